@@ -1,0 +1,256 @@
+# One file, no recursion: all · run · test · bench · fuzz · soak · install · clean · format · format-check · tidy
+#
+# Variants build side by side: make VARIANT=plain|asan|tsan|clang (default plain); B=DIR builds elsewhere.
+# A new actor, plugin, tool or test is a new folder or file: nothing here lists them.
+
+VARIANT ?= plain
+B       ?= build/$(VARIANT)
+# One spelling, however it was given: what depends on what is kept by path.
+override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
+PREFIX  ?= /usr/local
+VERSION := 0.23
+
+CC_plain := gcc
+CC_asan  := gcc
+CC_tsan  := gcc
+CC_clang := clang
+CC       := $(CC_$(VARIANT))
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SAN      := $(SAN_$(VARIANT))
+OPT_plain := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPT_clang := $(OPT_plain)
+OPT_asan  := -O1
+OPT_tsan  := -O1
+
+CFLAGS   += -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread
+CPPFLAGS += -D_GNU_SOURCE -DPIW_VERSION='"$(VERSION)"' -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -MMD -MP
+PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
+LDFLAGS  += $(SAN) -pthread -Wl,-z,relro,-z,now
+DEFS_plain := -Wl,-z,defs
+RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
+
+CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm
+# The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
+NOPORTS_tsan := core/port.c core/port_socket.c core/port_frames.c core/client.c core/zap.c
+PORTS_tsan   := core/noports.c
+CORE_SRC  := $(filter-out core/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*.c)) $(PORTS_$(VARIANT))
+CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm
+CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
+
+PROTO     := $(wildcard proto/*.piw)
+GEN       := $(PROTO:proto/%.piw=$(B)/gen/%.piw)
+IDL       := $(B)/bin/piw-idl
+ACTORS    := $(filter-out shared,$(notdir $(patsubst %/,%,$(dir $(wildcard actors/*/*.c)))))
+PLUGINS   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c))))
+ACTORS    := $(sort $(ACTORS))
+PLUGINS   := $(sort $(PLUGINS))
+TOOLS     := $(sort $(filter-out piw-idl,$(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c))))))
+UNIT      := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
+BENCHES   := $(patsubst test/bench/%.c,%,$(wildcard test/bench/bench_*.c))
+FIXTURES  := $(patsubst test/plugins/%.c,%,$(wildcard test/plugins/*.c))
+TESTPROTO := $(patsubst test/proto/%.piw,%,$(wildcard test/proto/*.piw))
+
+# Libraries that single parts need beside libpiw.
+LIBS_the_oracle    := -lpq -lcjson
+LIBS_the_architect := -lpq
+LIBS_cloud_gazer   := -lcurl -lexpat -lcjson
+LIBS_file_juggler  := -lz -lcrypto
+LIBS_piw-initdb    := -lpq
+LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
+LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
+LIBS_shared        := -lz -lcrypto
+LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat
+LIBS_bench         := -lzmq -lpq
+
+.PHONY: all run test bench fuzz soak install clean format format-check tidy deps docs
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(B)/lock.checked $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%)
+
+# --- the IDL compiler stands alone; everything else may use what it emits ---
+# It ends with its parse trees still in memory, which is no leak worth stopping a sanitizer's build for.
+RUN_IDL := ASAN_OPTIONS=detect_leaks=0 $(IDL)
+$(IDL): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/piw-idl/*.c))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+$(B)/gen/%.piw.c: proto/%.piw $(IDL) $(wildcard proto/*.piw)
+	@mkdir -p $(@D)
+	$(RUN_IDL) --import proto --out $(B)/gen $<
+
+$(B)/gen/test/%.piw.c: test/proto/%.piw $(IDL) $(wildcard proto/*.piw)
+	@mkdir -p $(@D)
+	$(RUN_IDL) --import proto --out $(B)/gen/test $<
+
+$(B)/gen/plugins/%.piw.c: plugins/%.piw $(IDL) $(wildcard proto/*.piw)
+	@mkdir -p $(@D)
+	$(RUN_IDL) --import proto --out $(@D) $<
+
+# Names every protocol, for tests and tools.
+$(B)/gen/protocols.h: $(IDL) $(PROTO)
+	@mkdir -p $(@D)
+	$(RUN_IDL) --import proto --index $@ $(PROTO)
+
+# Shapes of protocols change only so that peers of other versions still understand (docs/idl.md).
+$(B)/lock.checked: $(IDL) $(PROTO) $(wildcard proto/lock)
+	$(RUN_IDL) --import proto --check-lock proto/lock $(PROTO)
+	@touch $@
+
+docs: $(IDL)
+	$(RUN_IDL) --import proto --docs docs/protocol.md $(PROTO)
+	$(RUN_IDL) --import proto --lock proto/lock $(PROTO)
+
+GEN_STAMP := $(GEN:=.c) $(B)/gen/protocols.h
+TEST_GEN  := $(TESTPROTO:%=$(B)/gen/test/%.piw.c)
+# A plugin may bring protocols of its own, which are compiled into it.
+PLUGIN_PROTO := $(wildcard plugins/*/*.piw)
+PLUGIN_GEN   := $(PLUGIN_PROTO:plugins/%.piw=$(B)/gen/plugins/%.piw.c)
+
+$(B)/lib/libproto.a: $(GEN:$(B)/gen/%=$(B)/obj/gen/%.o)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+$(B)/lib/libtestproto.a: $(TESTPROTO:%=$(B)/obj/gen/test/%.piw.o)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+$(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# --- core ---
+# The admin queue is the core's own: its protocol is inside.
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o
+$(B)/lib/libpiw.so: $(CORE_OBJ) $(wildcard $(B)/none)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so -o $@ $(filter %.o,$^) $(CORE_LIBS)
+
+# --- what the farm's parts share ---
+SHARED_SRC := $(wildcard actors/shared/*.c actors/shared/*/*.c)
+$(B)/lib/libshared.a: $(SHARED_SRC:%.c=$(B)/obj/%.o)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+
+$(B)/obj/tools/piw-idl/%.o: tools/piw-idl/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(B)/obj/%.o: %.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(if $(findstring -lpq,$(LIBS_$(notdir $(<D))))$(findstring pq-fe,$(file <$<)),$(PQ_CFLAGS)) $(CFLAGS) -c -o $@ $<
+
+# The SQL files are inside piw-initdb.
+$(B)/obj/tools/piw-initdb/schema.o: $(wildcard schema/*.sql)
+
+# --- tasks: one shared object each, one exported symbol ---
+PLUGIN_LINK = $(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) \
+              $(filter %.a,$^) -L$(B)/lib -lpiw $(LIBS_$(*F)) $(LIBS_shared)
+define PLUGIN_RULE
+$$(B)/obj/$(1)/$(2)/%.o: CPPFLAGS += -I$$(B)/gen/$(1)/$(2)
+$$(B)/plugins/$(2).so: $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard $(1)/$(2)/*.c)) \
+    $$(patsubst $(1)/$(2)/%.piw,$$(B)/obj/gen/$(1)/$(2)/%.piw.o,$$(wildcard $(1)/$(2)/*.piw)) $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) $$(DEFS_$$(VARIANT)) -shared -Wl,--exclude-libs,ALL $$(RPATH) -o $$@ $$(filter %.o,$$^) \
+	    $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(2)) -Wl,--as-needed $$(LIBS_shared)
+endef
+$(foreach a,$(ACTORS),$(eval $(call PLUGIN_RULE,actors,$(a))))
+$(foreach p,$(PLUGINS),$(eval $(call PLUGIN_RULE,plugins,$(p))))
+
+define TOOL_RULE
+$$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) -Wl,--as-needed $$(LIBS_shared)
+endef
+$(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
+
+# --- tests and benches ---
+$(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(RPATH) -Wl,-rpath,'$$ORIGIN/../../lib' -o $@ $^ -L$(B)/lib -lpiw $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
+# Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(networks|peers|port|port_side)\.h"' test/unit/test_*.c /dev/null))
+$(B)/lib/libcore.a: $(CORE_OBJ)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+$(INSIDE:%=$(B)/test/unit/%): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
+$(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/lib -lpiw
+$(B)/bench/%: $(B)/obj/test/bench/%.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ -L$(B)/lib -lpiw $(LIBS_bench) -Wl,--as-needed $(LIBS_shared)
+
+unit-programs: $(UNIT:%=$(B)/test/unit/%) $(FIXTURES:%=$(B)/test/plugins/%.so)
+bench-programs: $(BENCHES:%=$(B)/bench/%)
+.PHONY: unit-programs bench-programs
+
+deps:
+	@tools/install-deps
+
+test: deps
+	@test/run $(ONLY)
+
+# Hostile bytes with new seeds for MINUTES (default 5), under AddressSanitizer.
+FUZZ := test_attack test_codec test_idl
+fuzz: deps
+	@$(MAKE) --no-print-directory -s VARIANT=asan B=build/asan $(FUZZ:%=build/asan/test/unit/%) build/asan/bin/piw-idl
+	@test/fuzz $(FUZZ:%=build/asan/test/unit/%)
+
+# The same and the storms of swaps, failures and hostile peers, PIW_TIMES times as long, for MINUTES (default 60).
+SOAK := $(FUZZ) test_storm test_swap test_ends test_port_hostile
+soak: deps
+	@$(MAKE) --no-print-directory -s VARIANT=asan B=build/asan $(SOAK:%=build/asan/test/unit/%) build/asan/bin/piw-idl \
+	    $(FIXTURES:%=build/asan/test/plugins/%.so)
+	@MINUTES=$${MINUTES:-60} PIW_TIMES=$${PIW_TIMES:-10} test/fuzz $(SOAK:%=build/asan/test/unit/%)
+
+run: deps
+	@tools/demo/run
+
+bench: deps
+	@$(MAKE) --no-print-directory -s all bench-programs
+	@test/bench/run $(BENCH) $(SCALE)
+
+# What a task outside of this tree needs is installed too: headers, piw-idl, the farm's protocols as sources, headers and
+# tables (libpiwproto.a), and piwheels.pc, which knows where they are (docs/writing-a-task.md).
+DEST := $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(DEST)/bin $(DEST)/lib/piwheels/plugins $(DEST)/lib/pkgconfig $(DEST)/lib/systemd/system $(DEST)/include/piw \
+	    $(DEST)/include/piwheels $(DEST)/share/piwheels/proto $(DEST)/share/doc/piwheels/examples
+	install $(TOOLS:%=$(B)/bin/%) $(IDL) $(DEST)/bin
+	install -m 644 $(B)/lib/libpiw.so $(DEST)/lib
+	install -m 644 $(B)/lib/libproto.a $(DEST)/lib/libpiwproto.a
+	install -m 644 $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(DEST)/lib/piwheels/plugins
+	install -m 644 core/piw/*.h $(DEST)/include/piw
+	install -m 644 $(GEN:=.h) $(DEST)/include/piwheels
+	install -m 644 $(PROTO) $(DEST)/share/piwheels/proto
+	install -m 644 README.md LICENSE piwheels.conf.example docs/*.md $(DEST)/share/doc/piwheels
+	for server in nginx apache; do \
+	    install -m 644 packaging/$$server/piwheels.conf $(DEST)/share/doc/piwheels/examples/$$server.conf || exit 1; done
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/piwheels.pc.in >$(DEST)/lib/pkgconfig/piwheels.pc
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/systemd/piwheels-master.service \
+	    >$(DEST)/lib/systemd/system/piwheels-master.service
+
+clean:
+	rm -rf build
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+format-check:
+	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+
+# clang-tidy over all that is installed, a file a run (.clang-tidy says what is looked for). Nothing is compiled, but the
+# headers that piw-idl writes must be there; a plugin's own lie in its folder. core/err.c defines what test/tidy.h wraps.
+TIDY := $(wildcard core/*.c actors/*/*.c actors/*/*/*.c tools/*/*.c plugins/*/*.c)
+tidy: $(TIDY:%=$(B)/tidy/%)
+$(B)/tidy/%.c: %.c .clang-tidy test/tidy.h | $(GEN_STAMP) $(PLUGIN_GEN)
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- -std=gnu17 $(filter-out -MMD -MP,$(CPPFLAGS)) -I$(B)/gen/$(<D) $(PQ_CFLAGS) \
+	    $(if $(filter-out core/err.c,$<),-include test/tidy.h)
+	@touch $@
+
+-include $(shell test -d $(B)/obj && find $(B)/obj -name '*.d')

@@ -1,0 +1,287 @@
+/* big_brother — keeps the figures, shows them to monitors and takes their orders (SPEC §8).
+ *
+ * This file is its manifest, the control queue, and the pause of the whole farm. */
+#include "big_brother/brother.h"
+
+#include "control.piw.h"
+#include "events.piw.h"
+#include "slaves.piw.h"
+#include "web.piw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void send_on(brother *self, piw_msg *msg)
+{
+    if (piw_cast(self->task, &msg) == 0)
+        return;
+    piw_warning("%s is lost: its service is away", piw_msg_type_of(msg)->name);
+    piw_msg_free(&msg);
+}
+
+/* --- the pause --------------------------------------------------------------------------------------------------- */
+
+void brother_say_pause(brother *self, const char *why)
+{
+    piw_msg *event = farm_paused_make(self->operator_pause || self->disk_pause, piw_text_of(why));
+    if (piw_emit(self->task, &event) == 0)
+        return;
+    piw_warning("the pause of the farm could not be announced");
+    piw_msg_free(&event);
+}
+
+static void check_disk(brother *self, int64_t free_bytes)
+{
+    /* A tenth on top before going on, so that a disk at the limit doesn't stop and start the farm all the time. */
+    bool low = free_bytes < self->disk_floor + (self->disk_pause ? self->disk_floor / 10 : 0);
+    if (low == self->disk_pause)
+        return;
+    char why[128];
+    self->disk_pause = low;
+    snprintf(why, sizeof(why), "%lld MB are free on the output file system", (long long)free_bytes / 1000000);
+    if (low)
+        piw_warning("%s, fewer than %lld MB: the farm pauses until there is room", why,
+                    (long long)self->disk_floor / 1000000);
+    else
+        piw_warning("%s again: the farm %s", why, self->operator_pause ? "stays paused by SLEEP" : "goes on");
+    brother_say_pause(self, why);
+}
+
+static int on_disk(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    const stats_DISK *body = stats_DISK_of(msg);
+    master_stats *latest = piw_msg_any_body(self->latest);
+    latest->disk_size = body->disk_size;
+    latest->disk_free = body->disk_free;
+    check_disk(self, body->disk_free);
+    return 0;
+}
+
+static int on_queue(piw_task *task, piw_msg *msg)
+{
+    const stats_QUEUE *body = stats_QUEUE_of(msg);
+    brother_queue_length(piw_soul(task), body->abi_tag, body->pending);
+    return 0;
+}
+
+/* --- the control queue ------------------------------------------------------------------------------------------- */
+
+static int on_hello(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    piw_info("a monitor says HELLO");
+    return brother_replay(piw_soul(task));
+}
+
+static piw_msg *for_slave(piw_msg *msg, int64_t **place, const int64_t *slave_id)
+{
+    if (slave_id != NULL) {
+        *place = piw_msg_alloc(msg, sizeof(**place));
+        **place = *slave_id;
+    }
+    return msg;
+}
+
+static int on_kill(piw_task *task, piw_msg *msg)
+{
+    slaves_KILL *body;
+    int64_t *id = NULL;
+    piw_msg *order = for_slave(slaves_KILL_new(&body), &id, control_KILL_of(msg)->slave_id);
+    body->slave_id = id;
+    send_on(piw_soul(task), order);
+    return 0;
+}
+
+static int on_skip(piw_task *task, piw_msg *msg)
+{
+    slaves_SKIP *body;
+    int64_t *id = NULL;
+    piw_msg *order = for_slave(slaves_SKIP_new(&body), &id, control_SKIP_of(msg)->slave_id);
+    body->slave_id = id;
+    send_on(piw_soul(task), order);
+    return 0;
+}
+
+static int on_sleep(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    const int64_t *slave_id = control_SLEEP_of(msg)->slave_id;
+    slaves_SLEEP *body;
+    int64_t *id = NULL;
+    piw_msg *order = for_slave(slaves_SLEEP_new(&body), &id, slave_id);
+    body->slave_id = id;
+    send_on(self, order);
+    if (slave_id == NULL) {
+        if (!self->operator_pause)
+            piw_warning("the farm pauses: a monitor said SLEEP");
+        self->operator_pause = true;
+        brother_say_pause(self, "a monitor said SLEEP");
+    }
+    return 0;
+}
+
+static int on_wake(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    const int64_t *slave_id = control_WAKE_of(msg)->slave_id;
+    slaves_WAKE *body;
+    int64_t *id = NULL;
+    piw_msg *order = for_slave(slaves_WAKE_new(&body), &id, slave_id);
+    body->slave_id = id;
+    send_on(self, order);
+    if (slave_id == NULL) { /* said whatever is known here: after a restart that may be too little */
+        piw_warning("a monitor said WAKE: the farm %s",
+                    self->disk_pause ? "stays paused: the disk is full" : "goes on");
+        self->operator_pause = false;
+        brother_say_pause(self, "a monitor said WAKE");
+    }
+    return 0;
+}
+
+static int on_quit(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    piw_warning("a monitor said QUIT: the master stops");
+    piw_quit(task, NULL);
+    return 0;
+}
+
+static int on_home(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    send_on(piw_soul(task), web_HOME_new());
+    return 0;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static void free_soul(brother *self)
+{
+    brother_forget_slaves(self);
+    brother_forget_history(self);
+    free(self);
+}
+
+static void load(brother *self, const piw_msg *state)
+{
+    const big_brother_state *body = big_brother_state_of(state);
+    self->started = body->started;
+    self->operator_pause = body->operator_pause;
+    self->disk_pause = body->disk_pause;
+    brother_load_slaves(self, body);
+    for (uint32_t i = 0; i < body->history.count; i++) {
+        master_stats *to;
+        piw_msg *stats = status_STATS_new(&to);
+        piw_value_copy(stats, master_stats_type(), &body->history.at[i], to);
+        brother_keep(self, &stats);
+    }
+    piw_value_copy(self->latest, master_stats_type(), &body->latest, piw_msg_any_body(self->latest));
+}
+
+static int begin(brother *self, piw_why why)
+{
+    int failed = piw_timer(self->task, "tick", 0, 0, BROTHER_STATS_MS);
+    if (failed == 0)
+        failed = piw_timer(self->task, "home", 0, BROTHER_HOME_MS, BROTHER_HOME_MS);
+    if (why == PIW_RESTART)
+        send_on(self, slaves_REPLAY_new()); /* what was known of the slaves is gone */
+    return failed;
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    brother *self = piw_zalloc(sizeof(*self));
+    master_stats *figures;
+    self->task = task;
+    self->started = piw_time_now();
+    self->latest = status_STATS_new(&figures);
+    self->disk_floor = piw_option_number(task, "disk-floor");
+    piw_soul_set(task, self);
+    if (state != NULL) {
+        load(self, state);
+        return 0;
+    }
+    int failed = begin(self, why);
+    if (failed != 0) {
+        free_soul(self);
+        piw_soul_set(task, NULL);
+        return piw_err_set(err, failed, "big_brother can't set its timers");
+    }
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    brother *self = piw_soul(task);
+    if (self != NULL)
+        free_soul(self);
+    piw_soul_set(task, NULL);
+}
+
+static int save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    const brother *self = piw_soul(task);
+    big_brother_state *body;
+    piw_msg *msg = big_brother_state_new(&body);
+    body->started = self->started;
+    body->operator_pause = self->operator_pause;
+    body->disk_pause = self->disk_pause;
+    brother_save_slaves(self, msg, body);
+    piw_msg_list(msg, &body->history, self->history_count);
+    for (uint32_t i = 0; i < self->history_count; i++)
+        piw_value_copy(msg, master_stats_type(), status_STATS_of(brother_kept(self, i)), &body->history.at[i]);
+    piw_value_copy(msg, master_stats_type(), status_STATS_of(self->latest), &body->latest);
+    *state = msg;
+    return 0;
+}
+
+static const piw_opt options[] = {
+    {.name = "disk-floor",
+     .kind = PIW_OPT_SIZE,
+     .value_name = "SIZE",
+     .fallback = "1G",
+     .help = "free space on the output file system below which the farm pauses",
+     .min = 0,
+     .max = INT64_MAX / 4},
+    PIW_OPT_END,
+};
+static const piw_service serves[] = {{"stats", &stats_protocol_def}, PIW_SERVICES_END};
+static const piw_service uses[] = {
+    {"db", &db_protocol_def},
+    {"slaves", &slaves_protocol_def},
+    {"web", &web_protocol_def},
+    PIW_SERVICES_END,
+};
+static const char *const needs[] = {"db", "web", NULL};
+static const piw_service queues[] = {
+    {"control", &control_protocol_def},
+    {"status", &status_protocol_def},
+    PIW_SERVICES_END,
+};
+static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+static const piw_handler handlers[] = {
+    {&stats_protocol_def, STATS_DISK, on_disk},
+    {&stats_protocol_def, STATS_QUEUE, on_queue},
+    {&stats_protocol_def, STATS_SLAVE, brother_on_slave},
+    {&stats_protocol_def, STATS_SLAVE_GONE, brother_on_slave_gone},
+    {&control_protocol_def, CONTROL_HELLO, on_hello},
+    {&control_protocol_def, CONTROL_KILL, on_kill},
+    {&control_protocol_def, CONTROL_SLEEP, on_sleep},
+    {&control_protocol_def, CONTROL_SKIP, on_skip},
+    {&control_protocol_def, CONTROL_WAKE, on_wake},
+    {&control_protocol_def, CONTROL_QUIT, on_quit},
+    PIW_HANDLERS_END,
+};
+static const piw_continuation continuations[] = {
+    {"tick", brother_on_tick},   {"figures", brother_on_figures}, {"home", on_home},
+    {"slice", brother_on_slice}, PIW_CONTINUATIONS_END,
+};
+
+PIW_PLUGIN(big_brother, .version = "1.0", .summary = "keeps statistics, shows them to monitors and takes their orders",
+           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
+           .state_protocol = &big_brother_protocol_def, .state_message = BIG_BROTHER_STATE, .critical = true,
+           .start = start, .stop = stop, .save = save, .handlers = handlers, .continuations = continuations);

@@ -1,0 +1,248 @@
+/* watch.c — what slaves showed, published as it comes and kept for monitors that come later. */
+#include "big_brother/brother.h"
+
+#include <stdlib.h>
+
+void brother_publish(brother *self, piw_msg **msg)
+{
+    int failed = piw_publish(self->task, msg);
+    if (failed != 0) {
+        piw_debug("a message for monitors is lost: %s", piw_err_name(failed));
+        piw_msg_free(msg);
+    }
+}
+
+/* --- the slaves, sorted by number ------------------------------------------------------------------------------- */
+
+/* Where the slave of this number is, or would be. */
+static size_t place_of(const brother *self, int64_t id)
+{
+    size_t low = 0, high = self->slaves_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->slaves[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static brother_slave *find(const brother *self, int64_t id)
+{
+    size_t place = place_of(self, id);
+    return place < self->slaves_count && self->slaves[place]->id == id ? self->slaves[place] : NULL;
+}
+
+static brother_slave *need(brother *self, int64_t id)
+{
+    brother_slave *slave = find(self, id);
+    if (slave != NULL)
+        return slave;
+    if (self->slaves_count == self->slaves_size) {
+        self->slaves_size = self->slaves_size == 0 ? 64 : self->slaves_size * 2;
+        self->slaves = piw_realloc(self->slaves, self->slaves_size * sizeof(*self->slaves));
+    }
+    size_t place = place_of(self, id);
+    memmove(self->slaves + place + 1, self->slaves + place, (self->slaves_count - place) * sizeof(*self->slaves));
+    slave = piw_zalloc(sizeof(*slave));
+    slave->id = id;
+    self->slaves[place] = slave;
+    self->slaves_count++;
+    return slave;
+}
+
+static void free_slave(brother_slave *slave)
+{
+    piw_msg_free(&slave->hello);
+    piw_msg_free(&slave->reply);
+    free(slave);
+}
+
+void brother_forget_slaves(brother *self)
+{
+    for (size_t i = 0; i < self->slaves_count; i++)
+        free_slave(self->slaves[i]);
+    free(self->slaves);
+    self->slaves = NULL;
+    self->slaves_count = self->slaves_size = 0;
+}
+
+/* --- publishing -------------------------------------------------------------------------------------------------- */
+
+static piw_msg *make_shown(int64_t id, piw_time at, piw_text word, const piw_any *data)
+{
+    status_SLAVE *body;
+    piw_msg *msg = status_SLAVE_new(&body);
+    body->slave_id = id;
+    body->timestamp = at;
+    body->message = piw_msg_text(msg, word.s, word.len);
+    piw_value_copy(msg, status_SLAVE_type()->body->fields[3].type, data, &body->data);
+    return msg;
+}
+
+static void publish_copy(brother *self, const piw_msg *kept, piw_time at)
+{
+    if (kept == NULL)
+        return;
+    piw_msg *msg = piw_msg_copy(kept);
+    ((status_SLAVE *)piw_msg_any_body(msg))->timestamp = at;
+    brother_publish(self, &msg);
+}
+
+static void publish_hello_and_stats(brother *self, const brother_slave *slave)
+{
+    publish_copy(self, slave->hello, slave->first_seen);
+    for (uint32_t i = 0; i < slave->stats_count; i++) {
+        uint32_t at = (slave->stats_next + BROTHER_KEPT - slave->stats_count + i) % BROTHER_KEPT;
+        const piw_any data = {.type = slave_stats_type(), .value = &slave->stats[at]};
+        piw_msg *msg = make_shown(slave->id, slave->last_seen, piw_text_of("STATS"), &data);
+        brother_publish(self, &msg);
+    }
+}
+
+static void keep_stats(brother_slave *slave, const slave_stats *stats)
+{
+    slave->stats[slave->stats_next] = *stats;
+    slave->stats_next = (slave->stats_next + 1) % BROTHER_KEPT;
+    if (slave->stats_count < BROTHER_KEPT)
+        slave->stats_count++;
+}
+
+/* STATS as slave_driver sends them: a typed value of the one protocol both know. */
+static const slave_stats *stats_of(const piw_any *data)
+{
+    const piw_type *type = data->type;
+    return type != NULL && type->name != NULL && strcmp(type->name, "slave_stats") == 0 &&
+                   type->size == sizeof(slave_stats)
+               ? data->value
+               : NULL;
+}
+
+int brother_on_slave(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    const stats_SLAVE *body = stats_SLAVE_of(msg);
+    brother_slave *slave = need(self, body->slave_id);
+    piw_msg *shown = make_shown(body->slave_id, body->timestamp, body->message, &body->data);
+    if (piw_text_is(body->message, "HELLO")) {
+        /* Published with what is known of it when its ACK comes. */
+        slave->first_seen = body->timestamp;
+        piw_msg_free(&slave->hello);
+        slave->hello = shown;
+        return 0;
+    }
+    slave->last_seen = body->timestamp;
+    if (piw_text_is(body->message, "STATS")) {
+        const slave_stats *stats = stats_of(&body->data);
+        if (stats != NULL)
+            keep_stats(slave, stats);
+    } else {
+        if (piw_text_is(body->message, "ACK"))
+            publish_hello_and_stats(self, slave);
+        piw_msg_free(&slave->reply);
+        slave->reply = piw_msg_copy(shown);
+    }
+    brother_publish(self, &shown);
+    return 0;
+}
+
+int brother_on_slave_gone(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    size_t place = place_of(self, stats_SLAVE_GONE_of(msg)->slave_id);
+    if (place == self->slaves_count || self->slaves[place]->id != stats_SLAVE_GONE_of(msg)->slave_id)
+        return 0;
+    free_slave(self->slaves[place]);
+    self->slaves_count--;
+    memmove(self->slaves + place, self->slaves + place + 1, (self->slaves_count - place) * sizeof(*self->slaves));
+    return 0;
+}
+
+/* --- replay ------------------------------------------------------------------------------------------------------ */
+
+static int begin_replay(brother *self)
+{
+    piw_msg *hello = brother_master_hello(self->started);
+    brother_publish(self, &hello);
+    for (uint32_t i = 0; i < self->history_count; i++) {
+        piw_msg *stats = piw_msg_copy(brother_kept(self, i));
+        brother_publish(self, &stats);
+    }
+    self->replaying = true;
+    self->replay_again = false;
+    self->replayed = INT64_MIN;
+    return brother_on_slice(self->task, NULL, 0);
+}
+
+int brother_replay(brother *self)
+{
+    if (!self->replaying)
+        return begin_replay(self);
+    self->replay_again = true;
+    return 0;
+}
+
+int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    brother *self = piw_soul(task);
+    if (!self->replaying)
+        return 0; /* begun before a swap: the monitor asks again */
+    size_t place = self->replayed == INT64_MIN ? 0 : place_of(self, self->replayed + 1);
+    for (int i = 0; i < BROTHER_SLICE && place < self->slaves_count; i++, place++) {
+        const brother_slave *slave = self->slaves[place];
+        publish_hello_and_stats(self, slave);
+        publish_copy(self, slave->reply, slave->last_seen);
+        self->replayed = slave->id;
+    }
+    if (place < self->slaves_count)
+        return piw_timer(task, "slice", 0, 0, 0);
+    self->replaying = false;
+    return self->replay_again ? begin_replay(self) : 0;
+}
+
+/* --- state ------------------------------------------------------------------------------------------------------- */
+
+void brother_save_slaves(const brother *self, piw_msg *state, big_brother_state *body)
+{
+    const piw_type *any_type = status_SLAVE_type()->body->fields[3].type;
+    piw_msg_list(state, &body->slaves, self->slaves_count);
+    for (size_t i = 0; i < self->slaves_count; i++) {
+        const brother_slave *from = self->slaves[i];
+        watched_slave *to = &body->slaves.at[i];
+        to->slave_id = from->id;
+        to->first_seen = from->first_seen;
+        to->last_seen = from->last_seen;
+        if (from->hello != NULL)
+            piw_value_copy(state, slave_hello_type(), status_SLAVE_of(from->hello)->data.value, &to->hello);
+        piw_msg_list(state, &to->stats, from->stats_count);
+        for (uint32_t k = 0; k < from->stats_count; k++)
+            to->stats.at[k] = from->stats[(from->stats_next + BROTHER_KEPT - from->stats_count + k) % BROTHER_KEPT];
+        to->reply = piw_msg_textz(state, "");
+        if (from->reply != NULL) {
+            const status_SLAVE *reply = status_SLAVE_of(from->reply);
+            to->reply = piw_msg_text(state, reply->message.s, reply->message.len);
+            piw_value_copy(state, any_type, &reply->data, &to->reply_data);
+        }
+    }
+}
+
+void brother_load_slaves(brother *self, const big_brother_state *body)
+{
+    for (uint32_t i = 0; i < body->slaves.count; i++) {
+        const watched_slave *from = &body->slaves.at[i];
+        brother_slave *to = need(self, from->slave_id);
+        to->first_seen = from->first_seen;
+        to->last_seen = from->last_seen;
+        if (from->hello.label.s != NULL) {
+            const piw_any hello = {.type = slave_hello_type(), .value = &from->hello};
+            to->hello = make_shown(from->slave_id, from->first_seen, piw_text_of("HELLO"), &hello);
+        }
+        for (uint32_t k = 0; k < from->stats.count; k++)
+            keep_stats(to, &from->stats.at[k]);
+        if (from->reply.len > 0)
+            to->reply = make_shown(from->slave_id, from->last_seen, from->reply, &from->reply_data);
+    }
+}

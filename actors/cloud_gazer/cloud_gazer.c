@@ -1,0 +1,394 @@
+/* cloud_gazer — follows PyPI's log into the database (SPEC §11).
+ *
+ * One thing after the other: ask the database where it is; read on from there; bring what was read into order; apply it
+ * in batches, each after the answer to the one before; read on, or rest when there is nothing new. */
+#include "cloud_gazer/gazer.h"
+
+#include "cloud_gazer.piw.h"
+#include "events.piw.h"
+#include "shared/text.h"
+#include "slaves.piw.h"
+#include "web.piw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STORED_AGAIN_MS = 1000 };
+
+static void read_on(gazer *self);
+static void deliver(gazer *self);
+
+/* Go on after a while. */
+static void rest(gazer *self, int64_t delay_ms)
+{
+    if (piw_timer(self->task, "go", 0, delay_ms, 0) != 0)
+        piw_fail(self->task, "no timer can be set");
+}
+
+/* PyPI failed, or wants us to wait: at least 10 s, growing. */
+static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *why)
+{
+    self->wait_ms = self->wait_ms == 0 ? GAZER_WAIT_MIN_MS : self->wait_ms * 2;
+    if (self->wait_ms > GAZER_WAIT_MAX_MS)
+        self->wait_ms = GAZER_WAIT_MAX_MS;
+    if (self->dev_mode && refused) /* the index of a demonstration has not come up yet */
+        self->wait_ms = GAZER_WAIT_DEV_MS;
+    int64_t delay = self->wait_ms;
+    if (asked_s > 0 && asked_s * 1000 > delay)
+        delay = asked_s > GAZER_WAIT_MAX_MS / 1000 ? GAZER_WAIT_MAX_MS : asked_s * 1000;
+    piw_warning("PyPI's log at %s can't be read, trying again in %lld s: %s", self->xmlrpc_url,
+                (long long)(delay + 999) / 1000, why);
+    rest(self, delay);
+}
+
+/* --- where the database is --------------------------------------------------------------------------------------- */
+
+static void ask_where(gazer *self)
+{
+    piw_msg *call = db_PYPI_STATE_new();
+    if (piw_call(self->task, &call, "where", 0, 0) != 0) {
+        piw_msg_free(&call);
+        rest(self, STORED_AGAIN_MS);
+    }
+}
+
+static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    gazer *self = piw_soul(task);
+    if (self->order != NULL)
+        return 0; /* asked by an earlier soul */
+    if (piw_msg_error(reply) != 0) {
+        piw_debug("the database does not say where it is in PyPI's log: %s", piw_msg_error_text(reply));
+        rest(self, STORED_AGAIN_MS);
+        return 0;
+    }
+    const db_PYPI_STATE_reply *body = db_PYPI_STATE_reply_of(reply);
+    self->order = gazer_order_new(body->serial, body->applied.at, body->applied.count);
+    piw_info("following PyPI's log from serial %lld (stored: %lld)", (long long)gazer_order_from(self->order, false),
+             (long long)body->serial);
+    read_on(self);
+    return 0;
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+static void on_event(void *arg, const gazer_event *event)
+{
+    gazer *self = arg;
+    self->new_events += gazer_order_add(self->order, event);
+}
+
+static bool on_data(void *arg, const void *data, size_t len)
+{
+    gazer *self = arg;
+    return gazer_xmlrpc_feed(self->parser, data, len, &self->parse_err) == 0;
+}
+
+static void say_progress(gazer *self)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    if (self->caught_up || now_ns - self->progress_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
+        return;
+    gazer_progress progress = gazer_order_progress(self->order);
+    char date[32];
+    self->progress_ns = now_ns;
+    piw_info("PyPI's log is read to serial %lld of %s; %zu events wait to be applied", (long long)progress.serial,
+             piw_time_print((piw_time){progress.newest_s * 1000000, 0}, date, sizeof(date)), progress.waiting);
+}
+
+static void on_read(void *arg, const gazer_http_result *result)
+{
+    gazer *self = arg;
+    char why[PIW_ERR_TEXT];
+    int failed = self->parse_err.code;
+    if (failed == 0 && result->answered && result->status == 200)
+        failed = gazer_xmlrpc_end(self->parser, &self->parse_err);
+    gazer_xmlrpc_free(&self->parser);
+    if (failed != 0)
+        snprintf(why, sizeof(why), "%s", self->parse_err.text);
+    else if (!result->answered)
+        snprintf(why, sizeof(why), "%s", result->problem);
+    else if (result->status != 200)
+        snprintf(why, sizeof(why), "it answered with HTTP status %ld", result->status);
+    if (failed != 0 || !result->answered || result->status != 200) {
+        wait_longer(self, result->refused, result->retry_after_s, why);
+        return;
+    }
+    self->wait_ms = 0;
+    self->caught_up = self->new_events == 0;
+    say_progress(self);
+    if (gazer_order_waits(self->order, self->caught_up))
+        read_on(self);
+    else
+        deliver(self);
+}
+
+static void read_on(gazer *self)
+{
+    if (self->paused) {
+        self->stalled = true;
+        return;
+    }
+    self->parser = gazer_xmlrpc_new(on_event, self);
+    self->parse_err = (piw_err){0};
+    self->new_events = 0;
+    char *body = gazer_xmlrpc_request(gazer_order_from(self->order, self->caught_up));
+    const gazer_http_request request = {.url = self->xmlrpc_url,
+                                        .body = body,
+                                        .timeout_ms = GAZER_READ_TIMEOUT_MS,
+                                        .data = on_data,
+                                        .done = on_read,
+                                        .arg = self};
+    piw_err err = {0};
+    if (self->parser == NULL)
+        piw_err_set(&err, PIW_ENOMEM, "there is no memory for reading PyPI's answer");
+    if (err.code != 0 || gazer_http_start(self->http, &request, &err) != 0) {
+        gazer_xmlrpc_free(&self->parser);
+        wait_longer(self, false, 0, err.text);
+    }
+    free(body);
+}
+
+/* --- applying ---------------------------------------------------------------------------------------------------- */
+
+static void deliver(gazer *self)
+{
+    if (self->paused) {
+        self->stalled = true;
+        return;
+    }
+    piw_msg *batch = gazer_order_batch(self->order, self->batch_max, self->dev_mode);
+    if (batch == NULL) {
+        if (self->caught_up)
+            rest(self, self->poll_ms);
+        else
+            read_on(self);
+        return;
+    }
+    int failed = piw_call(self->task, &batch, "applied", 0, -1);
+    if (failed != 0) {
+        piw_msg_free(&batch);
+        piw_debug("PyPI's events wait: %s", piw_err_name(failed));
+        rest(self, STORED_AGAIN_MS);
+        return;
+    }
+    self->applying = true;
+}
+
+static void cast_quietly(gazer *self, piw_msg **msg)
+{
+    if (piw_cast(self->task, msg) == 0)
+        return;
+    piw_warning("%s could not be sent: its service is away", piw_msg_type_of(*msg)->name);
+    piw_msg_free(msg);
+}
+
+static void spread(gazer *self, const pypi_change *change)
+{
+    if (!piw_text_is(change->change, "deleted")) {
+        piw_msg *pages = web_BOTH_make(change->package, false);
+        cast_quietly(self, &pages);
+        if (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version"))
+            gazer_describe(self->describer, change->package);
+        return;
+    }
+    piw_msg *removed = slaves_REMOVED_make(change->package, change->version);
+    cast_quietly(self, &removed);
+    piw_msg *pages = change->version.s == NULL ? web_DELPKG_make(change->package)
+                                               : web_DELVER_make(change->package, change->version);
+    cast_quietly(self, &pages);
+}
+
+/* The database refused a batch: smaller ones, until the event it doesn't like stands alone and is left out. */
+static void narrow(gazer *self, const char *why)
+{
+    if (self->batch_max > 1) {
+        self->batch_max /= 2;
+        return;
+    }
+    piw_error("an event of PyPI's log is left out because the database refuses it: %s", why);
+    gazer_order_confirm(self->order);
+}
+
+static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    gazer *self = piw_soul(task);
+    int code = piw_msg_error(reply);
+    if (code == 0) {
+        const db_PYPI_APPLY_reply *body = db_PYPI_APPLY_reply_of(reply);
+        for (uint32_t i = 0; i < body->changes.count; i++)
+            spread(self, &body->changes.at[i]);
+        gazer_describer_go(self->describer);
+    }
+    if (!self->applying)
+        return 0; /* a batch of an earlier soul: this one reads on from what the database says */
+    self->applying = false;
+    if (code == 0) {
+        gazer_order_confirm(self->order);
+        if (self->batch_max < GAZER_BATCH)
+            self->batch_max = self->batch_max * 2 < GAZER_BATCH ? self->batch_max * 2 : GAZER_BATCH;
+    } else if (code == PIW_EDB) {
+        narrow(self, piw_msg_error_text(reply));
+    } else {
+        piw_warning("PyPI's events wait for the database: %s", piw_msg_error_text(reply));
+        rest(self, GAZER_WAIT_MIN_MS);
+        return 0;
+    }
+    deliver(self);
+    return 0;
+}
+
+/* --- going on ---------------------------------------------------------------------------------------------------- */
+
+static int on_go(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    gazer *self = piw_soul(task);
+    if (self->order == NULL)
+        ask_where(self);
+    else if (!self->applying && self->parser == NULL)
+        read_on(self);
+    return 0;
+}
+
+static int on_paused(piw_task *task, piw_msg *msg)
+{
+    gazer *self = piw_soul(task);
+    self->paused = farm_paused_of(msg)->paused;
+    if (self->paused)
+        return 0;
+    gazer_describer_go(self->describer);
+    if (self->stalled) {
+        self->stalled = false;
+        deliver(self);
+    }
+    return 0;
+}
+
+static int on_socket(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    gazer *self = piw_soul(task);
+    gazer_http_on_socket(self->http, key);
+    return 0;
+}
+
+static int on_http_timer(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    gazer *self = piw_soul(task);
+    gazer_http_on_timer(self->http);
+    return 0;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static const char *setting_or(piw_task *task, const char *name, const char *fallback)
+{
+    const char *value = piw_setting(task, name);
+    return value != NULL ? value : fallback;
+}
+
+static void free_soul(gazer *self)
+{
+    gazer_http_close(&self->http);
+    gazer_xmlrpc_free(&self->parser);
+    gazer_order_free(&self->order);
+    gazer_describer_free(&self->describer);
+    free(self);
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)why;
+    if (strcmp(setting_or(task, "follow", "xmlrpc"), "xmlrpc") != 0)
+        return piw_err_set(err, PIW_ECONFIG, "follow = %s is not supported by this version of cloud_gazer; use xmlrpc",
+                           piw_setting(task, "follow"));
+    gazer *self = piw_zalloc(sizeof(*self));
+    self->task = task;
+    self->batch_max = GAZER_BATCH;
+    self->dev_mode = piw_setting(task, "dev-mode") != NULL && piw_setting_number(task, "dev-mode") != 0;
+    self->xmlrpc_url = setting_or(task, "pypi-xmlrpc", "https://pypi.org/pypi");
+    self->poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll");
+    int failed = gazer_http_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
+    if (failed != 0) {
+        free(self);
+        return failed;
+    }
+    self->describer = gazer_describer_new(self, setting_or(task, "pypi-json", "https://pypi.org/pypi"));
+    piw_soul_set(task, self);
+    if (state != NULL) {
+        const cloud_gazer_state *body = cloud_gazer_state_of(state);
+        self->paused = body->paused;
+        for (uint32_t i = 0; i < body->undescribed.count; i++)
+            gazer_describe(self->describer, body->undescribed.at[i]);
+        gazer_describer_go(self->describer);
+    }
+    ask_where(self);
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    gazer *self = piw_soul(task);
+    if (self != NULL)
+        free_soul(self);
+    piw_soul_set(task, NULL);
+}
+
+static int save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    const gazer *self = piw_soul(task);
+    cloud_gazer_state *body;
+    piw_msg *msg = cloud_gazer_state_new(&body);
+    body->paused = self->paused;
+    size_t count;
+    const char *package = gazer_undescribed(self->describer, NULL, &count);
+    piw_msg_list(msg, &body->undescribed, count);
+    for (size_t i = 0; package != NULL; package = gazer_undescribed(self->describer, package, &count))
+        body->undescribed.at[i++] = piw_msg_textz(msg, package);
+    *state = msg;
+    return 0;
+}
+
+static const piw_opt options[] = {
+    {.name = "poll",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "10s",
+     .help = "time between two readings of PyPI's log when there is nothing new",
+     .min = 100,
+     .max = 86400000},
+    {.name = "poll-dev-mode",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "1s",
+     .help = "the same with --dev-mode",
+     .min = 10,
+     .max = 86400000},
+    PIW_OPT_END,
+};
+static const piw_service uses[] = {
+    {"db", &db_protocol_def},
+    {"web", &web_protocol_def},
+    {"slaves", &slaves_protocol_def},
+    PIW_SERVICES_END,
+};
+static const char *const needs[] = {"db", "web", "slaves", NULL};
+static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+static const piw_handler handlers[] = {{&events_protocol_def, FARM_PAUSED, on_paused}, PIW_HANDLERS_END};
+static const piw_continuation continuations[] = {
+    {"where", on_where},           {"applied", on_applied},         {"go", on_go},         {"http_socket", on_socket},
+    {"http_timer", on_http_timer}, {"describe", gazer_on_describe}, PIW_CONTINUATIONS_END,
+};
+
+PIW_PLUGIN(cloud_gazer, .version = "1.0", .summary = "follows PyPI's log of changes into the database", .uses = uses,
+           .needs = needs, .subscribes = subscribes, .options = options, .state_protocol = &cloud_gazer_protocol_def,
+           .state_message = CLOUD_GAZER_STATE, .critical = true, .start = start, .stop = stop, .save = save,
+           .handlers = handlers, .continuations = continuations);

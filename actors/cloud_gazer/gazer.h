@@ -1,0 +1,56 @@
+/* gazer.h — inside cloud_gazer: following PyPI's log into the database (cloud_gazer.c), and fetching descriptions
+ * (descriptions.c). Everything belongs to the task's thread. */
+#ifndef CLOUD_GAZER_GAZER_H
+#define CLOUD_GAZER_GAZER_H
+
+#include "cloud_gazer/http.h"
+#include "cloud_gazer/order.h"
+#include "piw/plugin.h"
+#include "shared/table.h"
+
+enum {
+    GAZER_WAIT_MIN_MS = 10000,      /* after PyPI failed or asked to wait, growing (SPEC §11) … */
+    GAZER_WAIT_MAX_MS = 600000,     /* … to this */
+    GAZER_WAIT_DEV_MS = 1000,       /* --dev-mode: while nobody listens there yet */
+    GAZER_READ_TIMEOUT_MS = 600000, /* one reading of 50,000 events over a slow line */
+    GAZER_PROGRESS_MS = 10000,      /* between progress lines of a long catching up */
+    GAZER_DESCRIPTIONS = 8,         /* fetched at the same time */
+    GAZER_UNDESCRIBED_MAX = 200000, /* waiting; what comes on top is left without until its next version */
+    GAZER_DESCRIPTION_CHARS = 200,
+};
+
+typedef struct gazer_describer gazer_describer;
+
+typedef struct gazer {
+    piw_task *task;
+    gazer_http *http;
+    gazer_order *order;   /* NULL until the database has said where it is */
+    gazer_xmlrpc *parser; /* of the reading that runs */
+    piw_err parse_err;
+    uint64_t new_events; /* of the reading that runs */
+    bool caught_up;      /* the last reading brought nothing new */
+    bool applying;       /* a batch is with the database */
+    bool resting;        /* a timer will go on */
+    bool paused;         /* the farm is */
+    bool stalled;        /* had nothing to wait for when the pause came */
+    uint32_t batch_max;  /* halved while the database refuses a batch, to find the bad event */
+    int64_t wait_ms;     /* of the next wait after a failure; 0: none was lately */
+    int64_t poll_ms;
+    int64_t progress_ns;
+    bool dev_mode;
+    const char *xmlrpc_url;
+    gazer_describer *describer;
+} gazer;
+
+/* --- descriptions.c --- */
+gazer_describer *gazer_describer_new(gazer *self, const char *json_url);
+void gazer_describer_free(gazer_describer **describer);
+/* Fetch the package's description some time (once, however often it is asked for). */
+void gazer_describe(gazer_describer *describer, piw_text package);
+/* Start what may start now. */
+void gazer_describer_go(gazer_describer *describer);
+/* Those not yet described, for saving: NULL begins and ends. */
+const char *gazer_undescribed(const gazer_describer *describer, const char *after, size_t *count);
+int gazer_on_describe(piw_task *task, piw_msg *reply, uint64_t key);
+
+#endif

@@ -1,0 +1,193 @@
+#include "cloud_gazer/http.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+
+enum { CONNECT_TIMEOUT_S = 30, REDIRECTS_MAX = 5 };
+
+typedef struct transfer {
+    struct transfer *next;
+    gazer_http *http;
+    CURL *easy;
+    gazer_http_request request; /* its texts are curl's copies */
+    struct curl_slist *headers;
+    bool ended_by_us;
+    char problem[CURL_ERROR_SIZE];
+} transfer;
+
+struct gazer_http {
+    piw_task *task;
+    CURLM *multi;
+    transfer *transfers;
+};
+
+static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    (void)easy;
+    (void)socket_arg;
+    gazer_http *http = arg;
+    int events = (what & CURL_POLL_IN ? PIW_READ : 0) | (what & CURL_POLL_OUT ? PIW_WRITE : 0);
+    if (what == CURL_POLL_REMOVE || events == 0)
+        piw_unwatch(http->task, fd);
+    else if (piw_watch(http->task, fd, events, "http_socket", (uint64_t)fd) != 0)
+        return -1;
+    return 0;
+}
+
+static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    (void)multi;
+    gazer_http *http = arg;
+    if (timeout_ms < 0) {
+        piw_timer_stop(http->task, "http_timer", 0);
+        return 0;
+    }
+    return piw_timer(http->task, "http_timer", 0, timeout_ms, 0) == 0 ? 0 : -1;
+}
+
+static size_t on_curl_data(char *data, size_t size, size_t count, void *arg)
+{
+    transfer *self = arg;
+    long status = 0;
+    curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200 && !self->request.data(self->request.arg, data, size * count)) {
+        self->ended_by_us = true;
+        return 0;
+    }
+    return size * count;
+}
+
+int gazer_http_open(gazer_http **http, piw_task *task, long connections_max, piw_err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return piw_err_set(err, PIW_ENET, "libcurl can't be initialised");
+    gazer_http *self = piw_zalloc(sizeof(*self));
+    self->task = task;
+    self->multi = curl_multi_init();
+    if (self->multi == NULL || curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket) != CURLM_OK ||
+        curl_multi_setopt(self->multi, CURLMOPT_SOCKETDATA, self) != CURLM_OK ||
+        curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) != CURLM_OK ||
+        curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) != CURLM_OK ||
+        curl_multi_setopt(self->multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections_max) != CURLM_OK) {
+        gazer_http_close(&self);
+        return piw_err_set(err, PIW_ENET, "libcurl can't be set up");
+    }
+    *http = self;
+    return 0;
+}
+
+static void free_transfer(gazer_http *http, transfer *self)
+{
+    transfer **at = &http->transfers;
+    while (*at != NULL && *at != self)
+        at = &(*at)->next;
+    if (*at == self)
+        *at = self->next;
+    if (self->easy != NULL) {
+        curl_multi_remove_handle(http->multi, self->easy);
+        curl_easy_cleanup(self->easy);
+    }
+    curl_slist_free_all(self->headers);
+    free(self);
+}
+
+void gazer_http_close(gazer_http **http)
+{
+    gazer_http *self = *http;
+    if (self == NULL)
+        return;
+    while (self->transfers != NULL)
+        free_transfer(self, self->transfers);
+    if (self->multi != NULL)
+        curl_multi_cleanup(self->multi);
+    free(self);
+    *http = NULL;
+    curl_global_cleanup();
+}
+
+static bool set_up(transfer *self)
+{
+    CURL *easy = self->easy;
+    const gazer_http_request *request = &self->request;
+    bool good = true;
+#define SET(option, value) (good = good && curl_easy_setopt(easy, option, value) == CURLE_OK)
+    SET(CURLOPT_URL, request->url);
+    SET(CURLOPT_USERAGENT, "piwheels/" PIW_VERSION);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+    SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    SET(CURLOPT_ACCEPT_ENCODING, "");
+    SET(CURLOPT_ERRORBUFFER, self->problem);
+    SET(CURLOPT_WRITEFUNCTION, on_curl_data);
+    SET(CURLOPT_WRITEDATA, self);
+    SET(CURLOPT_PRIVATE, self);
+    if (request->body != NULL) {
+        self->headers = curl_slist_append(NULL, "Content-Type: text/xml");
+        good = good && self->headers != NULL;
+        SET(CURLOPT_HTTPHEADER, self->headers);
+        SET(CURLOPT_COPYPOSTFIELDS, request->body);
+    } else {
+        SET(CURLOPT_FOLLOWLOCATION, 1L);
+        SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+    }
+#undef SET
+    return good;
+}
+
+int gazer_http_start(gazer_http *http, const gazer_http_request *request, piw_err *err)
+{
+    transfer *self = piw_zalloc(sizeof(*self));
+    self->http = http;
+    self->request = *request;
+    self->easy = curl_easy_init();
+    if (self->easy == NULL || !set_up(self) || curl_multi_add_handle(http->multi, self->easy) != CURLM_OK) {
+        free_transfer(http, self);
+        return piw_err_set(err, PIW_ENET, "a request to %s can't be set up", request->url);
+    }
+    self->request.url = self->request.body = NULL;
+    self->next = http->transfers;
+    http->transfers = self;
+    return 0;
+}
+
+static void finish(gazer_http *http, transfer *self, CURLcode code)
+{
+    gazer_http_result result = {.answered = code == CURLE_OK, .refused = code == CURLE_COULDNT_CONNECT};
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &result.status);
+    if (curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
+        result.retry_after_s = retry_after;
+    if (code != CURLE_OK)
+        result.problem = self->ended_by_us          ? "the answer was not read to its end"
+                         : self->problem[0] != '\0' ? self->problem
+                                                    : curl_easy_strerror(code);
+    self->request.done(self->request.arg, &result);
+    free_transfer(http, self);
+}
+
+static void look(gazer_http *http)
+{
+    CURLMsg *msg;
+    int left;
+    while ((msg = curl_multi_info_read(http->multi, &left)) != NULL) {
+        transfer *self = NULL;
+        if (msg->msg == CURLMSG_DONE && curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &self) == CURLE_OK)
+            finish(http, self, msg->data.result);
+    }
+}
+
+void gazer_http_on_socket(gazer_http *http, uint64_t key)
+{
+    int running;
+    curl_multi_socket_action(http->multi, (curl_socket_t)key, 0, &running);
+    look(http);
+}
+
+void gazer_http_on_timer(gazer_http *http)
+{
+    int running;
+    curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    look(http);
+}

@@ -1,0 +1,304 @@
+#include "cloud_gazer/order.h"
+
+#include "piw/log.h"
+#include "shared/names.h"
+#include "shared/table.h"
+#include "shared/version.h"
+
+#include <stdlib.h>
+
+/* An event that waits. Those of no concern wait too, without texts: they hold back the serial to be stored and count
+ * as later events. */
+typedef struct waiting {
+    int64_t time_s, serial;
+    const char *action; /* NULL: of no concern */
+    char *texts;        /* package, name, version, each with a NUL, in one allocation; version may be missing */
+    const char *name, *version;
+} waiting;
+
+typedef struct seen {
+    piw_table_node node;
+    int64_t serial;
+} seen;
+
+struct gazer_order {
+    waiting *events; /* not ripe, or not yet sorted */
+    size_t count, size;
+    waiting *ready; /* sorted; from `next` on to be delivered */
+    size_t ready_count, next;
+    size_t batch; /* events of the batch that isn't confirmed */
+    int64_t batch_serial;
+    piw_table seen;
+    int64_t stored;   /* in the database */
+    int64_t low;      /* every event up to this serial was seen and is behind us */
+    int64_t newest;   /* serial */
+    int64_t newest_s; /* time of the latest event */
+    piw_log_limiter odd;
+};
+
+static const int64_t TIME_MAX_S = 253402300799; /* the end of the year 9999 */
+
+static bool is_serial(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const seen, node)->serial == *(const int64_t *)key;
+}
+
+static bool was_seen(const gazer_order *self, int64_t serial)
+{
+    return piw_table_find(&self->seen, piw_table_hash_u64((uint64_t)serial), is_serial, &serial) != NULL;
+}
+
+static void note_seen(gazer_order *self, int64_t serial)
+{
+    seen *entry = piw_zalloc(sizeof(*entry));
+    entry->serial = serial;
+    piw_table_add(&self->seen, &entry->node, piw_table_hash_u64((uint64_t)serial));
+}
+
+/* Forget what lies behind: those serials are never read again. */
+static void forget_seen(gazer_order *self, int64_t up_to)
+{
+    piw_table_node *node = piw_table_next(&self->seen, NULL);
+    while (node != NULL) {
+        piw_table_node *next = piw_table_next(&self->seen, node);
+        seen *entry = PIW_TABLE_ENTRY(node, seen, node);
+        if (entry->serial <= up_to) {
+            piw_table_remove(&self->seen, node);
+            free(entry);
+        }
+        node = next;
+    }
+}
+
+gazer_order *gazer_order_new(int64_t stored, const int64_t *applied, uint32_t count)
+{
+    gazer_order *self = piw_zalloc(sizeof(*self));
+    self->stored = stored;
+    self->low = stored < GAZER_ORDERED_FROM ? 0 : stored - GAZER_OVERLAP;
+    self->newest = self->low;
+    for (uint32_t i = 0; i < count; i++)
+        if (applied[i] > self->low && !was_seen(self, applied[i]))
+            note_seen(self, applied[i]);
+    return self;
+}
+
+void gazer_order_free(gazer_order **order)
+{
+    gazer_order *self = *order;
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < self->count; i++)
+        free(self->events[i].texts);
+    for (size_t i = 0; i < self->ready_count; i++)
+        free(self->ready[i].texts);
+    free(self->events);
+    free(self->ready);
+    forget_seen(self, INT64_MAX);
+    piw_table_fini(&self->seen);
+    free(self);
+    *order = NULL;
+}
+
+const char *gazer_action(piw_text action, bool has_version, bool *whole)
+{
+    char words[64];
+    size_t len = action.len < sizeof(words) ? action.len : sizeof(words) - 1;
+    memcpy(words, action.s, len);
+    words[len] = '\0';
+    *whole = false;
+    if (strcmp(words, "create") == 0 || strcmp(words, "remove project") == 0) {
+        *whole = true;
+        return words[0] == 'c' ? "create" : "remove";
+    }
+    if (strcmp(words, "remove") == 0) {
+        *whole = !has_version;
+        return "remove";
+    }
+    if (!has_version)
+        return NULL;
+    if (strcmp(words, "remove release") == 0)
+        return "remove";
+    if (strcmp(words, "yank release") == 0)
+        return "yank";
+    if (strcmp(words, "unyank release") == 0)
+        return "unyank";
+    if (strncmp(words, "add ", 4) == 0) {
+        /* "add SORT file NAME" */
+        const char *sort = words + 4;
+        size_t sort_len = strcspn(sort, " ");
+        if (sort_len == 0 || strncmp(sort + sort_len, " file", 5) != 0)
+            return NULL;
+        return sort_len == 6 && strncmp(sort, "source", 6) == 0 ? "source" : "binary";
+    }
+    return NULL;
+}
+
+static void say_odd(gazer_order *self, const gazer_event *event, const char *what)
+{
+    piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "event %lld of PyPI's log is ignored: %s (package %.*s%s%.*s)",
+                    (long long)event->serial, what, event->name.len < 250 ? (int)event->name.len : 250, event->name.s,
+                    event->version.s != NULL ? ", version " : "",
+                    event->version.len < 250 ? (int)event->version.len : 250,
+                    event->version.s != NULL ? event->version.s : "");
+}
+
+/* Keep the event's texts if it concerns us. */
+static void take_texts(gazer_order *self, const gazer_event *event, waiting *to)
+{
+    bool whole;
+    const char *action = gazer_action(event->action, event->version.s != NULL, &whole);
+    if (action == NULL)
+        return;
+    char package[PIW_NAME_MAX + 1];
+    if (!piw_name_canonical(event->name, package)) {
+        say_odd(self, event, "its name is no project name of 1 to 200 characters");
+        return;
+    }
+    if (!whole && !piw_version_acceptable(event->version)) {
+        say_odd(self, event, "its version is empty, too long or holds odd characters");
+        return;
+    }
+    size_t package_size = strlen(package) + 1, name_size = (size_t)event->name.len + 1;
+    size_t version_size = whole ? 0 : (size_t)event->version.len + 1;
+    char *texts = piw_zalloc(package_size + name_size + version_size);
+    memcpy(texts, package, package_size);
+    memcpy(texts + package_size, event->name.s, event->name.len);
+    if (!whole)
+        memcpy(texts + package_size + name_size, event->version.s, event->version.len);
+    to->action = action;
+    to->texts = texts;
+    to->name = texts + package_size;
+    to->version = whole ? NULL : texts + package_size + name_size;
+}
+
+bool gazer_order_add(gazer_order *order, const gazer_event *event)
+{
+    if (event->serial <= order->low || was_seen(order, event->serial)) {
+        /* What was applied before still counts as a later event, and as progress. */
+        if (event->serial > order->newest)
+            order->newest = event->serial;
+        if (event->time_s > order->newest_s && event->time_s <= TIME_MAX_S)
+            order->newest_s = event->time_s;
+        return false;
+    }
+    note_seen(order, event->serial);
+    if (order->count == order->size) {
+        order->size = order->size == 0 ? 1024 : order->size * 2;
+        order->events = piw_realloc(order->events, order->size * sizeof(*order->events));
+    }
+    waiting *to = &order->events[order->count++];
+    *to = (waiting){.time_s = event->time_s, .serial = event->serial};
+    if (to->time_s < 0 || to->time_s > TIME_MAX_S) {
+        say_odd(order, event, "its time is out of range");
+        to->time_s = 0;
+    } else {
+        take_texts(order, event, to);
+    }
+    if (event->serial > order->newest)
+        order->newest = event->serial;
+    if (to->time_s > order->newest_s)
+        order->newest_s = to->time_s;
+    return true;
+}
+
+int64_t gazer_order_from(const gazer_order *order, bool caught_up)
+{
+    return caught_up ? order->low : order->newest;
+}
+
+bool gazer_order_waits(const gazer_order *order, bool caught_up)
+{
+    return !caught_up && order->newest < GAZER_ORDERED_FROM && order->count < GAZER_EVENTS_MAX;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const waiting *x = a, *y = b;
+    if (x->time_s != y->time_s)
+        return x->time_s < y->time_s ? -1 : 1;
+    return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+/* Move what is ripe to `ready`, which is empty. */
+static void ripen(gazer_order *self)
+{
+    if (self->count > 1)
+        qsort(self->events, self->count, sizeof(*self->events), by_time);
+    size_t ripe = 0;
+    int64_t low = self->newest;
+    while (ripe < self->count && self->events[ripe].time_s <= self->newest_s - GAZER_WINDOW_S)
+        ripe++;
+    for (size_t i = ripe; i < self->count; i++)
+        if (self->events[i].serial <= low)
+            low = self->events[i].serial - 1;
+    free(self->ready);
+    self->ready = piw_alloc((ripe + 1) * sizeof(*self->ready));
+    self->ready_count = self->next = 0;
+    for (size_t i = 0; i < ripe; i++)
+        if (self->events[i].action != NULL)
+            self->ready[self->ready_count++] = self->events[i];
+    if (ripe > 0)
+        memmove(self->events, self->events + ripe, (self->count - ripe) * sizeof(*self->events));
+    self->count -= ripe;
+    if (low > self->low) {
+        self->low = low;
+        forget_seen(self, low);
+    }
+}
+
+/* The highest serial of which all up to it is in the database once the events of `ready` before `end` are. */
+static int64_t covered(const gazer_order *self, size_t end)
+{
+    int64_t serial = self->low;
+    for (size_t i = end; i < self->ready_count; i++)
+        if (self->ready[i].serial <= serial)
+            serial = self->ready[i].serial - 1;
+    return serial > self->stored ? serial : self->stored;
+}
+
+piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development)
+{
+    if (order->next == order->ready_count)
+        ripen(order);
+    size_t count = order->ready_count - order->next;
+    if (count > max)
+        count = max;
+    int64_t serial = covered(order, order->next + count);
+    if (count == 0 && serial == order->stored)
+        return NULL;
+    order->batch = count;
+    order->batch_serial = serial;
+    db_PYPI_APPLY *body;
+    piw_msg *msg = db_PYPI_APPLY_new(&body);
+    body->serial = serial;
+    body->development = development;
+    piw_msg_list(msg, &body->events, count);
+    for (size_t i = 0; i < count; i++) {
+        const waiting *from = &order->ready[order->next + i];
+        body->events.at[i] = (pypi_event){.package = piw_msg_textz(msg, from->texts),
+                                          .name = piw_msg_textz(msg, from->name),
+                                          .version = piw_msg_textz(msg, from->version),
+                                          .timestamp = {from->time_s * 1000000, 0},
+                                          .action = piw_msg_textz(msg, from->action),
+                                          .serial = from->serial};
+    }
+    return msg;
+}
+
+void gazer_order_confirm(gazer_order *order)
+{
+    for (size_t i = 0; i < order->batch; i++) {
+        free(order->ready[order->next + i].texts);
+        order->ready[order->next + i].texts = NULL;
+    }
+    order->next += order->batch;
+    order->batch = 0;
+    order->stored = order->batch_serial;
+}
+
+gazer_progress gazer_order_progress(const gazer_order *order)
+{
+    return (gazer_progress){.newest_s = order->newest_s,
+                            .serial = order->newest,
+                            .waiting = order->count + order->ready_count - order->next};
+}

@@ -1,0 +1,51 @@
+/* order.h — PyPI's events from the order of their serials into the order in which they may be applied (SPEC §11).
+ *
+ * Events come in by serial, in any number of readings that may overlap; they go out sorted by (time, serial), each
+ * once, and only when 5 minutes of later events are there. One thread, no task around it. */
+#ifndef CLOUD_GAZER_ORDER_H
+#define CLOUD_GAZER_ORDER_H
+
+#include "cloud_gazer/xmlrpc.h"
+#include "db.piw.h"
+
+enum {
+    GAZER_WINDOW_S = 300,        /* of later events that must exist before one is delivered */
+    GAZER_OVERLAP = 2000,        /* serials below the stored one at which reading starts */
+    GAZER_ORDERED_FROM = 628000, /* history below this serial isn't in order of time */
+    GAZER_EVENTS_MAX = 1000000,  /* waiting in memory; more are delivered without waiting for the rest */
+    GAZER_BATCH = 2000,          /* events of one transaction */
+};
+
+typedef struct gazer_order gazer_order;
+
+/* Begin where the database stands: the stored serial, and the serials applied already. */
+gazer_order *gazer_order_new(int64_t stored, const int64_t *applied, uint32_t count);
+void gazer_order_free(gazer_order **order);
+
+/* An event was read. True when it is a new one. */
+bool gazer_order_add(gazer_order *order, const gazer_event *event);
+/* The serial to read on from. `caught_up`: the last reading brought nothing new; then the events of the last minutes
+ * are read once more, so that one that PyPI shows late isn't missed. */
+int64_t gazer_order_from(const gazer_order *order, bool caught_up);
+/* Is there so much unordered history to come that nothing is to be delivered yet? */
+bool gazer_order_waits(const gazer_order *order, bool caught_up);
+
+/* The next events, in order, that may be applied: at most `max` of them, copied into a db.PYPI_APPLY message with the
+ * serial to be stored. NULL when neither events nor progress of the serial are there to be stored. The batch stays the
+ * first until it is confirmed. */
+piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development);
+/* The last batch is in the database; or it is given up. */
+void gazer_order_confirm(gazer_order *order);
+
+/* For progress: the time of the newest event seen, its serial, and events in memory. */
+typedef struct gazer_progress {
+    int64_t newest_s, serial;
+    size_t waiting;
+} gazer_progress;
+gazer_progress gazer_order_progress(const gazer_order *order);
+
+/* What an action of PyPI's log means to the farm: one of pypi_event's actions, or NULL. `*whole` is set when it
+ * concerns the package, whatever version is named. */
+const char *gazer_action(piw_text action, bool has_version, bool *whole);
+
+#endif

@@ -1,0 +1,388 @@
+/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place (SPEC §5). */
+#include "jobs.h"
+#include "juggler.h"
+
+#include "db.piw.h"
+#include "file.piw.h"
+#include "fs.piw.h"
+#include "piw/plugin.h"
+#include "shared/file_check.h"
+#include "shared/names.h"
+#include "shared/site_path.h"
+#include "stats.piw.h"
+#include "web.piw.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2 };
+
+piw_text juggler_root(const juggler *j)
+{
+    return piw_text_of(j->root);
+}
+
+/* --- The file queue --- */
+
+static int send_done(piw_task *task, const transfer *t)
+{
+    piw_msg *msg = file_DONE_new();
+    int rc = piw_peer_send(task, t->peer, &msg);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+/* Ask for as many blocks as may be under way. */
+static int ask(piw_task *task, transfer *t)
+{
+    int64_t offset, length;
+    while (blocks_next(&t->map, &offset, &length)) {
+        piw_msg *msg = file_FETCH_make(offset, length);
+        int rc = piw_peer_send(task, t->peer, &msg);
+        piw_msg_free(&msg);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int on_file_hello(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    int64_t slave_id = file_HELLO_of(msg)->slave_id;
+    piw_peer peer = piw_msg_peer(msg);
+    const char *address = piw_peer_address(task, peer);
+    transfer *t = transfers_of_slave(&j->transfers, slave_id);
+    if (t == NULL) {
+        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
+                        "%s wants to transfer a file as slave %" PRId64 ", which was asked for none: ignored",
+                        address == NULL ? "someone" : address, slave_id);
+        return 0;
+    }
+    if (address == NULL || !piw_text_is(t->about->address, address)) {
+        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
+                        "%s wants to transfer the file of slave %" PRId64 ", which is at %s: ignored",
+                        address == NULL ? "someone" : address, slave_id, t->about->address.s);
+        return 0;
+    }
+    transfers_set_peer(&j->transfers, t, peer);
+    if (t->map.missing == 0)
+        return send_done(task, t);
+    blocks_again(&t->map);
+    return ask(task, t);
+}
+
+static int store(const transfer *t, int64_t offset, piw_bytes data, piw_err *err)
+{
+    size_t done = 0;
+    while (done < data.len) {
+        ssize_t n = pwrite(t->fd, data.data + done, data.len - done, offset + (int64_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return piw_err_errno(err, "can't store a piece of \"%s\"", t->about->filename.s);
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+/* The hot path: one look-up, one write, one FETCH. A piece that can't be stored counts as not come: the slave says
+ * HELLO again when it hears nothing, and is asked for it again. */
+static int on_file_chunk(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const file_CHUNK *chunk = file_CHUNK_of(msg);
+    transfer *t = transfers_of_peer(&j->transfers, piw_msg_peer(msg));
+    if (t == NULL || !blocks_wants(&t->map, chunk->offset, chunk->data.len)) {
+        piw_debug("a chunk of %" PRIu32 " bytes at %" PRId64 " that isn't waited for: dropped", chunk->data.len,
+                  chunk->offset);
+        return 0;
+    }
+    piw_err why = {0};
+    if (store(t, chunk->offset, chunk->data, &why) != 0) {
+        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+        return 0;
+    }
+    blocks_take(&t->map, chunk->offset);
+    if (t->map.missing > 0)
+        return ask(task, t);
+    close(t->fd);
+    t->fd = -1;
+    return send_done(task, t);
+}
+
+/* --- The service --- */
+
+static piw_msg *describe_transfer(const fs_EXPECT *expect)
+{
+    file_juggler_state *body;
+    piw_msg *msg = file_juggler_state_new(&body);
+    piw_msg_list(msg, &body->transfers, 1);
+    juggler_transfer *t = &body->transfers.at[0];
+    t->slave_id = expect->slave_id;
+    t->build_id = expect->build_id;
+    t->block = BLOCK_SIZE;
+    t->address = piw_msg_text(msg, expect->peer_address.s, expect->peer_address.len);
+    t->package = piw_msg_text(msg, expect->package.s, expect->package.len);
+    t->filename = piw_msg_text(msg, expect->file.filename.s, expect->file.filename.len);
+    t->filehash = piw_msg_text(msg, expect->file.filehash.s, expect->file.filehash.len);
+    t->size = expect->file.filesize;
+    piw_value_copy(msg, file_state_type(), &expect->file, &t->state);
+    return msg;
+}
+
+static int on_expect(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_EXPECT *expect = fs_EXPECT_of(msg);
+    piw_err why = {0};
+    int rc = piw_file_check(&expect->file, expect->package, &why);
+    if (rc != 0)
+        return piw_refuse(task, msg, rc, "%s", why.text);
+    piw_msg *owner = describe_transfer(expect);
+    transfer *t = NULL;
+    rc = transfers_begin(&j->transfers, j->root, &owner, &t, &why);
+    if (rc != 0) {
+        piw_msg_free(&owner);
+        piw_error("%s", why.text);
+        return piw_refuse(task, msg, rc, "%s", why.text);
+    }
+    piw_msg *answer = fs_EXPECT_reply_new();
+    rc = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static int answer_bad(piw_task *task, piw_msg *request, const char *why)
+{
+    fs_VERIFY_reply *body;
+    piw_msg *answer = fs_VERIFY_reply_new(&body);
+    body->why = piw_msg_textz(answer, why);
+    int rc = piw_reply(task, request, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+/* The job's answer is the request's: the token is the key, so that nothing needs to be kept. */
+static int on_verify(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_VERIFY *verify = fs_VERIFY_of(msg);
+    transfer *t = transfers_of_slave(&j->transfers, verify->slave_id);
+    if (t == NULL || t->about->build_id != verify->build_id)
+        return answer_bad(task, msg, "no transfer of the file was begun");
+    if (t->map.missing > 0)
+        return answer_bad(task, msg, "the transfer of the file was not finished");
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, j->root, verify->build_id, t->about->filename))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s);
+    check_file *body;
+    piw_msg *job = check_file_new(&body);
+    body->path = piw_msg_textz(job, path);
+    piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_work(task, job_check_file, &job, "checked", token.id);
+    piw_msg_free(&job);
+    if (rc == 0)
+        transfers_end(&j->transfers, t);
+    return rc;
+}
+
+static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    piw_token token = {key};
+    if (piw_msg_error(reply) != 0) {
+        piw_error("%s", piw_msg_error_text(reply));
+        return piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    }
+    const check_file_reply *checked = check_file_reply_of(reply);
+    if (!checked->good)
+        piw_info("%s", checked->why.s);
+    fs_VERIFY_reply *body;
+    piw_msg *answer = fs_VERIFY_reply_new(&body);
+    body->good = checked->good;
+    body->final = checked->final;
+    body->why = piw_msg_text(answer, checked->why.s, checked->why.len);
+    piw_value_copy(answer, built_file_type(), &checked->file, &body->file);
+    int rc = piw_answer(task, token, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static int on_stage(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_STAGE *stage = fs_STAGE_of(msg);
+    if (!piw_name_is_canonical(stage->package))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
+    stage_build *body;
+    piw_msg *job = stage_build_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->build_id = stage->build_id;
+    body->package = piw_msg_text(job, stage->package.s, stage->package.len);
+    const piw_field *output = &stage_build_type()->body->fields[3];
+    piw_value_copy(job, output->type, &stage->output, &body->output);
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_work(task, job_stage_build, &job, "staged", token.id);
+    piw_msg_free(&job);
+    return rc;
+}
+
+/* The end of a job whose answer says no more than that it is done. Takes the answer. */
+static int finish(piw_task *task, const piw_msg *reply, uint64_t key, piw_msg *answer)
+{
+    piw_token token = {key};
+    int rc;
+    if (piw_msg_error(reply) != 0) {
+        piw_error("%s", piw_msg_error_text(reply));
+        rc = piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    } else {
+        rc = piw_answer(task, token, &answer);
+    }
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return finish(task, reply, key, fs_STAGE_reply_new());
+}
+
+static int on_publish(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
+    if (!piw_name_is_canonical(publish->package))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
+    publish_build *body;
+    piw_msg *job = publish_build_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->build_id = publish->build_id;
+    body->package = piw_msg_text(job, publish->package.s, publish->package.len);
+    piw_msg_list(job, &body->kept, publish->kept.count);
+    for (uint32_t i = 0; i < publish->kept.count; i++)
+        body->kept.at[i] = piw_msg_text(job, publish->kept.at[i].s, publish->kept.at[i].len);
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_work(task, job_publish_build, &job, "published", token.id);
+    piw_msg_free(&job);
+    if (rc == 0)
+        upkeep_published(j, publish->package);
+    return rc;
+}
+
+static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    juggler *j = piw_soul(task);
+    j->unsynced = true;
+    return finish(task, reply, key, fs_PUBLISH_reply_new());
+}
+
+static int on_discard(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_DISCARD *discard = fs_DISCARD_of(msg);
+    int rc = upkeep_discard(task, discard->build_id);
+    transfer *t = transfers_of_slave(&j->transfers, discard->slave_id);
+    if (rc == 0 && t != NULL && t->about->build_id == discard->build_id)
+        transfers_end(&j->transfers, t);
+    return rc;
+}
+
+/* --- The soul --- */
+
+static void free_soul(juggler *j)
+{
+    transfers_fini(&j->transfers);
+    piw_msg_free(&j->published);
+    piw_msg_free(&j->leftover);
+    free(j->leftovers);
+    free(j->root);
+    free(j);
+}
+
+static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, piw_err *err)
+{
+    int rc = 0;
+    if (state != NULL)
+        rc = juggler_load(j, file_juggler_state_of(state), err);
+    else if (why == PIW_BOOT)
+        rc = leftovers_find(j, err);
+    if (rc == 0)
+        rc = upkeep_begin(task);
+    /* After a swap what the predecessor has begun comes back to us by itself. */
+    return rc != 0 || state != NULL ? rc : leftovers_begin(task);
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    const char *root = piw_setting(task, "output-path");
+    if (root == NULL || root[0] != '/')
+        return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
+    if (access(root, W_OK | X_OK) != 0)
+        return piw_err_errno(err, "can't write to the output path %s", root);
+    juggler *j = piw_zalloc(sizeof *j);
+    j->root = piw_strdup(root);
+    piw_soul_set(task, j);
+    int rc = begin(task, j, why, state, err);
+    if (rc != 0) {
+        piw_soul_set(task, NULL);
+        free_soul(j);
+        return piw_err_set(err, rc, "file_juggler can't begin: %s", piw_err_name(rc));
+    }
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    free_soul(piw_soul(task));
+    piw_soul_set(task, NULL);
+}
+
+static const piw_opt options[] = {{.name = "removals-every",
+                                   .kind = PIW_OPT_DURATION,
+                                   .value_name = "DURATION",
+                                   .fallback = "30s",
+                                   .help = "how often files that are due for removal are looked for",
+                                   .min = 100,
+                                   .max = 3600000},
+                                  PIW_OPT_END};
+static const piw_service serves[] = {{"fs", &fs_protocol_def}, PIW_SERVICES_END};
+static const piw_service uses[] = {
+    {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
+static const char *const needs[] = {"db", NULL};
+static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
+static piw_protocol_def *const extra[] = {&file_juggler_protocol_def, NULL};
+static const piw_handler handlers[] = {
+    {&file_protocol_def, FILE_HELLO, on_file_hello}, {&file_protocol_def, FILE_CHUNK, on_file_chunk},
+    {&fs_protocol_def, FS_EXPECT, on_expect},        {&fs_protocol_def, FS_VERIFY, on_verify},
+    {&fs_protocol_def, FS_STAGE, on_stage},          {&fs_protocol_def, FS_PUBLISH, on_publish},
+    {&fs_protocol_def, FS_DISCARD, on_discard},      PIW_HANDLERS_END};
+static const piw_continuation continuations[] = {{"checked", on_checked},
+                                                 {"staged", on_staged},
+                                                 {"published", on_published},
+                                                 {"disk", on_disk},
+                                                 {"sync", on_sync},
+                                                 {"synced", on_synced},
+                                                 {"removals", on_removals},
+                                                 {"removals_due", on_removals_due},
+                                                 {"trash_emptied", on_trash_emptied},
+                                                 {"leftovers", on_leftovers_again},
+                                                 {"builds_known", on_builds_known},
+                                                 {"leftover_read", on_leftover_read},
+                                                 {"leftover_project", on_leftover_project},
+                                                 {"leftover_published", on_leftover_published},
+                                                 PIW_CONTINUATIONS_END};
+
+PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",
+           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .options = options, .extra = extra,
+           .state_protocol = &file_juggler_protocol_def, .state_message = FILE_JUGGLER_STATE, .critical = true,
+           .start = start, .stop = stop, .save = juggler_save, .handlers = handlers, .continuations = continuations);

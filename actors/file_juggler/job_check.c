@@ -1,0 +1,148 @@
+#include "jobs.h"
+
+#include "file_juggler.piw.h"
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+#include "shared/wheel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The staged file and the folder that it lies in. All goes through these two, so that a build that is thrown away
+ * meanwhile (its folder renamed) takes what is written here with it. */
+typedef struct staged {
+    int folder, file;
+} staged;
+
+static int open_staged(const check_file *job, staged *s, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    const char *slash = strrchr(job->path.s, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - job->path.s);
+    if (len == 0 || len >= sizeof folder)
+        return piw_err_set(err, PIW_EINVAL, "the staged path \"%s\" has no folder", job->path.s);
+    memcpy(folder, job->path.s, len);
+    folder[len] = '\0';
+    s->file = -1;
+    s->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (s->folder < 0)
+        return piw_err_errno(err, "can't open the staging folder %s", folder);
+    s->file = openat(s->folder, job->state.filename.s, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (s->file >= 0)
+        return 0;
+    int rc = piw_err_errno(err, "can't open the staged file %s", job->path.s);
+    close(s->folder);
+    return rc;
+}
+
+static void close_staged(staged *s)
+{
+    close(s->file);
+    close(s->folder);
+}
+
+static int sync_fd(int fd, const char *what, const check_file *job, piw_err *err)
+{
+    return fsync(fd) == 0 ? 0 : piw_err_errno(err, "can't sync %s of %s", what, job->path.s);
+}
+
+/* FILE.metadata beside the staged wheel, synced. *written is false when its name is longer than a file system takes. */
+static int write_metadata(const staged *s, const check_file *job, const piw_wheel *wheel, bool *written, piw_err *err)
+{
+    char name[PIW_PATH_MAX];
+    int n = snprintf(name, sizeof name, "%s.metadata", job->state.filename.s);
+    *written = n > 0 && piw_path_component((piw_text){name, (uint32_t)n});
+    if (!*written)
+        return 0;
+    int fd = openat(s->folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return piw_err_errno(err, "can't make the staged file %s.metadata", job->path.s);
+    int rc = 0;
+    if (piw_write_all(fd, wheel->metadata_bytes, wheel->metadata_len) != 0)
+        rc = piw_err_errno(err, "can't write the staged file %s.metadata", job->path.s);
+    if (rc == 0)
+        rc = sync_fd(fd, "the METADATA", job, err);
+    if (close(fd) != 0 && rc == 0)
+        rc = piw_err_errno(err, "can't write the staged file %s.metadata", job->path.s);
+    return rc;
+}
+
+static int make_durable(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, piw_err *err)
+{
+    int rc = sync_fd(s->file, "the file", job, err);
+    if (rc == 0)
+        rc = write_metadata(s, job, wheel, metadata, err);
+    if (rc == 0)
+        rc = sync_fd(s->folder, "the folder", job, err);
+    return rc;
+}
+
+/* The answer with the file as it was announced. */
+static piw_msg *answer(const check_file *job, check_file_reply **body)
+{
+    piw_msg *msg = check_file_reply_new(body);
+    piw_value_copy(msg, file_state_type(), &job->state, &(*body)->file.state);
+    (*body)->why = piw_msg_textz(msg, "");
+    return msg;
+}
+
+static piw_msg *answer_bad(const check_file *job, bool final, const char *why)
+{
+    check_file_reply *body;
+    piw_msg *msg = answer(job, &body);
+    body->final = final;
+    body->why = piw_msg_textz(msg, why);
+    return msg;
+}
+
+static int check(const staged *s, const check_file *job, piw_msg **result, piw_err *err)
+{
+    struct stat info;
+    if (fstat(s->file, &info) != 0)
+        return piw_err_errno(err, "can't read %s", job->path.s);
+    if (info.st_size != job->state.filesize) {
+        piw_err why = {0};
+        piw_err_set(&why, PIW_EAGAIN, "%s has %lld bytes, not %" PRId64 " as was said", job->state.filename.s,
+                    (long long)info.st_size, job->state.filesize);
+        *result = answer_bad(job, false, why.text);
+        return 0;
+    }
+    piw_wheel wheel;
+    piw_err why = {0};
+    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, &wheel, &why);
+    if (rc == PIW_EAGAIN || rc == PIW_EREFUSED) {
+        *result = answer_bad(job, rc == PIW_EREFUSED, why.text);
+        return 0;
+    }
+    if (rc != 0)
+        return piw_err_set(err, rc, "%s", why.text);
+    bool metadata = false;
+    rc = make_durable(s, job, &wheel, &metadata, err);
+    if (rc == 0) {
+        check_file_reply *body;
+        *result = answer(job, &body);
+        body->good = true;
+        /* What the wheel says of itself is what an installer will check. */
+        body->file.state.requires_python = piw_msg_textz(*result, wheel.metadata.requires_python);
+        if (metadata)
+            body->file.metadata_hash = piw_msg_textz(*result, wheel.metadata_hash);
+    }
+    piw_wheel_fini(&wheel);
+    return rc;
+}
+
+int job_check_file(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const check_file *body = check_file_of(job);
+    staged s;
+    int rc = open_staged(body, &s, err);
+    if (rc != 0)
+        return rc;
+    rc = check(&s, body, result, err);
+    close_staged(&s);
+    return rc;
+}

@@ -1,0 +1,120 @@
+#include "jobs.h"
+
+#include "file_juggler.piw.h"
+#include "piw/codec.h"
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+#include "shared/wheel.h"
+#include "shared/wheel_name.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { RECORD_MAX = 64 << 10, FILES_MAX = 1000 };
+
+/* The package that the record names; null when there is no record that can be read. */
+static piw_text read_record(const read_staged *job, piw_msg *into)
+{
+    char path[PIW_PATH_MAX];
+    void *data;
+    size_t len;
+    piw_text package = {0};
+    if (!piw_path_staged(path, job->root.s, job->build_id, piw_text_of("record")) ||
+        piw_file_read(path, RECORD_MAX, &data, &len, NULL) != 0)
+        return package;
+    piw_msg *record = NULL;
+    if (piw_record_read(file_juggler_protocol_def.interned, data, len, &record, NULL) == 0 &&
+        piw_msg_type_of(record) == staged_record_type()) {
+        piw_text found = staged_record_of(record)->package;
+        package = piw_msg_text(into, found.s, found.len);
+    }
+    piw_msg_free(&record);
+    free(data);
+    return package;
+}
+
+static int add_file(const read_staged *job, const char *name, piw_msg *into, read_staged_reply *reply, piw_err *err)
+{
+    char path[PIW_PATH_MAX], hash[65];
+    int64_t size;
+    piw_wheel_name parts;
+    if (piw_wheel_name_parse(piw_text_of(name), &parts, NULL) != 0 ||
+        !piw_path_staged(path, job->root.s, job->build_id, piw_text_of(name)))
+        return 0;
+    int rc = piw_file_hash(path, hash, &size, err);
+    if (rc != 0)
+        return rc == PIW_EREFUSED ? 0 : rc;
+    if (reply->package.s == NULL)
+        reply->package = piw_msg_textz(into, parts.canonical);
+    read_staged_reply_files *file = &reply->files.at[reply->files.count++];
+    file->filename = piw_msg_textz(into, name);
+    file->filehash = piw_msg_textz(into, hash);
+    return 0;
+}
+
+static int list_files(const read_staged *job, piw_msg *into, read_staged_reply *reply, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, job->root.s, job->build_id, (piw_text){0}))
+        return piw_err_set(err, PIW_EINVAL, "a staged build's number makes no path");
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+    piw_msg_list(into, &reply->files, FILES_MAX);
+    reply->files.count = 0;
+    struct dirent *entry;
+    int rc = 0;
+    while (rc == 0 && reply->files.count < FILES_MAX && (entry = readdir(folder)) != NULL)
+        rc = entry->d_name[0] == '.' ? 0 : add_file(job, entry->d_name, into, reply, err);
+    closedir(folder);
+    return rc;
+}
+
+int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const read_staged *body = read_staged_of(job);
+    read_staged_reply *reply;
+    piw_msg *made = read_staged_reply_new(&reply);
+    reply->package = read_record(body, made);
+    int rc = list_files(body, made, reply, err);
+    if (rc != 0) {
+        piw_msg_free(&made);
+        return rc;
+    }
+    if (reply->package.s == NULL)
+        reply->package = piw_msg_textz(made, "");
+    *result = made;
+    return 0;
+}
+
+int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const char *root = sync_site_of(job)->root.s;
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open the output path %s", root);
+    int rc = syncfs(fd) == 0 ? 0 : piw_err_errno(err, "can't sync the file system of %s", root);
+    close(fd);
+    if (rc == 0)
+        *result = sync_site_reply_new();
+    return rc;
+}
+
+int job_empty_trash(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const empty_trash *body = empty_trash_of(job);
+    for (uint32_t i = 0; i < body->paths.count; i++) {
+        const char *path = body->paths.at[i].s;
+        if (unlink(path) == 0 || errno == ENOENT)
+            continue;
+        int rc = errno == EISDIR || errno == EPERM ? piw_folder_remove(path, err)
+                                                   : piw_err_errno(err, "can't remove %s", path);
+        if (rc != 0)
+            return rc;
+    }
+    *result = empty_trash_reply_new();
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* juggler.h — inside file_juggler: its soul, and what its files call of each other. The task's thread only. */
+#ifndef FILE_JUGGLER_JUGGLER_H
+#define FILE_JUGGLER_JUGGLER_H
+
+#include "transfers.h"
+
+typedef struct juggler {
+    char *root; /* the output path */
+    transfers transfers;
+    bool unsynced; /* something was put in place since the last sync */
+    bool syncing;  /* a sync is under way */
+    piw_log_limiter strangers, sync_trouble, removal_trouble;
+
+    /* leftovers.c: builds found staged at boot, worked off from the end. */
+    int64_t *leftovers;
+    uint32_t leftovers_count;
+    piw_msg *leftover; /* a read_staged_reply: the one that is being put in place */
+
+    /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
+    piw_msg *published;
+    uint32_t published_count;
+} juggler;
+
+/* --- file_juggler.c --- */
+piw_text juggler_root(const juggler *j);
+
+/* --- leftovers.c: what an earlier master left staged (SPEC §5) --- */
+/* Find it. Only at boot. */
+int leftovers_find(juggler *j, piw_err *err);
+/* Ask the database which of them have a row, if there are any. */
+int leftovers_begin(piw_task *task);
+int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key);
+int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
+int upkeep_begin(piw_task *task);
+int on_disk(piw_task *task, piw_msg *reply, uint64_t key);
+int on_removals(piw_task *task, piw_msg *reply, uint64_t key);
+int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_sync(piw_task *task, piw_msg *reply, uint64_t key);
+int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
+int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
+/* Note that a package's files are being put in place: a removal that was decided before must not hit them. */
+void upkeep_published(juggler *j, piw_text package);
+/* Throw away a build's staging folder: moved aside now, removed in the pool. */
+int upkeep_discard(piw_task *task, int64_t build_id);
+
+/* --- saved.c: the state over a swap --- */
+int juggler_save(piw_task *task, piw_msg **state, piw_err *err);
+int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err);
+
+#endif

@@ -1,0 +1,219 @@
+#include "juggler.h"
+
+#include "db.piw.h"
+#include "jobs.h"
+#include "shared/atomic_file.h"
+#include "shared/names.h"
+#include "shared/site_path.h"
+#include "web.piw.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { RETRY_MS = 5000, DIGITS = 12, LEFTOVERS_MAX = 100000 };
+
+/* A folder's name as a build id, 0 when it isn't one. */
+static int64_t id_of(const char *name)
+{
+    if (strlen(name) != DIGITS || strspn(name, "0123456789") != DIGITS)
+        return 0;
+    return strtoll(name, NULL, 10);
+}
+
+static int64_t *add(juggler *j, int64_t id)
+{
+    if ((j->leftovers_count & (j->leftovers_count - 1)) == 0)
+        j->leftovers =
+            piw_realloc(j->leftovers, (j->leftovers_count == 0 ? 1 : 2 * j->leftovers_count) * sizeof(int64_t));
+    j->leftovers[j->leftovers_count] = id;
+    return &j->leftovers[j->leftovers_count++];
+}
+
+int leftovers_find(juggler *j, piw_err *err)
+{
+    int rc = piw_tmp_clear(j->root, err);
+    if (rc != 0)
+        return rc;
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staging(path, j->root))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+    struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
+        int64_t id = id_of(entry->d_name);
+        if (id > 0)
+            add(j, id);
+    }
+    closedir(folder);
+    if (j->leftovers_count > 0)
+        piw_info("%" PRIu32 " builds are staged from before: asking the database which of them were recorded",
+                 j->leftovers_count);
+    return 0;
+}
+
+int leftovers_begin(piw_task *task)
+{
+    juggler *j = piw_soul(task);
+    if (j->leftovers_count == 0)
+        return 0;
+    db_BUILDS_KNOWN *body;
+    piw_msg *call = db_BUILDS_KNOWN_new(&body);
+    piw_msg_list(call, &body->build_ids, j->leftovers_count);
+    memcpy(body->build_ids.at, j->leftovers, j->leftovers_count * sizeof *j->leftovers);
+    int rc = piw_call(task, &call, "builds_known", 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return leftovers_begin(task);
+}
+
+static int try_again(piw_task *task, const char *why)
+{
+    piw_warning("what is staged from before has to wait: %s", why);
+    return piw_timer(task, "leftovers", 0, RETRY_MS, 0);
+}
+
+/* The last of the list: read what is staged of it. */
+static int next(piw_task *task)
+{
+    juggler *j = piw_soul(task);
+    if (j->leftovers_count == 0)
+        return 0;
+    piw_msg *job = read_staged_make(juggler_root(j), j->leftovers[j->leftovers_count - 1]);
+    int rc = piw_work(task, job_read_staged, &job, "leftover_read", 0);
+    piw_msg_free(&job);
+    return rc;
+}
+
+static bool is_known(const db_BUILDS_KNOWN_reply *known, int64_t id)
+{
+    for (uint32_t i = 0; i < known->known.count; i++) {
+        if (known->known.at[i] == id)
+            return true;
+    }
+    return false;
+}
+
+int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    const db_BUILDS_KNOWN_reply *known = db_BUILDS_KNOWN_reply_of(reply);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < j->leftovers_count; i++) {
+        int64_t id = j->leftovers[i];
+        if (is_known(known, id)) {
+            j->leftovers[kept++] = id;
+            continue;
+        }
+        piw_info("build %" PRId64 " was staged but never recorded: removed", id);
+        int rc = upkeep_discard(task, id);
+        if (rc != 0)
+            return rc;
+    }
+    j->leftovers_count = kept;
+    return next(task);
+}
+
+/* This one is dealt with, or can't be. */
+static int done_with_it(piw_task *task)
+{
+    juggler *j = piw_soul(task);
+    if (j->leftovers_count > 0)
+        j->leftovers_count--;
+    return next(task);
+}
+
+int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    const read_staged_reply *staged = read_staged_reply_of(reply);
+    if (!piw_name_is_canonical(staged->package)) {
+        piw_error("build %" PRId64 " is staged and recorded, but nothing says of which package: it stays staged",
+                  j->leftovers[j->leftovers_count - 1]);
+        return done_with_it(task);
+    }
+    piw_msg *call = db_PROJECT_make(staged->package);
+    int rc = piw_call(task, &call, "leftover_project", 0, 0);
+    piw_msg_free(&call);
+    if (rc == 0) {
+        piw_msg_free(&j->leftover);
+        j->leftover = piw_msg_copy(reply);
+    }
+    return rc;
+}
+
+/* Does the database want these bytes under this name? */
+static bool is_wanted(const project_data *project, const read_staged_reply_files *file)
+{
+    for (uint32_t i = 0; i < project->releases.count; i++) {
+        const project_release *release = &project->releases.at[i];
+        for (uint32_t k = 0; k < release->files.count; k++) {
+            if (piw_text_eq(release->files.at[k].filename, file->filename))
+                return piw_text_eq(release->files.at[k].filehash, file->filehash);
+        }
+    }
+    return false;
+}
+
+int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (j->leftover == NULL || j->leftovers_count == 0)
+        return leftovers_begin(task);
+    const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
+    const read_staged_reply *staged = read_staged_reply_of(j->leftover);
+    publish_build *body;
+    piw_msg *job = publish_build_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->build_id = j->leftovers[j->leftovers_count - 1];
+    body->package = piw_msg_text(job, staged->package.s, staged->package.len);
+    piw_msg_list(job, &body->kept, staged->files.count);
+    body->kept.count = 0;
+    for (uint32_t i = 0; i < staged->files.count; i++) {
+        const read_staged_reply_files *file = &staged->files.at[i];
+        if (!project->found || !is_wanted(&project->data, file))
+            body->kept.at[body->kept.count++] = piw_msg_text(job, file->filename.s, file->filename.len);
+    }
+    int rc = piw_work(task, job_publish_build, &job, "leftover_published", 0);
+    piw_msg_free(&job);
+    if (rc == 0)
+        upkeep_published(j, staged->package);
+    return rc;
+}
+
+int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (j->leftover == NULL)
+        return leftovers_begin(task);
+    piw_text package = read_staged_reply_of(j->leftover)->package;
+    piw_info("a build of %s that was recorded before the master stopped is in place now", package.s);
+    piw_msg *cast = web_BOTH_make(package, false);
+    int rc = piw_cast(task, &cast);
+    piw_msg_free(&cast);
+    if (rc != 0)
+        return rc;
+    piw_msg_free(&j->leftover);
+    j->unsynced = true;
+    return done_with_it(task);
+}

@@ -1,0 +1,47 @@
+#include "juggler.h"
+
+static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
+{
+    piw_value_copy(msg, juggler_transfer_type(), t->about, to);
+    to->peer = (int64_t)t->peer;
+    to->asked = piw_msg_bytes(msg, t->map.asked, blocks_bytes(&t->map));
+    to->got = piw_msg_bytes(msg, t->map.got, blocks_bytes(&t->map));
+}
+
+int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    juggler *j = piw_soul(task);
+    file_juggler_state *body;
+    piw_msg *msg = file_juggler_state_new(&body);
+    piw_msg_list(msg, &body->transfers, j->transfers.by_slave.count);
+    uint32_t n = 0;
+    for (transfer *t = transfers_next(&j->transfers, NULL); t != NULL; t = transfers_next(&j->transfers, t))
+        save_transfer(msg, t, &body->transfers.at[n++]);
+    piw_msg_list(msg, &body->leftovers, j->leftovers_count);
+    if (j->leftovers_count > 0)
+        memcpy(body->leftovers.at, j->leftovers, j->leftovers_count * sizeof *j->leftovers);
+    const file_juggler_state *published = j->published == NULL ? NULL : file_juggler_state_of(j->published);
+    piw_msg_list(msg, &body->published, j->published_count);
+    for (uint32_t i = 0; published != NULL && i < j->published_count; i++)
+        body->published.at[i] = piw_msg_text(msg, published->published.at[i].s, published->published.at[i].len);
+    *state = msg;
+    return 0;
+}
+
+int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err)
+{
+    for (uint32_t i = 0; i < state->transfers.count; i++) {
+        int rc = transfers_resume(&j->transfers, j->root, &state->transfers.at[i], err);
+        if (rc != 0)
+            return rc;
+    }
+    if (state->leftovers.count > 0) {
+        j->leftovers = piw_alloc(state->leftovers.count * sizeof *j->leftovers);
+        memcpy(j->leftovers, state->leftovers.at, state->leftovers.count * sizeof *j->leftovers);
+        j->leftovers_count = state->leftovers.count;
+    }
+    for (uint32_t i = 0; i < state->published.count; i++)
+        upkeep_published(j, state->published.at[i]);
+    return 0;
+}

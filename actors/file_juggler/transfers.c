@@ -1,0 +1,178 @@
+#include "transfers.h"
+
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool same_slave(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const transfer, by_slave)->about->slave_id == *(const int64_t *)key;
+}
+
+static bool same_peer(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const transfer, by_peer)->peer == *(const piw_peer *)key;
+}
+
+transfer *transfers_of_slave(const transfers *all, int64_t slave_id)
+{
+    piw_table_node *node =
+        piw_table_find(&all->by_slave, piw_table_hash_u64((uint64_t)slave_id), same_slave, &slave_id);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, transfer, by_slave);
+}
+
+transfer *transfers_of_peer(const transfers *all, piw_peer peer)
+{
+    piw_table_node *node = piw_table_find(&all->by_peer, piw_table_hash_u64(peer), same_peer, &peer);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, transfer, by_peer);
+}
+
+transfer *transfers_next(const transfers *all, const transfer *t)
+{
+    piw_table_node *node = piw_table_next(&all->by_slave, t == NULL ? NULL : &t->by_slave);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, transfer, by_slave);
+}
+
+void transfers_set_peer(transfers *all, transfer *t, piw_peer peer)
+{
+    if (t->peer == peer)
+        return;
+    if (t->peer != 0)
+        piw_table_remove(&all->by_peer, &t->by_peer);
+    /* A connection carries one transfer: the earlier one waits for its slave's next HELLO. */
+    transfer *other = peer == 0 ? NULL : transfers_of_peer(all, peer);
+    if (other != NULL)
+        transfers_set_peer(all, other, 0);
+    t->peer = peer;
+    if (peer != 0)
+        piw_table_add(&all->by_peer, &t->by_peer, piw_table_hash_u64(peer));
+}
+
+static void release(transfer *t)
+{
+    if (t->fd >= 0)
+        close(t->fd);
+    blocks_fini(&t->map);
+    piw_msg_free(&t->owner);
+    free(t);
+}
+
+void transfers_end(transfers *all, transfer *t)
+{
+    transfers_set_peer(all, t, 0);
+    piw_table_remove(&all->by_slave, &t->by_slave);
+    release(t);
+}
+
+void transfers_fini(transfers *all)
+{
+    transfer *t = transfers_next(all, NULL);
+    while (t != NULL) {
+        transfer *next = transfers_next(all, t);
+        transfers_end(all, t);
+        t = next;
+    }
+    piw_table_fini(&all->by_slave);
+    piw_table_fini(&all->by_peer);
+}
+
+static int make_folder(const char *path, piw_err *err)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return 0;
+    return piw_err_errno(err, "can't make the folder %s", path);
+}
+
+/* A new file: an earlier one may still be mapped by a job, so it is unlinked, never truncated. */
+static int make_file(const char *root, const juggler_transfer *about, int *fd, piw_err *err)
+{
+    char staging[PIW_PATH_MAX], folder[PIW_PATH_MAX], path[PIW_PATH_MAX];
+    if (!piw_path_staging(staging, root) || !piw_path_staged(folder, root, about->build_id, (piw_text){0}) ||
+        !piw_path_staged(path, root, about->build_id, about->filename))
+        return piw_err_set(err, PIW_EINVAL, "build %lld or its file \"%s\" makes no safe path",
+                           (long long)about->build_id, about->filename.s);
+    int rc = make_folder(staging, err);
+    if (rc == 0)
+        rc = make_folder(folder, err);
+    if (rc == 0)
+        rc = piw_file_remove(path, err);
+    if (rc != 0)
+        return rc;
+    *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return *fd >= 0 ? 0 : piw_err_errno(err, "can't make the staged file %s", path);
+}
+
+static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, int fd, transfer **t, piw_err *err)
+{
+    transfer *made = piw_zalloc(sizeof *made);
+    if (!blocks_init(&made->map, about->size, (uint32_t)about->block)) {
+        free(made);
+        return piw_err_set(err, PIW_ENOMEM, "no memory for the transfer of \"%s\"", about->filename.s);
+    }
+    transfer *old = transfers_of_slave(all, about->slave_id);
+    if (old != NULL)
+        transfers_end(all, old);
+    made->fd = fd;
+    made->about = about;
+    made->owner = *owner;
+    *owner = NULL;
+    piw_table_add(&all->by_slave, &made->by_slave, piw_table_hash_u64((uint64_t)about->slave_id));
+    *t = made;
+    return 0;
+}
+
+int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer **t, piw_err *err)
+{
+    const juggler_transfer *about = &file_juggler_state_of(*owner)->transfers.at[0];
+    int fd = -1;
+    int rc = make_file(root, about, &fd, err);
+    if (rc != 0)
+        return rc;
+    rc = add(all, owner, about, fd, t, err);
+    if (rc != 0)
+        close(fd);
+    return rc;
+}
+
+static int reopen(const char *root, const juggler_transfer *about, int *fd, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, root, about->build_id, about->filename))
+        return piw_err_set(err, PIW_EINVAL, "the saved transfer of \"%s\" makes no safe path", about->filename.s);
+    *fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    return *fd >= 0 ? 0 : piw_err_errno(err, "can't open the staged file %s", path);
+}
+
+int transfers_resume(transfers *all, const char *root, const juggler_transfer *saved, piw_err *err)
+{
+    file_juggler_state *body;
+    piw_msg *owner = file_juggler_state_new(&body);
+    piw_msg_list(owner, &body->transfers, 1);
+    piw_value_copy(owner, juggler_transfer_type(), saved, &body->transfers.at[0]);
+    const juggler_transfer *about = &body->transfers.at[0];
+    int fd = -1;
+    transfer *t = NULL;
+    int rc = about->size <= 0 || about->block <= 0 || about->block > UINT32_MAX
+                 ? piw_err_set(err, PIW_EINVAL, "the saved transfer of \"%s\" has no size", about->filename.s)
+                 : reopen(root, about, &fd, err);
+    if (rc == 0)
+        rc = add(all, &owner, about, fd, &t, err);
+    if (rc != 0) {
+        if (fd >= 0)
+            close(fd);
+        piw_msg_free(&owner);
+        return rc;
+    }
+    if (!blocks_load(&t->map, about->asked, about->got)) {
+        piw_err_set(err, PIW_EINVAL, "the saved byte map of \"%s\" is not of its size", about->filename.s);
+        transfers_end(all, t);
+        return PIW_EINVAL;
+    }
+    transfers_set_peer(all, t, (piw_peer)about->peer);
+    return 0;
+}

@@ -1,0 +1,234 @@
+#include "juggler.h"
+
+#include "db.piw.h"
+#include "jobs.h"
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+#include "stats.piw.h"
+
+#include <inttypes.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum {
+    DISK_EVERY_MS = 10000,
+    REMOVALS_AT_ONCE = 100, /* each is two renames: far less than a handler's 10 ms */
+    SYNC_EVERY_MS = 500,    /* a failed build's log is synced within a second of its row (SPEC §5) */
+    PUBLISHED_MAX = 100000,
+    TROUBLE_PER_MINUTE = 2,
+};
+
+int upkeep_begin(piw_task *task)
+{
+    int64_t removals_ms = piw_option_number(task, "removals-every");
+    int rc = piw_timer(task, "disk", 0, 0, DISK_EVERY_MS);
+    if (rc == 0)
+        rc = piw_timer(task, "removals", 0, removals_ms, removals_ms);
+    return rc != 0 ? rc : piw_timer(task, "sync", 0, SYNC_EVERY_MS, SYNC_EVERY_MS);
+}
+
+/* --- Room on the disk --- */
+
+int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    juggler *j = piw_soul(task);
+    struct statvfs info;
+    if (statvfs(j->root, &info) != 0) {
+        piw_err why = {0};
+        piw_err_errno(&why, "can't tell the room on the disk of %s", j->root);
+        piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+        return 0;
+    }
+    piw_msg *msg = stats_DISK_make((int64_t)info.f_blocks * (int64_t)info.f_frsize,
+                                   (int64_t)info.f_bavail * (int64_t)info.f_frsize);
+    int rc = piw_cast(task, &msg);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+/* --- Syncing --- */
+
+int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    juggler *j = piw_soul(task);
+    if (!j->unsynced || j->syncing)
+        return 0;
+    piw_msg *job = sync_site_make(juggler_root(j));
+    int rc = piw_work(task, job_sync_site, &job, "synced", 0);
+    piw_msg_free(&job);
+    if (rc == 0) {
+        j->unsynced = false;
+        j->syncing = true;
+    }
+    return rc;
+}
+
+int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    j->syncing = false;
+    if (piw_msg_error(reply) != 0) {
+        j->unsynced = true;
+        piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", piw_msg_error_text(reply));
+    }
+    return 0;
+}
+
+/* --- Trash --- */
+
+static int empty(piw_task *task, piw_msg **job)
+{
+    int rc = empty_trash_of(*job)->paths.count == 0 ? 0 : piw_work(task, job_empty_trash, job, "trash_emptied", 0);
+    piw_msg_free(job);
+    return rc;
+}
+
+int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", piw_msg_error_text(reply));
+    return 0;
+}
+
+/* Move one thing into the trash and note its place in the job. */
+static int throw_away(juggler *j, const char *path, piw_msg *job, piw_err *err)
+{
+    char trash[PIW_PATH_MAX];
+    int rc = piw_trash(j->root, path, trash, err);
+    if (rc != 0)
+        return rc;
+    empty_trash *body = piw_msg_body(job, empty_trash_type());
+    body->paths.at[body->paths.count++] = piw_msg_textz(job, trash);
+    return 0;
+}
+
+int upkeep_discard(piw_task *task, int64_t build_id)
+{
+    juggler *j = piw_soul(task);
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, j->root, build_id, (piw_text){0})) {
+        piw_warning("build %" PRId64 " can't be thrown away: its number makes no path", build_id);
+        return 0;
+    }
+    empty_trash *body;
+    piw_msg *job = empty_trash_new(&body);
+    piw_msg_list(job, &body->paths, 1);
+    body->paths.count = 0;
+    piw_err why = {0};
+    int rc = throw_away(j, path, job, &why);
+    if (rc != 0 && rc != PIW_ENOENT)
+        piw_error("%s", why.text);
+    return empty(task, &job);
+}
+
+/* --- Files that are due for removal --- */
+
+static void forget_published(juggler *j)
+{
+    piw_msg_free(&j->published);
+    j->published_count = 0;
+}
+
+void upkeep_published(juggler *j, piw_text package)
+{
+    file_juggler_state *body;
+    if (j->published == NULL) {
+        j->published = file_juggler_state_new(&body);
+        piw_msg_list(j->published, &body->published, PUBLISHED_MAX);
+        j->published_count = 0;
+    }
+    body = piw_msg_body(j->published, file_juggler_state_type());
+    uint32_t n = j->published_count;
+    if (n < PUBLISHED_MAX && (n == 0 || !piw_text_eq(body->published.at[n - 1], package))) {
+        body->published.at[n] = piw_msg_text(j->published, package.s, package.len);
+        j->published_count++;
+    }
+}
+
+/* When the list is full nothing is known, so everything counts as published. */
+static bool was_published(const juggler *j, piw_text package)
+{
+    const file_juggler_state *body = j->published == NULL ? NULL : file_juggler_state_of(j->published);
+    for (uint32_t i = 0; body != NULL && i < j->published_count; i++) {
+        if (piw_text_eq(body->published.at[i], package))
+            return true;
+    }
+    return j->published_count == PUBLISHED_MAX;
+}
+
+int on_removals(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    juggler *j = piw_soul(task);
+    piw_msg *call = db_REMOVALS_DUE_make(REMOVALS_AT_ONCE);
+    int rc = piw_call(task, &call, "removals_due", 0, piw_option_number(task, "removals-every"));
+    piw_msg_free(&call);
+    if (rc == 0)
+        forget_published(j);
+    return rc;
+}
+
+/* The wheel and its metadata; the package's folder goes when it is empty. */
+static int remove_file(juggler *j, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
+{
+    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], folder[PIW_PATH_MAX];
+    if (!piw_path_simple(wheel, j->root, file->package, file->filename) ||
+        !piw_path_simple(folder, j->root, file->package, (piw_text){0}))
+        return piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", file->filename.s, file->package.s);
+    int rc = throw_away(j, wheel, job, err);
+    if (rc == PIW_ENOENT)
+        *err = (piw_err){0};
+    else if (rc != 0)
+        return rc;
+    if (piw_path_metadata(metadata, j->root, file->package, file->filename))
+        rc = piw_file_remove(metadata, err);
+    else
+        rc = 0;
+    rmdir(folder);
+    return rc;
+}
+
+int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0) {
+        piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
+                        "can't ask which files are due for removal: %s", piw_msg_error_text(reply));
+        return 0;
+    }
+    const db_REMOVALS_DUE_reply *due = db_REMOVALS_DUE_reply_of(reply);
+    if (due->files.count == 0)
+        return 0;
+    empty_trash *trash;
+    piw_msg *job = empty_trash_new(&trash);
+    piw_msg_list(job, &trash->paths, due->files.count);
+    trash->paths.count = 0;
+    db_REMOVALS_DONE *done;
+    piw_msg *cast = db_REMOVALS_DONE_new(&done);
+    piw_msg_list(cast, &done->filenames, due->files.count);
+    done->filenames.count = 0;
+    for (uint32_t i = 0; i < due->files.count; i++) {
+        const db_REMOVALS_DUE_reply_files *file = &due->files.at[i];
+        piw_err why = {0};
+        if (was_published(j, file->package))
+            continue;
+        if (remove_file(j, file, job, &why) == 0)
+            done->filenames.at[done->filenames.count++] = piw_msg_text(cast, file->filename.s, file->filename.len);
+        else
+            piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+    }
+    bool more = due->files.count == REMOVALS_AT_ONCE && done->filenames.count > 0;
+    int rc = done->filenames.count == 0 ? 0 : piw_cast(task, &cast);
+    piw_msg_free(&cast);
+    int trash_rc = empty(task, &job);
+    if (rc == 0)
+        rc = trash_rc;
+    /* A full answer: there may be more. */
+    return rc == 0 && more ? piw_timer(task, "removals", 0, 0, piw_option_number(task, "removals-every")) : rc;
+}

@@ -1,0 +1,61 @@
+#include "shared/abi.h"
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t n = a_len < b_len ? a_len : b_len;
+    int order = n == 0 ? 0 : memcmp(a, b, n);
+    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+/* Where the letters end, and where the digits after them do. */
+static void split(piw_text tag, size_t *letters, size_t *digits)
+{
+    size_t at = 0;
+    while (at < tag.len && !is_digit(tag.s[at]))
+        at++;
+    *letters = at;
+    while (at < tag.len && is_digit(tag.s[at]))
+        at++;
+    *digits = at;
+}
+
+int piw_abi_compare(piw_text a, piw_text b)
+{
+    size_t a_letters, a_digits, b_letters, b_digits;
+    split(a, &a_letters, &a_digits);
+    split(b, &b_letters, &b_digits);
+    int order = compare_bytes(a.s, a_letters, b.s, b_letters);
+    if (order != 0)
+        return order;
+    bool a_has = a_digits > a_letters, b_has = b_digits > b_letters;
+    if (a_has != b_has)
+        return a_has ? 1 : -1;
+    if (a_has) {
+        if (a.s[a_letters] != b.s[b_letters])
+            return a.s[a_letters] - b.s[b_letters];
+        size_t a_minor = a_digits - a_letters - 1, b_minor = b_digits - b_letters - 1;
+        if (a_minor != b_minor)
+            return a_minor > b_minor ? 1 : -1;
+        order = compare_bytes(a.s + a_letters + 1, a_minor, b.s + b_letters + 1, b_minor);
+        if (order != 0)
+            return order;
+    }
+    return compare_bytes(a.s + a_digits, a.len - a_digits, b.s + b_digits, b.len - b_digits);
+}
+
+bool piw_abi_acceptable(piw_text tag)
+{
+    if (tag.s == NULL || tag.len == 0 || tag.len > PIW_ABI_TAG_MAX || piw_text_is(tag, "none"))
+        return false;
+    for (uint32_t i = 0; i < tag.len; i++) {
+        char c = tag.s[i];
+        if (!is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '_')
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,15 @@
+/* abi.h — the order of CPython ABI tags: by interpreter version (cp39 before cp311), not by text. Any thread. */
+#ifndef SHARED_ABI_H
+#define SHARED_ABI_H
+
+#include "piw/base.h"
+
+enum { PIW_ABI_TAG_MAX = 100 };
+
+/* < 0, 0, > 0. First the interpreter's letters, then the major version (first digit), then the minor (the other
+ * digits), then what follows (cp313 before cp313t). Tags without digits come before those of the same letters. */
+int piw_abi_compare(piw_text a, piw_text b);
+/* May this be a tag of an ABI that the farm builds for: 1 to PIW_ABI_TAG_MAX letters, digits and '_', not "none"? */
+bool piw_abi_acceptable(piw_text tag);
+
+#endif

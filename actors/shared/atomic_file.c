@@ -1,0 +1,346 @@
+#include "shared/atomic_file.h"
+
+#include "shared/site_path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int piw_write_all(int fd, const void *data, size_t len)
+{
+    const char *at = data;
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return PIW_ESYS;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int make_one(const char *path, mode_t mode, piw_err *err)
+{
+    if (mkdir(path, mode) == 0) {
+        /* Against a umask that would hide the site from the web server. */
+        return chmod(path, mode) == 0 ? 0 : piw_err_errno(err, "can't set the mode of %s", path);
+    }
+    return errno == EEXIST ? 0 : piw_err_errno(err, "can't make the folder %s", path);
+}
+
+static int make_folders(const char *path, size_t len, mode_t mode, piw_err *err)
+{
+    char part[PIW_PATH_MAX];
+    if (len == 0 || len >= sizeof part)
+        return piw_err_set(err, PIW_EINVAL, "the path \"%s\" is empty or too long", path);
+    memcpy(part, path, len);
+    part[len] = '\0';
+    if (mkdir(part, mode) == 0)
+        return chmod(part, mode) == 0 ? 0 : piw_err_errno(err, "can't set the mode of %s", part);
+    if (errno != ENOENT)
+        return errno == EEXIST ? 0 : piw_err_errno(err, "can't make the folder %s", part);
+    for (size_t i = 1; i < len; i++) {
+        if (part[i] != '/')
+            continue;
+        part[i] = '\0';
+        int rc = make_one(part, mode, err);
+        if (rc != 0)
+            return rc;
+        part[i] = '/';
+    }
+    return make_one(part, mode, err);
+}
+
+int piw_folder_make(const char *path, piw_err *err)
+{
+    return make_folders(path, strlen(path), 0755, err);
+}
+
+static size_t folder_len(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path);
+}
+
+int piw_folder_make_for(const char *path, piw_err *err)
+{
+    return make_folders(path, folder_len(path), 0755, err);
+}
+
+int piw_folder_sync_of(const char *path, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    size_t len = folder_len(path);
+    if (len == 0 || len >= sizeof folder)
+        return piw_err_set(err, PIW_EINVAL, "the path \"%s\" has no folder", path);
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open the folder %s", folder);
+    int rc = fsync(fd) == 0 ? 0 : piw_err_errno(err, "can't sync the folder %s", folder);
+    close(fd);
+    return rc;
+}
+
+/* ROOT/.staging/tmp/PID-RANDOM; the folders are made when they are missing. */
+static int tmp_path(const char *root, char *tmp, piw_err *err)
+{
+    char folder[PIW_PATH_MAX - 64];
+    int n = snprintf(folder, sizeof folder, "%s/.staging/tmp", root);
+    if (n < 0 || (size_t)n >= sizeof folder)
+        return piw_err_set(err, PIW_EINVAL, "the output path \"%s\" is too long", root);
+    uint64_t random;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        return piw_err_errno(err, "can't name a temporary file in %s", folder);
+    snprintf(tmp, PIW_PATH_MAX, "%s/%ld-%016" PRIx64, folder, (long)getpid(), random);
+    return 0;
+}
+
+static int make_tmp_folder(const char *tmp, piw_err *err)
+{
+    return make_folders(tmp, folder_len(tmp), 0700, err);
+}
+
+int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err)
+{
+    int rc = tmp_path(root, tmp, err);
+    for (int tries = 0; rc == 0 && tries < 2; tries++) {
+        *fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (*fd >= 0)
+            return 0;
+        if (errno != ENOENT || tries > 0)
+            break;
+        rc = make_tmp_folder(tmp, err);
+    }
+    *fd = -1;
+    return rc != 0 ? rc : piw_err_errno(err, "can't make the temporary file %s", tmp);
+}
+
+/* Rename, but never over another file. Some file systems can't do it in one step: there a link is made first. */
+static int rename_keeping(const char *from, const char *path)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    return link(from, path) == 0 ? unlink(from) : -1;
+}
+
+static int put_in_place(const char *from, const char *path, unsigned flags, piw_err *err)
+{
+    int rc = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        int done = (flags & PIW_FILE_KEEP) != 0 ? rename_keeping(from, path) : rename(from, path);
+        if (done == 0)
+            return (flags & PIW_FILE_SYNC_DIR) != 0 ? piw_folder_sync_of(path, err) : 0;
+        if (errno == EEXIST)
+            return piw_err_set(err, PIW_EEXIST, "%s is there already and stays", path);
+        if (errno != ENOENT || tries > 0)
+            break;
+        rc = piw_folder_make_for(path, err);
+        if (rc != 0)
+            return rc;
+    }
+    return piw_err_errno(err, "can't put %s in place", path);
+}
+
+int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, piw_err *err)
+{
+    int rc = 0;
+    if (fchmod(*fd, 0644) != 0)
+        rc = piw_err_errno(err, "can't set the mode of %s", tmp);
+    if (rc == 0 && (flags & PIW_FILE_SYNC) != 0 && fsync(*fd) != 0)
+        rc = piw_err_errno(err, "can't sync %s", path);
+    /* Some file systems say only now that there was no room. */
+    if (close(*fd) != 0 && rc == 0)
+        rc = piw_err_errno(err, "can't write %s", path);
+    *fd = -1;
+    if (rc == 0)
+        rc = put_in_place(tmp, path, flags, err);
+    if (rc != 0)
+        unlink(tmp);
+    return rc;
+}
+
+int piw_file_write(const char *root, const char *path, const void *data, size_t len, unsigned flags, piw_err *err)
+{
+    char tmp[PIW_PATH_MAX];
+    int fd;
+    int rc = piw_file_begin(root, tmp, &fd, err);
+    if (rc != 0)
+        return rc;
+    if (piw_write_all(fd, data, len) != 0) {
+        rc = piw_err_errno(err, "can't write %s", path);
+        close(fd);
+        unlink(tmp);
+        return rc;
+    }
+    return piw_file_commit(&fd, tmp, path, flags, err);
+}
+
+int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err)
+{
+    if (chmod(from, 0644) != 0)
+        return errno == ENOENT ? piw_err_set(err, PIW_ENOENT, "%s isn't there", from)
+                               : piw_err_errno(err, "can't set the mode of %s", from);
+    return put_in_place(from, path, flags, err);
+}
+
+int piw_link_write(const char *root, const char *path, const char *target, piw_err *err)
+{
+    struct stat there;
+    if (lstat(path, &there) == 0 && !S_ISLNK(there.st_mode))
+        return piw_err_set(err, PIW_EEXIST, "%s is not a link and stays", path);
+    char old[PIW_PATH_MAX];
+    ssize_t n = readlink(path, old, sizeof old - 1);
+    if (n >= 0 && (size_t)n == strlen(target) && memcmp(old, target, (size_t)n) == 0)
+        return 0;
+    char tmp[PIW_PATH_MAX];
+    int rc = tmp_path(root, tmp, err);
+    if (rc == 0)
+        rc = make_tmp_folder(tmp, err);
+    if (rc != 0)
+        return rc;
+    if (symlink(target, tmp) != 0)
+        return piw_err_errno(err, "can't make the link %s", tmp);
+    rc = put_in_place(tmp, path, 0, err);
+    if (rc != 0)
+        unlink(tmp);
+    return rc;
+}
+
+int piw_file_remove(const char *path, piw_err *err)
+{
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
+        return 0;
+    return piw_err_errno(err, "can't remove %s", path);
+}
+
+static int remove_entries(int fd, const char *path, int depth, piw_err *err);
+
+static int remove_entry(int folder, const char *name, const char *path, int depth, piw_err *err)
+{
+    if (unlinkat(folder, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return piw_err_errno(err, "can't remove %s in %s", name, path);
+    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open %s in %s", name, path);
+    int rc = remove_entries(fd, path, depth + 1, err);
+    if (rc == 0 && unlinkat(folder, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+        rc = piw_err_errno(err, "can't remove the folder %s in %s", name, path);
+    return rc;
+}
+
+/* Takes the descriptor. */
+static int remove_entries(int fd, const char *path, int depth, piw_err *err)
+{
+    enum { DEPTH_MAX = 32 };
+    DIR *folder = depth < DEPTH_MAX ? fdopendir(fd) : NULL;
+    if (folder == NULL) {
+        close(fd);
+        return piw_err_set(err, PIW_ESYS, "can't list %s", path);
+    }
+    int rc = 0;
+    struct dirent *entry;
+    while (rc == 0 && (entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            rc = remove_entry(dirfd(folder), entry->d_name, path, depth, err);
+    }
+    closedir(folder);
+    return rc;
+}
+
+int piw_folder_remove(const char *path, piw_err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't open the folder %s", path);
+    int rc = remove_entries(fd, path, 0, err);
+    if (rc == 0 && rmdir(path) != 0 && errno != ENOENT)
+        rc = piw_err_errno(err, "can't remove the folder %s", path);
+    return rc;
+}
+
+int piw_trash(const char *root, const char *path, char *trash, piw_err *err)
+{
+    int rc = tmp_path(root, trash, err);
+    for (int tries = 0; rc == 0 && tries < 2; tries++) {
+        if (rename(path, trash) == 0)
+            return 0;
+        if (errno != ENOENT)
+            return piw_err_errno(err, "can't move %s away", path);
+        /* The file or the folder for temporary files is missing: which one shows the second try. */
+        rc = tries == 0 ? make_tmp_folder(trash, err) : piw_err_set(err, PIW_ENOENT, "%s isn't there", path);
+    }
+    return rc;
+}
+
+int piw_tmp_clear(const char *root, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_tmp(path, root))
+        return piw_err_set(err, PIW_EINVAL, "the output path \"%s\" is too long", root);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+    long own = (long)getpid();
+    int rc = 0;
+    struct dirent *entry;
+    while (rc == 0 && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == own)
+            continue;
+        rc = remove_entry(dirfd(folder), entry->d_name, path, 0, err);
+    }
+    closedir(folder);
+    return rc;
+}
+
+int piw_file_read(const char *path, size_t max, void **data, size_t *len, piw_err *err)
+{
+    *data = NULL;
+    *len = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? piw_err_set(err, PIW_ENOENT, "%s isn't there", path)
+                               : piw_err_errno(err, "can't open %s", path);
+    struct stat info;
+    int rc = 0;
+    if (fstat(fd, &info) != 0)
+        rc = piw_err_errno(err, "can't read %s", path);
+    else if ((uint64_t)info.st_size > max)
+        rc = piw_err_set(err, PIW_ELIMIT, "%s is larger than %zu bytes", path, max);
+    char *bytes = rc == 0 ? malloc((size_t)info.st_size + 1) : NULL;
+    if (rc == 0 && bytes == NULL)
+        rc = piw_err_set(err, PIW_ENOMEM, "no memory to read %s", path);
+    size_t got = 0;
+    while (rc == 0 && got < (size_t)info.st_size) {
+        ssize_t n = read(fd, bytes + got, (size_t)info.st_size - got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            rc = piw_err_errno(err, "can't read %s", path);
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    close(fd);
+    if (rc != 0) {
+        free(bytes);
+        return rc;
+    }
+    bytes[got] = '\0';
+    *data = bytes;
+    *len = got;
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* atomic_file.h — files of the site appear whole or not at all: a temporary file beside the staging folder, then a
+ * rename (SPEC §10).
+ *
+ * The temporary file lies in ROOT/.staging/tmp, which must be on the file system of ROOT, so that a leftover of a killed
+ * master is never inside the site; piw_tmp_clear removes leftovers of other processes. Any thread. */
+#ifndef SHARED_ATOMIC_FILE_H
+#define SHARED_ATOMIC_FILE_H
+
+#include "piw/err.h"
+
+enum {
+    PIW_FILE_SYNC = 1 << 0,     /* fsync the file before the rename */
+    PIW_FILE_SYNC_DIR = 1 << 1, /* fsync its folder after the rename */
+    PIW_FILE_KEEP = 1 << 2,     /* never replace: PIW_EEXIST when there is one */
+};
+
+/* Write `data` as `path`, mode 0644, replacing what is there. Folders that are missing are made (0755). On failure
+ * nothing has changed and no temporary file stays; the sentence names path and cause. */
+int piw_file_write(const char *root, const char *path, const void *data, size_t len, unsigned flags, piw_err *err);
+/* Begin a temporary file: *fd is open for writing, `tmp` (PIW_PATH_MAX bytes) its path. End it with piw_file_commit, or
+ * close and unlink it. */
+int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err);
+/* Finish: mode 0644, fsync when asked for, close, rename to `path`. Closes *fd (and sets it to -1) and unlinks tmp also
+ * when it fails. */
+int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, piw_err *err);
+/* Put a file that is complete (staged) at `path`, mode 0644, by rename. PIW_ENOENT when `from` isn't there. */
+int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err);
+/* A relative symbolic link `path` -> `target`, atomically; a real file or folder at `path` is left: PIW_EEXIST. */
+int piw_link_write(const char *root, const char *path, const char *target, piw_err *err);
+/* Remove a file or link; one that isn't there is fine. */
+int piw_file_remove(const char *path, piw_err *err);
+/* Make the folder and what is missing above it, mode 0755. */
+int piw_folder_make(const char *path, piw_err *err);
+/* The same for the folder that `path` lies in. */
+int piw_folder_make_for(const char *path, piw_err *err);
+/* fsync of the folder that `path` lies in. */
+int piw_folder_sync_of(const char *path, piw_err *err);
+/* Remove a folder and everything in it (no links are followed); one that isn't there is fine. */
+int piw_folder_remove(const char *path, piw_err *err);
+/* Move a file or folder into ROOT/.staging/tmp at once, whatever its size; piw_tmp_clear removes it for good. `trash`
+ * (PIW_PATH_MAX bytes) becomes its path there. PIW_ENOENT when there is none. */
+int piw_trash(const char *root, const char *path, char *trash, piw_err *err);
+/* Remove what other processes left in ROOT/.staging/tmp. */
+int piw_tmp_clear(const char *root, piw_err *err);
+
+/* Write all of it, whatever pieces the system takes. PIW_ESYS with errno set. */
+int piw_write_all(int fd, const void *data, size_t len);
+/* Read a whole file of at most `max` bytes into *data (malloc; the caller frees), NUL-terminated. PIW_ENOENT when there is
+ * none, PIW_ELIMIT when it is larger. */
+int piw_file_read(const char *path, size_t max, void **data, size_t *len, piw_err *err);
+
+#endif

@@ -1,0 +1,15 @@
+/* elf.h — which processor an ELF file is for, and which a platform tag names. Any thread. */
+#ifndef SHARED_ELF_H
+#define SHARED_ELF_H
+
+#include "piw/base.h"
+
+enum { PIW_ELF_HEAD = 20 }; /* bytes of a file that piw_elf_machine looks at */
+
+/* The machine number (e_machine) of a file by its first bytes, or -1 when it isn't ELF. */
+int piw_elf_machine(const uint8_t *head, size_t len);
+/* The machine that a platform tag ("linux_armv7l", "manylinux_2_17_x86_64.manylinux2014_x86_64") names, or -1 when it
+ * names none ("any") or one that isn't known here. */
+int piw_platform_machine(const char *platform_tag);
+
+#endif

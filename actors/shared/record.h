@@ -1,0 +1,29 @@
+/* record.h — the RECORD of a wheel (PEP 376, PEP 427): lines of path, hash and size, as CSV. Any thread. */
+#ifndef SHARED_RECORD_H
+#define SHARED_RECORD_H
+
+#include "piw/err.h"
+
+typedef struct piw_record_line {
+    const char *path; /* unquoted, NUL-terminated */
+    size_t path_len;
+    bool has_hash; /* a SHA-256 is given */
+    uint8_t sha256[32];
+    bool has_size;
+    uint64_t size;
+} piw_record_line;
+
+typedef struct piw_record {
+    char *text; /* what the paths point into */
+    piw_record_line *lines;
+    size_t count;
+} piw_record;
+
+/* Parse. PIW_EREFUSED with a sentence for a line that isn't of that form, a hash that isn't sha256=, or a path that is
+ * there twice. Lines are sorted by path. */
+int piw_record_parse(const void *data, size_t len, piw_record *record, piw_err *err);
+void piw_record_fini(piw_record *record);
+/* The line of a path, or NULL. */
+const piw_record_line *piw_record_find(const piw_record *record, const char *path, size_t len);
+
+#endif

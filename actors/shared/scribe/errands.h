@@ -1,0 +1,43 @@
+/* errands.h — the packages whose pages are asked for and not yet written, in the order of asking. One thread. */
+#ifndef SHARED_SCRIBE_ERRANDS_H
+#define SHARED_SCRIBE_ERRANDS_H
+
+#include "piw/task.h"
+#include "shared/names.h"
+
+typedef enum { PART_PROJECT, PART_BOTH, PART_REMOVE } errand_part;
+
+typedef enum {
+    STEP_QUEUED, /* another errand of the same package is under way */
+    STEP_ASK,    /* the database is asked */
+    STEP_WRITE,  /* its pages are being written */
+    STEP_ROOT,   /* it waits for a root list without it */
+    STEP_REMOVE, /* its pages are being removed */
+} errand_step;
+
+typedef struct errand {
+    struct errand *next;
+    uint64_t number;
+    piw_token request;
+    errand_part part;
+    errand_step step;
+    int64_t root_turn; /* STEP_ROOT: the root list that it waits for */
+    char package[PIW_NAME_MAX + 1];
+} errand;
+
+typedef struct errands {
+    errand *first, *last;
+    uint32_t count;
+    uint64_t last_number;
+} errands;
+
+errand *errands_add(errands *all, piw_text package, errand_part part, piw_token request);
+errand *errands_find(const errands *all, uint64_t number);
+/* One of this package that is past STEP_QUEUED, or NULL. */
+errand *errands_running(const errands *all, const char *package);
+/* The first of this package in STEP_QUEUED, or NULL. */
+errand *errands_queued(const errands *all, const char *package);
+void errands_remove(errands *all, errand *e);
+void errands_fini(errands *all);
+
+#endif

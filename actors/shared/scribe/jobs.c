@@ -1,0 +1,249 @@
+#include "jobs.h"
+
+#include "pages.h"
+#include "shared/atomic_file.h"
+#include "shared/names.h"
+#include "shared/site_path.h"
+#include "shared/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The folder of a package's page remembers the links that lead to it, one a line: the database forgets them with the
+ * package. */
+static const char ALIASES[] = ".aliases";
+enum { ALIASES_MAX = 4 << 20 };
+
+static int unsafe(piw_err *err, piw_text package)
+{
+    return piw_err_set(err, PIW_EINVAL, "\"%.*s\" makes no safe path", (int)package.len, package.s);
+}
+
+/* FOLDER/NAME; the folder is a path made by site_path.h. */
+static bool inside(char *to, const char *folder, const char *name)
+{
+    int n = snprintf(to, PIW_PATH_MAX, "%s/%s", folder, name);
+    return n > 0 && n < PIW_PATH_MAX;
+}
+
+/* Write a page and free it. */
+static int put(const site_facts *site, const char *folder, const char *name, piw_buffer *page, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    int rc = inside(path, folder, name) ? piw_file_write(site->root.s, path, page->data, page->len, 0, err)
+                                        : piw_err_set(err, PIW_EINVAL, "the path of %s is too long", name);
+    piw_buffer_fini(page);
+    return rc;
+}
+
+static int drop(const char *folder, const char *name, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    return inside(path, folder, name) ? piw_file_remove(path, err) : 0;
+}
+
+/* --- The links of other spellings -------------------------------------------------------------------------------- */
+
+static bool leads_to(const char *link, piw_text package)
+{
+    char target[PIW_NAME_MAX + 2];
+    ssize_t n = readlink(link, target, sizeof target);
+    return n == (ssize_t)package.len && memcmp(target, package.s, package.len) == 0;
+}
+
+static bool is_current(const project_data *data, piw_text alias)
+{
+    for (uint32_t i = 0; data != NULL && i < data->aliases.count; i++) {
+        if (piw_text_eq(data->aliases.at[i], alias))
+            return true;
+    }
+    return false;
+}
+
+/* Remove the links that were made before and aren't of `data` any more (NULL: all). */
+static int drop_links(const site_facts *site, const char *folder, piw_text package, const project_data *data,
+                      piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    void *lines;
+    size_t len;
+    if (!inside(path, folder, ALIASES) || piw_file_read(path, ALIASES_MAX, &lines, &len, NULL) != 0)
+        return 0;
+    int rc = 0;
+    char *rest = NULL;
+    for (char *line = strtok_r(lines, "\n", &rest); line != NULL && rc == 0; line = strtok_r(NULL, "\n", &rest)) {
+        char link[PIW_PATH_MAX];
+        piw_text alias = piw_text_of(line);
+        if (!piw_alias_valid(alias, package) || is_current(data, alias) || !piw_path_project(link, site->root.s, alias))
+            continue;
+        if (leads_to(link, package))
+            rc = piw_file_remove(link, err);
+    }
+    free(lines);
+    return rc;
+}
+
+static int make_links(const site_facts *site, const char *folder, const project_data *data, piw_err *err)
+{
+    int rc = drop_links(site, folder, data->package, data, err);
+    piw_buffer lines = {0};
+    for (uint32_t i = 0; i < data->aliases.count && rc == 0; i++) {
+        char link[PIW_PATH_MAX];
+        piw_text alias = data->aliases.at[i];
+        if (!piw_alias_valid(alias, data->package) || !piw_path_project(link, site->root.s, alias))
+            continue;
+        piw_put_text(&lines, alias);
+        piw_put(&lines, "\n");
+        rc = piw_link_write(site->root.s, link, data->package.s, err);
+    }
+    if (rc != 0) {
+        piw_buffer_fini(&lines);
+        return rc;
+    }
+    return lines.len == 0 ? drop(folder, ALIASES, err) : put(site, folder, ALIASES, &lines, err);
+}
+
+/* --- A package's pages ------------------------------------------------------------------------------------------- */
+
+/* Where a link stands in the way of a package's own folder it goes. */
+static int clear_way(const char *folder, piw_err *err)
+{
+    struct stat info;
+    return lstat(folder, &info) == 0 && S_ISLNK(info.st_mode) ? piw_file_remove(folder, err) : 0;
+}
+
+/* A page of the simple index in its forms. Where there is no JSON form another writer's goes first: it would go on saying
+ * what was. */
+static int put_forms(const site_facts *site, const char *folder, piw_buffer *html, piw_buffer *json, piw_err *err)
+{
+    int rc = json == NULL ? drop(folder, "index.v1.json", err) : 0;
+    if (rc == 0)
+        rc = put(site, folder, "index.html", html, err);
+    if (rc == 0 && json != NULL)
+        rc = put(site, folder, "index.v1.json", json, err);
+    piw_buffer_fini(html);
+    if (json != NULL)
+        piw_buffer_fini(json);
+    return rc;
+}
+
+static int write_index(const site_facts *site, const project_data *data, const simple_json *json, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    if (!piw_path_simple(folder, site->root.s, data->package, (piw_text){0}))
+        return unsafe(err, data->package);
+    int rc = clear_way(folder, err);
+    if (rc != 0)
+        return rc;
+    piw_buffer page = {0}, form = {0};
+    page_index(data, &page);
+    if (json != NULL)
+        json->index(data, &form);
+    return put_forms(site, folder, &page, json != NULL ? &form : NULL, err);
+}
+
+static int write_project(const site_facts *site, const project_data *data, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    if (!piw_path_project(folder, site->root.s, data->package))
+        return unsafe(err, data->package);
+    int rc = clear_way(folder, err);
+    piw_buffer page = {0};
+    if (rc == 0) {
+        page_project(site, data, &page);
+        rc = put(site, folder, "index.html", &page, err);
+    }
+    if (rc == 0) {
+        page_json(site, data, &page);
+        rc = put(site, folder, "json/index.json", &page, err);
+    }
+    return rc == 0 ? make_links(site, folder, data, err) : rc;
+}
+
+int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err)
+{
+    const write_pages *body = write_pages_of(job);
+    if (!piw_name_is_canonical(body->data.package))
+        return unsafe(err, body->data.package);
+    int rc = body->index ? write_index(&body->site, &body->data, json, err) : 0;
+    if (rc == 0)
+        rc = write_project(&body->site, &body->data, err);
+    if (rc == 0)
+        *result = write_pages_reply_new();
+    return rc;
+}
+
+int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const remove_pages *body = remove_pages_of(job);
+    char simple[PIW_PATH_MAX], project[PIW_PATH_MAX], json[PIW_PATH_MAX];
+    if (!piw_name_is_canonical(body->package) ||
+        !piw_path_simple(simple, body->site.root.s, body->package, (piw_text){0}) ||
+        !piw_path_project(project, body->site.root.s, body->package) || !inside(json, project, "json"))
+        return unsafe(err, body->package);
+    int rc = drop_links(&body->site, project, body->package, NULL, err);
+    if (rc == 0)
+        rc = drop(simple, "index.v1.json", err);
+    if (rc == 0)
+        rc = drop(simple, "index.html", err);
+    if (rc == 0)
+        rc = drop(json, "index.json", err);
+    if (rc == 0)
+        rc = drop(project, "index.html", err);
+    if (rc == 0)
+        rc = drop(project, ALIASES, err);
+    if (rc != 0)
+        return rc;
+    /* Folders that still hold something, as wheels that linger, stay. */
+    rmdir(json);
+    rmdir(project);
+    rmdir(simple);
+    *result = remove_pages_reply_new();
+    return 0;
+}
+
+/* --- The site's own pages ---------------------------------------------------------------------------------------- */
+
+int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err)
+{
+    const write_root *body = write_root_of(job);
+    char folder[PIW_PATH_MAX];
+    if (!inside(folder, body->site.root.s, "simple"))
+        return piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    size_t len = piw_blob_size(body->names);
+    char *names = malloc(len + 1);
+    if (names == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "no memory for the root list");
+    piw_blob_read(body->names, 0, names, len);
+    piw_buffer page = {0}, form = {0};
+    page_root(names, len, &page);
+    if (json != NULL)
+        json->root(names, len, &form);
+    free(names);
+    int rc = put_forms(&body->site, folder, &page, json != NULL ? &form : NULL, err);
+    if (rc == 0)
+        *result = write_root_reply_new();
+    return rc;
+}
+
+int job_write_site(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const write_site *body = write_site_of(job);
+    const char *root = body->site.root.s;
+    piw_buffer page = {0};
+    page_style(&page);
+    int rc = put(&body->site, root, "site.css", &page, err);
+    if (rc == 0) {
+        page_404(&body->site, &page);
+        rc = put(&body->site, root, "404.html", &page, err);
+    }
+    if (rc == 0) {
+        page_home(&body->site, body->packages, &page);
+        rc = put(&body->site, root, "index.html", &page, err);
+    }
+    if (rc == 0)
+        *result = write_site_reply_new();
+    return rc;
+}

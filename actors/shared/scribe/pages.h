@@ -1,0 +1,33 @@
+/* pages.h — the pages of the site as bytes (SPEC §10). Pure: from data to a buffer; any thread.
+ *
+ * Everything that comes from outside is escaped where it is put. */
+#ifndef SHARED_SCRIBE_PAGES_H
+#define SHARED_SCRIBE_PAGES_H
+
+#include "piw/codec.h"
+#include "the_scribe.piw.h"
+
+/* A project's releases, newest first; equal versions by their text. The caller frees the array. */
+const project_release **pages_order(const project_data *data);
+/* Are files of this release shown? Not when it is marked deleted. */
+bool pages_live(const project_release *release);
+
+/* simple/PKG/index.html */
+void page_index(const project_data *data, piw_buffer *to);
+/* project/PKG/index.html */
+void page_project(const site_facts *site, const project_data *data, piw_buffer *to);
+/* project/PKG/json/index.json */
+void page_json(const site_facts *site, const project_data *data, piw_buffer *to);
+/* simple/index.html; names are NUL-ended, one after the other. */
+void page_root(const char *names, size_t len, piw_buffer *to);
+/* index.html, 404.html, site.css */
+void page_home(const site_facts *site, int64_t packages, piw_buffer *to);
+void page_404(const site_facts *site, piw_buffer *to);
+void page_style(piw_buffer *to);
+
+/* The frame of a page for people: everything before and after its own part. `up` is the way to the site's root ("",
+ * "../../"). */
+void page_begin(const site_facts *site, const char *up, piw_text title, piw_buffer *to);
+void page_end(const site_facts *site, const char *up, piw_buffer *to);
+
+#endif

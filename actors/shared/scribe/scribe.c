@@ -1,0 +1,469 @@
+/* The body of every writer of the site (SPEC §10).
+ *
+ * Each request becomes an errand: the database is asked, then the pages are made and written in the worker pool, and
+ * the answer says that they are on disk. A package that the database doesn't know loses its pages, after the root list.
+ */
+#include "scribe.h"
+
+#include "errands.h"
+#include "roster.h"
+
+#include "db.piw.h"
+#include "the_scribe.piw.h"
+#include "web.piw.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    ROOT_EVERY_MS = 3000,
+    ROSTER_AT_ONCE = 10000,
+    ROSTER_AGAIN_MS = 5000,
+    TROUBLE_PER_MINUTE = 6,
+};
+
+typedef struct scribe {
+    const scribe_writer *writer;
+    char *root, *name, *base_url;
+    errands errands;
+    roster roster;
+    uint64_t load_number;
+    piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
+    bool roster_loaded, root_stale, root_writing;
+    int64_t root_turn, root_done;
+    piw_log_limiter trouble;
+} scribe;
+
+static void fill_site(const scribe *s, piw_msg *job, site_facts *to)
+{
+    to->root = piw_msg_textz(job, s->root);
+    to->name = piw_msg_textz(job, s->name);
+    to->base_url = piw_msg_textz(job, s->base_url);
+}
+
+/* --- Errands ----------------------------------------------------------------------------------------------------- */
+
+static int begin(piw_task *task, errand *e)
+{
+    piw_msg *call = db_PROJECT_make(piw_text_of(e->package));
+    int rc = piw_call(task, &call, "project", e->number, 0);
+    piw_msg_free(&call);
+    if (rc == 0)
+        e->step = STEP_ASK;
+    return rc;
+}
+
+/* End an errand; the next one of its package begins. */
+static int finish(piw_task *task, scribe *s, errand *e)
+{
+    errand *next = errands_queued(&s->errands, e->package);
+    if (next != NULL) {
+        int rc = begin(task, next);
+        if (rc != 0)
+            return rc;
+    }
+    errands_remove(&s->errands, e);
+    return 0;
+}
+
+static piw_msg *answer_for(const errand *e)
+{
+    if (e->part == PART_REMOVE)
+        return scribe_DELPKG_reply_new();
+    return e->part == PART_BOTH ? scribe_BOTH_reply_new() : scribe_PROJECT_reply_new();
+}
+
+static int succeed(piw_task *task, scribe *s, errand *e)
+{
+    piw_msg *answer = answer_for(e);
+    int rc = piw_answer(task, e->request, &answer);
+    piw_msg_free(&answer);
+    return rc != 0 ? rc : finish(task, s, e);
+}
+
+static int fail(piw_task *task, scribe *s, errand *e, const piw_msg *reply)
+{
+    piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the pages of %s aren't written: %s", e->package,
+                    piw_msg_error_text(reply));
+    int rc = piw_answer_error(task, e->request, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    return rc != 0 ? rc : finish(task, s, e);
+}
+
+static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
+{
+    scribe *s = piw_soul(task);
+    if (!piw_name_is_canonical(package))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", package.s);
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc != 0)
+        return rc;
+    errand *e = errands_add(&s->errands, package, part, token);
+    if (errands_running(&s->errands, e->package) == NULL)
+        rc = begin(task, e);
+    if (rc != 0)
+        errands_remove(&s->errands, e);
+    return rc;
+}
+
+static int on_project(piw_task *task, piw_msg *msg)
+{
+    return ask(task, msg, scribe_PROJECT_of(msg)->package, PART_PROJECT);
+}
+
+static int on_both(piw_task *task, piw_msg *msg)
+{
+    return ask(task, msg, scribe_BOTH_of(msg)->package, PART_BOTH);
+}
+
+static int on_delpkg(piw_task *task, piw_msg *msg)
+{
+    return ask(task, msg, scribe_DELPKG_of(msg)->package, PART_REMOVE);
+}
+
+/* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
+static int write_all(piw_task *task, scribe *s, errand *e, const project_data *data)
+{
+    write_pages *body;
+    piw_msg *job = write_pages_new(&body);
+    fill_site(s, job, &body->site);
+    body->index = e->part != PART_PROJECT;
+    piw_value_copy(job, project_data_type(), data, &body->data);
+    int rc = piw_work(task, s->writer->write_pages, &job, "written", e->number);
+    piw_msg_free(&job);
+    if (rc == 0)
+        e->step = STEP_WRITE;
+    return rc;
+}
+
+static int remove_now(piw_task *task, scribe *s, errand *e)
+{
+    remove_pages *body;
+    piw_msg *job = remove_pages_new(&body);
+    fill_site(s, job, &body->site);
+    body->package = piw_msg_textz(job, e->package);
+    int rc = piw_work(task, job_remove_pages, &job, "removed", e->number);
+    piw_msg_free(&job);
+    if (rc == 0)
+        e->step = STEP_REMOVE;
+    return rc;
+}
+
+/* Removal goes the other way round than publication: the root list first. */
+static int leave_root(piw_task *task, scribe *s, errand *e)
+{
+    if (roster_remove(&s->roster, piw_text_of(e->package)) || !s->roster_loaded)
+        s->root_stale = true;
+    else if (!s->root_stale && !s->root_writing)
+        return remove_now(task, s, e);
+    e->step = STEP_ROOT;
+    e->root_turn = s->root_stale ? s->root_turn + 1 : s->root_turn;
+    return 0;
+}
+
+static int on_project_data(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    errand *e = errands_find(&s->errands, key);
+    if (e == NULL || e->step != STEP_ASK)
+        return 0;
+    if (piw_msg_error(reply) != 0)
+        return fail(task, s, e, reply);
+    const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
+    if (!project->found)
+        return leave_root(task, s, e);
+    if (!piw_text_is(project->data.package, e->package)) {
+        piw_error("the database answers with %s when asked for %s: nothing is written", project->data.package.s,
+                  e->package);
+        int rc = piw_answer_error(task, e->request, PIW_EDB, "the database answers for another package");
+        return rc != 0 ? rc : finish(task, s, e);
+    }
+    return write_all(task, s, e, &project->data);
+}
+
+static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    errand *e = errands_find(&s->errands, key);
+    if (e == NULL)
+        return 0;
+    if (piw_msg_error(reply) != 0)
+        return fail(task, s, e, reply);
+    /* Its page is there: now the root list may lead to it. */
+    if (e->part != PART_PROJECT && roster_add(&s->roster, piw_text_of(e->package)))
+        s->root_stale = true;
+    return succeed(task, s, e);
+}
+
+static int on_removed(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    errand *e = errands_find(&s->errands, key);
+    if (e == NULL)
+        return 0;
+    return piw_msg_error(reply) != 0 ? fail(task, s, e, reply) : succeed(task, s, e);
+}
+
+/* --- The root list ----------------------------------------------------------------------------------------------- */
+
+static int read_roster(piw_task *task, scribe *s)
+{
+    piw_msg *call = piw_msg_copy(s->roster_after);
+    int rc = piw_call(task, &call, "packages", s->load_number, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+static int on_roster_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return read_roster(task, piw_soul(task));
+}
+
+static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    if (key != s->load_number || s->roster_loaded)
+        return 0;
+    if (piw_msg_error(reply) != 0) {
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the root list has to wait: %s",
+                        piw_msg_error_text(reply));
+        return piw_timer(task, "roster_again", 0, ROSTER_AGAIN_MS, 0);
+    }
+    const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
+    for (uint32_t i = 0; i < page->packages.count; i++) {
+        if (piw_name_is_canonical(page->packages.at[i]))
+            roster_add(&s->roster, page->packages.at[i]);
+    }
+    if (page->packages.count < ROSTER_AT_ONCE) {
+        s->roster_loaded = true;
+        s->root_stale = true;
+        return piw_timer(task, "root", 0, 0, ROOT_EVERY_MS);
+    }
+    piw_msg_free(&s->roster_after);
+    s->roster_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ROSTER_AT_ONCE);
+    return read_roster(task, s);
+}
+
+static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    scribe *s = piw_soul(task);
+    if (!s->root_stale || s->root_writing || !s->roster_loaded)
+        return 0;
+    piw_blob *names = roster_blob(&s->roster);
+    if (names == NULL) {
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "no memory for the root list: it has to wait");
+        return 0;
+    }
+    write_root *body;
+    piw_msg *job = write_root_new(&body);
+    fill_site(s, job, &body->site);
+    piw_value_copy(job, write_root_type()->body->fields[1].type, &names, &body->names);
+    piw_blob_unref(&names);
+    int rc = piw_work(task, s->writer->write_root, &job, "root_written", (uint64_t)s->root_turn + 1);
+    piw_msg_free(&job);
+    if (rc == 0) {
+        s->root_turn++;
+        s->root_stale = false;
+        s->root_writing = true;
+    }
+    return rc;
+}
+
+static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    s->root_writing = false;
+    if (piw_msg_error(reply) != 0) {
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the root list isn't written: %s",
+                        piw_msg_error_text(reply));
+        s->root_stale = true;
+        for (errand *e = s->errands.first; e != NULL; e = e->next) {
+            if (e->step == STEP_ROOT && e->root_turn <= (int64_t)key)
+                e->root_turn = (int64_t)key + 1;
+        }
+        return 0;
+    }
+    s->root_done = (int64_t)key;
+    int rc = 0;
+    for (errand *e = s->errands.first; e != NULL && rc == 0; e = e->next) {
+        if (e->step == STEP_ROOT && e->root_turn <= s->root_done)
+            rc = remove_now(task, s, e);
+    }
+    return rc;
+}
+
+/* --- The site's own pages ---------------------------------------------------------------------------------------- */
+
+/* The key of the work is the request's token, 0: nobody waits. */
+static int write_site_pages(piw_task *task, scribe *s, piw_token request)
+{
+    write_site *body;
+    piw_msg *job = write_site_new(&body);
+    fill_site(s, job, &body->site);
+    body->packages = (int64_t)s->roster.count;
+    int rc = piw_work(task, job_write_site, &job, "site_written", request.id);
+    piw_msg_free(&job);
+    return rc;
+}
+
+static int on_home(piw_task *task, piw_msg *msg)
+{
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    return rc != 0 ? rc : write_site_pages(task, piw_soul(task), token);
+}
+
+static int on_site_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    piw_token token = {key};
+    if (piw_msg_error(reply) != 0) {
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the home page isn't written: %s",
+                        piw_msg_error_text(reply));
+        return key == 0 ? 0 : piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    }
+    if (key == 0)
+        return 0;
+    piw_msg *answer = scribe_HOME_reply_new();
+    int rc = piw_answer(task, token, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+/* The search index needs download counts, which no call of the database service gives yet: there is nothing to write.
+ */
+static int on_search(piw_task *task, piw_msg *msg)
+{
+    piw_msg *answer = scribe_SEARCH_reply_new();
+    int rc = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+/* --- The soul ---------------------------------------------------------------------------------------------------- */
+
+int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    const scribe *s = piw_soul(task);
+    scribe_state *body;
+    piw_msg *msg = scribe_state_new(&body);
+    piw_msg_list(msg, &body->errands, s->errands.count);
+    uint32_t n = 0;
+    for (const errand *e = s->errands.first; e != NULL; e = e->next) {
+        body->errands.at[n++] = (scribe_errand){
+            .number = (int64_t)e->number,
+            .package = piw_msg_textz(msg, e->package),
+            .part = e->part,
+            .step = e->step,
+            .root_turn = e->root_turn,
+            .request = e->request,
+        };
+    }
+    body->last_number = (int64_t)s->errands.last_number;
+    body->load_number = (int64_t)s->load_number;
+    body->root_turn = s->root_turn;
+    body->root_done = s->root_done;
+    body->root_writing = s->root_writing;
+    *state = msg;
+    return 0;
+}
+
+static void load(scribe *s, const scribe_state *state)
+{
+    for (uint32_t i = 0; i < state->errands.count; i++) {
+        const scribe_errand *from = &state->errands.at[i];
+        if (!piw_name_is_canonical(from->package) || from->part < PART_PROJECT || from->part > PART_REMOVE ||
+            from->step < STEP_QUEUED || from->step > STEP_REMOVE)
+            continue;
+        errand *e = errands_add(&s->errands, from->package, (errand_part)from->part, from->request);
+        e->number = (uint64_t)from->number;
+        e->step = (errand_step)from->step;
+        e->root_turn = from->root_turn;
+    }
+    s->errands.last_number = (uint64_t)state->last_number;
+    s->load_number = (uint64_t)state->load_number;
+    s->root_turn = state->root_turn;
+    s->root_done = state->root_done;
+    s->root_writing = state->root_writing;
+}
+
+static void free_soul(scribe *s)
+{
+    errands_fini(&s->errands);
+    roster_fini(&s->roster);
+    piw_msg_free(&s->roster_after);
+    free(s->root);
+    free(s->name);
+    free(s->base_url);
+    free(s);
+}
+
+static char *default_base_url(void)
+{
+    char host[256] = "localhost";
+    if (gethostname(host, sizeof host - 1) != 0)
+        memcpy(host, "localhost", sizeof "localhost");
+    return piw_sprintf("http://%s", host);
+}
+
+static scribe *make_soul(piw_task *task, const char *root)
+{
+    scribe *s = piw_zalloc(sizeof *s);
+    const char *name = piw_setting(task, "site.name"), *base_url = piw_setting(task, "site.base-url");
+    s->root = piw_strdup(root);
+    s->name = piw_strdup(name == NULL ? "piwheels" : name);
+    s->base_url = base_url == NULL ? default_base_url() : piw_strdup(base_url);
+    /* Paths are appended to it with their own '/'. */
+    for (size_t n = strlen(s->base_url); n > 0 && s->base_url[n - 1] == '/'; n--)
+        s->base_url[n - 1] = '\0';
+    return s;
+}
+
+int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *state, piw_err *err)
+{
+    const char *root = piw_setting(task, "output-path");
+    if (root == NULL || root[0] != '/')
+        return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
+    scribe *s = make_soul(task, root);
+    s->writer = writer;
+    if (state != NULL)
+        load(s, scribe_state_of(state));
+    s->load_number++;
+    s->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
+    piw_soul_set(task, s);
+    int rc = read_roster(task, s);
+    if (rc == 0)
+        rc = piw_timer(task, "root", 0, ROOT_EVERY_MS, ROOT_EVERY_MS);
+    if (rc == 0 && state == NULL)
+        rc = write_site_pages(task, s, (piw_token){0});
+    if (rc == 0)
+        return 0;
+    piw_soul_set(task, NULL);
+    free_soul(s);
+    return piw_err_set(err, rc, "%s can't begin: %s", piw_task_name(task), piw_err_name(rc));
+}
+
+void scribe_stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    free_soul(piw_soul(task));
+    piw_soul_set(task, NULL);
+}
+
+const piw_service scribe_serves[] = {{"scribe", &scribe_protocol_def}, PIW_SERVICES_END};
+const piw_service scribe_uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
+const char *const scribe_needs[] = {"db", NULL};
+const piw_handler scribe_handlers[] = {
+    {&scribe_protocol_def, SCRIBE_PROJECT, on_project}, {&scribe_protocol_def, SCRIBE_BOTH, on_both},
+    {&scribe_protocol_def, SCRIBE_HOME, on_home},       {&scribe_protocol_def, SCRIBE_SEARCH, on_search},
+    {&scribe_protocol_def, SCRIBE_DELPKG, on_delpkg},   PIW_HANDLERS_END,
+};
+const piw_continuation scribe_continuations[] = {
+    {"project", on_project_data},      {"written", on_written},           {"removed", on_removed},
+    {"packages", on_packages},         {"roster_again", on_roster_again}, {"root", on_root},
+    {"root_written", on_root_written}, {"site_written", on_site_written}, PIW_CONTINUATIONS_END,
+};

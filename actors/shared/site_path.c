@@ -1,0 +1,116 @@
+#include "shared/site_path.h"
+
+#include "shared/names.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static const int64_t BUILD_ID_MAX = 999999999999;
+enum { COMPONENT_MAX = 255 };
+
+bool piw_path_component(piw_text name)
+{
+    if (name.s == NULL || name.len == 0 || name.len > COMPONENT_MAX || name.s[0] == '.')
+        return false;
+    for (uint32_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.s[i];
+        if (c < 0x20 || c == 0x7f || c == '/')
+            return false;
+    }
+    return true;
+}
+
+PIW_PRINTF(2, 3) static bool join(char *to, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(to, PIW_PATH_MAX, fmt, args);
+    va_end(args);
+    if (n > 0 && n < PIW_PATH_MAX)
+        return true;
+    to[0] = '\0';
+    return false;
+}
+
+static bool unsafe(char *to)
+{
+    to[0] = '\0';
+    return false;
+}
+
+bool piw_path_page(char *to, const char *root, const char *name)
+{
+    return piw_path_component(piw_text_of(name)) ? join(to, "%s/%s", root, name) : unsafe(to);
+}
+
+bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file)
+{
+    if (!piw_name_is_canonical(package))
+        return unsafe(to);
+    if (file.s == NULL)
+        return join(to, "%s/simple/%.*s", root, (int)package.len, package.s);
+    if (!piw_path_component(file))
+        return unsafe(to);
+    return join(to, "%s/simple/%.*s/%.*s", root, (int)package.len, package.s, (int)file.len, file.s);
+}
+
+bool piw_path_metadata(char *to, const char *root, piw_text package, piw_text file)
+{
+    static const char suffix[] = ".metadata";
+    if (!piw_name_is_canonical(package) || !piw_path_component(file) || file.len + sizeof suffix - 1 > COMPONENT_MAX)
+        return unsafe(to);
+    return join(to, "%s/simple/%.*s/%.*s%s", root, (int)package.len, package.s, (int)file.len, file.s, suffix);
+}
+
+bool piw_path_project(char *to, const char *root, piw_text name)
+{
+    char canonical[PIW_NAME_MAX + 1];
+    if (!piw_name_canonical(name, canonical))
+        return unsafe(to);
+    return join(to, "%s/project/%.*s", root, (int)name.len, name.s);
+}
+
+static bool id_ok(int64_t build_id)
+{
+    return build_id > 0 && build_id <= BUILD_ID_MAX;
+}
+
+bool piw_path_log(char *to, const char *root, int64_t build_id)
+{
+    if (!id_ok(build_id))
+        return unsafe(to);
+    return join(to, "%s/logs/%04d/%04d/%04d.txt.gz", root, (int)(build_id / 100000000), (int)(build_id / 10000 % 10000),
+                (int)(build_id % 10000));
+}
+
+bool piw_link_log(char *to, size_t size, int64_t build_id)
+{
+    to[0] = '\0';
+    if (!id_ok(build_id))
+        return false;
+    int n = snprintf(to, size, "/logs/%04d/%04d/%04d.txt", (int)(build_id / 100000000), (int)(build_id / 10000 % 10000),
+                     (int)(build_id % 10000));
+    return n > 0 && (size_t)n < size;
+}
+
+bool piw_path_staging(char *to, const char *root)
+{
+    return join(to, "%s/.staging", root);
+}
+
+bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file)
+{
+    if (!id_ok(build_id))
+        return unsafe(to);
+    if (file.s == NULL)
+        return join(to, "%s/.staging/%012" PRId64, root, build_id);
+    if (!piw_path_component(file))
+        return unsafe(to);
+    return join(to, "%s/.staging/%012" PRId64 "/%.*s", root, build_id, (int)file.len, file.s);
+}
+
+bool piw_path_tmp(char *to, const char *root)
+{
+    return join(to, "%s/.staging/tmp", root);
+}

@@ -1,0 +1,33 @@
+/* site_path.h — where everything lies under the output folder (SPEC §5, §10).
+ *
+ * Each function writes an absolute path into `to` (PIW_PATH_MAX bytes) and checks every component again, whatever was
+ * checked before. They return false, with `to` empty, when a component is not safe or the path is too long. Any thread. */
+#ifndef SHARED_SITE_PATH_H
+#define SHARED_SITE_PATH_H
+
+#include "piw/base.h"
+
+enum { PIW_PATH_MAX = 4096 };
+
+/* Safe as one name in a folder: 1 to 255 bytes, no '/', no control character, no leading dot. */
+bool piw_path_component(piw_text name);
+
+/* ROOT/NAME, for the site's own pages ("index.html"). */
+bool piw_path_page(char *to, const char *root, const char *name);
+/* ROOT/simple/PKG or ROOT/simple/PKG/FILE (`file` may be a null text). */
+bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file);
+/* ROOT/simple/PKG/FILE.metadata */
+bool piw_path_metadata(char *to, const char *root, piw_text package, piw_text file);
+/* ROOT/project/NAME: a package's folder, or the link of an alias. */
+bool piw_path_project(char *to, const char *root, piw_text name);
+/* ROOT/logs/AAAA/BBBB/CCCC.txt.gz; build ids are 1 to 999,999,999,999. */
+bool piw_path_log(char *to, const char *root, int64_t build_id);
+/* The same as a link from the site's root: "/logs/AAAA/BBBB/CCCC.txt" (the web server finds the .gz). */
+bool piw_link_log(char *to, size_t size, int64_t build_id);
+/* ROOT/.staging, ROOT/.staging/<build id, 12 digits>, and a file in it. */
+bool piw_path_staging(char *to, const char *root);
+bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file);
+/* ROOT/.staging/tmp: half-written files, until they are renamed into place. */
+bool piw_path_tmp(char *to, const char *root);
+
+#endif

@@ -1,0 +1,369 @@
+#include "shared/wheel.h"
+
+#include "shared/elf.h"
+#include "shared/names.h"
+#include "shared/record.h"
+#include "shared/version.h"
+#include "shared/wheel_name.h"
+#include "shared/zip.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { RECORD_MAX = 64 << 20, HASH_SIZE = 32 };
+static const char DIST_INFO[] = ".dist-info";
+
+/* What the checks share about the wheel that they look at. */
+typedef struct gate {
+    const uint8_t *data;
+    size_t len;
+    const char *filename, *expected;
+    piw_wheel_name name;
+    piw_zip *zip;
+    const char *folder; /* of the .dist-info, with the '/', in the archive's bytes */
+    size_t folder_len;
+    piw_wheel *wheel;
+    piw_record record;
+    EVP_MD_CTX *digest;
+} gate;
+
+typedef int gate_check(gate *g, piw_err *err);
+
+static void put_hex(const uint8_t *hash, char *to)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < HASH_SIZE; i++) {
+        to[2 * i] = digits[hash[i] >> 4];
+        to[2 * i + 1] = digits[hash[i] & 15];
+    }
+    to[2 * HASH_SIZE] = '\0';
+}
+
+static int no_digest(piw_err *err)
+{
+    return piw_err_set(err, PIW_ESYS, "the cryptography library refuses to compute a SHA-256");
+}
+
+static int hash_bytes(const void *data, size_t len, char *hex, piw_err *err)
+{
+    uint8_t hash[HASH_SIZE];
+    if (EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL) != 1)
+        return no_digest(err);
+    put_hex(hash, hex);
+    return 0;
+}
+
+/* --- The checks --- */
+
+static int check_name(gate *g, piw_err *err)
+{
+    return piw_wheel_name_parse(piw_text_of(g->filename), &g->name, err);
+}
+
+static int check_archive(gate *g, piw_err *err)
+{
+    return piw_zip_open(&g->zip, g->data, g->len, err);
+}
+
+/* The top folder of a member's name when it ends in .dist-info: its length with the '/', else 0. */
+static size_t dist_info_len(const piw_zip_entry *entry)
+{
+    const char *slash = memchr(entry->name, '/', entry->name_len);
+    size_t len = slash == NULL ? 0 : (size_t)(slash - entry->name), suffix = sizeof DIST_INFO - 1;
+    if (len <= suffix || memcmp(entry->name + len - suffix, DIST_INFO, suffix) != 0)
+        return 0;
+    return len + 1;
+}
+
+/* Exactly one .dist-info, and its NAME-VERSION those of the file. */
+static int check_dist_info(gate *g, piw_err *err)
+{
+    for (size_t i = 0; i < piw_zip_count(g->zip); i++) {
+        const piw_zip_entry *entry = piw_zip_at(g->zip, i);
+        size_t len = dist_info_len(entry);
+        if (len == 0)
+            continue;
+        if (g->folder != NULL && (g->folder_len != len || memcmp(g->folder, entry->name, len) != 0))
+            return piw_err_set(err, PIW_EREFUSED, "it has more than one .dist-info folder");
+        g->folder = entry->name;
+        g->folder_len = len;
+    }
+    if (g->folder == NULL)
+        return piw_err_set(err, PIW_EREFUSED, "it has no .dist-info folder");
+    size_t len = g->folder_len - sizeof DIST_INFO;
+    const char *dash = memchr(g->folder, '-', len);
+    if (dash == NULL)
+        return piw_err_set(err, PIW_EREFUSED, "its .dist-info folder isn't named NAME-VERSION.dist-info");
+    piw_text name = {g->folder, (uint32_t)(dash - g->folder)};
+    piw_text version = {dash + 1, (uint32_t)(len - name.len - 1)};
+    char plain[PIW_ZIP_NAME_MAX + 1];
+    memcpy(plain, version.s, version.len);
+    for (uint32_t i = 0; i < version.len; i++)
+        plain[i] = plain[i] == '_' ? '-' : plain[i];
+    if (!piw_name_same(name, piw_text_of(g->name.package)) ||
+        !piw_version_matches_tag((piw_text){plain, version.len}, piw_text_of(g->name.version)))
+        return piw_err_set(err, PIW_EREFUSED, "its folder \"%.*s\" is of another package or version than its name says",
+                           (int)g->folder_len - 1, g->folder);
+    return 0;
+}
+
+static const piw_zip_entry *find_member(const gate *g, const char *name)
+{
+    char path[PIW_ZIP_NAME_MAX + 64];
+    size_t n = strlen(name);
+    memcpy(path, g->folder, g->folder_len);
+    memcpy(path + g->folder_len, name, n);
+    return piw_zip_find(g->zip, path, g->folder_len + n);
+}
+
+static int need_member(const gate *g, const char *name, const piw_zip_entry **entry, piw_err *err)
+{
+    *entry = find_member(g, name);
+    if (*entry == NULL)
+        return piw_err_set(err, PIW_EREFUSED, "its .dist-info holds no %s", name);
+    return 0;
+}
+
+static int check_metadata(gate *g, piw_err *err)
+{
+    const piw_zip_entry *entry = NULL;
+    int rc = need_member(g, "METADATA", &entry, err);
+    if (rc == 0)
+        rc = piw_zip_extract(g->zip, entry, PIW_METADATA_MAX, &g->wheel->metadata_bytes, err);
+    if (rc != 0)
+        return rc;
+    g->wheel->metadata_len = (size_t)entry->size;
+    rc = piw_metadata_parse(g->wheel->metadata_bytes, g->wheel->metadata_len, &g->wheel->metadata, err);
+    if (rc != 0)
+        return rc;
+    const piw_metadata *m = &g->wheel->metadata;
+    if (!piw_name_same(piw_text_of(m->name), piw_text_of(g->name.package)))
+        return piw_err_set(err, PIW_EREFUSED, "its METADATA is of the package \"%.100s\"", m->name);
+    if (!piw_version_matches_tag(piw_text_of(m->version), piw_text_of(g->name.version)))
+        return piw_err_set(err, PIW_EREFUSED, "its METADATA is of the version \"%.100s\"", m->version);
+    return hash_bytes(g->wheel->metadata_bytes, g->wheel->metadata_len, g->wheel->metadata_hash, err);
+}
+
+static int check_wheel_file(gate *g, piw_err *err)
+{
+    const piw_zip_entry *entry;
+    return need_member(g, "WHEEL", &entry, err);
+}
+
+static int read_record(gate *g, piw_err *err)
+{
+    const piw_zip_entry *entry = NULL;
+    int rc = need_member(g, "RECORD", &entry, err);
+    uint8_t *data = NULL;
+    if (rc == 0)
+        rc = piw_zip_extract(g->zip, entry, RECORD_MAX, &data, err);
+    if (rc == 0)
+        rc = piw_record_parse(data, (size_t)entry->size, &g->record, err);
+    free(data);
+    return rc;
+}
+
+static bool is_exempt(const gate *g, const char *path, size_t len)
+{
+    static const char *const names[] = {"RECORD", "RECORD.jws", "RECORD.p7s"};
+    if (len < g->folder_len || memcmp(path, g->folder, g->folder_len) != 0)
+        return false;
+    for (size_t i = 0; i < PIW_COUNT(names); i++) {
+        size_t n = strlen(names[i]);
+        if (len - g->folder_len == n && memcmp(path + g->folder_len, names[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* RECORD lists nothing that isn't there. */
+static int check_listed(gate *g, piw_err *err)
+{
+    for (size_t i = 0; i < g->record.count; i++) {
+        const piw_record_line *line = &g->record.lines[i];
+        if (piw_zip_find(g->zip, line->path, line->path_len) == NULL && !is_exempt(g, line->path, line->path_len))
+            return piw_err_set(err, PIW_EREFUSED, "its RECORD lists \"%.200s\", which isn't there", line->path);
+    }
+    return 0;
+}
+
+typedef struct member {
+    EVP_MD_CTX *digest;
+    uint8_t head[PIW_ELF_HEAD];
+    size_t head_len;
+} member;
+
+static int take_piece(void *arg, const uint8_t *data, size_t len)
+{
+    member *m = arg;
+    if (m->head_len < sizeof m->head) {
+        size_t room = sizeof m->head - m->head_len, n = len < room ? len : room;
+        memcpy(m->head + m->head_len, data, n);
+        m->head_len += n;
+    }
+    return EVP_DigestUpdate(m->digest, data, len) == 1 ? 0 : PIW_ESYS;
+}
+
+static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
+{
+    return piw_err_set(err, PIW_EREFUSED, "its member \"%.*s\" %s", entry->name_len > 200 ? 200 : entry->name_len,
+                       entry->name, why);
+}
+
+/* One member's bytes: as RECORD says, and for the processor that the platform tag names. */
+static int check_content(gate *g, const piw_zip_entry *entry, int machine, piw_err *err)
+{
+    bool exempt = is_exempt(g, entry->name, entry->name_len);
+    const piw_record_line *line = piw_record_find(&g->record, entry->name, entry->name_len);
+    if (line == NULL && !exempt)
+        return refuse(err, entry, "isn't listed in its RECORD");
+    if (!exempt && !line->has_hash)
+        return refuse(err, entry, "has no hash in its RECORD");
+    member m = {.digest = g->digest};
+    uint8_t hash[HASH_SIZE];
+    if (EVP_DigestInit_ex(g->digest, EVP_sha256(), NULL) != 1)
+        return no_digest(err);
+    int rc = piw_zip_read(g->zip, entry, take_piece, &m, err);
+    if (rc != 0)
+        return rc;
+    if (EVP_DigestFinal_ex(g->digest, hash, NULL) != 1)
+        return no_digest(err);
+    if (line != NULL && line->has_hash && memcmp(hash, line->sha256, HASH_SIZE) != 0)
+        return refuse(err, entry, "has another hash than its RECORD says");
+    if (line != NULL && line->has_size && line->size != entry->size)
+        return refuse(err, entry, "has another size than its RECORD says");
+    int found = piw_elf_machine(m.head, m.head_len);
+    if (machine >= 0 && found >= 0 && found != machine)
+        return refuse(err, entry, "is a program or library for another processor than the platform tag says");
+    return 0;
+}
+
+static int check_contents(gate *g, piw_err *err)
+{
+    int machine = piw_platform_machine(g->name.platform);
+    g->digest = EVP_MD_CTX_new();
+    if (g->digest == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel");
+    int rc = 0;
+    for (size_t i = 0; i < piw_zip_count(g->zip) && rc == 0; i++) {
+        const piw_zip_entry *entry = piw_zip_at(g->zip, i);
+        if (!entry->folder)
+            rc = check_content(g, entry, machine, err);
+    }
+    return rc;
+}
+
+/* First, so that a transfer that went wrong is not taken for an unsound wheel. */
+static int check_hash(gate *g, piw_err *err)
+{
+    int rc = hash_bytes(g->data, g->len, g->wheel->filehash, err);
+    if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
+        return piw_err_set(err, PIW_EAGAIN, "its SHA-256 is %s, not %s as was said", g->wheel->filehash, g->expected);
+    return rc;
+}
+
+/* In this order: later ones rely on what earlier ones found. */
+static gate_check *const gate_checks[] = {
+    check_hash,       check_name,  check_archive, check_dist_info, check_metadata,
+    check_wheel_file, read_record, check_listed,  check_contents,
+};
+
+/* --- Files --- */
+
+typedef struct mapping {
+    uint8_t *data;
+    size_t len;
+} mapping;
+
+static int open_file(const char *path, int *fd, piw_err *err)
+{
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (*fd >= 0)
+        return 0;
+    return errno == ENOENT ? piw_err_set(err, PIW_ENOENT, "%s isn't there", path)
+                           : piw_err_errno(err, "can't open %s", path);
+}
+
+static int map_file(int fd, const char *path, mapping *map, piw_err *err)
+{
+    struct stat info;
+    int rc = 0;
+    if (fstat(fd, &info) != 0) {
+        rc = piw_err_errno(err, "can't read %s", path);
+    } else if (!S_ISREG(info.st_mode) || info.st_size == 0) {
+        rc = piw_err_set(err, PIW_EREFUSED, "%s is empty or no plain file", path);
+    } else {
+        map->len = (size_t)info.st_size;
+        map->data = mmap(NULL, map->len, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map->data == MAP_FAILED)
+            rc = piw_err_errno(err, "can't map %s", path);
+        else
+            madvise(map->data, map->len, MADV_SEQUENTIAL);
+    }
+    return rc;
+}
+
+int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, piw_wheel *wheel, piw_err *err)
+{
+    *wheel = (piw_wheel){0};
+    mapping map;
+    int rc = map_file(fd, filename, &map, err);
+    if (rc != 0)
+        return rc;
+    wheel->filesize = (int64_t)map.len;
+    gate g = {.data = map.data, .len = map.len, .filename = filename, .expected = expected_hash, .wheel = wheel};
+    piw_err why = {0};
+    for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++)
+        rc = gate_checks[i](&g, &why);
+    piw_zip_close(&g.zip);
+    piw_record_fini(&g.record);
+    EVP_MD_CTX_free(g.digest);
+    munmap(map.data, map.len);
+    if (rc == 0)
+        return 0;
+    piw_wheel_fini(wheel);
+    bool theirs = rc != PIW_ENOMEM && rc != PIW_ESYS && rc != PIW_EAGAIN;
+    return piw_err_set(err, theirs ? PIW_EREFUSED : rc, theirs ? "%s is no sound wheel: %s" : "%s: %s", filename,
+                       why.text);
+}
+
+int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err)
+{
+    int fd;
+    int rc = open_file(path, &fd, err);
+    if (rc != 0)
+        return rc;
+    rc = piw_wheel_read_fd(fd, filename, NULL, wheel, err);
+    close(fd);
+    return rc;
+}
+
+int piw_file_hash(const char *path, char *hash, int64_t *size, piw_err *err)
+{
+    int fd;
+    mapping map;
+    int rc = open_file(path, &fd, err);
+    if (rc != 0)
+        return rc;
+    rc = map_file(fd, path, &map, err);
+    close(fd);
+    if (rc != 0)
+        return rc;
+    *size = (int64_t)map.len;
+    rc = hash_bytes(map.data, map.len, hash, err);
+    munmap(map.data, map.len);
+    return rc;
+}
+
+void piw_wheel_fini(piw_wheel *wheel)
+{
+    free(wheel->metadata_bytes);
+    piw_metadata_fini(&wheel->metadata);
+    wheel->metadata_bytes = NULL;
+    wheel->metadata_len = 0;
+}

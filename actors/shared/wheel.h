@@ -1,0 +1,32 @@
+/* wheel.h — the wheel gate: is this file a sound wheel that may be published? (SPEC §10 "Wheels are hostile input")
+ *
+ * The checks stand in one row in wheel.c (gate_checks), each a function that says yes or one sentence. Takes as long as
+ * unpacking and hashing everything: for the worker pool or a program. Any thread. */
+#ifndef SHARED_WHEEL_H
+#define SHARED_WHEEL_H
+
+#include "shared/metadata.h"
+
+enum { PIW_METADATA_MAX = 16 << 20 }; /* bytes: a description with embedded pictures fits */
+
+typedef struct piw_wheel {
+    int64_t filesize;
+    char filehash[65];      /* SHA-256 of the file, lower case hex */
+    char metadata_hash[65]; /* SHA-256 of METADATA's bytes */
+    uint8_t *metadata_bytes;
+    size_t metadata_len;
+    piw_metadata metadata;
+} piw_wheel;
+
+/* Read and check the wheel at `path`, whose published name is `filename`. On success the caller owns what is in *wheel
+ * (piw_wheel_fini). PIW_EREFUSED: it isn't a sound wheel, with a sentence fit for a build's log that names the file;
+ * PIW_ESYS, PIW_ENOENT, PIW_ENOMEM: our own trouble. */
+int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err);
+/* The same over an open file. `expected_hash` (64 hex digits, or NULL) is compared first: PIW_EAGAIN when the file has
+ * another one. */
+int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, piw_wheel *wheel, piw_err *err);
+/* SHA-256 and size of a file, as 64 hex digits (65 bytes). */
+int piw_file_hash(const char *path, char *hash, int64_t *size, piw_err *err);
+void piw_wheel_fini(piw_wheel *wheel);
+
+#endif

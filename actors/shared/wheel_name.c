@@ -1,0 +1,94 @@
+#include "shared/wheel_name.h"
+
+#include "piw/codec.h"
+#include "shared/names.h"
+
+enum { PARTS_MIN = 5, PARTS_MAX = 6 };
+
+static int refuse(piw_err *err, piw_text filename, const char *why)
+{
+    int shown = filename.len > 300 ? 300 : (int)filename.len;
+    return piw_err_set(err, PIW_EINVAL, "file name \"%.*s\" is refused: %s", shown,
+                       filename.s == NULL ? "" : filename.s, why);
+}
+
+static const char *bad_text(piw_text filename)
+{
+    if (filename.s == NULL || filename.len == 0)
+        return "it is empty";
+    if (filename.len > PIW_FILENAME_MAX)
+        return "it is longer than 255 bytes";
+    if (filename.s[0] == '.')
+        return "it begins with a dot";
+    if (piw_utf8_valid(filename.s, filename.len) != filename.len)
+        return "it isn't UTF-8";
+    for (uint32_t i = 0; i < filename.len; i++) {
+        unsigned char c = (unsigned char)filename.s[i];
+        if (c < 0x20 || c == 0x7f)
+            return "it holds a control character";
+        if (c == '/' || c == '\\')
+            return "it holds a path separator";
+    }
+    return NULL;
+}
+
+/* Tags are letters, digits, '_' and, in compressed sets, '.' between them. */
+static bool tag_ok(const char *tag)
+{
+    if (*tag == '\0' || *tag == '.')
+        return false;
+    for (const char *c = tag; *c != '\0'; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_';
+        if (!plain && (*c != '.' || c[1] == '.' || c[1] == '\0'))
+            return false;
+    }
+    return true;
+}
+
+static void take(char *to, const char *from, size_t len)
+{
+    memcpy(to, from, len);
+    to[len] = '\0';
+}
+
+int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err)
+{
+    const char *why = bad_text(filename);
+    if (why != NULL)
+        return refuse(err, filename, why);
+    static const char suffix[] = ".whl";
+    size_t n = filename.len, suffix_len = sizeof suffix - 1;
+    if (n <= suffix_len || memcmp(filename.s + n - suffix_len, suffix, suffix_len) != 0)
+        return refuse(err, filename, "it doesn't end in .whl");
+    n -= suffix_len;
+
+    const char *starts[PARTS_MAX];
+    size_t lens[PARTS_MAX], count = 0, from = 0;
+    for (size_t i = 0; i <= n; i++) {
+        if (i < n && filename.s[i] != '-')
+            continue;
+        if (count == PARTS_MAX || i == from)
+            return refuse(err, filename, "it isn't of the form PACKAGE-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl");
+        starts[count] = filename.s + from;
+        lens[count++] = i - from;
+        from = i + 1;
+    }
+    if (count < PARTS_MIN)
+        return refuse(err, filename, "it isn't of the form PACKAGE-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl");
+
+    *name = (piw_wheel_name){0};
+    take(name->package, starts[0], lens[0]);
+    take(name->version, starts[1], lens[1]);
+    if (count == PARTS_MAX)
+        take(name->build, starts[2], lens[2]);
+    take(name->py, starts[count - 3], lens[count - 3]);
+    take(name->abi, starts[count - 2], lens[count - 2]);
+    take(name->platform, starts[count - 1], lens[count - 1]);
+    if (name->build[0] != '\0' && (name->build[0] < '0' || name->build[0] > '9'))
+        return refuse(err, filename, "its build part doesn't begin with a digit");
+    if (!piw_name_canonical(piw_text_of(name->package), name->canonical))
+        return refuse(err, filename, "its package part isn't a project name");
+    if (!tag_ok(name->py) || !tag_ok(name->abi) || !tag_ok(name->platform))
+        return refuse(err, filename, "its tags hold characters other than letters, digits, '_' and '.'");
+    return 0;
+}

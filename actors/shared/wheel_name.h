@@ -1,0 +1,25 @@
+/* wheel_name.h — a wheel's file name taken apart (PEP 427): {package}-{version}(-{build})?-{py}-{abi}-{platform}.whl
+ *
+ * Strict, because the name becomes a path (SPEC §4): at most 255 bytes of printable text without '/', no leading dot,
+ * every part there, the package part canonicalises. Any thread. */
+#ifndef SHARED_WHEEL_NAME_H
+#define SHARED_WHEEL_NAME_H
+
+#include "piw/err.h"
+
+enum { PIW_FILENAME_MAX = 255 }; /* bytes: the width of files.filename, and what a file system takes */
+
+typedef struct piw_wheel_name {
+    char package[PIW_FILENAME_MAX + 1]; /* as spelt */
+    char canonical[201];                /* the package part, canonicalised */
+    char version[PIW_FILENAME_MAX + 1];
+    char build[PIW_FILENAME_MAX + 1]; /* "" when there is none */
+    char py[PIW_FILENAME_MAX + 1];
+    char abi[PIW_FILENAME_MAX + 1];
+    char platform[PIW_FILENAME_MAX + 1];
+} piw_wheel_name;
+
+/* PIW_EINVAL with a sentence that names the file. `name` is undefined then. */
+int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err);
+
+#endif

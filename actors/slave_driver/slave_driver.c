@@ -1,0 +1,241 @@
+/* slave_driver — talks to the build slaves: who they are, what they build, what comes of it (SPEC §4).
+ *
+ * This file is its manifest, its start and stop, and what other tasks tell it. See driver.h for the others. */
+#include "slave_driver/driver.h"
+
+#include "builds.piw.h"
+#include "events.piw.h"
+#include "slaves.piw.h"
+#include "web.piw.h"
+
+#include <stdlib.h>
+
+static int on_queue(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    const builds_QUEUE *body = builds_QUEUE_of(msg);
+    driver_builds_window(self->builds, body->abi_tag, body->as_of_ns, body->total, body->builds.at, body->builds.count);
+    return 0;
+}
+
+static int on_removed(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    const slaves_REMOVED *body = slaves_REMOVED_of(msg);
+    driver_builds_removed(self->builds, body->package, body->version);
+    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
+        const driver_hold_ref *hold = builder->hold;
+        if (hold != NULL && piw_text_eq(hold->package, body->package) &&
+            (body->version.s == NULL || piw_text_eq(hold->version, body->version)))
+            builder->removed = true;
+    }
+    return 0;
+}
+
+/* --- KILL, SLEEP, SKIP, WAKE: to one slave or all ----------------------------------------------------------------- */
+
+typedef void order_fn(driver_builder *builder);
+
+static void kill_it(driver_builder *builder)
+{
+    builder->killed = true;
+}
+
+static void pause_it(driver_builder *builder)
+{
+    builder->paused = true;
+}
+
+static void skip_it(driver_builder *builder)
+{
+    /* A slave that doesn't build has nothing to skip; what is reported already is no longer being built. */
+    if (builder->hold != NULL && builder->last == DRIVER_SAID_BUILD && builder->phase == DRIVER_IDLE)
+        builder->skip = true;
+}
+
+static void wake_it(driver_builder *builder)
+{
+    builder->killed = builder->paused = builder->skip = false;
+}
+
+static int order(piw_task *task, const char *word, const int64_t *slave_id, order_fn *fn)
+{
+    driver *self = piw_soul(task);
+    if (slave_id == NULL) {
+        piw_info("%s to all slaves", word);
+        for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
+            fn(builder);
+            driver_remember(self, builder);
+        }
+        return 0;
+    }
+    driver_builder *builder = driver_find_id(self, *slave_id);
+    if (builder == NULL) {
+        piw_warning("%s to slave %lld, which isn't here", word, (long long)*slave_id);
+        return 0;
+    }
+    piw_info("%s to slave %lld", word, (long long)*slave_id);
+    fn(builder);
+    driver_remember(self, builder);
+    return 0;
+}
+
+static int on_kill(piw_task *task, piw_msg *msg)
+{
+    return order(task, "KILL", slaves_KILL_of(msg)->slave_id, kill_it);
+}
+
+static int on_sleep(piw_task *task, piw_msg *msg)
+{
+    return order(task, "SLEEP", slaves_SLEEP_of(msg)->slave_id, pause_it);
+}
+
+static int on_skip(piw_task *task, piw_msg *msg)
+{
+    return order(task, "SKIP", slaves_SKIP_of(msg)->slave_id, skip_it);
+}
+
+static int on_wake(piw_task *task, piw_msg *msg)
+{
+    return order(task, "WAKE", slaves_WAKE_of(msg)->slave_id, wake_it);
+}
+
+static int on_replay(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    driver_tell_all(piw_soul(task));
+    return 0;
+}
+
+static int on_paused(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    self->farm_paused = farm_paused_of(msg)->paused;
+    return 0;
+}
+
+static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)task;
+    (void)key;
+    if (piw_msg_error(reply) != 0)
+        piw_warning("the attempts of an earlier run could not be declared void: %s", piw_msg_error_text(reply));
+    else if (db_ATTEMPTS_VOID_reply_of(reply)->count > 0)
+        piw_info("%lld builds were under way when the master stopped; they are offered again",
+                 (long long)db_ATTEMPTS_VOID_reply_of(reply)->count);
+    return 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+static void free_soul(driver *self)
+{
+    driver_builder *builder;
+    while ((builder = driver_next(self, NULL)) != NULL)
+        driver_remove(self, &builder);
+    piw_table_fini(&self->by_peer);
+    piw_table_fini(&self->by_id);
+    driver_builds_free(&self->builds);
+    free(self);
+}
+
+static int begin(driver *self, piw_why why)
+{
+    int failed = piw_timer(self->task, "sweep", 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
+    if (failed == 0 && why == PIW_BOOT) {
+        piw_msg *call = db_ATTEMPTS_VOID_new();
+        failed = piw_call(self->task, &call, "voided", 0, -1);
+        piw_msg_free(&call);
+    }
+    driver_numbers_ask(self, DRIVER_POOL_SLAVE);
+    driver_numbers_ask(self, DRIVER_POOL_BUILD);
+    return failed;
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    driver *self = piw_zalloc(sizeof(*self));
+    self->task = task;
+    self->builds = driver_builds_new();
+    self->slave_numbers.kind = "slave";
+    self->build_numbers.kind = "build";
+    self->pypi_url = piw_text_of(piw_setting(task, "pypi-simple"));
+    if (self->pypi_url.s == NULL)
+        self->pypi_url = piw_text_of("https://pypi.org/simple");
+    self->require_version =
+        piw_setting(task, "require-slave-version") != NULL && piw_setting_number(task, "require-slave-version") != 0;
+    piw_soul_set(task, self);
+    if (state != NULL) {
+        driver_load(self, state);
+        return 0;
+    }
+    if (why == PIW_RESTART)
+        driver_recall(self);
+    int failed = begin(self, why);
+    if (failed != 0) {
+        free_soul(self);
+        piw_soul_set(task, NULL);
+        return piw_err_set(err, failed, "slave_driver can't set its timer or reach the database service");
+    }
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    driver *self = piw_soul(task);
+    if (self != NULL)
+        free_soul(self);
+    piw_soul_set(task, NULL);
+}
+
+static const piw_service serves[] = {
+    {"builds", &builds_protocol_def},
+    {"slaves", &slaves_protocol_def},
+    PIW_SERVICES_END,
+};
+static const piw_service uses[] = {
+    {"db", &db_protocol_def},       {"fs", &fs_protocol_def}, {"web", &web_protocol_def},
+    {"stats", &stats_protocol_def}, PIW_SERVICES_END,
+};
+static const char *const needs[] = {"db", "fs", "web", "stats", NULL};
+static const piw_service queues[] = {{"slave", &slave_protocol_def}, PIW_SERVICES_END};
+static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+static const piw_handler handlers[] = {
+    {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
+    {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},
+    {&slave_protocol_def, SLAVE_BUSY, driver_on_busy},
+    {&slave_protocol_def, SLAVE_BUILT, driver_on_built},
+    {&slave_protocol_def, SLAVE_SENT, driver_on_sent},
+    {&slave_protocol_def, SLAVE_BYE, driver_on_bye},
+    {&builds_protocol_def, BUILDS_QUEUE, on_queue},
+    {&slaves_protocol_def, SLAVES_REMOVED, on_removed},
+    {&slaves_protocol_def, SLAVES_KILL, on_kill},
+    {&slaves_protocol_def, SLAVES_SLEEP, on_sleep},
+    {&slaves_protocol_def, SLAVES_SKIP, on_skip},
+    {&slaves_protocol_def, SLAVES_WAKE, on_wake},
+    {&slaves_protocol_def, SLAVES_REPLAY, on_replay},
+    {&events_protocol_def, FARM_PAUSED, on_paused},
+    PIW_HANDLERS_END,
+};
+static const piw_continuation continuations[] = {
+    {"sweep", driver_on_sweep},
+    {"patience", driver_on_patience},
+    {"numbers", driver_on_numbers},
+    {"ask", driver_on_ask},
+    {"voided", on_voided},
+    {"expected", driver_on_expected},
+    {"verified", driver_on_verified},
+    {"staged", driver_on_staged},
+    {"recorded", driver_on_recorded},
+    {"known", driver_on_known},
+    {"published", driver_on_published},
+    {"again", driver_on_again},
+    PIW_CONTINUATIONS_END,
+};
+
+PIW_PLUGIN(slave_driver, .version = "1.0",
+           .summary = "talks to build slaves: gives out builds and takes in what comes of them", .serves = serves,
+           .uses = uses, .needs = needs, .queues = queues, .subscribes = subscribes,
+           .state_protocol = &slave_driver_protocol_def, .state_message = SLAVE_DRIVER_STATE, .critical = true,
+           .start = start, .stop = stop, .save = driver_save, .handlers = handlers, .continuations = continuations);

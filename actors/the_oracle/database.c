@@ -1,0 +1,245 @@
+#include "database.h"
+
+#include "piw/log.h"
+#include "shared/dsn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char stock_version[] = "0.23";
+enum { PIW_SCHEMA_VERSION = 1, SERVER_MIN = 130000 };
+
+void database_init(database *db, const char *dsn, bool reads)
+{
+    *db = (database){.dsn = piw_dsn_normal(dsn), .shown = piw_dsn_print(dsn), .reads = reads};
+}
+
+void database_fini(database *db)
+{
+    database_close(db);
+    free(db->dsn);
+    free(db->shown);
+    *db = (database){0};
+}
+
+void database_close(database *db)
+{
+    PQfinish(db->conn);
+    db->conn = NULL;
+}
+
+static void first_line(char *to, size_t size, const char *message)
+{
+    snprintf(to, size, "%s", message != NULL ? message : "");
+    to[strcspn(to, "\n")] = '\0';
+}
+
+static void say_notice(void *arg, const char *message)
+{
+    (void)arg;
+    piw_debug("database: %s", message);
+}
+
+/* What the server says when waiting can't help. A connection that never came up has no SQLSTATE. */
+static bool is_refusal(const char *message)
+{
+    static const char *const signs[] = {
+        "does not exist",    "authentication failed",   "no pg_hba.conf entry",      "no password supplied",
+        "permission denied", "not permitted to log in", "invalid connection option", "invalid URI",
+        "missing \"=\""};
+    for (size_t i = 0; i < PIW_COUNT(signs); i++)
+        if (strstr(message, signs[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* An address that libpq can't read is no database that is away. Its words are not repeated: they may quote a password. */
+static int check_dsn(const database *db, piw_err *err)
+{
+    char *why = NULL;
+    PQconninfoOption *parsed = PQconninfoParse(db->dsn, &why);
+    bool good = parsed != NULL || why == NULL; /* neither: out of memory */
+    PQconninfoFree(parsed);
+    PQfreemem(why);
+    return good ? 0
+                : piw_err_set(err, PIW_EREFUSED,
+                              "database %s: the address can't be read; write "
+                              "postgresql://USER@HOST/DATABASE?OPTION=VALUE, and signs with a meaning in it as %%XX",
+                              db->shown);
+}
+
+int database_connect(database *db, piw_err *err)
+{
+    int rc = check_dsn(db, err);
+    if (rc != 0)
+        return rc;
+    /* A server that has gone without a word is noticed within half a minute. */
+    static const char *const names[] = {"dbname",           "fallback_application_name", "client_encoding",
+                                        "connect_timeout",  "keepalives_idle",           "keepalives_interval",
+                                        "keepalives_count", "tcp_user_timeout",          NULL};
+    const char *values[] = {db->dsn, "piw-master", "UTF8", "5", "10", "5", "3", "30000", NULL};
+    database_close(db);
+    db->conn = PQconnectdbParams(names, values, 1);
+    if (db->conn == NULL)
+        return piw_err_set(err, PIW_EDBAWAY, "no memory for a database connection");
+    if (PQstatus(db->conn) != CONNECTION_OK) {
+        char text[300];
+        first_line(text, sizeof(text), PQerrorMessage(db->conn));
+        bool refused = is_refusal(text) && strstr(text, "No such file") == NULL;
+        database_close(db);
+        return piw_err_set(err, refused ? PIW_EREFUSED : PIW_EDBAWAY, "database %s: %s", db->shown, text);
+    }
+    PQsetNoticeProcessor(db->conn, say_notice, NULL);
+    /* Reads give up after half a minute. Writes never do, but for a lock that someone else holds: then they begin anew
+     * later, and the task can be stopped meanwhile. */
+    return database_run(db,
+                        db->reads ? "SET statement_timeout = '30s'; SET timezone = 'UTC'"
+                                  : "SET lock_timeout = '5s'; SET timezone = 'UTC'",
+                        err);
+}
+
+static int refuse(database *db, piw_err *err, const char *fmt, ...) PIW_PRINTF(3, 4);
+static int refuse(database *db, piw_err *err, const char *fmt, ...)
+{
+    char text[300];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    return piw_err_set(err, PIW_EREFUSED, "database %s %s", db->shown, text);
+}
+
+int database_check(database *db, piw_err *err)
+{
+    if (PQserverVersion(db->conn) < SERVER_MIN)
+        return refuse(db, err, "is of PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            "SELECT to_regclass('public.configuration') IS NOT NULL, "
+                            "to_regclass('piw.configuration') IS NOT NULL, rolsuper, current_user "
+                            "FROM pg_roles WHERE rolname = current_user",
+                            NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    bool stock = row_bool(r, 0, 0), ours = row_bool(r, 0, 1), super = row_bool(r, 0, 2);
+    char role[64];
+    snprintf(role, sizeof(role), "%s", PQgetvalue(r, 0, 3));
+    PQclear(r);
+    if (super)
+        return refuse(db, err, "is reached as %s, a superuser, as which the master must not run", role);
+    if (!stock)
+        return refuse(db, err, "has no tables of a build farm: run piw-initdb first");
+    if (!ours)
+        return refuse(db, err, "has no schema piw that %s can see: run piw-initdb first", role);
+    rc = database_query(db,
+                        "SELECT has_schema_privilege('public', 'USAGE') AND has_schema_privilege('piw', 'USAGE') "
+                        "AND has_table_privilege('public.configuration', 'SELECT') "
+                        "AND has_table_privilege('public.builds', 'SELECT') "
+                        "AND has_table_privilege('piw.configuration', 'SELECT') AND coalesce((SELECT "
+                        "bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p WHERE p.pronamespace = "
+                        "'piw'::regnamespace AND p.proname IN ('drain', 'record_builds', 'apply_pypi_events')), false)",
+                        NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    bool may = row_bool(r, 0, 0);
+    PQclear(r);
+    if (!may)
+        return refuse(db, err,
+                      "does not let %s read its tables and execute its functions: was piw-initdb run with "
+                      "--user %s?",
+                      role, role);
+    rc = database_query(db,
+                        "SELECT (SELECT version FROM public.configuration WHERE id = 1), "
+                        "(SELECT version FROM piw.configuration)",
+                        NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    if (!piw_text_is(row_text(r, 0, 0), stock_version))
+        rc = refuse(db, err, "is of version %s, not %s: run piw-initdb", PQgetvalue(r, 0, 0), stock_version);
+    else if (row_int(r, 0, 1) != PIW_SCHEMA_VERSION)
+        rc = refuse(db, err, "has schema piw of version %s, not %d: run piw-initdb", PQgetvalue(r, 0, 1),
+                    PIW_SCHEMA_VERSION);
+    PQclear(r);
+    return rc;
+}
+
+/* Errors that are no fault of the data: resources, an operator's intervention, a shutdown, locks, a standby. */
+static bool is_passing(const char *sqlstate)
+{
+    static const char *const classes[] = {"08", "53", "57P", "40", "55P03", "25006", "58"};
+    for (size_t i = 0; i < PIW_COUNT(classes); i++)
+        if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)
+            return true;
+    return false;
+}
+
+static int settle(database *db, PGresult *r, PGresult **result, piw_err *err)
+{
+    ExecStatusType status = PQresultStatus(r);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+        if (result != NULL)
+            *result = r;
+        else
+            PQclear(r);
+        return 0;
+    }
+    char text[300];
+    const char *state = r != NULL ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    const char *message = r != NULL ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    bool passing = state == NULL || is_passing(state) || PQstatus(db->conn) != CONNECTION_OK;
+    first_line(text, sizeof(text), message != NULL ? message : PQerrorMessage(db->conn));
+    int rc = piw_err_set(err, passing ? PIW_EDBAWAY : PIW_EDB, "%s%s%s", text, state != NULL ? ", SQLSTATE " : "",
+                         state != NULL ? state : "");
+    PQclear(r);
+    return rc;
+}
+
+int database_query(database *db, const char *sql, params *p, PGresult **result, piw_err *err)
+{
+    const char *values[PARAMS_MAX] = {0};
+    int count = p != NULL ? p->count : 0;
+    if (p != NULL)
+        params_values(p, values);
+    PGresult *r = PQexecParams(db->conn, sql, count, NULL, values, NULL, NULL, 0);
+    if (p != NULL)
+        params_fini(p);
+    return settle(db, r, result, err);
+}
+
+int database_run(database *db, const char *sql, piw_err *err)
+{
+    return settle(db, PQexec(db->conn, sql), NULL, err);
+}
+
+bool database_lost(database *db)
+{
+    return db->conn == NULL || PQconsumeInput(db->conn) == 0 || PQstatus(db->conn) != CONNECTION_OK;
+}
+
+bool row_null(const PGresult *result, int row, int column)
+{
+    return PQgetisnull(result, row, column) != 0;
+}
+
+int64_t row_int(const PGresult *result, int row, int column)
+{
+    return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+bool row_bool(const PGresult *result, int row, int column)
+{
+    return PQgetvalue(result, row, column)[0] == 't';
+}
+
+piw_text row_text(const PGresult *result, int row, int column)
+{
+    if (row_null(result, row, column))
+        return (piw_text){0};
+    return (piw_text){PQgetvalue(result, row, column), (uint32_t)PQgetlength(result, row, column)};
+}
+
+piw_text row_copy(piw_msg *msg, const PGresult *result, int row, int column)
+{
+    piw_text text = row_text(result, row, column);
+    return text.s == NULL ? text : piw_msg_text(msg, text.s, text.len);
+}

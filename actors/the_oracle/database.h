@@ -1,0 +1,48 @@
+/* database.h — one connection to PostgreSQL, and what its errors mean. Belongs to one instance of the_oracle, whose
+ * thread may block here. */
+#ifndef ORACLE_DATABASE_H
+#define ORACLE_DATABASE_H
+
+#include "params.h"
+
+#include "piw/err.h"
+
+#include <libpq-fe.h>
+
+typedef struct database {
+    PGconn *conn;     /* NULL: not connected */
+    char *dsn;        /* as libpq wants it */
+    char *shown;      /* without a password, for messages */
+    bool reads;       /* only reads: statements are cut off after a time */
+    int64_t linger_s; /* how long removed wheels stay on disk (SPEC §10) */
+} database;
+
+void database_init(database *db, const char *dsn, bool reads);
+void database_fini(database *db);
+
+/* Connect. PIW_EDBAWAY: can't be reached now. PIW_EREFUSED: the server answers, but says no (unknown database or role,
+ * failed authentication). Leaves the session ready for use. */
+int database_connect(database *db, piw_err *err);
+void database_close(database *db);
+/* Is this a database that the master can work with: both schemas' versions, and a role that may do what it must and
+ * isn't a superuser? PIW_EREFUSED with one clear line; PIW_EDBAWAY. */
+int database_check(database *db, piw_err *err);
+
+/* Run one statement; `p` may be NULL, and is used up. On 0 `*result` is the caller's (NULL is allowed for statements
+ * without rows). PIW_EDB: the data were refused. PIW_EDBAWAY: not now (connection lost, resources, locks). */
+int database_query(database *db, const char *sql, params *p, PGresult **result, piw_err *err);
+/* The same for a statement without parameters and rows. */
+int database_run(database *db, const char *sql, piw_err *err);
+/* Has the connection been lost? Looks at what has come in, without waiting. */
+bool database_lost(database *db);
+
+/* --- Rows (text form) --- */
+bool row_null(const PGresult *result, int row, int column);
+int64_t row_int(const PGresult *result, int row, int column); /* NULL: 0 */
+bool row_bool(const PGresult *result, int row, int column);
+/* Borrowed from the result; a NULL is a null text. */
+piw_text row_text(const PGresult *result, int row, int column);
+/* A copy in the arena of `msg`. */
+piw_text row_copy(piw_msg *msg, const PGresult *result, int row, int column);
+
+#endif

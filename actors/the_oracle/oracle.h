@@ -1,0 +1,74 @@
+/* oracle.h — the soul of the_oracle: one database connection, and the requests that wait for it.
+ *
+ * Reads are answered in their handler. Writes are kept (entries) until the mailbox is empty, 10 ms have passed or a
+ * group is full, and are then stored in one transaction; so are all requests while the database is away. */
+#ifndef ORACLE_ORACLE_H
+#define ORACLE_ORACLE_H
+
+#include "database.h"
+
+#include "db.piw.h"
+#include "piw/task.h"
+
+enum {
+    GROUP_MAX = 500,     /* entries of one transaction */
+    GROUP_AGE_MS = 10,   /* the oldest entry of a busy writer waits no longer for company */
+    WAITING_MAX = 50000, /* entries kept while the database is away; more are refused */
+    RECONNECT_FIRST_MS = 250,
+    RECONNECT_MAX_MS = 10000,
+    REST_MS = 200, /* after a lock or a lack of resources */
+};
+
+/* One kept request: a copy of it, the token of its answer, and the answer once it is known. */
+typedef struct entry {
+    struct entry *next;
+    piw_msg *msg;
+    piw_token token; /* id 0: a cast */
+    piw_msg *reply;  /* to be sent after the commit */
+} entry;
+
+/* Work off one request that stands alone: fills *reply for calls. PIW_EDB, PIW_EDBAWAY or another error: nothing done.
+ */
+typedef int single_fn(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err);
+
+typedef struct oracle {
+    piw_task *task;
+    database db;
+    int watched;    /* the connection's descriptor, also when libpq has closed it already; or -1 */
+    bool up;        /* connected, checked, and nothing stands in the way of the next statement */
+    bool was_ready; /* once: afterwards everything is waited for, nothing refuses any more */
+    bool resting;   /* connected, but waits a moment before the next try */
+    int backoff_ms;
+    entry *first, **last;
+    uint32_t waiting;
+    int64_t oldest_ns; /* when the first entry came */
+    /* A transaction whose commit got no answer: of the first `unknown` entries, under this id. */
+    uint32_t unknown;
+    char unknown_xid[24];
+    bool handed_over; /* saved for a successor, and nothing done since */
+    piw_log_limiter trouble;
+} oracle;
+
+/* --- the_oracle.c --- */
+/* The connection is lost, or (resting) needs a pause: try again later. */
+void oracle_down(oracle *self, const piw_err *why);
+
+/* --- group.c --- */
+/* Store what waits. Returns when nothing waits any more or the database is away (then oracle_down was called). */
+void oracle_flush(oracle *self);
+/* What became of the transaction whose commit got no answer? 0: settled. PIW_EDBAWAY: not known yet. */
+int oracle_settle_unknown(oracle *self, piw_err *err);
+
+/* --- batch.c: kinds of writes that many of are stored in one statement --- */
+bool batch_takes(const piw_msg *msg);
+/* Within the caller's transaction. Fills the entries' replies. */
+int batch_store(database *db, entry *const *entries, uint32_t count, piw_err *err);
+
+/* --- writes.c, reads.c, project.c --- */
+single_fn write_pypi_apply, write_reserve, write_attempts_void, write_rewrites_save, write_rewrites_load,
+    write_removals_due, write_removals_done;
+single_fn read_pypi_state, read_builds_known, read_abis, read_project, read_packages, read_statistics;
+/* The function for a type of message; NULL for those that batch_takes. `*read`: it needs no transaction of ours. */
+single_fn *oracle_single(const piw_msg *msg, bool *read);
+
+#endif

@@ -1,0 +1,112 @@
+#include "params.h"
+
+#include "shared/text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void params_fini(params *p)
+{
+    for (int i = 0; i < p->count; i++)
+        piw_buffer_fini(&p->bytes[i]);
+    *p = (params){0};
+}
+
+static int new_param(params *p, bool array)
+{
+    assert(p->count < PARAMS_MAX);
+    p->array[p->count] = array;
+    return p->count++;
+}
+
+void params_values(params *p, const char *values[PARAMS_MAX])
+{
+    for (int i = 0; i < p->count; i++) {
+        if (p->array[i])
+            piw_put(&p->bytes[i], p->bytes[i].len == 0 ? "{}" : "}");
+        piw_put_bytes(&p->bytes[i], "", 1);
+        values[i] = p->null[i] ? NULL : (const char *)p->bytes[i].data;
+    }
+}
+
+static void put_clean(piw_buffer *to, piw_text text)
+{
+    /* Room for the worst case first, then what it came to. */
+    char small[1024];
+    char *clean = (size_t)text.len * 3 <= sizeof(small) ? small : piw_alloc((size_t)text.len * 3);
+    piw_put_bytes(to, clean, piw_bytes_clean(text.s, text.len, clean));
+    if (clean != small)
+        free(clean);
+}
+
+void params_text(params *p, piw_text text)
+{
+    int at = new_param(p, false);
+    p->null[at] = text.s == NULL;
+    if (text.s != NULL)
+        put_clean(&p->bytes[at], text);
+}
+
+void params_int(params *p, int64_t value)
+{
+    piw_putf(&p->bytes[new_param(p, false)], "%" PRId64, value);
+}
+
+void params_bool(params *p, bool value)
+{
+    piw_put(&p->bytes[new_param(p, false)], value ? "t" : "f");
+}
+
+int params_array(params *p)
+{
+    return new_param(p, true);
+}
+
+static piw_buffer *next_element(params *p, int array)
+{
+    assert(array < p->count && p->array[array]);
+    piw_put(&p->bytes[array], p->bytes[array].len == 0 ? "{" : ",");
+    return &p->bytes[array];
+}
+
+void params_add_text(params *p, int array, piw_text text)
+{
+    piw_buffer *to = next_element(p, array);
+    if (text.s == NULL) {
+        piw_put(to, "NULL");
+        return;
+    }
+    piw_buffer clean = {0};
+    put_clean(&clean, text);
+    piw_put(to, "\"");
+    size_t begin = 0;
+    for (size_t i = 0; i < clean.len; i++) {
+        if (clean.data[i] != '"' && clean.data[i] != '\\')
+            continue;
+        piw_put_bytes(to, clean.data + begin, i - begin);
+        piw_put(to, "\\");
+        begin = i;
+    }
+    piw_put_bytes(to, clean.data + begin, clean.len - begin);
+    piw_put(to, "\"");
+    piw_buffer_fini(&clean);
+}
+
+void params_add_int(params *p, int array, int64_t value)
+{
+    piw_putf(next_element(p, array), "%" PRId64, value);
+}
+
+void params_add_bool(params *p, int array, bool value)
+{
+    piw_put(next_element(p, array), value ? "t" : "f");
+}
+
+void params_add_time(params *p, int array, piw_time time)
+{
+    char text[64];
+    size_t len = piw_time_format((piw_time){.us = time.us}, text, sizeof(text));
+    piw_put_bytes(next_element(p, array), text, len);
+}

@@ -1,0 +1,157 @@
+/* reads.c — reads that are one or two statements. */
+#include "oracle.h"
+
+int read_pypi_state(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *r = NULL;
+    /* One statement, so that serial and list are of one moment. */
+    int rc = database_query(db,
+                            "SELECT get_pypi_serial(), NULL::bigint UNION ALL SELECT NULL, serial "
+                            "FROM piw.applied_serials",
+                            NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    db_PYPI_STATE_reply *answer = NULL;
+    *reply = db_PYPI_STATE_reply_new(&answer);
+    piw_msg_list(*reply, &answer->applied, PQntuples(r));
+    answer->applied.count = 0;
+    for (int i = 0; i < PQntuples(r); i++)
+        if (row_null(r, i, 1))
+            answer->serial = row_int(r, i, 0);
+        else
+            answer->applied.at[answer->applied.count++] = row_int(r, i, 1);
+    PQclear(r);
+    return 0;
+}
+
+int read_builds_known(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_BUILDS_KNOWN *body = db_BUILDS_KNOWN_of(msg);
+    params p = {0};
+    int ids = params_array(&p);
+    for (uint32_t i = 0; i < body->build_ids.count; i++)
+        params_add_int(&p, ids, body->build_ids.at[i]);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT build_id FROM builds WHERE build_id = ANY ($1::bigint[]) ORDER BY build_id", &p,
+                            &r, err);
+    if (rc != 0)
+        return rc;
+    db_BUILDS_KNOWN_reply *answer = NULL;
+    *reply = db_BUILDS_KNOWN_reply_new(&answer);
+    piw_msg_list(*reply, &answer->known, PQntuples(r));
+    for (uint32_t i = 0; i < answer->known.count; i++)
+        answer->known.at[i] = row_int(r, (int)i, 0);
+    PQclear(r);
+    return 0;
+}
+
+int read_abis(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT abi_tag FROM build_abis ORDER BY piw.abi_rank(abi_tag), abi_tag LIMIT 1000",
+                            NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    db_ABIS_reply *answer = NULL;
+    *reply = db_ABIS_reply_new(&answer);
+    piw_msg_list(*reply, &answer->abis, PQntuples(r));
+    for (uint32_t i = 0; i < answer->abis.count; i++)
+        answer->abis.at[i] = row_copy(*reply, r, (int)i, 0);
+    PQclear(r);
+    return 0;
+}
+
+int read_packages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_PACKAGES *body = db_PACKAGES_of(msg);
+    params p = {0};
+    params_text(&p, body->after);
+    params_int(&p, body->limit < 0 ? 0 : body->limit > 100000 ? 100000 : body->limit);
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            "SELECT package FROM packages WHERE package > $1::varchar AND skip <> 'deleted' "
+                            "ORDER BY package LIMIT $2",
+                            &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_PACKAGES_reply *answer = NULL;
+    *reply = db_PACKAGES_reply_new(&answer);
+    piw_msg_list(*reply, &answer->packages, PQntuples(r));
+    for (uint32_t i = 0; i < answer->packages.count; i++)
+        answer->packages.at[i] = row_copy(*reply, r, (int)i, 0);
+    PQclear(r);
+    return 0;
+}
+
+int read_statistics(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *totals = NULL, *abis = NULL;
+    int rc = database_query(db,
+                            "SELECT packages_built, files_count, builds_time_us, builds_size, new_last_hour, "
+                            "downloads_last_hour, downloads_last_month, downloads_all FROM piw.statistics()",
+                            NULL, &totals, err);
+    if (rc == 0)
+        rc = database_query(db,
+                            "SELECT q.abi_tag, coalesce(h.builds, 0), q.pending FROM piw.queue_state() q "
+                            "LEFT JOIN piw.builds_last_hour() h ON h.abi_tag = q.abi_tag LIMIT 1000",
+                            NULL, &abis, err);
+    if (rc != 0) {
+        PQclear(totals);
+        return rc;
+    }
+    db_STATISTICS_reply *answer = NULL;
+    *reply = db_STATISTICS_reply_new(&answer);
+    answer->packages_built = row_int(totals, 0, 0);
+    answer->files_count = row_int(totals, 0, 1);
+    answer->builds_time = piw_duration_from_us(row_int(totals, 0, 2));
+    answer->builds_size = row_int(totals, 0, 3);
+    answer->new_last_hour = row_int(totals, 0, 4);
+    answer->downloads_last_hour = row_int(totals, 0, 5);
+    answer->downloads_last_month = row_int(totals, 0, 6);
+    answer->downloads_all = row_int(totals, 0, 7);
+    piw_msg_list(*reply, &answer->builds_last_hour, PQntuples(abis));
+    piw_msg_list(*reply, &answer->builds_pending, PQntuples(abis));
+    for (uint32_t i = 0; i < answer->builds_last_hour.count; i++) {
+        piw_text abi = row_copy(*reply, abis, (int)i, 0);
+        answer->builds_last_hour.at[i].key = abi;
+        answer->builds_last_hour.at[i].value = row_int(abis, (int)i, 1);
+        answer->builds_pending.at[i].key = abi;
+        answer->builds_pending.at[i].value = row_int(abis, (int)i, 2);
+    }
+    PQclear(totals);
+    PQclear(abis);
+    return 0;
+}
+
+single_fn *oracle_single(const piw_msg *msg, bool *read)
+{
+    static const struct {
+        int index;
+        bool read;
+        single_fn *fn;
+    } table[] = {
+        {DB_PYPI_STATE, true, read_pypi_state},
+        {DB_BUILDS_KNOWN, true, read_builds_known},
+        {DB_ABIS, true, read_abis},
+        {DB_PROJECT, true, read_project},
+        {DB_PACKAGES, true, read_packages},
+        {DB_STATISTICS, true, read_statistics},
+        {DB_PYPI_APPLY, false, write_pypi_apply},
+        {DB_RESERVE, false, write_reserve},
+        {DB_ATTEMPTS_VOID, false, write_attempts_void},
+        {DB_REWRITES_SAVE, false, write_rewrites_save},
+        {DB_REWRITES_LOAD, false, write_rewrites_load},
+        {DB_REMOVALS_DUE, false, write_removals_due},
+        {DB_REMOVALS_DONE, false, write_removals_done},
+    };
+    *read = false;
+    for (size_t i = 0; i < PIW_COUNT(table); i++)
+        if (table[i].index == piw_msg_type_of(msg)->index) {
+            *read = table[i].read;
+            return table[i].fn;
+        }
+    return NULL;
+}

@@ -1,0 +1,344 @@
+/* the_oracle — the database's side of the bus: instance 0 writes, 1 stores web logs, the others read (DESIGN §7).
+ *
+ * The one task that may block: in libpq, on its own connection. While the database is away requests are kept, and
+ * answered when it is back. */
+#include "oracle.h"
+
+#include "events.piw.h"
+#include "piw/plugin.h"
+#include "the_oracle.piw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2, LINGER_S = 600 };
+
+/* --- The connection's life --------------------------------------------------------------------------------------- */
+
+/* The writer speaks for all: what happens to one connection happens to the others. */
+static piw_log_level loudness(const oracle *self)
+{
+    return piw_task_instance(self->task) == INSTANCE_WRITE ? PIW_LOG_WARNING : PIW_LOG_DEBUG;
+}
+
+static void emit(oracle *self, bool up)
+{
+    if (piw_task_instance(self->task) != INSTANCE_WRITE)
+        return;
+    piw_msg *event = up ? database_up_new() : database_down_new();
+    if (piw_emit(self->task, &event) != 0) {
+        piw_debug("nobody could be told that the database is %s", up ? "up" : "down");
+        piw_msg_free(&event);
+    }
+}
+
+static void unwatch(oracle *self)
+{
+    if (self->watched >= 0)
+        piw_unwatch(self->task, self->watched);
+    self->watched = -1;
+}
+
+static void watch(oracle *self)
+{
+    unwatch(self);
+    self->watched = PQsocket(self->db.conn);
+    if (piw_watch(self->task, self->watched, PIW_READ, "database_speaks", 0) != 0)
+        piw_debug("the database connection isn't watched: its end will be noticed at the next request");
+}
+
+static void try_later(oracle *self)
+{
+    if (piw_timer(self->task, "try_again", 0, self->backoff_ms, 0) != 0)
+        piw_fail(self->task, "no timer could be set to reach the database again");
+    self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
+}
+
+void oracle_down(oracle *self, const piw_err *why)
+{
+    bool lost = self->db.conn == NULL || PQstatus(self->db.conn) != CONNECTION_OK;
+    self->up = false;
+    self->resting = !lost;
+    if (!lost) {
+        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't now: %s; trying again", why->text);
+        self->backoff_ms = REST_MS;
+    } else {
+        piw_log(loudness(self), "the database connection is lost: %s; trying again", why->text);
+        unwatch(self);
+        database_close(&self->db);
+        self->backoff_ms = RECONNECT_FIRST_MS;
+        emit(self, false);
+    }
+    try_later(self);
+}
+
+/* Connect, check, and settle what was cut off. PIW_EDBAWAY: later; PIW_EREFUSED: never. */
+static int come_up(oracle *self, piw_err *err)
+{
+    int rc = self->resting ? 0 : database_connect(&self->db, err);
+    if (rc == 0 && !self->resting)
+        rc = database_check(&self->db, err);
+    if (rc == 0)
+        rc = oracle_settle_unknown(self, err);
+    if (rc != 0) {
+        if (!self->resting || PQstatus(self->db.conn) != CONNECTION_OK) {
+            database_close(&self->db);
+            self->resting = false;
+        }
+        return rc == PIW_EDB ? PIW_EDBAWAY : rc;
+    }
+    if (!self->resting)
+        watch(self);
+    self->resting = false;
+    self->up = true;
+    self->backoff_ms = RECONNECT_FIRST_MS;
+    return 0;
+}
+
+static int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    oracle *self = piw_soul(task);
+    if (self->up)
+        return 0;
+    bool was_resting = self->resting;
+    piw_err err = {0};
+    int rc = come_up(self, &err);
+    if (rc == PIW_EREFUSED && !self->was_ready) {
+        piw_quit(task, err.text);
+        return 0;
+    }
+    if (rc != 0) {
+        piw_log_limited(&self->trouble, 6, loudness(self), "waiting for the database: %s", err.text);
+        try_later(self);
+        return 0;
+    }
+    if (!was_resting) {
+        piw_log(loudness(self), "the database is there");
+        emit(self, true);
+    }
+    if (!self->was_ready)
+        piw_ready(task);
+    self->was_ready = true;
+    oracle_flush(self);
+    return 0;
+}
+
+static int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    oracle *self = piw_soul(task);
+    if (self->db.conn == NULL)
+        return 0;
+    if (!database_lost(&self->db))
+        return 0;
+    piw_err why = {0};
+    piw_err_set(&why, PIW_EDBAWAY, "%s", PQerrorMessage(self->db.conn));
+    why.text[strcspn(why.text, "\n\\")] = '\0';
+    oracle_down(self, &why);
+    return 0;
+}
+
+/* --- Requests ---------------------------------------------------------------------------------------------------- */
+
+static void append(oracle *self, entry *e)
+{
+    if (self->first == NULL)
+        self->oldest_ns = piw_monotonic_ns();
+    *self->last = e;
+    self->last = &e->next;
+    self->waiting++;
+}
+
+static int keep(oracle *self, piw_msg *msg)
+{
+    if (self->waiting >= WAITING_MAX)
+        return piw_refuse(self->task, msg, PIW_EDBAWAY, "%u requests wait for the database already", self->waiting);
+    entry *e = piw_zalloc(sizeof(*e));
+    if (piw_msg_type_of(msg)->kind == PIW_M_CALL) {
+        int rc = piw_defer(self->task, msg, &e->token);
+        if (rc != 0) {
+            free(e);
+            return rc;
+        }
+    }
+    e->msg = piw_msg_copy(msg);
+    append(self, e);
+    return 0;
+}
+
+static int read_now(oracle *self, piw_msg *msg, single_fn *fn)
+{
+    piw_msg *reply = NULL;
+    piw_err err = {0};
+    int rc = fn(&self->db, msg, &reply, &err);
+    if (rc == 0) {
+        rc = piw_reply(self->task, msg, &reply);
+        piw_msg_free(&reply);
+        return rc;
+    }
+    if (rc == PIW_EDBAWAY) {
+        oracle_down(self, &err);
+        return keep(self, msg);
+    }
+    return piw_refuse(self->task, msg, rc, "%s: %s", piw_msg_type_of(msg)->name, err.text);
+}
+
+static int on_request(piw_task *task, piw_msg *msg)
+{
+    oracle *self = piw_soul(task);
+    self->handed_over = false;
+    bool read = false;
+    single_fn *fn = oracle_single(msg, &read);
+    bool due = self->waiting >= GROUP_MAX ||
+               (self->first != NULL && piw_monotonic_ns() - self->oldest_ns > (int64_t)GROUP_AGE_MS * 1000000);
+    /* A read sees what was asked to be written before it. */
+    if (self->up && (due || (read && self->first != NULL)))
+        oracle_flush(self);
+    if (read && self->up)
+        return read_now(self, msg, fn);
+    return keep(self, msg);
+}
+
+static int on_idle(piw_task *task)
+{
+    oracle *self = piw_soul(task);
+    self->handed_over = false;
+    if (self->up && self->first != NULL)
+        oracle_flush(self);
+    return 0;
+}
+
+/* --- Over a swap ------------------------------------------------------------------------------------------------- */
+
+static int save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    oracle *self = piw_soul(task);
+    the_oracle_state *body = NULL;
+    *state = the_oracle_state_new(&body);
+    piw_msg_list(*state, &body->kept, self->waiting);
+    uint32_t i = 0;
+    for (entry *e = self->first; e != NULL; e = e->next, i++) {
+        piw_buffer record = {0};
+        int rc = piw_record_write(e->msg, &record, err);
+        if (rc != 0) {
+            piw_buffer_fini(&record);
+            piw_msg_free(state);
+            piw_err_prefix(err, "a waiting %s can't be saved", piw_msg_type_of(e->msg)->name);
+            return rc;
+        }
+        body->kept.at[i].request = e->token;
+        body->kept.at[i].record = piw_msg_bytes(*state, record.data, record.len);
+        piw_buffer_fini(&record);
+    }
+    body->unknown = self->unknown;
+    body->unknown_xid = piw_msg_textz(*state, self->unknown_xid);
+    self->handed_over = true;
+    return 0;
+}
+
+static int load(oracle *self, const piw_msg *state, piw_err *err)
+{
+    const the_oracle_state *body = the_oracle_state_of(state);
+    for (uint32_t i = 0; i < body->kept.count; i++) {
+        piw_bytes record = body->kept.at[i].record;
+        piw_msg *msg = NULL;
+        int rc = piw_record_read(db_protocol_def.interned, record.data, record.len, &msg, err);
+        if (rc != 0) {
+            piw_err_prefix(err, "a waiting request of the predecessor can't be read");
+            return rc;
+        }
+        entry *e = piw_zalloc(sizeof(*e));
+        *e = (entry){.msg = msg, .token = body->kept.at[i].request};
+        append(self, e);
+    }
+    self->unknown = (uint32_t)body->unknown;
+    snprintf(self->unknown_xid, sizeof(self->unknown_xid), "%s", body->unknown_xid.s);
+    return 0;
+}
+
+/* --- The soul ---------------------------------------------------------------------------------------------------- */
+
+static void free_soul(oracle *self)
+{
+    while (self->first != NULL) {
+        entry *e = self->first;
+        self->first = e->next;
+        piw_msg_free(&e->msg);
+        piw_msg_free(&e->reply);
+        free(e);
+    }
+    database_fini(&self->db);
+    free(self);
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)why;
+    const char *dsn = piw_setting(task, "dsn");
+    if (dsn == NULL)
+        return piw_err_set(err, PIW_ECONFIG, "no database is configured (dsn)");
+    oracle *self = piw_zalloc(sizeof(*self));
+    self->task = task;
+    self->watched = -1;
+    self->last = &self->first;
+    self->backoff_ms = RECONNECT_FIRST_MS;
+    /* With few instances the lanes share them, and a writer never cuts itself off. */
+    database_init(&self->db, dsn, piw_task_instance(task) >= READ_FROM);
+    self->db.linger_s = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_S;
+    piw_soul_set(task, self);
+    int rc = state != NULL ? load(self, state, err) : 0;
+    if (rc == 0)
+        rc = come_up(self, err);
+    if (rc == 0) {
+        self->was_ready = true;
+        return 0;
+    }
+    if (rc != PIW_EDBAWAY) {
+        piw_soul_set(task, NULL);
+        free_soul(self);
+        return rc;
+    }
+    piw_log(loudness(self), "waiting for the database: %s", err->text);
+    try_later(self);
+    return PIW_EAGAIN;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    oracle *self = piw_soul(task);
+    if (self->up && !self->handed_over)
+        oracle_flush(self);
+    if (self->waiting > 0 && !self->handed_over)
+        piw_error("the database is away: %u requests are given up", self->waiting);
+    unwatch(self);
+    free_soul(self);
+}
+
+static const piw_service serves[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_END};
+static const piw_event emits[] = {
+    {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
+static const piw_handler handlers[] = {
+    {&db_protocol_def, DB_PYPI_STATE, on_request},    {&db_protocol_def, DB_PYPI_APPLY, on_request},
+    {&db_protocol_def, DB_DESCRIBE, on_request},      {&db_protocol_def, DB_RESERVE, on_request},
+    {&db_protocol_def, DB_ATTEMPT, on_request},       {&db_protocol_def, DB_ATTEMPT_END, on_request},
+    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request}, {&db_protocol_def, DB_LOGBUILD, on_request},
+    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},  {&db_protocol_def, DB_ABIS, on_request},
+    {&db_protocol_def, DB_PROJECT, on_request},       {&db_protocol_def, DB_PACKAGES, on_request},
+    {&db_protocol_def, DB_STATISTICS, on_request},    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
+    {&db_protocol_def, DB_REWRITES_LOAD, on_request}, {&db_protocol_def, DB_REMOVALS_DUE, on_request},
+    {&db_protocol_def, DB_REMOVALS_DONE, on_request}, PIW_HANDLERS_END,
+};
+static const piw_continuation continuations[] = {
+    {"try_again", on_try_again},
+    {"database_speaks", on_database_speaks},
+    PIW_CONTINUATIONS_END,
+};
+
+PIW_PLUGIN(the_oracle, .version = "1.0", .summary = "runs the database's statements, writes in groups",
+           .serves = serves, .emits = emits, .instances = 4, .critical = true, .blocks = true, .start = start,
+           .stop = stop, .save = save, .idle = on_idle, .state_protocol = &the_oracle_protocol_def,
+           .state_message = THE_ORACLE_STATE, .handlers = handlers, .continuations = continuations);

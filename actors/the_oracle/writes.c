@@ -1,0 +1,132 @@
+/* writes.c — writes that stand alone: each is one transaction. */
+#include "oracle.h"
+
+int write_pypi_apply(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_PYPI_APPLY *body = db_PYPI_APPLY_of(msg);
+    params p = {0};
+    int packages = params_array(&p), names = params_array(&p), versions = params_array(&p), times = params_array(&p);
+    int actions = params_array(&p), serials = params_array(&p);
+    for (uint32_t i = 0; i < body->events.count; i++) {
+        const pypi_event *event = &body->events.at[i];
+        params_add_text(&p, packages, event->package);
+        params_add_text(&p, names, event->name);
+        params_add_text(&p, versions, event->version);
+        params_add_time(&p, times, event->timestamp);
+        params_add_text(&p, actions, event->action);
+        params_add_int(&p, serials, event->serial);
+    }
+    params_int(&p, body->serial);
+    params_bool(&p, body->development);
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            "SELECT package, version, change FROM piw.apply_pypi_events($1, $2, $3, $4, $5, $6, $7, "
+                            "$8)",
+                            &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_PYPI_APPLY_reply *answer = NULL;
+    *reply = db_PYPI_APPLY_reply_new(&answer);
+    piw_msg_list(*reply, &answer->changes, PQntuples(r));
+    for (uint32_t i = 0; i < answer->changes.count; i++)
+        answer->changes.at[i] = (pypi_change){row_copy(*reply, r, (int)i, 0), row_copy(*reply, r, (int)i, 1),
+                                              row_copy(*reply, r, (int)i, 2)};
+    PQclear(r);
+    return 0;
+}
+
+int write_reserve(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_RESERVE *body = db_RESERVE_of(msg);
+    params p = {0};
+    params_text(&p, body->kind);
+    params_int(&p, body->count);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT piw.reserve($1, $2)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    *reply = db_RESERVE_reply_make(row_int(r, 0, 0));
+    PQclear(r);
+    return 0;
+}
+
+int write_attempts_void(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT piw.void_attempts()", NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    *reply = db_ATTEMPTS_VOID_reply_make(row_int(r, 0, 0));
+    PQclear(r);
+    return 0;
+}
+
+int write_rewrites_save(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_REWRITES_SAVE *body = db_REWRITES_SAVE_of(msg);
+    params p = {0};
+    int packages = params_array(&p), times = params_array(&p), commands = params_array(&p);
+    for (uint32_t i = 0; i < body->rewrites.count; i++) {
+        params_add_text(&p, packages, body->rewrites.at[i].package);
+        params_add_time(&p, times, body->rewrites.at[i].added_at);
+        params_add_text(&p, commands, body->rewrites.at[i].command);
+    }
+    int rc = database_query(db, "SELECT piw.save_rewrites($1, $2, $3)", &p, NULL, err);
+    if (rc == 0)
+        *reply = db_REWRITES_SAVE_reply_new();
+    return rc;
+}
+
+int write_rewrites_load(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            "SELECT package, (extract(epoch FROM added_at) * 1000000)::bigint, command "
+                            "FROM piw.load_rewrites() LIMIT 1000000",
+                            NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    db_REWRITES_LOAD_reply *answer = NULL;
+    *reply = db_REWRITES_LOAD_reply_new(&answer);
+    piw_msg_list(*reply, &answer->rewrites, PQntuples(r));
+    for (uint32_t i = 0; i < answer->rewrites.count; i++)
+        answer->rewrites.at[i] =
+            (rewrite){row_copy(*reply, r, (int)i, 0), {.us = row_int(r, (int)i, 1)}, row_copy(*reply, r, (int)i, 2)};
+    PQclear(r);
+    return 0;
+}
+
+int write_removals_due(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_REMOVALS_DUE *body = db_REMOVALS_DUE_of(msg);
+    params p = {0};
+    params_int(&p, db->linger_s);
+    params_int(&p, body->limit < 0 ? 0 : body->limit > 1000 ? 1000 : body->limit);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT package, filename FROM piw.removals_due(make_interval(secs => $1), $2)", &p, &r,
+                            err);
+    if (rc != 0)
+        return rc;
+    db_REMOVALS_DUE_reply *answer = NULL;
+    *reply = db_REMOVALS_DUE_reply_new(&answer);
+    piw_msg_list(*reply, &answer->files, PQntuples(r));
+    for (uint32_t i = 0; i < answer->files.count; i++) {
+        answer->files.at[i].package = row_copy(*reply, r, (int)i, 0);
+        answer->files.at[i].filename = row_copy(*reply, r, (int)i, 1);
+    }
+    PQclear(r);
+    return 0;
+}
+
+int write_removals_done(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)reply;
+    const db_REMOVALS_DONE *body = db_REMOVALS_DONE_of(msg);
+    params p = {0};
+    int names = params_array(&p);
+    for (uint32_t i = 0; i < body->filenames.count; i++)
+        params_add_text(&p, names, body->filenames.at[i]);
+    return database_query(db, "SELECT piw.removals_done($1)", &p, NULL, err);
+}

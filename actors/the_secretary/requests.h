@@ -1,0 +1,67 @@
+/* requests.h — page requests that are held, due, or being written: one a package (SPEC §10).
+ *
+ * A request is held from its first asking on; asking again merges into it: the greater part wins, `now` makes it due. What
+ * is asked for while it is being written is held behind it. Time is given by the caller. One thread. */
+#ifndef THE_SECRETARY_REQUESTS_H
+#define THE_SECRETARY_REQUESTS_H
+
+#include "piw/base.h"
+#include "shared/names.h"
+#include "shared/table.h"
+
+enum { REQUESTS_FLYING_MAX = 16 };
+
+/* In the order in which they win. */
+typedef enum {
+    PART_NONE,
+    PART_PROJECT, /* the project's page */
+    PART_BOTH,    /* its simple index too */
+    PART_REMOVE,  /* all pages go */
+} page_part;
+
+typedef struct request {
+    piw_table_node node;
+    uint64_t number; /* of its writing, while it is being written */
+    uint32_t place;  /* in the heap, from 1; 0: being written */
+    page_part part;
+    page_part again; /* asked for while it was being written */
+    uint32_t tries;  /* that failed */
+    int64_t due_ns;
+    int64_t again_ns; /* when `again` is due */
+    piw_time added_at;
+    char package[PIW_NAME_MAX + 1];
+} request;
+
+typedef struct requests {
+    piw_table by_package;
+    request **heap; /* heap[1 … waiting]: by due_ns */
+    size_t waiting, room;
+    request *flying[REQUESTS_FLYING_MAX];
+    size_t flying_count;
+    uint64_t last_number;
+    uint64_t seed;
+} requests;
+
+void requests_init(requests *all);
+void requests_fini(requests *all);
+request *requests_find(const requests *all, piw_text package);
+/* Ask for a part of a package's pages at `due_ns`. An earlier request keeps its time, but for one that is later than
+ * this. PART_REMOVE throws away what was pending. Returns the request. */
+request *requests_ask(requests *all, piw_text package, page_part part, int64_t due_ns, piw_time added_at);
+/* The one that has been due longest at `now_ns`, or NULL. */
+request *requests_due(const requests *all, int64_t now_ns);
+/* When the next one is due; INT64_MAX: none waits. */
+int64_t requests_next_due(const requests *all);
+/* It is being written now (at most REQUESTS_FLYING_MAX at once). Returns the number of this writing. */
+uint64_t requests_fly(requests *all, request *r);
+/* The one whose writing has this number, or NULL. */
+request *requests_flying(const requests *all, uint64_t number);
+/* It has been written: gone, or held again when it was asked for meanwhile. */
+void requests_done(requests *all, request *r);
+/* It couldn't be written: asked for again at `due_ns`. */
+void requests_failed(requests *all, request *r, int64_t due_ns);
+size_t requests_count(const requests *all);
+/* One after the other; NULL begins and ends. */
+request *requests_next(const requests *all, const request *r);
+
+#endif

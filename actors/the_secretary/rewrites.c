@@ -1,0 +1,99 @@
+#include "secretary.h"
+
+#include "piw/log.h"
+
+#include <inttypes.h>
+
+enum {
+    SAVE_NS_EACH = 100000, /* long lists are saved more seldom: this much later for each request */
+    LOAD_AGAIN_MS = 5000,
+};
+
+static piw_msg *all_rewrites(const secretary *s)
+{
+    db_REWRITES_SAVE *body;
+    piw_msg *call = db_REWRITES_SAVE_new(&body);
+    piw_msg_list(call, &body->rewrites, requests_count(&s->requests));
+    uint32_t n = 0;
+    for (request *r = requests_next(&s->requests, NULL); r != NULL; r = requests_next(&s->requests, r)) {
+        rewrite *to = &body->rewrites.at[n++];
+        to->package = piw_msg_textz(call, r->package);
+        to->added_at = r->added_at;
+        /* A removal shows when the pages are written: the database doesn't know the package then. */
+        to->command = piw_text_of(r->part == PART_PROJECT && r->again <= PART_PROJECT ? "PROJECT" : "BOTH");
+    }
+    return call;
+}
+
+int rewrites_save(piw_task *task)
+{
+    secretary *s = piw_soul(task);
+    piw_msg *call = all_rewrites(s);
+    int rc = piw_call(task, &call, "saved", 0, 0);
+    piw_msg_free(&call);
+    if (rc == 0) {
+        s->changed = false;
+        s->saving = true;
+    }
+    return rc;
+}
+
+/* Not before what the last run held is read: it would be overwritten. */
+int on_save(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    secretary *s = piw_soul(task);
+    int64_t now = piw_monotonic_ns();
+    if (!s->changed || s->saving || !s->loaded || now < s->save_at_ns)
+        return 0;
+    s->save_at_ns = now + (int64_t)requests_count(&s->requests) * SAVE_NS_EACH;
+    return rewrites_save(task);
+}
+
+int on_saved(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    secretary *s = piw_soul(task);
+    s->saving = false;
+    if (piw_msg_error(reply) != 0)
+        s->changed = true;
+    return 0;
+}
+
+int rewrites_load(piw_task *task)
+{
+    piw_msg *call = db_REWRITES_LOAD_new();
+    int rc = piw_call(task, &call, "loaded", 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int on_load(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return rewrites_load(task);
+}
+
+int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    secretary *s = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return piw_timer(task, "load", 0, LOAD_AGAIN_MS, 0);
+    const db_REWRITES_LOAD_reply *kept = db_REWRITES_LOAD_reply_of(reply);
+    int64_t now_ns = piw_monotonic_ns(), wall_us = piw_time_now().us;
+    for (uint32_t i = 0; i < kept->rewrites.count; i++) {
+        const rewrite *r = &kept->rewrites.at[i];
+        if (!piw_name_is_canonical(r->package))
+            continue;
+        int64_t held_ns = (wall_us - r->added_at.us) * 1000;
+        int64_t left_ns = held_ns < 0 || held_ns > s->hold_ns ? 0 : s->hold_ns - held_ns;
+        requests_ask(&s->requests, r->package, piw_text_is(r->command, "BOTH") ? PART_BOTH : PART_PROJECT,
+                     now_ns + left_ns, r->added_at);
+    }
+    if (kept->rewrites.count > 0)
+        piw_info("%" PRIu32 " page requests were held when the master stopped: they go on", kept->rewrites.count);
+    s->loaded = true;
+    s->changed = true;
+    return secretary_go_on(task);
+}

@@ -1,0 +1,43 @@
+/* secretary.h — inside the_secretary: its soul, and what its files call of each other. The task's thread only. */
+#ifndef THE_SECRETARY_SECRETARY_H
+#define THE_SECRETARY_SECRETARY_H
+
+#include "db.piw.h"
+#include "piw/task.h"
+#include "requests.h"
+
+enum {
+    SAVE_EVERY_MS = 1000,
+    SAVED_MAX = 1000000, /* requests held: what REWRITES_SAVE takes */
+};
+
+/* The site's own pages have no package: one call of a kind at a time. */
+typedef enum { IDLE, WRITING, WRITING_AGAIN } single;
+
+typedef struct secretary {
+    requests requests;
+    int64_t hold_ns;
+    page_part all_part; /* PART_NONE: no "all" is under way */
+    piw_msg *all_after; /* a db_PACKAGES call: where it is */
+    bool asking_all;
+    single home, search;
+    bool loaded;  /* what an earlier run held has been read */
+    bool changed; /* since the last save */
+    bool saving;
+    int64_t save_at_ns; /* not sooner */
+    piw_log_limiter trouble;
+} secretary;
+
+/* --- the_secretary.c --- */
+/* Hand on what is due, and come back when the next one is. */
+int secretary_go_on(piw_task *task);
+
+/* --- rewrites.c: what is held survives the end of the master --- */
+int rewrites_load(piw_task *task);
+int rewrites_save(piw_task *task);
+int on_save(piw_task *task, piw_msg *reply, uint64_t key);
+int on_saved(piw_task *task, piw_msg *reply, uint64_t key);
+int on_load(piw_task *task, piw_msg *reply, uint64_t key);
+int on_loaded(piw_task *task, piw_msg *reply, uint64_t key);
+
+#endif

@@ -1,0 +1,402 @@
+/* the_secretary — holds page requests a while, merges them, and hands them to the scribe a few at a time (SPEC §10). */
+#include "secretary.h"
+
+#include "piw/plugin.h"
+#include "the_secretary.piw.h"
+#include "web.piw.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    FLYING_MAX = 8,     /* the scribe writes two at a time; the others keep it busy */
+    ANSWER_MS = 600000, /* the scribe waits for the database meanwhile */
+    BACKOFF_FIRST_S = 2,
+    BACKOFF_MAX_S = 120,
+    ALL_AGAIN_MS = 5000,
+    ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
+    TROUBLE_PER_MINUTE = 6,
+    HOME_RETRY_MS = 10000,
+};
+
+static const int64_t SECOND_NS = 1000000000;
+
+/* --- Handing on --- */
+
+static piw_msg *call_for(const request *r)
+{
+    piw_text package = piw_text_of(r->package);
+    if (r->part == PART_REMOVE)
+        return scribe_DELPKG_make(package);
+    return r->part == PART_BOTH ? scribe_BOTH_make(package) : scribe_PROJECT_make(package);
+}
+
+/* The number of the writing is the key: the answer is found by it, also by a successor. */
+static int send(piw_task *task, secretary *s, request *r)
+{
+    piw_msg *call = call_for(r);
+    int rc = piw_call(task, &call, "written", s->requests.last_number + 1, ANSWER_MS);
+    piw_msg_free(&call);
+    if (rc == 0)
+        requests_fly(&s->requests, r);
+    return rc;
+}
+
+static int ask_for_all(piw_task *task, secretary *s)
+{
+    if (s->all_part == PART_NONE || s->asking_all || s->requests.waiting >= ALL_AT_ONCE)
+        return 0;
+    const db_PACKAGES *at = db_PACKAGES_of(s->all_after);
+    piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);
+    int rc = piw_call(task, &call, "all_packages", 0, 0);
+    piw_msg_free(&call);
+    if (rc == 0)
+        s->asking_all = true;
+    return rc;
+}
+
+/* Hand on what is due, and come back when the next one is. */
+int secretary_go_on(piw_task *task)
+{
+    secretary *s = piw_soul(task);
+    int64_t now = piw_monotonic_ns();
+    request *r;
+    while (s->requests.flying_count < FLYING_MAX && (r = requests_due(&s->requests, now)) != NULL) {
+        int rc = send(task, s, r);
+        if (rc != 0)
+            return rc;
+    }
+    int rc = ask_for_all(task, s);
+    if (rc != 0 || s->requests.waiting == 0 || s->requests.flying_count >= FLYING_MAX)
+        return rc;
+    int64_t wait_ns = requests_next_due(&s->requests) - now;
+    return piw_timer(task, "due", 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
+}
+
+static int on_due(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return secretary_go_on(task);
+}
+
+static int64_t back_off_ns(uint32_t tries)
+{
+    int64_t seconds = tries > 6 ? BACKOFF_MAX_S : (int64_t)BACKOFF_FIRST_S << tries;
+    return (seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S) * SECOND_NS;
+}
+
+static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    secretary *s = piw_soul(task);
+    request *r = requests_flying(&s->requests, key);
+    if (r == NULL)
+        return 0;
+    if (piw_msg_error(reply) != 0) {
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
+                        r->package, piw_msg_error_text(reply));
+        requests_failed(&s->requests, r, piw_monotonic_ns() + back_off_ns(r->tries));
+    } else {
+        requests_done(&s->requests, r);
+    }
+    s->changed = true;
+    return secretary_go_on(task);
+}
+
+/* --- What is asked for --- */
+
+static int ask(piw_task *task, piw_text package, page_part what, bool now)
+{
+    secretary *s = piw_soul(task);
+    if (!piw_name_is_canonical(package)) {
+        piw_warning("pages of \"%s\" are asked for, which is no canonical package name: ignored", package.s);
+        return 0;
+    }
+    if (requests_count(&s->requests) >= SAVED_MAX && requests_find(&s->requests, package) == NULL) {
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
+                        "%d page requests are held: one for %s is dropped", SAVED_MAX, package.s);
+        return 0;
+    }
+    int64_t now_ns = piw_monotonic_ns();
+    requests_ask(&s->requests, package, what, now ? now_ns : now_ns + s->hold_ns, piw_time_now());
+    s->changed = true;
+    return secretary_go_on(task);
+}
+
+static int on_project(piw_task *task, piw_msg *msg)
+{
+    const web_PROJECT *body = web_PROJECT_of(msg);
+    return ask(task, body->package, PART_PROJECT, body->now);
+}
+
+static int on_both(piw_task *task, piw_msg *msg)
+{
+    const web_BOTH *body = web_BOTH_of(msg);
+    return ask(task, body->package, PART_BOTH, body->now);
+}
+
+static int on_delpkg(piw_task *task, piw_msg *msg)
+{
+    return ask(task, web_DELPKG_of(msg)->package, PART_REMOVE, true);
+}
+
+static int on_delver(piw_task *task, piw_msg *msg)
+{
+    return ask(task, web_DELVER_of(msg)->package, PART_BOTH, true);
+}
+
+static int call_single(piw_task *task, single *state, piw_msg *call, const char *continuation)
+{
+    int rc = 0;
+    if (*state == IDLE)
+        rc = piw_call(task, &call, continuation, 0, ANSWER_MS);
+    piw_msg_free(&call);
+    if (rc == 0)
+        *state = *state == IDLE ? WRITING : WRITING_AGAIN;
+    return rc;
+}
+
+static int on_home(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    return call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), "home_written");
+}
+
+static int on_search(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    return call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(), "search_written");
+}
+
+/* A failed one is tried again later; one that was asked for meanwhile at once. */
+static int single_done(piw_task *task, single *state, const piw_msg *reply, const char *what, const char *retry)
+{
+    secretary *s = piw_soul(task);
+    bool failed = piw_msg_error(reply) != 0, again = *state == WRITING_AGAIN;
+    if (failed)
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the %s has to wait: %s", what,
+                        piw_msg_error_text(reply));
+    int rc = failed || again ? piw_timer(task, retry, 0, failed ? HOME_RETRY_MS : 0, 0) : 0;
+    if (rc == 0)
+        *state = IDLE;
+    return rc;
+}
+
+static int on_home_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    return single_done(task, &((secretary *)piw_soul(task))->home, reply, "home page", "home_again");
+}
+
+static int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    return single_done(task, &((secretary *)piw_soul(task))->search, reply, "search index", "search_again");
+}
+
+static int on_home_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    return on_home(task, reply);
+}
+
+static int on_search_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    return on_search(task, reply);
+}
+
+/* --- All packages, in the background --- */
+
+static int on_all(piw_task *task, piw_msg *msg)
+{
+    secretary *s = piw_soul(task);
+    piw_text what = web_ALL_of(msg)->part;
+    if (!piw_text_is(what, "PROJECT") && !piw_text_is(what, "BOTH")) {
+        piw_warning("all pages of the part \"%s\" are asked for: there are PROJECT and BOTH", what.s);
+        return 0;
+    }
+    page_part wanted = piw_text_is(what, "BOTH") ? PART_BOTH : PART_PROJECT;
+    piw_msg_free(&s->all_after);
+    s->all_after = db_PACKAGES_make(piw_text_of(""), ALL_AT_ONCE);
+    s->all_part = wanted > s->all_part ? wanted : s->all_part;
+    return secretary_go_on(task);
+}
+
+static int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    secretary *s = piw_soul(task);
+    s->asking_all = false;
+    if (piw_msg_error(reply) != 0)
+        return piw_timer(task, "due", 0, ALL_AGAIN_MS, 0);
+    const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
+    if (s->all_part == PART_NONE)
+        return 0;
+    int64_t now = piw_monotonic_ns();
+    for (uint32_t i = 0; i < page->packages.count; i++) {
+        if (piw_name_is_canonical(page->packages.at[i]))
+            requests_ask(&s->requests, page->packages.at[i], s->all_part, now, piw_time_now());
+    }
+    if (page->packages.count < ALL_AT_ONCE) {
+        s->all_part = PART_NONE;
+        piw_msg_free(&s->all_after);
+    } else {
+        piw_msg_free(&s->all_after);
+        s->all_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ALL_AT_ONCE);
+    }
+    s->changed = true;
+    return secretary_go_on(task);
+}
+
+/* --- The soul --- */
+
+static int save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    const secretary *s = piw_soul(task);
+    secretary_state *body;
+    piw_msg *msg = secretary_state_new(&body);
+    piw_msg_list(msg, &body->requests, requests_count(&s->requests));
+    uint32_t n = 0;
+    for (request *r = requests_next(&s->requests, NULL); r != NULL; r = requests_next(&s->requests, r)) {
+        body->requests.at[n++] = (secretary_request){
+            .package = piw_msg_textz(msg, r->package),
+            .added_at = r->added_at,
+            .due_ns = r->due_ns,
+            .part = r->part,
+            .again = r->again,
+            .again_ns = r->again_ns,
+            .number = (int64_t)r->number,
+            .tries = r->tries,
+        };
+    }
+    body->last_number = (int64_t)s->requests.last_number;
+    body->all_part = s->all_part;
+    piw_text after = s->all_after == NULL ? piw_text_of("") : db_PACKAGES_of(s->all_after)->after;
+    body->all_after = piw_msg_text(msg, after.s, after.len);
+    body->asking_all = s->asking_all;
+    body->home = s->home;
+    body->search = s->search;
+    body->loaded = s->loaded;
+    body->changed = s->changed;
+    body->saving = s->saving;
+    *state = msg;
+    return 0;
+}
+
+static page_part part_of(int64_t value)
+{
+    return value < PART_NONE || value > PART_REMOVE ? PART_BOTH : (page_part)value;
+}
+
+static void load(secretary *s, const secretary_state *state)
+{
+    for (uint32_t i = 0; i < state->requests.count; i++) {
+        const secretary_request *from = &state->requests.at[i];
+        if (!piw_name_is_canonical(from->package))
+            continue;
+        request *r = requests_ask(&s->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
+        r->tries = (uint32_t)from->tries;
+        r->again = part_of(from->again);
+        r->again_ns = from->again_ns;
+        if (from->number != 0 && s->requests.flying_count < REQUESTS_FLYING_MAX) {
+            requests_fly(&s->requests, r);
+            r->number = (uint64_t)from->number;
+        }
+    }
+    s->requests.last_number = (uint64_t)state->last_number;
+    s->all_part = part_of(state->all_part);
+    if (s->all_part != PART_NONE)
+        s->all_after = db_PACKAGES_make(state->all_after, ALL_AT_ONCE);
+    s->asking_all = state->asking_all;
+    s->home = (single)state->home;
+    s->search = (single)state->search;
+    s->loaded = state->loaded;
+    s->changed = state->changed;
+    s->saving = state->saving;
+}
+
+static void free_soul(secretary *s)
+{
+    requests_fini(&s->requests);
+    piw_msg_free(&s->all_after);
+    free(s);
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)why;
+    secretary *s = piw_zalloc(sizeof *s);
+    requests_init(&s->requests);
+    s->hold_ns = piw_option_number(task, piw_setting_number(task, "dev-mode") != 0 ? "hold-dev-mode" : "hold") *
+                 (SECOND_NS / 1000);
+    piw_soul_set(task, s);
+    int rc = piw_timer(task, "save", 0, SAVE_EVERY_MS, SAVE_EVERY_MS);
+    if (rc == 0 && state == NULL)
+        rc = rewrites_load(task);
+    if (rc == 0 && state != NULL) {
+        load(s, secretary_state_of(state));
+        rc = secretary_go_on(task);
+    }
+    if (rc == 0)
+        return 0;
+    piw_soul_set(task, NULL);
+    free_soul(s);
+    return piw_err_set(err, rc, "the_secretary can't begin: %s", piw_err_name(rc));
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    secretary *s = piw_soul(task);
+    if (leaving && s->loaded)
+        rewrites_save(task);
+    piw_soul_set(task, NULL);
+    free_soul(s);
+}
+
+static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
+static const piw_service uses[] = {{"scribe", &scribe_protocol_def}, {"db", &db_protocol_def}, PIW_SERVICES_END};
+static const char *const needs[] = {"db", "scribe", NULL};
+static const piw_handler handlers[] = {
+    {&web_protocol_def, WEB_PROJECT, on_project}, {&web_protocol_def, WEB_BOTH, on_both},
+    {&web_protocol_def, WEB_HOME, on_home},       {&web_protocol_def, WEB_SEARCH, on_search},
+    {&web_protocol_def, WEB_DELPKG, on_delpkg},   {&web_protocol_def, WEB_DELVER, on_delver},
+    {&web_protocol_def, WEB_ALL, on_all},         PIW_HANDLERS_END,
+};
+static const piw_continuation continuations[] = {
+    {"due", on_due},
+    {"written", on_written},
+    {"home_written", on_home_written},
+    {"search_written", on_search_written},
+    {"home_again", on_home_again},
+    {"search_again", on_search_again},
+    {"all_packages", on_all_packages},
+    {"save", on_save},
+    {"saved", on_saved},
+    {"load", on_load},
+    {"loaded", on_loaded},
+    PIW_CONTINUATIONS_END,
+};
+
+static const piw_opt options[] = {
+    {.name = "hold",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "60s",
+     .help = "how long requests for a package's pages are collected before they are written",
+     .min = 100,
+     .max = 3600000},
+    {.name = "hold-dev-mode",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "3s",
+     .help = "the same with --dev-mode",
+     .min = 100,
+     .max = 3600000},
+    PIW_OPT_END,
+};
+
+PIW_PLUGIN(the_secretary, .version = "1.0", .summary = "merges page requests before the scribe sees them",
+           .serves = serves, .uses = uses, .needs = needs, .state_protocol = &the_secretary_protocol_def,
+           .state_message = SECRETARY_STATE, .options = options, .critical = true, .start = start, .stop = stop,
+           .save = save, .handlers = handlers, .continuations = continuations);

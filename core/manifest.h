@@ -1,0 +1,12 @@
+/* manifest.h — inside the core: is what a plugin says of itself whole and of one piece? */
+#ifndef PIW__MANIFEST_H
+#define PIW__MANIFEST_H
+
+#include "piw/limits.h"
+#include "piw/plugin.h"
+
+/* Check the manifest of `file` and intern all protocols it names. PIW_EPLUGIN with one sentence in err. Call with the
+ * loader's lock held. */
+int piw__manifest_check(const piw_plugin *plugin, const char *file, piw_err *err);
+
+#endif

@@ -1,0 +1,31 @@
+/* client.h — the other end of an outer queue, for programs: piw-slave, piw-import, piw-logger, piw-monitor, piw-ctl.
+ *
+ * A client belongs to one thread. It speaks one codec (SPEC §2 --codec). No call waits without a bound. */
+#ifndef PIW_CLIENT_H
+#define PIW_CLIENT_H
+
+#include "piw/codec.h"
+
+typedef struct piw_client piw_client;
+
+/* Connect (lazily, as ZeroMQ does) to `address` as the peer kind that the protocol's queue wants: REQ for ROUTER,
+ * DEALER for FRAMES, PUSH for PULL, SUB for PUB. IPv6 is enabled. */
+PIW_API int piw_client_open(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec,
+                            piw_err *err);
+PIW_API void piw_client_close(piw_client **client);
+
+/* Send. Takes the message on success. PIW_EAGAIN when the queue is full for timeout_ms (-1: no bound is refused);
+ * PIW_ELIMIT when the message is larger than the queue takes; PIW_EINVAL while a request is unanswered (REQ). */
+PIW_API int piw_client_send(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *err);
+/* Receive one message; PIW_EAGAIN after timeout_ms with nothing; PIW_ESHAPE for bytes that aren't a message of the
+ * protocol (REQ: the answer is lost; reset); PIW_EREFUSED when the master lets no connection from here in (ZeroMQ then
+ * gives up; reset to try again). */
+PIW_API int piw_client_recv(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *err);
+/* Descriptor to poll for input beside others; then recv with timeout 0 until PIW_EAGAIN. */
+PIW_API int piw_client_fd(const piw_client *client);
+/* Throw away an unanswered request: a new connection, as a new peer. */
+PIW_API int piw_client_reset(piw_client *client, piw_err *err);
+/* True once after the connection was lost and made again (a master was restarted). */
+PIW_API bool piw_client_reconnected(piw_client *client);
+
+#endif

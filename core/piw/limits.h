@@ -1,0 +1,41 @@
+/* limits.h — every limit of the runtime, with its reason. `piw-ctl limits` prints them. */
+#ifndef PIW_LIMITS_H
+#define PIW_LIMITS_H
+
+#define PIW_LIMITS(X)                                                                                                  \
+    X(PIW_LIMIT_DEPTH, 32, "nesting of a received value (SPEC §3)")                                                    \
+    X(PIW_LIMIT_ARENA, 256 << 20, "bytes of one message's arena: the largest wire message, decoded, fits")             \
+    X(PIW_LIMIT_TEXT, 65536, "bytes of a text in an arena; more is a blob")                                            \
+    X(PIW_LIMIT_BLOB_COPY, 4096, "bytes up to which a received blob is copied instead of referenced")                  \
+    X(PIW_LIMIT_OUTBOX, 64, "messages a handler collects for one receiver before they leave in one push")              \
+    X(PIW_LIMIT_MAILBOX_HIGH, 4096, "messages in a mailbox at which senders' ports are no longer read")                \
+    X(PIW_LIMIT_MAILBOX_LOW, 1024, "messages at which they are read again")                                            \
+    X(PIW_LIMIT_BUS_BYTES, 512 << 20, "bytes in all messages of the process before ports rest")                        \
+    X(PIW_LIMIT_CALLS, 65536, "unanswered calls of one task")                                                          \
+    X(PIW_LIMIT_DEFERRED, 65536, "deferred requests of one task")                                                      \
+    X(PIW_LIMIT_PEERS, 16384, "peers of one port remembered; the longest silent is forgotten first")                   \
+    X(PIW_LIMIT_PORT_BUDGET, 256, "messages read from a port before timers and mailbox get their turn")                \
+    X(PIW_LIMIT_REQUESTS_PER_S, 20000, "messages a second of one outside address; 10,000 builds are as many")          \
+    X(PIW_LIMIT_CONNECTIONS_PER_MIN, 6000,                                                                             \
+      "new connections of one outside address: 1,000 slaves, a wheel each in 10 s")                                    \
+    X(PIW_LIMIT_SILENT_PEER_MS, 300000, "without a heartbeat a peer is gone; 64 MiB take as long at 1.8 Mbit/s")       \
+    X(PIW_LIMIT_SILENT_MASTER_MS, 120000, "the same seen from the peer: the master's frames are small")                \
+    X(PIW_LIMIT_LINGER_MS, 2000, "a closed socket waits for what is still on its way")                                 \
+    X(PIW_LIMIT_STATUS_WAITING, 250000, "messages waiting for one monitor: a replay is not cut (SPEC §8)")             \
+    X(PIW_LIMIT_HANDLER_MS, 10, "a handler that takes longer is counted as slow")                                      \
+    X(PIW_LIMIT_STUCK_MS, 5000, "a handler that takes longer is reported as stuck")                                    \
+    X(PIW_LIMIT_ERRORS_PER_S, 20, "handler errors in a second that make the task fail (DESIGN §3.6)")                  \
+    X(PIW_LIMIT_RESTART_MS, 1000, "a task is never restarted sooner")                                                  \
+    X(PIW_LIMIT_FAILURES, 5, "failures in a minute after which a task stays down, or stops the master if critical")    \
+    X(PIW_LIMIT_WORKERS, 2, "threads of the worker pool")                                                              \
+    X(PIW_LIMIT_RECORDER, 256, "message headers kept by a task's flight recorder")                                     \
+    X(PIW_LIMIT_INSTANCES, 16, "instances of one task")                                                                \
+    X(PIW_LIMIT_STOP_MS, 20000, "an orderly stop takes at most this long")
+
+enum {
+#define PIW_LIMIT_ENUM(name, value, reason) name = (value),
+    PIW_LIMITS(PIW_LIMIT_ENUM)
+#undef PIW_LIMIT_ENUM
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* plugin.h — the manifest: the one symbol that a task's .so exports. Start here to write a task.
+ *
+ *     static const piw_handler handlers[] = {{&web_protocol_def, WEB_PROJECT, on_project}, PIW_HANDLERS_END};
+ *     static const piw_continuation continuations[] = {{"page_written", on_page_written}, PIW_CONTINUATIONS_END};
+ *     static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
+ *
+ *     PIW_PLUGIN(the_secretary,
+ *         .version = "1.0", .summary = "merges page requests before the scribe sees them",
+ *         .serves = serves, .start = start, .stop = stop,
+ *         .handlers = handlers, .continuations = continuations)
+ *
+ * Plugins are plain C that link libpiw only. They make no threads, thread-locals, signals or exit handlers of their own:
+ * the loader refuses a file that imports the functions for it (docs/architecture.md lists them). Images are never
+ * unmapped. */
+#ifndef PIW_PLUGIN_H
+#define PIW_PLUGIN_H
+
+#include "piw/options.h"
+#include "piw/task.h"
+
+/* Closes each list of a manifest. */
+/* clang-format off */
+#define PIW_END {0}
+/* clang-format on */
+
+typedef struct piw_handler {
+    piw_protocol_def *protocol;
+    int message; /* index: the generated enum */
+    piw_handler_fn *fn;
+} piw_handler;
+#define PIW_HANDLERS_END PIW_END
+
+typedef struct piw_continuation {
+    const char *name; /* unique in the plugin; names it for pending calls across a swap */
+    piw_continuation_fn *fn;
+} piw_continuation;
+#define PIW_CONTINUATIONS_END PIW_END
+
+typedef struct piw_service {
+    const char *name; /* on the bus; usually the protocol's name */
+    piw_protocol_def *protocol;
+} piw_service;
+#define PIW_SERVICES_END PIW_END
+
+typedef struct piw_event {
+    piw_protocol_def *protocol;
+    int message;
+} piw_event;
+#define PIW_EVENTS_END PIW_END
+
+typedef struct piw_plugin {
+    uint32_t size;    /* sizeof(piw_plugin); filled in by PIW_PLUGIN, like the next three */
+    uint32_t abi;     /* PIW_ABI */
+    char magic[8];    /* "piw-task" */
+    const char *name; /* "the_secretary" */
+
+    const char *version;
+    const char *summary;
+    const piw_service *serves; /* services this task answers; every call and cast of each needs a handler */
+    const piw_service *uses;   /* services it sends to */
+    const char *const *needs;  /* names of services that must be ready before it starts; NULL-terminated; acyclic */
+    const piw_service *queues; /* outer queues it serves, by name: every IN message needs a handler */
+    const piw_event *subscribes;
+    const piw_event *emits;
+    const piw_opt *options;           /* keys of its [task:NAME] section */
+    piw_protocol_def *state_protocol; /* of the state message; NULL: nothing is kept over a swap */
+    int state_message;
+    piw_protocol_def *const *extra; /* other protocols it makes messages of (work, peer records); NULL-terminated */
+    uint32_t instances;             /* default number; 0 means 1 */
+    bool critical;                  /* default: the master stops when this task can't be kept up */
+    bool blocks;                    /* handlers may block (the_oracle only) */
+
+    piw_start_fn *start;
+    piw_stop_fn *stop;
+    piw_save_fn *save;
+    piw_idle_fn *idle; /* may be NULL */
+    const piw_handler *handlers;
+    const piw_continuation *continuations;
+    const void *reserved[8]; /* zero; checked */
+} piw_plugin;
+
+#define PIW_PLUGIN(plugin_name, ...)                                                                                   \
+    extern const piw_plugin piw_plugin_manifest;                                                                       \
+    __attribute__((visibility("default")))                                                                             \
+    const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin),                                                \
+                                            .abi = PIW_ABI,                                                            \
+                                            .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},                         \
+                                            .name = #plugin_name,                                                      \
+                                            __VA_ARGS__}
+
+#endif

@@ -1,0 +1,56 @@
+/* plugin.h — inside the core: task plugins as files and as images in memory.
+ *
+ * An image is mapped from a private copy of the file on an inode of its own and never unmapped; a file whose bytes are
+ * mapped already uses that image again. Any thread; a lock inside. Images are read-only once made. */
+#ifndef PIW__PLUGIN_H
+#define PIW__PLUGIN_H
+
+#include "piw/plugin.h"
+
+typedef struct piw__slot {
+    const piw_msg_type *type;
+    piw_handler_fn *fn;
+} piw__slot;
+
+typedef struct piw__image {
+    struct piw__image *next;
+    const piw_plugin *plugin; /* NULL: mapped, but refused for its manifest */
+    const char *file;         /* name it was first loaded by */
+    int fd;                   /* of the private copy; -1: compiled into the program */
+    size_t size;
+    uint64_t hash; /* of the file's bytes */
+    void *handle;
+    piw__slot *slots; /* handlers by message type: open addressing */
+    uint32_t slots_mask;
+    const char **continuations; /* interned names, in the manifest's order */
+    unsigned continuations_count;
+    const piw_msg_type *state; /* or NULL */
+} piw__image;
+
+/* Where plugins may be loaded from. */
+typedef struct piw__plugin_dirs {
+    const char *const *dirs;
+    size_t count;
+    bool trust_files;
+} piw__plugin_dirs;
+
+/* Find `file` (a name, or a path into one of the folders), check it, map it. PIW_EPLUGIN with one clear sentence. */
+int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__image **image, piw_err *err);
+/* The same from an open file, which was checked by whoever gave it. */
+int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_err *err);
+/* An image of a manifest that is compiled into the program (tests, benches). */
+int piw__image_of(const piw_plugin *plugin, const piw__image **image, piw_err *err);
+/* How many images are mapped. */
+PIW_API unsigned piw__images_count(void);
+
+/* NULL when there is none. */
+piw_handler_fn *piw__image_handler(const piw__image *image, const piw_msg_type *type);
+/* The interned name of a continuation; NULL when the manifest hasn't got it. */
+const char *piw__image_continuation(const piw__image *image, const char *name);
+piw_continuation_fn *piw__image_continue(const piw__image *image, const char *interned);
+bool piw__image_serves(const piw__image *image, const char *service);
+
+/* A copy of the text that is never freed; equal texts give one pointer. */
+const char *piw__intern(const char *text);
+
+#endif

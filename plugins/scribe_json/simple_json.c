@@ -1,0 +1,108 @@
+#include "simple_json.h"
+
+#include "shared/scribe/pages.h"
+#include "shared/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* What the form promises: "versions", "size" and "upload-time" came with 1.1. */
+static const char META[] = "\"meta\":{\"api-version\":\"1.4\"}";
+
+/* The form wants a fraction and Z always, where the wire leaves a fraction of zero out. */
+static void put_upload_time(piw_time uploaded, piw_buffer *to)
+{
+    int64_t seconds = uploaded.us / 1000000, micros = uploaded.us % 1000000;
+    if (micros < 0) {
+        seconds--;
+        micros += 1000000;
+    }
+    time_t moment = (time_t)seconds;
+    struct tm utc;
+    char text[32];
+    if (gmtime_r(&moment, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+        return;
+    piw_putf(to, ",\"upload-time\":\"%s.%06" PRId64 "Z\"", text, micros);
+}
+
+/* Relative to the page when the file lies beside it. */
+static void put_file_url(const project_data *data, const project_file *file, piw_buffer *to)
+{
+    piw_buffer url = {0};
+    if (!piw_text_is(file->location, "/simple")) {
+        piw_put_text(&url, file->location);
+        piw_put(&url, "/");
+        piw_put_url(&url, data->package);
+        piw_put(&url, "/");
+    }
+    piw_put_url(&url, file->filename);
+    piw_put_json(to, (piw_text){(const char *)url.data, (uint32_t)url.len});
+    piw_buffer_fini(&url);
+}
+
+static void put_file(const project_data *data, const project_release *release, const project_file *file, piw_buffer *to)
+{
+    piw_put(to, "{\"filename\":");
+    piw_put_json(to, file->filename);
+    piw_put(to, ",\"url\":");
+    put_file_url(data, file, to);
+    piw_put(to, ",\"hashes\":{\"sha256\":");
+    piw_put_json(to, file->filehash);
+    piw_putf(to, "},\"size\":%" PRId64, file->filesize);
+    put_upload_time(file->uploaded, to);
+    if (file->requires_python.s != NULL && file->requires_python.len > 0) {
+        piw_put(to, ",\"requires-python\":");
+        piw_put_json(to, file->requires_python);
+    }
+    piw_put(to, release->yanked ? ",\"yanked\":true" : ",\"yanked\":false");
+    /* Never with its older name as a twin: pip 22.3 to 23.1 take that for HTML's and crash. */
+    if (file->metadata_hash.s != NULL && file->metadata_hash.len > 0) {
+        piw_put(to, ",\"core-metadata\":{\"sha256\":");
+        piw_put_json(to, file->metadata_hash);
+        piw_put(to, "}");
+    }
+    piw_put(to, "}");
+}
+
+void simple_json_index(const project_data *data, piw_buffer *to)
+{
+    piw_putf(to, "{%s,\"name\":", META);
+    piw_put_json(to, data->package);
+    const project_release **order = pages_order(data);
+    const char *comma = "";
+    piw_put(to, ",\"versions\":[");
+    for (uint32_t i = 0; i < data->releases.count; i++) {
+        if (!pages_live(order[i]) || order[i]->files.count == 0)
+            continue;
+        piw_put(to, comma);
+        piw_put_json(to, order[i]->version);
+        comma = ",";
+    }
+    piw_put(to, "],\"files\":[");
+    comma = "";
+    for (uint32_t i = 0; i < data->releases.count; i++) {
+        for (uint32_t k = 0; pages_live(order[i]) && k < order[i]->files.count; k++) {
+            piw_put(to, comma);
+            put_file(data, order[i], &order[i]->files.at[k], to);
+            comma = ",";
+        }
+    }
+    free(order);
+    piw_put(to, "]}\n");
+}
+
+void simple_json_root(const char *names, size_t len, piw_buffer *to)
+{
+    const char *end = names + len, *comma = "";
+    piw_putf(to, "{%s,\"projects\":[", META);
+    while (names < end) {
+        size_t n = strnlen(names, (size_t)(end - names));
+        /* Canonical names need no escaping. */
+        piw_putf(to, "%s{\"name\":\"%.*s\"}", comma, (int)n, names);
+        comma = ",";
+        names += n + 1;
+    }
+    piw_put(to, "]}\n");
+}

@@ -1,0 +1,35 @@
+-- grants.sql — what the master's role may do: read tables, execute functions, nothing else. The role's name comes in
+-- the setting piw.role, so that no text is pasted into SQL.
+
+DO $$
+DECLARE
+    role_name text := current_setting('piw.role');
+    schemas text[] := string_to_array(current_setting('piw.schemas'), ' ');
+    item record;
+BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO %I', current_database(), role_name);
+    FOR item IN
+        SELECT n.oid, n.nspname AS name FROM pg_namespace n WHERE n.nspname = ANY (schemas)
+    LOOP
+        EXECUTE format('REVOKE ALL ON SCHEMA %I FROM PUBLIC', item.name);
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', item.name, role_name);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM PUBLIC, %I', item.name, role_name);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', item.name, role_name);
+        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM PUBLIC, %I', item.name, role_name);
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA %I FROM PUBLIC, %I', item.name, role_name);
+    END LOOP;
+    -- Trigger functions and the inner steps of others are called by their owner only.
+    FOR item IN
+        SELECT p.oid::regprocedure AS signature
+        FROM pg_proc p
+        JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = ANY (schemas) AND p.prorettype <> 'trigger'::regtype
+          AND (n.nspname <> 'piw' OR p.proname NOT IN ('note', 'note_pages', 'note_refill', 'recompute', 'refill_slice',
+                                                       'drain_later', 'fold_deltas', 'recount', 'apply_additions',
+                                                       'apply_removals'))
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', item.signature, role_name);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,67 @@
+-- reads.sql — what the master asks again and again: none of it scans a table whole. After piw.sql.
+
+CREATE FUNCTION piw.statistics() RETURNS TABLE (
+    packages_built bigint, files_count bigint, builds_time_us bigint, builds_size bigint, new_last_hour bigint,
+    downloads_last_hour bigint, downloads_last_month bigint, downloads_all bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT t.packages_built, t.files_count, t.builds_time_us, t.builds_size,
+           (SELECT count(*) FROM piw.ages a
+            WHERE a.released > now() AT TIME ZONE 'UTC' - interval '1 hour'),
+           (SELECT count(*) FROM public.downloads d
+            WHERE d.accessed_at > now() AT TIME ZONE 'UTC' - interval '1 hour'),
+           (SELECT coalesce(sum(h.downloads), 0)::bigint FROM piw.download_hours h
+            WHERE h.hour > now() AT TIME ZONE 'UTC' - interval '30 days'),
+           t.downloads_all
+    FROM piw.totals t
+$$;
+
+CREATE FUNCTION piw.builds_last_hour() RETURNS TABLE (abi_tag varchar, builds bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT a.abi_tag, coalesce(r.builds, 0)
+    FROM public.build_abis a
+    LEFT JOIN (SELECT b.abi_tag, count(*) AS builds
+               FROM public.builds b
+               WHERE b.built_at > now() AT TIME ZONE 'UTC' - interval '1 hour'
+               GROUP BY b.abi_tag) r ON r.abi_tag = a.abi_tag
+$$;
+
+-- Each live version of a package and each ABI: what came of it. Uses the queue's own notion of what is covered.
+CREATE FUNCTION piw.project_abis(pkg text)
+RETURNS TABLE (version varchar, abi_tag varchar, status text, build_id integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    WITH tried AS MATERIALIZED (
+        SELECT b.version, b.abi_tag, b.build_id, b.status, piw.abi_rank(b.abi_tag) AS rank,
+               array_agg(f.abi_tag::text) FILTER (WHERE f.filename IS NOT NULL) AS tags
+        FROM public.builds b
+        LEFT JOIN public.files f ON f.build_id = b.build_id
+        WHERE b.package = pkg
+        GROUP BY b.build_id
+    )
+    SELECT v.version, a.abi_tag,
+           CASE WHEN good.build_id IS NOT NULL THEN 'success'
+                WHEN own.status THEN 'error'
+                WHEN own.build_id IS NOT NULL THEN 'fail'
+                WHEN p.skip <> '' OR v.skip <> '' OR a.skip <> '' THEN 'skip'
+                ELSE 'pending' END,
+           coalesce(good.build_id, own.build_id)
+    FROM public.packages p
+    JOIN public.versions v ON v.package = p.package
+    CROSS JOIN public.build_abis a
+    LEFT JOIN LATERAL (
+        SELECT t.build_id FROM tried t
+        WHERE t.version = v.version AND t.tags IS NOT NULL
+          AND (t.abi_tag = a.abi_tag OR a.abi_tag = ANY (t.tags) OR 'none' = ANY (t.tags)
+               OR ('abi3' = ANY (t.tags) AND t.rank <= piw.abi_rank(a.abi_tag)))
+        ORDER BY t.abi_tag = a.abi_tag DESC, t.build_id DESC LIMIT 1
+    ) good ON true
+    LEFT JOIN LATERAL (
+        SELECT t.build_id, t.status FROM tried t
+        WHERE t.version = v.version AND t.abi_tag = a.abi_tag
+        ORDER BY t.build_id DESC LIMIT 1
+    ) own ON true
+    WHERE p.package = pkg
+    ORDER BY v.version, piw.abi_rank(a.abi_tag), a.abi_tag
+$$;

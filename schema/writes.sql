@@ -1,0 +1,442 @@
+-- writes.sql — the functions through which the master writes. After piw.sql, before triggers.sql.
+--
+-- Set-based: each takes arrays, so that the writer stores all that waits in one transaction. Each is whole: it either
+-- does what its arrays say or fails without effect.
+
+-- `amount` numbers in a row that were never given and never will be. Numbers skipped on the way are lost, which is fine.
+CREATE FUNCTION piw.reserve(kind text, amount integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    source regclass;
+    first bigint;
+    last bigint;
+BEGIN
+    IF amount IS NULL OR amount < 1 OR amount > 100000 THEN
+        RAISE EXCEPTION 'between 1 and 100000 numbers can be reserved, not %', amount;
+    END IF;
+    source := CASE kind WHEN 'slave' THEN 'piw.slave_numbers'::regclass
+                        WHEN 'build' THEN 'public.builds_build_id_seq'::regclass END;
+    IF source IS NULL THEN
+        RAISE EXCEPTION 'there are no numbers of kind %', kind;
+    END IF;
+    -- Another session may take numbers in between: then these are not in a row, and the next attempt's may be.
+    FOR try IN 1..20 LOOP
+        SELECT min(n), max(n) INTO first, last FROM (SELECT nextval(source) AS n FROM generate_series(1, amount)) s;
+        IF last - first + 1 = amount THEN
+            RETURN first;
+        END IF;
+    END LOOP;
+    RAISE EXCEPTION 'no % numbers of kind % in a row', amount, kind;
+END
+$$;
+
+-- --- Attempts ---
+
+CREATE FUNCTION piw.begin_attempts(slaves integer[], packages text[], versions text[], abis text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = piw.utc_now()
+    WHERE state = 'running' AND slave_id = ANY (slaves);
+    INSERT INTO piw.attempts (slave_id, package, version, abi_tag)
+    SELECT * FROM unnest(slaves, packages, versions, abis);
+END
+$$;
+
+CREATE FUNCTION piw.end_attempts(slaves integer[], packages text[], versions text[], abis text[], causes text[])
+RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    UPDATE piw.attempts a SET state = 'ended', cause = left(e.cause, 100), ended = piw.utc_now()
+    FROM unnest(slaves, packages, versions, abis, causes) AS e (slave_id, package, version, abi_tag, cause)
+    WHERE a.state = 'running' AND a.slave_id = e.slave_id AND a.package = e.package AND a.version = e.version
+      AND a.abi_tag = e.abi_tag
+$$;
+
+-- The master has started: nobody builds any more.
+CREATE FUNCTION piw.void_attempts() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    WITH ended AS (
+        UPDATE piw.attempts SET state = 'void', cause = 'the master was restarted', ended = piw.utc_now()
+        WHERE state = 'running'
+        RETURNING 1
+    )
+    SELECT count(*) FROM ended
+$$;
+
+-- --- Pages ---
+
+-- Note that these packages' pages are stale; BOTH wins.
+CREATE FUNCTION piw.note_pages(packages text[], commands text[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    INSERT INTO piw.pages_due AS d (package, noted, command)
+    SELECT n.package, piw.utc_now(), min(n.command) FROM unnest(packages, commands) AS n (package, command)
+    GROUP BY n.package ORDER BY n.package
+    ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command)
+$$;
+
+-- What the_secretary holds, whole. It has heard of what it names; what it doesn't name after so long it has done.
+CREATE FUNCTION piw.save_rewrites(packages text[], moments timestamp[], commands text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    DELETE FROM piw.pages_due d WHERE d.package = ANY (packages) OR d.noted < piw.utc_now() - interval '10 minutes';
+    DELETE FROM public.rewrites_pending;
+    INSERT INTO public.rewrites_pending (package, added_at, command)
+    SELECT DISTINCT ON (r.package) r.package, r.added_at, r.command
+    FROM unnest(packages, moments, commands) AS r (package, added_at, command)
+    ORDER BY r.package, r.command, r.added_at;
+END
+$$;
+
+-- What has to be written after a start: what was held, and what was committed and not yet heard of. Oldest first.
+CREATE FUNCTION piw.load_rewrites() RETURNS TABLE (package varchar, added_at timestamp, command varchar)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT w.package, min(w.added_at), min(w.command)::varchar
+    FROM (SELECT r.package, r.added_at, r.command FROM public.rewrites_pending r
+          UNION ALL SELECT d.package, d.noted, d.command FROM piw.pages_due d) w
+    GROUP BY w.package
+    ORDER BY 2
+$$;
+
+-- --- Builds ---
+
+-- Record builds with their files. Arrays of builds first; then of files, whose `file_builds` says to which build (by
+-- position, from 1); then of dependencies, whose `dep_files` says to which file. A build is not recorded when its number
+-- is there already or its version is gone. A published name keeps its row when the bytes differ, unless an operator
+-- imports it (slave 0): those names come back in `kept`.
+CREATE FUNCTION piw.record_builds(
+    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
+    durations_us bigint[],
+    file_builds integer[], filenames text[], filesizes integer[], filehashes text[], package_tags text[],
+    version_tags text[], py_tags text[], file_abis text[], platforms text[], requires text[], locations text[],
+    metadata_hashes text[],
+    dep_files integer[], dep_tools text[], dep_names text[])
+RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    accepted integer[];
+    moment timestamp := piw.utc_now();
+    rounds integer;
+    taken text[];
+    unchanged text[];
+    kept_builds integer[] := '{}';
+    kept_names text[] := '{}';
+    here_builds integer[];
+    here_names text[];
+BEGIN
+    SELECT array_agg(b.ord) INTO accepted
+    FROM unnest(build_ids, packages, versions) WITH ORDINALITY AS b (build_id, package, version, ord)
+    JOIN public.versions v ON v.package = b.package AND v.version = b.version
+    WHERE NOT EXISTS (SELECT FROM public.builds o WHERE o.build_id = b.build_id)
+      AND b.ord = array_position(build_ids, b.build_id);
+
+    -- A microsecond apart: package, version, time and builder together are unique.
+    INSERT INTO public.builds (build_id, package, version, built_by, built_at, duration, status, abi_tag)
+    SELECT b.build_id, b.package, b.version, b.slave_id, moment + b.ord * interval '1 microsecond',
+           b.duration_us * interval '1 microsecond', b.status, b.abi_tag
+    FROM unnest(build_ids, slaves, packages, versions, abis, statuses, durations_us) WITH ORDINALITY
+        AS b (build_id, slave_id, package, version, abi_tag, status, duration_us, ord)
+    WHERE b.ord = ANY (accepted);
+
+    -- Files of the same name in one group are taken one after the other, as if each build came alone.
+    SELECT coalesce(max(s.occurrences), 0) INTO rounds
+    FROM (SELECT count(*) AS occurrences FROM unnest(filenames) AS f GROUP BY f) s;
+    FOR round IN 1..rounds LOOP
+        SELECT array_agg(f.filename) INTO unchanged
+        FROM unnest(filenames, filehashes) AS f (filename, filehash)
+        JOIN public.files o ON o.filename = f.filename AND o.filehash = f.filehash;
+
+        WITH candidates AS (
+            SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
+            FROM unnest(file_builds, filenames, filesizes, filehashes, package_tags, version_tags, py_tags, file_abis,
+                        platforms, requires, locations) WITH ORDINALITY
+                AS f (build, filename, filesize, filehash, package_tag, version_tag, py_tag, abi_tag, platform_tag,
+                      requires_python, location, ord)
+            WHERE f.build = ANY (accepted) AND statuses[f.build]
+        ), stored AS (
+            INSERT INTO public.files AS o (filename, build_id, filesize, filehash, package_tag, package_version_tag,
+                                           py_version_tag, abi_tag, platform_tag, requires_python, location)
+            SELECT c.filename, build_ids[c.build], c.filesize, c.filehash, c.package_tag, c.version_tag, c.py_tag,
+                   c.abi_tag, c.platform_tag, c.requires_python, c.location
+            FROM candidates c
+            WHERE c.nth = round
+            ON CONFLICT (filename) DO UPDATE SET
+                build_id = excluded.build_id, filesize = excluded.filesize, filehash = excluded.filehash,
+                package_tag = excluded.package_tag, package_version_tag = excluded.package_version_tag,
+                py_version_tag = excluded.py_version_tag, abi_tag = excluded.abi_tag,
+                platform_tag = excluded.platform_tag, requires_python = excluded.requires_python,
+                location = excluded.location
+            WHERE o.filehash = excluded.filehash OR slaves[array_position(build_ids, excluded.build_id)] = 0
+            RETURNING o.filename
+        )
+        SELECT array_agg(c.filename) FILTER (WHERE s.filename IS NOT NULL),
+               array_agg(c.build) FILTER (WHERE s.filename IS NULL),
+               array_agg(c.filename) FILTER (WHERE s.filename IS NULL)
+        INTO taken, here_builds, here_names
+        FROM candidates c
+        LEFT JOIN stored s ON s.filename = c.filename
+        WHERE c.nth = round;
+        kept_builds := kept_builds || here_builds;
+        kept_names := kept_names || here_names;
+
+        DELETE FROM public.dependencies d WHERE d.filename = ANY (taken);
+        INSERT INTO public.dependencies (filename, tool, dependency)
+        SELECT f.filename, d.tool, d.dependency
+        FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
+        JOIN (SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
+              FROM unnest(file_builds, filenames) WITH ORDINALITY AS f (build, filename, ord)
+              WHERE f.build = ANY (accepted) AND statuses[f.build]) f ON f.ord = d.file
+        WHERE f.nth = round AND f.filename = ANY (taken)
+        ON CONFLICT DO NOTHING;
+        -- What was published before keeps the time at which it was.
+        INSERT INTO piw.file_facts AS o (filename, package, metadata_hash, uploaded)
+        SELECT f.filename, packages[f.build], f.metadata_hash, moment
+        FROM (SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
+              FROM unnest(file_builds, filenames, metadata_hashes) WITH ORDINALITY
+                  AS f (build, filename, metadata_hash, ord)
+              WHERE f.build = ANY (accepted) AND statuses[f.build]) f
+        WHERE f.nth = round AND f.filename = ANY (taken)
+        ON CONFLICT (filename) DO UPDATE SET
+            package = excluded.package, metadata_hash = excluded.metadata_hash,
+            uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
+    END LOOP;
+
+    UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
+        build_id = b.build_id
+    FROM unnest(build_ids, slaves, packages, versions, abis, statuses) WITH ORDINALITY
+        AS b (build_id, slave_id, package, version, abi_tag, status, ord)
+    WHERE b.ord = ANY (accepted) AND a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
+      AND a.version = b.version AND a.abi_tag = b.abi_tag;
+    PERFORM piw.note_pages(array_agg(b.package),
+                           array_agg(CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END))
+    FROM unnest(packages) WITH ORDINALITY AS b (package, ord)
+    WHERE b.ord = ANY (accepted);
+
+    RETURN QUERY
+    SELECT b.ord::integer, coalesce(b.ord = ANY (accepted), false),
+           CASE WHEN b.ord = ANY (accepted) THEN ''
+                WHEN NOT EXISTS (SELECT FROM public.versions v WHERE v.package = b.package AND v.version = b.version)
+                THEN 'the version is unknown or has been removed'
+                ELSE 'a build of this number is recorded already' END,
+           ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
+                 WHERE k.build = b.ord ORDER BY k.name)
+    FROM unnest(build_ids, packages, versions) WITH ORDINALITY AS b (build_id, package, version, ord)
+    ORDER BY b.ord;
+END
+$$;
+
+-- --- Following PyPI ---
+
+CREATE TYPE piw.pypi_event AS (
+    ord bigint,
+    package text,
+    name text,
+    version text,
+    moment timestamp,
+    action text,
+    serial bigint,
+    round bigint
+);
+
+CREATE TYPE piw.pypi_change AS (
+    package text,
+    version text,
+    change text
+);
+
+-- Events of one round that add or mark. A version without a source so far is marked `binary only`.
+CREATE FUNCTION piw.apply_additions(events piw.pypi_event[], development boolean) RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH come AS (
+        INSERT INTO public.packages (package, skip)
+        SELECT e.package, CASE WHEN development THEN 'development mode' ELSE '' END
+        FROM unnest(events) e
+        WHERE e.action IN ('create', 'source', 'binary')
+        GROUP BY e.package
+        ORDER BY e.package
+        ON CONFLICT DO NOTHING
+        RETURNING package
+    )
+    SELECT c.package::text, NULL::text, 'new_package'::text FROM come c;
+
+    UPDATE public.packages p SET skip = ''
+    FROM unnest(events) e
+    WHERE p.package = e.package AND p.skip = 'deleted' AND e.action IN ('create', 'source', 'binary');
+
+    -- The canonical name first, in case an alias of another package holds it.
+    INSERT INTO public.package_names AS n (package, name)
+    SELECT DISTINCT p.package, p.package
+    FROM unnest(events) e JOIN public.packages p ON p.package = e.package
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package WHERE n.package <> excluded.package;
+    INSERT INTO public.package_names AS n (package, name, seen)
+    SELECT p.package, e.name, max(e.moment)
+    FROM unnest(events) e JOIN public.packages p ON p.package = e.package
+    WHERE piw.canonical(e.name) = e.package
+    GROUP BY p.package, e.name
+    ORDER BY e.name
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
+
+    RETURN QUERY
+    WITH come AS (
+        INSERT INTO public.versions (package, version, released, skip)
+        SELECT e.package, e.version, min(e.moment),
+               CASE WHEN bool_or(e.action = 'source') THEN '' ELSE 'binary only' END
+        FROM unnest(events) e
+        WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
+        GROUP BY e.package, e.version
+        ORDER BY e.package, e.version
+        ON CONFLICT DO NOTHING
+        RETURNING package, version
+    )
+    SELECT c.package::text, c.version::text, 'new_version'::text FROM come c;
+
+    RETURN QUERY
+    WITH enabled AS (
+        UPDATE public.versions v SET skip = ''
+        FROM (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.action = 'source') e
+        WHERE v.package = e.package AND v.version = e.version AND v.skip IN ('binary only', 'deleted')
+        RETURNING v.package, v.version
+    )
+    SELECT c.package::text, c.version::text, 'enabled'::text FROM enabled c;
+
+    RETURN QUERY
+    WITH marked AS (
+        UPDATE public.versions v SET yanked = e.yanked
+        FROM (SELECT DISTINCT ON (e.package, e.version) e.package, e.version, e.action = 'yank' AS yanked
+              FROM unnest(events) e
+              WHERE e.action IN ('yank', 'unyank')
+              ORDER BY e.package, e.version, e.ord DESC) e
+        WHERE v.package = e.package AND v.version = e.version AND v.yanked <> e.yanked
+        RETURNING v.package, v.version
+    )
+    SELECT c.package::text, c.version::text, 'yanked'::text FROM marked c;
+END
+$$;
+
+-- Events of one round that remove. Builds, files and queue rows go by cascade and triggers.
+CREATE FUNCTION piw.apply_removals(events piw.pypi_event[]) RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH gone AS (
+        DELETE FROM public.packages p
+        USING (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.version IS NULL) e
+        WHERE p.package = e.package
+        RETURNING p.package
+    )
+    SELECT g.package::text, NULL::text, 'deleted'::text FROM gone g;
+    RETURN QUERY
+    WITH gone AS (
+        DELETE FROM public.versions v
+        USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.version IS NOT NULL) e
+        WHERE v.package = e.package AND v.version = e.version
+        RETURNING v.package, v.version
+    )
+    SELECT g.package::text, g.version::text, 'deleted'::text FROM gone g;
+END
+$$;
+
+-- Apply PyPI's events in their order and store where the follower is. Serials applied before are passed over: replaying
+-- a removal would delete wheels built since. A NULL in `versions`: the event is about the
+-- package.
+CREATE FUNCTION piw.apply_pypi_events(packages text[], names text[], versions text[], moments timestamp[],
+                                      actions text[], serials bigint[], new_serial bigint, development boolean)
+RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    -- Below this serial PyPI's history is unordered, so that all applied serials are remembered.
+    ordered_from constant bigint := 630000;
+    reread constant bigint := 2000;
+    stored bigint;
+    events piw.pypi_event[];
+    here piw.pypi_event[];
+    rounds bigint;
+BEGIN
+    SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
+
+    -- Runs of additions (even rounds) and of removals (odd ones) alternate within a package; packages don't mix, so
+    -- that one round of all packages is one step.
+    SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event
+                     ORDER BY r.ord),
+           max(r.round)
+    INTO events, rounds
+    FROM (
+        SELECT t.*, sum(CASE WHEN t.turns THEN 1 ELSE 0 END) OVER (PARTITION BY t.package ORDER BY t.ord) AS round
+        FROM (
+            SELECT e.*, (e.action = 'remove')
+                        <> lag(e.action = 'remove', 1, false) OVER (PARTITION BY e.package ORDER BY e.ord) AS turns
+            FROM unnest(packages, names, versions, moments, actions, serials) WITH ORDINALITY
+                AS e (package, name, version, moment, action, serial, ord)
+            WHERE e.package <> '' AND char_length(e.package) <= 200 AND char_length(e.name) <= 200
+              AND (e.version IS NULL OR char_length(e.version) BETWEEN 1 AND 200)
+              AND (stored < ordered_from OR e.serial > stored - reread)
+              AND NOT EXISTS (SELECT FROM piw.applied_serials a WHERE a.serial = e.serial)
+        ) t
+    ) r;
+
+    FOR step IN 0..coalesce(rounds, -1) LOOP
+        SELECT array_agg(e) INTO here FROM unnest(events) e WHERE e.round = step;
+        IF here IS NULL THEN
+            CONTINUE;
+        END IF;
+        IF step % 2 = 0 THEN
+            RETURN QUERY SELECT * FROM piw.apply_additions(here, development);
+        ELSE
+            RETURN QUERY SELECT * FROM piw.apply_removals(here);
+        END IF;
+    END LOOP;
+
+    PERFORM piw.note_pages(array_agg(e.package), array_agg('BOTH'::text)) FROM unnest(events) e;
+    stored := greatest(stored, new_serial);
+    INSERT INTO piw.applied_serials SELECT DISTINCT s FROM unnest(serials) s
+    WHERE stored < ordered_from OR s > stored - reread
+    ON CONFLICT DO NOTHING;
+    IF stored >= ordered_from THEN
+        DELETE FROM piw.applied_serials WHERE serial <= stored - reread;
+    END IF;
+    UPDATE public.configuration SET pypi_serial = stored WHERE id = 1 AND pypi_serial <> stored;
+END
+$$;
+
+CREATE FUNCTION piw.describe(packages text[], descriptions text[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    UPDATE public.packages p SET description = d.description
+    FROM (SELECT DISTINCT ON (d.package) d.package, left(d.description, 200) AS description
+          FROM unnest(packages, descriptions) WITH ORDINALITY AS d (package, description, ord)
+          ORDER BY d.package, d.ord DESC) d
+    WHERE p.package = d.package AND p.description <> d.description
+$$;
+
+-- --- Removals ---
+
+CREATE FUNCTION piw.removals_due(linger interval, lim integer) RETURNS TABLE (package varchar, filename varchar)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT r.package, r.filename
+    FROM piw.removals r
+    WHERE r.removed <= piw.utc_now() - linger
+      AND NOT EXISTS (SELECT FROM public.files f WHERE f.filename = r.filename)
+    ORDER BY r.removed
+    LIMIT lim
+$$;
+
+CREATE FUNCTION piw.removals_done(filenames text[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    DELETE FROM piw.removals r WHERE r.filename = ANY (filenames)
+$$;

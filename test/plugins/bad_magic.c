@@ -1,0 +1,20 @@
+/* A plugin whose manifest begins as no task does. */
+#include "piw/plugin.h"
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)task;
+    (void)why;
+    (void)state;
+    (void)err;
+    return 0;
+}
+
+extern const piw_plugin piw_plugin_manifest;
+__attribute__((visibility("default")))
+const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin),
+                                        .abi = PIW_ABI,
+                                        .magic = {'p', 'i', 'w', '-', 'l', 'i', 's', 'p'},
+                                        .name = "bad",
+                                        .version = "1",
+                                        .start = start};

@@ -1,0 +1,484 @@
+/* fake_farm — stands for the database, the file juggler, the secretary and big_brother around a task that is tested.
+ *
+ * Whatever is sent to it is noted as a printed line, for the test to wait for. Names for SET:
+ *   db = here | away      away: calls to the database are kept until it is here again
+ *   verify = good | bad | final
+ *   recorded = yes | no   LOGBUILD's answer
+ *   known = yes | no      BUILDS_KNOWN's answer
+ *   refuse = WORD | ""    a call of this name is answered with `code`
+ *   code = NUMBER
+ *   notes = on | off      off: nothing is noted (benches) */
+#include "builds.piw.h"
+#include "db.piw.h"
+#include "events.piw.h"
+#include "fs.piw.h"
+#include "piw/plugin.h"
+#include "slaves.piw.h"
+#include "stats.piw.h"
+#include "test/fake_farm.piw.h"
+#include "web.piw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LINES_MAX = 20000, KEPT_MAX = 1000, WAITERS_MAX = 16, LINE_MAX_BYTES = 3000 };
+
+typedef struct waiter {
+    piw_token token;
+    char text[256];
+    int64_t count;
+} waiter;
+
+typedef struct fake {
+    char *lines[LINES_MAX];
+    size_t lines_count;
+    waiter waiters[WAITERS_MAX];
+    size_t waiters_count;
+    struct {
+        piw_token token;
+        piw_msg *answer;
+    } kept[KEPT_MAX];
+    size_t kept_count;
+    bool away, silent;
+    char verify[8], recorded[8], known[8], refuse[32];
+    int code;
+    int64_t next_number;
+    int64_t next_build;
+} fake;
+
+/* --- notes ------------------------------------------------------------------------------------------------------- */
+
+static int64_t count_lines(const fake *self, const char *text, const char **last)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < self->lines_count; i++)
+        if (strstr(self->lines[i], text) != NULL) {
+            count++;
+            *last = self->lines[i];
+        }
+    return count;
+}
+
+static int serve_waiters(piw_task *task, fake *self)
+{
+    for (size_t i = 0; i < self->waiters_count;) {
+        waiter *w = &self->waiters[i];
+        const char *last = "";
+        if (count_lines(self, w->text, &last) < w->count) {
+            i++;
+            continue;
+        }
+        piw_msg *answer = fake_WAIT_reply_make(piw_text_of(last));
+        int failed = piw_answer(task, w->token, &answer);
+        piw_msg_free(&answer);
+        *w = self->waiters[--self->waiters_count];
+        if (failed != 0)
+            return failed;
+    }
+    return 0;
+}
+
+static int note(piw_task *task, const piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    char line[LINE_MAX_BYTES];
+    if (self->silent)
+        return 0;
+    if (self->lines_count == LINES_MAX)
+        return PIW_ELIMIT;
+    piw_msg_print(msg, line, sizeof(line));
+    self->lines[self->lines_count++] = piw_strdup(line);
+    return serve_waiters(task, self);
+}
+
+static int just_note(piw_task *task, piw_msg *msg)
+{
+    return note(task, msg);
+}
+
+/* Note the call and answer it: now, when the database is here again, or with the error that the test wants. */
+static int respond(piw_task *task, piw_msg *msg, piw_msg *answer)
+{
+    fake *self = piw_soul(task);
+    const piw_msg_type *type = piw_msg_type_of(msg);
+    int failed = note(task, msg);
+    if (failed == 0 && strcmp(self->refuse, type->name) == 0) {
+        failed = piw_refuse(task, msg, self->code, "the test wants %s refused", type->name);
+    } else if (failed == 0 && self->away && strcmp(type->protocol->name, "db") == 0 && self->kept_count < KEPT_MAX) {
+        self->kept[self->kept_count].answer = answer;
+        return piw_defer(task, msg, &self->kept[self->kept_count++].token);
+    } else if (failed == 0) {
+        failed = piw_reply(task, msg, &answer);
+    }
+    piw_msg_free(&answer);
+    return failed;
+}
+
+/* --- the database ------------------------------------------------------------------------------------------------ */
+
+static int on_reserve(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    const db_RESERVE *body = db_RESERVE_of(msg);
+    int64_t *next = piw_text_is(body->kind, "build") ? &self->next_build : &self->next_number;
+    int64_t first = *next;
+    *next += body->count;
+    return respond(task, msg, db_RESERVE_reply_make(first));
+}
+
+static int on_void(piw_task *task, piw_msg *msg)
+{
+    return respond(task, msg, db_ATTEMPTS_VOID_reply_make(0));
+}
+
+static int on_logbuild(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    db_LOGBUILD_reply *body;
+    piw_msg *answer = db_LOGBUILD_reply_new(&body);
+    body->recorded = strcmp(self->recorded, "yes") == 0;
+    body->why = piw_msg_textz(answer, body->recorded ? "" : "the version is gone");
+    return respond(task, msg, answer);
+}
+
+static int on_builds_known(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    db_BUILDS_KNOWN_reply *body;
+    piw_msg *answer = db_BUILDS_KNOWN_reply_new(&body);
+    piw_msg_list(answer, &body->known, strcmp(self->known, "yes") == 0 ? 1 : 0);
+    if (body->known.count > 0)
+        body->known.at[0] = db_BUILDS_KNOWN_of(msg)->build_ids.at[0];
+    return respond(task, msg, answer);
+}
+
+static int on_statistics(piw_task *task, piw_msg *msg)
+{
+    db_STATISTICS_reply *body;
+    piw_msg *answer = db_STATISTICS_reply_new(&body);
+    body->packages_built = 7;
+    body->builds_time = piw_duration_from_us(1500000);
+    piw_msg_list(answer, &body->builds_pending, 2);
+    body->builds_pending.at[0].key = piw_msg_textz(answer, "cp311");
+    body->builds_pending.at[0].value = 4;
+    body->builds_pending.at[1].key = piw_msg_textz(answer, "cp39");
+    return respond(task, msg, answer);
+}
+
+static int on_pypi_state(piw_task *task, piw_msg *msg)
+{
+    db_PYPI_STATE_reply *body;
+    return respond(task, msg, db_PYPI_STATE_reply_new(&body));
+}
+
+/* Each event changes what it says. */
+static int on_pypi_apply(piw_task *task, piw_msg *msg)
+{
+    const db_PYPI_APPLY *from = db_PYPI_APPLY_of(msg);
+    db_PYPI_APPLY_reply *body;
+    piw_msg *answer = db_PYPI_APPLY_reply_new(&body);
+    piw_msg_list(answer, &body->changes, from->events.count);
+    for (uint32_t i = 0; i < from->events.count; i++) {
+        const pypi_event *event = &from->events.at[i];
+        const char *change = piw_text_is(event->action, "create")   ? "new_package"
+                             : piw_text_is(event->action, "remove") ? "deleted"
+                             : piw_text_is(event->action, "yank")   ? "yanked"
+                                                                    : "new_version";
+        body->changes.at[i].package = piw_msg_textz(answer, event->package.s);
+        body->changes.at[i].version = piw_msg_textz(answer, event->version.s);
+        body->changes.at[i].change = piw_msg_textz(answer, change);
+    }
+    return respond(task, msg, answer);
+}
+
+static int on_other(piw_task *task, piw_msg *msg)
+{
+    int failed = note(task, msg);
+    return failed != 0 ? failed
+                       : piw_refuse(task, msg, PIW_EABSENT, "the fixture does not know %s", piw_msg_type_of(msg)->name);
+}
+
+/* --- files ------------------------------------------------------------------------------------------------------- */
+
+static int on_expect(piw_task *task, piw_msg *msg)
+{
+    return respond(task, msg, fs_EXPECT_reply_new());
+}
+
+static int on_verify(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    fs_VERIFY_reply *body;
+    piw_msg *answer = fs_VERIFY_reply_new(&body);
+    body->good = strcmp(self->verify, "good") == 0;
+    body->final = strcmp(self->verify, "final") == 0;
+    body->why = piw_msg_textz(answer, body->good ? "" : "its bytes are not what was announced");
+    body->file.state.filename = piw_msg_textz(answer, "verified.whl");
+    return respond(task, msg, answer);
+}
+
+static int on_stage(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    /* The log itself, as a line of its own. */
+    const piw_blob *output = fs_STAGE_of(msg)->output;
+    char line[LINE_MAX_BYTES] = "LOG ";
+    size_t len = piw_blob_read(output, 0, line + 4, sizeof(line) - 5);
+    line[4 + len] = '\0';
+    if (!self->silent && self->lines_count < LINES_MAX)
+        self->lines[self->lines_count++] = piw_strdup(line);
+    return respond(task, msg, fs_STAGE_reply_new());
+}
+
+static int on_publish(piw_task *task, piw_msg *msg)
+{
+    return respond(task, msg, fs_PUBLISH_reply_new());
+}
+
+/* --- what the test says ------------------------------------------------------------------------------------------ */
+
+static int release_kept(piw_task *task, fake *self)
+{
+    for (size_t i = 0; i < self->kept_count; i++) {
+        int failed = piw_answer(task, self->kept[i].token, &self->kept[i].answer);
+        piw_msg_free(&self->kept[i].answer);
+        if (failed != 0)
+            return failed;
+    }
+    self->kept_count = 0;
+    return 0;
+}
+
+static int on_set(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    const fake_SET *body = fake_SET_of(msg);
+    const struct {
+        const char *name;
+        char *to;
+        size_t size;
+    } names[] = {
+        {"verify", self->verify, sizeof(self->verify)},
+        {"recorded", self->recorded, sizeof(self->recorded)},
+        {"known", self->known, sizeof(self->known)},
+        {"refuse", self->refuse, sizeof(self->refuse)},
+    };
+    for (size_t i = 0; i < PIW_COUNT(names); i++)
+        if (piw_text_is(body->name, names[i].name))
+            snprintf(names[i].to, names[i].size, "%s", body->value.s);
+    if (piw_text_is(body->name, "code"))
+        self->code = atoi(body->value.s);
+    if (piw_text_is(body->name, "notes"))
+        self->silent = piw_text_is(body->value, "off");
+    if (piw_text_is(body->name, "db"))
+        self->away = piw_text_is(body->value, "away");
+    int failed = self->away ? 0 : release_kept(task, self);
+    piw_msg *answer = fake_SET_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+
+static int on_wait(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    const fake_WAIT *body = fake_WAIT_of(msg);
+    if (self->waiters_count == WAITERS_MAX)
+        return PIW_ELIMIT;
+    waiter *w = &self->waiters[self->waiters_count++];
+    snprintf(w->text, sizeof(w->text), "%s", body->text.s);
+    w->count = body->count;
+    int failed = piw_defer(task, msg, &w->token);
+    return failed != 0 ? failed : serve_waiters(task, self);
+}
+
+static int on_count(piw_task *task, piw_msg *msg)
+{
+    const char *last;
+    piw_msg *answer = fake_COUNT_reply_make(count_lines(piw_soul(task), fake_COUNT_of(msg)->text.s, &last));
+    return piw_reply(task, msg, &answer);
+}
+
+static void clear(fake *self)
+{
+    for (size_t i = 0; i < self->lines_count; i++)
+        free(self->lines[i]);
+    self->lines_count = 0;
+}
+
+static int on_clear(piw_task *task, piw_msg *msg)
+{
+    clear(piw_soul(task));
+    piw_msg *answer = fake_CLEAR_reply_new();
+    return piw_reply(task, msg, &answer);
+}
+
+static int on_queue(piw_task *task, piw_msg *msg)
+{
+    const fake_QUEUE *from = fake_QUEUE_of(msg);
+    builds_QUEUE *to;
+    piw_msg *queue = builds_QUEUE_new(&to);
+    to->abi_tag = piw_msg_textz(queue, from->abi_tag.s);
+    to->as_of_ns = piw_monotonic_ns();
+    to->total = from->builds.count;
+    piw_msg_list(queue, &to->builds, from->builds.count);
+    for (uint32_t i = 0; i < from->builds.count; i++)
+        to->builds.at[i] = (build_ref){piw_msg_textz(queue, from->builds.at[i].package.s),
+                                       piw_msg_textz(queue, from->builds.at[i].version.s)};
+    int failed = piw_cast(task, &queue);
+    piw_msg *answer = fake_QUEUE_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+
+static int on_order(piw_task *task, piw_msg *msg)
+{
+    const fake_ORDER *from = fake_ORDER_of(msg);
+    const piw_msg_type *type = piw_protocol_find(slaves_protocol_def.interned, from->word.s, from->word.len, -1);
+    if (type == NULL)
+        return PIW_EINVAL;
+    piw_msg *order = piw_msg_new(type);
+    if (from->slave_id != NULL) {
+        int64_t *id = piw_msg_alloc(order, sizeof(*id));
+        *id = *from->slave_id;
+        slaves_KILL *body = piw_msg_any_body(order); /* all orders look alike */
+        body->slave_id = id;
+    }
+    int failed = piw_cast(task, &order);
+    piw_msg *answer = fake_ORDER_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+
+static int on_remove(piw_task *task, piw_msg *msg)
+{
+    piw_msg *removed = slaves_REMOVED_make(fake_REMOVE_of(msg)->package, fake_REMOVE_of(msg)->version);
+    int failed = piw_cast(task, &removed);
+    piw_msg *answer = fake_REMOVE_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+
+#ifdef FAKE_WITHOUT_STATS
+static int on_pause(piw_task *task, piw_msg *msg)
+{
+    return on_other(task, msg); /* big_brother alone says when the farm is paused */
+}
+
+static int on_disk(piw_task *task, piw_msg *msg)
+{
+    piw_msg *disk = stats_DISK_make(100000000000, fake_DISK_of(msg)->disk_free);
+    int failed = piw_cast(task, &disk);
+    piw_msg *answer = fake_DISK_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+#else
+static int on_disk(piw_task *task, piw_msg *msg)
+{
+    return on_other(task, msg); /* there is no big_brother to tell */
+}
+
+static int on_pause(piw_task *task, piw_msg *msg)
+{
+    piw_msg *event = farm_paused_make(fake_PAUSE_of(msg)->paused, piw_text_of("the test"));
+    int failed = piw_emit(task, &event);
+    piw_msg *answer = fake_PAUSE_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+
+#endif
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)why, (void)state, (void)err;
+    fake *self = piw_zalloc(sizeof(*self));
+    strcpy(self->verify, "good");
+    strcpy(self->recorded, "yes");
+    strcpy(self->known, "yes");
+    self->code = PIW_EABSENT;
+    self->next_number = 1;
+    self->next_build = 100;
+    piw_soul_set(task, self);
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    fake *self = piw_soul(task);
+    clear(self);
+    for (size_t i = 0; i < self->kept_count; i++)
+        piw_msg_free(&self->kept[i].answer);
+    free(self);
+}
+
+static const piw_service serves[] = {
+    {"db", &db_protocol_def},       {"fs", &fs_protocol_def}, {"web", &web_protocol_def},
+#ifndef FAKE_WITHOUT_STATS
+    {"stats", &stats_protocol_def},
+#endif
+    {"fake", &fake_protocol_def},   PIW_SERVICES_END,
+};
+static const piw_service uses[] = {
+    {"builds", &builds_protocol_def},
+    {"slaves", &slaves_protocol_def},
+#ifdef FAKE_WITHOUT_STATS
+    {"stats", &stats_protocol_def},
+#endif
+    PIW_SERVICES_END,
+};
+#ifndef FAKE_WITHOUT_STATS
+static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+#endif
+static const piw_handler handlers[] = {
+    {&db_protocol_def, DB_PYPI_STATE, on_pypi_state},
+    {&db_protocol_def, DB_PYPI_APPLY, on_pypi_apply},
+    {&db_protocol_def, DB_DESCRIBE, just_note},
+    {&db_protocol_def, DB_RESERVE, on_reserve},
+    {&db_protocol_def, DB_ATTEMPT, just_note},
+    {&db_protocol_def, DB_ATTEMPT_END, just_note},
+    {&db_protocol_def, DB_ATTEMPTS_VOID, on_void},
+    {&db_protocol_def, DB_LOGBUILD, on_logbuild},
+    {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
+    {&db_protocol_def, DB_ABIS, on_other},
+    {&db_protocol_def, DB_PROJECT, on_other},
+    {&db_protocol_def, DB_PACKAGES, on_other},
+    {&db_protocol_def, DB_STATISTICS, on_statistics},
+    {&db_protocol_def, DB_REWRITES_SAVE, on_other},
+    {&db_protocol_def, DB_REWRITES_LOAD, on_other},
+    {&db_protocol_def, DB_REMOVALS_DUE, on_other},
+    {&db_protocol_def, DB_REMOVALS_DONE, just_note},
+    {&fs_protocol_def, FS_EXPECT, on_expect},
+    {&fs_protocol_def, FS_VERIFY, on_verify},
+    {&fs_protocol_def, FS_STAGE, on_stage},
+    {&fs_protocol_def, FS_PUBLISH, on_publish},
+    {&fs_protocol_def, FS_DISCARD, just_note},
+    {&web_protocol_def, WEB_PROJECT, just_note},
+    {&web_protocol_def, WEB_BOTH, just_note},
+    {&web_protocol_def, WEB_HOME, just_note},
+    {&web_protocol_def, WEB_SEARCH, just_note},
+    {&web_protocol_def, WEB_DELPKG, just_note},
+    {&web_protocol_def, WEB_DELVER, just_note},
+    {&web_protocol_def, WEB_ALL, just_note},
+#ifndef FAKE_WITHOUT_STATS
+    {&stats_protocol_def, STATS_DISK, just_note},
+    {&stats_protocol_def, STATS_QUEUE, just_note},
+    {&stats_protocol_def, STATS_SLAVE, just_note},
+    {&stats_protocol_def, STATS_SLAVE_GONE, just_note},
+#endif
+    {&fake_protocol_def, FAKE_SET, on_set},
+    {&fake_protocol_def, FAKE_WAIT, on_wait},
+    {&fake_protocol_def, FAKE_COUNT, on_count},
+    {&fake_protocol_def, FAKE_CLEAR, on_clear},
+    {&fake_protocol_def, FAKE_QUEUE, on_queue},
+    {&fake_protocol_def, FAKE_ORDER, on_order},
+    {&fake_protocol_def, FAKE_REMOVE, on_remove},
+    {&fake_protocol_def, FAKE_PAUSE, on_pause},
+    {&fake_protocol_def, FAKE_DISK, on_disk},
+    PIW_HANDLERS_END,
+};
+
+#ifdef FAKE_WITHOUT_STATS
+PIW_PLUGIN(fake_house, .version = "1.0", .summary = "stands for the tasks around the two that are tested",
+           .serves = serves, .uses = uses, .start = start, .stop = stop, .handlers = handlers);
+#else
+PIW_PLUGIN(fake_farm, .version = "1.0", .summary = "stands for the tasks around the one that is tested",
+           .serves = serves, .uses = uses, .emits = emits, .start = start, .stop = stop, .handlers = handlers);
+#endif

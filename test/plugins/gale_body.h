@@ -1,0 +1,160 @@
+/* gale_body.h — the soul behind the gale queue: what it knows of a peer is in the peer's record, what it owes is in its
+ * state. GALE_VERSION is set by the file that includes it. */
+#ifndef GALE_BODY_H
+#define GALE_BODY_H
+
+#include "piw/plugin.h"
+#include "test/gale.piw.h"
+
+#include <stdlib.h>
+
+typedef struct soul {
+    struct held {
+        piw_token token;
+        int64_t n, key;
+    } * held;
+    uint32_t held_count, held_room;
+    int64_t next_key;
+} soul;
+
+static void hold(soul *self, struct held held)
+{
+    if (self->held_count == self->held_room) {
+        self->held_room = self->held_room > 0 ? self->held_room * 2 : 64;
+        self->held = piw_realloc(self->held, self->held_room * sizeof *self->held);
+    }
+    self->held[self->held_count++] = held;
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)why;
+    (void)err;
+    soul *self = piw_zalloc(sizeof *self);
+    self->next_key = 1;
+    if (state != NULL) {
+        const gale_state *from = gale_state_of(state);
+        self->next_key = from->next_key;
+        for (uint32_t i = 0; i < from->held.count; i++)
+            hold(self, (struct held){from->held.at[i].token, from->held.at[i].n, from->held.at[i].key});
+    }
+    piw_soul_set(task, self);
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    soul *self = piw_soul(task);
+    free(self->held);
+    free(self);
+}
+
+static int save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    const soul *self = piw_soul(task);
+    gale_state *to;
+    piw_msg *msg = gale_state_new(&to);
+    to->next_key = self->next_key;
+    piw_msg_list(msg, &to->held, self->held_count);
+    for (uint32_t i = 0; i < self->held_count; i++) {
+        to->held.at[i].token = self->held[i].token;
+        to->held.at[i].n = self->held[i].n;
+        to->held.at[i].key = self->held[i].key;
+    }
+    *state = msg;
+    return 0;
+}
+
+static int answer(piw_task *task, piw_msg *msg, int64_t n, bool in_order)
+{
+    piw_msg *out = gale_ANSWER_make(n, in_order);
+    int ret = piw_reply(task, msg, &out);
+    piw_msg_free(&out);
+    return ret;
+}
+
+static int on_ask(piw_task *task, piw_msg *msg)
+{
+    int64_t n = gale_ASK_of(msg)->n;
+    piw_peer peer = piw_msg_peer(msg);
+    const piw_msg *before = piw_peer_get(task, peer);
+    int64_t last = before != NULL ? gale_peer_of(before)->last : 0;
+    gale_peer *body;
+    piw_msg *record = gale_peer_new(&body);
+    body->last = n;
+    int ret = piw_peer_set(task, peer, &record);
+    if (ret != 0) {
+        piw_msg_free(&record);
+        return ret;
+    }
+    return answer(task, msg, n, n == last + 1);
+}
+
+static int on_later(piw_task *task, piw_msg *msg)
+{
+    soul *self = piw_soul(task);
+    const gale_LATER *body = gale_LATER_of(msg);
+    piw_token token;
+    int ret = piw_defer(task, msg, &token);
+    if (ret == 0)
+        ret = piw_timer(task, "later_due", (uint64_t)self->next_key, body->ms, 0);
+    if (ret == 0)
+        hold(self, (struct held){token, body->n, self->next_key++});
+    return ret;
+}
+
+static int later_due(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    soul *self = piw_soul(task);
+    for (uint32_t i = 0; i < self->held_count; i++) {
+        if (self->held[i].key != (int64_t)key)
+            continue;
+        piw_msg *out = gale_ANSWER_make(self->held[i].n, true);
+        int ret = piw_answer(task, self->held[i].token, &out);
+        piw_msg_free(&out);
+        self->held[i] = self->held[--self->held_count];
+        return ret;
+    }
+    return 0;
+}
+
+static int on_fault(piw_task *task, piw_msg *msg)
+{
+    if (piw_again(msg))
+        return answer(task, msg, gale_FAULT_of(msg)->n, true);
+    if (gale_FAULT_of(msg)->fail)
+        piw_fail(task, "the test wants it");
+    return PIW_EREFUSED;
+}
+
+static int on_keep(piw_task *task, piw_msg *msg)
+{
+    if (piw_again(msg))
+        return answer(task, msg, gale_KEEP_of(msg)->n, true);
+    piw_token token;
+    return piw_defer(task, msg, &token);
+}
+
+static int on_hush(piw_task *task, piw_msg *msg)
+{
+    (void)task;
+    (void)msg;
+    return 0;
+}
+
+static const piw_service queues[] = {{"gale", &gale_protocol_def}, PIW_SERVICES_END};
+static const piw_handler handlers[] = {
+    {&gale_protocol_def, GALE_ASK, on_ask},     {&gale_protocol_def, GALE_LATER, on_later},
+    {&gale_protocol_def, GALE_FAULT, on_fault}, {&gale_protocol_def, GALE_KEEP, on_keep},
+    {&gale_protocol_def, GALE_HUSH, on_hush},   PIW_HANDLERS_END};
+static const piw_continuation continuations[] = {{"later_due", later_due}, PIW_CONTINUATIONS_END};
+
+#define GALE_PLUGIN(text)                                                                                              \
+    PIW_PLUGIN(gale, .version = text, .summary = "a fixture of the runtime's tests", .queues = queues,                 \
+               .state_protocol = &gale_local_protocol_def, .state_message = GALE_STATE, .start = start, .stop = stop,  \
+               .save = save, .handlers = handlers, .continuations = continuations)
+
+#endif

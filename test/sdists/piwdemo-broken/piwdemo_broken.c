@@ -1,0 +1,1 @@
+#error "piwdemo-broken is meant to fail"

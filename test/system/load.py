@@ -1,0 +1,157 @@
+"""A farm under load: thousands of versions in the database, simulated slaves that build them, tasks that are swapped
+meanwhile; and what must be true of the database and the disk afterwards. Used by tests and benches.
+"""
+
+import hashlib
+import os
+import shutil
+
+import farm as farms
+
+ABI = "cp311"
+# Each is swapped between its own file and another: the_scribe with the writer that makes JSON too, the others with a
+# file that differs from theirs by a few bytes at the end, which the loader takes for another plugin.
+SWAPPED = {"the_scribe": "scribe_json.so", "slave_driver": "slave_driver_too.so", "file_juggler": "file_juggler_too.so"}
+
+
+def fill(farm, packages, versions):
+    """So many packages appear, each with so many versions."""
+    farm.psql(f"INSERT INTO packages (package) SELECT 'load-' || n FROM generate_series(1, {packages}) n;"
+              "INSERT INTO package_names (package, name) SELECT package, package FROM packages;"
+              "INSERT INTO versions (package, version, released) SELECT 'load-' || n, '1.' || v, "
+              f"'2024-01-01'::timestamp + v * interval '1 hour' FROM generate_series(1, {packages}) n, "
+              f"generate_series(0, {versions} - 1) v")
+
+
+def plugin_files(farm):
+    """The other file of each task that is swapped."""
+    plugins = farm.dir / "inst" / "plugins"
+    for task, other in SWAPPED.items():
+        if not (plugins / other).exists():
+            shutil.copyfile(plugins / f"{task}.so", plugins / other)
+            with open(plugins / other, "ab") as file:
+                file.write(b"the same once more\n")
+            (plugins / other).chmod(0o755)
+
+
+def start(farm, packages, versions, faults=None):
+    farm.prepare()
+    plugin_files(farm)
+    farm.start_postgres()
+    farm.create_database(abis=[ABI])
+    fill(farm, packages, versions)
+    farm.start_pypi()
+    farm.start_master(faults)
+
+
+class Load:
+    """piw-loadgen against the farm's master."""
+
+    def __init__(self, farm, *options, swaps=0, tasks=SWAPPED, name="load"):
+        self.farm = farm
+        self.journal = farm.dir / "log" / f"{name}.journal"
+        args = [farm.program("piw-loadgen"), "--slave-queue", farm.socket("slave"), "--file-queue", farm.socket("file"),
+                "--admin-queue", farm.socket("admin"), "--abi", ABI, "--journal", self.journal, *options]
+        if swaps:
+            args += ["--swaps", str(swaps)]
+            args += [word for task in tasks for word in ("--swap", f"{task}={task}.so,{SWAPPED[task]}")]
+        self.process = farm.start_process(name, args)
+        self.process.expected_end = True
+
+    def finish(self, timeout):
+        """Wait for its end; its figures, by name."""
+        self.farm.wait("the end of the load", lambda: not self.process.running(), timeout)
+        self.farm.forget(self.process)
+        return self.figures()
+
+    def built(self):
+        """How many builds have ended so far."""
+        return self.journal.read_bytes().count(b"\n") if self.journal.exists() else 0
+
+    def wait_built(self, count, timeout=60):
+        """Until so many builds have ended, or the load itself."""
+        self.farm.wait(f"{count} builds", lambda: self.built() >= count or not self.process.running(), timeout)
+
+    def figures(self):
+        found = {}
+        for line in self.process.text().splitlines():
+            name, tab, value = line.partition("\t")
+            if tab:
+                found[name] = float(value)
+        return found
+
+    def complaints(self):
+        return [line for line in self.process.text().splitlines() if "\t" not in line]
+
+    def ended(self):
+        """The builds that were answered DONE: {(package, version): (how, {file: hash})}, and those that were twice."""
+        builds, twice = {}, []
+        for line in self.journal.read_text("utf-8").splitlines():
+            package, version, how, *files = line.split("\t")
+            if (package, version) in builds:
+                twice.append((package, version))
+            builds[package, version] = (how, dict(file.split("=") for file in files))
+        return builds, twice
+
+
+def sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def differences(farm, ended):
+    """Where database and disk aren't what the slaves were told: sentences."""
+    found = []
+    rows = farm.rows("SELECT package, version, status, count(*) FROM builds GROUP BY 1, 2, 3")
+    recorded = {}
+    for package, version, status, count in rows:
+        if count != "1" or (package, version) in recorded:
+            found.append(f"{package} {version} is recorded more than once")
+        recorded[package, version] = status
+    files = {name: (package, digest) for name, package, digest in farm.rows(
+        "SELECT f.filename, b.package, f.filehash FROM files f JOIN builds b USING (build_id)")}
+    for (package, version), (how, wheels) in ended.items():
+        status = recorded.pop((package, version), None)
+        if status != ("t" if how == "good" else "f"):
+            found.append(f"{package} {version}: {how}, but recorded is {status}")
+        for name, digest in wheels.items():
+            found += wheel_differences(farm, name, digest, files.pop(name, None))
+    found += [f"{package} {version} is recorded, but no slave was told DONE" for package, version in recorded]
+    found += [f"{name} has a row, but no slave sent it" for name in files]
+    return found
+
+
+def wheel_differences(farm, name, digest, row):
+    if row is None:
+        return [f"{name} was sent, but has no row"]
+    path = farm.www / "simple" / row[0] / name
+    if row[1] != digest:
+        return [f"{name}: the row has the hash {row[1]}, the slave sent {digest}"]
+    if not path.exists() or not os.access(f"{path}.metadata", os.R_OK):
+        return [f"{path}: the wheel or its metadata isn't there"]
+    return [] if sha256(path) == digest else [f"{path}: the bytes are not those that were sent"]
+
+
+def unlisted(farm, ended):
+    """Wheels that are not on their package's page."""
+    pages, missing = {}, []
+    for (package, _), (_, wheels) in ended.items():
+        if wheels and package not in pages:
+            page = farm.www / "simple" / package / "index.html"
+            pages[package] = page.read_text("utf-8") if page.exists() else ""
+        missing += [name for name in wheels if f">{name}<" not in pages[package]]
+    return missing
+
+
+def staged(farm):
+    folder = farm.www / ".staging"
+    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
+
+
+def wait_recorded(farm, count, timeout=60):
+    """Until the database has so many builds and nothing is on its way into it."""
+    farm.wait(f"{count} recorded builds", lambda: int(farm.value("SELECT count(*) FROM builds")) >= count, timeout)
+    farm.wait("an empty staging folder", lambda: not staged(farm), timeout)
+
+
+__all__ = ["ABI", "SWAPPED", "Load", "differences", "farms", "start", "unlisted", "wait_recorded"]

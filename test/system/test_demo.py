@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""`make run`: from nothing to an imported C extension, then running until Ctrl+C; a second one meanwhile is refused; nothing
+stays behind. PYPI=real without a network ends with one clear line.
+
+TEST-TIMEOUT: 300
+"""
+
+import os
+import pathlib
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+import farm as farms
+
+DEMO = farms.ROOT / "tools" / "demo" / "run"
+failures = 0
+
+
+def check(name, good, why=""):
+    global failures
+    if good:
+        print(f"ok {name}", flush=True)
+    else:
+        failures += 1
+        print(f"not ok {name} - {str(why)[-1500:]}", flush=True)
+    return good
+
+
+def environment(link, **more):
+    env = {**os.environ, "B": str(farms.BUILD), "RUN_LINK": str(link), "PORT": "0", **more}
+    for name in ("ONCE", "PYPI"):
+        if name not in more:
+            env.pop(name, None)
+    return env
+
+
+def read_until(process, pattern, timeout):
+    """What the process printed up to a line that matches; None when it doesn't come."""
+    said, until = "", time.monotonic() + timeout
+    while time.monotonic() < until:
+        if select.select([process.stdout], [], [], 0.2)[0]:
+            piece = os.read(process.stdout.fileno(), 65536).decode("utf-8", "replace")
+            said += piece
+            if re.search(pattern, said):
+                return said
+            if not piece:
+                break
+    check("demo.says " + pattern, False, said)
+    return None
+
+
+def test_run(link):
+    with subprocess.Popen([DEMO], env=environment(link), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            said = read_until(process, r"cp SOME", 200)
+            if said is None:
+                return
+            check("demo.imported", "imported    piwdemo_cext 0.3 squeezed 1000 bytes to" in said, said)
+            check("demo.failed build is told", re.search(r"failed +piwdemo-broken 2.0", said), said)
+            url = re.search(r"web server at (http://\S+)", said).group(1)
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/simple/", timeout=30) as page:
+                check("demo.index", b"piwdemo-cext" in page.read())
+            place = os.readlink(link)
+            check("demo.link", (pathlib.Path(place) / "www" / "simple").is_dir(), place)
+            second = subprocess.run([DEMO], env=environment(link), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                    timeout=60, check=False)
+            check("demo.second one", second.returncode == 1 and "running already" in second.stderr, second)
+            process.send_signal(signal.SIGINT)
+            check("demo.exit", process.wait(60) == 0, process.returncode)
+            check("demo.nothing left", not link.is_symlink() and not os.path.exists(place), place)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(60)
+
+
+def test_stale(link):
+    """What a killed farm left doesn't stand in the way; a folder of somebody's does. Both end before anything starts."""
+    link.symlink_to("/tmp/piw-gone")
+    done = subprocess.run([DEMO], env=environment(link, PYPI="real", https_proxy="http://127.0.0.1:9"), capture_output=True,
+                          stdin=subprocess.DEVNULL, text=True, timeout=120, check=False)
+    lines = done.stderr.strip().splitlines()
+    check("real.unreachable", done.returncode == 1 and len(lines) == 1 and "can't be reached" in lines[0], done)
+    link.mkdir()
+    done = subprocess.run([DEMO], env=environment(link), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=60, check=False)
+    check("folder in the way", done.returncode == 1 and "in the way" in done.stderr, done)
+    link.rmdir()
+
+
+def main():
+    if farms.SANITIZED:
+        print("skip demo - what it runs is tested sanitized by test_line.py")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
+        link = pathlib.Path(folder) / "run"
+        test_stale(link)
+        test_run(link)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""The rules of the house that a machine can check: headers compile alone, arrows point one way, files stay short."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("B", ROOT / "build/plain")).resolve()
+LINES_MAX = 800
+# What only the core may include, and what only the parts that speak to the database may.
+CORE_ONLY = {"zmq.h", "pthread.h", "dlfcn.h", "msgpack.h", "cbor.h"}
+DATABASE = {"libpq-fe.h"}
+DATABASE_PARTS = ("actors/the_oracle/", "actors/the_architect/", "tools/piw-initdb/", "tools/piw-audit/", "test/")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+failures = 0
+
+
+def report(name, why):
+    global failures
+    if why:
+        failures += 1
+        print(f"not ok {name} - {why}", flush=True)
+    else:
+        print(f"ok {name}", flush=True)
+
+
+def sources(*folders):
+    """C files and headers below the folders, as (path from the top, text)."""
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.[ch]")):
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+
+
+def compile_alone(headers):
+    """None, or what the compiler says of the first header that needs others before it."""
+    with tempfile.TemporaryDirectory(prefix="piw-", dir=os.environ.get("PIW_TMP")) as folder:
+        for header in headers:
+            source = pathlib.Path(folder, "alone.c")
+            source.write_text(f'#include "{header}"\n', encoding="utf-8")
+            command = ["cc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Icore",
+                       f"-I{BUILD}/gen", "-Iactors", "-I/usr/include/postgresql", str(source)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+            if done.returncode != 0:
+                return f"{header}: {done.stderr.splitlines()[0] if done.stderr else 'the compiler failed'}"
+    return None
+
+
+def headers_compile_alone():
+    for folder in ("core", "actors", "tools"):
+        headers = [str(path) for path in sorted((ROOT / folder).rglob("*.h"))]
+        report(f"headers_compile_alone_{folder}", compile_alone(headers))
+    generated = [str(path) for path in sorted((BUILD / "gen").glob("*.h"))]
+    report("headers_compile_alone_generated", compile_alone(generated) if generated else "there are no generated headers")
+
+
+def libraries_stay_where_they_belong():
+    wrong = []
+    for path, text in sources("actors", "plugins", "tools"):
+        for _, name in INCLUDE.findall(text):
+            base = name.rsplit("/", 1)[-1]
+            if base in CORE_ONLY or name.startswith(("msgpack/", "cbor/")):
+                wrong.append(f"{path} includes {name}")
+            if base in DATABASE and not path.startswith(DATABASE_PARTS):
+                wrong.append(f"{path} includes {name}")
+    for path, text in sources("core"):
+        wrong += [f"{path} includes {name}" for _, name in INCLUDE.findall(text) if name.rsplit("/", 1)[-1] in DATABASE]
+    report("libraries_stay_where_they_belong", "; ".join(wrong))
+
+
+def arrows_point_one_way():
+    """The core knows nothing of the farm; shared parts know no actor; actors don't know each other."""
+    actors = {path.name for path in (ROOT / "actors").iterdir() if path.is_dir() and path.name != "shared"}
+    wrong = []
+    for path, text in sources("core", "actors", "plugins", "tools"):
+        parts = path.split("/")
+        for _, name in INCLUDE.findall(text):
+            first = name.split("/")[0]
+            into_actor = first in actors or any(f"/{actor}/" in f"/{name}" for actor in actors)
+            own = parts[0] == "actors" and parts[1] == first
+            if parts[0] == "core" and (into_actor or first == "shared" or name.endswith(".piw.h")):
+                # The queue that the runtime itself serves is the core's own.
+                if name != "admin.piw.h":
+                    wrong.append(f"{path} includes {name}")
+            elif parts[0] != "core" and into_actor and not own:
+                wrong.append(f"{path} includes {name}")
+    report("arrows_point_one_way", "; ".join(wrong))
+
+
+def files_stay_short():
+    long = [f"{path} has {text.count(chr(10))} lines" for path, text in sources("core", "actors", "plugins", "tools")
+            if text.count("\n") > LINES_MAX]
+    report("files_stay_short", "; ".join(long))
+
+
+def no_shell_is_started():
+    call = re.compile(r"\b(system|popen)\s*\(")
+    wrong = []
+    for path, text in sources("core", "actors", "plugins", "tools"):
+        code = re.sub(r"/\*.*?\*/|\"(?:\\.|[^\"\\])*\"", "", text, flags=re.DOTALL)
+        wrong += [f"{path} calls {name}" for name in call.findall(code)]
+    report("no_shell_is_started", "; ".join(wrong))
+
+
+def headers_are_followed_however_the_folder_is_spelt():
+    """An object is made anew for a changed header, also when the build before named its folder in another way."""
+    wrong = []
+    for spelling in (str(BUILD), os.path.relpath(BUILD, ROOT), f"{BUILD.parent}/./{BUILD.name}/"):
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+        done = subprocess.run(["make", "-n", "-W", "core/mailbox.h", f"B={spelling}", "all"], cwd=ROOT, env=env,
+                              capture_output=True, text=True, timeout=60, check=False)
+        if not re.search(r"^\S+ .* -c -o \S+/core/mailbox\.o core/mailbox\.c$", done.stdout, re.MULTILINE):
+            wrong.append(f"with B={spelling} nothing is made for core/mailbox.h {done.stderr.strip()}")
+    report("headers_are_followed_however_the_folder_is_spelt", "; ".join(wrong))
+
+
+def paths_in_docs_exist():
+    path = re.compile(r"(?<![\w/.$~-])(?:core|actors|proto|plugins|schema|tools|test|docs|packaging)/[\w.*/-]*[\w*/]")
+    named = [(doc, name) for doc in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+             for name in sorted(set(path.findall(doc.read_text(encoding="utf-8"))))]
+    wrong = [f"{doc.name} names {name}" for doc, name in named if not any(ROOT.glob(name.rstrip("/")))]
+    report("paths_in_docs_exist", "; ".join(wrong) if named else "no document names a path")
+
+
+def options_are_in_the_example():
+    """Each key of a standard task's section stands in piwheels.conf.example, commented or not."""
+    example = (ROOT / "piwheels.conf.example").read_text(encoding="utf-8")
+    keys = [(path, key) for path, text in sources("actors")
+            for table in re.findall(r"piw_opt\s+\w+\[\]\s*=\s*\{(.*?)\n?\};", text, re.DOTALL)
+            for key in re.findall(r'\.name\s*=\s*"([^"]+)"', table)]
+    wrong = [f"{key} of {path}" for path, key in keys if not re.search(rf"^#?\s*{re.escape(key)}\s*=", example, re.MULTILINE)]
+    report("options_are_in_the_example", "; ".join(wrong) if keys else "no task has an option")
+
+
+headers_compile_alone()
+libraries_stay_where_they_belong()
+arrows_point_one_way()
+files_stay_short()
+no_shell_is_started()
+paths_in_docs_exist()
+options_are_in_the_example()
+headers_are_followed_however_the_folder_is_spelt()
+sys.exit(1 if failures else 0)

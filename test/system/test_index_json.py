@@ -1,0 +1,287 @@
+#!/usr/bin/python3
+"""The two writers of the index behind nginx, set up as packaging/nginx/piwheels.conf says: every way to ask for a page,
+what the example promises for the rest of the site, and that pip takes JSON pages from the one writer and metadata through
+HTML pages of the other.
+
+TEST-TIMEOUT: 300
+"""
+
+import glob
+import gzip
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import zipfile
+
+import farm as farms
+
+JSON = "application/vnd.pypi.simple.v1+json"
+HTML = "application/vnd.pypi.simple.v1+html"
+PIP = f"{JSON}, {HTML}; q=0.1, text/html; q=0.01"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+# What is asked for, and whether it means JSON.
+ASKED = {
+    "pip": (PIP, True), "uv": (f"{JSON}, {HTML};q=0.2, text/html;q=0.01", True), "json alone": (JSON, True),
+    "upper case": (JSON.upper(), True), "json at the end": (f"text/html;q=0.5, {JSON}", True),
+    "a little json": (f"{JSON};q=0.5", True), "equal shares": (f"text/html, {JSON}", True),
+    "browser": (BROWSER, False), "anything": ("*/*", False), "html alone": ("text/html", False), "nothing": (None, False),
+    "html of v1": (HTML, False), "no json": (f"{JSON};q=0, text/html", False), "no json at all": (f"{JSON}; q=0.000", False),
+    "json after html": (f"text/html, {JSON};q=0.9", False), "another version": ("application/vnd.pypi.simple.v2+json", False),
+    "plain json": ("application/json", False), "longer name": (JSON + "x", False),
+}
+EXAMPLE = farms.ROOT / "packaging" / "nginx" / "piwheels.conf"
+FRAME = """daemon off;
+worker_processes 1;
+pid {dir}/s/nginx.pid;
+error_log {dir}/log/nginx-error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log {dir}/log/nginx-access.log;
+    client_body_temp_path {dir}/tmp/body;
+    proxy_temp_path {dir}/tmp/proxy;
+    fastcgi_temp_path {dir}/tmp/fastcgi;
+    uwsgi_temp_path {dir}/tmp/uwsgi;
+    scgi_temp_path {dir}/tmp/scgi;
+{example}
+}}
+"""
+
+failures = 0
+
+
+def check(name, good, why=""):
+    global failures
+    if good:
+        print(f"ok {name}", flush=True)
+    else:
+        failures += 1
+        print(f"not ok {name} - {str(why)[:600]}", flush=True)
+    return good
+
+
+def equal(name, got, wanted):
+    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
+
+
+class Site:
+    def __init__(self, farm):
+        self.farm = farm
+        self.port = 0
+
+    def serve(self):
+        """nginx with the example, of which only the address and the folder are others."""
+        farm = self.farm
+        for _ in range(5):
+            self.port = farms.free_port()
+            text = EXAMPLE.read_text(encoding="utf-8")
+            for pattern, new in ((r"(?m)^    listen 80;", f"    listen 127.0.0.1:{self.port};"),
+                                 (r"(?m)^    listen \[::\]:80;\n", ""), (r"root /var/www;", f"root {farm.www};")):
+                text, count = re.subn(pattern, new, text)
+                if count != 1:
+                    raise farms.Failure(f"the example has no single line {pattern}")
+            conf = farm.dir / "nginx.conf"
+            conf.write_text(FRAME.format(dir=farm.dir, example=text), encoding="utf-8")
+            conf.chmod(0o644)
+            process = farm.start_process("nginx", ["/usr/sbin/nginx", "-c", conf, "-e", farm.dir / "log" / "nginx-error.log"],
+                                         stop_signal=signal.SIGQUIT)
+            farm.web_url = f"http://127.0.0.1:{self.port}"
+            if farm.wait("nginx", lambda p=process: "gone" if not p.running() else farms.connects(self.port),
+                         alive=False) != "gone":
+                return
+            farm.forget(process)
+        raise farms.Failure("nginx finds no free port, or doesn't like the example")
+
+    def get(self, path, accept=None, method="GET", **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            headers = {key.replace("_", "-"): value for key, value in headers.items()}
+            if accept is not None:
+                headers["Accept"] = accept
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def asked_for(self, start):
+        """What nginx served since then: lines of its access log."""
+        return (self.farm.dir / "log" / "nginx-access.log").read_text(encoding="utf-8")[start:]
+
+    def log_end(self):
+        return (self.farm.dir / "log" / "nginx-access.log").stat().st_size
+
+
+def negotiate(site, name, path, has_json):
+    """Every way to ask for one page."""
+    tags = {}
+    for case, (accept, wants_json) in ASKED.items():
+        status, headers, body = site.get(path, accept)
+        wanted = JSON if wants_json and has_json else "text/html; charset=utf-8"
+        got = [headers[n] for n in ("Content-Type", "Vary", "Cache-Control", "Access-Control-Allow-Origin")]
+        equal(f"{name}.{case}", (status, got), (200, [wanted, "Accept", "max-age=600", "*"]))
+        check(f"{name}.{case}.body", body.startswith(b"{" if wanted == JSON else b"<!DOCTYPE html>"), body[:60])
+        tags.setdefault(wanted, set()).add(headers["ETag"])
+    check(f"{name}.etags", all(len(t) == 1 and next(iter(t)).startswith('"') for t in tags.values()), tags)
+    check(f"{name}.forms have their own etags", len(set.union(*tags.values())) == len(tags), tags)
+    tag = next(iter(tags[JSON if has_json else "text/html; charset=utf-8"]))
+    equal(f"{name}.unchanged", site.get(path, JSON, If_None_Match=tag)[0], 304)
+    equal(f"{name}.head", site.get(path, JSON, "HEAD")[0::2], (200, b""))
+
+
+def check_site(site, wheel):
+    """The rest of what the example promises."""
+    path = f"/simple/piwdemo-pure/{wheel}"
+    status, headers, body = site.get(path)
+    equal("wheel", (status, headers["Cache-Control"], headers["Accept-Ranges"], headers["ETag"][0]),
+          (200, "no-cache", "bytes", '"'))
+    status, headers, part = site.get(path, Range="bytes=2-5")
+    equal("wheel.range", (status, part), (206, body[2:6]))
+    equal("wheel.unchanged", site.get(path, If_None_Match=headers["ETag"])[0], 304)
+    status, headers, metadata = site.get(path + ".metadata")
+    equal("metadata", (status, headers["Cache-Control"]), (200, "no-cache"))
+    check("metadata.bytes", b"Name: Piwdemo.Pure" in metadata, metadata[:100])
+    for name, path in (("missing page", "/simple/no-such-package/"), ("working files", "/.staging/"), ("missing", "/none"),
+                       ("missing wheel", "/simple/piwdemo-pure/no-1-py3-none-any.whl"), ("folder without page", "/logs/")):
+        status, headers, body = site.get(path)
+        check(f"404.{name}", status == 404 and b"Not found" in body and headers["Access-Control-Allow-Origin"] == "*",
+              (status, body[:80], headers.items()))
+    for path, target in (("/project", "/packages.html"), ("/project/", "/packages.html"),
+                         ("/p/piwdemo-pure", "/project/piwdemo-pure"), ("/simple", "/simple/"),
+                         ("/simple/piwdemo-pure", "/simple/piwdemo-pure/")):
+        status, headers, _ = site.get(path)
+        equal(f"redirect.{path}", (status, headers["Location"]), (301, target))
+    status, headers, body = site.get("/project/piwdemo-pure/json/")
+    equal("project json", (status, headers["Content-Type"], json.loads(body)["package"]),
+          (200, "application/json", "piwdemo-pure"))
+    log = site.farm.value("SELECT build_id FROM builds LIMIT 1")
+    number = f"{int(log):012}"
+    path = f"/logs/{number[:4]}/{number[4:8]}/{number[8:]}.txt"
+    stored = (site.farm.www / f"{path[1:]}.gz").read_bytes()
+    status, headers, body = site.get(path, Accept_Encoding="gzip")
+    equal("log.compressed", (status, headers["Content-Encoding"], headers["Content-Type"], body),
+          (200, "gzip", "text/plain; charset=utf-8", stored))
+    status, headers, body = site.get(path)
+    equal("log.unpacked", (status, headers["Content-Encoding"], body), (200, None, gzip.decompress(stored)))
+
+
+def read_json(site, path):
+    return json.loads(site.get(path, JSON)[2])
+
+
+def check_forms(site, wheel):
+    """Both forms of a page say the same."""
+    farm = site.farm
+    page = read_json(site, "/simple/piwdemo-pure/")
+    equal("json.head", (page["meta"], page["name"], page["versions"]), ({"api-version": "1.4"}, "piwdemo-pure", ["1.0"]))
+    file, = page["files"]
+    data = (farm.www / "simple" / "piwdemo-pure" / wheel).read_bytes()
+    row, = farm.rows("SELECT filehash, filesize, requires_python FROM files")
+    equal("json.file", (file["filename"], file["url"], file["hashes"], file["size"], file["requires-python"], file["yanked"]),
+          (wheel, wheel, {"sha256": row[0]}, int(row[1]), row[2], False))
+    equal("json.size", file["size"], len(data))
+    check("json.upload-time", re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", file["upload-time"]), file)
+    check("json.no older name", "dist-info-metadata" not in file, file)
+    html = site.get("/simple/piwdemo-pure/", "text/html")[2].decode()
+    check("json.core-metadata", f'data-core-metadata="sha256={file["core-metadata"]["sha256"]}"' in html, html)
+    equal("json.root", read_json(site, "/simple/"), {"meta": {"api-version": "1.4"}, "projects": [{"name": "piwdemo-pure"}]})
+
+
+def newer_pip(farm):
+    """The newest pip on this machine, as a zip beside Debian's: (version, path), or None."""
+    found = []
+    roots = {os.path.dirname(os.path.dirname(os.path.realpath(path))) for folder in os.environ.get("PATH", "").split(":")
+             for path in glob.glob(f"{folder}/python3*")}
+    roots |= {os.path.dirname(path) for path in glob.glob(os.path.expanduser("~/.pyenv/versions/*/bin"))}
+    for root in roots:
+        for path in glob.glob(f"{root}/lib/python3.*/ensurepip/_bundled/pip-*.whl"):
+            version = tuple(int(n) for n in re.findall(r"\d+", os.path.basename(path).split("-")[1]))
+            found.append((version, path))
+    if not found or max(found)[0] < (23, 2):
+        return None
+    version, path = max(found)
+    folder = farm.folder(f"pip-{'.'.join(map(str, version))}")
+    with zipfile.ZipFile(path) as wheel:
+        wheel.extractall(folder)
+    return version, folder / "pip"
+
+
+def try_pip(site, name, program, page_type, metadata):
+    """pip resolves our package, without installing it: in which form it read the page, and whether the metadata alone."""
+    farm = site.farm
+    start = site.log_end()
+    done = farm.run([farms.PYTHON, *program, "install", "-vvv", "--dry-run", "--ignore-installed", "--no-deps",
+                     "--break-system-packages", "--no-cache-dir", "--index-url", f"{farm.web_url}/simple/",
+                     "--only-binary", ":all:", "Piwdemo.Pure"], timeout=100, check=False)
+    good = done.returncode == 0 and re.search("Would install piwdemo[.-]pure", done.stdout, re.IGNORECASE)
+    if not check(f"{name}.would install", good, done.stdout[-600:] + done.stderr[-300:]):
+        return
+    fetched = re.search(r"Fetched page \S+/piwdemo-pure/ as ([^\s;]+)", done.stdout)
+    equal(f"{name}.page", fetched and fetched.group(1), page_type)
+    check(f"{name}.metadata", (".whl.metadata HTTP" in site.asked_for(start)) == metadata, site.asked_for(start))
+
+
+def index_lists(site, count):
+    page = site.farm.www / "simple" / "piwdemo-pure" / "index.html"
+    return page.exists() and page.read_text(encoding="utf-8").count("<a ") == count
+
+
+def run(site, farm):
+    farm.add_samples("piwdemo-pure", versions=["1.0"])
+    farm.task_options["the_scribe"] = {"plugin": "scribe_json.so"}
+    farm.start(web=False)
+    site.serve()
+    farm.wait("the package on its index", lambda: index_lists(site, 1), 120)
+    farm.wait("the package on the root list", lambda: site.get("/simple/piwdemo-pure/", JSON)[1]["Content-Type"] == JSON and
+              b"piwdemo-pure" in site.get("/simple/", JSON)[2])
+    wheel, = (path.name for path in (farm.www / "simple" / "piwdemo-pure").glob("*.whl"))
+    pip = newer_pip(farm)
+    negotiate(site, "both forms", "/simple/piwdemo-pure/", True)
+    negotiate(site, "both forms of the root", "/simple/", True)
+    check_forms(site, wheel)
+    check_site(site, wheel)
+    # Debian 12's pip takes a JSON page without the metadata; newer ones take both.
+    try_pip(site, "json.pip", ["-m", "pip"], JSON, False)
+    if pip is not None:
+        try_pip(site, f"json.pip {'.'.join(map(str, pip[0]))}", [pip[1]], JSON, True)
+    else:
+        print("skip json.newer pip - this machine has none")
+    # The standard writer: JSON forms go as pages are written, HTML takes their place.
+    farm.stop_process(farm.master)
+    farm.task_options["the_scribe"] = {"plugin": "the_scribe.so"}
+    farm.start_master()
+    farm.add_samples("piwdemo-pure", versions=["1.1"])
+    farm.wait("the new version on its index", lambda: index_lists(site, 2), 120)
+    farm.wait("the root list without JSON", lambda: not (farm.www / "simple" / "index.v1.json").exists())
+    check("html.no json is left", not list((farm.www / "simple").rglob("*.json")))
+    negotiate(site, "html only", "/simple/piwdemo-pure/", False)
+    negotiate(site, "html only at the root", "/simple/", False)
+    try_pip(site, "html.pip", ["-m", "pip"], "text/html", True)
+    if pip is not None:
+        try_pip(site, f"html.pip {'.'.join(map(str, pip[0]))}", [pip[1]], "text/html", True)
+    for slave in list(farm.slaves):
+        equal("end.slave", farm.stop_process(slave), 0)
+    equal("end.master", farm.stop_process(farm.master), 0)
+
+
+def main():
+    if not os.access("/usr/sbin/nginx", os.X_OK):
+        print("skip index_json - nginx isn't installed (apt package nginx-light)")
+        return 0
+    with farms.Farm() as farm:
+        try:
+            run(Site(farm), farm)
+        except (farms.Failure, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
+            check("the two writers", False, f"{type(error).__name__}: {error}")
+        if failures:
+            farm.show_logs()
+    for complaint in farm.complaints:
+        check("stops in order", False, complaint)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

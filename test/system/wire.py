@@ -1,0 +1,199 @@
+"""Just enough of ZeroMQ's wire protocol (ZMTP 3.0, NULL) and of CBOR to stand where a master stands, byte by byte.
+
+A Listener is one ROUTER socket: each connection is a Peer, read and answered by hand, so that a test can break any rule.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+import time
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+NODATA = ("nodata",)
+
+
+class Peer:
+    """One connection of the other side's socket."""
+
+    def __init__(self, connection, timeout):
+        self.socket = connection
+        self.socket.settimeout(timeout)
+        self.socket.sendall(GREETING)
+        if self._exactly(64)[:1] != b"\xff":
+            raise ValueError("no ZMTP greeting")
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"ROUTER"
+        self._send(4, ready)
+        flags, body = self._frame()
+        if not flags & 4 or not body.startswith(b"\x05READY"):
+            raise ValueError("no READY")
+
+    def _exactly(self, count):
+        data = b""
+        while len(data) < count:
+            piece = self.socket.recv(count - len(data))
+            if not piece:
+                raise ConnectionError("the peer has gone")
+            data += piece
+        return data
+
+    def _frame(self):
+        flags = self._exactly(1)[0]
+        size = struct.unpack(">Q", self._exactly(8))[0] if flags & 2 else self._exactly(1)[0]
+        return flags, self._exactly(size)
+
+    def _send(self, flags, body):
+        if len(body) > 255:
+            self.socket.sendall(bytes([flags | 2]) + struct.pack(">Q", len(body)) + body)
+        else:
+            self.socket.sendall(bytes([flags, len(body)]) + body)
+
+    def receive(self, timeout=60):
+        """The frames of one message; commands (heartbeats) are answered on the way."""
+        until = time.monotonic() + timeout
+        frames = []
+        while True:
+            self.socket.settimeout(max(0.001, until - time.monotonic()))
+            flags, body = self._frame()
+            if flags & 4:
+                if body.startswith(b"\x04PING"):
+                    self._send(4, b"\x04PONG" + body[7:])
+                continue
+            frames.append(body)
+            if not flags & 1:
+                return frames
+
+    def send(self, *frames):
+        for frame in frames[:-1]:
+            self._send(1, frame)
+        self._send(0, frames[-1])
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+
+class Listener:
+    """A Unix socket that peers connect to, for ipc:// addresses."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o777)
+        self.socket.listen(8)
+
+    def accept(self, timeout=60):
+        self.socket.settimeout(timeout)
+        return Peer(self.socket.accept()[0], timeout)
+
+    def close(self):
+        self.socket.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+
+class Slave:
+    """A slave as its master sees it: REQ messages in CBOR."""
+
+    def __init__(self, peer):
+        self.peer = peer
+
+    def receive(self, timeout=60):
+        """(word, data); data is None when there is none."""
+        frames = self.peer.receive(timeout)
+        if len(frames) != 2 or frames[0] != b"":
+            raise ValueError(f"not a request: {frames!r}")
+        message = cbor_decode(frames[1])
+        return (message, None) if isinstance(message, str) else tuple(message)
+
+    def answer(self, word, *data):
+        """One data item goes as it is; more than one as a tuple."""
+        if not data:
+            self.raw(cbor_encode(word))
+        else:
+            self.raw(cbor_encode([word, data[0] if len(data) == 1 else list(data)]))
+
+    def raw(self, payload):
+        self.peer.send(b"", payload)
+
+    def ask(self, word, *data, timeout=60):
+        self.answer(word, *data)
+        return self.receive(timeout)
+
+
+# --- CBOR: what the queues use -----------------------------------------------------------------------------------
+
+def _head(major, number):
+    if number < 24:
+        return bytes([major << 5 | number])
+    for code, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
+        if number < 1 << 8 * size:
+            return bytes([major << 5 | code]) + number.to_bytes(size, "big")
+    raise ValueError("too large")
+
+
+def cbor_encode(value):
+    if isinstance(value, bool):
+        return b"\xf5" if value else b"\xf4"
+    if value is None:
+        return b"\xf6"
+    if isinstance(value, int):
+        return _head(0, value) if value >= 0 else _head(1, -1 - value)
+    if isinstance(value, str):
+        return _head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return _head(4, len(value)) + b"".join(map(cbor_encode, value))
+    raise TypeError(type(value))
+
+
+def cbor_decode(data):
+    value, end = _decode(data, 0)
+    if end != len(data):
+        raise ValueError("trailing bytes")
+    return value
+
+
+def _decode(data, at):
+    # pylint: disable=too-many-return-statements
+    major, low = data[at] >> 5, data[at] & 31
+    at += 1
+    if major == 7:
+        if low == 27:
+            return struct.unpack_from(">d", data, at)[0], at + 8
+        if low == 25:
+            return struct.unpack_from(">e", data, at)[0], at + 2
+        return {20: False, 21: True, 22: None}[low], at
+    number = low
+    if low >= 24:
+        size = {24: 1, 25: 2, 26: 4, 27: 8}[low]
+        number = int.from_bytes(data[at:at + size], "big")
+        at += size
+    if major == 0:
+        return number, at
+    if major == 1:
+        return -1 - number, at
+    if major == 2:
+        return data[at:at + number], at + number
+    if major == 3:
+        return data[at:at + number].decode(), at + number
+    items = []
+    for _ in range(1 if major == 6 else number * (2 if major == 5 else 1)):
+        item, at = _decode(data, at)
+        items.append(item)
+    if major == 4:
+        return items, at
+    if major == 5:
+        return dict(zip(items[::2], items[1::2])), at
+    return (NODATA if number == 2002 else ("tag", number, items[0])), at
+
+
+def shape(value):
+    """The types of a decoded value, so that two messages can be compared whatever their contents."""
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(shape(item) if isinstance(item, list) else item for item in value[:2])
+    return type(value).__name__

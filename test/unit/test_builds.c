@@ -1,0 +1,206 @@
+/* The pending windows and held versions of slave_driver, and the hash table under them. */
+#include "slave_driver/builds.c"
+
+#include "unit.h"
+
+#include <stdio.h>
+
+static driver_builds *builds;
+
+static void setup(void)
+{
+    builds = driver_builds_new();
+}
+
+static void teardown(void)
+{
+    driver_builds_free(&builds);
+}
+
+/* A window of count versions of package "p": first, first + 1, … */
+static void window(const char *abi, int64_t as_of_ns, int first, int count)
+{
+    build_ref list[32];
+    char texts[32][8];
+    for (int i = 0; i < count; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "%d", first + i);
+        list[i] = (build_ref){piw_text_of("p"), piw_text_of(texts[i])};
+    }
+    driver_builds_window(builds, piw_text_of(abi), as_of_ns, count, list, (uint32_t)count);
+}
+
+/* The version that is given out next, as a number; -1: none. */
+static int take(const char *abi, driver_hold_ref **hold)
+{
+    driver_hold_ref *taken = driver_builds_take(builds, piw_text_of(abi));
+    if (hold != NULL)
+        *hold = taken;
+    return taken != NULL ? atoi(taken->version.s) : -1;
+}
+
+START_TEST(gives_out_in_order_and_once)
+{
+    window("cp311", 10, 1, 3);
+    ck_assert_int_eq(take("cp311", NULL), 1);
+    ck_assert_int_eq(take("cp311", NULL), 2);
+    /* The same head again: what is out stays out. */
+    window("cp311", 20, 1, 4);
+    ck_assert_int_eq(take("cp311", NULL), 3);
+    ck_assert_int_eq(take("cp311", NULL), 4);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+}
+END_TEST
+
+START_TEST(abis_are_apart)
+{
+    window("cp311", 10, 1, 1);
+    window("cp39", 10, 1, 1);
+    ck_assert_int_eq(take("cp310", NULL), -1);
+    ck_assert_int_eq(take("cp39", NULL), 1);
+    ck_assert_int_eq(take("cp311", NULL), 1);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+}
+END_TEST
+
+START_TEST(recorded_is_held_until_a_later_window)
+{
+    driver_hold_ref *hold;
+    window("cp311", 10, 1, 1);
+    ck_assert_int_eq(take("cp311", &hold), 1);
+    driver_builds_end(builds, &hold, DRIVER_HOLD_RECORDED, 100);
+    ck_assert_ptr_null(hold);
+    /* Asked for before the commit: may still name it, and must not be believed. */
+    window("cp311", 100, 1, 1);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    /* Asked for after the commit: if it names it, it wants another build. */
+    window("cp311", 101, 1, 1);
+    ck_assert_int_eq(take("cp311", NULL), 1);
+}
+END_TEST
+
+START_TEST(returned_goes_first)
+{
+    driver_hold_ref *hold;
+    window("cp311", 10, 1, 3);
+    ck_assert_int_eq(take("cp311", &hold), 1);
+    ck_assert_int_eq(take("cp311", NULL), 2);
+    driver_builds_end(builds, &hold, DRIVER_HOLD_RETURNED, 50);
+    ck_assert_int_eq(take("cp311", &hold), 1);
+    ck_assert_int_eq(take("cp311", NULL), 3);
+    /* Returned once more, and a later window doesn't want it any longer. */
+    driver_builds_end(builds, &hold, DRIVER_HOLD_RETURNED, 60);
+    window("cp311", 61, 7, 1);
+    ck_assert_int_eq(take("cp311", NULL), 7);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+}
+END_TEST
+
+START_TEST(skipped_rests_until_its_time)
+{
+    driver_hold_ref *hold;
+    window("cp311", 10, 1, 2);
+    ck_assert_int_eq(take("cp311", &hold), 1);
+    driver_builds_end(builds, &hold, DRIVER_HOLD_SKIPPED, 1000);
+    window("cp311", 20, 1, 2);
+    ck_assert_int_eq(take("cp311", NULL), 2);
+    driver_builds_sweep(builds, 999);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    driver_builds_sweep(builds, 1000);
+    ck_assert_int_eq(take("cp311", NULL), 1);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+}
+END_TEST
+
+START_TEST(removed_is_not_given_out)
+{
+    driver_hold_ref *hold;
+    window("cp311", 10, 1, 5);
+    ck_assert_int_eq(take("cp311", &hold), 1);
+    driver_builds_removed(builds, piw_text_of("p"), piw_text_of("2"));
+    ck_assert_int_eq(take("cp311", NULL), 3);
+    driver_builds_drop(builds, &hold);
+    driver_builds_removed(builds, piw_text_of("other"), (piw_text){0});
+    ck_assert_int_eq(take("cp311", &hold), 4);
+    driver_builds_end(builds, &hold, DRIVER_HOLD_RETURNED, 30);
+    driver_builds_removed(builds, piw_text_of("p"), (piw_text){0});
+    ck_assert_int_eq(take("cp311", NULL), -1);
+}
+END_TEST
+
+START_TEST(restored_holds_hold)
+{
+    driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1"), DRIVER_HOLD_OUT, 0);
+    driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("2"), DRIVER_HOLD_RECORDED, 50);
+    driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), DRIVER_HOLD_RETURNED, 50);
+    ck_assert_ptr_null(driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), 0, 0));
+    window("cp311", 20, 1, 4);
+    ck_assert_int_eq(take("cp311", NULL), 3);
+    ck_assert_int_eq(take("cp311", NULL), 4);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    ck_assert_ptr_nonnull(driver_builds_find(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1")));
+    ck_assert_ptr_null(driver_builds_find(builds, piw_text_of("cp39"), piw_text_of("p"), piw_text_of("1")));
+}
+END_TEST
+
+START_TEST(names_do_not_run_together)
+{
+    build_ref list[2] = {{piw_text_of("ab"), piw_text_of("c")}, {piw_text_of("a"), piw_text_of("bc")}};
+    driver_builds_window(builds, piw_text_of("cp311"), 1, 2, list, 2);
+    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311")));
+    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311")));
+}
+END_TEST
+
+typedef struct number {
+    piw_table_node node;
+    uint64_t value;
+} number;
+
+static bool is_number(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const number, node)->value == *(const uint64_t *)key;
+}
+
+START_TEST(table_finds_what_is_in_it)
+{
+    enum { N = 5000 };
+    static number numbers[N];
+    piw_table table = {0};
+    uint64_t key = 7;
+    ck_assert_ptr_null(piw_table_find(&table, piw_table_hash_u64(key), is_number, &key));
+    for (uint64_t i = 0; i < N; i++) {
+        numbers[i].value = i;
+        piw_table_add(&table, &numbers[i].node, i % 2 == 0 ? piw_table_hash_u64(i) : 1);
+    }
+    for (uint64_t i = 0; i < N; i += 3)
+        piw_table_remove(&table, &numbers[i].node);
+    size_t seen = 0;
+    for (piw_table_node *node = piw_table_next(&table, NULL); node != NULL; node = piw_table_next(&table, node))
+        seen++;
+    ck_assert_uint_eq(seen, table.count);
+    for (uint64_t i = 0; i < N; i++) {
+        piw_table_node *node = piw_table_find(&table, i % 2 == 0 ? piw_table_hash_u64(i) : 1, is_number, &i);
+        ck_assert_ptr_eq(node, i % 3 == 0 ? NULL : &numbers[i].node);
+    }
+    piw_table_fini(&table);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("builds");
+    TCase *tests = tcase_create("builds");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 30);
+    tcase_add_test(tests, gives_out_in_order_and_once);
+    tcase_add_test(tests, abis_are_apart);
+    tcase_add_test(tests, recorded_is_held_until_a_later_window);
+    tcase_add_test(tests, returned_goes_first);
+    tcase_add_test(tests, skipped_rests_until_its_time);
+    tcase_add_test(tests, removed_is_not_given_out);
+    tcase_add_test(tests, restored_holds_hold);
+    tcase_add_test(tests, names_do_not_run_together);
+    tcase_add_test(tests, table_finds_what_is_in_it);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,147 @@
+/* Files of the site: whole or not at all, links, trash, temporary files. */
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char root[32];
+static char path[PIW_PATH_MAX];
+
+static void make_root(void)
+{
+    snprintf(root, sizeof root, "/tmp/piw-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+}
+
+static void remove_root(void)
+{
+    piw_folder_remove(root, NULL);
+}
+
+static const char *at(const char *name)
+{
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    return path;
+}
+
+static void ck_holds(const char *name, const char *text)
+{
+    void *data;
+    size_t len;
+    piw_err err = {0};
+    ck_assert_msg(piw_file_read(at(name), 1000, &data, &len, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(data, text);
+    free(data);
+}
+
+static bool is_there(const char *name)
+{
+    struct stat info;
+    return lstat(at(name), &info) == 0;
+}
+
+START_TEST(a_file_appears_with_its_folders_and_mode)
+{
+    mode_t before = umask(077);
+    ck_assert_int_eq(piw_file_write(root, at("a/b/page.html"), "one", 3, PIW_FILE_SYNC | PIW_FILE_SYNC_DIR, NULL), 0);
+    umask(before);
+    ck_holds("a/b/page.html", "one");
+    struct stat info;
+    ck_assert_int_eq(stat(at("a/b/page.html"), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0644);
+    ck_assert_int_eq(stat(at("a/b"), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0755);
+    ck_assert_int_eq(stat(at(".staging"), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0700);
+    ck_assert_int_eq(piw_file_write(root, at("a/b/page.html"), "two", 3, 0, NULL), 0);
+    ck_holds("a/b/page.html", "two");
+    ck_assert_int_eq(piw_file_write(root, at("a/b/page.html"), "three", 5, PIW_FILE_KEEP, NULL), PIW_EEXIST);
+    ck_holds("a/b/page.html", "two");
+    /* Nothing temporary stays. */
+    ck_assert_int_eq(rmdir(at(".staging/tmp")), 0);
+}
+END_TEST
+
+START_TEST(what_fails_changes_nothing)
+{
+    ck_assert_int_eq(piw_file_write(root, at("file"), "old", 3, 0, NULL), 0);
+    piw_err err = {0};
+    ck_assert_int_ne(piw_file_write(root, at("file/page"), "new", 3, 0, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "file/page"));
+    ck_assert_int_eq(mkdir(at("folder"), 0755), 0);
+    ck_assert_int_ne(piw_file_write(root, at("folder"), "new", 3, 0, NULL), 0);
+    ck_holds("file", "old");
+    ck_assert_int_eq(rmdir(at(".staging/tmp")), 0);
+}
+END_TEST
+
+START_TEST(links_replace_links_only)
+{
+    char target[64];
+    ck_assert_int_eq(piw_link_write(root, at("project/Gold"), "gold", NULL), 0);
+    ck_assert_int_eq(piw_link_write(root, at("project/Gold"), "gold", NULL), 0);
+    ck_assert_int_eq(piw_link_write(root, at("project/Gold"), "silver", NULL), 0);
+    ssize_t n = readlink(at("project/Gold"), target, sizeof target);
+    ck_assert_int_eq(n, 6);
+    ck_assert_int_eq(piw_folder_make(at("project/real"), NULL), 0);
+    ck_assert_int_eq(piw_link_write(root, at("project/real"), "gold", NULL), PIW_EEXIST);
+    ck_assert(is_there("project/real"));
+}
+END_TEST
+
+START_TEST(trash_is_moved_and_cleared)
+{
+    char trash[PIW_PATH_MAX];
+    ck_assert_int_eq(piw_file_write(root, at("build/a/b"), "x", 1, 0, NULL), 0);
+    ck_assert_int_eq(symlink("/etc", at("build/a/link")), 0);
+    ck_assert_int_eq(piw_trash(root, at("build"), trash, NULL), 0);
+    ck_assert(!is_there("build"));
+    ck_assert_int_eq(access(trash, F_OK), 0);
+    ck_assert_int_eq(piw_trash(root, at("build"), trash, NULL), PIW_ENOENT);
+    /* Our own stays, that of an earlier process goes. */
+    ck_assert_int_eq(piw_tmp_clear(root, NULL), 0);
+    ck_assert_int_ne(rmdir(at(".staging/tmp")), 0);
+    ck_assert_int_eq(piw_file_write(root, at("build/a/b"), "x", 1, 0, NULL), 0);
+    char from[PIW_PATH_MAX];
+    snprintf(from, sizeof from, "%s", at("build"));
+    ck_assert_int_eq(rename(from, at(".staging/tmp/1-0123456789abcdef")), 0);
+    ck_assert_int_eq(piw_tmp_clear(root, NULL), 0);
+    ck_assert(!is_there(".staging/tmp/1-0123456789abcdef"));
+    ck_assert_int_eq(access("/etc/passwd", F_OK), 0);
+}
+END_TEST
+
+START_TEST(removing_what_is_not_there_is_fine)
+{
+    ck_assert_int_eq(piw_file_remove(at("nothing"), NULL), 0);
+    ck_assert_int_eq(piw_folder_remove(at("nothing"), NULL), 0);
+    ck_assert_int_eq(piw_tmp_clear(root, NULL), 0);
+    void *data;
+    size_t len;
+    ck_assert_int_eq(piw_file_read(at("nothing"), 10, &data, &len, NULL), PIW_ENOENT);
+    ck_assert_int_eq(piw_file_write(root, at("some"), "0123456789a", 11, 0, NULL), 0);
+    ck_assert_int_eq(piw_file_read(at("some"), 10, &data, &len, NULL), PIW_ELIMIT);
+    ck_assert_int_eq(piw_file_place(at("nothing"), "/tmp/piw-nowhere", 0, NULL), PIW_ENOENT);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("site_files");
+    TCase *tests = tcase_create("files");
+    tcase_add_checked_fixture(tests, make_root, remove_root);
+    tcase_add_test(tests, a_file_appears_with_its_folders_and_mode);
+    tcase_add_test(tests, what_fails_changes_nothing);
+    tcase_add_test(tests, links_replace_links_only);
+    tcase_add_test(tests, trash_is_moved_and_cleared);
+    tcase_add_test(tests, removing_what_is_not_there_is_fine);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

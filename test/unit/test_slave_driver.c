@@ -1,0 +1,605 @@
+/* slave_driver as it is, in a runtime, behind its real queue: what slaves are told, and what others hear of it. */
+#include "farm.h"
+#include "zmtp.h"
+
+#include <poll.h>
+
+static farm f;
+static const char *const tasks[] = {"fake_farm", "slave_driver", NULL};
+static const char *const queues[] = {"slave", NULL};
+static const char *const two[] = {"p", "1.0", "p", "2.0", NULL};
+static const char *const one_file[] = {"any", NULL};
+
+static void setup(void)
+{
+    memset(&f, 0, sizeof(f));
+    f.settings[0] = "pypi-simple";
+    f.settings[1] = "http://simple.test/simple";
+    farm_start(&f, tasks, queues);
+}
+
+static void teardown(void)
+{
+    farm_stop(&f);
+}
+
+#define SAYS(slave, msg, answer) ck_assert_str_eq(slave_say(slave, msg), answer)
+#define ACK(number)              "ACK " #number " http://simple.test/simple"
+
+/* A slave that has a build in hand. */
+static piw_client *building(int64_t busy_ms, int64_t build_ms)
+{
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    farm_queue(&f, "cp311", two);
+    slave_say(slave, say_hello("cp311", busy_ms, build_ms, NULL));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    return slave;
+}
+
+START_TEST(a_failed_build_from_hello_to_done)
+{
+    const piw_codec codec = _i == 0 ? PIW_CBOR : PIW_MSGPACK;
+    piw_client *slave = slave_connect(&f, codec);
+    farm_queue(&f, "cp311", two);
+    SAYS(slave, hello(), ACK(1));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    farm_wait(&f, "ATTEMPT(slave_id=1, package='p', version='1.0', abi_tag='cp311')", 1);
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, built(false, "it broke\n", NULL), "DONE");
+    farm_wait(&f, "LOG it broke", 1);
+    const char *row = farm_wait(&f, "LOGBUILD(", 1);
+    ck_assert_ptr_nonnull(
+        strstr(row, "build_id=100, slave_id=1, package='p', version='1.0', abi_tag='cp311', status=false"));
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
+    farm_wait(&f, "PROJECT(package='p'", 1);
+    /* The recorded one isn't given out again, though the window still names it. */
+    SAYS(slave, idle(), "BUILD p 2.0");
+    SAYS(slave, built(false, "", NULL), "DONE");
+    SAYS(slave, idle(), "SLEEP false");
+    /* Monitors: HELLO, ACK; STATS and the reply each time, but CONT. */
+    farm_wait(&f, "message='HELLO'", 1);
+    farm_wait(&f, "message='ACK'", 1);
+    farm_wait(&f, "message='STATS'", 4);
+    farm_wait(&f, "message='BUILD'", 2);
+    farm_wait(&f, "message='DONE'", 2);
+    farm_wait(&f, "message='SLEEP'", 1);
+    ck_assert_int_eq(farm_count(&f, "message='CONT'"), 0);
+    slave_send(slave, slave_BYE_new());
+    farm_wait(&f, "message='DIE'", 1);
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(files_are_asked_for_one_by_one)
+{
+    piw_client *slave = building(300000, 10800000);
+    const char *const files[] = {"zeta", "alpha", NULL};
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-alpha.whl");
+    SAYS(slave, busy(), "CONT");
+    farm_set(&f, "verify", "bad");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-alpha.whl");
+    farm_set(&f, "verify", "good");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-zeta.whl");
+    SAYS(slave, slave_SENT_new(), "DONE");
+    ck_assert_int_eq(farm_count(&f, "EXPECT(build_id=100, slave_id=1"), 3);
+    const char *row = farm_wait(&f, "LOGBUILD(", 1);
+    ck_assert_ptr_nonnull(strstr(row, "status=true"));
+    ck_assert_ptr_nonnull(strstr(row, "verified.whl"));
+    farm_wait(&f, "BOTH(package='p'", 1);
+    ck_assert_int_eq(farm_count(&f, "DISCARD("), 0);
+    SAYS(slave, idle(), "BUILD p 2.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(five_bad_transfers_fail_the_build)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_set(&f, "verify", "bad");
+    SAYS(slave, built(true, "fine", one_file), "SEND p-1.0-py3-none-any.whl");
+    for (int i = 0; i < 4; i++)
+        SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-any.whl");
+    SAYS(slave, slave_SENT_new(), "DONE");
+    farm_wait(&f, "DISCARD(build_id=100", 1);
+    farm_wait(&f, "LOG fine\nThe wheel p-1.0-py3-none-any.whl could not be transferred in 5 tries", 1);
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_refused_wheel_fails_the_build_at_once)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_set(&f, "verify", "final");
+    SAYS(slave, built(true, "fine\n", one_file), "SEND p-1.0-py3-none-any.whl");
+    SAYS(slave, slave_SENT_new(), "DONE");
+    farm_wait(&f, "LOG fine\nThe wheel p-1.0-py3-none-any.whl was refused", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(success_without_files_is_recorded_as_it_is)
+{
+    piw_client *slave = building(300000, 10800000);
+    SAYS(slave, built(true, "nothing came of it", NULL), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=true"));
+    farm_wait(&f, "PROJECT(package='p'", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(bad_reports_are_failed_builds_that_say_why)
+{
+    piw_client *slave = building(300000, 10800000);
+    piw_msg *report = built(true, "well", one_file);
+    file_state *file = ((slave_BUILT *)piw_msg_any_body(report))->files.at;
+    file->filename = piw_msg_textz(report, "../../p-1.0-py3-none-any.whl");
+    SAYS(slave, report, "DONE");
+    farm_wait(&f, "LOG well\nThe slave's report of the build was refused: ", 1);
+    ck_assert_int_eq(farm_count(&f, "EXPECT("), 0);
+
+    SAYS(slave, idle(), "BUILD p 2.0");
+    report = built(true, "well", one_file);
+    file = ((slave_BUILT *)piw_msg_any_body(report))->files.at;
+    file->filesize = 0;
+    SAYS(slave, report, "DONE");
+    farm_wait(&f, "LOG well\nThe slave's report of the build was refused: ", 2);
+    ck_assert_int_eq(farm_count(&f, "status=false"), 2);
+    piw_client_close(&slave);
+}
+END_TEST
+
+/* Send these bytes as a request: the answer's bytes in `answer`, its length. */
+static int say_bytes(int fd, const void *bytes, size_t len, uint8_t answer[256])
+{
+    ck_assert(zmtp_request(fd, bytes, len));
+    return zmtp_answer(fd, answer, 256);
+}
+
+static int say_raw(int fd, piw_msg *msg, uint8_t answer[256])
+{
+    piw_err err = {0};
+    piw_buffer bytes = {0};
+    ck_assert_msg(piw_encode(msg, PIW_CBOR, &bytes, &err) == 0, "%s", err.text);
+    int len = say_bytes(fd, bytes.data, bytes.len, answer);
+    piw_buffer_fini(&bytes);
+    piw_msg_free(&msg);
+    return len;
+}
+
+START_TEST(a_report_of_wrong_shape_is_a_failed_build)
+{
+    static const char wrong_shape[] = "\x82\x65"
+                                      "BUILT\x82\x01\x02";
+    char address[128];
+    uint8_t answer[256];
+    snprintf(address, sizeof(address), "ipc://%s/slave", f.dir);
+    int fd = zmtp_connect(address, "REQ", NULL);
+    ck_assert_int_ge(fd, 0);
+    farm_queue(&f, "cp311", two);
+    ck_assert_int_gt(say_raw(fd, hello(), answer), 0);
+    /* Not building: as any BUILT out of order. */
+    ck_assert_int_eq(say_bytes(fd, wrong_shape, sizeof(wrong_shape) - 1, answer), 4);
+    ck_assert_mem_eq(answer,
+                     "\x63"
+                     "DIE",
+                     4);
+    ck_assert_int_gt(say_raw(fd, hello(), answer), 0);
+    ck_assert_int_eq(say_raw(fd, idle(), answer), 14);
+    ck_assert_mem_eq(answer,
+                     "\x82\x65"
+                     "BUILD\x82\x61p\x63"
+                     "1.0",
+                     14);
+    ck_assert_int_eq(say_bytes(fd, wrong_shape, sizeof(wrong_shape) - 1, answer), 5);
+    ck_assert_mem_eq(answer,
+                     "\x64"
+                     "DONE",
+                     5);
+    farm_wait(&f, "LOG The slave's report of the build could not be read: ", 1);
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));
+    close(fd);
+}
+END_TEST
+
+START_TEST(order_is_kept)
+{
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    farm_queue(&f, "cp311", two);
+    SAYS(slave, hello(), ACK(1));
+    SAYS(slave, hello(), ACK(1)); /* the number stays */
+    SAYS(slave, slave_SENT_new(), "DIE");
+    SAYS(slave, idle(), "DIE"); /* the last reply was DIE */
+    piw_client_close(&slave);
+
+    slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), ACK(2));
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, built(false, "log\n", NULL), "DIE");
+    SAYS(slave, busy(), "CONT");
+    piw_client_close(&slave);
+
+    slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), ACK(3));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    SAYS(slave, idle(), "DIE");
+    farm_wait(&f, "ATTEMPT_END(slave_id=3, package='p', version='1.0'", 1);
+    SAYS(slave, idle(), "DIE");
+    piw_client_close(&slave);
+
+    slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), ACK(4));
+    SAYS(slave, idle(), "BUILD p 1.0"); /* what came back goes out first */
+    SAYS(slave, hello(), ACK(4));
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, built(false, "", NULL), "DIE");
+    piw_client_close(&slave);
+
+    slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), ACK(5));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    SAYS(slave, built(true, "", one_file), "SEND p-1.0-py3-none-any.whl");
+    SAYS(slave, built(false, "", NULL), "DIE");
+    farm_wait(&f, "DISCARD(", 1);
+    piw_client_close(&slave);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+}
+END_TEST
+
+START_TEST(strangers_get_no_answer)
+{
+    piw_client *stranger = slave_connect(&f, PIW_CBOR);
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    slave_send(stranger, idle());
+    /* An answer to another slave, after the stranger's message was handled: then there is none for it. */
+    SAYS(slave, hello(), ACK(1));
+    SAYS(slave, idle(), "SLEEP false");
+    ck_assert_str_eq(slave_hear(stranger, 200), "nothing");
+    piw_err err = {0};
+    ck_assert_int_eq(piw_client_reset(stranger, &err), 0);
+    SAYS(stranger, hello(), ACK(2));
+    piw_client_close(&stranger);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(skip_ends_the_build_that_runs)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_order(&f, "SKIP", 1);
+    SAYS(slave, busy(), "DONE");
+    farm_wait(&f, "cause='skipped'", 1);
+    farm_queue(&f, "cp311", two);
+    SAYS(slave, busy(), "CONT");        /* the window is in when this is answered */
+    SAYS(slave, idle(), "BUILD p 2.0"); /* the skipped one rests */
+    farm_order(&f, "SKIP", 0);
+    SAYS(slave, built(true, "thrown away", one_file), "DONE");
+    SAYS(slave, idle(), "SLEEP false");
+    farm_order(&f, "SKIP", 1); /* an idle slave has nothing to skip */
+    SAYS(slave, idle(), "SLEEP false");
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(kill_acts_at_the_next_idle)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_order(&f, "KILL", 1);
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, built(false, "", NULL), "DONE");
+    SAYS(slave, idle(), "DIE");
+    piw_client_close(&slave);
+    slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), ACK(2));
+    farm_order(&f, "KILL", 0);
+    farm_order(&f, "WAKE", 2); /* clears it */
+    SAYS(slave, idle(), "BUILD p 2.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(sleep_and_wake)
+{
+    piw_client *a = slave_connect(&f, PIW_CBOR), *b = slave_connect(&f, PIW_MSGPACK);
+    SAYS(a, hello(), ACK(1));
+    SAYS(b, hello(), ACK(2));
+    farm_order(&f, "SLEEP", 1);
+    SAYS(a, idle(), "SLEEP true");
+    SAYS(b, idle(), "SLEEP false");
+    farm_order(&f, "WAKE", 1);
+    SAYS(a, idle(), "SLEEP false");
+    farm_pause(&f, true);
+    farm_queue(&f, "cp311", two);
+    SAYS(a, idle(), "SLEEP true");
+    SAYS(b, idle(), "SLEEP true");
+    farm_pause(&f, false);
+    SAYS(a, idle(), "BUILD p 1.0");
+    farm_order(&f, "SLEEP", 0);
+    SAYS(b, idle(), "SLEEP true");
+    SAYS(a, busy(), "CONT");
+    farm_order(&f, "WAKE", 0);
+    SAYS(b, idle(), "BUILD p 2.0");
+    piw_client_close(&a);
+    piw_client_close(&b);
+}
+END_TEST
+
+START_TEST(a_silent_slave_is_forgotten)
+{
+    piw_client *slave = building(1000, 10800000);
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "message='DIE'", 1), "data=null"));
+    farm_wait(&f, "ATTEMPT_END(slave_id=1", 1);
+    slave_send(slave, busy());
+    ck_assert_str_eq(slave_hear(slave, 500), "nothing");
+    piw_err err = {0};
+    ck_assert_int_eq(piw_client_reset(slave, &err), 0);
+    SAYS(slave, hello(), ACK(2));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_build_past_its_time_is_recorded_as_failed)
+{
+    piw_client *slave = building(300000, 1000);
+    /* What is waited for is the clock itself: BUSY is answered CONT until the second has passed. */
+    const char *answer = "CONT";
+    for (int i = 0; i < 1000 && strcmp(answer, "CONT") == 0; i++) {
+        poll(NULL, 0, 10);
+        answer = slave_say(slave, busy());
+    }
+    ck_assert_str_eq(answer, "DONE");
+    farm_wait(&f, "LOG The build ran past the slave's build timeout of 0 h 00 min 01 s", 1);
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));
+    SAYS(slave, idle(), "BUILD p 2.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(removed_versions_are_thrown_away)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_remove(&f, "p", "1.0");
+    SAYS(slave, busy(), "DONE");
+    farm_wait(&f, "cause='removed'", 1);
+    SAYS(slave, idle(), "BUILD p 2.0");
+    SAYS(slave, built(true, "", one_file), "SEND p-1.0-py3-none-any.whl");
+    farm_remove(&f, "p", NULL);
+    SAYS(slave, slave_SENT_new(), "DONE");
+    farm_wait(&f, "DISCARD(", 1);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+    SAYS(slave, idle(), "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_version_that_is_gone_is_not_recorded)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_set(&f, "recorded", "no");
+    SAYS(slave, built(false, "", NULL), "DONE");
+    farm_wait(&f, "DISCARD(build_id=100", 1);
+    ck_assert_int_eq(farm_count(&f, "PUBLISH("), 0);
+    ck_assert_int_eq(farm_count(&f, "BUILDS_KNOWN("), 0);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(an_answer_waits_for_the_database)
+{
+    piw_client *slave = building(1000, 10800000);
+    farm_set(&f, "db", "away");
+    slave_send(slave, built(false, "log", NULL));
+    farm_wait(&f, "LOGBUILD(", 1);
+    /* Longer than its busy timeout: who waits for our answer is not silent. */
+    ck_assert_str_eq(slave_hear(slave, 2500), "nothing");
+    farm_set(&f, "db", "here");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    ck_assert_int_eq(farm_count(&f, "SLAVE_GONE("), 0);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_lost_answer_of_the_database_is_asked_for)
+{
+    char code[16];
+    piw_client *slave = building(300000, 10800000);
+    snprintf(code, sizeof(code), "%d", PIW_EDBAWAY);
+    farm_set(&f, "code", code);
+    farm_set(&f, "refuse", "LOGBUILD");
+    slave_send(slave, built(false, "log", NULL));
+    farm_wait(&f, "LOGBUILD(", 1);
+    farm_set(&f, "refuse", "");
+    farm_set(&f, "recorded", "no"); /* as the second LOGBUILD of a number says */
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    farm_wait(&f, "BUILDS_KNOWN(", 1);
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(what_the_database_refuses_is_thrown_away)
+{
+    char code[16];
+    piw_client *slave = building(300000, 10800000);
+    snprintf(code, sizeof(code), "%d", PIW_EDB);
+    farm_set(&f, "code", code);
+    farm_set(&f, "refuse", "LOGBUILD");
+    SAYS(slave, built(false, "log", NULL), "DONE");
+    farm_wait(&f, "DISCARD(build_id=100", 1);
+    SAYS(slave, idle(), "BUILD p 2.0"); /* not the same again at once */
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(versions_must_match_when_they_are_said)
+{
+    piw_client *slave = slave_connect(&f, PIW_MSGPACK);
+    SAYS(slave, say_hello("cp311", 300000, 10800000, "9.99"), "DIE");
+    SAYS(slave, say_hello("cp311", 300000, 10800000, PIW_VERSION), ACK(1));
+    farm_wait(&f, "message='HELLO'", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(versions_can_be_required)
+{
+    farm_stop(&f);
+    f.settings[2] = "require-slave-version";
+    f.settings[3] = "1";
+    farm_start(&f, tasks, queues);
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), "DIE");
+    piw_client_close(&slave);
+}
+END_TEST
+
+static void swap(void)
+{
+    piw_err err = {0};
+    int failed = piw_runtime_replace(f.runtime, "slave_driver", "slave_driver.so", &err);
+    ck_assert_msg(failed == 0, "%s", err.text);
+}
+
+START_TEST(slaves_notice_nothing_of_a_swap)
+{
+    piw_client *slave = building(300000, 10800000), *other = slave_connect(&f, PIW_MSGPACK);
+    SAYS(other, hello(), ACK(2));
+    swap();
+    SAYS(slave, busy(), "CONT");
+    const char *const files[] = {"b", "a", NULL};
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-a.whl");
+    swap();
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-b.whl");
+    farm_order(&f, "SLEEP", 2);
+    SAYS(other, idle(), "SLEEP true");
+    swap();
+    SAYS(other, idle(), "SLEEP true");
+    farm_order(&f, "WAKE", 2);
+    /* In the middle of recording, with the answer open. */
+    farm_set(&f, "db", "away");
+    slave_send(slave, slave_SENT_new());
+    farm_wait(&f, "LOGBUILD(", 1);
+    swap();
+    SAYS(other, idle(), "BUILD p 2.0");
+    farm_set(&f, "db", "here");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "build_id=100"));
+    farm_wait(&f, "LOG fine", 1);
+    SAYS(slave, idle(), "SLEEP false");
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 1);
+    piw_client_close(&slave);
+    piw_client_close(&other);
+}
+END_TEST
+
+static void restart(void)
+{
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_restart(f.runtime, "slave_driver", &err) == 0, "%s", err.text);
+}
+
+START_TEST(slaves_are_known_after_a_restart)
+{
+    piw_client *slave = building(300000, 10800000);
+    restart();
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, built(false, "log", NULL), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "slave_id=1, package='p', version='1.0'"));
+    SAYS(slave, idle(), "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_restart_while_recording_records_once)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_set(&f, "db", "away");
+    slave_send(slave, built(false, "log", NULL));
+    farm_wait(&f, "LOGBUILD(build_id=100", 1);
+    restart();
+    farm_wait(&f, "LOGBUILD(build_id=100", 2); /* under the same number: the database takes it once */
+    farm_set(&f, "recorded", "no");
+    farm_set(&f, "db", "here");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 2);
+    ck_assert_int_eq(farm_count(&f, "DISCARD("), 0);
+    SAYS(slave, idle(), "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_restart_while_files_come_goes_on)
+{
+    piw_client *slave = building(300000, 10800000);
+    const char *const files[] = {"b", "a", NULL};
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-a.whl");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-b.whl");
+    restart();
+    farm_set(&f, "db", "away");
+    slave_send(slave, slave_SENT_new());
+    farm_wait(&f, "LOGBUILD(build_id=100", 1);
+    restart();
+    farm_wait(&f, "LOGBUILD(build_id=100", 2);
+    farm_set(&f, "db", "here");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    farm_wait(&f, "BOTH(package='p'", 1);
+    ck_assert_int_eq(farm_count(&f, "VERIFY("), 2);
+    ck_assert_int_eq(farm_count(&f, "LOG fine"), 2);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(replay_tells_what_slaves_were_told_last)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_wait(&f, "message='BUILD'", 1);
+    farm_clear(&f);
+    farm_order(&f, "REPLAY", 0);
+    farm_wait(&f, "message='HELLO'", 1);
+    farm_wait(&f, "message='BUILD'", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("slave_driver");
+    TCase *tests = tcase_create("slave_driver");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, a_failed_build_from_hello_to_done, 0, 2);
+    tcase_add_test(tests, files_are_asked_for_one_by_one);
+    tcase_add_test(tests, five_bad_transfers_fail_the_build);
+    tcase_add_test(tests, a_refused_wheel_fails_the_build_at_once);
+    tcase_add_test(tests, success_without_files_is_recorded_as_it_is);
+    tcase_add_test(tests, bad_reports_are_failed_builds_that_say_why);
+    tcase_add_test(tests, a_report_of_wrong_shape_is_a_failed_build);
+    tcase_add_test(tests, order_is_kept);
+    tcase_add_test(tests, strangers_get_no_answer);
+    tcase_add_test(tests, skip_ends_the_build_that_runs);
+    tcase_add_test(tests, kill_acts_at_the_next_idle);
+    tcase_add_test(tests, sleep_and_wake);
+    tcase_add_test(tests, a_silent_slave_is_forgotten);
+    tcase_add_test(tests, a_build_past_its_time_is_recorded_as_failed);
+    tcase_add_test(tests, removed_versions_are_thrown_away);
+    tcase_add_test(tests, a_version_that_is_gone_is_not_recorded);
+    tcase_add_test(tests, an_answer_waits_for_the_database);
+    tcase_add_test(tests, a_lost_answer_of_the_database_is_asked_for);
+    tcase_add_test(tests, what_the_database_refuses_is_thrown_away);
+    tcase_add_test(tests, versions_must_match_when_they_are_said);
+    tcase_add_test(tests, versions_can_be_required);
+    tcase_add_test(tests, slaves_notice_nothing_of_a_swap);
+    tcase_add_test(tests, slaves_are_known_after_a_restart);
+    tcase_add_test(tests, a_restart_while_recording_records_once);
+    tcase_add_test(tests, a_restart_while_files_come_goes_on);
+    tcase_add_test(tests, replay_tells_what_slaves_were_told_last);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

@@ -1,0 +1,370 @@
+/* Hot swap: mailbox, calls, deferred requests, timers and state go over; what can't go over is refused without harm. And
+ * the proof of DESIGN §10 (a): calls from many sides go on over a thousand swaps and a thousand failures. */
+#include "bus.h"
+
+#include "plugin.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Sanitizers make everything slower; the races are the same. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { ROUNDS = 200 };
+#else
+enum { ROUNDS = 1000 };
+#endif
+
+enum { CALLERS = 4 };
+
+static void setup(void)
+{
+    piw__tune = (piw__tuning){.restart_ms = 0,
+                              .restart_max_ms = 0,
+                              .failures = 1000000,
+                              .failures_window_ms = 1,
+                              .errors_per_s = 1000000,
+                              .stuck_ms = 5000,
+                              .boundary_ms = 5000,
+                              .drain_ms = 2000,
+                              .stop_ms = PIW_LIMIT_STOP_MS};
+}
+
+/* --- One swap ------------------------------------------------------------------------------------------------------ */
+
+START_TEST(state_goes_over)
+{
+    bus_up("echo_v1.so");
+    for (int n = 1; n <= 10; n++)
+        ck_assert(bus_echo(1, n));
+    bus_replace("echo_v2.so");
+    echo_STAND_reply stand = bus_stand();
+    ck_assert_int_eq(stand.version, 2);
+    ck_assert_int_eq(stand.why, PIW_SWAP);
+    ck_assert_int_eq(stand.seen, 10);
+    ck_assert(bus_echo(1, 11));
+    ck_assert_str_eq(bus_figures("echo").version, "2");
+    /* Back again is the same operation. */
+    bus_replace("echo_v1.so");
+    ck_assert(bus_echo(1, 12));
+    ck_assert_int_eq(bus_stand().version, 1);
+    bus_end();
+}
+END_TEST
+
+static void *ask_later(void *arg)
+{
+    int64_t n = (intptr_t)arg;
+    piw_msg *answer = NULL;
+    int ret = bus_try("echo", echo_LATER_make(2, n, 60), &answer);
+    bool good = ret == 0 && echo_LATER_reply_of(answer)->n == n;
+    piw_msg_free(&answer);
+    return good ? arg : NULL;
+}
+
+START_TEST(deferred_requests_go_over)
+{
+    bus_up("echo_v1.so");
+    pthread_t threads[8];
+    for (intptr_t i = 0; i < 8; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, ask_later, (void *)(i + 1)), 0);
+    BUS_UNTIL(bus_figures("echo").deferred > 0);
+    bus_replace("echo_v2.so");
+    bus_replace("echo_v1.so");
+    for (intptr_t i = 0; i < 8; i++) {
+        void *good;
+        pthread_join(threads[i], &good);
+        ck_assert_ptr_eq(good, (void *)(i + 1));
+    }
+    ck_assert_int_eq(bus_stand().strays, 0);
+    ck_assert_int_eq(bus_stand().held, 0);
+    bus_end();
+}
+END_TEST
+
+START_TEST(timers_keep_their_phase)
+{
+    /* A timer of 20 ms would never fire if each of these swaps, a few milliseconds apart, began it anew. */
+    bus_up("echo_v1.so");
+    int64_t began = piw_monotonic_ns(), swaps = 0;
+    while (piw_monotonic_ns() - began < 500000000) {
+        bus_replace(swaps++ % 2 == 0 ? "echo_v2.so" : "echo_v1.so");
+        ck_assert_int_eq(bus_stand().out_of_order, 0);
+    }
+    ck_assert_int_gt(swaps, 25);
+    ck_assert_int_ge(bus_stand().ticks, 15);
+    bus_end();
+}
+END_TEST
+
+START_TEST(work_of_the_old_soul_reaches_the_new)
+{
+    bus_up("echo_v1.so");
+    piw_msg *call = echo_WORK_make(-300), *answer;
+    piw_err err = {0};
+    /* Nobody waits for this one; the swap comes while it runs. */
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 1, &answer, &err), PIW_EDEADLINE);
+    BUS_UNTIL(bus_figures("echo").calls_open == 1);
+    bus_replace_refused("echo_less.so", "no continuation squared");
+    ck_assert_int_eq(bus_stand().version, 1);
+    bus_replace("echo_v2.so");
+    BUS_UNTIL(bus_figures("echo").calls_open == 0 && bus_figures("echo").deferred == 0);
+    bus_replace("echo_less.so");
+    bus_end();
+}
+END_TEST
+
+START_TEST(a_start_that_refuses_changes_nothing)
+{
+    bus_up("echo_v1.so");
+    ck_assert(bus_echo(1, 1));
+    for (int i = 0; i < 20; i++)
+        bus_replace_refused("echo_bad_start.so", "this fixture never starts");
+    echo_STAND_reply stand = bus_stand();
+    ck_assert_int_eq(stand.version, 1);
+    ck_assert_int_eq(stand.why, PIW_BOOT);
+    ck_assert_int_eq(stand.seen, 1);
+    ck_assert_int_eq(stand.notes, 0);
+    ck_assert_int_eq(stand.strays, 0);
+    int64_t ticks = stand.ticks;
+    BUS_UNTIL(bus_stand().ticks > ticks);
+    ck_assert_int_eq(bus_stand().strays, 0);
+    bus_end();
+}
+END_TEST
+
+START_TEST(another_state_is_refused)
+{
+    bus_up("echo_v1.so");
+    bus_replace_refused("echo_other_state.so", "the type of its state is another");
+    bus_replace_refused("relay.so", "is refused");
+    bus_replace_refused("bad_abi.so", "runtime interface");
+    ck_assert(bus_echo(1, 1));
+    bus_end();
+}
+END_TEST
+
+START_TEST(a_handler_that_does_not_end_aborts_the_swap)
+{
+    piw__tune.boundary_ms = 100;
+    bus_up("echo_v1.so");
+    piw_msg *slow = echo_SLOW_make(1000), *answer;
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, NULL), PIW_EDEADLINE);
+    bus_replace_refused("echo_v2.so", "handler of SLOW");
+    ck_assert_int_eq(bus_stand().version, 1);
+    bus_end();
+}
+END_TEST
+
+START_TEST(instances_go_over_together_or_not_at_all)
+{
+    piw__tune.boundary_ms = 200;
+    bus_new();
+    bus_add("echo", "echo_v1.so", (piw_task_config){BUS_ON, .instances = 3});
+    bus_add("relay", NULL, (piw_task_config){BUS_ON});
+    bus_start();
+    bus_replace("echo_v2.so");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(bus_stand().version, 2);
+    piw_msg *slow = echo_SLOW_make(1000), *answer;
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, NULL), PIW_EDEADLINE);
+    bus_replace_refused("echo_v1.so", "echo");
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(bus_stand().version, 2);
+    bus_replace_refused("echo_bad_start.so", "never starts");
+    bus_end();
+}
+END_TEST
+
+START_TEST(a_failed_task_can_be_replaced)
+{
+    piw__tune.failures = 1;
+    piw__tune.failures_window_ms = 60000;
+    bus_up("echo_v1.so");
+    piw_msg *answer;
+    bus_try("echo", echo_BREAK_make(piw_text_of("fail")), &answer);
+    BUS_UNTIL(strcmp(bus_figures("echo").state, "failed") == 0);
+    bus_replace("echo_v2.so");
+    ck_assert_int_eq(bus_stand().version, 2);
+    bus_end();
+}
+END_TEST
+
+/* --- A thousand ------------------------------------------------------------------------------------------------------- */
+
+static _Atomic bool over;
+
+typedef struct caller {
+    pthread_t thread;
+    int64_t from;
+    /* Of this thread only until it is joined. */
+    int64_t asked, answered, errors, out_of_order;
+} caller;
+
+/* Asks one by one: the order of its numbers is the order of its calls. */
+static void *call_on(void *arg)
+{
+    caller *self = arg;
+    int64_t n = 0;
+    while (!atomic_load(&over)) {
+        piw_msg *answer = NULL;
+        self->asked++;
+        int ret = bus_try("echo", echo_ECHO_make(self->from, n + 1), &answer);
+        if (ret == 0) {
+            self->answered++;
+            n++;
+            self->out_of_order += !echo_ECHO_reply_of(answer)->in_order;
+        } else {
+            self->errors++;
+        }
+        piw_msg_free(&answer);
+    }
+    return NULL;
+}
+
+/* Whole batches through the relay, and requests that are deferred. */
+static void *ask_on(void *arg)
+{
+    caller *self = arg;
+    int64_t batch = 0;
+    while (!atomic_load(&over)) {
+        piw_msg *answer = NULL;
+        self->asked += 500;
+        /* A new sender each time: the relay counts from 1. */
+        int ret = bus_try("relay", relay_ASK_make(self->from + batch++ % 100, 500), &answer);
+        if (ret == 0) {
+            const relay_ASK_reply *reply = relay_ASK_reply_of(answer);
+            self->answered += reply->answers;
+            self->errors += reply->errors;
+        }
+        piw_msg_free(&answer);
+        self->asked++;
+        ret = bus_try("echo", echo_LATER_make(self->from, batch, 1), &answer);
+        self->answered += ret == 0 && echo_LATER_reply_of(answer)->n == batch;
+        self->errors += ret != 0;
+        piw_msg_free(&answer);
+    }
+    return NULL;
+}
+
+static void callers_start(caller *callers)
+{
+    atomic_store(&over, false);
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (caller){.from = 1 + i};
+        if (i % 2 == 1)
+            callers[i].from = 100 + 200 * i;
+        ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, i % 2 == 1 ? ask_on : call_on, &callers[i]), 0);
+    }
+}
+
+static caller callers_end(caller *callers)
+{
+    caller sum = {0};
+    atomic_store(&over, true);
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(callers[i].thread, NULL);
+        sum.asked += callers[i].asked;
+        sum.answered += callers[i].answered;
+        sum.errors += callers[i].errors;
+        sum.out_of_order += callers[i].out_of_order;
+    }
+    return sum;
+}
+
+START_TEST(a_thousand_swaps)
+{
+    bus_up("echo_v1.so");
+    caller callers[CALLERS];
+    callers_start(callers);
+    unsigned images = piw__images_count();
+    for (int i = 0; i < unit_times(ROUNDS); i++)
+        bus_replace(i % 2 == 0 ? "echo_v2.so" : "echo_v1.so");
+    caller sum = callers_end(callers);
+    ck_assert_uint_le(piw__images_count(), images + 1);
+    ck_assert_int_gt(sum.answered, unit_times(ROUNDS));
+    ck_assert_int_eq(sum.asked, sum.answered);
+    ck_assert_int_eq(sum.errors, 0);
+    ck_assert_int_eq(sum.out_of_order, 0);
+    echo_STAND_reply stand = bus_stand();
+    ck_assert_int_eq(stand.held, 0);
+    ck_assert_int_eq(stand.strays, 0);
+    piw_task_figures figures = bus_figures("echo");
+    ck_assert_uint_eq(figures.swaps, unit_times(ROUNDS));
+    ck_assert_uint_eq(figures.dead_letters + figures.unanswered + figures.errors + figures.restarts, 0);
+    ck_assert_uint_eq(figures.deferred + figures.calls_open, 0);
+    printf("# %lld calls over %d swaps, longest pause %.2f ms\n", (long long)sum.answered, unit_times(ROUNDS),
+           (double)figures.swap_pause_ns_max / 1e6);
+    bus_end();
+}
+END_TEST
+
+/* Handlers that fail, while calls and swaps go on: they have done nothing, and everybody else notices nothing. */
+START_TEST(a_thousand_handler_errors)
+{
+    bus_up("echo_v1.so");
+    caller callers[CALLERS];
+    callers_start(callers);
+    for (int i = 0; i < unit_times(ROUNDS); i++) {
+        piw_msg *answer = NULL;
+        ck_assert_int_eq(bus_try("echo", echo_BREAK_make(piw_text_of("error")), &answer), PIW_EREFUSED);
+        if (i % 10 == 0)
+            bus_replace(i % 20 == 0 ? "echo_v2.so" : "echo_v1.so");
+    }
+    caller sum = callers_end(callers);
+    ck_assert_int_eq(sum.asked, sum.answered);
+    ck_assert_int_eq(sum.errors, 0);
+    ck_assert_int_eq(sum.out_of_order, 0);
+    ck_assert_int_eq(bus_stand().strays, 0);
+    ck_assert_int_eq(bus_stand().events, 0);
+    ck_assert_uint_eq(bus_figures("echo").errors, unit_times(ROUNDS));
+    bus_end();
+}
+END_TEST
+
+/* Souls that fail, between swaps: each request gets exactly one answer, be it an error. */
+START_TEST(a_thousand_restarts)
+{
+    bus_up("echo_v1.so");
+    caller callers[CALLERS];
+    callers_start(callers);
+    for (int i = 0; i < unit_times(ROUNDS); i++) {
+        piw_msg *answer = NULL;
+        ck_assert_int_eq(bus_try("echo", echo_BREAK_make(piw_text_of("fail")), &answer), PIW_EHANDLER);
+        if (i % 10 == 0) {
+            /* A swap may come upon a task that is just being restarted: then it is refused, or begins cold. */
+            piw_err err = {0};
+            int ret = piw_runtime_replace(bus, "echo", i % 20 == 0 ? "echo_v2.so" : "echo_v1.so", &err);
+            ck_assert_msg(ret == 0 || ret == PIW_EREFUSED, "%s", err.text);
+        }
+    }
+    caller sum = callers_end(callers);
+    ck_assert_int_eq(sum.asked, sum.answered + sum.errors);
+    BUS_UNTIL(bus_figures("echo").restarts >= (uint64_t)unit_times(ROUNDS) / 2);
+    ck_assert_uint_eq(bus_figures("echo").deferred, 0);
+    ck_assert_uint_eq(bus_figures("relay").calls_open, 0);
+    ck_assert_uint_eq(bus_figures("relay").deferred, 0);
+    bus_end();
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("swap");
+    TCase *tc = tcase_create("swap");
+    tcase_set_timeout(tc, unit_times(120));
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, state_goes_over);
+    tcase_add_test(tc, deferred_requests_go_over);
+    tcase_add_test(tc, timers_keep_their_phase);
+    tcase_add_test(tc, work_of_the_old_soul_reaches_the_new);
+    tcase_add_test(tc, a_start_that_refuses_changes_nothing);
+    tcase_add_test(tc, another_state_is_refused);
+    tcase_add_test(tc, a_handler_that_does_not_end_aborts_the_swap);
+    tcase_add_test(tc, instances_go_over_together_or_not_at_all);
+    tcase_add_test(tc, a_failed_task_can_be_replaced);
+    tcase_add_test(tc, a_thousand_swaps);
+    tcase_add_test(tc, a_thousand_handler_errors);
+    tcase_add_test(tc, a_thousand_restarts);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

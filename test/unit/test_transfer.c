@@ -1,0 +1,310 @@
+/* How a wheel comes into the site: chunks, checks, staging, publishing, and what is cleaned up before and after. */
+#include "site_house.h"
+
+/* --- From the first chunk to the page --- */
+
+START_TEST(a_wheel_travels_from_slave_to_page)
+{
+    parcel p = pack("gold", 3000000);
+    store("gold", p.name, p.hash);
+    expect(&p, BUILD, 7, "local", "gold");
+    transfer(&p, 7);
+    piw_msg *answer = verify(BUILD, 7);
+    const fs_VERIFY_reply *found = fs_VERIFY_reply_of(answer);
+    ck_assert_msg(found->good, "%s", found->why.s);
+    ck_assert_str_eq(found->file.state.filename.s, p.name);
+    ck_assert_str_eq(found->file.state.requires_python.s, ">=3.5");
+    ck_assert_uint_eq(found->file.metadata_hash.len, 64);
+    ck_assert(!is_there("simple/gold"));
+    stage(BUILD, "gold", "all\x01 is well\n");
+    ck_assert(!is_there("logs"));
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    struct stat info;
+    ck_assert_int_eq(stat(at("simple/gold/gold-1.0-py3-none-any.whl"), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0644);
+    char *metadata = content("simple/gold/gold-1.0-py3-none-any.whl.metadata"), hash[65];
+    ck_assert_ptr_nonnull(strstr(metadata, "Name: gold\n"));
+    piw_buffer bytes = {(uint8_t *)metadata, strlen(metadata), 0};
+    maker_hash(&bytes, hash);
+    ck_assert_str_eq(hash, found->file.metadata_hash.s);
+    free(metadata);
+    piw_msg_free(&answer);
+    ck_log("logs/0001/2345/6789.txt.gz", "all\xef\xbf\xbd is well\n");
+    ck_assert(!is_there(".staging/000123456789"));
+
+    tell("scribe", scribe_BOTH_make(piw_text_of("gold")));
+    char *page = content("simple/gold/index.html");
+    ck_assert_ptr_nonnull(strstr(page, p.name));
+    free(page);
+    ck_assert(is_there("project/gold/json/index.json"));
+    tell("scribe", scribe_HOME_new());
+    ck_assert(is_there("index.html"));
+    ck_assert(is_there("404.html"));
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(strange_chunks_change_nothing)
+{
+    parcel p = pack("gold", 1000000);
+    expect(&p, BUILD, 7, "local", "gold");
+    piw_client *stranger = connect_file();
+    hello(stranger, 8);
+    chunk(stranger, 0, "intruder", 8);
+    piw_client *client = connect_file();
+    chunk(client, 0, "too early", 9);
+    hello(client, 7);
+    int64_t offset, length;
+    ck_assert(asked(client, &offset, &length));
+    ck_assert_int_eq(offset, 0);
+    static uint8_t zeros[1 << 20];
+    chunk(client, 0, zeros, (size_t)length - 1);
+    chunk(client, 0, zeros, (size_t)length + 1);
+    chunk(client, 1, zeros, (size_t)length);
+    chunk(client, -1, zeros, 1);
+    chunk(client, (int64_t)p.bytes.len, zeros, 100);
+    chunk(client, INT64_MAX, zeros, 1);
+    chunk(client, 0, "", 0);
+    chunk(client, 0, p.bytes.data, (size_t)length);
+    /* It has come: another one of the same place doesn't count. */
+    chunk(client, 0, zeros, (size_t)length);
+    serve(client, &p);
+    ck_good(BUILD, 7);
+    piw_client_close(&stranger);
+    piw_client_close(&client);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(a_transfer_belongs_to_its_address)
+{
+    parcel p = pack("gold", 100);
+    expect(&p, BUILD, 7, "192.0.2.7", "gold");
+    piw_client *client = connect_file();
+    hello(client, 7);
+    /* The same connection is heard once the right address is announced: what it said before is over by then. */
+    expect(&p, BUILD, 8, "local", "gold");
+    hello(client, 8);
+    int64_t offset, length;
+    ck_assert(asked(client, &offset, &length));
+    chunk(client, 0, p.bytes.data, p.bytes.len);
+    ck_assert(!asked(client, &offset, &length));
+    ck_bad(BUILD, 7, false, "not finished");
+    piw_client_close(&client);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(what_got_lost_is_asked_for_again)
+{
+    parcel p = pack("gold", 5000000);
+    expect(&p, BUILD, 7, "local", "gold");
+    piw_client *client = connect_file();
+    hello(client, 7);
+    int64_t offset, length, lost = -1;
+    for (int i = 0; i < 10; i++) {
+        ck_assert(asked(client, &offset, &length));
+        if (i == 3)
+            lost = offset;
+        else
+            chunk(client, offset, p.bytes.data + offset, (size_t)length);
+    }
+    /* Nine were taken, so nine more are asked for; these stay without an answer. */
+    for (int i = 0; i < 9; i++)
+        ck_assert(asked(client, &offset, &length));
+    piw_client *again = connect_file();
+    hello(again, 7);
+    ck_assert(asked(again, &offset, &length));
+    ck_assert_int_eq(offset, lost);
+    chunk(again, offset, p.bytes.data + offset, (size_t)length);
+    serve(again, &p);
+    /* DONE may have got lost as well. */
+    hello(again, 7);
+    ck_assert(!asked(again, &offset, &length));
+    ck_good(BUILD, 7);
+    piw_client_close(&client);
+    piw_client_close(&again);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(bad_files_are_told_from_bad_transfers)
+{
+    parcel p = pack("gold", 1000), damaged = pack("gold", 1000);
+    damaged.bytes.data[500] ^= 1;
+    ck_bad(BUILD, 7, false, "no transfer");
+    expect(&p, BUILD, 7, "local", "gold");
+    ck_bad(BUILD, 7, false, "not finished");
+    transfer(&damaged, 7);
+    ck_bad(BUILD, 7, false, "SHA-256");
+    expect(&p, BUILD, 7, "local", "gold");
+    transfer(&p, 7);
+    ck_good(BUILD, 7);
+    maker_hash(&damaged.bytes, damaged.hash);
+    expect(&damaged, BUILD, 7, "local", "gold");
+    transfer(&damaged, 7);
+    ck_bad(BUILD, 7, true, "no sound wheel");
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&damaged.bytes);
+}
+END_TEST
+
+START_TEST(builds_are_thrown_away_and_published_once)
+{
+    parcel p = pack("gold", 1000), other = pack("gold", 2000);
+    expect(&p, BUILD, 7, "local", "gold");
+    transfer(&p, 7);
+    ck_good(BUILD, 7);
+    /* DISCARD is a cast, but of one sender and one receiver: a STAGE after it finds the wheel gone. Here both come from
+     * different ends, so what is published is looked at instead. */
+    stage(BUILD, "gold", "first");
+    publish(BUILD, "gold", NULL);
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    /* Another build whose bytes differ: what is published stays, its log does too. */
+    expect(&other, BUILD + 1, 7, "local", "gold");
+    transfer(&other, 7);
+    ck_good(BUILD + 1, 7);
+    stage(BUILD + 1, "gold", "second");
+    publish(BUILD + 1, "gold", p.name);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    ck_log("logs/0001/2345/6790.txt.gz", "second");
+    /* A log is never overwritten. */
+    stage(BUILD, "gold", "third");
+    publish(BUILD, "gold", NULL);
+    ck_log("logs/0001/2345/6789.txt.gz", "first");
+    ck_assert(!is_there(".staging/000123456789"));
+    ck_assert(!is_there(".staging/000123456790"));
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&other.bytes);
+}
+END_TEST
+
+START_TEST(a_swap_in_mid_transfer_loses_nothing)
+{
+    parcel p = pack("gold", 5000000);
+    expect(&p, BUILD, 7, "local", "gold");
+    piw_client *client = connect_file();
+    hello(client, 7);
+    int64_t offset, length;
+    for (int i = 0; i < 12; i++) {
+        piw_err err = {0};
+        ck_assert(asked(client, &offset, &length));
+        if (i == 5)
+            ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
+        chunk(client, offset, p.bytes.data + offset, (size_t)length);
+    }
+    serve(client, &p);
+    ck_good(BUILD, 7);
+    stage(BUILD, "gold", "log");
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    piw_client_close(&client);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(a_file_that_is_refused_is_not_expected)
+{
+    parcel p = pack("gold", 100);
+    fs_EXPECT *body;
+    piw_msg *msg = fs_EXPECT_new(&body), *answer = NULL;
+    body->build_id = BUILD;
+    body->slave_id = 7;
+    body->peer_address = piw_text_of("local");
+    body->package = piw_text_of("silver");
+    body->file.filename = piw_msg_textz(msg, p.name);
+    body->file.filesize = 100;
+    piw_err err = {0};
+    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
+    ck_assert(rc != 0 || piw_msg_error(answer) != 0);
+    piw_msg_free(&answer);
+    piw_msg_free(&msg);
+    ck_assert(!is_there(".staging/000123456789"));
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+/* --- Before and after --- */
+
+static piw_msg *known(int64_t build_id)
+{
+    archive_KNOWN *body;
+    piw_msg *msg = archive_KNOWN_new(&body);
+    piw_msg_list(msg, &body->build_ids, 1);
+    body->build_ids.at[0] = build_id;
+    return msg;
+}
+
+START_TEST(what_a_killed_master_left_is_finished_or_removed)
+{
+    make_folders();
+    parcel p = pack("gold", 1000);
+    begin();
+    /* Two builds are staged; then the master is gone. */
+    for (int i = 0; i < 2; i++) {
+        expect(&p, BUILD + i, 7, "local", "gold");
+        transfer(&p, 7);
+        ck_good(BUILD + i, 7);
+        stage(BUILD + i, "gold", "left behind");
+    }
+    end();
+    ck_assert(!is_there("simple/gold"));
+    ck_assert(is_there(".staging/000123456790"));
+    ck_assert_int_eq(piw_file_write(root, at(".staging/tmp/1-half"), "x", 1, 0, NULL), 0);
+    /* The database is away at first: what is left waits for it. */
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    store("gold", p.name, p.hash);
+    tell("archive", known(BUILD));
+    set("away", "no");
+    /* Once for the file's hash, and once for the pages, which follow when it is in place. */
+    wait_for("PROJECT(package='gold')", 2);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    ck_assert(is_there("simple/gold/gold-1.0-py3-none-any.whl.metadata"));
+    ck_log("logs/0001/2345/6789.txt.gz", "left behind");
+    ck_assert(!is_there("logs/0001/2345/6790.txt.gz"));
+    ck_assert(!is_there(".staging/000123456789"));
+    ck_assert(!is_there(".staging/000123456790"));
+    ck_assert(!is_there(".staging/tmp/1-half"));
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(files_that_are_due_are_removed)
+{
+    ck_assert_int_eq(piw_file_write(root, at("simple/gold/a-1-py3-none-any.whl"), "x", 1, 0, NULL), 0);
+    ck_assert_int_eq(piw_file_write(root, at("simple/gold/a-1-py3-none-any.whl.metadata"), "x", 1, 0, NULL), 0);
+    tell("archive", archive_DUE_make(piw_text_of("gold"), piw_text_of("a-1-py3-none-any.whl")));
+    tell("archive", archive_DUE_make(piw_text_of("gold"), piw_text_of("was-1-py3-none-any.whl")));
+    wait_for("REMOVALS_DONE", 1);
+    ck_assert(!is_there("simple/gold"));
+    wait_for("DISK(", 1);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("transfer");
+    TCase *files = tcase_create("files");
+    tcase_set_timeout(files, 60);
+    tcase_add_checked_fixture(files, setup, teardown);
+    tcase_add_test(files, a_wheel_travels_from_slave_to_page);
+    tcase_add_test(files, strange_chunks_change_nothing);
+    tcase_add_test(files, a_transfer_belongs_to_its_address);
+    tcase_add_test(files, what_got_lost_is_asked_for_again);
+    tcase_add_test(files, bad_files_are_told_from_bad_transfers);
+    tcase_add_test(files, builds_are_thrown_away_and_published_once);
+    tcase_add_test(files, a_swap_in_mid_transfer_loses_nothing);
+    tcase_add_test(files, a_file_that_is_refused_is_not_expected);
+    tcase_add_test(files, files_that_are_due_are_removed);
+    suite_add_tcase(suite, files);
+    TCase *restart = tcase_create("restart");
+    tcase_set_timeout(restart, 60);
+    tcase_add_checked_fixture(restart, NULL, teardown);
+    tcase_add_test(restart, what_a_killed_master_left_is_finished_or_removed);
+    suite_add_tcase(suite, restart);
+    return suite;
+}

@@ -1,0 +1,284 @@
+/* piw-ctl — what an operator asks of a running master (SPEC §2). */
+#include "ctl.h"
+
+#include "control.piw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const piw_opt options[] = {
+    {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "the master's admin queue"},
+    {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control",
+     "the master's control queue, for pause and wake"},
+    {0, "json", PIW_OPT_SWITCH, NULL, NULL, "answer in JSON, for scripts", .cli_only = true},
+    {0, "force", PIW_OPT_SWITCH, NULL, NULL, "disable a task although others need it", .cli_only = true},
+    {0, "fresh", PIW_OPT_SWITCH, NULL, NULL, "replace a task without taking over its state", .cli_only = true},
+    {0, "match", PIW_OPT_TEXT, "PATTERN", NULL, "trace only lines in which this shell pattern is found",
+     .cli_only = true},
+    {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how messages are encoded", .choices = "msgpack|cbor"},
+    PIW_OPT_END,
+};
+
+/* The only help there is for the commands: the option's table has no room for them. */
+static const char summary[] =
+    "Looks into a running master and changes its tasks. COMMAND is one of\n"
+    "  list                  every task with its figures\n"
+    "  info TASK             one task: services, messages, options\n"
+    "  enable TASK           start a task that is disabled or was given up\n"
+    "  disable TASK          stop it; refused when others need it, but for --force\n"
+    "  replace TASK FILE     go over to another plugin, its state kept; --fresh: without it\n"
+    "  reload TASK           the same file again, which may have changed\n"
+    "  restart TASK          begin anew\n"
+    "  hold TASK             let its messages wait; release TASK lets them go on\n"
+    "  debug TASK on|off     its debug log\n"
+    "  trace TASK            its messages as they come and go, until Ctrl+C; --match PATTERN\n"
+    "  top                   all tasks, refreshed; q ends\n"
+    "  dump [TASK]           the last messages of the flight recorder\n"
+    "  pause, wake           the farm: no builds are given out; they are again\n"
+    "  limits                the runtime's limits and why they are what they are\n"
+    "  config                the settings in force and where they come from\n"
+    "  reread                read the configuration again, as SIGHUP does";
+
+static const piw_program program = {
+    .name = "piw-ctl",
+    .section = "ctl",
+    .summary = summary,
+    .options = options,
+    .operands = "COMMAND [TASK [FILE]]",
+    .operands_min = 1,
+    .operands_max = 3,
+};
+
+/* --- Looking --------------------------------------------------------------------------------------------------------- */
+
+static int on_list(ctl *self, piw_err *err)
+{
+    piw_msg *answer = NULL;
+    int ret = ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, err);
+    if (ret == 0)
+        (self->json ? json_tasks : show_tasks)(admin_TASKS_of(answer));
+    piw_msg_free(&answer);
+    return ret;
+}
+
+static int on_info(ctl *self, piw_err *err)
+{
+    piw_msg *answer = NULL;
+    int ret = ctl_ask(self, admin_INFO_make(piw_text_of(self->operands[1])), admin_TASK_type(), &answer, err);
+    if (ret == 0)
+        (self->json ? json_task : show_task)(admin_TASK_of(answer));
+    piw_msg_free(&answer);
+    return ret;
+}
+
+static int print_lines(ctl *self, piw_msg *request, piw_err *err)
+{
+    piw_msg *answer = NULL;
+    int ret = ctl_ask(self, request, admin_LINES_type(), &answer, err);
+    if (ret == 0)
+        (self->json ? json_lines : show_lines)(admin_LINES_of(answer));
+    piw_msg_free(&answer);
+    return ret;
+}
+
+static int on_dump(ctl *self, piw_err *err)
+{
+    return print_lines(self, admin_DUMP_make(piw_text_of(self->operands_count > 1 ? self->operands[1] : "")), err);
+}
+
+static int on_reread(ctl *self, piw_err *err)
+{
+    return print_lines(self, admin_REREAD_new(), err);
+}
+
+static int print_settings(ctl *self, piw_msg *request, const char *list, const char *third, piw_err *err)
+{
+    piw_msg *answer = NULL;
+    int ret = ctl_ask(self, request, admin_SETTINGS_type(), &answer, err);
+    if (ret == 0 && self->json)
+        json_settings(list, third, admin_SETTINGS_of(answer));
+    else if (ret == 0)
+        show_settings(admin_SETTINGS_of(answer));
+    piw_msg_free(&answer);
+    return ret;
+}
+
+static int on_limits(ctl *self, piw_err *err)
+{
+    return print_settings(self, admin_LIMITS_new(), "limits", "reason", err);
+}
+
+static int on_config(ctl *self, piw_err *err)
+{
+    return print_settings(self, admin_CONFIG_new(), "settings", "origin", err);
+}
+
+/* --- Changing -------------------------------------------------------------------------------------------------------- */
+
+static void say(const ctl *self, const char *text)
+{
+    if (self->json)
+        json_done(text);
+    else
+        printf("%s\n", text);
+}
+
+static int change(ctl *self, piw_msg *request, piw_err *err)
+{
+    piw_msg *answer = NULL;
+    int ret = ctl_ask(self, request, admin_DONE_type(), &answer, err);
+    if (ret == 0)
+        say(self, admin_DONE_of(answer)->text.s);
+    piw_msg_free(&answer);
+    return ret;
+}
+
+static piw_text task_of(const ctl *self)
+{
+    return piw_text_of(self->operands[1]);
+}
+
+static int on_enable(ctl *self, piw_err *err)
+{
+    return change(self, admin_ENABLE_make(task_of(self)), err);
+}
+
+static int on_disable(ctl *self, piw_err *err)
+{
+    return change(self, admin_DISABLE_make(task_of(self), piw_config_switch(self->config, "force")), err);
+}
+
+static int on_replace(ctl *self, piw_err *err)
+{
+    return change(
+        self,
+        admin_REPLACE_make(task_of(self), piw_text_of(self->operands[2]), piw_config_switch(self->config, "fresh")),
+        err);
+}
+
+static int on_reload(ctl *self, piw_err *err)
+{
+    return change(self, admin_RELOAD_make(task_of(self)), err);
+}
+
+static int on_restart(ctl *self, piw_err *err)
+{
+    return change(self, admin_RESTART_make(task_of(self)), err);
+}
+
+static int on_hold(ctl *self, piw_err *err)
+{
+    return change(self, admin_HOLD_make(task_of(self)), err);
+}
+
+static int on_release(ctl *self, piw_err *err)
+{
+    return change(self, admin_RELEASE_make(task_of(self)), err);
+}
+
+static int on_debug(ctl *self, piw_err *err)
+{
+    bool on = strcmp(self->operands[2], "on") == 0;
+    if (!on && strcmp(self->operands[2], "off") != 0)
+        return piw_err_set(err, PIW_EUSAGE, "debug: '%.50s' is neither on nor off", self->operands[2]);
+    return change(self, admin_DEBUG_make(task_of(self), on), err);
+}
+
+/* What a monitor sends; the farm tells all monitors that it has happened. */
+static int on_pause(ctl *self, piw_err *err)
+{
+    int ret = ctl_control(self, control_SLEEP_make(NULL), err);
+    if (ret == 0)
+        say(self, "asked the farm to pause");
+    return ret;
+}
+
+static int on_wake(ctl *self, piw_err *err)
+{
+    int ret = ctl_control(self, control_WAKE_make(NULL), err);
+    if (ret == 0)
+        say(self, "asked the farm to go on");
+    return ret;
+}
+
+/* --- The commands ---------------------------------------------------------------------------------------------------- */
+
+static const struct command {
+    const char *name;
+    size_t min, max; /* operands after it */
+    const char *operands;
+    int (*run)(ctl *self, piw_err *err);
+} commands[] = {
+    {"list", 0, 0, "", on_list},
+    {"info", 1, 1, " TASK", on_info},
+    {"enable", 1, 1, " TASK", on_enable},
+    {"disable", 1, 1, " TASK", on_disable},
+    {"replace", 2, 2, " TASK FILE", on_replace},
+    {"reload", 1, 1, " TASK", on_reload},
+    {"restart", 1, 1, " TASK", on_restart},
+    {"hold", 1, 1, " TASK", on_hold},
+    {"release", 1, 1, " TASK", on_release},
+    {"pause", 0, 0, "", on_pause},
+    {"wake", 0, 0, "", on_wake},
+    {"debug", 2, 2, " TASK on|off", on_debug},
+    {"trace", 1, 1, " TASK", watch_trace},
+    {"top", 0, 0, "", watch_top},
+    {"dump", 0, 1, " [TASK]", on_dump},
+    {"limits", 0, 0, "", on_limits},
+    {"config", 0, 0, "", on_config},
+    {"reread", 0, 0, "", on_reread},
+};
+
+enum { TASK_MAX = 64, FILE_MAX = 4096, MATCH_MAX = 200 };
+
+/* What the queue would refuse for its length is said here, by name. */
+static int check_lengths(const ctl *self, piw_err *err)
+{
+    const char *match = piw_config_text(self->config, "match");
+    if (self->operands_count > 1 && strlen(self->operands[1]) > TASK_MAX)
+        return piw_err_set(err, PIW_EUSAGE, "a task's name has at most %d characters", TASK_MAX);
+    if (self->operands_count > 2 && strlen(self->operands[2]) > FILE_MAX)
+        return piw_err_set(err, PIW_EUSAGE, "a file's name has at most %d characters", FILE_MAX);
+    if (match != NULL && strlen(match) > MATCH_MAX)
+        return piw_err_set(err, PIW_EUSAGE, "a pattern has at most %d characters", MATCH_MAX);
+    return 0;
+}
+
+static int run(ctl *self, piw_err *err)
+{
+    size_t i = 0;
+    while (i < PIW_COUNT(commands) && strcmp(commands[i].name, self->operands[0]) != 0)
+        i++;
+    if (i == PIW_COUNT(commands))
+        return piw_err_set(err, PIW_EUSAGE, "there is no command '%.50s'; see --help", self->operands[0]);
+    size_t count = self->operands_count - 1;
+    if (count < commands[i].min || count > commands[i].max)
+        return piw_err_set(err, PIW_EUSAGE, "the command is: %s%s", commands[i].name, commands[i].operands);
+    int ret = check_lengths(self, err);
+    return ret != 0 ? ret : commands[i].run(self, err);
+}
+
+int main(int argc, char **argv)
+{
+    ctl self = {0};
+    piw_err err = {0};
+    piw_config *config = NULL;
+    piw_protocol_use(&admin_protocol_def);
+    piw_protocol_use(&control_protocol_def);
+    int code = piw_config_load(&config, &program, argc, argv, &err);
+    if (code == 1)
+        return EXIT_SUCCESS;
+    if (code == 0) {
+        self.config = config;
+        self.operands_count = piw_config_operands(config, &self.operands);
+        self.json = piw_config_switch(config, "json");
+        code = piw_codec_parse(piw_config_text(config, "codec"), &self.codec);
+    }
+    if (code == 0)
+        code = run(&self, &err);
+    if (code == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+        code = piw_err_errno(&err, "can't write to standard output");
+    piw_client_close(&self.client);
+    piw_config_free(&config);
+    return piw_program_exit(&program, code != 0 ? &err : NULL);
+}

@@ -1,0 +1,116 @@
+/* main.c — piw-initdb: creates the database of a build farm, or adds schema piw to a stock one (SPEC §2, §9). */
+#include "database.h"
+
+#include "piw/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const piw_opt options[] = {
+    {'d', "dsn", PIW_OPT_TEXT, "DSN", "postgres:///piwheels", "the database, as a superuser reaches it"},
+    {'u', "user", PIW_OPT_TEXT, "NAME", "piwheels", "the role that the master will use", .cli_only = true},
+    {'y', "yes", PIW_OPT_SWITCH, NULL, NULL, "don't ask", .cli_only = true},
+    {0, "debug", PIW_OPT_SWITCH, NULL, NULL, "show what the server says meanwhile", .cli_only = true},
+    {0, "dry-run", PIW_OPT_SWITCH, NULL, NULL, "do everything, then take it back", .cli_only = true},
+    {0, "check-queue", PIW_OPT_SWITCH, NULL, NULL, "compare the build queue with its definition", .cli_only = true},
+    {0, "repair", PIW_OPT_SWITCH, NULL, NULL, "with --check-queue: make it right", .cli_only = true},
+    PIW_OPT_END,
+};
+
+static const piw_program program = {
+    .name = "piw-initdb",
+    .section = "initdb",
+    .summary = "creates the database of the build farm, or adopts a stock one",
+    .options = options,
+};
+
+static void say_notice(void *arg, const char *message)
+{
+    if (*(const bool *)arg)
+        fputs(message, stderr);
+}
+
+/* 1: go on, 0: the user said no, negative: error. */
+static int agree(const piw_config *config, PGconn *conn, database_state state, piw_err *err)
+{
+    if (piw_config_switch(config, "yes") || piw_config_switch(config, "dry-run"))
+        return 1;
+    char *question = piw_sprintf(state == DATABASE_EMPTY ? "Create the build farm's tables in database %s, for user %s?"
+                                                         : "Add schema piw to the stock database %s, for user %s?",
+                                 PQdb(conn), piw_config_text(config, "user"));
+    int answer = piw_ask(question);
+    free(question);
+    return answer < 0 ? piw_err_set(err, answer, "no answer: nothing was changed (--yes doesn't ask)") : answer;
+}
+
+static int check_queue(const piw_config *config, PGconn *conn, database_state state, piw_err *err)
+{
+    if (state != DATABASE_CURRENT)
+        return piw_err_set(err, PIW_EREFUSED, "database %s has no schema piw yet: run piw-initdb first", PQdb(conn));
+    bool repair = piw_config_switch(config, "repair");
+    long differences = 0;
+    int rc = database_check_queue(conn, repair, &differences, err);
+    if (rc != 0)
+        return rc;
+    if (differences == 0)
+        printf("the build queue is as its definition says\n");
+    else if (repair)
+        printf("%ld rows of the build queue were wrong and are right now\n", differences);
+    else
+        return piw_err_set(err, PIW_EDB, "%ld rows of the build queue are wrong: use --check-queue --repair",
+                           differences);
+    return 0;
+}
+
+/* 0: done or nothing to do, 1: the user said no. */
+static int work(const piw_config *config, PGconn *conn, piw_err *err)
+{
+    const char *user = piw_config_text(config, "user");
+    database_state state = DATABASE_EMPTY;
+    int rc = database_check_roles(conn, user, err);
+    if (rc == 0)
+        rc = database_look(conn, &state, err);
+    if (rc != 0)
+        return rc;
+    if (piw_config_switch(config, "check-queue"))
+        return check_queue(config, conn, state, err);
+    if (state == DATABASE_CURRENT) {
+        printf("database %s is up to date\n", PQdb(conn));
+        return 0;
+    }
+    int answer = agree(config, conn, state, err);
+    if (answer <= 0)
+        return answer < 0 ? answer : 1;
+    rc = database_run(conn, "BEGIN", "beginning", err);
+    if (rc == 0)
+        rc = database_make(conn, state, user, err);
+    bool dry = piw_config_switch(config, "dry-run");
+    if (rc == 0)
+        rc = database_run(conn, dry ? "ROLLBACK" : "COMMIT", "committing", err);
+    if (rc == 0)
+        printf(dry ? "dry run: database %s is as it was\n" : "database %s is ready\n", PQdb(conn));
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    piw_err err = {0};
+    piw_config *config = NULL;
+    PGconn *conn = NULL;
+    int rc = piw_config_load(&config, &program, argc, argv, &err);
+    if (rc == 1)
+        return EXIT_SUCCESS;
+    if (rc == 0 && piw_config_switch(config, "repair") && !piw_config_switch(config, "check-queue"))
+        rc = piw_err_set(&err, PIW_EUSAGE, "--repair goes with --check-queue");
+    if (rc == 0)
+        rc = database_open(piw_config_text(config, "dsn"), &conn, &err);
+    if (rc == 0) {
+        static bool debug;
+        debug = piw_config_switch(config, "debug");
+        PQsetNoticeProcessor(conn, say_notice, &debug);
+        rc = work(config, conn, &err);
+    }
+    PQfinish(conn);
+    piw_config_free(&config);
+    return rc == 1 ? 2 : piw_program_exit(&program, &err);
+}

@@ -1,0 +1,214 @@
+#include "wheel.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+enum { SHA_BYTES = 32, LOCAL_LEN = 30, CENTRAL_LEN = 46, MEMBERS = 5, PATH_MAX_LEN = 512 };
+
+/* One archive on its way: members are written at once, their directory is kept for the end. */
+typedef struct archive {
+    piw_buffer *to;
+    uint8_t directory[MEMBERS * (CENTRAL_LEN + PATH_MAX_LEN)];
+    size_t directory_len;
+    unsigned count;
+    char record[MEMBERS * (PATH_MAX_LEN + 80)];
+    size_t record_len;
+    int rc;
+} archive;
+
+static int sha256(const void *data, size_t len, uint8_t *digest)
+{
+    return EVP_Digest(data, len, digest, NULL, EVP_sha256(), NULL) == 1 ? 0 : PIW_ESYS;
+}
+
+/* URL-safe base64 without padding, as RECORD wants it; `to` has 48 bytes. */
+static void spell_digest(const uint8_t *digest, char *to)
+{
+    uint8_t text[48];
+    int len = EVP_EncodeBlock(text, digest, SHA_BYTES);
+    for (int i = 0; i < len; i++)
+        to[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
+    while (len > 0 && to[len - 1] == '=')
+        len--;
+    to[len] = '\0';
+}
+
+int load_filling_init(load_filling *filling, size_t len, piw_err *err)
+{
+    uint8_t digest[SHA_BYTES];
+    uint64_t seed = 0x9e3779b97f4a7c15;
+    filling->data = malloc(len + 1);
+    filling->len = len;
+    if (filling->data == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "--file-size: no memory for %zu bytes", len);
+    for (size_t i = 0; i < len; i++) { /* xorshift: bytes that don't pack well, as in wheels */
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        filling->data[i] = (uint8_t)seed;
+    }
+    filling->crc = (uint32_t)crc32(0, filling->data, (uInt)len);
+    if (sha256(filling->data, len, digest) != 0)
+        return piw_err_set(err, PIW_ESYS, "SHA-256 can't be computed here");
+    spell_digest(digest, filling->digest);
+    return 0;
+}
+
+void load_filling_fini(load_filling *filling)
+{
+    free(filling->data);
+    *filling = (load_filling){0};
+}
+
+static uint8_t *put16(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+    return at + 2;
+}
+
+static uint8_t *put32(uint8_t *at, uint32_t value)
+{
+    return put16(put16(at, value & 0xffff), value >> 16);
+}
+
+static void add_bytes(archive *a, const void *data, size_t len)
+{
+    if (a->rc == 0)
+        a->rc = piw_buffer_add(a->to, data, len);
+}
+
+/* What local and central header have in common, from "version needed" to the name's length. */
+static uint8_t *put_common(uint8_t *at, uint32_t crc, size_t len, size_t path_len)
+{
+    at = put16(at, 20); /* version needed */
+    at = put32(at, 0);  /* no flags, stored */
+    at = put16(at, 0);
+    at = put16(at, 0x21); /* 1980-01-01 */
+    at = put32(at, crc);
+    at = put32(at, (uint32_t)len);
+    at = put32(at, (uint32_t)len);
+    return put16(at, (uint32_t)path_len);
+}
+
+static void add_member(archive *a, const char *path, const void *data, size_t len, uint32_t crc)
+{
+    size_t path_len = strlen(path);
+    uint8_t local[LOCAL_LEN], *at = put_common(put32(local, 0x04034b50), crc, len, path_len);
+    put16(at, 0);
+    uint32_t offset = (uint32_t)a->to->len;
+    add_bytes(a, local, sizeof local);
+    add_bytes(a, path, path_len);
+    add_bytes(a, data, len);
+    uint8_t *entry = a->directory + a->directory_len;
+    at = put16(put32(entry, 0x02014b50), 0x0314); /* made on Unix */
+    at = put_common(at, crc, len, path_len);
+    memset(at, 0, 8); /* no extra field, no comment, disk 0, no internal attributes */
+    at = put32(put32(at + 8, 0100644u << 16), offset);
+    memcpy(at, path, path_len);
+    a->directory_len += CENTRAL_LEN + path_len;
+    a->count++;
+}
+
+static void add_record(archive *a, const char *path, const char *digest, size_t len)
+{
+    a->record_len += (size_t)snprintf(a->record + a->record_len, sizeof a->record - a->record_len, "%s,sha256=%s,%zu\n",
+                                      path, digest, len);
+}
+
+static void add_text(archive *a, const char *path, const char *text)
+{
+    uint8_t digest[SHA_BYTES];
+    char spelt[48] = "";
+    size_t len = strlen(text);
+    if (a->rc == 0)
+        a->rc = sha256(text, len, digest);
+    if (a->rc == 0)
+        spell_digest(digest, spelt);
+    add_record(a, path, spelt, len);
+    add_member(a, path, text, len, (uint32_t)crc32(0, (const Bytef *)text, (uInt)len));
+}
+
+static void add_end(archive *a)
+{
+    uint8_t end[22], *at = put32(put32(end, 0x06054b50), 0);
+    uint32_t offset = (uint32_t)a->to->len;
+    at = put16(put16(at, a->count), a->count);
+    at = put32(put32(at, (uint32_t)a->directory_len), offset);
+    put16(at, 0);
+    add_bytes(a, a->directory, a->directory_len);
+    add_bytes(a, end, sizeof end);
+}
+
+/* Spells a part of a file name: '-' separates parts, so that it can't be inside one. */
+static void spell_part(const char *part, char *to, size_t size)
+{
+    snprintf(to, size, "%s", part);
+    for (char *c = to; *c != '\0'; c++)
+        *c = *c == '-' ? '_' : *c;
+}
+
+static void add_members(archive *a, const load_wheel *wheel, const load_filling *filling, const char *package,
+                        const char *version, const char *abi, unsigned build)
+{
+    char path[PATH_MAX_LEN], info[PATH_MAX_LEN - 16], text[1024];
+    snprintf(info, sizeof info, "%s-%s.dist-info", wheel->name, wheel->version);
+    snprintf(path, sizeof path, "%s/filling.bin", wheel->name);
+    add_record(a, path, filling->digest, filling->len);
+    add_member(a, path, filling->data, filling->len, filling->crc);
+    snprintf(path, sizeof path, "%s/METADATA", info);
+    snprintf(text, sizeof text, "Metadata-Version: 2.1\nName: %s\nVersion: %s\nSummary: made to be sent\n", package,
+             version);
+    add_text(a, path, text);
+    snprintf(path, sizeof path, "%s/WHEEL", info);
+    snprintf(text, sizeof text,
+             "Wheel-Version: 1.0\nGenerator: piw-loadgen %s\nRoot-Is-Purelib: false\nBuild: %03u\n"
+             "Tag: %s-%s-linux_x86_64\n",
+             PIW_VERSION, build, abi, abi);
+    add_text(a, path, text);
+    snprintf(path, sizeof path, "%s/RECORD", info);
+    a->record_len += (size_t)snprintf(a->record + a->record_len, sizeof a->record - a->record_len, "%s,,\n", path);
+    add_member(a, path, a->record, a->record_len, (uint32_t)crc32(0, (const Bytef *)a->record, (uInt)a->record_len));
+    add_end(a);
+}
+
+int load_wheel_make(load_wheel *wheel, const load_filling *filling, const char *package, const char *version,
+                    const char *abi, unsigned build, piw_err *err)
+{
+    archive a = {.to = &wheel->bytes};
+    uint8_t digest[SHA_BYTES];
+    wheel->bytes.len = 0;
+    spell_part(package, wheel->name, sizeof wheel->name);
+    spell_part(version, wheel->version, sizeof wheel->version);
+    int n = snprintf(wheel->filename, sizeof wheel->filename, "%s-%s-%03u-%s-%s-linux_x86_64.whl", wheel->name,
+                     wheel->version, build, abi, abi);
+    if (n < 0 || (size_t)n >= sizeof wheel->filename)
+        return piw_err_set(err, PIW_ELIMIT, "the file name of %s %s would be too long", package, version);
+    add_members(&a, wheel, filling, package, version, abi, build);
+    if (a.rc == 0)
+        a.rc = sha256(wheel->bytes.data, wheel->bytes.len, digest);
+    if (a.rc != 0)
+        return piw_err_set(err, a.rc, "a wheel of %s %s can't be made: %s", package, version, piw_err_name(a.rc));
+    for (int i = 0; i < SHA_BYTES; i++)
+        snprintf(wheel->hash + 2 * i, 3, "%02x", digest[i]);
+    return 0;
+}
+
+void load_wheel_fini(load_wheel *wheel)
+{
+    piw_buffer_fini(&wheel->bytes);
+}
+
+void load_wheel_state(const load_wheel *wheel, const char *abi, piw_msg *msg, file_state *state)
+{
+    state->filename = piw_msg_textz(msg, wheel->filename);
+    state->filesize = (int64_t)wheel->bytes.len;
+    state->filehash = piw_msg_textz(msg, wheel->hash);
+    state->package_tag = piw_msg_textz(msg, wheel->name);
+    state->package_version_tag = piw_msg_textz(msg, wheel->version);
+    state->py_version_tag = state->abi_tag = piw_msg_textz(msg, abi);
+    state->platform_tag = piw_text_of("linux_x86_64");
+    state->location = piw_text_of("/simple");
+}

@@ -1,0 +1,241 @@
+/* piw-master — reads the configuration, then gives the runtime its tasks and waits. It knows nothing of wheels. */
+#include "options.h"
+#include "piw/log.h"
+#include "reread.h"
+#include "runtime.h"
+#include "settings.h"
+#include "signals.h"
+#include "tasks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct master {
+    piw_config *config;
+    settings settings;
+    plugin_dirs dirs;
+    task_list tasks;
+    piw_runtime *runtime;
+    reread reread;
+} master;
+
+static int configure(master *self, piw_err *err)
+{
+    int code = settings_make(&self->settings, self->config, err);
+    if (code == 0) {
+        code = plugin_dirs_make(&self->dirs, self->config, err);
+    }
+    if (code == 0) {
+        code = task_list_make(&self->tasks, self->config, &self->dirs, err);
+    }
+    return code;
+}
+
+static void print_config(const master *self)
+{
+    piw_config_print(self->config);
+    printf("\n# Tasks are loaded from:\n");
+    for (size_t i = 0; i < self->dirs.count; i++) {
+        printf("#   %s\n", self->dirs.at[i]);
+    }
+}
+
+/* Neither the database nor files from strangers' machines are handled with root's powers. */
+static int refuse_root(piw_err *err)
+{
+    if (geteuid() != 0) {
+        return 0;
+    }
+    return piw_err_set(err, PIW_EREFUSED,
+                       "refuses to run as root; start it as an ordinary user, such as by systemd's User= or "
+                       "setpriv --reuid USER --regid GROUP --init-groups");
+}
+
+static int prepare_output_path(const char *path, piw_err *err)
+{
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+        return piw_err_errno(err, "can't create the output path %s", path);
+    }
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return piw_err_errno(err, "can't use the output path %s", path);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return piw_err_set(err, PIW_ECONFIG, "the output path %s is not a folder", path);
+    }
+    if (access(path, W_OK | X_OK) != 0) {
+        return piw_err_errno(err, "can't write in the output path %s", path);
+    }
+    return 0;
+}
+
+/* Two masters in one place would throw away what the other one has staged. The lock goes with the process, however that
+ * ends; a file system that knows no locks is taken as it is. */
+static int take_output_path(const char *path, piw_err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        return 0;
+    }
+    bool taken = errno == EWOULDBLOCK;
+    close(fd);
+    return taken ? piw_err_set(err, PIW_EEXIST, "another piw-master works in the output path %s: stop it first", path)
+                 : 0;
+}
+
+/* Each slave is a connection or two, each wheel a file. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            piw_warning("can't raise the limit of open files: %s", strerror(errno));
+        }
+    }
+}
+
+static void on_signal(int number, void *arg)
+{
+    if (number == SIGHUP) {
+        piw_err err = {0};
+        if (piw_log_reopen(&err) != 0) {
+            piw_error("%s", err.text);
+        }
+        err = (piw_err){0};
+        if (piw_runtime_reread(arg, &err) != 0) {
+            piw_warning("%s", err.text);
+        }
+        return;
+    }
+    piw_info("stopping: received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    piw_runtime_quit(arg);
+}
+
+static int set_debug(const piw_config *config, piw_err *err)
+{
+    const char *const *patterns;
+    size_t count = piw_config_list(config, "debug", &patterns);
+    for (size_t i = 0; i < count; i++) {
+        int code = piw_log_debug_task(patterns[i], true);
+        if (code != 0) {
+            return piw_err_set(err, PIW_ECONFIG, "debug (%s): too many patterns", piw_config_origin(config, "debug"));
+        }
+    }
+    return 0;
+}
+
+static int make_runtime(master *self, piw_err *err)
+{
+    char names[16][32];
+    const char *addresses[16];
+    for (size_t i = 0; i < master_queues_count; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s-queue", master_queues[i]);
+        addresses[i] = piw_config_text(self->config, names[i]);
+    }
+    const piw_runtime_config config = {
+        .plugin_dirs = (const char *const *)self->dirs.at,
+        .plugin_dirs_count = self->dirs.count,
+        .queue_names = master_queues,
+        .queue_addresses = addresses,
+        .queues_count = master_queues_count,
+        .allow = settings_get(&self->settings, "auth.allow"),
+        .setting = settings_get,
+        .arg = &self->settings,
+    };
+    int code = piw_runtime_new(&self->runtime, &config, err);
+    if (code == 0) {
+        self->reread.config = self->config;
+        self->reread.dirs = &self->dirs;
+        self->reread.tasks = &self->tasks;
+        self->reread.runtime = self->runtime;
+        const piw_admin_hooks hooks = {
+            .settings = reread_settings, .reread = reread_configuration, .arg = &self->reread};
+        code = piw_runtime_add_admin(self->runtime, &hooks, err);
+    }
+    for (size_t i = 0; i < self->tasks.count && code == 0; i++) {
+        code = piw_runtime_add(self->runtime, &self->tasks.at[i], err);
+    }
+    return code;
+}
+
+/* Everything that can be known without starting a task, the tasks' own options too. */
+static int check(master *self, piw_err *err)
+{
+    int code = make_runtime(self, err);
+    if (code == 0) {
+        code = piw_runtime_check(self->runtime, err);
+    }
+    piw_runtime_free(&self->runtime);
+    return code;
+}
+
+static int run(master *self, piw_err *err)
+{
+    int code = set_debug(self->config, err);
+    if (code == 0) {
+        code = prepare_output_path(piw_config_text(self->config, "output-path"), err);
+    }
+    if (code == 0) {
+        code = take_output_path(piw_config_text(self->config, "output-path"), err);
+    }
+    if (code != 0) {
+        return code;
+    }
+    raise_file_limit();
+    if (piw_config_switch(self->config, "dev-mode")) {
+        piw_warning("development mode: waits are short and new packages start as skipped");
+    }
+    code = make_runtime(self, err);
+    if (code == 0) {
+        /* The runtime's threads are made by its start, so they inherit the blocked signals. */
+        code = piw_signals_start(on_signal, self->runtime, err);
+    }
+    if (code == 0) {
+        code = piw_runtime_start(self->runtime, -1, err);
+        if (code == PIW_ESTOPPED) { /* a signal came while tasks were starting: as orderly as one that comes later */
+            piw_info("%s", err->text);
+            code = 0;
+        } else if (code == 0) {
+            code = piw_runtime_run(self->runtime, err);
+            piw_runtime_stop(self->runtime);
+        }
+    }
+    piw_signals_stop();
+    piw_runtime_free(&self->runtime);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    /* Not freed at the end: a task that couldn't be stopped may still read its settings. */
+    static master self;
+    piw_err err = {0};
+    self.reread.argc = argc;
+    self.reread.argv = argv;
+    int code = piw_config_load(&self.config, &master_program, argc, argv, &err);
+    if (code == 1) {
+        return EXIT_SUCCESS;
+    }
+    if (code == 0) {
+        code = configure(&self, &err);
+    }
+    if (code == 0 && piw_config_switch(self.config, "print-config")) {
+        print_config(&self);
+    } else if (code == 0 && piw_config_switch(self.config, "check-config")) {
+        code = check(&self, &err);
+    } else if (code == 0) {
+        code = refuse_root(&err);
+        if (code == 0) {
+            code = run(&self, &err);
+        }
+    }
+    return piw_program_exit(&master_program, code != 0 ? &err : NULL);
+}

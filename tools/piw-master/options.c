@@ -1,0 +1,58 @@
+#include "options.h"
+
+static const piw_opt options[] = {
+    {'d', "dsn", PIW_OPT_TEXT, "DSN", "postgres:///piwheels", "the database, as libpq URI; not as superuser"},
+    {'o', "output-path", PIW_OPT_PATH, "PATH", "/var/www", "root of the web site; created if its parent exists"},
+    {0, "dev-mode", PIW_OPT_SWITCH, NULL, NULL, "shorter waits; new packages start as skipped"},
+    {0, "debug", PIW_OPT_LIST, "TASK", NULL, "debug log for these tasks, a pattern such as 'master.the_*'"},
+    {0, "pypi-xmlrpc", PIW_OPT_TEXT, "URL", "https://pypi.org/pypi", "PyPI's event log"},
+    {0, "pypi-simple", PIW_OPT_TEXT, "URL", "https://pypi.org/simple", "the index that slaves take sources from"},
+    {0, "pypi-json", PIW_OPT_TEXT, "URL", "https://pypi.org/pypi", "PyPI's descriptions: URL/PACKAGE/json"},
+    {0, "follow", PIW_OPT_CHOICE, NULL, "xmlrpc", "how PyPI is followed", "xmlrpc|json"},
+    {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "to monitors"},
+    {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control", "from monitors"},
+    {0, "import-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-import", "from piw-import, piw-add and others"},
+    {0, "log-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-logger", "from piw-logger"},
+    {0, "slave-queue", PIW_OPT_TEXT, "ADDR", "tcp://*:5555", "from and to build slaves"},
+    {0, "file-queue", PIW_OPT_TEXT, "ADDR", "tcp://*:5556", "files from slaves and importers"},
+    {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "from piw-ctl"},
+    {0, "web-queue", PIW_OPT_TEXT, "ADDR", "inproc://web", "name of an inner service; no socket is opened"},
+    {0, "builds-queue", PIW_OPT_TEXT, "ADDR", "inproc://builds", "likewise"},
+    {0, "db-queue", PIW_OPT_TEXT, "ADDR", "inproc://db", "likewise"},
+    {0, "fs-queue", PIW_OPT_TEXT, "ADDR", "inproc://fs", "likewise"},
+    {0, "stats-queue", PIW_OPT_TEXT, "ADDR", "inproc://stats", "likewise"},
+    {0, "require-slave-version", PIW_OPT_SWITCH, NULL, NULL, "turn away slaves that don't tell their version"},
+    {0, "plugin-dir", PIW_OPT_LIST, "DIR", NULL, "where tasks are loaded from, first wins"},
+    {0, "check-config", PIW_OPT_SWITCH, NULL, NULL, "check the configuration and exit", .cli_only = true},
+    {0, "print-config", PIW_OPT_SWITCH, NULL, NULL, "show every value and where it comes from", .cli_only = true},
+    PIW_OPT_END,
+};
+
+const piw_program master_program = {
+    .name = "piw-master",
+    .section = "master",
+    .summary = "Follows PyPI, hands packages to build slaves, takes their wheels and writes the index.",
+    .options = options,
+    .reads_tasks = true,
+};
+
+const piw_opt master_site_options[] = {
+    {0, "name", PIW_OPT_TEXT, "NAME", "piwheels", "what the site calls itself"},
+    {0, "base-url", PIW_OPT_TEXT, "URL", NULL, "where the site is seen from outside"},
+    {0, "accent", PIW_OPT_TEXT, "COLOUR", NULL, "the pages' colour"},
+    {0, "linger", PIW_OPT_DURATION, "DURATION", "10m", "removed wheels stay on disk so long", .max = 31536000000},
+    {0, "order", PIW_OPT_CHOICE, NULL, "oldest", "which versions are built first", "oldest|newest"},
+    PIW_OPT_END,
+};
+
+const piw_opt master_auth_options[] = {
+    {0, "method", PIW_OPT_CHOICE, NULL, "none", "how slaves prove who they are", "none|curve"},
+    {0, "allow", PIW_OPT_TEXT, "NETWORKS", "all", "networks that may connect to the slave and file queues"},
+    {0, "keys", PIW_OPT_PATH, "DIR", NULL, "folder of the slaves' keys"},
+    PIW_OPT_END,
+};
+
+const char *const master_queues[] = {"slave", "file", "import", "log", "control", "status", "admin"};
+const size_t master_queues_count = PIW_COUNT(master_queues);
+const char *const master_services[] = {"web", "builds", "db", "fs", "stats"};
+const size_t master_services_count = PIW_COUNT(master_services);

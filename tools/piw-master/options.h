@@ -1,0 +1,20 @@
+/* options.h — what piw-master can be told: its options, the keys of [site] and [auth]. */
+#ifndef MASTER_OPTIONS_H
+#define MASTER_OPTIONS_H
+
+#include "piw/options.h"
+
+extern const piw_program master_program;
+
+/* Keys of the sections [site] and [auth]; each ends with PIW_OPT_END. */
+extern const piw_opt master_site_options[];
+extern const piw_opt master_auth_options[];
+
+/* The outer queues: option "NAME-queue" each. */
+extern const char *const master_queues[];
+extern const size_t master_queues_count;
+/* The inner services that have an option "NAME-queue" for compatibility: a name, no socket. */
+extern const char *const master_services[];
+extern const size_t master_services_count;
+
+#endif

@@ -1,0 +1,173 @@
+#include "reread.h"
+
+#include "options.h"
+#include "settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef void say_fn(void *to, const char *line);
+
+/* Values of the master itself are what they were at its start: those that differ now wait for the next one. */
+static void say_changed_options(const reread *self, const piw_config *now, say_fn *say, void *to)
+{
+    char line[300];
+    for (const piw_opt *opt = master_program.options; opt->name != NULL; opt++) {
+        if (opt->cli_only || opt->kind == PIW_OPT_LIST) {
+            continue;
+        }
+        const char *before = piw_config_text(self->config, opt->name), *after = piw_config_text(now, opt->name);
+        if (strcmp(before != NULL ? before : "", after != NULL ? after : "") != 0) {
+            snprintf(line, sizeof(line), "%s (%.150s) takes effect when the master is restarted", opt->name,
+                     piw_config_origin(now, opt->name));
+            say(to, line);
+        }
+    }
+}
+
+static void say_changed_section(const reread *self, const piw_config *now, const char *section, const piw_opt *options,
+                                say_fn *say, void *to)
+{
+    char line[300];
+    for (const piw_opt *opt = options; opt->name != NULL; opt++) {
+        const char *before = piw_config_raw(self->config, section, opt->name, NULL);
+        const char *after = piw_config_raw(now, section, opt->name, NULL);
+        if (strcmp(before != NULL ? before : "", after != NULL ? after : "") != 0) {
+            snprintf(line, sizeof(line), "%s in [%s] takes effect when the master is restarted", opt->name, section);
+            say(to, line);
+        }
+    }
+}
+
+static const piw_task_config *find(const task_list *tasks, const char *name)
+{
+    for (size_t i = 0; i < tasks->count; i++) {
+        if (strcmp(tasks->at[i].name, name) == 0) {
+            return &tasks->at[i];
+        }
+    }
+    return NULL;
+}
+
+/* Can all of it be done? Then nothing is left half-done because of a mistake in the file. */
+static int check_tasks(const reread *self, const task_list *tasks, piw_err *err)
+{
+    char done[600];
+    for (size_t i = 0; i < tasks->count; i++) {
+        int code = piw_runtime_reconfigure(self->runtime, &tasks->at[i], false, done, sizeof(done), err);
+        if (code != 0) {
+            piw_err_prefix(err, "task %s", tasks->at[i].name);
+            return code;
+        }
+    }
+    return 0;
+}
+
+static bool apply_tasks(const reread *self, const task_list *tasks, say_fn *say, void *to)
+{
+    char done[600], line[1200];
+    bool any = false;
+    for (size_t i = 0; i < tasks->count; i++) {
+        const char *name = tasks->at[i].name;
+        piw_err err = {0};
+        int code = piw_runtime_reconfigure(self->runtime, &tasks->at[i], true, done, sizeof(done), &err);
+        if (done[0] != '\0') {
+            snprintf(line, sizeof(line), "task %s: %s", name, done);
+            say(to, line);
+        }
+        if (code != 0) {
+            snprintf(line, sizeof(line), "task %s goes on as it was: %s", name, err.text);
+            say(to, line);
+        }
+        any = any || code != 0 || done[0] != '\0';
+    }
+    for (size_t i = 0; i < self->tasks->count; i++) {
+        if (find(tasks, self->tasks->at[i].name) == NULL) {
+            snprintf(line, sizeof(line), "task %s is no longer configured: it goes on until the master is restarted",
+                     self->tasks->at[i].name);
+            say(to, line);
+            any = true;
+        }
+    }
+    return any;
+}
+
+int reread_configuration(void *arg, say_fn *say, void *to, piw_err *err)
+{
+    const reread *self = arg;
+    piw_config *config = NULL;
+    settings settings_now = {0};
+    task_list tasks = {0};
+    int code = piw_config_reload(&config, &master_program, self->argc, self->argv, err);
+    if (code == 0) {
+        code = settings_make(&settings_now, config, err);
+    }
+    if (code == 0) {
+        code = task_list_make(&tasks, config, self->dirs, err);
+    }
+    if (code == 0) {
+        code = check_tasks(self, &tasks, err);
+    }
+    if (code == 0) {
+        bool any = apply_tasks(self, &tasks, say, to);
+        say_changed_options(self, config, say, to);
+        say_changed_section(self, config, "site", master_site_options, say, to);
+        say_changed_section(self, config, "auth", master_auth_options, say, to);
+        if (!any) {
+            say(to, "the configuration was read again: nothing changed about tasks");
+        }
+    }
+    task_list_fini(&tasks);
+    settings_fini(&settings_now);
+    piw_config_free(&config);
+    return code;
+}
+
+static void say_section(const piw_config *config, const char *section, const piw_opt *options,
+                        void (*say)(void *to, const char *name, const char *value, const char *origin), void *to)
+{
+    char name[100];
+    for (const piw_opt *opt = options; opt->name != NULL; opt++) {
+        const char *origin = NULL, *text = piw_config_raw(config, section, opt->name, &origin);
+        snprintf(name, sizeof(name), "%s.%s", section, opt->name);
+        if (text == NULL) {
+            text = opt->fallback != NULL ? opt->fallback : "";
+        }
+        say(to, name, text, origin != NULL ? origin : "default");
+    }
+}
+
+static void say_list(const piw_config *config, const char *name,
+                     void (*say)(void *to, const char *name, const char *value, const char *origin), void *to)
+{
+    const char *const *items;
+    char text[2000] = "";
+    size_t count = piw_config_list(config, name, &items), len = 0;
+    for (size_t i = 0; i < count && len < sizeof(text); i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "", items[i]);
+    }
+    say(to, name, text, piw_config_origin(config, name));
+}
+
+void reread_settings(void *arg, void (*say)(void *to, const char *name, const char *value, const char *origin),
+                     void *to)
+{
+    const reread *self = arg;
+    for (const piw_opt *opt = master_program.options; opt->name != NULL; opt++) {
+        if (opt->cli_only) {
+            continue;
+        }
+        if (opt->kind == PIW_OPT_LIST) {
+            say_list(self->config, opt->name, say, to);
+            continue;
+        }
+        const char *text = piw_config_text(self->config, opt->name);
+        say(to, opt->name,
+            text != NULL                  ? text
+            : opt->kind == PIW_OPT_SWITCH ? "no"
+                                          : "",
+            piw_config_origin(self->config, opt->name));
+    }
+    say_section(self->config, "site", master_site_options, say, to);
+    say_section(self->config, "auth", master_auth_options, say, to);
+}

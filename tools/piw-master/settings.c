@@ -1,0 +1,249 @@
+#include "settings.h"
+
+#include "options.h"
+#include "shared/dsn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+static void add(settings *made, char *name, char *text)
+{
+    made->at = piw_realloc(made->at, sizeof(*made->at) * (made->count + 1));
+    made->at[made->count++] = (struct setting){name, text};
+}
+
+/* Numbers in the form that piw_setting_number reads, whatever the operator wrote. */
+static char *canonical(const piw_opt *opt, const char *text)
+{
+    int64_t number;
+    bool counted = opt->kind == PIW_OPT_SWITCH || opt->kind == PIW_OPT_DURATION || opt->kind == PIW_OPT_SIZE;
+    if (counted && piw_opt_number(opt, text, &number, NULL) == 0) {
+        return piw_sprintf("%lld", (long long)number);
+    }
+    return piw_strdup(text);
+}
+
+static int check_dsn(settings *made, const piw_config *config, piw_err *err)
+{
+    static const char scheme[] = "postgresql:";
+    char *dsn = piw_dsn_normal(piw_config_text(config, "dsn"));
+    if (strncmp(dsn, scheme, strlen(scheme)) != 0) {
+        free(dsn);
+        /* Not quoted in the message: it may hold a password. */
+        return piw_err_set(err, PIW_ECONFIG, "dsn (%s) must begin with postgres:// or postgresql://",
+                           piw_config_origin(config, "dsn"));
+    }
+    add(made, piw_strdup("dsn"), dsn);
+    return 0;
+}
+
+/* A socket's address as far as it can be judged without binding it. */
+static const char *address_fault(const char *address)
+{
+    if (strncmp(address, "ipc://", 6) == 0) {
+        size_t len = strlen(address + 6);
+        if (len == 0) {
+            return "names no file";
+        }
+        return len < sizeof(((struct sockaddr_un *)0)->sun_path) ? NULL : "is longer than a socket's path may be";
+    }
+    if (strncmp(address, "tcp://", 6) == 0) {
+        const char *port = strrchr(address + 6, ':');
+        if (port == NULL || port == address + 6) {
+            return "must be tcp://HOST:PORT";
+        }
+        char *end;
+        unsigned long number = strtoul(port + 1, &end, 10);
+        bool any = strcmp(port + 1, "*") == 0;
+        return any || (port[1] >= '0' && port[1] <= '9' && *end == '\0' && number <= 65535) ? NULL
+                                                                                            : "must be tcp://HOST:PORT";
+    }
+    return "must begin with ipc:// or tcp://";
+}
+
+/* Inner services: a name of its own each. */
+static int check_services(const piw_config *config, piw_err *err)
+{
+    char name[64], other[64];
+    for (size_t i = 0; i < master_services_count; i++) {
+        snprintf(name, sizeof(name), "%s-queue", master_services[i]);
+        const char *address = piw_config_text(config, name);
+        if (strncmp(address, "inproc://", 9) != 0 && strncmp(address, "ipc://", 6) != 0)
+            return piw_err_set(err, PIW_ECONFIG,
+                               "%s (%s): '%.150s' must begin with inproc:// or ipc://: it names a service inside the "
+                               "master",
+                               name, piw_config_origin(config, name), address);
+        if (strstr(address, "://")[3] == '\0')
+            return piw_err_set(err, PIW_ECONFIG, "%s (%s): '%.150s' names no service", name,
+                               piw_config_origin(config, name), address);
+        for (size_t k = 0; k < i; k++) {
+            snprintf(other, sizeof(other), "%s-queue", master_services[k]);
+            if (strcmp(piw_config_text(config, other), address) == 0)
+                return piw_err_set(err, PIW_ECONFIG, "%s (%s) and %s name the same service '%.150s'", name,
+                                   piw_config_origin(config, name), other, address);
+        }
+    }
+    return 0;
+}
+
+static int check_queues(const piw_config *config, piw_err *err)
+{
+    char name[64], other[64];
+    for (size_t i = 0; i < master_queues_count; i++) {
+        snprintf(name, sizeof(name), "%s-queue", master_queues[i]);
+        const char *address = piw_config_text(config, name), *fault = address_fault(address);
+        if (fault != NULL) {
+            return piw_err_set(err, PIW_ECONFIG, "%s (%s): '%.150s' %s", name, piw_config_origin(config, name), address,
+                               fault);
+        }
+        bool shareable = strncmp(address, "tcp://", 6) == 0 && strcmp(strrchr(address, ':'), ":*") == 0;
+        for (size_t k = 0; k < i && !shareable; k++) {
+            snprintf(other, sizeof(other), "%s-queue", master_queues[k]);
+            if (strcmp(piw_config_text(config, other), address) == 0) {
+                return piw_err_set(err, PIW_ECONFIG, "%s (%s) and %s have the same address '%.150s'", name,
+                                   piw_config_origin(config, name), other, address);
+            }
+        }
+    }
+    return check_services(config, err);
+}
+
+/* What can't be an address of PyPI's would be asked for ever. */
+static int check_pypi(const piw_config *config, piw_err *err)
+{
+    static const char *const names[] = {"pypi-xmlrpc", "pypi-simple", "pypi-json"};
+    for (size_t i = 0; i < PIW_COUNT(names); i++) {
+        const char *url = piw_config_text(config, names[i]), *host = strstr(url, "://");
+        bool http = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+        if (!http || host[3] == '\0' || host[3] == '/' || strpbrk(url, " \t") != NULL)
+            return piw_err_set(err, PIW_ECONFIG, "%s (%s): '%.150s' must be http://HOST/PATH or https://HOST/PATH",
+                               names[i], piw_config_origin(config, names[i]), url);
+    }
+    return 0;
+}
+
+static const piw_opt *find(const piw_opt *options, const char *name)
+{
+    while (options->name != NULL && strcmp(options->name, name) != 0) {
+        options++;
+    }
+    return options->name != NULL ? options : NULL;
+}
+
+static int check_section(const piw_config *config, const char *section, const piw_opt *options, piw_err *err)
+{
+    const char *const *keys, *origin;
+    size_t count = piw_config_keys(config, section, &keys);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = piw_config_raw(config, section, keys[i], &origin);
+        const piw_opt *opt = find(options, keys[i]);
+        if (opt == NULL) {
+            return piw_err_set(err, PIW_ECONFIG, "%s: unknown key '%.100s' in [%s]", origin, keys[i], section);
+        }
+        piw_err found = {0};
+        if (piw_opt_check(opt, text, &found) != 0) {
+            return piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", origin, keys[i], found.text);
+        }
+    }
+    return 0;
+}
+
+static int add_section(settings *made, const piw_config *config, const char *section, const piw_opt *options,
+                       piw_err *err)
+{
+    int code = check_section(config, section, options, err);
+    for (const piw_opt *opt = options; code == 0 && opt->name != NULL; opt++) {
+        const char *text = piw_config_raw(config, section, opt->name, NULL);
+        text = text != NULL ? text : opt->fallback;
+        if (text != NULL) {
+            add(made, piw_sprintf("%s.%s", section, opt->name), canonical(opt, text));
+        }
+    }
+    return code;
+}
+
+/* [site] likewise: an order that isn't kept is no order. */
+static int check_site(settings *made, const piw_config *config, piw_err *err)
+{
+    const char *origin = NULL;
+    if (strcmp(settings_get(made, "site.order"), "oldest") == 0) {
+        return 0;
+    }
+    piw_config_raw(config, "site", "order", &origin);
+    return piw_err_set(err, PIW_ECONFIG, "%s: order: only 'oldest' is available in this version", origin);
+}
+
+/* [auth] as far as this version can do what it says: an operator who asks for more must not believe to have it. */
+static int check_auth(settings *made, const piw_config *config, piw_err *err)
+{
+    const char *origin = NULL;
+    if (strcmp(settings_get(made, "auth.method"), "none") != 0) {
+        piw_config_raw(config, "auth", "method", &origin);
+        return piw_err_set(err, PIW_ECONFIG, "%s: method: only 'none' is available in this version", origin);
+    }
+    for (size_t i = 0; i < made->count; i++) {
+        if (strcmp(made->at[i].name, "auth.allow") == 0) {
+            /* A list may be written [a, b]. */
+            for (char *s = strpbrk(made->at[i].text, "[]\"'"); s != NULL; s = strpbrk(s, "[]\"'")) {
+                *s = ' ';
+            }
+        }
+    }
+    return 0;
+}
+
+int settings_make(settings *made, const piw_config *config, piw_err *err)
+{
+    *made = (settings){0};
+    int code = check_dsn(made, config, err);
+    if (code == 0) {
+        code = check_queues(config, err);
+    }
+    if (code == 0) {
+        code = check_pypi(config, err);
+    }
+    if (code == 0) {
+        code = add_section(made, config, "site", master_site_options, err);
+    }
+    if (code == 0) {
+        code = check_site(made, config, err);
+    }
+    if (code == 0) {
+        code = add_section(made, config, "auth", master_auth_options, err);
+    }
+    if (code == 0) {
+        code = check_auth(made, config, err);
+    }
+    for (const piw_opt *opt = master_program.options; code == 0 && opt->name != NULL; opt++) {
+        const char *text = opt->kind != PIW_OPT_LIST ? piw_config_text(config, opt->name) : NULL;
+        if (text != NULL && strcmp(opt->name, "dsn") != 0) {
+            add(made, piw_strdup(opt->name), canonical(opt, text));
+        }
+    }
+    if (code != 0) {
+        settings_fini(made);
+    }
+    return code;
+}
+
+void settings_fini(settings *made)
+{
+    for (size_t i = 0; i < made->count; i++) {
+        free(made->at[i].name);
+        free(made->at[i].text);
+    }
+    free(made->at);
+    *made = (settings){0};
+}
+
+const char *settings_get(void *made, const char *name)
+{
+    const settings *table = made;
+    for (size_t i = 0; i < table->count; i++) {
+        if (strcmp(table->at[i].name, name) == 0) {
+            return table->at[i].text;
+        }
+    }
+    return NULL;
+}

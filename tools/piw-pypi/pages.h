@@ -1,0 +1,21 @@
+/* pages.h — the documents that PyPI answers with, made from the catalogue and the log of events (SPEC §10, §11). */
+#ifndef PYPI_PAGES_H
+#define PYPI_PAGES_H
+
+#include "changelog.h"
+#include "piw/codec.h"
+
+typedef struct pypi_site {
+    pypi_catalogue catalogue;
+    pypi_changelog log;
+} pypi_site;
+
+/* The simple index: all projects, or one project's files. False: there is no such project. `json` chooses the form. */
+void pypi_page_root(const pypi_site *site, bool json, piw_buffer *to);
+bool pypi_page_project(const pypi_site *site, const char *canonical, bool json, piw_buffer *to);
+/* /pypi/NAME/json. `base` is the address that files are given with: "http://HOST". */
+bool pypi_page_about(const pypi_site *site, const char *canonical, const char *base, piw_buffer *to);
+/* The answer to an XML-RPC request of `len` bytes: a result or a fault, never nothing. */
+void pypi_page_xmlrpc(const pypi_site *site, const char *request, size_t len, piw_buffer *to);
+
+#endif

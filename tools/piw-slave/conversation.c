@@ -1,0 +1,314 @@
+#include "conversation.h"
+
+#include "builder.h"
+#include "facts.h"
+#include "machine.h"
+#include "slave.piw.h"
+#include "transfer.h"
+
+#include <stdlib.h>
+
+enum {
+    AGAIN_MS = 5000,       /* before the next HELLO after nonsense or a refusal */
+    LAST_ANSWER_MS = 2000, /* how long a stopping slave waits for an answer, so that it may say BYE */
+    QUIET_MS = 10000,      /* without an answer for so long: say so, once */
+    SEND_MS = 1000,        /* ZeroMQ takes a request at once, also without a connection */
+};
+
+/* Why a session with a master ended. */
+enum { LOST = PIW_EDEAD, STOPPED = PIW_ESTOPPED, DIED = PIW_EREFUSED, NONSENSE = PIW_ESHAPE };
+
+static bool is(const piw_msg *msg, const piw_msg_type *type)
+{
+    return piw_msg_type_of(msg) == type;
+}
+
+/* Until the answer to what was sent is there. */
+static int await_answer(slave *s, piw_msg **answer)
+{
+    int64_t begun_ns = piw_monotonic_ns();
+    bool said = false;
+    for (;;) {
+        piw_err err = {0};
+        int rc = piw_client_recv(s->master, answer, 0, &err);
+        if (rc == 0)
+            return 0;
+        if (rc != PIW_EAGAIN) {
+            piw_warning("%s", err.text);
+            return NONSENSE;
+        }
+        if (piw_client_reconnected(s->master)) {
+            piw_info("the connection to the master was lost and made again");
+            return LOST;
+        }
+        int64_t waited_ms = (piw_monotonic_ns() - begun_ns) / 1000000;
+        if (waited_ms >= (s->stopping ? LAST_ANSWER_MS : SLAVE_BUSY_TIMEOUT_MS))
+            return s->stopping ? STOPPED : LOST;
+        if (waited_ms >= QUIET_MS && !said) {
+            said = true;
+            piw_warning("no answer yet from the master at %s; waiting for it", s->settings.slave_queue);
+        }
+        int64_t left_ms = (s->stopping ? LAST_ANSWER_MS : said ? SLAVE_BUSY_TIMEOUT_MS : QUIET_MS) - waited_ms;
+        slave_wait(s, -1, left_ms);
+    }
+}
+
+/* Sends a request and waits for its answer. Takes the request; the caller frees the answer. */
+static int ask(slave *s, piw_msg *request, piw_msg **answer)
+{
+    piw_err err = {0};
+    int rc = piw_client_send(s->master, &request, SEND_MS, &err);
+    if (rc != 0) {
+        piw_warning("%s can't be sent: %s", piw_msg_type_of(request)->name,
+                    rc == PIW_EAGAIN ? piw_err_name(rc) : err.text);
+        piw_msg_free(&request);
+        return rc == PIW_EAGAIN ? LOST : NONSENSE;
+    }
+    s->asked = true;
+    rc = await_answer(s, answer);
+    s->asked = false;
+    return rc;
+}
+
+/* An answer that doesn't belong here. */
+static int odd(piw_msg **answer)
+{
+    int rc = is(*answer, slave_DIE_type()) ? DIED : NONSENSE;
+    if (rc == NONSENSE)
+        piw_warning("the master answered %s where that has no meaning", piw_msg_type_of(*answer)->name);
+    piw_msg_free(answer);
+    return rc;
+}
+
+static piw_msg *stats_message(slave *s, bool busy)
+{
+    slave_stats *stats;
+    piw_msg *msg = busy ? slave_BUSY_new(&stats) : slave_IDLE_new(&stats);
+    slave_machine_stats(s->settings.dir, stats);
+    return msg;
+}
+
+/* --- One build ------------------------------------------------------------------------------------------------- */
+
+/* Until the build has ended: BUSY, at once and every few seconds. *skipped when the master doesn't want it any more. */
+static int watch_build(slave *s, bool *skipped)
+{
+    int64_t busy_ns = piw_monotonic_ns();
+    while (!slave_build_ended(s->build)) {
+        int64_t now_ns = piw_monotonic_ns();
+        if (now_ns >= busy_ns) {
+            piw_msg *answer = NULL;
+            int rc = ask(s, stats_message(s, true), &answer);
+            if (rc != 0)
+                return rc;
+            *skipped = is(answer, slave_DONE_type());
+            if (!*skipped && !is(answer, slave_CONT_type()))
+                return odd(&answer);
+            piw_msg_free(&answer);
+            if (*skipped)
+                return 0;
+            busy_ns = piw_monotonic_ns() + SLAVE_BUSY_EVERY_MS * INT64_C(1000000);
+            continue;
+        }
+        int64_t until_ns = busy_ns < slave_build_look_ns(s->build) ? busy_ns : slave_build_look_ns(s->build);
+        if (slave_wait(s, -1, until_ns > now_ns ? (until_ns - now_ns) / 1000000 + 1 : 0) == PIW_ESTOPPED)
+            return STOPPED;
+    }
+    return 0;
+}
+
+static void set_log(piw_msg *msg, slave_BUILT *built, piw_blob *log)
+{
+    built->output = piw_msg_blob(msg, log);
+    piw_blob_unref(&log);
+}
+
+/* A build that came to nothing, and why: with its log, when there was a build at all. */
+static piw_msg *failed_message(slave *s, const char *why)
+{
+    slave_BUILT *built;
+    piw_msg *msg = slave_BUILT_new(&built);
+    if (s->build != NULL)
+        built->duration = slave_build_duration(s->build);
+    set_log(msg, built, s->build != NULL ? slave_build_log(s->build, why) : piw_blob_new(why, strlen(why)));
+    return msg;
+}
+
+/* BUILT: the outcome, the log and what is known of the wheels. */
+static piw_msg *built_message(slave *s, piw_text package)
+{
+    slave_BUILT *built;
+    piw_msg *msg = slave_BUILT_new(&built);
+    piw_err err = {0};
+    slave_wheels wheels = {0};
+    built->status = slave_build_good(s->build);
+    if (built->status &&
+        slave_facts(msg, slave_build_wheels(s->build), slave_build_scratch(s->build), package, &wheels, &err) != 0)
+        built->status = false;
+    built->duration = slave_build_duration(s->build);
+    set_log(msg, built, slave_build_log(s->build, err.code != 0 ? err.text : NULL));
+    built->files.count = wheels.count;
+    built->files.at = wheels.at;
+    /* A wheel may say more of itself than a message holds: too long a tag, too many dependencies. */
+    if (piw_msg_check(msg, &err) != 0) {
+        piw_msg_free(&msg);
+        msg = failed_message(s, err.text);
+    }
+    return msg;
+}
+
+/* A file name from the master is only ever compared with the names of the wheels that were made. */
+static int send_wheel(slave *s, const char *const *names, size_t count, const slave_SEND *send)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!piw_text_is(send->filename, names[i]))
+            continue;
+        char *path = piw_sprintf("%s/%s", slave_build_wheels(s->build), names[i]);
+        piw_err err = {0};
+        int rc = slave_transfer(s, path, &err);
+        free(path);
+        if (rc != 0 && err.code != 0)
+            piw_warning("%s can't be sent: %s", names[i], err.text);
+        return rc == 0 || rc == STOPPED ? rc : LOST;
+    }
+    piw_warning("the master asked for %.*s, which this build did not make", (int)send->filename.len, send->filename.s);
+    return NONSENSE;
+}
+
+/* From the answer to BUILT to DONE. */
+static int deliver(slave *s, const char *const *names, size_t count, piw_msg **answer)
+{
+    while (is(*answer, slave_SEND_type())) {
+        int rc = send_wheel(s, names, count, slave_SEND_of(*answer));
+        piw_msg_free(answer);
+        if (rc == 0)
+            rc = ask(s, slave_SENT_new(), answer);
+        if (rc != 0)
+            return rc;
+    }
+    if (!is(*answer, slave_DONE_type()))
+        return odd(answer);
+    piw_msg_free(answer);
+    return 0;
+}
+
+static int report(slave *s, piw_text package, const char *failed)
+{
+    piw_msg *msg = failed != NULL ? failed_message(s, failed) : built_message(s, package);
+    const slave_BUILT *built = slave_BUILT_of(msg);
+    size_t count = built->files.count;
+    const char **names = piw_zalloc((count + 1) * sizeof *names);
+    for (size_t i = 0; i < count; i++)
+        names[i] = piw_strndup(built->files.at[i].filename.s, built->files.at[i].filename.len);
+    piw_info("build of %s %s", package.s, built->status ? "succeeded" : "failed");
+    piw_msg *answer = NULL;
+    int rc = ask(s, msg, &answer);
+    if (rc == 0)
+        rc = deliver(s, names, count, &answer);
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)names[i]);
+    free(names);
+    return rc;
+}
+
+static int build(slave *s, const slave_BUILD *order)
+{
+    piw_err err = {0};
+    bool skipped = false;
+    piw_info("building %s %s", order->package.s, order->version.s);
+    int rc = slave_build_start(&s->build, &s->settings, order->package, order->version, s->index_url, &err);
+    if (rc != 0) {
+        piw_warning("%s %s isn't built: %s", order->package.s, order->version.s, err.text);
+        return report(s, order->package, err.text);
+    }
+    rc = watch_build(s, &skipped);
+    if (rc == 0 && skipped)
+        piw_info("the build of %s %s isn't wanted any more", order->package.s, order->version.s);
+    else if (rc == 0)
+        rc = report(s, order->package, NULL);
+    slave_build_free(&s->build);
+    return rc;
+}
+
+/* --- The session ----------------------------------------------------------------------------------------------- */
+
+static int say_hello(slave *s)
+{
+    piw_msg *answer = NULL;
+    int rc = ask(s, slave_machine_hello(&s->settings), &answer);
+    if (rc != 0)
+        return rc;
+    if (!is(answer, slave_ACK_type()))
+        return odd(&answer);
+    const slave_ACK *ack = slave_ACK_of(answer);
+    s->id = ack->slave_id;
+    free(s->index_url);
+    s->index_url = piw_strndup(ack->pypi_url.s, ack->pypi_url.len);
+    piw_msg_free(&answer);
+    piw_info("the master calls us slave %lld", (long long)s->id);
+    return 0;
+}
+
+static int rest(slave *s, int64_t ms)
+{
+    int64_t until_ns = piw_monotonic_ns() + ms * 1000000;
+    for (int64_t left_ns; (left_ns = until_ns - piw_monotonic_ns()) > 0;) {
+        if (slave_wait(s, -1, left_ns / 1000000 + 1) == PIW_ESTOPPED)
+            return STOPPED;
+        if (piw_client_reconnected(s->master))
+            return LOST;
+    }
+    return 0;
+}
+
+static int session(slave *s)
+{
+    int rc = say_hello(s);
+    while (rc == 0 && !s->stopping) {
+        piw_msg *answer = NULL;
+        rc = ask(s, stats_message(s, false), &answer);
+        if (rc != 0)
+            return rc;
+        if (is(answer, slave_SLEEP_type())) {
+            piw_msg_free(&answer);
+            rc = rest(s, s->settings.poll_ms);
+        } else if (is(answer, slave_BUILD_type())) {
+            rc = build(s, slave_BUILD_of(answer));
+            piw_msg_free(&answer);
+        } else {
+            rc = odd(&answer);
+        }
+    }
+    return rc == 0 ? STOPPED : rc;
+}
+
+static void say_bye(slave *s)
+{
+    piw_err err = {0};
+    piw_msg *bye = slave_BYE_new();
+    if (piw_client_send(s->master, &bye, 0, &err) != 0)
+        piw_debug("BYE wasn't sent: %s", err.text);
+    piw_msg_free(&bye);
+}
+
+int slave_converse(slave *s, piw_err *err)
+{
+    while (!s->stopping) {
+        int why = session(s);
+        slave_build_free(&s->build);
+        if (why == DIED) {
+            piw_warning("the master told this slave to end");
+            return 0;
+        }
+        if (why == STOPPED)
+            break;
+        int rc = piw_client_reset(s->master, err);
+        if (rc != 0)
+            return rc;
+        if (why == NONSENSE)
+            rest(s, AGAIN_MS);
+    }
+    piw_info("stopping");
+    say_bye(s);
+    return 0;
+}

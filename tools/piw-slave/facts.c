@@ -1,0 +1,106 @@
+#include "facts.h"
+
+#include "depends.h"
+#include "shared/text.h"
+#include "shared/wheel.h"
+#include "shared/wheel_name.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    WHEELS_MAX = 1000, /* the bound of BUILT's list */
+    KINDS = 3,         /* apt, pip and "" */
+};
+
+static void put_list(piw_msg *msg, file_state *state, const char *key, char *const *items, size_t count)
+{
+    if (count == 0)
+        return;
+    uint32_t slot = state->dependencies.count++;
+    state->dependencies.at[slot].key = piw_msg_textz(msg, key);
+    piw_msg_list(msg, &state->dependencies.at[slot].value, count);
+    for (size_t i = 0; i < count; i++)
+        state->dependencies.at[slot].value.at[i] = piw_msg_textz(msg, items[i]);
+}
+
+static void fill(piw_msg *msg, file_state *state, const piw_wheel_name *name, const char *filename,
+                 const piw_wheel *wheel, const slave_depends *depends)
+{
+    state->filename = piw_msg_textz(msg, filename);
+    state->filesize = wheel->filesize;
+    state->filehash = piw_msg_textz(msg, wheel->filehash);
+    state->package_tag = piw_msg_textz(msg, name->package);
+    state->package_version_tag = piw_msg_textz(msg, name->version);
+    state->py_version_tag = piw_msg_textz(msg, name->py);
+    state->abi_tag = piw_msg_textz(msg, name->abi);
+    state->platform_tag = piw_msg_textz(msg, name->platform);
+    state->requires_python = piw_msg_textz(msg, wheel->metadata.requires_python);
+    state->location = piw_msg_textz(msg, "/simple");
+    piw_msg_list(msg, &state->dependencies, KINDS);
+    state->dependencies.count = 0;
+    put_list(msg, state, "apt", depends->apt, depends->apt_count);
+    put_list(msg, state, "pip", wheel->metadata.requires, wheel->metadata.requires_count);
+    put_list(msg, state, "", depends->others, depends->others_count);
+}
+
+static int read_one(piw_msg *msg, const char *folder, const char *filename, const char *scratch, piw_text package,
+                    file_state *state, piw_err *err)
+{
+    piw_wheel_name name;
+    int rc = piw_wheel_name_parse(piw_text_of(filename), &name, err);
+    if (rc != 0)
+        return rc;
+    if (!piw_text_is(package, name.canonical))
+        return piw_err_set(err, PIW_EREFUSED, "%s is not a wheel of %.*s", filename, (int)package.len, package.s);
+    char *path = piw_sprintf("%s/%s", folder, filename);
+    piw_wheel wheel = {0};
+    slave_depends depends = {0};
+    rc = piw_wheel_read(path, filename, &wheel, err);
+    if (rc == 0) {
+        rc = slave_depends_find(path, scratch, &depends, err);
+        if (rc != 0)
+            piw_err_prefix(err, "the libraries that %s needs can't be found", filename);
+        else
+            fill(msg, state, &name, filename, &wheel, &depends);
+        slave_depends_fini(&depends);
+        piw_wheel_fini(&wheel);
+    }
+    free(path);
+    return rc;
+}
+
+static int is_wheel(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return n > 4 && strcmp(entry->d_name + n - 4, ".whl") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
+                piw_err *err)
+{
+    struct dirent **found;
+    int n = scandir(folder, &found, is_wheel, by_name);
+    if (n < 0)
+        return piw_err_errno(err, "%s", folder);
+    int rc = 0;
+    if (n > WHEELS_MAX)
+        rc = piw_err_set(err, PIW_EREFUSED, "the build made more than %d wheels", WHEELS_MAX);
+    else
+        piw_msg_list(msg, wheels, n);
+    for (int i = 0; i < n; i++) {
+        if (rc == 0)
+            rc = read_one(msg, folder, found[i]->d_name, scratch, package, &wheels->at[i], err);
+        free(found[i]);
+    }
+    free(found);
+    if (rc != 0)
+        *wheels = (slave_wheels){0};
+    return rc;
+}

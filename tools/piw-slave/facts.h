@@ -1,0 +1,17 @@
+/* facts.h — what the slave tells the master of the wheels that a build made. */
+#ifndef SLAVE_FACTS_H
+#define SLAVE_FACTS_H
+
+#include "common.piw.h"
+
+typedef struct slave_wheels {
+    uint32_t count;
+    file_state *at; /* in order of name; in the arena of the message */
+} slave_wheels;
+
+/* Read every wheel in `folder`. They must be sound (SPEC §10) and of `package`. `scratch` is an existing folder for use
+ * on the way. PIW_EREFUSED: a sentence for the build's log. */
+int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
+                piw_err *err);
+
+#endif

@@ -1,0 +1,15 @@
+/* machine.h — what the slave says of the machine that it runs on. */
+#ifndef SLAVE_MACHINE_H
+#define SLAVE_MACHINE_H
+
+#include "slave.h"
+#include "slave.piw.h"
+
+/* Asks the interpreter for its version, ABI and platform. */
+int slave_machine_python(slave_settings *settings, piw_err *err);
+/* HELLO, as ten fields towards a stock master and with our version towards our own. */
+piw_msg *slave_machine_hello(const slave_settings *settings);
+/* Figures of now; what can't be read is 0. `dir` is on the disk that builds use. */
+void slave_machine_stats(const char *dir, slave_stats *stats);
+
+#endif
