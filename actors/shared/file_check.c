@@ -3,6 +3,7 @@
 #include "piw/codec.h"
 #include "shared/names.h"
 #include "shared/text.h"
+#include "shared/version.h"
 #include "shared/wheel_name.h"
 
 #include <inttypes.h>
@@ -99,10 +100,22 @@ static int compare_names(const void *a, const void *b)
     return strcmp((*(const file_state *const *)a)->filename.s, (*(const file_state *const *)b)->filename.s);
 }
 
-int piw_files_check(const file_state *files, uint32_t count, piw_text package, piw_err *err)
+/* Of the version that was asked for, by the rules of PEP 440: 1.0 and 1.0.0 are the same. */
+static int check_version(const file_state *file, piw_text version, piw_err *err)
+{
+    if (version.s == NULL || piw_version_matches_tag(version, file->package_version_tag))
+        return 0;
+    return piw_err_set(err, PIW_EINVAL, "file \"%.*s\" is refused: it is a wheel of version %.*s, not of %.*s",
+                       (int)file->filename.len, file->filename.s, (int)file->package_version_tag.len,
+                       file->package_version_tag.s, (int)version.len, version.s);
+}
+
+int piw_files_check(const file_state *files, uint32_t count, piw_text package, piw_text version, piw_err *err)
 {
     for (uint32_t i = 0; i < count; i++) {
         int rc = piw_file_check(&files[i], package, err);
+        if (rc == 0)
+            rc = check_version(&files[i], version, err);
         if (rc != 0)
             return rc;
     }

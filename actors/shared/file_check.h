@@ -13,8 +13,8 @@ enum { PIW_FILESIZE_MAX = 2147483647 }; /* bytes: the width of files.filesize */
 /* Check one file against the rules of SPEC §4. `package` is the canonical package being built; a null text leaves the
  * comparison out (imports). PIW_EINVAL with one sentence that names the file and why. */
 int piw_file_check(const file_state *file, piw_text package, piw_err *err);
-/* The files of one build: each by itself, and no name twice. */
-int piw_files_check(const file_state *files, uint32_t count, piw_text package, piw_err *err);
+/* The files of one build: each by itself, of the version being built (a null text leaves that out), and no name twice. */
+int piw_files_check(const file_state *files, uint32_t count, piw_text package, piw_text version, piw_err *err);
 /* 64 lower-case hex digits? (Upper case is refused: the text is compared and stored as it is.) */
 bool piw_hash_ok(piw_text hash);
 

@@ -65,6 +65,18 @@ static void make_failure(driver_job *job, const char *note)
     job->note = piw_strdup(note);
 }
 
+/* What the slave says of its build. The files of a failed one don't count, and so aren't looked at. */
+static int check_report(slave_BUILT *report, const driver_hold_ref *hold, piw_err *err)
+{
+    if (!report->status)
+        report->files.count = 0;
+    if (piw_duration_us(report->duration) < 0) {
+        report->duration = (piw_duration){0};
+        return piw_err_set(err, PIW_EINVAL, "it says that the build took less than no time");
+    }
+    return piw_files_check(report->files.at, report->files.count, hold->package, hold->version, err);
+}
+
 void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, const char *why_bad)
 {
     driver_job *job = builder->job = piw_zalloc(sizeof(*job));
@@ -74,9 +86,7 @@ void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, c
     piw_err err = {0};
     if (why_bad != NULL) {
         make_failure(job, why_bad);
-    } else if (!body->status) {
-        body->files.count = 0;
-    } else if (piw_files_check(body->files.at, body->files.count, builder->hold->package, &err) != 0) {
+    } else if (check_report(body, builder->hold, &err) != 0) {
         char note[PIW_ERR_TEXT + 64];
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
         make_failure(job, note);

@@ -159,8 +159,17 @@ END_TEST
 START_TEST(a_name_twice_in_a_build_is_refused)
 {
     file_state files[2] = {good_file(), good_file()};
-    ck_assert_int_eq(piw_files_check(files, 1, piw_text_of("gold-pure"), NULL), 0);
-    ck_assert_int_ne(piw_files_check(files, 2, piw_text_of("gold-pure"), NULL), 0);
+    ck_assert_int_eq(piw_files_check(files, 1, piw_text_of("gold-pure"), piw_text_of("1.2.0"), NULL), 0);
+    ck_assert_int_ne(piw_files_check(files, 2, piw_text_of("gold-pure"), piw_text_of("1.2.0"), NULL), 0);
+    piw_err err = {0};
+    ck_assert_int_eq(piw_files_check(files, 1, piw_text_of("gold-pure"), piw_text_of("1.2.99"), &err), PIW_EINVAL);
+    ck_assert_msg(strstr(err.text, "version 1.2, not of 1.2.99") != NULL, "%s", err.text);
+    ck_assert_int_eq(piw_files_check(files, 1, piw_text_of("gold-pure"), (piw_text){0}, NULL), 0);
+    files[0].filename = piw_text_of("gold.pure-2004d_x-cp311-cp311-linux_armv7l.whl");
+    files[0].package_tag = piw_text_of("gold.pure");
+    files[0].package_version_tag = piw_text_of("2004d_x");
+    ck_assert_int_eq(piw_files_check(files, 1, piw_text_of("gold-pure"), piw_text_of("2004d-x"), NULL), 0);
+    ck_assert_int_eq(piw_files_check(files, 1, piw_text_of("gold-pure"), piw_text_of("2004d-y"), NULL), PIW_EINVAL);
 }
 END_TEST
 

@@ -131,6 +131,7 @@ END_TEST
 
 START_TEST(bad_reports_are_failed_builds_that_say_why)
 {
+    static const char *const more[] = {"p", "1.0.1", "p", "1.0.0", "p", "3.0", NULL};
     piw_client *slave = building(300000, 10800000);
     piw_msg *report = built(true, "well", one_file);
     file_state *file = ((slave_BUILT *)piw_msg_any_body(report))->files.at;
@@ -146,6 +147,21 @@ START_TEST(bad_reports_are_failed_builds_that_say_why)
     SAYS(slave, report, "DONE");
     farm_wait(&f, "LOG well\nThe slave's report of the build was refused: ", 2);
     ck_assert_int_eq(farm_count(&f, "status=false"), 2);
+    farm_queue(&f, "cp311", more);
+    SAYS(slave, busy(), "CONT"); /* the window is in when this is answered */
+    SAYS(slave, idle(), "BUILD p 1.0.1");
+    SAYS(slave, built(true, "well", one_file), "DONE");
+    farm_wait(&f, "is a wheel of version 1.0, not of 1.0.1", 1);
+    for (int i = 0; i < 2; i++) {
+        SAYS(slave, idle(), i == 0 ? "BUILD p 1.0.0" : "BUILD p 3.0");
+        report = built(i == 0, "well", one_file);
+        ((slave_BUILT *)piw_msg_any_body(report))->duration = piw_duration_from_us(-1);
+        SAYS(slave, report, "DONE");
+        farm_wait(&f, "it says that the build took less than no time", i + 1);
+    }
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 5);
+    ck_assert_int_eq(farm_count(&f, "status=false"), 5);
+    ck_assert_int_eq(farm_count(&f, "duration=0"), 2);
     piw_client_close(&slave);
 }
 END_TEST
@@ -362,11 +378,14 @@ END_TEST
 
 START_TEST(removed_versions_are_thrown_away)
 {
+    static const char *const same[] = {"p", "1.0", "p", "1.0.0", NULL};
     piw_client *slave = building(300000, 10800000);
+    farm_queue(&f, "cp311", same);
+    SAYS(slave, busy(), "CONT"); /* the window is in when this is answered */
     farm_remove(&f, "p", "1.0");
     SAYS(slave, busy(), "DONE");
     farm_wait(&f, "cause='removed'", 1);
-    SAYS(slave, idle(), "BUILD p 2.0");
+    SAYS(slave, idle(), "BUILD p 1.0.0");
     SAYS(slave, built(true, "", one_file), "SEND p-1.0-py3-none-any.whl");
     farm_remove(&f, "p", NULL);
     SAYS(slave, slave_SENT_new(), "DONE");
