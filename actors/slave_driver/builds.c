@@ -301,7 +301,8 @@ void driver_builds_sweep(driver_builds *builds, int64_t now_ns)
     while (node != NULL) {
         piw_table_node *next = piw_table_next(&builds->holds, node);
         driver_hold_ref *hold = PIW_TABLE_ENTRY(node, driver_hold_ref, node);
-        if (hold->kind == DRIVER_HOLD_SKIPPED && hold->until_ns <= now_ns) {
+        bool rests = hold->kind == DRIVER_HOLD_SKIPPED || hold->kind == DRIVER_HOLD_CLAIMABLE;
+        if (rests && hold->until_ns <= now_ns) {
             /* The window may have gone past it: look at all entries again; those still held are passed over. */
             hold->abi->cursor = 0;
             forget(builds, hold);

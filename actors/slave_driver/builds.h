@@ -14,10 +14,11 @@ struct driver_abi;
 
 /* Why a version isn't given out. The numbers stand in saved state. */
 enum {
-    DRIVER_HOLD_OUT = 0,      /* a slave has it; who calls driver_builds_end() ends that */
-    DRIVER_HOLD_RECORDED = 1, /* its build is recorded; a window asked for before until_ns may still name it */
-    DRIVER_HOLD_SKIPPED = 2,  /* thrown away; not to be given out before until_ns */
-    DRIVER_HOLD_RETURNED = 3, /* came back unbuilt at until_ns: the next to be given out */
+    DRIVER_HOLD_OUT = 0,       /* a slave has it; who calls driver_builds_end() ends that */
+    DRIVER_HOLD_RECORDED = 1,  /* its build is recorded; a window asked for before until_ns may still name it */
+    DRIVER_HOLD_SKIPPED = 2,   /* thrown away; not to be given out before until_ns */
+    DRIVER_HOLD_RETURNED = 3,  /* came back unbuilt at until_ns: the next to be given out */
+    DRIVER_HOLD_CLAIMABLE = 4, /* under way when the master died: its slave may claim it before until_ns */
 };
 
 typedef struct driver_hold_ref {
@@ -26,6 +27,7 @@ typedef struct driver_hold_ref {
     struct driver_hold_ref *next; /* in its ABI's list of recorded or returned holds */
     int kind;
     int64_t until_ns;
+    int64_t slave_id; /* of DRIVER_HOLD_CLAIMABLE: who had it; not saved */
     piw_text package;
     piw_text version;
 } driver_hold_ref;
@@ -44,7 +46,7 @@ void driver_builds_end(driver_builds *builds, driver_hold_ref **hold, int kind, 
 void driver_builds_drop(driver_builds *builds, driver_hold_ref **hold);
 /* A package (version.s NULL) or version was removed: no window names it any more. Holds that are out stay. */
 void driver_builds_removed(driver_builds *builds, piw_text package, piw_text version);
-/* Let go what was skipped and whose time has come. Call about once a second. */
+/* Let go what was skipped, or not claimed, and whose time has come. Call about once a second. */
 void driver_builds_sweep(driver_builds *builds, int64_t now_ns);
 
 /* For saving: ABIs with their windows, and all holds (an entry that is held is passed over when it is loaded). */

@@ -113,6 +113,7 @@ void driver_welcome(driver *self, driver_builder *builder, int64_t id)
     driver_set_id(self, builder, id);
     log_welcome(self, builder);
     say_ack(self, builder, NULL);
+    driver_claim(self, builder);
 }
 
 static int hello_again(driver *self, driver_builder *builder, piw_msg *msg)
@@ -128,10 +129,11 @@ static int hello_new(driver *self, piw_msg *msg)
 {
     int64_t id;
     driver_builder *builder = driver_add(self, piw_msg_peer(msg), msg);
-    if (driver_number_take(self, DRIVER_POOL_SLAVE, &id)) {
+    if (!driver_claim_waits(self, builder) && driver_number_take(self, DRIVER_POOL_SLAVE, &id)) {
         driver_set_id(self, builder, id);
         log_welcome(self, builder);
         say_ack(self, builder, msg);
+        driver_claim(self, builder);
         return 0;
     }
     if (piw_defer(self->task, msg, &builder->request) != 0) {
@@ -172,8 +174,14 @@ int driver_on_patience(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     driver *self = piw_soul(task);
     driver_builder *builder = driver_find_peer(self, key);
-    if (builder != NULL && builder->phase == DRIVER_WAIT_SLAVE_NO)
-        driver_welcome(self, builder, driver_number_clock(self));
+    if (builder == NULL || builder->phase != DRIVER_WAIT_SLAVE_NO)
+        return 0;
+    if (driver_claim_waits(self, builder))
+        return piw_timer(task, "patience", key, DRIVER_HELLO_PATIENCE_MS, 0);
+    int64_t id;
+    if (!driver_number_take(self, DRIVER_POOL_SLAVE, &id))
+        id = driver_number_clock(self);
+    driver_welcome(self, builder, id);
     return 0;
 }
 
@@ -186,15 +194,20 @@ static void say_sleep(driver *self, driver_builder *builder, piw_msg *msg, bool 
     driver_answer(self, builder, msg, &answer, DRIVER_SAID_SLEEP);
 }
 
-static void say_build(driver *self, driver_builder *builder, piw_msg *msg)
+void driver_build_begins(driver *self, driver_builder *builder, int64_t elapsed_ns)
 {
-    builder->began_ns = builder->heard_ns;
+    builder->began_ns = builder->heard_ns - elapsed_ns;
     builder->ends_ns = builder->began_ns + driver_build_timeout_ns(builder);
     builder->skip = builder->removed = false;
     piw_msg *attempt =
         db_ATTEMPT_make(builder->id, builder->hold->package, builder->hold->version, driver_hello(builder)->abi);
     if (piw_cast(self->task, &attempt) != 0)
         piw_msg_free(&attempt);
+}
+
+static void say_build(driver *self, driver_builder *builder, piw_msg *msg)
+{
+    driver_build_begins(self, builder, 0);
     piw_msg *answer = slave_BUILD_make(builder->hold->package, builder->hold->version);
     driver_answer(self, builder, msg, &answer, DRIVER_SAID_BUILD);
 }
@@ -261,6 +274,8 @@ int driver_on_busy(piw_task *task, piw_msg *msg)
     if (builder == NULL)
         return 0;
     driver_tell_stats(self, builder, slave_BUSY_of(msg));
+    if (driver_claim_lost(builder))
+        return say_thrown_away(self, builder, msg, DRIVER_HOLD_RETURNED, "claimed in vain");
     if (builder->hold != NULL && builder->last == DRIVER_SAID_BUILD && builder->skip)
         return say_thrown_away(self, builder, msg, DRIVER_HOLD_SKIPPED, "skipped");
     if (builder->hold != NULL && builder->removed)
@@ -289,6 +304,8 @@ int driver_on_built(piw_task *task, piw_msg *msg)
     driver_builder *builder = known(self, task, msg);
     if (builder == NULL)
         return 0;
+    if (driver_claim_lost(builder))
+        return say_thrown_away(self, builder, msg, DRIVER_HOLD_RETURNED, "claimed in vain");
     if (builder->last != DRIVER_SAID_BUILD || builder->hold == NULL)
         return say_die(self, builder, msg, "BUILT out of order");
     if (builder->skip)

@@ -99,7 +99,9 @@ typedef struct driver {
     piw_table by_peer, by_id;
     driver_builds *builds;
     driver_pool slave_numbers, build_numbers;
-    int64_t clock_number; /* the last slave number taken from the clock */
+    int64_t clock_number;    /* the last slave number taken from the clock */
+    int64_t claims_until_ns; /* after a start of the master slaves may claim their builds until then; 0: not */
+    bool claims_known;       /* the database has said what was under way */
     bool farm_paused;
     bool require_version;
     piw_text pypi_url;
@@ -142,6 +144,8 @@ void driver_tell_all(driver *self);
 void driver_answer(driver *self, driver_builder *builder, piw_msg *request, piw_msg **answer, int said);
 /* A number for a slave that waits for one has come (or the clock's must do): ACK. */
 void driver_welcome(driver *self, driver_builder *builder, int64_t id);
+/* The builder's hold is built from now on, or since elapsed_ns: its attempt is noted and its time runs. */
+void driver_build_begins(driver *self, driver_builder *builder, int64_t elapsed_ns);
 int driver_on_hello(piw_task *task, piw_msg *msg);
 int driver_on_idle(piw_task *task, piw_msg *msg);
 int driver_on_busy(piw_task *task, piw_msg *msg);
@@ -149,6 +153,18 @@ int driver_on_built(piw_task *task, piw_msg *msg);
 int driver_on_sent(piw_task *task, piw_msg *msg);
 int driver_on_bye(piw_task *task, piw_msg *msg);
 int driver_on_patience(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- claims.c ---------------------------------------------------------------------------------------------------- */
+/* The master has started: claims are heard for a while. */
+void driver_claims_open(driver *self);
+/* What was under way is known. */
+void driver_claims_list(driver *self, const db_ATTEMPTS_VOID_reply *voided);
+/* Must the answer to this HELLO wait until that is known? */
+bool driver_claim_waits(const driver *self, const driver_builder *builder);
+/* A slave that has its ACK goes on with what it claims, if it may. */
+void driver_claim(driver *self, driver_builder *builder);
+/* Did it claim in vain? Then it hasn't been told yet: what it builds is thrown away at its next word. */
+bool driver_claim_lost(const driver_builder *builder);
 
 /* --- job.c ------------------------------------------------------------------------------------------------------- */
 /* Begin recording what the slave reported. Takes `report` (slave_BUILT); `why_bad`, if not NULL, makes it a failed

@@ -25,6 +25,7 @@ void driver_tell_hello(driver *self, const driver_builder *builder)
 {
     slave_hello first_ten = *driver_hello(builder);
     first_ten.version = (piw_text){0};
+    first_ten.claim = NULL;
     tell(self, builder, builder->first_seen, "HELLO", slave_hello_type(), &first_ten, false);
 }
 

@@ -77,7 +77,7 @@ static void serve_waiting(driver *self, int which)
     int phase = which == DRIVER_POOL_SLAVE ? DRIVER_WAIT_SLAVE_NO : DRIVER_WAIT_BUILD_NO;
     for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
         int64_t number;
-        if (builder->phase != phase)
+        if (builder->phase != phase || (which == DRIVER_POOL_SLAVE && driver_claim_waits(self, builder)))
             continue;
         if (!driver_number_take(self, which, &number))
             return;

@@ -116,13 +116,17 @@ static int on_paused(piw_task *task, piw_msg *msg)
 
 static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    (void)task;
     (void)key;
-    if (piw_msg_error(reply) != 0)
+    if (piw_msg_error(reply) != 0) {
         piw_warning("the attempts of an earlier run could not be declared void: %s", piw_msg_error_text(reply));
-    else if (db_ATTEMPTS_VOID_reply_of(reply)->count > 0)
-        piw_info("%lld builds were under way when the master stopped; they are offered again",
-                 (long long)db_ATTEMPTS_VOID_reply_of(reply)->count);
+        return 0;
+    }
+    const db_ATTEMPTS_VOID_reply *voided = db_ATTEMPTS_VOID_reply_of(reply);
+    if (voided->attempts.count > 0)
+        piw_info("%u builds were under way when the master stopped; those that their slaves don't go on with are "
+                 "offered again",
+                 voided->attempts.count);
+    driver_claims_list(piw_soul(task), voided);
     return 0;
 }
 
@@ -143,6 +147,7 @@ static int begin(driver *self, piw_why why)
 {
     int failed = piw_timer(self->task, "sweep", 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
+        driver_claims_open(self);
         piw_msg *call = db_ATTEMPTS_VOID_new();
         failed = piw_call(self->task, &call, "voided", 0, -1);
         piw_msg_free(&call);

@@ -54,12 +54,27 @@ int write_attempts_void(database *db, const piw_msg *msg, piw_msg **reply, piw_e
 {
     (void)msg;
     PGresult *r = NULL;
-    int rc = database_query(db, "SELECT piw.void_attempts()", NULL, &r, err);
+    int rc = database_query(db,
+                            "SELECT slave_id, package, version, abi_tag FROM piw.attempts WHERE state = 'running' "
+                            "ORDER BY attempt_id DESC LIMIT 20000",
+                            NULL, &r, err);
     if (rc != 0)
         return rc;
-    *reply = db_ATTEMPTS_VOID_reply_make(row_int(r, 0, 0));
+    db_ATTEMPTS_VOID_reply *body = NULL;
+    *reply = db_ATTEMPTS_VOID_reply_new(&body);
+    piw_msg_list(*reply, &body->attempts, PQntuples(r));
+    for (int i = 0; i < PQntuples(r); i++)
+        body->attempts.at[i] = (running_attempt){.slave_id = row_int(r, i, 0),
+                                                 .package = row_copy(*reply, r, i, 1),
+                                                 .version = row_copy(*reply, r, i, 2),
+                                                 .abi_tag = row_copy(*reply, r, i, 3)};
     PQclear(r);
-    return 0;
+    rc = database_query(db, "SELECT piw.void_attempts()", NULL, &r, err);
+    if (rc != 0)
+        piw_msg_free(reply);
+    else
+        PQclear(r);
+    return rc;
 }
 
 int write_rewrites_save(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)

@@ -128,7 +128,15 @@ static int on_reserve(piw_task *task, piw_msg *msg)
 
 static int on_void(piw_task *task, piw_msg *msg)
 {
-    return respond(task, msg, db_ATTEMPTS_VOID_reply_make(0));
+    db_ATTEMPTS_VOID_reply *body;
+    piw_msg *answer = db_ATTEMPTS_VOID_reply_new(&body);
+    piw_msg_list(answer, &body->attempts, 2);
+    for (uint32_t i = 0; i < body->attempts.count; i++)
+        body->attempts.at[i] = (running_attempt){.slave_id = 40 + i,
+                                                 .package = piw_text_of("under-way"),
+                                                 .version = piw_text_of(i == 0 ? "1.0" : "2.0"),
+                                                 .abi_tag = piw_text_of("cp311")};
+    return respond(task, msg, answer);
 }
 
 static int on_logbuild(piw_task *task, piw_msg *msg)

@@ -351,6 +351,51 @@ def test_restart(world):
     world.farm.stop_process(process)
 
 
+def native(word, *data):
+    """An answer in MessagePack: small numbers and texts are all that is needed."""
+    text = lambda t: bytes([0xd9, len(t)]) + t.encode()
+    if not data:
+        return bytes([0xa0 | len(word)]) + word.encode()
+    items = b"".join(bytes([item]) if isinstance(item, int) else text(item) for item in data)
+    return b"\x92" + bytes([0xa0 | len(word)]) + word.encode() + bytes([0x90 | len(data)]) + items
+
+
+def test_claim(world):
+    """The master is restarted during a build: the slave says HELLO with its old number and the build, which goes on."""
+    world.queue.close()  # no connection of another slave waits there
+    world.queue = wire.Listener(world.farm.dir / "s" / "slave")
+    process, slave = world.slave("claim", codec="msgpack")
+    hear = lambda: slave.peer.receive(20)[1]
+    check("claim.none at first", b"HELLO" in hear(), "")
+    slave.raw(native("ACK", 7, f"{world.farm.pypi_url}/simple"))
+    check("claim.idle", b"IDLE" in hear(), "")
+    slave.raw(native("BUILD", "piwtest-slow", "1.0"))
+    while not ((world.mark / "slow").exists() and (world.mark / "escaped").exists()):
+        check("claim.busy", b"BUSY" in hear(), "")
+        slave.raw(native("CONT"))
+    pids = [int((world.mark / name).read_text()) for name in ("slow", "escaped")]
+    for name in ("slow", "escaped"):
+        (world.mark / name).unlink()
+    world.queue.close()
+    slave.peer.close()
+    world.queue = wire.Listener(world.farm.dir / "s" / "slave")
+    slave = wire.Slave(world.queue.accept())
+    try:
+        hello = slave.peer.receive(2)[1]
+    except (TimeoutError, ConnectionError):  # the old connection comes back first
+        slave = wire.Slave(world.queue.accept(20))
+        hello = slave.peer.receive(20)[1]
+    check("claim.hello", b"HELLO" in hello and b"\xa40.23\x94\x07\xacpiwtest-slow\xa31.0" in hello, hello)
+    check("claim.build goes on", not any(map(gone, pids)), pids)
+    slave.raw(native("ACK", 9, f"{world.farm.pypi_url}/simple"))
+    check("claim.goes on busy", b"BUSY" in hear(), "")
+    check("claim.build still goes on", not any(map(gone, pids)), pids)
+    slave.raw(native("DONE"))
+    check("claim.idle again", b"IDLE" in hear(), "")
+    check("claim.processes gone", all(map(gone, pids)), pids)
+    world.farm.stop_process(process)
+
+
 def _first_word(world, slave):
     """The old connection comes back first, then the slave makes a new one and says HELLO there."""
     try:
@@ -371,7 +416,7 @@ def main():
         farm.start_pypi()
         wanted = sys.argv[1:]
         for test in (test_words, test_native_hello, test_success, test_failure, test_odd_builds, test_skip, test_stop, test_timeout,
-                     test_restart):
+                     test_restart, test_claim):
             if wanted and test.__name__ not in wanted:
                 continue
             try:

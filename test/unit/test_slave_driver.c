@@ -478,6 +478,70 @@ START_TEST(versions_can_be_required)
 }
 END_TEST
 
+/* The HELLO of a slave that goes on with a build; the fixture's database says what was under way. */
+static piw_msg *claim(int64_t slave_id, const char *version, int64_t elapsed_ms)
+{
+    piw_msg *msg = say_hello("cp311", 300000, 10800000, PIW_VERSION);
+    slave_claim *body = piw_msg_alloc(msg, sizeof(*body));
+    *body = (slave_claim){.slave_id = slave_id,
+                          .package = piw_msg_textz(msg, "under-way"),
+                          .version = piw_msg_textz(msg, version),
+                          .elapsed = piw_duration_from_us(elapsed_ms * 1000)};
+    ((slave_hello *)piw_msg_any_body(msg))->claim = body;
+    return msg;
+}
+
+START_TEST(a_build_goes_on_after_a_restart_of_the_master)
+{
+    static const char *const window[] = {"under-way", "1.0", "under-way", "2.0", "p", "1.0", NULL};
+    piw_client *slave = slave_connect(&f, PIW_MSGPACK);
+    piw_client *other = slave_connect(&f, PIW_CBOR);
+    farm_queue(&f, "cp311", window);
+    SAYS(other, hello(), ACK(1));
+    SAYS(other, idle(), "BUILD p 1.0"); /* what may still be claimed isn't given out */
+    SAYS(slave, claim(40, "1.0", 5000), ACK(2));
+    farm_wait(&f, "ATTEMPT(slave_id=2, package='under-way', version='1.0', abi_tag='cp311')", 1);
+    ck_assert_ptr_null(strstr(farm_wait(&f, "message='HELLO'", 2), "under-way"));
+    farm_wait(&f, "message='BUILD'", 2);
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, built(false, "log\n", NULL), "DONE");
+    farm_wait(&f, "LOGBUILD(build_id=100, slave_id=2, package='under-way', version='1.0'", 1);
+    SAYS(slave, idle(), "SLEEP false");
+    piw_client_close(&slave);
+    piw_client_close(&other);
+}
+END_TEST
+
+START_TEST(a_claim_in_vain_is_thrown_away)
+{
+    /* Of another number, of what was not under way, past its time, of the future, and what is claimed already. */
+    static const struct {
+        int64_t slave_id;
+        const char *version;
+        int64_t elapsed_ms;
+    } claims[] = {{41, "1.0", 0},  {40, "3.0", 0}, {40, "1.0", 10800001},
+                  {40, "1.0", -1}, {40, "1.0", 0}, {40, "1.0", 0}};
+    piw_client *slaves[PIW_COUNT(claims)];
+    for (size_t i = 0; i < PIW_COUNT(claims); i++) {
+        char ack[64];
+        snprintf(ack, sizeof(ack), "ACK %zu http://simple.test/simple", i + 1);
+        slaves[i] = slave_connect(&f, PIW_MSGPACK);
+        SAYS(slaves[i], claim(claims[i].slave_id, claims[i].version, claims[i].elapsed_ms), ack);
+        if (i == 4)
+            SAYS(slaves[i], busy(), "CONT");
+        else if (i % 2 == 0)
+            SAYS(slaves[i], busy(), "DONE");
+        else
+            SAYS(slaves[i], built(false, "", NULL), "DONE");
+        SAYS(slaves[i], i == 4 ? busy() : idle(), i == 4 ? "CONT" : "SLEEP false");
+    }
+    ck_assert_int_eq(farm_count(&f, "ATTEMPT(slave_id="), 1);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+    for (size_t i = 0; i < PIW_COUNT(claims); i++)
+        piw_client_close(&slaves[i]);
+}
+END_TEST
+
 static void swap(void)
 {
     piw_err err = {0};
@@ -614,6 +678,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, what_the_database_refuses_is_thrown_away);
     tcase_add_test(tests, versions_must_match_when_they_are_said);
     tcase_add_test(tests, versions_can_be_required);
+    tcase_add_test(tests, a_build_goes_on_after_a_restart_of_the_master);
+    tcase_add_test(tests, a_claim_in_vain_is_thrown_away);
     tcase_add_test(tests, slaves_notice_nothing_of_a_swap);
     tcase_add_test(tests, slaves_are_known_after_a_restart);
     tcase_add_test(tests, a_restart_while_recording_records_once);

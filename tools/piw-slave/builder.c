@@ -25,6 +25,7 @@ enum {
 };
 
 struct slave_build {
+    char *package, *version;
     char *folder, *wheels, *scratch, *log, *console;
     pid_t pid; /* 0: ended */
     int status;
@@ -159,6 +160,8 @@ int slave_build_start(slave_build **build, const slave_settings *settings, piw_t
     made->started_ns = made->ended_ns = piw_monotonic_ns();
     made->deadline_ns = made->started_ns + settings->build_timeout_ms * 1000000;
     made->look_ns = made->started_ns;
+    made->package = piw_strndup(package.s, package.len);
+    made->version = piw_strndup(version.s, version.len);
     int rc = slave_build_check(package, version, index_url, err);
     rc = rc != 0 ? rc : make_folders(made, settings->dir, err);
     rc = rc != 0 ? rc : start_pip(made, settings, package, version, index_url, err);
@@ -230,6 +233,21 @@ bool slave_build_good(const slave_build *build)
 piw_duration slave_build_duration(const slave_build *build)
 {
     return piw_duration_from_us((build->ended_ns - build->started_ns) / 1000);
+}
+
+const char *slave_build_package(const slave_build *build)
+{
+    return build->package;
+}
+
+const char *slave_build_version(const slave_build *build)
+{
+    return build->version;
+}
+
+piw_duration slave_build_elapsed(const slave_build *build)
+{
+    return piw_duration_from_us((piw_monotonic_ns() - build->started_ns) / 1000);
 }
 
 const char *slave_build_wheels(const slave_build *build)
@@ -317,6 +335,8 @@ void slave_build_free(slave_build **build)
     piw_err err = {0};
     if (old->folder != NULL && piw_folder_remove(old->folder, &err) != 0)
         piw_warning("a build's folder stays: %s", err.text);
+    free(old->package);
+    free(old->version);
     free(old->folder);
     free(old->wheels);
     free(old->scratch);

@@ -24,6 +24,11 @@ bool slave_build_good(const slave_build *build);
 piw_duration slave_build_duration(const slave_build *build);
 /* The log with `note` (may be NULL) as its last line; a new reference. NULL: no memory. */
 piw_blob *slave_build_log(const slave_build *build, const char *note);
+/* What it builds. */
+const char *slave_build_package(const slave_build *build);
+const char *slave_build_version(const slave_build *build);
+/* How long ago it began. */
+piw_duration slave_build_elapsed(const slave_build *build);
 /* Folders: of the wheels made, and one for anyone's use. */
 const char *slave_build_wheels(const slave_build *build);
 const char *slave_build_scratch(const slave_build *build);

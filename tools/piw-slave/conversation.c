@@ -211,23 +211,31 @@ static int report(slave *s, piw_text package, const char *failed)
     return rc;
 }
 
+/* The rest of the running build. When the master is lost the build stays, to be claimed from the next. */
+static int see_through(slave *s)
+{
+    bool skipped = false;
+    const char *package = slave_build_package(s->build), *version = slave_build_version(s->build);
+    int rc = watch_build(s, &skipped);
+    if (rc == 0 && skipped)
+        piw_info("the build of %s %s isn't wanted any more", package, version);
+    else if (rc == 0)
+        rc = report(s, piw_text_of(package), NULL);
+    if (rc != LOST)
+        slave_build_free(&s->build);
+    return rc;
+}
+
 static int build(slave *s, const slave_BUILD *order)
 {
     piw_err err = {0};
-    bool skipped = false;
     piw_info("building %s %s", order->package.s, order->version.s);
     int rc = slave_build_start(&s->build, &s->settings, order->package, order->version, s->index_url, &err);
     if (rc != 0) {
         piw_warning("%s %s isn't built: %s", order->package.s, order->version.s, err.text);
         return report(s, order->package, err.text);
     }
-    rc = watch_build(s, &skipped);
-    if (rc == 0 && skipped)
-        piw_info("the build of %s %s isn't wanted any more", order->package.s, order->version.s);
-    else if (rc == 0)
-        rc = report(s, order->package, NULL);
-    slave_build_free(&s->build);
-    return rc;
+    return see_through(s);
 }
 
 /* --- The session ----------------------------------------------------------------------------------------------- */
@@ -235,7 +243,7 @@ static int build(slave *s, const slave_BUILD *order)
 static int say_hello(slave *s)
 {
     piw_msg *answer = NULL;
-    int rc = ask(s, slave_machine_hello(&s->settings), &answer);
+    int rc = ask(s, slave_machine_hello(s), &answer);
     if (rc != 0)
         return rc;
     if (!is(answer, slave_ACK_type()))
@@ -264,6 +272,8 @@ static int rest(slave *s, int64_t ms)
 static int session(slave *s)
 {
     int rc = say_hello(s);
+    if (rc == 0 && s->build != NULL)
+        rc = see_through(s);
     while (rc == 0 && !s->stopping) {
         piw_msg *answer = NULL;
         rc = ask(s, stats_message(s, false), &answer);
@@ -295,7 +305,8 @@ int slave_converse(slave *s, piw_err *err)
 {
     while (!s->stopping) {
         int why = session(s);
-        slave_build_free(&s->build);
+        if (why != LOST || s->settings.codec != PIW_MSGPACK)
+            slave_build_free(&s->build);
         if (why == DIED) {
             piw_warning("the master told this slave to end");
             return 0;

@@ -1,5 +1,6 @@
 #include "machine.h"
 
+#include "builder.h"
 #include "process.h"
 #include "shared/abi.h"
 
@@ -87,8 +88,19 @@ static piw_text board(piw_msg *msg, const char *key)
     return value_in(msg, "/proc/cpuinfo", key, " \t:");
 }
 
-piw_msg *slave_machine_hello(const slave_settings *settings)
+static const slave_claim *claim_of(piw_msg *msg, const slave *s)
 {
+    slave_claim *claim = piw_msg_alloc(msg, sizeof *claim);
+    *claim = (slave_claim){.slave_id = s->id,
+                           .package = piw_msg_textz(msg, slave_build_package(s->build)),
+                           .version = piw_msg_textz(msg, slave_build_version(s->build)),
+                           .elapsed = slave_build_elapsed(s->build)};
+    return claim;
+}
+
+piw_msg *slave_machine_hello(const slave *s)
+{
+    const slave_settings *settings = &s->settings;
     slave_hello *hello;
     piw_msg *msg = slave_HELLO_new(&hello);
     hello->build_timeout = piw_duration_from_us(settings->build_timeout_ms * 1000);
@@ -101,8 +113,10 @@ piw_msg *slave_machine_hello(const slave_settings *settings)
     hello->os_version = value_in(msg, "/etc/os-release", "VERSION=", "\"'");
     hello->board_revision = board(msg, "Revision");
     hello->board_serial = board(msg, "Serial");
-    if (settings->codec == PIW_MSGPACK)
+    if (settings->codec == PIW_MSGPACK) {
         hello->version = piw_msg_textz(msg, PIW_VERSION);
+        hello->claim = s->build != NULL ? claim_of(msg, s) : NULL;
+    }
     return msg;
 }
 

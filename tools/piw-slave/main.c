@@ -66,6 +66,10 @@ int slave_wait(slave *s, int fd, int64_t timeout_ms)
     struct pollfd waits[] = {{.fd = s->signals, .events = POLLIN},
                              {.fd = piw_client_fd(s->master), .events = POLLIN},
                              {.fd = fd, .events = POLLIN}};
+    if (s->build != NULL && !slave_build_ended(s->build)) {
+        int64_t look_ms = (slave_build_look_ns(s->build) - piw_monotonic_ns()) / 1000000 + 1;
+        timeout_ms = timeout_ms < look_ms ? timeout_ms : look_ms;
+    }
     int timeout = timeout_ms < 0 ? 0 : timeout_ms > 3600000 ? 3600000 : (int)timeout_ms;
     int ready = poll(waits, PIW_COUNT(waits), timeout);
     if (ready > 0 && waits[0].revents != 0)
