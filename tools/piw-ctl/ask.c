@@ -47,8 +47,9 @@ static int open_admin(ctl *self, piw_err *err)
 {
     if (self->client != NULL)
         return 0;
-    return piw_client_open(&self->client, &admin_protocol_def, piw_config_text(self->config, "admin-queue"),
-                           self->codec, err);
+    const char *address = piw_config_text(self->config, "admin-queue");
+    int ret = check_listens(address, err);
+    return ret != 0 ? ret : piw_client_open(&self->client, &admin_protocol_def, address, self->codec, err);
 }
 
 int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **answer, piw_err *err)
