@@ -89,7 +89,7 @@ static int check_path(const char *path, const char *file, piw_err *err)
 /* The real path of a plugin in one of the folders. */
 static int find(const piw__plugin_dirs *dirs, const char *file, char *path, piw_err *err)
 {
-    bool is_path = strchr(file, '/') != NULL;
+    bool is_path = file[0] == '/'; /* other names are meant inside of the folders */
     for (size_t i = 0; i < dirs->count; i++) {
         char dir[PATH_MAX], candidate[PATH_MAX];
         if (realpath(dirs->dirs[i], dir) == NULL)

@@ -253,7 +253,7 @@ static const struct {
     {"bad_reserved.so", "reserved fields"},
     {"echo_no_note.so", "has no handler for NOTE"},
     {"nowhere.so", "is not there"},
-    {"../unit/test_runtime", "outside the plugin folders"},
+    {"../unit/test_runtime", "outside the plugin folder "},
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     {"forbidden.so", "it uses pthread_create"},
 #endif
