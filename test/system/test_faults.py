@@ -182,9 +182,10 @@ def test_mid_build(farm):
     farm.master.kill()
     os.unlink(f"{gate}.reached")
     farm.restart_master()
-    farm.wait("the build to begin again", lambda: os.path.exists(f"{gate}.reached"))
+    farm.wait_log(farm.master, r"goes on with .* 2\.0")
     gate.touch()
     check_whole(farm, "mid-build", "2.0")
+    check("mid-build.not begun again", not os.path.exists(f"{gate}.reached"))
     check_slave(farm, "mid-build")
 
 
