@@ -4,6 +4,7 @@ A Listener is one ROUTER socket: each connection is a Peer, read and answered by
 """
 
 import contextlib
+import math
 import os
 import socket
 import struct
@@ -136,6 +137,7 @@ def _head(major, number):
 
 
 def cbor_encode(value):
+    # pylint: disable=too-many-return-statements
     if isinstance(value, bool):
         return b"\xf5" if value else b"\xf4"
     if value is None:
@@ -146,6 +148,15 @@ def cbor_encode(value):
         return _head(3, len(value.encode())) + value.encode()
     if isinstance(value, list):
         return _head(4, len(value)) + b"".join(map(cbor_encode, value))
+    if isinstance(value, dict):
+        return _head(5, len(value)) + b"".join(cbor_encode(key) + cbor_encode(item) for key, item in value.items())
+    if isinstance(value, float):
+        return b"\xf9" + struct.pack(">e", value) if math.isinf(value) or math.isnan(value) else \
+            b"\xfb" + struct.pack(">d", value)
+    if value == NODATA:
+        return _head(6, 2002) + b"\xf6"
+    if isinstance(value, tuple):
+        return _head(6, value[1]) + cbor_encode(value[2])
     raise TypeError(type(value))
 
 
