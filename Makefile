@@ -27,7 +27,7 @@ OPT_asan  := -O1
 OPT_tsan  := -O1
 
 CFLAGS   += -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread
-CPPFLAGS += -D_GNU_SOURCE -DPIW_VERSION='"$(VERSION)"' -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -MMD -MP
+CPPFLAGS += -D_GNU_SOURCE -DPIW_VERSION='"$(VERSION)"' -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
 PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
 LDFLAGS  += $(SAN) -pthread -Wl,-z,relro,-z,now
 DEFS_plain := -Wl,-z,defs
@@ -48,7 +48,7 @@ ACTORS    := $(filter-out shared,$(notdir $(patsubst %/,%,$(dir $(wildcard actor
 PLUGINS   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c))))
 ACTORS    := $(sort $(ACTORS))
 PLUGINS   := $(sort $(PLUGINS))
-TOOLS     := $(sort $(filter-out piw-idl,$(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c))))))
+TOOLS     := $(sort $(filter-out piw-idl common,$(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c))))))
 UNIT      := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
 BENCHES   := $(patsubst test/bench/%.c,%,$(wildcard test/bench/bench_*.c))
 FIXTURES  := $(patsubst test/plugins/%.c,%,$(wildcard test/plugins/*.c))
@@ -59,6 +59,7 @@ LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lcjson
 LIBS_file_juggler  := -lz -lcrypto
+LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-initdb    := -lpq
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
@@ -158,8 +159,13 @@ endef
 $(foreach a,$(ACTORS),$(eval $(call PLUGIN_RULE,actors,$(a))))
 $(foreach p,$(PLUGINS),$(eval $(call PLUGIN_RULE,plugins,$(p))))
 
+# --- programs: a folder each; tools/common/ is what several of them share ---
+$(B)/lib/libtools.a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+
 define TOOL_RULE
-$$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
+$$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)/lib/libtools.a $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) -Wl,--as-needed $$(LIBS_shared)
 endef

@@ -243,6 +243,13 @@ static void read_monitor(piw_client *client)
     }
 }
 
+bool piw_client_connected(piw_client *client)
+{
+    if (client->monitor != NULL)
+        read_monitor(client);
+    return client->connected && !client->lost;
+}
+
 bool piw_client_reconnected(piw_client *client)
 {
     if (client->monitor != NULL)

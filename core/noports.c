@@ -166,6 +166,12 @@ int piw_client_reset(piw_client *client, piw_err *err)
     return absent(err);
 }
 
+bool piw_client_connected(piw_client *client)
+{
+    (void)client;
+    return false;
+}
+
 bool piw_client_reconnected(piw_client *client)
 {
     (void)client;

@@ -1,7 +1,7 @@
 /* descriptions.c — fetches the summaries of packages from PyPI's JSON, several at a time. A failure costs a
  * description, nothing else. */
 #include "cloud_gazer/gazer.h"
-#include "cloud_gazer/summary.h"
+#include "shared/summary.h"
 
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@ typedef struct wanted {
     piw_table_node node;
     struct wanted *next;
     gazer_describer *describer;
-    gazer_summary *summary; /* while it is fetched */
+    piw_summary *summary; /* while it is fetched */
     size_t read;
     char package[];
 } wanted;
@@ -90,7 +90,7 @@ static bool on_data(void *arg, const void *data, size_t len)
 {
     wanted *entry = arg;
     entry->read += len;
-    return gazer_summary_feed(entry->summary, data, len) || (entry->summary->found && entry->read < READ_ON_BYTES);
+    return piw_summary_feed(entry->summary, data, len) || (entry->summary->found && entry->read < READ_ON_BYTES);
 }
 
 static void describe(wanted *entry)
@@ -98,7 +98,7 @@ static void describe(wanted *entry)
     db_DESCRIBE *body;
     piw_msg *msg = db_DESCRIBE_new(&body);
     body->package = piw_msg_textz(msg, entry->package);
-    if (gazer_summary_text(entry->summary, msg, GAZER_DESCRIPTION_CHARS, &body->description) &&
+    if (piw_summary_text(entry->summary, msg, GAZER_DESCRIPTION_CHARS, &body->description) &&
         piw_cast(entry->describer->gazer->task, &msg) == 0)
         return;
     piw_msg_free(&msg);

@@ -25,6 +25,8 @@ PIW_API int piw_client_recv(piw_client *client, piw_msg **msg, int timeout_ms, p
 PIW_API int piw_client_fd(const piw_client *client);
 /* Throw away an unanswered request: a new connection, as a new peer. */
 PIW_API int piw_client_reset(piw_client *client, piw_err *err);
+/* Is there a connection now? Messages are taken without one too, and wait for it. */
+PIW_API bool piw_client_connected(piw_client *client);
 /* True once after the connection was lost and made again (a master was restarted). */
 PIW_API bool piw_client_reconnected(piw_client *client);
 

@@ -43,7 +43,7 @@ def compile_alone(headers):
             source = pathlib.Path(folder, "alone.c")
             source.write_text(f'#include "{header}"\n', encoding="utf-8")
             command = ["cc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Icore",
-                       f"-I{BUILD}/gen", "-Iactors", "-I/usr/include/postgresql", str(source)]
+                       f"-I{BUILD}/gen", "-Iactors", "-Itools", "-I/usr/include/postgresql", str(source)]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
             if done.returncode != 0:
                 return f"{header}: {done.stderr.splitlines()[0] if done.stderr else 'the compiler failed'}"

@@ -152,22 +152,28 @@ START_TEST(restarted_master_is_noticed)
     piw__port *port = side_port(&slave_protocol_def, side_ipc("slave"));
     piw_client *client = side_client(&slave_protocol_def, port, PIW_MSGPACK);
     serve_sent(port, client);
-    ck_assert(!piw_client_reconnected(client));
+    ck_assert(piw_client_connected(client) && !piw_client_reconnected(client));
     side_send(client, slave_SENT_new()); /* dies with the master */
     piw_msg *got = side_get(port), *msg = NULL;
     piw_msg_free(&got);
     piw__port_close(&port);
-    port = side_port(&slave_protocol_def, side_ipc("slave"));
     int64_t until = piw_monotonic_ns() + SOON_MS * 1000000ll;
+    while (piw_client_connected(client)) {
+        ck_assert_int_lt(piw_monotonic_ns(), until);
+        ck_assert_int_eq(piw_client_recv(client, &msg, 10, NULL), PIW_EAGAIN);
+    }
+    port = side_port(&slave_protocol_def, side_ipc("slave"));
+    until = piw_monotonic_ns() + SOON_MS * 1000000ll;
     while (!piw_client_reconnected(client)) {
         ck_assert_int_lt(piw_monotonic_ns(), until);
         struct pollfd fd = {.fd = piw_client_fd(client), .events = POLLIN}; /* the descriptor tells of it too */
         ck_assert_int_eq(poll(&fd, 1, SOON_MS), 1);
         ck_assert_int_eq(piw_client_recv(client, &msg, 0, NULL), PIW_EAGAIN);
     }
-    ck_assert(!piw_client_reconnected(client)); /* told once */
+    ck_assert(piw_client_connected(client) && !piw_client_reconnected(client)); /* told once */
     piw_err err = {0};
     ck_assert_int_eq(piw_client_reset(client, &err), 0);
+    ck_assert(!piw_client_connected(client));
     serve_sent(port, client);
     piw_client_close(&client);
     piw__port_close(&port);

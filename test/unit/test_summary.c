@@ -1,5 +1,5 @@
 /* The summary of a project's JSON, found while the document streams in. */
-#include "cloud_gazer/summary.c"
+#include "shared/summary.c"
 
 #include "db.piw.h"
 #include "unit.h"
@@ -10,14 +10,14 @@
 static const char *summary_of(const char *json, size_t piece)
 {
     static char result[2048];
-    gazer_summary *summary = piw_zalloc(sizeof(*summary));
+    piw_summary *summary = piw_zalloc(sizeof(*summary));
     db_DESCRIBE *body;
     piw_msg *msg = db_DESCRIBE_new(&body);
     size_t len = strlen(json);
     for (size_t at = 0; at < len; at += piece)
-        if (!gazer_summary_feed(summary, json + at, len - at < piece ? len - at : piece))
+        if (!piw_summary_feed(summary, json + at, len - at < piece ? len - at : piece))
             break;
-    bool found = gazer_summary_text(summary, msg, 200, &body->description);
+    bool found = piw_summary_text(summary, msg, 200, &body->description);
     snprintf(result, sizeof(result), "%s", found ? body->description.s : "none");
     piw_msg_free(&msg);
     free(summary);
@@ -58,7 +58,7 @@ END_TEST
 
 START_TEST(cuts_what_is_long)
 {
-    static char json[GAZER_SUMMARY_MAX * 3];
+    static char json[PIW_SUMMARY_MAX * 3];
     for (int shift = 0; shift < 8; shift++) {
         snprintf(json, sizeof(json), "{\"info\": {\"summary\": \"%.*s", shift, "xxxxxxxx");
         size_t at = strlen(json);

@@ -1,10 +1,10 @@
 #include "conversation.h"
 
 #include "builder.h"
+#include "common/transfer.h"
 #include "facts.h"
 #include "machine.h"
 #include "slave.piw.h"
-#include "transfer.h"
 
 #include <stdlib.h>
 
@@ -157,6 +157,13 @@ static piw_msg *built_message(slave *s, piw_text package)
     return msg;
 }
 
+static int wait_in_transfer(void *arg, int fd, int64_t timeout_ms)
+{
+    slave *s = arg;
+    int rc = slave_wait(s, fd, timeout_ms);
+    return rc != STOPPED && piw_client_reconnected(s->master) ? LOST : rc;
+}
+
 /* A file name from the master is only ever compared with the names of the wheels that were made. */
 static int send_wheel(slave *s, const char *const *names, size_t count, const slave_SEND *send)
 {
@@ -165,7 +172,12 @@ static int send_wheel(slave *s, const char *const *names, size_t count, const sl
             continue;
         char *path = piw_sprintf("%s/%s", slave_build_wheels(s->build), names[i]);
         piw_err err = {0};
-        int rc = slave_transfer(s, path, &err);
+        const tool_transfer transfer = {.address = s->settings.file_queue,
+                                        .id = s->id,
+                                        .silence_ms = SLAVE_BUSY_TIMEOUT_MS,
+                                        .wait = wait_in_transfer,
+                                        .arg = s};
+        int rc = tool_transfer_file(&transfer, path, &err);
         free(path);
         if (rc != 0 && err.code != 0)
             piw_warning("%s can't be sent: %s", names[i], err.text);

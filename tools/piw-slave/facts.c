@@ -1,45 +1,24 @@
 #include "facts.h"
 
 #include "depends.h"
-#include "shared/text.h"
-#include "shared/wheel.h"
-#include "shared/wheel_name.h"
+#include "shared/file_state.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
-enum {
-    WHEELS_MAX = 1000, /* the bound of BUILT's list */
-    KINDS = 3,         /* apt, pip and "" */
-};
+enum { WHEELS_MAX = 1000 }; /* the bound of BUILT's list */
 
 static void put_list(piw_msg *msg, file_state *state, const char *key, char *const *items, size_t count)
 {
-    if (count == 0)
-        return;
-    uint32_t slot = state->dependencies.count++;
-    state->dependencies.at[slot].key = piw_msg_textz(msg, key);
-    piw_msg_list(msg, &state->dependencies.at[slot].value, count);
-    for (size_t i = 0; i < count; i++)
-        state->dependencies.at[slot].value.at[i] = piw_msg_textz(msg, items[i]);
+    if (count > 0)
+        piw_file_state_needs(msg, state, key, items, count);
 }
 
 static void fill(piw_msg *msg, file_state *state, const piw_wheel_name *name, const char *filename,
                  const piw_wheel *wheel, const slave_depends *depends)
 {
-    state->filename = piw_msg_textz(msg, filename);
-    state->filesize = wheel->filesize;
-    state->filehash = piw_msg_textz(msg, wheel->filehash);
-    state->package_tag = piw_msg_textz(msg, name->package);
-    state->package_version_tag = piw_msg_textz(msg, name->version);
-    state->py_version_tag = piw_msg_textz(msg, name->py);
-    state->abi_tag = piw_msg_textz(msg, name->abi);
-    state->platform_tag = piw_msg_textz(msg, name->platform);
-    state->requires_python = piw_msg_textz(msg, wheel->metadata.requires_python);
-    state->location = piw_msg_textz(msg, "/simple");
-    piw_msg_list(msg, &state->dependencies, KINDS);
-    state->dependencies.count = 0;
+    piw_file_state_fill(msg, state, name, filename, wheel);
     put_list(msg, state, "apt", depends->apt, depends->apt_count);
     put_list(msg, state, "pip", wheel->metadata.requires, wheel->metadata.requires_count);
     put_list(msg, state, "", depends->others, depends->others_count);

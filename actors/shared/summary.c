@@ -1,17 +1,17 @@
-#include "cloud_gazer/summary.h"
+#include "shared/summary.h"
 
 #include "shared/text.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
-static bool text_is(const gazer_summary *self, const char *word)
+static bool text_is(const piw_summary *self, const char *word)
 {
     return self->len == strlen(word) && memcmp(self->text, word, self->len) == 0;
 }
 
 /* A string has ended: a key, or the value looked for. */
-static void end_string(gazer_summary *self)
+static void end_string(piw_summary *self)
 {
     self->in_string = false;
     if (self->summary_next) {
@@ -27,18 +27,18 @@ static void end_string(gazer_summary *self)
     }
 }
 
-static void in_string(gazer_summary *self, char c)
+static void in_string(piw_summary *self, char c)
 {
     if (!self->escaped && c == '"') {
         end_string(self);
         return;
     }
     self->escaped = !self->escaped && c == '\\';
-    if (self->len < GAZER_SUMMARY_MAX)
+    if (self->len < PIW_SUMMARY_MAX)
         self->text[self->len++] = c;
 }
 
-static bool open_one(gazer_summary *self, bool list)
+static bool open_one(piw_summary *self, bool list)
 {
     if (self->summary_next) { /* a list or object isn't a summary */
         self->found = self->null = true;
@@ -53,7 +53,7 @@ static bool open_one(gazer_summary *self, bool list)
     return true;
 }
 
-static bool between(gazer_summary *self, char c)
+static bool between(piw_summary *self, char c)
 {
     switch (c) {
     case '"':
@@ -91,7 +91,7 @@ static bool between(gazer_summary *self, char c)
     }
 }
 
-bool gazer_summary_feed(gazer_summary *summary, const void *data, size_t len)
+bool piw_summary_feed(piw_summary *summary, const void *data, size_t len)
 {
     const char *bytes = data;
     for (size_t i = 0; i < len && !summary->found; i++) {
@@ -104,11 +104,11 @@ bool gazer_summary_feed(gazer_summary *summary, const void *data, size_t len)
 }
 
 /* A cut may have split an escape or a character: shorten until what is left can be read. */
-static cJSON *read_string(gazer_summary *self)
+static cJSON *read_string(piw_summary *self)
 {
     enum { TRIES = 16 }; /* more than an escaped pair of surrogates has bytes */
     for (int i = 0; i < TRIES && self->len > 0; i++) {
-        char quoted[GAZER_SUMMARY_MAX + 3];
+        char quoted[PIW_SUMMARY_MAX + 3];
         quoted[0] = '"';
         memcpy(quoted + 1, self->text, self->len);
         quoted[self->len + 1] = '"';
@@ -122,7 +122,7 @@ static cJSON *read_string(gazer_summary *self)
     return NULL;
 }
 
-bool gazer_summary_text(gazer_summary *summary, piw_msg *msg, uint32_t chars, piw_text *text)
+bool piw_summary_text(piw_summary *summary, piw_msg *msg, uint32_t chars, piw_text *text)
 {
     if (!summary->found || summary->null)
         return false;

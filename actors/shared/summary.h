@@ -1,13 +1,13 @@
 /* summary.h — finds `info.summary` in a project's JSON as it comes in, and nothing else of it: project documents have
  * many megabytes, the summary stands near their beginning. Hostile input in bounded memory. One thread. */
-#ifndef CLOUD_GAZER_SUMMARY_H
-#define CLOUD_GAZER_SUMMARY_H
+#ifndef SHARED_SUMMARY_H
+#define SHARED_SUMMARY_H
 
 #include "piw/msg.h"
 
-enum { GAZER_SUMMARY_MAX = 16384 /* bytes of the text as it stands in JSON; longer ones are cut */ };
+enum { PIW_SUMMARY_MAX = 16384 /* bytes of the text as it stands in JSON; longer ones are cut */ };
 
-typedef struct gazer_summary {
+typedef struct piw_summary {
     uint32_t depth;                    /* of objects and lists */
     bool in_string, escaped, key_next; /* key_next: the next string of this object is a key */
     bool info;                         /* inside the top object's "info" */
@@ -16,13 +16,13 @@ typedef struct gazer_summary {
     bool null;                         /* it isn't a text */
     bool lists[32];                    /* which of the open ones are lists */
     uint32_t len;                      /* of text: the string being read, without quotes, cut */
-    char text[GAZER_SUMMARY_MAX + 2];
-} gazer_summary;
+    char text[PIW_SUMMARY_MAX + 2];
+} piw_summary;
 
 /* Zero-initialised begins. False when nothing more is wanted (found, or the document is too deeply nested). */
-bool gazer_summary_feed(gazer_summary *summary, const void *data, size_t len);
+bool piw_summary_feed(piw_summary *summary, const void *data, size_t len);
 /* The summary as text in the arena of `msg`, control characters replaced, at most `chars` characters, the last an
  * ellipsis when it was longer. False when there was none. */
-bool gazer_summary_text(gazer_summary *summary, piw_msg *msg, uint32_t chars, piw_text *text);
+bool piw_summary_text(piw_summary *summary, piw_msg *msg, uint32_t chars, piw_text *text);
 
 #endif
