@@ -63,7 +63,7 @@ LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-initdb    := -lpq
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
-LIBS_shared        := -lz -lcrypto
+LIBS_shared        := -lz -lcrypto -lelf
 LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat
 LIBS_bench         := -lzmq -lpq
 

@@ -4,6 +4,7 @@
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/wheel.h"
+#include "shared/wheel_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,11 +51,12 @@ static int sync_fd(int fd, const char *what, const check_file *job, piw_err *err
     return fsync(fd) == 0 ? 0 : piw_err_errno(err, "can't sync %s of %s", what, job->path.s);
 }
 
-/* FILE.metadata beside the staged wheel, synced. *written is false when its name is longer than a file system takes. */
-static int write_metadata(const staged *s, const check_file *job, const piw_wheel *wheel, bool *written, piw_err *err)
+/* FILE.metadata of `filename`, staged and synced. *written is false when its name is longer than a file system takes. */
+static int write_metadata(const staged *s, const check_file *job, const char *filename, const piw_wheel *wheel,
+                          bool *written, piw_err *err)
 {
     char name[PIW_PATH_MAX];
-    int n = snprintf(name, sizeof name, "%s.metadata", job->state.filename.s);
+    int n = snprintf(name, sizeof name, "%s.metadata", filename);
     *written = n > 0 && piw_path_component((piw_text){name, (uint32_t)n});
     if (!*written)
         return 0;
@@ -71,11 +73,32 @@ static int write_metadata(const staged *s, const check_file *job, const piw_whee
     return rc;
 }
 
-static int make_durable(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, piw_err *err)
+/* The name for linux_armv6l, a link to the staged wheel. A wheel of that name which the build has itself stays. */
+static int stage_armv6l(const staged *s, const check_file *job, const piw_wheel *wheel, bool *made, piw_err *err)
+{
+    char name[PIW_FILENAME_MAX + 1];
+    bool metadata;
+    if (!wheel->armv6_too || !piw_wheel_name_armv6l(job->state.filename, name))
+        return 0;
+    if (symlinkat(job->state.filename.s, s->folder, name) != 0) {
+        struct stat there;
+        if (errno != EEXIST || fstatat(s->folder, name, &there, AT_SYMLINK_NOFOLLOW) != 0)
+            return piw_err_errno(err, "can't make the link %s to the staged file %s", name, job->path.s);
+        if (!S_ISLNK(there.st_mode))
+            return 0;
+    }
+    *made = true;
+    return write_metadata(s, job, name, wheel, &metadata, err);
+}
+
+static int make_durable(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, bool *armv6_too,
+                        piw_err *err)
 {
     int rc = sync_fd(s->file, "the file", job, err);
     if (rc == 0)
-        rc = write_metadata(s, job, wheel, metadata, err);
+        rc = write_metadata(s, job, job->state.filename.s, wheel, metadata, err);
+    if (rc == 0)
+        rc = stage_armv6l(s, job, wheel, armv6_too, err);
     if (rc == 0)
         rc = sync_fd(s->folder, "the folder", job, err);
     return rc;
@@ -120,12 +143,13 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     }
     if (rc != 0)
         return piw_err_set(err, rc, "%s", why.text);
-    bool metadata = false;
-    rc = make_durable(s, job, &wheel, &metadata, err);
+    bool metadata = false, armv6_too = false;
+    rc = make_durable(s, job, &wheel, &metadata, &armv6_too, err);
     if (rc == 0) {
         check_file_reply *body;
         *result = answer(job, &body);
         body->good = true;
+        body->file.armv6_too = armv6_too;
         /* What the wheel says of itself is what an installer will check. */
         body->file.state.requires_python = piw_msg_textz(*result, wheel.metadata.requires_python);
         if (metadata)

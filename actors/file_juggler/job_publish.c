@@ -6,12 +6,14 @@
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
+#include "shared/wheel_name.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WHEELS_MAX = 1000 };
@@ -37,12 +39,44 @@ static int fault(piw_err *err, const char *point, const char *path)
     return piw_err_set(err, PIW_ESYS, "can't put %s in place: the fault point %s is armed", path, point);
 }
 
+/* Is the staged file a link: another name of one of the build's wheels? */
+static bool is_link(const char *path)
+{
+    struct stat there;
+    return lstat(path, &there) == 0 && S_ISLNK(there.st_mode);
+}
+
+/* A wheel's name for linux_armv6l, once the wheel is in place. When that one's published bytes stay, ours go under this
+ * name alone. A real file of this name is never replaced. */
+static int place_link(const publish_build *job, const char *name, piw_err *err)
+{
+    char from[PIW_PATH_MAX], to[PIW_PATH_MAX], wheel[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
+    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
+        !piw_path_simple(to, job->root.s, job->package, piw_text_of(name)))
+        return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" makes no safe path", name);
+    if (!is_link(from))
+        return 0;
+    ssize_t n = readlink(from, target, sizeof target - 1);
+    if (n <= 0)
+        return piw_err_errno(err, "can't read the staged link %s", from);
+    target[n] = '\0';
+    if (!piw_path_staged(wheel, job->root.s, job->build_id, piw_text_of(target)))
+        return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" leads nowhere", name);
+    int rc = is_kept(job, target) ? piw_file_place(wheel, to, PIW_FILE_KEEP, err)
+                                  : piw_link_write(job->root.s, to, target, err);
+    if (rc == PIW_EEXIST)
+        piw_info("%s is there already, for itself: it stays", to);
+    return rc == PIW_EEXIST ? 0 : rc;
+}
+
 static int place_wheel(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
         !piw_path_simple(to, job->root.s, job->package, piw_text_of(name)))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
+    if (is_link(from))
+        return 0;
     if (PIW_FAULT("juggler.rename"))
         return fault(err, "juggler.rename", to);
     return piw_file_place(from, to, 0, err);
@@ -80,7 +114,7 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
             piw_debug("%s of build %" PRId64 " is dropped: the published file stays", name, job->build_id);
             continue;
         }
-        piw_err why = {0};
+        piw_err why = {0}; /* each has its own: one that has gone already is no error */
         rc = place(job, name, &why);
         if (rc == 0)
             ++*count;
@@ -121,8 +155,10 @@ static int place_log(const publish_build *job, bool *placed, piw_err *err)
 
 static int publish(const publish_build *job, const char *path, DIR *folder, publish_build_reply *reply, piw_err *err)
 {
-    int64_t metadata = 0;
+    int64_t metadata = 0, links = 0;
     int rc = place_all(job, folder, ".whl", place_wheel, &reply->wheels, err);
+    if (rc == 0)
+        rc = place_all(job, folder, ".whl", place_link, &links, err);
     if (rc == 0)
         rc = place_all(job, folder, ".whl.metadata", place_metadata, &metadata, err);
     if (rc == 0 && reply->wheels + metadata > 0)

@@ -36,6 +36,23 @@ static piw_text read_record(const read_staged *job, piw_msg *into)
     return package;
 }
 
+/* A staged link is another name of a wheel: `path` becomes that one's, which may be in place already. */
+static int follow_link(const read_staged *job, const char *name, char *path, const char *package, piw_err *err)
+{
+    char target[PIW_FILENAME_MAX + 1];
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n < 0)
+        return errno == EINVAL ? 0 : piw_err_errno(err, "can't look at the staged file %s", path);
+    target[n] = '\0';
+    if (!piw_path_staged(path, job->root.s, job->build_id, piw_text_of(target)))
+        return piw_err_set(err, PIW_EREFUSED, "the staged link %s leads nowhere", name);
+    if (access(path, F_OK) == 0)
+        return 0;
+    if (!piw_path_simple(path, job->root.s, piw_text_of(package), piw_text_of(target)) || access(path, F_OK) != 0)
+        return piw_err_set(err, PIW_EREFUSED, "the staged link %s leads nowhere", name);
+    return 0;
+}
+
 static int add_file(const read_staged *job, const char *name, piw_msg *into, read_staged_reply *reply, piw_err *err)
 {
     char path[PIW_PATH_MAX], hash[65];
@@ -44,7 +61,9 @@ static int add_file(const read_staged *job, const char *name, piw_msg *into, rea
     if (piw_wheel_name_parse(piw_text_of(name), &parts, NULL) != 0 ||
         !piw_path_staged(path, job->root.s, job->build_id, piw_text_of(name)))
         return 0;
-    int rc = piw_file_hash(path, hash, &size, err);
+    int rc = follow_link(job, name, path, parts.canonical, err);
+    if (rc == 0)
+        rc = piw_file_hash(path, hash, &size, err);
     if (rc != 0)
         return rc == PIW_EREFUSED ? 0 : rc;
     if (reply->package.s == NULL)

@@ -15,7 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RECORD_MAX = 64 << 20, HASH_SIZE = 32 };
+enum {
+    RECORD_MAX = 64 << 20,
+    HASH_SIZE = 32,
+    ARM_ELF_MAX = 512 << 20, /* a larger library of a linux_armv7l wheel isn't looked into: it stays ARMv7's */
+};
 static const char DIST_INFO[] = ".dist-info";
 
 /* What the checks share about the wheel that they look at. */
@@ -215,6 +219,19 @@ static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
                        entry->name, why);
 }
 
+/* An ARM program or library: may it run on a linux_armv6l machine too? */
+static int look_for_armv7(gate *g, const piw_zip_entry *entry, piw_err *err)
+{
+    uint8_t *data = NULL;
+    int rc = entry->size > ARM_ELF_MAX ? PIW_ELIMIT : piw_zip_extract(g->zip, entry, ARM_ELF_MAX, &data, err);
+    if (rc == 0)
+        g->wheel->armv6_too = !piw_elf_beyond_armv6(data, entry->size);
+    else if (rc == PIW_ELIMIT)
+        g->wheel->armv6_too = false;
+    free(data);
+    return rc == PIW_ELIMIT ? 0 : rc;
+}
+
 /* One member's bytes: as RECORD says, and for the processor that the platform tag names. */
 static int check_content(gate *g, const piw_zip_entry *entry, int machine, piw_err *err)
 {
@@ -240,12 +257,13 @@ static int check_content(gate *g, const piw_zip_entry *entry, int machine, piw_e
     int found = piw_elf_machine(m.head, m.head_len);
     if (machine >= 0 && found >= 0 && found != machine)
         return refuse(err, entry, "is a program or library for another processor than the platform tag says");
-    return 0;
+    return found < 0 || !g->wheel->armv6_too ? 0 : look_for_armv7(g, entry, err);
 }
 
 static int check_contents(gate *g, piw_err *err)
 {
     int machine = piw_platform_machine(g->name.platform);
+    g->wheel->armv6_too = strcmp(g->name.platform, "linux_armv7l") == 0;
     g->digest = EVP_MD_CTX_new();
     if (g->digest == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel");

@@ -92,3 +92,14 @@ int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err)
         return refuse(err, filename, "its tags hold characters other than letters, digits, '_' and '.'");
     return 0;
 }
+
+bool piw_wheel_name_armv6l(piw_text filename, char *to)
+{
+    static const char armv7[] = "-linux_armv7l.whl", armv6[] = "-linux_armv6l.whl";
+    size_t n = sizeof armv7 - 1;
+    if (filename.len <= n || filename.len > PIW_FILENAME_MAX || memcmp(filename.s + filename.len - n, armv7, n) != 0)
+        return false;
+    memcpy(to, filename.s, filename.len - n);
+    memcpy(to + filename.len - n, armv6, sizeof armv6);
+    return true;
+}

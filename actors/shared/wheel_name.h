@@ -19,6 +19,9 @@ typedef struct piw_wheel_name {
     char platform[PIW_FILENAME_MAX + 1];
 } piw_wheel_name;
 
+/* The name under which a linux_armv7l wheel is listed for linux_armv6l too, into `to` (PIW_FILENAME_MAX + 1 bytes). False:
+ * it isn't one. */
+bool piw_wheel_name_armv6l(piw_text filename, char *to);
 /* PIW_EINVAL with a sentence that names the file. `name` is undefined then. */
 int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err);
 

@@ -4,6 +4,8 @@
  * the round in which its slave's last one was, if its kind comes later there, else to the next. */
 #include "oracle.h"
 
+#include "shared/wheel_name.h"
+
 typedef enum { KIND_DESCRIBE, KIND_LOGBUILD, KIND_ATTEMPT_END, KIND_ATTEMPT, KINDS } kind;
 
 static int kind_of(const piw_msg *msg)
@@ -106,9 +108,8 @@ static void begin_builds(build_params *b)
         *arrays[i] = params_array(&b->p);
 }
 
-static void add_file(build_params *b, const built_file *file)
+static void add_file(build_params *b, const file_state *state, piw_text metadata_hash)
 {
-    const file_state *state = &file->state;
     params *p = &b->p;
     params_add_int(p, b->of_build, b->builds);
     params_add_text(p, b->filename, state->filename);
@@ -121,7 +122,7 @@ static void add_file(build_params *b, const built_file *file)
     params_add_text(p, b->platform, state->platform_tag);
     params_add_text(p, b->requires, state->requires_python);
     params_add_text(p, b->location, state->location);
-    params_add_text(p, b->metadata, file->metadata_hash);
+    params_add_text(p, b->metadata, metadata_hash);
     b->files++;
     for (uint32_t i = 0; i < state->dependencies.count; i++)
         for (uint32_t j = 0; j < state->dependencies.at[i].value.count; j++) {
@@ -129,6 +130,21 @@ static void add_file(build_params *b, const built_file *file)
             params_add_text(p, b->tool, state->dependencies.at[i].key);
             params_add_text(p, b->dependency, state->dependencies.at[i].value.at[j]);
         }
+}
+
+/* The row under which a linux_armv7l wheel is listed for linux_armv6l, unless the build has a wheel of that name. */
+static void add_armv6l(build_params *b, const db_LOGBUILD *body, const built_file *file)
+{
+    char name[PIW_FILENAME_MAX + 1];
+    if (!file->armv6_too || !piw_wheel_name_armv6l(file->state.filename, name))
+        return;
+    for (uint32_t i = 0; i < body->files.count; i++)
+        if (piw_text_is(body->files.at[i].state.filename, name))
+            return;
+    file_state twin = file->state;
+    twin.filename = piw_text_of(name);
+    twin.platform_tag = piw_text_of("linux_armv6l");
+    add_file(b, &twin, file->metadata_hash);
 }
 
 static void add_build(build_params *b, const db_LOGBUILD *body)
@@ -141,8 +157,10 @@ static void add_build(build_params *b, const db_LOGBUILD *body)
     params_add_bool(&b->p, b->status, body->status);
     params_add_int(&b->p, b->duration, piw_duration_us(body->duration));
     b->builds++;
-    for (uint32_t i = 0; i < body->files.count; i++)
-        add_file(b, &body->files.at[i]);
+    for (uint32_t i = 0; i < body->files.count; i++) {
+        add_file(b, &body->files.at[i].state, body->files.at[i].metadata_hash);
+        add_armv6l(b, body, &body->files.at[i]);
+    }
 }
 
 /* Rows of (position, recorded, why, kept): the last is one row a name, or NULL. */

@@ -146,7 +146,7 @@ class Replay:
         self.send_of = {}    # recorded slave number: the file it was last asked for
         self.instead = {}    # index of a message to the master: what is done in its place
         self.answers = {}    # index of a message from the master: check(replay, message, answer) in place of equality
-        self.before_quit = None  # called before the master is told to QUIT
+        self.before_quit = lambda: None  # called before the master is told to QUIT
         self.compared = 0
 
     def deviate(self, index, value, why):
@@ -186,8 +186,9 @@ class Replay:
 
     def order(self, message):
         """A word of a monitor; until the master has heard it, as the recorded one had before its next message came."""
-        if message.word == "QUIT" and self.before_quit:
+        if message.word == "QUIT":
             self.before_quit()
+            self.farm.master.expected_end = True
         start = len(self.farm.master.text())
         self.push(message)
         who = "all slaves" if message.data is None else f"slave {self.numbers.get(message.data, message.data)}"

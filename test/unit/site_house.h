@@ -11,6 +11,7 @@
 #include "runtime.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
+#include "shared/wheel_name.h"
 #include "test/fake_archive.piw.h"
 #include "unit.h"
 #include "web.piw.h"
@@ -235,6 +236,8 @@ static inline void expect(const parcel *p, int64_t build_id, int64_t slave_id, c
 {
     fs_EXPECT *body;
     piw_msg *msg = fs_EXPECT_new(&body);
+    piw_wheel_name tags;
+    ck_assert_int_eq(piw_wheel_name_parse(piw_text_of(p->name), &tags, NULL), 0);
     body->build_id = build_id;
     body->slave_id = slave_id;
     body->peer_address = piw_msg_textz(msg, address);
@@ -245,9 +248,9 @@ static inline void expect(const parcel *p, int64_t build_id, int64_t slave_id, c
         .filehash = piw_msg_textz(msg, p->hash),
         .package_tag = piw_msg_textz(msg, package),
         .package_version_tag = piw_text_of("1.0"),
-        .py_version_tag = piw_text_of("py3"),
-        .abi_tag = piw_text_of("none"),
-        .platform_tag = piw_text_of("any"),
+        .py_version_tag = piw_msg_textz(msg, tags.py),
+        .abi_tag = piw_msg_textz(msg, tags.abi),
+        .platform_tag = piw_msg_textz(msg, tags.platform),
         .location = piw_text_of("/simple"),
     };
     tell("fs", msg);
