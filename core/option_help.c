@@ -53,6 +53,19 @@ static void print_option(const piw_opt *opt)
     free(help);
 }
 
+/* Switches that make sense on a command line only. */
+static void print_no_keys(const piw_program *program)
+{
+    bool any = false;
+    for (const piw_opt *opt = program->options; opt->name != NULL; opt++) {
+        if (opt->cli_only)
+            printf("%s--%s", any ? ", " : "Not keys: ", opt->name);
+        any |= opt->cli_only;
+    }
+    if (any)
+        printf(".\n");
+}
+
 void piw__print_help(const piw_program *program)
 {
     printf("usage: %s [options]%s%s\n\n%s\n\n", program->name, program->operands != NULL ? " " : "",
@@ -66,6 +79,7 @@ void piw__print_help(const piw_program *program)
     printf("\nLong options are also keys of /etc/piwheels.conf, /usr/local/etc/piwheels.conf and\n"
            "~/.config/piwheels/piwheels.conf, in section [%s] or before any section.\n",
            program->section);
+    print_no_keys(program);
     fflush(stdout);
 }
 

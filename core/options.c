@@ -325,8 +325,8 @@ static int load(piw_config *config, piw__command_line *line, const char *const *
     return code;
 }
 
-static int load_config(piw_config **config, const piw_program *program, int argc, char **argv,
-                       const char *const *files, size_t files_count, bool logs, piw_err *err)
+static int load_config(piw_config **config, const piw_program *program, int argc, char **argv, const char *const *files,
+                       size_t files_count, bool logs, piw_err *err)
 {
     piw__command_line line;
     piw__command_line_init(&line, program, argc, argv);

@@ -243,7 +243,7 @@ static int image_finish(piw__image *image, const piw_plugin *plugin, piw_err *er
     while (list != NULL && list[image->continuations_count].name != NULL)
         image->continuations_count++;
     image->continuations = piw_zalloc((image->continuations_count + 1) * sizeof *image->continuations);
-    for (unsigned i = 0; i < image->continuations_count; i++)
+    for (unsigned i = 0; list != NULL && i < image->continuations_count; i++)
         image->continuations[i] = intern_locked(list[i].name);
     if (plugin->state_protocol != NULL)
         image->state = &plugin->state_protocol->interned->messages[plugin->state_message];

@@ -12,6 +12,14 @@ char *piw_dsn_normal(const char *dsn)
     return piw_strdup(dsn);
 }
 
+bool piw_dsn_is_uri(const char *dsn)
+{
+    for (size_t i = 0; i < PIW_COUNT(prefixes); i++)
+        if (strncmp(dsn, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
 /* The `password` parameter, in the query of a URI or as a key of a connection string, blotted out in place. */
 static void hide_parameter(char *text)
 {

@@ -8,7 +8,10 @@
  * they are. The result is the caller's to free. */
 char *piw_dsn_normal(const char *dsn);
 
-/* The same without a password, for messages. The caller's to free. */
+/* Whether it is a URI of PostgreSQL, in any of these spellings. */
+bool piw_dsn_is_uri(const char *dsn);
+
+/* The address without a password, for messages. The caller's to free. */
 char *piw_dsn_print(const char *dsn);
 
 #endif

@@ -274,7 +274,7 @@ static const piw_type *infer_tuple(const cJSON *json)
 {
     uint32_t count = (uint32_t)cJSON_GetArraySize(json), at = 0;
     piw_field *fields = keep(calloc(count + 1, sizeof *fields));
-    for (uint32_t i = 0; i < count; i++, at += 32) {
+    for (uint32_t i = 0; i < count; i++, at += (piw__slot(&fields[i - 1]) + 31) / 32 * 32) {
         fields[i].name = "f";
         fields[i].offset = at;
         fields[i].type = infer(cJSON_GetArrayItem(json, (int)i), &fields[i].flags);
@@ -293,7 +293,8 @@ static const piw_type *infer_map(const cJSON *pairs)
     fields[1].offset = 16;
     if (cJSON_IsArray(value)) {
         piw_field *element = keep(calloc(1, sizeof *element));
-        element->type = &t_text;
+        const cJSON *first = cJSON_GetArrayItem(value, 0);
+        element->type = first != NULL ? infer(first, &element->flags) : &t_text;
         fields[1].type = compound(PIW_LIST, element, 1, sizeof(piw__list));
     }
     return compound(PIW_MAP, fields, 2, sizeof(piw__list));
@@ -415,14 +416,37 @@ static void check_bytes(const char *name, const piw_msg *msg, const char *hex)
     piw_buffer_fini(&bytes);
 }
 
+/* What stock's own tasks say to each other: our inner services have other shapes, but the encoding is the same. A word
+ * alone, or a pair of it and its data, as types made for this one message. */
+static void check_inner_message(const cJSON *vector)
+{
+    const cJSON *data = cJSON_GetObjectItemCaseSensitive(vector, "data");
+    const char *word = string_of(vector, "msg");
+    cJSON *json = cJSON_CreateString(word);
+    if (special(data, "$nodata") == NULL) {
+        cJSON *pair = cJSON_CreateArray();
+        cJSON_AddItemToArray(pair, json);
+        cJSON_AddItemToArray(pair, cJSON_Duplicate(data, true));
+        json = pair;
+    }
+    cJSON *named = cJSON_CreateObject();
+    cJSON_AddStringToObject(named, "name", word);
+    cJSON_AddStringToObject(named, "hex", string_of(vector, "hex"));
+    cJSON_AddItemToObject(named, "value", json);
+    check_value(named);
+    cJSON_Delete(named);
+}
+
 static void check_message(const cJSON *vector)
 {
     const char *queue = string_of(vector, "queue"), *name = string_of(vector, "msg"), *hex = string_of(vector, "hex");
     bool to_master = strcmp(string_of(vector, "dir"), "to_master") == 0;
     const cJSON *data = cJSON_GetObjectItemCaseSensitive(vector, "data");
     const piw_protocol *protocol = protocol_named(queue);
-    if (protocol == NULL)
-        return; /* in-process only */
+    if (protocol == NULL) {
+        check_inner_message(vector);
+        return;
+    }
     const piw_msg_type *type = piw_protocol_find(protocol, name, strlen(name), to_master);
     ck_assert_msg(type != NULL, "%s %s is not declared", queue, name);
     piw_msg *msg = piw_msg_new(type), *back;
@@ -450,13 +474,13 @@ START_TEST(messages_byte_for_byte)
 {
     if (left_out("messages_byte_for_byte"))
         return;
-    const cJSON *vector;
+    const cJSON *vector, *list = cJSON_GetObjectItemCaseSensitive(vectors, "messages");
     ran = 0;
-    cJSON_ArrayForEach(vector, cJSON_GetObjectItemCaseSensitive(vectors, "messages"))
+    cJSON_ArrayForEach(vector, list)
     {
         check_message(vector);
     }
-    ck_assert_msg(ran >= 60, "only %u messages were compared", ran);
+    ck_assert_msg(ran == (unsigned)cJSON_GetArraySize(list), "only %u messages were compared", ran);
 }
 END_TEST
 

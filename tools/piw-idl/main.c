@@ -11,11 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: piw-idl [--import DIR]... --out DIR FILE.piw\n"
-                            "       piw-idl [--import DIR]... --index OUT.h FILE.piw...\n"
-                            "       piw-idl [--import DIR]... --docs OUT.md FILE.piw...\n"
-                            "       piw-idl [--import DIR]... --lock LOCK FILE.piw...\n"
-                            "       piw-idl [--import DIR]... --check-lock LOCK FILE.piw...\n";
+static const char usage[] =
+    "usage: piw-idl [--import DIR]... --out DIR FILE.piw\n"
+    "       piw-idl [--import DIR]... --index OUT.h FILE.piw...\n"
+    "       piw-idl [--import DIR]... --docs OUT.md FILE.piw...\n"
+    "       piw-idl [--import DIR]... --lock LOCK FILE.piw...\n"
+    "       piw-idl [--import DIR]... --check-lock LOCK FILE.piw...\n"
+    "       piw-idl --help | --version\n"
+    "\n"
+    "Compiles messages (docs/idl.md) to C, lists them, and guards the shapes that are in use.\n";
 
 typedef struct arguments {
     const char *mode, *value;
@@ -25,7 +29,7 @@ typedef struct arguments {
 
 static _Noreturn void bad_usage(const char *why, const char *what)
 {
-    fprintf(stderr, "piw-idl: %s%s\n%s", why, what, usage);
+    fprintf(stderr, "piw-idl: %s%s (see piw-idl --help)\n", why, what);
     exit(2);
 }
 
@@ -40,6 +44,10 @@ static arguments read_arguments(int argc, char **argv, idl_context *context)
                 mode = modes[j];
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
             fputs(usage, stdout);
+            exit(EXIT_SUCCESS);
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            puts("piw-idl " PIW_VERSION);
             exit(EXIT_SUCCESS);
         }
         if (argv[i][0] == '-' && mode == NULL && strcmp(argv[i], "--import") != 0)
@@ -60,7 +68,9 @@ static arguments read_arguments(int argc, char **argv, idl_context *context)
         }
     }
     if (args.mode == NULL || args.files_count == 0)
-        bad_usage("what to make or of which files is missing", "");
+        bad_usage(args.mode == NULL ? "what to make is missing: --out, --index, --docs, --lock or --check-lock"
+                                    : "no FILE.piw is named",
+                  "");
     return args;
 }
 

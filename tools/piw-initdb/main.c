@@ -2,13 +2,14 @@
 #include "database.h"
 
 #include "piw/options.h"
+#include "shared/dsn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const piw_opt options[] = {
     {'d', "dsn", PIW_OPT_TEXT, "DSN", "postgres:///piwheels", "the database, as a superuser reaches it"},
-    {'u', "user", PIW_OPT_TEXT, "NAME", "piwheels", "the role that the master will use", .cli_only = true},
+    {'u', "user", PIW_OPT_TEXT, "NAME", "piwheels", "the role that the master will use"},
     {'y', "yes", PIW_OPT_SWITCH, NULL, NULL, "don't ask", .cli_only = true},
     {0, "debug", PIW_OPT_SWITCH, NULL, NULL, "show what the server says meanwhile", .cli_only = true},
     {0, "dry-run", PIW_OPT_SWITCH, NULL, NULL, "do everything, then take it back", .cli_only = true},
@@ -20,7 +21,7 @@ static const piw_opt options[] = {
 static const piw_program program = {
     .name = "piw-initdb",
     .section = "initdb",
-    .summary = "creates the database of the build farm, or adopts a stock one",
+    .summary = "Creates the database of the build farm, or adopts a stock one.",
     .options = options,
 };
 
@@ -102,6 +103,9 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     if (rc == 0 && piw_config_switch(config, "repair") && !piw_config_switch(config, "check-queue"))
         rc = piw_err_set(&err, PIW_EUSAGE, "--repair goes with --check-queue");
+    if (rc == 0 && !piw_dsn_is_uri(piw_config_text(config, "dsn")))
+        rc = piw_err_set(&err, PIW_ECONFIG, "dsn (%s) must begin with postgres:// or postgresql://",
+                         piw_config_origin(config, "dsn"));
     if (rc == 0)
         rc = database_open(piw_config_text(config, "dsn"), &conn, &err);
     if (rc == 0) {

@@ -232,7 +232,6 @@ static int start(load *all, piw_err *err)
         return piw_err_errno(err, "can't make a descriptor");
     int rc = open_signals(all, err);
     rc = rc != 0 ? rc : load_filling_init(&all->filling, (size_t)all->settings.file_size, err);
-    all->figures.began_ns = piw_monotonic_ns();
     for (int64_t i = 0; i < all->settings.slaves; i++) {
         all->slaves[i].load = all;
         all->slaves[i].number = (int)i;
@@ -240,13 +239,16 @@ static int start(load *all, piw_err *err)
     }
     if (rc == 0 && all->swaps.admin != NULL)
         rc = watch_fd(all->epoll_fd, piw_client_fd(all->swaps.admin), SWAPS, err);
+    if (rc == 0)
+        all->figures.began_ns = piw_monotonic_ns();
     return rc != 0 ? rc : load_swaps_begin(&all->swaps, err);
 }
 
+/* Of a load that never began there is nothing to report. */
 static void finish(load *all, piw_err *err)
 {
     all->figures.ended_ns = piw_monotonic_ns();
-    for (int64_t i = 0; i < all->settings.slaves; i++)
+    for (int64_t i = 0; all->slaves != NULL && i < all->settings.slaves; i++)
         load_slave_close(&all->slaves[i]);
     free(all->slaves);
     free(all->turns);
@@ -259,6 +261,8 @@ static void finish(load *all, piw_err *err)
     if (all->epoll_fd >= 0)
         close(all->epoll_fd);
     load_swaps_close(&all->swaps);
+    if (all->figures.began_ns == 0)
+        return;
     load_swaps_report(&all->swaps, stdout);
     load_report(&all->figures, stdout);
     if (all->figures.violations > 0)

@@ -26,15 +26,13 @@ static char *canonical(const piw_opt *opt, const char *text)
 
 static int check_dsn(settings *made, const piw_config *config, piw_err *err)
 {
-    static const char scheme[] = "postgresql:";
-    char *dsn = piw_dsn_normal(piw_config_text(config, "dsn"));
-    if (strncmp(dsn, scheme, strlen(scheme)) != 0) {
-        free(dsn);
+    const char *dsn = piw_config_text(config, "dsn");
+    if (!piw_dsn_is_uri(dsn)) {
         /* Not quoted in the message: it may hold a password. */
         return piw_err_set(err, PIW_ECONFIG, "dsn (%s) must begin with postgres:// or postgresql://",
                            piw_config_origin(config, "dsn"));
     }
-    add(made, piw_strdup("dsn"), dsn);
+    add(made, piw_strdup("dsn"), piw_dsn_normal(dsn));
     return 0;
 }
 
