@@ -3,9 +3,13 @@
 #include "bus.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static const piw__tuning usual = {.restart_ms = 20,
@@ -430,6 +434,55 @@ START_TEST(a_stuck_handler_is_seen)
 }
 END_TEST
 
+/* The next thing that systemd is told within a time; "" when there is none. */
+static const char *told(int fd, int wait_ms)
+{
+    static char text[100];
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    ssize_t n = poll(&ready, 1, wait_ms) == 1 ? recv(fd, text, sizeof text - 1, 0) : 0;
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+START_TEST(systemd_is_told)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char name[32];
+    int len = snprintf(name, sizeof name, "@piw-runtime-%d", (int)getpid());
+    memcpy(address.sun_path + 1, name + 1, (size_t)len - 1);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(
+        bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)), 0);
+    setenv("NOTIFY_SOCKET", name, 1);
+    setenv("WATCHDOG_USEC", "100000", 1);
+    bus_new();
+    bus_add("echo", "echo_v1.so", (piw_task_config){BUS_ON, .critical = 1});
+    bus_add("relay", NULL, (piw_task_config){BUS_ON});
+    bus_start();
+    BUS_UNTIL(strcmp(told(fd, BUS_WAIT_MS), "WATCHDOG=1") == 0);
+    /* Not while a critical task is stuck; what was said before is forgotten. */
+    piw_msg *slow = echo_SLOW_make(3000), *answer;
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, NULL), PIW_EDEADLINE);
+    BUS_UNTIL(strcmp(bus_figures("echo").state, "stuck") == 0);
+    while (told(fd, 0)[0] != '\0') {
+    }
+    unsigned looks = 0;
+    for (; strcmp(bus_figures("echo").state, "stuck") == 0; looks++)
+        ck_assert(told(fd, 20)[0] == '\0' || strcmp(bus_figures("echo").state, "stuck") != 0);
+    ck_assert_uint_gt(looks, 0);
+    BUS_UNTIL(strcmp(told(fd, BUS_WAIT_MS), "WATCHDOG=1") == 0);
+    piw_runtime_quit(bus);
+    ck_assert_int_eq(piw_runtime_run(bus, NULL), 0);
+    BUS_UNTIL(strcmp(told(fd, BUS_WAIT_MS), "READY=1") == 0);
+    bus_end();
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    BUS_UNTIL(strcmp(told(fd, BUS_WAIT_MS), "STOPPING=1") == 0);
+    BUS_UNTIL(strncmp(told(fd, BUS_WAIT_MS), "EXTEND_TIMEOUT_USEC=", 20) == 0);
+    close(fd);
+}
+END_TEST
+
 /* --- Absence, restart, stop ------------------------------------------------------------------------------------------------- */
 
 START_TEST(calls_to_a_disabled_task_fail_at_once)
@@ -599,6 +652,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, a_task_that_fails_too_often_stays_down);
     tcase_add_test(tc, a_critical_task_stops_the_master);
     tcase_add_test(tc, a_stuck_handler_is_seen);
+    tcase_add_test(tc, systemd_is_told);
     tcase_add_test(tc, calls_to_a_disabled_task_fail_at_once);
     tcase_add_test(tc, calls_wait_where_that_is_wanted);
     tcase_add_test(tc, restart_is_cold);
