@@ -2,7 +2,7 @@
 """`make run`: from nothing to an imported C extension, then running until Ctrl+C; a second one meanwhile is refused; nothing
 stays behind. PYPI=real without a network ends with one clear line.
 
-TEST-TIMEOUT: 300
+TEST-TIMEOUT: 600
 """
 
 import os
@@ -59,7 +59,7 @@ def test_run(link):
     with subprocess.Popen([DEMO], env=environment(link), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         try:
-            said = read_until(process, r"cp SOME", 200)
+            said = read_until(process, r"cp SOME", 480)
             if said is None:
                 return
             check("demo.imported", "imported    piwdemo_cext 0.3 squeezed 1000 bytes to" in said, said)

@@ -19,7 +19,8 @@ static const piw__tuning usual = {.restart_ms = 20,
                                   .errors_per_s = 20,
                                   .stuck_ms = 200,
                                   .boundary_ms = 5000,
-                                  .drain_ms = 2000};
+                                  .drain_ms = 2000,
+                                  .stop_ms = PIW_LIMIT_STOP_MS};
 
 static void setup(void)
 {
