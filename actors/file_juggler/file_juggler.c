@@ -3,6 +3,7 @@
 #include "juggler.h"
 
 #include "db.piw.h"
+#include "events.piw.h"
 #include "file.piw.h"
 #include "fs.piw.h"
 #include "piw/plugin.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2 };
+enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2, ALIVE_EVERY_NS = 1000000000 };
 
 piw_text juggler_root(const juggler *j)
 {
@@ -46,6 +47,18 @@ static int ask(piw_task *task, transfer *t)
             return rc;
     }
     return 0;
+}
+
+/* Its sender is not silent, though the other queue hears nothing of it. */
+static void tell_alive(piw_task *task, transfer *t)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    if (t->told_ns != 0 && now_ns - t->told_ns < ALIVE_EVERY_NS)
+        return;
+    piw_msg *event = transfer_alive_make(t->about->slave_id);
+    if (piw_emit(task, &event) == 0)
+        t->told_ns = now_ns;
+    piw_msg_free(&event);
 }
 
 static int on_file_hello(piw_task *task, piw_msg *msg)
@@ -106,6 +119,7 @@ static int on_file_chunk(piw_task *task, piw_msg *msg)
         return 0;
     }
     blocks_take(&t->map, chunk->offset);
+    tell_alive(task, t);
     if (t->map.missing > 0)
         return ask(task, t);
     close(t->fd);
@@ -359,6 +373,7 @@ static const piw_service serves[] = {{"fs", &fs_protocol_def}, PIW_SERVICES_END}
 static const piw_service uses[] = {
     {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", NULL};
+static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
 static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&file_juggler_protocol_def, NULL};
 static const piw_handler handlers[] = {
@@ -383,6 +398,7 @@ static const piw_continuation continuations[] = {{"checked", on_checked},
                                                  PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",
-           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .options = options, .extra = extra,
-           .state_protocol = &file_juggler_protocol_def, .state_message = FILE_JUGGLER_STATE, .critical = true,
-           .start = start, .stop = stop, .save = juggler_save, .handlers = handlers, .continuations = continuations);
+           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
+           .extra = extra, .state_protocol = &file_juggler_protocol_def, .state_message = FILE_JUGGLER_STATE,
+           .critical = true, .start = start, .stop = stop, .save = juggler_save, .handlers = handlers,
+           .continuations = continuations);

@@ -18,6 +18,7 @@ typedef struct transfer {
     piw_peer peer;
     int fd; /* open for writing until the file is whole, then -1 */
     blocks map;
+    int64_t told_ns; /* when its sender was last said to be alive */
     piw_log_limiter limiter;
 } transfer;
 

@@ -311,6 +311,18 @@ void driver_builds_sweep(driver_builds *builds, int64_t now_ns)
     }
 }
 
+int64_t driver_builds_pending(const driver_builds *builds, const struct driver_abi *abi)
+{
+    int64_t pending = abi->total;
+    const piw_table_node *node = NULL;
+    while ((node = piw_table_next(&builds->holds, node)) != NULL) {
+        const driver_hold_ref *hold = PIW_TABLE_ENTRY(node, const driver_hold_ref, node);
+        bool offered = hold->kind == DRIVER_HOLD_RETURNED || hold->kind == DRIVER_HOLD_CLAIMABLE;
+        pending -= hold->abi == abi && !offered;
+    }
+    return pending > 0 ? pending : 0;
+}
+
 /* --- for saving --------------------------------------------------------------------------------------------------- */
 
 struct driver_abi *driver_builds_next_abi(const driver_builds *builds, const struct driver_abi *abi)

@@ -49,6 +49,10 @@ void driver_builds_removed(driver_builds *builds, piw_text package, piw_text ver
 /* Let go what was skipped, or not claimed, and whose time has come. Call about once a second. */
 void driver_builds_sweep(driver_builds *builds, int64_t now_ns);
 
+/* How many versions of an ABI's queue are neither given out nor resting nor recorded since the window was read. Looks at
+ * every hold. */
+int64_t driver_builds_pending(const driver_builds *builds, const struct driver_abi *abi);
+
 /* For saving: ABIs with their windows, and all holds (an entry that is held is passed over when it is loaded). */
 struct driver_abi *driver_builds_next_abi(const driver_builds *builds, const struct driver_abi *abi);
 typedef struct driver_abi_view {

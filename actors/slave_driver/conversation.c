@@ -53,6 +53,7 @@ void driver_answer(driver *self, driver_builder *builder, piw_msg *request, piw_
     builder->phase = DRIVER_IDLE;
     builder->tries = 0;
     builder->unsure = false;
+    builder->heard_ns = piw_monotonic_ns(); /* its silence begins with our answer, which may have taken long */
     if (said != DRIVER_SAID_NOTHING)
         driver_remember(self, builder);
 }

@@ -136,6 +136,8 @@ void driver_tell_stats(driver *self, const driver_builder *builder, const slave_
 /* A message from the master as the slave gets it. */
 void driver_tell_reply(driver *self, const driver_builder *builder, const piw_msg *reply);
 void driver_tell_gone(driver *self, const driver_builder *builder, bool expired);
+/* How much of each ABI's queue is still to be given out. */
+void driver_tell_pending(driver *self);
 /* Everything known of each slave, again (big_brother was restarted). */
 void driver_tell_all(driver *self);
 

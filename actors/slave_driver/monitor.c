@@ -56,6 +56,16 @@ void driver_tell_gone(driver *self, const driver_builder *builder, bool expired)
         piw_msg_free(&gone);
 }
 
+void driver_tell_pending(driver *self)
+{
+    for (struct driver_abi *abi = driver_builds_next_abi(self->builds, NULL); abi != NULL;
+         abi = driver_builds_next_abi(self->builds, abi)) {
+        piw_msg *queue = stats_QUEUE_make(driver_builds_view(abi).abi_tag, driver_builds_pending(self->builds, abi));
+        if (piw_cast(self->task, &queue) != 0)
+            piw_msg_free(&queue);
+    }
+}
+
 /* The last reply, made again from what is known of it; NULL when there was none. */
 static piw_msg *last_reply(const driver *self, const driver_builder *builder)
 {

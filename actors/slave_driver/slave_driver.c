@@ -114,6 +114,15 @@ static int on_paused(piw_task *task, piw_msg *msg)
     return 0;
 }
 
+/* The pieces of its file are signs of life. */
+static int on_transfer_alive(piw_task *task, piw_msg *msg)
+{
+    driver_builder *builder = driver_find_id(piw_soul(task), transfer_alive_of(msg)->slave_id);
+    if (builder != NULL)
+        builder->heard_ns = piw_monotonic_ns();
+    return 0;
+}
+
 static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -205,7 +214,8 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "fs", "web", "stats", NULL};
 static const piw_service queues[] = {{"slave", &slave_protocol_def}, PIW_SERVICES_END};
-static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+static const piw_event subscribes[] = {
+    {&events_protocol_def, FARM_PAUSED}, {&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
     {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},
@@ -221,6 +231,7 @@ static const piw_handler handlers[] = {
     {&slaves_protocol_def, SLAVES_WAKE, on_wake},
     {&slaves_protocol_def, SLAVES_REPLAY, on_replay},
     {&events_protocol_def, FARM_PAUSED, on_paused},
+    {&events_protocol_def, TRANSFER_ALIVE, on_transfer_alive},
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {

@@ -7,7 +7,6 @@ enum {
     TIMEOUT_MIN_S = 1,
     BUSY_TIMEOUT_MAX_S = 24 * 3600, /* what a slave may ask for at most: a lost one must be noticed some day */
     BUILD_TIMEOUT_MAX_S = 7 * 24 * 3600,
-    SLOWEST_BYTES_PER_S = 65536, /* a file may take so long on top of the busy timeout */
 };
 
 static bool is_peer(const piw_table_node *node, const void *key)
@@ -137,19 +136,6 @@ void driver_leave(driver *self, driver_builder **builder, bool expired)
     driver_remove(self, builder);
 }
 
-/* How long the slave may say nothing now: while it sends a file nothing is heard of it here. */
-static int64_t patience_ns(const driver_builder *builder)
-{
-    int64_t patience = driver_busy_timeout_ns(builder);
-    const driver_job *job = builder->job;
-    if (builder->last == DRIVER_SAID_SEND && job != NULL) {
-        const slave_BUILT *report = slave_BUILT_of(job->report);
-        if (job->verified_count < report->files.count)
-            patience += report->files.at[job->verified_count].filesize / SLOWEST_BYTES_PER_S * 1000000000;
-    }
-    return patience;
-}
-
 int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
@@ -160,7 +146,7 @@ int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
     while (builder != NULL) {
         driver_builder *next = driver_next(self, builder);
         /* A slave that waits for our answer is not silent. */
-        if (builder->phase == DRIVER_IDLE && now_ns - builder->heard_ns > patience_ns(builder)) {
+        if (builder->phase == DRIVER_IDLE && now_ns - builder->heard_ns > driver_busy_timeout_ns(builder)) {
             piw_text label = driver_hello(builder)->label;
             piw_warning("slave %lld (%.*s) has been silent for longer than its busy timeout%s; forgetting it",
                         (long long)builder->id, (int)label.len, label.s,
@@ -170,5 +156,6 @@ int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
         builder = next;
     }
     driver_builds_sweep(self->builds, now_ns);
+    driver_tell_pending(self);
     return 0;
 }

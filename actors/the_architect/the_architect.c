@@ -8,7 +8,6 @@
 #include "builds.piw.h"
 #include "piw/plugin.h"
 #include "shared/dsn.h"
-#include "stats.piw.h"
 
 #include <inttypes.h>
 #include <libpq-fe.h>
@@ -175,7 +174,6 @@ static void take_head(architect *self, const PGresult *r)
     for (uint32_t i = 0; i < body->builds.count; i++)
         body->builds.at[i] = (build_ref){cell(queue, r, (int)i, 0), cell(queue, r, (int)i, 1)};
     cast(self, queue);
-    cast(self, stats_QUEUE_make(piw_text_of(self->reading->tag), self->reading->pending));
     self->reading->stale = false;
     read_on(self);
 }
@@ -388,9 +386,9 @@ static void stop(piw_task *task, bool leaving)
     free(self);
 }
 
-static const piw_service uses[] = {{"builds", &builds_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
+static const piw_service uses[] = {{"builds", &builds_protocol_def}, PIW_SERVICES_END};
 /* The windows are there before anyone is told that the master is ready; the database has been checked by then. */
-static const char *const needs[] = {"builds", "stats", NULL};
+static const char *const needs[] = {"builds", NULL};
 static const piw_opt options[] = {
     {0, "window", PIW_OPT_INT, "N", "1000", "how many builds of each ABI are held ready", NULL, 1, 10000},
     PIW_OPT_END,

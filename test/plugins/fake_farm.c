@@ -336,9 +336,24 @@ static int on_queue(piw_task *task, piw_msg *msg)
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
 }
 
+#ifndef FAKE_WITHOUT_STATS
+/* As file_juggler does while a file comes in. */
+static int on_pieces(piw_task *task, piw_msg *msg, int64_t slave_id)
+{
+    piw_msg *event = transfer_alive_make(slave_id);
+    int failed = piw_emit(task, &event);
+    piw_msg *answer = fake_ORDER_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
+#endif
+
 static int on_order(piw_task *task, piw_msg *msg)
 {
     const fake_ORDER *from = fake_ORDER_of(msg);
+#ifndef FAKE_WITHOUT_STATS
+    if (piw_text_is(from->word, "PIECES"))
+        return on_pieces(task, msg, *from->slave_id);
+#endif
     const piw_msg_type *type = piw_protocol_find(slaves_protocol_def.interned, from->word.s, from->word.len, -1);
     if (type == NULL)
         return PIW_EINVAL;
@@ -433,7 +448,8 @@ static const piw_service uses[] = {
     PIW_SERVICES_END,
 };
 #ifndef FAKE_WITHOUT_STATS
-static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+static const piw_event emits[] = {
+    {&events_protocol_def, FARM_PAUSED}, {&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
 #endif
 static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PYPI_STATE, on_pypi_state},

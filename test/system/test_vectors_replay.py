@@ -85,7 +85,7 @@ class Story:
         status = replays.Status(farm)
         try:
             said = status.begin(farm)
-            replay.before_quit = lambda: status.drain(farm)
+            replay.before_quit = lambda: self.finish_monitor(replay, status)
             replay.run()
             if farm.master.running():
                 status.drain(farm)
@@ -103,6 +103,14 @@ class Story:
         if replay.messages[-1].word == "QUIT":
             farm.wait("the end of the master after QUIT", lambda: not farm.master.running(), alive=False)
         check(f"{name}.master", farm.stop_process(farm.master) == 0, farm.master.popen.returncode)
+
+    def finish_monitor(self, replay, status):
+        """STATS come every 10 s by themselves, and what was skipped or built is pending no more: the recorded figure."""
+        recorded = [m for m in replay.messages if m.queue == "status" and m.word == "STATS"][-1].data
+        wanted = replays.without_cp39(recorded[replays.PENDING])
+        self.farm.wait(f"STATS with {wanted} pending builds", lambda: any(
+            m[0] == "STATS" and m[1][replays.PENDING] == wanted for m in status.take()), timeout=30)
+        status.drain(self.farm)
 
     @staticmethod
     def before_last_hello(messages):

@@ -359,6 +359,52 @@ START_TEST(a_silent_slave_is_forgotten)
 }
 END_TEST
 
+START_TEST(pieces_of_a_file_are_signs_of_life)
+{
+    piw_client *slave = building(1000, 10800000);
+    SAYS(slave, built(true, "fine", one_file), "SEND p-1.0-py3-none-any.whl");
+    /* Three times as long as the slave may be silent: what is waited for is the clock itself. */
+    for (int i = 0; i < 30; i++) {
+        poll(NULL, 0, 100);
+        farm_order(&f, "PIECES", 1);
+    }
+    ck_assert_int_eq(farm_count(&f, "SLAVE_GONE("), 0);
+    SAYS(slave, slave_SENT_new(), "DONE");
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
+/* Whoever waits for us isn't silent, and has all its time from the answer on. */
+START_TEST(a_slave_that_waits_is_not_silent)
+{
+    piw_client *slave = building(1000, 10800000);
+    farm_set(&f, "db", "away");
+    slave_send(slave, built(false, "broken", NULL));
+    ck_assert_str_eq(slave_hear(slave, 2500), "nothing");
+    ck_assert_int_eq(farm_count(&f, "SLAVE_GONE("), 0);
+    farm_set(&f, "db", "here");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    SAYS(slave, idle(), "BUILD p 2.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(what_is_given_out_is_pending_no_more)
+{
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    farm_queue(&f, "cp311", two);
+    farm_wait(&f, "QUEUE(abi_tag='cp311', pending=2)", 1);
+    SAYS(slave, hello(), ACK(1));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    farm_wait(&f, "QUEUE(abi_tag='cp311', pending=1)", 1);
+    slave_send(slave, slave_BYE_new());
+    farm_clear(&f);
+    farm_wait(&f, "QUEUE(abi_tag='cp311', pending=2)", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
 START_TEST(a_build_past_its_time_is_recorded_as_failed)
 {
     piw_client *slave = building(300000, 1000);
@@ -670,6 +716,9 @@ Suite *unit_suite(void)
     tcase_add_test(tests, kill_acts_at_the_next_idle);
     tcase_add_test(tests, sleep_and_wake);
     tcase_add_test(tests, a_silent_slave_is_forgotten);
+    tcase_add_test(tests, pieces_of_a_file_are_signs_of_life);
+    tcase_add_test(tests, a_slave_that_waits_is_not_silent);
+    tcase_add_test(tests, what_is_given_out_is_pending_no_more);
     tcase_add_test(tests, a_build_past_its_time_is_recorded_as_failed);
     tcase_add_test(tests, removed_versions_are_thrown_away);
     tcase_add_test(tests, a_version_that_is_gone_is_not_recorded);
