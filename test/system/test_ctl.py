@@ -1,9 +1,6 @@
 #!/usr/bin/python3
 """An operator's day with piw-ctl: looks into a running farm, changes its tasks, pauses it, watches messages; offers it
-plugins that must be refused; changes the configuration and sends SIGHUP. The master is never stopped in between.
-
-TEST-TIMEOUT: 300
-"""
+plugins that must be refused; changes the configuration and sends SIGHUP. The master is never stopped in between."""
 
 import fcntl
 import json

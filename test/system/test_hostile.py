@@ -1,10 +1,7 @@
 #!/usr/bin/python3
 """Slaves and strangers that break the rules, against a whole master: names with paths in them, wrong types, wrong order, floods
 of frames, recorded bad messages. The master answers nothing or DIE or DONE, writes nothing outside its site, stays
-small, and an honest slave beside them is answered at once.
-
-TEST-TIMEOUT: 240
-"""
+small, and an honest slave beside them is answered at once."""
 
 import json
 import os

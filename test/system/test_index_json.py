@@ -1,10 +1,7 @@
 #!/usr/bin/python3
 """The two writers of the index behind nginx, set up as packaging/nginx/piwheels.conf says: every way to ask for a page,
 what the example promises for the rest of the site, and that pip takes JSON pages from the one writer and metadata through
-HTML pages of the other.
-
-TEST-TIMEOUT: 300
-"""
+HTML pages of the other."""
 
 import glob
 import gzip

@@ -1,9 +1,6 @@
 #!/usr/bin/python3
 """A whole farm with the_scribe in a process of its own: packages are published while that process crashes, hangs and is
-killed; the pages are written all the same, nothing else of the master notices, and nothing is left behind.
-
-TEST-TIMEOUT: 200
-"""
+killed; the pages are written all the same, nothing else of the master notices, and nothing is left behind."""
 
 import os
 import pathlib

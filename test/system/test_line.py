@@ -1,9 +1,6 @@
 #!/usr/bin/python3
 """The whole line on real input: PyPI (its stand-in) announces, the master queues, a slave builds, wheels are received,
-checked and published, and pip installs them from our index. Then what changes later: a new version, a yank, a removal.
-
-TEST-TIMEOUT: 400
-"""
+checked and published, and pip installs them from our index. Then what changes later: a new version, a yank, a removal."""
 
 import contextlib
 import gzip

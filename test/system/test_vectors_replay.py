@@ -1,9 +1,6 @@
 #!/usr/bin/python3
 """The conversations recorded from stock clients, played against a master of ours with a real database: every answer, what
-monitors see, and in the end the rows and the site's files are those that the stock master left behind.
-
-TEST-TIMEOUT: 400
-"""
+monitors see, and in the end the rows and the site's files are those that the stock master left behind."""
 
 import sys
 

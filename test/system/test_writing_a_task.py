@@ -3,10 +3,7 @@
 make install has filled, and its lines come in the log of a master that has loaded the task.
 
 Blocks of the page are told by their kind: piw and c are files (the name stands before them), sh is run, ini goes into the
-configuration, text is waited for in the master's log.
-
-TEST-TIMEOUT: 300
-"""
+configuration, text is waited for in the master's log."""
 
 import os
 import pathlib
