@@ -28,9 +28,9 @@ const piw_opt piw__core_options[] = {
 };
 
 /* Sections of single programs: their keys are nobody else's. Keys of any other section apply to all programs. */
-static const char *const program_sections[] = {"master", "slave",  "initdb",  "import", "importer",
-                                               "add",    "remove", "rebuild", "logger", "monitor",
-                                               "ctl",    "audit",  "keys",    "pypi",   "sense"};
+static const char *const program_sections[] = {"master", "slave",   "initdb", "import",  "importer", "add",
+                                               "remove", "rebuild", "logger", "monitor", "ctl",      "audit",
+                                               "keys",   "pypi",    "sense",  "loadgen"};
 
 static const char *const default_files[] = {"/etc/piwheels.conf", "/usr/local/etc/piwheels.conf",
                                             "~/.config/piwheels/piwheels.conf"};

@@ -10,6 +10,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("B", ROOT / "build" / "plain")).resolve()
@@ -130,6 +131,17 @@ def check_example(program, options, sections):
     check(f"{program.name}.defaults in the example", not wrong, "; ".join(wrong))
 
 
+def check_section(program):
+    """What stands in its section is nobody else's."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf", dir=os.environ.get("PIW_TMP")) as file:
+        file.write(f"[{program.name[4:]}]\nno-such-key = 1\n")
+        file.flush()
+        os.chmod(file.name, 0o644)
+        reader = program.with_name("piw-slave" if program.name == "piw-initdb" else "piw-initdb")
+        done = run(reader, "-v", "-c", file.name, *(["-d", "x:"] if reader.name == "piw-initdb" else ["-m", ""]))
+    check(f"{program.name}.section is its own", done.returncode == 1 and "no-such-key" not in done.stderr, done)
+
+
 def main():
     sections = example_keys()
     check_example_once(sections)
@@ -141,6 +153,7 @@ def main():
             continue
         options = options_of(program)
         check_values(program, options)
+        check_section(program)
         check_example(program, options, sections)
     # The other way round: a section that a program reads holds nothing that it doesn't know.
     for program in programs:
