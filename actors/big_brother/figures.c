@@ -15,6 +15,15 @@ static master_stats *latest(brother *self)
     return piw_msg_any_body(self->latest);
 }
 
+/* The database counts what is given out too: an ABI once told of keeps what slave_driver says. */
+static void keep_pending(const master_stats *before, master_stats *to)
+{
+    for (uint32_t i = 0; i < to->builds_pending.count; i++)
+        for (uint32_t k = 0; k < before->builds_pending.count; k++)
+            if (piw_text_eq(before->builds_pending.at[k].key, to->builds_pending.at[i].key))
+                to->builds_pending.at[i].value = before->builds_pending.at[k].value;
+}
+
 /* The figures of the database in a message of their own: maps of the last one are let go with it. */
 static void take_figures(brother *self, const db_STATISTICS_reply *from)
 {
@@ -29,6 +38,7 @@ static void take_figures(brother *self, const db_STATISTICS_reply *from)
     to->builds_size = from->builds_size;
     piw_value_copy(msg, map_type("builds_last_hour"), &from->builds_last_hour, &to->builds_last_hour);
     piw_value_copy(msg, map_type("builds_pending"), &from->builds_pending, &to->builds_pending);
+    keep_pending(before, to);
     to->new_last_hour = from->new_last_hour;
     to->downloads_last_hour = from->downloads_last_hour;
     to->downloads_last_month = from->downloads_last_month;
