@@ -226,6 +226,28 @@ static int on_untrace(piw_task *task, piw_msg *msg)
     return piw_reply(task, msg, &answer);
 }
 
+/* --- The whole ------------------------------------------------------------------------------------------------------- */
+
+static int pause_all(piw_task *task, piw_msg *msg, bool on)
+{
+    const piw_admin_hooks *hooks = &runtime_of(task)->hooks;
+    piw_err err = {0};
+    char text[300];
+    int ret = hooks->pause != NULL ? hooks->pause(hooks->arg, on, text, sizeof text, &err)
+                                   : piw_err_set(&err, PIW_EREFUSED, "there is nothing that could be paused");
+    return ret != 0 ? refuse(task, msg, &err) : done(task, msg, "%s", text);
+}
+
+static int on_pause(piw_task *task, piw_msg *msg)
+{
+    return pause_all(task, msg, true);
+}
+
+static int on_wake(piw_task *task, piw_msg *msg)
+{
+    return pause_all(task, msg, false);
+}
+
 /* --- The configuration, again ---------------------------------------------------------------------------------------- */
 
 static void say_line(void *lines, const char *line)
@@ -273,6 +295,8 @@ static const piw_handler handlers[] = {
     {&admin_protocol_def, ADMIN_LIMITS, on_limits},
     {&admin_protocol_def, ADMIN_CONFIG, on_config},
     {&admin_protocol_def, ADMIN_REREAD, on_reread},
+    {&admin_protocol_def, ADMIN_PAUSE, on_pause},
+    {&admin_protocol_def, ADMIN_WAKE, on_wake},
     PIW_HANDLERS_END,
 };
 

@@ -62,6 +62,8 @@ typedef struct piw_admin_hooks {
     /* Read the configuration again and apply what changed about tasks (piw_runtime_reconfigure), a line each to `say`.
      * An error: nothing was changed. */
     int (*reread)(void *arg, void (*say)(void *to, const char *line), void *to, piw_err *err);
+    /* Pause what the tasks do as a whole, or let it go on; `done` gets a sentence about how it is then. */
+    int (*pause)(void *arg, bool on, char *done, size_t size, piw_err *err);
     void *arg;
 } piw_admin_hooks;
 /* Add the task "admin", which serves the queue of that name; before all others, so that it is there while they start. */

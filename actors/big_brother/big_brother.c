@@ -103,6 +103,17 @@ static int on_skip(piw_task *task, piw_msg *msg)
     return 0;
 }
 
+/* An operator's wish. It is announced whatever is known here: after a restart that may be too little. */
+static void pause_farm(brother *self, bool on, const char *who)
+{
+    if (on && !self->operator_pause)
+        piw_warning("%s: the farm pauses", who);
+    if (!on)
+        piw_warning("%s: the farm %s", who, self->disk_pause ? "stays paused: the disk is full" : "goes on");
+    self->operator_pause = on;
+    brother_say_pause(self, who);
+}
+
 static int on_sleep(piw_task *task, piw_msg *msg)
 {
     brother *self = piw_soul(task);
@@ -112,12 +123,8 @@ static int on_sleep(piw_task *task, piw_msg *msg)
     piw_msg *order = for_slave(slaves_SLEEP_new(&body), &id, slave_id);
     body->slave_id = id;
     send_on(self, order);
-    if (slave_id == NULL) {
-        if (!self->operator_pause)
-            piw_warning("the farm pauses: a monitor said SLEEP");
-        self->operator_pause = true;
-        brother_say_pause(self, "a monitor said SLEEP");
-    }
+    if (slave_id == NULL)
+        pause_farm(self, true, "a monitor said SLEEP");
     return 0;
 }
 
@@ -130,13 +137,21 @@ static int on_wake(piw_task *task, piw_msg *msg)
     piw_msg *order = for_slave(slaves_WAKE_new(&body), &id, slave_id);
     body->slave_id = id;
     send_on(self, order);
-    if (slave_id == NULL) { /* said whatever is known here: after a restart that may be too little */
-        piw_warning("a monitor said WAKE: the farm %s",
-                    self->disk_pause ? "stays paused: the disk is full" : "goes on");
-        self->operator_pause = false;
-        brother_say_pause(self, "a monitor said WAKE");
-    }
+    if (slave_id == NULL)
+        pause_farm(self, false, "a monitor said WAKE");
     return 0;
+}
+
+/* From piw-ctl: what a monitor's SLEEP and WAKE without a number do, with an answer. */
+static int on_pause(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    bool on = stats_PAUSE_of(msg)->paused;
+    send_on(self, on ? slaves_SLEEP_make(NULL) : slaves_WAKE_make(NULL));
+    pause_farm(self, on, on ? "piw-ctl said pause" : "piw-ctl said wake");
+    const char *why = self->operator_pause ? "piw-ctl said pause" : self->disk_pause ? "the disk is full" : "";
+    piw_msg *answer = stats_PAUSE_reply_make(self->operator_pause || self->disk_pause, piw_text_of(why));
+    return piw_reply(task, msg, &answer);
 }
 
 static int on_quit(piw_task *task, piw_msg *msg)
@@ -268,6 +283,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_QUEUE, on_queue},
     {&stats_protocol_def, STATS_SLAVE, brother_on_slave},
     {&stats_protocol_def, STATS_SLAVE_GONE, brother_on_slave_gone},
+    {&stats_protocol_def, STATS_PAUSE, on_pause},
     {&control_protocol_def, CONTROL_HELLO, on_hello},
     {&control_protocol_def, CONTROL_KILL, on_kill},
     {&control_protocol_def, CONTROL_SLEEP, on_sleep},

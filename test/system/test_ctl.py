@@ -21,6 +21,8 @@ import farm as farms
 failures = 0
 TASKS = ("admin", "the_oracle", "seraph", "the_architect", "file_juggler", "the_scribe", "the_secretary", "slave_driver",
          "big_brother", "cloud_gazer")
+COLUMNS = ["TASK", "STATE", "PLUGIN", "VERSION", "FILE", "INST", "IMAGES", "RESTARTS", "MAILBOX", "MSG/S", "P50", "P99",
+           "UP"]
 
 # A task that could take the place of the_scribe, with one fault of each kind.
 STUB = r"""
@@ -43,6 +45,13 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 #endif
 #ifdef FAILING_START
     return piw_err_set(err, PIW_EREFUSED, "the stub never starts");
+#endif
+#ifdef FAILING_LOAD
+    if (state != NULL)
+        return piw_err_set(err, PIW_EREFUSED, "the stub can't read what was saved");
+#endif
+#ifdef NEVER_READY
+    return PIW_EAGAIN;
 #endif
     (void)err;
     return 0;
@@ -93,7 +102,7 @@ class Ctl:
 
     def args(self, *words):
         return [self.farm.program("piw-ctl"), "-c", self.farm.configuration(), "--admin-queue",
-                self.farm.socket("admin"), "--control-queue", self.farm.socket("control"), *words]
+                self.farm.socket("admin"), *words]
 
     def run(self, *words, timeout=60):
         return self.farm.run(self.args(*words), check=False, timeout=timeout)
@@ -129,7 +138,7 @@ def test_look(farm, ctl):
     check("list.figures", rows["the_oracle"]["instances"] == 4 and rows["the_oracle"]["handled"] > 0 and
           rows["the_oracle"]["p99_us"] >= rows["the_oracle"]["p50_us"] > 0, rows["the_oracle"])
     table = ctl.run("list").stdout.splitlines()
-    check("list.table", table[0].split()[:3] == ["TASK", "STATE", "PLUGIN"] and
+    check("list.table", table[0].split() == COLUMNS and
           len({line.index("running") for line in table if "running" in line}) == 1, table)
     info = ctl.json("info", "the_secretary")
     check("info.services", info["serves"] == [{"name": "web", "protocol": "web"}] and
@@ -248,6 +257,8 @@ def test_refused(farm, ctl):
     stub(farm, "wrong_abi.so", "WRONG_ABI")
     stub(farm, "missing_symbol.so", "MISSING_SYMBOL")
     stub(farm, "failing_start.so", "FAILING_START")
+    stub(farm, "failing_load.so", "FAILING_LOAD")
+    stub(farm, "never_ready.so", "NEVER_READY")
     stub(farm, "missing_handler.so", "MISSING_HANDLER")
     stub(farm, "wrong_schema.so", proto=other_schema(farm))
     (plugins / "text.so").write_text("This is no plugin.\n", encoding="utf-8")
@@ -257,7 +268,8 @@ def test_refused(farm, ctl):
         path.chmod(0o644)
     handled = ctl.task("the_scribe")
     for name, says in (("wrong_abi.so", "built for runtime interface 99"), ("missing_symbol.so", "piw_no_such_function"),
-                       ("failing_start.so", "the stub never starts"), ("missing_handler.so", "no handler for DELPKG"),
+                       ("failing_start.so", "the stub never starts"), ("failing_load.so", "can't read what was saved"),
+                       ("never_ready.so", "not ready within 10000 ms"), ("missing_handler.so", "no handler for DELPKG"),
                        ("wrong_schema.so", "other types"), ("text.so", "text.so"), ("none.so", "is not there"),
                        ("/etc/passwd", "outside the plugin folders"), ("the_secretary.so", "the service web is served by"),
                        ("writable.so", "others can write")):
@@ -266,6 +278,7 @@ def test_refused(farm, ctl):
     check("refused.old_goes_on", row["state"] == "running" and row["file"] == "the_scribe.so" and
           row["restarts"] == handled["restarts"] and row["swaps"] == handled["swaps"], row)
     ctl.refused("refused.fresh", "replace", "the_scribe", "failing_start.so", "--fresh", says="the stub never starts")
+    ctl.refused("refused.fresh_never_ready", "replace", "the_scribe", "never_ready.so", "--fresh", says="not ready within")
     row = ctl.task("the_scribe")
     check("refused.fresh_goes_back", row["state"] == "running" and row["plugin"] == "the_scribe", row)
     # The same file with other bytes is another image.
@@ -317,11 +330,16 @@ def test_pause(farm, ctl):
         return sum(" farm_paused " in line for line in ctl.json("dump", "cloud_gazer")["lines"])
 
     before = told()
-    ctl.good("pause", "pause", says="to pause")
-    farm.wait("cloud_gazer hears that the farm is paused", lambda: told() == before + 1)
-    ctl.good("wake", "wake", says="to go on")
-    farm.wait("cloud_gazer hears that the farm goes on", lambda: told() == before + 2)
+    ctl.good("pause", "pause", says="^the farm is paused: piw-ctl said pause$")
+    farm.wait("cloud_gazer hears that the farm is paused", lambda: told() >= before + 1)
+    ctl.good("pause.again", "pause", says="^the farm is paused")
+    ctl.good("wake", "wake", says="^the farm goes on$")
+    farm.wait("cloud_gazer hears that the farm goes on", lambda: told() >= before + 3)
     check("pause.told", True)
+    # The master that answers the admin queue is paused, and no other: there is no second address to be mistaken about.
+    ctl.good("pause.without_its_task", "disable", "big_brother", "--force")
+    ctl.refused("pause.refused", "pause", says="big_brother is disabled")
+    ctl.good("pause.with_its_task", "enable", "big_brother")
 
 
 # --- Watching --------------------------------------------------------------------------------------------------------
@@ -346,12 +364,12 @@ def test_trace(farm, ctl):
     check("trace.json_ends", farm.stop_process(narrow) == 0, narrow.text()[-300:])
 
 
-def test_top(farm, ctl):
-    """On a terminal of 80 x 24."""
+def top(farm, ctl, name, rows, columns, last):
+    """On a terminal of that size."""
     leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     with subprocess.Popen([*farm.drop, *map(str, ctl.args("top"))], stdin=follower, stdout=follower, stderr=follower,
-                          env={**farm.env, "TERM": "xterm"}, start_new_session=True) as top:
+                          env={**farm.env, "TERM": "xterm"}, start_new_session=True) as process:
         os.close(follower)
         screen, until = b"", time.monotonic() + 30 * farms.PATIENCE
         while b"\x1b[J" not in screen and time.monotonic() < until:
@@ -359,22 +377,28 @@ def test_top(farm, ctl):
                 screen += os.read(leader, 65536)
         first = screen.split(b"\x1b[J")[0].split(b"\x1b[H")[-1].decode("utf-8", "replace")
         lines = [re.sub(r"\x1b\[[0-9;]*[mK]", "", line) for line in first.split("\r\n")]
-        check("top.tasks", all(any(name in line for line in lines) for name in TASKS), lines)
-        check("top.fits", len(lines) <= 24 and all(len(line) < 80 for line in lines), lines)
+        check(f"{name}.tasks", all(any(task in line for line in lines) for task in TASKS), lines)
+        check(f"{name}.fits", len(lines) <= rows and all(len(line) < columns for line in lines), lines)
+        check(f"{name}.columns", lines[1].split()[-1] == last and "(q ends)" in lines[0], lines)
         os.write(leader, b"q")
-        while time.monotonic() < until and top.poll() is None:
+        while time.monotonic() < until and process.poll() is None:
             if select.select([leader], [], [], 0.1)[0]:
                 try:
                     os.read(leader, 65536)
                 except OSError:
                     break
         try:
-            code = top.wait(20)
+            code = process.wait(20)
         except subprocess.TimeoutExpired:
-            top.kill()
+            process.kill()
             code = None
-        check("top.q_ends", code == 0, code)
+        check(f"{name}.q_ends", code == 0, code)
     os.close(leader)
+
+
+def test_top(farm, ctl):
+    top(farm, ctl, "top.80x24", 24, 80, "UP")
+    top(farm, ctl, "top.120x40", 40, 120, "FILE")
 
 
 # --- The configuration again -----------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 #include "ctl.h"
 
 #include "common/reach.h"
-#include "control.piw.h"
 
 /* A master that is there takes a request at once. A swap may take as long as the runtime's own bounds for it. */
 enum { REACH_MS = 3000, ANSWER_MS = 90000 };
@@ -42,18 +41,4 @@ int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **a
         ret = piw_err_set(err, PIW_ESHAPE, "the master answered with something else than was asked for");
     piw_msg_free(answer);
     return ret;
-}
-
-int ctl_control(ctl *self, piw_msg *order, piw_err *err)
-{
-    const char *address = piw_config_text(self->config, "control-queue");
-    piw_client *client = NULL;
-    int ret = tool_check_listens(address, "the control queue is for the master's own user, its group and root", err);
-    if (ret == 0)
-        ret = piw_client_open(&client, &control_protocol_def, address, self->codec, err);
-    if (ret == 0)
-        ret = piw_client_send(client, &order, REACH_MS, err);
-    piw_msg_free(&order);
-    piw_client_close(&client);
-    return ret == PIW_EAGAIN ? tool_no_master(address, err) : ret;
 }

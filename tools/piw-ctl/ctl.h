@@ -19,14 +19,15 @@ typedef struct ctl {
 /* Send a request, which is taken, and wait, bounded, for the answer of type `wanted`. An ERROR is PIW_EREFUSED with the
  * master's sentence. */
 int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **answer, piw_err *err);
-/* To the control queue, as a monitor does; there is no answer. */
-int ctl_control(ctl *self, piw_msg *order, piw_err *err);
 
 /* --- show.c: for people, in aligned columns --- */
 void show_tasks(const admin_TASKS *tasks);
 void show_task(const admin_TASK *task);
 void show_lines(const admin_LINES *lines);
 void show_settings(const admin_SETTINGS *settings);
+/* The text without what a terminal would take for orders, cut to `size`. */
+const char *show_clean(const char *text, char *to, size_t size);
+void show_line(const char *text);
 /* "950 us", "12 ms", "3 d 4 h": at most 8 characters. */
 const char *show_time_us(int64_t us, char *to, size_t size);
 const char *show_uptime(int64_t seconds, char *to, size_t size);

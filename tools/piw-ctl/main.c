@@ -1,15 +1,11 @@
 /* piw-ctl — what an operator asks of a running master (SPEC §2). */
 #include "ctl.h"
 
-#include "control.piw.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
 static const piw_opt options[] = {
     {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "the master's admin queue"},
-    {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control",
-     "the master's control queue, for pause and wake"},
     {0, "json", PIW_OPT_SWITCH, NULL, NULL, "answer in JSON, for scripts", .cli_only = true},
     {0, "force", PIW_OPT_SWITCH, NULL, NULL, "disable a task although others need it", .cli_only = true},
     {0, "fresh", PIW_OPT_SWITCH, NULL, NULL, "replace a task without taking over its state", .cli_only = true},
@@ -115,20 +111,14 @@ static int on_config(ctl *self, piw_err *err)
 
 /* --- Changing -------------------------------------------------------------------------------------------------------- */
 
-static void say(const ctl *self, const char *text)
-{
-    if (self->json)
-        json_done(text);
-    else
-        printf("%s\n", text);
-}
-
 static int change(ctl *self, piw_msg *request, piw_err *err)
 {
     piw_msg *answer = NULL;
     int ret = ctl_ask(self, request, admin_DONE_type(), &answer, err);
-    if (ret == 0)
-        say(self, admin_DONE_of(answer)->text.s);
+    if (ret == 0 && self->json)
+        json_done(admin_DONE_of(answer)->text.s);
+    else if (ret == 0)
+        printf("%s\n", admin_DONE_of(answer)->text.s);
     piw_msg_free(&answer);
     return ret;
 }
@@ -184,21 +174,14 @@ static int on_debug(ctl *self, piw_err *err)
     return change(self, admin_DEBUG_make(task_of(self), on), err);
 }
 
-/* What a monitor sends; the farm tells all monitors that it has happened. */
 static int on_pause(ctl *self, piw_err *err)
 {
-    int ret = ctl_control(self, control_SLEEP_make(NULL), err);
-    if (ret == 0)
-        say(self, "asked the farm to pause");
-    return ret;
+    return change(self, admin_PAUSE_new(), err);
 }
 
 static int on_wake(ctl *self, piw_err *err)
 {
-    int ret = ctl_control(self, control_WAKE_make(NULL), err);
-    if (ret == 0)
-        say(self, "asked the farm to go on");
-    return ret;
+    return change(self, admin_WAKE_new(), err);
 }
 
 /* --- The commands ---------------------------------------------------------------------------------------------------- */
@@ -264,7 +247,6 @@ int main(int argc, char **argv)
     piw_err err = {0};
     piw_config *config = NULL;
     piw_protocol_use(&admin_protocol_def);
-    piw_protocol_use(&control_protocol_def);
     int code = piw_config_load(&config, &program, argc, argv, &err);
     if (code == 1)
         return EXIT_SUCCESS;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COLUMNS_MAX = 12, CELL_MAX = 400 };
+enum { COLUMNS_MAX = 13, CELL_MAX = 400, LINE_MAX = 4100 };
 
 typedef struct table {
     size_t columns, rows;
@@ -25,7 +25,7 @@ static size_t width_of(const char *text)
 static void put(table *made, size_t row, size_t column, const char *text)
 {
     char *cell = made->cells[row * made->columns + column];
-    snprintf(cell, CELL_MAX, "%s", text != NULL ? text : "");
+    show_clean(text != NULL ? text : "", cell, CELL_MAX);
     size_t width = width_of(cell);
     if (width > made->width[column])
         made->width[column] = width;
@@ -54,6 +54,21 @@ static void print_row(const table *made, size_t row)
             printf("%s%*s%s", cell, last ? 0 : gap, "", last ? "" : "  ");
     }
     putchar('\n');
+}
+
+const char *show_clean(const char *text, char *to, size_t size)
+{
+    size_t i = 0;
+    for (; text[i] != 0 && i + 1 < size; i++)
+        to[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+    to[i] = 0;
+    return to;
+}
+
+void show_line(const char *text)
+{
+    char line[LINE_MAX];
+    puts(show_clean(text, line, sizeof line));
 }
 
 const char *show_time_us(int64_t us, char *to, size_t size)
@@ -101,18 +116,19 @@ static void put_task(table *made, size_t row, const task_row *task)
     put(made, row, 3, task->version.s);
     put(made, row, 4, task->file.len > 0 ? task->file.s : "(built in)");
     put_number(made, row, 5, task->instances);
-    put_number(made, row, 6, task->restarts);
-    put_number(made, row, 7, task->mailbox);
+    put_number(made, row, 6, task->images);
+    put_number(made, row, 7, task->restarts);
+    put_number(made, row, 8, task->mailbox);
     snprintf(text, sizeof text, "%.1f", task->rate);
-    put(made, row, 8, text);
-    put(made, row, 9, show_time_us(task->p50_us, text, sizeof text));
-    put(made, row, 10, show_time_us(task->p99_us, text, sizeof text));
-    put(made, row, 11, show_uptime(task->uptime_s, text, sizeof text));
+    put(made, row, 9, text);
+    put(made, row, 10, show_time_us(task->p50_us, text, sizeof text));
+    put(made, row, 11, show_time_us(task->p99_us, text, sizeof text));
+    put(made, row, 12, show_uptime(task->uptime_s, text, sizeof text));
 }
 
 void show_tasks(const admin_TASKS *tasks)
 {
-    static const char *const heads[] = {"TASK",      "STATE",    "PLUGIN", "VERSION", "FILE", ">INST",
+    static const char *const heads[] = {"TASK",      "STATE",    "PLUGIN", "VERSION", "FILE", ">INST", ">IMAGES",
                                         ">RESTARTS", ">MAILBOX", ">MSG/S", ">P50",    ">P99", ">UP"};
     table made = table_new(heads, PIW_COUNT(heads), tasks->tasks.count);
     for (uint32_t i = 0; i < tasks->tasks.count; i++)
@@ -120,8 +136,10 @@ void show_tasks(const admin_TASKS *tasks)
     print_row(&made, 0);
     for (uint32_t i = 0; i < tasks->tasks.count; i++) {
         print_row(&made, i + 1);
-        if (tasks->tasks.at[i].note.len > 0)
-            printf("    %s\n", tasks->tasks.at[i].note.s);
+        if (tasks->tasks.at[i].note.len > 0) {
+            printf("    ");
+            show_line(tasks->tasks.at[i].note.s);
+        }
     }
     free(made.cells);
 }
@@ -169,7 +187,7 @@ void show_task(const admin_TASK *task)
 void show_lines(const admin_LINES *lines)
 {
     for (uint32_t i = 0; i < lines->lines.count; i++)
-        printf("%s\n", lines->lines.at[i].s);
+        show_line(lines->lines.at[i].s);
 }
 
 void show_settings(const admin_SETTINGS *settings)

@@ -36,7 +36,7 @@ static void print_lines(const ctl *self, const admin_LINES *lines)
         if (self->json)
             json_line(lines->lines.at[i].s);
         else
-            printf("%s\n", lines->lines.at[i].s);
+            show_line(lines->lines.at[i].s);
     }
     fflush(stdout);
 }
@@ -77,28 +77,60 @@ static void size_of_screen(int *rows, int *columns)
     *columns = known ? size.ws_col : 80;
 }
 
-/* One line, cut to the screen, the rest of it cleared. */
+/* One line, cut to the screen at a character's end, the rest of the screen's line cleared. */
 static void put_line(int columns, const char *style, const char *text)
 {
-    int length = (int)strlen(text);
-    printf("%s%.*s%s\x1b[K\n", style, length < columns ? length : columns - 1, text, *style != 0 ? "\x1b[0m" : "");
+    const char *end = text;
+    for (int left = columns; *end != 0; end++)
+        if (((unsigned char)*end & 0xc0) != 0x80 && --left == 0)
+            break;
+    printf("%s%.*s%s\x1b[K\n", style, (int)(end - text), text, *style != 0 ? "\x1b[0m" : "");
+}
+
+/* A line of the table: those of its columns, the last of which need more than 80, that the screen has room for. */
+static void put_row(int columns, const char *style, const char *const *cells)
+{
+    static const int widths[] = {-14, -8, 7, 8, 7, 7, 5, 6, 7, 8, -8, -20}; /* negative: from the left */
+    char line[400] = "";
+    int len = 0;
+    for (size_t i = 0; i < PIW_COUNT(widths); i++) {
+        int wide = widths[i] < 0 ? -widths[i] : widths[i];
+        if (len + 1 + wide >= columns)
+            break;
+        len += snprintf(line + len, sizeof line - (size_t)len, "%s%*.*s", i > 0 ? " " : "", widths[i], wide, cells[i]);
+    }
+    put_line(columns, style, line);
 }
 
 static void put_task(int columns, const task_row *row)
 {
-    char line[400], p50[32], p99[32], up[32];
-    bool well = piw_text_is(row->state, "running");
-    snprintf(line, sizeof line, "%-16.16s %-9.9s %7lld %9.1f %8s %8s %6lld %6lld %8s", row->task.s, row->state.s,
-             (long long)row->mailbox, row->rate, show_time_us(row->p50_us, p50, sizeof p50),
-             show_time_us(row->p99_us, p99, sizeof p99), (long long)(row->calls_open + row->deferred),
-             (long long)row->errors, show_uptime(row->uptime_s, up, sizeof up));
-    put_line(columns, well ? "" : "\x1b[1m", line);
+    char mailbox[24], rate[24], p50[32], p99[32], open[24], errors[24], up[32], restarts[24];
+    snprintf(mailbox, sizeof mailbox, "%lld", (long long)row->mailbox);
+    snprintf(rate, sizeof rate, "%.1f", row->rate);
+    snprintf(open, sizeof open, "%lld", (long long)(row->calls_open + row->deferred));
+    snprintf(errors, sizeof errors, "%lld", (long long)row->errors);
+    snprintf(restarts, sizeof restarts, "%lld", (long long)row->restarts);
+    const char *const cells[] = {row->task.s,
+                                 row->state.s,
+                                 mailbox,
+                                 rate,
+                                 show_time_us(row->p50_us, p50, sizeof p50),
+                                 show_time_us(row->p99_us, p99, sizeof p99),
+                                 open,
+                                 errors,
+                                 show_uptime(row->uptime_s, up, sizeof up),
+                                 restarts,
+                                 row->version.s,
+                                 row->file.len > 0 ? row->file.s : "(built in)"};
+    put_row(columns, piw_text_is(row->state, "running") ? "" : "\x1b[1m", cells);
 }
 
 static void draw(const ctl *self, const admin_TASKS *tasks)
 {
+    static const char *const heads[] = {"TASK", "STATE",  "MAILBOX", "MSG/S",    "P50",     "P99",
+                                        "OPEN", "ERRORS", "UP",      "RESTARTS", "VERSION", "FILE"};
     int rows, columns;
-    char line[300], clock[16];
+    char line[400], clock[16];
     size_of_screen(&rows, &columns);
     time_t now = time(NULL);
     struct tm local;
@@ -107,19 +139,19 @@ static void draw(const ctl *self, const admin_TASKS *tasks)
     for (uint32_t i = 0; i < tasks->tasks.count; i++)
         rate += tasks->tasks.at[i].rate;
     printf("\x1b[H");
-    snprintf(line, sizeof line, "%s  %u tasks, %.1f messages/s  %.120s  (q ends)", clock, tasks->tasks.count, rate,
+    snprintf(line, sizeof line, "%s  %u tasks, %.1f messages/s (q ends)  %.120s", clock, tasks->tasks.count, rate,
              piw_config_text(self->config, "admin-queue"));
     put_line(columns, "", line);
-    snprintf(line, sizeof line, "%-16s %-9s %7s %9s %8s %8s %6s %6s %8s", "TASK", "STATE", "MAILBOX", "MSG/S", "P50",
-             "P99", "OPEN", "ERRORS", "UP");
-    put_line(columns, "\x1b[7m", line);
+    put_row(columns, "\x1b[7m", heads);
     int left = rows - 3;
     for (uint32_t i = 0; i < tasks->tasks.count && left > 0; i++, left--)
         put_task(columns, &tasks->tasks.at[i]);
     for (uint32_t i = 0; i < tasks->tasks.count && left > 0; i++) {
         if (tasks->tasks.at[i].note.len == 0)
             continue;
-        snprintf(line, sizeof line, "%.40s: %.250s", tasks->tasks.at[i].task.s, tasks->tasks.at[i].note.s);
+        snprintf(line, sizeof line, "%.40s: ", tasks->tasks.at[i].task.s);
+        size_t len = strlen(line);
+        show_clean(tasks->tasks.at[i].note.s, line + len, sizeof line - len);
         put_line(columns, "", line);
         left--;
     }

@@ -5,6 +5,7 @@
 #include "runtime.h"
 #include "settings.h"
 #include "signals.h"
+#include "stats.piw.h"
 #include "tasks.h"
 
 #include <errno.h>
@@ -16,6 +17,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* The task that is asked answers at once, or is stuck. */
+enum { PAUSE_MS = 5000 };
 
 typedef struct master {
     piw_config *config;
@@ -132,6 +136,26 @@ static int set_debug(const piw_config *config, piw_err *err)
     return 0;
 }
 
+/* A piw_admin_hooks.pause: the task that keeps the figures keeps this too. */
+static int pause_farm(void *arg, bool on, char *done, size_t size, piw_err *err)
+{
+    const reread *self = arg;
+    piw_msg *order = stats_PAUSE_make(on), *answer = NULL;
+    int code = piw_runtime_call(self->runtime, "stats", &order, PAUSE_MS, &answer, err);
+    piw_msg_free(&order);
+    if (code != 0) {
+        return code;
+    }
+    const stats_PAUSE_reply *now = stats_PAUSE_reply_of(answer);
+    if (!now->paused) {
+        snprintf(done, size, "the farm goes on");
+    } else {
+        snprintf(done, size, "the farm %s paused: %s", on ? "is" : "stays", now->why.s);
+    }
+    piw_msg_free(&answer);
+    return 0;
+}
+
 static int make_runtime(master *self, piw_err *err)
 {
     char names[16][32];
@@ -157,7 +181,7 @@ static int make_runtime(master *self, piw_err *err)
         self->reread.tasks = &self->tasks;
         self->reread.runtime = self->runtime;
         const piw_admin_hooks hooks = {
-            .settings = reread_settings, .reread = reread_configuration, .arg = &self->reread};
+            .settings = reread_settings, .reread = reread_configuration, .pause = pause_farm, .arg = &self->reread};
         code = piw_runtime_add_admin(self->runtime, &hooks, err);
     }
     for (size_t i = 0; i < self->tasks.count && code == 0; i++) {
@@ -220,6 +244,7 @@ int main(int argc, char **argv)
     piw_err err = {0};
     self.reread.argc = argc;
     self.reread.argv = argv;
+    piw_protocol_use(&stats_protocol_def);
     int code = piw_config_load(&self.config, &master_program, argc, argv, &err);
     if (code == 1) {
         return EXIT_SUCCESS;
