@@ -53,7 +53,7 @@ void piw__calls_expire(piw__shell *shell, int64_t now_ns)
         answer->error = PIW_EDEADLINE;
         answer->error_text = piw_msg_printf(answer, "%s was not answered in time", call->type->name).s;
         piw__heap_remove(&shell->call_heap, &call->due);
-        piw__dispatch(shell, answer);
+        piw__accept(shell, answer);
     }
 }
 
@@ -66,6 +66,18 @@ void piw__calls_drop(piw__shell *shell)
         shell->free_calls = call;
     }
     atomic_store_explicit(&shell->figures.calls_open, 0, memory_order_relaxed);
+}
+
+void piw__calls_end(piw__shell *shell, uint64_t generation)
+{
+    uint32_t bucket = 0;
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->calls, &bucket, node)) != NULL;) {
+        piw__call *call = (piw__call *)node;
+        if (call->generation != generation)
+            continue;
+        piw__call_end(shell, call);
+        bucket = 0, node = NULL; /* the table has changed */
+    }
 }
 
 void piw__calls_fini(piw__shell *shell)

@@ -320,14 +320,15 @@ static void hold(piw__shell *shell, piw_msg *msg)
 
 void piw__accept(piw__shell *shell, piw_msg *msg)
 {
-    if (__builtin_expect(shell->state == PIW__RUNNING && !shell->full, 1) || (msg->flags & PIW__ANSWER) != 0) {
+    if (__builtin_expect(shell->state == PIW__RUNNING && !shell->full, 1) ||
+        ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg))) {
         piw__dispatch(shell, msg);
         return;
     }
     char text[120];
     switch (shell->state) {
     case PIW__STARTING:
-        if (msg->type->kind == PIW_M_EVENT)
+        if (msg->type->kind == PIW_M_EVENT && shell->trial.op == NULL)
             piw__dispatch(shell, msg);
         else
             hold(shell, msg);

@@ -47,8 +47,10 @@ static int apply_soul(change *c, piw_err *err)
     role->all_options = c->options;
     const piw__options *options = c->options;
     c->options = NULL;
-    piw__op_kind kind = role->isolate ? PIW__OP_FRESH : PIW__OP_SWAP;
-    int ret = role->enabled ? piw__admin_order(role, kind, c->image, options, err) : 0;
+    int ret = 0;
+    if (role->enabled)
+        ret = role->isolate ? piw__admin_fresh(role, c->image, options, err)
+                            : piw__admin_order(role, PIW__OP_SWAP, c->image, options, err);
     if (ret != 0)
         return ret;
     piw__role_set_image(role, c->image);

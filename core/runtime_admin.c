@@ -107,6 +107,25 @@ static int wait_one(piw_runtime *runtime, piw__op *op, piw__shell *shell, int64_
     return ret;
 }
 
+/* Some instances have gone over, another one was not ready in the end: they go back. */
+static void go_back(const piw__role *role, const bool *gone)
+{
+    for (unsigned n = 0; n < role->instances; n++) {
+        if (!gone[n])
+            continue;
+        piw_err err = {0};
+        int64_t boundary_ns = piw_monotonic_ns() + piw__tune.boundary_ms * INT64_C(1000000);
+        piw__op *op = piw__op_new(PIW__OP_SWAP, role->image);
+        op->options = role->options;
+        op->until_ns = boundary_ns;
+        piw__op_send(op, role->shells[n]);
+        if (wait_one(role->runtime, op, role->shells[n], boundary_ns, &err) != 0)
+            piw_error("%s goes on with the new plugin, other instances with the old: %s", role->shells[n]->name,
+                      err.text);
+        piw__op_unref(op);
+    }
+}
+
 int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
                      piw_err *err)
 {
@@ -122,10 +141,11 @@ int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image
         ops[n]->until_ns = boundary_ns;
         piw__op_send(ops[n], role->shells[n]);
     }
-    bool followed = false;
+    bool followed = false, gone[PIW_LIMIT_INSTANCES];
     for (unsigned n = 0; n < role->instances; n++) {
         piw_err why = {0};
         int one = wait_one(role->runtime, ops[n], role->shells[n], boundary_ns, &why);
+        gone[n] = one == 0;
         if (one == 0 || (ret != 0 && !followed))
             continue;
         /* The first reason is said, but not that of an instance that only went along with another. */
@@ -135,6 +155,8 @@ int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image
     }
     if (ret != 0)
         piw_err_set(err, ret, "%s", first.text);
+    if (ret != 0 && ret != PIW_ESTOPPED && kind == PIW__OP_SWAP)
+        go_back(role, gone);
     for (unsigned n = 0; n < role->instances; n++)
         piw__op_unref(ops[n]);
     return ret;
@@ -158,13 +180,12 @@ int piw__admin_check_successor(const piw__role *role, const piw__image *image, b
     return piw__registry_check_uses(&role->runtime->registry, image, err);
 }
 
-/* Cold, also with another state. When some instance doesn't start, all go back to what was. */
-static int begin_fresh(piw__role *role, const piw__image *image, piw_err *err)
+int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)
 {
-    int ret = piw__admin_order(role, PIW__OP_FRESH, image, NULL, err);
+    int ret = piw__admin_order(role, PIW__OP_FRESH, image, options, err);
     piw_err second = {0};
     if (ret != 0 && ret != PIW_ESTOPPED && role->image != NULL &&
-        piw__admin_order(role, PIW__OP_RESTART, role->image, NULL, &second) != 0)
+        piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
         piw_error("task %s: the old plugin could not be started again either: %s", role->name, second.text);
     return ret;
 }
@@ -182,7 +203,7 @@ static int replace(piw_runtime *runtime, const char *task, const char *file, boo
     if (ret == 0 && role->image != NULL)
         ret = piw__admin_check_successor(role, image, fresh, err);
     if (ret == 0 && role->enabled)
-        ret = fresh ? begin_fresh(role, image, err) : piw__admin_order(role, PIW__OP_SWAP, image, NULL, err);
+        ret = fresh ? piw__admin_fresh(role, image, NULL, err) : piw__admin_order(role, PIW__OP_SWAP, image, NULL, err);
     if (ret != 0)
         return ret;
     piw__role_set_image(role, image);

@@ -154,6 +154,8 @@ int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, pi
 /* Give all its instances the order and wait, bounded, for the outcome. Under runtime->admin. */
 int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
                      piw_err *err);
+/* The role's souls begin anew with this image, cold. When some instance isn't ready in time, all go back to what was. */
+int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err);
 /* What piw_runtime_disable and _enable do, under runtime->admin. */
 int piw__admin_disable(piw_runtime *runtime, const char *task, bool force, piw_err *err);
 int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err);

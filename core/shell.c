@@ -1,5 +1,6 @@
 /* The thread of an actor: its mailbox, timers, descriptors and ports, turn by turn. */
 #include "runtime_inner.h"
+#include "tuning.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -120,11 +121,19 @@ static unsigned run_batch(piw__shell *shell)
 static void run_due(piw__shell *shell)
 {
     if (piw__heap_first(&shell->call_heap) == NULL && piw__heap_first(&shell->timer_heap) == NULL &&
-        shell->restart_at_ns == 0 && shell->stop_op == NULL && shell->fresh_op == NULL)
+        shell->restart_at_ns == 0 && shell->stop_op == NULL && shell->fresh_op == NULL && shell->trial.op == NULL &&
+        shell->start_until_ns == 0)
         return;
     int64_t now = piw_monotonic_ns();
     piw__calls_expire(shell, now);
     piw__timers_fire(shell, now);
+    if (shell->trial.op != NULL && shell->trial.until_ns <= now) {
+        char why[80];
+        snprintf(why, sizeof why, "it was not ready within %d ms", piw__tune.swap_ms);
+        piw__trial_back(shell, why);
+    }
+    if (shell->start_until_ns != 0 && shell->start_until_ns <= now)
+        piw__start_late(shell);
     if (shell->restart_at_ns != 0 && shell->restart_at_ns <= now)
         piw__soul_retry(shell, now);
     if (shell->fresh_op != NULL && shell->drain_until_ns <= now)
@@ -161,6 +170,10 @@ static int next_timeout(const piw__shell *shell)
         at = due->at_ns;
     if (shell->restart_at_ns != 0 && shell->restart_at_ns < at)
         at = shell->restart_at_ns;
+    if (shell->trial.op != NULL && shell->trial.until_ns < at)
+        at = shell->trial.until_ns;
+    if (shell->start_until_ns != 0 && shell->start_until_ns < at)
+        at = shell->start_until_ns;
     if ((shell->stop_op != NULL || shell->fresh_op != NULL) && shell->drain_until_ns < at)
         at = shell->drain_until_ns;
     if (at == INT64_MAX)
@@ -221,7 +234,9 @@ static void turn(piw__shell *shell)
     shell->coarse_ns = piw__coarse_ns();
     if (atomic_load_explicit(&shell->ops_waiting, memory_order_acquire))
         piw__ops_run(shell);
-    if (__builtin_expect(atomic_load_explicit(&shell->on_hold, memory_order_relaxed), 0)) {
+    /* A soul that isn't ready yet becomes so on hold, too. */
+    if (__builtin_expect(atomic_load_explicit(&shell->on_hold, memory_order_relaxed), 0) && shell->trial.op == NULL &&
+        shell->start_op == NULL) {
         rest_on_hold(shell);
         return;
     }

@@ -73,7 +73,8 @@ typedef struct piw__timer {
     piw__due due;
     const char *continuation; /* interned */
     uint64_t key;
-    int64_t period_ns; /* 0: once */
+    int64_t period_ns;   /* 0: once */
+    uint64_t generation; /* of the soul that set it last */
 } piw__timer;
 
 typedef struct piw__watch {
@@ -95,6 +96,16 @@ typedef struct piw__deferred {
     uint64_t trace;
     piw_msg *kept; /* the message itself, when the queue gives it once more after an error */
 } piw__deferred;
+
+/* A swap to a soul that has started and isn't ready yet (trial.c). */
+typedef struct piw__trial {
+    piw__op *op;             /* a reference; NULL: there is none */
+    const piw__image *image; /* of the predecessor, */
+    const piw__options *options;
+    piw_msg *state;      /* and what it saved; NULL: nothing */
+    uint64_t generation; /* of the new soul: answers and timers of earlier ones wait */
+    int64_t began_ns, until_ns;
+} piw__trial;
 
 typedef struct piw__msg_list {
     piw_msg *first, *last;
@@ -192,7 +203,9 @@ struct piw__shell {
     unsigned failures_next;
     int64_t restart_at_ns;       /* 0: no back-off under way */
     piw__op *start_op, *stop_op; /* completed when ready; when drained */
-    piw__op *fresh_op;           /* likewise: another image begins cold when this one is worked off */
+    int64_t start_until_ns;      /* the order to start anew waits no longer; 0: as long as it takes */
+    piw__trial trial;
+    piw__op *fresh_op; /* likewise: another image begins cold when this one is worked off */
     int64_t drain_until_ns;
     bool leave; /* the thread ends */
 };
@@ -243,7 +256,8 @@ void piw__call_end(piw__shell *shell, piw__call *call); /* out of all tables, re
 piw__call *piw__call_find(const piw__shell *shell, uint64_t id);
 /* Deadlines that have passed: their continuations get the error. */
 void piw__calls_expire(piw__shell *shell, int64_t now_ns);
-void piw__calls_drop(piw__shell *shell); /* the soul that made them has gone */
+void piw__calls_drop(piw__shell *shell);                     /* the soul that made them has gone */
+void piw__calls_end(piw__shell *shell, uint64_t generation); /* of one soul */
 void piw__calls_fini(piw__shell *shell);
 
 void piw__timers_fire(piw__shell *shell, int64_t now_ns);
@@ -253,6 +267,10 @@ void piw__timers_prune(piw__shell *shell);
 piw__timer *piw__timer_find(const piw__shell *shell, const char *continuation, uint64_t key);
 void piw__timer_put(piw__shell *shell, const char *continuation, uint64_t key, int64_t at_ns, int64_t period_ns);
 void piw__timer_end(piw__shell *shell, piw__timer *timer);
+/* Timers that a soul before `generation` has set rest, or go on; those of that soul end. */
+void piw__timers_park(piw__shell *shell, uint64_t generation);
+void piw__timers_unpark(piw__shell *shell);
+void piw__timers_end(piw__shell *shell, uint64_t generation);
 
 /* All deferred requests get the error (or are given once more, where the queue says so). */
 void piw__deferred_fail(piw__shell *shell, int code, const char *text);
@@ -291,6 +309,13 @@ void piw__soul_failed(piw__shell *shell, const char *why);
 void piw__soul_check(piw__shell *shell, int result);
 /* piw_ready was called, or start returned 0. */
 void piw__soul_ready(piw__shell *shell);
+/* The soul has gone: what was its own ends, its deferred requests get the error. */
+void piw__soul_gone(piw__shell *shell, int code, const char *text);
+/* It is the shell's now. */
+void piw__soul_is(piw__shell *shell, piw_task *task);
+/* The order, a reference to which is taken, is done when the soul is ready; or it has waited long enough for that. */
+void piw__start_wait(piw__shell *shell, piw__op *op);
+void piw__start_late(piw__shell *shell);
 /* Back-off over? */
 void piw__soul_retry(piw__shell *shell, int64_t now_ns);
 /* Carry out the orders that wait. */
@@ -299,7 +324,22 @@ void piw__ops_run(piw__shell *shell);
 void piw__fresh_check(piw__shell *shell, int64_t now_ns);
 /* Stopping: is everything worked off? Then stop. */
 void piw__stop_check(piw__shell *shell, int64_t now_ns);
-/* Swap the soul for one of another image (swap.c). */
-void piw__swap(piw__shell *shell, piw__op *op);
+/* Swap the soul for one of another image (swap.c). 1: the order is kept until that one is ready. */
+int piw__swap(piw__shell *shell, piw__op *op);
+void piw__swap_count(piw__shell *shell, int64_t began_ns);
+
+/* --- trial.c: a successor that isn't ready yet -------------------------------------------------------------------- */
+
+/* Takes the state and a reference to the order. */
+void piw__trial_begin(piw__shell *shell, piw__op *op, const piw__image *image, const piw__options *options,
+                      piw_msg **state, int64_t began_ns);
+/* The successor is ready. */
+void piw__trial_good(piw__shell *shell);
+/* It failed, or it took too long: the old plugin takes over again, with what was saved for its successor. */
+void piw__trial_back(piw__shell *shell, const char *why);
+/* Neither goes on. */
+void piw__trial_cancel(piw__shell *shell);
+/* Was this answer awaited by the predecessor? Then it waits until it is known who gets it. */
+bool piw__trial_keeps(const piw__shell *shell, const piw_msg *msg);
 
 #endif

@@ -7,13 +7,14 @@
 #include <stdlib.h>
 
 piw__tuning piw__tune = {.restart_ms = PIW_LIMIT_RESTART_MS,
-                         .restart_max_ms = 30000,
+                         .restart_max_ms = PIW_LIMIT_RESTART_MAX_MS,
                          .failures = PIW_LIMIT_FAILURES,
-                         .failures_window_ms = 60000,
+                         .failures_window_ms = PIW_LIMIT_FAILURES_MS,
                          .errors_per_s = PIW_LIMIT_ERRORS_PER_S,
                          .stuck_ms = PIW_LIMIT_STUCK_MS,
                          .boundary_ms = PIW_LIMIT_STUCK_MS,
-                         .drain_ms = 3000,
+                         .swap_ms = PIW_LIMIT_SWAP_MS,
+                         .drain_ms = PIW_LIMIT_DRAIN_MS,
                          .stop_ms = PIW_LIMIT_STOP_MS};
 
 /* --- The soul as an object --------------------------------------------------------------------------------------- */
@@ -61,6 +62,7 @@ static void finish_start(piw__shell *shell, int result, const piw_err *err)
 {
     piw__op *op = shell->start_op;
     shell->start_op = NULL;
+    shell->start_until_ns = 0;
     if (op == NULL)
         return;
     piw__op_done(op, result, err);
@@ -74,14 +76,33 @@ static void note_failure(piw__shell *shell, const char *why)
     pthread_mutex_unlock(&shell->ops_lock);
 }
 
+void piw__start_wait(piw__shell *shell, piw__op *op)
+{
+    shell->start_op = op;
+    shell->start_until_ns = piw_monotonic_ns() + piw__tune.swap_ms * INT64_C(1000000);
+}
+
+void piw__start_late(piw__shell *shell)
+{
+    piw_err err = {0};
+    int ret = 0;
+    /* The same plugin as before may take its time; another one isn't taken. */
+    if (shell->start_op->kind == PIW__OP_FRESH)
+        ret = piw_err_set(&err, PIW_EDEADLINE, "%s was not ready within %d ms", shell->image->file, piw__tune.swap_ms);
+    finish_start(shell, ret, &err);
+}
+
 void piw__soul_ready(piw__shell *shell)
 {
+    piw__trial_good(shell);
     piw__state_set(shell, PIW__RUNNING);
     piw__release_held(shell);
     shell->ports_dirty = true;
     note_failure(shell, "");
     piw_info("ready");
     finish_start(shell, 0, NULL);
+    if (atomic_load_explicit(&shell->on_hold, memory_order_relaxed))
+        atomic_store_explicit(&shell->ops_waiting, true, memory_order_relaxed); /* handle nothing more in this turn */
 }
 
 int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw_err *err)
@@ -114,24 +135,44 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
     return 0;
 }
 
+void piw__soul_gone(piw__shell *shell, int code, const char *text)
+{
+    piw__watches_clear(shell, 0);
+    piw__timers_clear(shell);
+    piw__calls_drop(shell);
+    atomic_store_explicit(&shell->since_ns, 0, memory_order_relaxed);
+    piw__state_set(shell, PIW__DOWN);
+    piw__deferred_fail(shell, code, text);
+}
+
+void piw__soul_is(piw__shell *shell, piw_task *task)
+{
+    shell->task = task;
+    shell->image = task->image;
+    shell->options = task->options;
+    atomic_store_explicit(&shell->blocks, task->plugin->blocks, memory_order_relaxed);
+    atomic_store_explicit(&shell->version, task->plugin->version, memory_order_release);
+    atomic_store_explicit(&shell->since_ns, piw_monotonic_ns(), memory_order_relaxed);
+    piw__state_set(shell, PIW__STARTING);
+}
+
 void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text)
 {
     piw_task *task = shell->task;
     if (task == NULL)
         return;
+    piw__trial_cancel(shell);
+    piw_err err = {0};
+    piw_err_set(&err, PIW_ESTOPPED, "task %s was ended before it was ready", shell->name);
+    finish_start(shell, PIW_ESTOPPED, &err);
     if (task->plugin->stop != NULL) {
         piw__record *record = piw__soul_enter(shell, "stop");
         task->plugin->stop(task, leaving);
         piw__soul_leave(shell, record, 0, leaving);
     }
-    piw__watches_clear(shell, 0);
-    piw__timers_clear(shell);
-    piw__calls_drop(shell);
     shell->task = NULL;
     piw__task_free(&task);
-    atomic_store_explicit(&shell->since_ns, 0, memory_order_relaxed);
-    piw__state_set(shell, PIW__DOWN);
-    piw__deferred_fail(shell, code, text);
+    piw__soul_gone(shell, code, text);
 }
 
 /* --- Failure ----------------------------------------------------------------------------------------------------- */
@@ -174,14 +215,18 @@ void piw__soul_failed(piw__shell *shell, const char *why_)
 {
     char why[PIW_ERR_TEXT], text[PIW_ERR_TEXT + 80];
     snprintf(why, sizeof why, "%s", why_); /* it may stand in the soul that ends here */
+    if (shell->trial.op != NULL) {
+        piw__trial_back(shell, why);
+        return;
+    }
     snprintf(text, sizeof text, "task %s failed: %s", shell->name, why);
     piw_error("failed: %s", why);
     note_failure(shell, why);
-    piw__soul_end(shell, false, PIW_EHANDLER, text);
-    shell->error_count = 0;
     piw_err err = {0};
     piw_err_set(&err, PIW_EHANDLER, "%s", text);
     finish_start(shell, PIW_EHANDLER, &err);
+    piw__soul_end(shell, false, PIW_EHANDLER, text);
+    shell->error_count = 0;
     int64_t now = piw_monotonic_ns();
     unsigned failures = count_failure(shell, now);
     if (failures >= (unsigned)piw__tune.failures) {
@@ -239,8 +284,9 @@ static int start(piw__shell *shell, piw__op *op)
     return 0;
 }
 
-/* A cold start, also of another image. What was kept back meanwhile is handled by the new soul. */
-static void restart(piw__shell *shell, piw__op *op)
+/* A cold start, also of another image. What was kept back meanwhile is handled by the new soul. 0: the order is done; 1: it
+ * is kept until the soul is ready. */
+static int restart(piw__shell *shell, piw__op *op)
 {
     const piw__image *before = shell->image;
     const piw__options *options = shell->options;
@@ -252,6 +298,10 @@ static void restart(piw__shell *shell, piw__op *op)
     piw_err err = {0};
     piw__figure(&shell->figures.restarts, 1);
     int ret = piw__soul_start(shell, op->image, PIW_RESTART, &err);
+    if (ret == 0 && shell->state == PIW__STARTING) {
+        piw__start_wait(shell, op);
+        return 1;
+    }
     if (ret != 0) {
         if (before != NULL)
             shell->image = before;
@@ -259,6 +309,7 @@ static void restart(piw__shell *shell, piw__op *op)
         piw__soul_failed(shell, err.text);
     }
     piw__op_done(op, ret, &err);
+    return 0;
 }
 
 static void set_hold(piw__shell *shell, bool on)
@@ -271,10 +322,8 @@ static void set_hold(piw__shell *shell, bool on)
 static int fresh(piw__shell *shell, piw__op *op)
 {
     if (shell->fresh_op != NULL || shell->stop_op != NULL || shell->task == NULL ||
-        atomic_load_explicit(&shell->on_hold, memory_order_relaxed)) {
-        restart(shell, op);
-        return 0;
-    }
+        atomic_load_explicit(&shell->on_hold, memory_order_relaxed))
+        return restart(shell, op);
     shell->fresh_op = op;
     shell->drain_until_ns = piw_monotonic_ns() + piw__tune.drain_ms * INT64_C(1000000);
     shell->ports_quiet = true;
@@ -293,8 +342,8 @@ void piw__fresh_check(piw__shell *shell, int64_t now_ns)
     shell->fresh_op = NULL;
     shell->ports_quiet = false;
     shell->ports_dirty = true;
-    restart(shell, op);
-    piw__op_unref(op);
+    if (restart(shell, op) == 0)
+        piw__op_unref(op);
     piw__flush(shell);
 }
 
@@ -331,11 +380,9 @@ static int carry_out(piw__shell *shell, piw__op *op)
     case PIW__OP_START:
         return start(shell, op);
     case PIW__OP_SWAP:
-        piw__swap(shell, op);
-        return 0;
+        return piw__swap(shell, op);
     case PIW__OP_RESTART:
-        restart(shell, op);
-        return 0;
+        return restart(shell, op);
     case PIW__OP_FRESH:
         return fresh(shell, op);
     case PIW__OP_HOLD:
@@ -393,10 +440,10 @@ void piw__stop_check(piw__shell *shell, int64_t now_ns)
     if (shell->task != NULL && !worked_off)
         piw_warning("stops with %u messages and %u calls unfinished", piw__mailbox_depth(&shell->mailbox),
                     shell->calls.count);
-    piw__soul_end(shell, true, PIW_ESTOPPED, "the master stops");
     piw_err err = {0};
     piw_err_set(&err, PIW_ESTOPPED, "task %s was stopped before it was ready", shell->name);
     finish_start(shell, PIW_ESTOPPED, &err);
+    piw__soul_end(shell, true, PIW_ESTOPPED, "the master stops");
     shell->restart_at_ns = 0;
     piw__state_set(shell, PIW__STOPPED);
     piw__release_held(shell);

@@ -2,6 +2,7 @@
  * that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if nothing
  * had been. */
 #include "runtime_inner.h"
+#include "tuning.h"
 
 #include <errno.h>
 #include <time.h>
@@ -78,18 +79,11 @@ static int save(piw__shell *shell, piw_msg **state, piw_err *err)
 }
 
 /* The new soul is there and has started: the old one goes. */
-static void go_over(piw__shell *shell, piw_task *new_task, bool ready)
+static void go_over(piw__shell *shell, piw_task *new_task)
 {
     piw_task *old = shell->task;
-    shell->task = new_task;
-    shell->image = new_task->image;
-    shell->options = new_task->options;
-    atomic_store_explicit(&shell->blocks, new_task->plugin->blocks, memory_order_relaxed);
-    atomic_store_explicit(&shell->version, new_task->plugin->version, memory_order_release);
-    atomic_store_explicit(&shell->since_ns, piw_monotonic_ns(), memory_order_relaxed);
+    piw__soul_is(shell, new_task);
     piw__watches_clear(shell, old->generation);
-    piw__timers_prune(shell);
-    piw__state_set(shell, PIW__STARTING);
     if (old->plugin->stop != NULL) {
         /* Whatever it sends now would double what its successor does. */
         piw__record *record = piw__soul_enter(shell, "stop");
@@ -97,12 +91,37 @@ static void go_over(piw__shell *shell, piw_task *new_task, bool ready)
         piw__soul_leave(shell, record, 0, false);
     }
     piw__task_free(&old);
-    if (ready || new_task->ready)
-        piw__soul_ready(shell);
     shell->ports_dirty = true;
 }
 
-static int swap(piw__shell *shell, piw__op *op, piw_err *err)
+void piw__swap_count(piw__shell *shell, int64_t began_ns)
+{
+    uint64_t pause = (uint64_t)(piw_monotonic_ns() - began_ns);
+    atomic_store_explicit(&shell->figures.pause_last_ns, pause, memory_order_relaxed);
+    if (pause > atomic_load_explicit(&shell->figures.pause_max_ns, memory_order_relaxed))
+        atomic_store_explicit(&shell->figures.pause_max_ns, pause, memory_order_relaxed);
+    piw__figure(&shell->figures.swaps, 1);
+}
+
+/* Start what is to follow. 0 or PIW_EAGAIN: it has a soul. */
+static int start(piw__shell *shell, piw_task *task, const piw_msg *state, piw_err *err)
+{
+    int64_t began_ns = piw_monotonic_ns();
+    int ret = task->plugin->start(task, PIW_SWAP, state, err);
+    int64_t took_ms = (piw_monotonic_ns() - began_ns) / 1000000;
+    if ((ret != 0 && ret != PIW_EAGAIN) || task->failed)
+        return piw_err_set(err, ret != 0 && ret != PIW_EAGAIN ? ret : PIW_EHANDLER, "%s did not start: %s",
+                           task->image->file, task->failed ? task->failure : piw_err_name(ret));
+    if (took_ms <= piw__tune.swap_ms)
+        return ret;
+    if (task->plugin->stop != NULL)
+        task->plugin->stop(task, false);
+    return piw_err_set(err, PIW_EDEADLINE, "%s took %lld ms to start, %d are allowed: task %s goes on as it was",
+                       task->image->file, (long long)took_ms, piw__tune.swap_ms, shell->name);
+}
+
+/* 0: it is done; 1: the new soul isn't ready yet, and keeps the order; else an error. */
+static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
 {
     piw_msg *state = NULL;
     int ret = check_pending(shell, op->image, err);
@@ -117,18 +136,23 @@ static int swap(piw__shell *shell, piw__op *op, piw_err *err)
     if (op->options != NULL)
         task->options = op->options;
     piw__record *record = piw__soul_enter(shell, "start");
-    ret = op->image->plugin->start(task, PIW_SWAP, state, err);
-    piw_msg_free(&state);
-    bool started = (ret == 0 || ret == PIW_EAGAIN) && !task->failed;
-    if (!started)
-        piw_err_set(err, ret != 0 && ret != PIW_EAGAIN ? ret : PIW_EHANDLER, "%s did not start: %s", op->image->file,
-                    task->failed ? task->failure : piw_err_name(ret));
-    bool go = vote(op, started);
-    if (go) {
+    ret = start(shell, task, state, err);
+    bool started = ret == 0 || ret == PIW_EAGAIN, ready = ret == 0 || task->ready;
+    if (vote(op, started)) {
+        const piw__image *image = shell->image;
+        const piw__options *old_options = shell->options;
         piw__soul_leave(shell, record, ret, true);
-        go_over(shell, task, ret == 0);
+        go_over(shell, task);
+        if (!ready) {
+            piw__trial_begin(shell, op, image, old_options, &state, began_ns);
+            return 1;
+        }
+        piw_msg_free(&state);
+        piw__timers_prune(shell);
+        piw__soul_ready(shell);
         return 0;
     }
+    piw_msg_free(&state);
     if (started) {
         op->followed = true;
         piw_err_set(err, PIW_EREFUSED, "another instance of task %s could not go over in time", shell->role->name);
@@ -141,7 +165,7 @@ static int swap(piw__shell *shell, piw__op *op, piw_err *err)
     return err->code;
 }
 
-void piw__swap(piw__shell *shell, piw__op *op)
+int piw__swap(piw__shell *shell, piw__op *op)
 {
     piw_err err = {0};
     int64_t began = piw_monotonic_ns();
@@ -149,11 +173,13 @@ void piw__swap(piw__shell *shell, piw__op *op)
         op->followed = true;
         piw_err_set(&err, PIW_EREFUSED, "another instance of task %s could not go over", shell->role->name);
         piw__op_done(op, err.code, &err);
-        return;
+        return 0;
     }
     int ret;
     if (shell->state == PIW__RUNNING) {
-        ret = swap(shell, op, &err);
+        ret = swap(shell, op, began, &err);
+        if (ret > 0)
+            return 1;
     } else if (shell->task == NULL && vote(op, true)) {
         /* Nothing to take over from: it failed, and waits or was given up. The new plugin begins cold. */
         const piw__image *image = shell->image;
@@ -166,17 +192,16 @@ void piw__swap(piw__shell *shell, piw__op *op)
             shell->image = image != NULL ? image : shell->image;
             shell->options = options;
             piw__soul_failed(shell, err.text);
+        } else if (shell->state == PIW__STARTING) {
+            piw__start_wait(shell, op);
+            return 1;
         }
     } else {
         ret = piw_err_set(&err, PIW_EREFUSED, "%s is not ready itself: try again later", shell->name);
         vote(op, false);
     }
-    if (ret == 0) {
-        uint64_t pause = (uint64_t)(piw_monotonic_ns() - began);
-        atomic_store_explicit(&shell->figures.pause_last_ns, pause, memory_order_relaxed);
-        if (pause > atomic_load_explicit(&shell->figures.pause_max_ns, memory_order_relaxed))
-            atomic_store_explicit(&shell->figures.pause_max_ns, pause, memory_order_relaxed);
-        piw__figure(&shell->figures.swaps, 1);
-    }
+    if (ret == 0)
+        piw__swap_count(shell, began);
     piw__op_done(op, ret, &err);
+    return 0;
 }

@@ -29,6 +29,7 @@ void piw__timer_put(piw__shell *shell, const char *continuation, uint64_t key, i
         piw__table_put(&shell->timers, &timer->node, key_of(continuation, key));
     }
     timer->period_ns = period_ns;
+    timer->generation = shell->generation;
     piw__heap_put(&shell->timer_heap, &timer->due, at_ns);
 }
 
@@ -64,6 +65,39 @@ void piw__timers_clear(piw__shell *shell)
         piw__timer *timer = (piw__timer *)node;
         piw__heap_remove(&shell->timer_heap, &timer->due);
         free(timer);
+    }
+}
+
+void piw__timers_park(piw__shell *shell, uint64_t generation)
+{
+    uint32_t bucket = 0;
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->timers, &bucket, node)) != NULL;) {
+        piw__timer *timer = (piw__timer *)node;
+        if (timer->generation < generation)
+            piw__heap_remove(&shell->timer_heap, &timer->due);
+    }
+}
+
+void piw__timers_unpark(piw__shell *shell)
+{
+    uint32_t bucket = 0;
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->timers, &bucket, node)) != NULL;) {
+        piw__timer *timer = (piw__timer *)node;
+        if (timer->due.where == 0)
+            piw__heap_put(&shell->timer_heap, &timer->due, timer->due.at_ns);
+    }
+}
+
+void piw__timers_end(piw__shell *shell, uint64_t generation)
+{
+    for (uint32_t i = 1; i <= shell->timer_heap.count;) {
+        piw__timer *timer = (piw__timer *)(void *)((char *)shell->timer_heap.at[i] - offsetof(piw__timer, due));
+        if (timer->generation == generation) {
+            piw__timer_end(shell, timer);
+            i = 1;
+        } else {
+            i++;
+        }
     }
 }
 

@@ -27,6 +27,10 @@
     X(PIW_LIMIT_ERRORS_PER_S, 20, "handler errors in a second that make the task fail (DESIGN §3.6)")                  \
     X(PIW_LIMIT_RESTART_MS, 1000, "a task is never restarted sooner")                                                  \
     X(PIW_LIMIT_FAILURES, 5, "failures in a minute after which a task stays down, or stops the master if critical")    \
+    X(PIW_LIMIT_FAILURES_MS, 60000, "that minute")                                                                     \
+    X(PIW_LIMIT_RESTART_MAX_MS, 30000, "the time before a restart doubles with each failure, up to this")              \
+    X(PIW_LIMIT_SWAP_MS, 10000, "a new soul that isn't ready by then is not taken: the old one goes on")               \
+    X(PIW_LIMIT_DRAIN_MS, 3000, "a task that stops or begins anew works off what it has for so long")                  \
     X(PIW_LIMIT_WORKERS, 2, "threads of the worker pool")                                                              \
     X(PIW_LIMIT_RECORDER, 256, "message headers kept by a task's flight recorder")                                     \
     X(PIW_LIMIT_INSTANCES, 16, "instances of one task")                                                                \

@@ -28,8 +28,8 @@ typedef enum {
 /* --- The soul ------------------------------------------------------------------------------------------------- */
 
 /* Begin. `state` is what the predecessor saved, or NULL; borrowed. Return 0 when ready; PIW_EAGAIN to become ready later
- * (piw_ready); an error with a sentence in err to refuse (nothing may be left behind: calls, timers and watches made
- * here are undone). */
+ * (piw_ready; in a swap within PIW_LIMIT_SWAP_MS, else the predecessor takes over again); an error with a sentence in
+ * err to refuse (nothing may be left behind: calls, timers and watches made here are undone). */
 typedef int piw_start_fn(piw_task *task, piw_why why, const piw_msg *state, piw_err *err);
 /* End: free the soul's memory. `leaving` is true when the master stops or the task is disabled: then last casts may be
  * sent (they are delivered), false when a successor has taken over. */

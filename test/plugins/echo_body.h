@@ -2,7 +2,7 @@
  *
  * What it has seen survives a swap in its state. ECHO_VERSION and ECHO_NAME are set by the file that includes it;
  * others vary it: ECHO_BAD_START, ECHO_OTHER_STATE, ECHO_LESS (no continuation for work), ECHO_DEAF (no subscription),
- * ECHO_ERRS_EVERY. */
+ * ECHO_ERRS_EVERY, ECHO_LATE (it isn't ready when start returns; what happens a moment later), ECHO_SLOW_START. */
 #ifndef ECHO_BODY_H
 #define ECHO_BODY_H
 
@@ -57,6 +57,12 @@ static void restore(soul *self, const piw_msg *state)
 
 #endif
 
+static void pause_ms(int64_t ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&time, NULL);
+}
+
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     soul *self = piw_zalloc(sizeof *self);
@@ -81,9 +87,26 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 #else
     (void)err;
     piw_soul_set(task, self);
+#ifdef ECHO_SLOW_START
+    pause_ms(ECHO_SLOW_START);
+#endif
+#ifdef ECHO_LATE
+    ret = piw_timer(task, "late", 0, 20, 0);
+    return ret != 0 ? ret : PIW_EAGAIN;
+#endif
     return ret;
 #endif
 }
+
+#ifdef ECHO_LATE
+static int late(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    ECHO_LATE;
+    return 0;
+}
+#endif
 
 static void stop(piw_task *task, bool leaving)
 {
@@ -252,12 +275,6 @@ static int on_told(piw_task *task, piw_msg *msg)
 }
 #endif
 
-static void pause_ms(int64_t ms)
-{
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-    nanosleep(&time, NULL);
-}
-
 static int square(piw_msg *job, piw_msg **result, piw_err *err)
 {
     int64_t n = echo_square_of(job)->n;
@@ -358,9 +375,10 @@ static const piw_continuation continuations[] = {{"later_due", later_due},
 #ifndef ECHO_LESS
                                                  {"squared", squared},
 #endif
-                                                 {"tick", tick},
-                                                 {"stray", stray},
-                                                 PIW_CONTINUATIONS_END};
+#ifdef ECHO_LATE
+                                                 {"late", late},
+#endif
+                                                 {"tick", tick},           {"stray", stray}, PIW_CONTINUATIONS_END};
 
 #ifdef ECHO_OTHER_STATE
 #define ECHO_STATE_MESSAGE OTHER_STATE

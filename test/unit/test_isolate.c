@@ -27,6 +27,7 @@ static void setup(void)
                               .errors_per_s = 20,
                               .stuck_ms = STUCK_MS,
                               .boundary_ms = 5000,
+                              .swap_ms = 5000,
                               .drain_ms = 2000,
                               .stop_ms = 20000};
 }
@@ -218,6 +219,30 @@ START_TEST(what_replaces_it_begins_cold)
 }
 END_TEST
 
+/* Whatever is wrong with the new one, the old is there again, and its master stays up. */
+START_TEST(what_can_not_start_is_not_taken)
+{
+    piw__tune.failures = 2;
+    piw__tune.failures_window_ms = 60000;
+    bus_new();
+    bus_add("echo", "echo_v1.so", (piw_task_config){BUS_ON, .isolate = true, .critical = 1});
+    bus_add("relay", NULL, (piw_task_config){BUS_ON});
+    bus_start();
+    bus_replace_refused("echo_bad_start.so", "never starts");
+    bus_replace_refused("echo_dies.so", "this fixture dies");
+    piw__tune.swap_ms = 300;
+    bus_replace_refused("echo_never.so", "not ready within 300 ms");
+    piw__tune.swap_ms = 5000;
+    await_running();
+    ck_assert(bus_echo(1, 1));
+    ck_assert_int_eq(bus_stand().version, 1);
+    bus_replace("echo_late.so");
+    ck_assert_int_eq(bus_stand().version, 2);
+    bus_end();
+    no_children();
+}
+END_TEST
+
 START_TEST(disabled_and_enabled)
 {
     up("echo_v1.so");
@@ -399,6 +424,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, each_instance_has_its_process);
     tcase_add_test(tcase, a_start_that_refuses_is_said);
     tcase_add_test(tcase, what_replaces_it_begins_cold);
+    tcase_add_test(tcase, what_can_not_start_is_not_taken);
     tcase_add_test(tcase, disabled_and_enabled);
     tcase_add_test(tcase, a_crash_is_a_failed_task);
     tcase_add_test(tcase, killed_from_outside);

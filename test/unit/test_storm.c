@@ -33,6 +33,7 @@ static void up(void)
                               .errors_per_s = 1000000,
                               .stuck_ms = 5000,
                               .boundary_ms = 10000,
+                              .swap_ms = 5000,
                               .drain_ms = 2000,
                               .stop_ms = PIW_LIMIT_STOP_MS};
     char here[PATH_MAX];

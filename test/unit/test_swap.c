@@ -25,6 +25,7 @@ static void setup(void)
                               .errors_per_s = 1000000,
                               .stuck_ms = 5000,
                               .boundary_ms = 5000,
+                              .swap_ms = 5000,
                               .drain_ms = 2000,
                               .stop_ms = PIW_LIMIT_STOP_MS};
 }
@@ -171,6 +172,149 @@ START_TEST(instances_go_over_together_or_not_at_all)
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(bus_stand().version, 2);
     bus_replace_refused("echo_bad_start.so", "never starts");
+    bus_end();
+}
+END_TEST
+
+/* --- Successors that take their time -------------------------------------------------------------------------------- */
+
+/* Echoes, in order, of a sender whose last one was `n`; none is lost, and the old soul or the new one knows of all. */
+static void echo_some(int64_t from, int64_t n)
+{
+    for (int i = 1; i <= 5; i++)
+        ck_assert(bus_echo(from, n + i));
+}
+
+START_TEST(a_successor_may_be_ready_later)
+{
+    bus_up("echo_v1.so");
+    echo_some(1, 0);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_later, (void *)(intptr_t)7), 0);
+    BUS_UNTIL(bus_figures("echo").deferred > 0);
+    bus_replace("echo_late.so");
+    /* The order is carried out when it is ready, not when it has begun. */
+    ck_assert_str_eq(bus_figures("echo").state, "running");
+    ck_assert_int_ge(bus_figures("echo").swap_pause_ns_last, 15000000);
+    echo_STAND_reply stand = bus_stand();
+    ck_assert_int_eq(stand.version, 2);
+    ck_assert_int_eq(stand.seen, 5);
+    echo_some(1, 5);
+    void *good;
+    pthread_join(thread, &good);
+    ck_assert_ptr_eq(good, (void *)(intptr_t)7);
+    BUS_UNTIL(bus_stand().ticks > stand.ticks);
+    ck_assert_int_eq(bus_stand().out_of_order, 0);
+    bus_end();
+}
+END_TEST
+
+/* It has taken over, and then can't: everything is as if it had never been. */
+static void check_goes_back(const char *successor, const char *why)
+{
+    bus_up("echo_v1.so");
+    echo_some(1, 0);
+    int64_t ticks = bus_stand().ticks;
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_later, (void *)(intptr_t)7), 0);
+    BUS_UNTIL(bus_figures("echo").deferred > 0);
+    /* Work that ends while the successor is on trial; nobody waits for its answer. */
+    piw_msg *call = echo_WORK_make(-40), *answer;
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 1, &answer, NULL), PIW_EDEADLINE);
+    bus_replace_refused(successor, why);
+    echo_STAND_reply stand = bus_stand();
+    ck_assert_int_eq(stand.version, 1);
+    ck_assert_int_eq(stand.why, PIW_SWAP);
+    ck_assert_int_eq(stand.seen, 5);
+    echo_some(1, 5);
+    void *good;
+    pthread_join(thread, &good);
+    ck_assert_ptr_eq(good, (void *)(intptr_t)7);
+    BUS_UNTIL(bus_figures("echo").calls_open == 0 && bus_figures("echo").deferred == 0);
+    BUS_UNTIL(bus_stand().ticks > ticks);
+    ck_assert_int_eq(bus_stand().out_of_order, 0);
+    ck_assert_int_eq(bus_stand().strays, 0);
+    ck_assert_int_eq(bus_figures("echo").swaps, 0);
+    ck_assert_int_eq(bus_figures("echo").restarts, 0);
+    /* And the next one is taken. */
+    bus_replace("echo_v2.so");
+    ck_assert_int_eq(bus_stand().seen, 10);
+    bus_end();
+}
+
+START_TEST(a_successor_that_fails_before_it_is_ready)
+{
+    check_goes_back("echo_dies.so", "this fixture dies");
+}
+END_TEST
+
+START_TEST(a_successor_that_is_never_ready)
+{
+    piw__tune.swap_ms = 150;
+    check_goes_back("echo_never.so", "not ready within 150 ms");
+}
+END_TEST
+
+START_TEST(a_successor_that_takes_too_long_to_start)
+{
+    piw__tune.swap_ms = 100;
+    bus_up("echo_v1.so");
+    echo_some(1, 0);
+    bus_replace_refused("echo_slow.so", "ms to start, 100 are allowed");
+    ck_assert_int_eq(bus_stand().version, 1);
+    ck_assert_int_eq(bus_stand().why, PIW_BOOT);
+    echo_some(1, 5);
+    bus_end();
+}
+END_TEST
+
+START_TEST(instances_go_back_together)
+{
+    piw__tune.swap_ms = 150;
+    bus_new();
+    bus_add("echo", "echo_v1.so", (piw_task_config){BUS_ON, .instances = 3});
+    bus_add("relay", NULL, (piw_task_config){BUS_ON});
+    bus_start();
+    bus_replace_refused("echo_never.so", "not ready within 150 ms");
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(bus_stand().version, 1);
+    bus_replace("echo_late.so");
+    for (int i = 0; i < 6; i++)
+        ck_assert_int_eq(bus_stand().version, 2);
+    bus_end();
+}
+END_TEST
+
+/* Another state needs --fresh: that, too, is undone when the new soul is not ready in the end. */
+START_TEST(a_fresh_one_that_is_never_ready)
+{
+    piw__tune.swap_ms = 150;
+    piw_err err = {0};
+    bus_up("echo_v1.so");
+    ck_assert_int_eq(piw_runtime_replace_fresh(bus, "echo", "echo_never.so", &err), PIW_EDEADLINE);
+    ck_assert_int_eq(bus_stand().version, 1);
+    err = (piw_err){0};
+    ck_assert_int_eq(piw_runtime_replace_fresh(bus, "echo", "echo_dies.so", &err), PIW_EHANDLER);
+    ck_assert_int_eq(bus_stand().version, 1);
+    err = (piw_err){0};
+    ck_assert_int_eq(piw_runtime_replace_fresh(bus, "echo", "echo_late.so", &err), 0);
+    ck_assert_int_eq(bus_stand().version, 2);
+    bus_end();
+}
+END_TEST
+
+START_TEST(a_held_task_goes_over_too)
+{
+    piw_err err = {0};
+    bus_up("echo_v1.so");
+    ck_assert_int_eq(piw_runtime_hold(bus, "echo", true, &err), 0);
+    bus_replace("echo_late.so");
+    uint64_t handled = bus_figures("echo").handled;
+    piw_msg *call = echo_ECHO_make(1, 1), *answer;
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 50, &answer, NULL), PIW_EDEADLINE);
+    ck_assert_uint_eq(bus_figures("echo").handled, handled);
+    ck_assert_int_eq(piw_runtime_hold(bus, "echo", false, &err), 0);
+    ck_assert_int_eq(bus_stand().version, 2);
     bus_end();
 }
 END_TEST
@@ -361,6 +505,13 @@ Suite *unit_suite(void)
     tcase_add_test(tc, another_state_is_refused);
     tcase_add_test(tc, a_handler_that_does_not_end_aborts_the_swap);
     tcase_add_test(tc, instances_go_over_together_or_not_at_all);
+    tcase_add_test(tc, a_successor_may_be_ready_later);
+    tcase_add_test(tc, a_successor_that_fails_before_it_is_ready);
+    tcase_add_test(tc, a_successor_that_is_never_ready);
+    tcase_add_test(tc, a_successor_that_takes_too_long_to_start);
+    tcase_add_test(tc, instances_go_back_together);
+    tcase_add_test(tc, a_fresh_one_that_is_never_ready);
+    tcase_add_test(tc, a_held_task_goes_over_too);
     tcase_add_test(tc, a_failed_task_can_be_replaced);
     tcase_add_test(tc, a_thousand_swaps);
     tcase_add_test(tc, a_thousand_handler_errors);
