@@ -61,6 +61,7 @@ LIBS_cloud_gazer   := -lcurl -lexpat -lcjson
 LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-initdb    := -lpq
+LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf

@@ -17,13 +17,13 @@ NODATA = ("nodata",)
 class Peer:
     """One connection of the other side's socket."""
 
-    def __init__(self, connection, timeout):
+    def __init__(self, connection, timeout, kind=b"ROUTER"):
         self.socket = connection
         self.socket.settimeout(timeout)
         self.socket.sendall(GREETING)
         if self._exactly(64)[:1] != b"\xff":
             raise ValueError("no ZMTP greeting")
-        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"ROUTER"
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
         self._send(4, ready)
         flags, body = self._frame()
         if not flags & 4 or not body.startswith(b"\x05READY"):
@@ -125,6 +125,46 @@ class Slave:
         return self.receive(timeout)
 
 
+class Builder:
+    """A slave as it speaks to a master at an ipc file: REQ messages in CBOR, answers awaited."""
+
+    STATS = [10 ** 11, 4 * 10 ** 10, 8 * 10 ** 9, 6 * 10 ** 9, 10 ** 9, 10 ** 9, 0.5, 48.0]
+
+    def __init__(self, path, label, abi="cp311", busy_timeout=300):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(path))
+        self.peer = Peer(connection, 60, kind=b"REQ")
+        hello = [("tag", 2001, [0, 10800, 0]), ("tag", 2001, [0, busy_timeout, 0]), abi[2:], abi, "linux_x86_64", label,
+                 "Debian GNU/Linux", "12 (bookworm)", "unknown", "unknown"]
+        self.id = self.say("HELLO", hello)[1][0]
+
+    def say(self, word, data=None):
+        """The answer: a word, or a list of word and data."""
+        self.peer.send(b"", cbor_encode(word if data is None else [word, data]))
+        return cbor_decode(self.peer.receive()[1])
+
+    def stats(self, **other):
+        names = ("disk_size", "disk_free", "mem_size", "mem_free", "swap_size", "swap_free", "load", "temp")
+        values = [other.get(name, value) for name, value in zip(names, self.STATS)]
+        return [("tag", 0, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())), *values]
+
+    def idle(self, **other):
+        return self.say("IDLE", self.stats(**other))
+
+    def busy(self, **other):
+        return self.say("BUSY", self.stats(**other))
+
+    def fail(self):
+        """Report that the build has failed."""
+        return self.say("BUILT", [False, ("tag", 2001, [0, 1, 0]), "it went wrong", []])
+
+    def bye(self):
+        self.peer.send(b"", cbor_encode("BYE"))
+
+    def close(self):
+        self.peer.close()
+
+
 # --- CBOR: what the queues use -----------------------------------------------------------------------------------
 
 def _head(major, number):
@@ -146,6 +186,10 @@ def cbor_encode(value):
         return _head(0, value) if value >= 0 else _head(1, -1 - value)
     if isinstance(value, str):
         return _head(3, len(value.encode())) + value.encode()
+    if isinstance(value, float):
+        return b"\xfb" + struct.pack(">d", value)
+    if isinstance(value, tuple):  # ("tag", number, value)
+        return _head(6, value[1]) + cbor_encode(value[2])
     if isinstance(value, list):
         return _head(4, len(value)) + b"".join(map(cbor_encode, value))
     if isinstance(value, dict):

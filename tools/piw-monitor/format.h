@@ -1,0 +1,21 @@
+/* format.h — figures as short text, and the order in which a person would put names. */
+#ifndef MONITOR_FORMAT_H
+#define MONITOR_FORMAT_H
+
+#include "piw/base.h"
+
+enum { FORMAT_MAX = 32 };
+
+/* Each writes to `to`, which has FORMAT_MAX bytes, and returns it. */
+/* "5s", "2m14s", "3h12m", "4d05h", "812d": at most 6 characters. */
+const char *format_age(int64_t us, char *to);
+/* "742", "12.3k", "1.2M": at most 5 characters, a minus apart. */
+const char *format_count(int64_t n, char *to);
+/* Bytes: "742", "1.2K", "78G": at most 5 characters. */
+const char *format_size(int64_t bytes, char *to);
+/* Add to the text that is there, as much as fits `size`. */
+void format_add(char *to, size_t size, const char *fmt, ...) PIW_PRINTF(3, 4);
+/* As strcmp, but numbers in it by their value: cp39 stands before cp311. */
+int format_order(const char *a, const char *b);
+
+#endif

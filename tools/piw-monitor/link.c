@@ -1,0 +1,136 @@
+#include "link.h"
+
+#include "control.piw.h"
+
+enum {
+    BUDGET = 4000, /* messages read before keys and the screen get their turn */
+    GREET_MS = 2000,
+    GREET_MAX_MS = 30000,
+    RESET_MS = 5000,
+    TURN_MS = 1000,
+};
+
+static int64_t now_us(void)
+{
+    return piw_monotonic_ns() / 1000;
+}
+
+int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, piw_err *err)
+{
+    *self = (link_queues){.hellos = -1};
+    int ret = piw_client_open(&self->status, &status_protocol_def, status, codec, err);
+    return ret != 0 ? ret : piw_client_open(&self->control, &control_protocol_def, control, codec, err);
+}
+
+void link_close(link_queues *self)
+{
+    piw_err err = {0};
+    if (self->control != NULL && !piw_client_connected(self->control))
+        piw_client_reset(self->control, &err); /* an error leaves nothing that could be sent either */
+    piw_client_close(&self->control);
+    piw_client_close(&self->status);
+}
+
+/* --- HELLO ------------------------------------------------------------------------------------------------------- */
+
+/* The subscription may reach the master after our HELLO, which then is answered to nobody: it is said until one is heard. */
+static void greet(link_queues *self, model *known)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    if (self->greet_ns == 0 || now_ns < self->greet_ns || !known->online)
+        return;
+    if (known->hellos != self->hellos && self->hellos >= 0) {
+        self->greet_ns = 0;
+        return;
+    }
+    piw_err err = {0};
+    piw_msg *hello = control_HELLO_new();
+    if (piw_client_send(self->control, &hello, 0, &err) == 0)
+        model_asked_hello(known);
+    piw_msg_free(&hello);
+    self->hellos = known->hellos;
+    self->greet_ns = now_ns + self->patience_ms * 1000000;
+    self->patience_ms = self->patience_ms * 2 < GREET_MAX_MS ? self->patience_ms * 2 : GREET_MAX_MS;
+}
+
+static void look(link_queues *self, model *known)
+{
+    bool renewed = piw_client_reconnected(self->status);
+    renewed |= piw_client_reconnected(self->control);
+    bool online = piw_client_connected(self->status);
+    online &= piw_client_connected(self->control);
+    if (renewed && known->online)
+        model_connected(known, false, now_us()); /* lost and made again since the last look */
+    if (online && !known->online) {
+        self->hellos = -1;
+        self->patience_ms = GREET_MS;
+        self->greet_ns = 1;
+    }
+    model_connected(known, online, now_us());
+}
+
+/* --- Messages ---------------------------------------------------------------------------------------------------- */
+
+static void try_again(link_queues *self, model *known)
+{
+    piw_err err = {0};
+    int64_t now_ns = piw_monotonic_ns();
+    if (self->reset_ns == 0 || now_ns < self->reset_ns)
+        return;
+    self->reset_ns = 0;
+    if (piw_client_reset(self->status, &err) != 0) {
+        model_say(known, LEVEL_ALARM, now_us(), "%s", err.text);
+        self->reset_ns = now_ns + RESET_MS * 1000000ll;
+    }
+}
+
+bool link_turn(link_queues *self, model *known)
+{
+    try_again(self, known);
+    look(self, known);
+    int ret = 0, count = 0;
+    for (; count < BUDGET && self->reset_ns == 0; count++) {
+        piw_err err = {0};
+        piw_msg *msg = NULL;
+        ret = piw_client_recv(self->status, &msg, 0, &err);
+        if (ret == PIW_EAGAIN)
+            break;
+        if (ret == 0 || ret == PIW_ESHAPE || ret == PIW_ELIMIT) {
+            model_hear(known, msg, err.text, now_us());
+        } else {
+            model_say(known, LEVEL_ALARM, now_us(), "%s", err.text);
+            self->reset_ns = piw_monotonic_ns() + RESET_MS * 1000000ll;
+        }
+        piw_msg_free(&msg);
+    }
+    greet(self, known);
+    return count == BUDGET;
+}
+
+void link_order(link_queues *self, model *known, order what)
+{
+    const int64_t *id = what.all ? NULL : &what.slave_id;
+    piw_msg *msg = what.kind == ORDER_SLEEP  ? control_SLEEP_make(id)
+                   : what.kind == ORDER_WAKE ? control_WAKE_make(id)
+                   : what.kind == ORDER_SKIP ? control_SKIP_make(id)
+                   : what.kind == ORDER_KILL ? control_KILL_make(id)
+                                             : control_QUIT_new();
+    piw_err err = {0};
+    int ret = piw_client_connected(self->control) ? piw_client_send(self->control, &msg, 0, &err) : PIW_ENET;
+    piw_msg_free(&msg);
+    if (ret == 0)
+        model_ordered(known, what, now_us());
+    else
+        model_say(known, LEVEL_ALARM, now_us(), "%s was not sent: %s", model_order_name(what.kind),
+                  ret == PIW_ENET && err.code == 0 ? "no master listens on the control queue"
+                  : ret == PIW_EAGAIN              ? "the master takes no orders now"
+                                                   : err.text);
+}
+
+int link_timeout_ms(const link_queues *self)
+{
+    int64_t next_ns = self->greet_ns != 0 && (self->reset_ns == 0 || self->greet_ns < self->reset_ns) ? self->greet_ns
+                                                                                                      : self->reset_ns;
+    int64_t left_ms = next_ns == 0 ? TURN_MS : (next_ns - piw_monotonic_ns()) / 1000000 + 1;
+    return left_ms < 0 ? 0 : left_ms > TURN_MS ? TURN_MS : (int)left_ms;
+}

@@ -1,0 +1,181 @@
+/* piw-monitor — the farm on a terminal (SPEC §2, §8). */
+#include "control.piw.h"
+#include "link.h"
+#include "piw/log.h"
+#include "piw/options.h"
+#include "terminal.h"
+#include "view.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { DRAW_EVERY_MS = 100 /* at most so often */, DRAW_IDLE_MS = 1000 /* times go on */ };
+
+static const piw_opt options[] = {
+    {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "the master's status queue"},
+    {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control", "the master's control queue"},
+    {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how orders are encoded; cbor towards a stock master",
+     .choices = "msgpack|cbor"},
+    PIW_OPT_END,
+};
+
+static const piw_program program = {
+    .name = "piw-monitor",
+    .section = "monitor",
+    .summary = "Shows a piwheels master and its slaves on the terminal, and steers them.",
+    .options = options,
+};
+
+typedef struct monitor {
+    link_queues link;
+    model *known;
+    ui person;
+    canvas *screen; /* as it was drawn last: clicks mean what stands there */
+    int signals;
+    bool ended;
+    int64_t drawn_ns;
+} monitor;
+
+static int64_t now_us(void)
+{
+    return piw_monotonic_ns() / 1000;
+}
+
+/* --- The terminal ------------------------------------------------------------------------------------------------ */
+
+static void draw(monitor *self)
+{
+    canvas_free(&self->screen);
+    self->screen = term_canvas();
+    view_draw(self->screen, self->known, &self->person, now_us());
+    term_show(self->screen, self->person.redraw);
+    self->person.redraw = false;
+    self->drawn_ns = piw_monotonic_ns();
+}
+
+/* Everything typed and clicked since; each click means what was seen when it was made. */
+static void read_person(monitor *self)
+{
+    term_event event;
+    while (!self->person.quit && term_next(&event)) {
+        order what = event.key != 0
+                         ? ui_key(&self->person, self->known, event.key, now_us())
+                         : ui_click(&self->person, self->known, self->screen, event.row, event.column, now_us());
+        if (what.kind != ORDER_NONE)
+            link_order(&self->link, self->known, what);
+        draw(self);
+    }
+}
+
+/* --- Signals ----------------------------------------------------------------------------------------------------- */
+
+static int open_signals(monitor *self, piw_err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGWINCH);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    /* Blocked before ZeroMQ starts its threads, which inherit this. */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0 ||
+        (self->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return piw_err_errno(err, "signals can't be set up");
+    return 0;
+}
+
+static void read_signals(monitor *self)
+{
+    struct signalfd_siginfo info;
+    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo != SIGWINCH) {
+            self->ended = true;
+            continue;
+        }
+        term_resized();
+        self->person.redraw = true;
+    }
+}
+
+/* --- The loop ---------------------------------------------------------------------------------------------------- */
+
+static int until_drawn_ms(const monitor *self, bool news)
+{
+    int64_t since_ms = (piw_monotonic_ns() - self->drawn_ns) / 1000000;
+    int64_t left_ms = (news ? DRAW_EVERY_MS : DRAW_IDLE_MS) - since_ms;
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
+static int run(monitor *self, piw_err *err)
+{
+    struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                             {.fd = self->signals, .events = POLLIN},
+                             {.fd = piw_client_fd(self->link.status), .events = POLLIN},
+                             {.fd = piw_client_fd(self->link.control), .events = POLLIN}};
+    bool news = true, more = false;
+    while (!self->person.quit && !self->ended) {
+        int draw_ms = until_drawn_ms(self, news), link_ms = link_timeout_ms(&self->link);
+        int ready = poll(waits, PIW_COUNT(waits), more ? 0 : draw_ms < link_ms ? draw_ms : link_ms);
+        if (ready < 0 && errno != EINTR)
+            return piw_err_errno(err, "can't wait for keys and messages");
+        if (ready > 0 && waits[1].revents != 0)
+            read_signals(self);
+        if (ready > 0 && (waits[2].revents != 0 || waits[3].revents != 0))
+            news = true;
+        more = link_turn(&self->link, self->known);
+        model_tick(self->known, now_us());
+        if (ready > 0 && (waits[0].revents & POLLIN) != 0)
+            read_person(self);
+        else if (ready > 0 && waits[0].revents != 0)
+            return piw_err_set(err, PIW_ESYS, "the terminal has gone");
+        if (until_drawn_ms(self, news || self->person.redraw) == 0) {
+            draw(self);
+            news = false;
+        }
+    }
+    return 0;
+}
+
+static int start(monitor *self, const piw_config *config, piw_err *err)
+{
+    piw_codec codec;
+    int ret = piw_codec_parse(piw_config_text(config, "codec"), &codec);
+    ret = ret != 0 ? ret : open_signals(self, err);
+    ret = ret != 0 ? ret
+                   : link_open(&self->link, piw_config_text(config, "status-queue"),
+                               piw_config_text(config, "control-queue"), codec, err);
+    /* Lines of the log would be written over the screen; -l has them in a file. */
+    ret = ret != 0 ? ret : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);
+    return ret != 0 ? ret : term_open(err);
+}
+
+int main(int argc, char **argv)
+{
+    monitor self = {.signals = -1};
+    piw_err err = {0};
+    piw_config *config = NULL;
+    piw_protocol_use(&status_protocol_def);
+    piw_protocol_use(&control_protocol_def);
+    piw_protocol_use(&slave_protocol_def);
+    int ret = piw_config_load(&config, &program, argc, argv, &err);
+    if (ret != 0)
+        return ret > 0 ? EXIT_SUCCESS : piw_program_exit(&program, &err);
+    self.known = model_new();
+    ui_init(&self.person, piw_config_text(config, "status-queue"));
+    ret = start(&self, config, &err);
+    if (ret == 0)
+        ret = run(&self, &err);
+    term_close();
+    link_close(&self.link);
+    canvas_free(&self.screen);
+    model_free(&self.known);
+    if (self.signals >= 0)
+        close(self.signals);
+    piw_config_free(&config);
+    return piw_program_exit(&program, ret != 0 ? &err : NULL);
+}

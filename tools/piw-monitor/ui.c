@@ -1,0 +1,150 @@
+#include "ui.h"
+
+void ui_init(ui *self, const char *address)
+{
+    *self = (ui){.all = true, .page = 1, .address = address};
+}
+
+model_slave *ui_slave(const ui *self, const model *known)
+{
+    return self->all ? NULL : model_find(known, self->chosen);
+}
+
+/* --- Choosing ---------------------------------------------------------------------------------------------------- */
+
+static void choose(ui *self, const model *known, int64_t place)
+{
+    self->all = place < 0 || known->count == 0;
+    if (self->all)
+        return;
+    self->place = (size_t)place < known->count ? (size_t)place : known->count - 1;
+    self->chosen = known->slaves[self->place]->id;
+}
+
+static void move(ui *self, const model *known, int64_t by)
+{
+    const model_slave *slave = ui_slave(self, known);
+    int64_t place = self->all ? -1 : slave != NULL ? (int64_t)model_place(known, slave) : (int64_t)self->place;
+    if (!self->all && slave == NULL && by > 0)
+        place -= 1; /* the next has moved to where the one that has gone was */
+    choose(self, known, place + by);
+}
+
+/* --- Orders ------------------------------------------------------------------------------------------------------ */
+
+static const order nothing = {.kind = ORDER_NONE};
+
+/* What throws work away, or ends something, is asked about first. */
+static order confirm(ui *self, order what)
+{
+    self->waiting = what;
+    self->dialog = DIALOG_CONFIRM;
+    return nothing;
+}
+
+static order to_chosen(ui *self, model *known, order_kind kind, int64_t now_us)
+{
+    const model_slave *slave = ui_slave(self, known);
+    order what = {.kind = kind, .all = self->all, .slave_id = self->all ? 0 : self->chosen};
+    if (!self->all && (slave == NULL || slave->forget_us != 0)) {
+        model_say(known, LEVEL_WARNING, now_us, "%s goes nowhere: the chosen slave has gone", model_order_name(kind));
+        return nothing;
+    }
+    return kind == ORDER_KILL || (kind == ORDER_SKIP && self->all) ? confirm(self, what) : what;
+}
+
+static order dialog_key(ui *self, int key)
+{
+    ui_dialog dialog = self->dialog;
+    if (dialog == DIALOG_HELP) {
+        if (key == UI_DOWN || key == UI_PAGE_DOWN || key == UI_WHEEL_DOWN)
+            self->help_top++;
+        else if (key == UI_UP || key == UI_PAGE_UP || key == UI_WHEEL_UP)
+            self->help_top -= self->help_top > 0;
+        else
+            self->dialog = DIALOG_NONE;
+        return nothing;
+    }
+    bool yes = key == 'y' || key == 'Y',
+         no = key == 'n' || key == 'N' || key == 'q' || key == UI_ESCAPE || key == UI_ENTER;
+    if (yes || no)
+        self->dialog = DIALOG_NONE;
+    return yes ? self->waiting : nothing;
+}
+
+order ui_key(ui *self, model *known, int key, int64_t now_us)
+{
+    if (key == UI_REDRAW || key == 'L' - '@') {
+        self->redraw = true;
+        return nothing;
+    }
+    if (self->dialog != DIALOG_NONE)
+        return dialog_key(self, key);
+    switch (key) {
+    case UI_UP:
+        move(self, known, -1);
+        break;
+    case UI_DOWN:
+        move(self, known, 1);
+        break;
+    case UI_WHEEL_UP:
+        move(self, known, -3);
+        break;
+    case UI_WHEEL_DOWN:
+        move(self, known, 3);
+        break;
+    case UI_PAGE_UP:
+        move(self, known, -self->page);
+        break;
+    case UI_PAGE_DOWN:
+        move(self, known, self->page);
+        break;
+    case UI_HOME:
+    case 'a':
+        choose(self, known, -1);
+        break;
+    case UI_END:
+        choose(self, known, known->count > 0 ? (int64_t)known->count - 1 : -1);
+        break;
+    case 'p':
+        return (order){.kind = ORDER_SLEEP, .all = true};
+    case 'r':
+        return (order){.kind = ORDER_WAKE, .all = true};
+    case 'z':
+        return to_chosen(self, known, ORDER_SLEEP, now_us);
+    case 'w':
+        return to_chosen(self, known, ORDER_WAKE, now_us);
+    case 's':
+        return to_chosen(self, known, ORDER_SKIP, now_us);
+    case 'k':
+        return to_chosen(self, known, ORDER_KILL, now_us);
+    case 't':
+        return confirm(self, (order){.kind = ORDER_QUIT});
+    case 'h':
+    case '?':
+        self->dialog = DIALOG_HELP;
+        self->help_top = 0;
+        break;
+    case 'q':
+    case 'Q':
+        self->quit = true;
+        break;
+    default:
+        break;
+    }
+    return nothing;
+}
+
+order ui_click(ui *self, model *known, const canvas *screen, int row, int column, int64_t now_us)
+{
+    const canvas_zone *zone = canvas_at(screen, row, column);
+    if (zone != NULL && zone->action == ZONE_KEY)
+        return ui_key(self, known, (int)zone->arg, now_us);
+    if (self->dialog != DIALOG_NONE)
+        return dialog_key(self, UI_ESCAPE);
+    if (zone != NULL && zone->action == ZONE_ALL)
+        choose(self, known, -1);
+    else if (zone != NULL && model_find(known, zone->arg) != NULL)
+        choose(self, known, (int64_t)model_place(known, model_find(known, zone->arg)));
+    return nothing;
+}

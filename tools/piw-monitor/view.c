@@ -1,0 +1,160 @@
+#include "view.h"
+
+#include "format.h"
+
+#include <stdio.h>
+
+enum {
+    ROWS_MIN = 5,
+    COLUMNS_MIN = 24,
+    PANE_FROM = 22,           /* rows from which the chosen slave has a pane of its own */
+    PANE_ROWS = 6,            /* its line, what is said of it, three rows of figures */
+    WIDE_FROM = 56,           /* columns from which figures stand side by side */
+    SILENT_US = 45 * 1000000, /* a master says STATS every 10 s */
+};
+
+unsigned view_level_style(model_level level)
+{
+    return level == LEVEL_ALARM ? CANVAS_RED | CANVAS_BOLD : level == LEVEL_WARNING ? CANVAS_YELLOW | CANVAS_BOLD : 0;
+}
+
+const char *view_state_name(model_state state)
+{
+    static const char *const names[STATES] = {"new", "idle", "paused", "builds", "sends", "done", "ended", "lost"};
+    return names[state];
+}
+
+unsigned view_state_style(model_state state)
+{
+    static const unsigned styles[STATES] = {
+        CANVAS_CYAN, 0, CANVAS_YELLOW, CANVAS_GREEN, CANVAS_CYAN, CANVAS_GREEN, CANVAS_DIM, CANVAS_RED | CANVAS_BOLD};
+    return styles[state];
+}
+
+void view_rule(canvas *to, int row, int column, int columns, const char *title)
+{
+    canvas_fill(to, row, column, columns, CANVAS_DIM, 0x2500, '-');
+    if (title[0] != '\0')
+        canvas_print(to, row, column + 1, columns - 2, CANVAS_BOLD, " %s ", title);
+}
+
+/* --- The first line ---------------------------------------------------------------------------------------------- */
+
+static bool all_paused(const model *known)
+{
+    size_t paused = 0;
+    for (size_t i = 0; i < known->count; i++) {
+        model_state state = known->slaves[i]->state;
+        if (state == STATE_NEW || state == STATE_IDLE)
+            return false;
+        paused += state == STATE_PAUSED;
+    }
+    return paused > 0;
+}
+
+static void title_right(const model *known, const ui *person, int64_t now_us, char *to, size_t size)
+{
+    char age[FORMAT_MAX];
+    if (!known->online && known->hello == NULL)
+        snprintf(to, size, "no master at %.100s yet ", person->address);
+    else if (!known->online)
+        snprintf(to, size, "the master has gone ");
+    else if (known->hello == NULL)
+        snprintf(to, size, "waiting for the master ");
+    else if (now_us - known->heard_us > SILENT_US)
+        snprintf(to, size, "silent for %s ", format_age(now_us - known->heard_us, age));
+    else
+        snprintf(to, size, "%s%zu slave%s ",
+                 all_paused(known)    ? "paused, "
+                 : known->pause_asked ? "pausing, "
+                                      : "",
+                 known->count, known->count == 1 ? "" : "s");
+}
+
+static void draw_title(canvas *to, const model *known, const ui *person, int64_t now_us)
+{
+    char right[160], left[1024] = " piwheels", age[FORMAT_MAX];
+    const master_hello *hello = known->hello != NULL ? status_HELLO_of(known->hello) : NULL;
+    if (hello != NULL)
+        snprintf(left, sizeof left, " %s, up %s, %s %s", hello->label.s,
+                 format_age(model_ago(known, hello->started.us, now_us), age), hello->os_name.s, hello->os_version.s);
+    title_right(known, person, now_us, right, sizeof right);
+    bool well = known->online && known->hello != NULL;
+    canvas_fill(to, 0, 0, to->columns, CANVAS_REVERSE, L' ', ' ');
+    int width = canvas_width(to, piw_text_of(right)), room = to->columns - width - 1;
+    canvas_print(to, 0, 0, room, CANVAS_REVERSE | CANVAS_BOLD, "%s", left);
+    canvas_right(to, 0, room > 0 ? room : 0, to->columns - (room > 0 ? room : 0),
+                 CANVAS_REVERSE | CANVAS_BOLD | (well ? 0 : CANVAS_RED), right);
+}
+
+/* --- The last lines ---------------------------------------------------------------------------------------------- */
+
+static void draw_notes(canvas *to, const model *known, int row, int rows, int64_t now_us)
+{
+    char age[FORMAT_MAX];
+    for (int i = 0; i < rows; i++) {
+        const model_note *note = model_note_at(known, (unsigned)i);
+        if (note == NULL)
+            return;
+        canvas_print(to, row + i, 1, 6, CANVAS_DIM, "%6s", format_age(now_us - note->at_us, age));
+        canvas_print(to, row + i, 8, to->columns - 8, view_level_style(note->level), "%s", note->text);
+    }
+}
+
+/* The keys that fit, the most needed first; each can be clicked on. */
+static void draw_keys(canvas *to, int row)
+{
+    static const struct {
+        char key;
+        const char *name;
+    } keys[] = {{'?', "Help"}, {'q', "Quit"},  {'p', "Pause"}, {'r', "Resume"},   {'s', "Skip"},
+                {'k', "Kill"}, {'z', "Sleep"}, {'w', "Wake"},  {'t', "Terminate"}};
+    int column = 0;
+    for (size_t i = 0; i < PIW_COUNT(keys); i++) {
+        int width = (int)strlen(keys[i].name) + 3;
+        if (column + width > to->columns)
+            break;
+        canvas_print(to, row, column, 3, CANVAS_REVERSE | CANVAS_BOLD, " %c ", keys[i].key);
+        canvas_print(to, row, column + 3, width - 3, 0, "%s", keys[i].name);
+        canvas_zone_add(
+            to, (canvas_zone){
+                    .row = row, .column = column, .rows = 1, .width = width, .action = ZONE_KEY, .arg = keys[i].key});
+        column += width + 1;
+    }
+}
+
+/* --- The whole --------------------------------------------------------------------------------------------------- */
+
+/* Rows for the master's figures: more where there is room, so that graphs get taller. */
+static int master_rows(const canvas *to)
+{
+    int rows = to->rows;
+    if (rows < 8)
+        return 0;
+    if (to->columns < WIDE_FROM)
+        return rows < 12 ? 2 : rows < 16 ? 3 : rows < 30 ? 5 : 9;
+    return rows < 12 ? 2 : rows < 16 ? 3 : rows < 34 ? 6 : rows < 50 ? 11 : 16;
+}
+
+void view_draw(canvas *to, const model *known, ui *person, int64_t now_us)
+{
+    if (to->rows < ROWS_MIN || to->columns < COLUMNS_MIN) {
+        canvas_print(to, 0, 0, to->columns, 0, "too small");
+        return;
+    }
+    int rows = to->rows, figures = master_rows(to), notes = rows >= 30 ? 3 : rows >= 8 ? 1 : 0;
+    const model_slave *slave = ui_slave(person, known);
+    int pane = rows >= PANE_FROM && slave != NULL ? PANE_ROWS : 0;
+    view_room top = {1, 0, figures, to->columns};
+    draw_title(to, known, person, now_us);
+    if (pane == 0 && slave != NULL && figures > 0)
+        view_slave(to, known, slave, top, now_us);
+    else
+        view_master(to, known, top);
+    view_list(to, known, person, (view_room){1 + figures, 0, rows - 2 - figures - pane - notes, to->columns}, now_us);
+    if (pane > 0)
+        view_slave(to, known, slave, (view_room){rows - 1 - notes - pane, 0, pane, to->columns}, now_us);
+    draw_notes(to, known, rows - 1 - notes, notes, now_us);
+    draw_keys(to, rows - 1);
+    view_dialog(to, known, person);
+}
