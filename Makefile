@@ -175,7 +175,14 @@ $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
 # --- tests and benches ---
 $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(RPATH) -Wl,-rpath,'$$ORIGIN/../../lib' -o $@ $^ -L$(B)/lib -lpiw $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
+	$(CC) $(LDFLAGS) $(RPATH) -Wl,-rpath,'$$ORIGIN/../../lib' -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/lib -lpiw $(LIBS_unit) \
+	    -Wl,--as-needed $(LIBS_shared)
+# Unit programs that include "TOOL/….h" are linked with that program's objects, but for what needs more than the library:
+# main.c, and a terminal.c.
+define TOOL_UNIT_RULE
+$$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o,$$(filter-out %/main.c %/terminal.c,$$(wildcard tools/$(1)/*.c))) $$(B)/lib/libtools.a
+endef
+$(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
 INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(networks|peers|port|port_side)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)

@@ -31,7 +31,7 @@ struct piw_client {
     int epoll_fd; /* of all three below, so that each wakes the caller */
     int socket_fd, monitor_fd;
     int wake_fd; /* eventfd: a send saw that there is input, and with that used up ZeroMQ's own signal of it */
-    bool connected, there, lost, reconnected, refused; /* connected: it was once; there: it is now */
+    bool connected, lost, reconnected, refused;
     piw_buffer buffer;
 };
 
@@ -125,7 +125,7 @@ static void drop_socket(piw_client *client, int linger_ms)
     if (client->monitor != NULL)
         zmq_close(client->monitor);
     client->socket = client->monitor = NULL;
-    client->asked = client->connected = client->there = client->lost = client->reconnected = client->refused = false;
+    client->asked = client->connected = client->lost = client->reconnected = client->refused = false;
 }
 
 static int make_socket(piw_client *client, piw_err *err)
@@ -212,11 +212,10 @@ static void note_event(piw_client *client, uint16_t event)
 {
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         client->reconnected |= client->lost;
-        client->connected = client->there = true;
+        client->connected = true;
         client->lost = client->refused = false;
     } else if (event == ZMQ_EVENT_DISCONNECTED) {
         client->lost |= client->connected;
-        client->there = false;
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
         client->refused = true;
     }
@@ -246,8 +245,12 @@ static void read_monitor(piw_client *client)
 
 bool piw_client_connected(piw_client *client)
 {
-    if (client->monitor != NULL)
-        read_monitor(client);
+    int events = 0;
+    size_t size = sizeof events;
+    /* Asking also takes back ZeroMQ's signal on the descriptor: on a PUSH socket nothing else would. */
+    if (client->socket == NULL || zmq_getsockopt(client->socket, ZMQ_EVENTS, &events, &size) != 0)
+        return false;
+    read_monitor(client);
     return client->connected && !client->lost;
 }
 
@@ -258,19 +261,6 @@ bool piw_client_reconnected(piw_client *client)
     bool reconnected = client->reconnected;
     client->reconnected = false;
     return reconnected;
-}
-
-bool piw_client_connected(piw_client *client)
-{
-    int events = 0;
-    size_t size = sizeof events;
-    if (client->socket == NULL)
-        return false;
-    /* Asking also takes back ZeroMQ's signal on the descriptor, which a PUSH socket's caller never reads from. */
-    if (zmq_getsockopt(client->socket, ZMQ_EVENTS, &events, &size) != 0)
-        return false;
-    read_monitor(client);
-    return client->there;
 }
 
 /* --- Messages --------------------------------------------------------------------------------------------------- */

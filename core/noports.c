@@ -177,9 +177,3 @@ bool piw_client_reconnected(piw_client *client)
     (void)client;
     return false;
 }
-
-bool piw_client_connected(piw_client *client)
-{
-    (void)client;
-    return false;
-}

@@ -29,7 +29,5 @@ PIW_API int piw_client_reset(piw_client *client, piw_err *err);
 PIW_API bool piw_client_connected(piw_client *client);
 /* True once after the connection was lost and made again (a master was restarted). */
 PIW_API bool piw_client_reconnected(piw_client *client);
-/* Is there a connection now? What is sent without one waits for it, maybe for another master than was meant. */
-PIW_API bool piw_client_connected(piw_client *client);
 
 #endif

@@ -15,7 +15,7 @@ const char *format_count(int64_t n, char *to);
 const char *format_size(int64_t bytes, char *to);
 /* Add to the text that is there, as much as fits `size`. */
 void format_add(char *to, size_t size, const char *fmt, ...) PIW_PRINTF(3, 4);
-/* As strcmp, but numbers in it by their value: cp39 stands before cp311. */
+/* As strcmp, but numbers in it by their value: pi-9 stands before pi-11. */
 int format_order(const char *a, const char *b);
 
 #endif

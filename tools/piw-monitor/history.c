@@ -64,12 +64,16 @@ unsigned history_graph(const history *self, unsigned figure, float *to, unsigned
 {
     if (self->count == 0 || width == 0)
         return 0;
-    /* Samples are counted from the first there ever was, so that each stays in its column until the graph moves on. */
-    uint64_t first = self->dropped, end = first + self->count, each = (self->count + width - 1) / width;
-    while ((end - 1) / each - first / each + 1 > width)
-        each++;
+    /* Samples are counted from the first there ever was, so that each stays in its column until the graph moves on; one
+     * column more than their number needs is filled by and by. */
+    uint64_t first = self->dropped, end = first + self->count, each = 1;
+    if (self->count > width)
+        each = width > 1 ? (self->count + width - 3) / (width - 1) : self->count;
+    uint64_t column = first / each, last = (end - 1) / each;
+    if (last - column >= width)
+        column = last - width + 1;
     unsigned columns = 0;
-    for (uint64_t column = first / each; column <= (end - 1) / each; column++) {
+    for (; column <= last; column++) {
         double sum = 0;
         unsigned n = 0;
         for (uint64_t i = column * each < first ? first : column * each; i < (column + 1) * each && i < end; i++, n++)

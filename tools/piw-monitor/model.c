@@ -294,7 +294,8 @@ void model_ordered(model *self, order what, int64_t now_us)
     if (what.kind == ORDER_QUIT) {
         model_say(self, LEVEL_WARNING, now_us, "QUIT to the master: it stops in order");
     } else if (what.all) {
-        for (size_t i = 0; i < self->count; i++)
+        /* That all pause, or go on, stands in the first line. */
+        for (size_t i = 0; i < self->count && what.kind != ORDER_SLEEP; i++)
             note_order(self->slaves[i], what.kind);
         self->pause_asked = what.kind == ORDER_SLEEP || (self->pause_asked && what.kind != ORDER_WAKE);
         model_say(self, LEVEL_GOOD, now_us, "%s to all slaves: %s", model_order_name(what.kind),

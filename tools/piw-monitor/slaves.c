@@ -2,6 +2,7 @@
 #include "format.h"
 #include "model.h"
 #include "piw/codec.h"
+#include "shared/abi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ const char *model_abi(const model_slave *slave)
 
 static int shown_order(const model_slave *a, const model_slave *b)
 {
-    int before = format_order(model_abi(a), model_abi(b));
+    int before = piw_abi_compare(piw_text_of(model_abi(a)), piw_text_of(model_abi(b)));
     before = before != 0 ? before : strcmp(model_abi(a), model_abi(b));
     before = before != 0 ? before : format_order(model_label(a), model_label(b));
     return before != 0 ? before : (a->id > b->id) - (a->id < b->id);

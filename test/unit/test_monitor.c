@@ -1,0 +1,821 @@
+/* piw-monitor without its terminal: what it makes of the status queue, how that looks at any size, what keys and clicks
+ * mean. The recorded stream of a stock master is monitor.jsonl in ../shared/vectors, or where PIW_VECTORS says. */
+#include "piw-monitor/view.h"
+#include "piw/codec.h"
+#include "unit.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+
+#define SECOND INT64_C(1000000)
+
+static model *known;
+static ui person;
+static canvas *screen;
+static int64_t now; /* ours; the master's clock is far away from it */
+static const int64_t master_clock = 1790000000 * SECOND;
+
+static void setup(void)
+{
+    ck_assert_ptr_nonnull(setlocale(LC_ALL, "C.UTF-8"));
+    piw_protocol_use(&status_protocol_def);
+    piw_protocol_use(&slave_protocol_def);
+    known = model_new();
+    ui_init(&person, "ipc:///tmp/piw-status");
+    now = 1000 * SECOND;
+}
+
+static void teardown(void)
+{
+    canvas_free(&screen);
+    model_free(&known);
+}
+
+/* --- What the master says ---------------------------------------------------------------------------------------- */
+
+/* As it comes from the queue: through bytes. */
+static void hear(piw_msg *msg)
+{
+    piw_err err = {0};
+    piw_buffer bytes = {0};
+    piw_msg *decoded = NULL;
+    ck_assert_msg(piw_encode(msg, PIW_CBOR, &bytes, &err) == 0, "%s", err.text);
+    piw_msg_free(&msg);
+    int ret = piw_decode(status_protocol_def.interned, 0, bytes.data, bytes.len, NULL, &decoded, NULL, &err);
+    model_hear(known, ret == 0 ? decoded : NULL, err.text, now);
+    piw_msg_free(&decoded);
+    piw_buffer_fini(&bytes);
+}
+
+static piw_time stamp(int64_t ago_us)
+{
+    return (piw_time){.us = now + master_clock - ago_us};
+}
+
+static void hear_hello(int64_t up_us)
+{
+    hear(status_HELLO_make(stamp(up_us), piw_text_of("farm-1"), piw_text_of("Debian GNU/Linux"),
+                           piw_text_of("12 (bookworm)"), piw_text_of("unknown"), piw_text_of("unknown")));
+}
+
+static void hear_stats(int64_t ago_us, int64_t disk_free, int64_t pending)
+{
+    master_stats *stats;
+    piw_msg *msg = status_STATS_new(&stats);
+    stats->timestamp = stamp(ago_us);
+    stats->packages_built = 12345;
+    stats->files_count = 23456;
+    stats->builds_size = INT64_C(78) << 30;
+    stats->downloads_all = 3;
+    piw_msg_list(msg, &stats->builds_pending, 2);
+    piw_msg_list(msg, &stats->builds_last_hour, 1);
+    stats->builds_pending.at[0].key = piw_text_of("cp39");
+    stats->builds_pending.at[0].value = pending;
+    stats->builds_pending.at[1].key = piw_text_of("cp311");
+    stats->builds_last_hour.at[0].key = piw_text_of("cp39");
+    stats->builds_last_hour.at[0].value = 352;
+    stats->disk_size = INT64_C(100) << 30;
+    stats->disk_free = disk_free;
+    stats->mem_size = INT64_C(8) << 30;
+    stats->mem_free = INT64_C(6) << 30;
+    stats->load_average = 2.5;
+    stats->cpu_temp = 48;
+    hear(msg);
+}
+
+static void hear_slave(int64_t id, int64_t ago_us, const char *word, const piw_msg *data)
+{
+    status_SLAVE *body;
+    piw_msg *msg = status_SLAVE_new(&body);
+    body->slave_id = id;
+    body->timestamp = stamp(ago_us);
+    body->message = piw_text_of(word);
+    if (data != NULL)
+        body->data = piw_any_of(msg, data);
+    hear(msg);
+}
+
+static void hear_reply(int64_t id, int64_t ago_us, piw_msg *reply)
+{
+    hear_slave(id, ago_us, piw_msg_type_of(reply)->name, reply);
+    piw_msg_free(&reply);
+}
+
+static void hear_slave_hello(int64_t id, int64_t ago_us, const char *label, const char *abi)
+{
+    slave_hello *hello;
+    piw_msg *msg = slave_HELLO_new(&hello);
+    hello->build_timeout = piw_duration_from_us(10800 * SECOND);
+    hello->busy_timeout = piw_duration_from_us(300 * SECOND);
+    hello->py_version = piw_text_of("311");
+    hello->abi = piw_text_of(abi);
+    hello->platform = piw_text_of("linux_armv7l");
+    hello->label = piw_text_of(label);
+    hello->os_name = hello->os_version = hello->board_revision = hello->board_serial = piw_text_of("unknown");
+    hear_slave(id, ago_us, "HELLO", msg);
+    piw_msg_free(&msg);
+}
+
+static void hear_slave_stats(int64_t id, int64_t ago_us, double temperature)
+{
+    slave_stats *stats;
+    piw_msg *msg = slave_IDLE_new(&stats);
+    *stats = (slave_stats){.timestamp = stamp(ago_us),
+                           .disk_size = INT64_C(32) << 30,
+                           .disk_free = INT64_C(2) << 30,
+                           .mem_size = INT64_C(1) << 30,
+                           .mem_free = INT64_C(1) << 29,
+                           .load_average = 3.25,
+                           .cpu_temp = temperature};
+    hear_slave(id, ago_us, "STATS", msg);
+    piw_msg_free(&msg);
+}
+
+static piw_msg *builds(const char *package, const char *version)
+{
+    return slave_BUILD_make(piw_text_of(package), piw_text_of(version));
+}
+
+/* A slave that comes, and what it is told first. */
+static void arrive(int64_t id, const char *label, const char *abi, piw_msg *reply)
+{
+    hear_slave_hello(id, 0, label, abi);
+    hear_reply(id, 0, slave_ACK_make(id, piw_text_of("https://pypi.org/simple")));
+    hear_slave_stats(id, 0, 55);
+    hear_reply(id, 0, reply);
+}
+
+/* --- What is on the screen --------------------------------------------------------------------------------------- */
+
+static void look(int columns, int rows)
+{
+    canvas_free(&screen);
+    screen = canvas_new(rows, columns, false);
+    view_draw(screen, known, &person, now);
+}
+
+/* The first line that holds the text, or -1. */
+static int find(const char *text)
+{
+    char line[4096];
+    for (int row = 0; row < screen->rows; row++) {
+        canvas_line(screen, row, line, sizeof line);
+        if (strstr(line, text) != NULL)
+            return row;
+    }
+    return -1;
+}
+
+static void print_screen(void)
+{
+    char line[4096];
+    for (int row = 0; row < screen->rows; row++) {
+        canvas_line(screen, row, line, sizeof line);
+        printf("# |%s\n", line);
+    }
+}
+
+static bool sees(const char *text)
+{
+    bool found = find(text) >= 0;
+    if (!found)
+        print_screen();
+    return found;
+}
+
+#define SEES(text)     ck_assert_msg(sees(text), "'%s' is not on the screen", text)
+#define SEES_NOT(text) ck_assert_msg(find(text) < 0, "'%s' is on the screen", text)
+#define KEY(key)       ui_key(&person, known, key, now)
+
+static model_state state_of(int64_t id)
+{
+    ck_assert_ptr_nonnull(model_find(known, id));
+    return model_find(known, id)->state;
+}
+
+/* --- The recorded stream ----------------------------------------------------------------------------------------- */
+
+static size_t from_hex(const char *hex, uint8_t *to)
+{
+    size_t n = 0;
+    unsigned byte;
+    for (; hex[2 * n] != '\0' && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
+        to[n] = (uint8_t)byte;
+    return n;
+}
+
+/* Feed what came on the status queue until `until_s`; false: there is no recording here. */
+static bool replay_recording(double until_s, unsigned *count)
+{
+    const char *folder = getenv("PIW_VECTORS");
+    char path[512], *line = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/monitor.jsonl", folder != NULL ? folder : "../shared/vectors");
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    int64_t began = now;
+    *count = 0;
+    while (getline(&line, &size, file) > 0) {
+        cJSON *json = cJSON_Parse(line);
+        double at = cJSON_GetObjectItem(json, "t")->valuedouble;
+        if (strcmp(cJSON_GetObjectItem(json, "queue")->valuestring, "status") == 0 && at <= until_s) {
+            static uint8_t bytes[65536];
+            const char *hex = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "frames"), 0)->valuestring;
+            piw_err err = {0};
+            piw_msg *msg = NULL;
+            now = began + (int64_t)(at * 1e6);
+            int ret = piw_decode(status_protocol_def.interned, 0, bytes, from_hex(hex, bytes), NULL, &msg, NULL, &err);
+            ck_assert_msg(ret == 0, "%s", err.text);
+            model_hear(known, msg, NULL, now);
+            model_tick(known, now);
+            piw_msg_free(&msg);
+            ++*count;
+        }
+        cJSON_Delete(json);
+    }
+    free(line);
+    fclose(file);
+    return true;
+}
+
+#define RECORDING(name, until_s)                                                                                       \
+    unsigned heard;                                                                                                    \
+    model_connected(known, true, now);                                                                                 \
+    if (!replay_recording(until_s, &heard)) {                                                                          \
+        printf("skip %s - monitor.jsonl isn't found (PIW_VECTORS)\n", name);                                           \
+        return;                                                                                                        \
+    }
+
+START_TEST(a_stock_masters_stream_is_understood_whole)
+{
+    RECORDING("recorded.whole", 1000)
+    ck_assert_uint_gt(heard, 60);
+    ck_assert_uint_eq(known->odd, 0);
+    ck_assert_int_eq(known->hellos, 3);
+    ck_assert_ptr_nonnull(known->stats);
+    /* Six STATS; those that were repeated are known already. */
+    ck_assert_uint_eq(known->past.count, 6);
+}
+END_TEST
+
+START_TEST(the_recorded_farm_at_80_by_24)
+{
+    RECORDING("recorded.80x24", 4)
+    now += SECOND;
+    look(80, 24);
+    SEES("vm, up 3s, Debian GNU/Linux 12 (bookworm)");
+    SEES("2 slaves");
+    SEES("4 packages, 8 files, 725KB, built in 26s");
+    SEES("all slaves  2 building");
+    SEES("cp311  0 pending");
+    ck_assert_int_lt(find("builder-1"), find("builder-2"));
+    SEES("builds goldquick 0.4");
+    SEES("builds goldslow 0.3");
+    SEES("Memory");
+    KEY(UI_DOWN);
+    look(80, 24);
+    SEES("Slave 2 builder-1, cp311 on linux_x86_64");
+    SEES("build limit 3h00m; Debian GNU/Linux 12 (bookworm)");
+    SEES("77.2G free");
+}
+END_TEST
+
+START_TEST(the_recorded_farm_later)
+{
+    RECORDING("recorded.later", 22)
+    ck_assert_int_eq(state_of(1), STATE_IDLE);
+    ck_assert_int_eq(state_of(2), STATE_IDLE);
+    look(80, 24);
+    SEES("all slaves  2 idle");
+    /* From the first SLEEP of the row, although they were repeated by the replay and by the slaves. */
+    ck_assert_int_eq(model_ago(known, model_find(known, 1)->since_us, now) / SECOND, 2);
+    ck_assert_int_eq(model_ago(known, model_find(known, 2)->since_us, now) / SECOND, 16);
+}
+END_TEST
+
+START_TEST(the_recorded_farm_ends)
+{
+    RECORDING("recorded.ends", 41)
+    now += 4 * SECOND;
+    model_tick(known, now);
+    ck_assert_int_eq(state_of(2), STATE_STOPPED);
+    ck_assert_ptr_null(model_find(known, 1)); /* it left long ago */
+    look(80, 24);
+    SEES("all slaves  1 ended");
+    SEES("slave 2 builder-1 has ended");
+    now += 30 * SECOND;
+    model_tick(known, now);
+    ck_assert_uint_eq(known->count, 0);
+}
+END_TEST
+
+START_TEST(the_recorded_farm_at_other_sizes)
+{
+    RECORDING("recorded.sizes", 4)
+    look(40, 12);
+    SEES("2 slaves");
+    SEES("cp311  0 pending");
+    SEES("builds goldslow");
+    SEES("? Help  q Quit");
+    look(200, 60);
+    SEES("goldslow 0.3");
+    SEES("DISK  MEM SWAP LOAD TEMP");
+    SEES("cp311  0 pending, 9 built in the last hour");
+    look(20, 3);
+    SEES("too small");
+    for (int columns = 1; columns <= 130; columns += 3)
+        for (int rows = 1; rows <= 50; rows++)
+            look(columns, rows); /* under a sanitizer this is a test */
+    /* In ASCII alone. */
+    canvas_free(&screen);
+    screen = canvas_new(24, 80, true);
+    view_draw(screen, known, &person, now);
+    for (int i = 0; i < 24 * 80; i++)
+        ck_assert_int_lt(screen->cells[i].text[0], 0x80);
+    SEES(">   2 builder-1");
+}
+END_TEST
+
+/* --- What is made of messages ------------------------------------------------------------------------------------ */
+
+START_TEST(states_and_since_when)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    hear_stats(0, INT64_C(40) << 30, 9);
+    arrive(7, "pi-9", "cp39", builds("numpy", "1.26.4"));
+    ck_assert_int_eq(state_of(7), STATE_BUILDING);
+    now += 134 * SECOND;
+    hear_slave_stats(7, 0, 55);
+    look(80, 24);
+    SEES("builds numpy 1.26.4");
+    SEES(" 2m14s");
+    SEES_NOT(">2m14s");
+    hear_reply(7, 0, slave_SEND_make(piw_text_of("numpy-1.26.4-cp39-cp39-linux_armv7l.whl")));
+    ck_assert_int_eq(state_of(7), STATE_SENDING);
+    hear_reply(7, 0, slave_DONE_new());
+    ck_assert_int_eq(state_of(7), STATE_DONE);
+    hear_reply(7, 0, slave_SLEEP_make(true));
+    ck_assert_int_eq(state_of(7), STATE_PAUSED);
+    look(80, 24);
+    SEES("paused, 1 slave");
+    hear_reply(7, 0, slave_SLEEP_make(false));
+    ck_assert_int_eq(state_of(7), STATE_IDLE);
+    hear_reply(7, 0, slave_DIE_new());
+    ck_assert_int_eq(state_of(7), STATE_STOPPED);
+}
+END_TEST
+
+START_TEST(a_replay_says_since_at_least)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    hear_slave_hello(7, 90 * SECOND, "pi-9", "cp39");
+    for (int i = 0; i < 100; i++)
+        hear_slave_stats(7, 3 * SECOND, 55);
+    hear_reply(7, 3 * SECOND, builds("numpy", "1.26.4"));
+    ck_assert_uint_eq(model_find(known, 7)->past.count, 100);
+    now += 10 * SECOND;
+    hear_stats(0, INT64_C(40) << 30, 9);
+    look(80, 24);
+    SEES(">13s");
+    /* Another replay of the same build doesn't begin it anew; that of another one does. */
+    now += 60 * SECOND;
+    hear_hello(170 * SECOND);
+    hear_slave_hello(7, 160 * SECOND, "pi-9", "cp39");
+    hear_slave_stats(7, SECOND, 55);
+    hear_reply(7, SECOND, builds("numpy", "1.26.4"));
+    ck_assert_uint_eq(model_find(known, 7)->past.count, 1);
+    look(80, 24);
+    SEES(">1m13s");
+    hear_slave_hello(7, 160 * SECOND, "pi-9", "cp39");
+    hear_reply(7, SECOND, builds("scipy", "1.0"));
+    look(80, 24);
+    SEES("builds scipy 1.0");
+    SEES(">1s");
+}
+END_TEST
+
+START_TEST(a_slave_that_falls_silent)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    arrive(7, "pi-9", "cp39", builds("numpy", "1.26.4"));
+    now += 301 * SECOND;
+    look(80, 24);
+    SEES("silent, builds numpy");
+    SEES("1 silent!");
+    hear_slave(7, 301 * SECOND, "DIE", NULL); /* null: it was forgotten */
+    ck_assert_int_eq(state_of(7), STATE_LOST);
+    look(80, 24);
+    SEES("lost numpy 1.26.4");
+    SEES("slave 7 pi-9 fell silent while it built numpy 1.26.4");
+    now += 121 * SECOND;
+    model_tick(known, now);
+    ck_assert_uint_eq(known->count, 0);
+    hear_slave(7, 0, "DIE", NULL); /* of one that isn't known */
+    ck_assert_uint_eq(known->count, 0);
+}
+END_TEST
+
+START_TEST(what_is_not_understood_is_noted)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    arrive(7, "pi-9", "cp39", slave_SLEEP_make(false));
+    piw_msg *ack = slave_ACK_make(1, piw_text_of("x"));
+    hear_slave(7, 0, "DANCE", ack);
+    look(80, 24);
+    SEES("DANCE of slave 7 was left out");
+    hear_slave(7, 0, "BUILD", ack);
+    look(80, 24);
+    SEES("BUILD of slave 7 was left out");
+    hear_slave(7, 0, "HELLO", ack);
+    hear_slave(8, 0, "HELLO", ack);
+    hear_slave(7, 0, "SLEEP", ack);
+    hear_slave(7, 0, "STATS", NULL);
+    model_hear(known, NULL, "bytes that are no message", now);
+    look(80, 24);
+    SEES("a message was left out");
+    SEES("bytes that are no message");
+    ck_assert_int_eq(state_of(7), STATE_IDLE);
+    ck_assert_str_eq(model_label(model_find(known, 7)), "pi-9");
+    ck_assert_uint_eq(known->odd, 7);
+    piw_msg_free(&ack);
+}
+END_TEST
+
+START_TEST(clocks_that_differ)
+{
+    model_connected(known, true, now);
+    hear_hello(3600 * SECOND);
+    for (int i = 10; i >= 0; i--)
+        hear_stats(i * 10 * SECOND, INT64_C(40) << 30, 9);
+    look(80, 24);
+    SEES("farm-1, up 1h00m");
+    /* The master's clock is set back by ten minutes: within two minutes times are right again. */
+    for (int i = 0; i < 14; i++) {
+        now += 10 * SECOND;
+        hear_stats(600 * SECOND, INT64_C(40) << 30, 9);
+    }
+    ck_assert_int_eq(model_ago(known, now + master_clock - 600 * SECOND, now), 0);
+    ck_assert_int_eq(model_ago(known, now + master_clock - 660 * SECOND, now), 60 * SECOND);
+    /* A slave's own clock is a matter for the operator, but moves nothing here. */
+    slave_stats *stats;
+    arrive(7, "pi-9", "cp39", slave_SLEEP_make(false));
+    piw_msg *msg = slave_IDLE_new(&stats);
+    stats->timestamp = stamp(5 * 86400 * SECOND);
+    hear_slave(7, 600 * SECOND, "STATS", msg);
+    piw_msg_free(&msg);
+    KEY(UI_DOWN);
+    look(100, 24);
+    SEES("behind!");
+}
+END_TEST
+
+START_TEST(another_master)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    hear_stats(0, INT64_C(40) << 30, 9);
+    arrive(7, "pi-9", "cp39", slave_SLEEP_make(false));
+    model_connected(known, false, now);
+    look(80, 24);
+    SEES("the master has gone");
+    SEES("pi-9");
+    now += 5 * SECOND;
+    model_connected(known, true, now);
+    model_asked_hello(known);
+    hear_hello(SECOND); /* started after the other */
+    ck_assert_uint_eq(known->count, 0);
+    ck_assert_uint_eq(known->past.count, 1); /* what was goes on being shown */
+    look(80, 24);
+    SEES("the master was restarted");
+    SEES("0 slaves");
+}
+END_TEST
+
+START_TEST(slaves_that_left_while_the_line_was_down)
+{
+    int64_t started = 100 * SECOND;
+    model_connected(known, true, now);
+    hear_hello(started);
+    arrive(7, "pi-9", "cp39", slave_SLEEP_make(false));
+    arrive(8, "pi-10", "cp39", slave_SLEEP_make(false));
+    model_connected(known, false, now);
+    now += 5 * SECOND;
+    model_connected(known, true, now);
+    model_asked_hello(known);
+    hear_hello(started + 5 * SECOND);
+    hear_slave_hello(8, 6 * SECOND, "pi-10", "cp39");
+    hear_reply(8, SECOND, slave_SLEEP_make(false));
+    ck_assert_uint_eq(known->count, 2);
+    now += 21 * SECOND;
+    model_tick(known, now);
+    ck_assert_uint_eq(known->count, 1);
+    ck_assert_ptr_nonnull(model_find(known, 8));
+}
+END_TEST
+
+/* --- The look ---------------------------------------------------------------------------------------------------- */
+
+START_TEST(warnings_are_seen_without_colour)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    hear_stats(0, INT64_C(4) << 30, 9);
+    arrive(7, "pi-9", "cp39", builds("numpy", "1.26.4"));
+    hear_slave_stats(7, 0, 85);
+    look(80, 24);
+    SEES("96%!");
+    SEES("85!");
+    SEES("94!");
+    /* Where the columns have no room the mark is there. */
+    look(40, 12);
+    SEES("►!pi-9");
+    /* Builds wait, and nobody is there to make them. */
+    hear_slave(7, 0, "DIE", NULL);
+    now += 121 * SECOND;
+    model_tick(known, now);
+    look(80, 24);
+    SEES("cp39  9 pending, 352 built in the last hour");
+    SEES("no slave!");
+}
+END_TEST
+
+START_TEST(groups_are_in_the_order_of_interpreters)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    arrive(1, "pi-11", "cp311", slave_SLEEP_make(false));
+    arrive(2, "pi-9", "cp311", slave_SLEEP_make(false));
+    arrive(3, "pi-1", "cp39", slave_SLEEP_make(false));
+    arrive(4, "pi-2", "cp313t", slave_SLEEP_make(false));
+    look(80, 24);
+    ck_assert_int_lt(find(" cp39 "), find("pi-1 "));
+    ck_assert_int_lt(find("pi-1 "), find(" cp311 "));
+    ck_assert_int_lt(find(" cp311 "), find("pi-9 "));
+    ck_assert_int_lt(find("pi-9 "), find("pi-11"));
+    ck_assert_int_lt(find("pi-11"), find(" cp313t "));
+}
+END_TEST
+
+START_TEST(hostile_texts_stay_in_their_place)
+{
+    char label[800] = "";
+    for (int i = 0; i < 120; i++)
+        strcat(label, i % 2 == 0 ? "日" : "e\xcc\x81");
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    arrive(1, "\x1b[2J\x1b[31mred\x07\r\n", "cp311\x1b[0m",
+           builds("\x1b]0;title\x07", "\xe2\x80\xae"
+                                      "1.0"));
+    arrive(2, label, "cp39", slave_SLEEP_make(false));
+    for (int i = 0; i < 3; i++, KEY(UI_DOWN))
+        for (int columns = 30; columns < 140; columns++) {
+            look(columns, 24);
+            for (int k = 0; k < 24 * columns; k++)
+                ck_assert_int_ge(screen->cells[k].text[0], 0x20);
+        }
+    look(120, 24);
+    SEES("\\x1b[2J\\x1b[31m");
+    SEES("builds \\x1b]0;title\\x07 \\u202e1.0");
+}
+END_TEST
+
+START_TEST(a_thousand_slaves)
+{
+    char label[16];
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    for (int i = 1; i <= 1000; i++) {
+        snprintf(label, sizeof label, "pi-%d", i);
+        arrive(i, label, i % 2 ? "cp39" : "cp311", slave_SLEEP_make(false));
+    }
+    look(80, 24);
+    SEES("1000 slaves");
+    SEES("pi-1 ");
+    KEY(UI_END);
+    look(80, 24);
+    SEES("pi-1000 ");
+    SEES("Slave 1000 pi-1000, cp311");
+    SEES_NOT("pi-1 ");
+    KEY(UI_UP);
+    KEY(UI_UP);
+    look(80, 24);
+    SEES("Slave 996 pi-996");
+    KEY(UI_PAGE_UP);
+    look(80, 24);
+    SEES_NOT("Slave 996 pi-996");
+    for (int i = 0; i < 200; i++)
+        KEY(UI_PAGE_UP);
+    ck_assert(person.all);
+    look(80, 24);
+    SEES("all slaves");
+}
+END_TEST
+
+/* --- Keys and clicks --------------------------------------------------------------------------------------------- */
+
+static void two_slaves(void)
+{
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    arrive(7, "pi-9", "cp39", builds("numpy", "1.26.4"));
+    arrive(8, "pi-10", "cp39", slave_SLEEP_make(false));
+    look(80, 24);
+}
+
+#define GIVES(made, kind_, all_, id_)                                                                                  \
+    do {                                                                                                               \
+        order made_ = (made);                                                                                          \
+        ck_assert_int_eq(made_.kind, kind_);                                                                           \
+        ck_assert_int_eq(made_.all, all_);                                                                             \
+        ck_assert_int_eq(made_.slave_id, id_);                                                                         \
+    } while (0)
+
+START_TEST(keys_give_orders)
+{
+    two_slaves();
+    GIVES(KEY('p'), ORDER_SLEEP, true, 0);
+    GIVES(KEY('r'), ORDER_WAKE, true, 0);
+    GIVES(KEY('z'), ORDER_SLEEP, true, 0);
+    KEY(UI_DOWN);
+    GIVES(KEY('s'), ORDER_SKIP, false, 7);
+    GIVES(KEY('z'), ORDER_SLEEP, false, 7);
+    KEY(UI_DOWN);
+    GIVES(KEY('w'), ORDER_WAKE, false, 8);
+    GIVES(KEY('p'), ORDER_SLEEP, true, 0);
+    KEY(UI_DOWN); /* there is no other */
+    GIVES(KEY('w'), ORDER_WAKE, false, 8);
+    KEY('a');
+    GIVES(KEY('w'), ORDER_WAKE, true, 0);
+    GIVES(KEY('x'), ORDER_NONE, false, 0);
+    ck_assert(!person.quit);
+    KEY('q');
+    ck_assert(person.quit);
+}
+END_TEST
+
+START_TEST(what_ends_something_is_asked_first)
+{
+    two_slaves();
+    KEY(UI_DOWN);
+    GIVES(KEY('k'), ORDER_NONE, false, 0);
+    look(80, 24);
+    SEES("Kill slave 7 pi-9?");
+    GIVES(KEY('k'), ORDER_NONE, false, 0); /* neither yes nor no */
+    look(80, 24);
+    SEES("Kill slave 7 pi-9?");
+    GIVES(KEY('y'), ORDER_KILL, false, 7);
+    look(80, 24);
+    SEES_NOT("Kill slave");
+    GIVES(KEY('k'), ORDER_NONE, false, 0);
+    GIVES(KEY('n'), ORDER_NONE, false, 0);
+    GIVES(KEY('y'), ORDER_NONE, false, 0);
+    KEY('a');
+    GIVES(KEY('k'), ORDER_NONE, false, 0);
+    look(80, 24);
+    SEES("Kill all slaves?");
+    GIVES(KEY(UI_ESCAPE), ORDER_NONE, false, 0);
+    GIVES(KEY('s'), ORDER_NONE, false, 0);
+    look(80, 24);
+    SEES("Skip what is built by all slaves?");
+    GIVES(KEY('y'), ORDER_SKIP, true, 0);
+    GIVES(KEY('t'), ORDER_NONE, false, 0);
+    look(40, 12);
+    SEES("Terminate the master on farm-1?");
+    KEY('q'); /* ends the question, not the program */
+    ck_assert(!person.quit);
+    KEY('t');
+    GIVES(KEY('y'), ORDER_QUIT, false, 0);
+}
+END_TEST
+
+START_TEST(clicks)
+{
+    two_slaves();
+    GIVES(ui_click(&person, known, screen, find("pi-10"), 20, now), ORDER_NONE, false, 0);
+    ck_assert(!person.all);
+    ck_assert_int_eq(person.chosen, 8);
+    look(80, 24);
+    ui_click(&person, known, screen, find("all slaves"), 30, now);
+    ck_assert(person.all);
+    look(80, 24);
+    ui_click(&person, known, screen, 3, 3, now); /* nothing there */
+    ck_assert(person.all);
+    char keys[400];
+    canvas_line(screen, 23, keys, sizeof keys);
+    GIVES(ui_click(&person, known, screen, 23, (int)(strstr(keys, "Pause") - keys), now), ORDER_SLEEP, true, 0);
+    ui_click(&person, known, screen, 23, (int)(strstr(keys, "Terminate") - keys), now);
+    look(80, 24);
+    int row = find(" y  Yes");
+    ck_assert_int_ge(row, 0);
+    GIVES(ui_click(&person, known, screen, 0, 0, now), ORDER_NONE, false, 0); /* beside it: no */
+    ck_assert_int_eq(person.dialog, DIALOG_NONE);
+    KEY('t');
+    look(80, 24);
+    int column = 0;
+    while (column < 80 && (canvas_at(screen, row, column) == NULL || canvas_at(screen, row, column)->arg != 'y'))
+        column++;
+    GIVES(ui_click(&person, known, screen, row, column, now), ORDER_QUIT, false, 0);
+}
+END_TEST
+
+START_TEST(orders_wait_until_they_are_carried_out)
+{
+    two_slaves();
+    model_ordered(known, (order){.kind = ORDER_KILL, .slave_id = 7}, now);
+    look(80, 24);
+    SEES("KILL? builds numpy");
+    SEES("KILL to slave 7 pi-9: it ends when its build has ended");
+    model_ordered(known, (order){.kind = ORDER_WAKE, .slave_id = 7}, now);
+    look(80, 24);
+    SEES_NOT("KILL?");
+    model_ordered(known, (order){.kind = ORDER_SKIP, .slave_id = 7}, now);
+    look(80, 24);
+    SEES("SKIP? builds numpy");
+    hear_reply(7, 0, slave_DONE_new());
+    look(80, 24);
+    SEES_NOT("SKIP?");
+    model_ordered(known, (order){.kind = ORDER_SLEEP, .all = true}, now);
+    look(80, 24);
+    SEES("pausing, 2 slaves");
+    hear_reply(7, 0, slave_SLEEP_make(true));
+    hear_reply(8, 0, slave_SLEEP_make(true));
+    look(80, 24);
+    SEES(" paused, 2 slaves");
+}
+END_TEST
+
+START_TEST(a_chosen_slave_that_goes)
+{
+    two_slaves();
+    KEY(UI_DOWN);
+    look(80, 24);
+    hear_reply(7, 0, slave_DIE_new());
+    GIVES(KEY('s'), ORDER_NONE, false, 0);
+    look(80, 24);
+    SEES("SKIP goes nowhere: the chosen slave has gone");
+    now += 21 * SECOND;
+    model_tick(known, now);
+    look(80, 24);
+    GIVES(KEY('s'), ORDER_NONE, false, 0); /* never to the one that took its place */
+    KEY(UI_DOWN);
+    ck_assert_int_eq(person.chosen, 8);
+}
+END_TEST
+
+START_TEST(help_is_whole_at_any_size)
+{
+    two_slaves();
+    KEY('?');
+    look(80, 24);
+    SEES("terminate the master, in order");
+    SEES("since then, or longer");
+    look(40, 10);
+    SEES_NOT("since then, or longer");
+    for (int i = 0; i < 40; i++)
+        KEY(UI_DOWN);
+    look(40, 10);
+    SEES("since then, or longer");
+    KEY('x');
+    look(40, 10);
+    SEES_NOT("since then, or longer");
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("monitor");
+    TCase *tests = tcase_create("monitor");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_stock_masters_stream_is_understood_whole);
+    tcase_add_test(tests, the_recorded_farm_at_80_by_24);
+    tcase_add_test(tests, the_recorded_farm_later);
+    tcase_add_test(tests, the_recorded_farm_ends);
+    tcase_add_test(tests, the_recorded_farm_at_other_sizes);
+    tcase_add_test(tests, states_and_since_when);
+    tcase_add_test(tests, a_replay_says_since_at_least);
+    tcase_add_test(tests, a_slave_that_falls_silent);
+    tcase_add_test(tests, what_is_not_understood_is_noted);
+    tcase_add_test(tests, clocks_that_differ);
+    tcase_add_test(tests, another_master);
+    tcase_add_test(tests, slaves_that_left_while_the_line_was_down);
+    tcase_add_test(tests, warnings_are_seen_without_colour);
+    tcase_add_test(tests, groups_are_in_the_order_of_interpreters);
+    tcase_add_test(tests, hostile_texts_stay_in_their_place);
+    tcase_add_test(tests, a_thousand_slaves);
+    tcase_add_test(tests, keys_give_orders);
+    tcase_add_test(tests, what_ends_something_is_asked_first);
+    tcase_add_test(tests, clicks);
+    tcase_add_test(tests, orders_wait_until_they_are_carried_out);
+    tcase_add_test(tests, a_chosen_slave_that_goes);
+    tcase_add_test(tests, help_is_whole_at_any_size);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
