@@ -96,7 +96,8 @@ CREATE TABLE piw.download_hours (
 
 CREATE SEQUENCE piw.slave_numbers AS integer;
 
--- One slave's try at one version for one ABI. Kept when the version is gone: it is the farm's memory.
+-- One slave's try at one version for one ABI. Kept when the version is gone: it is the farm's memory. A transient one
+-- failed for its builder's sake and writes no row of builds; until next_try its version rests.
 CREATE TABLE piw.attempts (
     attempt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     slave_id integer NOT NULL,
@@ -104,12 +105,14 @@ CREATE TABLE piw.attempts (
     version varchar(200) NOT NULL,
     abi_tag varchar(100) NOT NULL,
     state varchar(10) NOT NULL DEFAULT 'running'
-        CHECK (state IN ('running', 'built', 'failed', 'ended', 'void')),
+        CHECK (state IN ('running', 'built', 'failed', 'transient', 'ended', 'void')),
     cause varchar(100) NOT NULL DEFAULT '',
     started timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
     ended timestamp,
     next_try timestamp,
-    build_id integer
+    counts boolean NOT NULL DEFAULT true, -- transient: towards the last try, until one ends otherwise or an operator says so
+    build_id integer,
+    log text                              -- transient: the end of it; others have a file
 );
 CREATE INDEX attempts_running ON piw.attempts (slave_id) WHERE state = 'running';
 CREATE INDEX attempts_version ON piw.attempts (package, version);
@@ -158,6 +161,15 @@ AS $$
     SELECT coalesce((
         SELECT part[1]::integer * 10000 + coalesce(nullif(part[2], ''), '0')::integer * 10
         FROM regexp_match(abi_tag, '^[a-z]+([0-9])([0-9]{0,3})[a-z]*$') AS part), 2147483647)
+$$;
+
+-- Does a version rest for an ABI, after a try that failed for its builder's sake? One look at an index.
+CREATE FUNCTION piw.rests(pkg varchar, ver varchar, abi varchar) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM piw.attempts a
+                   WHERE a.package = pkg AND a.version = ver AND a.abi_tag = abi AND a.state = 'transient' AND a.counts
+                     AND a.next_try > clock_timestamp() AT TIME ZONE 'UTC')
 $$;
 
 CREATE FUNCTION piw.utc_now() RETURNS timestamp
@@ -416,6 +428,7 @@ AS $$
     SELECT q.package, q.version
     FROM piw.queue q
     WHERE q.abi_tag = abi AND EXISTS (SELECT FROM public.build_abis a WHERE a.abi_tag = abi AND a.skip = '')
+      AND NOT piw.rests(q.package, q.version, q.abi_tag)
     ORDER BY q.released, q.package, q.version
     LIMIT lim
 $$;

@@ -54,6 +54,55 @@ AS $$
       AND a.abi_tag = e.abi_tag
 $$;
 
+-- A try failed for its builder's sake: it is kept with its cause and the end of its log, and its version rests before the
+-- next one (SPEC "Failures have causes"). The fifth is the last.
+CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text)
+RETURNS TABLE (tries integer, final boolean, wait_s integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    tries_max CONSTANT integer := 5;
+    moment timestamp := piw.utc_now();
+    attempt bigint;
+BEGIN
+    SELECT 1 + count(*) INTO tries FROM piw.attempts a
+    WHERE a.package = pkg AND a.version = ver AND a.abi_tag = abi AND a.state = 'transient' AND a.counts;
+    final := tries >= tries_max;
+    wait_s := CASE WHEN final THEN 0 ELSE 60 * 3 ^ (tries - 1) END;
+    UPDATE piw.attempts a SET state = 'transient', cause = left(why, 100), ended = moment, log = the_end,
+        next_try = CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END
+    WHERE a.state = 'running' AND a.slave_id = slave AND a.package = pkg AND a.version = ver AND a.abi_tag = abi
+    RETURNING a.attempt_id INTO attempt;
+    IF attempt IS NULL THEN
+        INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, ended, log, next_try)
+        VALUES (slave, pkg, ver, abi, 'transient', left(why, 100), moment, the_end,
+                CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END);
+    END IF;
+    RETURN NEXT;
+END
+$$;
+
+-- An operator wants what failed tried again: failed builds go, and tries count from the first again; the attempts stay.
+-- Without a version all of the package's. Returns how many builds and resting versions that were.
+CREATE FUNCTION piw.retry(pkg text, ver text) RETURNS TABLE (builds integer, resting integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    DELETE FROM public.builds b WHERE b.package = pkg AND (ver IS NULL OR b.version = ver) AND NOT b.status;
+    GET DIAGNOSTICS builds = ROW_COUNT;
+    SELECT count(DISTINCT (a.version, a.abi_tag)) INTO resting FROM piw.attempts a
+    WHERE a.package = pkg AND (ver IS NULL OR a.version = ver) AND a.state = 'transient' AND a.counts
+      AND a.next_try > piw.utc_now();
+    UPDATE piw.attempts a SET counts = false
+    WHERE a.package = pkg AND (ver IS NULL OR a.version = ver) AND a.state = 'transient' AND a.counts;
+    IF builds > 0 THEN
+        PERFORM piw.note_pages(ARRAY[pkg], ARRAY['PROJECT']);
+    END IF;
+    PERFORM pg_notify('piw_queue', '');
+    RETURN NEXT;
+END
+$$;
+
 -- The master has started: nobody builds any more.
 CREATE FUNCTION piw.void_attempts() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -213,6 +262,10 @@ BEGIN
     FROM unnest(build_ids, slaves, packages, versions, abis, statuses) WITH ORDINALITY
         AS b (build_id, slave_id, package, version, abi_tag, status, ord)
     WHERE b.ord = ANY (accepted) AND a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
+      AND a.version = b.version AND a.abi_tag = b.abi_tag;
+    UPDATE piw.attempts a SET counts = false
+    FROM unnest(packages, versions, abis) WITH ORDINALITY AS b (package, version, abi_tag, ord)
+    WHERE b.ord = ANY (accepted) AND a.state = 'transient' AND a.counts AND a.package = b.package
       AND a.version = b.version AND a.abi_tag = b.abi_tag;
     PERFORM piw.note_pages(array_agg(b.package),
                            array_agg(CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END))

@@ -268,6 +268,36 @@ static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
     return finish(task, reply, key, fs_STAGE_reply_new());
 }
 
+static int on_seal(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_SEAL *seal = fs_SEAL_of(msg);
+    seal_build *body;
+    piw_msg *job = seal_build_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->build_id = seal->build_id;
+    body->package = piw_msg_text(job, seal->package.s, seal->package.len);
+    body->sealed = (sealed_build){.slave_id = seal->slave_id,
+                                  .version = piw_msg_text(job, seal->version.s, seal->version.len),
+                                  .abi_tag = piw_msg_text(job, seal->abi_tag.s, seal->abi_tag.len),
+                                  .status = seal->status,
+                                  .duration = seal->duration};
+    piw_msg_list(job, &body->sealed.files, seal->files.count);
+    for (uint32_t i = 0; i < seal->files.count; i++)
+        piw_value_copy(job, built_file_type(), &seal->files.at[i], &body->sealed.files.at[i]);
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_work(task, job_seal_build, &job, "sealed", token.id);
+    piw_msg_free(&job);
+    return rc;
+}
+
+static int on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return finish(task, reply, key, fs_SEAL_reply_new());
+}
+
 static int on_publish(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
@@ -376,14 +406,19 @@ static const char *const needs[] = {"db", NULL};
 static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
 static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&file_juggler_protocol_def, NULL};
-static const piw_handler handlers[] = {
-    {&file_protocol_def, FILE_HELLO, on_file_hello}, {&file_protocol_def, FILE_CHUNK, on_file_chunk},
-    {&fs_protocol_def, FS_EXPECT, on_expect},        {&fs_protocol_def, FS_VERIFY, on_verify},
-    {&fs_protocol_def, FS_STAGE, on_stage},          {&fs_protocol_def, FS_PUBLISH, on_publish},
-    {&fs_protocol_def, FS_DISCARD, on_discard},      PIW_HANDLERS_END};
+static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_hello},
+                                       {&file_protocol_def, FILE_CHUNK, on_file_chunk},
+                                       {&fs_protocol_def, FS_EXPECT, on_expect},
+                                       {&fs_protocol_def, FS_VERIFY, on_verify},
+                                       {&fs_protocol_def, FS_STAGE, on_stage},
+                                       {&fs_protocol_def, FS_PUBLISH, on_publish},
+                                       {&fs_protocol_def, FS_SEAL, on_seal},
+                                       {&fs_protocol_def, FS_DISCARD, on_discard},
+                                       PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {{"checked", on_checked},
                                                  {"staged", on_staged},
                                                  {"published", on_published},
+                                                 {"sealed", on_sealed},
                                                  {"disk", on_disk},
                                                  {"sync", on_sync},
                                                  {"synced", on_synced},
@@ -393,6 +428,7 @@ static const piw_continuation continuations[] = {{"checked", on_checked},
                                                  {"leftovers", on_leftovers_again},
                                                  {"builds_known", on_builds_known},
                                                  {"leftover_read", on_leftover_read},
+                                                 {"leftover_recorded", on_leftover_recorded},
                                                  {"leftover_project", on_leftover_project},
                                                  {"leftover_published", on_leftover_published},
                                                  PIW_CONTINUATIONS_END};

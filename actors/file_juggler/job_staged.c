@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RECORD_MAX = 64 << 10, FILES_MAX = 1000 };
+enum { RECORD_MAX = 64 << 20, FILES_MAX = 1000 };
 
-/* The package that the record names; null when there is no record that can be read. */
-static piw_text read_record(const read_staged *job, piw_msg *into)
+/* The package that the record names, and what it has sealed; null when there is no record that can be read. */
+static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_build **sealed)
 {
     char path[PIW_PATH_MAX];
     void *data;
@@ -28,8 +28,13 @@ static piw_text read_record(const read_staged *job, piw_msg *into)
     piw_msg *record = NULL;
     if (piw_record_read(file_juggler_protocol_def.interned, data, len, &record, NULL) == 0 &&
         piw_msg_type_of(record) == staged_record_type()) {
-        piw_text found = staged_record_of(record)->package;
-        package = piw_msg_text(into, found.s, found.len);
+        const staged_record *body = staged_record_of(record);
+        package = piw_msg_text(into, body->package.s, body->package.len);
+        if (body->sealed != NULL) {
+            sealed_build *copy = piw_msg_alloc(into, sizeof *copy);
+            piw_value_copy(into, sealed_build_type(), body->sealed, copy);
+            *sealed = copy;
+        }
     }
     piw_msg_free(&record);
     free(data);
@@ -97,7 +102,7 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
     const read_staged *body = read_staged_of(job);
     read_staged_reply *reply;
     piw_msg *made = read_staged_reply_new(&reply);
-    reply->package = read_record(body, made);
+    reply->package = read_record(body, made, &reply->sealed);
     int rc = list_files(body, made, reply, err);
     if (rc != 0) {
         piw_msg_free(&made);

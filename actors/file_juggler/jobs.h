@@ -11,9 +11,11 @@
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err);
 /* stage_build: log.txt.gz and record. */
 int job_stage_build(piw_msg *job, piw_msg **result, piw_err *err);
+/* seal_build: the record once more, with all that the build's row needs, synced like the log. */
+int job_seal_build(piw_msg *job, piw_msg **result, piw_err *err);
 /* publish_build: renames what is staged to its place; doing it again finishes what was left. */
 int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err);
-/* read_staged: the package of a staged build, and its wheels with their hashes. */
+/* read_staged: the package of a staged build, its seal if it has one, and its wheels with their hashes. */
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
 /* sync_site: syncfs. */
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err);

@@ -11,7 +11,8 @@ typedef struct juggler {
     bool syncing;  /* a sync is under way */
     piw_log_limiter strangers, sync_trouble, removal_trouble;
 
-    /* leftovers.c: builds found staged at boot, worked off from the end. */
+    /* leftovers.c: builds found staged at boot, the newest first, worked off from the end. Those without a row have
+     * their number negated. */
     int64_t *leftovers;
     uint32_t leftovers_count;
     piw_msg *leftover; /* a read_staged_reply: the one that is being put in place */
@@ -32,6 +33,7 @@ int leftovers_begin(piw_task *task);
 int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
 

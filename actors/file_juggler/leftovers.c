@@ -31,6 +31,12 @@ static int64_t *add(juggler *j, int64_t id)
     return &j->leftovers[j->leftovers_count++];
 }
 
+static int newest_first(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x > y ? -1 : x < y;
+}
+
 int leftovers_find(juggler *j, piw_err *err)
 {
     int rc = piw_tmp_clear(j->root, err);
@@ -50,6 +56,8 @@ int leftovers_find(juggler *j, piw_err *err)
     }
     closedir(folder);
     if (j->leftovers_count > 0)
+        qsort(j->leftovers, j->leftovers_count, sizeof *j->leftovers, newest_first);
+    if (j->leftovers_count > 0)
         piw_info("%" PRIu32 " builds are staged from before: asking the database which of them were recorded",
                  j->leftovers_count);
     return 0;
@@ -63,7 +71,8 @@ int leftovers_begin(piw_task *task)
     db_BUILDS_KNOWN *body;
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
     piw_msg_list(call, &body->build_ids, j->leftovers_count);
-    memcpy(body->build_ids.at, j->leftovers, j->leftovers_count * sizeof *j->leftovers);
+    for (uint32_t i = 0; i < j->leftovers_count; i++)
+        body->build_ids.at[i] = llabs(j->leftovers[i]);
     int rc = piw_call(task, &call, "builds_known", 0, 0);
     piw_msg_free(&call);
     return rc;
@@ -87,7 +96,7 @@ static int next(piw_task *task)
     juggler *j = piw_soul(task);
     if (j->leftovers_count == 0)
         return 0;
-    piw_msg *job = read_staged_make(juggler_root(j), j->leftovers[j->leftovers_count - 1]);
+    piw_msg *job = read_staged_make(juggler_root(j), llabs(j->leftovers[j->leftovers_count - 1]));
     int rc = piw_work(task, job_read_staged, &job, "leftover_read", 0);
     piw_msg_free(&job);
     return rc;
@@ -109,19 +118,10 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const db_BUILDS_KNOWN_reply *known = db_BUILDS_KNOWN_reply_of(reply);
-    uint32_t kept = 0;
     for (uint32_t i = 0; i < j->leftovers_count; i++) {
-        int64_t id = j->leftovers[i];
-        if (is_known(known, id)) {
-            j->leftovers[kept++] = id;
-            continue;
-        }
-        piw_info("build %" PRId64 " was staged but never recorded: removed", id);
-        int rc = upkeep_discard(task, id);
-        if (rc != 0)
-            return rc;
+        int64_t id = llabs(j->leftovers[i]);
+        j->leftovers[i] = is_known(known, id) ? id : -id;
     }
-    j->leftovers_count = kept;
     return next(task);
 }
 
@@ -134,6 +134,52 @@ static int done_with_it(piw_task *task)
     return next(task);
 }
 
+/* What is staged of it is kept while something is asked about it. */
+static void keep(juggler *j, const piw_msg *staged)
+{
+    piw_msg_free(&j->leftover);
+    j->leftover = piw_msg_copy(staged);
+}
+
+/* A build that was sealed while the database was away: its row first. */
+static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
+{
+    const read_staged_reply *from = read_staged_reply_of(staged);
+    db_LOGBUILD *body;
+    piw_msg *call = db_LOGBUILD_new(&body);
+    body->build_id = id;
+    body->slave_id = from->sealed->slave_id;
+    body->package = piw_msg_text(call, from->package.s, from->package.len);
+    body->version = piw_msg_text(call, from->sealed->version.s, from->sealed->version.len);
+    body->abi_tag = piw_msg_text(call, from->sealed->abi_tag.s, from->sealed->abi_tag.len);
+    body->status = from->sealed->status;
+    body->duration = from->sealed->duration;
+    piw_msg_list(call, &body->files, from->sealed->files.count);
+    for (uint32_t i = 0; i < from->sealed->files.count; i++)
+        piw_value_copy(call, built_file_type(), &from->sealed->files.at[i], &body->files.at[i]);
+    int rc = piw_call(task, &call, "leftover_recorded", 0, -1);
+    piw_msg_free(&call);
+    if (rc == 0)
+        keep(piw_soul(task), staged);
+    return rc;
+}
+
+/* Which of its bytes the database wants is known from the project's data. */
+static int ask_project(piw_task *task, const piw_msg *staged)
+{
+    piw_msg *call = db_PROJECT_make(read_staged_reply_of(staged)->package);
+    int rc = piw_call(task, &call, "leftover_project", 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+static int throw_away(piw_task *task, int64_t id, const char *why)
+{
+    piw_info("build %" PRId64 " was staged but %s: removed", id, why);
+    int rc = upkeep_discard(task, id);
+    return rc != 0 ? rc : done_with_it(task);
+}
+
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -141,19 +187,42 @@ int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const read_staged_reply *staged = read_staged_reply_of(reply);
-    if (!piw_name_is_canonical(staged->package)) {
-        piw_error("build %" PRId64 " is staged and recorded, but nothing says of which package: it stays staged",
-                  j->leftovers[j->leftovers_count - 1]);
+    int64_t id = j->leftovers[j->leftovers_count - 1];
+    bool named = piw_name_is_canonical(staged->package);
+    if (id < 0 && (staged->sealed == NULL || !named))
+        return throw_away(task, -id, "never recorded");
+    if (id < 0)
+        return record_sealed(task, reply, -id);
+    if (!named) {
+        piw_error("build %" PRId64 " is staged and recorded, but nothing says of which package: it stays staged", id);
         return done_with_it(task);
     }
-    piw_msg *call = db_PROJECT_make(staged->package);
-    int rc = piw_call(task, &call, "leftover_project", 0, 0);
-    piw_msg_free(&call);
-    if (rc == 0) {
-        piw_msg_free(&j->leftover);
-        j->leftover = piw_msg_copy(reply);
-    }
+    int rc = ask_project(task, reply);
+    if (rc == 0)
+        keep(j, reply);
     return rc;
+}
+
+int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (j->leftover == NULL || j->leftovers_count == 0)
+        return leftovers_begin(task);
+    int64_t id = llabs(j->leftovers[j->leftovers_count - 1]);
+    int code = piw_msg_error(reply);
+    if (code == PIW_EDB) {
+        piw_error("build %" PRId64 ", sealed while the database was away, can't be recorded and stays staged: %s", id,
+                  piw_msg_error_text(reply));
+        return done_with_it(task);
+    }
+    if (code != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (!db_LOGBUILD_reply_of(reply)->recorded)
+        return throw_away(task, id, "its version is gone");
+    piw_info("build %" PRId64 ", sealed while the database was away, is recorded", id);
+    j->leftovers[j->leftovers_count - 1] = id;
+    return ask_project(task, j->leftover);
 }
 
 /* Does the database want these bytes under this name? */
@@ -182,7 +251,7 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
-    body->build_id = j->leftovers[j->leftovers_count - 1];
+    body->build_id = llabs(j->leftovers[j->leftovers_count - 1]);
     body->package = piw_msg_text(job, staged->package.s, staged->package.len);
     piw_msg_list(job, &body->kept, staged->files.count);
     body->kept.count = 0;

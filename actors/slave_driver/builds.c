@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { PREFER_OTHERS_S = 600 /* a version that rested waits so long for another slave than its last */ };
+
 /* A list that is appended at the end and taken from its head. */
 typedef struct hold_list {
     driver_hold_ref *first;
@@ -17,7 +19,8 @@ struct driver_abi {
     build_ref *list;
     char *texts; /* the bytes that list points to */
     uint32_t count;
-    uint32_t cursor; /* entries before it are held, or were removed */
+    uint32_t cursor;  /* entries before it are held, or were removed */
+    uint32_t resting; /* how many holds of it rest */
     hold_list recorded;
     hold_list returned;
 };
@@ -164,8 +167,16 @@ static driver_hold_ref *add_hold(driver_builds *builds, struct driver_abi *abi, 
     return hold;
 }
 
+static void set_kind(driver_hold_ref *hold, int kind)
+{
+    hold->abi->resting -= hold->kind == DRIVER_HOLD_RESTING ? 1 : 0;
+    hold->abi->resting += kind == DRIVER_HOLD_RESTING ? 1 : 0;
+    hold->kind = kind;
+}
+
 static void forget(driver_builds *builds, driver_hold_ref *hold)
 {
+    set_kind(hold, DRIVER_HOLD_OUT);
     piw_table_remove(&builds->holds, &hold->node);
     free(hold);
 }
@@ -187,8 +198,9 @@ static void enlist(driver_hold_ref *hold)
 void driver_builds_end(driver_builds *builds, driver_hold_ref **hold, int kind, int64_t until_ns)
 {
     (void)builds;
-    (*hold)->kind = kind;
+    set_kind(*hold, kind);
     (*hold)->until_ns = until_ns;
+    (*hold)->ripe = false;
     enlist(*hold);
     *hold = NULL;
 }
@@ -213,7 +225,8 @@ driver_hold_ref *driver_builds_restore(driver_builds *builds, piw_text abi_tag, 
     hold_key key = {abi, package, version};
     if (find_hold(builds, &key) != NULL)
         return NULL;
-    driver_hold_ref *hold = add_hold(builds, abi, &key, kind, until_ns);
+    driver_hold_ref *hold = add_hold(builds, abi, &key, DRIVER_HOLD_OUT, until_ns);
+    set_kind(hold, kind);
     enlist(hold);
     return hold;
 }
@@ -254,7 +267,13 @@ void driver_builds_window(driver_builds *builds, piw_text abi_tag, int64_t as_of
     forget_listed(builds, &abi->returned, as_of_ns);
 }
 
-driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag)
+/* May a version that rested be given to this slave now? */
+static bool rested_for(const driver_hold_ref *hold, int64_t slave_id, bool others)
+{
+    return hold->kind == DRIVER_HOLD_RESTING && hold->ripe && (!others || hold->slave_id != slave_id);
+}
+
+driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag, int64_t slave_id, bool others)
 {
     struct driver_abi *abi = find_abi(builds, abi_tag);
     if (abi == NULL)
@@ -264,13 +283,28 @@ driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag)
         hold->kind = DRIVER_HOLD_OUT;
         return hold;
     }
-    while (abi->cursor < abi->count) {
-        const build_ref *entry = &abi->list[abi->cursor++];
+    for (uint32_t i = abi->cursor; i < abi->count; i++) {
+        const build_ref *entry = &abi->list[i];
         hold_key key = {abi, entry->package, entry->version};
-        if (entry->package.len > 0 && find_hold(builds, &key) == NULL)
+        hold = entry->package.len > 0 ? find_hold(builds, &key) : NULL;
+        bool free_entry = entry->package.len > 0 && hold == NULL;
+        bool for_others = hold != NULL && hold->kind == DRIVER_HOLD_RESTING && hold->ripe;
+        if (hold != NULL && rested_for(hold, slave_id, others)) {
+            set_kind(hold, DRIVER_HOLD_OUT);
+            return hold;
+        }
+        if (i == abi->cursor && !for_others)
+            abi->cursor++;
+        if (free_entry)
             return add_hold(builds, abi, &key, DRIVER_HOLD_OUT, 0);
     }
     return NULL;
+}
+
+bool driver_builds_rest(const driver_builds *builds, piw_text abi_tag)
+{
+    const struct driver_abi *abi = find_abi(builds, abi_tag);
+    return abi != NULL && abi->resting > 0;
 }
 
 static bool concerns(piw_text package, piw_text version, piw_text of_package, piw_text of_version)
@@ -295,6 +329,32 @@ void driver_builds_removed(driver_builds *builds, piw_text package, piw_text ver
     }
 }
 
+void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version)
+{
+    driver_hold_ref *hold = NULL;
+    while ((hold = driver_builds_next_hold(builds, hold)) != NULL)
+        if (hold->kind == DRIVER_HOLD_RESTING && concerns(package, version, hold->package, hold->version))
+            hold->until_ns = 0;
+}
+
+/* The window may have gone past this one: look at all entries again; those still held are passed over. */
+static void show_again(driver_hold_ref *hold)
+{
+    hold->abi->cursor = 0;
+}
+
+/* What rested is kept for another slave first, then it is like any other. */
+static void sweep_resting(driver_builds *builds, driver_hold_ref *hold, int64_t now_ns)
+{
+    if (hold->until_ns + PREFER_OTHERS_S * INT64_C(1000000000) <= now_ns) {
+        show_again(hold);
+        forget(builds, hold);
+    } else if (hold->until_ns <= now_ns && !hold->ripe) {
+        show_again(hold);
+        hold->ripe = true;
+    }
+}
+
 void driver_builds_sweep(driver_builds *builds, int64_t now_ns)
 {
     piw_table_node *node = piw_table_next(&builds->holds, NULL);
@@ -303,9 +363,10 @@ void driver_builds_sweep(driver_builds *builds, int64_t now_ns)
         driver_hold_ref *hold = PIW_TABLE_ENTRY(node, driver_hold_ref, node);
         bool rests = hold->kind == DRIVER_HOLD_SKIPPED || hold->kind == DRIVER_HOLD_CLAIMABLE;
         if (rests && hold->until_ns <= now_ns) {
-            /* The window may have gone past it: look at all entries again; those still held are passed over. */
-            hold->abi->cursor = 0;
+            show_again(hold);
             forget(builds, hold);
+        } else if (hold->kind == DRIVER_HOLD_RESTING) {
+            sweep_resting(builds, hold, now_ns);
         }
         node = next;
     }

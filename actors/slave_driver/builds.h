@@ -2,7 +2,8 @@
  *
  * Plain data of one thread, without a task around it. A version that was given out is a driver_hold until it may be
  * given out again (SPEC §4): the hold is found by package, version and ABI, and belongs to the driver_builds. Taking
- * the next build looks at each window entry once, so its cost doesn't grow with the window or the farm. */
+ * the next build looks at each window entry once, so its cost doesn't grow with the window or the farm; only entries that
+ * are kept for other slaves are looked at again. */
 #ifndef SLAVE_DRIVER_BUILDS_H
 #define SLAVE_DRIVER_BUILDS_H
 
@@ -19,6 +20,7 @@ enum {
     DRIVER_HOLD_SKIPPED = 2,   /* thrown away; not to be given out before until_ns */
     DRIVER_HOLD_RETURNED = 3,  /* came back unbuilt at until_ns: the next to be given out */
     DRIVER_HOLD_CLAIMABLE = 4, /* under way when the master died: its slave may claim it before until_ns */
+    DRIVER_HOLD_RESTING = 5,   /* failed for its builder's sake: after until_ns, rather by another slave */
 };
 
 typedef struct driver_hold_ref {
@@ -27,7 +29,8 @@ typedef struct driver_hold_ref {
     struct driver_hold_ref *next; /* in its ABI's list of recorded or returned holds */
     int kind;
     int64_t until_ns;
-    int64_t slave_id; /* of DRIVER_HOLD_CLAIMABLE: who had it; not saved */
+    int64_t slave_id; /* of CLAIMABLE and RESTING: who had it */
+    bool ripe;        /* of RESTING: until_ns has passed, the window shows it again; not saved */
     piw_text package;
     piw_text version;
 } driver_hold_ref;
@@ -38,15 +41,20 @@ void driver_builds_free(driver_builds **builds);
 /* The head of an ABI's queue, whole, as it stood at as_of_ns (proto/builds.piw). Texts are copied. */
 void driver_builds_window(driver_builds *builds, piw_text abi_tag, int64_t as_of_ns, int64_t total,
                           const build_ref *list, uint32_t count);
-/* The next version for an ABI, now held as DRIVER_HOLD_OUT; NULL when there is none. */
-driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag);
-/* The version is no longer out: `kind` is one of the other three and until_ns as said there. Sets *hold to NULL. */
+/* The next version for an ABI, now held as DRIVER_HOLD_OUT; NULL when there is none. `others`: there are more slaves of
+ * the ABI, so that what failed for this one's sake waits a while for them. */
+driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag, int64_t slave_id, bool others);
+/* Are any of the ABI's versions resting? Only then driver_builds_take wants to know of others. */
+bool driver_builds_rest(const driver_builds *builds, piw_text abi_tag);
+/* The version is no longer out: `kind` is one of the others and until_ns as said there. Sets *hold to NULL. */
 void driver_builds_end(driver_builds *builds, driver_hold_ref **hold, int kind, int64_t until_ns);
 /* The version is wanted no more: forgotten, also by its window. Sets *hold to NULL. */
 void driver_builds_drop(driver_builds *builds, driver_hold_ref **hold);
 /* A package (version.s NULL) or version was removed: no window names it any more. Holds that are out stay. */
 void driver_builds_removed(driver_builds *builds, piw_text package, piw_text version);
-/* Let go what was skipped, or not claimed, and whose time has come. Call about once a second. */
+/* Versions that rest may be given out at once (an operator wants them tried again): of a package, or one version. */
+void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version);
+/* Let go what was skipped, rested, or was not claimed, and whose time has come. Call about once a second. */
 void driver_builds_sweep(driver_builds *builds, int64_t now_ns);
 
 /* How many versions of an ABI's queue are neither given out nor resting nor recorded since the window was read. Looks at

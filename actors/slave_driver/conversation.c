@@ -213,6 +213,13 @@ static void say_build(driver *self, driver_builder *builder, piw_msg *msg)
     driver_answer(self, builder, msg, &answer, DRIVER_SAID_BUILD);
 }
 
+static driver_hold_ref *next_build(driver *self, const driver_builder *builder)
+{
+    piw_text abi = driver_hello(builder)->abi;
+    bool others = driver_builds_rest(self->builds, abi) && driver_has_others(self, builder);
+    return driver_builds_take(self->builds, abi, builder->id, others);
+}
+
 int driver_on_idle(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
@@ -233,9 +240,13 @@ int driver_on_idle(piw_task *task, piw_msg *msg)
         say_sleep(self, builder, msg, true);
         return 0;
     }
+    if (self->database_away) { /* what is built now would only wait with the rest */
+        say_sleep(self, builder, msg, false);
+        return 0;
+    }
     /* Without a number for it a build could not be recorded. */
     if (driver_number_there(self, DRIVER_POOL_BUILD))
-        builder->hold = driver_builds_take(self->builds, driver_hello(builder)->abi);
+        builder->hold = next_build(self, builder);
     else
         driver_numbers_ask(self, DRIVER_POOL_BUILD);
     if (builder->hold != NULL)
@@ -263,7 +274,7 @@ static int run_out(driver *self, driver_builder *builder, piw_msg *msg)
     if (builder->job != NULL)
         driver_job_fail(self, builder, note);
     else
-        driver_job_begin(self, builder, &report, note);
+        driver_job_begin(self, builder, &report, note, NULL);
     piw_msg_free(&report);
     return 0;
 }
@@ -324,7 +335,7 @@ int driver_on_built(piw_task *task, piw_msg *msg)
     if (malformed != NULL)
         snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
     piw_msg *report = piw_msg_copy(msg);
-    driver_job_begin(self, builder, &report, malformed != NULL ? note : NULL);
+    driver_job_begin(self, builder, &report, malformed != NULL ? note : NULL, NULL);
     return 0;
 }
 
@@ -354,7 +365,7 @@ int driver_on_bye(piw_task *task, piw_msg *msg)
     if (builder->phase == DRIVER_IDLE || builder->phase == DRIVER_WAIT_SLAVE_NO) {
         if (builder->request.id != 0 && piw_drop_token(task, builder->request, "the slave has left") != 0)
             piw_debug("the open request of a slave that leaves is gone already");
-        driver_leave(self, &builder, false);
+        driver_leave(self, &builder);
     } else {
         builder->leaving = true; /* its build is being recorded: that comes to its end first */
     }

@@ -1,7 +1,9 @@
 /* driver.h — inside slave_driver: the slaves it knows, and what its files do for each other.
  *
- * conversation.c answers what slaves say, job.c takes a reported build from BUILT to DONE, slaves.c keeps the records,
- * numbers.c has slave and build numbers in reserve, builds.c knows what is pending, state.c carries it all over a swap.
+ * conversation.c answers what slaves say, job.c takes a reported build from BUILT to DONE, cause.c and attempt.c tell whose
+ * fault a failure was and what follows from that, ghosts.c records builds whose slaves don't wait for it, slaves.c keeps
+ * the records, numbers.c has slave and build numbers in reserve, builds.c knows what is pending, state.c carries it all
+ * over a swap.
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
 #define SLAVE_DRIVER_DRIVER_H
@@ -21,6 +23,7 @@ enum {
     DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
     DRIVER_RETRY_MIN_MS = 1000,      /* a step of a job that failed for its surroundings is tried again, growing … */
     DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
+    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep (§10) */
 };
 
 /* The last reply that a slave got, CONT left out: what it may say next follows from it. Numbers stand in saved state.
@@ -46,10 +49,13 @@ enum {
     DRIVER_WAIT_RECORD = 6,   /* the build's row */
     DRIVER_WAIT_KNOWN = 7,    /* the answer whether an earlier try has made the row */
     DRIVER_WAIT_PUBLISH = 8,  /* the files to be in place, then DONE */
+    DRIVER_WAIT_ATTEMPT = 9,  /* the failed try to be noted, and whether there is another */
 };
 
 /* A build that was reported, on its way to being recorded. */
 typedef struct driver_job {
+    piw_table_node by_build; /* once it has a number */
+    struct driver_builder *builder;
     int64_t build_id;     /* 0: none yet */
     piw_msg *report;      /* slave_BUILT, ours: as the slave said it, then as it will be recorded */
     built_file *verified; /* one per received file, in the report's arena */
@@ -61,9 +67,12 @@ typedef struct driver_job {
         piw_text *at;
     } kept;           /* in the report's arena */
     bool sent_before; /* LOGBUILD was sent before: its row may exist */
+    bool sealing;     /* its record is being kept on disk, because the database is away */
+    char *cause;      /* why the builder is to blame for the failure; NULL: it isn't */
 } driver_job;
 
-/* A build slave. */
+/* A build slave; or a ghost, which only holds a build that is still being recorded when its slave is gone or at work
+ * again. A ghost has the slave's number, a peer number of no peer, and is not found by number. */
 typedef struct driver_builder {
     piw_table_node by_peer, by_id;
     int64_t id; /* 0 while it waits for its number (then not in the table by id) */
@@ -71,17 +80,20 @@ typedef struct driver_builder {
     piw_msg *hello; /* slave_HELLO, a copy */
     piw_time first_seen, last_seen;
     int64_t heard_ns;
-    int last;                  /* DRIVER_SAID_… */
-    bool said_paused;          /* what the last SLEEP said */
-    bool killed, paused;       /* by KILL and SLEEP, until WAKE */
-    bool skip, removed;        /* the build that runs is to be thrown away */
-    bool unsure;               /* recalled after a restart: the queue may have answered its request in our stead */
-    bool leaving;              /* said BYE while its build was being recorded: forgotten after that */
+    int last;            /* DRIVER_SAID_… */
+    bool said_paused;    /* what the last SLEEP said */
+    bool killed, paused; /* by KILL and SLEEP, until WAKE */
+    bool skip, removed;  /* the build that runs is to be thrown away */
+    bool unsure;         /* recalled after a restart: the queue may have answered its request in our stead */
+    bool leaving;        /* said BYE while its build was being recorded: forgotten after that */
+    bool ghost;
+    unsigned own_faults;       /* builds in a row that failed for its own sake */
     driver_hold_ref *hold;     /* the version it builds, or NULL */
     int64_t began_ns, ends_ns; /* of the build; ends_ns after its build_timeout */
     piw_token request;         /* open while phase isn't DRIVER_IDLE */
     int phase;
-    unsigned tries; /* of this phase */
+    int64_t phase_ns; /* when it began */
+    unsigned tries;   /* of this phase */
     driver_job *job;
 } driver_builder;
 
@@ -96,14 +108,17 @@ typedef struct driver_pool {
 
 typedef struct driver {
     piw_task *task;
-    piw_table by_peer, by_id;
+    piw_table by_peer, by_id, by_build;
+    uint64_t ghosts; /* how many there have been */
     driver_builds *builds;
     driver_pool slave_numbers, build_numbers;
     int64_t clock_number;    /* the last slave number taken from the clock */
     int64_t claims_until_ns; /* after a start of the master slaves may claim their builds until then; 0: not */
     bool claims_known;       /* the database has said what was under way */
     bool farm_paused;
+    bool database_away;
     bool require_version;
+    int64_t seal_after_ns; /* a slave waits so long for the database to take its build (SPEC §4) */
     piw_text pypi_url;
     piw_log_limiter strangers, troubles, odd;
 } driver;
@@ -116,6 +131,8 @@ driver_builder *driver_next(const driver *self, const driver_builder *builder); 
 driver_builder *driver_add(driver *self, piw_peer peer, const piw_msg *hello);
 void driver_set_id(driver *self, driver_builder *builder, int64_t id);
 void driver_remove(driver *self, driver_builder **builder);
+/* Are there other slaves of its ABI that could build now? */
+bool driver_has_others(const driver *self, const driver_builder *builder);
 /* The attempt ends without a build: holds are ended as `kind` says (builds.h; 0 drops the version), the rest thrown
  * away. `cause` is for the attempt's record. */
 enum { DRIVER_DROP = 0 };
@@ -127,8 +144,8 @@ int64_t driver_busy_timeout_ns(const driver_builder *builder);
 int64_t driver_build_timeout_ns(const driver_builder *builder);
 /* Forgets silent slaves and frees skipped versions; every DRIVER_SWEEP_MS. */
 int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key);
-/* The slave leaves: monitors are told DIE, the peer is forgotten. `expired`: DIE's data is null. */
-void driver_leave(driver *self, driver_builder **builder, bool expired);
+/* The slave leaves: monitors are told DIE, the peer is forgotten. */
+void driver_leave(driver *self, driver_builder **builder);
 
 /* --- monitor.c: what monitors see of slaves ---------------------------------------------------------------------- */
 void driver_tell_hello(driver *self, const driver_builder *builder);
@@ -170,8 +187,9 @@ bool driver_claim_lost(const driver_builder *builder);
 
 /* --- job.c ------------------------------------------------------------------------------------------------------- */
 /* Begin recording what the slave reported. Takes `report` (slave_BUILT); `why_bad`, if not NULL, makes it a failed
- * build with that note. The request must have been deferred into builder->request. */
-void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, const char *why_bad);
+ * build with that note; `cause`, if not NULL, is why the builder is to blame, else its log tells. The request must have
+ * been deferred into builder->request. */
+void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, const char *why_bad, const char *cause);
 /* The build is a failure after all, for the reason in the note. Goes on with recording it. */
 void driver_job_fail(driver *self, driver_builder *builder, const char *note);
 /* Go on with a job whose request was lost with the task before, and given again. */
@@ -180,7 +198,17 @@ void driver_job_resume(driver *self, driver_builder *builder);
 void driver_job_number(driver *self, driver_builder *builder, int64_t build_id);
 /* Do (again) what the builder's phase waits for. */
 void driver_job_step(driver *self, driver_builder *builder);
-void driver_job_free(driver_job **job);
+void driver_job_free(driver *self, driver_job **job);
+/* The build with this number, or NULL. */
+driver_builder *driver_find_build(const driver *self, int64_t build_id);
+/* The job is known by its number from now on. */
+void driver_job_list(driver *self, driver_builder *builder);
+/* Go on with another step. */
+void driver_job_go(driver *self, driver_builder *builder, int phase);
+/* The builder whose job waits for this answer in this phase, when it is no error; errors are dealt with. */
+driver_builder *driver_job_answered(driver *self, piw_msg *reply, uint64_t build_id, int phase);
+/* The job is over, well or not: its slave hears DONE. */
+void driver_job_finish(driver *self, driver_builder *builder);
 int driver_on_expected(piw_task *task, piw_msg *reply, uint64_t key);
 int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key);
 int driver_on_staged(piw_task *task, piw_msg *reply, uint64_t key);
@@ -188,6 +216,26 @@ int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int driver_on_known(piw_task *task, piw_msg *reply, uint64_t key);
 int driver_on_published(piw_task *task, piw_msg *reply, uint64_t key);
 int driver_on_again(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- cause.c ----------------------------------------------------------------------------------------------------- */
+/* Why a failed build is its builder's fault, in a few words; NULL: it is the package's. */
+const char *driver_cause(const slave_BUILT *report, const driver_hold_ref *hold);
+
+/* --- attempt.c --------------------------------------------------------------------------------------------------- */
+/* The call that notes the failed try. */
+piw_msg *driver_attempt_call(const driver_builder *builder);
+int driver_on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key);
+/* An operator wants what failed tried again. */
+int driver_on_retry(piw_task *task, piw_msg *msg);
+
+/* --- ghosts.c ---------------------------------------------------------------------------------------------------- */
+/* The slave is lost: monitors are told, its peer is forgotten, and the attempt ends as one that failed for its sake. */
+void driver_lose(driver *self, driver_builder **builder);
+/* Called at each sweep for a slave that waits: when it has waited for the database for long, its build is sealed. */
+void driver_seal_if_late(driver *self, driver_builder *builder, int64_t now_ns);
+int driver_on_sealed(piw_task *task, piw_msg *reply, uint64_t key);
+/* A peer number that no peer has. */
+piw_peer driver_ghost_peer(driver *self);
 
 /* --- numbers.c --------------------------------------------------------------------------------------------------- */
 enum { DRIVER_POOL_SLAVE = 0, DRIVER_POOL_BUILD = 1 }; /* keys of the continuations */

@@ -20,16 +20,38 @@ enum {
     PUBLISH_DEADLINE_MS = 600000,
 };
 
-static void finish(driver *self, driver_builder *builder);
-
-void driver_job_free(driver_job **job)
+void driver_job_free(driver *self, driver_job **job)
 {
     if (*job == NULL)
         return;
+    if ((*job)->build_id != 0) {
+        piw_table_remove(&self->by_build, &(*job)->by_build);
+        piw_timer_stop(self->task, "again", (uint64_t)(*job)->build_id);
+    }
     piw_msg_free(&(*job)->report);
     free((*job)->note);
+    free((*job)->cause);
     free(*job);
     *job = NULL;
+}
+
+static bool is_build(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const driver_job, by_build)->build_id == *(const int64_t *)key;
+}
+
+driver_builder *driver_find_build(const driver *self, int64_t build_id)
+{
+    piw_table_node *node = piw_table_find(&self->by_build, piw_table_hash_u64((uint64_t)build_id), is_build, &build_id);
+    return node != NULL ? PIW_TABLE_ENTRY(node, driver_job, by_build)->builder : NULL;
+}
+
+void driver_job_list(driver *self, driver_builder *builder)
+{
+    driver_job *job = builder->job;
+    job->builder = builder;
+    if (job->build_id != 0)
+        piw_table_add(&self->by_build, &job->by_build, piw_table_hash_u64((uint64_t)job->build_id));
 }
 
 static slave_BUILT *report_of(const driver_job *job)
@@ -47,9 +69,10 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const file_state *)a)->filename.s, ((const file_state *)b)->filename.s);
 }
 
-static void go(driver *self, driver_builder *builder, int phase)
+void driver_job_go(driver *self, driver_builder *builder, int phase)
 {
     builder->phase = phase;
+    builder->phase_ns = piw_monotonic_ns();
     builder->tries = 0;
     driver_job_step(self, builder);
 }
@@ -63,6 +86,8 @@ static void make_failure(driver_job *job, const char *note)
     job->verified_count = 0;
     free(job->note);
     job->note = piw_strdup(note);
+    free(job->cause);
+    job->cause = NULL;
 }
 
 /* What the slave says of its build. The files of a failed one don't count, and so aren't looked at. */
@@ -77,9 +102,10 @@ static int check_report(slave_BUILT *report, const driver_hold_ref *hold, piw_er
     return piw_files_check(report->files.at, report->files.count, hold->package, hold->version, err);
 }
 
-void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, const char *why_bad)
+void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, const char *why_bad, const char *cause)
 {
     driver_job *job = builder->job = piw_zalloc(sizeof(*job));
+    job->builder = builder;
     job->report = *report;
     *report = NULL;
     slave_BUILT *body = report_of(job);
@@ -90,6 +116,9 @@ void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, c
         char note[PIW_ERR_TEXT + 64];
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
         make_failure(job, note);
+    } else {
+        cause = cause != NULL ? cause : driver_cause(body, builder->hold);
+        job->cause = cause != NULL ? piw_strdup(cause) : NULL;
     }
     if (job->note != NULL)
         piw_warning("slave %lld, %s %s: %s", (long long)builder->id, builder->hold->package.s, builder->hold->version.s,
@@ -100,26 +129,36 @@ void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, c
     }
     int64_t number;
     builder->phase = DRIVER_WAIT_BUILD_NO;
+    builder->phase_ns = piw_monotonic_ns();
     if (driver_number_take(self, DRIVER_POOL_BUILD, &number))
         driver_job_number(self, builder, number);
 }
 
 void driver_job_number(driver *self, driver_builder *builder, int64_t build_id)
 {
+    const driver_job *job = builder->job;
     builder->job->build_id = build_id;
+    driver_job_list(self, builder);
     driver_remember(self, builder);
-    go(self, builder, report_of(builder->job)->files.count > 0 ? DRIVER_WAIT_EXPECT : DRIVER_WAIT_STAGE);
+    driver_job_go(self, builder,
+                  job->cause != NULL                ? DRIVER_WAIT_ATTEMPT
+                  : report_of(job)->files.count > 0 ? DRIVER_WAIT_EXPECT
+                                                    : DRIVER_WAIT_STAGE);
 }
 
 void driver_job_resume(driver *self, driver_builder *builder)
 {
     const driver_job *job = builder->job;
     uint32_t files = report_of(job)->files.count;
+    if (job->build_id == 0 || job->cause != NULL) {
+        driver_job_go(self, builder, job->build_id == 0 ? DRIVER_WAIT_BUILD_NO : DRIVER_WAIT_ATTEMPT);
+        return;
+    }
     bool verifying = builder->last == DRIVER_SAID_SEND && job->verified_count < files;
-    go(self, builder,
-       verifying                     ? DRIVER_WAIT_VERIFY
-       : job->verified_count < files ? DRIVER_WAIT_EXPECT
-                                     : DRIVER_WAIT_STAGE);
+    driver_job_go(self, builder,
+                  verifying                     ? DRIVER_WAIT_VERIFY
+                  : job->verified_count < files ? DRIVER_WAIT_EXPECT
+                                                : DRIVER_WAIT_STAGE);
 }
 
 void driver_job_fail(driver *self, driver_builder *builder, const char *note)
@@ -130,7 +169,7 @@ void driver_job_fail(driver *self, driver_builder *builder, const char *note)
     make_failure(job, note);
     driver_discard(self, builder);
     driver_remember(self, builder);
-    go(self, builder, DRIVER_WAIT_STAGE);
+    driver_job_go(self, builder, DRIVER_WAIT_STAGE);
 }
 
 /* --- the calls ---------------------------------------------------------------------------------------------------- */
@@ -236,7 +275,7 @@ static void again_later(driver *self, driver_builder *builder, const char *why)
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING,
                     "build %lld of slave %lld waits and is tried again in %lld s: %s",
                     (long long)builder->job->build_id, (long long)builder->id, (long long)delay / 1000, why);
-    if (piw_timer(self->task, "again", (uint64_t)builder->id, delay, 0) != 0)
+    if (piw_timer(self->task, "again", (uint64_t)builder->job->build_id, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for build %lld", (long long)builder->job->build_id);
 }
 
@@ -259,6 +298,9 @@ void driver_job_step(driver *self, driver_builder *builder)
     case DRIVER_WAIT_RECORD:
         call = make_record(self, builder), continuation = "recorded";
         break;
+    case DRIVER_WAIT_ATTEMPT:
+        call = driver_attempt_call(builder), continuation = "attempt_failed";
+        break;
     case DRIVER_WAIT_KNOWN:
         call = make_known(builder), continuation = "known", deadline_ms = 0;
         break;
@@ -268,7 +310,7 @@ void driver_job_step(driver *self, driver_builder *builder)
     default:
         return;
     }
-    int failed = piw_call(self->task, &call, continuation, (uint64_t)builder->id, deadline_ms);
+    int failed = piw_call(self->task, &call, continuation, (uint64_t)builder->job->build_id, deadline_ms);
     if (failed != 0) {
         piw_msg_free(&call);
         again_later(self, builder, piw_err_name(failed));
@@ -279,8 +321,8 @@ int driver_on_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     driver *self = piw_soul(task);
-    driver_builder *builder = driver_find_id(self, (int64_t)key);
-    if (builder != NULL && builder->job != NULL)
+    driver_builder *builder = driver_find_build(self, (int64_t)key);
+    if (builder != NULL)
         driver_job_step(self, builder);
     return 0;
 }
@@ -301,14 +343,13 @@ static void give_up(driver *self, driver_builder *builder, const char *why)
               (long long)builder->id, why);
     driver_discard(self, builder);
     driver_abandon(self, builder, DRIVER_HOLD_SKIPPED, "it could not be recorded");
-    finish(self, builder);
+    driver_job_finish(self, builder);
 }
 
-/* The builder whose answer this is, when it still waits for it and it is no error. */
-static driver_builder *answered(driver *self, piw_msg *reply, uint64_t key, int phase)
+driver_builder *driver_job_answered(driver *self, piw_msg *reply, uint64_t build_id, int phase)
 {
-    driver_builder *builder = driver_find_id(self, (int64_t)key);
-    if (builder == NULL || builder->phase != phase || builder->job == NULL)
+    driver_builder *builder = driver_find_build(self, (int64_t)build_id);
+    if (builder == NULL || builder->phase != phase)
         return NULL;
     int code = piw_msg_error(reply);
     if (code == 0)
@@ -318,7 +359,8 @@ static driver_builder *answered(driver *self, piw_msg *reply, uint64_t key, int 
     else if (phase == DRIVER_WAIT_EXPECT || phase == DRIVER_WAIT_VERIFY)
         driver_job_fail(self, builder, piw_msg_error_text(reply));
     else if (phase == DRIVER_WAIT_PUBLISH)
-        finish(self, builder); /* it is recorded: what is staged is put in place when the master starts again */
+        driver_job_finish(self,
+                          builder); /* it is recorded: what is staged is put in place when the master starts again */
     else
         give_up(self, builder, piw_msg_error_text(reply));
     return NULL;
@@ -328,7 +370,7 @@ static void say_send(driver *self, driver_builder *builder)
 {
     const driver_job *job = builder->job;
     if (builder->leaving) {
-        driver_leave(self, &builder, false);
+        driver_leave(self, &builder);
         return;
     }
     piw_msg *answer = slave_SEND_make(report_of(job)->files.at[job->verified_count].filename);
@@ -338,7 +380,7 @@ static void say_send(driver *self, driver_builder *builder)
 int driver_on_expected(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = answered(self, reply, key, DRIVER_WAIT_EXPECT);
+    driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_EXPECT);
     if (builder != NULL)
         say_send(self, builder);
     return 0;
@@ -362,13 +404,13 @@ static void transfer_was_bad(driver *self, driver_builder *builder, const fs_VER
         driver_job_fail(self, builder, note);
         return;
     }
-    go(self, builder, DRIVER_WAIT_EXPECT);
+    driver_job_go(self, builder, DRIVER_WAIT_EXPECT);
 }
 
 int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = answered(self, reply, key, DRIVER_WAIT_VERIFY);
+    driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_VERIFY);
     if (builder == NULL)
         return 0;
     driver_job *job = builder->job;
@@ -381,16 +423,17 @@ int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key)
     job->verified_count++;
     job->bad = 0;
     driver_remember(self, builder);
-    go(self, builder, job->verified_count < report_of(job)->files.count ? DRIVER_WAIT_EXPECT : DRIVER_WAIT_STAGE);
+    driver_job_go(self, builder,
+                  job->verified_count < report_of(job)->files.count ? DRIVER_WAIT_EXPECT : DRIVER_WAIT_STAGE);
     return 0;
 }
 
 int driver_on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = answered(self, reply, key, DRIVER_WAIT_STAGE);
+    driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_STAGE);
     if (builder != NULL)
-        go(self, builder, DRIVER_WAIT_RECORD);
+        driver_job_go(self, builder, DRIVER_WAIT_RECORD);
     return 0;
 }
 
@@ -409,10 +452,10 @@ static void keep_names(driver *self, driver_builder *builder, const db_LOGBUILD_
 int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = driver_find_id(self, (int64_t)key);
-    if (builder != NULL && builder->job != NULL && piw_msg_error(reply) != 0)
+    driver_builder *builder = driver_find_build(self, (int64_t)key);
+    if (builder != NULL && piw_msg_error(reply) != 0)
         builder->job->sent_before = true; /* whatever the error says, the row may be there */
-    builder = answered(self, reply, key, DRIVER_WAIT_RECORD);
+    builder = driver_job_answered(self, reply, key, DRIVER_WAIT_RECORD);
     if (builder == NULL)
         return 0;
     driver_job *job = builder->job;
@@ -424,14 +467,14 @@ int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
     }
     if (body->recorded) {
         keep_names(self, builder, body);
-        go(self, builder, DRIVER_WAIT_PUBLISH);
+        driver_job_go(self, builder, DRIVER_WAIT_PUBLISH);
     } else if (job->sent_before) {
-        go(self, builder, DRIVER_WAIT_KNOWN);
+        driver_job_go(self, builder, DRIVER_WAIT_KNOWN);
     } else {
         piw_info("build %lld of %s %s is thrown away: %s", (long long)job->build_id, builder->hold->package.s,
                  builder->hold->version.s, body->why.s);
         driver_abandon(self, builder, DRIVER_DROP, "the version was removed");
-        finish(self, builder);
+        driver_job_finish(self, builder);
     }
     return 0;
 }
@@ -439,23 +482,23 @@ int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 int driver_on_known(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = answered(self, reply, key, DRIVER_WAIT_KNOWN);
+    driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_KNOWN);
     if (builder == NULL)
         return 0;
     if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0) {
-        go(self, builder, DRIVER_WAIT_PUBLISH);
+        driver_job_go(self, builder, DRIVER_WAIT_PUBLISH);
         return 0;
     }
     driver_discard(self, builder);
     driver_abandon(self, builder, DRIVER_DROP, "the version was removed");
-    finish(self, builder);
+    driver_job_finish(self, builder);
     return 0;
 }
 
 int driver_on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = answered(self, reply, key, DRIVER_WAIT_PUBLISH);
+    driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_PUBLISH);
     if (builder == NULL)
         return 0;
     piw_msg *pages = builder->job->verified_count > 0 ? web_BOTH_make(builder->hold->package, false)
@@ -464,12 +507,11 @@ int driver_on_published(piw_task *task, piw_msg *reply, uint64_t key)
         piw_warning("the pages of %s were not asked for: the page service is away", builder->hold->package.s);
         piw_msg_free(&pages);
     }
-    finish(self, builder);
+    driver_job_finish(self, builder);
     return 0;
 }
 
-/* The job is over, well or not: DONE. */
-static void finish(driver *self, driver_builder *builder)
+void driver_job_finish(driver *self, driver_builder *builder)
 {
     if (builder->hold != NULL) {
         const slave_BUILT *report = report_of(builder->job);
@@ -477,11 +519,16 @@ static void finish(driver *self, driver_builder *builder)
                  builder->hold->package.s, builder->hold->version.s, (int)driver_hello(builder)->abi.len,
                  driver_hello(builder)->abi.s, (long long)builder->id, report->status ? "succeeded" : "failed");
         driver_builds_end(self->builds, &builder->hold, DRIVER_HOLD_RECORDED, piw_monotonic_ns());
+        builder->own_faults = 0;
     }
-    driver_job_free(&builder->job);
+    driver_job_free(self, &builder->job);
+    if (builder->ghost) {
+        driver_remove(self, &builder);
+        return;
+    }
     builder->skip = builder->removed = false;
     piw_msg *answer = slave_DONE_new();
     driver_answer(self, builder, NULL, &answer, DRIVER_SAID_DONE);
     if (builder->leaving)
-        driver_leave(self, &builder, false);
+        driver_leave(self, &builder);
 }

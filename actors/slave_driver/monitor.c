@@ -95,7 +95,7 @@ static piw_msg *last_reply(const driver *self, const driver_builder *builder)
 void driver_tell_all(driver *self)
 {
     for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
-        if (builder->id == 0)
+        if (builder->id == 0 || builder->ghost)
             continue;
         driver_tell_hello(self, builder);
         piw_msg *reply = last_reply(self, builder);

@@ -56,6 +56,7 @@ static void skip_it(driver_builder *builder)
 static void wake_it(driver_builder *builder)
 {
     builder->killed = builder->paused = builder->skip = false;
+    builder->own_faults = 0;
 }
 
 static int order(piw_task *task, const char *word, const int64_t *slave_id, order_fn *fn)
@@ -123,6 +124,22 @@ static int on_transfer_alive(piw_task *task, piw_msg *msg)
     return 0;
 }
 
+static int on_database_up(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    driver *self = piw_soul(task);
+    self->database_away = false;
+    return 0;
+}
+
+static int on_database_down(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    driver *self = piw_soul(task);
+    self->database_away = true;
+    return 0;
+}
+
 static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -148,6 +165,7 @@ static void free_soul(driver *self)
         driver_remove(self, &builder);
     piw_table_fini(&self->by_peer);
     piw_table_fini(&self->by_id);
+    piw_table_fini(&self->by_build);
     driver_builds_free(&self->builds);
     free(self);
 }
@@ -178,6 +196,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         self->pypi_url = piw_text_of("https://pypi.org/simple");
     self->require_version =
         piw_setting(task, "require-slave-version") != NULL && piw_setting_number(task, "require-slave-version") != 0;
+    self->seal_after_ns = piw_option_number(task, "seal-after") * 1000000;
     piw_soul_set(task, self);
     if (state != NULL) {
         driver_load(self, state);
@@ -203,6 +222,15 @@ static void stop(piw_task *task, bool leaving)
     piw_soul_set(task, NULL);
 }
 
+static const piw_opt options[] = {
+    {.name = "seal-after",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "60s",
+     .help = "how long a slave waits for a database that is away before its build is sealed",
+     .min = 1000,
+     .max = 3600000},
+    PIW_OPT_END};
 static const piw_service serves[] = {
     {"builds", &builds_protocol_def},
     {"slaves", &slaves_protocol_def},
@@ -214,8 +242,11 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "fs", "web", "stats", NULL};
 static const piw_service queues[] = {{"slave", &slave_protocol_def}, PIW_SERVICES_END};
-static const piw_event subscribes[] = {
-    {&events_protocol_def, FARM_PAUSED}, {&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
+static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED},
+                                       {&events_protocol_def, TRANSFER_ALIVE},
+                                       {&events_protocol_def, DATABASE_UP},
+                                       {&events_protocol_def, DATABASE_DOWN},
+                                       PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
     {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},
@@ -230,8 +261,11 @@ static const piw_handler handlers[] = {
     {&slaves_protocol_def, SLAVES_SKIP, on_skip},
     {&slaves_protocol_def, SLAVES_WAKE, on_wake},
     {&slaves_protocol_def, SLAVES_REPLAY, on_replay},
+    {&slaves_protocol_def, SLAVES_RETRY, driver_on_retry},
     {&events_protocol_def, FARM_PAUSED, on_paused},
     {&events_protocol_def, TRANSFER_ALIVE, on_transfer_alive},
+    {&events_protocol_def, DATABASE_UP, on_database_up},
+    {&events_protocol_def, DATABASE_DOWN, on_database_down},
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
@@ -246,12 +280,14 @@ static const piw_continuation continuations[] = {
     {"recorded", driver_on_recorded},
     {"known", driver_on_known},
     {"published", driver_on_published},
+    {"attempt_failed", driver_on_attempt_failed},
+    {"sealed", driver_on_sealed},
     {"again", driver_on_again},
     PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(slave_driver, .version = "1.0",
            .summary = "talks to build slaves: gives out builds and takes in what comes of them", .serves = serves,
-           .uses = uses, .needs = needs, .queues = queues, .subscribes = subscribes,
+           .uses = uses, .needs = needs, .queues = queues, .options = options, .subscribes = subscribes,
            .state_protocol = &slave_driver_protocol_def, .state_message = SLAVE_DRIVER_STATE, .critical = true,
            .start = start, .stop = stop, .save = driver_save, .handlers = handlers, .continuations = continuations);

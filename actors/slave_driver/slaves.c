@@ -59,11 +59,9 @@ void driver_remove(driver *self, driver_builder **builder)
     driver_builder *gone = *builder;
     *builder = NULL;
     piw_table_remove(&self->by_peer, &gone->by_peer);
-    if (gone->id != 0) {
+    if (gone->id != 0 && !gone->ghost)
         piw_table_remove(&self->by_id, &gone->by_id);
-        piw_timer_stop(self->task, "again", (uint64_t)gone->id);
-    }
-    driver_job_free(&gone->job);
+    driver_job_free(self, &gone->job);
     piw_msg_free(&gone->hello);
     free(gone);
 }
@@ -72,6 +70,15 @@ static void cast_quietly(driver *self, piw_msg **msg)
 {
     if (piw_cast(self->task, msg) != 0)
         piw_msg_free(msg);
+}
+
+bool driver_has_others(const driver *self, const driver_builder *builder)
+{
+    for (driver_builder *other = driver_next(self, NULL); other != NULL; other = driver_next(self, other))
+        if (other != builder && !other->ghost && !other->killed && !other->paused && !other->leaving &&
+            piw_text_eq(driver_hello(other)->abi, driver_hello(builder)->abi))
+            return true;
+    return false;
 }
 
 void driver_discard(driver *self, const driver_builder *builder)
@@ -87,7 +94,7 @@ void driver_abandon(driver *self, driver_builder *builder, int kind, const char 
     /* When its row may exist, what is staged is settled at the next start, by whether it does. */
     if (builder->job != NULL && !builder->job->sent_before)
         driver_discard(self, builder);
-    driver_job_free(&builder->job);
+    driver_job_free(self, &builder->job);
     builder->skip = builder->removed = false;
     if (builder->hold == NULL)
         return;
@@ -127,11 +134,11 @@ int64_t driver_build_timeout_ns(const driver_builder *builder)
     return bounded_ns(driver_hello(builder)->build_timeout, BUILD_TIMEOUT_MAX_S);
 }
 
-void driver_leave(driver *self, driver_builder **builder, bool expired)
+void driver_leave(driver *self, driver_builder **builder)
 {
     if ((*builder)->id != 0)
-        driver_tell_gone(self, *builder, expired);
-    driver_abandon(self, *builder, DRIVER_HOLD_RETURNED, expired ? "the slave fell silent" : "the slave left");
+        driver_tell_gone(self, *builder, false);
+    driver_abandon(self, *builder, DRIVER_HOLD_RETURNED, "the slave left");
     piw_peer_forget(self->task, (*builder)->peer);
     driver_remove(self, builder);
 }
@@ -151,7 +158,9 @@ int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
             piw_warning("slave %lld (%.*s) has been silent for longer than its busy timeout%s; forgetting it",
                         (long long)builder->id, (int)label.len, label.s,
                         builder->hold != NULL ? " and its build is lost" : "");
-            driver_leave(self, &builder, true);
+            driver_lose(self, &builder);
+        } else {
+            driver_seal_if_late(self, builder, now_ns);
         }
         builder = next;
     }

@@ -35,6 +35,7 @@ static const driver_build *save_job(piw_msg *msg, const driver_job *job)
     for (uint32_t i = 0; i < job->kept.count; i++)
         to->kept.at[i] = copy_text(msg, job->kept.at[i]);
     to->sent_before = job->sent_before;
+    to->cause = piw_msg_textz(msg, job->cause != NULL ? job->cause : "");
     return to;
 }
 
@@ -60,6 +61,9 @@ static void save_slave(piw_msg *msg, const driver_builder *from, driver_slave *t
     to->version = from->hold != NULL ? copy_text(msg, from->hold->version) : piw_msg_textz(msg, "");
     to->request = from->request;
     to->phase = from->phase;
+    to->phase_ns = from->phase_ns;
+    to->ghost = from->ghost;
+    to->own_faults = from->own_faults;
     to->tries = from->tries;
     to->build = from->job != NULL ? save_job(msg, from->job) : NULL;
 }
@@ -100,6 +104,7 @@ static void save_holds(piw_msg *msg, const driver *self, slave_driver_state *bod
         to->abi_tag = copy_text(msg, driver_builds_hold_abi(hold));
         to->kind = hold->kind;
         to->until_ns = hold->until_ns;
+        to->slave_id = hold->slave_id;
         to++;
     }
 }
@@ -131,6 +136,7 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
     body->build_numbers = save_pool(&self->build_numbers);
     body->clock_number = self->clock_number;
     body->farm_paused = self->farm_paused;
+    body->database_away = self->database_away;
     *state = msg;
     return 0;
 }
@@ -159,24 +165,29 @@ static driver_job *load_job(const driver_build *from)
     for (uint32_t i = 0; i < from->kept.count; i++)
         job->kept.at[i] = copy_text(job->report, from->kept.at[i]);
     job->sent_before = from->sent_before;
+    job->cause = from->cause.len > 0 ? piw_strdup(from->cause.s) : NULL;
     return job;
 }
 
-static driver_builder *add_slave(driver *self, piw_peer peer, const slave_hello *hello, int64_t id)
+static driver_builder *add_slave(driver *self, piw_peer peer, const slave_hello *hello)
 {
     slave_hello *body;
     piw_msg *msg = slave_HELLO_new(&body);
     piw_value_copy(msg, slave_hello_type(), hello, body);
     driver_builder *to = driver_add(self, peer, msg);
     piw_msg_free(&msg);
-    if (id != 0)
-        driver_set_id(self, to, id);
     return to;
 }
 
 static driver_builder *load_slave(driver *self, const driver_slave *from)
 {
-    driver_builder *to = add_slave(self, (piw_peer)from->peer, &from->hello, from->slave_id);
+    piw_peer peer = from->ghost ? driver_ghost_peer(self) : (piw_peer)from->peer;
+    driver_builder *to = add_slave(self, peer, &from->hello);
+    to->ghost = from->ghost;
+    if (from->ghost)
+        to->id = from->slave_id;
+    else if (from->slave_id != 0)
+        driver_set_id(self, to, from->slave_id);
     to->first_seen = from->first_seen;
     to->last_seen = from->last_seen;
     to->heard_ns = from->heard_ns;
@@ -193,8 +204,13 @@ static driver_builder *load_slave(driver *self, const driver_slave *from)
         to->hold = driver_builds_find(self->builds, from->hello.abi, from->package, from->version);
     to->request = from->request;
     to->phase = (int)from->phase;
+    to->phase_ns = from->phase_ns;
+    to->own_faults = (unsigned)from->own_faults;
     to->tries = (unsigned)from->tries;
-    to->job = from->build != NULL ? load_job(from->build) : NULL;
+    if (from->build != NULL) {
+        to->job = load_job(from->build);
+        driver_job_list(self, to);
+    }
     return to;
 }
 
@@ -219,8 +235,10 @@ void driver_load(driver *self, const piw_msg *state)
     }
     for (uint32_t i = 0; i < body->holds.count; i++) {
         const driver_hold *from = &body->holds.at[i];
-        driver_builds_restore(self->builds, from->abi_tag, from->package, from->version, (int)from->kind,
-                              from->until_ns);
+        driver_hold_ref *hold = driver_builds_restore(self->builds, from->abi_tag, from->package, from->version,
+                                                      (int)from->kind, from->until_ns);
+        if (hold != NULL)
+            hold->slave_id = from->slave_id;
     }
     for (uint32_t i = 0; i < body->slaves.count; i++)
         load_slave(self, &body->slaves.at[i]);
@@ -228,12 +246,15 @@ void driver_load(driver *self, const piw_msg *state)
     load_pool(&self->build_numbers, &body->build_numbers);
     self->clock_number = body->clock_number;
     self->farm_paused = body->farm_paused;
+    self->database_away = body->database_away;
 }
 
 /* --- restart --- */
 
 void driver_remember(driver *self, const driver_builder *builder)
 {
+    if (builder->ghost)
+        return;
     driver_peer *body;
     piw_msg *record = driver_peer_new(&body);
     save_slave(record, builder, &body->slave);

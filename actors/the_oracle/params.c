@@ -49,6 +49,17 @@ void params_text(params *p, piw_text text)
         put_clean(&p->bytes[at], text);
 }
 
+void params_blob_end(params *p, const piw_blob *blob, size_t max)
+{
+    size_t size = piw_blob_size(blob), from = size > max ? size - max : 0;
+    char *bytes = piw_alloc(size - from + 1);
+    size_t len = piw_blob_read(blob, from, bytes, size - from), skip = 0;
+    while (from > 0 && skip < len && ((unsigned char)bytes[skip] & 0xc0) == 0x80)
+        skip++;
+    params_text(p, (piw_text){bytes + skip, (uint32_t)(len - skip)});
+    free(bytes);
+}
+
 void params_int(params *p, int64_t value)
 {
     piw_putf(&p->bytes[new_param(p, false)], "%" PRId64, value);

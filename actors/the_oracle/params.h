@@ -20,6 +20,8 @@ void params_fini(params *p);
 void params_values(params *p, const char *values[PARAMS_MAX]);
 
 void params_text(params *p, piw_text text);
+/* The end of a blob, `max` bytes at most, cut where a character begins. */
+void params_blob_end(params *p, const piw_blob *blob, size_t max);
 void params_int(params *p, int64_t value);
 void params_bool(params *p, bool value);
 

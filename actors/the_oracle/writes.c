@@ -1,6 +1,8 @@
 /* writes.c — writes that stand alone: each is one transaction. */
 #include "oracle.h"
 
+enum { ATTEMPT_LOG_MAX = 1 << 20 /* bytes kept of the log of a try that writes no build */ };
+
 int write_pypi_apply(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     const db_PYPI_APPLY *body = db_PYPI_APPLY_of(msg);
@@ -46,6 +48,26 @@ int write_reserve(database *db, const piw_msg *msg, piw_msg **reply, piw_err *er
     if (rc != 0)
         return rc;
     *reply = db_RESERVE_reply_make(row_int(r, 0, 0));
+    PQclear(r);
+    return 0;
+}
+
+int write_attempt_failed(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_ATTEMPT_FAILED *body = db_ATTEMPT_FAILED_of(msg);
+    params p = {0};
+    params_int(&p, body->slave_id);
+    params_text(&p, body->package);
+    params_text(&p, body->version);
+    params_text(&p, body->abi_tag);
+    params_text(&p, body->cause);
+    params_blob_end(&p, body->output, ATTEMPT_LOG_MAX);
+    PGresult *r = NULL;
+    int rc =
+        database_query(db, "SELECT tries, final, wait_s FROM piw.fail_attempt($1, $2, $3, $4, $5, $6)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    *reply = db_ATTEMPT_FAILED_reply_make(row_int(r, 0, 0), row_bool(r, 0, 1), row_int(r, 0, 2));
     PQclear(r);
     return 0;
 }

@@ -149,6 +149,14 @@ static int on_builds_known(piw_task *task, piw_msg *msg)
     return respond(task, msg, answer);
 }
 
+static int on_logbuild(piw_task *task, piw_msg *msg)
+{
+    db_LOGBUILD_reply *body;
+    piw_msg *answer = db_LOGBUILD_reply_new(&body);
+    body->recorded = true;
+    return respond(task, msg, answer);
+}
+
 static int on_removals_due(piw_task *task, piw_msg *msg)
 {
     archive *self = piw_soul(task);
@@ -356,7 +364,8 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_ATTEMPT, note},
     {&db_protocol_def, DB_ATTEMPT_END, note},
     {&db_protocol_def, DB_ATTEMPTS_VOID, on_other},
-    {&db_protocol_def, DB_LOGBUILD, on_other},
+    {&db_protocol_def, DB_ATTEMPT_FAILED, on_other},
+    {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_ABIS, on_other},
     {&db_protocol_def, DB_PROJECT, on_project},

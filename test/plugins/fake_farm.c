@@ -7,6 +7,7 @@
  *   known = yes | no      BUILDS_KNOWN's answer
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
+ *   wait = SECONDS        until a version that failed for its builder's sake is tried again
  *   notes = on | off      off: nothing is noted (benches) */
 #include "builds.piw.h"
 #include "db.piw.h"
@@ -42,6 +43,7 @@ typedef struct fake {
     bool away, silent;
     char verify[8], recorded[8], known[8], refuse[32];
     int code;
+    int64_t tries, wait_s;
     int64_t next_number;
     int64_t next_build;
 } fake;
@@ -149,6 +151,14 @@ static int on_logbuild(piw_task *task, piw_msg *msg)
     return respond(task, msg, answer);
 }
 
+/* As a database would count. */
+static int on_attempt_failed(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    bool final = ++self->tries >= 5;
+    return respond(task, msg, db_ATTEMPT_FAILED_reply_make(self->tries, final, final ? 0 : self->wait_s));
+}
+
 static int on_builds_known(piw_task *task, piw_msg *msg)
 {
     fake *self = piw_soul(task);
@@ -238,6 +248,11 @@ static int on_stage(piw_task *task, piw_msg *msg)
     return respond(task, msg, fs_STAGE_reply_new());
 }
 
+static int on_seal(piw_task *task, piw_msg *msg)
+{
+    return respond(task, msg, fs_SEAL_reply_new());
+}
+
 static int on_publish(piw_task *task, piw_msg *msg)
 {
     return respond(task, msg, fs_PUBLISH_reply_new());
@@ -276,6 +291,8 @@ static int on_set(piw_task *task, piw_msg *msg)
             snprintf(names[i].to, names[i].size, "%s", body->value.s);
     if (piw_text_is(body->name, "code"))
         self->code = atoi(body->value.s);
+    if (piw_text_is(body->name, "wait"))
+        self->wait_s = atoi(body->value.s);
     if (piw_text_is(body->name, "notes"))
         self->silent = piw_text_is(body->value, "off");
     if (piw_text_is(body->name, "db"))
@@ -459,6 +476,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_ATTEMPT, just_note},
     {&db_protocol_def, DB_ATTEMPT_END, just_note},
     {&db_protocol_def, DB_ATTEMPTS_VOID, on_void},
+    {&db_protocol_def, DB_ATTEMPT_FAILED, on_attempt_failed},
     {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_ABIS, on_other},
@@ -473,6 +491,7 @@ static const piw_handler handlers[] = {
     {&fs_protocol_def, FS_VERIFY, on_verify},
     {&fs_protocol_def, FS_STAGE, on_stage},
     {&fs_protocol_def, FS_PUBLISH, on_publish},
+    {&fs_protocol_def, FS_SEAL, on_seal},
     {&fs_protocol_def, FS_DISCARD, just_note},
     {&web_protocol_def, WEB_PROJECT, just_note},
     {&web_protocol_def, WEB_BOTH, just_note},

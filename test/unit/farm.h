@@ -22,6 +22,7 @@ typedef struct farm {
     char dir[32];
     char plugins[2][512];
     const char *settings[32]; /* name and value in turn, NULL ends; set before farm_start */
+    const char *option[3];    /* task, name and value of an option; set before farm_start */
 } farm;
 
 static const char *farm_setting(void *arg, const char *name)
@@ -72,7 +73,13 @@ static inline int farm_try_start(farm *self, const char *const *tasks, const cha
     piw_protocol_use(&slave_protocol_def);
     ck_assert_msg(piw_runtime_new(&self->runtime, &config, err) == 0, "%s", err->text);
     for (size_t i = 0; tasks[i] != NULL; i++) {
-        const piw_task_config task = {.name = tasks[i], .enabled = true, .critical = -1};
+        bool has_option = self->option[0] != NULL && strcmp(self->option[0], tasks[i]) == 0;
+        const piw_task_config task = {.name = tasks[i],
+                                      .enabled = true,
+                                      .critical = -1,
+                                      .option_names = &self->option[1],
+                                      .option_values = &self->option[2],
+                                      .options_count = has_option ? 1 : 0};
         ck_assert_msg(piw_runtime_add(self->runtime, &task, err) == 0, "%s: %s", tasks[i], err->text);
     }
     return piw_runtime_start(self->runtime, FARM_WAIT_MS, err);

@@ -32,7 +32,7 @@ static void window(const char *abi, int64_t as_of_ns, int first, int count)
 /* The version that is given out next, as a number; -1: none. */
 static int take(const char *abi, driver_hold_ref **hold)
 {
-    driver_hold_ref *taken = driver_builds_take(builds, piw_text_of(abi));
+    driver_hold_ref *taken = driver_builds_take(builds, piw_text_of(abi), 1, false);
     if (hold != NULL)
         *hold = taken;
     return taken != NULL ? atoi(taken->version.s) : -1;
@@ -146,8 +146,8 @@ START_TEST(names_do_not_run_together)
 {
     build_ref list[2] = {{piw_text_of("ab"), piw_text_of("c")}, {piw_text_of("a"), piw_text_of("bc")}};
     driver_builds_window(builds, piw_text_of("cp311"), 1, 2, list, 2);
-    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311")));
-    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311")));
+    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311"), 1, false));
+    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311"), 1, false));
 }
 END_TEST
 

@@ -9,13 +9,23 @@ static const char *const tasks[] = {"fake_farm", "slave_driver", NULL};
 static const char *const queues[] = {"slave", NULL};
 static const char *const two[] = {"p", "1.0", "p", "2.0", NULL};
 static const char *const one_file[] = {"any", NULL};
+static const char *seal_after = "60s";
 
 static void setup(void)
 {
     memset(&f, 0, sizeof(f));
     f.settings[0] = "pypi-simple";
     f.settings[1] = "http://simple.test/simple";
+    f.option[0] = "slave_driver";
+    f.option[1] = "seal-after";
+    f.option[2] = seal_after;
     farm_start(&f, tasks, queues);
+}
+
+static void setup_sealing(void)
+{
+    seal_after = "1s";
+    setup();
 }
 
 static void teardown(void)
@@ -25,6 +35,13 @@ static void teardown(void)
 
 #define SAYS(slave, msg, answer) ck_assert_str_eq(slave_say(slave, msg), answer)
 #define ACK(number)              "ACK " #number " http://simple.test/simple"
+
+static void swap(void)
+{
+    piw_err err = {0};
+    int failed = piw_runtime_replace(f.runtime, "slave_driver", "slave_driver.so", &err);
+    ck_assert_msg(failed == 0, "%s", err.text);
+}
 
 /* A slave that has a build in hand. */
 static piw_client *building(int64_t busy_ms, int64_t build_ms)
@@ -348,13 +365,121 @@ START_TEST(a_silent_slave_is_forgotten)
     piw_client *slave = building(1000, 10800000);
     farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
     ck_assert_ptr_nonnull(strstr(farm_wait(&f, "message='DIE'", 1), "data=null"));
-    farm_wait(&f, "ATTEMPT_END(slave_id=1", 1);
+    /* Its build was lost for its own sake: another slave gets it later. */
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "ATTEMPT_FAILED(slave_id=1", 1), "cause='the slave fell silent'"));
     slave_send(slave, busy());
     ck_assert_str_eq(slave_hear(slave, 500), "nothing");
     piw_err err = {0};
     ck_assert_int_eq(piw_client_reset(slave, &err), 0);
     SAYS(slave, hello(), ACK(2));
+    SAYS(slave, idle(), "BUILD p 2.0");
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+    piw_client_close(&slave);
+}
+END_TEST
+
+/* IDLE again and again, until the answer is another than that there is nothing. */
+static const char *idle_until(piw_client *slave, const char *nothing)
+{
+    const char *answer = nothing;
+    for (int i = 0; i < 2000 && strcmp(answer, nothing) == 0; i++) {
+        poll(NULL, 0, 10);
+        answer = slave_say(slave, idle());
+    }
+    return answer;
+}
+
+START_TEST(a_builders_fault_is_tried_again_elsewhere)
+{
+    static const char *const one[] = {"p", "1.0", NULL};
+    piw_client *slave = slave_connect(&f, PIW_CBOR), *other = slave_connect(&f, PIW_CBOR);
+    farm_queue(&f, "cp311", one);
+    SAYS(slave, hello(), ACK(1));
+    SAYS(other, hello(), ACK(2));
     SAYS(slave, idle(), "BUILD p 1.0");
+    SAYS(slave, built(false, "collect2: error: ld: No space left on device\n", NULL), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "ATTEMPT_FAILED(slave_id=1", 1), "cause='the disk was full'"));
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+    ck_assert_int_eq(farm_count(&f, "STAGE("), 0);
+    /* It rests, over a swap too; then it is kept for another slave. */
+    SAYS(other, idle(), "SLEEP false");
+    swap();
+    ck_assert_str_eq(idle_until(other, "SLEEP false"), "BUILD p 1.0");
+    SAYS(slave, idle(), "SLEEP false");
+    /* Whoever is alone gets it back. */
+    SAYS(other, built(false, "Read timed out.\n", NULL), "DONE");
+    slave_send(slave, slave_BYE_new());
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    ck_assert_str_eq(idle_until(other, "SLEEP false"), "BUILD p 1.0");
+    SAYS(other, built(false, "error: expected ';'\n", NULL), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));
+    ck_assert_int_eq(farm_count(&f, "ATTEMPT_FAILED("), 2);
+    piw_client_close(&slave);
+    piw_client_close(&other);
+}
+END_TEST
+
+START_TEST(the_fifth_try_is_final_and_the_slave_sleeps)
+{
+    static const char *const one[] = {"p", "1.0", NULL};
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    farm_queue(&f, "cp311", one);
+    SAYS(slave, hello(), ACK(1));
+    SAYS(slave, idle(), "BUILD p 1.0");
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+        SAYS(slave, built(false, "ERROR: No matching distribution found for p==1.0\n", NULL), "DONE");
+        if (i < 4)
+            ck_assert_str_eq(idle_until(slave, "SLEEP false"), "BUILD p 1.0");
+    }
+    farm_wait(&f,
+              "LOG ERROR: No matching distribution found for p==1.0\nThe build failed for its builder's sake (the "
+              "source was not to be found yet), for the 5th time",
+              1);
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));
+    SAYS(slave, idle(), "SLEEP true");
+    farm_order(&f, "WAKE", 1);
+    SAYS(slave, busy(), "CONT"); /* the order is in when this is answered */
+    SAYS(slave, idle(), "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(the_packages_own_fault_is_final_at_once)
+{
+    piw_client *slave = building(300000, 10800000);
+    /* What it needs and is nowhere is the package's fault; so is what stands far from the end. */
+    char log[40000];
+    int n = snprintf(log, sizeof(log), "No space left on device\n");
+    memset(log + n, '.', sizeof(log) - (size_t)n);
+    snprintf(log + 30000, sizeof(log) - 30000, "\nNo matching distribution found for q==1.0\n");
+    SAYS(slave, built(false, log, NULL), "DONE");
+    farm_wait(&f, "LOGBUILD(", 1);
+    ck_assert_int_eq(farm_count(&f, "ATTEMPT_FAILED("), 0);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_build_is_sealed_when_the_database_stays_away)
+{
+    piw_client *slave = building(300000, 10800000);
+    SAYS(slave, built(true, "fine", one_file), "SEND p-1.0-py3-none-any.whl");
+    farm_set(&f, "db", "away");
+    SAYS(slave, slave_SENT_new(), "DONE");
+    ck_assert_ptr_nonnull(
+        strstr(farm_wait(&f, "SEAL(build_id=100, slave_id=1, package='p', version='1.0'", 1), "status=true"));
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "SEAL(", 1), "verified.whl"));
+    ck_assert_int_eq(farm_count(&f, "PUBLISH("), 0);
+    /* The slave works on, this task is swapped, the slave even goes: the build comes to its end all the same. */
+    SAYS(slave, idle(), "BUILD p 2.0");
+    swap();
+    slave_send(slave, slave_BYE_new());
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    farm_set(&f, "db", "here");
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
+    farm_wait(&f, "BOTH(package='p'", 1);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 1);
+    ck_assert_int_eq(farm_count(&f, "DISCARD("), 0);
     piw_client_close(&slave);
 }
 END_TEST
@@ -588,13 +713,6 @@ START_TEST(a_claim_in_vain_is_thrown_away)
 }
 END_TEST
 
-static void swap(void)
-{
-    piw_err err = {0};
-    int failed = piw_runtime_replace(f.runtime, "slave_driver", "slave_driver.so", &err);
-    ck_assert_msg(failed == 0, "%s", err.text);
-}
-
 START_TEST(slaves_notice_nothing_of_a_swap)
 {
     piw_client *slave = building(300000, 10800000), *other = slave_connect(&f, PIW_MSGPACK);
@@ -719,6 +837,9 @@ Suite *unit_suite(void)
     tcase_add_test(tests, pieces_of_a_file_are_signs_of_life);
     tcase_add_test(tests, a_slave_that_waits_is_not_silent);
     tcase_add_test(tests, what_is_given_out_is_pending_no_more);
+    tcase_add_test(tests, a_builders_fault_is_tried_again_elsewhere);
+    tcase_add_test(tests, the_fifth_try_is_final_and_the_slave_sleeps);
+    tcase_add_test(tests, the_packages_own_fault_is_final_at_once);
     tcase_add_test(tests, a_build_past_its_time_is_recorded_as_failed);
     tcase_add_test(tests, removed_versions_are_thrown_away);
     tcase_add_test(tests, a_version_that_is_gone_is_not_recorded);
@@ -735,5 +856,10 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_restart_while_files_come_goes_on);
     tcase_add_test(tests, replay_tells_what_slaves_were_told_last);
     suite_add_tcase(suite, tests);
+    TCase *outage = tcase_create("outage");
+    tcase_add_checked_fixture(outage, setup_sealing, teardown);
+    tcase_set_timeout(outage, 60);
+    tcase_add_test(outage, a_build_is_sealed_when_the_database_stays_away);
+    suite_add_tcase(suite, outage);
     return suite;
 }

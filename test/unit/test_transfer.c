@@ -273,6 +273,59 @@ START_TEST(what_a_killed_master_left_is_finished_or_removed)
 }
 END_TEST
 
+static void seal(const built_file *file, int64_t build_id, const char *package)
+{
+    fs_SEAL *body;
+    piw_msg *msg = fs_SEAL_new(&body);
+    body->build_id = build_id;
+    body->slave_id = 7;
+    body->package = piw_msg_textz(msg, package);
+    body->version = piw_msg_textz(msg, "1.0");
+    body->abi_tag = piw_msg_textz(msg, "cp311");
+    body->status = true;
+    body->duration = piw_duration_from_us(1500000);
+    piw_msg_list(msg, &body->files, 1);
+    piw_value_copy(msg, built_file_type(), file, &body->files.at[0]);
+    tell("fs", msg);
+}
+
+/* What was sealed while the database was away is recorded by the next master, in order, and put in place. */
+START_TEST(what_was_sealed_is_recorded_and_put_in_place)
+{
+    make_folders();
+    parcel p[] = {pack("gold", 1000), pack("silver", 1000)};
+    const char *const names[] = {"gold", "silver"};
+    begin();
+    for (int i = 1; i >= 0; i--) {
+        expect(&p[i], BUILD + i, 7, "local", names[i]);
+        transfer(&p[i], 7);
+        piw_msg *verdict = verify(BUILD + i, 7);
+        stage(BUILD + i, names[i], "sealed");
+        seal(&fs_VERIFY_reply_of(verdict)->file, BUILD + i, names[i]);
+        piw_msg_free(&verdict);
+    }
+    end();
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    for (int i = 0; i < 2; i++)
+        store(names[i], p[i].name, p[i].hash);
+    set("away", "no");
+    wait_for("PROJECT(package='silver')", 2);
+    wait_for("LOGBUILD(build_id=123456789, slave_id=7, package='gold', version='1.0', abi_tag='cp311', status=true", 1);
+    wait_for("LOGBUILD(build_id=123456790", 1);
+    for (int i = 0; i < 2; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "simple/%s/%s", names[i], p[i].name);
+        ck_bytes(path, &p[i].bytes);
+        piw_buffer_fini(&p[i].bytes);
+    }
+    ck_log("logs/0001/2345/6790.txt.gz", "sealed");
+    ck_assert(!is_there(".staging/000123456789"));
+    ck_assert(!is_there(".staging/000123456790"));
+}
+END_TEST
+
 START_TEST(files_that_are_due_are_removed)
 {
     ck_assert_int_eq(piw_file_write(root, at("simple/gold/a-1-py3-none-any.whl"), "x", 1, 0, NULL), 0);
@@ -305,6 +358,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(restart, 60);
     tcase_add_checked_fixture(restart, NULL, teardown);
     tcase_add_test(restart, what_a_killed_master_left_is_finished_or_removed);
+    tcase_add_test(restart, what_was_sealed_is_recorded_and_put_in_place);
     suite_add_tcase(suite, restart);
     return suite;
 }
