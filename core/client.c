@@ -254,6 +254,13 @@ bool piw_client_connected(piw_client *client)
     return client->connected && !client->lost;
 }
 
+bool piw_client_met(piw_client *client)
+{
+    if (client->monitor != NULL)
+        read_monitor(client);
+    return client->connected;
+}
+
 bool piw_client_reconnected(piw_client *client)
 {
     if (client->monitor != NULL)

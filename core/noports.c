@@ -172,6 +172,12 @@ bool piw_client_connected(piw_client *client)
     return false;
 }
 
+bool piw_client_met(piw_client *client)
+{
+    (void)client;
+    return false;
+}
+
 bool piw_client_reconnected(piw_client *client)
 {
     (void)client;

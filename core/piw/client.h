@@ -27,6 +27,8 @@ PIW_API int piw_client_fd(const piw_client *client);
 PIW_API int piw_client_reset(piw_client *client, piw_err *err);
 /* Is there a connection now? Messages are taken without one too, and wait for it. */
 PIW_API bool piw_client_connected(piw_client *client);
+/* Was there a connection since the client was opened or reset? */
+PIW_API bool piw_client_met(piw_client *client);
 /* True once after the connection was lost and made again (a master was restarted). */
 PIW_API bool piw_client_reconnected(piw_client *client);
 

@@ -162,6 +162,7 @@ START_TEST(restarted_master_is_noticed)
         ck_assert_int_lt(piw_monotonic_ns(), until);
         ck_assert_int_eq(piw_client_recv(client, &msg, 10, NULL), PIW_EAGAIN);
     }
+    ck_assert(piw_client_met(client));
     port = side_port(&slave_protocol_def, side_ipc("slave"));
     until = piw_monotonic_ns() + SOON_MS * 1000000ll;
     while (!piw_client_reconnected(client)) {
@@ -173,7 +174,7 @@ START_TEST(restarted_master_is_noticed)
     ck_assert(piw_client_connected(client) && !piw_client_reconnected(client)); /* told once */
     piw_err err = {0};
     ck_assert_int_eq(piw_client_reset(client, &err), 0);
-    ck_assert(!piw_client_connected(client));
+    ck_assert(!piw_client_connected(client) && !piw_client_met(client));
     serve_sent(port, client);
     piw_client_close(&client);
     piw__port_close(&port);

@@ -106,7 +106,7 @@ static int read_queue(sending *s, bool *heard, bool *done, piw_err *err)
 static int check_silence(const sending *s, int64_t silent_ms, piw_err *err)
 {
     const tool_transfer *transfer = s->transfer;
-    if (transfer->reach_ms > 0 && silent_ms > transfer->reach_ms && !piw_client_connected(s->queue))
+    if (transfer->reach_ms > 0 && silent_ms > transfer->reach_ms && !piw_client_met(s->queue))
         return tool_no_master(transfer->address, err);
     if (silent_ms > transfer->silence_ms)
         return piw_err_set(err, PIW_EDEAD, "the file queue at %.200s doesn't answer", transfer->address);
