@@ -284,7 +284,7 @@ class Farm:
         if not found:
             raise Failure("PostgreSQL isn't installed (apt package postgresql)")
         tools = pathlib.Path(found[-1])
-        if not (self.dir / "pg").exists():
+        if not (self.dir / "pg" / "PG_VERSION").exists():
             self.run([tools / "initdb", "-D", self.dir / "pg", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
                       "--locale=C.UTF-8", "--no-sync"], timeout=120)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.dir}/s"]

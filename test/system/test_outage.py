@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""The database goes away in every way while simulated slaves build: killed, full, locked, refusing, its connections cut. No
+task dies, slaves wait politely, and what was answered DONE is recorded exactly once, also when the master is killed while
+builds are sealed.
+
+TEST-TIMEOUT: 400
+"""
+
+import contextlib
+import os
+import pwd
+import re
+import signal
+import subprocess
+import sys
+
+import load as loads
+from load import farms
+
+failures = 0
+BUILDS = 30  # that end after each outage
+SEAL_AFTER = "2s"
+RATE = "40"  # builds a second: the outages are what is tested, not the load
+# What the master must never say of all this.
+FAULTS = re.compile(r"dead letter|without an answer|stuck|is restarted|thrown away|given up", re.I)
+
+
+def check(name, good, why=""):
+    global failures
+    if good:
+        print(f"ok {name}", flush=True)
+    else:
+        failures += 1
+        print(f"not ok {name} - {str(why)[:1000]}", flush=True)
+    return good
+
+
+def postgres(farm):
+    return next(process for process in farm.processes if process.name == "postgres")
+
+
+def sealed(farm):
+    return farm.master.text().count(" is sealed: ")
+
+
+def wait_sealed(farm, before):
+    farm.wait("builds that are sealed", lambda: sealed(farm) > before, 60)
+
+
+def kill(farm):
+    """The server goes down at once, and nobody starts it again for a while."""
+    process, before = postgres(farm), sealed(farm)
+    process.kill(signal.SIGQUIT)  # of the postmaster: kill -9 of it would leave its children running
+    farm.forget(process)
+    wait_sealed(farm, before)
+
+
+def killed(farm):
+    kill(farm)
+    farm.start_postgres()
+
+
+def alive(farm):
+    with contextlib.suppress(subprocess.SubprocessError, farms.Failure):
+        return farm.value("SELECT 1") == "1"
+    return False
+
+
+def backend_killed(farm):
+    """kill -9 of the backend of one of the master's connections: the whole server restarts itself."""
+    for _ in range(3):
+        pid = farm.value("SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND query LIKE '%piw.drain()%' "
+                         "ORDER BY backend_start LIMIT 1")
+        if pid:
+            os.kill(int(pid), signal.SIGKILL)
+        farm.wait("the server", lambda: alive(farm))
+        farm.wait("the master's next connections", lambda: connections(farm) > 0)
+
+
+def connections(farm):
+    return int(farm.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'piwheels'"))
+
+
+def connections_cut(farm):
+    """Every connection of the master, again and again, in the middle of whatever it does."""
+    for _ in range(8):
+        farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'piwheels'")
+        farm.wait("the master's next connection", lambda: connections(farm) > 0)
+
+
+def refusing(farm):
+    """It runs, but lets the master's role in no more."""
+    before = sealed(farm)
+    farm.psql("ALTER ROLE piwheels CONNECTION LIMIT 0; "
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'piwheels'")
+    wait_sealed(farm, before)
+    farm.psql("ALTER ROLE piwheels CONNECTION LIMIT -1")
+
+
+def locked(farm):
+    """Somebody holds the table of builds, for longer than the master's own patience with a statement."""
+    before = sealed(farm)
+    holder = farm.start_process("holder", [
+        "/usr/bin/psql", "-X", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels", "-c",
+        "BEGIN; LOCK TABLE builds IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"])
+    wait_sealed(farm, before)
+    holder.expected_end = True
+    farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK TABLE builds%' "
+              "AND pid <> pg_backend_pid()")
+    farm.stop_process(holder)
+
+
+def full(farm):
+    """Its disk is full to the last byte: a file in its own small file system takes the room."""
+    ballast, before = farm.dir / "pg" / "ballast", sealed(farm)
+    with open(ballast, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while file.write(b"\0" * 65536):
+                pass
+    wait_sealed(farm, before)
+    ballast.unlink()
+    if not postgres(farm).running():  # it gives up when it can't write its log
+        farm.forget(postgres(farm))
+        farm.start_postgres()
+    farm.wait("the server", lambda: alive(farm))
+
+
+def own_mounts():
+    """Root runs this file once more where what is mounted is seen by nobody else and goes with it."""
+    if os.geteuid() != 0 or os.environ.get("PIW_OWN_MOUNTS"):
+        return
+    unshare = ["unshare", "--mount", "--propagation", "private"]
+    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode == 0:
+        os.environ["PIW_OWN_MOUNTS"] = "yes"
+        os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
+
+
+def small_disk(farm):
+    """The database's folder becomes a file system of its own, when this may be done."""
+    if not os.environ.get("PIW_OWN_MOUNTS"):
+        return False
+    nobody = pwd.getpwnam("nobody")
+    farm.dir.chmod(0o755)
+    options = f"size=160m,mode=0700,uid={nobody.pw_uid},gid={nobody.pw_gid}"
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", farm.folder("pg", 0o700)], check=False)
+    return done.returncode == 0
+
+
+def record_differences(farm, load):
+    """Builds that were answered DONE and aren't recorded once, with their files: sentences."""
+    builds, twice = load.ended()
+    loads.wait_recorded(farm, 1)
+    recorded = {(package, version): (status, count) for package, version, status, count in farm.rows(
+        "SELECT package, version, bool_and(status), count(*) FROM builds GROUP BY 1, 2")}
+    found = [f"{key} was built twice" for key in twice]
+    for key, (how, wheels) in builds.items():
+        if recorded.get(key) != ("t" if how == "good" else "f", "1"):
+            found.append(f"{key}: {how}, recorded is {recorded.get(key)}")
+        for name, digest in wheels.items():
+            row = farm.rows(f"SELECT b.package, f.filehash FROM files f JOIN builds b USING (build_id) "
+                            f"WHERE filename = '{name}'")
+            found += loads.wheel_differences(farm, name, digest, tuple(row[0]) if row else None)
+    return found
+
+
+def test_outages(farm, disk):
+    load = loads.Load(farm, "--fail-percent", "20", "--rate", RATE)
+    load.wait_built(20)
+    outages = [killed, backend_killed, connections_cut, refusing, locked] + ([full] if disk else [])
+    if not disk:
+        print("skip outage.full - no file system can be mounted here", flush=True)
+    for outage in outages:
+        outage(farm)
+        began = load.built()
+        load.wait_built(began + BUILDS, 90)
+        check(f"outage.{outage.__name__} is over and builds go on", load.process.running() and
+              load.built() >= began + BUILDS, load.complaints()[-3:])
+    load.process.popen.send_signal(signal.SIGTERM)
+    figures = load.finish(120)
+    check("outage.no slave has a complaint", figures.get("violations") == 0, load.complaints())
+    check("outage.every request has its answer", figures.get("requests", 0) > 0 and
+          figures["requests"] == figures["answers"], figures)
+    try:
+        wrong = record_differences(farm, load)
+        check("outage.what was promised is recorded once", not wrong, wrong)
+    except farms.Failure as error:
+        check("outage.what was promised is recorded once", False, error)
+    said = [line for line in farm.master.text().splitlines() if FAULTS.search(line)]
+    check("outage.no task has died", not said and farm.master.running(), said[:10])
+
+
+def test_killed_while_sealed(farm):
+    """The master dies with sealed builds on its hands; the next one records them."""
+    load = loads.Load(farm, "--rate", RATE, name="sealed")
+    load.wait_built(20)
+    kill(farm)
+    farm.master.kill()
+    load.process.kill()
+    farm.forget(load.process)
+    staged = len(list((farm.www / ".staging").glob("[0-9]*/record")))
+    farm.start_postgres()
+    farm.restart_master()
+    try:
+        farm.wait("an empty staging folder", lambda: not loads.staged(farm), 60)
+        wrong = record_differences(farm, load)
+        check("sealed.the next master records them once", staged > 0 and not wrong, wrong or staged)
+    except farms.Failure as error:
+        check("sealed.the next master records them once", False, error)
+    check("sealed.it says so", "sealed while the database was away, is recorded" in farm.master.text())
+
+
+def main():
+    own_mounts()
+    with farms.Farm() as farm:
+        farm.task_options["slave_driver"] = {"seal-after": SEAL_AFTER}
+        disk = small_disk(farm)
+        try:
+            loads.start(farm, 500, 20)
+            test_outages(farm, disk)
+            test_killed_while_sealed(farm)
+        except farms.Failure as error:
+            check("the farm", False, error)
+        if failures:
+            farm.show_logs()
+        check("stop", farm.stop_process(farm.master) == 0, farm.master.text()[-300:])
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
