@@ -26,8 +26,8 @@ BEGIN
         JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = ANY (schemas) AND p.prorettype <> 'trigger'::regtype
           AND (n.nspname <> 'piw' OR p.proname NOT IN ('note', 'note_pages', 'note_refill', 'recompute', 'refill_slice',
-                                                       'drain_later', 'fold_deltas', 'recount', 'apply_additions',
-                                                       'apply_removals'))
+                                                       'drain_later', 'fold_deltas', 'recount', 'add_names',
+                                                       'apply_additions', 'apply_removals'))
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', item.signature, role_name);
     END LOOP;

@@ -484,7 +484,7 @@ AS $$
     FROM piw.removals r
     WHERE r.removed <= piw.utc_now() - linger
       AND NOT EXISTS (SELECT FROM public.files f WHERE f.filename = r.filename)
-    ORDER BY r.removed
+    ORDER BY r.removed, r.filename
     LIMIT lim
 $$;
 
@@ -492,4 +492,138 @@ CREATE FUNCTION piw.removals_done(filenames text[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     DELETE FROM piw.removals r WHERE r.filename = ANY (filenames)
+$$;
+
+-- --- What operators ask for ---
+
+-- done: it is the answer; else an error. again: builds went, and the versions are to be built anew.
+CREATE TYPE piw.admin_outcome AS (
+    done boolean,
+    word text,
+    again boolean
+);
+
+-- Spellings of a package: aliases, and last the name as it was typed, which becomes the display name.
+CREATE FUNCTION piw.add_names(pkg text, typed text, aliases text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    moment timestamp := piw.utc_now();
+BEGIN
+    -- The canonical name first, in case an alias of another package holds it.
+    INSERT INTO public.package_names AS n (package, name) VALUES (pkg, pkg)
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package WHERE n.package <> excluded.package;
+    SELECT greatest(moment, max(n.seen)) + interval '1 microsecond' INTO moment
+    FROM public.package_names n WHERE n.package = pkg;
+    INSERT INTO public.package_names AS n (package, name, seen)
+    SELECT pkg, a.name, moment FROM (SELECT unnest(aliases) EXCEPT SELECT typed) AS a (name)
+    UNION ALL SELECT pkg, typed, moment + interval '1 microsecond'
+    ORDER BY 2
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = excluded.seen;
+END
+$$;
+
+CREATE FUNCTION piw.add_package(pkg text, typed text, descr text, reason text, unskip boolean, aliases text[])
+RETURNS piw.admin_outcome
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    word text := 'NEWPKG';
+BEGIN
+    IF NOT public.add_new_package(pkg, reason, left(descr, 200)) THEN
+        IF reason <> '' THEN
+            RETURN (false, 'SKIPPKG'::text, false);
+        END IF;
+        UPDATE public.packages p SET skip = '' WHERE p.package = pkg AND unskip AND p.skip <> '';
+        UPDATE public.packages p SET description = left(descr, 200) WHERE p.package = pkg AND descr <> '';
+        word := 'UPDPKG';
+    END IF;
+    PERFORM piw.add_names(pkg, typed, aliases);
+    PERFORM piw.note_pages(ARRAY[pkg], ARRAY['BOTH']);
+    RETURN (true, word, false);
+END
+$$;
+
+CREATE FUNCTION piw.add_version(pkg text, typed text, ver text, reason text, unskip boolean, moment timestamp,
+                                yank boolean, unyank boolean, aliases text[])
+RETURNS piw.admin_outcome
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    word text := 'NEWVER';
+BEGIN
+    IF NOT public.test_package(pkg) THEN
+        RETURN (false, 'NOPKG'::text, false);
+    END IF;
+    IF public.add_new_package_version(pkg, ver, moment, reason) THEN
+        UPDATE public.versions v SET yanked = true WHERE v.package = pkg AND v.version = ver AND yank;
+    ELSIF reason <> '' THEN
+        RETURN (false, 'SKIPVER'::text, false);
+    ELSIF yank THEN
+        RETURN (false, 'YANKVER'::text, false);
+    ELSE
+        UPDATE public.versions v SET skip = '' WHERE v.package = pkg AND v.version = ver AND unskip AND v.skip <> '';
+        UPDATE public.versions v SET yanked = false WHERE v.package = pkg AND v.version = ver AND unyank AND v.yanked;
+        word := 'UPDVER';
+    END IF;
+    PERFORM piw.add_names(pkg, typed, aliases);
+    PERFORM piw.note_pages(ARRAY[pkg], ARRAY['BOTH']);
+    RETURN (true, word, false);
+END
+$$;
+
+-- Builds, files and queue rows go by cascade and triggers.
+CREATE FUNCTION piw.remove_package(pkg text, with_builds boolean, reason text) RETURNS piw.admin_outcome
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    word text := 'DELPKG';
+BEGIN
+    IF NOT public.test_package(pkg) THEN
+        RETURN (false, 'NOPKG'::text, false);
+    END IF;
+    IF reason <> '' THEN
+        PERFORM public.skip_package(pkg, reason);
+        word := 'SKIPPKG';
+    END IF;
+    IF with_builds THEN
+        DELETE FROM public.builds b WHERE b.package = pkg;
+        word := 'DELPKGBLD';
+    END IF;
+    IF word = 'DELPKG' THEN
+        PERFORM public.delete_package(pkg);
+    END IF;
+    PERFORM piw.note_pages(ARRAY[pkg], ARRAY['BOTH']);
+    RETURN (true, word, with_builds AND reason = '');
+END
+$$;
+
+CREATE FUNCTION piw.remove_version(pkg text, ver text, with_builds boolean, reason text, yank boolean)
+RETURNS piw.admin_outcome
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    word text := 'DELVER';
+BEGIN
+    IF NOT public.test_package_version(pkg, ver) THEN
+        RETURN (false, 'NOVER'::text, false);
+    END IF;
+    IF reason <> '' THEN
+        PERFORM public.skip_package_version(pkg, ver, reason);
+        word := 'SKIPVER';
+    END IF;
+    IF yank THEN
+        PERFORM public.yank_version(pkg, ver);
+        word := 'YANKVER';
+    END IF;
+    IF with_builds THEN
+        PERFORM public.delete_build(pkg, ver);
+        word := 'DELVERBLD';
+    END IF;
+    IF word = 'DELVER' THEN
+        PERFORM public.delete_version(pkg, ver);
+    END IF;
+    PERFORM piw.note_pages(ARRAY[pkg], ARRAY['BOTH']);
+    RETURN (true, word, with_builds AND reason = '');
+END
 $$;

@@ -193,7 +193,7 @@ static void spread(gazer *self, const pypi_change *change)
             gazer_describe(self->describer, change->package);
         return;
     }
-    piw_msg *removed = slaves_REMOVED_make(change->package, change->version);
+    piw_msg *removed = slaves_REMOVED_make(change->package, change->version, false);
     cast_quietly(self, &removed);
     piw_msg *pages = change->version.s == NULL ? web_DELPKG_make(change->package)
                                                : web_DELVER_make(change->package, change->version);

@@ -61,6 +61,17 @@ static void tell_alive(piw_task *task, transfer *t)
     piw_msg_free(&event);
 }
 
+static bool is_this_machine(const char *address)
+{
+    return strcmp(address, "local") == 0 || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* Who was asked over one queue answers over another: a socket file and the loopback interface are the same machine. */
+static bool same_place(const char *asked, const char *heard)
+{
+    return strcmp(asked, heard) == 0 || (is_this_machine(asked) && is_this_machine(heard));
+}
+
 static int on_file_hello(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
@@ -74,7 +85,7 @@ static int on_file_hello(piw_task *task, piw_msg *msg)
                         address == NULL ? "someone" : address, slave_id);
         return 0;
     }
-    if (address == NULL || !piw_text_is(t->about->address, address)) {
+    if (address == NULL || !same_place(t->about->address.s, address)) {
         piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
                         "%s wants to transfer the file of slave %" PRId64 ", which is at %s: ignored",
                         address == NULL ? "someone" : address, slave_id, t->about->address.s);

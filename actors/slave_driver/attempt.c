@@ -28,9 +28,10 @@ static void count_fault(driver_builder *builder)
         return;
     piw_text label = driver_hello(builder)->label;
     builder->paused = true;
-    piw_error("slave %lld (%.*s) is put to sleep: its last %d builds failed for its own sake, the last because %s; wake it "
-              "when that is mended",
-              (long long)builder->id, (int)label.len, label.s, DRIVER_OWN_FAULTS, builder->job->cause);
+    piw_error(
+        "slave %lld (%.*s) is put to sleep: its last %d builds failed for its own sake, the last because %s; wake it "
+        "when that is mended",
+        (long long)builder->id, (int)label.len, label.s, DRIVER_OWN_FAULTS, builder->job->cause);
 }
 
 /* The last try: from here on it is a failed build like any other. */
@@ -61,7 +62,7 @@ int driver_on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key)
              builder->hold->package.s, builder->hold->version.s, (int)driver_hello(builder)->abi.len,
              driver_hello(builder)->abi.s, (long long)builder->id, builder->job->cause, (long long)body->tries,
              (long long)body->wait_s);
-    if (builder->removed) {
+    if (builder->removed && !builder->again) {
         driver_builds_drop(self->builds, &builder->hold);
     } else {
         builder->hold->slave_id = builder->id;

@@ -77,6 +77,11 @@ static int say_thrown_away(driver *self, driver_builder *builder, piw_msg *msg, 
     return 0;
 }
 
+static int say_removed(driver *self, driver_builder *builder, piw_msg *msg)
+{
+    return say_thrown_away(self, builder, msg, builder->again ? DRIVER_HOLD_RETURNED : DRIVER_DROP, "removed");
+}
+
 /* --- HELLO -------------------------------------------------------------------------------------------------------- */
 
 /* May a slave of this version work for us? */
@@ -291,7 +296,7 @@ int driver_on_busy(piw_task *task, piw_msg *msg)
     if (builder->hold != NULL && builder->last == DRIVER_SAID_BUILD && builder->skip)
         return say_thrown_away(self, builder, msg, DRIVER_HOLD_SKIPPED, "skipped");
     if (builder->hold != NULL && builder->removed)
-        return say_thrown_away(self, builder, msg, DRIVER_DROP, "removed");
+        return say_removed(self, builder, msg);
     if (builder->hold != NULL && builder->heard_ns > builder->ends_ns)
         return run_out(self, builder, msg);
     piw_msg *answer = slave_CONT_new();
@@ -323,7 +328,7 @@ int driver_on_built(piw_task *task, piw_msg *msg)
     if (builder->skip)
         return say_thrown_away(self, builder, msg, DRIVER_HOLD_SKIPPED, "skipped");
     if (builder->removed)
-        return say_thrown_away(self, builder, msg, DRIVER_DROP, "removed");
+        return say_removed(self, builder, msg);
     if (PIW_FAULT("driver.built") || piw_defer(task, msg, &builder->request) != 0)
         return cannot_take(self, builder, msg);
     if (builder->job != NULL) { /* only after a restart: this is the same report once more */
@@ -348,7 +353,7 @@ int driver_on_sent(piw_task *task, piw_msg *msg)
     if (builder->last != DRIVER_SAID_SEND || builder->hold == NULL || builder->job == NULL)
         return say_die(self, builder, msg, "SENT out of order");
     if (builder->removed)
-        return say_thrown_away(self, builder, msg, DRIVER_DROP, "removed");
+        return say_removed(self, builder, msg);
     if (piw_defer(task, msg, &builder->request) != 0)
         return cannot_take(self, builder, msg);
     driver_job_resume(self, builder);

@@ -84,6 +84,7 @@ typedef struct driver_builder {
     bool said_paused;    /* what the last SLEEP said */
     bool killed, paused; /* by KILL and SLEEP, until WAKE */
     bool skip, removed;  /* the build that runs is to be thrown away */
+    bool again;          /* removed, but to be built anew */
     bool unsure;         /* recalled after a restart: the queue may have answered its request in our stead */
     bool leaving;        /* said BYE while its build was being recorded: forgotten after that */
     bool ghost;

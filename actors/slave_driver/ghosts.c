@@ -40,7 +40,9 @@ void driver_lose(driver *self, driver_builder **builder)
         driver_tell_gone(self, lost, true);
     piw_peer_forget(self->task, lost->peer);
     if (lost->hold == NULL || lost->skip || lost->removed) {
-        int kind = lost->removed ? DRIVER_DROP : lost->skip ? DRIVER_HOLD_SKIPPED : DRIVER_HOLD_RETURNED;
+        int kind = lost->removed && !lost->again ? DRIVER_DROP
+                   : lost->skip                  ? DRIVER_HOLD_SKIPPED
+                                                 : DRIVER_HOLD_RETURNED;
         driver_abandon(self, lost, kind, "the slave fell silent");
         driver_remove(self, &lost);
         return;
@@ -60,6 +62,7 @@ static void let_go(driver *self, driver_builder *builder)
     ghost->ghost = true;
     ghost->id = builder->id;
     ghost->removed = builder->removed;
+    ghost->again = builder->again;
     ghost->began_ns = builder->began_ns;
     ghost->ends_ns = builder->ends_ns;
     ghost->phase = builder->phase;
@@ -124,9 +127,10 @@ int driver_on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
                         (long long)key, piw_msg_error_text(reply));
         return 0;
     }
-    piw_warning("build %lld of %s %s is sealed: the database has been away for %lld s; it is recorded when that is back",
-                (long long)key, builder->hold->package.s, builder->hold->version.s,
-                (long long)(self->seal_after_ns / 1000000000));
+    piw_warning(
+        "build %lld of %s %s is sealed: the database has been away for %lld s; it is recorded when that is back",
+        (long long)key, builder->hold->package.s, builder->hold->version.s,
+        (long long)(self->seal_after_ns / 1000000000));
     let_go(self, builder);
     return 0;
 }

@@ -22,12 +22,15 @@ static int on_removed(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
     const slaves_REMOVED *body = slaves_REMOVED_of(msg);
-    driver_builds_removed(self->builds, body->package, body->version);
+    if (!body->again)
+        driver_builds_removed(self->builds, body->package, body->version);
     for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
         const driver_hold_ref *hold = builder->hold;
         if (hold != NULL && piw_text_eq(hold->package, body->package) &&
-            (body->version.s == NULL || piw_text_eq(hold->version, body->version)))
+            (body->version.s == NULL || piw_text_eq(hold->version, body->version))) {
+            builder->again = body->again && (!builder->removed || builder->again);
             builder->removed = true;
+        }
     }
     return 0;
 }

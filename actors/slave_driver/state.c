@@ -53,6 +53,7 @@ static void save_slave(piw_msg *msg, const driver_builder *from, driver_slave *t
     to->paused = from->paused;
     to->skip = from->skip;
     to->removed = from->removed;
+    to->again = from->again;
     to->leaving = from->leaving;
     to->began_ns = from->began_ns;
     to->ends_ns = from->ends_ns;
@@ -197,6 +198,7 @@ static driver_builder *load_slave(driver *self, const driver_slave *from)
     to->paused = from->paused;
     to->skip = from->skip;
     to->removed = from->removed;
+    to->again = from->again;
     to->leaving = from->leaving;
     to->began_ns = from->began_ns;
     to->ends_ns = from->ends_ns;

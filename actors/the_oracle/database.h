@@ -10,11 +10,11 @@
 #include <libpq-fe.h>
 
 typedef struct database {
-    PGconn *conn;     /* NULL: not connected */
-    char *dsn;        /* as libpq wants it */
-    char *shown;      /* without a password, for messages */
-    bool reads;       /* only reads: statements are cut off after a time */
-    int64_t linger_s; /* how long removed wheels stay on disk (SPEC §10) */
+    PGconn *conn;      /* NULL: not connected */
+    char *dsn;         /* as libpq wants it */
+    char *shown;       /* without a password, for messages */
+    bool reads;        /* only reads: statements are cut off after a time */
+    int64_t linger_ms; /* how long removed wheels stay on disk (SPEC §10) */
 } database;
 
 void database_init(database *db, const char *dsn, bool reads);

@@ -70,6 +70,17 @@ void params_bool(params *p, bool value)
     piw_put(&p->bytes[new_param(p, false)], value ? "t" : "f");
 }
 
+static void put_time(piw_buffer *to, piw_time value)
+{
+    char text[64];
+    piw_put_bytes(to, text, piw_time_format((piw_time){.us = value.us}, text, sizeof(text)));
+}
+
+void params_time(params *p, piw_time value)
+{
+    put_time(&p->bytes[new_param(p, false)], value);
+}
+
 int params_array(params *p)
 {
     return new_param(p, true);
@@ -117,7 +128,5 @@ void params_add_bool(params *p, int array, bool value)
 
 void params_add_time(params *p, int array, piw_time time)
 {
-    char text[64];
-    size_t len = piw_time_format((piw_time){.us = time.us}, text, sizeof(text));
-    piw_put_bytes(next_element(p, array), text, len);
+    put_time(next_element(p, array), time);
 }

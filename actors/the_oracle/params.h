@@ -24,6 +24,7 @@ void params_text(params *p, piw_text text);
 void params_blob_end(params *p, const piw_blob *blob, size_t max);
 void params_int(params *p, int64_t value);
 void params_bool(params *p, bool value);
+void params_time(params *p, piw_time value);
 
 /* A new array; returns its position, to which elements are then added. */
 int params_array(params *p);

@@ -139,6 +139,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_PROJECT, true, read_project},
         {DB_PACKAGES, true, read_packages},
         {DB_STATISTICS, true, read_statistics},
+        {DB_KNOWN, true, read_known},
         {DB_PYPI_APPLY, false, write_pypi_apply},
         {DB_RESERVE, false, write_reserve},
         {DB_ATTEMPTS_VOID, false, write_attempts_void},
@@ -147,6 +148,10 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_REWRITES_LOAD, false, write_rewrites_load},
         {DB_REMOVALS_DUE, false, write_removals_due},
         {DB_REMOVALS_DONE, false, write_removals_done},
+        {DB_ADDPKG, false, write_addpkg},
+        {DB_ADDVER, false, write_addver},
+        {DB_REMPKG, false, write_rempkg},
+        {DB_REMVER, false, write_remver},
     };
     *read = false;
     for (size_t i = 0; i < PIW_COUNT(table); i++)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2, LINGER_S = 600 };
+enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2, LINGER_MS = 600000 };
 
 /* --- The connection's life --------------------------------------------------------------------------------------- */
 
@@ -287,7 +287,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->backoff_ms = RECONNECT_FIRST_MS;
     /* With few instances the lanes share them, and a writer never cuts itself off. */
     database_init(&self->db, dsn, piw_task_instance(task) >= READ_FROM);
-    self->db.linger_s = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_S;
+    self->db.linger_ms = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_MS;
     piw_soul_set(task, self);
     int rc = state != NULL ? load(self, state, err) : 0;
     if (rc == 0)
@@ -322,25 +322,18 @@ static const piw_service serves[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_
 static const piw_event emits[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&db_protocol_def, DB_PYPI_STATE, on_request},
-    {&db_protocol_def, DB_PYPI_APPLY, on_request},
-    {&db_protocol_def, DB_DESCRIBE, on_request},
-    {&db_protocol_def, DB_RESERVE, on_request},
-    {&db_protocol_def, DB_ATTEMPT, on_request},
-    {&db_protocol_def, DB_ATTEMPT_END, on_request},
-    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request},
-    {&db_protocol_def, DB_LOGBUILD, on_request},
-    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},
-    {&db_protocol_def, DB_ABIS, on_request},
-    {&db_protocol_def, DB_PROJECT, on_request},
-    {&db_protocol_def, DB_PACKAGES, on_request},
-    {&db_protocol_def, DB_STATISTICS, on_request},
-    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
-    {&db_protocol_def, DB_REWRITES_LOAD, on_request},
-    {&db_protocol_def, DB_REMOVALS_DUE, on_request},
-    {&db_protocol_def, DB_REMOVALS_DONE, on_request},
-    {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
-    PIW_HANDLERS_END,
+    {&db_protocol_def, DB_PYPI_STATE, on_request},    {&db_protocol_def, DB_PYPI_APPLY, on_request},
+    {&db_protocol_def, DB_DESCRIBE, on_request},      {&db_protocol_def, DB_RESERVE, on_request},
+    {&db_protocol_def, DB_ATTEMPT, on_request},       {&db_protocol_def, DB_ATTEMPT_END, on_request},
+    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request}, {&db_protocol_def, DB_LOGBUILD, on_request},
+    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},  {&db_protocol_def, DB_ABIS, on_request},
+    {&db_protocol_def, DB_PROJECT, on_request},       {&db_protocol_def, DB_PACKAGES, on_request},
+    {&db_protocol_def, DB_STATISTICS, on_request},    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
+    {&db_protocol_def, DB_REWRITES_LOAD, on_request}, {&db_protocol_def, DB_REMOVALS_DUE, on_request},
+    {&db_protocol_def, DB_REMOVALS_DONE, on_request}, {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
+    {&db_protocol_def, DB_ADDPKG, on_request},        {&db_protocol_def, DB_ADDVER, on_request},
+    {&db_protocol_def, DB_REMPKG, on_request},        {&db_protocol_def, DB_REMVER, on_request},
+    {&db_protocol_def, DB_KNOWN, on_request},         PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"try_again", on_try_again},

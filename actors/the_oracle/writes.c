@@ -139,11 +139,11 @@ int write_removals_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
 {
     const db_REMOVALS_DUE *body = db_REMOVALS_DUE_of(msg);
     params p = {0};
-    params_int(&p, db->linger_s);
+    params_int(&p, db->linger_ms);
     params_int(&p, body->limit < 0 ? 0 : body->limit > 1000 ? 1000 : body->limit);
     PGresult *r = NULL;
-    int rc = database_query(db, "SELECT package, filename FROM piw.removals_due(make_interval(secs => $1), $2)", &p, &r,
-                            err);
+    int rc = database_query(db, "SELECT package, filename FROM piw.removals_due($1 * interval '1 millisecond', $2)", &p,
+                            &r, err);
     if (rc != 0)
         return rc;
     db_REMOVALS_DUE_reply *answer = NULL;

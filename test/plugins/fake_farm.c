@@ -5,6 +5,9 @@
  *   verify = good | bad | final
  *   recorded = yes | no   LOGBUILD's answer
  *   known = yes | no      BUILDS_KNOWN's answer
+ *   there = all | package | abi | version | none   KNOWN's answer: what is there
+ *   word = WORD           the administrator's calls' answer, done
+ *   error = WORD          the same, not done
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
  *   wait = SECONDS        until a version that failed for its builder's sake is tried again
@@ -41,7 +44,7 @@ typedef struct fake {
     } kept[KEPT_MAX];
     size_t kept_count;
     bool away, silent;
-    char verify[8], recorded[8], known[8], refuse[32];
+    char verify[8], recorded[8], known[8], refuse[32], there[8], word[16], error[16];
     int code;
     int64_t tries, wait_s;
     int64_t next_number;
@@ -170,6 +173,61 @@ static int on_builds_known(piw_task *task, piw_msg *msg)
     return respond(task, msg, answer);
 }
 
+static int respond_admin(piw_task *task, piw_msg *msg, piw_msg *answer, admin_outcome *body, piw_text package,
+                         piw_text version)
+{
+    fake *self = piw_soul(task);
+    body->done = self->error[0] == '\0';
+    body->word = piw_msg_textz(answer, body->done ? self->word : self->error);
+    body->package = piw_msg_text(answer, package.s, package.len);
+    if (version.s != NULL)
+        body->version = piw_msg_text(answer, version.s, version.len);
+    return respond(task, msg, answer);
+}
+
+static int on_addpkg(piw_task *task, piw_msg *msg)
+{
+    admin_outcome *body;
+    piw_msg *answer = db_ADDPKG_reply_new(&body);
+    return respond_admin(task, msg, answer, body, db_ADDPKG_of(msg)->package, (piw_text){0});
+}
+
+static int on_addver(piw_task *task, piw_msg *msg)
+{
+    admin_outcome *body;
+    piw_msg *answer = db_ADDVER_reply_new(&body);
+    return respond_admin(task, msg, answer, body, db_ADDVER_of(msg)->package, db_ADDVER_of(msg)->version);
+}
+
+static int on_rempkg(piw_task *task, piw_msg *msg)
+{
+    admin_outcome *body;
+    piw_msg *answer = db_REMPKG_reply_new(&body);
+    body->again = db_REMPKG_of(msg)->builds;
+    return respond_admin(task, msg, answer, body, db_REMPKG_of(msg)->package, (piw_text){0});
+}
+
+static int on_remver(piw_task *task, piw_msg *msg)
+{
+    admin_outcome *body;
+    piw_msg *answer = db_REMVER_reply_new(&body);
+    return respond_admin(task, msg, answer, body, db_REMVER_of(msg)->package, db_REMVER_of(msg)->version);
+}
+
+static int on_known(piw_task *task, piw_msg *msg)
+{
+    const fake *self = piw_soul(task);
+    bool all = strcmp(self->there, "all") == 0;
+    db_KNOWN_reply *body;
+    piw_msg *answer = db_KNOWN_reply_new(&body);
+    piw_text package = db_KNOWN_of(msg)->package;
+    body->package = piw_msg_text(answer, package.s, package.len);
+    body->known = all || strcmp(self->there, "package") == 0;
+    body->abi = all || strcmp(self->there, "abi") == 0;
+    body->version = all || strcmp(self->there, "version") == 0;
+    return respond(task, msg, answer);
+}
+
 static int on_statistics(piw_task *task, piw_msg *msg)
 {
     db_STATISTICS_reply *body;
@@ -281,10 +339,10 @@ static int on_set(piw_task *task, piw_msg *msg)
         char *to;
         size_t size;
     } names[] = {
-        {"verify", self->verify, sizeof(self->verify)},
-        {"recorded", self->recorded, sizeof(self->recorded)},
-        {"known", self->known, sizeof(self->known)},
-        {"refuse", self->refuse, sizeof(self->refuse)},
+        {"verify", self->verify, sizeof(self->verify)}, {"recorded", self->recorded, sizeof(self->recorded)},
+        {"known", self->known, sizeof(self->known)},    {"refuse", self->refuse, sizeof(self->refuse)},
+        {"there", self->there, sizeof(self->there)},    {"word", self->word, sizeof(self->word)},
+        {"error", self->error, sizeof(self->error)},
     };
     for (size_t i = 0; i < PIW_COUNT(names); i++)
         if (piw_text_is(body->name, names[i].name))
@@ -388,7 +446,8 @@ static int on_order(piw_task *task, piw_msg *msg)
 
 static int on_remove(piw_task *task, piw_msg *msg)
 {
-    piw_msg *removed = slaves_REMOVED_make(fake_REMOVE_of(msg)->package, fake_REMOVE_of(msg)->version);
+    piw_msg *removed =
+        slaves_REMOVED_make(fake_REMOVE_of(msg)->package, fake_REMOVE_of(msg)->version, fake_REMOVE_of(msg)->again);
     int failed = piw_cast(task, &removed);
     piw_msg *answer = fake_REMOVE_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
@@ -432,6 +491,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     strcpy(self->verify, "good");
     strcpy(self->recorded, "yes");
     strcpy(self->known, "yes");
+    strcpy(self->there, "all");
     self->code = PIW_EABSENT;
     self->next_number = 1;
     self->next_build = 100;
@@ -487,6 +547,11 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_REWRITES_LOAD, on_other},
     {&db_protocol_def, DB_REMOVALS_DUE, on_other},
     {&db_protocol_def, DB_REMOVALS_DONE, just_note},
+    {&db_protocol_def, DB_ADDPKG, on_addpkg},
+    {&db_protocol_def, DB_ADDVER, on_addver},
+    {&db_protocol_def, DB_REMPKG, on_rempkg},
+    {&db_protocol_def, DB_REMVER, on_remver},
+    {&db_protocol_def, DB_KNOWN, on_known},
     {&fs_protocol_def, FS_EXPECT, on_expect},
     {&fs_protocol_def, FS_VERIFY, on_verify},
     {&fs_protocol_def, FS_STAGE, on_stage},
@@ -505,6 +570,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_QUEUE, just_note},
     {&stats_protocol_def, STATS_SLAVE, just_note},
     {&stats_protocol_def, STATS_SLAVE_GONE, just_note},
+    {&stats_protocol_def, STATS_PAUSE, on_other},
 #endif
     {&fake_protocol_def, FAKE_SET, on_set},
     {&fake_protocol_def, FAKE_WAIT, on_wait},

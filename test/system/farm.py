@@ -161,6 +161,7 @@ class Farm:
         self.slaves = []
         self.task_options = {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "1s"}}
         self.master_options = []
+        self.site_options = {}
         atexit.register(self.close)
         self._old = {}
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -350,12 +351,14 @@ class Farm:
     # --- Master, slaves, web server ----------------------------------------------------------------------------------
 
     def configuration(self):
-        """Sections of tasks; everything else is on the command lines, so that they can be seen with ps."""
+        """Sections of tasks and of the site; everything else is on the command lines, so that they can be seen with ps."""
         path = self.dir / "piwheels.conf"
         lines = []
         for task, options in self.task_options.items():
             lines.append(f"[task:{task}]")
             lines += [f"{key} = {value}" for key, value in options.items()]
+        if self.site_options:
+            lines += ["[site]", *(f"{key} = {value}" for key, value in self.site_options.items())]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         path.chmod(0o644)
         return path

@@ -1,9 +1,10 @@
-"""Just enough of ZeroMQ's wire protocol (ZMTP 3.0, NULL) and of CBOR to stand where a master stands, byte by byte.
+"""Just enough of ZeroMQ's wire protocol (ZMTP 3.0, NULL), CBOR and MessagePack to stand where a master stands, byte by byte.
 
 A Listener is one ROUTER socket: each connection is a Peer, read and answered by hand, so that a test can break any rule.
 """
 
 import contextlib
+import datetime
 import math
 import os
 import socket
@@ -199,6 +200,10 @@ def cbor_encode(value):
             b"\xfb" + struct.pack(">d", value)
     if value == NODATA:
         return _head(6, 2002) + b"\xf6"
+    if isinstance(value, datetime.timedelta):
+        return _head(6, 2001) + cbor_encode([value.days, value.seconds, value.microseconds])
+    if isinstance(value, datetime.datetime):
+        return _head(6, 0) + cbor_encode(value.isoformat().replace("+00:00", "Z"))
     if isinstance(value, tuple):
         return _head(6, value[1]) + cbor_encode(value[2])
     raise TypeError(type(value))
@@ -243,6 +248,65 @@ def _decode(data, at):
     if major == 5:
         return dict(zip(items[::2], items[1::2])), at
     return (NODATA if number == 2002 else ("tag", number, items[0])), at
+
+
+# --- MessagePack: the same values --------------------------------------------------------------------------------
+
+def _sized(value, heads):
+    """The head of a text or list: (limit, first byte, bytes of the length), the first that fits."""
+    for limit, first, size in heads:
+        if value < limit:
+            return bytes([first + value]) if size == 0 else bytes([first]) + value.to_bytes(size, "big")
+    raise ValueError("too large")
+
+
+def msgpack_encode(value):
+    # pylint: disable=too-many-return-statements
+    if isinstance(value, bool):
+        return b"\xc3" if value else b"\xc2"
+    if value is None:
+        return b"\xc0"
+    if isinstance(value, int):
+        return bytes([value]) if 0 <= value < 128 else b"\xd3" + struct.pack(">q", value)
+    if isinstance(value, str):
+        raw = value.encode()
+        return _sized(len(raw), ((32, 0xa0, 0), (1 << 8, 0xd9, 1), (1 << 16, 0xda, 2), (1 << 32, 0xdb, 4))) + raw
+    if isinstance(value, list):
+        return _sized(len(value), ((16, 0x90, 0), (1 << 16, 0xdc, 2))) + b"".join(map(msgpack_encode, value))
+    if isinstance(value, dict):
+        return _sized(len(value), ((16, 0x80, 0),)) + b"".join(msgpack_encode(key) + msgpack_encode(item)
+                                                               for key, item in value.items())
+    if isinstance(value, datetime.timedelta):
+        return b"\xc7\x0c\x02" + struct.pack(">iii", value.days, value.seconds, value.microseconds)
+    if isinstance(value, datetime.datetime):
+        since = value - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+        return b"\xc7\x0a\x01" + struct.pack(">qh", since // datetime.timedelta(microseconds=1), 0)
+    raise TypeError(type(value))
+
+
+def msgpack_decode(data):
+    """What the import queue answers: a text, or a list of texts."""
+    value, end = _unpack(data, 0)
+    if end != len(data):
+        raise ValueError("trailing bytes")
+    return value
+
+
+def _unpack(data, at):
+    first = data[at]
+    at += 1
+    if first & 0xf0 == 0x90:
+        items = []
+        for _ in range(first & 15):
+            item, at = _unpack(data, at)
+            items.append(item)
+        return items, at
+    size = {0xd9: 1, 0xda: 2, 0xdb: 4}.get(first, 0)
+    length = int.from_bytes(data[at:at + size], "big") if size else first & 31
+    if not size and first & 0xe0 != 0xa0:
+        raise ValueError(f"not expected: {first:#x}")
+    at += size
+    return data[at:at + length].decode(), at + length
 
 
 def shape(value):

@@ -182,9 +182,9 @@ static inline void farm_order(farm *self, const char *word, int64_t slave_id)
     farm_tell(self, call);
 }
 
-static inline void farm_remove(farm *self, const char *package, const char *version)
+static inline void farm_remove(farm *self, const char *package, const char *version, bool again)
 {
-    farm_tell(self, fake_REMOVE_make(piw_text_of(package), piw_text_of(version)));
+    farm_tell(self, fake_REMOVE_make(piw_text_of(package), piw_text_of(version), again));
 }
 
 static inline void farm_pause(farm *self, bool paused)

@@ -553,16 +553,32 @@ START_TEST(removed_versions_are_thrown_away)
     piw_client *slave = building(300000, 10800000);
     farm_queue(&f, "cp311", same);
     SAYS(slave, busy(), "CONT"); /* the window is in when this is answered */
-    farm_remove(&f, "p", "1.0");
+    farm_remove(&f, "p", "1.0", false);
     SAYS(slave, busy(), "DONE");
     farm_wait(&f, "cause='removed'", 1);
     SAYS(slave, idle(), "BUILD p 1.0.0");
     SAYS(slave, built(true, "", one_file), "SEND p-1.0-py3-none-any.whl");
-    farm_remove(&f, "p", NULL);
+    farm_remove(&f, "p", NULL, false);
     SAYS(slave, slave_SENT_new(), "DONE");
     farm_wait(&f, "DISCARD(", 1);
     ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
     SAYS(slave, idle(), "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_version_whose_builds_went_is_offered_again)
+{
+    piw_client *slave = building(300000, 10800000);
+    farm_remove(&f, "p", NULL, true);
+    SAYS(slave, busy(), "DONE");
+    farm_wait(&f, "cause='removed'", 1);
+    SAYS(slave, idle(), "BUILD p 1.0");
+    /* What goes for good isn't. */
+    farm_remove(&f, "p", "1.0", false);
+    farm_remove(&f, "p", NULL, true);
+    SAYS(slave, built(false, "", NULL), "DONE");
+    SAYS(slave, idle(), "BUILD p 2.0");
     piw_client_close(&slave);
 }
 END_TEST
@@ -842,6 +858,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_packages_own_fault_is_final_at_once);
     tcase_add_test(tests, a_build_past_its_time_is_recorded_as_failed);
     tcase_add_test(tests, removed_versions_are_thrown_away);
+    tcase_add_test(tests, a_version_whose_builds_went_is_offered_again);
     tcase_add_test(tests, a_version_that_is_gone_is_not_recorded);
     tcase_add_test(tests, an_answer_waits_for_the_database);
     tcase_add_test(tests, a_lost_answer_of_the_database_is_asked_for);

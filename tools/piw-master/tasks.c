@@ -14,7 +14,7 @@ static const struct {
 } standard[] = {
     {"the_oracle", false},  {"seraph", false},        {"the_architect", false}, {"file_juggler", false},
     {"the_scribe", false},  {"the_secretary", false}, {"slave_driver", false},  {"big_brother", false},
-    {"cloud_gazer", false}, {"mr_chase", true},       {"lumberjack", true},
+    {"cloud_gazer", false}, {"mr_chase", false},      {"lumberjack", true},
 };
 
 static const piw_opt key_plugin = {.name = "plugin", .kind = PIW_OPT_TEXT};

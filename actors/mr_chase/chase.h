@@ -1,0 +1,127 @@
+/* chase.h — inside mr_chase: the imports under way, and what its files do for each other.
+ *
+ * admin.c answers what administrators ask, import.c what importers say, job.c takes an import from its first check to
+ * DONE, imports.c keeps the records and whose turn it is, state.c carries them over a swap or restart. Everything belongs
+ * to the task's thread. */
+#ifndef MR_CHASE_CHASE_H
+#define MR_CHASE_CHASE_H
+
+#include "db.piw.h"
+#include "import.piw.h"
+#include "mr_chase.piw.h"
+#include "piw/plugin.h"
+#include "shared/names.h"
+#include "shared/table.h"
+
+enum {
+    CHASE_BAD_TRANSFERS = 5,     /* of one file, then the import has failed (SPEC §6) */
+    CHASE_RETRY_MIN_MS = 1000,   /* a step that failed for its surroundings is tried again, growing … */
+    CHASE_RETRY_MAX_MS = 10000,  /* … to this */
+    CHASE_REMEMBER_MS = 3600000, /* an importer that lost its turn is told so when it speaks again by then */
+};
+
+/* What an import waits for. Numbers stand in saved state. */
+enum {
+    CHASE_KNOWN = 1,    /* the answer whether version and ABI are known */
+    CHASE_NUMBER = 2,   /* a number for the build */
+    CHASE_TURN = 3,     /* those who came before */
+    CHASE_EXPECT = 4,   /* the file service to expect a file, then SEND */
+    CHASE_SENDING = 5,  /* the importer: it has SEND, and no request of it is open */
+    CHASE_VERIFY = 6,   /* the file to be verified */
+    CHASE_STAGE = 7,    /* the log to be staged */
+    CHASE_RECORD = 8,   /* the build's row */
+    CHASE_RECORDED = 9, /* the answer whether an earlier try has made the row */
+    CHASE_PUBLISH = 10, /* the files to be in place, then DONE */
+    CHASE_LOST = 11,    /* nothing: it fell silent and lost its turn */
+};
+
+typedef struct importer {
+    piw_table_node by_id, by_peer;
+    int64_t id; /* in the order in which they came */
+    piw_peer peer;
+    piw_token request; /* 0 while none is open */
+    int phase;
+    unsigned tries;   /* of this phase */
+    int64_t heard_ns; /* when it was last heard of, while it sends */
+    int64_t build_id;
+    char package[PIW_NAME_MAX + 1]; /* canonical */
+    piw_msg *report;                /* import_IMPORT, ours; the files in the order in which they are asked for */
+    built_file *verified;           /* one per received file, in the report's arena */
+    uint32_t verified_count;
+    unsigned bad; /* bad transfers of the file that is asked for */
+    struct {
+        uint32_t count;
+        piw_text *at;
+    } kept;           /* in the report's arena */
+    bool sent_before; /* LOGBUILD was sent before: its row may exist */
+} importer;
+
+typedef struct chase {
+    piw_task *task;
+    piw_table by_id, by_peer;
+    int64_t last_id;
+    int64_t turn; /* the id of the one that transfers, 0: none */
+    int64_t silence_ms;
+    piw_log_limiter troubles;
+} chase;
+
+/* --- imports.c --------------------------------------------------------------------------------------------------- */
+importer *chase_of_peer(const chase *self, piw_peer peer);
+importer *chase_of_id(const chase *self, int64_t id);
+importer *chase_next(const chase *self, const importer *imp); /* NULL begins and ends */
+/* A new record. Takes `report`, an import_IMPORT; `id` 0 gives the next one. */
+importer *chase_add(chase *self, piw_peer peer, int64_t id, piw_msg **report);
+void chase_remove(chase *self, importer **imp);
+const build_state *chase_report(const importer *imp);
+/* The record goes without a word; the turn goes on, what is staged is thrown away unless its row may exist. */
+void chase_drop(chase *self, importer **imp);
+/* The import waits for its turn now: it may come at once. */
+void chase_queue(chase *self, importer *imp);
+/* The transfers are over: the next one's turn. */
+void chase_turn_over(chase *self, const importer *imp);
+
+/* --- job.c ------------------------------------------------------------------------------------------------------- */
+/* Go to a phase, and do what it needs. */
+void chase_go(chase *self, importer *imp, int phase);
+/* The import can't be done: ERROR with this text, and it is forgotten. */
+void chase_fail(chase *self, importer *imp, const char *why);
+int chase_on_known(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_number(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_expected(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_verified(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_staged(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_recorded(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_was_recorded(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_published(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_again(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- import.c ---------------------------------------------------------------------------------------------------- */
+/* Answer a request, or a deferred one (message NULL), with ERROR. */
+int chase_error(piw_task *task, piw_msg *request, const char *why);
+/* The importer has been told to send: from now on it may be silent for a while only. */
+void chase_listen(chase *self, importer *imp);
+/* A piece of the file came in. */
+int chase_on_alive(piw_task *task, piw_msg *msg);
+int chase_on_import(piw_task *task, piw_msg *msg);
+int chase_on_sent(piw_task *task, piw_msg *msg);
+int chase_on_silent(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- admin.c ----------------------------------------------------------------------------------------------------- */
+int chase_on_addpkg(piw_task *task, piw_msg *msg);
+int chase_on_addver(piw_task *task, piw_msg *msg);
+int chase_on_rempkg(piw_task *task, piw_msg *msg);
+int chase_on_remver(piw_task *task, piw_msg *msg);
+int chase_on_rebuild(piw_task *task, piw_msg *msg);
+int chase_on_administered(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- state.c ----------------------------------------------------------------------------------------------------- */
+int chase_save(piw_task *task, piw_msg **state, piw_err *err);
+void chase_load(chase *self, const piw_msg *state);
+/* Keep the importer's record for a restart of this task. */
+void chase_remember(chase *self, const importer *imp);
+/* After a cold restart: the imports from the records that the shell kept. */
+void chase_recall(chase *self);
+
+#endif

@@ -1,0 +1,92 @@
+/* mr_chase — serves the import queue: builds made elsewhere, and what administrators ask for (SPEC §6).
+ *
+ * This file is its manifest, its start and stop. See chase.h for the others. */
+#include "mr_chase/chase.h"
+
+#include "events.piw.h"
+#include "fs.piw.h"
+#include "slaves.piw.h"
+#include "web.piw.h"
+
+#include <stdlib.h>
+
+static void free_soul(chase *self)
+{
+    importer *imp;
+    while ((imp = chase_next(self, NULL)) != NULL)
+        chase_remove(self, &imp);
+    piw_table_fini(&self->by_id);
+    piw_table_fini(&self->by_peer);
+    free(self);
+}
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)err;
+    chase *self = piw_zalloc(sizeof(*self));
+    self->task = task;
+    self->silence_ms = piw_option_number(task, "silence");
+    piw_soul_set(task, self);
+    if (state != NULL)
+        chase_load(self, state);
+    else if (why == PIW_RESTART)
+        chase_recall(self);
+    return 0;
+}
+
+static void stop(piw_task *task, bool leaving)
+{
+    (void)leaving;
+    free_soul(piw_soul(task));
+    piw_soul_set(task, NULL);
+}
+
+static const piw_opt options[] = {
+    {.name = "silence",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "30s",
+     .help = "how long an importer whose turn it is may be silent, before the next one has its turn",
+     .min = 100,
+     .max = 3600000},
+    PIW_OPT_END,
+};
+static const piw_service uses[] = {
+    {"db", &db_protocol_def},         {"fs", &fs_protocol_def}, {"web", &web_protocol_def},
+    {"slaves", &slaves_protocol_def}, PIW_SERVICES_END,
+};
+static const char *const needs[] = {"db", "fs", "web", "slaves", NULL};
+static const piw_service queues[] = {{"import", &import_protocol_def}, PIW_SERVICES_END};
+static const piw_event subscribes[] = {{&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
+static const piw_handler handlers[] = {
+    {&import_protocol_def, IMPORT_IMPORT, chase_on_import},
+    {&import_protocol_def, IMPORT_SENT, chase_on_sent},
+    {&import_protocol_def, IMPORT_ADDPKG, chase_on_addpkg},
+    {&import_protocol_def, IMPORT_ADDVER, chase_on_addver},
+    {&import_protocol_def, IMPORT_REMPKG, chase_on_rempkg},
+    {&import_protocol_def, IMPORT_REMVER, chase_on_remver},
+    {&import_protocol_def, IMPORT_REBUILD, chase_on_rebuild},
+    {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},
+    PIW_HANDLERS_END,
+};
+static const piw_continuation continuations[] = {
+    {"administered", chase_on_administered},
+    {"rebuild_project", chase_on_rebuild_project},
+    {"rebuild_both", chase_on_rebuild_both},
+    {"known", chase_on_known},
+    {"number", chase_on_number},
+    {"expected", chase_on_expected},
+    {"verified", chase_on_verified},
+    {"staged", chase_on_staged},
+    {"recorded", chase_on_recorded},
+    {"was_recorded", chase_on_was_recorded},
+    {"published", chase_on_published},
+    {"again", chase_on_again},
+    {"silent", chase_on_silent},
+    PIW_CONTINUATIONS_END,
+};
+
+PIW_PLUGIN(mr_chase, .version = "1.0", .summary = "takes in builds made elsewhere, and administrators' requests",
+           .uses = uses, .needs = needs, .queues = queues, .subscribes = subscribes, .options = options,
+           .state_protocol = &mr_chase_protocol_def, .state_message = MR_CHASE_STATE, .start = start, .stop = stop,
+           .save = chase_save, .handlers = handlers, .continuations = continuations);
