@@ -137,12 +137,15 @@ class Builder:
         self.peer = Peer(connection, 60, kind=b"REQ")
         hello = [("tag", 2001, [0, 10800, 0]), ("tag", 2001, [0, busy_timeout, 0]), abi[2:], abi, "linux_x86_64", label,
                  "Debian GNU/Linux", "12 (bookworm)", "unknown", "unknown"]
+        self.builds = False
         self.id = self.say("HELLO", hello)[1][0]
 
     def say(self, word, data=None):
         """The answer: a word, or a list of word and data."""
         self.peer.send(b"", cbor_encode(word if data is None else [word, data]))
-        return cbor_decode(self.peer.receive()[1])
+        answer = cbor_decode(self.peer.receive()[1])
+        self.builds = answer[0] == "BUILD" or (self.builds and answer == "CONT")
+        return answer
 
     def stats(self, **other):
         names = ("disk_size", "disk_free", "mem_size", "mem_free", "swap_size", "swap_free", "load", "temp")
