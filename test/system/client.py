@@ -100,8 +100,8 @@ class Asker(Connection):
     def __init__(self, address):
         super().__init__(address, "REQ")
 
-    def tell(self, payload):
-        self.send(b"", payload)
+    def tell(self, *payload):
+        self.send(b"", *payload)
 
     def answer(self, timeout=30):
         """The decoded answer, or None when none comes in time."""

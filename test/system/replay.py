@@ -146,6 +146,7 @@ class Replay:
         self.send_of = {}    # recorded slave number: the file it was last asked for
         self.instead = {}    # index of a message to the master: what is done in its place
         self.answers = {}    # index of a message from the master: check(replay, message, answer) in place of equality
+        self.as_recorded = set()  # indexes of messages whose wheels are sent as they were announced
         self.before_quit = lambda: None  # called before the master is told to QUIT
         self.compared = 0
 
@@ -165,7 +166,7 @@ class Replay:
 
     def payload(self, message):
         """The bytes to send: the recorded ones, but for slave numbers and wheels."""
-        if message.value is None:
+        if message.value is None or message.index in self.as_recorded:
             return message.frames[0]
         data = message.data
         if message.word == "BUILT" and data:
@@ -216,7 +217,7 @@ class Replay:
         if message.index in self.instead:
             self.instead[message.index](self, message)
         elif message.queue in ("slave", "import"):
-            self.asker(message).tell(self.payload(message))
+            self.asker(message).tell(self.payload(message), *message.frames[1:])
             if message.word == "BYE":
                 self.farm.wait_log(self.farm.master, f"slave {self.numbers[self.slave_of(message)]} says BYE")
         elif message.queue == "control":
@@ -257,8 +258,9 @@ class Replay:
         acks = [m for m in self.messages if m.queue == "slave" and m.peer == message.peer and m.word == "ACK"]
         return acks[0].data[0]
 
-    def run(self):
-        for message in self.messages:
+    def run(self, first=0, last=None):
+        """The messages from one index to before another."""
+        for message in self.messages[first:last]:
             if message.queue == "status" or (message.queue == "file" and not message.to_master):
                 continue
             if message.to_master:

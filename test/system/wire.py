@@ -190,10 +190,6 @@ def cbor_encode(value):
         return _head(0, value) if value >= 0 else _head(1, -1 - value)
     if isinstance(value, str):
         return _head(3, len(value.encode())) + value.encode()
-    if isinstance(value, float):
-        return b"\xfb" + struct.pack(">d", value)
-    if isinstance(value, tuple):  # ("tag", number, value)
-        return _head(6, value[1]) + cbor_encode(value[2])
     if isinstance(value, list):
         return _head(4, len(value)) + b"".join(map(cbor_encode, value))
     if isinstance(value, dict):
@@ -207,7 +203,7 @@ def cbor_encode(value):
         return _head(6, 2001) + cbor_encode([value.days, value.seconds, value.microseconds])
     if isinstance(value, datetime.datetime):
         return _head(6, 0) + cbor_encode(value.isoformat().replace("+00:00", "Z"))
-    if isinstance(value, tuple):
+    if isinstance(value, tuple):  # ("tag", number, value)
         return _head(6, value[1]) + cbor_encode(value[2])
     raise TypeError(type(value))
 
