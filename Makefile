@@ -124,8 +124,8 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # --- core ---
-# The admin queue is the core's own: its protocol is inside.
-CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o
+# The admin queue is the core's own: its protocols are inside.
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o
 $(B)/lib/libpiw.so: $(CORE_OBJ) $(wildcard $(B)/none)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so -o $@ $(filter %.o,$^) $(CORE_LIBS)
@@ -144,7 +144,7 @@ $(B)/obj/%.o: %.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	$(CC) $(CPPFLAGS) $(if $(findstring -lpq,$(LIBS_$(notdir $(<D))))$(findstring pq-fe,$(file <$<)),$(PQ_CFLAGS)) $(CFLAGS) -c -o $@ $<
 
 # The SQL files are inside piw-initdb.
-$(B)/obj/tools/piw-initdb/schema.o: $(wildcard schema/*.sql)
+$(B)/obj/tools/piw-initdb/schema.o: $(wildcard schema/*.sql schema/upgrade/*.sql)
 
 # --- tasks: one shared object each, one exported symbol ---
 PLUGIN_LINK = $(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) \

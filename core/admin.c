@@ -1,6 +1,7 @@
 /* The task "admin": piw-ctl's requests, answered on a thread that may wait for the tasks it changes. It is compiled in,
  * starts first and stops last, so that the operator can look while others start. */
 #include "admin.h"
+#include "orders.piw.h"
 
 #include <stdio.h>
 
@@ -248,6 +249,54 @@ static int on_wake(piw_task *task, piw_msg *msg)
     return pause_all(task, msg, false);
 }
 
+/* --- Orders to single tasks ------------------------------------------------------------------------------------------ */
+
+/* A task answers an order at once, or after what it asks of others. */
+enum { ORDER_MS = 20000 };
+
+static piw_msg *order_of(const admin_ASK *body)
+{
+    orders_ORDER *order = NULL;
+    piw_msg *msg = orders_ORDER_new(&order);
+    order->word = piw_msg_text(msg, body->word.s, body->word.len);
+    piw_msg_list(msg, &order->args, body->args.count);
+    for (uint32_t i = 0; i < body->args.count; i++)
+        order->args.at[i] = piw_msg_text(msg, body->args.at[i].s, body->args.at[i].len);
+    return msg;
+}
+
+static piw_msg *lines_of(const orders_ORDER_reply *reply)
+{
+    piw__lines lines;
+    piw__lines_init(&lines);
+    for (uint32_t i = 0; i < reply->lines.count; i++)
+        piw__lines_add(&lines, reply->lines.at[i].s);
+    return lines.msg;
+}
+
+static int on_ask(piw_task *task, piw_msg *msg)
+{
+    const admin_ASK *body = admin_ASK_of(msg);
+    piw_runtime *runtime = runtime_of(task);
+    if (piw__runtime_role(runtime, body->task.s) == NULL)
+        return give(task, msg, NULL, body->task.s);
+    const piw__service *service = piw__registry_find(&runtime->registry, body->task.s);
+    if (service == NULL || service->protocol != orders_protocol_def.interned)
+        return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no orders", body->task.s);
+    piw_err err = {0};
+    piw_msg *order = order_of(body), *reply = NULL;
+    int ret = piw_runtime_call(runtime, body->task.s, &order, ORDER_MS, &reply, &err);
+    piw_msg_free(&order);
+    if (ret != 0)
+        return refuse(task, msg, &err);
+    piw_info("task %s was told: %s", body->task.s, body->word.s);
+    piw_msg *answer = lines_of(orders_ORDER_reply_of(reply));
+    piw_msg_free(&reply);
+    ret = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return ret;
+}
+
 /* --- The configuration, again ---------------------------------------------------------------------------------------- */
 
 static void say_line(void *lines, const char *line)
@@ -279,27 +328,19 @@ static int on_reread(piw_task *task, piw_msg *msg)
 /* --- The task -------------------------------------------------------------------------------------------------------- */
 
 static const piw_handler handlers[] = {
-    {&admin_protocol_def, ADMIN_LIST, on_list},
-    {&admin_protocol_def, ADMIN_INFO, on_info},
-    {&admin_protocol_def, ADMIN_ENABLE, on_enable},
-    {&admin_protocol_def, ADMIN_DISABLE, on_disable},
-    {&admin_protocol_def, ADMIN_REPLACE, on_replace},
-    {&admin_protocol_def, ADMIN_RELOAD, on_reload},
-    {&admin_protocol_def, ADMIN_RESTART, on_restart},
-    {&admin_protocol_def, ADMIN_HOLD, on_hold},
-    {&admin_protocol_def, ADMIN_RELEASE, on_release},
-    {&admin_protocol_def, ADMIN_DEBUG, on_debug},
-    {&admin_protocol_def, ADMIN_TRACE, on_trace},
-    {&admin_protocol_def, ADMIN_UNTRACE, on_untrace},
-    {&admin_protocol_def, ADMIN_DUMP, on_dump},
-    {&admin_protocol_def, ADMIN_LIMITS, on_limits},
-    {&admin_protocol_def, ADMIN_CONFIG, on_config},
-    {&admin_protocol_def, ADMIN_REREAD, on_reread},
-    {&admin_protocol_def, ADMIN_PAUSE, on_pause},
-    {&admin_protocol_def, ADMIN_WAKE, on_wake},
-    PIW_HANDLERS_END,
+    {&admin_protocol_def, ADMIN_LIST, on_list},       {&admin_protocol_def, ADMIN_INFO, on_info},
+    {&admin_protocol_def, ADMIN_ENABLE, on_enable},   {&admin_protocol_def, ADMIN_DISABLE, on_disable},
+    {&admin_protocol_def, ADMIN_REPLACE, on_replace}, {&admin_protocol_def, ADMIN_RELOAD, on_reload},
+    {&admin_protocol_def, ADMIN_RESTART, on_restart}, {&admin_protocol_def, ADMIN_HOLD, on_hold},
+    {&admin_protocol_def, ADMIN_RELEASE, on_release}, {&admin_protocol_def, ADMIN_DEBUG, on_debug},
+    {&admin_protocol_def, ADMIN_TRACE, on_trace},     {&admin_protocol_def, ADMIN_UNTRACE, on_untrace},
+    {&admin_protocol_def, ADMIN_DUMP, on_dump},       {&admin_protocol_def, ADMIN_LIMITS, on_limits},
+    {&admin_protocol_def, ADMIN_CONFIG, on_config},   {&admin_protocol_def, ADMIN_REREAD, on_reread},
+    {&admin_protocol_def, ADMIN_PAUSE, on_pause},     {&admin_protocol_def, ADMIN_WAKE, on_wake},
+    {&admin_protocol_def, ADMIN_ASK, on_ask},         PIW_HANDLERS_END,
 };
 
+static piw_protocol_def *const extra[] = {&orders_protocol_def, NULL};
 static const piw_service queues[] = {{"admin", &admin_protocol_def}, PIW_SERVICES_END};
 
 /* Not PIW_PLUGIN: the library must not export a manifest, which a plugin without one would seem to have. */
@@ -311,6 +352,7 @@ static const piw_plugin plugin = {
     .version = PIW_VERSION,
     .summary = "answers piw-ctl",
     .queues = queues,
+    .extra = extra,
     .blocks = true,
     .start = start,
     .handlers = handlers,

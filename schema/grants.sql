@@ -25,9 +25,11 @@ BEGIN
         FROM pg_proc p
         JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = ANY (schemas) AND p.prorettype <> 'trigger'::regtype
-          AND (n.nspname <> 'piw' OR p.proname NOT IN ('note', 'note_pages', 'note_refill', 'recompute', 'refill_slice',
-                                                       'drain_later', 'fold_deltas', 'recount', 'add_names',
-                                                       'apply_additions', 'apply_removals'))
+          AND (n.nspname <> 'piw' OR p.proname NOT IN (
+              'note', 'note_pages', 'note_refill', 'note_downloads', 'recompute', 'refill_keys', 'refill_slice',
+              'drain_later', 'fold_deltas', 'fold_downloads', 'shift_window', 'spread_popularity', 'repair_queue',
+              'recount', 'recount_versions', 'recount_queue', 'recount_builds', 'recount_downloads',
+              'add_names', 'apply_additions', 'apply_removals'))
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', item.signature, role_name);
     END LOOP;

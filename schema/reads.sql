@@ -4,6 +4,7 @@ CREATE FUNCTION piw.statistics() RETURNS TABLE (
     packages_built bigint, files_count bigint, builds_time_us bigint, builds_size bigint, new_last_hour bigint,
     downloads_last_hour bigint, downloads_last_month bigint, downloads_all bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
 AS $$
     SELECT t.packages_built, t.files_count, t.builds_time_us, t.builds_size,
            (SELECT count(*) FROM piw.ages a
@@ -18,6 +19,7 @@ $$;
 
 CREATE FUNCTION piw.builds_last_hour() RETURNS TABLE (abi_tag varchar, builds bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
 AS $$
     SELECT a.abi_tag, coalesce(r.builds, 0)
     FROM public.build_abis a
@@ -27,10 +29,25 @@ AS $$
                GROUP BY b.abi_tag) r ON r.abi_tag = a.abi_tag
 $$;
 
+-- Packages in order of name, `lim` at most, after `after`: how much of each was downloaded in the last 30 days, and ever.
+CREATE FUNCTION piw.search_index(after text, lim integer)
+RETURNS TABLE (package varchar, downloads_recent bigint, downloads_all bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off
+AS $$
+    SELECT p.package, greatest(coalesce(d.recent, 0), 0), greatest(coalesce(d.ever, 0), 0)
+    FROM public.packages p
+    LEFT JOIN piw.package_downloads d ON d.package = p.package
+    WHERE p.package > after::varchar AND p.skip <> 'deleted'
+    ORDER BY p.package
+    LIMIT lim
+$$;
+
 -- Each live version of a package and each ABI: what came of it. Uses the queue's own notion of what is covered.
 CREATE FUNCTION piw.project_abis(pkg text)
 RETURNS TABLE (version varchar, abi_tag varchar, status text, build_id integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
 AS $$
     WITH tried AS MATERIALIZED (
         SELECT b.version, b.abi_tag, b.build_id, b.status, piw.abi_rank(b.abi_tag) AS rank,

@@ -1,4 +1,4 @@
--- triggers.sql — what happens when rows of stock tables change, whoever changes them. After piw.sql.
+-- triggers.sql — what happens when rows of stock tables change, whoever changes them. After recounts.sql.
 --
 -- Per statement, never per row. Each trigger notes the touched keys and sends one payload-less notification; many in one
 -- transaction become one.
@@ -19,11 +19,12 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION piw.note_refill() RETURNS void
+-- Everything is to be looked at again, or what stands in the queue of one ABI.
+CREATE FUNCTION piw.note_refill(abi text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
-    INSERT INTO piw.refills DEFAULT VALUES;
+    INSERT INTO piw.refills (abi_tag) VALUES (abi);
     PERFORM pg_notify('piw_queue', '');
 END
 $$;
@@ -72,11 +73,21 @@ BEGIN
 END
 $$;
 
+-- An ABI that is built for no more leaves its queue; one that is built for from now on may be wanted by any version.
 CREATE FUNCTION piw.abis_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
-    PERFORM piw.note_refill();
+    IF TG_OP = 'INSERT' THEN
+        PERFORM piw.note_refill(NULL) WHERE EXISTS (SELECT FROM new_rows n WHERE n.skip = '');
+    ELSIF TG_OP = 'DELETE' THEN
+        PERFORM piw.note_refill(o.abi_tag) FROM old_rows o WHERE o.skip = '';
+    ELSE
+        PERFORM piw.note_refill(o.abi_tag)
+        FROM (SELECT abi_tag FROM old_rows WHERE skip = '' EXCEPT SELECT abi_tag FROM new_rows WHERE skip = '') o;
+        PERFORM piw.note_refill(NULL) WHERE EXISTS (
+            SELECT abi_tag FROM new_rows WHERE skip = '' EXCEPT SELECT abi_tag FROM old_rows WHERE skip = '');
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -135,6 +146,18 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION piw.note_downloads(filenames text[], days date[], amounts bigint[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+    INSERT INTO piw.download_notes (package, day, amount)
+    SELECT piw.download_package(n.filename, b.package), n.day, sum(n.amount)
+    FROM unnest(filenames, days, amounts) AS n (filename, day, amount)
+    LEFT JOIN public.files f ON f.filename = n.filename
+    LEFT JOIN public.builds b ON b.build_id = f.build_id
+    GROUP BY 1, 2
+$$;
+
 CREATE FUNCTION piw.downloads_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
@@ -142,55 +165,43 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN
         INSERT INTO piw.deltas (kind, moment, amount)
         SELECT 'downloads', date_trunc('hour', o.accessed_at), -count(*) FROM old_rows o GROUP BY 2;
+        PERFORM piw.note_downloads(array_agg(g.filename::text), array_agg(g.day), array_agg(g.amount))
+        FROM (SELECT o.filename, o.accessed_at::date AS day, -count(*) AS amount FROM old_rows o GROUP BY 1, 2) g;
     END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO piw.deltas (kind, moment, amount)
         SELECT 'downloads', date_trunc('hour', n.accessed_at), count(*) FROM new_rows n GROUP BY 2;
+        PERFORM piw.note_downloads(array_agg(g.filename::text), array_agg(g.day), array_agg(g.amount))
+        FROM (SELECT n.filename, n.accessed_at::date AS day, count(*) AS amount FROM new_rows n GROUP BY 1, 2) g;
     END IF;
     RETURN NULL;
 END
 $$;
 
--- Compute the queue's sources and all totals from the stock tables: at adoption, and after a TRUNCATE.
-CREATE FUNCTION piw.recount() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(7306001);
-    DELETE FROM piw.ages;
-    INSERT INTO piw.ages SELECT v.released, v.package, v.version FROM public.versions v;
-    DELETE FROM piw.queue q WHERE NOT EXISTS (
-        SELECT FROM public.versions v WHERE v.package = q.package AND v.version = q.version);
-    INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
-    SELECT k.abi_tag, count(q.abi_tag), 1
-    FROM (SELECT abi_tag FROM public.build_abis UNION SELECT abi_tag FROM piw.queue_totals
-          UNION SELECT abi_tag FROM piw.queue) k
-    LEFT JOIN piw.queue q ON q.abi_tag = k.abi_tag
-    GROUP BY k.abi_tag
-    ON CONFLICT (abi_tag) DO UPDATE SET pending = excluded.pending, changes = t.changes + 1;
-    DELETE FROM piw.deltas;
-    DELETE FROM piw.built_tags;
-    INSERT INTO piw.built_tags SELECT f.package_tag, count(*) FROM public.files f GROUP BY f.package_tag;
-    DELETE FROM piw.download_hours;
-    INSERT INTO piw.download_hours
-    SELECT date_trunc('hour', d.accessed_at), count(*) FROM public.downloads d GROUP BY 1;
-    UPDATE piw.totals SET
-        files_count = (SELECT count(*) FROM public.files),
-        builds_size = (SELECT coalesce(sum(f.filesize), 0) FROM public.files f
-                       WHERE f.platform_tag <> 'linux_armv6l'),
-        builds_time_us = (SELECT coalesce(sum(extract(epoch FROM b.duration) * 1000000), 0)::bigint
-                          FROM public.builds b WHERE b.duration < interval '1 week'),
-        packages_built = (SELECT count(*) FROM piw.built_tags),
-        downloads_all = (SELECT coalesce(sum(h.downloads), 0) FROM piw.download_hours h);
-    PERFORM piw.note_refill();
-END
-$$;
-
+-- A table has been emptied. What that makes wrong is noted only: this transaction holds a lock that others may wait for
+-- while they hold the queue's.
 CREATE FUNCTION piw.truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
-    PERFORM piw.recount();
+    CASE TG_TABLE_NAME
+    WHEN 'versions' THEN
+        DELETE FROM piw.ages;
+        PERFORM piw.note_refill(t.abi_tag) FROM piw.queue_totals t;
+    WHEN 'build_abis' THEN
+        PERFORM piw.note_refill(t.abi_tag) FROM piw.queue_totals t;
+    WHEN 'downloads' THEN
+        DELETE FROM piw.deltas d WHERE d.kind = 'downloads';
+        INSERT INTO piw.deltas (kind, moment, amount) SELECT 'downloads', h.hour, -h.downloads FROM piw.download_hours h;
+        DELETE FROM piw.download_notes;
+        INSERT INTO piw.download_notes (package, day, amount)
+        SELECT d.package, d.day, -d.downloads FROM piw.download_days d
+        UNION ALL
+        SELECT p.package, '-infinity', p.recent - p.ever FROM piw.package_downloads p WHERE p.ever <> p.recent;
+    ELSE
+        INSERT INTO piw.deltas (kind, amount) VALUES ('recount', 0);
+        PERFORM piw.note_refill(NULL);
+    END CASE;
     RETURN NULL;
 END
 $$;
@@ -207,8 +218,14 @@ CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.versions
 CREATE TRIGGER piw_update AFTER UPDATE ON public.packages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION piw.packages_changed();
 
-CREATE TRIGGER piw_change AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON public.build_abis
+CREATE TRIGGER piw_insert AFTER INSERT ON public.build_abis REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION piw.abis_changed();
+CREATE TRIGGER piw_update AFTER UPDATE ON public.build_abis REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION piw.abis_changed();
+CREATE TRIGGER piw_delete AFTER DELETE ON public.build_abis REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION piw.abis_changed();
+CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.build_abis
+    FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
 
 CREATE TRIGGER piw_insert AFTER INSERT ON public.builds REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION piw.builds_changed();
@@ -236,6 +253,3 @@ CREATE TRIGGER piw_delete AFTER DELETE ON public.downloads REFERENCING OLD TABLE
     FOR EACH STATEMENT EXECUTE FUNCTION piw.downloads_changed();
 CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.downloads
     FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
-
--- An adopted database has rows already.
-SELECT piw.recount();

@@ -1,13 +1,18 @@
 /* the_architect — keeps slave_driver's window of the build queue current (DESIGN §7).
  *
  * It has a database connection of its own, used without waiting: statements are sent, and what comes back wakes it up.
- * A cycle is: settle what triggers noted (piw.drain), read each ABI's state, read the heads that changed, cast them.
- * Notifications start a cycle, at most one in GAP_MS; every FULL_MS one is made in any case and casts all heads. */
+ * A cycle is: settle what triggers noted (piw.drain), tell the database which packages an operator put first, read each
+ * ABI's state, read the heads that changed, cast them. Notifications start a cycle, at most one in GAP_MS; every FULL_MS
+ * one is made in any case and casts all heads. */
+#include "firsts.h"
 #include "queue.h"
 
 #include "builds.piw.h"
+#include "orders.piw.h"
 #include "piw/plugin.h"
 #include "shared/dsn.h"
+#include "shared/names.h"
+#include "the_architect.piw.h"
 
 #include <inttypes.h>
 #include <libpq-fe.h>
@@ -16,6 +21,7 @@
 
 enum {
     GAP_MS = 50,
+    MORE_MS = 5, /* between slices of what takes long: the writer has its turn */
     FULL_MS = 10000,
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
@@ -24,7 +30,17 @@ enum {
     SLICE = 1000,       /* versions that one cycle looks at when an ABI came or went */
 };
 
-typedef enum { AWAY, CONNECTING, LISTENING, AT_REST, DRAINING, READING_STATE, READING_HEAD } phase;
+typedef enum {
+    AWAY,
+    CONNECTING,
+    SETTING,
+    LISTENING,
+    AT_REST,
+    DRAINING,
+    PUTTING_FIRST,
+    READING_STATE,
+    READING_HEAD,
+} phase;
 
 typedef struct architect {
     piw_task *task;
@@ -38,6 +54,8 @@ typedef struct architect {
     bool full;   /* … that casts every head */
     bool more;   /* a refill goes on */
     int64_t window;
+    const char *order; /* oldest, newest, popular */
+    first_orders firsts;
     int64_t as_of_ns;
     abi_queues queues;
     abi_queue *reading; /* whose head is being read */
@@ -73,12 +91,23 @@ static void hang_up(architect *self)
     self->phase = AWAY;
 }
 
+static void answer_error(architect *self, piw_token request, int code, const char *why)
+{
+    if (piw_answer_error(self->task, request, code, "%s", why) != 0)
+        piw_debug("nobody waits any more for what became of an order");
+}
+
 /* The connection is of no use: a new one later. */
 static void lost(architect *self, const char *why)
 {
     char text[300];
     snprintf(text, sizeof(text), "%s", why);
     text[strcspn(text, "\n")] = '\0';
+    first_order order;
+    while (firsts_take(&self->firsts, &order)) {
+        answer_error(self, order.answer, PIW_EDBAWAY, "the database can't be reached: ask again later");
+        free(order.package);
+    }
     piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "the build queue can't be read: %s; trying again", text);
     hang_up(self);
     set_timer(self, "connect", self->backoff_ms);
@@ -131,7 +160,7 @@ static void end_cycle(architect *self)
         piw_ready(self->task);
     self->ready = true;
     if (self->more || self->wanted)
-        set_timer(self, "cycle", GAP_MS);
+        set_timer(self, "cycle", self->more ? MORE_MS : GAP_MS);
 }
 
 static void cast(architect *self, piw_msg *msg)
@@ -154,8 +183,8 @@ static void read_on(architect *self)
     char limit[24];
     snprintf(limit, sizeof(limit), "%" PRId64, self->window);
     self->as_of_ns = piw_monotonic_ns();
-    send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2)", 2,
-                   (const char *[]){self->reading->tag, limit});
+    send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2, $3)", 3,
+                   (const char *[]){self->reading->tag, self->order, limit});
 }
 
 static piw_text cell(piw_msg *msg, const PGresult *r, int row, int column)
@@ -188,18 +217,74 @@ static void take_state(architect *self, const PGresult *r)
     read_on(self);
 }
 
+/* The order that waits longest, or on with the cycle. */
+static void put_first(architect *self)
+{
+    const first_order *order = self->firsts.first;
+    if (order != NULL)
+        send_statement(self, PUTTING_FIRST, "SELECT known, reason, waiting FROM piw.put_first($1)", 1,
+                       (const char *[]){order->package});
+    else
+        send_statement(self, READING_STATE, "SELECT abi_tag, pending, changes FROM piw.queue_state()", 0, NULL);
+}
+
+static void answer_lines(architect *self, piw_token request, const char *text)
+{
+    orders_ORDER_reply *body = NULL;
+    piw_msg *reply = orders_ORDER_reply_new(&body);
+    piw_msg_list(reply, &body->lines, 1);
+    body->lines.at[0] = piw_msg_textz(reply, text);
+    if (piw_answer(self->task, request, &reply) == 0)
+        return;
+    piw_debug("nobody waits any more for what became of an order");
+    piw_msg_free(&reply);
+}
+
+/* A row of (known, reason of its skip, how many versions wait). */
+static void take_first(architect *self, const PGresult *r)
+{
+    first_order order;
+    if (!firsts_take(&self->firsts, &order))
+        return;
+    const char *waiting = PQgetvalue(r, 0, 2);
+    bool known = PQgetvalue(r, 0, 0)[0] == 't', skipped = known && PQgetlength(r, 0, 1) > 0;
+    char text[500];
+    if (!known)
+        snprintf(text, sizeof(text), "package %s is unknown", order.package);
+    else if (skipped)
+        snprintf(text, sizeof(text), "package %s is not built: %s", order.package, PQgetvalue(r, 0, 1));
+    else if (strcmp(waiting, "0") == 0)
+        snprintf(text, sizeof(text), "nothing of package %s waits to be built", order.package);
+    else
+        snprintf(text, sizeof(text), "package %s is built first: %s of its versions wait", order.package, waiting);
+    if (!known || skipped || strcmp(waiting, "0") == 0) {
+        answer_error(self, order.answer, known ? PIW_EREFUSED : PIW_ENOENT, text);
+    } else {
+        piw_info("%s", text);
+        answer_lines(self, order.answer, text);
+    }
+    free(order.package);
+}
+
 /* A statement has been answered whole. */
 static void go_on(architect *self, const PGresult *r)
 {
     piw_timer_stop(self->task, "answer_due", 0);
     switch (self->phase) {
+    case SETTING:
+        send_statement(self, LISTENING, "LISTEN piw_queue", 0, NULL);
+        break;
     case LISTENING:
         self->full = true;
         begin_cycle(self);
         break;
     case DRAINING:
         self->more = PQgetvalue(r, 0, 0)[0] == 't';
-        send_statement(self, READING_STATE, "SELECT abi_tag, pending, changes FROM piw.queue_state()", 0, NULL);
+        put_first(self);
+        break;
+    case PUTTING_FIRST:
+        take_first(self, r);
+        put_first(self);
         break;
     case READING_STATE:
         take_state(self, r);
@@ -228,7 +313,9 @@ static void connect_on(architect *self)
             lost(self, PQerrorMessage(self->conn));
             break;
         }
-        send_statement(self, LISTENING, "LISTEN piw_queue", 0, NULL);
+        /* piw.drain must see what was committed while it waited for its lock. */
+        send_statement(self, SETTING, "SELECT set_config('default_transaction_isolation', 'read committed', false)", 0,
+                       NULL);
         break;
     default:
         lost(self, PQerrorMessage(self->conn));
@@ -349,12 +436,49 @@ static int on_answer_due(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
+/* --- Orders of an operator -------------------------------------------------------------------------------------------- */
+
+/* The one word: first PACKAGE. */
+static int on_order(piw_task *task, piw_msg *msg)
+{
+    architect *self = piw_soul(task);
+    const orders_ORDER *body = orders_ORDER_of(msg);
+    if (!piw_text_is(body->word, "first"))
+        return piw_refuse(task, msg, PIW_ENOENT, "the_architect takes no order '%.64s': there is first PACKAGE",
+                          body->word.s);
+    if (body->args.count != 1)
+        return piw_refuse(task, msg, PIW_EINVAL, "the order is: first PACKAGE");
+    char package[PIW_NAME_MAX + 1];
+    if (!piw_name_canonical(body->args.at[0], package))
+        return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a package's name", body->args.at[0].s);
+    if (self->phase < AT_REST)
+        return piw_refuse(task, msg, PIW_EDBAWAY, "the database can't be reached: ask again later");
+    if (self->firsts.count == FIRSTS_MAX)
+        return piw_refuse(task, msg, PIW_ELIMIT, "%d packages wait to be put first already", FIRSTS_MAX);
+    piw_token answer;
+    int rc = piw_defer(task, msg, &answer);
+    if (rc != 0)
+        return rc;
+    firsts_add(&self->firsts, answer, package);
+    want_cycle(self);
+    return 0;
+}
+
 /* --- The soul ---------------------------------------------------------------------------------------------------- */
+
+static int save(piw_task *task, piw_msg **state, piw_err *err)
+{
+    (void)err;
+    const architect *self = piw_soul(task);
+    architect_state *body = NULL;
+    *state = architect_state_new(&body);
+    firsts_save(&self->firsts, *state, body);
+    return 0;
+}
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why;
-    (void)state;
     const char *dsn = piw_setting(task, "dsn");
     if (dsn == NULL)
         return piw_err_set(err, PIW_ECONFIG, "no database is configured (dsn)");
@@ -363,12 +487,18 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
                         .dsn = piw_dsn_normal(dsn),
                         .watched = -1,
                         .backoff_ms = RECONNECT_FIRST_MS,
+                        .order = piw_setting(task, "site.order"),
                         .window = piw_option_number(task, "window")};
+    if (self->order == NULL)
+        self->order = "oldest";
+    if (state != NULL)
+        firsts_load(&self->firsts, architect_state_of(state));
     piw_soul_set(task, self);
     int rc = piw_timer(task, "full", 0, FULL_MS, FULL_MS);
     if (rc == 0)
         rc = piw_timer(task, "connect", 0, 0, 0);
     if (rc != 0) {
+        firsts_fini(&self->firsts);
         free(self->dsn);
         free(self);
         return piw_err_set(err, rc, "no timer could be set");
@@ -382,6 +512,7 @@ static void stop(piw_task *task, bool leaving)
     architect *self = piw_soul(task);
     hang_up(self);
     abi_queues_fini(&self->queues);
+    firsts_fini(&self->firsts);
     free(self->dsn);
     free(self);
 }
@@ -397,8 +528,10 @@ static const piw_continuation continuations[] = {
     {"connect", on_connect}, {"database_speaks", on_database_speaks}, {"cycle", on_cycle},
     {"full", on_full},       {"answer_due", on_answer_due},           PIW_CONTINUATIONS_END,
 };
-static const piw_handler handlers[] = {PIW_HANDLERS_END};
+static const piw_service serves[] = {{"the_architect", &orders_protocol_def}, PIW_SERVICES_END};
+static const piw_handler handlers[] = {{&orders_protocol_def, ORDERS_ORDER, on_order}, PIW_HANDLERS_END};
 
-PIW_PLUGIN(the_architect, .version = "1.0", .summary = "keeps a window of the build queue for each ABI", .uses = uses,
-           .needs = needs, .options = options, .critical = true, .start = start, .stop = stop, .handlers = handlers,
-           .continuations = continuations);
+PIW_PLUGIN(the_architect, .version = "1.0", .summary = "keeps a window of the build queue for each ABI",
+           .serves = serves, .uses = uses, .needs = needs, .options = options, .critical = true, .start = start,
+           .stop = stop, .save = save, .state_protocol = &the_architect_protocol_def, .state_message = ARCHITECT_STATE,
+           .handlers = handlers, .continuations = continuations);

@@ -2,12 +2,12 @@
 
 #include "piw/log.h"
 #include "shared/dsn.h"
+#include "shared/schema_version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char stock_version[] = "0.23";
-enum { PIW_SCHEMA_VERSION = 1, SERVER_MIN = 130000 };
+enum { SERVER_MIN = 130000 };
 
 void database_init(database *db, const char *dsn, bool reads)
 {
@@ -94,7 +94,8 @@ int database_connect(database *db, piw_err *err)
      * later, and the task can be stopped meanwhile. */
     return database_run(db,
                         db->reads ? "SET statement_timeout = '30s'; SET timezone = 'UTC'"
-                                  : "SET lock_timeout = '5s'; SET timezone = 'UTC'",
+                                  : "SET lock_timeout = '5s'; SET timezone = 'UTC'; "
+                                    "SET default_transaction_isolation = 'read committed'",
                         err);
 }
 
@@ -154,8 +155,8 @@ int database_check(database *db, piw_err *err)
                         NULL, &r, err);
     if (rc != 0)
         return rc;
-    if (!piw_text_is(row_text(r, 0, 0), stock_version))
-        rc = refuse(db, err, "is of version %s, not %s: run piw-initdb", PQgetvalue(r, 0, 0), stock_version);
+    if (!piw_text_is(row_text(r, 0, 0), STOCK_SCHEMA_VERSION))
+        rc = refuse(db, err, "is of version %s, not %s: run piw-initdb", PQgetvalue(r, 0, 0), STOCK_SCHEMA_VERSION);
     else if (row_int(r, 0, 1) != PIW_SCHEMA_VERSION)
         rc = refuse(db, err, "has schema piw of version %s, not %d: run piw-initdb", PQgetvalue(r, 0, 1),
                     PIW_SCHEMA_VERSION);

@@ -72,7 +72,9 @@ static int store(database *db, entry *const *entries, uint32_t count, piw_err *e
 static int end_statements(oracle *self, piw_err *err)
 {
     PGresult *r = NULL;
-    int rc = database_query(&self->db, "SELECT pg_current_xact_id(), piw.drain()", NULL, &r, err);
+    int rc = database_query(&self->db,
+                            self->drains ? "SELECT pg_current_xact_id(), piw.drain()" : "SELECT pg_current_xact_id()",
+                            NULL, &r, err);
     if (rc != 0)
         return rc;
     snprintf(self->unknown_xid, sizeof(self->unknown_xid), "%s", PQgetvalue(r, 0, 0));

@@ -35,6 +35,7 @@ typedef struct oracle {
     piw_task *task;
     database db;
     int watched;    /* the connection's descriptor, also when libpq has closed it already; or -1 */
+    bool drains;    /* its commits bring the queue up to date; of those that only log, the_architect does */
     bool up;        /* connected, checked, and nothing stands in the way of the next statement */
     bool was_ready; /* once: afterwards everything is waited for, nothing refuses any more */
     bool resting;   /* connected, but waits a moment before the next try */
@@ -68,7 +69,8 @@ int batch_store(database *db, entry *const *entries, uint32_t count, piw_err *er
 single_fn write_attempt_failed, write_pypi_apply, write_reserve, write_attempts_void, write_rewrites_save,
     write_rewrites_load, write_removals_due, write_removals_done, write_addpkg, write_addver, write_rempkg,
     write_remver;
-single_fn read_pypi_state, read_builds_known, read_abis, read_project, read_packages, read_statistics, read_known;
+single_fn read_pypi_state, read_builds_known, read_abis, read_project, read_packages, read_statistics, read_known,
+    read_search_index;
 /* The function for a type of message; NULL for those that batch_takes. `*read`: it needs no transaction of ours. */
 single_fn *oracle_single(const piw_msg *msg, bool *read);
 

@@ -85,6 +85,27 @@ int read_packages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *er
     return 0;
 }
 
+int read_search_index(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_SEARCH_INDEX *body = db_SEARCH_INDEX_of(msg);
+    params p = {0};
+    params_text(&p, body->after);
+    params_int(&p, body->limit < 0 ? 0 : body->limit > 100000 ? 100000 : body->limit);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT package, downloads_recent, downloads_all FROM piw.search_index($1, $2)", &p, &r,
+                            err);
+    if (rc != 0)
+        return rc;
+    db_SEARCH_INDEX_reply *answer = NULL;
+    *reply = db_SEARCH_INDEX_reply_new(&answer);
+    piw_msg_list(*reply, &answer->packages, PQntuples(r));
+    for (uint32_t i = 0; i < answer->packages.count; i++)
+        answer->packages.at[i] =
+            (package_downloads){row_copy(*reply, r, (int)i, 0), row_int(r, (int)i, 1), row_int(r, (int)i, 2)};
+    PQclear(r);
+    return 0;
+}
+
 int read_statistics(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     (void)msg;
@@ -138,6 +159,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_ABIS, true, read_abis},
         {DB_PROJECT, true, read_project},
         {DB_PACKAGES, true, read_packages},
+        {DB_SEARCH_INDEX, true, read_search_index},
         {DB_STATISTICS, true, read_statistics},
         {DB_KNOWN, true, read_known},
         {DB_PYPI_APPLY, false, write_pypi_apply},

@@ -283,6 +283,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     oracle *self = piw_zalloc(sizeof(*self));
     self->task = task;
     self->watched = -1;
+    self->drains = piw_task_instance(task) != INSTANCE_LOG;
     self->last = &self->first;
     self->backoff_ms = RECONNECT_FIRST_MS;
     /* With few instances the lanes share them, and a writer never cuts itself off. */
@@ -322,18 +323,31 @@ static const piw_service serves[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_
 static const piw_event emits[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&db_protocol_def, DB_PYPI_STATE, on_request},    {&db_protocol_def, DB_PYPI_APPLY, on_request},
-    {&db_protocol_def, DB_DESCRIBE, on_request},      {&db_protocol_def, DB_RESERVE, on_request},
-    {&db_protocol_def, DB_ATTEMPT, on_request},       {&db_protocol_def, DB_ATTEMPT_END, on_request},
-    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request}, {&db_protocol_def, DB_LOGBUILD, on_request},
-    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},  {&db_protocol_def, DB_ABIS, on_request},
-    {&db_protocol_def, DB_PROJECT, on_request},       {&db_protocol_def, DB_PACKAGES, on_request},
-    {&db_protocol_def, DB_STATISTICS, on_request},    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
-    {&db_protocol_def, DB_REWRITES_LOAD, on_request}, {&db_protocol_def, DB_REMOVALS_DUE, on_request},
-    {&db_protocol_def, DB_REMOVALS_DONE, on_request}, {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
-    {&db_protocol_def, DB_ADDPKG, on_request},        {&db_protocol_def, DB_ADDVER, on_request},
-    {&db_protocol_def, DB_REMPKG, on_request},        {&db_protocol_def, DB_REMVER, on_request},
-    {&db_protocol_def, DB_KNOWN, on_request},         PIW_HANDLERS_END,
+    {&db_protocol_def, DB_PYPI_STATE, on_request},
+    {&db_protocol_def, DB_PYPI_APPLY, on_request},
+    {&db_protocol_def, DB_DESCRIBE, on_request},
+    {&db_protocol_def, DB_RESERVE, on_request},
+    {&db_protocol_def, DB_ATTEMPT, on_request},
+    {&db_protocol_def, DB_ATTEMPT_END, on_request},
+    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request},
+    {&db_protocol_def, DB_LOGBUILD, on_request},
+    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},
+    {&db_protocol_def, DB_ABIS, on_request},
+    {&db_protocol_def, DB_PROJECT, on_request},
+    {&db_protocol_def, DB_PACKAGES, on_request},
+    {&db_protocol_def, DB_STATISTICS, on_request},
+    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
+    {&db_protocol_def, DB_REWRITES_LOAD, on_request},
+    {&db_protocol_def, DB_REMOVALS_DUE, on_request},
+    {&db_protocol_def, DB_REMOVALS_DONE, on_request},
+    {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
+    {&db_protocol_def, DB_ADDPKG, on_request},
+    {&db_protocol_def, DB_ADDVER, on_request},
+    {&db_protocol_def, DB_REMPKG, on_request},
+    {&db_protocol_def, DB_REMVER, on_request},
+    {&db_protocol_def, DB_KNOWN, on_request},
+    {&db_protocol_def, DB_SEARCH_INDEX, on_request},
+    PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"try_again", on_try_again},

@@ -371,6 +371,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PROJECT, on_project},
     {&db_protocol_def, DB_PACKAGES, on_packages},
     {&db_protocol_def, DB_STATISTICS, on_other},
+    {&db_protocol_def, DB_SEARCH_INDEX, on_other},
     {&db_protocol_def, DB_REWRITES_SAVE, on_rewrites_save},
     {&db_protocol_def, DB_REWRITES_LOAD, on_rewrites_load},
     {&db_protocol_def, DB_REMOVALS_DUE, on_removals_due},

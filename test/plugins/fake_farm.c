@@ -543,6 +543,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PROJECT, on_other},
     {&db_protocol_def, DB_PACKAGES, on_other},
     {&db_protocol_def, DB_STATISTICS, on_statistics},
+    {&db_protocol_def, DB_SEARCH_INDEX, on_other},
     {&db_protocol_def, DB_REWRITES_SAVE, on_other},
     {&db_protocol_def, DB_REWRITES_LOAD, on_other},
     {&db_protocol_def, DB_REMOVALS_DUE, on_other},

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The database: its catalog, who may do what, the build queue, and the functions that write. A private PostgreSQL."""
+"""The database: its catalog, the build queue, and the functions that write. A private PostgreSQL."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def refused(action, pattern, what):
     raise AssertionError(f"{what}: not refused")
 
 
-# --- Catalog and privileges ----------------------------------------------------------------------------------------------
+# --- Catalog ---------------------------------------------------------------------------------------------------------------
 
 CATALOG = {
     "columns": """SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -73,81 +73,6 @@ def catalog(cluster):
     return None
 
 
-def dropping_piw_restores_stock(cluster):
-    cluster.create("dropped")
-    before = {name: cluster.rows("dropped", CATALOG[name] + " ORDER BY 1, 2") for name in ("columns", "functions: ")}
-    cluster.sql("dropped", "INSERT INTO packages VALUES ('p'); INSERT INTO versions VALUES ('p', '1');"
-                           "DROP SCHEMA piw CASCADE; INSERT INTO versions VALUES ('p', '2'); DELETE FROM versions;")
-    after = {name: cluster.rows("dropped", CATALOG[name] + " ORDER BY 1, 2") for name in before}
-    same(after, before, "what is left")
-    same(cluster.rows("dropped", "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"), [], "triggers left")
-    cluster.sql("dropped", "INSERT INTO build_abis VALUES ('cp311'); INSERT INTO versions VALUES ('p', '3')")
-    cluster.initdb("dropped", "-y")
-    cluster.sql("dropped", "SELECT piw.drain(100)")
-    same(cluster.rows("dropped", "SELECT package, version, abi_tag FROM piw.queue"), [("p", "3", "cp311")],
-         "the queue of an adopted database")
-
-
-def privileges(cluster):
-    cluster.create("rights")
-
-    def as_master(text):
-        return cluster.rows("rights", text, user="piwheels")
-
-    tables = [row[0] for row in cluster.rows("rights", "SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'v') "
-              "AND relnamespace IN ('public'::regnamespace, 'piw'::regnamespace)")]
-    for table in tables:
-        as_master(f"SELECT * FROM {table} LIMIT 1")
-        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"COPY {table} FROM STDIN;\n\\.\n",
-                          f"DROP TABLE {table}", f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE",
-                          f"INSERT INTO {table} SELECT * FROM {table}",
-                          f"ALTER TABLE {table} ADD COLUMN x int"):
-            refused(lambda text=statement: as_master(text), "permission denied|must be owner|cannot lock|cannot truncate|"
-                    "not a table|cannot copy to view|cannot delete|cannot insert", statement)
-    for statement in ("CREATE TABLE public.t (a int)", "CREATE TABLE piw.t (a int)", "CREATE SCHEMA s",
-                      "SELECT nextval('builds_build_id_seq')", "SELECT setval('builds_build_id_seq', 1)",
-                      "SELECT nextval('piw.slave_numbers')", "SELECT piw.recompute('{}', '{}')", "SELECT piw.recount()",
-                      "SELECT piw.note('{a}', '{1}')", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-                      "COPY packages TO PROGRAM 'true'"):
-        refused(lambda text=statement: as_master(text), "permission denied|must be superuser|must be owner", statement)
-    cluster.sql("postgres", "DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN")
-    refused(lambda: cluster.sql("rights", "SELECT 1", user="stranger"), "permission denied for database", "a stranger")
-    same(as_master("SELECT piw.drain(9), add_new_package('p'), add_new_package('p')"), [("f", "t", "f")], "functions")
-
-
-def initdb_refuses(cluster):
-    def expect(database, args, code, pattern, **more):
-        done = cluster.initdb(database, *args, check=False, **more)
-        if done.returncode != code or not re.fullmatch(f"piw-initdb: {pattern}\n", done.stderr):
-            raise AssertionError(f"{args}: {done.returncode} {done.stderr!r}")
-
-    cluster.sql("postgres", "CREATE DATABASE empty; CREATE DATABASE old; DROP ROLE IF EXISTS piwheels2;")
-    if not cluster.rows("postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'piwheels'"):
-        cluster.sql("postgres", "CREATE ROLE piwheels LOGIN")
-    expect("nosuch", ["-y"], 1, '.*"nosuch" does not exist.*')
-    expect("empty", ["-y", "-u", "piwheels2"], 1, "user piwheels2 does not exist.*")
-    expect("empty", ["-y", "-u", "postgres"], 1, "user postgres is a superuser.*")
-    expect("empty", ["-y"], 1, "user piwheels is not a superuser.*", user="piwheels")
-    expect("empty", [], 1, "no answer: .*")
-    expect("empty", ["--repair"], 2, "--repair goes with --check-queue.*")
-    expect("empty", ["--check-queue"], 1, "database empty has no schema piw yet.*")
-    same(cluster.initdb("empty", check=False, stdin="n\n").returncode, 2, "exit code of no")
-    cluster.initdb("empty", "--dry-run")
-    same(cluster.rows("empty", "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"), [],
-         "after no and a dry run")
-    cluster.sql("old", "CREATE TABLE configuration (id int, version text); INSERT INTO configuration VALUES (1, '0.21')")
-    for version, pattern in (("0.21", ".* of version 0.21: bring it to 0.23 first.*"), ("0.24", ".*newer than.*"),
-                             ("1.0", ".*newer than.*"), ("x", ".*'x', which is unknown")):
-        cluster.sql("old", f"UPDATE configuration SET version = '{version}'")
-        expect("old", ["-y"], 1, pattern)
-    cluster.sql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'; CREATE DATABASE foreign1")
-    expect("latin", ["-y"], 1, "database latin is encoded in LATIN1, UTF8 is needed: .*")
-    cluster.sql("foreign1", "CREATE TABLE packages (x int)")
-    expect("foreign1", ["-y"], 1, "database foreign1 holds a table packages of something else: .*")
-    cluster.initdb("empty", "-y")
-    same("up to date" in cluster.initdb("empty", "-y").stdout, True, "a second run")
-
-
 # --- The build queue -------------------------------------------------------------------------------------------------------
 
 def settle(cluster, database, slice_size=7):
@@ -188,7 +113,7 @@ def queue_rules(cluster):
     cluster.sql("rules", "UPDATE packages SET skip = '' WHERE package = 'skipped';"
                          "UPDATE versions SET skip = 'x' WHERE package = 'low'; DELETE FROM builds WHERE build_id = 1;"
                          "UPDATE build_abis SET skip = 'x' WHERE abi_tag = 'cp39'")
-    same(cluster.rows("rules", "SELECT * FROM piw.queue_head('cp39', 10)"), [], "a skipped ABI's head, at once")
+    same(cluster.rows("rules", "SELECT * FROM piw.queue_head('cp39', 'oldest', 10)"), [], "a skipped ABI's head, at once")
     settle(cluster, "rules")
     wanted = {("new", "1"): "cp310", ("fail", "1"): "cp310", ("tagged", "1"): "cp311", ("nofiles", "1"): "cp310",
               ("skipped", "1"): "cp310"}
@@ -247,6 +172,14 @@ KEPT_TOTALS = """SELECT files_count, builds_size, packages_built, builds_time_us
     (SELECT count(*) FROM piw.ages) FROM piw.totals"""
 
 
+# Downloads of long ago, of the first days that count as recent, of today.
+DAYS = ["timestamp '2024-01-01'", "(now() AT TIME ZONE 'UTC')::date - interval '31 days'",
+        "(now() AT TIME ZONE 'UTC')::date - interval '30 days'", "(now() AT TIME ZONE 'UTC')::date"]
+BY_PACKAGE = """SELECT replace(lower(split_part(filename, '-', 1)), '.', '-'), count(*) FILTER (WHERE accessed_at >=
+    (now() AT TIME ZONE 'UTC')::date - 30), count(*) FROM downloads GROUP BY 1 ORDER BY 1"""
+KEPT_BY_PACKAGE = "SELECT package, recent, ever FROM piw.package_downloads WHERE ever <> 0 ORDER BY 1"
+
+
 def random_change(rng, number):
     """One statement that something or somebody may make."""
     package, version = f"p{rng.randrange(12)}", str(rng.randrange(4))
@@ -264,8 +197,9 @@ def random_change(rng, number):
         f"'{package}' ORDER BY random() LIMIT 1 ON CONFLICT (filename) DO UPDATE SET build_id = excluded.build_id, "
         f"abi_tag = excluded.abi_tag, filesize = excluded.filesize, package_tag = excluded.package_tag, "
         f"platform_tag = excluded.platform_tag",
-        f"INSERT INTO downloads SELECT 'f1', '192.0.2.1', timestamp '2024-01-01' + n * interval '10 min' "
-        f"FROM generate_series(1, {rng.randrange(20)}) n",
+        f"INSERT INTO downloads SELECT 'P.{rng.randrange(12)}-1-py3-none-any.whl', '192.0.2.1', {rng.choice(DAYS)} + n * "
+        f"interval '10 min' FROM generate_series(1, {rng.randrange(20)}) n",
+        f"DELETE FROM downloads WHERE filename = 'P.{rng.randrange(12)}-1-py3-none-any.whl' AND accessed_at > {rng.choice(DAYS)}",
         f"INSERT INTO build_abis VALUES ('{abi}') ON CONFLICT DO NOTHING",
         f"UPDATE versions SET skip = '{rng.choice(['', 'x'])}', released = released + interval '1 hour' "
         f"WHERE version = '{version}' AND package >= '{package}'",
@@ -281,7 +215,11 @@ def random_change(rng, number):
         f"DELETE FROM build_abis WHERE abi_tag = '{abi}'",
         f"UPDATE build_abis SET skip = '{rng.choice(['', 'x'])}' WHERE abi_tag = '{abi}'",
         "DELETE FROM downloads WHERE accessed_at < timestamp '2024-01-01 01:00'",
+        f"UPDATE build_abis SET abi_tag = 'cp3{number % 30}' WHERE abi_tag = '{abi}' AND NOT EXISTS "
+        f"(SELECT FROM build_abis WHERE abi_tag = 'cp3{number % 30}')",
         "TRUNCATE files, dependencies", "TRUNCATE downloads",
+        rng.choice(["TRUNCATE builds CASCADE", "TRUNCATE versions CASCADE", "TRUNCATE packages CASCADE",
+                    "TRUNCATE build_abis CASCADE"]),
     ]
     return rng.choice(rare if rng.random() < 0.06 else choices)
 
@@ -305,14 +243,40 @@ def queue_random(cluster):
         same(queue(cluster, "chance"), wanted_queue(state), f"step {step}")
         same(cluster.rows("chance", "SELECT * FROM piw.check_queue()"), [], f"step {step}: check_queue")
         same(cluster.rows("chance", KEPT_TOTALS), cluster.rows("chance", TOTALS), f"step {step}: totals")
+        same(cluster.rows("chance", KEPT_BY_PACKAGE), cluster.rows("chance", BY_PACKAGE), f"step {step}: downloads")
+        same(cluster.rows("chance", "SELECT * FROM piw.check_totals()"), [], f"step {step}: check_totals")
         counted = cluster.rows("chance", "SELECT abi_tag, count(*) FROM piw.queue GROUP BY 1 ORDER BY 1")
         kept = cluster.rows("chance", "SELECT abi_tag, pending FROM piw.queue_totals WHERE pending <> 0 ORDER BY 1")
         same(kept, counted, f"step {step}: pending")
-    cluster.sql("chance", "UPDATE piw.queue SET abi_tag = 'cp27'; DELETE FROM piw.queue WHERE package = 'p1'")
-    wrong = cluster.initdb("chance", "--check-queue", check=False)
-    same((wrong.returncode, "are wrong" in wrong.stderr), (1, True), "--check-queue of a damaged queue")
-    cluster.initdb("chance", "--check-queue", "--repair")
-    same(cluster.initdb("chance", "--check-queue").returncode, 0, "after the repair")
+
+
+def repairing(cluster):
+    cluster.create("broken")
+    cluster.sql("broken", "INSERT INTO build_abis VALUES ('cp39'), ('cp311'); INSERT INTO packages SELECT 'p' || n FROM "
+                          "generate_series(1, 9) n; INSERT INTO versions SELECT package, '1' FROM packages;" +
+                build(1, "p2", "1", "cp39"))
+
+    def check(*args):
+        done = cluster.initdb("broken", "--check-queue", *args, check=False)
+        return done.returncode, (done.stdout + done.stderr).strip()
+
+    good = (0, "the build queue is as its definition says")
+    same(check(), good, "a queue that has not been filled yet")
+    damages = [("UPDATE piw.queue SET abi_tag = 'cp27' WHERE package IN ('p1', 'p2')", 2),
+               ("DELETE FROM piw.queue WHERE package = 'p3'", 1), ("DELETE FROM piw.ages WHERE package IN ('p4', 'p5')", 2),
+               ("UPDATE piw.queue SET popularity = 7 WHERE package = 'p6'", 1),
+               ("INSERT INTO piw.queue VALUES ('nosuch', '1', 'cp39', '2020-01-01')", 1),
+               ("UPDATE piw.queue_totals SET pending = pending + 5 WHERE abi_tag = 'cp39'", 1)]
+    for damage, rows in damages:
+        cluster.sql("broken", damage)
+        code, said = check()
+        if code != 1 or not re.match(r"piw-initdb: \d+ rows? of the build queue .*--repair", said) or "\n" in said:
+            raise AssertionError(f"{damage}: {code} {said}")
+        code, said = check("--repair")
+        if code != 0 or not re.match(f"{rows} rows? of the build queue w", said) or "\n" in said:
+            raise AssertionError(f"repair of {damage}: {code} {said}")
+        same(check(), good, f"after the repair of {damage}")
+        same(cluster.value("broken", "SELECT count(*) FROM piw.queue"), "9", f"rows after {damage}")
 
 
 def notification(cluster):
@@ -529,7 +493,7 @@ def stock_functions(cluster):
                                "(SELECT count(*) FROM get_package_files('p'))"), [("t", "t", "f", "0")], "deleting")
 
 
-TESTS = [catalog, dropping_piw_restores_stock, privileges, initdb_refuses, queue_rules, queue_random, notification,
+TESTS = [catalog, queue_rules, queue_random, repairing, notification,
          recording, removals, reserving, following, stock_functions]
 
 

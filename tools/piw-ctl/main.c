@@ -31,6 +31,7 @@ static const char summary[] =
     "  top                   all tasks, refreshed; q ends\n"
     "  dump [TASK]           the last messages of the flight recorder\n"
     "  pause, wake           the farm: no builds are given out; they are again\n"
+    "  first PACKAGE         build what waits of it before all else\n"
     "  limits                the runtime's limits and why they are what they are\n"
     "  config                the settings in force and where they come from\n"
     "  reread                read the configuration again, as SIGHUP does";
@@ -40,7 +41,7 @@ static const piw_program program = {
     .section = "ctl",
     .summary = summary,
     .options = options,
-    .operands = "COMMAND [TASK [FILE]]",
+    .operands = "COMMAND [TASK|PACKAGE [FILE]]",
     .operands_min = 1,
     .operands_max = 3,
 };
@@ -184,6 +185,30 @@ static int on_wake(ctl *self, piw_err *err)
     return change(self, admin_WAKE_new(), err);
 }
 
+/* --- Orders in a task's own words ------------------------------------------------------------------------------------ */
+
+/* To `task`: a word, then the operands from the first on. */
+static int order(ctl *self, const char *task, const char *word, piw_err *err)
+{
+    enum { ARGUMENT_MAX = 1000 };
+    admin_ASK *body = NULL;
+    for (size_t i = 1; i < self->operands_count; i++)
+        if (strlen(self->operands[i]) > ARGUMENT_MAX)
+            return piw_err_set(err, PIW_EUSAGE, "%s: '%.50s…' is longer than any name", word, self->operands[i]);
+    piw_msg *request = admin_ASK_new(&body);
+    body->task = piw_msg_textz(request, task);
+    body->word = piw_msg_textz(request, word);
+    piw_msg_list(request, &body->args, self->operands_count - 1);
+    for (size_t i = 1; i < self->operands_count; i++)
+        body->args.at[i - 1] = piw_msg_textz(request, self->operands[i]);
+    return print_lines(self, request, err);
+}
+
+static int on_first(ctl *self, piw_err *err)
+{
+    return order(self, "the_architect", "first", err);
+}
+
 /* --- The commands ---------------------------------------------------------------------------------------------------- */
 
 static const struct command {
@@ -191,6 +216,7 @@ static const struct command {
     size_t min, max; /* operands after it */
     const char *operands;
     int (*run)(ctl *self, piw_err *err);
+    bool of_farm; /* its operands are no task and file */
 } commands[] = {
     {"list", 0, 0, "", on_list},
     {"info", 1, 1, " TASK", on_info},
@@ -203,6 +229,7 @@ static const struct command {
     {"release", 1, 1, " TASK", on_release},
     {"pause", 0, 0, "", on_pause},
     {"wake", 0, 0, "", on_wake},
+    {"first", 1, 1, " PACKAGE", on_first, .of_farm = true},
     {"debug", 2, 2, " TASK on|off", on_debug},
     {"trace", 1, 1, " TASK", watch_trace},
     {"top", 0, 0, "", watch_top},
@@ -215,8 +242,10 @@ static const struct command {
 enum { TASK_MAX = 64, FILE_MAX = 4096, MATCH_MAX = 200 };
 
 /* What the queue would refuse for its length is said here, by name. */
-static int check_lengths(const ctl *self, piw_err *err)
+static int check_lengths(const ctl *self, const struct command *command, piw_err *err)
 {
+    if (command->of_farm)
+        return 0;
     const char *match = piw_config_text(self->config, "match");
     if (self->operands_count > 1 && strlen(self->operands[1]) > TASK_MAX)
         return piw_err_set(err, PIW_EUSAGE, "a task's name has at most %d characters", TASK_MAX);
@@ -237,7 +266,7 @@ static int run(ctl *self, piw_err *err)
     size_t count = self->operands_count - 1;
     if (count < commands[i].min || count > commands[i].max)
         return piw_err_set(err, PIW_EUSAGE, "the command is: %s%s", commands[i].name, commands[i].operands);
-    int ret = check_lengths(self, err);
+    int ret = check_lengths(self, &commands[i], err);
     return ret != 0 ? ret : commands[i].run(self, err);
 }
 

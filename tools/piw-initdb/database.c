@@ -2,15 +2,12 @@
 
 #include "schema.h"
 #include "shared/dsn.h"
+#include "shared/schema_version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char stock_version[] = "0.23";
-enum {
-    PIW_SCHEMA_VERSION = 1,
-    REPAIR_SLICE = 10000, /* versions looked at in one step of a repair: some tenths of a second */
-};
+enum { REPAIR_SLICE = 10000 }; /* versions looked at in one step of a repair: some tenths of a second */
 
 /* The server's message without its newline at the end. */
 static const char *message_of(const PGconn *conn, char *to, size_t size)
@@ -115,13 +112,13 @@ static int refuse_version(const char *version, piw_err *err)
     char rest = '\0';
     if (sscanf(version, "%d.%d%c", &major, &minor, &rest) != 2)
         return piw_err_set(err, PIW_EREFUSED, "the database says it is of version '%s', which is unknown", version);
-    if (major == 0 && minor <= 22)
+    if (major == 0 && minor < 22)
         return piw_err_set(err, PIW_EREFUSED,
-                           "the database is of version %s: bring it to %s first, with the piw-initdb "
-                           "of that stock release",
-                           version, stock_version);
+                           "the database is of version %s, older than 0.22: run the piw-initdb of the stock release %s "
+                           "first, then this one",
+                           version, STOCK_SCHEMA_VERSION);
     return piw_err_set(err, PIW_EREFUSED, "the database is of version %s, which is newer than this program's %s",
-                       version, stock_version);
+                       version, STOCK_SCHEMA_VERSION);
 }
 
 /* Names and descriptions are any text, so the encoding must hold it; tables of somebody else are in the way. */
@@ -148,65 +145,224 @@ static int check_empty(PGconn *conn, piw_err *err)
     return rc;
 }
 
-int database_look(PGconn *conn, database_state *state, piw_err *err)
+/* Stock's tables are the stock role's: adopting gives nobody rights on them. */
+static int check_stock_rights(PGconn *conn, const char *user, piw_err *err)
 {
-    char *there = NULL, *version = NULL, *piw = NULL;
-    int rc = one_value(conn, "looking for tables", "SELECT to_regclass('public.configuration')", &there, err);
-    if (rc == 0 && there == NULL) {
-        *state = DATABASE_EMPTY;
-        return check_empty(conn, err);
-    }
-    if (rc == 0)
-        rc = one_value(conn, "reading the version", "SELECT version FROM public.configuration WHERE id = 1", &version,
+    PGresult *r = query(conn, "reading privileges",
+                        "SELECT has_table_privilege($1, 'public.configuration', 'SELECT') "
+                        "AND has_function_privilege($1, 'public.get_pypi_serial()', 'EXECUTE')",
+                        1, &user, err);
+    if (r == NULL)
+        return PIW_EDB;
+    bool may = PQgetvalue(r, 0, 0)[0] == 't';
+    PQclear(r);
+    return may ? 0
+               : piw_err_set(
+                     err, PIW_EREFUSED,
+                     "user %s may not use the tables in database %s, which were made for another one: name that "
+                     "with --user",
+                     user, PQdb(conn));
+}
+
+static int look_at_piw(PGconn *conn, database_state *state, piw_err *err)
+{
+    char *there = NULL, *version = NULL;
+    int rc = one_value(conn, "looking for schema piw", "SELECT to_regclass('piw.configuration')", &there, err);
+    if (rc == 0 && there != NULL)
+        rc = one_value(conn, "reading the version of schema piw", "SELECT version FROM piw.configuration", &version,
                        err);
-    if (rc == 0 && (version == NULL || strcmp(version, stock_version) != 0))
-        rc = refuse_version(version != NULL ? version : "", err);
+    state->piw = version != NULL ? atoi(version) : 0;
+    if (rc == 0 && there == NULL)
+        rc = one_value(conn, "looking for schema piw", "SELECT 1 FROM pg_namespace WHERE nspname = 'piw'", &version,
+                       err);
+    if (rc == 0 && there == NULL && version != NULL)
+        rc = piw_err_set(err, PIW_EREFUSED, "database %s holds a schema piw of something else: drop or rename it",
+                         PQdb(conn));
+    else if (rc == 0 && there != NULL && (state->piw < 1 || state->piw > PIW_SCHEMA_VERSION))
+        rc =
+            piw_err_set(err, PIW_EREFUSED,
+                        "schema piw is of version %s, this program knows 1 to %d: use the piw-initdb that came with it",
+                        version != NULL ? version : "(none)", PIW_SCHEMA_VERSION);
     free(there);
     free(version);
-    if (rc != 0)
-        return rc;
-    rc = one_value(conn, "looking for schema piw", "SELECT to_regclass('piw.configuration')", &there, err);
-    *state = there == NULL ? DATABASE_STOCK : DATABASE_CURRENT;
-    if (rc == 0 && there != NULL)
-        rc = one_value(conn, "reading the version of schema piw", "SELECT version FROM piw.configuration", &piw, err);
-    if (rc == 0 && there != NULL && (piw == NULL || atoi(piw) != PIW_SCHEMA_VERSION))
-        rc = piw_err_set(err, PIW_EREFUSED,
-                         "schema piw is of version %s, this program's is %d: use the piw-initdb that "
-                         "came with it",
-                         piw != NULL ? piw : "(none)", PIW_SCHEMA_VERSION);
-    free(there);
-    free(piw);
     return rc;
 }
 
-static int run_file(PGconn *conn, const schema_file *file, const char *doing, piw_err *err)
+int database_look(PGconn *conn, const char *user, database_state *state, piw_err *err)
 {
-    printf("%s\n", doing);
-    fflush(stdout);
-    return database_run(conn, file->sql, file->name, err);
+    *state = (database_state){0};
+    char *there = NULL, *version = NULL;
+    int rc = one_value(conn, "looking for tables", "SELECT to_regclass('public.configuration')", &there, err);
+    if (rc == 0 && there == NULL) {
+        state->empty = true;
+        return check_empty(conn, err);
+    }
+    free(there);
+    if (rc == 0)
+        rc = one_value(conn, "reading the version", "SELECT version FROM public.configuration WHERE id = 1", &version,
+                       err);
+    state->stock_22 = version != NULL && strcmp(version, "0.22") == 0;
+    if (rc == 0 && !state->stock_22 && (version == NULL || strcmp(version, STOCK_SCHEMA_VERSION) != 0))
+        rc = refuse_version(version != NULL ? version : "", err);
+    free(version);
+    if (rc == 0)
+        rc = check_stock_rights(conn, user, err);
+    return rc != 0 ? rc : look_at_piw(conn, state, err);
 }
 
-int database_make(PGconn *conn, database_state state, const char *user, piw_err *err)
+bool database_is_current(const database_state *state)
+{
+    return !state->empty && !state->stock_22 && state->piw == PIW_SCHEMA_VERSION;
+}
+
+/* --- Making ---------------------------------------------------------------------------------------------------------- */
+
+static double seconds_since(int64_t begin_ns)
+{
+    return (double)(piw_monotonic_ns() - begin_ns) / 1e9;
+}
+
+static int run_file(PGconn *conn, const schema_file *file, piw_err *err)
+{
+    enum { WORTH_SAYING_S = 1 };
+    int64_t begin_ns = piw_monotonic_ns();
+    printf("%s\n", file->doing);
+    fflush(stdout);
+    int rc = database_run(conn, file->sql, file->name, err);
+    if (rc == 0 && seconds_since(begin_ns) >= WORTH_SAYING_S)
+        printf("  done in %.1f s\n", seconds_since(begin_ns));
+    fflush(stdout);
+    return rc;
+}
+
+static int run_files(PGconn *conn, const schema_file *files, piw_err *err)
 {
     int rc = 0;
-    if (state == DATABASE_EMPTY)
-        rc = run_file(conn, &schema_public, "creating the tables and functions of release 0.23", err);
-    static const char *const doing[] = {"creating schema piw: the build queue", "creating schema piw: writing",
-                                        "creating schema piw: reading",
-                                        "creating schema piw: triggers; counting what is there"};
-    for (size_t i = 0; rc == 0 && schema_piw[i].name != NULL; i++)
-        rc = run_file(conn, &schema_piw[i], doing[i], err);
-    if (rc != 0)
-        return rc;
-    const char *values[] = {user, state == DATABASE_EMPTY ? "public piw" : "piw"};
+    for (; rc == 0 && files->name != NULL; files++)
+        rc = run_file(conn, files, err);
+    return rc;
+}
+
+/* A count of a stock table may take long: what is ahead is said first, from the server's own estimate. */
+static int run_counts(PGconn *conn, piw_err *err)
+{
+    char *rows = NULL;
+    int rc =
+        one_value(conn, "estimating",
+                  "SELECT string_agg(c.relname || ' ' || greatest(c.reltuples, 0)::bigint, ', ' ORDER BY c.relname) "
+                  "FROM pg_class c WHERE c.oid IN ('public.versions'::regclass, 'public.builds'::regclass, "
+                  "'public.files'::regclass, 'public.downloads'::regclass)",
+                  &rows, err);
+    if (rc == 0)
+        printf("about to count, by the server's estimate: %s rows\n", rows != NULL ? rows : "no");
+    free(rows);
+    return rc != 0 ? rc : run_files(conn, schema_counts, err);
+}
+
+/* Functions of another version can't be worked with: whoever has a connection would fail at each statement. */
+static int check_nobody_works(PGconn *conn, piw_err *err)
+{
+    char *there = NULL;
+    int rc = one_value(conn, "looking for a master",
+                       "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                       "AND application_name LIKE 'piw-master%' HAVING count(*) > 0",
+                       &there, err);
+    if (rc == 0 && there != NULL)
+        rc = piw_err_set(err, PIW_EREFUSED, "a master is connected to database %s: stop it first, then upgrade",
+                         PQdb(conn));
+    free(there);
+    return rc;
+}
+
+static int upgrade_piw(PGconn *conn, int from, piw_err *err)
+{
+    int rc = check_nobody_works(conn, err);
+    if (rc == 0)
+        rc = run_file(conn, &schema_drop_programs, err);
+    for (const schema_step *step = schema_steps; rc == 0 && step->from != 0; step++)
+        if (step->from >= from)
+            rc = run_file(conn, &step->tables, err);
+    if (rc == 0)
+        rc = run_files(conn, schema_piw_programs, err);
+    for (const schema_step *step = schema_steps; rc == 0 && step->from != 0; step++)
+        if (step->from >= from && step->fill.name != NULL)
+            rc = run_file(conn, &step->fill, err);
+    return rc;
+}
+
+static int make_piw(PGconn *conn, bool empty, piw_err *err)
+{
+    int rc = run_files(conn, schema_piw_tables, err);
+    if (rc == 0)
+        rc = run_files(conn, schema_piw_programs, err);
+    return rc != 0 || empty ? rc : run_counts(conn, err);
+}
+
+static int grant(PGconn *conn, const char *user, const char *schemas, piw_err *err)
+{
+    const char *values[] = {user, schemas};
     PGresult *set =
         query(conn, "naming the role", "SELECT set_config('piw.role', $1, true), set_config('piw.schemas', $2, true)",
               2, values, err);
     if (set == NULL)
         return PIW_EDB;
     PQclear(set);
-    return run_file(conn, &schema_grants, "granting privileges", err);
+    return run_file(conn, &schema_grants, err);
 }
+
+/* The function that release 0.23 brings is the only one of the stock schema that gets anew what the others have. */
+static int grant_project_data(PGconn *conn, const char *user, piw_err *err)
+{
+    PGresult *r = query(conn, "naming the role",
+                        "SELECT format('REVOKE ALL ON FUNCTION public.get_project_data(text) FROM PUBLIC; "
+                        "GRANT EXECUTE ON FUNCTION public.get_project_data(text) TO %I', $1::text)",
+                        1, &user, err);
+    if (r == NULL)
+        return PIW_EDB;
+    int rc = database_run(conn, PQgetvalue(r, 0, 0), "granting get_project_data", err);
+    PQclear(r);
+    return rc;
+}
+
+/* What the transaction has made so far, in numbers. */
+static int say_contents(PGconn *conn, piw_err *err)
+{
+    char *text = NULL;
+    int rc =
+        one_value(conn, "counting",
+                  "SELECT format('schema piw has version %s, %s tables, %s functions, %s triggers on stock tables', "
+                  "(SELECT version FROM piw.configuration), "
+                  "(SELECT count(*) FROM pg_class WHERE relnamespace = 'piw'::regnamespace AND relkind = 'r'), "
+                  "(SELECT count(*) FROM pg_proc WHERE pronamespace = 'piw'::regnamespace), "
+                  "(SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+                  "WHERE p.pronamespace = 'piw'::regnamespace AND NOT t.tgisinternal))",
+                  &text, err);
+    if (rc == 0)
+        printf("%s\n", text);
+    free(text);
+    return rc;
+}
+
+int database_make(PGconn *conn, const database_state *state, const char *user, piw_err *err)
+{
+    /* Locks on the tables are waited for, but not for ever. */
+    int rc = database_run(conn, "SET LOCAL lock_timeout = '60s'", "setting a timeout", err);
+    if (rc == 0 && state->empty)
+        rc = run_files(conn, schema_public, err);
+    if (rc == 0 && state->stock_22)
+        rc = run_files(conn, schema_stock_step, err);
+    if (rc == 0 && state->stock_22)
+        rc = grant_project_data(conn, user, err);
+    if (rc == 0 && state->piw == 0)
+        rc = make_piw(conn, state->empty, err);
+    else if (rc == 0 && state->piw < PIW_SCHEMA_VERSION)
+        rc = upgrade_piw(conn, state->piw, err);
+    if (rc == 0)
+        rc = grant(conn, user, state->empty ? "public piw" : "piw", err);
+    return rc != 0 ? rc : say_contents(conn, err);
+}
+
+/* --- Checking -------------------------------------------------------------------------------------------------------- */
 
 /* Everything that is noted becomes queue rows. */
 static int settle_queue(PGconn *conn, piw_err *err)
@@ -228,13 +384,14 @@ int database_check_queue(PGconn *conn, bool repair, long *differences, piw_err *
     char *text = NULL;
     int rc = settle_queue(conn, err);
     if (rc == 0)
-        rc = one_value(conn, "comparing the queue", "SELECT count(*) FROM piw.check_queue()", &text, err);
+        rc = one_value(conn, "comparing the queue",
+                       repair ? "SELECT piw.repair_queue()"
+                              : "SELECT (SELECT count(*) FROM piw.check_queue()) + (SELECT count(*) FROM "
+                                "piw.check_totals())",
+                       &text, err);
     if (rc != 0)
         return rc;
     *differences = text != NULL ? atol(text) : 0;
     free(text);
-    if (!repair || *differences == 0)
-        return 0;
-    rc = database_run(conn, "SELECT piw.recount()", "counting anew", err);
-    return rc != 0 ? rc : settle_queue(conn, err);
+    return repair ? settle_queue(conn, err) : 0;
 }

@@ -6,22 +6,28 @@
 #include "piw/err.h"
 
 #include <libpq-fe.h>
+#include <stdbool.h>
 
-typedef enum {
-    DATABASE_EMPTY,   /* nothing of ours: create */
-    DATABASE_STOCK,   /* release 0.23 without schema piw: adopt */
-    DATABASE_CURRENT, /* both are there */
+/* What stands in the database, and so what is to be done. */
+typedef struct database_state {
+    bool empty;    /* nothing of ours: create both schemas */
+    bool stock_22; /* the stock schema is of release 0.22: upgrade it */
+    int piw;       /* version of schema piw; 0: there is none */
 } database_state;
+
+/* Nothing is to be done. */
+bool database_is_current(const database_state *state);
 
 /* Connect. The error names the database, without its password. */
 int database_open(const char *dsn, PGconn **conn, piw_err *err);
 /* Are we a superuser, and is `user` a role that exists and isn't one? */
 int database_check_roles(PGconn *conn, const char *user, piw_err *err);
-/* Which of the states; PIW_EREFUSED for versions that this program can't handle. */
-int database_look(PGconn *conn, database_state *state, piw_err *err);
-/* Make what is missing, saying each step on stdout. */
-int database_make(PGconn *conn, database_state state, const char *user, piw_err *err);
-/* Compare the queue with its definition; `differences` is how many rows differ. With repair, make it right. */
+/* PIW_EREFUSED for versions that this program can't handle, and when the role could not use what is there. */
+int database_look(PGconn *conn, const char *user, database_state *state, piw_err *err);
+/* Make what is missing, saying each step, and how long it took, on stdout. */
+int database_make(PGconn *conn, const database_state *state, const char *user, piw_err *err);
+/* Compare the queue with its definition; `differences` is how many rows differ. With repair, make it right. Not within
+ * a transaction: the master may go on meanwhile. */
 int database_check_queue(PGconn *conn, bool repair, long *differences, piw_err *err);
 /* A statement without parameters and rows: BEGIN, COMMIT, … */
 int database_run(PGconn *conn, const char *sql, const char *what, piw_err *err);

@@ -3,6 +3,7 @@
 
 #include "piw/options.h"
 #include "shared/dsn.h"
+#include "shared/schema_version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,23 +32,34 @@ static void say_notice(void *arg, const char *message)
         fputs(message, stderr);
 }
 
+/* What is going to be done, as a question; the caller's. */
+static char *question_of(PGconn *conn, const database_state *state, const char *user)
+{
+    if (state->empty)
+        return piw_sprintf("Create the build farm's tables in database %s, for user %s?", PQdb(conn), user);
+    if (state->piw != 0)
+        return piw_sprintf("Upgrade schema piw in database %s from version %d to %d?%s", PQdb(conn), state->piw,
+                           PIW_SCHEMA_VERSION, state->stock_22 ? " And its stock schema from 0.22 to 0.23?" : "");
+    return piw_sprintf("%sdd schema piw to the stock database %s, for user %s?",
+                       state->stock_22 ? "Upgrade it from release 0.22 to 0.23, and a" : "A", PQdb(conn), user);
+}
+
 /* 1: go on, 0: the user said no, negative: error. */
-static int agree(const piw_config *config, PGconn *conn, database_state state, piw_err *err)
+static int agree(const piw_config *config, PGconn *conn, const database_state *state, piw_err *err)
 {
     if (piw_config_switch(config, "yes") || piw_config_switch(config, "dry-run"))
         return 1;
-    char *question = piw_sprintf(state == DATABASE_EMPTY ? "Create the build farm's tables in database %s, for user %s?"
-                                                         : "Add schema piw to the stock database %s, for user %s?",
-                                 PQdb(conn), piw_config_text(config, "user"));
+    char *question = question_of(conn, state, piw_config_text(config, "user"));
     int answer = piw_ask(question);
     free(question);
     return answer < 0 ? piw_err_set(err, answer, "no answer: nothing was changed (--yes doesn't ask)") : answer;
 }
 
-static int check_queue(const piw_config *config, PGconn *conn, database_state state, piw_err *err)
+static int check_queue(const piw_config *config, PGconn *conn, const database_state *state, piw_err *err)
 {
-    if (state != DATABASE_CURRENT)
-        return piw_err_set(err, PIW_EREFUSED, "database %s has no schema piw yet: run piw-initdb first", PQdb(conn));
+    if (!database_is_current(state))
+        return piw_err_set(err, PIW_EREFUSED, "database %s has no schema piw %s: run piw-initdb first", PQdb(conn),
+                           state->piw == 0 ? "yet" : "of this program's version");
     bool repair = piw_config_switch(config, "repair");
     long differences = 0;
     int rc = database_check_queue(conn, repair, &differences, err);
@@ -56,10 +68,11 @@ static int check_queue(const piw_config *config, PGconn *conn, database_state st
     if (differences == 0)
         printf("the build queue is as its definition says\n");
     else if (repair)
-        printf("%ld rows of the build queue were wrong and are right now\n", differences);
+        printf("%ld %s of the build queue %s right now\n", differences, differences == 1 ? "row" : "rows",
+               differences == 1 ? "was wrong and is" : "were wrong and are");
     else
-        return piw_err_set(err, PIW_EDB, "%ld rows of the build queue are wrong: use --check-queue --repair",
-                           differences);
+        return piw_err_set(err, PIW_EDB, "%ld %s of the build queue %s wrong: use --check-queue --repair", differences,
+                           differences == 1 ? "row" : "rows", differences == 1 ? "is" : "are");
     return 0;
 }
 
@@ -67,24 +80,24 @@ static int check_queue(const piw_config *config, PGconn *conn, database_state st
 static int work(const piw_config *config, PGconn *conn, piw_err *err)
 {
     const char *user = piw_config_text(config, "user");
-    database_state state = DATABASE_EMPTY;
+    database_state state = {0};
     int rc = database_check_roles(conn, user, err);
     if (rc == 0)
-        rc = database_look(conn, &state, err);
+        rc = database_look(conn, user, &state, err);
     if (rc != 0)
         return rc;
     if (piw_config_switch(config, "check-queue"))
-        return check_queue(config, conn, state, err);
-    if (state == DATABASE_CURRENT) {
+        return check_queue(config, conn, &state, err);
+    if (database_is_current(&state)) {
         printf("database %s is up to date\n", PQdb(conn));
         return 0;
     }
-    int answer = agree(config, conn, state, err);
+    int answer = agree(config, conn, &state, err);
     if (answer <= 0)
         return answer < 0 ? answer : 1;
     rc = database_run(conn, "BEGIN", "beginning", err);
     if (rc == 0)
-        rc = database_make(conn, state, user, err);
+        rc = database_make(conn, &state, user, err);
     bool dry = piw_config_switch(config, "dry-run");
     if (rc == 0)
         rc = database_run(conn, dry ? "ROLLBACK" : "COMMIT", "committing", err);

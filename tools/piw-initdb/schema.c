@@ -9,15 +9,62 @@
     extern const char symbol[] __attribute__((visibility("hidden")))
 
 INCLUDE(sql_public, "schema/public.sql");
+INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
+INCLUDE(sql_queue, "schema/queue.sql");
+INCLUDE(sql_downloads, "schema/downloads.sql");
+INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
 INCLUDE(sql_triggers, "schema/triggers.sql");
 INCLUDE(sql_grants, "schema/grants.sql");
+INCLUDE(sql_drop, "schema/upgrade/drop.sql");
+INCLUDE(sql_stock_22, "schema/upgrade/0.22-0.23.sql");
+INCLUDE(sql_1_2, "schema/upgrade/1-2.sql");
+INCLUDE(sql_1_2_fill, "schema/upgrade/1-2-fill.sql");
 
-const schema_file schema_public = {"public.sql", sql_public};
-const schema_file schema_piw[] = {
-    {"piw.sql", sql_piw}, {"writes.sql", sql_writes}, {"reads.sql", sql_reads}, {"triggers.sql", sql_triggers},
-    {NULL, NULL},
+const schema_file schema_public[] = {
+    {"public.sql", sql_public, "creating the tables and functions of release 0.23"},
+    {"project_data.sql", sql_project_data, "creating its function get_project_data"},
+    {0},
 };
-const schema_file schema_grants = {"grants.sql", sql_grants};
+
+const schema_file schema_stock_step[] = {
+    {"0.22-0.23.sql", sql_stock_22, "upgrading the stock schema from 0.22 to 0.23"},
+    {"project_data.sql", sql_project_data, "replacing its function get_project_data"},
+    {0},
+};
+
+const schema_file schema_piw_tables[] = {
+    {"piw.sql", sql_piw, "creating schema piw: tables"},
+    {0},
+};
+
+const schema_file schema_piw_programs[] = {
+    {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
+    {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
+    {"recounts.sql", sql_recounts, "schema piw: full computations"},
+    {"writes.sql", sql_writes, "schema piw: functions that write"},
+    {"reads.sql", sql_reads, "schema piw: functions that read"},
+    {"triggers.sql", sql_triggers, "schema piw: triggers on the stock tables"},
+    {0},
+};
+
+const schema_file schema_counts[] = {
+    {"versions", "SELECT piw.recount_versions()", "counting versions"},
+    {"builds", "SELECT piw.recount_builds()", "counting builds and files"},
+    {"downloads", "SELECT piw.recount_downloads()", "counting downloads"},
+    {0},
+};
+
+const schema_file schema_drop_programs = {"drop.sql", sql_drop,
+                                          "schema piw: taking away the old functions and triggers"};
+
+const schema_step schema_steps[] = {
+    {1,
+     {"1-2.sql", sql_1_2, "upgrading schema piw from version 1 to 2"},
+     {"1-2-fill.sql", sql_1_2_fill, "counting downloads by package"}},
+    {0},
+};
+
+const schema_file schema_grants = {"grants.sql", sql_grants, "granting privileges"};

@@ -3,14 +3,31 @@
 #define INITDB_SCHEMA_H
 
 typedef struct schema_file {
-    const char *name; /* "piw.sql" */
-    const char *sql;  /* NUL-terminated */
+    const char *name;  /* "piw.sql" */
+    const char *sql;   /* NUL-terminated */
+    const char *doing; /* what running it is called: "creating …" */
 } schema_file;
 
+/* A step of schema piw from one version to the next, and what fills its new tables once the functions are there. */
+typedef struct schema_step {
+    int from;
+    schema_file tables, fill; /* fill.name may be NULL */
+} schema_step;
+
+/* Lists end with a NULL name, steps with a 0. */
+
 /* The stock tables and functions of release 0.23. */
-extern const schema_file schema_public;
-/* Schema piw, in the order in which its files build on each other; ends with a NULL name. */
-extern const schema_file schema_piw[];
+extern const schema_file schema_public[];
+/* The same, into a database of release 0.22. */
+extern const schema_file schema_stock_step[];
+/* Schema piw: its tables, and all else (functions, types, triggers), in the order in which they build on each other. */
+extern const schema_file schema_piw_tables[], schema_piw_programs[];
+/* What a new schema piw counts: the tables of a stock database. */
+extern const schema_file schema_counts[];
+/* Takes away what schema_piw_programs makes, of whatever version. */
+extern const schema_file schema_drop_programs;
+/* In ascending order, without gaps up to this program's version. */
+extern const schema_step schema_steps[];
 /* Privileges: of the role in the setting piw.role, on the schemas in piw.schemas. */
 extern const schema_file schema_grants;
 

@@ -41,7 +41,7 @@ const piw_opt master_site_options[] = {
     {0, "base-url", PIW_OPT_TEXT, "URL", NULL, "where the site is seen from outside"},
     {0, "accent", PIW_OPT_TEXT, "COLOUR", NULL, "the pages' colour"},
     {0, "linger", PIW_OPT_DURATION, "DURATION", "10m", "removed wheels stay on disk so long", .max = 31536000000},
-    {0, "order", PIW_OPT_CHOICE, NULL, "oldest", "which versions are built first", "oldest|newest"},
+    {0, "order", PIW_OPT_CHOICE, NULL, "oldest", "which versions are built first", "oldest|newest|popular"},
     PIW_OPT_END,
 };
 

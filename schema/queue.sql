@@ -1,0 +1,516 @@
+-- queue.sql — the build queue's functions: what is wanted, what changed, in which order it is given out. After piw.sql.
+
+-- --- Small functions ---
+
+-- PEP 503.
+CREATE FUNCTION piw.canonical(name text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT regexp_replace(lower(name), '[-_.]+', '-', 'g')
+$$;
+
+-- Order of interpreters: cp39 before cp311. Tags of another form come last.
+CREATE FUNCTION piw.abi_rank(abi_tag text) RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT coalesce((
+        SELECT part[1]::integer * 10000 + coalesce(nullif(part[2], ''), '0')::integer * 10
+        FROM regexp_match(abi_tag, '^[a-z]+([0-9])([0-9]{0,3})[a-z]*$') AS part), 2147483647)
+$$;
+
+-- A step for the number of a package's downloads: exact below 16, then eight steps to each doubling, so that the queue
+-- needn't be touched for each download of a package of which much is downloaded.
+CREATE FUNCTION piw.popularity(recent bigint) RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT CASE WHEN recent < 16 THEN greatest(recent, 0)::integer
+                ELSE 16 + floor(8 * ln(recent / 16.0::double precision) / ln(2::double precision))::integer END
+$$;
+
+CREATE FUNCTION piw.utc_now() RETURNS timestamp
+LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT clock_timestamp() AT TIME ZONE 'UTC'
+$$;
+
+-- --- The queue: for each key the lowest ABI that it wants ---
+
+-- The definition (SPEC "Build queue"), for just these keys. Every other function of the queue uses it. The planner must
+-- look up key after key: from its guess of how many there are it would at times rather read a whole table.
+CREATE FUNCTION piw.wanted(packages text[], versions text[])
+RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+    WITH keys AS (
+        SELECT DISTINCT k.package, k.version FROM unnest(packages, versions) AS k (package, version)
+    ), abis AS MATERIALIZED (
+        SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank FROM public.build_abis a WHERE a.skip = ''
+    )
+    SELECT v.package, v.version, lowest.abi_tag, v.released
+    FROM keys k
+    JOIN public.versions v ON v.package = k.package AND v.version = k.version
+    JOIN public.packages p ON p.package = v.package
+    CROSS JOIN LATERAL (
+        SELECT array_agg(b.abi_tag::text) || array_agg(f.abi_tag::text) AS tags,
+               bool_or(f.abi_tag = 'none') AS everywhere,
+               min(piw.abi_rank(b.abi_tag)) FILTER (WHERE f.abi_tag = 'abi3') AS stable_from
+        FROM public.builds b
+        LEFT JOIN public.files f ON f.build_id = b.build_id
+        WHERE b.package = v.package AND b.version = v.version
+    ) covered
+    CROSS JOIN LATERAL (
+        SELECT a.abi_tag
+        FROM abis a
+        WHERE covered.everywhere IS NOT TRUE
+          AND (covered.tags IS NULL OR a.abi_tag <> ALL (array_remove(covered.tags, NULL)))
+          AND (covered.stable_from IS NULL OR a.rank < covered.stable_from)
+        ORDER BY a.rank, a.abi_tag
+        LIMIT 1
+    ) lowest
+    WHERE v.skip = '' AND p.skip = ''
+$$;
+
+-- Bring the queue's rows of these keys up to date. The caller holds the queue's lock (piw.drain).
+CREATE FUNCTION piw.recompute(packages text[], versions text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    wants_package text[];
+    wants_version text[];
+    wants_abi text[];
+    wants_released timestamp[];
+BEGIN
+    SELECT array_agg(w.package), array_agg(w.version), array_agg(w.abi_tag), array_agg(w.released)
+    INTO wants_package, wants_version, wants_abi, wants_released
+    FROM piw.wanted(packages, versions) w;
+
+    WITH wants AS (
+        SELECT * FROM unnest(wants_package, wants_version, wants_abi, wants_released)
+            AS w (package, version, abi_tag, released)
+    ), gone AS (
+        DELETE FROM piw.queue q
+        USING (SELECT DISTINCT k.package, k.version FROM unnest(packages, versions) AS k (package, version)) k
+        LEFT JOIN wants w ON w.package = k.package AND w.version = k.version
+        WHERE q.package = k.package AND q.version = k.version
+          AND (w.abi_tag IS NULL OR w.abi_tag <> q.abi_tag OR w.released <> q.released)
+        RETURNING q.abi_tag
+    )
+    INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
+    SELECT g.abi_tag, -count(*), count(*) FROM gone g GROUP BY g.abi_tag ORDER BY g.abi_tag
+    ON CONFLICT (abi_tag) DO UPDATE SET
+        pending = t.pending + excluded.pending, changes = t.changes + excluded.changes;
+
+    WITH come AS (
+        INSERT INTO piw.queue (package, version, abi_tag, released, popularity)
+        SELECT w.package, w.version, w.abi_tag, w.released,
+               coalesce((SELECT d.popularity FROM piw.package_downloads d WHERE d.package = w.package), 0)
+        FROM unnest(wants_package, wants_version, wants_abi, wants_released) AS w (package, version, abi_tag, released)
+        ON CONFLICT DO NOTHING
+        RETURNING abi_tag
+    )
+    INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
+    SELECT c.abi_tag, count(*), count(*) FROM come c GROUP BY c.abi_tag ORDER BY c.abi_tag
+    ON CONFLICT (abi_tag) DO UPDATE SET
+        pending = t.pending + excluded.pending, changes = t.changes + excluded.changes;
+
+    -- Of a package put first nothing waits any more: what comes later waits like the others.
+    DELETE FROM piw.firsts f
+    WHERE f.package = ANY (packages) AND NOT EXISTS (SELECT FROM piw.queue q WHERE q.package = f.package);
+END
+$$;
+
+-- The keys of one slice of a refill, and how far the refill has come with them. None: it has been through.
+CREATE FUNCTION piw.refill_keys(INOUT refill piw.refills, slice integer, OUT packages text[], OUT versions text[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    older piw.ages[];
+    newer piw.ages[];
+    place piw.ages;
+BEGIN
+    IF refill.abi_tag IS NULL THEN
+        -- The index's own order lets a slice begin where the last one ended, at either end.
+        SELECT array_agg(ROW(s.released, s.package, s.version)::piw.ages ORDER BY s.released, s.package, s.version)
+        INTO older
+        FROM (SELECT a.* FROM piw.ages a
+              WHERE (a.released, a.package, a.version)
+                    > (refill.from_released, refill.from_package, refill.from_version)
+                AND (a.released, a.package, a.version) < (refill.to_released, refill.to_package, refill.to_version)
+              ORDER BY a.released, a.package, a.version LIMIT (slice + 1) / 2) s;
+    ELSE
+        SELECT array_agg(ROW(s.released, s.package, s.version)::piw.ages ORDER BY s.released, s.package, s.version)
+        INTO older
+        FROM (SELECT q.released, q.package, q.version FROM piw.queue q
+              WHERE q.abi_tag = refill.abi_tag
+                AND (q.released, q.package, q.version)
+                    > (refill.from_released, refill.from_package, refill.from_version)
+              ORDER BY q.released, q.package, q.version LIMIT slice) s;
+    END IF;
+    IF older IS NOT NULL THEN
+        place := older[cardinality(older)];
+        refill.from_released := place.released;
+        refill.from_package := place.package;
+        refill.from_version := place.version;
+    END IF;
+    IF refill.abi_tag IS NULL THEN
+        SELECT array_agg(ROW(s.released, s.package, s.version)::piw.ages
+                         ORDER BY s.released DESC, s.package DESC, s.version DESC)
+        INTO newer
+        FROM (SELECT a.* FROM piw.ages a
+              WHERE (a.released, a.package, a.version)
+                    > (refill.from_released, refill.from_package, refill.from_version)
+                AND (a.released, a.package, a.version) < (refill.to_released, refill.to_package, refill.to_version)
+              ORDER BY a.released DESC, a.package DESC, a.version DESC LIMIT slice / 2) s;
+    END IF;
+    IF newer IS NOT NULL THEN
+        place := newer[cardinality(newer)];
+        refill.to_released := place.released;
+        refill.to_package := place.package;
+        refill.to_version := place.version;
+    END IF;
+    SELECT array_agg(k.package), array_agg(k.version) INTO packages, versions FROM unnest(older || newer) k;
+END
+$$;
+
+-- One slice of the oldest unfinished refill. The keys already passed are up to date whatever happened since: changes
+-- note them in piw.dirty.
+CREATE FUNCTION piw.refill_slice(slice integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    step record;
+    after piw.refills;
+BEGIN
+    -- A refill that has not begun covers all that another of its kind would still do.
+    DELETE FROM piw.refills r
+    USING piw.refills later
+    WHERE later.refill_id > r.refill_id AND later.from_released = '-infinity' AND later.to_released = 'infinity'
+      AND later.abi_tag IS NOT DISTINCT FROM r.abi_tag;
+    SELECT * INTO after FROM piw.refills r ORDER BY r.refill_id LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT * INTO step FROM piw.refill_keys(after, slice);
+    IF step.packages IS NULL THEN
+        DELETE FROM piw.refills r WHERE r.refill_id = after.refill_id;
+        RETURN;
+    END IF;
+    after := step.refill;
+    UPDATE piw.refills r SET from_released = after.from_released, from_package = after.from_package,
+        from_version = after.from_version, to_released = after.to_released, to_package = after.to_package,
+        to_version = after.to_version
+    WHERE r.refill_id = after.refill_id;
+    PERFORM piw.recompute(step.packages, step.versions);
+END
+$$;
+
+-- Fold the noted differences into the totals. The caller holds the queue's lock.
+CREATE FUNCTION piw.fold_deltas() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    notes piw.deltas[];
+    tags_more integer;
+    tags_less integer;
+BEGIN
+    WITH taken AS (DELETE FROM piw.deltas d RETURNING d)
+    SELECT array_agg(taken.d) INTO notes FROM taken;
+    IF notes IS NULL THEN
+        RETURN;
+    END IF;
+
+    WITH change AS (
+        SELECT n.package_tag, sum(n.amount) AS files FROM unnest(notes) n
+        WHERE n.kind = 'files' GROUP BY n.package_tag HAVING sum(n.amount) <> 0
+    ), kept AS (
+        INSERT INTO piw.built_tags AS t (package_tag, files)
+        SELECT c.package_tag, c.files FROM change c ORDER BY c.package_tag
+        ON CONFLICT (package_tag) DO UPDATE SET files = t.files + excluded.files
+        RETURNING xmax = 0 AS fresh
+    )
+    SELECT count(*) INTO tags_more FROM kept WHERE kept.fresh;
+    WITH gone AS (
+        DELETE FROM piw.built_tags t
+        WHERE t.files <= 0 AND t.package_tag IN (SELECT n.package_tag FROM unnest(notes) n WHERE n.kind = 'files')
+        RETURNING 1
+    )
+    SELECT count(*) INTO tags_less FROM gone;
+
+    INSERT INTO piw.download_hours AS h (hour, downloads)
+    SELECT n.moment, sum(n.amount) FROM unnest(notes) n WHERE n.kind = 'downloads' GROUP BY n.moment ORDER BY n.moment
+    ON CONFLICT (hour) DO UPDATE SET downloads = h.downloads + excluded.downloads;
+
+    UPDATE piw.totals SET
+        packages_built = packages_built + tags_more - tags_less,
+        files_count = files_count + s.files,
+        builds_size = builds_size + s.size_bytes,
+        builds_time_us = builds_time_us + s.time_us,
+        downloads_all = downloads_all + s.downloads
+    FROM (
+        SELECT coalesce(sum(n.amount) FILTER (WHERE n.kind = 'files'), 0) AS files,
+               coalesce(sum(n.size_bytes), 0) AS size_bytes,
+               coalesce(sum(n.amount) FILTER (WHERE n.kind = 'time'), 0) AS time_us,
+               coalesce(sum(n.amount) FILTER (WHERE n.kind = 'downloads'), 0) AS downloads
+        FROM unnest(notes) n
+    ) s;
+    IF EXISTS (SELECT FROM unnest(notes) n WHERE n.kind = 'recount') THEN
+        PERFORM piw.recount_builds();
+    END IF;
+END
+$$;
+
+-- A slice of what large statements touched. Returns how many keys.
+CREATE FUNCTION piw.drain_later(slice integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    keys_package text[];
+    keys_version text[];
+BEGIN
+    WITH taken AS (
+        DELETE FROM piw.dirty_later d
+        WHERE d.note_id IN (SELECT l.note_id FROM piw.dirty_later l ORDER BY l.note_id LIMIT slice)
+        RETURNING d.package, d.version
+    )
+    SELECT array_agg(t.package), array_agg(t.version) INTO keys_package, keys_version FROM taken t;
+    IF keys_package IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM piw.recompute(keys_package, keys_version);
+    RETURN cardinality(keys_package);
+END
+$$;
+
+-- Turn what was noted into queue rows and totals; with a slice, also that much of what takes long: then true says that
+-- there is more of it. One transaction at a time; what it waits for is short.
+CREATE FUNCTION piw.drain(slice integer DEFAULT 0) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    keys_package text[];
+    keys_version text[];
+    more boolean := false;
+BEGIN
+    PERFORM pg_advisory_xact_lock(7306001);
+    WITH taken AS (DELETE FROM piw.dirty d RETURNING d.package, d.version)
+    SELECT array_agg(t.package), array_agg(t.version) INTO keys_package, keys_version
+    FROM (SELECT DISTINCT package, version FROM taken) t;
+    IF keys_package IS NOT NULL THEN
+        PERFORM piw.recompute(keys_package, keys_version);
+    END IF;
+    PERFORM piw.fold_deltas();
+    IF slice <= 0 THEN
+        RETURN false;
+    END IF;
+    IF piw.drain_later(slice) = slice THEN
+        RETURN true;
+    END IF;
+    PERFORM piw.refill_slice(slice);
+    more := piw.fold_downloads(slice);
+    more := piw.shift_window(slice) OR more;
+    more := piw.spread_popularity(slice) OR more;
+    RETURN more OR EXISTS (SELECT FROM piw.refills);
+END
+$$;
+
+-- --- Checking ---
+
+-- The definition once more, for all versions at once and in the way of full computations, so that a mistake in
+-- piw.wanted() is found too. It reads everything: not for the master.
+CREATE FUNCTION piw.full_queue()
+RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
+AS $$
+    WITH abis AS MATERIALIZED (
+        SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank FROM public.build_abis a WHERE a.skip = ''
+    ), covers AS (
+        SELECT b.package, b.version, b.abi_tag::text AS tag, NULL::integer AS from_rank FROM public.builds b
+        UNION
+        SELECT b.package, b.version, f.abi_tag::text,
+               CASE f.abi_tag WHEN 'none' THEN 0 WHEN 'abi3' THEN piw.abi_rank(b.abi_tag) END
+        FROM public.builds b JOIN public.files f ON f.build_id = b.build_id
+    ), covered AS (
+        SELECT c.package, c.version, array_agg(c.tag) AS tags, min(c.from_rank) AS from_rank
+        FROM covers c GROUP BY c.package, c.version
+    )
+    SELECT v.package, v.version, lowest.abi_tag, v.released
+    FROM public.versions v
+    JOIN public.packages p ON p.package = v.package
+    LEFT JOIN covered c ON c.package = v.package AND c.version = v.version
+    CROSS JOIN LATERAL (
+        SELECT a.abi_tag
+        FROM abis a
+        WHERE (c.tags IS NULL OR a.abi_tag <> ALL (c.tags)) AND (c.from_rank IS NULL OR a.rank < c.from_rank)
+        ORDER BY a.rank, a.abi_tag
+        LIMIT 1
+    ) lowest
+    WHERE v.skip = '' AND p.skip = ''
+$$;
+
+-- What differs from it, but for keys that are noted and not yet looked at. With `has` and `wants` NULL: the row of
+-- piw.ages, or the popularity, is wrong.
+CREATE FUNCTION piw.check_queue() RETURNS TABLE (package varchar, version varchar, has varchar, wants varchar)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
+AS $$
+    WITH noted AS MATERIALIZED (
+        SELECT d.package, d.version FROM piw.dirty d UNION SELECT d.package, d.version FROM piw.dirty_later d
+    ), differs AS (
+        SELECT coalesce(q.package, w.package) AS package, coalesce(q.version, w.version) AS version,
+               q.abi_tag AS has, w.abi_tag AS wants
+        FROM piw.queue q
+        FULL JOIN piw.full_queue() w ON w.package = q.package AND w.version = q.version
+        WHERE q.abi_tag IS DISTINCT FROM w.abi_tag OR q.released IS DISTINCT FROM w.released
+        UNION ALL
+        SELECT coalesce(a.package, v.package), coalesce(a.version, v.version), NULL, NULL
+        FROM piw.ages a
+        FULL JOIN public.versions v ON v.package = a.package AND v.version = a.version AND v.released = a.released
+        WHERE a.package IS NULL OR v.package IS NULL
+        UNION ALL
+        SELECT q.package, q.version, NULL, NULL
+        FROM piw.queue q
+        LEFT JOIN piw.package_downloads d ON d.package = q.package
+        WHERE q.popularity <> coalesce(d.popularity, 0)
+    )
+    SELECT d.package, d.version, d.has, d.wants FROM differs d
+    WHERE NOT EXISTS (SELECT FROM noted n WHERE n.package = d.package AND n.version = d.version)
+$$;
+
+-- ABIs whose row in piw.queue_totals is wrong.
+CREATE FUNCTION piw.check_totals() RETURNS TABLE (abi_tag varchar, has bigint, wants bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT coalesce(t.abi_tag, q.abi_tag), coalesce(t.pending, 0), coalesce(q.pending, 0)
+    FROM piw.queue_totals t
+    FULL JOIN (SELECT q.abi_tag, count(*) AS pending FROM piw.queue q GROUP BY q.abi_tag) q ON q.abi_tag = t.abi_tag
+    WHERE coalesce(t.pending, 0) <> coalesce(q.pending, 0)
+$$;
+
+-- Make right what check_queue and check_totals found; the keys are only noted here, piw.drain works them off in slices.
+-- Returns how many rows were wrong.
+CREATE FUNCTION piw.repair_queue() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    wrong piw.dirty[];
+    wrong_totals bigint;
+BEGIN
+    SELECT array_agg(ROW(c.package, c.version)::piw.dirty) INTO wrong FROM piw.check_queue() c;
+    PERFORM pg_advisory_xact_lock(7306001);
+    DELETE FROM piw.ages a
+    USING unnest(wrong) k
+    WHERE a.package = k.package AND a.version = k.version AND NOT EXISTS (
+        SELECT FROM public.versions v
+        WHERE v.package = a.package AND v.version = a.version AND v.released = a.released);
+    INSERT INTO piw.ages
+    SELECT v.released, v.package, v.version
+    FROM public.versions v JOIN unnest(wrong) k ON k.package = v.package AND k.version = v.version
+    ON CONFLICT DO NOTHING;
+    -- Taken out, so that they come back as they should be.
+    WITH gone AS (
+        DELETE FROM piw.queue q USING unnest(wrong) k WHERE q.package = k.package AND q.version = k.version
+    )
+    INSERT INTO piw.dirty_later (package, version) SELECT DISTINCT k.package, k.version FROM unnest(wrong) k;
+    SELECT count(*) INTO wrong_totals FROM piw.check_totals();
+    PERFORM piw.recount_queue();
+    RETURN coalesce(cardinality(wrong), 0)
+           + CASE WHEN cardinality(wrong) > 0 THEN 0 ELSE wrong_totals END;
+END
+$$;
+
+-- --- Reading ---
+
+-- What the_architect reads: the state of each ABI's queue, and the head of one.
+CREATE FUNCTION piw.queue_state() RETURNS TABLE (abi_tag varchar, pending bigint, changes bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT a.abi_tag, CASE WHEN a.skip = '' THEN coalesce(t.pending, 0) ELSE 0 END, coalesce(t.changes, 0)
+    FROM public.build_abis a
+    LEFT JOIN piw.queue_totals t ON t.abi_tag = a.abi_tag
+    ORDER BY piw.abi_rank(a.abi_tag), a.abi_tag
+$$;
+
+-- The head of an ABI's queue, in the order in which it is to be given out; versions that rest after a try that failed for
+-- its builder's sake are left out. Packages that an operator put first come first. Then the order that is configured;
+-- with `oldest` every version has its turn, since finitely many are older. The other orders would let some wait for
+-- ever: there every eighth place is for the version that was released first. `phase` (0 to 7) moves these places:
+-- whoever takes only a few from each head must find them at the front at times.
+CREATE FUNCTION piw.queue_head(abi text, which text, lim integer, phase integer DEFAULT floor(random() * 8)::integer)
+RETURNS TABLE (package varchar, version varchar)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.build_abis a WHERE a.abi_tag = abi AND a.skip = '') THEN
+        RETURN;
+    END IF;
+    IF which NOT IN ('oldest', 'newest', 'popular') THEN
+        RAISE EXCEPTION 'there is no order %: oldest, newest, popular', which;
+    END IF;
+    RETURN QUERY
+    WITH resting AS MATERIALIZED (
+        SELECT a.package, a.version FROM piw.attempts a
+        WHERE a.abi_tag = abi AND a.state = 'transient' AND a.counts AND a.next_try > piw.utc_now()
+    ), chosen AS (
+        SELECT q.package, q.version,
+               row_number() OVER (ORDER BY f.asked, f.package, q.released, q.version) - 1000000000 AS place
+        FROM (SELECT f.asked, f.package FROM piw.firsts f ORDER BY f.asked, f.package LIMIT lim) f
+        CROSS JOIN LATERAL (
+            SELECT q.package, q.version, q.released FROM piw.queue q
+            WHERE q.package = f.package AND q.abi_tag = abi
+              AND (q.package, q.version) NOT IN (SELECT r.package, r.version FROM resting r)
+            ORDER BY q.released, q.version LIMIT lim) q
+    ), oldest AS (
+        SELECT o.package, o.version,
+               CASE WHEN which = 'oldest' THEN o.nth ELSE o.nth * 8 - phase END AS place
+        FROM (SELECT q.package, q.version, row_number() OVER (ORDER BY q.released, q.package, q.version) AS nth
+              FROM piw.queue q WHERE q.abi_tag = abi AND (q.package, q.version) NOT IN (SELECT r.package, r.version FROM resting r)
+              ORDER BY q.released, q.package, q.version
+              LIMIT CASE WHEN which = 'oldest' THEN lim ELSE (lim + 7 + phase) / 8 END) o
+    ), newest AS (
+        SELECT q.package, q.version,
+               row_number() OVER (ORDER BY q.released DESC, q.package DESC, q.version DESC) AS nth
+        FROM piw.queue q
+        WHERE q.abi_tag = abi AND which = 'newest' AND (q.package, q.version) NOT IN (SELECT r.package, r.version FROM resting r)
+        ORDER BY q.released DESC, q.package DESC, q.version DESC LIMIT lim
+    ), popular AS (
+        SELECT q.package, q.version,
+               row_number() OVER (ORDER BY q.popularity DESC, q.released DESC, q.package DESC, q.version DESC) AS nth
+        FROM piw.queue q
+        WHERE q.abi_tag = abi AND which = 'popular' AND (q.package, q.version) NOT IN (SELECT r.package, r.version FROM resting r)
+        ORDER BY q.popularity DESC, q.released DESC, q.package DESC, q.version DESC LIMIT lim
+    ), placed AS (
+        SELECT * FROM chosen
+        UNION ALL SELECT * FROM oldest
+        -- Past the places of the oldest: seven of each eight.
+        UNION ALL SELECT m.package, m.version, m.nth + (m.nth - 1 + phase) / 7
+        FROM (SELECT * FROM newest UNION ALL SELECT * FROM popular) m
+    )
+    SELECT p.package, p.version FROM placed p
+    GROUP BY p.package, p.version
+    ORDER BY min(p.place), p.package, p.version
+    LIMIT lim;
+END
+$$;
+
+-- Put a package first, for all ABIs; asked again, it stays where it is. `waiting` counts its versions in the queue: with
+-- none there is nothing to be first with.
+CREATE FUNCTION piw.put_first(pkg text, OUT known boolean, OUT reason text, OUT waiting bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(7306001);
+    SELECT p.skip INTO reason FROM public.packages p WHERE p.package = pkg;
+    known := FOUND;
+    SELECT count(*) INTO waiting FROM piw.queue q WHERE q.package = pkg;
+    IF waiting > 0 THEN
+        INSERT INTO piw.firsts (package, asked) VALUES (pkg, piw.utc_now()) ON CONFLICT DO NOTHING;
+        UPDATE piw.queue_totals t SET changes = t.changes + 1
+        WHERE t.abi_tag IN (SELECT q.abi_tag FROM piw.queue q WHERE q.package = pkg);
+        PERFORM pg_notify('piw_queue', '');
+    END IF;
+END
+$$;

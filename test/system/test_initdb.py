@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+"""piw-initdb: what it refuses, creates, adopts, upgrades, and how to go back to stock. A private PostgreSQL."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from cluster import ROOT, Cluster, SqlError
+
+# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it.
+ROWS = """SELECT nextval('builds_build_id_seq'); INSERT INTO build_abis VALUES ('cp39'), ('cp311');
+INSERT INTO packages VALUES ('flask', '', 'words'), ('numpy', '', ''), ('skipped', 'no', '');
+INSERT INTO versions VALUES ('flask', '1.0', '2020-01-01'), ('flask', '2.0', '2021-01-01'), ('numpy', '1.0', '2019-01-01'),
+    ('skipped', '1', '2018-01-01'), ('numpy', '2.0', '2022-01-01');
+INSERT INTO package_names VALUES ('flask', 'Flask', '2020-01-01');
+INSERT INTO builds VALUES (1, 'numpy', '1.0', 1, '2024-01-01', '5 s', true, 'cp39');
+INSERT INTO files VALUES ('numpy-1.0-cp39-cp39-linux_armv7l.whl', 1, 1000, repeat('a', 64), 'numpy', '1.0', 'cp39', 'cp39',
+    'linux_armv7l', NULL);
+INSERT INTO dependencies VALUES ('numpy-1.0-cp39-cp39-linux_armv7l.whl', 'apt', 'libc6');
+INSERT INTO downloads SELECT 'numpy-1.0-cp39-cp39-linux_armv7l.whl', '192.0.2.1', '2024-01-01' FROM generate_series(1, 3);
+"""
+QUEUE = [("flask", "1.0", "cp39"), ("flask", "2.0", "cp39"), ("numpy", "1.0", "cp311"), ("numpy", "2.0", "cp39")]
+# All that schema piw consists of, but for the rows.
+SHAPE = {
+    "columns": """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+        pg_get_expr(d.adbin, d.adrelid) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+        WHERE c.relnamespace = 'piw'::regnamespace AND c.relkind IN ('r', 'v', 'c') AND NOT a.attisdropped""",
+    "constraints": """SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'piw'::regnamespace""",
+    "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'piw'",
+    "functions": "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'piw'::regnamespace",
+    "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "grants": """SELECT c.relname, x.grantee::regrole, x.privilege_type FROM pg_class c CROSS JOIN aclexplode(c.relacl) x
+        WHERE c.relnamespace = 'piw'::regnamespace UNION ALL SELECT p.oid::regprocedure::text, x.grantee::regrole,
+        x.privilege_type FROM pg_proc p CROSS JOIN aclexplode(p.proacl) x WHERE p.pronamespace = 'piw'::regnamespace""",
+    "version": "SELECT version FROM piw.configuration",
+}
+
+
+def same(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r}, not {wanted!r}")
+
+
+def dump(cluster, database, *options):
+    """What pg_dump writes, without what differs from run to run."""
+    text = cluster.run([cluster.bin / "pg_dump", "-U", "postgres", "-d", database, *options]).stdout
+    return [line for line in text.splitlines() if not re.match(r"--|\\(un)?restrict |$", line)]
+
+
+def stock(cluster, database):
+    """A stock database of release 0.23 with a few rows, as if ours had never been there."""
+    cluster.create(database)
+    cluster.sql(database, "DROP SCHEMA piw CASCADE;" + ROWS)
+
+
+def shape(cluster, database):
+    """Without casts and brackets, which a dump writes in its own way."""
+    def plain(cell):
+        return re.sub(r"::(text|character varying)|[()\[\]]", "", cell or "")
+    return {name: sorted(tuple(map(plain, row)) for row in cluster.rows(database, query))
+            for name, query in SHAPE.items()}
+
+
+def drain(cluster, database):
+    for _ in range(100):
+        if cluster.value(database, "SELECT piw.drain(100)") == "f":
+            return
+    raise AssertionError("draining doesn't end")
+
+
+def queue(cluster, database):
+    return cluster.rows(database, "SELECT package, version, abi_tag FROM piw.queue ORDER BY 1, 2")
+
+
+def refuses(cluster):
+    def expect(database, args, code, pattern, **more):
+        done = cluster.initdb(database, *args, check=False, **more)
+        if done.returncode != code or not re.fullmatch(f"piw-initdb: {pattern}\n", done.stderr):
+            raise AssertionError(f"{args}: {done.returncode} {done.stderr!r}")
+
+    cluster.sql("postgres", "CREATE DATABASE empty; CREATE DATABASE old; CREATE ROLE other LOGIN")
+    if not cluster.rows("postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'piwheels'"):
+        cluster.sql("postgres", "CREATE ROLE piwheels LOGIN")
+    expect("nosuch", ["-y"], 1, '.*"nosuch" does not exist.*')
+    expect("empty", ["-y", "-u", "piwheels2"], 1, "user piwheels2 does not exist.*")
+    expect("empty", ["-y", "-u", "postgres"], 1, "user postgres is a superuser.*")
+    expect("empty", ["-y"], 1, "user piwheels is not a superuser.*", user="piwheels")
+    expect("empty", [], 1, "no answer: .*")
+    expect("empty", ["--repair"], 2, "--repair goes with --check-queue.*")
+    expect("empty", ["--check-queue"], 1, "database empty has no schema piw yet.*")
+    same(cluster.initdb("empty", check=False, stdin="n\n").returncode, 2, "exit code of no")
+    cluster.initdb("empty", "--dry-run")
+    same(cluster.rows("empty", "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"), [],
+         "after no and a dry run")
+    cluster.sql("old", "CREATE TABLE configuration (id int, version text); INSERT INTO configuration VALUES (1, '0.21')")
+    for version, pattern in (("0.21", ".* of version 0.21, older than 0.22: run the piw-initdb of the stock release 0.23.*"),
+                             ("0.24", ".*newer than.*"), ("1.0", ".*newer than.*"), ("x", ".*'x', which is unknown")):
+        cluster.sql("old", f"UPDATE configuration SET version = '{version}'")
+        expect("old", ["-y"], 1, pattern)
+    cluster.sql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'; CREATE DATABASE foreign1;"
+                            "CREATE DATABASE foreign2")
+    expect("latin", ["-y"], 1, "database latin is encoded in LATIN1, UTF8 is needed: .*")
+    cluster.sql("foreign1", "CREATE TABLE packages (x int)")
+    expect("foreign1", ["-y"], 1, "database foreign1 holds a table packages of something else: .*")
+    cluster.initdb("empty", "-y")
+    same("up to date" in cluster.initdb("empty", "-y").stdout, True, "a second run")
+    expect("empty", ["-y", "-u", "other"], 1, "user other may not use the tables in database empty, .* --user")
+    cluster.sql("empty", "UPDATE piw.configuration SET version = 99")
+    expect("empty", ["-y"], 1, "schema piw is of version 99, this program knows 1 to .*")
+    cluster.sql("empty", "DROP SCHEMA piw CASCADE; CREATE SCHEMA piw")
+    expect("empty", ["-y"], 1, "database empty holds a schema piw of something else: .*")
+
+
+def adopts(cluster):
+    stock(cluster, "adopted")
+    before = dump(cluster, "adopted")
+    said = cluster.initdb("adopted", "--dry-run").stdout
+    for words in ("about to count, by the server's estimate: builds", "counting downloads", "triggers on stock tables",
+                  "dry run: database adopted is as it was"):
+        same(words in said, True, f"a dry run says: {words}")
+    same(dump(cluster, "adopted"), before, "after a dry run")
+    asked = cluster.initdb("adopted", stdin="\n").stdout
+    same("Add schema piw to the stock database adopted, for user piwheels? [Y/n]" in asked, True, "the question")
+    with_piw = dump(cluster, "adopted", "--exclude-schema=piw")
+    same([line for line in with_piw if not line.startswith("CREATE TRIGGER piw_")], before, "what isn't ours, once adopted")
+    cluster.create("created")
+    same(shape(cluster, "adopted"), shape(cluster, "created"), "an adopted schema and a created one")
+    drain(cluster, "adopted")
+    same(queue(cluster, "adopted"), QUEUE, "its queue")
+    same(cluster.rows("adopted", "SELECT files_count, builds_size, packages_built, downloads_all FROM piw.totals"),
+         [("1", "1000", "1", "3")], "its totals")
+    same(cluster.rows("adopted", "SELECT * FROM piw.search_index('', 10)", user="piwheels"),
+         [("flask", "0", "0"), ("numpy", "0", "3"), ("skipped", "0", "0")], "its search index")
+    cluster.sql("adopted", "DROP SCHEMA piw CASCADE")
+    same(dump(cluster, "adopted"), before, "the way back")
+    cluster.sql("adopted", "SELECT log_build_failure('flask', '1.0', 1, '1 s', 'cp39'); DELETE FROM versions;"
+                           "TRUNCATE packages CASCADE", user="postgres")
+
+
+def goes_back_after_work(cluster):
+    """What the farm did stays; nothing else does."""
+    stock(cluster, "worked")
+    work = ("SELECT add_new_package('new'), add_new_package_version('new', '1', '2024-01-01');"
+            "SELECT log_build_failure('new', '1', 1, '1 s', 'cp39'); DELETE FROM versions WHERE package = 'skipped';"
+            "UPDATE builds SET built_at = '2024-01-01' WHERE package = 'new';"
+            "UPDATE packages SET skip = 'x' WHERE package = 'flask'; TRUNCATE downloads;")
+    stock(cluster, "without")
+    cluster.sql("without", work)
+    cluster.initdb("worked", "-y")
+    cluster.sql("worked", work)
+    drain(cluster, "worked")
+    cluster.sql("worked", "DROP SCHEMA piw CASCADE")
+    same(sorted(dump(cluster, "worked")), sorted(dump(cluster, "without")), "stock after work, with and without us")
+
+
+def upgrades_stock_22(cluster):
+    stock(cluster, "release22")
+    cluster.sql("release22", "DROP FUNCTION get_project_data(text);"
+                             "CREATE FUNCTION get_project_data(its_name text) RETURNS json LANGUAGE sql AS $$ SELECT "
+                             "'{}'::json $$; UPDATE configuration SET version = '0.22'")
+    stock(cluster, "release23")
+    said = cluster.initdb("release22", "--dry-run").stdout
+    same("upgrading the stock schema from 0.22 to 0.23" in said, True, "what a dry run says")
+    same(cluster.value("release22", "SELECT version FROM configuration"), "0.22", "the version after a dry run")
+    asked = cluster.initdb("release22", stdin="y\n").stdout
+    same("Upgrade it from release 0.22 to 0.23, and add schema piw" in asked, True, "the question")
+    data = json.loads(cluster.value("release22", "SELECT get_project_data('numpy')", user="piwheels"))
+    same(data["releases"]["1.0"]["abis"]["cp39"]["status"], "success", "its get_project_data")
+    cluster.sql("release22", "DROP SCHEMA piw CASCADE")
+    same(sorted(dump(cluster, "release22")), sorted(dump(cluster, "release23")), "the stock schema, upgraded and created")
+
+
+def upgrades_ours(cluster):
+    fixture = (ROOT / "test" / "schema" / "piw-1.sql").read_text("utf-8")
+    cluster.create("fresh")
+    stock(cluster, "version1")
+    cluster.sql("version1", fixture)
+    before = dump(cluster, "version1")
+    said = cluster.initdb("version1", "--dry-run").stdout
+    same("upgrading schema piw from version 1 to 2" in said, True, "what a dry run says")
+    same(dump(cluster, "version1"), before, "after a dry run")
+
+    blocked = cluster.dsn("version1", "piwheels") + "&application_name=piw-master"
+    with subprocess.Popen([*cluster.drop, "psql", "-XAtq", blocked], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env=cluster.env, text=True) as master:
+        master.stdin.write("SELECT 1;\n")
+        master.stdin.flush()
+        master.stdout.readline()
+        done = cluster.initdb("version1", "-y", check=False)
+        master.stdin.close()
+    same((done.returncode, "a master is connected to database version1" in done.stderr), (1, True), "with a master connected")
+    asked = cluster.initdb("version1", stdin="y\n").stdout
+    same(bool(re.search(r"Upgrade schema piw in database version1 from version 1 to \d+\?", asked)), True, "the question")
+    for name, lines in shape(cluster, "fresh").items():
+        same(shape(cluster, "version1")[name], lines, f"{name} of an upgraded schema and of a new one")
+    drain(cluster, "version1")
+    same(queue(cluster, "version1"), QUEUE, "its queue")
+    same(cluster.rows("version1", "SELECT package, version, state FROM piw.attempts ORDER BY 1"),
+         [("flask", "1.0", "running"), ("numpy", "1.0", "running")], "its attempts")
+    same(cluster.rows("version1", "SELECT package, recent, ever FROM piw.package_downloads"), [("numpy", "0", "3")],
+         "its downloads by package")
+    same(cluster.initdb("version1", "--check-queue").returncode, 0, "--check-queue")
+    same("up to date" in cluster.initdb("version1", "-y").stdout, True, "a second run")
+
+
+def names_the_versions_alike(_cluster):
+    header = (ROOT / "actors" / "shared" / "schema_version.h").read_text("utf-8")
+    tables = (ROOT / "schema" / "piw.sql").read_text("utf-8")
+    program = re.search(r"PIW_SCHEMA_VERSION = (\d+)", header)[1]
+    same(re.search(r"INTO piw.configuration \(version\) VALUES \((\d+)\)", tables)[1], program, "schema/piw.sql")
+    for step in range(1, int(program)):
+        same((ROOT / "schema" / "upgrade" / f"{step}-{step + 1}.sql").exists(), True, f"a step from version {step}")
+
+
+TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, names_the_versions_alike]
+
+
+def main():
+    failed = 0
+    only = sys.argv[1:]
+    os.umask(0o022)
+    with Cluster() as cluster:
+        for test in TESTS:
+            name = test.__name__.replace("_", " ")
+            if only and test.__name__ not in only:
+                continue
+            try:
+                test(cluster)
+                print(f"ok {name}", flush=True)
+            except (AssertionError, SqlError) as error:
+                failed += 1
+                print(f"not ok {name} - {' '.join(str(error).split())[:1500]}", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
