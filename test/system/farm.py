@@ -447,6 +447,10 @@ class Farm:
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
 
+    def staged(self):
+        """Files of builds that are on their way into the site. Folders may go while they are looked at."""
+        return [pathlib.Path(folder) / name for folder, _, names in os.walk(self.www / ".staging") for name in names]
+
     def pip_install(self, target, *packages, options=()):
         """pip install from our index alone, into a folder; what pip said."""
         return self.run([PYTHON, "-m", "pip", "install", "--no-cache-dir", "--index-url", f"{self.web_url}/simple/",

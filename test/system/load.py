@@ -143,15 +143,10 @@ def unlisted(farm, ended):
     return missing
 
 
-def staged(farm):
-    folder = farm.www / ".staging"
-    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
-
-
 def wait_recorded(farm, count, timeout=60):
     """Until the database has so many builds and nothing is on its way into it."""
     farm.wait(f"{count} recorded builds", lambda: int(farm.value("SELECT count(*) FROM builds")) >= count, timeout)
-    farm.wait("an empty staging folder", lambda: not staged(farm), timeout)
+    farm.wait("an empty staging folder", lambda: not farm.staged(), timeout)
 
 
 __all__ = ["ABI", "SWAPPED", "Load", "differences", "farms", "start", "unlisted", "wait_recorded"]

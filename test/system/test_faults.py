@@ -85,11 +85,6 @@ def listed(farm, version):
     return page.exists() and f">piwtest_quick-{version}-py3-none-any.whl<" in page.read_text("utf-8")
 
 
-def staged(farm):
-    folder = farm.www / ".staging"
-    return [path for path in folder.rglob("*") if path.is_file()] if folder.exists() else []
-
-
 def check_whole(farm, name, version):
     """After it all: the version is published once and whole."""
     try:
@@ -112,10 +107,10 @@ def check_whole(farm, name, version):
     log = farm.www / "logs" / number[:4] / number[4:8] / f"{number[8:]}.txt.gz"
     check(f"{name}.log", log.exists() and len(gzip.decompress(log.read_bytes())) > 0, log)
     try:
-        farm.wait("an empty staging folder", lambda: not staged(farm), 20)
+        farm.wait("an empty staging folder", lambda: not farm.staged(), 20)
         check(f"{name}.nothing staged", True)
     except farms.Failure:
-        check(f"{name}.nothing staged", False, staged(farm))
+        check(f"{name}.nothing staged", False, farm.staged())
 
 
 def check_slave(farm, name):
@@ -157,7 +152,7 @@ def test_commits(farm):
         add_version(farm, version)
         committer = farm.wait("the commit to be held", lambda: lock_holder(farm, False))
         farm.master.kill()
-        check(f"{outcome}.staged", bool(staged(farm)), "nothing is staged while the row is being committed")
+        check(f"{outcome}.staged", bool(farm.staged()), "nothing is staged while the row is being committed")
         if outcome == "aborted":
             farm.psql(f"SELECT pg_terminate_backend({committer})")
             farm.wait("the end of the commit", lambda: not lock_holder(farm, False))
@@ -189,15 +184,15 @@ def test_mid_build(farm):
 def test_mid_transfer(farm):
     for attempt in range(5):
         version = f"3.{attempt}"
-        before = set(staged(farm))
+        before = set(farm.staged())
         add_version(farm, version, size=150 << 20)
 
         def growing(old=before):
-            return [p for p in staged(farm) if p not in old and 0 < stat_size(p)]
+            return [p for p in farm.staged() if p not in old and 0 < stat_size(p)]
 
         farm.wait("the transfer to begin", growing, 90)
         farm.master.kill()
-        partial = [(p.name, stat_size(p)) for p in staged(farm)]
+        partial = [(p.name, stat_size(p)) for p in farm.staged()]
         done = recorded(farm, version)
         check(f"mid-transfer.{version}.not in the site", not (farm.www / "simple" / PACKAGE /
               f"piwtest_quick-{version}-py3-none-any.whl").exists() or done, partial)

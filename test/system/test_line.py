@@ -132,8 +132,7 @@ class Line:
         equal("site.root links", {a["href"] for a in root.found.values()}, {f"{p}/" for p in
                                                                            {a["href"].rstrip("/") for a in root.found.values()}})
         check("site.repository version", root.meta.get("pypi:repository-version") == "1.4", root.meta)
-        leftovers = [p for p in (farm.www / ".staging").rglob("*") if p.is_file()] if (farm.www / ".staging").exists() else []
-        equal("site.nothing staged", leftovers, [])
+        equal("site.nothing staged", farm.staged(), [])
         link = farm.www / "project" / "Piwdemo.Pure"
         check("site.alias", link.is_symlink() and os.readlink(link).rstrip("/") == "piwdemo-pure",
               os.readlink(link) if link.is_symlink() else "no link")
