@@ -154,6 +154,19 @@ $$;
 
 -- --- Builds ---
 
+-- The names of a wheel for linux_armv7l and of its second entry; other names stay as they are.
+CREATE FUNCTION piw.armv7l_name(filename text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT regexp_replace(filename, '-linux_armv6l\.whl$', '-linux_armv7l.whl')
+$$;
+
+CREATE FUNCTION piw.armv6l_name(filename text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT regexp_replace(filename, '-linux_armv7l\.whl$', '-linux_armv6l.whl')
+$$;
+
 -- Record builds with their files. Arrays of builds first; then of files, whose `file_builds` says to which build (by
 -- position, from 1); then of dependencies, whose `dep_files` says to which file. A build is not recorded when its number
 -- is there already or its version is gone. A published name keeps its row when the bytes differ, unless an operator
@@ -175,6 +188,7 @@ DECLARE
     rounds integer;
     taken text[];
     unchanged text[];
+    stale text[];
     kept_builds integer[] := '{}';
     kept_names text[] := '{}';
     here_builds integer[];
@@ -201,6 +215,13 @@ BEGIN
         SELECT array_agg(f.filename) INTO unchanged
         FROM unnest(filenames, filehashes) AS f (filename, filehash)
         JOIN public.files o ON o.filename = f.filename AND o.filehash = f.filehash;
+        -- Second entries whose wheel an operator replaces, and which the new wheel doesn't have.
+        SELECT array_agg(s.filename) INTO stale
+        FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
+        JOIN public.files o ON o.filename = f.filename AND o.filehash <> f.filehash
+        JOIN public.files s ON s.filename = piw.armv6l_name(o.filename) AND s.filename <> o.filename
+                           AND s.filehash = o.filehash AND s.filename <> ALL (filenames)
+        WHERE f.build = ANY (accepted) AND slaves[f.build] = 0;
 
         WITH candidates AS (
             SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
@@ -222,7 +243,15 @@ BEGIN
                 py_version_tag = excluded.py_version_tag, abi_tag = excluded.abi_tag,
                 platform_tag = excluded.platform_tag, requires_python = excluded.requires_python,
                 location = excluded.location
-            WHERE o.filehash = excluded.filehash OR slaves[array_position(build_ids, excluded.build_id)] = 0
+            WHERE o.filehash = excluded.filehash
+               -- A second entry of a wheel for linux_armv7l never takes the place of a wheel for linux_armv6l.
+               OR (slaves[array_position(build_ids, excluded.build_id)] = 0
+                   AND (NOT EXISTS (SELECT FROM candidates s
+                                    WHERE s.filename = piw.armv7l_name(excluded.filename) AND s.filename <> o.filename
+                                      AND s.filehash = excluded.filehash AND build_ids[s.build] = excluded.build_id)
+                        OR EXISTS (SELECT FROM public.files s
+                                   WHERE s.filename = piw.armv7l_name(o.filename) AND s.filename <> o.filename
+                                     AND s.filehash = o.filehash)))
             RETURNING o.filename
         )
         SELECT array_agg(c.filename) FILTER (WHERE s.filename IS NOT NULL),
@@ -232,6 +261,7 @@ BEGIN
         FROM candidates c
         LEFT JOIN stored s ON s.filename = c.filename
         WHERE c.nth = round;
+        DELETE FROM public.files s WHERE s.filename = ANY (stale);
         kept_builds := kept_builds || here_builds;
         kept_names := kept_names || here_names;
 

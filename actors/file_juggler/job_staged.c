@@ -66,7 +66,7 @@ static int add_file(const read_staged *job, const char *name, piw_msg *into, rea
     if (piw_wheel_name_parse(piw_text_of(name), &parts, NULL) != 0 ||
         !piw_path_staged(path, job->root.s, job->build_id, piw_text_of(name)))
         return 0;
-    int rc = follow_link(job, name, path, parts.canonical, err);
+    int rc = follow_link(job, name, path, reply->package.s != NULL ? reply->package.s : parts.canonical, err);
     if (rc == 0)
         rc = piw_file_hash(path, hash, &size, err);
     if (rc != 0)
