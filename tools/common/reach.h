@@ -5,8 +5,8 @@
 #include "piw/err.h"
 
 /* How long a program waits for a connection before it says that no master is there. On one machine it takes
- * milliseconds; ZeroMQ looks again after at most 5 s. */
-enum { TOOL_REACH_MS = 6000 };
+ * milliseconds. */
+enum { TOOL_REACH_MS = 3000 };
 
 /* ZeroMQ takes a message for a master that isn't there and waits for it: whether one listens is asked of the socket
  * itself. Only local sockets can be asked so; of others nothing is said. PIW_ENET; PIW_EREFUSED when this user may not

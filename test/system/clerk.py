@@ -1,0 +1,104 @@
+"""piw-import, piw-add, piw-remove and piw-rebuild as tests run them, and the place where their master stands."""
+
+import contextlib
+import subprocess
+import sys
+
+import farm as farms
+import wheels
+import wire
+
+
+class Score:
+    """What was checked, in lines for test/run."""
+
+    def __init__(self):
+        self.failures = 0
+
+    def check(self, name, good, why=""):
+        if good:
+            print(f"ok {name}", flush=True)
+        else:
+            self.failures += 1
+            print(f"not ok {name} - {str(why)[:800]}", flush=True)
+        return good
+
+    def equal(self, name, got, wanted):
+        return self.check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
+
+    def run(self, tests, *args):
+        """Those named on the command line, or all; the exit code."""
+        for test in tests:
+            if sys.argv[1:] and test.__name__ not in sys.argv[1:]:
+                continue
+            try:
+                test(*args)
+            except (farms.Failure, OSError, ValueError) as error:
+                self.check(test.__name__, False, f"{type(error).__name__}: {error}")
+        return 1 if self.failures else 0
+
+
+class Program:
+    """One of the four, running, with what it says kept apart."""
+
+    def __init__(self, world, args, answer="", stderr=subprocess.PIPE):
+        self.world = world
+        # pylint: disable-next=consider-using-with
+        self.popen = subprocess.Popen([*world.farm.drop, *map(str, args)], env=world.farm.env, cwd=world.dir,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.write(answer)
+            self.popen.stdin.close()
+        self.popen.stdin = None
+
+    def end(self, timeout=30):
+        """(exit code, stdout, stderr)"""
+        try:
+            out, err = self.popen.communicate(timeout=timeout * farms.PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            out, err = self.popen.communicate()
+            return "hung", out, err
+        return self.popen.returncode, out, err
+
+
+def accept(listener):
+    """The next connection that speaks: programs look first whether anybody listens, and hang up."""
+    while True:
+        with contextlib.suppress(ConnectionError):
+            return listener.accept(20 * farms.PATIENCE)
+
+
+class World:
+    """A folder of the programs' user, and sockets where a master's would be."""
+
+    def __init__(self, farm):
+        self.farm = farm
+        self.dir = farm.folder("import")
+        self.queue = wire.Listener(farm.dir / "s" / "import")
+        self.files = wire.Listener(farm.dir / "s" / "file")
+
+    def args(self, program, *args, queue="import", files="file", codec="cbor"):
+        more = ["--file-queue", self.farm.socket(files)] if program == "piw-import" and files else []
+        return [self.farm.program(program), "-c", self.farm.configuration(), "--codec", codec, "--import-queue",
+                self.farm.socket(queue), *more, *args]
+
+    def run(self, program, *args, answer="", **where):
+        return Program(self, self.args(program, *args, **where), answer)
+
+    def wheel(self, name, *more, **facts):
+        path = self.dir / name
+        path.write_bytes(wheels.make(name, *more, **facts))
+        path.chmod(0o644)
+        self.farm.own(path)
+        return path
+
+    def write(self, name, content):
+        path = self.dir / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(0o644)
+        return path
+
+    def client(self):
+        """The next program that connects, as its master sees it."""
+        return wire.Slave(accept(self.queue))
