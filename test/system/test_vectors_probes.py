@@ -175,19 +175,9 @@ def bad_file_messages(probe):
 
 def wrong_hash(probe):
     """SPEC §4.5: SEND again after each bad transfer, and after SENT without one; the fifth would end it. (As stock.)"""
-    wrong = {11, 20, 29}
-    probe.instead = {index: lambda replay, message: bad_transfer(replay, message) for index in wrong}
+    probe.instead = {index: replays.damaged_transfer for index in (11, 20, 29)}
     probe.follow()
     equal("wrong-hash.recorded", probe.builds(), [["1.0", "t", "cp311"]])
-
-
-def bad_transfer(probe, message):
-    """All of the file, but not its bytes."""
-    data = probe.store.by_name[probe.send_of[1]]
-    transfer = replays.Transfer(probe.farm.socket("file"), probe.numbers[1], data, answer=lambda offset, length: bytes(length))
-    problems = transfer.finish()
-    if problems:
-        raise replays.Difference(f"{message}: {problems[0]}")
 
 
 def unknown_abi(probe):
@@ -348,6 +338,32 @@ def postgres_restart(probe):
     equal("postgres-restart.once each", probe.builds(), [["1.0", "f", "cp311"], ["1.1", "f", "cp311"]])
 
 
+def two_imports(probe):
+    """SPEC §5, §6: one import transfers at a time, the next one's SEND waits; both succeed (stock mixes them up)."""
+    farm = probe.farm
+    farm.psql("SELECT add_new_package('goldimp'); SELECT add_new_package_version('goldimp', '4.0');"
+              "SELECT add_new_package_version('goldimp', '5.0')")
+    first, second = probe.messages[0], probe.messages[2]
+    probe.say(0, ["SEND", "goldimp-4.0-py3-none-any.whl"])
+    probe.say(2, None)
+    for message, name in ((first, "goldimp-4.0-py3-none-any.whl"), (second, "goldimp-5.0-py3-none-any.whl")):
+        if message is second:
+            equal("two-imports.the second's SEND", probe.asker(message).answer(), ["SEND", name])
+        problems = replays.Transfer(farm.socket("file"), 0, probe.store.by_name[name]).finish()
+        equal(f"two-imports.{name}", problems, [])
+        equal(f"two-imports.{name} imported", probe.asker(message).ask("SENT"), ["DONE", "IMPORT"])
+    rows = farm.rows("SELECT version, status, filename FROM builds JOIN files USING (build_id) WHERE package = 'goldimp' ORDER BY 1")
+    equal("two-imports.recorded", rows, [["4.0", "t", "goldimp-4.0-py3-none-any.whl"], ["5.0", "t", "goldimp-5.0-py3-none-any.whl"]])
+
+
+def alias_outside(probe):
+    """SPEC §6: an alias that isn't a spelling of the package's name is answered ERROR; stock makes a link outside of the site."""
+    probe.farm.psql("SELECT add_new_package('p1')")
+    probe.say(0, "ERROR")
+    equal("alias-outside.no link", list(probe.farm.dir.rglob("evil-alias")), [])
+    equal("alias-outside.no name", probe.farm.rows("SELECT name FROM package_names WHERE name LIKE '%evil%'"), [])
+
+
 PROBES = {
     "slave-master-killed-and-restarted": master_restarted,
     "bad-messages": bad_messages,
@@ -366,6 +382,8 @@ PROBES = {
     "stale-transfer-steals-new-one": stale_transfer,
     "master-killed-mid-transfer": killed_mid_transfer,
     "postgres-restart": postgres_restart,
+    "two-imports": two_imports,
+    "alias-outside": alias_outside,
 }
 
 

@@ -2,15 +2,60 @@
 """The conversations recorded from stock clients, played against a master of ours with a real database: every answer, what
 monitors see, and in the end the rows and the site's files are those that the stock master left behind."""
 
+import contextlib
+import gzip
 import sys
 
+import aftermath
 import farm as farms
 import recording
 import replay as replays
 
 SLAVES = ("slave-build-success", "slave-build-failure", "slave-skip", "slave-kill", "slave-sleep-master-paused", "two-slaves",
           "monitor")
+TOOLS = ("add", "import", "remove", "rebuild", "import-armv7l")
+LOG_TABLES = ("searches", "project_page_hits", "project_json_downloads", "web_page_hits")
+UNWRITTEN = ("packages.json", "sitemap.xml", "sitemap0.xml", "sitemap1.xml")
+BASE_URL = "https://wheels.test"
+BY_HAND = {"gold-imp", "goldimp", "upper-case-pkg"}  # packages that the recorded tools made, not PyPI
 failures = 0
+
+
+def refused(replay, index, words):
+    """Answered ERROR with a sentence instead of DONE."""
+    def look(_, message, answer):
+        if replays.word_of(answer) != "ERROR" or words not in answer[1]:
+            raise replays.Difference(f"{message}: got {answer!r}, wanted ERROR with \"{words}\"")
+    replay.answers[index] = look
+
+
+def bad_names(replay):
+    """Empty names and aliases that are none are answered ERROR (SPEC §6); stock takes them."""
+    for peer, words in ((31, "no name"), (32, "totally-different")):
+        answer, = [m for m in replay.messages if m.peer == peer and not m.to_master]
+        refused(replay, answer.index, words)
+
+
+def bad_transfers(replay):
+    """The last importer's file is damaged on its way, then not sent at all: after five bad transfers ERROR (SPEC §6), where
+    stock says SEND for ever and stops to fetch."""
+    last = [m for m in replay.messages if m.queue == "file" and m.word == "HELLO"][-2:]
+    replay.instead[last[0].index] = replays.damaged_transfer
+    replay.instead[last[1].index] = lambda _, message: None
+    asker = lambda: replay.askers["import", 14]
+
+    def until_error(_, message, answer):
+        if answer != message.value:
+            raise replays.Difference(f"{message}: got {answer!r}")
+        answers = [asker().ask("SENT") for _ in range(3)]
+        if answers[:2] != [message.value] * 2 or replays.word_of(answers[2]) != "ERROR":
+            raise replays.Difference(f"{message}: got {answers!r}, wanted SEND twice, then ERROR")
+    replay.answers[replay.messages[-1].index] = until_error
+
+
+def canonical(replay):
+    """Names are canonicalised (SPEC §6): Gold.Pure is known."""
+    replay.messages[11].value = ["DONE", "REBUILD"]
 
 
 def paused_one(replay):
@@ -18,7 +63,7 @@ def paused_one(replay):
     replay.deviate(40, ["SLEEP", True], "SLEEP of one id pauses that slave (SPEC §4)")
 
 
-PREPARE = {"slave-sleep-master-paused": paused_one}
+PREPARE = {"slave-sleep-master-paused": paused_one, "add": bad_names, "import": bad_transfers, "rebuild": canonical}
 
 
 def check(name, good, why=""):
@@ -29,6 +74,14 @@ def check(name, good, why=""):
         failures += 1
         print(f"not ok {name} - {str(why)[:900]}", flush=True)
     return good
+
+
+def equal(name, got, wanted):
+    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
+
+
+def same(pair):
+    return pair[0] == pair[1]
 
 
 def sql_text(value):
@@ -42,6 +95,8 @@ class Story:
         self.farm = farm
         self.after = recording.load_json("db-after.json")
         self.store = replays.Store()
+        self.abis = {"cp311"}
+        self.logs_played = False
         self.builders = {}  # our slave number: the recorded one
 
     def table(self, name):
@@ -57,6 +112,20 @@ class Story:
             self.add_package(package)
             row, = (r for r in self.table("versions") if (r["package"], r["version"]) == (package, version))
             self.farm.psql(f"SELECT add_new_package_version({sql_text(package)}, {sql_text(version)}, {sql_text(row['released'])})")
+
+    def seed_rest(self):
+        """What else PyPI had announced, and the second ABI: from here on the recorded database had no slaves."""
+        self.farm.psql("INSERT INTO build_abis (abi_tag) VALUES ('cp39')")
+        self.abis.add("cp39")
+        announced = {row["package"] for row in self.table("versions")} - BY_HAND
+        for row in self.table("versions"):
+            if row["package"] in announced:
+                self.add_package(row["package"])
+                values = ", ".join(map(sql_text, (row["package"], row["version"], row["released"], row["skip"])))
+                self.farm.psql(f"SELECT add_new_package_version({values})")
+                if row["yanked"]:
+                    self.farm.psql(f"SELECT yank_version({sql_text(row['package'])}, {sql_text(row['version'])})")
+        self.farm.psql(f"SELECT set_pypi_serial({self.table('configuration')[0]['pypi_serial']})")
 
     def add_package(self, package):
         row, = (r for r in self.table("packages") if r["package"] == package)
@@ -77,7 +146,8 @@ class Story:
         replay = replays.Replay(farm, name, self.store)
         if prepare:
             prepare(replay)
-        self.seed(replay.messages)
+        if name not in TOOLS:
+            self.seed(replay.messages)
         farm.start_master()
         status = replays.Status(farm)
         try:
@@ -89,7 +159,7 @@ class Story:
             check(f"{name}.answers", True)
             problems = replays.compare_status(replay, self.before_last_hello(status.messages))
             check(f"{name}.status", not problems, problems[:1])
-            problems = replays.compare_master(replay, said)
+            problems = replays.compare_master(replay, said, self.abis)
             check(f"{name}.figures", not problems, problems[:1])
             self.builders.update({ours: theirs for theirs, ours in replay.numbers.items()})
         except replays.Difference as error:
@@ -100,6 +170,59 @@ class Story:
         if replay.messages[-1].word == "QUIT":
             farm.wait("the end of the master after QUIT", lambda: not farm.master.running(), alive=False)
         check(f"{name}.master", farm.stop_process(farm.master) == 0, farm.master.popen.returncode)
+
+    def compare_rows(self):
+        """The database, table by table."""
+        rows = aftermath.Rows(self.farm, self.store, self.builders)
+        found = rows.compare()
+        for table in rows.recorded:
+            if table in LOG_TABLES and not self.logs_played:
+                print(f"skip rows.{table} - no task takes log records yet", flush=True)
+                continue
+            ours, theirs = found.get(table, ((), ()))
+            check(f"rows.{table}", table not in found, f"ours alone: {ours}, recorded alone: {theirs}")
+        equal("rows.order of names", *rows.name_orders())
+
+    def compare_site(self):
+        """The files, once all pages have been written."""
+        site = aftermath.Site(self.farm, self.store, BASE_URL)
+        pairs = {"root": site.root, "packages.json": site.packages_json, "aliases": site.aliases, "wheels": site.wheels}
+        for name in ("sitemap.xml", "sitemap0.xml", "sitemap1.xml"):
+            pairs[name] = lambda name=name: site.sitemap(name)
+        for package in site.wanted_packages():
+            pairs[f"{package}.json"] = lambda package=package: site.json_of(package)
+            pairs[f"{package}.index"] = lambda package=package: site.links_of(package)
+        for name, pair in pairs.items():
+            if name in UNWRITTEN and not (self.farm.www / name).exists():
+                print(f"skip site.{name} - the writer of pages makes none yet", flush=True)
+                continue
+            with contextlib.suppress(farms.Failure, OSError):
+                self.farm.wait(f"site.{name}", lambda pair=pair: same(pair()), timeout=10)
+            try:
+                equal(f"site.{name}", *pair())
+            except OSError as error:
+                check(f"site.{name}", False, error)
+        check("site.newest first", all(list(ours["releases"]) == list(theirs["releases"]) for ours, theirs in
+                                       map(site.json_of, site.wanted_packages())))
+        equal("site.modes", site.modes(), [])
+        equal("site.removed wheels", [p.name for p in self.farm.www.rglob("goldimp-1.1*")], [])
+        self.compare_logs(site)
+
+    def compare_logs(self, site):
+        """Each build's log is what its slave or importer sent."""
+        outputs = []
+        for name in SLAVES + TOOLS:
+            for message in recording.load(name):
+                if message.to_master and message.word == "BUILT":
+                    outputs.append(message.data[2])
+                elif message.to_master and message.word == "IMPORT":
+                    outputs.append(message.data[6])
+        for build_id, package, version in self.farm.rows("SELECT build_id, package, version FROM builds ORDER BY build_id"):
+            check(f"site.log of {package} {version}", site.log(int(build_id)) in outputs, build_id)
+        broken = self.farm.value("SELECT build_id FROM builds WHERE package = 'goldbroken'")
+        recorded = gzip.decompress((recording.FOLDER / "site/logs/0000/0000/0004.txt.gz").read_bytes()).decode()
+        lines = list(zip(site.log(int(broken)).splitlines(), recorded.splitlines(), strict=True))
+        check("site.recorded log", sum(ours != theirs for ours, theirs in lines) <= 1, "more than the one line whose paths were replaced")
 
     def finish_monitor(self, replay, status):
         """STATS come every 10 s by themselves, and what was skipped or built is pending no more: the recorded figure."""
@@ -122,15 +245,24 @@ def main():
         return 0
     with farms.Farm() as farm:
         try:
+            farm.site_options = {"base-url": BASE_URL, "linger": "1s"}
+            farm.task_options["file_juggler"] = {"removals-every": "1s"}
             farm.prepare()
             farm.start_postgres()
             farm.create_database(abis=["cp311"])
             farm.master_options = ["--pypi-simple", replays.PYPI_SIMPLE, "--pypi-xmlrpc", "http://127.0.0.1:9/pypi"]
             story = Story(farm)
-            for name in sys.argv[1:] or SLAVES:
+            for name in sys.argv[1:] or SLAVES + TOOLS:
+                if name == TOOLS[0]:
+                    story.seed_rest()
                 story.play(name, PREPARE.get(name))
                 if name == "slave-build-success":
                     story.log_records()
+            if not sys.argv[1:]:
+                farm.start_master()
+                story.compare_rows()
+                story.compare_site()
+                farm.stop_process(farm.master)
         except (farms.Failure, OSError, KeyError, ValueError) as error:
             check("the recordings", False, f"{type(error).__name__}: {error}")
         if failures:
