@@ -447,9 +447,14 @@ class Farm:
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), error.read()
 
+    @staticmethod
+    def below(folder):
+        """Files and folders below a folder; they may go while they are looked at."""
+        return [pathlib.Path(place) / name for place, folders, files in os.walk(folder) for name in (*folders, *files)]
+
     def staged(self):
-        """Files of builds that are on their way into the site. Folders may go while they are looked at."""
-        return [pathlib.Path(folder) / name for folder, _, names in os.walk(self.www / ".staging") for name in names]
+        """Files of builds that are on their way into the site."""
+        return [path for path in self.below(self.www / ".staging") if path.is_file()]
 
     def pip_install(self, target, *packages, options=()):
         """pip install from our index alone, into a folder; what pip said."""

@@ -165,8 +165,7 @@ def memory_kb(farm):
 
 
 def site_files(farm):
-    return sorted(str(path.relative_to(farm.dir)) for path in farm.dir.rglob("*")
-                  if path.is_file() and "evil" in path.name)
+    return sorted(str(path.relative_to(farm.dir)) for path in farm.below(farm.dir) if path.is_file() and "evil" in path.name)
 
 
 def assert_honest(farm, name, abi):
