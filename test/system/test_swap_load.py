@@ -3,6 +3,7 @@
 database is away for a while: no slave notices, every build is recorded once, every file and page is right. Then the same
 load while slave_driver's handler fails again and again."""
 
+import json
 import re
 import signal
 import sys
@@ -11,8 +12,8 @@ import load as loads
 from load import farms
 
 failures = 0
-SWAPS = 250 if farms.SANITIZED else 1000  # of each task
-SWAPS_AWAY = 80 if farms.SANITIZED else 300  # of all tasks, while the database is away
+SWAPS = 1000  # of each task
+SWAPS_AWAY = 300  # of all tasks, while the database is away
 FAILING_BUILDS = 200  # in the second run; a thousand failures are in test/unit/test_driver_failures.c
 FAIL_EVERY = 10  # reports
 FAILING_RATE = 100  # builds a second: more than 20 failures in one and the task would be restarted
@@ -67,16 +68,25 @@ def swapped(farm):
     return farm.master.text().count(" is replaced by ")
 
 
+def deferred(farm):
+    done = farm.run([farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue", farm.socket("admin"), "--json",
+                     "list"])
+    return next(row["deferred"] for row in json.loads(done.stdout)["tasks"] if row["task"] == "slave_driver")
+
+
 def test_swaps(farm):
     postgres = next(process for process in farm.processes if process.name == "postgres")
     load = loads.Load(farm, "--fail-percent", "20", "--files", "2", "--swap-every", "5ms", swaps=SWAPS)
     load.wait_built(BUILDS_BEFORE)
     postgres.kill(signal.SIGQUIT)  # as pg_ctl stop -m immediate
     farm.forget(postgres)
+    # From then on each report that can't be recorded is a deferred request of slave_driver.
+    farm.wait("requests that are deferred", lambda: deferred(farm) > 0)
     away = swapped(farm)
     farm.wait("swaps while the database is away", lambda: swapped(farm) >= away + SWAPS_AWAY, 60)
+    check("swaps.requests are deferred all the while", deferred(farm) > 0, deferred(farm))
     farm.start_postgres()
-    figures = load.finish(120)
+    figures = load.finish(200)
     for task in loads.SWAPPED:
         check(f"swaps.{task} was swapped {SWAPS} times", figures.get(f"swaps_{task}") == SWAPS,
               figures.get(f"swaps_{task}"))

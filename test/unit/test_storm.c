@@ -15,11 +15,7 @@
 #include <unistd.h>
 
 enum { PEERS = 50, WAIT_MS = 30000 };
-#if defined(__SANITIZE_ADDRESS__)
-enum { ROUNDS = 200 };
-#else
 enum { ROUNDS = 1000 };
-#endif
 
 static piw_runtime *runtime;
 static char dir[32], address[64];

@@ -9,11 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#ifdef __SANITIZE_ADDRESS__
-enum { SWAPS = 200 };
-#else
 enum { SWAPS = 1000 };
-#endif
 /* fake_archive keeps a line for each of their questions to the database, 10,000 at most. */
 enum { CALLERS = 4, REQUESTS_MAX = 2000 };
 
