@@ -79,7 +79,8 @@ static void *monitor_main(void *arg)
 {
     piw_runtime *runtime = arg;
     piw_log_name_thread("master.monitor");
-    struct seen *seen = piw_zalloc((runtime->roles_count * PIW_LIMIT_INSTANCES + 1) * sizeof *seen);
+    struct seen *seen = NULL;
+    size_t known = 0; /* tasks; more may come */
     int64_t watchdog_us = piw__sd_watchdog_us(), told_ns = 0;
     int64_t tick_ms = piw__tune.stuck_ms / 4 > 0 ? piw__tune.stuck_ms / 4 : 1;
     if (watchdog_us > 0 && watchdog_us / 2000 < tick_ms)
@@ -87,7 +88,13 @@ static void *monitor_main(void *arg)
     struct pollfd end = {.fd = runtime->monitor_fd, .events = POLLIN};
     while (poll(&end, 1, (int)tick_ms) <= 0) {
         int64_t now = piw_monotonic_ns();
-        for (size_t i = 0; i < runtime->roles_count; i++)
+        size_t count = runtime->roles_count;
+        if (count > known) {
+            seen = piw_realloc(seen, count * PIW_LIMIT_INSTANCES * sizeof *seen);
+            memset(seen + known * PIW_LIMIT_INSTANCES, 0, (count - known) * PIW_LIMIT_INSTANCES * sizeof *seen);
+            known = count;
+        }
+        for (size_t i = 0; i < count; i++)
             for (unsigned n = 0; n < runtime->roles[i]->instances; n++) {
                 look_at(runtime->roles[i]->shells[n], &seen[i * PIW_LIMIT_INSTANCES + n], now);
                 take_rate(runtime->roles[i]->shells[n], &seen[i * PIW_LIMIT_INSTANCES + n], now);

@@ -58,11 +58,12 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
     pthread_mutex_init(&runtime->bare_lock, NULL);
     pthread_mutex_init(&runtime->quit_lock, NULL);
     piw__registry_init(&runtime->registry);
+    runtime->roles = piw_zalloc(PIW_LIMIT_TASKS * sizeof(*runtime->roles));
     *runtime_ = runtime;
     return 0;
 }
 
-static void role_free(piw__role *role)
+void piw__role_free(piw__role *role)
 {
     for (unsigned i = 0; role->shells != NULL && i < role->instances; i++) {
         if (role->shells[i] == NULL)
@@ -87,7 +88,7 @@ void piw_runtime_free(piw_runtime **runtime_)
     if (runtime->leaked)
         return; /* a thread that can't be ended still uses it */
     for (size_t i = 0; i < runtime->roles_count; i++)
-        role_free(runtime->roles[i]);
+        piw__role_free(runtime->roles[i]);
     free(runtime->roles);
     free(runtime->order);
     for (size_t i = 0; i < runtime->bare_count; i++) {
@@ -120,11 +121,8 @@ piw__role *piw__runtime_role(const piw_runtime *runtime, const char *name)
     return NULL;
 }
 
-int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin,
-                             piw_err *err)
+static int check_config(const piw_runtime *runtime, const piw_task_config *config, piw_err *err)
 {
-    if (runtime->started)
-        return piw_err_set(err, PIW_EUSAGE, "task %s is added too late: the runtime has started", config->name);
     if (config->name == NULL || config->name[0] == 0 || strlen(config->name) > 50)
         return piw_err_set(err, PIW_ECONFIG, "a task's name has 1 to 50 characters");
     if (piw__runtime_role(runtime, config->name) != NULL)
@@ -132,6 +130,16 @@ int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config
     if (config->instances > PIW_LIMIT_INSTANCES)
         return piw_err_set(err, PIW_ECONFIG, "task %s: %u instances are too many, %d are possible", config->name,
                            config->instances, PIW_LIMIT_INSTANCES);
+    if (runtime->roles_count == PIW_LIMIT_TASKS)
+        return piw_err_set(err, PIW_ECONFIG, "task %s is one too many: a master has %d at most", config->name,
+                           PIW_LIMIT_TASKS);
+    return 0;
+}
+
+piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin, piw_err *err)
+{
+    if (check_config(runtime, config, err) != 0)
+        return NULL;
     piw__role *role = piw_zalloc(sizeof *role);
     role->runtime = runtime;
     role->name = piw_strdup(config->name);
@@ -143,8 +151,19 @@ int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config
     role->absent_wait = config->absent_wait;
     role->isolate = config->isolate;
     role->options = role->all_options = piw__options_new(config);
-    runtime->roles = piw_realloc(runtime->roles, (runtime->roles_count + 1) * sizeof(*runtime->roles));
-    runtime->roles[runtime->roles_count++] = role;
+    return role;
+}
+
+int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin,
+                             piw_err *err)
+{
+    if (runtime->started)
+        return piw_err_set(err, PIW_EUSAGE, "task %s is added too late: the runtime has started", config->name);
+    piw__role *role = piw__role_new(runtime, config, plugin, err);
+    if (role == NULL)
+        return err != NULL ? err->code : PIW_ECONFIG;
+    runtime->roles[runtime->roles_count] = role;
+    runtime->roles_count++;
     return 0;
 }
 
@@ -167,6 +186,8 @@ void piw__role_set_image(piw__role *role, const piw__image *image)
 {
     pthread_mutex_lock(&role->runtime->look);
     role->image = image;
+    if (image != NULL)
+        role->critical = role->critical_config < 0 ? image->plugin->critical : role->critical_config > 0;
     unsigned i = 0;
     while (i < role->seen_count && role->seen[i] != image)
         i++;
@@ -175,7 +196,7 @@ void piw__role_set_image(piw__role *role, const piw__image *image)
     pthread_mutex_unlock(&role->runtime->look);
 }
 
-int piw__role_load(piw__role *role, const char *file, const piw__options *options, const piw__image **image,
+int piw__role_look(const piw__role *role, const char *file, const piw__options *options, const piw__image **image,
                    piw_err *err)
 {
     const piw_runtime *runtime = role->runtime;
@@ -186,12 +207,30 @@ int piw__role_load(piw__role *role, const char *file, const piw__options *option
         ret = piw__role_check_options(role, options, *image, err);
     if (ret == 0 && role->isolate)
         ret = piw__isolate_check(*image, err);
+    return ret;
+}
+
+int piw__role_load(piw__role *role, const char *file, const piw__options *options, const piw__image **image,
+                   piw_err *err)
+{
+    int ret = piw__role_look(role, file, options, image, err);
     if (ret == 0)
         ret = piw__registry_enter(&role->runtime->registry, role, *image, err);
     return ret;
 }
 
 /* --- Start ------------------------------------------------------------------------------------------------------- */
+
+int piw__role_settle(piw__role *role, const piw__image *image, piw_err *err)
+{
+    const piw_plugin *plugin = image->plugin;
+    if (role->instances == 0)
+        role->instances = plugin->instances > 0 ? plugin->instances : 1;
+    if (role->instances > 1 && plugin->queues != NULL && plugin->queues[0].name != NULL)
+        return piw_err_set(err, PIW_ECONFIG, "task %s serves an outer queue: only one instance of it is possible",
+                           role->name);
+    return 0;
+}
 
 static int load_all(piw_runtime *runtime, piw_err *err)
 {
@@ -209,13 +248,9 @@ static int load_all(piw_runtime *runtime, piw_err *err)
             role->instances = 1;
             continue;
         }
-        const piw_plugin *plugin = role->image->plugin;
-        if (role->instances == 0)
-            role->instances = plugin->instances > 0 ? plugin->instances : 1;
-        role->critical = role->critical_config < 0 ? plugin->critical : role->critical_config > 0;
-        if (role->instances > 1 && plugin->queues != NULL && plugin->queues[0].name != NULL)
-            return piw_err_set(err, PIW_ECONFIG, "task %s serves an outer queue: only one instance of it is possible",
-                               role->name);
+        ret = piw__role_settle(role, image, err);
+        if (ret != 0)
+            return ret;
     }
     for (size_t i = 0; i < runtime->roles_count; i++) {
         const piw__role *role = runtime->roles[i];
@@ -228,36 +263,46 @@ static int load_all(piw_runtime *runtime, piw_err *err)
     return piw__runtime_order(runtime, err);
 }
 
-static int make_shells(piw_runtime *runtime, piw_err *err)
+int piw__role_make_shells(piw__role *role, piw_err *err)
 {
-    for (size_t i = 0; i < runtime->roles_count; i++) {
-        piw__role *role = runtime->roles[i];
-        role->shells = piw_zalloc(role->instances * sizeof(*role->shells));
-        for (unsigned n = 0; n < role->instances; n++) {
-            piw__shell *shell;
-            if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
-                return piw_err_set(err, PIW_ENOMEM, "no memory for task %s", role->name);
-            int ret = piw__shell_init(shell, runtime, role, n, err);
-            if (ret != 0) {
-                free(shell);
-                return ret;
-            }
-            role->shells[n] = shell;
+    role->shells = piw_zalloc(role->instances * sizeof(*role->shells));
+    for (unsigned n = 0; n < role->instances; n++) {
+        piw__shell *shell;
+        if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
+            return piw_err_set(err, PIW_ENOMEM, "no memory for task %s", role->name);
+        int ret = piw__shell_init(shell, role->runtime, role, n, err);
+        if (ret != 0) {
+            free(shell);
+            return ret;
         }
+        role->shells[n] = shell;
     }
     return 0;
+}
+
+int piw__role_run_shells(const piw__role *role, piw_err *err)
+{
+    int ret = 0;
+    for (unsigned n = 0; ret == 0 && n < role->instances; n++)
+        ret = piw__shell_run(role->shells[n], err);
+    return ret;
+}
+
+static int make_shells(piw_runtime *runtime, piw_err *err)
+{
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
+        ret = piw__role_make_shells(runtime->roles[i], err);
+    return ret;
 }
 
 /* All shells stand before the first runs: messages may go to any of them from then on. */
 static int run_shells(piw_runtime *runtime, piw_err *err)
 {
-    for (size_t i = 0; i < runtime->roles_count; i++)
-        for (unsigned n = 0; n < runtime->roles[i]->instances; n++) {
-            int ret = piw__shell_run(runtime->roles[i]->shells[n], err);
-            if (ret != 0)
-                return ret;
-        }
-    return 0;
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
+        ret = piw__role_run_shells(runtime->roles[i], err);
+    return ret;
 }
 
 static bool has_queues(const piw_runtime *runtime)

@@ -77,11 +77,14 @@ PIW_API int piw_runtime_replace(piw_runtime *runtime, const char *task, const ch
 /* The same without its state: the old soul works off what it has (bounded), the new one begins cold. Fits also when the
  * type of the state is another. On error the old plugin is started again. */
 PIW_API int piw_runtime_replace_fresh(piw_runtime *runtime, const char *task, const char *file, piw_err *err);
-/* Bring a task in line with its configuration where that is not what it was when it was last applied: plugin, options,
- * enabled. What was done, or what needs a restart of the master, is put into `done` (empty: nothing). With `apply` false
+/* Bring a task in line with its configuration where that is not what it was when it was last applied; one that is new is
+ * added. Only the number of instances stays. What was done, or what needs a restart of the master, is put into `done` (empty: nothing). With `apply` false
  * only whether it can be done is checked. */
 PIW_API int piw_runtime_reconfigure(piw_runtime *runtime, const piw_task_config *task, bool apply, char *done,
                                     size_t size, piw_err *err);
+/* Disable each task that isn't among those `kept` and was configured before; a line of each to `say`. */
+PIW_API int piw_runtime_forget(piw_runtime *runtime, const char *const *kept, size_t count,
+                               void (*say)(void *to, const char *line), void *to, piw_err *err);
 /* While a task is on hold its messages wait and nothing of it runs. Changes of the task are possible. */
 PIW_API int piw_runtime_hold(piw_runtime *runtime, const char *task, bool on, piw_err *err);
 PIW_API int piw_runtime_restart(piw_runtime *runtime, const char *task, piw_err *err);

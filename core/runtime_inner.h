@@ -31,8 +31,9 @@ struct piw__role {
     bool enabled_config;       /* likewise */
     unsigned instances;
     int critical_config; /* -1: the manifest's */
-    bool critical, absent_wait;
-    bool isolate;                /* its souls are in processes of their own */
+    /* Changed under runtime->admin, read by any thread; relaxed: each stands alone. */
+    _Atomic bool critical, absent_wait;
+    _Atomic bool isolate;        /* its souls are in processes of their own */
     unsigned part, parts;        /* in such a process: which one of how many instances is ours; parts 0: this is none */
     const piw_plugin *builtin;   /* compiled in; else NULL */
     bool enabled;                /* changes */
@@ -103,8 +104,9 @@ struct piw_runtime {
     _Atomic bool stopping; /* relaxed: whoever waits for a change looks at it again and again */
     piw_admin_hooks hooks;
     piw__role *admin_role; /* NULL: there is no admin queue */
+    /* PIW_LIMIT_TASKS of them. One more stands there, whole, before the count says so. */
     piw__role **roles;
-    size_t roles_count;
+    _Atomic size_t roles_count;
     piw__role **order;
     piw__registry registry;
     piw__workers *workers;
@@ -132,9 +134,20 @@ struct piw_runtime {
 /* Add a task whose manifest is compiled into the program (tests, benches). */
 PIW_API int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *task, const piw_plugin *plugin,
                                      piw_err *err);
+/* A task as configured, not yet one of the runtime's. */
+piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *builtin, piw_err *err);
+void piw__role_free(piw__role *role);
+/* What follows from the image: how many instances, and whether they fit. */
+int piw__role_settle(piw__role *role, const piw__image *image, piw_err *err);
+/* Its shells, which don't run yet; their threads. */
+int piw__role_make_shells(piw__role *role, piw_err *err);
+int piw__role_run_shells(const piw__role *role, piw_err *err);
 /* Ask the master to stop: code 0, or an error with its reason. Any thread. */
 PIW_API piw__role *piw__runtime_role(const piw_runtime *runtime, const char *name);
-/* Load the role's plugin and check it against what is registered and configured; enters its services. */
+/* Load the role's plugin and check it against what is configured. */
+int piw__role_look(const piw__role *role, const char *file, const piw__options *options, const piw__image **image,
+                   piw_err *err);
+/* The same, and against what is registered; enters its services. */
 int piw__role_load(piw__role *role, const char *file, const piw__options *options, const piw__image **image,
                    piw_err *err);
 /* The file that a task is configured to be loaded from; interned. */
@@ -159,6 +172,12 @@ int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__option
 /* What piw_runtime_disable and _enable do, under runtime->admin. */
 int piw__admin_disable(piw_runtime *runtime, const char *task, bool force, piw_err *err);
 int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err);
+/* --- add.c: under runtime->admin --- */
+/* Can a task that is configured so be added? Its plugin is loaded, and nothing else. */
+int piw__admin_check_new(piw_runtime *runtime, const piw_task_config *config, piw_err *err);
+/* Add it and start it. When it doesn't start it stays, disabled. */
+int piw__admin_add(piw_runtime *runtime, const piw_task_config *config, piw_err *err);
+
 /* May this image follow the role's? */
 int piw__admin_check_successor(const piw__role *role, const piw__image *image, bool fresh, piw_err *err);
 /* The order of starts by serves and needs; PIW_ECONFIG naming a cycle or what is missing. */

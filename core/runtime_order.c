@@ -83,7 +83,7 @@ int piw__runtime_order(piw_runtime *runtime, piw_err *err)
     walk.marks = piw_zalloc(count * sizeof *walk.marks);
     walk.path = piw_zalloc(count * sizeof(*walk.path));
     free(runtime->order);
-    runtime->order = piw_zalloc(count * sizeof(*runtime->order));
+    runtime->order = piw_zalloc(PIW_LIMIT_TASKS * sizeof(*runtime->order));
     int ret = 0;
     for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
         ret = place(&walk, runtime->roles[i]);

@@ -64,6 +64,14 @@ static void subscribe(piw__registry *registry, piw__role *role, const piw_msg_ty
     (*link)->role = role;
 }
 
+int piw__registry_check(piw__registry *registry, const piw__role *role, const piw__image *image, piw_err *err)
+{
+    pthread_mutex_lock(&registry->lock);
+    int ret = check_free(registry, role, image, err);
+    pthread_mutex_unlock(&registry->lock);
+    return ret;
+}
+
 int piw__registry_enter(piw__registry *registry, piw__role *role, const piw__image *image, piw_err *err)
 {
     pthread_mutex_lock(&registry->lock);

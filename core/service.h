@@ -32,8 +32,9 @@ typedef struct piw__registry {
 
 void piw__registry_init(piw__registry *registry);
 void piw__registry_fini(piw__registry *registry);
-/* May this image be the task's: are its services free, or its own already? Then enter them. PIW_EPLUGIN, nothing
- * entered. */
+/* May this image be the task's: are its services free, or its own already? */
+int piw__registry_check(piw__registry *registry, const piw__role *role, const piw__image *image, piw_err *err);
+/* The same, and then enter them. PIW_EPLUGIN, nothing entered. */
 int piw__registry_enter(piw__registry *registry, piw__role *role, const piw__image *image, piw_err *err);
 /* NULL when nobody serves the name. */
 piw__service *piw__registry_find(piw__registry *registry, const char *name);

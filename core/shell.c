@@ -234,9 +234,7 @@ static void turn(piw__shell *shell)
     shell->coarse_ns = piw__coarse_ns();
     if (atomic_load_explicit(&shell->ops_waiting, memory_order_acquire))
         piw__ops_run(shell);
-    /* A soul that isn't ready yet becomes so on hold, too. */
-    if (__builtin_expect(atomic_load_explicit(&shell->on_hold, memory_order_relaxed), 0) && shell->trial.op == NULL &&
-        shell->start_op == NULL) {
+    if (__builtin_expect(piw__rests(shell), 0)) {
         rest_on_hold(shell);
         return;
     }

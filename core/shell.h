@@ -241,6 +241,12 @@ static inline void piw__figure(_Atomic uint64_t *figure, uint64_t add)
     /* One writer, the shell's thread. */
     atomic_store_explicit(figure, atomic_load_explicit(figure, memory_order_relaxed) + add, memory_order_relaxed);
 }
+/* On hold; but a soul that isn't ready yet becomes so first. */
+static inline bool piw__rests(const piw__shell *shell)
+{
+    return atomic_load_explicit(&shell->on_hold, memory_order_relaxed) && shell->trial.op == NULL &&
+           shell->start_op == NULL;
+}
 void piw__state_set(piw__shell *shell, piw__state state);
 uint64_t piw__trace_new(piw__shell *shell);
 /* What was kept back is handled next, before what came later. */

@@ -477,7 +477,6 @@ static piw__role *make_role(const char *name)
     role->instances = 1;
     role->image = soul.image;
     role->shells = piw_zalloc(sizeof(*role->shells));
-    soul.runtime->roles = piw_alloc(sizeof(*soul.runtime->roles));
     soul.runtime->roles[0] = role;
     soul.runtime->roles_count = 1;
     return role;

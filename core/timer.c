@@ -46,7 +46,7 @@ void piw__timers_fire(piw__shell *shell, int64_t now_ns)
         piw__timer *timer = (piw__timer *)(void *)((char *)due - offsetof(piw__timer, due));
         const char *continuation = timer->continuation;
         uint64_t key = timer->key;
-        if (shell->task == NULL)
+        if (shell->task == NULL || piw__rests(shell))
             return;
         if (timer->period_ns > 0) {
             /* The next one stands on the same grid, also after a delay: those missed are left out. */

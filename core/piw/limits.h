@@ -33,6 +33,7 @@
     X(PIW_LIMIT_DRAIN_MS, 3000, "a task that stops or begins anew works off what it has for so long")                  \
     X(PIW_LIMIT_WORKERS, 2, "threads of the worker pool")                                                              \
     X(PIW_LIMIT_RECORDER, 256, "message headers kept by a task's flight recorder")                                     \
+    X(PIW_LIMIT_TASKS, 256, "tasks of one master")                                                                     \
     X(PIW_LIMIT_INSTANCES, 16, "instances of one task")                                                                \
     X(PIW_LIMIT_STOP_MS, 20000, "an orderly stop takes at most this long")
 

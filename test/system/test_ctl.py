@@ -411,6 +411,63 @@ def hup(farm, pattern):
     return farm.wait_log(farm.master, pattern, start=start)
 
 
+def reread(farm, ctl, name, *says):
+    farm.configuration()
+    done = ctl.run("reread")
+    check(name, done.returncode == 0 and all(text in done.stdout for text in says), done.stdout + done.stderr)
+
+
+def test_new_task(farm, ctl):
+    """A task comes, goes and comes back, because its section does."""
+    row = ctl.task("the_butler")
+    check("new_task.runs", row["state"] == "running" and row["plugin"] == "hello", row)
+    ctl.good("new_task.reload", "reload", "the_butler", says="reloaded")
+    farm.wait("its rate", lambda: ctl.task("the_butler")["uptime_s"] >= 1)
+    options = farm.task_options.pop("the_butler")
+    reread(farm, ctl, "new_task.goes", "task the_butler: is no longer configured, disabled")
+    check("new_task.gone", ctl.task("the_butler")["state"] == "disabled", ctl.task("the_butler"))
+    reread(farm, ctl, "new_task.goes_once", "nothing changed about tasks")
+    farm.task_options["the_butler"] = options
+    reread(farm, ctl, "new_task.comes_back", "task the_butler: enabled")
+    check("new_task.back", ctl.task("the_butler")["state"] == "running", ctl.task("the_butler"))
+    # One that can't be a task changes nothing, whatever else is new.
+    farm.task_options["the_cook"] = {"plugin": "hello.so"}
+    farm.task_options["cloud_gazer"]["enabled"] = "no"
+    farm.configuration()
+    ctl.refused("new_task.refused", "reread", says="task the_cook: .*hello is served by task the_butler")
+    check("new_task.refused_changes_nothing", "the_cook" not in ctl.run("list").stdout and
+          ctl.task("cloud_gazer")["state"] == "running", ctl.run("list").stdout)
+    farm.task_options["cloud_gazer"]["enabled"] = "yes"
+    del farm.task_options["the_cook"]
+    del farm.task_options["the_butler"]
+    reread(farm, ctl, "new_task.goes_again", "no longer configured")
+
+
+def test_flags(farm, ctl):
+    """Keys that are no options of the plugin."""
+    writer = farm.task_options["the_scribe"]
+    before = ctl.task("the_scribe")
+    writer.update(isolate="process", critical="no")
+    reread(farm, ctl, "flags.process", "task the_scribe: is not critical, began anew in a process of its own")
+    row = ctl.task("the_scribe")
+    check("flags.process_row", row["isolated"] and row["state"] == "running", row)
+    del writer["isolate"], writer["critical"]
+    absent = writer.pop("absent")
+    reread(farm, ctl, "flags.thread", "task the_scribe: is critical, calls fail while it is disabled, began anew in a thread")
+    row = ctl.task("the_scribe")
+    check("flags.thread_row", not row["isolated"] and row["state"] == "running" and row["file"] == before["file"], row)
+    writer["absent"] = absent
+    reread(farm, ctl, "flags.absent", "task the_scribe: calls wait while it is disabled")
+    farm.task_options["file_juggler"] = {"isolate": "process"}
+    farm.configuration()
+    ctl.refused("flags.refused", "reread", says="task file_juggler: isolate = process is not possible")
+    del farm.task_options["file_juggler"]
+    farm.task_options["the_secretary"]["instances"] = "2"
+    reread(farm, ctl, "flags.instances", "its key instances takes effect when the master is restarted")
+    del farm.task_options["the_secretary"]["instances"]
+    farm.configuration()
+
+
 def test_sighup(farm, ctl):
     hup(farm, "nothing changed about tasks")
     check("sighup.nothing", True)
@@ -434,9 +491,10 @@ def test_sighup(farm, ctl):
     farm.task_options["the_butler"] = {"plugin": "hello.so"}
     done = ctl.run("reread")
     check("reread", done.returncode == 0 and "task cloud_gazer: enabled" in done.stdout and
-          "task the_secretary: has new options" in done.stdout and
-          "the_butler: is new and starts when the master is restarted" in done.stdout, done.stdout + done.stderr)
-    del farm.task_options["the_butler"]
+          "task the_secretary: has new options" in done.stdout and "task the_butler: is new and runs" in done.stdout,
+          done.stdout + done.stderr)
+    test_new_task(farm, ctl)
+    test_flags(farm, ctl)
     if (farm.dir / "inst" / "plugins" / "scribe_json.so").exists():
         farm.task_options["the_scribe"]["plugin"] = "scribe_json.so"
         hup(farm, r"task the_scribe: replaced by scribe_json\.so")
@@ -446,7 +504,8 @@ def test_sighup(farm, ctl):
         check("sighup.bad_plugin", "none.so is not there" in found.group(1), found.group(1))
         check("sighup.bad_plugin_old", ctl.task("the_scribe")["file"] == "scribe_json.so", ctl.task("the_scribe"))
         del farm.task_options["the_scribe"]["plugin"]
-    check("sighup.ready", all(row["state"] == "running" for row in ctl.json("list")["tasks"]), ctl.run("list").stdout)
+    check("sighup.ready", all(row["state"] == "running" for row in ctl.json("list")["tasks"] if row["task"] in TASKS),
+          ctl.run("list").stdout)
 
 
 def main():

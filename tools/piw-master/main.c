@@ -178,7 +178,6 @@ static int make_runtime(master *self, piw_err *err)
     if (code == 0) {
         self->reread.config = self->config;
         self->reread.dirs = &self->dirs;
-        self->reread.tasks = &self->tasks;
         self->reread.runtime = self->runtime;
         const piw_admin_hooks hooks = {
             .settings = reread_settings, .reread = reread_configuration, .pause = pause_farm, .arg = &self->reread};

@@ -8,6 +8,12 @@
 
 typedef void say_fn(void *to, const char *line);
 
+typedef struct forgotten {
+    say_fn *say;
+    void *to;
+    unsigned count;
+} forgotten;
+
 /* Values of the master itself are what they were at its start: those that differ now wait for the next one. */
 static void say_changed_options(const reread *self, const piw_config *now, say_fn *say, void *to)
 {
@@ -37,16 +43,6 @@ static void say_changed_section(const reread *self, const piw_config *now, const
             say(to, line);
         }
     }
-}
-
-static const piw_task_config *find(const task_list *tasks, const char *name)
-{
-    for (size_t i = 0; i < tasks->count; i++) {
-        if (strcmp(tasks->at[i].name, name) == 0) {
-            return &tasks->at[i];
-        }
-    }
-    return NULL;
 }
 
 /* Can all of it be done? Then nothing is left half-done because of a mistake in the file. */
@@ -81,15 +77,30 @@ static bool apply_tasks(const reread *self, const task_list *tasks, say_fn *say,
         }
         any = any || code != 0 || done[0] != '\0';
     }
-    for (size_t i = 0; i < self->tasks->count; i++) {
-        if (find(tasks, self->tasks->at[i].name) == NULL) {
-            snprintf(line, sizeof(line), "task %s is no longer configured: it goes on until the master is restarted",
-                     self->tasks->at[i].name);
-            say(to, line);
-            any = true;
-        }
-    }
     return any;
+}
+
+static void count_line(void *to, const char *line)
+{
+    forgotten *self = to;
+    self->say(self->to, line);
+    self->count++;
+}
+
+/* Tasks whose sections have gone. */
+static bool forget_tasks(const reread *self, const task_list *tasks, say_fn *say, void *to)
+{
+    forgotten counted = {.say = say, .to = to};
+    const char **names = piw_zalloc((tasks->count + 1) * sizeof(*names));
+    for (size_t i = 0; i < tasks->count; i++) {
+        names[i] = tasks->at[i].name;
+    }
+    piw_err err = {0};
+    if (piw_runtime_forget(self->runtime, names, tasks->count, count_line, &counted, &err) != 0) {
+        count_line(&counted, err.text);
+    }
+    free((void *)names);
+    return counted.count > 0;
 }
 
 int reread_configuration(void *arg, say_fn *say, void *to, piw_err *err)
@@ -109,7 +120,8 @@ int reread_configuration(void *arg, say_fn *say, void *to, piw_err *err)
         code = check_tasks(self, &tasks, err);
     }
     if (code == 0) {
-        bool any = apply_tasks(self, &tasks, say, to);
+        bool any = forget_tasks(self, &tasks, say, to);
+        any = apply_tasks(self, &tasks, say, to) || any;
         say_changed_options(self, config, say, to);
         say_changed_section(self, config, "site", master_site_options, say, to);
         say_changed_section(self, config, "auth", master_auth_options, say, to);

@@ -11,7 +11,6 @@ typedef struct reread {
     char **argv;
     const piw_config *config; /* as read at the start: what is in force but for the tasks */
     const plugin_dirs *dirs;
-    const task_list *tasks; /* as read at the start */
     piw_runtime *runtime;
 } reread;
 
