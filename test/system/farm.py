@@ -162,6 +162,7 @@ class Farm:
         self.task_options = {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "1s"}}
         self.master_options = []
         self.site_options = {}
+        self.site_options = {}
         atexit.register(self.close)
         self._old = {}
         for number in (signal.SIGTERM, signal.SIGHUP):

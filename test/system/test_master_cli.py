@@ -128,7 +128,7 @@ FILES = (
     ("unknown key of the site", "[site]\nname = x\ncolor = red\n", r"CONF:3: unknown key 'color' in \[site\]"),
     ("bad value of the site", "[site]\nlinger = long\n",
      "CONF:2: linger: 'long' is not a duration such as 3h, 90m, 1h30m, 45s or 250ms"),
-    ("order of a later version", "[site]\norder = newest\n", "CONF:2: order: only 'oldest' is available in this version"),
+    ("unknown order", "[site]\norder = tallest\n", "CONF:2: order: 'tallest' is not one of oldest\\|newest\\|popular"),
     ("unknown key of auth", "[auth]\npassword = x\n", r"CONF:2: unknown key 'password' in \[auth\]"),
     ("method of a later version", "[auth]\nmethod = curve\n",
      "CONF:2: method: only 'none' is available in this version"),

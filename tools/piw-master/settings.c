@@ -161,17 +161,6 @@ static int add_section(settings *made, const piw_config *config, const char *sec
     return code;
 }
 
-/* [site] likewise: an order that isn't kept is no order. */
-static int check_site(settings *made, const piw_config *config, piw_err *err)
-{
-    const char *origin = NULL;
-    if (strcmp(settings_get(made, "site.order"), "oldest") == 0) {
-        return 0;
-    }
-    piw_config_raw(config, "site", "order", &origin);
-    return piw_err_set(err, PIW_ECONFIG, "%s: order: only 'oldest' is available in this version", origin);
-}
-
 /* [auth] as far as this version can do what it says: an operator who asks for more must not believe to have it. */
 static int check_auth(settings *made, const piw_config *config, piw_err *err)
 {
@@ -203,9 +192,6 @@ int settings_make(settings *made, const piw_config *config, piw_err *err)
     }
     if (code == 0) {
         code = add_section(made, config, "site", master_site_options, err);
-    }
-    if (code == 0) {
-        code = check_site(made, config, err);
     }
     if (code == 0) {
         code = add_section(made, config, "auth", master_auth_options, err);
