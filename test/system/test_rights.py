@@ -52,7 +52,7 @@ def tables(cluster):
     script = []
     for table, column, schema in found:
         script += [f"INSERT INTO {table} DEFAULT VALUES", f"INSERT INTO {table} SELECT * FROM {table}",
-                   f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"DELETE FROM {table} WHERE false",
+                   f"UPDATE {table} SET {column} = DEFAULT", f"DELETE FROM {table}", f"DELETE FROM {table} WHERE false",
                    f"TRUNCATE {table}", f"COPY {table} FROM STDIN", f"COPY {table} FROM '/etc/passwd'",
                    f"COPY {table} FROM PROGRAM 'true'", f"BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE; ROLLBACK",
                    f"SELECT {column} FROM {table} FOR UPDATE", f"DROP {'VIEW' if table in view else 'TABLE'} {table} CASCADE",

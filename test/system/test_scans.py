@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""No query that the running master repeats reads downloads, builds, files or versions whole: a filled database's own
+counters of rows read, before and after a master has worked, and after each question that tasks ask of the database."""
+
+import sys
+
+import farm as farms
+from wire import Builder
+
+BIG = ("downloads", "builds", "files", "versions")
+PACKAGES, VERSIONS = 2000, 15
+FILL = f"""
+INSERT INTO build_abis VALUES ('cp39'), ('cp311');
+INSERT INTO packages SELECT 'p' || p FROM generate_series(1, {PACKAGES}) p;
+INSERT INTO package_names SELECT 'p' || p, 'P' || p, '2020-01-01' FROM generate_series(1, {PACKAGES}) p;
+INSERT INTO versions SELECT 'p' || p, v, timestamp '2020-01-01' + (p * 31 + v) * interval '1 hour'
+    FROM generate_series(1, {PACKAGES}) p, generate_series(1, {VERSIONS}) v;
+INSERT INTO builds (package, version, built_by, built_at, duration, abi_tag)
+    SELECT 'p' || p, v, 1, timestamp '2024-01-01' + p * interval '1 minute', '1 s', 'cp39'
+    FROM generate_series(1, {PACKAGES}) p, generate_series(1, {VERSIONS - 3}) v;
+INSERT INTO files SELECT package || '-' || version || '-cp39-cp39-any.whl', build_id, 10, repeat('a', 64), package, version, 'cp39',
+    'cp39', 'any', NULL FROM builds;
+INSERT INTO dependencies SELECT filename, 'apt', 'libc6' FROM files;
+INSERT INTO downloads SELECT 'p' || 1 + n % {PACKAGES} || '-1-cp39-cp39-any.whl', '192.0.2.1', (now() AT TIME ZONE 'UTC') -
+    n * interval '1 minute' FROM generate_series(1, 60000) n;
+ANALYZE;
+"""
+# Rows read from the tables themselves, and from each of their indexes.
+COUNTERS = """SELECT relname, seq_scan, seq_tup_read, (SELECT coalesce(sum(i.idx_tup_read), 0) FROM pg_stat_user_indexes i
+    WHERE i.relid = t.relid) FROM pg_stat_user_tables t WHERE schemaname = 'public' ORDER BY 1"""
+# What tasks ask (proto/db.piw), as the_oracle and the_architect say it.
+QUESTIONS = {
+    "STATISTICS": "SELECT * FROM piw.statistics(); SELECT * FROM piw.queue_state() q LEFT JOIN piw.builds_last_hour() h "
+                  "ON h.abi_tag = q.abi_tag",
+    "SEARCH_INDEX": "SELECT * FROM piw.search_index('', 100000)",
+    "PACKAGES": "SELECT package FROM packages WHERE package > 'p5'::varchar AND skip <> 'deleted' ORDER BY package LIMIT 100",
+    "project's ABIs": "SELECT * FROM piw.project_abis('p77')",
+    "stock's project data": "SELECT get_project_data('p77')",
+    "heads": "SELECT h.* FROM unnest('{oldest,newest,popular}'::text[]) o, piw.queue_head('cp311', o, 100) h",
+    "BUILDS_KNOWN": "SELECT build_id FROM builds WHERE build_id = ANY ('{1,2,3}'::bigint[])",
+    "a page of root": "SELECT package FROM packages WHERE package > 'a'::varchar ORDER BY package LIMIT 10",
+    "PYPI_APPLY": "SELECT * FROM piw.apply_pypi_events('{new,p5,p6}', '{New,p5,p6}', '{1,99,NULL}', "
+                  "'{2024-01-01,2024-01-01,2024-01-01}', '{source,source,remove}', '{1000001,1000002,1000003}', 1000003, false)",
+    "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
+    "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
+    "a download": "SELECT log_download('p1-1-cp39-cp39-any.whl', '::1', now() AT TIME ZONE 'UTC')",
+    "put_first": "SELECT * FROM piw.put_first('p1')",
+    "draining": "SELECT piw.drain(100); SELECT piw.drain()",
+    "removing": "SELECT delete_version('p7', '1'), delete_package('p3'); SELECT piw.drain()",
+}
+# Rows of one package, of a head and of an hour are what each may read.
+ROWS_MAX = 3000
+
+failures = 0
+
+
+def check(name, good, why=""):
+    global failures
+    failures += not good
+    print(f"{'ok' if good else 'not ok'} {name}{'' if good else f' - {why}'}", flush=True)
+
+
+def counters(farm):
+    """They are complete once the sessions that read have ended."""
+    farm.wait("the end of the master's sessions",
+              lambda: farm.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'piwheels'") == "0", alive=False)
+    return {row[0]: tuple(map(int, row[1:])) for row in farm.psql(COUNTERS)}
+
+
+def scanned(before, after):
+    """What is wrong about the difference, as one text."""
+    wrong = []
+    for table in BIG:
+        scans, rows, by_index = (b - a for a, b in zip(before[table], after[table]))
+        if rows > 0:
+            wrong.append(f"{table} was scanned {scans} times, {rows} rows")
+        if by_index > ROWS_MAX:
+            wrong.append(f"{by_index} rows of {table} were read by index")
+    return ", ".join(wrong)
+
+
+def fill(farm):
+    farm.create_database(["cp39"])
+    farm.psql("ALTER SYSTEM SET autovacuum = off")
+    farm.psql("SELECT pg_reload_conf()")
+    farm.psql("DROP SCHEMA piw CASCADE")
+    farm.psql("DELETE FROM build_abis")
+    farm.psql(FILL)
+    farm.run([farm.program("piw-initdb"), "-c", "/dev/null", "-d", farm.dsn("postgres"), "-u", "piwheels", "-y"])
+
+
+def work(farm):
+    """A dozen builds by three slaves, pages, statistics, what an operator does."""
+    slaves = [Builder(farm.dir / "s" / "slave", f"slave{n}", abi="cp311") for n in range(3)]
+    built = 0
+    for _ in range(8):
+        for slave in slaves:
+            if farm.wait("a build", lambda s=slave: s.idle()[0] == "BUILD", 20):
+                slave.fail()
+                built += 1
+    for slave in slaves:
+        slave.bye()
+        slave.close()
+    farm.psql("SELECT skip_package('p33', 'x'), yank_version('p34', '1')")
+    farm.wait("a project page", lambda: any((farm.www / "project").glob("p*/index.html")), 30)
+    farm.wait("the statistics", lambda: farm.value("SELECT last_value FROM piw.slave_numbers") is not None)
+    return built
+
+
+def main():
+    with farms.Farm() as farm:
+        farm.prepare()
+        farm.start_postgres()
+        fill(farm)
+        farm.start_master()
+        farm.wait("the queue", lambda: farm.value("SELECT count(*) FROM piw.refills") == "0", 60)
+        farm.stop_process(farm.master)
+        before = counters(farm)
+        farm.start_master()
+        built = work(farm)
+        # Statistics come every ten seconds, whole heads as well: one round of each.
+        started = farm.value("SELECT extract(epoch FROM min(backend_start)) FROM pg_stat_activity WHERE usename = 'piwheels'")
+        farm.wait("a round of everything", lambda: float(farm.value("SELECT extract(epoch FROM now())")) - float(started) > 22, 40)
+        farm.stop_process(farm.master)
+        check(f"a master that works ({built} builds)", not scanned(before, counters(farm)), scanned(before, counters(farm)))
+        for name, question in QUESTIONS.items():
+            before = counters(farm)
+            farm.psql(question, user="piwheels")
+            after = counters(farm)
+            check(name, not scanned(before, after), scanned(before, after))
+        # The counters do count.
+        before = counters(farm)
+        farm.psql("SELECT count(*) FROM versions; SELECT get_initial_statistics()", user="piwheels")
+        found = scanned(before, counters(farm))
+        check("a scan is seen", "versions was scanned" in found or "of versions were read" in found, found)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except farms.Failure as failure:
+        print(f"not ok scans - {failure}", flush=True)
+        sys.exit(1)
