@@ -427,7 +427,7 @@ static int on_order(piw_task *task, piw_msg *msg)
     const fake_ORDER *from = fake_ORDER_of(msg);
 #ifndef FAKE_WITHOUT_STATS
     if (piw_text_is(from->word, "PIECES"))
-        return on_pieces(task, msg, *from->slave_id);
+        return on_pieces(task, msg, from->slave_id != NULL ? *from->slave_id : 0);
 #endif
     const piw_msg_type *type = piw_protocol_find(slaves_protocol_def.interned, from->word.s, from->word.len, -1);
     if (type == NULL)

@@ -97,7 +97,7 @@ static inline void farm_stop(farm *self)
         piw_runtime_stop(self->runtime);
         piw_runtime_free(&self->runtime);
     }
-    const char *const queues[] = {"slave", "status", "control"};
+    const char *const queues[] = {"slave", "status", "control", "import"};
     char path[64];
     for (size_t i = 0; i < PIW_COUNT(queues); i++) {
         snprintf(path, sizeof(path), "%s/%s", self->dir, queues[i]);
