@@ -202,7 +202,13 @@ def test_mouse(monitor, slaves):
     check("mouse.pause", until(lambda: fetch(slave), is_sleep))
     monitor.click(*monitor.wait(r"Resume"))
     check("mouse.resume", until(lambda: fetch(slave), is_free))
-    for _ in range(3):
+    # A button that nobody has, and half of a message: the screen goes on.
+    for number, odd in enumerate(("\x1b[<66;11;11M", "\x1b[<0;11")):
+        monitor.send(odd)
+        up = monitor.lines()[0]
+        check(f"mouse.odd{number}", monitor.wait(re.escape(up[:40]), gone=True), monitor.text())
+    monitor.send(";11M\x1b[<0;11;11m")
+    for _ in range(4):
         monitor.click(10, 10, button=64)
     shows("mouse.wheel_up", monitor, r"^> +all slaves")
     monitor.click(10, 10, button=65)

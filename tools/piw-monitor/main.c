@@ -113,7 +113,7 @@ static int until_drawn_ms(const monitor *self, bool news)
 
 static int run(monitor *self, piw_err *err)
 {
-    struct pollfd waits[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+    struct pollfd waits[] = {{.fd = term_fd(), .events = POLLIN},
                              {.fd = self->signals, .events = POLLIN},
                              {.fd = piw_client_fd(self->link.status), .events = POLLIN},
                              {.fd = piw_client_fd(self->link.control), .events = POLLIN}};

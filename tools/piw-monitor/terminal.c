@@ -4,11 +4,13 @@
 
 #include "ui.h"
 
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <ncurses.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <term.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 enum { ESCAPE_MS = 50, SIDE_MAX = 1000 };
 
 static SCREEN *screen;
+static FILE *keys; /* the terminal once more, or stdin */
 static bool coloured, ascii;
 
 static bool has_string(const char *capability)
@@ -52,14 +55,30 @@ static void start_colours(void)
         init_pair((short)(i + 1), colours[i], ground);
 }
 
+/* Curses goes on reading, and waiting, after an event of the mouse that it doesn't want. So it reads from a description of
+ * the terminal of our own, which doesn't wait; the one that we were given is shared with others and stays as it is. */
+static FILE *open_keys(void)
+{
+    unsigned device = 0;
+    struct stat status;
+    int fd = open("/dev/tty", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    bool same =
+        fd >= 0 && fstat(STDIN_FILENO, &status) == 0 && ioctl(fd, TIOCGDEV, &device) == 0 && status.st_rdev == device;
+    FILE *file = same ? fdopen(fd, "r") : NULL;
+    if (file == NULL && fd >= 0)
+        close(fd);
+    return file != NULL ? file : stdin;
+}
+
 int term_open(piw_err *err)
 {
     int ret = check(err);
     if (ret != 0)
         return ret;
+    keys = open_keys();
     setlocale(LC_CTYPE, "");
     ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
-    screen = newterm(NULL, stdout, stdin);
+    screen = newterm(NULL, stdout, keys);
     if (screen == NULL)
         return piw_err_set(err, PIW_ESYS, "the terminal can't be taken over");
     start_colours();
@@ -71,7 +90,7 @@ int term_open(piw_err *err)
     set_escdelay(ESCAPE_MS);
     curs_set(0);
     mouseinterval(0);
-    mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+    mousemask(ALL_MOUSE_EVENTS, NULL);
     return 0;
 }
 
@@ -82,6 +101,13 @@ void term_close(void)
     endwin();
     delscreen(screen);
     screen = NULL;
+    if (keys != stdin)
+        fclose(keys);
+}
+
+int term_fd(void)
+{
+    return fileno(keys);
 }
 
 static void size_of(int *rows, int *columns)

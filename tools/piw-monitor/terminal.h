@@ -8,6 +8,8 @@
 int term_open(piw_err *err);
 /* Give it back as it was. Safe to call when it isn't open. */
 void term_close(void);
+/* Readable when there is something for term_next. */
+int term_fd(void);
 /* It may have another size now. */
 void term_resized(void);
 /* A blank canvas of its size. */
