@@ -3,11 +3,14 @@
 #include "port_inner.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -20,6 +23,8 @@ enum {
     RECONNECT_MS = 200,
     RECONNECT_MAX_MS = 5000,
     CONNECT_TIMEOUT_MS = 10000,
+    DRAIN_LOOKS = 10, /* so often in a row a connection must be found empty */
+    DRAIN_LOOK_MS = 10,
 };
 
 struct piw_client {
@@ -32,6 +37,7 @@ struct piw_client {
     int socket_fd, monitor_fd;
     int wake_fd; /* eventfd: a send saw that there is input, and with that used up ZeroMQ's own signal of it */
     bool connected, lost, reconnected, refused;
+    int peer_fd; /* ZeroMQ's own of the connection, to be asked only; -1: none */
     piw_buffer buffer;
 };
 
@@ -105,7 +111,8 @@ static int open_monitor(piw_client *client, piw_err *err)
     static _Atomic unsigned number; /* makes names unique; needs no order */
     char name[64];
     snprintf(name, sizeof name, "inproc://piw-client-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
-    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    int events =
+        ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     if (zmq_socket_monitor(client->socket, name, events) != 0 || zmq_connect(client->monitor, name) != 0)
         return piw_err_set(err, PIW_ENET, "can't watch the connection: %s", zmq_strerror(errno));
     return 0;
@@ -126,6 +133,7 @@ static void drop_socket(piw_client *client, int linger_ms)
         zmq_close(client->monitor);
     client->socket = client->monitor = NULL;
     client->asked = client->connected = client->lost = client->reconnected = client->refused = false;
+    client->peer_fd = -1;
 }
 
 static int make_socket(piw_client *client, piw_err *err)
@@ -208,8 +216,10 @@ int piw_client_fd(const piw_client *client)
 
 /* --- Connection events ------------------------------------------------------------------------------------------ */
 
-static void note_event(piw_client *client, uint16_t event)
+static void note_event(piw_client *client, uint16_t event, int32_t value)
 {
+    if (event == ZMQ_EVENT_CONNECTED || event == ZMQ_EVENT_DISCONNECTED)
+        client->peer_fd = event == ZMQ_EVENT_CONNECTED ? value : -1;
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         client->reconnected |= client->lost;
         client->connected = true;
@@ -232,14 +242,17 @@ static void read_monitor(piw_client *client)
         if (len < 0)
             return;
         uint16_t event = 0;
+        int32_t value = -1;
         memcpy(&event, frame, sizeof event);
+        if (len >= (int)(sizeof event + sizeof value))
+            memcpy(&value, frame + sizeof event, sizeof value);
         int more = 0;
         size_t size = sizeof more;
         while (zmq_getsockopt(client->monitor, ZMQ_RCVMORE, &more, &size) == 0 && more != 0)
             if (zmq_recv(client->monitor, frame, sizeof frame, ZMQ_DONTWAIT) < 0 && errno != EINTR)
                 return;
         if (len >= (int)sizeof event)
-            note_event(client, event);
+            note_event(client, event, value);
     }
 }
 
@@ -268,6 +281,39 @@ bool piw_client_reconnected(piw_client *client)
     bool reconnected = client->reconnected;
     client->reconnected = false;
     return reconnected;
+}
+
+/* Bytes that the master's process has not read from the connection; -1: there is none. */
+static int unread_bytes(piw_client *client)
+{
+    int bytes = 0;
+    if (!piw_client_connected(client) || client->peer_fd < 0 || ioctl(client->peer_fd, SIOCOUTQ, &bytes) != 0)
+        return -1;
+    return bytes;
+}
+
+int piw_client_drain(piw_client *client, int timeout_ms)
+{
+    int64_t until_ns = piw_monotonic_ns() + timeout_ms * INT64_C(1000000);
+    /* What ZeroMQ still holds it writes as soon as there is room: then it is seen to stay empty. */
+    for (int looks = 0; looks < DRAIN_LOOKS;) {
+        struct timespec rest = {.tv_nsec = DRAIN_LOOK_MS * 1000000L};
+        looks = unread_bytes(client) == 0 ? looks + 1 : 0;
+        if (looks == DRAIN_LOOKS)
+            return 0;
+        if (piw_monotonic_ns() >= until_ns)
+            return PIW_EAGAIN;
+        nanosleep(&rest, NULL);
+    }
+    return 0;
+}
+
+int piw_client_linger(piw_client *client, int linger_ms, piw_err *err)
+{
+    if (client->socket == NULL || linger_ms < 0)
+        return piw_err_set(err, PIW_EINVAL, "a %s can't be set",
+                           linger_ms < 0 ? "wait without a bound" : "closed socket");
+    return piw__socket_set(client->socket, ZMQ_LINGER, linger_ms, "LINGER", err);
 }
 
 /* --- Messages --------------------------------------------------------------------------------------------------- */

@@ -166,6 +166,18 @@ int piw_client_reset(piw_client *client, piw_err *err)
     return absent(err);
 }
 
+int piw_client_drain(piw_client *client, int timeout_ms)
+{
+    (void)client, (void)timeout_ms;
+    return PIW_EAGAIN;
+}
+
+int piw_client_linger(piw_client *client, int linger_ms, piw_err *err)
+{
+    (void)client, (void)linger_ms;
+    return absent(err);
+}
+
 bool piw_client_connected(piw_client *client)
 {
     (void)client;

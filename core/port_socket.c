@@ -16,6 +16,9 @@ enum {
     BACKLOG = 1024,
     /* Messages held for one peer before ZeroMQ stops reading it (SPEC §3). */
     ROUTER_RCVHWM = 2,
+    /* Log records, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
+     * away what it has not read from a connection that ends while this is used up.) */
+    PULL_RCVHWM = 20000,
     /* Answers on their way to one peer. REQ peers have one, file transfers 10 and some repeats. */
     ROUTER_SNDHWM = 64,
     MAX_SOCKETS = 16384,
@@ -229,6 +232,8 @@ static int set_options(piw__port *port, int kind, piw_err *err)
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_SNDHWM, ROUTER_SNDHWM, "SNDHWM", err);
         if (rc == 0 && !port->ipc)
             rc = set_admission(socket, port->name, err);
+    } else if (rc == 0 && kind == ZMQ_PULL) {
+        rc = piw__socket_set(socket, ZMQ_RCVHWM, PULL_RCVHWM, "RCVHWM", err);
     } else if (rc == 0 && kind == ZMQ_PUB) {
         rc = piw__socket_set(socket, ZMQ_SNDHWM, PIW_LIMIT_STATUS_WAITING, "SNDHWM", err);
     }

@@ -90,7 +90,7 @@ static bool is_muted(piw__shell *shell)
 
 bool piw__ports_wanted(piw__shell *shell)
 {
-    return shell->ports_count > 0 && shell->state == PIW__RUNNING && !shell->ports_quiet &&
+    return shell->ports_count > 0 && shell->state == PIW__RUNNING && !shell->ports_quiet && !shell->ports_rest &&
            (shell->muted_count == 0 || !is_muted(shell)) && piw__bus_bytes() < PIW_LIMIT_BUS_BYTES;
 }
 
@@ -103,7 +103,7 @@ unsigned piw__ports_read(piw__shell *shell)
     for (unsigned i = 0; i < shell->ports_count; i++) {
         unsigned budget = PIW_LIMIT_PORT_BUDGET;
         piw_msg *msg;
-        while (budget > 0 && shell->state == PIW__RUNNING &&
+        while (budget > 0 && shell->state == PIW__RUNNING && !shell->ports_rest &&
                !atomic_load_explicit(&shell->ops_waiting, memory_order_acquire) &&
                piw__port_read(shell->ports[i], &budget, &msg) == 0) {
             msg->trace = piw__trace_new(shell);

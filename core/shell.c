@@ -212,7 +212,7 @@ static void rest(piw__shell *shell)
         return;
     int timeout_ms = next_timeout(shell);
     if (shell->ports_count > 0 && (timeout_ms < 0 || timeout_ms > BUS_FULL_MS) && shell->state == PIW__RUNNING &&
-        !shell->ports_quiet && shell->muted_count == 0 && !piw__ports_wanted(shell))
+        !shell->ports_quiet && !shell->ports_rest && shell->muted_count == 0 && !piw__ports_wanted(shell))
         timeout_ms = BUS_FULL_MS;
     if (timeout_ms == 0) {
         piw__mailbox_awake(&shell->mailbox);

@@ -190,6 +190,7 @@ struct piw__shell {
     const piw_protocol **port_protocols;
     unsigned ports_count;
     bool ports_quiet;   /* the master stops: no more requests from outside */
+    bool ports_rest;    /* the soul wants no more of them now */
     uint64_t idle_mark; /* messages handled when idle was called last */
     bool ports_dirty;   /* something was sent: the wake-up may have been swallowed */
     piw__mailbox **muted_by;

@@ -171,6 +171,7 @@ void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text)
         piw__soul_leave(shell, record, 0, leaving);
     }
     shell->task = NULL;
+    shell->ports_rest = false;
     piw__task_free(&task);
     piw__soul_gone(shell, code, text);
 }

@@ -206,6 +206,19 @@ int piw_emit(piw_task *task, piw_msg **event)
     return 0;
 }
 
+int piw_queues_rest(piw_task *task, bool rest)
+{
+    piw__shell *shell = task->shell;
+    if (!shell->txn.open)
+        return PIW_EINVAL;
+    if (shell->ports_rest == rest)
+        return 0;
+    piw__txn_undo(&shell->txn, PIW__UNDO_REST)->existed = shell->ports_rest;
+    shell->ports_rest = rest;
+    shell->ports_dirty = true;
+    return 0;
+}
+
 /* --- Work and time ----------------------------------------------------------------------------------------------- */
 
 int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key)

@@ -113,6 +113,9 @@ static void revert(piw__shell *shell, piw__undo *undo)
         else if (timer != NULL)
             piw__timer_end(shell, timer);
         break;
+    case PIW__UNDO_REST:
+        shell->ports_rest = undo->existed;
+        break;
     }
 }
 

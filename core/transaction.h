@@ -18,6 +18,7 @@ typedef enum {
     PIW__UNDO_DEFERRED, /* a request was deferred */
     PIW__UNDO_TOKEN,    /* a deferred request was taken out to be answered */
     PIW__UNDO_TIMER,    /* a timer was set, moved or stopped */
+    PIW__UNDO_REST,     /* the queues were told to rest, or to go on */
 } piw__undo_kind;
 
 typedef struct piw__undo {

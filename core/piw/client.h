@@ -21,6 +21,11 @@ PIW_API int piw_client_send(piw_client *client, piw_msg **msg, int timeout_ms, p
  * protocol (REQ: the answer is lost; reset); PIW_EREFUSED when the master lets no connection from here in (ZeroMQ then
  * gives up; reset to try again). */
 PIW_API int piw_client_recv(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *err);
+/* PUSH: wait until the master's process has read what was sent. (To close before that loses what libzmq on its side has
+ * not taken from the connection while its queue was full.) PIW_EAGAIN: not within timeout_ms. */
+PIW_API int piw_client_drain(piw_client *client, int timeout_ms);
+/* PUSH: how long closing may wait until what was sent has left, instead of PUSH's ten seconds. */
+PIW_API int piw_client_linger(piw_client *client, int linger_ms, piw_err *err);
 /* Descriptor to poll for input beside others; then recv with timeout 0 until PIW_EAGAIN. */
 PIW_API int piw_client_fd(const piw_client *client);
 /* Throw away an unanswered request: a new connection, as a new peer. */

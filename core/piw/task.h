@@ -127,6 +127,11 @@ PIW_API void piw_peer_forget(piw_task *task, piw_peer peer);
 /* To all subscribers of a PUB queue. */
 PIW_API int piw_publish(piw_task *task, piw_msg **msg);
 
+/* Read no more from the outer queues that this task serves (true), or go on (false): what their peers send meanwhile
+ * waits with ZeroMQ, which makes them wait in turn. For a task that holds as much as it may. Kept over a swap; a cold
+ * start reads. */
+PIW_API int piw_queues_rest(piw_task *task, bool rest);
+
 /* --- Configuration ---------------------------------------------------------------------------------------------- */
 
 /* A key of this task's [task:NAME] section, which the manifest's options declare; default applied. Numbers: int,
