@@ -145,6 +145,23 @@ CREATE TABLE piw.popularity_due (
     package varchar(200) PRIMARY KEY
 );
 
+-- --- The master's own ---
+
+-- The last transaction of each instance of the_oracle that is committed.
+CREATE TABLE piw.commits (
+    instance integer PRIMARY KEY,
+    mark bigint NOT NULL
+);
+
+-- --- Web logs ---
+
+-- Batches of log records that are stored, the last ones of the sender that runs: sent again, they are passed over.
+CREATE TABLE piw.log_batches (
+    sender bigint NOT NULL,
+    number bigint NOT NULL,
+    PRIMARY KEY (sender, number)
+);
+
 -- --- Builds and files ---
 
 CREATE SEQUENCE piw.slave_numbers AS integer;

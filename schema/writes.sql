@@ -31,6 +31,26 @@ BEGIN
 END
 $$;
 
+-- --- What became of a transaction ---
+
+CREATE FUNCTION piw.mark_commit(of_instance integer, this_mark bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    INSERT INTO piw.commits AS c VALUES (of_instance, this_mark)
+    ON CONFLICT (instance) DO UPDATE SET mark = excluded.mark
+$$;
+
+-- Was the last transaction of this instance the one with the mark? Waits for one that is still under way.
+CREATE FUNCTION piw.was_committed(of_instance integer, this_mark bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    INSERT INTO piw.commits VALUES (of_instance, 0) ON CONFLICT DO NOTHING;
+    PERFORM FROM piw.commits c WHERE c.instance = of_instance FOR UPDATE;
+    RETURN EXISTS (SELECT FROM piw.commits c WHERE c.instance = of_instance AND c.mark = this_mark);
+END
+$$;
+
 -- --- Attempts ---
 
 CREATE FUNCTION piw.begin_attempts(slaves integer[], packages text[], versions text[], abis text[]) RETURNS void
@@ -503,6 +523,102 @@ AS $$
           FROM unnest(packages, descriptions) WITH ORDINALITY AS d (package, description, ord)
           ORDER BY d.package, d.ord DESC) d
     WHERE p.package = d.package AND p.description <> d.description
+$$;
+
+-- --- Web logs: a batch of records each, which fit their columns ---
+--
+-- Of a user agent only the first word is kept. A bot is who says there that it follows links for a machine's sake.
+
+-- False: this batch was stored before.
+CREATE FUNCTION piw.take_log_batch(from_sender bigint, batch bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    -- More than can be under way at a time.
+    remembered constant bigint := 10000;
+BEGIN
+    INSERT INTO piw.log_batches VALUES (from_sender, batch) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF batch % 256 = 1 THEN
+        DELETE FROM piw.log_batches b WHERE b.sender <> from_sender OR b.number <= batch - remembered;
+    END IF;
+    RETURN true;
+END
+$$;
+
+CREATE FUNCTION piw.log_downloads(
+    sender bigint, number bigint, filenames text[], hosts inet[], moments timestamp[], archs text[], distro_names text[],
+    distro_versions text[], os_names text[], os_versions text[], py_names text[], py_versions text[],
+    installer_names text[], installer_versions text[], setuptools_versions text[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    IF piw.take_log_batch(sender, number) THEN
+        INSERT INTO public.downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, os_name,
+            os_version, py_name, py_version, installer_name, installer_version, setuptools_version)
+        SELECT * FROM unnest(filenames, hosts, moments, archs, distro_names, distro_versions, os_names, os_versions,
+            py_names, py_versions, installer_names, installer_versions, setuptools_versions);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION piw.log_searches(
+    sender bigint, number bigint, packages text[], hosts inet[], moments timestamp[], archs text[], distro_names text[],
+    distro_versions text[], os_names text[], os_versions text[], py_names text[], py_versions text[],
+    installer_names text[], installer_versions text[], setuptools_versions text[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    IF piw.take_log_batch(sender, number) THEN
+        INSERT INTO public.searches (package, accessed_by, accessed_at, arch, distro_name, distro_version, os_name,
+            os_version, py_name, py_version, installer_name, installer_version, setuptools_version)
+        SELECT * FROM unnest(packages, hosts, moments, archs, distro_names, distro_versions, os_names, os_versions,
+            py_names, py_versions, installer_names, installer_versions, setuptools_versions);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION piw.log_projects(sender bigint, number bigint, packages text[], hosts inet[], moments timestamp[],
+                                 agents text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    IF piw.take_log_batch(sender, number) THEN
+        INSERT INTO public.project_page_hits (package, accessed_by, accessed_at, user_agent, bot)
+        SELECT h.*, coalesce(h.agent ~ '(bot|spider|crawl|slurp)', false)
+        FROM unnest(packages, hosts, moments, agents) AS h (package, host, moment, agent);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION piw.log_jsons(sender bigint, number bigint, packages text[], hosts inet[], moments timestamp[],
+                              agents text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    IF piw.take_log_batch(sender, number) THEN
+        INSERT INTO public.project_json_downloads (package, accessed_by, accessed_at, user_agent)
+        SELECT h.*
+        FROM unnest(packages, hosts, moments, agents) AS h (package, host, moment, agent);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION piw.log_pages(sender bigint, number bigint, pages text[], hosts inet[], moments timestamp[],
+                              agents text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    IF piw.take_log_batch(sender, number) THEN
+        INSERT INTO public.web_page_hits (page, accessed_by, accessed_at, user_agent, bot)
+        SELECT h.*, coalesce(h.agent ~ '(bot|spider|crawl|slurp)', false)
+        FROM unnest(pages, hosts, moments, agents) AS h (page, host, moment, agent);
+    END IF;
+END
 $$;
 
 -- --- Removals ---

@@ -71,6 +71,11 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_REMVER, on_request},
     {&db_protocol_def, DB_KNOWN, on_request},
     {&db_protocol_def, DB_SEARCH_INDEX, on_request},
+    {&db_protocol_def, DB_LOGDOWNLOADS, on_request},
+    {&db_protocol_def, DB_LOGSEARCHES, on_request},
+    {&db_protocol_def, DB_LOGPROJECTS, on_request},
+    {&db_protocol_def, DB_LOGJSONS, on_request},
+    {&db_protocol_def, DB_LOGPAGES, on_request},
     PIW_HANDLERS_END,
 };
 

@@ -6,7 +6,7 @@
 
 #include "shared/wheel_name.h"
 
-typedef enum { KIND_DESCRIBE, KIND_LOGBUILD, KIND_ATTEMPT_END, KIND_ATTEMPT, KINDS } kind;
+typedef enum { KIND_DESCRIBE, KIND_LOGBUILD, KIND_ATTEMPT_END, KIND_ATTEMPT, KIND_WEB_LOG, KINDS } kind;
 
 static int kind_of(const piw_msg *msg)
 {
@@ -19,6 +19,12 @@ static int kind_of(const piw_msg *msg)
         return KIND_ATTEMPT_END;
     case DB_ATTEMPT:
         return KIND_ATTEMPT;
+    case DB_LOGDOWNLOADS:
+    case DB_LOGSEARCHES:
+    case DB_LOGPROJECTS:
+    case DB_LOGJSONS:
+    case DB_LOGPAGES:
+        return KIND_WEB_LOG;
     default:
         return -1;
     }
@@ -239,10 +245,8 @@ static uint32_t place_all(entry *const *entries, uint32_t count, place *places)
 int batch_store(database *db, entry *const *entries, uint32_t count, piw_err *err)
 {
     static int (*const stores[KINDS])(database *, entry *const *, uint32_t, piw_err *) = {
-        [KIND_DESCRIBE] = store_descriptions,
-        [KIND_LOGBUILD] = store_builds,
-        [KIND_ATTEMPT_END] = store_attempt_ends,
-        [KIND_ATTEMPT] = store_attempts,
+        [KIND_DESCRIBE] = store_descriptions, [KIND_LOGBUILD] = store_builds, [KIND_ATTEMPT_END] = store_attempt_ends,
+        [KIND_ATTEMPT] = store_attempts,      [KIND_WEB_LOG] = web_log_store,
     };
     place places[GROUP_MAX];
     entry *some[GROUP_MAX];

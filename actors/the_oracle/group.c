@@ -4,8 +4,8 @@
 
 #include "piw/fault.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 static void answer_error(oracle *self, entry *e, const piw_err *err)
 {
@@ -68,18 +68,26 @@ static int store(database *db, entry *const *entries, uint32_t count, piw_err *e
     return oracle_single(entries[0]->msg, &read)(db, entries[0]->msg, &entries[0]->reply, err);
 }
 
-/* Bring the queue up to date in the same transaction, and learn the transaction's number. */
+/* Never given twice: by chance, or by the clock where there is none. */
+static int64_t new_mark(void)
+{
+    uint64_t mark = 0;
+    if (getrandom(&mark, sizeof(mark), GRND_NONBLOCK) != (ssize_t)sizeof(mark))
+        mark = (uint64_t)piw_monotonic_ns();
+    return (int64_t)(mark >> 1 | 1);
+}
+
+/* Bring the queue up to date in the same transaction, and leave a mark by which it is known again. (Its number is not
+ * enough: after a crash the server gives those that never reached the disk to others.) */
 static int end_statements(oracle *self, piw_err *err)
 {
-    PGresult *r = NULL;
-    int rc = database_query(&self->db,
-                            self->drains ? "SELECT pg_current_xact_id(), piw.drain()" : "SELECT pg_current_xact_id()",
-                            NULL, &r, err);
-    if (rc != 0)
-        return rc;
-    snprintf(self->unknown_xid, sizeof(self->unknown_xid), "%s", PQgetvalue(r, 0, 0));
-    PQclear(r);
-    return 0;
+    params p = {0};
+    self->unknown_mark = new_mark();
+    params_int(&p, piw_task_instance(self->task));
+    params_int(&p, self->unknown_mark);
+    return database_query(
+        &self->db, self->drains ? "SELECT piw.mark_commit($1, $2), piw.drain()" : "SELECT piw.mark_commit($1, $2)", &p,
+        NULL, err);
 }
 
 /* One transaction for the first `count` entries. 0: they are stored. */
@@ -173,25 +181,19 @@ int oracle_settle_unknown(oracle *self, piw_err *err)
     if (self->unknown == 0)
         return 0;
     params p = {0};
-    params_text(&p, piw_text_of(self->unknown_xid));
+    params_int(&p, piw_task_instance(self->task));
+    params_int(&p, self->unknown_mark);
     PGresult *r = NULL;
-    piw_err why = {0};
-    int rc = database_query(&self->db, "SELECT pg_xact_status($1::xid8)", &p, &r, &why);
-    if (rc == PIW_EDBAWAY)
-        return piw_err_set(err, rc, "%s", why.text);
-    /* A number that the server does not know any more, or not yet after a crash, was never committed. */
-    piw_text status = rc == 0 ? row_text(r, 0, 0) : (piw_text){0};
+    /* Waits, for a while, if the server is still at that transaction. */
+    int rc = database_query(&self->db, "SELECT piw.was_committed($1, $2)", &p, &r, err);
+    if (rc != 0)
+        return rc == PIW_EDBAWAY ? rc : piw_err_set(err, PIW_EDBAWAY, "%s", err->text);
     uint32_t count = self->unknown;
-    if (piw_text_is(status, "in progress")) {
-        rc = piw_err_set(err, PIW_EDBAWAY, "the transaction that was cut off is still under way");
-    } else {
-        rc = 0;
-        self->unknown = 0;
-        piw_info("%u requests were cut off at their commit: %s", count,
-                 piw_text_is(status, "committed") ? "they are stored" : "they are stored again");
-        if (piw_text_is(status, "committed"))
-            finish(self, count);
-    }
+    bool stored = row_bool(r, 0, 0);
     PQclear(r);
-    return rc;
+    self->unknown = 0;
+    piw_info("%u requests were cut off at their commit: they are stored%s", count, stored ? "" : " again");
+    if (stored)
+        finish(self, count);
+    return 0;
 }

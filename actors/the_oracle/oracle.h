@@ -43,9 +43,9 @@ typedef struct oracle {
     entry *first, **last;
     uint32_t waiting;
     int64_t oldest_ns; /* when the first entry came */
-    /* A transaction whose commit got no answer: of the first `unknown` entries, under this id. */
+    /* A transaction whose commit got no answer: of the first `unknown` entries, with this mark. */
     uint32_t unknown;
-    char unknown_xid[24];
+    int64_t unknown_mark;
     bool handed_over; /* saved for a successor, and nothing done since */
     piw_log_limiter trouble;
 } oracle;
@@ -64,6 +64,9 @@ int oracle_settle_unknown(oracle *self, piw_err *err);
 bool batch_takes(const piw_msg *msg);
 /* Within the caller's transaction. Fills the entries' replies. */
 int batch_store(database *db, entry *const *entries, uint32_t count, piw_err *err);
+
+/* --- web_log.c: those of the log lane. Each message is a batch by itself; `entries` are of this kind. --- */
+int web_log_store(database *db, entry *const *entries, uint32_t count, piw_err *err);
 
 /* --- writes.c, admin.c, reads.c, project.c --- */
 single_fn write_attempt_failed, write_pypi_apply, write_reserve, write_attempts_void, write_rewrites_save,

@@ -234,7 +234,7 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
         piw_buffer_fini(&record);
     }
     body->unknown = self->unknown;
-    body->unknown_xid = piw_msg_textz(*state, self->unknown_xid);
+    body->unknown_mark = self->unknown_mark;
     self->handed_over = true;
     return 0;
 }
@@ -255,7 +255,7 @@ static int load(oracle *self, const piw_msg *state, piw_err *err)
         append(self, e);
     }
     self->unknown = (uint32_t)body->unknown;
-    snprintf(self->unknown_xid, sizeof(self->unknown_xid), "%s", body->unknown_xid.s);
+    self->unknown_mark = body->unknown_mark;
     return 0;
 }
 
@@ -323,31 +323,21 @@ static const piw_service serves[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_
 static const piw_event emits[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&db_protocol_def, DB_PYPI_STATE, on_request},
-    {&db_protocol_def, DB_PYPI_APPLY, on_request},
-    {&db_protocol_def, DB_DESCRIBE, on_request},
-    {&db_protocol_def, DB_RESERVE, on_request},
-    {&db_protocol_def, DB_ATTEMPT, on_request},
-    {&db_protocol_def, DB_ATTEMPT_END, on_request},
-    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request},
-    {&db_protocol_def, DB_LOGBUILD, on_request},
-    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},
-    {&db_protocol_def, DB_ABIS, on_request},
-    {&db_protocol_def, DB_PROJECT, on_request},
-    {&db_protocol_def, DB_PACKAGES, on_request},
-    {&db_protocol_def, DB_STATISTICS, on_request},
-    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
-    {&db_protocol_def, DB_REWRITES_LOAD, on_request},
-    {&db_protocol_def, DB_REMOVALS_DUE, on_request},
-    {&db_protocol_def, DB_REMOVALS_DONE, on_request},
-    {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
-    {&db_protocol_def, DB_ADDPKG, on_request},
-    {&db_protocol_def, DB_ADDVER, on_request},
-    {&db_protocol_def, DB_REMPKG, on_request},
-    {&db_protocol_def, DB_REMVER, on_request},
-    {&db_protocol_def, DB_KNOWN, on_request},
-    {&db_protocol_def, DB_SEARCH_INDEX, on_request},
-    PIW_HANDLERS_END,
+    {&db_protocol_def, DB_PYPI_STATE, on_request},    {&db_protocol_def, DB_PYPI_APPLY, on_request},
+    {&db_protocol_def, DB_DESCRIBE, on_request},      {&db_protocol_def, DB_RESERVE, on_request},
+    {&db_protocol_def, DB_ATTEMPT, on_request},       {&db_protocol_def, DB_ATTEMPT_END, on_request},
+    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request}, {&db_protocol_def, DB_LOGBUILD, on_request},
+    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},  {&db_protocol_def, DB_ABIS, on_request},
+    {&db_protocol_def, DB_PROJECT, on_request},       {&db_protocol_def, DB_PACKAGES, on_request},
+    {&db_protocol_def, DB_STATISTICS, on_request},    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
+    {&db_protocol_def, DB_REWRITES_LOAD, on_request}, {&db_protocol_def, DB_REMOVALS_DUE, on_request},
+    {&db_protocol_def, DB_REMOVALS_DONE, on_request}, {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
+    {&db_protocol_def, DB_ADDPKG, on_request},        {&db_protocol_def, DB_ADDVER, on_request},
+    {&db_protocol_def, DB_REMPKG, on_request},        {&db_protocol_def, DB_REMVER, on_request},
+    {&db_protocol_def, DB_KNOWN, on_request},         {&db_protocol_def, DB_SEARCH_INDEX, on_request},
+    {&db_protocol_def, DB_LOGDOWNLOADS, on_request},  {&db_protocol_def, DB_LOGSEARCHES, on_request},
+    {&db_protocol_def, DB_LOGPROJECTS, on_request},   {&db_protocol_def, DB_LOGJSONS, on_request},
+    {&db_protocol_def, DB_LOGPAGES, on_request},      PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"try_again", on_try_again},

@@ -1,5 +1,6 @@
 -- 1-2.sql — from version 1 of schema piw to 2: other orders of the queue, packages put first, downloads by package, refills
--- from both ends, tries that failed for their builder's sake. Its functions and triggers have been dropped; those of this version follow.
+-- from both ends, tries that failed for their builder's sake, web logs in batches, marks of commits. Its functions and
+-- triggers have been dropped; those of this version follow.
 
 ALTER TABLE piw.queue ADD COLUMN popularity integer NOT NULL DEFAULT 0;
 CREATE INDEX queue_popular ON piw.queue (abi_tag, popularity, released, package, version);
@@ -51,5 +52,15 @@ ALTER TABLE piw.attempts
     ADD CONSTRAINT attempts_state_check
         CHECK (state IN ('running', 'built', 'failed', 'transient', 'ended', 'void'));
 CREATE INDEX attempts_resting ON piw.attempts (abi_tag, next_try) WHERE state = 'transient' AND counts;
+
+CREATE TABLE piw.commits (
+    instance integer PRIMARY KEY,
+    mark bigint NOT NULL
+);
+CREATE TABLE piw.log_batches (
+    sender bigint NOT NULL,
+    number bigint NOT NULL,
+    PRIMARY KEY (sender, number)
+);
 
 UPDATE piw.configuration SET version = 2;

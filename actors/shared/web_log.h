@@ -1,0 +1,27 @@
+/* web_log.h — records of the web server's log as the master stores them and piw-logger sends them (SPEC §7).
+ *
+ * Any thread. */
+#ifndef SHARED_WEB_LOG_H
+#define SHARED_WEB_LOG_H
+
+#include "piw/msg.h"
+
+/* Widths of the columns, in characters. */
+enum {
+    PIW_LOG_FILENAME_MAX = 255,
+    PIW_LOG_PACKAGE_MAX = 200,
+    PIW_LOG_PAGE_MAX = 30,
+    PIW_LOG_FACT_MAX = 100,
+    PIW_LOG_INSTALLER_NAME_MAX = 20,
+    PIW_LOG_AGENT_MAX = 200, /* the columns are wider */
+};
+
+/* Is this the address of a host, as the database stores it? */
+bool piw_log_host_valid(piw_text host);
+/* How many bytes its first `chars` characters are. */
+uint32_t piw_log_prefix(piw_text text, uint32_t chars);
+/* A user agent as it is stored: what stands before its first '/', in lower case, at most PIW_LOG_AGENT_MAX characters;
+ * in the arena of `msg`. */
+piw_text piw_log_agent(piw_msg *msg, piw_text agent);
+
+#endif
