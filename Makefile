@@ -63,6 +63,7 @@ LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-initdb    := -lpq
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
+LIBS_piw-logger    := -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf
 LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat

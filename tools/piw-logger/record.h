@@ -1,0 +1,12 @@
+/* record.h — the message that a line of the web server's log becomes, if any (SPEC §7). Any thread. */
+#ifndef LOGGER_RECORD_H
+#define LOGGER_RECORD_H
+
+#include "format.h"
+
+#include "log.piw.h"
+
+/* The line's message, the caller's; NULL: the rules have none for it. */
+piw_msg *log_record_of(const log_line *line);
+
+#endif
