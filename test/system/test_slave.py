@@ -176,7 +176,7 @@ def test_words(world):
     check("idle.figures", stats[1] > stats[2] > 0 and stats[3] > stats[4] > 0, stats)
     equal("sleep.idle again", slave.ask("SLEEP", False)[0], "IDLE")
     process = world.farm.processes[-1]
-    slave.answer("DIE")
+    equal("die.bye", slave.ask("DIE")[0], "BYE")
     world.farm.wait("the slave's end", lambda: not process.running(), alive=False)
     equal("die.exit", world.farm.stop_process(process), 0)
 
@@ -206,7 +206,7 @@ def test_success(world):
     equal("file.tags", (package, version, py, abi, location), ("piwdemo_cext", "0.3", abi_tag, abi_tag, "/simple"))
     check("file.platform", platform.startswith("linux_"), platform)
     equal("file.requires_python", requires, ">=3.7,<4")
-    equal("file.dependencies", depends, {"apt": ["libc6", "zlib1g"]})
+    equal("file.dependencies", depends, {"apt": ["libc6", "zlib1g"], "pip": [], "": []})
     slave.answer("SEND", name)
     peer = world.files.accept()
     equal("transfer.hello", peer.receive(), [b"HELLO", b"7"])
@@ -235,7 +235,7 @@ def test_success(world):
     equal("done.folder removed", os.listdir(world.farm.dir / "good"), [])
 
     status, _, log, files = world_pure(slave)
-    equal("pure.dependencies", files[0][9], {"pip": ["piwdemo-cext"]})
+    equal("pure.dependencies", files[0][9], {"apt": [], "pip": ["piwdemo-cext"], "": []})
     equal("pure.tags", files[0][3:8], ["Piwdemo.Pure", "1.1", "py3", "none", "any"])
     # A name that this build didn't make, with a path in it: the slave turns away and begins anew.
     slave.answer("SEND", "../../../../etc/passwd")

@@ -321,6 +321,8 @@ int slave_converse(slave *s, piw_err *err)
             slave_build_free(&s->build);
         if (why == DIED) {
             piw_warning("the master told this slave to end");
+            if (s->id != 0) /* not when it was turned away at the door */
+                say_bye(s);
             return 0;
         }
         if (why == STOPPED)

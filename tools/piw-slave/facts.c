@@ -9,19 +9,14 @@
 
 enum { WHEELS_MAX = 1000 }; /* the bound of BUILT's list */
 
-static void put_list(piw_msg *msg, file_state *state, const char *key, char *const *items, size_t count)
-{
-    if (count > 0)
-        piw_file_state_needs(msg, state, key, items, count);
-}
-
 static void fill(piw_msg *msg, file_state *state, const piw_wheel_name *name, const char *filename,
                  const piw_wheel *wheel, const slave_depends *depends)
 {
     piw_file_state_fill(msg, state, name, filename, wheel);
-    put_list(msg, state, "apt", depends->apt, depends->apt_count);
-    put_list(msg, state, "pip", wheel->metadata.requires, wheel->metadata.requires_count);
-    put_list(msg, state, "", depends->others, depends->others_count);
+    /* All three, also when they are empty: so stock slaves say it. */
+    piw_file_state_needs(msg, state, "apt", depends->apt, depends->apt_count);
+    piw_file_state_needs(msg, state, "pip", wheel->metadata.requires, wheel->metadata.requires_count);
+    piw_file_state_needs(msg, state, "", depends->others, depends->others_count);
 }
 
 static int read_one(piw_msg *msg, const char *folder, const char *filename, const char *scratch, piw_text package,
