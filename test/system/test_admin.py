@@ -182,8 +182,17 @@ def test_remove(office):
 
 
 def test_outages(office):
-    """The master is gone, and comes back."""
+    """The database goes and comes back, then the master."""
     farm = office.farm
+    postgres = next(process for process in farm.processes if process.name == "postgres")
+    farm.stop_process(postgres)
+    log = office.dir / "remove.log"
+    running = office.run("piw-remove", "-y", "-l", log, "piwdemo-pure", "-s", "later", codec="msgpack")
+    farm.wait("piw-remove says that it waits", lambda: log.exists() and "no answer yet" in log.read_text("utf-8"))
+    farm.start_postgres()
+    code, out, err = running.end(60)
+    check("outage.database", code == 0 and "not be built" in out and len(err.splitlines()) == 1, (code, out, err))
+    equal("outage.done once it is back", farm.value("SELECT skip FROM packages WHERE package = 'piwdemo-pure'"), "later")
     farm.stop_process(farm.master)
     office.bad("outage.no master", "piw-remove", "piwdemo-pure", says="no master listens")
     farm.start_master()

@@ -111,7 +111,7 @@ static int open_queue(clerk *self, piw_err *err)
 {
     if (self->queue != NULL)
         return 0;
-    int rc = tool_check_listens(self->address, "its owner must let in who imports", err);
+    int rc = tool_check_listens(self->address, "run this as the master's own user", err);
     return rc != 0 ? rc : piw_client_open(&self->queue, &import_protocol_def, self->address, self->codec, err);
 }
 

@@ -122,7 +122,7 @@ int deliver(clerk *self, build *b, const char *file_queue, piw_err *err)
     delivery d = {.clerk = self, .terminal = isatty(STDERR_FILENO) == 1};
     piw_msg *request = b->request, *answer = NULL;
     b->request = NULL;
-    int rc = tool_check_listens(file_queue, "its owner must let in who imports", err);
+    int rc = tool_check_listens(file_queue, "run this as the master's own user", err);
     if (rc != 0) {
         piw_msg_free(&request);
         return rc;
