@@ -82,3 +82,30 @@ AS $$
     WHERE p.package = pkg
     ORDER BY v.version, piw.abi_rank(a.abi_tag), a.abi_tag
 $$;
+
+-- What an operator may want to know of a version (piw-ctl why): what came of it for each ABI, and the newest tries.
+CREATE FUNCTION piw.why_abis(pkg text, ver text)
+RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT p.abi_tag, a.skip, p.status, p.build_id,
+           EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = p.abi_tag)
+    FROM piw.project_abis(pkg) p
+    JOIN public.build_abis a ON a.abi_tag = p.abi_tag
+    WHERE p.version = ver
+    ORDER BY piw.abi_rank(p.abi_tag), p.abi_tag
+$$;
+
+CREATE FUNCTION piw.why_attempts(pkg text, ver text, lim integer)
+RETURNS TABLE (abi_tag varchar, slave_id integer, state varchar, cause varchar, started timestamp, ended timestamp,
+               next_try timestamp, build_id integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT a.abi_tag, a.slave_id, a.state, a.cause, a.started, a.ended,
+           CASE WHEN a.state = 'transient' AND a.counts AND a.next_try > now() AT TIME ZONE 'UTC' THEN a.next_try END,
+           a.build_id
+    FROM piw.attempts a
+    WHERE a.package = pkg AND a.version = ver
+    ORDER BY a.attempt_id DESC
+    LIMIT lim
+$$;

@@ -104,10 +104,12 @@ $$;
 
 -- An operator wants what failed tried again: failed builds go, and tries count from the first again; the attempts stay.
 -- Without a version all of the package's. Returns how many builds and resting versions that were.
-CREATE FUNCTION piw.retry(pkg text, ver text) RETURNS TABLE (builds integer, resting integer)
+CREATE FUNCTION piw.retry(pkg text, ver text, OUT known boolean, OUT builds integer, OUT resting integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
+    PERFORM pg_advisory_xact_lock(7306001);
+    known := EXISTS (SELECT FROM public.versions v WHERE v.package = pkg AND (ver IS NULL OR v.version = ver));
     DELETE FROM public.builds b WHERE b.package = pkg AND (ver IS NULL OR b.version = ver) AND NOT b.status;
     GET DIAGNOSTICS builds = ROW_COUNT;
     SELECT count(DISTINCT (a.version, a.abi_tag)) INTO resting FROM piw.attempts a
@@ -118,8 +120,10 @@ BEGIN
     IF builds > 0 THEN
         PERFORM piw.note_pages(ARRAY[pkg], ARRAY['PROJECT']);
     END IF;
+    -- What rested shows in the queue's heads again: they have changed.
+    UPDATE piw.queue_totals t SET changes = t.changes + 1
+    WHERE resting > 0 AND t.abi_tag IN (SELECT q.abi_tag FROM piw.queue q WHERE q.package = pkg);
     PERFORM pg_notify('piw_queue', '');
-    RETURN NEXT;
 END
 $$;
 

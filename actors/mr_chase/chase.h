@@ -1,6 +1,6 @@
 /* chase.h — inside mr_chase: the imports under way, and what its files do for each other.
  *
- * admin.c answers what administrators ask, import.c what importers say, job.c takes an import from its first check to
+ * admin.c answers what administrators ask, orders.c what an operator asks with piw-ctl, import.c what importers say, job.c takes an import from its first check to
  * DONE, imports.c keeps the records and whose turn it is, state.c carries them over a swap or restart. Everything belongs
  * to the task's thread. */
 #ifndef MR_CHASE_CHASE_H
@@ -115,6 +115,11 @@ int chase_on_rebuild(piw_task *task, piw_msg *msg);
 int chase_on_administered(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- orders.c ---------------------------------------------------------------------------------------------------- */
+int chase_on_order(piw_task *task, piw_msg *msg);
+int chase_on_why(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- state.c ----------------------------------------------------------------------------------------------------- */
 int chase_save(piw_task *task, piw_msg **state, piw_err *err);

@@ -5,6 +5,7 @@
 
 #include "events.piw.h"
 #include "fs.piw.h"
+#include "orders.piw.h"
 #include "slaves.piw.h"
 #include "web.piw.h"
 
@@ -51,6 +52,7 @@ static const piw_opt options[] = {
      .max = 3600000},
     PIW_OPT_END,
 };
+static const piw_service serves[] = {{"mr_chase", &orders_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {
     {"db", &db_protocol_def},         {"fs", &fs_protocol_def}, {"web", &web_protocol_def},
     {"slaves", &slaves_protocol_def}, PIW_SERVICES_END,
@@ -59,15 +61,11 @@ static const char *const needs[] = {"db", "fs", "web", "slaves", NULL};
 static const piw_service queues[] = {{"import", &import_protocol_def}, PIW_SERVICES_END};
 static const piw_event subscribes[] = {{&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&import_protocol_def, IMPORT_IMPORT, chase_on_import},
-    {&import_protocol_def, IMPORT_SENT, chase_on_sent},
-    {&import_protocol_def, IMPORT_ADDPKG, chase_on_addpkg},
-    {&import_protocol_def, IMPORT_ADDVER, chase_on_addver},
-    {&import_protocol_def, IMPORT_REMPKG, chase_on_rempkg},
-    {&import_protocol_def, IMPORT_REMVER, chase_on_remver},
-    {&import_protocol_def, IMPORT_REBUILD, chase_on_rebuild},
-    {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},
-    PIW_HANDLERS_END,
+    {&import_protocol_def, IMPORT_IMPORT, chase_on_import},   {&import_protocol_def, IMPORT_SENT, chase_on_sent},
+    {&import_protocol_def, IMPORT_ADDPKG, chase_on_addpkg},   {&import_protocol_def, IMPORT_ADDVER, chase_on_addver},
+    {&import_protocol_def, IMPORT_REMPKG, chase_on_rempkg},   {&import_protocol_def, IMPORT_REMVER, chase_on_remver},
+    {&import_protocol_def, IMPORT_REBUILD, chase_on_rebuild}, {&orders_protocol_def, ORDERS_ORDER, chase_on_order},
+    {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},   PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"administered", chase_on_administered},
@@ -83,10 +81,12 @@ static const piw_continuation continuations[] = {
     {"published", chase_on_published},
     {"again", chase_on_again},
     {"silent", chase_on_silent},
+    {"why", chase_on_why},
+    {"retry", chase_on_retry},
     PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(mr_chase, .version = "1.0", .summary = "takes in builds made elsewhere, and administrators' requests",
-           .uses = uses, .needs = needs, .queues = queues, .subscribes = subscribes, .options = options,
-           .state_protocol = &mr_chase_protocol_def, .state_message = MR_CHASE_STATE, .start = start, .stop = stop,
-           .save = chase_save, .handlers = handlers, .continuations = continuations);
+           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .subscribes = subscribes,
+           .options = options, .state_protocol = &mr_chase_protocol_def, .state_message = MR_CHASE_STATE,
+           .start = start, .stop = stop, .save = chase_save, .handlers = handlers, .continuations = continuations);

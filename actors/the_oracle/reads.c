@@ -166,6 +166,8 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_RESERVE, false, write_reserve},
         {DB_ATTEMPTS_VOID, false, write_attempts_void},
         {DB_ATTEMPT_FAILED, false, write_attempt_failed},
+        {DB_RETRY, false, write_retry},
+        {DB_WHY, true, read_why},
         {DB_REWRITES_SAVE, false, write_rewrites_save},
         {DB_REWRITES_LOAD, false, write_rewrites_load},
         {DB_REMOVALS_DUE, false, write_removals_due},

@@ -365,6 +365,8 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_ATTEMPT_END, note},
     {&db_protocol_def, DB_ATTEMPTS_VOID, on_other},
     {&db_protocol_def, DB_ATTEMPT_FAILED, on_other},
+    {&db_protocol_def, DB_RETRY, on_other},
+    {&db_protocol_def, DB_WHY, on_other},
     {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_ABIS, on_other},

@@ -32,6 +32,8 @@ static const char summary[] =
     "  dump [TASK]           the last messages of the flight recorder\n"
     "  pause, wake           the farm: no builds are given out; they are again\n"
     "  first PACKAGE         build what waits of it before all else\n"
+    "  why PACKAGE VERSION   what was tried for each ABI, what came of it, what happens next\n"
+    "  retry PACKAGE [VERSION]  try again what failed\n"
     "  limits                the runtime's limits and why they are what they are\n"
     "  config                the settings in force and where they come from\n"
     "  reread                read the configuration again, as SIGHUP does";
@@ -41,7 +43,7 @@ static const piw_program program = {
     .section = "ctl",
     .summary = summary,
     .options = options,
-    .operands = "COMMAND [TASK|PACKAGE [FILE]]",
+    .operands = "COMMAND [TASK|PACKAGE [FILE|VERSION]]",
     .operands_min = 1,
     .operands_max = 3,
 };
@@ -209,6 +211,16 @@ static int on_first(ctl *self, piw_err *err)
     return order(self, "the_architect", "first", err);
 }
 
+static int on_why(ctl *self, piw_err *err)
+{
+    return order(self, "mr_chase", "why", err);
+}
+
+static int on_retry(ctl *self, piw_err *err)
+{
+    return order(self, "mr_chase", "retry", err);
+}
+
 /* --- The commands ---------------------------------------------------------------------------------------------------- */
 
 static const struct command {
@@ -230,6 +242,8 @@ static const struct command {
     {"pause", 0, 0, "", on_pause},
     {"wake", 0, 0, "", on_wake},
     {"first", 1, 1, " PACKAGE", on_first, .of_farm = true},
+    {"why", 2, 2, " PACKAGE VERSION", on_why, .of_farm = true},
+    {"retry", 1, 2, " PACKAGE [VERSION]", on_retry, .of_farm = true},
     {"debug", 2, 2, " TASK on|off", on_debug},
     {"trace", 1, 1, " TASK", watch_trace},
     {"top", 0, 0, "", watch_top},
