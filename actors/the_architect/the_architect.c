@@ -27,7 +27,7 @@ enum {
     RECONNECT_MAX_MS = 10000,
     CONNECT_MS = 10000, /* for one try to connect */
     ANSWER_MS = 120000, /* for one statement: a slice waits for the writer at most */
-    SLICE = 1000,       /* versions that one cycle looks at when an ABI came or went */
+    SLICE = 500,        /* versions that one cycle looks at when an ABI came or went */
 };
 
 typedef enum {

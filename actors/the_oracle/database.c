@@ -43,10 +43,20 @@ static void say_notice(void *arg, const char *message)
 /* What the server says when waiting can't help. A connection that never came up has no SQLSTATE. */
 static bool is_refusal(const char *message)
 {
-    static const char *const signs[] = {
-        "does not exist",    "authentication failed",   "no pg_hba.conf entry",      "no password supplied",
-        "permission denied", "not permitted to log in", "invalid connection option", "invalid URI",
-        "missing \"=\""};
+    static const char *const signs[] = {"does not exist",
+                                        "authentication failed",
+                                        "no pg_hba.conf entry",
+                                        "no password supplied",
+                                        "permission denied",
+                                        "not permitted to log in",
+                                        "invalid connection option",
+                                        "invalid URI",
+                                        "missing \"=\"",
+                                        "certificate verify failed",
+                                        "server certificate for",
+                                        "does not support SSL",
+                                        "definition of service",
+                                        "service file"};
     for (size_t i = 0; i < PIW_COUNT(signs); i++)
         if (strstr(message, signs[i]) != NULL)
             return true;

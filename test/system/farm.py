@@ -162,6 +162,7 @@ class Farm:
         self.task_options = {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "1s"}}
         self.master_options = []
         self.site_options = {}
+        self.postgres_options = []
         self.site_options = {}
         atexit.register(self.close)
         self._old = {}
@@ -292,6 +293,7 @@ class Farm:
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.dir}/s"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
+        options += [word for option in self.postgres_options for word in ("-c", option)]
         process = self.start_process("postgres", [tools / "postgres", "-D", self.dir / "pg", *options],
                                      stop_signal=signal.SIGINT)
         self.wait("PostgreSQL", lambda: self.run(

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""A database server of its own, as docs/database.md sets it up: TCP with TLS and passwords, ~/.pgpass, a service file; and what
+is said when something about it is wrong. Certificates are made here; everything stays on this machine."""
+
+import os
+import subprocess
+import sys
+
+import farm as farms
+
+PASSWORD = "open:ses\\ame/signs"
+HBA = """local   all       all                       trust
+hostssl piwheels  piwheels  127.0.0.1/32    scram-sha-256
+"""
+
+
+def same(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: got {got!r}, not {wanted!r}")
+
+
+def openssl(farm, *args):
+    farm.run(["/usr/bin/openssl", *args], cwd=farm.dir / "pki")
+
+
+def make_certificates(farm):
+    """An authority, its certificate for the server, and another authority that has nothing to do with it."""
+    farm.folder("pki")
+    for name in ("authority", "stranger"):
+        openssl(farm, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key",
+                "-out", f"{name}.crt")
+    openssl(farm, "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", "server.key", "-out", "server.csr")
+    openssl(farm, "x509", "-req", "-in", "server.csr", "-CA", "authority.crt", "-CAkey", "authority.key", "-CAcreateserial", "-days",
+            "2", "-copy_extensions", "copy", "-out", "server.crt")
+    os.chmod(farm.dir / "pki" / "server.key", 0o600)
+
+
+def write(farm, path, text, mode=0o600):
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    farm.own(path)
+
+
+def refused(farm, dsn, pattern, what, env=None):
+    """The master ends with exit code 1 and one line."""
+    done = subprocess.run([*farm.drop, *map(str, farm.master_args()), "-q", "-d", dsn], env={**farm.env, **(env or {})},
+                          cwd=farm.dir, capture_output=True, text=True, timeout=60 * farms.PATIENCE, check=False)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("piw-")]  # libpq says some of its own
+    if done.returncode != 1 or pattern not in done.stderr or PASSWORD[:10] in done.stderr or len(lines) != 1:
+        raise AssertionError(f"{what}: exit {done.returncode}, {done.stderr!r}")
+
+
+def works(farm, dsn, what):
+    options = farm.master_options
+    farm.master_options = [*options, "-d", dsn]
+    farm.start_master()
+    farm.master_options = options
+    sessions = farm.psql("SELECT s.ssl, count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a ON a.pid = s.pid "
+                         "WHERE a.usename = 'piwheels' GROUP BY 1")
+    same((len(sessions), sessions[0][0], int(sessions[0][1]) >= 4), (1, "t", True), f"{what}: the master's sessions")
+    same(PASSWORD[:10] in farm.master.text(), False, f"{what}: the password in the log")
+    same(farm.stop_process(farm.master), 0, f"{what}: how the master ended")
+
+
+def main():
+    with farms.Farm() as farm:
+        farm.prepare()
+        make_certificates(farm)
+        port = farms.free_port()
+        pki = farm.dir / "pki"
+        farm.postgres_options = ["listen_addresses=127.0.0.1", f"port={port}", "ssl=on", f"ssl_cert_file={pki}/server.crt",
+                                 f"ssl_key_file={pki}/server.key"]
+        # The socket's name has the port in it.
+        farm.env["PGPORT"] = str(port)
+        farm.start_postgres()
+        farm.create_database(["cp39"])
+        quoted = PASSWORD.replace("'", "''")
+        farm.psql(f"ALTER ROLE piwheels PASSWORD '{quoted}'")
+        write(farm, farm.dir / "pg" / "pg_hba.conf", HBA)
+        farm.psql("SELECT pg_reload_conf()")
+        base = f"postgresql://piwheels@localhost:{port}/piwheels"
+        safe = f"{base}?sslmode=verify-full&sslrootcert={pki}/authority.crt"
+        pgpass = farm.dir / "home" / ".pgpass"
+        in_file = PASSWORD.replace("\\", "\\\\").replace(":", "\\:")
+
+        def attempt(name, action):
+            try:
+                action()
+                print(f"ok {name}", flush=True)
+                return 0
+            except (AssertionError, farms.Failure) as error:
+                print(f"not ok {name} - {' '.join(str(error).split())[:1000]}", flush=True)
+                return 1
+
+        failed = attempt("no password", lambda: refused(farm, safe, "no password supplied", "no password"))
+        write(farm, pgpass, f"localhost:{port}:piwheels:piwheels:wrong\n")
+        failed += attempt("a wrong password", lambda: refused(farm, safe, "password authentication failed", "a wrong password"))
+        write(farm, pgpass, f"localhost:{port}:piwheels:piwheels:{in_file}\n")
+        failed += attempt("TLS and .pgpass", lambda: works(farm, safe, "verify-full"))
+        failed += attempt("sslmode=require", lambda: works(farm, f"{base}?sslmode=require", "require"))
+        failed += attempt("without TLS", lambda: refused(farm, f"{base}?sslmode=disable", "no pg_hba.conf entry", "without TLS"))
+        failed += attempt("another authority", lambda: refused(
+            farm, f"{base}?sslmode=verify-full&sslrootcert={pki}/stranger.crt", "certificate verify failed", "another authority"))
+        failed += attempt("another host name", lambda: refused(
+            farm, safe.replace("localhost", "127.0.0.1"), "certificate for", "another host name"))
+        write(farm, farm.dir / "home" / ".pg_service.conf", f"[farm]\nhost=localhost\nport={port}\ndbname=piwheels\nuser=piwheels\n"
+              f"sslmode=verify-full\nsslrootcert={pki}/authority.crt\n")
+        failed += attempt("a service file", lambda: works(farm, "postgresql:///?service=farm", "a service"))
+        failed += attempt("an unknown service", lambda: refused(
+            farm, "postgresql:///?service=nosuch", 'definition of service "nosuch" not found', "an unknown service"))
+        write(farm, pgpass, f"*:{port}:*:piwheels:{in_file}\n", 0o644)
+        failed += attempt("a .pgpass that others may read", lambda: refused(farm, safe, "no password supplied", "a readable .pgpass"))
+        return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except farms.Failure as failure:
+        print(f"not ok remote database - {failure}", flush=True)
+        sys.exit(1)
