@@ -177,6 +177,20 @@ START_TEST(bad_files_are_refused_with_their_line)
 }
 END_TEST
 
+/* Each would be compared with each. */
+START_TEST(too_many_fields_are_refused)
+{
+    char said[1024], *text = malloc(70000 * 16), *at = text + sprintf(text, "service s { cast A (");
+    for (int i = 0; i < 70000; i++)
+        at += sprintf(at, "f%d: int,", i);
+    begin();
+    int code = compile(text, said, sizeof said);
+    ck_assert_msg(code == 1 && strstr(said, "1: a tuple has at most 1000 fields") != NULL, "exit %d: %s", code, said);
+    end();
+    free(text);
+}
+END_TEST
+
 START_TEST(a_good_file_is_compiled)
 {
     char said[1024];
@@ -537,6 +551,7 @@ Suite *unit_suite(void)
     TCase *tcase = tcase_create("idl");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, bad_files_are_refused_with_their_line);
+    tcase_add_test(tcase, too_many_fields_are_refused);
     tcase_add_test(tcase, a_good_file_is_compiled);
     tcase_add_test(tcase, bad_usage_is_exit_2);
     tcase_add_test(tcase, the_lock_refuses_what_breaks_peers);

@@ -16,6 +16,7 @@ enum {
     IDL_DEPTH_MAX = 16,     /* nesting of types as they are written */
     IDL_WIRE_DEPTH = 31,    /* with named types written out: the wire allows 32, the message's own array is one */
     IDL_IMPORTS_MAX = 64,   /* files reached from one */
+    IDL_FIELDS_MAX = 1000,  /* of a tuple or oneof */
     IDL_MAKE_MAX = 8,       /* members up to which a message gets a constructor with arguments */
 };
 

@@ -127,6 +127,8 @@ void idl_tuple_fields(idl_parser *p, idl_type *tuple, int depth)
         const char *doc = idl_peek(p)->doc;
         field->pos = idl_here(p);
         field->name = idl_word(p, "the name of a field");
+        if (tuple->fields_count > IDL_FIELDS_MAX)
+            idl_fail(field->pos, "a tuple has at most %d fields", (int)IDL_FIELDS_MAX);
         idl_expect(p, ":");
         member_type(p, field, depth + 1);
         bool comma = idl_eat(p, ",");
@@ -149,6 +151,8 @@ static idl_type *one_of(idl_parser *p, int depth)
         idl_field *alternative = idl_append(&type->fields, &type->fields_count, sizeof *alternative);
         alternative->pos = idl_here(p);
         alternative->name = literal->text;
+        if (type->fields_count > IDL_FIELDS_MAX)
+            idl_fail(alternative->pos, "a oneof has at most %d alternatives", (int)IDL_FIELDS_MAX);
         alternative->type = idl_new_type(p, K_TUPLE);
         idl_next(p);
         if (idl_is(p, "("))
