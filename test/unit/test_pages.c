@@ -397,6 +397,66 @@ START_TEST(the_json_form_goes_with_its_writer)
 }
 END_TEST
 
+/* packages.json and the sitemaps for so many projects, p0 and on. */
+static void write_search_now(uint32_t count)
+{
+    piw_buffer downloads = {0}, names = {0};
+    page_downloads_begin(&downloads);
+    for (uint32_t i = 0; i < count; i++) {
+        char name[32];
+        int n = snprintf(name, sizeof name, "p%u", i);
+        page_downloads_add(&(package_downloads){piw_text_of(name), i, 2 * (int64_t)i}, i == 0, &downloads);
+        ck_assert_int_eq(piw_buffer_add(&names, name, (size_t)n + 1), 0);
+    }
+    page_downloads_end(&downloads);
+    write_search *body;
+    piw_msg *job = write_search_new(&body), *result = NULL;
+    body->site = site;
+    piw_blob *blobs[2] = {piw_blob_new(downloads.data, downloads.len), piw_blob_new(names.data, names.len)};
+    piw_value_copy(job, write_search_type()->body->fields[1].type, &blobs[0], &body->downloads);
+    piw_value_copy(job, write_search_type()->body->fields[2].type, &blobs[1], &body->names);
+    piw_err err = {0};
+    ck_assert_msg(job_write_search(job, &result, &err) == 0, "%s", err.text);
+    piw_msg_free(&result);
+    piw_msg_free(&job);
+    piw_blob_unref(&blobs[0]);
+    piw_blob_unref(&blobs[1]);
+    piw_buffer_fini(&downloads);
+    piw_buffer_fini(&names);
+}
+
+/* Is this in the file? */
+static bool holds(const char *name, const char *text)
+{
+    void *content;
+    size_t len;
+    ck_assert_int_eq(piw_file_read(at(name), 64 << 20, &content, &len, NULL), 0);
+    bool found = strstr(content, text) != NULL;
+    free(content);
+    return found;
+}
+
+START_TEST(search_index_and_sitemaps_name_every_project)
+{
+    write_search_now(PAGE_SITEMAP_PROJECTS + 1);
+    ck_assert(holds("packages.json", "[[\"p0\",0,0],[\"p1\",1,2],"));
+    ck_assert(holds("packages.json", ",[\"p50000\",50000,100000]]"));
+    ck_assert(holds("sitemap0.xml", "<url><loc>http://wheels.test/faq.html</loc></url>"));
+    ck_assert(holds("sitemap1.xml", "<url><loc>http://wheels.test/project/p49999</loc></url>"));
+    ck_assert(!holds("sitemap1.xml", "/p50000<"));
+    ck_assert(holds("sitemap2.xml", "<url><loc>http://wheels.test/project/p50000</loc></url>"));
+    ck_assert(holds("sitemap.xml", "<loc>http://wheels.test/sitemap2.xml</loc><lastmod>20"));
+    ck_assert(!is_there("sitemap3.xml"));
+    write_search_now(1);
+    ck_assert(holds("packages.json", "[[\"p0\",0,0]]"));
+    ck_assert(!holds("sitemap.xml", "sitemap2.xml"));
+    ck_assert(!is_there("sitemap2.xml"));
+    write_search_now(0);
+    ck_assert(holds("packages.json", "[]"));
+    ck_assert(!is_there("sitemap1.xml"));
+}
+END_TEST
+
 START_TEST(errands_of_one_package_follow_each_other)
 {
     errands all = {0};
@@ -432,6 +492,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_root_list_holds_all_names);
     tcase_add_test(tests, the_json_form_says_what_the_html_form_says);
     tcase_add_test(tests, the_json_form_goes_with_its_writer);
+    tcase_add_test(tests, search_index_and_sitemaps_name_every_project);
     tcase_add_test(tests, errands_of_one_package_follow_each_other);
     suite_add_tcase(suite, tests);
     return suite;

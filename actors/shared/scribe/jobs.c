@@ -6,9 +6,11 @@
 #include "shared/site_path.h"
 #include "shared/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The folder of a package's page remembers the links that lead to it, one a line: the database forgets them with the
@@ -206,17 +208,28 @@ int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err)
 
 /* --- The site's own pages ---------------------------------------------------------------------------------------- */
 
+/* All of a blob, NUL-terminated; NULL when there is no memory for it. The caller frees. */
+static char *read_blob(const piw_blob *blob, size_t *len)
+{
+    *len = piw_blob_size(blob);
+    char *data = malloc(*len + 1);
+    if (data != NULL) {
+        piw_blob_read(blob, 0, data, *len);
+        data[*len] = '\0';
+    }
+    return data;
+}
+
 int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err)
 {
     const write_root *body = write_root_of(job);
     char folder[PIW_PATH_MAX];
     if (!inside(folder, body->site.root.s, "simple"))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
-    size_t len = piw_blob_size(body->names);
-    char *names = malloc(len + 1);
+    size_t len;
+    char *names = read_blob(body->names, &len);
     if (names == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory for the root list");
-    piw_blob_read(body->names, 0, names, len);
     piw_buffer page = {0}, form = {0};
     page_root(names, len, &page);
     if (json != NULL)
@@ -225,6 +238,78 @@ int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_
     int rc = put_forms(&body->site, folder, &page, json != NULL ? &form : NULL, err);
     if (rc == 0)
         *result = write_root_reply_new();
+    return rc;
+}
+
+static int put_downloads(const write_search *body, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    size_t len;
+    char *downloads = read_blob(body->downloads, &len);
+    if (downloads == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "no memory for the search index");
+    int rc = inside(path, body->site.root.s, "packages.json")
+                 ? piw_file_write(body->site.root.s, path, downloads, len, 0, err)
+                 : piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    free(downloads);
+    return rc;
+}
+
+static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page, piw_err *err)
+{
+    char name[32];
+    snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", number);
+    return put(site, site->root.s, name, page, err);
+}
+
+/* There were more projects once. */
+static void drop_sitemaps(const site_facts *site, uint32_t from)
+{
+    char path[PIW_PATH_MAX], name[32];
+    for (;; from++) {
+        snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", from);
+        if (!inside(path, site->root.s, name) || unlink(path) != 0)
+            return;
+    }
+}
+
+static int put_sitemaps(const site_facts *site, const char *names, size_t len, piw_err *err)
+{
+    piw_buffer page = {0};
+    uint32_t count = 0;
+    page_sitemap_own(site, &page);
+    int rc = put_sitemap(site, count++, &page, err);
+    while (rc == 0 && len > 0) {
+        page_sitemap_projects(site, &names, &len, &page);
+        rc = put_sitemap(site, count++, &page, err);
+    }
+    if (rc != 0)
+        return rc;
+    char today[16];
+    time_t now = time(NULL);
+    struct tm date;
+    gmtime_r(&now, &date);
+    strftime(today, sizeof today, "%Y-%m-%d", &date);
+    page_sitemap(site, count, today, &page);
+    rc = put(site, site->root.s, "sitemap.xml", &page, err);
+    if (rc == 0)
+        drop_sitemaps(site, count);
+    return rc;
+}
+
+int job_write_search(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const write_search *body = write_search_of(job);
+    size_t len;
+    char *names = read_blob(body->names, &len);
+    if (names == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "no memory for the sitemaps");
+    int rc = put_downloads(body, err);
+    if (rc == 0)
+        rc = put_sitemaps(&body->site, names, len, err);
+    free(names);
+    if (rc == 0)
+        *result = write_search_reply_new();
     return rc;
 }
 

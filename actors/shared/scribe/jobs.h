@@ -20,5 +20,7 @@ int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_
 /* remove_pages: the reverse of write_pages, all forms; folders go when they are empty. A piw_work_fn, as the next. */
 int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err);
 int job_write_site(piw_msg *job, piw_msg **result, piw_err *err);
+/* write_search: packages.json and the sitemaps, their list last; those that are no longer needed go. */
+int job_write_search(piw_msg *job, piw_msg **result, piw_err *err);
 
 #endif

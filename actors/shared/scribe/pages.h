@@ -20,6 +20,17 @@ void page_project(const site_facts *site, const project_data *data, piw_buffer *
 void page_json(const site_facts *site, const project_data *data, piw_buffer *to);
 /* simple/index.html; names are NUL-ended, one after the other. */
 void page_root(const char *names, size_t len, piw_buffer *to);
+/* packages.json: begun, one entry after the other, ended. */
+void page_downloads_begin(piw_buffer *to);
+void page_downloads_add(const package_downloads *entry, bool first, piw_buffer *to);
+void page_downloads_end(piw_buffer *to);
+/* sitemap.xml, of so many pages below; `today` as yyyy-mm-dd. */
+void page_sitemap(const site_facts *site, uint32_t pages, const char *today, piw_buffer *to);
+/* sitemap0.xml: the site's own pages. */
+void page_sitemap_own(const site_facts *site, piw_buffer *to);
+/* sitemap1.xml and on: the next projects of a list like that of page_root; *names and *len go on to the rest. */
+enum { PAGE_SITEMAP_PROJECTS = 50000 /* what a sitemap may hold, by its standard */ };
+void page_sitemap_projects(const site_facts *site, const char **names, size_t *len, piw_buffer *to);
 /* index.html, 404.html, site.css */
 void page_home(const site_facts *site, int64_t packages, piw_buffer *to);
 void page_404(const site_facts *site, piw_buffer *to);

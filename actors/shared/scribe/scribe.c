@@ -6,9 +6,11 @@
 #include "scribe.h"
 
 #include "errands.h"
+#include "pages.h"
 #include "roster.h"
 
 #include "db.piw.h"
+#include "shared/text.h"
 #include "the_scribe.piw.h"
 #include "web.piw.h"
 
@@ -21,6 +23,7 @@ enum {
     ROSTER_AT_ONCE = 10000,
     ROSTER_AGAIN_MS = 5000,
     TROUBLE_PER_MINUTE = 6,
+    SEARCH_AT_ONCE = 10000, /* entries are put into a buffer as they come: far less than a handler's 10 ms */
 };
 
 typedef struct scribe {
@@ -32,6 +35,8 @@ typedef struct scribe {
     piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
     bool roster_loaded, root_stale, root_writing;
     int64_t root_turn, root_done;
+    uint64_t search; /* the token of the request for the search index that is being read; 0: none */
+    piw_buffer search_downloads, search_names;
     piw_log_limiter trouble;
 } scribe;
 
@@ -333,12 +338,104 @@ static int on_site_written(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-/* The search index needs download counts, which no call of the database service gives yet: there is nothing to write.
- */
+/* --- The search index, and the sitemaps -------------------------------------------------------------------------- */
+
+static void forget_search(scribe *s)
+{
+    piw_buffer_fini(&s->search_downloads);
+    piw_buffer_fini(&s->search_names);
+    s->search = 0;
+}
+
+/* The next packages after that one. The key is the request's token. */
+static int read_search(piw_task *task, piw_text after, uint64_t key)
+{
+    piw_msg *call = db_SEARCH_INDEX_make(after, SEARCH_AT_ONCE);
+    int rc = piw_call(task, &call, "search_page", key, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+static int begin_search(piw_task *task, scribe *s, uint64_t key)
+{
+    int rc = read_search(task, piw_text_of(""), key);
+    if (rc != 0)
+        return rc;
+    forget_search(s);
+    s->search = key;
+    page_downloads_begin(&s->search_downloads);
+    return 0;
+}
+
 static int on_search(piw_task *task, piw_msg *msg)
 {
+    scribe *s = piw_soul(task);
+    piw_token token;
+    if (s->search != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "the search index is being written already");
+    int rc = piw_defer(task, msg, &token);
+    return rc != 0 ? rc : begin_search(task, s, token.id);
+}
+
+static int search_failed(piw_task *task, scribe *s, const piw_msg *reply, uint64_t key)
+{
+    piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the search index isn't written: %s",
+                    piw_msg_error_text(reply));
+    if (s->search == key)
+        forget_search(s);
+    return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+}
+
+static int write_search_files(piw_task *task, scribe *s, uint64_t key)
+{
+    page_downloads_end(&s->search_downloads);
+    piw_blob *downloads = piw_blob_new(s->search_downloads.data, s->search_downloads.len);
+    piw_blob *names = piw_blob_new(s->search_names.data, s->search_names.len);
+    forget_search(s);
+    if (downloads == NULL || names == NULL) {
+        piw_blob_unref(&downloads);
+        piw_blob_unref(&names);
+        return piw_answer_error(task, (piw_token){key}, PIW_ENOMEM, "no memory for the search index");
+    }
+    write_search *body;
+    piw_msg *job = write_search_new(&body);
+    fill_site(s, job, &body->site);
+    piw_value_copy(job, write_search_type()->body->fields[1].type, &downloads, &body->downloads);
+    piw_value_copy(job, write_search_type()->body->fields[2].type, &names, &body->names);
+    piw_blob_unref(&downloads);
+    piw_blob_unref(&names);
+    int rc = piw_work(task, job_write_search, &job, "search_written", key);
+    piw_msg_free(&job);
+    return rc;
+}
+
+static int on_search_page(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return search_failed(task, s, reply, key);
+    if (s->search != key) /* asked for by the soul before this one, and what it had is gone */
+        return begin_search(task, s, key);
+    const db_SEARCH_INDEX_reply *page = db_SEARCH_INDEX_reply_of(reply);
+    uint32_t count = page->packages.count;
+    if (count == SEARCH_AT_ONCE) {
+        int rc = read_search(task, page->packages.at[count - 1].package, key);
+        if (rc != 0)
+            return rc;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        page_downloads_add(&page->packages.at[i], s->search_names.len == 0, &s->search_downloads);
+        piw_put_bytes(&s->search_names, page->packages.at[i].package.s, page->packages.at[i].package.len + 1);
+    }
+    return count == SEARCH_AT_ONCE ? 0 : write_search_files(task, s, key);
+}
+
+static int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    if (piw_msg_error(reply) != 0)
+        return search_failed(task, piw_soul(task), reply, key);
     piw_msg *answer = scribe_SEARCH_reply_new();
-    int rc = piw_reply(task, msg, &answer);
+    int rc = piw_answer(task, (piw_token){key}, &answer);
     piw_msg_free(&answer);
     return rc;
 }
@@ -396,6 +493,7 @@ static void free_soul(scribe *s)
     errands_fini(&s->errands);
     roster_fini(&s->roster);
     piw_msg_free(&s->roster_after);
+    forget_search(s);
     free(s->root);
     free(s->name);
     free(s->base_url);
@@ -463,7 +561,15 @@ const piw_handler scribe_handlers[] = {
     {&scribe_protocol_def, SCRIBE_DELPKG, on_delpkg},   PIW_HANDLERS_END,
 };
 const piw_continuation scribe_continuations[] = {
-    {"project", on_project_data},      {"written", on_written},           {"removed", on_removed},
-    {"packages", on_packages},         {"roster_again", on_roster_again}, {"root", on_root},
-    {"root_written", on_root_written}, {"site_written", on_site_written}, PIW_CONTINUATIONS_END,
+    {"project", on_project_data},
+    {"written", on_written},
+    {"removed", on_removed},
+    {"packages", on_packages},
+    {"roster_again", on_roster_again},
+    {"root", on_root},
+    {"root_written", on_root_written},
+    {"site_written", on_site_written},
+    {"search_page", on_search_page},
+    {"search_written", on_search_written},
+    PIW_CONTINUATIONS_END,
 };
