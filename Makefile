@@ -246,8 +246,8 @@ install: all
 	for server in nginx apache; do \
 	    install -m 644 packaging/$$server/piwheels.conf $(DEST)/share/doc/piwheels/examples/$$server.conf || exit 1; done
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/piwheels.pc.in >$(DEST)/lib/pkgconfig/piwheels.pc
-	sed 's|/usr/bin/|$(PREFIX)/bin/|' packaging/systemd/piwheels-master.service \
-	    >$(DEST)/lib/systemd/system/piwheels-master.service
+	for unit in packaging/systemd/*.service; do \
+	    sed 's|/usr/bin/piw-|$(PREFIX)/bin/piw-|' $$unit >$(DEST)/lib/systemd/system/$${unit##*/} || exit 1; done
 
 clean:
 	rm -rf build

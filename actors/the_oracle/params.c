@@ -31,12 +31,20 @@ void params_values(params *p, const char *values[PARAMS_MAX])
     }
 }
 
+/* The text made storable: in `small` when it fits there, else in memory to be freed by the caller. */
+static char *clean_text(piw_text text, char *small, size_t room, size_t *len)
+{
+    char *clean = (size_t)text.len * 3 <= room ? small : piw_alloc((size_t)text.len * 3);
+    *len = piw_bytes_clean(text.s, text.len, clean);
+    return clean;
+}
+
 static void put_clean(piw_buffer *to, piw_text text)
 {
-    /* Room for the worst case first, then what it came to. */
     char small[1024];
-    char *clean = (size_t)text.len * 3 <= sizeof(small) ? small : piw_alloc((size_t)text.len * 3);
-    piw_put_bytes(to, clean, piw_bytes_clean(text.s, text.len, clean));
+    size_t len;
+    char *clean = clean_text(text, small, sizeof(small), &len);
+    piw_put_bytes(to, clean, len);
     if (clean != small)
         free(clean);
 }
@@ -100,20 +108,21 @@ void params_add_text(params *p, int array, piw_text text)
         piw_put(to, "NULL");
         return;
     }
-    piw_buffer clean = {0};
-    put_clean(&clean, text);
+    char small[1024];
+    size_t len, begin = 0;
+    char *clean = clean_text(text, small, sizeof(small), &len);
     piw_put(to, "\"");
-    size_t begin = 0;
-    for (size_t i = 0; i < clean.len; i++) {
-        if (clean.data[i] != '"' && clean.data[i] != '\\')
+    for (size_t i = 0; i < len; i++) {
+        if (clean[i] != '"' && clean[i] != '\\')
             continue;
-        piw_put_bytes(to, clean.data + begin, i - begin);
+        piw_put_bytes(to, clean + begin, i - begin);
         piw_put(to, "\\");
         begin = i;
     }
-    piw_put_bytes(to, clean.data + begin, clean.len - begin);
+    piw_put_bytes(to, clean + begin, len - begin);
     piw_put(to, "\"");
-    piw_buffer_fini(&clean);
+    if (clean != small)
+        free(clean);
 }
 
 void params_add_int(params *p, int array, int64_t value)
