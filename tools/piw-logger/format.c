@@ -270,14 +270,19 @@ static size_t unescape(const char *from, size_t len, char *to)
     static const char letters[] = "bnrtvf\"\\", values[] = "\b\n\r\t\v\f\"\\";
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
-        const char *letter =
-            from[i] == '\\' && i + 1 < len && from[i + 1] != '\0' ? strchr(letters, from[i + 1]) : NULL;
+        const char *letter = NULL;
+        int high = -1, low = -1;
+        if (from[i] == '\\' && i + 1 < len && from[i + 1] != '\0')
+            letter = strchr(letters, from[i + 1]);
+        if (from[i] == '\\' && i + 3 < len && from[i + 1] == 'x') {
+            high = log_hex_digit(from[i + 2]);
+            low = log_hex_digit(from[i + 3]);
+        }
         if (letter != NULL) {
             to[n++] = values[letter - letters];
             i++;
-        } else if (from[i] == '\\' && i + 3 < len && from[i + 1] == 'x' && log_hex_digit(from[i + 2]) >= 0 &&
-                   log_hex_digit(from[i + 3]) >= 0) {
-            to[n++] = (char)(log_hex_digit(from[i + 2]) << 4 | log_hex_digit(from[i + 3]));
+        } else if (high >= 0 && low >= 0) {
+            to[n++] = (char)(high << 4 | low);
             i += 3;
         } else {
             to[n++] = from[i];
