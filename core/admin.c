@@ -94,6 +94,7 @@ static int on_config(piw_task *task, piw_msg *msg)
     made.body->settings.at = piw_msg_alloc(made.msg, SETTINGS_MAX * sizeof *made.body->settings.at);
     if (hooks->settings != NULL)
         hooks->settings(hooks->arg, add_setting, &made);
+    piw__admin_settings(runtime_of(task), add_setting, &made);
     return piw_reply(task, msg, &made.msg);
 }
 

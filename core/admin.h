@@ -12,6 +12,9 @@ piw_msg *piw__admin_task(piw_runtime *runtime, const char *name);
 /* The flight recorder of one task, or ("") the ends of all. NULL: there is none of that name. */
 piw_msg *piw__admin_dump(piw_runtime *runtime, const char *name);
 piw_msg *piw__admin_limits(void);
+/* What is in force of the tasks' sections, and where each value comes from. */
+void piw__admin_settings(piw_runtime *runtime,
+                         void (*say)(void *to, const char *name, const char *value, const char *origin), void *to);
 
 /* Lines of an answer that is being made; what is beyond the queue's bound is left out. */
 typedef struct piw__lines {

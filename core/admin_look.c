@@ -198,10 +198,8 @@ static void fill_messages(piw_msg *msg, admin_TASK *body, const piw_plugin *plug
 
 static const char *origin_of(const piw__options *options, const char *name)
 {
-    for (size_t i = 0; i < options->count; i++)
-        if (strcmp(options->names[i], name) == 0)
-            return options->origins != NULL ? options->origins[i] : "configuration";
-    return "default";
+    const char *origin = piw__option_origin(options, name);
+    return origin != NULL ? origin : "default";
 }
 
 static void fill_options(piw_msg *msg, admin_TASK *body, const piw_plugin *plugin, const piw__options *options)

@@ -138,8 +138,10 @@ static int apply(change *c, char *done, size_t size, piw_err *err)
     }
     if (ret == 0 && switched && c->config->enabled && (ret = piw__admin_enable(role->runtime, role->name, err)) == 0)
         say(done, size, "enabled");
-    if (ret == 0)
+    if (ret == 0) {
         role->enabled_config = c->config->enabled;
+        piw__role_set_origins(role, c->config);
+    }
     return ret;
 }
 

@@ -151,7 +151,16 @@ piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, co
     role->absent_wait = config->absent_wait;
     role->isolate = config->isolate;
     role->options = role->all_options = piw__options_new(config);
+    piw__role_set_origins(role, config);
     return role;
+}
+
+void piw__role_set_origins(piw__role *role, const piw_task_config *config)
+{
+    pthread_mutex_lock(&role->runtime->look);
+    for (unsigned i = 0; i < PIW_TASK_KEYS; i++)
+        role->origins[i] = config->origins[i] != NULL ? piw__intern(config->origins[i]) : NULL;
+    pthread_mutex_unlock(&role->runtime->look);
 }
 
 int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin,

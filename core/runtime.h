@@ -9,6 +9,17 @@
 typedef struct piw_runtime piw_runtime;
 
 /* One task as configured (a [task:NAME] section, or what a test wants). Texts are copied. */
+/* Keys of a task's section that aren't its plugin's. */
+typedef enum {
+    PIW_TASK_PLUGIN,
+    PIW_TASK_ENABLED,
+    PIW_TASK_INSTANCES,
+    PIW_TASK_CRITICAL,
+    PIW_TASK_ISOLATE,
+    PIW_TASK_ABSENT,
+    PIW_TASK_KEYS
+} piw_task_key;
+
 typedef struct piw_task_config {
     const char *name;   /* "the_scribe" */
     const char *plugin; /* file name searched in the plugin folders, or a path in one of them; NULL: NAME.so */
@@ -21,6 +32,7 @@ typedef struct piw_task_config {
     const char *const *option_values;
     const char *const *option_origins; /* "/etc/piwheels.conf:12", begins an error about the key; NULL: unknown */
     size_t options_count;
+    const char *origins[PIW_TASK_KEYS]; /* where those before the options come from; NULL: default */
 } piw_task_config;
 
 typedef struct piw_runtime_config {

@@ -40,7 +40,8 @@ struct piw__role {
     const piw__options *options; /* changes */
     piw__options *all_options;   /* a chain of every one that was ever in force; under runtime->admin */
     unsigned instances_config;   /* 0: the manifest's */
-    _Atomic(piw__tracer *) tracer; /* made at the first trace, under runtime->admin */
+    const char *origins[PIW_TASK_KEYS]; /* interned, change; NULL: default */
+    _Atomic(piw__tracer *) tracer;      /* made at the first trace, under runtime->admin */
     piw__shell **shells;
     /* Has this task a soul that works, or will have one soon? Written by its shells, read by callers of
      * piw_service_instances; relaxed: a hint that may be old when it is used. */
@@ -135,6 +136,7 @@ struct piw_runtime {
 PIW_API int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *task, const piw_plugin *plugin,
                                      piw_err *err);
 /* A task as configured, not yet one of the runtime's. */
+void piw__role_set_origins(piw__role *role, const piw_task_config *config);
 piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *builtin, piw_err *err);
 void piw__role_free(piw__role *role);
 /* What follows from the image: how many instances, and whether they fit. */
@@ -154,6 +156,7 @@ int piw__role_load(piw__role *role, const char *file, const piw__options *option
 const char *piw__plugin_name(const piw_task_config *config);
 void piw__runtime_quit(piw_runtime *runtime, int code, const char *reason);
 const char *piw__option_value(const piw__options *options, const char *name);
+const char *piw__option_origin(const piw__options *options, const char *name); /* NULL: not set */
 piw__options *piw__options_new(const piw_task_config *config);
 void piw__options_free(piw__options **options); /* the whole chain */
 /* Options of the [task:NAME] section against the manifest's. */

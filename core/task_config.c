@@ -21,6 +21,14 @@ static const piw_opt *must_have(const piw_task *task, const char *name)
     return option;
 }
 
+const char *piw__option_origin(const piw__options *options, const char *name)
+{
+    for (size_t i = 0; options != NULL && i < options->count; i++)
+        if (strcmp(options->names[i], name) == 0)
+            return options->origins != NULL && options->origins[i] != NULL ? options->origins[i] : "configuration";
+    return NULL;
+}
+
 const char *piw__option_value(const piw__options *options, const char *name)
 {
     for (size_t i = 0; options != NULL && i < options->count; i++)

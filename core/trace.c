@@ -138,6 +138,15 @@ void piw__trace_on(piw__role *role, const char *match)
         atomic_store_explicit(&role->shells[i]->tracing, true, memory_order_release);
 }
 
+/* What is left costs nothing. */
+static void drop_lines(piw__tracer *tracer)
+{
+    for (unsigned i = 0; i < PIW__TRACE_LINES; i++) {
+        free(tracer->lines[i]);
+        tracer->lines[i] = NULL;
+    }
+}
+
 void piw__trace_off(piw__role *role)
 {
     piw__tracer *tracer = atomic_load_explicit(&role->tracer, memory_order_acquire);
@@ -147,6 +156,7 @@ void piw__trace_off(piw__role *role)
         return;
     pthread_mutex_lock(&tracer->lock);
     tracer->on = false;
+    drop_lines(tracer);
     pthread_mutex_unlock(&tracer->lock);
 }
 
@@ -161,19 +171,24 @@ uint64_t piw__trace_read(piw__role *role, uint64_t after, const char *match, voi
         *lost = oldest - after;
         after = oldest;
     }
-    for (uint64_t n = after; n != 0 && n < next; n++)
-        if (matches(match, tracer->lines[n % PIW__TRACE_LINES]))
-            say(to, tracer->lines[n % PIW__TRACE_LINES]);
+    unsigned said = 0;
+    uint64_t n = after != 0 ? after : next;
+    for (; n < next && said < PIW__TRACE_ANSWER; n++) {
+        const char *line = tracer->lines[n % PIW__TRACE_LINES];
+        if (line == NULL || !matches(match, line)) /* NULL: another watcher has ended the trace meanwhile */
+            continue;
+        say(to, line);
+        said++;
+    }
     pthread_mutex_unlock(&tracer->lock);
-    return next;
+    return n;
 }
 
 void piw__tracer_free(piw__tracer *tracer)
 {
     if (tracer == NULL)
         return;
-    for (unsigned i = 0; i < PIW__TRACE_LINES; i++)
-        free(tracer->lines[i]);
+    drop_lines(tracer);
     pthread_mutex_destroy(&tracer->lock);
     free(tracer);
 }

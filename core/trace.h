@@ -14,8 +14,9 @@ typedef struct piw__role piw__role;
 typedef struct piw__shell piw__shell;
 
 enum {
-    PIW__TRACE_LINES = 512, /* kept for a watcher that asks five times a second */
-    PIW__TRACE_LINE = 900,  /* bytes: all lines fit into one answer of the admin queue */
+    PIW__TRACE_LINES = 8192,  /* kept for a watcher that asks five times a second: 40,000 a second */
+    PIW__TRACE_LINE = 900,    /* bytes */
+    PIW__TRACE_ANSWER = 1000, /* lines at once: they fit into one answer of the admin queue */
     PIW__TRACE_MATCH = 208,
     PIW__TRACE_KEEP_MS = 10000, /* a watcher that has gone is noticed after so long */
 };
@@ -40,8 +41,8 @@ void piw__trace_out(piw__shell *shell);
 /* Begin, or go on for another while. `match` is a shell pattern for any part of a line, "" for all. */
 void piw__trace_on(piw__role *role, const char *match);
 void piw__trace_off(piw__role *role);
-/* The lines from number `after` on that match, each given to `say`; 0: none, only the next number. Returns the next
- * number; *lost is how many are no longer there. */
+/* The lines from number `after` on that match, as many as an answer holds, each given to `say`; 0: none, only the next
+ * number. Returns the number to go on with; *lost is how many are no longer there. */
 uint64_t piw__trace_read(piw__role *role, uint64_t after, const char *match, void (*say)(void *to, const char *line),
                          void *to, uint64_t *lost);
 void piw__tracer_free(piw__tracer *tracer);

@@ -154,6 +154,12 @@ def test_look(farm, ctl):
     settings = {setting["name"]: setting for setting in ctl.json("config")["settings"]}
     check("config", settings["output-path"] == {"name": "output-path", "value": str(farm.www), "origin": "command line"} and
           settings["site.name"]["origin"] == "default", settings)
+    check("config.tasks", settings["task:the_scribe.absent"]["value"] == "wait" and
+          re.search(r"piwheels\.conf:\d+$", settings["task:the_scribe.absent"]["origin"]) and
+          settings["task:the_scribe.plugin"] == {"name": "task:the_scribe.plugin", "value": "the_scribe.so",
+                                                 "origin": "default"} and
+          settings["task:the_secretary.hold"]["value"] == "1s" and settings["task:the_oracle.instances"]["value"] == "4",
+          {name: value for name, value in settings.items() if name.startswith("task:")})
     lines = ctl.json("dump")["lines"]
     check("dump.all", any(line.startswith("the_oracle.0: ") for line in lines), lines[:5])
     lines = ctl.json("dump", "big_brother")["lines"]
@@ -201,6 +207,9 @@ def test_swap(farm, ctl):
         row = ctl.task("the_scribe")
         check("replace.row", row["file"] == "scribe_json.so" and row["plugin"] == "scribe_json" and row["swaps"] == 1 and
               row["images"] == 2 and row["state"] == "running", row)
+        settings = {setting["name"]: setting for setting in ctl.json("config")["settings"]}
+        check("replace.config", settings["task:the_scribe.plugin"]["value"] == "scribe_json.so" and
+              settings["task:the_scribe.plugin"]["origin"] == "piw-ctl", settings["task:the_scribe.plugin"])
         ctl.good("replace.back", "replace", "the_scribe", "the_scribe.so")
         check("replace.images", ctl.task("the_scribe")["images"] == 2, ctl.task("the_scribe"))
         ctl.good("replace.fresh", "replace", "the_scribe", "scribe_json.so", "--fresh", says="began anew")

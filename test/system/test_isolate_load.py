@@ -22,6 +22,7 @@ from load import farms
 failures = 0
 WRITER = "scribe_endless.so"
 GIVES_UP = 5  # failures in a minute
+SEGV = "ended with code 99" if farms.SANITIZED else "was ended by signal 11"  # a sanitizer has its own handler
 
 
 def check(name, good, why=""):
@@ -68,7 +69,7 @@ def kill(farm, number):
 def crash(farm, load):
     built = load.built()
     said = [kill(farm, number) for number in (signal.SIGSEGV, signal.SIGKILL)]
-    check("crash.the log says how it ended", "signal 11" in said[0] and "signal 9" in said[1], said)
+    check("crash.the log says how it ended", re.search(SEGV, said[0]) and "signal 9" in said[1], said)
     load.wait_built(built + 50)
     check("crash.builds go on", load.process.running(), load.complaints())
 
@@ -133,7 +134,7 @@ def give_up(farm):
     text = master.text()[start:]
     check("give up.exit 1", code == 1, code)
     check("give up.the reason", re.search(rf"task the_scribe failed {GIVES_UP} times in 60 s, the last time because: its "
-                                          r"process was ended by signal 11", text), text[-600:])
+                                          rf"process {SEGV}", text), text[-600:])
     pauses = [int(ms) for ms in re.findall(r"the_scribe: starts again in (\d+) ms", text)]
     check("give up.back-off", pauses == sorted(pauses) and pauses and pauses[0] >= 1000 and pauses[-1] >= 2 * pauses[0], pauses)
 

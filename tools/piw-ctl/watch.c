@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRACE_EVERY_MS = 200, TOP_EVERY_MS = 2000 };
+enum { TRACE_EVERY_MS = 200, TRACE_FULL = 1000 /* lines: there may be more */, TOP_EVERY_MS = 2000 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -56,8 +56,10 @@ int watch_trace(ctl *self, piw_err *err)
             break;
         print_lines(self, admin_LINES_of(answer));
         next = admin_LINES_of(answer)->next;
+        bool more = admin_LINES_of(answer)->lines.count >= TRACE_FULL;
         piw_msg_free(&answer);
-        poll(NULL, 0, TRACE_EVERY_MS);
+        if (!more)
+            poll(NULL, 0, TRACE_EVERY_MS);
     }
     if (ret == 0) {
         piw_msg *answer = NULL;

@@ -161,22 +161,28 @@ static int task_key(piw_task_config *task, const char *key, const char *text, co
     int64_t number;
     int code = 0;
     if (strcmp(key, "plugin") == 0) {
+        task->origins[PIW_TASK_PLUGIN] = origin;
         code = *text != '\0' ? check_key(&key_plugin, text, &number, err)
                              : piw_err_set(err, PIW_EINVAL, "the file name is missing");
         task->plugin = text;
     } else if (strcmp(key, "enabled") == 0) {
+        task->origins[PIW_TASK_ENABLED] = origin;
         code = check_key(&key_enabled, text, &number, err);
         task->enabled = number != 0;
     } else if (strcmp(key, "instances") == 0) {
+        task->origins[PIW_TASK_INSTANCES] = origin;
         code = check_key(&key_instances, text, &number, err);
         task->instances = (unsigned)number;
     } else if (strcmp(key, "critical") == 0) {
+        task->origins[PIW_TASK_CRITICAL] = origin;
         code = check_key(&key_critical, text, &number, err);
         task->critical = (int)number;
     } else if (strcmp(key, "absent") == 0) {
+        task->origins[PIW_TASK_ABSENT] = origin;
         code = check_key(&key_absent, text, &number, err);
         task->absent_wait = strcmp(text, "wait") == 0;
     } else if (strcmp(key, "isolate") == 0) {
+        task->origins[PIW_TASK_ISOLATE] = origin;
         code = check_key(&key_isolate, text, &number, err);
         task->isolate = strcmp(text, "process") == 0;
     } else {
