@@ -62,8 +62,10 @@ static piw_text note_of(piw_msg *msg, const piw_runtime *runtime, const piw__rol
     for (unsigned n = 0; n < role->instances; n++) {
         piw__shell *shell = role->shells[n];
         const char *what = atomic_load_explicit(&shell->busy_in, memory_order_relaxed);
-        if (atomic_load_explicit(&shell->stuck, memory_order_relaxed))
-            return piw_msg_printf(msg, "%s has been in %s for long", shell->name, what != NULL ? what : "its loop");
+        int64_t since_ns = atomic_load_explicit(&shell->long_since_ns, memory_order_relaxed);
+        if (since_ns != 0)
+            return piw_msg_printf(msg, "%s has been in %s for %lld s", shell->name, what != NULL ? what : "its loop",
+                                  (long long)(piw_monotonic_ns() - since_ns) / 1000000000);
         char failure[PIW_ERR_TEXT];
         pthread_mutex_lock(&shell->ops_lock);
         memcpy(failure, shell->failure, sizeof failure);

@@ -53,11 +53,14 @@ static void look_at(piw__shell *shell, struct seen *seen, int64_t now)
         seen->since_ns = now;
         seen->reported = false;
         atomic_store_explicit(&shell->stuck, false, memory_order_relaxed);
+        atomic_store_explicit(&shell->long_since_ns, 0, memory_order_relaxed);
         return;
     }
-    if (seen->reported || atomic_load_explicit(&shell->blocks, memory_order_relaxed) ||
-        now - seen->since_ns < piw__tune.stuck_ms * INT64_C(1000000))
+    if (seen->reported || now - seen->since_ns < piw__tune.stuck_ms * INT64_C(1000000))
         return;
+    atomic_store_explicit(&shell->long_since_ns, seen->since_ns, memory_order_relaxed);
+    if (atomic_load_explicit(&shell->blocks, memory_order_relaxed))
+        return; /* it may: whoever asks is told */
     seen->reported = true;
     atomic_store_explicit(&shell->stuck, true, memory_order_relaxed);
     piw_error("task %s is stuck: its handler of %s has been running for more than %d ms", shell->name, what,

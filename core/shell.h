@@ -142,6 +142,7 @@ struct piw__shell {
     _Alignas(64) _Atomic(const char *) busy_in;
     _Atomic uint64_t busy_number;
     _Atomic bool stuck;            /* written by the monitor only */
+    _Atomic int64_t long_since_ns; /* its handler runs for long, since then; 0: it doesn't; the monitor's too */
     _Atomic bool blocks;           /* the soul's handlers may block */
     _Atomic(const char *) version; /* of the soul; in its image, which is never unmapped */
     _Atomic int64_t since_ns;      /* when the soul began; 0: there is none */

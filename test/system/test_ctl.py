@@ -171,6 +171,9 @@ def test_bad_input(farm, ctl):
     ctl.refused("bad.operands", "replace", "the_scribe", says="the command is: replace TASK FILE", code=2)
     ctl.refused("bad.switch", "debug", "the_scribe", "maybe", says="neither on nor off", code=2)
     ctl.refused("bad.long", "info", "x" * 65, says="at most 64", code=2)
+    ctl.refused("bad.option", "restart", "the_scribe", "--fresh", says="--fresh belongs to replace", code=2)
+    ctl.refused("bad.match", "list", "--match", "x", says="--match belongs to trace", code=2)
+    ctl.refused("bad.empty", "info", "", says="a name is empty", code=2)
     for command in ("info", "enable", "disable", "reload", "restart", "hold", "release", "dump", "trace"):
         ctl.refused(f"bad.task.{command}", command, "the_butler", says="there is no task the_butler")
     ctl.refused("bad.self", "restart", "admin", says="task admin can't change itself")
@@ -359,6 +362,23 @@ def test_debug(farm, ctl):
     ctl.good("debug.off", "debug", "the_oracle", "off", says="is off")
 
 
+def test_long(farm, ctl):
+    """The oracle may block: while it does, list says in what, and goes back when it has ended."""
+    # Servers that stand still; big_brother's next question to the database is the one that waits.
+    pids = [int(pid) for pid, in farm.rows("SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels'")]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        farm.wait("a note about the handler that waits",
+                  lambda: re.search(r"the_oracle\.\d has been in \w+ for \d+ s", ctl.task("the_oracle")["note"]))
+        check("long.note", ctl.task("the_oracle")["state"] == "running", ctl.task("the_oracle"))
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    farm.wait("the oracle goes on", lambda: not ctl.task("the_oracle")["note"])
+    check("long.goes_on", True)
+
+
 def test_trace(farm, ctl):
     process = farm.start_process("trace", ctl.args("trace", "seraph"), stop_signal=signal.SIGINT)
     narrow = farm.start_process("narrow", ctl.args("--json", "trace", "the_oracle", "--match", "STATISTICS"),
@@ -528,7 +548,7 @@ def main():
         farm.start_master()
         ctl = Ctl(farm)
         for test in (test_look, test_bad_input, test_other_user, test_swap, test_refused, test_disable, test_hold,
-                     test_pause, test_debug, test_trace, test_top, test_sighup):
+                     test_pause, test_debug, test_long, test_trace, test_top, test_sighup):
             try:
                 test(farm, ctl)
             except (farms.Failure, subprocess.SubprocessError, KeyError) as error:

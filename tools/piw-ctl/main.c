@@ -255,12 +255,21 @@ static const struct command {
 
 enum { TASK_MAX = 64, FILE_MAX = 4096, MATCH_MAX = 200 };
 
-/* What the queue would refuse for its length is said here, by name. */
-static int check_lengths(const ctl *self, const struct command *command, piw_err *err)
+/* What the queue would refuse for its length, or can't mean anything, is said here. */
+static int check_operands(const ctl *self, const struct command *command, piw_err *err)
 {
+    if (piw_config_switch(self->config, "force") && strcmp(command->name, "disable") != 0)
+        return piw_err_set(err, PIW_EUSAGE, "--force belongs to disable");
+    if (piw_config_switch(self->config, "fresh") && strcmp(command->name, "replace") != 0)
+        return piw_err_set(err, PIW_EUSAGE, "--fresh belongs to replace");
+    if (piw_config_text(self->config, "match") != NULL && strcmp(command->name, "trace") != 0)
+        return piw_err_set(err, PIW_EUSAGE, "--match belongs to trace");
     if (command->of_farm)
         return 0;
     const char *match = piw_config_text(self->config, "match");
+    for (size_t i = 1; i < self->operands_count; i++)
+        if (self->operands[i][0] == 0)
+            return piw_err_set(err, PIW_EUSAGE, "a name is empty");
     if (self->operands_count > 1 && strlen(self->operands[1]) > TASK_MAX)
         return piw_err_set(err, PIW_EUSAGE, "a task's name has at most %d characters", TASK_MAX);
     if (self->operands_count > 2 && strlen(self->operands[2]) > FILE_MAX)
@@ -280,7 +289,7 @@ static int run(ctl *self, piw_err *err)
     size_t count = self->operands_count - 1;
     if (count < commands[i].min || count > commands[i].max)
         return piw_err_set(err, PIW_EUSAGE, "the command is: %s%s", commands[i].name, commands[i].operands);
-    int ret = check_lengths(self, &commands[i], err);
+    int ret = check_operands(self, &commands[i], err);
     return ret != 0 ? ret : commands[i].run(self, err);
 }
 
