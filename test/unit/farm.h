@@ -155,6 +155,27 @@ static inline int64_t farm_count(farm *self, const char *text)
     return count;
 }
 
+static inline piw_task_figures farm_driver(const farm *self)
+{
+    piw_task_figures figures;
+    ck_assert_int_eq(piw_runtime_figures(self->runtime, "slave_driver", 0, &figures), 0);
+    return figures;
+}
+
+/* Tell, and wait until slave_driver has handled what it hears of it: a slave that speaks next speaks later. (The answer to
+ * us may leave the fixture first, and a mailbox and a socket have no order between them.) */
+static inline void farm_tell_driver(farm *self, piw_msg *call)
+{
+    uint64_t handled = farm_driver(self).handled;
+    farm_tell(self, call);
+    int64_t until_ns = piw_monotonic_ns() + FARM_WAIT_MS * INT64_C(1000000);
+    for (piw_task_figures now = farm_driver(self); now.handled == handled || now.mailbox_depth > 0;
+         now = farm_driver(self)) {
+        ck_assert_msg(piw_monotonic_ns() < until_ns, "slave_driver does not hear of it");
+        usleep(500);
+    }
+}
+
 /* What is to be built for an ABI: package and version in turn, NULL ends. */
 static inline void farm_queue(farm *self, const char *abi, const char *const *builds)
 {
@@ -169,7 +190,7 @@ static inline void farm_queue(farm *self, const char *abi, const char *const *bu
         body->builds.at[i].package = piw_msg_textz(call, builds[2 * i]);
         body->builds.at[i].version = piw_msg_textz(call, builds[2 * i + 1]);
     }
-    farm_tell(self, call);
+    farm_tell_driver(self, call);
 }
 
 /* KILL, SLEEP, SKIP, WAKE, REPLAY; slave_id 0: null. */
@@ -179,17 +200,17 @@ static inline void farm_order(farm *self, const char *word, int64_t slave_id)
     piw_msg *call = fake_ORDER_new(&body);
     body->word = piw_msg_textz(call, word);
     body->slave_id = slave_id != 0 ? &slave_id : NULL;
-    farm_tell(self, call);
+    farm_tell_driver(self, call);
 }
 
 static inline void farm_remove(farm *self, const char *package, const char *version, bool again)
 {
-    farm_tell(self, fake_REMOVE_make(piw_text_of(package), piw_text_of(version), again));
+    farm_tell_driver(self, fake_REMOVE_make(piw_text_of(package), piw_text_of(version), again));
 }
 
 static inline void farm_pause(farm *self, bool paused)
 {
-    farm_tell(self, fake_PAUSE_make(paused));
+    farm_tell_driver(self, fake_PAUSE_make(paused));
 }
 
 /* --- slaves ------------------------------------------------------------------------------------------------------ */
