@@ -23,7 +23,7 @@ static void send_on(brother *self, piw_msg *msg)
 
 void brother_say_pause(brother *self, const char *why)
 {
-    piw_msg *event = farm_paused_make(self->operator_pause || self->disk_pause, piw_text_of(why));
+    piw_msg *event = farm_paused_make(self->operator_pause || self->disk_pause, piw_text_of(why), self->operator_pause);
     if (piw_emit(self->task, &event) == 0)
         return;
     piw_warning("the pause of the farm could not be announced");
@@ -45,6 +45,17 @@ static void check_disk(brother *self, int64_t free_bytes)
     else
         piw_warning("%s again: the farm %s", why, self->operator_pause ? "stays paused by SLEEP" : "goes on");
     brother_say_pause(self, why);
+}
+
+/* slave_driver remembers a pause that was announced before a restart of this task: without that nobody would end it. */
+static int on_paused(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    if (stats_PAUSED_of(msg)->by_operator)
+        self->operator_pause = true;
+    else
+        self->disk_pause = true; /* the next look at the disk shows whether it still is so */
+    return 0;
 }
 
 static int on_disk(piw_task *task, piw_msg *msg)
@@ -185,6 +196,9 @@ static void load(brother *self, const piw_msg *state)
     self->started = body->started;
     self->operator_pause = body->operator_pause;
     self->disk_pause = body->disk_pause;
+    self->replaying = body->replaying; /* the timer for the next slice is still set */
+    self->replay_again = body->replay_again;
+    self->replayed = body->replayed;
     brother_load_slaves(self, body);
     for (uint32_t i = 0; i < body->history.count; i++) {
         master_stats *to;
@@ -245,6 +259,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     body->started = self->started;
     body->operator_pause = self->operator_pause;
     body->disk_pause = self->disk_pause;
+    body->replaying = self->replaying;
+    body->replay_again = self->replay_again;
+    body->replayed = self->replayed;
     brother_save_slaves(self, msg, body);
     piw_msg_list(msg, &body->history, self->history_count);
     for (uint32_t i = 0; i < self->history_count; i++)
@@ -284,6 +301,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_SLAVE, brother_on_slave},
     {&stats_protocol_def, STATS_SLAVE_GONE, brother_on_slave_gone},
     {&stats_protocol_def, STATS_PAUSE, on_pause},
+    {&stats_protocol_def, STATS_PAUSED, on_paused},
     {&control_protocol_def, CONTROL_HELLO, on_hello},
     {&control_protocol_def, CONTROL_KILL, on_kill},
     {&control_protocol_def, CONTROL_SLEEP, on_sleep},

@@ -41,6 +41,7 @@ typedef struct brother {
     int64_t replayed; /* id of the last slave that was replayed */
     bool replaying, replay_again;
     bool operator_pause, disk_pause;
+    piw_log_limiter odd;
     int64_t disk_floor; /* bytes free below which the farm pauses */
 } brother;
 

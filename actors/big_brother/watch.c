@@ -109,20 +109,32 @@ static void keep_stats(brother_slave *slave, const slave_stats *stats)
         slave->stats_count++;
 }
 
-/* STATS as slave_driver sends them: a typed value of the one protocol both know. */
-static const slave_stats *stats_of(const piw_any *data)
+/* Data as slave_driver sends them: a typed value of the one protocol both know. */
+static bool is_typed(const piw_any *data, const char *name, size_t size)
 {
     const piw_type *type = data->type;
-    return type != NULL && type->name != NULL && strcmp(type->name, "slave_stats") == 0 &&
-                   type->size == sizeof(slave_stats)
-               ? data->value
-               : NULL;
+    return type != NULL && type->name != NULL && strcmp(type->name, name) == 0 && type->size == size;
+}
+
+/* A stock monitor dies on any other. */
+static bool is_shown(piw_text word)
+{
+    static const char *const words[] = {"HELLO", "STATS", "ACK", "SLEEP", "BUILD", "SEND", "DONE", "DIE"};
+    for (size_t i = 0; i < PIW_COUNT(words); i++)
+        if (piw_text_is(word, words[i]))
+            return true;
+    return false;
 }
 
 int brother_on_slave(piw_task *task, piw_msg *msg)
 {
     brother *self = piw_soul(task);
     const stats_SLAVE *body = stats_SLAVE_of(msg);
+    if (!is_shown(body->message)) {
+        piw_log_limited(&self->odd, 5, PIW_LOG_WARNING, "%.*s of slave %lld is not shown: monitors don't know the word",
+                        (int)body->message.len, body->message.s, (long long)body->slave_id);
+        return 0;
+    }
     brother_slave *slave = need(self, body->slave_id);
     piw_msg *shown = make_shown(body->slave_id, body->timestamp, body->message, &body->data);
     if (piw_text_is(body->message, "HELLO")) {
@@ -134,9 +146,8 @@ int brother_on_slave(piw_task *task, piw_msg *msg)
     }
     slave->last_seen = body->timestamp;
     if (piw_text_is(body->message, "STATS")) {
-        const slave_stats *stats = stats_of(&body->data);
-        if (stats != NULL)
-            keep_stats(slave, stats);
+        if (is_typed(&body->data, "slave_stats", sizeof(slave_stats)))
+            keep_stats(slave, body->data.value);
     } else {
         if (piw_text_is(body->message, "ACK"))
             publish_hello_and_stats(self, slave);
@@ -189,7 +200,7 @@ int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     brother *self = piw_soul(task);
     if (!self->replaying)
-        return 0; /* begun before a swap: the monitor asks again */
+        return 0; /* set before this task was restarted */
     size_t place = self->replayed == INT64_MIN ? 0 : place_of(self, self->replayed + 1);
     for (int i = 0; i < BROTHER_SLICE && place < self->slaves_count; i++, place++) {
         const brother_slave *slave = self->slaves[place];
@@ -215,7 +226,7 @@ void brother_save_slaves(const brother *self, piw_msg *state, big_brother_state 
         to->slave_id = from->id;
         to->first_seen = from->first_seen;
         to->last_seen = from->last_seen;
-        if (from->hello != NULL)
+        if (from->hello != NULL && is_typed(&status_SLAVE_of(from->hello)->data, "slave_hello", sizeof(slave_hello)))
             piw_value_copy(state, slave_hello_type(), status_SLAVE_of(from->hello)->data.value, &to->hello);
         piw_msg_list(state, &to->stats, from->stats_count);
         for (uint32_t k = 0; k < from->stats_count; k++)

@@ -116,7 +116,7 @@ typedef struct driver {
     int64_t clock_number;    /* the last slave number taken from the clock */
     int64_t claims_until_ns; /* after a start of the master slaves may claim their builds until then; 0: not */
     bool claims_known;       /* the database has said what was under way */
-    bool farm_paused;
+    bool farm_paused, paused_by_operator;
     bool database_away;
     bool require_version;
     int64_t seal_after_ns; /* a slave waits so long for the database to take its build (SPEC §4) */
@@ -156,7 +156,7 @@ void driver_tell_reply(driver *self, const driver_builder *builder, const piw_ms
 void driver_tell_gone(driver *self, const driver_builder *builder, bool expired);
 /* How much of each ABI's queue is still to be given out. */
 void driver_tell_pending(driver *self);
-/* Everything known of each slave, again (big_brother was restarted). */
+/* Everything known of each slave, and of a pause, again (big_brother was restarted). */
 void driver_tell_all(driver *self);
 
 /* --- conversation.c ---------------------------------------------------------------------------------------------- */

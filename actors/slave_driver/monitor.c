@@ -94,6 +94,9 @@ static piw_msg *last_reply(const driver *self, const driver_builder *builder)
 
 void driver_tell_all(driver *self)
 {
+    piw_msg *paused = self->farm_paused ? stats_PAUSED_make(self->paused_by_operator) : NULL;
+    if (paused != NULL && piw_cast(self->task, &paused) != 0)
+        piw_msg_free(&paused);
     for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
         if (builder->id == 0 || builder->ghost)
             continue;

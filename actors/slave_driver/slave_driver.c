@@ -115,6 +115,7 @@ static int on_paused(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
     self->farm_paused = farm_paused_of(msg)->paused;
+    self->paused_by_operator = farm_paused_of(msg)->by_operator;
     return 0;
 }
 

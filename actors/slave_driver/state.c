@@ -137,6 +137,7 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
     body->build_numbers = save_pool(&self->build_numbers);
     body->clock_number = self->clock_number;
     body->farm_paused = self->farm_paused;
+    body->paused_by_operator = self->paused_by_operator;
     body->database_away = self->database_away;
     *state = msg;
     return 0;
@@ -248,6 +249,7 @@ void driver_load(driver *self, const piw_msg *state)
     load_pool(&self->build_numbers, &body->build_numbers);
     self->clock_number = body->clock_number;
     self->farm_paused = body->farm_paused;
+    self->paused_by_operator = body->paused_by_operator;
     self->database_away = body->database_away;
 }
 

@@ -466,7 +466,25 @@ static int on_disk(piw_task *task, piw_msg *msg)
     piw_msg *answer = fake_DISK_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
 }
+
+static int on_show(piw_task *task, piw_msg *msg)
+{
+    stats_SLAVE *body;
+    piw_msg *slave = stats_SLAVE_new(&body);
+    body->slave_id = fake_SHOW_of(msg)->slave_id;
+    body->timestamp = piw_time_now();
+    body->message = piw_msg_text(slave, fake_SHOW_of(msg)->word.s, fake_SHOW_of(msg)->word.len);
+    body->data.nodata = true;
+    int failed = piw_cast(task, &slave);
+    piw_msg *answer = fake_SHOW_reply_new();
+    return failed != 0 ? failed : piw_reply(task, msg, &answer);
+}
 #else
+static int on_show(piw_task *task, piw_msg *msg)
+{
+    return on_other(task, msg);
+}
+
 static int on_disk(piw_task *task, piw_msg *msg)
 {
     return on_other(task, msg); /* there is no big_brother to tell */
@@ -474,7 +492,7 @@ static int on_disk(piw_task *task, piw_msg *msg)
 
 static int on_pause(piw_task *task, piw_msg *msg)
 {
-    piw_msg *event = farm_paused_make(fake_PAUSE_of(msg)->paused, piw_text_of("the test"));
+    piw_msg *event = farm_paused_make(fake_PAUSE_of(msg)->paused, piw_text_of("the test"), true);
     int failed = piw_emit(task, &event);
     piw_msg *answer = fake_PAUSE_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
@@ -578,6 +596,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_QUEUE, just_note},
     {&stats_protocol_def, STATS_SLAVE, just_note},
     {&stats_protocol_def, STATS_SLAVE_GONE, just_note},
+    {&stats_protocol_def, STATS_PAUSED, just_note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
 #endif
     {&fake_protocol_def, FAKE_SET, on_set},
@@ -589,6 +608,7 @@ static const piw_handler handlers[] = {
     {&fake_protocol_def, FAKE_REMOVE, on_remove},
     {&fake_protocol_def, FAKE_PAUSE, on_pause},
     {&fake_protocol_def, FAKE_DISK, on_disk},
+    {&fake_protocol_def, FAKE_SHOW, on_show},
     PIW_HANDLERS_END,
 };
 

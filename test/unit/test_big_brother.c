@@ -2,6 +2,7 @@
 #include "control.piw.h"
 #include "farm.h"
 #include "status.piw.h"
+#include "zmtp.h"
 
 static farm f;
 static const char *const tasks[] = {"fake_house", "slave_driver", "big_brother", NULL};
@@ -272,6 +273,279 @@ START_TEST(quit_stops_the_master)
 }
 END_TEST
 
+/* --- What a replay has, in full ---------------------------------------------------------------------------------- */
+
+/* The next SLAVE message, ours to free. */
+static piw_msg *see_slave(void)
+{
+    piw_err err = {0};
+    piw_msg *msg = NULL;
+    do {
+        piw_msg_free(&msg);
+        ck_assert_msg(piw_client_recv(status, &msg, FARM_WAIT_MS, &err) == 0, "%s", err.text);
+    } while (piw_msg_type_of(msg) != status_SLAVE_type());
+    return msg;
+}
+
+/* It must be this; its time, and how its data lie: "value", "null" or "nodata". */
+static int64_t see_exactly(const char *word, const char *data)
+{
+    piw_msg *msg = see_slave();
+    const status_SLAVE *body = status_SLAVE_of(msg);
+    ck_assert_str_eq(body->message.s, word);
+    ck_assert_str_eq(body->data.nodata ? "nodata" : body->data.raw.len == 0 ? "null" : "value", data);
+    int64_t at = body->timestamp.us;
+    piw_msg_free(&msg);
+    return at;
+}
+
+START_TEST(a_replay_has_a_hundred_stats_and_its_stamps)
+{
+    piw_client *slave = slave_connect(&f, PIW_MSGPACK);
+    farm_queue(&f, "cp311", two);
+    SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
+    int64_t first_seen = see_exactly("HELLO", "value");
+    see_exactly("ACK", "value");
+    SAYS(slave, idle(), "BUILD p 1.0");
+    see_exactly("STATS", "value");
+    int64_t given = see_exactly("BUILD", "value"), last_seen = given;
+    for (int i = 0; i < 120; i++) {
+        SAYS(slave, busy(), "CONT"); /* which is not shown */
+        last_seen = see_exactly("STATS", "value");
+    }
+    ck_assert_int_gt(last_seen, given);
+    order(control_HELLO_new());
+    ck_assert_int_eq(see_exactly("HELLO", "value"), first_seen);
+    for (int i = 0; i < 100; i++)
+        see_exactly("STATS", "value");
+    ck_assert_int_eq(see_exactly("BUILD", "value"), last_seen);
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(replies_without_data_carry_the_mark_and_expiry_null)
+{
+    piw_client *slave = slave_connect(&f, PIW_CBOR), *silent = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
+    see_exactly("HELLO", "value");
+    see_exactly("ACK", "value");
+    order(control_KILL_make((int64_t[]){1}));
+    idle_until(slave, "DIE");
+    piw_msg *msg = see_slave();
+    while (!piw_text_is(status_SLAVE_of(msg)->message, "DIE")) {
+        piw_msg_free(&msg);
+        msg = see_slave();
+    }
+    ck_assert(status_SLAVE_of(msg)->data.nodata);
+    piw_msg_free(&msg);
+    slave_send(slave, slave_BYE_new());
+    see_exactly("DIE", "nodata");
+    SAYS(silent, say_hello("cp311", 1000, 10800000, NULL), "ACK 2 https://pypi.org/simple");
+    see_exactly("HELLO", "value");
+    see_exactly("ACK", "value");
+    see_exactly("DIE", "null");
+    piw_client_close(&slave);
+    piw_client_close(&silent);
+}
+END_TEST
+
+START_TEST(only_words_that_monitors_know_are_shown)
+{
+    farm_tell(&f, fake_SHOW_make(7, piw_text_of("CONT")));
+    farm_tell(&f, fake_SHOW_make(7, piw_text_of("DANCE")));
+    farm_tell(&f, fake_SHOW_make(7, piw_text_of("DONE")));
+    SEES("SLAVE 7 DONE");
+}
+END_TEST
+
+enum { MANY = 60, EACH = 60 };
+
+/* Slaves that have all said BUSY so often. */
+static void many_slaves(piw_client *slaves[MANY], int times)
+{
+    for (int i = 0; i < MANY; i++) {
+        slaves[i] = slave_connect(&f, PIW_MSGPACK);
+        slave_say(slaves[i], hello());
+        for (int k = 0; k < times; k++)
+            SAYS(slaves[i], busy(), "CONT");
+    }
+}
+
+static void close_all(piw_client *slaves[MANY])
+{
+    for (int i = 0; i < MANY; i++)
+        piw_client_close(&slaves[i]);
+}
+
+START_TEST(a_swap_does_not_cut_a_replay)
+{
+    piw_err err = {0};
+    piw_client *slaves[MANY];
+    bool seen[MANY + 1] = {false};
+    many_slaves(slaves, EACH);
+    while (strcmp(see_other(), "SLAVE 60 ACK") != 0)
+        continue;
+    for (int i = 0; i < EACH; i++)
+        SEES("SLAVE 60 STATS");
+    for (int swap = 0; swap < 3; swap++) {
+        order(control_HELLO_new());
+        SEES("HELLO");
+        SEES("SLAVE 1 HELLO"); /* it has begun */
+        ck_assert_msg(piw_runtime_replace(f.runtime, "big_brother", "big_brother.so", &err) == 0, "%s", err.text);
+        for (int id = 2; id <= MANY; id++)
+            seen[id] = false;
+        while (!seen[MANY]) {
+            int id;
+            if (sscanf(see_other(), "SLAVE %d HELLO", &id) == 1)
+                seen[id] = true;
+        }
+        for (int id = 2; id <= MANY; id++)
+            ck_assert_msg(seen[id], "slave %d was left out", id);
+        while (strcmp(see_other(), "SLAVE 60 ACK") != 0)
+            continue;
+    }
+    close_all(slaves);
+}
+END_TEST
+
+/* Until nothing comes for a while. */
+static void read_all(void)
+{
+    piw_err err = {0};
+    piw_msg *msg = NULL;
+    while (piw_client_recv(status, &msg, 1000, &err) == 0)
+        piw_msg_free(&msg);
+}
+
+static void read_bound(int fd, int ms)
+{
+    struct timeval bound = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound)), 0);
+}
+
+/* A monitor that reads nothing until all was published: none of it may be dropped. */
+START_TEST(a_slow_monitor_gets_all_of_a_replay)
+{
+    piw_client *slaves[MANY];
+    char address[256];
+    uint8_t bytes[4096];
+    int flags, count = 0;
+    bool there = false;
+    snprintf(address, sizeof(address), "ipc://%s/status", f.dir);
+    many_slaves(slaves, EACH);
+    int fd = zmtp_connect(address, "SUB", NULL);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(zmtp_frame(fd, false, "\1", 1));
+    read_bound(fd, 500);
+    for (int i = 0; i < 40 && !there; i++) { /* it has subscribed when something comes */
+        order(control_HELLO_new());
+        there = recv(fd, bytes, 1, MSG_PEEK) == 1;
+    }
+    ck_assert(there);
+    read_all();
+    order(control_HELLO_new());
+    read_all(); /* the other monitor has had the last replay: all of it is out */
+    read_bound(fd, 2000);
+    for (int len; (len = zmtp_recv(fd, bytes, sizeof(bytes), &flags)) >= 0;)
+        if ((flags & ZMTP_COMMAND) == 0 && len > 8) {
+            count += memcmp(bytes + 1, "\x65SLAVE", 6) == 0;
+            if (memcmp(bytes + 1, "\x65HELLO", 6) == 0)
+                count = 0; /* of the last replay alone: what is dropped is dropped at the end */
+        }
+    ck_assert_int_eq(count, MANY * (EACH + 2));
+    close(fd);
+    close_all(slaves);
+}
+END_TEST
+
+/* --- Orders, one by one ------------------------------------------------------------------------------------------ */
+
+START_TEST(orders_by_number_and_for_all)
+{
+    piw_client *one = slave_connect(&f, PIW_CBOR), *other = slave_connect(&f, PIW_MSGPACK);
+    SAYS(one, hello(), "ACK 1 https://pypi.org/simple");
+    SAYS(other, hello(), "ACK 2 https://pypi.org/simple");
+    order(control_SLEEP_make((int64_t[]){2}));
+    idle_until(other, "SLEEP true");
+    SAYS(one, idle(), "SLEEP false");
+    order(control_WAKE_make((int64_t[]){2}));
+    idle_until(other, "SLEEP false");
+    order(control_SLEEP_make(NULL));
+    idle_until(one, "SLEEP true");
+    idle_until(other, "SLEEP true");
+    order(control_WAKE_make((int64_t[]){2})); /* the farm stays paused */
+    order(control_KILL_make((int64_t[]){7})); /* there is none */
+    SAYS(other, idle(), "SLEEP true");
+    order(control_WAKE_make(NULL));
+    idle_until(one, "SLEEP false");
+    idle_until(other, "SLEEP false");
+    farm_queue(&f, "cp311", two);
+    idle_until(one, "BUILD p 1.0");
+    idle_until(other, "BUILD p 2.0");
+    order(control_SKIP_make(NULL));
+    for (int i = 0; i < 1000 && strcmp(slave_say(one, busy()), "DONE") != 0; i++)
+        continue;
+    SAYS(other, busy(), "DONE");
+    order(control_KILL_make(NULL));
+    idle_until(one, "DIE");
+    SAYS(other, idle(), "DIE");
+    piw_client_close(&one);
+    piw_client_close(&other);
+}
+END_TEST
+
+/* --- A pause outlives this task ---------------------------------------------------------------------------------- */
+
+static void restart(void)
+{
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_restart(f.runtime, "big_brother", &err) == 0, "%s", err.text);
+}
+
+START_TEST(a_restart_knows_that_the_disk_was_full)
+{
+    const char *answer = "";
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
+    farm_tell(&f, fake_DISK_make(900000000));
+    idle_until(slave, "SLEEP true");
+    restart();
+    for (int i = 0; i < 1000 && strcmp(answer, "SLEEP false") != 0; i++) {
+        farm_tell(&f, fake_DISK_make(2000000000));
+        answer = slave_say(slave, idle());
+    }
+    ck_assert_str_eq(answer, "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
+START_TEST(a_restart_knows_that_an_operator_paused)
+{
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
+    order(control_SLEEP_make(NULL));
+    idle_until(slave, "SLEEP true");
+    const char *text = see_other();
+    while (strcmp(text, "SLAVE 1 SLEEP") != 0)
+        text = see_other();
+    piw_msg *msg = NULL;
+    piw_err err = {0};
+    while (piw_client_recv(status, &msg, 500, &err) == 0)
+        piw_msg_free(&msg);
+    restart();
+    SEES("SLAVE 1 SLEEP"); /* what slave_driver knows has come */
+    farm_tell(&f, fake_DISK_make(900000000));
+    farm_tell(&f, fake_DISK_make(2000000000));
+    order(control_HELLO_new());
+    while (strcmp(see(), "HELLO") != 0)
+        continue;
+    SAYS(slave, idle(), "SLEEP true");
+    order(control_WAKE_make(NULL));
+    idle_until(slave, "SLEEP false");
+    piw_client_close(&slave);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("big_brother");
@@ -285,6 +559,14 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_full_disk_pauses_the_farm);
     tcase_add_test(tests, a_swap_forgets_nothing);
     tcase_add_test(tests, a_restart_asks_slave_driver_for_the_slaves);
+    tcase_add_test(tests, a_replay_has_a_hundred_stats_and_its_stamps);
+    tcase_add_test(tests, replies_without_data_carry_the_mark_and_expiry_null);
+    tcase_add_test(tests, only_words_that_monitors_know_are_shown);
+    tcase_add_test(tests, a_swap_does_not_cut_a_replay);
+    tcase_add_test(tests, a_slow_monitor_gets_all_of_a_replay);
+    tcase_add_test(tests, orders_by_number_and_for_all);
+    tcase_add_test(tests, a_restart_knows_that_the_disk_was_full);
+    tcase_add_test(tests, a_restart_knows_that_an_operator_paused);
     tcase_add_test(tests, quit_stops_the_master);
     suite_add_tcase(suite, tests);
     return suite;
