@@ -445,6 +445,9 @@ RETURNS TABLE (package varchar, version varchar)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
+DECLARE
+    head_packages text[];
+    head_versions text[];
 BEGIN
     IF NOT EXISTS (SELECT FROM public.build_abis a WHERE a.abi_tag = abi AND a.skip = '') THEN
         RETURN;
@@ -452,7 +455,6 @@ BEGIN
     IF which NOT IN ('oldest', 'newest', 'popular') THEN
         RAISE EXCEPTION 'there is no order %: oldest, newest, popular', which;
     END IF;
-    RETURN QUERY
     WITH resting AS MATERIALIZED (
         SELECT a.package, a.version FROM piw.attempts a
         WHERE a.abi_tag = abi AND a.state = 'transient' AND a.counts AND a.next_try > piw.utc_now()
@@ -491,10 +493,27 @@ BEGIN
         UNION ALL SELECT m.package, m.version, m.nth + (m.nth - 1 + phase) / 7
         FROM (SELECT * FROM newest UNION ALL SELECT * FROM popular) m
     )
-    SELECT p.package, p.version FROM placed p
-    GROUP BY p.package, p.version
-    ORDER BY min(p.place), p.package, p.version
-    LIMIT lim;
+    SELECT array_agg(h.package ORDER BY h.place, h.package, h.version),
+           array_agg(h.version ORDER BY h.place, h.package, h.version)
+    INTO head_packages, head_versions
+    FROM (SELECT p.package, p.version, min(p.place) AS place FROM placed p
+          GROUP BY p.package, p.version
+          ORDER BY min(p.place), p.package, p.version
+          LIMIT lim) h;
+    -- While what a large statement changed is still being worked off, nothing is given out without another look at it.
+    IF EXISTS (SELECT FROM piw.dirty_later) THEN
+        RETURN QUERY
+        SELECT w.package, w.version
+        FROM unnest(head_packages, head_versions) WITH ORDINALITY AS h (package, version, nth)
+        JOIN piw.wanted(head_packages, head_versions) w ON w.package = h.package AND w.version = h.version
+        WHERE w.abi_tag = abi
+        ORDER BY h.nth;
+    ELSE
+        RETURN QUERY
+        SELECT h.package::varchar, h.version::varchar
+        FROM unnest(head_packages, head_versions) WITH ORDINALITY AS h (package, version, nth)
+        ORDER BY h.nth;
+    END IF;
 END
 $$;
 

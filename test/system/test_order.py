@@ -140,6 +140,23 @@ def from_both_ends(cluster):
     same(cluster.rows("ends", "SELECT abi_tag, pending FROM piw.queue_state()"), [("cp39", "0"), ("cp311", "500")], "then")
 
 
+def large_statements(cluster):
+    """What a large statement takes away isn't given out, though its keys are worked off in slices."""
+    cluster.create("large")
+    cluster.sql("large", ABIS + "INSERT INTO packages SELECT 'p' || n FROM generate_series(1, 3000) n; INSERT INTO versions "
+                "SELECT 'p' || n, '1', date '2000-01-01' + n FROM generate_series(1, 3000) n;")
+    drain(cluster, "large")
+    for change, gone in (("UPDATE packages SET skip = 'x' WHERE package NOT IN ('p5', 'p9')", True),
+                         ("UPDATE packages SET skip = ''", False),
+                         ("DELETE FROM packages WHERE package NOT IN ('p5', 'p9')", True)):
+        cluster.sql("large", change + "; SELECT piw.drain()")
+        same(cluster.value("large", "SELECT count(*) > 2000 FROM piw.dirty_later"), "t", f"{change}: noted for later")
+        if gone:
+            same(head(cluster, "large", "oldest"), ["p5", "p9"], f"{change}: the head at once")
+        drain(cluster, "large")
+        same(len(head(cluster, "large", "oldest", 5000)), 2 if gone else 3000, f"{change}: the head then")
+
+
 def ctl(farm, *words):
     done = subprocess.run([*farm.drop, farm.program("piw-ctl"), "-c", "/dev/null", "--admin-queue", farm.socket("admin"), *words],
                           env=farm.env, capture_output=True, text=True, timeout=60, check=False)
@@ -180,7 +197,7 @@ def next_build(slave, package=None):
     return answer
 
 
-TESTS = [orders, nothing_waits_for_ever, first, from_both_ends, through_piw_ctl]
+TESTS = [orders, nothing_waits_for_ever, first, from_both_ends, large_statements, through_piw_ctl]
 
 
 def main():
