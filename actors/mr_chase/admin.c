@@ -246,7 +246,17 @@ static int rebuild_known(piw_task *task, const piw_msg *reply, uint64_t key, boo
         piw_err_set(&why, PIW_ENOENT, "unknown package %s", known->package.s);
         return answer(task, token, import_ERROR_make(piw_text_of(why.text)));
     }
-    cast(task, index ? web_BOTH_make(known->package, true) : web_PROJECT_make(known->package, true), known->package);
+    piw_msg *call = web_WRITE_make(known->package, index);
+    int rc = piw_call(task, &call, "rebuilt", key, -1);
+    piw_msg_free(&call);
+    return rc == 0 ? 0 : answer(task, token, import_ERROR_make(piw_text_of(piw_err_name(rc))));
+}
+
+int chase_on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    piw_token token = {key};
+    if (piw_msg_error(reply) != 0)
+        return answer(task, token, import_ERROR_make(piw_text_of(piw_msg_error_text(reply))));
     return answer(task, token, import_DONE_make(piw_text_of("REBUILD")));
 }
 

@@ -115,6 +115,7 @@ int chase_on_rebuild(piw_task *task, piw_msg *msg);
 int chase_on_administered(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- orders.c ---------------------------------------------------------------------------------------------------- */
 int chase_on_order(piw_task *task, piw_msg *msg);

@@ -71,6 +71,7 @@ static const piw_continuation continuations[] = {
     {"administered", chase_on_administered},
     {"rebuild_project", chase_on_rebuild_project},
     {"rebuild_both", chase_on_rebuild_both},
+    {"rebuilt", chase_on_rebuilt},
     {"known", chase_on_known},
     {"number", chase_on_number},
     {"expected", chase_on_expected},

@@ -5,14 +5,23 @@
 #include "db.piw.h"
 #include "piw/task.h"
 #include "requests.h"
+#include "the_secretary.piw.h"
 
 enum {
     SAVE_EVERY_MS = 1000,
     SAVED_MAX = 1000000, /* requests held: what REWRITES_SAVE takes */
+    WAITERS_MAX = 1000,
 };
 
 /* The site's own pages have no package: one call of a kind at a time. */
 typedef enum { IDLE, WRITING, WRITING_AGAIN } single;
+
+/* Who waits for a package's pages. */
+typedef struct waiter {
+    piw_token token;
+    uint64_t after; /* the number of the last writing that began before */
+    char package[PIW_NAME_MAX + 1];
+} waiter;
 
 typedef struct secretary {
     requests requests;
@@ -25,12 +34,22 @@ typedef struct secretary {
     bool changed; /* since the last save */
     bool saving;
     int64_t save_at_ns; /* not sooner */
+    waiter waiters[WAITERS_MAX];
+    size_t waiters_count;
     piw_log_limiter trouble;
 } secretary;
 
 /* --- the_secretary.c --- */
 /* Hand on what is due, and come back when the next one is. */
 int secretary_go_on(piw_task *task);
+
+/* --- waiters.c: who waits for a package's pages --- */
+/* The request waits; there are fewer than WAITERS_MAX. */
+int waiters_add(piw_task *task, secretary *s, piw_msg *msg, piw_text package);
+/* A writing has ended, well or not: `reply` says so. */
+void waiters_tell(piw_task *task, secretary *s, const char *package, uint64_t number, const piw_msg *reply);
+void waiters_save(const secretary *s, piw_msg *msg, secretary_state *body);
+void waiters_load(secretary *s, const secretary_state *state);
 
 /* --- rewrites.c: what is held survives the end of the master --- */
 int rewrites_load(piw_task *task);

@@ -91,6 +91,7 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     request *r = requests_flying(&s->requests, key);
     if (r == NULL)
         return 0;
+    waiters_tell(task, s, r->package, key, reply);
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
                         r->package, piw_msg_error_text(reply));
@@ -132,6 +133,24 @@ static int on_both(piw_task *task, piw_msg *msg)
 {
     const web_BOTH *body = web_BOTH_of(msg);
     return ask(task, body->package, PART_BOTH, body->now);
+}
+
+static int on_write(piw_task *task, piw_msg *msg)
+{
+    const web_WRITE *body = web_WRITE_of(msg);
+    if (!piw_name_is_canonical(body->package))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", body->package.s);
+    secretary *s = piw_soul(task);
+    if (s->waiters_count == WAITERS_MAX ||
+        (requests_count(&s->requests) >= SAVED_MAX && requests_find(&s->requests, body->package) == NULL))
+        return piw_refuse(task, msg, PIW_ELIMIT, "too many page requests wait already");
+    int rc = waiters_add(task, s, msg, body->package);
+    if (rc != 0)
+        return rc;
+    rc = ask(task, body->package, body->index ? PART_BOTH : PART_PROJECT, true);
+    if (rc != 0)
+        s->waiters_count--;
+    return rc;
 }
 
 static int on_delpkg(piw_task *task, piw_msg *msg)
@@ -280,6 +299,7 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     body->loaded = s->loaded;
     body->changed = s->changed;
     body->saving = s->saving;
+    waiters_save(s, msg, body);
     *state = msg;
     return 0;
 }
@@ -314,6 +334,7 @@ static void load(secretary *s, const secretary_state *state)
     s->loaded = state->loaded;
     s->changed = state->changed;
     s->saving = state->saving;
+    waiters_load(s, state);
 }
 
 static void free_soul(secretary *s)
@@ -358,10 +379,15 @@ static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_EN
 static const piw_service uses[] = {{"scribe", &scribe_protocol_def}, {"db", &db_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", "scribe", NULL};
 static const piw_handler handlers[] = {
-    {&web_protocol_def, WEB_PROJECT, on_project}, {&web_protocol_def, WEB_BOTH, on_both},
-    {&web_protocol_def, WEB_HOME, on_home},       {&web_protocol_def, WEB_SEARCH, on_search},
-    {&web_protocol_def, WEB_DELPKG, on_delpkg},   {&web_protocol_def, WEB_DELVER, on_delver},
-    {&web_protocol_def, WEB_ALL, on_all},         PIW_HANDLERS_END,
+    {&web_protocol_def, WEB_PROJECT, on_project},
+    {&web_protocol_def, WEB_BOTH, on_both},
+    {&web_protocol_def, WEB_HOME, on_home},
+    {&web_protocol_def, WEB_SEARCH, on_search},
+    {&web_protocol_def, WEB_DELPKG, on_delpkg},
+    {&web_protocol_def, WEB_DELVER, on_delver},
+    {&web_protocol_def, WEB_ALL, on_all},
+    {&web_protocol_def, WEB_WRITE, on_write},
+    PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"due", on_due},

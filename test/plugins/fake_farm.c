@@ -311,6 +311,11 @@ static int on_seal(piw_task *task, piw_msg *msg)
     return respond(task, msg, fs_SEAL_reply_new());
 }
 
+static int on_write(piw_task *task, piw_msg *msg)
+{
+    return respond(task, msg, web_WRITE_reply_new());
+}
+
 static int on_publish(piw_task *task, piw_msg *msg)
 {
     return respond(task, msg, fs_PUBLISH_reply_new());
@@ -591,6 +596,7 @@ static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_DELPKG, just_note},
     {&web_protocol_def, WEB_DELVER, just_note},
     {&web_protocol_def, WEB_ALL, just_note},
+    {&web_protocol_def, WEB_WRITE, on_write},
 #ifndef FAKE_WITHOUT_STATS
     {&stats_protocol_def, STATS_DISK, just_note},
     {&stats_protocol_def, STATS_QUEUE, just_note},

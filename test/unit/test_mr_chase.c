@@ -343,9 +343,11 @@ START_TEST(rebuilds)
     SAYS(admin, rebuild(IMPORT_REBUILD_SEARCH, NULL), "DONE REBUILD");
     farm_wait(&f, "SEARCH", 1);
     SAYS(admin, rebuild(IMPORT_REBUILD_PROJECT, "Gold.Pure"), "DONE REBUILD");
-    farm_wait(&f, "PROJECT(package='gold-pure', now=true)", 1);
+    farm_wait(&f, "WRITE(package='gold-pure', index=false)", 1);
     SAYS(admin, rebuild(IMPORT_REBUILD_BOTH, "p"), "DONE REBUILD");
-    farm_wait(&f, "BOTH(package='p', now=true)", 1);
+    farm_wait(&f, "WRITE(package='p', index=true)", 1);
+    refuse("WRITE", PIW_ESYS);
+    SAYS(admin, rebuild(IMPORT_REBUILD_BOTH, "p"), "ERROR the test wants WRITE refused");
     SAYS(admin, rebuild(IMPORT_REBUILD_BOTH, NULL), "DONE REBUILD");
     farm_wait(&f, "ALL(part='BOTH')", 1);
     SAYS(admin, rebuild(IMPORT_REBUILD_PROJECT, NULL), "DONE REBUILD");
