@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+/* More than a PULL queue and its connections hold for us: senders that go on must not keep the master from stopping. */
+enum { LAST_PULLS = 40000 };
+
 static const char *address_of(const piw_runtime *runtime, const char *queue)
 {
     for (size_t i = 0; i < runtime->queues_count; i++)
@@ -90,8 +93,48 @@ static bool is_muted(piw__shell *shell)
 
 bool piw__ports_wanted(piw__shell *shell)
 {
-    return shell->ports_count > 0 && shell->state == PIW__RUNNING && !shell->ports_quiet && !shell->ports_rest &&
-           (shell->muted_count == 0 || !is_muted(shell)) && piw__bus_bytes() < PIW_LIMIT_BUS_BYTES;
+    return shell->ports_count > 0 && shell->state == PIW__RUNNING && (!shell->ports_quiet || shell->last_pulls > 0) &&
+           !shell->ports_rest && (shell->muted_count == 0 || !is_muted(shell)) &&
+           piw__bus_bytes() < PIW_LIMIT_BUS_BYTES;
+}
+
+void piw__ports_quiet(piw__shell *shell)
+{
+    shell->ports_quiet = true;
+    for (unsigned i = 0; i < shell->ports_count && shell->state == PIW__RUNNING; i++)
+        if (shell->port_protocols[i]->queue == PIW_Q_PULL)
+            shell->last_pulls = LAST_PULLS;
+    shell->ports_dirty = true;
+}
+
+/* How many messages came. `*more`: there may be others, since the budget is used or something came between. */
+static unsigned read_one(piw__shell *shell, piw__port *port, bool *more)
+{
+    unsigned budget = PIW_LIMIT_PORT_BUDGET, count = 0;
+    piw_msg *msg;
+    while (budget > 0 && shell->state == PIW__RUNNING && !shell->ports_rest) {
+        if (atomic_load_explicit(&shell->ops_waiting, memory_order_acquire))
+            break;
+        if (piw__port_read(port, &budget, &msg) != 0) {
+            *more = budget == 0;
+            return count;
+        }
+        msg->trace = piw__trace_new(shell);
+        piw__accept(shell, msg);
+        count++;
+        if (shell->outbox.full || shell->since_flush >= PIW_LIMIT_OUTBOX)
+            piw__flush(shell);
+    }
+    *more = true;
+    return count;
+}
+
+/* The last ones are taken when there are no more, or too many for that. */
+static void count_last(piw__shell *shell, unsigned count, bool more)
+{
+    if (!shell->ports_quiet)
+        return;
+    shell->last_pulls = more && count < shell->last_pulls ? shell->last_pulls - count : 0;
 }
 
 unsigned piw__ports_read(piw__shell *shell)
@@ -99,24 +142,17 @@ unsigned piw__ports_read(piw__shell *shell)
     if (shell->ports_count == 0 || !piw__ports_wanted(shell))
         return 0;
     unsigned count = 0;
+    bool more = false;
     shell->ports_dirty = false;
     for (unsigned i = 0; i < shell->ports_count; i++) {
-        unsigned budget = PIW_LIMIT_PORT_BUDGET;
-        piw_msg *msg;
-        while (budget > 0 && shell->state == PIW__RUNNING && !shell->ports_rest &&
-               !atomic_load_explicit(&shell->ops_waiting, memory_order_acquire) &&
-               piw__port_read(shell->ports[i], &budget, &msg) == 0) {
-            msg->trace = piw__trace_new(shell);
-            piw__accept(shell, msg);
-            count++;
-            if (shell->outbox.full || shell->since_flush >= PIW_LIMIT_OUTBOX)
-                piw__flush(shell);
-        }
-        /* The budget is used, or an order came first: there may be more. */
-        if (budget == 0 || atomic_load_explicit(&shell->ops_waiting, memory_order_acquire))
-            shell->ports_dirty = true;
+        bool more_here = false;
+        if (shell->ports_quiet && shell->port_protocols[i]->queue != PIW_Q_PULL)
+            continue;
+        count += read_one(shell, shell->ports[i], &more_here);
+        more |= more_here;
     }
-    if (count > 0)
+    count_last(shell, count, more);
+    if (count > 0 || more)
         shell->ports_dirty = true;
     return count;
 }

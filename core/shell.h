@@ -190,10 +190,11 @@ struct piw__shell {
     char **endpoints; /* where they are bound; written before the first soul starts, then read by any thread */
     const piw_protocol **port_protocols;
     unsigned ports_count;
-    bool ports_quiet;   /* the master stops: no more requests from outside */
-    bool ports_rest;    /* the soul wants no more of them now */
-    uint64_t idle_mark; /* messages handled when idle was called last */
-    bool ports_dirty;   /* something was sent: the wake-up may have been swallowed */
+    bool ports_quiet;    /* the master stops: no more requests from outside */
+    bool ports_rest;     /* the soul wants no more of them now */
+    unsigned last_pulls; /* quiet: messages that may still be taken from PULL queues, whose senders think them taken */
+    uint64_t idle_mark;  /* messages handled when idle was called last */
+    bool ports_dirty;    /* something was sent: the wake-up may have been swallowed */
     piw__mailbox **muted_by;
     unsigned muted_count;
 
@@ -298,6 +299,8 @@ int piw__ports_open(piw__shell *shell, const piw__image *image, piw_err *err);
 void piw__ports_close(piw__shell *shell);
 /* May requests from outside be taken in now? */
 bool piw__ports_wanted(piw__shell *shell);
+/* The master stops: no more requests; of PULL queues what has come already is still read, before the shell stops. */
+void piw__ports_quiet(piw__shell *shell);
 /* Read each port until it has no more or its budget is used; how many messages came. */
 unsigned piw__ports_read(piw__shell *shell);
 /* Do these two images serve the same queues? */

@@ -172,6 +172,7 @@ void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text)
     }
     shell->task = NULL;
     shell->ports_rest = false;
+    shell->last_pulls = 0;
     piw__task_free(&task);
     piw__soul_gone(shell, code, text);
 }
@@ -395,7 +396,7 @@ static int carry_out(piw__shell *shell, piw__op *op)
         disable(shell, op);
         return 0;
     case PIW__OP_QUIET:
-        shell->ports_quiet = true;
+        piw__ports_quiet(shell);
         piw__op_done(op, 0, NULL);
         return 0;
     case PIW__OP_STOP:
@@ -434,8 +435,8 @@ void piw__stop_check(piw__shell *shell, int64_t now_ns)
     piw__op *op = shell->stop_op;
     if (op == NULL)
         return;
-    bool worked_off =
-        shell->batch == NULL && piw__mailbox_depth(&shell->mailbox) == 0 && shell->calls.count == 0 && shell->away == 0;
+    bool worked_off = shell->batch == NULL && piw__mailbox_depth(&shell->mailbox) == 0 && shell->calls.count == 0 &&
+                      shell->away == 0 && shell->last_pulls == 0;
     if (shell->task != NULL && !worked_off && now_ns < shell->drain_until_ns)
         return;
     if (shell->task != NULL && !worked_off)
