@@ -194,6 +194,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_DISK, on_stats},
     {&stats_protocol_def, STATS_SLAVE, on_stats},
     {&stats_protocol_def, STATS_SLAVE_GONE, on_stats},
+    {&stats_protocol_def, STATS_PAUSED, on_stats},
     {&stats_protocol_def, STATS_PAUSE, on_stats},
     {&events_protocol_def, DATABASE_UP, on_up},
     {&events_protocol_def, DATABASE_DOWN, on_down},

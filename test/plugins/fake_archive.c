@@ -392,6 +392,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_QUEUE, note},
     {&stats_protocol_def, STATS_SLAVE, note},
     {&stats_protocol_def, STATS_SLAVE_GONE, note},
+    {&stats_protocol_def, STATS_PAUSED, note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
     {&archive_protocol_def, ARCHIVE_SET, on_set},
     {&archive_protocol_def, ARCHIVE_STORE, on_store},
