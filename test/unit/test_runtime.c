@@ -425,7 +425,7 @@ END_TEST
 START_TEST(a_stuck_handler_is_seen)
 {
     bus_up("echo_v1.so");
-    piw_msg *slow = echo_SLOW_make(1500), *answer;
+    piw_msg *slow = echo_SLOW_make(4000), *answer; /* long enough to be seen on a loaded machine */
     piw_err err = {0};
     ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, &err), PIW_EDEADLINE);
     BUS_UNTIL(strcmp(bus_figures("echo").state, "stuck") == 0);
