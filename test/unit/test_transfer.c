@@ -96,6 +96,23 @@ START_TEST(a_transfer_belongs_to_its_address)
 }
 END_TEST
 
+/* Importers ask over a socket file and send over the loopback interface, or the other way round. */
+START_TEST(a_socket_file_and_the_loopback_interface_are_one_place)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1", "127.0.1.1"};
+    parcel p = pack("gold", 100);
+    for (size_t i = 0; i < PIW_COUNT(addresses); i++) {
+        int64_t offset, length;
+        expect(&p, BUILD, 0, addresses[i], "gold");
+        piw_client *client = connect_file();
+        hello(client, 0);
+        ck_assert(asked(client, &offset, &length));
+        piw_client_close(&client);
+    }
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
 START_TEST(what_got_lost_is_asked_for_again)
 {
     parcel p = pack("gold", 5000000);
@@ -347,6 +364,7 @@ Suite *unit_suite(void)
     tcase_add_test(files, a_wheel_travels_from_slave_to_page);
     tcase_add_test(files, strange_chunks_change_nothing);
     tcase_add_test(files, a_transfer_belongs_to_its_address);
+    tcase_add_test(files, a_socket_file_and_the_loopback_interface_are_one_place);
     tcase_add_test(files, what_got_lost_is_asked_for_again);
     tcase_add_test(files, bad_files_are_told_from_bad_transfers);
     tcase_add_test(files, builds_are_thrown_away_and_published_once);
