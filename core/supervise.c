@@ -94,12 +94,13 @@ void piw__start_late(piw__shell *shell)
 
 void piw__soul_ready(piw__shell *shell)
 {
-    piw__trial_good(shell);
     piw__state_set(shell, PIW__RUNNING);
     piw__release_held(shell);
     shell->ports_dirty = true;
     note_failure(shell, "");
     piw_info("ready");
+    /* Whoever waits for it finds it so. */
+    piw__trial_good(shell);
     finish_start(shell, 0, NULL);
     if (atomic_load_explicit(&shell->on_hold, memory_order_relaxed))
         atomic_store_explicit(&shell->ops_waiting, true, memory_order_relaxed); /* handle nothing more in this turn */

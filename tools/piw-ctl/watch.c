@@ -109,7 +109,7 @@ static void put_task(int columns, const task_row *row)
     char mailbox[24], rate[24], p50[32], p99[32], open[24], errors[24], up[32], restarts[24];
     snprintf(mailbox, sizeof mailbox, "%lld", (long long)row->mailbox);
     snprintf(rate, sizeof rate, "%.1f", row->rate);
-    snprintf(open, sizeof open, "%lld", (long long)(row->calls_open + row->deferred));
+    snprintf(open, sizeof open, "%lld", (long long)row->calls_open + row->deferred);
     snprintf(errors, sizeof errors, "%lld", (long long)row->errors);
     snprintf(restarts, sizeof restarts, "%lld", (long long)row->restarts);
     const char *const cells[] = {row->task.s,
