@@ -141,7 +141,8 @@ class Site:
     def __init__(self, farm, store, base):
         self.www, self.store, self.base = farm.www, store, base
         self.tree = {entry["path"]: entry for entry in recording.load_json("site/tree.json")["entries"]}
-        self.packages = sorted(path.split("/")[1] for path in self.tree if re.fullmatch(r"project/[^/]+/json/index\.json", path))
+        pages = [path for path in self.tree if re.fullmatch(r"project/[^/]+/json/index\.json", path)]
+        self.packages = sorted(path.split("/")[1] for path in pages)
 
     def wanted_packages(self):
         return [package for package in self.packages if package not in REFUSED]
@@ -176,7 +177,8 @@ class Site:
                                attributes.get("data-yanked") is not None))
         path = self.www / "simple" / package / "index.html"
         found = Links(path.read_text("utf-8")).found if path.exists() else []
-        return [(name, a["href"], a.get("data-requires-python"), a.get("data-yanked") is not None) for name, a in found], wanted
+        ours = [(name, a["href"], a.get("data-requires-python"), a.get("data-yanked") is not None) for name, a in found]
+        return ours, wanted
 
     def root(self):
         """simple/index.html: (ours, recorded) names with hrefs, which end in / in ours; their order is no one's."""

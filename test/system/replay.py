@@ -309,8 +309,8 @@ def stamps_fit(recorded, ours):
 
 
 # Of STATS: what belongs to the machine and the moment, and differs; the rest are figures of the database.
-OF_THE_MACHINE = {0: "timestamp", 11: "disk_size", 12: "disk_free", 13: "mem_size", 14: "mem_free", 15: "swap_size", 16: "swap_free",
-                  17: "load_average", 18: "cpu_temp"}
+OF_THE_MACHINE = {0: "timestamp", 11: "disk_size", 12: "disk_free", 13: "mem_size", 14: "mem_free", 15: "swap_size",
+                  16: "swap_free", 17: "load_average", 18: "cpu_temp"}
 PENDING = 5  # recorded as it was between hand-outs; compared where the replay is at the same point
 
 
@@ -324,7 +324,7 @@ def without_cp39(value):
 
 
 def compare_master(replay, messages, abis):
-    """The master's own HELLO and STATS: shapes, and the figures that stock read when it started (it reads them once a minute)."""
+    """The master's own HELLO and STATS: shapes, and the figures that stock read when it started, as it does once a minute."""
     recorded = [m for m in replay.messages if m.queue == "status" and m.word == "STATS"]
     stats = [m[1] for m in messages if m[0] == "STATS"]
     problems = [f"HELLO {m[1]!r}" for m in messages if m[0] == "HELLO" and
@@ -354,7 +354,7 @@ def compare_status(replay, messages):
         expect = [[message, [ours, data[1]] if message == "ACK" else data] for _, _, message, data in wanted]
         found = [[message, data] for _, _, message, data in got]
         if found != expect:
-            at = next((n for n, pair in enumerate(zip(found, expect)) if pair[0] != pair[1]), min(len(found), len(expect)))
+            at = next((n for n, (one, other) in enumerate(zip(found, expect)) if one != other), min(len(found), len(expect)))
             problems.append(f"slave {theirs}, message {at}: got {found[at:at + 2]!r}, wanted {expect[at:at + 2]!r}")
             continue
         problem = stamps_fit([m[1][2] for m in wanted], [m[1][2] for m in got])

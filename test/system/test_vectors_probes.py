@@ -7,30 +7,19 @@ TEST-TIMEOUT: 400
 """
 
 import gzip
+import re
 import signal
 import sys
 
+import clerk
 import client
 import farm as farms
 import recording
 import replay as replays
 import wire
 
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
+score = clerk.Score()
+check, equal = score.check, score.equal
 
 
 class Probe(replays.Replay):
@@ -56,7 +45,8 @@ class Probe(replays.Replay):
         answer = asker.answer(timeout if wanted is not None else replays.QUIET_S)
         if message.word == "HELLO" and replays.word_of(answer) == "ACK":
             self.numbers[self.slave_of(message)] = answer[1][0]
-        return equal(f"{self.name}.{message.word} ({index})", answer if isinstance(wanted, list) else replays.word_of(answer), wanted)
+        got = answer if isinstance(wanted, list) else replays.word_of(answer)
+        return equal(f"{self.name}.{message.word} ({index})", got, wanted)
 
     def file(self, index):
         """One recorded word on the file queue, with our number."""
@@ -185,6 +175,11 @@ def unknown_abi(probe):
     probe.follow()
 
 
+def is_dead(status, number):
+    """Monitors were told of a slave's expiry: DIE with null."""
+    return [number, "DIE", None] in [[m[1][0], m[1][2], m[1][3]] for m in status.take() if m[0] == "SLAVE"]
+
+
 def expired_slave(probe):
     """SPEC §4.6: forgotten after its own busy timeout, monitors get DIE with null; it gets no answer then, but may say HELLO.
     The version it had rests for a minute: the next is offered. (As stock.)"""
@@ -192,8 +187,7 @@ def expired_slave(probe):
     status.begin(probe.farm)
     probe.follow(0, 10)
     number = probe.numbers[1]
-    probe.farm.wait("DIE of the silent slave", lambda: ["SLAVE", number, "DIE", None] in [
-        [m[0], m[1][0], m[1][2], m[1][3]] for m in status.take() if m[0] == "SLAVE"])
+    probe.farm.wait("DIE of the silent slave", lambda: is_dead(status, number))
     status.close()
     probe.say(10, None)
     probe.follow(11)
@@ -207,7 +201,7 @@ def slave_vanishes(probe):
     probe.follow(0, 11)
     busy_s = probe.messages[0].data[1][2][1]
     number = probe.numbers[1]
-    dead = lambda: ["SLAVE", number, "DIE", None] in [[m[0], m[1][0], m[1][2], m[1][3]] for m in status.take() if m[0] == "SLAVE"]
+    dead = lambda: is_dead(status, number)
     transfer = probe.file(11)
     data = probe.store.by_name["p1-1.0-py3-none-any.whl"]
     pieces = max(2, len(data) // (256 << 10))
@@ -348,16 +342,18 @@ def two_imports(probe):
     probe.say(2, None)
     for message, name in ((first, "goldimp-4.0-py3-none-any.whl"), (second, "goldimp-5.0-py3-none-any.whl")):
         if message is second:
-            equal("two-imports.the second's SEND", probe.asker(message).answer(), ["SEND", name])
+            equal("two-imports.second SEND", probe.asker(message).answer(), ["SEND", name])
         problems = replays.Transfer(farm.socket("file"), 0, probe.store.by_name[name]).finish()
         equal(f"two-imports.{name}", problems, [])
         equal(f"two-imports.{name} imported", probe.asker(message).ask("SENT"), ["DONE", "IMPORT"])
-    rows = farm.rows("SELECT version, status, filename FROM builds JOIN files USING (build_id) WHERE package = 'goldimp' ORDER BY 1")
-    equal("two-imports.recorded", rows, [["4.0", "t", "goldimp-4.0-py3-none-any.whl"], ["5.0", "t", "goldimp-5.0-py3-none-any.whl"]])
+    rows = farm.rows("SELECT version, status, filename FROM builds JOIN files USING (build_id) "
+                     "WHERE package = 'goldimp' ORDER BY 1")
+    wanted = [[version, "t", f"goldimp-{version}-py3-none-any.whl"] for version in ("4.0", "5.0")]
+    equal("two-imports.recorded", rows, wanted)
 
 
 def alias_outside(probe):
-    """SPEC §6: an alias that isn't a spelling of the package's name is answered ERROR; stock makes a link outside of the site."""
+    """SPEC §6: an alias that isn't a spelling of the package's name is answered ERROR; stock links outside of the site."""
     probe.farm.psql("SELECT add_new_package('p1')")
     probe.say(0, "ERROR")
     equal("alias-outside.no link", list(probe.farm.dir.rglob("evil-alias")), [])
@@ -385,6 +381,54 @@ PROBES = {
     "two-imports": two_imports,
     "alias-outside": alias_outside,
 }
+
+
+def rejected_bytes(entry):
+    """The bytes of an entry of encoding.json's rejected_receives; of a long one only its beginning is written out."""
+    data = bytes.fromhex(entry["hex"] if entry.get("hex") is not None else entry["hex_prefix"])
+    return data + data[-1:] * (entry["len"] - len(data))
+
+
+def rejected_inputs(farm):
+    """SPEC §3: what stock refuses or stops at, on every queue: dropped with a log line, not answered, noticed by nobody."""
+    entries = [(e["name"], rejected_bytes(e)) for e in recording.load_json("encoding.json")["rejected_receives"]]
+    farm.start_master()
+    start = len(farm.master.text())
+    askers = {(queue, name): client.Asker(farm.socket(queue)) for queue in ("slave", "import") for name, _ in entries}
+    pushers = [client.Connection(farm.socket(queue), "PUSH") for queue in ("control", "log")]
+    for name, data in entries:
+        for queue in ("slave", "import"):
+            askers[queue, name].tell(data)
+        for pusher in pushers:
+            pusher.send(data)
+    for message in recording.load("rebuild")[:2]:
+        if message.to_master:
+            honest = client.Asker(farm.socket("import"))
+            honest.tell(message.frames[0])
+        else:
+            equal("rejected.an administrator is answered", honest.answer(), message.value)
+    honest.close()
+    hello = next(m for m in recording.load("probe-wrong-order") if m.word == "HELLO")
+    slave = client.Asker(farm.socket("slave"))
+    slave.tell(hello.frames[0])
+    check("rejected.a slave is answered", replays.word_of(slave.answer()) == "ACK")
+    slave.close()
+    pushers[0].send(wire.cbor_encode("HELLO"))
+    farm.wait_log(farm.master, "a monitor says HELLO", start=start)
+    record = next(m for m in recording.load("logger") if m.word == "LOGPAGE")
+    pushers[1].send(record.frames[0])
+    farm.wait("the record of a page", lambda: farm.rows("SELECT 1 FROM web_page_hits"))
+    check("rejected.monitors and loggers are heard", True)
+    equal("rejected.nothing is answered", [key for key, asker in askers.items() if asker.answer(0) is not None], [])
+    log = farm.master.text()[start:]
+    said = [queue for queue in ("slave", "import", "control", "log") if f"queue {queue}: message" not in log]
+    equal("rejected.said for each queue", said, [])
+    check("rejected.the log stays short", log.count(" refused: ") < 4 * len(entries), log.count(" refused: "))
+    orders = [line for line in log.splitlines() if re.search(r"slave_driver: (KILL|SLEEP|SKIP|WAKE) to ", line)]
+    equal("rejected.no order is followed", orders, [])
+    for connection in [*askers.values(), *pushers]:
+        connection.close()
+    equal("rejected.the master stops in order", farm.stop_process(farm.master), 0)
 
 
 def reset(farm, probe):
@@ -420,11 +464,13 @@ def main():
         farm.start_postgres()
         farm.create_database(abis=["cp311"])
         farm.master_options = ["--pypi-simple", replays.PYPI_SIMPLE, "--pypi-xmlrpc", "http://127.0.0.1:9/pypi"]
-        for name in sys.argv[1:] or PROBES:
+        for name in [name for name in PROBES if name in (sys.argv[1:] or PROBES)]:
             play(farm, name, PROBES[name])
-        if failures:
+        if not sys.argv[1:] or "rejected" in sys.argv[1:]:
+            rejected_inputs(farm)
+        if score.failures:
             farm.show_logs()
-    return 1 if failures else 0
+    return 1 if score.failures else 0
 
 
 if __name__ == "__main__":
