@@ -86,15 +86,17 @@ BEGIN
     INTO wants_package, wants_version, wants_abi, wants_released
     FROM piw.wanted(packages, versions) w;
 
-    WITH wants AS (
-        SELECT * FROM unnest(wants_package, wants_version, wants_abi, wants_released)
-            AS w (package, version, abi_tag, released)
-    ), gone AS (
+    -- Grouped, not joined: the planner, which must look up key after key, would compare every key with every other.
+    WITH gone AS (
         DELETE FROM piw.queue q
-        USING (SELECT DISTINCT k.package, k.version FROM unnest(packages, versions) AS k (package, version)) k
-        LEFT JOIN wants w ON w.package = k.package AND w.version = k.version
+        USING (SELECT k.package, k.version, max(k.abi_tag) AS abi_tag, max(k.released) AS released
+               FROM (SELECT k.package, k.version, NULL::text AS abi_tag, NULL::timestamp AS released
+                     FROM unnest(packages, versions) AS k (package, version)
+                     UNION ALL
+                     SELECT * FROM unnest(wants_package, wants_version, wants_abi, wants_released)) k
+               GROUP BY k.package, k.version) k
         WHERE q.package = k.package AND q.version = k.version
-          AND (w.abi_tag IS NULL OR w.abi_tag <> q.abi_tag OR w.released <> q.released)
+          AND (k.abi_tag IS NULL OR k.abi_tag <> q.abi_tag OR k.released <> q.released)
         RETURNING q.abi_tag
     )
     INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)

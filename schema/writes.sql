@@ -146,8 +146,10 @@ CREATE FUNCTION piw.note_pages(packages text[], commands text[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     INSERT INTO piw.pages_due AS d (package, noted, command)
-    SELECT n.package, piw.utc_now(), min(n.command) FROM unnest(packages, commands) AS n (package, command)
-    GROUP BY n.package ORDER BY n.package
+    SELECT n.package, n.moment, n.command
+    FROM (SELECT n.package, (SELECT piw.utc_now()) AS moment, min(n.command) AS command
+          FROM unnest(packages, commands) AS n (package, command) GROUP BY n.package) n
+    ORDER BY n.package
     ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command)
 $$;
 
@@ -358,9 +360,13 @@ CREATE TYPE piw.pypi_change AS (
     change text
 );
 
+-- The planner must look up key after key, in these functions as in the queue's: a plan made while a table was small is
+-- kept, and would read the whole of it when it has grown. What is looked up is grouped first.
+
 -- Events of one round that add or mark. A version without a source so far is marked `binary only`.
 CREATE FUNCTION piw.apply_additions(events piw.pypi_event[], development boolean) RETURNS SETOF piw.pypi_change
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -378,19 +384,19 @@ BEGIN
     SELECT c.package::text, NULL::text, 'new_package'::text FROM come c;
 
     UPDATE public.packages p SET skip = ''
-    FROM unnest(events) e
-    WHERE p.package = e.package AND p.skip = 'deleted' AND e.action IN ('create', 'source', 'binary');
+    FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
+    WHERE p.package = e.package AND p.skip = 'deleted';
 
     -- The canonical name first, in case an alias of another package holds it.
     INSERT INTO public.package_names AS n (package, name)
-    SELECT DISTINCT p.package, p.package
-    FROM unnest(events) e JOIN public.packages p ON p.package = e.package
+    SELECT p.package, p.package
+    FROM (SELECT DISTINCT e.package FROM unnest(events) e) e JOIN public.packages p ON p.package = e.package
     ON CONFLICT (name) DO UPDATE SET package = excluded.package WHERE n.package <> excluded.package;
     INSERT INTO public.package_names AS n (package, name, seen)
-    SELECT p.package, e.name, max(e.moment)
-    FROM unnest(events) e JOIN public.packages p ON p.package = e.package
-    WHERE piw.canonical(e.name) = e.package
-    GROUP BY p.package, e.name
+    SELECT p.package, e.name, e.seen
+    FROM (SELECT e.package, e.name, max(e.moment) AS seen FROM unnest(events) e GROUP BY e.package, e.name) e
+    JOIN public.packages p ON p.package = e.package
+    WHERE e.name = e.package OR piw.canonical(e.name) = e.package
     ORDER BY e.name
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
 
@@ -434,6 +440,7 @@ $$;
 -- Events of one round that remove. Builds, files and queue rows go by cascade and triggers.
 CREATE FUNCTION piw.apply_removals(events piw.pypi_event[]) RETURNS SETOF piw.pypi_change
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -463,6 +470,7 @@ CREATE FUNCTION piw.apply_pypi_events(packages text[], names text[], versions te
                                       actions text[], serials bigint[], new_serial bigint, development boolean)
 RETURNS SETOF piw.pypi_change
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
     -- Below this serial PyPI's history is unordered, so that all applied serials are remembered.
@@ -507,7 +515,8 @@ BEGIN
         END IF;
     END LOOP;
 
-    PERFORM piw.note_pages(array_agg(e.package), array_agg('BOTH'::text)) FROM unnest(events) e;
+    PERFORM piw.note_pages(array_agg(e.package), array_agg('BOTH'::text))
+    FROM (SELECT DISTINCT e.package FROM unnest(events) e) e;
     stored := greatest(stored, new_serial);
     INSERT INTO piw.applied_serials SELECT DISTINCT s FROM unnest(serials) s
     WHERE stored < ordered_from OR s > stored - reread
