@@ -175,9 +175,9 @@ END_TEST
 START_TEST(what_is_too_late_is_not_begun)
 {
     bus_up("echo_v1.so");
-    piw_msg *slow = echo_SLOW_make(300), *call = echo_ECHO_make(1, 1), *answer;
+    piw_msg *slow = echo_SLOW_make(500), *call = echo_ECHO_make(1, 1), *answer;
     piw_err err = {0};
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, &err), PIW_EDEADLINE);
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 100, &answer, &err), PIW_EDEADLINE);
     ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 20, &answer, NULL), PIW_EDEADLINE);
     ck_assert_int_eq(bus_stand().seen, 0);
     bus_end();
@@ -427,7 +427,7 @@ START_TEST(a_stuck_handler_is_seen)
     bus_up("echo_v1.so");
     piw_msg *slow = echo_SLOW_make(4000), *answer; /* long enough to be seen on a loaded machine */
     piw_err err = {0};
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, &err), PIW_EDEADLINE);
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 100, &answer, &err), PIW_EDEADLINE);
     BUS_UNTIL(strcmp(bus_figures("echo").state, "stuck") == 0);
     ck_assert_str_eq(bus_figures("echo").stuck_in, "SLOW");
     BUS_UNTIL(strcmp(bus_figures("echo").state, "running") == 0);
@@ -463,7 +463,7 @@ START_TEST(systemd_is_told)
     BUS_UNTIL(strcmp(told(fd, BUS_WAIT_MS), "WATCHDOG=1") == 0);
     /* Not while a critical task is stuck; what was said before is forgotten. */
     piw_msg *slow = echo_SLOW_make(3000), *answer;
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, NULL), PIW_EDEADLINE);
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 100, &answer, NULL), PIW_EDEADLINE);
     BUS_UNTIL(strcmp(bus_figures("echo").state, "stuck") == 0);
     while (told(fd, 0)[0] != '\0') {
     }

@@ -100,10 +100,10 @@ END_TEST
 START_TEST(work_of_the_old_soul_reaches_the_new)
 {
     bus_up("echo_v1.so");
-    piw_msg *call = echo_WORK_make(-300), *answer;
+    piw_msg *call = echo_WORK_make(-600), *answer;
     piw_err err = {0};
     /* Nobody waits for this one; the swap comes while it runs. */
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 1, &answer, &err), PIW_EDEADLINE);
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 100, &answer, &err), PIW_EDEADLINE);
     BUS_UNTIL(bus_figures("echo").calls_open == 1);
     bus_replace_refused("echo_less.so", "no continuation squared");
     ck_assert_int_eq(bus_stand().version, 1);
@@ -149,7 +149,7 @@ START_TEST(a_handler_that_does_not_end_aborts_the_swap)
     piw__tune.boundary_ms = 100;
     bus_up("echo_v1.so");
     piw_msg *slow = echo_SLOW_make(1000), *answer;
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, NULL), PIW_EDEADLINE);
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 150, &answer, NULL), PIW_EDEADLINE);
     bus_replace_refused("echo_v2.so", "handler of SLOW");
     ck_assert_int_eq(bus_stand().version, 1);
     bus_end();
@@ -167,7 +167,7 @@ START_TEST(instances_go_over_together_or_not_at_all)
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(bus_stand().version, 2);
     piw_msg *slow = echo_SLOW_make(1000), *answer;
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 1, &answer, NULL), PIW_EDEADLINE);
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 150, &answer, NULL), PIW_EDEADLINE);
     bus_replace_refused("echo_v1.so", "echo");
     for (int i = 0; i < 6; i++)
         ck_assert_int_eq(bus_stand().version, 2);
@@ -219,8 +219,8 @@ static void check_goes_back(const char *successor, const char *why)
     ck_assert_int_eq(pthread_create(&thread, NULL, ask_later, (void *)(intptr_t)7), 0);
     BUS_UNTIL(bus_figures("echo").deferred > 0);
     /* Work that ends while the successor is on trial; nobody waits for its answer. */
-    piw_msg *call = echo_WORK_make(-40), *answer;
-    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 1, &answer, NULL), PIW_EDEADLINE);
+    piw_msg *call = echo_WORK_make(-60), *answer;
+    ck_assert_int_eq(piw_runtime_call(bus, "echo", &call, 30, &answer, NULL), PIW_EDEADLINE);
     bus_replace_refused(successor, why);
     echo_STAND_reply stand = bus_stand();
     ck_assert_int_eq(stand.version, 1);
