@@ -37,7 +37,7 @@ static int configure(master *self, piw_err *err)
         code = plugin_dirs_make(&self->dirs, self->config, err);
     }
     if (code == 0) {
-        code = task_list_make(&self->tasks, self->config, &self->dirs, err);
+        code = task_list_make(&self->tasks, self->config, err);
     }
     return code;
 }
@@ -177,7 +177,6 @@ static int make_runtime(master *self, piw_err *err)
     int code = piw_runtime_new(&self->runtime, &config, err);
     if (code == 0) {
         self->reread.config = self->config;
-        self->reread.dirs = &self->dirs;
         self->reread.runtime = self->runtime;
         const piw_admin_hooks hooks = {
             .settings = reread_settings, .reread = reread_configuration, .pause = pause_farm, .arg = &self->reread};

@@ -114,7 +114,7 @@ int reread_configuration(void *arg, say_fn *say, void *to, piw_err *err)
         code = settings_make(&settings_now, config, err);
     }
     if (code == 0) {
-        code = task_list_make(&tasks, config, self->dirs, err);
+        code = task_list_make(&tasks, config, err);
     }
     if (code == 0) {
         code = check_tasks(self, &tasks, err);

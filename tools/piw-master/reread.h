@@ -10,7 +10,6 @@ typedef struct reread {
     int argc;
     char **argv;
     const piw_config *config; /* as read at the start: what is in force but for the tasks */
-    const plugin_dirs *dirs;
     piw_runtime *runtime;
 } reread;
 

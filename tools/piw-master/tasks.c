@@ -5,16 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* Names, nothing else: what they do is in their plugins. */
-static const struct {
-    const char *name;
-    bool optional; /* runs when its plugin is installed */
-} standard[] = {
-    {"the_oracle", false},  {"seraph", false},        {"the_architect", false}, {"file_juggler", false},
-    {"the_scribe", false},  {"the_secretary", false}, {"slave_driver", false},  {"big_brother", false},
-    {"cloud_gazer", false}, {"mr_chase", false},      {"lumberjack", true},
+static const char *const standard[] = {
+    "the_oracle",   "seraph",      "the_architect", "file_juggler", "the_scribe", "the_secretary",
+    "slave_driver", "big_brother", "cloud_gazer",   "mr_chase",     "lumberjack",
 };
 
 static const piw_opt key_plugin = {.name = "plugin", .kind = PIW_OPT_TEXT};
@@ -102,17 +97,6 @@ void plugin_dirs_fini(plugin_dirs *dirs)
     }
     free(dirs->at);
     *dirs = (plugin_dirs){0};
-}
-
-static bool installed(const plugin_dirs *dirs, const char *name)
-{
-    bool found = false;
-    for (size_t i = 0; i < dirs->count && !found; i++) {
-        char *path = piw_sprintf("%s/%s.so", dirs->at[i], name);
-        found = access(path, F_OK) == 0;
-        free(path);
-    }
-    return found;
 }
 
 static piw_task_config *task_find(const task_list *tasks, const char *name)
@@ -229,13 +213,11 @@ static int apply_section(task_list *tasks, const piw_config *config, const char 
     return 0;
 }
 
-int task_list_make(task_list *tasks, const piw_config *config, const plugin_dirs *dirs, piw_err *err)
+int task_list_make(task_list *tasks, const piw_config *config, piw_err *err)
 {
     *tasks = (task_list){0};
     for (size_t i = 0; i < PIW_COUNT(standard); i++) {
-        if (!standard[i].optional || installed(dirs, standard[i].name)) {
-            task_add(tasks, standard[i].name);
-        }
+        task_add(tasks, standard[i]);
     }
     const char *const *sections;
     size_t count = piw_config_sections(config, "task:", &sections);

@@ -22,7 +22,7 @@ typedef struct task_list {
 } task_list;
 
 /* Standard tasks first, then those that sections add, in order of appearance. */
-int task_list_make(task_list *tasks, const piw_config *config, const plugin_dirs *dirs, piw_err *err);
+int task_list_make(task_list *tasks, const piw_config *config, piw_err *err);
 void task_list_fini(task_list *tasks);
 
 #endif
