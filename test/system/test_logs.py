@@ -373,6 +373,7 @@ def main():
         farm.prepare()
         farm.start_postgres()
         farm.create_database(abis=["cp311"])
+        farm.start_pypi()
         farm.start_master()
         if not (pathlib.Path(farm.dir) / "s" / "log").exists():
             check("the log queue is served", False)
