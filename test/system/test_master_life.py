@@ -138,8 +138,8 @@ def check_databases(farm):
     check_refused(farm, "empty database", "run piw-initdb", dsn=farm.dsn(database="postgres"))
     check_refused(farm, "old version", "is of version 0.22", sql="UPDATE configuration SET version = '0.22'",
                   undo="UPDATE configuration SET version = '0.23'")
-    check_refused(farm, "other version of ours", "schema piw of version 999", sql="UPDATE piw.configuration SET version = 999",
-                  undo="UPDATE piw.configuration SET version = 1")
+    check_refused(farm, "other version of ours", "schema piw of version 90", sql="UPDATE piw.configuration SET version = version + 900",
+                  undo="UPDATE piw.configuration SET version = version - 900")
     check_refused(farm, "no privileges", "does not let piwheels", sql="REVOKE SELECT ON builds FROM piwheels",
                   undo="GRANT SELECT ON builds TO piwheels")
 
