@@ -67,6 +67,7 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     self->order = gazer_order_new(body->serial, body->applied.at, body->applied.count);
     piw_info("following PyPI's log from serial %lld (stored: %lld)", (long long)gazer_order_from(self->order, false),
              (long long)body->serial);
+    gazer_begin_progress(self);
     read_on(self);
     return 0;
 }
@@ -83,18 +84,6 @@ static bool on_data(void *arg, const void *data, size_t len)
 {
     gazer *self = arg;
     return gazer_xmlrpc_feed(self->parser, data, len, &self->parse_err) == 0;
-}
-
-static void say_progress(gazer *self)
-{
-    int64_t now_ns = piw_monotonic_ns();
-    if (self->caught_up || now_ns - self->progress_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
-        return;
-    gazer_progress progress = gazer_order_progress(self->order);
-    char date[32];
-    self->progress_ns = now_ns;
-    piw_info("PyPI's log is read to serial %lld of %s; %zu events wait to be applied", (long long)progress.serial,
-             piw_time_print((piw_time){progress.newest_s * 1000000, 0}, date, sizeof(date)), progress.waiting);
 }
 
 static void on_read(void *arg, const gazer_http_result *result)
@@ -117,7 +106,7 @@ static void on_read(void *arg, const gazer_http_result *result)
     }
     self->wait_ms = 0;
     self->caught_up = self->new_events == 0;
-    say_progress(self);
+    gazer_say_progress(self);
     if (gazer_order_waits(self->order, self->caught_up))
         read_on(self);
     else
@@ -160,10 +149,12 @@ static void deliver(gazer *self)
     }
     piw_msg *batch = gazer_order_batch(self->order, self->batch_max, self->dev_mode);
     if (batch == NULL) {
-        if (self->caught_up)
+        if (self->caught_up) {
+            gazer_say_caught_up(self);
             rest(self, self->poll_ms);
-        else
+        } else {
             read_on(self);
+        }
         return;
     }
     int failed = piw_call(self->task, &batch, "applied", 0, -1);
@@ -184,9 +175,13 @@ static void cast_quietly(gazer *self, piw_msg **msg)
     piw_msg_free(msg);
 }
 
-static void spread(gazer *self, const pypi_change *change)
+/* Changes of a package mostly follow each other: its pages are asked for once. */
+static void spread(gazer *self, const pypi_change *change, const pypi_change *before)
 {
     if (!piw_text_is(change->change, "deleted")) {
+        if (before != NULL && piw_text_eq(before->package, change->package) &&
+            piw_text_eq(before->change, change->change))
+            return;
         piw_msg *pages = web_BOTH_make(change->package, false);
         cast_quietly(self, &pages);
         if (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version"))
@@ -219,7 +214,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
     if (code == 0) {
         const db_PYPI_APPLY_reply *body = db_PYPI_APPLY_reply_of(reply);
         for (uint32_t i = 0; i < body->changes.count; i++)
-            spread(self, &body->changes.at[i]);
+            spread(self, &body->changes.at[i], i > 0 ? &body->changes.at[i - 1] : NULL);
         gazer_describer_go(self->describer);
     }
     if (!self->applying)
@@ -227,6 +222,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
     self->applying = false;
     if (code == 0) {
         gazer_order_confirm(self->order);
+        gazer_say_progress(self);
         if (self->batch_max < GAZER_BATCH)
             self->batch_max = self->batch_max * 2 < GAZER_BATCH ? self->batch_max * 2 : GAZER_BATCH;
     } else if (code == PIW_EDB) {

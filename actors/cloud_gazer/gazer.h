@@ -1,5 +1,5 @@
-/* gazer.h — inside cloud_gazer: following PyPI's log into the database (cloud_gazer.c), and fetching descriptions
- * (descriptions.c). Everything belongs to the task's thread. */
+/* gazer.h — inside cloud_gazer: following PyPI's log into the database (cloud_gazer.c), saying how far it is
+ * (progress.c), and fetching descriptions (descriptions.c). Everything belongs to the task's thread. */
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
@@ -36,11 +36,19 @@ typedef struct gazer {
     uint32_t batch_max;  /* halved while the database refuses a batch, to find the bad event */
     int64_t wait_ms;     /* of the next wait after a failure; 0: none was lately */
     int64_t poll_ms;
-    int64_t progress_ns;
+    gazer_progress progress; /* when its line was last written */
+    int64_t begun_ns, progress_ns;
+    bool was_caught_up; /* the first catching up is over */
     bool dev_mode;
     const char *xmlrpc_url;
     gazer_describer *describer;
 } gazer;
+
+/* --- progress.c: the log's lines about the first catching up --- */
+void gazer_begin_progress(gazer *self);
+/* Now and then: how many events are done, how fast, and how long it still takes. */
+void gazer_say_progress(gazer *self);
+void gazer_say_caught_up(gazer *self);
 
 /* --- descriptions.c --- */
 gazer_describer *gazer_describer_new(gazer *self, const char *json_url);

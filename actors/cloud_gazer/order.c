@@ -27,6 +27,8 @@ struct gazer_order {
     waiting *ready; /* sorted; from `next` on to be delivered */
     size_t ready_count, next;
     size_t batch; /* events of the batch that isn't confirmed */
+    uint64_t applied;
+    int64_t applied_s;
     int64_t batch_serial;
     piw_table seen;
     int64_t stored;   /* in the database */
@@ -291,6 +293,9 @@ void gazer_order_confirm(gazer_order *order)
         free(order->ready[order->next + i].texts);
         order->ready[order->next + i].texts = NULL;
     }
+    if (order->batch > 0)
+        order->applied_s = order->ready[order->next + order->batch - 1].time_s;
+    order->applied += order->batch;
     order->next += order->batch;
     order->batch = 0;
     order->stored = order->batch_serial;
@@ -298,7 +303,8 @@ void gazer_order_confirm(gazer_order *order)
 
 gazer_progress gazer_order_progress(const gazer_order *order)
 {
-    return (gazer_progress){.newest_s = order->newest_s,
-                            .serial = order->newest,
-                            .waiting = order->count + order->ready_count - order->next};
+    return (gazer_progress){.serial = order->newest,
+                            .waiting = order->count + order->ready_count - order->next,
+                            .applied = order->applied,
+                            .applied_s = order->applied_s};
 }

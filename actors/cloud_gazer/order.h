@@ -13,7 +13,7 @@ enum {
     GAZER_OVERLAP = 2000,        /* serials below the stored one at which reading starts */
     GAZER_ORDERED_FROM = 628000, /* history below this serial isn't in order of time */
     GAZER_EVENTS_MAX = 1000000,  /* waiting in memory; more are delivered without waiting for the rest */
-    GAZER_BATCH = 2000,          /* events of one transaction */
+    GAZER_BATCH = 20000,         /* events of one transaction: well below a second */
 };
 
 typedef struct gazer_order gazer_order;
@@ -37,10 +37,13 @@ piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development);
 /* The last batch is in the database; or it is given up. */
 void gazer_order_confirm(gazer_order *order);
 
-/* For progress: the time of the newest event seen, its serial, and events in memory. */
+/* For progress: the newest serial seen, events in memory, events delivered and confirmed, and the time of the last of
+ * these (0: none yet). */
 typedef struct gazer_progress {
-    int64_t newest_s, serial;
+    int64_t serial;
     size_t waiting;
+    uint64_t applied;
+    int64_t applied_s;
 } gazer_progress;
 gazer_progress gazer_order_progress(const gazer_order *order);
 

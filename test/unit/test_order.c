@@ -70,7 +70,12 @@ START_TEST(sorts_by_time_then_serial)
     /* The serial stored with a batch never runs ahead of what is still to come. */
     ck_assert_str_eq(deliver(1), "1000002 > 1000000");
     ck_assert_str_eq(deliver(1), "1000003 > 1000000");
+    ck_assert_uint_eq(gazer_order_progress(order).applied, 2);
+    ck_assert_int_eq(gazer_order_progress(order).applied_s, 400);
     ck_assert_str_eq(deliver(1), "1000001 > 1000003");
+    ck_assert_uint_eq(gazer_order_progress(order).applied, 3);
+    ck_assert_int_eq(gazer_order_progress(order).applied_s, 500);
+    ck_assert_uint_eq(gazer_order_progress(order).waiting, 1);
 }
 END_TEST
 

@@ -1,0 +1,57 @@
+/* progress.c — how far the first catching up with PyPI's log is. PyPI doesn't say how many events are to come: what is
+ * left is reckoned from the time between the last applied event and now. */
+#include "cloud_gazer/gazer.h"
+#include "shared/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const int64_t SECOND_NS = 1000000000;
+
+void gazer_begin_progress(gazer *self)
+{
+    self->progress = gazer_order_progress(self->order);
+    self->begun_ns = self->progress_ns = piw_monotonic_ns();
+}
+
+/* "2 h 05 min left", as long as PyPI's events come as densely as those since the last line. */
+static void print_left(const gazer *self, gazer_progress now, double seconds, char *to, size_t size)
+{
+    double passed_s = (double)(now.applied_s - self->progress.applied_s);
+    double left_s = (double)(piw_time_now().us / 1000000 - now.applied_s) * seconds / passed_s;
+    if (self->progress.applied_s == 0 || passed_s <= 0 || left_s > 1e9) {
+        snprintf(to, size, "time left unknown");
+        return;
+    }
+    int64_t minutes = left_s < 0 ? 0 : (int64_t)(left_s / 60);
+    snprintf(to, size, "about %" PRId64 " h %02" PRId64 " min left", minutes / 60, minutes % 60);
+}
+
+void gazer_say_progress(gazer *self)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    gazer_progress now = gazer_order_progress(self->order);
+    if (self->progress.applied_s == 0) /* where the log begins for us */
+        self->progress.applied_s = now.applied_s;
+    if (self->was_caught_up || now_ns - self->progress_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
+        return;
+    double seconds = (double)(now_ns - self->progress_ns) / (double)SECOND_NS;
+    char left[64], date[32];
+    print_left(self, now, seconds, left, sizeof(left));
+    piw_info("PyPI's log is read to serial %" PRId64 "; %" PRIu64
+             " events applied, to %s; %.0f a second, %s (%zu wait)",
+             now.serial, now.applied, piw_time_print((piw_time){now.applied_s * 1000000, 0}, date, sizeof(date)),
+             (double)(now.applied - self->progress.applied) / seconds, left, now.waiting);
+    self->progress = now;
+    self->progress_ns = now_ns;
+}
+
+void gazer_say_caught_up(gazer *self)
+{
+    if (self->was_caught_up)
+        return;
+    self->was_caught_up = true;
+    gazer_progress now = gazer_order_progress(self->order);
+    piw_info("PyPI's log is followed to its end: %" PRIu64 " events applied in %.0f s", now.applied,
+             (double)(piw_monotonic_ns() - self->begun_ns) / (double)SECOND_NS);
+}
