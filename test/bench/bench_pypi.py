@@ -3,7 +3,7 @@
 master over XML-RPC, until the database has stored the last serial. Pages are held and descriptions can't be had meanwhile.
 Beside it COPY of the same packages, names and versions, as a superuser, into the same tables and triggers.
 
-test/bench/bench_pypi.py [tiny]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO. Best of RUNS, in turn.
+test/bench/bench_pypi.py [tiny | small | medium]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO. Best of RUNS, in turn.
 """
 
 import pathlib
@@ -16,6 +16,7 @@ import farm as farms  # pylint: disable=wrong-import-position
 
 VERSIONS = 4  # of each package; with the package itself that many events and one more
 AIM = 50000  # events a second
+SCALES = {"": (200000, 2), "medium": (60000, 2), "small": (20000, 2), "tiny": (2000, 1)}  # packages, runs
 FIRST_SERIAL = 20000001  # where the stand-in begins
 FIRST_TIME = 1600000000
 
@@ -75,8 +76,7 @@ def copy(farm, folder, packages, events):
 
 
 def main():
-    tiny = sys.argv[1:] == ["tiny"]
-    packages, runs = (2000, 1) if tiny else (200000, 2)
+    packages, runs = SCALES[sys.argv[1] if len(sys.argv) > 1 else ""]
     with farms.Farm() as farm:
         farm.prepare()
         farm.start_postgres()
