@@ -388,15 +388,20 @@ BEGIN
     WHERE p.package = e.package AND p.skip = 'deleted';
 
     -- The canonical name first, in case an alias of another package holds it.
-    INSERT INTO public.package_names AS n (package, name)
-    SELECT p.package, p.package
-    FROM (SELECT DISTINCT e.package FROM unnest(events) e) e JOIN public.packages p ON p.package = e.package
-    ON CONFLICT (name) DO UPDATE SET package = excluded.package WHERE n.package <> excluded.package;
+    INSERT INTO public.package_names AS n (package, name, seen)
+    SELECT p.package, p.package, coalesce(e.seen, '1970-01-01')
+    FROM (SELECT e.package, max(e.moment) FILTER (WHERE e.name = e.package) AS seen FROM unnest(events) e
+          GROUP BY e.package) e
+    JOIN public.packages p ON p.package = e.package
+    ORDER BY p.package
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen)
+    WHERE n.package <> excluded.package OR n.seen < excluded.seen;
     INSERT INTO public.package_names AS n (package, name, seen)
     SELECT p.package, e.name, e.seen
-    FROM (SELECT e.package, e.name, max(e.moment) AS seen FROM unnest(events) e GROUP BY e.package, e.name) e
+    FROM (SELECT e.package, e.name, max(e.moment) AS seen FROM unnest(events) e WHERE e.name <> e.package
+          GROUP BY e.package, e.name) e
     JOIN public.packages p ON p.package = e.package
-    WHERE e.name = e.package OR piw.canonical(e.name) = e.package
+    WHERE piw.canonical(e.name) = e.package
     ORDER BY e.name
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
 
