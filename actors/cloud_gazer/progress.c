@@ -18,7 +18,8 @@ void gazer_begin_progress(gazer *self)
 static void print_left(const gazer *self, gazer_progress now, double seconds, char *to, size_t size)
 {
     double passed_s = (double)(now.applied_s - self->progress.applied_s);
-    double left_s = (double)(piw_time_now().us / 1000000 - now.applied_s) * seconds / passed_s;
+    int64_t behind_s = piw_time_now().us / 1000000 - now.applied_s;
+    double left_s = (double)behind_s * seconds / passed_s;
     if (self->progress.applied_s == 0 || passed_s <= 0 || left_s > 1e9) {
         snprintf(to, size, "time left unknown");
         return;
