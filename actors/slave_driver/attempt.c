@@ -77,6 +77,6 @@ int driver_on_retry(piw_task *task, piw_msg *msg)
 {
     const driver *self = piw_soul(task);
     const slaves_RETRY *body = slaves_RETRY_of(msg);
-    driver_builds_retry(self->builds, body->package, body->version);
+    driver_builds_retry(self->builds, body->package, body->version, piw_monotonic_ns());
     return 0;
 }

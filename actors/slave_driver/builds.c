@@ -329,12 +329,12 @@ void driver_builds_removed(driver_builds *builds, piw_text package, piw_text ver
     }
 }
 
-void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version)
+void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version, int64_t now_ns)
 {
     driver_hold_ref *hold = NULL;
     while ((hold = driver_builds_next_hold(builds, hold)) != NULL)
         if (hold->kind == DRIVER_HOLD_RESTING && concerns(package, version, hold->package, hold->version))
-            hold->until_ns = 0;
+            hold->until_ns = now_ns;
 }
 
 /* The window may have gone past this one: look at all entries again; those still held are passed over. */

@@ -52,8 +52,9 @@ void driver_builds_end(driver_builds *builds, driver_hold_ref **hold, int kind, 
 void driver_builds_drop(driver_builds *builds, driver_hold_ref **hold);
 /* A package (version.s NULL) or version was removed: no window names it any more. Holds that are out stay. */
 void driver_builds_removed(driver_builds *builds, piw_text package, piw_text version);
-/* Versions that rest may be given out at once (an operator wants them tried again): of a package, or one version. */
-void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version);
+/* Versions that rest may be given out at once (an operator wants them tried again), still rather to other slaves: of a
+ * package, or one version. */
+void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version, int64_t now_ns);
 /* Let go what was skipped, rested, or was not claimed, and whose time has come. Call about once a second. */
 void driver_builds_sweep(driver_builds *builds, int64_t now_ns);
 

@@ -29,6 +29,37 @@ static void window(const char *abi, int64_t as_of_ns, int first, int count)
     driver_builds_window(builds, piw_text_of(abi), as_of_ns, count, list, (uint32_t)count);
 }
 
+/* A version that failed for slave 1's sake is given to another, also when an operator wants it at once. */
+START_TEST(what_rested_goes_to_another_slave)
+{
+    const piw_text abi = piw_text_of("cp311");
+    window("cp311", 10, 1, 2);
+    driver_hold_ref *hold = driver_builds_take(builds, abi, 1, true), *next;
+    hold->slave_id = 1;
+    driver_builds_end(builds, &hold, DRIVER_HOLD_RESTING, INT64_C(60000000000));
+    ck_assert(driver_builds_rest(builds, abi));
+    window("cp311", 20, 1, 1);
+    driver_builds_sweep(builds, 30);
+    ck_assert_ptr_null(driver_builds_take(builds, abi, 2, true));
+    driver_builds_retry(builds, piw_text_of("q"), (piw_text){0}, 40);
+    driver_builds_sweep(builds, 50);
+    ck_assert_ptr_null(driver_builds_take(builds, abi, 2, true));
+    driver_builds_retry(builds, piw_text_of("p"), (piw_text){0}, 60);
+    driver_builds_sweep(builds, 70);
+    ck_assert_ptr_null(driver_builds_take(builds, abi, 1, true));
+    next = driver_builds_take(builds, abi, 2, true);
+    ck_assert_ptr_nonnull(next);
+    ck_assert(!driver_builds_rest(builds, abi));
+    /* Alone, or after ten minutes, its last slave gets it too. */
+    next->slave_id = 2;
+    driver_builds_end(builds, &next, DRIVER_HOLD_RESTING, 80);
+    driver_builds_sweep(builds, 90);
+    ck_assert_ptr_null(driver_builds_take(builds, abi, 2, true));
+    driver_builds_sweep(builds, INT64_C(600000000090));
+    ck_assert_ptr_nonnull(driver_builds_take(builds, abi, 2, true));
+}
+END_TEST
+
 /* The version that is given out next, as a number; -1: none. */
 static int take(const char *abi, driver_hold_ref **hold)
 {
@@ -193,6 +224,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, gives_out_in_order_and_once);
+    tcase_add_test(tests, what_rested_goes_to_another_slave);
     tcase_add_test(tests, abis_are_apart);
     tcase_add_test(tests, recorded_is_held_until_a_later_window);
     tcase_add_test(tests, returned_goes_first);
