@@ -70,13 +70,15 @@ class Site:
         self.port = 0
 
     def serve(self):
-        """nginx with the example, of which only the address and the folder are others."""
+        """nginx with the example, of which only the address, the folder and the place of the log are others."""
         farm = self.farm
         for _ in range(5):
             self.port = farms.free_port()
             text = EXAMPLE.read_text(encoding="utf-8")
             for pattern, new in ((r"(?m)^    listen 80;", f"    listen 127.0.0.1:{self.port};"),
-                                 (r"(?m)^    listen \[::\]:80;\n", ""), (r"root /var/www;", f"root {farm.www};")):
+                                 (r"(?m)^    listen \[::\]:80;\n", ""), (r"root /var/www;", f"root {farm.www};"),
+                                 (r"access_log /var/log/nginx/access.log combined;",
+                                  f"access_log {farm.dir}/log/nginx-access.log;")):
                 text, count = re.subn(pattern, new, text)
                 if count != 1:
                     raise farms.Failure(f"the example has no single line {pattern}")
