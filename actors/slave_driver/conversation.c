@@ -276,11 +276,7 @@ static int run_out(driver *self, driver_builder *builder, piw_msg *msg)
         piw_msg_free(&report);
         return PIW_ELIMIT;
     }
-    if (builder->job != NULL)
-        driver_job_fail(self, builder, note);
-    else
-        driver_job_begin(self, builder, &report, note, NULL);
-    piw_msg_free(&report);
+    driver_job_begin(self, builder, &report, note, NULL);
     return 0;
 }
 
@@ -297,7 +293,8 @@ int driver_on_busy(piw_task *task, piw_msg *msg)
         return say_thrown_away(self, builder, msg, DRIVER_HOLD_SKIPPED, "skipped");
     if (builder->hold != NULL && builder->removed)
         return say_removed(self, builder, msg);
-    if (builder->hold != NULL && builder->heard_ns > builder->ends_ns)
+    /* What is reported is no longer being built: its files may take as long as they need. */
+    if (builder->hold != NULL && builder->job == NULL && builder->heard_ns > builder->ends_ns)
         return run_out(self, builder, msg);
     piw_msg *answer = slave_CONT_new();
     driver_answer(self, builder, msg, &answer, DRIVER_SAID_NOTHING);

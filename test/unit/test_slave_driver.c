@@ -498,6 +498,23 @@ START_TEST(a_build_past_its_time_is_recorded_as_failed)
 }
 END_TEST
 
+START_TEST(a_reported_build_has_no_time_to_run_past)
+{
+    piw_client *slave = building(300000, 1000);
+    SAYS(slave, built(true, "fine", one_file), "SEND p-1.0-py3-none-any.whl");
+    /* What is waited for is the clock itself: until the second of the build has passed. */
+    int64_t past = piw_monotonic_ns() + INT64_C(1000000000);
+    while (piw_monotonic_ns() <= past) {
+        poll(NULL, 0, 10);
+        SAYS(slave, busy(), "CONT");
+    }
+    SAYS(slave, busy(), "CONT");
+    SAYS(slave, slave_SENT_new(), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=true"));
+    piw_client_close(&slave);
+}
+END_TEST
+
 START_TEST(removed_versions_are_thrown_away)
 {
     static const char *const same[] = {"p", "1.0", "p", "1.0.0", NULL};
@@ -706,6 +723,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_fifth_try_is_final_and_the_slave_sleeps);
     tcase_add_test(tests, the_packages_own_fault_is_final_at_once);
     tcase_add_test(tests, a_build_past_its_time_is_recorded_as_failed);
+    tcase_add_test(tests, a_reported_build_has_no_time_to_run_past);
     tcase_add_test(tests, removed_versions_are_thrown_away);
     tcase_add_test(tests, a_version_whose_builds_went_is_offered_again);
     tcase_add_test(tests, a_version_that_is_gone_is_not_recorded);
