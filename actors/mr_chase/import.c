@@ -6,7 +6,6 @@
 #include "shared/file_check.h"
 #include "shared/version.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 int chase_error(piw_task *task, piw_msg *request, const char *why)
@@ -42,11 +41,11 @@ static int by_name(const void *a, const void *b)
 /* The importer was given up while it was silent: it hears of that once. */
 static int say_lost(chase *self, importer *imp, piw_msg *msg)
 {
-    char why[PIW_ERR_TEXT];
-    snprintf(why, sizeof(why), "the import of %s %.200s was given up: nothing was heard of it for %lld s", imp->package,
-             chase_report(imp)->version.s, (long long)(self->silence_ms + 999) / 1000);
+    piw_err why = {0};
+    piw_err_set(&why, PIW_EDEADLINE, "the import of %s %.200s was given up: nothing was heard of it for %lld s",
+                imp->package, chase_report(imp)->version.s, (long long)(self->silence_ms + 999) / 1000);
     chase_drop(self, &imp);
-    return chase_error(self->task, msg, why);
+    return chase_error(self->task, msg, why.text);
 }
 
 /* What an earlier message of this connection began. *done: the message has been dealt with. */

@@ -37,8 +37,10 @@ static void answer(chase *self, importer *imp, piw_msg *msg)
 
 void chase_fail(chase *self, importer *imp, const char *why)
 {
-    piw_warning("the import of %s %s is refused: %s", imp->package, chase_report(imp)->version.s, why);
-    answer(self, imp, import_ERROR_make(piw_text_of(why)));
+    piw_err sound = {0}; /* what stands in `why` may have been cut within a character, and that can't be sent */
+    piw_err_set(&sound, PIW_EREFUSED, "%s", why);
+    piw_warning("the import of %s %s is refused: %s", imp->package, chase_report(imp)->version.s, sound.text);
+    answer(self, imp, import_ERROR_make(piw_text_of(sound.text)));
     chase_drop(self, &imp);
 }
 
@@ -46,7 +48,7 @@ static void fail_unknown(chase *self, importer *imp)
 {
     const build_state *report = chase_report(imp);
     char why[PIW_ERR_TEXT];
-    snprintf(why, sizeof(why), "unknown package version %.200s %.200s", report->package.s, report->version.s);
+    snprintf(why, sizeof(why), "unknown package version %.200s %s", report->package.s, report->version.s);
     chase_fail(self, imp, why);
 }
 
