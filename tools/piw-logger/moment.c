@@ -110,6 +110,13 @@ bool moment_read(const moment_format *format, const char *text, size_t len, mome
     return true;
 }
 
+/* strptime takes the 31st of any month, and the time would be one of the next month. */
+static bool day_exists(const struct tm *tm)
+{
+    struct tm noon = {.tm_year = tm->tm_year, .tm_mon = tm->tm_mon, .tm_mday = tm->tm_mday, .tm_hour = 12};
+    return timegm(&noon) != -1 && noon.tm_mday == tm->tm_mday;
+}
+
 bool moment_finish(const moment *from, piw_time *time)
 {
     static const int64_t first_us = -62135596800000000, last_us = 253402300799999999; /* the years 1 and 9999 */
@@ -117,7 +124,7 @@ bool moment_finish(const moment *from, piw_time *time)
     if (!from->epoch) {
         struct tm tm = from->tm;
         tm.tm_isdst = -1;
-        if (!from->parsed)
+        if (!from->parsed || (tm.tm_mday > 28 && !day_exists(&tm)))
             return false;
         us += (int64_t)(from->zoned ? timegm(&tm) - from->offset_s : mktime(&tm)) * 1000000;
     }
