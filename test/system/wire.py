@@ -78,8 +78,8 @@ class Peer:
 class Listener:
     """A Unix socket that peers connect to, for ipc:// addresses."""
 
-    def __init__(self, path):
-        self.path = str(path)
+    def __init__(self, path, kind=b"ROUTER"):
+        self.path, self.kind = str(path), kind
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
         self.socket = socket.socket(socket.AF_UNIX)
@@ -89,7 +89,7 @@ class Listener:
 
     def accept(self, timeout=60):
         self.socket.settimeout(timeout)
-        return Peer(self.socket.accept()[0], timeout)
+        return Peer(self.socket.accept()[0], timeout, self.kind)
 
     def close(self):
         self.socket.close()
