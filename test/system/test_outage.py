@@ -47,11 +47,24 @@ def wait_sealed(farm, before):
     farm.wait("builds that are sealed", lambda: sealed(farm) > before, 60)
 
 
+def hold_rows(farm):
+    """Somebody locks the table of builds, so that builds wait for their rows whatever happens next."""
+    holder = farm.start_process("holder", [
+        "/usr/bin/psql", "-X", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels", "-c",
+        "BEGIN; LOCK TABLE builds IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"])
+    holder.expected_end = True
+    farm.wait("a build that waits for its row", lambda: farm.value(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass") != "0")
+    return holder
+
+
 def kill(farm):
     """The server goes down at once, and nobody starts it again for a while."""
-    process, before = postgres(farm), sealed(farm)
+    before, holder = sealed(farm), hold_rows(farm)
+    process = postgres(farm)
     process.kill(signal.SIGQUIT)  # of the postmaster: kill -9 of it would leave its children running
     farm.forget(process)
+    farm.stop_process(holder)
     wait_sealed(farm, before)
 
 
@@ -90,24 +103,25 @@ def connections_cut(farm):
 
 def refusing(farm):
     """It runs, but lets the master's role in no more."""
-    before = sealed(farm)
+    before, holder = sealed(farm), hold_rows(farm)
     farm.psql("ALTER ROLE piwheels CONNECTION LIMIT 0; "
               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'piwheels'")
+    end_lock(farm, holder)
     wait_sealed(farm, before)
     farm.psql("ALTER ROLE piwheels CONNECTION LIMIT -1")
 
 
-def locked(farm):
-    """Somebody holds the table of builds, for longer than the master's own patience with a statement."""
-    before = sealed(farm)
-    holder = farm.start_process("holder", [
-        "/usr/bin/psql", "-X", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels", "-c",
-        "BEGIN; LOCK TABLE builds IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"])
-    wait_sealed(farm, before)
-    holder.expected_end = True
+def end_lock(farm, holder):
     farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK TABLE builds%' "
               "AND pid <> pg_backend_pid()")
     farm.stop_process(holder)
+
+
+def locked(farm):
+    """The lock alone, for longer than the master's own patience with a statement."""
+    before, holder = sealed(farm), hold_rows(farm)
+    wait_sealed(farm, before)
+    end_lock(farm, holder)
 
 
 def full(farm):
@@ -201,7 +215,7 @@ def test_killed_while_sealed(farm):
     farm.start_postgres()
     farm.restart_master()
     try:
-        farm.wait("an empty staging folder", lambda: not loads.staged(farm), 60)
+        farm.wait("an empty staging folder", lambda: not farm.staged(), 60)
         wrong = record_differences(farm, load)
         check("sealed.the next master records them once", staged > 0 and not wrong, wrong or staged)
     except farms.Failure as error:
