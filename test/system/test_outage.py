@@ -82,10 +82,12 @@ def alive(farm):
 def backend_killed(farm):
     """kill -9 of the backend of one of the master's connections: the whole server restarts itself."""
     for _ in range(3):
-        pid = farm.value("SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND query LIKE '%piw.drain()%' "
-                         "ORDER BY backend_start LIMIT 1")
-        if pid:
-            os.kill(int(pid), signal.SIGKILL)
+        pid = farm.wait("a connection of the master", lambda: farm.value(
+            "SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND application_name = 'piw-master' "
+            "ORDER BY backend_start LIMIT 1"))
+        crashes = postgres(farm).text().count("was terminated by signal 9")
+        os.kill(int(pid), signal.SIGKILL)
+        farm.wait("the crash", lambda n=crashes: postgres(farm).text().count("was terminated by signal 9") > n)
         farm.wait("the server", lambda: alive(farm))
         farm.wait("the master's next connections", lambda: connections(farm) > 0)
 
