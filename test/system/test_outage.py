@@ -48,10 +48,10 @@ def wait_sealed(farm, before):
 
 
 def hold_rows(farm):
-    """Somebody locks the table of builds, so that builds wait for their rows whatever happens next."""
+    """Somebody locks the table of builds for reading, so that builds wait for their rows whatever happens next."""
     holder = farm.start_process("holder", [
         "/usr/bin/psql", "-X", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels", "-c",
-        "BEGIN; LOCK TABLE builds IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"])
+        "BEGIN; LOCK TABLE builds IN SHARE MODE; SELECT pg_sleep(600)"])
     holder.expected_end = True
     farm.wait("a build that waits for its row", lambda: farm.value(
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass") != "0")
