@@ -38,13 +38,24 @@ def test_logger(farm):
 class Watcher:
     """piw-monitor, its operator, and the master of a recording."""
 
-    def __init__(self, farm, monitor, labels):
-        self.monitor, self.labels = monitor, labels
+    def __init__(self, farm, monitor, messages):
+        self.monitor, self.messages, self.extra = monitor, messages, 0
+        self.labels = {m.data[0]: m.data[3][5] for m in messages if m.word == "SLAVE" and m.data[2] == "HELLO"}
         self.listeners = [wire.Listener(farm.dir / "s" / name, kind) for name, kind in (("status", b"PUB"), ("control", b"PULL"))]
         self.status, self.control = map(clerk.accept, self.listeners)
         equal("monitor.subscribes", self.status.receive(30 * farms.PATIENCE), [b"\x01"])
 
+    def know_all(self):
+        """Until the monitor shows what it was told: one slave more, whose row is the last, comes after it."""
+        hello = next(m for m in self.messages if m.word == "SLAVE" and m.data[2] == "HELLO")
+        self.extra += 1
+        label = f"zz-last-{self.extra}"
+        about = [*hello.data[3][:5], label, *hello.data[3][6:]]
+        self.status.send(wire.cbor_encode(["SLAVE", [1000 + self.extra, *hello.data[1:3], about]]))
+        check(f"monitor.{label}", self.monitor.wait(rf" {label} "), self.monitor.text())
+
     def choose(self, label):
+        self.know_all()
         place = self.monitor.wait(rf" {label} ")
         if place:
             self.monitor.click(*place)
@@ -61,7 +72,8 @@ class Watcher:
         for key in keys:
             self.monitor.send(key)
             if key != keys[-1]:
-                self.monitor.wait("Sure")
+                asked = {"QUIT": "Sure"}.get(message.word, f"slave {message.data} " if message.data else "all slaves")
+                check(f"monitor.{message.index} asks", self.monitor.wait(asked), self.monitor.text())
 
     def hear(self):
         """The next word but HELLO, which is said until one of the master's is heard."""
@@ -71,9 +83,10 @@ class Watcher:
             frames = self.control.receive(30 * farms.PATIENCE)
         return frames
 
-    def run(self, messages):
-        equal("monitor.HELLO", self.control.receive(30 * farms.PATIENCE), messages[0].frames)
-        for message in messages[1:]:
+    def run(self):
+        first = next(n for n, m in enumerate(self.messages) if m.word == "HELLO" and m.queue == "control")
+        equal("monitor.HELLO", self.control.receive(30 * farms.PATIENCE), self.messages[first].frames)
+        for message in self.messages[first + 1:]:
             if message.queue == "status":
                 self.status.send(*message.frames)
             elif message.word != "HELLO":
@@ -87,13 +100,11 @@ class Watcher:
 
 def test_monitor(farm):
     messages = [m for m in recording.load("monitor") if m.queue in ("status", "control")]
-    labels = {m.data[0]: m.data[3][5] for m in messages if m.word == "SLAVE" and m.data[2] == "HELLO"}
     args = [*farm.drop, farm.program("piw-monitor"), "-c", farm.configuration(), "--codec", "cbor", "--status-queue",
             farm.socket("status"), "--control-queue", farm.socket("control")]
     with screen.Terminal(args, {**farm.env, "TERM": "xterm-256color"}, 24, 80, farms.PATIENCE) as monitor:
-        watcher = Watcher(farm, monitor, labels)
-        first = next(n for n, m in enumerate(messages) if m.word == "HELLO" and m.queue == "control")
-        watcher.run(messages[first:])
+        watcher = Watcher(farm, monitor, messages)
+        watcher.run()
         monitor.send("q")
         equal("monitor.ends", monitor.end(), 0)
         watcher.close()
