@@ -402,6 +402,21 @@ def test_import_endings(world):
     check("ending.file kept", wheel.exists())
 
 
+def test_import_changed(world):
+    """A file that becomes another one between the question and its transfer isn't sent, and is kept."""
+    for name, change, words in (("shorter", lambda path: os.truncate(path, 1000), "it had 200000 bytes, now it has 1000"),
+                                ("empty", lambda path: os.truncate(path, 0), "now it has 0"),
+                                ("longer", lambda path: os.truncate(path, 300000), "now it has 300000"),
+                                ("gone", os.unlink, "No such file or directory")):
+        wheel = world.wheel(WHEEL, 200000)
+        running = Import(world, "-d", "--abi", "cp311", wheel.name)
+        change(wheel)
+        running.client.answer("SEND", wheel.name)
+        code, _, err = running.end()
+        check(f"changed.{name}", code == 1 and re.search(f"{wheel.name} can't be sent: .*{words}$", err), (code, err))
+        equal(f"changed.{name}.kept", wheel.exists(), name != "gone")
+
+
 def test_import_progress(world):
     """A long transfer shows on a terminal how far it is, and nothing of it stays."""
     wheel = world.wheel(WHEEL, 300000)
@@ -425,7 +440,8 @@ def main():
     with farms.Farm() as farm:
         farm.prepare()
         return score.run((test_bad_words, test_bad_files, test_no_master, test_questions, test_sentences, test_descriptions,
-                          test_import_facts, test_import_transfers, test_import_endings, test_import_progress),
+                          test_import_facts, test_import_transfers, test_import_endings, test_import_changed,
+                          test_import_progress),
                          clerk.World(farm))
 
 

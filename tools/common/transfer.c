@@ -151,6 +151,12 @@ int tool_transfer_file(const tool_transfer *transfer, const char *path, piw_err 
         return rc;
     }
     s.size = status.st_size;
+    /* Pieces that the file has no more would be asked for without end. */
+    if (transfer->size != 0 && s.size != transfer->size) {
+        close(s.fd);
+        return piw_err_set(err, PIW_ESYS, "it was changed meanwhile: it had %lld bytes, now it has %lld",
+                           (long long)transfer->size, (long long)s.size);
+    }
     s.piece = piw_alloc(PIECE_MAX);
     /* This queue's frames are plain: no codec is used. */
     int rc = piw_client_open(&s.queue, &file_protocol_def, transfer->address, PIW_MSGPACK, err);

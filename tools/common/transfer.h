@@ -9,6 +9,7 @@ typedef struct tool_transfer {
     int64_t id;          /* the slave's number; importers say 0 */
     int64_t silence_ms;  /* how long the master may say nothing */
     int64_t reach_ms;    /* how long until there is a connection; 0: as long as it may be silent */
+    int64_t size;        /* bytes, as announced: a file that has another size now isn't sent; 0: whatever it has */
     /* Wait at most timeout_ms for input on `fd` (-1: for nothing of this transfer). 0: something happened, look;
      * PIW_EDEADLINE: nothing did; other codes end the transfer and are its result. */
     int (*wait)(void *arg, int fd, int64_t timeout_ms);
@@ -18,7 +19,8 @@ typedef struct tool_transfer {
 } tool_transfer;
 
 /* Send the file at `path`, which is no link; returns when the master has every byte. PIW_EDEAD: the master said nothing
- * for too long; PIW_ENET: there is none; PIW_ESYS: the file can't be read. One piece is in memory at a time. */
+ * for too long; PIW_ENET: there is none; PIW_ESYS: the file can't be read, or isn't
+ * the one that was announced. One piece is in memory at a time. */
 int tool_transfer_file(const tool_transfer *transfer, const char *path, piw_err *err);
 
 #endif

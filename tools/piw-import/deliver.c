@@ -81,6 +81,7 @@ static int send_file(delivery *d, build_file *file, const char *file_queue, piw_
     const tool_transfer transfer = {.address = file_queue,
                                     .silence_ms = SILENCE_MS,
                                     .reach_ms = TOOL_REACH_MS,
+                                    .size = file->size,
                                     .wait = wait_in_transfer,
                                     .progress = piw_config_switch(d->clerk->config, "quiet") ? NULL : on_progress,
                                     .arg = d};
