@@ -366,6 +366,16 @@ driver_builder *driver_job_answered(driver *self, piw_msg *reply, uint64_t build
     return NULL;
 }
 
+/* What was removed while its files were looked at isn't recorded: as long as its row can't exist, it is thrown away. */
+static bool was_removed(driver *self, driver_builder *builder)
+{
+    if (!builder->removed || builder->job->sent_before)
+        return false;
+    driver_abandon(self, builder, builder->again ? DRIVER_HOLD_RETURNED : DRIVER_DROP, "removed");
+    driver_job_finish(self, builder);
+    return true;
+}
+
 static void say_send(driver *self, driver_builder *builder)
 {
     const driver_job *job = builder->job;
@@ -411,7 +421,7 @@ int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
     driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_VERIFY);
-    if (builder == NULL)
+    if (builder == NULL || was_removed(self, builder))
         return 0;
     driver_job *job = builder->job;
     const fs_VERIFY_reply *verdict = fs_VERIFY_reply_of(reply);
@@ -432,7 +442,7 @@ int driver_on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
     driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_STAGE);
-    if (builder != NULL)
+    if (builder != NULL && !was_removed(self, builder))
         driver_job_go(self, builder, DRIVER_WAIT_RECORD);
     return 0;
 }

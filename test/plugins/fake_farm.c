@@ -2,6 +2,7 @@
  *
  * Whatever is sent to it is noted as a printed line, for the test to wait for. Names for SET:
  *   db = here | away      away: calls to the database are kept until it is here again
+ *   files = quick | slow  slow: the same for calls to the file juggler
  *   verify = good | bad | final
  *   recorded = yes | no   LOGBUILD's answer
  *   known = yes | no      BUILDS_KNOWN's answer
@@ -43,7 +44,7 @@ typedef struct fake {
         piw_msg *answer;
     } kept[KEPT_MAX];
     size_t kept_count;
-    bool away, silent;
+    bool away, slow, silent;
     char verify[8], recorded[8], known[8], refuse[32], there[8], word[16], error[16];
     int code;
     int64_t tries, wait_s;
@@ -101,7 +102,14 @@ static int just_note(piw_task *task, piw_msg *msg)
     return note(task, msg);
 }
 
-/* Note the call and answer it: now, when the database is here again, or with the error that the test wants. */
+/* Does the service hold its answers back? */
+static bool holds(const fake *self, const char *service)
+{
+    bool held = strcmp(service, "db") == 0 ? self->away : strcmp(service, "fs") == 0 && self->slow;
+    return held && self->kept_count < KEPT_MAX;
+}
+
+/* Note the call and answer it: now, when its service is here again, or with the error that the test wants. */
 static int respond(piw_task *task, piw_msg *msg, piw_msg *answer)
 {
     fake *self = piw_soul(task);
@@ -109,7 +117,7 @@ static int respond(piw_task *task, piw_msg *msg, piw_msg *answer)
     int failed = note(task, msg);
     if (failed == 0 && strcmp(self->refuse, type->name) == 0) {
         failed = piw_refuse(task, msg, self->code, "the test wants %s refused", type->name);
-    } else if (failed == 0 && self->away && strcmp(type->protocol->name, "db") == 0 && self->kept_count < KEPT_MAX) {
+    } else if (failed == 0 && holds(self, type->protocol->name)) {
         self->kept[self->kept_count].answer = answer;
         return piw_defer(task, msg, &self->kept[self->kept_count++].token);
     } else if (failed == 0) {
@@ -360,7 +368,9 @@ static int on_set(piw_task *task, piw_msg *msg)
         self->silent = piw_text_is(body->value, "off");
     if (piw_text_is(body->name, "db"))
         self->away = piw_text_is(body->value, "away");
-    int failed = self->away ? 0 : release_kept(task, self);
+    if (piw_text_is(body->name, "files"))
+        self->slow = piw_text_is(body->value, "slow");
+    int failed = self->away || self->slow ? 0 : release_kept(task, self);
     piw_msg *answer = fake_SET_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
 }

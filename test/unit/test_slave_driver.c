@@ -551,6 +551,33 @@ START_TEST(a_version_whose_builds_went_is_offered_again)
 }
 END_TEST
 
+/* Its files take a while to be looked at, and its builds are removed meanwhile: they don't come back with this one. */
+START_TEST(what_is_reported_when_its_builds_go_is_not_recorded)
+{
+    piw_client *slave = building(300000, 10800000);
+    SAYS(slave, built(true, "", one_file), "SEND p-1.0-py3-none-any.whl");
+    farm_set(&f, "files", "slow");
+    slave_send(slave, slave_SENT_new());
+    farm_wait(&f, "VERIFY(", 1);
+    farm_remove(&f, "p", "1.0", true);
+    farm_set(&f, "files", "quick");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    farm_wait(&f, "DISCARD(", 1);
+    SAYS(slave, idle(), "BUILD p 1.0");
+    farm_set(&f, "files", "slow");
+    slave_send(slave, built(false, "log", NULL));
+    farm_wait(&f, "STAGE(", 1);
+    farm_remove(&f, "p", NULL, true);
+    farm_set(&f, "files", "quick");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    farm_wait(&f, "DISCARD(", 2);
+    ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
+    ck_assert_int_eq(farm_count(&f, "cause='removed'"), 2);
+    SAYS(slave, idle(), "BUILD p 1.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
 START_TEST(a_version_that_is_gone_is_not_recorded)
 {
     piw_client *slave = building(300000, 10800000);
@@ -726,6 +753,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_reported_build_has_no_time_to_run_past);
     tcase_add_test(tests, removed_versions_are_thrown_away);
     tcase_add_test(tests, a_version_whose_builds_went_is_offered_again);
+    tcase_add_test(tests, what_is_reported_when_its_builds_go_is_not_recorded);
     tcase_add_test(tests, a_version_that_is_gone_is_not_recorded);
     tcase_add_test(tests, an_answer_waits_for_the_database);
     tcase_add_test(tests, a_lost_answer_of_the_database_is_asked_for);
