@@ -57,6 +57,7 @@ static const char *muted_by(const piw_runtime *runtime, const piw__shell *shell)
     return NULL;
 }
 
+/* The worst first. */
 static piw_text note_of(piw_msg *msg, const piw_runtime *runtime, const piw__role *role)
 {
     for (unsigned n = 0; n < role->instances; n++) {
@@ -66,15 +67,20 @@ static piw_text note_of(piw_msg *msg, const piw_runtime *runtime, const piw__rol
         if (since_ns != 0)
             return piw_msg_printf(msg, "%s has been in %s for %lld s", shell->name, what != NULL ? what : "its loop",
                                   (long long)(piw_monotonic_ns() - since_ns) / 1000000000);
-        char failure[PIW_ERR_TEXT];
-        pthread_mutex_lock(&shell->ops_lock);
-        memcpy(failure, shell->failure, sizeof failure);
-        pthread_mutex_unlock(&shell->ops_lock);
+        char failure[PIW__SHOWN];
+        piw__shown(shell, shell->failure, failure);
         if (failure[0] != 0)
-            return piw_msg_printf(msg, "%.500s", failure);
+            return piw_msg_textz(msg, failure);
         const char *by = shell->ports_count > 0 ? muted_by(runtime, shell) : NULL;
         if (by != NULL)
             return piw_msg_printf(msg, "its queues rest: %s has too much to do", by);
+    }
+    /* Nothing is wrong: what they say themselves. */
+    for (unsigned n = 0; n < role->instances; n++) {
+        char note[PIW__SHOWN];
+        piw__shown(role->shells[n], role->shells[n]->note, note);
+        if (note[0] != 0)
+            return piw_msg_textz(msg, note);
     }
     return piw_msg_textz(msg, "");
 }

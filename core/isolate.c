@@ -258,6 +258,9 @@ static int on_frame(piw_task *task, stand_in *self, const piw__frame *frame, con
     case PIW__FRAME_LOG:
         on_log(frame, payload);
         return 0;
+    case PIW__FRAME_NOTE:
+        piw_task_note(task, "%s", text_of(text, sizeof text, frame, payload));
+        return 0;
     default:
         return PIW_ESHAPE;
     }

@@ -109,6 +109,7 @@ typedef struct piw_task_figures {
     uint64_t handled, errors, restarts, swaps, dead_letters, unanswered, calls_open, deferred, mailbox_depth;
     uint64_t swap_pause_ns_last, swap_pause_ns_max;
     char stuck_in[64];
+    char note[512];          /* what it says of itself, fit for a screen */
     uint64_t slow;           /* handlers that took longer than they may */
     uint64_t p50_ns, p99_ns; /* of handlers; 0: none yet */
     double rate;             /* messages a second, over the last ten seconds */

@@ -1,4 +1,5 @@
 /* What is to be seen of the tasks while they run. Nothing here waits for a task. */
+#include "escape.h"
 #include "runtime_inner.h"
 
 #include <stdio.h>
@@ -6,6 +7,13 @@
 static uint64_t value(const _Atomic uint64_t *figure)
 {
     return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+void piw__shown(piw__shell *shell, const char *from, char to[static PIW__SHOWN])
+{
+    pthread_mutex_lock(&shell->ops_lock);
+    piw__escape(to, PIW__SHOWN, from, strlen(from));
+    pthread_mutex_unlock(&shell->ops_lock);
 }
 
 int piw_runtime_figures(piw_runtime *runtime, const char *task, unsigned instance, piw_task_figures *figures)
@@ -29,6 +37,7 @@ int piw_runtime_figures(piw_runtime *runtime, const char *task, unsigned instanc
         snprintf(figures->stuck_in, sizeof figures->stuck_in, "%s", what != NULL ? what : "");
     const char *version = atomic_load_explicit(&shell->version, memory_order_acquire);
     snprintf(figures->version, sizeof figures->version, "%s", version != NULL ? version : "");
+    piw__shown(shell, shell->note, figures->note);
     figures->handled = value(&own->handled);
     figures->errors = value(&own->errors);
     figures->restarts = value(&own->restarts);

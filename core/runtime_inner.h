@@ -205,4 +205,10 @@ void piw__monitor_stop(piw_runtime *runtime);
 void piw__crash_watch(piw_runtime *runtime);
 void piw__crash_unwatch(piw_runtime *runtime);
 
+/* --- runtime_figures.c -------------------------------------------------------------------------------------------- */
+
+enum { PIW__SHOWN = 512 };
+/* A copy of a text of the shell's that is under its ops_lock, made fit for messages and screens. Any thread. */
+void piw__shown(piw__shell *shell, const char *from, char to[static PIW__SHOWN]);
+
 #endif

@@ -44,6 +44,7 @@ struct piw_task {
     bool ready;
     bool failed;
     char failure[PIW_ERR_TEXT];
+    char note[PIW_LIMIT_NOTE + 1]; /* what the soul says it is at */
 };
 
 typedef enum {
@@ -152,7 +153,9 @@ struct piw__shell {
     /* Its messages are printed for `piw-ctl trace`. Set (release, after role->tracer) by who traces, also cleared by the
      * shell's thread when nobody asks any more. */
     _Atomic bool tracing;
-    char failure[PIW_ERR_TEXT]; /* why the soul failed last; under ops_lock */
+    char failure[PIW_ERR_TEXT];    /* why the soul failed last; under ops_lock */
+    char note[PIW_LIMIT_NOTE + 1]; /* the soul's note; under ops_lock */
+    _Atomic unsigned notes;        /* how often it has changed; written by the shell's thread */
     piw__figures figures;
     piw__recorder recorder;
 
@@ -322,6 +325,8 @@ void piw__soul_check(piw__shell *shell, int result);
 void piw__soul_ready(piw__shell *shell);
 /* The soul has gone: what was its own ends, its deferred requests get the error. */
 void piw__soul_gone(piw__shell *shell, int code, const char *text);
+/* Its note is what others see of the shell; none when there is no soul. */
+void piw__note_show(piw__shell *shell);
 /* It is the shell's now. */
 void piw__soul_is(piw__shell *shell, piw_task *task);
 /* The order, a reference to which is taken, is done when the soul is ready; or it has waited long enough for that. */

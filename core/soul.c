@@ -51,6 +51,7 @@ static struct soul {
     piw__shell *asker;
     piw__op *start_op; /* until the soul is ready */
     bool quit_said, stopping;
+    unsigned notes_said;
     /* Of the look for a stuck handler. */
     uint64_t busy_number;
     int64_t busy_since_ns, looked_ns, beat_ns;
@@ -621,6 +622,20 @@ static void look_at_handler(int64_t now)
     fail(why);
 }
 
+static void look_at_note(void)
+{
+    piw__shell *shell = soul.shell;
+    unsigned notes = atomic_load_explicit(&shell->notes, memory_order_acquire);
+    if (notes == soul.notes_said)
+        return;
+    soul.notes_said = notes;
+    char note[sizeof shell->note];
+    pthread_mutex_lock(&shell->ops_lock);
+    memcpy(note, shell->note, sizeof note);
+    pthread_mutex_unlock(&shell->ops_lock);
+    say_text(PIW__FRAME_NOTE, note);
+}
+
 static void beat(int64_t now)
 {
     if (now - soul.beat_ns < BEAT_MS * INT64_C(1000000))
@@ -685,6 +700,7 @@ int piw__soul_main(int argc, char **argv)
         look_at_quit();
         int64_t now = piw_monotonic_ns();
         look_at_handler(now);
+        look_at_note();
         beat(now);
         rest();
     }

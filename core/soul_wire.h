@@ -26,6 +26,7 @@ typedef enum {
     PIW__FRAME_BEAT,    /* still there; count as above */
     PIW__FRAME_ASK,     /* text: the name of a setting */
     PIW__FRAME_LOG,     /* a line; code: its level */
+    PIW__FRAME_NOTE,    /* text: the soul's note */
 } piw__frame_kind;
 
 enum { PIW__FRAME_DEBUG = 1 }; /* flag, to the process: debug lines are wanted */

@@ -76,6 +76,17 @@ static void note_failure(piw__shell *shell, const char *why)
     pthread_mutex_unlock(&shell->ops_lock);
 }
 
+void piw__note_show(piw__shell *shell)
+{
+    const char *note = shell->task != NULL ? shell->task->note : "";
+    if (strcmp(shell->note, note) == 0)
+        return; /* nobody else writes it */
+    pthread_mutex_lock(&shell->ops_lock);
+    snprintf(shell->note, sizeof shell->note, "%s", note);
+    pthread_mutex_unlock(&shell->ops_lock);
+    atomic_fetch_add_explicit(&shell->notes, 1, memory_order_release);
+}
+
 void piw__start_wait(piw__shell *shell, piw__op *op)
 {
     shell->start_op = op;
@@ -127,6 +138,7 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
                     task->failed ? task->failure : "it did not start");
         piw__watches_clear(shell, task->generation);
         piw__task_free(&shell->task);
+        piw__note_show(shell);
         atomic_store_explicit(&shell->since_ns, 0, memory_order_relaxed);
         return err != NULL ? err->code : PIW_EHANDLER;
     }
@@ -141,6 +153,7 @@ void piw__soul_gone(piw__shell *shell, int code, const char *text)
     piw__watches_clear(shell, 0);
     piw__timers_clear(shell);
     piw__calls_drop(shell);
+    piw__note_show(shell);
     atomic_store_explicit(&shell->since_ns, 0, memory_order_relaxed);
     piw__state_set(shell, PIW__DOWN);
     piw__deferred_fail(shell, code, text);
@@ -154,6 +167,7 @@ void piw__soul_is(piw__shell *shell, piw_task *task)
     atomic_store_explicit(&shell->blocks, task->plugin->blocks, memory_order_relaxed);
     atomic_store_explicit(&shell->version, task->plugin->version, memory_order_release);
     atomic_store_explicit(&shell->since_ns, piw_monotonic_ns(), memory_order_relaxed);
+    piw__note_show(shell);
     piw__state_set(shell, PIW__STARTING);
 }
 

@@ -38,6 +38,16 @@ void piw_fail(piw_task *task, const char *fmt, ...)
     va_end(args);
 }
 
+void piw_task_note(piw_task *task, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(task->note, sizeof task->note, fmt, args);
+    va_end(args);
+    if (task->shell->task == task) /* a successor's is seen when it has taken over */
+        piw__note_show(task->shell);
+}
+
 void piw_quit(piw_task *task, const char *reason)
 {
     piw__runtime_quit(task->shell->runtime, reason != NULL ? PIW_EHANDLER : 0, reason);

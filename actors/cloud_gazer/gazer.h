@@ -44,9 +44,9 @@ typedef struct gazer {
     gazer_describer *describer;
 } gazer;
 
-/* --- progress.c: the log's lines about the first catching up --- */
+/* --- progress.c: what the log and piw-ctl say of the first catching up --- */
 void gazer_begin_progress(gazer *self);
-/* Now and then: how many events are done, how fast, and how long it still takes. */
+/* How many events are done, how fast, and how long it still takes. */
 void gazer_say_progress(gazer *self);
 void gazer_say_caught_up(gazer *self);
 

@@ -1,6 +1,8 @@
-/* progress.c — how far the first catching up with PyPI's log is. PyPI doesn't say how many events are to come: what is
- * left is reckoned from the time between the last applied event and now. */
+/* progress.c — how far the first catching up with PyPI's log is: on the log now and then, and beside the task in
+ * `piw-ctl list`. PyPI doesn't say how many events are to come: what is left is reckoned from the time between the last
+ * applied event and now. */
 #include "cloud_gazer/gazer.h"
+#include "piw/limits.h"
 #include "shared/text.h"
 
 #include <inttypes.h>
@@ -34,15 +36,20 @@ void gazer_say_progress(gazer *self)
     gazer_progress now = gazer_order_progress(self->order);
     if (self->progress.applied_s == 0) /* where the log begins for us */
         self->progress.applied_s = now.applied_s;
-    if (self->was_caught_up || now_ns - self->progress_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
+    if (self->was_caught_up || now_ns == self->progress_ns)
         return;
     double seconds = (double)(now_ns - self->progress_ns) / (double)SECOND_NS;
-    char left[64], date[32];
+    char left[64], date[32] = "unknown time", line[PIW_LIMIT_NOTE + 1];
     print_left(self, now, seconds, left, sizeof(left));
-    piw_info("PyPI's log is read to serial %" PRId64 "; %" PRIu64
-             " events applied, to %s; %.0f a second, %s (%zu wait)",
-             now.serial, now.applied, piw_time_print((piw_time){now.applied_s * 1000000, 0}, date, sizeof(date)),
-             (double)(now.applied - self->progress.applied) / seconds, left, now.waiting);
+    if (now.applied_s != 0)
+        piw_time_print((piw_time){now.applied_s * 1000000, 0}, date, sizeof(date));
+    snprintf(line, sizeof(line), "%" PRIu64 " events applied, %.0f a second, %s; at serial %" PRId64 " of %s, %zu wait",
+             now.applied, (double)(now.applied - self->progress.applied) / seconds, left, now.serial, date,
+             now.waiting);
+    piw_task_note(self->task, "%s", line);
+    if (now_ns - self->progress_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
+        return;
+    piw_info("catching up with PyPI: %s", line);
     self->progress = now;
     self->progress_ns = now_ns;
 }
@@ -53,6 +60,7 @@ void gazer_say_caught_up(gazer *self)
         return;
     self->was_caught_up = true;
     gazer_progress now = gazer_order_progress(self->order);
+    piw_task_note(self->task, "%s", "");
     piw_info("PyPI's log is followed to its end: %" PRIu64 " events applied in %.0f s", now.applied,
              (double)(piw_monotonic_ns() - self->begun_ns) / (double)SECOND_NS);
 }

@@ -32,6 +32,7 @@
     X(PIW_LIMIT_SWAP_MS, 10000, "a new soul that isn't ready by then is not taken: the old one goes on")               \
     X(PIW_LIMIT_DRAIN_MS, 3000, "a task that stops or begins anew works off what it has for so long")                  \
     X(PIW_LIMIT_WORKERS, 2, "threads of the worker pool")                                                              \
+    X(PIW_LIMIT_NOTE, 255, "bytes of what a task says about itself to piw-ctl")                                        \
     X(PIW_LIMIT_RECORDER, 256, "message headers kept by a task's flight recorder")                                     \
     X(PIW_LIMIT_TASKS, 256, "tasks of one master")                                                                     \
     X(PIW_LIMIT_INSTANCES, 16, "instances of one task")                                                                \

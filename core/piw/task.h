@@ -52,7 +52,11 @@ PIW_API void piw_fail(piw_task *task, const char *fmt, ...) PIW_PRINTF(2, 3);
 /* Stop the whole master in order, exit code 0 (or 1 with a reason that isn't NULL). */
 PIW_API void piw_quit(piw_task *task, const char *reason);
 
-PIW_API const char *piw_task_name(const piw_task *task);   /* "the_scribe" */
+PIW_API const char *piw_task_name(const piw_task *task); /* "the_scribe" */
+/* One line about what the task is at, for `piw-ctl list` and `top`: "3,000 of about 20,000 packages read". At most
+ * PIW_LIMIT_NOTE bytes, longer text is cut; "" takes it away, as the soul's end and its successor do. It is shown at once, also
+ * when the handler then fails. It is no log: for what an operator should find later, log. */
+PIW_API void piw_task_note(piw_task *task, const char *fmt, ...) PIW_PRINTF(2, 3);
 PIW_API unsigned piw_task_instance(const piw_task *task);  /* 0 … instances - 1 */
 PIW_API unsigned piw_task_instances(const piw_task *task); /* how many there are of this task */
 

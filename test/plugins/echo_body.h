@@ -323,6 +323,18 @@ static int on_never(piw_task *task, piw_msg *msg)
     return piw_defer(task, msg, &token);
 }
 
+static int on_say(piw_task *task, piw_msg *msg)
+{
+    const echo_SAY *body = echo_SAY_of(msg);
+    piw_task_note(task, "%s", body->text.s);
+    if (piw_text_is(body->then, "fail"))
+        piw_fail(task, "the test wants it");
+    if (body->then.len > 0)
+        return PIW_EHANDLER;
+    piw_msg *answer = echo_SAY_reply_new();
+    return piw_reply(task, msg, &answer);
+}
+
 static int on_crash(piw_task *task, piw_msg *msg)
 {
     (void)task;
@@ -366,6 +378,7 @@ static const piw_handler handlers[] = {{&echo_protocol_def, ECHO_ECHO, on_echo},
                                        {&echo_protocol_def, ECHO_SLOW, on_slow},
                                        {&echo_protocol_def, ECHO_NEVER, on_never},
                                        {&echo_protocol_def, ECHO_CRASH, on_crash},
+                                       {&echo_protocol_def, ECHO_SAY, on_say},
 #ifndef ECHO_DEAF
                                        {&echo_local_protocol_def, ECHO_TOLD, on_told},
 #endif

@@ -123,19 +123,14 @@ static const piw_service uses[] = {{"echo", &echo_protocol_def}, PIW_SERVICES_EN
 static const char *const needs[] = {"echo", NULL};
 static const piw_event emits[] = {{&echo_local_protocol_def, ECHO_TOLD}, PIW_EVENTS_END};
 
-static const piw_handler handlers[] = {{&relay_protocol_def, RELAY_ASK, on_ask},
-                                       {&relay_protocol_def, RELAY_WAIT, on_wait},
-                                       {&relay_protocol_def, RELAY_TELL, on_tell},
-                                       {&echo_protocol_def, ECHO_ECHO, hand_on},
-                                       {&echo_protocol_def, ECHO_LATER, hand_on},
-                                       {&echo_protocol_def, ECHO_BREAK, hand_on},
-                                       {&echo_protocol_def, ECHO_STAND, hand_on},
-                                       {&echo_protocol_def, ECHO_NOTE, hand_on},
-                                       {&echo_protocol_def, ECHO_WORK, hand_on},
-                                       {&echo_protocol_def, ECHO_SLOW, hand_on},
-                                       {&echo_protocol_def, ECHO_NEVER, hand_on},
-                                       {&echo_protocol_def, ECHO_CRASH, hand_on},
-                                       PIW_HANDLERS_END};
+static const piw_handler handlers[] = {
+    {&relay_protocol_def, RELAY_ASK, on_ask},   {&relay_protocol_def, RELAY_WAIT, on_wait},
+    {&relay_protocol_def, RELAY_TELL, on_tell}, {&echo_protocol_def, ECHO_ECHO, hand_on},
+    {&echo_protocol_def, ECHO_LATER, hand_on},  {&echo_protocol_def, ECHO_BREAK, hand_on},
+    {&echo_protocol_def, ECHO_STAND, hand_on},  {&echo_protocol_def, ECHO_NOTE, hand_on},
+    {&echo_protocol_def, ECHO_WORK, hand_on},   {&echo_protocol_def, ECHO_SLOW, hand_on},
+    {&echo_protocol_def, ECHO_NEVER, hand_on},  {&echo_protocol_def, ECHO_CRASH, hand_on},
+    {&echo_protocol_def, ECHO_SAY, hand_on},    PIW_HANDLERS_END};
 
 static const piw_continuation continuations[] = {{"echoed", echoed}, {"waited", waited}, PIW_CONTINUATIONS_END};
 

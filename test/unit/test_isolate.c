@@ -334,6 +334,21 @@ START_TEST(a_process_that_stands_still_is_ended)
 }
 END_TEST
 
+START_TEST(what_it_says_of_itself)
+{
+    up("echo_v1.so");
+    piw_msg *answer;
+    ck_assert_int_eq(bus_try("echo", echo_SAY_make(piw_text_of("half way"), piw_text_of("")), &answer), 0);
+    piw_msg_free(&answer);
+    BUS_UNTIL(strcmp(bus_figures("echo").note, "half way") == 0);
+    ck_assert_int_eq(kill(bus_figures("echo").pid, SIGKILL), 0);
+    BUS_UNTIL(bus_figures("echo").restarts == 1);
+    await_running();
+    BUS_UNTIL(strcmp(bus_figures("echo").note, "") == 0);
+    bus_end();
+}
+END_TEST
+
 START_TEST(a_failure_that_it_reports)
 {
     up("echo_v1.so");
@@ -431,6 +446,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, orders_to_stop_go_to_the_master_alone);
     tcase_add_test(tcase, a_handler_without_end_is_ended);
     tcase_add_test(tcase, a_process_that_stands_still_is_ended);
+    tcase_add_test(tcase, what_it_says_of_itself);
     tcase_add_test(tcase, a_failure_that_it_reports);
     tcase_add_test(tcase, every_request_has_an_answer_over_twenty_crashes);
     suite_add_tcase(suite, tcase);

@@ -319,6 +319,45 @@ START_TEST(a_held_task_goes_over_too)
 }
 END_TEST
 
+static void say(const char *text, const char *then)
+{
+    piw_msg *answer = NULL;
+    int ret = bus_try("echo", echo_SAY_make(piw_text_of(text), piw_text_of(then)), &answer);
+    ck_assert_int_eq(ret != 0, then[0] != '\0');
+    piw_msg_free(&answer);
+}
+
+/* Shown at once, kept when the handler fails, gone with the soul; cut, and harmless on a screen. */
+START_TEST(what_a_task_says_of_itself)
+{
+    bus_up("echo_v1.so");
+    ck_assert_str_eq(bus_figures("echo").note, "");
+    say("1 of 2 done", "");
+    ck_assert_str_eq(bus_figures("echo").note, "1 of 2 done");
+    ck_assert_str_eq(bus_figures("relay").note, "");
+    say("2 of 2 done", "error");
+    ck_assert_str_eq(bus_figures("echo").note, "2 of 2 done");
+    say("\x1b[2J \xc3", "");
+    ck_assert_str_eq(bus_figures("echo").note, "\\x1b[2J \\xc3");
+    char text[600], cut[PIW_LIMIT_NOTE + 1];
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    memset(cut, 'x', sizeof cut);
+    cut[PIW_LIMIT_NOTE] = '\0';
+    say(text, "");
+    ck_assert_str_eq(bus_figures("echo").note, cut);
+    bus_replace_refused("echo_bad_start.so", "this fixture never starts");
+    ck_assert_str_eq(bus_figures("echo").note, cut);
+    bus_replace("echo_v2.so");
+    ck_assert_str_eq(bus_figures("echo").note, "");
+    say("again", "");
+    say("for the last time", "fail");
+    BUS_UNTIL(bus_figures("echo").restarts == 1 && strcmp(bus_figures("echo").state, "running") == 0);
+    ck_assert_str_eq(bus_figures("echo").note, "");
+    bus_end();
+}
+END_TEST
+
 START_TEST(a_failed_task_can_be_replaced)
 {
     piw__tune.failures = 1;
@@ -513,6 +552,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, a_fresh_one_that_is_never_ready);
     tcase_add_test(tc, a_held_task_goes_over_too);
     tcase_add_test(tc, a_failed_task_can_be_replaced);
+    tcase_add_test(tc, what_a_task_says_of_itself);
     tcase_add_test(tc, a_thousand_swaps);
     tcase_add_test(tc, a_thousand_handler_errors);
     tcase_add_test(tc, a_thousand_restarts);

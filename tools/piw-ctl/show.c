@@ -152,8 +152,9 @@ static void show_services(const char *head, const char *between, uint32_t count,
 
 static void show_row(const task_row *row)
 {
-    char p50[32], p99[32], pause[32], up[32];
-    printf("%-10s %s%s%s\n", "state", row->state.s, row->note.len > 0 ? ": " : "", row->note.s);
+    char p50[32], p99[32], pause[32], up[32], note[LINE_MAX];
+    printf("%-10s %s%s%s\n", "state", row->state.s, row->note.len > 0 ? ": " : "",
+           show_clean(row->note.s, note, sizeof note));
     printf("%-10s %s %s, %s, %lld image%s\n", "plugin", row->plugin.s, row->version.s,
            row->file.len > 0 ? row->file.s : "built in", (long long)row->images, row->images == 1 ? "" : "s");
     printf("%-10s %lld instance%s%s, up %s, %lld restarts, %lld swaps, last pause %s\n", "life",
