@@ -233,6 +233,18 @@ class Terminal:
         for final in "Mm":
             self.send(f"\x1b[<{button};{column + 1};{row + 1}{final}")
 
+    def choose(self, label, tries=10):
+        """Click the row that holds the label until it is the chosen one: rows move while others come and go. Its place."""
+        for _ in range(tries):
+            place = self.wait(rf" {label} ")
+            if place is None:
+                return None
+            self.click(*place)
+            chosen = self.wait(rf"^>.* {label} ", 2)
+            if chosen:
+                return chosen
+        return None
+
     def resize(self, rows, columns):
         self.screen.resize(rows, columns)
         self._set_size(self.leader, rows, columns)

@@ -151,14 +151,6 @@ def screen_width(line):
 # --- Ordering --------------------------------------------------------------------------------------------------------
 
 
-def choose(monitor, label):
-    """With the mouse."""
-    place = monitor.wait(rf" {label} ")
-    if place:
-        monitor.click(*place)
-    return monitor.wait(rf"^>.* {label} ")
-
-
 def is_sleep(answer):
     return answer == ["SLEEP", True]
 
@@ -178,7 +170,7 @@ def test_keys(monitor, slaves):
     slave = slaves["311"]
     monitor.send("\x1b[B" if b"\x1b[?1h" not in monitor.raw else "\x1bOB")
     shows("keys.down", monitor, r"^>..? +\d+ ")
-    check("mouse.choose", choose(monitor, "pi-311"), monitor.text())
+    check("mouse.choose", monitor.choose("pi-311"), monitor.text())
     shows("keys.pane", monitor, r"Slave \d+ pi-311, cp311 on linux_x86_64")
     monitor.send("s")
     check("keys.skip", until(slave.busy, lambda answer: answer == "DONE"), monitor.text())
@@ -206,7 +198,7 @@ def test_mouse(monitor, slaves):
     for number, odd in enumerate(("\x1b[<66;11;11M", "\x1b[<0;11")):
         monitor.send(odd)
         up = monitor.lines()[0]
-        check(f"mouse.odd{number}", monitor.wait(re.escape(up[:40]), gone=True), monitor.text())
+        check(f"mouse.odd{number}", monitor.wait(f"^{re.escape(up)}$", gone=True), monitor.text())
     monitor.send(";11M\x1b[<0;11;11m")
     for _ in range(4):
         monitor.click(10, 10, button=64)
@@ -218,7 +210,7 @@ def test_mouse(monitor, slaves):
 def test_kill(farm, monitor):
     slave = builder(farm, "pi-doomed", "cp39")
     slave.idle()
-    choose(monitor, "pi-doomed")
+    check("kill.chosen", monitor.choose("pi-doomed"), monitor.text())
     monitor.send("k")
     shows("kill.asked", monitor, r"Kill slave \d+ pi-doomed\?")
     monitor.send("n")

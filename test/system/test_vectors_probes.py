@@ -204,13 +204,13 @@ def slave_vanishes(probe):
     dead = lambda: is_dead(status, number)
     transfer = probe.file(11)
     data = probe.store.by_name["p1-1.0-py3-none-any.whl"]
-    pieces = max(2, len(data) // (256 << 10))
-    for _ in range(pieces - 1):
-        frames = transfer.receive()
-        offset, length = int(frames[1]), int(frames[2])
-        transfer.receive(busy_s * 0.8)  # what goes on is time alone
-        transfer.send(b"CHUNK", str(offset).encode(), data[offset:offset + length])
-    check("slave-vanishes.alive while pieces come", not dead())
+    pieces = [transfer.receive()]
+    while sum(int(frames[2]) for frames in pieces) < len(data):
+        pieces.append(transfer.receive())
+    for _, offset, length in pieces[:3]:
+        equal("slave-vanishes.time alone goes on", transfer.receive(busy_s * 0.5 / farms.PATIENCE), None)
+        transfer.send(b"CHUNK", offset, data[int(offset):int(offset) + int(length)])
+    check("slave-vanishes.alive while pieces come", len(pieces) > 3 and not dead(), len(pieces))
     probe.farm.wait("DIE of the vanished slave", dead)
     status.close()
     staged = lambda: [p for p in probe.farm.staged() if p.suffix == ".whl"]

@@ -15,6 +15,7 @@ TEST-TIMEOUT: 400
 """
 
 import hashlib
+import select
 import sys
 
 import clerk
@@ -184,11 +185,24 @@ class Play:
             self.slaves[1].peer.close()
             self.queue.close()
             self.queue = wire.Listener(self.farm.dir / "s" / "slave")
-            self.slaves[2] = wire.Slave(self.queue.accept())
-            try:
-                self.held[2] = self.slaves[2].receive(5)
-            except (TimeoutError, ConnectionError):  # the old connection comes back first, then it makes a new one
-                self.slaves[2] = wire.Slave(self.queue.accept())
+            self.slaves[2] = self.slave_that_speaks()
+
+    def slave_that_speaks(self):
+        """After a restart the slave's old connection may come back, silent, before it makes a new one and says HELLO."""
+        connected = []
+        while True:
+            sockets = [self.queue.socket, *(slave.peer.socket for slave in connected)]
+            ready = select.select(sockets, [], [], 60 * farms.PATIENCE)[0]
+            if not ready:
+                raise farms.Failure(f"{self.name}: no slave speaks after the restart")
+            if self.queue.socket in ready:
+                connected.append(wire.Slave(clerk.accept(self.queue)))
+            for slave in [each for each in connected if each.peer.socket in ready]:
+                try:
+                    self.held[2] = slave.receive()
+                    return slave
+                except ConnectionError:
+                    connected.remove(slave)
 
     def close(self):
         for process in self.processes.values():

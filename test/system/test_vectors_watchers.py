@@ -56,10 +56,7 @@ class Watcher:
 
     def choose(self, label):
         self.know_all()
-        place = self.monitor.wait(rf" {label} ")
-        if place:
-            self.monitor.click(*place)
-        return self.monitor.wait(rf"^>.* {label} ")
+        return self.monitor.choose(label)
 
     def order(self, message):
         """With keys, as an operator does who wants this."""
