@@ -95,6 +95,27 @@ START_TEST(the_recorded_farm_at_80_by_24)
 }
 END_TEST
 
+START_TEST(large_totals_fit_at_80_columns)
+{
+    master_stats *stats;
+    piw_msg *msg = status_STATS_new(&stats);
+    stats->timestamp = stamp(0);
+    stats->packages_built = 98765;
+    stats->files_count = 9876543;
+    stats->builds_size = INT64_C(9999) << 30;
+    stats->builds_time = piw_duration_from_us(INT64_C(999) * 86400 * SECOND);
+    stats->downloads_last_month = 98765432;
+    stats->downloads_all = INT64_C(9876543210);
+    model_connected(known, true, now);
+    hear_hello(0);
+    hear(msg);
+    look(100, 24);
+    SEES("98.8k packages, 9.9M files, 9.8TB, built in 999d; downloads: 98.8M a month, 9.9G in all");
+    look(80, 24);
+    SEES("98.8k packages, 9.9M files, 9.8TB, 999d; 98.8M downloads/month, 9.9G ever");
+}
+END_TEST
+
 START_TEST(the_recorded_farm_later)
 {
     RECORDING("recorded.later", 22)
@@ -441,6 +462,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_recorded_farm_later);
     tcase_add_test(tests, the_recorded_farm_ends);
     tcase_add_test(tests, the_recorded_farm_at_other_sizes);
+    tcase_add_test(tests, large_totals_fit_at_80_columns);
     tcase_add_test(tests, states_and_since_when);
     tcase_add_test(tests, a_replay_says_since_at_least);
     tcase_add_test(tests, a_slave_that_falls_silent);

@@ -12,6 +12,7 @@ enum {
     GAP = 2,        /* between the halves */
     WIDE_FROM = 56,
     GRAPH_MAX = 512,
+    TOTALS_MAX = 256, /* bytes of the line of totals */
 };
 
 static const char *const names[FIGURES] = {"Builds/h", "Pending", "New/h", "Downl./h", "Disk",
@@ -111,18 +112,25 @@ int64_t view_lookup(const model *known, const char *abi, bool pending)
     return sum;
 }
 
-/* One line of what has no past. */
+/* One line of what has no past; large figures leave room for fewer words. */
 static void draw_totals(canvas *to, const model *known, view_room room)
 {
     const master_stats *stats = model_stats(known);
     char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX], d[FORMAT_MAX], e[FORMAT_MAX], f[FORMAT_MAX];
     if (stats == NULL)
         return;
-    canvas_print(to, room.row, room.column, room.columns, 0,
-                 "%s packages, %s files, %sB, built in %s; downloads: %s a month, %s in all",
-                 format_count(stats->packages_built, a), format_count(stats->files_count, b),
-                 format_size(stats->builds_size, c), format_age(piw_duration_us(stats->builds_time), d),
-                 format_count(stats->downloads_last_month, e), format_count(stats->downloads_all, f));
+    format_count(stats->packages_built, a);
+    format_count(stats->files_count, b);
+    format_size(stats->builds_size, c);
+    format_age(piw_duration_us(stats->builds_time), d);
+    format_count(stats->downloads_last_month, e);
+    format_count(stats->downloads_all, f);
+    char text[TOTALS_MAX];
+    snprintf(text, sizeof text, "%s packages, %s files, %sB, built in %s; downloads: %s a month, %s in all", a, b, c, d,
+             e, f);
+    if (canvas_width(to, piw_text_of(text)) > room.columns)
+        snprintf(text, sizeof text, "%s packages, %s files, %sB, %s; %s downloads/month, %s ever", a, b, c, d, e, f);
+    canvas_text(to, room.row, room.column, room.columns, 0, piw_text_of(text));
 }
 
 static void draw_one(canvas *to, const model *known, model_figure figure, view_room room)
