@@ -133,6 +133,38 @@ START_TEST(orders_wait_until_they_are_carried_out)
 }
 END_TEST
 
+/* The master doesn't say that it is paused: it must not be said of it for what concerns one slave, or what is over. */
+START_TEST(a_pause_is_said_while_there_is_one)
+{
+    two_slaves();
+    hear_reply(7, 0, slave_SLEEP_make(true));
+    now += SECOND;
+    look(80, 24);
+    SEES("  2 slaves"); /* one of two, which nobody here has paused */
+    model_ordered(known, (order){.kind = ORDER_SLEEP, .all = true}, now);
+    hear_reply(8, 0, builds("late", "1")); /* was on its way */
+    look(80, 24);
+    SEES("pausing, 2 slaves");
+    now += SECOND;
+    hear_reply(8, 0, slave_DONE_new());
+    hear_reply(8, 0, slave_SLEEP_make(true));
+    look(80, 24);
+    SEES(" paused, 2 slaves");
+    model_ordered(known, (order){.kind = ORDER_WAKE, .all = true}, now);
+    look(80, 24);
+    SEES("  2 slaves"); /* though neither has asked since */
+    now += SECOND;
+    hear_reply(7, 0, builds("next", "1"));
+    look(80, 24);
+    SEES("  2 slaves"); /* one is still as it was */
+    now += SECOND;
+    hear_reply(7, 0, slave_DONE_new());
+    hear_reply(7, 0, slave_SLEEP_make(true));
+    look(80, 24);
+    SEES(" paused, 2 slaves"); /* somebody else's pause */
+}
+END_TEST
+
 START_TEST(a_chosen_slave_that_goes)
 {
     two_slaves();
@@ -180,6 +212,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, what_ends_something_is_asked_first);
     tcase_add_test(tests, clicks);
     tcase_add_test(tests, orders_wait_until_they_are_carried_out);
+    tcase_add_test(tests, a_pause_is_said_while_there_is_one);
     tcase_add_test(tests, a_chosen_slave_that_goes);
     tcase_add_test(tests, help_is_whole_at_any_size);
     suite_add_tcase(suite, tests);

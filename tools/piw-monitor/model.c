@@ -236,7 +236,7 @@ void model_connected(model *self, bool online, int64_t now_us)
         return;
     self->online = online;
     if (!online) {
-        self->pause_asked = false;
+        self->pause = PAUSE_NONE;
         model_say(self, LEVEL_ALARM, now_us, "the master has gone; what is shown was known before");
     } else if (self->hello != NULL) {
         model_say(self, LEVEL_GOOD, now_us, "the master is there again");
@@ -297,7 +297,8 @@ void model_ordered(model *self, order what, int64_t now_us)
         /* That all pause, or go on, stands in the first line. */
         for (size_t i = 0; i < self->count && what.kind != ORDER_SLEEP; i++)
             note_order(self->slaves[i], what.kind);
-        self->pause_asked = what.kind == ORDER_SLEEP || (self->pause_asked && what.kind != ORDER_WAKE);
+        if (what.kind == ORDER_SLEEP || what.kind == ORDER_WAKE)
+            self->pause = what.kind == ORDER_SLEEP ? PAUSE_ASKED : PAUSE_OVER;
         model_say(self, LEVEL_GOOD, now_us, "%s to all slaves: %s", model_order_name(what.kind),
                   effect_of(what.kind, true));
     } else {

@@ -54,6 +54,10 @@ typedef struct order {
     int64_t slave_id;
 } order;
 
+/* What became of our orders to the whole farm: none, SLEEP that no slave was told of yet, SLEEP that one was told of, WAKE
+ * after which none was told to pause. */
+typedef enum { PAUSE_NONE, PAUSE_ASKED, PAUSE_TOLD, PAUSE_OVER } model_pause;
+
 /* Memory, disk, …: what master and slaves tell of their machines. */
 typedef struct model_machine {
     bool known; /* else nothing was told yet */
@@ -94,7 +98,8 @@ typedef struct model {
     int64_t confirm_us; /* ours: slaves not seen until then have gone; 0: nothing to confirm */
     bool online;        /* there is a connection, both ways */
     bool asked_hello;   /* the next HELLO is an answer to ours */
-    bool pause_asked;   /* by us, of the whole farm, and not yet told to a slave */
+    model_pause pause;  /* what we have ordered the whole farm */
+    int64_t going_us;   /* of the master: it last gave a build out, or would have */
     model_machine machine;
     history past;
     model_slave **slaves; /* in the order in which they are shown: ABI, label, number */

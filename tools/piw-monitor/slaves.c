@@ -143,12 +143,21 @@ static void enter(model_slave *slave, model_state state, int64_t stamp_us)
 }
 
 /* Does the order that we gave wait no longer, when this was the reply? */
-static void fulfil(model *self, model_slave *slave, order_kind done)
+static void fulfil(model_slave *slave, order_kind done)
 {
     if (slave->asked == done)
         slave->asked = ORDER_NONE;
-    if (done == ORDER_SLEEP)
-        self->pause_asked = false;
+}
+
+/* A slave was given a build, or told that there is none: the farm is not paused. What a replay tells was earlier. */
+static void note_going(model *self, const model_slave *slave, int64_t stamp_us)
+{
+    if (slave->greeted)
+        return;
+    if (stamp_us > self->going_us)
+        self->going_us = stamp_us;
+    if (self->pause != PAUSE_ASKED) /* this may have been on its way then */
+        self->pause = PAUSE_NONE;
 }
 
 static void hear_hello(model *self, model_slave *slave, const status_SLAVE *body, int64_t now_us)
@@ -241,8 +250,14 @@ static int hear_sleep(model *self, model_slave *slave, const status_SLAVE *body,
     piw_msg_free(&arena);
     if (ret != 0)
         return ret;
+    if (!paused)
+        note_going(self, slave, body->timestamp.us);
+    else if (self->pause == PAUSE_ASKED)
+        self->pause = PAUSE_TOLD;
+    else if (self->pause == PAUSE_OVER && slave->state != STATE_PAUSED)
+        self->pause = PAUSE_NONE;
     enter(slave, paused ? STATE_PAUSED : STATE_IDLE, body->timestamp.us);
-    fulfil(self, slave, paused ? ORDER_SLEEP : ORDER_WAKE);
+    fulfil(slave, paused ? ORDER_SLEEP : ORDER_WAKE);
     return 0;
 }
 
@@ -271,7 +286,8 @@ static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body,
         enter(slave, STATE_NEW, body->timestamp.us);
     } else if (piw_text_is(body->message, "BUILD")) {
         int ret = hear_build(slave, body, err);
-        fulfil(self, slave, ORDER_WAKE);
+        fulfil(slave, ORDER_WAKE);
+        note_going(self, slave, body->timestamp.us);
         return ret;
     } else if (piw_text_is(body->message, "SEND")) {
         return hear_send(slave, body, err);
@@ -279,7 +295,7 @@ static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body,
         return hear_sleep(self, slave, body, err);
     } else if (piw_text_is(body->message, "DONE")) {
         enter(slave, STATE_DONE, body->timestamp.us);
-        fulfil(self, slave, ORDER_SKIP);
+        fulfil(slave, ORDER_SKIP);
     } else if (piw_text_is(body->message, "DIE")) {
         hear_die(self, slave, body, now_us);
     } else {

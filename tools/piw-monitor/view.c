@@ -40,16 +40,24 @@ void view_rule(canvas *to, int row, int column, int columns, const char *title)
 
 /* --- The first line ---------------------------------------------------------------------------------------------- */
 
+/* The master doesn't say that the farm pauses: it is seen from what slaves are told. One alone may be paused by itself,
+ * and so may be those that were paused before the last build was given out. */
 static bool all_paused(const model *known)
 {
-    size_t paused = 0;
+    size_t paused = 0, living = 0;
+    int64_t last_us = INT64_MIN;
     for (size_t i = 0; i < known->count; i++) {
-        model_state state = known->slaves[i]->state;
-        if (state == STATE_NEW || state == STATE_IDLE)
+        const model_slave *slave = known->slaves[i];
+        if (slave->state == STATE_NEW || slave->state == STATE_IDLE)
             return false;
-        paused += state == STATE_PAUSED;
+        living += slave->state < STATE_STOPPED;
+        if (slave->state != STATE_PAUSED)
+            continue;
+        paused++;
+        last_us = slave->since_us > last_us ? slave->since_us : last_us;
     }
-    return paused > 0;
+    bool told = known->pause == PAUSE_TOLD || paused == living || paused > 1;
+    return paused > 0 && told && last_us >= known->going_us && known->pause != PAUSE_OVER;
 }
 
 static void title_right(const model *known, const ui *person, int64_t now_us, char *to, size_t size)
@@ -65,9 +73,9 @@ static void title_right(const model *known, const ui *person, int64_t now_us, ch
         snprintf(to, size, "silent for %s ", format_age(now_us - known->heard_us, age));
     else
         snprintf(to, size, "%s%zu slave%s ",
-                 all_paused(known)    ? "paused, "
-                 : known->pause_asked ? "pausing, "
-                                      : "",
+                 all_paused(known)                                           ? "paused, "
+                 : known->pause == PAUSE_ASKED || known->pause == PAUSE_TOLD ? "pausing, "
+                                                                             : "",
                  known->count, known->count == 1 ? "" : "s");
 }
 
