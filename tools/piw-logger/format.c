@@ -6,7 +6,7 @@
 #include <strings.h>
 
 enum {
-    PARTS_MAX = 64,
+    PARTS_MAX = 256, /* fields and the texts between them: Apache knows some 60 directives */
     /* Places that are tried for the ends of one line's fields: a usual line needs one for each. */
     TRIES_MAX = 500,
 };
@@ -76,9 +76,9 @@ static bool argument_is(const directive *d, const char *name)
 static log_field field_of(const directive *d)
 {
     switch (d->letter) {
-    case 'h':
-        return FIELD_HOST;
-    case 'a': /* %{c}a is the next hop's, which may be a proxy */
+    case 'h': /* %{c}h and %{c}a are the next hop's, which may be a proxy */
+        return d->argument == NULL ? FIELD_HOST : FIELD_OTHER;
+    case 'a':
         return d->argument == NULL ? FIELD_ADDRESS : FIELD_OTHER;
     case 't':
         return FIELD_TIME;

@@ -15,6 +15,7 @@ struct input {
     const char *path;
     input_kind kind;
     bool file_ended, ended;
+    bool torn;     /* what follows can't be read: a line without its end is half a line */
     bool skipping; /* the rest of a line that is too long */
     z_stream z;
     bool member; /* within a gzip member */
@@ -152,7 +153,7 @@ int input_read(input *in, piw_err *err)
         in->ended = in->file_ended;
     }
     if (rc != 0)
-        in->ended = true;
+        in->ended = in->torn = true;
     return rc != 0 ? rc : in->ended ? 0 : 1;
 }
 
@@ -169,7 +170,7 @@ static bool unended_line(input *in, const char **text, size_t *len)
         *text = NULL;
         return first;
     }
-    if (!in->ended || left == 0)
+    if (!in->ended || in->torn || left == 0)
         return false;
     in->at = in->len;
     return true;
