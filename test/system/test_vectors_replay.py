@@ -195,17 +195,26 @@ class Story:
         equal("site.removed wheels", [p.name for p in self.farm.www.rglob("goldimp-1.1*")], [])
         self.compare_logs(site)
 
+    @staticmethod
+    def reported_logs():
+        """{(package, version): what slaves and importers sent as the logs of its builds}."""
+        logs = {}
+        for name in SLAVES + TOOLS:
+            building = {}
+            for message in recording.load(name):
+                if message.word == "BUILD":
+                    building[message.peer] = tuple(message.data)
+                elif message.to_master and message.word == "BUILT":
+                    logs.setdefault(building[message.peer], []).append(message.data[2])
+                elif message.to_master and message.word == "IMPORT":
+                    logs.setdefault(tuple(message.data[1:3]), []).append(message.data[6])
+        return logs
+
     def compare_logs(self, site):
         """Each build's log is what its slave or importer sent."""
-        outputs = []
-        for name in SLAVES + TOOLS:
-            for message in recording.load(name):
-                if message.to_master and message.word == "BUILT":
-                    outputs.append(message.data[2])
-                elif message.to_master and message.word == "IMPORT":
-                    outputs.append(message.data[6])
+        logs = self.reported_logs()
         for build_id, package, version in self.farm.rows("SELECT build_id, package, version FROM builds ORDER BY build_id"):
-            check(f"site.log of {package} {version}", site.log(int(build_id)) in outputs, build_id)
+            check(f"site.log of {package} {version}", site.log(int(build_id)) in logs[package, version], build_id)
         broken = self.farm.value("SELECT build_id FROM builds WHERE package = 'goldbroken'")
         recorded = gzip.decompress((recording.FOLDER / "site/logs/0000/0000/0004.txt.gz").read_bytes()).decode()
         lines = list(zip(site.log(int(broken)).splitlines(), recorded.splitlines(), strict=True))
