@@ -505,11 +505,16 @@ BEGIN
     -- While what a large statement changed is still being worked off, nothing is given out without another look at it.
     IF EXISTS (SELECT FROM piw.dirty_later) THEN
         RETURN QUERY
-        SELECT w.package, w.version
-        FROM unnest(head_packages, head_versions) WITH ORDINALITY AS h (package, version, nth)
-        JOIN piw.wanted(head_packages, head_versions) w ON w.package = h.package AND w.version = h.version
-        WHERE w.abi_tag = abi
-        ORDER BY h.nth;
+        -- Grouped, not joined: see piw.recompute.
+        SELECT k.package, k.version
+        FROM (SELECT h.package::varchar, h.version::varchar, h.nth, false AS wanted
+              FROM unnest(head_packages, head_versions) WITH ORDINALITY AS h (package, version, nth)
+              UNION ALL
+              SELECT w.package, w.version, NULL, true
+              FROM piw.wanted(head_packages, head_versions) w WHERE w.abi_tag = abi) k
+        GROUP BY k.package, k.version
+        HAVING bool_or(k.wanted)
+        ORDER BY max(k.nth);
     ELSE
         RETURN QUERY
         SELECT h.package::varchar, h.version::varchar
