@@ -158,12 +158,19 @@ CREATE FUNCTION piw.save_rewrites(packages text[], moments timestamp[], commands
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
-    DELETE FROM piw.pages_due d WHERE d.package = ANY (packages) OR d.noted < piw.utc_now() - interval '10 minutes';
-    DELETE FROM public.rewrites_pending;
-    INSERT INTO public.rewrites_pending (package, added_at, command)
-    SELECT DISTINCT ON (r.package) r.package, r.added_at, r.command
-    FROM unnest(packages, moments, commands) AS r (package, added_at, command)
-    ORDER BY r.package, r.command, r.added_at;
+    DELETE FROM piw.pages_due d USING unnest(packages) AS r (package) WHERE d.package = r.package;
+    DELETE FROM piw.pages_due d WHERE d.noted < piw.utc_now() - interval '10 minutes';
+    DELETE FROM public.rewrites_pending w
+    WHERE NOT EXISTS (SELECT FROM unnest(packages) AS r (package) WHERE r.package = w.package);
+    -- Most are there already, as they are.
+    INSERT INTO public.rewrites_pending AS w (package, added_at, command)
+    SELECT r.package, r.added_at, r.command
+    FROM (SELECT DISTINCT ON (r.package) r.package, r.added_at, r.command
+          FROM unnest(packages, moments, commands) AS r (package, added_at, command)
+          ORDER BY r.package, r.command, r.added_at) r
+    WHERE NOT EXISTS (SELECT FROM public.rewrites_pending o
+                      WHERE o.package = r.package AND o.added_at = r.added_at AND o.command = r.command)
+    ON CONFLICT (package) DO UPDATE SET added_at = excluded.added_at, command = excluded.command;
 END
 $$;
 
