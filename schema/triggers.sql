@@ -63,12 +63,12 @@ $$;
 
 CREATE FUNCTION piw.packages_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 BEGIN
     PERFORM piw.note(array_agg(v.package::text), array_agg(v.version::text))
-    FROM new_rows n
-    JOIN public.versions v ON v.package = n.package
-    WHERE NOT EXISTS (SELECT FROM old_rows o WHERE o.package = n.package AND o.skip = n.skip);
+    FROM (SELECT package, skip FROM new_rows EXCEPT SELECT package, skip FROM old_rows) n
+    JOIN public.versions v ON v.package = n.package;
     RETURN NULL;
 END
 $$;

@@ -376,6 +376,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
+DECLARE
+    new_packages text[];
+    new_versions text[];
 BEGIN
     RETURN QUERY
     WITH come AS (
@@ -412,24 +415,37 @@ BEGIN
     ORDER BY e.name
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
 
-    RETURN QUERY
-    WITH come AS (
-        INSERT INTO public.versions (package, version, released, skip)
-        SELECT e.package, e.version, min(e.moment),
-               CASE WHEN bool_or(e.action = 'source') THEN '' ELSE 'binary only' END
-        FROM unnest(events) e
-        WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
-        GROUP BY e.package, e.version
-        ORDER BY e.package, e.version
-        ON CONFLICT DO NOTHING
-        RETURNING package, version
-    )
-    SELECT c.package::text, c.version::text, 'new_version'::text FROM come c;
+    -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: it is seen the next time.
+    LOOP
+        BEGIN
+            WITH come AS (
+                INSERT INTO public.versions (package, version, released, skip)
+                SELECT g.package, g.version, g.released, CASE WHEN g.source THEN '' ELSE 'binary only' END
+                FROM (SELECT e.package, e.version, min(e.moment) AS released, bool_or(e.action = 'source') AS source
+                      FROM unnest(events) e
+                      WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
+                      GROUP BY e.package, e.version) g
+                WHERE NOT EXISTS (SELECT FROM public.versions v WHERE v.package = g.package AND v.version = g.version)
+                ORDER BY g.package, g.version
+                RETURNING package, version
+            )
+            SELECT array_agg(c.package), array_agg(c.version) INTO new_packages, new_versions FROM come c;
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN QUERY SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
 
     RETURN QUERY
     WITH enabled AS (
         UPDATE public.versions v SET skip = ''
-        FROM (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.action = 'source') e
+        -- Grouped, not joined.
+        FROM (SELECT s.package, s.version
+              FROM (SELECT e.package, e.version, false AS fresh FROM unnest(events) e WHERE e.action = 'source'
+                    UNION ALL
+                    SELECT n.package, n.version, true FROM unnest(new_packages, new_versions) AS n (package, version)) s
+              GROUP BY s.package, s.version HAVING NOT bool_or(s.fresh)) e
         WHERE v.package = e.package AND v.version = e.version AND v.skip IN ('binary only', 'deleted')
         RETURNING v.package, v.version
     )
@@ -495,28 +511,47 @@ DECLARE
 BEGIN
     SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
 
+    SELECT array_agg(ROW(e.ord, e.package, e.name, e.version, e.moment, e.action, e.serial, 0)::piw.pypi_event
+                     ORDER BY e.ord)
+    INTO events
+    FROM unnest(packages, names, versions, moments, actions, serials) WITH ORDINALITY
+        AS e (package, name, version, moment, action, serial, ord)
+    WHERE e.package <> '' AND char_length(e.package) <= 200 AND char_length(e.name) <= 200
+      AND (e.version IS NULL OR char_length(e.version) BETWEEN 1 AND 200)
+      AND (stored < ordered_from OR e.serial > stored - reread);
+    -- Most batches come after all that was applied before.
+    IF EXISTS (SELECT FROM piw.applied_serials a
+               WHERE a.serial >= (SELECT min(e.serial) FROM unnest(events) e)) THEN
+        SELECT array_agg(e ORDER BY e.ord) INTO events FROM unnest(events) e
+        WHERE NOT EXISTS (SELECT FROM piw.applied_serials a WHERE a.serial = e.serial);
+    END IF;
+    IF events IS NOT NULL THEN
+        rounds := 0;
+    END IF;
     -- Runs of additions (even rounds) and of removals (odd ones) alternate within a package; packages don't mix, so
     -- that one round of all packages is one step.
-    SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event
-                     ORDER BY r.ord),
-           max(r.round)
-    INTO events, rounds
-    FROM (
-        SELECT t.*, sum(CASE WHEN t.turns THEN 1 ELSE 0 END) OVER (PARTITION BY t.package ORDER BY t.ord) AS round
+    IF 'remove' = ANY (actions) THEN
+        SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event
+                         ORDER BY r.ord),
+               max(r.round)
+        INTO events, rounds
         FROM (
-            SELECT e.*, (e.action = 'remove')
-                        <> lag(e.action = 'remove', 1, false) OVER (PARTITION BY e.package ORDER BY e.ord) AS turns
-            FROM unnest(packages, names, versions, moments, actions, serials) WITH ORDINALITY
-                AS e (package, name, version, moment, action, serial, ord)
-            WHERE e.package <> '' AND char_length(e.package) <= 200 AND char_length(e.name) <= 200
-              AND (e.version IS NULL OR char_length(e.version) BETWEEN 1 AND 200)
-              AND (stored < ordered_from OR e.serial > stored - reread)
-              AND NOT EXISTS (SELECT FROM piw.applied_serials a WHERE a.serial = e.serial)
-        ) t
-    ) r;
+            SELECT t.ord, t.package, t.name, t.version, t.moment, t.action, t.serial,
+                   sum(CASE WHEN t.turns THEN 1 ELSE 0 END) OVER (PARTITION BY t.package ORDER BY t.ord) AS round
+            FROM (
+                SELECT e.*, (e.action = 'remove')
+                            <> lag(e.action = 'remove', 1, false) OVER (PARTITION BY e.package ORDER BY e.ord) AS turns
+                FROM unnest(events) e
+            ) t
+        ) r;
+    END IF;
 
     FOR step IN 0..coalesce(rounds, -1) LOOP
-        SELECT array_agg(e) INTO here FROM unnest(events) e WHERE e.round = step;
+        IF rounds = 0 THEN
+            here := events;
+        ELSE
+            SELECT array_agg(e) INTO here FROM unnest(events) e WHERE e.round = step;
+        END IF;
         IF here IS NULL THEN
             CONTINUE;
         END IF;
