@@ -12,6 +12,7 @@ must come back, with these differences and no others:
 """
 
 import contextlib
+import datetime
 import re
 import threading
 
@@ -298,13 +299,15 @@ def word_of(answer):
 
 
 def stamps_fit(recorded, ours):
-    """The outer times of one slave's messages are of the replay, not those recorded: but where the recording has one time
-    twice (a reply and the STATS before it are stamped with the same last word), so have we, and none goes back."""
-    for number in range(1, len(ours)):
-        if recorded[number] == recorded[number - 1] and ours[number] != ours[number - 1]:
-            return f"message {number} has another time than the one before"
-        if (recorded[number] > recorded[number - 1]) and ours[number] < ours[number - 1]:
-            return f"the time of message {number} goes back"
+    """The outer times of one slave's messages are of the replay, not those recorded: but where the recording has one time more
+    than once (a reply and the STATS before it, HELLO whenever it is said again), so have we, and what is earlier than another
+    there isn't later here."""
+    theirs, ours = ([datetime.datetime.fromisoformat(text) for text in times] for times in (recorded, ours))
+    for b, a in ((b, a) for b in range(len(theirs)) for a in range(b)):
+        if theirs[b] == theirs[a] and ours[b] != ours[a]:
+            return f"message {b} has another time than message {a}"
+        if (theirs[b] > theirs[a] and ours[b] < ours[a]) or (theirs[b] < theirs[a] and ours[b] > ours[a]):
+            return f"the times of messages {a} and {b} are the wrong way round"
     return None
 
 

@@ -190,7 +190,7 @@ def test_mid_transfer(farm):
         def growing(old=before):
             return [p for p in farm.staged() if p not in old and 0 < stat_size(p)]
 
-        farm.wait("the transfer to begin", growing, 90)
+        farm.wait("the transfer to begin", lambda v=version, g=growing: g() or recorded(farm, v), 90)
         farm.master.kill()
         partial = [(p.name, stat_size(p)) for p in farm.staged()]
         done = recorded(farm, version)

@@ -69,8 +69,10 @@ def run(farm):
     check("the log says how it ended", all("its process" in line for line in said), said)
     farm.wait("the second package on its page", lambda: published(farm, "piwdemo-cext"), timeout=90)
     check("pages are written after crashes", True)
-    index = (farm.www / "simple" / "index.html").read_text(encoding="utf-8")
-    check("the root list has both", "piwdemo-pure" in index and "piwdemo-cext" in index, index)
+    index = farm.www / "simple" / "index.html"
+    farm.wait("the root list with both", lambda: all(name in index.read_text(encoding="utf-8")
+                                                     for name in ("piwdemo-pure", "piwdemo-cext")))  # it comes after the pages
+    check("the root list has both", True)
 
     others = [line for line in farm.master.text().splitlines()
               if "failed:" in line and "the_scribe" not in line]
