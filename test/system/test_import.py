@@ -252,7 +252,7 @@ def test_turns(farm, _):
     equal("turns.the first goes on", first.send(said), "DONE IMPORT")
     said = second.hear()
     equal("turns.then the second", said, "SEND goldimp-3.0-py3-none-any.whl")
-    equal("turns.slow, but not silent", second.send(said, pause=0.6 * farms.PATIENCE), "DONE IMPORT")
+    equal("turns.slow, but not silent", second.send(said, pause=0.8 * farms.PATIENCE), "DONE IMPORT")
     equal("turns.then the third", third.send(third.hear()), "DONE IMPORT")
 
     said = first.begin()
@@ -575,7 +575,7 @@ TESTS = [test_packages, test_refusals, test_versions, test_removals, test_rebuil
 def main():
     only = sys.argv[1:]
     with farms.Farm() as farm:
-        farm.task_options["mr_chase"] = {"silence": f"{3 * farms.PATIENCE}s"}
+        farm.task_options["mr_chase"] = {"silence": f"{5 * farms.PATIENCE}s"}
         farm.task_options["the_secretary"] = {"hold": "1h"}  # what goes at once is seen to
         farm.task_options["file_juggler"] = {"removals-every": "200ms"}
         farm.site_options["linger"] = "1s"

@@ -227,7 +227,7 @@ def test_kill(farm, monitor):
 
 
 def test_lost(farm, monitor):
-    slave = builder(farm, "pi-silent", "cp39", busy_timeout=1)
+    slave = builder(farm, "pi-silent", "cp39", busy_timeout=3)
     slave.idle()
     shows("lost.silent", monitor, r"pi-silent +lost", timeout=30)
     slave.close()
