@@ -23,6 +23,7 @@ enum {
     GAP_MS = 50,
     MORE_MS = 5, /* between slices of what takes long: the writer has its turn */
     FULL_MS = 10000,
+    HEADS_MS = 250, /* between looks at the heads while slices change them all the time */
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
     CONNECT_MS = 10000, /* for one try to connect */
@@ -57,6 +58,7 @@ typedef struct architect {
     const char *order; /* oldest, newest, popular */
     first_orders firsts;
     int64_t as_of_ns;
+    int64_t heads_ns; /* when the heads were last looked at */
     abi_queues queues;
     abi_queue *reading; /* whose head is being read */
     piw_log_limiter trouble;
@@ -209,6 +211,7 @@ static void take_head(architect *self, const PGresult *r)
 
 static void take_state(architect *self, const PGresult *r)
 {
+    self->heads_ns = piw_monotonic_ns();
     abi_queues_begin(&self->queues);
     for (int i = 0; i < PQntuples(r); i++)
         abi_queues_state(&self->queues, PQgetvalue(r, i, 0), strtoll(PQgetvalue(r, i, 1), NULL, 10),
@@ -224,6 +227,8 @@ static void put_first(architect *self)
     if (order != NULL)
         send_statement(self, PUTTING_FIRST, "SELECT known, reason, waiting FROM piw.put_first($1)", 1,
                        (const char *[]){order->package});
+    else if (self->more && piw_monotonic_ns() - self->heads_ns < HEADS_MS * INT64_C(1000000))
+        end_cycle(self);
     else
         send_statement(self, READING_STATE, "SELECT abi_tag, pending, changes FROM piw.queue_state()", 0, NULL);
 }
