@@ -111,11 +111,12 @@ static void on_done(void *arg, const gazer_http_result *result)
     self->running--;
     if (entry->summary->found) {
         describe(entry);
-    } else if (result->status == 429 || result->status >= 500) {
-        self->resting = piw_timer(self->gazer->task, "describe", 0, REST_MS, 0) == 0;
-        piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING,
-                        "descriptions rest for %d s: the server answered %ld for %s", REST_MS / 1000, result->status,
-                        entry->package);
+    } else if (result->refused || result->status == 429 || result->status >= 500) {
+        int64_t rest_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : REST_MS;
+        self->resting = piw_timer(self->gazer->task, "describe", 0, rest_ms, 0) == 0;
+        piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "descriptions rest for %d s: %s (status %ld for %s)",
+                        (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
+                        result->status, entry->package);
     } else {
         piw_debug("no description of %s: %s (status %ld)", entry->package,
                   result->answered ? "there is no summary" : result->problem, result->status);
