@@ -1,7 +1,8 @@
 /* cloud_gazer — follows PyPI's log into the database (SPEC §11).
  *
- * One thing after the other: ask the database where it is; read on from there; bring what was read into order; apply it
- * in batches, each after the answer to the one before; read on, or rest when there is nothing new. */
+ * First the database is asked where it is. From then on two things go on side by side: reading, one answer of PyPI's after
+ * the other, and applying what is ripe, one batch after the other. Reading waits while enough is read that isn't applied,
+ * and rests when there is nothing new. */
 #include "cloud_gazer/gazer.h"
 
 #include "cloud_gazer.piw.h"
@@ -15,14 +16,26 @@
 
 enum { STORED_AGAIN_MS = 1000 };
 
-static void read_on(gazer *self);
-static void deliver(gazer *self);
+static void go_on(gazer *self);
 
-/* Go on after a while. */
+static void set_timer(gazer *self, const char *continuation, int64_t delay_ms)
+{
+    if (piw_timer(self->task, continuation, 0, delay_ms, 0) != 0)
+        piw_fail(self->task, "no timer can be set");
+}
+
+/* Read on after a while. */
 static void rest(gazer *self, int64_t delay_ms)
 {
-    if (piw_timer(self->task, "go", 0, delay_ms, 0) != 0)
-        piw_fail(self->task, "no timer can be set");
+    self->resting = true;
+    set_timer(self, "go", delay_ms);
+}
+
+/* Apply on after a while. */
+static void hold(gazer *self, int64_t delay_ms)
+{
+    self->holding = true;
+    set_timer(self, "apply_again", delay_ms);
 }
 
 /* PyPI failed, or wants us to wait: at least 10 s, growing. */
@@ -68,7 +81,7 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     piw_info("following PyPI's log from serial %lld (stored: %lld)", (long long)gazer_order_from(self->order, false),
              (long long)body->serial);
     gazer_begin_progress(self);
-    read_on(self);
+    go_on(self);
     return 0;
 }
 
@@ -107,18 +120,11 @@ static void on_read(void *arg, const gazer_http_result *result)
     self->wait_ms = 0;
     self->caught_up = self->new_events == 0;
     gazer_say_progress(self);
-    if (gazer_order_waits(self->order, self->caught_up))
-        read_on(self);
-    else
-        deliver(self);
+    go_on(self);
 }
 
 static void read_on(gazer *self)
 {
-    if (self->paused) {
-        self->stalled = true;
-        return;
-    }
     self->parser = gazer_xmlrpc_new(on_event, self);
     self->parse_err = (piw_err){0};
     self->new_events = 0;
@@ -141,27 +147,16 @@ static void read_on(gazer *self)
 
 /* --- applying ---------------------------------------------------------------------------------------------------- */
 
-static void deliver(gazer *self)
+static void apply_next(gazer *self)
 {
-    if (self->paused) {
-        self->stalled = true;
-        return;
-    }
     piw_msg *batch = gazer_order_batch(self->order, self->batch_max, self->dev_mode);
-    if (batch == NULL) {
-        if (self->caught_up) {
-            gazer_say_caught_up(self);
-            rest(self, self->poll_ms);
-        } else {
-            read_on(self);
-        }
+    if (batch == NULL)
         return;
-    }
     int failed = piw_call(self->task, &batch, "applied", 0, -1);
     if (failed != 0) {
         piw_msg_free(&batch);
         piw_debug("PyPI's events wait: %s", piw_err_name(failed));
-        rest(self, STORED_AGAIN_MS);
+        hold(self, STORED_AGAIN_MS);
         return;
     }
     self->applying = true;
@@ -229,24 +224,52 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
         narrow(self, piw_msg_error_text(reply));
     } else {
         piw_warning("PyPI's events wait for the database: %s", piw_msg_error_text(reply));
-        rest(self, GAZER_WAIT_MIN_MS);
-        return 0;
+        hold(self, GAZER_WAIT_MIN_MS);
     }
-    deliver(self);
+    go_on(self);
     return 0;
 }
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
+
+/* Whatever came to an end: begin what may be done next. */
+static void go_on(gazer *self)
+{
+    if (self->paused || self->order == NULL)
+        return;
+    if (!self->applying && !self->holding && !gazer_order_waits(self->order, self->caught_up))
+        apply_next(self);
+    bool busy = self->applying || self->holding;
+    if (self->parser != NULL || self->resting || (busy && gazer_order_progress(self->order).waiting >= GAZER_AHEAD))
+        return;
+    if (!self->caught_up) {
+        read_on(self);
+    } else if (!busy) {
+        gazer_say_caught_up(self);
+        rest(self, self->poll_ms);
+    }
+}
 
 static int on_go(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
     gazer *self = piw_soul(task);
+    self->resting = false;
     if (self->order == NULL)
         ask_where(self);
-    else if (!self->applying && self->parser == NULL)
+    else if (self->parser == NULL && !self->paused)
         read_on(self);
+    return 0;
+}
+
+static int on_apply_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    gazer *self = piw_soul(task);
+    self->holding = false;
+    go_on(self);
     return 0;
 }
 
@@ -257,10 +280,7 @@ static int on_paused(piw_task *task, piw_msg *msg)
     if (self->paused)
         return 0;
     gazer_describer_go(self->describer);
-    if (self->stalled) {
-        self->stalled = false;
-        deliver(self);
-    }
+    go_on(self);
     return 0;
 }
 
@@ -380,8 +400,14 @@ static const char *const needs[] = {"db", "web", "slaves", NULL};
 static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {{&events_protocol_def, FARM_PAUSED, on_paused}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
-    {"where", on_where},           {"applied", on_applied},         {"go", on_go},         {"http_socket", on_socket},
-    {"http_timer", on_http_timer}, {"describe", gazer_on_describe}, PIW_CONTINUATIONS_END,
+    {"where", on_where},
+    {"applied", on_applied},
+    {"go", on_go},
+    {"http_socket", on_socket},
+    {"apply_again", on_apply_again},
+    {"http_timer", on_http_timer},
+    {"describe", gazer_on_describe},
+    PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(cloud_gazer, .version = "1.0", .summary = "follows PyPI's log of changes into the database", .uses = uses,

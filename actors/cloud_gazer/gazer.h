@@ -13,6 +13,7 @@ enum {
     GAZER_WAIT_MAX_MS = 600000,     /* … to this */
     GAZER_WAIT_DEV_MS = 1000,       /* --dev-mode: while nobody listens there yet */
     GAZER_READ_TIMEOUT_MS = 600000, /* one reading of 50,000 events over a slow line */
+    GAZER_AHEAD = 50000,            /* events read and not yet applied with which reading waits */
     GAZER_PROGRESS_MS = 10000,      /* between progress lines of a long catching up */
     GAZER_DESCRIPTIONS = 8,         /* fetched at the same time */
     GAZER_UNDESCRIBED_MAX = 200000, /* waiting; what comes on top is left without until its next version */
@@ -30,9 +31,9 @@ typedef struct gazer {
     uint64_t new_events; /* of the reading that runs */
     bool caught_up;      /* the last reading brought nothing new */
     bool applying;       /* a batch is with the database */
-    bool resting;        /* a timer will go on */
+    bool holding;        /* a timer will go on with applying, … */
+    bool resting;        /* … with reading */
     bool paused;         /* the farm is */
-    bool stalled;        /* had nothing to wait for when the pause came */
     uint32_t batch_max;  /* halved while the database refuses a batch, to find the bad event */
     int64_t wait_ms;     /* of the next wait after a failure; 0: none was lately */
     int64_t poll_ms;

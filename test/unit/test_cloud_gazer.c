@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -10,6 +11,7 @@ static farm f;
 static const char *const tasks[] = {"fake_farm", "slave_driver", "cloud_gazer", NULL};
 static const char *const queues[] = {"slave", NULL};
 static pid_t server;
+static _Atomic int *asked; /* how often for the log; shared with the server */
 
 /* --- the index: a child process that answers one request a connection -------------------------------------------- */
 
@@ -79,6 +81,8 @@ static void serve_one(int fd, int number, const char *first_answer)
         if (body != NULL && (strncmp(request, "GET", 3) == 0 || strstr(body, "</methodCall>") != NULL))
             break;
     }
+    if (strncmp(request, "POST", 4) == 0)
+        ++*asked;
     if (strstr(request, "User-Agent: piwheels/" PIW_VERSION "\r\n") == NULL)
         put(fd, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     else if (number == 0 && first_answer != NULL)
@@ -102,6 +106,8 @@ static int start_server(int port, const char *first_answer)
     ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
     ck_assert_int_eq(listen(listener, 16), 0);
     ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne((void *)asked, MAP_FAILED);
     server = fork();
     ck_assert_int_ge(server, 0);
     if (server == 0) {
@@ -202,6 +208,28 @@ START_TEST(rests_while_the_farm_is_paused)
 }
 END_TEST
 
+/* Reading doesn't wait for the database: it comes to the end of the log while the first batch is being applied. */
+START_TEST(reads_on_while_a_batch_is_applied)
+{
+    piw_err err = {0};
+    start_following(start_server(0, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    farm_pause(&f, true);
+    ck_assert_msg(piw_runtime_replace(f.runtime, "cloud_gazer", "cloud_gazer.so", &err) == 0, "%s", err.text);
+    farm_wait(&f, "PYPI_STATE", 2);
+    int before = *asked;
+    farm_set(&f, "db", "away");
+    farm_pause(&f, false);
+    farm_wait(&f, "PYPI_APPLY(", 1);
+    int64_t until = piw_monotonic_ns() + INT64_C(20000000000);
+    while (*asked < before + 2 && piw_monotonic_ns() < until)
+        usleep(1000);
+    ck_assert_int_ge(*asked, before + 2);
+    ck_assert_int_eq(farm_count(&f, "PYPI_APPLY("), 1);
+    farm_set(&f, "db", "here");
+    farm_wait(&f, "BOTH(package='foo-bar'", 1);
+}
+END_TEST
+
 START_TEST(json_is_not_followed_yet)
 {
     memset(&f, 0, sizeof(f));
@@ -223,6 +251,7 @@ Suite *unit_suite(void)
     tcase_add_loop_test(tests, waits_when_told_to, 0, 2);
     tcase_add_test(tests, waits_for_an_index_that_is_not_there_yet);
     tcase_add_test(tests, rests_while_the_farm_is_paused);
+    tcase_add_test(tests, reads_on_while_a_batch_is_applied);
     tcase_add_test(tests, json_is_not_followed_yet);
     suite_add_tcase(suite, tests);
     return suite;
