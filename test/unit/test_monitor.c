@@ -95,6 +95,23 @@ START_TEST(the_recorded_farm_at_80_by_24)
 }
 END_TEST
 
+START_TEST(a_long_host_name_leaves_room)
+{
+    char name[200];
+    memset(name, 'h', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    model_connected(known, true, now);
+    hear(status_HELLO_make(stamp(3 * SECOND), piw_text_of(name), piw_text_of("Debian GNU/Linux"),
+                           piw_text_of("12 (bookworm)"), piw_text_of("unknown"), piw_text_of("unknown")));
+    hear_stats(0, INT64_C(40) << 30, 9);
+    look(80, 24);
+    SEES("hhhhhhhh\xe2\x80\xa6, up 3s, Debian GNU/Linux 12");
+    SEES("0 slaves");
+    look(40, 12);
+    SEES("hhhhh\xe2\x80\xa6, up 3s");
+}
+END_TEST
+
 START_TEST(large_totals_fit_at_80_columns)
 {
     master_stats *stats;
@@ -462,6 +479,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_recorded_farm_later);
     tcase_add_test(tests, the_recorded_farm_ends);
     tcase_add_test(tests, the_recorded_farm_at_other_sizes);
+    tcase_add_test(tests, a_long_host_name_leaves_room);
     tcase_add_test(tests, large_totals_fit_at_80_columns);
     tcase_add_test(tests, states_and_since_when);
     tcase_add_test(tests, a_replay_says_since_at_least);

@@ -79,18 +79,29 @@ static void title_right(const model *known, const ui *person, int64_t now_us, ch
                  known->count, known->count == 1 ? "" : "s");
 }
 
+/* A long host name leaves room for what follows it. */
+static void title_left(canvas *to, const model *known, int room, int64_t now_us)
+{
+    char age[FORMAT_MAX];
+    unsigned style = CANVAS_REVERSE | CANVAS_BOLD;
+    const master_hello *hello = known->hello != NULL ? status_HELLO_of(known->hello) : NULL;
+    if (hello == NULL) {
+        canvas_print(to, 0, 0, room, style, " piwheels");
+        return;
+    }
+    int used = 1 + canvas_text(to, 0, 1, room / 2, style, hello->label);
+    canvas_print(to, 0, used, room - used, style, ", up %s, %s %s",
+                 format_age(model_ago(known, hello->started.us, now_us), age), hello->os_name.s, hello->os_version.s);
+}
+
 static void draw_title(canvas *to, const model *known, const ui *person, int64_t now_us)
 {
-    char right[160], left[1024] = " piwheels", age[FORMAT_MAX];
-    const master_hello *hello = known->hello != NULL ? status_HELLO_of(known->hello) : NULL;
-    if (hello != NULL)
-        snprintf(left, sizeof left, " %s, up %s, %s %s", hello->label.s,
-                 format_age(model_ago(known, hello->started.us, now_us), age), hello->os_name.s, hello->os_version.s);
+    char right[160];
     title_right(known, person, now_us, right, sizeof right);
     bool well = known->online && known->hello != NULL;
     canvas_fill(to, 0, 0, to->columns, CANVAS_REVERSE, L' ', ' ');
     int width = canvas_width(to, piw_text_of(right)), room = to->columns - width - 1;
-    canvas_print(to, 0, 0, room, CANVAS_REVERSE | CANVAS_BOLD, "%s", left);
+    title_left(to, known, room, now_us);
     canvas_right(to, 0, room > 0 ? room : 0, to->columns - (room > 0 ? room : 0),
                  CANVAS_REVERSE | CANVAS_BOLD | (well ? 0 : CANVAS_RED), right);
 }
