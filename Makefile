@@ -57,7 +57,7 @@ TESTPROTO := $(patsubst test/proto/%.piw,%,$(wildcard test/proto/*.piw))
 # Libraries that single parts need beside libpiw.
 LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
-LIBS_cloud_gazer   := -lcurl -lexpat -lcjson
+LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-initdb    := -lpq
@@ -66,7 +66,7 @@ LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf
-LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat
+LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl
 LIBS_bench         := -lzmq -lpq
 
 .PHONY: all run test bench fuzz soak install clean format format-check tidy deps docs

@@ -215,3 +215,19 @@ CREATE TABLE piw.pages_due (
 CREATE TABLE piw.applied_serials (
     serial bigint PRIMARY KEY
 );
+-- Projects that a list of PyPI's has had. In the order of bytes, as lists are compared.
+CREATE TABLE piw.pypi_projects (
+    package varchar(200) COLLATE "C" PRIMARY KEY
+);
+-- When the last such list was compared with what is here.
+CREATE TABLE piw.pypi_compared (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    at timestamp NOT NULL
+);
+INSERT INTO piw.pypi_compared (at) VALUES (clock_timestamp() AT TIME ZONE 'UTC');
+-- Versions that an operator added: not PyPI's to take away.
+CREATE TABLE piw.local_versions (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    PRIMARY KEY (package, version)
+);

@@ -762,6 +762,7 @@ BEGIN
         RETURN (false, 'NOPKG'::text, false);
     END IF;
     IF public.add_new_package_version(pkg, ver, moment, reason) THEN
+        INSERT INTO piw.local_versions VALUES (pkg, ver) ON CONFLICT DO NOTHING;
         UPDATE public.versions v SET yanked = true WHERE v.package = pkg AND v.version = ver AND yank;
     ELSIF reason <> '' THEN
         RETURN (false, 'SKIPVER'::text, false);

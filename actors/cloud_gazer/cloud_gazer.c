@@ -1,4 +1,4 @@
-/* cloud_gazer — follows PyPI's log into the database (SPEC §11).
+/* cloud_gazer — follows PyPI's log, or its list of projects (projects.c), into the database (SPEC §11).
  *
  * First the database is asked where it is. From then on two things go on side by side: reading, one answer of PyPI's after
  * the other, and applying what is ripe, one batch after the other. Reading waits while enough is read that isn't applied,
@@ -38,17 +38,21 @@ static void hold(gazer *self, int64_t delay_ms)
     set_timer(self, "apply_again", delay_ms);
 }
 
-/* PyPI failed, or wants us to wait: at least 10 s, growing. */
+int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t asked_s)
+{
+    *wait_ms = *wait_ms == 0 ? GAZER_WAIT_MIN_MS : *wait_ms * 2;
+    if (*wait_ms > GAZER_WAIT_MAX_MS)
+        *wait_ms = GAZER_WAIT_MAX_MS;
+    if (self->dev_mode && refused) /* the index of a demonstration has not come up yet */
+        *wait_ms = GAZER_WAIT_DEV_MS;
+    if (asked_s > 0 && asked_s * 1000 > *wait_ms)
+        return asked_s > GAZER_WAIT_MAX_MS / 1000 ? GAZER_WAIT_MAX_MS : asked_s * 1000;
+    return *wait_ms;
+}
+
 static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *why)
 {
-    self->wait_ms = self->wait_ms == 0 ? GAZER_WAIT_MIN_MS : self->wait_ms * 2;
-    if (self->wait_ms > GAZER_WAIT_MAX_MS)
-        self->wait_ms = GAZER_WAIT_MAX_MS;
-    if (self->dev_mode && refused) /* the index of a demonstration has not come up yet */
-        self->wait_ms = GAZER_WAIT_DEV_MS;
-    int64_t delay = self->wait_ms;
-    if (asked_s > 0 && asked_s * 1000 > delay)
-        delay = asked_s > GAZER_WAIT_MAX_MS / 1000 ? GAZER_WAIT_MAX_MS : asked_s * 1000;
+    int64_t delay = gazer_longer(self, &self->wait_ms, refused, asked_s);
     piw_warning("PyPI's log at %s can't be read, trying again in %lld s: %s", self->xmlrpc_url,
                 (long long)(delay + 999) / 1000, why);
     rest(self, delay);
@@ -69,7 +73,7 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     gazer *self = piw_soul(task);
-    if (self->order != NULL)
+    if (self->located)
         return 0; /* asked by an earlier soul */
     if (piw_msg_error(reply) != 0) {
         piw_debug("the database does not say where it is in PyPI's log: %s", piw_msg_error_text(reply));
@@ -77,6 +81,12 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     }
     const db_PYPI_STATE_reply *body = db_PYPI_STATE_reply_of(reply);
+    self->located = true;
+    gazer_projects_begin(self->projects, body->serial, body->compared);
+    if (self->follows_list) {
+        piw_info("following PyPI's list of projects from serial %lld", (long long)body->serial);
+        return 0;
+    }
     self->order = gazer_order_new(body->serial, body->applied.at, body->applied.count);
     piw_info("following PyPI's log from serial %lld (stored: %lld)", (long long)gazer_order_from(self->order, false),
              (long long)body->serial);
@@ -171,7 +181,7 @@ static void cast_quietly(gazer *self, piw_msg **msg)
 }
 
 /* Changes of a package mostly follow each other: its pages are asked for once. */
-static void spread(gazer *self, const pypi_change *change, const pypi_change *before)
+void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *before, bool describe)
 {
     if (!piw_text_is(change->change, "deleted")) {
         if (before != NULL && piw_text_eq(before->package, change->package) &&
@@ -179,7 +189,7 @@ static void spread(gazer *self, const pypi_change *change, const pypi_change *be
             return;
         piw_msg *pages = web_BOTH_make(change->package, false);
         cast_quietly(self, &pages);
-        if (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version"))
+        if (describe && (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version")))
             gazer_describe(self->describer, change->package);
         return;
     }
@@ -209,7 +219,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
     if (code == 0) {
         const db_PYPI_APPLY_reply *body = db_PYPI_APPLY_reply_of(reply);
         for (uint32_t i = 0; i < body->changes.count; i++)
-            spread(self, &body->changes.at[i], i > 0 ? &body->changes.at[i - 1] : NULL);
+            gazer_spread(self, &body->changes.at[i], i > 0 ? &body->changes.at[i - 1] : NULL, true);
         gazer_describer_go(self->describer);
     }
     if (!self->applying)
@@ -256,9 +266,9 @@ static int on_go(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     gazer *self = piw_soul(task);
     self->resting = false;
-    if (self->order == NULL)
+    if (!self->located)
         ask_where(self);
-    else if (self->parser == NULL && !self->paused)
+    else if (self->order != NULL && self->parser == NULL && !self->paused)
         read_on(self);
     return 0;
 }
@@ -280,6 +290,7 @@ static int on_paused(piw_task *task, piw_msg *msg)
     if (self->paused)
         return 0;
     gazer_describer_go(self->describer);
+    gazer_projects_go(self->projects);
     go_on(self);
     return 0;
 }
@@ -315,15 +326,13 @@ static void free_soul(gazer *self)
     gazer_xmlrpc_free(&self->parser);
     gazer_order_free(&self->order);
     gazer_describer_free(&self->describer);
+    gazer_projects_free(&self->projects);
     free(self);
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why;
-    if (strcmp(setting_or(task, "follow", "xmlrpc"), "xmlrpc") != 0)
-        return piw_err_set(err, PIW_ECONFIG, "follow = %s is not supported by this version of cloud_gazer; use xmlrpc",
-                           piw_setting(task, "follow"));
     gazer *self = piw_zalloc(sizeof(*self));
     self->task = task;
     self->batch_max = GAZER_BATCH;
@@ -335,7 +344,17 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         free(self);
         return failed;
     }
-    self->describer = gazer_describer_new(self, setting_or(task, "pypi-json", "https://pypi.org/pypi"));
+    const char *json_url = setting_or(task, "pypi-json", "https://pypi.org/pypi");
+    self->describer = gazer_describer_new(self, json_url);
+    self->follows_list = strcmp(setting_or(task, "follow", "xmlrpc"), "json") == 0;
+    const gazer_projects_options list = {
+        .simple_url = setting_or(task, "pypi-simple", "https://pypi.org/simple"),
+        .json_url = json_url,
+        .follows = self->follows_list,
+        .poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll-list"),
+        .period_ms = piw_option_number(task, "compare"),
+    };
+    self->projects = gazer_projects_new(self, &list);
     piw_soul_set(task, self);
     if (state != NULL) {
         const cloud_gazer_state *body = cloud_gazer_state_of(state);
@@ -388,6 +407,20 @@ static const piw_opt options[] = {
      .help = "the same with --dev-mode",
      .min = 10,
      .max = 86400000},
+    {.name = "poll-list",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "1m",
+     .help = "time between two readings of PyPI's list of projects, when that is followed (follow = json)",
+     .min = 100,
+     .max = 86400000},
+    {.name = "compare",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "1d",
+     .help = "time between two comparisons of PyPI's list of projects with the database",
+     .min = 1000,
+     .max = INT64_C(86400000) * 365},
     PIW_OPT_END,
 };
 static const piw_service uses[] = {
@@ -407,6 +440,9 @@ static const piw_continuation continuations[] = {
     {"apply_again", on_apply_again},
     {"http_timer", on_http_timer},
     {"describe", gazer_on_describe},
+    {"projects_go", gazer_on_projects_go},
+    {"projects", gazer_on_projects},
+    {"compared", gazer_on_compared},
     PIW_CONTINUATIONS_END,
 };
 

@@ -5,6 +5,7 @@
 
 #include "cloud_gazer/http.h"
 #include "cloud_gazer/order.h"
+#include "cloud_gazer/projects.h"
 #include "piw/plugin.h"
 #include "shared/table.h"
 
@@ -43,7 +44,16 @@ typedef struct gazer {
     bool dev_mode;
     const char *xmlrpc_url;
     gazer_describer *describer;
+    gazer_projects *projects; /* follows, or compares only */
+    bool follows_list;
+    bool located; /* the database has said where it is */
 } gazer;
+
+/* --- cloud_gazer.c --- */
+/* The next wait after PyPI failed, in ms: at least 10 s, growing in *wait_ms, and not less than the server asked for. */
+int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t asked_s);
+/* Tell who must know of a change; `before`, the one before it, spares saying the same twice. */
+void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *before, bool describe);
 
 /* --- progress.c: what the log and piw-ctl say of the first catching up --- */
 void gazer_begin_progress(gazer *self);

@@ -105,6 +105,19 @@ void gazer_http_close(gazer_http **http)
     curl_global_cleanup();
 }
 
+/* "NAME: VALUE" for the request; value NULL: nothing. */
+static bool add_header(transfer *self, const char *name, const char *value)
+{
+    if (value == NULL)
+        return true;
+    char *line = piw_sprintf("%s: %s", name, value);
+    struct curl_slist *longer = curl_slist_append(self->headers, line);
+    free(line);
+    if (longer != NULL)
+        self->headers = longer;
+    return longer != NULL;
+}
+
 static bool set_up(transfer *self)
 {
     CURL *easy = self->easy;
@@ -123,10 +136,11 @@ static bool set_up(transfer *self)
     SET(CURLOPT_WRITEFUNCTION, on_curl_data);
     SET(CURLOPT_WRITEDATA, self);
     SET(CURLOPT_PRIVATE, self);
-    if (request->body != NULL) {
-        self->headers = curl_slist_append(NULL, "Content-Type: text/xml");
-        good = good && self->headers != NULL;
+    good = good && add_header(self, "Content-Type", request->body != NULL ? "text/xml" : NULL) &&
+           add_header(self, "Accept", request->accept) && add_header(self, "If-None-Match", request->etag);
+    if (self->headers != NULL)
         SET(CURLOPT_HTTPHEADER, self->headers);
+    if (request->body != NULL) {
         SET(CURLOPT_COPYPOSTFIELDS, request->body);
     } else {
         SET(CURLOPT_FOLLOWLOCATION, 1L);
@@ -146,7 +160,7 @@ int gazer_http_start(gazer_http *http, const gazer_http_request *request, piw_er
         free_transfer(http, self);
         return piw_err_set(err, PIW_ENET, "a request to %s can't be set up", request->url);
     }
-    self->request.url = self->request.body = NULL;
+    self->request.url = self->request.body = self->request.accept = self->request.etag = NULL;
     self->next = http->transfers;
     http->transfers = self;
     return 0;
@@ -159,6 +173,9 @@ static void finish(gazer_http *http, transfer *self, CURLcode code)
     curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &result.status);
     if (curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
         result.retry_after_s = retry_after;
+    struct curl_header *etag;
+    if (curl_easy_header(self->easy, "ETag", 0, CURLH_HEADER, -1, &etag) == CURLHE_OK)
+        result.etag = etag->value;
     if (code != CURLE_OK)
         result.problem = self->ended_by_us          ? "the answer was not read to its end"
                          : self->problem[0] != '\0' ? self->problem

@@ -17,6 +17,7 @@ typedef struct gazer_http_result {
     long status;           /* 200, 404, …; 0 when there was no answer */
     int64_t retry_after_s; /* what the server asked for, 0 if nothing */
     const char *problem;   /* one phrase; ends with the callback */
+    const char *etag;      /* of the answer, NULL: none; ends with the callback */
 } gazer_http_result;
 
 /* Bytes of the answer's body (status 200 only). False ends the request; its end is reported as not answered. */
@@ -26,6 +27,8 @@ typedef void gazer_http_done_fn(void *arg, const gazer_http_result *result);
 typedef struct gazer_http_request {
     const char *url;
     const char *body;   /* posted as text/xml; NULL: GET. Copied. */
+    const char *accept; /* the form that is wanted; NULL: any. Copied. */
+    const char *etag;   /* answer 304 when that is what there still is; NULL: always answer. Copied. */
     int64_t timeout_ms; /* for the whole request */
     gazer_http_data_fn *data;
     gazer_http_done_fn *done; /* exactly once, unless the http is closed before */

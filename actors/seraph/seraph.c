@@ -48,6 +48,7 @@ static const piw_service uses[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_EN
 static const char *const needs[] = {"oracle", NULL};
 static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PYPI_STATE, on_request},    {&db_protocol_def, DB_PYPI_APPLY, on_request},
+    {&db_protocol_def, DB_PYPI_PROJECTS, on_request}, {&db_protocol_def, DB_PYPI_COMPARE, on_request},
     {&db_protocol_def, DB_DESCRIBE, on_request},      {&db_protocol_def, DB_RESERVE, on_request},
     {&db_protocol_def, DB_ATTEMPT, on_request},       {&db_protocol_def, DB_ATTEMPT_END, on_request},
     {&db_protocol_def, DB_ATTEMPTS_VOID, on_request}, {&db_protocol_def, DB_LOGBUILD, on_request},

@@ -6,10 +6,11 @@ int read_pypi_state(database *db, const piw_msg *msg, piw_msg **reply, piw_err *
     (void)msg;
     PGresult *r = NULL;
     /* One statement, so that serial and list are of one moment. */
-    int rc = database_query(db,
-                            "SELECT get_pypi_serial(), NULL::bigint UNION ALL SELECT NULL, serial "
-                            "FROM piw.applied_serials",
-                            NULL, &r, err);
+    int rc = database_query(
+        db,
+        "SELECT get_pypi_serial(), NULL::bigint, extract(epoch FROM at)::bigint FROM piw.pypi_compared UNION ALL "
+        "SELECT NULL, serial, NULL FROM piw.applied_serials",
+        NULL, &r, err);
     if (rc != 0)
         return rc;
     db_PYPI_STATE_reply *answer = NULL;
@@ -17,10 +18,12 @@ int read_pypi_state(database *db, const piw_msg *msg, piw_msg **reply, piw_err *
     piw_msg_list(*reply, &answer->applied, PQntuples(r));
     answer->applied.count = 0;
     for (int i = 0; i < PQntuples(r); i++)
-        if (row_null(r, i, 1))
+        if (row_null(r, i, 1)) {
             answer->serial = row_int(r, i, 0);
-        else
+            answer->compared = row_int(r, i, 2);
+        } else {
             answer->applied.at[answer->applied.count++] = row_int(r, i, 1);
+        }
     PQclear(r);
     return 0;
 }
@@ -163,6 +166,8 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_STATISTICS, true, read_statistics},
         {DB_KNOWN, true, read_known},
         {DB_PYPI_APPLY, false, write_pypi_apply},
+        {DB_PYPI_PROJECTS, false, write_pypi_projects},
+        {DB_PYPI_COMPARE, false, write_pypi_compare},
         {DB_RESERVE, false, write_reserve},
         {DB_ATTEMPTS_VOID, false, write_attempts_void},
         {DB_ATTEMPT_FAILED, false, write_attempt_failed},

@@ -3,40 +3,6 @@
 
 enum { ATTEMPT_LOG_MAX = 1 << 20 /* bytes kept of the log of a try that writes no build */ };
 
-int write_pypi_apply(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
-{
-    const db_PYPI_APPLY *body = db_PYPI_APPLY_of(msg);
-    params p = {0};
-    int packages = params_array(&p), names = params_array(&p), versions = params_array(&p), times = params_array(&p);
-    int actions = params_array(&p), serials = params_array(&p);
-    for (uint32_t i = 0; i < body->events.count; i++) {
-        const pypi_event *event = &body->events.at[i];
-        params_add_text(&p, packages, event->package);
-        params_add_text(&p, names, event->name);
-        params_add_text(&p, versions, event->version);
-        params_add_time(&p, times, event->timestamp);
-        params_add_text(&p, actions, event->action);
-        params_add_int(&p, serials, event->serial);
-    }
-    params_int(&p, body->serial);
-    params_bool(&p, body->development);
-    PGresult *r = NULL;
-    int rc = database_query(db,
-                            "SELECT package, version, change FROM piw.apply_pypi_events($1, $2, $3, $4, $5, $6, $7, "
-                            "$8)",
-                            &p, &r, err);
-    if (rc != 0)
-        return rc;
-    db_PYPI_APPLY_reply *answer = NULL;
-    *reply = db_PYPI_APPLY_reply_new(&answer);
-    piw_msg_list(*reply, &answer->changes, PQntuples(r));
-    for (uint32_t i = 0; i < answer->changes.count; i++)
-        answer->changes.at[i] = (pypi_change){row_copy(*reply, r, (int)i, 0), row_copy(*reply, r, (int)i, 1),
-                                              row_copy(*reply, r, (int)i, 2)};
-    PQclear(r);
-    return 0;
-}
-
 int write_reserve(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     const db_RESERVE *body = db_RESERVE_of(msg);

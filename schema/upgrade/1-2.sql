@@ -53,6 +53,20 @@ ALTER TABLE piw.attempts
         CHECK (state IN ('running', 'built', 'failed', 'transient', 'ended', 'void'));
 CREATE INDEX attempts_resting ON piw.attempts (abi_tag, next_try) WHERE state = 'transient' AND counts;
 
+CREATE TABLE piw.pypi_projects (
+    package varchar(200) COLLATE "C" PRIMARY KEY
+);
+CREATE TABLE piw.pypi_compared (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    at timestamp NOT NULL
+);
+INSERT INTO piw.pypi_compared (at) VALUES (clock_timestamp() AT TIME ZONE 'UTC');
+CREATE TABLE piw.local_versions (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    PRIMARY KEY (package, version)
+);
+
 CREATE TABLE piw.commits (
     instance integer PRIMARY KEY,
     mark bigint NOT NULL

@@ -359,6 +359,8 @@ static const piw_service uses[] = {{"web", &web_protocol_def}, PIW_SERVICES_END}
 static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PYPI_STATE, on_other},
     {&db_protocol_def, DB_PYPI_APPLY, on_other},
+    {&db_protocol_def, DB_PYPI_PROJECTS, on_other},
+    {&db_protocol_def, DB_PYPI_COMPARE, on_other},
     {&db_protocol_def, DB_DESCRIBE, note},
     {&db_protocol_def, DB_RESERVE, on_other},
     {&db_protocol_def, DB_ATTEMPT, note},

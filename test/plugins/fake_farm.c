@@ -252,7 +252,9 @@ static int on_statistics(piw_task *task, piw_msg *msg)
 static int on_pypi_state(piw_task *task, piw_msg *msg)
 {
     db_PYPI_STATE_reply *body;
-    return respond(task, msg, db_PYPI_STATE_reply_new(&body));
+    piw_msg *answer = db_PYPI_STATE_reply_new(&body);
+    body->compared = piw_time_now().us / 1000000;
+    return respond(task, msg, answer);
 }
 
 /* Each event changes what it says. */
@@ -564,6 +566,8 @@ static const piw_event emits[] = {
 static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PYPI_STATE, on_pypi_state},
     {&db_protocol_def, DB_PYPI_APPLY, on_pypi_apply},
+    {&db_protocol_def, DB_PYPI_PROJECTS, on_other},
+    {&db_protocol_def, DB_PYPI_COMPARE, on_other},
     {&db_protocol_def, DB_DESCRIBE, just_note},
     {&db_protocol_def, DB_RESERVE, on_reserve},
     {&db_protocol_def, DB_ATTEMPT, just_note},

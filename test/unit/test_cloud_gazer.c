@@ -230,17 +230,6 @@ START_TEST(reads_on_while_a_batch_is_applied)
 }
 END_TEST
 
-START_TEST(json_is_not_followed_yet)
-{
-    memset(&f, 0, sizeof(f));
-    f.settings[0] = "follow";
-    f.settings[1] = "json";
-    piw_err err = {0};
-    ck_assert_int_ne(farm_try_start(&f, tasks, queues, &err), 0);
-    ck_assert_msg(strstr(err.text, "follow = json is not supported") != NULL, "%s", err.text);
-}
-END_TEST
-
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("cloud_gazer");
@@ -252,7 +241,6 @@ Suite *unit_suite(void)
     tcase_add_test(tests, waits_for_an_index_that_is_not_there_yet);
     tcase_add_test(tests, rests_while_the_farm_is_paused);
     tcase_add_test(tests, reads_on_while_a_batch_is_applied);
-    tcase_add_test(tests, json_is_not_followed_yet);
     suite_add_tcase(suite, tests);
     return suite;
 }

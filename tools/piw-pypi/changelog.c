@@ -265,6 +265,14 @@ const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *fi
     return NULL;
 }
 
+int64_t pypi_changelog_uploaded(const pypi_changelog *log, const pypi_file *file)
+{
+    for (size_t i = 0; i < log->count; i++)
+        if (strcmp(log->events[i].source, file->filename) == 0 && log->events[i].version != NULL)
+            return log->events[i].time;
+    return file->mtime_ns / 1000000000;
+}
+
 int64_t pypi_changelog_serial_of(const pypi_changelog *log, const char *canonical)
 {
     for (size_t i = log->count; i-- > 0;)

@@ -41,6 +41,8 @@ int64_t pypi_changelog_last(const pypi_changelog *log);
  * text lives as long as the log). */
 bool pypi_changelog_removed(const pypi_changelog *log, const pypi_file *file);
 const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *file);
+/* When the file came, in seconds since 1970; the file's own time when no event tells. */
+int64_t pypi_changelog_uploaded(const pypi_changelog *log, const pypi_file *file);
 /* The last serial of a project; 0 when it has none. */
 int64_t pypi_changelog_serial_of(const pypi_changelog *log, const char *canonical);
 

@@ -5,6 +5,7 @@
 #include "piw/log.h"
 #include "piw/options.h"
 #include "shared/names.h"
+#include "shared/table.h"
 #include "shared/text.h"
 
 #include <arpa/inet.h>
@@ -54,7 +55,9 @@ typedef struct request {
     bool too_long;
 } request;
 
-static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type, piw_buffer *body)
+/* tag NULL: none. */
+static enum MHD_Result reply_tagged(struct MHD_Connection *connection, unsigned status, const char *type,
+                                    const char *tag, piw_buffer *body)
 {
     static char nothing[1];
     struct MHD_Response *response =
@@ -63,10 +66,16 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status,
     if (response == NULL)
         return MHD_NO;
     enum MHD_Result done = MHD_NO;
-    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES &&
+        (tag == NULL || MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, tag) == MHD_YES))
         done = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return done;
+}
+
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned status, const char *type, piw_buffer *body)
+{
+    return reply_tagged(connection, status, type, NULL, body);
 }
 
 static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status, const char *words)
@@ -121,6 +130,19 @@ static enum MHD_Result about(struct MHD_Connection *connection, const pypi_site 
                  : refuse(connection, MHD_HTTP_NOT_FOUND, "no such project");
 }
 
+/* The list of all projects; 304 for who has it already. */
+static enum MHD_Result list(struct MHD_Connection *connection, piw_buffer *body)
+{
+    char tag[40];
+    snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)piw_table_hash(0, body->data, body->len));
+    const char *known = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    if (known == NULL || strcmp(known, tag) != 0)
+        return reply_tagged(connection, MHD_HTTP_OK, "application/vnd.pypi.simple.v1+json", tag, body);
+    piw_info("not changed since %s", tag);
+    piw_buffer_fini(body);
+    return reply_tagged(connection, MHD_HTTP_NOT_MODIFIED, "application/vnd.pypi.simple.v1+json", tag, body);
+}
+
 static enum MHD_Result simple(struct MHD_Connection *connection, const pypi_site *site, const char *url)
 {
     const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
@@ -134,6 +156,8 @@ static enum MHD_Result simple(struct MHD_Connection *connection, const pypi_site
         found = project_in(url, "/simple/", "/", canonical) && pypi_page_project(site, canonical, json, &body);
     if (!found)
         return refuse(connection, MHD_HTTP_NOT_FOUND, "no such project");
+    if (json && strcmp(url, "/simple/") == 0)
+        return list(connection, &body);
     return reply(connection, MHD_HTTP_OK, json ? "application/vnd.pypi.simple.v1+json" : "text/html; charset=utf-8",
                  &body);
 }

@@ -161,13 +161,17 @@ static const pypi_file *newest(const pypi_site *site, const char *canonical)
 
 static void about_file(const pypi_site *site, const pypi_file *file, const char *base, piw_buffer *to)
 {
+    char time[40];
+    piw_time_format((piw_time){pypi_changelog_uploaded(&site->log, file) * 1000000, 0}, time, sizeof time);
     piw_put(to, "{\"filename\": ");
     piw_put_json(to, text(file->filename));
     piw_putf(to, ", \"packagetype\": \"%s\", \"size\": %lld, \"url\": \"%s/files/",
              file->sdist ? "sdist" : "bdist_wheel", (long long)file->size, base);
     piw_put_url(to, text(file->filename));
-    piw_putf(to, "\", \"digests\": {\"sha256\": \"%s\"}, \"yanked\": %s, \"requires_python\": ", file->hash,
-             pypi_changelog_yanked(&site->log, file) != NULL ? "true" : "false");
+    piw_putf(to,
+             "\", \"digests\": {\"sha256\": \"%s\"}, \"upload_time_iso_8601\": \"%s\", \"yanked\": %s, "
+             "\"requires_python\": ",
+             file->hash, time, pypi_changelog_yanked(&site->log, file) != NULL ? "true" : "false");
     piw_put_json(to, text(file->requires_python));
     piw_put(to, "}");
 }

@@ -1,0 +1,643 @@
+/* projects.c — PyPI by its list of projects and their documents instead of its log (SPEC §11): as the other driver of
+ * follow = json, and once a day to see what the log's follower missed.
+ *
+ * One pass: read the list (or hear that it is what it was); compare it with the database, if that is due or a project is
+ * missing in it that the last one had; read the documents of those whose serial grew, several at a time, in the order of
+ * their serials; and apply them in that order, so that the serial that is stored with each batch covers all before it. */
+#include "cloud_gazer/projects.h"
+
+#include "cloud_gazer/gazer.h"
+#include "cloud_gazer/listing.h"
+#include "cloud_gazer/project.h"
+#include "shared/summary.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    FETCHES = 8,            /* documents at the same time */
+    WINDOW = 128,           /* documents read and not yet applied */
+    BATCH = 128,            /* projects of one transaction … */
+    BATCH_RELEASES = 20000, /* … and about so many releases */
+    COMPARED = 20000,       /* names of one comparison */
+    STALE_MAX = 5,          /* times that an older document is asked for again */
+    LIST_TIMEOUT_MS = 600000,
+    DOCUMENT_TIMEOUT_MS = 120000,
+    STORED_AGAIN_MS = 1000,
+    UNREADY_MS = 10000,
+    ETAG_MAX = 300,
+};
+
+/* A document that is read, or waits to be applied. */
+typedef struct document {
+    gazer_projects *owner;
+    const gazer_listed *listed;
+    gazer_project *project; /* NULL: nothing is to be applied */
+    piw_summary *summary;
+    piw_err err;
+    bool started, done, gone, summarised;
+    unsigned stale;
+} document;
+
+struct gazer_projects {
+    gazer *gazer;
+    const char *simple_url, *json_url;
+    bool follows;      /* this is the driver, not only the comparison */
+    int64_t stored;    /* all up to this serial is in the database */
+    int64_t due_us;    /* when the next comparison is */
+    int64_t period_us; /* from one to the next */
+    int64_t poll_ms;
+    int64_t wait_ms; /* of the next wait after a failure; 0: none was lately */
+    bool began, running, resting, applying, comparing;
+    char etag[ETAG_MAX]; /* of the last list that was worked off */
+    char new_etag[ETAG_MAX];
+    gazer_listing *listing;
+    piw_err listing_err;
+    const gazer_listed *listed; /* of the listing, by name */
+    size_t listed_count;
+    bool compares;          /* this pass does */
+    size_t compared;        /* names so far */
+    uint64_t *hashes, seed; /* of the last list's names, sorted */
+    size_t hashes_count;
+    const gazer_listed **todo; /* whose documents are to be read, in the order in which they are applied */
+    size_t todo_count, todo_size;
+    size_t missing_from;     /* those from here on are not there yet; their serials say nothing */
+    size_t applied, fetched; /* of them; fetched: begun at least */
+    document window[WINDOW]; /* of todo[i] at i % WINDOW */
+    unsigned fetches;
+    size_t batch; /* projects that are with the database */
+    int64_t batch_serial;
+    uint32_t batch_max;                /* halved while the database refuses a batch */
+    uint64_t added, deleted, versions; /* by this pass */
+    piw_log_limiter odd;
+};
+
+static void step(gazer_projects *self);
+
+/* --- Waiting ------------------------------------------------------------------------------------------------------ */
+
+static void rest(gazer_projects *self, int64_t delay_ms)
+{
+    self->resting = true;
+    if (piw_timer(self->gazer->task, "projects_go", 0, delay_ms, 0) != 0)
+        piw_fail(self->gazer->task, "no timer can be set");
+}
+
+/* PyPI failed, or wants us to wait: at least 10 s, growing. */
+static void wait_longer(gazer_projects *self, const gazer_http_result *result, const char *what, const char *why)
+{
+    if (self->resting)
+        return;
+    int64_t delay_ms = gazer_longer(self->gazer, &self->wait_ms, result != NULL && result->refused,
+                                    result != NULL ? result->retry_after_s : 0);
+    piw_warning("%s can't be read, trying again in %lld s: %s", what, (long long)(delay_ms + 999) / 1000, why);
+    rest(self, delay_ms);
+}
+
+/* What is wrong with an answer, or NULL. */
+static const char *problem_of(const gazer_http_result *result, const piw_err *refused, char *text, size_t size)
+{
+    if (refused->code != 0)
+        return refused->text;
+    if (!result->answered)
+        return result->problem;
+    if (result->status == 200)
+        return NULL;
+    snprintf(text, size, "it was answered with HTTP status %ld", result->status);
+    return text;
+}
+
+/* --- The list ----------------------------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Keep what this list has; has it lost something that the last one had? */
+static bool note_hashes(gazer_projects *self)
+{
+    uint64_t *hashes = piw_alloc((self->listed_count + 1) * sizeof *hashes);
+    for (size_t i = 0; i < self->listed_count; i++)
+        hashes[i] = piw_table_hash(self->seed, self->listed[i].package, strlen(self->listed[i].package));
+    if (self->listed_count > 1)
+        qsort(hashes, self->listed_count, sizeof *hashes, by_value);
+    size_t at = 0;
+    bool lost = false;
+    for (size_t i = 0; i < self->hashes_count && !lost; i++) {
+        while (at < self->listed_count && hashes[at] < self->hashes[i])
+            at++;
+        lost = at == self->listed_count || hashes[at] != self->hashes[i];
+    }
+    free(self->hashes);
+    self->hashes = hashes;
+    self->hashes_count = self->listed_count;
+    return lost;
+}
+
+static void add_todo(gazer_projects *self, const gazer_listed *listed)
+{
+    if (self->todo_count == self->todo_size) {
+        self->todo_size = self->todo_size == 0 ? 256 : self->todo_size * 2;
+        self->todo = piw_realloc(self->todo, self->todo_size * sizeof(const gazer_listed *));
+    }
+    self->todo[self->todo_count++] = listed;
+}
+
+static int by_serial(const void *a, const void *b)
+{
+    const gazer_listed *x = *(const gazer_listed *const *)a, *y = *(const gazer_listed *const *)b;
+    return (x->serial > y->serial) - (x->serial < y->serial);
+}
+
+static void take_list(gazer_projects *self)
+{
+    self->listed = gazer_listing_projects(self->listing, &self->listed_count);
+    for (size_t i = 0; self->follows && i < self->listed_count; i++)
+        if (self->listed[i].serial > self->stored)
+            add_todo(self, &self->listed[i]);
+    if (self->todo_count > 1)
+        qsort(self->todo, self->todo_count, sizeof(const gazer_listed *), by_serial);
+    self->missing_from = self->todo_count;
+    bool first = self->hashes == NULL;
+    bool lost = self->follows && note_hashes(self);
+    self->compares = lost || (self->follows && first && self->stored > 0) || piw_time_now().us >= self->due_us;
+    if (self->todo_count > 0)
+        piw_info("PyPI's list has %zu projects, %zu of them changed since serial %" PRId64, self->listed_count,
+                 self->todo_count, self->stored);
+}
+
+static bool on_list_data(void *arg, const void *data, size_t len)
+{
+    gazer_projects *self = arg;
+    return gazer_listing_feed(self->listing, data, len, &self->listing_err) == 0;
+}
+
+static void end_pass(gazer_projects *self)
+{
+    gazer_listing_free(&self->listing);
+    free(self->todo);
+    self->todo = NULL;
+    self->listed = NULL;
+    self->listed_count = self->todo_count = self->todo_size = self->applied = self->fetched = self->compared = 0;
+    self->compares = self->running = false;
+}
+
+static void on_list(void *arg, const gazer_http_result *result)
+{
+    gazer_projects *self = arg;
+    char text[64];
+    if (result->answered && result->status == 304) {
+        self->wait_ms = 0;
+        end_pass(self);
+        rest(self, self->poll_ms);
+        return;
+    }
+    if (result->answered && result->status == 200 && self->listing_err.code == 0)
+        (void)gazer_listing_end(self->listing, &self->listing_err);
+    const char *why = problem_of(result, &self->listing_err, text, sizeof text);
+    if (why != NULL) {
+        end_pass(self);
+        wait_longer(self, result, self->simple_url, why);
+        return;
+    }
+    self->wait_ms = 0;
+    snprintf(self->new_etag, sizeof self->new_etag, "%s",
+             result->etag != NULL && strlen(result->etag) < ETAG_MAX ? result->etag : "");
+    take_list(self);
+    step(self);
+}
+
+static void read_list(gazer_projects *self)
+{
+    self->running = true;
+    self->listing = gazer_listing_new();
+    self->listing_err = (piw_err){0};
+    self->added = self->deleted = self->versions = 0;
+    bool due = piw_time_now().us >= self->due_us;
+    char *url = piw_sprintf("%s/", self->simple_url);
+    const gazer_http_request request = {.url = url,
+                                        .accept = "application/vnd.pypi.simple.v1+json",
+                                        .etag = !due && self->etag[0] != '\0' ? self->etag : NULL,
+                                        .timeout_ms = LIST_TIMEOUT_MS,
+                                        .data = on_list_data,
+                                        .done = on_list,
+                                        .arg = self};
+    piw_err err = {0};
+    if (self->listing == NULL)
+        piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
+    if (err.code != 0 || gazer_http_start(self->gazer->http, &request, &err) != 0) {
+        end_pass(self);
+        wait_longer(self, NULL, self->simple_url, err.text);
+    }
+    free(url);
+}
+
+/* --- Comparing ----------------------------------------------------------------------------------------------------- */
+
+static void compare_on(gazer_projects *self)
+{
+    size_t left = self->listed_count - self->compared, count = left < COMPARED ? left : COMPARED;
+    db_PYPI_COMPARE *body;
+    piw_msg *msg = db_PYPI_COMPARE_new(&body);
+    body->total = (int64_t)self->listed_count;
+    body->after = piw_msg_textz(msg, self->compared > 0 ? self->listed[self->compared - 1].package : "");
+    piw_msg_list(msg, &body->names, count);
+    for (size_t i = 0; i < count; i++)
+        body->names.at[i] = piw_msg_textz(msg, self->listed[self->compared + i].package);
+    if (count < left)
+        body->upto = body->names.at[count - 1];
+    if (piw_call(self->gazer->task, &msg, "compared", 0, -1) == 0) {
+        self->comparing = true;
+        return;
+    }
+    piw_msg_free(&msg);
+    rest(self, STORED_AGAIN_MS);
+}
+
+static const gazer_listed *find_listed(const gazer_projects *self, const char *package)
+{
+    size_t low = 0, high = self->listed_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(self->listed[middle].package, package);
+        if (order == 0)
+            return &self->listed[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* True: the list is not believed. */
+static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *body)
+{
+    for (uint32_t i = 0; i < body->changes.count; i++) {
+        const pypi_change *change = &body->changes.at[i];
+        if (piw_text_is(change->change, "refused")) {
+            piw_error(
+                "PyPI's list of %zu projects isn't compared with what is here: it had %s before, and so many don't go "
+                "at once",
+                self->listed_count, change->package.s);
+            return true;
+        }
+        if (piw_text_is(change->change, "missing")) {
+            const gazer_listed *listed = find_listed(self, change->package.s);
+            if (listed != NULL && (!self->follows || listed->serial <= self->stored))
+                add_todo(self, listed);
+        } else {
+            self->deleted++;
+            piw_info("%s is not among PyPI's projects any more: deleted", change->package.s);
+        }
+    }
+    return false;
+}
+
+int gazer_on_compared(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    gazer *owner = piw_soul(task);
+    gazer_projects *self = owner->projects;
+    const db_PYPI_COMPARE_reply *body = piw_msg_error(reply) == 0 ? db_PYPI_COMPARE_reply_of(reply) : NULL;
+    for (uint32_t i = 0; body != NULL && i < body->changes.count; i++)
+        if (piw_text_is(body->changes.at[i].change, "deleted"))
+            gazer_spread(owner, &body->changes.at[i], NULL, false);
+    if (!self->comparing)
+        return 0; /* of an earlier soul */
+    self->comparing = false;
+    if (body == NULL) {
+        piw_warning("the comparison with PyPI's list waits for the database: %s", piw_msg_error_text(reply));
+        rest(self, GAZER_WAIT_MIN_MS);
+        return 0;
+    }
+    size_t left = self->listed_count - self->compared;
+    self->compared += left < COMPARED ? left : COMPARED;
+    bool refused = take_compared(self, body);
+    if (refused || self->compared == self->listed_count) {
+        self->compares = false;
+        self->due_us = piw_time_now().us + self->period_us;
+    }
+    step(self);
+    return 0;
+}
+
+/* --- Documents ----------------------------------------------------------------------------------------------------- */
+
+static void clear(document *at)
+{
+    gazer_project_free(&at->project);
+    free(at->summary);
+    *at = (document){0};
+}
+
+static bool on_document_data(void *arg, const void *data, size_t len)
+{
+    document *at = arg;
+    at->summarised = at->summarised || !piw_summary_feed(at->summary, data, len);
+    return gazer_project_feed(at->project, data, len, &at->err) == 0;
+}
+
+static void on_document(void *arg, const gazer_http_result *result)
+{
+    document *at = arg;
+    gazer_projects *self = at->owner;
+    const gazer_listed *listed = at->listed;
+    char text[64];
+    self->fetches--;
+    if (result->answered && result->status == 200 && at->err.code == 0)
+        (void)gazer_project_end(at->project, &at->err);
+    const char *why = problem_of(result, &at->err, text, sizeof text);
+    bool stale = why == NULL && gazer_project_serial(at->project) < listed->serial && at->stale < STALE_MAX;
+    bool lost =
+        why != NULL && at->err.code == 0 && (!result->answered || result->status == 429 || result->status >= 500);
+    if (stale || lost) {
+        unsigned times = at->stale + stale;
+        clear(at);
+        *at = (document){.owner = self, .listed = listed, .stale = times};
+        snprintf(text, sizeof text, "%.50s", listed->package);
+        wait_longer(self, result, text, stale ? "its document is older than the list" : why);
+        return;
+    }
+    self->wait_ms = 0;
+    at->done = true;
+    at->gone = why != NULL && result->status == 404;
+    if (why != NULL) {
+        gazer_project_free(&at->project);
+        if (!at->gone)
+            piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "project %s is left out until it changes again: %s",
+                            listed->package, why);
+    }
+    step(self);
+}
+
+static void fetch(gazer_projects *self, document *at)
+{
+    at->project = gazer_project_new(at->listed->package);
+    at->summary = piw_zalloc(sizeof *at->summary);
+    at->err = (piw_err){0};
+    char *url = piw_sprintf("%s/%s/json", self->json_url, at->listed->package);
+    const gazer_http_request request = {.url = url,
+                                        .accept = "application/json",
+                                        .timeout_ms = DOCUMENT_TIMEOUT_MS,
+                                        .data = on_document_data,
+                                        .done = on_document,
+                                        .arg = at};
+    piw_err err = {0};
+    if (at->project == NULL)
+        piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
+    if (err.code == 0 && gazer_http_start(self->gazer->http, &request, &err) == 0) {
+        at->started = true;
+        self->fetches++;
+    } else {
+        gazer_project_free(&at->project);
+        free(at->summary);
+        at->summary = NULL;
+        wait_longer(self, NULL, url, err.text);
+    }
+    free(url);
+}
+
+static void fetch_on(gazer_projects *self)
+{
+    for (size_t i = self->applied; i < self->fetched && self->fetches < FETCHES && !self->resting; i++)
+        if (!self->window[i % WINDOW].started)
+            fetch(self, &self->window[i % WINDOW]);
+    while (self->fetched < self->todo_count && self->fetched < self->applied + WINDOW && self->fetches < FETCHES &&
+           !self->resting) {
+        document *at = &self->window[self->fetched % WINDOW];
+        *at = (document){.owner = self, .listed = self->todo[self->fetched++]};
+        fetch(self, at);
+    }
+}
+
+/* --- Applying ------------------------------------------------------------------------------------------------------- */
+
+/* The serial up to which all is in the database once the projects before `end` are. */
+static int64_t covered(const gazer_projects *self, size_t end)
+{
+    if (!self->follows || end > self->missing_from)
+        return 0;
+    return end < self->missing_from ? self->todo[end]->serial - 1 : gazer_listing_serial(self->listing);
+}
+
+/* As many as are there and belong together. */
+static size_t batch_of(const gazer_projects *self)
+{
+    size_t count = 0;
+    uint32_t releases = 0;
+    bool missing = self->applied >= self->missing_from;
+    while (self->applied + count < self->fetched && count < self->batch_max && releases < BATCH_RELEASES) {
+        size_t place = self->applied + count;
+        const document *at = &self->window[place % WINDOW];
+        if (!at->done || (place >= self->missing_from) != missing)
+            break;
+        releases += at->project != NULL ? gazer_project_releases(at->project) : 0;
+        count++;
+    }
+    return count;
+}
+
+static void apply(gazer_projects *self, size_t count)
+{
+    db_PYPI_PROJECTS *body;
+    piw_msg *msg = db_PYPI_PROJECTS_new(&body);
+    body->additions_only = self->applied >= self->missing_from;
+    body->development = self->gazer->dev_mode;
+    body->serial = self->batch_serial = covered(self, self->applied + count);
+    piw_msg_list(msg, &body->projects, count);
+    body->projects.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const document *at = &self->window[(self->applied + i) % WINDOW];
+        pypi_project *to = &body->projects.at[body->projects.count];
+        if (at->project != NULL)
+            gazer_project_put(at->project, msg, to);
+        else if (at->gone && !body->additions_only)
+            *to = (pypi_project){.package = piw_msg_textz(msg, at->listed->package),
+                                 .name = piw_msg_textz(msg, at->listed->package),
+                                 .gone = true};
+        else
+            continue;
+        body->projects.count++;
+    }
+    if (piw_call(self->gazer->task, &msg, "projects", 0, -1) == 0) {
+        self->batch = count;
+        self->applying = true;
+        return;
+    }
+    piw_msg_free(&msg);
+    rest(self, STORED_AGAIN_MS);
+}
+
+static void describe(gazer_projects *self, const document *at)
+{
+    if (at->project == NULL || !at->summary->found)
+        return;
+    db_DESCRIBE *body;
+    piw_msg *msg = db_DESCRIBE_new(&body);
+    body->package = piw_msg_textz(msg, at->listed->package);
+    if (piw_summary_text(at->summary, msg, GAZER_DESCRIPTION_CHARS, &body->description) &&
+        piw_cast(self->gazer->task, &msg) == 0)
+        return;
+    piw_msg_free(&msg);
+}
+
+/* What was with the database is in it, or given up. */
+static void confirm(gazer_projects *self)
+{
+    for (size_t i = 0; i < self->batch; i++) {
+        document *at = &self->window[(self->applied + i) % WINDOW];
+        describe(self, at);
+        clear(at);
+    }
+    self->applied += self->batch;
+    self->batch = 0;
+    if (self->batch_serial > self->stored)
+        self->stored = self->batch_serial;
+}
+
+static void count_changes(gazer_projects *self, const db_PYPI_PROJECTS_reply *body)
+{
+    for (uint32_t i = 0; i < body->changes.count; i++) {
+        piw_text change = body->changes.at[i].change;
+        self->added += piw_text_is(change, "new_package");
+        self->versions += piw_text_is(change, "new_version");
+        self->deleted += piw_text_is(change, "deleted");
+    }
+}
+
+int gazer_on_projects(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    gazer *owner = piw_soul(task);
+    gazer_projects *self = owner->projects;
+    int code = piw_msg_error(reply);
+    const db_PYPI_PROJECTS_reply *body = code == 0 ? db_PYPI_PROJECTS_reply_of(reply) : NULL;
+    for (uint32_t i = 0; body != NULL && i < body->changes.count; i++)
+        gazer_spread(owner, &body->changes.at[i], i > 0 ? &body->changes.at[i - 1] : NULL, false);
+    if (!self->applying)
+        return 0; /* of an earlier soul */
+    self->applying = false;
+    if (code == 0) {
+        count_changes(self, body);
+        confirm(self);
+        self->batch_max = self->batch_max * 2 < BATCH ? self->batch_max * 2 : BATCH;
+    } else if (code == PIW_EDB && self->batch > 1) {
+        self->batch_max = self->batch_max > 1 ? self->batch_max / 2 : 1;
+    } else if (code == PIW_EDB) {
+        piw_error("project %s is left out because the database refuses it: %s", self->todo[self->applied]->package,
+                  piw_msg_error_text(reply));
+        confirm(self);
+    } else {
+        piw_warning("PyPI's projects wait for the database: %s", piw_msg_error_text(reply));
+        rest(self, GAZER_WAIT_MIN_MS);
+        return 0;
+    }
+    step(self);
+    return 0;
+}
+
+/* --- The pass ------------------------------------------------------------------------------------------------------- */
+
+static void say_progress(gazer_projects *self)
+{
+    if (self->follows)
+        piw_task_note(self->gazer->task, "%zu of %zu changed projects applied; at serial %" PRId64, self->applied,
+                      self->todo_count, self->stored);
+}
+
+static void finish(gazer_projects *self)
+{
+    if (self->added + self->deleted + self->versions > 0)
+        piw_info("%s PyPI's list: %" PRIu64 " packages and %" PRIu64 " versions added, %" PRIu64 " deleted",
+                 self->follows ? "followed" : "mended what was missed, by", self->added, self->versions, self->deleted);
+    else if (!self->follows)
+        piw_info("PyPI's list of %zu projects has nothing that was missed", self->listed_count);
+    memcpy(self->etag, self->new_etag, sizeof self->etag);
+    if (self->follows)
+        piw_task_note(self->gazer->task, "%s", "");
+    end_pass(self);
+    rest(self, self->follows ? self->poll_ms : 0);
+}
+
+/* Whatever can be done now. */
+static void step(gazer_projects *self)
+{
+    if (self->gazer->paused || self->listed == NULL || self->comparing)
+        return;
+    if (self->compares) {
+        if (!self->resting)
+            compare_on(self);
+        return;
+    }
+    fetch_on(self);
+    size_t count = self->applying || self->resting ? 0 : batch_of(self);
+    if (count > 0)
+        apply(self, count);
+    say_progress(self);
+    if (self->applied == self->todo_count && !self->applying)
+        finish(self);
+}
+
+void gazer_projects_go(gazer_projects *self)
+{
+    if (!self->began || self->gazer->paused || self->resting)
+        return;
+    int64_t now_us = piw_time_now().us;
+    if (self->running)
+        step(self);
+    else if (!self->follows && now_us < self->due_us)
+        rest(self, (self->due_us - now_us) / 1000 + 1);
+    else if (!self->follows && !self->gazer->was_caught_up) /* the log has still more to say */
+        rest(self, UNREADY_MS);
+    else
+        read_list(self);
+}
+
+int gazer_on_projects_go(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    gazer *self = piw_soul(task);
+    self->projects->resting = false;
+    gazer_projects_go(self->projects);
+    return 0;
+}
+
+gazer_projects *gazer_projects_new(gazer *owner, const gazer_projects_options *options)
+{
+    gazer_projects *self = piw_zalloc(sizeof *self);
+    self->gazer = owner;
+    self->simple_url = options->simple_url;
+    self->json_url = options->json_url;
+    self->follows = options->follows;
+    self->poll_ms = options->poll_ms;
+    self->period_us = options->period_ms * 1000;
+    self->batch_max = BATCH;
+    self->seed = piw_table_seed();
+    return self;
+}
+
+void gazer_projects_begin(gazer_projects *self, int64_t stored, int64_t compared_s)
+{
+    self->began = true;
+    self->stored = stored;
+    self->due_us = compared_s * 1000000 + self->period_us;
+    gazer_projects_go(self);
+}
+
+void gazer_projects_free(gazer_projects **projects)
+{
+    gazer_projects *self = *projects;
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i < WINDOW; i++)
+        clear(&self->window[i]);
+    end_pass(self);
+    free(self->hashes);
+    free(self);
+    *projects = NULL;
+}
