@@ -15,7 +15,7 @@ INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
 INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
-INCLUDE(sql_projects, "schema/projects.sql");
+INCLUDE(sql_pypi, "schema/pypi.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
 INCLUDE(sql_triggers, "schema/triggers.sql");
 INCLUDE(sql_grants, "schema/grants.sql");
@@ -46,7 +46,7 @@ const schema_file schema_piw_programs[] = {
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
     {"recounts.sql", sql_recounts, "schema piw: full computations"},
     {"writes.sql", sql_writes, "schema piw: functions that write"},
-    {"projects.sql", sql_projects, "schema piw: functions that follow PyPI's list"},
+    {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
     {"triggers.sql", sql_triggers, "schema piw: triggers on the stock tables"},
     {0},

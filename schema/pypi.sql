@@ -1,0 +1,374 @@
+-- pypi.sql — schema piw: following PyPI, by the events of its log or by its list of projects and their documents, which say
+-- how a project is, not what happened to it.
+
+-- --- Events ---
+
+CREATE TYPE piw.pypi_event AS (
+    ord bigint,
+    package text,
+    name text,
+    version text,
+    moment timestamp,
+    action text,
+    serial bigint,
+    round bigint
+);
+
+CREATE TYPE piw.pypi_change AS (
+    package text,
+    version text,
+    change text
+);
+
+-- The planner must look up key after key, in these functions as in the queue's: a plan made while a table was small is
+-- kept, and would read the whole of it when it has grown. What is looked up is grouped first.
+
+-- Events of one round that add or mark. A version without a source so far is marked `binary only`.
+CREATE FUNCTION piw.apply_additions(events piw.pypi_event[], development boolean) RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    new_packages text[];
+    new_versions text[];
+BEGIN
+    RETURN QUERY
+    WITH come AS (
+        INSERT INTO public.packages (package, skip)
+        SELECT e.package, CASE WHEN development THEN 'development mode' ELSE '' END
+        FROM unnest(events) e
+        WHERE e.action IN ('create', 'source', 'binary')
+        GROUP BY e.package
+        ORDER BY e.package
+        ON CONFLICT DO NOTHING
+        RETURNING package
+    )
+    SELECT c.package::text, NULL::text, 'new_package'::text FROM come c;
+
+    UPDATE public.packages p SET skip = ''
+    FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
+    WHERE p.package = e.package AND p.skip = 'deleted';
+
+    -- The canonical name first, in case an alias of another package holds it.
+    INSERT INTO public.package_names AS n (package, name, seen)
+    SELECT p.package, p.package, coalesce(e.seen, '1970-01-01')
+    FROM (SELECT e.package, max(e.moment) FILTER (WHERE e.name = e.package) AS seen FROM unnest(events) e
+          GROUP BY e.package) e
+    JOIN public.packages p ON p.package = e.package
+    ORDER BY p.package
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen)
+    WHERE n.package <> excluded.package OR n.seen < excluded.seen;
+    INSERT INTO public.package_names AS n (package, name, seen)
+    SELECT p.package, e.name, e.seen
+    FROM (SELECT e.package, e.name, max(e.moment) AS seen FROM unnest(events) e WHERE e.name <> e.package
+          GROUP BY e.package, e.name) e
+    JOIN public.packages p ON p.package = e.package
+    WHERE piw.canonical(e.name) = e.package
+    ORDER BY e.name
+    ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
+
+    -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: it is seen the next time.
+    LOOP
+        BEGIN
+            WITH come AS (
+                INSERT INTO public.versions (package, version, released, skip)
+                SELECT g.package, g.version, g.released, CASE WHEN g.source THEN '' ELSE 'binary only' END
+                FROM (SELECT e.package, e.version, min(e.moment) AS released, bool_or(e.action = 'source') AS source
+                      FROM unnest(events) e
+                      WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
+                      GROUP BY e.package, e.version) g
+                WHERE NOT EXISTS (SELECT FROM public.versions v WHERE v.package = g.package AND v.version = g.version)
+                ORDER BY g.package, g.version
+                RETURNING package, version
+            )
+            SELECT array_agg(c.package), array_agg(c.version) INTO new_packages, new_versions FROM come c;
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN QUERY SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
+
+    RETURN QUERY
+    WITH enabled AS (
+        UPDATE public.versions v SET skip = ''
+        -- Grouped, not joined.
+        FROM (SELECT s.package, s.version
+              FROM (SELECT e.package, e.version, false AS fresh FROM unnest(events) e WHERE e.action = 'source'
+                    UNION ALL
+                    SELECT n.package, n.version, true FROM unnest(new_packages, new_versions) AS n (package, version)) s
+              GROUP BY s.package, s.version HAVING NOT bool_or(s.fresh)) e
+        WHERE v.package = e.package AND v.version = e.version AND v.skip IN ('binary only', 'deleted')
+        RETURNING v.package, v.version
+    )
+    SELECT c.package::text, c.version::text, 'enabled'::text FROM enabled c;
+
+    RETURN QUERY
+    WITH marked AS (
+        UPDATE public.versions v SET yanked = e.yanked
+        FROM (SELECT DISTINCT ON (e.package, e.version) e.package, e.version, e.action = 'yank' AS yanked
+              FROM unnest(events) e
+              WHERE e.action IN ('yank', 'unyank')
+              ORDER BY e.package, e.version, e.ord DESC) e
+        WHERE v.package = e.package AND v.version = e.version AND v.yanked <> e.yanked
+        RETURNING v.package, v.version
+    )
+    SELECT c.package::text, c.version::text, 'yanked'::text FROM marked c;
+END
+$$;
+
+-- Events of one round that remove. Builds, files and queue rows go by cascade and triggers.
+CREATE FUNCTION piw.apply_removals(events piw.pypi_event[]) RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH gone AS (
+        DELETE FROM public.packages p
+        USING (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.version IS NULL) e
+        WHERE p.package = e.package
+        RETURNING p.package
+    )
+    SELECT g.package::text, NULL::text, 'deleted'::text FROM gone g;
+    RETURN QUERY
+    WITH gone AS (
+        DELETE FROM public.versions v
+        USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.version IS NOT NULL) e
+        WHERE v.package = e.package AND v.version = e.version
+        RETURNING v.package, v.version
+    )
+    SELECT g.package::text, g.version::text, 'deleted'::text FROM gone g;
+END
+$$;
+
+-- Apply PyPI's events in their order and store where the follower is. Serials applied before are passed over: replaying
+-- a removal would delete wheels built since. A NULL in `versions`: the event is about the
+-- package.
+CREATE FUNCTION piw.apply_pypi_events(packages text[], names text[], versions text[], moments timestamp[],
+                                      actions text[], serials bigint[], new_serial bigint, development boolean)
+RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    -- Below this serial PyPI's history is unordered, so that all applied serials are remembered.
+    ordered_from constant bigint := 630000;
+    reread constant bigint := 2000;
+    stored bigint;
+    events piw.pypi_event[];
+    here piw.pypi_event[];
+    rounds bigint;
+BEGIN
+    SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
+
+    SELECT array_agg(ROW(e.ord, e.package, e.name, e.version, e.moment, e.action, e.serial, 0)::piw.pypi_event
+                     ORDER BY e.ord)
+    INTO events
+    FROM unnest(packages, names, versions, moments, actions, serials) WITH ORDINALITY
+        AS e (package, name, version, moment, action, serial, ord)
+    WHERE e.package <> '' AND char_length(e.package) <= 200 AND char_length(e.name) <= 200
+      AND (e.version IS NULL OR char_length(e.version) BETWEEN 1 AND 200)
+      AND (stored < ordered_from OR e.serial > stored - reread);
+    -- Most batches come after all that was applied before.
+    IF EXISTS (SELECT FROM piw.applied_serials a
+               WHERE a.serial >= (SELECT min(e.serial) FROM unnest(events) e)) THEN
+        SELECT array_agg(e ORDER BY e.ord) INTO events FROM unnest(events) e
+        WHERE NOT EXISTS (SELECT FROM piw.applied_serials a WHERE a.serial = e.serial);
+    END IF;
+    IF events IS NOT NULL THEN
+        rounds := 0;
+    END IF;
+    -- Runs of additions (even rounds) and of removals (odd ones) alternate within a package; packages don't mix, so
+    -- that one round of all packages is one step.
+    IF 'remove' = ANY (actions) THEN
+        SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event
+                         ORDER BY r.ord),
+               max(r.round)
+        INTO events, rounds
+        FROM (
+            SELECT t.ord, t.package, t.name, t.version, t.moment, t.action, t.serial,
+                   sum(CASE WHEN t.turns THEN 1 ELSE 0 END) OVER (PARTITION BY t.package ORDER BY t.ord) AS round
+            FROM (
+                SELECT e.*, (e.action = 'remove')
+                            <> lag(e.action = 'remove', 1, false) OVER (PARTITION BY e.package ORDER BY e.ord) AS turns
+                FROM unnest(events) e
+            ) t
+        ) r;
+    END IF;
+
+    FOR step IN 0..coalesce(rounds, -1) LOOP
+        IF rounds = 0 THEN
+            here := events;
+        ELSE
+            SELECT array_agg(e) INTO here FROM unnest(events) e WHERE e.round = step;
+        END IF;
+        IF here IS NULL THEN
+            CONTINUE;
+        END IF;
+        IF step % 2 = 0 THEN
+            RETURN QUERY SELECT * FROM piw.apply_additions(here, development);
+        ELSE
+            RETURN QUERY SELECT * FROM piw.apply_removals(here);
+        END IF;
+    END LOOP;
+
+    PERFORM piw.note_pages(array_agg(e.package), array_agg('BOTH'::text))
+    FROM (SELECT DISTINCT e.package FROM unnest(events) e) e;
+    stored := greatest(stored, new_serial);
+    INSERT INTO piw.applied_serials SELECT DISTINCT s FROM unnest(serials) s
+    WHERE stored < ordered_from OR s > stored - reread
+    ON CONFLICT DO NOTHING;
+    IF stored >= ordered_from THEN
+        DELETE FROM piw.applied_serials WHERE serial <= stored - reread;
+    END IF;
+    UPDATE public.configuration SET pypi_serial = stored WHERE id = 1 AND pypi_serial <> stored;
+END
+$$;
+
+CREATE FUNCTION piw.describe(packages text[], descriptions text[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    UPDATE public.packages p SET description = d.description
+    FROM (SELECT DISTINCT ON (d.package) d.package, left(d.description, 200) AS description
+          FROM unnest(packages, descriptions) WITH ORDINALITY AS d (package, description, ord)
+          ORDER BY d.package, d.ord DESC) d
+    WHERE p.package = d.package AND p.description <> d.description
+$$;
+
+-- --- Projects ---
+
+-- Bring projects to what their documents say (additions_only: taking nothing away), in one transaction, and store where
+-- the follower is. A release is of the `owners`-th project; without a time it has no files: such a version is neither added
+-- nor taken away. A project that has gone is deleted. Versions that an operator added stay, until PyPI has them too.
+CREATE FUNCTION piw.apply_projects(packages text[], names text[], gone boolean[], owners integer[], versions text[],
+                                   moments timestamp[], sources boolean[], yanks boolean[], new_serial bigint,
+                                   additions_only boolean, development boolean)
+RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    ordered_from constant bigint := 630000;
+    reread constant bigint := 2000;
+    stored bigint;
+    events piw.pypi_event[];
+BEGIN
+    SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
+
+    SELECT array_agg(ROW(e.ord, e.package, e.name, e.version, e.moment, e.action, 0, 0)::piw.pypi_event ORDER BY e.ord)
+    INTO events
+    FROM (
+        SELECT 0 AS ord, packages[p.i] AS package, names[p.i] AS name, NULL::text AS version,
+               coalesce(max(p.moment), piw.utc_now()) AS moment, 'create' AS action
+        FROM (SELECT r.owner, r.moment FROM unnest(owners, moments) AS r (owner, moment)
+              UNION ALL
+              SELECT i, NULL FROM generate_subscripts(packages, 1) i) AS p (i, moment)
+        WHERE NOT gone[p.i]
+        GROUP BY p.i
+        UNION ALL
+        SELECT 1, packages[r.owner], names[r.owner], r.version, r.moment, CASE WHEN r.source THEN 'source' ELSE 'binary' END
+        FROM unnest(owners, versions, moments, sources) AS r (owner, version, moment, source)
+        WHERE r.moment IS NOT NULL AND NOT gone[r.owner]
+        UNION ALL
+        SELECT 2, packages[r.owner], names[r.owner], r.version, r.moment, CASE WHEN r.yank THEN 'yank' ELSE 'unyank' END
+        FROM unnest(owners, versions, moments, yanks) AS r (owner, version, moment, yank)
+        WHERE r.moment IS NOT NULL AND NOT gone[r.owner]
+    ) e;
+    IF events IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM piw.apply_additions(events, development);
+    END IF;
+    DELETE FROM piw.local_versions l
+    USING (SELECT packages[r.owner] AS package, r.version FROM unnest(owners, versions) AS r (owner, version)
+           GROUP BY 1, 2) r
+    WHERE l.package = r.package AND l.version = r.version;
+
+    SELECT array_agg(ROW(0, e.package, e.package, e.version, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event)
+    INTO events
+    FROM (
+        SELECT packages[p.i] AS package, NULL::text AS version FROM generate_subscripts(packages, 1) AS p (i) WHERE gone[p.i]
+        UNION ALL
+        (SELECT v.package::text, v.version::text
+         FROM generate_subscripts(packages, 1) AS p (i)
+         JOIN public.versions v ON v.package = packages[p.i]
+         WHERE NOT gone[p.i] AND NOT additions_only
+         EXCEPT
+         SELECT packages[r.owner], r.version FROM unnest(owners, versions) AS r (owner, version)
+         EXCEPT
+         SELECT l.package, l.version
+         FROM generate_subscripts(packages, 1) AS p (i)
+         JOIN piw.local_versions l ON l.package = packages[p.i])
+    ) e;
+    IF events IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM piw.apply_removals(events);
+    END IF;
+
+    INSERT INTO piw.pypi_projects SELECT packages[p.i] FROM generate_subscripts(packages, 1) AS p (i) WHERE NOT gone[p.i]
+    ON CONFLICT DO NOTHING;
+    DELETE FROM piw.pypi_projects k
+    USING (SELECT packages[p.i] AS package FROM generate_subscripts(packages, 1) AS p (i) WHERE gone[p.i]) g
+    WHERE k.package = g.package;
+    PERFORM piw.note_pages(packages, array_fill('BOTH'::text, ARRAY[cardinality(packages)]));
+    IF new_serial > stored THEN
+        -- Should the log be followed again some day: nothing of it up to here may be applied a second time.
+        INSERT INTO piw.applied_serials
+        SELECT s FROM generate_series(CASE WHEN new_serial < ordered_from THEN stored
+                                           ELSE greatest(stored, new_serial - reread) END + 1, new_serial) s
+        ON CONFLICT DO NOTHING;
+        IF new_serial >= ordered_from THEN
+            DELETE FROM piw.applied_serials WHERE serial <= new_serial - reread;
+        END IF;
+        UPDATE public.configuration SET pypi_serial = new_serial WHERE id = 1;
+    END IF;
+END
+$$;
+
+-- Compare what PyPI's list has in the range (after, upto] of names with what is here; upto NULL: to the end. Those that the
+-- list has and we never had are `missing`. Those that an earlier list had and this one hasn't are deleted; who never
+-- was in a list was added here, and stays. `total` is the length of the whole list: when it has lost more than a tenth, it
+-- is not believed, and nothing is done but to say how many there were.
+CREATE FUNCTION piw.compare_projects(names text[], after text, upto text, total bigint)
+RETURNS SETOF piw.pypi_change
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    known bigint;
+    events piw.pypi_event[];
+BEGIN
+    SELECT count(*) INTO known FROM piw.pypi_projects;
+    IF total < known - known / 10 THEN
+        RETURN QUERY SELECT known::text, NULL::text, 'refused'::text;
+        RETURN;
+    END IF;
+    INSERT INTO piw.pypi_projects
+    SELECT n.name FROM unnest(names) AS n (name)
+    WHERE EXISTS (SELECT FROM public.packages p WHERE p.package = n.name)
+    ON CONFLICT DO NOTHING;
+    RETURN QUERY
+    SELECT n.name, NULL::text, 'missing'::text FROM unnest(names) AS n (name)
+    WHERE NOT EXISTS (SELECT FROM piw.pypi_projects k WHERE k.package = n.name);
+
+    WITH gone AS (
+        DELETE FROM piw.pypi_projects k
+        USING (SELECT r.package::text FROM piw.pypi_projects r
+               WHERE r.package > after AND (upto IS NULL OR r.package <= upto)
+               EXCEPT
+               SELECT n.name FROM unnest(names) AS n (name)) AS lost (package)
+        WHERE k.package = lost.package
+        RETURNING k.package::text
+    )
+    SELECT array_agg(ROW(0, g.package, g.package, NULL, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event) INTO events
+    FROM gone g;
+    IF events IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM piw.apply_removals(events);
+    END IF;
+    IF upto IS NULL THEN
+        UPDATE piw.pypi_compared SET at = piw.utc_now() WHERE id = 1;
+    END IF;
+END
+$$;
