@@ -25,6 +25,7 @@ import wire
 PYPI_SIMPLE = "http://127.0.0.1:18123/simple"  # as the recorded master had it
 FETCH_MAX = 1 << 20
 FLIGHT_MAX = 10
+REPLIES = ("ACK", "SLEEP", "BUILD", "SEND", "DONE", "DIE")  # that monitors see
 QUIET_S = 0.5  # how long to look that nothing comes
 
 
@@ -135,6 +136,15 @@ class Status:
         self.messages = []
         return said
 
+    def replies(self, number):
+        """How many replies to a slave were shown; a replay shows one again with the same time."""
+        return len({str(m[1][1:]) for m in self.take() if m[0] == "SLAVE" and m[1][0] == number and m[1][2] in REPLIES})
+
+    def settle(self, farm, told):
+        """Until all that slaves were told is shown: an answer and what monitors see of it take different ways."""
+        farm.wait("what slaves were told on the status queue", lambda: all(
+            self.replies(number) >= count for number, count in told.items()))
+
     def drain(self, farm):
         """Until what a HELLO on the control queue calls for has come: all that was said before it is here then."""
         before = sum(m[0] == "HELLO" for m in self.take())
@@ -162,7 +172,9 @@ class Replay:
         self.instead = {}    # index of a message to the master: what is done in its place
         self.answers = {}    # index of a message from the master: check(replay, message, answer) in place of equality
         self.as_recorded = set()  # indexes of messages whose wheels are sent as they were announced
+        self.settle = lambda: None  # called before a monitor speaks
         self.before_quit = lambda: None  # called before the master is told to QUIT
+        self.told = {}  # our slave number: how many replies that monitors see
         self.compared = 0
 
     def deviate(self, index, value, why):
@@ -202,6 +214,7 @@ class Replay:
 
     def order(self, message):
         """A word of a monitor; until the master has heard it, as the recorded one had before its next message came."""
+        self.settle()
         if message.word == "QUIT":
             self.before_quit()
             self.farm.master.expected_end = True
@@ -234,7 +247,9 @@ class Replay:
         elif message.queue in ("slave", "import"):
             self.asker(message).tell(self.payload(message), *message.frames[1:])
             if message.word == "BYE":
-                self.farm.wait_log(self.farm.master, f"slave {self.numbers[self.slave_of(message)]} says BYE")
+                number = self.numbers[self.slave_of(message)]
+                self.farm.wait_log(self.farm.master, f"slave {number} says BYE")
+                self.note(number)
         elif message.queue == "control":
             self.order(message)
         elif message.queue == "log":
@@ -265,6 +280,11 @@ class Replay:
         elif answer != self.expected(message):
             raise Difference(f"{message}: got {answer!r}, wanted {self.expected(message)!r}")
         self.compared += 1
+        if message.queue == "slave" and word_of(answer) in REPLIES:
+            self.note(self.numbers[self.slave_of(message)])
+
+    def note(self, number):
+        self.told[number] = self.told.get(number, 0) + 1
 
     def slave_of(self, message):
         """The recorded number of the slave that a message is for; importers are all 0."""

@@ -143,11 +143,13 @@ class Story:
         status = replays.Status(farm)
         try:
             said = status.begin(farm)
+            replay.settle = lambda: status.settle(farm, replay.told)
             replay.before_quit = lambda: self.finish_monitor(replay, status)
             replay.run()
             if name == "logger":
                 self.stored()
             if replay.messages[-1].word != "QUIT":  # before that the stream was drained
+                replay.settle()
                 status.drain(farm)
             check(f"{name}.answers", True)
             problems = replays.compare_status(replay, self.before_last_hello(status.messages))
