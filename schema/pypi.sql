@@ -32,6 +32,8 @@ AS $$
 DECLARE
     new_packages text[];
     new_versions text[];
+    open_packages text[]; -- there already, and to be enabled
+    open_versions text[];
 BEGIN
     RETURN QUERY
     WITH come AS (
@@ -68,38 +70,42 @@ BEGIN
     ORDER BY e.name
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
 
-    -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: it is seen the next time.
+    -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: seen the next time.
     LOOP
         BEGIN
-            WITH come AS (
-                INSERT INTO public.versions (package, version, released, skip)
-                SELECT g.package, g.version, g.released, CASE WHEN g.source THEN '' ELSE 'binary only' END
+            WITH wanted AS MATERIALIZED (
+                SELECT g.package, g.version, g.released, g.source, v.skip
                 FROM (SELECT e.package, e.version, min(e.moment) AS released, bool_or(e.action = 'source') AS source
                       FROM unnest(events) e
                       WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
                       GROUP BY e.package, e.version) g
-                WHERE NOT EXISTS (SELECT FROM public.versions v WHERE v.package = g.package AND v.version = g.version)
-                ORDER BY g.package, g.version
+                LEFT JOIN public.versions v ON v.package = g.package AND v.version = g.version
+            ), come AS (
+                INSERT INTO public.versions (package, version, released, skip)
+                SELECT w.package, w.version, w.released, CASE WHEN w.source THEN '' ELSE 'binary only' END
+                FROM wanted w
+                WHERE w.skip IS NULL
+                ORDER BY w.package, w.version
                 RETURNING package, version
+            ), open AS (
+                SELECT w.package, w.version FROM wanted w WHERE w.source AND w.skip IN ('binary only', 'deleted')
             )
-            SELECT array_agg(c.package), array_agg(c.version) INTO new_packages, new_versions FROM come c;
+            SELECT n.packages, n.versions, o.packages, o.versions
+            INTO new_packages, new_versions, open_packages, open_versions
+            FROM (SELECT array_agg(c.package) AS packages, array_agg(c.version) AS versions FROM come c) n,
+                 (SELECT array_agg(o.package) AS packages, array_agg(o.version) AS versions FROM open o) o;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
             NULL;
         END;
     END LOOP;
-    RETURN QUERY SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
-
+    RETURN QUERY
+    SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
     RETURN QUERY
     WITH enabled AS (
         UPDATE public.versions v SET skip = ''
-        -- Grouped, not joined.
-        FROM (SELECT s.package, s.version
-              FROM (SELECT e.package, e.version, false AS fresh FROM unnest(events) e WHERE e.action = 'source'
-                    UNION ALL
-                    SELECT n.package, n.version, true FROM unnest(new_packages, new_versions) AS n (package, version)) s
-              GROUP BY s.package, s.version HAVING NOT bool_or(s.fresh)) e
-        WHERE v.package = e.package AND v.version = e.version AND v.skip IN ('binary only', 'deleted')
+        FROM unnest(open_packages, open_versions) AS o (package, version)
+        WHERE v.package = o.package AND v.version = o.version AND v.skip IN ('binary only', 'deleted')
         RETURNING v.package, v.version
     )
     SELECT c.package::text, c.version::text, 'enabled'::text FROM enabled c;

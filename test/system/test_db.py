@@ -6,7 +6,9 @@ import os
 import pathlib
 import random
 import re
+import subprocess
 import sys
+import threading
 import time
 
 from cluster import Cluster, SqlError
@@ -452,6 +454,32 @@ def following(cluster):
     same(cluster.value(db, "SELECT length(description) FROM packages WHERE package = 'baz'"), "200", "a description")
 
 
+def adding_at_once(cluster):
+    """Somebody else adds a version between the follower's look at it and its own insert."""
+    db, start = "at_once", 1000000
+    cluster.create(db)
+    cluster.sql(db, "INSERT INTO packages VALUES ('p')")
+    command = [*cluster.drop, str(cluster.bin / "psql"), "-XAtq", "-U", "postgres", "-d", db]
+    with subprocess.Popen(command, env=cluster.env, cwd=cluster.dir, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as other:
+        print("BEGIN; INSERT INTO versions VALUES ('p', '1', '2020-01-01', 'binary only'); SELECT 'in';", file=other.stdin,
+              flush=True)
+        same(other.stdout.readline(), "in\n", "the other's version")
+        changes = []
+        follower = threading.Thread(target=lambda: changes.extend(apply(cluster, db, [
+            ("p", "p", "1", 1, "source", start + 1), ("p", "p", "2", 2, "source", start + 2)], start + 2)))
+        follower.start()
+        until = time.monotonic() + 60
+        while cluster.value(db, "SELECT count(*) FROM pg_locks WHERE NOT granted") == "0":
+            if time.monotonic() > until:
+                raise AssertionError("the follower does not wait for the other's transaction")
+        print("COMMIT;", file=other.stdin, flush=True)
+        other.stdin.close()
+        follower.join()
+    same(changes, [("p", "2", "new_version"), ("p", "1", "enabled")], "both")
+    same(cluster.rows(db, "SELECT version, skip FROM versions ORDER BY 1"), [("1", ""), ("2", "")], "versions")
+
+
 def stock_functions(cluster):
     cluster.create("stock")
     cluster.sql("stock", """
@@ -494,7 +522,7 @@ def stock_functions(cluster):
 
 
 TESTS = [catalog, queue_rules, queue_random, repairing, notification,
-         recording, removals, reserving, following, stock_functions]
+         recording, removals, reserving, following, adding_at_once, stock_functions]
 
 
 def main():
