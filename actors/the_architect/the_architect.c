@@ -21,7 +21,8 @@
 
 enum {
     GAP_MS = 50,
-    MORE_MS = 5, /* between slices of what takes long: the writer has its turn */
+    MORE_MS = 5,       /* between slices of what takes long, or as long as one took: others have their turn … */
+    MORE_MAX_MS = 250, /* … for so long at most */
     FULL_MS = 10000,
     HEADS_MS = 250, /* between looks at the heads while slices change them all the time */
     RECONNECT_FIRST_MS = 250,
@@ -58,6 +59,7 @@ typedef struct architect {
     const char *order; /* oldest, newest, popular */
     first_orders firsts;
     int64_t as_of_ns;
+    int64_t cycle_ns; /* when the cycle began */
     int64_t heads_ns; /* when the heads were last looked at */
     abi_queues queues;
     abi_queue *reading; /* whose head is being read */
@@ -137,6 +139,7 @@ static void send_statement(architect *self, phase next, const char *sql, int cou
 static void begin_cycle(architect *self)
 {
     self->wanted = false;
+    self->cycle_ns = piw_monotonic_ns();
     if (self->full)
         abi_queues_forget(&self->queues);
     self->full = false;
@@ -154,6 +157,12 @@ static void want_cycle(architect *self)
         set_timer(self, "cycle", GAP_MS);
 }
 
+static int64_t pause_ms(const architect *self)
+{
+    int64_t took_ms = (piw_monotonic_ns() - self->cycle_ns) / 1000000;
+    return took_ms < MORE_MS ? MORE_MS : took_ms > MORE_MAX_MS ? MORE_MAX_MS : took_ms;
+}
+
 static void end_cycle(architect *self)
 {
     self->phase = AT_REST;
@@ -162,7 +171,7 @@ static void end_cycle(architect *self)
         piw_ready(self->task);
     self->ready = true;
     if (self->more || self->wanted)
-        set_timer(self, "cycle", self->more ? MORE_MS : GAP_MS);
+        set_timer(self, "cycle", self->more ? pause_ms(self) : GAP_MS);
 }
 
 static void cast(architect *self, piw_msg *msg)
