@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""No query that the running master repeats reads downloads, builds, files or versions whole: a filled database's own
-counters of rows read, before and after a master has worked, and after each question that tasks ask of the database."""
+"""No query that the running master repeats reads downloads, builds, files or versions whole: EXPLAIN of every statement that the
+master's sessions run, those inside of functions and triggers too (auto_explain); and a filled database's own counters of rows
+read, before and after a master has worked, and after each question that tasks ask of the database."""
 
+import json
+import re
 import sys
 
 import farm as farms
@@ -41,6 +44,9 @@ QUESTIONS = {
     "a page of root": "SELECT package FROM packages WHERE package > 'a'::varchar ORDER BY package LIMIT 10",
     "PYPI_APPLY": "SELECT * FROM piw.apply_pypi_events('{new,p5,p6}', '{New,p5,p6}', '{1,99,NULL}', "
                   "'{2024-01-01,2024-01-01,2024-01-01}', '{source,source,remove}', '{1000001,1000002,1000003}', 1000003, false)",
+    "PYPI_PROJECTS": "SELECT * FROM piw.apply_projects('{p11,p12,p13}', '{p11,P.12,p13}', '{f,f,t}', '{1,1,2}', '{1,98,1}', "
+                     "'{2024-01-01,2024-01-01,2024-01-01}', '{t,t,f}', '{f,t,f}', 1000004, false, false)",
+    "PYPI_COMPARE": "SELECT * FROM piw.compare_projects('{p11,p12,p14,q1}', '', 'r', 4)",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
     "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
     "a download": "SELECT log_download('p1-1-cp39-cp39-any.whl', '::1', now() AT TIME ZONE 'UTC')",
@@ -79,6 +85,41 @@ def scanned(before, after):
     return ", ".join(wrong)
 
 
+class Plans:
+    """What the server's log has of the plans of the master's role."""
+
+    def __init__(self, farm):
+        self.log, self.read, self.count = farm.dir / "log" / "postgres.log", 0, 0
+        for setting in ("session_preload_libraries = auto_explain", "auto_explain.log_min_duration = 0",
+                        "auto_explain.log_nested_statements = on", "auto_explain.log_format = json"):
+            farm.psql(f"LOAD 'auto_explain'; ALTER ROLE piwheels SET {setting}")
+
+    def scans(self):
+        """The statements since the last look that read one of the tables whole."""
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            file.seek(self.read)
+            text = file.read()
+            self.read = file.tell()
+        found = set()
+        for plan in re.findall(r"plan:\n((?:\t.*\n)+)", text):
+            explained = json.loads(plan)
+            self.count += 1
+            for what in self.whole(explained["Plan"], False):
+                found.add(f"{what}: {' '.join(explained['Query Text'].split())[:300]}")
+        return sorted(found)
+
+    def whole(self, node, limited, table=None):
+        """A scan without a condition on an index, unless it ends with the first rows."""
+        table = node.get("Relation Name", table)
+        limited = limited or node["Node Type"] == "Limit"
+        kind = node["Node Type"]
+        bare = kind in ("Index Scan", "Index Only Scan", "Bitmap Index Scan") and "Index Cond" not in node and not limited
+        if table in BIG and (kind == "Seq Scan" or bare):
+            yield f"{kind} of {table}"
+        for below in node.get("Plans", ()):
+            yield from self.whole(below, limited, table if kind == "Bitmap Heap Scan" else None)
+
+
 def fill(farm):
     farm.create_database(["cp39"])
     farm.psql("ALTER SYSTEM SET autovacuum = off")
@@ -112,6 +153,7 @@ def main():
         farm.prepare()
         farm.start_postgres()
         fill(farm)
+        plans = Plans(farm)
         farm.start_master()
         farm.wait("the queue", lambda: farm.value("SELECT count(*) FROM piw.refills") == "0", 60)
         farm.stop_process(farm.master)
@@ -123,16 +165,21 @@ def main():
         farm.wait("a round of everything", lambda: float(farm.value("SELECT extract(epoch FROM now())")) - float(started) > 22, 40)
         farm.stop_process(farm.master)
         check(f"a master that works ({built} builds)", not scanned(before, counters(farm)), scanned(before, counters(farm)))
+        found = plans.scans()
+        check(f"the plans of {plans.count} statements", plans.count > 100 and not found, found)
         for name, question in QUESTIONS.items():
             before = counters(farm)
             farm.psql(question, user="piwheels")
             after = counters(farm)
-            check(name, not scanned(before, after), scanned(before, after))
-        # The counters do count.
+            found = plans.scans()
+            check(name, not scanned(before, after) and not found, f"{scanned(before, after)} {found}")
+        # Counters and plans do tell.
         before = counters(farm)
         farm.psql("SELECT count(*) FROM versions; SELECT get_initial_statistics()", user="piwheels")
         found = scanned(before, counters(farm))
         check("a scan is seen", "versions was scanned" in found or "of versions were read" in found, found)
+        found = plans.scans()
+        check("the plan of a scan is seen", any(re.match("(Seq|Index Only) Scan of versions", line) for line in found), found)
     return 1 if failures else 0
 
 
