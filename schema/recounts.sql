@@ -4,18 +4,44 @@
 -- Each statement counts a table and takes away the notes about it under one snapshot, so that what others change
 -- meanwhile is counted once.
 
+-- Tells whoever waits how far it is: a notice with a code of its own.
+CREATE FUNCTION piw.tell_progress(part bigint, parts bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    RAISE NOTICE USING ERRCODE = 'PIW01', MESSAGE = format('%s %% done', part * 100 / parts);
+END
+$$;
+
+-- The versions of the packages after `after` up to `upto`.
+CREATE FUNCTION piw.recount_some_versions(after text, upto text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off
+AS $$
+    INSERT INTO piw.ages SELECT v.released, v.package, v.version FROM public.versions v
+    WHERE v.package > after::varchar AND v.package <= upto::varchar
+    ON CONFLICT DO NOTHING
+$$;
+
 -- Each version by its release time. Then every version is looked at, in slices.
 CREATE FUNCTION piw.recount_versions() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 DECLARE
     counted bigint;
+    bounds text[];
 BEGIN
     DELETE FROM piw.ages a WHERE NOT EXISTS (
         SELECT FROM public.versions v
         WHERE v.package = a.package AND v.version = a.version AND v.released = a.released);
-    INSERT INTO piw.ages SELECT v.released, v.package, v.version FROM public.versions v
-    ON CONFLICT DO NOTHING;
+    bounds := ARRAY(
+        SELECT max(t.package)
+        FROM (SELECT p.package, ntile(100) OVER (ORDER BY p.package) AS part FROM public.packages p) t
+        GROUP BY t.part ORDER BY t.part);
+    FOR part IN 1..cardinality(bounds) LOOP
+        PERFORM piw.recount_some_versions(CASE WHEN part > 1 THEN bounds[part - 1] ELSE '' END, bounds[part]);
+        PERFORM piw.tell_progress(part, cardinality(bounds));
+    END LOOP;
     SELECT count(*) INTO counted FROM piw.ages;
     INSERT INTO piw.refills (abi_tag) SELECT DISTINCT t.abi_tag FROM piw.queue_totals t WHERE t.pending > 0;
     PERFORM piw.note_refill(NULL);

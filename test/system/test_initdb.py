@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import screen
 from cluster import ROOT, Cluster, SqlError
 
 # What a database of an earlier version holds: test/schema/piw-1.sql belongs to it.
@@ -207,6 +208,28 @@ def upgrades_ours(cluster):
     same("up to date" in cluster.initdb("version1", "-y").stdout, True, "a second run")
 
 
+def shows_progress(cluster):
+    """A step that takes long says so, on a terminal each second: here it waits for somebody's transaction."""
+    stock(cluster, "slow")
+    with subprocess.Popen([*cluster.drop, "psql", "-XAtq", "-U", "postgres", "-d", "slow"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, env=cluster.env, text=True) as holder:
+        holder.stdin.write("BEGIN; LOCK downloads IN ROW EXCLUSIVE MODE; SELECT 1;\n")
+        holder.stdin.flush()
+        holder.stdout.readline()
+        cluster.initdb("postgres", "--version")  # installs it
+        args = [*cluster.drop, cluster.dir / "inst" / "bin" / "piw-initdb", "-c", "/dev/null", "-d", cluster.dsn("slow", "postgres"), "-y"]
+        with screen.Terminal(args, {**cluster.env, "TERM": "xterm"}, 24, 100) as terminal:
+            same(bool(terminal.wait(r"^  [1-9]\d* s so far")), True, f"progress on a terminal: {terminal.text()}")
+            holder.stdin.close()
+            same(terminal.end(), 0, "its end")
+            text = terminal.text()
+    same("database slow is ready" in text and "so far" not in text, True, f"what stays on the screen: {text}")
+    told = cluster.run([cluster.bin / "psql", "-X", "-d", "slow", "-c", "SET client_min_messages = notice",
+                        "-c", "SELECT piw.recount_versions()"]).stderr
+    parts = [int(part) for part in re.findall(r"(\d+) % done", told)]
+    same((len(parts), parts == sorted(parts), parts[-1:]), (3, True, [100]), "the parts of a count: no more than packages")
+
+
 def names_the_versions_alike(_cluster):
     header = (ROOT / "actors" / "shared" / "schema_version.h").read_text("utf-8")
     tables = (ROOT / "schema" / "piw.sql").read_text("utf-8")
@@ -216,7 +239,7 @@ def names_the_versions_alike(_cluster):
         same((ROOT / "schema" / "upgrade" / f"{step}-{step + 1}.sql").exists(), True, f"a step from version {step}")
 
 
-TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, names_the_versions_alike]
+TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, shows_progress, names_the_versions_alike]
 
 
 def main():

@@ -4,8 +4,10 @@
 #include "shared/dsn.h"
 #include "shared/schema_version.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { REPAIR_SLICE = 10000 }; /* versions looked at in one step of a repair: some tenths of a second */
 
@@ -222,17 +224,87 @@ static double seconds_since(int64_t begin_ns)
     return (double)(piw_monotonic_ns() - begin_ns) / 1e9;
 }
 
-static int run_file(PGconn *conn, const schema_file *file, piw_err *err)
+enum { WORTH_SAYING_S = 1, SAY_AGAIN_S = 10 };
+
+/* A step that takes long: for how long already, and how far it is if it tells. On a terminal in one line. */
+typedef struct progress {
+    int64_t begin_ns, said_ns;
+    bool terminal, shown;
+    char told[64]; /* "37 % done", the latest */
+    PQnoticeReceiver receiver;
+} progress;
+
+static void say_progress(progress *self)
 {
-    enum { WORTH_SAYING_S = 1 };
-    int64_t begin_ns = piw_monotonic_ns();
-    printf("%s\n", file->doing);
+    int64_t now_ns = piw_monotonic_ns();
+    if (now_ns - self->said_ns < (self->terminal ? WORTH_SAYING_S : SAY_AGAIN_S) * INT64_C(1000000000))
+        return;
+    self->said_ns = now_ns;
+    self->shown = true;
+    printf("%s  %s%s%.0f s so far%s", self->terminal ? "\r\x1b[K" : "", self->told, self->told[0] != '\0' ? ", " : "",
+           seconds_since(self->begin_ns), self->terminal ? "" : "\n");
     fflush(stdout);
-    int rc = database_run(conn, file->sql, file->name, err);
-    if (rc == 0 && seconds_since(begin_ns) >= WORTH_SAYING_S)
-        printf("  done in %.1f s\n", seconds_since(begin_ns));
+}
+
+/* How far the step is (piw.tell_progress), or something for whoever listens otherwise. */
+static void on_notice(void *arg, const PGresult *result)
+{
+    progress *self = arg;
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (code != NULL && text != NULL && strcmp(code, "PIW01") == 0)
+        snprintf(self->told, sizeof self->told, "%s", text);
+    else
+        self->receiver(NULL, result); /* libpq's own, which calls the notice processor */
+}
+
+/* Wait for the next result. NULL: it was the last. */
+static PGresult *next_result(PGconn *conn, progress *step)
+{
+    while (PQisBusy(conn)) {
+        struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+        (void)poll(&fd, 1, WORTH_SAYING_S * 1000); /* whatever comes of it, the connection tells */
+        if (PQconsumeInput(conn) == 0)
+            break;
+        say_progress(step);
+    }
+    return PQgetResult(conn);
+}
+
+/* Run statements that may take long, showing how far they are. The first value of the last of them goes to `value` as a
+ * copy, unless that is NULL. */
+static int run_long(PGconn *conn, const char *sql, const char *what, char **value, piw_err *err)
+{
+    progress step = {.begin_ns = piw_monotonic_ns(), .terminal = isatty(STDOUT_FILENO) == 1};
+    step.said_ns = step.begin_ns;
+    step.receiver = PQsetNoticeReceiver(conn, on_notice, &step);
+    int rc = 0;
+    char text[300];
+    if (PQsendQuery(conn, sql) == 0)
+        rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof text));
+    for (PGresult *r; (r = next_result(conn, &step)) != NULL; PQclear(r)) {
+        ExecStatusType status = PQresultStatus(r);
+        if (rc == 0 && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+            rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof text));
+        if (rc != 0 || value == NULL || PQntuples(r) == 0)
+            continue;
+        free(*value);
+        *value = PQgetisnull(r, 0, 0) ? NULL : piw_strdup(PQgetvalue(r, 0, 0));
+    }
+    PQsetNoticeReceiver(conn, step.receiver, NULL);
+    if (step.shown && step.terminal)
+        printf("\r\x1b[K");
+    if (rc == 0 && seconds_since(step.begin_ns) >= WORTH_SAYING_S)
+        printf("  done in %.1f s\n", seconds_since(step.begin_ns));
     fflush(stdout);
     return rc;
+}
+
+static int run_file(PGconn *conn, const schema_file *file, piw_err *err)
+{
+    printf("%s\n", file->doing);
+    fflush(stdout);
+    return run_long(conn, file->sql, file->name, NULL, err);
 }
 
 static int run_files(PGconn *conn, const schema_file *files, piw_err *err)
@@ -383,12 +455,14 @@ int database_check_queue(PGconn *conn, bool repair, long *differences, piw_err *
 {
     char *text = NULL;
     int rc = settle_queue(conn, err);
-    if (rc == 0)
-        rc = one_value(conn, "comparing the queue",
-                       repair ? "SELECT piw.repair_queue()"
-                              : "SELECT (SELECT count(*) FROM piw.check_queue()) + (SELECT count(*) FROM "
-                                "piw.check_totals())",
-                       &text, err);
+    if (rc == 0) {
+        printf("comparing the build queue with its definition\n");
+        rc = run_long(conn,
+                      repair ? "SELECT piw.repair_queue()"
+                             : "SELECT (SELECT count(*) FROM piw.check_queue()) + (SELECT count(*) FROM "
+                               "piw.check_totals())",
+                      "comparing the queue", &text, err);
+    }
     if (rc != 0)
         return rc;
     *differences = text != NULL ? atol(text) : 0;
