@@ -153,9 +153,11 @@ AS $$
     ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command)
 $$;
 
--- What the_secretary holds, whole. It has heard of what it names; what it doesn't name after so long it has done.
+-- What the_secretary holds, whole: so whole tables are compared, and the planner, which guesses that arrays are short, must
+-- not take one row after the other. It has heard of what it names; what it doesn't name after so long it has done.
 CREATE FUNCTION piw.save_rewrites(packages text[], moments timestamp[], commands text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_nestloop = off SET jit = off
 AS $$
 BEGIN
     DELETE FROM piw.pages_due d USING unnest(packages) AS r (package) WHERE d.package = r.package;
