@@ -340,6 +340,12 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     return finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 
+static int on_settle(piw_task *task, piw_msg *msg)
+{
+    const fs_SETTLE *settle = fs_SETTLE_of(msg);
+    return leftovers_settle(task, settle->builds.at, settle->builds.count);
+}
+
 static int on_discard(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
@@ -357,7 +363,7 @@ static void free_soul(juggler *j)
 {
     transfers_fini(&j->transfers);
     piw_msg_free(&j->published);
-    piw_msg_free(&j->leftover);
+    piw_msg_free(&j->reading);
     free(j->leftovers);
     free(j->root);
     free(j);
@@ -424,6 +430,7 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_STAGE, on_stage},
                                        {&fs_protocol_def, FS_PUBLISH, on_publish},
                                        {&fs_protocol_def, FS_SEAL, on_seal},
+                                       {&fs_protocol_def, FS_SETTLE, on_settle},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {{"checked", on_checked},
@@ -440,6 +447,7 @@ static const piw_continuation continuations[] = {{"checked", on_checked},
                                                  {"builds_known", on_builds_known},
                                                  {"leftover_read", on_leftover_read},
                                                  {"leftover_recorded", on_leftover_recorded},
+                                                 {"leftover_known", on_leftover_known},
                                                  {"leftover_project", on_leftover_project},
                                                  {"leftover_published", on_leftover_published},
                                                  PIW_CONTINUATIONS_END};

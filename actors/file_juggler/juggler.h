@@ -4,6 +4,12 @@
 
 #include "transfers.h"
 
+typedef struct leftover {
+    int64_t id;
+    bool recorded; /* it has a row */
+    bool settled;  /* not found at boot: its row may still be under way, so without one it is kept */
+} leftover;
+
 typedef struct juggler {
     char *root; /* the output path */
     transfers transfers;
@@ -11,11 +17,10 @@ typedef struct juggler {
     bool syncing;  /* a sync is under way */
     piw_log_limiter strangers, sync_trouble, removal_trouble;
 
-    /* leftovers.c: builds found staged at boot, the newest first, worked off from the end. Those without a row have
-     * their number negated. */
-    int64_t *leftovers;
-    uint32_t leftovers_count;
-    piw_msg *leftover; /* a read_staged_reply: the one that is being put in place */
+    /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
+    leftover *leftovers;
+    uint32_t leftovers_count, leftovers_room;
+    piw_msg *reading; /* a read_staged_reply: the one that is being dealt with */
 
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;
@@ -25,15 +30,18 @@ typedef struct juggler {
 /* --- file_juggler.c --- */
 piw_text juggler_root(const juggler *j);
 
-/* --- leftovers.c: what an earlier master left staged (SPEC §5) --- */
+/* --- leftovers.c: what an earlier master, or a task before it began anew, left staged (SPEC §5) --- */
 /* Find it. Only at boot. */
 int leftovers_find(juggler *j, piw_err *err);
+/* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
+int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
 int leftovers_begin(piw_task *task);
 int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
 

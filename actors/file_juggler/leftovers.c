@@ -22,44 +22,97 @@ static int64_t id_of(const char *name)
     return strtoll(name, NULL, 10);
 }
 
-static int64_t *add(juggler *j, int64_t id)
+/* With room for one more. */
+static void grow(juggler *j)
 {
-    if ((j->leftovers_count & (j->leftovers_count - 1)) == 0)
-        j->leftovers =
-            piw_realloc(j->leftovers, (j->leftovers_count == 0 ? 1 : 2 * j->leftovers_count) * sizeof(int64_t));
-    j->leftovers[j->leftovers_count] = id;
-    return &j->leftovers[j->leftovers_count++];
+    if (j->leftovers_count < j->leftovers_room)
+        return;
+    j->leftovers_room = j->leftovers_room == 0 ? 16 : 2 * j->leftovers_room;
+    j->leftovers = piw_realloc(j->leftovers, j->leftovers_room * sizeof *j->leftovers);
 }
 
 static int newest_first(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    int64_t x = ((const leftover *)a)->id, y = ((const leftover *)b)->id;
     return x > y ? -1 : x < y;
 }
 
-int leftovers_find(juggler *j, piw_err *err)
+static bool is_listed(const leftover *list, uint32_t count, int64_t id)
 {
-    int rc = piw_tmp_clear(j->root, err);
-    if (rc != 0)
-        return rc;
+    for (uint32_t i = 0; i < count; i++) {
+        if (list[i].id == id)
+            return true;
+    }
+    return false;
+}
+
+static bool is_in(const int64_t *ids, uint32_t count, int64_t id)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (ids[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/* What is staged, but for what is in the list already or in `except`, behind it; the new ones in order. */
+static int find(juggler *j, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
+{
     char path[PIW_PATH_MAX];
     if (!piw_path_staging(path, j->root))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
     DIR *folder = opendir(path);
     if (folder == NULL)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+    uint32_t before = j->leftovers_count;
     struct dirent *entry;
     while ((entry = readdir(folder)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
         int64_t id = id_of(entry->d_name);
-        if (id > 0)
-            add(j, id);
+        if (id <= 0 || is_listed(j->leftovers, before, id) || is_in(except, except_count, id))
+            continue;
+        grow(j);
+        j->leftovers[j->leftovers_count++] = (leftover){.id = id, .settled = settled};
     }
     closedir(folder);
-    if (j->leftovers_count > 0)
-        qsort(j->leftovers, j->leftovers_count, sizeof *j->leftovers, newest_first);
-    if (j->leftovers_count > 0)
+    if (j->leftovers_count > before)
+        qsort(j->leftovers + before, j->leftovers_count - before, sizeof *j->leftovers, newest_first);
+    return 0;
+}
+
+int leftovers_find(juggler *j, piw_err *err)
+{
+    int rc = piw_tmp_clear(j->root, err);
+    if (rc == 0)
+        rc = find(j, NULL, 0, false, err);
+    if (rc == 0 && j->leftovers_count > 0)
         piw_info("%" PRIu32 " builds are staged from before: asking the database which of them were recorded",
                  j->leftovers_count);
+    return rc;
+}
+
+int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count)
+{
+    juggler *j = piw_soul(task);
+    uint32_t before = j->leftovers_count;
+    piw_err why = {0};
+    if (find(j, except, count, true, &why) != 0) {
+        piw_error("builds that nobody finishes any more stay staged until the master starts again: %s", why.text);
+        return 0;
+    }
+    if (j->leftovers_count == before)
+        return 0;
+    piw_info("%" PRIu32
+             " builds are staged that nobody finishes any more: asking the database which of them were recorded",
+             j->leftovers_count - before);
+    if (before == 0)
+        return leftovers_begin(task);
+    /* Their turn comes after those that are being dealt with, the last of the list first. */
+    uint32_t more = j->leftovers_count - before;
+    leftover *added = piw_alloc(more * sizeof *added);
+    memcpy(added, j->leftovers + before, more * sizeof *added);
+    memmove(j->leftovers + more, j->leftovers, before * sizeof *added);
+    memcpy(j->leftovers, added, more * sizeof *added);
+    free(added);
     return 0;
 }
 
@@ -72,7 +125,7 @@ int leftovers_begin(piw_task *task)
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
     piw_msg_list(call, &body->build_ids, j->leftovers_count);
     for (uint32_t i = 0; i < j->leftovers_count; i++)
-        body->build_ids.at[i] = llabs(j->leftovers[i]);
+        body->build_ids.at[i] = j->leftovers[i].id;
     int rc = piw_call(task, &call, "builds_known", 0, 0);
     piw_msg_free(&call);
     return rc;
@@ -90,25 +143,21 @@ static int try_again(piw_task *task, const char *why)
     return piw_timer(task, "leftovers", 0, RETRY_MS, 0);
 }
 
+static leftover *current(const juggler *j)
+{
+    return &j->leftovers[j->leftovers_count - 1];
+}
+
 /* The last of the list: read what is staged of it. */
 static int next(piw_task *task)
 {
     juggler *j = piw_soul(task);
     if (j->leftovers_count == 0)
         return 0;
-    piw_msg *job = read_staged_make(juggler_root(j), llabs(j->leftovers[j->leftovers_count - 1]));
+    piw_msg *job = read_staged_make(juggler_root(j), current(j)->id);
     int rc = piw_work(task, job_read_staged, &job, "leftover_read", 0);
     piw_msg_free(&job);
     return rc;
-}
-
-static bool is_known(const db_BUILDS_KNOWN_reply *known, int64_t id)
-{
-    for (uint32_t i = 0; i < known->known.count; i++) {
-        if (known->known.at[i] == id)
-            return true;
-    }
-    return false;
 }
 
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
@@ -118,10 +167,8 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const db_BUILDS_KNOWN_reply *known = db_BUILDS_KNOWN_reply_of(reply);
-    for (uint32_t i = 0; i < j->leftovers_count; i++) {
-        int64_t id = llabs(j->leftovers[i]);
-        j->leftovers[i] = is_known(known, id) ? id : -id;
-    }
+    for (uint32_t i = 0; i < j->leftovers_count; i++)
+        j->leftovers[i].recorded = is_in(known->known.at, known->known.count, j->leftovers[i].id);
     return next(task);
 }
 
@@ -137,8 +184,8 @@ static int done_with_it(piw_task *task)
 /* What is staged of it is kept while something is asked about it. */
 static void keep(juggler *j, const piw_msg *staged)
 {
-    piw_msg_free(&j->leftover);
-    j->leftover = piw_msg_copy(staged);
+    piw_msg_free(&j->reading);
+    j->reading = piw_msg_copy(staged);
 }
 
 /* A build that was sealed while the database was away: its row first. */
@@ -159,8 +206,6 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
         piw_value_copy(call, built_file_type(), &from->sealed->files.at[i], &body->files.at[i]);
     int rc = piw_call(task, &call, "leftover_recorded", 0, -1);
     piw_msg_free(&call);
-    if (rc == 0)
-        keep(piw_soul(task), staged);
     return rc;
 }
 
@@ -180,6 +225,19 @@ static int throw_away(piw_task *task, int64_t id, const char *why)
     return rc != 0 ? rc : done_with_it(task);
 }
 
+/* Does this one have a row after all? */
+static int ask_known(piw_task *task)
+{
+    const juggler *j = piw_soul(task);
+    db_BUILDS_KNOWN *body;
+    piw_msg *call = db_BUILDS_KNOWN_new(&body);
+    piw_msg_list(call, &body->build_ids, 1);
+    body->build_ids.at[0] = current(j)->id;
+    int rc = piw_call(task, &call, "leftover_known", 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -187,17 +245,24 @@ int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const read_staged_reply *staged = read_staged_reply_of(reply);
-    int64_t id = j->leftovers[j->leftovers_count - 1];
+    const leftover *it = current(j);
     bool named = piw_name_is_canonical(staged->package);
-    if (id < 0 && (staged->sealed == NULL || !named))
-        return throw_away(task, -id, "never recorded");
-    if (id < 0)
-        return record_sealed(task, reply, -id);
+    if (it->settled && !named)
+        return done_with_it(task); /* it was put in place meanwhile, or the next start sees to it */
+    if (!it->recorded && (staged->sealed == NULL || !named) && !it->settled)
+        return throw_away(task, it->id, "never recorded");
     if (!named) {
-        piw_error("build %" PRId64 " is staged and recorded, but nothing says of which package: it stays staged", id);
+        piw_error("build %" PRId64 " is staged and recorded, but nothing says of which package: it stays staged",
+                  it->id);
         return done_with_it(task);
     }
-    int rc = ask_project(task, reply);
+    int rc;
+    if (it->recorded)
+        rc = ask_project(task, reply);
+    else if (staged->sealed != NULL)
+        rc = record_sealed(task, reply, it->id);
+    else
+        rc = ask_known(task);
     if (rc == 0)
         keep(j, reply);
     return rc;
@@ -207,22 +272,40 @@ int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     juggler *j = piw_soul(task);
-    if (j->leftover == NULL || j->leftovers_count == 0)
+    if (j->reading == NULL || j->leftovers_count == 0)
         return leftovers_begin(task);
-    int64_t id = llabs(j->leftovers[j->leftovers_count - 1]);
+    leftover *it = current(j);
     int code = piw_msg_error(reply);
     if (code == PIW_EDB) {
-        piw_error("build %" PRId64 ", sealed while the database was away, can't be recorded and stays staged: %s", id,
-                  piw_msg_error_text(reply));
+        piw_error("build %" PRId64 ", sealed while the database was away, can't be recorded and stays staged: %s",
+                  it->id, piw_msg_error_text(reply));
         return done_with_it(task);
     }
     if (code != 0)
         return try_again(task, piw_msg_error_text(reply));
     if (!db_LOGBUILD_reply_of(reply)->recorded)
-        return throw_away(task, id, "its version is gone");
-    piw_info("build %" PRId64 ", sealed while the database was away, is recorded", id);
-    j->leftovers[j->leftovers_count - 1] = id;
-    return ask_project(task, j->leftover);
+        return ask_known(task); /* its version is gone; or who sealed it had sent it to be recorded */
+    piw_info("build %" PRId64 ", sealed while the database was away, is recorded", it->id);
+    it->recorded = true;
+    return ask_project(task, j->reading);
+}
+
+int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (j->reading == NULL || j->leftovers_count == 0)
+        return leftovers_begin(task);
+    leftover *it = current(j);
+    it->recorded = db_BUILDS_KNOWN_reply_of(reply)->known.count > 0;
+    if (it->recorded)
+        return ask_project(task, j->reading);
+    if (read_staged_reply_of(j->reading)->sealed != NULL)
+        return throw_away(task, it->id, "its version is gone");
+    piw_info("build %" PRId64 " is staged but not recorded: it stays staged until the master starts again", it->id);
+    return done_with_it(task);
 }
 
 /* Does the database want these bytes under this name? */
@@ -244,14 +327,14 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *j = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->leftover == NULL || j->leftovers_count == 0)
+    if (j->reading == NULL || j->leftovers_count == 0)
         return leftovers_begin(task);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
-    const read_staged_reply *staged = read_staged_reply_of(j->leftover);
+    const read_staged_reply *staged = read_staged_reply_of(j->reading);
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
-    body->build_id = llabs(j->leftovers[j->leftovers_count - 1]);
+    body->build_id = current(j)->id;
     body->package = piw_msg_text(job, staged->package.s, staged->package.len);
     piw_msg_list(job, &body->kept, staged->files.count);
     body->kept.count = 0;
@@ -273,16 +356,16 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *j = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->leftover == NULL)
+    if (j->reading == NULL)
         return leftovers_begin(task);
-    piw_text package = read_staged_reply_of(j->leftover)->package;
+    piw_text package = read_staged_reply_of(j->reading)->package;
     piw_info("a build of %s that was recorded before the master stopped is in place now", package.s);
     piw_msg *cast = web_BOTH_make(package, false);
     int rc = piw_cast(task, &cast);
     piw_msg_free(&cast);
     if (rc != 0)
         return rc;
-    piw_msg_free(&j->leftover);
+    piw_msg_free(&j->reading);
     j->unsynced = true;
     return done_with_it(task);
 }

@@ -1,5 +1,7 @@
 #include "juggler.h"
 
+#include <stdlib.h>
+
 static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
 {
     piw_value_copy(msg, juggler_transfer_type(), t->about, to);
@@ -19,8 +21,16 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     for (transfer *t = transfers_next(&j->transfers, NULL); t != NULL; t = transfers_next(&j->transfers, t))
         save_transfer(msg, t, &body->transfers.at[n++]);
     piw_msg_list(msg, &body->leftovers, j->leftovers_count);
-    if (j->leftovers_count > 0)
-        memcpy(body->leftovers.at, j->leftovers, j->leftovers_count * sizeof *j->leftovers);
+    juggler_settled *settled = piw_msg_alloc(msg, sizeof *settled);
+    piw_msg_list(msg, &settled->builds, j->leftovers_count);
+    settled->builds.count = 0;
+    body->settled = settled;
+    for (uint32_t i = 0; i < j->leftovers_count; i++) {
+        const leftover *from = &j->leftovers[i];
+        body->leftovers.at[i] = from->recorded ? from->id : -from->id;
+        if (from->settled)
+            settled->builds.at[settled->builds.count++] = from->id;
+    }
     const file_juggler_state *published = j->published == NULL ? NULL : file_juggler_state_of(j->published);
     piw_msg_list(msg, &body->published, j->published_count);
     for (uint32_t i = 0; published != NULL && i < j->published_count; i++)
@@ -36,11 +46,17 @@ int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err)
         if (rc != 0)
             return rc;
     }
-    if (state->leftovers.count > 0) {
-        j->leftovers = piw_alloc(state->leftovers.count * sizeof *j->leftovers);
-        memcpy(j->leftovers, state->leftovers.at, state->leftovers.count * sizeof *j->leftovers);
-        j->leftovers_count = state->leftovers.count;
+    if (state->leftovers.count > 0)
+        j->leftovers = piw_zalloc(state->leftovers.count * sizeof *j->leftovers);
+    const juggler_settled *settled = state->settled;
+    for (uint32_t i = 0, k = 0; i < state->leftovers.count; i++) {
+        leftover *to = &j->leftovers[i];
+        to->id = llabs(state->leftovers.at[i]);
+        to->recorded = state->leftovers.at[i] > 0;
+        to->settled = settled != NULL && k < settled->builds.count && settled->builds.at[k] == to->id;
+        k += to->settled ? 1 : 0;
     }
+    j->leftovers_count = j->leftovers_room = state->leftovers.count;
     for (uint32_t i = 0; i < state->published.count; i++)
         upkeep_published(j, state->published.at[i]);
     return 0;

@@ -174,8 +174,26 @@ static void free_soul(driver *self)
     free(self);
 }
 
+/* What an earlier soul had under way and we don't know (builds whose slaves were let go) nobody would finish. */
+static void settle(driver *self)
+{
+    fs_SETTLE *body;
+    piw_msg *cast = fs_SETTLE_new(&body);
+    piw_msg_list(cast, &body->builds, self->by_peer.count);
+    body->builds.count = 0;
+    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder))
+        if (builder->job != NULL && builder->job->build_id != 0)
+            body->builds.at[body->builds.count++] = builder->job->build_id;
+    if (piw_cast(self->task, &cast) != 0) {
+        piw_warning(
+            "builds that were sealed before the restart wait for the master's next start: the file service is away");
+        piw_msg_free(&cast);
+    }
+}
+
 static int begin(driver *self, piw_why why)
 {
+    settle(self);
     int failed = piw_timer(self->task, "sweep", 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
         driver_claims_open(self);

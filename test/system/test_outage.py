@@ -225,6 +225,32 @@ def test_killed_while_sealed(farm):
     check("sealed.it says so", "sealed while the database was away, is recorded" in farm.master.text())
 
 
+def test_restarted_while_sealed(farm):
+    """The task that knows of the sealed builds begins anew and forgets them: they are recorded and put in place by this master."""
+    load = loads.Load(farm, "--rate", RATE, name="forgotten")
+    load.wait_built(20)
+    kill(farm)
+    load.process.kill()
+    farm.forget(load.process)
+    done = subprocess.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("admin"), "restart", "slave_driver"],
+                          check=False, capture_output=True, text=True, timeout=60)
+    check("forgotten.the task begins anew", done.returncode == 0, done.stdout + done.stderr)
+    builds, _ = load.ended()
+    farm.start_postgres()
+    names = [name for _, wheels in builds.values() for name in wheels]
+
+    def missing():
+        return [name for name in names if not (farm.www / "simple" / name.split("-")[0].replace("_", "-") / name).exists()]
+
+    try:
+        farm.wait("the wheels that were promised", lambda: not missing(), 60)
+        wrong = record_differences(farm, load)
+        check("forgotten.what was promised is recorded once and in place", names and not wrong, wrong)
+    except farms.Failure as error:
+        check("forgotten.what was promised is recorded once and in place", False, f"{error}: {missing()[:5]}")
+    check("forgotten.no other task has died", farm.master.running(), farm.master.text()[-300:])
+
+
 def main():
     own_mounts()
     with farms.Farm() as farm:
@@ -234,6 +260,7 @@ def main():
             loads.start(farm, 500, 20)
             test_outages(farm, disk)
             test_killed_while_sealed(farm)
+            test_restarted_while_sealed(farm)
         except farms.Failure as error:
             check("the farm", False, error)
         if failures:
