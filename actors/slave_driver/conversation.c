@@ -280,6 +280,15 @@ static int run_out(driver *self, driver_builder *builder, piw_msg *msg)
     return 0;
 }
 
+/* Its time was over before this task was restarted, which left that unrecorded and the slave told to go on. */
+static int record_on(driver *self, driver_builder *builder, piw_msg *msg)
+{
+    if (piw_defer(self->task, msg, &builder->request) != 0)
+        return PIW_ELIMIT;
+    driver_job_resume(self, builder);
+    return 0;
+}
+
 int driver_on_busy(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
@@ -296,6 +305,8 @@ int driver_on_busy(piw_task *task, piw_msg *msg)
     /* What is reported is no longer being built: its files may take as long as they need. */
     if (builder->hold != NULL && builder->job == NULL && builder->heard_ns > builder->ends_ns)
         return run_out(self, builder, msg);
+    if (builder->hold != NULL && builder->job != NULL && builder->last == DRIVER_SAID_BUILD)
+        return record_on(self, builder, msg);
     piw_msg *answer = slave_CONT_new();
     driver_answer(self, builder, msg, &answer, DRIVER_SAID_NOTHING);
     return 0;

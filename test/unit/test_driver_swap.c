@@ -2,6 +2,8 @@
  * are told what slaves were told. */
 #include "driver.h"
 
+#include <poll.h>
+
 START_TEST(slaves_notice_nothing_of_a_swap)
 {
     piw_client *slave = building(300000, 10800000), *other = slave_connect(&f, PIW_MSGPACK);
@@ -71,6 +73,29 @@ START_TEST(a_restart_while_recording_records_once)
 }
 END_TEST
 
+START_TEST(a_restart_while_a_build_past_its_time_is_recorded)
+{
+    piw_client *slave = building(300000, 1000);
+    farm_set(&f, "db", "away");
+    bool recorded = false;
+    for (int i = 0; i < 1000 && !recorded; i++) {
+        poll(NULL, 0, 10);
+        slave_send(slave, busy());
+        while (!recorded && strcmp(slave_hear(slave, 100), "nothing") == 0)
+            recorded = farm_count(&f, "LOGBUILD(") > 0;
+    }
+    farm_wait(&f, "LOGBUILD(build_id=100", 1);
+    restart();
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "CONT");
+    slave_send(slave, busy());
+    farm_wait(&f, "LOGBUILD(build_id=100", 2);
+    farm_set(&f, "db", "here");
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
+    ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 2), "status=false"));
+    piw_client_close(&slave);
+}
+END_TEST
+
 START_TEST(a_restart_while_files_come_goes_on)
 {
     piw_client *slave = building(300000, 10800000);
@@ -113,6 +138,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, slaves_notice_nothing_of_a_swap);
     tcase_add_test(tests, slaves_are_known_after_a_restart);
     tcase_add_test(tests, a_restart_while_recording_records_once);
+    tcase_add_test(tests, a_restart_while_a_build_past_its_time_is_recorded);
     tcase_add_test(tests, a_restart_while_files_come_goes_on);
     tcase_add_test(tests, replay_tells_what_slaves_were_told_last);
     suite_add_tcase(suite, tests);
