@@ -107,6 +107,18 @@ def refuses(cluster):
     expect("latin", ["-y"], 1, "database latin is encoded in LATIN1, UTF8 is needed: .*")
     cluster.sql("foreign1", "CREATE TABLE packages (x int)")
     expect("foreign1", ["-y"], 1, "database foreign1 holds a table packages of something else: .*")
+    more = "user piwheels may do more than read and call functions, it"
+    for give, take, pattern in (
+            ("GRANT postgres TO piwheels", "REVOKE postgres FROM piwheels", f"{more} is a member of role postgres: REVOKE postgres FROM .*"),
+            ("CREATE ROLE team; GRANT pg_execute_server_program TO team; GRANT team TO piwheels", "DROP ROLE team",
+             f"{more} is a member of role pg_execute_server_program: .*"),
+            ("ALTER DATABASE empty OWNER TO piwheels", "ALTER DATABASE empty OWNER TO postgres", f"{more} owns the database: ALTER .*"),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f() OWNER TO piwheels", "DROP FUNCTION f()",
+             rf"{more} owns f\(\): ALTER ROUTINE f\(\) OWNER TO postgres"),
+            ("CREATE TABLE mine (); ALTER TABLE mine OWNER TO piwheels", "DROP TABLE mine", f"{more} owns mine: ALTER TABLE .*")):
+        cluster.sql("empty", give)
+        expect("empty", ["-y"], 1, pattern)
+        cluster.sql("empty", take)
     cluster.initdb("empty", "-y")
     same("up to date" in cluster.initdb("empty", "-y").stdout, True, "a second run")
     expect("empty", ["-y", "-u", "other"], 1, "user other may not use the tables in database empty, .* --user")

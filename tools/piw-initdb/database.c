@@ -68,6 +68,36 @@ int database_run(PGconn *conn, const char *sql, const char *what, piw_err *err)
     return rc;
 }
 
+/* Owners and members of powerful roles may do what no GRANT of ours gives them. */
+static int check_reach(PGconn *conn, const char *user, piw_err *err)
+{
+    static const char sql[] =
+        "SELECT format('it is a member of role %s: REVOKE %I FROM %I', r.rolname, r.rolname, $1::name)"
+        " FROM pg_roles r WHERE r.rolname <> $1::name AND pg_has_role($1::name, r.oid, 'MEMBER') AND (r.rolsuper OR "
+        "r.rolname IN"
+        " ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program'))"
+        " UNION ALL SELECT format('it owns the database: ALTER DATABASE %I OWNER TO %I', d.datname, current_user)"
+        " FROM pg_database d WHERE d.datname = current_database() AND pg_has_role($1::name, d.datdba, 'MEMBER')"
+        " UNION ALL SELECT format('it owns %s: ALTER TABLE %s OWNER TO %I', c.oid::regclass, c.oid::regclass, "
+        "current_user)"
+        " FROM pg_class c WHERE c.relnamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('public', "
+        "'piw'))"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND pg_has_role($1::name, c.relowner, 'MEMBER')"
+        " UNION ALL SELECT format('it owns %s: ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure, p.oid::regprocedure,"
+        " current_user) FROM pg_proc p WHERE p.pronamespace IN (SELECT n.oid FROM pg_namespace n"
+        " WHERE n.nspname IN ('public', 'piw')) AND pg_has_role($1::name, p.proowner, 'MEMBER')"
+        " LIMIT 1";
+    PGresult *reach = query(conn, "reading privileges", sql, 1, &user, err);
+    if (reach == NULL)
+        return PIW_EDB;
+    int rc = PQntuples(reach) == 0
+                 ? 0
+                 : piw_err_set(err, PIW_EREFUSED, "user %s may do more than read and call functions, %s", user,
+                               PQgetvalue(reach, 0, 0));
+    PQclear(reach);
+    return rc;
+}
+
 int database_check_roles(PGconn *conn, const char *user, piw_err *err)
 {
     PGresult *own =
@@ -92,7 +122,7 @@ int database_check_roles(PGconn *conn, const char *user, piw_err *err)
                            user, user);
     if (other_super)
         return piw_err_set(err, PIW_EREFUSED, "user %s is a superuser: the master must not run as one", user);
-    return 0;
+    return check_reach(conn, user, err);
 }
 
 /* The one value of a one-row query as a copy, or NULL with err untouched when there is no row. */
