@@ -143,10 +143,10 @@ def unlisted(farm, ended):
     return missing
 
 
-def wait_recorded(farm, count, timeout=60):
-    """Until the database has so many builds and nothing is on its way into it."""
+def wait_recorded(farm, count, timeout=60, staged=None):
+    """Until the database has so many builds and nothing is on its way into it; `staged` looks in place of farm.staged."""
     farm.wait(f"{count} recorded builds", lambda: int(farm.value("SELECT count(*) FROM builds")) >= count, timeout)
-    farm.wait("an empty staging folder", lambda: not farm.staged(), timeout)
+    farm.wait("an empty staging folder", lambda: not (staged or farm.staged)(), timeout)
 
 
 __all__ = ["ABI", "SWAPPED", "Load", "differences", "farms", "start", "unlisted", "wait_recorded"]
