@@ -248,8 +248,8 @@ $$;
 
 -- Bring projects to what their documents say (additions_only: taking nothing away), in one transaction, and store where
 -- the follower is. A release is of the `owners`-th project; without a time it has no files: such a version is neither added
--- nor taken away. A project that has gone is deleted. Versions that an operator added stay, until PyPI has them too.
-CREATE FUNCTION piw.apply_projects(packages text[], names text[], gone boolean[], owners integer[], versions text[],
+-- nor taken away. Versions that an operator added stay, until PyPI has them too.
+CREATE FUNCTION piw.apply_projects(packages text[], names text[], owners integer[], versions text[],
                                    moments timestamp[], sources boolean[], yanks boolean[], new_serial bigint,
                                    additions_only boolean, development boolean)
 RETURNS SETOF piw.pypi_change
@@ -273,16 +273,15 @@ BEGIN
         FROM (SELECT r.owner, r.moment FROM unnest(owners, moments) AS r (owner, moment)
               UNION ALL
               SELECT i, NULL FROM generate_subscripts(packages, 1) i) AS p (i, moment)
-        WHERE NOT gone[p.i]
         GROUP BY p.i
         UNION ALL
         SELECT 1, packages[r.owner], names[r.owner], r.version, r.moment, CASE WHEN r.source THEN 'source' ELSE 'binary' END
         FROM unnest(owners, versions, moments, sources) AS r (owner, version, moment, source)
-        WHERE r.moment IS NOT NULL AND NOT gone[r.owner]
+        WHERE r.moment IS NOT NULL
         UNION ALL
         SELECT 2, packages[r.owner], names[r.owner], r.version, r.moment, CASE WHEN r.yank THEN 'yank' ELSE 'unyank' END
         FROM unnest(owners, versions, moments, yanks) AS r (owner, version, moment, yank)
-        WHERE r.moment IS NOT NULL AND NOT gone[r.owner]
+        WHERE r.moment IS NOT NULL
     ) e;
     IF events IS NOT NULL THEN
         RETURN QUERY SELECT * FROM piw.apply_additions(events, development);
@@ -295,12 +294,10 @@ BEGIN
     SELECT array_agg(ROW(0, e.package, e.package, e.version, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event)
     INTO events
     FROM (
-        SELECT packages[p.i] AS package, NULL::text AS version FROM generate_subscripts(packages, 1) AS p (i) WHERE gone[p.i]
-        UNION ALL
-        (SELECT v.package::text, v.version::text
+        (SELECT v.package::text AS package, v.version::text AS version
          FROM generate_subscripts(packages, 1) AS p (i)
          JOIN public.versions v ON v.package = packages[p.i]
-         WHERE NOT gone[p.i] AND NOT additions_only
+         WHERE NOT additions_only
          EXCEPT
          SELECT packages[r.owner], r.version FROM unnest(owners, versions) AS r (owner, version)
          EXCEPT
@@ -312,11 +309,7 @@ BEGIN
         RETURN QUERY SELECT * FROM piw.apply_removals(events);
     END IF;
 
-    INSERT INTO piw.pypi_projects SELECT packages[p.i] FROM generate_subscripts(packages, 1) AS p (i) WHERE NOT gone[p.i]
-    ON CONFLICT DO NOTHING;
-    DELETE FROM piw.pypi_projects k
-    USING (SELECT packages[p.i] AS package FROM generate_subscripts(packages, 1) AS p (i) WHERE gone[p.i]) g
-    WHERE k.package = g.package;
+    INSERT INTO piw.pypi_projects SELECT unnest(packages) ON CONFLICT DO NOTHING;
     PERFORM piw.note_pages(packages, array_fill('BOTH'::text, ARRAY[cardinality(packages)]));
     IF new_serial > stored THEN
         -- Should the log be followed again some day: nothing of it up to here may be applied a second time.
@@ -334,7 +327,7 @@ $$;
 
 -- Compare what PyPI's list has in the range (after, upto] of names with what is here; upto NULL: to the end. Those that the
 -- list has and we never had are `missing`. Those that an earlier list had and this one hasn't are deleted; who never
--- was in a list was added here, and stays. `total` is the length of the whole list: when it has lost more than a tenth, it
+-- was in a list was added here, and stays. `total` is the length of the whole list: when it has lost more than one in a hundred, it
 -- is not believed, and nothing is done but to say how many there were.
 CREATE FUNCTION piw.compare_projects(names text[], after text, upto text, total bigint)
 RETURNS SETOF piw.pypi_change
@@ -347,7 +340,7 @@ DECLARE
     events piw.pypi_event[];
 BEGIN
     SELECT count(*) INTO known FROM piw.pypi_projects;
-    IF total < known - known / 10 THEN
+    IF total < known - greatest(known / 100, 10) THEN
         RETURN QUERY SELECT known::text, NULL::text, 'refused'::text;
         RETURN;
     END IF;

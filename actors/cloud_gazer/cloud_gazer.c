@@ -441,6 +441,7 @@ static const piw_continuation continuations[] = {
     {"http_timer", on_http_timer},
     {"describe", gazer_on_describe},
     {"projects_go", gazer_on_projects_go},
+    {"projects_again", gazer_on_projects_again},
     {"projects", gazer_on_projects},
     {"compared", gazer_on_compared},
     PIW_CONTINUATIONS_END,

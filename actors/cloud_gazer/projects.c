@@ -9,6 +9,7 @@
 #include "cloud_gazer/gazer.h"
 #include "cloud_gazer/listing.h"
 #include "cloud_gazer/project.h"
+#include "shared/names.h"
 #include "shared/summary.h"
 
 #include <inttypes.h>
@@ -21,13 +22,17 @@ enum {
     BATCH = 128,            /* projects of one transaction … */
     BATCH_RELEASES = 20000, /* … and about so many releases */
     COMPARED = 20000,       /* names of one comparison */
-    STALE_MAX = 5,          /* times that an older document is asked for again */
+    TRIES_MAX = 5,          /* for a document that is older than the list, or none */
+    TRY_AGAIN_MS = 10000,   /* doubled each time */
     LIST_TIMEOUT_MS = 600000,
     DOCUMENT_TIMEOUT_MS = 120000,
     STORED_AGAIN_MS = 1000,
     UNREADY_MS = 10000,
     ETAG_MAX = 300,
 };
+
+/* PyPI counts a few million events a year. */
+static const int64_t SERIAL_MAX = INT64_C(10000000000), SERIAL_JUMP_MAX = 100000000;
 
 /* A document that is read, or waits to be applied. */
 typedef struct document {
@@ -36,8 +41,9 @@ typedef struct document {
     gazer_project *project; /* NULL: nothing is to be applied */
     piw_summary *summary;
     piw_err err;
-    bool started, done, gone, summarised;
-    unsigned stale;
+    bool started, done, absent, summarised; /* absent: there is none, the project has no releases */
+    bool waits;                             /* for its next try */
+    unsigned tries;
 } document;
 
 struct gazer_projects {
@@ -60,6 +66,8 @@ struct gazer_projects {
     size_t compared;        /* names so far */
     uint64_t *hashes, seed; /* of the last list's names, sorted */
     size_t hashes_count;
+    uint64_t *new_hashes; /* of the list that is worked off */
+    size_t new_hashes_count;
     const gazer_listed **todo; /* whose documents are to be read, in the order in which they are applied */
     size_t todo_count, todo_size;
     size_t missing_from;     /* those from here on are not there yet; their serials say nothing */
@@ -79,6 +87,8 @@ static void step(gazer_projects *self);
 
 static void rest(gazer_projects *self, int64_t delay_ms)
 {
+    if (self->resting)
+        return; /* for something else, and perhaps for longer */
     self->resting = true;
     if (piw_timer(self->gazer->task, "projects_go", 0, delay_ms, 0) != 0)
         piw_fail(self->gazer->task, "no timer can be set");
@@ -116,7 +126,7 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Keep what this list has; has it lost something that the last one had? */
+/* Keep what this list has until it is worked off; has it lost something that the last one had? */
 static bool note_hashes(gazer_projects *self)
 {
     uint64_t *hashes = piw_alloc((self->listed_count + 1) * sizeof *hashes);
@@ -131,9 +141,8 @@ static bool note_hashes(gazer_projects *self)
             at++;
         lost = at == self->listed_count || hashes[at] != self->hashes[i];
     }
-    free(self->hashes);
-    self->hashes = hashes;
-    self->hashes_count = self->listed_count;
+    self->new_hashes = hashes;
+    self->new_hashes_count = self->listed_count;
     return lost;
 }
 
@@ -150,6 +159,16 @@ static int by_serial(const void *a, const void *b)
 {
     const gazer_listed *x = *(const gazer_listed *const *)a, *y = *(const gazer_listed *const *)b;
     return (x->serial > y->serial) - (x->serial < y->serial);
+}
+
+/* A serial is stored for good: one that can't be is not taken. */
+static int check_serial(const gazer_projects *self, piw_err *err)
+{
+    int64_t serial = gazer_listing_serial(self->listing);
+    if (serial > SERIAL_MAX || (self->stored > 0 && serial - self->stored > SERIAL_JUMP_MAX))
+        return piw_err_set(err, PIW_ESHAPE, "PyPI's list of projects has the serial %lld, which can't be",
+                           (long long)serial);
+    return 0;
 }
 
 static void take_list(gazer_projects *self)
@@ -179,7 +198,9 @@ static void end_pass(gazer_projects *self)
 {
     gazer_listing_free(&self->listing);
     free(self->todo);
+    free(self->new_hashes);
     self->todo = NULL;
+    self->new_hashes = NULL;
     self->listed = NULL;
     self->listed_count = self->todo_count = self->todo_size = self->applied = self->fetched = self->compared = 0;
     self->compares = self->running = false;
@@ -196,7 +217,7 @@ static void on_list(void *arg, const gazer_http_result *result)
         return;
     }
     if (result->answered && result->status == 200 && self->listing_err.code == 0)
-        (void)gazer_listing_end(self->listing, &self->listing_err);
+        (void)(gazer_listing_end(self->listing, &self->listing_err) != 0 || check_serial(self, &self->listing_err));
     const char *why = problem_of(result, &self->listing_err, text, sizeof text);
     if (why != NULL) {
         end_pass(self);
@@ -317,6 +338,11 @@ int gazer_on_compared(piw_task *task, piw_msg *reply, uint64_t key)
     size_t left = self->listed_count - self->compared;
     self->compared += left < COMPARED ? left : COMPARED;
     bool refused = take_compared(self, body);
+    if (refused && self->follows) { /* its serial would cover what it lacks */
+        end_pass(self);
+        rest(self, GAZER_WAIT_MAX_MS);
+        return 0;
+    }
     if (refused || self->compared == self->listed_count) {
         self->compares = false;
         self->due_us = piw_time_now().us + self->period_us;
@@ -341,36 +367,73 @@ static bool on_document_data(void *arg, const void *data, size_t len)
     return gazer_project_feed(at->project, data, len, &at->err) == 0;
 }
 
+/* Once more, after a while that grows, while others go on. */
+static void try_again(gazer_projects *self, document *at, const char *why)
+{
+    const gazer_listed *listed = at->listed;
+    unsigned tries = at->tries + 1;
+    int64_t delay_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : (int64_t)TRY_AGAIN_MS << (tries - 1);
+    piw_debug("the document of project %s is read again in %lld s: %s", listed->package, (long long)delay_ms / 1000,
+              why);
+    clear(at);
+    *at = (document){.owner = self, .listed = listed, .tries = tries, .started = true, .waits = true};
+    if (piw_timer(self->gazer->task, "projects_again", (uint64_t)(at - self->window), delay_ms, 0) != 0)
+        piw_fail(self->gazer->task, "no timer can be set");
+}
+
+int gazer_on_projects_again(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    gazer_projects *self = ((gazer *)piw_soul(task))->projects;
+    document *at = &self->window[key % WINDOW];
+    if (!at->waits)
+        return 0; /* an earlier soul's */
+    at->waits = at->started = false;
+    step(self);
+    return 0;
+}
+
+/* What is to become of the document, whose answer has ended. */
+static void take_document(gazer_projects *self, document *at, const gazer_http_result *result)
+{
+    char text[64];
+    const char *why = problem_of(result, &at->err, text, sizeof text);
+    if (why == NULL && gazer_project_serial(at->project) < at->listed->serial)
+        why = "it is older than the list";
+    if (why != NULL && at->tries < TRIES_MAX) {
+        try_again(self, at, why);
+        return;
+    }
+    at->done = true;
+    if (result->status == 200 && at->err.code == 0)
+        return;
+    /* It is listed and has no document: PyPI has none for a project without releases. */
+    gazer_project_free(&at->project);
+    at->absent = result->status == 404;
+    if (!at->absent)
+        piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "project %s is left out until it changes again: %s",
+                        at->listed->package, why);
+}
+
 static void on_document(void *arg, const gazer_http_result *result)
 {
     document *at = arg;
     gazer_projects *self = at->owner;
-    const gazer_listed *listed = at->listed;
-    char text[64];
     self->fetches--;
     if (result->answered && result->status == 200 && at->err.code == 0)
         (void)gazer_project_end(at->project, &at->err);
-    const char *why = problem_of(result, &at->err, text, sizeof text);
-    bool stale = why == NULL && gazer_project_serial(at->project) < listed->serial && at->stale < STALE_MAX;
-    bool lost =
-        why != NULL && at->err.code == 0 && (!result->answered || result->status == 429 || result->status >= 500);
-    if (stale || lost) {
-        unsigned times = at->stale + stale;
+    if (at->err.code == 0 && (!result->answered || result->status == 429 || result->status >= 500)) {
+        char text[64], what[PIW_NAME_MAX + 32];
+        snprintf(what, sizeof what, "the document of project %s", at->listed->package);
+        const gazer_listed *listed = at->listed;
+        unsigned tries = at->tries;
         clear(at);
-        *at = (document){.owner = self, .listed = listed, .stale = times};
-        snprintf(text, sizeof text, "%.50s", listed->package);
-        wait_longer(self, result, text, stale ? "its document is older than the list" : why);
+        *at = (document){.owner = self, .listed = listed, .tries = tries};
+        wait_longer(self, result, what, problem_of(result, &at->err, text, sizeof text));
         return;
     }
     self->wait_ms = 0;
-    at->done = true;
-    at->gone = why != NULL && result->status == 404;
-    if (why != NULL) {
-        gazer_project_free(&at->project);
-        if (!at->gone)
-            piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "project %s is left out until it changes again: %s",
-                            listed->package, why);
-    }
+    take_document(self, at, result);
     step(self);
 }
 
@@ -455,10 +518,9 @@ static void apply(gazer_projects *self, size_t count)
         pypi_project *to = &body->projects.at[body->projects.count];
         if (at->project != NULL)
             gazer_project_put(at->project, msg, to);
-        else if (at->gone && !body->additions_only)
+        else if (at->absent)
             *to = (pypi_project){.package = piw_msg_textz(msg, at->listed->package),
-                                 .name = piw_msg_textz(msg, at->listed->package),
-                                 .gone = true};
+                                 .name = piw_msg_textz(msg, at->listed->package)};
         else
             continue;
         body->projects.count++;
@@ -557,6 +619,12 @@ static void finish(gazer_projects *self)
     else if (!self->follows)
         piw_info("PyPI's list of %zu projects has nothing that was missed", self->listed_count);
     memcpy(self->etag, self->new_etag, sizeof self->etag);
+    if (self->new_hashes != NULL) {
+        free(self->hashes);
+        self->hashes = self->new_hashes;
+        self->hashes_count = self->new_hashes_count;
+        self->new_hashes = NULL;
+    }
     if (self->follows)
         piw_task_note(self->gazer->task, "%s", "");
     end_pass(self);

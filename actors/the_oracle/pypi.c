@@ -43,13 +43,12 @@ int write_pypi_projects(database *db, const piw_msg *msg, piw_msg **reply, piw_e
 {
     const db_PYPI_PROJECTS *body = db_PYPI_PROJECTS_of(msg);
     params p = {0};
-    int packages = params_array(&p), names = params_array(&p), gone = params_array(&p), owners = params_array(&p);
+    int packages = params_array(&p), names = params_array(&p), owners = params_array(&p);
     int versions = params_array(&p), times = params_array(&p), sources = params_array(&p), yanks = params_array(&p);
     for (uint32_t i = 0; i < body->projects.count; i++) {
         const pypi_project *project = &body->projects.at[i];
         params_add_text(&p, packages, project->package);
         params_add_text(&p, names, project->name);
-        params_add_bool(&p, gone, project->gone);
         for (uint32_t j = 0; j < project->releases.count; j++) {
             const pypi_release *release = &project->releases.at[j];
             params_add_int(&p, owners, (int64_t)i + 1);
@@ -68,7 +67,7 @@ int write_pypi_projects(database *db, const piw_msg *msg, piw_msg **reply, piw_e
     PGresult *r = NULL;
     int rc = database_query(db,
                             "SELECT package, version, change FROM piw.apply_projects($1, $2, $3, $4, $5, $6, $7, $8, "
-                            "$9, $10, $11)",
+                            "$9, $10)",
                             &p, &r, err);
     if (rc != 0)
         return rc;

@@ -10,6 +10,7 @@ import http.server
 import json
 import sys
 import threading
+import urllib.request
 
 import clerk
 import farm as farms
@@ -102,14 +103,15 @@ def test_compare(farm):
 
 
 class Index(http.server.BaseHTTPRequestHandler):
-    """Answers with what the test wants."""
-    body, status = b"", 200
+    """Answers with what the test wants: (status, body) for the list, and for documents."""
+    listing = document = 404, b""
 
     def do_GET(self):  # pylint: disable=invalid-name
-        self.send_response(type(self).status)
-        self.send_header("Content-Length", str(len(type(self).body)))
+        status, body = type(self).document if self.path.endswith("/json") else type(self).listing
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(type(self).body)
+        self.wfile.write(body)
 
     def log_message(self, *args):  # pylint: disable=arguments-differ
         pass
@@ -123,6 +125,18 @@ def index():
     server.shutdown()
 
 
+def contents(farm):
+    return farm.rows("SELECT (SELECT count(*) FROM packages), (SELECT count(*) FROM versions), pypi_serial FROM configuration")
+
+
+def follow(farm, url):
+    """A master whose index is that."""
+    farm.stop_process(farm.master)
+    begin(farm, "json")
+    farm.master_options += ["--pypi-simple", url, "--pypi-json", url]
+    farm.start_master()
+
+
 def test_bad_lists(farm):
     few = json.dumps({"meta": {"_last-serial": 30000000}, "projects": [{"name": "alpha", "_last-serial": 1}]}).encode()
     bad = [
@@ -133,20 +147,38 @@ def test_bad_lists(farm):
         ("a serial that is none", 200, b'{"meta": {"_last-serial": 3}, "projects": [{"name": "alpha"}]}',
          "project alpha has no _last-serial"),
         ("deep", 200, b'{"meta": ' + b"[" * 100000, "nested more than 32 deep"),
+        ("a serial beyond belief", 200, b'{"meta": {"_last-serial": 4611686018427387904}, "projects": []}',
+         "has the serial 4611686018427387904, which can't be"),
         ("not now", 503, b"", "HTTP status 503"),
         ("lost projects", 200, few, "isn't compared with what is here: it had"),
         ("empty", 200, b'{"meta": {"_last-serial": 3}, "projects": []}', "isn't compared with what is here: it had"),
     ]
-    before = farm.value("SELECT count(*) FROM packages"), farm.value("SELECT count(*) FROM versions")
+    before = contents(farm)
     with index() as url:
         for name, status, body, says in bad:
-            Index.status, Index.body = status, body
-            farm.stop_process(farm.master)
-            begin(farm, "json")
-            farm.master_options += ["--pypi-simple", url, "--pypi-json", url]
-            farm.start_master()
+            Index.listing = status, body
+            follow(farm, url)
             check(f"bad.{name}", farm.wait_log(farm.master, says))
-        equal("bad.nothing done", (farm.value("SELECT count(*) FROM packages"), farm.value("SELECT count(*) FROM versions")), before)
+        equal("bad.nothing done", contents(farm), before)
+
+
+def test_bad_documents(farm):
+    """Of a project that has changed, as the list says."""
+    asked = urllib.request.Request(f"{farm.pypi_url}/simple/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30) as answer:
+        listing = json.load(answer)
+    before = versions(farm, "alpha")
+    with index() as url:
+        for status, body, says in ((200, b"{}", "has not its name in it"), (403, b"no", "HTTP status 403"), (404, b"", None)):
+            listing["meta"]["_last-serial"] += 1
+            next(each for each in listing["projects"] if each["name"] == "alpha")["_last-serial"] = listing["meta"]["_last-serial"]
+            Index.listing, Index.document = (200, json.dumps(listing).encode()), (status, body)
+            follow(farm, url)
+            if says:
+                farm.wait_log(farm.master, rf"project alpha is left out until it changes again: .*{says}")
+                equal(f"bad.{status} changes nothing", versions(farm, "alpha"), before)
+        farm.wait("a project without releases", lambda: list(versions(farm, "alpha")) == ["9.9"])
+        check("bad.it is still there", has(farm, "alpha"))
 
 
 def main():
@@ -154,7 +186,7 @@ def main():
         farm.prepare()
         farm.start_postgres()
         farm.create_database()
-        return score.run([test_first, test_changes, test_compare, test_bad_lists], farm)
+        return score.run([test_first, test_changes, test_compare, test_bad_lists, test_bad_documents], farm)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ QUESTIONS = {
     "a page of root": "SELECT package FROM packages WHERE package > 'a'::varchar ORDER BY package LIMIT 10",
     "PYPI_APPLY": "SELECT * FROM piw.apply_pypi_events('{new,p5,p6}', '{New,p5,p6}', '{1,99,NULL}', "
                   "'{2024-01-01,2024-01-01,2024-01-01}', '{source,source,remove}', '{1000001,1000002,1000003}', 1000003, false)",
-    "PYPI_PROJECTS": "SELECT * FROM piw.apply_projects('{p11,p12,p13}', '{p11,P.12,p13}', '{f,f,t}', '{1,1,2}', '{1,98,1}', "
+    "PYPI_PROJECTS": "SELECT * FROM piw.apply_projects('{p11,p12}', '{p11,P.12}', '{1,1,2}', '{1,98,1}', "
                      "'{2024-01-01,2024-01-01,2024-01-01}', '{t,t,f}', '{f,t,f}', 1000004, false, false)",
     "PYPI_COMPARE": "SELECT * FROM piw.compare_projects('{p11,p12,p14,q1}', '', 'r', 4)",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
