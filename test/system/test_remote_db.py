@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""A database server of its own, as docs/database.md sets it up: TCP with TLS and passwords, ~/.pgpass, a service file; and what
-is said when something about it is wrong. Certificates are made here; everything stays on this machine."""
+"""A database server of its own, as docs/database.md sets it up: TCP with TLS and passwords, ~/.pgpass, a service file, an SSH
+tunnel; and what is said when something about it is wrong. Certificates are made here; everything stays on this machine."""
 
 import os
+import pwd
+import socket
 import subprocess
 import sys
 
@@ -63,6 +65,56 @@ def works(farm, dsn, what):
     same(farm.stop_process(farm.master), 0, f"{what}: how the master ended")
 
 
+def start_sshd(farm):
+    """Of the unprivileged user, for that user, with keys of its own; the options of a client that knows it."""
+    place = farm.folder("ssh", 0o700)
+    for name in ("host", "user"):
+        farm.run(["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", place / name])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    write(farm, place / "authorized", (place / "user.pub").read_text())
+    write(farm, place / "known", f"[127.0.0.1]:{port} {(place / 'host.pub').read_text()}")
+    # UsePAM: without it the user that tests run as counts as locked. StrictModes: the folder is below /tmp.
+    write(farm, place / "sshd.conf", f"Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/host\nPidFile none\nUsePAM yes\n"
+          f"StrictModes no\nAuthorizedKeysFile {place}/authorized\nPasswordAuthentication no\nAllowStreamLocalForwarding yes\n")
+    sshd = farm.start_process("sshd", ["/usr/sbin/sshd", "-D", "-e", "-f", place / "sshd.conf"])
+    farm.wait_log(sshd, rf"Server listening on 127.0.0.1 port {port}")
+    user = pwd.getpwuid(place.stat().st_uid).pw_name
+    return ["-F", "none", "-p", str(port), "-i", place / "user", "-o", f"UserKnownHostsFile={place}/known", f"{user}@127.0.0.1"]
+
+
+def start_tunnel(farm, client, here):
+    """As the unit in docs/database.md does it."""
+    there = farm.dir / "s" / here.name
+    process = farm.start_process("tunnel", [
+        "/usr/bin/ssh", "-N", "-T", "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes", "-o", "StreamLocalBindUnlink=yes",
+        "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3", "-L", f"{here}:{there}", *client])
+    process.expected_end = True
+    try:
+        farm.wait("the tunnel", here.exists, 20)
+    except farms.Failure as error:
+        raise farms.Failure(f"{error}: {process.text()}") from error
+    return process
+
+
+def tunnel(farm, port):
+    here = farm.folder("t") / f".s.PGSQL.{port}"
+    client = start_sshd(farm)
+    process = start_tunnel(farm, client, here)
+    farm.master_options = ["-d", f"postgresql:///piwheels?host={here.parent}&user=piwheels"]
+    farm.start_master()
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'piwheels'"
+    same(int(farm.value(sessions)) >= 4, True, "the master's sessions")
+    farm.stop_process(process)
+    farm.wait_log(farm.master, r"the database connection is lost: .*; trying again")
+    farm.wait("the end of the sessions", lambda: farm.value(sessions) == "0")
+    process = start_tunnel(farm, client, here)
+    farm.wait("the master's sessions again", lambda: int(farm.value(sessions)) >= 4)
+    same(farm.stop_process(farm.master), 0, "how the master ended")
+    farm.stop_process(process)
+
+
 def main():
     with farms.Farm() as farm:
         farm.prepare()
@@ -111,6 +163,10 @@ def main():
             farm, "postgresql:///?service=nosuch", 'definition of service "nosuch" not found', "an unknown service"))
         write(farm, pgpass, f"*:{port}:*:piwheels:{in_file}\n", 0o644)
         failed += attempt("a .pgpass that others may read", lambda: refused(farm, safe, "no password supplied", "a readable .pgpass"))
+        if os.path.exists("/usr/sbin/sshd") and os.path.exists("/usr/bin/ssh"):
+            failed += attempt("an SSH tunnel that falls and comes back", lambda: tunnel(farm, port))
+        else:
+            print("skip an SSH tunnel - OpenSSH's server or client isn't installed")
         return 1 if failed else 0
 
 
