@@ -1,4 +1,4 @@
--- triggers.sql — what happens when rows of stock tables change, whoever changes them. After recounts.sql.
+-- triggers.sql — what happens when rows of stock tables change, whoever changes them. After recounts.sql, before attach.sql.
 --
 -- Per statement, never per row. Each trigger notes the touched keys and sends one payload-less notification; many in one
 -- transaction become one.
@@ -205,51 +205,3 @@ BEGIN
     RETURN NULL;
 END
 $$;
-
-CREATE TRIGGER piw_insert AFTER INSERT ON public.versions REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.versions_changed();
-CREATE TRIGGER piw_update AFTER UPDATE ON public.versions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.versions_changed();
-CREATE TRIGGER piw_delete AFTER DELETE ON public.versions REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.versions_changed();
-CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.versions
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
-
-CREATE TRIGGER piw_update AFTER UPDATE ON public.packages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.packages_changed();
-
-CREATE TRIGGER piw_insert AFTER INSERT ON public.build_abis REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.abis_changed();
-CREATE TRIGGER piw_update AFTER UPDATE ON public.build_abis REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.abis_changed();
-CREATE TRIGGER piw_delete AFTER DELETE ON public.build_abis REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.abis_changed();
-CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.build_abis
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
-
-CREATE TRIGGER piw_insert AFTER INSERT ON public.builds REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.builds_changed();
-CREATE TRIGGER piw_update AFTER UPDATE ON public.builds REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.builds_changed();
-CREATE TRIGGER piw_delete AFTER DELETE ON public.builds REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.builds_changed();
-CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.builds
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
-
-CREATE TRIGGER piw_insert AFTER INSERT ON public.files REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.files_changed();
-CREATE TRIGGER piw_update AFTER UPDATE ON public.files REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.files_changed();
-CREATE TRIGGER piw_delete AFTER DELETE ON public.files REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.files_changed();
-CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.files
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
-
-CREATE TRIGGER piw_insert AFTER INSERT ON public.downloads REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.downloads_changed();
-CREATE TRIGGER piw_update AFTER UPDATE ON public.downloads REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.downloads_changed();
-CREATE TRIGGER piw_delete AFTER DELETE ON public.downloads REFERENCING OLD TABLE AS old_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.downloads_changed();
-CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.downloads
-    FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();

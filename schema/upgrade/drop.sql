@@ -1,18 +1,10 @@
--- drop.sql — takes away what holds no data in schema piw: its triggers on stock tables, functions, views and types. Those of
--- the new version follow.
+-- drop.sql — takes away what holds no data in schema piw: functions with their triggers on stock tables, views and
+-- types. Those of the new version follow.
 
 DO $$
 DECLARE
     item record;
 BEGIN
-    FOR item IN
-        SELECT t.tgname AS name, t.tgrelid::regclass AS of_table
-        FROM pg_trigger t
-        JOIN pg_proc p ON p.oid = t.tgfoid
-        WHERE p.pronamespace = 'piw'::regnamespace AND NOT t.tgisinternal
-    LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', item.name, item.of_table);
-    END LOOP;
     FOR item IN
         SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relnamespace = 'piw'::regnamespace AND c.relkind = 'v'
     LOOP

@@ -281,6 +281,28 @@ def repairing(cluster):
         same(cluster.value("broken", "SELECT count(*) FROM piw.queue"), "9", f"rows after {damage}")
 
 
+def lost_triggers(cluster):
+    """Triggers that are off or gone are a fault of the queue, before a change has made it wrong too; afterwards all fire."""
+    cluster.create("deaf")
+    change = "INSERT INTO packages VALUES ('{0}'); INSERT INTO versions VALUES ('{0}', '1')"
+    cluster.sql("deaf", "INSERT INTO build_abis VALUES ('cp39')")
+    number = 0
+    for damage, lost in (("ALTER TABLE versions DISABLE TRIGGER USER", 4), ("DROP TRIGGER piw_insert ON versions", 1),
+                         ("ALTER TABLE versions ENABLE REPLICA TRIGGER piw_insert", 1)):
+        cluster.sql("deaf", damage)
+        cluster.sql("deaf", change.format(f"p{number}"))
+        done = cluster.initdb("deaf", "--check-queue", check=False)
+        if done.returncode != 1 or not re.search(rf": {lost} of the triggers .* gone or off: use .*--repair\n$", done.stderr):
+            raise AssertionError(f"{damage}: {done.returncode} {done.stderr!r}")
+        said = cluster.initdb("deaf", "--check-queue", "--repair").stdout
+        same(f"{lost} of the triggers" in said and "in place again" in said, True, f"the repair says {said!r}")
+        cluster.sql("deaf", change.format(f"q{number}"))
+        settle(cluster, "deaf")
+        number += 1
+        same(cluster.value("deaf", "SELECT count(*) FROM piw.queue"), str(2 * number), f"rows after {damage}")
+        same(cluster.initdb("deaf", "--check-queue", check=False).returncode, 0, f"after the repair of {damage}")
+
+
 def notification(cluster):
     cluster.create("told")
     out = cluster.sql("told", "LISTEN piw_queue;\nBEGIN; INSERT INTO packages VALUES ('p');\nINSERT INTO versions VALUES "
@@ -521,7 +543,7 @@ def stock_functions(cluster):
                                "(SELECT count(*) FROM get_package_files('p'))"), [("t", "t", "f", "0")], "deleting")
 
 
-TESTS = [catalog, queue_rules, queue_random, repairing, notification,
+TESTS = [catalog, queue_rules, queue_random, repairing, lost_triggers, notification,
          recording, removals, reserving, following, adding_at_once, stock_functions]
 
 

@@ -481,6 +481,34 @@ static int settle_queue(PGconn *conn, piw_err *err)
     return rc;
 }
 
+/* How many of our triggers on stock tables are not there, or don't fire. */
+static int count_lost(PGconn *conn, long *lost, piw_err *err)
+{
+    static const char word[] = "CREATE TRIGGER ";
+    char *there = NULL;
+    int rc =
+        one_value(conn, "looking at the triggers",
+                  "SELECT count(*) FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+                  "WHERE p.pronamespace = 'piw'::regnamespace AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')",
+                  &there, err);
+    *lost = there != NULL ? -atol(there) : 0;
+    free(there);
+    for (const char *at = strstr(schema_attach.sql, word); at != NULL; at = strstr(at + 1, word))
+        ++*lost;
+    return rc;
+}
+
+int database_check_triggers(PGconn *conn, bool repair, long *lost, piw_err *err)
+{
+    int rc = count_lost(conn, lost, err);
+    if (rc != 0 || *lost == 0 || !repair)
+        return rc;
+    rc = database_run(conn, "BEGIN", "beginning", err);
+    if (rc == 0)
+        rc = run_file(conn, &schema_attach, err);
+    return rc != 0 ? rc : database_run(conn, "COMMIT", "committing", err);
+}
+
 int database_check_queue(PGconn *conn, bool repair, long *differences, piw_err *err)
 {
     char *text = NULL;

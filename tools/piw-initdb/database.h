@@ -26,6 +26,9 @@ int database_check_roles(PGconn *conn, const char *user, piw_err *err);
 int database_look(PGconn *conn, const char *user, database_state *state, piw_err *err);
 /* Make what is missing, saying each step, and how long it took, on stdout. */
 int database_make(PGconn *conn, const database_state *state, const char *user, piw_err *err);
+/* How many of schema piw's triggers on stock tables are gone or off, so that changes don't reach the queue; `repair` puts
+ * them in place again. */
+int database_check_triggers(PGconn *conn, bool repair, long *lost, piw_err *err);
 /* Compare the queue with its definition; `differences` is how many rows differ. With repair, make it right. Not within
  * a transaction: the master may go on meanwhile. */
 int database_check_queue(PGconn *conn, bool repair, long *differences, piw_err *err);

@@ -61,8 +61,19 @@ static int check_queue(const piw_config *config, PGconn *conn, const database_st
         return piw_err_set(err, PIW_EREFUSED, "database %s has no schema piw %s: run piw-initdb first", PQdb(conn),
                            state->piw == 0 ? "yet" : "of this program's version");
     bool repair = piw_config_switch(config, "repair");
-    long differences = 0;
-    int rc = database_check_queue(conn, repair, &differences, err);
+    long lost = 0, differences = 0;
+    int rc = database_check_triggers(conn, repair, &lost, err);
+    if (rc != 0)
+        return rc;
+    if (lost > 0 && !repair)
+        return piw_err_set(
+            err, PIW_EDB,
+            "%ld of the triggers that keep the build queue right %s gone or off: use --check-queue --repair", lost,
+            lost == 1 ? "is" : "are");
+    if (lost > 0)
+        printf("%ld of the triggers that keep the build queue right %s gone or off and %s in place again\n", lost,
+               lost == 1 ? "was" : "were", lost == 1 ? "is" : "are");
+    rc = database_check_queue(conn, repair, &differences, err);
     if (rc != 0)
         return rc;
     if (differences == 0)

@@ -18,6 +18,7 @@ INCLUDE(sql_writes, "schema/writes.sql");
 INCLUDE(sql_pypi, "schema/pypi.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
 INCLUDE(sql_triggers, "schema/triggers.sql");
+INCLUDE(sql_attach, "schema/attach.sql");
 INCLUDE(sql_grants, "schema/grants.sql");
 INCLUDE(sql_drop, "schema/upgrade/drop.sql");
 INCLUDE(sql_stock_22, "schema/upgrade/0.22-0.23.sql");
@@ -48,9 +49,13 @@ const schema_file schema_piw_programs[] = {
     {"writes.sql", sql_writes, "schema piw: functions that write"},
     {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
-    {"triggers.sql", sql_triggers, "schema piw: triggers on the stock tables"},
+    {"triggers.sql", sql_triggers, "schema piw: functions of the triggers"},
+    {"attach.sql", sql_attach, "schema piw: triggers on the stock tables"},
     {0},
 };
+
+const schema_file schema_attach = {"attach.sql", sql_attach,
+                                   "schema piw: putting back its triggers on the stock tables"};
 
 const schema_file schema_counts[] = {
     {"versions", "SELECT piw.recount_versions()", "counting versions"},

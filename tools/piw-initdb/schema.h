@@ -22,6 +22,8 @@ extern const schema_file schema_public[];
 extern const schema_file schema_stock_step[];
 /* Schema piw: its tables, and all else (functions, types, triggers), in the order in which they build on each other. */
 extern const schema_file schema_piw_tables[], schema_piw_programs[];
+/* The triggers on stock tables alone, one `CREATE TRIGGER` for each. */
+extern const schema_file schema_attach;
 /* What a new schema piw counts: the tables of a stock database. */
 extern const schema_file schema_counts[];
 /* Takes away what schema_piw_programs makes, of whatever version. */
