@@ -514,7 +514,8 @@ int database_check_queue(PGconn *conn, bool repair, long *differences, piw_err *
     char *text = NULL;
     int rc = settle_queue(conn, err);
     if (rc == 0) {
-        printf("comparing the build queue with its definition\n");
+        if (isatty(STDOUT_FILENO))
+            printf("comparing the build queue with its definition\n");
         rc = run_long(conn,
                       repair ? "SELECT piw.repair_queue()"
                              : "SELECT (SELECT count(*) FROM piw.check_queue()) + (SELECT count(*) FROM "
