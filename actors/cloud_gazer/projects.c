@@ -9,6 +9,7 @@
 #include "cloud_gazer/gazer.h"
 #include "cloud_gazer/listing.h"
 #include "cloud_gazer/project.h"
+#include "piw/limits.h"
 #include "shared/names.h"
 #include "shared/summary.h"
 
@@ -78,6 +79,7 @@ struct gazer_projects {
     int64_t batch_serial;
     uint32_t batch_max;                /* halved while the database refuses a batch */
     uint64_t added, deleted, versions; /* by this pass */
+    int64_t begun_ns, said_ns;         /* when its documents began to be read, and its progress was last on the log */
     piw_log_limiter odd;
 };
 
@@ -180,6 +182,7 @@ static void take_list(gazer_projects *self)
     if (self->todo_count > 1)
         qsort(self->todo, self->todo_count, sizeof(const gazer_listed *), by_serial);
     self->missing_from = self->todo_count;
+    self->begun_ns = self->said_ns = piw_monotonic_ns();
     bool first = self->hashes == NULL;
     bool lost = self->follows && note_hashes(self);
     self->compares = lost || (self->follows && first && self->stored > 0) || piw_time_now().us >= self->due_us;
@@ -583,7 +586,7 @@ int gazer_on_projects(piw_task *task, piw_msg *reply, uint64_t key)
     if (!self->applying)
         return 0; /* of an earlier soul */
     self->applying = false;
-    if (code == 0) {
+    if (body != NULL) {
         count_changes(self, body);
         confirm(self);
         self->batch_max = self->batch_max * 2 < BATCH ? self->batch_max * 2 : BATCH;
@@ -604,11 +607,24 @@ int gazer_on_projects(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- The pass ------------------------------------------------------------------------------------------------------- */
 
+/* Beside the task always, on the log now and then. */
 static void say_progress(gazer_projects *self)
 {
+    int64_t now_ns = piw_monotonic_ns();
+    double seconds = (double)(now_ns - self->begun_ns) / 1e9, rate = seconds > 0 ? (double)self->applied / seconds : 0;
+    char left[48] = "time left unknown", line[PIW_LIMIT_NOTE + 1];
+    if (self->applied > 0 && rate > 0) {
+        int64_t minutes = (int64_t)((double)(self->todo_count - self->applied) / rate / 60);
+        snprintf(left, sizeof left, "about %" PRId64 " h %02" PRId64 " min left", minutes / 60, minutes % 60);
+    }
+    snprintf(line, sizeof line, "%zu of %zu changed projects applied, %.0f a second, %s; at serial %" PRId64,
+             self->applied, self->todo_count, rate, left, self->stored);
     if (self->follows)
-        piw_task_note(self->gazer->task, "%zu of %zu changed projects applied; at serial %" PRId64, self->applied,
-                      self->todo_count, self->stored);
+        piw_task_note(self->gazer->task, "%s", line);
+    if (now_ns - self->said_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
+        return;
+    self->said_ns = now_ns;
+    piw_info("catching up with PyPI's list: %s", line);
 }
 
 static void finish(gazer_projects *self)
