@@ -115,7 +115,11 @@ def refuses(cluster):
             ("ALTER DATABASE empty OWNER TO piwheels", "ALTER DATABASE empty OWNER TO postgres", f"{more} owns the database: ALTER .*"),
             ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION f() OWNER TO piwheels", "DROP FUNCTION f()",
              rf"{more} owns f\(\): ALTER ROUTINE f\(\) OWNER TO postgres"),
-            ("CREATE TABLE mine (); ALTER TABLE mine OWNER TO piwheels", "DROP TABLE mine", f"{more} owns mine: ALTER TABLE .*")):
+            ("CREATE TABLE mine (); ALTER TABLE mine OWNER TO piwheels", "DROP TABLE mine", f"{more} owns mine: ALTER TABLE .*"),
+            ("CREATE TABLE lent (); GRANT SELECT, DELETE ON lent TO piwheels", "DROP TABLE lent",
+             f"{more} has DELETE on lent: REVOKE DELETE ON lent FROM piwheels"),
+            ("CREATE TABLE lent (); GRANT INSERT ON lent TO PUBLIC", "DROP TABLE lent",
+             f"{more} has INSERT on lent: REVOKE INSERT ON lent FROM PUBLIC")):
         cluster.sql("empty", give)
         expect("empty", ["-y"], 1, pattern)
         cluster.sql("empty", take)

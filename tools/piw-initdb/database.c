@@ -68,7 +68,7 @@ int database_run(PGconn *conn, const char *sql, const char *what, piw_err *err)
     return rc;
 }
 
-/* Owners and members of powerful roles may do what no GRANT of ours gives them. */
+/* Owners, members of powerful roles and whom somebody has granted it may do what no GRANT of ours gives. */
 static int check_reach(PGconn *conn, const char *user, piw_err *err)
 {
     static const char sql[] =
@@ -86,6 +86,12 @@ static int check_reach(PGconn *conn, const char *user, piw_err *err)
         " UNION ALL SELECT format('it owns %s: ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure, p.oid::regprocedure,"
         " current_user) FROM pg_proc p WHERE p.pronamespace IN (SELECT n.oid FROM pg_namespace n"
         " WHERE n.nspname IN ('public', 'piw')) AND pg_has_role($1::name, p.proowner, 'MEMBER')"
+        " UNION ALL SELECT format('it has %s on %s: REVOKE %s ON %s FROM %s', x.privilege_type, c.oid::regclass,"
+        " x.privilege_type, c.oid::regclass, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END)"
+        " FROM pg_class c CROSS JOIN aclexplode(c.relacl) x"
+        " WHERE c.relnamespace IN (SELECT n.oid FROM pg_namespace n WHERE n.nspname IN ('public', 'piw'))"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND x.privilege_type <> 'SELECT'"
+        " AND CASE x.grantee WHEN 0 THEN true ELSE pg_has_role($1::name, x.grantee, 'MEMBER') END"
         " LIMIT 1";
     PGresult *reach = query(conn, "reading privileges", sql, 1, &user, err);
     if (reach == NULL)
