@@ -138,7 +138,7 @@ static bool note_hashes(gazer_projects *self)
         qsort(hashes, self->listed_count, sizeof *hashes, by_value);
     size_t at = 0;
     bool lost = false;
-    for (size_t i = 0; i < self->hashes_count && !lost; i++) {
+    for (size_t i = 0; self->hashes != NULL && i < self->hashes_count && !lost; i++) {
         while (at < self->listed_count && hashes[at] < self->hashes[i])
             at++;
         lost = at == self->listed_count || hashes[at] != self->hashes[i];
