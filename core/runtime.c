@@ -1,5 +1,6 @@
 /* The runtime: tasks as configured, their start in order, their supervision, their stop in reverse order. */
 #include "isolate.h"
+#include "networks.h"
 #include "runtime_inner.h"
 #include "sdnotify.h"
 #include "tuning.h"
@@ -365,6 +366,14 @@ static int start_role(piw_runtime *runtime, const piw__role *role, int wait_ms, 
             ret = wait_ready(runtime, ops[n], role->shells[n], wait_ms, err);
         piw__op_unref(ops[n]);
     }
+    return ret;
+}
+
+int piw_runtime_check_allow(const char *allow, piw_err *err)
+{
+    piw__networks networks = {0};
+    int ret = piw__networks_parse(&networks, allow, err);
+    piw__networks_fini(&networks);
     return ret;
 }
 

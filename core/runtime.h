@@ -49,6 +49,9 @@ typedef struct piw_runtime_config {
     void *arg;
 } piw_runtime_config;
 
+/* Is that a value of `allow`? PIW_ECONFIG with a sentence naming the part that is wrong; the start says the same. */
+PIW_API int piw_runtime_check_allow(const char *allow, piw_err *err);
+
 PIW_API int piw_runtime_new(piw_runtime **runtime, const piw_runtime_config *config, piw_err *err);
 PIW_API int piw_runtime_add(piw_runtime *runtime, const piw_task_config *task, piw_err *err);
 /* Load and check all, and nothing else: for a look before the real start, with a runtime of its own. */

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "options.h"
+#include "runtime.h"
 #include "shared/dsn.h"
 
 #include <stdio.h>
@@ -174,6 +175,12 @@ static int check_auth(settings *made, const piw_config *config, piw_err *err)
             /* A list may be written [a, b]. */
             for (char *s = strpbrk(made->at[i].text, "[]\"'"); s != NULL; s = strpbrk(s, "[]\"'")) {
                 *s = ' ';
+            }
+            int code = piw_runtime_check_allow(made->at[i].text, err);
+            if (code != 0) {
+                piw_config_raw(config, "auth", "allow", &origin);
+                piw_err_prefix(err, "%s: allow", origin);
+                return code;
             }
         }
     }
