@@ -143,6 +143,12 @@ static int parse_short(piw__command_line *line, const char *arg, piw_err *err)
     return 0;
 }
 
+/* 1 when help or version reached whoever asked. */
+static int said(piw_err *err)
+{
+    return fflush(stdout) != 0 || ferror(stdout) ? piw_err_errno(err, "can't write to standard output") : 1;
+}
+
 int piw__command_line_parse(piw__command_line *line, piw_err *err)
 {
     bool options = true;
@@ -165,11 +171,11 @@ int piw__command_line_parse(piw__command_line *line, piw_err *err)
         for (size_t i = before; code == 0 && i < line->given_count; i++) {
             if (line->given[i].opt == &piw__core_options[0]) {
                 piw__print_help(line->program);
-                return 1;
+                return said(err);
             }
             if (line->given[i].opt == &piw__core_options[1]) {
                 piw__print_version(line->program);
-                return 1;
+                return said(err);
             }
         }
         if (code != 0) {

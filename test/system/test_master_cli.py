@@ -225,6 +225,16 @@ def home_of_another(place):
     report("home of another user", None if (code, out, err) == (0, "", "") else f"{code} {out!r} {err!r}")
 
 
+def full_output(place):
+    for option in ("--help", "--version", "--print-config"):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([*DROP, str(place.program), option], env=place.env, cwd=place.folder, stdout=full,
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=BOUND_S, check=False)
+        line = "piw-master: can't write to standard output: No space left on device\n"
+        report(f"{option} into a full disk", None if (done.returncode, done.stderr) == (1, line)
+               else f"{done.returncode} {done.stderr!r}")
+
+
 def good_input(place):
     code, out, err = place.run("--help")
     wide = [line for line in out.splitlines() if len(line) > 100]
@@ -273,6 +283,7 @@ def main():
         bad_input(place)
         where_files_go(place)
         as_root(place)
+        full_output(place)
         good_input(place)
         home_of_another(place)
     return 1 if failures else 0

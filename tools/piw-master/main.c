@@ -42,13 +42,14 @@ static int configure(master *self, piw_err *err)
     return code;
 }
 
-static void print_config(const master *self)
+static int print_config(const master *self, piw_err *err)
 {
     piw_config_print(self->config);
     printf("\n# Tasks are loaded from:\n");
     for (size_t i = 0; i < self->dirs.count; i++) {
         printf("#   %s\n", self->dirs.at[i]);
     }
+    return fflush(stdout) != 0 || ferror(stdout) ? piw_err_errno(err, "can't write to standard output") : 0;
 }
 
 /* Neither the database nor files from strangers' machines are handled with root's powers. */
@@ -251,7 +252,7 @@ int main(int argc, char **argv)
         code = configure(&self, &err);
     }
     if (code == 0 && piw_config_switch(self.config, "print-config")) {
-        print_config(&self);
+        code = print_config(&self, &err);
     } else if (code == 0 && piw_config_switch(self.config, "check-config")) {
         code = check(&self, &err);
     } else if (code == 0) {
