@@ -51,6 +51,24 @@ QUESTIONS = {
     "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
     "a download": "SELECT log_download('p1-1-cp39-cp39-any.whl', '::1', now() AT TIME ZONE 'UTC')",
     "put_first": "SELECT * FROM piw.put_first('p1')",
+    "LOGBUILD": "SELECT * FROM piw.record_builds(ARRAY[piw.reserve('build', 1)]::int[], '{7}', '{p40}', '{14}', '{cp311}', '{t}', "
+                "'{1000000}', '{1}', '{p40-14-cp311-cp311-any.whl}', '{10}', ARRAY[repeat('b', 64)], '{p40}', '{14}', '{cp311}', "
+                "'{cp311}', '{any}', '{NULL}', '{simple}', '{NULL}', '{1}', '{apt}', '{libc6}')",
+    "ATTEMPTS": "SELECT piw.begin_attempts('{7}', '{p41}', '{14}', '{cp311}'), "
+                "piw.fail_attempt(7, 'p41', '14', 'cp311', 'network', 'the end of its log')",
+    "RETRY": "SELECT * FROM piw.retry('p41', NULL)",
+    "WHY": "SELECT * FROM piw.why_abis('p41', '14'); SELECT * FROM piw.why_attempts('p41', '14', 20)",
+    "DESCRIBE": "SELECT piw.describe('{p1,p2}', '{words,more words}')",
+    "rewrites": "SELECT piw.save_rewrites('{p1,p2}', '{2024-01-01,2024-01-01}', '{BOTH,BOTH}'), piw.removals_done('{p1.whl}'); "
+                "SELECT * FROM piw.load_rewrites()",
+    "web logs": "SELECT piw.log_downloads(1, 1, '{p1-1-cp39-cp39-any.whl}', '{::1}', '{2024-01-01}', '{x}', '{x}', '{x}', '{x}', '{x}', "
+                "'{x}', '{x}', '{pip}', '{x}', '{x}'), piw.log_searches(1, 2, '{p1}', '{::1}', '{2024-01-01}', '{x}', '{x}', '{x}', "
+                "'{x}', '{x}', '{x}', '{x}', '{pip}', '{x}', '{x}'), piw.log_projects(1, 3, '{p1}', '{::1}', '{2024-01-01}', '{x}'), "
+                "piw.log_jsons(1, 4, '{p1}', '{::1}', '{2024-01-01}', '{x}'), "
+                "piw.log_pages(1, 5, '{home}', '{::1}', '{2024-01-01}', '{x}'); SELECT * FROM piw.statistics()",
+    "what operators ask": "SELECT piw.add_package('mine', 'Mine', 'words', '', false, '{}'), piw.add_version('p43', 'p43', '77', '', "
+                          "false, '2024-01-01', false, false, '{}'), piw.remove_version('p44', '2', false, '', false), "
+                          "piw.remove_version('p44', '3', true, '', false), piw.remove_package('p45', false, '')",
     "draining": "SELECT piw.drain(100); SELECT piw.drain()",
     "removing": "SELECT delete_version('p7', '1'), delete_package('p3'); SELECT piw.drain()",
 }
@@ -111,8 +129,8 @@ class Plans:
     def whole(self, node, limited, table=None):
         """A scan without a condition on an index, unless it ends with the first rows."""
         table = node.get("Relation Name", table)
-        limited = limited or node["Node Type"] == "Limit"
         kind = node["Node Type"]
+        limited = kind == "Limit" or (limited and kind not in ("Sort", "Incremental Sort", "Aggregate", "Hash", "SetOp"))
         bare = kind in ("Index Scan", "Index Only Scan", "Bitmap Index Scan") and "Index Cond" not in node and not limited
         if table in BIG and (kind == "Seq Scan" or bare):
             yield f"{kind} of {table}"
