@@ -22,7 +22,8 @@ from load import farms
 failures = 0
 WRITER = "scribe_endless.so"
 GIVES_UP = 5  # failures in a minute
-SEGV = "ended with code 99" if farms.SANITIZED else "was ended by signal 11"  # a sanitizer has its own handler
+# A sanitizer has its own handler, once the process has come so far.
+SEGV = "(ended with code 99|was ended by signal 11)" if farms.SANITIZED else "was ended by signal 11"
 
 
 def check(name, good, why=""):
@@ -123,12 +124,13 @@ def give_up(farm):
     """Killed again and again, faster than is forgiven."""
     master, start = farm.master, len(farm.master.text())
     farm.forget(master)
-    until = time.monotonic() + 60 * farms.PATIENCE
+    until, killed = time.monotonic() + 60 * farms.PATIENCE, None
     while master.running() and time.monotonic() < until:
         process = soul(farm)
-        if process is not None:
+        if process not in (None, killed):
             try:
                 os.kill(process, signal.SIGSEGV)
+                killed = process
             except ProcessLookupError:
                 pass
         time.sleep(0.05)
