@@ -28,6 +28,15 @@ int gazer_json_refuse(gazer_json_reader *reader, const char *fmt, ...)
     return 0;
 }
 
+int gazer_json_enter(gazer_json_reader *reader, bool object)
+{
+    if (reader->depth == 0 && !object)
+        return gazer_json_refuse(reader, "it is no object");
+    if (++reader->depth > GAZER_JSON_DEPTH)
+        return gazer_json_refuse(reader, "it is nested more than %d deep", GAZER_JSON_DEPTH);
+    return 1;
+}
+
 static int look(gazer_json_reader *reader, yajl_status status, piw_err *err)
 {
     if (status == yajl_status_ok)

@@ -18,7 +18,6 @@ typedef struct project {
 
 struct gazer_listing {
     gazer_json_reader reader;
-    unsigned depth;
     key part; /* of the top object: meta or projects */
     key next; /* what the value to come is of */
     bool has_projects, has_serial;
@@ -38,11 +37,11 @@ static int on_key(void *arg, const unsigned char *text, size_t len)
     gazer_listing *self = arg;
     piw_text word = {(const char *)text, (uint32_t)len};
     self->next = KEY_OTHER;
-    if (self->depth == TOP)
+    if (self->reader.depth == TOP)
         self->part = piw_text_is(word, "meta") ? KEY_META : piw_text_is(word, "projects") ? KEY_PROJECTS : KEY_OTHER;
-    else if (self->depth == SECOND && self->part == KEY_META && piw_text_is(word, "_last-serial"))
+    else if (self->reader.depth == SECOND && self->part == KEY_META && piw_text_is(word, "_last-serial"))
         self->next = KEY_SERIAL;
-    else if (self->depth == THIRD && self->part == KEY_PROJECTS)
+    else if (self->reader.depth == THIRD && self->part == KEY_PROJECTS)
         self->next = piw_text_is(word, "name") ? KEY_NAME : piw_text_is(word, "_last-serial") ? KEY_SERIAL : KEY_OTHER;
     return 1;
 }
@@ -66,7 +65,7 @@ static int on_string(void *arg, const unsigned char *text, size_t len)
 static int on_integer(void *arg, long long value)
 {
     gazer_listing *self = arg;
-    if (self->next == KEY_SERIAL && self->depth == SECOND) {
+    if (self->next == KEY_SERIAL && self->reader.depth == SECOND) {
         self->serial = value;
         self->has_serial = true;
     } else if (self->next == KEY_SERIAL) {
@@ -76,37 +75,29 @@ static int on_integer(void *arg, long long value)
     return 1;
 }
 
-static int open_something(gazer_listing *self)
-{
-    self->next = KEY_OTHER;
-    if (++self->depth > GAZER_JSON_DEPTH)
-        return gazer_json_refuse(&self->reader, "it is nested more than %d deep", GAZER_JSON_DEPTH);
-    return 1;
-}
-
 static int on_map(void *arg)
 {
     gazer_listing *self = arg;
-    if (self->depth == 0 || self->depth == SECOND) {
+    if (self->reader.depth == 0 || self->reader.depth == SECOND) {
         self->name.s = NULL;
         self->own_serial = -1;
     }
-    return open_something(self);
+    self->next = KEY_OTHER;
+    return gazer_json_enter(&self->reader, true);
 }
 
 static int on_array(void *arg)
 {
     gazer_listing *self = arg;
-    if (self->depth == 0)
-        return gazer_json_refuse(&self->reader, "it is no object");
-    if (self->depth == TOP && self->part == KEY_PROJECTS)
+    if (self->reader.depth == TOP && self->part == KEY_PROJECTS)
         self->has_projects = true;
-    return open_something(self);
+    self->next = KEY_OTHER;
+    return gazer_json_enter(&self->reader, false);
 }
 
 static int on_array_end(void *arg)
 {
-    ((gazer_listing *)arg)->depth--;
+    gazer_json_leave(&((gazer_listing *)arg)->reader);
     return 1;
 }
 
@@ -127,8 +118,8 @@ static int add(gazer_listing *self)
 static int on_map_end(void *arg)
 {
     gazer_listing *self = arg;
-    self->depth--;
-    if (self->depth != SECOND || self->part != KEY_PROJECTS || self->name.s == NULL)
+    gazer_json_leave(&self->reader);
+    if (self->reader.depth != SECOND || self->part != KEY_PROJECTS || self->name.s == NULL)
         return 1;
     if (self->own_serial < 0)
         return gazer_json_refuse(&self->reader, "project %s has no _last-serial", self->name.s);

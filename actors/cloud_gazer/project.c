@@ -24,7 +24,6 @@ typedef struct release {
 
 struct gazer_project {
     gazer_json_reader reader;
-    unsigned depth;
     key part; /* of the top object: info or releases */
     key next; /* what the value to come is of */
     bool has_releases, has_name;
@@ -91,7 +90,7 @@ static key key_of(const gazer_project *self, piw_text word)
         {"yanked", FILE_ITSELF, KEY_RELEASES, KEY_YANKED},
     };
     for (size_t i = 0; i < PIW_COUNT(keys); i++)
-        if (keys[i].depth == self->depth && keys[i].part == self->part && piw_text_is(word, keys[i].word))
+        if (keys[i].depth == self->reader.depth && keys[i].part == self->part && piw_text_is(word, keys[i].word))
             return keys[i].is;
     return KEY_OTHER;
 }
@@ -102,10 +101,10 @@ static int on_key(void *arg, const unsigned char *text, size_t len)
 {
     gazer_project *self = arg;
     piw_text word = {(const char *)text, len < UINT32_MAX ? (uint32_t)len : UINT32_MAX};
-    if (self->depth == TOP)
+    if (self->reader.depth == TOP)
         self->part = piw_text_is(word, "info") ? KEY_INFO : piw_text_is(word, "releases") ? KEY_RELEASES : KEY_OTHER;
     self->next = key_of(self, word);
-    if (self->depth == SECOND && self->part == KEY_RELEASES)
+    if (self->reader.depth == SECOND && self->part == KEY_RELEASES)
         return begin_release(self, word);
     return 1;
 }
@@ -156,28 +155,22 @@ static int on_double(void *arg, double value)
     return on_other(arg);
 }
 
-static int open_something(gazer_project *self)
-{
-    self->next = KEY_OTHER;
-    if (++self->depth > GAZER_JSON_DEPTH)
-        return gazer_json_refuse(&self->reader, "it is nested more than %d deep", GAZER_JSON_DEPTH);
-    return 1;
-}
-
 static int on_map(void *arg)
 {
     gazer_project *self = arg;
-    if (self->depth == TOP && self->part == KEY_RELEASES)
+    if (self->reader.depth == TOP && self->part == KEY_RELEASES)
         self->has_releases = true;
-    if (self->depth == FILES)
+    if (self->reader.depth == FILES)
         self->source = self->yanked = self->has_time = false;
-    return open_something(self);
+    self->next = KEY_OTHER;
+    return gazer_json_enter(&self->reader, true);
 }
 
 static int on_map_end(void *arg)
 {
     gazer_project *self = arg;
-    if (--self->depth == FILES && self->part == KEY_RELEASES)
+    gazer_json_leave(&self->reader);
+    if (self->reader.depth == FILES && self->part == KEY_RELEASES)
         end_file(self);
     return 1;
 }
@@ -185,14 +178,13 @@ static int on_map_end(void *arg)
 static int on_array(void *arg)
 {
     gazer_project *self = arg;
-    if (self->depth == 0)
-        return gazer_json_refuse(&self->reader, "it is no object");
-    return open_something(self);
+    self->next = KEY_OTHER;
+    return gazer_json_enter(&self->reader, false);
 }
 
 static int on_array_end(void *arg)
 {
-    ((gazer_project *)arg)->depth--;
+    gazer_json_leave(&((gazer_project *)arg)->reader);
     return 1;
 }
 
