@@ -88,7 +88,7 @@ $(B)/gen/%.piw.c: proto/%.piw $(IDL) $(wildcard proto/*.piw)
 
 $(B)/gen/test/%.piw.c: test/proto/%.piw $(IDL) $(wildcard proto/*.piw)
 	@mkdir -p $(@D)
-	$(RUN_IDL) --import proto --out $(B)/gen/test $<
+	$(RUN_IDL) --import proto --out $(@D) $<
 
 $(B)/gen/plugins/%.piw.c: plugins/%.piw $(IDL) $(wildcard proto/*.piw)
 	@mkdir -p $(@D)
@@ -109,7 +109,9 @@ docs: $(IDL)
 	$(RUN_IDL) --import proto --lock proto/lock $(PROTO)
 
 GEN_STAMP := $(GEN:=.c) $(B)/gen/protocols.h
-TEST_GEN  := $(TESTPROTO:%=$(B)/gen/test/%.piw.c)
+# tally.piw in three versions, for plugins whose state grows.
+TALLIES   := $(patsubst test/proto/%/tally.piw,%,$(wildcard test/proto/tally_*/tally.piw))
+TEST_GEN  := $(TESTPROTO:%=$(B)/gen/test/%.piw.c) $(TALLIES:%=$(B)/gen/test/%/tally.piw.c)
 # A plugin may bring protocols of its own, which are compiled into it.
 PLUGIN_PROTO := $(wildcard plugins/*/*.piw)
 PLUGIN_GEN   := $(PLUGIN_PROTO:plugins/%.piw=$(B)/gen/plugins/%.piw.c)
@@ -192,6 +194,11 @@ $(B)/lib/libcore.a: $(CORE_OBJ)
 $(INSIDE:%=$(B)/test/unit/%): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
+$(B)/test/unit/test_state: $(B)/obj/gen/test/tally_v1/tally.piw.o
+$(TALLIES:%=$(B)/obj/test/plugins/%.o): CPPFLAGS += -I$(B)/gen/test/$(basename $(@F))
+$(TALLIES:%=$(B)/test/plugins/%.so): $(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/obj/gen/test/%/tally.piw.o | $(B)/lib/libpiw.so
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared $(RPATH) -o $@ $^ -L$(B)/lib -lpiw
 $(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/lib -lpiw

@@ -90,7 +90,7 @@ static uint64_t value(const _Atomic uint64_t *figure)
     return atomic_load_explicit(figure, memory_order_relaxed);
 }
 
-static void add_instance(task_row *row, piw__shell *shell, uint64_t *times)
+static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, int64_t *left)
 {
     const piw__figures *own = &shell->figures;
     row->restarts += (int64_t)value(&own->restarts);
@@ -103,6 +103,7 @@ static void add_instance(task_row *row, piw__shell *shell, uint64_t *times)
     row->calls_open += (int64_t)value(&own->calls_open);
     row->deferred += (int64_t)value(&own->deferred);
     row->mailbox += piw__mailbox_depth(&shell->mailbox);
+    *left += (int64_t)value(&own->left_behind);
     row->rate += (double)value(&shell->rate_milli) / 1000;
     int64_t pause_us = (int64_t)(value(&own->pause_last_ns) / 1000);
     row->pause_us = pause_us > row->pause_us ? pause_us : row->pause_us;
@@ -127,8 +128,10 @@ static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__r
     row->instances = role->instances;
     row->images = view.images;
     uint64_t times[PIW__TIMES_STEPS] = {0};
+    int64_t *left = piw_msg_alloc(msg, sizeof *left);
+    row->left_behind = left;
     for (unsigned n = 0; n < role->instances; n++)
-        add_instance(row, role->shells[n], times);
+        add_instance(row, role->shells[n], times, left);
     row->p50_us = (int64_t)((piw__times_percentile(times, 50) + 999) / 1000);
     row->p99_us = (int64_t)((piw__times_percentile(times, 99) + 999) / 1000);
 }

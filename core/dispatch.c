@@ -1,4 +1,5 @@
 /* One message, one handler, and what follows from its result. */
+#include "carry.h"
 #include "runtime_inner.h"
 
 #include <stdio.h>
@@ -282,6 +283,25 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
     check(shell, result);
 }
 
+/* What a worker made for another version of the plugin is read as this one's; when it can't be, it is an error. */
+static void carry_result(piw__shell *shell, piw_msg **result)
+{
+    piw_msg *msg = *result, *own = NULL;
+    const piw_msg_type *type = piw__image_type(shell->task->image, msg->type);
+    if (__builtin_expect(type == msg->type, 1) || type == NULL)
+        return;
+    piw_err err = {0};
+    uint64_t left = 0;
+    if (piw__carry(msg, type, &own, &left, &err) != 0) {
+        own = piw_msg_new(type);
+        own->error = PIW_ESHAPE;
+        own->error_text = piw_msg_textz(own, err.text).s;
+    }
+    piw__left_behind(shell, shell->task->image, type, left);
+    piw_msg_free(result);
+    *result = own;
+}
+
 static void dispatch_answer(piw__shell *shell, piw_msg *msg)
 {
     piw__call *call = piw__call_find(shell, msg->call_id);
@@ -293,6 +313,8 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
         piw_msg_free(&msg);
         return;
     }
+    if (call->work)
+        carry_result(shell, &msg);
     const char *what = call->continuation;
     uint64_t key = call->key;
     uint64_t trace = call->trace;

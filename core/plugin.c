@@ -1,6 +1,7 @@
 /* The loader: from a file name to a checked image in memory. */
 #include "plugin.h"
 
+#include "carry.h"
 #include "elf_check.h"
 #include "manifest.h"
 
@@ -219,6 +220,24 @@ static void fill_slots(piw__image *image)
     }
 }
 
+static void own_add(piw__image *image, const piw_protocol_def *def)
+{
+    for (unsigned i = 0; i < image->own_count; i++)
+        if (image->own[i] == def->interned)
+            return;
+    image->own = piw_realloc(image->own, (image->own_count + 1) * sizeof *image->own);
+    image->own[image->own_count++] = def->interned;
+}
+
+static void fill_own(piw__image *image)
+{
+    const piw_plugin *plugin = image->plugin;
+    if (plugin->state_protocol != NULL)
+        own_add(image, plugin->state_protocol);
+    for (unsigned i = 0; plugin->extra != NULL && plugin->extra[i] != NULL; i++)
+        own_add(image, plugin->extra[i]);
+}
+
 static piw__image *image_new(const char *file)
 {
     piw__image *image = piw_zalloc(sizeof *image);
@@ -247,6 +266,7 @@ static int image_finish(piw__image *image, const piw_plugin *plugin, piw_err *er
         image->continuations[i] = intern_locked(list[i].name);
     if (plugin->state_protocol != NULL)
         image->state = &plugin->state_protocol->interned->messages[plugin->state_message];
+    fill_own(image);
     return 0;
 }
 
@@ -394,4 +414,55 @@ bool piw__image_serves(const piw__image *image, const char *service)
         if (strcmp(list[i].name, service) == 0)
             return true;
     return false;
+}
+
+/* --- What another version of the plugin has made ------------------------------------------------------------------- */
+
+const piw_msg_type *piw__image_type(const piw__image *image, const piw_msg_type *type)
+{
+    const piw_protocol *same_name = NULL;
+    for (unsigned i = 0; i < image->own_count; i++) {
+        if (image->own[i] == type->protocol)
+            return type;
+        if (strcmp(image->own[i]->name, type->protocol->name) == 0)
+            same_name = image->own[i];
+    }
+    if (same_name == NULL)
+        return type;
+    for (uint16_t i = 0; i < same_name->messages_count; i++) {
+        const piw_msg_type *own = &same_name->messages[i];
+        if (own->kind == type->kind && strcmp(own->name, type->name) == 0)
+            return own;
+    }
+    return NULL;
+}
+
+static int check_state_carried(const piw__image *image, const piw__image *old, piw_err *err)
+{
+    if (old->state == NULL || old->state == image->state)
+        return 0;
+    if (image->state == NULL || strcmp(old->state->name, image->state->name) != 0)
+        return piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: the type of its state is another",
+                           image->file, old->file);
+    piw_err why = {0};
+    if (piw__carry_check(old->state, image->state, &why) != 0)
+        return piw_err_set(err, PIW_EPLUGIN,
+                           "%s can't take over from %s: a field of its state has another type: %s: %s", image->file,
+                           old->file, old->state->name, why.text);
+    return 0;
+}
+
+int piw__image_follows(const piw__image *image, const piw__image *old, piw_err *err)
+{
+    int ret = check_state_carried(image, old, err);
+    for (unsigned i = 0; i < old->own_count && ret == 0; i++)
+        for (uint16_t m = 0; m < old->own[i]->messages_count && ret == 0; m++) {
+            const piw_msg_type *type = &old->own[i]->messages[m], *own = piw__image_type(image, type);
+            bool kept = type->kind == PIW_M_PEER || type->kind == PIW_M_REPLY;
+            piw_err why = {0};
+            if (kept && own != NULL && own != type && piw__carry_check(type, own, &why) != 0)
+                ret = piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: a field of %s has another type: %s",
+                                  image->file, old->file, type->name, why.text);
+        }
+    return ret;
 }

@@ -25,6 +25,8 @@ typedef struct piw__image {
     const char **continuations; /* interned names, in the manifest's order */
     unsigned continuations_count;
     const piw_msg_type *state; /* or NULL */
+    const piw_protocol **own;  /* protocols of what it keeps for itself: states, peer records, work; each once */
+    unsigned own_count;
 } piw__image;
 
 /* Where plugins may be loaded from. */
@@ -49,6 +51,11 @@ piw_handler_fn *piw__image_handler(const piw__image *image, const piw_msg_type *
 const char *piw__image_continuation(const piw__image *image, const char *name);
 piw_continuation_fn *piw__image_continue(const piw__image *image, const char *interned);
 bool piw__image_serves(const piw__image *image, const char *service);
+/* The type by which this image knows messages of `type`, which another version of its plugin may have made: `type` itself
+ * unless one of the image's own protocols has its name and another shape. NULL: that one has no such message. */
+const piw_msg_type *piw__image_type(const piw__image *image, const piw_msg_type *type);
+/* Can this image read what `old` keeps and has under way (see carry.h)? PIW_EPLUGIN says what it can't. */
+int piw__image_follows(const piw__image *image, const piw__image *old, piw_err *err);
 
 /* A copy of the text that is never freed; equal texts give one pointer. */
 const char *piw__intern(const char *text);

@@ -111,6 +111,7 @@ typedef struct piw_task_figures {
     char name[64], version[32], state[16]; /* running, starting, stopped, failed, stuck */
     uint64_t handled, errors, restarts, swaps, dead_letters, unanswered, calls_open, deferred, mailbox_depth;
     uint64_t swap_pause_ns_last, swap_pause_ns_max;
+    uint64_t left_behind; /* values that another version of the plugin had kept and this one doesn't know */
     char stuck_in[64];
     char note[512];          /* what it says of itself, fit for a screen */
     uint64_t slow;           /* handlers that took longer than they may */

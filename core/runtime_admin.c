@@ -174,10 +174,8 @@ int piw__admin_check_successor(const piw__role *role, const piw__image *image, b
                                list[i].name);
     if (!piw__ports_same(old, image))
         return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it serves other queues", image->file, old->file);
-    if (!fresh && role->enabled && old->state != NULL && old->state != image->state)
-        return piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: the type of its state is another",
-                           image->file, old->file);
-    return piw__registry_check_uses(&role->runtime->registry, image, err);
+    int ret = !fresh && role->enabled ? piw__image_follows(image, old, err) : 0;
+    return ret != 0 ? ret : piw__registry_check_uses(&role->runtime->registry, image, err);
 }
 
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)

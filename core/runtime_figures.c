@@ -42,6 +42,7 @@ int piw_runtime_figures(piw_runtime *runtime, const char *task, unsigned instanc
     figures->errors = value(&own->errors);
     figures->restarts = value(&own->restarts);
     figures->swaps = value(&own->swaps);
+    figures->left_behind = value(&own->left_behind);
     figures->dead_letters = value(&own->dead_letters);
     figures->unanswered = value(&own->unanswered);
     figures->calls_open = value(&own->calls_open);

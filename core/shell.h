@@ -117,6 +117,7 @@ typedef struct piw__msg_list {
 typedef struct piw__figures {
     _Atomic uint64_t handled, errors, slow, restarts, swaps, dead_letters, unanswered, dropped, late;
     _Atomic uint64_t calls_open, deferred, pause_last_ns, pause_max_ns;
+    _Atomic uint64_t left_behind; /* values that another version of the plugin had kept and this one doesn't know */
     _Atomic int state;
 } piw__figures;
 
@@ -204,7 +205,7 @@ struct piw__shell {
     /* Supervision. */
     int64_t error_window_ns;
     unsigned error_count;
-    piw_log_limiter log_errors, log_dead, log_unanswered;
+    piw_log_limiter log_errors, log_dead, log_unanswered, log_left;
     int64_t failures_ns[16]; /* the last ones, a ring */
     unsigned failures_next;
     int64_t restart_at_ns;       /* 0: no back-off under way */
@@ -343,6 +344,8 @@ void piw__stop_check(piw__shell *shell, int64_t now_ns);
 /* Swap the soul for one of another image (swap.c). 1: the order is kept until that one is ready. */
 int piw__swap(piw__shell *shell, piw__op *op);
 void piw__swap_count(piw__shell *shell, int64_t began_ns);
+/* So many values of a message that another version of the plugin had made are not known to this one: counted and said. */
+void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left);
 
 /* --- trial.c: a successor that isn't ready yet -------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* Hot swap (DESIGN §5): at a message boundary, on the shell's own thread: save the old soul, start the new one with
  * that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if nothing
  * had been. */
+#include "carry.h"
 #include "runtime_inner.h"
 #include "tuning.h"
 
@@ -78,6 +79,20 @@ static int save(piw__shell *shell, piw_msg **state, piw_err *err)
     return 0;
 }
 
+/* What was saved as the new plugin reads it, which may be of another version; the same message when it is not. */
+static int read_state(piw__shell *shell, const piw__image *image, piw_msg *saved, piw_msg **state, piw_err *err)
+{
+    *state = saved;
+    if (saved == NULL || image->state == NULL || saved->type == image->state)
+        return 0;
+    uint64_t left = 0;
+    int ret = piw__carry(saved, image->state, state, &left, err);
+    if (ret != 0)
+        return piw_err_set(err, ret, "%s can't take over from %s: its state can't be read", image->file, shell->name);
+    piw__left_behind(shell, image, saved->type, left);
+    return 0;
+}
+
 /* The new soul is there and has started: the old one goes. */
 static void go_over(piw__shell *shell, piw_task *new_task)
 {
@@ -103,6 +118,16 @@ void piw__swap_count(piw__shell *shell, int64_t began_ns)
     piw__figure(&shell->figures.swaps, 1);
 }
 
+void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left)
+{
+    if (left == 0)
+        return;
+    piw__figure(&shell->figures.left_behind, left);
+    piw_log_limited(&shell->log_left, 10, PIW_LOG_INFO,
+                    "%s knows %llu values of %s not, which another version had kept", image->file,
+                    (unsigned long long)left, type->name);
+}
+
 /* Start what is to follow. 0 or PIW_EAGAIN: it has a soul. */
 static int start(piw__shell *shell, piw_task *task, const piw_msg *state, piw_err *err)
 {
@@ -123,12 +148,14 @@ static int start(piw__shell *shell, piw_task *task, const piw_msg *state, piw_er
 /* 0: it is done; 1: the new soul isn't ready yet, and keeps the order; else an error. */
 static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
 {
-    piw_msg *state = NULL;
+    piw_msg *saved = NULL, *state = NULL;
     int ret = check_pending(shell, op->image, err);
     if (ret == 0)
-        ret = save(shell, &state, err);
+        ret = save(shell, &saved, err);
+    if (ret == 0)
+        ret = read_state(shell, op->image, saved, &state, err);
     if (ret != 0) {
-        piw_msg_free(&state);
+        piw_msg_free(&saved);
         vote(op, false);
         return ret;
     }
@@ -137,6 +164,8 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
         task->options = op->options;
     piw__record *record = piw__soul_enter(shell, "start");
     ret = start(shell, task, state, err);
+    if (state != saved)
+        piw_msg_free(&state);
     bool started = ret == 0 || ret == PIW_EAGAIN, ready = ret == 0 || task->ready;
     if (vote(op, started)) {
         const piw__image *image = shell->image;
@@ -144,15 +173,15 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
         piw__soul_leave(shell, record, ret, true);
         go_over(shell, task);
         if (!ready) {
-            piw__trial_begin(shell, op, image, old_options, &state, began_ns);
+            piw__trial_begin(shell, op, image, old_options, &saved, began_ns);
             return 1;
         }
-        piw_msg_free(&state);
+        piw_msg_free(&saved);
         piw__timers_prune(shell);
         piw__soul_ready(shell);
         return 0;
     }
-    piw_msg_free(&state);
+    piw_msg_free(&saved);
     if (started) {
         op->followed = true;
         piw_err_set(err, PIW_EREFUSED, "another instance of task %s could not go over in time", shell->role->name);

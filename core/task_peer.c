@@ -1,4 +1,5 @@
 /* Peers of outer queues, as a soul sees them: with its own changes that haven't taken effect yet. */
+#include "carry.h"
 #include "runtime_inner.h"
 
 static piw__port *port_of(const piw__shell *shell, piw_peer peer)
@@ -44,13 +45,34 @@ int piw_peer_set(piw_task *task, piw_peer peer, piw_msg **record)
     return 0;
 }
 
+/* A record that another version of the plugin has set becomes this one's; NULL when it can't. */
+static const piw_msg *carried(piw_task *task, piw__port *port, piw_peer peer, const piw_msg *record)
+{
+    piw__shell *shell = task->shell;
+    const piw_msg_type *own = piw__image_type(task->image, record->type);
+    if (own == record->type || own == NULL)
+        return own != NULL ? record : NULL;
+    piw_msg *msg = NULL;
+    piw_err err = {0};
+    uint64_t left = 0;
+    if (piw__carry(record, own, &msg, &left, &err) != 0) {
+        piw_log_limited(&shell->log_left, 10, PIW_LOG_WARNING,
+                        "a peer is not known any more, its record can't be read: %s", err.text);
+        return NULL;
+    }
+    piw__left_behind(shell, task->image, own, left);
+    piw__port_peer_set(port, peer, &msg);
+    return piw__port_peer_get(port, peer);
+}
+
 const piw_msg *piw_peer_get(piw_task *task, piw_peer peer)
 {
     const piw__do *change = change_of(task->shell, peer);
     if (change != NULL)
         return change->msg;
-    const piw__port *port = port_of(task->shell, peer);
-    return port != NULL ? piw__port_peer_get(port, peer) : NULL;
+    piw__port *port = port_of(task->shell, peer);
+    const piw_msg *record = port != NULL ? piw__port_peer_get(port, peer) : NULL;
+    return record != NULL ? carried(task, port, peer, record) : NULL;
 }
 
 int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)

@@ -46,6 +46,7 @@ static void put_row(const task_row *row)
         {"p99_us", row->p99_us},
         {"pause_us", row->pause_us},
         {"uptime_s", row->uptime_s},
+        {"left_behind", row->left_behind != NULL ? *row->left_behind : 0},
     };
     const struct {
         const char *name;

@@ -161,6 +161,8 @@ static void show_row(const task_row *row)
            (long long)row->instances, row->instances == 1 ? "" : "s", row->isolated ? ", isolated" : "",
            show_uptime(row->uptime_s, up, sizeof up), (long long)row->restarts, (long long)row->swaps,
            show_time_us(row->pause_us, pause, sizeof pause));
+    if (row->left_behind != NULL && *row->left_behind > 0)
+        printf("%-10s %lld values of another version's state were not known\n", "left", (long long)*row->left_behind);
     printf("%-10s %lld handled, %.1f/s, p50 %s, p99 %s, %lld slow, %lld errors\n", "work", (long long)row->handled,
            row->rate, show_time_us(row->p50_us, p50, sizeof p50), show_time_us(row->p99_us, p99, sizeof p99),
            (long long)row->slow, (long long)row->errors);

@@ -1,0 +1,3 @@
+/* Version 3 of the tally. */
+#define TALLY_VERSION 3
+#include "tally_body.h"
