@@ -35,9 +35,9 @@ RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 
 CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
-NOPORTS_tsan := core/port.c core/port_socket.c core/port_frames.c core/client.c core/zap.c
-PORTS_tsan   := core/noports.c
-CORE_SRC  := $(filter-out core/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*.c)) $(PORTS_$(VARIANT))
+NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c
+PORTS_tsan   := core/port/noports.c
+CORE_SRC  := $(filter-out core/port/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*/*.c)) $(PORTS_$(VARIANT))
 CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm
 CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
 
@@ -187,7 +187,7 @@ $$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o
 endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
-INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(networks|peers|port|port_side)\.h"' test/unit/test_*.c /dev/null))
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && ar rcs $@ $^
@@ -266,13 +266,13 @@ format-check:
 	clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 
 # clang-tidy over all that is installed, a file a run (.clang-tidy says what is looked for). Nothing is compiled, but the
-# headers that piw-idl writes must be there; a plugin's own lie in its folder. core/err.c defines what test/tidy.h wraps.
-TIDY := $(wildcard core/*.c actors/*/*.c actors/*/*/*.c tools/*/*.c plugins/*/*.c)
+# headers that piw-idl writes must be there; a plugin's own lie in its folder. core/base/err.c defines what test/tidy.h wraps.
+TIDY := $(wildcard core/*/*.c actors/*/*.c actors/*/*/*.c tools/*/*.c plugins/*/*.c)
 tidy: $(TIDY:%=$(B)/tidy/%)
 $(B)/tidy/%.c: %.c .clang-tidy test/tidy.h | $(GEN_STAMP) $(PLUGIN_GEN)
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- -std=gnu17 $(filter-out -MMD -MP,$(CPPFLAGS)) -I$(B)/gen/$(<D) $(PQ_CFLAGS) \
-	    $(if $(filter-out core/err.c,$<),-include test/tidy.h)
+	    $(if $(filter-out core/base/err.c,$<),-include test/tidy.h)
 	@touch $@
 
 -include $(shell test -d $(B)/obj && find $(B)/obj -name '*.d')

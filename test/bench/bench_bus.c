@@ -10,7 +10,7 @@
 #include <zmq.h>
 
 #include "piw/plugin.h"
-#include "runtime_inner.h"
+#include "runtime/inner.h"
 #include "test/bench.piw.h"
 
 enum { FIELDS = 13, WINDOW = 4096, BATCH = 64, LOAD_BYTES = FIELDS * 8 };

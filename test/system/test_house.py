@@ -118,10 +118,10 @@ def headers_are_followed_however_the_folder_is_spelt():
     wrong = []
     for spelling in (str(BUILD), os.path.relpath(BUILD, ROOT), f"{BUILD.parent}/./{BUILD.name}/"):
         env = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-        done = subprocess.run(["make", "-n", "-W", "core/mailbox.h", f"B={spelling}", "all"], cwd=ROOT, env=env,
+        done = subprocess.run(["make", "-n", "-W", "core/bus/mailbox.h", f"B={spelling}", "all"], cwd=ROOT, env=env,
                               capture_output=True, text=True, timeout=60, check=False)
-        if not re.search(r"^\S+ .* -c -o \S+/core/mailbox\.o core/mailbox\.c$", done.stdout, re.MULTILINE):
-            wrong.append(f"with B={spelling} nothing is made for core/mailbox.h {done.stderr.strip()}")
+        if not re.search(r"^\S+ .* -c -o \S+/core/bus/mailbox\.o core/bus/mailbox\.c$", done.stdout, re.MULTILINE):
+            wrong.append(f"with B={spelling} nothing is made for core/bus/mailbox.h {done.stderr.strip()}")
     report("headers_are_followed_however_the_folder_is_spelt", "; ".join(wrong))
 
 

@@ -7,7 +7,7 @@
 #include "unit.h"
 
 #include "piw/client.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "slave.piw.h"
 #include "test/fake_farm.piw.h"
 

@@ -8,7 +8,7 @@
 #include "import.piw.h"
 #include "log.piw.h"
 #include "piw/client.h"
-#include "port.h"
+#include "port/port.h"
 #include "slave.piw.h"
 #include "status.piw.h"
 #include "unit.h"
@@ -21,7 +21,7 @@
 
 enum { SOON_MS = 10000, NEVER_MS = 150 }; /* what must come, and how long to look that nothing does */
 
-/* ThreadSanitizer builds are linked without libzmq (core/noports.c). */
+/* ThreadSanitizer builds are linked without libzmq (core/port/noports.c). */
 #ifdef __SANITIZE_THREAD__
 enum { SIDE_PORTS = 0 };
 #else

@@ -8,7 +8,7 @@
 #include "file_juggler.piw.h"
 #include "fs.piw.h"
 #include "piw/client.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/wheel_name.h"

@@ -1,7 +1,7 @@
 /* The syntax of configuration files, line by line, and what hostile ones do. */
 #include "unit.h"
 
-#include "config_file.h"
+#include "config/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

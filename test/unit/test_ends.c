@@ -1,7 +1,7 @@
 /* What ends while something else is under way: timers, the pool of workers, a start that is refused, a subscription. */
 #include "bus.h"
 
-#include "runtime_inner.h"
+#include "runtime/inner.h"
 #include "test/ends.piw.h"
 
 #include <time.h>

@@ -2,7 +2,7 @@
  * option that it can't use. Its protocol is its own; this program has its tables from the same file. */
 #include "plugins/hello/hello.piw.c"
 
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * notices and every request has its answer. */
 #include "bus.h"
 
-#include "plugin.h"
+#include "plugin/image.h"
 
 #include <dirent.h>
 #include <pthread.h>

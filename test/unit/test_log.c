@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "piw/log.h"
-#include "sdnotify.h"
+#include "base/sdnotify.h"
 
 #include <fcntl.h>
 #include <pthread.h>

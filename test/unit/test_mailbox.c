@@ -1,7 +1,7 @@
 /* The mailbox under threads: nothing lost, nothing doubled, order of each sender kept, sleepers woken, senders muted. */
 #include "unit.h"
 
-#include "mailbox.h"
+#include "bus/mailbox.h"
 #include "test/echo.piw.h"
 
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* Messages: arena, copies, blobs, errors; and the pool when one thread makes what another frees. */
 #include "unit.h"
 
-#include "mailbox.h"
+#include "bus/mailbox.h"
 #include "test/echo.piw.h"
 #include "test/every.piw.h"
 

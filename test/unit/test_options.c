@@ -1,7 +1,7 @@
 /* The command line, the files and the environment laid over each other; every way in which they can be wrong. */
 #include "unit.h"
 
-#include "options.h"
+#include "config/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

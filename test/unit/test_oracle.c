@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "db.piw.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "test/db_storm.piw.h"
 
 #include <inttypes.h>

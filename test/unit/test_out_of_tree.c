@@ -2,7 +2,7 @@
  * one object when their shapes are equal, and messages are refused when they are not. */
 #include "unit.h"
 
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "test/moon.piw.h"
 
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* The table of peers and lists of networks. */
-#include "networks.h"
-#include "peers.h"
+#include "port/networks.h"
+#include "port/peers.h"
 #include "slave.piw.h"
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* Peers that break the rules: they are refused one by one, and the others notice nothing. */
-#include "networks.h"
+#include "port/networks.h"
 #include "port_side.h"
 #include "zmtp.h"
 

@@ -1,7 +1,7 @@
 /* Signals reach the one thread that takes them, each once, and no other thread. */
 #include "unit.h"
 
-#include "signals.h"
+#include "base/signals.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -3,9 +3,9 @@
 #include "unit.h"
 
 #include "piw/client.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "test/gale.piw.h"
-#include "tuning.h"
+#include "base/tuning.h"
 
 #include <limits.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * the proof of DESIGN §10 (a): calls from many sides go on over a thousand swaps and a thousand failures. */
 #include "bus.h"
 
-#include "plugin.h"
+#include "plugin/image.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
 /* Who may connect: networks, bounded connections, start and stop. */
-#include "networks.h"
+#include "port/networks.h"
 #include "port_side.h"
 #include "zmtp.h"
 

@@ -4,7 +4,7 @@
 
 #include "piw/codec.h"
 #include "protocols.h"
-#include "wire.h"
+#include "type/wire.h"
 
 #include <math.h>
 #include <stdio.h>

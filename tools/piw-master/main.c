@@ -2,9 +2,9 @@
 #include "options.h"
 #include "piw/log.h"
 #include "reread.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "settings.h"
-#include "signals.h"
+#include "base/signals.h"
 #include "stats.piw.h"
 #include "tasks.h"
 

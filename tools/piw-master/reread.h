@@ -2,7 +2,7 @@
 #ifndef MASTER_REREAD_H
 #define MASTER_REREAD_H
 
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "tasks.h"
 
 /* What it needs to know. Borrowed, for as long as the master runs. */

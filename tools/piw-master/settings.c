@@ -1,7 +1,7 @@
 #include "settings.h"
 
 #include "options.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 #include "shared/dsn.h"
 
 #include <stdio.h>

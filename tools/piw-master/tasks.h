@@ -3,7 +3,7 @@
 #define MASTER_TASKS_H
 
 #include "piw/options.h"
-#include "runtime.h"
+#include "runtime/runtime.h"
 
 /* Folders that plugins are loaded from. */
 typedef struct plugin_dirs {

@@ -1,5 +1,5 @@
 /* piw-soul — holds the soul of one task with isolate = process. piw-master starts it; it is of no use by hand. */
-#include "soul.h"
+#include "runtime/soul.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,93 @@
+/* Calls that wait for their one answer: reply, error or deadline. */
+#include "runtime/inner.h"
+
+#include <stdlib.h>
+
+piw__call *piw__call_new(piw__shell *shell, const piw_task *task, const char *continuation, uint64_t key)
+{
+    piw__call *call = shell->free_calls;
+    if (call != NULL)
+        shell->free_calls = (piw__call *)call->node.next;
+    else
+        call = piw_alloc(sizeof *call);
+    *call = (piw__call){.continuation = continuation,
+                        .key = key,
+                        .generation = task->generation,
+                        .trace = shell->trace,
+                        .inherited_ns = shell->deadline_ns};
+    piw__table_put(&shell->calls, &call->node, ++shell->next_call);
+    atomic_store_explicit(&shell->figures.calls_open, shell->calls.count, memory_order_relaxed);
+    return call;
+}
+
+void piw__call_end(piw__shell *shell, piw__call *call)
+{
+    piw__table_remove(&shell->calls, &call->node);
+    piw__heap_remove(&shell->call_heap, &call->due);
+    call->node.next = (piw__node *)shell->free_calls;
+    shell->free_calls = call;
+    atomic_store_explicit(&shell->figures.calls_open, shell->calls.count, memory_order_relaxed);
+}
+
+piw__call *piw__call_find(const piw__shell *shell, uint64_t id)
+{
+    return (piw__call *)piw__table_find(&shell->calls, id);
+}
+
+static piw__call *call_of(piw__due *due)
+{
+    return (piw__call *)(void *)((char *)due - offsetof(piw__call, due));
+}
+
+void piw__calls_expire(piw__shell *shell, int64_t now_ns)
+{
+    for (piw__due *due; (due = piw__heap_first(&shell->call_heap)) != NULL && due->at_ns <= now_ns;) {
+        piw__call *call = call_of(due);
+        const piw_msg_type *type = call->type;
+        if (type->reply >= 0)
+            type = &type->protocol->messages[type->reply];
+        piw_msg *answer = piw_msg_new(type);
+        answer->flags = PIW__ANSWER;
+        answer->call_id = call->node.key;
+        answer->trace = call->trace;
+        answer->error = PIW_EDEADLINE;
+        answer->error_text = piw_msg_printf(answer, "%s was not answered in time", call->type->name).s;
+        piw__heap_remove(&shell->call_heap, &call->due);
+        piw__accept(shell, answer);
+    }
+}
+
+void piw__calls_drop(piw__shell *shell)
+{
+    for (piw__node *node; (node = piw__table_pop(&shell->calls)) != NULL;) {
+        piw__call *call = (piw__call *)node;
+        piw__heap_remove(&shell->call_heap, &call->due);
+        call->node.next = (piw__node *)shell->free_calls;
+        shell->free_calls = call;
+    }
+    atomic_store_explicit(&shell->figures.calls_open, 0, memory_order_relaxed);
+}
+
+void piw__calls_end(piw__shell *shell, uint64_t generation)
+{
+    uint32_t bucket = 0;
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->calls, &bucket, node)) != NULL;) {
+        piw__call *call = (piw__call *)node;
+        if (call->generation != generation)
+            continue;
+        piw__call_end(shell, call);
+        bucket = 0, node = NULL; /* the table has changed */
+    }
+}
+
+void piw__calls_fini(piw__shell *shell)
+{
+    piw__calls_drop(shell);
+    while (shell->free_calls != NULL) {
+        piw__call *call = shell->free_calls;
+        shell->free_calls = (piw__call *)call->node.next;
+        free(call);
+    }
+    piw__table_fini(&shell->calls);
+    piw__heap_fini(&shell->call_heap);
+}

@@ -1,0 +1,62 @@
+/* Requests that outlive their handler: where the answer goes, known by a token. */
+#include "runtime/inner.h"
+
+#include <stdlib.h>
+
+/* A deferred request may be answered with an error by the queue's second try: then its message is the answer's means.
+ */
+static bool again(piw__shell *shell, piw__deferred *deferred)
+{
+    piw_msg *msg = deferred->kept;
+    if (msg == NULL)
+        return false;
+    deferred->kept = NULL;
+    msg->flags = (uint16_t)((msg->flags | PIW__AGAIN) & ~PIW__SETTLED);
+    piw__batch_push(shell, msg);
+    return true;
+}
+
+void piw__deferred_answer(piw__shell *shell, piw__deferred *deferred, piw_msg *answer)
+{
+    answer->trace = deferred->trace;
+    if (deferred->from != NULL) {
+        answer->flags |= PIW__ANSWER;
+        answer->call_id = deferred->call_id;
+        piw__outbox_add(&shell->outbox, &deferred->from->mailbox, answer);
+    } else {
+        piw__do *act = piw__txn_do(&shell->txn, PIW__DO_ANSWER);
+        act->port = deferred->port;
+        act->peer = deferred->peer;
+        act->msg = answer;
+    }
+}
+
+static void fail(piw__shell *shell, piw__deferred *deferred, int code, const char *text)
+{
+    if (again(shell, deferred))
+        return;
+    piw_msg request = {.type = deferred->type,
+                       .from = deferred->from,
+                       .call_id = deferred->call_id,
+                       .port = deferred->port,
+                       .peer = deferred->peer,
+                       .trace = deferred->trace,
+                       .flags = PIW__REQUEST};
+    piw__answer_error(shell, &request, code, text);
+}
+
+void piw__deferred_fail(piw__shell *shell, int code, const char *text)
+{
+    for (piw__node *node; (node = piw__table_pop(&shell->deferred)) != NULL;) {
+        piw__deferred *deferred = (piw__deferred *)node;
+        fail(shell, deferred, code, text);
+        piw__deferred_free(deferred);
+    }
+    atomic_store_explicit(&shell->figures.deferred, 0, memory_order_relaxed);
+}
+
+void piw__deferred_free(piw__deferred *deferred)
+{
+    piw_msg_free(&deferred->kept);
+    free(deferred);
+}

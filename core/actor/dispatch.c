@@ -1,0 +1,402 @@
+/* One message, one handler, and what follows from its result. */
+#include "type/carry.h"
+#include "runtime/inner.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int64_t piw__coarse_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint64_t piw__trace_new(piw__shell *shell)
+{
+    return shell->number << 40 | ++shell->next_trace;
+}
+
+void piw__batch_push(piw__shell *shell, piw_msg *msg)
+{
+    msg->next = shell->batch;
+    shell->batch = msg;
+}
+
+static bool is_absent(piw__state state)
+{
+    return state == PIW__ABSENT || state == PIW__FAILED;
+}
+
+void piw__state_set(piw__shell *shell, piw__state state)
+{
+    if (is_absent(shell->state) && !is_absent(state))
+        atomic_fetch_sub_explicit(&shell->role->absent, 1, memory_order_relaxed);
+    else if (!is_absent(shell->state) && is_absent(state))
+        atomic_fetch_add_explicit(&shell->role->absent, 1, memory_order_relaxed);
+    shell->state = state;
+    atomic_store_explicit(&shell->figures.state, state, memory_order_relaxed);
+}
+
+void piw__release_held(piw__shell *shell)
+{
+    if (shell->held.first == NULL)
+        return;
+    shell->held.last->next = shell->batch;
+    shell->batch = shell->held.first;
+    shell->held = (piw__msg_list){0};
+}
+
+/* --- What can't be done ------------------------------------------------------------------------------------------ */
+
+void piw__answer_error(piw__shell *shell, const piw_msg *request, int code, const char *text)
+{
+    if ((request->flags & PIW__REQUEST) == 0)
+        return;
+    if (request->from != NULL) {
+        piw_msg *answer = piw__msg_error_answer(request, code, text);
+        answer->flags |= PIW__ANSWER;
+        answer->call_id = request->call_id;
+        piw__outbox_add(&shell->outbox, &request->from->mailbox, answer);
+        piw__outbox_commit(&shell->outbox);
+        return;
+    }
+    if (request->port == NULL)
+        return;
+    piw_msg *answer = piw__port_fallback(request->type, code, text);
+    if (answer == NULL || piw__port_answer(request->port, request->peer, &answer) != 0) {
+        piw_msg_free(&answer);
+        piw__port_release(request->port, request->peer);
+    }
+    shell->ports_dirty = true;
+}
+
+void piw__bounce(piw__shell *shell, piw_msg *msg, int code, const char *text)
+{
+    if ((msg->flags & PIW__REQUEST) != 0) {
+        piw__answer_error(shell, msg, code, text);
+    } else {
+        piw__figure(&shell->figures.dead_letters, 1);
+        piw_log_limited(&shell->log_dead, 10, PIW_LOG_WARNING, "dead letter: %s.%s was not delivered: %s",
+                        msg->type->protocol->name, msg->type->name, text);
+    }
+    piw_msg_free(&msg);
+}
+
+/* --- Sending ----------------------------------------------------------------------------------------------------- */
+
+static void mute(piw__shell *shell, piw__mailbox *by)
+{
+    for (unsigned i = 0; i < shell->muted_count; i++)
+        if (shell->muted_by[i] == by)
+            return;
+    shell->muted_by = piw_realloc(shell->muted_by, (shell->muted_count + 1) * sizeof(*shell->muted_by));
+    shell->muted_by[shell->muted_count++] = by;
+}
+
+static void bounce_chain(piw__shell *shell, piw_msg *msg)
+{
+    while (msg != NULL) {
+        piw_msg *next = msg->next;
+        /* An error answer to ourselves would come back to the same closed mailbox. */
+        if (msg->from == shell)
+            msg->flags &= (uint16_t)~PIW__REQUEST;
+        if ((msg->flags & PIW__ANSWER) != 0)
+            piw_msg_free(&msg); /* whoever asked has gone */
+        else
+            piw__bounce(shell, msg, PIW_ESTOPPED, "its task has stopped");
+        msg = next;
+    }
+}
+
+void piw__flush(piw__shell *shell)
+{
+    piw__outbox *outbox = &shell->outbox;
+    while (outbox->waiting > 0) {
+        for (uint32_t i = 0; i < outbox->count; i++) {
+            piw__out *out = &outbox->outs[i];
+            if (out->count == 0)
+                continue;
+            piw_msg *first = out->first, *last = out->last;
+            uint32_t count = out->count;
+            piw__mailbox *to = out->to;
+            *out = (piw__out){.to = to};
+            outbox->waiting -= count;
+            bool muted = false;
+            if (piw__mailbox_push(to, first, last, count, &shell->mailbox, &muted) != 0)
+                bounce_chain(shell, first);
+            else if (muted && shell->ports_count > 0)
+                mute(shell, to);
+        }
+    }
+    outbox->full = false;
+    shell->since_flush = 0;
+    shell->flushed_ns = shell->coarse_ns;
+}
+
+/* --- Running a function of the soul ------------------------------------------------------------------------------ */
+
+static inline piw__record *enter(piw__shell *shell, const char *what, uint64_t trace, int64_t deadline_ns)
+{
+    shell->trace = trace;
+    shell->deadline_ns = deadline_ns;
+    atomic_store_explicit(&shell->busy_in, what, memory_order_relaxed);
+    piw__figure(&shell->busy_number, 1);
+    shell->timed_ns = piw__times_due(&shell->times, shell->coarse_ns) ? piw_monotonic_ns() : 0;
+    piw__txn_begin(shell);
+    return piw__record_begin(&shell->recorder, what, trace, shell->coarse_ns);
+}
+
+/* How long has this handler taken? While handlers are quick the clock is read after every eighth only: reading it takes
+ * as long as a small handler. */
+static inline void look_at_clock(piw__shell *shell)
+{
+    if (__builtin_expect(shell->clock_rest > 0, 1)) {
+        shell->clock_rest--;
+        return;
+    }
+    int64_t now = piw__coarse_ns();
+    if (now - shell->coarse_ns > PIW_LIMIT_HANDLER_MS * INT64_C(1000000) && !shell->task->plugin->blocks)
+        piw__figure(&shell->figures.slow, 1);
+    shell->clock_rest = now == shell->coarse_ns ? 7 : 0;
+    shell->coarse_ns = now;
+}
+
+static inline void leave(piw__shell *shell, piw__record *record, const char *what, int result)
+{
+    if (__builtin_expect(result == 0, 1))
+        piw__txn_commit(shell);
+    else
+        piw__txn_rollback(shell);
+    atomic_store_explicit(&shell->busy_in, NULL, memory_order_relaxed);
+    piw__record_end(record, result);
+    if (__builtin_expect(shell->timed_ns != 0, 0))
+        piw__times_note(&shell->times, piw_monotonic_ns() - shell->timed_ns);
+    look_at_clock(shell);
+    piw__figure(&shell->figures.handled, 1);
+    shell->since_flush++;
+    if (__builtin_expect(result != 0, 0)) {
+        piw__figure(&shell->figures.errors, 1);
+        piw_log_limited(&shell->log_errors, 20, PIW_LOG_WARNING, "%s failed: %s", what, piw_err_name(result));
+    }
+}
+
+piw__record *piw__soul_enter(piw__shell *shell, const char *what)
+{
+    shell->current = NULL;
+    shell->current_gone = false;
+    return enter(shell, what, piw__trace_new(shell), 0);
+}
+
+void piw__soul_leave(piw__shell *shell, piw__record *record, int result, bool commit)
+{
+    if (commit)
+        piw__txn_commit(shell);
+    else
+        piw__txn_rollback(shell);
+    atomic_store_explicit(&shell->busy_in, NULL, memory_order_relaxed);
+    piw__record_end(record, result);
+    shell->coarse_ns = piw__coarse_ns();
+}
+
+static inline void check(piw__shell *shell, int result)
+{
+    if (__builtin_expect(result != 0 || shell->state != PIW__RUNNING || shell->task->failed, 0))
+        piw__soul_check(shell, result);
+}
+
+static void unanswered(piw__shell *shell, const piw_msg *msg)
+{
+    char text[200];
+    snprintf(text, sizeof text, "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
+             msg->type->name);
+    piw__figure(&shell->figures.unanswered, 1);
+    piw_log_limited(&shell->log_unanswered, 10, PIW_LOG_ERROR, "%s: this is a bug of the task", text);
+    piw__answer_error(shell, msg, PIW_EUNANSWERED, text);
+}
+
+/* The handler refused the message: the queue may want it asked once more, else the asker gets the error. */
+static void refused(piw__shell *shell, piw_msg *msg, int result)
+{
+    if ((msg->type->flags & PIW_M_AGAIN) != 0 && (msg->flags & (PIW__AGAIN | PIW__REQUEST)) == PIW__REQUEST) {
+        msg->flags |= PIW__AGAIN;
+        piw__batch_push(shell, msg);
+        return;
+    }
+    char text[200];
+    snprintf(text, sizeof text, "%s failed on %s.%s: %s", shell->name, msg->type->protocol->name, msg->type->name,
+             piw_err_name(result));
+    piw__answer_error(shell, msg, result < 0 ? result : PIW_EHANDLER, text);
+    piw_msg_free(&msg);
+}
+
+static bool too_late(piw__shell *shell, piw_msg *msg)
+{
+    if (msg->deadline_ns == 0 || msg->deadline_ns > piw_monotonic_ns())
+        return false;
+    piw__figure(&shell->figures.late, 1);
+    piw__answer_error(shell, msg, PIW_EDEADLINE, "its time was up before it was begun");
+    piw_msg_free(&msg);
+    return true;
+}
+
+static inline bool is_traced(const piw__shell *shell)
+{
+    return __builtin_expect(atomic_load_explicit(&shell->tracing, memory_order_relaxed), 0);
+}
+
+static void dispatch_message(piw__shell *shell, piw_msg *msg)
+{
+    piw_task *task = shell->task;
+    const piw_msg_type *type = msg->type;
+    piw_handler_fn *fn = piw__image_handler(task->image, type);
+    if (__builtin_expect(fn == NULL, 0)) {
+        /* A subscription of an image that the task had before: registrations last as long as the task. */
+        if (type->kind == PIW_M_EVENT) {
+            piw_msg_free(&msg);
+            return;
+        }
+        piw__bounce(shell, msg, PIW_ENOENT, "its receiver has no handler for it");
+        return;
+    }
+    if (too_late(shell, msg))
+        return;
+    if (msg->trace == 0)
+        msg->trace = piw__trace_new(shell);
+    if (is_traced(shell))
+        piw__trace_in(shell, msg);
+    shell->current = msg;
+    shell->current_gone = false;
+    piw__record *record = enter(shell, type->name, msg->trace, msg->deadline_ns);
+    int result = fn(task, msg);
+    leave(shell, record, type->name, result);
+    shell->current = NULL;
+    if (!shell->current_gone) {
+        if (__builtin_expect(result != 0, 0)) {
+            refused(shell, msg, result);
+        } else {
+            if (__builtin_expect((msg->flags & (PIW__REQUEST | PIW__SETTLED)) == PIW__REQUEST, 0))
+                unanswered(shell, msg);
+            piw_msg_free(&msg);
+        }
+    }
+    check(shell, result);
+}
+
+/* What a worker made for another version of the plugin is read as this one's; when it can't be, it is an error. */
+static void carry_result(piw__shell *shell, piw_msg **result)
+{
+    piw_msg *msg = *result, *own = NULL;
+    const piw_msg_type *type = piw__image_type(shell->task->image, msg->type);
+    if (__builtin_expect(type == msg->type, 1) || type == NULL)
+        return;
+    piw_err err = {0};
+    uint64_t left = 0;
+    if (piw__carry(msg, type, &own, &left, &err) != 0) {
+        own = piw_msg_new(type);
+        own->error = PIW_ESHAPE;
+        own->error_text = piw_msg_textz(own, err.text).s;
+    }
+    piw__left_behind(shell, shell->task->image, type, left);
+    piw_msg_free(result);
+    *result = own;
+}
+
+static void dispatch_answer(piw__shell *shell, piw_msg *msg)
+{
+    piw__call *call = piw__call_find(shell, msg->call_id);
+    piw_continuation_fn *fn = call != NULL ? piw__image_continue(shell->task->image, call->continuation) : NULL;
+    if (fn == NULL) {
+        /* Its deadline has passed, or the soul that asked has gone. */
+        piw__figure(&shell->figures.late, 1);
+        piw_debug("an answer %s.%s came too late", msg->type->protocol->name, msg->type->name);
+        piw_msg_free(&msg);
+        return;
+    }
+    if (call->work)
+        carry_result(shell, &msg);
+    const char *what = call->continuation;
+    uint64_t key = call->key;
+    uint64_t trace = call->trace;
+    int64_t deadline_ns = call->inherited_ns;
+    piw__call_end(shell, call);
+    if (is_traced(shell))
+        piw__trace_in(shell, msg);
+    piw__record *record = enter(shell, what, trace, deadline_ns);
+    int result = fn(shell->task, msg, key);
+    leave(shell, record, what, result);
+    piw_msg_free(&msg);
+    check(shell, result);
+}
+
+static void hold(piw__shell *shell, piw_msg *msg)
+{
+    msg->next = NULL;
+    if (shell->held.last != NULL)
+        shell->held.last->next = msg;
+    else
+        shell->held.first = msg;
+    shell->held.last = msg;
+    shell->held.count++;
+}
+
+void piw__accept(piw__shell *shell, piw_msg *msg)
+{
+    if (__builtin_expect(shell->state == PIW__RUNNING && !shell->full, 1) ||
+        ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg))) {
+        piw__dispatch(shell, msg);
+        return;
+    }
+    char text[120];
+    switch (shell->state) {
+    case PIW__STARTING:
+        if (msg->type->kind == PIW_M_EVENT && shell->trial.op == NULL)
+            piw__dispatch(shell, msg);
+        else
+            hold(shell, msg);
+        break;
+    case PIW__ABSENT:
+    case PIW__FAILED:
+        if (shell->role->absent_wait) {
+            hold(shell, msg);
+            break;
+        }
+        snprintf(text, sizeof text, "%s is %s", shell->name, shell->state == PIW__ABSENT ? "disabled" : "down");
+        piw__bounce(shell, msg, PIW_EABSENT, text);
+        break;
+    case PIW__STOPPED:
+        piw__bounce(shell, msg, PIW_ESTOPPED, "the master stops");
+        break;
+    default:
+        hold(shell, msg);
+        break;
+    }
+}
+
+void piw__dispatch(piw__shell *shell, piw_msg *msg)
+{
+    if ((msg->flags & PIW__ANSWER) != 0)
+        dispatch_answer(shell, msg);
+    else
+        dispatch_message(shell, msg);
+}
+
+void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t key)
+{
+    piw_continuation_fn *fn = piw__image_continue(shell->task->image, continuation);
+    if (fn == NULL)
+        return;
+    piw__record *record = enter(shell, continuation, piw__trace_new(shell), 0);
+    int result = fn(shell->task, NULL, key);
+    leave(shell, record, continuation, result);
+    check(shell, result);
+}
+
+void piw__dispatch_idle(piw__shell *shell)
+{
+    piw_idle_fn *fn = shell->task->plugin->idle;
+    piw__record *record = enter(shell, "idle", piw__trace_new(shell), 0);
+    int result = fn(shell->task);
+    leave(shell, record, "idle", result);
+    check(shell, result);
+}

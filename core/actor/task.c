@@ -1,0 +1,300 @@
+/* What a soul may do: itself, sending, work, time. */
+#include "runtime/inner.h"
+
+#include <stdio.h>
+
+/* Casts and calls sent to a service that the manifest doesn't name are a bug in the task: said, but not too often. */
+static int no_route(piw_task *task, const piw_msg_type *type, const char *service)
+{
+    piw_log_limited(&task->shell->log_errors, 20, PIW_LOG_ERROR,
+                    "%s.%s can't be sent%s%s: the manifest of %s does not use its service", type->protocol->name,
+                    type->name, service != NULL ? " to " : "", service != NULL ? service : "", task->plugin->name);
+    return PIW_ENOENT;
+}
+
+void piw_soul_set(piw_task *task, void *soul)
+{
+    task->soul = soul;
+}
+
+void *piw_soul(const piw_task *task)
+{
+    return task->soul;
+}
+
+void piw_ready(piw_task *task)
+{
+    task->ready = true;
+}
+
+void piw_fail(piw_task *task, const char *fmt, ...)
+{
+    if (task->failed)
+        return;
+    task->failed = true;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(task->failure, sizeof task->failure, fmt, args);
+    va_end(args);
+}
+
+void piw_task_note(piw_task *task, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(task->note, sizeof task->note, fmt, args);
+    va_end(args);
+    if (task->shell->task == task) /* a successor's is seen when it has taken over */
+        piw__note_show(task->shell);
+}
+
+void piw_quit(piw_task *task, const char *reason)
+{
+    piw__runtime_quit(task->shell->runtime, reason != NULL ? PIW_EHANDLER : 0, reason);
+}
+
+const char *piw_task_name(const piw_task *task)
+{
+    return task->shell->role->name;
+}
+
+unsigned piw_task_instance(const piw_task *task)
+{
+    const piw__role *role = task->shell->role;
+    return role->parts > 0 ? role->part : task->shell->instance;
+}
+
+unsigned piw_task_instances(const piw_task *task)
+{
+    const piw__role *role = task->shell->role;
+    return role->parts > 0 ? role->parts : role->instances;
+}
+
+/* --- Where to ---------------------------------------------------------------------------------------------------- */
+
+static piw__route *route_of(piw_task *task, const piw_protocol *protocol, const char *service)
+{
+    for (unsigned i = 0; i < task->routes_count; i++) {
+        piw__route *route = &task->routes[i];
+        if (route->protocol == protocol && (service == NULL || strcmp(route->service, service) == 0))
+            return route;
+    }
+    return NULL;
+}
+
+static piw__shell *shell_of(piw__route *route, int instance)
+{
+    const piw__role *role = route->to->role;
+    if (instance < 0)
+        instance = role->instances == 1 ? 0 : (int)(route->turn++ % role->instances);
+    return (unsigned)instance < role->instances ? role->shells[instance] : NULL;
+}
+
+/* A message of a service, made by the soul, not one that it only borrows. */
+static bool may_send(const piw_task *task, const piw_msg *msg)
+{
+    return msg != NULL && msg != task->shell->current && task->shell->txn.open;
+}
+
+static int find_receiver(piw_task *task, const piw_msg *msg, const char *service, int instance, piw__shell **to)
+{
+    const piw_msg_type *type = msg->type;
+    if (type->kind != PIW_M_CALL && type->kind != PIW_M_CAST)
+        return PIW_EINVAL;
+    piw__route *route = route_of(task, type->protocol, service);
+    if (route == NULL)
+        return no_route(task, type, service);
+    *to = shell_of(route, instance);
+    return *to != NULL ? 0 : PIW_ENOENT;
+}
+
+/* --- Sending ----------------------------------------------------------------------------------------------------- */
+
+int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg_)
+{
+    piw_msg *msg = *msg_;
+    piw__shell *to;
+    if (!may_send(task, msg))
+        return PIW_EINVAL;
+    int ret = find_receiver(task, msg, service, instance, &to);
+    if (ret != 0)
+        return ret;
+    msg->trace = task->shell->trace;
+    piw__outbox_add(&task->shell->outbox, &to->mailbox, msg);
+    *msg_ = NULL;
+    return 0;
+}
+
+int piw_cast(piw_task *task, piw_msg **msg)
+{
+    return piw_cast_to(task, NULL, -1, msg);
+}
+
+static void set_deadline(piw__shell *shell, piw__call *call, piw_msg *msg, int64_t deadline_ms)
+{
+    int64_t ms = deadline_ms != 0 ? deadline_ms : msg->type->deadline_ms;
+    int64_t at = ms > 0 ? piw_monotonic_ns() + ms * 1000000 : 0;
+    if (deadline_ms >= 0 && shell->deadline_ns != 0 && (at == 0 || at > shell->deadline_ns))
+        at = shell->deadline_ns;
+    msg->deadline_ns = at;
+    if (at != 0)
+        piw__heap_put(&shell->call_heap, &call->due, at);
+}
+
+int piw_call_to(piw_task *task, const char *service, int instance, piw_msg **msg_, const char *continuation,
+                uint64_t key, int64_t deadline_ms)
+{
+    piw__shell *shell = task->shell, *to;
+    piw_msg *msg = *msg_;
+    if (!may_send(task, msg) || msg->type->reply < 0)
+        return PIW_EINVAL;
+    const char *name = piw__image_continuation(task->image, continuation);
+    if (name == NULL) {
+        piw_error("call of %s: there is no continuation %s", msg->type->name, continuation);
+        return PIW_ENOENT;
+    }
+    if (shell->calls.count >= PIW_LIMIT_CALLS)
+        return PIW_ELIMIT;
+    int ret = find_receiver(task, msg, service, instance, &to);
+    if (ret != 0)
+        return ret;
+    piw__call *call = piw__call_new(shell, task, name, key);
+    call->type = msg->type;
+    piw__txn_undo(&shell->txn, PIW__UNDO_CALL)->call = call;
+    set_deadline(shell, call, msg, deadline_ms);
+    if (deadline_ms < 0)
+        call->inherited_ns = 0;
+    msg->trace = shell->trace;
+    msg->flags |= PIW__REQUEST;
+    msg->from = shell;
+    msg->call_id = call->node.key;
+    piw__outbox_add(&shell->outbox, &to->mailbox, msg);
+    *msg_ = NULL;
+    return 0;
+}
+
+int piw_call(piw_task *task, piw_msg **msg, const char *continuation, uint64_t key, int64_t deadline_ms)
+{
+    return piw_call_to(task, NULL, -1, msg, continuation, key, deadline_ms);
+}
+
+int piw_forward(piw_task *task, piw_msg *request, const char *service, int instance)
+{
+    piw__shell *shell = task->shell, *to;
+    if (request != shell->current || shell->current_gone || (request->flags & PIW__SETTLED) != 0 ||
+        request->port != NULL)
+        return PIW_EINVAL;
+    int ret = find_receiver(task, request, service, instance, &to);
+    if (ret != 0)
+        return ret;
+    piw__outbox_add(&shell->outbox, &to->mailbox, request);
+    shell->current_gone = true;
+    return 0;
+}
+
+unsigned piw_service_instances(piw_task *task, const char *service)
+{
+    const piw__service *entry = piw__registry_find(&task->shell->runtime->registry, service);
+    if (entry == NULL)
+        return 0;
+    unsigned absent = atomic_load_explicit(&entry->role->absent, memory_order_relaxed);
+    return absent < entry->role->instances ? entry->role->instances - absent : 0;
+}
+
+int piw_emit(piw_task *task, piw_msg **event)
+{
+    piw__shell *shell = task->shell;
+    piw_msg *msg = *event;
+    if (!may_send(task, msg) || msg->type->kind != PIW_M_EVENT)
+        return PIW_EINVAL;
+    msg->trace = shell->trace;
+    piw__role *role;
+    for (unsigned n = 0; (role = piw__registry_subscriber(&shell->runtime->registry, msg->type, n)) != NULL; n++)
+        for (unsigned i = 0; i < role->instances; i++)
+            piw__outbox_add(&shell->outbox, &role->shells[i]->mailbox, piw_msg_copy(msg));
+    piw_msg_free(event);
+    return 0;
+}
+
+int piw_queues_rest(piw_task *task, bool rest)
+{
+    piw__shell *shell = task->shell;
+    if (!shell->txn.open)
+        return PIW_EINVAL;
+    if (shell->ports_rest == rest)
+        return 0;
+    piw__txn_undo(&shell->txn, PIW__UNDO_REST)->existed = shell->ports_rest;
+    shell->ports_rest = rest;
+    shell->ports_dirty = true;
+    return 0;
+}
+
+/* --- Work and time ----------------------------------------------------------------------------------------------- */
+
+int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key)
+{
+    piw__shell *shell = task->shell;
+    piw_msg *msg = *job;
+    if (!may_send(task, msg) || msg->type->kind != PIW_M_WORK || msg->type->reply < 0)
+        return PIW_EINVAL;
+    const char *name = piw__image_continuation(task->image, continuation);
+    if (name == NULL) {
+        piw_error("work %s: there is no continuation %s", msg->type->name, continuation);
+        return PIW_ENOENT;
+    }
+    if (shell->calls.count >= PIW_LIMIT_CALLS)
+        return PIW_ELIMIT;
+    piw__call *call = piw__call_new(shell, task, name, key);
+    call->type = msg->type;
+    call->work = true;
+    piw__txn_undo(&shell->txn, PIW__UNDO_CALL)->call = call;
+    msg->trace = shell->trace;
+    msg->flags |= PIW__REQUEST;
+    msg->from = shell;
+    msg->call_id = call->node.key;
+    piw__do *act = piw__txn_do(&shell->txn, PIW__DO_WORK);
+    act->msg = msg;
+    act->fn = fn;
+    *job = NULL;
+    return 0;
+}
+
+static void note_timer(piw__shell *shell, const piw__timer *timer, const char *name, uint64_t key)
+{
+    piw__undo *undo = piw__txn_undo(&shell->txn, PIW__UNDO_TIMER);
+    undo->continuation = name;
+    undo->key = key;
+    undo->existed = timer != NULL;
+    undo->at_ns = timer != NULL ? timer->due.at_ns : 0;
+    undo->period_ns = timer != NULL ? timer->period_ns : 0;
+}
+
+int piw_timer(piw_task *task, const char *continuation, uint64_t key, int64_t delay_ms, int64_t period_ms)
+{
+    piw__shell *shell = task->shell;
+    const char *name = piw__image_continuation(task->image, continuation);
+    if (name == NULL) {
+        piw_error("timer: there is no continuation %s", continuation);
+        return PIW_ENOENT;
+    }
+    if (!shell->txn.open || delay_ms < 0 || period_ms < 0)
+        return PIW_EINVAL;
+    const piw__timer *timer = piw__timer_find(shell, name, key);
+    /* A successor that sets its periodic timers as every start does keeps the phase of those that run. */
+    if (timer != NULL && task != shell->task && period_ms > 0 && timer->period_ns == period_ms * 1000000)
+        return 0;
+    note_timer(shell, timer, name, key);
+    piw__timer_put(shell, name, key, piw_monotonic_ns() + delay_ms * 1000000, period_ms * 1000000);
+    return 0;
+}
+
+void piw_timer_stop(piw_task *task, const char *continuation, uint64_t key)
+{
+    piw__shell *shell = task->shell;
+    const char *name = piw__image_continuation(task->image, continuation);
+    piw__timer *timer = name != NULL ? piw__timer_find(shell, name, key) : NULL;
+    if (timer == NULL || !shell->txn.open)
+        return;
+    note_timer(shell, timer, name, key);
+    piw__timer_end(shell, timer);
+}

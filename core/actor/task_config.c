@@ -1,0 +1,131 @@
+/* What a soul may know of the configuration. */
+#include "runtime/inner.h"
+
+#include <stdlib.h>
+
+static const piw_opt *option_of(const piw_plugin *plugin, const char *name)
+{
+    for (const piw_opt *option = plugin->options; option != NULL && option->name != NULL; option++)
+        if (strcmp(option->name, name) == 0)
+            return option;
+    return NULL;
+}
+
+static const piw_opt *must_have(const piw_task *task, const char *name)
+{
+    const piw_opt *option = option_of(task->plugin, name);
+    if (option == NULL) {
+        piw_error("task %s asks for the option %s, which its manifest does not declare", task->plugin->name, name);
+        abort();
+    }
+    return option;
+}
+
+const char *piw__option_origin(const piw__options *options, const char *name)
+{
+    for (size_t i = 0; options != NULL && i < options->count; i++)
+        if (strcmp(options->names[i], name) == 0)
+            return options->origins != NULL && options->origins[i] != NULL ? options->origins[i] : "configuration";
+    return NULL;
+}
+
+const char *piw__option_value(const piw__options *options, const char *name)
+{
+    for (size_t i = 0; options != NULL && i < options->count; i++)
+        if (strcmp(options->names[i], name) == 0)
+            return options->values[i];
+    return NULL;
+}
+
+static char **copy_texts(const char *const *texts, size_t count)
+{
+    char **copy = piw_zalloc((count + 1) * sizeof(*copy));
+    for (size_t i = 0; i < count; i++)
+        copy[i] = piw_strdup(texts[i] != NULL ? texts[i] : "");
+    return copy;
+}
+
+piw__options *piw__options_new(const piw_task_config *config)
+{
+    piw__options *options = piw_zalloc(sizeof *options);
+    options->count = config->options_count;
+    options->names = copy_texts(config->option_names, config->options_count);
+    options->values = copy_texts(config->option_values, config->options_count);
+    if (config->option_origins != NULL)
+        options->origins = copy_texts(config->option_origins, config->options_count);
+    return options;
+}
+
+void piw__options_free(piw__options **options)
+{
+    while (*options != NULL) {
+        piw__options *one = *options;
+        *options = one->older;
+        for (size_t i = 0; i < one->count; i++) {
+            free(one->names[i]);
+            free(one->values[i]);
+            if (one->origins != NULL)
+                free(one->origins[i]);
+        }
+        free(one->names);
+        free(one->values);
+        free(one->origins);
+        free(one);
+    }
+}
+
+const char *piw_option(piw_task *task, const char *name)
+{
+    const piw_opt *option = must_have(task, name);
+    const char *value = piw__option_value(task->options, name);
+    return value != NULL ? value : option->fallback;
+}
+
+int64_t piw_option_number(piw_task *task, const char *name)
+{
+    const piw_opt *option = must_have(task, name);
+    const char *value = piw_option(task, name);
+    int64_t number = 0;
+    /* The loader has checked what was configured. */
+    if (value != NULL && piw_opt_number(option, value, &number, NULL) != 0)
+        return 0;
+    return number;
+}
+
+int piw__role_check_options(const piw__role *role, const piw__options *options, const piw__image *image, piw_err *err)
+{
+    for (size_t i = 0; options != NULL && i < options->count; i++) {
+        const piw_opt *option = option_of(image->plugin, options->names[i]);
+        piw_err why = {0};
+        int ret = option != NULL ? piw_opt_check(option, options->values[i], &why)
+                                 : piw_err_set(&why, PIW_ECONFIG, "%s has no such option", image->file);
+        if (ret != 0) {
+            char *section = options->origins == NULL ? piw_sprintf("[task:%s]", role->name) : NULL;
+            piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", options->origins != NULL ? options->origins[i] : section,
+                        options->names[i], why.text);
+            free(section);
+            return PIW_ECONFIG;
+        }
+    }
+    return 0;
+}
+
+const char *piw_setting(piw_task *task, const char *name)
+{
+    const piw_runtime *runtime = task->shell->runtime;
+    return runtime->setting != NULL ? runtime->setting(runtime->arg, name) : NULL;
+}
+
+/* Settings come as text: a number, a switch, a span or a size. */
+int64_t piw_setting_number(piw_task *task, const char *name)
+{
+    static const piw_opt_kind kinds[] = {PIW_OPT_INT, PIW_OPT_SWITCH, PIW_OPT_SIZE, PIW_OPT_DURATION};
+    const char *value = piw_setting(task, name);
+    for (size_t i = 0; value != NULL && i < PIW_COUNT(kinds); i++) {
+        piw_opt option = {.name = name, .kind = kinds[i]};
+        int64_t number;
+        if (piw_opt_number(&option, value, &number, NULL) == 0)
+            return number;
+    }
+    return 0;
+}

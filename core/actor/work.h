@@ -1,0 +1,20 @@
+/* work.h — inside the core: the worker pool, for what takes longer than a handler may.
+ *
+ * Any thread submits; results come to the mailbox of the shell that asked, as the answer to its call. */
+#ifndef PIW__WORK_H
+#define PIW__WORK_H
+
+#include "type/message.h"
+
+typedef struct piw__pool_of_workers piw__workers;
+
+int piw__workers_start(piw__workers **workers, unsigned threads, piw_err *err);
+/* Run `fn` with the job, taking it; its result goes to job->from as the answer to job->call_id. */
+void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *job);
+/* Waits for jobs that run, within PIW_LIMIT_STOP_MS; those that haven't begun, and what is submitted later, are
+ * answered with PIW_ESTOPPED. A second call does nothing. NULL is allowed. */
+void piw__workers_stop(piw__workers *workers);
+/* After piw__workers_stop, when nobody can submit any more. NULL is allowed. */
+void piw__workers_free(piw__workers **workers);
+
+#endif

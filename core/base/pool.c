@@ -1,0 +1,268 @@
+/* Recycled blocks: magazines of each thread and the depot between them. */
+#include "base/pool.h"
+
+#include "piw/err.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RECYCLE 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RECYCLE 0
+#endif
+#endif
+#ifndef RECYCLE
+#define RECYCLE 1
+#endif
+
+#if RECYCLE
+/* A message header and a small body fit the first; most records the second; small lists the third. Larger ones go on in
+ * chunks. */
+static const uint32_t class_size[PIW__POOL_CLASSES] = {256, 1024, 4096};
+#endif
+
+/* Magazines that the depot keeps of each class: 16 MiB; beyond that blocks go back to malloc. */
+enum { DEPOT_BYTES = 16 << 20, LINE = 64, AHEAD = 4 };
+
+/* Free blocks of one size. An array, so that what will be taken soon is known without touching it. */
+struct magazine {
+    struct magazine *next; /* in the depot */
+    unsigned count;
+    void *blocks[PIW__POOL_MAGAZINE];
+};
+
+struct cache {
+    struct magazine *loaded[PIW__POOL_CLASSES];
+    struct magazine *spare[PIW__POOL_CLASSES]; /* full or empty */
+    /* Written by this thread only; read by whoever asks for the sum. Relaxed on both sides: a figure, no message
+     * depends on it. May be negative: a block may be taken by one thread and given back by another. */
+    _Atomic int64_t live;
+    struct cache *next, **link; /* in all_caches, under the lock */
+};
+
+static struct {
+    pthread_mutex_t lock;
+    struct magazine *full[PIW__POOL_CLASSES];
+    unsigned full_count[PIW__POOL_CLASSES];
+    struct magazine *empty; /* of any class */
+    struct cache *all_caches;
+    int64_t live_of_gone; /* what threads that have ended left */
+} depot = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+
+/* The library is loaded with the program, never later: the cheap thread-local access is allowed. */
+static __thread struct cache *my_cache __attribute__((tls_model("initial-exec")));
+
+static void free_blocks(struct magazine *magazine)
+{
+    while (magazine->count > 0)
+        free(magazine->blocks[--magazine->count]);
+}
+
+/* A thread ends: its blocks go back to malloc, its count to those who have gone. */
+static void cache_end(void *arg)
+{
+    struct cache *cache = arg;
+    for (unsigned i = 0; i < PIW__POOL_CLASSES && cache->loaded[i] != NULL; i++) {
+        free_blocks(cache->loaded[i]);
+        free_blocks(cache->spare[i]);
+        free(cache->loaded[i]);
+        free(cache->spare[i]);
+    }
+    pthread_mutex_lock(&depot.lock);
+    depot.live_of_gone += atomic_load_explicit(&cache->live, memory_order_relaxed);
+    *cache->link = cache->next;
+    if (cache->next != NULL)
+        cache->next->link = cache->link;
+    pthread_mutex_unlock(&depot.lock);
+    my_cache = NULL;
+    free(cache);
+}
+
+static void key_make(void)
+{
+    /* Without a key the caches of ended threads would only be lost, not wrong; but it does not fail so early. */
+    if (pthread_key_create(&key, cache_end) != 0)
+        abort();
+}
+
+static struct cache *cache_make(void)
+{
+    pthread_once(&key_once, key_make);
+    struct cache *cache = NULL;
+    if (posix_memalign((void **)&cache, 64, sizeof *cache) != 0)
+        cache = piw_alloc(sizeof *cache);
+    memset(cache, 0, sizeof *cache);
+    for (unsigned i = 0; i < PIW__POOL_CLASSES && RECYCLE; i++) {
+        cache->loaded[i] = piw_zalloc(sizeof(struct magazine));
+        cache->spare[i] = piw_zalloc(sizeof(struct magazine));
+    }
+    pthread_mutex_lock(&depot.lock);
+    cache->next = depot.all_caches;
+    cache->link = &depot.all_caches;
+    if (cache->next != NULL)
+        cache->next->link = &cache->next;
+    depot.all_caches = cache;
+    pthread_mutex_unlock(&depot.lock);
+    pthread_setspecific(key, cache);
+    my_cache = cache;
+    return cache;
+}
+
+static inline struct cache *cache_get(void)
+{
+    struct cache *cache = my_cache;
+    return __builtin_expect(cache != NULL, 1) ? cache : cache_make();
+}
+
+static inline void count(struct cache *cache, int64_t bytes)
+{
+    /* One writer, so that a plain sum is enough. */
+    atomic_store_explicit(&cache->live, atomic_load_explicit(&cache->live, memory_order_relaxed) + bytes,
+                          memory_order_relaxed);
+}
+
+#if RECYCLE
+/* On a cache line of its own: neighbours are in use by other threads. */
+static void *block_make(size_t size)
+{
+    void *block = aligned_alloc(LINE, size);
+    return block != NULL ? block : piw_alloc(size);
+}
+
+/* Fetch a line in order to write to it. Without the right -m option gcc makes __builtin_prefetch a fetch for reading, and the
+ * first store then has to wait after all. The instruction is a no-op where it is unknown. */
+static inline void fetch_to_write(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+/* The blocks that are taken next were freed on another processor, most likely: as many of their lines as this one needs
+ * come while it is filled. */
+static inline void prefetch(const struct magazine *magazine, size_t size)
+{
+    if (magazine->count < AHEAD)
+        return;
+    uintptr_t block = (uintptr_t)magazine->blocks[magazine->count - AHEAD];
+    for (size_t at = 0; at < size && at < 4 * LINE; at += LINE)
+        fetch_to_write((const void *)(block + at));
+}
+
+static void swap(struct cache *cache, unsigned c)
+{
+    struct magazine *loaded = cache->loaded[c];
+    cache->loaded[c] = cache->spare[c];
+    cache->spare[c] = loaded;
+}
+
+/* The loaded magazine is empty: the spare one, a full one from the depot, or nothing. */
+static void refill(struct cache *cache, unsigned c)
+{
+    if (cache->spare[c]->count > 0) {
+        swap(cache, c);
+        return;
+    }
+    pthread_mutex_lock(&depot.lock);
+    struct magazine *full = depot.full[c];
+    if (full != NULL) {
+        depot.full[c] = full->next;
+        depot.full_count[c]--;
+        cache->loaded[c]->next = depot.empty;
+        depot.empty = cache->loaded[c];
+        cache->loaded[c] = full;
+    }
+    pthread_mutex_unlock(&depot.lock);
+}
+
+/* The loaded magazine is full: it becomes the spare one, and a full spare one goes to the depot. */
+static void unload(struct cache *cache, unsigned c)
+{
+    swap(cache, c);
+    struct magazine *surplus = cache->loaded[c];
+    if (surplus->count == 0)
+        return;
+    pthread_mutex_lock(&depot.lock);
+    bool keep = (size_t)depot.full_count[c] * PIW__POOL_MAGAZINE * class_size[c] < DEPOT_BYTES;
+    if (keep) {
+        surplus->next = depot.full[c];
+        depot.full[c] = surplus;
+        depot.full_count[c]++;
+        cache->loaded[c] = depot.empty;
+        if (depot.empty != NULL)
+            depot.empty = depot.empty->next;
+    }
+    pthread_mutex_unlock(&depot.lock);
+    if (!keep)
+        free_blocks(surplus);
+    else if (cache->loaded[c] == NULL)
+        cache->loaded[c] = piw_zalloc(sizeof(struct magazine));
+}
+#endif
+
+void *piw__pool_take(size_t size, uint32_t *true_size, uint8_t *size_class)
+{
+    struct cache *cache = cache_get();
+#if RECYCLE
+    for (unsigned c = 0; c < PIW__POOL_CLASSES; c++) {
+        if (size > class_size[c])
+            continue;
+        *true_size = class_size[c];
+        *size_class = (uint8_t)c;
+        count(cache, class_size[c]);
+        if (cache->loaded[c]->count == 0)
+            refill(cache, c);
+        struct magazine *magazine = cache->loaded[c];
+        if (magazine->count == 0)
+            return block_make(class_size[c]);
+        prefetch(magazine, size);
+        return magazine->blocks[--magazine->count];
+    }
+#endif
+    *true_size = (uint32_t)size;
+    *size_class = PIW__POOL_PLAIN;
+    count(cache, (int64_t)size);
+    return piw_alloc(size);
+}
+
+void piw__pool_give(void *memory, uint32_t true_size, uint8_t size_class)
+{
+    struct cache *cache = cache_get();
+    count(cache, -(int64_t)true_size);
+#if RECYCLE
+    if (size_class < PIW__POOL_CLASSES) {
+        if (cache->loaded[size_class]->count == PIW__POOL_MAGAZINE)
+            unload(cache, size_class);
+        struct magazine *magazine = cache->loaded[size_class];
+        magazine->blocks[magazine->count++] = memory;
+        return;
+    }
+#else
+    (void)size_class;
+#endif
+    free(memory);
+}
+
+void piw__pool_count(int64_t bytes)
+{
+    count(cache_get(), bytes);
+}
+
+uint64_t piw__pool_live(void)
+{
+    pthread_mutex_lock(&depot.lock);
+    int64_t sum = depot.live_of_gone;
+    for (const struct cache *cache = depot.all_caches; cache != NULL; cache = cache->next)
+        sum += atomic_load_explicit(&cache->live, memory_order_relaxed);
+    pthread_mutex_unlock(&depot.lock);
+    /* Threads are read one after the other while blocks move between them: the sum may be off by what moved. */
+    return sum > 0 ? (uint64_t)sum : 0;
+}

@@ -1,0 +1,92 @@
+/* Chains of messages by receiver, with a mark between what is decided and what isn't. */
+#include "bus/outbox.h"
+
+#include <stdlib.h>
+
+enum { OUTS_MIN = 8 };
+
+static piw__out *find(piw__outbox *outbox, piw__mailbox *to)
+{
+    if (outbox->last < outbox->count && outbox->outs[outbox->last].to == to)
+        return &outbox->outs[outbox->last];
+    for (uint32_t i = 0; i < outbox->count; i++) {
+        if (outbox->outs[i].to == to) {
+            outbox->last = i;
+            return &outbox->outs[i];
+        }
+    }
+    if (outbox->count == outbox->room) {
+        outbox->room = outbox->room > 0 ? outbox->room * 2 : OUTS_MIN;
+        outbox->outs = piw_realloc(outbox->outs, outbox->room * sizeof(*outbox->outs));
+        outbox->touched = piw_realloc(outbox->touched, outbox->room * sizeof(*outbox->touched));
+    }
+    outbox->last = outbox->count++;
+    outbox->outs[outbox->last] = (piw__out){.to = to};
+    return &outbox->outs[outbox->last];
+}
+
+void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+{
+    piw__out *out = find(outbox, to);
+    msg->next = NULL;
+    if (out->last != NULL)
+        out->last->next = msg;
+    else
+        out->first = msg;
+    out->last = msg;
+    out->count++;
+    if (!out->touched) {
+        out->touched = true;
+        outbox->touched[outbox->touched_count++] = (uint32_t)(out - outbox->outs);
+    }
+}
+
+void piw__outbox_commit(piw__outbox *outbox)
+{
+    for (uint32_t i = 0; i < outbox->touched_count; i++) {
+        piw__out *out = &outbox->outs[outbox->touched[i]];
+        outbox->waiting += out->count - out->kept_count;
+        out->kept_last = out->last;
+        out->kept_count = out->count;
+        out->touched = false;
+        if (out->count >= PIW_LIMIT_OUTBOX)
+            outbox->full = true;
+    }
+    outbox->touched_count = 0;
+}
+
+void piw__outbox_undo(piw__outbox *outbox, const piw_msg *spare)
+{
+    for (uint32_t i = 0; i < outbox->touched_count; i++) {
+        piw__out *out = &outbox->outs[outbox->touched[i]];
+        piw_msg *msg = out->kept_last != NULL ? out->kept_last->next : out->first;
+        if (out->kept_last != NULL)
+            out->kept_last->next = NULL;
+        else
+            out->first = NULL;
+        out->last = out->kept_last;
+        out->count = out->kept_count;
+        out->touched = false;
+        while (msg != NULL) {
+            piw_msg *next = msg->next;
+            if (msg != spare)
+                piw_msg_free(&msg);
+            msg = next;
+        }
+    }
+    outbox->touched_count = 0;
+}
+
+void piw__outbox_fini(piw__outbox *outbox)
+{
+    for (uint32_t i = 0; i < outbox->count; i++) {
+        for (piw_msg *msg = outbox->outs[i].first; msg != NULL;) {
+            piw_msg *next = msg->next;
+            piw_msg_free(&msg);
+            msg = next;
+        }
+    }
+    free(outbox->outs);
+    free(outbox->touched);
+    *outbox = (piw__outbox){0};
+}

@@ -1,0 +1,169 @@
+/* A bounded reader of the few parts of an ELF file that tell what it exports and imports. */
+#include "plugin/elf_check.h"
+
+#include <elf.h>
+#include <link.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#elif defined(__arm__)
+#define MACHINE EM_ARM
+#elif defined(__i386__)
+#define MACHINE EM_386
+#elif defined(__riscv)
+#define MACHINE EM_RISCV
+#else
+#error "add this machine's ELF number"
+#endif
+
+#if __SIZEOF_POINTER__ == 8
+#define CLASS             ELFCLASS64
+#define SYMBOL_BIND(info) ELF64_ST_BIND(info)
+#else
+#define CLASS             ELFCLASS32
+#define SYMBOL_BIND(info) ELF32_ST_BIND(info)
+#endif
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BYTE_ORDER_HERE ELFDATA2LSB
+#else
+#define BYTE_ORDER_HERE ELFDATA2MSB
+#endif
+
+static const char manifest_symbol[] = "piw_plugin_manifest";
+
+/* An unmapped image that left one of these behind would crash the process; a plugin's own thread would know no
+ * message boundary; a child process would inherit sockets and locks in any state. */
+static const char *const forbidden[] = {
+    "pthread_create",
+    "pthread_key_create",
+    "thrd_create",
+    "tss_create",
+    "atexit",
+    "on_exit",
+    "at_quick_exit",
+    "signal",
+    "sigaction",
+    "bsd_signal",
+    "sysv_signal",
+    "__sysv_signal",
+    "fork",
+    "vfork",
+    "_Fork",
+    "dlopen",
+    "dlmopen",
+    "__cxa_thread_atexit",
+    "__cxa_thread_atexit_impl",
+    "pthread_atfork",
+};
+
+struct reader {
+    const uint8_t *data;
+    size_t size;
+    const char *file;
+    piw_err *err;
+};
+
+static int refuse(const struct reader *reader, const char *why)
+{
+    return piw_err_set(reader->err, PIW_EPLUGIN, "%s is not a task plugin: %s", reader->file, why);
+}
+
+static bool inside(const struct reader *reader, uint64_t offset, uint64_t len)
+{
+    return offset <= reader->size && len <= reader->size - offset;
+}
+
+static int check_header(const struct reader *reader, ElfW(Ehdr) * header)
+{
+    if (reader->size < sizeof *header || memcmp(reader->data, ELFMAG, SELFMAG) != 0)
+        return refuse(reader, "it is no ELF file");
+    memcpy(header, reader->data, sizeof *header);
+    if (header->e_ident[EI_CLASS] != CLASS || header->e_ident[EI_DATA] != BYTE_ORDER_HERE ||
+        header->e_machine != MACHINE)
+        return refuse(reader, "it was built for another kind of machine");
+    if (header->e_type != ET_DYN)
+        return refuse(reader, "it is no shared object");
+    if (header->e_shentsize != sizeof(ElfW(Shdr)) ||
+        !inside(reader, header->e_shoff, (uint64_t)header->e_shnum * sizeof(ElfW(Shdr))))
+        return refuse(reader, "its section table is damaged");
+    return 0;
+}
+
+/* One symbol's name, NUL-terminated inside the string table; NULL when it isn't. */
+static const char *name_of(const struct reader *reader, const ElfW(Shdr) * strings, uint32_t at)
+{
+    if (at >= strings->sh_size)
+        return NULL;
+    const char *name = (const char *)reader->data + strings->sh_offset + at;
+    return memchr(name, 0, strings->sh_size - at) != NULL ? name : NULL;
+}
+
+static int check_import(const struct reader *reader, const char *name)
+{
+    for (size_t i = 0; !SANITIZED && i < PIW_COUNT(forbidden); i++)
+        if (strcmp(name, forbidden[i]) == 0)
+            return piw_err_set(
+                reader->err, PIW_EPLUGIN,
+                "%s is refused: it uses %s, which task plugins may not (the runtime owns threads, signals, "
+                "processes and exit)",
+                reader->file, name);
+    return 0;
+}
+
+static int check_symbols(const struct reader *reader, const ElfW(Shdr) * table, const ElfW(Shdr) * strings)
+{
+    bool manifest = false;
+    for (uint64_t i = 1; i < table->sh_size / sizeof(ElfW(Sym)); i++) {
+        ElfW(Sym) symbol;
+        memcpy(&symbol, reader->data + table->sh_offset + i * sizeof symbol, sizeof symbol);
+        const char *name = name_of(reader, strings, symbol.st_name);
+        if (name == NULL)
+            return refuse(reader, "its symbol table is damaged");
+        if (symbol.st_shndx == SHN_UNDEF) {
+            int ret = check_import(reader, name);
+            if (ret != 0)
+                return ret;
+        } else if (strcmp(name, manifest_symbol) == 0) {
+            manifest = true;
+        } else if (!SANITIZED && SYMBOL_BIND(symbol.st_info) != STB_LOCAL) {
+            return piw_err_set(reader->err, PIW_EPLUGIN,
+                               "%s is refused: it exports %s beside its manifest (build with -fvisibility=hidden)",
+                               reader->file, name);
+        }
+    }
+    if (!manifest)
+        return refuse(reader, "it does not export piw_plugin_manifest");
+    return 0;
+}
+
+int piw__elf_check(const void *data, size_t size, const char *file, piw_err *err)
+{
+    struct reader reader = {data, size, file, err};
+    ElfW(Ehdr) header;
+    int ret = check_header(&reader, &header);
+    if (ret != 0)
+        return ret;
+    for (unsigned i = 0; i < header.e_shnum; i++) {
+        ElfW(Shdr) table, strings;
+        memcpy(&table, reader.data + header.e_shoff + i * sizeof table, sizeof table);
+        if (table.sh_type != SHT_DYNSYM)
+            continue;
+        if (table.sh_entsize != sizeof(ElfW(Sym)) || table.sh_link >= header.e_shnum ||
+            !inside(&reader, table.sh_offset, table.sh_size))
+            return refuse(&reader, "its symbol table is damaged");
+        memcpy(&strings, reader.data + header.e_shoff + table.sh_link * sizeof strings, sizeof strings);
+        if (strings.sh_type != SHT_STRTAB || !inside(&reader, strings.sh_offset, strings.sh_size))
+            return refuse(&reader, "its symbol table is damaged");
+        return check_symbols(&reader, &table, &strings);
+    }
+    return refuse(&reader, "it has no table of dynamic symbols");
+}

@@ -1,0 +1,468 @@
+/* The loader: from a file name to a checked image in memory. */
+#include "plugin/image.h"
+
+#include "type/carry.h"
+#include "plugin/elf_check.h"
+#include "plugin/manifest.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* No task is near this; it bounds what is read before anything is known of the file. */
+enum { FILE_MAX = 256 << 20 };
+
+struct name {
+    struct name *next;
+    char text[];
+};
+
+static struct {
+    pthread_mutex_t lock;
+    piw__image *images;
+    struct name *names;
+} loader = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* --- Names -------------------------------------------------------------------------------------------------- */
+
+static const char *intern_locked(const char *text)
+{
+    for (const struct name *name = loader.names; name != NULL; name = name->next)
+        if (strcmp(name->text, text) == 0)
+            return name->text;
+    size_t len = strlen(text) + 1;
+    struct name *name = piw_alloc(sizeof *name + len);
+    memcpy(name->text, text, len);
+    name->next = loader.names;
+    loader.names = name;
+    return name->text;
+}
+
+const char *piw__intern(const char *text)
+{
+    pthread_mutex_lock(&loader.lock);
+    const char *interned = intern_locked(text);
+    pthread_mutex_unlock(&loader.lock);
+    return interned;
+}
+
+/* --- Finding the file ------------------------------------------------------------------------------------------ */
+
+/* Could anyone but root and ourselves replace what this path names? */
+static int check_writers(const char *path, const char *file, piw_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return piw_err_errno(err, "plugin %s can't be looked at: %s", file, path);
+    /* In a sticky folder (/tmp) others can add names, but not change ours. */
+    bool sticky = S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX) != 0;
+    if (st.st_uid != 0 && st.st_uid != geteuid())
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: %s belongs to another user (%u)", file, path,
+                           (unsigned)st.st_uid);
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !sticky)
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: others can write to %s (chmod go-w would help)",
+                           file, path);
+    return 0;
+}
+
+static int check_path(const char *path, const char *file, piw_err *err)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (;;) {
+        int ret = check_writers(part, file, err);
+        if (ret != 0)
+            return ret;
+        char *slash = strrchr(part, '/');
+        if (slash == NULL || part[1] == 0)
+            return 0;
+        slash[slash == part ? 1 : 0] = 0;
+    }
+}
+
+/* The real path of a plugin in one of the folders. */
+static int find(const piw__plugin_dirs *dirs, const char *file, char *path, piw_err *err)
+{
+    bool is_path = file[0] == '/'; /* other names are meant inside of the folders */
+    for (size_t i = 0; i < dirs->count; i++) {
+        char dir[PATH_MAX], candidate[PATH_MAX];
+        if (realpath(dirs->dirs[i], dir) == NULL)
+            continue;
+        int n = snprintf(candidate, sizeof candidate, "%s%s%s", is_path ? "" : dir, is_path ? "" : "/", file);
+        if (n < 0 || (size_t)n >= sizeof candidate || realpath(candidate, path) == NULL)
+            continue;
+        size_t len = strlen(dir);
+        if (strncmp(path, dir, len) == 0 && path[len] == '/')
+            return 0;
+        if (!is_path)
+            return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it leads to %s, outside the plugin folder %s",
+                               file, path, dir);
+    }
+    if (is_path && access(file, F_OK) == 0)
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it lies outside the plugin folders", file);
+    return piw_err_set(err, PIW_EPLUGIN, "plugin %s is not there: looked in %zu plugin folder%s, first %s", file,
+                       dirs->count, dirs->count == 1 ? "" : "s",
+                       dirs->count > 0 ? dirs->dirs[0] : "(none is configured)");
+}
+
+/* --- Its bytes ---------------------------------------------------------------------------------------------------- */
+
+static int read_all(int fd, uint8_t *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = read(fd, data + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int write_all(int fd, const uint8_t *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, data + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+static int read_file(const char *path, const char *file, uint8_t **data, size_t *size, piw_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return piw_err_errno(err, "plugin %s can't be opened", file);
+    struct stat st;
+    int ret = 0;
+    uint8_t *bytes = NULL;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        ret = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is no plain file", file);
+    else if (st.st_size > FILE_MAX)
+        ret = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
+    else if ((bytes = malloc((size_t)st.st_size + 1)) == NULL)
+        ret = piw_err_set(err, PIW_ENOMEM, "no memory for plugin %s", file);
+    else if (read_all(fd, bytes, (size_t)st.st_size) != 0)
+        ret = piw_err_errno(err, "plugin %s can't be read", file);
+    close(fd);
+    if (ret != 0) {
+        free(bytes);
+        return ret;
+    }
+    *data = bytes;
+    *size = (size_t)st.st_size;
+    return 0;
+}
+
+static uint64_t hash_bytes(const uint8_t *data, size_t size)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ data[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* The hash only finds the candidate: the bytes decide. */
+static bool same_bytes(const piw__image *image, const uint8_t *data, size_t size)
+{
+    void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
+    if (mapped == MAP_FAILED)
+        return false;
+    bool same = memcmp(mapped, data, size) == 0;
+    munmap(mapped, size);
+    return same;
+}
+
+static piw__image *find_image(const uint8_t *data, size_t size, uint64_t hash)
+{
+    for (piw__image *image = loader.images; image != NULL; image = image->next)
+        if (image->fd >= 0 && image->hash == hash && image->size == size && same_bytes(image, data, size))
+            return image;
+    return NULL;
+}
+
+/* --- The image --------------------------------------------------------------------------------------------------- */
+
+static inline uint32_t slot_of(const piw__image *image, const piw_msg_type *type)
+{
+    return (uint32_t)((uintptr_t)type / sizeof(piw_msg_type)) & image->slots_mask;
+}
+
+static void fill_slots(piw__image *image)
+{
+    const piw_handler *list = image->plugin->handlers;
+    uint32_t count = 0;
+    while (list != NULL && list[count].protocol != NULL)
+        count++;
+    uint32_t size = 8;
+    while (size < count * 2)
+        size *= 2;
+    image->slots = piw_zalloc(size * sizeof *image->slots);
+    image->slots_mask = size - 1;
+    for (uint32_t i = 0; i < count; i++) {
+        const piw_msg_type *type = &list[i].protocol->interned->messages[list[i].message];
+        uint32_t at = slot_of(image, type);
+        while (image->slots[at].type != NULL)
+            at = (at + 1) & image->slots_mask;
+        image->slots[at] = (piw__slot){type, list[i].fn};
+    }
+}
+
+static void own_add(piw__image *image, const piw_protocol_def *def)
+{
+    for (unsigned i = 0; i < image->own_count; i++)
+        if (image->own[i] == def->interned)
+            return;
+    image->own = piw_realloc(image->own, (image->own_count + 1) * sizeof *image->own);
+    image->own[image->own_count++] = def->interned;
+}
+
+static void fill_own(piw__image *image)
+{
+    const piw_plugin *plugin = image->plugin;
+    if (plugin->state_protocol != NULL)
+        own_add(image, plugin->state_protocol);
+    for (unsigned i = 0; plugin->extra != NULL && plugin->extra[i] != NULL; i++)
+        own_add(image, plugin->extra[i]);
+}
+
+static piw__image *image_new(const char *file)
+{
+    piw__image *image = piw_zalloc(sizeof *image);
+    image->file = intern_locked(file);
+    image->fd = -1;
+    image->next = loader.images;
+    loader.images = image;
+    return image;
+}
+
+/* Check the manifest, and if it is sound make the image ready for use. */
+static int image_finish(piw__image *image, const piw_plugin *plugin, piw_err *err)
+{
+    if (plugin == NULL)
+        return piw_err_set(err, PIW_EPLUGIN, "%s is not a task plugin: its manifest can't be found", image->file);
+    int ret = piw__manifest_check(plugin, image->file, err);
+    if (ret != 0)
+        return ret;
+    image->plugin = plugin;
+    fill_slots(image);
+    const piw_continuation *list = plugin->continuations;
+    while (list != NULL && list[image->continuations_count].name != NULL)
+        image->continuations_count++;
+    image->continuations = piw_zalloc((image->continuations_count + 1) * sizeof *image->continuations);
+    for (unsigned i = 0; list != NULL && i < image->continuations_count; i++)
+        image->continuations[i] = intern_locked(list[i].name);
+    if (plugin->state_protocol != NULL)
+        image->state = &plugin->state_protocol->interned->messages[plugin->state_message];
+    fill_own(image);
+    return 0;
+}
+
+/* Map a private copy. The copy's descriptor stays open: its path is never used for another image, and its bytes can
+ * be compared with those of later files. */
+static int map(const uint8_t *data, size_t size, const char *file, int *fd, void **handle, piw_err *err)
+{
+    const char *base = strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file;
+    *fd = memfd_create(base, MFD_CLOEXEC);
+    if (*fd < 0)
+        return piw_err_errno(err, "no memory file for a copy of plugin %s", file);
+    if (write_all(*fd, data, size) != 0) {
+        int ret = piw_err_errno(err, "plugin %s can't be copied", file);
+        close(*fd);
+        return ret;
+    }
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), *fd);
+    *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (*handle == NULL) {
+        const char *why = dlerror();
+        int ret = piw_err_set(err, PIW_EPLUGIN, "%s can't be loaded: %s", file, why != NULL ? why : "unknown reason");
+        close(*fd);
+        return ret;
+    }
+    return 0;
+}
+
+static int load_locked(const uint8_t *data, size_t size, const char *file, const piw__image **image, piw_err *err)
+{
+    uint64_t hash = hash_bytes(data, size);
+    piw__image *found = find_image(data, size, hash);
+    if (found == NULL) {
+        int fd;
+        void *handle;
+        int ret = piw__elf_check(data, size, file, err);
+        if (ret == 0)
+            ret = map(data, size, file, &fd, &handle, err);
+        if (ret != 0)
+            return ret;
+        /* From here on it stays mapped, and its descriptor open, refused or not: code that ran once is never unmapped,
+         * and the loader would take a later file under the same descriptor's path for this one. */
+        found = image_new(file);
+        found->fd = fd;
+        found->size = size;
+        found->hash = hash;
+        found->handle = handle;
+    }
+    int ret = found->plugin != NULL ? 0 : image_finish(found, dlsym(found->handle, "piw_plugin_manifest"), err);
+    *image = ret == 0 ? found : NULL;
+    return ret;
+}
+
+int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__image **image, piw_err *err)
+{
+    char path[PATH_MAX];
+    int ret = find(dirs, file, path, err);
+    if (ret == 0 && !dirs->trust_files)
+        ret = check_path(path, file, err);
+    if (ret != 0)
+        return ret;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    ret = read_file(path, file, &data, &size, err);
+    if (ret != 0)
+        return ret;
+    pthread_mutex_lock(&loader.lock);
+    ret = load_locked(data, size, file, image, err);
+    pthread_mutex_unlock(&loader.lock);
+    free(data);
+    return ret;
+}
+
+int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > FILE_MAX)
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is no plain file of at most %d bytes", file,
+                           FILE_MAX);
+    size_t size = (size_t)st.st_size;
+    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return piw_err_errno(err, "plugin %s can't be read", file);
+    pthread_mutex_lock(&loader.lock);
+    int ret = load_locked(data, size, file, image, err);
+    pthread_mutex_unlock(&loader.lock);
+    munmap(data, size);
+    return ret;
+}
+
+int piw__image_of(const piw_plugin *plugin, const piw__image **image, piw_err *err)
+{
+    pthread_mutex_lock(&loader.lock);
+    for (*image = loader.images; *image != NULL && (*image)->plugin != plugin;)
+        *image = (*image)->next;
+    int ret = 0;
+    if (*image == NULL) {
+        piw__image *made = image_new(plugin->name != NULL ? plugin->name : "a task");
+        ret = image_finish(made, plugin, err);
+        *image = made;
+    }
+    pthread_mutex_unlock(&loader.lock);
+    return ret;
+}
+
+unsigned piw__images_count(void)
+{
+    unsigned count = 0;
+    pthread_mutex_lock(&loader.lock);
+    for (const piw__image *image = loader.images; image != NULL; image = image->next)
+        count++;
+    pthread_mutex_unlock(&loader.lock);
+    return count;
+}
+
+piw_handler_fn *piw__image_handler(const piw__image *image, const piw_msg_type *type)
+{
+    for (uint32_t at = slot_of(image, type); image->slots[at].type != NULL; at = (at + 1) & image->slots_mask)
+        if (image->slots[at].type == type)
+            return image->slots[at].fn;
+    return NULL;
+}
+
+const char *piw__image_continuation(const piw__image *image, const char *name)
+{
+    const piw_continuation *list = image->plugin->continuations;
+    for (unsigned i = 0; i < image->continuations_count; i++)
+        if (list[i].name == name || strcmp(list[i].name, name) == 0)
+            return image->continuations[i];
+    return NULL;
+}
+
+piw_continuation_fn *piw__image_continue(const piw__image *image, const char *interned)
+{
+    for (unsigned i = 0; i < image->continuations_count; i++)
+        if (image->continuations[i] == interned)
+            return image->plugin->continuations[i].fn;
+    return NULL;
+}
+
+bool piw__image_serves(const piw__image *image, const char *service)
+{
+    const piw_service *list = image->plugin->serves;
+    for (unsigned i = 0; list != NULL && list[i].name != NULL; i++)
+        if (strcmp(list[i].name, service) == 0)
+            return true;
+    return false;
+}
+
+/* --- What another version of the plugin has made ------------------------------------------------------------------- */
+
+const piw_msg_type *piw__image_type(const piw__image *image, const piw_msg_type *type)
+{
+    const piw_protocol *same_name = NULL;
+    for (unsigned i = 0; i < image->own_count; i++) {
+        if (image->own[i] == type->protocol)
+            return type;
+        if (strcmp(image->own[i]->name, type->protocol->name) == 0)
+            same_name = image->own[i];
+    }
+    if (same_name == NULL)
+        return type;
+    for (uint16_t i = 0; i < same_name->messages_count; i++) {
+        const piw_msg_type *own = &same_name->messages[i];
+        if (own->kind == type->kind && strcmp(own->name, type->name) == 0)
+            return own;
+    }
+    return NULL;
+}
+
+static int check_state_carried(const piw__image *image, const piw__image *old, piw_err *err)
+{
+    if (old->state == NULL || old->state == image->state)
+        return 0;
+    if (image->state == NULL || strcmp(old->state->name, image->state->name) != 0)
+        return piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: the type of its state is another",
+                           image->file, old->file);
+    piw_err why = {0};
+    if (piw__carry_check(old->state, image->state, &why) != 0)
+        return piw_err_set(err, PIW_EPLUGIN,
+                           "%s can't take over from %s: a field of its state has another type: %s: %s", image->file,
+                           old->file, old->state->name, why.text);
+    return 0;
+}
+
+int piw__image_follows(const piw__image *image, const piw__image *old, piw_err *err)
+{
+    int ret = check_state_carried(image, old, err);
+    for (unsigned i = 0; i < old->own_count && ret == 0; i++)
+        for (uint16_t m = 0; m < old->own[i]->messages_count && ret == 0; m++) {
+            const piw_msg_type *type = &old->own[i]->messages[m], *own = piw__image_type(image, type);
+            bool kept = type->kind == PIW_M_PEER || type->kind == PIW_M_REPLY;
+            piw_err why = {0};
+            if (kept && own != NULL && own != type && piw__carry_check(type, own, &why) != 0)
+                ret = piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: a field of %s has another type: %s",
+                                  image->file, old->file, type->name, why.text);
+        }
+    return ret;
+}

@@ -1,0 +1,334 @@
+#include "port/inner.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    /* Two I/O threads for the slave and the file queue, one for the rest: a farm's wheels delay nobody's request. */
+    IO_THREADS = 3,
+    /* Slaves that connect at once when a master of a large farm comes up. */
+    BACKLOG = 1024,
+    /* Messages held for one peer before ZeroMQ stops reading it (SPEC §3). */
+    ROUTER_RCVHWM = 2,
+    /* Log records, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
+     * away what it has not read from a connection that ends while this is used up.) */
+    PULL_RCVHWM = 20000,
+    /* Answers on their way to one peer. REQ peers have one, file transfers 10 and some repeats. */
+    ROUTER_SNDHWM = 64,
+    MAX_SOCKETS = 16384,
+    KEEPALIVE_IDLE_S = 60,
+};
+
+static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
+static void *port_context, *client_context;
+static unsigned client_users;
+
+static void *context_new(int threads)
+{
+    void *context = zmq_ctx_new();
+    if (context != NULL && (zmq_ctx_set(context, ZMQ_IO_THREADS, threads) != 0 ||
+                            zmq_ctx_set(context, ZMQ_MAX_SOCKETS, MAX_SOCKETS) != 0)) {
+        zmq_ctx_term(context);
+        context = NULL;
+    }
+    return context;
+}
+
+void *piw__zmq_context(void)
+{
+    pthread_mutex_lock(&context_lock);
+    if (port_context == NULL)
+        port_context = context_new(IO_THREADS);
+    void *context = port_context;
+    pthread_mutex_unlock(&context_lock);
+    return context;
+}
+
+static void term(void *context)
+{
+    while (context != NULL && zmq_ctx_term(context) != 0 && errno == EINTR)
+        continue;
+}
+
+void piw__zmq_term(void)
+{
+    pthread_mutex_lock(&context_lock);
+    void *context = port_context;
+    port_context = NULL;
+    pthread_mutex_unlock(&context_lock);
+    term(context);
+}
+
+void *piw__client_context(void)
+{
+    pthread_mutex_lock(&context_lock);
+    if (client_context == NULL)
+        client_context = context_new(1);
+    if (client_context != NULL)
+        client_users++;
+    void *context = client_context;
+    pthread_mutex_unlock(&context_lock);
+    return context;
+}
+
+void piw__client_context_release(void)
+{
+    pthread_mutex_lock(&context_lock);
+    void *context = NULL;
+    if (--client_users == 0) {
+        context = client_context;
+        client_context = NULL;
+    }
+    pthread_mutex_unlock(&context_lock);
+    term(context);
+}
+
+int piw__socket_set(void *socket, int option, int value, const char *name, piw_err *err)
+{
+    if (zmq_setsockopt(socket, option, &value, sizeof value) == 0)
+        return 0;
+    return piw_err_set(err, PIW_ENET, "socket option %s: %s", name, zmq_strerror(errno));
+}
+
+int piw__socket_common(void *socket, size_t frame_max, int silent_ms, piw_err *err)
+{
+    const struct {
+        int option, value;
+        const char *name;
+    } options[] = {
+        {ZMQ_IPV6, 1, "IPV6"},
+        {ZMQ_LINGER, PIW_LIMIT_LINGER_MS, "LINGER"},
+        {ZMQ_HANDSHAKE_IVL, PIW__HANDSHAKE_MS, "HANDSHAKE_IVL"},
+        {ZMQ_HEARTBEAT_IVL, PIW__HEARTBEAT_MS, "HEARTBEAT_IVL"},
+        {ZMQ_HEARTBEAT_TIMEOUT, silent_ms, "HEARTBEAT_TIMEOUT"},
+        {ZMQ_TCP_KEEPALIVE, 1, "TCP_KEEPALIVE"},
+        {ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S, "TCP_KEEPALIVE_IDLE"},
+    };
+    for (size_t i = 0; i < PIW_COUNT(options); i++) {
+        int rc = piw__socket_set(socket, options[i].option, options[i].value, options[i].name, err);
+        if (rc != 0)
+            return rc;
+    }
+    int64_t max = (int64_t)frame_max;
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) != 0)
+        return piw_err_set(err, PIW_ENET, "socket option MAXMSGSIZE: %s", zmq_strerror(errno));
+    return 0;
+}
+
+size_t piw__frame_max(const piw_protocol *protocol, bool to_master)
+{
+    if (protocol->queue != PIW_Q_FRAMES)
+        return (size_t)protocol->message_max + PIW__ENVELOPE;
+    size_t most = 0; /* a frame is one field: nothing needs the size of a whole message */
+    for (uint16_t i = 0; i < protocol->messages_count; i++) {
+        const piw_msg_type *type = &protocol->messages[i];
+        if (type->kind != (to_master ? PIW_M_IN : PIW_M_OUT))
+            continue;
+        for (uint32_t j = 0; j < piw__fields_count(type); j++) {
+            const piw_type *field = type->body->fields[j].type;
+            size_t size = field->kind == PIW_TEXT ? (size_t)field->max * 4 : field->kind == PIW_BYTES ? field->max : 0;
+            most = size > most ? size : most;
+        }
+    }
+    return (most < protocol->message_max ? most : protocol->message_max) + PIW__ENVELOPE;
+}
+
+/* --- Addresses of socket files ---------------------------------------------------------------------------------- */
+
+/* libzmq removes whatever lies at the path and binds: so look first whether somebody listens there, or whether it is
+ * no socket at all. */
+static int check_socket_path(const char *path, piw_err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (strlen(path) >= sizeof address.sun_path)
+        return piw_err_set(err, PIW_EINVAL, "the path of a socket has at most %zu bytes; choose a shorter one",
+                           sizeof address.sun_path - 1);
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't look at it");
+    if (!S_ISSOCK(st.st_mode))
+        return piw_err_set(err, PIW_EEXIST,
+                           "a file that is not a socket is there; remove it or choose another address");
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return piw_err_errno(err, "can't make a socket");
+    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    bool used = rc == 0 || errno == EAGAIN || errno == EINPROGRESS;
+    close(fd);
+    if (used)
+        return piw_err_set(err, PIW_EEXIST,
+                           "the address is in use; another piw-master is running: stop it, or give this one "
+                           "other addresses");
+    return 0;
+}
+
+static int set_mode(const piw__port *port, const piw__port_settings *settings, piw_err *err)
+{
+    struct stat st;
+    if (stat(port->socket_path, &st) != 0)
+        return piw_err_errno(err, "can't look at the socket's file");
+    mode_t mode = settings->private_socket ? 0600 : (st.st_mode & 07777) | S_IWGRP;
+    if ((settings->private_socket || settings->group_writable) && chmod(port->socket_path, mode) != 0)
+        return piw_err_errno(err, "can't set the mode of the socket's file");
+    return 0;
+}
+
+/* --- Making and binding ----------------------------------------------------------------------------------------- */
+
+static int socket_kind(const piw_protocol *protocol)
+{
+    switch (protocol->queue) {
+    case PIW_Q_ROUTER:
+    case PIW_Q_FRAMES:
+        return ZMQ_ROUTER;
+    case PIW_Q_PULL:
+        return ZMQ_PULL;
+    case PIW_Q_PUB:
+        return ZMQ_PUB;
+    default:
+        return -1;
+    }
+}
+
+static int set_affinity(void *socket, const char *name, piw_err *err)
+{
+    uint64_t threads = strcmp(name, "slave") == 0 ? 1 : strcmp(name, "file") == 0 ? 2 : 4;
+    if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof threads) != 0)
+        return piw_err_set(err, PIW_ENET, "socket option AFFINITY: %s", zmq_strerror(errno));
+    return 0;
+}
+
+/* Every connection to a queue that answers is admitted by the check of SPEC §12; without the check there is none. */
+static int set_admission(void *socket, const char *name, piw_err *err)
+{
+    if (!piw__zap_running())
+        return piw_err_set(err, PIW_EINVAL, "the admission check isn't running");
+    if (zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, name, strlen(name)) != 0)
+        return piw_err_set(err, PIW_ENET, "socket option ZAP_DOMAIN: %s", zmq_strerror(errno));
+#ifdef ZMQ_ZAP_ENFORCE_DOMAIN
+    return piw__socket_set(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1, "ZAP_ENFORCE_DOMAIN", err);
+#else
+    return 0;
+#endif
+}
+
+static int set_options(piw__port *port, int kind, piw_err *err)
+{
+    void *socket = port->socket;
+    int rc = piw__socket_common(socket, piw__frame_max(port->protocol, true), PIW_LIMIT_SILENT_PEER_MS, err);
+    rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_BACKLOG, BACKLOG, "BACKLOG", err);
+    rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_HEARTBEAT_TTL, PIW_LIMIT_SILENT_MASTER_MS, "HEARTBEAT_TTL", err);
+    rc = rc != 0 ? rc : set_affinity(socket, port->name, err);
+    if (rc == 0 && kind == ZMQ_ROUTER) {
+        rc = piw__socket_set(socket, ZMQ_ROUTER_MANDATORY, 1, "ROUTER_MANDATORY", err);
+        rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_RCVHWM, ROUTER_RCVHWM, "RCVHWM", err);
+        rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_SNDHWM, ROUTER_SNDHWM, "SNDHWM", err);
+        if (rc == 0 && !port->ipc)
+            rc = set_admission(socket, port->name, err);
+    } else if (rc == 0 && kind == ZMQ_PULL) {
+        rc = piw__socket_set(socket, ZMQ_RCVHWM, PULL_RCVHWM, "RCVHWM", err);
+    } else if (rc == 0 && kind == ZMQ_PUB) {
+        rc = piw__socket_set(socket, ZMQ_SNDHWM, PIW_LIMIT_STATUS_WAITING, "SNDHWM", err);
+    }
+    return rc;
+}
+
+static int bind_error(const char *address, piw_err *err)
+{
+    int why = errno;
+    if (why == EADDRINUSE)
+        return piw_err_set(err, PIW_EEXIST,
+                           "the address is in use, by another piw-master or some other program: stop that, or choose "
+                           "another address");
+    if (why == EACCES || why == EPERM)
+        return piw_err_set(err, PIW_ENET, "%s; choose an address that this user may bind", zmq_strerror(why));
+    if (why == EINVAL || why == EPROTONOSUPPORT)
+        return piw_err_set(err, PIW_EINVAL, "\"%.200s\" is not an address; write tcp://*:5555 or ipc:///run/name",
+                           address);
+    if (why == ENODEV || why == EADDRNOTAVAIL)
+        return piw_err_set(err, PIW_ENET, "%s; this machine has no such interface", zmq_strerror(why));
+    return piw_err_set(err, PIW_ENET, "%s", zmq_strerror(why));
+}
+
+static int bind_socket(piw__port *port, const piw__port_settings *settings, piw_err *err)
+{
+    if (port->socket_path != NULL) {
+        int rc = check_socket_path(port->socket_path, err);
+        if (rc != 0)
+            return rc;
+    }
+    if (zmq_bind(port->socket, settings->address) != 0)
+        return bind_error(settings->address, err);
+    char endpoint[512];
+    size_t size = sizeof endpoint, fd_size = sizeof port->fd;
+    if (zmq_getsockopt(port->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0 ||
+        zmq_getsockopt(port->socket, ZMQ_FD, &port->fd, &fd_size) != 0)
+        return piw_err_set(err, PIW_ENET, "%s", zmq_strerror(errno));
+    port->bound = piw_strdup(endpoint);
+    /* An IPv4 address that was bound through IPv6 reads as people wrote it. */
+    static const char mapped[] = "tcp://[::ffff:";
+    const char *v4 = strncmp(endpoint, mapped, sizeof mapped - 1) == 0 ? endpoint + sizeof mapped - 1 : NULL;
+    const char *end = v4 != NULL ? strchr(v4, ']') : NULL;
+    port->endpoint = end != NULL ? piw_sprintf("tcp://%.*s%s", (int)(end - v4), v4, end + 1) : piw_strdup(endpoint);
+    return port->socket_path != NULL ? set_mode(port, settings, err) : 0;
+}
+
+int piw__socket_open(piw__port *port, const piw__port_settings *settings, piw_err *err)
+{
+    int kind = socket_kind(port->protocol);
+    void *context = piw__zmq_context();
+    if (kind < 0)
+        return piw_err_set(err, PIW_EINVAL, "protocol %s is not an outer queue", port->protocol->name);
+    port->ipc = strncmp(settings->address, "ipc://", 6) == 0;
+    if (!port->ipc && strncmp(settings->address, "tcp://", 6) != 0)
+        return piw_err_set(err, PIW_EINVAL, "\"%.200s\" is not an address; write tcp://*:5555 or ipc:///run/name",
+                           settings->address);
+    if (settings->private_socket && (!port->ipc || settings->address[6] == '@'))
+        return piw_err_set(err, PIW_EINVAL,
+                           "this queue is for the master's own user only: give it an address ipc://FILE");
+    if (context == NULL || (port->socket = zmq_socket(context, kind)) == NULL)
+        return piw_err_set(err, PIW_ENET, "can't make a ZeroMQ socket: %s", zmq_strerror(errno));
+    if (port->ipc && settings->address[6] != '@')
+        port->socket_path = piw_strdup(settings->address + 6);
+    int rc = set_options(port, kind, err);
+    return rc != 0 ? rc : bind_socket(port, settings, err);
+}
+
+/* The listener ends on an I/O thread, and the file of an ipc address with it. Wait for that, so that the address can
+ * be bound again, and so that the file removed is not the next one's. */
+static void unbind(const piw__port *port)
+{
+    static const char name[] = "inproc://piw-port-closing";
+    void *monitor = zmq_socket(piw__zmq_context(), ZMQ_PAIR);
+    if (monitor == NULL)
+        return;
+    int linger = 0, bound_ms = PIW_LIMIT_LINGER_MS;
+    zmq_setsockopt(monitor, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(monitor, ZMQ_RCVTIMEO, &bound_ms, sizeof bound_ms);
+    char address[64];
+    snprintf(address, sizeof address, "%s-%d", name, port->fd); /* unique among the ports that are open */
+    uint8_t event[512];
+    if (zmq_socket_monitor(port->socket, address, ZMQ_EVENT_CLOSED | ZMQ_EVENT_CLOSE_FAILED) == 0 &&
+        zmq_connect(monitor, address) == 0 && zmq_unbind(port->socket, port->bound) == 0 &&
+        zmq_recv(monitor, event, sizeof event, 0) < 0)
+        piw_warning("queue %s: the address %s is still in use by this process", port->name, port->endpoint);
+    zmq_socket_monitor(port->socket, NULL, 0);
+    zmq_close(monitor);
+}
+
+void piw__socket_close(piw__port *port)
+{
+    if (port->socket == NULL)
+        return;
+    if (port->bound != NULL)
+        unbind(port);
+    zmq_close(port->socket);
+    port->socket = NULL;
+}

@@ -1,0 +1,376 @@
+/* Changes of the tasks while they run: replace, restart, hold, disable, enable. */
+#include "runtime/inner.h"
+#include "base/tuning.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* After the boundary was reached a soul's save, start and stop may take so long. */
+enum { FINISH_MS = 60000 };
+
+/* A change waits so long for the end of another one, and looks so often whether the master stops. */
+enum { LOCK_MS = 2000, LOOK_MS = 200 };
+
+static bool is_stopping(piw_runtime *runtime)
+{
+    return atomic_load_explicit(&runtime->stopping, memory_order_relaxed);
+}
+
+int piw__admin_lock(piw_runtime *runtime, piw_err *err)
+{
+    for (int waited_ms = 0; waited_ms < LOCK_MS; waited_ms += LOOK_MS) {
+        if (is_stopping(runtime))
+            return piw_err_set(err, PIW_ESTOPPED, "the master stops");
+        /* By the wall clock, since ThreadSanitizer knows nothing of pthread_mutex_clocklock: a step of the clock makes
+         * this one look shorter or longer. */
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_MS * INT64_C(1000000);
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_mutex_timedlock(&runtime->admin, &until) == 0)
+            return 0;
+    }
+    return piw_err_set(err, PIW_EAGAIN, "tasks are being started or changed just now: try again later");
+}
+
+int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, piw_err *err)
+{
+    *role = piw__runtime_role(runtime, task);
+    if (*role == NULL)
+        return piw_err_set(err, PIW_ENOENT, "there is no task %s", task);
+    if (!runtime->started)
+        return piw_err_set(err, PIW_ESTOPPED, "the runtime does not run");
+    for (unsigned n = 0; n < (*role)->instances; n++)
+        if (pthread_equal((*role)->shells[n]->thread, pthread_self()))
+            return piw_err_set(err, PIW_EREFUSED, "task %s can't change itself", task);
+    return 0;
+}
+
+/* --- Orders to all instances ------------------------------------------------------------------------------------- */
+
+static piw__swap_group *group_new(unsigned members)
+{
+    piw__swap_group *group = piw_zalloc(sizeof *group);
+    group->members = group->refs = members;
+    pthread_mutex_init(&group->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&group->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return group;
+}
+
+/* One instance does not come to its boundary: the others need not wait for it. */
+static void call_off(piw__swap_group *group)
+{
+    if (group == NULL)
+        return;
+    pthread_mutex_lock(&group->lock);
+    if (group->decision == 0)
+        group->decision = -1;
+    pthread_cond_broadcast(&group->changed);
+    pthread_mutex_unlock(&group->lock);
+}
+
+/* As piw__op_wait, but it ends when the master stops. */
+static int wait_until(piw_runtime *runtime, piw__op *op, int64_t until_ns, bool cancel, piw_err *err)
+{
+    for (;;) {
+        int64_t slice_ns = piw_monotonic_ns() + LOOK_MS * INT64_C(1000000);
+        bool last = slice_ns >= until_ns || is_stopping(runtime);
+        int ret = piw__op_wait(op, slice_ns < until_ns ? slice_ns : until_ns, last && cancel, err);
+        if (ret != PIW_EAGAIN || last)
+            return ret;
+    }
+}
+
+static int wait_one(piw_runtime *runtime, piw__op *op, piw__shell *shell, int64_t boundary_ns, piw_err *err)
+{
+    int ret = wait_until(runtime, op, boundary_ns, true, err);
+    if (ret == PIW_EDEADLINE || (ret == PIW_EAGAIN && is_stopping(runtime)))
+        call_off(op->group);
+    if (is_stopping(runtime) && (ret == PIW_EDEADLINE || ret == PIW_EAGAIN))
+        return piw_err_set(err, PIW_ESTOPPED, "the master stops");
+    if (ret == PIW_EDEADLINE) {
+        const char *what = atomic_load_explicit(&shell->busy_in, memory_order_relaxed);
+        return piw_err_set(err, PIW_EDEADLINE, "task %s did not come to the end of its handler of %s within %d ms",
+                           shell->name, what != NULL ? what : "(unknown)", piw__tune.boundary_ms);
+    }
+    if (ret == PIW_EAGAIN)
+        ret = wait_until(runtime, op, boundary_ns + FINISH_MS * INT64_C(1000000), false, err);
+    if (ret == PIW_EAGAIN)
+        return piw_err_set(err, PIW_EDEADLINE, "task %s has not ended its old soul or started its new one within %d ms",
+                           shell->name, FINISH_MS);
+    return ret;
+}
+
+/* Some instances have gone over, another one was not ready in the end: they go back. */
+static void go_back(const piw__role *role, const bool *gone)
+{
+    for (unsigned n = 0; n < role->instances; n++) {
+        if (!gone[n])
+            continue;
+        piw_err err = {0};
+        int64_t boundary_ns = piw_monotonic_ns() + piw__tune.boundary_ms * INT64_C(1000000);
+        piw__op *op = piw__op_new(PIW__OP_SWAP, role->image);
+        op->options = role->options;
+        op->until_ns = boundary_ns;
+        piw__op_send(op, role->shells[n]);
+        if (wait_one(role->runtime, op, role->shells[n], boundary_ns, &err) != 0)
+            piw_error("%s goes on with the new plugin, other instances with the old: %s", role->shells[n]->name,
+                      err.text);
+        piw__op_unref(op);
+    }
+}
+
+int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
+                     piw_err *err)
+{
+    piw__op *ops[PIW_LIMIT_INSTANCES];
+    int64_t boundary_ns = piw_monotonic_ns() + piw__tune.boundary_ms * INT64_C(1000000);
+    piw__swap_group *group = kind == PIW__OP_SWAP && role->instances > 1 ? group_new(role->instances) : NULL;
+    piw_err first = {0};
+    int ret = 0;
+    for (unsigned n = 0; n < role->instances; n++) {
+        ops[n] = piw__op_new(kind, image);
+        ops[n]->options = options;
+        ops[n]->group = group;
+        ops[n]->until_ns = boundary_ns;
+        piw__op_send(ops[n], role->shells[n]);
+    }
+    bool followed = false, gone[PIW_LIMIT_INSTANCES];
+    for (unsigned n = 0; n < role->instances; n++) {
+        piw_err why = {0};
+        int one = wait_one(role->runtime, ops[n], role->shells[n], boundary_ns, &why);
+        gone[n] = one == 0;
+        if (one == 0 || (ret != 0 && !followed))
+            continue;
+        /* The first reason is said, but not that of an instance that only went along with another. */
+        followed = one != PIW_EDEADLINE && one != PIW_ESTOPPED && ops[n]->followed;
+        ret = one;
+        first = why;
+    }
+    if (ret != 0)
+        piw_err_set(err, ret, "%s", first.text);
+    if (ret != 0 && ret != PIW_ESTOPPED && kind == PIW__OP_SWAP)
+        go_back(role, gone);
+    for (unsigned n = 0; n < role->instances; n++)
+        piw__op_unref(ops[n]);
+    return ret;
+}
+
+/* --- Replace ----------------------------------------------------------------------------------------------------- */
+
+int piw__admin_check_successor(const piw__role *role, const piw__image *image, bool fresh, piw_err *err)
+{
+    const piw__image *old = role->image;
+    const piw_service *list = old->plugin->serves;
+    for (unsigned i = 0; list != NULL && list[i].name != NULL; i++)
+        if (!piw__image_serves(image, list[i].name))
+            return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it does not serve %s", image->file, old->file,
+                               list[i].name);
+    if (!piw__ports_same(old, image))
+        return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it serves other queues", image->file, old->file);
+    int ret = !fresh && role->enabled ? piw__image_follows(image, old, err) : 0;
+    return ret != 0 ? ret : piw__registry_check_uses(&role->runtime->registry, image, err);
+}
+
+int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)
+{
+    int ret = piw__admin_order(role, PIW__OP_FRESH, image, options, err);
+    piw_err second = {0};
+    if (ret != 0 && ret != PIW_ESTOPPED && role->image != NULL &&
+        piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
+        piw_error("task %s: the old plugin could not be started again either: %s", role->name, second.text);
+    return ret;
+}
+
+static int replace(piw_runtime *runtime, const char *task, const char *file, bool fresh, piw_err *err)
+{
+    piw__role *role;
+    const piw__image *image;
+    int ret = piw__admin_find(runtime, task, &role, err);
+    if (ret != 0)
+        return ret;
+    ret = piw__role_load(role, file != NULL ? file : role->plugin, role->options, &image, err);
+    /* The state of an isolated soul stays in its process: what follows it begins cold. */
+    fresh = fresh || role->isolate;
+    if (ret == 0 && role->image != NULL)
+        ret = piw__admin_check_successor(role, image, fresh, err);
+    if (ret == 0 && role->enabled)
+        ret = fresh ? piw__admin_fresh(role, image, NULL, err) : piw__admin_order(role, PIW__OP_SWAP, image, NULL, err);
+    if (ret != 0)
+        return ret;
+    piw__role_set_image(role, image);
+    if (file != NULL && file != role->plugin) {
+        pthread_mutex_lock(&runtime->look);
+        role->plugin = piw__intern(file);
+        pthread_mutex_unlock(&runtime->look);
+        role->builtin = NULL;
+    }
+    return 0;
+}
+
+int piw_runtime_replace_fresh(piw_runtime *runtime, const char *task, const char *file, piw_err *err)
+{
+    int ret = piw__admin_lock(runtime, err);
+    if (ret != 0)
+        return ret;
+    ret = replace(runtime, task, file, true, err);
+    pthread_mutex_unlock(&runtime->admin);
+    return ret;
+}
+
+int piw_runtime_replace(piw_runtime *runtime, const char *task, const char *file, piw_err *err)
+{
+    int ret = piw__admin_lock(runtime, err);
+    if (ret != 0)
+        return ret;
+    ret = replace(runtime, task, file, false, err);
+    pthread_mutex_unlock(&runtime->admin);
+    return ret;
+}
+
+/* --- Restart, hold --------------------------------------------------------------------------------------------------- */
+
+/* An order to a task that must be enabled. */
+static int order(piw_runtime *runtime, const char *task, piw__op_kind kind, piw_err *err)
+{
+    piw__role *role;
+    int ret = piw__admin_lock(runtime, err);
+    if (ret != 0)
+        return ret;
+    ret = piw__admin_find(runtime, task, &role, err);
+    if (ret == 0 && !role->enabled)
+        ret = piw_err_set(err, PIW_EREFUSED, "task %s is disabled", task);
+    if (ret == 0)
+        ret = piw__admin_order(role, kind, role->image, NULL, err);
+    pthread_mutex_unlock(&runtime->admin);
+    return ret;
+}
+
+int piw_runtime_restart(piw_runtime *runtime, const char *task, piw_err *err)
+{
+    return order(runtime, task, PIW__OP_RESTART, err);
+}
+
+int piw_runtime_hold(piw_runtime *runtime, const char *task, bool on, piw_err *err)
+{
+    return order(runtime, task, on ? PIW__OP_HOLD : PIW__OP_RELEASE, err);
+}
+
+/* --- Disable, enable ------------------------------------------------------------------------------------------------- */
+
+static bool uses(const piw_plugin *plugin, const char *service)
+{
+    for (unsigned i = 0; plugin->needs != NULL && plugin->needs[i] != NULL; i++)
+        if (strcmp(plugin->needs[i], service) == 0)
+            return true;
+    for (unsigned i = 0; plugin->uses != NULL && plugin->uses[i].name != NULL; i++)
+        if (strcmp(plugin->uses[i].name, service) == 0)
+            return true;
+    return false;
+}
+
+/* Which enabled tasks need or use what this one serves: "the_secretary (scribe), …"; how many. */
+static unsigned used_by(piw_runtime *runtime, const piw__role *role, char *to, size_t size)
+{
+    unsigned count = 0;
+    size_t len = 0;
+    const piw_service *list = role->image->plugin->serves;
+    to[0] = 0;
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        const piw__role *other = runtime->roles[i];
+        if (other == role || !other->enabled || other->image == NULL)
+            continue;
+        for (unsigned n = 0; list != NULL && list[n].name != NULL; n++) {
+            if (!uses(other->image->plugin, list[n].name))
+                continue;
+            if (len < size)
+                len += (size_t)snprintf(to + len, size - len, "%s%s (%s)", count > 0 ? ", " : "", other->name,
+                                        list[n].name);
+            count++;
+        }
+    }
+    return count;
+}
+
+int piw__admin_disable(piw_runtime *runtime, const char *task, bool force, piw_err *err)
+{
+    piw__role *role;
+    char users[300];
+    int ret = piw__admin_find(runtime, task, &role, err);
+    if (ret != 0 || !role->enabled)
+        return ret;
+    if (!force && used_by(runtime, role, users, sizeof users) > 0)
+        return piw_err_set(err, PIW_EREFUSED, "task %s is needed by %s: disable that first, or force it", task, users);
+    ret = piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, err);
+    if (ret == 0) {
+        pthread_mutex_lock(&runtime->look);
+        role->enabled = false;
+        pthread_mutex_unlock(&runtime->look);
+    }
+    return ret;
+}
+
+int piw_runtime_disable(piw_runtime *runtime, const char *task, bool force, piw_err *err)
+{
+    int ret = piw__admin_lock(runtime, err);
+    if (ret != 0)
+        return ret;
+    ret = piw__admin_disable(runtime, task, force, err);
+    pthread_mutex_unlock(&runtime->admin);
+    return ret;
+}
+
+static bool is_down(const piw__role *role)
+{
+    for (unsigned n = 0; n < role->instances; n++)
+        if (atomic_load_explicit(&role->shells[n]->figures.state, memory_order_relaxed) == PIW__FAILED)
+            return true;
+    return false;
+}
+
+int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err)
+{
+    piw__role *role;
+    const piw__image *image = NULL;
+    int ret = piw__admin_find(runtime, task, &role, err);
+    if (ret == 0 && role->image == NULL) {
+        ret = piw__role_load(role, role->plugin, role->options, &image, err);
+        if (ret == 0)
+            piw__role_set_image(role, image);
+    }
+    if (ret == 0)
+        ret = piw__registry_check_uses(&runtime->registry, role->image, err);
+    if (ret != 0 || (role->enabled && !is_down(role)))
+        return ret;
+    /* What changed about its options while it was disabled holds now. */
+    ret = piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, err);
+    if (ret != 0 && !role->enabled) {
+        /* It stays what it was: without this it would be tried again and again, and a critical one end the master. */
+        piw_err second = {0};
+        if (piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
+            piw_error("task %s could not be disabled again: %s", role->name, second.text);
+        return ret;
+    }
+    if (!role->enabled) {
+        pthread_mutex_lock(&runtime->look);
+        role->enabled = true;
+        pthread_mutex_unlock(&runtime->look);
+    }
+    return ret;
+}
+
+int piw_runtime_enable(piw_runtime *runtime, const char *task, piw_err *err)
+{
+    int ret = piw__admin_lock(runtime, err);
+    if (ret != 0)
+        return ret;
+    ret = piw__admin_enable(runtime, task, err);
+    pthread_mutex_unlock(&runtime->admin);
+    return ret;
+}

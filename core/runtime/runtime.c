@@ -1,0 +1,542 @@
+/* The runtime: tasks as configured, their start in order, their supervision, their stop in reverse order. */
+#include "actor/isolate.h"
+#include "port/networks.h"
+#include "runtime/inner.h"
+#include "base/sdnotify.h"
+#include "base/tuning.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { PROGRESS_MS = 5000 };
+
+/* --- Made and freed ---------------------------------------------------------------------------------------------- */
+
+static char **copy_texts(const char *const *texts, size_t count)
+{
+    char **copy = piw_zalloc((count + 1) * sizeof(*copy));
+    for (size_t i = 0; i < count; i++)
+        copy[i] = piw_strdup(texts[i] != NULL ? texts[i] : "");
+    return copy;
+}
+
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; texts != NULL && i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, piw_err *err)
+{
+    piw_runtime *runtime = piw_zalloc(sizeof *runtime);
+    runtime->quit_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    runtime->monitor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (runtime->quit_fd < 0 || runtime->monitor_fd < 0) {
+        int ret = piw_err_errno(err, "the runtime can't be made: eventfd");
+        if (runtime->quit_fd >= 0)
+            close(runtime->quit_fd);
+        if (runtime->monitor_fd >= 0)
+            close(runtime->monitor_fd);
+        free(runtime);
+        return ret;
+    }
+    runtime->dirs = copy_texts(config->plugin_dirs, config->plugin_dirs_count);
+    runtime->dirs_count = config->plugin_dirs_count;
+    runtime->trust_files = config->trust_files;
+    runtime->queue_names = copy_texts(config->queue_names, config->queues_count);
+    runtime->queue_addresses = copy_texts(config->queue_addresses, config->queues_count);
+    runtime->queues_count = config->queues_count;
+    runtime->allow = piw_strdup(config->allow != NULL ? config->allow : "all");
+    runtime->setting = config->setting;
+    runtime->arg = config->arg;
+    pthread_mutex_init(&runtime->admin, NULL);
+    pthread_mutex_init(&runtime->look, NULL);
+    pthread_mutex_init(&runtime->bare_lock, NULL);
+    pthread_mutex_init(&runtime->quit_lock, NULL);
+    piw__registry_init(&runtime->registry);
+    runtime->roles = piw_zalloc(PIW_LIMIT_TASKS * sizeof(*runtime->roles));
+    *runtime_ = runtime;
+    return 0;
+}
+
+void piw__role_free(piw__role *role)
+{
+    for (unsigned i = 0; role->shells != NULL && i < role->instances; i++) {
+        if (role->shells[i] == NULL)
+            continue;
+        piw__shell_fini(role->shells[i]);
+        free(role->shells[i]);
+    }
+    free(role->shells);
+    piw__options_free(&role->all_options);
+    piw__tracer_free(atomic_load_explicit(&role->tracer, memory_order_relaxed));
+    free(role->name);
+    free(role);
+}
+
+void piw_runtime_free(piw_runtime **runtime_)
+{
+    piw_runtime *runtime = *runtime_;
+    *runtime_ = NULL;
+    if (runtime == NULL)
+        return;
+    piw_runtime_stop(runtime);
+    if (runtime->leaked)
+        return; /* a thread that can't be ended still uses it */
+    for (size_t i = 0; i < runtime->roles_count; i++)
+        piw__role_free(runtime->roles[i]);
+    free(runtime->roles);
+    free(runtime->order);
+    for (size_t i = 0; i < runtime->bare_count; i++) {
+        piw__shell_fini(runtime->bare[i]);
+        free(runtime->bare[i]);
+    }
+    free(runtime->bare);
+    free(runtime->bare_busy);
+    piw__registry_fini(&runtime->registry);
+    free_texts(runtime->dirs, runtime->dirs_count);
+    free_texts(runtime->queue_names, runtime->queues_count);
+    free_texts(runtime->queue_addresses, runtime->queues_count);
+    free(runtime->allow);
+    close(runtime->quit_fd);
+    close(runtime->monitor_fd);
+    pthread_mutex_destroy(&runtime->admin);
+    pthread_mutex_destroy(&runtime->look);
+    pthread_mutex_destroy(&runtime->bare_lock);
+    pthread_mutex_destroy(&runtime->quit_lock);
+    free(runtime);
+}
+
+/* --- Tasks ------------------------------------------------------------------------------------------------------- */
+
+piw__role *piw__runtime_role(const piw_runtime *runtime, const char *name)
+{
+    for (size_t i = 0; i < runtime->roles_count; i++)
+        if (strcmp(runtime->roles[i]->name, name) == 0)
+            return runtime->roles[i];
+    return NULL;
+}
+
+static int check_config(const piw_runtime *runtime, const piw_task_config *config, piw_err *err)
+{
+    if (config->name == NULL || config->name[0] == 0 || strlen(config->name) > 50)
+        return piw_err_set(err, PIW_ECONFIG, "a task's name has 1 to 50 characters");
+    if (piw__runtime_role(runtime, config->name) != NULL)
+        return piw_err_set(err, PIW_EEXIST, "task %s is configured twice", config->name);
+    if (config->instances > PIW_LIMIT_INSTANCES)
+        return piw_err_set(err, PIW_ECONFIG, "task %s: %u instances are too many, %d are possible", config->name,
+                           config->instances, PIW_LIMIT_INSTANCES);
+    if (runtime->roles_count == PIW_LIMIT_TASKS)
+        return piw_err_set(err, PIW_ECONFIG, "task %s is one too many: a master has %d at most", config->name,
+                           PIW_LIMIT_TASKS);
+    return 0;
+}
+
+piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin, piw_err *err)
+{
+    if (check_config(runtime, config, err) != 0)
+        return NULL;
+    piw__role *role = piw_zalloc(sizeof *role);
+    role->runtime = runtime;
+    role->name = piw_strdup(config->name);
+    role->plugin = role->plugin_config = piw__plugin_name(config);
+    role->builtin = plugin;
+    role->enabled = role->enabled_config = config->enabled;
+    role->instances = role->instances_config = config->instances;
+    role->critical_config = config->critical;
+    role->absent_wait = config->absent_wait;
+    role->isolate = config->isolate;
+    role->options = role->all_options = piw__options_new(config);
+    piw__role_set_origins(role, config);
+    return role;
+}
+
+void piw__role_set_origins(piw__role *role, const piw_task_config *config)
+{
+    pthread_mutex_lock(&role->runtime->look);
+    for (unsigned i = 0; i < PIW_TASK_KEYS; i++)
+        role->origins[i] = config->origins[i] != NULL ? piw__intern(config->origins[i]) : NULL;
+    pthread_mutex_unlock(&role->runtime->look);
+}
+
+int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin,
+                             piw_err *err)
+{
+    if (runtime->started)
+        return piw_err_set(err, PIW_EUSAGE, "task %s is added too late: the runtime has started", config->name);
+    piw__role *role = piw__role_new(runtime, config, plugin, err);
+    if (role == NULL)
+        return err != NULL ? err->code : PIW_ECONFIG;
+    runtime->roles[runtime->roles_count] = role;
+    runtime->roles_count++;
+    return 0;
+}
+
+int piw_runtime_add(piw_runtime *runtime, const piw_task_config *task, piw_err *err)
+{
+    return piw__runtime_add_builtin(runtime, task, NULL, err);
+}
+
+const char *piw__plugin_name(const piw_task_config *config)
+{
+    if (config->plugin != NULL)
+        return piw__intern(config->plugin);
+    char *file = piw_sprintf("%s.so", config->name);
+    const char *name = piw__intern(file);
+    free(file);
+    return name;
+}
+
+void piw__role_set_image(piw__role *role, const piw__image *image)
+{
+    pthread_mutex_lock(&role->runtime->look);
+    role->image = image;
+    if (image != NULL)
+        role->critical = role->critical_config < 0 ? image->plugin->critical : role->critical_config > 0;
+    unsigned i = 0;
+    while (i < role->seen_count && role->seen[i] != image)
+        i++;
+    if (image != NULL && i == role->seen_count && i < PIW__IMAGES_SEEN)
+        role->seen[role->seen_count++] = image;
+    pthread_mutex_unlock(&role->runtime->look);
+}
+
+int piw__role_look(const piw__role *role, const char *file, const piw__options *options, const piw__image **image,
+                   piw_err *err)
+{
+    const piw_runtime *runtime = role->runtime;
+    piw__plugin_dirs dirs = {(const char *const *)runtime->dirs, runtime->dirs_count, runtime->trust_files};
+    int ret = role->builtin != NULL && file == role->plugin ? piw__image_of(role->builtin, image, err)
+                                                            : piw__image_load(&dirs, file, image, err);
+    if (ret == 0)
+        ret = piw__role_check_options(role, options, *image, err);
+    if (ret == 0 && role->isolate)
+        ret = piw__isolate_check(*image, err);
+    return ret;
+}
+
+int piw__role_load(piw__role *role, const char *file, const piw__options *options, const piw__image **image,
+                   piw_err *err)
+{
+    int ret = piw__role_look(role, file, options, image, err);
+    if (ret == 0)
+        ret = piw__registry_enter(&role->runtime->registry, role, *image, err);
+    return ret;
+}
+
+/* --- Start ------------------------------------------------------------------------------------------------------- */
+
+int piw__role_settle(piw__role *role, const piw__image *image, piw_err *err)
+{
+    const piw_plugin *plugin = image->plugin;
+    if (role->instances == 0)
+        role->instances = plugin->instances > 0 ? plugin->instances : 1;
+    if (role->instances > 1 && plugin->queues != NULL && plugin->queues[0].name != NULL)
+        return piw_err_set(err, PIW_ECONFIG, "task %s serves an outer queue: only one instance of it is possible",
+                           role->name);
+    return 0;
+}
+
+static int load_all(piw_runtime *runtime, piw_err *err)
+{
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        piw__role *role = runtime->roles[i];
+        piw_err why = {0};
+        const piw__image *image = NULL;
+        int ret = piw__role_load(role, role->plugin, role->options, &image, &why);
+        piw__role_set_image(role, ret == 0 ? image : NULL);
+        if (ret != 0 && role->enabled)
+            return piw_err_set(err, ret, "task %s: %s", role->name, why.text);
+        if (ret != 0) {
+            /* It is disabled: its services stay unknown. */
+            piw_info("task %s is disabled, and its plugin can't be loaded: %s", role->name, why.text);
+            role->instances = 1;
+            continue;
+        }
+        ret = piw__role_settle(role, image, err);
+        if (ret != 0)
+            return ret;
+    }
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        const piw__role *role = runtime->roles[i];
+        int ret = role->enabled ? piw__registry_check_uses(&runtime->registry, role->image, err) : 0;
+        if (ret != 0) {
+            piw_err_prefix(err, "task %s", role->name);
+            return ret;
+        }
+    }
+    return piw__runtime_order(runtime, err);
+}
+
+int piw__role_make_shells(piw__role *role, piw_err *err)
+{
+    role->shells = piw_zalloc(role->instances * sizeof(*role->shells));
+    for (unsigned n = 0; n < role->instances; n++) {
+        piw__shell *shell;
+        if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
+            return piw_err_set(err, PIW_ENOMEM, "no memory for task %s", role->name);
+        int ret = piw__shell_init(shell, role->runtime, role, n, err);
+        if (ret != 0) {
+            free(shell);
+            return ret;
+        }
+        role->shells[n] = shell;
+    }
+    return 0;
+}
+
+int piw__role_run_shells(const piw__role *role, piw_err *err)
+{
+    int ret = 0;
+    for (unsigned n = 0; ret == 0 && n < role->instances; n++)
+        ret = piw__shell_run(role->shells[n], err);
+    return ret;
+}
+
+static int make_shells(piw_runtime *runtime, piw_err *err)
+{
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
+        ret = piw__role_make_shells(runtime->roles[i], err);
+    return ret;
+}
+
+/* All shells stand before the first runs: messages may go to any of them from then on. */
+static int run_shells(piw_runtime *runtime, piw_err *err)
+{
+    int ret = 0;
+    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
+        ret = piw__role_run_shells(runtime->roles[i], err);
+    return ret;
+}
+
+static bool has_queues(const piw_runtime *runtime)
+{
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        const piw__image *image = runtime->roles[i]->image;
+        if (image != NULL && image->plugin->queues != NULL && image->plugin->queues[0].name != NULL)
+            return true;
+    }
+    return false;
+}
+
+static int wait_ready(piw_runtime *runtime, piw__op *op, const piw__shell *shell, int wait_ms, piw_err *err)
+{
+    int64_t began = piw_monotonic_ns();
+    for (;;) {
+        int64_t now = piw_monotonic_ns(), slice = PROGRESS_MS;
+        int64_t left = wait_ms < 0 ? INT64_MAX : wait_ms - (now - began) / 1000000;
+        if (left <= 0)
+            return piw_err_set(err, PIW_EDEADLINE, "task %s was not ready within %d ms", shell->name, wait_ms);
+        /* Short slices: a wish to quit meanwhile is noticed. */
+        slice = left < 200 ? left : 200;
+        int ret = piw__op_wait(op, now + slice * 1000000, false, err);
+        if (ret != PIW_EAGAIN) {
+            if (ret != 0)
+                piw_err_prefix(err, "task %s can't start", shell->name);
+            return ret;
+        }
+        pthread_mutex_lock(&runtime->quit_lock);
+        bool quit = runtime->quit;
+        pthread_mutex_unlock(&runtime->quit_lock);
+        struct pollfd fd = {.fd = runtime->quit_fd, .events = POLLIN};
+        if (quit || poll(&fd, 1, 0) > 0)
+            return piw_err_set(err, PIW_ESTOPPED, "stopped while task %s was starting", shell->name);
+        if ((now - began) / 1000000 / PROGRESS_MS != ((now - began) / 1000000 + slice) / PROGRESS_MS)
+            piw_warning("task %s is still starting (%d s)", shell->name, (int)((now - began) / 1000000000));
+    }
+}
+
+static int start_role(piw_runtime *runtime, const piw__role *role, int wait_ms, piw_err *err)
+{
+    piw__op *ops[PIW_LIMIT_INSTANCES];
+    int ret = 0;
+    for (unsigned n = 0; n < role->instances; n++) {
+        ops[n] = piw__op_new(role->enabled ? PIW__OP_START : PIW__OP_DISABLE, role->image);
+        ops[n]->why = PIW_BOOT;
+        piw__op_send(ops[n], role->shells[n]);
+    }
+    for (unsigned n = 0; n < role->instances; n++) {
+        if (ret == 0)
+            ret = wait_ready(runtime, ops[n], role->shells[n], wait_ms, err);
+        piw__op_unref(ops[n]);
+    }
+    return ret;
+}
+
+int piw_runtime_check_allow(const char *allow, piw_err *err)
+{
+    piw__networks networks = {0};
+    int ret = piw__networks_parse(&networks, allow, err);
+    piw__networks_fini(&networks);
+    return ret;
+}
+
+int piw_runtime_check(piw_runtime *runtime, piw_err *err)
+{
+    if (runtime->started)
+        return piw_err_set(err, PIW_EUSAGE, "the runtime has started already");
+    pthread_mutex_lock(&runtime->admin);
+    int ret = load_all(runtime, err);
+    pthread_mutex_unlock(&runtime->admin);
+    return ret;
+}
+
+int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
+{
+    piw_err own = {0};
+    if (err == NULL)
+        err = &own;
+    if (runtime->started)
+        return piw_err_set(err, PIW_EUSAGE, "the runtime has started already");
+    pthread_mutex_lock(&runtime->admin);
+    int ret = load_all(runtime, err);
+    if (ret == 0 && has_queues(runtime)) {
+        ret = piw__zap_start(runtime->allow, err);
+        runtime->zap = ret == 0;
+    }
+    if (ret == 0)
+        ret = piw__workers_start(&runtime->workers, PIW_LIMIT_WORKERS, err);
+    if (ret == 0)
+        ret = make_shells(runtime, err);
+    if (ret == 0) {
+        runtime->started = true;
+        piw__crash_watch(runtime);
+        ret = run_shells(runtime, err);
+    }
+    if (ret == 0)
+        ret = piw__monitor_start(runtime, err);
+    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
+        ret = start_role(runtime, runtime->order[i], wait_ms, err);
+    pthread_mutex_unlock(&runtime->admin);
+    if (ret != 0)
+        piw_runtime_stop(runtime);
+    return ret;
+}
+
+/* --- Run and quit ------------------------------------------------------------------------------------------------ */
+
+static void wake(int fd)
+{
+    const uint64_t one = 1;
+    while (write(fd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+/* Only what a signal handler may do. */
+void piw_runtime_quit(piw_runtime *runtime)
+{
+    int before = errno;
+    wake(runtime->quit_fd);
+    errno = before;
+}
+
+void piw__runtime_quit(piw_runtime *runtime, int code, const char *reason)
+{
+    pthread_mutex_lock(&runtime->quit_lock);
+    if (!runtime->quit) {
+        runtime->quit = true;
+        runtime->quit_code = code;
+        snprintf(runtime->quit_reason, sizeof runtime->quit_reason, "%s", reason != NULL ? reason : "");
+    }
+    pthread_mutex_unlock(&runtime->quit_lock);
+    wake(runtime->quit_fd);
+}
+
+int piw_runtime_run(piw_runtime *runtime, piw_err *err)
+{
+    struct pollfd fd = {.fd = runtime->quit_fd, .events = POLLIN};
+    piw__sd_notify("READY=1");
+    while (poll(&fd, 1, 60000) <= 0) {
+        /* Nobody wants to quit yet; the bound is only so that no wait is without one. */
+    }
+    pthread_mutex_lock(&runtime->quit_lock);
+    int code = runtime->quit_code;
+    if (code != 0)
+        piw_err_set(err, code, "%s", runtime->quit_reason);
+    pthread_mutex_unlock(&runtime->quit_lock);
+    return code;
+}
+
+/* --- Stop -------------------------------------------------------------------------------------------------------- */
+
+/* Give each instance the order and wait for all, together until `until_ns`. */
+static bool order_role(const piw__role *role, piw__op_kind kind, int64_t until_ns)
+{
+    piw__op *ops[PIW_LIMIT_INSTANCES];
+    bool all = true;
+    for (unsigned n = 0; n < role->instances; n++) {
+        ops[n] = NULL;
+        if (role->shells[n] == NULL || !role->shells[n]->thread_runs)
+            continue;
+        ops[n] = piw__op_new(kind, NULL);
+        ops[n]->until_ns = piw_monotonic_ns() + piw__tune.drain_ms * INT64_C(1000000);
+        if (ops[n]->until_ns > until_ns)
+            ops[n]->until_ns = until_ns;
+        piw__op_send(ops[n], role->shells[n]);
+    }
+    for (unsigned n = 0; n < role->instances; n++) {
+        if (ops[n] != NULL && piw__op_wait(ops[n], until_ns, true, NULL) != 0) {
+            const char *what = atomic_load_explicit(&role->shells[n]->busy_in, memory_order_relaxed);
+            piw_error("task %s does not stop: it is in %s", role->shells[n]->name, what != NULL ? what : "its loop");
+            all = false;
+        }
+        piw__op_unref(ops[n]);
+    }
+    return all;
+}
+
+static void order_all(piw_runtime *runtime, piw__op_kind kind, int64_t until_ns)
+{
+    for (size_t i = runtime->roles_count; i > 0; i--) {
+        piw__sd_notify("EXTEND_TIMEOUT_USEC=10000000");
+        if (!order_role(runtime->order[i - 1], kind, until_ns) && kind == PIW__OP_LEAVE)
+            runtime->leaked = true;
+    }
+}
+
+static void join_all(piw_runtime *runtime)
+{
+    for (size_t i = 0; i < runtime->roles_count; i++)
+        for (unsigned n = 0; n < runtime->roles[i]->instances; n++) {
+            piw__shell *shell = runtime->roles[i]->shells[n];
+            if (shell == NULL || !shell->thread_runs)
+                continue;
+            pthread_join(shell->thread, NULL);
+            shell->thread_runs = false;
+        }
+}
+
+void piw_runtime_stop(piw_runtime *runtime)
+{
+    /* A change that is under way gives up, and the lock becomes free. */
+    atomic_store_explicit(&runtime->stopping, true, memory_order_relaxed);
+    pthread_mutex_lock(&runtime->admin);
+    if (runtime->started && runtime->order != NULL) {
+        int64_t until = piw_monotonic_ns() + piw__tune.stop_ms * INT64_C(1000000);
+        piw__sd_notify("STOPPING=1");
+        order_all(runtime, PIW__OP_QUIET, until);
+        order_all(runtime, PIW__OP_STOP, until);
+        piw__workers_stop(runtime->workers);
+        order_all(runtime, PIW__OP_LEAVE, until + 2000000000);
+        piw__monitor_stop(runtime);
+        if (!runtime->leaked)
+            join_all(runtime);
+        piw__crash_unwatch(runtime);
+        runtime->started = false;
+    }
+    piw__workers_stop(runtime->workers);
+    if (!runtime->leaked)
+        piw__workers_free(&runtime->workers);
+    if (runtime->zap && !runtime->leaked) {
+        piw__zap_stop();
+        piw__zmq_term();
+    }
+    runtime->zap = false;
+    pthread_mutex_unlock(&runtime->admin);
+}

@@ -1,0 +1,360 @@
+/* Messages: one block for header, body and arena; chunks behind it when it grows; blobs beside it. */
+#include "type/message.h"
+
+#include "base/pool.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct piw__chunk {
+    piw__chunk *next;
+    uint32_t used, room;
+    _Alignas(16) uint8_t bytes[];
+};
+
+struct piw_owner {
+    /* Decremented with release, and acquired by whoever takes it to 0: what other holders did before they let go
+     * happens before the release function runs. Incrementing needs no order: the caller has a reference. */
+    _Atomic uint32_t refs;
+    void *arg;
+    void (*release)(void *arg);
+};
+
+struct piw_blob {
+    _Atomic uint32_t refs; /* as in piw_owner */
+    piw_owner *owner;      /* of foreign memory, or NULL */
+    const uint8_t *data;
+    size_t len;
+    uint8_t bytes[];
+};
+
+/* Further blobs of a message, in its arena. */
+struct more_blobs {
+    struct more_blobs *next;
+    unsigned count;
+    piw_blob *blobs[14];
+};
+
+enum {
+    HEADER = (sizeof(piw_msg) + 15) & ~15u,
+    CHUNK_MIN = 4096,
+    CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
+};
+
+static inline size_t round16(size_t n)
+{
+    return (n + 15) & ~(size_t)15;
+}
+
+/* --- Message ---------------------------------------------------------------------------------------------- */
+
+piw_msg *piw_msg_new(const piw_msg_type *type)
+{
+    size_t body = type->body != NULL ? round16(type->body->size) : 0;
+    uint32_t size;
+    uint8_t size_class;
+    piw_msg *msg = piw__pool_take(HEADER + body, &size, &size_class);
+    memset(msg, 0, HEADER + body);
+    msg->type = type;
+    msg->body = (uint8_t *)msg + HEADER;
+    msg->size_class = size_class;
+    msg->used = (uint32_t)(HEADER + body);
+    msg->room = size;
+    msg->total = size;
+    return msg;
+}
+
+static void release_blobs(piw_msg *msg)
+{
+    piw_blob_unref(&msg->blob);
+    for (struct more_blobs *more = msg->more_blobs; more != NULL; more = more->next)
+        for (unsigned i = 0; i < more->count; i++)
+            piw_blob_unref(&more->blobs[i]);
+}
+
+void piw_msg_free(piw_msg **msg_)
+{
+    piw_msg *msg = *msg_;
+    *msg_ = NULL;
+    if (msg == NULL)
+        return;
+    if (msg->blob != NULL)
+        release_blobs(msg);
+    for (piw__chunk *chunk = msg->chunks; chunk != NULL;) {
+        piw__chunk *next = chunk->next;
+        piw__pool_count(-(int64_t)chunk->room);
+        free(chunk);
+        chunk = next;
+    }
+    piw__pool_give(msg, msg->room, msg->size_class);
+}
+
+piw_msg *piw_msg_copy(const piw_msg *msg)
+{
+    piw_msg *copy = piw_msg_new(msg->type);
+    copy->trace = msg->trace;
+    copy->error = msg->error;
+    copy->flags = msg->flags & PIW__MALFORMED;
+    if (msg->error_text != NULL)
+        copy->error_text = piw_msg_textz(copy, msg->error_text).s;
+    if (msg->type->body != NULL && msg->type->body->size > 0)
+        piw_value_copy(copy, msg->type->body, msg->body, copy->body);
+    return copy;
+}
+
+const piw_msg_type *piw_msg_type_of(const piw_msg *msg)
+{
+    return msg->type;
+}
+
+uint64_t piw_msg_trace(const piw_msg *msg)
+{
+    return msg->trace;
+}
+
+void *piw_msg_body(const piw_msg *msg, const piw_msg_type *type)
+{
+    if (__builtin_expect(msg->type != type, 0)) {
+        piw_error("a message %s.%s was read as %s.%s: this is a bug in the task that reads it",
+                  msg->type->protocol != NULL ? msg->type->protocol->name : "?", msg->type->name,
+                  type->protocol != NULL ? type->protocol->name : "?", type->name);
+        abort();
+    }
+    return msg->body;
+}
+
+void *piw_msg_any_body(const piw_msg *msg)
+{
+    return msg->body;
+}
+
+int piw_msg_error(const piw_msg *msg)
+{
+    return (msg->flags & PIW__MALFORMED) != 0 ? 0 : msg->error;
+}
+
+const char *piw_msg_error_text(const piw_msg *msg)
+{
+    return msg->error_text != NULL ? msg->error_text : "";
+}
+
+const char *piw_malformed(const piw_msg *msg)
+{
+    return (msg->flags & PIW__MALFORMED) != 0 ? piw_msg_error_text(msg) : NULL;
+}
+
+bool piw_again(const piw_msg *msg)
+{
+    return (msg->flags & PIW__AGAIN) != 0;
+}
+
+piw_peer piw_msg_peer(const piw_msg *msg)
+{
+    return msg->peer;
+}
+
+piw_msg *piw__msg_error_answer(const piw_msg *request, int code, const char *text)
+{
+    const piw_msg_type *type = request->type;
+    if (type->reply >= 0)
+        type = &type->protocol->messages[type->reply];
+    piw_msg *answer = piw_msg_new(type);
+    answer->trace = request->trace;
+    answer->error = code != 0 ? code : PIW_EHANDLER;
+    answer->error_text = piw_msg_textz(answer, text != NULL ? text : piw_err_name(code)).s;
+    return answer;
+}
+
+uint64_t piw__bus_bytes(void)
+{
+    return piw__pool_live();
+}
+
+/* --- Arena ------------------------------------------------------------------------------------------------ */
+
+static void *alloc_chunk(piw_msg *msg, size_t size)
+{
+    size_t room = msg->chunks != NULL ? (size_t)msg->chunks->room * 2 : CHUNK_MIN;
+    if (room > CHUNK_MAX)
+        room = CHUNK_MAX;
+    bool own = size > room / 2;
+    if (own)
+        room = size;
+    if (size > PIW_LIMIT_ARENA || msg->total + room > PIW_LIMIT_ARENA) {
+        piw_error("a message %s would grow beyond %d bytes: its task must send less at once", msg->type->name,
+                  PIW_LIMIT_ARENA);
+        abort();
+    }
+    piw__chunk *chunk = piw_alloc(sizeof *chunk + room);
+    chunk->room = (uint32_t)room;
+    chunk->used = (uint32_t)size;
+    msg->total += (uint32_t)room;
+    piw__pool_count((int64_t)room);
+    if (own && msg->chunks != NULL) {
+        /* The chunk in front still has room for small pieces. */
+        chunk->next = msg->chunks->next;
+        msg->chunks->next = chunk;
+    } else {
+        chunk->next = msg->chunks;
+        msg->chunks = chunk;
+    }
+    return memset(chunk->bytes, 0, size);
+}
+
+void *piw_msg_alloc(piw_msg *msg, size_t size)
+{
+    size = size < PIW_LIMIT_ARENA ? round16(size) : size;
+    if (size <= msg->room - msg->used) {
+        void *at = (uint8_t *)msg + msg->used;
+        msg->used += (uint32_t)size;
+        return memset(at, 0, size);
+    }
+    piw__chunk *chunk = msg->chunks;
+    if (chunk != NULL && size <= chunk->room - chunk->used) {
+        void *at = chunk->bytes + chunk->used;
+        chunk->used += (uint32_t)size;
+        return memset(at, 0, size);
+    }
+    return alloc_chunk(msg, size);
+}
+
+piw_text piw_msg_text(piw_msg *msg, const char *s, size_t len)
+{
+    char *to = piw_msg_alloc(msg, len + 1);
+    if (len > 0)
+        memcpy(to, s, len);
+    return (piw_text){to, (uint32_t)len};
+}
+
+piw_text piw_msg_textz(piw_msg *msg, const char *s)
+{
+    return s != NULL ? piw_msg_text(msg, s, strlen(s)) : (piw_text){0};
+}
+
+piw_text piw_msg_printf(piw_msg *msg, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (len < 0)
+        return piw_msg_text(msg, "", 0);
+    char *to = piw_msg_alloc(msg, (size_t)len + 1);
+    va_start(args, fmt);
+    vsnprintf(to, (size_t)len + 1, fmt, args);
+    va_end(args);
+    return (piw_text){to, (uint32_t)len};
+}
+
+piw_bytes piw_msg_bytes(piw_msg *msg, const void *data, size_t len)
+{
+    uint8_t *to = piw_msg_alloc(msg, len > 0 ? len : 1);
+    if (len > 0)
+        memcpy(to, data, len);
+    return (piw_bytes){to, (uint32_t)len};
+}
+
+/* --- Owners and blobs --------------------------------------------------------------------------------------- */
+
+piw_owner *piw_owner_new(void *arg, void (*release)(void *arg))
+{
+    piw_owner *owner = piw_alloc(sizeof *owner);
+    atomic_init(&owner->refs, 1);
+    owner->arg = arg;
+    owner->release = release;
+    return owner;
+}
+
+piw_owner *piw__owner_ref(piw_owner *owner)
+{
+    atomic_fetch_add_explicit(&owner->refs, 1, memory_order_relaxed);
+    return owner;
+}
+
+void piw_owner_unref(piw_owner **owner_)
+{
+    piw_owner *owner = *owner_;
+    *owner_ = NULL;
+    if (owner == NULL || atomic_fetch_sub_explicit(&owner->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (owner->release != NULL)
+        owner->release(owner->arg);
+    free(owner);
+}
+
+piw_blob *piw_blob_new(const void *data, size_t len)
+{
+    piw_blob *blob = len <= PIW_LIMIT_ARENA ? malloc(sizeof *blob + len) : NULL;
+    if (blob == NULL)
+        return NULL;
+    atomic_init(&blob->refs, 1);
+    blob->owner = NULL;
+    blob->data = blob->bytes;
+    blob->len = len;
+    if (len > 0)
+        memcpy(blob->bytes, data, len);
+    piw__pool_count((int64_t)len);
+    return blob;
+}
+
+piw_blob *piw__blob_over(const void *data, size_t len, piw_owner *owner)
+{
+    piw_blob *blob = piw_alloc(sizeof *blob);
+    atomic_init(&blob->refs, 1);
+    blob->owner = piw__owner_ref(owner);
+    blob->data = data;
+    blob->len = len;
+    piw__pool_count((int64_t)len);
+    return blob;
+}
+
+piw_blob *piw_blob_ref(piw_blob *blob)
+{
+    if (blob != NULL)
+        atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
+    return blob;
+}
+
+void piw_blob_unref(piw_blob **blob_)
+{
+    piw_blob *blob = *blob_;
+    *blob_ = NULL;
+    if (blob == NULL || atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    piw__pool_count(-(int64_t)blob->len);
+    piw_owner_unref(&blob->owner);
+    free(blob);
+}
+
+size_t piw_blob_size(const piw_blob *blob)
+{
+    return blob != NULL ? blob->len : 0;
+}
+
+size_t piw_blob_read(const piw_blob *blob, size_t offset, void *to, size_t n)
+{
+    if (blob == NULL || offset >= blob->len)
+        return 0;
+    if (n > blob->len - offset)
+        n = blob->len - offset;
+    memcpy(to, blob->data + offset, n);
+    return n;
+}
+
+void piw__msg_own_blob(piw_msg *msg, piw_blob *blob)
+{
+    if (blob == NULL)
+        return;
+    if (msg->blob == NULL) {
+        msg->blob = blob;
+        return;
+    }
+    struct more_blobs *more = msg->more_blobs;
+    if (more == NULL || more->count == PIW_COUNT(more->blobs)) {
+        more = piw_msg_alloc(msg, sizeof *more);
+        more->next = msg->more_blobs;
+        msg->more_blobs = more;
+    }
+    more->blobs[more->count++] = blob;
+}
