@@ -1,5 +1,7 @@
 /* Calls that wait for their one answer: reply, error or deadline. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,7 @@
 /* Requests that outlive their handler: where the answer goes, known by a token. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 

@@ -1,16 +1,11 @@
 /* One message, one handler, and what follows from its result. */
 #include "type/carry.h"
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdio.h>
 #include <time.h>
-
-int64_t piw__coarse_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 uint64_t piw__trace_new(piw__shell *shell)
 {

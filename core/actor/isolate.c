@@ -4,7 +4,9 @@
  * the process ends the stand-in fails, and everything else is the supervision of any task. */
 #include "actor/isolate.h"
 
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 #include "actor/soul_wire.h"
 #include "base/tuning.h"
 
@@ -197,10 +199,10 @@ static int on_answer(piw_task *task, const stand_in *self, const piw__frame *fra
 
 static void on_ask(const piw_task *task, stand_in *self, const piw__frame *frame, const uint8_t *payload)
 {
-    const piw_runtime *runtime = task->shell->runtime;
+    const piw__hub *hub = task->shell->hub;
     char name[256];
     text_of(name, sizeof name, frame, payload);
-    const char *value = runtime->setting != NULL ? runtime->setting(runtime->arg, name) : NULL;
+    const char *value = hub->setting != NULL ? hub->setting(hub->arg, name) : NULL;
     piw__frame answer = {.kind = PIW__FRAME_SETTING, .code = value == NULL};
     piw_buffer text = {0};
     if (piw_buffer_add(&text, name, strlen(name) + 1) == 0 &&
@@ -350,7 +352,7 @@ static void put_setup(const piw_task *task, stand_in *self, piw_why why)
     }
     const piw_service *service;
     for (unsigned n = 0; (service = piw__soul_service(self->plugin, n)) != NULL; n++) {
-        const piw__service *entry = piw__registry_find(&shell->runtime->registry, service->name);
+        const piw__service *entry = piw__registry_find(&shell->hub->registry, service->name);
         add_number(&text, entry != NULL ? entry->role->instances : 0);
     }
     piw__frame frame = {.kind = PIW__FRAME_SETUP, .flags = piw_log_wants(PIW_LOG_DEBUG) ? PIW__FRAME_DEBUG : 0};

@@ -1,7 +1,7 @@
 /* The process of an isolated soul: started with nothing but what it needs, killed and reaped. */
 #include "actor/isolate.h"
 
-#include "runtime/soul.h"
+#include "actor/soul_wire.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* Orders of the runtime to a shell, and the wait for their outcome. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 /* The outer queues of a shell: bound before its first soul starts, read before each sleep. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -7,17 +9,17 @@
 /* More than a PULL queue and its connections hold for us: senders that go on must not keep the master from stopping. */
 enum { LAST_PULLS = 40000 };
 
-static const char *address_of(const piw_runtime *runtime, const char *queue)
+static const char *address_of(const piw__hub *hub, const char *queue)
 {
-    for (size_t i = 0; i < runtime->queues_count; i++)
-        if (strcmp(runtime->queue_names[i], queue) == 0)
-            return runtime->queue_addresses[i];
+    for (size_t i = 0; i < hub->queues_count; i++)
+        if (strcmp(hub->queue_names[i], queue) == 0)
+            return hub->queue_addresses[i];
     return NULL;
 }
 
 static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
 {
-    const char *address = address_of(shell->runtime, queue->name);
+    const char *address = address_of(shell->hub, queue->name);
     if (address == NULL)
         return piw_err_set(err, PIW_ECONFIG, "task %s serves the queue %s, which has no address", shell->name,
                            queue->name);

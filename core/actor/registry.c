@@ -1,7 +1,9 @@
 /* The register of services and of who wants which event. */
 #include "actor/registry.h"
 
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,7 @@
 /* The thread of an actor: its mailbox, timers, descriptors and ports, turn by turn. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 #include "base/tuning.h"
 
 #include <errno.h>
@@ -16,12 +18,12 @@ enum { TURN = 256, FLUSH_EVERY = 64, EVENTS = 32, FETCH_LINES = 4, SIGNAL_STACK 
 /* While the bus holds too many bytes nobody tells when that ends: look again so often. */
 enum { BUS_FULL_MS = 20 };
 
-int piw__shell_init(piw__shell *shell, piw_runtime *runtime, piw__role *role, unsigned instance, piw_err *err)
+int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned instance, piw_err *err)
 {
     /* Tokens and traces carry the number, so that they are unique in the process. */
     static _Atomic uint64_t numbers;
     memset(shell, 0, sizeof *shell);
-    shell->runtime = runtime;
+    shell->hub = hub;
     shell->role = role;
     shell->options = role != NULL ? role->options : NULL;
     shell->instance = instance;

@@ -6,10 +6,13 @@
 #ifndef PIW__SHELL_H
 #define PIW__SHELL_H
 
+#include "actor/hub.h"
+#include "actor/role.h"
 #include "bus/mailbox.h"
 #include "bus/outbox.h"
 #include "plugin/image.h"
 #include "port/port.h"
+#include "base/clock.h"
 #include "base/flight.h"
 #include "base/table.h"
 #include "base/histogram.h"
@@ -17,11 +20,7 @@
 
 #include <stdatomic.h>
 
-typedef struct piw__shell piw__shell;
-typedef struct piw__role piw__role;
 typedef struct piw__op piw__op;
-typedef struct piw__options piw__options;
-typedef struct piw_runtime piw_runtime;
 
 /* Where a task's services and messages go: resolved when a soul is made. */
 typedef struct piw__route {
@@ -125,7 +124,7 @@ struct piw__shell {
     piw__mailbox mailbox; /* any thread, through its functions */
 
     /* Set before the thread starts. */
-    piw_runtime *runtime;
+    piw__hub *hub;
     piw__role *role; /* NULL: a bare endpoint of piw_runtime_call */
     unsigned instance;
     uint64_t number; /* high bits of its trace ids */
@@ -218,7 +217,7 @@ struct piw__shell {
 };
 
 /* Make and free; the thread is started and joined by the runtime. */
-int piw__shell_init(piw__shell *shell, piw_runtime *runtime, piw__role *role, unsigned instance, piw_err *err);
+int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned instance, piw_err *err);
 void piw__shell_fini(piw__shell *shell);
 int piw__shell_run(piw__shell *shell, piw_err *err); /* starts the thread */
 
@@ -259,9 +258,6 @@ uint64_t piw__trace_new(piw__shell *shell);
 /* What was kept back is handled next, before what came later. */
 void piw__release_held(piw__shell *shell);
 
-/* A coarse clock (4 ms): for what is measured once a message. */
-int64_t piw__coarse_ns(void);
-
 /* --- calls.c, timer.c, defer.c ----------------------------------------------------------------------------------- */
 
 piw__call *piw__call_new(piw__shell *shell, const piw_task *task, const char *continuation, uint64_t key);
@@ -296,7 +292,7 @@ enum { PIW__POLL_WAKE = 0, PIW__POLL_PORT = 1, PIW__POLL_WATCH = 1 << 16 };
 void piw__watches_clear(piw__shell *shell, uint64_t generation); /* of one soul; 0: all */
 void piw__watch_fire(piw__shell *shell, uint64_t serial);
 
-/* --- ports.c ----------------------------------------------------------------------------------------------------- */
+/* --- queues.c ----------------------------------------------------------------------------------------------------- */
 
 /* Bind the queues of the image, if that hasn't been done. */
 int piw__ports_open(piw__shell *shell, const piw__image *image, piw_err *err);

@@ -9,6 +9,9 @@
 #include "type/message.h"
 #include "piw/plugin.h"
 
+/* What the process finds open. */
+enum { PIW__SOUL_SOCKET = 3, PIW__SOUL_IMAGE = 4 };
+
 typedef enum {
     /* To the process. */
     PIW__FRAME_SETUP = 1, /* texts, each ended by NUL (isolate.c writes them, soul.c reads them) */

@@ -1,6 +1,8 @@
 /* Souls come and go (DESIGN §3.6): start, failure, back-off, giving up, stop; and the orders of the runtime. */
 #include "actor/isolate.h"
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 #include "base/tuning.h"
 
 #include <stdio.h>
@@ -21,7 +23,7 @@ piw__tuning piw__tune = {.restart_ms = PIW_LIMIT_RESTART_MS,
 
 static void add_routes(piw_task *task, const piw_service *list)
 {
-    piw__registry *registry = &task->shell->runtime->registry;
+    piw__registry *registry = &task->shell->hub->registry;
     for (unsigned i = 0; list != NULL && list[i].name != NULL; i++) {
         piw__service *service = piw__registry_find(registry, list[i].name);
         if (service == NULL)
@@ -222,7 +224,7 @@ static void give_up(piw__shell *shell, const char *why)
     snprintf(reason, sizeof reason, "task %s failed %d times in %d s, the last time because: %s", shell->name,
              piw__tune.failures, piw__tune.failures_window_ms / 1000, why);
     if (shell->role->critical) {
-        piw__runtime_quit(shell->runtime, PIW_EHANDLER, reason);
+        piw__hub_quit(shell->hub, PIW_EHANDLER, reason);
     } else {
         piw_error("%s; it stays down until it is enabled again", reason);
     }

@@ -2,7 +2,9 @@
  * that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if nothing
  * had been. */
 #include "type/carry.h"
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 #include "base/tuning.h"
 
 #include <errno.h>

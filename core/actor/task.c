@@ -1,5 +1,7 @@
 /* What a soul may do: itself, sending, work, time. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdio.h>
 
@@ -50,7 +52,7 @@ void piw_task_note(piw_task *task, const char *fmt, ...)
 
 void piw_quit(piw_task *task, const char *reason)
 {
-    piw__runtime_quit(task->shell->runtime, reason != NULL ? PIW_EHANDLER : 0, reason);
+    piw__hub_quit(task->shell->hub, reason != NULL ? PIW_EHANDLER : 0, reason);
 }
 
 const char *piw_task_name(const piw_task *task)
@@ -194,7 +196,7 @@ int piw_forward(piw_task *task, piw_msg *request, const char *service, int insta
 
 unsigned piw_service_instances(piw_task *task, const char *service)
 {
-    const piw__service *entry = piw__registry_find(&task->shell->runtime->registry, service);
+    const piw__service *entry = piw__registry_find(&task->shell->hub->registry, service);
     if (entry == NULL)
         return 0;
     unsigned absent = atomic_load_explicit(&entry->role->absent, memory_order_relaxed);
@@ -209,7 +211,7 @@ int piw_emit(piw_task *task, piw_msg **event)
         return PIW_EINVAL;
     msg->trace = shell->trace;
     piw__role *role;
-    for (unsigned n = 0; (role = piw__registry_subscriber(&shell->runtime->registry, msg->type, n)) != NULL; n++)
+    for (unsigned n = 0; (role = piw__registry_subscriber(&shell->hub->registry, msg->type, n)) != NULL; n++)
         for (unsigned i = 0; i < role->instances; i++)
             piw__outbox_add(&shell->outbox, &role->shells[i]->mailbox, piw_msg_copy(msg));
     piw_msg_free(event);

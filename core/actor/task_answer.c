@@ -1,5 +1,7 @@
 /* What a soul may do with a request: answer, refuse, keep, drop; each exactly once. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>

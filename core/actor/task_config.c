@@ -1,5 +1,7 @@
 /* What a soul may know of the configuration. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 
@@ -45,14 +47,14 @@ static char **copy_texts(const char *const *texts, size_t count)
     return copy;
 }
 
-piw__options *piw__options_new(const piw_task_config *config)
+piw__options *piw__options_new(const char *const *names, const char *const *values, const char *const *origins, size_t count)
 {
     piw__options *options = piw_zalloc(sizeof *options);
-    options->count = config->options_count;
-    options->names = copy_texts(config->option_names, config->options_count);
-    options->values = copy_texts(config->option_values, config->options_count);
-    if (config->option_origins != NULL)
-        options->origins = copy_texts(config->option_origins, config->options_count);
+    options->count = count;
+    options->names = copy_texts(names, count);
+    options->values = copy_texts(values, count);
+    if (origins != NULL)
+        options->origins = copy_texts(origins, count);
     return options;
 }
 
@@ -112,8 +114,8 @@ int piw__role_check_options(const piw__role *role, const piw__options *options, 
 
 const char *piw_setting(piw_task *task, const char *name)
 {
-    const piw_runtime *runtime = task->shell->runtime;
-    return runtime->setting != NULL ? runtime->setting(runtime->arg, name) : NULL;
+    const piw__hub *hub = task->shell->hub;
+    return hub->setting != NULL ? hub->setting(hub->arg, name) : NULL;
 }
 
 /* Settings come as text: a number, a switch, a span or a size. */

@@ -1,6 +1,8 @@
 /* Peers of outer queues, as a soul sees them: with its own changes that haven't taken effect yet. */
 #include "type/carry.h"
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 static piw__port *port_of(const piw__shell *shell, piw_peer peer)
 {

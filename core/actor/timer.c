@@ -1,5 +1,7 @@
 /* Timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 

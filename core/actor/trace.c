@@ -1,7 +1,9 @@
 /* Printed messages of a task, kept in a ring for whoever watches. */
 #include "actor/trace.h"
 
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <fnmatch.h>
 #include <stdio.h>

@@ -1,7 +1,9 @@
 /* Notes of what a handler did, to be undone or done. */
 #include "actor/transaction.h"
 
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <stdlib.h>
 
@@ -60,7 +62,7 @@ static void perform(piw__shell *shell, piw__do *act)
         piw__port_peer_forget(act->port, act->peer);
         break;
     case PIW__DO_WORK:
-        piw__workers_submit(shell->runtime->workers, act->fn, act->msg);
+        piw__workers_submit(shell->hub->workers, act->fn, act->msg);
         act->msg = NULL;
         break;
     case PIW__DO_AGAIN:

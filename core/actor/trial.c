@@ -1,7 +1,9 @@
 /* A successor that has started and isn't ready yet (DESIGN §5): it has taken over, but requests wait, and so do the answers,
  * events and timers that were the predecessor's. When it fails now, or takes too long, the old plugin takes over again with
  * what it had saved, and finds all of that as it was. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 #include "base/tuning.h"
 
 void piw__trial_begin(piw__shell *shell, piw__op *op, const piw__image *image, const piw__options *options,

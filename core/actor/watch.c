@@ -1,5 +1,7 @@
 /* Descriptors that a soul watches. They end with it. */
-#include "runtime/inner.h"
+#include "actor/op.h"
+#include "actor/shell.h"
+#include "actor/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>

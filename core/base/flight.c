@@ -1,7 +1,7 @@
 /* Prints a flight recorder with nothing but write(2), so that a signal handler may; or line by line. */
 #include "base/flight.h"
 
-#include "actor/shell.h"
+#include "base/clock.h"
 
 #include <unistd.h>
 

@@ -2,7 +2,7 @@
 #include "piw/log.h"
 
 #include "base/escape.h"
-#include "runtime/soul.h"
+#include "base/log_sink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,7 @@
 /* utf8.c — is it UTF-8, how many characters, and mending what isn't. */
-#include "type/wire.h"
+#include "base/utf8.h"
+
+#include "piw/codec.h"
 
 /* Length of the well-formed sequence at s (1 to 4), or 0: overlong forms, surrogates and beyond U+10FFFF are not. */
 static size_t sequence(const uint8_t *s, size_t left)

@@ -8,7 +8,7 @@ static int check_needs(piw_runtime *runtime, const piw__image *image, piw_err *e
 {
     const char *const *needs = image->plugin->needs;
     for (unsigned i = 0; needs != NULL && needs[i] != NULL; i++) {
-        const piw__service *service = piw__registry_find(&runtime->registry, needs[i]);
+        const piw__service *service = piw__registry_find(&runtime->hub.registry, needs[i]);
         if (service != NULL && !service->role->enabled)
             return piw_err_set(err, PIW_ECONFIG, "it needs the service %s, but task %s, which serves it, is disabled",
                                needs[i], service->role->name);
@@ -28,9 +28,9 @@ static int look(piw__role *role, const piw__image **image, piw_err *err)
     if (ret == 0)
         ret = piw__role_settle(role, *image, err);
     if (ret == 0)
-        ret = piw__registry_check(&role->runtime->registry, role, *image, err);
+        ret = piw__registry_check(&role->runtime->hub.registry, role, *image, err);
     if (ret == 0)
-        ret = piw__registry_check_uses(&role->runtime->registry, *image, err);
+        ret = piw__registry_check_uses(&role->runtime->hub.registry, *image, err);
     if (ret == 0)
         ret = check_needs(role->runtime, *image, err);
     return ret;
@@ -82,7 +82,7 @@ int piw__admin_add(piw_runtime *runtime, const piw_task_config *config, piw_err 
     if (ret == 0)
         ret = piw__role_make_shells(role, err);
     if (ret == 0 && image != NULL)
-        ret = piw__registry_enter(&runtime->registry, role, image, err);
+        ret = piw__registry_enter(&runtime->hub.registry, role, image, err);
     if (ret != 0) {
         piw__role_free(role);
         return ret;

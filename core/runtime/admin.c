@@ -7,7 +7,7 @@
 
 static piw_runtime *runtime_of(const piw_task *task)
 {
-    return task->shell->runtime;
+    return task->shell->role->runtime;
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
@@ -281,7 +281,7 @@ static int on_ask(piw_task *task, piw_msg *msg)
     piw_runtime *runtime = runtime_of(task);
     if (piw__runtime_role(runtime, body->task.s) == NULL)
         return give(task, msg, NULL, body->task.s);
-    const piw__service *service = piw__registry_find(&runtime->registry, body->task.s);
+    const piw__service *service = piw__registry_find(&runtime->hub.registry, body->task.s);
     if (service == NULL || service->protocol != orders_protocol_def.interned)
         return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no orders", body->task.s);
     piw_err err = {0};

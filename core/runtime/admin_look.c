@@ -161,9 +161,9 @@ static uint32_t count_services(const piw_service *list)
 
 static const char *address_of(const piw_runtime *runtime, const char *queue)
 {
-    for (size_t i = 0; i < runtime->queues_count; i++)
-        if (strcmp(runtime->queue_names[i], queue) == 0)
-            return runtime->queue_addresses[i];
+    for (size_t i = 0; i < runtime->hub.queues_count; i++)
+        if (strcmp(runtime->hub.queue_names[i], queue) == 0)
+            return runtime->hub.queue_addresses[i];
     return "";
 }
 
@@ -176,7 +176,7 @@ static void fill_services(piw_msg *msg, admin_TASK *body, piw_runtime *runtime, 
                                             piw_msg_textz(msg, "")};
     piw_msg_list(msg, &body->uses, count_services(plugin->uses));
     for (uint32_t i = 0; i < body->uses.count; i++) {
-        const piw__service *service = piw__registry_find(&runtime->registry, plugin->uses[i].name);
+        const piw__service *service = piw__registry_find(&runtime->hub.registry, plugin->uses[i].name);
         body->uses.at[i] = (task_service){piw_msg_printf(msg, "%.64s", plugin->uses[i].name),
                                           piw_msg_printf(msg, "%.64s", plugin->uses[i].protocol->interned->name),
                                           piw_msg_printf(msg, "%.64s", service != NULL ? service->role->name : "")};

@@ -19,7 +19,7 @@ static piw__shell *endpoint_take(piw_runtime *runtime, size_t *index, piw_err *e
     if (shell == NULL) {
         if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
             shell = piw_alloc(sizeof *shell);
-        if (piw__shell_init(shell, runtime, NULL, 0, err) != 0) {
+        if (piw__shell_init(shell, &runtime->hub, NULL, 0, err) != 0) {
             free(shell);
             shell = NULL;
         } else {
@@ -77,7 +77,7 @@ static piw_msg *wait_answer(piw__shell *shell, uint64_t id, int timeout_ms)
 static int find_shell(piw_runtime *runtime, const char *service, const piw_msg *msg, piw__shell **to, piw_err *err)
 {
     static _Atomic unsigned turn; /* relaxed: only spreads calls over instances */
-    const piw__service *entry = piw__registry_find(&runtime->registry, service);
+    const piw__service *entry = piw__registry_find(&runtime->hub.registry, service);
     if (entry == NULL || entry->role->shells == NULL)
         return piw_err_set(err, PIW_ENOENT, "no task serves %s", service);
     if (entry->protocol != msg->type->protocol)

@@ -175,7 +175,7 @@ int piw__admin_check_successor(const piw__role *role, const piw__image *image, b
     if (!piw__ports_same(old, image))
         return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it serves other queues", image->file, old->file);
     int ret = !fresh && role->enabled ? piw__image_follows(image, old, err) : 0;
-    return ret != 0 ? ret : piw__registry_check_uses(&role->runtime->registry, image, err);
+    return ret != 0 ? ret : piw__registry_check_uses(&role->runtime->hub.registry, image, err);
 }
 
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)
@@ -345,7 +345,7 @@ int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err)
             piw__role_set_image(role, image);
     }
     if (ret == 0)
-        ret = piw__registry_check_uses(&runtime->registry, role->image, err);
+        ret = piw__registry_check_uses(&runtime->hub.registry, role->image, err);
     if (ret != 0 || (role->enabled && !is_down(role)))
         return ret;
     /* What changed about its options while it was disabled holds now. */

@@ -161,7 +161,7 @@ static int reconfigure(piw_runtime *runtime, const piw_task_config *config, bool
         return ret;
     c.plugin = piw__plugin_name(config);
     c.plugin_changed = c.plugin != c.role->plugin_config;
-    c.options = piw__options_new(config);
+    c.options = piw__role_options(config);
     c.options_changed = !same_options(c.role->options, c.options);
     c.isolate_changed = config->isolate != c.role->isolate;
     if (c.plugin_changed || c.options_changed || c.isolate_changed)

@@ -24,41 +24,33 @@ static char **copy_texts(const char *const *texts, size_t count)
     return copy;
 }
 
-static void free_texts(char **texts, size_t count)
-{
-    for (size_t i = 0; texts != NULL && i < count; i++)
-        free(texts[i]);
-    free(texts);
-}
-
 int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, piw_err *err)
 {
     piw_runtime *runtime = piw_zalloc(sizeof *runtime);
-    runtime->quit_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    int ret = piw__hub_init(&runtime->hub, err);
+    if (ret != 0) {
+        free(runtime);
+        return ret;
+    }
     runtime->monitor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (runtime->quit_fd < 0 || runtime->monitor_fd < 0) {
-        int ret = piw_err_errno(err, "the runtime can't be made: eventfd");
-        if (runtime->quit_fd >= 0)
-            close(runtime->quit_fd);
-        if (runtime->monitor_fd >= 0)
-            close(runtime->monitor_fd);
+    if (runtime->monitor_fd < 0) {
+        ret = piw_err_errno(err, "the runtime can't be made: eventfd");
+        piw__hub_fini(&runtime->hub);
         free(runtime);
         return ret;
     }
     runtime->dirs = copy_texts(config->plugin_dirs, config->plugin_dirs_count);
     runtime->dirs_count = config->plugin_dirs_count;
     runtime->trust_files = config->trust_files;
-    runtime->queue_names = copy_texts(config->queue_names, config->queues_count);
-    runtime->queue_addresses = copy_texts(config->queue_addresses, config->queues_count);
-    runtime->queues_count = config->queues_count;
+    runtime->hub.queue_names = copy_texts(config->queue_names, config->queues_count);
+    runtime->hub.queue_addresses = copy_texts(config->queue_addresses, config->queues_count);
+    runtime->hub.queues_count = config->queues_count;
     runtime->allow = piw_strdup(config->allow != NULL ? config->allow : "all");
-    runtime->setting = config->setting;
-    runtime->arg = config->arg;
+    runtime->hub.setting = config->setting;
+    runtime->hub.arg = config->arg;
     pthread_mutex_init(&runtime->admin, NULL);
     pthread_mutex_init(&runtime->look, NULL);
     pthread_mutex_init(&runtime->bare_lock, NULL);
-    pthread_mutex_init(&runtime->quit_lock, NULL);
-    piw__registry_init(&runtime->registry);
     runtime->roles = piw_zalloc(PIW_LIMIT_TASKS * sizeof(*runtime->roles));
     *runtime_ = runtime;
     return 0;
@@ -74,6 +66,7 @@ void piw__role_free(piw__role *role)
     }
     free(role->shells);
     piw__options_free(&role->all_options);
+    free(role->origins);
     piw__tracer_free(atomic_load_explicit(&role->tracer, memory_order_relaxed));
     free(role->name);
     free(role);
@@ -98,17 +91,15 @@ void piw_runtime_free(piw_runtime **runtime_)
     }
     free(runtime->bare);
     free(runtime->bare_busy);
-    piw__registry_fini(&runtime->registry);
-    free_texts(runtime->dirs, runtime->dirs_count);
-    free_texts(runtime->queue_names, runtime->queues_count);
-    free_texts(runtime->queue_addresses, runtime->queues_count);
+    for (size_t i = 0; i < runtime->dirs_count; i++)
+        free(runtime->dirs[i]);
+    free(runtime->dirs);
     free(runtime->allow);
-    close(runtime->quit_fd);
+    piw__hub_fini(&runtime->hub);
     close(runtime->monitor_fd);
     pthread_mutex_destroy(&runtime->admin);
     pthread_mutex_destroy(&runtime->look);
     pthread_mutex_destroy(&runtime->bare_lock);
-    pthread_mutex_destroy(&runtime->quit_lock);
     free(runtime);
 }
 
@@ -144,6 +135,7 @@ piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, co
     piw__role *role = piw_zalloc(sizeof *role);
     role->runtime = runtime;
     role->name = piw_strdup(config->name);
+    role->origins = piw_zalloc(PIW_TASK_KEYS * sizeof *role->origins);
     role->plugin = role->plugin_config = piw__plugin_name(config);
     role->builtin = plugin;
     role->enabled = role->enabled_config = config->enabled;
@@ -151,9 +143,14 @@ piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, co
     role->critical_config = config->critical;
     role->absent_wait = config->absent_wait;
     role->isolate = config->isolate;
-    role->options = role->all_options = piw__options_new(config);
+    role->options = role->all_options = piw__role_options(config);
     piw__role_set_origins(role, config);
     return role;
+}
+
+piw__options *piw__role_options(const piw_task_config *config)
+{
+    return piw__options_new(config->option_names, config->option_values, config->option_origins, config->options_count);
 }
 
 void piw__role_set_origins(piw__role *role, const piw_task_config *config)
@@ -225,7 +222,7 @@ int piw__role_load(piw__role *role, const char *file, const piw__options *option
 {
     int ret = piw__role_look(role, file, options, image, err);
     if (ret == 0)
-        ret = piw__registry_enter(&role->runtime->registry, role, *image, err);
+        ret = piw__registry_enter(&role->runtime->hub.registry, role, *image, err);
     return ret;
 }
 
@@ -264,7 +261,7 @@ static int load_all(piw_runtime *runtime, piw_err *err)
     }
     for (size_t i = 0; i < runtime->roles_count; i++) {
         const piw__role *role = runtime->roles[i];
-        int ret = role->enabled ? piw__registry_check_uses(&runtime->registry, role->image, err) : 0;
+        int ret = role->enabled ? piw__registry_check_uses(&runtime->hub.registry, role->image, err) : 0;
         if (ret != 0) {
             piw_err_prefix(err, "task %s", role->name);
             return ret;
@@ -280,7 +277,7 @@ int piw__role_make_shells(piw__role *role, piw_err *err)
         piw__shell *shell;
         if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
             return piw_err_set(err, PIW_ENOMEM, "no memory for task %s", role->name);
-        int ret = piw__shell_init(shell, role->runtime, role, n, err);
+        int ret = piw__shell_init(shell, &role->runtime->hub, role, n, err);
         if (ret != 0) {
             free(shell);
             return ret;
@@ -341,10 +338,10 @@ static int wait_ready(piw_runtime *runtime, piw__op *op, const piw__shell *shell
                 piw_err_prefix(err, "task %s can't start", shell->name);
             return ret;
         }
-        pthread_mutex_lock(&runtime->quit_lock);
-        bool quit = runtime->quit;
-        pthread_mutex_unlock(&runtime->quit_lock);
-        struct pollfd fd = {.fd = runtime->quit_fd, .events = POLLIN};
+        pthread_mutex_lock(&runtime->hub.quit_lock);
+        bool quit = runtime->hub.quit;
+        pthread_mutex_unlock(&runtime->hub.quit_lock);
+        struct pollfd fd = {.fd = runtime->hub.quit_fd, .events = POLLIN};
         if (quit || poll(&fd, 1, 0) > 0)
             return piw_err_set(err, PIW_ESTOPPED, "stopped while task %s was starting", shell->name);
         if ((now - began) / 1000000 / PROGRESS_MS != ((now - began) / 1000000 + slice) / PROGRESS_MS)
@@ -401,7 +398,7 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
         runtime->zap = ret == 0;
     }
     if (ret == 0)
-        ret = piw__workers_start(&runtime->workers, PIW_LIMIT_WORKERS, err);
+        ret = piw__workers_start(&runtime->hub.workers, PIW_LIMIT_WORKERS, err);
     if (ret == 0)
         ret = make_shells(runtime, err);
     if (ret == 0) {
@@ -421,45 +418,26 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
 
 /* --- Run and quit ------------------------------------------------------------------------------------------------ */
 
-static void wake(int fd)
-{
-    const uint64_t one = 1;
-    while (write(fd, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-}
-
 /* Only what a signal handler may do. */
 void piw_runtime_quit(piw_runtime *runtime)
 {
     int before = errno;
-    wake(runtime->quit_fd);
+    piw__hub_wake(&runtime->hub);
     errno = before;
-}
-
-void piw__runtime_quit(piw_runtime *runtime, int code, const char *reason)
-{
-    pthread_mutex_lock(&runtime->quit_lock);
-    if (!runtime->quit) {
-        runtime->quit = true;
-        runtime->quit_code = code;
-        snprintf(runtime->quit_reason, sizeof runtime->quit_reason, "%s", reason != NULL ? reason : "");
-    }
-    pthread_mutex_unlock(&runtime->quit_lock);
-    wake(runtime->quit_fd);
 }
 
 int piw_runtime_run(piw_runtime *runtime, piw_err *err)
 {
-    struct pollfd fd = {.fd = runtime->quit_fd, .events = POLLIN};
+    struct pollfd fd = {.fd = runtime->hub.quit_fd, .events = POLLIN};
     piw__sd_notify("READY=1");
     while (poll(&fd, 1, 60000) <= 0) {
         /* Nobody wants to quit yet; the bound is only so that no wait is without one. */
     }
-    pthread_mutex_lock(&runtime->quit_lock);
-    int code = runtime->quit_code;
+    pthread_mutex_lock(&runtime->hub.quit_lock);
+    int code = runtime->hub.quit_code;
     if (code != 0)
-        piw_err_set(err, code, "%s", runtime->quit_reason);
-    pthread_mutex_unlock(&runtime->quit_lock);
+        piw_err_set(err, code, "%s", runtime->hub.quit_reason);
+    pthread_mutex_unlock(&runtime->hub.quit_lock);
     return code;
 }
 
@@ -522,7 +500,7 @@ void piw_runtime_stop(piw_runtime *runtime)
         piw__sd_notify("STOPPING=1");
         order_all(runtime, PIW__OP_QUIET, until);
         order_all(runtime, PIW__OP_STOP, until);
-        piw__workers_stop(runtime->workers);
+        piw__workers_stop(runtime->hub.workers);
         order_all(runtime, PIW__OP_LEAVE, until + 2000000000);
         piw__monitor_stop(runtime);
         if (!runtime->leaked)
@@ -530,9 +508,9 @@ void piw_runtime_stop(piw_runtime *runtime)
         piw__crash_unwatch(runtime);
         runtime->started = false;
     }
-    piw__workers_stop(runtime->workers);
+    piw__workers_stop(runtime->hub.workers);
     if (!runtime->leaked)
-        piw__workers_free(&runtime->workers);
+        piw__workers_free(&runtime->hub.workers);
     if (runtime->zap && !runtime->leaked) {
         piw__zap_stop();
         piw__zmq_term();

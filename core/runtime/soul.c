@@ -8,6 +8,7 @@
 #include "actor/isolate.h"
 #include "runtime/inner.h"
 #include "actor/soul_wire.h"
+#include "base/log_sink.h"
 #include "base/tuning.h"
 
 #include <errno.h>
@@ -388,7 +389,7 @@ static piw__shell *bare_shell(unsigned service, unsigned instance)
         fail("it uses too many services");
     if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
         fail("no memory");
-    if (piw__shell_init(shell, soul.runtime, NULL, 0, &err) != 0)
+    if (piw__shell_init(shell, &soul.runtime->hub, NULL, 0, &err) != 0)
         fail(err.text);
     soul.ports[soul.ports_count++] = (port){shell, service, instance};
     return shell;
@@ -408,12 +409,12 @@ static piw__role *bare_role(const char *name, unsigned service, unsigned instanc
 
 static bool is_served(const char *name)
 {
-    return piw__registry_find(&soul.runtime->registry, name) != NULL;
+    return piw__registry_find(&soul.runtime->hub.registry, name) != NULL;
 }
 
 static void make_services(texts *from)
 {
-    piw__registry *registry = &soul.runtime->registry;
+    piw__registry *registry = &soul.runtime->hub.registry;
     const piw_service *one;
     for (unsigned n = 0; (one = piw__soul_service(soul.plugin, n)) != NULL; n++) {
         unsigned instances = (unsigned)next_number(from);
@@ -433,7 +434,7 @@ static void make_services(texts *from)
 /* All events go to the master, which knows who wants them; they come back if the task itself does. */
 static void make_events(void)
 {
-    piw__registry *registry = &soul.runtime->registry;
+    piw__registry *registry = &soul.runtime->hub.registry;
     piw__role *role = bare_role("events", 0, 1);
     const piw_protocol *protocol;
     for (unsigned n = 0; (protocol = piw__soul_protocol(soul.plugin, n)) != NULL; n++) {
@@ -461,8 +462,7 @@ static const piw__options *make_options(texts *from)
         names[i] = next_text(from);
         values[i] = next_text(from);
     }
-    const piw_task_config config = {.option_names = names, .option_values = values, .options_count = count};
-    const piw__options *options = piw__options_new(&config);
+    const piw__options *options = piw__options_new(names, values, NULL, count);
     free(names);
     return options;
 }
@@ -488,7 +488,7 @@ static void make_shell(piw__role *role, const char *name, uint64_t number)
     piw_err err = {0};
     if (posix_memalign((void **)&soul.shell, 64, sizeof *soul.shell) != 0)
         fail("no memory");
-    if (piw__shell_init(soul.shell, soul.runtime, role, 0, &err) != 0)
+    if (piw__shell_init(soul.shell, &soul.runtime->hub, role, 0, &err) != 0)
         fail(err.text);
     role->shells[0] = soul.shell;
     snprintf(soul.shell->name, sizeof soul.shell->name, "%s", name);
@@ -526,7 +526,7 @@ static void set_up(const piw__frame *frame, const uint8_t *payload)
     soul.asker = bare_shell(0, 0);
     make_services(&from);
     make_events();
-    if (piw__workers_start(&soul.runtime->workers, PIW_LIMIT_WORKERS, &err) != 0)
+    if (piw__workers_start(&soul.runtime->hub.workers, PIW_LIMIT_WORKERS, &err) != 0)
         fail(err.text);
     piw__crash_watch(soul.runtime);
     if (piw__shell_run(soul.shell, &err) != 0)
@@ -587,16 +587,16 @@ static void look_at_quit(void)
     char why[PIW_ERR_TEXT];
     if (soul.quit_said)
         return;
-    pthread_mutex_lock(&runtime->quit_lock);
-    bool quit = runtime->quit;
-    pthread_mutex_unlock(&runtime->quit_lock);
+    pthread_mutex_lock(&runtime->hub.quit_lock);
+    bool quit = runtime->hub.quit;
+    pthread_mutex_unlock(&runtime->hub.quit_lock);
     if (!quit)
         return;
     soul.quit_said = true;
     empty_ports();
     if (has_failed(why, sizeof why))
         fail(why);
-    say_text(PIW__FRAME_QUIT, runtime->quit_code != 0 ? runtime->quit_reason : "");
+    say_text(PIW__FRAME_QUIT, runtime->hub.quit_code != 0 ? runtime->hub.quit_reason : "");
 }
 
 /* A handler that does not return ends the process. The first look after a long pause of our own begins anew: the socket
@@ -650,7 +650,7 @@ static void beat(int64_t now)
 static void rest(void)
 {
     struct pollfd fds[PORTS_MAX + 2] = {{.fd = PIW__SOUL_SOCKET, .events = POLLIN},
-                                        {.fd = soul.runtime->quit_fd, .events = POLLIN}};
+                                        {.fd = soul.runtime->hub.quit_fd, .events = POLLIN}};
     for (unsigned i = 0; i < soul.ports_count; i++) {
         piw__mailbox *mailbox = &soul.ports[i].shell->mailbox;
         if (!piw__mailbox_sleep(mailbox))

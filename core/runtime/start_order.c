@@ -42,7 +42,7 @@ static int place_needed(struct walk *walk, piw__role *role)
 {
     const char *const *needs = role->image->plugin->needs;
     for (unsigned i = 0; needs != NULL && needs[i] != NULL; i++) {
-        const piw__service *service = piw__registry_find(&walk->runtime->registry, needs[i]);
+        const piw__service *service = piw__registry_find(&walk->runtime->hub.registry, needs[i]);
         if (service == NULL)
             return piw_err_set(walk->err, PIW_ECONFIG, "task %s needs the service %s, which no task serves", role->name,
                                needs[i]);

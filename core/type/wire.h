@@ -5,14 +5,13 @@
 #ifndef PIW__WIRE_H
 #define PIW__WIRE_H
 
+#include "base/utf8.h"
 #include "piw/codec.h"
 #include "piw/limits.h"
 
 enum { PIW__DAYS_MAX = 999999999 }; /* of a duration, either way (SPEC §3) */
 
-/* --- utf8.c, time.c --- */
-/* Copy with each broken sequence replaced by U+FFFD. `to` NULL: only the length it would have (at most 3 * len). */
-size_t piw__utf8_repair(const char *text, size_t len, char *to);
+/* --- datetime.c --- */
 bool piw__time_valid(piw_time t);
 bool piw__duration_valid(piw_duration d);
 /* Bring any days, seconds and microseconds into normal form; false when out of range. */
