@@ -1,39 +1,38 @@
 /* Calls that wait for their one answer: reply, error or deadline. */
-#include "actor/op.h"
+#include "actor/dispatch.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdlib.h>
 
 piw__call *piw__call_new(piw__shell *shell, const piw_task *task, const char *continuation, uint64_t key)
 {
-    piw__call *call = shell->free_calls;
+    piw__call *call = shell->waits.free_calls;
     if (call != NULL)
-        shell->free_calls = (piw__call *)call->node.next;
+        shell->waits.free_calls = (piw__call *)call->node.next;
     else
         call = piw_alloc(sizeof *call);
     *call = (piw__call){.continuation = continuation,
                         .key = key,
                         .generation = task->generation,
-                        .trace = shell->trace,
-                        .inherited_ns = shell->deadline_ns};
-    piw__table_put(&shell->calls, &call->node, ++shell->next_call);
-    atomic_store_explicit(&shell->figures.calls_open, shell->calls.count, memory_order_relaxed);
+                        .trace = shell->soul.trace,
+                        .inherited_ns = shell->soul.deadline_ns};
+    piw__table_put(&shell->waits.calls, &call->node, ++shell->waits.next_call);
+    atomic_store_explicit(&shell->seen.figures.calls_open, shell->waits.calls.count, memory_order_relaxed);
     return call;
 }
 
 void piw__call_end(piw__shell *shell, piw__call *call)
 {
-    piw__table_remove(&shell->calls, &call->node);
-    piw__heap_remove(&shell->call_heap, &call->due);
-    call->node.next = (piw__node *)shell->free_calls;
-    shell->free_calls = call;
-    atomic_store_explicit(&shell->figures.calls_open, shell->calls.count, memory_order_relaxed);
+    piw__table_remove(&shell->waits.calls, &call->node);
+    piw__heap_remove(&shell->waits.call_heap, &call->due);
+    call->node.next = (piw__node *)shell->waits.free_calls;
+    shell->waits.free_calls = call;
+    atomic_store_explicit(&shell->seen.figures.calls_open, shell->waits.calls.count, memory_order_relaxed);
 }
 
 piw__call *piw__call_find(const piw__shell *shell, uint64_t id)
 {
-    return (piw__call *)piw__table_find(&shell->calls, id);
+    return (piw__call *)piw__table_find(&shell->waits.calls, id);
 }
 
 static piw__call *call_of(piw__due *due)
@@ -43,7 +42,7 @@ static piw__call *call_of(piw__due *due)
 
 void piw__calls_expire(piw__shell *shell, int64_t now_ns)
 {
-    for (piw__due *due; (due = piw__heap_first(&shell->call_heap)) != NULL && due->at_ns <= now_ns;) {
+    for (piw__due *due; (due = piw__heap_first(&shell->waits.call_heap)) != NULL && due->at_ns <= now_ns;) {
         piw__call *call = call_of(due);
         const piw_msg_type *type = call->type;
         if (type->reply >= 0)
@@ -54,26 +53,26 @@ void piw__calls_expire(piw__shell *shell, int64_t now_ns)
         answer->trace = call->trace;
         answer->error = PIW_EDEADLINE;
         answer->error_text = piw_msg_printf(answer, "%s was not answered in time", call->type->name).s;
-        piw__heap_remove(&shell->call_heap, &call->due);
+        piw__heap_remove(&shell->waits.call_heap, &call->due);
         piw__accept(shell, answer);
     }
 }
 
 void piw__calls_drop(piw__shell *shell)
 {
-    for (piw__node *node; (node = piw__table_pop(&shell->calls)) != NULL;) {
+    for (piw__node *node; (node = piw__table_pop(&shell->waits.calls)) != NULL;) {
         piw__call *call = (piw__call *)node;
-        piw__heap_remove(&shell->call_heap, &call->due);
-        call->node.next = (piw__node *)shell->free_calls;
-        shell->free_calls = call;
+        piw__heap_remove(&shell->waits.call_heap, &call->due);
+        call->node.next = (piw__node *)shell->waits.free_calls;
+        shell->waits.free_calls = call;
     }
-    atomic_store_explicit(&shell->figures.calls_open, 0, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.figures.calls_open, 0, memory_order_relaxed);
 }
 
 void piw__calls_end(piw__shell *shell, uint64_t generation)
 {
     uint32_t bucket = 0;
-    for (piw__node *node = NULL; (node = piw__table_next(&shell->calls, &bucket, node)) != NULL;) {
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->waits.calls, &bucket, node)) != NULL;) {
         piw__call *call = (piw__call *)node;
         if (call->generation != generation)
             continue;
@@ -85,11 +84,11 @@ void piw__calls_end(piw__shell *shell, uint64_t generation)
 void piw__calls_fini(piw__shell *shell)
 {
     piw__calls_drop(shell);
-    while (shell->free_calls != NULL) {
-        piw__call *call = shell->free_calls;
-        shell->free_calls = (piw__call *)call->node.next;
+    while (shell->waits.free_calls != NULL) {
+        piw__call *call = shell->waits.free_calls;
+        shell->waits.free_calls = (piw__call *)call->node.next;
         free(call);
     }
-    piw__table_fini(&shell->calls);
-    piw__heap_fini(&shell->call_heap);
+    piw__table_fini(&shell->waits.calls);
+    piw__heap_fini(&shell->waits.call_heap);
 }

@@ -1,7 +1,6 @@
 /* Requests that outlive their handler: where the answer goes, known by a token. */
-#include "actor/op.h"
+#include "actor/dispatch.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdlib.h>
 
@@ -24,9 +23,9 @@ void piw__deferred_answer(piw__shell *shell, piw__deferred *deferred, piw_msg *a
     if (deferred->from != NULL) {
         answer->flags |= PIW__ANSWER;
         answer->call_id = deferred->call_id;
-        piw__outbox_add(&shell->outbox, &deferred->from->mailbox, answer);
+        piw__outbox_add(&shell->loop.outbox, &deferred->from->mailbox, answer);
     } else {
-        piw__do *act = piw__txn_do(&shell->txn, PIW__DO_ANSWER);
+        piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_ANSWER);
         act->port = deferred->port;
         act->peer = deferred->peer;
         act->msg = answer;
@@ -49,12 +48,12 @@ static void fail(piw__shell *shell, piw__deferred *deferred, int code, const cha
 
 void piw__deferred_fail(piw__shell *shell, int code, const char *text)
 {
-    for (piw__node *node; (node = piw__table_pop(&shell->deferred)) != NULL;) {
+    for (piw__node *node; (node = piw__table_pop(&shell->waits.deferred)) != NULL;) {
         piw__deferred *deferred = (piw__deferred *)node;
         fail(shell, deferred, code, text);
         piw__deferred_free(deferred);
     }
-    atomic_store_explicit(&shell->figures.deferred, 0, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.figures.deferred, 0, memory_order_relaxed);
 }
 
 void piw__deferred_free(piw__deferred *deferred)

@@ -1,21 +1,23 @@
 /* One message, one handler, and what follows from its result. */
-#include "type/carry.h"
-#include "actor/op.h"
+#include "actor/dispatch.h"
+
 #include "actor/shell.h"
 #include "actor/trace.h"
+#include "base/clock.h"
+#include "type/carry.h"
 
 #include <stdio.h>
 #include <time.h>
 
 uint64_t piw__trace_new(piw__shell *shell)
 {
-    return shell->number << 40 | ++shell->next_trace;
+    return shell->number << 40 | ++shell->loop.next_trace;
 }
 
 void piw__batch_push(piw__shell *shell, piw_msg *msg)
 {
-    msg->next = shell->batch;
-    shell->batch = msg;
+    msg->next = shell->loop.batch;
+    shell->loop.batch = msg;
 }
 
 static bool is_absent(piw__state state)
@@ -25,21 +27,21 @@ static bool is_absent(piw__state state)
 
 void piw__state_set(piw__shell *shell, piw__state state)
 {
-    if (is_absent(shell->state) && !is_absent(state))
+    if (is_absent(shell->soul.state) && !is_absent(state))
         atomic_fetch_sub_explicit(&shell->role->absent, 1, memory_order_relaxed);
-    else if (!is_absent(shell->state) && is_absent(state))
+    else if (!is_absent(shell->soul.state) && is_absent(state))
         atomic_fetch_add_explicit(&shell->role->absent, 1, memory_order_relaxed);
-    shell->state = state;
-    atomic_store_explicit(&shell->figures.state, state, memory_order_relaxed);
+    shell->soul.state = state;
+    atomic_store_explicit(&shell->seen.figures.state, state, memory_order_relaxed);
 }
 
 void piw__release_held(piw__shell *shell)
 {
-    if (shell->held.first == NULL)
+    if (shell->loop.held.first == NULL)
         return;
-    shell->held.last->next = shell->batch;
-    shell->batch = shell->held.first;
-    shell->held = (piw__msg_list){0};
+    shell->loop.held.last->next = shell->loop.batch;
+    shell->loop.batch = shell->loop.held.first;
+    shell->loop.held = (piw__msg_list){0};
 }
 
 /* --- What can't be done ------------------------------------------------------------------------------------------ */
@@ -52,8 +54,8 @@ void piw__answer_error(piw__shell *shell, const piw_msg *request, int code, cons
         piw_msg *answer = piw__msg_error_answer(request, code, text);
         answer->flags |= PIW__ANSWER;
         answer->call_id = request->call_id;
-        piw__outbox_add(&shell->outbox, &request->from->mailbox, answer);
-        piw__outbox_commit(&shell->outbox);
+        piw__outbox_add(&shell->loop.outbox, &request->from->mailbox, answer);
+        piw__outbox_commit(&shell->loop.outbox);
         return;
     }
     if (request->port == NULL)
@@ -63,7 +65,7 @@ void piw__answer_error(piw__shell *shell, const piw_msg *request, int code, cons
         piw_msg_free(&answer);
         piw__port_release(request->port, request->peer);
     }
-    shell->ports_dirty = true;
+    shell->queues.dirty = true;
 }
 
 void piw__bounce(piw__shell *shell, piw_msg *msg, int code, const char *text)
@@ -71,8 +73,8 @@ void piw__bounce(piw__shell *shell, piw_msg *msg, int code, const char *text)
     if ((msg->flags & PIW__REQUEST) != 0) {
         piw__answer_error(shell, msg, code, text);
     } else {
-        piw__figure(&shell->figures.dead_letters, 1);
-        piw_log_limited(&shell->log_dead, 10, PIW_LOG_WARNING, "dead letter: %s.%s was not delivered: %s",
+        piw__figure(&shell->seen.figures.dead_letters, 1);
+        piw_log_limited(&shell->supervision.log_dead, 10, PIW_LOG_WARNING, "dead letter: %s.%s was not delivered: %s",
                         msg->type->protocol->name, msg->type->name, text);
     }
     piw_msg_free(&msg);
@@ -82,11 +84,12 @@ void piw__bounce(piw__shell *shell, piw_msg *msg, int code, const char *text)
 
 static void mute(piw__shell *shell, piw__mailbox *by)
 {
-    for (unsigned i = 0; i < shell->muted_count; i++)
-        if (shell->muted_by[i] == by)
+    for (unsigned i = 0; i < shell->queues.muted_count; i++)
+        if (shell->queues.muted_by[i] == by)
             return;
-    shell->muted_by = piw_realloc(shell->muted_by, (shell->muted_count + 1) * sizeof(*shell->muted_by));
-    shell->muted_by[shell->muted_count++] = by;
+    shell->queues.muted_by =
+        piw_realloc(shell->queues.muted_by, (shell->queues.muted_count + 1) * sizeof(*shell->queues.muted_by));
+    shell->queues.muted_by[shell->queues.muted_count++] = by;
 }
 
 static void bounce_chain(piw__shell *shell, piw_msg *msg)
@@ -106,7 +109,7 @@ static void bounce_chain(piw__shell *shell, piw_msg *msg)
 
 void piw__flush(piw__shell *shell)
 {
-    piw__outbox *outbox = &shell->outbox;
+    piw__outbox *outbox = &shell->loop.outbox;
     while (outbox->waiting > 0) {
         for (uint32_t i = 0; i < outbox->count; i++) {
             piw__out *out = &outbox->outs[i];
@@ -120,41 +123,41 @@ void piw__flush(piw__shell *shell)
             bool muted = false;
             if (piw__mailbox_push(to, first, last, count, &shell->mailbox, &muted) != 0)
                 bounce_chain(shell, first);
-            else if (muted && shell->ports_count > 0)
+            else if (muted && shell->queues.count > 0)
                 mute(shell, to);
         }
     }
     outbox->full = false;
-    shell->since_flush = 0;
-    shell->flushed_ns = shell->coarse_ns;
+    shell->loop.since_flush = 0;
+    shell->loop.flushed_ns = shell->loop.coarse_ns;
 }
 
 /* --- Running a function of the soul ------------------------------------------------------------------------------ */
 
 static inline piw__record *enter(piw__shell *shell, const char *what, uint64_t trace, int64_t deadline_ns)
 {
-    shell->trace = trace;
-    shell->deadline_ns = deadline_ns;
-    atomic_store_explicit(&shell->busy_in, what, memory_order_relaxed);
-    piw__figure(&shell->busy_number, 1);
-    shell->timed_ns = piw__times_due(&shell->times, shell->coarse_ns) ? piw_monotonic_ns() : 0;
+    shell->soul.trace = trace;
+    shell->soul.deadline_ns = deadline_ns;
+    atomic_store_explicit(&shell->seen.busy_in, what, memory_order_relaxed);
+    piw__figure(&shell->seen.busy_number, 1);
+    shell->soul.timed_ns = piw__times_due(&shell->soul.times, shell->loop.coarse_ns) ? piw_monotonic_ns() : 0;
     piw__txn_begin(shell);
-    return piw__record_begin(&shell->recorder, what, trace, shell->coarse_ns);
+    return piw__record_begin(&shell->seen.recorder, what, trace, shell->loop.coarse_ns);
 }
 
 /* How long has this handler taken? While handlers are quick the clock is read after every eighth only: reading it takes
  * as long as a small handler. */
 static inline void look_at_clock(piw__shell *shell)
 {
-    if (__builtin_expect(shell->clock_rest > 0, 1)) {
-        shell->clock_rest--;
+    if (__builtin_expect(shell->loop.clock_rest > 0, 1)) {
+        shell->loop.clock_rest--;
         return;
     }
     int64_t now = piw__coarse_ns();
-    if (now - shell->coarse_ns > PIW_LIMIT_HANDLER_MS * INT64_C(1000000) && !shell->task->plugin->blocks)
-        piw__figure(&shell->figures.slow, 1);
-    shell->clock_rest = now == shell->coarse_ns ? 7 : 0;
-    shell->coarse_ns = now;
+    if (now - shell->loop.coarse_ns > PIW_LIMIT_HANDLER_MS * INT64_C(1000000) && !shell->soul.task->plugin->blocks)
+        piw__figure(&shell->seen.figures.slow, 1);
+    shell->loop.clock_rest = now == shell->loop.coarse_ns ? 7 : 0;
+    shell->loop.coarse_ns = now;
 }
 
 static inline void leave(piw__shell *shell, piw__record *record, const char *what, int result)
@@ -163,23 +166,24 @@ static inline void leave(piw__shell *shell, piw__record *record, const char *wha
         piw__txn_commit(shell);
     else
         piw__txn_rollback(shell);
-    atomic_store_explicit(&shell->busy_in, NULL, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
     piw__record_end(record, result);
-    if (__builtin_expect(shell->timed_ns != 0, 0))
-        piw__times_note(&shell->times, piw_monotonic_ns() - shell->timed_ns);
+    if (__builtin_expect(shell->soul.timed_ns != 0, 0))
+        piw__times_note(&shell->soul.times, piw_monotonic_ns() - shell->soul.timed_ns);
     look_at_clock(shell);
-    piw__figure(&shell->figures.handled, 1);
-    shell->since_flush++;
+    piw__figure(&shell->seen.figures.handled, 1);
+    shell->loop.since_flush++;
     if (__builtin_expect(result != 0, 0)) {
-        piw__figure(&shell->figures.errors, 1);
-        piw_log_limited(&shell->log_errors, 20, PIW_LOG_WARNING, "%s failed: %s", what, piw_err_name(result));
+        piw__figure(&shell->seen.figures.errors, 1);
+        piw_log_limited(&shell->supervision.log_errors, 20, PIW_LOG_WARNING, "%s failed: %s", what,
+                        piw_err_name(result));
     }
 }
 
 piw__record *piw__soul_enter(piw__shell *shell, const char *what)
 {
-    shell->current = NULL;
-    shell->current_gone = false;
+    shell->soul.current = NULL;
+    shell->soul.current_gone = false;
     return enter(shell, what, piw__trace_new(shell), 0);
 }
 
@@ -189,14 +193,14 @@ void piw__soul_leave(piw__shell *shell, piw__record *record, int result, bool co
         piw__txn_commit(shell);
     else
         piw__txn_rollback(shell);
-    atomic_store_explicit(&shell->busy_in, NULL, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
     piw__record_end(record, result);
-    shell->coarse_ns = piw__coarse_ns();
+    shell->loop.coarse_ns = piw__coarse_ns();
 }
 
 static inline void check(piw__shell *shell, int result)
 {
-    if (__builtin_expect(result != 0 || shell->state != PIW__RUNNING || shell->task->failed, 0))
+    if (__builtin_expect(result != 0 || shell->soul.state != PIW__RUNNING || shell->soul.task->failed, 0))
         piw__soul_check(shell, result);
 }
 
@@ -205,8 +209,8 @@ static void unanswered(piw__shell *shell, const piw_msg *msg)
     char text[200];
     snprintf(text, sizeof text, "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
              msg->type->name);
-    piw__figure(&shell->figures.unanswered, 1);
-    piw_log_limited(&shell->log_unanswered, 10, PIW_LOG_ERROR, "%s: this is a bug of the task", text);
+    piw__figure(&shell->seen.figures.unanswered, 1);
+    piw_log_limited(&shell->supervision.log_unanswered, 10, PIW_LOG_ERROR, "%s: this is a bug of the task", text);
     piw__answer_error(shell, msg, PIW_EUNANSWERED, text);
 }
 
@@ -229,7 +233,7 @@ static bool too_late(piw__shell *shell, piw_msg *msg)
 {
     if (msg->deadline_ns == 0 || msg->deadline_ns > piw_monotonic_ns())
         return false;
-    piw__figure(&shell->figures.late, 1);
+    piw__figure(&shell->seen.figures.late, 1);
     piw__answer_error(shell, msg, PIW_EDEADLINE, "its time was up before it was begun");
     piw_msg_free(&msg);
     return true;
@@ -237,12 +241,12 @@ static bool too_late(piw__shell *shell, piw_msg *msg)
 
 static inline bool is_traced(const piw__shell *shell)
 {
-    return __builtin_expect(atomic_load_explicit(&shell->tracing, memory_order_relaxed), 0);
+    return __builtin_expect(atomic_load_explicit(&shell->seen.tracing, memory_order_relaxed), 0);
 }
 
 static void dispatch_message(piw__shell *shell, piw_msg *msg)
 {
-    piw_task *task = shell->task;
+    piw_task *task = shell->soul.task;
     const piw_msg_type *type = msg->type;
     piw_handler_fn *fn = piw__image_handler(task->image, type);
     if (__builtin_expect(fn == NULL, 0)) {
@@ -260,13 +264,13 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
         msg->trace = piw__trace_new(shell);
     if (is_traced(shell))
         piw__trace_in(shell, msg);
-    shell->current = msg;
-    shell->current_gone = false;
+    shell->soul.current = msg;
+    shell->soul.current_gone = false;
     piw__record *record = enter(shell, type->name, msg->trace, msg->deadline_ns);
     int result = fn(task, msg);
     leave(shell, record, type->name, result);
-    shell->current = NULL;
-    if (!shell->current_gone) {
+    shell->soul.current = NULL;
+    if (!shell->soul.current_gone) {
         if (__builtin_expect(result != 0, 0)) {
             refused(shell, msg, result);
         } else {
@@ -282,7 +286,7 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
 static void carry_result(piw__shell *shell, piw_msg **result)
 {
     piw_msg *msg = *result, *own = NULL;
-    const piw_msg_type *type = piw__image_type(shell->task->image, msg->type);
+    const piw_msg_type *type = piw__image_type(shell->soul.task->image, msg->type);
     if (__builtin_expect(type == msg->type, 1) || type == NULL)
         return;
     piw_err err = {0};
@@ -292,7 +296,7 @@ static void carry_result(piw__shell *shell, piw_msg **result)
         own->error = PIW_ESHAPE;
         own->error_text = piw_msg_textz(own, err.text).s;
     }
-    piw__left_behind(shell, shell->task->image, type, left);
+    piw__left_behind(shell, shell->soul.task->image, type, left);
     piw_msg_free(result);
     *result = own;
 }
@@ -300,10 +304,10 @@ static void carry_result(piw__shell *shell, piw_msg **result)
 static void dispatch_answer(piw__shell *shell, piw_msg *msg)
 {
     piw__call *call = piw__call_find(shell, msg->call_id);
-    piw_continuation_fn *fn = call != NULL ? piw__image_continue(shell->task->image, call->continuation) : NULL;
+    piw_continuation_fn *fn = call != NULL ? piw__image_continue(shell->soul.task->image, call->continuation) : NULL;
     if (fn == NULL) {
         /* Its deadline has passed, or the soul that asked has gone. */
-        piw__figure(&shell->figures.late, 1);
+        piw__figure(&shell->seen.figures.late, 1);
         piw_debug("an answer %s.%s came too late", msg->type->protocol->name, msg->type->name);
         piw_msg_free(&msg);
         return;
@@ -318,7 +322,7 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
     if (is_traced(shell))
         piw__trace_in(shell, msg);
     piw__record *record = enter(shell, what, trace, deadline_ns);
-    int result = fn(shell->task, msg, key);
+    int result = fn(shell->soul.task, msg, key);
     leave(shell, record, what, result);
     piw_msg_free(&msg);
     check(shell, result);
@@ -327,25 +331,25 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
 static void hold(piw__shell *shell, piw_msg *msg)
 {
     msg->next = NULL;
-    if (shell->held.last != NULL)
-        shell->held.last->next = msg;
+    if (shell->loop.held.last != NULL)
+        shell->loop.held.last->next = msg;
     else
-        shell->held.first = msg;
-    shell->held.last = msg;
-    shell->held.count++;
+        shell->loop.held.first = msg;
+    shell->loop.held.last = msg;
+    shell->loop.held.count++;
 }
 
 void piw__accept(piw__shell *shell, piw_msg *msg)
 {
-    if (__builtin_expect(shell->state == PIW__RUNNING && !shell->full, 1) ||
+    if (__builtin_expect(shell->soul.state == PIW__RUNNING && !shell->soul.full, 1) ||
         ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg))) {
         piw__dispatch(shell, msg);
         return;
     }
     char text[120];
-    switch (shell->state) {
+    switch (shell->soul.state) {
     case PIW__STARTING:
-        if (msg->type->kind == PIW_M_EVENT && shell->trial.op == NULL)
+        if (msg->type->kind == PIW_M_EVENT && shell->supervision.trial.op == NULL)
             piw__dispatch(shell, msg);
         else
             hold(shell, msg);
@@ -356,7 +360,7 @@ void piw__accept(piw__shell *shell, piw_msg *msg)
             hold(shell, msg);
             break;
         }
-        snprintf(text, sizeof text, "%s is %s", shell->name, shell->state == PIW__ABSENT ? "disabled" : "down");
+        snprintf(text, sizeof text, "%s is %s", shell->name, shell->soul.state == PIW__ABSENT ? "disabled" : "down");
         piw__bounce(shell, msg, PIW_EABSENT, text);
         break;
     case PIW__STOPPED:
@@ -378,20 +382,20 @@ void piw__dispatch(piw__shell *shell, piw_msg *msg)
 
 void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t key)
 {
-    piw_continuation_fn *fn = piw__image_continue(shell->task->image, continuation);
+    piw_continuation_fn *fn = piw__image_continue(shell->soul.task->image, continuation);
     if (fn == NULL)
         return;
     piw__record *record = enter(shell, continuation, piw__trace_new(shell), 0);
-    int result = fn(shell->task, NULL, key);
+    int result = fn(shell->soul.task, NULL, key);
     leave(shell, record, continuation, result);
     check(shell, result);
 }
 
 void piw__dispatch_idle(piw__shell *shell)
 {
-    piw_idle_fn *fn = shell->task->plugin->idle;
+    piw_idle_fn *fn = shell->soul.task->plugin->idle;
     piw__record *record = enter(shell, "idle", piw__trace_new(shell), 0);
-    int result = fn(shell->task);
+    int result = fn(shell->soul.task);
     leave(shell, record, "idle", result);
     check(shell, result);
 }

@@ -1,6 +1,8 @@
 /* hub.c — what the shells of one runtime share. */
 #include "actor/hub.h"
 
+#include "actor/registry.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
  * the process ends the stand-in fails, and everything else is the supervision of any task. */
 #include "actor/isolate.h"
 
-#include "actor/op.h"
+#include "actor/dispatch.h"
+#include "actor/registry.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 #include "actor/soul_wire.h"
 #include "base/tuning.h"
 
@@ -44,7 +44,7 @@ static unsigned in_flight(const stand_in *self)
 
 static void note_away(piw_task *task, const stand_in *self)
 {
-    task->shell->away = in_flight(self) + self->open;
+    task->shell->soul.away = in_flight(self) + self->open;
 }
 
 static void send_out(piw_task *task, stand_in *self)
@@ -88,15 +88,15 @@ static int hand_over(piw_task *task, piw_msg *msg)
     if (piw__channel_put_msg(&self->channel, &head, msg, &err) != 0) {
         if (request)
             return piw_answer_error(task, token, err.code, "%s", err.text);
-        piw__figure(&task->shell->figures.dead_letters, 1);
-        piw_log_limited(&task->shell->log_dead, 10, PIW_LOG_WARNING, "dead letter: %s was not delivered: %s",
-                        msg->type->name, err.text);
+        piw__figure(&task->shell->seen.figures.dead_letters, 1);
+        piw_log_limited(&task->shell->supervision.log_dead, 10, PIW_LOG_WARNING,
+                        "dead letter: %s was not delivered: %s", msg->type->name, err.text);
         return 0;
     }
     self->requests[++self->sent % WINDOW] = request;
     note_away(task, self);
-    task->shell->full = in_flight(self) >= WINDOW;
-    if (task->shell->full || piw__channel_waiting(&self->channel) >= SEND_AT)
+    task->shell->soul.full = in_flight(self) >= WINDOW;
+    if (task->shell->soul.full || piw__channel_waiting(&self->channel) >= SEND_AT)
         send_out(task, self);
     return 0;
 }
@@ -165,14 +165,14 @@ static int on_message(piw_task *task, stand_in *self, const piw__frame *frame, c
     int ret = piw__frame_msg(self->plugin, frame, payload, &msg, &err);
     if (ret != 0)
         return ret;
-    task->shell->trace = frame->trace;
+    task->shell->soul.trace = frame->trace;
     ret = send_on(task, self, frame, &msg);
     if (ret != 0 && frame->kind == PIW__FRAME_FORWARD)
         piw_answer_error(task, (piw_token){frame->id}, ret, "%s can't be handed on", msg->type->name);
     else if (ret != 0 && frame->id != 0)
         put_error(self, frame->id, ret, "it can't be sent");
     else if (ret != 0)
-        piw__figure(&task->shell->figures.dead_letters, 1);
+        piw__figure(&task->shell->seen.figures.dead_letters, 1);
     piw_msg_free(&msg);
     return 0;
 }
@@ -216,8 +216,8 @@ static int on_taken(piw_task *task, stand_in *self, const piw__frame *frame)
     if (frame->id < self->taken || frame->id > self->sent)
         return PIW_ESHAPE;
     self->taken = frame->id;
-    if (task->shell->full && in_flight(self) <= WINDOW / 2) {
-        task->shell->full = false;
+    if (task->shell->soul.full && in_flight(self) <= WINDOW / 2) {
+        task->shell->soul.full = false;
         piw__release_held(task->shell);
     }
     return 0;
@@ -336,7 +336,7 @@ static void put_setup(const piw_task *task, stand_in *self, piw_why why)
     const piw__shell *shell = task->shell;
     piw_buffer text = {0};
     add_text(&text, PIW_VERSION);
-    add_text(&text, shell->image->file);
+    add_text(&text, shell->soul.image->file);
     add_text(&text, shell->role->name);
     add_text(&text, shell->name);
     add_number(&text, (uint64_t)why);
@@ -365,15 +365,15 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     (void)state;
     piw__shell *shell = task->shell;
     stand_in *self = piw_zalloc(sizeof *self);
-    self->plugin = shell->image->plugin;
+    self->plugin = shell->soul.image->plugin;
     self->heard_ns = piw_monotonic_ns();
-    int ret = piw__soul_spawn(shell->name, shell->image->fd, &self->channel.fd, &self->pid, err);
+    int ret = piw__soul_spawn(shell->name, shell->soul.image->fd, &self->channel.fd, &self->pid, err);
     if (ret != 0) {
         free(self);
         return ret;
     }
     piw_soul_set(task, self);
-    atomic_store_explicit(&shell->pid, (int)self->pid, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.pid, (int)self->pid, memory_order_relaxed);
     piw_debug("its soul is in process %d", (int)self->pid);
     put_setup(task, self, why);
     int beat_ms = piw__tune.stuck_ms / 2 > 0 ? piw__tune.stuck_ms / 2 : 1;
@@ -411,8 +411,8 @@ static void count_lost(piw_task *task, const stand_in *self)
         lost += !self->requests[number % WINDOW];
     if (lost == 0)
         return;
-    piw__figure(&task->shell->figures.dead_letters, lost);
-    piw_log_limited(&task->shell->log_dead, 10, PIW_LOG_WARNING,
+    piw__figure(&task->shell->seen.figures.dead_letters, lost);
+    piw_log_limited(&task->shell->supervision.log_dead, 10, PIW_LOG_WARNING,
                     "dead letters: up to %u casts and events had been handed to its process and not been handled",
                     lost);
 }
@@ -432,9 +432,9 @@ static void stop(piw_task *task, bool leaving)
     close(self->channel.fd);
     piw__channel_fini(&self->channel);
     free(self);
-    task->shell->away = 0;
-    task->shell->full = false;
-    atomic_store_explicit(&task->shell->pid, 0, memory_order_relaxed);
+    task->shell->soul.away = 0;
+    task->shell->soul.full = false;
+    atomic_store_explicit(&task->shell->seen.pid, 0, memory_order_relaxed);
 }
 
 /* --- The stand-in's manifest ---------------------------------------------------------------------------------------- */

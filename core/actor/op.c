@@ -1,7 +1,7 @@
 /* Orders of the runtime to a shell, and the wait for their outcome. */
 #include "actor/op.h"
+
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -56,15 +56,15 @@ void piw__op_send(piw__op *op, piw__shell *shell)
     pthread_mutex_lock(&op->lock);
     op->refs++;
     pthread_mutex_unlock(&op->lock);
-    pthread_mutex_lock(&shell->ops_lock);
-    piw__op **link = &shell->ops;
+    pthread_mutex_lock(&shell->supervision.ops_lock);
+    piw__op **link = &shell->supervision.ops;
     while (*link != NULL)
         link = &(*link)->next;
     op->next = NULL;
     *link = op;
     /* Pairs with the acquire at each message boundary. */
-    atomic_store_explicit(&shell->ops_waiting, true, memory_order_release);
-    pthread_mutex_unlock(&shell->ops_lock);
+    atomic_store_explicit(&shell->supervision.ops_waiting, true, memory_order_release);
+    pthread_mutex_unlock(&shell->supervision.ops_lock);
     piw__mailbox_nudge(&shell->mailbox);
 }
 

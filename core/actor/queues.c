@@ -1,7 +1,6 @@
 /* The outer queues of a shell: bound before its first soul starts, read before each sleep. */
-#include "actor/op.h"
+#include "actor/dispatch.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -33,17 +32,17 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
     int ret = piw__port_open(&port, &settings, err);
     if (ret != 0)
         return ret;
-    unsigned n = shell->ports_count;
-    shell->ports = piw_realloc(shell->ports, (n + 1) * sizeof *shell->ports);
-    shell->port_protocols = piw_realloc(shell->port_protocols, (n + 1) * sizeof *shell->port_protocols);
-    shell->endpoints = piw_realloc(shell->endpoints, (n + 1) * sizeof *shell->endpoints);
-    shell->ports[n] = port;
-    shell->port_protocols[n] = settings.protocol;
-    shell->endpoints[n] = piw_strdup(piw__port_endpoint(port));
-    shell->ports_count++;
+    unsigned n = shell->queues.count;
+    shell->queues.ports = piw_realloc(shell->queues.ports, (n + 1) * sizeof *shell->queues.ports);
+    shell->queues.protocols = piw_realloc(shell->queues.protocols, (n + 1) * sizeof *shell->queues.protocols);
+    shell->queues.endpoints = piw_realloc(shell->queues.endpoints, (n + 1) * sizeof *shell->queues.endpoints);
+    shell->queues.ports[n] = port;
+    shell->queues.protocols[n] = settings.protocol;
+    shell->queues.endpoints[n] = piw_strdup(piw__port_endpoint(port));
+    shell->queues.count++;
     /* Edge-triggered: a muted or full bus leaves the port unread, and must not be woken by it all the time. */
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = PIW__POLL_PORT};
-    if (piw__port_fd(port) >= 0 && epoll_ctl(shell->epoll_fd, EPOLL_CTL_ADD, piw__port_fd(port), &event) != 0)
+    if (piw__port_fd(port) >= 0 && epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_ADD, piw__port_fd(port), &event) != 0)
         return piw_err_errno(err, "queue %s can't be polled", queue->name);
     return 0;
 }
@@ -51,7 +50,7 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
 int piw__ports_open(piw__shell *shell, const piw__image *image, piw_err *err)
 {
     const piw_service *queues = image->plugin->queues;
-    if (shell->ports_count > 0 || shell->instance > 0)
+    if (shell->queues.count > 0 || shell->instance > 0)
         return 0;
     for (unsigned i = 0; queues != NULL && queues[i].name != NULL; i++) {
         int ret = open_one(shell, &queues[i], err);
@@ -60,53 +59,53 @@ int piw__ports_open(piw__shell *shell, const piw__image *image, piw_err *err)
             return ret;
         }
     }
-    shell->ports_dirty = true;
+    shell->queues.dirty = true;
     return 0;
 }
 
 void piw__ports_close(piw__shell *shell)
 {
-    for (unsigned i = 0; i < shell->ports_count; i++) {
-        if (piw__port_fd(shell->ports[i]) >= 0)
-            epoll_ctl(shell->epoll_fd, EPOLL_CTL_DEL, piw__port_fd(shell->ports[i]), NULL);
-        piw__port_close(&shell->ports[i]);
-        free(shell->endpoints[i]);
+    for (unsigned i = 0; i < shell->queues.count; i++) {
+        if (piw__port_fd(shell->queues.ports[i]) >= 0)
+            epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_DEL, piw__port_fd(shell->queues.ports[i]), NULL);
+        piw__port_close(&shell->queues.ports[i]);
+        free(shell->queues.endpoints[i]);
     }
-    free(shell->ports);
-    free(shell->port_protocols);
-    free(shell->endpoints);
-    shell->ports = NULL;
-    shell->port_protocols = NULL;
-    shell->endpoints = NULL;
-    shell->ports_count = 0;
+    free(shell->queues.ports);
+    free(shell->queues.protocols);
+    free(shell->queues.endpoints);
+    shell->queues.ports = NULL;
+    shell->queues.protocols = NULL;
+    shell->queues.endpoints = NULL;
+    shell->queues.count = 0;
 }
 
 /* Those that muted us and have come down to their low mark no longer do. */
 static bool is_muted(piw__shell *shell)
 {
-    for (unsigned i = 0; i < shell->muted_count;) {
-        if (piw__mailbox_depth(shell->muted_by[i]) <= PIW_LIMIT_MAILBOX_LOW)
-            shell->muted_by[i] = shell->muted_by[--shell->muted_count];
+    for (unsigned i = 0; i < shell->queues.muted_count;) {
+        if (piw__mailbox_depth(shell->queues.muted_by[i]) <= PIW_LIMIT_MAILBOX_LOW)
+            shell->queues.muted_by[i] = shell->queues.muted_by[--shell->queues.muted_count];
         else
             i++;
     }
-    return shell->muted_count > 0;
+    return shell->queues.muted_count > 0;
 }
 
 bool piw__ports_wanted(piw__shell *shell)
 {
-    return shell->ports_count > 0 && shell->state == PIW__RUNNING && (!shell->ports_quiet || shell->last_pulls > 0) &&
-           !shell->ports_rest && (shell->muted_count == 0 || !is_muted(shell)) &&
-           piw__bus_bytes() < PIW_LIMIT_BUS_BYTES;
+    return shell->queues.count > 0 && shell->soul.state == PIW__RUNNING &&
+           (!shell->queues.quiet || shell->queues.last_pulls > 0) && !shell->queues.rest &&
+           (shell->queues.muted_count == 0 || !is_muted(shell)) && piw__bus_bytes() < PIW_LIMIT_BUS_BYTES;
 }
 
 void piw__ports_quiet(piw__shell *shell)
 {
-    shell->ports_quiet = true;
-    for (unsigned i = 0; i < shell->ports_count && shell->state == PIW__RUNNING; i++)
-        if (shell->port_protocols[i]->queue == PIW_Q_PULL)
-            shell->last_pulls = LAST_PULLS;
-    shell->ports_dirty = true;
+    shell->queues.quiet = true;
+    for (unsigned i = 0; i < shell->queues.count && shell->soul.state == PIW__RUNNING; i++)
+        if (shell->queues.protocols[i]->queue == PIW_Q_PULL)
+            shell->queues.last_pulls = LAST_PULLS;
+    shell->queues.dirty = true;
 }
 
 /* How many messages came. `*more`: there may be others, since the budget is used or something came between. */
@@ -114,8 +113,8 @@ static unsigned read_one(piw__shell *shell, piw__port *port, bool *more)
 {
     unsigned budget = PIW_LIMIT_PORT_BUDGET, count = 0;
     piw_msg *msg;
-    while (budget > 0 && shell->state == PIW__RUNNING && !shell->ports_rest) {
-        if (atomic_load_explicit(&shell->ops_waiting, memory_order_acquire))
+    while (budget > 0 && shell->soul.state == PIW__RUNNING && !shell->queues.rest) {
+        if (atomic_load_explicit(&shell->supervision.ops_waiting, memory_order_acquire))
             break;
         if (piw__port_read(port, &budget, &msg) != 0) {
             *more = budget == 0;
@@ -124,7 +123,7 @@ static unsigned read_one(piw__shell *shell, piw__port *port, bool *more)
         msg->trace = piw__trace_new(shell);
         piw__accept(shell, msg);
         count++;
-        if (shell->outbox.full || shell->since_flush >= PIW_LIMIT_OUTBOX)
+        if (shell->loop.outbox.full || shell->loop.since_flush >= PIW_LIMIT_OUTBOX)
             piw__flush(shell);
     }
     *more = true;
@@ -134,28 +133,28 @@ static unsigned read_one(piw__shell *shell, piw__port *port, bool *more)
 /* The last ones are taken when there are no more, or too many for that. */
 static void count_last(piw__shell *shell, unsigned count, bool more)
 {
-    if (!shell->ports_quiet)
+    if (!shell->queues.quiet)
         return;
-    shell->last_pulls = more && count < shell->last_pulls ? shell->last_pulls - count : 0;
+    shell->queues.last_pulls = more && count < shell->queues.last_pulls ? shell->queues.last_pulls - count : 0;
 }
 
 unsigned piw__ports_read(piw__shell *shell)
 {
-    if (shell->ports_count == 0 || !piw__ports_wanted(shell))
+    if (shell->queues.count == 0 || !piw__ports_wanted(shell))
         return 0;
     unsigned count = 0;
     bool more = false;
-    shell->ports_dirty = false;
-    for (unsigned i = 0; i < shell->ports_count; i++) {
+    shell->queues.dirty = false;
+    for (unsigned i = 0; i < shell->queues.count; i++) {
         bool more_here = false;
-        if (shell->ports_quiet && shell->port_protocols[i]->queue != PIW_Q_PULL)
+        if (shell->queues.quiet && shell->queues.protocols[i]->queue != PIW_Q_PULL)
             continue;
-        count += read_one(shell, shell->ports[i], &more_here);
+        count += read_one(shell, shell->queues.ports[i], &more_here);
         more |= more_here;
     }
     count_last(shell, count, more);
     if (count > 0 || more)
-        shell->ports_dirty = true;
+        shell->queues.dirty = true;
     return count;
 }
 

@@ -1,9 +1,7 @@
 /* The register of services and of who wants which event. */
 #include "actor/registry.h"
 
-#include "actor/op.h"
-#include "actor/shell.h"
-#include "actor/trace.h"
+#include "actor/role.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,9 @@
 /* The thread of an actor: its mailbox, timers, descriptors and ports, turn by turn. */
-#include "actor/op.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
+
+#include "actor/dispatch.h"
+#include "actor/op.h"
+#include "base/clock.h"
 #include "base/tuning.h"
 
 #include <errno.h>
@@ -25,11 +27,11 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
     memset(shell, 0, sizeof *shell);
     shell->hub = hub;
     shell->role = role;
-    shell->options = role != NULL ? role->options : NULL;
+    shell->soul.options = role != NULL ? role->options : NULL;
     shell->instance = instance;
     shell->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
-    shell->state = PIW__DOWN;
-    shell->epoll_fd = -1;
+    shell->soul.state = PIW__DOWN;
+    shell->loop.epoll_fd = -1;
     if (role != NULL && role->instances > 1)
         snprintf(shell->name, sizeof shell->name, "%s.%u", role->name, instance);
     else
@@ -37,12 +39,13 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
     int ret = piw__mailbox_init(&shell->mailbox, err);
     if (ret != 0)
         return ret;
-    pthread_mutex_init(&shell->ops_lock, NULL); /* a plain mutex: no failure on Linux */
+    pthread_mutex_init(&shell->supervision.ops_lock, NULL); /* a plain mutex: no failure on Linux */
     if (role == NULL)
         return 0;
-    shell->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    shell->loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = PIW__POLL_WAKE};
-    if (shell->epoll_fd < 0 || epoll_ctl(shell->epoll_fd, EPOLL_CTL_ADD, shell->mailbox.wake_fd, &event) != 0) {
+    if (shell->loop.epoll_fd < 0 ||
+        epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_ADD, shell->mailbox.wake_fd, &event) != 0) {
         ret = piw_err_errno(err, "task %s can't be made: epoll", shell->name);
         piw__shell_fini(shell);
         return ret;
@@ -62,31 +65,31 @@ static void free_list(piw_msg *msg)
 /* After the thread has ended, or when it never ran. */
 void piw__shell_fini(piw__shell *shell)
 {
-    free_list(shell->batch);
-    free_list(shell->held.first);
-    piw__outbox_fini(&shell->outbox);
+    free_list(shell->loop.batch);
+    free_list(shell->loop.held.first);
+    piw__outbox_fini(&shell->loop.outbox);
     piw__calls_fini(shell);
     piw__timers_clear(shell);
-    piw__table_fini(&shell->timers);
-    piw__heap_fini(&shell->timer_heap);
-    for (piw__node *node; (node = piw__table_pop(&shell->deferred)) != NULL;)
+    piw__table_fini(&shell->waits.timers);
+    piw__heap_fini(&shell->waits.timer_heap);
+    for (piw__node *node; (node = piw__table_pop(&shell->waits.deferred)) != NULL;)
         piw__deferred_free((piw__deferred *)node);
-    piw__table_fini(&shell->deferred);
-    piw__table_fini(&shell->watches);
-    piw__txn_fini(&shell->txn);
+    piw__table_fini(&shell->waits.deferred);
+    piw__table_fini(&shell->waits.watches);
+    piw__txn_fini(&shell->soul.txn);
     piw__mailbox_fini(&shell->mailbox);
-    free(shell->muted_by);
-    if (shell->epoll_fd >= 0)
-        close(shell->epoll_fd);
-    pthread_mutex_destroy(&shell->ops_lock);
+    free(shell->queues.muted_by);
+    if (shell->loop.epoll_fd >= 0)
+        close(shell->loop.epoll_fd);
+    pthread_mutex_destroy(&shell->supervision.ops_lock);
 }
 
 /* --- One turn ---------------------------------------------------------------------------------------------------- */
 
 static void flush_when_due(piw__shell *shell)
 {
-    if (shell->outbox.waiting > 0 &&
-        (shell->outbox.full || shell->since_flush >= FLUSH_EVERY || shell->coarse_ns != shell->flushed_ns))
+    if (shell->loop.outbox.waiting > 0 && (shell->loop.outbox.full || shell->loop.since_flush >= FLUSH_EVERY ||
+                                           shell->loop.coarse_ns != shell->loop.flushed_ns))
         piw__flush(shell);
 }
 
@@ -105,13 +108,14 @@ static unsigned run_batch(piw__shell *shell)
 {
     unsigned count = 0;
     while (count < TURN) {
-        if (shell->batch == NULL && (shell->batch = piw__mailbox_take(&shell->mailbox, shell->held.count)) == NULL)
+        if (shell->loop.batch == NULL &&
+            (shell->loop.batch = piw__mailbox_take(&shell->mailbox, shell->loop.held.count)) == NULL)
             break;
         /* Pairs with the release of piw__op_send: what was put in the list before is seen. */
-        if (__builtin_expect(atomic_load_explicit(&shell->ops_waiting, memory_order_acquire), 0))
+        if (__builtin_expect(atomic_load_explicit(&shell->supervision.ops_waiting, memory_order_acquire), 0))
             break;
-        piw_msg *msg = shell->batch;
-        shell->batch = msg->next;
+        piw_msg *msg = shell->loop.batch;
+        shell->loop.batch = msg->next;
         fetch_next(msg);
         piw__accept(shell, msg);
         count++;
@@ -122,35 +126,36 @@ static unsigned run_batch(piw__shell *shell)
 
 static void run_due(piw__shell *shell)
 {
-    if (piw__heap_first(&shell->call_heap) == NULL && piw__heap_first(&shell->timer_heap) == NULL &&
-        shell->restart_at_ns == 0 && shell->stop_op == NULL && shell->fresh_op == NULL && shell->trial.op == NULL &&
-        shell->start_until_ns == 0)
+    if (piw__heap_first(&shell->waits.call_heap) == NULL && piw__heap_first(&shell->waits.timer_heap) == NULL &&
+        shell->supervision.restart_at_ns == 0 && shell->supervision.stop_op == NULL &&
+        shell->supervision.fresh_op == NULL && shell->supervision.trial.op == NULL &&
+        shell->supervision.start_until_ns == 0)
         return;
     int64_t now = piw_monotonic_ns();
     piw__calls_expire(shell, now);
     piw__timers_fire(shell, now);
-    if (shell->trial.op != NULL && shell->trial.until_ns <= now) {
+    if (shell->supervision.trial.op != NULL && shell->supervision.trial.until_ns <= now) {
         char why[80];
         snprintf(why, sizeof why, "it was not ready within %d ms", piw__tune.swap_ms);
         piw__trial_back(shell, why);
     }
-    if (shell->start_until_ns != 0 && shell->start_until_ns <= now)
+    if (shell->supervision.start_until_ns != 0 && shell->supervision.start_until_ns <= now)
         piw__start_late(shell);
-    if (shell->restart_at_ns != 0 && shell->restart_at_ns <= now)
+    if (shell->supervision.restart_at_ns != 0 && shell->supervision.restart_at_ns <= now)
         piw__soul_retry(shell, now);
-    if (shell->fresh_op != NULL && shell->drain_until_ns <= now)
+    if (shell->supervision.fresh_op != NULL && shell->supervision.drain_until_ns <= now)
         piw__fresh_check(shell, now);
-    if (shell->stop_op != NULL && shell->drain_until_ns <= now)
+    if (shell->supervision.stop_op != NULL && shell->supervision.drain_until_ns <= now)
         piw__stop_check(shell, now);
 }
 
 static void poll_events(piw__shell *shell, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
-    int n = epoll_wait(shell->epoll_fd, events, EVENTS, timeout_ms);
+    int n = epoll_wait(shell->loop.epoll_fd, events, EVENTS, timeout_ms);
     if (timeout_ms != 0) {
         piw__mailbox_awake(&shell->mailbox);
-        shell->coarse_ns = piw__coarse_ns();
+        shell->loop.coarse_ns = piw__coarse_ns();
     }
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 < PIW__POLL_WATCH)
@@ -164,20 +169,21 @@ static void poll_events(piw__shell *shell, int timeout_ms)
 static int next_timeout(const piw__shell *shell)
 {
     int64_t at = INT64_MAX;
-    const piw__due *due = piw__heap_first(&shell->call_heap);
+    const piw__due *due = piw__heap_first(&shell->waits.call_heap);
     if (due != NULL)
         at = due->at_ns;
-    due = piw__heap_first(&shell->timer_heap);
-    if (due != NULL && due->at_ns < at && shell->task != NULL)
+    due = piw__heap_first(&shell->waits.timer_heap);
+    if (due != NULL && due->at_ns < at && shell->soul.task != NULL)
         at = due->at_ns;
-    if (shell->restart_at_ns != 0 && shell->restart_at_ns < at)
-        at = shell->restart_at_ns;
-    if (shell->trial.op != NULL && shell->trial.until_ns < at)
-        at = shell->trial.until_ns;
-    if (shell->start_until_ns != 0 && shell->start_until_ns < at)
-        at = shell->start_until_ns;
-    if ((shell->stop_op != NULL || shell->fresh_op != NULL) && shell->drain_until_ns < at)
-        at = shell->drain_until_ns;
+    if (shell->supervision.restart_at_ns != 0 && shell->supervision.restart_at_ns < at)
+        at = shell->supervision.restart_at_ns;
+    if (shell->supervision.trial.op != NULL && shell->supervision.trial.until_ns < at)
+        at = shell->supervision.trial.until_ns;
+    if (shell->supervision.start_until_ns != 0 && shell->supervision.start_until_ns < at)
+        at = shell->supervision.start_until_ns;
+    if ((shell->supervision.stop_op != NULL || shell->supervision.fresh_op != NULL) &&
+        shell->supervision.drain_until_ns < at)
+        at = shell->supervision.drain_until_ns;
     if (at == INT64_MAX)
         return -1;
     int64_t ms = (at - piw_monotonic_ns() + 999999) / 1000000;
@@ -186,9 +192,9 @@ static int next_timeout(const piw__shell *shell)
 
 static bool wants_idle(const piw__shell *shell)
 {
-    return shell->task != NULL && (shell->state == PIW__RUNNING || shell->state == PIW__STARTING) &&
-           shell->task->plugin->idle != NULL &&
-           shell->idle_mark != atomic_load_explicit(&shell->figures.handled, memory_order_relaxed);
+    return shell->soul.task != NULL && (shell->soul.state == PIW__RUNNING || shell->soul.state == PIW__STARTING) &&
+           shell->soul.task->plugin->idle != NULL &&
+           shell->loop.idle_mark != atomic_load_explicit(&shell->seen.figures.handled, memory_order_relaxed);
 }
 
 /* Nothing to do: the soul's idle function, what is left to send, then sleep. */
@@ -196,25 +202,25 @@ static void rest(piw__shell *shell)
 {
     if (wants_idle(shell)) {
         piw__dispatch_idle(shell);
-        shell->idle_mark = atomic_load_explicit(&shell->figures.handled, memory_order_relaxed);
+        shell->loop.idle_mark = atomic_load_explicit(&shell->seen.figures.handled, memory_order_relaxed);
     }
     piw__flush(shell);
     piw__fresh_check(shell, piw_monotonic_ns());
     piw__stop_check(shell, piw_monotonic_ns());
     piw__flush(shell);
-    if (shell->leave || shell->batch != NULL || (shell->ports_dirty && piw__ports_wanted(shell)))
+    if (shell->loop.leave || shell->loop.batch != NULL || (shell->queues.dirty && piw__ports_wanted(shell)))
         return;
     /* Only after work: who sleeps most of the time sleeps at once. */
-    if (shell->lingers && shell->ports_count == 0 && shell->watches.count == 0) {
-        shell->lingers = false;
+    if (shell->loop.lingers && shell->queues.count == 0 && shell->waits.watches.count == 0) {
+        shell->loop.lingers = false;
         if (piw__mailbox_linger(&shell->mailbox))
             return;
     }
     if (!piw__mailbox_sleep(&shell->mailbox))
         return;
     int timeout_ms = next_timeout(shell);
-    if (shell->ports_count > 0 && (timeout_ms < 0 || timeout_ms > BUS_FULL_MS) && shell->state == PIW__RUNNING &&
-        !shell->ports_quiet && !shell->ports_rest && shell->muted_count == 0 && !piw__ports_wanted(shell))
+    if (shell->queues.count > 0 && (timeout_ms < 0 || timeout_ms > BUS_FULL_MS) && shell->soul.state == PIW__RUNNING &&
+        !shell->queues.quiet && !shell->queues.rest && shell->queues.muted_count == 0 && !piw__ports_wanted(shell))
         timeout_ms = BUS_FULL_MS;
     if (timeout_ms == 0) {
         piw__mailbox_awake(&shell->mailbox);
@@ -233,8 +239,8 @@ static void rest_on_hold(piw__shell *shell)
 
 static void turn(piw__shell *shell)
 {
-    shell->coarse_ns = piw__coarse_ns();
-    if (atomic_load_explicit(&shell->ops_waiting, memory_order_acquire))
+    shell->loop.coarse_ns = piw__coarse_ns();
+    if (atomic_load_explicit(&shell->supervision.ops_waiting, memory_order_acquire))
         piw__ops_run(shell);
     if (__builtin_expect(piw__rests(shell), 0)) {
         rest_on_hold(shell);
@@ -244,9 +250,9 @@ static void turn(piw__shell *shell)
     run_due(shell);
     done += piw__ports_read(shell);
     if (done > 0) {
-        shell->lingers = true;
+        shell->loop.lingers = true;
         flush_when_due(shell);
-        if (shell->watches.count > 0)
+        if (shell->waits.watches.count > 0)
             poll_events(shell, 0);
         return;
     }
@@ -263,14 +269,14 @@ static void finish(piw__shell *shell)
     piw__release_held(shell);
     piw__mailbox_close(&shell->mailbox);
     do {
-        while (shell->batch != NULL) {
-            piw_msg *msg = shell->batch;
-            shell->batch = msg->next;
+        while (shell->loop.batch != NULL) {
+            piw_msg *msg = shell->loop.batch;
+            shell->loop.batch = msg->next;
             piw__accept(shell, msg);
         }
         piw__flush(shell);
-        shell->batch = piw__mailbox_take(&shell->mailbox, 0);
-    } while (shell->batch != NULL);
+        shell->loop.batch = piw__mailbox_take(&shell->mailbox, 0);
+    } while (shell->loop.batch != NULL);
     piw__ports_close(shell);
 }
 
@@ -283,7 +289,7 @@ static void *shell_main(void *arg)
     /* A handler that overflows its stack still gets its flight recorder printed. */
     stack_t stack = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK};
     bool has_stack = stack.ss_sp != NULL && sigaltstack(&stack, NULL) == 0;
-    while (!shell->leave)
+    while (!shell->loop.leave)
         turn(shell);
     finish(shell);
     if (has_stack) {

@@ -1,11 +1,11 @@
 /* Hot swap (DESIGN §5): at a message boundary, on the shell's own thread: save the old soul, start the new one with
  * that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if nothing
  * had been. */
-#include "type/carry.h"
+#include "actor/dispatch.h"
 #include "actor/op.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 #include "base/tuning.h"
+#include "type/carry.h"
 
 #include <errno.h>
 #include <time.h>
@@ -55,7 +55,7 @@ static bool is_lost(piw__op *op)
 static int check_pending(piw__shell *shell, const piw__image *image, piw_err *err)
 {
     uint32_t bucket = 0;
-    for (piw__node *node = NULL; (node = piw__table_next(&shell->calls, &bucket, node)) != NULL;) {
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->waits.calls, &bucket, node)) != NULL;) {
         const piw__call *call = (const piw__call *)node;
         if (piw__image_continue(image, call->continuation) == NULL)
             return piw_err_set(
@@ -68,15 +68,15 @@ static int check_pending(piw__shell *shell, const piw__image *image, piw_err *er
 
 static int save(piw__shell *shell, piw_msg **state, piw_err *err)
 {
-    const piw_plugin *plugin = shell->task->plugin;
-    if (shell->image->state == NULL || plugin->save == NULL)
+    const piw_plugin *plugin = shell->soul.task->plugin;
+    if (shell->soul.image->state == NULL || plugin->save == NULL)
         return 0;
     piw__record *record = piw__soul_enter(shell, "save");
-    int ret = plugin->save(shell->task, state, err);
+    int ret = plugin->save(shell->soul.task, state, err);
     piw__soul_leave(shell, record, ret, false);
     if (ret != 0)
         return piw_err_set(err, ret, "%s could not save its state: %s", shell->name, piw_err_name(ret));
-    if (*state == NULL || (*state)->type != shell->image->state)
+    if (*state == NULL || (*state)->type != shell->soul.image->state)
         return piw_err_set(err, PIW_EPLUGIN, "%s saved something that is not its state", shell->name);
     return 0;
 }
@@ -98,7 +98,7 @@ static int read_state(piw__shell *shell, const piw__image *image, piw_msg *saved
 /* The new soul is there and has started: the old one goes. */
 static void go_over(piw__shell *shell, piw_task *new_task)
 {
-    piw_task *old = shell->task;
+    piw_task *old = shell->soul.task;
     piw__soul_is(shell, new_task);
     piw__watches_clear(shell, old->generation);
     if (old->plugin->stop != NULL) {
@@ -108,24 +108,24 @@ static void go_over(piw__shell *shell, piw_task *new_task)
         piw__soul_leave(shell, record, 0, false);
     }
     piw__task_free(&old);
-    shell->ports_dirty = true;
+    shell->queues.dirty = true;
 }
 
 void piw__swap_count(piw__shell *shell, int64_t began_ns)
 {
     uint64_t pause = (uint64_t)(piw_monotonic_ns() - began_ns);
-    atomic_store_explicit(&shell->figures.pause_last_ns, pause, memory_order_relaxed);
-    if (pause > atomic_load_explicit(&shell->figures.pause_max_ns, memory_order_relaxed))
-        atomic_store_explicit(&shell->figures.pause_max_ns, pause, memory_order_relaxed);
-    piw__figure(&shell->figures.swaps, 1);
+    atomic_store_explicit(&shell->seen.figures.pause_last_ns, pause, memory_order_relaxed);
+    if (pause > atomic_load_explicit(&shell->seen.figures.pause_max_ns, memory_order_relaxed))
+        atomic_store_explicit(&shell->seen.figures.pause_max_ns, pause, memory_order_relaxed);
+    piw__figure(&shell->seen.figures.swaps, 1);
 }
 
 void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left)
 {
     if (left == 0)
         return;
-    piw__figure(&shell->figures.left_behind, left);
-    piw_log_limited(&shell->log_left, 10, PIW_LOG_INFO,
+    piw__figure(&shell->seen.figures.left_behind, left);
+    piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_INFO,
                     "%s knows %llu values of %s not, which another version had kept", image->file,
                     (unsigned long long)left, type->name);
 }
@@ -170,8 +170,8 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
         piw_msg_free(&state);
     bool started = ret == 0 || ret == PIW_EAGAIN, ready = ret == 0 || task->ready;
     if (vote(op, started)) {
-        const piw__image *image = shell->image;
-        const piw__options *old_options = shell->options;
+        const piw__image *image = shell->soul.image;
+        const piw__options *old_options = shell->soul.options;
         piw__soul_leave(shell, record, ret, true);
         go_over(shell, task);
         if (!ready) {
@@ -207,23 +207,23 @@ int piw__swap(piw__shell *shell, piw__op *op)
         return 0;
     }
     int ret;
-    if (shell->state == PIW__RUNNING) {
+    if (shell->soul.state == PIW__RUNNING) {
         ret = swap(shell, op, began, &err);
         if (ret > 0)
             return 1;
-    } else if (shell->task == NULL && vote(op, true)) {
+    } else if (shell->soul.task == NULL && vote(op, true)) {
         /* Nothing to take over from: it failed, and waits or was given up. The new plugin begins cold. */
-        const piw__image *image = shell->image;
-        const piw__options *options = shell->options;
-        memset(shell->failures_ns, 0, sizeof shell->failures_ns);
+        const piw__image *image = shell->soul.image;
+        const piw__options *options = shell->soul.options;
+        memset(shell->supervision.failures_ns, 0, sizeof shell->supervision.failures_ns);
         if (op->options != NULL)
-            shell->options = op->options;
+            shell->soul.options = op->options;
         ret = piw__soul_start(shell, op->image, PIW_RESTART, &err);
         if (ret != 0) {
-            shell->image = image != NULL ? image : shell->image;
-            shell->options = options;
+            shell->soul.image = image != NULL ? image : shell->soul.image;
+            shell->soul.options = options;
             piw__soul_failed(shell, err.text);
-        } else if (shell->state == PIW__STARTING) {
+        } else if (shell->soul.state == PIW__STARTING) {
             piw__start_wait(shell, op);
             return 1;
         }

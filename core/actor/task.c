@@ -1,14 +1,13 @@
 /* What a soul may do: itself, sending, work, time. */
-#include "actor/op.h"
+#include "actor/registry.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdio.h>
 
 /* Casts and calls sent to a service that the manifest doesn't name are a bug in the task: said, but not too often. */
 static int no_route(piw_task *task, const piw_msg_type *type, const char *service)
 {
-    piw_log_limited(&task->shell->log_errors, 20, PIW_LOG_ERROR,
+    piw_log_limited(&task->shell->supervision.log_errors, 20, PIW_LOG_ERROR,
                     "%s.%s can't be sent%s%s: the manifest of %s does not use its service", type->protocol->name,
                     type->name, service != NULL ? " to " : "", service != NULL ? service : "", task->plugin->name);
     return PIW_ENOENT;
@@ -46,7 +45,7 @@ void piw_task_note(piw_task *task, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(task->note, sizeof task->note, fmt, args);
     va_end(args);
-    if (task->shell->task == task) /* a successor's is seen when it has taken over */
+    if (task->shell->soul.task == task) /* a successor's is seen when it has taken over */
         piw__note_show(task->shell);
 }
 
@@ -95,7 +94,7 @@ static piw__shell *shell_of(piw__route *route, int instance)
 /* A message of a service, made by the soul, not one that it only borrows. */
 static bool may_send(const piw_task *task, const piw_msg *msg)
 {
-    return msg != NULL && msg != task->shell->current && task->shell->txn.open;
+    return msg != NULL && msg != task->shell->soul.current && task->shell->soul.txn.open;
 }
 
 static int find_receiver(piw_task *task, const piw_msg *msg, const char *service, int instance, piw__shell **to)
@@ -121,8 +120,8 @@ int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg
     int ret = find_receiver(task, msg, service, instance, &to);
     if (ret != 0)
         return ret;
-    msg->trace = task->shell->trace;
-    piw__outbox_add(&task->shell->outbox, &to->mailbox, msg);
+    msg->trace = task->shell->soul.trace;
+    piw__outbox_add(&task->shell->loop.outbox, &to->mailbox, msg);
     *msg_ = NULL;
     return 0;
 }
@@ -136,11 +135,11 @@ static void set_deadline(piw__shell *shell, piw__call *call, piw_msg *msg, int64
 {
     int64_t ms = deadline_ms != 0 ? deadline_ms : msg->type->deadline_ms;
     int64_t at = ms > 0 ? piw_monotonic_ns() + ms * 1000000 : 0;
-    if (deadline_ms >= 0 && shell->deadline_ns != 0 && (at == 0 || at > shell->deadline_ns))
-        at = shell->deadline_ns;
+    if (deadline_ms >= 0 && shell->soul.deadline_ns != 0 && (at == 0 || at > shell->soul.deadline_ns))
+        at = shell->soul.deadline_ns;
     msg->deadline_ns = at;
     if (at != 0)
-        piw__heap_put(&shell->call_heap, &call->due, at);
+        piw__heap_put(&shell->waits.call_heap, &call->due, at);
 }
 
 int piw_call_to(piw_task *task, const char *service, int instance, piw_msg **msg_, const char *continuation,
@@ -155,22 +154,22 @@ int piw_call_to(piw_task *task, const char *service, int instance, piw_msg **msg
         piw_error("call of %s: there is no continuation %s", msg->type->name, continuation);
         return PIW_ENOENT;
     }
-    if (shell->calls.count >= PIW_LIMIT_CALLS)
+    if (shell->waits.calls.count >= PIW_LIMIT_CALLS)
         return PIW_ELIMIT;
     int ret = find_receiver(task, msg, service, instance, &to);
     if (ret != 0)
         return ret;
     piw__call *call = piw__call_new(shell, task, name, key);
     call->type = msg->type;
-    piw__txn_undo(&shell->txn, PIW__UNDO_CALL)->call = call;
+    piw__txn_undo(&shell->soul.txn, PIW__UNDO_CALL)->call = call;
     set_deadline(shell, call, msg, deadline_ms);
     if (deadline_ms < 0)
         call->inherited_ns = 0;
-    msg->trace = shell->trace;
+    msg->trace = shell->soul.trace;
     msg->flags |= PIW__REQUEST;
     msg->from = shell;
     msg->call_id = call->node.key;
-    piw__outbox_add(&shell->outbox, &to->mailbox, msg);
+    piw__outbox_add(&shell->loop.outbox, &to->mailbox, msg);
     *msg_ = NULL;
     return 0;
 }
@@ -183,14 +182,14 @@ int piw_call(piw_task *task, piw_msg **msg, const char *continuation, uint64_t k
 int piw_forward(piw_task *task, piw_msg *request, const char *service, int instance)
 {
     piw__shell *shell = task->shell, *to;
-    if (request != shell->current || shell->current_gone || (request->flags & PIW__SETTLED) != 0 ||
+    if (request != shell->soul.current || shell->soul.current_gone || (request->flags & PIW__SETTLED) != 0 ||
         request->port != NULL)
         return PIW_EINVAL;
     int ret = find_receiver(task, request, service, instance, &to);
     if (ret != 0)
         return ret;
-    piw__outbox_add(&shell->outbox, &to->mailbox, request);
-    shell->current_gone = true;
+    piw__outbox_add(&shell->loop.outbox, &to->mailbox, request);
+    shell->soul.current_gone = true;
     return 0;
 }
 
@@ -209,11 +208,11 @@ int piw_emit(piw_task *task, piw_msg **event)
     piw_msg *msg = *event;
     if (!may_send(task, msg) || msg->type->kind != PIW_M_EVENT)
         return PIW_EINVAL;
-    msg->trace = shell->trace;
+    msg->trace = shell->soul.trace;
     piw__role *role;
     for (unsigned n = 0; (role = piw__registry_subscriber(&shell->hub->registry, msg->type, n)) != NULL; n++)
         for (unsigned i = 0; i < role->instances; i++)
-            piw__outbox_add(&shell->outbox, &role->shells[i]->mailbox, piw_msg_copy(msg));
+            piw__outbox_add(&shell->loop.outbox, &role->shells[i]->mailbox, piw_msg_copy(msg));
     piw_msg_free(event);
     return 0;
 }
@@ -221,13 +220,13 @@ int piw_emit(piw_task *task, piw_msg **event)
 int piw_queues_rest(piw_task *task, bool rest)
 {
     piw__shell *shell = task->shell;
-    if (!shell->txn.open)
+    if (!shell->soul.txn.open)
         return PIW_EINVAL;
-    if (shell->ports_rest == rest)
+    if (shell->queues.rest == rest)
         return 0;
-    piw__txn_undo(&shell->txn, PIW__UNDO_REST)->existed = shell->ports_rest;
-    shell->ports_rest = rest;
-    shell->ports_dirty = true;
+    piw__txn_undo(&shell->soul.txn, PIW__UNDO_REST)->existed = shell->queues.rest;
+    shell->queues.rest = rest;
+    shell->queues.dirty = true;
     return 0;
 }
 
@@ -244,17 +243,17 @@ int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continu
         piw_error("work %s: there is no continuation %s", msg->type->name, continuation);
         return PIW_ENOENT;
     }
-    if (shell->calls.count >= PIW_LIMIT_CALLS)
+    if (shell->waits.calls.count >= PIW_LIMIT_CALLS)
         return PIW_ELIMIT;
     piw__call *call = piw__call_new(shell, task, name, key);
     call->type = msg->type;
     call->work = true;
-    piw__txn_undo(&shell->txn, PIW__UNDO_CALL)->call = call;
-    msg->trace = shell->trace;
+    piw__txn_undo(&shell->soul.txn, PIW__UNDO_CALL)->call = call;
+    msg->trace = shell->soul.trace;
     msg->flags |= PIW__REQUEST;
     msg->from = shell;
     msg->call_id = call->node.key;
-    piw__do *act = piw__txn_do(&shell->txn, PIW__DO_WORK);
+    piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_WORK);
     act->msg = msg;
     act->fn = fn;
     *job = NULL;
@@ -263,7 +262,7 @@ int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continu
 
 static void note_timer(piw__shell *shell, const piw__timer *timer, const char *name, uint64_t key)
 {
-    piw__undo *undo = piw__txn_undo(&shell->txn, PIW__UNDO_TIMER);
+    piw__undo *undo = piw__txn_undo(&shell->soul.txn, PIW__UNDO_TIMER);
     undo->continuation = name;
     undo->key = key;
     undo->existed = timer != NULL;
@@ -279,11 +278,11 @@ int piw_timer(piw_task *task, const char *continuation, uint64_t key, int64_t de
         piw_error("timer: there is no continuation %s", continuation);
         return PIW_ENOENT;
     }
-    if (!shell->txn.open || delay_ms < 0 || period_ms < 0)
+    if (!shell->soul.txn.open || delay_ms < 0 || period_ms < 0)
         return PIW_EINVAL;
     const piw__timer *timer = piw__timer_find(shell, name, key);
     /* A successor that sets its periodic timers as every start does keeps the phase of those that run. */
-    if (timer != NULL && task != shell->task && period_ms > 0 && timer->period_ns == period_ms * 1000000)
+    if (timer != NULL && task != shell->soul.task && period_ms > 0 && timer->period_ns == period_ms * 1000000)
         return 0;
     note_timer(shell, timer, name, key);
     piw__timer_put(shell, name, key, piw_monotonic_ns() + delay_ms * 1000000, period_ms * 1000000);
@@ -295,7 +294,7 @@ void piw_timer_stop(piw_task *task, const char *continuation, uint64_t key)
     piw__shell *shell = task->shell;
     const char *name = piw__image_continuation(task->image, continuation);
     piw__timer *timer = name != NULL ? piw__timer_find(shell, name, key) : NULL;
-    if (timer == NULL || !shell->txn.open)
+    if (timer == NULL || !shell->soul.txn.open)
         return;
     note_timer(shell, timer, name, key);
     piw__timer_end(shell, timer);

@@ -1,7 +1,5 @@
 /* What a soul may do with a request: answer, refuse, keep, drop; each exactly once. */
-#include "actor/op.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +8,8 @@
 static bool is_open(const piw_task *task, const piw_msg *request)
 {
     const piw__shell *shell = task->shell;
-    return request != NULL && request == shell->current && !shell->current_gone &&
-           (request->flags & (PIW__REQUEST | PIW__SETTLED)) == PIW__REQUEST && shell->txn.open;
+    return request != NULL && request == shell->soul.current && !shell->soul.current_gone &&
+           (request->flags & (PIW__REQUEST | PIW__SETTLED)) == PIW__REQUEST && shell->soul.txn.open;
 }
 
 /* May this message be the answer to a request of that type? */
@@ -24,7 +22,7 @@ static bool fits(const piw_msg_type *request, bool port, const piw_msg *answer)
 
 static int does_not_fit(const piw_task *task, const piw_msg_type *request, const piw_msg *answer)
 {
-    piw_log_limited(&task->shell->log_errors, 20, PIW_LOG_ERROR, "%s.%s can't be answered with %s.%s",
+    piw_log_limited(&task->shell->supervision.log_errors, 20, PIW_LOG_ERROR, "%s.%s can't be answered with %s.%s",
                     request->protocol->name, request->name, answer->type->protocol->name, answer->type->name);
     return PIW_EINVAL;
 }
@@ -35,9 +33,9 @@ static void put_answer(piw__shell *shell, const piw_msg *request, piw_msg *answe
     if (request->from != NULL) {
         answer->flags |= PIW__ANSWER;
         answer->call_id = request->call_id;
-        piw__outbox_add(&shell->outbox, &request->from->mailbox, answer);
+        piw__outbox_add(&shell->loop.outbox, &request->from->mailbox, answer);
     } else {
-        piw__do *act = piw__txn_do(&shell->txn, PIW__DO_ANSWER);
+        piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_ANSWER);
         act->port = request->port;
         act->peer = request->peer;
         act->msg = answer;
@@ -49,7 +47,7 @@ int piw_reply(piw_task *task, piw_msg *request, piw_msg **answer)
     if (*answer == NULL || *answer == request)
         return PIW_EINVAL;
     /* A call that was sent as a cast wants no answer. */
-    if (request != NULL && request == task->shell->current && request->type->kind == PIW_M_CALL &&
+    if (request != NULL && request == task->shell->soul.current && request->type->kind == PIW_M_CALL &&
         (request->flags & PIW__REQUEST) == 0) {
         piw_msg_free(answer);
         return 0;
@@ -73,7 +71,7 @@ static void put_error(piw__shell *shell, const piw_msg *request, int code, const
         put_answer(shell, request, answer);
         return;
     }
-    piw__do *act = piw__txn_do(&shell->txn, PIW__DO_RELEASE);
+    piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_RELEASE);
     act->port = request->port;
     act->peer = request->peer;
 }
@@ -101,11 +99,11 @@ int piw_drop(piw_task *task, piw_msg *request, const char *why)
         /* A caller always gets one answer: silence is only for peers of queues. */
         put_error(shell, request, PIW_EREFUSED, why);
     } else {
-        piw__do *act = piw__txn_do(&shell->txn, PIW__DO_RELEASE);
+        piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_RELEASE);
         act->port = request->port;
         act->peer = request->peer;
     }
-    piw__figure(&shell->figures.dropped, 1);
+    piw__figure(&shell->seen.figures.dropped, 1);
     piw_debug("%s.%s was dropped: %s", request->type->protocol->name, request->type->name, why);
     request->flags |= PIW__SETTLED;
     return 0;
@@ -118,7 +116,7 @@ int piw_defer(piw_task *task, piw_msg *request, piw_token *token)
     piw__shell *shell = task->shell;
     if (!is_open(task, request))
         return PIW_EINVAL;
-    if (shell->deferred.count >= PIW_LIMIT_DEFERRED)
+    if (shell->waits.deferred.count >= PIW_LIMIT_DEFERRED)
         return PIW_ELIMIT;
     piw__deferred *deferred = piw_zalloc(sizeof *deferred);
     deferred->type = request->type;
@@ -129,11 +127,11 @@ int piw_defer(piw_task *task, piw_msg *request, piw_token *token)
     deferred->trace = request->trace;
     if ((request->type->flags & PIW_M_AGAIN) != 0 && (request->flags & PIW__AGAIN) == 0) {
         deferred->kept = request;
-        shell->current_gone = true;
+        shell->soul.current_gone = true;
     }
-    piw__table_put(&shell->deferred, &deferred->node, shell->number << 40 | ++shell->next_token);
-    piw__txn_undo(&shell->txn, PIW__UNDO_DEFERRED)->deferred = deferred;
-    atomic_store_explicit(&shell->figures.deferred, shell->deferred.count, memory_order_relaxed);
+    piw__table_put(&shell->waits.deferred, &deferred->node, shell->number << 40 | ++shell->waits.next_token);
+    piw__txn_undo(&shell->soul.txn, PIW__UNDO_DEFERRED)->deferred = deferred;
+    atomic_store_explicit(&shell->seen.figures.deferred, shell->waits.deferred.count, memory_order_relaxed);
     request->flags |= PIW__SETTLED;
     token->id = deferred->node.key;
     return 0;
@@ -141,14 +139,14 @@ int piw_defer(piw_task *task, piw_msg *request, piw_token *token)
 
 static piw__deferred *find(piw_task *task, piw_token token)
 {
-    return task->shell->txn.open ? (piw__deferred *)piw__table_find(&task->shell->deferred, token.id) : NULL;
+    return task->shell->soul.txn.open ? (piw__deferred *)piw__table_find(&task->shell->waits.deferred, token.id) : NULL;
 }
 
 static void take_out(piw__shell *shell, piw__deferred *deferred)
 {
-    piw__table_remove(&shell->deferred, &deferred->node);
-    piw__txn_undo(&shell->txn, PIW__UNDO_TOKEN)->deferred = deferred;
-    atomic_store_explicit(&shell->figures.deferred, shell->deferred.count, memory_order_relaxed);
+    piw__table_remove(&shell->waits.deferred, &deferred->node);
+    piw__txn_undo(&shell->soul.txn, PIW__UNDO_TOKEN)->deferred = deferred;
+    atomic_store_explicit(&shell->seen.figures.deferred, shell->waits.deferred.count, memory_order_relaxed);
 }
 
 int piw_answer(piw_task *task, piw_token token, piw_msg **answer)
@@ -156,7 +154,7 @@ int piw_answer(piw_task *task, piw_token token, piw_msg **answer)
     piw__deferred *deferred = find(task, token);
     if (deferred == NULL)
         return PIW_ENOENT;
-    if (*answer == NULL || *answer == task->shell->current)
+    if (*answer == NULL || *answer == task->shell->soul.current)
         return PIW_EINVAL;
     if (!fits(deferred->type, deferred->port != NULL, *answer))
         return does_not_fit(task, deferred->type, *answer);
@@ -184,7 +182,7 @@ int piw_answer_error(piw_task *task, piw_token token, int code, const char *fmt,
         return PIW_ENOENT;
     take_out(task->shell, deferred);
     if (deferred->kept != NULL) {
-        piw__do *act = piw__txn_do(&task->shell->txn, PIW__DO_AGAIN);
+        piw__do *act = piw__txn_do(&task->shell->soul.txn, PIW__DO_AGAIN);
         act->msg = deferred->kept;
         act->deferred = deferred;
         deferred->kept = NULL;
@@ -210,11 +208,11 @@ int piw_drop_token(piw_task *task, piw_token token, const char *why)
     if (deferred->from != NULL) {
         put_error(task->shell, &request, PIW_EREFUSED, why);
     } else {
-        piw__do *act = piw__txn_do(&task->shell->txn, PIW__DO_RELEASE);
+        piw__do *act = piw__txn_do(&task->shell->soul.txn, PIW__DO_RELEASE);
         act->port = deferred->port;
         act->peer = deferred->peer;
     }
-    piw__figure(&task->shell->figures.dropped, 1);
+    piw__figure(&task->shell->seen.figures.dropped, 1);
     piw_debug("%s.%s was dropped: %s", deferred->type->protocol->name, deferred->type->name, why);
     return 0;
 }

@@ -1,7 +1,5 @@
 /* What a soul may know of the configuration. */
-#include "actor/op.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdlib.h>
 
@@ -47,7 +45,8 @@ static char **copy_texts(const char *const *texts, size_t count)
     return copy;
 }
 
-piw__options *piw__options_new(const char *const *names, const char *const *values, const char *const *origins, size_t count)
+piw__options *piw__options_new(const char *const *names, const char *const *values, const char *const *origins,
+                               size_t count)
 {
     piw__options *options = piw_zalloc(sizeof *options);
     options->count = count;

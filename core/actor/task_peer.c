@@ -1,22 +1,20 @@
 /* Peers of outer queues, as a soul sees them: with its own changes that haven't taken effect yet. */
-#include "type/carry.h"
-#include "actor/op.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
+#include "type/carry.h"
 
 static piw__port *port_of(const piw__shell *shell, piw_peer peer)
 {
-    for (unsigned i = 0; i < shell->ports_count; i++)
-        if (piw__port_peer_address(shell->ports[i], peer) != NULL)
-            return shell->ports[i];
+    for (unsigned i = 0; i < shell->queues.count; i++)
+        if (piw__port_peer_address(shell->queues.ports[i], peer) != NULL)
+            return shell->queues.ports[i];
     return NULL;
 }
 
 /* The last change of this peer's record by the running handler; NULL when there is none. */
 static const piw__do *change_of(const piw__shell *shell, piw_peer peer)
 {
-    for (uint32_t i = shell->txn.dos_count; i > 0; i--) {
-        const piw__do *act = &shell->txn.dos[i - 1];
+    for (uint32_t i = shell->soul.txn.dos_count; i > 0; i--) {
+        const piw__do *act = &shell->soul.txn.dos[i - 1];
         if (act->peer == peer && (act->kind == PIW__DO_PEER_SET || act->kind == PIW__DO_PEER_FORGET))
             return act;
     }
@@ -35,9 +33,9 @@ int piw_peer_set(piw_task *task, piw_peer peer, piw_msg **record)
     piw__port *port = port_of(shell, peer);
     if (port == NULL)
         return PIW_EDEAD;
-    if (!shell->txn.open || (record != NULL && *record != NULL && *record == shell->current))
+    if (!shell->soul.txn.open || (record != NULL && *record != NULL && *record == shell->soul.current))
         return PIW_EINVAL;
-    piw__do *act = piw__txn_do(&shell->txn, PIW__DO_PEER_SET);
+    piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_PEER_SET);
     act->port = port;
     act->peer = peer;
     if (record != NULL) {
@@ -58,7 +56,7 @@ static const piw_msg *carried(piw_task *task, piw__port *port, piw_peer peer, co
     piw_err err = {0};
     uint64_t left = 0;
     if (piw__carry(record, own, &msg, &left, &err) != 0) {
-        piw_log_limited(&shell->log_left, 10, PIW_LOG_WARNING,
+        piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_WARNING,
                         "a peer is not known any more, its record can't be read: %s", err.text);
         return NULL;
     }
@@ -80,11 +78,11 @@ const piw_msg *piw_peer_get(piw_task *task, piw_peer peer)
 int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)
 {
     piw__shell *shell = task->shell;
-    for (unsigned i = 0; i < shell->ports_count; i++) {
-        piw__port *port = shell->ports[i];
+    for (unsigned i = 0; i < shell->queues.count; i++) {
+        piw__port *port = shell->queues.ports[i];
         if (strcmp(piw__port_name(port), queue) != 0)
             continue;
-        uint32_t changes = shell->txn.dos_count;
+        uint32_t changes = shell->soul.txn.dos_count;
         for (piw_peer peer = 0; piw__port_peer_next(port, &peer);) {
             const piw_msg *record = piw_peer_get(task, peer);
             int ret = record != NULL ? fn(task, peer, record, arg) : 0;
@@ -93,7 +91,7 @@ int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)
         }
         /* Those whose first record was set by this very handler. */
         for (uint32_t n = 0; n < changes; n++) {
-            const piw__do *act = &shell->txn.dos[n];
+            const piw__do *act = &shell->soul.txn.dos[n];
             piw_peer peer = act->peer;
             if (act->port != port || act != change_of(shell, peer) || act->msg == NULL ||
                 act->kind != PIW__DO_PEER_SET || piw__port_peer_get(port, peer) != NULL)
@@ -110,16 +108,16 @@ int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)
 int piw_peer_send(piw_task *task, piw_peer peer, piw_msg **msg)
 {
     piw__shell *shell = task->shell;
-    if (!shell->txn.open || *msg == NULL || *msg == shell->current || (*msg)->type->kind != PIW_M_OUT)
+    if (!shell->soul.txn.open || *msg == NULL || *msg == shell->soul.current || (*msg)->type->kind != PIW_M_OUT)
         return PIW_EINVAL;
     piw__port *port = port_of(shell, peer);
     if (port == NULL) {
         /* Gone, and forgotten by its port: nobody is told but the operator. */
-        piw__figure(&shell->figures.dead_letters, 1);
+        piw__figure(&shell->seen.figures.dead_letters, 1);
         piw_msg_free(msg);
         return 0;
     }
-    piw__do *act = piw__txn_do(&shell->txn, PIW__DO_SEND);
+    piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_SEND);
     act->port = port;
     act->peer = peer;
     act->msg = *msg;
@@ -130,9 +128,9 @@ int piw_peer_send(piw_task *task, piw_peer peer, piw_msg **msg)
 void piw_peer_forget(piw_task *task, piw_peer peer)
 {
     piw__port *port = port_of(task->shell, peer);
-    if (port == NULL || !task->shell->txn.open)
+    if (port == NULL || !task->shell->soul.txn.open)
         return;
-    piw__do *act = piw__txn_do(&task->shell->txn, PIW__DO_PEER_FORGET);
+    piw__do *act = piw__txn_do(&task->shell->soul.txn, PIW__DO_PEER_FORGET);
     act->port = port;
     act->peer = peer;
 }
@@ -140,13 +138,13 @@ void piw_peer_forget(piw_task *task, piw_peer peer)
 int piw_publish(piw_task *task, piw_msg **msg)
 {
     piw__shell *shell = task->shell;
-    if (!shell->txn.open || *msg == NULL || *msg == shell->current || (*msg)->type->kind != PIW_M_OUT)
+    if (!shell->soul.txn.open || *msg == NULL || *msg == shell->soul.current || (*msg)->type->kind != PIW_M_OUT)
         return PIW_EINVAL;
-    for (unsigned i = 0; i < shell->ports_count; i++) {
-        if (shell->port_protocols[i] != (*msg)->type->protocol)
+    for (unsigned i = 0; i < shell->queues.count; i++) {
+        if (shell->queues.protocols[i] != (*msg)->type->protocol)
             continue;
-        piw__do *act = piw__txn_do(&shell->txn, PIW__DO_PUBLISH);
-        act->port = shell->ports[i];
+        piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_PUBLISH);
+        act->port = shell->queues.ports[i];
         act->msg = *msg;
         *msg = NULL;
         return 0;

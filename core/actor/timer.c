@@ -1,7 +1,6 @@
 /* Timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
-#include "actor/op.h"
+#include "actor/dispatch.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <stdlib.h>
 
@@ -12,7 +11,7 @@ static uint64_t key_of(const char *continuation, uint64_t key)
 
 piw__timer *piw__timer_find(const piw__shell *shell, const char *continuation, uint64_t key)
 {
-    piw__node *node = piw__table_find(&shell->timers, key_of(continuation, key));
+    piw__node *node = piw__table_find(&shell->waits.timers, key_of(continuation, key));
     for (; node != NULL; node = piw__table_more(node)) {
         piw__timer *timer = (piw__timer *)node;
         if (timer->continuation == continuation && timer->key == key)
@@ -28,32 +27,32 @@ void piw__timer_put(piw__shell *shell, const char *continuation, uint64_t key, i
         timer = piw_zalloc(sizeof *timer);
         timer->continuation = continuation;
         timer->key = key;
-        piw__table_put(&shell->timers, &timer->node, key_of(continuation, key));
+        piw__table_put(&shell->waits.timers, &timer->node, key_of(continuation, key));
     }
     timer->period_ns = period_ns;
-    timer->generation = shell->generation;
-    piw__heap_put(&shell->timer_heap, &timer->due, at_ns);
+    timer->generation = shell->soul.generation;
+    piw__heap_put(&shell->waits.timer_heap, &timer->due, at_ns);
 }
 
 void piw__timer_end(piw__shell *shell, piw__timer *timer)
 {
-    piw__heap_remove(&shell->timer_heap, &timer->due);
-    piw__table_remove(&shell->timers, &timer->node);
+    piw__heap_remove(&shell->waits.timer_heap, &timer->due);
+    piw__table_remove(&shell->waits.timers, &timer->node);
     free(timer);
 }
 
 void piw__timers_fire(piw__shell *shell, int64_t now_ns)
 {
-    for (piw__due *due; (due = piw__heap_first(&shell->timer_heap)) != NULL && due->at_ns <= now_ns;) {
+    for (piw__due *due; (due = piw__heap_first(&shell->waits.timer_heap)) != NULL && due->at_ns <= now_ns;) {
         piw__timer *timer = (piw__timer *)(void *)((char *)due - offsetof(piw__timer, due));
         const char *continuation = timer->continuation;
         uint64_t key = timer->key;
-        if (shell->task == NULL || piw__rests(shell))
+        if (shell->soul.task == NULL || piw__rests(shell))
             return;
         if (timer->period_ns > 0) {
             /* The next one stands on the same grid, also after a delay: those missed are left out. */
             int64_t missed = (now_ns - due->at_ns) / timer->period_ns;
-            piw__heap_put(&shell->timer_heap, due, due->at_ns + (missed + 1) * timer->period_ns);
+            piw__heap_put(&shell->waits.timer_heap, due, due->at_ns + (missed + 1) * timer->period_ns);
         } else {
             piw__timer_end(shell, timer);
         }
@@ -63,9 +62,9 @@ void piw__timers_fire(piw__shell *shell, int64_t now_ns)
 
 void piw__timers_clear(piw__shell *shell)
 {
-    for (piw__node *node; (node = piw__table_pop(&shell->timers)) != NULL;) {
+    for (piw__node *node; (node = piw__table_pop(&shell->waits.timers)) != NULL;) {
         piw__timer *timer = (piw__timer *)node;
-        piw__heap_remove(&shell->timer_heap, &timer->due);
+        piw__heap_remove(&shell->waits.timer_heap, &timer->due);
         free(timer);
     }
 }
@@ -73,27 +72,27 @@ void piw__timers_clear(piw__shell *shell)
 void piw__timers_park(piw__shell *shell, uint64_t generation)
 {
     uint32_t bucket = 0;
-    for (piw__node *node = NULL; (node = piw__table_next(&shell->timers, &bucket, node)) != NULL;) {
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->waits.timers, &bucket, node)) != NULL;) {
         piw__timer *timer = (piw__timer *)node;
         if (timer->generation < generation)
-            piw__heap_remove(&shell->timer_heap, &timer->due);
+            piw__heap_remove(&shell->waits.timer_heap, &timer->due);
     }
 }
 
 void piw__timers_unpark(piw__shell *shell)
 {
     uint32_t bucket = 0;
-    for (piw__node *node = NULL; (node = piw__table_next(&shell->timers, &bucket, node)) != NULL;) {
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->waits.timers, &bucket, node)) != NULL;) {
         piw__timer *timer = (piw__timer *)node;
         if (timer->due.where == 0)
-            piw__heap_put(&shell->timer_heap, &timer->due, timer->due.at_ns);
+            piw__heap_put(&shell->waits.timer_heap, &timer->due, timer->due.at_ns);
     }
 }
 
 void piw__timers_end(piw__shell *shell, uint64_t generation)
 {
-    for (uint32_t i = 1; i <= shell->timer_heap.count;) {
-        piw__timer *timer = (piw__timer *)(void *)((char *)shell->timer_heap.at[i] - offsetof(piw__timer, due));
+    for (uint32_t i = 1; i <= shell->waits.timer_heap.count;) {
+        piw__timer *timer = (piw__timer *)(void *)((char *)shell->waits.timer_heap.at[i] - offsetof(piw__timer, due));
         if (timer->generation == generation) {
             piw__timer_end(shell, timer);
             i = 1;
@@ -105,9 +104,9 @@ void piw__timers_end(piw__shell *shell, uint64_t generation)
 
 void piw__timers_prune(piw__shell *shell)
 {
-    for (uint32_t i = 1; i <= shell->timer_heap.count;) {
-        piw__timer *timer = (piw__timer *)(void *)((char *)shell->timer_heap.at[i] - offsetof(piw__timer, due));
-        if (piw__image_continue(shell->task->image, timer->continuation) != NULL) {
+    for (uint32_t i = 1; i <= shell->waits.timer_heap.count;) {
+        piw__timer *timer = (piw__timer *)(void *)((char *)shell->waits.timer_heap.at[i] - offsetof(piw__timer, due));
+        if (piw__image_continue(shell->soul.task->image, timer->continuation) != NULL) {
             i++;
             continue;
         }

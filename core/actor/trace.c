@@ -1,9 +1,7 @@
 /* Printed messages of a task, kept in a ring for whoever watches. */
 #include "actor/trace.h"
 
-#include "actor/op.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -26,7 +24,7 @@ static bool is_over(piw__shell *shell, const piw__tracer *tracer)
 {
     if (tracer->on && piw_monotonic_ns() < tracer->until_ns)
         return false;
-    atomic_store_explicit(&shell->tracing, false, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.tracing, false, memory_order_relaxed);
     return true;
 }
 
@@ -82,7 +80,7 @@ void piw__trace_in(piw__shell *shell, const piw_msg *msg)
 
 static void trace_outbox(piw__shell *shell)
 {
-    const piw__outbox *outbox = &shell->outbox;
+    const piw__outbox *outbox = &shell->loop.outbox;
     for (uint32_t i = 0; i < outbox->touched_count; i++) {
         const piw__out *out = &outbox->outs[outbox->touched[i]];
         const piw_msg *msg = out->kept_last != NULL ? out->kept_last->next : out->first;
@@ -98,8 +96,8 @@ void piw__trace_out(piw__shell *shell)
     if (shell->role == NULL)
         return;
     trace_outbox(shell);
-    for (uint32_t i = 0; i < shell->txn.dos_count; i++) {
-        const piw__do *act = &shell->txn.dos[i];
+    for (uint32_t i = 0; i < shell->soul.txn.dos_count; i++) {
+        const piw__do *act = &shell->soul.txn.dos[i];
         if (act->kind == PIW__DO_WORK && act->msg != NULL)
             print(shell, "->", act->msg, "workers");
         else if ((act->kind == PIW__DO_ANSWER || act->kind == PIW__DO_SEND || act->kind == PIW__DO_PUBLISH) &&
@@ -137,7 +135,7 @@ void piw__trace_on(piw__role *role, const char *match)
     tracer->on = true;
     pthread_mutex_unlock(&tracer->lock);
     for (unsigned i = 0; role->shells != NULL && i < role->instances; i++)
-        atomic_store_explicit(&role->shells[i]->tracing, true, memory_order_release);
+        atomic_store_explicit(&role->shells[i]->seen.tracing, true, memory_order_release);
 }
 
 /* What is left costs nothing. */
@@ -153,7 +151,7 @@ void piw__trace_off(piw__role *role)
 {
     piw__tracer *tracer = atomic_load_explicit(&role->tracer, memory_order_acquire);
     for (unsigned i = 0; role->shells != NULL && i < role->instances; i++)
-        atomic_store_explicit(&role->shells[i]->tracing, false, memory_order_relaxed);
+        atomic_store_explicit(&role->shells[i]->seen.tracing, false, memory_order_relaxed);
     if (tracer == NULL)
         return;
     pthread_mutex_lock(&tracer->lock);

@@ -1,9 +1,10 @@
 /* Notes of what a handler did, to be undone or done. */
 #include "actor/transaction.h"
 
-#include "actor/op.h"
+#include "actor/dispatch.h"
 #include "actor/shell.h"
 #include "actor/trace.h"
+#include "actor/work.h"
 
 #include <stdlib.h>
 
@@ -31,7 +32,7 @@ piw__do *piw__txn_do(piw__txn *txn, piw__do_kind kind)
 
 void piw__txn_begin(piw__shell *shell)
 {
-    shell->txn.open = true;
+    shell->soul.txn.open = true;
 }
 
 static void hand_again(piw__shell *shell, piw_msg *msg)
@@ -71,18 +72,18 @@ static void perform(piw__shell *shell, piw__do *act)
         break;
     }
     if (act->port != NULL)
-        shell->ports_dirty = true;
+        shell->queues.dirty = true;
     if (act->msg != NULL)
         piw_msg_free(&act->msg);
 }
 
 void piw__txn_commit(piw__shell *shell)
 {
-    piw__txn *txn = &shell->txn;
+    piw__txn *txn = &shell->soul.txn;
     txn->open = false;
-    if (__builtin_expect(atomic_load_explicit(&shell->tracing, memory_order_relaxed), 0))
+    if (__builtin_expect(atomic_load_explicit(&shell->seen.tracing, memory_order_relaxed), 0))
         piw__trace_out(shell);
-    piw__outbox_commit(&shell->outbox);
+    piw__outbox_commit(&shell->loop.outbox);
     for (uint32_t i = 0; i < txn->undos_count; i++)
         if (txn->undos[i].kind == PIW__UNDO_TOKEN)
             piw__deferred_free(txn->undos[i].deferred);
@@ -100,13 +101,13 @@ static void revert(piw__shell *shell, piw__undo *undo)
         piw__call_end(shell, undo->call);
         break;
     case PIW__UNDO_DEFERRED:
-        piw__table_remove(&shell->deferred, &undo->deferred->node);
+        piw__table_remove(&shell->waits.deferred, &undo->deferred->node);
         /* The message itself goes back to the handler's caller. */
         undo->deferred->kept = NULL;
         piw__deferred_free(undo->deferred);
         break;
     case PIW__UNDO_TOKEN:
-        piw__table_put(&shell->deferred, &undo->deferred->node, undo->deferred->node.key);
+        piw__table_put(&shell->waits.deferred, &undo->deferred->node, undo->deferred->node.key);
         break;
     case PIW__UNDO_TIMER:
         timer = piw__timer_find(shell, undo->continuation, undo->key);
@@ -116,14 +117,14 @@ static void revert(piw__shell *shell, piw__undo *undo)
             piw__timer_end(shell, timer);
         break;
     case PIW__UNDO_REST:
-        shell->ports_rest = undo->existed;
+        shell->queues.rest = undo->existed;
         break;
     }
 }
 
 void piw__txn_rollback(piw__shell *shell)
 {
-    piw__txn *txn = &shell->txn;
+    piw__txn *txn = &shell->soul.txn;
     txn->open = false;
     for (uint32_t i = 0; i < txn->dos_count; i++) {
         piw__do *act = &txn->dos[i];
@@ -136,10 +137,10 @@ void piw__txn_rollback(piw__shell *shell)
     for (uint32_t i = txn->undos_count; i > 0; i--)
         revert(shell, &txn->undos[i - 1]);
     txn->undos_count = 0;
-    piw__outbox_undo(&shell->outbox, shell->current);
-    shell->current_gone = false;
-    if (shell->current != NULL)
-        shell->current->flags &= (uint16_t)~PIW__SETTLED;
+    piw__outbox_undo(&shell->loop.outbox, shell->soul.current);
+    shell->soul.current_gone = false;
+    if (shell->soul.current != NULL)
+        shell->soul.current->flags &= (uint16_t)~PIW__SETTLED;
 }
 
 void piw__txn_fini(piw__txn *txn)

@@ -1,7 +1,6 @@
 /* Descriptors that a soul watches. They end with it. */
-#include "actor/op.h"
+#include "actor/dispatch.h"
 #include "actor/shell.h"
-#include "actor/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +9,7 @@
 static piw__watch *find(const piw__shell *shell, int fd)
 {
     uint32_t bucket = 0;
-    for (piw__node *node = NULL; (node = piw__table_next(&shell->watches, &bucket, node)) != NULL;)
+    for (piw__node *node = NULL; (node = piw__table_next(&shell->waits.watches, &bucket, node)) != NULL;)
         if (((piw__watch *)node)->fd == fd)
             return (piw__watch *)node;
     return NULL;
@@ -29,7 +28,7 @@ int piw_watch(piw_task *task, int fd, int events, const char *continuation, uint
     if (!known) {
         watch = piw_zalloc(sizeof *watch);
         watch->fd = fd;
-        piw__table_put(&shell->watches, &watch->node, PIW__POLL_WATCH + ++shell->next_watch);
+        piw__table_put(&shell->waits.watches, &watch->node, PIW__POLL_WATCH + ++shell->waits.next_watch);
     }
     watch->continuation = name;
     watch->key = key;
@@ -39,11 +38,11 @@ int piw_watch(piw_task *task, int fd, int events, const char *continuation, uint
                                           ((events & PIW_WRITE) != 0 ? (uint32_t)EPOLLOUT : 0)};
     /* A descriptor that was closed without unwatching has left the epoll set by itself; its number may be in use again.
      */
-    int ret = epoll_ctl(shell->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+    int ret = epoll_ctl(shell->loop.epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
     if (ret != 0 && (errno == ENOENT || errno == EEXIST))
-        ret = epoll_ctl(shell->epoll_fd, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
+        ret = epoll_ctl(shell->loop.epoll_fd, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event);
     if (ret != 0) {
-        piw__table_remove(&shell->watches, &watch->node);
+        piw__table_remove(&shell->waits.watches, &watch->node);
         free(watch);
         return PIW_ESYS;
     }
@@ -52,8 +51,8 @@ int piw_watch(piw_task *task, int fd, int events, const char *continuation, uint
 
 static void end(piw__shell *shell, piw__watch *watch)
 {
-    epoll_ctl(shell->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* fails when it was closed: just as well */
-    piw__table_remove(&shell->watches, &watch->node);
+    epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* fails when it was closed: just as well */
+    piw__table_remove(&shell->waits.watches, &watch->node);
     free(watch);
 }
 
@@ -68,21 +67,21 @@ void piw_unwatch(piw_task *task, int fd)
 void piw__watches_clear(piw__shell *shell, uint64_t generation)
 {
     uint32_t bucket = 0;
-    for (piw__node *node = piw__table_next(&shell->watches, &bucket, NULL); node != NULL;) {
+    for (piw__node *node = piw__table_next(&shell->waits.watches, &bucket, NULL); node != NULL;) {
         piw__watch *watch = (piw__watch *)node;
         if (generation == 0 || watch->generation == generation) {
             end(shell, watch);
             bucket = 0;
             node = NULL;
         }
-        node = piw__table_next(&shell->watches, &bucket, node);
+        node = piw__table_next(&shell->waits.watches, &bucket, node);
     }
 }
 
 void piw__watch_fire(piw__shell *shell, uint64_t serial)
 {
     /* An earlier event of the same wait may have ended it. */
-    piw__watch *watch = (piw__watch *)piw__table_find(&shell->watches, serial);
-    if (watch != NULL && shell->task != NULL)
+    piw__watch *watch = (piw__watch *)piw__table_find(&shell->waits.watches, serial);
+    if (watch != NULL && shell->soul.task != NULL)
         piw__dispatch_bare(shell, watch->continuation, watch->key);
 }

@@ -3,6 +3,8 @@
 
 #include "actor/shell.h"
 
+#include <pthread.h>
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

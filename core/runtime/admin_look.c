@@ -36,11 +36,11 @@ static const char *state_of(const piw__role *role, bool enabled)
     unsigned worst = 0;
     for (unsigned n = 0; n < role->instances; n++) {
         const piw__shell *shell = role->shells[n];
-        int state = atomic_load_explicit(&shell->figures.state, memory_order_relaxed);
+        int state = atomic_load_explicit(&shell->seen.figures.state, memory_order_relaxed);
         unsigned is = state == PIW__RUNNING ? 0 : state == PIW__STARTING ? 1 : state == PIW__FAILED ? 4 : 2;
-        if (atomic_load_explicit(&shell->on_hold, memory_order_relaxed))
+        if (atomic_load_explicit(&shell->seen.on_hold, memory_order_relaxed))
             is = 3;
-        if (atomic_load_explicit(&shell->stuck, memory_order_relaxed))
+        if (atomic_load_explicit(&shell->seen.stuck, memory_order_relaxed))
             is = 5;
         worst = is > worst ? is : worst;
     }
@@ -62,23 +62,23 @@ static piw_text note_of(piw_msg *msg, const piw_runtime *runtime, const piw__rol
 {
     for (unsigned n = 0; n < role->instances; n++) {
         piw__shell *shell = role->shells[n];
-        const char *what = atomic_load_explicit(&shell->busy_in, memory_order_relaxed);
-        int64_t since_ns = atomic_load_explicit(&shell->long_since_ns, memory_order_relaxed);
+        const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
+        int64_t since_ns = atomic_load_explicit(&shell->seen.long_since_ns, memory_order_relaxed);
         if (since_ns != 0)
             return piw_msg_printf(msg, "%s has been in %s for %lld s", shell->name, what != NULL ? what : "its loop",
                                   (long long)(piw_monotonic_ns() - since_ns) / 1000000000);
         char failure[PIW__SHOWN];
-        piw__shown(shell, shell->failure, failure);
+        piw__shown(shell, shell->seen.failure, failure);
         if (failure[0] != 0)
             return piw_msg_textz(msg, failure);
-        const char *by = shell->ports_count > 0 ? muted_by(runtime, shell) : NULL;
+        const char *by = shell->queues.count > 0 ? muted_by(runtime, shell) : NULL;
         if (by != NULL)
             return piw_msg_printf(msg, "its queues rest: %s has too much to do", by);
     }
     /* Nothing is wrong: what they say themselves. */
     for (unsigned n = 0; n < role->instances; n++) {
         char note[PIW__SHOWN];
-        piw__shown(role->shells[n], role->shells[n]->note, note);
+        piw__shown(role->shells[n], role->shells[n]->seen.note, note);
         if (note[0] != 0)
             return piw_msg_textz(msg, note);
     }
@@ -92,7 +92,7 @@ static uint64_t value(const _Atomic uint64_t *figure)
 
 static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, int64_t *left)
 {
-    const piw__figures *own = &shell->figures;
+    const piw__figures *own = &shell->seen.figures;
     row->restarts += (int64_t)value(&own->restarts);
     row->swaps += (int64_t)value(&own->swaps);
     row->handled += (int64_t)value(&own->handled);
@@ -104,14 +104,14 @@ static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, int6
     row->deferred += (int64_t)value(&own->deferred);
     row->mailbox += piw__mailbox_depth(&shell->mailbox);
     *left += (int64_t)value(&own->left_behind);
-    row->rate += (double)value(&shell->rate_milli) / 1000;
+    row->rate += (double)value(&shell->seen.rate_milli) / 1000;
     int64_t pause_us = (int64_t)(value(&own->pause_last_ns) / 1000);
     row->pause_us = pause_us > row->pause_us ? pause_us : row->pause_us;
-    int64_t since_ns = atomic_load_explicit(&shell->since_ns, memory_order_relaxed);
+    int64_t since_ns = atomic_load_explicit(&shell->seen.since_ns, memory_order_relaxed);
     int64_t up_s = since_ns != 0 ? (piw_monotonic_ns() - since_ns) / 1000000000 : 0;
     if (shell->instance == 0 || up_s < row->uptime_s)
         row->uptime_s = up_s;
-    piw__times_sum(&shell->times, times);
+    piw__times_sum(&shell->soul.times, times);
 }
 
 static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__role *role)
@@ -275,7 +275,7 @@ piw_msg *piw__admin_dump(piw_runtime *runtime, const char *name)
     for (size_t i = 0; i < runtime->roles_count; i++) {
         const piw__role *role = runtime->roles[i];
         for (unsigned n = 0; n < role->instances && (only == NULL || only == role); n++)
-            piw__recorder_each(&role->shells[n]->recorder, role->shells[n]->name,
+            piw__recorder_each(&role->shells[n]->seen.recorder, role->shells[n]->name,
                                only != NULL ? PIW_LIMIT_RECORDER / role->instances * 2 : DUMP_ALL, piw__lines_add,
                                &lines);
     }

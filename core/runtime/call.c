@@ -107,12 +107,12 @@ int piw_runtime_call(piw_runtime *runtime, const char *service, piw_msg **msg_, 
         from = endpoint_take(runtime, &index, err);
         if (from == NULL)
             return PIW_ESYS;
-        id = ++from->next_call;
+        id = ++from->waits.next_call;
         msg->from = from;
         msg->call_id = id;
         msg->flags |= PIW__REQUEST;
         msg->deadline_ns = piw_monotonic_ns() + timeout_ms * INT64_C(1000000);
-        msg->trace = from->number << 40 | ++from->next_trace;
+        msg->trace = from->number << 40 | ++from->loop.next_trace;
     }
     if (piw__mailbox_push(&to->mailbox, msg, msg, 1, NULL, NULL) != 0) {
         ret = piw_err_set(err, PIW_ESTOPPED, "the task that serves %s has stopped", service);

@@ -1,6 +1,6 @@
 /* Changes of the tasks while they run: replace, restart, hold, disable, enable. */
-#include "runtime/inner.h"
 #include "base/tuning.h"
+#include "runtime/inner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ static int wait_one(piw_runtime *runtime, piw__op *op, piw__shell *shell, int64_
     if (is_stopping(runtime) && (ret == PIW_EDEADLINE || ret == PIW_EAGAIN))
         return piw_err_set(err, PIW_ESTOPPED, "the master stops");
     if (ret == PIW_EDEADLINE) {
-        const char *what = atomic_load_explicit(&shell->busy_in, memory_order_relaxed);
+        const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
         return piw_err_set(err, PIW_EDEADLINE, "task %s did not come to the end of its handler of %s within %d ms",
                            shell->name, what != NULL ? what : "(unknown)", piw__tune.boundary_ms);
     }
@@ -329,7 +329,7 @@ int piw_runtime_disable(piw_runtime *runtime, const char *task, bool force, piw_
 static bool is_down(const piw__role *role)
 {
     for (unsigned n = 0; n < role->instances; n++)
-        if (atomic_load_explicit(&role->shells[n]->figures.state, memory_order_relaxed) == PIW__FAILED)
+        if (atomic_load_explicit(&role->shells[n]->seen.figures.state, memory_order_relaxed) == PIW__FAILED)
             return true;
     return false;
 }

@@ -1,7 +1,7 @@
 /* The monitor thread: says which handler is stuck, and tells systemd that none is. And what is printed in a crash. */
-#include "runtime/inner.h"
 #include "base/sdnotify.h"
 #include "base/tuning.h"
+#include "runtime/inner.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -29,12 +29,12 @@ static void take_rate(piw__shell *shell, struct seen *seen, int64_t now)
     if (seen->looks > 0 && now - seen->at_ns[last] < RATE_EVERY_MS * INT64_C(1000000))
         return;
     unsigned slot = seen->looks % PIW_COUNT(seen->at_ns);
-    uint64_t handled = atomic_load_explicit(&shell->figures.handled, memory_order_relaxed);
+    uint64_t handled = atomic_load_explicit(&shell->seen.figures.handled, memory_order_relaxed);
     bool full = seen->looks >= PIW_COUNT(seen->at_ns);
     uint64_t before = full ? seen->handled[slot] : seen->handled[0];
     int64_t since = full ? seen->at_ns[slot] : seen->at_ns[0];
     if (seen->looks > 0 && now > since)
-        atomic_store_explicit(&shell->rate_milli,
+        atomic_store_explicit(&shell->seen.rate_milli,
                               (handled - before) * 1000000 / ((uint64_t)(now - since) / 1000000 + 1),
                               memory_order_relaxed);
     seen->handled[slot] = handled;
@@ -44,28 +44,28 @@ static void take_rate(piw__shell *shell, struct seen *seen, int64_t now)
 
 static void look_at(piw__shell *shell, struct seen *seen, int64_t now)
 {
-    uint64_t number = atomic_load_explicit(&shell->busy_number, memory_order_relaxed);
-    const char *what = atomic_load_explicit(&shell->busy_in, memory_order_relaxed);
+    uint64_t number = atomic_load_explicit(&shell->seen.busy_number, memory_order_relaxed);
+    const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
     if (what == NULL || number != seen->number) {
         if (seen->reported)
             piw_warning("task %s goes on", shell->name);
         seen->number = number;
         seen->since_ns = now;
         seen->reported = false;
-        atomic_store_explicit(&shell->stuck, false, memory_order_relaxed);
-        atomic_store_explicit(&shell->long_since_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&shell->seen.stuck, false, memory_order_relaxed);
+        atomic_store_explicit(&shell->seen.long_since_ns, 0, memory_order_relaxed);
         return;
     }
     if (seen->reported || now - seen->since_ns < piw__tune.stuck_ms * INT64_C(1000000))
         return;
-    atomic_store_explicit(&shell->long_since_ns, seen->since_ns, memory_order_relaxed);
-    if (atomic_load_explicit(&shell->blocks, memory_order_relaxed))
+    atomic_store_explicit(&shell->seen.long_since_ns, seen->since_ns, memory_order_relaxed);
+    if (atomic_load_explicit(&shell->seen.blocks, memory_order_relaxed))
         return; /* it may: whoever asks is told */
     seen->reported = true;
-    atomic_store_explicit(&shell->stuck, true, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.stuck, true, memory_order_relaxed);
     piw_error("task %s is stuck: its handler of %s has been running for more than %d ms", shell->name, what,
               (int)((now - seen->since_ns) / 1000000));
-    piw__recorder_print(&shell->recorder, shell->name, STDERR_FILENO, 32);
+    piw__recorder_print(&shell->seen.recorder, shell->name, STDERR_FILENO, 32);
 }
 
 static bool is_fit(const piw_runtime *runtime)
@@ -73,7 +73,7 @@ static bool is_fit(const piw_runtime *runtime)
     for (size_t i = 0; i < runtime->roles_count; i++)
         for (unsigned n = 0; n < runtime->roles[i]->instances; n++)
             if (runtime->roles[i]->critical &&
-                atomic_load_explicit(&runtime->roles[i]->shells[n]->stuck, memory_order_relaxed))
+                atomic_load_explicit(&runtime->roles[i]->shells[n]->seen.stuck, memory_order_relaxed))
                 return false;
     return true;
 }
@@ -157,7 +157,7 @@ static void on_crash(int number)
             for (unsigned n = 0; n < runtime->roles[i]->instances; n++) {
                 const piw__shell *shell = runtime->roles[i]->shells[n];
                 bool ours = pthread_equal(shell->thread, pthread_self()) != 0;
-                piw__recorder_print(&shell->recorder, shell->name, STDERR_FILENO, ours ? PIW_LIMIT_RECORDER : 16);
+                piw__recorder_print(&shell->seen.recorder, shell->name, STDERR_FILENO, ours ? PIW_LIMIT_RECORDER : 16);
             }
     }
     raise(number);

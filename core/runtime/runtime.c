@@ -1,9 +1,9 @@
 /* The runtime: tasks as configured, their start in order, their supervision, their stop in reverse order. */
 #include "actor/isolate.h"
-#include "port/networks.h"
-#include "runtime/inner.h"
 #include "base/sdnotify.h"
 #include "base/tuning.h"
+#include "port/networks.h"
+#include "runtime/inner.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -460,7 +460,7 @@ static bool order_role(const piw__role *role, piw__op_kind kind, int64_t until_n
     }
     for (unsigned n = 0; n < role->instances; n++) {
         if (ops[n] != NULL && piw__op_wait(ops[n], until_ns, true, NULL) != 0) {
-            const char *what = atomic_load_explicit(&role->shells[n]->busy_in, memory_order_relaxed);
+            const char *what = atomic_load_explicit(&role->shells[n]->seen.busy_in, memory_order_relaxed);
             piw_error("task %s does not stop: it is in %s", role->shells[n]->name, what != NULL ? what : "its loop");
             all = false;
         }

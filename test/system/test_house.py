@@ -91,6 +91,35 @@ def arrows_point_one_way():
     report("arrows_point_one_way", "; ".join(wrong))
 
 
+# The core's rooms: each may include those before it, and what plugins see (core/piw).
+ROOMS = ("base", "type", "bus", "plugin", "port", "config", "actor", "runtime")
+
+
+def rooms_of_the_core():
+    """No file lies outside of a room, none includes a later room's header, and no object calls into a later room."""
+    wrong = [f"{path} lies in no room" for path, _ in sources("core")
+             if path.split("/")[1] not in ROOMS + ("piw",)]
+    for path, text in sources("core"):
+        room = path.split("/")[1]
+        for _, name in INCLUDE.findall(text):
+            first = name.split("/")[0]
+            if first in ROOMS and (room == "piw" or ROOMS.index(first) > ROOMS.index(room)):
+                wrong.append(f"{path} includes {name}")
+    defined, used = {}, []
+    for path in sorted((BUILD / "obj" / "core").rglob("*.o")):
+        room = path.parent.name
+        for line in subprocess.run(["nm", str(path)], capture_output=True, text=True, check=True).stdout.splitlines():
+            kind, symbol = line.split()[-2:]
+            if kind == "U":
+                used.append((room, path.name, symbol))
+            elif kind.isupper():
+                defined[symbol] = room
+    for room, name, symbol in used:
+        if symbol in defined and ROOMS.index(defined[symbol]) > ROOMS.index(room):
+            wrong.append(f"{room}/{name} uses {symbol} of {defined[symbol]}")
+    report("rooms_of_the_core", "; ".join(wrong) if defined else "there are no objects of the core")
+
+
 def files_stay_short():
     """What people write; what is generated (docs/protocol.md) or kept as it once was (test/schema) may be longer."""
     kinds = (".c", ".h", ".py", ".piw", ".sql", ".md")
@@ -146,6 +175,7 @@ def options_are_in_the_example():
 headers_compile_alone()
 libraries_stay_where_they_belong()
 arrows_point_one_way()
+rooms_of_the_core()
 files_stay_short()
 no_shell_is_started()
 paths_in_docs_exist()

@@ -1,5 +1,5 @@
 /* piw-soul — holds the soul of one task with isolate = process. piw-master starts it; it is of no use by hand. */
-#include "runtime/soul.h"
+#include "runtime/soul_process.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,13 +3,13 @@
  *
  * The soul's thread and the workers speak to the socket too (log lines, settings, the mark), under a lock. The process
  * ends when the socket does: nothing here is worth more than the master's wish. */
-#include "runtime/soul.h"
+#include "runtime/soul_process.h"
 
 #include "actor/isolate.h"
-#include "runtime/inner.h"
 #include "actor/soul_wire.h"
 #include "base/log_sink.h"
 #include "base/tuning.h"
+#include "runtime/inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +97,7 @@ static _Noreturn void fail(const char *why)
 
 static uint64_t open_calls(void)
 {
-    return atomic_load_explicit(&soul.shell->figures.calls_open, memory_order_relaxed);
+    return atomic_load_explicit(&soul.shell->seen.figures.calls_open, memory_order_relaxed);
 }
 
 /* What others would have got. */
@@ -494,7 +494,7 @@ static void make_shell(piw__role *role, const char *name, uint64_t number)
     snprintf(soul.shell->name, sizeof soul.shell->name, "%s", name);
     /* Traces begun here and in the master's shell are told apart by the upper half of the count. */
     soul.shell->number = number;
-    soul.shell->next_trace = UINT64_C(1) << 39;
+    soul.shell->loop.next_trace = UINT64_C(1) << 39;
 }
 
 /* The frame's texts, in the order of put_setup in isolate.c. */
@@ -558,9 +558,9 @@ static void wait_setup(void)
 /* The reason that the soul gave, if it has failed. */
 static bool has_failed(char *why, size_t size)
 {
-    pthread_mutex_lock(&soul.shell->ops_lock);
-    snprintf(why, size, "%s", soul.shell->failure);
-    pthread_mutex_unlock(&soul.shell->ops_lock);
+    pthread_mutex_lock(&soul.shell->supervision.ops_lock);
+    snprintf(why, size, "%s", soul.shell->seen.failure);
+    pthread_mutex_unlock(&soul.shell->supervision.ops_lock);
     return why[0] != 0;
 }
 
@@ -604,8 +604,8 @@ static void look_at_quit(void)
 static void look_at_handler(int64_t now)
 {
     piw__shell *shell = soul.shell;
-    uint64_t number = atomic_load_explicit(&shell->busy_number, memory_order_relaxed);
-    const char *what = atomic_load_explicit(&shell->busy_in, memory_order_relaxed);
+    uint64_t number = atomic_load_explicit(&shell->seen.busy_number, memory_order_relaxed);
+    const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
     bool rested = now - soul.looked_ns > 4 * BEAT_MS * INT64_C(1000000);
     soul.looked_ns = now;
     if (what == NULL || number != soul.busy_number || rested || soul.plugin->blocks) {
@@ -617,7 +617,7 @@ static void look_at_handler(int64_t now)
     if (ms < piw__tune.stuck_ms)
         return;
     char why[PIW_ERR_TEXT];
-    piw__recorder_print(&shell->recorder, shell->name, STDERR_FILENO, 32);
+    piw__recorder_print(&shell->seen.recorder, shell->name, STDERR_FILENO, 32);
     snprintf(why, sizeof why, "its handler of %s has been running for more than %d ms", what, (int)ms);
     fail(why);
 }
@@ -625,14 +625,14 @@ static void look_at_handler(int64_t now)
 static void look_at_note(void)
 {
     piw__shell *shell = soul.shell;
-    unsigned notes = atomic_load_explicit(&shell->notes, memory_order_acquire);
+    unsigned notes = atomic_load_explicit(&shell->seen.notes, memory_order_acquire);
     if (notes == soul.notes_said)
         return;
     soul.notes_said = notes;
-    char note[sizeof shell->note];
-    pthread_mutex_lock(&shell->ops_lock);
-    memcpy(note, shell->note, sizeof note);
-    pthread_mutex_unlock(&shell->ops_lock);
+    char note[sizeof shell->seen.note];
+    pthread_mutex_lock(&shell->supervision.ops_lock);
+    memcpy(note, shell->seen.note, sizeof note);
+    pthread_mutex_unlock(&shell->supervision.ops_lock);
     say_text(PIW__FRAME_NOTE, note);
 }
 

@@ -1,0 +1,50 @@
+/* seen.h — inside the core: what other threads may look at while a shell works.
+ *
+ * The monitor, piw-ctl and tests read; each field says who writes. Relaxed on all sides: nothing is ordered by them. */
+#ifndef PIW__SEEN_H
+#define PIW__SEEN_H
+
+#include "base/flight.h"
+#include "piw/err.h"
+#include "piw/limits.h"
+
+#include <stdatomic.h>
+
+/* Written by the shell's thread, read by any: figures only, nothing is ordered by them (relaxed on both sides). */
+typedef struct piw__figures {
+    _Atomic uint64_t handled, errors, slow, restarts, swaps, dead_letters, unanswered, dropped, late;
+    _Atomic uint64_t calls_open, deferred, pause_last_ns, pause_max_ns;
+    _Atomic uint64_t left_behind; /* values that another version of the plugin had kept and this one doesn't know */
+    _Atomic int state;
+} piw__figures;
+
+typedef struct piw__seen {
+    /* Name of the handler that runs (NULL: none) and a number that changes with each: the monitor compares two looks a long
+     * time apart. */
+    _Atomic(const char *) busy_in;
+    _Atomic uint64_t busy_number;
+    _Atomic bool stuck;            /* written by the monitor only */
+    _Atomic int64_t long_since_ns; /* its handler runs for long, since then; 0: it doesn't; the monitor's too */
+    _Atomic bool blocks;           /* the soul's handlers may block */
+    _Atomic(const char *) version; /* of the soul; in its image, which is never unmapped */
+    _Atomic int64_t since_ns;      /* when the soul began; 0: there is none */
+    _Atomic uint64_t rate_milli;   /* messages in 1,000 seconds; written by the monitor only */
+    _Atomic int pid;               /* process of its isolated soul; 0: none. Written by the shell's thread */
+    _Atomic bool on_hold;          /* handles nothing until it is released; written by the shell's thread */
+    /* Its messages are printed for `piw-ctl trace`. Set (release, after role->tracer) by who traces, also cleared by the
+     * shell's thread when nobody asks any more. */
+    _Atomic bool tracing;
+    char failure[PIW_ERR_TEXT];    /* why the soul failed last; under the shell's ops_lock */
+    char note[PIW_LIMIT_NOTE + 1]; /* the soul's note; likewise */
+    _Atomic unsigned notes;        /* how often it has changed; written by the shell's thread */
+    piw__figures figures;
+    piw__recorder recorder;
+} piw__seen;
+
+static inline void piw__figure(_Atomic uint64_t *figure, uint64_t add)
+{
+    /* One writer, the shell's thread. */
+    atomic_store_explicit(figure, atomic_load_explicit(figure, memory_order_relaxed) + add, memory_order_relaxed);
+}
+
+#endif
