@@ -22,12 +22,8 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
     if (address == NULL)
         return piw_err_set(err, PIW_ECONFIG, "task %s serves the queue %s, which has no address", shell->name,
                            queue->name);
-    piw__port_settings settings = {.name = queue->name,
-                                   .address = address,
-                                   .protocol = queue->protocol->interned,
-                                   .group_writable =
-                                       strcmp(queue->name, "status") == 0 || strcmp(queue->name, "control") == 0,
-                                   .private_socket = strcmp(queue->name, "admin") == 0};
+    piw__port_settings settings = {
+        .name = queue->name, .address = address, .protocol = queue->protocol->interned};
     piw__port *port;
     int ret = piw__port_open(&port, &settings, err);
     if (ret != 0)

@@ -99,17 +99,26 @@ typedef struct piw_msg_type {
 typedef enum {
     PIW_Q_NONE,   /* not an outer queue */
     PIW_Q_ROUTER, /* REQ peers, one request each */
-    PIW_Q_FRAMES, /* ROUTER towards DEALER peers; multipart text frames, no codec (SPEC §5) */
+    PIW_Q_FRAMES, /* ROUTER towards DEALER peers; multipart text frames, no codec */
     PIW_Q_PULL,
     PIW_Q_PUB,
 } piw_queue_kind;
 
+/* How the port of an outer queue is set up. */
+enum {
+    PIW_Q_ADMITTED = 1u << 0, /* over TCP: each connection is checked before it is let in; without this it is bound to ipc:// only */
+    PIW_Q_THREAD = 1u << 1,   /* has an I/O thread of its own, where there are enough */
+    PIW_Q_GROUP = 1u << 2,    /* ipc: its socket file gets group write permission */
+    PIW_Q_PRIVATE = 1u << 3,  /* ipc only: mode 0600, and only the process's own user and root are let in */
+};
+
 typedef struct piw_protocol {
-    const char *name; /* "slave", "db": also the service's or queue's default name */
+    const char *name; /* "echo": also the service's or queue's default name */
     uint64_t hash;    /* of the closure of its types and messages, not of comments or bounds' names */
     const piw_msg_type *messages;
     uint16_t messages_count;
     uint8_t queue;                /* piw_queue_kind */
+    uint8_t queue_flags;          /* PIW_Q_* flags */
     uint32_t message_max;         /* bytes a message on the wire may have */
     const piw_type *const *types; /* every type reachable, for copying */
     uint32_t types_count;

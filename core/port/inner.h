@@ -24,7 +24,7 @@ struct piw__port {
     char *bound;       /* the endpoint as libzmq knows it */
     char *socket_path; /* of an ipc file, else NULL */
     const piw_protocol *protocol;
-    bool private_socket, ipc;
+    bool ipc;
     bool draining; /* the rest of a message with too many parts is still to be read */
     int fd;
     piw__peers peers;

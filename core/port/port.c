@@ -18,7 +18,6 @@ int piw__port_open(piw__port **port, const piw__port_settings *settings, piw_err
     piw__port *made = piw_zalloc(sizeof *made);
     made->name = piw_strdup(settings->name);
     made->protocol = settings->protocol;
-    made->private_socket = settings->private_socket;
     made->fd = -1;
     piw__peers_init(&made->peers, PIW_LIMIT_PEERS);
     int rc = piw__socket_open(made, settings, err);
@@ -163,7 +162,7 @@ static piw__peer_entry *identify(piw__port *port, parts *got)
     const char *raw = address_of(&got->at[got->count - 1]);
     piw__peer_entry *entry = piw__peers_find(&port->peers, routing, len);
     if (entry == NULL) {
-        if (port->private_socket && !may_use_private(raw)) {
+        if ((port->protocol->queue_flags & PIW_Q_PRIVATE) != 0 && !may_use_private(raw)) {
             refuse_unknown(port, raw, "the peer is neither the master's own user nor root");
             return NULL;
         }

@@ -14,12 +14,10 @@ typedef struct piw__port_counts {
     uint64_t received, sent, refused, dead_letters, second_requests;
 } piw__port_counts;
 
-/* Bind. `name` is the queue's name ("slave"), `address` a ZeroMQ endpoint; ipc files of `group_writable` queues get
- * group write permission, `private_socket` ones mode 0600. The socket options are those of SPEC §3. */
+/* Bind. `name` is the queue's name, `address` a ZeroMQ endpoint. The rest is the protocol's: kind, bounds, and its PIW_Q_ flags. */
 typedef struct piw__port_settings {
     const char *name, *address;
     const piw_protocol *protocol;
-    bool group_writable, private_socket;
 } piw__port_settings;
 int piw__port_open(piw__port **port, const piw__port_settings *settings, piw_err *err);
 void piw__port_close(piw__port **port);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 
 enum {
-    /* Two I/O threads for the slave and the file queue, one for the rest: a farm's wheels delay nobody's request. */
+    /* Two I/O threads for queues that are declared to have one of their own, one for the rest: large transfers delay nobody's
+     * request. */
     IO_THREADS = 3,
     /* Slaves that connect at once when a master of a large farm comes up. */
     BACKLOG = 1024,
@@ -174,8 +176,9 @@ static int set_mode(const piw__port *port, const piw__port_settings *settings, p
     struct stat st;
     if (stat(port->socket_path, &st) != 0)
         return piw_err_errno(err, "can't look at the socket's file");
-    mode_t mode = settings->private_socket ? 0600 : (st.st_mode & 07777) | S_IWGRP;
-    if ((settings->private_socket || settings->group_writable) && chmod(port->socket_path, mode) != 0)
+    unsigned flags = settings->protocol->queue_flags;
+    mode_t mode = (flags & PIW_Q_PRIVATE) != 0 ? 0600 : (st.st_mode & 07777) | S_IWGRP;
+    if ((flags & (PIW_Q_PRIVATE | PIW_Q_GROUP)) != 0 && chmod(port->socket_path, mode) != 0)
         return piw_err_errno(err, "can't set the mode of the socket's file");
     return 0;
 }
@@ -197,15 +200,20 @@ static int socket_kind(const piw_protocol *protocol)
     }
 }
 
-static int set_affinity(void *socket, const char *name, piw_err *err)
+/* I/O threads by bit: those that queues have for themselves, in the order in which they ask, then the one for all others. */
+static int set_affinity(void *socket, const piw_protocol *protocol, piw_err *err)
 {
-    uint64_t threads = strcmp(name, "slave") == 0 ? 1 : strcmp(name, "file") == 0 ? 2 : 4;
+    static _Atomic unsigned taken; /* relaxed: any order of the queues will do */
+    unsigned own = IO_THREADS - 1;
+    if ((protocol->queue_flags & PIW_Q_THREAD) != 0)
+        own = atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed) % (IO_THREADS - 1);
+    uint64_t threads = UINT64_C(1) << own;
     if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof threads) != 0)
         return piw_err_set(err, PIW_ENET, "socket option AFFINITY: %s", zmq_strerror(errno));
     return 0;
 }
 
-/* Every connection to a queue that answers is admitted by the check of SPEC §12; without the check there is none. */
+/* Connections are let in by the check of zap.c; without it there are none. */
 static int set_admission(void *socket, const char *name, piw_err *err)
 {
     if (!piw__zap_running())
@@ -225,13 +233,17 @@ static int set_options(piw__port *port, int kind, piw_err *err)
     int rc = piw__socket_common(socket, piw__frame_max(port->protocol, true), PIW_LIMIT_SILENT_PEER_MS, err);
     rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_BACKLOG, BACKLOG, "BACKLOG", err);
     rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_HEARTBEAT_TTL, PIW_LIMIT_SILENT_MASTER_MS, "HEARTBEAT_TTL", err);
-    rc = rc != 0 ? rc : set_affinity(socket, port->name, err);
+    rc = rc != 0 ? rc : set_affinity(socket, port->protocol, err);
     if (rc == 0 && kind == ZMQ_ROUTER) {
         rc = piw__socket_set(socket, ZMQ_ROUTER_MANDATORY, 1, "ROUTER_MANDATORY", err);
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_RCVHWM, ROUTER_RCVHWM, "RCVHWM", err);
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_SNDHWM, ROUTER_SNDHWM, "SNDHWM", err);
         if (rc == 0 && !port->ipc)
-            rc = set_admission(socket, port->name, err);
+            rc = (port->protocol->queue_flags & PIW_Q_ADMITTED) != 0
+                     ? set_admission(socket, port->name, err)
+                     : piw_err_set(err, PIW_EINVAL,
+                                   "queue %s lets in whoever connects, since its protocol is not declared \"admitted\": "
+                                   "give it an ipc:// address", port->name);
     } else if (rc == 0 && kind == ZMQ_PULL) {
         rc = piw__socket_set(socket, ZMQ_RCVHWM, PULL_RCVHWM, "RCVHWM", err);
     } else if (rc == 0 && kind == ZMQ_PUB) {
@@ -290,7 +302,7 @@ int piw__socket_open(piw__port *port, const piw__port_settings *settings, piw_er
     if (!port->ipc && strncmp(settings->address, "tcp://", 6) != 0)
         return piw_err_set(err, PIW_EINVAL, "\"%.200s\" is not an address; write tcp://*:5555 or ipc:///run/name",
                            settings->address);
-    if (settings->private_socket && (!port->ipc || settings->address[6] == '@'))
+    if ((port->protocol->queue_flags & PIW_Q_PRIVATE) != 0 && (!port->ipc || settings->address[6] == '@'))
         return piw_err_set(err, PIW_EINVAL,
                            "this queue is for the master's own user only: give it an address ipc://FILE");
     if (context == NULL || (port->socket = zmq_socket(context, kind)) == NULL)

@@ -349,15 +349,13 @@ START_TEST(socket_files_have_the_mode_of_their_queue)
     piw__port *port = NULL;
     piw__port_settings settings = {.name = "status",
                                    .address = side_ipc("group"),
-                                   .protocol = status_protocol_def.interned,
-                                   .group_writable = true};
+                                   .protocol = status_protocol_def.interned};
     ck_assert_msg(piw__port_open(&port, &settings, &err) == 0, "%s", err.text);
     ck_assert_uint_eq(mode_of(settings.address), 0775);
     piw__port_close(&port);
-    settings = (piw__port_settings){.name = "admin",
-                                    .address = side_ipc("private"),
-                                    .protocol = import_protocol_def.interned,
-                                    .private_socket = true};
+    piw_protocol declared = *import_protocol_def.interned;
+    declared.queue_flags = PIW_Q_PRIVATE;
+    settings = (piw__port_settings){.name = "admin", .address = side_ipc("private"), .protocol = &declared};
     ck_assert_msg(piw__port_open(&port, &settings, &err) == 0, "%s", err.text);
     ck_assert_uint_eq(mode_of(settings.address), 0600);
     piw_client *client = side_client(&import_protocol_def, port, PIW_MSGPACK);
@@ -369,6 +367,23 @@ START_TEST(socket_files_have_the_mode_of_their_queue)
     piw__port_close(&port);
     settings.address = "tcp://127.0.0.1:*";
     ck_assert_int_eq(piw__port_open(&port, &settings, &err), PIW_EINVAL);
+}
+END_TEST
+
+/* Over TCP only queues are served whose declaration has connections checked. */
+START_TEST(a_queue_that_is_not_admitted_stays_local)
+{
+    piw_err err = {0};
+    piw__port *port = NULL;
+    piw_protocol declared = *import_protocol_def.interned;
+    declared.queue_flags = 0;
+    piw__port_settings settings = {.name = "import", .address = anywhere, .protocol = &declared};
+    ck_assert_int_eq(piw__port_open(&port, &settings, &err), PIW_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "not declared \"admitted\""));
+    err = (piw_err){0};
+    settings.address = side_ipc("local");
+    ck_assert_msg(piw__port_open(&port, &settings, &err) == 0, "%s", err.text);
+    piw__port_close(&port);
 }
 END_TEST
 
@@ -563,6 +578,7 @@ Suite *unit_suite(void)
     tcase_add_test(port, error_answers_are_those_of_the_queue);
     tcase_add_test(port, records_stay_with_their_peers);
     tcase_add_test(port, socket_files_have_the_mode_of_their_queue);
+    tcase_add_test(port, a_queue_that_is_not_admitted_stays_local);
     tcase_add_test(port, address_in_use_is_said_clearly);
     tcase_add_test(port, wrong_addresses_are_refused_with_a_sentence);
     tcase_add_test(port, stale_socket_file_is_taken_over);

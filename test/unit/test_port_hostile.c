@@ -315,10 +315,9 @@ START_TEST(private_socket_serves_its_own_user)
     }
     piw_err err = {0};
     piw__port *port = NULL;
-    piw__port_settings settings = {.name = "admin",
-                                   .address = side_ipc("admin"),
-                                   .protocol = import_protocol_def.interned,
-                                   .private_socket = true};
+    piw_protocol declared = *import_protocol_def.interned;
+    declared.queue_flags = PIW_Q_PRIVATE;
+    piw__port_settings settings = {.name = "admin", .address = side_ipc("admin"), .protocol = &declared};
     ck_assert_msg(piw__port_open(&port, &settings, &err) == 0, "%s", err.text);
     ck_assert_int_eq(chmod(side_dir, 0755), 0);
     ck_assert_int_eq(chmod(settings.address + 6, 0666), 0);

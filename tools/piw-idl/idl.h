@@ -144,6 +144,7 @@ typedef struct idl_protocol {
     const char *name, *doc;
     bool local; /* of the file's own events, states, peers and jobs: C names have no prefix */
     idl_queue_kind queue;
+    unsigned queue_flags; /* bits, in the order of idl_queue_flags */
     uint64_t message_max;
     idl_message *messages;
     size_t messages_count;
@@ -168,6 +169,8 @@ typedef struct idl_context {
 } idl_context;
 
 extern const char *const idl_kind_words[K_COUNT], *const idl_message_words[M_COUNT], *const idl_queue_words[Q_COUNT];
+/* In the order of the PIW_Q_ flags; ends with NULL. */
+extern const char *const idl_queue_flags[];
 
 /* Read a file and what it imports; a file is read once. */
 idl_file *idl_load(idl_context *context, const char *path);

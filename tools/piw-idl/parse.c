@@ -8,6 +8,7 @@ const char *const idl_kind_words[K_COUNT] = {"int",      "float", "bool",    "te
                                              "duration", "any",   "request", "list", "map",   "tuple", "oneof"};
 const char *const idl_message_words[M_COUNT] = {"call", "cast", "reply", "event", "state", "work", "in", "out", "peer"};
 const char *const idl_queue_words[Q_COUNT] = {"", "router", "frames", "pull", "pub"};
+const char *const idl_queue_flags[] = {"admitted", "thread", "group", "private", NULL};
 
 static void fallback(idl_parser *p, idl_message *message)
 {
@@ -127,6 +128,9 @@ static void queue(idl_parser *p, const char *doc)
         idl_fail(idl_here(p), "router, frames, pull or pub is wanted, not %s", idl_shown(idl_peek(p)));
     idl_next(p);
     protocol->message_max = idl_size(p);
+    for (unsigned i = 0; idl_queue_flags[i] != NULL; i++)
+        if (idl_eat(p, idl_queue_flags[i]))
+            protocol->queue_flags |= 1u << i;
     block(p, protocol, (idl_message_kind[]){M_IN, M_OUT}, 2, "in, out");
 }
 
