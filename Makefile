@@ -8,7 +8,9 @@ B       ?= build/$(VARIANT)
 # One spelling, however it was given: what depends on what is kept by path.
 override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
 PREFIX  ?= /usr/local
-VERSION := 0.23
+# The release, and the number of the plugin interface, as the headers say.
+VERSION := $(shell sed -n 's/^.define PIW_VERSION  *"\(.*\)"/\1/p' core/piw/version.h)
+ABI     := $(shell sed -n 's/^.define PIW_ABI  *//p' core/piw/version.h)
 
 CC_plain := gcc
 CC_asan  := gcc
@@ -27,7 +29,7 @@ OPT_asan  := -O1
 OPT_tsan  := -O1
 
 CFLAGS   += -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread
-CPPFLAGS += -D_GNU_SOURCE -DPIW_VERSION='"$(VERSION)"' -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
+CPPFLAGS += -D_GNU_SOURCE -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
 PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
 LDFLAGS  += $(SAN) -pthread -Wl,-z,relro,-z,now
 DEFS_plain := -Wl,-z,defs
@@ -129,9 +131,17 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 # --- core ---
 # The admin queue is the core's own: its protocols are inside.
 CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o
-$(B)/lib/libpiw.so: $(CORE_OBJ) $(wildcard $(B)/none)
+$(B)/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so -o $@ $(filter %.o,$^) $(CORE_LIBS)
+	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,core/libpiw.map \
+	    -o $@.$(ABI) $(filter %.o,$^) $(CORE_LIBS)
+	ln -sfn libpiw.so.$(ABI) $@
+# The same objects for programs that reach inside: tests and benches. They bring the core with them whole, and plugins that
+# they load find it there before they find the library, which must be there all the same: plugins name it.
+$(B)/lib/libcore.a: $(CORE_OBJ)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+CORE_INSIDE := -rdynamic -Wl,--whole-archive $(B)/lib/libcore.a -Wl,--no-whole-archive -L$(B)/lib -Wl,--no-as-needed -lpiw
 
 # --- what the farm's parts share ---
 SHARED_SRC := $(wildcard actors/shared/*.c actors/shared/*/*.c)
@@ -176,24 +186,17 @@ endef
 $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
 
 # --- tests and benches ---
-$(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
+$(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a \
+    $(B)/lib/libcore.a | $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(RPATH) -Wl,-rpath,'$$ORIGIN/../../lib' -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/lib -lpiw $(LIBS_unit) \
-	    -Wl,--as-needed $(LIBS_shared)
+	$(CC) $(LDFLAGS) $(RPATH) -Wl,-rpath,'$$ORIGIN/../../lib' -o $@ $(filter %.o,$^) $(CORE_INSIDE) $(filter-out %/libcore.a,$(filter %.a,$^)) \
+	    $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
 # Unit programs that include "TOOL/….h" are linked with that program's objects, but for what needs more than the library:
 # main.c, and a terminal.c.
 define TOOL_UNIT_RULE
 $$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o,$$(filter-out %/main.c %/terminal.c,$$(wildcard tools/$(1)/*.c))) $$(B)/lib/libtools.a
 endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
-# Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
-INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
-$(B)/lib/libcore.a: $(CORE_OBJ)
-	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
-$(INSIDE:%=$(B)/test/unit/%): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
 $(B)/test/unit/test_state: $(B)/obj/gen/test/tally_v1/tally.piw.o
 $(TALLIES:%=$(B)/obj/test/plugins/%.o): CPPFLAGS += -I$(B)/gen/test/$(basename $(@F))
 $(TALLIES:%=$(B)/test/plugins/%.so): $(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/obj/gen/test/%/tally.piw.o | $(B)/lib/libpiw.so
@@ -202,9 +205,9 @@ $(TALLIES:%=$(B)/test/plugins/%.so): $(B)/test/plugins/%.so: $(B)/obj/test/plugi
 $(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/lib -lpiw
-$(B)/bench/%: $(B)/obj/test/bench/%.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
+$(B)/bench/%: $(B)/obj/test/bench/%.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a | $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(RPATH) -o $@ $^ -L$(B)/lib -lpiw $(LIBS_bench) -Wl,--as-needed $(LIBS_shared)
+	$(CC) $(LDFLAGS) $(RPATH) -o $@ $(filter %.o,$^) $(CORE_INSIDE) $(filter-out %/libcore.a,$(filter %.a,$^)) $(CORE_LIBS) $(LIBS_bench) -Wl,--as-needed $(LIBS_shared)
 
 unit-programs: $(UNIT:%=$(B)/test/unit/%) $(FIXTURES:%=$(B)/test/plugins/%.so)
 bench-programs: $(BENCHES:%=$(B)/bench/%)
@@ -243,7 +246,8 @@ install: all
 	install -d $(DEST)/bin $(DEST)/lib/piwheels/plugins $(DEST)/lib/pkgconfig $(DEST)/lib/systemd/system $(DEST)/include/piw \
 	    $(DEST)/include/piwheels $(DEST)/share/piwheels/proto $(DEST)/share/doc/piwheels/examples
 	install $(TOOLS:%=$(B)/bin/%) $(IDL) $(DEST)/bin
-	install -m 644 $(B)/lib/libpiw.so $(DEST)/lib
+	install -m 644 $(B)/lib/libpiw.so.$(ABI) $(DEST)/lib
+	ln -sfn libpiw.so.$(ABI) $(DEST)/lib/libpiw.so
 	install -m 644 $(B)/lib/libproto.a $(DEST)/lib/libpiwproto.a
 	install -m 644 $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(DEST)/lib/piwheels/plugins
 	install -m 644 core/piw/*.h $(DEST)/include/piw

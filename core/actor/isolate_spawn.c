@@ -21,9 +21,15 @@ extern char **environ;
 /* A killed process is there until the kernel has let go of its memory. */
 enum { REAP_MS = 10000 };
 
+const char *piw__soul_program;
+
 /* The program lies beside the library: LIB/../bin. */
 static int program(char *path, size_t size, piw_err *err)
 {
+    if (piw__soul_program != NULL) {
+        snprintf(path, size, "%s", piw__soul_program);
+        return 0;
+    }
     Dl_info info;
     char lib[PATH_MAX];
     if (dladdr((void *)(uintptr_t)piw__soul_spawn, &info) == 0 || realpath(info.dli_fname, lib) == NULL)

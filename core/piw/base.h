@@ -9,8 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The runtime's binary interface. A plugin built for another number is refused by name. */
-#define PIW_ABI 1
+#include "piw/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PIW_API               __attribute__((visibility("default")))
 #define PIW_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
@@ -73,5 +76,9 @@ PIW_API int64_t piw_duration_us(piw_duration d);
 PIW_API piw_time piw_time_now(void);
 /* CLOCK_MONOTONIC in nanoseconds (for every interval). */
 PIW_API int64_t piw_monotonic_ns(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "piw/codec.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct piw_client piw_client;
 
 /* Connect (lazily, as ZeroMQ does) to `address` as the peer kind that the protocol's queue wants: REQ for ROUTER,
@@ -36,5 +40,9 @@ PIW_API bool piw_client_connected(piw_client *client);
 PIW_API bool piw_client_met(piw_client *client);
 /* True once after the connection was lost and made again (a master was restarted). */
 PIW_API bool piw_client_reconnected(piw_client *client);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "piw/msg.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum { PIW_CBOR, PIW_MSGPACK } piw_codec;
 
 /* Growing byte buffer; zero-initialised is empty. */
@@ -58,5 +62,9 @@ PIW_API size_t piw_utf8_chars(const char *s, size_t len);
 /* Times as text: "2024-03-01T12:34:56.789012Z" (SPEC §3: six fraction digits or none, zone kept). 33 bytes do. */
 PIW_API size_t piw_time_format(piw_time t, char *to, size_t size);
 PIW_API int piw_time_parse(const char *s, size_t len, piw_time *t);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

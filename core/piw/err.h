@@ -9,6 +9,10 @@
 
 #include <stdarg.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PIW_ERRORS(X)                                                                                                  \
     X(PIW_EINVAL, -1, "invalid value")                                                                                 \
     X(PIW_ENOMEM, -2, "out of memory")                                                                                 \
@@ -62,5 +66,9 @@ PIW_API void *piw_realloc(void *old, size_t size) __attribute__((returns_nonnull
 PIW_API char *piw_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 PIW_API char *piw_strndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 PIW_API char *piw_sprintf(const char *fmt, ...) PIW_PRINTF(1, 2) __attribute__((malloc, returns_nonnull));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

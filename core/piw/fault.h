@@ -9,9 +9,17 @@
 
 #include "piw/base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 PIW_API extern bool piw_faults_armed;
 PIW_API bool piw_fault_hit(const char *name);
 /* True when the code should behave as if this step had failed. */
 #define PIW_FAULT(name) (__builtin_expect(piw_faults_armed, 0) && piw_fault_hit(name))
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

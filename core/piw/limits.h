@@ -2,6 +2,10 @@
 #ifndef PIW_LIMITS_H
 #define PIW_LIMITS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define PIW_LIMITS(X)                                                                                                  \
     X(PIW_LIMIT_DEPTH, 32, "nesting of a received value (SPEC §3)")                                                    \
     X(PIW_LIMIT_ARENA, 256 << 20, "bytes of one message's arena: the largest wire message, decoded, fits")             \
@@ -43,5 +47,9 @@ enum {
     PIW_LIMITS(PIW_LIMIT_ENUM)
 #undef PIW_LIMIT_ENUM
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

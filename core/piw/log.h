@@ -9,6 +9,10 @@
 
 #include "piw/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum { PIW_LOG_DEBUG, PIW_LOG_INFO, PIW_LOG_WARNING, PIW_LOG_ERROR } piw_log_level;
 
 PIW_API void piw_log(piw_log_level level, const char *fmt, ...) PIW_PRINTF(2, 3);
@@ -43,5 +47,9 @@ PIW_API void piw_log_close(void);
  * piw_log_debug_task (fnmatch; '*' allowed). */
 PIW_API void piw_log_name_thread(const char *name);
 PIW_API int piw_log_debug_task(const char *pattern, bool on);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "piw/err.h"
 #include "piw/type.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct piw_msg piw_msg;
 typedef struct piw_blob piw_blob;
 
@@ -70,5 +74,9 @@ PIW_API size_t piw_blob_read(const piw_blob *blob, size_t offset, void *to, size
 PIW_API int piw_msg_check(const piw_msg *msg, piw_err *err);
 /* The message as one line, `WORD(field=value, …)`, long texts cut; never more than `size` bytes, NUL-terminated. */
 PIW_API size_t piw_msg_print(const piw_msg *msg, char *to, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

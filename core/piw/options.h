@@ -8,6 +8,10 @@
 
 #include "piw/err.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     PIW_OPT_SWITCH,   /* bare on the command line; yes/no/true/false/on/off/1/0 or bare in a file */
     PIW_OPT_TEXT,     /* any text */
@@ -93,5 +97,9 @@ PIW_API int piw_program_exit(const piw_program *program, const piw_err *err);
 
 /* "QUESTION [Y/n] " on stdout: 1 yes, 0 no, PIW_EINVAL at end of input. */
 PIW_API int piw_ask(const char *question);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -18,6 +18,10 @@
 #include "piw/options.h"
 #include "piw/task.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Closes each list of a manifest. */
 /* clang-format off */
 #define PIW_END {0}
@@ -49,10 +53,11 @@ typedef struct piw_event {
 #define PIW_EVENTS_END PIW_END
 
 typedef struct piw_plugin {
-    uint32_t size;    /* sizeof(piw_plugin); filled in by PIW_PLUGIN, like the next three */
+    uint32_t size;    /* sizeof(piw_plugin); filled in by PIW_PLUGIN, like the next four */
     uint32_t abi;     /* PIW_ABI */
     char magic[8];    /* "piw-task" */
-    const char *name; /* "the_secretary" */
+    piw_build build;  /* PIW_BUILD */
+    const char *name; /* "greeter" */
 
     const char *version;
     const char *summary;
@@ -85,7 +90,12 @@ typedef struct piw_plugin {
     const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin),                                                \
                                             .abi = PIW_ABI,                                                            \
                                             .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},                         \
+                                            .build = PIW_BUILD,                                                        \
                                             .name = #plugin_name,                                                      \
                                             __VA_ARGS__}
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 #include "piw/log.h"
 #include "piw/msg.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct piw_task piw_task;
 
 typedef enum {
@@ -145,5 +149,9 @@ PIW_API int64_t piw_option_number(piw_task *task, const char *name);
 /* The master's own options ("output-path", "pypi-simple", "dev-mode") and keys of [site] as "site.name". NULL: unset. */
 PIW_API const char *piw_setting(piw_task *task, const char *name);
 PIW_API int64_t piw_setting_number(piw_task *task, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -17,6 +17,10 @@
 
 #include "piw/base.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum {
     PIW_INT,
     PIW_FLOAT,
@@ -106,10 +110,11 @@ typedef enum {
 
 /* How the port of an outer queue is set up. */
 enum {
-    PIW_Q_ADMITTED = 1u << 0, /* over TCP: each connection is checked before it is let in; without this it is bound to ipc:// only */
-    PIW_Q_THREAD = 1u << 1,   /* has an I/O thread of its own, where there are enough */
-    PIW_Q_GROUP = 1u << 2,    /* ipc: its socket file gets group write permission */
-    PIW_Q_PRIVATE = 1u << 3,  /* ipc only: mode 0600, and only the process's own user and root are let in */
+    PIW_Q_ADMITTED =
+        1u << 0, /* over TCP: each connection is checked before it is let in; without this it is bound to ipc:// only */
+    PIW_Q_THREAD = 1u << 1,  /* has an I/O thread of its own, where there are enough */
+    PIW_Q_GROUP = 1u << 2,   /* ipc: its socket file gets group write permission */
+    PIW_Q_PRIVATE = 1u << 3, /* ipc only: mode 0600, and only the process's own user and root are let in */
 };
 
 typedef struct piw_protocol {
@@ -138,5 +143,9 @@ PIW_API const piw_protocol *piw_protocol_use(piw_protocol_def *def);
  * a queue, whose words may coincide (HELLO); -1 any. */
 PIW_API const piw_msg_type *piw_protocol_find(const piw_protocol *protocol, const char *word, size_t len,
                                               int to_master);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

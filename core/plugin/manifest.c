@@ -124,6 +124,34 @@ static int check_state(const piw_plugin *plugin, const char *file, piw_err *err)
     return 0;
 }
 
+static const char *sanitizer_name(uint8_t number)
+{
+    return number == 0 ? "without a sanitizer" : number == 1 ? "with AddressSanitizer" : "with ThreadSanitizer";
+}
+
+/* Built as this runtime was? */
+static int check_build(const piw_build *theirs, const char *file, piw_err *err)
+{
+    static const piw_build ours = PIW_BUILD;
+    if (theirs->pointer_bytes != ours.pointer_bytes)
+        return piw_err_set(err, PIW_EPLUGIN, "%s is refused: its pointers have %u bytes, this runtime's %u", file,
+                           theirs->pointer_bytes, ours.pointer_bytes);
+    if (theirs->time_bytes != ours.time_bytes)
+        return piw_err_set(err, PIW_EPLUGIN,
+                           "%s is refused: its time_t has %u bytes, this runtime's %u: build it with -D_TIME_BITS=64",
+                           file, theirs->time_bytes, ours.time_bytes);
+    if (theirs->offset_bytes != ours.offset_bytes)
+        return piw_err_set(
+            err, PIW_EPLUGIN,
+            "%s is refused: its off_t has %u bytes, this runtime's %u: build it with -D_FILE_OFFSET_BITS=64", file,
+            theirs->offset_bytes, ours.offset_bytes);
+    /* A plain plugin does in a sanitized runtime; only what it does itself is not watched. */
+    if (theirs->sanitizer != 0 && theirs->sanitizer != ours.sanitizer)
+        return piw_err_set(err, PIW_EPLUGIN, "%s is refused: it was built %s, this runtime %s", file,
+                           sanitizer_name(theirs->sanitizer), sanitizer_name(ours.sanitizer));
+    return 0;
+}
+
 /* The first fields say whether the rest can be read at all. */
 static int check_head(const piw_plugin *plugin, const char *file, piw_err *err)
 {
@@ -133,6 +161,9 @@ static int check_head(const piw_plugin *plugin, const char *file, piw_err *err)
         return piw_err_set(err, PIW_EPLUGIN,
                            "%s is refused: it was built for runtime interface %u, this runtime has %d: build it anew",
                            file, plugin->abi, PIW_ABI);
+    int ret = check_build(&plugin->build, file, err);
+    if (ret != 0)
+        return ret;
     if (plugin->size != sizeof *plugin)
         return piw_err_set(err, PIW_EPLUGIN,
                            "%s is refused: its manifest has %u bytes, this runtime's has %zu: build it anew", file,

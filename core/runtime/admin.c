@@ -349,6 +349,7 @@ static const piw_plugin plugin = {
     .size = sizeof(piw_plugin),
     .abi = PIW_ABI,
     .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
+    .build = PIW_BUILD,
     .name = "admin",
     .version = PIW_VERSION,
     .summary = "answers piw-ctl",

@@ -6,6 +6,10 @@
 #include "piw/options.h"
 #include "piw/plugin.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct piw_runtime piw_runtime;
 
 /* One task as configured (a [task:NAME] section, or what a test wants). Texts are copied. */
@@ -130,5 +134,9 @@ PIW_API int piw_runtime_endpoint(piw_runtime *runtime, const char *queue, char *
  * for its answer. */
 PIW_API int piw_runtime_call(piw_runtime *runtime, const char *service, piw_msg **msg, int timeout_ms, piw_msg **answer,
                              piw_err *err);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

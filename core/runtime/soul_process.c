@@ -683,7 +683,7 @@ static void prepare(const char *parent)
     piw__log_sink(say_log);
 }
 
-int piw__soul_main(int argc, char **argv)
+int piw_soul_main(int argc, char **argv)
 {
     int domain = 0;
     socklen_t len = sizeof domain;

@@ -5,6 +5,6 @@
 #include "piw/log.h"
 
 /* The whole program; its exit code. */
-PIW_API int piw__soul_main(int argc, char **argv);
+PIW_API int piw_soul_main(int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@ __attribute__((visibility("default")))
 const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin),
                                         .abi = PIW_ABI + 1,
                                         .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
+                                        .build = PIW_BUILD,
                                         .name = "bad",
                                         .version = "1",
                                         .start = start};

@@ -99,6 +99,7 @@ static const piw_continuation continuations[] = {
 static const piw_plugin plugin = {.size = sizeof plugin,
                                   .abi = PIW_ABI,
                                   .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
+                                  .build = PIW_BUILD,
                                   .name = "ends",
                                   .version = "1",
                                   .serves = services,

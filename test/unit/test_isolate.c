@@ -2,6 +2,8 @@
  * notices and every request has its answer. */
 #include "bus.h"
 
+#include "actor/isolate.h"
+
 #include "plugin/image.h"
 
 #include <dirent.h>
@@ -20,6 +22,9 @@ enum { STUCK_MS = 600 };
 
 static void setup(void)
 {
+    static char program[PATH_MAX + 32];
+    snprintf(program, sizeof program, "%s/../../bin/piw-soul", bus_plugins());
+    piw__soul_program = program;
     piw__tune = (piw__tuning){.restart_ms = 1,
                               .restart_max_ms = 1,
                               .failures = 1000000,

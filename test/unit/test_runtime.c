@@ -255,6 +255,7 @@ static const struct {
     {"bad_abi.so", "was built for runtime interface 2"},
     {"bad_magic.so", "does not begin as a task's does"},
     {"bad_size.so", "bytes, this runtime's has"},
+    {"bad_build.so", "its time_t has 4 bytes, this runtime's 8"},
     {"bad_reserved.so", "reserved fields"},
     {"echo_no_note.so", "has no handler for NOTE"},
     {"nowhere.so", "is not there"},

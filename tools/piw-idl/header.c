@@ -151,8 +151,8 @@ static void make(const idl_message *m, idl_out *out)
         const char *ctype = idl_ctype(body->fields[i].type, body->fields[i].flags);
         idl_print(out, "%s%s%s%s", i > 0 ? ", " : "", ctype, star(ctype), body->fields[i].name);
     }
-    idl_print(out, ")\n{\n    piw_msg *msg_ = piw_msg_new(%s_type());\n    %s *body_ = piw_msg_any_body(msg_);\n",
-              m->cname, body->cname);
+    idl_print(out, ")\n{\n    piw_msg *msg_ = piw_msg_new(%s_type());\n    %s *body_ = (%s *)piw_msg_any_body(msg_);\n",
+              m->cname, body->cname, body->cname);
     for (size_t i = 0; i < body->fields_count; i++) {
         const idl_field *field = &body->fields[i];
         const char *name = field->name;
@@ -160,10 +160,10 @@ static void make(const idl_message *m, idl_out *out)
             idl_print(out, "    if (%s.s != NULL)\n        body_->%s = piw_msg_text(msg_, %s.s, %s.len);\n", name, name,
                       name, name);
         } else if (idl_by_pointer(field->type, field->flags)) {
-            idl_print(
-                out,
-                "    if (%s != NULL)\n        body_->%s = memcpy(piw_msg_alloc(msg_, sizeof *%s), %s, sizeof *%s);\n",
-                name, name, name, name, name);
+            idl_print(out,
+                      "    if (%s != NULL)\n        body_->%s = (%s)memcpy(piw_msg_alloc(msg_, sizeof *%s), %s, sizeof "
+                      "*%s);\n",
+                      name, name, idl_ctype(field->type, field->flags), name, name, name);
         } else {
             idl_print(out, "    body_->%s = %s;\n", name, name);
         }
@@ -193,11 +193,12 @@ static void message(const idl_protocol *protocol, const idl_message *m, idl_out 
     const char *body = m->body->cname;
     idl_print(out,
               "static inline piw_msg *%s_new(%s **body)\n{\n    piw_msg *msg = piw_msg_new(%s_type());\n"
-              "    *body = piw_msg_any_body(msg);\n    return msg;\n}\n",
-              c, body, c);
+              "    *body = (%s *)piw_msg_any_body(msg);\n    return msg;\n}\n",
+              c, body, c, body);
     idl_print(out,
-              "static inline const %s *%s_of(const piw_msg *msg)\n{\n    return piw_msg_body(msg, %s_type());\n}\n",
-              body, c, c);
+              "static inline const %s *%s_of(const piw_msg *msg)\n{\n    return (const %s *)piw_msg_body(msg, "
+              "%s_type());\n}\n",
+              body, c, body, c);
     if (has_make(m))
         make(m, out);
     idl_print(out, "\n");
@@ -227,7 +228,7 @@ void idl_header(const idl_file *file, idl_out *out)
     idl_print(out, "#ifndef PIW_GEN_%s_H\n#define PIW_GEN_%s_H\n\n#include \"piw/msg.h\"\n", guard, guard);
     for (size_t i = 0; i < file->imports_count; i++)
         idl_print(out, "#include \"%s.piw.h\"\n", file->imports[i]->name);
-    idl_print(out, "\n");
+    idl_print(out, "\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     if (file->doc != NULL) {
         comment(file->doc, "", out);
         idl_print(out, "\n");
@@ -241,5 +242,5 @@ void idl_header(const idl_file *file, idl_out *out)
     }
     for (size_t i = 0; i < file->protocols_count; i++)
         protocol_header(&file->protocols[i], out);
-    idl_print(out, "#endif\n");
+    idl_print(out, "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

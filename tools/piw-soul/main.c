@@ -15,5 +15,5 @@ int main(int argc, char **argv)
         puts("piw-soul " PIW_VERSION);
         return 0;
     }
-    return piw__soul_main(argc, argv);
+    return piw_soul_main(argc, argv);
 }

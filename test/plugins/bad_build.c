@@ -1,0 +1,18 @@
+/* A plugin whose time_t is of another size than this runtime's. */
+#include "piw/plugin.h"
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)task, (void)why, (void)state, (void)err;
+    return 0;
+}
+
+extern const piw_plugin piw_plugin_manifest;
+__attribute__((visibility("default")))
+const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin),
+                                        .abi = PIW_ABI,
+                                        .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
+                                        .build = {sizeof(void *), 4, sizeof(off_t), PIW_SANITIZER},
+                                        .name = "bad",
+                                        .version = "1",
+                                        .start = start};
