@@ -31,6 +31,8 @@ import tempfile
 import time
 import urllib.request
 
+import cluster
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("B") or ROOT / "build" / os.environ.get("VARIANT", "plain")).resolve()
 SANITIZED = os.environ.get("VARIANT", "plain") in ("asan", "tsan")
@@ -288,8 +290,7 @@ class Farm:
             raise Failure("PostgreSQL isn't installed (apt package postgresql)")
         tools = pathlib.Path(found[-1])
         if not (self.dir / "pg" / "PG_VERSION").exists():
-            self.run([tools / "initdb", "-D", self.dir / "pg", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
-                      "--locale=C.UTF-8", "--no-sync"], timeout=120)
+            cluster.lay_out(self.dir / "pg", self.run, f"farm-{BUILD.name}", cluster.make_farms)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.dir}/s"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
@@ -312,9 +313,7 @@ class Farm:
         return found[0][0] if found else None
 
     def create_database(self, abis=None):
-        self.psql("CREATE ROLE piwheels LOGIN", database="postgres")
-        self.psql("CREATE DATABASE piwheels", database="postgres")
-        self.run([self.program("piw-initdb"), "-c", self.configuration(), "-d", self.dsn("postgres"), "-u", "piwheels", "-y"])
+        """What a farm has besides the role and the database that its cluster came with."""
         for abi in abis or [self.abi()]:
             self.psql(f"INSERT INTO build_abis (abi_tag) VALUES ('{abi}')")
 
