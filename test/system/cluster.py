@@ -29,6 +29,7 @@ class SqlError(Exception):
 
 
 def tools():
+    """PostgreSQL's own programs: what Debian has in /usr/bin is a script that looks for them, at ten times the cost."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
     if not found:
         raise SystemExit("skip all - PostgreSQL isn't installed")
@@ -50,7 +51,7 @@ def lay_out(target, run, kind, make):
             shutil.rmtree(part, ignore_errors=True)
             make(part)
             part.rename(template)
-    run(["cp", "-a", "--reflink=auto", template, target])
+    run(["cp", "-aT", "--reflink=auto", template, target])
 
 
 def initialise(target, run, bin_dir):
@@ -62,7 +63,7 @@ def make_farms(target):
     with Cluster() as made:
         made.create("piwheels")
         made.stop()
-        made.run(["cp", "-a", made.dir / "data", target])
+        made.run(["cp", "-aT", made.dir / "data", target])
 
 
 class Cluster:
@@ -120,7 +121,7 @@ class Cluster:
 
     def sql(self, database, text, user="postgres", timeout=120):
         """Run statements; each is its own transaction unless the text says otherwise."""
-        done = self.run(["psql", "-XAtq", "--csv", "-v", "ON_ERROR_STOP=1", "-P", f"null={NULL}", "-U", user, "-d", database,
+        done = self.run([self.bin / "psql", "-XAtq", "--csv", "-v", "ON_ERROR_STOP=1", "-P", f"null={NULL}", "-U", user, "-d", database,
                          "-f", "-"], stdin=text, check=False, timeout=timeout)
         if done.returncode != 0:
             raise SqlError(done.stderr.strip())
