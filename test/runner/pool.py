@@ -28,7 +28,7 @@ class Pool:
         for job in waiting:
             if job.needs & self.unfinished:
                 continue
-            if job.size == ALONE and any(other.size != ALONE for other in waiting):
+            if job.size == ALONE and self.room > 1 and any(other.size != ALONE for other in waiting):
                 continue
             return job if self.used() + self.size(job) <= self.room else None
         return None
