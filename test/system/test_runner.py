@@ -142,13 +142,29 @@ def company(tree):
     check("one at a time.in order", order == sorted(order) and len(order) == 7, order)
 
 
+def listed(tree):
+    """docs/testing.md names what there is; so does --list."""
+    text = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    suites = (ROOT / "test" / "run").read_text("utf-8")
+    for name, variant in re.findall(r'Suite\("(\w+)", "(\w*)"', suites):
+        row = rf"(?m)^\| {name} \| ({variant or '-'}|each) \|"
+        check(f"docs.{name} {variant or '-'}", re.search(row, text), "docs/testing.md has no such row")
+    sanitized = re.search(r"(?s)SANITIZED = \((.*?)\)", suites)[1]
+    for name in re.findall(r'"(.*?)"', sanitized):
+        check(f"docs.sanitized {name}", f"`{name}`" in text)
+    done = tree.run("--list")
+    got = re.findall(r"(?m)^(\w+) +(\S+) +(yes|no) +test_(charm|long|hours) ", done.stdout)
+    check("list", got == [("system", "plain", "yes", "charm"), ("system", "asan", "no", "charm"), ("arm", "-", "no", "long"),
+                          ("soak", "-", "no", "hours")], done.stdout)
+
+
 def selection(tree):
     tree.add("charm", PLAIN)
     tree.add("short", PLAIN, folder="arm")
     tree.add("long", PLAIN, folder="arm")
     tree.add("hours", PLAIN, folder="soak")
     for words, wanted in ((("arm",), ["long", "short"]), (("char",), ["charm"]), (("soak",), ["hours"]), (("test_long",), ["long"]),
-                          (("ong",), []), (("charm", "soak"), ["charm", "hours"])):
+                          (("ong",), []), (("tsan", "soak"), ["hours"]), (("charm", "soak"), ["charm", "hours"])):
         done = tree.run(*words, jobs=1)
         got = re.findall(r"(?m)^  ok (\w+)$", done.stdout)
         check(f"selection.{' '.join(words)}", got == wanted and done.returncode == (0 if wanted else 2), done.stdout)
@@ -181,7 +197,7 @@ def stopped(tree):
 def main():
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         tree = Tree(folder)
-        for test in (side_by_side, leftovers, company, selection, stopped):
+        for test in (side_by_side, leftovers, company, selection, listed, stopped):
             test(tree)
     return 1 if failures else 0
 
