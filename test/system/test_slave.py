@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """piw-slave against a master played by hand, in the stock encoding: its words and their shapes, a build that succeeds, one
 that fails, transfers with odd requests and silence, SKIP, SIGTERM, timeouts, orders no master should give, and a master
-that comes back. Nothing that a build started may outlive it."""
+that comes back. Nothing that a build started may outlive it.
+
+TEST-TIMEOUT: 420
+"""
 
 import hashlib
 import json
