@@ -10,6 +10,7 @@ Not durable (no fsync): only what a server that stays alive keeps matters here.
 import atexit
 import contextlib
 import csv
+import fcntl
 import glob
 import io
 import os
@@ -28,10 +29,41 @@ class SqlError(Exception):
 
 
 def tools():
+    """PostgreSQL's own programs: what Debian has in /usr/bin is a script that looks for them, at ten times the cost."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
     if not found:
         raise SystemExit("skip all - PostgreSQL isn't installed")
     return pathlib.Path(found[-1])
+
+
+def lay_out(target, run, kind, make):
+    """A cluster's folder that doesn't run yet. Within a run of many tests (PIW_TEMPLATES) one of each kind is made, by whoever
+    needs it first, and copied for the others. run(ARGUMENTS) runs a command as the owner; make(folder) makes a cluster."""
+    shared = os.environ.get("PIW_TEMPLATES")
+    if not shared:
+        make(target)
+        return
+    template = pathlib.Path(shared) / kind
+    with open(f"{template}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not template.exists():
+            part = template.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            make(part)
+            part.rename(template)
+    run(["cp", "-aT", "--reflink=auto", template, target])
+
+
+def initialise(target, run, bin_dir):
+    run([bin_dir / "initdb", "-D", target, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+
+
+def make_farms(target):
+    """A cluster with a farm's role and database, as piw-initdb makes it."""
+    with Cluster() as made:
+        made.create("piwheels")
+        made.stop()
+        made.run(["cp", "-aT", made.dir / "data", target])
 
 
 class Cluster:
@@ -49,8 +81,7 @@ class Cluster:
             if key in os.environ:
                 self.env[key] = os.environ[key]
         atexit.register(self.close)
-        self.run([self.bin / "initdb", "-D", self.dir / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                  "--locale=C.UTF-8", "--no-sync"])
+        lay_out(self.dir / "data", self.run, "empty", lambda folder: initialise(folder, self.run, self.bin))
         self.start()
 
     def __enter__(self):
@@ -90,7 +121,7 @@ class Cluster:
 
     def sql(self, database, text, user="postgres", timeout=120):
         """Run statements; each is its own transaction unless the text says otherwise."""
-        done = self.run(["psql", "-XAtq", "--csv", "-v", "ON_ERROR_STOP=1", "-P", f"null={NULL}", "-U", user, "-d", database,
+        done = self.run([self.bin / "psql", "-XAtq", "--csv", "-v", "ON_ERROR_STOP=1", "-P", f"null={NULL}", "-U", user, "-d", database,
                          "-f", "-"], stdin=text, check=False, timeout=timeout)
         if done.returncode != 0:
             raise SqlError(done.stderr.strip())

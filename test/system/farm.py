@@ -31,6 +31,8 @@ import tempfile
 import time
 import urllib.request
 
+import cluster
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("B") or ROOT / "build" / os.environ.get("VARIANT", "plain")).resolve()
 SANITIZED = os.environ.get("VARIANT", "plain") in ("asan", "tsan")
@@ -263,6 +265,7 @@ class Farm:
         """Until the condition gives something true, which is returned; bounded."""
         until = time.monotonic() + timeout * PATIENCE
         while True:
+            began = time.monotonic()
             found = condition()
             if found:
                 return found
@@ -270,7 +273,7 @@ class Farm:
                 self.check_alive()
             if time.monotonic() > until:
                 raise Failure(f"{what}: not within {timeout * PATIENCE} s")
-            time.sleep(0.05)
+            time.sleep(max(0.05, time.monotonic() - began))  # a costly look leaves half of a processor to what it looks for
 
     def wait_log(self, process, pattern, timeout=60, start=0):
         """Until a line of a process's log matches; the match."""
@@ -283,13 +286,9 @@ class Farm:
         return f"postgres:///{database}?host={self.dir}/s&user={user}"
 
     def start_postgres(self):
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
-        if not found:
-            raise Failure("PostgreSQL isn't installed (apt package postgresql)")
-        tools = pathlib.Path(found[-1])
+        tools = cluster.tools()
         if not (self.dir / "pg" / "PG_VERSION").exists():
-            self.run([tools / "initdb", "-D", self.dir / "pg", "-U", "postgres", "--auth=trust", "--encoding=UTF8",
-                      "--locale=C.UTF-8", "--no-sync"], timeout=120)
+            cluster.lay_out(self.dir / "pg", self.run, f"farm-{BUILD.name}", cluster.make_farms)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.dir}/s"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
@@ -301,7 +300,7 @@ class Farm:
         return process
 
     def psql(self, sql, database="piwheels", user="postgres"):
-        done = self.run(["/usr/bin/psql", "-X", "-q", "--csv", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.dir / "s",
+        done = self.run([cluster.tools() / "psql", "-X", "-q", "--csv", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.dir / "s",
                          "-U", user, "-d", database, "-c", sql])
         return list(csv.reader(io.StringIO(done.stdout)))
 
@@ -312,9 +311,7 @@ class Farm:
         return found[0][0] if found else None
 
     def create_database(self, abis=None):
-        self.psql("CREATE ROLE piwheels LOGIN", database="postgres")
-        self.psql("CREATE DATABASE piwheels", database="postgres")
-        self.run([self.program("piw-initdb"), "-c", self.configuration(), "-d", self.dsn("postgres"), "-u", "piwheels", "-y"])
+        """What a farm has besides the role and the database that its cluster came with."""
         for abi in abis or [self.abi()]:
             self.psql(f"INSERT INTO build_abis (abi_tag) VALUES ('{abi}')")
 

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """kill -9 of the master at each step of a build's way into the site, in the middle of a build, and in the middle of a
 transfer. Restarted, it must go on: one build row a version, the published wheel whole and listed, nothing half or
-staged left over, the slave never restarted."""
+staged left over, the slave never restarted.
+
+TEST-TIMEOUT: 420
+"""
 
 import gzip
 import hashlib

@@ -5,6 +5,7 @@ asks again, the process is made anew, and no slave notices; in the end everythin
 the process is killed until the master gives up: the task is critical.
 
 TEST-TIMEOUT: 200
+TEST-LOAD: heavy
 """
 
 import os

@@ -1,7 +1,11 @@
 #!/usr/bin/python3
 """A hundred simulated slaves build and send as fast as they can while either side is killed with kill -9: the master at each
 step of a build's way into the site, the database's processes again and again. What a slave was told DONE is recorded
-once and on the site, whole; what is recorded is on the site; nothing else is."""
+once and on the site, whole; what is recorded is on the site; nothing else is.
+
+TEST-TIMEOUT: 420
+TEST-LOAD: heavy
+"""
 
 import os
 import signal

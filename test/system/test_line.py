@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """The whole line on real input: PyPI (its stand-in) announces, the master queues, a slave builds, wheels are received,
-checked and published, and pip installs them from our index. Then what changes later: a new version, a yank, a removal."""
+checked and published, and pip installs them from our index. Then what changes later: a new version, a yank, a removal.
+
+TEST-TIMEOUT: 420
+"""
 
 import contextlib
 import gzip

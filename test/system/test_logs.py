@@ -5,10 +5,12 @@
 TEST-TIMEOUT: 400
 """
 
+import contextlib
 import gzip
 import json
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import time
 
 import farm as farms
 
+HELD_LOOKS = 20  # at the pipe, a twentieth of a second apart
 failures = 0
 TABLES = ("downloads", "searches", "project_page_hits", "project_json_downloads", "web_page_hits")
 PIP = json.dumps({"ci": None, "cpu": "armv7l", "distro": {"id": "bookworm", "name": "Raspbian GNU/Linux", "version": "12"},
@@ -249,11 +252,21 @@ def no_master(farm):
 
 # --- Under load ---------------------------------------------------------------------------------------------------
 
+def asleep(pid):
+    """Whether none of a program's threads runs or waits for a processor."""
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has just ended
+            if path.read_text("utf-8", "replace").rsplit(")", 1)[1].split()[0] not in "SI":
+                return False
+    return True
+
+
 class Load(threading.Thread):
     """Lines through a pipe until told; how many were written."""
 
     def __init__(self, farm, name):
         super().__init__(daemon=True)
+        self.farm = farm
         self.pipe = Pipe(farm, name)
         self.written = 0
         self.limit = None
@@ -265,6 +278,18 @@ class Load(threading.Thread):
             self.pipe.write("".join(
                 line(f"/simple/load/{wheel(n)}", f"pip/23.0.1 {PIP}") if n % 5 else line(f"/project/load-{n}/") for n in numbers))
             self.written += 100
+
+    def wait_held(self):
+        """Until master, ZeroMQ and logger hold as much as they may: the pipe is full, and whoever could empty it has nothing to
+        do, look after look."""
+        looks = [0]
+
+        def held():
+            full = not select.select([], [self.pipe.popen.stdin], [], 0)[1]
+            looks[0] = looks[0] + 1 if full and asleep(self.pipe.popen.pid) and asleep(self.farm.master.pid) else 0
+            return looks[0] >= HELD_LOOKS
+
+        self.farm.wait("the pipe to stay full", held, 120)
 
     def finish(self, more):
         self.limit = self.written + more
@@ -293,10 +318,7 @@ def database_away(farm, how):
         farm.forget(postgres)
     else:
         farm.stop_process(postgres)
-    last = -1
-    while load.written != last:  # until the pipe takes no more: master, ZeroMQ and logger hold as much as they may
-        last = load.written
-        time.sleep(2 * farms.PATIENCE)
+    load.wait_held()
     check(f"database {how}.the writer is held", load.is_alive())
     with open(f"/proc/{farm.master.pid}/status", encoding="ascii") as file:
         rss = next(int(row.split()[1]) for row in file if row.startswith("VmRSS")) // 1024

@@ -4,6 +4,7 @@ task dies, slaves wait politely, and what was answered DONE is recorded exactly 
 builds are sealed.
 
 TEST-TIMEOUT: 400
+TEST-LOAD: heavy
 """
 
 import contextlib

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """No query that the running master repeats reads downloads, builds, files or versions whole: EXPLAIN of every statement that the
 master's sessions run, those inside of functions and triggers too (auto_explain); and a filled database's own counters of rows
-read, before and after a master has worked, and after each question that tasks ask of the database."""
+read, before and after a master has worked, and after each question that tasks ask of the database.
+
+TEST-TIMEOUT: 420
+"""
 
 import json
 import re

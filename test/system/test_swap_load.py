@@ -1,7 +1,11 @@
 #!/usr/bin/python3
 """Tasks are swapped a thousand times each while fifty simulated slaves build and transfer as fast as they can, and the
 database is away for a while: no slave notices, every build is recorded once, every file and page is right. Then the same
-load while slave_driver's handler fails again and again."""
+load while slave_driver's handler fails again and again.
+
+TEST-TIMEOUT: 420
+TEST-LOAD: heavy
+"""
 
 import json
 import re

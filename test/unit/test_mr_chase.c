@@ -3,7 +3,7 @@
 #include "farm.h"
 #include "import.piw.h"
 
-enum { SILENCE_MS = 700 };
+enum { SILENCE_MS = 2000 };
 
 /* Builds are numbered from 164: slave_driver has taken those before. */
 
@@ -18,7 +18,7 @@ static void setup(void)
     memset(&f, 0, sizeof(f));
     f.option[0] = "mr_chase";
     f.option[1] = "silence";
-    f.option[2] = "700ms";
+    f.option[2] = "2s";
     piw_protocol_use(&import_protocol_def);
     farm_start(&f, tasks, queues);
 }
@@ -217,7 +217,7 @@ START_TEST(who_is_silent_loses_the_turn)
     }
     HEARS(next, "SEND p-1.0-py3-none-any.whl");
     farm_wait(&f, "DISCARD(build_id=164", 1);
-    SAYS(silent, import_SENT_new(), "ERROR the import of p 1.0 was given up: nothing was heard of it for 1 s");
+    SAYS(silent, import_SENT_new(), "ERROR the import of p 1.0 was given up: nothing was heard of it for 2 s");
     SAYS(silent, import_SENT_new(), "ERROR protocol violation");
     SAYS(next, import_SENT_new(), "DONE IMPORT");
     piw_client_close(&silent);
