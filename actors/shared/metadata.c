@@ -185,10 +185,10 @@ static void sort_requires(piw_metadata *metadata)
     qsort(metadata->requires, metadata->requires_count, sizeof *metadata->requires, compare_texts);
     size_t kept = 1;
     for (size_t i = 1; i < metadata->requires_count; i++) {
-        if (strcmp(metadata->requires[i], metadata->requires[kept - 1]) == 0)
+        if (strcmp(metadata->requires[i], metadata -> requires[kept - 1]) == 0)
             free(metadata->requires[i]);
         else
-            metadata->requires[kept++] = metadata->requires[i];
+        metadata->requires[kept++] = metadata->requires[i];
     }
     metadata->requires_count = kept;
 }

@@ -9,8 +9,8 @@
 typedef struct piw_metadata {
     char *metadata_version, *name, *version, *summary; /* unfolded; NULL: absent */
     char *requires_python;                             /* at most 200 characters; NULL: absent */
-    char **requires;                /* canonical names of Requires-Dist without those whose marker names an extra, */
-    size_t requires_count;          /* malformed and over-long ones left out; sorted, no duplicates */
+    char **requires;       /* canonical names of Requires-Dist without those whose marker names an extra, */
+    size_t requires_count; /* malformed and over-long ones left out; sorted, no duplicates */
 } piw_metadata;
 
 /* Read the header fields, folded ones to their end (what follows the first empty line is the description). PIW_EREFUSED

@@ -141,8 +141,8 @@ static code_role role_of(const inspection *in, const code *c, piw_text scheme)
 static int refuse(piw_err *err, const code *c, const char *what)
 {
     const piw_zip_entry *entry = c->file->entry;
-    return piw_err_set(err, PIW_EREFUSED, "its member \"%.*s\" is %s %s",
-                       entry->name_len > 200 ? 200 : entry->name_len, entry->name, what,
+    return piw_err_set(err, PIW_EREFUSED, "its member \"%.*s\" is %s %s", entry->name_len > 200 ? 200 : entry->name_len,
+                       entry->name, what,
                        c->soft ? "whose code isn't hard-float, as the platform's machines have it"
                                : "for another processor than the platform tag says");
 }
