@@ -60,13 +60,11 @@ static bool is_digit(char c)
 /* By which of their rules do installers (packaging.utils.parse_wheel_filename) refuse the name? NULL: they read it. */
 static const char *unreadable(const piw_wheel_name *name)
 {
-    piw_version version;
     if (name->build[0] != '\0' && !is_digit(name->build[0]))
         return "its build part doesn't begin with a digit";
     if (strstr(name->package, "__") != NULL)
         return "its package part holds \"__\", which no installer reads";
-    piw_version_parse(piw_text_of(name->version), &version);
-    if (!version.valid || strpbrk(name->version, " \t") != NULL)
+    if (!piw_version_valid(piw_text_of(name->version)) || strpbrk(name->version, " \t") != NULL)
         return "its version part isn't a version by PEP 440, and installers stop at such a name";
     return NULL;
 }
