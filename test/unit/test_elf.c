@@ -288,25 +288,18 @@ typedef struct member {
     const elf_wish *wish;
 } member;
 
-/* Check a wheel of these files; the sentence when it is refused, else NULL. */
-static const char *judge(const char *platform, const member *members, size_t count, bool *armv6_too)
+/* Check what is in the archive, which is freed; the sentence when it is refused, else NULL. */
+static const char *judge_archive(const char *platform, piw_buffer bytes, bool *armv6_too)
 {
     static piw_err err;
-    maker m = {0};
     err = (piw_err){0};
-    for (size_t i = 0; i < count && members[i].name != NULL; i++) {
-        piw_buffer file = elf_make(members[i].wish);
-        maker_add(&m, members[i].name, file.data, file.len, NULL);
-        piw_buffer_fini(&file);
-    }
-    piw_buffer bytes = maker_end(&m);
     piw_zip *zip;
     ck_assert_int_eq(piw_zip_open(&zip, bytes.data, bytes.len, &err), 0);
     piw_code_files files = {0};
     for (size_t i = 0; i < piw_zip_count(zip); i++) {
         const piw_zip_entry *entry = piw_zip_at(zip, i);
         uint8_t *data;
-        ck_assert_int_eq(piw_zip_extract(zip, entry, 1 << 20, &data, &err), 0);
+        ck_assert_int_eq(piw_zip_extract(zip, entry, 1 << 30, &data, &err), 0);
         ck_assert_int_eq(piw_code_add(&files, entry, data, entry->size, &err), 0);
         free(data);
     }
@@ -316,6 +309,18 @@ static const char *judge(const char *platform, const member *members, size_t cou
     piw_zip_close(&zip);
     piw_buffer_fini(&bytes);
     return rc == 0 ? NULL : err.text;
+}
+
+/* The same for a wheel of these files. */
+static const char *judge(const char *platform, const member *members, size_t count, bool *armv6_too)
+{
+    maker m = {0};
+    for (size_t i = 0; i < count && members[i].name != NULL; i++) {
+        piw_buffer file = elf_make(members[i].wish);
+        maker_add(&m, members[i].name, file.data, file.len, NULL);
+        piw_buffer_fini(&file);
+    }
+    return judge_archive(platform, maker_end(&m), armv6_too);
 }
 
 START_TEST(foreign_files_are_data_beside_the_platforms_own)
@@ -420,6 +425,34 @@ START_TEST(only_code_that_is_run_denies_armv6)
     piw_buffer_fini(&v6);
     piw_buffer_fini(&v7);
     piw_buffer_fini(&m);
+}
+END_TEST
+
+/* test/elf-corpus names files in a list, and compares what is printed of each with what it knows: would a linux_armv7l
+ * wheel of this file alone be taken, would it be linux_armv6l's too, and what is beyond ARMv6. */
+START_TEST(files_of_a_list_are_judged)
+{
+    FILE *list = fopen(getenv("PIW_ELF_FILES"), "r");
+    ck_assert_ptr_nonnull(list);
+    char path[4096];
+    while (fgets(path, sizeof path, list) != NULL) {
+        path[strcspn(path, "\n")] = '\0';
+        void *data;
+        size_t len;
+        ck_assert_int_eq(piw_file_read(path, 1 << 30, &data, &len, NULL), 0);
+        bool is_library = strstr(path, ".so") != NULL, armv6_too;
+        char *name = piw_sprintf("%s/%s", is_library ? "gold.libs" : "gold-1.0.data/scripts", strrchr(path, '/') + 1);
+        maker m = {0};
+        maker_add(&m, name, data, len, NULL);
+        const char *why = judge_archive("linux_armv7l", maker_end(&m), &armv6_too);
+        const char *beyond = piw_arm_code_of(data, len).beyond;
+        printf("%s\t%s\t%s\t%s\n", path, why == NULL ? "taken" : "refused", armv6_too ? "too" : "not",
+               beyond != NULL ? beyond : "-");
+        free(name);
+        free(data);
+    }
+    fclose(list);
+    fflush(stdout);
 }
 END_TEST
 
@@ -587,6 +620,12 @@ Suite *unit_suite(void)
     tcase_add_test(reading, extension_modules_have_a_machine_in_their_name);
     tcase_add_test(reading, foreign_files_are_data_beside_the_platforms_own);
     tcase_add_test(reading, only_code_that_is_run_denies_armv6);
+    if (getenv("PIW_ELF_FILES") != NULL) {
+        TCase *corpus = tcase_create("corpus");
+        tcase_set_timeout(corpus, 300);
+        tcase_add_test(corpus, files_of_a_list_are_judged);
+        suite_add_tcase(suite, corpus);
+    }
     suite_add_tcase(suite, reading);
     TCase *files = tcase_create("files");
     tcase_set_timeout(files, 60);
