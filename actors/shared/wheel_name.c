@@ -117,16 +117,26 @@ static int split(piw_text filename, piw_wheel_name *name, piw_err *err)
     return 0;
 }
 
+/* What is wrong with the parts that become a folder and columns of the database, or NULL. */
+static const char *bad_parts(piw_wheel_name *name)
+{
+    const char *const tags[] = {name->py, name->abi, name->platform};
+    for (size_t i = 0; i < PIW_COUNT(tags); i++) {
+        if (!tag_ok(tags[i]))
+            return "its tags hold characters other than letters, digits, '_' and '.'";
+    }
+    if (!piw_name_canonical(piw_text_of(name->package), name->canonical))
+        return "its package part isn't a project name";
+    return NULL;
+}
+
 int piw_wheel_name_split(piw_text filename, piw_wheel_name *name, piw_err *err)
 {
     int rc = split(filename, name, err);
     if (rc != 0)
         return rc;
-    if (!piw_name_canonical(piw_text_of(name->package), name->canonical))
-        return refuse(err, filename, "its package part isn't a project name");
-    if (!tag_ok(name->py) || !tag_ok(name->abi) || !tag_ok(name->platform))
-        return refuse(err, filename, "its tags hold characters other than letters, digits, '_' and '.'");
-    return 0;
+    const char *why = bad_parts(name);
+    return why == NULL ? 0 : refuse(err, filename, why);
 }
 
 int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err)
