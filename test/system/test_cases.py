@@ -3,7 +3,7 @@
 published and installed by pip; those that are wrong are failed builds whose log says why. And names that no installer reads:
 not published, and not listed where an adopted database has them already.
 
-TEST-TIMEOUT: 400
+TEST-TIMEOUT: 900
 """
 
 import gzip
