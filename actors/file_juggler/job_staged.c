@@ -63,7 +63,7 @@ static int add_file(const read_staged *job, const char *name, piw_msg *into, rea
     char path[PIW_PATH_MAX], hash[65];
     int64_t size;
     piw_wheel_name parts;
-    if (piw_wheel_name_parse(piw_text_of(name), &parts, NULL) != 0 ||
+    if (piw_wheel_name_split(piw_text_of(name), &parts, NULL) != 0 ||
         !piw_path_staged(path, job->root.s, job->build_id, piw_text_of(name)))
         return 0;
     int rc = follow_link(job, name, path, reply->package.s != NULL ? reply->package.s : parts.canonical, err);

@@ -4,163 +4,220 @@
 #include <gelf.h>
 #include <libelf.h>
 
-int piw_elf_machine(const uint8_t *head, size_t len)
+/* --- The file header --- */
+
+static uint32_t number_at(const uint8_t *at, size_t size, bool big_endian)
 {
-    if (len < PIW_ELF_HEAD || memcmp(head, ELFMAG, SELFMAG) != 0)
-        return -1;
-    return head[EI_DATA] == ELFDATA2MSB ? head[18] << 8 | head[19] : head[19] << 8 | head[18];
+    uint32_t value = 0;
+    for (size_t i = 0; i < size; i++)
+        value = value << 8 | at[big_endian ? i : size - 1 - i];
+    return value;
 }
 
-int piw_platform_machine(const char *platform_tag)
+piw_elf_head piw_elf_head_of(const void *data, size_t len)
 {
-    static const struct {
-        const char *suffix;
-        int machine;
-    } known[] = {
-        {"_armv6l", EM_ARM},    {"_armv7l", EM_ARM}, {"_armhf", EM_ARM},     {"_aarch64", EM_AARCH64},
-        {"_x86_64", EM_X86_64}, {"_i686", EM_386},   {"_i386", EM_386},      {"_ppc64le", EM_PPC64},
-        {"_ppc64", EM_PPC64},   {"_s390x", EM_S390}, {"_riscv64", EM_RISCV},
-    };
-    size_t len = strlen(platform_tag);
-    for (size_t i = 0; i < PIW_COUNT(known); i++) {
-        size_t n = strlen(known[i].suffix);
-        if (len > n && strcmp(platform_tag + len - n, known[i].suffix) == 0)
-            return known[i].machine;
-    }
-    return -1;
+    const uint8_t *bytes = data;
+    piw_elf_head head = {0};
+    if (len < SELFMAG || memcmp(bytes, ELFMAG, SELFMAG) != 0)
+        return head;
+    head.elf = true;
+    bool wide = len > EI_DATA && bytes[EI_CLASS] == ELFCLASS64;
+    if (len < (wide ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr)))
+        return head;
+    bool big = bytes[EI_DATA] == ELFDATA2MSB;
+    head.wide = wide;
+    head.big_endian = big;
+    head.type = (uint16_t)number_at(bytes + offsetof(Elf32_Ehdr, e_type), 2, big);
+    head.machine = (uint16_t)number_at(bytes + offsetof(Elf32_Ehdr, e_machine), 2, big);
+    head.flags = number_at(bytes + (wide ? offsetof(Elf64_Ehdr, e_flags) : offsetof(Elf32_Ehdr, e_flags)), 4, big);
+    return head;
 }
 
-/* --- Build attributes of ARM files ("Addenda to, and Errata in, the ABI for the Arm Architecture", 3.2) --- */
+/* --- Machines --- */
 
-enum {
-    FORMAT_VERSION = 'A',
-    TAG_FILE = 1,
-    TAG_CPU_RAW_NAME = 4,
-    TAG_CPU_NAME = 5,
-    TAG_CPU_ARCH = 6,
-    TAG_COMPATIBILITY = 32, /* a number and a text; above it odd tags have texts and even ones numbers */
-    ARCH_V6KZ = 7,          /* the ARM1176 of the first boards */
-    ARCH_V6K = 9,
+typedef struct machine {
+    const char *suffix; /* of platform tags */
+    const char *cpu;    /* in the names of extension modules: CPU-linux-… */
+    uint16_t number;
+    bool wide, big_endian, hard_float;
+} machine;
+
+static const machine machines[] = {
+    {"_aarch64", "aarch64", EM_AARCH64, .wide = true},
+    {"_x86_64", "x86_64", EM_X86_64, .wide = true},
+    {"_i686", "i386", EM_386},
+    {"_i586", "i386", EM_386},
+    {"_i486", "i386", EM_386},
+    {"_i386", "i386", EM_386},
+    {"_armv6l", "arm", EM_ARM, .hard_float = true},
+    {"_armv7l", "arm", EM_ARM, .hard_float = true},
+    {"_armv8l", "arm", EM_ARM, .hard_float = true},
+    {"_armhf", "arm", EM_ARM, .hard_float = true},
+    {"_armv5tel", "arm", EM_ARM},
+    {"_ppc64le", "powerpc64le", EM_PPC64, .wide = true},
+    {"_ppc64", "powerpc64", EM_PPC64, .wide = true, .big_endian = true},
+    {"_s390x", "s390x", EM_S390, .wide = true, .big_endian = true},
+    {"_riscv64", "riscv64", EM_RISCV, .wide = true},
+    {"_loongarch64", "loongarch64", EM_LOONGARCH, .wide = true},
+    {"_mips64el", "mips64el", EM_MIPS, .wide = true},
+    {"_mips64", "mips64", EM_MIPS, .wide = true, .big_endian = true},
+    {"_mipsel", "mipsel", EM_MIPS},
+    {"_mips", "mips", EM_MIPS, .big_endian = true},
 };
 
-/* Attributes that are still to be read. `bad` once they have turned out to be damaged. */
-typedef struct attributes {
-    const uint8_t *at, *end;
-    bool swapped; /* big-endian */
-    bool bad;
-} attributes;
-
-static uint64_t take_number(attributes *a)
+static bool begins(piw_text text, const char *with)
 {
-    uint64_t value = 0;
-    for (unsigned shift = 0; a->at < a->end && shift < 63; shift += 7) {
-        uint8_t byte = *a->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0)
-            return value;
-    }
-    a->bad = true;
-    return 0;
+    size_t n = strlen(with);
+    return text.len >= n && memcmp(text.s, with, n) == 0;
 }
 
-static void skip_text(attributes *a)
+static bool ends(piw_text text, const char *with)
 {
-    const uint8_t *end = memchr(a->at, 0, (size_t)(a->end - a->at));
-    if (end == NULL)
-        a->bad = true;
-    else
-        a->at = end + 1;
+    size_t n = strlen(with);
+    return text.len > n && memcmp(text.s + text.len - n, with, n) == 0;
 }
 
-/* The rest of what begins at `begin` and says its own length in the next four bytes; *a goes on behind it. */
-static attributes take_part(attributes *a, const uint8_t *begin)
+/* The machine that one tag names, or NULL. */
+static const machine *machine_of(piw_text tag)
 {
-    attributes part = *a;
-    if (a->end - a->at < 4) {
-        a->bad = part.bad = true;
-        return part;
+    if (!begins(tag, "linux_") && !begins(tag, "manylinux") && !begins(tag, "musllinux_"))
+        return NULL;
+    for (size_t i = 0; i < PIW_COUNT(machines); i++) {
+        if (ends(tag, machines[i].suffix))
+            return &machines[i];
     }
-    const uint8_t *b = a->at;
-    uint32_t len = a->swapped ? (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]
-                              : (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
-    part.at += 4;
-    if (len < (size_t)(part.at - begin) || len > (size_t)(a->end - begin)) {
-        a->bad = part.bad = true;
-        return part;
-    }
-    part.end = a->at = begin + len;
-    return part;
+    return NULL;
 }
 
-static bool arch_beyond(attributes *a)
+/* The next tag of a set, with its machine. False at the end. */
+static bool next_machine(const char **at, const machine **found)
 {
-    bool beyond = false;
-    while (a->at < a->end && !a->bad) {
-        uint64_t tag = take_number(a);
-        bool has_text = tag == TAG_CPU_RAW_NAME || tag == TAG_CPU_NAME || (tag > TAG_COMPATIBILITY && tag % 2 == 1);
-        if (has_text) {
-            skip_text(a);
-            continue;
-        }
-        uint64_t value = take_number(a);
-        if (tag == TAG_COMPATIBILITY)
-            skip_text(a);
-        if (tag == TAG_CPU_ARCH && value > ARCH_V6KZ && value != ARCH_V6K)
-            beyond = true;
-    }
-    return beyond || a->bad;
+    if (**at == '\0')
+        return false;
+    size_t n = strcspn(*at, ".");
+    *found = machine_of((piw_text){*at, (uint32_t)n});
+    *at += n + ((*at)[n] == '.');
+    return true;
 }
 
-static bool attributes_beyond(const uint8_t *data, size_t len, bool swapped)
+bool piw_platform_native(const char *platform_tag)
 {
-    attributes all = {data, data + len, swapped, false};
-    if (len == 0 || *all.at++ != FORMAT_VERSION)
-        return true;
-    while (all.at < all.end && !all.bad) {
-        attributes vendor = take_part(&all, all.at);
-        const uint8_t *name = vendor.at;
-        if (!vendor.bad)
-            skip_text(&vendor);
-        if (vendor.bad)
-            return true;
-        if (strcmp((const char *)name, "aeabi") != 0)
-            continue;
-        while (vendor.at < vendor.end && !vendor.bad) {
-            const uint8_t *begin = vendor.at;
-            uint64_t tag = take_number(&vendor);
-            attributes scope = take_part(&vendor, begin);
-            if (scope.bad || (tag == TAG_FILE && arch_beyond(&scope)))
-                return true;
-        }
-    }
-    return all.bad;
-}
-
-static bool sections_beyond(Elf *elf, bool swapped)
-{
-    if (elf_kind(elf) != ELF_K_ELF)
-        return true;
-    for (Elf_Scn *section = elf_nextscn(elf, NULL); section != NULL; section = elf_nextscn(elf, section)) {
-        GElf_Shdr header;
-        if (gelf_getshdr(section, &header) == NULL)
-            return true;
-        if (header.sh_type != SHT_ARM_ATTRIBUTES)
-            continue;
-        const Elf_Data *data = elf_rawdata(section, NULL);
-        if (data == NULL || data->d_buf == NULL || attributes_beyond(data->d_buf, data->d_size, swapped))
+    const machine *m;
+    while (next_machine(&platform_tag, &m)) {
+        if (m != NULL)
             return true;
     }
     return false;
 }
 
-bool piw_elf_beyond_armv6(const void *data, size_t len)
+bool piw_platform_fits(const char *platform_tag, const piw_elf_head *head)
 {
-    if (piw_elf_machine(data, len) != EM_ARM || elf_version(EV_CURRENT) == EV_NONE)
+    const machine *m;
+    while (next_machine(&platform_tag, &m)) {
+        if (m == NULL || m->number != head->machine || m->wide != head->wide || m->big_endian != head->big_endian)
+            return false;
+    }
+    return head->elf;
+}
+
+bool piw_platform_hard_float(const char *platform_tag)
+{
+    const machine *m;
+    while (next_machine(&platform_tag, &m)) {
+        if (m == NULL || !m->hard_float)
+            return false;
+    }
+    return true;
+}
+
+/* "…-CPU-linux-gnu": is it the machine's own? Hard-float ARM is told from the other by the end of its name. */
+static bool imports(const machine *m, piw_text suffix_tag)
+{
+    const char *end = suffix_tag.s + suffix_tag.len;
+    const char *system = memmem(suffix_tag.s, suffix_tag.len, "-linux", 6);
+    if (system == NULL)
         return true;
-    Elf *elf = elf_memory((char *)(uintptr_t)data, len);
-    if (elf == NULL)
-        return true;
-    bool beyond = sections_beyond(elf, ((const uint8_t *)data)[EI_DATA] == ELFDATA2MSB);
+    const char *cpu = system;
+    while (cpu > suffix_tag.s && cpu[-1] != '-')
+        cpu--;
+    if (!piw_text_is((piw_text){cpu, (uint32_t)(system - cpu)}, m->cpu))
+        return false;
+    return m->number != EM_ARM || m->hard_float == ends((piw_text){system, (uint32_t)(end - system)}, "eabihf");
+}
+
+bool piw_platform_imports(const char *platform_tag, piw_text suffix_tag)
+{
+    const machine *m;
+    while (next_machine(&platform_tag, &m)) {
+        if (m != NULL && !imports(m, suffix_tag))
+            return false;
+    }
+    return true;
+}
+
+/* --- What the dynamic linker reads --- */
+
+static Elf *open_elf(const void *data, size_t len)
+{
+    return elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_memory((char *)(uintptr_t)data, len);
+}
+
+/* The section of this type with its data, or NULL. */
+static Elf_Data *find_section(Elf *elf, uint32_t type, GElf_Shdr *header)
+{
+    if (elf == NULL || elf_kind(elf) != ELF_K_ELF)
+        return NULL;
+    for (Elf_Scn *section = elf_nextscn(elf, NULL); section != NULL; section = elf_nextscn(elf, section)) {
+        if (gelf_getshdr(section, header) != NULL && header->sh_type == type)
+            return elf_getdata(section, NULL);
+    }
+    return NULL;
+}
+
+bool piw_elf_exports(const void *data, size_t len, const char *symbol)
+{
+    Elf *elf = open_elf(data, len);
+    GElf_Shdr header;
+    GElf_Sym entry;
+    bool found = false;
+    Elf_Data *symbols = find_section(elf, SHT_DYNSYM, &header);
+    for (int i = 0; symbols != NULL && !found && gelf_getsym(symbols, i, &entry) != NULL; i++) {
+        const char *name = entry.st_shndx == SHN_UNDEF ? NULL : elf_strptr(elf, header.sh_link, entry.st_name);
+        found = name != NULL && strcmp(name, symbol) == 0;
+    }
     elf_end(elf);
-    return beyond;
+    return found;
+}
+
+static const char *search_path(Elf *elf, Elf_Data *entries, size_t strings)
+{
+    const char *found = "";
+    GElf_Dyn entry;
+    for (int i = 0; gelf_getdyn(entries, i, &entry) != NULL && entry.d_tag != DT_NULL; i++) {
+        const char *text = elf_strptr(elf, strings, entry.d_un.d_val);
+        if (text != NULL && entry.d_tag == DT_RUNPATH)
+            return text;
+        if (text != NULL && entry.d_tag == DT_RPATH)
+            found = text;
+    }
+    return found;
+}
+
+int piw_elf_needs(const void *data, size_t len, piw_elf_needs_fn *fn, void *arg)
+{
+    Elf *elf = open_elf(data, len);
+    GElf_Shdr header;
+    GElf_Dyn entry;
+    int rc = 0;
+    Elf_Data *entries = find_section(elf, SHT_DYNAMIC, &header);
+    const char *path = entries != NULL ? search_path(elf, entries, header.sh_link) : "";
+    for (int i = 0; rc == 0 && entries != NULL && gelf_getdyn(entries, i, &entry) != NULL; i++) {
+        if (entry.d_tag == DT_NULL)
+            break;
+        const char *name = entry.d_tag == DT_NEEDED ? elf_strptr(elf, header.sh_link, entry.d_un.d_val) : NULL;
+        if (name != NULL)
+            rc = fn(arg, name, path);
+    }
+    elf_end(elf);
+    return rc;
 }

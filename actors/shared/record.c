@@ -1,8 +1,23 @@
 #include "shared/record.h"
 
+#include "shared/zip.h"
+
 #include <stdlib.h>
 
-enum { FIELDS = 3, HASH_SIZE = 32, HASH_CHARS = 43 };
+enum {
+    FIELDS = 3,
+    LINES_MAX = PIW_ZIP_ENTRIES_MAX + 3, /* of more, some would be of files that aren't there */
+};
+
+/* PEP 427 wants SHA-256 or better of what hashlib always has; longer ones of its family do. */
+static const struct {
+    const char *prefix;
+    size_t len;
+} algorithms[] = {
+    {"sha256=", PIW_RECORD_SHA256},
+    {"sha384=", PIW_RECORD_SHA384},
+    {"sha512=", PIW_RECORD_SHA512},
+};
 
 typedef struct field {
     char *s;
@@ -20,10 +35,10 @@ static int base64url_value(char c)
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-/* 43 characters of unpadded base64url to 32 bytes. */
-static bool decode_hash(const char *s, size_t len, uint8_t *to)
+/* Unpadded base64url of exactly `size` bytes. */
+static bool decode_hash(const char *s, size_t len, uint8_t *to, size_t size)
 {
-    if (len != HASH_CHARS)
+    if (len != (size * 8 + 5) / 6)
         return false;
     uint32_t bits = 0;
     int have = 0;
@@ -39,7 +54,7 @@ static bool decode_hash(const char *s, size_t len, uint8_t *to)
             to[n++] = (uint8_t)(bits >> have);
         }
     }
-    return n == HASH_SIZE && (bits & ((1u << have) - 1)) == 0;
+    return n == size && (bits & ((1u << have) - 1)) == 0;
 }
 
 /* One CSV field at *at, unquoted in place; *at then stands on the separator, the line's end or the end. */
@@ -77,21 +92,26 @@ static int refuse(piw_err *err, size_t number, const char *why)
     return piw_err_set(err, PIW_EREFUSED, "line %zu of its RECORD %s", number, why);
 }
 
+static bool take_hash(const field *f, piw_record_line *line)
+{
+    for (size_t i = 0; i < PIW_COUNT(algorithms); i++) {
+        size_t n = strlen(algorithms[i].prefix);
+        if (f->len < n || memcmp(f->s, algorithms[i].prefix, n) != 0)
+            continue;
+        line->hash_len = algorithms[i].len;
+        return decode_hash(f->s + n, f->len - n, line->hash, line->hash_len);
+    }
+    return false;
+}
+
 static int read_line(piw_record_line *line, const field *fields, size_t number, piw_err *err)
 {
-    static const char prefix[] = "sha256=";
-    size_t prefix_len = sizeof prefix - 1;
     line->path = fields[0].s;
     line->path_len = fields[0].len;
     if (line->path_len == 0)
         return refuse(err, number, "has no path");
-    const field *hash = &fields[1];
-    if (hash->len > 0) {
-        if (hash->len < prefix_len || memcmp(hash->s, prefix, prefix_len) != 0 ||
-            !decode_hash(hash->s + prefix_len, hash->len - prefix_len, line->sha256))
-            return refuse(err, number, "has a hash that isn't a SHA-256 (sha256=, 43 characters of base64)");
-        line->has_hash = true;
-    }
+    if (fields[1].len > 0 && !take_hash(&fields[1], line))
+        return refuse(err, number, "has a hash that isn't a SHA-256, SHA-384 or SHA-512 (sha256=, in unpadded base64)");
     for (size_t i = 0; i < fields[2].len; i++) {
         char c = fields[2].s[i];
         if (c < '0' || c > '9' || i >= 18)
@@ -144,6 +164,8 @@ static int read_lines(piw_record *record, size_t len, piw_err *err)
             at++;
             continue;
         }
+        if (record->count == LINES_MAX)
+            return refuse(err, number, "is one more than a wheel may have files");
         field fields[FIELDS] = {0};
         if (!take_line(&at, end, fields))
             return refuse(err, number, "isn't of the form PATH,HASH,SIZE");
@@ -161,6 +183,7 @@ int piw_record_parse(const void *data, size_t len, piw_record *record, piw_err *
     size_t lines = 1;
     for (const char *at = data, *end = at + len; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
         lines++;
+    lines = lines < LINES_MAX ? lines : LINES_MAX;
     record->text = malloc(len + 1);
     record->lines = calloc(lines, sizeof *record->lines);
     int rc = 0;

@@ -4,11 +4,14 @@
 
 #include "piw/err.h"
 
+/* Bytes of the hashes that are taken; the length tells them apart. */
+enum { PIW_RECORD_SHA256 = 32, PIW_RECORD_SHA384 = 48, PIW_RECORD_SHA512 = 64 };
+
 typedef struct piw_record_line {
     const char *path; /* unquoted, NUL-terminated */
     size_t path_len;
-    bool has_hash; /* a SHA-256 is given */
-    uint8_t sha256[32];
+    size_t hash_len; /* one of the above; 0: none is given */
+    uint8_t hash[PIW_RECORD_SHA512];
     bool has_size;
     uint64_t size;
 } piw_record_line;
@@ -19,8 +22,8 @@ typedef struct piw_record {
     size_t count;
 } piw_record;
 
-/* Parse. PIW_EREFUSED with a sentence for a line that isn't of that form, a hash that isn't sha256=, or a path that is
- * there twice. Lines are sorted by path. */
+/* Parse. PIW_EREFUSED with a sentence for a line that isn't of that form, a hash by another algorithm (md5, sha1), or a path
+ * that is there twice. Lines are sorted by path. */
 int piw_record_parse(const void *data, size_t len, piw_record *record, piw_err *err);
 void piw_record_fini(piw_record *record);
 /* The line of a path, or NULL. */

@@ -313,6 +313,13 @@ bool piw_version_prerelease(piw_text text)
     return version.prerelease;
 }
 
+bool piw_version_valid(piw_text text)
+{
+    piw_version version;
+    piw_version_parse(text, &version);
+    return version.valid;
+}
+
 bool piw_version_matches_tag(piw_text version, piw_text tag)
 {
     char plain[PIW_VERSION_MAX + 1];

@@ -28,6 +28,8 @@ int piw_version_compare(const piw_version *a, const piw_version *b);
 /* The same for texts, parsing both. */
 int piw_version_compare_text(piw_text a, piw_text b);
 bool piw_version_prerelease(piw_text text);
+/* Is this a version by PEP 440? Of others (legacy ones) installers read no wheel's name. */
+bool piw_version_valid(piw_text text);
 /* Does the version part of a wheel's name or of a .dist-info (where '-' is written '_') name this version? */
 bool piw_version_matches_tag(piw_text version, piw_text tag);
 /* May this text be a version at all: 1 to PIW_VERSION_MAX characters, no control character, no '/' ? */

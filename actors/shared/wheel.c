@@ -1,9 +1,9 @@
 #include "shared/wheel.h"
 
-#include "shared/elf.h"
 #include "shared/names.h"
 #include "shared/record.h"
 #include "shared/version.h"
+#include "shared/wheel_code.h"
 #include "shared/wheel_name.h"
 #include "shared/zip.h"
 
@@ -18,7 +18,6 @@
 enum {
     RECORD_MAX = 64 << 20,
     HASH_SIZE = 32,
-    ARM_ELF_MAX = 512 << 20, /* a larger library of a linux_armv7l wheel isn't looked into: it stays ARMv7's */
 };
 static const char DIST_INFO[] = ".dist-info";
 
@@ -34,6 +33,7 @@ typedef struct gate {
     piw_wheel *wheel;
     piw_record record;
     EVP_MD_CTX *digest;
+    piw_code_files code;
 } gate;
 
 typedef int gate_check(gate *g, piw_err *err);
@@ -50,7 +50,7 @@ static void put_hex(const uint8_t *hash, char *to)
 
 static int no_digest(piw_err *err)
 {
-    return piw_err_set(err, PIW_ESYS, "the cryptography library refuses to compute a SHA-256");
+    return piw_err_set(err, PIW_ESYS, "the cryptography library refuses to compute a hash");
 }
 
 static int hash_bytes(const void *data, size_t len, char *hex, piw_err *err)
@@ -133,6 +133,13 @@ static int need_member(const gate *g, const char *name, const piw_zip_entry **en
     return 0;
 }
 
+/* Installers take any minor version of the formats they know. */
+static bool known_metadata(const char *version)
+{
+    return version != NULL && (version[0] == '1' || version[0] == '2') && version[1] == '.' && version[2] != '\0' &&
+           strspn(version + 2, "0123456789") == strlen(version + 2);
+}
+
 static int check_metadata(gate *g, piw_err *err)
 {
     const piw_zip_entry *entry = NULL;
@@ -146,6 +153,9 @@ static int check_metadata(gate *g, piw_err *err)
     if (rc != 0)
         return rc;
     const piw_metadata *m = &g->wheel->metadata;
+    if (!known_metadata(m->metadata_version))
+        return piw_err_set(err, PIW_EREFUSED, "its METADATA is of the version \"%.100s\" of the format, not 1 or 2",
+                           m->metadata_version != NULL ? m->metadata_version : "");
     if (!piw_name_same(piw_text_of(m->name), piw_text_of(g->name.package)))
         return piw_err_set(err, PIW_EREFUSED, "its METADATA is of the package \"%.100s\"", m->name);
     if (!piw_version_matches_tag(piw_text_of(m->version), piw_text_of(g->name.version)))
@@ -198,7 +208,7 @@ static int check_listed(gate *g, piw_err *err)
 
 typedef struct member {
     EVP_MD_CTX *digest;
-    uint8_t head[PIW_ELF_HEAD];
+    uint8_t head[PIW_ELF_HEAD]; /* its first bytes */
     size_t head_len;
 } member;
 
@@ -219,51 +229,46 @@ static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
                        entry->name, why);
 }
 
-/* An ARM program or library: may it run on a linux_armv6l machine too? */
-static int look_for_armv7(gate *g, const piw_zip_entry *entry, piw_err *err)
+/* RECORD and its signatures may do without. */
+static const EVP_MD *digest_of(const piw_record_line *line)
 {
-    uint8_t *data = NULL;
-    int rc = entry->size > ARM_ELF_MAX ? PIW_ELIMIT : piw_zip_extract(g->zip, entry, ARM_ELF_MAX, &data, err);
-    if (rc == 0)
-        g->wheel->armv6_too = !piw_elf_beyond_armv6(data, entry->size);
-    else if (rc == PIW_ELIMIT)
-        g->wheel->armv6_too = false;
-    free(data);
-    return rc == PIW_ELIMIT ? 0 : rc;
+    switch (line != NULL ? line->hash_len : 0) {
+    case PIW_RECORD_SHA512:
+        return EVP_sha512();
+    case PIW_RECORD_SHA384:
+        return EVP_sha384();
+    default:
+        return EVP_sha256();
+    }
 }
 
-/* One member's bytes: as RECORD says, and for the processor that the platform tag names. */
-static int check_content(gate *g, const piw_zip_entry *entry, int machine, piw_err *err)
+/* One member's bytes: as RECORD says. */
+static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
 {
     bool exempt = is_exempt(g, entry->name, entry->name_len);
     const piw_record_line *line = piw_record_find(&g->record, entry->name, entry->name_len);
     if (line == NULL && !exempt)
         return refuse(err, entry, "isn't listed in its RECORD");
-    if (!exempt && !line->has_hash)
+    if (!exempt && line->hash_len == 0)
         return refuse(err, entry, "has no hash in its RECORD");
     member m = {.digest = g->digest};
-    uint8_t hash[HASH_SIZE];
-    if (EVP_DigestInit_ex(g->digest, EVP_sha256(), NULL) != 1)
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    if (EVP_DigestInit_ex(g->digest, digest_of(line), NULL) != 1)
         return no_digest(err);
     int rc = piw_zip_read(g->zip, entry, take_piece, &m, err);
     if (rc != 0)
         return rc;
     if (EVP_DigestFinal_ex(g->digest, hash, NULL) != 1)
         return no_digest(err);
-    if (line != NULL && line->has_hash && memcmp(hash, line->sha256, HASH_SIZE) != 0)
+    if (line != NULL && line->hash_len > 0 && memcmp(hash, line->hash, line->hash_len) != 0)
         return refuse(err, entry, "has another hash than its RECORD says");
     if (line != NULL && line->has_size && line->size != entry->size)
         return refuse(err, entry, "has another size than its RECORD says");
-    int found = piw_elf_machine(m.head, m.head_len);
-    if (machine >= 0 && found >= 0 && found != machine)
-        return refuse(err, entry, "is a program or library for another processor than the platform tag says");
-    return found < 0 || !g->wheel->armv6_too ? 0 : look_for_armv7(g, entry, err);
+    return piw_code_add(&g->code, entry, m.head, m.head_len, err);
 }
 
 static int check_contents(gate *g, piw_err *err)
 {
-    int machine = piw_platform_machine(g->name.platform);
-    g->wheel->armv6_too = strcmp(g->name.platform, "linux_armv7l") == 0;
     g->digest = EVP_MD_CTX_new();
     if (g->digest == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel");
@@ -271,9 +276,14 @@ static int check_contents(gate *g, piw_err *err)
     for (size_t i = 0; i < piw_zip_count(g->zip) && rc == 0; i++) {
         const piw_zip_entry *entry = piw_zip_at(g->zip, i);
         if (!entry->folder)
-            rc = check_content(g, entry, machine, err);
+            rc = check_content(g, entry, err);
     }
     return rc;
+}
+
+static int check_code(gate *g, piw_err *err)
+{
+    return piw_code_check(g->zip, &g->code, g->name.platform, &g->wheel->armv6_too, err);
 }
 
 /* First, so that a transfer that went wrong is not taken for an unsound wheel. */
@@ -288,7 +298,7 @@ static int check_hash(gate *g, piw_err *err)
 /* In this order: later ones rely on what earlier ones found. */
 static gate_check *const gate_checks[] = {
     check_hash,       check_name,  check_archive, check_dist_info, check_metadata,
-    check_wheel_file, read_record, check_listed,  check_contents,
+    check_wheel_file, read_record, check_listed,  check_contents,  check_code,
 };
 
 /* --- Files --- */
@@ -340,6 +350,7 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, p
         rc = gate_checks[i](&g, &why);
     piw_zip_close(&g.zip);
     piw_record_fini(&g.record);
+    piw_code_fini(&g.code);
     EVP_MD_CTX_free(g.digest);
     munmap(map.data, map.len);
     if (rc == 0)

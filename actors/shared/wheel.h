@@ -1,4 +1,4 @@
-/* wheel.h — the wheel gate: is this file a sound wheel that may be published? (SPEC §10 "Wheels are hostile input")
+/* wheel.h — the wheel gate: is this file a sound wheel that may be published?
  *
  * The checks stand in one row in wheel.c (gate_checks), each a function that says yes or one sentence. Takes as long as
  * unpacking and hashing everything: for the worker pool or a program. Any thread. */

@@ -2,6 +2,7 @@
 
 #include "piw/codec.h"
 #include "shared/names.h"
+#include "shared/version.h"
 
 enum { PARTS_MIN = 5, PARTS_MAX = 6 };
 
@@ -51,7 +52,36 @@ static void take(char *to, const char *from, size_t len)
     to[len] = '\0';
 }
 
-int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err)
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* By which of their rules do installers (packaging.utils.parse_wheel_filename) refuse the name? NULL: they read it. */
+static const char *unreadable(const piw_wheel_name *name)
+{
+    if (name->build[0] != '\0' && !is_digit(name->build[0]))
+        return "its build part doesn't begin with a digit";
+    if (strstr(name->package, "__") != NULL)
+        return "its package part holds \"__\", which no installer reads";
+    if (!piw_version_valid(piw_text_of(name->version)) || strpbrk(name->version, " \t") != NULL)
+        return "its version part isn't a version by PEP 440, and installers stop at such a name";
+    return NULL;
+}
+
+/* Digits, then letters, digits, '_' and '.': nothing that an URL or a page would have to escape. */
+static bool build_ok(const char *build)
+{
+    for (const char *c = build; *c != '\0'; c++) {
+        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        if (!letter && !is_digit(*c) && *c != '_' && *c != '.')
+            return false;
+    }
+    return true;
+}
+
+/* Take the name apart by its dashes; what the parts hold isn't looked at. */
+static int split(piw_text filename, piw_wheel_name *name, piw_err *err)
 {
     const char *why = bad_text(filename);
     if (why != NULL)
@@ -84,13 +114,48 @@ int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err)
     take(name->py, starts[count - 3], lens[count - 3]);
     take(name->abi, starts[count - 2], lens[count - 2]);
     take(name->platform, starts[count - 1], lens[count - 1]);
-    if (name->build[0] != '\0' && (name->build[0] < '0' || name->build[0] > '9'))
-        return refuse(err, filename, "its build part doesn't begin with a digit");
-    if (!piw_name_canonical(piw_text_of(name->package), name->canonical))
-        return refuse(err, filename, "its package part isn't a project name");
-    if (!tag_ok(name->py) || !tag_ok(name->abi) || !tag_ok(name->platform))
-        return refuse(err, filename, "its tags hold characters other than letters, digits, '_' and '.'");
     return 0;
+}
+
+/* What is wrong with the parts that become a folder and columns of the database, or NULL. */
+static const char *bad_parts(piw_wheel_name *name)
+{
+    const char *const tags[] = {name->py, name->abi, name->platform};
+    for (size_t i = 0; i < PIW_COUNT(tags); i++) {
+        if (!tag_ok(tags[i]))
+            return "its tags hold characters other than letters, digits, '_' and '.'";
+    }
+    if (!piw_name_canonical(piw_text_of(name->package), name->canonical))
+        return "its package part isn't a project name";
+    return NULL;
+}
+
+int piw_wheel_name_split(piw_text filename, piw_wheel_name *name, piw_err *err)
+{
+    int rc = split(filename, name, err);
+    if (rc != 0)
+        return rc;
+    const char *why = bad_parts(name);
+    return why == NULL ? 0 : refuse(err, filename, why);
+}
+
+int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err)
+{
+    int rc = piw_wheel_name_split(filename, name, err);
+    if (rc != 0)
+        return rc;
+    const char *why = unreadable(name);
+    if (why != NULL)
+        return refuse(err, filename, why);
+    if (!build_ok(name->build))
+        return refuse(err, filename, "its build part holds characters other than letters, digits, '_' and '.'");
+    return 0;
+}
+
+bool piw_wheel_name_readable(piw_text filename)
+{
+    piw_wheel_name name;
+    return split(filename, &name, NULL) == 0 && unreadable(&name) == NULL;
 }
 
 bool piw_wheel_name_armv6l(piw_text filename, char *to)

@@ -1,7 +1,8 @@
 /* wheel_name.h — a wheel's file name taken apart (PEP 427): {package}-{version}(-{build})?-{py}-{abi}-{platform}.whl
  *
- * Strict, because the name becomes a path (SPEC §4): at most 255 bytes of printable text without '/', no leading dot,
- * every part there, the package part canonicalises. Any thread. */
+ * Strict, because the name becomes a path: at most 255 bytes of printable text without '/', no leading dot, every part
+ * there, the package part canonicalises. And one that installers read (binary distribution format, packaging.utils): the
+ * version is one by PEP 440, the build part begins with a digit. Any thread. */
 #ifndef SHARED_WHEEL_NAME_H
 #define SHARED_WHEEL_NAME_H
 
@@ -24,5 +25,9 @@ typedef struct piw_wheel_name {
 bool piw_wheel_name_armv6l(piw_text filename, char *to);
 /* PIW_EINVAL with a sentence that names the file. `name` is undefined then. */
 int piw_wheel_name_parse(piw_text filename, piw_wheel_name *name, piw_err *err);
+/* The same for what may have been published before installers' rules were asked for: fit for a path. */
+int piw_wheel_name_split(piw_text filename, piw_wheel_name *name, piw_err *err);
+/* Do installers read the name at all? Newer ones stop at an index page with one that they don't. */
+bool piw_wheel_name_readable(piw_text filename);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "piw/fault.h"
 #include "shared/file_check.h"
+#include "shared/version.h"
 #include "web.piw.h"
 
 #include <stdio.h>
@@ -110,11 +111,18 @@ void driver_job_begin(driver *self, driver_builder *builder, piw_msg **report, c
     *report = NULL;
     slave_BUILT *body = report_of(job);
     piw_err err = {0};
+    char note[PIW_ERR_TEXT + 64];
     if (why_bad != NULL) {
         make_failure(job, why_bad);
     } else if (check_report(body, builder->hold, &err) != 0) {
-        char note[PIW_ERR_TEXT + 64];
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
+        make_failure(job, note);
+    } else if (!piw_version_valid(builder->hold->version)) {
+        /* Whatever the build came to: final, so that it isn't tried again in vain. */
+        snprintf(note, sizeof(note),
+                 "No wheel of version %.100s can be published: it is no version by PEP 440, and installers don't read "
+                 "the names of wheels of such.",
+                 builder->hold->version.s);
         make_failure(job, note);
     } else {
         cause = cause != NULL ? cause : driver_cause(body, builder->hold);

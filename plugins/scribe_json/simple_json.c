@@ -74,7 +74,7 @@ void simple_json_index(const project_data *data, piw_buffer *to)
     const char *comma = "";
     piw_put(to, ",\"versions\":[");
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(order[i]) || order[i]->files.count == 0)
+        if (!pages_offered(order[i]))
             continue;
         piw_put(to, comma);
         piw_put_json(to, order[i]->version);
@@ -83,7 +83,9 @@ void simple_json_index(const project_data *data, piw_buffer *to)
     piw_put(to, "],\"files\":[");
     comma = "";
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        for (uint32_t k = 0; pages_live(order[i]) && k < order[i]->files.count; k++) {
+        for (uint32_t k = 0; k < order[i]->files.count; k++) {
+            if (!pages_indexed(order[i], &order[i]->files.at[k]))
+                continue;
             piw_put(to, comma);
             put_file(data, order[i], &order[i]->files.at[k], to);
             comma = ",";

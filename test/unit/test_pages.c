@@ -124,6 +124,34 @@ START_TEST(the_index_has_its_links_and_attributes)
 }
 END_TEST
 
+static cJSON *index_form(void);
+
+/* Of an adopted database: an index with such a name stops newer installers. The file is kept and shown to people. */
+START_TEST(names_that_no_installer_reads_are_not_in_the_index)
+{
+    static const char *const names[] = {"Gold.Pure-latest-py3-none-any.whl", "Gold.Pure-1.2-x-py3-none-any.whl"};
+    for (size_t i = 0; i < PIW_COUNT(names); i++) {
+        file(&data->releases.at[1], 0, names[i]);
+        piw_buffer page = {0}, project = {0};
+        page_index(data, &page);
+        const char *html = text_of(&page);
+        ck_assert_ptr_null(strstr(html, names[i]));
+        ck_assert_ptr_nonnull(strstr(html, "Gold.Pure-1.2-py3-none-any.whl"));
+        page_project(&site, data, &project);
+        ck_assert_ptr_nonnull(strstr(text_of(&project), names[i]));
+        cJSON *json = index_form();
+        char *text = cJSON_PrintUnformatted(json);
+        ck_assert_ptr_null(strstr(text, names[i]));
+        ck_assert_ptr_null(strstr(text, "1.10\""));
+        ck_assert_ptr_nonnull(strstr(text, "Gold.Pure-1.2-py3-none-any.whl"));
+        cJSON_free(text);
+        cJSON_Delete(json);
+        piw_buffer_fini(&page);
+        piw_buffer_fini(&project);
+    }
+}
+END_TEST
+
 START_TEST(files_of_another_place_are_linked_there)
 {
     data->releases.at[0].files.at[0].location = piw_text_of("https://elsewhere.test/s");
@@ -483,6 +511,7 @@ Suite *unit_suite(void)
     TCase *tests = tcase_create("pages");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, the_index_has_its_links_and_attributes);
+    tcase_add_test(tests, names_that_no_installer_reads_are_not_in_the_index);
     tcase_add_test(tests, files_of_another_place_are_linked_there);
     tcase_add_test(tests, the_json_is_well_formed_and_says_all);
     tcase_add_test(tests, the_page_for_people_is_escaped);

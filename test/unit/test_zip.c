@@ -296,6 +296,57 @@ START_TEST(the_record_must_be_right)
 }
 END_TEST
 
+START_TEST(longer_hashes_are_verified)
+{
+    static const char *const algorithms[] = {"sha384", "sha512"};
+    for (size_t i = 0; i < PIW_COUNT(algorithms); i++) {
+        maker m = {.hash = algorithms[i]};
+        maker_file(&m, "gold/x.py", "1", 1, NULL);
+        maker_dist_info(&m, "gold", "1.0", "");
+        const char *why = gate(maker_end(&m), "gold-1.0-py3-none-any.whl");
+        ck_assert_msg(why == NULL, "%s", why);
+        m.hash = algorithms[i];
+        maker_add(&m, "gold/changed.py", "1", 1, NULL);
+        maker_record(&m, "gold/changed.py", "2", 1);
+        maker_dist_info(&m, "gold", "1.0", "");
+        ck_gate(maker_end(&m), "gold-1.0-py3-none-any.whl", "another hash");
+    }
+    static const char *const weak[] = {"md5", "sha1"};
+    for (size_t i = 0; i < PIW_COUNT(weak); i++) {
+        maker m = {.hash = weak[i]};
+        maker_dist_info(&m, "gold", "1.0", "");
+        ck_gate(maker_end(&m), "gold-1.0-py3-none-any.whl", "isn't a SHA-256, SHA-384 or SHA-512");
+    }
+}
+END_TEST
+
+START_TEST(names_that_no_installer_reads_are_refused)
+{
+    ck_gate(maker_wheel("gold", "latest", ""), "gold-latest-py3-none-any.whl", "PEP 440");
+    ck_gate(maker_wheel("gold", "1.0_1", ""), "gold-1.0_1-py3-none-any.whl", "PEP 440");
+}
+END_TEST
+
+START_TEST(metadata_of_an_unknown_form_is_refused)
+{
+    static const struct {
+        const char *version;
+        bool known;
+    } cases[] = {{"Metadata-Version: 1.0\n", true},  {"Metadata-Version: 2.9\n", true},
+                 {"Metadata-Version: 3.0\n", false}, {"Metadata-Version: 2\n", false},
+                 {"Metadata-Version: 2.x\n", false}, {"", false}};
+    for (size_t i = 0; i < PIW_COUNT(cases); i++) {
+        char text[128];
+        int n = snprintf(text, sizeof text, "%sName: gold\nVersion: 1.0\n\n", cases[i].version);
+        maker m = {0};
+        maker_file(&m, "gold-1.0.dist-info/METADATA", text, (size_t)n, NULL);
+        const char *why = gate(maker_end(&m), "gold-1.0-py3-none-any.whl");
+        /* Of those that are known, the next thing is missing. */
+        ck_assert_msg(strstr(why, cases[i].known ? "no WHEEL" : "of the format") != NULL, "%s", why);
+    }
+}
+END_TEST
+
 START_TEST(libraries_for_another_processor_are_refused)
 {
     static const uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 1, 1, 1, [18] = 40};
@@ -347,6 +398,9 @@ Suite *unit_suite(void)
     tcase_add_test(wheels, wheels_of_other_names_are_refused);
     tcase_add_test(wheels, wheels_without_their_papers_are_refused);
     tcase_add_test(wheels, the_record_must_be_right);
+    tcase_add_test(wheels, longer_hashes_are_verified);
+    tcase_add_test(wheels, names_that_no_installer_reads_are_refused);
+    tcase_add_test(wheels, metadata_of_an_unknown_form_is_refused);
     tcase_add_test(wheels, libraries_for_another_processor_are_refused);
     tcase_add_test(wheels, a_wrong_hash_is_told_from_a_bad_wheel);
     suite_add_tcase(suite, wheels);

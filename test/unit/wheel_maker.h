@@ -28,6 +28,7 @@ typedef struct maker {
     uint16_t count;
     const char *comment;
     piw_buffer record; /* RECORD as it grows */
+    const char *hash;  /* its algorithm; NULL: sha256 */
 } maker;
 
 static inline void maker_put(piw_buffer *to, const void *data, size_t len)
@@ -148,14 +149,16 @@ static inline piw_buffer maker_end(maker *m)
 
 static inline void maker_record(maker *m, const char *name, const void *data, size_t len)
 {
-    uint8_t hash[32];
+    uint8_t hash[EVP_MAX_MD_SIZE];
     char line[512];
-    unsigned char text[64];
-    ck_assert_int_eq(EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL), 1);
-    EVP_EncodeBlock(text, hash, 32);
+    unsigned char text[128];
+    unsigned size;
+    const char *algorithm = m->hash != NULL ? m->hash : "sha256";
+    ck_assert_int_eq(EVP_Digest(data, len, hash, &size, EVP_get_digestbyname(algorithm), NULL), 1);
+    EVP_EncodeBlock(text, hash, (int)size);
     for (unsigned char *c = text; *c != '\0'; c++)
-        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
-    int n = snprintf(line, sizeof line, "%s,sha256=%.43s,%zu\n", name, (char *)text, len);
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
+    int n = snprintf(line, sizeof line, "%s,%s=%s,%zu\n", name, algorithm, (char *)text, len);
     maker_put(&m->record, line, (size_t)n);
 }
 

@@ -3,6 +3,7 @@
 
 #include "shared/text.h"
 #include "shared/version.h"
+#include "shared/wheel_name.h"
 
 #include <stdlib.h>
 
@@ -37,6 +38,20 @@ const project_release **pages_order(const project_data *data)
 bool pages_live(const project_release *release)
 {
     return !piw_text_is(release->skip, "deleted");
+}
+
+bool pages_indexed(const project_release *release, const project_file *file)
+{
+    return pages_live(release) && piw_wheel_name_readable(file->filename);
+}
+
+bool pages_offered(const project_release *release)
+{
+    for (uint32_t i = 0; i < release->files.count; i++) {
+        if (pages_indexed(release, &release->files.at[i]))
+            return true;
+    }
+    return false;
 }
 
 /* Relative to the page when the file lies beside it. */
@@ -94,10 +109,10 @@ void page_index(const project_data *data, piw_buffer *to)
     piw_put(to, "</h1>\n");
     const project_release **order = pages_order(data);
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(order[i]))
-            continue;
-        for (uint32_t k = 0; k < order[i]->files.count; k++)
-            put_anchor(data, order[i], &order[i]->files.at[k], to);
+        for (uint32_t k = 0; k < order[i]->files.count; k++) {
+            if (pages_indexed(order[i], &order[i]->files.at[k]))
+                put_anchor(data, order[i], &order[i]->files.at[k], to);
+        }
     }
     free(order);
     piw_put(to, "</body>\n</html>\n");

@@ -10,14 +10,14 @@
 
 /* --- How to install it ------------------------------------------------------------------------------------------ */
 
-/* The release that pip would take: the newest with files that is neither yanked nor a pre-release, else the newest with
- * files. */
+/* The release that pip would take: the newest in the index that is neither yanked nor a pre-release, else the newest
+ * there. */
 static const project_release *installable(const project_release *const *order, uint32_t count)
 {
     const project_release *any = NULL;
     for (uint32_t i = 0; i < count; i++) {
         const project_release *release = order[i];
-        if (!pages_live(release) || release->files.count == 0)
+        if (!pages_offered(release))
             continue;
         if (!release->yanked && !piw_version_prerelease(release->version))
             return release;

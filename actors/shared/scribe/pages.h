@@ -11,6 +11,11 @@
 const project_release **pages_order(const project_data *data);
 /* Are files of this release shown? Not when it is marked deleted. */
 bool pages_live(const project_release *release);
+/* Is this file in the indexes that installers read? Not when the release isn't shown, and not under a name at which
+ * installers stop, as an adopted database may have one. */
+bool pages_indexed(const project_release *release, const project_file *file);
+/* Is any of the release's files? */
+bool pages_offered(const project_release *release);
 
 /* simple/PKG/index.html */
 void page_index(const project_data *data, piw_buffer *to);
