@@ -67,9 +67,9 @@ static void put_anchor(const project_data *data, const project_release *release,
     if (release->yanked)
         piw_put(to, " data-yanked=\"\"");
     if (file->metadata_hash.s != NULL && file->metadata_hash.len > 0) {
+        /* Never under its older name as a twin: pip 22.3 to 23.1, so Debian 12's, takes the metadata then, and compares
+         * the spelling that was asked for with its Name letter by letter. */
         piw_put(to, " data-core-metadata=\"sha256=");
-        piw_put_html(to, file->metadata_hash);
-        piw_put(to, "\" data-dist-info-metadata=\"sha256=");
         piw_put_html(to, file->metadata_hash);
         piw_put(to, "\"");
     }
