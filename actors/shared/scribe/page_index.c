@@ -81,13 +81,13 @@ static void put_anchor(const project_data *data, const project_release *release,
 static void put_head(piw_buffer *to)
 {
     piw_put(to, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"pypi:repository-version\" content=\"1.4\">\n<title>");
+                "<meta name=\"pypi:repository-version\" content=\"1.4\">\n");
 }
 
 void page_index(const project_data *data, piw_buffer *to)
 {
     put_head(to);
-    piw_put(to, "Links for ");
+    piw_put(to, "<title>Links for ");
     piw_put_html(to, data->package);
     piw_put(to, "</title>\n</head>\n<body>\n<h1>Links for ");
     piw_put_html(to, data->package);
@@ -106,7 +106,7 @@ void page_index(const project_data *data, piw_buffer *to)
 void page_root(const char *names, size_t len, piw_buffer *to)
 {
     put_head(to);
-    piw_put(to, "Simple index</title>\n</head>\n<body>\n");
+    piw_put(to, PAGES_GENERATOR "\n<title>Simple index</title>\n</head>\n<body>\n");
     const char *end = names + len;
     while (names < end) {
         size_t n = strnlen(names, (size_t)(end - names));
