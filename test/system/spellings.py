@@ -89,7 +89,7 @@ def add(farm, name, version, gate="", fails=False):
     """A version appears on PyPI. Its build waits until the file `gate` is there."""
     backend = BACKEND.replace("@FILENAME@", repr(f"{module(name)}-{version}-py3-none-any.whl"))
     backend = backend.replace("@FILES@", repr({} if fails else wheel_files(name, version))).replace("@GATE@", repr(str(gate)))
-    return farms.make_sdist(farm.dir / "pypi", name, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
+    return farms.make_sdist(farm.folder("pypi"), name, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
 
 
 def add_all(farm, version):
