@@ -5,7 +5,7 @@ among them, from a farm's pages in both forms, served by nginx as our example sa
 The first run downloads and unpacks 25 MB of Debian 13 into build/debian/ (half a minute), later ones take a minute in all.
 PIW_PIP_SUITES="trixie sid" in the environment tries further releases.
 
-TEST-TIMEOUT: 420
+TEST-TIMEOUT: 900
 """
 
 import os
