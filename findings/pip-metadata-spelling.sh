@@ -1,6 +1,6 @@
 #!/bin/sh
-# An index names the metadata's hash in both attributes, as PEP 714 recommends for older installers' sake. One would expect
-# that they save a download. pip 22.3 to 23.1, so Debian 12's, compares the spelling that was asked for, letter by letter,
+# An index names the metadata's hash by its present name (PEP 714) and, for the sake of older installers, by its older one too
+# (PEP 658). One would expect that these save a download. pip 22.3 to 23.1, so Debian 12's, compares the spelling that was asked for, letter by letter,
 # with the metadata's Name: most names can't be installed any more as people type them. With data-core-metadata alone they
 # can. (pypa/pip 12038, mended in 23.2)
 set -eu
