@@ -187,6 +187,35 @@ int piw_file_write(const char *root, const char *path, const void *data, size_t 
     return piw_file_commit(&fd, tmp, path, flags, err);
 }
 
+/* The rest of the file is these bytes, and no more. */
+static bool reads_as(int fd, const unsigned char *data, size_t len)
+{
+    unsigned char piece[65536];
+    for (;;) {
+        ssize_t n = read(fd, piece, sizeof piece);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 && len == 0;
+        if ((size_t)n > len || memcmp(piece, data, (size_t)n) != 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+}
+
+bool piw_file_holds(const char *path, const void *data, size_t len)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    struct stat info;
+    bool same = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 07777) == 0644 &&
+                (uint64_t)info.st_size == len && reads_as(fd, data, len);
+    close(fd);
+    return same;
+}
+
 int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err)
 {
     if (chmod(from, 0644) != 0)

@@ -456,6 +456,11 @@ class Farm:
         """Files of builds that are on their way into the site."""
         return [path for path in self.below(self.www / ".staging") if path.is_file()]
 
+    def pages_form(self):
+        """What the site says of the form of its pages: "all" when there is nothing to be rewritten, or how far that is."""
+        path = self.www / ".pages"
+        return path.read_text("ascii").splitlines()[1] if path.exists() else ""
+
     def pip_install(self, target, *packages, options=()):
         """pip install from our index alone, into a folder; what pip said."""
         return self.run([PYTHON, "-m", "pip", "install", "--no-cache-dir", "--index-url", f"{self.web_url}/simple/",

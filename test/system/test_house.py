@@ -142,6 +142,13 @@ def no_shell_is_started():
     report("no_shell_is_started", "; ".join(wrong))
 
 
+def pages_name_the_metadata_once():
+    """In HTML by its newer name alone: with the older one beside it Debian 12's pip installs hardly anything by the name that
+    people type."""
+    wrong = [path for path, text in sources("actors", "plugins") if "data-dist-info-metadata=" in text]
+    report("pages_name_the_metadata_once", "; ".join(wrong))
+
+
 def headers_are_followed_however_the_folder_is_spelt():
     """An object is made anew for a changed header, also when the build before named its folder in another way."""
     wrong = []
@@ -180,5 +187,6 @@ files_stay_short()
 no_shell_is_started()
 paths_in_docs_exist()
 options_are_in_the_example()
+pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()
 sys.exit(1 if failures else 0)

@@ -165,7 +165,7 @@ class Line:
             check(f"index.{filename}.metadata", metadata == metadata_of(path), metadata[:200])
             equal(f"index.{filename}.core metadata",
                   (attributes.get("data-core-metadata"), attributes.get("data-dist-info-metadata")),
-                  (f"sha256={sha256(metadata)}",) * 2)
+                  (f"sha256={sha256(metadata)}", None))
 
     def check_project(self):
         farm = self.farm
@@ -212,9 +212,7 @@ class Line:
         farm = self.farm
         with tempfile.TemporaryDirectory(dir=farm.dir / "tmp") as target:
             os.chmod(target, 0o777)
-            # As its METADATA spells it: Debian 12's pip refuses metadata whose Name is not letter by letter what was typed.
-            done = farm.pip_install(target, "Piwdemo.Pure==1.1", options=["-vvv"])
-            check("pip.metadata used", ".whl.metadata" in done.stdout, done.stdout[-2000:])
+            farm.pip_install(target, "piwdemo_pure==1.1")
             check("pip.both", os.path.isdir(f"{target}/piwdemo_pure") and any(
                 name.startswith("piwdemo_cext.") for name in os.listdir(target)), os.listdir(target))
             said = farm.run([farms.PYTHON, "-c", "import piwdemo_pure as p, piwdemo_cext as c; "

@@ -177,6 +177,7 @@ def main():
         plans = Plans(farm)
         farm.start_master()
         farm.wait("the queue", lambda: farm.value("SELECT count(*) FROM piw.refills") == "0", 60)
+        farm.wait("pages of all packages, which the new site hasn't", lambda: farm.pages_form() == "all", 120)
         farm.stop_process(farm.master)
         before = counters(farm)
         farm.start_master()

@@ -69,6 +69,28 @@ START_TEST(a_file_appears_with_its_folders_and_mode)
 }
 END_TEST
 
+START_TEST(a_file_holds_its_bytes_in_its_mode_or_is_another)
+{
+    static char large[200000];
+    memset(large, 'x', sizeof large);
+    ck_assert(!piw_file_holds(at("page"), "text", 4));
+    ck_assert_int_eq(piw_file_write(root, at("page"), "text", 4, 0, NULL), 0);
+    ck_assert(piw_file_holds(at("page"), "text", 4));
+    ck_assert(!piw_file_holds(at("page"), "tex", 3));
+    ck_assert(!piw_file_holds(at("page"), "texts", 5));
+    ck_assert(!piw_file_holds(at("page"), "tost", 4));
+    ck_assert_int_eq(chmod(at("page"), 0600), 0);
+    ck_assert(!piw_file_holds(at("page"), "text", 4));
+    ck_assert_int_eq(piw_file_write(root, at("large"), large, sizeof large, 0, NULL), 0);
+    ck_assert(piw_file_holds(at("large"), large, sizeof large));
+    large[sizeof large - 1] = 'y';
+    ck_assert(!piw_file_holds(at("large"), large, sizeof large));
+    ck_assert_int_eq(symlink("large", at("link")), 0);
+    large[sizeof large - 1] = 'x';
+    ck_assert(!piw_file_holds(at("link"), large, sizeof large));
+}
+END_TEST
+
 START_TEST(what_fails_changes_nothing)
 {
     ck_assert_int_eq(piw_file_write(root, at("file"), "old", 3, 0, NULL), 0);
@@ -138,6 +160,7 @@ Suite *unit_suite(void)
     TCase *tests = tcase_create("files");
     tcase_add_checked_fixture(tests, make_root, remove_root);
     tcase_add_test(tests, a_file_appears_with_its_folders_and_mode);
+    tcase_add_test(tests, a_file_holds_its_bytes_in_its_mode_or_is_another);
     tcase_add_test(tests, what_fails_changes_nothing);
     tcase_add_test(tests, links_replace_links_only);
     tcase_add_test(tests, trash_is_moved_and_cleared);

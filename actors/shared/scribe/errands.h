@@ -18,9 +18,10 @@ typedef enum {
 typedef struct errand {
     struct errand *next;
     uint64_t number;
-    piw_token request;
+    piw_token request; /* id 0: nobody waits for it */
     errand_part part;
     errand_step step;
+    bool renewal;      /* of the rewriting of pages of an older form, not asked for */
     int64_t root_turn; /* STEP_ROOT: the root list that it waits for */
     char package[PIW_NAME_MAX + 1];
 } errand;

@@ -30,12 +30,16 @@ static bool inside(char *to, const char *folder, const char *name)
     return n > 0 && n < PIW_PATH_MAX;
 }
 
-/* Write a page and free it. */
+/* Write a page and free it. One that is there already in these bytes stays, and with it what web servers call it by (ETag,
+ * time). */
 static int put(const site_facts *site, const char *folder, const char *name, piw_buffer *page, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    int rc = inside(path, folder, name) ? piw_file_write(site->root.s, path, page->data, page->len, 0, err)
-                                        : piw_err_set(err, PIW_EINVAL, "the path of %s is too long", name);
+    int rc = 0;
+    if (!inside(path, folder, name))
+        rc = piw_err_set(err, PIW_EINVAL, "the path of %s is too long", name);
+    else if (!piw_file_holds(path, page->data, page->len))
+        rc = piw_file_write(site->root.s, path, page->data, page->len, 0, err);
     piw_buffer_fini(page);
     return rc;
 }

@@ -82,9 +82,9 @@ static void put_anchor(const project_data *data, const project_release *release,
     if (release->yanked)
         piw_put(to, " data-yanked=\"\"");
     if (file->metadata_hash.s != NULL && file->metadata_hash.len > 0) {
+        /* Never under its older name as a twin: pip 22.3 to 23.1, so Debian 12's, takes the metadata then, and compares
+         * the spelling that was asked for with its Name letter by letter. */
         piw_put(to, " data-core-metadata=\"sha256=");
-        piw_put_html(to, file->metadata_hash);
-        piw_put(to, "\" data-dist-info-metadata=\"sha256=");
         piw_put_html(to, file->metadata_hash);
         piw_put(to, "\"");
     }
@@ -96,13 +96,13 @@ static void put_anchor(const project_data *data, const project_release *release,
 static void put_head(piw_buffer *to)
 {
     piw_put(to, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"pypi:repository-version\" content=\"1.4\">\n<title>");
+                "<meta name=\"pypi:repository-version\" content=\"1.4\">\n");
 }
 
 void page_index(const project_data *data, piw_buffer *to)
 {
     put_head(to);
-    piw_put(to, "Links for ");
+    piw_put(to, "<title>Links for ");
     piw_put_html(to, data->package);
     piw_put(to, "</title>\n</head>\n<body>\n<h1>Links for ");
     piw_put_html(to, data->package);
@@ -121,7 +121,7 @@ void page_index(const project_data *data, piw_buffer *to)
 void page_root(const char *names, size_t len, piw_buffer *to)
 {
     put_head(to);
-    piw_put(to, "Simple index</title>\n</head>\n<body>\n");
+    piw_put(to, PAGES_GENERATOR "\n<title>Simple index</title>\n</head>\n<body>\n");
     const char *end = names + len;
     while (names < end) {
         size_t n = strnlen(names, (size_t)(end - names));

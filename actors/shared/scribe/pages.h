@@ -7,6 +7,12 @@
 #include "piw/codec.h"
 #include "the_scribe.piw.h"
 
+/* The form of all pages. It rises with every change of what a page says of the same data: the pages of older forms are then
+ * written anew (form.h). The root list names it; that of form 1 names none.
+ *   2: HTML names the metadata's hash in data-core-metadata alone */
+#define PAGES_FORM      "2"
+#define PAGES_GENERATOR "<meta name=\"generator\" content=\"piwheels pages " PAGES_FORM "\">"
+
 /* A project's releases, newest first; equal versions by their text. The caller frees the array. */
 const project_release **pages_order(const project_data *data);
 /* Are files of this release shown? Not when it is marked deleted. */

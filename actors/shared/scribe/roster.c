@@ -55,6 +55,14 @@ bool roster_remove(roster *names, piw_text name)
     return true;
 }
 
+const char *roster_behind(const roster *names, const char *name, size_t *place)
+{
+    bool there;
+    size_t at = place_of(names, piw_text_of(name), &there);
+    *place = there ? at + 1 : at;
+    return *place < names->count ? names->names[*place] : NULL;
+}
+
 piw_blob *roster_blob(const roster *names)
 {
     char *all = malloc(names->bytes + 1);

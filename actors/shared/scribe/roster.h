@@ -14,6 +14,8 @@ typedef struct roster {
 bool roster_add(roster *names, piw_text name);
 /* False when it isn't there. */
 bool roster_remove(roster *names, piw_text name);
+/* The first name behind this one, which needn't be there, and how many stand before it. NULL: there is none. */
+const char *roster_behind(const roster *names, const char *name, size_t *place);
 /* All names, each ended by a NUL byte. NULL when there is no memory. */
 piw_blob *roster_blob(const roster *names);
 void roster_fini(roster *names);

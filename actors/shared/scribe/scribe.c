@@ -6,10 +6,13 @@
 #include "scribe.h"
 
 #include "errands.h"
+#include "form.h"
 #include "pages.h"
+#include "renewal.h"
 #include "roster.h"
 
 #include "db.piw.h"
+#include "piw/fault.h"
 #include "shared/text.h"
 #include "the_scribe.piw.h"
 #include "web.piw.h"
@@ -23,6 +26,7 @@ enum {
     ROSTER_AT_ONCE = 10000,
     ROSTER_AGAIN_MS = 5000,
     TROUBLE_PER_MINUTE = 6,
+    NOTE_EVERY = 50,        /* packages whose pages are written anew, between two notes for piw-ctl */
     SEARCH_AT_ONCE = 10000, /* entries are put into a buffer as they come: far less than a handler's 10 ms */
 };
 
@@ -31,6 +35,7 @@ typedef struct scribe {
     char *root, *name, *base_url;
     errands errands;
     roster roster;
+    renewal renewal;
     uint64_t load_number;
     piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
     bool roster_loaded, root_stale, root_writing;
@@ -59,8 +64,68 @@ static int begin(piw_task *task, errand *e)
     return rc;
 }
 
+/* One more package whose pages are of an older form. What keeps it from beginning keeps all for a while. */
+static void renew_package(piw_task *task, scribe *s, const char *package, size_t place)
+{
+    errand *e = errands_add(&s->errands, piw_text_of(package), PART_BOTH, (piw_token){0});
+    e->renewal = true;
+    if (errands_running(&s->errands, e->package) == NULL && begin(task, e) != 0) {
+        errands_remove(&s->errands, e);
+        renewal_ended(&s->renewal, RENEWAL_AWAY, piw_monotonic_ns());
+    }
+    if (place % NOTE_EVERY == 0)
+        piw_task_note(task, "pages of an older form are written anew: %zu of %zu packages done, %" PRIu64 " failed",
+                      place, s->roster.count, s->renewal.failed);
+}
+
+static void mark_form_reached(piw_task *task, scribe *s, bool done)
+{
+    mark_form *body;
+    piw_msg *job = mark_form_new(&body);
+    fill_site(s, job, &body->site);
+    body->after = piw_msg_textz(job, s->renewal.at);
+    body->done = done;
+    if (piw_work(task, job_mark_form, &job, "form_marked", s->load_number) != 0)
+        renewal_marked(&s->renewal, false, piw_monotonic_ns());
+    piw_msg_free(&job);
+}
+
+/* Go on with pages of an older form as long as nobody asks for others. */
+static void renew(piw_task *task, scribe *s)
+{
+    while (s->roster_loaded && s->errands.count == s->renewal.flying) {
+        const char *package;
+        size_t place;
+        renewal_step step = renewal_next(&s->renewal, &s->roster, piw_monotonic_ns(), &package, &place);
+        if (step == RENEWAL_WAIT)
+            return;
+        if (step == RENEWAL_PAGE)
+            renew_package(task, s, package, place);
+        else
+            mark_form_reached(task, s, step == RENEWAL_END);
+    }
+}
+
+static int on_form_marked(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *s = piw_soul(task);
+    if (key != s->load_number)
+        return 0;
+    if (piw_msg_error(reply) != 0)
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
+                        "how far the pages have their present form can't be kept: %s", piw_msg_error_text(reply));
+    renewal_marked(&s->renewal, piw_msg_error(reply) == 0, piw_monotonic_ns());
+    if (!s->renewal.running) {
+        piw_task_note(task, "%s", "");
+        if (s->roster.count > 0)
+            piw_info("the pages of all %zu packages have their present form", s->roster.count);
+    }
+    renew(task, s);
+    return 0;
+}
+
 /* End an errand; the next one of its package begins. */
-static int finish(piw_task *task, scribe *s, errand *e)
+static int finish(piw_task *task, scribe *s, errand *e, renewal_outcome outcome)
 {
     errand *next = errands_queued(&s->errands, e->package);
     if (next != NULL) {
@@ -68,7 +133,10 @@ static int finish(piw_task *task, scribe *s, errand *e)
         if (rc != 0)
             return rc;
     }
+    if (e->renewal)
+        renewal_ended(&s->renewal, outcome, piw_monotonic_ns());
     errands_remove(&s->errands, e);
+    renew(task, s);
     return 0;
 }
 
@@ -81,18 +149,26 @@ static piw_msg *answer_for(const errand *e)
 
 static int succeed(piw_task *task, scribe *s, errand *e)
 {
-    piw_msg *answer = answer_for(e);
-    int rc = piw_answer(task, e->request, &answer);
-    piw_msg_free(&answer);
-    return rc != 0 ? rc : finish(task, s, e);
+    int rc = 0;
+    if (e->request.id != 0) {
+        piw_msg *answer = answer_for(e);
+        rc = piw_answer(task, e->request, &answer);
+        piw_msg_free(&answer);
+    }
+    return rc != 0 ? rc : finish(task, s, e, RENEWAL_DONE);
+}
+
+static int fail_with(piw_task *task, scribe *s, errand *e, int code, const char *why)
+{
+    int rc = e->request.id == 0 ? 0 : piw_answer_error(task, e->request, code, "%s", why);
+    return rc != 0 ? rc : finish(task, s, e, e->step == STEP_ASK ? RENEWAL_AWAY : RENEWAL_FAILED);
 }
 
 static int fail(piw_task *task, scribe *s, errand *e, const piw_msg *reply)
 {
     piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the pages of %s aren't written: %s", e->package,
                     piw_msg_error_text(reply));
-    int rc = piw_answer_error(task, e->request, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
-    return rc != 0 ? rc : finish(task, s, e);
+    return fail_with(task, s, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
 
 static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
@@ -181,8 +257,7 @@ static int on_project_data(piw_task *task, piw_msg *reply, uint64_t key)
     if (!piw_text_is(project->data.package, e->package)) {
         piw_error("the database answers with %s when asked for %s: nothing is written", project->data.package.s,
                   e->package);
-        int rc = piw_answer_error(task, e->request, PIW_EDB, "the database answers for another package");
-        return rc != 0 ? rc : finish(task, s, e);
+        return fail_with(task, s, e, PIW_EDB, "the database answers for another package");
     }
     return write_all(task, s, e, &project->data);
 }
@@ -195,6 +270,8 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     if (piw_msg_error(reply) != 0)
         return fail(task, s, e, reply);
+    if (e->renewal && PIW_FAULT("scribe.renewed"))
+        return fail_with(task, s, e, PIW_ESYS, "the fault point scribe.renewed is armed");
     /* Its page is there: now the root list may lead to it. */
     if (e->part != PART_PROJECT && roster_add(&s->roster, piw_text_of(e->package)))
         s->root_stale = true;
@@ -244,6 +321,11 @@ static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
     if (page->packages.count < ROSTER_AT_ONCE) {
         s->roster_loaded = true;
         s->root_stale = true;
+        if (s->renewal.running && s->roster.count > 0)
+            piw_info("the pages of %zu packages are of an older form, or may be: they are written anew in the "
+                     "background%s%s",
+                     s->roster.count, s->renewal.at[0] == '\0' ? "" : ", from behind ", s->renewal.at);
+        renew(task, s);
         return piw_timer(task, "root", 0, 0, ROOT_EVERY_MS);
     }
     piw_msg_free(&s->roster_after);
@@ -255,6 +337,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     scribe *s = piw_soul(task);
+    renew(task, s); /* it may have rested */
     if (!s->root_stale || s->root_writing || !s->roster_loaded)
         return 0;
     piw_blob *names = roster_blob(&s->roster);
@@ -521,6 +604,17 @@ static scribe *make_soul(piw_task *task, const char *root)
     return s;
 }
 
+static void begin_renewal(scribe *s)
+{
+    char after[PIW_NAME_MAX + 1];
+    bool done;
+    piw_err why = {0};
+    if (form_begin(s->root, after, &done, &why) != 0)
+        piw_warning("the form of the site's pages isn't known, all are written anew: %s", why.text);
+    if (!done)
+        renewal_begin(&s->renewal, after);
+}
+
 int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *state, piw_err *err)
 {
     const char *root = piw_setting(task, "output-path");
@@ -531,6 +625,7 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     if (state != NULL)
         load(s, scribe_state_of(state));
     s->load_number++;
+    begin_renewal(s);
     s->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
     piw_soul_set(task, s);
     int rc = read_roster(task, s);
@@ -569,6 +664,7 @@ const piw_continuation scribe_continuations[] = {
     {"root", on_root},
     {"root_written", on_root_written},
     {"site_written", on_site_written},
+    {"form_marked", on_form_marked},
     {"search_page", on_search_page},
     {"search_written", on_search_written},
     PIW_CONTINUATIONS_END,

@@ -1,0 +1,19 @@
+/* form.h — which form the pages of a site have. Any thread.
+ *
+ * The site itself says it, as it may be older or newer than the database, or have had another master in between: ROOT/.pages
+ * has the form's number and how far the pages have been brought to it, in the order of their packages' names; the root list
+ * names the form of whoever wrote it last. When both say the present form, what .pages says holds. Else pages may be of any
+ * form: there was an older master, a newer or a stock one, or a folder came from a backup. */
+#ifndef SHARED_SCRIBE_FORM_H
+#define SHARED_SCRIBE_FORM_H
+
+#include "piw/task.h"
+
+/* How far the pages have the present form: up to the package `after` (PIW_NAME_MAX + 1 bytes), or all. From here on the site
+ * says that its pages are being brought to it, so that a later master of another form knows. On failure nothing is known:
+ * none have it. */
+int form_begin(const char *root, char *after, bool *done, piw_err *err);
+/* mark_form of the_scribe.piw; a piw_work_fn. */
+int job_mark_form(piw_msg *job, piw_msg **result, piw_err *err);
+
+#endif
