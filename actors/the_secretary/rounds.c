@@ -33,7 +33,7 @@ int rounds_begin(piw_task *task, secretary *s, const secretary_state *kept)
     s->search_hold_ns = option_ns(task, dev_mode ? "search-hold-dev-mode" : "search-hold");
     s->search_every_ns = option_ns(task, "search-every");
     /* What changed at the end of the last run may not have been written any more. */
-    s->search_due_ns = now_ns + s->search_hold_ns;
+    s->search_due_ns = now_ns + (s->search_hold_ns < s->search_every_ns ? s->search_hold_ns : s->search_every_ns);
     if (kept != NULL && kept->search_due_ns != NULL && *kept->search_due_ns < s->search_due_ns)
         s->search_due_ns = *kept->search_due_ns;
     /* sitemap.xml is written last: where it is, all are. */

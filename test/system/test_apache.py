@@ -215,15 +215,14 @@ def short_requests(farm, apache):
 
 def unbuffered(farm, apache):
     """A line has its row while its worker lives."""
-    apache.get("/simple/load/short-1-py3-none-any.whl.metadata", User_Agent=AGENT)
-    apache.get("/simple/load/short-1-py3-none-any.whl", "HEAD", User_Agent=AGENT)
-    apache.get("/simple/load/short-1-py3-none-any.whl", Range="bytes=0-9", User_Agent=AGENT)
+    apache.get("/simple/load/kinds-1-py3-none-any.whl.metadata", User_Agent=AGENT)
+    apache.get("/simple/load/kinds-1-py3-none-any.whl", "HEAD", User_Agent=AGENT)
+    apache.get("/simple/load/kinds-1-py3-none-any.whl", Range="bytes=0-9", User_Agent=AGENT)
     apache.get("/simple/load/single-1-py3-none-any.whl", User_Agent=AGENT)
     equal("unbuffered", wait_rows(farm, "single-%", 1), 1)
-    farm.wait("its search", lambda: apache.get("/simple/load/", User_Agent=AGENT)[0] == 200
-              and farm.value("SELECT count(*) > 0 FROM searches") == "t")
-    equal("metadata is no search and no download", (farm.value("SELECT count(*) FROM searches WHERE package <> 'load'"),
-                                                    count(farm, "%.metadata")), ("0", 0))
+    apache.get("/simple/load/", User_Agent=AGENT)
+    farm.wait("its search", lambda: farm.value("SELECT count(*) > 0 FROM searches") == "t")
+    equal("metadata, HEAD and ranges are neither searches nor downloads", (farm.value("SELECT count(*) FROM searches"), count(farm, "kinds-%")), ("1", 0))
 
 
 # --- Signals --------------------------------------------------------------------------------------------------------
@@ -308,9 +307,9 @@ def build_logs(name, port, packed):
 def make_site(farm):
     for number in range(5):
         farm.write_site(f"simple/load/long-{number}-py3-none-any.whl", b"w" * LONG)
-    for kind in ("short", "single"):
+    for kind in ("short", "single", "kinds"):
         farm.write_site(f"simple/load/{kind}-1-py3-none-any.whl", b"w" * 100)
-    farm.write_site("simple/load/short-1-py3-none-any.whl.metadata", b"Name: load\n")
+    farm.write_site("simple/load/kinds-1-py3-none-any.whl.metadata", b"Name: load\n")
     for folder in ("simple/load", "simple"):
         farm.write_site(f"{folder}/index.html", b"<!DOCTYPE html>" + folder.encode())
         farm.write_site(f"{folder}/index.v1.json", b'{"form": "json"}')
