@@ -163,7 +163,12 @@ def check_site(site, wheel):
     status, headers, body = site.get(path, Accept_Encoding="gzip")
     equal("log.compressed", (status, headers["Content-Encoding"], headers["Content-Type"], body),
           (200, "gzip", "text/plain; charset=utf-8", stored))
+    check("log.compressed has a strong ETag", headers["ETag"].startswith('"'), headers.items())
+    equal("log.compressed.304", site.get(path, Accept_Encoding="gzip", If_None_Match=headers["ETag"])[0], 304)
     status, headers, body = site.get(path)
+    # What is unpacked as it is sent has no ranges, and other bytes than the ETag of the file is for.
+    check("log.unpacked promises neither ranges nor a strong ETag",
+          headers["Accept-Ranges"] is None and not (headers["ETag"] or "").startswith('"'), headers.items())
     equal("log.unpacked", (status, headers["Content-Encoding"], body), (200, None, gzip.decompress(stored)))
 
 
