@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Apache with the example of packaging/apache, its access log piped to piw-logger: each line of it has its row, of long
 downloads over reloads too; what a reload, Ctrl+C and a second signal do to piw-logger; what Apache says of index pages in both
-forms and of build logs, packed and unpacked; the same of nginx's build logs.
+forms and of build logs, packed and unpacked.
 
 TEST-TIMEOUT: 300
 """
@@ -287,21 +287,20 @@ def index_pages(apache):
         equal(f"{name}.each form has its own", len(tags), 2)
 
 
-def build_logs(name, port, packed):
+def build_logs(apache, packed):
     """Sent packed with what a cache needs, unpacked without a promise that isn't kept."""
     path = "/logs/0000/0000/0001.txt"
-    status, headers, body = get(port, path, Accept_Encoding="gzip")
-    equal(f"{name}.packed", (status, headers["Content-Encoding"], body), (200, "gzip", packed))
-    check(f"{name}.packed.a strong ETag", strong(headers) and headers["Vary"] == "Accept-Encoding", headers.items())
-    equal(f"{name}.packed.304", get(port, path, Accept_Encoding="gzip", If_None_Match=headers["ETag"])[0], 304)
-    status, headers, body = get(port, path)
-    equal(f"{name}.unpacked", (status, headers["Content-Encoding"], body, headers["Vary"]),
+    status, headers, body = apache.get(path, Accept_Encoding="gzip")
+    equal("log.packed", (status, headers["Content-Encoding"], body), (200, "gzip", packed))
+    check("log.packed.a strong ETag", strong(headers) and headers["Vary"] == "Accept-Encoding", headers.items())
+    equal("log.packed.304", apache.get(path, Accept_Encoding="gzip", If_None_Match=headers["ETag"])[0], 304)
+    status, headers, body = apache.get(path)
+    equal("log.unpacked", (status, headers["Content-Encoding"], body, headers["Vary"]),
           (200, None, gzip.decompress(packed), "Accept-Encoding"))
-    check(f"{name}.unpacked.no ranges", headers["Accept-Ranges"] in (None, "none"), headers.items())
-    check(f"{name}.unpacked.no strong ETag", not strong(headers), headers.items())
-    equal(f"{name}.unpacked.a range is not taken", get(port, path, Range="bytes=5-9")[::2],
+    check("log.unpacked.no ranges", headers["Accept-Ranges"] in (None, "none"), headers.items())
+    check("log.unpacked.no strong ETag", not strong(headers), headers.items())
+    equal("log.unpacked.a range is not taken", apache.get(path, Range="bytes=5-9")[::2],
           (200, gzip.decompress(packed)))
-    return headers
 
 
 def make_site(farm):
@@ -350,7 +349,7 @@ def main():
         short_requests(farm, apache)
         signals(farm)
         index_pages(apache)
-        build_logs("apache", apache.port, packed)
+        build_logs(apache, packed)
     return 1 if failures else 0
 
 
