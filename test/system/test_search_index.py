@@ -79,6 +79,15 @@ def after_a_change(farm):
     comes(farm, "change.what may have changed before a start", lambda: there(farm))
 
 
+def home_page(farm):
+    """Says how many packages there are soon after a start, not only a minute later."""
+    farm.stop_process(farm.master)
+    (farm.www / "index.html").unlink()
+    farm.start_master()
+    comes(farm, "home.the number of packages", lambda: (farm.www / "index.html").exists()
+          and " 2 Python packages" in (farm.www / "index.html").read_text(encoding="utf-8"))
+
+
 def unchanged(farm):
     """Their list is written last; one that is missing tells that all have been looked at."""
     restart(farm)
@@ -119,7 +128,7 @@ def main():
         farm.create_database(abis=["cp311"])
         farm.start_pypi()
         farm.start_master()
-        for step in (missing_at_start, after_a_change, unchanged, regularly, after_a_failure):
+        for step in (missing_at_start, after_a_change, home_page, unchanged, regularly, after_a_failure):
             step(farm)
         if failures:
             farm.show_logs()
