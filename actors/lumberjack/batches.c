@@ -107,7 +107,7 @@ static void put_download(batch *b, const download *from)
     piw_msg *msg = b->msg;
     download *to = new_record(b);
     *to = (download){.filename = keep(msg, from->filename, PIW_LOG_FILENAME_MAX),
-                     .host = keep(msg, from->host, PIW_LOG_FACT_MAX),
+                     .host = keep(msg, piw_log_host(from->host), PIW_LOG_FACT_MAX),
                      .timestamp = from->timestamp,
                      .arch = fact(msg, from->arch),
                      .distro_name = fact(msg, from->distro_name),
@@ -126,7 +126,7 @@ static void put_search(batch *b, const search *from)
     piw_msg *msg = b->msg;
     search *to = new_record(b);
     *to = (search){.package = keep(msg, from->package, PIW_LOG_PACKAGE_MAX),
-                   .host = keep(msg, from->host, PIW_LOG_FACT_MAX),
+                   .host = keep(msg, piw_log_host(from->host), PIW_LOG_FACT_MAX),
                    .timestamp = from->timestamp,
                    .arch = fact(msg, from->arch),
                    .distro_name = fact(msg, from->distro_name),
@@ -145,7 +145,7 @@ static void put_hit(batch *b, const hit *from)
     piw_msg *msg = b->msg;
     hit *to = new_record(b);
     *to = (hit){.subject = keep(msg, from->subject, b->kind == KIND_PAGE ? PIW_LOG_PAGE_MAX : PIW_LOG_PACKAGE_MAX),
-                .host = keep(msg, from->host, PIW_LOG_FACT_MAX),
+                .host = keep(msg, piw_log_host(from->host), PIW_LOG_FACT_MAX),
                 .timestamp = from->timestamp,
                 .user_agent = piw_log_agent(msg, from->user_agent)};
 }

@@ -127,7 +127,7 @@ static int on_again(piw_task *task, piw_msg *reply, uint64_t key)
 
 static bool good_host(lumberjack *self, const piw_msg *msg, piw_text subject, piw_text host)
 {
-    if (piw_log_host_valid(host))
+    if (piw_log_host_valid(piw_log_host(host)))
         return true;
     piw_log_limited(&self->bad, BAD_PER_MINUTE, PIW_LOG_WARNING,
                     "a log record is dropped: %s of %.*s by \"%.*s\", which is no IP address",

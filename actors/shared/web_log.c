@@ -15,6 +15,15 @@ bool piw_log_host_valid(piw_text host)
     return inet_pton(strchr(text, ':') != NULL ? AF_INET6 : AF_INET, text, &address) == 1;
 }
 
+piw_text piw_log_host(piw_text host)
+{
+    const char *zone = host.len > 0 ? memchr(host.s, '%', host.len) : NULL;
+    if (zone == NULL || zone + 1 == host.s + host.len)
+        return host;
+    piw_text address = {host.s, (uint32_t)(zone - host.s)};
+    return memchr(address.s, ':', address.len) != NULL && piw_log_host_valid(address) ? address : host;
+}
+
 uint32_t piw_log_prefix(piw_text text, uint32_t chars)
 {
     if (text.len <= chars)

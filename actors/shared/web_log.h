@@ -16,7 +16,11 @@ enum {
     PIW_LOG_AGENT_MAX = 200, /* the columns are wider */
 };
 
-/* Is this the address of a host, as the database stores it? */
+/* The address of a host without the zone that servers give to link-local ones (fe80::1%eth0): a zone means something on
+ * the machine that names it only, and the database has no place for one. What is no IPv6 address with a zone stays as it
+ * is; the result is part of `host`, not NUL-ended. */
+piw_text piw_log_host(piw_text host);
+/* Is this, as piw_log_host gives it, the address of a host as the database stores it? */
 bool piw_log_host_valid(piw_text host);
 /* How many bytes its first `chars` characters are. */
 uint32_t piw_log_prefix(piw_text text, uint32_t chars);

@@ -30,8 +30,10 @@ typedef struct secretary {
     piw_msg *all_after; /* a db_PACKAGES call: where it is */
     bool asking_all;
     single home, search;
-    bool loaded;  /* what an earlier run held has been read */
-    bool changed; /* since the last save */
+    int64_t search_hold_ns, search_every_ns;
+    int64_t search_due_ns; /* when the search index and the sitemaps are written next */
+    bool loaded;           /* what an earlier run held has been read */
+    bool changed;          /* since the last save */
     bool saving;
     int64_t save_at_ns; /* not sooner */
     waiter waiters[WAITERS_MAX];
@@ -42,6 +44,15 @@ typedef struct secretary {
 /* --- the_secretary.c --- */
 /* Hand on what is due, and come back when the next one is. */
 int secretary_go_on(piw_task *task);
+/* Have the search index and the sitemaps written; again, when they are being written already. */
+int secretary_search(piw_task *task);
+
+/* --- rounds.c: the search index and the sitemaps are written without being asked for --- */
+/* The soul has begun: with what its predecessor kept, or NULL. */
+int rounds_begin(piw_task *task, secretary *s, const secretary_state *kept);
+/* A package's pages are asked for: what is said of all packages may have changed with it. */
+void rounds_changed(secretary *s);
+int on_round(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- waiters.c: who waits for a package's pages --- */
 /* The request waits; there are fewer than WAITERS_MAX. */

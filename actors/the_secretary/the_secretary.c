@@ -120,6 +120,7 @@ static int ask(piw_task *task, piw_text package, page_part what, bool now)
     int64_t now_ns = piw_monotonic_ns();
     requests_ask(&s->requests, package, what, now ? now_ns : now_ns + s->hold_ns, piw_time_now());
     s->changed = true;
+    rounds_changed(s);
     return secretary_go_on(task);
 }
 
@@ -180,10 +181,15 @@ static int on_home(piw_task *task, piw_msg *msg)
     return call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), "home_written");
 }
 
+int secretary_search(piw_task *task)
+{
+    return call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(), "search_written");
+}
+
 static int on_search(piw_task *task, piw_msg *msg)
 {
     (void)msg;
-    return call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(), "search_written");
+    return secretary_search(task);
 }
 
 /* A failed one is tried again later; one that was asked for meanwhile at once. */
@@ -299,6 +305,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     body->loaded = s->loaded;
     body->changed = s->changed;
     body->saving = s->saving;
+    int64_t *search_due_ns = piw_msg_alloc(msg, sizeof *search_due_ns);
+    *search_due_ns = s->search_due_ns;
+    body->search_due_ns = search_due_ns;
     waiters_save(s, msg, body);
     *state = msg;
     return 0;
@@ -353,6 +362,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
                  (SECOND_NS / 1000);
     piw_soul_set(task, s);
     int rc = piw_timer(task, "save", 0, SAVE_EVERY_MS, SAVE_EVERY_MS);
+    if (rc == 0)
+        rc = rounds_begin(task, s, state == NULL ? NULL : secretary_state_of(state));
     if (rc == 0 && state == NULL)
         rc = rewrites_load(task);
     if (rc == 0 && state != NULL) {
@@ -396,6 +407,7 @@ static const piw_continuation continuations[] = {
     {"search_written", on_search_written},
     {"home_again", on_home_again},
     {"search_again", on_search_again},
+    {"round", on_round},
     {"all_packages", on_all_packages},
     {"save", on_save},
     {"saved", on_saved},
@@ -419,6 +431,27 @@ static const piw_opt options[] = {
      .help = "the same with --dev-mode",
      .min = 100,
      .max = 3600000},
+    {.name = "search-hold",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "4m",
+     .help = "how long changes are collected before the search index and the sitemaps are written",
+     .min = 100,
+     .max = 3600000},
+    {.name = "search-hold-dev-mode",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "3s",
+     .help = "the same with --dev-mode",
+     .min = 100,
+     .max = 3600000},
+    {.name = "search-every",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "1h",
+     .help = "how often they are written without a change, for what was downloaded meanwhile",
+     .min = 1000,
+     .max = 86400000},
     PIW_OPT_END,
 };
 

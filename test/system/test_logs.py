@@ -222,7 +222,7 @@ def endless_pipe(farm):
     wait_count(farm, 1, where="filename = 'after.whl'")
     equal("pipe.after the master was killed", count(farm), before + 1)
     pipe.write(line("/simple/load/last.whl") + "192.0.2.9 - - [half a li")
-    pipe.popen.send_signal(signal.SIGTERM)
+    pipe.popen.send_signal(signal.SIGINT)
     equal("pipe.ends in order when told", pipe.popen.wait(30), 0)
     wait_count(farm, 1, where="filename = 'last.whl'")
     empty(farm)

@@ -150,6 +150,10 @@ START_TEST(the_first_rule_that_fits_wins)
         {"/simple/gold/gold-1-py3-none-any.whl", "Mozilla/5.0", "LOGDOWNLOAD(filename='gold-1-py3-none-any.whl'"},
         {"/simple/gold/gold-1-py3-none-any.whl?x=/y", "uv/0.4", "LOGDOWNLOAD(filename='gold-1-py3-none-any.whl'"},
         {"/simple/gold/gold-1%2Blocal-py3-none-any.whl", "x", "LOGDOWNLOAD(filename='gold-1+local-py3-none-any.whl'"},
+        {"/simple/gold/gold-1-py3-none-any.whl.metadata", "pip/25.1", "none"},
+        {"/simple/gold/gold-1-py3-none-any.whl.metadata", "uv/0.8", "none"},
+        {"/project/gold.metadata", "curl/7", "none"},
+        {"/simple/gold/index.v1.json", "pip/25.1", "LOGSEARCH(package='gold'"},
         {"/simple/Gold_._Pure/", "pip/23.0", "LOGSEARCH(package='gold-pure'"},
         {"/simple/Gold.Pure", "pip/23.0", "LOGSEARCH(package='gold-pure'"},
         {"/simple/gold/", "uv/0.4.0", "none"},
@@ -288,6 +292,31 @@ START_TEST(hosts_are_addresses_or_none)
     for (size_t i = 0; i < PIW_COUNT(bad); i++)
         ck_assert_msg(!piw_log_host_valid(piw_text_of(bad[i])), "%s", bad[i]);
     ck_assert(!piw_log_host_valid((piw_text){"1.2.3.4\0x", 9}));
+}
+END_TEST
+
+START_TEST(a_link_local_address_loses_its_zone)
+{
+    static const struct {
+        const char *host, *kept;
+    } hosts[] = {
+        {"fe80::1%eth0", "fe80::1"},
+        {"fe80::ba27:ebff:fe00:1%wlan0.12-very-long-name-of-an-interface", "fe80::ba27:ebff:fe00:1"},
+        {"fe80::1%25eth0", "fe80::1"},
+        {"fe80::1", "fe80::1"},
+        {"192.0.2.7", "192.0.2.7"},
+        /* No addresses with a zone: they stay, and are refused. */
+        {"fe80::1%", "fe80::1%"},
+        {"192.0.2.7%eth0", "192.0.2.7%eth0"},
+        {"host%eth0", "host%eth0"},
+        {"fe80::x%eth0", "fe80::x%eth0"},
+        {"%", "%"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < PIW_COUNT(hosts); i++) {
+        piw_text kept = piw_log_host(piw_text_of(hosts[i].host));
+        ck_assert_msg(piw_text_is(kept, hosts[i].kept), "%s: %.*s", hosts[i].host, (int)kept.len, kept.s);
+    }
 }
 END_TEST
 
@@ -562,6 +591,7 @@ Suite *unit_suite(void)
     tcase_add_test(tcase, what_an_agent_does_not_tell_is_null);
     tcase_add_test(tcase, values_are_cut_to_their_columns);
     tcase_add_test(tcase, hosts_are_addresses_or_none);
+    tcase_add_test(tcase, a_link_local_address_loses_its_zone);
     tcase_add_test(tcase, formats_as_apache_writes_them);
     tcase_add_test(tcase, formats_of_every_directive);
     tcase_add_test(tcase, times_of_all_kinds);

@@ -41,6 +41,16 @@ static void send_next(uint32_t count)
     batches_sent(&all, b, true);
 }
 
+/* As a logger may send it that cuts off nothing. */
+START_TEST(a_zone_is_cut_off_a_host)
+{
+    download record = {.filename = piw_text_of("file.whl"), .host = piw_text_of("fe80::1%eth0")};
+    batches_add_download(&all, &record);
+    batches_close(&all);
+    ck_assert_str_eq(db_LOGDOWNLOADS_of(batches_next(&all, false)->msg)->records.at[0].host.s, "fe80::1");
+}
+END_TEST
+
 START_TEST(a_batch_fills_and_the_next_begins)
 {
     for (int i = 1; i < BATCH_MAX; i++)
@@ -180,6 +190,7 @@ Suite *unit_suite(void)
     TCase *tcase = tcase_create("batches");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_batch_fills_and_the_next_begins);
+    tcase_add_test(tcase, a_zone_is_cut_off_a_host);
     tcase_add_test(tcase, only_so_many_are_under_way);
     tcase_add_test(tcase, a_refused_batch_is_halved);
     tcase_add_test(tcase, a_successor_has_all_of_it);

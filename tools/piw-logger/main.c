@@ -17,13 +17,16 @@
 #include <unistd.h>
 
 enum {
-    SEND_MS = 500,       /* one try to hand over a record; then signals are looked at */
-    LAST_READ_MS = 2000, /* told to stop: what is in the pipe already is still read, for so long */
-    DROP_LAST_MS = 2000, /* --drop: at the end, for a master that takes the last ones slowly */
-    LINGER_MS = 2000,    /* for a straggler after that */
-    SLOW_TRIES = 10,     /* after so many the master is said to take nothing, at the end */
+    SEND_MS = 500,        /* one try to hand over a record; then signals are looked at */
+    LAST_READ_MS = 2000,  /* told to stop at once: what is in the pipe already is still read, for so long */
+    LAST_SEND_MS = 10000, /* told to finish: for so long it waits for a master that takes nothing, as one restarting */
+    DROP_LAST_MS = 2000,  /* --drop: at the end, for a master that takes the last ones slowly */
+    LINGER_MS = 2000,     /* for a straggler after that */
+    SLOW_TRIES = 10,      /* after so many the master is said to take nothing, at the end */
     TROUBLE_PER_MINUTE = 2,
 };
+
+static const int64_t NS_PER_MS = 1000000;
 
 static const piw_opt options[] = {
     {0, "format", PIW_OPT_TEXT, "FORMAT", "combined", "combined, common, common_vhost, or an Apache LogFormat string"},
@@ -49,8 +52,11 @@ typedef struct logger {
     log_format *format;
     log_line line;
     int signals;
-    int64_t stop_ns; /* told to stop: read no more after this; 0: not told */
-    bool waiting;    /* the master takes nothing */
+    bool piped;         /* it reads standard input, which ends when those who write into it have ended */
+    bool finish;        /* told to end with that */
+    int64_t stop_ns;    /* told to stop at once: read no more after this; 0: not told */
+    bool waiting;       /* the master takes nothing */
+    int64_t give_up_ns; /* told to finish: the master that takes nothing is waited for until then; 0: not begun */
     uint64_t lines, sent, bad, dropped;
     piw_log_limiter bad_log, trouble_log;
 } logger;
@@ -69,39 +75,57 @@ static int open_signals(logger *self, piw_err *err)
 {
     sigset_t set;
     watched_signals(&set);
-    /* Blocked before ZeroMQ starts its threads, which inherit this. */
+    /* Blocked before anything else: what Apache starts it may tell to end at once. ZeroMQ's threads inherit this. */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (self->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         return piw_err_errno(err, "signals can't be set up");
     return 0;
 }
 
-static bool told_to_stop(logger *self)
+/* Apache sends SIGTERM to its piped programs when it is reloaded, at once, while its old workers go on writing into the
+ * pipe until their downloads have ended: so the first SIGTERM says that the input will end, and it is read till then. Ctrl+C,
+ * or a second signal, says that it is enough. */
+static void note_signal(logger *self, uint32_t number)
+{
+    piw_err err = {0};
+    if (number == SIGHUP) {
+        if (piw_log_reopen(&err) != 0)
+            piw_warning("%s", err.text);
+    } else if (number == SIGTERM && self->piped && !self->finish) {
+        self->finish = true;
+    } else if (self->stop_ns == 0) {
+        self->stop_ns = piw_monotonic_ns() + LAST_READ_MS * NS_PER_MS;
+    }
+}
+
+static void read_signals(logger *self)
 {
     struct signalfd_siginfo info;
-    piw_err err = {0};
-    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP && piw_log_reopen(&err) != 0)
-            piw_warning("%s", err.text);
-        else if (info.ssi_signo != SIGHUP && self->stop_ns == 0)
-            self->stop_ns = piw_monotonic_ns() + LAST_READ_MS * INT64_C(1000000);
-    }
+    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info)
+        note_signal(self, info.ssi_signo);
+}
+
+static bool told_to_stop(logger *self)
+{
+    read_signals(self);
     return self->stop_ns != 0;
 }
 
-/* Until there is something to read. False: that was all, for a signal came. */
+/* Until there is something to read. False: that was all, it is told to stop. */
 static bool wait_input(logger *self, const input *in)
 {
     struct pollfd waits[] = {{.fd = self->signals, .events = POLLIN}, {.fd = input_fd(in), .events = POLLIN}};
-    bool stopping = told_to_stop(self);
-    if (stopping && piw_monotonic_ns() >= self->stop_ns)
-        return false;
-    if (waits[1].fd < 0)
-        return true;
-    while (poll(waits, PIW_COUNT(waits), stopping ? 0 : -1) < 0 && errno == EINTR)
-        continue;
-    if (waits[1].revents != 0)
-        return true;
-    return !told_to_stop(self) && !stopping;
+    for (;;) {
+        bool stopping = told_to_stop(self);
+        if (stopping && piw_monotonic_ns() >= self->stop_ns)
+            return false;
+        if (waits[1].fd < 0)
+            return true;
+        int ready = poll(waits, PIW_COUNT(waits), stopping ? 0 : -1);
+        if (ready > 0 && waits[1].revents != 0)
+            return true;
+        if (stopping)
+            return false;
+    }
 }
 
 /* --- To the master ------------------------------------------------------------------------------------------------ */
@@ -118,6 +142,16 @@ static void note_trouble(logger *self, const char *why)
     self->waiting = true;
 }
 
+/* Is the master, which takes nothing, waited for no longer? */
+static bool gives_up(logger *self)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    read_signals(self);
+    if (self->finish && self->give_up_ns == 0)
+        self->give_up_ns = now_ns + LAST_SEND_MS * NS_PER_MS;
+    return self->stop_ns != 0 || (self->finish && now_ns >= self->give_up_ns);
+}
+
 /* 0: handed over, or dropped as told; PIW_ESTOPPED; or an error with a sentence. */
 static int send_record(logger *self, piw_msg *msg, piw_err *err)
 {
@@ -128,6 +162,7 @@ static int send_record(logger *self, piw_msg *msg, piw_err *err)
             if (self->waiting && !self->drop)
                 piw_warning("the master at %s takes records again", self->queue);
             self->waiting = false;
+            self->give_up_ns = 0;
             self->sent++;
             return 0;
         }
@@ -142,7 +177,7 @@ static int send_record(logger *self, piw_msg *msg, piw_err *err)
             return 0;
         }
         note_trouble(self, why.text);
-        if (told_to_stop(self)) {
+        if (gives_up(self)) {
             piw_msg_free(&msg);
             return piw_err_set(err, PIW_ESTOPPED, "stopped while the master at %s took no records", self->queue);
         }
@@ -194,8 +229,9 @@ static int take_file(logger *self, const char *path, bool *failed, piw_err *err)
 {
     input *in = NULL;
     piw_err why = {0};
+    self->piped = strcmp(path, "-") == 0;
     int rc = input_open(&in, path, &why);
-    rc = rc != 0 ? rc : take_lines(self, strcmp(path, "-") == 0 ? "standard input" : path, in, &why);
+    rc = rc != 0 ? rc : take_lines(self, self->piped ? "standard input" : path, in, &why);
     input_close(&in);
     if (rc == PIW_ESYS || rc == PIW_EINVAL) {
         piw_error("%s", why.text);
@@ -211,9 +247,9 @@ static int take_file(logger *self, const char *path, bool *failed, piw_err *err)
  * over. */
 static bool wait_taken(logger *self)
 {
-    int64_t until_ns = piw_monotonic_ns() + DROP_LAST_MS * INT64_C(1000000);
+    int64_t until_ns = piw_monotonic_ns() + DROP_LAST_MS * NS_PER_MS;
     for (int tries = 1; piw_client_drain(self->client, SEND_MS) != 0; tries++) {
-        if (told_to_stop(self) && piw_monotonic_ns() > self->stop_ns)
+        if (gives_up(self) && piw_monotonic_ns() > self->stop_ns)
             return false;
         if (self->drop && piw_monotonic_ns() > until_ns)
             return false;
@@ -258,13 +294,12 @@ static int run(logger *self, const piw_config *config, bool *failed, piw_err *er
     if (!log_format_has_agent(self->format))
         piw_warning("the format %s has no user agent, without which no line becomes a record: log with combined",
                     piw_config_text(config, "format"));
-    rc = open_signals(self, err);
-    rc = rc != 0 ? rc : piw_client_open(&self->client, &log_protocol_def, self->queue, codec, err);
+    rc = piw_client_open(&self->client, &log_protocol_def, self->queue, codec, err);
     if (rc != 0)
         return rc;
     if (count == 0)
         files = standard_input, count = 1;
-    for (size_t i = 0; i < count && rc == 0 && self->stop_ns == 0; i++)
+    for (size_t i = 0; i < count && rc == 0 && self->stop_ns == 0 && !self->finish; i++)
         rc = take_file(self, files[i], failed, err);
     let_go(self, failed);
     sum_up(self);
@@ -278,7 +313,8 @@ int main(int argc, char **argv)
     piw_config *config = NULL;
     bool failed = false;
     piw_protocol_use(&log_protocol_def);
-    int rc = piw_config_load(&config, &program, argc, argv, &err);
+    int rc = open_signals(&self, &err);
+    rc = rc != 0 ? rc : piw_config_load(&config, &program, argc, argv, &err);
     if (rc == 1)
         return EXIT_SUCCESS;
     if (rc == 0)

@@ -85,6 +85,8 @@ static record_kind kind_of(piw_text path, piw_text agent)
         return NONE;
     if (starts(path, "/simple/") && ends(path, ".whl"))
         return DOWNLOAD;
+    if (ends(path, ".metadata"))
+        return NONE;
     if (starts(path, "/simple/"))
         return pip ? SEARCH : NONE;
     if (starts(path, "/project/"))
@@ -123,6 +125,7 @@ static piw_text page_of(piw_text path)
 static piw_text host_of(piw_msg *msg, const log_line *line)
 {
     piw_text host = line->fields[line->fields[FIELD_ADDRESS].s != NULL ? FIELD_ADDRESS : FIELD_HOST];
+    host = piw_log_host(host);
     return agent_text(msg, host.s, host.len, PIW_LOG_FACT_MAX);
 }
 

@@ -44,6 +44,28 @@ static int put(const site_facts *site, const char *folder, const char *name, piw
     return rc;
 }
 
+/* Is that what stands there already? */
+static bool same(const char *path, const void *data, size_t len)
+{
+    void *old;
+    size_t old_len;
+    if (piw_file_read(path, len, &old, &old_len, NULL) != 0)
+        return false;
+    bool is = old_len == len && memcmp(old, data, len) == 0;
+    free(old);
+    return is;
+}
+
+/* The same where it says something new: what stays as it is needn't be fetched again by those who have it. */
+static int put_new(const site_facts *site, const char *name, piw_buffer *page, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!inside(path, site->root.s, name) || !same(path, page->data, page->len))
+        return put(site, site->root.s, name, page, err);
+    piw_buffer_fini(page);
+    return 0;
+}
+
 static int drop(const char *folder, const char *name, piw_err *err)
 {
     char path[PIW_PATH_MAX];
@@ -252,18 +274,31 @@ static int put_downloads(const write_search *body, piw_err *err)
     char *downloads = read_blob(body->downloads, &len);
     if (downloads == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory for the search index");
-    int rc = inside(path, body->site.root.s, "packages.json")
-                 ? piw_file_write(body->site.root.s, path, downloads, len, 0, err)
-                 : piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    int rc = 0;
+    if (!inside(path, body->site.root.s, "packages.json"))
+        rc = piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    else if (!same(path, downloads, len))
+        rc = piw_file_write(body->site.root.s, path, downloads, len, 0, err);
     free(downloads);
     return rc;
 }
 
-static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page, piw_err *err)
+/* Write a sitemap, and name it in their list. */
+static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page, piw_buffer *list, piw_err *err)
 {
-    char name[32];
+    char name[32], path[PIW_PATH_MAX], date[16];
     snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", number);
-    return put(site, site->root.s, name, page, err);
+    int rc = put_new(site, name, page, err);
+    if (rc != 0)
+        return rc;
+    struct stat info;
+    struct tm day;
+    if (!inside(path, site->root.s, name) || stat(path, &info) != 0)
+        return piw_err_errno(err, "%s can't be looked at", path);
+    gmtime_r(&info.st_mtim.tv_sec, &day);
+    strftime(date, sizeof date, "%Y-%m-%d", &day);
+    page_sitemap_add(site, name, date, list);
+    return 0;
 }
 
 /* There were more projects once. */
@@ -279,25 +314,21 @@ static void drop_sitemaps(const site_facts *site, uint32_t from)
 
 static int put_sitemaps(const site_facts *site, const char *names, size_t len, piw_err *err)
 {
-    piw_buffer page = {0};
+    piw_buffer page = {0}, list = {0};
     uint32_t count = 0;
+    page_sitemap_begin(&list);
     page_sitemap_own(site, &page);
-    int rc = put_sitemap(site, count++, &page, err);
+    int rc = put_sitemap(site, count++, &page, &list, err);
     while (rc == 0 && len > 0) {
         page_sitemap_projects(site, &names, &len, &page);
-        rc = put_sitemap(site, count++, &page, err);
+        rc = put_sitemap(site, count++, &page, &list, err);
     }
-    if (rc != 0)
-        return rc;
-    char today[16];
-    time_t now = time(NULL);
-    struct tm date;
-    gmtime_r(&now, &date);
-    strftime(today, sizeof today, "%Y-%m-%d", &date);
-    page_sitemap(site, count, today, &page);
-    rc = put(site, site->root.s, "sitemap.xml", &page, err);
+    page_sitemap_end(&list);
+    if (rc == 0)
+        rc = put_new(site, "sitemap.xml", &list, err);
     if (rc == 0)
         drop_sitemaps(site, count);
+    piw_buffer_fini(&list);
     return rc;
 }
 

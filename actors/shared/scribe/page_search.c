@@ -4,7 +4,6 @@
 #include "shared/text.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 static const char XMLNS[] = "http://www.sitemaps.org/schemas/sitemap/0.9";
 
@@ -40,16 +39,20 @@ static void put_location(const site_facts *site, const char *folder, piw_text na
     piw_put(to, "</loc>");
 }
 
-void page_sitemap(const site_facts *site, uint32_t pages, const char *today, piw_buffer *to)
+void page_sitemap_begin(piw_buffer *to)
 {
     begin("sitemapindex", to);
-    for (uint32_t i = 0; i < pages; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", i);
-        piw_put(to, "<sitemap>");
-        put_location(site, "/", piw_text_of(name), to);
-        piw_putf(to, "<lastmod>%s</lastmod></sitemap>\n", today);
-    }
+}
+
+void page_sitemap_add(const site_facts *site, const char *name, const char *date, piw_buffer *to)
+{
+    piw_put(to, "<sitemap>");
+    put_location(site, "/", piw_text_of(name), to);
+    piw_putf(to, "<lastmod>%s</lastmod></sitemap>\n", date);
+}
+
+void page_sitemap_end(piw_buffer *to)
+{
     piw_put(to, "</sitemapindex>\n");
 }
 

@@ -35,8 +35,10 @@ void page_root(const char *names, size_t len, piw_buffer *to);
 void page_downloads_begin(piw_buffer *to);
 void page_downloads_add(const package_downloads *entry, bool first, piw_buffer *to);
 void page_downloads_end(piw_buffer *to);
-/* sitemap.xml, of so many pages below; `today` as yyyy-mm-dd. */
-void page_sitemap(const site_facts *site, uint32_t pages, const char *today, piw_buffer *to);
+/* sitemap.xml: begun, one of those below after the other with the day of its last change (yyyy-mm-dd), ended. */
+void page_sitemap_begin(piw_buffer *to);
+void page_sitemap_add(const site_facts *site, const char *name, const char *date, piw_buffer *to);
+void page_sitemap_end(piw_buffer *to);
 /* sitemap0.xml: the site's own pages. */
 void page_sitemap_own(const site_facts *site, piw_buffer *to);
 /* sitemap1.xml and on: the next projects of a list like that of page_root; *names and *len go on to the rest. */

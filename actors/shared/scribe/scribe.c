@@ -287,6 +287,18 @@ static int on_removed(piw_task *task, piw_msg *reply, uint64_t key)
     return piw_msg_error(reply) != 0 ? fail(task, s, e, reply) : succeed(task, s, e);
 }
 
+/* The key of the work is the request's token, 0: nobody waits. */
+static int write_site_pages(piw_task *task, scribe *s, piw_token request)
+{
+    write_site *body;
+    piw_msg *job = write_site_new(&body);
+    fill_site(s, job, &body->site);
+    body->packages = (int64_t)s->roster.count;
+    int rc = piw_work(task, job_write_site, &job, "site_written", request.id);
+    piw_msg_free(&job);
+    return rc;
+}
+
 /* --- The root list ----------------------------------------------------------------------------------------------- */
 
 static int read_roster(piw_task *task, scribe *s)
@@ -326,7 +338,8 @@ static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
                      "background%s%s",
                      s->roster.count, s->renewal.at[0] == '\0' ? "" : ", from behind ", s->renewal.at);
         renew(task, s);
-        return piw_timer(task, "root", 0, 0, ROOT_EVERY_MS);
+        int rc = write_site_pages(task, s, (piw_token){0}); /* their number is on the home page */
+        return rc != 0 ? rc : piw_timer(task, "root", 0, 0, ROOT_EVERY_MS);
     }
     piw_msg_free(&s->roster_after);
     s->roster_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ROSTER_AT_ONCE);
@@ -384,18 +397,6 @@ static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
 }
 
 /* --- The site's own pages ---------------------------------------------------------------------------------------- */
-
-/* The key of the work is the request's token, 0: nobody waits. */
-static int write_site_pages(piw_task *task, scribe *s, piw_token request)
-{
-    write_site *body;
-    piw_msg *job = write_site_new(&body);
-    fill_site(s, job, &body->site);
-    body->packages = (int64_t)s->roster.count;
-    int rc = piw_work(task, job_write_site, &job, "site_written", request.id);
-    piw_msg_free(&job);
-    return rc;
-}
 
 static int on_home(piw_task *task, piw_msg *msg)
 {
