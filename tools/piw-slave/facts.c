@@ -3,7 +3,6 @@
 #include "depends.h"
 #include "shared/file_state.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -56,13 +55,19 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+int slave_wheel_names(const char *folder, struct dirent ***found, piw_err *err)
+{
+    int n = scandir(folder, found, is_wheel, by_name);
+    return n < 0 ? piw_err_errno(err, "%s", folder) : n;
+}
+
 int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
                 piw_err *err)
 {
     struct dirent **found;
-    int n = scandir(folder, &found, is_wheel, by_name);
+    int n = slave_wheel_names(folder, &found, err);
     if (n < 0)
-        return piw_err_errno(err, "%s", folder);
+        return n;
     int rc = 0;
     if (n > WHEELS_MAX)
         rc = piw_err_set(err, PIW_EREFUSED, "the build made more than %d wheels", WHEELS_MAX);

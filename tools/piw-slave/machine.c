@@ -17,13 +17,20 @@ enum {
     LINE_MAX_CHARS = 200,
 };
 
-/* A 32-bit interpreter under a 64-bit kernel builds for the 32-bit platform. */
-static const char script[] = "import sys, sysconfig\n"
-                             "platform = sysconfig.get_platform().replace('-', '_').replace('.', '_')\n"
-                             "if sys.maxsize < 2 ** 32:\n"
-                             "    platform = platform.replace('x86_64', 'i686').replace('aarch64', 'armv7l')\n"
-                             "version = '%d%d' % sys.version_info[:2]\n"
-                             "print(version, 'cp' + version + sys.abiflags, platform)\n";
+/* The platform that wheels are for is the interpreter's, which may be of 32 bits under a kernel of 64 (the default of a
+ * Raspberry Pi), or of 64 under one that was told to say 32 (setarch); uname only knows the kernel. Printed: version, ABI
+ * tag, platform tag, and the tag that the kernel's name would give. */
+static const char script[] =
+    "import struct, sys, sysconfig\n"
+    "kernel = sysconfig.get_platform().replace('-', '_').replace('.', '_')\n"
+    "wide = struct.calcsize('P') == 8\n"
+    "system, _, machine = kernel.partition('_')\n"
+    "for narrow, broad in (('i686', 'x86_64'), ('armv8l', 'aarch64'), ('armv7l', 'aarch64')):\n"
+    "    if machine in (narrow, broad):\n"
+    "        machine = broad if wide else narrow.replace('armv8l', 'armv7l')\n"
+    "        break\n"
+    "version = '%d%d' % sys.version_info[:2]\n"
+    "print(version, 'cp' + version + sys.abiflags, system + '_' + machine, kernel)\n";
 
 int slave_machine_python(slave_settings *settings, piw_err *err)
 {
@@ -35,8 +42,8 @@ int slave_machine_python(slave_settings *settings, piw_err *err)
     int rc = slave_process_run(&command, PYTHON_MS, FACTS_MAX, &output, &status, err);
     if (rc == 0 && piw_buffer_add(&output, "", 1) != 0)
         rc = piw_err_set(err, PIW_ENOMEM, "no memory");
-    if (rc == 0 && (status != 0 || sscanf((const char *)output.data, "%15s %31s %63s", settings->py_version,
-                                          settings->abi, settings->platform) != 3))
+    if (rc == 0 && (status != 0 || sscanf((const char *)output.data, "%15s %31s %63s %63s", settings->py_version,
+                                          settings->abi, settings->platform, settings->kernel) != 4))
         rc = piw_err_set(err, PIW_ESYS, "%s doesn't say its version; is it a Python 3 interpreter?", settings->python);
     if (rc == 0 && !piw_abi_acceptable(piw_text_of(settings->abi)))
         rc = piw_err_set(err, PIW_ESYS, "%s has an unusable ABI tag %s", settings->python, settings->abi);
