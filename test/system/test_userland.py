@@ -8,7 +8,6 @@ TEST-TIMEOUT: 900
 
 import gzip
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -185,9 +184,10 @@ class OldPc(Board):
         return ("gcc",)
 
     def write(self, farm):
+        include = self.root / "usr" / "include"
         libraries = f"{self.root}/lib/{self.triplet}:{self.root}/usr/lib/{self.triplet}"
         self.python.write_text(
-            f'#!/bin/sh\nexport CC="gcc -m32 -nostdlib" CPATH={self.root}/usr/include\n'
+            f'#!/bin/sh\nexport CC="gcc -m32 -nostdlib" CPATH={include}/{self.triplet}:{include}\n'
             f'exec {self.root}/lib/ld-linux.so.2 --library-path {libraries} --argv0 "$0" {self.root}/usr/bin/python3.11 "$@"\n')
 
 
@@ -283,8 +283,7 @@ def test_board(board):
                     print("#", log_of(farm, package, "1.0")[-1500:].replace("\n", "\n# "))
                 modules += [package] if good else []
         pages = [farm.www / "simple" / module.split("=")[0] / "index.html" for module in modules]
-        farm.wait("the pages", lambda: all(board.own in page.read_text() for page in pages if page.exists()) and
-                  all(map(pathlib.Path.exists, pages)))
+        farm.wait("the pages", lambda: all(page.exists() and board.own in page.read_text() for page in pages))
         check_install(farm, board, *modules)
 
 
