@@ -3,6 +3,7 @@
 #include "builder.h"
 #include "process.h"
 #include "shared/abi.h"
+#include "shared/board.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -90,11 +91,6 @@ static piw_text value_in(piw_msg *msg, const char *path, const char *key, const 
     return piw_msg_text(msg, value, piw_utf8_valid(value, strlen(value)));
 }
 
-static piw_text board(piw_msg *msg, const char *key)
-{
-    return value_in(msg, "/proc/cpuinfo", key, " \t:");
-}
-
 static const slave_claim *claim_of(piw_msg *msg, const slave *s)
 {
     slave_claim *claim = piw_msg_alloc(msg, sizeof *claim);
@@ -108,6 +104,9 @@ static const slave_claim *claim_of(piw_msg *msg, const slave *s)
 piw_msg *slave_machine_hello(const slave *s)
 {
     const slave_settings *settings = &s->settings;
+    char revision[PIW_BOARD_FACT], serial[PIW_BOARD_FACT];
+    piw_board_revision(PIW_BOARD_FOLDER, revision);
+    piw_board_serial(PIW_BOARD_FOLDER, serial);
     slave_hello *hello;
     piw_msg *msg = slave_HELLO_new(&hello);
     hello->build_timeout = piw_duration_from_us(settings->build_timeout_ms * 1000);
@@ -118,8 +117,8 @@ piw_msg *slave_machine_hello(const slave *s)
     hello->label = piw_msg_textz(msg, settings->label);
     hello->os_name = value_in(msg, "/etc/os-release", "NAME=", "\"'");
     hello->os_version = value_in(msg, "/etc/os-release", "VERSION=", "\"'");
-    hello->board_revision = board(msg, "Revision");
-    hello->board_serial = board(msg, "Serial");
+    hello->board_revision = piw_msg_textz(msg, revision);
+    hello->board_serial = piw_msg_textz(msg, serial);
     if (settings->codec == PIW_MSGPACK) {
         hello->version = piw_msg_textz(msg, PIW_VERSION);
         hello->claim = s->build != NULL ? claim_of(msg, s) : NULL;
