@@ -4,15 +4,10 @@
 
 #include "common.piw.h"
 
-#include <dirent.h>
-
 typedef struct slave_wheels {
     uint32_t count;
     file_state *at; /* in order of name; in the arena of the message */
 } slave_wheels;
-
-/* The wheels in `folder` by name: how many, or an error. The caller frees each and the list. */
-int slave_wheel_names(const char *folder, struct dirent ***found, piw_err *err);
 
 /* Read every wheel in `folder`. They must be sound (SPEC §10) and of `package`. `scratch` is an existing folder for use
  * on the way. PIW_EREFUSED: a sentence for the build's log. */

@@ -1,6 +1,6 @@
 #include "retag.h"
 
-#include "facts.h"
+#include "folder.h"
 #include "repack.h"
 #include "shared/atomic_file.h"
 #include "shared/elf.h"
@@ -342,7 +342,7 @@ int slave_retag(const char *folder, const slave_settings *settings, piw_buffer *
     if (strcmp(settings->platform, settings->kernel) == 0)
         return 0;
     struct dirent **found;
-    int n = slave_wheel_names(folder, &found, err);
+    int n = slave_folder_wheels(folder, &found, err);
     int rc = n < 0 ? n : 0;
     for (int i = 0; i < n; i++) {
         retag r = {.settings = settings, .folder = folder, .filename = found[i]->d_name};
