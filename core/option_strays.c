@@ -46,7 +46,7 @@ static bool knows(const piw_config *config, const piw_config_section *section, c
 /* How many letters must be changed, added, left out or swapped with their neighbour to make one of the other. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t rows[3][NAME_MAX_BYTES + 1], na = strlen(a), nb = strlen(b);
+    size_t rows[3][NAME_MAX_BYTES + 1] = {{0}}, na = strlen(a), nb = strlen(b);
     if (na > NAME_MAX_BYTES || nb > NAME_MAX_BYTES) {
         return NAME_MAX_BYTES;
     }
