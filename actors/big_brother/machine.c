@@ -1,6 +1,7 @@
 /* machine.c — this machine: memory, load, temperature, and what it is. Everything is read from small files of the
  * kernel; what isn't there is 0 or "unknown". */
 #include "big_brother/brother.h"
+#include "shared/board.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,23 +64,10 @@ void brother_machine(master_stats *stats)
     free(text);
 }
 
-static void board_fact(const char *key, const char *path, char *to, size_t size)
-{
-    char *text = piw_alloc(FILE_MAX);
-    bool found = slurp("/proc/cpuinfo", text, FILE_MAX) && find_line(text, key, ": \t", to, size);
-    if (!found && slurp(path, text, FILE_MAX) && text[0] != '\0') {
-        snprintf(to, size, "%.*s", (int)strcspn(text, "\n"), text);
-        found = true;
-    }
-    if (!found)
-        snprintf(to, size, "unknown");
-    free(text);
-}
-
 piw_msg *brother_master_hello(piw_time started)
 {
     char label[256] = "", name[FACT_MAX] = "unknown", version[FACT_MAX] = "unknown";
-    char revision[FACT_MAX], serial[FACT_MAX];
+    char revision[PIW_BOARD_FACT], serial[PIW_BOARD_FACT];
     char *release = piw_alloc(FILE_MAX);
     if (slurp("/etc/os-release", release, FILE_MAX) || slurp("/usr/lib/os-release", release, FILE_MAX)) {
         find_line(release, "NAME", "=", name, sizeof(name));
@@ -88,8 +76,8 @@ piw_msg *brother_master_hello(piw_time started)
     free(release);
     if (gethostname(label, sizeof(label) - 1) != 0)
         snprintf(label, sizeof(label), "unknown");
-    board_fact("Revision", "/proc/device-tree/model", revision, sizeof(revision));
-    board_fact("Serial", "/proc/device-tree/serial-number", serial, sizeof(serial));
+    piw_board_revision(PIW_BOARD_FOLDER, revision);
+    piw_board_serial(PIW_BOARD_FOLDER, serial);
     return status_HELLO_make(started, piw_text_of(label), piw_text_of(name), piw_text_of(version),
                              piw_text_of(revision), piw_text_of(serial));
 }

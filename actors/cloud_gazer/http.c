@@ -1,5 +1,7 @@
 #include "cloud_gazer/http.h"
 
+#include "shared/trust.h"
+
 #include <curl/curl.h>
 #include <stdlib.h>
 
@@ -136,7 +138,7 @@ static bool set_up(transfer *self)
     SET(CURLOPT_WRITEFUNCTION, on_curl_data);
     SET(CURLOPT_WRITEDATA, self);
     SET(CURLOPT_PRIVATE, self);
-    good = good && add_header(self, "Content-Type", request->body != NULL ? "text/xml" : NULL) &&
+    good = good && piw_trust_set(easy) && add_header(self, "Content-Type", request->body != NULL ? "text/xml" : NULL) &&
            add_header(self, "Accept", request->accept) && add_header(self, "If-None-Match", request->etag);
     if (self->headers != NULL)
         SET(CURLOPT_HTTPHEADER, self->headers);

@@ -451,6 +451,11 @@ const uint8_t *piw_zip_bytes(const piw_zip *zip)
     return zip->data;
 }
 
+uint64_t piw_zip_directory(const piw_zip *zip)
+{
+    return zip->directory;
+}
+
 uint64_t piw_zip_unpacked(const piw_zip *zip)
 {
     return zip->unpacked;

@@ -40,6 +40,8 @@ const piw_zip_entry *piw_zip_at(const piw_zip *zip, size_t index);
 const piw_zip_entry *piw_zip_find(const piw_zip *zip, const char *name, size_t len);
 /* The archive itself, as it was given to piw_zip_open. */
 const uint8_t *piw_zip_bytes(const piw_zip *zip);
+/* Where in it the central directory begins. */
+uint64_t piw_zip_directory(const piw_zip *zip);
 /* Bytes of all members unpacked. */
 uint64_t piw_zip_unpacked(const piw_zip *zip);
 

@@ -62,7 +62,7 @@ static span clean_value(span text, bool *quoted)
     return trim(text);
 }
 
-static const char *section_find(piw__entries *entries, span name)
+static const char *section_find(piw__entries *entries, span name, const char *where)
 {
     for (size_t i = 0; i < entries->sections_count; i++) {
         if (strlen(entries->sections[i]) == name.len && memcmp(entries->sections[i], name.s, name.len) == 0) {
@@ -72,6 +72,8 @@ static const char *section_find(piw__entries *entries, span name)
     size_t count = entries->sections_count++;
     entries->sections = piw_realloc(entries->sections, sizeof(char *) * (count + 1));
     entries->sections[count] = piw_strndup(name.s, name.len);
+    entries->origins = piw_realloc(entries->origins, sizeof(char *) * (count + 1));
+    entries->origins[count] = piw_strdup(where);
     return entries->sections[count];
 }
 
@@ -99,7 +101,7 @@ static int parse_section(piw__entries *entries, const char *where, span line, co
     if (name.len == 0) {
         return piw_err_set(err, PIW_ECONFIG, "%s: the section has no name", where);
     }
-    *section = section_find(entries, name);
+    *section = section_find(entries, name, where);
     return 0;
 }
 
@@ -151,7 +153,7 @@ static int parse_line(piw__entries *entries, const char *where, span line, const
 
 int piw__config_file_parse(piw__entries *entries, const char *name, const char *text, size_t len, piw_err *err)
 {
-    const char *section = section_find(entries, (span){"", 0});
+    const char *section = section_find(entries, (span){"", 0}, name);
     size_t at = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     int code = 0;
     for (unsigned line = 1; at < len && code == 0; line++) {
@@ -216,9 +218,11 @@ void piw__entries_fini(piw__entries *entries)
     }
     for (size_t i = 0; i < entries->sections_count; i++) {
         free(entries->sections[i]);
+        free(entries->origins[i]);
     }
     free(entries->at);
     free(entries->sections);
+    free(entries->origins);
     memset(entries, 0, sizeof(*entries));
 }
 

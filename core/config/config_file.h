@@ -27,6 +27,7 @@ typedef struct piw__entries {
     piw__entry *at;
     size_t count, room;
     char **sections; /* every section named, in order of appearance, once */
+    char **origins;  /* where each was named first */
     size_t sections_count;
     unsigned files;
 } piw__entries;

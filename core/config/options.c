@@ -171,7 +171,8 @@ static bool is_section_of(const char *const *names, size_t count, const char *se
 
 bool piw__kept_section(const char *section)
 {
-    return strcmp(section, "site") == 0 || strcmp(section, "auth") == 0 || strncmp(section, "task:", 5) == 0;
+    return strcmp(section, "site") == 0 || strcmp(section, "auth") == 0 || strncmp(section, "task:", 5) == 0 ||
+           strncmp(section, "view:", 5) == 0;
 }
 
 static bool concerns(const piw_program *program, const char *section)

@@ -39,7 +39,7 @@ extern const piw_opt piw__core_options[];
 PIW_API int piw__config_load(piw_config **config, const piw_program *program, int argc, char **argv,
                              const char *const *files, size_t files_count, piw_err *err);
 
-/* [site], [auth] and [task:…] describe parts of the master; their keys are never general. */
+/* [site], [auth], [view:…] and [task:…] describe parts of the master; their keys are never general. */
 bool piw__kept_section(const char *section);
 
 /* --help and --version, to stdout. */

@@ -49,7 +49,7 @@ typedef struct piw_program {
     const piw_opt *options;         /* ends with PIW_OPT_END; -h --version -c -q -v -l are added by the core */
     const char *operands;           /* "PACKAGE [VERSION]" for the usage line; NULL: none are taken */
     int operands_min, operands_max; /* max -1: any number */
-    bool reads_tasks;               /* keeps [task:*], [site], [auth] for piw_config_section() */
+    bool reads_tasks;               /* keeps [task:*], [view:*], [site], [auth] for piw_config_raw() */
 } piw_program;
 
 typedef struct piw_config piw_config;
@@ -77,6 +77,17 @@ PIW_API const char *piw_config_raw(const piw_config *config, const char *section
 /* The names of the sections with a prefix ("task:"), in order of appearance; and the keys of one. */
 PIW_API size_t piw_config_sections(const piw_config *config, const char *prefix, const char *const **names);
 PIW_API size_t piw_config_keys(const piw_config *config, const char *section, const char *const **keys);
+
+/* A section that some program reads, and its keys between blanks, besides those that every program has. NULL: not known
+ * here, so any key may be right. Those of the configuration's own program are known anyway. */
+typedef struct piw_config_section {
+    const char *name;
+    const char *keys;
+} piw_config_section;
+/* Tell, with file and line, of each key that none of these reads where it stands, and of each section whose name is nearly
+ * one of theirs. How many there were. */
+PIW_API size_t piw_config_strays(const piw_config *config, const piw_config_section *sections, size_t count,
+                                 void (*tell)(const char *sentence));
 
 /* --print-config: every value and where it comes from, to stdout. */
 PIW_API void piw_config_print(const piw_config *config);

@@ -242,13 +242,16 @@ def good_input(place):
     code, out, err = place.run("--version")
     report("version", None if (code, err) == (0, "") and re.fullmatch(r"piw-master [\d.]+\n", out) else f"{code} {out!r}")
 
-    stock = place.write("stock.conf", "[master]\ndsn = postgresql+psycopg2://h/db ; said\nunknown-key = 1\n"
-                                      "output-path: /tmp\n[slave]\ntimeout = nonsense\n[initdb]\nuser = x\n")
+    stock = place.write("stock.conf", "[master]\ndsn = postgresql+psycopg2://h/db ; said\n"
+                                      "output-path: /tmp\n[slave]\ntimeout = nonsense\n[initdb]\nuser = x\n[sense]\nrotate = 90\n")
     code, out, err = place.run("-c", stock, "--check-config")
     report("stock file is accepted", None if (code, out, err) == (0, "", "") else f"{code} {out!r} {err!r}")
-    code, out, err = place.run("-c", stock, "-v", "--check-config")
+    other = place.write("other.conf", "[master]\nunknown-key = 1\n[slave]\nunknown-too = 1\n")
+    code, out, err = place.run("-c", other, "--print-config")
+    report("unknown key is ignored", None if (code, err) == (0, "") else f"{code} {err!r}")
+    code, out, err = place.run("-c", other, "-v", "--print-config")
     report("unknown key is told at info level",
-           None if code == 0 and f"{stock}:3: key 'unknown-key' is unknown to piw-master and ignored" in err else repr(err))
+           None if code == 0 and f"{other}:2: key 'unknown-key' is unknown to piw-master and ignored" in err else repr(err))
 
     conf = place.write("own.conf", "[site]\nname = 'our wheels'\n[task:extra]\nplugin = e.so\nspeed = 7\n")
     code, out, err = place.run("-c", conf, "-v", "--dev-mode", "--slave-queue=tcp://*:6000", "--print-config")
@@ -271,6 +274,47 @@ def good_input(place):
     report("example file, all keys given", None if (code, err) == (0, "") else f"{code} {err!r}")
 
 
+def strays(place):
+    """What no program would read is named by --check-config, all of it, with file and line."""
+    conf = place.write("strays.conf", "quiet = no\nimport-queue = ipc:///tmp/x\nnobodys = 1\n[master]\noutputpath = /x\ndsn = postgres:///x\n"
+                                      "[mater]\noutput-path = /x\n[slave]\ntimout = 3h\nlabel = x\ndsn = postgres:///x\n[piw-logger]\n"
+                                      "[Slave]\n[authe]\n[corner]\ncodec = cbor\nunread = 1\n[sense]\nanything = 1\n[monitor]\nyes\n")
+    code, out, err = place.run("-c", conf, "--check-config")
+    wanted = [f"piw-master: {conf}:{line}" for line in (
+        "7: no program reads [mater]; is [master] meant?", "13: no program reads [piw-logger]; is [logger] meant?",
+        "14: no program reads [Slave]; is [slave] meant?", "15: no program reads [authe]; is [auth] meant?",
+        "3: unknown key 'nobodys': no program has it", "5: unknown key 'outputpath' in [master]",
+        "10: unknown key 'timout' in [slave]", "12: unknown key 'dsn' in [slave]", "18: unknown key 'unread': no program has it",
+        "22: unknown key 'yes' in [monitor]")]
+    report("check: all strays at once", None if (code, out, err.splitlines()) == (1, "", wanted) else f"{code} {err}")
+    code, _, err = place.run("-c", place.write("stray_and_bad.conf", "[mater]\n[site]\nnam = x\n"), "--check-config")
+    report("check: strays hide no error", None if code == 1 and "[mater]" in err and "unknown key 'nam' in [site]" in err else f"{code} {err}")
+    conf = place.write("view.conf", "[view:mine]\nplatform = x\n")
+    for option in ("--check-config", "--print-config"):
+        code, _, err = place.run("-c", conf, option)
+        report(f"unknown key of a view, {option}",
+               None if (code, err) == (1, f"piw-master: {conf}:2: unknown key 'platform' in [view:mine]\n") else f"{code} {err!r}")
+
+
+def keys_of(program):
+    """The keys that a program has in files: what its --help shows, without what its table keeps to the command line."""
+    source = "".join(path.read_text(encoding="utf-8") for folder in (f"piw-{program}", "common")
+                     for path in sorted((ROOT / "tools" / folder).glob("*.[ch]")))
+    kept = {match.group(1) for match in re.finditer(r'\{\s*(?:\.short_name = )?[^{}]*?"([a-z-]+)"[^{}]*\.cli_only = true', source)}
+    shown = subprocess.run([BUILD / "bin" / f"piw-{program}", "--help"], capture_output=True, text=True, timeout=BOUND_S, check=True).stdout
+    core = {"help", "version", "configuration", "quiet", "verbose", "log-file"}
+    return set(re.findall(r"(?m)^  .{0,6}--([a-z-]+)", shown)) - kept - core
+
+
+def known_keys(place):
+    """The master's list of the other programs' keys is theirs."""
+    for program in ("slave", "initdb", "import", "add", "remove", "rebuild", "logger", "monitor", "ctl", "pypi", "loadgen", "master"):
+        keys = sorted(keys_of(program))
+        code, _, err = place.run("-c", place.write("keys.conf", f"[{program}]\n" + "".join(f"{key} = 1\n" for key in keys)), "--check-config")
+        strays = re.findall(r"unknown key '([a-z-]+)'", err)
+        report(f"check: keys of {program}", None if keys and not strays else f"{keys} {code} {err}")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
@@ -285,6 +329,8 @@ def main():
         as_root(place)
         full_output(place)
         good_input(place)
+        strays(place)
+        known_keys(place)
         home_of_another(place)
     return 1 if failures else 0
 

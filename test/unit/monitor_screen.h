@@ -103,10 +103,10 @@ static inline void hear_reply(int64_t id, int64_t ago_us, piw_msg *reply)
     piw_msg_free(&reply);
 }
 
-static inline void hear_slave_hello(int64_t id, int64_t ago_us, const char *label, const char *abi)
+static inline piw_msg *make_slave_hello(slave_hello **made, const char *label, const char *abi)
 {
-    slave_hello *hello;
-    piw_msg *msg = slave_HELLO_new(&hello);
+    piw_msg *msg = slave_HELLO_new(made);
+    slave_hello *hello = *made;
     hello->build_timeout = piw_duration_from_us(10800 * SECOND);
     hello->busy_timeout = piw_duration_from_us(300 * SECOND);
     hello->py_version = piw_text_of("311");
@@ -114,6 +114,13 @@ static inline void hear_slave_hello(int64_t id, int64_t ago_us, const char *labe
     hello->platform = piw_text_of("linux_armv7l");
     hello->label = piw_text_of(label);
     hello->os_name = hello->os_version = hello->board_revision = hello->board_serial = piw_text_of("unknown");
+    return msg;
+}
+
+static inline void hear_slave_hello(int64_t id, int64_t ago_us, const char *label, const char *abi)
+{
+    slave_hello *hello;
+    piw_msg *msg = make_slave_hello(&hello, label, abi);
     hear_slave(id, ago_us, "HELLO", msg);
     piw_msg_free(&msg);
 }

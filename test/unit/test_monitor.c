@@ -89,8 +89,8 @@ START_TEST(the_recorded_farm_at_80_by_24)
     SEES("Memory");
     KEY(UI_DOWN);
     look(80, 24);
-    SEES("Slave 2 builder-1, cp311 on linux_x86_64");
-    SEES("build limit 3h00m; Debian GNU/Linux 12 (bookworm)");
+    SEES("Slave 2 builder-1, cp311 on linux_x86_64, build limit 3h00m");
+    SEES(", Debian GNU/Linux 12 (bookworm)");
     SEES("77.2G free");
 }
 END_TEST
@@ -216,6 +216,36 @@ START_TEST(states_and_since_when)
     ck_assert_int_eq(state_of(7), STATE_IDLE);
     hear_reply(7, 0, slave_DIE_new());
     ck_assert_int_eq(state_of(7), STATE_STOPPED);
+}
+END_TEST
+
+START_TEST(boards_by_name_and_code)
+{
+    static const struct {
+        const char *revision, *seen;
+    } boards[] = {
+        {"c03112", "heard 0s ago; Pi 4 Model B 1.2, 4 GB (c03112), Debian GNU/Linux 12 (bookworm)"},
+        {"902120", "heard 0s ago; Pi Zero 2 W 1.0, 512 MB (902120), Debian GNU/Linux 12 (bookworm"},
+        {"ffffff", "heard 0s ago; board ffffff, Debian GNU/Linux 12 (bookworm)"},
+        {"unknown", "heard 0s ago; board unknown, Debian GNU/Linux 12 (bookworm)"},
+    };
+    model_connected(known, true, now);
+    hear_hello(100 * SECOND);
+    hear_stats(0, INT64_C(40) << 30, 9);
+    for (size_t i = 0; i < PIW_COUNT(boards); i++) {
+        slave_hello *hello;
+        piw_msg *msg = make_slave_hello(&hello, "pi-4", "cp311");
+        hello->os_name = piw_text_of("Debian GNU/Linux");
+        hello->os_version = piw_text_of("12 (bookworm)");
+        hello->board_revision = piw_text_of(boards[i].revision);
+        hear_slave(7, 0, "HELLO", msg);
+        piw_msg_free(&msg);
+        if (i == 0)
+            KEY(UI_DOWN);
+        look(80, 24);
+        SEES(boards[i].seen);
+        SEES("Slave 7 pi-4, cp311 on linux_armv7l, build limit 3h00m");
+    }
 }
 END_TEST
 
@@ -482,6 +512,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_long_host_name_leaves_room);
     tcase_add_test(tests, large_totals_fit_at_80_columns);
     tcase_add_test(tests, states_and_since_when);
+    tcase_add_test(tests, boards_by_name_and_code);
     tcase_add_test(tests, a_replay_says_since_at_least);
     tcase_add_test(tests, a_slave_that_falls_silent);
     tcase_add_test(tests, what_is_not_understood_is_noted);

@@ -60,7 +60,7 @@ static int check_alias(const wish *w, const char *alias, piw_err *err)
 {
     if (piw_name_same(piw_text_of(alias), piw_text_of(w->package)))
         return 0;
-    return piw_err_set(err, PIW_EUSAGE, "'%.100s' is no spelling of %.200s: it must become the same name", alias,
+    return piw_err_set(err, PIW_EREFUSED, "'%.100s' is no spelling of %.200s: it must become the same name", alias,
                        w->canonical);
 }
 

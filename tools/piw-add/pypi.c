@@ -1,6 +1,7 @@
 #include "pypi.h"
 
 #include "shared/summary.h"
+#include "shared/trust.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static bool set_up(reading *r, const char *url, char *problem)
     SET(CURLOPT_WRITEFUNCTION, on_data);
     SET(CURLOPT_WRITEDATA, r);
 #undef SET
-    return good;
+    return good && piw_trust_set(r->curl);
 }
 
 static int ask(reading *r, const char *url, piw_err *err)

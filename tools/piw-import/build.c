@@ -43,7 +43,7 @@ static int settle_abi(build *b, const build_wish *wish, const piw_wheel_name *na
     if (!one && wish->abi != NULL)
         return piw_err_set(err, PIW_EUSAGE, "--abi '%.100s' is no ABI that wheels are built for, such as cp311", abi);
     if (!one)
-        return piw_err_set(err, PIW_EUSAGE, "%.200s has the ABI tag %.50s: say with --abi which one it was built for",
+        return piw_err_set(err, PIW_EREFUSED, "%.200s has the ABI tag %.50s: say with --abi which one it was built for",
                            filename, abi);
     memcpy(b->abi, abi, strlen(abi) + 1);
     return 0;

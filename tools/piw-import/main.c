@@ -23,7 +23,7 @@ static const piw_opt options[] = {
      .cli_only = true},
     {0, "output", PIW_OPT_PATH, "FILE", NULL, "the build's log", .cli_only = true},
     {0, "dependencies", PIW_OPT_PATH, "FILE", NULL,
-     "what the wheels need beside what their METADATA says: an apt package a line, or 'apt: NAME', 'pip: NAME'",
+     "what the wheels need beside what their METADATA says: lines of apt packages, or 'apt: NAME…', 'pip: NAME…'",
      .cli_only = true},
     {'d', "delete", PIW_OPT_SWITCH, NULL, NULL, "remove the files when all of them are imported"},
     {0, "file-queue", PIW_OPT_TEXT, "ADDR", "tcp://localhost:5556", "the master's file queue"},

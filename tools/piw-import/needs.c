@@ -71,11 +71,33 @@ static int check(needs_kind kind, piw_text text, piw_err *err)
     char canonical[PIW_NAME_MAX + 1];
     if (kind == NEEDS_PIP && !piw_name_canonical(text, canonical))
         return piw_err_set(err, PIW_EREFUSED, "'%.*s' is no name of a Python package", shown, text.s);
-    for (uint32_t i = 0; kind == NEEDS_APT && i < text.len; i++)
-        if (is_blank(text.s[i]) || text.s[i] == ',')
-            return piw_err_set(err, PIW_EREFUSED, "'%.*s' is no name of one apt package; write one a line", shown,
-                               text.s);
+    if (kind == NEEDS_APT && (memchr(text.s, ',', text.len) != NULL || text.s[text.len - 1] == ':'))
+        return piw_err_set(err, PIW_EREFUSED, "'%.*s' is no name of an apt package; put blanks between names", shown,
+                           text.s);
     return 0;
+}
+
+static int take_name(needs_kind kind, piw_text text, needs *list, piw_err *err)
+{
+    char canonical[PIW_NAME_MAX + 1];
+    int rc = check(kind, text, err);
+    if (rc == 0 && list->lists[kind].count >= LIST_MAX)
+        rc = piw_err_set(err, PIW_EREFUSED, "there are more than %d", LIST_MAX);
+    if (rc != 0)
+        return rc;
+    if (kind == NEEDS_PIP && piw_name_canonical(text, canonical))
+        text = piw_text_of(canonical); /* as those from METADATA */
+    needs_add(list, kind, text);
+    return 0;
+}
+
+/* Up to the next blank. */
+static piw_text first_word(piw_text text)
+{
+    uint32_t len = 0;
+    while (len < text.len && !is_blank(text.s[len]))
+        len++;
+    return (piw_text){text.s, len};
 }
 
 static int take_line(piw_text line, needs *list, piw_err *err)
@@ -86,16 +108,15 @@ static int take_line(piw_text line, needs *list, piw_err *err)
     if (line.len == 0)
         return 0;
     int rc = split(line, &kind, &text, err);
-    rc = rc != 0 ? rc : check(kind, text, err);
-    if (rc == 0 && list->lists[kind].count >= LIST_MAX)
-        rc = piw_err_set(err, PIW_EREFUSED, "there are more than %d", LIST_MAX);
-    if (rc != 0)
-        return rc;
-    char canonical[PIW_NAME_MAX + 1];
-    if (kind == NEEDS_PIP && piw_name_canonical(text, canonical))
-        text = piw_text_of(canonical); /* as those from METADATA */
-    needs_add(list, kind, text);
-    return 0;
+    /* A library is a path, which may hold blanks; names of packages can't. */
+    if (rc != 0 || kind == NEEDS_OTHER || text.len == 0)
+        return rc != 0 ? rc : take_name(kind, text, list, err);
+    while (rc == 0 && text.len > 0) {
+        piw_text word = first_word(text);
+        rc = take_name(kind, word, list, err);
+        text = trim((piw_text){text.s + word.len, text.len - word.len});
+    }
+    return rc;
 }
 
 int needs_parse(const char *data, size_t len, needs *list, piw_err *err)

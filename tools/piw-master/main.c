@@ -189,6 +189,19 @@ static int make_runtime(master *self, piw_err *err)
     return code;
 }
 
+static void tell_stray(const char *sentence)
+{
+    fprintf(stderr, "%s: %s\n", master_program.name, sentence);
+}
+
+/* What nobody would ever read is told as it is found. */
+static size_t check_strays(const master *self)
+{
+    return piw_config_switch(self->config, "check-config") && !piw_config_switch(self->config, "print-config")
+               ? piw_config_strays(self->config, master_known_sections, master_known_sections_count, tell_stray)
+               : 0;
+}
+
 /* Everything that can be known without starting a task, the tasks' own options too. */
 static int check(master *self, piw_err *err)
 {
@@ -241,6 +254,7 @@ int main(int argc, char **argv)
     /* Not freed at the end: a task that couldn't be stopped may still read its settings. */
     static master self;
     piw_err err = {0};
+    size_t strays = 0;
     self.reread.argc = argc;
     self.reread.argv = argv;
     piw_protocol_use(&stats_protocol_def);
@@ -249,6 +263,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (code == 0) {
+        strays = check_strays(&self);
         code = configure(&self, &err);
     }
     if (code == 0 && piw_config_switch(self.config, "print-config")) {
@@ -261,5 +276,6 @@ int main(int argc, char **argv)
             code = run(&self, &err);
         }
     }
-    return piw_program_exit(&master_program, code != 0 ? &err : NULL);
+    int exit_code = piw_program_exit(&master_program, code != 0 ? &err : NULL);
+    return exit_code == EXIT_SUCCESS && strays > 0 ? EXIT_FAILURE : exit_code;
 }

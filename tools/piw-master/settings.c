@@ -187,6 +187,19 @@ static int check_auth(settings *made, const piw_config *config, piw_err *err)
     return 0;
 }
 
+/* No view is known to this version, so neither is a key of one. */
+static int check_views(const piw_config *config, piw_err *err)
+{
+    static const piw_opt none[] = {PIW_OPT_END};
+    const char *const *sections;
+    size_t count = piw_config_sections(config, "view:", &sections);
+    int code = 0;
+    for (size_t i = 0; i < count && code == 0; i++) {
+        code = check_section(config, sections[i], none, err);
+    }
+    return code;
+}
+
 int settings_make(settings *made, const piw_config *config, piw_err *err)
 {
     *made = (settings){0};
@@ -205,6 +218,9 @@ int settings_make(settings *made, const piw_config *config, piw_err *err)
     }
     if (code == 0) {
         code = check_auth(made, config, err);
+    }
+    if (code == 0) {
+        code = check_views(config, err);
     }
     for (const piw_opt *opt = master_program.options; code == 0 && opt->name != NULL; opt++) {
         const char *text = opt->kind != PIW_OPT_LIST ? piw_config_text(config, opt->name) : NULL;

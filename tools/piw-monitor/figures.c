@@ -1,5 +1,6 @@
 /* figures.c — figures with a name, a value and a graph of their past: the master's and a slave's. */
 #include "format.h"
+#include "shared/board.h"
 #include "view.h"
 
 #include <stdio.h>
@@ -197,19 +198,32 @@ static void say_who(const model_slave *slave, int64_t now_us, char *to, size_t s
     if (slave->skew_us > SKEW_US || slave->skew_us < -SKEW_US)
         format_add(to, size, ", clock %s %s", format_age(slave->skew_us < 0 ? -slave->skew_us : slave->skew_us, text),
                    slave->skew_us < 0 ? "behind!" : "ahead!");
+    if (hello == NULL)
+        return;
+    char board[PIW_BOARD_NAME];
+    if (piw_board_name(hello->board_revision.s, board))
+        format_add(to, size, "; %s (%s)", board, hello->board_revision.s);
+    else
+        format_add(to, size, "; board %s", hello->board_revision.s);
+    format_add(to, size, ", %s %s", hello->os_name.s, hello->os_version.s);
+}
+
+/* What it is called and what it builds, for at most how long. */
+static void say_title(const model_slave *slave, char *to, size_t size)
+{
+    char text[FORMAT_MAX];
+    const slave_hello *hello = model_hello(slave);
+    snprintf(to, size, "Slave %lld %s, %s on %s", (long long)slave->id, model_label(slave), model_abi(slave),
+             hello != NULL ? hello->platform.s : "?");
     if (hello != NULL)
-        format_add(to, size, ", build limit %s; %s %s, board %s",
-                   format_age(piw_duration_us(hello->build_timeout), text), hello->os_name.s, hello->os_version.s,
-                   hello->board_revision.s);
+        format_add(to, size, ", build limit %s", format_age(piw_duration_us(hello->build_timeout), text));
 }
 
 void view_slave(canvas *to, const model *known, const model_slave *slave, view_room room, int64_t now_us)
 {
     static const model_figure wanted[] = {FIGURE_DISK, FIGURE_LOAD, FIGURE_MEMORY, FIGURE_TEMPERATURE, FIGURE_SWAP};
     char text[2048];
-    const slave_hello *hello = model_hello(slave);
-    snprintf(text, sizeof text, "Slave %lld %s, %s on %s", (long long)slave->id, model_label(slave), model_abi(slave),
-             hello != NULL ? hello->platform.s : "?");
+    say_title(slave, text, sizeof text);
     view_rule(to, room.row, room.column, room.columns, text);
     room.column++;
     room.columns -= 2;

@@ -58,11 +58,13 @@ static int run(clerk *self, piw_err *err)
     const char *package = self->operands_count > 1 ? self->operands[1] : NULL;
     if (package != NULL && !parts[i].of_packages)
         return piw_err_set(err, PIW_EUSAGE, "%s is not of a package: it is rebuilt as a whole", parts[i].name);
-    int rc = package != NULL ? clerk_check_package(package, NULL, err) : 0;
+    char canonical[PIW_NAME_MAX + 1];
+    int rc = package != NULL ? clerk_check_package(package, canonical, err) : 0;
     if (rc == 0 && package == NULL && parts[i].of_packages)
         rc = clerk_agree(self, err, "Rebuild %s?", parts[i].all);
     if (rc != 0)
         return rc;
+    package = package != NULL ? canonical : NULL; /* the one spelling that every master knows it by */
     char *subject = package != NULL ? piw_sprintf("%s %s", parts[i].one, package) : piw_strdup(parts[i].all);
     rc = clerk_order(self, make_request(&parts[i], package), subject, words, err);
     free(subject);

@@ -61,11 +61,22 @@ int slave_build_check(piw_text package, piw_text version, const char *index_url,
 
 /* --- Starting -------------------------------------------------------------------------------------------------- */
 
-/* A build's environment: nothing of ours but the way through a proxy. Texts are freed by free_env. */
-static void make_env(const slave_build *build, char **env, size_t room)
+/* Backends name a wheel after the kernel's processor; this variable tells them the interpreter's. */
+static char *host_platform(const slave_settings *settings)
 {
-    static const char *const kept[] = {"http_proxy",  "https_proxy", "no_proxy", "HTTP_PROXY",
-                                       "HTTPS_PROXY", "NO_PROXY",    "TZ"};
+    char *text = piw_sprintf("_PYTHON_HOST_PLATFORM=%s", settings->platform);
+    char *dash = strchr(text + strlen("_PYTHON_HOST_PLATFORM="), '_');
+    if (dash != NULL)
+        *dash = '-';
+    return text;
+}
+
+/* A build's environment: nothing of ours but the way through a proxy and whom to trust there. Texts are freed by
+ * free_env. */
+static void make_env(const slave_build *build, const slave_settings *settings, char **env, size_t room)
+{
+    static const char *const kept[] = {"http_proxy", "https_proxy",   "no_proxy",     "HTTP_PROXY", "HTTPS_PROXY",
+                                       "NO_PROXY",   "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"};
     size_t n = 0;
     env[n++] = piw_strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     env[n++] = piw_strdup("LANG=C.UTF-8");
@@ -77,6 +88,11 @@ static void make_env(const slave_build *build, char **env, size_t room)
     env[n++] = piw_strdup("PIP_NO_INPUT=1");
     env[n++] = piw_sprintf("HOME=%s/home", build->folder);
     env[n++] = piw_sprintf("TMPDIR=%s/tmp", build->folder);
+    if (strcmp(settings->platform, settings->kernel) != 0)
+        env[n++] = host_platform(settings);
+    /* Python takes SSL_CERT_FILE from its environment, pip doesn't before 24.2. */
+    if (getenv("SSL_CERT_FILE") != NULL && getenv("SSL_CERT_FILE")[0] != '\0')
+        env[n++] = piw_sprintf("PIP_CERT=%s", getenv("SSL_CERT_FILE"));
     for (size_t i = 0; i < PIW_COUNT(kept) && n + 1 < room; i++)
         if (getenv(kept[i]) != NULL)
             env[n++] = piw_sprintf("%s=%s", kept[i], getenv(kept[i]));
@@ -120,7 +136,7 @@ static int start_pip(slave_build *build, const slave_settings *settings, piw_tex
     if (console < 0)
         return piw_err_errno(err, "%s", build->console);
     char *env[24];
-    make_env(build, env, PIW_COUNT(env));
+    make_env(build, settings, env, PIW_COUNT(env));
     char *what = piw_sprintf("%.*s==%.*s", (int)package.len, package.s, (int)version.len, version.s);
     const char *argv[] = {
         settings->python,
@@ -297,10 +313,13 @@ static void add_file(piw_buffer *to, const char *path, int64_t head, int64_t tai
     close(fd);
 }
 
-static void add_line(piw_buffer *to, const char *line)
+/* Whole lines, whatever is there before; the last one may lack its end. */
+static void add_lines(piw_buffer *to, const char *lines)
 {
+    size_t len = strlen(lines);
     bool fresh = to->len == 0 || to->data[to->len - 1] == '\n';
-    if ((fresh || piw_buffer_add(to, "\n", 1) == 0) && piw_buffer_add(to, line, strlen(line)) == 0)
+    if ((fresh || piw_buffer_add(to, "\n", 1) == 0) && piw_buffer_add(to, lines, len) == 0 && len > 0 &&
+        lines[len - 1] != '\n')
         (void)!piw_buffer_add(to, "\n", 1);
 }
 
@@ -312,14 +331,14 @@ piw_blob *slave_build_log(const slave_build *build, const char *note)
     if (text.len == 0 || !own_end)
         add_file(&text, build->console, CONSOLE_TAIL, CONSOLE_TAIL);
     if (build->note[0] != '\0') {
-        add_line(&text, build->note);
+        add_lines(&text, build->note);
     } else if (!own_end) {
         char line[64];
         snprintf(line, sizeof line, "the build was killed by signal %d", WTERMSIG(build->status));
-        add_line(&text, line);
+        add_lines(&text, line);
     }
     if (note != NULL)
-        add_line(&text, note);
+        add_lines(&text, note);
     piw_blob *blob = piw_blob_new(text.data, text.len);
     piw_buffer_fini(&text);
     return blob;

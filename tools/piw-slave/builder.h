@@ -22,7 +22,7 @@ void slave_build_kill(slave_build *build);
 /* After its end. Did pip succeed, how long did it take. */
 bool slave_build_good(const slave_build *build);
 piw_duration slave_build_duration(const slave_build *build);
-/* The log with `note` (may be NULL) as its last line; a new reference. NULL: no memory. */
+/* The log with `note` (lines; may be NULL) at its end; a new reference. NULL: no memory. */
 piw_blob *slave_build_log(const slave_build *build, const char *note);
 /* What it builds. */
 const char *slave_build_package(const slave_build *build);

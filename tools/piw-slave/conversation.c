@@ -4,6 +4,8 @@
 #include "common/transfer.h"
 #include "facts.h"
 #include "machine.h"
+#include "retag.h"
+#include "shared/text.h"
 #include "slave.piw.h"
 
 #include <stdlib.h>
@@ -141,12 +143,18 @@ static piw_msg *built_message(slave *s, piw_text package)
     piw_msg *msg = slave_BUILT_new(&built);
     piw_err err = {0};
     slave_wheels wheels = {0};
+    piw_buffer notes = {0};
     built->status = slave_build_good(s->build);
+    if (built->status && slave_retag(slave_build_wheels(s->build), &s->settings, &notes, &err) != 0)
+        built->status = false;
     if (built->status &&
         slave_facts(msg, slave_build_wheels(s->build), slave_build_scratch(s->build), package, &wheels, &err) != 0)
         built->status = false;
     built->duration = slave_build_duration(s->build);
-    set_log(msg, built, slave_build_log(s->build, err.code != 0 ? err.text : NULL));
+    piw_put(&notes, err.text);
+    piw_put_bytes(&notes, "", 1);
+    set_log(msg, built, slave_build_log(s->build, notes.len > 1 ? (const char *)notes.data : NULL));
+    piw_buffer_fini(&notes);
     built->files.count = wheels.count;
     built->files.at = wheels.at;
     /* A wheel may say more of itself than a message holds: too long a tag, too many dependencies. */

@@ -1,10 +1,9 @@
 #include "facts.h"
 
 #include "depends.h"
+#include "folder.h"
 #include "shared/file_state.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 
 enum { WHEELS_MAX = 1000 }; /* the bound of BUILT's list */
@@ -45,24 +44,13 @@ static int read_one(piw_msg *msg, const char *folder, const char *filename, cons
     return rc;
 }
 
-static int is_wheel(const struct dirent *entry)
-{
-    size_t n = strlen(entry->d_name);
-    return n > 4 && strcmp(entry->d_name + n - 4, ".whl") == 0;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
                 piw_err *err)
 {
     struct dirent **found;
-    int n = scandir(folder, &found, is_wheel, by_name);
+    int n = slave_folder_wheels(folder, &found, err);
     if (n < 0)
-        return piw_err_errno(err, "%s", folder);
+        return n;
     int rc = 0;
     if (n > WHEELS_MAX)
         rc = piw_err_set(err, PIW_EREFUSED, "the build made more than %d wheels", WHEELS_MAX);

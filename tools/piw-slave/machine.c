@@ -3,6 +3,7 @@
 #include "builder.h"
 #include "process.h"
 #include "shared/abi.h"
+#include "shared/board.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,13 +18,20 @@ enum {
     LINE_MAX_CHARS = 200,
 };
 
-/* A 32-bit interpreter under a 64-bit kernel builds for the 32-bit platform. */
-static const char script[] = "import sys, sysconfig\n"
-                             "platform = sysconfig.get_platform().replace('-', '_').replace('.', '_')\n"
-                             "if sys.maxsize < 2 ** 32:\n"
-                             "    platform = platform.replace('x86_64', 'i686').replace('aarch64', 'armv7l')\n"
-                             "version = '%d%d' % sys.version_info[:2]\n"
-                             "print(version, 'cp' + version + sys.abiflags, platform)\n";
+/* The platform that wheels are for is the interpreter's, which may be of 32 bits under a kernel of 64 (the default of a
+ * Raspberry Pi), or of 64 under one that was told to say 32 (setarch); uname only knows the kernel. Printed: version, ABI
+ * tag, platform tag, and the tag that the kernel's name would give. */
+static const char script[] =
+    "import struct, sys, sysconfig\n"
+    "kernel = sysconfig.get_platform().replace('-', '_').replace('.', '_')\n"
+    "wide = struct.calcsize('P') == 8\n"
+    "system, _, machine = kernel.partition('_')\n"
+    "for narrow, broad in (('i686', 'x86_64'), ('armv8l', 'aarch64'), ('armv7l', 'aarch64')):\n"
+    "    if machine in (narrow, broad):\n"
+    "        machine = broad if wide else narrow.replace('armv8l', 'armv7l')\n"
+    "        break\n"
+    "version = '%d%d' % sys.version_info[:2]\n"
+    "print(version, 'cp' + version + sys.abiflags, system + '_' + machine, kernel)\n";
 
 int slave_machine_python(slave_settings *settings, piw_err *err)
 {
@@ -35,8 +43,8 @@ int slave_machine_python(slave_settings *settings, piw_err *err)
     int rc = slave_process_run(&command, PYTHON_MS, FACTS_MAX, &output, &status, err);
     if (rc == 0 && piw_buffer_add(&output, "", 1) != 0)
         rc = piw_err_set(err, PIW_ENOMEM, "no memory");
-    if (rc == 0 && (status != 0 || sscanf((const char *)output.data, "%15s %31s %63s", settings->py_version,
-                                          settings->abi, settings->platform) != 3))
+    if (rc == 0 && (status != 0 || sscanf((const char *)output.data, "%15s %31s %63s %63s", settings->py_version,
+                                          settings->abi, settings->platform, settings->kernel) != 4))
         rc = piw_err_set(err, PIW_ESYS, "%s doesn't say its version; is it a Python 3 interpreter?", settings->python);
     if (rc == 0 && !piw_abi_acceptable(piw_text_of(settings->abi)))
         rc = piw_err_set(err, PIW_ESYS, "%s has an unusable ABI tag %s", settings->python, settings->abi);
@@ -83,11 +91,6 @@ static piw_text value_in(piw_msg *msg, const char *path, const char *key, const 
     return piw_msg_text(msg, value, piw_utf8_valid(value, strlen(value)));
 }
 
-static piw_text board(piw_msg *msg, const char *key)
-{
-    return value_in(msg, "/proc/cpuinfo", key, " \t:");
-}
-
 static const slave_claim *claim_of(piw_msg *msg, const slave *s)
 {
     slave_claim *claim = piw_msg_alloc(msg, sizeof *claim);
@@ -101,6 +104,9 @@ static const slave_claim *claim_of(piw_msg *msg, const slave *s)
 piw_msg *slave_machine_hello(const slave *s)
 {
     const slave_settings *settings = &s->settings;
+    char revision[PIW_BOARD_FACT], serial[PIW_BOARD_FACT];
+    piw_board_revision(PIW_BOARD_FOLDER, revision);
+    piw_board_serial(PIW_BOARD_FOLDER, serial);
     slave_hello *hello;
     piw_msg *msg = slave_HELLO_new(&hello);
     hello->build_timeout = piw_duration_from_us(settings->build_timeout_ms * 1000);
@@ -111,8 +117,8 @@ piw_msg *slave_machine_hello(const slave *s)
     hello->label = piw_msg_textz(msg, settings->label);
     hello->os_name = value_in(msg, "/etc/os-release", "NAME=", "\"'");
     hello->os_version = value_in(msg, "/etc/os-release", "VERSION=", "\"'");
-    hello->board_revision = board(msg, "Revision");
-    hello->board_serial = board(msg, "Serial");
+    hello->board_revision = piw_msg_textz(msg, revision);
+    hello->board_serial = piw_msg_textz(msg, serial);
     if (settings->codec == PIW_MSGPACK) {
         hello->version = piw_msg_textz(msg, PIW_VERSION);
         hello->claim = s->build != NULL ? claim_of(msg, s) : NULL;

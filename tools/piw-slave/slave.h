@@ -22,7 +22,8 @@ typedef struct slave_settings {
     piw_codec codec;
     char py_version[16]; /* "311" */
     char abi[32];        /* "cp311" */
-    char platform[64];   /* "linux_x86_64" */
+    char platform[64];   /* "linux_x86_64": of the interpreter */
+    char kernel[64];     /* the same, or what the kernel's name would make of it: "linux_aarch64" for "linux_armv7l" */
 } slave_settings;
 
 typedef struct slave_build slave_build;

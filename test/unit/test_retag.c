@@ -1,0 +1,363 @@
+/* test_retag.c — wheels that bear the kernel's name, made anew under the interpreter's: which tags, what is refused, and
+ * that the result is a sound wheel with everything else as it was. */
+#include "../../tools/piw-slave/folder.c"
+#include "../../tools/piw-slave/repack.c"
+#include "../../tools/piw-slave/retag.c"
+
+#include "shared/elf.h"
+#include "shared/record.h"
+#include "shared/text.h"
+#include "shared/wheel.h"
+#include "shared/zip.h"
+#include "unit.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static char folder[64];
+
+static void setup(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/piw-retag-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+/* --- Tags -------------------------------------------------------------------------------------------------------- */
+
+START_TEST(tags_of_the_kernel)
+{
+    static const struct {
+        const char *tag, *platform, *kernel, *wanted; /* NULL: stays */
+        bool foreign;
+    } cases[] = {
+        {"linux_aarch64", "linux_armv7l", "linux_aarch64", "linux_armv7l", true},
+        {"linux_armv8l", "linux_armv7l", "linux_armv8l", "linux_armv7l", true},
+        {"linux_armv8l", "linux_armv7l", "linux_aarch64", "linux_armv7l", true},
+        {"manylinux_2_36_aarch64", "linux_armv7l", "linux_aarch64", "linux_armv7l", true},
+        {"manylinux_2_36_armv7l", "linux_armv7l", "linux_aarch64", "linux_armv7l", false},
+        {"musllinux_1_2_armv7l", "linux_armv7l", "linux_aarch64", "linux_armv7l", false},
+        {"manylinux_2_17_aarch64.manylinux2014_aarch64", "linux_armv7l", "linux_aarch64", "linux_armv7l", true},
+        {"linux_armv7l.linux_aarch64", "linux_armv7l", "linux_aarch64", "linux_armv7l", true},
+        {"linux_armv6l.linux_aarch64", "linux_armv7l", "linux_aarch64", "linux_armv6l.linux_armv7l", true},
+        {"linux_x86_64", "linux_i686", "linux_x86_64", "linux_i686", true},
+        {"manylinux1_x86_64", "linux_i686", "linux_x86_64", "linux_i686", true},
+        {"linux_i686", "linux_x86_64", "linux_i686", "linux_x86_64", true},
+        {"linux_armv7l", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"any", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"linux_armv6l", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"linux_ppc64le", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"macosx_11_0_aarch64", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"win_aarch64", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"linuxaarch64", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"linux_", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"", "linux_armv7l", "linux_aarch64", NULL, false},
+    };
+    char to[256];
+    for (size_t i = 0; i < PIW_COUNT(cases); i++) {
+        bool foreign = true;
+        bool changed = slave_retag_platform(cases[i].tag, cases[i].platform, cases[i].kernel, to, sizeof to, &foreign);
+        ck_assert_msg(changed == (cases[i].wanted != NULL), "%s", cases[i].tag);
+        ck_assert_msg(foreign == cases[i].foreign, "%s", cases[i].tag);
+        if (changed)
+            ck_assert_str_eq(to, cases[i].wanted);
+    }
+    bool foreign;
+    ck_assert(!slave_retag_platform("linux_aarch64", "linux_armv7l", "linux_aarch64", to, 12, &foreign));
+    ck_assert(slave_retag_platform("linux_aarch64", "linux_armv7l", "linux_aarch64", to, 14, &foreign));
+}
+END_TEST
+
+/* --- Wheels ------------------------------------------------------------------------------------------------------ */
+
+typedef struct member {
+    const char *name;
+    const void *data;
+    size_t len;
+    bool packed, streamed; /* deflated; with its sizes behind it */
+} member;
+
+static void add16(piw_buffer *to, unsigned value)
+{
+    uint8_t bytes[] = {(uint8_t)value, (uint8_t)(value >> 8)};
+    piw_put_bytes(to, bytes, 2);
+}
+
+static void add32(piw_buffer *to, uint32_t value)
+{
+    add16(to, value & 0xffff);
+    add16(to, value >> 16);
+}
+
+/* What the local header and the central directory have in common, from the version that is needed on. */
+static void put_common(piw_buffer *to, const member *m, uint32_t crc, size_t packed, bool blank)
+{
+    add16(to, 20);
+    add16(to, m->streamed ? 8 : 0);
+    add16(to, m->packed ? 8 : 0);
+    add16(to, 0x6000);
+    add16(to, 0x5861);
+    add32(to, blank ? 0 : crc);
+    add32(to, blank ? 0 : (uint32_t)packed);
+    add32(to, blank ? 0 : (uint32_t)m->len);
+    add16(to, (unsigned)strlen(m->name));
+}
+
+static void write_archive(const char *filename, const member *members, size_t count, const char *comment)
+{
+    piw_buffer out = {0}, directory = {0};
+    for (size_t i = 0; i < count; i++) {
+        const member *m = &members[i];
+        static uint8_t packed[1 << 16];
+        z_stream stream = {.next_in = (Bytef *)(uintptr_t)m->data,
+                           .avail_in = (uInt)m->len,
+                           .next_out = packed,
+                           .avail_out = sizeof packed};
+        deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+        ck_assert_int_eq(deflate(&stream, Z_FINISH), Z_STREAM_END);
+        deflateEnd(&stream);
+        size_t size = m->packed ? stream.total_out : m->len, offset = out.len;
+        uint32_t crc = (uint32_t)crc32_z(0, m->data, m->len);
+        add32(&out, 0x04034b50);
+        put_common(&out, m, crc, size, m->streamed);
+        add16(&out, 4);
+        piw_put(&out, m->name);
+        add32(&out, 0x0000cafe); /* an extra field without contents */
+        piw_put_bytes(&out, m->packed ? packed : m->data, size);
+        if (m->streamed) {
+            add32(&out, 0x08074b50);
+            add32(&out, crc);
+            add32(&out, (uint32_t)size);
+            add32(&out, (uint32_t)m->len);
+        }
+        add32(&directory, 0x02014b50);
+        add16(&directory, 3 << 8 | 20);
+        put_common(&directory, m, crc, size, false);
+        add16(&directory, 0);
+        add16(&directory, 2);
+        add32(&directory, 0);
+        add32(&directory, 0100755u << 16);
+        add32(&directory, (uint32_t)offset);
+        piw_put(&directory, m->name);
+        piw_put(&directory, "hi");
+    }
+    size_t begin = out.len;
+    piw_put_bytes(&out, directory.data, directory.len);
+    add32(&out, 0x06054b50);
+    add32(&out, 0);
+    add16(&out, (unsigned)count);
+    add16(&out, (unsigned)count);
+    add32(&out, (uint32_t)directory.len);
+    add32(&out, (uint32_t)begin);
+    add16(&out, (unsigned)strlen(comment));
+    piw_put(&out, comment);
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, filename);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(out.data, 1, out.len, file), out.len);
+    fclose(file);
+    piw_buffer_fini(&out);
+    piw_buffer_fini(&directory);
+}
+
+#define INFO "demo-1.0.dist-info/"
+
+static const char metadata[] = "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n";
+
+static void put_line(piw_buffer *record, const member *m, bool quoted)
+{
+    uint8_t hash[32];
+    char text[45];
+    EVP_Digest(m->data, m->len, hash, NULL, EVP_sha256(), NULL);
+    EVP_EncodeBlock((unsigned char *)text, hash, sizeof hash);
+    for (char *c = text; *c != '\0'; c++)
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
+    piw_putf(record, "%s%s%s,sha256=%s,%zu\r\n", quoted ? "\"" : "", m->name, quoted ? "\"" : "", text, m->len);
+}
+
+typedef struct kind {
+    const char *filename, *wheel;
+    int machine; /* of its one library; -1: none */
+    bool signed_, unlisted, quoted, streamed;
+} kind;
+
+static void make(const kind *k)
+{
+    uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 1, 1, 1, [16] = 3, [18] = (uint8_t)k->machine};
+    member members[6] = {{INFO "WHEEL", k->wheel, strlen(k->wheel), true, k->streamed},
+                         {"demo.py", "x = 1\n", 6, false, false},
+                         {INFO "METADATA", metadata, sizeof metadata - 1, true, false}};
+    size_t count = 3;
+    if (k->machine >= 0)
+        members[count++] = (member){"demo.so", elf, sizeof elf, true, k->streamed};
+    piw_buffer record = {0};
+    for (size_t i = k->unlisted; i < count; i++)
+        put_line(&record, &members[i], k->quoted);
+    if (k->signed_)
+        members[count++] = (member){INFO "RECORD.jws", "{}", 2, false, false};
+    piw_put(&record, INFO "RECORD,,\r\n");
+    members[count++] = (member){INFO "RECORD", record.data, record.len, true, false};
+    write_archive(k->filename, members, count, "as built");
+    piw_buffer_fini(&record);
+}
+
+static bool is_there(const char *filename)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, filename);
+    return access(path, F_OK) == 0;
+}
+
+static int rename_all(const char *platform, const char *kernel, piw_buffer *notes, piw_err *err)
+{
+    slave_settings settings = {0};
+    snprintf(settings.platform, sizeof settings.platform, "%s", platform);
+    snprintf(settings.kernel, sizeof settings.kernel, "%s", kernel);
+    int rc = slave_retag(folder, &settings, notes, err);
+    piw_put_bytes(notes, "", 1);
+    return rc;
+}
+
+static void check_renamed(const char *filename, const char *wheel)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, filename);
+    piw_wheel read = {0};
+    piw_err err = {0};
+    ck_assert_msg(piw_wheel_read(path, filename, &read, &err) == 0, "%s", err.text);
+    piw_wheel_fini(&read);
+    FILE *file = fopen(path, "r");
+    static char data[1 << 16];
+    size_t len = fread(data, 1, sizeof data, file);
+    fclose(file);
+    ck_assert_int_eq(memcmp(data + len - 8, "as built", 8), 0);
+    piw_zip *zip = NULL;
+    uint8_t *text = NULL;
+    ck_assert_int_eq(piw_zip_open(&zip, data, len, &err), 0);
+    ck_assert_int_eq(piw_zip_extract(zip, piw_zip_find(zip, INFO "WHEEL", sizeof INFO "WHEEL" - 1), 4096, &text, &err),
+                     0);
+    ck_assert_str_eq((const char *)text, wheel);
+    free(text);
+    ck_assert_int_eq(piw_zip_extract(zip, piw_zip_find(zip, "demo.py", 7), 4096, &text, &err), 0);
+    ck_assert_str_eq((const char *)text, "x = 1\n");
+    free(text);
+    piw_zip_close(&zip);
+}
+
+START_TEST(renamed_as_a_whole)
+{
+    static const char old[] =
+        "Wheel-Version: 1.0\nTag: cp311-cp311-linux_aarch64\r\ntag: py3-none-any\nX: linux_aarch64\n"
+        "Tag: cp311-cp311-manylinux_2_36_aarch64";
+    static const char new[] =
+        "Wheel-Version: 1.0\nTag: cp311-cp311-linux_armv7l\r\ntag: py3-none-any\nX: linux_aarch64\n"
+        "Tag: cp311-cp311-linux_armv7l";
+    for (int round = 0; round < 4; round++) {
+        const kind k = {.filename = "demo-1.0-1x-cp311-cp311-linux_aarch64.whl",
+                        .wheel = old,
+                        .machine = EM_ARM,
+                        .quoted = round & 1,
+                        .streamed = round & 2};
+        make(&k);
+        piw_buffer notes = {0};
+        piw_err err = {0};
+        ck_assert_msg(rename_all("linux_armv7l", "linux_aarch64", &notes, &err) == 0, "%s", err.text);
+        ck_assert_str_eq(
+            (const char *)notes.data,
+            "demo-1.0-1x-cp311-cp311-linux_aarch64.whl was renamed demo-1.0-1x-cp311-cp311-linux_armv7l.whl: "
+            "linux_aarch64 is the kernel's name here, the interpreter's platform is linux_armv7l\n");
+        piw_buffer_fini(&notes);
+        ck_assert(!is_there(k.filename));
+        check_renamed("demo-1.0-1x-cp311-cp311-linux_armv7l.whl", new);
+        char path[400];
+        snprintf(path, sizeof path, "%s/demo-1.0-1x-cp311-cp311-linux_armv7l.whl", folder);
+        unlink(path);
+    }
+}
+END_TEST
+
+START_TEST(left_as_they_are)
+{
+    static const kind kinds[] = {
+        {"demo-1.0-cp311-cp311-linux_armv7l.whl", "Tag: cp311-cp311-linux_armv7l\n", EM_ARM},
+        {"demo-1.0-py3-none-any.whl", "Tag: py3-none-any\n", -1},
+        {"demo-1.0-cp311-cp311-linux_ppc64le.whl", "Tag: cp311-cp311-linux_ppc64le\n", EM_PPC64},
+        {"nonsense.whl", "", -1},
+    };
+    for (size_t i = 0; i < PIW_COUNT(kinds); i++)
+        make(&kinds[i]);
+    piw_buffer notes = {0};
+    piw_err err = {0};
+    ck_assert_int_eq(rename_all("linux_armv7l", "linux_aarch64", &notes, &err), 0);
+    ck_assert_uint_eq(notes.len, 1);
+    for (size_t i = 0; i < PIW_COUNT(kinds); i++)
+        ck_assert(is_there(kinds[i].filename));
+    /* Where kernel and interpreter agree nothing is looked at. */
+    make(&(kind){"demo-1.0-cp311-cp311-linux_aarch64.whl", "Tag: cp311-cp311-linux_aarch64\n", EM_AARCH64});
+    ck_assert_int_eq(rename_all("linux_aarch64", "linux_aarch64", &notes, &err), 0);
+    ck_assert(is_there("demo-1.0-cp311-cp311-linux_aarch64.whl"));
+    piw_buffer_fini(&notes);
+}
+END_TEST
+
+static void refused(const kind *k, const char *why)
+{
+    make(k);
+    piw_buffer notes = {0};
+    piw_err err = {0};
+    ck_assert_msg(rename_all("linux_armv7l", "linux_aarch64", &notes, &err) == PIW_EREFUSED, "%s", why);
+    ck_assert_msg(strstr(err.text, why) != NULL && strstr(err.text, k->filename) == err.text, "%s", err.text);
+    ck_assert(is_there(k->filename));
+    piw_buffer_fini(&notes);
+}
+
+START_TEST(what_cant_be_renamed_safely)
+{
+    static const char name[] = "demo-1.0-cp311-cp311-linux_aarch64.whl", tag[] = "Tag: cp311-cp311-linux_aarch64\n";
+    refused(&(kind){name, tag, -1}, "it holds no code for armv7l");
+    refused(&(kind){name, tag, EM_AARCH64}, "it holds no code for armv7l");
+    refused(&(kind){name, tag, EM_ARM, .signed_ = true}, "it is signed");
+    refused(&(kind){name, tag, EM_ARM, .unlisted = true}, "its RECORD doesn't list its WHEEL");
+    make(&(kind){"demo-1.0-cp311-cp311-linux_armv7l.whl", tag, EM_ARM});
+    refused(&(kind){name, tag, EM_ARM}, "there is a wheel demo-1.0-cp311-cp311-linux_armv7l.whl already");
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ck_assert_int_eq(truncate(path, 100), 0);
+    piw_buffer notes = {0};
+    piw_err err = {0};
+    ck_assert_int_eq(rename_all("linux_armv7l", "linux_aarch64", &notes, &err), PIW_EREFUSED);
+    piw_buffer_fini(&notes);
+}
+END_TEST
+
+static void teardown(void)
+{
+    struct dirent **found;
+    int n = scandir(folder, &found, NULL, NULL);
+    for (int i = 0; i < n; i++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%.255s", folder, found[i]->d_name);
+        unlink(path);
+        free(found[i]);
+    }
+    free(found);
+    rmdir(folder);
+}
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("retag");
+    TCase *tests = tcase_create("retag");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, tags_of_the_kernel);
+    tcase_add_test(tests, renamed_as_a_whole);
+    tcase_add_test(tests, left_as_they_are);
+    tcase_add_test(tests, what_cant_be_renamed_safely);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
