@@ -6,6 +6,7 @@
  *     piw-idl --import DIR --lock LOCK FILE.piw…      write the shapes, unless that breaks what is locked
  *     piw-idl --import DIR --check-lock LOCK FILE.piw…  only look */
 #include "idl.h"
+#include "piw/version.h"
 
 #include <stdlib.h>
 #include <string.h>

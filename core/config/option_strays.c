@@ -1,5 +1,5 @@
 /* What a configuration says that nobody will read: keys that no program has, sections with a misspelt name. */
-#include "options.h"
+#include "config/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
