@@ -358,7 +358,7 @@ AS $$
                    WHEN k.py = 'py' || a.major THEN true
                    WHEN k.py = 'py' || a.major || k.py_minor THEN k.py_minor <= a.minor
                    ELSE k.py IN (a.kind || a.major || a.minor, CASE a.kind WHEN 'pp' THEN 'pp' || a.major END) END)
-           OR (a.kind = 'cp' AND a.major = '3' AND k.py LIKE 'cp3%' AND greatest(k.py_minor, k.built_with) <= a.minor
+           OR (a.kind = 'cp' AND a.major = '3' AND k.py = 'cp3' || k.py_minor AND greatest(k.py_minor, k.built_with) <= a.minor
                AND ((k.abi = 'abi3' AND NOT a.free_threaded AND greatest(k.py_minor, k.built_with) >= 2)
                     OR (k.abi = 'abi3t' AND a.free_threaded AND greatest(k.py_minor, k.built_with) >= 15)))
     ), covered AS (

@@ -314,9 +314,8 @@ class Farm:
     def create_database(self, abis=None):
         self.psql("CREATE ROLE piwheels LOGIN", database="postgres")
         self.psql("CREATE DATABASE piwheels", database="postgres")
-        self.run([self.program("piw-initdb"), "-c", self.configuration(), "-d", self.dsn("postgres"), "-u", "piwheels", "-y"])
-        for abi in abis or [self.abi()]:
-            self.psql(f"INSERT INTO build_abis (abi_tag) VALUES ('{abi}')")
+        options = [word for abi in ([self.abi()] if abis is None else abis) for word in ("--abi", abi)]
+        self.run([self.program("piw-initdb"), "-c", self.configuration(), "-d", self.dsn("postgres"), "-u", "piwheels", "-y", *options])
 
     def abi(self):
         return "cp" + self.run([PYTHON, "-c", "import sys; print('%d%d' % sys.version_info[:2])"]).stdout.strip()
