@@ -225,12 +225,13 @@ def without_an_abi(farm):
     start = len(farm.master.text())
     slave = slave_of(farm, "cp399", "the-new-pi")
     same(slave.idle()[0], "SLEEP", "a slave of an unknown ABI")
-    farm.wait_log(farm.master, r"the-new-pi at \S+ builds for cp399, which the farm doesn't: it gets no work; piw-ctl abi add cp399",
-                  start=start)
+    farm.wait_log(farm.master, r"the-new-pi at \S+ builds for cp399, which the farm doesn't: it gets no work; "
+                               r"piw-ctl abi add cp399", start=start)
     slave.idle()
     same(farm.master.text().count("builds for cp399, which the farm doesn't"), 1, "how often it is said of a slave")
     same("the farm builds for no ABI, so no slave gets work; piw-ctl abi add ABI" in farm.master.text(), True, "the master's log")
-    farm.wait("why", lambda: "cp399: 1 slave builds for it, the farm doesn't; piw-ctl abi add cp399" in ctl(farm, "why", "flask", "1.0"))
+    farm.wait("why", lambda: "cp399: 1 slave builds for it, the farm doesn't; piw-ctl abi add cp399" in
+              ctl(farm, "why", "flask", "1.0"))
     same("the farm builds for no ABI: piw-ctl abi add ABI" in ctl(farm, "why", "flask", "1.0"), True, "why")
     farm.wait("a note", lambda: "the farm builds for no ABI: piw-ctl abi add" in notes_of(farm))
     listed = ctl(farm, "abi", "list")
