@@ -15,7 +15,7 @@ CREATE TABLE piw.configuration (
     id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     version integer NOT NULL
 );
-INSERT INTO piw.configuration (version) VALUES (2);
+INSERT INTO piw.configuration (version) VALUES (3);
 
 -- --- What the queue is made of ---
 

@@ -9,13 +9,15 @@ AS $$
     SELECT regexp_replace(lower(name), '[-_.]+', '-', 'g')
 $$;
 
--- Order of interpreters: cp39 before cp311. Tags of another form come last.
+-- Order of interpreters: CPython's by version (cp39 before cp311, and cp313 before the free-threaded cp313t, since what it
+-- builds may do for both), then others by theirs. Tags of another form come last.
 CREATE FUNCTION piw.abi_rank(abi_tag text) RETURNS integer
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
 AS $$
     SELECT coalesce((
-        SELECT part[1]::integer * 10000 + coalesce(nullif(part[2], ''), '0')::integer * 10
-        FROM regexp_match(abi_tag, '^[a-z]+([0-9])([0-9]{0,3})[a-z]*$') AS part), 2147483647)
+        SELECT CASE part[1] WHEN 'cp' THEN 0 ELSE 1000000 END + part[2]::integer * 10000
+               + coalesce(nullif(part[3], ''), '0')::integer * 10 + (part[4] LIKE '%t%')::integer
+        FROM regexp_match(abi_tag, '^([a-z]+)([0-9])([0-9]{0,3})([a-z]*)(?:_.*)?$') AS part), 2147483647)
 $$;
 
 -- A step for the number of a package's downloads: exact below 16, then eight steps to each doubling, so that the queue
@@ -45,26 +47,24 @@ AS $$
     WITH keys AS (
         SELECT DISTINCT k.package, k.version FROM unnest(packages, versions) AS k (package, version)
     ), abis AS MATERIALIZED (
-        SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank FROM public.build_abis a WHERE a.skip = ''
+        SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes
+        FROM public.build_abis a WHERE a.skip = ''
     )
     SELECT v.package, v.version, lowest.abi_tag, v.released
     FROM keys k
     JOIN public.versions v ON v.package = k.package AND v.version = k.version
     JOIN public.packages p ON p.package = v.package
     CROSS JOIN LATERAL (
-        SELECT array_agg(b.abi_tag::text) || array_agg(f.abi_tag::text) AS tags,
-               bool_or(f.abi_tag = 'none') AS everywhere,
-               min(piw.abi_rank(b.abi_tag)) FILTER (WHERE f.abi_tag = 'abi3') AS stable_from
+        SELECT array_agg(o.tag) AS offers
         FROM public.builds b
         LEFT JOIN public.files f ON f.build_id = b.build_id
+        CROSS JOIN LATERAL unnest(piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag)) AS o (tag)
         WHERE b.package = v.package AND b.version = v.version
     ) covered
     CROSS JOIN LATERAL (
         SELECT a.abi_tag
         FROM abis a
-        WHERE covered.everywhere IS NOT TRUE
-          AND (covered.tags IS NULL OR a.abi_tag <> ALL (array_remove(covered.tags, NULL)))
-          AND (covered.stable_from IS NULL OR a.rank < covered.stable_from)
+        WHERE covered.offers IS NULL OR NOT covered.offers && a.takes
         ORDER BY a.rank, a.abi_tag
         LIMIT 1
     ) lowest
@@ -323,23 +323,49 @@ $$;
 
 -- --- Checking ---
 
--- The definition once more, for all versions at once and in the way of full computations, so that a mistake in
--- piw.wanted() is found too. It reads everything: not for the master.
+-- The definition once more, for all versions at once and in the way of full computations: by numbers of versions instead
+-- of sets of tags, so that a mistake in piw.wanted() or in coverage.sql is found too. It reads everything: not for the
+-- master.
 CREATE FUNCTION piw.full_queue()
 RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
 AS $$
     WITH abis AS MATERIALIZED (
-        SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank FROM public.build_abis a WHERE a.skip = ''
-    ), covers AS (
-        SELECT b.package, b.version, b.abi_tag::text AS tag, NULL::integer AS from_rank FROM public.builds b
-        UNION
-        SELECT b.package, b.version, f.abi_tag::text,
-               CASE f.abi_tag WHEN 'none' THEN 0 WHEN 'abi3' THEN piw.abi_rank(b.abi_tag) END
-        FROM public.builds b JOIN public.files f ON f.build_id = b.build_id
+        SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank,
+               CASE WHEN a.abi_tag ~ '^cp[0-9]{2,4}[a-z]*$' THEN 'cp'
+                    WHEN a.abi_tag ~ '^pypy[0-9]{2,4}_' THEN 'pp' END AS kind,
+               substring(a.abi_tag from '^(?:cp|pypy)([0-9])') AS major,
+               substring(a.abi_tag from '^(?:cp|pypy)[0-9]([0-9]{1,3})')::integer AS minor,
+               a.abi_tag ~ '^cp[0-9]+[a-z]*t' AS free_threaded
+        FROM public.build_abis a WHERE a.skip = ''
+    ), made AS (
+        SELECT b.package, b.version, b.abi_tag AS builder, coalesce(f.py_version_tag, '') AS py_tags,
+               coalesce(f.abi_tag, '') AS abi_tags
+        FROM public.builds b LEFT JOIN public.files f ON f.build_id = b.build_id
+    ), kinds AS MATERIALIZED (
+        SELECT k.builder, k.py_tags, k.abi_tags, p.tag AS py, t.tag AS abi,
+               substring(p.tag from '^(?:cp|py)[0-9]([0-9]{1,3})$')::integer AS py_minor,
+               coalesce(substring(k.builder from '^cp3([0-9]{1,3})[a-z]*$')::integer, 0) AS built_with
+        FROM (SELECT DISTINCT m.builder, m.py_tags, m.abi_tags FROM made m) k
+        LEFT JOIN LATERAL unnest(string_to_array(k.py_tags, '.')) AS p (tag) ON true
+        LEFT JOIN LATERAL unnest(string_to_array(k.abi_tags, '.')) AS t (tag) ON true
+    ), does AS MATERIALIZED (
+        SELECT DISTINCT k.builder, k.py_tags, k.abi_tags, a.abi_tag
+        FROM kinds k CROSS JOIN abis a
+        WHERE a.abi_tag = k.builder OR a.abi_tag = k.abi
+           OR (k.abi = 'none' AND CASE
+                   WHEN a.kind IS NULL THEN k.py = 'py3'
+                   WHEN k.py = 'py' || a.major THEN true
+                   WHEN k.py = 'py' || a.major || k.py_minor THEN k.py_minor <= a.minor
+                   ELSE k.py IN (a.kind || a.major || a.minor, CASE a.kind WHEN 'pp' THEN 'pp' || a.major END) END)
+           OR (a.kind = 'cp' AND a.major = '3' AND k.py = 'cp3' || k.py_minor AND greatest(k.py_minor, k.built_with) <= a.minor
+               AND ((k.abi = 'abi3' AND NOT a.free_threaded AND greatest(k.py_minor, k.built_with) >= 2)
+                    OR (k.abi = 'abi3t' AND a.free_threaded AND greatest(k.py_minor, k.built_with) >= 15)))
     ), covered AS (
-        SELECT c.package, c.version, array_agg(c.tag) AS tags, min(c.from_rank) AS from_rank
-        FROM covers c GROUP BY c.package, c.version
+        SELECT m.package, m.version, array_agg(DISTINCT d.abi_tag) AS abis
+        FROM (SELECT DISTINCT * FROM made) m
+        JOIN does d ON d.builder = m.builder AND d.py_tags = m.py_tags AND d.abi_tags = m.abi_tags
+        GROUP BY m.package, m.version
     )
     SELECT v.package, v.version, lowest.abi_tag, v.released
     FROM public.versions v
@@ -348,7 +374,7 @@ AS $$
     CROSS JOIN LATERAL (
         SELECT a.abi_tag
         FROM abis a
-        WHERE (c.tags IS NULL OR a.abi_tag <> ALL (c.tags)) AND (c.from_rank IS NULL OR a.rank < c.from_rank)
+        WHERE c.abis IS NULL OR a.abi_tag <> ALL (c.abis)
         ORDER BY a.rank, a.abi_tag
         LIMIT 1
     ) lowest

@@ -50,12 +50,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET jit = off
 AS $$
     WITH tried AS MATERIALIZED (
-        SELECT b.version, b.abi_tag, b.build_id, b.status, piw.abi_rank(b.abi_tag) AS rank,
-               array_agg(f.abi_tag::text) FILTER (WHERE f.filename IS NOT NULL) AS tags
+        SELECT b.version, b.abi_tag, b.build_id, b.status, array_agg(o.tag) FILTER (WHERE f.filename IS NOT NULL) AS offers
         FROM public.builds b
         LEFT JOIN public.files f ON f.build_id = b.build_id
+        CROSS JOIN LATERAL unnest(piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag)) AS o (tag)
         WHERE b.package = pkg
         GROUP BY b.build_id
+    ), abis AS MATERIALIZED (
+        SELECT a.abi_tag, a.skip, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes FROM public.build_abis a
     )
     SELECT v.version, a.abi_tag,
            CASE WHEN good.build_id IS NOT NULL THEN 'success'
@@ -66,12 +68,10 @@ AS $$
            coalesce(good.build_id, own.build_id)
     FROM public.packages p
     JOIN public.versions v ON v.package = p.package
-    CROSS JOIN public.build_abis a
+    CROSS JOIN abis a
     LEFT JOIN LATERAL (
         SELECT t.build_id FROM tried t
-        WHERE t.version = v.version AND t.tags IS NOT NULL
-          AND (t.abi_tag = a.abi_tag OR a.abi_tag = ANY (t.tags) OR 'none' = ANY (t.tags)
-               OR ('abi3' = ANY (t.tags) AND t.rank <= piw.abi_rank(a.abi_tag)))
+        WHERE t.version = v.version AND t.offers && a.takes
         ORDER BY t.abi_tag = a.abi_tag DESC, t.build_id DESC LIMIT 1
     ) good ON true
     LEFT JOIN LATERAL (
@@ -80,7 +80,7 @@ AS $$
         ORDER BY t.build_id DESC LIMIT 1
     ) own ON true
     WHERE p.package = pkg
-    ORDER BY v.version, piw.abi_rank(a.abi_tag), a.abi_tag
+    ORDER BY v.version, a.rank, a.abi_tag
 $$;
 
 -- What an operator may want to know of a version (piw-ctl why): what came of it for each ABI, and the newest tries.

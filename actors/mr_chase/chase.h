@@ -1,14 +1,16 @@
 /* chase.h — inside mr_chase: the imports under way, and what its files do for each other.
  *
- * admin.c answers what administrators ask, orders.c what an operator asks with piw-ctl, import.c what importers say, job.c takes an import from its first check to
- * DONE, imports.c keeps the records and whose turn it is, state.c carries them over a swap or restart. Everything belongs
- * to the task's thread. */
+ * admin.c answers what administrators ask, orders.c what an operator asks with piw-ctl, abis.c what is said there about ABIs,
+ * import.c what importers say, job.c takes an import from its first check to DONE, imports.c keeps the records and whose
+ * turn it is, state.c carries them over a swap or restart. Everything belongs to the task's thread. */
 #ifndef MR_CHASE_CHASE_H
 #define MR_CHASE_CHASE_H
 
 #include "db.piw.h"
+#include "events.piw.h"
 #include "import.piw.h"
 #include "mr_chase.piw.h"
+#include "orders.piw.h"
 #include "piw/plugin.h"
 #include "shared/names.h"
 #include "shared/table.h"
@@ -63,6 +65,7 @@ typedef struct chase {
     int64_t turn; /* the id of the one that transfers, 0: none */
     int64_t silence_ms;
     piw_log_limiter troubles;
+    piw_msg *here; /* slaves_here, the latest; NULL: not heard yet. slave_driver says it every few seconds */
 } chase;
 
 /* --- imports.c --------------------------------------------------------------------------------------------------- */
@@ -121,6 +124,25 @@ int chase_on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_order(piw_task *task, piw_msg *msg);
 int chase_on_why(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key);
+
+int chase_ask(piw_task *task, piw_msg *request, piw_msg *call, const char *continuation);
+/* An answer of lines that is being written. */
+typedef struct chase_answer {
+    piw_msg *msg;
+    orders_ORDER_reply *body;
+} chase_answer;
+chase_answer chase_answer_new(void);
+void chase_say(chase_answer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
+int chase_give(piw_task *task, uint64_t key, chase_answer *made);
+
+/* --- abis.c ------------------------------------------------------------------------------------------------------ */
+#define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"
+int chase_on_abi_order(piw_task *task, piw_msg *msg);
+int chase_on_abi_list(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
+int chase_on_slaves_here(piw_task *task, piw_msg *msg);
+/* Slaves of ABIs that the farm doesn't know: those that are not in `list`, or (NULL) as slave_driver said. */
+void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_reply *list);
 
 /* --- state.c ----------------------------------------------------------------------------------------------------- */
 int chase_save(piw_task *task, piw_msg **state, piw_err *err);

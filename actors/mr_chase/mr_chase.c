@@ -18,6 +18,7 @@ static void free_soul(chase *self)
         chase_remove(self, &imp);
     piw_table_fini(&self->by_id);
     piw_table_fini(&self->by_peer);
+    piw_msg_free(&self->here);
     free(self);
 }
 
@@ -59,13 +60,20 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "fs", "web", "slaves", NULL};
 static const piw_service queues[] = {{"import", &import_protocol_def}, PIW_SERVICES_END};
-static const piw_event subscribes[] = {{&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
+static const piw_event subscribes[] = {
+    {&events_protocol_def, TRANSFER_ALIVE}, {&events_protocol_def, SLAVES_HERE}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&import_protocol_def, IMPORT_IMPORT, chase_on_import},   {&import_protocol_def, IMPORT_SENT, chase_on_sent},
-    {&import_protocol_def, IMPORT_ADDPKG, chase_on_addpkg},   {&import_protocol_def, IMPORT_ADDVER, chase_on_addver},
-    {&import_protocol_def, IMPORT_REMPKG, chase_on_rempkg},   {&import_protocol_def, IMPORT_REMVER, chase_on_remver},
-    {&import_protocol_def, IMPORT_REBUILD, chase_on_rebuild}, {&orders_protocol_def, ORDERS_ORDER, chase_on_order},
-    {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},   PIW_HANDLERS_END,
+    {&import_protocol_def, IMPORT_IMPORT, chase_on_import},
+    {&import_protocol_def, IMPORT_SENT, chase_on_sent},
+    {&import_protocol_def, IMPORT_ADDPKG, chase_on_addpkg},
+    {&import_protocol_def, IMPORT_ADDVER, chase_on_addver},
+    {&import_protocol_def, IMPORT_REMPKG, chase_on_rempkg},
+    {&import_protocol_def, IMPORT_REMVER, chase_on_remver},
+    {&import_protocol_def, IMPORT_REBUILD, chase_on_rebuild},
+    {&orders_protocol_def, ORDERS_ORDER, chase_on_order},
+    {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},
+    {&events_protocol_def, SLAVES_HERE, chase_on_slaves_here},
+    PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"administered", chase_on_administered},
@@ -84,6 +92,8 @@ static const piw_continuation continuations[] = {
     {"silent", chase_on_silent},
     {"why", chase_on_why},
     {"retry", chase_on_retry},
+    {"abi_list", chase_on_abi_list},
+    {"abi_changed", chase_on_abi_changed},
     PIW_CONTINUATIONS_END,
 };
 

@@ -1,7 +1,6 @@
 /* orders.c — what an operator asks with piw-ctl: why is a version as it is, and have what failed tried again (SPEC §10). */
 #include "mr_chase/chase.h"
 
-#include "orders.piw.h"
 #include "piw/codec.h"
 #include "shared/version.h"
 #include "slaves.piw.h"
@@ -13,7 +12,7 @@ enum { LINES_MAX = 2000, LINE_BYTES = 700, MOMENT_BYTES = 40 };
 
 /* --- The orders ---------------------------------------------------------------------------------------------------- */
 
-static int ask(piw_task *task, piw_msg *request, piw_msg *call, const char *continuation)
+int chase_ask(piw_task *task, piw_msg *request, piw_msg *call, const char *continuation)
 {
     piw_token token;
     int rc = piw_defer(task, request, &token);
@@ -28,9 +27,12 @@ int chase_on_order(piw_task *task, piw_msg *msg)
     const orders_ORDER *body = orders_ORDER_of(msg);
     bool why = piw_text_is(body->word, "why"), retry = piw_text_is(body->word, "retry");
     char package[PIW_NAME_MAX + 1];
+    if (piw_text_is(body->word, "abi"))
+        return chase_on_abi_order(task, msg);
     if (!why && !retry)
         return piw_refuse(task, msg, PIW_ENOENT,
-                          "mr_chase takes no order '%.64s': there are why PACKAGE VERSION and retry PACKAGE [VERSION]",
+                          "mr_chase takes no order '%.64s': there are why PACKAGE VERSION, retry PACKAGE [VERSION] and "
+                          "abi add|skip|remove|list",
                           body->word.s);
     if (body->args.count > 2 || body->args.count < (why ? 2 : 1))
         return piw_refuse(task, msg, PIW_EINVAL, "the order is: %s",
@@ -40,19 +42,13 @@ int chase_on_order(piw_task *task, piw_msg *msg)
     piw_text version = body->args.count > 1 ? body->args.at[1] : (piw_text){0};
     if (version.s != NULL && !piw_version_acceptable(version))
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a version", version.s);
-    return why ? ask(task, msg, db_WHY_make(piw_text_of(package), version), "why")
-               : ask(task, msg, db_RETRY_make(piw_text_of(package), version), "retry");
+    return why ? chase_ask(task, msg, db_WHY_make(piw_text_of(package), version), "why")
+               : chase_ask(task, msg, db_RETRY_make(piw_text_of(package), version), "retry");
 }
 
-/* --- why ----------------------------------------------------------------------------------------------------------- */
+/* --- Answers ------------------------------------------------------------------------------------------------------- */
 
-typedef struct answer {
-    piw_msg *msg;
-    orders_ORDER_reply *body;
-} answer;
-
-static void say(answer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
-static void say(answer *to, const char *fmt, ...)
+void chase_say(chase_answer *to, const char *fmt, ...)
 {
     if (to->body->lines.count == LINES_MAX)
         return;
@@ -64,21 +60,23 @@ static void say(answer *to, const char *fmt, ...)
     to->body->lines.at[to->body->lines.count++] = piw_msg_textz(to->msg, line);
 }
 
-static answer answer_new(void)
+chase_answer chase_answer_new(void)
 {
-    answer made;
+    chase_answer made;
     made.msg = orders_ORDER_reply_new(&made.body);
     piw_msg_list(made.msg, &made.body->lines, LINES_MAX);
     made.body->lines.count = 0;
     return made;
 }
 
-static int give(piw_task *task, uint64_t key, answer *made)
+int chase_give(piw_task *task, uint64_t key, chase_answer *made)
 {
     int rc = piw_answer(task, (piw_token){key}, &made->msg);
     piw_msg_free(&made->msg);
     return rc;
 }
+
+/* --- why ----------------------------------------------------------------------------------------------------------- */
 
 /* To the second, in UTC. */
 static const char *moment(piw_time time, char text[MOMENT_BYTES])
@@ -87,7 +85,7 @@ static const char *moment(piw_time time, char text[MOMENT_BYTES])
     return text;
 }
 
-static void say_attempt(answer *to, const why_attempt *attempt)
+static void say_attempt(chase_answer *to, const why_attempt *attempt)
 {
     char began[MOMENT_BYTES], what[300];
     long long build = attempt->build_id != NULL ? (long long)*attempt->build_id : 0;
@@ -101,11 +99,11 @@ static void say_attempt(answer *to, const why_attempt *attempt)
         snprintf(what, sizeof(what), "failed for its own sake: %.200s", attempt->cause.s);
     else
         snprintf(what, sizeof(what), "ended without a result: %.200s", attempt->cause.s);
-    say(to, "    %s  slave %lld %s", moment(attempt->started, began), (long long)attempt->slave_id, what);
+    chase_say(to, "    %s  slave %lld %s", moment(attempt->started, began), (long long)attempt->slave_id, what);
 }
 
 /* What will happen next for an ABI that has no build yet. */
-static void say_pending(answer *to, const why_abi *abi, const db_WHY_reply *why)
+static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply *why)
 {
     const why_attempt *rests = NULL, *runs = NULL;
     const char *before = NULL;
@@ -120,31 +118,31 @@ static void say_pending(answer *to, const why_abi *abi, const db_WHY_reply *why)
     for (uint32_t i = 0; i < why->abis.count; i++)
         before = why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
     if (runs != NULL)
-        say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)runs->slave_id);
+        chase_say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)runs->slave_id);
     else if (rests != NULL)
-        say(to, "%s: rests; the next try is after %s", abi->abi_tag.s, moment(*rests->next_try, when));
+        chase_say(to, "%s: rests; the next try is after %s", abi->abi_tag.s, moment(*rests->next_try, when));
     else if (abi->offered)
-        say(to, "%s: waits for a slave", abi->abi_tag.s);
+        chase_say(to, "%s: waits for a slave", abi->abi_tag.s);
     else if (before != NULL)
-        say(to, "%s: waits for the build for %s, which may do for both", abi->abi_tag.s, before);
+        chase_say(to, "%s: waits for the build for %s, which may do for both", abi->abi_tag.s, before);
     else
-        say(to, "%s: is about to be queued", abi->abi_tag.s);
+        chase_say(to, "%s: is about to be queued", abi->abi_tag.s);
 }
 
-static void say_abi(answer *to, const why_abi *abi, const db_WHY_reply *why)
+static void say_abi(chase_answer *to, const why_abi *abi, const db_WHY_reply *why)
 {
     long long build = abi->build_id != NULL ? (long long)*abi->build_id : 0;
     if (piw_text_is(abi->status, "success"))
-        say(to, "%s: built, build %lld", abi->abi_tag.s, build);
+        chase_say(to, "%s: built, build %lld", abi->abi_tag.s, build);
     else if (piw_text_is(abi->status, "fail"))
-        say(to, "%s: failed, build %lld; it is tried again only when an operator says so (piw-ctl retry)",
-            abi->abi_tag.s, build);
+        chase_say(to, "%s: failed, build %lld; it is tried again only when an operator says so (piw-ctl retry)",
+                  abi->abi_tag.s, build);
     else if (piw_text_is(abi->status, "error"))
-        say(to, "%s: build %lld succeeded, but left no files", abi->abi_tag.s, build);
+        chase_say(to, "%s: build %lld succeeded, but left no files", abi->abi_tag.s, build);
     else if (abi->abi_skip.len > 0)
-        say(to, "%s: not built: %s", abi->abi_tag.s, abi->abi_skip.s);
+        chase_say(to, "%s: not built: %s", abi->abi_tag.s, abi->abi_skip.s);
     else if (piw_text_is(abi->status, "skip"))
-        say(to, "%s: not built", abi->abi_tag.s);
+        chase_say(to, "%s: not built", abi->abi_tag.s);
     else
         say_pending(to, abi, why);
     for (uint32_t i = why->attempts.count; i-- > 0;)
@@ -159,16 +157,17 @@ int chase_on_why(piw_task *task, piw_msg *reply, uint64_t key)
     const db_WHY_reply *why = db_WHY_reply_of(reply);
     if (!why->known)
         return piw_answer_error(task, (piw_token){key}, PIW_ENOENT, "that version is unknown");
-    answer made = answer_new();
+    chase_answer made = chase_answer_new();
     if (why->package_skip.len > 0)
-        say(&made, "the package is not built: %s", why->package_skip.s);
+        chase_say(&made, "the package is not built: %s", why->package_skip.s);
     if (why->version_skip.len > 0)
-        say(&made, "the version is not built: %s", why->version_skip.s);
+        chase_say(&made, "the version is not built: %s", why->version_skip.s);
     if (why->abis.count == 0)
-        say(&made, "the farm builds for no ABI");
+        chase_say(&made, CHASE_NO_ABI);
     for (uint32_t i = 0; i < why->abis.count; i++)
         say_abi(&made, &why->abis.at[i], why);
-    return give(task, key, &made);
+    chase_say_strangers(piw_soul(task), &made, NULL);
+    return chase_give(task, key, &made);
 }
 
 /* --- retry --------------------------------------------------------------------------------------------------------- */
@@ -192,10 +191,10 @@ int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key)
     cast_quietly(task, slaves_RETRY_make(body->package, body->version));
     if (body->builds > 0)
         cast_quietly(task, web_PROJECT_make(body->package, true));
-    answer made = answer_new();
-    say(&made, "%s %s is tried again: %lld failed builds are gone, %lld tries rest no more", body->package.s,
-        body->version.s != NULL ? body->version.s : "in all versions", (long long)body->builds,
-        (long long)body->resting);
+    chase_answer made = chase_answer_new();
+    chase_say(&made, "%s %s is tried again: %lld failed builds are gone, %lld tries rest no more", body->package.s,
+              body->version.s != NULL ? body->version.s : "in all versions", (long long)body->builds,
+              (long long)body->resting);
     piw_info("%s", made.body->lines.at[0].s);
-    return give(task, key, &made);
+    return chase_give(task, key, &made);
 }

@@ -58,6 +58,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_REWRITES_LOAD, on_request}, {&db_protocol_def, DB_REMOVALS_DUE, on_request},
     {&db_protocol_def, DB_REMOVALS_DONE, on_request}, {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
     {&db_protocol_def, DB_RETRY, on_request},         {&db_protocol_def, DB_WHY, on_request},
+    {&db_protocol_def, DB_ABI_LIST, on_request},      {&db_protocol_def, DB_ABI_CHANGE, on_request},
     {&db_protocol_def, DB_ADDPKG, on_request},        {&db_protocol_def, DB_ADDVER, on_request},
     {&db_protocol_def, DB_REMPKG, on_request},        {&db_protocol_def, DB_REMVER, on_request},
     {&db_protocol_def, DB_KNOWN, on_request},         {&db_protocol_def, DB_SEARCH_INDEX, on_request},

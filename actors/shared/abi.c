@@ -50,7 +50,9 @@ int piw_abi_compare(piw_text a, piw_text b)
 
 bool piw_abi_acceptable(piw_text tag)
 {
-    if (tag.s == NULL || tag.len == 0 || tag.len > PIW_ABI_TAG_MAX || piw_text_is(tag, "none"))
+    if (tag.s == NULL || tag.len == 0 || tag.len > PIW_ABI_TAG_MAX)
+        return false;
+    if (piw_text_is(tag, "none") || piw_text_is(tag, "abi3") || piw_text_is(tag, "abi3t"))
         return false;
     for (uint32_t i = 0; i < tag.len; i++) {
         char c = tag.s[i];
@@ -58,4 +60,16 @@ bool piw_abi_acceptable(piw_text tag)
             return false;
     }
     return true;
+}
+
+bool piw_abi_typed(piw_text tag)
+{
+    if (!piw_abi_acceptable(tag))
+        return false;
+    size_t letters, digits;
+    split(tag, &letters, &digits);
+    for (size_t i = 0; i < tag.len; i++)
+        if (tag.s[i] == '_' ? i < letters : tag.s[i] >= 'A' && tag.s[i] <= 'Z')
+            return false;
+    return letters > 0 && digits > letters;
 }

@@ -105,13 +105,14 @@ static void say_ack(driver *self, driver_builder *builder, piw_msg *msg)
     driver_answer(self, builder, msg, &answer, DRIVER_SAID_ACK);
 }
 
-static void log_welcome(driver *self, const driver_builder *builder)
+static void log_welcome(driver *self, driver_builder *builder)
 {
     const slave_hello *hello = driver_hello(builder);
     const char *address = piw_peer_address(self->task, builder->peer);
     piw_info("slave %lld: %.*s at %s builds for %.*s on %.*s", (long long)builder->id, (int)hello->label.len,
              hello->label.s, address != NULL ? address : "an unknown address", (int)hello->abi.len, hello->abi.s,
              (int)hello->platform.len, hello->platform.s);
+    driver_check_abi(self, builder);
 }
 
 void driver_welcome(driver *self, driver_builder *builder, int64_t id)
@@ -127,6 +128,9 @@ static int hello_again(driver *self, driver_builder *builder, piw_msg *msg)
     driver_abandon(self, builder, DRIVER_HOLD_RETURNED, "the slave said HELLO again");
     piw_msg_free(&builder->hello);
     builder->hello = piw_msg_copy(msg);
+    builder->abi_warned = false;
+    self->slaves_changed = true;
+    driver_check_abi(self, builder);
     say_ack(self, builder, msg);
     return 0;
 }

@@ -1,9 +1,9 @@
 /* driver.h — inside slave_driver: the slaves it knows, and what its files do for each other.
  *
- * conversation.c answers what slaves say, job.c takes a reported build from BUILT to DONE, cause.c and attempt.c tell whose
- * fault a failure was and what follows from that, ghosts.c records builds whose slaves don't wait for it, slaves.c keeps
- * the records, numbers.c has slave and build numbers in reserve, builds.c knows what is pending, state.c carries it all
- * over a swap.
+ * conversation.c answers what slaves say, abis.c names those that wait in vain, job.c takes a reported build from BUILT to
+ * DONE, cause.c and attempt.c tell whose fault a failure was and what follows from that, ghosts.c records builds whose
+ * slaves don't wait for it, slaves.c keeps the records, numbers.c has slave and build numbers in reserve, builds.c knows
+ * what is pending, state.c carries it all over a swap.
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
 #define SLAVE_DRIVER_DRIVER_H
@@ -88,6 +88,7 @@ typedef struct driver_builder {
     bool unsure;         /* recalled after a restart: the queue may have answered its request in our stead */
     bool leaving;        /* said BYE while its build was being recorded: forgotten after that */
     bool ghost;
+    bool abi_warned;           /* it was said that the farm doesn't know its ABI; not saved */
     unsigned own_faults;       /* builds in a row that failed for its own sake */
     driver_hold_ref *hold;     /* the version it builds, or NULL */
     int64_t began_ns, ends_ns; /* of the build; ends_ns after its build_timeout */
@@ -119,9 +120,12 @@ typedef struct driver {
     bool farm_paused, paused_by_operator;
     bool database_away;
     bool require_version;
+    piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
+    bool slaves_changed;   /* since slaves_here was told */
+    int64_t tell_abis_ns;  /* when it is told again in any case */
     int64_t seal_after_ns; /* a slave waits so long for the database to take its build (SPEC §4) */
     piw_text pypi_url;
-    piw_log_limiter strangers, troubles, odd;
+    piw_log_limiter strangers, troubles, odd, unbuilt;
 } driver;
 
 /* --- slaves.c ---------------------------------------------------------------------------------------------------- */
@@ -158,6 +162,13 @@ void driver_tell_gone(driver *self, const driver_builder *builder, bool expired)
 void driver_tell_pending(driver *self);
 /* Everything known of each slave, and of a pause, again (big_brother was restarted). */
 void driver_tell_all(driver *self);
+
+/* --- abis.c ------------------------------------------------------------------------------------------------------ */
+int driver_on_abis(piw_task *task, piw_msg *msg);
+/* A slave that has its number: does the farm know its ABI? A warning, once. */
+void driver_check_abi(driver *self, driver_builder *builder);
+/* Tell which slaves are here, when that has changed or some time has passed. */
+void driver_tell_abis(driver *self, int64_t now_ns);
 
 /* --- conversation.c ---------------------------------------------------------------------------------------------- */
 /* Answer the slave: `request`, or the deferred one when it is NULL. Takes the answer; what was said is remembered. */

@@ -171,6 +171,7 @@ static void free_soul(driver *self)
     piw_table_fini(&self->by_id);
     piw_table_fini(&self->by_build);
     driver_builds_free(&self->builds);
+    piw_msg_free(&self->abis);
     free(self);
 }
 
@@ -269,6 +270,7 @@ static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED},
                                        {&events_protocol_def, DATABASE_UP},
                                        {&events_protocol_def, DATABASE_DOWN},
                                        PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
     {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},
@@ -277,6 +279,7 @@ static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_SENT, driver_on_sent},
     {&slave_protocol_def, SLAVE_BYE, driver_on_bye},
     {&builds_protocol_def, BUILDS_QUEUE, on_queue},
+    {&builds_protocol_def, BUILDS_ABIS, driver_on_abis},
     {&slaves_protocol_def, SLAVES_REMOVED, on_removed},
     {&slaves_protocol_def, SLAVES_KILL, on_kill},
     {&slaves_protocol_def, SLAVES_SLEEP, on_sleep},
@@ -310,6 +313,6 @@ static const piw_continuation continuations[] = {
 
 PIW_PLUGIN(slave_driver, .version = "1.0",
            .summary = "talks to build slaves: gives out builds and takes in what comes of them", .serves = serves,
-           .uses = uses, .needs = needs, .queues = queues, .options = options, .subscribes = subscribes,
+           .uses = uses, .needs = needs, .queues = queues, .options = options, .subscribes = subscribes, .emits = emits,
            .state_protocol = &slave_driver_protocol_def, .state_message = SLAVE_DRIVER_STATE, .critical = true,
            .start = start, .stop = stop, .save = driver_save, .handlers = handlers, .continuations = continuations);

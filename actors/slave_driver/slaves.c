@@ -51,6 +51,7 @@ driver_builder *driver_add(driver *self, piw_peer peer, const piw_msg *hello)
 void driver_set_id(driver *self, driver_builder *builder, int64_t id)
 {
     builder->id = id;
+    self->slaves_changed = true;
     piw_table_add(&self->by_id, &builder->by_id, piw_table_hash_u64((uint64_t)id));
 }
 
@@ -58,6 +59,7 @@ void driver_remove(driver *self, driver_builder **builder)
 {
     driver_builder *gone = *builder;
     *builder = NULL;
+    self->slaves_changed = true;
     piw_table_remove(&self->by_peer, &gone->by_peer);
     if (gone->id != 0 && !gone->ghost)
         piw_table_remove(&self->by_id, &gone->by_id);
@@ -166,5 +168,6 @@ int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
     }
     driver_builds_sweep(self->builds, now_ns);
     driver_tell_pending(self);
+    driver_tell_abis(self, now_ns);
     return 0;
 }

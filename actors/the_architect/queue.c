@@ -14,6 +14,7 @@ void abi_queues_fini(abi_queues *queues)
 
 void abi_queues_forget(abi_queues *queues)
 {
+    queues->others = true;
     for (size_t i = 0; i < queues->count; i++)
         queues->at[i].stale = true;
 }
@@ -30,7 +31,7 @@ static abi_queue *find(abi_queues *queues, const char *tag)
         if (strcmp(queues->at[i].tag, tag) == 0)
             return &queues->at[i];
     queues->at = piw_realloc(queues->at, (queues->count + 1) * sizeof(*queues->at));
-    queues->at[queues->count] = (abi_queue){.tag = piw_strdup(tag), .changes = -1};
+    queues->at[queues->count] = (abi_queue){.tag = piw_strdup(tag), .changes = -1, .gone = true};
     return &queues->at[queues->count++];
 }
 
@@ -44,14 +45,20 @@ static void set(abi_queue *queue, int64_t pending, int64_t changes)
 
 void abi_queues_state(abi_queues *queues, const char *tag, int64_t pending, int64_t changes)
 {
-    set(find(queues, tag), pending, changes);
+    abi_queue *queue = find(queues, tag);
+    set(queue, pending, changes);
+    queues->others = queues->others || queue->gone;
+    queue->gone = false;
 }
 
 void abi_queues_end(abi_queues *queues)
 {
     for (size_t i = 0; i < queues->count; i++)
-        if (!queues->at[i].seen)
+        if (!queues->at[i].seen) {
             set(&queues->at[i], 0, -1);
+            queues->others = queues->others || !queues->at[i].gone;
+            queues->at[i].gone = true;
+        }
 }
 
 abi_queue *abi_queues_stale(abi_queues *queues)

@@ -9,15 +9,17 @@ typedef struct abi_queue {
     int64_t pending, changes; /* as piw.queue_state gave them; changes -1: not yet read */
     bool stale;               /* its head must be read */
     bool seen;                /* in the state that is being taken in */
+    bool gone;                /* the farm knows the ABI no more */
 } abi_queue;
 
 typedef struct abi_queues {
     abi_queue *at;
     size_t count;
-} abi_queues; /* zero-initialised is empty */
+    bool others; /* than the ABIs that the state before had */
+} abi_queues;    /* zero-initialised is empty */
 
 void abi_queues_fini(abi_queues *queues);
-/* Every head is to be read again. */
+/* Every head is to be read again, and the ABIs are told again. */
 void abi_queues_forget(abi_queues *queues);
 /* Take in a new state: begin, one call for each ABI, end. An ABI that is missing in it stays, empty and stale. */
 void abi_queues_begin(abi_queues *queues);

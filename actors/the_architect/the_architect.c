@@ -218,6 +218,19 @@ static void take_head(architect *self, const PGresult *r)
     read_on(self);
 }
 
+static void tell_abis(architect *self)
+{
+    builds_ABIS *body = NULL;
+    piw_msg *abis = builds_ABIS_new(&body);
+    piw_msg_list(abis, &body->abis, self->queues.count);
+    body->abis.count = 0;
+    for (size_t i = 0; i < self->queues.count; i++)
+        if (!self->queues.at[i].gone)
+            body->abis.at[body->abis.count++] = piw_msg_textz(abis, self->queues.at[i].tag);
+    cast(self, abis);
+    self->queues.others = false;
+}
+
 static void take_state(architect *self, const PGresult *r)
 {
     self->heads_ns = piw_monotonic_ns();
@@ -226,6 +239,8 @@ static void take_state(architect *self, const PGresult *r)
         abi_queues_state(&self->queues, PQgetvalue(r, i, 0), strtoll(PQgetvalue(r, i, 1), NULL, 10),
                          strtoll(PQgetvalue(r, i, 2), NULL, 10));
     abi_queues_end(&self->queues);
+    if (self->queues.others)
+        tell_abis(self);
     read_on(self);
 }
 

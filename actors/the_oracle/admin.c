@@ -110,3 +110,51 @@ int read_known(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
     PQclear(r);
     return 0;
 }
+
+/* --- The ABIs that the farm builds for ----------------------------------------------------------------------------- */
+
+int read_abi_list(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT abi_tag, skip, pending, builds FROM piw.list_abis() LIMIT 1000", NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    db_ABI_LIST_reply *answer = NULL;
+    *reply = db_ABI_LIST_reply_new(&answer);
+    piw_msg_list(*reply, &answer->abis, PQntuples(r));
+    for (uint32_t i = 0; i < answer->abis.count; i++)
+        answer->abis.at[i] = (abi_row){.abi_tag = row_copy(*reply, r, (int)i, 0),
+                                       .skip = row_copy(*reply, r, (int)i, 1),
+                                       .pending = row_int(r, (int)i, 2),
+                                       .builds = row_int(r, (int)i, 3)};
+    PQclear(r);
+    return 0;
+}
+
+int write_abi_change(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_ABI_CHANGE *body = db_ABI_CHANGE_of(msg);
+    params p = {0};
+    params_text(&p, body->abi_tag);
+    const char *sql = "SELECT outcome, builds FROM piw.add_abi($1)";
+    if (piw_text_is(body->action, "skip")) {
+        sql = "SELECT outcome, builds FROM piw.skip_abi($1, $2)";
+        params_text(&p, body->reason);
+    } else if (piw_text_is(body->action, "remove")) {
+        sql = "SELECT outcome, builds FROM piw.remove_abi($1, $2)";
+        params_bool(&p, body->force);
+    }
+    PGresult *r = NULL;
+    int rc = database_query(db, sql, &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_ABI_CHANGE_reply *answer = NULL;
+    *reply = db_ABI_CHANGE_reply_new(&answer);
+    answer->abi_tag = piw_msg_text(*reply, body->abi_tag.s, body->abi_tag.len);
+    answer->reason = piw_msg_text(*reply, body->reason.s, body->reason.len);
+    answer->outcome = row_copy(*reply, r, 0, 0);
+    answer->builds = row_int(r, 0, 1);
+    PQclear(r);
+    return 0;
+}

@@ -160,6 +160,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_PYPI_STATE, true, read_pypi_state},
         {DB_BUILDS_KNOWN, true, read_builds_known},
         {DB_ABIS, true, read_abis},
+        {DB_ABI_LIST, true, read_abi_list},
         {DB_PROJECT, true, read_project},
         {DB_PACKAGES, true, read_packages},
         {DB_SEARCH_INDEX, true, read_search_index},
@@ -181,6 +182,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_ADDVER, false, write_addver},
         {DB_REMPKG, false, write_rempkg},
         {DB_REMVER, false, write_remver},
+        {DB_ABI_CHANGE, false, write_abi_change},
     };
     *read = false;
     for (size_t i = 0; i < PIW_COUNT(table); i++)

@@ -372,6 +372,8 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_ABIS, on_other},
+    {&db_protocol_def, DB_ABI_LIST, on_other},
+    {&db_protocol_def, DB_ABI_CHANGE, on_other},
     {&db_protocol_def, DB_PROJECT, on_project},
     {&db_protocol_def, DB_PACKAGES, on_packages},
     {&db_protocol_def, DB_STATISTICS, on_other},

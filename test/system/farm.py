@@ -312,8 +312,10 @@ class Farm:
 
     def create_database(self, abis=None):
         """What a farm has besides the role and the database that its cluster came with."""
-        for abi in abis or [self.abi()]:
-            self.psql(f"INSERT INTO build_abis (abi_tag) VALUES ('{abi}')")
+        options = [word for abi in ([self.abi()] if abis is None else abis) for word in ("--abi", abi)]
+        if options:
+            self.run([self.program("piw-initdb"), "-c", self.configuration(), "-d", self.dsn("postgres"), "-u", "piwheels", "-y",
+                      *options])
 
     def abi(self):
         return "cp" + self.run([PYTHON, "-c", "import sys; print('%d%d' % sys.version_info[:2])"]).stdout.strip()

@@ -78,6 +78,8 @@ def test_bad_words(world):
             ("negative duration", "piw-import", [WHEEL, "--duration=-1s"], "-1s"),
             ("abi none", "piw-import", [WHEEL, "--abi", "none"], "--abi 'none' is no ABI"),
             ("abi3", "piw-import", [WHEEL, "--abi", "abi3"], "--abi 'abi3' is no ABI"),
+            ("abi3t", "piw-import", [WHEEL, "--abi", "abi3t"], "--abi 'abi3t' is no ABI"),
+            ("a set of ABIs", "piw-import", [WHEEL, "--abi", "cp310.cp311"], "--abi 'cp310.cp311' is no ABI"),
             ("package", "piw-import", [WHEEL, "--abi", "cp311", "--package", "/"], "'/' can't be a package's name"),
             ("version", "piw-import", [WHEEL, "--abi", "cp311", "--package-version", "/"], "'/' can't be a version"),
             ("other package", "piw-import", [WHEEL, "other-1.0-py3-none-any.whl", "--abi", "cp311"],
@@ -101,7 +103,9 @@ def test_what_a_script_sees(world):
             ("alias", "piw-add", ["UPPER_case..pkg", "-a", "totally-different"], "totally-different.*upper-case-pkg"),
             ("version's alias", "piw-add", ["a", "1.0", "-a", "b"], "'b' is no spelling of a"),
             ("abi needed", "piw-import", [world.wheel(WHEEL).name], "ABI tag none: say with --abi"),
-            ("abi3 in the name", "piw-import", [world.wheel("goldimp-1.0-cp39-abi3-linux_x86_64.whl").name], "ABI tag abi3: say")):
+            ("abi3 in the name", "piw-import", [world.wheel("goldimp-1.0-cp39-abi3-linux_x86_64.whl").name], "ABI tag abi3: say"),
+            ("abi3t in the name", "piw-import", [world.wheel("goldimp-1.0-cp315-abi3.abi3t-linux_x86_64.whl").name],
+             "ABI tag abi3.abi3t: say")):
         refused(world, f"script.{program}.{name}", program, [*args, "-y"], 1, words, queue="nobody")
 
 

@@ -92,8 +92,9 @@ def build(number, package, version, abi, files=(), status=True):
     text = (f"INSERT INTO builds VALUES ({number}, '{package}', '{version}', 1, now() + {number} * interval '1 second', "
             f"'1 second', {status}, '{abi}');\n")
     for tag in files:
+        py = "py3" if tag == "none" else "cp39" if tag == "abi3" else tag
         text += (f"INSERT INTO files VALUES ('{package}-{version}-{number}-{tag}.whl', {number}, 10, '{HASHES['a']}', "
-                 f"'{package}', '{version}', 'py3', '{tag}', 'any', NULL);\n")
+                 f"'{package}', '{version}', '{py}', '{tag}', 'any', NULL);\n")
     return text
 
 
@@ -129,8 +130,24 @@ def queue_rules(cluster):
 
 
 def interpreter(tag):
-    match = re.fullmatch(r"cp(\d)(\d*)", tag)
-    return int(match[1]), int(match[2] or 0)
+    match = re.fullmatch(r"cp(\d)(\d*)(t?)", tag)
+    return int(match[1]), int(match[2] or 0), match[3]
+
+
+def does_for(abi, builder, py, tags):
+    """Does a file of a build for `builder` do for this ABI? (test_coverage.py compares with an installer's own list.)"""
+    version, free_threaded = interpreter(abi)[:2], interpreter(abi)[2] == "t"
+    if abi in tags.split("."):
+        return True
+    for part in py.split("."):
+        minor = int(part[3:] or 0)
+        if "none" in tags.split(".") and (part == "py3" or (part[:2] == "py" and (3, minor) <= version) or
+                                          (part[:2] == "cp" and (3, minor) == version)):
+            return True
+        if "abi3" in tags.split(".") and part[:2] == "cp" and not free_threaded and \
+                max((3, minor), interpreter(builder)[:2], (3, 2)) <= version and max(minor, interpreter(builder)[1]) >= 2:
+            return True
+    return False
 
 
 def wanted_queue(state):
@@ -138,8 +155,8 @@ def wanted_queue(state):
     abis = sorted((row[0] for row in state["build_abis"] if row[1] == ""), key=interpreter)
     skipped = {row[0] for row in state["packages"] if row[1] != ""}
     files = {}
-    for number, tag in state["files"]:
-        files.setdefault(number, []).append(tag)
+    for number, py, tag in state["files"]:
+        files.setdefault(number, []).append((py, tag))
     result = {}
     for package, version, skip in state["versions"]:
         if skip or package in skipped:
@@ -149,12 +166,8 @@ def wanted_queue(state):
             if (owner, its) != (package, version):
                 continue
             covered.add(abi)
-            for tag in files.get(number, []):
-                if tag == "none":
-                    covered.update(abis)
-                elif tag == "abi3":
-                    covered.update(a for a in abis if interpreter(a) >= interpreter(abi))
-                covered.add(tag)
+            for py, tags in files.get(number, []):
+                covered.update(a for a in abis if does_for(a, abi, py, tags))
         lowest = next((abi for abi in abis if abi not in covered), None)
         if lowest:
             result[(package, version)] = lowest
@@ -164,7 +177,7 @@ def wanted_queue(state):
 STATE = {
     "build_abis": "SELECT abi_tag, skip FROM build_abis", "packages": "SELECT package, skip FROM packages",
     "versions": "SELECT package, version, skip FROM versions",
-    "builds": "SELECT build_id, package, version, abi_tag FROM builds", "files": "SELECT build_id, abi_tag FROM files",
+    "builds": "SELECT build_id, package, version, abi_tag FROM builds", "files": "SELECT build_id, py_version_tag, abi_tag FROM files",
 }
 TOTALS = """SELECT (SELECT count(*) FROM files), (SELECT coalesce(sum(filesize), 0) FROM files
         WHERE platform_tag <> 'linux_armv6l'), (SELECT count(DISTINCT package_tag) FROM files),
@@ -185,7 +198,9 @@ KEPT_BY_PACKAGE = "SELECT package, recent, ever FROM piw.package_downloads WHERE
 def random_change(rng, number):
     """One statement that something or somebody may make."""
     package, version = f"p{rng.randrange(12)}", str(rng.randrange(4))
-    abi = rng.choice(["cp39", "cp310", "cp311", "cp313"])
+    abi = rng.choice(["cp39", "cp310", "cp311", "cp313", "cp313t"])
+    py = rng.choice(["py3", "py2.py3", "py310", "cp39", "cp311", "cp313", "cp39.cp310"])
+    file_abi = rng.choice(["none", "none", "abi3", "abi3.abi3t", "cp39.cp310", abi, abi])
     platform = rng.choice(["any", "linux_armv6l", "linux_armv7l"])
     choices = [
         f"INSERT INTO packages VALUES ('{package}') ON CONFLICT DO NOTHING",
@@ -195,9 +210,9 @@ def random_change(rng, number):
         f"'1 s', {rng.choice([1, 700000])} * interval '1 s', {rng.choice(['true', 'false'])}, '{abi}' FROM versions "
         f"WHERE package = '{package}' AND version = '{version}'",
         f"INSERT INTO files SELECT 'f{rng.randrange(40)}', build_id, {rng.randrange(1, 99)}, '{HASHES['b']}', package, "
-        f"version, 'py3', '{rng.choice(['none', 'abi3', abi, abi])}', '{platform}', NULL FROM builds WHERE package = "
+        f"version, '{py}', '{file_abi}', '{platform}', NULL FROM builds WHERE package = "
         f"'{package}' ORDER BY random() LIMIT 1 ON CONFLICT (filename) DO UPDATE SET build_id = excluded.build_id, "
-        f"abi_tag = excluded.abi_tag, filesize = excluded.filesize, package_tag = excluded.package_tag, "
+        f"py_version_tag = excluded.py_version_tag, abi_tag = excluded.abi_tag, filesize = excluded.filesize, package_tag = excluded.package_tag, "
         f"platform_tag = excluded.platform_tag",
         f"INSERT INTO downloads SELECT 'P.{rng.randrange(12)}-1-py3-none-any.whl', '192.0.2.1', {rng.choice(DAYS)} + n * "
         f"interval '10 min' FROM generate_series(1, {rng.randrange(20)}) n",

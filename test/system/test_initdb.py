@@ -10,7 +10,7 @@ import sys
 import screen
 from cluster import ROOT, Cluster, SqlError
 
-# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it.
+# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it. With MORE_ROWS piw-2.sql.
 ROWS = """SELECT nextval('builds_build_id_seq'); INSERT INTO build_abis VALUES ('cp39'), ('cp311');
 INSERT INTO packages VALUES ('flask', '', 'words'), ('numpy', '', ''), ('skipped', 'no', '');
 INSERT INTO versions VALUES ('flask', '1.0', '2020-01-01'), ('flask', '2.0', '2021-01-01'), ('numpy', '1.0', '2019-01-01'),
@@ -21,6 +21,14 @@ INSERT INTO files VALUES ('numpy-1.0-cp39-cp39-linux_armv7l.whl', 1, 1000, repea
     'linux_armv7l', NULL);
 INSERT INTO dependencies VALUES ('numpy-1.0-cp39-cp39-linux_armv7l.whl', 'apt', 'libc6');
 INSERT INTO downloads SELECT 'numpy-1.0-cp39-cp39-linux_armv7l.whl', '192.0.2.1', '2024-01-01' FROM generate_series(1, 3);
+"""
+MORE_ROWS = """INSERT INTO build_abis VALUES ('cp313t');
+INSERT INTO packages VALUES ('own', '', ''), ('stable', '', '');
+INSERT INTO versions VALUES ('own', '1.0', '2020-02-01'), ('stable', '1.0', '2020-03-01');
+INSERT INTO builds VALUES (2, 'own', '1.0', 1, '2024-01-02', '5 s', true, 'cp39'),
+    (3, 'stable', '1.0', 1, '2024-01-03', '5 s', true, 'cp39');
+INSERT INTO files VALUES ('own-1.0-cp39-none-any.whl', 2, 1000, repeat('b', 64), 'own', '1.0', 'cp39', 'none', 'any', NULL),
+    ('stable-1.0-cp39-abi3-linux_armv7l.whl', 3, 1000, repeat('c', 64), 'stable', '1.0', 'cp39', 'abi3', 'linux_armv7l', NULL);
 """
 QUEUE = [("flask", "1.0", "cp39"), ("flask", "2.0", "cp39"), ("numpy", "1.0", "cp311"), ("numpy", "2.0", "cp39")]
 # All that schema piw consists of, but for the rows.
@@ -92,6 +100,8 @@ def refuses(cluster):
     expect("empty", ["-y"], 1, "user piwheels is not a superuser.*", user="piwheels")
     expect("empty", [], 1, "no answer: .*")
     expect("empty", ["--repair"], 2, "--repair goes with --check-queue.*")
+    expect("empty", ["--abi", "none"], 2, "--abi 'none' is no ABI tag of an interpreter, .*")
+    expect("empty", ["--abi", "CP311"], 2, "--abi 'CP311' is no ABI tag .*")
     expect("empty", ["--check-queue"], 1, "database empty has no schema piw yet.*")
     same(cluster.initdb("empty", check=False, stdin="n\n").returncode, 2, "exit code of no")
     cluster.initdb("empty", "--dry-run")
@@ -123,7 +133,11 @@ def refuses(cluster):
         cluster.sql("empty", give)
         expect("empty", ["-y"], 1, pattern)
         cluster.sql("empty", take)
-    cluster.initdb("empty", "-y")
+    same("the farm has no ABI: piw-initdb --abi cp311" in cluster.initdb("empty", "-y").stdout, True, "the word about ABIs")
+    same("Build for cp311, cp39 in database empty?" in cluster.initdb("empty", "--abi", "cp311", "--abi", "cp39", stdin="y\n").stdout,
+         True, "ABIs of a database that is there")
+    same(cluster.rows("empty", "SELECT * FROM build_abis ORDER BY 1"), [("cp311", ""), ("cp39", "")], "its ABIs")
+    same("up to date" in cluster.initdb("empty", "--abi", "cp39").stdout, True, "the same ABI again")
     same("up to date" in cluster.initdb("empty", "-y").stdout, True, "a second run")
     expect("empty", ["-y", "-u", "other"], 1, "user other may not use the tables in database empty, .* --user")
     cluster.sql("empty", "UPDATE piw.configuration SET version = 99")
@@ -191,6 +205,31 @@ def upgrades_stock_22(cluster):
     same(sorted(dump(cluster, "release22")), sorted(dump(cluster, "release23")), "the stock schema, upgraded and created")
 
 
+def upgrades_version_2(cluster):
+    """Versions whose builds do for fewer ABIs than was thought come back into the queue: said first, then asked."""
+    stock(cluster, "version2")
+    cluster.sql("version2", MORE_ROWS + (ROOT / "test" / "schema" / "piw-2.sql").read_text("utf-8"))
+    before = dump(cluster, "version2")
+    for options in (["--dry-run"], []):
+        done = cluster.initdb("version2", *options, stdin="n\n", check=False)
+        same((done.returncode, "2 versions come back into the build queue with the upgrade" in done.stdout),
+             (2 if not options else 0, True), f"what {options or 'no'} says")
+        same(dump(cluster, "version2"), before, f"after {options or 'no'}")
+    same(cluster.initdb("version2", check=False).returncode, 1, "the end of input as an answer")
+    asked = cluster.initdb("version2", stdin="\n").stdout
+    same(bool(re.search(r"from version 2 to \d+, and bring 2 versions back into its build queue\? \[Y/n\]", asked)), True,
+         f"the question: {asked}")
+    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
+        cluster.create("fresh")
+    for name, lines in shape(cluster, "fresh").items():
+        same(shape(cluster, "version2")[name], lines, f"{name} of an upgraded schema and of a new one")
+    same(queue(cluster, "version2"), QUEUE, "its queue at once")
+    drain(cluster, "version2")
+    same(queue(cluster, "version2"), QUEUE + [("own", "1.0", "cp311"), ("stable", "1.0", "cp313t")], "its queue, filled")
+    same(cluster.initdb("version2", "--check-queue").returncode, 0, "--check-queue")
+    same("up to date" in cluster.initdb("version2", "-y").stdout, True, "a second run")
+
+
 def upgrades_ours(cluster):
     fixture = (ROOT / "test" / "schema" / "piw-1.sql").read_text("utf-8")
     cluster.create("fresh")
@@ -255,7 +294,7 @@ def names_the_versions_alike(_cluster):
         same((ROOT / "schema" / "upgrade" / f"{step}-{step + 1}.sql").exists(), True, f"a step from version {step}")
 
 
-TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, shows_progress, names_the_versions_alike]
+TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, upgrades_version_2, shows_progress, names_the_versions_alike]
 
 
 def main():

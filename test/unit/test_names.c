@@ -70,6 +70,17 @@ START_TEST(abis_come_in_the_order_of_interpreters)
     }
     ck_assert(piw_abi_acceptable(piw_text_of("cp311")));
     ck_assert(!piw_abi_acceptable(piw_text_of("none")));
+    ck_assert(!piw_abi_acceptable(piw_text_of("abi3")));
+    ck_assert(!piw_abi_acceptable(piw_text_of("abi3t")));
+    ck_assert(!piw_abi_acceptable(piw_text_of("cp310.cp311")));
+    static const char *const typed[] = {"cp311", "cp313t", "pypy310_pp73", "graalpy312_graalpy250_312_native",
+                                        "cp27mu"};
+    for (size_t i = 0; i < PIW_COUNT(typed); i++)
+        ck_assert_msg(piw_abi_typed(piw_text_of(typed[i])), "%s", typed[i]);
+    static const char *const mistyped[] = {"",   "none",   "abi3",   "311",    "3.11",  "CP311",
+                                           "cp", "_cp311", "c_p311", "cp311;", "cp311M"};
+    for (size_t i = 0; i < PIW_COUNT(mistyped); i++)
+        ck_assert_msg(!piw_abi_typed(piw_text_of(mistyped[i])), "%s", mistyped[i]);
     ck_assert(!piw_abi_acceptable(piw_text_of("")));
     ck_assert(!piw_abi_acceptable(piw_text_of("cp/311")));
 }

@@ -7,7 +7,8 @@
 static const piw_opt options[] = {
     {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "the master's admin queue"},
     {0, "json", PIW_OPT_SWITCH, NULL, NULL, "answer in JSON, for scripts", .cli_only = true},
-    {0, "force", PIW_OPT_SWITCH, NULL, NULL, "disable a task although others need it", .cli_only = true},
+    {0, "force", PIW_OPT_SWITCH, NULL, NULL,
+     "disable a task although others need it; remove an ABI although it has builds", .cli_only = true},
     {0, "fresh", PIW_OPT_SWITCH, NULL, NULL, "replace a task without taking over its state", .cli_only = true},
     {0, "match", PIW_OPT_TEXT, "PATTERN", NULL, "trace only lines in which this shell pattern is found",
      .cli_only = true},
@@ -33,6 +34,10 @@ static const char summary[] =
     "  pause, wake           the farm: no builds are given out; they are again\n"
     "  first PACKAGE         build what waits of it before all else\n"
     "  why PACKAGE VERSION   what was tried for each ABI, what came of it, what happens next\n"
+    "  abi list              the ABIs that are built for: what waits, builds, slaves\n"
+    "  abi add TAG           build for this one, such as cp311; again, if skipped\n"
+    "  abi skip TAG [REASON] build for it no more\n"
+    "  abi remove TAG        forget it; --force: although it has builds\n"
     "  retry PACKAGE [VERSION]  try again what failed\n"
     "  limits                the runtime's limits and why they are what they are\n"
     "  config                the settings in force and where they come from\n"
@@ -43,9 +48,9 @@ static const piw_program program = {
     .section = "ctl",
     .summary = summary,
     .options = options,
-    .operands = "COMMAND [TASK|PACKAGE [FILE|VERSION]]",
+    .operands = "COMMAND [TASK|PACKAGE|ACTION [FILE|VERSION|TAG [REASON]]]",
     .operands_min = 1,
-    .operands_max = 3,
+    .operands_max = 4,
 };
 
 /* --- Looking --------------------------------------------------------------------------------------------------------- */
@@ -189,8 +194,8 @@ static int on_wake(ctl *self, piw_err *err)
 
 /* --- Orders in a task's own words ------------------------------------------------------------------------------------ */
 
-/* To `task`: a word, then the operands from the first on. */
-static int order(ctl *self, const char *task, const char *word, piw_err *err)
+/* To `task`: a word, then the operands from the first on, and one more unless that is NULL. */
+static int order(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
 {
     enum { ARGUMENT_MAX = 1000 };
     admin_ASK *body = NULL;
@@ -200,25 +205,32 @@ static int order(ctl *self, const char *task, const char *word, piw_err *err)
     piw_msg *request = admin_ASK_new(&body);
     body->task = piw_msg_textz(request, task);
     body->word = piw_msg_textz(request, word);
-    piw_msg_list(request, &body->args, self->operands_count - 1);
+    piw_msg_list(request, &body->args, self->operands_count - (more == NULL));
     for (size_t i = 1; i < self->operands_count; i++)
         body->args.at[i - 1] = piw_msg_textz(request, self->operands[i]);
+    if (more != NULL)
+        body->args.at[self->operands_count - 1] = piw_msg_textz(request, more);
     return print_lines(self, request, err);
 }
 
 static int on_first(ctl *self, piw_err *err)
 {
-    return order(self, "the_architect", "first", err);
+    return order(self, "the_architect", "first", NULL, err);
 }
 
 static int on_why(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "why", err);
+    return order(self, "mr_chase", "why", NULL, err);
 }
 
 static int on_retry(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "retry", err);
+    return order(self, "mr_chase", "retry", NULL, err);
+}
+
+static int on_abi(ctl *self, piw_err *err)
+{
+    return order(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
 /* --- The commands ---------------------------------------------------------------------------------------------------- */
@@ -243,6 +255,7 @@ static const struct command {
     {"wake", 0, 0, "", on_wake},
     {"first", 1, 1, " PACKAGE", on_first, .of_farm = true},
     {"why", 2, 2, " PACKAGE VERSION", on_why, .of_farm = true},
+    {"abi", 1, 3, " add|skip|remove|list [TAG [REASON]]", on_abi, .of_farm = true},
     {"retry", 1, 2, " PACKAGE [VERSION]", on_retry, .of_farm = true},
     {"debug", 2, 2, " TASK on|off", on_debug},
     {"trace", 1, 1, " TASK", watch_trace},
@@ -255,11 +268,17 @@ static const struct command {
 
 enum { TASK_MAX = 64, FILE_MAX = 4096, MATCH_MAX = 200 };
 
+static bool removes_abi(const ctl *self)
+{
+    return strcmp(self->operands[0], "abi") == 0 && self->operands_count > 1 &&
+           strcmp(self->operands[1], "remove") == 0;
+}
+
 /* What the queue would refuse for its length, or can't mean anything, is said here. */
 static int check_operands(const ctl *self, const struct command *command, piw_err *err)
 {
-    if (piw_config_switch(self->config, "force") && strcmp(command->name, "disable") != 0)
-        return piw_err_set(err, PIW_EUSAGE, "--force belongs to disable");
+    if (piw_config_switch(self->config, "force") && strcmp(command->name, "disable") != 0 && !removes_abi(self))
+        return piw_err_set(err, PIW_EUSAGE, "--force belongs to disable and abi remove");
     if (piw_config_switch(self->config, "fresh") && strcmp(command->name, "replace") != 0)
         return piw_err_set(err, PIW_EUSAGE, "--fresh belongs to replace");
     if (piw_config_text(self->config, "match") != NULL && strcmp(command->name, "trace") != 0)

@@ -35,11 +35,12 @@ static int settle_version(build *b, const build_wish *wish, const piw_wheel *whe
     return rc;
 }
 
-/* abi3 and the like are many interpreters', `none` is all of them's: which one built it must be said. */
+/* abi3, abi3t and sets such as cp310.cp311 are several interpreters', `none` may be all of them's: which one built it must
+ * be said. */
 static int settle_abi(build *b, const build_wish *wish, const piw_wheel_name *name, const char *filename, piw_err *err)
 {
     const char *abi = wish->abi != NULL ? wish->abi : name->abi;
-    bool one = piw_abi_acceptable(piw_text_of(abi)) && strcmp(abi, "abi3") != 0;
+    bool one = piw_abi_acceptable(piw_text_of(abi));
     if (!one && wish->abi != NULL)
         return piw_err_set(err, PIW_EUSAGE, "--abi '%.100s' is no ABI that wheels are built for, such as cp311", abi);
     if (!one)

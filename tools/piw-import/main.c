@@ -17,7 +17,7 @@ static const piw_opt options[] = {
     {0, "package-version", PIW_OPT_TEXT, "VERSION", NULL, "of which version (default: as the first file says)",
      .cli_only = true},
     {0, "abi", PIW_OPT_TEXT, "ABI", NULL,
-     "for which ABI it was built (default: as the first file says; needed when that is none or abi3)",
+     "for which ABI it was built (default: as the first file says; needed when that is none, abi3 or a set)",
      .cli_only = true},
     {0, "duration", PIW_OPT_DURATION, "DURATION", "0s", "how long the build took", .max = INT64_C(366) * 86400 * 1000,
      .cli_only = true},

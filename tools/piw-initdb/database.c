@@ -382,6 +382,59 @@ static int check_nobody_works(PGconn *conn, piw_err *err)
     return rc;
 }
 
+int database_count_back(PGconn *conn, const database_state *state, long *versions, piw_err *err)
+{
+    *versions = -1;
+    if (state->piw == 0 || state->piw >= SCHEMA_COVERAGE)
+        return 0;
+    int rc = check_nobody_works(conn, err);
+    if (rc == 0)
+        rc = database_run(conn, "BEGIN", "beginning", err);
+    if (rc != 0)
+        return rc;
+    printf("looking for versions whose builds do for fewer ABIs than was thought\n");
+    fflush(stdout);
+    char *text = NULL;
+    for (const schema_file *file = schema_count_back; rc == 0 && file->name != NULL; file++)
+        rc = run_long(conn, file->sql, file->name, &text, err);
+    *versions = text != NULL ? atol(text) : 0;
+    free(text);
+    piw_err ignored = {0};
+    int taken_back = database_run(conn, "ROLLBACK", "taking it back", rc == 0 ? err : &ignored);
+    return rc != 0 ? rc : taken_back;
+}
+
+int database_has_abi(PGconn *conn, const char *abi, bool *there, piw_err *err)
+{
+    PGresult *r = query(conn, "looking at the ABIs", "SELECT FROM public.build_abis WHERE abi_tag = $1 AND skip = ''",
+                        1, &abi, err);
+    if (r == NULL)
+        return PIW_EDB;
+    *there = PQntuples(r) > 0;
+    PQclear(r);
+    return 0;
+}
+
+int database_add_abi(PGconn *conn, const char *abi, piw_err *err)
+{
+    PGresult *r = query(conn, "adding an ABI", "SELECT outcome FROM piw.add_abi($1)", 1, &abi, err);
+    if (r == NULL)
+        return PIW_EDB;
+    printf(strcmp(PQgetvalue(r, 0, 0), "known") == 0 ? "%s is built for already\n" : "%s is built for from now on\n",
+           abi);
+    PQclear(r);
+    return 0;
+}
+
+int database_count_abis(PGconn *conn, long *abis, piw_err *err)
+{
+    char *text = NULL;
+    int rc = one_value(conn, "counting the ABIs", "SELECT count(*) FROM public.build_abis", &text, err);
+    *abis = text != NULL ? atol(text) : 0;
+    free(text);
+    return rc;
+}
+
 static int upgrade_piw(PGconn *conn, int from, piw_err *err)
 {
     int rc = check_nobody_works(conn, err);

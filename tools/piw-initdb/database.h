@@ -24,6 +24,15 @@ int database_open(const char *dsn, PGconn **conn, piw_err *err);
 int database_check_roles(PGconn *conn, const char *user, piw_err *err);
 /* PIW_EREFUSED for versions that this program can't handle, and when the role could not use what is there. */
 int database_look(PGconn *conn, const char *user, database_state *state, piw_err *err);
+/* How many versions an upgrade brings back into the queue, because fewer builds do for an ABI by the new rule; says how far
+ * it is. -1: that rule stays as it is. Not within a transaction; leaves the database as it was. */
+int database_count_back(PGconn *conn, const database_state *state, long *versions, piw_err *err);
+/* Is the ABI built for already? */
+int database_has_abi(PGconn *conn, const char *abi, bool *there, piw_err *err);
+/* Build for it from now on. Schema piw must be there, as this program makes it. */
+int database_add_abi(PGconn *conn, const char *abi, piw_err *err);
+/* How many ABIs there are. */
+int database_count_abis(PGconn *conn, long *abis, piw_err *err);
 /* Make what is missing, saying each step, and how long it took, on stdout. */
 int database_make(PGconn *conn, const database_state *state, const char *user, piw_err *err);
 /* How many of schema piw's triggers on stock tables are gone or off, so that changes don't reach the queue; `repair` puts

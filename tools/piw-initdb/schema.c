@@ -11,7 +11,9 @@
 INCLUDE(sql_public, "schema/public.sql");
 INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
+INCLUDE(sql_coverage, "schema/coverage.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
+INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
 INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
@@ -24,6 +26,8 @@ INCLUDE(sql_drop, "schema/upgrade/drop.sql");
 INCLUDE(sql_stock_22, "schema/upgrade/0.22-0.23.sql");
 INCLUDE(sql_1_2, "schema/upgrade/1-2.sql");
 INCLUDE(sql_1_2_fill, "schema/upgrade/1-2-fill.sql");
+INCLUDE(sql_2_3, "schema/upgrade/2-3.sql");
+INCLUDE(sql_2_3_count, "schema/upgrade/2-3-count.sql");
 
 const schema_file schema_public[] = {
     {"public.sql", sql_public, "creating the tables and functions of release 0.23"},
@@ -43,7 +47,9 @@ const schema_file schema_piw_tables[] = {
 };
 
 const schema_file schema_piw_programs[] = {
+    {"coverage.sql", sql_coverage, "schema piw: which ABIs a build does for"},
     {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
+    {"abis.sql", sql_abis, "schema piw: functions of the list of ABIs"},
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
     {"recounts.sql", sql_recounts, "schema piw: full computations"},
     {"writes.sql", sql_writes, "schema piw: functions that write"},
@@ -71,6 +77,13 @@ const schema_step schema_steps[] = {
     {1,
      {"1-2.sql", sql_1_2, "upgrading schema piw from version 1 to 2"},
      {"1-2-fill.sql", sql_1_2_fill, "counting downloads by package"}},
+    {2, {"2-3.sql", sql_2_3, "upgrading schema piw from version 2 to 3"}, {0}},
+    {0},
+};
+
+const schema_file schema_count_back[] = {
+    {"coverage.sql", sql_coverage, ""},
+    {"2-3-count.sql", sql_2_3_count, ""},
     {0},
 };
 

@@ -152,7 +152,6 @@ static int take_head(void *arg, const uint8_t *data, size_t len)
  * only the name that is wrong; without any, nobody can tell. */
 static int check_code(const retag *r, piw_err *err)
 {
-    int wanted = piw_platform_machine(r->settings->platform);
     for (size_t i = 0; i < piw_zip_count(r->zip); i++) {
         head h = {.len = 0};
         const piw_zip_entry *entry = piw_zip_at(r->zip, i);
@@ -160,7 +159,8 @@ static int check_code(const retag *r, piw_err *err)
         int rc = entry->folder ? 0 : piw_zip_read(r->zip, entry, take_head, &h, &found);
         if (rc != 0 && rc != PIW_ESTOPPED)
             return piw_err_set(err, rc, "%s", found.text);
-        if (wanted >= 0 && piw_elf_machine(h.data, h.len) == wanted)
+        piw_elf_head code = piw_elf_head_of(h.data, h.len);
+        if (code.elf && piw_platform_fits(r->settings->platform, &code))
             return 0;
     }
     return piw_err_set(err, PIW_EREFUSED, "it holds no code for %s, so that it can't be told what it is for",

@@ -1,0 +1,115 @@
+/* abis.c — slaves of ABIs that the farm doesn't know: they would wait for ever, so they are named with what to do. And which
+ * slaves are here, for whoever wants to know. */
+#include "slave_driver/driver.h"
+
+#include "builds.piw.h"
+#include "events.piw.h"
+#include "shared/abi.h"
+
+#include <stdio.h>
+
+enum { TELL_AGAIN_MS = 5000, ABIS_SHOWN = 100, NAMES_BYTES = 120 };
+
+static bool knows(const driver *self, piw_text abi)
+{
+    const builds_ABIS *known = builds_ABIS_of(self->abis);
+    for (uint32_t i = 0; i < known->abis.count; i++)
+        if (piw_text_eq(known->abis.at[i], abi))
+            return true;
+    return false;
+}
+
+void driver_check_abi(driver *self, driver_builder *builder)
+{
+    if (self->abis == NULL || builder->id == 0 || builder->ghost)
+        return;
+    const slave_hello *hello = driver_hello(builder);
+    bool known = knows(self, hello->abi);
+    if (!known && !builder->abi_warned) {
+        const char *address = piw_peer_address(self->task, builder->peer);
+        bool typed = piw_abi_typed(hello->abi);
+        piw_log_limited(&self->unbuilt, 30, PIW_LOG_WARNING,
+                        "slave %lld: %.*s at %s builds for %.*s, which the farm doesn't: it gets no work%s%.*s",
+                        (long long)builder->id, (int)hello->label.len, hello->label.s,
+                        address != NULL ? address : "an unknown address", (int)hello->abi.len, hello->abi.s,
+                        typed ? "; piw-ctl abi add " : ", and that is no ABI tag of an interpreter",
+                        typed ? (int)hello->abi.len : 0, hello->abi.s);
+    }
+    builder->abi_warned = !known;
+}
+
+int driver_on_abis(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    bool had_some = self->abis == NULL || builds_ABIS_of(self->abis)->abis.count > 0;
+    piw_msg_free(&self->abis);
+    self->abis = piw_msg_copy(msg);
+    self->slaves_changed = true;
+    if (builds_ABIS_of(msg)->abis.count == 0 && had_some)
+        piw_warning("the farm builds for no ABI, so no slave gets work; piw-ctl abi add ABI, such as cp311");
+    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder))
+        driver_check_abi(self, builder);
+    return 0;
+}
+
+/* How many slaves there are of each ABI; of more ABIs than the event has room for the rest is left out. */
+static void count_slaves(const driver *self, slaves_here *here)
+{
+    for (const driver_builder *builder = driver_next(self, NULL); builder != NULL;
+         builder = driver_next(self, builder)) {
+        if (builder->id == 0 || builder->ghost)
+            continue;
+        piw_text abi = driver_hello(builder)->abi;
+        uint32_t i = 0;
+        while (i < here->abis.count && !piw_text_eq(here->abis.at[i].abi_tag, abi))
+            i++;
+        if (i == here->abis.count && i < ABIS_SHOWN)
+            here->abis.at[here->abis.count++] = (abi_slaves){abi, 0, knows(self, abi)};
+        if (i < here->abis.count)
+            here->abis.at[i].slaves++;
+    }
+}
+
+static void note(driver *self, const slaves_here *here)
+{
+    char names[NAMES_BYTES] = "";
+    const abi_slaves *first = NULL;
+    size_t used = 0;
+    long long slaves = 0;
+    for (uint32_t i = 0; i < here->abis.count; i++) {
+        const abi_slaves *abi = &here->abis.at[i];
+        if (abi->known)
+            continue;
+        slaves += abi->slaves;
+        if (used + abi->abi_tag.len + 3 < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%.*s", used > 0 ? ", " : "",
+                                     (int)abi->abi_tag.len, abi->abi_tag.s);
+        first = first == NULL && piw_abi_typed(abi->abi_tag) ? abi : first;
+    }
+    if (builds_ABIS_of(self->abis)->abis.count == 0)
+        piw_task_note(self->task, "the farm builds for no ABI: piw-ctl abi add ABI");
+    else if (slaves > 0)
+        piw_task_note(self->task, "%lld %s for what the farm doesn't: %s%s%.*s", slaves,
+                      slaves == 1 ? "slave builds" : "slaves build", names, first != NULL ? "; piw-ctl abi add " : "",
+                      first != NULL ? (int)first->abi_tag.len : 0, first != NULL ? first->abi_tag.s : "");
+    else
+        piw_task_note(self->task, "%s", "");
+}
+
+void driver_tell_abis(driver *self, int64_t now_ns)
+{
+    if (self->abis == NULL || (!self->slaves_changed && now_ns < self->tell_abis_ns))
+        return;
+    slaves_here *here = NULL;
+    piw_msg *event = slaves_here_new(&here);
+    piw_msg_list(event, &here->abis, ABIS_SHOWN);
+    here->abis.count = 0;
+    count_slaves(self, here);
+    for (uint32_t i = 0; i < here->abis.count; i++)
+        here->abis.at[i].abi_tag = piw_msg_text(event, here->abis.at[i].abi_tag.s, here->abis.at[i].abi_tag.len);
+    note(self, here);
+    self->slaves_changed = false;
+    self->tell_abis_ns = now_ns + TELL_AGAIN_MS * INT64_C(1000000);
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
+}
