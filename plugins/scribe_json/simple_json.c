@@ -68,13 +68,14 @@ static void put_file(const project_data *data, const project_release *release, c
 
 void simple_json_index(const project_data *data, piw_buffer *to)
 {
-    piw_putf(to, "{%s,\"name\":", META);
+    piw_putf(to, "{%s,%s\"name\":", META,
+             pages_quarantined(data) ? "\"project-status\":{\"status\":\"quarantined\"}," : "");
     piw_put_json(to, data->package);
     const project_release **order = pages_order(data);
     const char *comma = "";
     piw_put(to, ",\"versions\":[");
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(order[i]) || order[i]->files.count == 0)
+        if (!pages_live(data, order[i]) || order[i]->files.count == 0)
             continue;
         piw_put(to, comma);
         piw_put_json(to, order[i]->version);
@@ -83,7 +84,7 @@ void simple_json_index(const project_data *data, piw_buffer *to)
     piw_put(to, "],\"files\":[");
     comma = "";
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        for (uint32_t k = 0; pages_live(order[i]) && k < order[i]->files.count; k++) {
+        for (uint32_t k = 0; pages_live(data, order[i]) && k < order[i]->files.count; k++) {
             piw_put(to, comma);
             put_file(data, order[i], &order[i]->files.at[k], to);
             comma = ",";

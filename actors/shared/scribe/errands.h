@@ -22,6 +22,7 @@ typedef struct errand {
     errand_part part;
     errand_step step;
     int64_t root_turn; /* STEP_ROOT: the root list that it waits for */
+    bool hidden;       /* STEP_WRITE: what is written leaves the root list */
     char package[PIW_NAME_MAX + 1];
 } errand;
 
