@@ -25,6 +25,15 @@ CREATE TRIGGER piw_delete AFTER DELETE ON public.versions REFERENCING OLD TABLE 
 CREATE TRIGGER piw_truncate AFTER TRUNCATE ON public.versions
     FOR EACH STATEMENT EXECUTE FUNCTION piw.truncated();
 
+CREATE TRIGGER piw_quarantine BEFORE UPDATE OF skip ON public.packages FOR EACH ROW
+    WHEN (OLD.skip IN ('quarantined', 'deleted') AND NEW.skip NOT IN ('quarantined', 'deleted'))
+    EXECUTE FUNCTION piw.keep_quarantined();
+CREATE TRIGGER piw_quarantine BEFORE UPDATE OF skip ON public.versions FOR EACH ROW
+    WHEN (OLD.skip IN ('quarantined', 'deleted') AND NEW.skip NOT IN ('quarantined', 'deleted'))
+    EXECUTE FUNCTION piw.keep_quarantined();
+
+CREATE TRIGGER piw_insert AFTER INSERT ON public.packages REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION piw.packages_come();
 CREATE TRIGGER piw_update AFTER UPDATE ON public.packages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION piw.packages_changed();
 

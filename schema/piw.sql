@@ -1,6 +1,6 @@
 -- piw.sql — schema piw: the tables that this project adds beside the stock ones, with a version row of its own.
 --
--- Stock tables get nothing but statement triggers, all of which call functions of this schema, so that DROP SCHEMA piw
+-- Stock tables get nothing but triggers, all of which call functions of this schema, so that DROP SCHEMA piw
 -- CASCADE restores a stock database exactly. The triggers only note what changed (piw.dirty, piw.deltas, …): they take no
 -- lock that another transaction waits for. piw.drain() turns the notes into the build queue and the totals. Runs inside
 -- one transaction of piw-initdb, as a superuser.
@@ -229,5 +229,31 @@ INSERT INTO piw.pypi_compared (at) VALUES (clock_timestamp() AT TIME ZONE 'UTC')
 CREATE TABLE piw.local_versions (
     package varchar(200) NOT NULL,
     version varchar(200) NOT NULL,
+    PRIMARY KEY (package, version)
+);
+
+-- --- What PyPI has quarantined ---
+
+-- Projects (version '') and releases. `former` is what `skip` was, or is to become, when it ends.
+CREATE TABLE piw.quarantines (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL DEFAULT '',
+    former varchar(100) NOT NULL DEFAULT '',
+    cause varchar(5) NOT NULL CHECK (cause IN ('event', 'list', 'here')),
+    serial bigint NOT NULL DEFAULT 0,   -- of the event
+    since timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
+    PRIMARY KEY (package, version)
+);
+-- Wheels that pages don't list because they lie out of reach, are to be taken there, or are not back yet.
+CREATE TABLE piw.withheld (
+    filename varchar(255) PRIMARY KEY,
+    package varchar(200) NOT NULL,
+    away boolean NOT NULL DEFAULT false
+);
+-- Versions with more than one source: how many more.
+CREATE TABLE piw.more_sources (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    extra bigint NOT NULL,
     PRIMARY KEY (package, version)
 );

@@ -51,6 +51,12 @@ BEGIN
     UPDATE public.packages p SET skip = ''
     FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
     WHERE p.package = e.package AND p.skip = 'deleted';
+    UPDATE piw.quarantines q SET former = ''
+    FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
+    WHERE q.package = e.package AND q.version = '' AND q.former = 'deleted';
+    UPDATE piw.quarantines q SET former = ''
+    FROM (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.action = 'source') e
+    WHERE q.package = e.package AND q.version = e.version AND q.former IN ('binary only', 'deleted');
 
     -- The canonical name first, in case an alias of another package holds it.
     INSERT INTO public.package_names AS n (package, name, seen)
@@ -74,8 +80,9 @@ BEGIN
     LOOP
         BEGIN
             WITH wanted AS MATERIALIZED (
-                SELECT g.package, g.version, g.released, g.source, v.skip
-                FROM (SELECT e.package, e.version, min(e.moment) AS released, bool_or(e.action = 'source') AS source
+                SELECT g.package, g.version, g.released, g.source, g.uploads, v.skip
+                FROM (SELECT e.package, e.version, min(e.moment) AS released, bool_or(e.action = 'source') AS source,
+                             count(*) FILTER (WHERE e.action = 'source' AND e.serial > 0) AS uploads
                       FROM unnest(events) e
                       WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
                       GROUP BY e.package, e.version) g
@@ -89,6 +96,15 @@ BEGIN
                 RETURNING package, version
             ), open AS (
                 SELECT w.package, w.version FROM wanted w WHERE w.source AND w.skip IN ('binary only', 'deleted')
+            ), more AS (
+                -- The first source of a version needs no row: hardly any has a second.
+                INSERT INTO piw.more_sources AS m (package, version, extra)
+                SELECT w.package, w.version,
+                       w.uploads - CASE WHEN w.skip IS NULL OR w.skip IN ('binary only', 'deleted') THEN 1 ELSE 0 END
+                FROM wanted w
+                WHERE w.uploads > CASE WHEN w.skip IS NULL OR w.skip IN ('binary only', 'deleted') THEN 1 ELSE 0 END
+                  AND NOT EXISTS (SELECT FROM piw.local_versions l WHERE l.package = w.package AND l.version = w.version)
+                ON CONFLICT (package, version) DO UPDATE SET extra = m.extra + excluded.extra
             )
             SELECT n.packages, n.versions, o.packages, o.versions
             INTO new_packages, new_versions, open_packages, open_versions
@@ -124,13 +140,17 @@ BEGIN
 END
 $$;
 
--- Events of one round that remove. Builds, files and queue rows go by cascade and triggers.
+-- Events of one round that remove. Builds, files and queue rows go by cascade and triggers; a quarantine has an end.
 CREATE FUNCTION piw.apply_removals(events piw.pypi_event[]) RETURNS SETOF piw.pypi_change
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN
+    DELETE FROM piw.quarantines q USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e) e
+    WHERE q.package = e.package AND (e.version IS NULL OR q.version = e.version);
+    DELETE FROM piw.more_sources m USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e) e
+    WHERE m.package = e.package AND (e.version IS NULL OR m.version = e.version);
     RETURN QUERY
     WITH gone AS (
         DELETE FROM public.packages p
@@ -150,6 +170,13 @@ BEGIN
 END
 $$;
 
+-- 0 adds or marks as yanked, 1 removes, 2 hides, shows or takes a source away.
+CREATE FUNCTION piw.event_kind(action text) RETURNS integer
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN action = 'remove' THEN 1 WHEN action IN ('quarantine', 'clear', 'unsource') THEN 2 ELSE 0 END
+$$;
+
 -- Apply PyPI's events in their order and store where the follower is. Serials applied before are passed over: replaying
 -- a removal would delete wheels built since. A NULL in `versions`: the event is about the
 -- package.
@@ -166,6 +193,9 @@ DECLARE
     stored bigint;
     events piw.pypi_event[];
     here piw.pypi_event[];
+    removals piw.pypi_event[];
+    marks piw.pypi_event[];
+    mixed boolean;
     rounds bigint;
 BEGIN
     SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
@@ -187,9 +217,10 @@ BEGIN
     IF events IS NOT NULL THEN
         rounds := 0;
     END IF;
-    -- Runs of additions (even rounds) and of removals (odd ones) alternate within a package; packages don't mix, so
-    -- that one round of all packages is one step.
-    IF 'remove' = ANY (actions) THEN
+    -- Runs of additions, of removals, and of marks follow each other within a package; packages don't mix, so that one round
+    -- of all packages is one step of each kind.
+    mixed := actions && ARRAY['remove', 'quarantine', 'clear', 'unsource'];
+    IF mixed THEN
         SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event
                          ORDER BY r.ord),
                max(r.round)
@@ -198,26 +229,31 @@ BEGIN
             SELECT t.ord, t.package, t.name, t.version, t.moment, t.action, t.serial,
                    sum(CASE WHEN t.turns THEN 1 ELSE 0 END) OVER (PARTITION BY t.package ORDER BY t.ord) AS round
             FROM (
-                SELECT e.*, (e.action = 'remove')
-                            <> lag(e.action = 'remove', 1, false) OVER (PARTITION BY e.package ORDER BY e.ord) AS turns
+                SELECT e.*, piw.event_kind(e.action)
+                            <> lag(piw.event_kind(e.action), 1, 0) OVER (PARTITION BY e.package ORDER BY e.ord) AS turns
                 FROM unnest(events) e
             ) t
         ) r;
     END IF;
 
     FOR step IN 0..coalesce(rounds, -1) LOOP
-        IF rounds = 0 THEN
-            here := events;
-        ELSE
-            SELECT array_agg(e) INTO here FROM unnest(events) e WHERE e.round = step;
-        END IF;
-        IF here IS NULL THEN
+        IF NOT mixed THEN
+            RETURN QUERY SELECT * FROM piw.apply_additions(events, development);
             CONTINUE;
         END IF;
-        IF step % 2 = 0 THEN
+        SELECT array_agg(e) FILTER (WHERE piw.event_kind(e.action) = 0),
+               array_agg(e) FILTER (WHERE piw.event_kind(e.action) = 1),
+               array_agg(e) FILTER (WHERE piw.event_kind(e.action) = 2)
+        INTO here, removals, marks
+        FROM unnest(events) e WHERE e.round = step;
+        IF here IS NOT NULL THEN
             RETURN QUERY SELECT * FROM piw.apply_additions(here, development);
-        ELSE
-            RETURN QUERY SELECT * FROM piw.apply_removals(here);
+        END IF;
+        IF removals IS NOT NULL THEN
+            RETURN QUERY SELECT * FROM piw.apply_removals(removals);
+        END IF;
+        IF marks IS NOT NULL THEN
+            RETURN QUERY SELECT * FROM piw.apply_marks(marks);
         END IF;
     END LOOP;
 
@@ -262,8 +298,23 @@ DECLARE
     reread constant bigint := 2000;
     stored bigint;
     events piw.pypi_event[];
+    keys_package text[];
+    keys_version text[];
+    lost_packages text[];
+    lost_versions text[];
 BEGIN
     SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
+
+    -- What is listed and documented isn't quarantined. A document that mends what was missed may be older than an event.
+    SELECT array_agg(q.package::text), array_agg(nullif(q.version, '')::text) INTO keys_package, keys_version
+    FROM (SELECT p.package, '' AS version FROM unnest(packages) AS p (package)
+          UNION
+          SELECT packages[r.owner], r.version FROM unnest(owners, versions) AS r (owner, version)) k
+    JOIN piw.quarantines q ON q.package = k.package AND q.version = k.version
+    WHERE q.cause = 'list' OR NOT additions_only;
+    IF keys_package IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM piw.show(keys_package, keys_version);
+    END IF;
 
     SELECT array_agg(ROW(e.ord, e.package, e.name, e.version, e.moment, e.action, 0, 0)::piw.pypi_event ORDER BY e.ord)
     INTO events
@@ -286,13 +337,23 @@ BEGIN
     IF events IS NOT NULL THEN
         RETURN QUERY SELECT * FROM piw.apply_additions(events, development);
     END IF;
+    RETURN QUERY
+    SELECT b.* FROM (
+        SELECT array_agg(packages[r.owner]) AS packages, array_agg(r.version) AS versions
+        FROM unnest(owners, versions, moments, sources) AS r (owner, version, moment, source)
+        WHERE r.moment IS NOT NULL AND NOT r.source
+          AND NOT EXISTS (SELECT FROM piw.local_versions l
+                          WHERE l.package = packages[r.owner] AND l.version = r.version)
+        HAVING count(*) > 0
+    ) k CROSS JOIN LATERAL piw.mark_binary(k.packages, k.versions) b;
     DELETE FROM piw.local_versions l
     USING (SELECT packages[r.owner] AS package, r.version FROM unnest(owners, versions) AS r (owner, version)
            GROUP BY 1, 2) r
     WHERE l.package = r.package AND l.version = r.version;
 
-    SELECT array_agg(ROW(0, e.package, e.package, e.version, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event)
-    INTO events
+    -- A release that left the document is quarantined or deleted: nothing that PyPI publishes tells which. What was never
+    -- built and has no reason of anybody's comes back with the document; the others are hidden.
+    SELECT array_agg(e.package), array_agg(e.version) INTO lost_packages, lost_versions
     FROM (
         (SELECT v.package::text AS package, v.version::text AS version
          FROM generate_subscripts(packages, 1) AS p (i)
@@ -305,9 +366,23 @@ BEGIN
          FROM generate_subscripts(packages, 1) AS p (i)
          JOIN piw.local_versions l ON l.package = packages[p.i])
     ) e;
+    SELECT array_agg(ROW(0, v.package, v.package, v.version, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event)
+    INTO events
+    FROM unnest(lost_packages, lost_versions) AS l (package, version)
+    JOIN public.versions v ON v.package = l.package AND v.version = l.version
+    WHERE v.skip IN ('', 'binary only', 'deleted')
+      AND NOT EXISTS (SELECT FROM public.builds b WHERE b.package = v.package AND b.version = v.version);
     IF events IS NOT NULL THEN
         RETURN QUERY SELECT * FROM piw.apply_removals(events);
     END IF;
+    RETURN QUERY
+    SELECT h.* FROM (
+        SELECT array_agg(v.package::text) AS packages, array_agg(v.version::text) AS versions
+        FROM unnest(lost_packages, lost_versions) AS l (package, version)
+        JOIN public.versions v ON v.package = l.package AND v.version = l.version
+        WHERE v.skip <> 'quarantined'
+        HAVING count(*) > 0
+    ) k CROSS JOIN LATERAL piw.hide(k.packages, k.versions, array_fill(0::bigint, ARRAY[cardinality(k.packages)]), 'list') h;
 
     INSERT INTO piw.pypi_projects SELECT unnest(packages) ON CONFLICT DO NOTHING;
     PERFORM piw.note_pages(packages, array_fill('BOTH'::text, ARRAY[cardinality(packages)]));
@@ -326,17 +401,21 @@ END
 $$;
 
 -- Compare what PyPI's list has in the range (after, upto] of names with what is here; upto NULL: to the end. Those that the
--- list has and we never had are `missing`. Those that an earlier list had and this one hasn't are deleted; who never
--- was in a list was added here, and stays. `total` is the length of the whole list: when it has lost more than one in a hundred, it
--- is not believed, and nothing is done but to say how many there were.
-CREATE FUNCTION piw.compare_projects(names text[], after text, upto text, total bigint)
+-- list has and we never had are `missing`. Those that an earlier list had and this one hasn't, or that are quarantined, are
+-- hidden, and `left`: their pages tell whether they are deleted. Who never was in a list was added here, and stays.
+-- `total` is the length of the whole list: when it has lost more than one in a hundred, it is not believed, and nothing is
+-- done but to say how many there were.
+CREATE FUNCTION piw.compare_projects(names text[], serials bigint[], after text, upto text, total bigint)
 RETURNS SETOF piw.pypi_change
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
+    -- A release that left its project's document has been deleted when it stays away for so long.
+    patience constant interval := interval '90 days';
     known bigint;
+    packages text[];
     events piw.pypi_event[];
 BEGIN
     SELECT count(*) INTO known FROM piw.pypi_projects;
@@ -352,6 +431,16 @@ BEGIN
     SELECT n.name, NULL::text, 'missing'::text FROM unnest(names) AS n (name)
     WHERE NOT EXISTS (SELECT FROM piw.pypi_projects k WHERE k.package = n.name);
 
+    -- Listed again: an event that the list doesn't know yet still holds.
+    SELECT array_agg(q.package::text) INTO packages
+    FROM piw.quarantines q
+    JOIN unnest(names, serials) AS n (name, serial) ON n.name = q.package
+    WHERE q.version = '' AND (q.cause = 'list' OR n.serial > q.serial);
+    IF packages IS NOT NULL THEN
+        RETURN QUERY SELECT * FROM piw.show(packages, NULL);
+        PERFORM piw.note_pages(packages, array_fill('BOTH'::text, ARRAY[cardinality(packages)]));
+    END IF;
+
     WITH gone AS (
         DELETE FROM piw.pypi_projects k
         USING (SELECT r.package::text FROM piw.pypi_projects r
@@ -361,12 +450,28 @@ BEGIN
         WHERE k.package = lost.package
         RETURNING k.package::text
     )
-    SELECT array_agg(ROW(0, g.package, g.package, NULL, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event) INTO events
-    FROM gone g;
-    IF events IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM piw.apply_removals(events);
+    SELECT array_agg(g.package) INTO packages
+    FROM gone g WHERE EXISTS (SELECT FROM public.packages p WHERE p.package = g.package);
+    IF packages IS NOT NULL THEN
+        RETURN QUERY
+        SELECT * FROM piw.hide(packages, NULL, array_fill(0::bigint, ARRAY[cardinality(packages)]), 'list');
+        PERFORM piw.note_pages(packages, array_fill('BOTH'::text, ARRAY[cardinality(packages)]));
     END IF;
+    RETURN QUERY
+    SELECT q.package::text, NULL::text, 'left'::text
+    FROM piw.quarantines q
+    WHERE q.version = '' AND q.cause IN ('event', 'list')
+      AND q.package COLLATE "C" > after AND (upto IS NULL OR q.package COLLATE "C" <= upto)
+      AND NOT EXISTS (SELECT FROM unnest(names) AS n (name) WHERE n.name = q.package)
+      AND EXISTS (SELECT FROM public.packages p WHERE p.package = q.package);
     IF upto IS NULL THEN
+        SELECT array_agg(ROW(0, q.package, q.package, q.version, piw.utc_now(), 'remove', 0, 1)::piw.pypi_event)
+        INTO events
+        FROM piw.quarantines q
+        WHERE q.version <> '' AND q.cause = 'list' AND q.since < piw.utc_now() - patience;
+        IF events IS NOT NULL THEN
+            RETURN QUERY SELECT * FROM piw.apply_removals(events);
+        END IF;
         UPDATE piw.pypi_compared SET at = piw.utc_now() WHERE id = 1;
     END IF;
 END

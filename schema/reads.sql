@@ -38,7 +38,7 @@ AS $$
     SELECT p.package, greatest(coalesce(d.recent, 0), 0), greatest(coalesce(d.ever, 0), 0)
     FROM public.packages p
     LEFT JOIN piw.package_downloads d ON d.package = p.package
-    WHERE p.package > after::varchar AND p.skip <> 'deleted'
+    WHERE p.package > after::varchar AND p.skip NOT IN ('deleted', 'quarantined')
     ORDER BY p.package
     LIMIT lim
 $$;

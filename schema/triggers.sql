@@ -36,6 +36,15 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO piw.ages SELECT n.released, n.package, n.version FROM new_rows n;
         PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
+        -- Known to be quarantined before it was here.
+        IF EXISTS (SELECT FROM new_rows n JOIN piw.quarantines q ON q.package = n.package AND q.version = n.version) THEN
+            UPDATE piw.quarantines q SET former = n.skip
+            FROM new_rows n WHERE q.package = n.package AND q.version = n.version AND n.skip <> 'quarantined';
+            UPDATE public.versions v SET skip = 'quarantined'
+            FROM new_rows n, piw.quarantines q
+            WHERE v.package = n.package AND v.version = n.version AND q.package = n.package AND q.version = n.version
+              AND v.skip <> 'quarantined';
+        END IF;
     ELSIF TG_OP = 'DELETE' THEN
         DELETE FROM piw.ages a USING old_rows o
         WHERE a.released = o.released AND a.package = o.package AND a.version = o.version;
@@ -56,6 +65,9 @@ BEGIN
                     UNION
                     (SELECT package, version, released, skip FROM new_rows
                      EXCEPT SELECT package, version, released, skip FROM old_rows)) d) c;
+        IF EXISTS (SELECT FROM new_rows n WHERE n.skip = 'quarantined') THEN
+            PERFORM piw.withhold(array_agg(n.package::text)) FROM new_rows n WHERE n.skip = 'quarantined';
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -69,6 +81,9 @@ BEGIN
     PERFORM piw.note(array_agg(v.package::text), array_agg(v.version::text))
     FROM (SELECT package, skip FROM new_rows EXCEPT SELECT package, skip FROM old_rows) n
     JOIN public.versions v ON v.package = n.package;
+    IF EXISTS (SELECT FROM new_rows n WHERE n.skip = 'quarantined') THEN
+        PERFORM piw.withhold(array_agg(n.package::text)) FROM new_rows n WHERE n.skip = 'quarantined';
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -141,6 +156,7 @@ BEGIN
         LEFT JOIN piw.file_facts f ON f.filename = o.filename
         ON CONFLICT (filename) DO UPDATE SET package = excluded.package, removed = excluded.removed;
         DELETE FROM piw.file_facts f USING old_rows o WHERE f.filename = o.filename;
+        DELETE FROM piw.withheld w USING old_rows o WHERE w.filename = o.filename;
     END IF;
     RETURN NULL;
 END

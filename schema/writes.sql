@@ -231,7 +231,8 @@ DECLARE
 BEGIN
     SELECT array_agg(b.ord) INTO accepted
     FROM unnest(build_ids, packages, versions) WITH ORDINALITY AS b (build_id, package, version, ord)
-    JOIN public.versions v ON v.package = b.package AND v.version = b.version
+    JOIN public.versions v ON v.package = b.package AND v.version = b.version AND v.skip <> 'quarantined'
+    JOIN public.packages p ON p.package = v.package AND p.skip <> 'quarantined'
     WHERE NOT EXISTS (SELECT FROM public.builds o WHERE o.build_id = b.build_id)
       AND b.ord = array_position(build_ids, b.build_id);
 
@@ -342,6 +343,10 @@ BEGIN
            CASE WHEN b.ord = ANY (accepted) THEN ''
                 WHEN NOT EXISTS (SELECT FROM public.versions v WHERE v.package = b.package AND v.version = b.version)
                 THEN 'the version is unknown or has been removed'
+                WHEN EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
+                             WHERE v.package = b.package AND v.version = b.version
+                               AND 'quarantined' IN (v.skip, p.skip))
+                THEN 'it is quarantined by PyPI'
                 ELSE 'a build of this number is recorded already' END,
            ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
                  WHERE k.build = b.ord ORDER BY k.name)

@@ -5,8 +5,12 @@
  * and rests when there is nothing new. */
 #include "cloud_gazer/gazer.h"
 
+#include "cloud_gazer/left.h"
+
 #include "cloud_gazer.piw.h"
 #include "events.piw.h"
+#include "fs.piw.h"
+#include "piw/fault.h"
 #include "shared/text.h"
 #include "slaves.piw.h"
 #include "web.piw.h"
@@ -58,6 +62,14 @@ static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *
     rest(self, delay);
 }
 
+static void cast_quietly(gazer *self, piw_msg **msg)
+{
+    if (piw_cast(self->task, msg) == 0)
+        return;
+    piw_warning("%s could not be sent: its service is away", piw_msg_type_of(*msg)->name);
+    piw_msg_free(msg);
+}
+
 /* --- where the database is --------------------------------------------------------------------------------------- */
 
 static void ask_where(gazer *self)
@@ -82,6 +94,9 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     }
     const db_PYPI_STATE_reply *body = db_PYPI_STATE_reply_of(reply);
     self->located = true;
+    /* Killed in between, a master has hidden something that the search index still has. */
+    piw_msg *search_pages = web_SEARCH_new();
+    cast_quietly(self, &search_pages);
     gazer_projects_begin(self->projects, body->serial, body->compared);
     if (self->follows_list) {
         piw_info("following PyPI's list of projects from serial %lld", (long long)body->serial);
@@ -116,7 +131,10 @@ static void on_read(void *arg, const gazer_http_result *result)
     int failed = self->parse_err.code;
     if (failed == 0 && result->answered && result->status == 200)
         failed = gazer_xmlrpc_end(self->parser, &self->parse_err);
+    int64_t asked_s = gazer_xmlrpc_reset_s(self->parser);
     gazer_xmlrpc_free(&self->parser);
+    if (asked_s < result->retry_after_s)
+        asked_s = result->retry_after_s;
     if (failed != 0)
         snprintf(why, sizeof(why), "%s", self->parse_err.text);
     else if (!result->answered)
@@ -124,7 +142,7 @@ static void on_read(void *arg, const gazer_http_result *result)
     else if (result->status != 200)
         snprintf(why, sizeof(why), "it answered with HTTP status %ld", result->status);
     if (failed != 0 || !result->answered || result->status != 200) {
-        wait_longer(self, result->refused, result->retry_after_s, why);
+        wait_longer(self, result->refused, asked_s, why);
         return;
     }
     self->wait_ms = 0;
@@ -172,17 +190,36 @@ static void apply_next(gazer *self)
     self->applying = true;
 }
 
-static void cast_quietly(gazer *self, piw_msg **msg)
+/* What is hidden is built no more, and its wheels are taken out of reach; what is shown comes back. Pages at once. */
+static void spread_quarantine(gazer *self, const pypi_change *change)
 {
-    if (piw_cast(self->task, msg) == 0)
-        return;
-    piw_warning("%s could not be sent: its service is away", piw_msg_type_of(*msg)->name);
-    piw_msg_free(msg);
+    bool hidden = piw_text_is(change->change, "hidden");
+    piw_warning("%s%s%s %s", change->package.s, change->version.s != NULL ? " " : "",
+                change->version.s != NULL ? change->version.s : "",
+                hidden ? "is hidden: PyPI has it quarantined, or shows it no more" : "is shown again");
+    if (PIW_FAULT("gazer.spread"))
+        piw_warning("fault point gazer.spread is armed");
+    if (hidden) {
+        piw_msg *removed = slaves_REMOVED_make(change->package, change->version, false);
+        cast_quietly(self, &removed);
+    }
+    piw_msg *wheels = fs_WITHHELD_new();
+    cast_quietly(self, &wheels);
+    piw_msg *pages = web_BOTH_make(change->package, true);
+    cast_quietly(self, &pages);
+    if (change->version.s == NULL) {
+        piw_msg *index = web_SEARCH_new();
+        cast_quietly(self, &index);
+    }
 }
 
 /* Changes of a package mostly follow each other: its pages are asked for once. */
 void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *before, bool describe)
 {
+    if (piw_text_is(change->change, "hidden") || piw_text_is(change->change, "shown")) {
+        spread_quarantine(self, change);
+        return;
+    }
     if (!piw_text_is(change->change, "deleted")) {
         if (before != NULL && piw_text_eq(before->package, change->package) &&
             piw_text_eq(before->change, change->change))
@@ -424,12 +461,10 @@ static const piw_opt options[] = {
     PIW_OPT_END,
 };
 static const piw_service uses[] = {
-    {"db", &db_protocol_def},
-    {"web", &web_protocol_def},
-    {"slaves", &slaves_protocol_def},
-    PIW_SERVICES_END,
+    {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"slaves", &slaves_protocol_def},
+    {"fs", &fs_protocol_def}, PIW_SERVICES_END,
 };
-static const char *const needs[] = {"db", "web", "slaves", NULL};
+static const char *const needs[] = {"db", "web", "slaves", "fs", NULL};
 static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {{&events_protocol_def, FARM_PAUSED, on_paused}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
@@ -444,6 +479,8 @@ static const piw_continuation continuations[] = {
     {"projects_again", gazer_on_projects_again},
     {"projects", gazer_on_projects},
     {"compared", gazer_on_compared},
+    {"pages", gazer_on_pages},
+    {"left_again", gazer_on_left_again},
     PIW_CONTINUATIONS_END,
 };
 

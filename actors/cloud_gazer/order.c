@@ -38,6 +38,7 @@ struct gazer_order {
     piw_log_limiter odd;
 };
 
+enum { TEXT_MAX = 1024 };                       /* of a name or version, of which 200 characters are taken */
 static const int64_t TIME_MAX_S = 253402300799; /* the end of the year 9999 */
 
 static bool is_serial(const piw_table_node *node, const void *key)
@@ -101,29 +102,95 @@ void gazer_order_free(gazer_order **order)
     *order = NULL;
 }
 
+/* A number written as an XML character reference, decimal or not, at the start of `text`: its length, and the character's in
+ * *code; 0 when there is none. */
+static size_t reference(const char *text, size_t len, unsigned long *code)
+{
+    if (len < 4 || text[0] != '&' || text[1] != '#')
+        return 0;
+    bool hex = text[2] == 'x' || text[2] == 'X';
+    size_t at = hex ? 3 : 2, digits = at;
+    *code = 0;
+    for (; at < len && at - digits < 8; at++) {
+        char c = text[at];
+        int digit = c >= '0' && c <= '9'                        ? c - '0'
+                    : hex && (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                                : -1;
+        if (digit < 0)
+            break;
+        *code = *code * (hex ? 16 : 10) + (unsigned long)digit;
+    }
+    return at > digits && at < len && text[at] == ';' ? at + 1 : 0;
+}
+
+/* PyPI writes what XML has no character for as a reference within the text. What stands for ASCII is put in place, in a copy
+ * of at most `size` bytes. */
+static piw_text decode(piw_text from, char *to, size_t size)
+{
+    size_t used = 0;
+    for (size_t at = 0; at < from.len && used + 1 < size;) {
+        unsigned long code;
+        size_t len = reference(from.s + at, from.len - at, &code);
+        if (len > 0 && code > 0 && code < 0x80) {
+            to[used++] = (char)code;
+            at += len;
+        } else {
+            to[used++] = from.s[at++];
+        }
+    }
+    to[used] = '\0';
+    return (piw_text){to, (uint32_t)used};
+}
+
+/* Is it a source archive, by its name? Archives of built trees say for which system. */
+static bool is_source(const char *filename)
+{
+    static const char *const ends[] = {".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tbz", ".tar"};
+    static const char *const built[] = {".linux-", ".macosx-", ".win32", ".win-amd64", ".cygwin-", ".mingw"};
+    size_t len = strlen(filename);
+    for (size_t i = 0; i < PIW_COUNT(built); i++)
+        if (strstr(filename, built[i]) != NULL)
+            return false;
+    for (size_t i = 0; i < PIW_COUNT(ends); i++) {
+        size_t n = strlen(ends[i]);
+        if (len > n && strcmp(filename + len - n, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 const char *gazer_action(piw_text action, bool has_version, bool *whole)
 {
-    char words[64];
-    size_t len = action.len < sizeof(words) ? action.len : sizeof(words) - 1;
-    memcpy(words, action.s, len);
-    words[len] = '\0';
+    static const struct {
+        const char *words, *action;
+        bool whole;
+    } known[] = {
+        {"create", "create", true},
+        {"remove project", "remove", true},
+        {"project quarantined", "quarantine", true},
+        {"project quarantine cleared", "clear", true},
+        {"remove release", "remove", false},
+        {"yank release", "yank", false},
+        {"unyank release", "unyank", false},
+        {"release quarantined", "quarantine", false},
+        {"release quarantine cleared", "clear", false},
+    };
+    char words[512];
+    decode(action, words, sizeof(words));
     *whole = false;
-    if (strcmp(words, "create") == 0 || strcmp(words, "remove project") == 0) {
-        *whole = true;
-        return words[0] == 'c' ? "create" : "remove";
-    }
     if (strcmp(words, "remove") == 0) {
         *whole = !has_version;
         return "remove";
     }
+    for (size_t i = 0; i < PIW_COUNT(known); i++)
+        if ((known[i].whole || has_version) && strcmp(words, known[i].words) == 0) {
+            *whole = known[i].whole;
+            return known[i].action;
+        }
     if (!has_version)
         return NULL;
-    if (strcmp(words, "remove release") == 0)
-        return "remove";
-    if (strcmp(words, "yank release") == 0)
-        return "yank";
-    if (strcmp(words, "unyank release") == 0)
-        return "unyank";
+    if (strncmp(words, "remove file ", 12) == 0)
+        return is_source(words + 12) ? "unsource" : NULL;
     if (strncmp(words, "add ", 4) == 0) {
         /* "add SORT file NAME" */
         const char *sort = words + 4;
@@ -151,22 +218,24 @@ static void take_texts(gazer_order *self, const gazer_event *event, waiting *to)
     const char *action = gazer_action(event->action, event->version.s != NULL, &whole);
     if (action == NULL)
         return;
-    char package[PIW_NAME_MAX + 1];
-    if (!piw_name_canonical(event->name, package)) {
+    char package[PIW_NAME_MAX + 1], name_text[TEXT_MAX], version_text[TEXT_MAX];
+    piw_text name = decode(event->name, name_text, sizeof(name_text));
+    piw_text version = decode(event->version, version_text, sizeof(version_text));
+    if (!piw_name_canonical(name, package)) {
         say_odd(self, event, "its name is no project name of 1 to 200 characters");
         return;
     }
-    if (!whole && !piw_version_acceptable(event->version)) {
+    if (!whole && !piw_version_acceptable(version)) {
         say_odd(self, event, "its version is empty, too long or holds odd characters");
         return;
     }
-    size_t package_size = strlen(package) + 1, name_size = (size_t)event->name.len + 1;
-    size_t version_size = whole ? 0 : (size_t)event->version.len + 1;
+    size_t package_size = strlen(package) + 1, name_size = (size_t)name.len + 1;
+    size_t version_size = whole ? 0 : (size_t)version.len + 1;
     char *texts = piw_zalloc(package_size + name_size + version_size);
     memcpy(texts, package, package_size);
-    memcpy(texts + package_size, event->name.s, event->name.len);
+    memcpy(texts + package_size, name.s, name.len);
     if (!whole)
-        memcpy(texts + package_size + name_size, event->version.s, event->version.len);
+        memcpy(texts + package_size + name_size, version.s, version.len);
     to->action = action;
     to->texts = texts;
     to->name = texts + package_size;

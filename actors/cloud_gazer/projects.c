@@ -7,6 +7,7 @@
 #include "cloud_gazer/projects.h"
 
 #include "cloud_gazer/gazer.h"
+#include "cloud_gazer/left.h"
 #include "cloud_gazer/listing.h"
 #include "cloud_gazer/project.h"
 #include "piw/limits.h"
@@ -77,9 +78,10 @@ struct gazer_projects {
     unsigned fetches;
     size_t batch; /* projects that are with the database */
     int64_t batch_serial;
-    uint32_t batch_max;                /* halved while the database refuses a batch */
-    uint64_t added, deleted, versions; /* by this pass */
-    int64_t begun_ns, said_ns;         /* when its documents began to be read, and its progress was last on the log */
+    uint32_t batch_max;                        /* halved while the database refuses a batch */
+    gazer_left *left;                          /* the list, or quarantined: their pages are asked for */
+    uint64_t added, deleted, versions, hidden; /* by this pass */
+    int64_t begun_ns, said_ns; /* when its documents began to be read, and its progress was last on the log */
     piw_log_limiter odd;
 };
 
@@ -239,7 +241,7 @@ static void read_list(gazer_projects *self)
     self->running = true;
     self->listing = gazer_listing_new();
     self->listing_err = (piw_err){0};
-    self->added = self->deleted = self->versions = 0;
+    self->added = self->deleted = self->versions = self->hidden = 0;
     bool due = piw_time_now().us >= self->due_us;
     char *url = piw_sprintf("%s/", self->simple_url);
     const gazer_http_request request = {.url = url,
@@ -269,8 +271,13 @@ static void compare_on(gazer_projects *self)
     body->total = (int64_t)self->listed_count;
     body->after = piw_msg_textz(msg, self->compared > 0 ? self->listed[self->compared - 1].package : "");
     piw_msg_list(msg, &body->names, count);
-    for (size_t i = 0; i < count; i++)
+    pypi_serials *serials = piw_msg_alloc(msg, sizeof *serials);
+    piw_msg_list(msg, &serials->serials, count);
+    body->serials = serials;
+    for (size_t i = 0; i < count; i++) {
         body->names.at[i] = piw_msg_textz(msg, self->listed[self->compared + i].package);
+        serials->serials.at[i] = self->listed[self->compared + i].serial;
+    }
     if (count < left)
         body->upto = body->names.at[count - 1];
     if (piw_call(self->gazer->task, &msg, "compared", 0, -1) == 0) {
@@ -313,12 +320,23 @@ static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *bod
             const gazer_listed *listed = find_listed(self, change->package.s);
             if (listed != NULL && (!self->follows || listed->serial <= self->stored))
                 add_todo(self, listed);
-        } else {
+        } else if (piw_text_is(change->change, "left")) {
+            gazer_left_add(self->left, change->package);
+        } else if (piw_text_is(change->change, "hidden")) {
+            self->hidden++;
+        } else if (piw_text_is(change->change, "deleted")) {
             self->deleted++;
-            piw_info("%s is not among PyPI's projects any more: deleted", change->package.s);
+            piw_info("release %s of %s has been away from its document for long: deleted", change->version.s,
+                     change->package.s);
         }
     }
     return false;
+}
+
+/* Has the comparison done it, or does it leave it to us? */
+static bool is_done(piw_text change)
+{
+    return piw_text_is(change, "deleted") || piw_text_is(change, "hidden") || piw_text_is(change, "shown");
 }
 
 int gazer_on_compared(piw_task *task, piw_msg *reply, uint64_t key)
@@ -328,7 +346,7 @@ int gazer_on_compared(piw_task *task, piw_msg *reply, uint64_t key)
     gazer_projects *self = owner->projects;
     const db_PYPI_COMPARE_reply *body = piw_msg_error(reply) == 0 ? db_PYPI_COMPARE_reply_of(reply) : NULL;
     for (uint32_t i = 0; body != NULL && i < body->changes.count; i++)
-        if (piw_text_is(body->changes.at[i].change, "deleted"))
+        if (is_done(body->changes.at[i].change))
             gazer_spread(owner, &body->changes.at[i], NULL, false);
     if (!self->comparing)
         return 0; /* of an earlier soul */
@@ -571,6 +589,7 @@ static void count_changes(gazer_projects *self, const db_PYPI_PROJECTS_reply *bo
         self->added += piw_text_is(change, "new_package");
         self->versions += piw_text_is(change, "new_version");
         self->deleted += piw_text_is(change, "deleted");
+        self->hidden += piw_text_is(change, "hidden");
     }
 }
 
@@ -629,9 +648,12 @@ static void say_progress(gazer_projects *self)
 
 static void finish(gazer_projects *self)
 {
-    if (self->added + self->deleted + self->versions > 0)
-        piw_info("%s PyPI's list: %" PRIu64 " packages and %" PRIu64 " versions added, %" PRIu64 " deleted",
-                 self->follows ? "followed" : "mended what was missed, by", self->added, self->versions, self->deleted);
+    self->deleted += gazer_left_deleted(self->left);
+    if (self->added + self->deleted + self->versions + self->hidden > 0)
+        piw_info("%s PyPI's list: %" PRIu64 " packages and %" PRIu64 " versions added, %" PRIu64 " deleted, %" PRIu64
+                 " hidden",
+                 self->follows ? "followed" : "mended what was missed, by", self->added, self->versions, self->deleted,
+                 self->hidden);
     else if (!self->follows)
         piw_info("PyPI's list of %zu projects has nothing that was missed", self->listed_count);
     memcpy(self->etag, self->new_etag, sizeof self->etag);
@@ -662,7 +684,8 @@ static void step(gazer_projects *self)
     if (count > 0)
         apply(self, count);
     say_progress(self);
-    if (self->applied == self->todo_count && !self->applying)
+    bool asked = gazer_left_go(self->left);
+    if (asked && self->applied == self->todo_count && !self->applying)
         finish(self);
 }
 
@@ -691,6 +714,16 @@ int gazer_on_projects_go(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
+static void on_left_done(void *arg)
+{
+    step(arg);
+}
+
+gazer_left *gazer_projects_left(gazer_projects *projects)
+{
+    return projects->left;
+}
+
 gazer_projects *gazer_projects_new(gazer *owner, const gazer_projects_options *options)
 {
     gazer_projects *self = piw_zalloc(sizeof *self);
@@ -702,6 +735,7 @@ gazer_projects *gazer_projects_new(gazer *owner, const gazer_projects_options *o
     self->period_us = options->period_ms * 1000;
     self->batch_max = BATCH;
     self->seed = piw_table_seed();
+    self->left = gazer_left_new(owner, options->simple_url, on_left_done, self);
     return self;
 }
 
@@ -722,6 +756,7 @@ void gazer_projects_free(gazer_projects **projects)
         clear(&self->window[i]);
     end_pass(self);
     free(self->hashes);
+    gazer_left_free(&self->left);
     free(self);
     *projects = NULL;
 }

@@ -4,7 +4,7 @@
 #include <expat.h>
 #include <stdlib.h>
 
-enum { FIELDS = 5 };
+enum { FIELDS = 5, REFERENCE_MAX = 12 };
 
 /* The answer's elements that mean something here. */
 typedef enum { OTHER, VALUE, ARRAY, STRING, INT, NIL, FAULT, MEMBER_NAME } element;
@@ -24,6 +24,8 @@ struct gazer_xmlrpc {
     int arrays; /* arrays that are open: 1 the list, 2 an event */
     bool in_fault, fault, finished;
     size_t bytes, events;
+    char held[REFERENCE_MAX + 1]; /* the beginning of what may be a character reference */
+    uint32_t held_len;
     field fields[FIELDS];
     unsigned count; /* of the event's fields */
     bool typed;     /* the value that is read has an element for its type: other text in it means nothing */
@@ -259,6 +261,49 @@ static int parse(gazer_xmlrpc *self, const void *data, size_t len, bool last, pi
     return self->err.code != 0 ? piw_err_set(err, self->err.code, "%s", self->err.text) : 0;
 }
 
+/* XML has no such character, not even as a reference. */
+static bool is_no_character(unsigned long code)
+{
+    return (code < 0x20 && code != '\t' && code != '\n' && code != '\r') || (code >= 0xd800 && code <= 0xdfff) ||
+           code == 0xfffe || code == 0xffff || code > 0x10ffff;
+}
+
+/* Give expat what was held. It would refuse the whole answer, for good, for one reference to what is no character. */
+static int release(gazer_xmlrpc *self, piw_err *err)
+{
+    static const char replacement[] = "&#xFFFD;";
+    uint32_t len = self->held_len;
+    self->held[len] = '\0';
+    self->held_len = 0;
+    bool hex = len > 3 && self->held[2] == 'x';
+    const char *digits = self->held + (hex ? 3 : 2);
+    if (len > 3 && self->held[1] == '#' && self->held[len - 1] == ';') {
+        char *end;
+        unsigned long code = strtoul(digits, &end, hex ? 16 : 10);
+        if (*end == ';' && end != digits && is_no_character(code))
+            return parse(self, replacement, sizeof(replacement) - 1, false, err);
+    }
+    return parse(self, self->held, len, false, err);
+}
+
+/* A piece, with its character references looked at; one may go on in the next piece. */
+static int parse_looking(gazer_xmlrpc *self, const char *bytes, size_t len, piw_err *err)
+{
+    size_t from = 0;
+    int failed = 0;
+    for (size_t at = 0; at < len && failed == 0; at++) {
+        if (self->held_len == 0 && bytes[at] != '&')
+            continue;
+        if (self->held_len == 0)
+            failed = parse(self, bytes + from, at - from, false, err);
+        self->held[self->held_len++] = bytes[at];
+        from = at + 1;
+        if (failed == 0 && (bytes[at] == ';' || bytes[at] == '<' || self->held_len == REFERENCE_MAX))
+            failed = release(self, err);
+    }
+    return failed == 0 && from < len ? parse(self, bytes + from, len - from, false, err) : failed;
+}
+
 int gazer_xmlrpc_feed(gazer_xmlrpc *parser, const void *data, size_t len, piw_err *err)
 {
     enum { PIECE = 1 << 20 };
@@ -267,7 +312,7 @@ int gazer_xmlrpc_feed(gazer_xmlrpc *parser, const void *data, size_t len, piw_er
     if (parser->bytes > GAZER_XML_BYTES)
         return piw_err_set(err, PIW_ELIMIT, "PyPI's answer is longer than %d bytes", GAZER_XML_BYTES);
     for (size_t at = 0; at < len; at += PIECE) {
-        int failed = parse(parser, bytes + at, len - at < PIECE ? len - at : PIECE, false, err);
+        int failed = parse_looking(parser, bytes + at, len - at < PIECE ? len - at : PIECE, err);
         if (failed != 0)
             return failed;
     }
@@ -276,7 +321,9 @@ int gazer_xmlrpc_feed(gazer_xmlrpc *parser, const void *data, size_t len, piw_er
 
 int gazer_xmlrpc_end(gazer_xmlrpc *parser, piw_err *err)
 {
-    int failed = parse(parser, "", 0, true, err);
+    int failed = parser->held_len > 0 ? release(parser, err) : 0;
+    if (failed == 0)
+        failed = parse(parser, "", 0, true, err);
     if (failed != 0)
         return failed;
     if (parser->fault)
@@ -285,6 +332,20 @@ int gazer_xmlrpc_end(gazer_xmlrpc *parser, piw_err *err)
     if (!parser->finished)
         return piw_err_set(err, PIW_ESHAPE, "PyPI's answer holds no list of events");
     return 0;
+}
+
+int64_t gazer_xmlrpc_reset_s(const gazer_xmlrpc *parser)
+{
+    /* "The action could not be performed because there were too many requests by the client. Limit may reset in 1 seconds." */
+    static const char words[] = "reset in ";
+    const char *at = strstr(parser->fault_text, words);
+    if (!parser->fault || at == NULL)
+        return 0;
+    at += sizeof(words) - 1;
+    char *end;
+    errno = 0;
+    long long seconds = strtoll(at, &end, 10);
+    return errno == 0 && end != at && seconds > 0 && strncmp(end, " second", 7) == 0 ? seconds : 0;
 }
 
 char *gazer_xmlrpc_request(int64_t since_serial)

@@ -34,6 +34,8 @@ void gazer_xmlrpc_free(gazer_xmlrpc **parser);
 int gazer_xmlrpc_feed(gazer_xmlrpc *parser, const void *data, size_t len, piw_err *err);
 /* No more bytes: was it a whole answer? A fault is PIW_EREFUSED with its code and text in err. */
 int gazer_xmlrpc_end(gazer_xmlrpc *parser, piw_err *err);
+/* After a fault: the seconds after which it says the limit of requests may reset; 0: it says nothing of that. */
+int64_t gazer_xmlrpc_reset_s(const gazer_xmlrpc *parser);
 /* The request's body, in memory of the caller's (free). */
 char *gazer_xmlrpc_request(int64_t since_serial);
 

@@ -337,13 +337,21 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *j = piw_soul(task);
     j->unsynced = true;
-    return finish(task, reply, key, fs_PUBLISH_reply_new());
+    /* Quarantined since its build was recorded: it may be this one that was missed. */
+    int rc = j->withheld_missing ? withheld_look(task) : 0;
+    return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 
 static int on_settle(piw_task *task, piw_msg *msg)
 {
     const fs_SETTLE *settle = fs_SETTLE_of(msg);
     return leftovers_settle(task, settle->builds.at, settle->builds.count);
+}
+
+static int on_withheld_asked(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    return withheld_look(task);
 }
 
 static int on_discard(piw_task *task, piw_msg *msg)
@@ -378,6 +386,8 @@ static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, 
         rc = leftovers_find(j, err);
     if (rc == 0)
         rc = upkeep_begin(task);
+    if (rc == 0)
+        rc = withheld_begin(task);
     /* After a swap what the predecessor has begun comes back to us by itself. */
     return rc != 0 || state != NULL ? rc : leftovers_begin(task);
 }
@@ -431,6 +441,7 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_PUBLISH, on_publish},
                                        {&fs_protocol_def, FS_SEAL, on_seal},
                                        {&fs_protocol_def, FS_SETTLE, on_settle},
+                                       {&fs_protocol_def, FS_WITHHELD, on_withheld_asked},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {{"checked", on_checked},
@@ -443,6 +454,10 @@ static const piw_continuation continuations[] = {{"checked", on_checked},
                                                  {"removals", on_removals},
                                                  {"removals_due", on_removals_due},
                                                  {"trash_emptied", on_trash_emptied},
+                                                 {"withheld", on_withheld},
+                                                 {"withheld_due", on_withheld_due},
+                                                 {"withheld_moved", on_withheld_moved},
+                                                 {"withheld_done", on_withheld_done},
                                                  {"leftovers", on_leftovers_again},
                                                  {"builds_known", on_builds_known},
                                                  {"leftover_read", on_leftover_read},

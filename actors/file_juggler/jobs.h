@@ -17,6 +17,8 @@ int job_seal_build(piw_msg *job, piw_msg **result, piw_err *err);
 int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err);
 /* read_staged: the package of a staged build, its seal if it has one, and its wheels with their hashes. */
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
+/* move_withheld: renames between a package's folder and the hidden one; synced. */
+int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err);
 /* sync_site: syncfs. */
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err);
 /* empty_trash */

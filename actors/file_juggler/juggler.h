@@ -15,12 +15,16 @@ typedef struct juggler {
     transfers transfers;
     bool unsynced; /* something was put in place since the last sync */
     bool syncing;  /* a sync is under way */
-    piw_log_limiter strangers, sync_trouble, removal_trouble;
+    piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
 
     /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
     leftover *leftovers;
     uint32_t leftovers_count, leftovers_room;
     piw_msg *reading; /* a read_staged_reply: the one that is being dealt with */
+
+    /* withheld.c */
+    bool withheld_busy, withheld_again; /* it looks; and has to look once more */
+    bool withheld_missing;              /* what is to be taken away wasn't there: a publication may bring it */
 
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;
@@ -57,6 +61,15 @@ int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
 void upkeep_published(juggler *j, piw_text package);
 /* Throw away a build's staging folder: moved aside now, removed in the pool. */
 int upkeep_discard(piw_task *task, int64_t build_id);
+
+/* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
+/* Look what is to be taken away or put back. */
+int withheld_look(piw_task *task);
+int withheld_begin(piw_task *task);
+int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);
+int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
+int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- saved.c: the state over a swap --- */
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err);

@@ -173,6 +173,23 @@ int on_removals(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
+/* What was removed while it was quarantined lies out of reach. */
+static int remove_withheld(juggler *j, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
+{
+    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX];
+    if (!piw_path_withheld(wheel, j->root, file->package, file->filename) ||
+        !piw_path_withheld_metadata(metadata, j->root, file->package, file->filename))
+        return 0;
+    piw_err why = {0};
+    int rc = throw_away(j, wheel, job, &why);
+    if (rc != 0 && rc != PIW_ENOENT)
+        return piw_err_set(err, rc, "%s", why.text);
+    rc = piw_file_remove(metadata, err);
+    *strrchr(wheel, '/') = '\0';
+    rmdir(wheel);
+    return rc;
+}
+
 /* The wheel and its metadata; the package's folder goes when it is empty. */
 static int remove_file(juggler *j, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
 {
@@ -190,7 +207,7 @@ static int remove_file(juggler *j, const db_REMOVALS_DUE_reply_files *file, piw_
     else
         rc = 0;
     rmdir(folder);
-    return rc;
+    return rc == 0 ? remove_withheld(j, file, job, err) : rc;
 }
 
 int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
@@ -207,7 +224,7 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     empty_trash *trash;
     piw_msg *job = empty_trash_new(&trash);
-    piw_msg_list(job, &trash->paths, due->files.count);
+    piw_msg_list(job, &trash->paths, 2 * due->files.count); /* here, and out of reach */
     trash->paths.count = 0;
     db_REMOVALS_DONE *done;
     piw_msg *cast = db_REMOVALS_DONE_new(&done);

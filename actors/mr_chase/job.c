@@ -52,6 +52,16 @@ static void fail_unknown(chase *self, importer *imp)
     chase_fail(self, imp, why);
 }
 
+/* The wheel would be out of reach: who wants it all the same waits for the end of the quarantine. */
+static void fail_quarantined(chase *self, importer *imp)
+{
+    const build_state *report = chase_report(imp);
+    char why[PIW_ERR_TEXT];
+    snprintf(why, sizeof(why), "%.200s %s is quarantined by PyPI: nothing of it is published until that ends",
+             report->package.s, report->version.s);
+    chase_fail(self, imp, why);
+}
+
 static void say_send(chase *self, importer *imp)
 {
     imp->phase = CHASE_SENDING;
@@ -354,6 +364,8 @@ int chase_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
         chase_go(self, imp, CHASE_PUBLISH);
     } else if (imp->sent_before) {
         chase_go(self, imp, CHASE_RECORDED);
+    } else if (piw_text_is(body->why, "it is quarantined by PyPI")) {
+        fail_quarantined(self, imp);
     } else {
         fail_unknown(self, imp);
     }

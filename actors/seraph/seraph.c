@@ -64,7 +64,9 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_KNOWN, on_request},         {&db_protocol_def, DB_SEARCH_INDEX, on_request},
     {&db_protocol_def, DB_LOGDOWNLOADS, on_request},  {&db_protocol_def, DB_LOGSEARCHES, on_request},
     {&db_protocol_def, DB_LOGPROJECTS, on_request},   {&db_protocol_def, DB_LOGJSONS, on_request},
-    {&db_protocol_def, DB_LOGPAGES, on_request},      PIW_HANDLERS_END,
+    {&db_protocol_def, DB_LOGPAGES, on_request},      {&db_protocol_def, DB_PYPI_PAGES, on_request},
+    {&db_protocol_def, DB_WITHHELD_DUE, on_request},  {&db_protocol_def, DB_WITHHELD_DONE, on_request},
+    PIW_HANDLERS_END,
 };
 
 PIW_PLUGIN(seraph, .version = "1.0", .summary = "spreads database requests over the_oracle's instances",

@@ -63,6 +63,25 @@ bool piw_path_metadata(char *to, const char *root, piw_text package, piw_text fi
     return join(to, "%s/simple/%.*s/%.*s%s", root, (int)package.len, package.s, (int)file.len, file.s, suffix);
 }
 
+bool piw_path_quarantine(char *to, const char *root)
+{
+    return join(to, "%s/.quarantine", root);
+}
+
+bool piw_path_withheld(char *to, const char *root, piw_text package, piw_text file)
+{
+    if (!piw_name_is_canonical(package) || !piw_path_component(file))
+        return unsafe(to);
+    return join(to, "%s/.quarantine/%.*s/%.*s", root, (int)package.len, package.s, (int)file.len, file.s);
+}
+
+bool piw_path_withheld_metadata(char *to, const char *root, piw_text package, piw_text file)
+{
+    if (!piw_name_is_canonical(package) || !piw_path_component(file))
+        return unsafe(to);
+    return join(to, "%s/.quarantine/%.*s/%.*s.metadata", root, (int)package.len, package.s, (int)file.len, file.s);
+}
+
 bool piw_path_project(char *to, const char *root, piw_text name)
 {
     char canonical[PIW_NAME_MAX + 1];

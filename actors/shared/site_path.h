@@ -18,6 +18,11 @@ bool piw_path_page(char *to, const char *root, const char *name);
 bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file);
 /* ROOT/simple/PKG/FILE.metadata */
 bool piw_path_metadata(char *to, const char *root, piw_text package, piw_text file);
+/* ROOT/.quarantine: a folder that the web server can't enter; and of it PKG/FILE and PKG/FILE.metadata, wheels that are
+ * out of reach while PyPI has them quarantined. */
+bool piw_path_quarantine(char *to, const char *root);
+bool piw_path_withheld(char *to, const char *root, piw_text package, piw_text file);
+bool piw_path_withheld_metadata(char *to, const char *root, piw_text package, piw_text file);
 /* ROOT/project/NAME: a package's folder, or the link of an alias. */
 bool piw_path_project(char *to, const char *root, piw_text name);
 /* ROOT/logs/AAAA/BBBB/CCCC.txt.gz; build ids are 1 to 999,999,999,999. */

@@ -39,10 +39,13 @@ static int query_rows(database *db, piw_text package, project_rows *rows, piw_er
          "f.requires_python, o.metadata_hash, "
          "(extract(epoch FROM coalesce(o.uploaded, b.built_at)) * 1000000)::bigint FROM builds b JOIN files f "
          "ON f.build_id = b.build_id LEFT JOIN piw.file_facts o ON o.filename = f.filename WHERE b.package = $1 "
+         "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename) "
          "ORDER BY b.version, f.filename LIMIT 200001"},
         {&rows->dependencies,
          "SELECT f.filename, d.tool, d.dependency FROM builds b JOIN files f ON f.build_id = b.build_id "
-         "JOIN dependencies d ON d.filename = f.filename WHERE b.package = $1 AND (d.tool = 'pip' OR d.tool = 'apt' "
+         "JOIN dependencies d ON d.filename = f.filename WHERE b.package = $1 "
+         "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename) AND (d.tool = 'pip' OR d.tool = "
+         "'apt' "
          "AND "
          "NOT EXISTS (SELECT FROM preinstalled_apt_packages i WHERE i.abi_tag = b.abi_tag AND i.apt_package = "
          "d.dependency)) ORDER BY b.version, f.filename, d.tool, d.dependency LIMIT 1000001"},

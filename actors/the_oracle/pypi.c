@@ -84,19 +84,44 @@ int write_pypi_compare(database *db, const piw_msg *msg, piw_msg **reply, piw_er
 {
     const db_PYPI_COMPARE *body = db_PYPI_COMPARE_of(msg);
     params p = {0};
-    int names = params_array(&p);
-    for (uint32_t i = 0; i < body->names.count; i++)
+    int names = params_array(&p), serials = params_array(&p);
+    for (uint32_t i = 0; i < body->names.count; i++) {
         params_add_text(&p, names, body->names.at[i]);
+        params_add_int(&p, serials,
+                       body->serials != NULL && i < body->serials->serials.count ? body->serials->serials.at[i] : 0);
+    }
     params_text(&p, body->after);
     params_text(&p, body->upto);
     params_int(&p, body->total);
     PGresult *r = NULL;
-    int rc =
-        database_query(db, "SELECT package, version, change FROM piw.compare_projects($1, $2, $3, $4)", &p, &r, err);
+    int rc = database_query(db, "SELECT package, version, change FROM piw.compare_projects($1, $2, $3, $4, $5)", &p, &r,
+                            err);
     if (rc != 0)
         return rc;
     db_PYPI_COMPARE_reply *answer = NULL;
     *reply = db_PYPI_COMPARE_reply_new(&answer);
+    piw_msg_list(*reply, &answer->changes, PQntuples(r));
+    for (uint32_t i = 0; i < answer->changes.count; i++)
+        answer->changes.at[i] = row_change(*reply, r, (int)i);
+    PQclear(r);
+    return 0;
+}
+
+int write_pypi_pages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_PYPI_PAGES *body = db_PYPI_PAGES_of(msg);
+    params p = {0};
+    int gone = params_array(&p), back = params_array(&p);
+    for (uint32_t i = 0; i < body->gone.count; i++)
+        params_add_text(&p, gone, body->gone.at[i]);
+    for (uint32_t i = 0; i < body->back.count; i++)
+        params_add_text(&p, back, body->back.at[i]);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT package, version, change FROM piw.apply_project_pages($1, $2)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_PYPI_PAGES_reply *answer = NULL;
+    *reply = db_PYPI_PAGES_reply_new(&answer);
     piw_msg_list(*reply, &answer->changes, PQntuples(r));
     for (uint32_t i = 0; i < answer->changes.count; i++)
         answer->changes.at[i] = row_change(*reply, r, (int)i);

@@ -73,10 +73,11 @@ int read_packages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *er
     params_text(&p, body->after);
     params_int(&p, body->limit < 0 ? 0 : body->limit > 100000 ? 100000 : body->limit);
     PGresult *r = NULL;
-    int rc = database_query(db,
-                            "SELECT package FROM packages WHERE package > $1::varchar AND skip <> 'deleted' "
-                            "ORDER BY package LIMIT $2",
-                            &p, &r, err);
+    int rc = database_query(
+        db,
+        "SELECT package FROM packages WHERE package > $1::varchar AND skip NOT IN ('deleted', 'quarantined') "
+        "ORDER BY package LIMIT $2",
+        &p, &r, err);
     if (rc != 0)
         return rc;
     db_PACKAGES_reply *answer = NULL;
@@ -178,6 +179,9 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_REWRITES_LOAD, false, write_rewrites_load},
         {DB_REMOVALS_DUE, false, write_removals_due},
         {DB_REMOVALS_DONE, false, write_removals_done},
+        {DB_WITHHELD_DUE, false, write_withheld_due},
+        {DB_WITHHELD_DONE, false, write_withheld_done},
+        {DB_PYPI_PAGES, false, write_pypi_pages},
         {DB_ADDPKG, false, write_addpkg},
         {DB_ADDVER, false, write_addver},
         {DB_REMPKG, false, write_rempkg},

@@ -340,7 +340,9 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_LOGDOWNLOADS, on_request},  {&db_protocol_def, DB_LOGSEARCHES, on_request},
     {&db_protocol_def, DB_LOGPROJECTS, on_request},   {&db_protocol_def, DB_LOGJSONS, on_request},
     {&db_protocol_def, DB_LOGPAGES, on_request},      {&db_protocol_def, DB_PYPI_PROJECTS, on_request},
-    {&db_protocol_def, DB_PYPI_COMPARE, on_request},  PIW_HANDLERS_END,
+    {&db_protocol_def, DB_PYPI_COMPARE, on_request},  {&db_protocol_def, DB_PYPI_PAGES, on_request},
+    {&db_protocol_def, DB_WITHHELD_DUE, on_request},  {&db_protocol_def, DB_WITHHELD_DONE, on_request},
+    PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     {"try_again", on_try_again},

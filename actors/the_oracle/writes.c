@@ -123,6 +123,50 @@ int write_removals_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     return 0;
 }
 
+int write_withheld_due(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_WITHHELD_DUE *body = db_WITHHELD_DUE_of(msg);
+    params p = {0};
+    params_text(&p, body->after);
+    params_int(&p, body->limit < 0 ? 0 : body->limit > 1000 ? 1000 : body->limit);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT package, filename, hidden FROM piw.withheld_due($1, $2)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_WITHHELD_DUE_reply *answer = NULL;
+    *reply = db_WITHHELD_DUE_reply_new(&answer);
+    piw_msg_list(*reply, &answer->files, PQntuples(r));
+    for (uint32_t i = 0; i < answer->files.count; i++) {
+        answer->files.at[i].package = row_copy(*reply, r, (int)i, 0);
+        answer->files.at[i].filename = row_copy(*reply, r, (int)i, 1);
+        answer->files.at[i].hidden = row_bool(r, (int)i, 2);
+    }
+    PQclear(r);
+    return 0;
+}
+
+int write_withheld_done(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_WITHHELD_DONE *body = db_WITHHELD_DONE_of(msg);
+    params p = {0};
+    int away = params_array(&p), back = params_array(&p);
+    for (uint32_t i = 0; i < body->away.count; i++)
+        params_add_text(&p, away, body->away.at[i]);
+    for (uint32_t i = 0; i < body->back.count; i++)
+        params_add_text(&p, back, body->back.at[i]);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT * FROM piw.withheld_done($1, $2)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_WITHHELD_DONE_reply *answer = NULL;
+    *reply = db_WITHHELD_DONE_reply_new(&answer);
+    piw_msg_list(*reply, &answer->packages, PQntuples(r));
+    for (uint32_t i = 0; i < answer->packages.count; i++)
+        answer->packages.at[i] = row_copy(*reply, r, (int)i, 0);
+    PQclear(r);
+    return 0;
+}
+
 int write_removals_done(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     (void)reply;

@@ -68,13 +68,14 @@ static void put_file(const project_data *data, const project_release *release, c
 
 void simple_json_index(const project_data *data, piw_buffer *to)
 {
-    piw_putf(to, "{%s,\"name\":", META);
+    piw_putf(to, "{%s,%s\"name\":", META,
+             pages_quarantined(data) ? "\"project-status\":{\"status\":\"quarantined\"}," : "");
     piw_put_json(to, data->package);
     const project_release **order = pages_order(data);
     const char *comma = "";
     piw_put(to, ",\"versions\":[");
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_offered(order[i]))
+        if (!pages_offered(data, order[i]))
             continue;
         piw_put(to, comma);
         piw_put_json(to, order[i]->version);
@@ -84,7 +85,7 @@ void simple_json_index(const project_data *data, piw_buffer *to)
     comma = "";
     for (uint32_t i = 0; i < data->releases.count; i++) {
         for (uint32_t k = 0; k < order[i]->files.count; k++) {
-            if (!pages_indexed(order[i], &order[i]->files.at[k]))
+            if (!pages_indexed(data, order[i], &order[i]->files.at[k]))
                 continue;
             piw_put(to, comma);
             put_file(data, order[i], &order[i]->files.at[k], to);

@@ -1,5 +1,30 @@
--- 2-3.sql — from version 2 of schema piw to 3: which ABIs a build does for. Its functions and triggers have been dropped; those
--- of this version follow.
+-- 2-3.sql — from version 2 of schema piw to 3. Its functions and triggers have been dropped; those of this version follow.
+
+-- --- What PyPI has quarantined ---
+
+-- Projects (version '') and releases. `former` is what `skip` was, or is to become, when it ends.
+CREATE TABLE piw.quarantines (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL DEFAULT '',
+    former varchar(100) NOT NULL DEFAULT '',
+    cause varchar(5) NOT NULL CHECK (cause IN ('event', 'list', 'here')),
+    serial bigint NOT NULL DEFAULT 0,   -- of the event
+    since timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
+    PRIMARY KEY (package, version)
+);
+-- Wheels that pages don't list because they lie out of reach, are to be taken there, or are not back yet.
+CREATE TABLE piw.withheld (
+    filename varchar(255) PRIMARY KEY,
+    package varchar(200) NOT NULL,
+    away boolean NOT NULL DEFAULT false
+);
+-- Versions with more than one source: how many more.
+CREATE TABLE piw.more_sources (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    extra bigint NOT NULL,
+    PRIMARY KEY (package, version)
+);
 
 -- --- Coverage ---
 

@@ -207,6 +207,13 @@ static int on_rewrites_load(piw_task *task, piw_msg *msg)
     return respond(task, msg, answer);
 }
 
+/* Nothing is quarantined. */
+static int on_withheld_due(piw_task *task, piw_msg *msg)
+{
+    db_WITHHELD_DUE_reply *body;
+    return respond(task, msg, db_WITHHELD_DUE_reply_new(&body));
+}
+
 static int on_other(piw_task *task, piw_msg *msg)
 {
     int rc = note(task, msg);
@@ -361,6 +368,9 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_PYPI_APPLY, on_other},
     {&db_protocol_def, DB_PYPI_PROJECTS, on_other},
     {&db_protocol_def, DB_PYPI_COMPARE, on_other},
+    {&db_protocol_def, DB_PYPI_PAGES, on_other},
+    {&db_protocol_def, DB_WITHHELD_DUE, on_withheld_due},
+    {&db_protocol_def, DB_WITHHELD_DONE, on_other},
     {&db_protocol_def, DB_DESCRIBE, note},
     {&db_protocol_def, DB_RESERVE, on_other},
     {&db_protocol_def, DB_ATTEMPT, note},

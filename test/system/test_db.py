@@ -302,7 +302,7 @@ def lost_triggers(cluster):
     change = "INSERT INTO packages VALUES ('{0}'); INSERT INTO versions VALUES ('{0}', '1')"
     cluster.sql("deaf", "INSERT INTO build_abis VALUES ('cp39')")
     number = 0
-    for damage, lost in (("ALTER TABLE versions DISABLE TRIGGER USER", 4), ("DROP TRIGGER piw_insert ON versions", 1),
+    for damage, lost in (("ALTER TABLE versions DISABLE TRIGGER USER", 5), ("DROP TRIGGER piw_insert ON versions", 1),
                          ("ALTER TABLE versions ENABLE REPLICA TRIGGER piw_insert", 1)):
         cluster.sql("deaf", damage)
         cluster.sql("deaf", change.format(f"p{number}"))

@@ -39,7 +39,7 @@ QUESTIONS = {
     "STATISTICS": "SELECT * FROM piw.statistics(); SELECT * FROM piw.queue_state() q LEFT JOIN piw.builds_last_hour() h "
                   "ON h.abi_tag = q.abi_tag",
     "SEARCH_INDEX": "SELECT * FROM piw.search_index('', 100000)",
-    "PACKAGES": "SELECT package FROM packages WHERE package > 'p5'::varchar AND skip <> 'deleted' ORDER BY package LIMIT 100",
+    "PACKAGES": "SELECT package FROM packages WHERE package > 'p5'::varchar AND skip NOT IN ('deleted', 'quarantined') ORDER BY package LIMIT 100",
     "project's ABIs": "SELECT * FROM piw.project_abis('p77')",
     "stock's project data": "SELECT get_project_data('p77')",
     "heads": "SELECT h.* FROM unnest('{oldest,newest,popular}'::text[]) o, piw.queue_head('cp311', o, 100) h",
@@ -49,7 +49,12 @@ QUESTIONS = {
                   "'{2024-01-01,2024-01-01,2024-01-01}', '{source,source,remove}', '{1000001,1000002,1000003}', 1000003, false)",
     "PYPI_PROJECTS": "SELECT * FROM piw.apply_projects('{p11,p12}', '{p11,P.12}', '{1,1,2}', '{1,98,1}', "
                      "'{2024-01-01,2024-01-01,2024-01-01}', '{t,t,f}', '{f,t,f}', 1000004, false, false)",
-    "PYPI_COMPARE": "SELECT * FROM piw.compare_projects('{p11,p12,p14,q1}', '', 'r', 4)",
+    "PYPI_COMPARE": "SELECT * FROM piw.compare_projects('{p11,p12,p14,q1}', '{1,2,3,4}', '', 'r', 4)",
+    "quarantine": "SELECT * FROM piw.apply_pypi_events('{p20,p21,p22}', '{p20,p21,p22}', '{NULL,5,6}', "
+                  "'{2024-01-01,2024-01-01,2024-01-01}', '{quarantine,quarantine,unsource}', '{1000006,1000007,1000008}', 1000008, "
+                  "false); SELECT * FROM piw.withheld_due('', 10); SELECT piw.withheld_done('{x.whl}', '{p20-1-cp39-cp39-any.whl}'); "
+                  "SELECT * FROM piw.apply_pypi_events('{p20}', '{p20}', '{NULL}', '{2024-01-01}', '{clear}', '{1000009}', 1000009, "
+                  "false)",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
     "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
     "a download": "SELECT log_download('p1-1-cp39-cp39-any.whl', '::1', now() AT TIME ZONE 'UTC')",

@@ -152,6 +152,36 @@ START_TEST(names_that_no_installer_reads_are_not_in_the_index)
 }
 END_TEST
 
+/* All pages of the package, in one text. The caller frees. */
+static char *all_pages(void)
+{
+    piw_buffer page = {0};
+    page_index(data, &page);
+    page_project(&site, data, &page);
+    page_json(&site, data, &page);
+    simple_json_index(data, &page);
+    return text_of(&page);
+}
+
+START_TEST(what_is_quarantined_is_on_no_page)
+{
+    data->releases.at[0].skip = piw_text_of("quarantined");
+    char *pages = all_pages();
+    ck_assert_msg(strstr(pages, "1.2-py3") == NULL, "%s", pages);
+    ck_assert_ptr_nonnull(strstr(pages, "1.10-py3"));
+    ck_assert_ptr_null(strstr(pages, "project-status"));
+    free(pages);
+    data->releases.at[0].skip = piw_text_of("");
+    data->skip = piw_text_of("quarantined");
+    pages = all_pages();
+    ck_assert_msg(strstr(pages, ".whl") == NULL, "%s", pages);
+    ck_assert_ptr_nonnull(strstr(pages, "<meta name=\"pypi:project-status\" content=\"quarantined\">"));
+    ck_assert_ptr_nonnull(strstr(pages, "\"project-status\":{\"status\":\"quarantined\"}"));
+    ck_assert_ptr_nonnull(strstr(pages, "under quarantine"));
+    free(pages);
+}
+END_TEST
+
 START_TEST(files_of_another_place_are_linked_there)
 {
     data->releases.at[0].files.at[0].location = piw_text_of("https://elsewhere.test/s");
@@ -512,6 +542,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, the_index_has_its_links_and_attributes);
     tcase_add_test(tests, names_that_no_installer_reads_are_not_in_the_index);
+    tcase_add_test(tests, what_is_quarantined_is_on_no_page);
     tcase_add_test(tests, files_of_another_place_are_linked_there);
     tcase_add_test(tests, the_json_is_well_formed_and_says_all);
     tcase_add_test(tests, the_page_for_people_is_escaped);

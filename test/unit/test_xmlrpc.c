@@ -96,6 +96,53 @@ START_TEST(a_fault_is_told_with_its_code)
 }
 END_TEST
 
+#define FAULT(text)                                                                                                    \
+    "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>-32500</int></value></member>"    \
+    "<member><name>faultString</name><value><string>" text                                                             \
+    "</string></value></member></struct></value></fault></methodResponse>"
+
+START_TEST(references_are_decoded_and_bad_ones_replaced)
+{
+    piw_err err;
+    const char *xml =
+        LIST(EVENT("a&#38;b", STRING_OF("1"), "1", "add&#32;&#x61;&#27;&#x1b;&#0;&#xD800;&#1114112;&amp;#27;", "1"));
+    for (size_t piece = 1; piece < 40; piece++) {
+        ck_assert_int_eq(read_all(xml, strlen(xml), piece, &err), 0);
+        ck_assert_str_eq(seen_events,
+                         "a&b|1|1|add a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd&#27;|1\n");
+    }
+    ck_assert_int_ne(read_text_whole(LIST(EVENT("a&#", STRING_OF("1"), "1", "create", "1")), &err), 0);
+}
+END_TEST
+
+START_TEST(a_fault_says_when_the_limit_ends)
+{
+    static const struct {
+        const char *xml;
+        int64_t seconds;
+    } cases[] = {
+        {FAULT("HTTPTooManyRequests: The action could not be performed because there were too many requests by the "
+               "client. "
+               "Limit may reset in 37 seconds."),
+         37},
+        {FAULT("Limit may reset in 1 second."), 1},
+        {FAULT("Limit may reset in 0 seconds."), 0},
+        {FAULT("Limit may reset in -5 seconds."), 0},
+        {FAULT("Limit may reset in 99999999999999999999999 seconds."), 0},
+        {FAULT("Limit may reset in a while."), 0},
+        {FAULT("slow down"), 0},
+    };
+    for (size_t i = 0; i < PIW_COUNT(cases); i++) {
+        piw_err err = {0};
+        gazer_xmlrpc *parser = gazer_xmlrpc_new(NULL, NULL);
+        ck_assert_int_eq(gazer_xmlrpc_feed(parser, cases[i].xml, strlen(cases[i].xml), &err), 0);
+        ck_assert_int_eq(gazer_xmlrpc_end(parser, &err), PIW_EREFUSED);
+        ck_assert_int_eq(gazer_xmlrpc_reset_s(parser), cases[i].seconds);
+        gazer_xmlrpc_free(&parser);
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_answer_is_refused)
 {
     static const char *const bad[] = {
@@ -176,6 +223,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, spaces_between_elements_mean_nothing);
     tcase_add_test(tests, an_empty_list_is_an_answer);
     tcase_add_test(tests, a_fault_is_told_with_its_code);
+    tcase_add_test(tests, references_are_decoded_and_bad_ones_replaced);
+    tcase_add_test(tests, a_fault_says_when_the_limit_ends);
     tcase_add_test(tests, what_is_no_answer_is_refused);
     tcase_add_test(tests, depth_and_lengths_are_bounded);
     tcase_add_test(tests, any_cut_is_an_error);

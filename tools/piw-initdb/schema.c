@@ -18,6 +18,7 @@ INCLUDE(sql_downloads, "schema/downloads.sql");
 INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
 INCLUDE(sql_pypi, "schema/pypi.sql");
+INCLUDE(sql_quarantine, "schema/quarantine.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
 INCLUDE(sql_triggers, "schema/triggers.sql");
 INCLUDE(sql_attach, "schema/attach.sql");
@@ -28,6 +29,7 @@ INCLUDE(sql_1_2, "schema/upgrade/1-2.sql");
 INCLUDE(sql_1_2_fill, "schema/upgrade/1-2-fill.sql");
 INCLUDE(sql_2_3, "schema/upgrade/2-3.sql");
 INCLUDE(sql_2_3_count, "schema/upgrade/2-3-count.sql");
+INCLUDE(sql_2_3_fill, "schema/upgrade/2-3-fill.sql");
 
 const schema_file schema_public[] = {
     {"public.sql", sql_public, "creating the tables and functions of release 0.23"},
@@ -54,6 +56,7 @@ const schema_file schema_piw_programs[] = {
     {"recounts.sql", sql_recounts, "schema piw: full computations"},
     {"writes.sql", sql_writes, "schema piw: functions that write"},
     {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
+    {"quarantine.sql", sql_quarantine, "schema piw: functions of what PyPI has quarantined"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
     {"triggers.sql", sql_triggers, "schema piw: functions of the triggers"},
     {"attach.sql", sql_attach, "schema piw: triggers on the stock tables"},
@@ -67,6 +70,7 @@ const schema_file schema_counts[] = {
     {"versions", "SELECT piw.recount_versions()", "counting versions"},
     {"builds", "SELECT piw.recount_builds()", "counting builds and files"},
     {"downloads", "SELECT piw.recount_downloads()", "counting downloads"},
+    {"quarantines", "SELECT piw.adopt_quarantines()", "keeping what is quarantined"},
     {0},
 };
 
@@ -77,7 +81,9 @@ const schema_step schema_steps[] = {
     {1,
      {"1-2.sql", sql_1_2, "upgrading schema piw from version 1 to 2"},
      {"1-2-fill.sql", sql_1_2_fill, "counting downloads by package"}},
-    {2, {"2-3.sql", sql_2_3, "upgrading schema piw from version 2 to 3"}, {0}},
+    {2,
+     {"2-3.sql", sql_2_3, "upgrading schema piw from version 2 to 3"},
+     {"2-3-fill.sql", sql_2_3_fill, "keeping what is quarantined"}},
     {0},
 };
 

@@ -13,7 +13,8 @@
 enum {
     LOG_MAX = 64 << 20,    /* bytes of a kept log */
     CONTROL_MAX = 1 << 20, /* bytes of events.txt */
-    WINDOW_S = 301,        /* a second more than the five minutes a follower waits */
+    LIMIT_MAX_S = 86400,
+    WINDOW_S = 301, /* a second more than the five minutes a follower waits */
 };
 
 static const char yanked_prefix[] = "yank release";
@@ -166,12 +167,27 @@ static void control_line(pypi_changelog *log, unsigned number, char *line, int64
         char *action = piw_sprintf("%s%s%s", yanked_prefix, line != NULL ? ": " : "", line != NULL ? line : "");
         append(log, name, version, action, source, now);
         free(action);
+    } else if (good && strcmp(word, "say") == 0 && version != NULL && line != NULL) {
+        append(log, name, strcmp(version, "-") == 0 ? NULL : version, line, source, now);
+    } else if (good && strcmp(word, "remove-file") == 0 && version != NULL && line != NULL) {
+        char *action = piw_sprintf("remove file %s", line);
+        append(log, name, version, action, source, now);
+        free(action);
+    } else if (good && (strcmp(word, "quarantine") == 0 || strcmp(word, "clear") == 0)) {
+        char *action = piw_sprintf("%s %s", version != NULL ? "release" : "project",
+                                   word[0] == 'q' ? "quarantined" : "quarantine cleared");
+        append(log, name, version, action, source, now);
+        free(action);
+    } else if (strcmp(word, "limit") == 0 && name != NULL && atoll(name) > 0 && atoll(name) <= LIMIT_MAX_S) {
+        log->limited_until = now + atoll(name);
     } else if (good && strcmp(word, "unyank") == 0 && version != NULL) {
         append(log, name, version, "unyank release", source, now);
     } else if (good && strcmp(word, "remove") == 0) {
         append(log, name, version, version != NULL ? "remove release" : "remove project", source, now);
     } else {
-        piw_warning("%s:%u: not an event: it begins with yank, unyank or remove, then a name and maybe a version",
+        piw_warning("%s:%u: not an event: it begins with yank, unyank, remove, remove-file, quarantine, clear or say, "
+                    "then a name and "
+                    "maybe a version",
                     log->control, number);
     }
 }
@@ -242,6 +258,8 @@ bool pypi_changelog_removed(const pypi_changelog *log, const pypi_file *file)
             return false;
         if (!concerns(event, file->canonical))
             continue;
+        if (strncmp(event->action, "remove file ", 12) == 0 && strcmp(event->action + 12, file->filename) == 0)
+            return true;
         if (strcmp(event->action, "remove project") == 0 ||
             (strcmp(event->action, "remove release") == 0 && strcmp(event->version, file->version) == 0))
             return true;
@@ -263,6 +281,20 @@ const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *fi
         }
     }
     return NULL;
+}
+
+bool pypi_changelog_quarantined(const pypi_changelog *log, const char *canonical, const char *version)
+{
+    const char *in = version != NULL ? "release quarantined" : "project quarantined";
+    const char *out = version != NULL ? "release quarantine cleared" : "project quarantine cleared";
+    for (size_t i = log->count; i-- > 0;) {
+        const pypi_event *event = &log->events[i];
+        if ((strcmp(event->action, in) != 0 && strcmp(event->action, out) != 0) || !concerns(event, canonical) ||
+            (version != NULL && (event->version == NULL || strcmp(event->version, version) != 0)))
+            continue;
+        return strcmp(event->action, in) == 0;
+    }
+    return false;
 }
 
 int64_t pypi_changelog_uploaded(const pypi_changelog *log, const pypi_file *file)

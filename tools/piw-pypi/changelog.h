@@ -2,7 +2,10 @@
  *
  * Events come from the folder: a source archive that is new there creates its project and adds its file; each new line
  * of FOLDER/events.txt is one event:
- *     yank NAME VERSION [REASON]    unyank NAME VERSION    remove NAME [VERSION]
+ *     yank NAME VERSION [REASON]    unyank NAME VERSION    remove NAME [VERSION]    remove-file NAME VERSION FILE
+ *     quarantine NAME [VERSION]     clear NAME [VERSION]   say NAME VERSION|- ACTION
+ * `say` puts any action into the log. The line `limit SECONDS` is no event: for so long calls are answered with the fault that
+ * PyPI has for too many.
  * After each batch follows an event that means nothing and is five minutes later than the last, so that a follower
  * which waits for five minutes of later events delivers the batch at once. The log is kept in FOLDER/.changelog, so
  * that serials stay what they were over a restart. One thread. */
@@ -26,8 +29,9 @@ typedef struct pypi_changelog {
     int64_t first_serial;
     pypi_event *events; /* in order of serial */
     size_t count;
-    size_t control_lines; /* lines of events.txt that are events already */
-    bool kept;            /* can be written to the folder */
+    size_t control_lines;  /* lines of events.txt that are events already */
+    bool kept;             /* can be written to the folder */
+    int64_t limited_until; /* calls are answered with a fault; seconds since 1970 */
 } pypi_changelog;
 
 /* Read the log that is kept in the folder, if any; new logs begin with `first_serial`. */
@@ -41,6 +45,8 @@ int64_t pypi_changelog_last(const pypi_changelog *log);
  * text lives as long as the log). */
 bool pypi_changelog_removed(const pypi_changelog *log, const pypi_file *file);
 const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *file);
+/* Is the project (version NULL) or release quarantined? */
+bool pypi_changelog_quarantined(const pypi_changelog *log, const char *canonical, const char *version);
 /* When the file came, in seconds since 1970; the file's own time when no event tells. */
 int64_t pypi_changelog_uploaded(const pypi_changelog *log, const pypi_file *file);
 /* The last serial of a project; 0 when it has none. */

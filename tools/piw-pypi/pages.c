@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { EVENTS_MAX = 50000 }; /* as many as PyPI gives at a time */
 
@@ -14,9 +15,16 @@ static piw_text text(const char *s)
     return piw_text_of(s);
 }
 
-static bool listed(const pypi_site *site, const pypi_file *file)
+/* There, offered or not. */
+static bool known(const pypi_site *site, const pypi_file *file)
 {
     return file->present && file->canonical[0] != '\0' && !pypi_changelog_removed(&site->log, file);
+}
+
+static bool listed(const pypi_site *site, const pypi_file *file)
+{
+    return known(site, file) && !pypi_changelog_quarantined(&site->log, file->canonical, NULL) &&
+           !pypi_changelog_quarantined(&site->log, file->canonical, file->version);
 }
 
 static bool listed_of(const pypi_site *site, const pypi_file *file, const char *canonical)
@@ -24,14 +32,14 @@ static bool listed_of(const pypi_site *site, const pypi_file *file, const char *
     return strcmp(file->canonical, canonical) == 0 && listed(site, file);
 }
 
-/* The first listed file of each project stands for the project. */
+/* The first file of each project that isn't quarantined stands for the project. */
 static bool first_of_project(const pypi_site *site, size_t index)
 {
     const pypi_file *files = site->catalogue.files;
-    if (!listed(site, &files[index]))
+    if (!known(site, &files[index]) || pypi_changelog_quarantined(&site->log, files[index].canonical, NULL))
         return false;
     for (size_t i = 0; i < index; i++)
-        if (listed_of(site, &files[i], files[index].canonical))
+        if (strcmp(files[i].canonical, files[index].canonical) == 0 && known(site, &files[i]))
             return false;
     return true;
 }
@@ -116,35 +124,83 @@ static void file_json(const pypi_site *site, const pypi_file *file, piw_buffer *
     piw_put_json(to, text(file->filename));
     piw_put(to, ", \"url\": \"/files/");
     piw_put_url(to, text(file->filename));
-    piw_putf(to, "\", \"hashes\": {\"sha256\": \"%s\"}, \"requires-python\": ", file->hash);
+    piw_putf(to, "\", \"hashes\": {\"sha256\": \"%s\"}, \"size\": %lld, \"requires-python\": ", file->hash,
+             (long long)file->size);
     piw_put_json(to, text(file->requires_python));
     piw_put(to, ", \"yanked\": ");
     put_yanked(site, file, to);
     piw_put(to, "}");
 }
 
+/* Up to the list of files. */
+static void project_head(const pypi_site *site, const pypi_file *file, bool json, piw_buffer *to)
+{
+    const char *status = pypi_changelog_quarantined(&site->log, file->canonical, NULL) ? "quarantined" : "active";
+    if (!json) {
+        piw_putf(to,
+                 "<!DOCTYPE html>\n<html><head><meta name=\"pypi:repository-version\" content=\"1.4\">"
+                 "<meta name=\"pypi:project-status\" content=\"%s\"><title>",
+                 status);
+        piw_put_html(to, text(file->name));
+        piw_put(to, "</title></head><body>\n");
+        return;
+    }
+    piw_putf(to,
+             "{\"meta\": {\"_last-serial\": %lld, \"api-version\": \"1.4\"}, \"name\": \"%s\", "
+             "\"project-status\": {\"status\": \"%s\"}, \"files\": [",
+             (long long)pypi_changelog_serial_of(&site->log, file->canonical), file->canonical, status);
+}
+
+/* Of a version, is this the first listed file? */
+static bool first_of_version(const pypi_site *site, size_t index)
+{
+    const pypi_file *files = site->catalogue.files;
+    for (size_t i = 0; i < index; i++)
+        if (listed_of(site, &files[i], files[index].canonical) && strcmp(files[i].version, files[index].version) == 0)
+            return false;
+    return true;
+}
+
+/* As PyPI does: those that have files. */
+static void put_versions(const pypi_site *site, const char *canonical, piw_buffer *to)
+{
+    const char *comma = "";
+    for (size_t i = 0; i < site->catalogue.count; i++) {
+        const pypi_file *file = &site->catalogue.files[i];
+        if (!listed_of(site, file, canonical) || !first_of_version(site, i))
+            continue;
+        piw_put(to, comma);
+        piw_put_json(to, text(file->version));
+        comma = ", ";
+    }
+}
+
 bool pypi_page_project(const pypi_site *site, const char *canonical, bool json, piw_buffer *to)
 {
     const pypi_catalogue *catalogue = &site->catalogue;
-    size_t found = 0;
+    const char *comma = "";
+    bool found = false;
     for (size_t i = 0; i < catalogue->count; i++) {
         const pypi_file *file = &catalogue->files[i];
-        if (!listed_of(site, file, canonical))
+        if (strcmp(file->canonical, canonical) != 0 || !known(site, file))
             continue;
-        if (found++ == 0 && !json) {
-            head(to, file->name);
-        } else if (found == 1) {
-            piw_putf(to,
-                     "{\"meta\": {\"_last-serial\": %lld, \"api-version\": \"1.0\"}, \"name\": \"%s\", \"files\": [",
-                     (long long)pypi_changelog_serial_of(&site->log, canonical), canonical);
-        } else if (json) {
-            piw_put(to, ", ");
-        }
+        if (!found)
+            project_head(site, file, json, to);
+        found = true;
+        if (!listed(site, file))
+            continue;
+        piw_put(to, json ? comma : "");
         (json ? file_json : file_html)(site, file, to);
+        comma = ", ";
     }
-    if (found > 0)
-        piw_put(to, json ? "]}\n" : "</body></html>\n");
-    return found > 0;
+    if (found && json) {
+        piw_put(to, "], \"versions\": [");
+        put_versions(site, canonical, to);
+        piw_put(to, "]}\n");
+    } else if (found) {
+        piw_put(to, "</body></html>\n");
+    }
+    return found;
 }
 
 static const pypi_file *newest(const pypi_site *site, const char *canonical)
@@ -174,16 +230,6 @@ static void about_file(const pypi_site *site, const pypi_file *file, const char 
              file->hash, time, pypi_changelog_yanked(&site->log, file) != NULL ? "true" : "false");
     piw_put_json(to, text(file->requires_python));
     piw_put(to, "}");
-}
-
-/* Is this the first listed file of its version? */
-static bool first_of_version(const pypi_site *site, size_t index)
-{
-    const pypi_file *files = site->catalogue.files;
-    for (size_t i = 0; i < index; i++)
-        if (listed_of(site, &files[i], files[index].canonical) && strcmp(files[i].version, files[index].version) == 0)
-            return false;
-    return true;
 }
 
 static void releases(const pypi_site *site, const char *canonical, const char *base, piw_buffer *to)
@@ -323,6 +369,13 @@ void pypi_page_xmlrpc(const pypi_site *site, const char *request, size_t len, pi
         fault(to, -32601, "MethodNotFound: this stand-in knows changelog_since_serial and changelog_last_serial");
     } else if (!parameter(name + name_len, &serial)) {
         fault(to, -32602, "InvalidParameters: one integer is wanted");
+    } else if (site->log.limited_until > time(NULL)) {
+        char *words =
+            piw_sprintf("HTTPTooManyRequests: The action could not be performed because there were too many requests "
+                        "by the client. Limit may reset in %lld seconds.",
+                        (long long)(site->log.limited_until - time(NULL)));
+        fault(to, -32500, words);
+        free(words);
     } else {
         since(site, serial, to);
     }

@@ -23,6 +23,7 @@ typedef struct errand {
     errand_step step;
     bool renewal;      /* of the rewriting of pages of an older form, not asked for */
     int64_t root_turn; /* STEP_ROOT: the root list that it waits for */
+    bool hidden;       /* STEP_WRITE: what is written leaves the root list */
     char package[PIW_NAME_MAX + 1];
 } errand;
 

@@ -35,20 +35,26 @@ const project_release **pages_order(const project_data *data)
     return ordered;
 }
 
-bool pages_live(const project_release *release)
+bool pages_quarantined(const project_data *data)
 {
-    return !piw_text_is(release->skip, "deleted");
+    return piw_text_is(data->skip, "quarantined");
 }
 
-bool pages_indexed(const project_release *release, const project_file *file)
+bool pages_live(const project_data *data, const project_release *release)
 {
-    return pages_live(release) && piw_wheel_name_readable(file->filename);
+    return !pages_quarantined(data) && !piw_text_is(release->skip, "deleted") &&
+           !piw_text_is(release->skip, "quarantined");
 }
 
-bool pages_offered(const project_release *release)
+bool pages_indexed(const project_data *data, const project_release *release, const project_file *file)
+{
+    return pages_live(data, release) && piw_wheel_name_readable(file->filename);
+}
+
+bool pages_offered(const project_data *data, const project_release *release)
 {
     for (uint32_t i = 0; i < release->files.count; i++) {
-        if (pages_indexed(release, &release->files.at[i]))
+        if (pages_indexed(data, release, &release->files.at[i]))
             return true;
     }
     return false;
@@ -93,15 +99,17 @@ static void put_anchor(const project_data *data, const project_release *release,
     piw_put(to, "</a><br>\n");
 }
 
-static void put_head(piw_buffer *to)
+/* `more`: further lines of the head. */
+static void put_head(const char *more, piw_buffer *to)
 {
     piw_put(to, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"pypi:repository-version\" content=\"1.4\">\n");
+    piw_put(to, more);
 }
 
 void page_index(const project_data *data, piw_buffer *to)
 {
-    put_head(to);
+    put_head(pages_quarantined(data) ? "<meta name=\"pypi:project-status\" content=\"quarantined\">\n" : "", to);
     piw_put(to, "<title>Links for ");
     piw_put_html(to, data->package);
     piw_put(to, "</title>\n</head>\n<body>\n<h1>Links for ");
@@ -110,7 +118,7 @@ void page_index(const project_data *data, piw_buffer *to)
     const project_release **order = pages_order(data);
     for (uint32_t i = 0; i < data->releases.count; i++) {
         for (uint32_t k = 0; k < order[i]->files.count; k++) {
-            if (pages_indexed(order[i], &order[i]->files.at[k]))
+            if (pages_indexed(data, order[i], &order[i]->files.at[k]))
                 put_anchor(data, order[i], &order[i]->files.at[k], to);
         }
     }
@@ -120,7 +128,7 @@ void page_index(const project_data *data, piw_buffer *to)
 
 void page_root(const char *names, size_t len, piw_buffer *to)
 {
-    put_head(to);
+    put_head("", to);
     piw_put(to, PAGES_GENERATOR "\n<title>Simple index</title>\n</head>\n<body>\n");
     const char *end = names + len;
     while (names < end) {

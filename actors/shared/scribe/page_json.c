@@ -94,7 +94,7 @@ void page_json(const site_facts *site, const project_data *data, piw_buffer *to)
     const project_release **order = pages_order(data);
     bool first = true;
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(order[i]))
+        if (!pages_live(data, order[i]))
             continue;
         piw_put(to, first ? "" : ", ");
         put_release(data, order[i], to);

@@ -12,12 +12,12 @@
 
 /* The release that pip would take: the newest in the index that is neither yanked nor a pre-release, else the newest
  * there. */
-static const project_release *installable(const project_release *const *order, uint32_t count)
+static const project_release *installable(const project_data *data, const project_release *const *order)
 {
     const project_release *any = NULL;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < data->releases.count; i++) {
         const project_release *release = order[i];
-        if (!pages_offered(release))
+        if (!pages_offered(data, release))
             continue;
         if (!release->yanked && !piw_version_prerelease(release->version))
             return release;
@@ -168,7 +168,7 @@ static void put_versions(const project_data *data, const project_release *const 
     }
     piw_put(to, "<th>Note</th></tr>\n");
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(order[i]))
+        if (!pages_live(data, order[i]))
             continue;
         char released[32];
         piw_put(to, "<tr><td>");
@@ -221,7 +221,7 @@ static void put_files(const project_data *data, const project_release *const *or
 {
     bool any = false;
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(order[i]))
+        if (!pages_live(data, order[i]))
             continue;
         for (uint32_t k = 0; k < order[i]->files.count; k++) {
             if (!any)
@@ -253,14 +253,21 @@ void page_project(const site_facts *site, const project_data *data, piw_buffer *
     piw_put(to, "</p>\n<p><a href=\"https://pypi.org/project/");
     piw_put_url(to, data->package);
     piw_put(to, "/\">On PyPI</a> · <a href=\"json/index.json\">As JSON</a></p>\n");
-    if (data->skip.len > 0) {
+    if (pages_quarantined(data)) {
+        piw_put(
+            to,
+            "<p class=\"note\">PyPI has put this project under quarantine. Until that ends nothing of it is built or "
+            "offered here.</p>\n");
+    } else if (data->skip.len > 0) {
         piw_put(to, "<p class=\"note\">This package isn't built: ");
         piw_put_html(to, data->skip);
         piw_put(to, "</p>\n");
     }
-    put_install(site, data, installable(order, data->releases.count), to);
-    put_versions(data, order, to);
-    put_files(data, order, to);
+    if (!pages_quarantined(data)) {
+        put_install(site, data, installable(data, order), to);
+        put_versions(data, order, to);
+        put_files(data, order, to);
+    }
     free(order);
     page_end(site, "../../", to);
 }

@@ -15,13 +15,15 @@
 
 /* A project's releases, newest first; equal versions by their text. The caller frees the array. */
 const project_release **pages_order(const project_data *data);
-/* Are files of this release shown? Not when it is marked deleted. */
-bool pages_live(const project_release *release);
+/* Is nothing of the project offered, because PyPI has quarantined it (PEP 792)? */
+bool pages_quarantined(const project_data *data);
+/* Is this release shown, with its files? Not when it is marked deleted, or quarantined, alone or with its project. */
+bool pages_live(const project_data *data, const project_release *release);
 /* Is this file in the indexes that installers read? Not when the release isn't shown, and not under a name at which
  * installers stop, as an adopted database may have one. */
-bool pages_indexed(const project_release *release, const project_file *file);
+bool pages_indexed(const project_data *data, const project_release *release, const project_file *file);
 /* Is any of the release's files? */
-bool pages_offered(const project_release *release);
+bool pages_offered(const project_data *data, const project_release *release);
 
 /* simple/PKG/index.html */
 void page_index(const project_data *data, piw_buffer *to);

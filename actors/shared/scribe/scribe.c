@@ -213,8 +213,10 @@ static int write_all(piw_task *task, scribe *s, errand *e, const project_data *d
     piw_value_copy(job, project_data_type(), data, &body->data);
     int rc = piw_work(task, s->writer->write_pages, &job, "written", e->number);
     piw_msg_free(&job);
-    if (rc == 0)
+    if (rc == 0) {
         e->step = STEP_WRITE;
+        e->hidden = pages_quarantined(data);
+    }
     return rc;
 }
 
@@ -272,8 +274,15 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
         return fail(task, s, e, reply);
     if (e->renewal && PIW_FAULT("scribe.renewed"))
         return fail_with(task, s, e, PIW_ESYS, "the fault point scribe.renewed is armed");
+    if (e->hidden && roster_remove(&s->roster, piw_text_of(e->package))) {
+        s->root_stale = true;
+        /* What is quarantined is hidden at once. */
+        int rc = s->roster_loaded ? piw_timer(task, "root", 0, 0, ROOT_EVERY_MS) : 0;
+        if (rc != 0)
+            return rc;
+    }
     /* Its page is there: now the root list may lead to it. */
-    if (e->part != PART_PROJECT && roster_add(&s->roster, piw_text_of(e->package)))
+    if (!e->hidden && e->part != PART_PROJECT && roster_add(&s->roster, piw_text_of(e->package)))
         s->root_stale = true;
     return succeed(task, s, e);
 }
@@ -543,6 +552,9 @@ int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
             .root_turn = e->root_turn,
             .request = e->request,
         };
+        bool *hidden = piw_msg_alloc(msg, sizeof *hidden);
+        *hidden = e->hidden;
+        body->errands.at[n - 1].hidden = hidden;
     }
     body->last_number = (int64_t)s->errands.last_number;
     body->load_number = (int64_t)s->load_number;
@@ -564,6 +576,7 @@ static void load(scribe *s, const scribe_state *state)
         e->number = (uint64_t)from->number;
         e->step = (errand_step)from->step;
         e->root_turn = from->root_turn;
+        e->hidden = from->hidden != NULL && *from->hidden;
     }
     s->errands.last_number = (uint64_t)state->last_number;
     s->load_number = (uint64_t)state->load_number;

@@ -1,0 +1,20 @@
+/* page.h — reads a project's page of the Simple API as it comes in, for what PyPI says of the project as a whole (PEP 792).
+ * The bytes are hostile: nesting and size are bounded. One thread. */
+#ifndef CLOUD_GAZER_PAGE_H
+#define CLOUD_GAZER_PAGE_H
+
+#include "piw/err.h"
+
+enum { GAZER_PAGE_BYTES = 256 << 20 }; /* of one page; the longest have some ten MB */
+
+typedef struct gazer_page gazer_page;
+
+/* NULL: no memory. */
+gazer_page *gazer_page_new(const char *package);
+void gazer_page_free(gazer_page **page);
+int gazer_page_feed(gazer_page *page, const void *data, size_t len, piw_err *err);
+int gazer_page_end(gazer_page *page, piw_err *err);
+/* After the end: `project-status`; "" when the page doesn't say, or says more than 31 bytes. */
+const char *gazer_page_status(const gazer_page *page);
+
+#endif

@@ -1,0 +1,110 @@
+#include "jobs.h"
+
+#include "file_juggler.piw.h"
+#include "piw/fault.h"
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+/* Nobody but the master gets into it, whatever the web server is told. */
+static int make_folder(const char *root, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    if (!piw_path_quarantine(folder, root))
+        return piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    if (mkdir(folder, 0700) == 0)
+        return piw_folder_sync_of(folder, err);
+    return errno == EEXIST ? 0 : piw_err_errno(err, "can't make the folder %s for what is quarantined", folder);
+}
+
+/* True in *there: `to` is there now. What is in both places stays in both. */
+static int move(const char *from, const char *to, bool *there, piw_err *err)
+{
+    *there = is_there(to);
+    if (!is_there(from) || *there)
+        return 0;
+    int rc = piw_folder_make_for(to, err);
+    if (rc == 0 && rename(from, to) != 0)
+        rc = piw_err_errno(err, "can't move %s to %s", from, to);
+    if (rc == 0)
+        rc = piw_folder_sync_of(to, err);
+    if (rc == 0)
+        rc = piw_folder_sync_of(from, err);
+    *there = rc == 0;
+    return rc;
+}
+
+/* Out of reach, whatever an earlier one of this name left there. */
+static int move_away(const char *from, const char *to, bool *there, piw_err *err)
+{
+    if (is_there(from) && is_there(to) && unlink(to) != 0 && errno != ENOENT)
+        return piw_err_errno(err, "can't replace %s", to);
+    return move(from, to, there, err);
+}
+
+static int move_file(const move_withheld *job, const move_withheld_files *file, bool *there, piw_err *err)
+{
+    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
+    if (!piw_path_simple(wheel, job->root.s, file->package, file->filename) ||
+        !piw_path_metadata(metadata, job->root.s, file->package, file->filename) ||
+        !piw_path_withheld(away, job->root.s, file->package, file->filename) ||
+        !piw_path_withheld_metadata(away_metadata, job->root.s, file->package, file->filename))
+        return piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", file->filename.s, file->package.s);
+    bool ignored;
+    int rc;
+    if (file->hidden) {
+        rc = move_away(wheel, away, there, err);
+        return rc == 0 ? move_away(metadata, away_metadata, &ignored, err) : rc;
+    }
+    rc = move(away, wheel, there, err);
+    if (rc == 0)
+        rc = move(away_metadata, metadata, &ignored, err);
+    *strrchr(away, '/') = '\0';
+    rmdir(away);   /* when it was the last */
+    *there = true; /* if it is in neither place, there is nothing to put back */
+    return rc;
+}
+
+int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const move_withheld *body = move_withheld_of(job);
+    int rc = make_folder(body->root.s, err);
+    if (rc != 0)
+        return rc;
+    move_withheld_reply *reply;
+    piw_msg *made = move_withheld_reply_new(&reply);
+    piw_msg_list(made, &reply->away, body->files.count);
+    piw_msg_list(made, &reply->back, body->files.count);
+    reply->away.count = reply->back.count = 0;
+    for (uint32_t i = 0; rc == 0 && i < body->files.count; i++) {
+        const move_withheld_files *file = &body->files.at[i];
+        bool there = false;
+        rc = PIW_FAULT("juggler.withhold") ? piw_err_set(err, PIW_ESYS, "the fault point juggler.withhold is armed")
+                                           : move_file(body, file, &there, err);
+        piw_text name = piw_msg_text(made, file->filename.s, file->filename.len);
+        if (rc != 0)
+            break;
+        if (!file->hidden)
+            reply->back.at[reply->back.count++] = name;
+        else if (there)
+            reply->away.at[reply->away.count++] = name;
+        else
+            reply->missing = true;
+    }
+    if (rc != 0) {
+        piw_msg_free(&made);
+        return rc;
+    }
+    *result = made;
+    return 0;
+}

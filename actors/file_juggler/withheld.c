@@ -1,0 +1,133 @@
+/* The database says which wheels don't lie where they belong, they are moved in the pool, and the database is told; whatever is
+ * interrupted is found again. Pages don't list what is withheld, so those that are back are asked for last. */
+#include "juggler.h"
+
+#include "db.piw.h"
+#include "jobs.h"
+#include "web.piw.h"
+
+enum {
+    AT_ONCE = 1000,
+    AGAIN_MS = 2000,
+    ANSWER_MS = 60000,
+    TROUBLE_PER_MINUTE = 2,
+    TIMER_PERIOD = 0, /* keys of the timer: each so often, … */
+    TIMER_AGAIN = 1,  /* … and once more after trouble */
+};
+
+static int ask(piw_task *task, piw_text after)
+{
+    piw_msg *call = db_WITHHELD_DUE_make(after, AT_ONCE);
+    int rc = piw_call(task, &call, "withheld_due", 0, ANSWER_MS);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int withheld_look(piw_task *task)
+{
+    juggler *j = piw_soul(task);
+    if (j->withheld_busy) {
+        j->withheld_again = true;
+        return 0;
+    }
+    int rc = ask(task, piw_text_of(""));
+    if (rc == 0) {
+        j->withheld_busy = true;
+        j->withheld_again = j->withheld_missing = false;
+    }
+    return rc;
+}
+
+int withheld_begin(piw_task *task)
+{
+    int64_t every_ms = piw_option_number(task, "removals-every");
+    return piw_timer(task, "withheld", TIMER_PERIOD, 0, every_ms);
+}
+
+int on_withheld(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return withheld_look(task);
+}
+
+static int end(piw_task *task, juggler *j)
+{
+    j->withheld_busy = false;
+    return j->withheld_again ? withheld_look(task) : 0;
+}
+
+/* What failed is tried again. */
+static int failed(piw_task *task, juggler *j, const piw_msg *reply, const char *what)
+{
+    piw_log_limited(&j->withheld_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: %s", what,
+                    piw_msg_error_text(reply));
+    j->withheld_busy = false;
+    return piw_timer(task, "withheld", TIMER_AGAIN, AGAIN_MS, 0);
+}
+
+int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return failed(task, j, reply, "can't ask which wheels are quarantined");
+    const db_WITHHELD_DUE_reply *due = db_WITHHELD_DUE_reply_of(reply);
+    if (due->files.count == 0)
+        return end(task, j);
+    move_withheld *body;
+    piw_msg *job = move_withheld_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    piw_msg_list(job, &body->files, due->files.count);
+    for (uint32_t i = 0; i < due->files.count; i++) {
+        const db_WITHHELD_DUE_reply_files *from = &due->files.at[i];
+        body->files.at[i].package = piw_msg_text(job, from->package.s, from->package.len);
+        body->files.at[i].filename = piw_msg_text(job, from->filename.s, from->filename.len);
+        body->files.at[i].hidden = from->hidden;
+    }
+    int rc = piw_work(task, job_move_withheld, &job, "withheld_moved", 0);
+    piw_msg_free(&job);
+    if (rc == 0 && due->files.count == AT_ONCE)
+        j->withheld_again = true;
+    return rc;
+}
+
+int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return failed(task, j, reply, "wheels that are quarantined, or aren't any more, can't be moved");
+    const move_withheld_reply *moved = move_withheld_reply_of(reply);
+    j->withheld_missing = moved->missing;
+    if (moved->away.count + moved->back.count == 0) {
+        j->withheld_again = false; /* nothing but what isn't there */
+        return end(task, j);
+    }
+    db_WITHHELD_DONE *body;
+    piw_msg *call = db_WITHHELD_DONE_new(&body);
+    piw_msg_list(call, &body->away, moved->away.count);
+    for (uint32_t i = 0; i < moved->away.count; i++)
+        body->away.at[i] = piw_msg_text(call, moved->away.at[i].s, moved->away.at[i].len);
+    piw_msg_list(call, &body->back, moved->back.count);
+    for (uint32_t i = 0; i < moved->back.count; i++)
+        body->back.at[i] = piw_msg_text(call, moved->back.at[i].s, moved->back.at[i].len);
+    int rc = piw_call(task, &call, "withheld_done", 0, ANSWER_MS);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return failed(task, j, reply, "can't tell the database which wheels were moved");
+    const db_WITHHELD_DONE_reply *done = db_WITHHELD_DONE_reply_of(reply);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < done->packages.count; i++) {
+        piw_msg *pages = web_BOTH_make(done->packages.at[i], true);
+        rc = piw_cast(task, &pages);
+        piw_msg_free(&pages);
+    }
+    return rc != 0 ? rc : end(task, j);
+}

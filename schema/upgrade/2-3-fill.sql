@@ -1,0 +1,3 @@
+-- 2-3-fill.sql — what the new tables of version 3 begin with, once its functions are there.
+
+SELECT piw.adopt_quarantines();
