@@ -136,12 +136,14 @@ $(B)/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,core/libpiw.map \
 	    -o $@.$(ABI) $(filter %.o,$^) $(CORE_LIBS)
 	ln -sfn libpiw.so.$(ABI) $@
-# The same objects for programs that reach inside: tests and benches. They bring the core with them whole, and plugins that
-# they load find it there before they find the library, which must be there all the same: plugins name it.
-$(B)/lib/libcore.a: $(CORE_OBJ)
+# The same library for tests and benches, which call what is its own (piw__) too. Plugins name it as they name the other, so that
+# there is one core in a process.
+$(B)/test/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
-CORE_INSIDE := -rdynamic -Wl,--whole-archive $(B)/lib/libcore.a -Wl,--no-whole-archive -L$(B)/lib -Wl,--no-as-needed -lpiw
+	sed 's/piw_\[!_\]\*/piw_*/' core/libpiw.map >$(@D)/libpiw.map
+	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,$(@D)/libpiw.map \
+	    -o $@.$(ABI) $(filter %.o,$^) $(CORE_LIBS)
+	ln -sfn libpiw.so.$(ABI) $@
 
 # --- what the farm's parts share ---
 SHARED_SRC := $(wildcard actors/shared/*.c actors/shared/*/*.c)
@@ -187,16 +189,24 @@ $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
 
 # --- tests and benches ---
 $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a \
-    $(B)/lib/libcore.a | $(B)/lib/libpiw.so
+    | $(B)/test/lib/libpiw.so $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(RPATH) -Wl,-rpath,'$$ORIGIN/../../lib' -o $@ $(filter %.o,$^) $(CORE_INSIDE) $(filter-out %/libcore.a,$(filter %.a,$^)) \
-	    $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
+	$(CC) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/test/lib -lpiw $(LIBS_unit) \
+	    -Wl,--as-needed $(LIBS_shared)
 # Unit programs that include "TOOL/….h" are linked with that program's objects, but for what needs more than the library:
 # main.c, and a terminal.c.
 define TOOL_UNIT_RULE
 $$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o,$$(filter-out %/main.c %/terminal.c,$$(wildcard tools/$(1)/*.c))) $$(B)/lib/libtools.a
 endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
+# Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
+$(B)/lib/libcore.a: $(CORE_OBJ)
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+$(INSIDE:%=$(B)/test/unit/%): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
 $(B)/test/unit/test_state: $(B)/obj/gen/test/tally_v1/tally.piw.o
 $(TALLIES:%=$(B)/obj/test/plugins/%.o): CPPFLAGS += -I$(B)/gen/test/$(basename $(@F))
 $(TALLIES:%=$(B)/test/plugins/%.so): $(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/obj/gen/test/%/tally.piw.o | $(B)/lib/libpiw.so
@@ -205,9 +215,9 @@ $(TALLIES:%=$(B)/test/plugins/%.so): $(B)/test/plugins/%.so: $(B)/obj/test/plugi
 $(B)/test/plugins/%.so: $(B)/obj/test/plugins/%.o $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) $(filter %.a,$^) -L$(B)/lib -lpiw
-$(B)/bench/%: $(B)/obj/test/bench/%.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a | $(B)/lib/libpiw.so
+$(B)/bench/%: $(B)/obj/test/bench/%.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a | $(B)/test/lib/libpiw.so $(B)/lib/libpiw.so
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $(RPATH) -o $@ $(filter %.o,$^) $(CORE_INSIDE) $(filter-out %/libcore.a,$(filter %.a,$^)) $(CORE_LIBS) $(LIBS_bench) -Wl,--as-needed $(LIBS_shared)
+	$(CC) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../test/lib' -o $@ $^ -L$(B)/test/lib -lpiw $(LIBS_bench) -Wl,--as-needed $(LIBS_shared)
 
 unit-programs: $(UNIT:%=$(B)/test/unit/%) $(FIXTURES:%=$(B)/test/plugins/%.so)
 bench-programs: $(BENCHES:%=$(B)/bench/%)

@@ -15,8 +15,8 @@ int piw__isolate_check(const piw__image *image, piw_err *err);
 const piw__image *piw__isolate_image(const piw__image *image);
 
 /* --- isolate_spawn.c --- */
-/* The program that holds souls, for hosts that have the core in themselves (tests); NULL: piw-soul beside the library. */
-extern const char *piw__soul_program;
+/* The program that holds souls, for tests, whose library lies elsewhere; NULL: piw-soul beside the library. */
+PIW_API extern const char *piw__soul_program;
 /* Start the program that holds souls; its end of the socket pair and the image's bytes are all that it gets. */
 int piw__soul_spawn(const char *task, int image_fd, int *fd, pid_t *pid, piw_err *err);
 /* Kill it if it still runs, and say how it ended. */
