@@ -139,9 +139,11 @@ class Line:
         link = farm.www / "project" / "Piwdemo.Pure"
         check("site.alias", link.is_symlink() and os.readlink(link).rstrip("/") == "piwdemo-pure",
               os.readlink(link) if link.is_symlink() else "no link")
-        packages = json.loads((farm.www / "packages.json").read_text()) if (farm.www / "packages.json").exists() else None
-        if packages is not None:
-            check("site.packages.json", {"piwdemo-cext", "piwdemo-pure"} <= {p[0] for p in packages}, packages)
+        # Written when the farm began, and again some minutes after a change unless somebody asks.
+        farm.run([farm.program("piw-rebuild"), "--import-queue", farm.socket("import"), "-y", "search"])
+        farm.wait("the search index", lambda: {"piwdemo-cext", "piwdemo-pure"} <= {
+            row[0] for row in json.loads((farm.www / "packages.json").read_text())})
+        check("site.packages.json", True)
 
     def root_with(self, packages):
         path = self.farm.www / "simple" / "index.html"
