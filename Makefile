@@ -1,6 +1,7 @@
 # One file, no recursion: all · run · test · bench · fuzz · soak · install · clean · format · format-check · tidy
 #
 # Variants build side by side: make VARIANT=plain|asan|tsan|clang (default plain); B=DIR builds elsewhere.
+# For another machine: make CROSS=arm-linux-gnueabihf- B=DIR [SYSROOT=DIR] [CFLAGS=…] (docs/arm.md).
 # A new actor, plugin, tool or test is a new folder or file: nothing here lists them.
 
 VARIANT ?= plain
@@ -10,11 +11,21 @@ override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
 PREFIX  ?= /usr/local
 VERSION := 0.23
 
-CC_plain := gcc
-CC_asan  := gcc
-CC_tsan  := gcc
-CC_clang := clang
-CC       := $(CC_$(VARIANT))
+# CROSS is the prefix of another machine's tools; SYSROOT a folder with its libraries and headers, where they aren't in the
+# compiler's own places. What runs during the build is compiled by HOSTCC.
+CROSS    ?=
+SYSROOT  ?=
+HOSTCC   ?= gcc
+CC_plain := $(CROSS)gcc
+CC_asan  := $(CROSS)gcc
+CC_tsan  := $(CROSS)gcc
+CC_clang := clang $(CROSS:%-=--target=%)
+CC       := $(CC_$(VARIANT)) $(SYSROOT:%=--sysroot=%)
+AR       := $(CROSS)ar
+# Without a pkg-config of the cross prefix the host's is told where that machine's files are.
+PKG_CONFIG := $(or $(and $(CROSS),$(shell command -v $(CROSS)pkg-config)),$(if $(CROSS),env PKG_CONFIG_PATH= \
+    PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(CROSS:%-=%)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) \
+    $(SYSROOT:%=PKG_CONFIG_SYSROOT_DIR=%) pkg-config)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers
@@ -26,24 +37,28 @@ OPT_clang := $(OPT_plain)
 OPT_asan  := -O1
 OPT_tsan  := -O1
 
-CFLAGS   += -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread
-CPPFLAGS += -D_GNU_SOURCE -DPIW_VERSION='"$(VERSION)"' -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
-PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
-LDFLAGS  += $(SAN) -pthread -Wl,-z,relro,-z,now
+# Who gives flags of their own adds to these, also on the command line.
+override CFLAGS := -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+# Sizes of files and times have 64 bits on every machine (docs/arm.md: what that means at the borders of libraries).
+override CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DPIW_VERSION='"$(VERSION)"' -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
+PQ_CFLAGS := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)
+override LDFLAGS += $(SAN) -pthread -Wl,-z,relro,-z,now
 DEFS_plain := -Wl,-z,defs
 RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 
-CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm
+# Where the processor has no atomic access to 64 bits (ARMv6), the compiler's library does it.
+ATOMIC    := -Wl,--push-state,--as-needed -latomic -Wl,--pop-state
+CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
 NOPORTS_tsan := core/port.c core/port_socket.c core/port_frames.c core/client.c core/zap.c
 PORTS_tsan   := core/noports.c
 CORE_SRC  := $(filter-out core/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*.c)) $(PORTS_$(VARIANT))
-CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm
+CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
 CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
 
 PROTO     := $(wildcard proto/*.piw)
 GEN       := $(PROTO:proto/%.piw=$(B)/gen/%.piw)
-IDL       := $(B)/bin/piw-idl
+IDL       := $(B)/$(if $(CROSS),host/)bin/piw-idl
 ACTORS    := $(filter-out shared,$(notdir $(patsubst %/,%,$(dir $(wildcard actors/*/*.c)))))
 PLUGINS   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c))))
 ACTORS    := $(sort $(ACTORS))
@@ -73,14 +88,19 @@ LIBS_bench         := -lzmq -lpq
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/lock.checked $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%)
+all: $(B)/lock.checked $(B)/bin/piw-idl $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%)
 
 # --- the IDL compiler stands alone; everything else may use what it emits ---
 # It ends with its parse trees still in memory, which is no leak worth stopping a sanitizer's build for.
 RUN_IDL := ASAN_OPTIONS=detect_leaks=0 $(IDL)
-$(IDL): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/piw-idl/*.c))
+$(B)/bin/piw-idl: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/piw-idl/*.c))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
+
+# Built for another machine it wouldn't run here, so there is one more.
+$(B)/host/bin/piw-idl: $(wildcard tools/piw-idl/*.c tools/piw-idl/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu17 -O1 $(filter-out -MMD -MP,$(CPPFLAGS)) -o $@ $(filter %.c,$^)
 
 $(B)/gen/%.piw.c: proto/%.piw $(IDL) $(wildcard proto/*.piw)
 	@mkdir -p $(@D)
@@ -116,10 +136,10 @@ PLUGIN_GEN   := $(PLUGIN_PROTO:plugins/%.piw=$(B)/gen/plugins/%.piw.c)
 
 $(B)/lib/libproto.a: $(GEN:$(B)/gen/%=$(B)/obj/gen/%.o)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(B)/lib/libtestproto.a: $(TESTPROTO:%=$(B)/obj/gen/test/%.piw.o)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -135,7 +155,7 @@ $(B)/lib/libpiw.so: $(CORE_OBJ) $(wildcard $(B)/none)
 SHARED_SRC := $(wildcard actors/shared/*.c actors/shared/*/*.c)
 $(B)/lib/libshared.a: $(SHARED_SRC:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/obj/tools/piw-idl/%.o: tools/piw-idl/%.c
 	@mkdir -p $(@D)
@@ -151,7 +171,7 @@ $(B)/obj/tools/piw-initdb/schema.o: $(wildcard schema/*.sql schema/upgrade/*.sql
 PLUGIN_LINK = $(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) \
               $(filter %.a,$^) -L$(B)/lib -lpiw $(LIBS_$(*F)) $(LIBS_shared)
 define PLUGIN_RULE
-$$(B)/obj/$(1)/$(2)/%.o: CPPFLAGS += -I$$(B)/gen/$(1)/$(2)
+$$(B)/obj/$(1)/$(2)/%.o: override CPPFLAGS += -I$$(B)/gen/$(1)/$(2)
 $$(B)/plugins/$(2).so: $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard $(1)/$(2)/*.c)) \
     $$(patsubst $(1)/$(2)/%.piw,$$(B)/obj/gen/$(1)/$(2)/%.piw.o,$$(wildcard $(1)/$(2)/*.piw)) $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
 	@mkdir -p $$(@D)
@@ -164,7 +184,7 @@ $(foreach p,$(PLUGINS),$(eval $(call PLUGIN_RULE,plugins,$(p))))
 # --- programs: a folder each; tools/common/ is what several of them share ---
 $(B)/lib/libtools.a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 
 define TOOL_RULE
 $$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)/lib/libtools.a $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
@@ -188,7 +208,7 @@ $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/t
 INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(networks|peers|port|port_side)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(INSIDE:%=$(B)/test/unit/%): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
@@ -235,7 +255,7 @@ DEST := $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(DEST)/bin $(DEST)/lib/piwheels/plugins $(DEST)/lib/pkgconfig $(DEST)/lib/systemd/system $(DEST)/include/piw \
 	    $(DEST)/include/piwheels $(DEST)/share/piwheels/proto $(DEST)/share/doc/piwheels/examples
-	install $(TOOLS:%=$(B)/bin/%) $(IDL) $(DEST)/bin
+	install $(TOOLS:%=$(B)/bin/%) $(B)/bin/piw-idl $(DEST)/bin
 	install -m 644 $(B)/lib/libpiw.so $(DEST)/lib
 	install -m 644 $(B)/lib/libproto.a $(DEST)/lib/libpiwproto.a
 	install -m 644 $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(DEST)/lib/piwheels/plugins
