@@ -81,8 +81,8 @@ LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf
-LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl
-LIBS_bench         := -lzmq -lpq
+LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl $(ATOMIC)
+LIBS_bench         := -lzmq -lpq $(ATOMIC)
 
 .PHONY: all run test bench fuzz soak install clean format format-check tidy deps docs
 .DELETE_ON_ERROR:

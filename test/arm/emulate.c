@@ -5,7 +5,26 @@
  * compiled in: QEMU, CPU, and PREFIX, the folder with the other machine's libraries. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+extern char **environ;
+
+/* What the program's dynamic linker is told (ldd does it so) isn't meant for the linker of qemu: it goes there by option. */
+static int divert(char **words, int n)
+{
+    char **kept = environ;
+    for (char **at = environ; *at != NULL; at++) {
+        if (strncmp(*at, "LD_", 3) == 0) {
+            words[n++] = "-E";
+            words[n++] = *at;
+        } else {
+            *kept++ = *at;
+        }
+    }
+    *kept = NULL;
+    return n;
+}
 
 int main(int argc, char *argv[])
 {
@@ -13,13 +32,22 @@ int main(int argc, char *argv[])
         fputs("usage: emulate PATH ARGV0 [ARGUMENT…]\n", stderr);
         return 2;
     }
-    char **words = calloc((size_t)argc + 6, sizeof *words);
+    int variables = 0;
+    while (environ[variables] != NULL)
+        variables++;
+    char **words = calloc((size_t)argc + 2 * (size_t)variables + 9, sizeof *words);
     if (words == NULL)
         return 126;
-    char *head[] = {"qemu-arm", "-cpu", CPU, "-L", PREFIX, "-0", argv[2], argv[1]};
-    size_t n = 0;
-    for (; n < sizeof head / sizeof head[0]; n++)
-        words[n] = head[n];
+    int n = 0;
+    words[n++] = "qemu-arm";
+    words[n++] = "-cpu";
+    words[n++] = CPU;
+    words[n++] = "-L";
+    words[n++] = PREFIX;
+    n = divert(words, n);
+    words[n++] = "-0";
+    words[n++] = argv[2];
+    words[n++] = argv[1];
     for (int i = 3; i < argc; i++)
         words[n++] = argv[i];
     execv(QEMU, words);

@@ -31,6 +31,10 @@ BUILDER = ("python3 python3-pip python3-dev python3-setuptools-whl python3-wheel
            "dpkg libc-bin sed grep").split()
 
 
+# Unit programs that start programs, themselves among them; as user root of their namespace they have no other user.
+STARTERS = {"test_driver_failures", "test_fault", "test_idl", "test_isolate", "test_out_of_tree"}
+
+
 class Missing(Exception):
     """What this machine hasn't got: the text of a skipped test."""
 
@@ -147,6 +151,7 @@ def unpack(archives, folder):
         (info / f"{name}{':' + architecture if several else ''}.list").write_text(
             "".join(line[1:].rstrip("/") + "\n" for line in listed.splitlines() if len(line) > 2), encoding="utf-8")
         status.append(control.replace("\n", "\nStatus: install ok installed\n", 1))
+    (info / "format").write_text("1\n", encoding="utf-8")
     (info.parent / "status").write_text("\n".join(status), encoding="utf-8")
 
 
@@ -252,12 +257,58 @@ def run_unit(machine, words, name, bound):
     return Unit(name, passed, "; ".join(bad) or f"exit code {code}: {text.strip()[-300:]}")
 
 
-def run_units(machine, words, names, bound=300):
+def run_units(machine, names, bound=900):
     """Unit programs, as many at a time as there are processors; their outcomes in order."""
+    libraries = root(machine)
+    plain = ["qemu-arm", "-cpu", machine.cpu, "-L", str(libraries)]
+    starting = within(machine, libraries) if STARTERS & set(names) else None
     with concurrent.futures.ThreadPoolExecutor(CPUS) as pool:
-        yield from pool.map(lambda name: run_unit(machine, words, name, bound), names)
+        yield from pool.map(lambda name: run_unit(machine, starting if name in STARTERS else plain, name, bound), names)
 
 
 def units():
     """The names of all but test_oracle, which is run with a database."""
     return sorted(path.stem for path in (ROOT / "test" / "unit").glob("test_*.c") if path.stem != "test_oracle")
+
+
+# --- Parts of a farm ---------------------------------------------------------------------------------------------------
+
+
+class Guest:
+    """A part of a farm that is emulated, beside parts that aren't: a root folder in the farm's own, and the words before a
+    command. The farm's user can't reach every checkout, so that the folder is mounted where it can."""
+
+    def __init__(self, farm, machine, folder, inside):
+        self.farm, self.machine = farm, machine
+        self.place = farm.folder("guest")
+        prefix = "/" if inside else self.place
+        bounds = within(machine, prefix)
+        tools = farm.folder("emulate")
+        self.words = [shutil.copy(word, tools) for word in bounds]
+        for part in ("bin/piw-slave", "bin/piw-master", "bin/piw-soul", "lib/libpiw.so", "plugins"):
+            source, target = machine.build / part, farm.dir / machine.name / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copy(source, target)
+        self.mount = ["unshare", "--mount", "--", "/bin/sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
+                      str(folder), str(self.place)]
+        if not farm.as_root:
+            raise Missing("only root can mount a root folder for another user")
+        self.env = {"AS": "65534:65534"}
+        if inside:
+            self.env |= {"ROOT": str(self.place), "SHARE": str(farm.dir)}
+
+    def program(self, name):
+        return self.farm.dir / self.machine.name / "bin" / name
+
+    @contextlib.contextmanager
+    def entered(self):
+        """What the farm starts meanwhile sees the root folder."""
+        drop, env = self.farm.drop, self.farm.env
+        self.farm.drop, self.farm.env = [*self.mount, *drop], {**env, **self.env}
+        try:
+            yield self.words
+        finally:
+            self.farm.drop, self.farm.env = drop, env

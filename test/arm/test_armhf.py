@@ -16,13 +16,11 @@ LATER = {"attack", "big_brother", "client", "cloud_gazer", "driver_failures", "d
 
 
 def armhf(report):
-    emulated.need("qemu-arm")
     if not report.build(emulated.ARMHF):
         return
     facts = emulated.elf_facts(emulated.ARMHF.build / "bin" / "piw-slave")
     report.check("armhf.hard float", "hard-float ABI" in facts, facts)
-    words = ["qemu-arm", "-cpu", emulated.ARMHF.cpu, "-L", str(emulated.root(emulated.ARMHF))]
-    report.units(emulated.ARMHF, words, [name for name in emulated.units() if name.removeprefix("test_") not in LATER])
+    report.units(emulated.ARMHF, [name for name in emulated.units() if name.removeprefix("test_") not in LATER])
 
 
 Report().run(armhf)

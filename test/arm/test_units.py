@@ -10,7 +10,7 @@ from report import Report
 
 def armhf(report):
     if report.build(emulated.ARMHF):
-        report.units(emulated.ARMHF, emulated.within(emulated.ARMHF, emulated.root(emulated.ARMHF)), emulated.units())
+        report.units(emulated.ARMHF, emulated.units())
 
 
 Report().run(armhf)
