@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -31,6 +32,11 @@ int main(int argc, char *argv[])
     if (argc < 3) {
         fputs("usage: emulate PATH ARGV0 [ARGUMENT…]\n", stderr);
         return 2;
+    }
+    /* What prctl.c says then. Builds don't have the variable. */
+    if (getenv("PIW_SUBREAPER") != NULL && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+        perror("prctl");
+        return 126;
     }
     int variables = 0;
     while (environ[variables] != NULL)

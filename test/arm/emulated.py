@@ -300,6 +300,14 @@ class Guest:
         if inside:
             self.env |= {"ROOT": str(self.place), "SHARE": str(farm.dir)}
 
+    def orphanage(self):
+        """The environment of a program that wants to be the parent of orphans, which qemu-arm can't arrange."""
+        library = self.farm.dir / "emulate" / "prctl.so"
+        subprocess.run([f"{self.machine.cross}gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+                        "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64", "-o", library,  # as the product: the function's name
+                        HERE / "prctl.c"], check=True)
+        return {"PIW_SUBREAPER": "1", "LD_PRELOAD": str(library)}
+
     def program(self, name):
         return self.farm.dir / self.machine.name / "bin" / name
 
