@@ -155,10 +155,21 @@ def unpack(archives, folder):
     (info.parent / "status").write_text("\n".join(status), encoding="utf-8")
 
 
+def relink(folder):
+    """Links from one place in the folder to another are relative: the linker would look for the others on this machine."""
+    for path in (folder / "usr" / "lib").rglob("*"):
+        if path.is_symlink() and os.readlink(path).startswith("/"):
+            target = folder / os.readlink(path).lstrip("/")
+            if target.exists():
+                path.unlink()
+                path.symlink_to(os.path.relpath(target.resolve(), path.parent))
+
+
 def root(machine, kind="libraries"):
     """A folder with a machine's libraries, or with all that it needs to build wheels; made once."""
     packages, alone = (LIBRARIES, DEVELOPMENT) if kind == "libraries" else ([*BUILDER, *LIBRARIES], [])
-    key = hashlib.sha256(" ".join([*packages, "/", *alone]).encode()).hexdigest()[:12]
+    # Made anew when the list or the way of making it changes.
+    key = hashlib.sha256(" ".join([*packages, "/", *alone]).encode() + (HERE / "emulated.py").read_bytes()).hexdigest()[:12]
     folder = KEPT / f"{machine.debian}-{kind}-{key}"
     if folder.is_dir():
         return folder
@@ -167,6 +178,7 @@ def root(machine, kind="libraries"):
     made = pathlib.Path(tempfile.mkdtemp(prefix="root-", dir=KEPT))
     try:
         unpack(archives, made)
+        relink(made)
         for name in ("tmp", "proc", "dev", "sys", "lib64", "usr/lib/x86_64-linux-gnu"):
             (made / name).mkdir(exist_ok=True)
         (made / "usr" / "bin" / "qemu-arm").touch()
