@@ -1,6 +1,7 @@
 # One file, no recursion: all · run · test · bench · fuzz · soak · install · clean · format · format-check · tidy
 #
 # Variants build side by side: make VARIANT=plain|asan|tsan|clang (default plain); B=DIR builds elsewhere.
+# For another machine: make CROSS=arm-linux-gnueabihf- B=DIR [SYSROOT=DIR] [CFLAGS=…] (docs/arm.md).
 # A new actor, plugin, tool or test is a new folder or file: nothing here lists them.
 
 VARIANT ?= plain
@@ -12,11 +13,21 @@ PREFIX  ?= /usr/local
 VERSION := $(shell sed -n 's/^.define PIW_VERSION  *"\(.*\)"/\1/p' core/piw/version.h)
 ABI     := $(shell sed -n 's/^.define PIW_ABI  *//p' core/piw/version.h)
 
-CC_plain := gcc
-CC_asan  := gcc
-CC_tsan  := gcc
-CC_clang := clang
-CC       := $(CC_$(VARIANT))
+# CROSS is the prefix of another machine's tools; SYSROOT a folder with its libraries and headers, where they aren't in the
+# compiler's own places. What runs during the build is compiled by HOSTCC.
+CROSS    ?=
+SYSROOT  ?=
+HOSTCC   ?= gcc
+CC_plain := $(CROSS)gcc
+CC_asan  := $(CROSS)gcc
+CC_tsan  := $(CROSS)gcc
+CC_clang := clang $(CROSS:%-=--target=%)
+CC       := $(CC_$(VARIANT)) $(SYSROOT:%=--sysroot=%)
+AR       := $(CROSS)ar
+# Without a pkg-config of the cross prefix the host's is told where that machine's files are.
+PKG_CONFIG := $(or $(and $(CROSS),$(shell command -v $(CROSS)pkg-config)),$(if $(CROSS),env PKG_CONFIG_PATH= \
+    PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(CROSS:%-=%)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) \
+    $(SYSROOT:%=PKG_CONFIG_SYSROOT_DIR=%) pkg-config)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
         -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers
@@ -28,24 +39,28 @@ OPT_clang := $(OPT_plain)
 OPT_asan  := -O1
 OPT_tsan  := -O1
 
-CFLAGS   += -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread
-CPPFLAGS += -D_GNU_SOURCE -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
-PQ_CFLAGS := $(shell pkg-config --cflags libpq 2>/dev/null)
-LDFLAGS  += $(SAN) -pthread -Wl,-z,relro,-z,now
+# Who gives flags of their own adds to these, also on the command line.
+override CFLAGS := -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
+# Sizes of files and times have 64 bits on every machine (docs/arm.md: what that means at the borders of libraries).
+override CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -DPIW_PREFIX='"$(PREFIX)"' -Icore -I$(B)/gen -Iactors -Itools -MMD -MP
+PQ_CFLAGS := $(shell $(PKG_CONFIG) --cflags libpq 2>/dev/null)
+override LDFLAGS += $(SAN) -pthread -Wl,-z,relro,-z,now
 DEFS_plain := -Wl,-z,defs
 RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 
-CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm
+# Where the processor has no atomic access to 64 bits (ARMv6), the compiler's library does it.
+ATOMIC    := -Wl,--push-state,--as-needed -latomic -Wl,--pop-state
+CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
 NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c
 PORTS_tsan   := core/port/noports.c
 CORE_SRC  := $(filter-out core/port/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*/*.c)) $(PORTS_$(VARIANT))
-CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm
+CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
 CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
 
 PROTO     := $(wildcard proto/*.piw)
 GEN       := $(PROTO:proto/%.piw=$(B)/gen/%.piw)
-IDL       := $(B)/bin/piw-idl
+IDL       := $(B)/$(if $(CROSS),host/)bin/piw-idl
 ACTORS    := $(filter-out shared,$(notdir $(patsubst %/,%,$(dir $(wildcard actors/*/*.c)))))
 PLUGINS   := $(notdir $(patsubst %/,%,$(dir $(wildcard plugins/*/*.c))))
 ACTORS    := $(sort $(ACTORS))
@@ -68,21 +83,26 @@ LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf
-LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl
-LIBS_bench         := -lzmq -lpq
+LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl $(ATOMIC)
+LIBS_bench         := -lzmq -lpq $(ATOMIC)
 
 .PHONY: all run test bench fuzz soak install clean format format-check tidy deps docs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/lock.checked $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%)
+all: $(B)/lock.checked $(B)/bin/piw-idl $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%)
 
 # --- the IDL compiler stands alone; everything else may use what it emits ---
 # It ends with its parse trees still in memory, which is no leak worth stopping a sanitizer's build for.
 RUN_IDL := ASAN_OPTIONS=detect_leaks=0 $(IDL)
-$(IDL): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/piw-idl/*.c))
+$(B)/bin/piw-idl: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/piw-idl/*.c))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
+
+# Built for another machine it wouldn't run here, so there is one more.
+$(B)/host/bin/piw-idl: $(wildcard tools/piw-idl/*.c tools/piw-idl/*.h)
+	@mkdir -p $(@D)
+	$(HOSTCC) -std=gnu17 -O1 $(filter-out -MMD -MP,$(CPPFLAGS)) -o $@ $(filter %.c,$^)
 
 $(B)/gen/%.piw.c: proto/%.piw $(IDL) $(wildcard proto/*.piw)
 	@mkdir -p $(@D)
@@ -120,10 +140,10 @@ PLUGIN_GEN   := $(PLUGIN_PROTO:plugins/%.piw=$(B)/gen/plugins/%.piw.c)
 
 $(B)/lib/libproto.a: $(GEN:$(B)/gen/%=$(B)/obj/gen/%.o)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(B)/lib/libtestproto.a: $(TESTPROTO:%=$(B)/obj/gen/test/%.piw.o)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -149,7 +169,7 @@ $(B)/test/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 SHARED_SRC := $(wildcard actors/shared/*.c actors/shared/*/*.c)
 $(B)/lib/libshared.a: $(SHARED_SRC:%.c=$(B)/obj/%.o)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/obj/tools/piw-idl/%.o: tools/piw-idl/%.c
 	@mkdir -p $(@D)
@@ -165,7 +185,7 @@ $(B)/obj/tools/piw-initdb/schema.o: $(wildcard schema/*.sql schema/upgrade/*.sql
 PLUGIN_LINK = $(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) \
               $(filter %.a,$^) -L$(B)/lib -lpiw $(LIBS_$(*F)) $(LIBS_shared)
 define PLUGIN_RULE
-$$(B)/obj/$(1)/$(2)/%.o: CPPFLAGS += -I$$(B)/gen/$(1)/$(2)
+$$(B)/obj/$(1)/$(2)/%.o: override CPPFLAGS += -I$$(B)/gen/$(1)/$(2)
 $$(B)/plugins/$(2).so: $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard $(1)/$(2)/*.c)) \
     $$(patsubst $(1)/$(2)/%.piw,$$(B)/obj/gen/$(1)/$(2)/%.piw.o,$$(wildcard $(1)/$(2)/*.piw)) $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
 	@mkdir -p $$(@D)
@@ -178,7 +198,7 @@ $(foreach p,$(PLUGINS),$(eval $(call PLUGIN_RULE,plugins,$(p))))
 # --- programs: a folder each; tools/common/ is what several of them share ---
 $(B)/lib/libtools.a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 
 define TOOL_RULE
 $$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)/lib/libtools.a $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
@@ -203,7 +223,7 @@ $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/t
 INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 $(INSIDE:%=$(B)/test/unit/%): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a $(B)/lib/libcore.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
@@ -255,7 +275,7 @@ DEST := $(DESTDIR)$(PREFIX)
 install: all
 	install -d $(DEST)/bin $(DEST)/lib/piwheels/plugins $(DEST)/lib/pkgconfig $(DEST)/lib/systemd/system $(DEST)/include/piw \
 	    $(DEST)/include/piwheels $(DEST)/share/piwheels/proto $(DEST)/share/doc/piwheels/examples
-	install $(TOOLS:%=$(B)/bin/%) $(IDL) $(DEST)/bin
+	install $(TOOLS:%=$(B)/bin/%) $(B)/bin/piw-idl $(DEST)/bin
 	install -m 644 $(B)/lib/libpiw.so.$(ABI) $(DEST)/lib
 	ln -sfn libpiw.so.$(ABI) $(DEST)/lib/libpiw.so
 	install -m 644 $(B)/lib/libproto.a $(DEST)/lib/libpiwproto.a

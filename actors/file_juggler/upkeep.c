@@ -3,11 +3,11 @@
 #include "db.piw.h"
 #include "jobs.h"
 #include "shared/atomic_file.h"
+#include "shared/disk.h"
 #include "shared/site_path.h"
 #include "stats.piw.h"
 
 #include <inttypes.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -33,15 +33,14 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     juggler *j = piw_soul(task);
-    struct statvfs info;
-    if (statvfs(j->root, &info) != 0) {
+    int64_t size, free_bytes;
+    if (piw_disk_room(j->root, &size, &free_bytes) != 0) {
         piw_err why = {0};
         piw_err_errno(&why, "can't tell the room on the disk of %s", j->root);
         piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
         return 0;
     }
-    piw_msg *msg = stats_DISK_make((int64_t)info.f_blocks * (int64_t)info.f_frsize,
-                                   (int64_t)info.f_bavail * (int64_t)info.f_frsize);
+    piw_msg *msg = stats_DISK_make(size, free_bytes);
     int rc = piw_cast(task, &msg);
     piw_msg_free(&msg);
     return rc;

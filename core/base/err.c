@@ -94,6 +94,15 @@ void *piw_alloc(size_t size)
     return p;
 }
 
+void *piw_alloc_aligned(size_t alignment, size_t size)
+{
+    void *p = NULL;
+    if (posix_memalign(&p, alignment, size != 0 ? size : 1) != 0) {
+        no_memory();
+    }
+    return p;
+}
+
 void *piw_zalloc(size_t size)
 {
     void *p = calloc(1, size != 0 ? size : 1);

@@ -94,9 +94,7 @@ static void key_make(void)
 static struct cache *cache_make(void)
 {
     pthread_once(&key_once, key_make);
-    struct cache *cache = NULL;
-    if (posix_memalign((void **)&cache, 64, sizeof *cache) != 0)
-        cache = piw_alloc(sizeof *cache);
+    struct cache *cache = piw_alloc_aligned(LINE, sizeof *cache);
     memset(cache, 0, sizeof *cache);
     for (unsigned i = 0; i < PIW__POOL_CLASSES && RECYCLE; i++) {
         cache->loaded[i] = piw_zalloc(sizeof(struct magazine));
@@ -128,13 +126,6 @@ static inline void count(struct cache *cache, int64_t bytes)
 }
 
 #if RECYCLE
-/* On a cache line of its own: neighbours are in use by other threads. */
-static void *block_make(size_t size)
-{
-    void *block = aligned_alloc(LINE, size);
-    return block != NULL ? block : piw_alloc(size);
-}
-
 /* Fetch a line in order to write to it. Without the right -m option gcc makes __builtin_prefetch a fetch for reading, and the
  * first store then has to wait after all. The instruction is a no-op where it is unknown. */
 static inline void fetch_to_write(const void *line)
@@ -222,7 +213,7 @@ void *piw__pool_take(size_t size, uint32_t *true_size, uint8_t *size_class)
             refill(cache, c);
         struct magazine *magazine = cache->loaded[c];
         if (magazine->count == 0)
-            return block_make(class_size[c]);
+            return piw_alloc_aligned(LINE, class_size[c]); /* neighbours are in use by other threads */
         prefetch(magazine, size);
         return magazine->blocks[--magazine->count];
     }
@@ -230,7 +221,7 @@ void *piw__pool_take(size_t size, uint32_t *true_size, uint8_t *size_class)
     *true_size = (uint32_t)size;
     *size_class = PIW__POOL_PLAIN;
     count(cache, (int64_t)size);
-    return piw_alloc(size);
+    return piw_alloc_aligned(PIW__POOL_ALIGNMENT, size);
 }
 
 void piw__pool_give(void *memory, uint32_t true_size, uint8_t size_class)

@@ -13,9 +13,11 @@ enum {
     PIW__POOL_CLASSES = 3,  /* of recycled sizes */
     PIW__POOL_PLAIN = 0xff, /* the class of a block that isn't recycled */
     PIW__POOL_MAGAZINE = 64,
+    /* Of every block, and of what an arena hands out. malloc's own is 8 on 32-bit machines. */
+    PIW__POOL_ALIGNMENT = 16,
 };
 
-/* A block of at least `size` bytes, not cleared, aligned to 16; its true size and class are stored. Never NULL. */
+/* A block of at least `size` bytes, not cleared, aligned to PIW__POOL_ALIGNMENT; its true size and class are stored. Never NULL. */
 void *piw__pool_take(size_t size, uint32_t *true_size, uint8_t *size_class);
 /* Give a block back; `size_class` as it was told. */
 void piw__pool_give(void *block, uint32_t true_size, uint8_t size_class);

@@ -62,6 +62,8 @@ PIW_API const char *piw_err_name(int code);
  * For sizes that come from outside use malloc() and check. */
 PIW_API void *piw_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 PIW_API void *piw_zalloc(size_t size) __attribute__((malloc, returns_nonnull));
+/* `alignment` is a power of two, and 8 at least. */
+PIW_API void *piw_alloc_aligned(size_t alignment, size_t size) __attribute__((malloc, returns_nonnull));
 PIW_API void *piw_realloc(void *old, size_t size) __attribute__((returns_nonnull));
 PIW_API char *piw_strdup(const char *s) __attribute__((malloc, returns_nonnull));
 PIW_API char *piw_strndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));

@@ -8,7 +8,7 @@
  * How an IDL type lies in a C struct:
  *   int int64_t · float double · bool bool · text piw_text · bytes piw_bytes · blob piw_blob * (piw_msg_blob) · time piw_time ·
  *   duration piw_duration · request piw_token · any piw_any
- *   (a: T, …)   a nested struct · [T] { uint32_t count; T *at; } · {K:V} { uint32_t count; struct { K key; V value; } *at; }
+ *   (a: T, …)   a nested struct · [T] { uint32_t count; T *at; } · {K:V} { uint32_t count; struct { _Alignas(8) K key; V value; } *at; }
  *   T?          text, bytes and blob: s/data/pointer NULL is null; any other T: const T *, NULL is null
  *   optional    a trailing field that older peers leave out: lies as T? does; absent and null are both NULL
  *   oneof       { int which; union { … } }: `which` numbers the alternatives from 0, in the IDL's order */

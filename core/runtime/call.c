@@ -17,8 +17,7 @@ static piw__shell *endpoint_take(piw_runtime *runtime, size_t *index, piw_err *e
         }
     }
     if (shell == NULL) {
-        if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
-            shell = piw_alloc(sizeof *shell);
+        shell = piw_alloc_aligned(64, sizeof *shell);
         if (piw__shell_init(shell, &runtime->hub, NULL, 0, err) != 0) {
             free(shell);
             shell = NULL;

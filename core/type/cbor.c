@@ -8,6 +8,8 @@
 
 enum { TAG_TEXT_TIME = 0, TAG_EPOCH_TIME = 1, TAG_DURATION = 2001, TAG_NODATA = 2002, TAG_SELF = 55799 };
 
+enum { HEAD_MAX = 9 /* bytes of the longest head */ };
+
 /* --- Reading: one call of the stream decoder makes one callback, which fills the token --- */
 
 typedef struct filling {
@@ -90,7 +92,7 @@ static void on_string_open(void *to)
     string_token(to, PIW__STRING, true, NULL, 0);
 }
 
-static void container(void *to, piw__token_kind kind, bool open, size_t count)
+static void container(void *to, piw__token_kind kind, bool open, uint64_t count)
 {
     piw__token *token = ((filling *)to)->token;
     token->kind = kind;
@@ -186,11 +188,26 @@ static const struct cbor_callbacks callbacks = {
     .indef_break = on_break,
 };
 
+/* A text, bytes, list or map whose head declares more than the `left` bytes can hold. The library hands lengths over as
+ * size_t: where that has 32 bits, it would take 2^32 + 1 for 1. */
+static bool beyond(const uint8_t *at, size_t left)
+{
+    enum { LENGTH_OF_8 = 0x1b, BYTES = 2, MAP = 5 };
+    if (left < HEAD_MAX || (*at & 0x1f) != LENGTH_OF_8 || *at >> 5 < BYTES || *at >> 5 > MAP)
+        return false;
+    uint64_t length = 0;
+    for (size_t i = 1; i < HEAD_MAX; i++)
+        length = length << 8 | at[i];
+    return length > left;
+}
+
 static int next(piw__reader *reader, piw__token *token)
 {
     filling f = {.token = token};
     do {
         size_t left = (size_t)(reader->end - reader->at);
+        if (beyond(reader->at, left))
+            return piw_err_set(reader->err, PIW_ESHAPE, "more is declared than bytes follow");
         struct cbor_decoder_result result = cbor_stream_decode(reader->at, left, &callbacks, &f);
         if (result.status == CBOR_DECODER_NEDATA || left == 0)
             return piw_err_set(reader->err, PIW_ESHAPE, "the message ends in the middle of a value");
@@ -293,8 +310,6 @@ static bool read_nodata(piw__reader *reader, const piw__token *first)
 }
 
 /* --- Writing --- */
-
-enum { HEAD_MAX = 9 };
 
 static int put(piw_buffer *to, const unsigned char *head, size_t len)
 {

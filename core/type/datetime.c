@@ -197,6 +197,13 @@ piw_duration piw_duration_from_us(int64_t us)
 
 int64_t piw_duration_us(piw_duration d)
 {
-    __int128 us = ((__int128)d.days * DAY + d.seconds) * MILLION + d.micros;
-    return us > INT64_MAX ? INT64_MAX : us < INT64_MIN ? INT64_MIN : (int64_t)us;
+    /* Seconds and microseconds with one sign: then nothing overflows on the way that doesn't in the end. */
+    int64_t seconds = (int64_t)d.days * DAY + d.seconds, micros = d.micros, us;
+    if (seconds < 0 && micros > 0) {
+        seconds++;
+        micros -= MILLION;
+    }
+    if (__builtin_mul_overflow(seconds, (int64_t)MILLION, &us) || __builtin_add_overflow(us, micros, &us))
+        return seconds < 0 ? INT64_MIN : INT64_MAX;
+    return us;
 }

@@ -11,13 +11,13 @@ enum {
     SMALL = 64,      /* elements that are taken on trust, without looking at the least they need */
 };
 
-void *piw__take(piw__reader *reader, size_t size)
+void *piw__take(piw__reader *reader, uint64_t size)
 {
     if (size > PIW_LIMIT_ARENA - SLACK || reader->msg->total + size > PIW_LIMIT_ARENA - SLACK) {
         piw_err_set(reader->err, PIW_ELIMIT, "the message needs more than %d bytes in memory", PIW_LIMIT_ARENA - SLACK);
         return NULL;
     }
-    return piw_msg_alloc(reader->msg, size);
+    return piw_msg_alloc(reader->msg, (size_t)size);
 }
 
 int piw__enter(piw__reader *reader)
@@ -82,7 +82,7 @@ static int grow(piw__reader *reader, const piw_type *type, const piw__token *con
     }
     if (count > type->max)
         count = type->max;
-    void *at = piw__take(reader, (size_t)count * size);
+    void *at = piw__take(reader, count * size);
     if (at == NULL)
         return PIW_ELIMIT;
     if (to->count > 0)

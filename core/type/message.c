@@ -10,7 +10,7 @@
 struct piw__chunk {
     piw__chunk *next;
     uint32_t used, room;
-    _Alignas(16) uint8_t bytes[];
+    _Alignas(PIW__POOL_ALIGNMENT) uint8_t bytes[];
 };
 
 struct piw_owner {
@@ -37,21 +37,21 @@ struct more_blobs {
 };
 
 enum {
-    HEADER = (sizeof(piw_msg) + 15) & ~15u,
+    HEADER = (sizeof(piw_msg) + PIW__POOL_ALIGNMENT - 1) & ~(PIW__POOL_ALIGNMENT - 1u),
     CHUNK_MIN = 4096,
     CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
 };
 
-static inline size_t round16(size_t n)
+static inline size_t round_up(size_t n)
 {
-    return (n + 15) & ~(size_t)15;
+    return (n + PIW__POOL_ALIGNMENT - 1) & ~(size_t)(PIW__POOL_ALIGNMENT - 1);
 }
 
 /* --- Message ---------------------------------------------------------------------------------------------- */
 
 piw_msg *piw_msg_new(const piw_msg_type *type)
 {
-    size_t body = type->body != NULL ? round16(type->body->size) : 0;
+    size_t body = type->body != NULL ? round_up(type->body->size) : 0;
     uint32_t size;
     uint8_t size_class;
     piw_msg *msg = piw__pool_take(HEADER + body, &size, &size_class);
@@ -186,7 +186,7 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
                   PIW_LIMIT_ARENA);
         abort();
     }
-    piw__chunk *chunk = piw_alloc(sizeof *chunk + room);
+    piw__chunk *chunk = piw_alloc_aligned(PIW__POOL_ALIGNMENT, sizeof *chunk + room);
     chunk->room = (uint32_t)room;
     chunk->used = (uint32_t)size;
     msg->total += (uint32_t)room;
@@ -204,7 +204,7 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
 
 void *piw_msg_alloc(piw_msg *msg, size_t size)
 {
-    size = size < PIW_LIMIT_ARENA ? round16(size) : size;
+    size = size < PIW_LIMIT_ARENA ? round_up(size) : size;
     if (size <= msg->room - msg->used) {
         void *at = (uint8_t *)msg + msg->used;
         msg->used += (uint32_t)size;

@@ -106,7 +106,7 @@ int piw__decode_value(piw__reader *reader, const piw_type *type, uint32_t flags,
 int piw__walk(piw__reader *reader, const piw__token *first);
 int piw__decode_any(piw__reader *reader, const piw__token *first, const uint8_t *start, piw_any *any);
 /* Zeroed memory in the message's arena; NULL, with the error set, when that would outgrow its limit. */
-void *piw__take(piw__reader *reader, size_t size);
+void *piw__take(piw__reader *reader, uint64_t size);
 /* One level deeper; the caller decrements reader->depth. */
 int piw__enter(piw__reader *reader);
 /* Is there another element? For declared counts *left goes down; an open container ends with BREAK. */
@@ -136,7 +136,7 @@ typedef struct piw__list {
     void *at;
 } piw__list;
 
-/* Bytes from one entry of a map to the next: keys are int or text, so entries are aligned to 8. */
+/* Bytes from one entry of a map to the next: the IDL compiler aligns their keys to 8. */
 static inline uint32_t piw__entry(const piw_type *map)
 {
     return (map->fields[1].offset + piw__slot(&map->fields[1]) + 7) & ~7u;

@@ -107,7 +107,7 @@ static void compound_table(writer *w, const idl_type *type, const idl_file *file
     if (type->kind == K_LIST) {
         field_row(&rows, &type->fields[0], NULL, "0", tables[0]);
     } else if (type->kind == K_MAP) {
-        idl_print(w->out, "typedef struct entry_%s { %s key; %s value; } entry_%s;\n", name,
+        idl_print(w->out, "typedef struct entry_%s { _Alignas(8) %s key; %s value; } entry_%s;\n", name,
                   idl_ctype(type->fields[0].type, type->fields[0].flags),
                   idl_ctype(type->fields[1].type, type->fields[1].flags), name);
         field_row(&rows, &type->fields[0], "key", "0", tables[0]);

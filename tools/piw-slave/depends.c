@@ -135,6 +135,10 @@ static int open_wheel(unpacking *u, const char *path, piw_err *err)
         return rc;
     }
     size_t len = (size_t)status.st_size;
+    if ((off_t)len != status.st_size) {
+        close(fd);
+        return piw_err_set(err, PIW_ELIMIT, "%s is larger than this machine's address space", path);
+    }
     void *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     if (data == MAP_FAILED)

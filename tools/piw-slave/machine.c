@@ -4,11 +4,11 @@
 #include "process.h"
 #include "shared/abi.h"
 #include "shared/board.h"
+#include "shared/disk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -147,11 +147,7 @@ static void read_memory(slave_stats *stats)
 void slave_machine_stats(const char *dir, slave_stats *stats)
 {
     *stats = (slave_stats){.timestamp = piw_time_now()};
-    struct statvfs disk;
-    if (statvfs(dir, &disk) == 0) {
-        stats->disk_size = (int64_t)(disk.f_blocks * disk.f_frsize);
-        stats->disk_free = (int64_t)(disk.f_bavail * disk.f_frsize);
-    }
+    (void)piw_disk_room(dir, &stats->disk_size, &stats->disk_free); /* 0 when it can't be told */
     read_memory(stats);
     double load;
     if (getloadavg(&load, 1) == 1)
