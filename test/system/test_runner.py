@@ -15,7 +15,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOUND_S = 120
-GROUPS = """    Suite("arm", "", 1, 60, "test/arm", default=("test_short",)),
+GROUPS = """    Suite("har", "", 1, 60, "test/har", default=("test_short",)),
     Suite("soak", "", 1, 60, "test/soak", default=()),
 )
 WALL_MINUTES"""
@@ -78,7 +78,7 @@ class Tree:
     def __init__(self, folder):
         self.dir = pathlib.Path(folder)
         self.meet = self.dir / "meet"
-        for name in ("test/unit", "test/system", "test/arm", "test/soak", "meet/running"):
+        for name in ("test/unit", "test/system", "test/har", "test/soak", "meet/running"):
             (self.dir / name).mkdir(parents=True)
         for name in ("meet", "meet/running", "."):
             (self.dir / name).chmod(0o777)
@@ -154,16 +154,16 @@ def listed(tree):
         check(f"docs.sanitized {name}", f"`{name}`" in text)
     done = tree.run("--list")
     got = re.findall(r"(?m)^(\w+) +(\S+) +(yes|no) +test_(charm|long|hours) ", done.stdout)
-    check("list", got == [("system", "plain", "yes", "charm"), ("system", "asan", "no", "charm"), ("arm", "-", "no", "long"),
+    check("list", got == [("system", "plain", "yes", "charm"), ("system", "asan", "no", "charm"), ("har", "-", "no", "long"),
                           ("soak", "-", "no", "hours")], done.stdout)
 
 
 def selection(tree):
     tree.add("charm", PLAIN)
-    tree.add("short", PLAIN, folder="arm")
-    tree.add("long", PLAIN, folder="arm")
+    tree.add("short", PLAIN, folder="har")
+    tree.add("long", PLAIN, folder="har")
     tree.add("hours", PLAIN, folder="soak")
-    for words, wanted in ((("arm",), ["long", "short"]), (("char",), ["charm"]), (("soak",), ["hours"]), (("test_long",), ["long"]),
+    for words, wanted in ((("har",), ["long", "short"]), (("char",), ["charm"]), (("soak",), ["hours"]), (("test_long",), ["long"]),
                           (("ong",), []), (("tsan", "soak"), ["hours"]), (("charm", "soak"), ["charm", "hours"])):
         done = tree.run(*words, jobs=1)
         got = re.findall(r"(?m)^  ok (\w+)$", done.stdout)
