@@ -77,8 +77,8 @@ START_TEST(abis_come_in_the_order_of_interpreters)
                                         "cp27mu"};
     for (size_t i = 0; i < PIW_COUNT(typed); i++)
         ck_assert_msg(piw_abi_typed(piw_text_of(typed[i])), "%s", typed[i]);
-    static const char *const mistyped[] = {"",   "none",   "abi3",   "311",    "3.11",  "CP311",
-                                           "cp", "_cp311", "c_p311", "cp311;", "cp311M"};
+    static const char *const mistyped[] = {"",     "none",  "abi3", "py3",    "py311",  "abi4",   "311",
+                                           "3.11", "CP311", "cp",   "_cp311", "c_p311", "cp311;", "cp311M"};
     for (size_t i = 0; i < PIW_COUNT(mistyped); i++)
         ck_assert_msg(!piw_abi_typed(piw_text_of(mistyped[i])), "%s", mistyped[i]);
     ck_assert(!piw_abi_acceptable(piw_text_of("")));
