@@ -68,6 +68,10 @@ bool piw_abi_typed(piw_text tag)
         return false;
     size_t letters, digits;
     split(tag, &letters, &digits);
+    /* Of no interpreter's own: pure Python's "py3", and stable ABIs to come. */
+    piw_text prefix = {tag.s, (uint32_t)letters};
+    if (piw_text_is(prefix, "py") || piw_text_is(prefix, "abi"))
+        return false;
     for (size_t i = 0; i < tag.len; i++)
         if (tag.s[i] == '_' ? i < letters : tag.s[i] >= 'A' && tag.s[i] <= 'Z')
             return false;

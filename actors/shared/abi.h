@@ -12,8 +12,8 @@ int piw_abi_compare(piw_text a, piw_text b);
 /* May this be a tag of an ABI that the farm builds for: 1 to PIW_ABI_TAG_MAX letters, digits and '_', and none of those
  * that stand for several ("none", "abi3", "abi3t")? */
 bool piw_abi_acceptable(piw_text tag);
-/* Does it look like what interpreters call theirs, too: small letters, then a version (cp311, pypy310_pp73)? What an
- * operator types must; what is there already need not. */
+/* Does it look like what interpreters call theirs, too: small letters, then a version (cp311, pypy310_pp73), and no
+ * letters that stand for many interpreters (py3, abi3)? What an operator types must; what is there already need not. */
 bool piw_abi_typed(piw_text tag);
 
 #endif

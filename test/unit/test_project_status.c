@@ -51,8 +51,8 @@ END_TEST
 
 Suite *unit_suite(void)
 {
-    Suite *suite = suite_create("quarantine_page");
-    TCase *tests = tcase_create("quarantine_page");
+    Suite *suite = suite_create("project_status");
+    TCase *tests = tcase_create("project_status");
     tcase_add_test(tests, the_status_is_found_where_it_stands);
     tcase_add_test(tests, what_is_no_page_is_refused);
     suite_add_tcase(suite, tests);
