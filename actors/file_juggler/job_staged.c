@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -26,8 +27,10 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
         piw_file_read(path, RECORD_MAX, &data, &len, NULL) != 0)
         return package;
     piw_msg *record = NULL;
-    if (piw_record_read(file_juggler_protocol_def.interned, data, len, &record, NULL) == 0 &&
-        piw_msg_type_of(record) == staged_record_type()) {
+    piw_err why = {0};
+    if (piw_record_read(file_juggler_protocol_def.interned, data, len, &record, &why) != 0) {
+        piw_warning("what is staged of build %" PRId64 " has a record that can't be read: %s", job->build_id, why.text);
+    } else if (piw_msg_type_of(record) == staged_record_type()) {
         const staged_record *body = staged_record_of(record);
         package = piw_msg_text(into, body->package.s, body->package.len);
         if (body->sealed != NULL) {

@@ -51,7 +51,9 @@ PIW_API int piw_decode_value(const piw_type *type, uint32_t flags, const void *d
 PIW_API int piw_any_read(piw_msg *msg, const piw_any *any, const piw_type *type, void *value, piw_err *err);
 
 /* Saved records of one message (staged build records, peer records across processes): hash of the protocol, word and
- * data in MessagePack; refuses another protocol's. */
+ * data in MessagePack. One that was written with another form of the protocol is read by position, as a message of a peer of
+ * another version is: optional fields at the end may be missing, what doesn't fit is refused. So a type that is kept on disk
+ * changes only as docs/idl.md allows. */
 PIW_API int piw_record_write(const piw_msg *msg, piw_buffer *to, piw_err *err);
 PIW_API int piw_record_read(const piw_protocol *protocol, const void *data, size_t len, piw_msg **msg, piw_err *err);
 

@@ -1,5 +1,4 @@
-/* record.c — one message as saved bytes: the hash of its protocol, 8 bytes big-endian, then the message in
- * MessagePack. */
+/* saved.c — one message as saved bytes: the hash of its protocol, 8 bytes big-endian, then the message in MessagePack. */
 #include "piw/codec.h"
 
 #include "type/message.h"
@@ -31,8 +30,11 @@ int piw_record_read(const piw_protocol *protocol, const void *data, size_t len, 
         return piw_err_set(err, PIW_ESHAPE, "a record of %zu bytes is cut off", len);
     for (int i = 0; i < HASH_BYTES; i++)
         hash = hash << 8 | bytes[i];
-    if (hash != protocol->hash)
-        return piw_err_set(err, PIW_ESHAPE, "the record was written with another form of %s (%016llx, now %016llx)",
-                           protocol->name, (unsigned long long)hash, (unsigned long long)protocol->hash);
-    return piw_decode(protocol, -1, bytes + HASH_BYTES, len - HASH_BYTES, NULL, msg, NULL, err);
+    int ret = piw_decode(protocol, -1, bytes + HASH_BYTES, len - HASH_BYTES, NULL, msg, NULL, err);
+    /* Written by another version: what a protocol may grow by (docs/idl.md) is read by position like any peer's message, and the
+     * same checks refuse the rest. */
+    if (ret != 0 && hash != protocol->hash)
+        piw_err_prefix(err, "the record was written with another form of %s (%016llx, now %016llx)", protocol->name,
+                       (unsigned long long)hash, (unsigned long long)protocol->hash);
+    return ret;
 }
