@@ -1,4 +1,4 @@
-# One file, no recursion: all · run · test · bench · fuzz · soak · install · clean · format · format-check · tidy
+# One file, no recursion: all · run · test · abi · bench · fuzz · soak · install · clean · format · format-check · tidy
 #
 # Variants build side by side: make VARIANT=plain|asan|tsan|clang (default plain); B=DIR builds elsewhere.
 # For another machine: make CROSS=arm-linux-gnueabihf- B=DIR [SYSROOT=DIR] [CFLAGS=…] (docs/arm.md).
@@ -248,6 +248,13 @@ deps:
 
 test: deps
 	@test/run $(ONLY)
+
+# What plugins were compiled against must stay: the plain build, whatever VARIANT says, is compared with packaging/abi/
+# (docs/plugin-api.md). UPDATE=1 writes that anew.
+abi: deps
+	@$(MAKE) --no-print-directory -s VARIANT=plain B=build/plain build/plain/lib/libpiw.so build/plain/plugins/hello.so
+	@UPDATE=$(UPDATE) test/abi build/plain
+.PHONY: abi
 
 # Hostile bytes with new seeds for MINUTES (default 5), under AddressSanitizer.
 FUZZ := test_attack test_codec test_idl

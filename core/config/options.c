@@ -329,6 +329,10 @@ static int load(piw_config *config, piw__command_line *line, const char *const *
 static int load_config(piw_config **config, const piw_program *program, int argc, char **argv, const char *const *files,
                        size_t files_count, bool logs, piw_err *err)
 {
+    *config = NULL;
+    for (unsigned i = 0; i < PIW_COUNT(program->reserved); i++)
+        if (program->reserved[i] != NULL)
+            return piw_err_set(err, PIW_EINVAL, "%s uses reserved fields of its description", program->name);
     piw__command_line line;
     piw__command_line_init(&line, program, argc, argv);
     piw_config *loaded = piw_zalloc(sizeof(*loaded));

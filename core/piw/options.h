@@ -27,14 +27,14 @@ typedef struct piw_opt {
     char short_name;  /* 'd' or 0 */
     const char *name; /* "dsn": long option without dashes, and key in files */
     piw_opt_kind kind;
-    const char *value_name; /* "DSN" in --help */
-    const char *fallback;   /* default as text; NULL: none */
-    const char *help;       /* one line, lower case, no full stop */
-    const char *choices;    /* PIW_OPT_CHOICE: "xmlrpc|json" */
-    int64_t min, max;       /* PIW_OPT_INT, _DURATION (ms), _SIZE; both 0: no bound; max < min: no upper one */
-    const char *env;        /* environment variable between file and command line, or NULL */
-    bool cli_only;          /* not a key in files (--check-config, --yes) */
-    const char *reserved[2];
+    const char *value_name;  /* "DSN" in --help */
+    const char *fallback;    /* default as text; NULL: none */
+    const char *help;        /* one line, lower case, no full stop */
+    const char *choices;     /* PIW_OPT_CHOICE: "xmlrpc|json" */
+    int64_t min, max;        /* PIW_OPT_INT, _DURATION (ms), _SIZE; both 0: no bound; max < min: no upper one */
+    const char *env;         /* environment variable between file and command line, or NULL */
+    bool cli_only;           /* not a key in files (--check-config, --yes) */
+    const char *reserved[2]; /* NULL; checked */
 } piw_opt;
 #define PIW_OPT_END                                                                                                    \
     {                                                                                                                  \
@@ -50,6 +50,7 @@ typedef struct piw_program {
     const char *operands;           /* "PACKAGE [VERSION]" for the usage line; NULL: none are taken */
     int operands_min, operands_max; /* max -1: any number */
     bool reads_tasks;               /* keeps [task:*], [view:*], [site], [auth] for piw_config_raw() */
+    const void *reserved[4];        /* NULL; checked */
 } piw_program;
 
 typedef struct piw_config piw_config;

@@ -52,11 +52,22 @@ typedef struct piw_event {
 } piw_event;
 #define PIW_EVENTS_END PIW_END
 
+/* How large the entries of a manifest's lists are: they may grow at their ends, and the loader must know where the next begins. */
+typedef struct piw_sizes {
+    uint16_t handler, continuation, service, event, option;
+    uint16_t reserved[3]; /* zero; checked */
+} piw_sizes;
+/* clang-format off */
+#define PIW_SIZES                                                                                                      \
+    {sizeof(piw_handler), sizeof(piw_continuation), sizeof(piw_service), sizeof(piw_event), sizeof(piw_opt), {0}}
+/* clang-format on */
+
 typedef struct piw_plugin {
-    uint32_t size;    /* sizeof(piw_plugin); filled in by PIW_PLUGIN, like the next four */
+    uint32_t size;    /* sizeof(piw_plugin); filled in by PIW_PLUGIN, like the next five */
     uint32_t abi;     /* PIW_ABI */
     char magic[8];    /* "piw-task" */
     piw_build build;  /* PIW_BUILD */
+    piw_sizes sizes;  /* PIW_SIZES */
     const char *name; /* "greeter" */
 
     const char *version;
@@ -91,6 +102,7 @@ typedef struct piw_plugin {
                                             .abi = PIW_ABI,                                                            \
                                             .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},                         \
                                             .build = PIW_BUILD,                                                        \
+                                            .sizes = PIW_SIZES,                                                        \
                                             .name = #plugin_name,                                                      \
                                             __VA_ARGS__}
 

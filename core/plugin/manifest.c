@@ -152,6 +152,42 @@ static int check_build(const piw_build *theirs, const char *file, piw_err *err)
     return 0;
 }
 
+/* The entries of its lists, as this runtime has them? */
+static int check_sizes(const piw_sizes *theirs, const char *file, piw_err *err)
+{
+    static const piw_sizes ours = PIW_SIZES;
+    const struct {
+        const char *what;
+        unsigned theirs, ours;
+    } entries[] = {{"handlers", theirs->handler, ours.handler},
+                   {"continuations", theirs->continuation, ours.continuation},
+                   {"services", theirs->service, ours.service},
+                   {"events", theirs->event, ours.event},
+                   {"options", theirs->option, ours.option}};
+    for (unsigned i = 0; i < PIW_COUNT(entries); i++)
+        if (entries[i].theirs != entries[i].ours)
+            return piw_err_set(err, PIW_EPLUGIN,
+                               "%s is refused: its %s have %u bytes each, this runtime's %u: build it anew", file,
+                               entries[i].what, entries[i].theirs, entries[i].ours);
+    for (unsigned i = 0; i < PIW_COUNT(theirs->reserved); i++)
+        if (theirs->reserved[i] != 0)
+            return piw_err_set(err, PIW_EPLUGIN, "%s is refused: reserved fields of its manifest are in use", file);
+    return 0;
+}
+
+static int check_options(const piw_opt *list, const char *file, piw_err *err)
+{
+    for (unsigned i = 0; list != NULL && list[i].name != NULL; i++) {
+        if (i == ENTRIES_MAX)
+            return piw_err_set(err, PIW_EPLUGIN, "%s is refused: its list of options is malformed", file);
+        for (unsigned j = 0; j < PIW_COUNT(list[i].reserved); j++)
+            if (list[i].reserved[j] != NULL)
+                return piw_err_set(err, PIW_EPLUGIN, "%s is refused: reserved fields of its option %s are in use", file,
+                                   list[i].name);
+    }
+    return 0;
+}
+
 /* The first fields say whether the rest can be read at all. */
 static int check_head(const piw_plugin *plugin, const char *file, piw_err *err)
 {
@@ -168,6 +204,9 @@ static int check_head(const piw_plugin *plugin, const char *file, piw_err *err)
         return piw_err_set(err, PIW_EPLUGIN,
                            "%s is refused: its manifest has %u bytes, this runtime's has %zu: build it anew", file,
                            plugin->size, sizeof *plugin);
+    ret = check_sizes(&plugin->sizes, file, err);
+    if (ret != 0)
+        return ret;
     for (unsigned i = 0; i < PIW_COUNT(plugin->reserved); i++)
         if (plugin->reserved[i] != NULL)
             return piw_err_set(err, PIW_EPLUGIN, "%s is refused: reserved fields of its manifest are in use", file);
@@ -195,7 +234,8 @@ int piw__manifest_check(const piw_plugin *plugin, const char *file, piw_err *err
         (ret = use_events(plugin->emits, "emits", file, err)) != 0 || (ret = check_handlers(plugin, file, err)) != 0 ||
         (ret = check_served(plugin, plugin->serves, false, file, err)) != 0 ||
         (ret = check_served(plugin, plugin->queues, true, file, err)) != 0 ||
-        (ret = check_subscribed(plugin, file, err)) != 0 || (ret = check_continuations(plugin, file, err)) != 0)
+        (ret = check_subscribed(plugin, file, err)) != 0 || (ret = check_continuations(plugin, file, err)) != 0 ||
+        (ret = check_options(plugin->options, file, err)) != 0)
         return ret;
     return check_state(plugin, file, err);
 }

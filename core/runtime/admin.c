@@ -350,6 +350,7 @@ static const piw_plugin plugin = {
     .abi = PIW_ABI,
     .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
     .build = PIW_BUILD,
+    .sizes = PIW_SIZES,
     .name = "admin",
     .version = PIW_VERSION,
     .summary = "answers piw-ctl",

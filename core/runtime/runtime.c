@@ -26,6 +26,9 @@ static char **copy_texts(const char *const *texts, size_t count)
 
 int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, piw_err *err)
 {
+    for (unsigned i = 0; i < PIW_COUNT(config->reserved); i++)
+        if (config->reserved[i] != NULL)
+            return piw_err_set(err, PIW_EINVAL, "reserved fields of the runtime's configuration are in use");
     piw_runtime *runtime = piw_zalloc(sizeof *runtime);
     int ret = piw__hub_init(&runtime->hub, err);
     if (ret != 0) {
@@ -164,6 +167,9 @@ void piw__role_set_origins(piw__role *role, const piw_task_config *config)
 int piw__runtime_add_builtin(piw_runtime *runtime, const piw_task_config *config, const piw_plugin *plugin,
                              piw_err *err)
 {
+    for (unsigned i = 0; i < PIW_COUNT(config->reserved); i++)
+        if (config->reserved[i] != NULL)
+            return piw_err_set(err, PIW_EINVAL, "reserved fields of task %s are in use", config->name);
     if (runtime->started)
         return piw_err_set(err, PIW_EUSAGE, "task %s is added too late: the runtime has started", config->name);
     piw__role *role = piw__role_new(runtime, config, plugin, err);

@@ -37,6 +37,7 @@ typedef struct piw_task_config {
     const char *const *option_origins; /* "/etc/piwheels.conf:12", begins an error about the key; NULL: unknown */
     size_t options_count;
     const char *origins[PIW_TASK_KEYS]; /* where those before the options come from; NULL: default */
+    const void *reserved[4];            /* NULL; checked */
 } piw_task_config;
 
 typedef struct piw_runtime_config {
@@ -51,6 +52,7 @@ typedef struct piw_runtime_config {
     /* A master setting (piw_setting); NULL result: unset. May be NULL. Called from any thread, values live on. */
     const char *(*setting)(void *arg, const char *name);
     void *arg;
+    const void *reserved[4]; /* NULL; checked */
 } piw_runtime_config;
 
 /* Is that a value of `allow`? PIW_ECONFIG with a sentence naming the part that is wrong; the start says the same. */

@@ -134,7 +134,8 @@ static const piw_handler sink_handlers[] = {{&bench_sink_protocol_def, BENCH_SIN
 #define MANIFEST(plugin_name, ...)                                                                                     \
     {                                                                                                                  \
         .size = sizeof(piw_plugin), .abi = PIW_ABI, .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},                 \
-        .build = PIW_BUILD, .name = #plugin_name, .version = "1", .start = nothing_to_start, __VA_ARGS__               \
+        .build = PIW_BUILD, .sizes = PIW_SIZES, .name = #plugin_name, .version = "1", .start = nothing_to_start,       \
+        __VA_ARGS__                                                                                                    \
     }
 static const piw_plugin source_plugin =
     MANIFEST(source, .serves = source_service, .uses = sink_service, .handlers = source_handlers);

@@ -16,6 +16,7 @@ const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin) - 8,
                                         .abi = PIW_ABI,
                                         .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
                                         .build = PIW_BUILD,
+                                        .sizes = PIW_SIZES,
                                         .name = "bad",
                                         .version = "1",
                                         .start = start};

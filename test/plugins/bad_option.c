@@ -1,0 +1,25 @@
+/* A plugin with an option that uses fields which are reserved. */
+#include "piw/plugin.h"
+
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)task;
+    (void)why;
+    (void)state;
+    (void)err;
+    return 0;
+}
+
+static const piw_opt options[] = {{.name = "limit", .kind = PIW_OPT_INT, .reserved = {"used"}}, PIW_OPT_END};
+
+extern const piw_plugin piw_plugin_manifest;
+__attribute__((visibility("default")))
+const piw_plugin piw_plugin_manifest = {.size = sizeof(piw_plugin),
+                                        .abi = PIW_ABI,
+                                        .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
+                                        .build = PIW_BUILD,
+                                        .sizes = PIW_SIZES,
+                                        .options = options,
+                                        .name = "bad",
+                                        .version = "1",
+                                        .start = start};
