@@ -1,5 +1,6 @@
-/* conversation.c — what slaves say, and the only place that answers them: a table of what may be said after what. Each handler decides first and then changes; none
- * returns an error but for a fault point, so a slave always gets the answer that its state gives. */
+/* conversation.c — what slaves say, and the only place that answers them: a table of what may be said after what. Each
+ * handler decides first and then changes; none returns an error but for a fault point, so a slave always gets the answer
+ * that its state gives. */
 #include "slave_driver/conversation.h"
 
 #include "piw/fault.h"

@@ -122,6 +122,12 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
 
 /* --- loading --- */
 
+/* Numbers that stand in tables: one that we don't know is nothing. */
+static int in_table(int64_t saved, int count)
+{
+    return saved >= 0 && saved < count ? (int)saved : 0;
+}
+
 static void load_report(driver *self, driver_build *build, const driver_reported *from)
 {
     slave_BUILT *body;
@@ -149,7 +155,7 @@ static void load_build(driver *self, driver_slave *slave, const driver_saved *fr
     build->again = from->again;
     build->began_ns = from->began_ns;
     build->ends_ns = from->ends_ns;
-    build->phase = (int)from->phase;
+    build->phase = in_table(from->phase, DRIVER_PHASES);
     build->phase_ns = from->phase_ns;
     build->tries = (unsigned)from->tries;
     if (from->build != NULL)
@@ -162,6 +168,7 @@ static driver_slave *load_slave(driver *self, const driver_saved *from)
     slave_hello hello = to->saved.hello;
     to->saved = *from;
     to->saved.hello = hello;
+    to->saved.last = in_table(from->last, DRIVER_SAID_COUNT);
     to->saved.package = to->saved.version = (piw_text){0};
     to->saved.holds = false;
     to->saved.build = NULL;
