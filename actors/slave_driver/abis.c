@@ -1,10 +1,11 @@
 /* abis.c — slaves of ABIs that the farm doesn't know: they would wait for ever, so they are named with what to do. And which
  * slaves are here, for whoever wants to know. */
-#include "slave_driver/driver.h"
+#include "slave_driver/abis.h"
 
 #include "builds.piw.h"
 #include "events.piw.h"
 #include "shared/abi.h"
+#include "slave_driver/slaves.h"
 
 #include <stdio.h>
 
@@ -19,23 +20,23 @@ static bool knows(const driver *self, piw_text abi)
     return false;
 }
 
-void driver_check_abi(driver *self, driver_builder *builder)
+void driver_check_abi(driver *self, driver_slave *slave)
 {
-    if (self->abis == NULL || builder->id == 0 || builder->ghost)
+    if (self->abis == NULL || slave->saved.slave_id == 0)
         return;
-    const slave_hello *hello = driver_hello(builder);
+    const slave_hello *hello = &slave->saved.hello;
     bool known = knows(self, hello->abi);
-    if (!known && !builder->abi_warned) {
-        const char *address = piw_peer_address(self->task, builder->peer);
+    if (!known && !slave->abi_warned) {
+        const char *address = piw_peer_address(self->task, slave->peer);
         bool typed = piw_abi_typed(hello->abi);
         piw_log_limited(&self->unbuilt, 30, PIW_LOG_WARNING,
                         "slave %lld: %.*s at %s builds for %.*s, which the farm doesn't: it gets no work%s%.*s",
-                        (long long)builder->id, (int)hello->label.len, hello->label.s,
+                        (long long)slave->saved.slave_id, (int)hello->label.len, hello->label.s,
                         address != NULL ? address : "an unknown address", (int)hello->abi.len, hello->abi.s,
                         typed ? "; piw-ctl abi add " : ", and that is no ABI tag of an interpreter",
                         typed ? (int)hello->abi.len : 0, hello->abi.s);
     }
-    builder->abi_warned = !known;
+    slave->abi_warned = !known;
 }
 
 int driver_on_abis(piw_task *task, piw_msg *msg)
@@ -47,19 +48,18 @@ int driver_on_abis(piw_task *task, piw_msg *msg)
     self->slaves_changed = true;
     if (builds_ABIS_of(msg)->abis.count == 0 && had_some)
         piw_warning("the farm builds for no ABI, so no slave gets work; piw-ctl abi add ABI, such as cp311");
-    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder))
-        driver_check_abi(self, builder);
+    for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
+        driver_check_abi(self, slave);
     return 0;
 }
 
 /* How many slaves there are of each ABI; of more ABIs than the event has room for the rest is left out. */
 static void count_slaves(const driver *self, slaves_here *here)
 {
-    for (const driver_builder *builder = driver_next(self, NULL); builder != NULL;
-         builder = driver_next(self, builder)) {
-        if (builder->id == 0 || builder->ghost)
+    for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {
+        if (slave->saved.slave_id == 0)
             continue;
-        piw_text abi = driver_hello(builder)->abi;
+        piw_text abi = slave->saved.hello.abi;
         uint32_t i = 0;
         while (i < here->abis.count && !piw_text_eq(here->abis.at[i].abi_tag, abi))
             i++;

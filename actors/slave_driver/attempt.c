@@ -1,82 +1,62 @@
-/* attempt.c — builds that failed for their builder's sake: tried again later, and by whom (SPEC §10). */
-#include "slave_driver/driver.h"
+/* attempt.c — builds that failed for their slave's sake: tried again later, and by whom. */
+#include "slave_driver/attempt.h"
 
-#include "slaves.piw.h"
+#include "db.piw.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-piw_msg *driver_attempt_call(const driver_builder *builder)
+piw_msg *driver_attempt_call(driver *self, const driver_build *build)
 {
+    (void)self;
     db_ATTEMPT_FAILED *body;
     piw_msg *call = db_ATTEMPT_FAILED_new(&body);
-    const driver_hold_ref *hold = builder->hold;
-    piw_text abi = driver_hello(builder)->abi;
-    body->slave_id = builder->id;
+    const driver_hold_ref *hold = build->hold;
+    piw_text abi = driver_offers_hold_abi(hold);
+    body->slave_id = build->slave_id;
     body->package = piw_msg_text(call, hold->package.s, hold->package.len);
     body->version = piw_msg_text(call, hold->version.s, hold->version.len);
     body->abi_tag = piw_msg_text(call, abi.s, abi.len);
-    body->cause = piw_msg_textz(call, builder->job->cause);
-    body->output = piw_msg_blob(call, slave_BUILT_of(builder->job->report)->output);
+    body->cause = piw_msg_text(call, build->report.cause.s, build->report.cause.len);
+    body->output = piw_msg_blob(call, build->report.output);
     return call;
 }
 
 /* A slave that can't build at all must not spoil the whole queue. */
-static void count_fault(driver_builder *builder)
+static void count_fault(const driver_build *build)
 {
-    if (builder->ghost || ++builder->own_faults < DRIVER_OWN_FAULTS || builder->paused)
+    driver_slave *slave = build->slave;
+    if (slave == NULL || ++slave->saved.own_faults < DRIVER_OWN_FAULTS || slave->saved.paused)
         return;
-    piw_text label = driver_hello(builder)->label;
-    builder->paused = true;
+    piw_text label = slave->saved.hello.label;
+    slave->saved.paused = true;
     piw_error(
         "slave %lld (%.*s) is put to sleep: its last %d builds failed for its own sake, the last because %s; wake it "
         "when that is mended",
-        (long long)builder->id, (int)label.len, label.s, DRIVER_OWN_FAULTS, builder->job->cause);
+        (long long)build->slave_id, (int)label.len, label.s, DRIVER_OWN_FAULTS, build->report.cause.s);
 }
 
 /* The last try: from here on it is a failed build like any other. */
-static void make_final(driver *self, driver_builder *builder, int64_t tries)
+static driver_outcome make_final(driver_build *build, int64_t tries)
 {
-    driver_job *job = builder->job;
-    free(job->note);
-    job->note = piw_sprintf("The build failed for its builder's sake (%s), for the %lldth time: it is not tried again.",
-                            job->cause, (long long)tries);
-    free(job->cause);
-    job->cause = NULL;
-    driver_job_go(self, builder, DRIVER_WAIT_STAGE);
+    driver_reported *report = &build->report;
+    report->note = piw_msg_printf(build->memory,
+                                  "The build failed for its builder's sake (%s), for the %lldth time: it is not tried "
+                                  "again.",
+                                  report->cause.s, (long long)tries);
+    report->cause = piw_msg_textz(build->memory, "");
+    return (driver_outcome){.what = DRIVER_WAIT_STAGE};
 }
 
-int driver_on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key)
+driver_outcome driver_attempt_failed(driver *self, driver_build *build, const piw_msg *reply)
 {
-    driver *self = piw_soul(task);
-    driver_builder *builder = driver_job_answered(self, reply, key, DRIVER_WAIT_ATTEMPT);
-    if (builder == NULL)
-        return 0;
+    (void)self;
     const db_ATTEMPT_FAILED_reply *body = db_ATTEMPT_FAILED_reply_of(reply);
-    count_fault(builder);
-    if (body->final && !builder->removed) {
-        make_final(self, builder, body->tries);
-        return 0;
-    }
+    count_fault(build);
+    if (body->final && !build->removed)
+        return make_final(build, body->tries);
+    piw_text abi = driver_offers_hold_abi(build->hold);
     piw_info("%s %s for %.*s failed by slave %lld for its own sake (%s): try %lld, the next in %lld s",
-             builder->hold->package.s, builder->hold->version.s, (int)driver_hello(builder)->abi.len,
-             driver_hello(builder)->abi.s, (long long)builder->id, builder->job->cause, (long long)body->tries,
-             (long long)body->wait_s);
-    if (builder->removed && !builder->again) {
-        driver_builds_drop(self->builds, &builder->hold);
-    } else {
-        builder->hold->slave_id = builder->id;
-        driver_builds_end(self->builds, &builder->hold, DRIVER_HOLD_RESTING,
-                          piw_monotonic_ns() + body->wait_s * INT64_C(1000000000));
-    }
-    driver_job_finish(self, builder);
-    return 0;
-}
-
-int driver_on_retry(piw_task *task, piw_msg *msg)
-{
-    const driver *self = piw_soul(task);
-    const slaves_RETRY *body = slaves_RETRY_of(msg);
-    driver_builds_retry(self->builds, body->package, body->version, piw_monotonic_ns());
-    return 0;
+             build->hold->package.s, build->hold->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
+             build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
+    if (build->removed && !build->again)
+        return (driver_outcome){.what = DRIVER_DROPPED};
+    return (driver_outcome){.what = DRIVER_RESTS, .until_ns = piw_monotonic_ns() + body->wait_s * INT64_C(1000000000)};
 }

@@ -1,5 +1,5 @@
-/* cause.c — did a build fail for its builder's sake, or for the package's? (SPEC §10, "Failures have causes") */
-#include "slave_driver/driver.h"
+/* cause.c — did a build fail for its builder's sake, or for the package's? */
+#include "slave_driver/cause.h"
 
 #include <stdio.h>
 
@@ -40,7 +40,7 @@ static void read_tail(const piw_blob *output, char tail[TAIL + 1])
     tail[len] = '\0';
 }
 
-const char *driver_cause(const slave_BUILT *report, const driver_hold_ref *hold)
+const char *driver_cause(const driver_reported *report, const driver_hold_ref *hold)
 {
     char tail[TAIL + 1], missing[512];
     if (report->status)

@@ -1,16 +1,24 @@
-/* conversation.c — what a slave says, and what it is told (SPEC §4). Each handler decides first and then changes; none
- * returns an error but for a fault point, so a slave always gets the answer that its state gives. */
-#include "slave_driver/driver.h"
+/* conversation.c — what slaves say, and the only place that answers them: a table of what may be said after what. Each
+ * handler decides first and then changes; none returns an error but for a fault point, so a slave always gets the answer
+ * that its state gives. */
+#include "slave_driver/conversation.h"
 
 #include "piw/fault.h"
+#include "slave_driver/abis.h"
+#include "slave_driver/claims.h"
+#include "slave_driver/monitor.h"
+#include "slave_driver/numbers.h"
+#include "slave_driver/slaves.h"
+#include "slave_driver/state.h"
+#include "slave_driver/way.h"
 
 #include <stdio.h>
 
-static driver_builder *known(driver *self, piw_task *task, piw_msg *msg)
+static driver_slave *known(driver *self, piw_task *task, piw_msg *msg)
 {
-    driver_builder *builder = driver_find_peer(self, piw_msg_peer(msg));
+    driver_slave *slave = driver_find_peer(self, piw_msg_peer(msg));
     const char *word = piw_msg_type_of(msg)->name;
-    if (builder == NULL) {
+    if (slave == NULL) {
         const char *address = piw_peer_address(task, piw_msg_peer(msg));
         piw_log_limited(&self->strangers, 30, PIW_LOG_WARNING,
                         "a slave at %s says %s without having said HELLO: no answer (it was forgotten, or knows an "
@@ -22,64 +30,89 @@ static driver_builder *known(driver *self, piw_task *task, piw_msg *msg)
             piw_debug("could not drop %s of an unknown slave", word);
         return NULL;
     }
-    if (builder->phase != DRIVER_IDLE && !(piw_msg_type_of(msg)->flags & PIW_M_NOREPLY)) {
+    if (driver_waits(slave) && !(piw_msg_type_of(msg)->flags & PIW_M_NOREPLY)) {
         /* Its earlier request is still open; the port lets only one in, unless that one's answer was lost. */
         if (piw_drop(task, msg, "an earlier request is not answered yet") != 0)
-            piw_debug("could not drop %s of slave %lld", word, (long long)builder->id);
+            piw_debug("could not drop %s of slave %lld", word, (long long)slave->saved.slave_id);
         return NULL;
     }
-    builder->last_seen = piw_time_now();
-    builder->heard_ns = piw_monotonic_ns();
-    return builder;
+    slave->saved.last_seen = piw_time_now();
+    slave->saved.heard_ns = piw_monotonic_ns();
+    return slave;
 }
 
-void driver_answer(driver *self, driver_builder *builder, piw_msg *request, piw_msg **answer, int said)
+/* Answer the slave: `request`, or the deferred one when it is NULL. Takes the answer; what was said is remembered. */
+static void answer_slave(driver *self, driver_slave *slave, piw_msg *request, piw_msg **answer, int said)
 {
     if (said != DRIVER_SAID_NOTHING) {
-        driver_tell_reply(self, builder, *answer);
-        builder->last = said;
+        driver_tell_reply(self, slave, *answer);
+        slave->saved.last = said;
     }
     int failed;
     if (request != NULL) {
         failed = piw_reply(self->task, request, answer);
     } else {
-        failed = piw_answer(self->task, builder->request, answer);
-        builder->request = (piw_token){0};
+        failed = piw_answer(self->task, slave->saved.request, answer);
+        slave->saved.request = (piw_token){0};
     }
     if (failed != 0) {
-        piw_debug("slave %lld can't be answered: %s", (long long)builder->id, piw_err_name(failed));
+        piw_debug("slave %lld can't be answered: %s", (long long)slave->saved.slave_id, piw_err_name(failed));
         piw_msg_free(answer);
     }
-    builder->phase = DRIVER_IDLE;
-    builder->tries = 0;
-    builder->unsure = false;
-    builder->heard_ns = piw_monotonic_ns(); /* its silence begins with our answer, which may have taken long */
+    slave->waits_number = false;
+    slave->unsure = false;
+    slave->saved.heard_ns = piw_monotonic_ns(); /* its silence begins with our answer, which may have taken long */
     if (said != DRIVER_SAID_NOTHING)
-        driver_remember(self, builder);
+        driver_remember(self, slave);
 }
 
-static int say_die(driver *self, driver_builder *builder, piw_msg *msg, const char *why)
+/* What it builds, if anything, comes to nothing. */
+static void end_build(driver *self, driver_slave *slave, int what, const char *why)
+{
+    if (slave->build != NULL)
+        driver_build_end(self, &slave->build, (driver_outcome){.what = what, .why = why});
+}
+
+static int say_die(driver *self, driver_slave *slave, piw_msg *msg, const char *why)
 {
     if (why != NULL)
-        piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "slave %lld: %s; told to DIE", (long long)builder->id, why);
-    driver_abandon(self, builder, DRIVER_HOLD_RETURNED, why != NULL ? why : "the slave was stopped");
+        piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "slave %lld: %s; told to DIE",
+                        (long long)slave->saved.slave_id, why);
+    end_build(self, slave, DRIVER_RETURNED, why != NULL ? why : "the slave was stopped");
     piw_msg *answer = slave_DIE_new();
-    driver_answer(self, builder, msg, &answer, DRIVER_SAID_DIE);
+    answer_slave(self, slave, msg, &answer, DRIVER_SAID_DIE);
     return 0;
 }
 
 /* The build is thrown away: the slave may go on with something else. */
-static int say_thrown_away(driver *self, driver_builder *builder, piw_msg *msg, int kind, const char *cause)
+static int say_thrown_away(driver *self, driver_slave *slave, piw_msg *msg, int what, const char *why)
 {
-    driver_abandon(self, builder, kind, cause);
+    end_build(self, slave, what, why);
     piw_msg *answer = slave_DONE_new();
-    driver_answer(self, builder, msg, &answer, DRIVER_SAID_DONE);
+    answer_slave(self, slave, msg, &answer, DRIVER_SAID_DONE);
     return 0;
 }
 
-static int say_removed(driver *self, driver_builder *builder, piw_msg *msg)
+static int say_removed(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    return say_thrown_away(self, builder, msg, builder->again ? DRIVER_HOLD_RETURNED : DRIVER_DROP, "removed");
+    return say_thrown_away(self, slave, msg, slave->build->again ? DRIVER_RETURNED : DRIVER_DROPPED, "removed");
+}
+
+static int out_of_order(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    char why[64];
+    snprintf(why, sizeof(why), "%s out of order", piw_msg_type_of(msg)->name);
+    return say_die(self, slave, msg, why);
+}
+
+/* The slave leaves: monitors are told DIE, the peer is forgotten. */
+static void leave(driver *self, driver_slave *slave)
+{
+    if (slave->saved.slave_id != 0)
+        driver_tell_gone(self, slave, false);
+    end_build(self, slave, DRIVER_RETURNED, "the slave left");
+    piw_peer_forget(self->task, slave->peer);
+    driver_remove(self, &slave);
 }
 
 /* --- HELLO -------------------------------------------------------------------------------------------------------- */
@@ -98,79 +131,258 @@ static bool version_fits(const driver *self, const slave_hello *hello, const cha
     return false;
 }
 
-static void say_ack(driver *self, driver_builder *builder, piw_msg *msg)
+static void say_ack(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    driver_tell_hello(self, builder);
-    piw_msg *answer = slave_ACK_make(builder->id, self->pypi_url);
-    driver_answer(self, builder, msg, &answer, DRIVER_SAID_ACK);
+    driver_tell_hello(self, slave);
+    piw_msg *answer = slave_ACK_make(slave->saved.slave_id, self->pypi_url);
+    answer_slave(self, slave, msg, &answer, DRIVER_SAID_ACK);
 }
 
-static void log_welcome(driver *self, driver_builder *builder)
+static void log_welcome(driver *self, driver_slave *slave)
 {
-    const slave_hello *hello = driver_hello(builder);
-    const char *address = piw_peer_address(self->task, builder->peer);
-    piw_info("slave %lld: %.*s at %s builds for %.*s on %.*s", (long long)builder->id, (int)hello->label.len,
+    const slave_hello *hello = &slave->saved.hello;
+    const char *address = piw_peer_address(self->task, slave->peer);
+    piw_info("slave %lld: %.*s at %s builds for %.*s on %.*s", (long long)slave->saved.slave_id, (int)hello->label.len,
              hello->label.s, address != NULL ? address : "an unknown address", (int)hello->abi.len, hello->abi.s,
              (int)hello->platform.len, hello->platform.s);
-    driver_check_abi(self, builder);
+    driver_check_abi(self, slave);
 }
 
-void driver_welcome(driver *self, driver_builder *builder, int64_t id)
+/* A number for a slave that waits for one has come, or the clock's must do. `msg`: its HELLO, or NULL when that waited. */
+static void welcome(driver *self, driver_slave *slave, piw_msg *msg, int64_t id)
 {
-    driver_set_id(self, builder, id);
-    log_welcome(self, builder);
-    say_ack(self, builder, NULL);
-    driver_claim(self, builder);
+    driver_set_id(self, slave, id);
+    log_welcome(self, slave);
+    say_ack(self, slave, msg);
+    driver_claim(self, slave);
 }
 
-static int hello_again(driver *self, driver_builder *builder, piw_msg *msg)
+static int hello_again(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    driver_abandon(self, builder, DRIVER_HOLD_RETURNED, "the slave said HELLO again");
-    piw_msg_free(&builder->hello);
-    builder->hello = piw_msg_copy(msg);
-    builder->abi_warned = false;
-    self->slaves_changed = true;
-    driver_check_abi(self, builder);
-    say_ack(self, builder, msg);
+    end_build(self, slave, DRIVER_RETURNED, "the slave said HELLO again");
+    driver_set_hello(self, slave, slave_HELLO_of(msg));
+    driver_check_abi(self, slave);
+    say_ack(self, slave, msg);
     return 0;
 }
 
 static int hello_new(driver *self, piw_msg *msg)
 {
     int64_t id;
-    driver_builder *builder = driver_add(self, piw_msg_peer(msg), msg);
-    if (!driver_claim_waits(self, builder) && driver_number_take(self, DRIVER_POOL_SLAVE, &id)) {
-        driver_set_id(self, builder, id);
-        log_welcome(self, builder);
-        say_ack(self, builder, msg);
-        driver_claim(self, builder);
+    driver_slave *slave = driver_add(self, piw_msg_peer(msg), slave_HELLO_of(msg));
+    if (!driver_claim_waits(self, slave) && driver_number_take(self, DRIVER_POOL_SLAVE, &id)) {
+        welcome(self, slave, msg, id);
         return 0;
     }
-    if (piw_defer(self->task, msg, &builder->request) != 0) {
-        driver_remove(self, &builder);
+    if (piw_defer(self->task, msg, &slave->saved.request) != 0) {
+        driver_remove(self, &slave);
         return PIW_ELIMIT;
     }
-    builder->phase = DRIVER_WAIT_SLAVE_NO;
-    return piw_timer(self->task, "patience", builder->peer, DRIVER_HELLO_PATIENCE_MS, 0);
+    slave->waits_number = true;
+    return piw_timer(self->task, "patience", slave->peer, DRIVER_HELLO_PATIENCE_MS, 0);
+}
+
+/* --- IDLE and BUSY ------------------------------------------------------------------------------------------------ */
+
+static void say_sleep(driver *self, driver_slave *slave, piw_msg *msg, bool paused)
+{
+    piw_msg *answer = slave_SLEEP_make(paused);
+    slave->saved.said_paused = paused;
+    answer_slave(self, slave, msg, &answer, DRIVER_SAID_SLEEP);
+}
+
+static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_hold_ref *hold)
+{
+    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, hold);
+    driver_build_begins(self, build, 0);
+    piw_msg *answer = slave_BUILD_make(hold->package, hold->version);
+    answer_slave(self, slave, msg, &answer, DRIVER_SAID_BUILD);
+}
+
+static driver_hold_ref *next_build(driver *self, const driver_slave *slave)
+{
+    piw_text abi = slave->saved.hello.abi;
+    bool others = driver_offers_rest(self->offers, abi) && driver_has_others(self, slave);
+    return driver_offers_take(self->offers, abi, slave->saved.slave_id, others);
+}
+
+static int idle_at_rest(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    driver_hold_ref *hold = NULL;
+    bool paused = self->farm_paused || slave->saved.paused;
+    /* What is built while the database is away would only wait with the rest; and without a number for it a build could
+     * not be recorded. */
+    if (!paused && !self->database_away && driver_number_there(self, DRIVER_POOL_BUILD))
+        hold = next_build(self, slave);
+    else if (!paused && !self->database_away)
+        driver_numbers_ask(self, DRIVER_POOL_BUILD);
+    if (hold != NULL)
+        say_build(self, slave, msg, hold);
+    else
+        say_sleep(self, slave, msg, paused);
+    return 0;
+}
+
+static int idle_at_work(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    if (!slave->unsure || slave->build == NULL)
+        return out_of_order(self, slave, msg);
+    end_build(self, slave, DRIVER_RETURNED, "the task that talks to slaves was restarted");
+    return idle_at_rest(self, slave, msg);
+}
+
+static int say_cont(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    piw_msg *answer = slave_CONT_new();
+    answer_slave(self, slave, msg, &answer, DRIVER_SAID_NOTHING);
+    return 0;
+}
+
+/* A build that ran past the slave's own limit is recorded as failed; the slave hears DONE when that is done. */
+static int run_out(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    char limit[64], note[256];
+    int64_t limit_s = driver_build_timeout_ns(slave) / 1000000000;
+    snprintf(limit, sizeof(limit), "%lld h %02lld min %02lld s", (long long)limit_s / 3600,
+             (long long)limit_s / 60 % 60, (long long)limit_s % 60);
+    snprintf(note, sizeof(note), "The build ran past the slave's build timeout of %s and was stopped.", limit);
+    if (piw_defer(self->task, msg, &slave->saved.request) != 0)
+        return PIW_ELIMIT;
+    slave_BUILT *body;
+    piw_msg *report = slave_BUILT_new(&body);
+    body->duration = piw_duration_from_us((slave->saved.heard_ns - slave->build->began_ns) / 1000);
+    driver_build_report(slave->build, &report, note, NULL);
+    driver_way_begin(self, slave->build);
+    return 0;
+}
+
+static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    driver_build *build = slave->build;
+    if (build == NULL)
+        return say_cont(self, slave, msg);
+    if (build->skip)
+        return say_thrown_away(self, slave, msg, DRIVER_SKIPPED, "skipped");
+    if (build->removed)
+        return say_removed(self, slave, msg);
+    if (build->memory == NULL)
+        return slave->saved.heard_ns > build->ends_ns ? run_out(self, slave, msg) : say_cont(self, slave, msg);
+    /* Its time was over before this task was restarted, which left that unrecorded and the slave told to go on. */
+    if (piw_defer(self->task, msg, &slave->saved.request) != 0)
+        return PIW_ELIMIT;
+    driver_way_resume(self, build);
+    return 0;
+}
+
+/* What is reported is no longer being built: its files may take as long as they need. */
+static int busy_sending(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    bool gone = slave->build != NULL && slave->build->removed;
+    return gone ? say_removed(self, slave, msg) : say_cont(self, slave, msg);
+}
+
+static int busy_acked(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    if (driver_claim_lost(slave))
+        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "claimed in vain");
+    return say_cont(self, slave, msg);
+}
+
+/* --- BUILT, SENT, BYE --------------------------------------------------------------------------------------------- */
+
+/* The first time the queue gives the message once more; after that the slave is let go, and the version is offered to
+ * the next. */
+static int cannot_take(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    if (!piw_again(msg))
+        return PIW_ELIMIT;
+    return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "the report could not be taken in");
+}
+
+static int built_acked(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    if (driver_claim_lost(slave))
+        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "claimed in vain");
+    return out_of_order(self, slave, msg);
+}
+
+static int built(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    driver_build *build = slave->build;
+    if (build == NULL)
+        return out_of_order(self, slave, msg);
+    if (build->skip)
+        return say_thrown_away(self, slave, msg, DRIVER_SKIPPED, "skipped");
+    if (build->removed)
+        return say_removed(self, slave, msg);
+    if (PIW_FAULT("driver.built") || piw_defer(self->task, msg, &slave->saved.request) != 0)
+        return cannot_take(self, slave, msg);
+    if (build->memory != NULL) { /* only after a restart: this is the same report once more */
+        driver_way_resume(self, build);
+        return 0;
+    }
+    const char *malformed = piw_malformed(msg);
+    char note[PIW_ERR_TEXT + 64];
+    if (malformed != NULL)
+        snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
+    piw_msg *report = piw_msg_copy(msg);
+    driver_build_report(build, &report, malformed != NULL ? note : NULL, NULL);
+    driver_way_begin(self, build);
+    return 0;
+}
+
+static int sent(driver *self, driver_slave *slave, piw_msg *msg)
+{
+    driver_build *build = slave->build;
+    if (build == NULL || build->memory == NULL)
+        return out_of_order(self, slave, msg);
+    if (build->removed)
+        return say_removed(self, slave, msg);
+    if (piw_defer(self->task, msg, &slave->saved.request) != 0)
+        return cannot_take(self, slave, msg);
+    driver_way_resume(self, build);
+    return 0;
+}
+
+/* --- what may be said after what ---------------------------------------------------------------------------------- */
+
+enum { SAYS_HELLO, SAYS_IDLE, SAYS_BUSY, SAYS_BUILT, SAYS_SENT, WORDS };
+
+typedef int say_fn(driver *self, driver_slave *slave, piw_msg *msg);
+/* A line for what the slave was told last. BYE, which has no answer, may always be said. */
+static say_fn *const says[DRIVER_SAID_COUNT][WORDS] = {
+    /*                       HELLO        IDLE          BUSY           BUILT         SENT */
+    [DRIVER_SAID_NOTHING] = {hello_again, idle_at_work, say_cont, out_of_order, out_of_order},
+    [DRIVER_SAID_ACK] = {hello_again, idle_at_rest, busy_acked, built_acked, out_of_order},
+    [DRIVER_SAID_BUILD] = {hello_again, idle_at_work, busy_building, built, out_of_order},
+    [DRIVER_SAID_SLEEP] = {hello_again, idle_at_rest, say_cont, out_of_order, out_of_order},
+    [DRIVER_SAID_SEND] = {hello_again, idle_at_work, busy_sending, out_of_order, sent},
+    [DRIVER_SAID_DONE] = {hello_again, idle_at_rest, say_cont, out_of_order, out_of_order},
+    [DRIVER_SAID_DIE] = {hello_again, idle_at_work, say_cont, out_of_order, out_of_order},
+};
+
+static int say(driver *self, driver_slave *slave, piw_msg *msg, int word)
+{
+    return says[slave->saved.last][word](self, slave, msg);
 }
 
 int driver_on_hello(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
     const char *address = piw_peer_address(task, piw_msg_peer(msg));
-    driver_builder *builder = driver_find_peer(self, piw_msg_peer(msg));
-    if (builder != NULL && (builder = known(self, task, msg)) == NULL)
+    driver_slave *slave = driver_find_peer(self, piw_msg_peer(msg));
+    if (slave != NULL && (slave = known(self, task, msg)) == NULL)
         return 0;
     if (!version_fits(self, slave_HELLO_of(msg), address != NULL ? address : "an unknown address")) {
-        if (builder != NULL)
-            return say_die(self, builder, msg, "HELLO with another version");
+        if (slave != NULL)
+            return say_die(self, slave, msg, "HELLO with another version");
         piw_msg *die = slave_DIE_new();
         int failed = piw_reply(task, msg, &die);
         piw_msg_free(&die);
         return failed;
     }
-    if (builder != NULL)
-        return hello_again(self, builder, msg);
+    if (slave != NULL)
+        return say(self, slave, msg, SAYS_HELLO);
     if (self->by_peer.count >= DRIVER_SLAVES_MAX) {
         piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "a slave says HELLO but there are %d already: no answer",
                         DRIVER_SLAVES_MAX);
@@ -183,208 +395,177 @@ int driver_on_patience(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     driver *self = piw_soul(task);
-    driver_builder *builder = driver_find_peer(self, key);
-    if (builder == NULL || builder->phase != DRIVER_WAIT_SLAVE_NO)
+    driver_slave *slave = driver_find_peer(self, key);
+    if (slave == NULL || !slave->waits_number)
         return 0;
-    if (driver_claim_waits(self, builder))
+    if (driver_claim_waits(self, slave))
         return piw_timer(task, "patience", key, DRIVER_HELLO_PATIENCE_MS, 0);
     int64_t id;
     if (!driver_number_take(self, DRIVER_POOL_SLAVE, &id))
         id = driver_number_clock(self);
-    driver_welcome(self, builder, id);
+    welcome(self, slave, NULL, id);
     return 0;
-}
-
-/* --- IDLE and BUSY ------------------------------------------------------------------------------------------------ */
-
-static void say_sleep(driver *self, driver_builder *builder, piw_msg *msg, bool paused)
-{
-    piw_msg *answer = slave_SLEEP_make(paused);
-    builder->said_paused = paused;
-    driver_answer(self, builder, msg, &answer, DRIVER_SAID_SLEEP);
-}
-
-void driver_build_begins(driver *self, driver_builder *builder, int64_t elapsed_ns)
-{
-    builder->began_ns = builder->heard_ns - elapsed_ns;
-    builder->ends_ns = builder->began_ns + driver_build_timeout_ns(builder);
-    builder->skip = builder->removed = false;
-    piw_msg *attempt =
-        db_ATTEMPT_make(builder->id, builder->hold->package, builder->hold->version, driver_hello(builder)->abi);
-    if (piw_cast(self->task, &attempt) != 0)
-        piw_msg_free(&attempt);
-}
-
-static void say_build(driver *self, driver_builder *builder, piw_msg *msg)
-{
-    driver_build_begins(self, builder, 0);
-    piw_msg *answer = slave_BUILD_make(builder->hold->package, builder->hold->version);
-    driver_answer(self, builder, msg, &answer, DRIVER_SAID_BUILD);
-}
-
-static driver_hold_ref *next_build(driver *self, const driver_builder *builder)
-{
-    piw_text abi = driver_hello(builder)->abi;
-    bool others = driver_builds_rest(self->builds, abi) && driver_has_others(self, builder);
-    return driver_builds_take(self->builds, abi, builder->id, others);
 }
 
 int driver_on_idle(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = known(self, task, msg);
-    if (builder == NULL)
+    driver_slave *slave = known(self, task, msg);
+    if (slave == NULL)
         return 0;
-    driver_tell_stats(self, builder, slave_IDLE_of(msg));
-    int last = builder->last;
-    if (builder->killed)
-        return say_die(self, builder, msg, NULL);
-    if (builder->unsure && builder->hold != NULL) {
-        driver_abandon(self, builder, DRIVER_HOLD_RETURNED, "the task that talks to slaves was restarted");
-        last = DRIVER_SAID_DONE;
-    }
-    if (last != DRIVER_SAID_ACK && last != DRIVER_SAID_SLEEP && last != DRIVER_SAID_DONE)
-        return say_die(self, builder, msg, "IDLE out of order");
-    if (self->farm_paused || builder->paused) {
-        say_sleep(self, builder, msg, true);
-        return 0;
-    }
-    if (self->database_away) { /* what is built now would only wait with the rest */
-        say_sleep(self, builder, msg, false);
-        return 0;
-    }
-    /* Without a number for it a build could not be recorded. */
-    if (driver_number_there(self, DRIVER_POOL_BUILD))
-        builder->hold = next_build(self, builder);
-    else
-        driver_numbers_ask(self, DRIVER_POOL_BUILD);
-    if (builder->hold != NULL)
-        say_build(self, builder, msg);
-    else
-        say_sleep(self, builder, msg, false);
-    return 0;
-}
-
-/* A build that ran past the slave's own limit is recorded as failed; the slave hears DONE when that is done. */
-static int run_out(driver *self, driver_builder *builder, piw_msg *msg)
-{
-    char limit[64], note[256];
-    int64_t limit_s = driver_build_timeout_ns(builder) / 1000000000;
-    snprintf(limit, sizeof(limit), "%lld h %02lld min %02lld s", (long long)limit_s / 3600,
-             (long long)limit_s / 60 % 60, (long long)limit_s % 60);
-    snprintf(note, sizeof(note), "The build ran past the slave's build timeout of %s and was stopped.", limit);
-    slave_BUILT *body;
-    piw_msg *report = slave_BUILT_new(&body);
-    body->duration = piw_duration_from_us((builder->heard_ns - builder->began_ns) / 1000);
-    if (piw_defer(self->task, msg, &builder->request) != 0) {
-        piw_msg_free(&report);
-        return PIW_ELIMIT;
-    }
-    driver_job_begin(self, builder, &report, note, NULL);
-    return 0;
-}
-
-/* Its time was over before this task was restarted, which left that unrecorded and the slave told to go on. */
-static int record_on(driver *self, driver_builder *builder, piw_msg *msg)
-{
-    if (piw_defer(self->task, msg, &builder->request) != 0)
-        return PIW_ELIMIT;
-    driver_job_resume(self, builder);
-    return 0;
+    driver_tell_stats(self, slave, slave_IDLE_of(msg));
+    return slave->saved.killed ? say_die(self, slave, msg, NULL) : say(self, slave, msg, SAYS_IDLE);
 }
 
 int driver_on_busy(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = known(self, task, msg);
-    if (builder == NULL)
+    driver_slave *slave = known(self, task, msg);
+    if (slave == NULL)
         return 0;
-    driver_tell_stats(self, builder, slave_BUSY_of(msg));
-    if (driver_claim_lost(builder))
-        return say_thrown_away(self, builder, msg, DRIVER_HOLD_RETURNED, "claimed in vain");
-    if (builder->hold != NULL && builder->last == DRIVER_SAID_BUILD && builder->skip)
-        return say_thrown_away(self, builder, msg, DRIVER_HOLD_SKIPPED, "skipped");
-    if (builder->hold != NULL && builder->removed)
-        return say_removed(self, builder, msg);
-    /* What is reported is no longer being built: its files may take as long as they need. */
-    if (builder->hold != NULL && builder->job == NULL && builder->heard_ns > builder->ends_ns)
-        return run_out(self, builder, msg);
-    if (builder->hold != NULL && builder->job != NULL && builder->last == DRIVER_SAID_BUILD)
-        return record_on(self, builder, msg);
-    piw_msg *answer = slave_CONT_new();
-    driver_answer(self, builder, msg, &answer, DRIVER_SAID_NOTHING);
-    return 0;
-}
-
-/* --- BUILT, SENT, BYE --------------------------------------------------------------------------------------------- */
-
-/* The first time the queue gives the message once more; after that the slave is let go, and the version is offered to
- * the next. */
-static int cannot_take(driver *self, driver_builder *builder, piw_msg *msg)
-{
-    if (!piw_again(msg))
-        return PIW_ELIMIT;
-    return say_thrown_away(self, builder, msg, DRIVER_HOLD_RETURNED, "the report could not be taken in");
+    driver_tell_stats(self, slave, slave_BUSY_of(msg));
+    return say(self, slave, msg, SAYS_BUSY);
 }
 
 int driver_on_built(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = known(self, task, msg);
-    if (builder == NULL)
-        return 0;
-    if (driver_claim_lost(builder))
-        return say_thrown_away(self, builder, msg, DRIVER_HOLD_RETURNED, "claimed in vain");
-    if (builder->last != DRIVER_SAID_BUILD || builder->hold == NULL)
-        return say_die(self, builder, msg, "BUILT out of order");
-    if (builder->skip)
-        return say_thrown_away(self, builder, msg, DRIVER_HOLD_SKIPPED, "skipped");
-    if (builder->removed)
-        return say_removed(self, builder, msg);
-    if (PIW_FAULT("driver.built") || piw_defer(task, msg, &builder->request) != 0)
-        return cannot_take(self, builder, msg);
-    if (builder->job != NULL) { /* only after a restart: this is the same report once more */
-        driver_job_resume(self, builder);
-        return 0;
-    }
-    const char *malformed = piw_malformed(msg);
-    char note[PIW_ERR_TEXT + 64];
-    if (malformed != NULL)
-        snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
-    piw_msg *report = piw_msg_copy(msg);
-    driver_job_begin(self, builder, &report, malformed != NULL ? note : NULL, NULL);
-    return 0;
+    driver_slave *slave = known(self, task, msg);
+    return slave != NULL ? say(self, slave, msg, SAYS_BUILT) : 0;
 }
 
 int driver_on_sent(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = known(self, task, msg);
-    if (builder == NULL)
-        return 0;
-    if (builder->last != DRIVER_SAID_SEND || builder->hold == NULL || builder->job == NULL)
-        return say_die(self, builder, msg, "SENT out of order");
-    if (builder->removed)
-        return say_removed(self, builder, msg);
-    if (piw_defer(task, msg, &builder->request) != 0)
-        return cannot_take(self, builder, msg);
-    driver_job_resume(self, builder);
-    return 0;
+    driver_slave *slave = known(self, task, msg);
+    return slave != NULL ? say(self, slave, msg, SAYS_SENT) : 0;
 }
 
 int driver_on_bye(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
-    driver_builder *builder = known(self, task, msg);
-    if (builder == NULL)
+    driver_slave *slave = known(self, task, msg);
+    if (slave == NULL)
         return 0;
-    piw_info("slave %lld says BYE", (long long)builder->id);
-    if (builder->phase == DRIVER_IDLE || builder->phase == DRIVER_WAIT_SLAVE_NO) {
-        if (builder->request.id != 0 && piw_drop_token(task, builder->request, "the slave has left") != 0)
+    piw_info("slave %lld says BYE", (long long)slave->saved.slave_id);
+    if (!driver_waits(slave) || slave->waits_number) {
+        if (slave->saved.request.id != 0 && piw_drop_token(task, slave->saved.request, "the slave has left") != 0)
             piw_debug("the open request of a slave that leaves is gone already");
-        driver_leave(self, &builder);
+        leave(self, slave);
     } else {
-        builder->leaving = true; /* its build is being recorded: that comes to its end first */
+        slave->saved.leaving = true; /* its build is being recorded: that comes to its end first */
     }
+    return 0;
+}
+
+/* --- what becomes of builds --------------------------------------------------------------------------------------- */
+
+void driver_serve_waiting(driver *self, int which)
+{
+    int64_t number;
+    if (which == DRIVER_POOL_BUILD) {
+        for (driver_build *build = self->builds; build != NULL; build = build->next)
+            if (build->phase == DRIVER_WAIT_BUILD_NO) {
+                if (!driver_number_take(self, which, &number))
+                    return;
+                driver_way_number(self, build, number);
+            }
+        return;
+    }
+    for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {
+        if (!slave->waits_number || driver_claim_waits(self, slave))
+            continue;
+        if (!driver_number_take(self, which, &number))
+            return;
+        welcome(self, slave, NULL, number);
+    }
+}
+
+static void say_send(driver *self, driver_slave *slave)
+{
+    if (slave->saved.leaving) {
+        leave(self, slave);
+        return;
+    }
+    const driver_reported *report = &slave->build->report;
+    piw_msg *answer = slave_SEND_make(report->files.at[report->verified.count].filename);
+    answer_slave(self, slave, NULL, &answer, DRIVER_SAID_SEND);
+}
+
+void driver_heed(driver *self, driver_build *build, driver_outcome outcome)
+{
+    driver_slave *slave = build->slave;
+    if (outcome.what == DRIVER_GOES_ON)
+        return;
+    if (outcome.what == DRIVER_WANTS_FILE) {
+        if (slave != NULL)
+            say_send(self, slave);
+        return;
+    }
+    if (outcome.what == DRIVER_LET_GO)
+        driver_build_part(build);
+    else
+        driver_build_end(self, &build, outcome);
+    if (slave == NULL)
+        return;
+    if (outcome.what == DRIVER_RECORDED)
+        slave->saved.own_faults = 0;
+    piw_msg *answer = slave_DONE_new();
+    answer_slave(self, slave, NULL, &answer, DRIVER_SAID_DONE);
+    if (slave->saved.leaving)
+        leave(self, slave);
+}
+
+/* The answer to the call of a phase. */
+static int answered(piw_task *task, piw_msg *reply, uint64_t number, int phase)
+{
+    driver *self = piw_soul(task);
+    driver_build *build = driver_build_find(self, (int64_t)number);
+    if (build != NULL && build->phase == phase)
+        driver_heed(self, build, driver_way_answered(self, build, reply));
+    return 0;
+}
+
+int driver_on_expected(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_EXPECT);
+}
+
+int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_VERIFY);
+}
+
+int driver_on_staged(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_STAGE);
+}
+
+int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_RECORD);
+}
+
+int driver_on_known(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_KNOWN);
+}
+
+int driver_on_published(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_PUBLISH);
+}
+
+int driver_on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    return answered(task, reply, key, DRIVER_WAIT_ATTEMPT);
+}
+
+int driver_on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    driver *self = piw_soul(task);
+    driver_build *build = driver_build_find(self, (int64_t)key);
+    if (build != NULL)
+        driver_heed(self, build, driver_way_sealed(self, build, reply));
     return 0;
 }

@@ -2,7 +2,9 @@
  *
  * A block begins small and doubles while blocks are used up within a second, so that a quiet farm wastes few numbers
  * at a restart and a busy one doesn't run dry. */
-#include "slave_driver/driver.h"
+#include "slave_driver/numbers.h"
+
+#include "db.piw.h"
 
 enum {
     BLOCK_MIN = 64,
@@ -15,14 +17,11 @@ enum {
     CLOCK_BASE = 1000000000,
 };
 
-static driver_pool *pool_of(driver *self, int which)
-{
-    return which == DRIVER_POOL_SLAVE ? &self->slave_numbers : &self->build_numbers;
-}
+static const char *const kinds[DRIVER_POOLS] = {"slave", "build"};
 
 void driver_numbers_ask(driver *self, int which)
 {
-    driver_pool *pool = pool_of(self, which);
+    driver_numbers *pool = &self->numbers[which];
     if (pool->asking || pool->spare_next < pool->spare_end)
         return;
     int64_t now_ns = piw_monotonic_ns();
@@ -31,7 +30,7 @@ void driver_numbers_ask(driver *self, int which)
     else if (now_ns - pool->asked_ns < QUICK_NS && pool->block < BLOCK_MAX)
         pool->block *= 2;
     pool->asked_ns = now_ns;
-    piw_msg *call = db_RESERVE_make(piw_text_of(pool->kind), pool->block);
+    piw_msg *call = db_RESERVE_make(piw_text_of(kinds[which]), pool->block);
     if (piw_call(self->task, &call, "numbers", (uint64_t)which, -1) == 0) {
         pool->asking = true;
         return;
@@ -42,13 +41,13 @@ void driver_numbers_ask(driver *self, int which)
 
 bool driver_number_there(const driver *self, int which)
 {
-    const driver_pool *pool = which == DRIVER_POOL_SLAVE ? &self->slave_numbers : &self->build_numbers;
+    const driver_numbers *pool = &self->numbers[which];
     return pool->next < pool->end || pool->spare_next < pool->spare_end;
 }
 
 bool driver_number_take(driver *self, int which, int64_t *number)
 {
-    driver_pool *pool = pool_of(self, which);
+    driver_numbers *pool = &self->numbers[which];
     if (pool->next >= pool->end) {
         pool->next = pool->spare_next;
         pool->end = pool->spare_end;
@@ -71,41 +70,23 @@ int64_t driver_number_clock(driver *self)
     return number;
 }
 
-/* Numbers have come: those who wait for one go on. */
-static void serve_waiting(driver *self, int which)
+bool driver_numbers_came(driver *self, int which, piw_msg *reply)
 {
-    int phase = which == DRIVER_POOL_SLAVE ? DRIVER_WAIT_SLAVE_NO : DRIVER_WAIT_BUILD_NO;
-    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
-        int64_t number;
-        if (builder->phase != phase || (which == DRIVER_POOL_SLAVE && driver_claim_waits(self, builder)))
-            continue;
-        if (!driver_number_take(self, which, &number))
-            return;
-        if (which == DRIVER_POOL_SLAVE)
-            driver_welcome(self, builder, number);
-        else
-            driver_job_number(self, builder, number);
-    }
-}
-
-int driver_on_numbers(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    driver *self = piw_soul(task);
-    int which = key == DRIVER_POOL_SLAVE ? DRIVER_POOL_SLAVE : DRIVER_POOL_BUILD;
-    driver_pool *pool = pool_of(self, which);
+    driver_numbers *pool = &self->numbers[which];
     pool->asking = false;
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->troubles, 6, PIW_LOG_WARNING, "no %s numbers from the database yet: %s", pool->kind,
+        piw_log_limited(&self->troubles, 6, PIW_LOG_WARNING, "no %s numbers from the database yet: %s", kinds[which],
                         piw_msg_error_text(reply));
-        return piw_timer(task, "ask", key, ASK_AGAIN_MS, 0);
+        if (piw_timer(self->task, "ask", (uint64_t)which, ASK_AGAIN_MS, 0) != 0)
+            piw_fail(self->task, "no timer can be set for %s numbers", kinds[which]);
+        return false;
     }
     int64_t first = db_RESERVE_reply_of(reply)->first;
     int64_t *next = pool->next < pool->end ? &pool->spare_next : &pool->next;
     int64_t *end = pool->next < pool->end ? &pool->spare_end : &pool->end;
     *next = first;
     *end = first + pool->block;
-    serve_waiting(self, which);
-    return 0;
+    return true;
 }
 
 int driver_on_ask(piw_task *task, piw_msg *reply, uint64_t key)

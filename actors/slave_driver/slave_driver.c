@@ -1,11 +1,22 @@
-/* slave_driver — talks to the build slaves: who they are, what they build, what comes of it (SPEC §4).
+/* slave_driver — talks to the build slaves: who they are, what they build, what comes of it.
  *
  * This file is its manifest, its start and stop, and what other tasks tell it. See driver.h for the others. */
-#include "slave_driver/driver.h"
+#include "slave_driver/abis.h"
+#include "slave_driver/claims.h"
+#include "slave_driver/conversation.h"
+#include "slave_driver/monitor.h"
+#include "slave_driver/numbers.h"
+#include "slave_driver/slaves.h"
+#include "slave_driver/state.h"
+#include "slave_driver/sweep.h"
+#include "slave_driver/way.h"
 
 #include "builds.piw.h"
+#include "db.piw.h"
 #include "events.piw.h"
+#include "fs.piw.h"
 #include "slaves.piw.h"
+#include "stats.piw.h"
 #include "web.piw.h"
 
 #include <stdlib.h>
@@ -14,7 +25,7 @@ static int on_queue(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
     const builds_QUEUE *body = builds_QUEUE_of(msg);
-    driver_builds_window(self->builds, body->abi_tag, body->as_of_ns, body->total, body->builds.at, body->builds.count);
+    driver_offers_window(self->offers, body->abi_tag, body->as_of_ns, body->total, body->builds.at, body->builds.count);
     return 0;
 }
 
@@ -23,13 +34,13 @@ static int on_removed(piw_task *task, piw_msg *msg)
     driver *self = piw_soul(task);
     const slaves_REMOVED *body = slaves_REMOVED_of(msg);
     if (!body->again)
-        driver_builds_removed(self->builds, body->package, body->version);
-    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
-        const driver_hold_ref *hold = builder->hold;
-        if (hold != NULL && piw_text_eq(hold->package, body->package) &&
+        driver_offers_removed(self->offers, body->package, body->version);
+    for (driver_build *build = self->builds; build != NULL; build = build->next) {
+        const driver_hold_ref *hold = build->hold;
+        if (piw_text_eq(hold->package, body->package) &&
             (body->version.s == NULL || piw_text_eq(hold->version, body->version))) {
-            builder->again = body->again && (!builder->removed || builder->again);
-            builder->removed = true;
+            build->again = body->again && (!build->removed || build->again);
+            build->removed = true;
         }
     }
     return 0;
@@ -37,29 +48,31 @@ static int on_removed(piw_task *task, piw_msg *msg)
 
 /* --- KILL, SLEEP, SKIP, WAKE: to one slave or all ----------------------------------------------------------------- */
 
-typedef void order_fn(driver_builder *builder);
+typedef void order_fn(driver_slave *slave);
 
-static void kill_it(driver_builder *builder)
+static void kill_it(driver_slave *slave)
 {
-    builder->killed = true;
+    slave->saved.killed = true;
 }
 
-static void pause_it(driver_builder *builder)
+static void pause_it(driver_slave *slave)
 {
-    builder->paused = true;
+    slave->saved.paused = true;
 }
 
-static void skip_it(driver_builder *builder)
+static void skip_it(driver_slave *slave)
 {
     /* A slave that doesn't build has nothing to skip; what is reported already is no longer being built. */
-    if (builder->hold != NULL && builder->last == DRIVER_SAID_BUILD && builder->phase == DRIVER_IDLE)
-        builder->skip = true;
+    if (slave->build != NULL && slave->saved.last == DRIVER_SAID_BUILD && !driver_waits(slave))
+        slave->build->skip = true;
 }
 
-static void wake_it(driver_builder *builder)
+static void wake_it(driver_slave *slave)
 {
-    builder->killed = builder->paused = builder->skip = false;
-    builder->own_faults = 0;
+    slave->saved.killed = slave->saved.paused = false;
+    slave->saved.own_faults = 0;
+    if (slave->build != NULL)
+        slave->build->skip = false;
 }
 
 static int order(piw_task *task, const char *word, const int64_t *slave_id, order_fn *fn)
@@ -67,20 +80,20 @@ static int order(piw_task *task, const char *word, const int64_t *slave_id, orde
     driver *self = piw_soul(task);
     if (slave_id == NULL) {
         piw_info("%s to all slaves", word);
-        for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder)) {
-            fn(builder);
-            driver_remember(self, builder);
+        for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {
+            fn(slave);
+            driver_remember(self, slave);
         }
         return 0;
     }
-    driver_builder *builder = driver_find_id(self, *slave_id);
-    if (builder == NULL) {
+    driver_slave *slave = driver_find_id(self, *slave_id);
+    if (slave == NULL) {
         piw_warning("%s to slave %lld, which isn't here", word, (long long)*slave_id);
         return 0;
     }
     piw_info("%s to slave %lld", word, (long long)*slave_id);
-    fn(builder);
-    driver_remember(self, builder);
+    fn(slave);
+    driver_remember(self, slave);
     return 0;
 }
 
@@ -122,9 +135,9 @@ static int on_paused(piw_task *task, piw_msg *msg)
 /* The pieces of its file are signs of life. */
 static int on_transfer_alive(piw_task *task, piw_msg *msg)
 {
-    driver_builder *builder = driver_find_id(piw_soul(task), transfer_alive_of(msg)->slave_id);
-    if (builder != NULL)
-        builder->heard_ns = piw_monotonic_ns();
+    driver_slave *slave = driver_find_id(piw_soul(task), transfer_alive_of(msg)->slave_id);
+    if (slave != NULL)
+        slave->saved.heard_ns = piw_monotonic_ns();
     return 0;
 }
 
@@ -160,17 +173,39 @@ static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
+static int on_numbers(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    driver *self = piw_soul(task);
+    int which = key == DRIVER_POOL_SLAVE ? DRIVER_POOL_SLAVE : DRIVER_POOL_BUILD;
+    if (driver_numbers_came(self, which, reply))
+        driver_serve_waiting(self, which);
+    return 0;
+}
+
+/* An operator wants what failed tried again. */
+static int on_retry(piw_task *task, piw_msg *msg)
+{
+    const driver *self = piw_soul(task);
+    const slaves_RETRY *body = slaves_RETRY_of(msg);
+    driver_offers_retry(self->offers, body->package, body->version, piw_monotonic_ns());
+    return 0;
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void free_soul(driver *self)
 {
-    driver_builder *builder;
-    while ((builder = driver_next(self, NULL)) != NULL)
-        driver_remove(self, &builder);
+    driver_slave *slave;
+    while (self->builds != NULL) {
+        driver_build *build = self->builds;
+        driver_build_free(self, &build);
+    }
+    while ((slave = driver_next(self, NULL)) != NULL)
+        driver_remove(self, &slave);
     piw_table_fini(&self->by_peer);
     piw_table_fini(&self->by_id);
-    piw_table_fini(&self->by_build);
-    driver_builds_free(&self->builds);
+    piw_table_fini(&self->by_number);
+    driver_offers_free(&self->offers);
     piw_msg_free(&self->abis);
     free(self);
 }
@@ -180,11 +215,11 @@ static void settle(driver *self)
 {
     fs_SETTLE *body;
     piw_msg *cast = fs_SETTLE_new(&body);
-    piw_msg_list(cast, &body->builds, self->by_peer.count);
+    piw_msg_list(cast, &body->builds, self->by_number.count);
     body->builds.count = 0;
-    for (driver_builder *builder = driver_next(self, NULL); builder != NULL; builder = driver_next(self, builder))
-        if (builder->job != NULL && builder->job->build_id != 0)
-            body->builds.at[body->builds.count++] = builder->job->build_id;
+    for (const driver_build *build = self->builds; build != NULL; build = build->next)
+        if (build->report.build_id != 0)
+            body->builds.at[body->builds.count++] = build->report.build_id;
     if (piw_cast(self->task, &cast) != 0) {
         piw_warning(
             "builds that were sealed before the restart wait for the master's next start: the file service is away");
@@ -211,9 +246,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     driver *self = piw_zalloc(sizeof(*self));
     self->task = task;
-    self->builds = driver_builds_new();
-    self->slave_numbers.kind = "slave";
-    self->build_numbers.kind = "build";
+    self->offers = driver_offers_new();
     self->pypi_url = piw_text_of(piw_setting(task, "pypi-simple"));
     if (self->pypi_url.s == NULL)
         self->pypi_url = piw_text_of("https://pypi.org/simple");
@@ -286,7 +319,7 @@ static const piw_handler handlers[] = {
     {&slaves_protocol_def, SLAVES_SKIP, on_skip},
     {&slaves_protocol_def, SLAVES_WAKE, on_wake},
     {&slaves_protocol_def, SLAVES_REPLAY, on_replay},
-    {&slaves_protocol_def, SLAVES_RETRY, driver_on_retry},
+    {&slaves_protocol_def, SLAVES_RETRY, on_retry},
     {&events_protocol_def, FARM_PAUSED, on_paused},
     {&events_protocol_def, TRANSFER_ALIVE, on_transfer_alive},
     {&events_protocol_def, DATABASE_UP, on_database_up},
@@ -296,7 +329,7 @@ static const piw_handler handlers[] = {
 static const piw_continuation continuations[] = {
     {"sweep", driver_on_sweep},
     {"patience", driver_on_patience},
-    {"numbers", driver_on_numbers},
+    {"numbers", on_numbers},
     {"ask", driver_on_ask},
     {"voided", on_voided},
     {"expected", driver_on_expected},

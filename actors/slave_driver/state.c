@@ -1,85 +1,76 @@
 /* state.c — the soul as a message and back (swap), and from the peers' records (restart). */
-#include "slave_driver/driver.h"
+#include "slave_driver/state.h"
+
+#include "slave_driver/build.h"
+#include "slave_driver/slaves.h"
 
 static piw_text copy_text(piw_msg *msg, piw_text text)
 {
     return piw_msg_text(msg, text.s, text.len);
 }
 
-/* Blobs are shared by such a copy, and the message keeps its reference. */
-static void copy_output(piw_msg *msg, piw_blob *const *from, piw_blob **to)
-{
-    const piw_field *output = &slave_BUILT_type()->body->fields[2];
-    piw_value_copy(msg, output->type, from, to);
-}
-
 /* --- saving --- */
 
-static const driver_build *save_job(piw_msg *msg, const driver_job *job)
+/* What is saved of a build, into the record of its slave or of none. What it points to is only borrowed. */
+static void put_build(driver_saved *record, const driver_build *build)
 {
-    const slave_BUILT *report = slave_BUILT_of(job->report);
-    driver_build *to = piw_msg_alloc(msg, sizeof(*to));
-    to->build_id = job->build_id;
-    to->status = report->status;
-    to->duration = report->duration;
-    copy_output(msg, &report->output, &to->output);
-    piw_msg_list(msg, &to->files, report->files.count);
-    for (uint32_t i = 0; i < report->files.count; i++)
-        piw_value_copy(msg, file_state_type(), &report->files.at[i], &to->files.at[i]);
-    piw_msg_list(msg, &to->verified, job->verified_count);
-    for (uint32_t i = 0; i < job->verified_count; i++)
-        piw_value_copy(msg, built_file_type(), &job->verified[i], &to->verified.at[i]);
-    to->bad = job->bad;
-    to->note = piw_msg_textz(msg, job->note != NULL ? job->note : "");
-    piw_msg_list(msg, &to->kept, job->kept.count);
-    for (uint32_t i = 0; i < job->kept.count; i++)
-        to->kept.at[i] = copy_text(msg, job->kept.at[i]);
-    to->sent_before = job->sent_before;
-    to->cause = piw_msg_textz(msg, job->cause != NULL ? job->cause : "");
-    return to;
+    record->skip = build->skip;
+    record->removed = build->removed;
+    record->again = build->again;
+    record->began_ns = build->began_ns;
+    record->ends_ns = build->ends_ns;
+    record->holds = true;
+    record->package = build->hold->package;
+    record->version = build->hold->version;
+    record->phase = build->phase;
+    record->phase_ns = build->phase_ns;
+    record->tries = build->tries;
+    record->build = build->memory != NULL ? (driver_reported *)&build->report : NULL;
 }
 
-static void save_slave(piw_msg *msg, const driver_builder *from, driver_slave *to)
+static void save_slave(piw_msg *msg, const driver_slave *from, driver_saved *to)
 {
-    to->slave_id = from->id;
-    to->peer = (int64_t)from->peer;
-    piw_value_copy(msg, slave_hello_type(), driver_hello(from), &to->hello);
-    to->first_seen = from->first_seen;
-    to->last_seen = from->last_seen;
-    to->heard_ns = from->heard_ns;
-    to->last = from->last;
-    to->said_paused = from->said_paused;
-    to->killed = from->killed;
-    to->paused = from->paused;
-    to->skip = from->skip;
-    to->removed = from->removed;
-    to->again = from->again;
-    to->leaving = from->leaving;
-    to->began_ns = from->began_ns;
-    to->ends_ns = from->ends_ns;
-    to->holds = from->hold != NULL;
-    to->package = from->hold != NULL ? copy_text(msg, from->hold->package) : piw_msg_textz(msg, "");
-    to->version = from->hold != NULL ? copy_text(msg, from->hold->version) : piw_msg_textz(msg, "");
-    to->request = from->request;
-    to->phase = from->phase;
-    to->phase_ns = from->phase_ns;
-    to->ghost = from->ghost;
-    to->own_faults = from->own_faults;
-    to->tries = from->tries;
-    to->build = from->job != NULL ? save_job(msg, from->job) : NULL;
+    driver_saved record = from->saved;
+    record.phase = from->waits_number ? DRIVER_WAIT_SLAVE_NO : DRIVER_IDLE;
+    if (from->build != NULL)
+        put_build(&record, from->build);
+    piw_value_copy(msg, driver_saved_type(), &record, to);
+}
+
+/* A build without a slave has the record of one that nobody knows. */
+static void save_alone(piw_msg *msg, const driver_build *from, driver_saved *to)
+{
+    driver_saved record = {.slave_id = from->slave_id, .alone = true};
+    record.hello.abi = driver_offers_hold_abi(from->hold);
+    put_build(&record, from);
+    piw_value_copy(msg, driver_saved_type(), &record, to);
+}
+
+static void save_slaves(piw_msg *msg, const driver *self, slave_driver_state *body)
+{
+    uint32_t count = self->by_peer.count;
+    for (const driver_build *build = self->builds; build != NULL; build = build->next)
+        count += build->slave == NULL;
+    piw_msg_list(msg, &body->slaves, count);
+    driver_saved *to = body->slaves.at;
+    for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
+        save_slave(msg, slave, to++);
+    for (const driver_build *build = self->builds; build != NULL; build = build->next)
+        if (build->slave == NULL)
+            save_alone(msg, build, to++);
 }
 
 static void save_windows(piw_msg *msg, const driver *self, slave_driver_state *body)
 {
     uint32_t count = 0;
-    for (struct driver_abi *abi = driver_builds_next_abi(self->builds, NULL); abi != NULL;
-         abi = driver_builds_next_abi(self->builds, abi))
+    for (struct driver_abi *abi = driver_offers_next_abi(self->offers, NULL); abi != NULL;
+         abi = driver_offers_next_abi(self->offers, abi))
         count++;
     piw_msg_list(msg, &body->windows, count);
     driver_window *to = body->windows.at;
-    for (struct driver_abi *abi = driver_builds_next_abi(self->builds, NULL); abi != NULL;
-         abi = driver_builds_next_abi(self->builds, abi), to++) {
-        driver_abi_view view = driver_builds_view(abi);
+    for (struct driver_abi *abi = driver_offers_next_abi(self->offers, NULL); abi != NULL;
+         abi = driver_offers_next_abi(self->offers, abi), to++) {
+        driver_abi_view view = driver_offers_view(abi);
         to->abi_tag = copy_text(msg, view.abi_tag);
         to->as_of_ns = view.as_of_ns;
         to->total = view.total;
@@ -95,30 +86,19 @@ static void save_holds(piw_msg *msg, const driver *self, slave_driver_state *bod
 {
     uint32_t count = 0;
     driver_hold_ref *hold = NULL;
-    while ((hold = driver_builds_next_hold(self->builds, hold)) != NULL)
+    while ((hold = driver_offers_next_hold(self->offers, hold)) != NULL)
         count++;
     piw_msg_list(msg, &body->holds, count);
     driver_hold *to = body->holds.at;
-    while ((hold = driver_builds_next_hold(self->builds, hold)) != NULL) {
+    while ((hold = driver_offers_next_hold(self->offers, hold)) != NULL) {
         to->package = copy_text(msg, hold->package);
         to->version = copy_text(msg, hold->version);
-        to->abi_tag = copy_text(msg, driver_builds_hold_abi(hold));
+        to->abi_tag = copy_text(msg, driver_offers_hold_abi(hold));
         to->kind = hold->kind;
         to->until_ns = hold->until_ns;
         to->slave_id = hold->slave_id;
         to++;
     }
-}
-
-static driver_numbers save_pool(const driver_pool *pool)
-{
-    return (driver_numbers){.next = pool->next,
-                            .end = pool->end,
-                            .spare_next = pool->spare_next,
-                            .spare_end = pool->spare_end,
-                            .block = pool->block,
-                            .asked_ns = pool->asked_ns,
-                            .asking = pool->asking};
 }
 
 int driver_save(piw_task *task, piw_msg **state, piw_err *err)
@@ -127,14 +107,11 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
     const driver *self = piw_soul(task);
     slave_driver_state *body;
     piw_msg *msg = slave_driver_state_new(&body);
-    piw_msg_list(msg, &body->slaves, self->by_peer.count);
-    driver_slave *to = body->slaves.at;
-    for (driver_builder *from = driver_next(self, NULL); from != NULL; from = driver_next(self, from))
-        save_slave(msg, from, to++);
+    save_slaves(msg, self, body);
     save_windows(msg, self, body);
     save_holds(msg, self, body);
-    body->slave_numbers = save_pool(&self->slave_numbers);
-    body->build_numbers = save_pool(&self->build_numbers);
+    body->slave_numbers = self->numbers[DRIVER_POOL_SLAVE];
+    body->build_numbers = self->numbers[DRIVER_POOL_BUILD];
     body->clock_number = self->clock_number;
     body->farm_paused = self->farm_paused;
     body->paused_by_operator = self->paused_by_operator;
@@ -145,87 +122,62 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
 
 /* --- loading --- */
 
-static driver_job *load_job(const driver_build *from)
+/* Numbers that stand in tables: one that we don't know is nothing. */
+static int in_table(int64_t saved, int count)
 {
-    driver_job *job = piw_zalloc(sizeof(*job));
-    slave_BUILT *report;
-    job->report = slave_BUILT_new(&report);
-    job->build_id = from->build_id;
-    report->status = from->status;
-    report->duration = from->duration;
-    copy_output(job->report, &from->output, &report->output);
-    piw_msg_list(job->report, &report->files, from->files.count);
-    for (uint32_t i = 0; i < from->files.count; i++)
-        piw_value_copy(job->report, file_state_type(), &from->files.at[i], &report->files.at[i]);
-    job->verified = piw_msg_alloc(job->report, (from->files.count + 1) * sizeof(*job->verified));
-    for (uint32_t i = 0; i < from->verified.count; i++)
-        piw_value_copy(job->report, built_file_type(), &from->verified.at[i], &job->verified[i]);
-    job->verified_count = from->verified.count;
-    job->bad = (unsigned)from->bad;
-    job->note = from->note.len > 0 ? piw_strdup(from->note.s) : NULL;
-    piw_msg_list(job->report, &job->kept, from->kept.count);
-    for (uint32_t i = 0; i < from->kept.count; i++)
-        job->kept.at[i] = copy_text(job->report, from->kept.at[i]);
-    job->sent_before = from->sent_before;
-    job->cause = from->cause.len > 0 ? piw_strdup(from->cause.s) : NULL;
-    return job;
+    return saved >= 0 && saved < count ? (int)saved : 0;
 }
 
-static driver_builder *add_slave(driver *self, piw_peer peer, const slave_hello *hello)
+static void load_report(driver *self, driver_build *build, const driver_reported *from)
 {
-    slave_hello *body;
-    piw_msg *msg = slave_HELLO_new(&body);
-    piw_value_copy(msg, slave_hello_type(), hello, body);
-    driver_builder *to = driver_add(self, peer, msg);
-    piw_msg_free(&msg);
-    return to;
+    slave_BUILT *body;
+    build->memory = slave_BUILT_new(&body);
+    driver_reported *to = &build->report;
+    piw_value_copy(build->memory, driver_reported_type(), from, to);
+    /* Room for those that are still to come. */
+    built_file *verified = to->verified.at;
+    uint32_t count = to->verified.count;
+    piw_msg_list(build->memory, &to->verified, to->files.count > count ? to->files.count : count);
+    if (count > 0)
+        memcpy(to->verified.at, verified, count * sizeof(*verified));
+    to->verified.count = count;
+    driver_build_set_number(self, build, from->build_id);
 }
 
-static driver_builder *load_slave(driver *self, const driver_slave *from)
+static void load_build(driver *self, driver_slave *slave, const driver_saved *from)
 {
-    piw_peer peer = from->ghost ? driver_ghost_peer(self) : (piw_peer)from->peer;
-    driver_builder *to = add_slave(self, peer, &from->hello);
-    to->ghost = from->ghost;
-    if (from->ghost)
-        to->id = from->slave_id;
-    else if (from->slave_id != 0)
+    driver_hold_ref *hold = driver_offers_find(self->offers, from->hello.abi, from->package, from->version);
+    if (hold == NULL)
+        return;
+    driver_build *build = driver_build_new(self, slave, from->slave_id, hold);
+    build->skip = from->skip;
+    build->removed = from->removed;
+    build->again = from->again;
+    build->began_ns = from->began_ns;
+    build->ends_ns = from->ends_ns;
+    build->phase = in_table(from->phase, DRIVER_PHASES);
+    build->phase_ns = from->phase_ns;
+    build->tries = (unsigned)from->tries;
+    if (from->build != NULL)
+        load_report(self, build, from->build);
+}
+
+static driver_slave *load_slave(driver *self, const driver_saved *from)
+{
+    driver_slave *to = driver_add(self, (piw_peer)from->peer, &from->hello);
+    slave_hello hello = to->saved.hello;
+    to->saved = *from;
+    to->saved.hello = hello;
+    to->saved.last = in_table(from->last, DRIVER_SAID_COUNT);
+    to->saved.package = to->saved.version = (piw_text){0};
+    to->saved.holds = false;
+    to->saved.build = NULL;
+    to->waits_number = from->phase == DRIVER_WAIT_SLAVE_NO;
+    if (from->slave_id != 0)
         driver_set_id(self, to, from->slave_id);
-    to->first_seen = from->first_seen;
-    to->last_seen = from->last_seen;
-    to->heard_ns = from->heard_ns;
-    to->last = (int)from->last;
-    to->said_paused = from->said_paused;
-    to->killed = from->killed;
-    to->paused = from->paused;
-    to->skip = from->skip;
-    to->removed = from->removed;
-    to->again = from->again;
-    to->leaving = from->leaving;
-    to->began_ns = from->began_ns;
-    to->ends_ns = from->ends_ns;
     if (from->holds)
-        to->hold = driver_builds_find(self->builds, from->hello.abi, from->package, from->version);
-    to->request = from->request;
-    to->phase = (int)from->phase;
-    to->phase_ns = from->phase_ns;
-    to->own_faults = (unsigned)from->own_faults;
-    to->tries = (unsigned)from->tries;
-    if (from->build != NULL) {
-        to->job = load_job(from->build);
-        driver_job_list(self, to);
-    }
+        load_build(self, to, from);
     return to;
-}
-
-static void load_pool(driver_pool *pool, const driver_numbers *from)
-{
-    pool->next = from->next;
-    pool->end = from->end;
-    pool->spare_next = from->spare_next;
-    pool->spare_end = from->spare_end;
-    pool->block = from->block;
-    pool->asked_ns = from->asked_ns;
-    pool->asking = from->asking;
 }
 
 void driver_load(driver *self, const piw_msg *state)
@@ -233,20 +185,23 @@ void driver_load(driver *self, const piw_msg *state)
     const slave_driver_state *body = slave_driver_state_of(state);
     for (uint32_t i = 0; i < body->windows.count; i++) {
         const driver_window *from = &body->windows.at[i];
-        driver_builds_window(self->builds, from->abi_tag, from->as_of_ns, from->total, from->builds.at,
+        driver_offers_window(self->offers, from->abi_tag, from->as_of_ns, from->total, from->builds.at,
                              from->builds.count);
     }
     for (uint32_t i = 0; i < body->holds.count; i++) {
         const driver_hold *from = &body->holds.at[i];
-        driver_hold_ref *hold = driver_builds_restore(self->builds, from->abi_tag, from->package, from->version,
+        driver_hold_ref *hold = driver_offers_restore(self->offers, from->abi_tag, from->package, from->version,
                                                       (int)from->kind, from->until_ns);
         if (hold != NULL)
             hold->slave_id = from->slave_id;
     }
     for (uint32_t i = 0; i < body->slaves.count; i++)
-        load_slave(self, &body->slaves.at[i]);
-    load_pool(&self->slave_numbers, &body->slave_numbers);
-    load_pool(&self->build_numbers, &body->build_numbers);
+        if (body->slaves.at[i].alone)
+            load_build(self, NULL, &body->slaves.at[i]);
+        else
+            load_slave(self, &body->slaves.at[i]);
+    self->numbers[DRIVER_POOL_SLAVE] = body->slave_numbers;
+    self->numbers[DRIVER_POOL_BUILD] = body->build_numbers;
     self->clock_number = body->clock_number;
     self->farm_paused = body->farm_paused;
     self->paused_by_operator = body->paused_by_operator;
@@ -255,14 +210,12 @@ void driver_load(driver *self, const piw_msg *state)
 
 /* --- restart --- */
 
-void driver_remember(driver *self, const driver_builder *builder)
+void driver_remember(driver *self, const driver_slave *slave)
 {
-    if (builder->ghost)
-        return;
     driver_peer *body;
     piw_msg *record = driver_peer_new(&body);
-    save_slave(record, builder, &body->slave);
-    if (piw_peer_set(self->task, builder->peer, &record) != 0)
+    save_slave(record, slave, &body->slave);
+    if (piw_peer_set(self->task, slave->peer, &record) != 0)
         piw_msg_free(&record);
 }
 
@@ -271,18 +224,19 @@ static int recall_peer(piw_task *task, piw_peer peer, const piw_msg *record, voi
     (void)task;
     (void)peer;
     driver *self = arg;
-    const driver_slave *from = &driver_peer_of(record)->slave;
+    const driver_saved *from = &driver_peer_of(record)->slave;
     if (from->slave_id == 0)
         return 0;
     if (from->holds)
-        driver_builds_restore(self->builds, from->hello.abi, from->package, from->version, DRIVER_HOLD_OUT, 0);
-    driver_builder *to = load_slave(self, from);
-    to->heard_ns = piw_monotonic_ns();
-    to->request = (piw_token){0};
-    to->phase = DRIVER_IDLE;
+        driver_offers_restore(self->offers, from->hello.abi, from->package, from->version, DRIVER_HOLD_OUT, 0);
+    driver_slave *to = load_slave(self, from);
+    to->saved.heard_ns = piw_monotonic_ns();
+    to->saved.request = (piw_token){0};
     to->unsure = true;
-    if (to->job != NULL)
-        to->job->sent_before = true; /* nobody knows */
+    if (to->build != NULL) {
+        to->build->phase = DRIVER_IDLE;
+        to->build->report.sent_before = to->build->memory != NULL; /* nobody knows */
+    }
     return 0;
 }
 

@@ -1,20 +1,20 @@
 /* The pending windows and held versions of slave_driver, and the hash table under them. */
-#include "slave_driver/builds.c"
+#include "slave_driver/offers.c"
 
 #include "unit.h"
 
 #include <stdio.h>
 
-static driver_builds *builds;
+static driver_offers *builds;
 
 static void setup(void)
 {
-    builds = driver_builds_new();
+    builds = driver_offers_new();
 }
 
 static void teardown(void)
 {
-    driver_builds_free(&builds);
+    driver_offers_free(&builds);
 }
 
 /* A window of count versions of package "p": first, first + 1, … */
@@ -26,7 +26,7 @@ static void window(const char *abi, int64_t as_of_ns, int first, int count)
         snprintf(texts[i], sizeof(texts[i]), "%d", first + i);
         list[i] = (build_ref){piw_text_of("p"), piw_text_of(texts[i])};
     }
-    driver_builds_window(builds, piw_text_of(abi), as_of_ns, count, list, (uint32_t)count);
+    driver_offers_window(builds, piw_text_of(abi), as_of_ns, count, list, (uint32_t)count);
 }
 
 /* A version that failed for slave 1's sake is given to another, also when an operator wants it at once. */
@@ -34,36 +34,36 @@ START_TEST(what_rested_goes_to_another_slave)
 {
     const piw_text abi = piw_text_of("cp311");
     window("cp311", 10, 1, 2);
-    driver_hold_ref *hold = driver_builds_take(builds, abi, 1, true), *next;
+    driver_hold_ref *hold = driver_offers_take(builds, abi, 1, true), *next;
     hold->slave_id = 1;
-    driver_builds_end(builds, &hold, DRIVER_HOLD_RESTING, INT64_C(60000000000));
-    ck_assert(driver_builds_rest(builds, abi));
+    driver_offers_end(builds, &hold, DRIVER_HOLD_RESTING, INT64_C(60000000000));
+    ck_assert(driver_offers_rest(builds, abi));
     window("cp311", 20, 1, 1);
-    driver_builds_sweep(builds, 30);
-    ck_assert_ptr_null(driver_builds_take(builds, abi, 2, true));
-    driver_builds_retry(builds, piw_text_of("q"), (piw_text){0}, 40);
-    driver_builds_sweep(builds, 50);
-    ck_assert_ptr_null(driver_builds_take(builds, abi, 2, true));
-    driver_builds_retry(builds, piw_text_of("p"), (piw_text){0}, 60);
-    driver_builds_sweep(builds, 70);
-    ck_assert_ptr_null(driver_builds_take(builds, abi, 1, true));
-    next = driver_builds_take(builds, abi, 2, true);
+    driver_offers_sweep(builds, 30);
+    ck_assert_ptr_null(driver_offers_take(builds, abi, 2, true));
+    driver_offers_retry(builds, piw_text_of("q"), (piw_text){0}, 40);
+    driver_offers_sweep(builds, 50);
+    ck_assert_ptr_null(driver_offers_take(builds, abi, 2, true));
+    driver_offers_retry(builds, piw_text_of("p"), (piw_text){0}, 60);
+    driver_offers_sweep(builds, 70);
+    ck_assert_ptr_null(driver_offers_take(builds, abi, 1, true));
+    next = driver_offers_take(builds, abi, 2, true);
     ck_assert_ptr_nonnull(next);
-    ck_assert(!driver_builds_rest(builds, abi));
+    ck_assert(!driver_offers_rest(builds, abi));
     /* Alone, or after ten minutes, its last slave gets it too. */
     next->slave_id = 2;
-    driver_builds_end(builds, &next, DRIVER_HOLD_RESTING, 80);
-    driver_builds_sweep(builds, 90);
-    ck_assert_ptr_null(driver_builds_take(builds, abi, 2, true));
-    driver_builds_sweep(builds, INT64_C(600000000090));
-    ck_assert_ptr_nonnull(driver_builds_take(builds, abi, 2, true));
+    driver_offers_end(builds, &next, DRIVER_HOLD_RESTING, 80);
+    driver_offers_sweep(builds, 90);
+    ck_assert_ptr_null(driver_offers_take(builds, abi, 2, true));
+    driver_offers_sweep(builds, INT64_C(600000000090));
+    ck_assert_ptr_nonnull(driver_offers_take(builds, abi, 2, true));
 }
 END_TEST
 
 /* The version that is given out next, as a number; -1: none. */
 static int take(const char *abi, driver_hold_ref **hold)
 {
-    driver_hold_ref *taken = driver_builds_take(builds, piw_text_of(abi), 1, false);
+    driver_hold_ref *taken = driver_offers_take(builds, piw_text_of(abi), 1, false);
     if (hold != NULL)
         *hold = taken;
     return taken != NULL ? atoi(taken->version.s) : -1;
@@ -98,7 +98,7 @@ START_TEST(recorded_is_held_until_a_later_window)
     driver_hold_ref *hold;
     window("cp311", 10, 1, 1);
     ck_assert_int_eq(take("cp311", &hold), 1);
-    driver_builds_end(builds, &hold, DRIVER_HOLD_RECORDED, 100);
+    driver_offers_end(builds, &hold, DRIVER_HOLD_RECORDED, 100);
     ck_assert_ptr_null(hold);
     /* Asked for before the commit: may still name it, and must not be believed. */
     window("cp311", 100, 1, 1);
@@ -115,11 +115,11 @@ START_TEST(returned_goes_first)
     window("cp311", 10, 1, 3);
     ck_assert_int_eq(take("cp311", &hold), 1);
     ck_assert_int_eq(take("cp311", NULL), 2);
-    driver_builds_end(builds, &hold, DRIVER_HOLD_RETURNED, 50);
+    driver_offers_end(builds, &hold, DRIVER_HOLD_RETURNED, 50);
     ck_assert_int_eq(take("cp311", &hold), 1);
     ck_assert_int_eq(take("cp311", NULL), 3);
     /* Returned once more, and a later window doesn't want it any longer. */
-    driver_builds_end(builds, &hold, DRIVER_HOLD_RETURNED, 60);
+    driver_offers_end(builds, &hold, DRIVER_HOLD_RETURNED, 60);
     window("cp311", 61, 7, 1);
     ck_assert_int_eq(take("cp311", NULL), 7);
     ck_assert_int_eq(take("cp311", NULL), -1);
@@ -131,12 +131,12 @@ START_TEST(skipped_rests_until_its_time)
     driver_hold_ref *hold;
     window("cp311", 10, 1, 2);
     ck_assert_int_eq(take("cp311", &hold), 1);
-    driver_builds_end(builds, &hold, DRIVER_HOLD_SKIPPED, 1000);
+    driver_offers_end(builds, &hold, DRIVER_HOLD_SKIPPED, 1000);
     window("cp311", 20, 1, 2);
     ck_assert_int_eq(take("cp311", NULL), 2);
-    driver_builds_sweep(builds, 999);
+    driver_offers_sweep(builds, 999);
     ck_assert_int_eq(take("cp311", NULL), -1);
-    driver_builds_sweep(builds, 1000);
+    driver_offers_sweep(builds, 1000);
     ck_assert_int_eq(take("cp311", NULL), 1);
     ck_assert_int_eq(take("cp311", NULL), -1);
 }
@@ -147,38 +147,38 @@ START_TEST(removed_is_not_given_out)
     driver_hold_ref *hold;
     window("cp311", 10, 1, 5);
     ck_assert_int_eq(take("cp311", &hold), 1);
-    driver_builds_removed(builds, piw_text_of("p"), piw_text_of("2"));
+    driver_offers_removed(builds, piw_text_of("p"), piw_text_of("2"));
     ck_assert_int_eq(take("cp311", NULL), 3);
-    driver_builds_drop(builds, &hold);
-    driver_builds_removed(builds, piw_text_of("other"), (piw_text){0});
+    driver_offers_drop(builds, &hold);
+    driver_offers_removed(builds, piw_text_of("other"), (piw_text){0});
     ck_assert_int_eq(take("cp311", &hold), 4);
-    driver_builds_end(builds, &hold, DRIVER_HOLD_RETURNED, 30);
-    driver_builds_removed(builds, piw_text_of("p"), (piw_text){0});
+    driver_offers_end(builds, &hold, DRIVER_HOLD_RETURNED, 30);
+    driver_offers_removed(builds, piw_text_of("p"), (piw_text){0});
     ck_assert_int_eq(take("cp311", NULL), -1);
 }
 END_TEST
 
 START_TEST(restored_holds_hold)
 {
-    driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1"), DRIVER_HOLD_OUT, 0);
-    driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("2"), DRIVER_HOLD_RECORDED, 50);
-    driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), DRIVER_HOLD_RETURNED, 50);
-    ck_assert_ptr_null(driver_builds_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), 0, 0));
+    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1"), DRIVER_HOLD_OUT, 0);
+    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("2"), DRIVER_HOLD_RECORDED, 50);
+    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), DRIVER_HOLD_RETURNED, 50);
+    ck_assert_ptr_null(driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), 0, 0));
     window("cp311", 20, 1, 4);
     ck_assert_int_eq(take("cp311", NULL), 3);
     ck_assert_int_eq(take("cp311", NULL), 4);
     ck_assert_int_eq(take("cp311", NULL), -1);
-    ck_assert_ptr_nonnull(driver_builds_find(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1")));
-    ck_assert_ptr_null(driver_builds_find(builds, piw_text_of("cp39"), piw_text_of("p"), piw_text_of("1")));
+    ck_assert_ptr_nonnull(driver_offers_find(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1")));
+    ck_assert_ptr_null(driver_offers_find(builds, piw_text_of("cp39"), piw_text_of("p"), piw_text_of("1")));
 }
 END_TEST
 
 START_TEST(names_do_not_run_together)
 {
     build_ref list[2] = {{piw_text_of("ab"), piw_text_of("c")}, {piw_text_of("a"), piw_text_of("bc")}};
-    driver_builds_window(builds, piw_text_of("cp311"), 1, 2, list, 2);
-    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311"), 1, false));
-    ck_assert_ptr_nonnull(driver_builds_take(builds, piw_text_of("cp311"), 1, false));
+    driver_offers_window(builds, piw_text_of("cp311"), 1, 2, list, 2);
+    ck_assert_ptr_nonnull(driver_offers_take(builds, piw_text_of("cp311"), 1, false));
+    ck_assert_ptr_nonnull(driver_offers_take(builds, piw_text_of("cp311"), 1, false));
 }
 END_TEST
 
@@ -219,7 +219,7 @@ END_TEST
 
 Suite *unit_suite(void)
 {
-    Suite *suite = suite_create("builds");
+    Suite *suite = suite_create("offers");
     TCase *tests = tcase_create("builds");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 30);

@@ -1,4 +1,4 @@
-#include "slave_driver/builds.h"
+#include "slave_driver/offers.h"
 
 #include "piw/err.h"
 
@@ -25,7 +25,7 @@ struct driver_abi {
     hold_list returned;
 };
 
-struct driver_builds {
+struct driver_offers {
     struct driver_abi *abis; /* a farm has a handful: a list does */
     piw_table holds;
     uint64_t seed;
@@ -36,9 +36,9 @@ typedef struct hold_key {
     piw_text package, version;
 } hold_key;
 
-driver_builds *driver_builds_new(void)
+driver_offers *driver_offers_new(void)
 {
-    driver_builds *builds = piw_zalloc(sizeof(*builds));
+    driver_offers *builds = piw_zalloc(sizeof(*builds));
     builds->seed = piw_table_seed();
     return builds;
 }
@@ -52,9 +52,9 @@ static void free_window(struct driver_abi *abi)
     abi->count = abi->cursor = 0;
 }
 
-void driver_builds_free(driver_builds **builds)
+void driver_offers_free(driver_offers **builds)
 {
-    driver_builds *self = *builds;
+    driver_offers *self = *builds;
     if (self == NULL)
         return;
     piw_table_node *node = piw_table_next(&self->holds, NULL);
@@ -75,7 +75,7 @@ void driver_builds_free(driver_builds **builds)
     *builds = NULL;
 }
 
-static struct driver_abi *find_abi(const driver_builds *builds, piw_text abi_tag)
+static struct driver_abi *find_abi(const driver_offers *builds, piw_text abi_tag)
 {
     struct driver_abi *abi = builds->abis;
     while (abi != NULL && !piw_text_eq(abi->abi_tag, abi_tag))
@@ -83,7 +83,7 @@ static struct driver_abi *find_abi(const driver_builds *builds, piw_text abi_tag
     return abi;
 }
 
-static struct driver_abi *need_abi(driver_builds *builds, piw_text abi_tag)
+static struct driver_abi *need_abi(driver_offers *builds, piw_text abi_tag)
 {
     struct driver_abi *abi = find_abi(builds, abi_tag);
     if (abi != NULL)
@@ -137,20 +137,20 @@ static bool hold_matches(const piw_table_node *node, const void *arg)
            piw_text_eq(hold->package, key->package);
 }
 
-static uint64_t hold_hash(const driver_builds *builds, const hold_key *key)
+static uint64_t hold_hash(const driver_offers *builds, const hold_key *key)
 {
     uint64_t hash = piw_table_hash(builds->seed, &key->abi, sizeof(key->abi));
     hash = piw_table_hash(hash, key->package.s, key->package.len);
     return piw_table_hash(hash, key->version.s, key->version.len);
 }
 
-static driver_hold_ref *find_hold(const driver_builds *builds, const hold_key *key)
+static driver_hold_ref *find_hold(const driver_offers *builds, const hold_key *key)
 {
     piw_table_node *node = piw_table_find(&builds->holds, hold_hash(builds, key), hold_matches, key);
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_hold_ref, node) : NULL;
 }
 
-static driver_hold_ref *add_hold(driver_builds *builds, struct driver_abi *abi, const hold_key *key, int kind,
+static driver_hold_ref *add_hold(driver_offers *builds, struct driver_abi *abi, const hold_key *key, int kind,
                                  int64_t until_ns)
 {
     driver_hold_ref *hold = piw_zalloc(sizeof(*hold) + (size_t)key->package.len + key->version.len + 2);
@@ -174,14 +174,14 @@ static void set_kind(driver_hold_ref *hold, int kind)
     hold->kind = kind;
 }
 
-static void forget(driver_builds *builds, driver_hold_ref *hold)
+static void forget(driver_offers *builds, driver_hold_ref *hold)
 {
     set_kind(hold, DRIVER_HOLD_OUT);
     piw_table_remove(&builds->holds, &hold->node);
     free(hold);
 }
 
-static void forget_listed(driver_builds *builds, hold_list *list, int64_t before_ns)
+static void forget_listed(driver_offers *builds, hold_list *list, int64_t before_ns)
 {
     while (list->first != NULL && list->first->until_ns < before_ns)
         forget(builds, list_take(list));
@@ -195,7 +195,7 @@ static void enlist(driver_hold_ref *hold)
         list_add(&hold->abi->returned, hold);
 }
 
-void driver_builds_end(driver_builds *builds, driver_hold_ref **hold, int kind, int64_t until_ns)
+void driver_offers_end(driver_offers *builds, driver_hold_ref **hold, int kind, int64_t until_ns)
 {
     (void)builds;
     set_kind(*hold, kind);
@@ -205,20 +205,20 @@ void driver_builds_end(driver_builds *builds, driver_hold_ref **hold, int kind, 
     *hold = NULL;
 }
 
-void driver_builds_drop(driver_builds *builds, driver_hold_ref **hold)
+void driver_offers_drop(driver_offers *builds, driver_hold_ref **hold)
 {
-    driver_builds_removed(builds, (*hold)->package, (*hold)->version);
+    driver_offers_removed(builds, (*hold)->package, (*hold)->version);
     forget(builds, *hold);
     *hold = NULL;
 }
 
-driver_hold_ref *driver_builds_find(const driver_builds *builds, piw_text abi_tag, piw_text package, piw_text version)
+driver_hold_ref *driver_offers_find(const driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version)
 {
     hold_key key = {find_abi(builds, abi_tag), package, version};
     return key.abi != NULL ? find_hold(builds, &key) : NULL;
 }
 
-driver_hold_ref *driver_builds_restore(driver_builds *builds, piw_text abi_tag, piw_text package, piw_text version,
+driver_hold_ref *driver_offers_restore(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version,
                                        int kind, int64_t until_ns)
 {
     struct driver_abi *abi = need_abi(builds, abi_tag);
@@ -254,7 +254,7 @@ static void copy_window(struct driver_abi *abi, const build_ref *list, uint32_t 
     abi->count = count;
 }
 
-void driver_builds_window(driver_builds *builds, piw_text abi_tag, int64_t as_of_ns, int64_t total,
+void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of_ns, int64_t total,
                           const build_ref *list, uint32_t count)
 {
     struct driver_abi *abi = need_abi(builds, abi_tag);
@@ -273,7 +273,7 @@ static bool rested_for(const driver_hold_ref *hold, int64_t slave_id, bool other
     return hold->kind == DRIVER_HOLD_RESTING && hold->ripe && (!others || hold->slave_id != slave_id);
 }
 
-driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag, int64_t slave_id, bool others)
+driver_hold_ref *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others)
 {
     struct driver_abi *abi = find_abi(builds, abi_tag);
     if (abi == NULL)
@@ -301,7 +301,7 @@ driver_hold_ref *driver_builds_take(driver_builds *builds, piw_text abi_tag, int
     return NULL;
 }
 
-bool driver_builds_rest(const driver_builds *builds, piw_text abi_tag)
+bool driver_offers_rest(const driver_offers *builds, piw_text abi_tag)
 {
     const struct driver_abi *abi = find_abi(builds, abi_tag);
     return abi != NULL && abi->resting > 0;
@@ -312,7 +312,7 @@ static bool concerns(piw_text package, piw_text version, piw_text of_package, pi
     return piw_text_eq(package, of_package) && (version.s == NULL || piw_text_eq(version, of_version));
 }
 
-void driver_builds_removed(driver_builds *builds, piw_text package, piw_text version)
+void driver_offers_removed(driver_offers *builds, piw_text package, piw_text version)
 {
     for (struct driver_abi *abi = builds->abis; abi != NULL; abi = abi->next) {
         for (uint32_t i = 0; i < abi->count; i++)
@@ -329,10 +329,10 @@ void driver_builds_removed(driver_builds *builds, piw_text package, piw_text ver
     }
 }
 
-void driver_builds_retry(driver_builds *builds, piw_text package, piw_text version, int64_t now_ns)
+void driver_offers_retry(driver_offers *builds, piw_text package, piw_text version, int64_t now_ns)
 {
     driver_hold_ref *hold = NULL;
-    while ((hold = driver_builds_next_hold(builds, hold)) != NULL)
+    while ((hold = driver_offers_next_hold(builds, hold)) != NULL)
         if (hold->kind == DRIVER_HOLD_RESTING && concerns(package, version, hold->package, hold->version))
             hold->until_ns = now_ns;
 }
@@ -344,7 +344,7 @@ static void show_again(driver_hold_ref *hold)
 }
 
 /* What rested is kept for another slave first, then it is like any other. */
-static void sweep_resting(driver_builds *builds, driver_hold_ref *hold, int64_t now_ns)
+static void sweep_resting(driver_offers *builds, driver_hold_ref *hold, int64_t now_ns)
 {
     if (hold->until_ns + PREFER_OTHERS_S * INT64_C(1000000000) <= now_ns) {
         show_again(hold);
@@ -355,7 +355,7 @@ static void sweep_resting(driver_builds *builds, driver_hold_ref *hold, int64_t 
     }
 }
 
-void driver_builds_sweep(driver_builds *builds, int64_t now_ns)
+void driver_offers_sweep(driver_offers *builds, int64_t now_ns)
 {
     piw_table_node *node = piw_table_next(&builds->holds, NULL);
     while (node != NULL) {
@@ -372,7 +372,7 @@ void driver_builds_sweep(driver_builds *builds, int64_t now_ns)
     }
 }
 
-int64_t driver_builds_pending(const driver_builds *builds, const struct driver_abi *abi)
+int64_t driver_offers_pending(const driver_offers *builds, const struct driver_abi *abi)
 {
     int64_t pending = abi->total;
     const piw_table_node *node = NULL;
@@ -386,12 +386,12 @@ int64_t driver_builds_pending(const driver_builds *builds, const struct driver_a
 
 /* --- for saving --------------------------------------------------------------------------------------------------- */
 
-struct driver_abi *driver_builds_next_abi(const driver_builds *builds, const struct driver_abi *abi)
+struct driver_abi *driver_offers_next_abi(const driver_offers *builds, const struct driver_abi *abi)
 {
     return abi == NULL ? builds->abis : abi->next;
 }
 
-driver_abi_view driver_builds_view(const struct driver_abi *abi)
+driver_abi_view driver_offers_view(const struct driver_abi *abi)
 {
     return (driver_abi_view){.abi_tag = abi->abi_tag,
                              .as_of_ns = abi->as_of_ns,
@@ -400,13 +400,13 @@ driver_abi_view driver_builds_view(const struct driver_abi *abi)
                              .count = abi->count};
 }
 
-driver_hold_ref *driver_builds_next_hold(const driver_builds *builds, const driver_hold_ref *hold)
+driver_hold_ref *driver_offers_next_hold(const driver_offers *builds, const driver_hold_ref *hold)
 {
     piw_table_node *node = piw_table_next(&builds->holds, hold != NULL ? &hold->node : NULL);
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_hold_ref, node) : NULL;
 }
 
-piw_text driver_builds_hold_abi(const driver_hold_ref *hold)
+piw_text driver_offers_hold_abi(const driver_hold_ref *hold)
 {
     return hold->abi->abi_tag;
 }

@@ -1,0 +1,224 @@
+/* build.c — a version in the making: given to a slave, reported, and over at last. */
+#include "slave_driver/build.h"
+
+#include "db.piw.h"
+#include "fs.piw.h"
+#include "shared/file_check.h"
+#include "shared/version.h"
+#include "slave_driver/cause.h"
+#include "slave_driver/slaves.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void cast_quietly(driver *self, piw_msg **msg)
+{
+    if (piw_cast(self->task, msg) != 0)
+        piw_msg_free(msg);
+}
+
+driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_hold_ref *hold)
+{
+    driver_build *build = piw_zalloc(sizeof(*build));
+    build->hold = hold;
+    build->slave = slave;
+    build->slave_id = slave_id;
+    if (slave != NULL)
+        slave->build = build;
+    build->at = &self->builds;
+    build->next = self->builds;
+    if (build->next != NULL)
+        build->next->at = &build->next;
+    self->builds = build;
+    return build;
+}
+
+void driver_build_part(driver_build *build)
+{
+    if (build->slave != NULL)
+        build->slave->build = NULL;
+    build->slave = NULL;
+}
+
+static void forget_report(driver *self, driver_build *build)
+{
+    if (build->report.build_id != 0) {
+        piw_table_remove(&self->by_number, &build->by_number);
+        piw_timer_stop(self->task, "again", (uint64_t)build->report.build_id);
+    }
+    piw_msg_free(&build->memory);
+    build->report = (driver_reported){0};
+    build->sealing = false;
+}
+
+void driver_build_free(driver *self, driver_build **build)
+{
+    driver_build *gone = *build;
+    *build = NULL;
+    driver_build_part(gone);
+    forget_report(self, gone);
+    *gone->at = gone->next;
+    if (gone->next != NULL)
+        gone->next->at = gone->at;
+    free(gone);
+}
+
+void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns)
+{
+    const driver_slave *slave = build->slave;
+    build->began_ns = slave->saved.heard_ns - elapsed_ns;
+    build->ends_ns = build->began_ns + driver_build_timeout_ns(slave);
+    piw_msg *attempt =
+        db_ATTEMPT_make(build->slave_id, build->hold->package, build->hold->version, slave->saved.hello.abi);
+    cast_quietly(self, &attempt);
+}
+
+static bool is_build(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const driver_build, by_number)->report.build_id == *(const int64_t *)key;
+}
+
+driver_build *driver_build_find(const driver *self, int64_t number)
+{
+    piw_table_node *node = piw_table_find(&self->by_number, piw_table_hash_u64((uint64_t)number), is_build, &number);
+    return node != NULL ? PIW_TABLE_ENTRY(node, driver_build, by_number) : NULL;
+}
+
+void driver_build_set_number(driver *self, driver_build *build, int64_t number)
+{
+    build->report.build_id = number;
+    if (number != 0)
+        piw_table_add(&self->by_number, &build->by_number, piw_table_hash_u64((uint64_t)number));
+}
+
+/* --- what its slave reports --------------------------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const file_state *)a)->filename.s, ((const file_state *)b)->filename.s);
+}
+
+void driver_build_fail(driver_build *build, const char *note)
+{
+    driver_reported *report = &build->report;
+    piw_warning("slave %lld, %s %s: %s", (long long)build->slave_id, build->hold->package.s, build->hold->version.s,
+                note);
+    report->status = false;
+    report->files.count = 0;
+    report->verified.count = 0;
+    report->note = piw_msg_textz(build->memory, note);
+    report->cause = piw_msg_textz(build->memory, "");
+}
+
+/* What the slave says of its build. The files of a failed one don't count, and so aren't looked at. */
+static int check_report(driver_reported *report, const driver_hold_ref *hold, piw_err *err)
+{
+    if (!report->status)
+        report->files.count = 0;
+    if (piw_duration_us(report->duration) < 0) {
+        report->duration = (piw_duration){0};
+        return piw_err_set(err, PIW_EINVAL, "it says that the build took less than no time");
+    }
+    return piw_files_check(report->files.at, report->files.count, hold->package, hold->version, err);
+}
+
+void driver_build_report(driver_build *build, piw_msg **report, const char *why_bad, const char *cause)
+{
+    piw_msg *memory = build->memory = *report;
+    *report = NULL;
+    const slave_BUILT *said = slave_BUILT_of(memory);
+    driver_reported *to = &build->report;
+    *to = (driver_reported){.status = said->status,
+                            .duration = said->duration,
+                            .output = said->output,
+                            .note = piw_msg_textz(memory, ""),
+                            .cause = piw_msg_textz(memory, "")};
+    to->files.at = said->files.at;
+    to->files.count = said->files.count;
+    piw_err err = {0};
+    char note[PIW_ERR_TEXT + 64];
+    if (why_bad != NULL) {
+        driver_build_fail(build, why_bad);
+    } else if (check_report(to, build->hold, &err) != 0) {
+        snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
+        driver_build_fail(build, note);
+    } else if (!piw_version_valid(build->hold->version)) {
+        /* Whatever the build came to: final, so that it isn't tried again in vain. */
+        snprintf(note, sizeof(note),
+                 "No wheel of version %.100s can be published: it is no version by PEP 440, and installers don't read "
+                 "the names of wheels of such.",
+                 build->hold->version.s);
+        driver_build_fail(build, note);
+    } else {
+        cause = cause != NULL ? cause : driver_cause(to, build->hold);
+        to->cause = piw_msg_textz(memory, cause != NULL ? cause : "");
+    }
+    if (to->files.count > 0)
+        qsort(to->files.at, to->files.count, sizeof(*to->files.at), by_name);
+    piw_msg_list(memory, &to->verified, to->files.count);
+    to->verified.count = 0;
+}
+
+void driver_build_unreport(driver *self, driver_build *build)
+{
+    /* When its row may exist, what is staged is settled at the next start, by whether it does. */
+    if (build->memory != NULL && !build->report.sent_before)
+        driver_build_discard(self, build);
+    forget_report(self, build);
+}
+
+void driver_build_discard(driver *self, const driver_build *build)
+{
+    if (build->report.build_id == 0)
+        return;
+    piw_msg *discard = fs_DISCARD_make(build->report.build_id, build->slave_id);
+    cast_quietly(self, &discard);
+}
+
+/* --- its end ------------------------------------------------------------------------------------------------------ */
+
+static void log_recorded(const driver_build *build)
+{
+    piw_text abi = driver_offers_hold_abi(build->hold);
+    piw_info("build %lld: %s %s for %.*s by slave %lld %s", (long long)build->report.build_id, build->hold->package.s,
+             build->hold->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
+             build->report.status ? "succeeded" : "failed");
+}
+
+/* Nothing is recorded: what is staged goes, and the attempt is noted as ended. */
+static void throw_away(driver *self, driver_build *build, const char *why)
+{
+    driver_build_unreport(self, build);
+    piw_msg *end = db_ATTEMPT_END_make(build->slave_id, build->hold->package, build->hold->version,
+                                       driver_offers_hold_abi(build->hold), piw_text_of(why));
+    cast_quietly(self, &end);
+}
+
+void driver_build_end(driver *self, driver_build **build, driver_outcome outcome)
+{
+    driver_build *over = *build;
+    driver_hold_ref *hold = over->hold;
+    if (outcome.what == DRIVER_RECORDED)
+        log_recorded(over);
+    if (outcome.why != NULL)
+        throw_away(self, over, outcome.why);
+    switch (outcome.what) {
+    case DRIVER_RECORDED:
+        driver_offers_end(self->offers, &hold, DRIVER_HOLD_RECORDED, piw_monotonic_ns());
+        break;
+    case DRIVER_RESTS:
+        hold->slave_id = over->slave_id;
+        driver_offers_end(self->offers, &hold, DRIVER_HOLD_RESTING, outcome.until_ns);
+        break;
+    case DRIVER_RETURNED:
+        driver_offers_end(self->offers, &hold, DRIVER_HOLD_RETURNED, piw_monotonic_ns());
+        break;
+    case DRIVER_SKIPPED:
+        driver_offers_end(self->offers, &hold, DRIVER_HOLD_SKIPPED, over->ends_ns);
+        break;
+    default:
+        driver_offers_drop(self->offers, &hold);
+        break;
+    }
+    driver_build_free(self, build);
+}

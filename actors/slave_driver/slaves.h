@@ -1,0 +1,22 @@
+/* slaves.h — the slaves: found by peer and by number, added and forgotten. */
+#ifndef SLAVE_DRIVER_SLAVES_H
+#define SLAVE_DRIVER_SLAVES_H
+
+#include "slave_driver/driver.h"
+
+driver_slave *driver_find_peer(const driver *self, piw_peer peer);
+driver_slave *driver_find_id(const driver *self, int64_t id);
+driver_slave *driver_next(const driver *self, const driver_slave *slave); /* NULL begins and ends */
+driver_slave *driver_add(driver *self, piw_peer peer, const slave_hello *hello);
+void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hello);
+void driver_set_id(driver *self, driver_slave *slave, int64_t id);
+/* Forgets the slave, which has no build any more. */
+void driver_remove(driver *self, driver_slave **slave);
+/* Are there other slaves of its ABI that could build now? */
+bool driver_has_others(const driver *self, const driver_slave *slave);
+/* Is its answer still to come? */
+bool driver_waits(const driver_slave *slave);
+int64_t driver_busy_timeout_ns(const driver_slave *slave);
+int64_t driver_build_timeout_ns(const driver_slave *slave);
+
+#endif

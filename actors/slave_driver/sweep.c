@@ -1,0 +1,78 @@
+/* sweep.c — what time brings: silent slaves are forgotten, skipped versions are free again. */
+#include "slave_driver/sweep.h"
+
+#include "slave_driver/abis.h"
+#include "slave_driver/conversation.h"
+#include "slave_driver/monitor.h"
+#include "slave_driver/slaves.h"
+#include "slave_driver/way.h"
+
+static const char lost_text[] = "The slave fell silent while it built this.\n";
+
+static piw_msg *lost_report(const driver_build *build, int64_t heard_ns)
+{
+    slave_BUILT *body;
+    piw_msg *report = slave_BUILT_new(&body);
+    body->duration = piw_duration_from_us((heard_ns - build->began_ns) / 1000);
+    piw_blob *output = piw_blob_new(lost_text, sizeof(lost_text) - 1);
+    body->output = piw_msg_blob(report, output);
+    piw_blob_unref(&output);
+    return report;
+}
+
+/* The slave is lost: monitors are told, its peer is forgotten, and its attempt ends as one that failed for its sake. */
+static void lose(driver *self, driver_slave *lost)
+{
+    driver_build *build = lost->build;
+    int64_t heard_ns = lost->saved.heard_ns;
+    if (lost->saved.slave_id != 0)
+        driver_tell_gone(self, lost, true);
+    piw_peer_forget(self->task, lost->peer);
+    if (build != NULL)
+        driver_build_part(build);
+    driver_remove(self, &lost);
+    if (build == NULL)
+        return;
+    if (build->skip || build->removed) {
+        int what = build->removed && !build->again ? DRIVER_DROPPED : build->skip ? DRIVER_SKIPPED : DRIVER_RETURNED;
+        driver_build_end(self, &build, (driver_outcome){.what = what, .why = "the slave fell silent"});
+        return;
+    }
+    driver_build_unreport(self, build);
+    piw_msg *report = lost_report(build, heard_ns);
+    driver_build_report(build, &report, NULL, "the slave fell silent");
+    driver_way_begin(self, build);
+}
+
+static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
+{
+    driver_build *build = slave->build;
+    /* A slave that waits for our answer is not silent. */
+    if (!driver_waits(slave) && now_ns - slave->saved.heard_ns > driver_busy_timeout_ns(slave)) {
+        piw_text label = slave->saved.hello.label;
+        piw_warning("slave %lld (%.*s) has been silent for longer than its busy timeout%s; forgetting it",
+                    (long long)slave->saved.slave_id, (int)label.len, label.s,
+                    build != NULL ? " and its build is lost" : "");
+        lose(self, slave);
+    } else if (build != NULL && build->memory != NULL && now_ns - build->phase_ns >= self->seal_after_ns) {
+        driver_heed(self, build, driver_way_late(self, build));
+    }
+}
+
+int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    driver *self = piw_soul(task);
+    int64_t now_ns = piw_monotonic_ns();
+    driver_slave *slave = driver_next(self, NULL);
+    while (slave != NULL) {
+        driver_slave *next = driver_next(self, slave);
+        sweep_slave(self, slave, now_ns);
+        slave = next;
+    }
+    driver_offers_sweep(self->offers, now_ns);
+    driver_tell_pending(self);
+    driver_tell_abis(self, now_ns);
+    return 0;
+}

@@ -1,0 +1,10 @@
+/* sweep.h — what time brings: silent slaves are forgotten, skipped versions are free again. */
+#ifndef SLAVE_DRIVER_SWEEP_H
+#define SLAVE_DRIVER_SWEEP_H
+
+#include "slave_driver/driver.h"
+
+/* Every DRIVER_SWEEP_MS. */
+int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key);
+
+#endif
