@@ -1,4 +1,5 @@
-/* attempt.c — builds that failed for their builder's sake: tried again later, and by whom (SPEC §10). */
+/* attempt.c — builds that failed for their builder's sake: tried again later, and by whom
+ * (docs/reliability.md#a-build-fails-for-its-builders-sake). */
 #include "slave_driver/driver.h"
 
 #include "slaves.piw.h"

@@ -1,9 +1,9 @@
 /* builds.h — what there is to build: a window of the queue per ABI, and the versions that may not be given out now.
  *
  * Plain data of one thread, without a task around it. A version that was given out is a driver_hold until it may be
- * given out again (SPEC §4): the hold is found by package, version and ABI, and belongs to the driver_builds. Taking
- * the next build looks at each window entry once, so its cost doesn't grow with the window or the farm; only entries that
- * are kept for other slaves are looked at again. */
+ * given out again (docs/wire.md#slaves): the hold is found by package, version and ABI, and belongs to the
+ * driver_builds. Taking the next build looks at each window entry once, so its cost doesn't grow with the window or the
+ * farm; only entries that are kept for other slaves are looked at again. */
 #ifndef SLAVE_DRIVER_BUILDS_H
 #define SLAVE_DRIVER_BUILDS_H
 

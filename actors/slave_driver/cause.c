@@ -1,4 +1,5 @@
-/* cause.c — did a build fail for its builder's sake, or for the package's? (SPEC §10, "Failures have causes") */
+/* cause.c — did a build fail for its builder's sake, or for the package's?
+ * (docs/reliability.md#a-build-fails-for-its-builders-sake) */
 #include "slave_driver/driver.h"
 
 #include <stdio.h>

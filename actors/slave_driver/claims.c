@@ -1,4 +1,4 @@
-/* claims.c — builds that went on while the master was restarted, and that our own slaves claim (SPEC §4).
+/* claims.c — builds that went on while the master was restarted, and that our own slaves claim (docs/wire.md#slaves).
  *
  * What was under way is known from the database: it is void there, and kept back here until a slave claims it or the
  * time for that is over. What was recorded or ended before is not under way, so nothing is recorded twice. */

@@ -1,5 +1,5 @@
-/* conversation.c — what a slave says, and what it is told (SPEC §4). Each handler decides first and then changes; none
- * returns an error but for a fault point, so a slave always gets the answer that its state gives. */
+/* conversation.c — what a slave says, and what it is told (docs/wire.md#slaves). Each handler decides first and then
+ * changes; none returns an error but for a fault point, so a slave always gets the answer that its state gives. */
 #include "slave_driver/driver.h"
 
 #include "piw/fault.h"

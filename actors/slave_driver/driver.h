@@ -18,12 +18,12 @@
 
 enum {
     DRIVER_SLAVES_MAX = 16384,       /* as many as the port remembers peers */
-    DRIVER_BAD_TRANSFERS = 5,        /* of one file, then the build has failed (SPEC §4) */
+    DRIVER_BAD_TRANSFERS = 5,        /* of one file, then the build has failed */
     DRIVER_SWEEP_MS = 1000,          /* expiry and time limits are this exact */
     DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
     DRIVER_RETRY_MIN_MS = 1000,      /* a step of a job that failed for its surroundings is tried again, growing … */
     DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
-    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep (§10) */
+    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
 };
 
 /* The last reply that a slave got, CONT left out: what it may say next follows from it. Numbers stand in saved state.
@@ -123,7 +123,7 @@ typedef struct driver {
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
     bool slaves_changed;   /* since slaves_here was told */
     int64_t tell_abis_ns;  /* when it is told again in any case */
-    int64_t seal_after_ns; /* a slave waits so long for the database to take its build (SPEC §4) */
+    int64_t seal_after_ns; /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
     piw_log_limiter strangers, troubles, odd, unbuilt;
 } driver;

@@ -1,4 +1,5 @@
-/* ghosts.c — builds that are still being recorded when their slaves are gone, or at work again (SPEC §4, §10). */
+/* ghosts.c — builds that are still being recorded when their slaves are gone, or at work again
+ * (docs/reliability.md#the-database-is-away). */
 #include "slave_driver/driver.h"
 
 #include <stdlib.h>

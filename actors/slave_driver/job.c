@@ -1,4 +1,4 @@
-/* job.c — a reported build on its way into the database and onto the site (SPEC §5).
+/* job.c — a reported build on its way into the database and onto the site (docs/site.md#order-of-publication).
  *
  * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
  * BUILT bad, or without files: from STAGE on. A step that fails for its surroundings (a task away, the disk full) is

@@ -1,4 +1,5 @@
-/* monitor.c — what monitors see of slaves (SPEC §8): sent to the stats service, which keeps and publishes it. */
+/* monitor.c — what monitors see of slaves (docs/wire.md#monitors): sent to the stats service, which keeps and publishes
+ * it. */
 #include "slave_driver/driver.h"
 
 static void tell(driver *self, const driver_builder *builder, piw_time at, const char *word, const piw_type *type,

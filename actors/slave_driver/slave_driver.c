@@ -1,4 +1,4 @@
-/* slave_driver — talks to the build slaves: who they are, what they build, what comes of it (SPEC §4).
+/* slave_driver — talks to the build slaves: who they are, what they build, what comes of it (docs/wire.md#slaves).
  *
  * This file is its manifest, its start and stop, and what other tasks tell it. See driver.h for the others. */
 #include "slave_driver/driver.h"
