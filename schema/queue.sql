@@ -37,8 +37,8 @@ $$;
 
 -- --- The queue: for each key the lowest ABI that it wants ---
 
--- The definition (SPEC "Build queue"), for just these keys. Every other function of the queue uses it. The planner must
--- look up key after key: from its guess of how many there are it would at times rather read a whole table.
+-- The definition (docs/schema.md#the-build-queue), for just these keys. Every other function of the queue uses it. The
+-- planner must look up key after key: from its guess of how many there are it would at times rather read a whole table.
 CREATE FUNCTION piw.wanted(packages text[], versions text[])
 RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp

@@ -75,7 +75,7 @@ AS $$
 $$;
 
 -- A try failed for its builder's sake: it is kept with its cause and the end of its log, and its version rests before the
--- next one (SPEC "Failures have causes"). The fifth is the last.
+-- next one (docs/reliability.md#a-build-fails-for-its-builders-sake). The fifth is the last.
 CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text)
 RETURNS TABLE (tries integer, final boolean, wait_s integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp

@@ -1,4 +1,4 @@
-/* big_brother — keeps the figures, shows them to monitors and takes their orders (SPEC §8).
+/* big_brother — keeps the figures, shows them to monitors and takes their orders (docs/wire.md#monitors).
  *
  * This file is its manifest, the control queue, and the pause of the whole farm. */
 #include "big_brother/brother.h"

@@ -1,4 +1,4 @@
-/* brother.h — inside big_brother: what monitors see and order (SPEC §8).
+/* brother.h — inside big_brother: what monitors see and order (docs/wire.md#monitors).
  *
  * big_brother.c is the manifest, the control queue and the pause; watch.c keeps what each slave showed last and replays
  * it; figures.c makes the master's own STATS; machine.c reads this machine. Everything belongs to the task's thread. */

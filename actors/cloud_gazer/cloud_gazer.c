@@ -1,4 +1,5 @@
-/* cloud_gazer — follows PyPI's log, or its list of projects (projects.c), into the database (SPEC §11).
+/* cloud_gazer — follows PyPI's log, or its list of projects (projects.c), into the database
+ * (docs/reliability.md#pypis-log).
  *
  * First the database is asked where it is. From then on two things go on side by side: reading, one answer of PyPI's after
  * the other, and applying what is ripe, one batch after the other. Reading waits while enough is read that isn't applied,

@@ -10,7 +10,7 @@
 #include "shared/table.h"
 
 enum {
-    GAZER_WAIT_MIN_MS = 10000,      /* after PyPI failed or asked to wait, growing (SPEC §11) … */
+    GAZER_WAIT_MIN_MS = 10000,      /* after PyPI failed or asked to wait, growing … */
     GAZER_WAIT_MAX_MS = 600000,     /* … to this */
     GAZER_WAIT_DEV_MS = 1000,       /* --dev-mode: while nobody listens there yet */
     GAZER_READ_TIMEOUT_MS = 600000, /* one reading of 50,000 events over a slow line */

@@ -1,4 +1,5 @@
-/* order.h — PyPI's events from the order of their serials into the order in which they may be applied (SPEC §11).
+/* order.h — PyPI's events from the order of their serials into the order in which they may be applied
+ * (docs/reliability.md#pypis-log).
  *
  * Events come in by serial, in any number of readings that may overlap; they go out sorted by (time, serial), each
  * once, and only when 5 minutes of later events are there. One thread, no task around it. */

@@ -1,5 +1,5 @@
-/* projects.c — PyPI by its list of projects and their documents instead of its log (SPEC §11): as the other driver of
- * follow = json, and once a day to see what the log's follower missed.
+/* projects.c — PyPI by its list of projects and their documents instead of its log (docs/reliability.md#pypis-list): as
+ * the other driver of follow = json, and once a day to see what the log's follower missed.
  *
  * One pass: read the list (or hear that it is what it was); compare it with the database, if that is due or a project is
  * missing in it that the last one had; read the documents of those whose serial grew, several at a time, in the order of

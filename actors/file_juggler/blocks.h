@@ -10,7 +10,7 @@
 enum {
     /* Bytes of a block. A slave holds BLOCKS_IN_FLIGHT of them in memory; larger ones gain nothing over a network. */
     BLOCK_SIZE = 256 << 10,
-    /* SPEC §5 allows 10. */
+    /* Slaves hold what is asked for in memory: 10 at most (docs/wire.md#files). */
     BLOCKS_IN_FLIGHT = 10,
 };
 

@@ -1,4 +1,5 @@
-/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place (SPEC §5). */
+/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place
+ * (docs/site.md#order-of-publication). */
 #include "jobs.h"
 #include "juggler.h"
 

@@ -34,7 +34,7 @@ typedef struct juggler {
 /* --- file_juggler.c --- */
 piw_text juggler_root(const juggler *j);
 
-/* --- leftovers.c: what an earlier master, or a task before it began anew, left staged (SPEC §5) --- */
+/* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
 int leftovers_find(juggler *j, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */

@@ -13,7 +13,7 @@
 enum {
     DISK_EVERY_MS = 10000,
     REMOVALS_AT_ONCE = 100, /* each is two renames: far less than a handler's 10 ms */
-    SYNC_EVERY_MS = 500,    /* a failed build's log is synced within a second of its row (SPEC §5) */
+    SYNC_EVERY_MS = 500,    /* a failed build's log is synced within a second of its row */
     PUBLISHED_MAX = 100000,
     TROUBLE_PER_MINUTE = 2,
 };

@@ -1,4 +1,5 @@
-/* lumberjack — stores what the web server's log tells, in batches (SPEC §7).
+/* lumberjack — stores what the web server's log tells, in batches
+ * (docs/web-logs.md#which-request-becomes-which-record).
  *
  * Records gather while a batch is under way and are sent when it is stored, or when there are enough for a batch of
  * their own; so batches grow with the load, and a lonely record waits for nothing. A batch is kept until the database

@@ -1,4 +1,4 @@
-/* import.c — what importers say, and their silence (SPEC §6). */
+/* import.c — what importers say, and their silence (docs/wire.md#imports). */
 #include "mr_chase/chase.h"
 
 #include "events.piw.h"

@@ -1,5 +1,5 @@
-/* job.c — an import from its first check to DONE (SPEC §6): are version and ABI known, a number, its turn; then for each
- * file EXPECT, SEND, … SENT, VERIFY; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
+/* job.c — an import from its first check to DONE (docs/wire.md#imports): are version and ABI known, a number, its turn;
+ * then for each file EXPECT, SEND, … SENT, VERIFY; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
  *
  * A step that fails for its surroundings (a task away, the disk full) is tried again while the importer waits; each can
  * be repeated without harm. What its receiver refuses ends the import with ERROR, and nothing of it stays. */

@@ -1,4 +1,4 @@
-/* mr_chase — serves the import queue: builds made elsewhere, and what administrators ask for (SPEC §6).
+/* mr_chase — serves the import queue: builds made elsewhere, and what administrators ask for (docs/wire.md#imports).
  *
  * This file is its manifest, its start and stop. See chase.h for the others. */
 #include "mr_chase/chase.h"

@@ -1,4 +1,4 @@
-/* orders.c — what an operator asks with piw-ctl: why is a version as it is, and have what failed tried again (SPEC §10). */
+/* orders.c — what an operator asks with piw-ctl: why is a version as it is, and have what failed tried again. */
 #include "mr_chase/chase.h"
 
 #include "piw/codec.h"

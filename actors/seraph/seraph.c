@@ -1,4 +1,4 @@
-/* seraph — serves `db`: hands each request to the instance of the_oracle that its lane names (DESIGN §7).
+/* seraph — serves `db`: hands each request to the instance of the_oracle that its lane names (docs/bus.md#lanes).
  *
  * Instance 0 writes, 1 stores web logs, the others read in turn; where there are fewer, lanes share the last. */
 #include "db.piw.h"

@@ -1,5 +1,5 @@
 /* atomic_file.h — files of the site appear whole or not at all: a temporary file beside the staging folder, then a
- * rename (SPEC §10).
+ * rename (docs/site.md#how-files-appear).
  *
  * The temporary file lies in ROOT/.staging/tmp, which must be on the file system of ROOT, so that a leftover of a killed
  * master is never inside the site; piw_tmp_clear removes leftovers of other processes. Any thread. */

@@ -4,8 +4,8 @@
 
 #include "piw/err.h"
 
-/* postgres:, postgresql: and postgresql+psycopg2: are alike (SPEC §2); connection strings of another form are kept as
- * they are. The result is the caller's to free. */
+/* postgres:, postgresql: and postgresql+psycopg2: are alike (docs/programs.md#piw-master); connection strings of
+ * another form are kept as they are. The result is the caller's to free. */
 char *piw_dsn_normal(const char *dsn);
 
 /* Whether it is a URI of PostgreSQL, in any of these spellings. */

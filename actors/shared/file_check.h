@@ -1,4 +1,5 @@
-/* file_check.h — what a slave or importer says of a file, checked before it touches a path or the database (SPEC §4).
+/* file_check.h — what a slave or importer says of a file, checked before it touches a path or the database
+ * (docs/wire.md#what-is-checked).
  *
  * Any thread. */
 #ifndef SHARED_FILE_CHECK_H
@@ -10,7 +11,7 @@
 
 enum { PIW_FILESIZE_MAX = 2147483647 }; /* bytes: the width of files.filesize */
 
-/* Check one file against the rules of SPEC §4. `package` is the canonical package being built; a null text leaves the
+/* Check one file against those rules. `package` is the canonical package being built; a null text leaves the
  * comparison out (imports). PIW_EINVAL with one sentence that names the file and why. */
 int piw_file_check(const file_state *file, piw_text package, piw_err *err);
 /* The files of one build: each by itself, of the version being built (a null text leaves that out), and no name twice. */

@@ -1,4 +1,5 @@
-/* file_state.h — what is said of a wheel to a master (SPEC §3), from its name and what the gate read. Any thread. */
+/* file_state.h — what is said of a wheel to a master (docs/wire.md#messages), from its name and what the gate read. Any
+ * thread. */
 #ifndef SHARED_FILE_STATE_H
 #define SHARED_FILE_STATE_H
 

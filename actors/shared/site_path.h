@@ -1,4 +1,4 @@
-/* site_path.h — where everything lies under the output folder (SPEC §5, §10).
+/* site_path.h — where everything lies under the output folder (docs/site.md#paths).
  *
  * Each function writes an absolute path into `to` (PIW_PATH_MAX bytes) and checks every component again, whatever was
  * checked before. They return false, with `to` empty, when a component is not safe or the path is too long. Any thread. */

@@ -7,7 +7,7 @@
 
 #include "piw/codec.h"
 
-/* For storing (SPEC §3): U+0000-0008, 000B, 000E-001F and 007F become U+FFFD. The copy lies in the arena of `msg`; a
+/* For storing: U+0000-0008, 000B, 000E-001F and 007F become U+FFFD. The copy lies in the arena of `msg`; a
  * text that needs no change is returned as it is. */
 piw_text piw_text_clean(piw_msg *msg, piw_text text);
 /* The same over raw bytes, piece by piece: `to` has room for 3 × len bytes; returns how many were written. */

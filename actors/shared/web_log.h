@@ -1,4 +1,5 @@
-/* web_log.h — records of the web server's log as the master stores them and piw-logger sends them (SPEC §7).
+/* web_log.h — records of the web server's log as the master stores them and piw-logger sends them
+ * (docs/web-logs.md#which-request-becomes-which-record).
  *
  * Any thread. */
 #ifndef SHARED_WEB_LOG_H

@@ -1,4 +1,4 @@
-/* zip.h — a strict reader of ZIP archives, for input that may be hostile (SPEC §10).
+/* zip.h — a strict reader of ZIP archives, for input that may be hostile (docs/site.md#the-wheel-gate).
  *
  * It works on bytes in memory (a mapped file) and accepts only archives that every reader understands alike: one end
  * record that ends the file, a central directory that lies directly before it, members that follow each other without

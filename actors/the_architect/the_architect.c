@@ -1,4 +1,4 @@
-/* the_architect — keeps slave_driver's window of the build queue current (DESIGN §7).
+/* the_architect — keeps slave_driver's window of the build queue current (docs/schema.md#the-build-queue).
  *
  * It has a database connection of its own, used without waiting: statements are sent, and what comes back wakes it up.
  * A cycle is: settle what triggers noted (piw.drain), tell the database which packages an operator put first, read each

@@ -1,4 +1,4 @@
-/* admin.c — what operators ask for (SPEC §6): each is one function of the schema, and one transaction. */
+/* admin.c — what operators ask for (docs/wire.md#imports): each is one function of the schema, and one transaction. */
 #include "oracle.h"
 
 static void add_aliases(params *p, const piw_text *at, uint32_t count)

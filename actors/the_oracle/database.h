@@ -14,7 +14,7 @@ typedef struct database {
     char *dsn;         /* as libpq wants it */
     char *shown;       /* without a password, for messages */
     bool reads;        /* only reads: statements are cut off after a time */
-    int64_t linger_ms; /* how long removed wheels stay on disk (SPEC §10) */
+    int64_t linger_ms; /* how long removed wheels stay on disk (docs/site.md#order-of-publication) */
 } database;
 
 void database_init(database *db, const char *dsn, bool reads);

@@ -1,6 +1,6 @@
 /* params.h — parameters of one statement: scalars and arrays, in PostgreSQL's text form.
  *
- * Texts from outside are made storable on the way (SPEC §3: control characters become U+FFFD, NUL among them, which
+ * Texts from outside are made storable on the way (control characters become U+FFFD, NUL among them, which
  * PostgreSQL has no form for). Memory: the parameters' own, until params_fini. Any thread, one at a time. */
 #ifndef ORACLE_PARAMS_H
 #define ORACLE_PARAMS_H

@@ -1,4 +1,5 @@
-/* the_oracle — the database's side of the bus: instance 0 writes, 1 stores web logs, the others read (DESIGN §7).
+/* the_oracle — the database's side of the bus: instance 0 writes, 1 stores web logs, the others read
+ * (docs/bus.md#lanes).
  *
  * The one task that may block: in libpq, on its own connection. While the database is away requests are kept, and
  * answered when it is back. */

@@ -1,4 +1,4 @@
-/* the_scribe — the standard writer of the site: the simple index is HTML (SPEC §10). What it does stands in shared/scribe. */
+/* the_scribe — the standard writer of the site: the simple index is HTML. What it does stands in shared/scribe. */
 #include "shared/scribe/scribe.h"
 
 static int write_pages_html(piw_msg *job, piw_msg **result, piw_err *err)

@@ -1,4 +1,4 @@
-/* requests.h — page requests that are held, due, or being written: one a package (SPEC §10).
+/* requests.h — page requests that are held, due, or being written: one a package (docs/site.md#requests-for-pages).
  *
  * A request is held from its first asking on; asking again merges into it: the greater part wins, `now` makes it due. What
  * is asked for while it is being written is held behind it. Time is given by the caller. One thread. */

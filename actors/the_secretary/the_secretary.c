@@ -1,4 +1,5 @@
-/* the_secretary — holds page requests a while, merges them, and hands them to the scribe a few at a time (SPEC §10). */
+/* the_secretary — holds page requests a while, merges them, and hands them to the scribe a few at a time
+ * (docs/site.md#requests-for-pages). */
 #include "secretary.h"
 
 #include "piw/plugin.h"

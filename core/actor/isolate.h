@@ -1,4 +1,4 @@
-/* isolate.h — inside the core: tasks with isolate = process, as the master sees them (DESIGN §4).
+/* isolate.h — inside the core: tasks with isolate = process, as the master sees them (docs/bus.md#isolation).
  *
  * The shell has an ordinary soul, the stand-in, whose handlers give each message to the process that holds the real one
  * and carry out what comes back. Its functions are called on the shell's thread. */

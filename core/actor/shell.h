@@ -1,5 +1,5 @@
-/* shell.h — inside the core: the shell of an actor (DESIGN §2): thread, mailbox, timers, watched descriptors, ports,
- * pending calls, deferred requests. The soul comes and goes; what belongs to the shell survives it.
+/* shell.h — inside the core: the shell of an actor (docs/bus.md#actor): thread, mailbox, timers, watched descriptors,
+ * ports, pending calls, deferred requests. The soul comes and goes; what belongs to the shell survives it.
  *
  * Fields are the shell's thread's own but where it is said otherwise. A shell lives as long as its runtime, so that
  * messages may point at it (piw_msg.from). */

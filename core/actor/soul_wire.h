@@ -1,4 +1,5 @@
-/* soul_wire.h — inside the core: what a shell and the process of its isolated soul say to each other (DESIGN §4).
+/* soul_wire.h — inside the core: what a shell and the process of its isolated soul say to each other
+ * (docs/bus.md#isolation).
  *
  * Frames over a socket pair: a head in the machine's own form (both ends are one machine and one release), then `size`
  * bytes: a message in MessagePack, or text. A channel belongs to one thread at a time. What comes in is checked: a

@@ -1,4 +1,4 @@
-/* Souls come and go (DESIGN §3.6): start, failure, back-off, giving up, stop; and the orders of the runtime. */
+/* Souls come and go (docs/bus.md#failure): start, failure, back-off, giving up, stop; and the orders of the runtime. */
 #include "actor/dispatch.h"
 #include "actor/isolate.h"
 #include "actor/op.h"

@@ -1,4 +1,4 @@
-/* recorder.h — inside the core: the flight recorder, the headers of the last messages of one shell (DESIGN §7).
+/* flight.h — inside the core: the flight recorder, the headers of the last messages of one shell.
  *
  * The shell's thread writes. Any thread, and the handler of SIGSEGV, may print: an entry that is being written may
  * then look mixed, which a look at a crash can bear. */

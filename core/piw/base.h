@@ -40,7 +40,7 @@ typedef struct piw_time {
     int16_t zone_min;
 } piw_time;
 
-/* A span of time, normalised: 0 <= seconds < 86400, 0 <= micros < 1000000, |days| <= 999999999 (SPEC §3). */
+/* A span of time, normalised: 0 <= seconds < 86400, 0 <= micros < 1000000, |days| <= 999999999. */
 typedef struct piw_duration {
     int32_t days;
     int32_t seconds;

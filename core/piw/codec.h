@@ -1,4 +1,4 @@
-/* codec.h — messages to bytes and back, in both encodings of SPEC §3, driven by the type tables.
+/* codec.h — messages to bytes and back, in both encodings (docs/wire.md#codecs), driven by the type tables.
  *
  * Decoding is streamed against the declared type: every count is checked against the bytes left and the type's bound
  * before memory is taken, nesting is at most PIW_LIMIT_DEPTH, so any bytes give a message or an error in bounded
@@ -22,7 +22,7 @@ typedef struct piw_buffer {
 PIW_API int piw_buffer_add(piw_buffer *buffer, const void *data, size_t len); /* PIW_ENOMEM */
 PIW_API void piw_buffer_fini(piw_buffer *buffer);
 
-/* Which encoding these bytes are, by their first byte or bytes (SPEC §3). */
+/* Which encoding these bytes are, by their first byte or bytes. */
 PIW_API piw_codec piw_codec_of(const void *data, size_t len);
 PIW_API const char *piw_codec_name(piw_codec codec);
 /* "cbor" or "msgpack" -> codec; PIW_EINVAL for others. */
@@ -61,7 +61,7 @@ PIW_API int piw_record_read(const piw_protocol *protocol, const void *data, size
 PIW_API size_t piw_utf8_valid(const char *s, size_t len);
 PIW_API size_t piw_utf8_chars(const char *s, size_t len);
 
-/* Times as text: "2024-03-01T12:34:56.789012Z" (SPEC §3: six fraction digits or none, zone kept). 33 bytes do. */
+/* Times as text: "2024-03-01T12:34:56.789012Z" (six fraction digits or none, zone kept). 33 bytes do. */
 PIW_API size_t piw_time_format(piw_time t, char *to, size_t size);
 PIW_API int piw_time_parse(const char *s, size_t len, piw_time *t);
 

@@ -7,7 +7,7 @@ extern "C" {
 #endif
 
 #define PIW_LIMITS(X)                                                                                                  \
-    X(PIW_LIMIT_DEPTH, 32, "nesting of a received value (SPEC §3)")                                                    \
+    X(PIW_LIMIT_DEPTH, 32, "nesting of a received value")                                                              \
     X(PIW_LIMIT_ARENA, 256 << 20, "bytes of one message's arena: the largest wire message, decoded, fits")             \
     X(PIW_LIMIT_TEXT, 65536, "bytes of a text in an arena; more is a blob")                                            \
     X(PIW_LIMIT_BLOB_COPY, 4096, "bytes up to which a received blob is copied instead of referenced")                  \
@@ -25,10 +25,10 @@ extern "C" {
     X(PIW_LIMIT_SILENT_PEER_MS, 300000, "without a heartbeat a peer is gone; 64 MiB take as long at 1.8 Mbit/s")       \
     X(PIW_LIMIT_SILENT_MASTER_MS, 120000, "the same seen from the peer: the master's frames are small")                \
     X(PIW_LIMIT_LINGER_MS, 2000, "a closed socket waits for what is still on its way")                                 \
-    X(PIW_LIMIT_STATUS_WAITING, 250000, "messages waiting for one monitor: a replay is not cut (SPEC §8)")             \
+    X(PIW_LIMIT_STATUS_WAITING, 250000, "messages waiting for one monitor: a replay is not cut")                       \
     X(PIW_LIMIT_HANDLER_MS, 10, "a handler that takes longer is counted as slow")                                      \
     X(PIW_LIMIT_STUCK_MS, 5000, "a handler that takes longer is reported as stuck")                                    \
-    X(PIW_LIMIT_ERRORS_PER_S, 20, "handler errors in a second that make the task fail (DESIGN §3.6)")                  \
+    X(PIW_LIMIT_ERRORS_PER_S, 20, "handler errors in a second that make the task fail")                                \
     X(PIW_LIMIT_RESTART_MS, 1000, "a task is never restarted sooner")                                                  \
     X(PIW_LIMIT_FAILURES, 5, "failures in a minute after which a task stays down, or stops the master if critical")    \
     X(PIW_LIMIT_FAILURES_MS, 60000, "that minute")                                                                     \

@@ -1,4 +1,4 @@
-/* msg.h — a message: a typed C struct and everything it owns, in one arena (DESIGN §2).
+/* msg.h — a message: a typed C struct and everything it owns, in one arena (docs/bus.md#message).
  *
  * Owner: whoever holds the pointer; sending moves it (the pointer is set to NULL). After sending it is immutable.
  * Thread: one at a time, the owner's. One allocation to make (recycled), one call to free. */
@@ -22,7 +22,7 @@ typedef struct piw_any {
     const void *value;    /* the C form of type; NULL with type NULL and no raw bytes: the value null */
     piw_bytes raw;
     uint8_t codec; /* piw_codec of raw */
-    bool nodata;   /* the "no data" mark (SPEC §3) */
+    bool nodata;   /* the "no data" mark */
 } piw_any;
 
 /* A new message of a type with a zeroed body. Never NULL. */

@@ -1,4 +1,4 @@
-/* options.h — command line and configuration files, one table a program (SPEC §2).
+/* options.h — command line and configuration files, one table a program (docs/configuration.md).
  *
  * A program declares its options once; the same table gives --help, the command line, the keys of the configuration
  * files, --print-config and the defaults. All functions belong to the main thread, before others start; afterwards

@@ -1,4 +1,4 @@
-/* task.h — what the soul of a task may do: send, answer, wait, work (DESIGN §2, §3).
+/* task.h — what the soul of a task may do: send, answer, wait, work (docs/bus.md).
  *
  * A task is a shell, owned by the runtime (thread, mailbox, timers, watched descriptors, ports, pending calls,
  * deferred requests), and a soul, from a plugin: handlers and state. The soul's functions run on the shell's thread,
@@ -51,7 +51,8 @@ typedef int piw_idle_fn(piw_task *task);
 PIW_API void piw_soul_set(piw_task *task, void *soul);
 PIW_API void *piw_soul(const piw_task *task);
 PIW_API void piw_ready(piw_task *task);
-/* This soul can't go on: it is stopped and restarted with back-off (DESIGN §3.6). The handler should then return. */
+/* This soul can't go on: it is stopped and restarted with back-off (docs/bus.md#failure). The handler should then
+ * return. */
 PIW_API void piw_fail(piw_task *task, const char *fmt, ...) PIW_PRINTF(2, 3);
 /* Stop the whole master in order, exit code 0 (or 1 with a reason that isn't NULL). */
 PIW_API void piw_quit(piw_task *task, const char *reason);

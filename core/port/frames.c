@@ -1,4 +1,5 @@
-/* Plain multipart frames (SPEC §5): the word, then one frame a field; integers as decimal text, bytes as they are. */
+/* Plain multipart frames (docs/wire.md#files): the word, then one frame a field; integers as decimal text, bytes as
+ * they are. */
 #include "port/inner.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* port.h — inside the core: where the bus meets the world (DESIGN §2 Port).
+/* port.h — inside the core: where the bus meets the world (docs/bus.md#port).
  *
  * A port belongs to one shell; every function is called on that shell's thread (open and close too). It turns frames
  * into messages and back, each peer in its own codec, checks them, counts and logs (rate-limited, naming queue, peer and
@@ -50,8 +50,8 @@ void piw__port_peer_forget(piw__port *port, piw_peer peer);
 bool piw__port_peer_next(const piw__port *port, piw_peer *peer);
 piw__port_counts piw__port_figures(const piw__port *port);
 
-/* Who may connect (SPEC §12): one for the process, started before the first port. `allow` is a list of networks
- * ("192.0.2.0/24", "2001:db8::/32", "all"), separated by commas or blanks. */
+/* Who may connect (docs/security.md#from-the-socket-to-the-handler): one for the process, started before the first
+ * port. `allow` is a list of networks ("192.0.2.0/24", "2001:db8::/32", "all"), separated by commas or blanks. */
 int piw__zap_start(const char *allow, piw_err *err);
 void piw__zap_stop(void);
 /* The process's ZeroMQ context, made at first use; NULL when it can't be. */

@@ -16,7 +16,7 @@ enum {
     IO_THREADS = 3,
     /* Slaves that connect at once when a master of a large farm comes up. */
     BACKLOG = 1024,
-    /* Messages held for one peer before ZeroMQ stops reading it (SPEC §3). */
+    /* Messages held for one peer before ZeroMQ stops reading it. */
     ROUTER_RCVHWM = 2,
     /* Log records, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
      * away what it has not read from a connection that ends while this is used up.) */

@@ -1,6 +1,6 @@
-/* Who may connect (SPEC §12): libzmq asks here, at inproc://zeromq.zap.01, before it lets a connection to the slave or
- * file queue through. Mechanism NULL only: others are refused until keys are known. One thread of its own; it answers
- * at once and keeps bounded figures for each address. */
+/* Who may connect (docs/security.md#from-the-socket-to-the-handler): libzmq asks here, at inproc://zeromq.zap.01,
+ * before it lets a connection to the slave or file queue through. Mechanism NULL only: others are refused until keys
+ * are known. One thread of its own; it answers at once and keeps bounded figures for each address. */
 #include "port/networks.h"
 #include "port/inner.h"
 

@@ -31,7 +31,7 @@ typedef struct piw_task_config {
     unsigned instances;              /* 0: the manifest's */
     int critical;                    /* -1: the manifest's */
     bool absent_wait;                /* calls while it is disabled wait instead of failing */
-    bool isolate;                    /* its soul in a process of its own: for tasks without outer queues (DESIGN §4) */
+    bool isolate;                    /* its soul in a process of its own (docs/bus.md#isolation) */
     const char *const *option_names; /* further keys */
     const char *const *option_values;
     const char *const *option_origins; /* "/etc/piwheels.conf:12", begins an error about the key; NULL: unknown */
@@ -93,7 +93,8 @@ PIW_API int piw_runtime_add_admin(piw_runtime *runtime, const piw_admin_hooks *h
 PIW_API int piw_runtime_reread(piw_runtime *runtime, piw_err *err);
 
 /* --- While it runs, from any thread (each waits for the change, bounded) --- */
-/* Replace the task's plugin by another file (searched as above), state kept (DESIGN §5). On error the old goes on. */
+/* Replace the task's plugin by another file (searched as above), state kept (docs/bus.md#swap). On error the old goes
+ * on. */
 PIW_API int piw_runtime_replace(piw_runtime *runtime, const char *task, const char *file, piw_err *err);
 /* The same without its state: the old soul works off what it has (bounded), the new one begins cold. Fits also when the
  * type of the state is another. On error the old plugin is started again. */

@@ -9,7 +9,7 @@
 #include "piw/codec.h"
 #include "piw/limits.h"
 
-enum { PIW__DAYS_MAX = 999999999 }; /* of a duration, either way (SPEC §3) */
+enum { PIW__DAYS_MAX = 999999999 }; /* of a duration, either way */
 
 /* --- datetime.c --- */
 bool piw__time_valid(piw_time t);

@@ -1,5 +1,5 @@
-/* simple_json.h — the JSON form of the simple index (PEP 691, 700, 714; SPEC §10). Pure: from data to a buffer; any
- * thread. */
+/* simple_json.h — the JSON form of the simple index (PEP 691, 700, 714; docs/site.md#the-index). Pure: from data to a
+ * buffer; any thread. */
 #ifndef SCRIBE_JSON_SIMPLE_JSON_H
 #define SCRIBE_JSON_SIMPLE_JSON_H
 

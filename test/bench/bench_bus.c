@@ -1,4 +1,5 @@
-/* How many messages a second go from actor to actor, beside ZeroMQ inproc and bare lists of the same size (DESIGN §8).
+/* How many messages a second go from actor to actor, beside ZeroMQ inproc and bare lists of the same size
+ *.
  *
  * Both actors are real: a manifest each, the shells' own threads, the dispatch of handlers, transactions and outboxes. The
  * source sends 64 messages a handler; the sink tells it after each 64 that it may send as many more, so that at most

@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 import recording
 
-# Packages that are not there, because SPEC §6 has them refused: an alias that isn't one of its name's spellings.
+# Packages that are not there, because the master refuses them: an alias that isn't one of its name's spellings.
 REFUSED = {"upper-case-pkg"}
 # Rows that exist only because stock records an import before its transfer, which failed.
 UNRECEIVED = ("goldimp", "3.0", "goldimp-3.0-py3-none-any.whl")
@@ -206,7 +206,7 @@ class Site:
 
     def wheels(self):
         """Wheels and links that belong to a row: (ours, recorded) as {path: hash or target}. Those of removed builds stay in
-        stock; ours go, some time after their rows (SPEC §10)."""
+        stock; ours go, some time after their rows."""
         removed = {path for path in self.tree if "goldimp-1.1" in path}
         wanted = {path: entry["target"] or self.store.hashes[entry["sha256"]] for path, entry in self.tree.items()
                   if path.endswith(".whl") and path not in removed}

@@ -178,7 +178,7 @@ class Replay:
         self.compared = 0
 
     def deviate(self, index, value, why):
-        """SPEC asks for another answer than the recorded one, for a reason; monitors are to see it too."""
+        """Our contract asks for another answer than the recorded one, for a reason; monitors are to see it too."""
         if not why:
             raise ValueError("a deviation needs a reason")
         message = self.messages[index]

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The conversations recorded with hand-made clients that break the rules, played against a master of ours. What stock did then
-is no standard (several end with it stopping): each function here says what SPEC asks for and checks that, and that the recorded
-answer came where SPEC asks for no other.
+is no standard (several end with it stopping): each function here says what docs/wire.md asks for and checks that, and that
+the recorded answer came where docs/wire.md asks for no other.
 
 TEST-TIMEOUT: 400
 """
@@ -38,7 +38,7 @@ class Probe(replays.Replay):
             return check(f"{self.name}.as recorded to {last or 'its end'}", False, error)
 
     def say(self, index, wanted, timeout=30):
-        """One recorded word and the answer that SPEC asks for; None is none at all."""
+        """One recorded word and the answer that is asked for; None is none at all."""
         message = self.messages[index]
         asker = self.asker(message)
         asker.tell(self.payload(message), *message.frames[1:])
@@ -88,7 +88,7 @@ def blob_len(message):
 
 
 def bad_messages(probe):
-    """SPEC §3: dropped with a log line, never answered; the same peer can begin anew. (As stock.)"""
+    """Dropped with a log line, never answered; the same peer can begin anew. (As stock.)"""
     probe.follow(0, 19)
     probe.say(19, None)
     probe.honest()
@@ -96,7 +96,7 @@ def bad_messages(probe):
 
 
 def wrong_order(probe):
-    """SPEC §4: DIE for SENT, BUILT and IDLE out of order, CONT for BUSY, ACK with the same number for HELLO. An attempt ends
+    """DIE for SENT, BUILT and IDLE out of order, CONT for BUSY, ACK with the same number for HELLO. An attempt ends
     when its slave is told to DIE or says HELLO again, so its version is offered next (stock keeps it back)."""
     for index in (53, 69):
         probe.messages[index].value = ["BUILD", ["p1", "1.0"]]
@@ -105,14 +105,14 @@ def wrong_order(probe):
 
 
 def built_no_files(probe):
-    """SPEC §4.4: a success without files is recorded: DONE. (As stock.)"""
+    """A success without files is recorded: DONE. (As stock.)"""
     probe.follow()
     equal("built-no-files.recorded", probe.builds(), [["1.0", "t", "cp311"]])
     equal("built-no-files.log", probe.log_of("1.0"), "log\n")
 
 
 def refused(probe, built, words):
-    """SPEC §4: a bad BUILT is recorded as a failed build saying why, answered DONE; what it named is never asked for."""
+    """A bad BUILT is recorded as a failed build saying why, answered DONE; what it named is never asked for."""
     probe.follow(0, built)
     probe.as_recorded.add(built)
     probe.say(built, "DONE")
@@ -138,7 +138,7 @@ def path_traversal(probe):
 
 
 def bad_file_messages(probe):
-    """SPEC §5: unknown words, ids and pieces that were never asked for are dropped; the same connection, or another one of
+    """Unknown words, ids and pieces that were never asked for are dropped; the same connection, or another one of
     the same slave, goes on with what is missing, and the wheel arrives whole."""
     probe.follow(0, 11)
     data = probe.store.by_name["p1-1.0-py3-none-any.whl"]
@@ -164,7 +164,7 @@ def bad_file_messages(probe):
 
 
 def wrong_hash(probe):
-    """SPEC §4.5: SEND again after each bad transfer, and after SENT without one; the fifth would end it. (As stock.)"""
+    """SEND again after each bad transfer, and after SENT without one; the fifth would end it. (As stock.)"""
     probe.instead = {index: replays.damaged_transfer for index in (11, 20, 29)}
     probe.follow()
     equal("wrong-hash.recorded", probe.builds(), [["1.0", "t", "cp311"]])
@@ -181,7 +181,7 @@ def is_dead(status, number):
 
 
 def expired_slave(probe):
-    """SPEC §4.6: forgotten after its own busy timeout, monitors get DIE with null; it gets no answer then, but may say HELLO.
+    """Forgotten after its own busy timeout, monitors get DIE with null; it gets no answer then, but may say HELLO.
     The version it had rests for a minute: the next is offered. (As stock.)"""
     status = replays.Status(probe.farm)
     status.begin(probe.farm)
@@ -194,7 +194,7 @@ def expired_slave(probe):
 
 
 def slave_vanishes(probe):
-    """As a slave that falls silent: DIE with null, and nothing of its transfer stays. Pieces are signs of life (SPEC §4.6): as
+    """As a slave that falls silent: DIE with null, and nothing of its transfer stays. Pieces are signs of life: as
     long as they come, longer than the slave may be silent, it is there."""
     status = replays.Status(probe.farm)
     status.begin(probe.farm)
@@ -220,8 +220,8 @@ def slave_vanishes(probe):
 
 
 def built_while_paused(probe):
-    """SPEC §2 "Paused": no BUILD is given, all else goes on. So BUILT is answered DONE and BUSY CONT at once, IDLE SLEEP true
-    (stock leaves them all without answers)."""
+    """Paused (docs/programs.md#paused): no BUILD is given, all else goes on. So BUILT is answered DONE and BUSY CONT at
+    once, IDLE SLEEP true (stock leaves them all without answers)."""
     probe.follow(0, 17)
     probe.say(17, "DONE")
     probe.say(18, "CONT")
@@ -244,7 +244,7 @@ def restart(probe):
 
 
 def stale_transfer(probe):
-    """SPEC §4.1: numbers go on after a restart, so the old slave's transfer meets nobody's file; the new one's arrives."""
+    """Numbers go on after a restart, so the old slave's transfer meets nobody's file; the new one's arrives."""
     probe.follow(0, 11)
     old = replays.Transfer(probe.farm.socket("file"), probe.numbers[1], b"x" * 300000)
     check("stale-transfer.began", old.connection.receive() is not None)
@@ -267,7 +267,7 @@ def stale_transfer(probe):
 
 def wait_for_build(probe, index):
     """IDLE until something else than SLEEP false comes: what was under way is kept back for 30 s after a start, for slaves of
-    ours that claim it (SPEC §4)."""
+    ours that claim it."""
     message = probe.messages[index]
 
     def answer():
@@ -316,7 +316,7 @@ def master_restarted(probe):
 
 
 def postgres_restart(probe):
-    """SPEC §4 "The database is away": the answer to BUILT waits, others are answered at once; when it is back, DONE."""
+    """The database is away: the answer to BUILT waits, others are answered at once; when it is back, DONE."""
     farm = probe.farm
     probe.follow(0, 19)
     database = next(p for p in farm.processes if p.name == "postgres")
@@ -333,7 +333,7 @@ def postgres_restart(probe):
 
 
 def two_imports(probe):
-    """SPEC §5, §6: one import transfers at a time, the next one's SEND waits; both succeed (stock mixes them up)."""
+    """One import transfers at a time, the next one's SEND waits; both succeed (stock mixes them up)."""
     farm = probe.farm
     farm.psql("SELECT add_new_package('goldimp'); SELECT add_new_package_version('goldimp', '4.0');"
               "SELECT add_new_package_version('goldimp', '5.0')")
@@ -353,7 +353,7 @@ def two_imports(probe):
 
 
 def alias_outside(probe):
-    """SPEC §6: an alias that isn't a spelling of the package's name is answered ERROR; stock links outside of the site."""
+    """An alias that isn't a spelling of the package's name is answered ERROR; stock links outside of the site."""
     probe.farm.psql("SELECT add_new_package('p1')")
     probe.say(0, "ERROR")
     equal("alias-outside.no link", list(probe.farm.dir.rglob("evil-alias")), [])
@@ -390,7 +390,7 @@ def rejected_bytes(entry):
 
 
 def rejected_inputs(farm):
-    """SPEC §3: what stock refuses or stops at, on every queue: dropped with a log line, not answered, noticed by nobody."""
+    """What stock refuses or stops at, on every queue: dropped with a log line, not answered, noticed by nobody."""
     entries = [(e["name"], rejected_bytes(e)) for e in recording.load_json("encoding.json")["rejected_receives"]]
     farm.start_master()
     start = len(farm.master.text())

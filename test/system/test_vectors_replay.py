@@ -34,14 +34,14 @@ def refused(replay, index, words):
 
 
 def bad_names(replay):
-    """Empty names and aliases that are none are answered ERROR (SPEC §6); stock takes them."""
+    """Empty names and aliases that are none are answered ERROR; stock takes them."""
     for peer, words in ((31, "no name"), (32, "totally-different")):
         answer, = [m for m in replay.messages if m.peer == peer and not m.to_master]
         refused(replay, answer.index, words)
 
 
 def bad_transfers(replay):
-    """The last importer's file is damaged on its way, then not sent at all: after five bad transfers ERROR (SPEC §6), where
+    """The last importer's file is damaged on its way, then not sent at all: after five bad transfers ERROR, where
     stock says SEND for ever and stops to fetch."""
     last = [m for m in replay.messages if m.queue == "file" and m.word == "HELLO"][-2:]
     replay.instead[last[0].index] = replays.damaged_transfer
@@ -58,13 +58,13 @@ def bad_transfers(replay):
 
 
 def canonical(replay):
-    """Names are canonicalised (SPEC §6): Gold.Pure is known."""
+    """Names are canonicalised (docs/wire.md#imports): Gold.Pure is known."""
     replay.messages[11].value = ["DONE", "REBUILD"]
 
 
 def paused_one(replay):
     """Stock ignores SLEEP of one slave."""
-    replay.deviate(40, ["SLEEP", True], "SLEEP of one id pauses that slave (SPEC §4)")
+    replay.deviate(40, ["SLEEP", True], "SLEEP of one id pauses that slave")
 
 
 PREPARE = {"slave-sleep-master-paused": paused_one, "add": bad_names, "import": bad_transfers, "rebuild": canonical}

@@ -165,7 +165,7 @@ static inline piw_msg *side_recv(piw_client *client)
 
 /* --- Any message with something in every field ------------------------------------------------------------------ */
 
-/* Trailing optional fields are MessagePack's alone (SPEC §4). */
+/* Trailing optional fields are MessagePack's alone. */
 static bool side_optional = true;
 
 static inline void side_fill(piw_msg *msg, const piw_type *type, uint32_t flags, uint8_t *to)

@@ -14,7 +14,7 @@
 
 enum {
     WAIT_MS = 30000, /* for anything that must come */
-    OFFER_MS = 1000, /* SPEC §9: from a change to what slaves are given */
+    OFFER_MS = 1000, /* from a change to what slaves are given */
     START_MS = 20000,
     STORM = 1000,
 };

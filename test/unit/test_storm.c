@@ -1,5 +1,5 @@
 /* One ROUTER port under a storm of REQ peers, while the task behind it is swapped a thousand times and fails a thousand
- * times (DESIGN §10 a): every request is answered once, each peer's order and record are kept. */
+ * times: every request is answered once, each peer's order and record are kept. */
 #include "unit.h"
 
 #include "piw/client.h"

@@ -1,5 +1,5 @@
 /* Hot swap: mailbox, calls, deferred requests, timers and state go over; what can't go over is refused without harm. And
- * the proof of DESIGN §10 (a): calls from many sides go on over a thousand swaps and a thousand failures. */
+ * calls from many sides go on over a thousand swaps and a thousand failures. */
 #include "bus.h"
 
 #include "plugin/image.h"

@@ -516,7 +516,7 @@ static int receive(const cJSON *vector, piw_msg **msg, piw_err *err)
     return r;
 }
 
-/* Where SPEC §3 asks for another answer than the stock program's. */
+/* Where the master's rules (docs/wire.md#what-is-refused) ask for another answer than the stock program's. */
 static bool differs(const char *name)
 {
     static const char *const ours[] = {"trailing bytes after a good message", "IDLE with bool where int wanted",

@@ -1,5 +1,5 @@
 /* clerk.h — what piw-import, piw-add, piw-remove and piw-rebuild share: options, the question to the user, requests to the
- * import queue (SPEC §6), and the end. One thread. */
+ * import queue (docs/wire.md#imports), and the end. One thread. */
 #ifndef COMMON_CLERK_H
 #define COMMON_CLERK_H
 

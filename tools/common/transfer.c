@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 enum {
-    PIECE_MAX = 1 << 20,   /* bytes the master may ask for at once (SPEC §5) */
-    HELLO_EVERY_MS = 5000, /* silence after which HELLO is said again (SPEC §5) */
+    PIECE_MAX = 1 << 20,   /* bytes the master may ask for at once */
+    HELLO_EVERY_MS = 5000, /* silence after which HELLO is said again */
     SEND_MS = 1000,        /* a full queue: look at the rest of the world in between */
 };
 

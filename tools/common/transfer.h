@@ -1,4 +1,4 @@
-/* transfer.h — sends one file over the file queue (SPEC §5), as slaves and importers do. One thread. */
+/* transfer.h — sends one file over the file queue (docs/wire.md#files), as slaves and importers do. One thread. */
 #ifndef COMMON_TRANSFER_H
 #define COMMON_TRANSFER_H
 

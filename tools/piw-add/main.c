@@ -1,4 +1,4 @@
-/* piw-add — makes packages and versions known to the farm, or changes what is known of them (SPEC §2, §6). */
+/* piw-add — makes packages and versions known to the farm, or changes what is known of them (docs/importing.md). */
 #include "common/clerk.h"
 #include "piw/log.h"
 #include "pypi.h"

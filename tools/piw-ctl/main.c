@@ -1,4 +1,4 @@
-/* piw-ctl — what an operator asks of a running master (SPEC §2). */
+/* piw-ctl — what an operator asks of a running master (docs/operating.md). */
 #include "ctl.h"
 
 #include <stdio.h>

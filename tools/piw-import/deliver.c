@@ -13,7 +13,7 @@
 
 enum {
     PATIENCE_S = 3600,  /* imports wait for each other, and for a database that is away */
-    SILENCE_MS = 30000, /* in a transfer; the master gives up an import that is silent for so long (SPEC §5) */
+    SILENCE_MS = 30000, /* in a transfer; the master gives up an import that is silent for so long */
     LOOK_MS = 500,      /* how often the connection is looked at during a transfer */
     TRIES_MAX = 10,     /* of one file; a master of ours gives up sooner */
     SHOW_AFTER_MS = 1000,

@@ -1,5 +1,5 @@
-/* deliver.h — the conversation of an import (SPEC §5, §6): IMPORT, the files that the master asks for, DONE. Main
- * thread. */
+/* deliver.h — the conversation of an import (docs/wire.md#imports): IMPORT, the files that the master asks for, DONE.
+ * Main thread. */
 #ifndef IMPORT_DELIVER_H
 #define IMPORT_DELIVER_H
 

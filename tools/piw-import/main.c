@@ -1,4 +1,4 @@
-/* piw-import — brings wheels that were built elsewhere into the farm (SPEC §2, §6). */
+/* piw-import — brings wheels that were built elsewhere into the farm (docs/importing.md). */
 #include "build.h"
 #include "common/clerk.h"
 #include "common/reach.h"

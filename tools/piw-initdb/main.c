@@ -1,4 +1,4 @@
-/* main.c — piw-initdb: creates the database of a build farm, or adds schema piw to a stock one (SPEC §2, §9). */
+/* main.c — piw-initdb: creates the database of a build farm, or adds schema piw to a stock one (docs/database.md). */
 #include "database.h"
 
 #include "piw/options.h"

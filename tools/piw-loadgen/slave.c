@@ -1,4 +1,5 @@
-/* The conversation of one simulated slave (SPEC §4), and what the master may answer in each of its states. */
+/* The conversation of one simulated slave (docs/wire.md#slaves), and what the master may answer in each of its states.
+ * */
 #include "load.h"
 #include "slave.piw.h"
 

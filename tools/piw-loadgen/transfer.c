@@ -4,7 +4,7 @@
 
 #include <inttypes.h>
 
-enum { PIECE_MAX = 1 << 20, HELLO_AGAIN_MS = 5000 }; /* SPEC §5 */
+enum { PIECE_MAX = 1 << 20, HELLO_AGAIN_MS = 5000 }; /* as docs/wire.md#files has them */
 
 static const load_wheel *wheel_of(const load_slave *slave)
 {

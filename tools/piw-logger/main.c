@@ -1,4 +1,4 @@
-/* piw-logger — tells the master what the web server's access log says (SPEC §2, §7). */
+/* piw-logger — tells the master what the web server's access log says (docs/web-logs.md). */
 #include "input.h"
 #include "record.h"
 

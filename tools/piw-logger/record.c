@@ -64,7 +64,8 @@ static piw_text path_of(piw_text target, char *room)
     return path;
 }
 
-/* --- The rules of SPEC §7 ----------------------------------------------------------------------------------------- */
+/* --- The rules of docs/web-logs.md
+ * ----------------------------------------------------------------------------------------- */
 
 typedef enum { NONE, DOWNLOAD, SEARCH, PROJECT, JSON, PAGE } record_kind;
 

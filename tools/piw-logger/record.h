@@ -1,4 +1,5 @@
-/* record.h — the message that a line of the web server's log becomes, if any (SPEC §7). Any thread. */
+/* record.h — the message that a line of the web server's log becomes, if any
+ * (docs/web-logs.md#which-request-becomes-which-record). Any thread. */
 #ifndef LOGGER_RECORD_H
 #define LOGGER_RECORD_H
 

@@ -1,4 +1,4 @@
-/* piw-monitor — the farm on a terminal (SPEC §2, §8). */
+/* piw-monitor — the farm on a terminal (docs/wire.md#monitors). */
 #include "control.piw.h"
 #include "link.h"
 #include "piw/log.h"

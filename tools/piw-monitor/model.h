@@ -1,4 +1,5 @@
-/* model.h — what a monitor knows of its master and of the slaves, from HELLO, STATS and SLAVE alone (SPEC §8).
+/* model.h — what a monitor knows of its master and of the slaves, from HELLO, STATS and SLAVE alone
+ * (docs/wire.md#monitors).
  *
  * Nothing here draws, waits or reads a clock: callers say when things happen, in microseconds of the monitor's own
  * monotonic clock (`now_us`). Times in messages are the master's; the model learns how the two clocks stand to each

@@ -1,4 +1,4 @@
-/* pages.h — the documents that PyPI answers with, made from the catalogue and the log of events (SPEC §10, §11). */
+/* pages.h — the documents that PyPI answers with, made from the catalogue and the log of events. */
 #ifndef PYPI_PAGES_H
 #define PYPI_PAGES_H
 

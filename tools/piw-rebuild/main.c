@@ -1,4 +1,4 @@
-/* piw-rebuild — has the master write pages anew (SPEC §2, §6). */
+/* piw-rebuild — has the master write pages anew (docs/importing.md). */
 #include "common/clerk.h"
 
 #include <stdlib.h>

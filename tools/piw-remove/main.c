@@ -1,4 +1,4 @@
-/* piw-remove — takes packages, versions and builds away, or stops their building (SPEC §2, §6). */
+/* piw-remove — takes packages, versions and builds away, or stops their building (docs/importing.md). */
 #include "common/clerk.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* conversation.h — what slave and master say to each other (SPEC §4). */
+/* conversation.h — what slave and master say to each other (docs/wire.md#slaves). */
 #ifndef SLAVE_CONVERSATION_H
 #define SLAVE_CONVERSATION_H
 

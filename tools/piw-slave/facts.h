@@ -9,8 +9,8 @@ typedef struct slave_wheels {
     file_state *at; /* in order of name; in the arena of the message */
 } slave_wheels;
 
-/* Read every wheel in `folder`. They must be sound (SPEC §10) and of `package`. `scratch` is an existing folder for use
- * on the way. PIW_EREFUSED: a sentence for the build's log. */
+/* Read every wheel in `folder`. They must be sound (docs/site.md#the-wheel-gate) and of `package`. `scratch` is an
+ * existing folder for use on the way. PIW_EREFUSED: a sentence for the build's log. */
 int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
                 piw_err *err);
 

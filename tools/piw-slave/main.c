@@ -1,4 +1,4 @@
-/* piw-slave — builds wheels for a master (SPEC §2, §4). */
+/* piw-slave — builds wheels for a master (docs/programs.md#piw-slave). */
 #include "builder.h"
 #include "conversation.h"
 #include "machine.h"

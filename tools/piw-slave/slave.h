@@ -7,8 +7,8 @@
 #include "piw/options.h"
 
 enum {
-    SLAVE_BUSY_TIMEOUT_MS = 300000, /* how long we may be silent, and wait for an answer (SPEC §2) */
-    SLAVE_BUSY_EVERY_MS = 5000,     /* how often a building slave says that it lives (SPEC §4) */
+    SLAVE_BUSY_TIMEOUT_MS = 300000, /* how long we may be silent, and wait for an answer */
+    SLAVE_BUSY_EVERY_MS = 5000,     /* how often a building slave says that it lives */
 };
 
 typedef struct slave_settings {

@@ -1,4 +1,4 @@
-/* pages.h — the pages of the site as bytes (SPEC §10). Pure: from data to a buffer; any thread.
+/* pages.h — the pages of the site as bytes (docs/site.md). Pure: from data to a buffer; any thread.
  *
  * Everything that comes from outside is escaped where it is put. */
 #ifndef SHARED_SCRIBE_PAGES_H

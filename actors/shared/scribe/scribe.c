@@ -1,4 +1,4 @@
-/* The body of every writer of the site (SPEC §10).
+/* The body of every writer of the site (docs/site.md).
  *
  * Each request becomes an errand: the database is asked, then the pages are made and written in the worker pool, and
  * the answer says that they are on disk. A package that the database doesn't know loses its pages, after the root list.
