@@ -1,4 +1,4 @@
-/* admin.c — what administrators ask for (SPEC §6). The database decides and answers with a word; the answer names the
+/* admin.c — what administrators ask for. The database decides and answers with a word; the answer names the
  * package and version, so that nothing needs to be kept meanwhile: the token of the request is the key. */
 #include "mr_chase/chase.h"
 
