@@ -1,6 +1,5 @@
-/* admin.c — what administrators ask for (docs/wire.md#imports). The database decides and answers with a word; the
- * answer names the package and version, so that nothing needs to be kept meanwhile: the token of the request is the
- * key. */
+/* admin.c — what administrators ask for. The database decides and answers with a word; the answer names the
+ * package and version, so that nothing needs to be kept meanwhile: the token of the request is the key. */
 #include "mr_chase/chase.h"
 
 #include "piw/codec.h"

@@ -1,8 +1,9 @@
 /* chase.h — inside mr_chase: the imports under way, and what its files do for each other.
  *
- * admin.c answers what administrators ask, orders.c what an operator asks with piw-ctl, abis.c what is said there about ABIs,
- * import.c what importers say, job.c takes an import from its first check to DONE, imports.c keeps the records and whose
- * turn it is, state.c carries them over a swap or restart. Everything belongs to the task's thread. */
+ * Calls go one way, from the end of this list to its beginning: imports.c keeps the records, state.c carries them over a
+ * swap or restart, import.c is an import in progress, answers.c makes answers; above them stand conversation.c, which
+ * speaks with importers, admin.c, which answers what administrators ask, and abis.c and orders.c, which answer what an
+ * operator asks with piw-ctl; mr_chase.c puts them together. Everything belongs to the task's thread. */
 #ifndef MR_CHASE_CHASE_H
 #define MR_CHASE_CHASE_H
 
@@ -35,6 +36,9 @@ enum {
     CHASE_RECORDED = 9, /* the answer whether an earlier try has made the row */
     CHASE_PUBLISH = 10, /* the files to be in place, then DONE */
     CHASE_LOST = 11,    /* nothing: it fell silent and lost its turn */
+    CHASE_PHASES,       /* so many; the ends of an import are never saved */
+    CHASE_DONE = CHASE_PHASES,
+    CHASE_REFUSED,
 };
 
 typedef struct importer {
@@ -76,18 +80,43 @@ importer *chase_next(const chase *self, const importer *imp); /* NULL begins and
 importer *chase_add(chase *self, piw_peer peer, int64_t id, piw_msg **report);
 void chase_remove(chase *self, importer **imp);
 const build_state *chase_report(const importer *imp);
-/* The record goes without a word; the turn goes on, what is staged is thrown away unless its row may exist. */
-void chase_drop(chase *self, importer **imp);
-/* The import waits for its turn now: it may come at once. */
-void chase_queue(chase *self, importer *imp);
-/* The transfers are over: the next one's turn. */
-void chase_turn_over(chase *self, const importer *imp);
+/* The one that has waited longest for its turn, or NULL. */
+importer *chase_first_waiting(const chase *self);
 
-/* --- job.c ------------------------------------------------------------------------------------------------------- */
-/* Go to a phase, and do what it needs. */
-void chase_go(chase *self, importer *imp, int phase);
-/* The import can't be done: ERROR with this text, and it is forgotten. */
-void chase_fail(chase *self, importer *imp, const char *why);
+/* --- state.c ----------------------------------------------------------------------------------------------------- */
+int chase_save(piw_task *task, piw_msg **state, piw_err *err);
+void chase_load(chase *self, const piw_msg *state);
+/* Keep the importer's record for a restart of this task. */
+void chase_remember(chase *self, const importer *imp);
+/* After a cold restart: the imports from the records that the shell kept, as they were. */
+void chase_recall(chase *self);
+
+/* --- import.c ---------------------------------------------------------------------------------------------------- */
+/* Go to a phase, and ask for what it needs. */
+void chase_import_go(chase *self, importer *imp, int phase);
+/* Ask for it once more. */
+void chase_import_step(chase *self, importer *imp);
+/* The answer to what was asked. Returns the phase that the import is in now; at its end CHASE_DONE, or CHASE_REFUSED with
+ * the reason. The caller gives a turn, says SEND, or forgets the import. */
+int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *why);
+/* Throw away what is staged, unless its row may exist. */
+void chase_import_discard(chase *self, importer *imp);
+
+/* --- answers.c --------------------------------------------------------------------------------------------------- */
+/* Answer a request with ERROR. */
+int chase_error(piw_task *task, piw_msg *request, const char *why);
+/* Hand a request on as a call of ours. */
+int chase_ask(piw_task *task, piw_msg *request, piw_msg *call, const char *continuation);
+/* An answer of lines that is being written. */
+typedef struct chase_answer {
+    piw_msg *msg;
+    orders_ORDER_reply *body;
+} chase_answer;
+chase_answer chase_answer_new(void);
+void chase_say(chase_answer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
+int chase_give(piw_task *task, uint64_t key, chase_answer *made);
+
+/* --- conversation.c ---------------------------------------------------------------------------------------------- */
 int chase_on_known(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_number(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_expected(piw_task *task, piw_msg *reply, uint64_t key);
@@ -97,17 +126,14 @@ int chase_on_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_was_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_published(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_again(piw_task *task, piw_msg *reply, uint64_t key);
-
-/* --- import.c ---------------------------------------------------------------------------------------------------- */
-/* Answer a request, or a deferred one (message NULL), with ERROR. */
-int chase_error(piw_task *task, piw_msg *request, const char *why);
-/* The importer has been told to send: from now on it may be silent for a while only. */
-void chase_listen(chase *self, importer *imp);
 /* A piece of the file came in. */
 int chase_on_alive(piw_task *task, piw_msg *msg);
 int chase_on_import(piw_task *task, piw_msg *msg);
 int chase_on_sent(piw_task *task, piw_msg *msg);
 int chase_on_silent(piw_task *task, piw_msg *reply, uint64_t key);
+/* What was under way before a restart: an importer that sends goes on; a build that may have been recorded is put in place,
+ * though nobody waits for it any more; the rest was refused together with its open request. */
+void chase_resume(chase *self);
 
 /* --- admin.c ----------------------------------------------------------------------------------------------------- */
 int chase_on_addpkg(piw_task *task, piw_msg *msg);
@@ -125,16 +151,6 @@ int chase_on_order(piw_task *task, piw_msg *msg);
 int chase_on_why(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key);
 
-int chase_ask(piw_task *task, piw_msg *request, piw_msg *call, const char *continuation);
-/* An answer of lines that is being written. */
-typedef struct chase_answer {
-    piw_msg *msg;
-    orders_ORDER_reply *body;
-} chase_answer;
-chase_answer chase_answer_new(void);
-void chase_say(chase_answer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
-int chase_give(piw_task *task, uint64_t key, chase_answer *made);
-
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"
 int chase_on_abi_order(piw_task *task, piw_msg *msg);
@@ -143,13 +159,5 @@ int chase_on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_slaves_here(piw_task *task, piw_msg *msg);
 /* Slaves of ABIs that the farm doesn't know: those that are not in `list`, or (NULL) as slave_driver said. */
 void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_reply *list);
-
-/* --- state.c ----------------------------------------------------------------------------------------------------- */
-int chase_save(piw_task *task, piw_msg **state, piw_err *err);
-void chase_load(chase *self, const piw_msg *state);
-/* Keep the importer's record for a restart of this task. */
-void chase_remember(chase *self, const importer *imp);
-/* After a cold restart: the imports from the records that the shell kept. */
-void chase_recall(chase *self);
 
 #endif

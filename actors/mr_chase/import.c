@@ -1,161 +1,356 @@
-/* import.c — what importers say, and their silence (docs/wire.md#imports). */
+/* import.c — an import in progress, from its first check to its end. The table at the end of this file is its way: what is
+ * called in each phase, and what follows from the answer. It knows nothing of who waits for it: the caller (conversation.c)
+ * tells the importer what the import needs or how it ended, and gives it its turn.
+ *
+ * A step that fails for its surroundings (a task away, the disk full) is tried again while the importer waits; each can
+ * be repeated without harm. What its receiver refuses ends the import, and nothing of it stays. */
 #include "mr_chase/chase.h"
 
-#include "events.piw.h"
 #include "fs.piw.h"
-#include "shared/file_check.h"
-#include "shared/version.h"
+#include "piw/fault.h"
+#include "web.piw.h"
 
-#include <stdlib.h>
+enum {
+    EXPECT_DEADLINE_MS = 30000,
+    VERIFY_DEADLINE_MS = 600000, /* a wheel of 2 GB is hashed and inspected meanwhile, on a slow disk */
+    STAGE_DEADLINE_MS = 120000,
+    PUBLISH_DEADLINE_MS = 600000,
+    NEVER_MS = -1, /* what asks the database waits until it is there */
+};
 
-int chase_error(piw_task *task, piw_msg *request, const char *why)
+static piw_text copy_text(piw_msg *msg, piw_text text)
 {
-    piw_msg *answer = import_ERROR_make(piw_text_of(why));
-    int rc = piw_reply(task, request, &answer);
-    piw_msg_free(&answer);
-    return rc;
+    return piw_msg_text(msg, text.s, text.len);
 }
 
-/* Package and version are the operator's word, so only their syntax is looked at, and that of the files. */
-static int check_report(const build_state *report, piw_err *err)
+/* --- The calls ---------------------------------------------------------------------------------------------------- */
+
+static piw_msg *make_known(const chase *self, const importer *imp)
 {
+    (void)self;
+    const build_state *report = chase_report(imp);
+    return db_KNOWN_make(piw_text_of(imp->package), report->version, report->abi_tag);
+}
+
+static piw_msg *make_number(const chase *self, const importer *imp)
+{
+    (void)self;
+    (void)imp;
+    return db_RESERVE_make(piw_text_of("build"), 1);
+}
+
+static piw_msg *make_verify(const chase *self, const importer *imp)
+{
+    (void)self;
+    return fs_VERIFY_make(imp->build_id, 0);
+}
+
+static piw_msg *make_expect(const chase *self, const importer *imp)
+{
+    const char *address = piw_peer_address(self->task, imp->peer);
+    fs_EXPECT *body;
+    piw_msg *call = fs_EXPECT_new(&body);
+    const file_state *file = &chase_report(imp)->files.at[imp->verified_count];
+    body->build_id = imp->build_id;
+    body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
+    /* The file's own package: an operator may put it under another one's name. */
     char package[PIW_NAME_MAX + 1];
-    if (!report->status)
-        return piw_err_set(err, PIW_EINVAL, "importing a failed build is not supported");
-    if (report->files.count == 0)
-        return piw_err_set(err, PIW_EINVAL, "no files listed for import");
-    if (!piw_name_canonical(report->package, package))
-        return piw_err_set(err, PIW_EINVAL, "\"%s\" is no package name", report->package.s);
-    if (!piw_version_acceptable(report->version))
-        return piw_err_set(err, PIW_EINVAL, "\"%s\" is no version", report->version.s);
-    if (piw_duration_us(report->duration) < 0)
-        return piw_err_set(err, PIW_EINVAL, "the build can't have taken less than no time");
-    return piw_files_check(report->files.at, report->files.count, (piw_text){0}, (piw_text){0}, err);
+    body->package = piw_msg_textz(call, piw_name_canonical(file->package_tag, package) ? package : imp->package);
+    piw_value_copy(call, file_state_type(), file, &body->file);
+    return call;
 }
 
-static int by_name(const void *a, const void *b)
+static piw_msg *make_stage(const chase *self, const importer *imp)
 {
-    return strcmp(((const file_state *)a)->filename.s, ((const file_state *)b)->filename.s);
+    (void)self;
+    fs_STAGE *body;
+    piw_msg *call = fs_STAGE_new(&body);
+    body->build_id = imp->build_id;
+    body->package = piw_msg_textz(call, imp->package);
+    body->output = piw_msg_blob(call, chase_report(imp)->output);
+    return call;
 }
 
-/* The importer was given up while it was silent: it hears of that once. */
-static int say_lost(chase *self, importer *imp, piw_msg *msg)
+static piw_msg *make_record(const chase *self, const importer *imp)
 {
-    piw_err why = {0};
-    piw_err_set(&why, PIW_EDEADLINE, "the import of %s %.200s was given up: nothing was heard of it for %lld s",
-                imp->package, chase_report(imp)->version.s, (long long)(self->silence_ms + 999) / 1000);
-    chase_drop(self, &imp);
-    return chase_error(self->task, msg, why.text);
+    (void)self;
+    const build_state *report = chase_report(imp);
+    db_LOGBUILD *body;
+    piw_msg *call = db_LOGBUILD_new(&body);
+    body->build_id = imp->build_id;
+    body->package = piw_msg_textz(call, imp->package);
+    body->version = copy_text(call, report->version);
+    body->abi_tag = copy_text(call, report->abi_tag);
+    body->status = true;
+    body->duration = report->duration;
+    piw_msg_list(call, &body->files, imp->verified_count);
+    for (uint32_t i = 0; i < imp->verified_count; i++)
+        piw_value_copy(call, built_file_type(), &imp->verified[i], &body->files.at[i]);
+    return call;
 }
 
-/* What an earlier message of this connection began. *done: the message has been dealt with. */
-static int settle_earlier(chase *self, piw_msg *msg, bool *done)
+static piw_msg *make_recorded(const chase *self, const importer *imp)
 {
-    importer *imp = chase_of_peer(self, piw_msg_peer(msg));
-    *done = imp != NULL && imp->phase != CHASE_SENDING;
-    if (imp == NULL)
-        return 0;
-    if (imp->phase == CHASE_LOST)
-        return say_lost(self, imp, msg);
-    if (*done)
-        return piw_drop(self->task, msg, "an earlier request is not answered yet");
-    piw_info("the import of %s is given up: its importer begins another one", imp->package);
-    chase_drop(self, &imp);
-    return 0;
+    (void)self;
+    db_BUILDS_KNOWN *body;
+    piw_msg *call = db_BUILDS_KNOWN_new(&body);
+    piw_msg_list(call, &body->build_ids, 1);
+    body->build_ids.at[0] = imp->build_id;
+    return call;
 }
 
-int chase_on_import(piw_task *task, piw_msg *msg)
+static piw_msg *make_publish(const chase *self, const importer *imp)
 {
-    chase *self = piw_soul(task);
-    bool done;
-    int rc = settle_earlier(self, msg, &done);
-    if (rc != 0 || done)
-        return rc;
-    piw_err why = {0};
-    if (check_report(import_IMPORT_of(msg), &why) != 0)
-        return chase_error(task, msg, why.text);
-    piw_token token;
-    rc = piw_defer(task, msg, &token);
-    if (rc != 0)
-        return rc;
-    piw_msg *report = piw_msg_copy(msg);
-    build_state *body = piw_msg_body(report, import_IMPORT_type());
-    qsort(body->files.at, body->files.count, sizeof(*body->files.at), by_name);
-    importer *imp = chase_add(self, piw_msg_peer(msg), 0, &report);
-    imp->request = token;
-    chase_go(self, imp, CHASE_KNOWN);
-    return 0;
+    (void)self;
+    fs_PUBLISH *body;
+    piw_msg *call = fs_PUBLISH_new(&body);
+    body->build_id = imp->build_id;
+    body->package = piw_msg_textz(call, imp->package);
+    piw_msg_list(call, &body->kept, imp->kept.count);
+    for (uint32_t i = 0; i < imp->kept.count; i++)
+        body->kept.at[i] = copy_text(call, imp->kept.at[i]);
+    return call;
 }
 
-int chase_on_sent(piw_task *task, piw_msg *msg)
+/* --- What follows from the answers --------------------------------------------------------------------------------- */
+
+/* Not a phase: the same one is tried again after a while; why stands in the error. */
+enum { AGAIN_LATER = 0 };
+
+static int unknown(const importer *imp, piw_err *why)
 {
-    chase *self = piw_soul(task);
-    importer *imp = chase_of_peer(self, piw_msg_peer(msg));
-    if (imp == NULL)
-        return chase_error(task, msg, "protocol violation");
-    if (imp->phase == CHASE_LOST)
-        return say_lost(self, imp, msg);
-    if (imp->phase != CHASE_SENDING)
-        return piw_drop(task, msg, "an earlier request is not answered yet");
-    int rc = piw_defer(task, msg, &imp->request);
-    if (rc != 0)
-        return rc;
-    piw_timer_stop(task, "silent", (uint64_t)imp->id);
-    chase_go(self, imp, CHASE_VERIFY);
-    return 0;
+    const build_state *report = chase_report(imp);
+    piw_err_set(why, PIW_EREFUSED, "unknown package version %.200s %s", report->package.s, report->version.s);
+    return CHASE_REFUSED;
 }
 
-/* --- Silence ----------------------------------------------------------------------------------------------------- */
-
-static void listen_until(chase *self, const importer *imp, int64_t delay_ms)
+/* The wheel would be out of reach: who wants it all the same waits for the end of the quarantine. */
+static int quarantined(const importer *imp, piw_err *why)
 {
-    if (piw_timer(self->task, "silent", (uint64_t)imp->id, delay_ms, 0) != 0)
+    const build_state *report = chase_report(imp);
+    piw_err_set(why, PIW_EREFUSED, "%.200s %s is quarantined by PyPI: nothing of it is published until that ends",
+                report->package.s, report->version.s);
+    return CHASE_REFUSED;
+}
+
+static int on_known(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    const db_KNOWN_reply *known = db_KNOWN_reply_of(reply);
+    if (!known->abi) {
+        piw_err_set(why, PIW_EREFUSED, "invalid ABI: %s", chase_report(imp)->abi_tag.s);
+        return CHASE_REFUSED;
+    }
+    return known->version ? CHASE_NUMBER : unknown(imp, why);
+}
+
+static int on_number(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    (void)why;
+    imp->build_id = db_RESERVE_reply_of(reply)->first;
+    return CHASE_TURN;
+}
+
+static int on_expected(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    (void)imp;
+    (void)reply;
+    (void)why;
+    return CHASE_SENDING;
+}
+
+static int transfer_was_bad(importer *imp, const fs_VERIFY_reply *verdict, piw_err *why)
+{
+    piw_text name = chase_report(imp)->files.at[imp->verified_count].filename;
+    if (verdict->final) {
+        piw_err_set(why, PIW_EREFUSED, "the wheel %.255s was refused: %.500s", name.s, verdict->why.s);
+        return CHASE_REFUSED;
+    }
+    piw_warning("%s was sent badly by its importer (transfer %u of %d): %s", name.s, imp->bad + 1, CHASE_BAD_TRANSFERS,
+                verdict->why.s);
+    if (++imp->bad < CHASE_BAD_TRANSFERS)
+        return CHASE_EXPECT;
+    piw_err_set(why, PIW_EREFUSED, "the wheel %.255s could not be transferred in %d tries: %.500s", name.s,
+                CHASE_BAD_TRANSFERS, verdict->why.s);
+    return CHASE_REFUSED;
+}
+
+static int on_verified(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    const fs_VERIFY_reply *verdict = fs_VERIFY_reply_of(reply);
+    if (!verdict->good)
+        return transfer_was_bad(imp, verdict, why);
+    piw_value_copy(imp->report, built_file_type(), &verdict->file, &imp->verified[imp->verified_count]);
+    imp->verified_count++;
+    imp->bad = 0;
+    return imp->verified_count < chase_report(imp)->files.count ? CHASE_EXPECT : CHASE_STAGE;
+}
+
+static int on_staged(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    (void)imp;
+    (void)reply;
+    (void)why;
+    return CHASE_RECORD;
+}
+
+static void keep_names(importer *imp, const db_LOGBUILD_reply *body)
+{
+    piw_msg_list(imp->report, &imp->kept, body->kept.count);
+    for (uint32_t i = 0; i < body->kept.count; i++) {
+        imp->kept.at[i] = copy_text(imp->report, body->kept.at[i]);
+        piw_info("build %lld of %s brings no entry %s: there is a wheel of that name", (long long)imp->build_id,
+                 imp->package, imp->kept.at[i].s);
+    }
+}
+
+static int on_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
+    if (PIW_FAULT("chase.committed")) {
+        imp->sent_before = true;
+        piw_err_set(why, PIW_EDBAWAY, "fault point chase.committed");
+        return AGAIN_LATER;
+    }
+    if (body->recorded) {
+        imp->sent_before = true;
+        keep_names(imp, body);
+        return CHASE_PUBLISH;
+    }
+    if (imp->sent_before)
+        return CHASE_RECORDED;
+    return piw_text_is(body->why, "it is quarantined by PyPI") ? quarantined(imp, why) : unknown(imp, why);
+}
+
+static int on_was_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)self;
+    if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
+        return CHASE_PUBLISH;
+    imp->sent_before = false;
+    return unknown(imp, why);
+}
+
+static int on_published(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    (void)reply;
+    (void)why;
+    piw_msg *pages = web_BOTH_make(piw_text_of(imp->package), true);
+    if (piw_cast(self->task, &pages) != 0) {
+        piw_warning("the pages of %s were not asked for: the page service is away", imp->package);
+        piw_msg_free(&pages);
+    }
+    piw_info("build %lld: %s %s was imported, %u files", (long long)imp->build_id, imp->package,
+             chase_report(imp)->version.s, imp->verified_count);
+    return CHASE_DONE;
+}
+
+/* --- The way ------------------------------------------------------------------------------------------------------- */
+
+/* Phases that aren't listed wait for the importer, or for others: nothing is called in them. */
+static const struct step {
+    piw_msg *(*call)(const chase *self, const importer *imp);
+    const char *continuation;
+    int64_t deadline_ms;
+    /* The phase that follows from a good answer; AGAIN_LATER and CHASE_REFUSED say why. */
+    int (*follows)(const chase *self, importer *imp, const piw_msg *reply, piw_err *why);
+} way[CHASE_PHASES] = {
+    [CHASE_KNOWN] = {make_known, "known", NEVER_MS, on_known},
+    [CHASE_NUMBER] = {make_number, "number", NEVER_MS, on_number},
+    [CHASE_EXPECT] = {make_expect, "expected", EXPECT_DEADLINE_MS, on_expected},
+    [CHASE_VERIFY] = {make_verify, "verified", VERIFY_DEADLINE_MS, on_verified},
+    [CHASE_STAGE] = {make_stage, "staged", STAGE_DEADLINE_MS, on_staged},
+    [CHASE_RECORD] = {make_record, "recorded", NEVER_MS, on_recorded},
+    [CHASE_RECORDED] = {make_recorded, "was_recorded", NEVER_MS, on_was_recorded},
+    [CHASE_PUBLISH] = {make_publish, "published", PUBLISH_DEADLINE_MS, on_published},
+};
+
+static void again_later(chase *self, importer *imp, const char *why)
+{
+    int64_t delay = (int64_t)CHASE_RETRY_MIN_MS << (imp->tries < 8 ? imp->tries : 8);
+    if (delay > CHASE_RETRY_MAX_MS)
+        delay = CHASE_RETRY_MAX_MS;
+    imp->tries++;
+    piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING, "the import of %s waits and is tried again in %lld s: %s",
+                    imp->package, (long long)delay / 1000, why);
+    if (piw_timer(self->task, "again", (uint64_t)imp->id, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
 
-void chase_listen(chase *self, importer *imp)
+void chase_import_step(chase *self, importer *imp)
 {
-    imp->heard_ns = piw_monotonic_ns();
-    listen_until(self, imp, self->silence_ms);
+    const struct step *at = imp->phase > 0 && imp->phase < CHASE_PHASES ? &way[imp->phase] : NULL;
+    if (at == NULL || at->call == NULL)
+        return;
+    piw_msg *call = at->call(self, imp);
+    int failed = piw_call(self->task, &call, at->continuation, (uint64_t)imp->id, at->deadline_ms);
+    if (failed != 0) {
+        piw_msg_free(&call);
+        again_later(self, imp, piw_err_name(failed));
+    }
 }
 
-int chase_on_alive(piw_task *task, piw_msg *msg)
+void chase_import_go(chase *self, importer *imp, int phase)
 {
-    chase *self = piw_soul(task);
-    importer *imp = transfer_alive_of(msg)->slave_id == 0 ? chase_of_id(self, self->turn) : NULL;
-    if (imp != NULL)
-        imp->heard_ns = piw_monotonic_ns();
-    return 0;
+    imp->phase = phase;
+    imp->tries = 0;
+    if (way[phase].call == NULL)
+        return;
+    chase_remember(self, imp);
+    chase_import_step(self, imp);
 }
 
-/* A connection that never speaks again isn't remembered for ever. */
-static void lose_turn(chase *self, importer *imp)
+/* Errors that say that the data is at fault: the same again can't help. */
+static bool refuses_data(int code)
 {
-    piw_warning("the import of %s %s is given up: nothing was heard of it for %lld s", imp->package,
-                chase_report(imp)->version.s, (long long)(self->silence_ms + 999) / 1000);
+    return code == PIW_EDB || code == PIW_EINVAL || code == PIW_ESHAPE || code == PIW_ELIMIT || code == PIW_EREFUSED;
+}
+
+/* What follows from an answer that is an error. */
+static int after_error(importer *imp, const piw_msg *reply, piw_err *why)
+{
+    int code = piw_msg_error(reply);
+    const char *text = piw_msg_error_text(reply);
+    if (!refuses_data(code)) {
+        if (imp->phase == CHASE_RECORD)
+            imp->sent_before = true; /* whatever the error says, the row may be there */
+        piw_err_set(why, code, "%s", text);
+        return AGAIN_LATER;
+    }
+    if (imp->phase == CHASE_PUBLISH) {
+        imp->sent_before = true; /* what is staged stays: a start of the master finishes it */
+        piw_err_set(
+            why, code,
+            "build %lld is recorded, but its files could not be put in place; the next start of the master does "
+            "it: %s",
+            (long long)imp->build_id, text);
+    }
+    piw_err_set(why, code, "%s", text);
+    return CHASE_REFUSED;
+}
+
+int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+{
+    int phase =
+        piw_msg_error(reply) == 0 ? way[imp->phase].follows(self, imp, reply, why) : after_error(imp, reply, why);
+    if (phase == AGAIN_LATER)
+        again_later(self, imp, why->text);
+    else
+        chase_import_go(self, imp, phase);
+    return imp->phase;
+}
+
+void chase_import_discard(chase *self, importer *imp)
+{
+    if (imp->build_id == 0 || imp->sent_before)
+        return;
     piw_msg *discard = fs_DISCARD_make(imp->build_id, 0);
     if (piw_cast(self->task, &discard) != 0)
         piw_msg_free(&discard);
     imp->build_id = 0;
-    imp->phase = CHASE_LOST;
-    chase_remember(self, imp);
-    listen_until(self, imp, CHASE_REMEMBER_MS);
-    chase_turn_over(self, imp);
-}
-
-int chase_on_silent(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    (void)reply;
-    chase *self = piw_soul(task);
-    importer *imp = chase_of_id(self, (int64_t)key);
-    if (imp != NULL && imp->phase == CHASE_LOST)
-        chase_drop(self, &imp);
-    if (imp == NULL || imp->phase != CHASE_SENDING)
-        return 0;
-    int64_t quiet_ms = (piw_monotonic_ns() - imp->heard_ns) / 1000000;
-    if (quiet_ms < self->silence_ms)
-        listen_until(self, imp, self->silence_ms - quiet_ms + 1);
-    else
-        lose_turn(self, imp);
-    return 0;
 }

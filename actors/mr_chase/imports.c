@@ -1,8 +1,5 @@
-/* imports.c — the records of imports, and whose turn it is. Importers can't be told apart on the file queue (all say 0),
- * so one transfers at a time; the others wait in the order in which they came. */
+/* imports.c — the records of imports, by number and by connection. */
 #include "mr_chase/chase.h"
-
-#include "fs.piw.h"
 
 #include <stdlib.h>
 
@@ -65,26 +62,7 @@ void chase_remove(chase *self, importer **imp)
     *imp = NULL;
 }
 
-void chase_drop(chase *self, importer **imp)
-{
-    importer *gone = *imp;
-    chase_turn_over(self, gone);
-    piw_timer_stop(self->task, "again", (uint64_t)gone->id);
-    piw_timer_stop(self->task, "silent", (uint64_t)gone->id);
-    /* When its row may exist, what is staged is settled at the next start, by whether it does. */
-    if (gone->build_id != 0 && !gone->sent_before) {
-        piw_msg *discard = fs_DISCARD_make(gone->build_id, 0);
-        if (piw_cast(self->task, &discard) != 0)
-            piw_msg_free(&discard);
-    }
-    piw_msg *none = NULL;
-    if (piw_peer_set(self->task, gone->peer, &none) != 0)
-        piw_debug("the record of an importer that left is gone already");
-    chase_remove(self, imp);
-}
-
-/* The one that has waited longest. */
-static importer *first_waiting(const chase *self)
+importer *chase_first_waiting(const chase *self)
 {
     importer *first = NULL;
     for (importer *imp = chase_next(self, NULL); imp != NULL; imp = chase_next(self, imp)) {
@@ -92,27 +70,4 @@ static importer *first_waiting(const chase *self)
             first = imp;
     }
     return first;
-}
-
-static void next_turn(chase *self)
-{
-    importer *imp = self->turn == 0 ? first_waiting(self) : NULL;
-    if (imp == NULL)
-        return;
-    self->turn = imp->id;
-    chase_go(self, imp, CHASE_EXPECT);
-}
-
-void chase_queue(chase *self, importer *imp)
-{
-    imp->phase = CHASE_TURN;
-    next_turn(self);
-}
-
-void chase_turn_over(chase *self, const importer *imp)
-{
-    if (self->turn != imp->id)
-        return;
-    self->turn = 0;
-    next_turn(self);
 }

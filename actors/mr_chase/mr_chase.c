@@ -1,4 +1,4 @@
-/* mr_chase — serves the import queue: builds made elsewhere, and what administrators ask for (docs/wire.md#imports).
+/* mr_chase — serves the import queue: builds made elsewhere, and what administrators ask for.
  *
  * This file is its manifest, its start and stop. See chase.h for the others. */
 #include "mr_chase/chase.h"
@@ -31,8 +31,10 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     piw_soul_set(task, self);
     if (state != NULL)
         chase_load(self, state);
-    else if (why == PIW_RESTART)
+    else if (why == PIW_RESTART) {
         chase_recall(self);
+        chase_resume(self);
+    }
     return 0;
 }
 

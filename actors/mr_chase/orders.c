@@ -8,19 +8,9 @@
 
 #include <stdio.h>
 
-enum { LINES_MAX = 2000, LINE_BYTES = 700, MOMENT_BYTES = 40 };
+enum { MOMENT_BYTES = 40 };
 
 /* --- The orders ---------------------------------------------------------------------------------------------------- */
-
-int chase_ask(piw_task *task, piw_msg *request, piw_msg *call, const char *continuation)
-{
-    piw_token token;
-    int rc = piw_defer(task, request, &token);
-    if (rc == 0)
-        rc = piw_call(task, &call, continuation, token.id, 0);
-    piw_msg_free(&call);
-    return rc;
-}
 
 int chase_on_order(piw_task *task, piw_msg *msg)
 {
@@ -44,36 +34,6 @@ int chase_on_order(piw_task *task, piw_msg *msg)
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a version", version.s);
     return why ? chase_ask(task, msg, db_WHY_make(piw_text_of(package), version), "why")
                : chase_ask(task, msg, db_RETRY_make(piw_text_of(package), version), "retry");
-}
-
-/* --- Answers ------------------------------------------------------------------------------------------------------- */
-
-void chase_say(chase_answer *to, const char *fmt, ...)
-{
-    if (to->body->lines.count == LINES_MAX)
-        return;
-    char line[LINE_BYTES];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
-    va_end(args);
-    to->body->lines.at[to->body->lines.count++] = piw_msg_textz(to->msg, line);
-}
-
-chase_answer chase_answer_new(void)
-{
-    chase_answer made;
-    made.msg = orders_ORDER_reply_new(&made.body);
-    piw_msg_list(made.msg, &made.body->lines, LINES_MAX);
-    made.body->lines.count = 0;
-    return made;
-}
-
-int chase_give(piw_task *task, uint64_t key, chase_answer *made)
-{
-    int rc = piw_answer(task, (piw_token){key}, &made->msg);
-    piw_msg_free(&made->msg);
-    return rc;
 }
 
 /* --- why ----------------------------------------------------------------------------------------------------------- */

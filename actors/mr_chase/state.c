@@ -102,23 +102,8 @@ static int recall_peer(piw_task *task, piw_peer peer, const piw_msg *record, voi
     return 0;
 }
 
-/* What was under way: an importer that sends goes on; a build that may have been recorded is put in place, though nobody
- * waits for it any more; the rest was refused together with its open request. */
 void chase_recall(chase *self)
 {
     if (piw_peer_each(self->task, "import", recall_peer, self) != 0)
         piw_warning("the imports under way before the restart could not be recalled");
-    importer *imp = chase_next(self, NULL), *next;
-    for (; imp != NULL; imp = next) {
-        next = chase_next(self, imp);
-        if (imp->phase == CHASE_SENDING) {
-            self->turn = imp->id;
-            chase_listen(self, imp);
-        } else if (imp->phase >= CHASE_RECORD && imp->phase <= CHASE_PUBLISH) {
-            imp->sent_before = true;
-            chase_go(self, imp, imp->phase == CHASE_RECORD ? CHASE_RECORDED : imp->phase);
-        } else if (imp->phase != CHASE_LOST) {
-            chase_drop(self, &imp);
-        }
-    }
 }
