@@ -29,10 +29,13 @@ extern "C" {
 
 typedef struct piw_handler {
     piw_protocol_def *protocol;
-    int message; /* index: the generated enum */
+    int message; /* index: the generated enum; or PIW_EVERY_MESSAGE */
     piw_handler_fn *fn;
 } piw_handler;
 #define PIW_HANDLERS_END PIW_END
+
+/* One entry for every message of a protocol that can come in and has no entry of its own, those of later versions too. */
+enum { PIW_EVERY_MESSAGE = -1 };
 
 typedef struct piw_continuation {
     const char *name; /* unique in the plugin; names it for pending calls across a swap */
