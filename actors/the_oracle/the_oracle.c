@@ -193,6 +193,8 @@ static int on_request(piw_task *task, piw_msg *msg)
     self->handed_over = false;
     bool read = false;
     single_fn *fn = oracle_single(msg, &read);
+    if (fn == NULL && !batch_takes(msg))
+        return piw_refuse(task, msg, PIW_EINVAL, "there is no statement for %s", piw_msg_type_of(msg)->name);
     bool due = self->waiting >= GROUP_MAX ||
                (self->first != NULL && piw_monotonic_ns() - self->oldest_ns > (int64_t)GROUP_AGE_MS * 1000000);
     /* A read sees what was asked to be written before it. */
@@ -323,28 +325,7 @@ static void stop(piw_task *task, bool leaving)
 static const piw_service serves[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_END};
 static const piw_event emits[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
-static const piw_handler handlers[] = {
-    {&db_protocol_def, DB_PYPI_STATE, on_request},    {&db_protocol_def, DB_PYPI_APPLY, on_request},
-    {&db_protocol_def, DB_DESCRIBE, on_request},      {&db_protocol_def, DB_RESERVE, on_request},
-    {&db_protocol_def, DB_ATTEMPT, on_request},       {&db_protocol_def, DB_ATTEMPT_END, on_request},
-    {&db_protocol_def, DB_ATTEMPTS_VOID, on_request}, {&db_protocol_def, DB_LOGBUILD, on_request},
-    {&db_protocol_def, DB_BUILDS_KNOWN, on_request},  {&db_protocol_def, DB_ABIS, on_request},
-    {&db_protocol_def, DB_PROJECT, on_request},       {&db_protocol_def, DB_PACKAGES, on_request},
-    {&db_protocol_def, DB_STATISTICS, on_request},    {&db_protocol_def, DB_REWRITES_SAVE, on_request},
-    {&db_protocol_def, DB_REWRITES_LOAD, on_request}, {&db_protocol_def, DB_REMOVALS_DUE, on_request},
-    {&db_protocol_def, DB_REMOVALS_DONE, on_request}, {&db_protocol_def, DB_ATTEMPT_FAILED, on_request},
-    {&db_protocol_def, DB_RETRY, on_request},         {&db_protocol_def, DB_WHY, on_request},
-    {&db_protocol_def, DB_ABI_LIST, on_request},      {&db_protocol_def, DB_ABI_CHANGE, on_request},
-    {&db_protocol_def, DB_ADDPKG, on_request},        {&db_protocol_def, DB_ADDVER, on_request},
-    {&db_protocol_def, DB_REMPKG, on_request},        {&db_protocol_def, DB_REMVER, on_request},
-    {&db_protocol_def, DB_KNOWN, on_request},         {&db_protocol_def, DB_SEARCH_INDEX, on_request},
-    {&db_protocol_def, DB_LOGDOWNLOADS, on_request},  {&db_protocol_def, DB_LOGSEARCHES, on_request},
-    {&db_protocol_def, DB_LOGPROJECTS, on_request},   {&db_protocol_def, DB_LOGJSONS, on_request},
-    {&db_protocol_def, DB_LOGPAGES, on_request},      {&db_protocol_def, DB_PYPI_PROJECTS, on_request},
-    {&db_protocol_def, DB_PYPI_COMPARE, on_request},  {&db_protocol_def, DB_PYPI_PAGES, on_request},
-    {&db_protocol_def, DB_WITHHELD_DUE, on_request},  {&db_protocol_def, DB_WITHHELD_DONE, on_request},
-    PIW_HANDLERS_END,
-};
+static const piw_handler handlers[] = {{&db_protocol_def, PIW_EVERY_MESSAGE, on_request}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
     {"try_again", on_try_again},
     {"database_speaks", on_database_speaks},

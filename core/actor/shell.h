@@ -22,7 +22,7 @@ struct piw__shell {
     piw__role *role; /* NULL: a bare endpoint of piw_runtime_call */
     unsigned instance;
     uint64_t number; /* high bits of its trace ids */
-    char name[64];   /* for the log: "the_scribe" or "the_oracle.2" */
+    char name[64];   /* for the log: "greeter" or "greeter.2" */
     pthread_t thread;
     bool thread_runs; /* the runtime's */
 

@@ -43,7 +43,7 @@ piw_task *piw__task_new(piw__shell *shell, const piw__image *image)
     task->plugin = image->plugin;
     task->options = shell->soul.options;
     task->generation = ++shell->soul.generation;
-    /* What it uses first: a task that serves and uses one protocol (seraph) means the other's service. */
+    /* What it uses first: a task that serves and uses one protocol (it stands before the other) means the other's service. */
     add_routes(task, image->plugin->uses);
     add_routes(task, image->plugin->serves);
     return task;

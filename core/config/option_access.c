@@ -56,10 +56,10 @@ const char *piw_config_origin(const piw_config *config, const char *name)
     return value_of(config, name)->origin;
 }
 
-/* Sections are kept for programs that read tasks only. */
 static bool is_kept(const piw_config *config, const char *section)
 {
-    return config->program->reads_tasks && piw__kept_section(section);
+    const piw_config_section *found = piw__section_find(config->program, section);
+    return found != NULL && found->kept_by != NULL && strcmp(found->kept_by, config->program->section) == 0;
 }
 
 const char *piw_config_raw(const piw_config *config, const char *section, const char *key, const char **origin)

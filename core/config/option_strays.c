@@ -26,16 +26,6 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-static const piw_config_section *section_named(const piw_config_section *sections, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(sections[i].name, name) == 0) {
-            return &sections[i];
-        }
-    }
-    return NULL;
-}
-
 static bool knows(const piw_config *config, const piw_config_section *section, const char *key)
 {
     bool own = strcmp(section->name, config->program->section) == 0;
@@ -71,7 +61,7 @@ static size_t distance(const char *a, const char *b)
 
 /* The section that was probably meant, or NULL. Capitals and the program's whole name are as near as two wrong letters; in
  * a short name only one letter may be wrong. */
-static const char *meant(const piw_config_section *sections, size_t count, const char *name)
+static const char *meant(const piw_config_section *sections, const char *name)
 {
     char plain[NAME_MAX_BYTES + 1];
     const char *rest = strncasecmp(name, "piw-", 4) == 0 ? name + 4 : name;
@@ -84,25 +74,34 @@ static const char *meant(const piw_config_section *sections, size_t count, const
     }
     const char *nearest = NULL;
     size_t least = n <= 4 ? 2 : 3;
-    for (size_t i = 0; i < count; i++) {
-        size_t steps = distance(plain, sections[i].name);
-        if (steps < least) {
+    for (const piw_config_section *at = sections; at != NULL && at->name != NULL; at++) {
+        size_t steps = distance(plain, at->name);
+        if (steps < least && strchr(at->name, '*') == NULL) {
             least = steps;
-            nearest = sections[i].name;
+            nearest = at->name;
         }
     }
     return nearest;
 }
 
-size_t piw_config_strays(const piw_config *config, const piw_config_section *sections, size_t count,
-                         void (*tell)(const char *sentence))
+/* A key before any section, or in one without a reader, is right when some program has it. */
+static bool known_to_any(const piw_config *config, const char *key)
+{
+    const piw_config_section *at = config->program->sections;
+    while (at != NULL && at->name != NULL && (at->keys == NULL || !knows(config, at, key))) {
+        at++;
+    }
+    return at != NULL && at->name != NULL;
+}
+
+static size_t stray_sections(const piw_config *config, void (*tell)(const char *sentence))
 {
     size_t found = 0;
     char text[PIW_ERR_TEXT];
     for (size_t i = 0; i < config->entries.sections_count; i++) {
         const char *name = config->entries.sections[i];
-        bool known = name[0] == '\0' || piw__kept_section(name) || section_named(sections, count, name) != NULL;
-        const char *other = known ? NULL : meant(sections, count, name);
+        bool known = name[0] == '\0' || piw__section_find(config->program, name) != NULL;
+        const char *other = known ? NULL : meant(config->program->sections, name);
         if (other != NULL) {
             snprintf(text, sizeof(text), "%s: no program reads [%.100s]; is [%s] meant?", config->entries.origins[i],
                      name, other);
@@ -110,21 +109,24 @@ size_t piw_config_strays(const piw_config *config, const piw_config_section *sec
             found++;
         }
     }
+    return found;
+}
+
+size_t piw_config_strays(const piw_config *config, void (*tell)(const char *sentence))
+{
+    size_t found = stray_sections(config, tell);
+    char text[PIW_ERR_TEXT];
     for (size_t i = 0; i < config->entries.count; i++) {
         const piw__entry *entry = &config->entries.at[i];
-        const piw_config_section *section = section_named(sections, count, entry->section);
-        bool known = piw__kept_section(entry->section) || (section != NULL && knows(config, section, entry->key));
-        for (size_t k = 0; k < count && !known && section == NULL; k++) {
-            known = sections[k].keys != NULL && knows(config, &sections[k], entry->key);
+        const piw_config_section *section = piw__section_find(config->program, entry->section);
+        if (section != NULL ? knows(config, section, entry->key) : known_to_any(config, entry->key)) {
+            continue;
         }
-        if (!known) {
-            snprintf(text, sizeof(text),
-                     section != NULL ? "%s: unknown key '%.100s' in [%s]"
-                                     : "%s: unknown key '%.100s': no program has it",
-                     entry->origin, entry->key, entry->section);
-            tell(text);
-            found++;
-        }
+        snprintf(text, sizeof(text),
+                 section != NULL ? "%s: unknown key '%.100s' in [%s]" : "%s: unknown key '%.100s': no program has it",
+                 entry->origin, entry->key, entry->section);
+        tell(text);
+        found++;
     }
     return found;
 }

@@ -27,11 +27,6 @@ const piw_opt piw__core_options[] = {
     PIW_OPT_END,
 };
 
-/* Sections of single programs: their keys are nobody else's. Keys of any other section apply to all programs. */
-static const char *const program_sections[] = {"master", "slave",   "initdb", "import",  "importer", "add",
-                                               "remove", "rebuild", "logger", "monitor", "ctl",      "audit",
-                                               "keys",   "pypi",    "sense",  "loadgen"};
-
 static const char *const default_files[] = {"/etc/piwheels.conf", "/usr/local/etc/piwheels.conf",
                                             "~/.config/piwheels/piwheels.conf"};
 
@@ -159,26 +154,22 @@ static void set_defaults(piw_config *config)
 
 /* --- Files and environment --- */
 
-static bool is_section_of(const char *const *names, size_t count, const char *section)
+const piw_config_section *piw__section_find(const piw_program *program, const char *section)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(names[i], section) == 0) {
-            return true;
+    for (const piw_config_section *at = program->sections; at != NULL && at->name != NULL; at++) {
+        size_t stem = strcspn(at->name, "*");
+        bool same = at->name[stem] == '*' ? strncmp(section, at->name, stem) == 0 : strcmp(section, at->name) == 0;
+        if (same) {
+            return at;
         }
     }
-    return false;
+    return NULL;
 }
 
-bool piw__kept_section(const char *section)
-{
-    return strcmp(section, "site") == 0 || strcmp(section, "auth") == 0 || strncmp(section, "task:", 5) == 0 ||
-           strncmp(section, "view:", 5) == 0;
-}
-
+/* A section that has another reader isn't ours; one that has none is everybody's. */
 static bool concerns(const piw_program *program, const char *section)
 {
-    return strcmp(section, program->section) == 0 ||
-           (!is_section_of(program_sections, PIW_COUNT(program_sections), section) && !piw__kept_section(section));
+    return strcmp(section, program->section) == 0 || piw__section_find(program, section) == NULL;
 }
 
 static int read_files(piw_config *config, const char *only, const char *const *files, size_t count, piw_err *err)

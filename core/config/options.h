@@ -39,8 +39,8 @@ extern const piw_opt piw__core_options[];
 PIW_API int piw__config_load(piw_config **config, const piw_program *program, int argc, char **argv,
                              const char *const *files, size_t files_count, piw_err *err);
 
-/* [site], [auth], [view:…] and [task:…] describe parts of the master; their keys are never general. */
-bool piw__kept_section(const char *section);
+/* The entry of a section in the program's table, or NULL when it has no reader. */
+const piw_config_section *piw__section_find(const piw_program *program, const char *section);
 
 /* --help and --version, to stdout. */
 void piw__print_help(const piw_program *program);

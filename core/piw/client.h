@@ -1,4 +1,4 @@
-/* client.h — the other end of an outer queue, for programs: piw-slave, piw-import, piw-logger, piw-monitor, piw-ctl.
+/* client.h — the other end of an outer queue, for programs.
  *
  * A client belongs to one thread. It speaks one codec (`--codec`). No call waits without a bound. */
 #ifndef PIW_CLIENT_H

@@ -1,6 +1,6 @@
 /* fault.h — named fault points: compiled in, off by default, armed by tests.
  *
- * PIW_FAULTS="juggler.rename=kill,db.commit=error:3" in the environment arms them: ACTION[:N] acts at the N-th passage
+ * PIW_FAULTS="file.rename=kill,store.commit=error:3" in the environment arms them: ACTION[:N] acts at the N-th passage
  * (default 1), ACTION/N at each N-th. Actions: `error` (the point reports true), `kill` (SIGKILL to the process), `pause`
  * (writes the name to the file named by PIW_FAULT_LOG and stops until SIGCONT). One predictable branch when nothing is
  * armed. */

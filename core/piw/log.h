@@ -1,9 +1,9 @@
 /* log.h — the log of every program. Any thread may call; lines are written whole.
  *
  * Console: stderr, `LEVEL: text`, or `LEVEL: NAME: text` from a named thread, as -q/-v say. File (-l): at least info,
- * `TIME NAME LEVEL: text`. NAME is the task whose thread speaks ("master.the_scribe") or, in the file, the program. Control characters are escaped here, so
- * text from outside may be logged as it is, through %s or %.*s. Under systemd (JOURNAL_STREAM) lines carry a <N>
- * priority prefix instead of the level's name. */
+ * `TIME NAME LEVEL: text`. NAME is the task whose thread speaks ("master.greeter") or, in the file, the program. Control
+ * characters are escaped here, so text from outside may be logged as it is, through %s or %.*s. Under systemd
+ * (JOURNAL_STREAM) lines carry a <N> priority prefix instead of the level's name. */
 #ifndef PIW_LOG_H
 #define PIW_LOG_H
 

@@ -41,6 +41,18 @@ typedef struct piw_opt {
         0                                                                                                              \
     }
 
+/* A section that has a reader, among programs that share their files. Its keys are nobody else's; keys of sections without
+ * one apply to every program. */
+typedef struct piw_config_section {
+    const char *name; /* "greeter"; "task:*": every name that begins so */
+    const char *keys; /* between blanks, besides those that every program has; NULL: not known here, any may be right */
+    const char
+        *kept_by; /* section of the program that asks for its keys with piw_config_raw(); NULL: they are options */
+} piw_config_section;
+/* clang-format off */
+#define PIW_SECTIONS_END {0}
+/* clang-format on */
+
 /* What a program is, for --help and for reading files. */
 typedef struct piw_program {
     const char *name;               /* "piw-master" */
@@ -49,7 +61,8 @@ typedef struct piw_program {
     const piw_opt *options;         /* ends with PIW_OPT_END; -h --version -c -q -v -l are added by the core */
     const char *operands;           /* "PACKAGE [VERSION]" for the usage line; NULL: none are taken */
     int operands_min, operands_max; /* max -1: any number */
-    bool reads_tasks;               /* keeps [task:*], [view:*], [site], [auth] for piw_config_raw() */
+    /* The sections of all programs that read these files, its own too; ends with PIW_SECTIONS_END. NULL: its own alone. */
+    const piw_config_section *sections;
     const void *reserved[4];        /* NULL; checked */
 } piw_program;
 
@@ -70,25 +83,19 @@ PIW_API bool piw_config_switch(const piw_config *config, const char *name);
 PIW_API size_t piw_config_list(const piw_config *config, const char *name, const char *const **items);
 PIW_API bool piw_config_given(const piw_config *config, const char *name); /* not only the default */
 PIW_API size_t piw_config_operands(const piw_config *config, const char *const **items);
-/* Where a value came from: "default", "command line", "environment PIW_MASTER", "/etc/piwheels.conf:12". */
+/* Where a value came from: "default", "command line", "environment PIW_ADDRESS", "/etc/piwheels.conf:12". */
 PIW_API const char *piw_config_origin(const piw_config *config, const char *name);
 
-/* A key of another section as it was written; NULL when absent. Sections that a program keeps: see reads_tasks. */
+/* A key of another section as it was written; NULL when absent. Only of sections that
+ * are kept by the program. */
 PIW_API const char *piw_config_raw(const piw_config *config, const char *section, const char *key, const char **origin);
 /* The names of the sections with a prefix ("task:"), in order of appearance; and the keys of one. */
 PIW_API size_t piw_config_sections(const piw_config *config, const char *prefix, const char *const **names);
 PIW_API size_t piw_config_keys(const piw_config *config, const char *section, const char *const **keys);
 
-/* A section that some program reads, and its keys between blanks, besides those that every program has. NULL: not known
- * here, so any key may be right. Those of the configuration's own program are known anyway. */
-typedef struct piw_config_section {
-    const char *name;
-    const char *keys;
-} piw_config_section;
-/* Tell, with file and line, of each key that none of these reads where it stands, and of each section whose name is nearly
- * one of theirs. How many there were. */
-PIW_API size_t piw_config_strays(const piw_config *config, const piw_config_section *sections, size_t count,
-                                 void (*tell)(const char *sentence));
+/* Tell, with file and line, of each key that no program reads where it stands, and of each section whose name is nearly that
+ * of one that is read. How many there were. */
+PIW_API size_t piw_config_strays(const piw_config *config, void (*tell)(const char *sentence));
 
 /* --print-config: every value and where it comes from, to stdout. */
 PIW_API void piw_config_print(const piw_config *config);

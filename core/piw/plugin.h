@@ -1,11 +1,11 @@
 /* plugin.h — the manifest: the one symbol that a task's .so exports. Start here to write a task.
  *
- *     static const piw_handler handlers[] = {{&web_protocol_def, WEB_PROJECT, on_project}, PIW_HANDLERS_END};
- *     static const piw_continuation continuations[] = {{"page_written", on_page_written}, PIW_CONTINUATIONS_END};
- *     static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
+ *     static const piw_handler handlers[] = {{&door_protocol_def, DOOR_KNOCK, on_knock}, PIW_HANDLERS_END};
+ *     static const piw_continuation continuations[] = {{"opened", on_opened}, PIW_CONTINUATIONS_END};
+ *     static const piw_service serves[] = {{"door", &door_protocol_def}, PIW_SERVICES_END};
  *
- *     PIW_PLUGIN(the_secretary,
- *         .version = "1.0", .summary = "merges page requests before the scribe sees them",
+ *     PIW_PLUGIN(greeter,
+ *         .version = "1.0", .summary = "greets who knocks at the door",
  *         .serves = serves, .start = start, .stop = stop,
  *         .handlers = handlers, .continuations = continuations)
  *
@@ -29,10 +29,13 @@ extern "C" {
 
 typedef struct piw_handler {
     piw_protocol_def *protocol;
-    int message; /* index: the generated enum */
+    int message; /* index: the generated enum; or PIW_EVERY_MESSAGE */
     piw_handler_fn *fn;
 } piw_handler;
 #define PIW_HANDLERS_END PIW_END
+
+/* One entry for every message of a protocol that can come in and has no entry of its own, those of later versions too. */
+enum { PIW_EVERY_MESSAGE = -1 };
 
 typedef struct piw_continuation {
     const char *name; /* unique in the plugin; names it for pending calls across a swap */
@@ -84,7 +87,7 @@ typedef struct piw_plugin {
     piw_protocol_def *const *extra; /* other protocols it makes messages of (work, peer records); NULL-terminated */
     uint32_t instances;             /* default number; 0 means 1 */
     bool critical;                  /* default: the master stops when this task can't be kept up */
-    bool blocks;                    /* handlers may block (the_oracle only) */
+    bool blocks;                    /* handlers may block: none is told of as slow or stuck */
 
     piw_start_fn *start;
     piw_stop_fn *stop;

@@ -57,8 +57,8 @@ PIW_API void piw_fail(piw_task *task, const char *fmt, ...) PIW_PRINTF(2, 3);
 /* Stop the whole master in order, exit code 0 (or 1 with a reason that isn't NULL). */
 PIW_API void piw_quit(piw_task *task, const char *reason);
 
-PIW_API const char *piw_task_name(const piw_task *task); /* "the_scribe" */
-/* One line about what the task is at, for `piw-ctl list` and `top`: "3,000 of about 20,000 packages read". At most
+PIW_API const char *piw_task_name(const piw_task *task); /* "greeter" */
+/* One line about what the task is at, for `piw-ctl list` and `top`: "3,000 of about 20,000 guests greeted". At most
  * PIW_LIMIT_NOTE bytes, longer text is cut; "" takes it away, as the soul's end and its successor do. It is shown at once, also
  * when the handler then fails. It is no log: for what an operator should find later, log. */
 PIW_API void piw_task_note(piw_task *task, const char *fmt, ...) PIW_PRINTF(2, 3);
@@ -147,7 +147,7 @@ PIW_API int piw_queues_rest(piw_task *task, bool rest);
  * bytes, milliseconds, 0/1. Undeclared names are a bug (abort). */
 PIW_API const char *piw_option(piw_task *task, const char *name);
 PIW_API int64_t piw_option_number(piw_task *task, const char *name);
-/* The master's own options ("output-path", "pypi-simple", "dev-mode") and keys of [site] as "site.name". NULL: unset. */
+/* The master's own options ("dsn", "output-path") and keys of [site] as "site.name". NULL: unset. */
 PIW_API const char *piw_setting(piw_task *task, const char *name);
 PIW_API int64_t piw_setting_number(piw_task *task, const char *name);
 

@@ -56,7 +56,7 @@ typedef struct piw_field {
 } piw_field;
 
 struct piw_type {
-    const char *name; /* "slave_hello", or NULL for an unnamed one */
+    const char *name; /* "door_HELLO", or NULL for an unnamed one */
     piw_kind kind;
     uint32_t size;           /* sizeof the C form */
     uint32_t max;            /* text: characters · bytes, blob: bytes · list, map: elements */

@@ -1,9 +1,9 @@
 /* The loader: from a file name to a checked image in memory. */
 #include "plugin/image.h"
 
-#include "type/carry.h"
 #include "plugin/elf_check.h"
 #include "plugin/manifest.h"
+#include "type/carry.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -200,23 +200,35 @@ static inline uint32_t slot_of(const piw__image *image, const piw_msg_type *type
     return (uint32_t)((uintptr_t)type / sizeof(piw_msg_type)) & image->slots_mask;
 }
 
+static void put_slot(piw__image *image, const piw_msg_type *type, piw_handler_fn *fn)
+{
+    uint32_t at = slot_of(image, type);
+    while (image->slots[at].type != NULL && image->slots[at].type != type)
+        at = (at + 1) & image->slots_mask;
+    if (image->slots[at].type == NULL)
+        image->slots[at] = (piw__slot){type, fn};
+}
+
 static void fill_slots(piw__image *image)
 {
     const piw_handler *list = image->plugin->handlers;
     uint32_t count = 0;
-    while (list != NULL && list[count].protocol != NULL)
-        count++;
+    for (uint32_t i = 0; list != NULL && list[i].protocol != NULL; i++)
+        count += list[i].message == PIW_EVERY_MESSAGE ? list[i].protocol->interned->messages_count : 1u;
     uint32_t size = 8;
     while (size < count * 2)
         size *= 2;
     image->slots = piw_zalloc(size * sizeof *image->slots);
     image->slots_mask = size - 1;
-    for (uint32_t i = 0; i < count; i++) {
-        const piw_msg_type *type = &list[i].protocol->interned->messages[list[i].message];
-        uint32_t at = slot_of(image, type);
-        while (image->slots[at].type != NULL)
-            at = (at + 1) & image->slots_mask;
-        image->slots[at] = (piw__slot){type, list[i].fn};
+    /* A message's own handler comes first, and what is there already stays. */
+    for (uint32_t i = 0; list != NULL && list[i].protocol != NULL; i++)
+        if (list[i].message != PIW_EVERY_MESSAGE)
+            put_slot(image, &list[i].protocol->interned->messages[list[i].message], list[i].fn);
+    for (uint32_t i = 0; list != NULL && list[i].protocol != NULL; i++) {
+        const piw_protocol *protocol = list[i].protocol->interned;
+        for (unsigned m = 0; list[i].message == PIW_EVERY_MESSAGE && m < protocol->messages_count; m++)
+            if (piw__comes_in(&protocol->messages[m]))
+                put_slot(image, &protocol->messages[m], list[i].fn);
     }
 }
 

@@ -42,10 +42,17 @@ static int use_events(const piw_event *list, const char *what, const char *file,
     return 0;
 }
 
+bool piw__comes_in(const piw_msg_type *type)
+{
+    return type->kind == PIW_M_CALL || type->kind == PIW_M_CAST || type->kind == PIW_M_EVENT || type->kind == PIW_M_IN;
+}
+
 static bool has_handler(const piw_plugin *plugin, const piw_msg_type *type)
 {
     for (unsigned i = 0; plugin->handlers != NULL && plugin->handlers[i].protocol != NULL; i++)
-        if (&plugin->handlers[i].protocol->interned->messages[plugin->handlers[i].message] == type)
+        if (plugin->handlers[i].protocol->interned == type->protocol &&
+            (plugin->handlers[i].message == type->index ||
+             (plugin->handlers[i].message == PIW_EVERY_MESSAGE && piw__comes_in(type))))
             return true;
     return false;
 }
@@ -55,13 +62,14 @@ static int check_handlers(const piw_plugin *plugin, const char *file, piw_err *e
     const piw_handler *list = plugin->handlers;
     for (unsigned i = 0; list != NULL && list[i].protocol != NULL; i++) {
         const piw_protocol *protocol = i < ENTRIES_MAX ? piw_protocol_use(list[i].protocol) : NULL;
-        if (protocol == NULL || list[i].fn == NULL || list[i].message < 0 ||
+        if (protocol == NULL || list[i].fn == NULL || list[i].message < PIW_EVERY_MESSAGE ||
             list[i].message >= protocol->messages_count)
             return piw_err_set(err, PIW_EPLUGIN, "%s is refused: its list of handlers is malformed", file);
         for (unsigned j = 0; j < i; j++)
             if (list[j].message == list[i].message && list[j].protocol->interned == protocol)
                 return piw_err_set(err, PIW_EPLUGIN, "%s is refused: it has two handlers for %s.%s", file,
-                                   protocol->name, protocol->messages[list[i].message].name);
+                                   protocol->name,
+                                   list[i].message < 0 ? "*" : protocol->messages[list[i].message].name);
     }
     return 0;
 }

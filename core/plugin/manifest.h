@@ -9,4 +9,7 @@
  * loader's lock held. */
 int piw__manifest_check(const piw_plugin *plugin, const char *file, piw_err *err);
 
+/* Is it one that a task may be sent, so that it needs a handler? */
+bool piw__comes_in(const piw_msg_type *type);
+
 #endif

@@ -14,7 +14,7 @@ enum {
     /* Two I/O threads for queues that are declared to have one of their own, one for the rest: large transfers delay nobody's
      * request. */
     IO_THREADS = 3,
-    /* Slaves that connect at once when a master of a large farm comes up. */
+    /* Peers that connect at once when a master with very many comes up. */
     BACKLOG = 1024,
     /* Messages held for one peer before ZeroMQ stops reading it. */
     ROUTER_RCVHWM = 2,
@@ -239,11 +239,13 @@ static int set_options(piw__port *port, int kind, piw_err *err)
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_RCVHWM, ROUTER_RCVHWM, "RCVHWM", err);
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_SNDHWM, ROUTER_SNDHWM, "SNDHWM", err);
         if (rc == 0 && !port->ipc)
-            rc = (port->protocol->queue_flags & PIW_Q_ADMITTED) != 0
-                     ? set_admission(socket, port->name, err)
-                     : piw_err_set(err, PIW_EINVAL,
-                                   "queue %s lets in whoever connects, since its protocol is not declared \"admitted\": "
-                                   "give it an ipc:// address", port->name);
+            rc =
+                (port->protocol->queue_flags & PIW_Q_ADMITTED) != 0
+                    ? set_admission(socket, port->name, err)
+                    : piw_err_set(err, PIW_EINVAL,
+                                  "queue %s lets in whoever connects, since its protocol is not declared \"admitted\": "
+                                  "give it an ipc:// address",
+                                  port->name);
     } else if (rc == 0 && kind == ZMQ_PULL) {
         rc = piw__socket_set(socket, ZMQ_RCVHWM, PULL_RCVHWM, "RCVHWM", err);
     } else if (rc == 0 && kind == ZMQ_PUB) {

@@ -1,6 +1,6 @@
 /* Who may connect (docs/security.md#from-the-socket-to-the-handler): libzmq asks here, at inproc://zeromq.zap.01,
- * before it lets a connection to the slave or file queue through. Mechanism NULL only: others are refused until keys
- * are known. One thread of its own; it answers at once and keeps bounded figures for each address. */
+ * before it lets a connection through to a queue that is declared "admitted". Mechanism NULL only: others are refused until
+ * keys are known. One thread of its own; it answers at once and keeps bounded figures for each address. */
 #include "port/networks.h"
 #include "port/inner.h"
 
@@ -201,9 +201,9 @@ int piw__zap_start(const char *allow, piw_err *err)
     }
     running = z;
     if (piw__networks_all(&z->allow))
-        piw_info("every network may connect to the slave and file queues; [auth] allow names those that should");
+        piw_info("every network may connect to the queues that check who does; [auth] allow names those that should");
     else
-        piw_info("networks that may connect to the slave and file queues: %s", allow);
+        piw_info("networks that may connect to the queues that check who does: %s", allow);
     return 0;
 }
 

@@ -201,9 +201,11 @@ static void fill_messages(piw_msg *msg, admin_TASK *body, const piw_plugin *plug
         count++;
     piw_msg_list(msg, &body->messages, count);
     for (uint32_t i = 0; i < count; i++) {
-        const piw_protocol *protocol = plugin->handlers[i].protocol->interned;
+        const piw_handler *handler = &plugin->handlers[i];
+        const piw_protocol *protocol = handler->protocol->interned;
         body->messages.at[i] =
-            piw_msg_printf(msg, "%.90s.%.90s", protocol->name, protocol->messages[plugin->handlers[i].message].name);
+            piw_msg_printf(msg, "%.90s.%.90s", protocol->name,
+                           handler->message == PIW_EVERY_MESSAGE ? "*" : protocol->messages[handler->message].name);
     }
 }
 

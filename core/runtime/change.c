@@ -275,7 +275,7 @@ static bool uses(const piw_plugin *plugin, const char *service)
     return false;
 }
 
-/* Which enabled tasks need or use what this one serves: "the_secretary (scribe), …"; how many. */
+/* Which enabled tasks need or use what this one serves: "greeter (door), …"; how many. */
 static unsigned used_by(piw_runtime *runtime, const piw__role *role, char *to, size_t size)
 {
     unsigned count = 0;

@@ -25,7 +25,7 @@ typedef enum {
 } piw_task_key;
 
 typedef struct piw_task_config {
-    const char *name;   /* "the_scribe" */
+    const char *name;   /* "greeter" */
     const char *plugin; /* file name searched in the plugin folders, or a path in one of them; NULL: NAME.so */
     bool enabled;
     unsigned instances;              /* 0: the manifest's */

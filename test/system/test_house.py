@@ -122,6 +122,20 @@ def rooms_of_the_core():
     report("rooms_of_the_core", "; ".join(wrong) if defined else "there are no objects of the core")
 
 
+# Words of the farm: its programs, its actors, what it is about. The default files keep their name for compatibility.
+FARM = re.compile(r"slave|\bscribe|oracle|secretary|juggler|wheel|pypi|seraph|lumberjack|architect\b|gazer|chase|brother|"
+                  r"\bimporter|\bfarm", re.IGNORECASE)
+FARM_ALLOWED = re.compile(r"(/etc|/local/etc|config)/piwheels(\.conf)?(/piwheels\.conf)?")
+
+
+def the_core_knows_no_farm():
+    wrong = []
+    for path, text in sources("core"):
+        for number, line in enumerate(text.splitlines(), 1):
+            wrong += [f"{path}:{number} says {word}" for word in FARM.findall(FARM_ALLOWED.sub("", line))]
+    report("the_core_knows_no_farm", "; ".join(wrong))
+
+
 def files_stay_short():
     """What people write; what is generated (docs/protocol.md) or kept as it once was (test/schema) may be longer."""
     kinds = (".c", ".h", ".py", ".piw", ".sql", ".md")
@@ -185,6 +199,7 @@ headers_compile_alone()
 libraries_stay_where_they_belong()
 arrows_point_one_way()
 rooms_of_the_core()
+the_core_knows_no_farm()
 files_stay_short()
 no_shell_is_started()
 paths_in_docs_exist()

@@ -23,6 +23,16 @@ static const piw_opt options[] = {
     PIW_OPT_END,
 };
 
+static const piw_config_section sections[] = {
+    {"master", ""},
+    {"slave", "label count"},
+    {"monitor", NULL},
+    {"site", .kept_by = "master"},
+    {"auth", .kept_by = "master"},
+    {"task:*", .kept_by = "master"},
+    PIW_SECTIONS_END,
+};
+
 static const piw_program program = {
     .name = "piw-unit",
     .section = "master",
@@ -31,11 +41,11 @@ static const piw_program program = {
     .operands = "PACKAGE [VERSION]",
     .operands_min = 0,
     .operands_max = 2,
-    .reads_tasks = true,
+    .sections = sections,
 };
 
 static const piw_program no_operands = {
-    .name = "piw-unit", .section = "slave", .summary = "Tests options.", .options = options};
+    .name = "piw-unit", .section = "slave", .summary = "Tests options.", .options = options, .sections = sections};
 
 enum { ARGS = 16 };
 
@@ -276,6 +286,45 @@ START_TEST(whose_section)
     const char *const *names;
     ck_assert_uint_eq(piw_config_sections(config, "", &names), 0);
     ck_assert_ptr_null(piw_config_raw(config, "site", "dsn", NULL));
+    piw_config_free(&config);
+}
+END_TEST
+
+/* Without a table a program knows its own section, and every other is everybody's. */
+START_TEST(no_table_of_sections)
+{
+    piw_program alone = program;
+    alone.sections = NULL;
+    const char *const texts[] = {"[slave]\ncount = 7\n[site]\nlabel = site\n[master]\nextra\n", NULL};
+    piw_config *config;
+    piw_err err;
+    ck_assert_int_eq(load_with(&config, &alone, NULL, texts, &err), 0);
+    ck_assert_int_eq(piw_config_int(config, "count"), 7);
+    ck_assert_str_eq(piw_config_text(config, "label"), "site");
+    ck_assert(piw_config_switch(config, "extra"));
+    ck_assert_ptr_null(piw_config_raw(config, "site", "label", NULL));
+    piw_config_free(&config);
+}
+END_TEST
+
+static char told[4][256];
+static size_t told_count;
+
+static void tell(const char *sentence)
+{
+    ck_assert_uint_lt(told_count, PIW_COUNT(told));
+    snprintf(told[told_count++], sizeof(told[0]), "%s", strchr(sentence, ':'));
+}
+
+START_TEST(strays)
+{
+    piw_config *config = load(NULL, "label = a\nlabl = b\n[slave]\ncolour = 1\n[monitr]\n[monitor]\nany = 1\n"
+                                    "[task:x]\nany = 1\n[anything]\ncount = 1\n");
+    told_count = 0;
+    ck_assert_uint_eq(piw_config_strays(config, tell), 3);
+    ck_assert_str_eq(told[0], ":5: no program reads [monitr]; is [monitor] meant?");
+    ck_assert_str_eq(told[1], ":2: unknown key 'labl': no program has it");
+    ck_assert_str_eq(told[2], ":4: unknown key 'colour' in [slave]");
     piw_config_free(&config);
 }
 END_TEST
@@ -626,6 +675,8 @@ Suite *unit_suite(void)
     tcase_add_test(tc, command_line_replaces_lists);
     tcase_add_test(tc, whose_section);
     tcase_add_test(tc, kept_sections);
+    tcase_add_test(tc, no_table_of_sections);
+    tcase_add_test(tc, strays);
     tcase_add_loop_test(tc, bad_in_file, 0, (int)PIW_COUNT(bad_files));
     tcase_add_test(tc, bad_environment);
     tcase_add_test(tc, only_the_file_given);

@@ -249,6 +249,24 @@ START_TEST(unknown_options_are_refused)
 }
 END_TEST
 
+/* A message's own handler comes before the one for every message. */
+START_TEST(one_handler_for_every_message)
+{
+    bus_new();
+    bus_add("echo", "echo_every.so", (piw_task_config){BUS_ON});
+    bus_start();
+    piw_msg *answer = bus_call("echo", echo_ECHO_make(1, 5));
+    ck_assert_int_eq(echo_ECHO_reply_of(answer)->n, 5);
+    ck_assert_int_eq(echo_ECHO_reply_of(answer)->version, 7);
+    piw_msg_free(&answer);
+    ck_assert_int_eq(bus_try("echo", echo_SLOW_make(1), &answer), PIW_EREFUSED);
+    piw_msg_free(&answer);
+    ck_assert_int_eq(bus_try("echo", echo_SAY_make(piw_text_of("a"), piw_text_of("b")), &answer), PIW_EREFUSED);
+    piw_msg_free(&answer);
+    bus_end();
+}
+END_TEST
+
 static const struct {
     const char *file, *why;
 } refusals[] = {
@@ -647,6 +665,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, a_service_is_served_once);
     tcase_add_test(tc, a_start_that_refuses_stops_all);
     tcase_add_test(tc, unknown_options_are_refused);
+    tcase_add_test(tc, one_handler_for_every_message);
     tcase_add_loop_test(tc, bad_plugins_are_refused, 0, (int)PIW_COUNT(refusals));
     tcase_add_test(tc, a_refused_file_does_not_stand_for_the_next);
     tcase_add_test(tc, files_that_others_can_write_are_refused);

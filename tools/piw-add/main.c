@@ -1,5 +1,6 @@
 /* piw-add — makes packages and versions known to the farm, or changes what is known of them (docs/importing.md). */
 #include "common/clerk.h"
+#include "common/programs.h"
 #include "piw/log.h"
 #include "pypi.h"
 #include "released.h"
@@ -25,6 +26,7 @@ static const piw_program program = {
     .section = "add",
     .summary = "Adds a package, or a version of a known package, to the farm; or changes what is known of it.",
     .options = options,
+    .sections = farm_sections,
     .operands = "PACKAGE [VERSION]",
     .operands_min = 1,
     .operands_max = 2,

@@ -1,4 +1,5 @@
 /* piw-ctl — what an operator asks of a running master (docs/operating.md). */
+#include "common/programs.h"
 #include "ctl.h"
 
 #include <stdio.h>
@@ -48,6 +49,7 @@ static const piw_program program = {
     .section = "ctl",
     .summary = summary,
     .options = options,
+    .sections = farm_sections,
     .operands = "COMMAND [TASK|PACKAGE|ACTION [FILE|VERSION|TAG [REASON]]]",
     .operands_min = 1,
     .operands_max = 4,

@@ -1,6 +1,7 @@
 /* piw-import — brings wheels that were built elsewhere into the farm (docs/importing.md). */
 #include "build.h"
 #include "common/clerk.h"
+#include "common/programs.h"
 #include "common/reach.h"
 #include "deliver.h"
 #include "piw/log.h"
@@ -36,6 +37,7 @@ static const piw_program program = {
     .summary = "Imports wheels that were built elsewhere: all files are one build of one version, which the master\n"
                "must know (see piw-add).",
     .options = options,
+    .sections = farm_sections,
     .operands = "FILE...",
     .operands_min = 1,
     .operands_max = -1,

@@ -1,4 +1,5 @@
 /* main.c — piw-initdb: creates the database of a build farm, or adds schema piw to a stock one (docs/database.md). */
+#include "common/programs.h"
 #include "database.h"
 
 #include "piw/options.h"
@@ -26,6 +27,7 @@ static const piw_program program = {
     .section = "initdb",
     .summary = "Creates the database of the build farm, or adopts a stock one.",
     .options = options,
+    .sections = farm_sections,
 };
 
 static void say_notice(void *arg, const char *message)

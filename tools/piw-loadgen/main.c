@@ -1,4 +1,5 @@
 /* piw-loadgen — many simulated slaves against one master, each answer checked. */
+#include "common/programs.h"
 #include "file.piw.h"
 #include "load.h"
 #include "piw/log.h"
@@ -50,6 +51,7 @@ static const piw_program program = {
     .section = "loadgen",
     .summary = "Simulates build slaves against a piwheels master and checks each of its answers.",
     .options = options,
+    .sections = farm_sections,
 };
 
 static int settle(const piw_config *config, load_settings *settings, piw_err *err)

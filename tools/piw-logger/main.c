@@ -1,4 +1,5 @@
 /* piw-logger — tells the master what the web server's access log says (docs/web-logs.md). */
+#include "common/programs.h"
 #include "input.h"
 #include "record.h"
 
@@ -41,6 +42,7 @@ static const piw_program program = {
     .section = "logger",
     .summary = "Sends what a web server's access log tells to a piwheels master.",
     .options = options,
+    .sections = farm_sections,
     .operands = "[FILE...|-]",
     .operands_max = -1,
 };

@@ -198,7 +198,7 @@ static void tell_stray(const char *sentence)
 static size_t check_strays(const master *self)
 {
     return piw_config_switch(self->config, "check-config") && !piw_config_switch(self->config, "print-config")
-               ? piw_config_strays(self->config, master_known_sections, master_known_sections_count, tell_stray)
+               ? piw_config_strays(self->config, tell_stray)
                : 0;
 }
 

@@ -1,4 +1,7 @@
+/* What piw-master can be told. */
 #include "options.h"
+
+#include "common/programs.h"
 
 static const piw_opt options[] = {
     {'d', "dsn", PIW_OPT_TEXT, "DSN", "postgres:///piwheels", "the database, as libpq URI; not as superuser"},
@@ -33,7 +36,7 @@ const piw_program master_program = {
     .section = "master",
     .summary = "Follows PyPI, hands packages to build slaves, takes their wheels and writes the index.",
     .options = options,
-    .reads_tasks = true,
+    .sections = farm_sections,
 };
 
 const piw_opt master_site_options[] = {

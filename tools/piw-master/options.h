@@ -10,10 +10,6 @@ extern const piw_program master_program;
 extern const piw_opt master_site_options[];
 extern const piw_opt master_auth_options[];
 
-/* The sections of all programs, for --check-config. */
-extern const piw_config_section master_known_sections[];
-extern const size_t master_known_sections_count;
-
 /* The outer queues: option "NAME-queue" each. */
 extern const char *const master_queues[];
 extern const size_t master_queues_count;

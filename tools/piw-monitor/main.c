@@ -1,4 +1,5 @@
 /* piw-monitor — the farm on a terminal (docs/wire.md#monitors). */
+#include "common/programs.h"
 #include "control.piw.h"
 #include "link.h"
 #include "piw/log.h"
@@ -28,6 +29,7 @@ static const piw_program program = {
     .section = "monitor",
     .summary = "Shows a piwheels master and its slaves on the terminal, and steers them.",
     .options = options,
+    .sections = farm_sections,
 };
 
 typedef struct monitor {

@@ -1,6 +1,7 @@
 /* piw-pypi — serves a folder of source archives as PyPI does, so that a farm can be tried without the network.
  *
  * One thread: libmicrohttpd calls `answer` from MHD_run_wait. */
+#include "common/programs.h"
 #include "pages.h"
 #include "piw/log.h"
 #include "piw/options.h"
@@ -39,6 +40,7 @@ static const piw_program program = {
     .section = "pypi",
     .summary = "Serves a folder of source archives as PyPI does.",
     .options = options,
+    .sections = farm_sections,
 };
 
 static volatile sig_atomic_t stopping;

@@ -1,5 +1,6 @@
 /* piw-rebuild — has the master write pages anew (docs/importing.md). */
 #include "common/clerk.h"
+#include "common/programs.h"
 
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ static const piw_program program = {
     .section = "rebuild",
     .summary = summary,
     .options = options,
+    .sections = farm_sections,
     .operands = "home|search|project|index [PACKAGE]",
     .operands_min = 1,
     .operands_max = 2,

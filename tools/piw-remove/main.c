@@ -1,5 +1,6 @@
 /* piw-remove — takes packages, versions and builds away, or stops their building (docs/importing.md). */
 #include "common/clerk.h"
+#include "common/programs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static const piw_program program = {
     .summary = "Removes a package, or one version of it, with builds, files and pages, or only its builds; or\n"
                "keeps it and stops its building.",
     .options = options,
+    .sections = farm_sections,
     .operands = "PACKAGE [VERSION]",
     .operands_min = 1,
     .operands_max = 2,

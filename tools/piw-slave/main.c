@@ -1,5 +1,6 @@
 /* piw-slave — builds wheels for a master (docs/programs.md#piw-slave). */
 #include "builder.h"
+#include "common/programs.h"
 #include "conversation.h"
 #include "machine.h"
 #include "process.h"
@@ -36,6 +37,7 @@ static const piw_program program = {
     .section = "slave",
     .summary = "Builds wheels for a piwheels master.",
     .options = options,
+    .sections = farm_sections,
 };
 
 /* --- Waiting --------------------------------------------------------------------------------------------------- */

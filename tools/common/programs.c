@@ -1,8 +1,8 @@
-/* The sections of all programs, which share their configuration files, so that --check-config can tell what none of them
- * reads. A test compares this with what the programs themselves say. */
-#include "options.h"
+/* The sections of all programs, which share their configuration files: a key in one is nobody else's, and --check-config
+ * tells what none of them reads. A test compares this with what the programs themselves say. */
+#include "common/programs.h"
 
-const piw_config_section master_known_sections[] = {
+const piw_config_section farm_sections[] = {
     {"master", ""}, /* its own options are known besides */
     {"slave", "master timeout dir label python memory poll slave-queue file-queue codec debug"},
     {"initdb", "dsn user"},
@@ -22,8 +22,10 @@ const piw_config_section master_known_sections[] = {
     {"audit", NULL},
     {"keys", NULL},
     {"sense", NULL},
-    /* The master's parts: their keys are looked at elsewhere, their names may be misspelt too. */
-    {"site", NULL},
-    {"auth", NULL},
+    /* The parts of the master: it looks at their keys itself. */
+    {"site", .kept_by = "master"},
+    {"auth", .kept_by = "master"},
+    {"task:*", .kept_by = "master"},
+    {"view:*", .kept_by = "master"},
+    PIW_SECTIONS_END,
 };
-const size_t master_known_sections_count = PIW_COUNT(master_known_sections);
