@@ -549,9 +549,11 @@ def test_rebuild(farm, office):
     pages = [farm.www / "simple" / "goldimp" / "index.html", farm.www / "project" / "goldimp" / "index.html"]
 
     def rebuilt(name, said, changed):
-        before = [path.stat().st_ino if path.exists() else 0 for path in pages]
+        for path in pages:  # one that is right already is left alone
+            if path.exists():
+                path.write_text("spoilt", encoding="ascii")
         equal(name, office.say("REBUILD", *said), "DONE REBUILD")
-        written = lambda: [path.exists() and path.stat().st_ino != ino for path, ino in zip(pages, before)] == changed
+        written = lambda: [path.exists() and path.read_text(encoding="utf-8") != "spoilt" for path in pages] == changed
         if said[1] is not None:
             check(f"{name} in place", written())
         else:
