@@ -67,7 +67,7 @@ def restore(farm):
         spellings.add(farm, name, version)
     spellings.add(farm, "zope.interface", "1.1", fails=True)
     farm.start_postgres()
-    farm.psql("CREATE ROLE piwheels LOGIN", database="postgres")
+    farm.psql("DROP DATABASE piwheels", database="postgres")  # an empty one, as farms have it
     farm.psql("CREATE DATABASE piwheels", database="postgres")
     farm.run(["/usr/bin/psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels",
               "-o", "/dev/null", "-f", farm.dir / "then" / "dump.sql"])
