@@ -55,7 +55,7 @@ static int on_string(void *arg, const unsigned char *text, size_t len)
         if (len <= UINT32_MAX && piw_name_canonical(name, self->canonical))
             self->name = piw_text_of(self->canonical);
         else
-            piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "PyPI's list names a project that is none: %.*s",
+            piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "PyPI's list has an entry that is no valid name: %.*s",
                             len < 200 ? (int)len : 200, name.s);
     }
     self->next = KEY_OTHER;

@@ -152,7 +152,7 @@ int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key)
     if (body->builds > 0)
         cast_quietly(task, web_PROJECT_make(body->package, true));
     chase_answer made = chase_answer_new();
-    chase_say(&made, "%s %s is tried again: %lld failed builds are gone, %lld tries rest no more", body->package.s,
+    chase_say(&made, "%s %s is tried again (failed builds deleted: %lld, delays ended: %lld)", body->package.s,
               body->version.s != NULL ? body->version.s : "in all versions", (long long)body->builds,
               (long long)body->resting);
     piw_info("%s", made.body->lines.at[0].s);

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 /* Send `state` ("READY=1") as one datagram to $NOTIFY_SOCKET (a path, or "@name" for an abstract one). 0 when it was
- * sent or nobody listens; PIW_EINVAL for an address that is none, PIW_ESYS (errno set) when it can't be sent. Never
+ * sent or nobody listens; PIW_EINVAL for an address that is not valid, PIW_ESYS (errno set) when it can't be sent. Never
  * waits. */
 PIW_API int piw__sd_notify(const char *state);
 

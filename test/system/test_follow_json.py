@@ -144,7 +144,7 @@ def test_bad_lists(farm):
         ("cut off", 200, few[:-5], "is no JSON"),
         ("no projects", 200, b'{"meta": {"_last-serial": 3}}', "lacks its projects"),
         ("no serial", 200, b'{"meta": {}, "projects": []}', "lacks meta._last-serial"),
-        ("a serial that is none", 200, b'{"meta": {"_last-serial": 3}, "projects": [{"name": "alpha"}]}',
+        ("a serial that is missing", 200, b'{"meta": {"_last-serial": 3}, "projects": [{"name": "alpha"}]}',
          "project alpha has no _last-serial"),
         ("deep", 200, b'{"meta": ' + b"[" * 100000, "nested more than 32 deep"),
         ("a serial beyond belief", 200, b'{"meta": {"_last-serial": 4611686018427387904}, "projects": []}',

@@ -185,6 +185,59 @@ def paths_in_docs_exist():
     report("paths_in_docs_exist", "; ".join(wrong) if named else "no document names a path")
 
 
+def anchors(page):
+    """The anchors that GitHub, and so every reader of the pages, makes of the headings of this page."""
+    found, code = set(), False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        code ^= line.startswith("```")
+        heading = re.match(r"#{1,6} +(.*?)\s*$", line)
+        if heading and not code:
+            slug = re.sub(r"[^\w\- ]", "", heading[1].lower()).replace(" ", "-")
+            found.add(slug if slug not in found else f"{slug}-{sum(s.startswith(slug) for s in found)}")
+    return found
+
+
+def texts_with_references():
+    """(path from the top, text) of what people read in an editor: code, tests, settings, documents."""
+    kinds = (".c", ".h", ".py", ".piw", ".sql", ".md", ".conf", ".service", ".sh")
+    for folder in ("core", "proto", "actors", "plugins", "tools", "schema", "test", "docs", "packaging", "findings"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and (path.suffix in kinds or "." not in path.name):
+                yield path, path.read_text(encoding="utf-8", errors="replace")
+    for name in ("Makefile", "README.md", "piwheels.conf.example"):
+        yield ROOT / name, (ROOT / name).read_text(encoding="utf-8")
+
+
+def references_lead_somewhere():
+    """The pages of docs/ that any text names, with or without #heading, and links between pages, are there with that heading."""
+    named = re.compile(r"(?<![\w/])docs/([\w-]+\.md)(?:#([\w-]+))?")
+    link = re.compile(r"\]\(([\w/.-]*\.md)?(?:#([\w-]+))?\)")
+    known, wrong, count = {}, [], 0
+    for path, text in texts_with_references():
+        found = [(ROOT / "docs" / page, anchor) for page, anchor in named.findall(text)]
+        if path.suffix == ".md":
+            found += [(path.parent / page if page else path, anchor) for page, anchor in link.findall(text) if page or anchor]
+        for page, anchor in found:
+            count += 1
+            page = page.resolve()
+            if page not in known:
+                known[page] = anchors(page) if page.exists() else None
+            if known[page] is None:
+                wrong.append(f"{path.relative_to(ROOT)} names {page.name}, which is not there")
+            elif anchor and anchor not in known[page]:
+                wrong.append(f"{path.relative_to(ROOT)} names {page.name}#{anchor}, a heading that isn't there")
+    report("references_lead_somewhere", "; ".join(sorted(set(wrong))) if count > 50 else f"only {count} references are found")
+
+
+def nothing_cites_papers_from_elsewhere():
+    """Whoever has a clone can follow every reference: none is to a paper that the repository doesn't hold."""
+    cited = re.compile(r"\b(?:SPEC|DESIGN|STYLE)\b|§")
+    wrong = [f"{path.relative_to(ROOT)}:{number}" for path, text in texts_with_references()
+             if path != pathlib.Path(__file__).resolve()
+             for number, line in enumerate(text.splitlines(), 1) if cited.search(line)]
+    report("nothing_cites_papers_from_elsewhere", "; ".join(wrong))
+
+
 def options_are_in_the_example():
     """Each key of a standard task's section stands in piwheels.conf.example, commented or not."""
     example = (ROOT / "piwheels.conf.example").read_text(encoding="utf-8")
@@ -203,6 +256,8 @@ the_core_knows_no_farm()
 files_stay_short()
 no_shell_is_started()
 paths_in_docs_exist()
+references_lead_somewhere()
+nothing_cites_papers_from_elsewhere()
 options_are_in_the_example()
 pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()

@@ -177,7 +177,7 @@ def bad_records(farm):
     said = farm.wait_log(farm.master, r"a log record is dropped: .*none_of_these.*", start=start).group(0)
     check("bad records.the refused one is named", "poison.whl" in said, said)
     farm.wait_log(farm.master, r"a log record is dropped: LOGDOWNLOAD of load-\d+\S+ by \"client.example.org\"", start=start)
-    print("ok bad records.a host that is none is named", flush=True)
+    print("ok bad records.an invalid host is named", flush=True)
     farm.psql("ALTER TABLE downloads DROP CONSTRAINT none_of_these")
     empty(farm)
 

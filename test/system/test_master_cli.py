@@ -132,7 +132,7 @@ FILES = (
     ("unknown key of auth", "[auth]\npassword = x\n", r"CONF:2: unknown key 'password' in \[auth\]"),
     ("method of a later version", "[auth]\nmethod = curve\n",
      "CONF:2: method: only 'none' is available in this version"),
-    ("network that is none", "[auth]\nallow = 127.0.0.1, 300.1.1.1/8\n",
+    ("invalid network", "[auth]\nallow = 127.0.0.1, 300.1.1.1/8\n",
      "CONF:2: allow: \"300.1.1.1/8\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or all"),
     ("task without a name", "[task:]\nenabled = no\n",
      r"CONF:2: \[task:\]: a task's name is 1 to 40 lower case letters, digits and underscores"),

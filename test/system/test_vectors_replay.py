@@ -34,7 +34,7 @@ def refused(replay, index, words):
 
 
 def bad_names(replay):
-    """Empty names and aliases that are none are answered ERROR; stock takes them."""
+    """Empty names and aliases of another name are answered ERROR; stock takes them."""
     for peer, words in ((31, "no name"), (32, "totally-different")):
         answer, = [m for m in replay.messages if m.peer == peer and not m.to_master]
         refused(replay, answer.index, words)

@@ -52,7 +52,7 @@ START_TEST(waits_for_five_minutes_of_later_events)
     ck_assert_int_eq(gazer_order_from(order, false), 1000003);
     ck_assert(!add("a", "1", 1299, "add source file a-1.tar.gz", 1000002));
     ck_assert(!add("a", NULL, 1000, "create", 1000001));
-    /* An event of no concern is a later event too, and progress when it is ripe. */
+    /* An event of no concern is a later event too, and progress when its time has come. */
     ck_assert(add("c", NULL, 2000, "add Owner someone", 1000004));
     ck_assert_str_eq(deliver(100), "1000002 1000003 > 1000003");
     ck_assert(add("c", NULL, 3000, "remove Owner someone", 1000005));

@@ -64,8 +64,7 @@ static piw_text path_of(piw_text target, char *room)
     return path;
 }
 
-/* --- The rules of docs/web-logs.md
- * ----------------------------------------------------------------------------------------- */
+/* --- The rules of docs/web-logs.md -------------------------------------------------------------------------------- */
 
 typedef enum { NONE, DOWNLOAD, SEARCH, PROJECT, JSON, PAGE } record_kind;
 
