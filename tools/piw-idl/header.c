@@ -20,7 +20,7 @@ static char *plain_ctype(const idl_type *type)
         return idl_format("struct { uint32_t count; %s *at; }", idl_ctype(f[0].type, f[0].flags));
     case K_MAP:
         /* The runtime steps from entry to entry in multiples of 8, which is what this makes of them on 32-bit machines. */
-        return idl_format("struct { uint32_t count; struct { _Alignas(8) %s key; %s value; } *at; }",
+        return idl_format("struct { uint32_t count; struct { __attribute__((aligned(8))) %s key; %s value; } *at; }",
                           idl_ctype(f[0].type, f[0].flags), idl_ctype(f[1].type, f[1].flags));
     case K_TUPLE:
     case K_ONEOF:
