@@ -1,4 +1,4 @@
-/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place (SPEC §5). */
+/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place. */
 #include "jobs.h"
 #include "juggler.h"
 
@@ -19,11 +19,6 @@
 #include <unistd.h>
 
 enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2, ALIVE_EVERY_NS = 1000000000 };
-
-piw_text juggler_root(const juggler *j)
-{
-    return piw_text_of(j->root);
-}
 
 /* --- The file queue --- */
 
