@@ -21,15 +21,6 @@ static void send_on(brother *self, piw_msg *msg)
 
 /* --- the pause --------------------------------------------------------------------------------------------------- */
 
-void brother_say_pause(brother *self, const char *why)
-{
-    piw_msg *event = farm_paused_make(self->operator_pause || self->disk_pause, piw_text_of(why), self->operator_pause);
-    if (piw_emit(self->task, &event) == 0)
-        return;
-    piw_warning("the pause of the farm could not be announced");
-    piw_msg_free(&event);
-}
-
 static void check_disk(brother *self, int64_t free_bytes)
 {
     /* A tenth on top before going on, so that a disk at the limit doesn't stop and start the farm all the time. */

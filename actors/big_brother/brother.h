@@ -1,7 +1,8 @@
 /* brother.h — inside big_brother: what monitors see and order (docs/wire.md#monitors).
  *
  * big_brother.c is the manifest, the control queue and the pause; watch.c keeps what each slave showed last and replays
- * it; figures.c makes the master's own STATS; machine.c reads this machine. Everything belongs to the task's thread. */
+ * it; figures.c makes the master's own STATS; tell.c tells others; machine.c reads this machine. Everything belongs to the
+ * task's thread. */
 #ifndef BIG_BROTHER_BROTHER_H
 #define BIG_BROTHER_BROTHER_H
 
@@ -45,9 +46,11 @@ typedef struct brother {
     int64_t disk_floor; /* bytes free below which the farm pauses */
 } brother;
 
-/* --- big_brother.c --- */
+/* --- tell.c --- */
 /* Announce whether the farm is paused. */
 void brother_say_pause(brother *self, const char *why);
+/* Show monitors something; one that can't be shown is lost. */
+void brother_publish(brother *self, piw_msg **msg);
 
 /* --- watch.c --- */
 int brother_on_slave(piw_task *task, piw_msg *msg);
@@ -58,7 +61,6 @@ int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key);
 void brother_forget_slaves(brother *self);
 void brother_save_slaves(const brother *self, piw_msg *state, big_brother_state *body);
 void brother_load_slaves(brother *self, const big_brother_state *body);
-void brother_publish(brother *self, piw_msg **msg);
 
 /* --- figures.c --- */
 int brother_on_tick(piw_task *task, piw_msg *reply, uint64_t key);

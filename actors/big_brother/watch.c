@@ -3,15 +3,6 @@
 
 #include <stdlib.h>
 
-void brother_publish(brother *self, piw_msg **msg)
-{
-    int failed = piw_publish(self->task, msg);
-    if (failed != 0) {
-        piw_debug("a message for monitors is lost: %s", piw_err_name(failed));
-        piw_msg_free(msg);
-    }
-}
-
 /* --- the slaves, sorted by number ------------------------------------------------------------------------------- */
 
 /* Where the slave of this number is, or would be. */

@@ -43,32 +43,12 @@ static void hold(gazer *self, int64_t delay_ms)
     set_timer(self, "apply_again", delay_ms);
 }
 
-int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t asked_s)
-{
-    *wait_ms = *wait_ms == 0 ? GAZER_WAIT_MIN_MS : *wait_ms * 2;
-    if (*wait_ms > GAZER_WAIT_MAX_MS)
-        *wait_ms = GAZER_WAIT_MAX_MS;
-    if (self->dev_mode && refused) /* the index of a demonstration has not come up yet */
-        *wait_ms = GAZER_WAIT_DEV_MS;
-    if (asked_s > 0 && asked_s * 1000 > *wait_ms)
-        return asked_s > GAZER_WAIT_MAX_MS / 1000 ? GAZER_WAIT_MAX_MS : asked_s * 1000;
-    return *wait_ms;
-}
-
 static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *why)
 {
     int64_t delay = gazer_longer(self, &self->wait_ms, refused, asked_s);
     piw_warning("PyPI's log at %s can't be read, trying again in %lld s: %s", self->xmlrpc_url,
                 (long long)(delay + 999) / 1000, why);
     rest(self, delay);
-}
-
-static void cast_quietly(gazer *self, piw_msg **msg)
-{
-    if (piw_cast(self->task, msg) == 0)
-        return;
-    piw_warning("%s could not be sent: its service is away", piw_msg_type_of(*msg)->name);
-    piw_msg_free(msg);
 }
 
 /* --- where the database is --------------------------------------------------------------------------------------- */
@@ -97,7 +77,7 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     self->located = true;
     /* Killed in between, a master has hidden something that the search index still has. */
     piw_msg *search_pages = web_SEARCH_new();
-    cast_quietly(self, &search_pages);
+    gazer_cast(self, &search_pages);
     gazer_projects_begin(self->projects, body->serial, body->compared);
     if (self->follows_list) {
         piw_info("following PyPI's list of projects from serial %lld", (long long)body->serial);
@@ -189,53 +169,6 @@ static void apply_next(gazer *self)
         return;
     }
     self->applying = true;
-}
-
-/* What is hidden is built no more, and its wheels are taken out of reach; what is shown comes back. Pages at once. */
-static void spread_quarantine(gazer *self, const pypi_change *change)
-{
-    bool hidden = piw_text_is(change->change, "hidden");
-    piw_warning("%s%s%s %s", change->package.s, change->version.s != NULL ? " " : "",
-                change->version.s != NULL ? change->version.s : "",
-                hidden ? "is hidden: PyPI has it quarantined, or shows it no more" : "is shown again");
-    if (PIW_FAULT("gazer.spread"))
-        piw_warning("fault point gazer.spread is armed");
-    if (hidden) {
-        piw_msg *removed = slaves_REMOVED_make(change->package, change->version, false);
-        cast_quietly(self, &removed);
-    }
-    piw_msg *wheels = fs_WITHHELD_new();
-    cast_quietly(self, &wheels);
-    piw_msg *pages = web_BOTH_make(change->package, true);
-    cast_quietly(self, &pages);
-    if (change->version.s == NULL) {
-        piw_msg *index = web_SEARCH_new();
-        cast_quietly(self, &index);
-    }
-}
-
-/* Changes of a package mostly follow each other: its pages are asked for once. */
-void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *before, bool describe)
-{
-    if (piw_text_is(change->change, "hidden") || piw_text_is(change->change, "shown")) {
-        spread_quarantine(self, change);
-        return;
-    }
-    if (!piw_text_is(change->change, "deleted")) {
-        if (before != NULL && piw_text_eq(before->package, change->package) &&
-            piw_text_eq(before->change, change->change))
-            return;
-        piw_msg *pages = web_BOTH_make(change->package, false);
-        cast_quietly(self, &pages);
-        if (describe && (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version")))
-            gazer_describe(self->describer, change->package);
-        return;
-    }
-    piw_msg *removed = slaves_REMOVED_make(change->package, change->version, false);
-    cast_quietly(self, &removed);
-    piw_msg *pages = change->version.s == NULL ? web_DELPKG_make(change->package)
-                                               : web_DELVER_make(change->package, change->version);
-    cast_quietly(self, &pages);
 }
 
 /* The database refused a batch: smaller ones, until the event it doesn't like stands alone and is left out. */

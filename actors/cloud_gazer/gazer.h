@@ -1,5 +1,5 @@
 /* gazer.h — inside cloud_gazer: following PyPI's log into the database (cloud_gazer.c), saying how far it is
- * (progress.c), and fetching descriptions (descriptions.c). Everything belongs to the task's thread. */
+ * (progress.c), fetching descriptions (descriptions.c), and telling others of changes (spread.c). Everything belongs to the task's thread. */
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
@@ -45,13 +45,16 @@ typedef struct gazer {
     const char *xmlrpc_url;
     gazer_describer *describer;
     gazer_projects *projects; /* follows, or compares only */
+    struct gazer_left *left;  /* of what left the list; projects.c makes and frees it */
     bool follows_list;
     bool located; /* the database has said where it is */
 } gazer;
 
-/* --- cloud_gazer.c --- */
+/* --- spread.c --- */
 /* The next wait after PyPI failed, in ms: at least 10 s, growing in *wait_ms, and not less than the server asked for. */
 int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t asked_s);
+/* Send it; that its service is away is said on the log. */
+void gazer_cast(gazer *self, piw_msg **msg);
 /* Tell who must know of a change; `before`, the one before it, spares saying the same twice. */
 void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *before, bool describe);
 

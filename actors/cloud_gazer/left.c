@@ -208,7 +208,7 @@ int gazer_on_pages(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     gazer *owner = piw_soul(task);
-    gazer_left *self = gazer_projects_left(owner->projects);
+    gazer_left *self = owner->left;
     const db_PYPI_PAGES_reply *body = piw_msg_error(reply) == 0 ? db_PYPI_PAGES_reply_of(reply) : NULL;
     for (uint32_t i = 0; body != NULL && i < body->changes.count; i++) {
         const pypi_change *change = &body->changes.at[i];
@@ -238,7 +238,7 @@ int gazer_on_left_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
-    gazer_left *self = gazer_projects_left(((gazer *)piw_soul(task))->projects);
+    gazer_left *self = ((gazer *)piw_soul(task))->left;
     self->resting = false;
     go_on(self);
     return 0;

@@ -79,7 +79,6 @@ struct gazer_projects {
     size_t batch; /* projects that are with the database */
     int64_t batch_serial;
     uint32_t batch_max;                        /* halved while the database refuses a batch */
-    gazer_left *left;                          /* the list, or quarantined: their pages are asked for */
     uint64_t added, deleted, versions, hidden; /* by this pass */
     int64_t begun_ns, said_ns; /* when its documents began to be read, and its progress was last on the log */
     piw_log_limiter odd;
@@ -321,7 +320,7 @@ static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *bod
             if (listed != NULL && (!self->follows || listed->serial <= self->stored))
                 add_todo(self, listed);
         } else if (piw_text_is(change->change, "left")) {
-            gazer_left_add(self->left, change->package);
+            gazer_left_add(self->gazer->left, change->package);
         } else if (piw_text_is(change->change, "hidden")) {
             self->hidden++;
         } else if (piw_text_is(change->change, "deleted")) {
@@ -648,7 +647,7 @@ static void say_progress(gazer_projects *self)
 
 static void finish(gazer_projects *self)
 {
-    self->deleted += gazer_left_deleted(self->left);
+    self->deleted += gazer_left_deleted(self->gazer->left);
     if (self->added + self->deleted + self->versions + self->hidden > 0)
         piw_info("%s PyPI's list: %" PRIu64 " packages and %" PRIu64 " versions added, %" PRIu64 " deleted, %" PRIu64
                  " hidden",
@@ -684,7 +683,7 @@ static void step(gazer_projects *self)
     if (count > 0)
         apply(self, count);
     say_progress(self);
-    bool asked = gazer_left_go(self->left);
+    bool asked = gazer_left_go(self->gazer->left);
     if (asked && self->applied == self->todo_count && !self->applying)
         finish(self);
 }
@@ -719,11 +718,6 @@ static void on_left_done(void *arg)
     step(arg);
 }
 
-gazer_left *gazer_projects_left(gazer_projects *projects)
-{
-    return projects->left;
-}
-
 gazer_projects *gazer_projects_new(gazer *owner, const gazer_projects_options *options)
 {
     gazer_projects *self = piw_zalloc(sizeof *self);
@@ -735,7 +729,7 @@ gazer_projects *gazer_projects_new(gazer *owner, const gazer_projects_options *o
     self->period_us = options->period_ms * 1000;
     self->batch_max = BATCH;
     self->seed = piw_table_seed();
-    self->left = gazer_left_new(owner, options->simple_url, on_left_done, self);
+    self->gazer->left = gazer_left_new(owner, options->simple_url, on_left_done, self);
     return self;
 }
 
@@ -756,7 +750,7 @@ void gazer_projects_free(gazer_projects **projects)
         clear(&self->window[i]);
     end_pass(self);
     free(self->hashes);
-    gazer_left_free(&self->left);
+    gazer_left_free(&self->gazer->left);
     free(self);
     *projects = NULL;
 }

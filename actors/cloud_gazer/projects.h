@@ -21,8 +21,6 @@ void gazer_projects_free(gazer_projects **projects);
 void gazer_projects_begin(gazer_projects *projects, int64_t stored, int64_t compared_s);
 /* Do what is to be done now, or wait for when it is. */
 void gazer_projects_go(gazer_projects *projects);
-/* Those that left the list. */
-struct gazer_left *gazer_projects_left(gazer_projects *projects);
 /* The continuations "projects_go", "projects_again", "projects" and "compared". */
 int gazer_on_projects_go(piw_task *task, piw_msg *reply, uint64_t key);
 int gazer_on_projects_again(piw_task *task, piw_msg *reply, uint64_t key);

@@ -21,11 +21,6 @@
 
 enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2, ALIVE_EVERY_NS = 1000000000 };
 
-piw_text juggler_root(const juggler *j)
-{
-    return piw_text_of(j->root);
-}
-
 /* --- The file queue --- */
 
 static int send_done(piw_task *task, const transfer *t)

@@ -31,8 +31,10 @@ typedef struct juggler {
     uint32_t published_count;
 } juggler;
 
-/* --- file_juggler.c --- */
-piw_text juggler_root(const juggler *j);
+static inline piw_text juggler_root(const juggler *j)
+{
+    return piw_text_of(j->root);
+}
 
 /* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */

@@ -10,6 +10,8 @@
 #include "db.piw.h"
 #include "piw/task.h"
 
+enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
+
 enum {
     GROUP_MAX = 500,     /* entries of one transaction */
     GROUP_AGE_MS = 10,   /* the oldest entry of a busy writer waits no longer for company */
@@ -50,7 +52,16 @@ typedef struct oracle {
     piw_log_limiter trouble;
 } oracle;
 
-/* --- the_oracle.c --- */
+/* --- connection.c --- */
+/* How loud this instance speaks of its connection. */
+piw_log_level oracle_loudness(const oracle *self);
+/* The writer tells all tasks that the database is there, or away. */
+void oracle_tell(oracle *self, bool up);
+/* Notice the connection's end without a request; or no more. */
+void oracle_watch(oracle *self);
+void oracle_unwatch(oracle *self);
+/* Come back after a while, a longer one each time. */
+void oracle_try_later(oracle *self);
 /* The connection is lost, or (resting) needs a pause: try again later. */
 void oracle_down(oracle *self, const piw_err *why);
 

@@ -12,66 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2, LINGER_MS = 600000 };
+enum { LINGER_MS = 600000 };
 
 /* --- The connection's life --------------------------------------------------------------------------------------- */
-
-/* The writer speaks for all: what happens to one connection happens to the others. */
-static piw_log_level loudness(const oracle *self)
-{
-    return piw_task_instance(self->task) == INSTANCE_WRITE ? PIW_LOG_WARNING : PIW_LOG_DEBUG;
-}
-
-static void emit(oracle *self, bool up)
-{
-    if (piw_task_instance(self->task) != INSTANCE_WRITE)
-        return;
-    piw_msg *event = up ? database_up_new() : database_down_new();
-    if (piw_emit(self->task, &event) != 0) {
-        piw_debug("nobody could be told that the database is %s", up ? "up" : "down");
-        piw_msg_free(&event);
-    }
-}
-
-static void unwatch(oracle *self)
-{
-    if (self->watched >= 0)
-        piw_unwatch(self->task, self->watched);
-    self->watched = -1;
-}
-
-static void watch(oracle *self)
-{
-    unwatch(self);
-    self->watched = PQsocket(self->db.conn);
-    if (piw_watch(self->task, self->watched, PIW_READ, "database_speaks", 0) != 0)
-        piw_debug("the database connection isn't watched: its end will be noticed at the next request");
-}
-
-static void try_later(oracle *self)
-{
-    if (piw_timer(self->task, "try_again", 0, self->backoff_ms, 0) != 0)
-        piw_fail(self->task, "no timer could be set to reach the database again");
-    self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
-}
-
-void oracle_down(oracle *self, const piw_err *why)
-{
-    bool lost = self->db.conn == NULL || PQstatus(self->db.conn) != CONNECTION_OK;
-    self->up = false;
-    self->resting = !lost;
-    if (!lost) {
-        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't now: %s; trying again", why->text);
-        self->backoff_ms = REST_MS;
-    } else {
-        piw_log(loudness(self), "the database connection is lost: %s; trying again", why->text);
-        unwatch(self);
-        database_close(&self->db);
-        self->backoff_ms = RECONNECT_FIRST_MS;
-        emit(self, false);
-    }
-    try_later(self);
-}
 
 /* Connect, check, and settle what was cut off. PIW_EDBAWAY: later; PIW_EREFUSED: never. */
 static int come_up(oracle *self, piw_err *err)
@@ -89,7 +32,7 @@ static int come_up(oracle *self, piw_err *err)
         return rc == PIW_EDB ? PIW_EDBAWAY : rc;
     }
     if (!self->resting)
-        watch(self);
+        oracle_watch(self);
     self->resting = false;
     self->up = true;
     self->backoff_ms = RECONNECT_FIRST_MS;
@@ -111,13 +54,13 @@ static int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     }
     if (rc != 0) {
-        piw_log_limited(&self->trouble, 6, loudness(self), "waiting for the database: %s", err.text);
-        try_later(self);
+        piw_log_limited(&self->trouble, 6, oracle_loudness(self), "waiting for the database: %s", err.text);
+        oracle_try_later(self);
         return 0;
     }
     if (!was_resting) {
-        piw_log(loudness(self), "the database is there");
-        emit(self, true);
+        piw_log(oracle_loudness(self), "the database is there");
+        oracle_tell(self, true);
     }
     if (!self->was_ready)
         piw_ready(task);
@@ -305,8 +248,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         free_soul(self);
         return rc;
     }
-    piw_log(loudness(self), "waiting for the database: %s", err->text);
-    try_later(self);
+    piw_log(oracle_loudness(self), "waiting for the database: %s", err->text);
+    oracle_try_later(self);
     return PIW_EAGAIN;
 }
 
@@ -318,7 +261,7 @@ static void stop(piw_task *task, bool leaving)
         oracle_flush(self);
     if (self->waiting > 0 && !self->handed_over)
         piw_error("the database is away: %u requests are given up", self->waiting);
-    unwatch(self);
+    oracle_unwatch(self);
     free_soul(self);
 }
 

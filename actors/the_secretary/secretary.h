@@ -11,6 +11,7 @@ enum {
     SAVE_EVERY_MS = 1000,
     SAVED_MAX = 1000000, /* requests held: what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
+    ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
 };
 
 /* The site's own pages have no package: one call of a kind at a time. */
@@ -41,9 +42,11 @@ typedef struct secretary {
     piw_log_limiter trouble;
 } secretary;
 
-/* --- the_secretary.c --- */
+/* --- hand_on.c --- */
 /* Hand on what is due, and come back when the next one is. */
 int secretary_go_on(piw_task *task);
+/* Make this call, taken, unless one of its kind is under way: then it is made again after that. */
+int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation);
 /* Have the search index and the sitemaps written; again, when they are being written already. */
 int secretary_search(piw_task *task);
 

@@ -10,12 +10,9 @@
 #include <stdlib.h>
 
 enum {
-    FLYING_MAX = 8,     /* the scribe writes two at a time; the others keep it busy */
-    ANSWER_MS = 600000, /* the scribe waits for the database meanwhile */
     BACKOFF_FIRST_S = 2,
     BACKOFF_MAX_S = 120,
     ALL_AGAIN_MS = 5000,
-    ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
     TROUBLE_PER_MINUTE = 6,
     HOME_RETRY_MS = 10000,
 };
@@ -23,56 +20,6 @@ enum {
 static const int64_t SECOND_NS = 1000000000;
 
 /* --- Handing on --- */
-
-static piw_msg *call_for(const request *r)
-{
-    piw_text package = piw_text_of(r->package);
-    if (r->part == PART_REMOVE)
-        return scribe_DELPKG_make(package);
-    return r->part == PART_BOTH ? scribe_BOTH_make(package) : scribe_PROJECT_make(package);
-}
-
-/* The number of the writing is the key: the answer is found by it, also by a successor. */
-static int send(piw_task *task, secretary *s, request *r)
-{
-    piw_msg *call = call_for(r);
-    int rc = piw_call(task, &call, "written", s->requests.last_number + 1, ANSWER_MS);
-    piw_msg_free(&call);
-    if (rc == 0)
-        requests_fly(&s->requests, r);
-    return rc;
-}
-
-static int ask_for_all(piw_task *task, secretary *s)
-{
-    if (s->all_part == PART_NONE || s->asking_all || s->requests.waiting >= ALL_AT_ONCE)
-        return 0;
-    const db_PACKAGES *at = db_PACKAGES_of(s->all_after);
-    piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);
-    int rc = piw_call(task, &call, "all_packages", 0, 0);
-    piw_msg_free(&call);
-    if (rc == 0)
-        s->asking_all = true;
-    return rc;
-}
-
-/* Hand on what is due, and come back when the next one is. */
-int secretary_go_on(piw_task *task)
-{
-    secretary *s = piw_soul(task);
-    int64_t now = piw_monotonic_ns();
-    request *r;
-    while (s->requests.flying_count < FLYING_MAX && (r = requests_due(&s->requests, now)) != NULL) {
-        int rc = send(task, s, r);
-        if (rc != 0)
-            return rc;
-    }
-    int rc = ask_for_all(task, s);
-    if (rc != 0 || s->requests.waiting == 0 || s->requests.flying_count >= FLYING_MAX)
-        return rc;
-    int64_t wait_ns = requests_next_due(&s->requests) - now;
-    return piw_timer(task, "due", 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
-}
 
 static int on_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
@@ -165,26 +112,10 @@ static int on_delver(piw_task *task, piw_msg *msg)
     return ask(task, web_DELVER_of(msg)->package, PART_BOTH, true);
 }
 
-static int call_single(piw_task *task, single *state, piw_msg *call, const char *continuation)
-{
-    int rc = 0;
-    if (*state == IDLE)
-        rc = piw_call(task, &call, continuation, 0, ANSWER_MS);
-    piw_msg_free(&call);
-    if (rc == 0)
-        *state = *state == IDLE ? WRITING : WRITING_AGAIN;
-    return rc;
-}
-
 static int on_home(piw_task *task, piw_msg *msg)
 {
     (void)msg;
-    return call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), "home_written");
-}
-
-int secretary_search(piw_task *task)
-{
-    return call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(), "search_written");
+    return secretary_call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), "home_written");
 }
 
 static int on_search(piw_task *task, piw_msg *msg)

@@ -136,6 +136,64 @@ def the_core_knows_no_farm():
     report("the_core_knows_no_farm", "; ".join(wrong))
 
 
+# Rooms of the core whose files call each other both ways; no other may.
+ROOMS_WITH_CIRCLES = {"core/type", "core/port", "core/config", "core/actor"}
+
+
+def calls_within(folder):
+    """{file: {file it calls into: a symbol of that}} among the objects of one folder's .c files."""
+    defined, used = {}, []
+    for path in sorted((BUILD / "obj" / folder).glob("*.o")):
+        if not (ROOT / folder / f"{path.stem}.c").exists():
+            continue  # left over from before its source was moved
+        for line in subprocess.run(["nm", str(path)], capture_output=True, text=True, check=True).stdout.splitlines():
+            kind, symbol = line.split()[-2:]
+            if kind == "U":
+                used.append((f"{path.stem}.c", symbol))
+            elif kind.isupper():
+                defined[symbol] = f"{path.stem}.c"
+    calls = {}
+    for name, symbol in used:
+        if defined.get(symbol, name) != name:
+            calls.setdefault(name, {}).setdefault(defined[symbol], symbol)
+    return calls
+
+
+def circle(calls):
+    """One circle as [(file, symbol it uses of the next)], or None."""
+    done = set()
+
+    def follow(name, way):
+        if name in way:
+            names = way[way.index(name):]
+            return [(at, calls[at][to]) for at, to in zip(names, names[1:] + names[:1])]
+        if name in done:
+            return None
+        for to in sorted(calls.get(name, {})):
+            found = follow(to, way + [name])
+            if found:
+                return found
+        done.add(name)
+        return None
+
+    return next((found for name in sorted(calls) if (found := follow(name, []))), None)
+
+
+def calls_run_one_way():
+    """Among the .c files of one plugin, tool, shared part or room no call leads back to where it came from."""
+    wrong, seen = [], 0
+    folders = {str(path.parent.relative_to(ROOT)) for top in ("actors", "plugins", "tools", "core")
+               for path in (ROOT / top).rglob("*.c")}
+    for folder in sorted(folders - ROOMS_WITH_CIRCLES):
+        calls = calls_within(folder)
+        seen += len(calls)
+        found = circle(calls)
+        if found:
+            wrong.append(f"{folder}: " + ", ".join(f"{name} uses {symbol} of {found[(i + 1) % len(found)][0]}"
+                                                   for i, (name, symbol) in enumerate(found)))
+    report("calls_run_one_way", "; ".join(wrong) if seen else "there are no objects")
+
+
 def files_stay_short():
     """What people write; what is generated (docs/protocol.md) or kept as it once was (test/schema) may be longer."""
     kinds = (".c", ".h", ".py", ".piw", ".sql", ".md")
@@ -253,6 +311,7 @@ libraries_stay_where_they_belong()
 arrows_point_one_way()
 rooms_of_the_core()
 the_core_knows_no_farm()
+calls_run_one_way()
 files_stay_short()
 no_shell_is_started()
 paths_in_docs_exist()

@@ -74,17 +74,18 @@ int load_slave_hear(load_slave *slave, piw_err *err);
 int load_slave_tick(load_slave *slave, int64_t now_ns, piw_err *err);
 /* It is this slave's turn to say IDLE; or BYE, when there is nothing left to be done. */
 int load_slave_turn(load_slave *slave, piw_err *err);
-/* The file was sent whole. */
-int load_slave_sent(load_slave *slave, piw_err *err);
-void load_slave_close(load_slave *slave);
+int load_slave_hear_files(load_slave *slave, piw_err *err);
 
 /* transfer.c: one file over the file queue. */
 int load_transfer_begin(load_slave *slave, piw_err *err);
-int load_transfer_hear(load_slave *slave, piw_err *err);
+/* Up to the end of a file: *sent tells that it came. */
+int load_transfer_hear(load_slave *slave, bool *sent, piw_err *err);
 int load_transfer_tick(load_slave *slave, int64_t now_ns, piw_err *err);
 
-/* main.c: watch a client of this slave; get in line for a turn. */
+/* place.c: watch a descriptor, or a client of this slave; get in line for a turn; end. */
+int load_watch_fd(int epoll_fd, int fd, int64_t key, piw_err *err);
 int load_watch(load_slave *slave, const piw_client *client, bool files, piw_err *err);
 void load_want_turn(load_slave *slave);
+void load_slave_close(load_slave *slave);
 
 #endif

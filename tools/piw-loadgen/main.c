@@ -91,29 +91,6 @@ static int settle_swaps(const piw_config *config, load *all, piw_err *err)
                            piw_config_int(config, "swaps"), err);
 }
 
-/* --- What slaves ask of the loop ------------------------------------------------------------------------------------- */
-
-static int watch_fd(int epoll_fd, int fd, int64_t key, piw_err *err)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)key};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-        return piw_err_errno(err, "can't watch a descriptor");
-    return 0;
-}
-
-int load_watch(load_slave *slave, const piw_client *client, bool files, piw_err *err)
-{
-    return watch_fd(slave->load->epoll_fd, piw_client_fd(client), slave->number * 2 + (files ? 1 : 0), err);
-}
-
-void load_want_turn(load_slave *slave)
-{
-    load *all = slave->load;
-    slave->phase = LOAD_RESTS;
-    slave->wake_ns = 0;
-    all->turns[(all->turns_first + all->turns_count++) % all->settings.slaves] = slave->number;
-}
-
 /* --- The loop -------------------------------------------------------------------------------------------------------- */
 
 /* With a rate, a turn that was missed because all slaves were at work is not made up for beyond a tenth of a second. */
@@ -172,7 +149,7 @@ static int hear(load *all, const struct epoll_event *event, piw_err *err)
     load_slave *slave = &all->slaves[key / 2];
     if (slave->phase == LOAD_ENDED)
         return 0;
-    return key % 2 != 0 ? load_transfer_hear(slave, err) : load_slave_hear(slave, err);
+    return key % 2 != 0 ? load_slave_hear_files(slave, err) : load_slave_hear(slave, err);
 }
 
 static int loop(load *all, piw_err *err)
@@ -207,7 +184,7 @@ static int open_signals(load *all, piw_err *err)
     /* Blocked before ZeroMQ starts its threads, which inherit this. */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (all->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         return piw_err_errno(err, "signals can't be set up");
-    return watch_fd(all->epoll_fd, all->signals, SIGNALS, err);
+    return load_watch_fd(all->epoll_fd, all->signals, SIGNALS, err);
 }
 
 /* Each slave has two connections of several descriptors. */
@@ -240,7 +217,7 @@ static int start(load *all, piw_err *err)
         rc = rc != 0 ? rc : load_slave_open(&all->slaves[i], err);
     }
     if (rc == 0 && all->swaps.admin != NULL)
-        rc = watch_fd(all->epoll_fd, piw_client_fd(all->swaps.admin), SWAPS, err);
+        rc = load_watch_fd(all->epoll_fd, piw_client_fd(all->swaps.admin), SWAPS, err);
     if (rc == 0)
         all->figures.began_ns = piw_monotonic_ns();
     return rc != 0 ? rc : load_swaps_begin(&all->swaps, err);

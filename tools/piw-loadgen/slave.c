@@ -103,11 +103,6 @@ static int say_built(load_slave *slave, piw_err *err)
     return ask(slave, LOAD_BUILT, msg, err);
 }
 
-int load_slave_sent(load_slave *slave, piw_err *err)
-{
-    return ask(slave, LOAD_SENT, slave_SENT_new(), err);
-}
-
 static int say_bye(load_slave *slave, piw_err *err)
 {
     piw_msg *msg = slave_BYE_new();
@@ -304,16 +299,15 @@ int load_slave_open(load_slave *slave, piw_err *err)
     return rc != 0 ? rc : say_hello(slave, err);
 }
 
-void load_slave_close(load_slave *slave)
+/* Each file that was sent whole is said to be. */
+int load_slave_hear_files(load_slave *slave, piw_err *err)
 {
-    if (slave->phase == LOAD_ENDED)
-        return;
-    slave->phase = LOAD_ENDED;
-    slave->load->ended++;
-    piw_client_close(&slave->master);
-    piw_client_close(&slave->files);
-    for (int64_t i = 0; slave->wheels != NULL && i < slave->load->settings.files; i++)
-        load_wheel_fini(&slave->wheels[i]);
-    free(slave->wheels);
-    slave->wheels = NULL;
+    bool sent;
+    int rc;
+    do {
+        rc = load_transfer_hear(slave, &sent, err);
+        if (rc == 0 && sent)
+            rc = ask(slave, LOAD_SENT, slave_SENT_new(), err);
+    } while (rc == 0 && sent);
+    return rc;
 }

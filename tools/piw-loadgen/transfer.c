@@ -69,7 +69,7 @@ static int on_fetch(load_slave *slave, const file_FETCH *fetch, piw_err *err)
 
 /* After a HELLO that was said again its answer may still be on its way, and would be taken for the next file's: that one
  * gets a new connection. */
-static int on_done(load_slave *slave, piw_err *err)
+static int on_done(load_slave *slave, bool *sent, piw_err *err)
 {
     load_figures *figures = &slave->load->figures;
     int64_t size = (int64_t)wheel_of(slave)->bytes.len;
@@ -82,11 +82,13 @@ static int on_done(load_slave *slave, piw_err *err)
     if (slave->hellos > 1) {
         rc = piw_client_reset(slave->files, err);
     }
-    return rc != 0 ? rc : load_slave_sent(slave, err);
+    *sent = true;
+    return rc;
 }
 
-int load_transfer_hear(load_slave *slave, piw_err *err)
+int load_transfer_hear(load_slave *slave, bool *sent, piw_err *err)
 {
+    *sent = false;
     piw_msg *msg = NULL;
     int rc;
     while (slave->files != NULL && (rc = piw_client_recv(slave->files, &msg, 0, err)) != PIW_EAGAIN) {
@@ -102,11 +104,11 @@ int load_transfer_hear(load_slave *slave, piw_err *err)
             load_violation(&slave->load->figures, "slave %d: the file queue says %s though nothing is sent",
                            slave->number, piw_msg_type_of(msg)->name);
         else if (piw_msg_type_of(msg) == file_DONE_type())
-            rc = on_done(slave, err);
+            rc = on_done(slave, sent, err);
         else
             rc = on_fetch(slave, file_FETCH_of(msg), err);
         piw_msg_free(&msg);
-        if (rc != 0)
+        if (rc != 0 || *sent)
             return rc;
     }
     return 0;

@@ -32,25 +32,6 @@ void model_free(model **self)
     *self = NULL;
 }
 
-void model_say(model *self, model_level level, int64_t now_us, const char *fmt, ...)
-{
-    model_note *note = &self->notes[self->notes_next];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(note->text, sizeof note->text, fmt, args);
-    va_end(args);
-    note->at_us = now_us;
-    note->level = level;
-    self->notes_next = (self->notes_next + 1) % MODEL_NOTES;
-    if (self->notes_count < MODEL_NOTES)
-        self->notes_count++;
-}
-
-const model_note *model_note_at(const model *self, unsigned i)
-{
-    return i < self->notes_count ? &self->notes[(self->notes_next + MODEL_NOTES - 1 - i) % MODEL_NOTES] : NULL;
-}
-
 /* --- The clock --------------------------------------------------------------------------------------------------- */
 
 /* No message comes before it was stamped: of all differences between the clocks the largest is the nearest to the truth. */
@@ -80,37 +61,6 @@ int64_t model_ago(const model *self, int64_t stamp_us, int64_t now_us)
 const master_stats *model_stats(const model *self)
 {
     return self->stats != NULL ? status_STATS_of(self->stats) : NULL;
-}
-
-static bool percent_used(int64_t size, int64_t available, double *value)
-{
-    if (size <= 0)
-        return false;
-    double used = 100 * (1 - (double)available / (double)size);
-    *value = used < 0 ? 0 : used > 100 ? 100 : used;
-    return true;
-}
-
-bool model_value(const model_machine *machine, model_figure figure, double *value)
-{
-    if (!machine->known)
-        return false;
-    switch (figure) {
-    case FIGURE_DISK:
-        return percent_used(machine->disk_size, machine->disk_free, value);
-    case FIGURE_MEMORY:
-        return percent_used(machine->mem_size, machine->mem_free, value);
-    case FIGURE_SWAP:
-        return percent_used(machine->swap_size, machine->swap_free, value);
-    case FIGURE_LOAD:
-        *value = machine->load_average;
-        return isfinite(*value) && *value >= 0;
-    case FIGURE_TEMPERATURE:
-        *value = machine->cpu_temp;
-        return isfinite(*value) && *value > 0 && *value < 1000; /* 0: it has no sensor */
-    default:
-        return false;
-    }
 }
 
 model_level model_level_of(const model_machine *machine, model_figure figure)

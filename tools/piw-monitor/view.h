@@ -1,5 +1,5 @@
 /* view.h — the screen for a model, at any size: view.c lays it out, figures.c draws what has a past, list.c the slaves,
- * dialog.c what lies on top.
+ * dialog.c what lies on top; style.c has what they share.
  *
  * Drawing reads no clock and changes nothing but where the list stands (ui.top, ui.page). */
 #ifndef MONITOR_VIEW_H

@@ -1,0 +1,75 @@
+/* hand_on.c — what is due goes to the scribe: packages a few at a time, of the site's own pages one at a time. */
+#include "secretary.h"
+
+#include "web.piw.h"
+
+enum {
+    FLYING_MAX = 8,     /* the scribe writes two at a time; the others keep it busy */
+    ANSWER_MS = 600000, /* the scribe waits for the database meanwhile */
+};
+
+static piw_msg *call_for(const request *r)
+{
+    piw_text package = piw_text_of(r->package);
+    if (r->part == PART_REMOVE)
+        return scribe_DELPKG_make(package);
+    return r->part == PART_BOTH ? scribe_BOTH_make(package) : scribe_PROJECT_make(package);
+}
+
+/* The number of the writing is the key: the answer is found by it, also by a successor. */
+static int send(piw_task *task, secretary *s, request *r)
+{
+    piw_msg *call = call_for(r);
+    int rc = piw_call(task, &call, "written", s->requests.last_number + 1, ANSWER_MS);
+    piw_msg_free(&call);
+    if (rc == 0)
+        requests_fly(&s->requests, r);
+    return rc;
+}
+
+static int ask_for_all(piw_task *task, secretary *s)
+{
+    if (s->all_part == PART_NONE || s->asking_all || s->requests.waiting >= ALL_AT_ONCE)
+        return 0;
+    const db_PACKAGES *at = db_PACKAGES_of(s->all_after);
+    piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);
+    int rc = piw_call(task, &call, "all_packages", 0, 0);
+    piw_msg_free(&call);
+    if (rc == 0)
+        s->asking_all = true;
+    return rc;
+}
+
+/* Hand on what is due, and come back when the next one is. */
+int secretary_go_on(piw_task *task)
+{
+    secretary *s = piw_soul(task);
+    int64_t now = piw_monotonic_ns();
+    request *r;
+    while (s->requests.flying_count < FLYING_MAX && (r = requests_due(&s->requests, now)) != NULL) {
+        int rc = send(task, s, r);
+        if (rc != 0)
+            return rc;
+    }
+    int rc = ask_for_all(task, s);
+    if (rc != 0 || s->requests.waiting == 0 || s->requests.flying_count >= FLYING_MAX)
+        return rc;
+    int64_t wait_ns = requests_next_due(&s->requests) - now;
+    return piw_timer(task, "due", 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
+}
+
+int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation)
+{
+    int rc = 0;
+    if (*state == IDLE)
+        rc = piw_call(task, &call, continuation, 0, ANSWER_MS);
+    piw_msg_free(&call);
+    if (rc == 0)
+        *state = *state == IDLE ? WRITING : WRITING_AGAIN;
+    return rc;
+}
+
+int secretary_search(piw_task *task)
+{
+    return secretary_call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(), "search_written");
+}
