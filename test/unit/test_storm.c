@@ -2,10 +2,10 @@
  * times: every request is answered once, each peer's order and record are kept. */
 #include "unit.h"
 
+#include "base/tuning.h"
 #include "piw/client.h"
 #include "runtime/runtime.h"
-#include "test/gale.piw.h"
-#include "base/tuning.h"
+#include "test/crowd.piw.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -41,17 +41,17 @@ static void up(void)
     strcat(here, "/plugins");
     strcpy(dir, "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(address, sizeof address, "ipc://%s/gale", dir);
-    const char *dirs[] = {here}, *names[] = {"gale"}, *addresses[] = {address};
+    snprintf(address, sizeof address, "ipc://%s/crowd", dir);
+    const char *dirs[] = {here}, *names[] = {"crowd"}, *addresses[] = {address};
     const piw_runtime_config config = {.plugin_dirs = dirs,
                                        .plugin_dirs_count = 1,
                                        .trust_files = true,
                                        .queue_names = names,
                                        .queue_addresses = addresses,
                                        .queues_count = 1};
-    piw_protocol_use(&gale_protocol_def);
+    piw_protocol_use(&crowd_protocol_def);
     piw_err err = {0};
-    const piw_task_config task = {.name = "gale", .plugin = "gale_v1.so", .enabled = true};
+    const piw_task_config task = {.name = "crowd", .plugin = "crowd_v1.so", .enabled = true};
     ck_assert_msg(piw_runtime_new(&runtime, &config, &err) == 0, "%s", err.text);
     ck_assert_msg(piw_runtime_add(runtime, &task, &err) == 0, "%s", err.text);
     ck_assert_msg(piw_runtime_start(runtime, WAIT_MS, &err) == 0, "%s", err.text);
@@ -68,7 +68,7 @@ static piw_client *connect_peer(void)
 {
     piw_err err = {0};
     piw_client *client = NULL;
-    ck_assert_msg(piw_client_open(&client, &gale_protocol_def, address, PIW_MSGPACK, &err) == 0, "%s", err.text);
+    ck_assert_msg(piw_client_open(&client, &crowd_protocol_def, address, PIW_MSGPACK, &err) == 0, "%s", err.text);
     return client;
 }
 
@@ -84,20 +84,20 @@ static piw_msg *ask(piw_client *client, piw_msg *msg)
 
 static bool is_answer(piw_msg *msg, int64_t n)
 {
-    return msg != NULL && piw_msg_type_of(msg) == gale_ANSWER_type() && gale_ANSWER_of(msg)->n == n;
+    return msg != NULL && piw_msg_type_of(msg) == crowd_ANSWER_type() && crowd_ANSWER_of(msg)->n == n;
 }
 
 static void replace(int round)
 {
     piw_err err = {0};
-    int ret = piw_runtime_replace(runtime, "gale", round % 2 == 0 ? "gale_v2.so" : "gale_v1.so", &err);
+    int ret = piw_runtime_replace(runtime, "crowd", round % 2 == 0 ? "crowd_v2.so" : "crowd_v1.so", &err);
     ck_assert_msg(ret == 0, "%s", err.text);
 }
 
 static piw_task_figures figures(void)
 {
     piw_task_figures now;
-    ck_assert_int_eq(piw_runtime_figures(runtime, "gale", 0, &now), 0);
+    ck_assert_int_eq(piw_runtime_figures(runtime, "crowd", 0, &now), 0);
     return now;
 }
 
@@ -107,11 +107,11 @@ START_TEST(a_second_try_comes_before_the_fallback)
 {
     up();
     piw_client *client = connect_peer();
-    piw_msg *answer = ask(client, gale_FAULT_make(1, false));
+    piw_msg *answer = ask(client, crowd_FAULT_make(1, false));
     ck_assert(is_answer(answer, 1));
     piw_msg_free(&answer);
     /* Also when the soul ended over the first. */
-    answer = ask(client, gale_FAULT_make(2, true));
+    answer = ask(client, crowd_FAULT_make(2, true));
     ck_assert(is_answer(answer, 2));
     piw_msg_free(&answer);
     piw_client_close(&client);
@@ -125,7 +125,7 @@ static void *restart_when_deferred(void *arg)
     while (figures().deferred == 0 && piw_monotonic_ns() < until)
         usleep(1000);
     piw_err err = {0};
-    return piw_runtime_restart(runtime, "gale", &err) == 0 ? arg : NULL;
+    return piw_runtime_restart(runtime, "crowd", &err) == 0 ? arg : NULL;
 }
 
 START_TEST(deferred_requests_of_a_soul_that_ends)
@@ -135,15 +135,15 @@ START_TEST(deferred_requests_of_a_soul_that_ends)
     pthread_t thread;
     /* The queue gives this one again: the new soul answers it. */
     ck_assert_int_eq(pthread_create(&thread, NULL, restart_when_deferred, NULL), 0);
-    piw_msg *answer = ask(client, gale_KEEP_make(5));
+    piw_msg *answer = ask(client, crowd_KEEP_make(5));
     ck_assert(is_answer(answer, 5));
     piw_msg_free(&answer);
     pthread_join(thread, NULL);
     /* And this one not: the peer gets the queue's error answer. */
     ck_assert_int_eq(pthread_create(&thread, NULL, restart_when_deferred, NULL), 0);
-    answer = ask(client, gale_LATER_make(6, 20000));
+    answer = ask(client, crowd_LATER_make(6, 20000));
     ck_assert_ptr_nonnull(answer);
-    ck_assert_ptr_eq(piw_msg_type_of(answer), gale_SORRY_type());
+    ck_assert_ptr_eq(piw_msg_type_of(answer), crowd_SORRY_type());
     piw_msg_free(&answer);
     pthread_join(thread, NULL);
     piw_client_close(&client);
@@ -180,19 +180,19 @@ static void *storm_on(void *arg)
     int64_t n = 0;
     while (!atomic_load(&over) && self->lost == 0) {
         self->asked++;
-        piw_msg *answer = ask(client, gale_ASK_make(n + 1));
+        piw_msg *answer = ask(client, crowd_ASK_make(n + 1));
         if (is_answer(answer, n + 1)) {
             n++;
-            self->out_of_order += !gale_ANSWER_of(answer)->in_order;
+            self->out_of_order += !crowd_ANSWER_of(answer)->in_order;
         }
         note(self, answer, n);
         if (self->asked % 5 == 0) {
             self->asked++;
-            note(self, ask(client, gale_LATER_make(n, 2)), n);
+            note(self, ask(client, crowd_LATER_make(n, 2)), n);
         }
         if (self->faults && self->asked % 7 == 0) {
             self->asked++;
-            note(self, ask(client, gale_FAULT_make(n, false)), n);
+            note(self, ask(client, crowd_FAULT_make(n, false)), n);
         }
     }
     piw_client_close(&client);
@@ -255,7 +255,7 @@ START_TEST(every_peer_is_answered_over_a_thousand_failures)
     storm_start(peers, false);
     piw_client *client = connect_peer();
     for (int i = 0; i < unit_times(ROUNDS); i++) {
-        piw_msg *answer = ask(client, gale_FAULT_make(i, true));
+        piw_msg *answer = ask(client, crowd_FAULT_make(i, true));
         ck_assert(is_answer(answer, i));
         piw_msg_free(&answer);
         if (i % 10 == 0)

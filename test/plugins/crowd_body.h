@@ -1,10 +1,10 @@
-/* gale_body.h — the soul behind the gale queue: what it knows of a peer is in the peer's record, what it owes is in its
- * state. GALE_VERSION is set by the file that includes it. */
-#ifndef GALE_BODY_H
-#define GALE_BODY_H
+/* crowd_body.h — the soul behind the crowd queue: what it knows of a peer is in the peer's record, what it owes is in its
+ * state. CROWD_VERSION is set by the file that includes it. */
+#ifndef CROWD_BODY_H
+#define CROWD_BODY_H
 
 #include "piw/plugin.h"
-#include "test/gale.piw.h"
+#include "test/crowd.piw.h"
 
 #include <stdlib.h>
 
@@ -33,7 +33,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     soul *self = piw_zalloc(sizeof *self);
     self->next_key = 1;
     if (state != NULL) {
-        const gale_state *from = gale_state_of(state);
+        const crowd_state *from = crowd_state_of(state);
         self->next_key = from->next_key;
         for (uint32_t i = 0; i < from->held.count; i++)
             hold(self, (struct held){from->held.at[i].token, from->held.at[i].n, from->held.at[i].key});
@@ -54,8 +54,8 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
 {
     (void)err;
     const soul *self = piw_soul(task);
-    gale_state *to;
-    piw_msg *msg = gale_state_new(&to);
+    crowd_state *to;
+    piw_msg *msg = crowd_state_new(&to);
     to->next_key = self->next_key;
     piw_msg_list(msg, &to->held, self->held_count);
     for (uint32_t i = 0; i < self->held_count; i++) {
@@ -69,7 +69,7 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
 
 static int answer(piw_task *task, piw_msg *msg, int64_t n, bool in_order)
 {
-    piw_msg *out = gale_ANSWER_make(n, in_order);
+    piw_msg *out = crowd_ANSWER_make(n, in_order);
     int ret = piw_reply(task, msg, &out);
     piw_msg_free(&out);
     return ret;
@@ -77,12 +77,12 @@ static int answer(piw_task *task, piw_msg *msg, int64_t n, bool in_order)
 
 static int on_ask(piw_task *task, piw_msg *msg)
 {
-    int64_t n = gale_ASK_of(msg)->n;
+    int64_t n = crowd_ASK_of(msg)->n;
     piw_peer peer = piw_msg_peer(msg);
     const piw_msg *before = piw_peer_get(task, peer);
-    int64_t last = before != NULL ? gale_peer_of(before)->last : 0;
-    gale_peer *body;
-    piw_msg *record = gale_peer_new(&body);
+    int64_t last = before != NULL ? crowd_peer_of(before)->last : 0;
+    crowd_peer *body;
+    piw_msg *record = crowd_peer_new(&body);
     body->last = n;
     int ret = piw_peer_set(task, peer, &record);
     if (ret != 0) {
@@ -95,7 +95,7 @@ static int on_ask(piw_task *task, piw_msg *msg)
 static int on_later(piw_task *task, piw_msg *msg)
 {
     soul *self = piw_soul(task);
-    const gale_LATER *body = gale_LATER_of(msg);
+    const crowd_LATER *body = crowd_LATER_of(msg);
     piw_token token;
     int ret = piw_defer(task, msg, &token);
     if (ret == 0)
@@ -112,7 +112,7 @@ static int later_due(piw_task *task, piw_msg *reply, uint64_t key)
     for (uint32_t i = 0; i < self->held_count; i++) {
         if (self->held[i].key != (int64_t)key)
             continue;
-        piw_msg *out = gale_ANSWER_make(self->held[i].n, true);
+        piw_msg *out = crowd_ANSWER_make(self->held[i].n, true);
         int ret = piw_answer(task, self->held[i].token, &out);
         piw_msg_free(&out);
         self->held[i] = self->held[--self->held_count];
@@ -124,8 +124,8 @@ static int later_due(piw_task *task, piw_msg *reply, uint64_t key)
 static int on_fault(piw_task *task, piw_msg *msg)
 {
     if (piw_again(msg))
-        return answer(task, msg, gale_FAULT_of(msg)->n, true);
-    if (gale_FAULT_of(msg)->fail)
+        return answer(task, msg, crowd_FAULT_of(msg)->n, true);
+    if (crowd_FAULT_of(msg)->fail)
         piw_fail(task, "the test wants it");
     return PIW_EREFUSED;
 }
@@ -133,7 +133,7 @@ static int on_fault(piw_task *task, piw_msg *msg)
 static int on_keep(piw_task *task, piw_msg *msg)
 {
     if (piw_again(msg))
-        return answer(task, msg, gale_KEEP_of(msg)->n, true);
+        return answer(task, msg, crowd_KEEP_of(msg)->n, true);
     piw_token token;
     return piw_defer(task, msg, &token);
 }
@@ -145,16 +145,16 @@ static int on_hush(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-static const piw_service queues[] = {{"gale", &gale_protocol_def}, PIW_SERVICES_END};
+static const piw_service queues[] = {{"crowd", &crowd_protocol_def}, PIW_SERVICES_END};
 static const piw_handler handlers[] = {
-    {&gale_protocol_def, GALE_ASK, on_ask},     {&gale_protocol_def, GALE_LATER, on_later},
-    {&gale_protocol_def, GALE_FAULT, on_fault}, {&gale_protocol_def, GALE_KEEP, on_keep},
-    {&gale_protocol_def, GALE_HUSH, on_hush},   PIW_HANDLERS_END};
+    {&crowd_protocol_def, CROWD_ASK, on_ask},     {&crowd_protocol_def, CROWD_LATER, on_later},
+    {&crowd_protocol_def, CROWD_FAULT, on_fault}, {&crowd_protocol_def, CROWD_KEEP, on_keep},
+    {&crowd_protocol_def, CROWD_HUSH, on_hush},   PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {{"later_due", later_due}, PIW_CONTINUATIONS_END};
 
-#define GALE_PLUGIN(text)                                                                                              \
-    PIW_PLUGIN(gale, .version = text, .summary = "a fixture of the runtime's tests", .queues = queues,                 \
-               .state_protocol = &gale_local_protocol_def, .state_message = GALE_STATE, .start = start, .stop = stop,  \
-               .save = save, .handlers = handlers, .continuations = continuations)
+#define CROWD_PLUGIN(text)                                                                                             \
+    PIW_PLUGIN(crowd, .version = text, .summary = "a fixture of the runtime's tests", .queues = queues,                \
+               .state_protocol = &crowd_local_protocol_def, .state_message = CROWD_STATE, .start = start,              \
+               .stop = stop, .save = save, .handlers = handlers, .continuations = continuations)
 
 #endif
