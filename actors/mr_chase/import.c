@@ -282,10 +282,17 @@ static void again_later(chase *self, importer *imp, const char *why)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
 
+/* The step of a phase; NULL when nothing is called in it, as at the ends of an import. */
+static const struct step *step_of(int phase)
+{
+    bool has = phase > 0 && phase < CHASE_PHASES && way[phase].call != NULL;
+    return has ? &way[phase] : NULL;
+}
+
 void chase_import_step(chase *self, importer *imp)
 {
-    const struct step *at = imp->phase > 0 && imp->phase < CHASE_PHASES ? &way[imp->phase] : NULL;
-    if (at == NULL || at->call == NULL)
+    const struct step *at = step_of(imp->phase);
+    if (at == NULL)
         return;
     piw_msg *call = at->call(self, imp);
     int failed = piw_call(self->task, &call, at->continuation, (uint64_t)imp->id, at->deadline_ms);
@@ -299,7 +306,7 @@ void chase_import_go(chase *self, importer *imp, int phase)
 {
     imp->phase = phase;
     imp->tries = 0;
-    if (way[phase].call == NULL)
+    if (step_of(phase) == NULL)
         return;
     chase_remember(self, imp);
     chase_import_step(self, imp);

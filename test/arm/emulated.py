@@ -297,7 +297,7 @@ class Guest:
         bounds = within(machine, prefix)
         tools = farm.folder("emulate")
         self.words = [shutil.copy(word, tools) for word in bounds]
-        for part in ("bin/piw-slave", "bin/piw-master", "bin/piw-soul", "lib/libpiw.so", "plugins"):
+        for part in ("bin/piw-slave", "bin/piw-master", "bin/piw-soul", "lib/libpiw.so.1", "plugins"):
             source, target = machine.build / part, farm.dir / machine.name / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():

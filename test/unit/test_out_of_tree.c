@@ -71,7 +71,8 @@ static void build_moon(const char *from, const char *to)
     snprintf(sources[1], sizeof sources[1], "%s/moon.piw.c", folder);
     snprintf(out, sizeof out, "%s/moon.so", folder);
     run((const char *[]){"cc", "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden",
-                         "-shared", "-Icore", include, "-o", out, sources[0], sources[1], NULL});
+                         "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64", "-shared", "-Icore", include, "-o", out,
+                         sources[0], sources[1], NULL});
 }
 
 static void begin(void)
