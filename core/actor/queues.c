@@ -22,8 +22,7 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
     if (address == NULL)
         return piw_err_set(err, PIW_ECONFIG, "task %s serves the queue %s, which has no address", shell->name,
                            queue->name);
-    piw__port_settings settings = {
-        .name = queue->name, .address = address, .protocol = queue->protocol->interned};
+    piw__port_settings settings = {.name = queue->name, .address = address, .protocol = queue->protocol->interned};
     piw__port *port;
     int ret = piw__port_open(&port, &settings, err);
     if (ret != 0)

@@ -44,8 +44,8 @@ struct piw__role {
     const piw__options *options; /* changes */
     piw__options *all_options;   /* a chain of every one that was ever in force; under runtime->admin */
     unsigned instances_config;   /* 0: the manifest's */
-    const char **origins;               /* of the section's other keys, by number; interned, change; NULL: default */
-    _Atomic(piw__tracer *) tracer;      /* made at the first trace, under runtime->admin */
+    const char **origins;        /* of the section's other keys, by number; interned, change; NULL: default */
+    _Atomic(piw__tracer *) tracer; /* made at the first trace, under runtime->admin */
     piw__shell **shells;
     /* Has this task a soul that works, or will have one soon? Written by its shells, read by callers of
      * piw_service_instances; relaxed: a hint that may be old when it is used. */

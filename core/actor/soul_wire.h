@@ -7,8 +7,8 @@
 #ifndef PIW__SOUL_WIRE_H
 #define PIW__SOUL_WIRE_H
 
-#include "type/message.h"
 #include "piw/plugin.h"
+#include "type/message.h"
 
 /* What the process finds open. */
 enum { PIW__SOUL_SOCKET = 3, PIW__SOUL_IMAGE = 4 };

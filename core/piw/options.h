@@ -63,7 +63,7 @@ typedef struct piw_program {
     int operands_min, operands_max; /* max -1: any number */
     /* The sections of all programs that read these files, its own too; ends with PIW_SECTIONS_END. NULL: its own alone. */
     const piw_config_section *sections;
-    const void *reserved[4];        /* NULL; checked */
+    const void *reserved[4]; /* NULL; checked */
 } piw_program;
 
 typedef struct piw_config piw_config;

@@ -1,8 +1,8 @@
 /* Who may connect (docs/security.md#from-the-socket-to-the-handler): libzmq asks here, at inproc://zeromq.zap.01,
  * before it lets a connection through to a queue that is declared "admitted". Mechanism NULL only: others are refused until
  * keys are known. One thread of its own; it answers at once and keeps bounded figures for each address. */
-#include "port/networks.h"
 #include "port/inner.h"
+#include "port/networks.h"
 
 #include <errno.h>
 #include <pthread.h>

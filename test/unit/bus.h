@@ -6,9 +6,9 @@
 
 #include "unit.h"
 
+#include "base/tuning.h"
 #include "runtime/runtime.h"
 #include "test/echo.piw.h"
-#include "base/tuning.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* slave_driver's handler of BUILT fails a thousand times: the queue gives it the report once more, every slave has its
  * answer, every build is recorded once. */
-#include "farm.h"
 #include "base/tuning.h"
+#include "farm.h"
 
 enum {
     SLAVES = 10,

@@ -1,8 +1,8 @@
 /* What reaches stderr and the log file, from whom, and in what form; errors' sentences; words to systemd. */
 #include "unit.h"
 
-#include "piw/log.h"
 #include "base/sdnotify.h"
+#include "piw/log.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -347,9 +347,8 @@ START_TEST(socket_files_have_the_mode_of_their_queue)
     piw_err err = {0};
     umask(022);
     piw__port *port = NULL;
-    piw__port_settings settings = {.name = "status",
-                                   .address = side_ipc("group"),
-                                   .protocol = status_protocol_def.interned};
+    piw__port_settings settings = {
+        .name = "status", .address = side_ipc("group"), .protocol = status_protocol_def.interned};
     ck_assert_msg(piw__port_open(&port, &settings, &err) == 0, "%s", err.text);
     ck_assert_uint_eq(mode_of(settings.address), 0775);
     piw__port_close(&port);

@@ -2,10 +2,10 @@
  * other in both directions, under load, and nothing that both know is lost. */
 #include "unit.h"
 
+#include "base/tuning.h"
 #include "piw/client.h"
 #include "runtime/runtime.h"
 #include "test/tally_v1/tally.piw.h"
-#include "base/tuning.h"
 
 #include <limits.h>
 #include <pthread.h>

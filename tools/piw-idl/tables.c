@@ -201,7 +201,9 @@ static void protocol_tables(writer *w, const idl_protocol *protocol, const idl_f
         idl_print(out, "    &%s,\n", names[i]);
     idl_print(out, "};\n\nstatic const piw_protocol %s_protocol = {\n    .name = \"%s\", .hash = 0x%016llx,\n", p, p,
               (unsigned long long)idl_hash(protocol));
-    idl_print(out, "    .messages = %s_messages, .messages_count = %zu, .queue = %s, .queue_flags = %u,\n    .message_max = %llu,\n",
+    idl_print(out,
+              "    .messages = %s_messages, .messages_count = %zu, .queue = %s, .queue_flags = %u,\n    .message_max = "
+              "%llu,\n",
               p, protocol->messages_count, queue_names[protocol->queue], protocol->queue_flags,
               (unsigned long long)protocol->message_max);
     idl_print(

@@ -1,10 +1,10 @@
 /* piw-master — reads the configuration, then gives the runtime its tasks and waits. It knows nothing of wheels. */
+#include "base/signals.h"
 #include "options.h"
 #include "piw/log.h"
 #include "reread.h"
 #include "runtime/runtime.h"
 #include "settings.h"
-#include "base/signals.h"
 #include "stats.piw.h"
 #include "tasks.h"
 
