@@ -6,6 +6,7 @@ architecture is added, and they are kept for the next run.
 
 import concurrent.futures
 import contextlib
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEPT = ROOT / "build" / "arm"
@@ -75,6 +77,15 @@ def mirrors():
         if lines:
             return [f"deb [signed-by={KEYRING}] {line}" for line in lines]
     return [f"deb [signed-by={KEYRING}] http://deb.debian.org/debian bookworm main"]
+
+
+@contextlib.contextmanager
+def alone_at(name):
+    """One program at a time: those that run side by side want the same folders made."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with open(KEPT / f"{name}.lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed; the bound is that of the test
+        yield
 
 
 class Apt:
@@ -165,29 +176,34 @@ def relink(folder):
                 path.symlink_to(os.path.relpath(target.resolve(), path.parent))
 
 
+def make_root(machine, packages, alone, folder):
+    with alone_at(f"apt-{machine.debian}"):
+        archives = Apt(machine.debian).fetch(packages, alone)
+        made = pathlib.Path(tempfile.mkdtemp(prefix="root-", dir=KEPT))
+        try:
+            unpack(archives, made)
+            relink(made)
+            for name in ("tmp", "proc", "dev", "sys", "lib64", "usr/lib/x86_64-linux-gnu"):
+                (made / name).mkdir(exist_ok=True)
+            (made / "usr" / "bin" / "qemu-arm").touch()
+            made.chmod(0o755)
+            made.rename(folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+
 def root(machine, kind="libraries"):
     """A folder with a machine's libraries, or with all that it needs to build wheels; made once."""
     packages, alone = (LIBRARIES, DEVELOPMENT) if kind == "libraries" else ([*BUILDER, *LIBRARIES], [])
     # Made anew when the list or the way of making it changes.
     key = hashlib.sha256(" ".join([*packages, "/", *alone]).encode() + (HERE / "emulated.py").read_bytes()).hexdigest()[:12]
     folder = KEPT / f"{machine.debian}-{kind}-{key}"
-    if folder.is_dir():
-        return folder
-    KEPT.mkdir(parents=True, exist_ok=True)
-    archives = Apt(machine.debian).fetch(packages, alone)
-    made = pathlib.Path(tempfile.mkdtemp(prefix="root-", dir=KEPT))
-    try:
-        unpack(archives, made)
-        relink(made)
-        for name in ("tmp", "proc", "dev", "sys", "lib64", "usr/lib/x86_64-linux-gnu"):
-            (made / name).mkdir(exist_ok=True)
-        (made / "usr" / "bin" / "qemu-arm").touch()
-        made.chmod(0o755)
-        for old in KEPT.glob(f"{machine.debian}-{kind}-*"):
-            shutil.rmtree(old)
-        made.rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    with alone_at(f"{machine.debian}-{kind}"):
+        if not folder.is_dir():
+            make_root(machine, packages, alone, folder)
+            for old in KEPT.glob(f"{machine.debian}-{kind}-*"):
+                if old != folder:
+                    shutil.rmtree(old)
     return folder
 
 
@@ -203,8 +219,9 @@ def build(machine, *goals):
         command.append(f"CFLAGS={machine.flags}")
     env = {key: value for key, value in os.environ.items()
            if not key.startswith(("MAKE", "MFLAGS")) and key not in ("B", "VARIANT")}
-    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False)
+    with alone_at(f"build-{machine.name}"):
+        done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
     return done.stdout[-3000:] or f"make ended with {done.returncode}" if done.returncode != 0 else None
 
 
@@ -222,8 +239,10 @@ def emulator(machine, prefix):
     """The program that the kernel starts ARM programs with: qemu-arm as that machine's processor."""
     need("qemu-arm", "unshare")
     path = KEPT / f"emulate-{machine.name}-{hashlib.sha256(str(prefix).encode()).hexdigest()[:8]}"
+    made = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")  # another program may be running the one that is there
     subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", '-DQEMU="/usr/bin/qemu-arm"',
-                    f'-DCPU="{machine.cpu}"', f'-DPREFIX="{prefix}"', "-o", path, HERE / "emulate.c"], check=True)
+                    f'-DCPU="{machine.cpu}"', f'-DPREFIX="{prefix}"', "-o", made, HERE / "emulate.c"], check=True)
+    made.rename(path)
     return path
 
 

@@ -36,11 +36,13 @@ def children():
 
 
 def end_leftovers(group):
-    """Ends what is left of the program's process group, then orphans until there are none. Returns their names."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+    """Ends what is left of the program's process group (None: not known), then children until there are none. Returns their
+    names."""
+    if group is not None:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
     names = []
     deadline = time.monotonic() + ENDING_S
     while time.monotonic() < deadline:
@@ -59,29 +61,33 @@ def end_leftovers(group):
     return names
 
 
+def stop(*_):
+    """Whoever is told to stop twice still ends its programs."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main():
     report, bound, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         print("note: orphans of tests can't be found here", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored, and so would the tests
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # no test outlives the runner
     said = {"code": None, "left": [], "cpu": 0.0, "error": None}
-    try:
+    process = None
+    try:  # the program may run before Popen() has returned, and the signal may come then
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has it ignored, and so would the tests
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # no test outlives the runner
         # pylint: disable-next=consider-using-with
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        said["code"] = process.wait(bound)
     except OSError as error:
         said["error"] = str(error)
-    else:
-        try:
-            said["code"] = process.wait(bound)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:  # also when told to stop
-            # From here on nothing interrupts the ending; whoever is told to stop twice still ends its programs.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            said["left"] = end_leftovers(process.pid)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:  # also when told to stop; from here on nothing interrupts the ending
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        said["left"] = end_leftovers(process.pid if process else None)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         said["cpu"] = used.ru_utime + used.ru_stime
     os.write(report, json.dumps(said).encode())

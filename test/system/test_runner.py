@@ -63,6 +63,18 @@ subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
 wait("child.pid"); note("hangs.ready"); time.sleep(600)
 '''
 PLAIN = 'print("ok @SELF@")\n'
+# For a keeper: it is told to stop as soon as its program runs, before it knows so.
+AT_ONCE = '''
+import os, pathlib, signal, subprocess, time
+begin = subprocess.Popen.__init__
+def begin_and_stop(self, *words, **more):
+    begin(self, *words, **more)
+    until = time.monotonic() + 60
+    while not pathlib.Path("@READY@").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+subprocess.Popen.__init__ = begin_and_stop
+'''
 failures = 0
 
 
@@ -194,10 +206,27 @@ def stopped(tree):
         check(f"{number.name}.nothing outlives it", not any(os.path.exists(f"/proc/{pid}") for pid in pids), pids)
 
 
+def stopped_at_once(tree):
+    """A signal that comes while the keeper starts its program."""
+    for path in tree.meet.glob("*.*"):
+        path.unlink()
+    (tree.dir / "sitecustomize.py").write_text(AT_ONCE.replace("@READY@", str(tree.meet / "hangs.ready")), "utf-8")
+    report, far = os.pipe()
+    keeper = [sys.executable, str(tree.dir / "test" / "runner" / "keeper.py"), str(far), str(BOUND_S), sys.executable, "-I",
+              str(tree.dir / "test" / "system" / "test_hangs.py")]
+    done = subprocess.run(keeper, env={**os.environ, "PYTHONPATH": str(tree.dir)}, pass_fds=(far,), stdin=subprocess.DEVNULL,
+                          timeout=BOUND_S, check=False)
+    os.close(report)
+    os.close(far)
+    pids = [int((tree.meet / name).read_text()) for name in ("hangs.pid", "child.pid")]
+    check("SIGTERM at the start.nothing outlives it", done.returncode == 143 and not any(os.path.exists(f"/proc/{pid}") for pid in pids),
+          (done.returncode, pids))
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         tree = Tree(folder)
-        for test in (side_by_side, leftovers, company, selection, listed, stopped):
+        for test in (side_by_side, leftovers, company, selection, listed, stopped, stopped_at_once):
             test(tree)
     return 1 if failures else 0
 
