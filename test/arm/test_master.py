@@ -3,6 +3,7 @@
 all the way through it to pip.
 
 TEST-TIMEOUT: 900
+TEST-NEEDS: plain
 """
 
 import pathlib

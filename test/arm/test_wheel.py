@@ -3,6 +3,7 @@
 the master and its database are this machine's. A C extension becomes a linux_armv7l wheel that pip on the Pi installs.
 
 TEST-TIMEOUT: 1500
+TEST-NEEDS: plain
 """
 
 import io

@@ -188,6 +188,14 @@ def selection(tree):
     check("selection.default", got == ["charm", "short"], done.stdout)  # sanitized, test_charm isn't one of the default
 
 
+def needed(tree):
+    """A program of a group without a variant gets the build that it names."""
+    tree.add("builds", '"""TEST-NEEDS: plain"""\n' + PLAIN, folder="har")
+    for words, wanted in (("har", True), ("test_builds", True), ("test_long", False)):
+        done = tree.run(words, jobs=2)
+        check(f"build for {words}", ("== build plain: " in done.stdout) == wanted and done.returncode == 0, done.stdout)
+
+
 def stopped(tree):
     tree.add("hangs", HANGS)
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -226,7 +234,7 @@ def stopped_at_once(tree):
 def main():
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         tree = Tree(folder)
-        for test in (side_by_side, leftovers, company, selection, listed, stopped, stopped_at_once):
+        for test in (side_by_side, leftovers, company, selection, listed, needed, stopped, stopped_at_once):
             test(tree)
     return 1 if failures else 0
 
