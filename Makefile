@@ -1,6 +1,6 @@
 # One file, no recursion: all · run · test · abi · bench · fuzz · soak · install · clean · format · format-check · tidy
 #
-# Variants build side by side: make VARIANT=plain|asan|tsan|clang (default plain); B=DIR builds elsewhere.
+# Variants build side by side: make VARIANT=plain|asan|tsan|clang|fuzz (default plain); B=DIR builds elsewhere.
 # For another machine: make CROSS=arm-linux-gnueabihf- B=DIR [SYSROOT=DIR] [CFLAGS=…] (docs/arm.md).
 # A new actor, plugin, tool or test is a new folder or file: nothing here lists them.
 
@@ -21,6 +21,7 @@ HOSTCC   ?= gcc
 CC_plain := $(CROSS)gcc
 CC_asan  := $(CROSS)gcc
 CC_tsan  := $(CROSS)gcc
+CC_fuzz  := clang
 CC_clang := clang $(CROSS:%-=--target=%)
 CC       := $(CC_$(VARIANT)) $(SYSROOT:%=--sysroot=%)
 AR       := $(CROSS)ar
@@ -33,11 +34,13 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmis
         -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
+SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN      := $(SAN_$(VARIANT))
 OPT_plain := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 OPT_clang := $(OPT_plain)
 OPT_asan  := -O1
 OPT_tsan  := -O1
+OPT_fuzz  := -O1
 
 # Who gives flags of their own adds to these, also on the command line.
 override CFLAGS := -std=gnu17 -g $(OPT_$(VARIANT)) $(WARN) $(SAN) -fPIC -fvisibility=hidden -pthread $(CFLAGS)
@@ -256,18 +259,30 @@ abi: deps
 	@UPDATE=$(UPDATE) test/abi build/plain
 .PHONY: abi
 
-# Hostile bytes with new seeds for MINUTES (default 5), under AddressSanitizer.
-FUZZ := test_attack test_codec test_idl
+# Readers of what comes from outside under libFuzzer, for MINUTES (default 5) in all; FUZZ=zip: one of them.
+FUZZ_TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+# Of actors and programs, whose code is in no library: the files that a target's readers are in.
+$(B)/fuzz/json: $(patsubst %,$(B)/obj/actors/cloud_gazer/%.o,json_reader listing page project)
+$(B)/fuzz/xmlrpc: $(B)/obj/actors/cloud_gazer/xmlrpc.o
+$(B)/fuzz/web_log: $(patsubst %,$(B)/obj/tools/piw-logger/%.o,agent format moment record)
+$(B)/fuzz/idl: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard tools/piw-idl/*.c)))
+$(B)/fuzz/idl: override LDFLAGS += -Wl,--wrap=exit,--wrap=calloc,--wrap=realloc,--wrap=vasprintf,--wrap=idl_read
+$(B)/fuzz/%: $(B)/obj/test/fuzz/fuzz_%.o $(B)/lib/libshared.a $(B)/lib/libproto.a $(B)/lib/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CORE_LIBS) $(LIBS_unit) -Wl,--as-needed $(LIBS_shared)
+fuzz-programs: $(FUZZ_TARGETS:%=$(B)/fuzz/%)
 fuzz: deps
-	@$(MAKE) --no-print-directory -s VARIANT=asan B=build/asan $(FUZZ:%=build/asan/test/unit/%) build/asan/bin/piw-idl
-	@test/fuzz $(FUZZ:%=build/asan/test/unit/%)
+	@$(MAKE) --no-print-directory -s VARIANT=fuzz B=build/fuzz fuzz-programs
+	@test/fuzz/run build/fuzz $(FUZZ)
+.PHONY: fuzz-programs
 
-# The same and the storms of swaps, failures and hostile peers, PIW_TIMES times as long, for MINUTES (default 60).
-SOAK := $(FUZZ) test_storm test_swap test_ends test_port_hostile
+# Hostile bytes, and storms of swaps, failures and hostile peers with ever new seeds, PIW_TIMES times as long as in the tests, for
+# MINUTES (default 60), under AddressSanitizer.
+SOAK := test_attack test_codec test_idl test_storm test_swap test_ends test_port_hostile
 soak: deps
 	@$(MAKE) --no-print-directory -s VARIANT=asan B=build/asan $(SOAK:%=build/asan/test/unit/%) build/asan/bin/piw-idl \
 	    $(FIXTURES:%=build/asan/test/plugins/%.so)
-	@MINUTES=$${MINUTES:-60} PIW_TIMES=$${PIW_TIMES:-10} test/fuzz $(SOAK:%=build/asan/test/unit/%)
+	@MINUTES=$${MINUTES:-60} PIW_TIMES=$${PIW_TIMES:-10} test/seeded $(SOAK:%=build/asan/test/unit/%)
 
 run: deps
 	@tools/demo/run

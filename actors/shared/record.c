@@ -106,6 +106,7 @@ static bool take_hash(const field *f, piw_record_line *line)
 
 static int read_line(piw_record_line *line, const field *fields, size_t number, piw_err *err)
 {
+    fields[0].s[fields[0].len] = '\0'; /* over the quote or comma behind it, which has been read */
     line->path = fields[0].s;
     line->path_len = fields[0].len;
     if (line->path_len == 0)

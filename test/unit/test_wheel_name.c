@@ -243,6 +243,8 @@ START_TEST(records_are_read)
     ck_assert_uint_eq(line->hash[31], 0x55);
     ck_assert_uint_eq(piw_record_find(&r, "x.dist-info/RECORD", 18)->hash_len, 0);
     ck_assert_ptr_null(piw_record_find(&r, "c.py", 4));
+    for (size_t i = 0; i < r.count; i++)
+        ck_assert_uint_eq(strlen(r.lines[i].path), r.lines[i].path_len);
     piw_record_fini(&r);
 }
 END_TEST
