@@ -174,7 +174,7 @@ static int begin_replay(brother *self)
     self->replaying = true;
     self->replay_again = false;
     self->replayed = INT64_MIN;
-    return brother_on_slice(self->task, NULL, 0);
+    return on_slice(self->task, NULL, 0);
 }
 
 int brother_replay(brother *self)
@@ -185,7 +185,7 @@ int brother_replay(brother *self)
     return 0;
 }
 
-int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key)
+int on_slice(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -200,7 +200,7 @@ int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key)
         self->replayed = slave->id;
     }
     if (place < self->slaves_count)
-        return piw_timer(task, "slice", 0, 0, 0);
+        return piw_timer(task, PIW_ON(slice), 0, 0, 0);
     self->replaying = false;
     return self->replay_again ? begin_replay(self) : 0;
 }

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static piw_continuation_fn on_checked, on_staged, on_sealed, on_published;
+
 enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2, ALIVE_EVERY_NS = 1000000000 };
 
 /* --- The file queue --- */
@@ -206,7 +208,7 @@ static int on_verify(piw_task *task, piw_msg *msg)
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_check_file, &job, "checked", token.id);
+        rc = piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
     piw_msg_free(&job);
     if (rc == 0)
         transfers_end(&j->transfers, t);
@@ -250,7 +252,7 @@ static int on_stage(piw_task *task, piw_msg *msg)
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_stage_build, &job, "staged", token.id);
+        rc = piw_work(task, job_stage_build, &job, PIW_ON(staged), token.id);
     piw_msg_free(&job);
     return rc;
 }
@@ -295,7 +297,7 @@ static int on_seal(piw_task *task, piw_msg *msg)
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_seal_build, &job, "sealed", token.id);
+        rc = piw_work(task, job_seal_build, &job, PIW_ON(sealed), token.id);
     piw_msg_free(&job);
     return rc;
 }
@@ -322,7 +324,7 @@ static int on_publish(piw_task *task, piw_msg *msg)
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_publish_build, &job, "published", token.id);
+        rc = piw_work(task, job_publish_build, &job, PIW_ON(published), token.id);
     piw_msg_free(&job);
     if (rc == 0)
         upkeep_published(j, publish->package);
@@ -440,27 +442,27 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_WITHHELD, on_withheld_asked},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
                                        PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {{"checked", on_checked},
-                                                 {"staged", on_staged},
-                                                 {"published", on_published},
-                                                 {"sealed", on_sealed},
-                                                 {"disk", on_disk},
-                                                 {"sync", on_sync},
-                                                 {"synced", on_synced},
-                                                 {"removals", on_removals},
-                                                 {"removals_due", on_removals_due},
-                                                 {"trash_emptied", on_trash_emptied},
-                                                 {"withheld", on_withheld},
-                                                 {"withheld_due", on_withheld_due},
-                                                 {"withheld_moved", on_withheld_moved},
-                                                 {"withheld_done", on_withheld_done},
-                                                 {"leftovers", on_leftovers_again},
-                                                 {"builds_known", on_builds_known},
-                                                 {"leftover_read", on_leftover_read},
-                                                 {"leftover_recorded", on_leftover_recorded},
-                                                 {"leftover_known", on_leftover_known},
-                                                 {"leftover_project", on_leftover_project},
-                                                 {"leftover_published", on_leftover_published},
+static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
+                                                 PIW_CONTINUATION(staged),
+                                                 PIW_CONTINUATION(published),
+                                                 PIW_CONTINUATION(sealed),
+                                                 PIW_CONTINUATION(disk),
+                                                 PIW_CONTINUATION(sync),
+                                                 PIW_CONTINUATION(synced),
+                                                 PIW_CONTINUATION(removals),
+                                                 PIW_CONTINUATION(removals_due),
+                                                 PIW_CONTINUATION(trash_emptied),
+                                                 PIW_CONTINUATION(withheld),
+                                                 PIW_CONTINUATION(withheld_due),
+                                                 PIW_CONTINUATION(withheld_moved),
+                                                 PIW_CONTINUATION(withheld_done),
+                                                 PIW_CONTINUATION(leftovers),
+                                                 PIW_CONTINUATION(builds_known),
+                                                 PIW_CONTINUATION(leftover_read),
+                                                 PIW_CONTINUATION(leftover_recorded),
+                                                 PIW_CONTINUATION(leftover_known),
+                                                 PIW_CONTINUATION(leftover_project),
+                                                 PIW_CONTINUATION(leftover_published),
                                                  PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",

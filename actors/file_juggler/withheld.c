@@ -18,7 +18,7 @@ enum {
 static int ask(piw_task *task, piw_text after)
 {
     piw_msg *call = db_WITHHELD_DUE_make(after, AT_ONCE);
-    int rc = piw_call(task, &call, "withheld_due", 0, ANSWER_MS);
+    int rc = piw_call(task, &call, PIW_ON(withheld_due), 0, ANSWER_MS);
     piw_msg_free(&call);
     return rc;
 }
@@ -41,7 +41,7 @@ int withheld_look(piw_task *task)
 int withheld_begin(piw_task *task)
 {
     int64_t every_ms = piw_option_number(task, "removals-every");
-    return piw_timer(task, "withheld", TIMER_PERIOD, 0, every_ms);
+    return piw_timer(task, PIW_ON(withheld), TIMER_PERIOD, 0, every_ms);
 }
 
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key)
@@ -62,7 +62,7 @@ static int failed(piw_task *task, juggler *j, const piw_msg *reply, const char *
     piw_log_limited(&j->withheld_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: %s", what,
                     piw_msg_error_text(reply));
     j->withheld_busy = false;
-    return piw_timer(task, "withheld", TIMER_AGAIN, AGAIN_MS, 0);
+    return piw_timer(task, PIW_ON(withheld), TIMER_AGAIN, AGAIN_MS, 0);
 }
 
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
@@ -84,7 +84,7 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
         body->files.at[i].filename = piw_msg_text(job, from->filename.s, from->filename.len);
         body->files.at[i].hidden = from->hidden;
     }
-    int rc = piw_work(task, job_move_withheld, &job, "withheld_moved", 0);
+    int rc = piw_work(task, job_move_withheld, &job, PIW_ON(withheld_moved), 0);
     piw_msg_free(&job);
     if (rc == 0 && due->files.count == AT_ONCE)
         j->withheld_again = true;
@@ -111,7 +111,7 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg_list(call, &body->back, moved->back.count);
     for (uint32_t i = 0; i < moved->back.count; i++)
         body->back.at[i] = piw_msg_text(call, moved->back.at[i].s, moved->back.at[i].len);
-    int rc = piw_call(task, &call, "withheld_done", 0, ANSWER_MS);
+    int rc = piw_call(task, &call, PIW_ON(withheld_done), 0, ANSWER_MS);
     piw_msg_free(&call);
     return rc;
 }

@@ -315,13 +315,13 @@ static driver_outcome published(driver *self, driver_build *build, const piw_msg
 /* --- the way ------------------------------------------------------------------------------------------------------ */
 
 static const step way[DRIVER_PHASES] = {
-    [DRIVER_WAIT_EXPECT] = {"expected", EXPECT_DEADLINE_MS, make_expect, expected, fail},
-    [DRIVER_WAIT_VERIFY] = {"verified", VERIFY_DEADLINE_MS, make_verify, verified, fail},
-    [DRIVER_WAIT_STAGE] = {"staged", STAGE_DEADLINE_MS, make_stage, staged, give_up},
-    [DRIVER_WAIT_RECORD] = {"recorded", NO_DEADLINE, make_record, recorded, give_up},
-    [DRIVER_WAIT_KNOWN] = {"known", 0, make_known, known, give_up},
-    [DRIVER_WAIT_PUBLISH] = {"published", PUBLISH_DEADLINE_MS, make_publish, published, leave_staged},
-    [DRIVER_WAIT_ATTEMPT] = {"attempt_failed", NO_DEADLINE, driver_attempt_call, driver_attempt_failed, give_up},
+    [DRIVER_WAIT_EXPECT] = {PIW_ON(expected), EXPECT_DEADLINE_MS, make_expect, expected, fail},
+    [DRIVER_WAIT_VERIFY] = {PIW_ON(verified), VERIFY_DEADLINE_MS, make_verify, verified, fail},
+    [DRIVER_WAIT_STAGE] = {PIW_ON(staged), STAGE_DEADLINE_MS, make_stage, staged, give_up},
+    [DRIVER_WAIT_RECORD] = {PIW_ON(recorded), NO_DEADLINE, make_record, recorded, give_up},
+    [DRIVER_WAIT_KNOWN] = {PIW_ON(known), 0, make_known, known, give_up},
+    [DRIVER_WAIT_PUBLISH] = {PIW_ON(published), PUBLISH_DEADLINE_MS, make_publish, published, leave_staged},
+    [DRIVER_WAIT_ATTEMPT] = {PIW_ON(attempt_failed), NO_DEADLINE, driver_attempt_call, driver_attempt_failed, give_up},
 };
 
 static void again_later(driver *self, driver_build *build, const char *why)
@@ -334,7 +334,7 @@ static void again_later(driver *self, driver_build *build, const char *why)
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING,
                     "build %lld of slave %lld waits and is tried again in %lld s: %s", number,
                     (long long)build->slave_id, (long long)delay / 1000, why);
-    if (piw_timer(self->task, "again", (uint64_t)number, delay, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(again), (uint64_t)number, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for build %lld", number);
 }
 
@@ -360,7 +360,7 @@ static void go(driver *self, driver_build *build, int phase)
     make_step(self, build);
 }
 
-int driver_on_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     driver *self = piw_soul(task);
@@ -438,7 +438,7 @@ driver_outcome driver_way_late(driver *self, driver_build *build)
         return next(DRIVER_LET_GO);
     if (build->phase == DRIVER_WAIT_RECORD && !build->sealing) {
         piw_msg *call = make_seal(build);
-        build->sealing = piw_call(self->task, &call, "sealed", (uint64_t)build->report.build_id, 0) == 0;
+        build->sealing = piw_call(self->task, &call, PIW_ON(sealed), (uint64_t)build->report.build_id, 0) == 0;
         piw_msg_free(&call);
     }
     return next(DRIVER_GOES_ON);
