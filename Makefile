@@ -77,6 +77,7 @@ LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
+LIBS_piw-ctl       := -lcjson
 LIBS_piw-initdb    := -lpq
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
