@@ -11,6 +11,7 @@
 #include "shared/file_check.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "stats.piw.h"
 #include "web.piw.h"
 
@@ -147,10 +148,10 @@ static piw_msg *describe_transfer(const fs_EXPECT *expect)
     t->slave_id = expect->slave_id;
     t->build_id = expect->build_id;
     t->block = BLOCK_SIZE;
-    t->address = piw_msg_text(msg, expect->peer_address.s, expect->peer_address.len);
-    t->package = piw_msg_text(msg, expect->package.s, expect->package.len);
-    t->filename = piw_msg_text(msg, expect->file.filename.s, expect->file.filename.len);
-    t->filehash = piw_msg_text(msg, expect->file.filehash.s, expect->file.filehash.len);
+    t->address = piw_text_copy(msg, expect->peer_address);
+    t->package = piw_text_copy(msg, expect->package);
+    t->filename = piw_text_copy(msg, expect->file.filename);
+    t->filehash = piw_text_copy(msg, expect->file.filehash);
     t->size = expect->file.filesize;
     piw_value_copy(msg, file_state_type(), &expect->file, &t->state);
     return msg;
@@ -229,7 +230,7 @@ static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *answer = fs_VERIFY_reply_new(&body);
     body->good = checked->good;
     body->final = checked->final;
-    body->why = piw_msg_text(answer, checked->why.s, checked->why.len);
+    body->why = piw_text_copy(answer, checked->why);
     piw_value_copy(answer, built_file_type(), &checked->file, &body->file);
     int rc = piw_answer(task, token, &answer);
     piw_msg_free(&answer);
@@ -246,7 +247,7 @@ static int on_stage(piw_task *task, piw_msg *msg)
     piw_msg *job = stage_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = stage->build_id;
-    body->package = piw_msg_text(job, stage->package.s, stage->package.len);
+    body->package = piw_text_copy(job, stage->package);
     const piw_field *output = &stage_build_type()->body->fields[3];
     piw_value_copy(job, output->type, &stage->output, &body->output);
     piw_token token;
@@ -285,10 +286,10 @@ static int on_seal(piw_task *task, piw_msg *msg)
     piw_msg *job = seal_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = seal->build_id;
-    body->package = piw_msg_text(job, seal->package.s, seal->package.len);
+    body->package = piw_text_copy(job, seal->package);
     body->sealed = (sealed_build){.slave_id = seal->slave_id,
-                                  .version = piw_msg_text(job, seal->version.s, seal->version.len),
-                                  .abi_tag = piw_msg_text(job, seal->abi_tag.s, seal->abi_tag.len),
+                                  .version = piw_text_copy(job, seal->version),
+                                  .abi_tag = piw_text_copy(job, seal->abi_tag),
                                   .status = seal->status,
                                   .duration = seal->duration};
     piw_msg_list(job, &body->sealed.files, seal->files.count);
@@ -317,10 +318,9 @@ static int on_publish(piw_task *task, piw_msg *msg)
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = publish->build_id;
-    body->package = piw_msg_text(job, publish->package.s, publish->package.len);
+    body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
-    for (uint32_t i = 0; i < publish->kept.count; i++)
-        body->kept.at[i] = piw_msg_text(job, publish->kept.at[i].s, publish->kept.at[i].len);
+    piw_texts_copy(job, publish->kept.at, publish->kept.count, body->kept.at);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)

@@ -5,6 +5,7 @@
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "web.piw.h"
 
 #include <dirent.h>
@@ -196,9 +197,9 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = id;
     body->slave_id = from->sealed->slave_id;
-    body->package = piw_msg_text(call, from->package.s, from->package.len);
-    body->version = piw_msg_text(call, from->sealed->version.s, from->sealed->version.len);
-    body->abi_tag = piw_msg_text(call, from->sealed->abi_tag.s, from->sealed->abi_tag.len);
+    body->package = piw_text_copy(call, from->package);
+    body->version = piw_text_copy(call, from->sealed->version);
+    body->abi_tag = piw_text_copy(call, from->sealed->abi_tag);
     body->status = from->sealed->status;
     body->duration = from->sealed->duration;
     piw_msg_list(call, &body->files, from->sealed->files.count);
@@ -335,13 +336,13 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = current(j)->id;
-    body->package = piw_msg_text(job, staged->package.s, staged->package.len);
+    body->package = piw_text_copy(job, staged->package);
     piw_msg_list(job, &body->kept, staged->files.count);
     body->kept.count = 0;
     for (uint32_t i = 0; i < staged->files.count; i++) {
         const read_staged_reply_files *file = &staged->files.at[i];
         if (!project->found || !is_wanted(&project->data, file))
-            body->kept.at[body->kept.count++] = piw_msg_text(job, file->filename.s, file->filename.len);
+            body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
     }
     int rc = piw_work(task, job_publish_build, &job, PIW_ON(leftover_published), 0);
     piw_msg_free(&job);

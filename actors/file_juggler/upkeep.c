@@ -5,6 +5,7 @@
 #include "shared/atomic_file.h"
 #include "shared/disk.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "stats.piw.h"
 
 #include <inttypes.h>
@@ -145,7 +146,7 @@ void upkeep_published(juggler *j, piw_text package)
     body = piw_msg_body(j->published, file_juggler_state_type());
     uint32_t n = j->published_count;
     if (n < PUBLISHED_MAX && (n == 0 || !piw_text_eq(body->published.at[n - 1], package))) {
-        body->published.at[n] = piw_msg_text(j->published, package.s, package.len);
+        body->published.at[n] = piw_text_copy(j->published, package);
         j->published_count++;
     }
 }
@@ -236,7 +237,7 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
         if (was_published(j, file->package))
             continue;
         if (remove_file(j, file, job, &why) == 0)
-            done->filenames.at[done->filenames.count++] = piw_msg_text(cast, file->filename.s, file->filename.len);
+            done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
         else
             piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
     }

@@ -4,6 +4,7 @@
 
 #include "db.piw.h"
 #include "jobs.h"
+#include "shared/text.h"
 #include "web.piw.h"
 
 enum {
@@ -80,8 +81,8 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg_list(job, &body->files, due->files.count);
     for (uint32_t i = 0; i < due->files.count; i++) {
         const db_WITHHELD_DUE_reply_files *from = &due->files.at[i];
-        body->files.at[i].package = piw_msg_text(job, from->package.s, from->package.len);
-        body->files.at[i].filename = piw_msg_text(job, from->filename.s, from->filename.len);
+        body->files.at[i].package = piw_text_copy(job, from->package);
+        body->files.at[i].filename = piw_text_copy(job, from->filename);
         body->files.at[i].hidden = from->hidden;
     }
     int rc = piw_work(task, job_move_withheld, &job, PIW_ON(withheld_moved), 0);
@@ -106,11 +107,9 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
     db_WITHHELD_DONE *body;
     piw_msg *call = db_WITHHELD_DONE_new(&body);
     piw_msg_list(call, &body->away, moved->away.count);
-    for (uint32_t i = 0; i < moved->away.count; i++)
-        body->away.at[i] = piw_msg_text(call, moved->away.at[i].s, moved->away.at[i].len);
+    piw_texts_copy(call, moved->away.at, moved->away.count, body->away.at);
     piw_msg_list(call, &body->back, moved->back.count);
-    for (uint32_t i = 0; i < moved->back.count; i++)
-        body->back.at[i] = piw_msg_text(call, moved->back.at[i].s, moved->back.at[i].len);
+    piw_texts_copy(call, moved->back.at, moved->back.count, body->back.at);
     int rc = piw_call(task, &call, PIW_ON(withheld_done), 0, ANSWER_MS);
     piw_msg_free(&call);
     return rc;

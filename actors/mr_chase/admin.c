@@ -62,12 +62,6 @@ static piw_text cut(piw_text text, uint32_t chars)
     return (piw_text){text.s, at};
 }
 
-static void copy_aliases(piw_msg *call, const piw_text *from, uint32_t count, piw_text *to)
-{
-    for (uint32_t i = 0; i < count; i++)
-        to[i] = piw_msg_text(call, from[i].s, from[i].len);
-}
-
 /* Hand the call to the database; a write never times out. */
 static int ask(piw_task *task, piw_msg *msg, piw_msg *call, const char *continuation)
 {
@@ -91,12 +85,12 @@ int chase_on_addpkg(piw_task *task, piw_msg *msg)
     piw_msg *call = db_ADDPKG_new(&to);
     piw_text description = cut(body->description, DESCRIPTION_MAX);
     to->package = piw_msg_textz(call, package);
-    to->name = piw_msg_text(call, body->name.s, body->name.len);
-    to->description = piw_msg_text(call, description.s, description.len);
-    to->skip = piw_msg_text(call, body->skip.s, body->skip.len);
+    to->name = piw_text_copy(call, body->name);
+    to->description = piw_text_copy(call, description);
+    to->skip = piw_text_copy(call, body->skip);
     to->unskip = body->unskip;
     piw_msg_list(call, &to->aliases, body->aliases.count);
-    copy_aliases(call, body->aliases.at, body->aliases.count, to->aliases.at);
+    piw_texts_copy(call, body->aliases.at, body->aliases.count, to->aliases.at);
     return ask(task, msg, call, PIW_ON(administered));
 }
 
@@ -111,15 +105,15 @@ int chase_on_addver(piw_task *task, piw_msg *msg)
     db_ADDVER *to;
     piw_msg *call = db_ADDVER_new(&to);
     to->package = piw_msg_textz(call, package);
-    to->name = piw_msg_text(call, body->name.s, body->name.len);
-    to->version = piw_msg_text(call, body->version.s, body->version.len);
-    to->skip = piw_msg_text(call, body->skip.s, body->skip.len);
+    to->name = piw_text_copy(call, body->name);
+    to->version = piw_text_copy(call, body->version);
+    to->skip = piw_text_copy(call, body->skip);
     to->unskip = body->unskip;
     to->released = body->released;
     to->yank = body->yank;
     to->unyank = body->unyank;
     piw_msg_list(call, &to->aliases, body->aliases.count);
-    copy_aliases(call, body->aliases.at, body->aliases.count, to->aliases.at);
+    piw_texts_copy(call, body->aliases.at, body->aliases.count, to->aliases.at);
     return ask(task, msg, call, PIW_ON(administered));
 }
 

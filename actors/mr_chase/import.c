@@ -8,6 +8,7 @@
 
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/text.h"
 #include "web.piw.h"
 
 enum {
@@ -17,11 +18,6 @@ enum {
     PUBLISH_DEADLINE_MS = 600000,
     NEVER_MS = -1, /* what asks the database waits until it is there */
 };
-
-static piw_text copy_text(piw_msg *msg, piw_text text)
-{
-    return piw_msg_text(msg, text.s, text.len);
-}
 
 /* --- The calls ---------------------------------------------------------------------------------------------------- */
 
@@ -79,8 +75,8 @@ static piw_msg *make_record(const chase *self, const importer *imp)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = imp->build_id;
     body->package = piw_msg_textz(call, imp->package);
-    body->version = copy_text(call, report->version);
-    body->abi_tag = copy_text(call, report->abi_tag);
+    body->version = piw_text_copy(call, report->version);
+    body->abi_tag = piw_text_copy(call, report->abi_tag);
     body->status = true;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, imp->verified_count);
@@ -107,8 +103,7 @@ static piw_msg *make_publish(const chase *self, const importer *imp)
     body->build_id = imp->build_id;
     body->package = piw_msg_textz(call, imp->package);
     piw_msg_list(call, &body->kept, imp->kept.count);
-    for (uint32_t i = 0; i < imp->kept.count; i++)
-        body->kept.at[i] = copy_text(call, imp->kept.at[i]);
+    piw_texts_copy(call, imp->kept.at, imp->kept.count, body->kept.at);
     return call;
 }
 
@@ -202,7 +197,7 @@ static void keep_names(importer *imp, const db_LOGBUILD_reply *body)
 {
     piw_msg_list(imp->report, &imp->kept, body->kept.count);
     for (uint32_t i = 0; i < body->kept.count; i++) {
-        imp->kept.at[i] = copy_text(imp->report, body->kept.at[i]);
+        imp->kept.at[i] = piw_text_copy(imp->report, body->kept.at[i]);
         piw_info("build %lld of %s brings no entry %s: there is a wheel of that name", (long long)imp->build_id,
                  imp->package, imp->kept.at[i].s);
     }

@@ -9,6 +9,7 @@
 #include "db.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/text.h"
 #include "slave_driver/attempt.h"
 #include "slave_driver/numbers.h"
 #include "slave_driver/state.h"
@@ -52,11 +53,6 @@ static void remember(driver *self, const driver_build *build)
         driver_remember(self, build->slave);
 }
 
-static piw_text copy_text(piw_msg *msg, piw_text text)
-{
-    return piw_msg_text(msg, text.s, text.len);
-}
-
 static const file_state *asked_for(const driver_build *build)
 {
     return &build->report.files.at[build->report.verified.count];
@@ -72,7 +68,7 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     body->build_id = build->report.build_id;
     body->slave_id = build->slave_id;
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
-    body->package = copy_text(call, build->hold->package);
+    body->package = piw_text_copy(call, build->hold->package);
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
     return call;
 }
@@ -107,7 +103,7 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = build->report.build_id;
-    body->package = copy_text(call, build->hold->package);
+    body->package = piw_text_copy(call, build->hold->package);
     piw_blob *output = build->report.output;
     piw_blob *noted = build->report.note.len > 0 ? with_note(output, build->report.note.s) : NULL;
     body->output = piw_msg_blob(call, noted != NULL ? noted : output);
@@ -123,9 +119,9 @@ static piw_msg *make_record(driver *self, const driver_build *build)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = copy_text(call, build->hold->package);
-    body->version = copy_text(call, build->hold->version);
-    body->abi_tag = copy_text(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->hold->package);
+    body->version = piw_text_copy(call, build->hold->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -150,10 +146,9 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = build->report.build_id;
-    body->package = copy_text(call, build->hold->package);
+    body->package = piw_text_copy(call, build->hold->package);
     piw_msg_list(call, &body->kept, build->report.kept.count);
-    for (uint32_t i = 0; i < build->report.kept.count; i++)
-        body->kept.at[i] = copy_text(call, build->report.kept.at[i]);
+    piw_texts_copy(call, build->report.kept.at, build->report.kept.count, body->kept.at);
     return call;
 }
 
@@ -164,9 +159,9 @@ static piw_msg *make_seal(const driver_build *build)
     piw_msg *call = fs_SEAL_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = copy_text(call, build->hold->package);
-    body->version = copy_text(call, build->hold->version);
-    body->abi_tag = copy_text(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->hold->package);
+    body->version = piw_text_copy(call, build->hold->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -269,7 +264,7 @@ static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
     driver_reported *report = &build->report;
     piw_msg_list(build->memory, &report->kept, body->kept.count);
     for (uint32_t i = 0; i < body->kept.count; i++) {
-        report->kept.at[i] = copy_text(build->memory, body->kept.at[i]);
+        report->kept.at[i] = piw_text_copy(build->memory, body->kept.at[i]);
         piw_warning("build %lld of %s %s gave other bytes for %s: the published file stays",
                     (long long)report->build_id, build->hold->package.s, build->hold->version.s, report->kept.at[i].s);
     }

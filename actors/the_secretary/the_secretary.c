@@ -3,6 +3,7 @@
 #include "secretary.h"
 
 #include "piw/plugin.h"
+#include "shared/text.h"
 #include "the_secretary.piw.h"
 #include "web.piw.h"
 
@@ -232,7 +233,7 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     body->last_number = (int64_t)s->requests.last_number;
     body->all_part = s->all_part;
     piw_text after = s->all_after == NULL ? piw_text_of("") : db_PACKAGES_of(s->all_after)->after;
-    body->all_after = piw_msg_text(msg, after.s, after.len);
+    body->all_after = piw_text_copy(msg, after);
     body->asking_all = s->asking_all;
     body->home = s->home;
     body->search = s->search;

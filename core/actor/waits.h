@@ -81,7 +81,8 @@ void piw__timers_end(piw__shell *shell, uint64_t generation);
 
 /* All deferred requests get the error (or are given once more, where the queue says so). */
 void piw__deferred_fail(piw__shell *shell, int code, const char *text);
-void piw__deferred_answer(piw__shell *shell, piw__deferred *deferred, piw_msg *answer); /* takes both */
+/* The request without its body, as what an answer needs. */
+piw_msg piw__deferred_request(const piw__deferred *deferred);
 void piw__deferred_free(piw__deferred *deferred);
 
 enum { PIW__POLL_WAKE = 0, PIW__POLL_PORT = 1, PIW__POLL_WATCH = 1 << 16 };
