@@ -1,5 +1,5 @@
 /* Requests that outlive their handler: where the answer goes, known by a token. */
-#include "actor/dispatch.h"
+#include "actor/deliver.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>

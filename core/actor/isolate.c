@@ -4,7 +4,7 @@
  * the process ends the stand-in fails, and everything else is the supervision of any task. */
 #include "actor/isolate.h"
 
-#include "actor/dispatch.h"
+#include "actor/deliver.h"
 #include "actor/registry.h"
 #include "actor/shell.h"
 #include "actor/soul_wire.h"
