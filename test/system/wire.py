@@ -15,20 +15,10 @@ GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + byt
 NODATA = ("nodata",)
 
 
-class Peer:
-    """One connection of the other side's socket."""
+class Framed:
+    """Reads ZMTP's frames from `socket`, which is whoever's has this in it."""
 
-    def __init__(self, connection, timeout, kind=b"ROUTER"):
-        self.socket = connection
-        self.socket.settimeout(timeout)
-        self.socket.sendall(GREETING)
-        if self._exactly(64)[:1] != b"\xff":
-            raise ValueError("no ZMTP greeting")
-        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
-        self._send(4, ready)
-        flags, body = self._frame()
-        if not flags & 4 or not body.startswith(b"\x05READY"):
-            raise ValueError("no READY")
+    socket: socket.socket
 
     def _exactly(self, count):
         data = b""
@@ -43,6 +33,22 @@ class Peer:
         flags = self._exactly(1)[0]
         size = struct.unpack(">Q", self._exactly(8))[0] if flags & 2 else self._exactly(1)[0]
         return flags, self._exactly(size)
+
+
+class Peer(Framed):
+    """One connection of the other side's socket."""
+
+    def __init__(self, connection, timeout, kind=b"ROUTER"):
+        self.socket = connection
+        self.socket.settimeout(timeout)
+        self.socket.sendall(GREETING)
+        if self._exactly(64)[:1] != b"\xff":
+            raise ValueError("no ZMTP greeting")
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(kind)) + kind
+        self._send(4, ready)
+        flags, body = self._frame()
+        if not flags & 4 or not body.startswith(b"\x05READY"):
+            raise ValueError("no READY")
 
     def _send(self, flags, body):
         if len(body) > 255:
