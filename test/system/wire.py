@@ -21,13 +21,13 @@ class Framed:
     socket: socket.socket
 
     def _exactly(self, count):
-        data = b""
+        data = bytearray()
         while len(data) < count:
             piece = self.socket.recv(count - len(data))
             if not piece:
                 raise ConnectionError("the peer has gone")
             data += piece
-        return data
+        return bytes(data)
 
     def _frame(self):
         flags = self._exactly(1)[0]
