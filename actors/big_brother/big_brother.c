@@ -202,9 +202,9 @@ static void load(brother *self, const piw_msg *state)
 
 static int begin(brother *self, piw_why why)
 {
-    int failed = piw_timer(self->task, "tick", 0, 0, BROTHER_STATS_MS);
+    int failed = piw_timer(self->task, PIW_ON(tick), 0, 0, BROTHER_STATS_MS);
     if (failed == 0)
-        failed = piw_timer(self->task, "home", 0, BROTHER_HOME_MS, BROTHER_HOME_MS);
+        failed = piw_timer(self->task, PIW_ON(home), 0, BROTHER_HOME_MS, BROTHER_HOME_MS);
     if (why == PIW_RESTART)
         send_on(self, slaves_REPLAY_new()); /* what was known of the slaves is gone */
     return failed;
@@ -302,8 +302,8 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    {"tick", brother_on_tick},   {"figures", brother_on_figures}, {"home", on_home},
-    {"slice", brother_on_slice}, PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(tick),  PIW_CONTINUATION(figures), PIW_CONTINUATION(home),
+    PIW_CONTINUATION(slice), PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(big_brother, .version = "1.0", .summary = "keeps statistics, shows them to monitors and takes their orders",

@@ -57,14 +57,14 @@ int brother_on_slave(piw_task *task, piw_msg *msg);
 int brother_on_slave_gone(piw_task *task, piw_msg *msg);
 /* Show a new monitor everything: the master's HELLO and STATS, then the slaves in slices. */
 int brother_replay(brother *self);
-int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key);
+int on_slice(piw_task *task, piw_msg *reply, uint64_t key);
 void brother_forget_slaves(brother *self);
 void brother_save_slaves(const brother *self, piw_msg *state, big_brother_state *body);
 void brother_load_slaves(brother *self, const big_brother_state *body);
 
 /* --- figures.c --- */
-int brother_on_tick(piw_task *task, piw_msg *reply, uint64_t key);
-int brother_on_figures(piw_task *task, piw_msg *reply, uint64_t key);
+int on_tick(piw_task *task, piw_msg *reply, uint64_t key);
+int on_figures(piw_task *task, piw_msg *reply, uint64_t key);
 /* A queue's length, at once. */
 void brother_queue_length(brother *self, piw_text abi_tag, int64_t pending);
 void brother_forget_history(brother *self);

@@ -80,7 +80,7 @@ static void show(brother *self)
     brother_publish(self, &shown);
 }
 
-int brother_on_tick(piw_task *task, piw_msg *reply, uint64_t key)
+int on_tick(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -88,7 +88,7 @@ int brother_on_tick(piw_task *task, piw_msg *reply, uint64_t key)
     if (self->operator_pause || self->disk_pause)
         brother_say_pause(self, "the farm is still paused"); /* for tasks that were restarted since */
     piw_msg *call = db_STATISTICS_new();
-    if (!self->asking && piw_call(task, &call, "figures", 0, BROTHER_FIGURES_DEADLINE_MS) == 0) {
+    if (!self->asking && piw_call(task, &call, PIW_ON(figures), 0, BROTHER_FIGURES_DEADLINE_MS) == 0) {
         self->asking = true;
         return 0;
     }
@@ -97,7 +97,7 @@ int brother_on_tick(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-int brother_on_figures(piw_task *task, piw_msg *reply, uint64_t key)
+int on_figures(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     brother *self = piw_soul(task);

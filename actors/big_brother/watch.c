@@ -1,5 +1,6 @@
 /* watch.c — what slaves showed, published as it comes and kept for monitors that come later. */
 #include "big_brother/brother.h"
+#include "shared/text.h"
 
 #include <stdlib.h>
 
@@ -67,7 +68,7 @@ static piw_msg *make_shown(int64_t id, piw_time at, piw_text word, const piw_any
     piw_msg *msg = status_SLAVE_new(&body);
     body->slave_id = id;
     body->timestamp = at;
-    body->message = piw_msg_text(msg, word.s, word.len);
+    body->message = piw_text_copy(msg, word);
     piw_value_copy(msg, status_SLAVE_type()->body->fields[3].type, data, &body->data);
     return msg;
 }
@@ -174,7 +175,7 @@ static int begin_replay(brother *self)
     self->replaying = true;
     self->replay_again = false;
     self->replayed = INT64_MIN;
-    return brother_on_slice(self->task, NULL, 0);
+    return on_slice(self->task, NULL, 0);
 }
 
 int brother_replay(brother *self)
@@ -185,7 +186,7 @@ int brother_replay(brother *self)
     return 0;
 }
 
-int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key)
+int on_slice(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -200,7 +201,7 @@ int brother_on_slice(piw_task *task, piw_msg *reply, uint64_t key)
         self->replayed = slave->id;
     }
     if (place < self->slaves_count)
-        return piw_timer(task, "slice", 0, 0, 0);
+        return piw_timer(task, PIW_ON(slice), 0, 0, 0);
     self->replaying = false;
     return self->replay_again ? begin_replay(self) : 0;
 }
@@ -225,7 +226,7 @@ void brother_save_slaves(const brother *self, piw_msg *state, big_brother_state 
         to->reply = piw_msg_textz(state, "");
         if (from->reply != NULL) {
             const status_SLAVE *reply = status_SLAVE_of(from->reply);
-            to->reply = piw_msg_text(state, reply->message.s, reply->message.len);
+            to->reply = piw_text_copy(state, reply->message);
             piw_value_copy(state, any_type, &reply->data, &to->reply_data);
         }
     }

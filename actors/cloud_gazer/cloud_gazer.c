@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static piw_continuation_fn on_go, on_apply_again, on_where, on_applied;
+
 enum { STORED_AGAIN_MS = 1000 };
 
 static void go_on(gazer *self);
@@ -33,14 +35,14 @@ static void set_timer(gazer *self, const char *continuation, int64_t delay_ms)
 static void rest(gazer *self, int64_t delay_ms)
 {
     self->resting = true;
-    set_timer(self, "go", delay_ms);
+    set_timer(self, PIW_ON(go), delay_ms);
 }
 
 /* Apply on after a while. */
 static void hold(gazer *self, int64_t delay_ms)
 {
     self->holding = true;
-    set_timer(self, "apply_again", delay_ms);
+    set_timer(self, PIW_ON(apply_again), delay_ms);
 }
 
 static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *why)
@@ -56,7 +58,7 @@ static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *
 static void ask_where(gazer *self)
 {
     piw_msg *call = db_PYPI_STATE_new();
-    if (piw_call(self->task, &call, "where", 0, 0) != 0) {
+    if (piw_call(self->task, &call, PIW_ON(where), 0, 0) != 0) {
         piw_msg_free(&call);
         rest(self, STORED_AGAIN_MS);
     }
@@ -161,7 +163,7 @@ static void apply_next(gazer *self)
     piw_msg *batch = gazer_order_batch(self->order, self->batch_max, self->dev_mode);
     if (batch == NULL)
         return;
-    int failed = piw_call(self->task, &batch, "applied", 0, -1);
+    int failed = piw_call(self->task, &batch, PIW_ON(applied), 0, -1);
     if (failed != 0) {
         piw_msg_free(&batch);
         piw_debug("PyPI's events wait: %s", piw_err_name(failed));
@@ -266,7 +268,7 @@ static int on_paused(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-static int on_socket(piw_task *task, piw_msg *reply, uint64_t key)
+int on_http_socket(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     gazer *self = piw_soul(task);
@@ -274,7 +276,7 @@ static int on_socket(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-static int on_http_timer(piw_task *task, piw_msg *reply, uint64_t key)
+int on_http_timer(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -402,20 +404,11 @@ static const char *const needs[] = {"db", "web", "slaves", "fs", NULL};
 static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {{&events_protocol_def, FARM_PAUSED, on_paused}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
-    {"where", on_where},
-    {"applied", on_applied},
-    {"go", on_go},
-    {"http_socket", on_socket},
-    {"apply_again", on_apply_again},
-    {"http_timer", on_http_timer},
-    {"describe", gazer_on_describe},
-    {"projects_go", gazer_on_projects_go},
-    {"projects_again", gazer_on_projects_again},
-    {"projects", gazer_on_projects},
-    {"compared", gazer_on_compared},
-    {"pages", gazer_on_pages},
-    {"left_again", gazer_on_left_again},
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(where),       PIW_CONTINUATION(applied),     PIW_CONTINUATION(go),
+    PIW_CONTINUATION(http_socket), PIW_CONTINUATION(apply_again), PIW_CONTINUATION(http_timer),
+    PIW_CONTINUATION(describe),    PIW_CONTINUATION(projects_go), PIW_CONTINUATION(projects_again),
+    PIW_CONTINUATION(projects),    PIW_CONTINUATION(compared),    PIW_CONTINUATION(pages),
+    PIW_CONTINUATION(left_again),  PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(cloud_gazer, .version = "1.0", .summary = "follows PyPI's log of changes into the database", .uses = uses,

@@ -113,7 +113,7 @@ static void on_done(void *arg, const gazer_http_result *result)
         describe(entry);
     } else if (result->refused || result->status == 429 || result->status >= 500) {
         int64_t rest_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : REST_MS;
-        self->resting = piw_timer(self->gazer->task, "describe", 0, rest_ms, 0) == 0;
+        self->resting = piw_timer(self->gazer->task, PIW_ON(describe), 0, rest_ms, 0) == 0;
         piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "descriptions rest for %d s: %s (status %ld for %s)",
                         (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
                         result->status, entry->package);
@@ -161,7 +161,7 @@ const char *gazer_undescribed(const gazer_describer *describer, const char *afte
     return node != NULL ? PIW_TABLE_ENTRY(node, const wanted, node)->package : NULL;
 }
 
-int gazer_on_describe(piw_task *task, piw_msg *reply, uint64_t key)
+int on_describe(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;

@@ -73,6 +73,6 @@ void gazer_describe(gazer_describer *describer, piw_text package);
 void gazer_describer_go(gazer_describer *describer);
 /* Those not yet described, for saving: NULL begins and ends. */
 const char *gazer_undescribed(const gazer_describer *describer, const char *after, size_t *count);
-int gazer_on_describe(piw_task *task, piw_msg *reply, uint64_t key);
+int on_describe(piw_task *task, piw_msg *reply, uint64_t key);
 
 #endif

@@ -31,7 +31,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
     int events = (what & CURL_POLL_IN ? PIW_READ : 0) | (what & CURL_POLL_OUT ? PIW_WRITE : 0);
     if (what == CURL_POLL_REMOVE || events == 0)
         piw_unwatch(http->task, fd);
-    else if (piw_watch(http->task, fd, events, "http_socket", (uint64_t)fd) != 0)
+    else if (piw_watch(http->task, fd, events, PIW_ON(http_socket), (uint64_t)fd) != 0)
         return -1;
     return 0;
 }
@@ -41,10 +41,10 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
     (void)multi;
     gazer_http *http = arg;
     if (timeout_ms < 0) {
-        piw_timer_stop(http->task, "http_timer", 0);
+        piw_timer_stop(http->task, PIW_ON(http_timer), 0);
         return 0;
     }
-    return piw_timer(http->task, "http_timer", 0, timeout_ms, 0) == 0 ? 0 : -1;
+    return piw_timer(http->task, PIW_ON(http_timer), 0, timeout_ms, 0) == 0 ? 0 : -1;
 }
 
 static size_t on_curl_data(char *data, size_t size, size_t count, void *arg)

@@ -1,8 +1,8 @@
 /* http.h — web requests of one task, several at a time, without ever waiting: libcurl's multi interface, driven by the
  * task's watches and timers. Connections are kept for the next request.
  *
- * The task's manifest must have the continuations "http_socket" and "http_timer" (below). Everything belongs to the
- * task's thread; the callbacks are called from those two. */
+ * The task has the two continuations below, which call gazer_http_on_socket and gazer_http_on_timer. Everything belongs to
+ * the task's thread; the callbacks are called from those two. */
 #ifndef CLOUD_GAZER_HTTP_H
 #define CLOUD_GAZER_HTTP_H
 
@@ -40,7 +40,7 @@ int gazer_http_open(gazer_http **http, piw_task *task, long connections_max, piw
 void gazer_http_close(gazer_http **http);
 int gazer_http_start(gazer_http *http, const gazer_http_request *request, piw_err *err);
 
-/* To be called by the continuations of these names. */
+piw_continuation_fn on_http_socket, on_http_timer;
 void gazer_http_on_socket(gazer_http *http, uint64_t key);
 void gazer_http_on_timer(gazer_http *http);
 

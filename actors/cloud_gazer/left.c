@@ -75,7 +75,7 @@ uint64_t gazer_left_deleted(gazer_left *left)
 static void rest(gazer_left *self, int64_t delay_ms)
 {
     self->resting = true;
-    if (piw_timer(self->gazer->task, "left_again", 0, delay_ms, 0) != 0)
+    if (piw_timer(self->gazer->task, PIW_ON(left_again), 0, delay_ms, 0) != 0)
         piw_fail(self->gazer->task, "no timer can be set");
 }
 
@@ -184,7 +184,7 @@ static void tell(gazer_left *self)
     piw_msg_list(msg, &body->gone, self->gone ? 1 : 0);
     piw_msg_list(msg, &body->back, self->gone ? 0 : 1);
     *(self->gone ? body->gone.at : body->back.at) = piw_msg_textz(msg, self->names[self->at]);
-    if (piw_call(self->gazer->task, &msg, "pages", 0, -1) == 0) {
+    if (piw_call(self->gazer->task, &msg, PIW_ON(pages), 0, -1) == 0) {
         self->telling = true;
         return;
     }
@@ -204,7 +204,7 @@ bool gazer_left_go(gazer_left *left)
     return false;
 }
 
-int gazer_on_pages(piw_task *task, piw_msg *reply, uint64_t key)
+int on_pages(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     gazer *owner = piw_soul(task);
@@ -234,7 +234,7 @@ int gazer_on_pages(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-int gazer_on_left_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_left_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;

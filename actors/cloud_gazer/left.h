@@ -18,7 +18,7 @@ bool gazer_left_go(gazer_left *left);
 /* How many were deleted since it was last asked. */
 uint64_t gazer_left_deleted(gazer_left *left);
 /* The continuations "pages" and "left_again". */
-int gazer_on_pages(piw_task *task, piw_msg *reply, uint64_t key);
-int gazer_on_left_again(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pages(piw_task *task, piw_msg *reply, uint64_t key);
+int on_left_again(piw_task *task, piw_msg *reply, uint64_t key);
 
 #endif

@@ -93,7 +93,7 @@ static void rest(gazer_projects *self, int64_t delay_ms)
     if (self->resting)
         return; /* for something else, and perhaps for longer */
     self->resting = true;
-    if (piw_timer(self->gazer->task, "projects_go", 0, delay_ms, 0) != 0)
+    if (piw_timer(self->gazer->task, PIW_ON(projects_go), 0, delay_ms, 0) != 0)
         piw_fail(self->gazer->task, "no timer can be set");
 }
 
@@ -279,7 +279,7 @@ static void compare_on(gazer_projects *self)
     }
     if (count < left)
         body->upto = body->names.at[count - 1];
-    if (piw_call(self->gazer->task, &msg, "compared", 0, -1) == 0) {
+    if (piw_call(self->gazer->task, &msg, PIW_ON(compared), 0, -1) == 0) {
         self->comparing = true;
         return;
     }
@@ -338,7 +338,7 @@ static bool is_done(piw_text change)
     return piw_text_is(change, "deleted") || piw_text_is(change, "hidden") || piw_text_is(change, "shown");
 }
 
-int gazer_on_compared(piw_task *task, piw_msg *reply, uint64_t key)
+int on_compared(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     gazer *owner = piw_soul(task);
@@ -397,11 +397,11 @@ static void try_again(gazer_projects *self, document *at, const char *why)
               why);
     clear(at);
     *at = (document){.owner = self, .listed = listed, .tries = tries, .started = true, .waits = true};
-    if (piw_timer(self->gazer->task, "projects_again", (uint64_t)(at - self->window), delay_ms, 0) != 0)
+    if (piw_timer(self->gazer->task, PIW_ON(projects_again), (uint64_t)(at - self->window), delay_ms, 0) != 0)
         piw_fail(self->gazer->task, "no timer can be set");
 }
 
-int gazer_on_projects_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_projects_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     gazer_projects *self = ((gazer *)piw_soul(task))->projects;
@@ -545,7 +545,7 @@ static void apply(gazer_projects *self, size_t count)
             continue;
         body->projects.count++;
     }
-    if (piw_call(self->gazer->task, &msg, "projects", 0, -1) == 0) {
+    if (piw_call(self->gazer->task, &msg, PIW_ON(projects), 0, -1) == 0) {
         self->batch = count;
         self->applying = true;
         return;
@@ -592,7 +592,7 @@ static void count_changes(gazer_projects *self, const db_PYPI_PROJECTS_reply *bo
     }
 }
 
-int gazer_on_projects(piw_task *task, piw_msg *reply, uint64_t key)
+int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     gazer *owner = piw_soul(task);
@@ -703,7 +703,7 @@ void gazer_projects_go(gazer_projects *self)
         read_list(self);
 }
 
-int gazer_on_projects_go(piw_task *task, piw_msg *reply, uint64_t key)
+int on_projects_go(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;

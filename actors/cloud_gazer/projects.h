@@ -22,9 +22,9 @@ void gazer_projects_begin(gazer_projects *projects, int64_t stored, int64_t comp
 /* Do what is to be done now, or wait for when it is. */
 void gazer_projects_go(gazer_projects *projects);
 /* The continuations "projects_go", "projects_again", "projects" and "compared". */
-int gazer_on_projects_go(piw_task *task, piw_msg *reply, uint64_t key);
-int gazer_on_projects_again(piw_task *task, piw_msg *reply, uint64_t key);
-int gazer_on_projects(piw_task *task, piw_msg *reply, uint64_t key);
-int gazer_on_compared(piw_task *task, piw_msg *reply, uint64_t key);
+int on_projects_go(piw_task *task, piw_msg *reply, uint64_t key);
+int on_projects_again(piw_task *task, piw_msg *reply, uint64_t key);
+int on_projects(piw_task *task, piw_msg *reply, uint64_t key);
+int on_compared(piw_task *task, piw_msg *reply, uint64_t key);
 
 #endif

@@ -11,6 +11,7 @@
 #include "shared/file_check.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "stats.piw.h"
 #include "web.piw.h"
 
@@ -18,6 +19,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+static piw_continuation_fn on_checked, on_staged, on_sealed, on_published;
 
 enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2, ALIVE_EVERY_NS = 1000000000 };
 
@@ -145,10 +148,10 @@ static piw_msg *describe_transfer(const fs_EXPECT *expect)
     t->slave_id = expect->slave_id;
     t->build_id = expect->build_id;
     t->block = BLOCK_SIZE;
-    t->address = piw_msg_text(msg, expect->peer_address.s, expect->peer_address.len);
-    t->package = piw_msg_text(msg, expect->package.s, expect->package.len);
-    t->filename = piw_msg_text(msg, expect->file.filename.s, expect->file.filename.len);
-    t->filehash = piw_msg_text(msg, expect->file.filehash.s, expect->file.filehash.len);
+    t->address = piw_text_copy(msg, expect->peer_address);
+    t->package = piw_text_copy(msg, expect->package);
+    t->filename = piw_text_copy(msg, expect->file.filename);
+    t->filehash = piw_text_copy(msg, expect->file.filehash);
     t->size = expect->file.filesize;
     piw_value_copy(msg, file_state_type(), &expect->file, &t->state);
     return msg;
@@ -206,7 +209,7 @@ static int on_verify(piw_task *task, piw_msg *msg)
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_check_file, &job, "checked", token.id);
+        rc = piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
     piw_msg_free(&job);
     if (rc == 0)
         transfers_end(&j->transfers, t);
@@ -227,7 +230,7 @@ static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *answer = fs_VERIFY_reply_new(&body);
     body->good = checked->good;
     body->final = checked->final;
-    body->why = piw_msg_text(answer, checked->why.s, checked->why.len);
+    body->why = piw_text_copy(answer, checked->why);
     piw_value_copy(answer, built_file_type(), &checked->file, &body->file);
     int rc = piw_answer(task, token, &answer);
     piw_msg_free(&answer);
@@ -244,13 +247,13 @@ static int on_stage(piw_task *task, piw_msg *msg)
     piw_msg *job = stage_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = stage->build_id;
-    body->package = piw_msg_text(job, stage->package.s, stage->package.len);
+    body->package = piw_text_copy(job, stage->package);
     const piw_field *output = &stage_build_type()->body->fields[3];
     piw_value_copy(job, output->type, &stage->output, &body->output);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_stage_build, &job, "staged", token.id);
+        rc = piw_work(task, job_stage_build, &job, PIW_ON(staged), token.id);
     piw_msg_free(&job);
     return rc;
 }
@@ -283,10 +286,10 @@ static int on_seal(piw_task *task, piw_msg *msg)
     piw_msg *job = seal_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = seal->build_id;
-    body->package = piw_msg_text(job, seal->package.s, seal->package.len);
+    body->package = piw_text_copy(job, seal->package);
     body->sealed = (sealed_build){.slave_id = seal->slave_id,
-                                  .version = piw_msg_text(job, seal->version.s, seal->version.len),
-                                  .abi_tag = piw_msg_text(job, seal->abi_tag.s, seal->abi_tag.len),
+                                  .version = piw_text_copy(job, seal->version),
+                                  .abi_tag = piw_text_copy(job, seal->abi_tag),
                                   .status = seal->status,
                                   .duration = seal->duration};
     piw_msg_list(job, &body->sealed.files, seal->files.count);
@@ -295,7 +298,7 @@ static int on_seal(piw_task *task, piw_msg *msg)
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_seal_build, &job, "sealed", token.id);
+        rc = piw_work(task, job_seal_build, &job, PIW_ON(sealed), token.id);
     piw_msg_free(&job);
     return rc;
 }
@@ -315,14 +318,13 @@ static int on_publish(piw_task *task, piw_msg *msg)
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = publish->build_id;
-    body->package = piw_msg_text(job, publish->package.s, publish->package.len);
+    body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
-    for (uint32_t i = 0; i < publish->kept.count; i++)
-        body->kept.at[i] = piw_msg_text(job, publish->kept.at[i].s, publish->kept.at[i].len);
+    piw_texts_copy(job, publish->kept.at, publish->kept.count, body->kept.at);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_publish_build, &job, "published", token.id);
+        rc = piw_work(task, job_publish_build, &job, PIW_ON(published), token.id);
     piw_msg_free(&job);
     if (rc == 0)
         upkeep_published(j, publish->package);
@@ -440,27 +442,27 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_WITHHELD, on_withheld_asked},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
                                        PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {{"checked", on_checked},
-                                                 {"staged", on_staged},
-                                                 {"published", on_published},
-                                                 {"sealed", on_sealed},
-                                                 {"disk", on_disk},
-                                                 {"sync", on_sync},
-                                                 {"synced", on_synced},
-                                                 {"removals", on_removals},
-                                                 {"removals_due", on_removals_due},
-                                                 {"trash_emptied", on_trash_emptied},
-                                                 {"withheld", on_withheld},
-                                                 {"withheld_due", on_withheld_due},
-                                                 {"withheld_moved", on_withheld_moved},
-                                                 {"withheld_done", on_withheld_done},
-                                                 {"leftovers", on_leftovers_again},
-                                                 {"builds_known", on_builds_known},
-                                                 {"leftover_read", on_leftover_read},
-                                                 {"leftover_recorded", on_leftover_recorded},
-                                                 {"leftover_known", on_leftover_known},
-                                                 {"leftover_project", on_leftover_project},
-                                                 {"leftover_published", on_leftover_published},
+static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
+                                                 PIW_CONTINUATION(staged),
+                                                 PIW_CONTINUATION(published),
+                                                 PIW_CONTINUATION(sealed),
+                                                 PIW_CONTINUATION(disk),
+                                                 PIW_CONTINUATION(sync),
+                                                 PIW_CONTINUATION(synced),
+                                                 PIW_CONTINUATION(removals),
+                                                 PIW_CONTINUATION(removals_due),
+                                                 PIW_CONTINUATION(trash_emptied),
+                                                 PIW_CONTINUATION(withheld),
+                                                 PIW_CONTINUATION(withheld_due),
+                                                 PIW_CONTINUATION(withheld_moved),
+                                                 PIW_CONTINUATION(withheld_done),
+                                                 PIW_CONTINUATION(leftovers),
+                                                 PIW_CONTINUATION(builds_known),
+                                                 PIW_CONTINUATION(leftover_read),
+                                                 PIW_CONTINUATION(leftover_recorded),
+                                                 PIW_CONTINUATION(leftover_known),
+                                                 PIW_CONTINUATION(leftover_project),
+                                                 PIW_CONTINUATION(leftover_published),
                                                  PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",

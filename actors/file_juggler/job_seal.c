@@ -5,6 +5,7 @@
 #include "piw/fault.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ int job_seal_build(piw_msg *job, piw_msg **result, piw_err *err)
     staged_record *record;
     piw_msg *msg = staged_record_new(&record);
     record->build_id = body->build_id;
-    record->package = piw_msg_text(msg, body->package.s, body->package.len);
+    record->package = piw_text_copy(msg, body->package);
     sealed_build *sealed = piw_msg_alloc(msg, sizeof *sealed);
     piw_value_copy(msg, sealed_build_type(), &body->sealed, sealed);
     record->sealed = sealed;

@@ -4,6 +4,7 @@
 #include "piw/codec.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "shared/wheel.h"
 #include "shared/wheel_name.h"
 
@@ -32,7 +33,7 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
         piw_warning("what is staged of build %" PRId64 " has a record that can't be read: %s", job->build_id, why.text);
     } else if (piw_msg_type_of(record) == staged_record_type()) {
         const staged_record *body = staged_record_of(record);
-        package = piw_msg_text(into, body->package.s, body->package.len);
+        package = piw_text_copy(into, body->package);
         if (body->sealed != NULL) {
             sealed_build *copy = piw_msg_alloc(into, sizeof *copy);
             piw_value_copy(into, sealed_build_type(), body->sealed, copy);

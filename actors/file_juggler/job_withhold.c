@@ -4,6 +4,7 @@
 #include "piw/fault.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -91,7 +92,7 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
         bool there = false;
         rc = PIW_FAULT("juggler.withhold") ? piw_err_set(err, PIW_ESYS, "the fault point juggler.withhold is armed")
                                            : move_file(body, file, &there, err);
-        piw_text name = piw_msg_text(made, file->filename.s, file->filename.len);
+        piw_text name = piw_text_copy(made, file->filename);
         if (rc != 0)
             break;
         if (!file->hidden)

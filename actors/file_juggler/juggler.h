@@ -43,7 +43,7 @@ int leftovers_find(juggler *j, piw_err *err);
 int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
 int leftovers_begin(piw_task *task);
-int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);

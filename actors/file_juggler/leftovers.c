@@ -5,6 +5,7 @@
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "web.piw.h"
 
 #include <dirent.h>
@@ -126,12 +127,12 @@ int leftovers_begin(piw_task *task)
     piw_msg_list(call, &body->build_ids, j->leftovers_count);
     for (uint32_t i = 0; i < j->leftovers_count; i++)
         body->build_ids.at[i] = j->leftovers[i].id;
-    int rc = piw_call(task, &call, "builds_known", 0, 0);
+    int rc = piw_call(task, &call, PIW_ON(builds_known), 0, 0);
     piw_msg_free(&call);
     return rc;
 }
 
-int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     return leftovers_begin(task);
@@ -140,7 +141,7 @@ int on_leftovers_again(piw_task *task, piw_msg *reply, uint64_t key)
 static int try_again(piw_task *task, const char *why)
 {
     piw_warning("what is staged from before has to wait: %s", why);
-    return piw_timer(task, "leftovers", 0, RETRY_MS, 0);
+    return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
 static leftover *current(const juggler *j)
@@ -155,7 +156,7 @@ static int next(piw_task *task)
     if (j->leftovers_count == 0)
         return 0;
     piw_msg *job = read_staged_make(juggler_root(j), current(j)->id);
-    int rc = piw_work(task, job_read_staged, &job, "leftover_read", 0);
+    int rc = piw_work(task, job_read_staged, &job, PIW_ON(leftover_read), 0);
     piw_msg_free(&job);
     return rc;
 }
@@ -196,15 +197,15 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = id;
     body->slave_id = from->sealed->slave_id;
-    body->package = piw_msg_text(call, from->package.s, from->package.len);
-    body->version = piw_msg_text(call, from->sealed->version.s, from->sealed->version.len);
-    body->abi_tag = piw_msg_text(call, from->sealed->abi_tag.s, from->sealed->abi_tag.len);
+    body->package = piw_text_copy(call, from->package);
+    body->version = piw_text_copy(call, from->sealed->version);
+    body->abi_tag = piw_text_copy(call, from->sealed->abi_tag);
     body->status = from->sealed->status;
     body->duration = from->sealed->duration;
     piw_msg_list(call, &body->files, from->sealed->files.count);
     for (uint32_t i = 0; i < from->sealed->files.count; i++)
         piw_value_copy(call, built_file_type(), &from->sealed->files.at[i], &body->files.at[i]);
-    int rc = piw_call(task, &call, "leftover_recorded", 0, -1);
+    int rc = piw_call(task, &call, PIW_ON(leftover_recorded), 0, -1);
     piw_msg_free(&call);
     return rc;
 }
@@ -213,7 +214,7 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
 static int ask_project(piw_task *task, const piw_msg *staged)
 {
     piw_msg *call = db_PROJECT_make(read_staged_reply_of(staged)->package);
-    int rc = piw_call(task, &call, "leftover_project", 0, 0);
+    int rc = piw_call(task, &call, PIW_ON(leftover_project), 0, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -233,7 +234,7 @@ static int ask_known(piw_task *task)
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
     piw_msg_list(call, &body->build_ids, 1);
     body->build_ids.at[0] = current(j)->id;
-    int rc = piw_call(task, &call, "leftover_known", 0, 0);
+    int rc = piw_call(task, &call, PIW_ON(leftover_known), 0, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -335,15 +336,15 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = current(j)->id;
-    body->package = piw_msg_text(job, staged->package.s, staged->package.len);
+    body->package = piw_text_copy(job, staged->package);
     piw_msg_list(job, &body->kept, staged->files.count);
     body->kept.count = 0;
     for (uint32_t i = 0; i < staged->files.count; i++) {
         const read_staged_reply_files *file = &staged->files.at[i];
         if (!project->found || !is_wanted(&project->data, file))
-            body->kept.at[body->kept.count++] = piw_msg_text(job, file->filename.s, file->filename.len);
+            body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
     }
-    int rc = piw_work(task, job_publish_build, &job, "leftover_published", 0);
+    int rc = piw_work(task, job_publish_build, &job, PIW_ON(leftover_published), 0);
     piw_msg_free(&job);
     if (rc == 0)
         upkeep_published(j, staged->package);

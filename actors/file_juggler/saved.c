@@ -1,4 +1,5 @@
 #include "juggler.h"
+#include "shared/text.h"
 
 #include <stdlib.h>
 
@@ -34,7 +35,7 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     const file_juggler_state *published = j->published == NULL ? NULL : file_juggler_state_of(j->published);
     piw_msg_list(msg, &body->published, j->published_count);
     for (uint32_t i = 0; published != NULL && i < j->published_count; i++)
-        body->published.at[i] = piw_msg_text(msg, published->published.at[i].s, published->published.at[i].len);
+        body->published.at[i] = piw_text_copy(msg, published->published.at[i]);
     *state = msg;
     return 0;
 }

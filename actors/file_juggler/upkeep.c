@@ -5,6 +5,7 @@
 #include "shared/atomic_file.h"
 #include "shared/disk.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "stats.piw.h"
 
 #include <inttypes.h>
@@ -21,10 +22,10 @@ enum {
 int upkeep_begin(piw_task *task)
 {
     int64_t removals_ms = piw_option_number(task, "removals-every");
-    int rc = piw_timer(task, "disk", 0, 0, DISK_EVERY_MS);
+    int rc = piw_timer(task, PIW_ON(disk), 0, 0, DISK_EVERY_MS);
     if (rc == 0)
-        rc = piw_timer(task, "removals", 0, removals_ms, removals_ms);
-    return rc != 0 ? rc : piw_timer(task, "sync", 0, SYNC_EVERY_MS, SYNC_EVERY_MS);
+        rc = piw_timer(task, PIW_ON(removals), 0, removals_ms, removals_ms);
+    return rc != 0 ? rc : piw_timer(task, PIW_ON(sync), 0, SYNC_EVERY_MS, SYNC_EVERY_MS);
 }
 
 /* --- Room on the disk --- */
@@ -55,7 +56,7 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
     if (!j->unsynced || j->syncing)
         return 0;
     piw_msg *job = sync_site_make(juggler_root(j));
-    int rc = piw_work(task, job_sync_site, &job, "synced", 0);
+    int rc = piw_work(task, job_sync_site, &job, PIW_ON(synced), 0);
     piw_msg_free(&job);
     if (rc == 0) {
         j->unsynced = false;
@@ -80,7 +81,8 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int empty(piw_task *task, piw_msg **job)
 {
-    int rc = empty_trash_of(*job)->paths.count == 0 ? 0 : piw_work(task, job_empty_trash, job, "trash_emptied", 0);
+    int rc =
+        empty_trash_of(*job)->paths.count == 0 ? 0 : piw_work(task, job_empty_trash, job, PIW_ON(trash_emptied), 0);
     piw_msg_free(job);
     return rc;
 }
@@ -144,7 +146,7 @@ void upkeep_published(juggler *j, piw_text package)
     body = piw_msg_body(j->published, file_juggler_state_type());
     uint32_t n = j->published_count;
     if (n < PUBLISHED_MAX && (n == 0 || !piw_text_eq(body->published.at[n - 1], package))) {
-        body->published.at[n] = piw_msg_text(j->published, package.s, package.len);
+        body->published.at[n] = piw_text_copy(j->published, package);
         j->published_count++;
     }
 }
@@ -165,7 +167,7 @@ int on_removals(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     juggler *j = piw_soul(task);
     piw_msg *call = db_REMOVALS_DUE_make(REMOVALS_AT_ONCE);
-    int rc = piw_call(task, &call, "removals_due", 0, piw_option_number(task, "removals-every"));
+    int rc = piw_call(task, &call, PIW_ON(removals_due), 0, piw_option_number(task, "removals-every"));
     piw_msg_free(&call);
     if (rc == 0)
         forget_published(j);
@@ -235,7 +237,7 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
         if (was_published(j, file->package))
             continue;
         if (remove_file(j, file, job, &why) == 0)
-            done->filenames.at[done->filenames.count++] = piw_msg_text(cast, file->filename.s, file->filename.len);
+            done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
         else
             piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
     }
@@ -246,5 +248,5 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     if (rc == 0)
         rc = trash_rc;
     /* A full answer: there may be more. */
-    return rc == 0 && more ? piw_timer(task, "removals", 0, 0, piw_option_number(task, "removals-every")) : rc;
+    return rc == 0 && more ? piw_timer(task, PIW_ON(removals), 0, 0, piw_option_number(task, "removals-every")) : rc;
 }

@@ -4,6 +4,7 @@
 
 #include "db.piw.h"
 #include "jobs.h"
+#include "shared/text.h"
 #include "web.piw.h"
 
 enum {
@@ -18,7 +19,7 @@ enum {
 static int ask(piw_task *task, piw_text after)
 {
     piw_msg *call = db_WITHHELD_DUE_make(after, AT_ONCE);
-    int rc = piw_call(task, &call, "withheld_due", 0, ANSWER_MS);
+    int rc = piw_call(task, &call, PIW_ON(withheld_due), 0, ANSWER_MS);
     piw_msg_free(&call);
     return rc;
 }
@@ -41,7 +42,7 @@ int withheld_look(piw_task *task)
 int withheld_begin(piw_task *task)
 {
     int64_t every_ms = piw_option_number(task, "removals-every");
-    return piw_timer(task, "withheld", TIMER_PERIOD, 0, every_ms);
+    return piw_timer(task, PIW_ON(withheld), TIMER_PERIOD, 0, every_ms);
 }
 
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key)
@@ -62,7 +63,7 @@ static int failed(piw_task *task, juggler *j, const piw_msg *reply, const char *
     piw_log_limited(&j->withheld_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: %s", what,
                     piw_msg_error_text(reply));
     j->withheld_busy = false;
-    return piw_timer(task, "withheld", TIMER_AGAIN, AGAIN_MS, 0);
+    return piw_timer(task, PIW_ON(withheld), TIMER_AGAIN, AGAIN_MS, 0);
 }
 
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
@@ -80,11 +81,11 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg_list(job, &body->files, due->files.count);
     for (uint32_t i = 0; i < due->files.count; i++) {
         const db_WITHHELD_DUE_reply_files *from = &due->files.at[i];
-        body->files.at[i].package = piw_msg_text(job, from->package.s, from->package.len);
-        body->files.at[i].filename = piw_msg_text(job, from->filename.s, from->filename.len);
+        body->files.at[i].package = piw_text_copy(job, from->package);
+        body->files.at[i].filename = piw_text_copy(job, from->filename);
         body->files.at[i].hidden = from->hidden;
     }
-    int rc = piw_work(task, job_move_withheld, &job, "withheld_moved", 0);
+    int rc = piw_work(task, job_move_withheld, &job, PIW_ON(withheld_moved), 0);
     piw_msg_free(&job);
     if (rc == 0 && due->files.count == AT_ONCE)
         j->withheld_again = true;
@@ -106,12 +107,10 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
     db_WITHHELD_DONE *body;
     piw_msg *call = db_WITHHELD_DONE_new(&body);
     piw_msg_list(call, &body->away, moved->away.count);
-    for (uint32_t i = 0; i < moved->away.count; i++)
-        body->away.at[i] = piw_msg_text(call, moved->away.at[i].s, moved->away.at[i].len);
+    piw_texts_copy(call, moved->away.at, moved->away.count, body->away.at);
     piw_msg_list(call, &body->back, moved->back.count);
-    for (uint32_t i = 0; i < moved->back.count; i++)
-        body->back.at[i] = piw_msg_text(call, moved->back.at[i].s, moved->back.at[i].len);
-    int rc = piw_call(task, &call, "withheld_done", 0, ANSWER_MS);
+    piw_texts_copy(call, moved->back.at, moved->back.count, body->back.at);
+    int rc = piw_call(task, &call, PIW_ON(withheld_done), 0, ANSWER_MS);
     piw_msg_free(&call);
     return rc;
 }

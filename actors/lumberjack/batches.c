@@ -102,42 +102,35 @@ static piw_text fact(piw_msg *msg, piw_text text)
     return keep(msg, text, PIW_LOG_FACT_MAX);
 }
 
+/* What a download and a search say alike: when, and who asked. */
+/* clang-format off */
+#define KEEP_FACTS(msg, from)                                                                                          \
+    .host = keep((msg), piw_log_host((from)->host), PIW_LOG_FACT_MAX),                                                 \
+    .timestamp = (from)->timestamp,                                                                                    \
+    .arch = fact((msg), (from)->arch),                                                                                 \
+    .distro_name = fact((msg), (from)->distro_name),                                                                   \
+    .distro_version = fact((msg), (from)->distro_version),                                                             \
+    .os_name = fact((msg), (from)->os_name),                                                                           \
+    .os_version = fact((msg), (from)->os_version),                                                                     \
+    .py_name = fact((msg), (from)->py_name),                                                                           \
+    .py_version = fact((msg), (from)->py_version),                                                                     \
+    .installer_name = keep((msg), (from)->installer_name, PIW_LOG_INSTALLER_NAME_MAX),                                 \
+    .installer_version = fact((msg), (from)->installer_version),                                                       \
+    .setuptools_version = fact((msg), (from)->setuptools_version)
+/* clang-format on */
+
 static void put_download(batch *b, const download *from)
 {
     piw_msg *msg = b->msg;
     download *to = new_record(b);
-    *to = (download){.filename = keep(msg, from->filename, PIW_LOG_FILENAME_MAX),
-                     .host = keep(msg, piw_log_host(from->host), PIW_LOG_FACT_MAX),
-                     .timestamp = from->timestamp,
-                     .arch = fact(msg, from->arch),
-                     .distro_name = fact(msg, from->distro_name),
-                     .distro_version = fact(msg, from->distro_version),
-                     .os_name = fact(msg, from->os_name),
-                     .os_version = fact(msg, from->os_version),
-                     .py_name = fact(msg, from->py_name),
-                     .py_version = fact(msg, from->py_version),
-                     .installer_name = keep(msg, from->installer_name, PIW_LOG_INSTALLER_NAME_MAX),
-                     .installer_version = fact(msg, from->installer_version),
-                     .setuptools_version = fact(msg, from->setuptools_version)};
+    *to = (download){.filename = keep(msg, from->filename, PIW_LOG_FILENAME_MAX), KEEP_FACTS(msg, from)};
 }
 
 static void put_search(batch *b, const search *from)
 {
     piw_msg *msg = b->msg;
     search *to = new_record(b);
-    *to = (search){.package = keep(msg, from->package, PIW_LOG_PACKAGE_MAX),
-                   .host = keep(msg, piw_log_host(from->host), PIW_LOG_FACT_MAX),
-                   .timestamp = from->timestamp,
-                   .arch = fact(msg, from->arch),
-                   .distro_name = fact(msg, from->distro_name),
-                   .distro_version = fact(msg, from->distro_version),
-                   .os_name = fact(msg, from->os_name),
-                   .os_version = fact(msg, from->os_version),
-                   .py_name = fact(msg, from->py_name),
-                   .py_version = fact(msg, from->py_version),
-                   .installer_name = keep(msg, from->installer_name, PIW_LOG_INSTALLER_NAME_MAX),
-                   .installer_version = fact(msg, from->installer_version),
-                   .setuptools_version = fact(msg, from->setuptools_version)};
+    *to = (search){.package = keep(msg, from->package, PIW_LOG_PACKAGE_MAX), KEEP_FACTS(msg, from)};
 }
 
 static void put_hit(batch *b, const hit *from)

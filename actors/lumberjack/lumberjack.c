@@ -13,6 +13,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+static piw_continuation_fn on_stored, on_again;
+
 enum { PAUSE_MS = 1000, BAD_PER_MINUTE = 10, TROUBLE_PER_MINUTE = 6 };
 
 typedef struct lumberjack {
@@ -27,7 +29,7 @@ typedef struct lumberjack {
 static int send(piw_task *task, lumberjack *self, batch *b)
 {
     piw_msg *call = piw_msg_copy(b->msg);
-    int rc = piw_call(task, &call, "stored", (uint64_t)b->number, -1);
+    int rc = piw_call(task, &call, PIW_ON(stored), (uint64_t)b->number, -1);
     piw_msg_free(&call);
     if (rc == 0)
         batches_sent(&self->batches, b, true);
@@ -36,7 +38,7 @@ static int send(piw_task *task, lumberjack *self, batch *b)
 
 static int try_later(piw_task *task, lumberjack *self)
 {
-    int rc = self->paused ? 0 : piw_timer(task, "again", 0, PAUSE_MS, 0);
+    int rc = self->paused ? 0 : piw_timer(task, PIW_ON(again), 0, PAUSE_MS, 0);
     if (rc == 0)
         self->paused = true;
     return rc;
@@ -237,8 +239,8 @@ static const piw_handler handlers[] = {
     {&log_protocol_def, LOG_LOGPAGE, on_page},         PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    {"stored", on_stored},
-    {"again", on_again},
+    PIW_CONTINUATION(stored),
+    PIW_CONTINUATION(again),
     PIW_CONTINUATIONS_END,
 };
 

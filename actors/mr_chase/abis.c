@@ -23,7 +23,7 @@ int chase_on_abi_order(piw_task *task, piw_msg *msg)
     uint32_t count = body->args.count;
     piw_text action = count > 0 ? body->args.at[0] : (piw_text){0};
     if (count == 1 && piw_text_is(action, "list"))
-        return chase_ask(task, msg, db_ABI_LIST_new(), "abi_list");
+        return chase_ask(task, msg, db_ABI_LIST_new(), PIW_ON(abi_list));
     bool add = piw_text_is(action, "add"), skip = piw_text_is(action, "skip"), remove = piw_text_is(action, "remove");
     if ((!add && !skip && !remove) || count < 2 || count > (add ? 2 : 3))
         return piw_refuse(task, msg, PIW_EINVAL, "%s", usage);
@@ -37,7 +37,7 @@ int chase_on_abi_order(piw_task *task, piw_msg *msg)
     piw_text reason = skip && more.s != NULL ? more : piw_text_of(skip ? "no longer built for" : "");
     if (skip && (reason.len == 0 || piw_utf8_chars(reason.s, reason.len) > REASON_MAX))
         return piw_refuse(task, msg, PIW_EINVAL, "the reason for skipping has 1 to %d characters", REASON_MAX);
-    return chase_ask(task, msg, db_ABI_CHANGE_make(action, tag, reason, force), "abi_changed");
+    return chase_ask(task, msg, db_ABI_CHANGE_make(action, tag, reason, force), PIW_ON(abi_changed));
 }
 
 static int64_t slaves_of(const chase *self, piw_text abi)
@@ -68,7 +68,7 @@ void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_
     }
 }
 
-int chase_on_abi_list(piw_task *task, piw_msg *reply, uint64_t key)
+int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key)
 {
     chase *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
@@ -88,7 +88,7 @@ int chase_on_abi_list(piw_task *task, piw_msg *reply, uint64_t key)
     return chase_give(task, key, &made);
 }
 
-int chase_on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key)
+int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));

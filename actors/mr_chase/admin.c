@@ -62,12 +62,6 @@ static piw_text cut(piw_text text, uint32_t chars)
     return (piw_text){text.s, at};
 }
 
-static void copy_aliases(piw_msg *call, const piw_text *from, uint32_t count, piw_text *to)
-{
-    for (uint32_t i = 0; i < count; i++)
-        to[i] = piw_msg_text(call, from[i].s, from[i].len);
-}
-
 /* Hand the call to the database; a write never times out. */
 static int ask(piw_task *task, piw_msg *msg, piw_msg *call, const char *continuation)
 {
@@ -91,13 +85,13 @@ int chase_on_addpkg(piw_task *task, piw_msg *msg)
     piw_msg *call = db_ADDPKG_new(&to);
     piw_text description = cut(body->description, DESCRIPTION_MAX);
     to->package = piw_msg_textz(call, package);
-    to->name = piw_msg_text(call, body->name.s, body->name.len);
-    to->description = piw_msg_text(call, description.s, description.len);
-    to->skip = piw_msg_text(call, body->skip.s, body->skip.len);
+    to->name = piw_text_copy(call, body->name);
+    to->description = piw_text_copy(call, description);
+    to->skip = piw_text_copy(call, body->skip);
     to->unskip = body->unskip;
     piw_msg_list(call, &to->aliases, body->aliases.count);
-    copy_aliases(call, body->aliases.at, body->aliases.count, to->aliases.at);
-    return ask(task, msg, call, "administered");
+    piw_texts_copy(call, body->aliases.at, body->aliases.count, to->aliases.at);
+    return ask(task, msg, call, PIW_ON(administered));
 }
 
 int chase_on_addver(piw_task *task, piw_msg *msg)
@@ -111,16 +105,16 @@ int chase_on_addver(piw_task *task, piw_msg *msg)
     db_ADDVER *to;
     piw_msg *call = db_ADDVER_new(&to);
     to->package = piw_msg_textz(call, package);
-    to->name = piw_msg_text(call, body->name.s, body->name.len);
-    to->version = piw_msg_text(call, body->version.s, body->version.len);
-    to->skip = piw_msg_text(call, body->skip.s, body->skip.len);
+    to->name = piw_text_copy(call, body->name);
+    to->version = piw_text_copy(call, body->version);
+    to->skip = piw_text_copy(call, body->skip);
     to->unskip = body->unskip;
     to->released = body->released;
     to->yank = body->yank;
     to->unyank = body->unyank;
     piw_msg_list(call, &to->aliases, body->aliases.count);
-    copy_aliases(call, body->aliases.at, body->aliases.count, to->aliases.at);
-    return ask(task, msg, call, "administered");
+    piw_texts_copy(call, body->aliases.at, body->aliases.count, to->aliases.at);
+    return ask(task, msg, call, PIW_ON(administered));
 }
 
 int chase_on_rempkg(piw_task *task, piw_msg *msg)
@@ -130,7 +124,7 @@ int chase_on_rempkg(piw_task *task, piw_msg *msg)
     piw_err why = {0};
     if (check_package(body->name, package, &why) != 0 || check_reason(body->skip, &why) != 0)
         return chase_error(task, msg, why.text);
-    return ask(task, msg, db_REMPKG_make(piw_text_of(package), body->builds, body->skip), "administered");
+    return ask(task, msg, db_REMPKG_make(piw_text_of(package), body->builds, body->skip), PIW_ON(administered));
 }
 
 int chase_on_remver(piw_task *task, piw_msg *msg)
@@ -142,7 +136,7 @@ int chase_on_remver(piw_task *task, piw_msg *msg)
         check_reason(body->skip, &why) != 0)
         return chase_error(task, msg, why.text);
     return ask(task, msg, db_REMVER_make(piw_text_of(package), body->version, body->builds, body->skip, body->yank),
-               "administered");
+               PIW_ON(administered));
 }
 
 /* --- What follows from it ---------------------------------------------------------------------------------------- */
@@ -178,7 +172,7 @@ static int answer(piw_task *task, piw_token token, piw_msg *msg)
     return 0;
 }
 
-int chase_on_administered(piw_task *task, piw_msg *reply, uint64_t key)
+int on_administered(piw_task *task, piw_msg *reply, uint64_t key)
 {
     piw_token token = {key};
     if (piw_msg_error(reply) != 0)
@@ -229,9 +223,9 @@ int chase_on_rebuild(piw_task *task, piw_msg *msg)
     case IMPORT_REBUILD_SEARCH:
         return done_rebuild(task, msg, web_SEARCH_new());
     case IMPORT_REBUILD_PROJECT:
-        return rebuild(task, msg, body->PROJECT.package, "PROJECT", "rebuild_project");
+        return rebuild(task, msg, body->PROJECT.package, "PROJECT", PIW_ON(rebuild_project));
     default:
-        return rebuild(task, msg, body->BOTH.package, "BOTH", "rebuild_both");
+        return rebuild(task, msg, body->BOTH.package, "BOTH", PIW_ON(rebuild_both));
     }
 }
 
@@ -247,12 +241,12 @@ static int rebuild_known(piw_task *task, const piw_msg *reply, uint64_t key, boo
         return answer(task, token, import_ERROR_make(piw_text_of(why.text)));
     }
     piw_msg *call = web_WRITE_make(known->package, index);
-    int rc = piw_call(task, &call, "rebuilt", key, -1);
+    int rc = piw_call(task, &call, PIW_ON(rebuilt), key, -1);
     piw_msg_free(&call);
     return rc == 0 ? 0 : answer(task, token, import_ERROR_make(piw_text_of(piw_err_name(rc))));
 }
 
-int chase_on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key)
+int on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key)
 {
     piw_token token = {key};
     if (piw_msg_error(reply) != 0)
@@ -260,12 +254,12 @@ int chase_on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key)
     return answer(task, token, import_DONE_make(piw_text_of("REBUILD")));
 }
 
-int chase_on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key)
+int on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return rebuild_known(task, reply, key, false);
 }
 
-int chase_on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key)
+int on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return rebuild_known(task, reply, key, true);
 }

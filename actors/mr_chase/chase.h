@@ -117,20 +117,20 @@ void chase_say(chase_answer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
 int chase_give(piw_task *task, uint64_t key, chase_answer *made);
 
 /* --- conversation.c ---------------------------------------------------------------------------------------------- */
-int chase_on_known(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_number(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_expected(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_verified(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_staged(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_recorded(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_was_recorded(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_published(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_again(piw_task *task, piw_msg *reply, uint64_t key);
+int on_known(piw_task *task, piw_msg *reply, uint64_t key);
+int on_number(piw_task *task, piw_msg *reply, uint64_t key);
+int on_expected(piw_task *task, piw_msg *reply, uint64_t key);
+int on_verified(piw_task *task, piw_msg *reply, uint64_t key);
+int on_staged(piw_task *task, piw_msg *reply, uint64_t key);
+int on_recorded(piw_task *task, piw_msg *reply, uint64_t key);
+int on_was_recorded(piw_task *task, piw_msg *reply, uint64_t key);
+int on_published(piw_task *task, piw_msg *reply, uint64_t key);
+int on_again(piw_task *task, piw_msg *reply, uint64_t key);
 /* A piece of the file came in. */
 int chase_on_alive(piw_task *task, piw_msg *msg);
 int chase_on_import(piw_task *task, piw_msg *msg);
 int chase_on_sent(piw_task *task, piw_msg *msg);
-int chase_on_silent(piw_task *task, piw_msg *reply, uint64_t key);
+int on_silent(piw_task *task, piw_msg *reply, uint64_t key);
 /* What was under way before a restart: an importer that sends goes on; a build that may have been recorded is put in place,
  * though nobody waits for it any more; the rest was refused together with its open request. */
 void chase_resume(chase *self);
@@ -141,21 +141,21 @@ int chase_on_addver(piw_task *task, piw_msg *msg);
 int chase_on_rempkg(piw_task *task, piw_msg *msg);
 int chase_on_remver(piw_task *task, piw_msg *msg);
 int chase_on_rebuild(piw_task *task, piw_msg *msg);
-int chase_on_administered(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key);
+int on_administered(piw_task *task, piw_msg *reply, uint64_t key);
+int on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
+int on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);
+int on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- orders.c ---------------------------------------------------------------------------------------------------- */
 int chase_on_order(piw_task *task, piw_msg *msg);
-int chase_on_why(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key);
+int on_why(piw_task *task, piw_msg *reply, uint64_t key);
+int on_retry(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"
 int chase_on_abi_order(piw_task *task, piw_msg *msg);
-int chase_on_abi_list(piw_task *task, piw_msg *reply, uint64_t key);
-int chase_on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
+int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key);
+int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_slaves_here(piw_task *task, piw_msg *msg);
 /* Slaves of ABIs that the farm doesn't know: those that are not in `list`, or (NULL) as slave_driver said. */
 void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_reply *list);

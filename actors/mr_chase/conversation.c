@@ -20,7 +20,7 @@ static void answer(chase *self, importer *imp, piw_msg *msg)
 
 static void set_silent(chase *self, const importer *imp, int64_t delay_ms)
 {
-    if (piw_timer(self->task, "silent", (uint64_t)imp->id, delay_ms, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(silent), (uint64_t)imp->id, delay_ms, 0) != 0)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
 
@@ -42,8 +42,8 @@ static void say_send(chase *self, importer *imp)
 static void forget(chase *self, importer **imp)
 {
     importer *gone = *imp;
-    piw_timer_stop(self->task, "again", (uint64_t)gone->id);
-    piw_timer_stop(self->task, "silent", (uint64_t)gone->id);
+    piw_timer_stop(self->task, PIW_ON(again), (uint64_t)gone->id);
+    piw_timer_stop(self->task, PIW_ON(silent), (uint64_t)gone->id);
     chase_import_discard(self, gone);
     piw_msg *none = NULL;
     if (piw_peer_set(self->task, gone->peer, &none) != 0)
@@ -94,47 +94,47 @@ static int go_on(piw_task *task, const piw_msg *reply, uint64_t key, int phase)
     return 0;
 }
 
-int chase_on_known(piw_task *task, piw_msg *reply, uint64_t key)
+int on_known(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_KNOWN);
 }
 
-int chase_on_number(piw_task *task, piw_msg *reply, uint64_t key)
+int on_number(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_NUMBER);
 }
 
-int chase_on_expected(piw_task *task, piw_msg *reply, uint64_t key)
+int on_expected(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_EXPECT);
 }
 
-int chase_on_verified(piw_task *task, piw_msg *reply, uint64_t key)
+int on_verified(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_VERIFY);
 }
 
-int chase_on_staged(piw_task *task, piw_msg *reply, uint64_t key)
+int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_STAGE);
 }
 
-int chase_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+int on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_RECORD);
 }
 
-int chase_on_was_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+int on_was_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_RECORDED);
 }
 
-int chase_on_published(piw_task *task, piw_msg *reply, uint64_t key)
+int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return go_on(task, reply, key, CHASE_PUBLISH);
 }
 
-int chase_on_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     chase *self = piw_soul(task);
@@ -231,7 +231,7 @@ int chase_on_sent(piw_task *task, piw_msg *msg)
     int rc = piw_defer(task, msg, &imp->request);
     if (rc != 0)
         return rc;
-    piw_timer_stop(task, "silent", (uint64_t)imp->id);
+    piw_timer_stop(task, PIW_ON(silent), (uint64_t)imp->id);
     chase_import_go(self, imp, CHASE_VERIFY);
     return 0;
 }
@@ -259,7 +259,7 @@ static void lose_turn(chase *self, importer *imp)
     pass_turn(self);
 }
 
-int chase_on_silent(piw_task *task, piw_msg *reply, uint64_t key)
+int on_silent(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     chase *self = piw_soul(task);

@@ -8,6 +8,7 @@
 
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/text.h"
 #include "web.piw.h"
 
 enum {
@@ -17,11 +18,6 @@ enum {
     PUBLISH_DEADLINE_MS = 600000,
     NEVER_MS = -1, /* what asks the database waits until it is there */
 };
-
-static piw_text copy_text(piw_msg *msg, piw_text text)
-{
-    return piw_msg_text(msg, text.s, text.len);
-}
 
 /* --- The calls ---------------------------------------------------------------------------------------------------- */
 
@@ -79,8 +75,8 @@ static piw_msg *make_record(const chase *self, const importer *imp)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = imp->build_id;
     body->package = piw_msg_textz(call, imp->package);
-    body->version = copy_text(call, report->version);
-    body->abi_tag = copy_text(call, report->abi_tag);
+    body->version = piw_text_copy(call, report->version);
+    body->abi_tag = piw_text_copy(call, report->abi_tag);
     body->status = true;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, imp->verified_count);
@@ -107,8 +103,7 @@ static piw_msg *make_publish(const chase *self, const importer *imp)
     body->build_id = imp->build_id;
     body->package = piw_msg_textz(call, imp->package);
     piw_msg_list(call, &body->kept, imp->kept.count);
-    for (uint32_t i = 0; i < imp->kept.count; i++)
-        body->kept.at[i] = copy_text(call, imp->kept.at[i]);
+    piw_texts_copy(call, imp->kept.at, imp->kept.count, body->kept.at);
     return call;
 }
 
@@ -133,7 +128,7 @@ static int quarantined(const importer *imp, piw_err *why)
     return CHASE_REFUSED;
 }
 
-static int on_known(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int known(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     const db_KNOWN_reply *known = db_KNOWN_reply_of(reply);
@@ -144,7 +139,7 @@ static int on_known(const chase *self, importer *imp, const piw_msg *reply, piw_
     return known->version ? CHASE_NUMBER : unknown(imp, why);
 }
 
-static int on_number(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int number(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     (void)why;
@@ -152,7 +147,7 @@ static int on_number(const chase *self, importer *imp, const piw_msg *reply, piw
     return CHASE_TURN;
 }
 
-static int on_expected(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int expected(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     (void)imp;
@@ -177,7 +172,7 @@ static int transfer_was_bad(importer *imp, const fs_VERIFY_reply *verdict, piw_e
     return CHASE_REFUSED;
 }
 
-static int on_verified(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int verified(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     const fs_VERIFY_reply *verdict = fs_VERIFY_reply_of(reply);
@@ -189,7 +184,7 @@ static int on_verified(const chase *self, importer *imp, const piw_msg *reply, p
     return imp->verified_count < chase_report(imp)->files.count ? CHASE_EXPECT : CHASE_STAGE;
 }
 
-static int on_staged(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int staged(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     (void)imp;
@@ -202,13 +197,13 @@ static void keep_names(importer *imp, const db_LOGBUILD_reply *body)
 {
     piw_msg_list(imp->report, &imp->kept, body->kept.count);
     for (uint32_t i = 0; i < body->kept.count; i++) {
-        imp->kept.at[i] = copy_text(imp->report, body->kept.at[i]);
+        imp->kept.at[i] = piw_text_copy(imp->report, body->kept.at[i]);
         piw_info("build %lld of %s brings no entry %s: there is a wheel of that name", (long long)imp->build_id,
                  imp->package, imp->kept.at[i].s);
     }
 }
 
-static int on_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
@@ -227,7 +222,7 @@ static int on_recorded(const chase *self, importer *imp, const piw_msg *reply, p
     return piw_text_is(body->why, "it is quarantined by PyPI") ? quarantined(imp, why) : unknown(imp, why);
 }
 
-static int on_was_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int was_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)self;
     if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
@@ -236,7 +231,7 @@ static int on_was_recorded(const chase *self, importer *imp, const piw_msg *repl
     return unknown(imp, why);
 }
 
-static int on_published(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int published(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
 {
     (void)reply;
     (void)why;
@@ -260,14 +255,14 @@ static const struct step {
     /* The phase that follows from a good answer; AGAIN_LATER and CHASE_REFUSED say why. */
     int (*follows)(const chase *self, importer *imp, const piw_msg *reply, piw_err *why);
 } way[CHASE_PHASES] = {
-    [CHASE_KNOWN] = {make_known, "known", NEVER_MS, on_known},
-    [CHASE_NUMBER] = {make_number, "number", NEVER_MS, on_number},
-    [CHASE_EXPECT] = {make_expect, "expected", EXPECT_DEADLINE_MS, on_expected},
-    [CHASE_VERIFY] = {make_verify, "verified", VERIFY_DEADLINE_MS, on_verified},
-    [CHASE_STAGE] = {make_stage, "staged", STAGE_DEADLINE_MS, on_staged},
-    [CHASE_RECORD] = {make_record, "recorded", NEVER_MS, on_recorded},
-    [CHASE_RECORDED] = {make_recorded, "was_recorded", NEVER_MS, on_was_recorded},
-    [CHASE_PUBLISH] = {make_publish, "published", PUBLISH_DEADLINE_MS, on_published},
+    [CHASE_KNOWN] = {make_known, PIW_ON(known), NEVER_MS, known},
+    [CHASE_NUMBER] = {make_number, PIW_ON(number), NEVER_MS, number},
+    [CHASE_EXPECT] = {make_expect, PIW_ON(expected), EXPECT_DEADLINE_MS, expected},
+    [CHASE_VERIFY] = {make_verify, PIW_ON(verified), VERIFY_DEADLINE_MS, verified},
+    [CHASE_STAGE] = {make_stage, PIW_ON(staged), STAGE_DEADLINE_MS, staged},
+    [CHASE_RECORD] = {make_record, PIW_ON(recorded), NEVER_MS, recorded},
+    [CHASE_RECORDED] = {make_recorded, PIW_ON(was_recorded), NEVER_MS, was_recorded},
+    [CHASE_PUBLISH] = {make_publish, PIW_ON(published), PUBLISH_DEADLINE_MS, published},
 };
 
 static void again_later(chase *self, importer *imp, const char *why)
@@ -278,7 +273,7 @@ static void again_later(chase *self, importer *imp, const char *why)
     imp->tries++;
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING, "the import of %s waits and is tried again in %lld s: %s",
                     imp->package, (long long)delay / 1000, why);
-    if (piw_timer(self->task, "again", (uint64_t)imp->id, delay, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(again), (uint64_t)imp->id, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
 

@@ -32,8 +32,8 @@ int chase_on_order(piw_task *task, piw_msg *msg)
     piw_text version = body->args.count > 1 ? body->args.at[1] : (piw_text){0};
     if (version.s != NULL && !piw_version_acceptable(version))
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a version", version.s);
-    return why ? chase_ask(task, msg, db_WHY_make(piw_text_of(package), version), "why")
-               : chase_ask(task, msg, db_RETRY_make(piw_text_of(package), version), "retry");
+    return why ? chase_ask(task, msg, db_WHY_make(piw_text_of(package), version), PIW_ON(why))
+               : chase_ask(task, msg, db_RETRY_make(piw_text_of(package), version), PIW_ON(retry));
 }
 
 /* --- why ----------------------------------------------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ static void say_abi(chase_answer *to, const why_abi *abi, const db_WHY_reply *wh
             say_attempt(to, &why->attempts.at[i]);
 }
 
-int chase_on_why(piw_task *task, piw_msg *reply, uint64_t key)
+int on_why(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
@@ -139,7 +139,7 @@ static void cast_quietly(piw_task *task, piw_msg *msg)
     piw_msg_free(&msg);
 }
 
-int chase_on_retry(piw_task *task, piw_msg *reply, uint64_t key)
+int on_retry(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));

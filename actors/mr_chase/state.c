@@ -1,10 +1,6 @@
 /* state.c — the soul as a message and back (swap), and from the importers' records (restart). */
 #include "mr_chase/chase.h"
-
-static piw_text copy_text(piw_msg *msg, piw_text text)
-{
-    return piw_msg_text(msg, text.s, text.len);
-}
+#include "shared/text.h"
 
 /* A copied value shares its blobs; the message keeps a reference of its own to each. */
 static void copy_report(piw_msg *msg, const build_state *from, build_state *to)
@@ -26,8 +22,7 @@ static void save_import(piw_msg *msg, const importer *from, chase_import *to)
         piw_value_copy(msg, built_file_type(), &from->verified[i], &to->verified.at[i]);
     to->bad = from->bad;
     piw_msg_list(msg, &to->kept, from->kept.count);
-    for (uint32_t i = 0; i < from->kept.count; i++)
-        to->kept.at[i] = copy_text(msg, from->kept.at[i]);
+    piw_texts_copy(msg, from->kept.at, from->kept.count, to->kept.at);
     to->sent_before = from->sent_before;
 }
 
@@ -64,8 +59,7 @@ static importer *load_import(chase *self, const chase_import *from)
         piw_value_copy(to->report, built_file_type(), &from->verified.at[i], &to->verified[i]);
     to->bad = (unsigned)from->bad;
     piw_msg_list(to->report, &to->kept, from->kept.count);
-    for (uint32_t i = 0; i < from->kept.count; i++)
-        to->kept.at[i] = copy_text(to->report, from->kept.at[i]);
+    piw_texts_copy(to->report, from->kept.at, from->kept.count, to->kept.at);
     to->sent_before = from->sent_before;
     return to;
 }

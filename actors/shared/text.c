@@ -10,6 +10,17 @@
 static const char REPLACEMENT[] = "\xef\xbf\xbd"; /* U+FFFD */
 static const char ELLIPSIS[] = "\xe2\x80\xa6";    /* U+2026 */
 
+piw_text piw_text_copy(piw_msg *msg, piw_text text)
+{
+    return piw_msg_text(msg, text.s, text.len);
+}
+
+void piw_texts_copy(piw_msg *msg, const piw_text *from, uint32_t count, piw_text *to)
+{
+    for (uint32_t i = 0; i < count; i++)
+        to[i] = piw_text_copy(msg, from[i]);
+}
+
 /* Control characters that aren't stored; TAB, LF, FF and CR are. */
 static bool is_unstorable(unsigned char c)
 {

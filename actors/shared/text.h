@@ -7,6 +7,10 @@
 
 #include "piw/codec.h"
 
+/* A copy in the arena of `msg`. Of a null text it is an empty one: for fields that can't be null. */
+piw_text piw_text_copy(piw_msg *msg, piw_text text);
+/* The same of `count` texts; `to` has room for them. */
+void piw_texts_copy(piw_msg *msg, const piw_text *from, uint32_t count, piw_text *to);
 /* For storing: U+0000-0008, 000B, 000E-001F and 007F become U+FFFD. The copy lies in the arena of `msg`; a
  * text that needs no change is returned as it is. */
 piw_text piw_text_clean(piw_msg *msg, piw_text text);

@@ -1,6 +1,7 @@
 #include "shared/web_log.h"
 
 #include "piw/codec.h"
+#include "shared/text.h"
 
 #include <arpa/inet.h>
 
@@ -42,7 +43,7 @@ piw_text piw_log_agent(piw_msg *msg, piw_text agent)
     if (slash != NULL)
         agent.len = (uint32_t)(slash - agent.s);
     agent.len = piw_log_prefix(agent, PIW_LOG_AGENT_MAX);
-    piw_text made = piw_msg_text(msg, agent.s, agent.len);
+    piw_text made = piw_text_copy(msg, agent);
     for (char *at = (char *)made.s; at < made.s + made.len; at++)
         if (*at >= 'A' && *at <= 'Z')
             *at = (char)(*at - 'A' + 'a');

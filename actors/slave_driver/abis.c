@@ -5,6 +5,7 @@
 #include "builds.piw.h"
 #include "events.piw.h"
 #include "shared/abi.h"
+#include "shared/text.h"
 #include "slave_driver/slaves.h"
 
 #include <stdio.h>
@@ -106,7 +107,7 @@ void driver_tell_abis(driver *self, int64_t now_ns)
     here->abis.count = 0;
     count_slaves(self, here);
     for (uint32_t i = 0; i < here->abis.count; i++)
-        here->abis.at[i].abi_tag = piw_msg_text(event, here->abis.at[i].abi_tag.s, here->abis.at[i].abi_tag.len);
+        here->abis.at[i].abi_tag = piw_text_copy(event, here->abis.at[i].abi_tag);
     note(self, here);
     self->slaves_changed = false;
     self->tell_abis_ns = now_ns + TELL_AGAIN_MS * INT64_C(1000000);

@@ -2,6 +2,7 @@
 #include "slave_driver/attempt.h"
 
 #include "db.piw.h"
+#include "shared/text.h"
 
 piw_msg *driver_attempt_call(driver *self, const driver_build *build)
 {
@@ -11,10 +12,10 @@ piw_msg *driver_attempt_call(driver *self, const driver_build *build)
     const driver_hold_ref *hold = build->hold;
     piw_text abi = driver_offers_hold_abi(hold);
     body->slave_id = build->slave_id;
-    body->package = piw_msg_text(call, hold->package.s, hold->package.len);
-    body->version = piw_msg_text(call, hold->version.s, hold->version.len);
-    body->abi_tag = piw_msg_text(call, abi.s, abi.len);
-    body->cause = piw_msg_text(call, build->report.cause.s, build->report.cause.len);
+    body->package = piw_text_copy(call, hold->package);
+    body->version = piw_text_copy(call, hold->version);
+    body->abi_tag = piw_text_copy(call, abi);
+    body->cause = piw_text_copy(call, build->report.cause);
     body->output = piw_msg_blob(call, build->report.output);
     return call;
 }

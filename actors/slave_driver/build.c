@@ -44,7 +44,7 @@ static void forget_report(driver *self, driver_build *build)
 {
     if (build->report.build_id != 0) {
         piw_table_remove(&self->by_number, &build->by_number);
-        piw_timer_stop(self->task, "again", (uint64_t)build->report.build_id);
+        piw_timer_stop(self->task, PIW_ON(again), (uint64_t)build->report.build_id);
     }
     piw_msg_free(&build->memory);
     build->report = (driver_reported){0};

@@ -42,6 +42,8 @@ void driver_build_unreport(driver *self, driver_build *build);
 void driver_build_fail(driver_build *build, const char *note);
 /* Throw away what is staged of it. */
 void driver_build_discard(driver *self, const driver_build *build);
+/* The timer by which a build's step is made again (way.c). */
+int on_again(piw_task *task, piw_msg *reply, uint64_t key);
 /* It is over: the version goes where the outcome says, and the build is freed. */
 void driver_build_end(driver *self, driver_build **build, driver_outcome outcome);
 

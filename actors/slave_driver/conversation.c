@@ -179,7 +179,7 @@ static int hello_new(driver *self, piw_msg *msg)
         return PIW_ELIMIT;
     }
     slave->waits_number = true;
-    return piw_timer(self->task, "patience", slave->peer, DRIVER_HELLO_PATIENCE_MS, 0);
+    return piw_timer(self->task, PIW_ON(patience), slave->peer, DRIVER_HELLO_PATIENCE_MS, 0);
 }
 
 /* --- IDLE and BUSY ------------------------------------------------------------------------------------------------ */
@@ -391,7 +391,7 @@ int driver_on_hello(piw_task *task, piw_msg *msg)
     return hello_new(self, msg);
 }
 
-int driver_on_patience(piw_task *task, piw_msg *reply, uint64_t key)
+int on_patience(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     driver *self = piw_soul(task);
@@ -399,7 +399,7 @@ int driver_on_patience(piw_task *task, piw_msg *reply, uint64_t key)
     if (slave == NULL || !slave->waits_number)
         return 0;
     if (driver_claim_waits(self, slave))
-        return piw_timer(task, "patience", key, DRIVER_HELLO_PATIENCE_MS, 0);
+        return piw_timer(task, PIW_ON(patience), key, DRIVER_HELLO_PATIENCE_MS, 0);
     int64_t id;
     if (!driver_number_take(self, DRIVER_POOL_SLAVE, &id))
         id = driver_number_clock(self);
@@ -526,42 +526,42 @@ static int answered(piw_task *task, piw_msg *reply, uint64_t number, int phase)
     return 0;
 }
 
-int driver_on_expected(piw_task *task, piw_msg *reply, uint64_t key)
+int on_expected(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_EXPECT);
 }
 
-int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key)
+int on_verified(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_VERIFY);
 }
 
-int driver_on_staged(piw_task *task, piw_msg *reply, uint64_t key)
+int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_STAGE);
 }
 
-int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+int on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_RECORD);
 }
 
-int driver_on_known(piw_task *task, piw_msg *reply, uint64_t key)
+int on_known(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_KNOWN);
 }
 
-int driver_on_published(piw_task *task, piw_msg *reply, uint64_t key)
+int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_PUBLISH);
 }
 
-int driver_on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key)
+int on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     return answered(task, reply, key, DRIVER_WAIT_ATTEMPT);
 }
 
-int driver_on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
+int on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
     driver_build *build = driver_build_find(self, (int64_t)key);

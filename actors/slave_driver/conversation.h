@@ -14,14 +14,6 @@ int driver_on_busy(piw_task *task, piw_msg *msg);
 int driver_on_built(piw_task *task, piw_msg *msg);
 int driver_on_sent(piw_task *task, piw_msg *msg);
 int driver_on_bye(piw_task *task, piw_msg *msg);
-int driver_on_patience(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_expected(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_verified(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_staged(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_recorded(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_known(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_published(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_attempt_failed(piw_task *task, piw_msg *reply, uint64_t key);
-int driver_on_sealed(piw_task *task, piw_msg *reply, uint64_t key);
+int on_patience(piw_task *task, piw_msg *reply, uint64_t key);
 
 #endif

@@ -31,12 +31,12 @@ void driver_numbers_ask(driver *self, int which)
         pool->block *= 2;
     pool->asked_ns = now_ns;
     piw_msg *call = db_RESERVE_make(piw_text_of(kinds[which]), pool->block);
-    if (piw_call(self->task, &call, "numbers", (uint64_t)which, -1) == 0) {
+    if (piw_call(self->task, &call, PIW_ON(numbers), (uint64_t)which, -1) == 0) {
         pool->asking = true;
         return;
     }
     piw_msg_free(&call);
-    piw_timer(self->task, "ask", (uint64_t)which, ASK_AGAIN_MS, 0);
+    piw_timer(self->task, PIW_ON(ask), (uint64_t)which, ASK_AGAIN_MS, 0);
 }
 
 bool driver_number_there(const driver *self, int which)
@@ -77,7 +77,7 @@ bool driver_numbers_came(driver *self, int which, piw_msg *reply)
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&self->troubles, 6, PIW_LOG_WARNING, "no %s numbers from the database yet: %s", kinds[which],
                         piw_msg_error_text(reply));
-        if (piw_timer(self->task, "ask", (uint64_t)which, ASK_AGAIN_MS, 0) != 0)
+        if (piw_timer(self->task, PIW_ON(ask), (uint64_t)which, ASK_AGAIN_MS, 0) != 0)
             piw_fail(self->task, "no timer can be set for %s numbers", kinds[which]);
         return false;
     }
@@ -89,7 +89,7 @@ bool driver_numbers_came(driver *self, int which, piw_msg *reply)
     return true;
 }
 
-int driver_on_ask(piw_task *task, piw_msg *reply, uint64_t key)
+int on_ask(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     driver_numbers_ask(piw_soul(task), key == DRIVER_POOL_SLAVE ? DRIVER_POOL_SLAVE : DRIVER_POOL_BUILD);

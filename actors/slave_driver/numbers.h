@@ -13,6 +13,6 @@ int64_t driver_number_clock(driver *self);
 void driver_numbers_ask(driver *self, int which);
 /* The answer to that. True: there are numbers for those who wait. */
 bool driver_numbers_came(driver *self, int which, piw_msg *reply);
-int driver_on_ask(piw_task *task, piw_msg *reply, uint64_t key);
+piw_continuation_fn on_ask, on_numbers;
 
 #endif

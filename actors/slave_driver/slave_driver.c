@@ -173,7 +173,7 @@ static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-static int on_numbers(piw_task *task, piw_msg *reply, uint64_t key)
+int on_numbers(piw_task *task, piw_msg *reply, uint64_t key)
 {
     driver *self = piw_soul(task);
     int which = key == DRIVER_POOL_SLAVE ? DRIVER_POOL_SLAVE : DRIVER_POOL_BUILD;
@@ -230,11 +230,11 @@ static void settle(driver *self)
 static int begin(driver *self, piw_why why)
 {
     settle(self);
-    int failed = piw_timer(self->task, "sweep", 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
+    int failed = piw_timer(self->task, PIW_ON(sweep), 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
         driver_claims_open(self);
         piw_msg *call = db_ATTEMPTS_VOID_new();
-        failed = piw_call(self->task, &call, "voided", 0, -1);
+        failed = piw_call(self->task, &call, PIW_ON(voided), 0, -1);
         piw_msg_free(&call);
     }
     driver_numbers_ask(self, DRIVER_POOL_SLAVE);
@@ -327,21 +327,11 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    {"sweep", driver_on_sweep},
-    {"patience", driver_on_patience},
-    {"numbers", on_numbers},
-    {"ask", driver_on_ask},
-    {"voided", on_voided},
-    {"expected", driver_on_expected},
-    {"verified", driver_on_verified},
-    {"staged", driver_on_staged},
-    {"recorded", driver_on_recorded},
-    {"known", driver_on_known},
-    {"published", driver_on_published},
-    {"attempt_failed", driver_on_attempt_failed},
-    {"sealed", driver_on_sealed},
-    {"again", driver_on_again},
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(sweep),    PIW_CONTINUATION(patience),  PIW_CONTINUATION(numbers),
+    PIW_CONTINUATION(ask),      PIW_CONTINUATION(voided),    PIW_CONTINUATION(expected),
+    PIW_CONTINUATION(verified), PIW_CONTINUATION(staged),    PIW_CONTINUATION(recorded),
+    PIW_CONTINUATION(known),    PIW_CONTINUATION(published), PIW_CONTINUATION(attempt_failed),
+    PIW_CONTINUATION(sealed),   PIW_CONTINUATION(again),     PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(slave_driver, .version = "1.0",

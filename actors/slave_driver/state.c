@@ -1,13 +1,9 @@
 /* state.c — the soul as a message and back (swap), and from the peers' records (restart). */
 #include "slave_driver/state.h"
 
+#include "shared/text.h"
 #include "slave_driver/build.h"
 #include "slave_driver/slaves.h"
-
-static piw_text copy_text(piw_msg *msg, piw_text text)
-{
-    return piw_msg_text(msg, text.s, text.len);
-}
 
 /* --- saving --- */
 
@@ -71,13 +67,13 @@ static void save_windows(piw_msg *msg, const driver *self, slave_driver_state *b
     for (struct driver_abi *abi = driver_offers_next_abi(self->offers, NULL); abi != NULL;
          abi = driver_offers_next_abi(self->offers, abi), to++) {
         driver_abi_view view = driver_offers_view(abi);
-        to->abi_tag = copy_text(msg, view.abi_tag);
+        to->abi_tag = piw_text_copy(msg, view.abi_tag);
         to->as_of_ns = view.as_of_ns;
         to->total = view.total;
         piw_msg_list(msg, &to->builds, view.count);
         for (uint32_t i = 0; i < view.count; i++) {
-            to->builds.at[i].package = copy_text(msg, view.list[i].package);
-            to->builds.at[i].version = copy_text(msg, view.list[i].version);
+            to->builds.at[i].package = piw_text_copy(msg, view.list[i].package);
+            to->builds.at[i].version = piw_text_copy(msg, view.list[i].version);
         }
     }
 }
@@ -91,9 +87,9 @@ static void save_holds(piw_msg *msg, const driver *self, slave_driver_state *bod
     piw_msg_list(msg, &body->holds, count);
     driver_hold *to = body->holds.at;
     while ((hold = driver_offers_next_hold(self->offers, hold)) != NULL) {
-        to->package = copy_text(msg, hold->package);
-        to->version = copy_text(msg, hold->version);
-        to->abi_tag = copy_text(msg, driver_offers_hold_abi(hold));
+        to->package = piw_text_copy(msg, hold->package);
+        to->version = piw_text_copy(msg, hold->version);
+        to->abi_tag = piw_text_copy(msg, driver_offers_hold_abi(hold));
         to->kind = hold->kind;
         to->until_ns = hold->until_ns;
         to->slave_id = hold->slave_id;

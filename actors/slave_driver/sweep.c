@@ -59,7 +59,7 @@ static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
     }
 }
 
-int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
+int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;

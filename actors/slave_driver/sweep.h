@@ -5,6 +5,6 @@
 #include "slave_driver/driver.h"
 
 /* Every DRIVER_SWEEP_MS. */
-int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key);
+int on_sweep(piw_task *task, piw_msg *reply, uint64_t key);
 
 #endif

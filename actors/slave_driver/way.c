@@ -9,6 +9,7 @@
 #include "db.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/text.h"
 #include "slave_driver/attempt.h"
 #include "slave_driver/numbers.h"
 #include "slave_driver/state.h"
@@ -52,11 +53,6 @@ static void remember(driver *self, const driver_build *build)
         driver_remember(self, build->slave);
 }
 
-static piw_text copy_text(piw_msg *msg, piw_text text)
-{
-    return piw_msg_text(msg, text.s, text.len);
-}
-
 static const file_state *asked_for(const driver_build *build)
 {
     return &build->report.files.at[build->report.verified.count];
@@ -72,7 +68,7 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     body->build_id = build->report.build_id;
     body->slave_id = build->slave_id;
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
-    body->package = copy_text(call, build->hold->package);
+    body->package = piw_text_copy(call, build->hold->package);
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
     return call;
 }
@@ -107,7 +103,7 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = build->report.build_id;
-    body->package = copy_text(call, build->hold->package);
+    body->package = piw_text_copy(call, build->hold->package);
     piw_blob *output = build->report.output;
     piw_blob *noted = build->report.note.len > 0 ? with_note(output, build->report.note.s) : NULL;
     body->output = piw_msg_blob(call, noted != NULL ? noted : output);
@@ -123,9 +119,9 @@ static piw_msg *make_record(driver *self, const driver_build *build)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = copy_text(call, build->hold->package);
-    body->version = copy_text(call, build->hold->version);
-    body->abi_tag = copy_text(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->hold->package);
+    body->version = piw_text_copy(call, build->hold->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -150,10 +146,9 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = build->report.build_id;
-    body->package = copy_text(call, build->hold->package);
+    body->package = piw_text_copy(call, build->hold->package);
     piw_msg_list(call, &body->kept, build->report.kept.count);
-    for (uint32_t i = 0; i < build->report.kept.count; i++)
-        body->kept.at[i] = copy_text(call, build->report.kept.at[i]);
+    piw_texts_copy(call, build->report.kept.at, build->report.kept.count, body->kept.at);
     return call;
 }
 
@@ -164,9 +159,9 @@ static piw_msg *make_seal(const driver_build *build)
     piw_msg *call = fs_SEAL_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = copy_text(call, build->hold->package);
-    body->version = copy_text(call, build->hold->version);
-    body->abi_tag = copy_text(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->hold->package);
+    body->version = piw_text_copy(call, build->hold->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -269,7 +264,7 @@ static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
     driver_reported *report = &build->report;
     piw_msg_list(build->memory, &report->kept, body->kept.count);
     for (uint32_t i = 0; i < body->kept.count; i++) {
-        report->kept.at[i] = copy_text(build->memory, body->kept.at[i]);
+        report->kept.at[i] = piw_text_copy(build->memory, body->kept.at[i]);
         piw_warning("build %lld of %s %s gave other bytes for %s: the published file stays",
                     (long long)report->build_id, build->hold->package.s, build->hold->version.s, report->kept.at[i].s);
     }
@@ -315,13 +310,13 @@ static driver_outcome published(driver *self, driver_build *build, const piw_msg
 /* --- the way ------------------------------------------------------------------------------------------------------ */
 
 static const step way[DRIVER_PHASES] = {
-    [DRIVER_WAIT_EXPECT] = {"expected", EXPECT_DEADLINE_MS, make_expect, expected, fail},
-    [DRIVER_WAIT_VERIFY] = {"verified", VERIFY_DEADLINE_MS, make_verify, verified, fail},
-    [DRIVER_WAIT_STAGE] = {"staged", STAGE_DEADLINE_MS, make_stage, staged, give_up},
-    [DRIVER_WAIT_RECORD] = {"recorded", NO_DEADLINE, make_record, recorded, give_up},
-    [DRIVER_WAIT_KNOWN] = {"known", 0, make_known, known, give_up},
-    [DRIVER_WAIT_PUBLISH] = {"published", PUBLISH_DEADLINE_MS, make_publish, published, leave_staged},
-    [DRIVER_WAIT_ATTEMPT] = {"attempt_failed", NO_DEADLINE, driver_attempt_call, driver_attempt_failed, give_up},
+    [DRIVER_WAIT_EXPECT] = {PIW_ON(expected), EXPECT_DEADLINE_MS, make_expect, expected, fail},
+    [DRIVER_WAIT_VERIFY] = {PIW_ON(verified), VERIFY_DEADLINE_MS, make_verify, verified, fail},
+    [DRIVER_WAIT_STAGE] = {PIW_ON(staged), STAGE_DEADLINE_MS, make_stage, staged, give_up},
+    [DRIVER_WAIT_RECORD] = {PIW_ON(recorded), NO_DEADLINE, make_record, recorded, give_up},
+    [DRIVER_WAIT_KNOWN] = {PIW_ON(known), 0, make_known, known, give_up},
+    [DRIVER_WAIT_PUBLISH] = {PIW_ON(published), PUBLISH_DEADLINE_MS, make_publish, published, leave_staged},
+    [DRIVER_WAIT_ATTEMPT] = {PIW_ON(attempt_failed), NO_DEADLINE, driver_attempt_call, driver_attempt_failed, give_up},
 };
 
 static void again_later(driver *self, driver_build *build, const char *why)
@@ -334,7 +329,7 @@ static void again_later(driver *self, driver_build *build, const char *why)
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING,
                     "build %lld of slave %lld waits and is tried again in %lld s: %s", number,
                     (long long)build->slave_id, (long long)delay / 1000, why);
-    if (piw_timer(self->task, "again", (uint64_t)number, delay, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(again), (uint64_t)number, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for build %lld", number);
 }
 
@@ -360,7 +355,7 @@ static void go(driver *self, driver_build *build, int phase)
     make_step(self, build);
 }
 
-int driver_on_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     driver *self = piw_soul(task);
@@ -438,7 +433,7 @@ driver_outcome driver_way_late(driver *self, driver_build *build)
         return next(DRIVER_LET_GO);
     if (build->phase == DRIVER_WAIT_RECORD && !build->sealing) {
         piw_msg *call = make_seal(build);
-        build->sealing = piw_call(self->task, &call, "sealed", (uint64_t)build->report.build_id, 0) == 0;
+        build->sealing = piw_call(self->task, &call, PIW_ON(sealed), (uint64_t)build->report.build_id, 0) == 0;
         piw_msg_free(&call);
     }
     return next(DRIVER_GOES_ON);

@@ -18,6 +18,8 @@ driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *r
 driver_outcome driver_way_late(driver *self, driver_build *build);
 /* The answer to sealing it. */
 driver_outcome driver_way_sealed(driver *self, driver_build *build, piw_msg *reply);
-int driver_on_again(piw_task *task, piw_msg *reply, uint64_t key);
+/* To which its calls come back; in conversation.c, since what comes of them is said to slaves. */
+piw_continuation_fn on_expected, on_verified, on_staged, on_recorded, on_known, on_published, on_attempt_failed,
+    on_sealed;
 
 #endif

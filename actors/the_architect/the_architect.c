@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static piw_continuation_fn on_database_speaks, on_connect, on_answer_due, on_cycle;
+
 enum {
     GAP_MS = 50,
     MORE_MS = 5,       /* between slices of what takes long, or as long as one took: others have their turn … */
@@ -81,7 +83,7 @@ static void watch(architect *self, int events)
         piw_unwatch(self->task, self->watched);
     self->watched = fd;
     self->events = events;
-    if (fd < 0 || piw_watch(self->task, fd, events, "database_speaks", 0) != 0)
+    if (fd < 0 || piw_watch(self->task, fd, events, PIW_ON(database_speaks), 0) != 0)
         piw_fail(self->task, "the database connection could not be watched");
 }
 
@@ -114,7 +116,7 @@ static void lost(architect *self, const char *why)
     }
     piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "the build queue can't be read: %s; trying again", text);
     hang_up(self);
-    set_timer(self, "connect", self->backoff_ms);
+    set_timer(self, PIW_ON(connect), self->backoff_ms);
     self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
 }
 
@@ -133,7 +135,7 @@ static void send_statement(architect *self, phase next, const char *sql, int cou
         return;
     }
     watch(self, left > 0 ? PIW_READ | PIW_WRITE : PIW_READ);
-    set_timer(self, "answer_due", ANSWER_MS);
+    set_timer(self, PIW_ON(answer_due), ANSWER_MS);
 }
 
 static void begin_cycle(architect *self)
@@ -154,7 +156,7 @@ static void want_cycle(architect *self)
         return;
     self->wanted = true;
     if (self->phase == AT_REST)
-        set_timer(self, "cycle", GAP_MS);
+        set_timer(self, PIW_ON(cycle), GAP_MS);
 }
 
 static int64_t pause_ms(const architect *self)
@@ -171,7 +173,7 @@ static void end_cycle(architect *self)
         piw_ready(self->task);
     self->ready = true;
     if (self->more || self->wanted)
-        set_timer(self, "cycle", self->more ? pause_ms(self) : GAP_MS);
+        set_timer(self, PIW_ON(cycle), self->more ? pause_ms(self) : GAP_MS);
 }
 
 static void cast(architect *self, piw_msg *msg)
@@ -298,7 +300,7 @@ static void take_first(architect *self, const PGresult *r)
 /* A statement has been answered whole. */
 static void go_on(architect *self, const PGresult *r)
 {
-    piw_timer_stop(self->task, "answer_due", 0);
+    piw_timer_stop(self->task, PIW_ON(answer_due), 0);
     switch (self->phase) {
     case SETTING:
         send_statement(self, LISTENING, "LISTEN piw_queue", 0, NULL);
@@ -382,7 +384,7 @@ static int on_connect(piw_task *task, piw_msg *reply, uint64_t key)
     PQsetNoticeProcessor(self->conn, quiet, NULL);
     self->phase = CONNECTING;
     watch(self, PIW_WRITE);
-    set_timer(self, "answer_due", CONNECT_MS);
+    set_timer(self, PIW_ON(answer_due), CONNECT_MS);
     return 0;
 }
 
@@ -523,9 +525,9 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     if (state != NULL)
         firsts_load(&self->firsts, architect_state_of(state));
     piw_soul_set(task, self);
-    int rc = piw_timer(task, "full", 0, FULL_MS, FULL_MS);
+    int rc = piw_timer(task, PIW_ON(full), 0, FULL_MS, FULL_MS);
     if (rc == 0)
-        rc = piw_timer(task, "connect", 0, 0, 0);
+        rc = piw_timer(task, PIW_ON(connect), 0, 0, 0);
     if (rc != 0) {
         firsts_fini(&self->firsts);
         free(self->dsn);
@@ -554,8 +556,8 @@ static const piw_opt options[] = {
     PIW_OPT_END,
 };
 static const piw_continuation continuations[] = {
-    {"connect", on_connect}, {"database_speaks", on_database_speaks}, {"cycle", on_cycle},
-    {"full", on_full},       {"answer_due", on_answer_due},           PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(connect), PIW_CONTINUATION(database_speaks), PIW_CONTINUATION(cycle),
+    PIW_CONTINUATION(full),    PIW_CONTINUATION(answer_due),      PIW_CONTINUATIONS_END,
 };
 static const piw_service serves[] = {{"the_architect", &orders_protocol_def}, PIW_SERVICES_END};
 static const piw_handler handlers[] = {{&orders_protocol_def, ORDERS_ORDER, on_order}, PIW_HANDLERS_END};

@@ -1,5 +1,6 @@
 /* admin.c — what operators ask for (docs/wire.md#imports): each is one function of the schema, and one transaction. */
 #include "oracle.h"
+#include "shared/text.h"
 
 static void add_aliases(params *p, const piw_text *at, uint32_t count)
 {
@@ -21,9 +22,9 @@ static int run(database *db, const char *sql, params *p, piw_msg *made, admin_ou
     outcome->done = row_bool(r, 0, 0);
     outcome->word = row_copy(made, r, 0, 1);
     outcome->again = row_bool(r, 0, 2);
-    outcome->package = piw_msg_text(made, package.s, package.len);
+    outcome->package = piw_text_copy(made, package);
     if (version.s != NULL)
-        outcome->version = piw_msg_text(made, version.s, version.len);
+        outcome->version = piw_text_copy(made, version);
     PQclear(r);
     *reply = made;
     return 0;
@@ -151,8 +152,8 @@ int write_abi_change(database *db, const piw_msg *msg, piw_msg **reply, piw_err 
         return rc;
     db_ABI_CHANGE_reply *answer = NULL;
     *reply = db_ABI_CHANGE_reply_new(&answer);
-    answer->abi_tag = piw_msg_text(*reply, body->abi_tag.s, body->abi_tag.len);
-    answer->reason = piw_msg_text(*reply, body->reason.s, body->reason.len);
+    answer->abi_tag = piw_text_copy(*reply, body->abi_tag);
+    answer->reason = piw_text_copy(*reply, body->reason);
     answer->outcome = row_copy(*reply, r, 0, 0);
     answer->builds = row_int(r, 0, 1);
     PQclear(r);

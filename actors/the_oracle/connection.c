@@ -32,13 +32,13 @@ void oracle_watch(oracle *self)
 {
     oracle_unwatch(self);
     self->watched = PQsocket(self->db.conn);
-    if (piw_watch(self->task, self->watched, PIW_READ, "database_speaks", 0) != 0)
+    if (piw_watch(self->task, self->watched, PIW_READ, PIW_ON(database_speaks), 0) != 0)
         piw_debug("the database connection isn't watched: its end will be noticed at the next request");
 }
 
 void oracle_try_later(oracle *self)
 {
-    if (piw_timer(self->task, "try_again", 0, self->backoff_ms, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(try_again), 0, self->backoff_ms, 0) != 0)
         piw_fail(self->task, "no timer could be set to reach the database again");
     self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
 }

@@ -3,6 +3,7 @@
 #include "piw/log.h"
 #include "shared/dsn.h"
 #include "shared/schema_version.h"
+#include "shared/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,5 +253,5 @@ piw_text row_text(const PGresult *result, int row, int column)
 piw_text row_copy(piw_msg *msg, const PGresult *result, int row, int column)
 {
     piw_text text = row_text(result, row, column);
-    return text.s == NULL ? text : piw_msg_text(msg, text.s, text.len);
+    return text.s == NULL ? text : piw_text_copy(msg, text);
 }

@@ -62,6 +62,8 @@ void oracle_watch(oracle *self);
 void oracle_unwatch(oracle *self);
 /* Come back after a while, a longer one each time. */
 void oracle_try_later(oracle *self);
+/* To which these come back; in the_oracle.c. */
+piw_continuation_fn on_database_speaks, on_try_again;
 /* The connection is lost, or (resting) needs a pause: try again later. */
 void oracle_down(oracle *self, const piw_err *why);
 

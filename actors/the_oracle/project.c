@@ -2,6 +2,7 @@
  *
  * Versions, files and dependencies come in the same order, so that one pass over each puts them together. */
 #include "oracle.h"
+#include "shared/text.h"
 
 enum {
     FILES_MAX = 200000, /* of a package; more would burst the answer's arena */
@@ -155,7 +156,7 @@ int read_project(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err
         db_PROJECT_reply *answer = NULL;
         *reply = db_PROJECT_reply_new(&answer);
         project_data *data = &answer->data;
-        data->package = piw_msg_text(*reply, package.s, package.len);
+        data->package = piw_text_copy(*reply, package);
         data->name = data->description = data->skip = piw_text_of("");
         answer->found = PQntuples(rows.package) > 0;
         if (answer->found) {

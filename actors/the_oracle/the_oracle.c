@@ -39,7 +39,7 @@ static int come_up(oracle *self, piw_err *err)
     return 0;
 }
 
-static int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
+int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -69,7 +69,7 @@ static int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-static int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
+int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -270,8 +270,8 @@ static const piw_event emits[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {{&db_protocol_def, PIW_EVERY_MESSAGE, on_request}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
-    {"try_again", on_try_again},
-    {"database_speaks", on_database_speaks},
+    PIW_CONTINUATION(try_again),
+    PIW_CONTINUATION(database_speaks),
     PIW_CONTINUATIONS_END,
 };
 

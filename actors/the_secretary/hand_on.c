@@ -20,7 +20,7 @@ static piw_msg *call_for(const request *r)
 static int send(piw_task *task, secretary *s, request *r)
 {
     piw_msg *call = call_for(r);
-    int rc = piw_call(task, &call, "written", s->requests.last_number + 1, ANSWER_MS);
+    int rc = piw_call(task, &call, PIW_ON(written), s->requests.last_number + 1, ANSWER_MS);
     piw_msg_free(&call);
     if (rc == 0)
         requests_fly(&s->requests, r);
@@ -33,7 +33,7 @@ static int ask_for_all(piw_task *task, secretary *s)
         return 0;
     const db_PACKAGES *at = db_PACKAGES_of(s->all_after);
     piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);
-    int rc = piw_call(task, &call, "all_packages", 0, 0);
+    int rc = piw_call(task, &call, PIW_ON(all_packages), 0, 0);
     piw_msg_free(&call);
     if (rc == 0)
         s->asking_all = true;
@@ -55,7 +55,7 @@ int secretary_go_on(piw_task *task)
     if (rc != 0 || s->requests.waiting == 0 || s->requests.flying_count >= FLYING_MAX)
         return rc;
     int64_t wait_ns = requests_next_due(&s->requests) - now;
-    return piw_timer(task, "due", 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
+    return piw_timer(task, PIW_ON(due), 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
 }
 
 int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation)
@@ -71,5 +71,6 @@ int secretary_call_single(piw_task *task, single *state, piw_msg *call, const ch
 
 int secretary_search(piw_task *task)
 {
-    return secretary_call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(), "search_written");
+    return secretary_call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(),
+                                 PIW_ON(search_written));
 }

@@ -29,7 +29,7 @@ int rewrites_save(piw_task *task)
 {
     secretary *s = piw_soul(task);
     piw_msg *call = all_rewrites(s);
-    int rc = piw_call(task, &call, "saved", 0, 0);
+    int rc = piw_call(task, &call, PIW_ON(saved), 0, 0);
     piw_msg_free(&call);
     if (rc == 0) {
         s->changed = false;
@@ -63,7 +63,7 @@ int on_saved(piw_task *task, piw_msg *reply, uint64_t key)
 int rewrites_load(piw_task *task)
 {
     piw_msg *call = db_REWRITES_LOAD_new();
-    int rc = piw_call(task, &call, "loaded", 0, 0);
+    int rc = piw_call(task, &call, PIW_ON(loaded), 0, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -79,7 +79,7 @@ int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     secretary *s = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return piw_timer(task, "load", 0, LOAD_AGAIN_MS, 0);
+        return piw_timer(task, PIW_ON(load), 0, LOAD_AGAIN_MS, 0);
     const db_REWRITES_LOAD_reply *kept = db_REWRITES_LOAD_reply_of(reply);
     int64_t now_ns = piw_monotonic_ns(), wall_us = piw_time_now().us;
     for (uint32_t i = 0; i < kept->rewrites.count; i++) {

@@ -39,7 +39,7 @@ int rounds_begin(piw_task *task, secretary *s, const secretary_state *kept)
     /* sitemap.xml is written last: where it is, all are. */
     if (kept == NULL && root != NULL && (missing(root, "packages.json") || missing(root, "sitemap.xml")))
         s->search_due_ns = now_ns;
-    return piw_timer(task, "round", 0, 0, ROUND_MS);
+    return piw_timer(task, PIW_ON(round), 0, 0, ROUND_MS);
 }
 
 void rounds_changed(secretary *s)

@@ -49,6 +49,8 @@ int secretary_go_on(piw_task *task);
 int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation);
 /* Have the search index and the sitemaps written; again, when they are being written already. */
 int secretary_search(piw_task *task);
+/* To which these come back; in the_secretary.c. */
+piw_continuation_fn on_due, on_written, on_search_written, on_all_packages;
 
 /* --- rounds.c: the search index and the sitemaps are written without being asked for --- */
 /* The soul has begun: with what its predecessor kept, or NULL. */

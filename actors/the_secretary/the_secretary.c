@@ -3,11 +3,14 @@
 #include "secretary.h"
 
 #include "piw/plugin.h"
+#include "shared/text.h"
 #include "the_secretary.piw.h"
 #include "web.piw.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+
+static piw_continuation_fn on_home_written, on_home_again, on_search_again;
 
 enum {
     BACKOFF_FIRST_S = 2,
@@ -21,7 +24,7 @@ static const int64_t SECOND_NS = 1000000000;
 
 /* --- Handing on --- */
 
-static int on_due(piw_task *task, piw_msg *reply, uint64_t key)
+int on_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     return secretary_go_on(task);
@@ -33,7 +36,7 @@ static int64_t back_off_ns(uint32_t tries)
     return (seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S) * SECOND_NS;
 }
 
-static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
+int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     secretary *s = piw_soul(task);
     request *r = requests_flying(&s->requests, key);
@@ -115,7 +118,7 @@ static int on_delver(piw_task *task, piw_msg *msg)
 static int on_home(piw_task *task, piw_msg *msg)
 {
     (void)msg;
-    return secretary_call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), "home_written");
+    return secretary_call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), PIW_ON(home_written));
 }
 
 static int on_search(piw_task *task, piw_msg *msg)
@@ -141,13 +144,13 @@ static int single_done(piw_task *task, single *state, const piw_msg *reply, cons
 static int on_home_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    return single_done(task, &((secretary *)piw_soul(task))->home, reply, "home page", "home_again");
+    return single_done(task, &((secretary *)piw_soul(task))->home, reply, "home page", PIW_ON(home_again));
 }
 
-static int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
+int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    return single_done(task, &((secretary *)piw_soul(task))->search, reply, "search index", "search_again");
+    return single_done(task, &((secretary *)piw_soul(task))->search, reply, "search index", PIW_ON(search_again));
 }
 
 static int on_home_again(piw_task *task, piw_msg *reply, uint64_t key)
@@ -179,13 +182,13 @@ static int on_all(piw_task *task, piw_msg *msg)
     return secretary_go_on(task);
 }
 
-static int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
+int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     secretary *s = piw_soul(task);
     s->asking_all = false;
     if (piw_msg_error(reply) != 0)
-        return piw_timer(task, "due", 0, ALL_AGAIN_MS, 0);
+        return piw_timer(task, PIW_ON(due), 0, ALL_AGAIN_MS, 0);
     const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
     if (s->all_part == PART_NONE)
         return 0;
@@ -230,7 +233,7 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     body->last_number = (int64_t)s->requests.last_number;
     body->all_part = s->all_part;
     piw_text after = s->all_after == NULL ? piw_text_of("") : db_PACKAGES_of(s->all_after)->after;
-    body->all_after = piw_msg_text(msg, after.s, after.len);
+    body->all_after = piw_text_copy(msg, after);
     body->asking_all = s->asking_all;
     body->home = s->home;
     body->search = s->search;
@@ -293,7 +296,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     s->hold_ns = piw_option_number(task, piw_setting_number(task, "dev-mode") != 0 ? "hold-dev-mode" : "hold") *
                  (SECOND_NS / 1000);
     piw_soul_set(task, s);
-    int rc = piw_timer(task, "save", 0, SAVE_EVERY_MS, SAVE_EVERY_MS);
+    int rc = piw_timer(task, PIW_ON(save), 0, SAVE_EVERY_MS, SAVE_EVERY_MS);
     if (rc == 0)
         rc = rounds_begin(task, s, state == NULL ? NULL : secretary_state_of(state));
     if (rc == 0 && state == NULL)
@@ -333,18 +336,12 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    {"due", on_due},
-    {"written", on_written},
-    {"home_written", on_home_written},
-    {"search_written", on_search_written},
-    {"home_again", on_home_again},
-    {"search_again", on_search_again},
-    {"round", on_round},
-    {"all_packages", on_all_packages},
-    {"save", on_save},
-    {"saved", on_saved},
-    {"load", on_load},
-    {"loaded", on_loaded},
+    PIW_CONTINUATION(due),          PIW_CONTINUATION(written),
+    PIW_CONTINUATION(home_written), PIW_CONTINUATION(search_written),
+    PIW_CONTINUATION(home_again),   PIW_CONTINUATION(search_again),
+    PIW_CONTINUATION(round),        PIW_CONTINUATION(all_packages),
+    PIW_CONTINUATION(save),         PIW_CONTINUATION(saved),
+    PIW_CONTINUATION(load),         PIW_CONTINUATION(loaded),
     PIW_CONTINUATIONS_END,
 };
 

@@ -1,5 +1,4 @@
 /* Calls that wait for their one answer: reply, error or deadline. */
-#include "actor/dispatch.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -33,29 +32,6 @@ void piw__call_end(piw__shell *shell, piw__call *call)
 piw__call *piw__call_find(const piw__shell *shell, uint64_t id)
 {
     return (piw__call *)piw__table_find(&shell->waits.calls, id);
-}
-
-static piw__call *call_of(piw__due *due)
-{
-    return (piw__call *)(void *)((char *)due - offsetof(piw__call, due));
-}
-
-void piw__calls_expire(piw__shell *shell, int64_t now_ns)
-{
-    for (piw__due *due; (due = piw__heap_first(&shell->waits.call_heap)) != NULL && due->at_ns <= now_ns;) {
-        piw__call *call = call_of(due);
-        const piw_msg_type *type = call->type;
-        if (type->reply >= 0)
-            type = &type->protocol->messages[type->reply];
-        piw_msg *answer = piw_msg_new(type);
-        answer->flags = PIW__ANSWER;
-        answer->call_id = call->node.key;
-        answer->trace = call->trace;
-        answer->error = PIW_EDEADLINE;
-        answer->error_text = piw_msg_printf(answer, "%s was not answered in time", call->type->name).s;
-        piw__heap_remove(&shell->waits.call_heap, &call->due);
-        piw__accept(shell, answer);
-    }
 }
 
 void piw__calls_drop(piw__shell *shell)

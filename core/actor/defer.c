@@ -1,5 +1,5 @@
 /* Requests that outlive their handler: where the answer goes, known by a token. */
-#include "actor/dispatch.h"
+#include "actor/deliver.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -17,32 +17,22 @@ static bool again(piw__shell *shell, piw__deferred *deferred)
     return true;
 }
 
-void piw__deferred_answer(piw__shell *shell, piw__deferred *deferred, piw_msg *answer)
+piw_msg piw__deferred_request(const piw__deferred *deferred)
 {
-    answer->trace = deferred->trace;
-    if (deferred->from != NULL) {
-        answer->flags |= PIW__ANSWER;
-        answer->call_id = deferred->call_id;
-        piw__outbox_add(&shell->loop.outbox, &deferred->from->mailbox, answer);
-    } else {
-        piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_ANSWER);
-        act->port = deferred->port;
-        act->peer = deferred->peer;
-        act->msg = answer;
-    }
+    return (piw_msg){.type = deferred->type,
+                     .from = deferred->from,
+                     .call_id = deferred->call_id,
+                     .port = deferred->port,
+                     .peer = deferred->peer,
+                     .trace = deferred->trace,
+                     .flags = PIW__REQUEST};
 }
 
 static void fail(piw__shell *shell, piw__deferred *deferred, int code, const char *text)
 {
     if (again(shell, deferred))
         return;
-    piw_msg request = {.type = deferred->type,
-                       .from = deferred->from,
-                       .call_id = deferred->call_id,
-                       .port = deferred->port,
-                       .peer = deferred->peer,
-                       .trace = deferred->trace,
-                       .flags = PIW__REQUEST};
+    piw_msg request = piw__deferred_request(deferred);
     piw__answer_error(shell, &request, code, text);
 }
 

@@ -1,6 +1,8 @@
 /* One message, one handler, and what follows from its result. */
 #include "actor/dispatch.h"
 
+#include "actor/deliver.h"
+#include "actor/run.h"
 #include "actor/shell.h"
 #include "actor/trace.h"
 #include "base/clock.h"
@@ -9,141 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
-uint64_t piw__trace_new(piw__shell *shell)
-{
-    return shell->number << 40 | ++shell->loop.next_trace;
-}
-
-void piw__batch_push(piw__shell *shell, piw_msg *msg)
-{
-    msg->next = shell->loop.batch;
-    shell->loop.batch = msg;
-}
-
-static bool is_absent(piw__state state)
-{
-    return state == PIW__ABSENT || state == PIW__FAILED;
-}
-
-void piw__state_set(piw__shell *shell, piw__state state)
-{
-    if (is_absent(shell->soul.state) && !is_absent(state))
-        atomic_fetch_sub_explicit(&shell->role->absent, 1, memory_order_relaxed);
-    else if (!is_absent(shell->soul.state) && is_absent(state))
-        atomic_fetch_add_explicit(&shell->role->absent, 1, memory_order_relaxed);
-    shell->soul.state = state;
-    atomic_store_explicit(&shell->seen.figures.state, state, memory_order_relaxed);
-}
-
-void piw__release_held(piw__shell *shell)
-{
-    if (shell->loop.held.first == NULL)
-        return;
-    shell->loop.held.last->next = shell->loop.batch;
-    shell->loop.batch = shell->loop.held.first;
-    shell->loop.held = (piw__msg_list){0};
-}
-
-/* --- What can't be done ------------------------------------------------------------------------------------------ */
-
-void piw__answer_error(piw__shell *shell, const piw_msg *request, int code, const char *text)
-{
-    if ((request->flags & PIW__REQUEST) == 0)
-        return;
-    if (request->from != NULL) {
-        piw_msg *answer = piw__msg_error_answer(request, code, text);
-        answer->flags |= PIW__ANSWER;
-        answer->call_id = request->call_id;
-        piw__outbox_add(&shell->loop.outbox, &request->from->mailbox, answer);
-        piw__outbox_commit(&shell->loop.outbox);
-        return;
-    }
-    if (request->port == NULL)
-        return;
-    piw_msg *answer = piw__port_fallback(request->type, code, text);
-    if (answer == NULL || piw__port_answer(request->port, request->peer, &answer) != 0) {
-        piw_msg_free(&answer);
-        piw__port_release(request->port, request->peer);
-    }
-    shell->queues.dirty = true;
-}
-
-void piw__bounce(piw__shell *shell, piw_msg *msg, int code, const char *text)
-{
-    if ((msg->flags & PIW__REQUEST) != 0) {
-        piw__answer_error(shell, msg, code, text);
-    } else {
-        piw__figure(&shell->seen.figures.dead_letters, 1);
-        piw_log_limited(&shell->supervision.log_dead, 10, PIW_LOG_WARNING, "dead letter: %s.%s was not delivered: %s",
-                        msg->type->protocol->name, msg->type->name, text);
-    }
-    piw_msg_free(&msg);
-}
-
-/* --- Sending ----------------------------------------------------------------------------------------------------- */
-
-static void mute(piw__shell *shell, piw__mailbox *by)
-{
-    for (unsigned i = 0; i < shell->queues.muted_count; i++)
-        if (shell->queues.muted_by[i] == by)
-            return;
-    shell->queues.muted_by =
-        piw_realloc(shell->queues.muted_by, (shell->queues.muted_count + 1) * sizeof(*shell->queues.muted_by));
-    shell->queues.muted_by[shell->queues.muted_count++] = by;
-}
-
-static void bounce_chain(piw__shell *shell, piw_msg *msg)
-{
-    while (msg != NULL) {
-        piw_msg *next = msg->next;
-        /* An error answer to ourselves would come back to the same closed mailbox. */
-        if (msg->from == shell)
-            msg->flags &= (uint16_t)~PIW__REQUEST;
-        if ((msg->flags & PIW__ANSWER) != 0)
-            piw_msg_free(&msg); /* whoever asked has gone */
-        else
-            piw__bounce(shell, msg, PIW_ESTOPPED, "its task has stopped");
-        msg = next;
-    }
-}
-
-void piw__flush(piw__shell *shell)
-{
-    piw__outbox *outbox = &shell->loop.outbox;
-    while (outbox->waiting > 0) {
-        for (uint32_t i = 0; i < outbox->count; i++) {
-            piw__out *out = &outbox->outs[i];
-            if (out->count == 0)
-                continue;
-            piw_msg *first = out->first, *last = out->last;
-            uint32_t count = out->count;
-            piw__mailbox *to = out->to;
-            *out = (piw__out){.to = to};
-            outbox->waiting -= count;
-            bool muted = false;
-            if (piw__mailbox_push(to, first, last, count, &shell->mailbox, &muted) != 0)
-                bounce_chain(shell, first);
-            else if (muted && shell->queues.count > 0)
-                mute(shell, to);
-        }
-    }
-    outbox->full = false;
-    shell->loop.since_flush = 0;
-    shell->loop.flushed_ns = shell->loop.coarse_ns;
-}
-
 /* --- Running a function of the soul ------------------------------------------------------------------------------ */
-
-static inline piw__record *enter(piw__shell *shell, const char *what, uint64_t trace, int64_t deadline_ns)
-{
-    shell->soul.trace = trace;
-    shell->soul.deadline_ns = deadline_ns;
-    atomic_store_explicit(&shell->seen.busy_in, what, memory_order_relaxed);
-    piw__figure(&shell->seen.busy_number, 1);
-    shell->soul.timed_ns = piw__times_due(&shell->soul.times, shell->loop.coarse_ns) ? piw_monotonic_ns() : 0;
-    piw__txn_begin(shell);
-    return piw__record_begin(&shell->seen.recorder, what, trace, shell->loop.coarse_ns);
-}
 
 /* How long has this handler taken? While handlers are quick the clock is read after every eighth only: reading it takes
  * as long as a small handler. */
@@ -178,24 +46,6 @@ static inline void leave(piw__shell *shell, piw__record *record, const char *wha
         piw_log_limited(&shell->supervision.log_errors, 20, PIW_LOG_WARNING, "%s failed: %s", what,
                         piw_err_name(result));
     }
-}
-
-piw__record *piw__soul_enter(piw__shell *shell, const char *what)
-{
-    shell->soul.current = NULL;
-    shell->soul.current_gone = false;
-    return enter(shell, what, piw__trace_new(shell), 0);
-}
-
-void piw__soul_leave(piw__shell *shell, piw__record *record, int result, bool commit)
-{
-    if (commit)
-        piw__txn_commit(shell);
-    else
-        piw__txn_rollback(shell);
-    atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
-    piw__record_end(record, result);
-    shell->loop.coarse_ns = piw__coarse_ns();
 }
 
 static inline void check(piw__shell *shell, int result)
@@ -266,7 +116,7 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
         piw__trace_in(shell, msg);
     shell->soul.current = msg;
     shell->soul.current_gone = false;
-    piw__record *record = enter(shell, type->name, msg->trace, msg->deadline_ns);
+    piw__record *record = piw__run_begin(shell, type->name, msg->trace, msg->deadline_ns);
     int result = fn(task, msg);
     leave(shell, record, type->name, result);
     shell->soul.current = NULL;
@@ -321,7 +171,7 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
     piw__call_end(shell, call);
     if (is_traced(shell))
         piw__trace_in(shell, msg);
-    piw__record *record = enter(shell, what, trace, deadline_ns);
+    piw__record *record = piw__run_begin(shell, what, trace, deadline_ns);
     int result = fn(shell->soul.task, msg, key);
     leave(shell, record, what, result);
     piw_msg_free(&msg);
@@ -385,7 +235,7 @@ void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t ke
     piw_continuation_fn *fn = piw__image_continue(shell->soul.task->image, continuation);
     if (fn == NULL)
         return;
-    piw__record *record = enter(shell, continuation, piw__trace_new(shell), 0);
+    piw__record *record = piw__run_begin(shell, continuation, piw__trace_new(shell), 0);
     int result = fn(shell->soul.task, NULL, key);
     leave(shell, record, continuation, result);
     check(shell, result);
@@ -394,7 +244,7 @@ void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t ke
 void piw__dispatch_idle(piw__shell *shell)
 {
     piw_idle_fn *fn = shell->soul.task->plugin->idle;
-    piw__record *record = enter(shell, "idle", piw__trace_new(shell), 0);
+    piw__record *record = piw__run_begin(shell, "idle", piw__trace_new(shell), 0);
     int result = fn(shell->soul.task);
     leave(shell, record, "idle", result);
     check(shell, result);

@@ -4,7 +4,7 @@
  * the process ends the stand-in fails, and everything else is the supervision of any task. */
 #include "actor/isolate.h"
 
-#include "actor/dispatch.h"
+#include "actor/deliver.h"
 #include "actor/registry.h"
 #include "actor/shell.h"
 #include "actor/soul_wire.h"
@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+static piw_continuation_fn on_soul_socket;
 
 /* Messages that the process may have before it; below half of that it gets more. What is in the window is lost when the
  * process dies (requests get the error), the mailbox is not. */
@@ -53,7 +55,7 @@ static void send_out(piw_task *task, stand_in *self)
     if (writing == self->writing)
         return;
     self->writing = writing;
-    if (piw_watch(task, self->channel.fd, PIW_READ | (writing ? PIW_WRITE : 0), "soul_socket", 0) != 0)
+    if (piw_watch(task, self->channel.fd, PIW_READ | (writing ? PIW_WRITE : 0), PIW_ON(soul_socket), 0) != 0)
         piw_fail(task, "the socket of its process can't be watched");
 }
 
@@ -102,7 +104,7 @@ static int hand_over(piw_task *task, piw_msg *msg)
 }
 
 /* The answer to a call of the real soul. */
-static int on_answered(piw_task *task, piw_msg *reply, uint64_t id)
+static int on_soul_answered(piw_task *task, piw_msg *reply, uint64_t id)
 {
     stand_in *self = piw_soul(task);
     piw__frame frame = {.kind = PIW__FRAME_ANSWER, .id = id};
@@ -115,7 +117,7 @@ static int on_answered(piw_task *task, piw_msg *reply, uint64_t id)
 }
 
 /* The answer to a request that the real soul has handed on. */
-static int on_forwarded(piw_task *task, piw_msg *reply, uint64_t id)
+static int on_soul_forwarded(piw_task *task, piw_msg *reply, uint64_t id)
 {
     const piw_token token = {id};
     if (piw_msg_error(reply) != 0)
@@ -154,7 +156,7 @@ static int send_on(piw_task *task, stand_in *self, const piw__frame *frame, piw_
     if (frame->id == 0)
         return piw_cast_to(task, service->name, instance, msg);
     return piw_call_to(task, service->name, instance, msg,
-                       frame->kind == PIW__FRAME_FORWARD ? "soul_forwarded" : "soul_answered", frame->id,
+                       frame->kind == PIW__FRAME_FORWARD ? PIW_ON(soul_forwarded) : PIW_ON(soul_answered), frame->id,
                        left_ms(frame));
 }
 
@@ -288,7 +290,7 @@ static bool take_in(piw_task *task, stand_in *self)
     return read == 0;
 }
 
-static int on_socket(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_soul_socket(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -305,10 +307,10 @@ static int on_socket(piw_task *task, piw_msg *reply, uint64_t key)
 }
 
 /* It may be silent because it hangs, or is stopped; while this task was on hold its beats have waited for us. */
-static int on_beat(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_soul_beat(piw_task *task, piw_msg *reply, uint64_t key)
 {
     const stand_in *self = piw_soul(task);
-    int ret = on_socket(task, reply, key);
+    int ret = on_soul_socket(task, reply, key);
     int64_t silent_ms = (piw_monotonic_ns() - self->heard_ns) / 1000000;
     if (silent_ms > 2 * (int64_t)piw__tune.stuck_ms + SILENT_MS)
         piw_fail(task, "its process has not been heard of for %d ms", (int)silent_ms);
@@ -377,8 +379,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     piw_debug("its soul is in process %d", (int)self->pid);
     put_setup(task, self, why);
     int beat_ms = piw__tune.stuck_ms / 2 > 0 ? piw__tune.stuck_ms / 2 : 1;
-    if (piw_watch(task, self->channel.fd, PIW_READ, "soul_socket", 0) != 0 ||
-        piw_timer(task, "soul_beat", 0, beat_ms, beat_ms) != 0)
+    if (piw_watch(task, self->channel.fd, PIW_READ, PIW_ON(soul_socket), 0) != 0 ||
+        piw_timer(task, PIW_ON(soul_beat), 0, beat_ms, beat_ms) != 0)
         piw_fail(task, "its process can't be watched");
     send_out(task, self);
     return PIW_EAGAIN;
@@ -439,10 +441,8 @@ static void stop(piw_task *task, bool leaving)
 
 /* --- The stand-in's manifest ---------------------------------------------------------------------------------------- */
 
-static const piw_continuation continuations[] = {{"soul_socket", on_socket},
-                                                 {"soul_beat", on_beat},
-                                                 {"soul_answered", on_answered},
-                                                 {"soul_forwarded", on_forwarded},
+static const piw_continuation continuations[] = {PIW_CONTINUATION(soul_socket), PIW_CONTINUATION(soul_beat),
+                                                 PIW_CONTINUATION(soul_answered), PIW_CONTINUATION(soul_forwarded),
                                                  PIW_CONTINUATIONS_END};
 
 static piw_plugin *manifest_of(const piw_plugin *plugin)

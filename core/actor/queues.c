@@ -1,5 +1,4 @@
 /* The outer queues of a shell: bound before its first soul starts, read before each sleep. */
-#include "actor/dispatch.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -101,56 +100,6 @@ void piw__ports_quiet(piw__shell *shell)
         if (shell->queues.protocols[i]->queue == PIW_Q_PULL)
             shell->queues.last_pulls = LAST_PULLS;
     shell->queues.dirty = true;
-}
-
-/* How many messages came. `*more`: there may be others, since the budget is used or something came between. */
-static unsigned read_one(piw__shell *shell, piw__port *port, bool *more)
-{
-    unsigned budget = PIW_LIMIT_PORT_BUDGET, count = 0;
-    piw_msg *msg;
-    while (budget > 0 && shell->soul.state == PIW__RUNNING && !shell->queues.rest) {
-        if (atomic_load_explicit(&shell->supervision.ops_waiting, memory_order_acquire))
-            break;
-        if (piw__port_read(port, &budget, &msg) != 0) {
-            *more = budget == 0;
-            return count;
-        }
-        msg->trace = piw__trace_new(shell);
-        piw__accept(shell, msg);
-        count++;
-        if (shell->loop.outbox.full || shell->loop.since_flush >= PIW_LIMIT_OUTBOX)
-            piw__flush(shell);
-    }
-    *more = true;
-    return count;
-}
-
-/* The last ones are taken when there are no more, or too many for that. */
-static void count_last(piw__shell *shell, unsigned count, bool more)
-{
-    if (!shell->queues.quiet)
-        return;
-    shell->queues.last_pulls = more && count < shell->queues.last_pulls ? shell->queues.last_pulls - count : 0;
-}
-
-unsigned piw__ports_read(piw__shell *shell)
-{
-    if (shell->queues.count == 0 || !piw__ports_wanted(shell))
-        return 0;
-    unsigned count = 0;
-    bool more = false;
-    shell->queues.dirty = false;
-    for (unsigned i = 0; i < shell->queues.count; i++) {
-        bool more_here = false;
-        if (shell->queues.quiet && shell->queues.protocols[i]->queue != PIW_Q_PULL)
-            continue;
-        count += read_one(shell, shell->queues.ports[i], &more_here);
-        more |= more_here;
-    }
-    count_last(shell, count, more);
-    if (count > 0 || more)
-        shell->queues.dirty = true;
-    return count;
 }
 
 static bool has_queue(const piw_service *list, const piw_service *queue)

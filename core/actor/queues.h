@@ -28,8 +28,6 @@ void piw__ports_close(piw__shell *shell);
 bool piw__ports_wanted(piw__shell *shell);
 /* The master stops: no more requests; of PULL queues what has come already is still read, before the shell stops. */
 void piw__ports_quiet(piw__shell *shell);
-/* Read each port until it has no more or its budget is used; how many messages came. */
-unsigned piw__ports_read(piw__shell *shell);
 /* Do these two images serve the same queues? */
 bool piw__ports_same(const piw__image *a, const piw__image *b);
 

@@ -1,7 +1,9 @@
 /* The thread of an actor: its mailbox, timers, descriptors and ports, turn by turn. */
 #include "actor/shell.h"
 
+#include "actor/deliver.h"
 #include "actor/dispatch.h"
+#include "actor/intake.h"
 #include "actor/op.h"
 #include "base/clock.h"
 #include "base/tuning.h"

@@ -1,4 +1,4 @@
-/* supervision.h — inside the core: orders to a shell, and how its souls come, go, fail and follow each other (supervise.c, swap.c, trial.c).
+/* supervision.h — inside the core: orders to a shell, and how its souls come, go, fail and follow each other (orders.c, swap.c, supervise.c, trial.c).
  *
  * The shell's thread only, but for the orders that come. */
 #ifndef PIW__SUPERVISION_H
@@ -49,6 +49,8 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
 void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text);
 /* The soul has failed: end it; restart later or give up. */
 void piw__soul_failed(piw__shell *shell, const char *why);
+/* A successor on trial failed, or took too long: the old plugin takes over again, with what was saved for its successor. */
+void piw__trial_back(piw__shell *shell, const char *why);
 /* After a handler: has the soul said that it can't go on, or erred too often, or become ready? */
 void piw__soul_check(piw__shell *shell, int result);
 /* piw_ready was called, or start returned 0. */
@@ -62,6 +64,8 @@ void piw__soul_is(piw__shell *shell, piw_task *task);
 /* The order, a reference to which is taken, is done when the soul is ready; or it has waited long enough for that. */
 void piw__start_wait(piw__shell *shell, piw__op *op);
 void piw__start_late(piw__shell *shell);
+/* Whoever ordered a start, if somebody waits for it, gets its outcome. */
+void piw__start_end(piw__shell *shell, int result, const piw_err *err);
 /* Back-off over? */
 void piw__soul_retry(piw__shell *shell, int64_t now_ns);
 /* Carry out the orders that wait. */
@@ -72,7 +76,6 @@ void piw__fresh_check(piw__shell *shell, int64_t now_ns);
 void piw__stop_check(piw__shell *shell, int64_t now_ns);
 /* Swap the soul for one of another image (swap.c). 1: the order is kept until that one is ready. */
 int piw__swap(piw__shell *shell, piw__op *op);
-void piw__swap_count(piw__shell *shell, int64_t began_ns);
 /* So many values of a message that another version of the plugin had made are not known to this one: counted and said. */
 void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left);
 
@@ -81,10 +84,12 @@ void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_
 /* Takes the state and a reference to the order. */
 void piw__trial_begin(piw__shell *shell, piw__op *op, const piw__image *image, const piw__options *options,
                       piw_msg **state, int64_t began_ns);
+/* A swap is over, which began at that time. */
+void piw__swap_count(piw__shell *shell, int64_t began_ns);
 /* The successor is ready. */
 void piw__trial_good(piw__shell *shell);
-/* It failed, or it took too long: the old plugin takes over again, with what was saved for its successor. */
-void piw__trial_back(piw__shell *shell, const char *why);
+/* The order has this outcome, and nothing is kept for the predecessor any more. */
+void piw__trial_end(piw__shell *shell, int result, const piw_err *err);
 /* Neither goes on. */
 void piw__trial_cancel(piw__shell *shell);
 /* Was this answer awaited by the predecessor? Then it waits until it is known who gets it. */

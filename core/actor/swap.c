@@ -1,8 +1,8 @@
 /* Hot swap (docs/bus.md#swap): at a message boundary, on the shell's own thread: save the old soul, start the new one
  * with that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if
  * nothing had been. */
-#include "actor/dispatch.h"
 #include "actor/op.h"
+#include "actor/run.h"
 #include "actor/shell.h"
 #include "base/tuning.h"
 #include "type/carry.h"
@@ -109,25 +109,6 @@ static void go_over(piw__shell *shell, piw_task *new_task)
     }
     piw__task_free(&old);
     shell->queues.dirty = true;
-}
-
-void piw__swap_count(piw__shell *shell, int64_t began_ns)
-{
-    uint64_t pause = (uint64_t)(piw_monotonic_ns() - began_ns);
-    atomic_store_explicit(&shell->seen.figures.pause_last_ns, pause, memory_order_relaxed);
-    if (pause > atomic_load_explicit(&shell->seen.figures.pause_max_ns, memory_order_relaxed))
-        atomic_store_explicit(&shell->seen.figures.pause_max_ns, pause, memory_order_relaxed);
-    piw__figure(&shell->seen.figures.swaps, 1);
-}
-
-void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left)
-{
-    if (left == 0)
-        return;
-    piw__figure(&shell->seen.figures.left_behind, left);
-    piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_INFO,
-                    "%s knows %llu values of %s not, which another version had kept", image->file,
-                    (unsigned long long)left, type->name);
 }
 
 /* Start what is to follow. 0 or PIW_EAGAIN: it has a soul. */

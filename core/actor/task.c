@@ -39,6 +39,17 @@ void piw_fail(piw_task *task, const char *fmt, ...)
     va_end(args);
 }
 
+void piw__note_show(piw__shell *shell)
+{
+    const char *note = shell->soul.task != NULL ? shell->soul.task->note : "";
+    if (strcmp(shell->seen.note, note) == 0)
+        return; /* nobody else writes it */
+    pthread_mutex_lock(&shell->supervision.ops_lock);
+    snprintf(shell->seen.note, sizeof shell->seen.note, "%s", note);
+    pthread_mutex_unlock(&shell->supervision.ops_lock);
+    atomic_fetch_add_explicit(&shell->seen.notes, 1, memory_order_release);
+}
+
 void piw_task_note(piw_task *task, const char *fmt, ...)
 {
     va_list args;

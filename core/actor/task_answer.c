@@ -62,18 +62,23 @@ int piw_reply(piw_task *task, piw_msg *request, piw_msg **answer)
     return 0;
 }
 
+/* The peer of a queue that waits for this answer gets none. */
+static void put_release(piw__shell *shell, const piw_msg *request)
+{
+    piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_RELEASE);
+    act->port = request->port;
+    act->peer = request->peer;
+}
+
 /* Error answers of calls are messages; those of a port are the queue's fallback, or nothing. */
 static void put_error(piw__shell *shell, const piw_msg *request, int code, const char *text)
 {
     piw_msg *answer = request->from != NULL ? piw__msg_error_answer(request, code, text)
                                             : piw__port_fallback(request->type, code, text);
-    if (answer != NULL) {
+    if (answer != NULL)
         put_answer(shell, request, answer);
-        return;
-    }
-    piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_RELEASE);
-    act->port = request->port;
-    act->peer = request->peer;
+    else
+        put_release(shell, request);
 }
 
 int piw_refuse(piw_task *task, piw_msg *request, int code, const char *fmt, ...)
@@ -90,21 +95,22 @@ int piw_refuse(piw_task *task, piw_msg *request, int code, const char *fmt, ...)
     return 0;
 }
 
+static void drop(piw__shell *shell, const piw_msg *request, const char *why)
+{
+    /* A caller always gets one answer: silence is only for peers of queues. */
+    if (request->from != NULL)
+        put_error(shell, request, PIW_EREFUSED, why);
+    else
+        put_release(shell, request);
+    piw__figure(&shell->seen.figures.dropped, 1);
+    piw_debug("%s.%s was dropped: %s", request->type->protocol->name, request->type->name, why);
+}
+
 int piw_drop(piw_task *task, piw_msg *request, const char *why)
 {
     if (!is_open(task, request))
         return PIW_EINVAL;
-    piw__shell *shell = task->shell;
-    if (request->from != NULL) {
-        /* A caller always gets one answer: silence is only for peers of queues. */
-        put_error(shell, request, PIW_EREFUSED, why);
-    } else {
-        piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_RELEASE);
-        act->port = request->port;
-        act->peer = request->peer;
-    }
-    piw__figure(&shell->seen.figures.dropped, 1);
-    piw_debug("%s.%s was dropped: %s", request->type->protocol->name, request->type->name, why);
+    drop(task->shell, request, why);
     request->flags |= PIW__SETTLED;
     return 0;
 }
@@ -159,20 +165,10 @@ int piw_answer(piw_task *task, piw_token token, piw_msg **answer)
     if (!fits(deferred->type, deferred->port != NULL, *answer))
         return does_not_fit(task, deferred->type, *answer);
     take_out(task->shell, deferred);
-    piw__deferred_answer(task->shell, deferred, *answer);
+    piw_msg request = piw__deferred_request(deferred);
+    put_answer(task->shell, &request, *answer);
     *answer = NULL;
     return 0;
-}
-
-static piw_msg request_of(const piw__deferred *deferred)
-{
-    return (piw_msg){.type = deferred->type,
-                     .from = deferred->from,
-                     .call_id = deferred->call_id,
-                     .port = deferred->port,
-                     .peer = deferred->peer,
-                     .trace = deferred->trace,
-                     .flags = PIW__REQUEST};
 }
 
 int piw_answer_error(piw_task *task, piw_token token, int code, const char *fmt, ...)
@@ -193,7 +189,7 @@ int piw_answer_error(piw_task *task, piw_token token, int code, const char *fmt,
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    piw_msg request = request_of(deferred);
+    piw_msg request = piw__deferred_request(deferred);
     put_error(task->shell, &request, code, text);
     return 0;
 }
@@ -204,15 +200,7 @@ int piw_drop_token(piw_task *task, piw_token token, const char *why)
     if (deferred == NULL)
         return PIW_ENOENT;
     take_out(task->shell, deferred);
-    piw_msg request = request_of(deferred);
-    if (deferred->from != NULL) {
-        put_error(task->shell, &request, PIW_EREFUSED, why);
-    } else {
-        piw__do *act = piw__txn_do(&task->shell->soul.txn, PIW__DO_RELEASE);
-        act->port = deferred->port;
-        act->peer = deferred->peer;
-    }
-    piw__figure(&task->shell->seen.figures.dropped, 1);
-    piw_debug("%s.%s was dropped: %s", deferred->type->protocol->name, deferred->type->name, why);
+    piw_msg request = piw__deferred_request(deferred);
+    drop(task->shell, &request, why);
     return 0;
 }

@@ -1,5 +1,4 @@
 /* Timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
-#include "actor/dispatch.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -39,25 +38,6 @@ void piw__timer_end(piw__shell *shell, piw__timer *timer)
     piw__heap_remove(&shell->waits.timer_heap, &timer->due);
     piw__table_remove(&shell->waits.timers, &timer->node);
     free(timer);
-}
-
-void piw__timers_fire(piw__shell *shell, int64_t now_ns)
-{
-    for (piw__due *due; (due = piw__heap_first(&shell->waits.timer_heap)) != NULL && due->at_ns <= now_ns;) {
-        piw__timer *timer = (piw__timer *)(void *)((char *)due - offsetof(piw__timer, due));
-        const char *continuation = timer->continuation;
-        uint64_t key = timer->key;
-        if (shell->soul.task == NULL || piw__rests(shell))
-            return;
-        if (timer->period_ns > 0) {
-            /* The next one stands on the same grid, also after a delay: those missed are left out. */
-            int64_t missed = (now_ns - due->at_ns) / timer->period_ns;
-            piw__heap_put(&shell->waits.timer_heap, due, due->at_ns + (missed + 1) * timer->period_ns);
-        } else {
-            piw__timer_end(shell, timer);
-        }
-        piw__dispatch_bare(shell, continuation, key);
-    }
 }
 
 void piw__timers_clear(piw__shell *shell)

@@ -1,7 +1,7 @@
 /* Notes of what a handler did, to be undone or done. */
 #include "actor/transaction.h"
 
-#include "actor/dispatch.h"
+#include "actor/deliver.h"
 #include "actor/shell.h"
 #include "actor/trace.h"
 #include "actor/work.h"

@@ -61,13 +61,10 @@ typedef struct piw__waits {
 piw__call *piw__call_new(piw__shell *shell, const piw_task *task, const char *continuation, uint64_t key);
 void piw__call_end(piw__shell *shell, piw__call *call); /* out of all tables, recycled */
 piw__call *piw__call_find(const piw__shell *shell, uint64_t id);
-/* Deadlines that have passed: their continuations get the error. */
-void piw__calls_expire(piw__shell *shell, int64_t now_ns);
 void piw__calls_drop(piw__shell *shell);                     /* the soul that made them has gone */
 void piw__calls_end(piw__shell *shell, uint64_t generation); /* of one soul */
 void piw__calls_fini(piw__shell *shell);
 
-void piw__timers_fire(piw__shell *shell, int64_t now_ns);
 void piw__timers_clear(piw__shell *shell);
 /* After a swap: those whose continuation the new soul hasn't got end. */
 void piw__timers_prune(piw__shell *shell);
@@ -81,11 +78,11 @@ void piw__timers_end(piw__shell *shell, uint64_t generation);
 
 /* All deferred requests get the error (or are given once more, where the queue says so). */
 void piw__deferred_fail(piw__shell *shell, int code, const char *text);
-void piw__deferred_answer(piw__shell *shell, piw__deferred *deferred, piw_msg *answer); /* takes both */
+/* The request without its body, as what an answer needs. */
+piw_msg piw__deferred_request(const piw__deferred *deferred);
 void piw__deferred_free(piw__deferred *deferred);
 
 enum { PIW__POLL_WAKE = 0, PIW__POLL_PORT = 1, PIW__POLL_WATCH = 1 << 16 };
 void piw__watches_clear(piw__shell *shell, uint64_t generation); /* of one soul; 0: all */
-void piw__watch_fire(piw__shell *shell, uint64_t serial);
 
 #endif

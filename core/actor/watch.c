@@ -1,5 +1,4 @@
 /* Descriptors that a soul watches. They end with it. */
-#include "actor/dispatch.h"
 #include "actor/shell.h"
 
 #include <errno.h>
@@ -76,12 +75,4 @@ void piw__watches_clear(piw__shell *shell, uint64_t generation)
         }
         node = piw__table_next(&shell->waits.watches, &bucket, node);
     }
-}
-
-void piw__watch_fire(piw__shell *shell, uint64_t serial)
-{
-    /* An earlier event of the same wait may have ended it. */
-    piw__watch *watch = (piw__watch *)piw__table_find(&shell->waits.watches, serial);
-    if (watch != NULL && shell->soul.task != NULL)
-        piw__dispatch_bare(shell, watch->continuation, watch->key);
 }

@@ -1,7 +1,7 @@
 /* plugin.h — the manifest: the one symbol that a task's .so exports. Start here to write a task.
  *
  *     static const piw_handler handlers[] = {{&door_protocol_def, DOOR_KNOCK, on_knock}, PIW_HANDLERS_END};
- *     static const piw_continuation continuations[] = {{"opened", on_opened}, PIW_CONTINUATIONS_END};
+ *     static const piw_continuation continuations[] = {PIW_CONTINUATION(opened), PIW_CONTINUATIONS_END};
  *     static const piw_service serves[] = {{"door", &door_protocol_def}, PIW_SERVICES_END};
  *
  *     PIW_PLUGIN(greeter,
@@ -41,6 +41,10 @@ typedef struct piw_continuation {
     const char *name; /* unique in the plugin; names it for pending calls across a swap */
     piw_continuation_fn *fn;
 } piw_continuation;
+/* The entry of one: PIW_CONTINUATION(opened) is the function on_opened by the name that PIW_ON(opened) is. */
+/* clang-format off */
+#define PIW_CONTINUATION(name) {#name, on_##name}
+/* clang-format on */
 #define PIW_CONTINUATIONS_END PIW_END
 
 typedef struct piw_service {

@@ -45,6 +45,10 @@ typedef int piw_handler_fn(piw_task *task, piw_msg *msg);
 /* An answer, a timer, a descriptor or finished work has come back: to the continuation NAME with the key that was
  * given. `reply` is NULL for timers and descriptors; check piw_msg_error(reply) first. */
 typedef int piw_continuation_fn(piw_task *task, piw_msg *reply, uint64_t key);
+/* A continuation's name, as those functions want it that come back to one: PIW_ON(opened) is "opened". Its function,
+ * on_opened, must be declared (`static piw_continuation_fn on_opened;`), so that a name with a typo doesn't compile. */
+#define PIW_ON(name) (&#name[0 * sizeof(piw__a_continuation(on_##name))])
+char piw__a_continuation(piw_continuation_fn *fn); /* for the compiler alone: there is no such function */
 /* The mailbox is empty and the thread is about to sleep (group commits end here). */
 typedef int piw_idle_fn(piw_task *task);
 
@@ -69,7 +73,7 @@ PIW_API unsigned piw_task_instances(const piw_task *task); /* how many there are
 
 /* To the service whose protocol the message belongs to; no answer. */
 PIW_API int piw_cast(piw_task *task, piw_msg **msg);
-/* The same, answered to a continuation. deadline_ms 0: the type's default; < 0: none. */
+/* The same, answered to a continuation (PIW_ON). deadline_ms 0: the type's default; < 0: none. */
 PIW_API int piw_call(piw_task *task, piw_msg **msg, const char *continuation, uint64_t key, int64_t deadline_ms);
 /* Towards a service by name, for services that share a protocol; instance < 0: the runtime's choice (round robin). */
 PIW_API int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg);

@@ -1,5 +1,5 @@
-/* port_inner.h — what the files of a port share: port.c (messages), port_socket.c (the socket), port_frames.c (plain
- * multipart frames), client.c and zap.c. Nobody else includes it. */
+/* inner.h — what the files of a port share: port.c (messages), socket.c, context.c (ZeroMQ's side), frames.c (plain multipart
+ * frames), client.c and zap.c. Nobody else includes it. */
 #ifndef PIW__PORT_INNER_H
 #define PIW__PORT_INNER_H
 
@@ -16,6 +16,9 @@ enum {
     /* Heartbeats between frames; what an unanswered one means: PIW_LIMIT_SILENT_PEER_MS and _MASTER_MS. */
     PIW__HEARTBEAT_MS = 30000,
     PIW__HANDSHAKE_MS = 10000,
+    /* Two I/O threads for queues that are declared to have one of their own, one for the rest: large transfers delay nobody's
+     * request. */
+    PIW__IO_THREADS = 3,
 };
 
 struct piw__port {

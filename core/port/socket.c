@@ -1,7 +1,6 @@
 #include "port/inner.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +10,6 @@
 #include <unistd.h>
 
 enum {
-    /* Two I/O threads for queues that are declared to have one of their own, one for the rest: large transfers delay nobody's
-     * request. */
-    IO_THREADS = 3,
     /* Peers that connect at once when a master with very many comes up. */
     BACKLOG = 1024,
     /* Messages held for one peer before ZeroMQ stops reading it. */
@@ -23,73 +19,8 @@ enum {
     PULL_RCVHWM = 20000,
     /* Answers on their way to one peer. REQ peers have one, file transfers 10 and some repeats. */
     ROUTER_SNDHWM = 64,
-    MAX_SOCKETS = 16384,
     KEEPALIVE_IDLE_S = 60,
 };
-
-static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
-static void *port_context, *client_context;
-static unsigned client_users;
-
-static void *context_new(int threads)
-{
-    void *context = zmq_ctx_new();
-    if (context != NULL && (zmq_ctx_set(context, ZMQ_IO_THREADS, threads) != 0 ||
-                            zmq_ctx_set(context, ZMQ_MAX_SOCKETS, MAX_SOCKETS) != 0)) {
-        zmq_ctx_term(context);
-        context = NULL;
-    }
-    return context;
-}
-
-void *piw__zmq_context(void)
-{
-    pthread_mutex_lock(&context_lock);
-    if (port_context == NULL)
-        port_context = context_new(IO_THREADS);
-    void *context = port_context;
-    pthread_mutex_unlock(&context_lock);
-    return context;
-}
-
-static void term(void *context)
-{
-    while (context != NULL && zmq_ctx_term(context) != 0 && errno == EINTR)
-        continue;
-}
-
-void piw__zmq_term(void)
-{
-    pthread_mutex_lock(&context_lock);
-    void *context = port_context;
-    port_context = NULL;
-    pthread_mutex_unlock(&context_lock);
-    term(context);
-}
-
-void *piw__client_context(void)
-{
-    pthread_mutex_lock(&context_lock);
-    if (client_context == NULL)
-        client_context = context_new(1);
-    if (client_context != NULL)
-        client_users++;
-    void *context = client_context;
-    pthread_mutex_unlock(&context_lock);
-    return context;
-}
-
-void piw__client_context_release(void)
-{
-    pthread_mutex_lock(&context_lock);
-    void *context = NULL;
-    if (--client_users == 0) {
-        context = client_context;
-        client_context = NULL;
-    }
-    pthread_mutex_unlock(&context_lock);
-    term(context);
-}
 
 int piw__socket_set(void *socket, int option, int value, const char *name, piw_err *err)
 {
@@ -204,9 +135,9 @@ static int socket_kind(const piw_protocol *protocol)
 static int set_affinity(void *socket, const piw_protocol *protocol, piw_err *err)
 {
     static _Atomic unsigned taken; /* relaxed: any order of the queues will do */
-    unsigned own = IO_THREADS - 1;
+    unsigned own = PIW__IO_THREADS - 1;
     if ((protocol->queue_flags & PIW_Q_THREAD) != 0)
-        own = atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed) % (IO_THREADS - 1);
+        own = atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed) % (PIW__IO_THREADS - 1);
     uint64_t threads = UINT64_C(1) << own;
     if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof threads) != 0)
         return piw_err_set(err, PIW_ENET, "socket option AFFINITY: %s", zmq_strerror(errno));

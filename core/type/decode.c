@@ -6,45 +6,9 @@
 #include <stdlib.h>
 
 enum {
-    WORD_MAX = 100,  /* the IDL compiler lets no name be longer */
-    SLACK = 1 << 20, /* the arena takes memory in pieces: stay this far below its limit */
-    SMALL = 64,      /* elements that are taken on trust, without looking at the least they need */
+    WORD_MAX = 100, /* the IDL compiler lets no name be longer */
+    SMALL = 64,     /* elements that are taken on trust, without looking at the least they need */
 };
-
-void *piw__take(piw__reader *reader, uint64_t size)
-{
-    if (size > PIW_LIMIT_ARENA - SLACK || reader->msg->total + size > PIW_LIMIT_ARENA - SLACK) {
-        piw_err_set(reader->err, PIW_ELIMIT, "the message needs more than %d bytes in memory", PIW_LIMIT_ARENA - SLACK);
-        return NULL;
-    }
-    return piw_msg_alloc(reader->msg, (size_t)size);
-}
-
-int piw__enter(piw__reader *reader)
-{
-    if (++reader->depth > PIW_LIMIT_DEPTH)
-        return piw_err_set(reader->err, PIW_ESHAPE, "values nest more than %d deep", PIW_LIMIT_DEPTH);
-    return 0;
-}
-
-int piw__more(piw__reader *reader, const piw__token *container, uint64_t *left, bool *more)
-{
-    *more = false;
-    if (!container->open) {
-        if (*left > 0) {
-            --*left;
-            *more = true;
-        }
-        return 0;
-    }
-    if (reader->at == reader->end)
-        return piw_err_set(reader->err, PIW_ESHAPE, "the message ends in the middle of a value");
-    if (*reader->at == 0xff) /* only CBOR has open containers, and this is its BREAK */
-        reader->at++;
-    else
-        *more = true;
-    return 0;
-}
 
 /* --- Containers --- */
 

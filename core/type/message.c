@@ -90,19 +90,6 @@ void piw_msg_free(piw_msg **msg_)
     piw__pool_give(msg, msg->room, msg->size_class);
 }
 
-piw_msg *piw_msg_copy(const piw_msg *msg)
-{
-    piw_msg *copy = piw_msg_new(msg->type);
-    copy->trace = msg->trace;
-    copy->error = msg->error;
-    copy->flags = msg->flags & PIW__MALFORMED;
-    if (msg->error_text != NULL)
-        copy->error_text = piw_msg_textz(copy, msg->error_text).s;
-    if (msg->type->body != NULL && msg->type->body->size > 0)
-        piw_value_copy(copy, msg->type->body, msg->body, copy->body);
-    return copy;
-}
-
 const piw_msg_type *piw_msg_type_of(const piw_msg *msg)
 {
     return msg->type;

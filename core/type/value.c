@@ -114,6 +114,19 @@ void piw_value_copy(piw_msg *msg, const piw_type *type, const void *from, void *
     }
 }
 
+piw_msg *piw_msg_copy(const piw_msg *msg)
+{
+    piw_msg *copy = piw_msg_new(msg->type);
+    copy->trace = msg->trace;
+    copy->error = msg->error;
+    copy->flags = msg->flags & PIW__MALFORMED;
+    if (msg->error_text != NULL)
+        copy->error_text = piw_msg_textz(copy, msg->error_text).s;
+    if (msg->type->body != NULL && msg->type->body->size > 0)
+        piw_value_copy(copy, msg->type->body, msg->body, copy->body);
+    return copy;
+}
+
 piw_blob *piw_msg_blob(piw_msg *msg, piw_blob *blob)
 {
     piw__msg_own_blob(msg, piw_blob_ref(blob));

@@ -93,6 +93,38 @@ static inline int piw__wanted(piw__reader *reader, const char *what)
     return piw_err_set(reader->err, PIW_ESHAPE, "%s is wanted", what);
 }
 
+/* One level deeper; the caller decrements reader->depth. */
+static inline int piw__enter(piw__reader *reader)
+{
+    if (++reader->depth > PIW_LIMIT_DEPTH)
+        return piw_err_set(reader->err, PIW_ESHAPE, "values nest more than %d deep", PIW_LIMIT_DEPTH);
+    return 0;
+}
+
+/* Is there another element? For declared counts *left goes down; an open container ends with BREAK. */
+static inline int piw__more(piw__reader *reader, const piw__token *container, uint64_t *left, bool *more)
+{
+    *more = false;
+    if (!container->open) {
+        if (*left > 0) {
+            --*left;
+            *more = true;
+        }
+        return 0;
+    }
+    if (reader->at == reader->end)
+        return piw_err_set(reader->err, PIW_ESHAPE, "the message ends in the middle of a value");
+    if (*reader->at == 0xff) /* only CBOR has open containers, and this is its BREAK */
+        reader->at++;
+    else
+        *more = true;
+    return 0;
+}
+
+/* --- reader.c --- */
+/* Zeroed memory in the message's arena; NULL, with the error set, when that would outgrow its limit. */
+void *piw__take(piw__reader *reader, uint64_t size);
+
 /* --- decode_string.c --- */
 int piw__decode_text(piw__reader *reader, const piw_type *type, uint32_t flags, const piw__token *first, piw_text *to);
 int piw__decode_bytes(piw__reader *reader, const piw_type *type, const piw__token *first, piw_bytes *to);
@@ -100,21 +132,12 @@ int piw__decode_blob(piw__reader *reader, const piw_type *type, uint32_t flags, 
 /* A short string, whole or in chunks, into `to` (NUL-terminated); longer ones than size - 1 are refused. */
 int piw__short_string(piw__reader *reader, const piw__token *first, char *to, size_t size, size_t *len);
 
-/* --- decode.c, any.c --- */
-int piw__decode_value(piw__reader *reader, const piw_type *type, uint32_t flags, void *to);
-/* Pass over the value that `first` begins, checking that it is well-formed. */
-int piw__walk(piw__reader *reader, const piw__token *first);
+/* --- decode_any.c --- */
+/* The value that `first` begins at `start`, checked to be well-formed and kept as it came. */
 int piw__decode_any(piw__reader *reader, const piw__token *first, const uint8_t *start, piw_any *any);
-/* Zeroed memory in the message's arena; NULL, with the error set, when that would outgrow its limit. */
-void *piw__take(piw__reader *reader, uint64_t size);
-/* One level deeper; the caller decrements reader->depth. */
-int piw__enter(piw__reader *reader);
-/* Is there another element? For declared counts *left goes down; an open container ends with BREAK. */
-int piw__more(piw__reader *reader, const piw__token *container, uint64_t *left, bool *more);
 
-/* --- encode.c --- */
-int piw__encode_value(const piw__wire *wire, const piw_type *type, uint32_t flags, const void *value, piw_buffer *to,
-                      piw_err *err);
+/* --- decode.c --- */
+int piw__decode_value(piw__reader *reader, const piw_type *type, uint32_t flags, void *to);
 
 /* --- value.c --- */
 /* Does the member hold a pointer to its value (a null or optional one that isn't text, bytes or blob)? */

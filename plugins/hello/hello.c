@@ -76,7 +76,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         return piw_err_set(err, PIW_ECONFIG, "the greeting has more than %d bytes", GREETING_MAX);
     /* Timers outlive a swap, and go on in their rhythm. */
     int64_t every_ms = piw_option_number(task, "every");
-    int rc = why == PIW_SWAP ? 0 : piw_timer(task, "tick", 0, every_ms, every_ms);
+    int rc = why == PIW_SWAP ? 0 : piw_timer(task, PIW_ON(tick), 0, every_ms, every_ms);
     if (rc != 0)
         return piw_err_set(err, rc, "the timer can't be set: %s", piw_err_name(rc));
     soul *self = piw_zalloc(sizeof *self);
@@ -104,7 +104,7 @@ static const piw_handler handlers[] = {
     {&events_protocol_def, FARM_PAUSED, on_paused},
     PIW_HANDLERS_END,
 };
-static const piw_continuation continuations[] = {{"tick", on_tick}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(tick), PIW_CONTINUATIONS_END};
 static const piw_opt options[] = {
     {.name = "greeting", .kind = PIW_OPT_TEXT, .fallback = "Hello", .help = "how somebody is greeted"},
     {.name = "every",

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+static piw_continuation_fn on_later_due;
+
 typedef struct soul {
     struct held {
         piw_token token;
@@ -99,13 +101,13 @@ static int on_later(piw_task *task, piw_msg *msg)
     piw_token token;
     int ret = piw_defer(task, msg, &token);
     if (ret == 0)
-        ret = piw_timer(task, "later_due", (uint64_t)self->next_key, body->ms, 0);
+        ret = piw_timer(task, PIW_ON(later_due), (uint64_t)self->next_key, body->ms, 0);
     if (ret == 0)
         hold(self, (struct held){token, body->n, self->next_key++});
     return ret;
 }
 
-static int later_due(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_later_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     soul *self = piw_soul(task);
@@ -150,7 +152,7 @@ static const piw_handler handlers[] = {
     {&crowd_protocol_def, CROWD_ASK, on_ask},     {&crowd_protocol_def, CROWD_LATER, on_later},
     {&crowd_protocol_def, CROWD_FAULT, on_fault}, {&crowd_protocol_def, CROWD_KEEP, on_keep},
     {&crowd_protocol_def, CROWD_HUSH, on_hush},   PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {{"later_due", later_due}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(later_due), PIW_CONTINUATIONS_END};
 
 #define CROWD_PLUGIN(text)                                                                                             \
     PIW_PLUGIN(crowd, .version = text, .summary = "a fixture of the runtime's tests", .queues = queues,                \

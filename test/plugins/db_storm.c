@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+static piw_continuation_fn on_stored;
+
 enum { ABIS_MAX = 8 };
 
 typedef struct storm {
@@ -40,7 +42,7 @@ static int send_build(piw_task *task, const storm_STORM *order, int64_t number)
     /* Wider than the column. */
     body->abi_tag = number == order->bad ? piw_msg_printf(build, "%0150d", 0) : piw_msg_textz(build, "cp39");
     body->duration = piw_duration_from_us(1000);
-    int rc = piw_call(task, &build, "stored", (uint64_t)number, -1);
+    int rc = piw_call(task, &build, PIW_ON(stored), (uint64_t)number, -1);
     if (rc != 0)
         return rc;
     piw_msg *attempt = db_ATTEMPT_make(number, order->package, order->version, piw_text_of("cp311"));
@@ -201,7 +203,7 @@ static const piw_handler handlers[] = {
     {&events_protocol_def, DATABASE_DOWN, on_down},
     PIW_HANDLERS_END,
 };
-static const piw_continuation continuations[] = {{"stored", on_stored}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(stored), PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(db_storm, .version = "1.0", .summary = "many builds at once, for tests", .serves = serves, .uses = uses,
            .subscribes = subscribes, .start = start, .stop = stop, .handlers = handlers,

@@ -12,6 +12,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+static piw_continuation_fn on_tick, on_stray, on_later_due;
+#ifdef ECHO_LATE
+static piw_continuation_fn on_late;
+#endif
+
 enum { SENDERS = 1000, HELD = 100000 };
 
 typedef struct soul {
@@ -74,13 +79,13 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 #else
     (void)state;
 #endif
-    int ret = piw_timer(task, "tick", 0, 20, 20);
+    int ret = piw_timer(task, PIW_ON(tick), 0, 20, 20);
 #ifdef ECHO_BAD_START
     /* All of this must be undone. */
     echo_NOTE *note;
     piw_msg *msg = echo_NOTE_new(&note);
     piw_cast_to(task, "front", 0, &msg);
-    piw_timer(task, "stray", 1, 0, 1);
+    piw_timer(task, PIW_ON(stray), 1, 0, 1);
     free(self->held);
     free(self);
     return piw_err_set(err, ret != 0 ? ret : PIW_EREFUSED, "this fixture never starts");
@@ -91,7 +96,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     pause_ms(ECHO_SLOW_START);
 #endif
 #ifdef ECHO_LATE
-    ret = piw_timer(task, "late", 0, 20, 0);
+    ret = piw_timer(task, PIW_ON(late), 0, 20, 0);
     return ret != 0 ? ret : PIW_EAGAIN;
 #endif
     return ret;
@@ -99,7 +104,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 }
 
 #ifdef ECHO_LATE
-static int late(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_late(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -185,7 +190,7 @@ static int on_later(piw_task *task, piw_msg *msg)
     piw_token token;
     int ret = piw_defer(task, msg, &token);
     if (ret == 0)
-        ret = piw_timer(task, "later_due", (uint64_t)self->next_key, body->ms, 0);
+        ret = piw_timer(task, PIW_ON(later_due), (uint64_t)self->next_key, body->ms, 0);
     if (ret != 0)
         return ret;
     *hold(self) = (struct held){token, body->from, body->n, self->next_key++};
@@ -193,7 +198,7 @@ static int on_later(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-static int later_due(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_later_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     soul *self = piw_soul(task);
@@ -226,10 +231,10 @@ static int on_break(piw_task *task, piw_msg *msg)
     echo_told *told;
     piw_msg *event = echo_told_new(&told);
     piw_emit(task, &event);
-    piw_timer(task, "stray", 1, 0, 0);
-    piw_timer_stop(task, "tick", 0);
+    piw_timer(task, PIW_ON(stray), 1, 0, 0);
+    piw_timer_stop(task, PIW_ON(tick), 0);
     piw_msg *call = relay_TELL_make(1);
-    piw_call(task, &call, "stray", 2, 0);
+    piw_call(task, &call, PIW_ON(stray), 2, 0);
     piw_token token;
     if (piw_defer(task, msg, &token) == 0)
         piw_answer_error(task, token, PIW_EREFUSED, "undone");
@@ -292,13 +297,13 @@ static int on_work(piw_task *task, piw_msg *msg)
     int ret = piw_defer(task, msg, &token);
     piw_msg *job = echo_square_make(echo_WORK_of(msg)->n);
     if (ret == 0)
-        ret = piw_work(task, square, &job, "squared", token.id);
+        ret = piw_work(task, square, &job, "squared", token.id); /* no PIW_ON: ECHO_LESS hasn't got it */
     piw_msg_free(&job);
     return ret;
 }
 
 #ifndef ECHO_LESS
-static int squared(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_squared(piw_task *task, piw_msg *reply, uint64_t key)
 {
     piw_token token = {key};
     if (piw_msg_error(reply) != 0)
@@ -342,7 +347,7 @@ static int on_crash(piw_task *task, piw_msg *msg)
     __builtin_trap();
 }
 
-static int tick(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_tick(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -350,7 +355,7 @@ static int tick(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-static int stray(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_stray(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -384,14 +389,15 @@ static const piw_handler handlers[] = {{&echo_protocol_def, ECHO_ECHO, on_echo},
 #endif
                                        PIW_HANDLERS_END};
 
-static const piw_continuation continuations[] = {{"later_due", later_due},
+static const piw_continuation continuations[] = {PIW_CONTINUATION(later_due),
 #ifndef ECHO_LESS
-                                                 {"squared", squared},
+                                                 PIW_CONTINUATION(squared),
 #endif
 #ifdef ECHO_LATE
-                                                 {"late", late},
+                                                 PIW_CONTINUATION(late),
 #endif
-                                                 {"tick", tick},           {"stray", stray}, PIW_CONTINUATIONS_END};
+                                                 PIW_CONTINUATION(tick),      PIW_CONTINUATION(stray),
+                                                 PIW_CONTINUATIONS_END};
 
 #ifdef ECHO_OTHER_STATE
 #define ECHO_STATE_MESSAGE OTHER_STATE

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+static piw_continuation_fn on_echoed, on_waited;
+
 enum { WINDOW = 100, ASKS = 64 };
 
 typedef struct ask {
@@ -36,7 +38,7 @@ static void stop(piw_task *task, bool leaving)
 static int send_next(piw_task *task, ask *one, uint64_t slot)
 {
     piw_msg *msg = echo_ECHO_make(one->from, one->sent + 1);
-    int ret = piw_call_to(task, "echo", 0, &msg, "echoed", slot, 30000);
+    int ret = piw_call_to(task, "echo", 0, &msg, PIW_ON(echoed), slot, 30000);
     if (ret != 0) {
         piw_msg_free(&msg);
         return ret;
@@ -63,7 +65,7 @@ static int on_ask(piw_task *task, piw_msg *msg)
     return ret;
 }
 
-static int echoed(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_echoed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     soul *self = piw_soul(task);
     ask *one = &self->asks[key];
@@ -87,12 +89,12 @@ static int on_wait(piw_task *task, piw_msg *msg)
     piw_msg *call = echo_NEVER_new();
     int ret = piw_defer(task, msg, &self->waiter);
     if (ret == 0)
-        ret = piw_call_to(task, "echo", -1, &call, "waited", 0, relay_WAIT_of(msg)->deadline_ms);
+        ret = piw_call_to(task, "echo", -1, &call, PIW_ON(waited), 0, relay_WAIT_of(msg)->deadline_ms);
     self->waits_since_ns = piw_monotonic_ns();
     return ret;
 }
 
-static int waited(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_waited(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     const soul *self = piw_soul(task);
@@ -132,7 +134,8 @@ static const piw_handler handlers[] = {
     {&echo_protocol_def, ECHO_NEVER, hand_on},  {&echo_protocol_def, ECHO_CRASH, hand_on},
     {&echo_protocol_def, ECHO_SAY, hand_on},    PIW_HANDLERS_END};
 
-static const piw_continuation continuations[] = {{"echoed", echoed}, {"waited", waited}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(echoed), PIW_CONTINUATION(waited),
+                                                 PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(relay, .version = "1", .summary = "a fixture of the runtime's tests", .serves = serves, .uses = uses,
            .needs = needs, .emits = emits, .start = start, .stop = stop, .handlers = handlers,

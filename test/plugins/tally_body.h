@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static piw_continuation_fn on_fail, on_squared;
+
 /* Nothing but what the saved state says: the message of the version that runs. */
 typedef struct soul {
     piw_msg *state;
@@ -37,7 +39,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     }
     piw_soul_set(task, self);
 #ifdef TALLY_FAILS
-    int ret = piw_timer(task, "fail", 0, 1, 0);
+    int ret = piw_timer(task, PIW_ON(fail), 0, 1, 0);
     return ret != 0 ? ret : PIW_EAGAIN;
 #else
     return 0;
@@ -148,14 +150,14 @@ static int on_later(piw_task *task, piw_msg *msg)
     int ret = piw_defer(task, msg, &token);
     piw_msg *job = tally_square_make(tally_LATER_of(msg)->n);
     if (ret == 0)
-        ret = piw_work(task, square, &job, "squared", (uint64_t)self->at->next_key);
+        ret = piw_work(task, square, &job, PIW_ON(squared), (uint64_t)self->at->next_key);
     piw_msg_free(&job);
     if (ret == 0)
         held_set(self, token, self->at->next_key++);
     return ret;
 }
 
-static int squared(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_squared(piw_task *task, piw_msg *reply, uint64_t key)
 {
     soul *self = piw_soul(task);
     for (uint32_t i = 0; i < self->at->held.count; i++) {
@@ -196,7 +198,7 @@ static int on_tell(piw_task *task, piw_msg *msg)
     return ret;
 }
 
-static int fail(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_fail(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
@@ -209,7 +211,8 @@ static const piw_handler handlers[] = {{&tally_protocol_def, TALLY_ADD, on_add},
                                        {&tally_protocol_def, TALLY_LATER, on_later},
                                        {&tally_protocol_def, TALLY_TELL, on_tell},
                                        PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {{"squared", squared}, {"fail", fail}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(squared), PIW_CONTINUATION(fail),
+                                                 PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(tally, .version = "1", .summary = "a fixture of the runtime's tests", .queues = queues,
            .state_protocol = &tally_local_protocol_def, .state_message = TALLY_STATE, .start = start, .stop = stop,

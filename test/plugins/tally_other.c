@@ -23,7 +23,13 @@ static int on_any(piw_task *task, piw_msg *msg)
     return PIW_EREFUSED;
 }
 
-static int on_any_answer(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_squared(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)task, (void)reply, (void)key;
+    return 0;
+}
+
+static int on_fail(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)task, (void)reply, (void)key;
     return 0;
@@ -34,8 +40,8 @@ static const piw_handler handlers[] = {{&tally_protocol_def, TALLY_ADD, on_any},
                                        {&tally_protocol_def, TALLY_LATER, on_any},
                                        {&tally_protocol_def, TALLY_TELL, on_any},
                                        PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {
-    {"squared", on_any_answer}, {"fail", on_any_answer}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(squared), PIW_CONTINUATION(fail),
+                                                 PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(tally, .version = "other", .summary = "a fixture of the runtime's tests", .queues = queues,
            .state_protocol = &tally_local_protocol_def, .state_message = TALLY_STATE, .start = start, .save = save,

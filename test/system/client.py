@@ -16,7 +16,7 @@ import wire
 GONE = object()
 
 
-class Connection:
+class Connection(wire.Framed):
     """One socket of a kind (REQ, DEALER, PUSH, SUB), connected."""
 
     def __init__(self, address, kind):
@@ -34,20 +34,6 @@ class Connection:
         if kind == "SUB":
             self.send(b"\x01")
         threading.Thread(target=self._read, daemon=True).start()
-
-    def _exactly(self, count):
-        data = bytearray()
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise ConnectionError("the master hung up")
-            data += piece
-        return bytes(data)
-
-    def _frame(self):
-        flags = self._exactly(1)[0]
-        size = struct.unpack(">Q", self._exactly(8))[0] if flags & 2 else self._exactly(1)[0]
-        return flags, self._exactly(size)
 
     def _read(self):
         frames = []

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""Each header compiles alone, with gcc and with clang, as a plugin's author would include it first."""
+"""Each header compiles alone, with gcc and with clang, as a plugin's author would include it first; and what the headers are to
+keep a plugin's author from doesn't compile."""
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -43,11 +45,62 @@ def check_cpp():
     return lines[0] if done.returncode != 0 else None
 
 
+# A task with one continuation, which it asks to come back to by PIW_ON(…) and has in its list.
+CONTINUATION = """#include "piw/plugin.h"
+static piw_continuation_fn on_opened;
+static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
+{
+    (void)why, (void)state, (void)err;
+    return piw_timer(task, PIW_ON(%s), 0, 10, 0);
+}
+static int on_opened(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)task, (void)reply, (void)key;
+    return 0;
+}
+extern const char *const name;
+const char *const name = PIW_ON(opened);
+extern const piw_continuation continuations[];
+const piw_continuation continuations[] = {%sPIW_CONTINUATIONS_END};
+extern piw_start_fn *const begins;
+piw_start_fn *const begins = start;
+"""
+CONTINUATIONS = {
+    # what PIW_ON is given, what the list has, and what the compiler says of it (None: nothing)
+    "right": ("opened", "PIW_CONTINUATION(opened), ", None),
+    "typo_where_asked": ("openend", "PIW_CONTINUATION(opened), ", "on_openend"),
+    "typo_in_list": ("opened", "PIW_CONTINUATION(openend), ", "on_openend"),
+    "other_function": ("opened", "{PIW_ON(opened), start}, ", "start|invalid conversion|incompatible"),
+}
+
+
+def check_continuation(compiler, asked, listed, says):
+    """None, or in what the compiler differs from what is expected of it."""
+    # PIW_CONTINUATIONS_END leaves fields out, as do all lists' ends.
+    flags = [*(CPP if compiler == "g++" else FLAGS), "-Wno-missing-field-initializers"]
+    done = subprocess.run([compiler, f"-I{ROOT}/core", *flags], input=CONTINUATION % (asked, listed), text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if says is None:
+        return done.stdout.splitlines()[0] if done.returncode != 0 else None
+    if done.returncode == 0:
+        return "it compiles"
+    return None if re.search(says, done.stdout) else f"{compiler} says something else: {done.stdout.splitlines()[0]}"
+
+
 def main():
     why = check_cpp() if shutil.which("g++") else None
     print("skip headers_from_cpp - g++ is not installed" if shutil.which("g++") is None
           else f"not ok headers_from_cpp - {why}" if why else "ok headers_from_cpp")
     failed = why is not None
+    for compiler in ("gcc", "g++", "clang"):
+        for case, (asked, listed, says) in CONTINUATIONS.items():
+            name = f"continuation_{case}_{compiler}"
+            if shutil.which(compiler) is None:
+                print(f"skip {name} - {compiler} is not installed")
+                continue
+            why = check_continuation(compiler, asked, listed, says)
+            print(f"not ok {name} - {why}" if why else f"ok {name}")
+            failed = failed or why is not None
     for compiler in ("gcc", "clang"):
         if shutil.which(compiler) is None:
             print(f"skip headers_alone_{compiler} - {compiler} is not installed")

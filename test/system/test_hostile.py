@@ -67,7 +67,7 @@ def wheel(filename, size=200, digest=HASH, package="honest", version="1.0", tags
     return [filename, size, digest, package, version, *tags, None, dependencies or {}, location]
 
 
-class Stranger:
+class Stranger(wire.Framed):
     """One connection to a queue of the master, as a socket of any kind."""
 
     def __init__(self, address, kind="REQ"):
@@ -78,20 +78,6 @@ class Stranger:
         self.socket.sendall(wire.GREETING + bytes([4, len(ready)]) + ready)
         self._exactly(64)
         self._frame()
-
-    def _exactly(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise ConnectionError("the master hung up")
-            data += piece
-        return data
-
-    def _frame(self):
-        flags = self._exactly(1)[0]
-        size = struct.unpack(">Q", self._exactly(8))[0] if flags & 2 else self._exactly(1)[0]
-        return flags, self._exactly(size)
 
     @staticmethod
     def frame(flags, body):

@@ -136,10 +136,6 @@ def the_core_knows_no_farm():
     report("the_core_knows_no_farm", "; ".join(wrong))
 
 
-# Rooms of the core whose files call each other both ways; no other may.
-ROOMS_WITH_CIRCLES = {"core/type", "core/port", "core/config", "core/actor"}
-
-
 def calls_within(folder):
     """{file: {file it calls into: a symbol of that}} among the objects of one folder's .c files."""
     defined, used = {}, []
@@ -184,7 +180,7 @@ def calls_run_one_way():
     wrong, seen = [], 0
     folders = {str(path.parent.relative_to(ROOT)) for top in ("actors", "plugins", "tools", "core")
                for path in (ROOT / top).rglob("*.c")}
-    for folder in sorted(folders - ROOMS_WITH_CIRCLES):
+    for folder in sorted(folders):
         calls = calls_within(folder)
         seen += len(calls)
         found = circle(calls)
@@ -306,11 +302,21 @@ def options_are_in_the_example():
     report("options_are_in_the_example", "; ".join(wrong) if keys else "no task has an option")
 
 
+def continuations_are_functions():
+    """Where an answer comes back to is said by PIW_ON, which the compiler compares with the functions there are; no text does."""
+    call = re.compile(r'\bpiw_(?:call|timer|timer_stop|watch|work)\([^;"()]*"')
+    entry = re.compile(r"\bpiw_continuation\s+\w+\[\]\s*=\s*\{[^;]*?\"")
+    wrong = [f"{path}:{text[:found.start()].count(chr(10)) + 1}" for path, text in sources("core", "actors", "plugins", "tools")
+             for pattern in (call, entry) for found in pattern.finditer(text)]
+    report("continuations_are_functions", "; ".join(wrong))
+
+
 headers_compile_alone()
 libraries_stay_where_they_belong()
 arrows_point_one_way()
 rooms_of_the_core()
 the_core_knows_no_farm()
+continuations_are_functions()
 calls_run_one_way()
 files_stay_short()
 no_shell_is_started()

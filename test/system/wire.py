@@ -15,7 +15,27 @@ GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + byt
 NODATA = ("nodata",)
 
 
-class Peer:
+class Framed:
+    """Reads ZMTP's frames from `socket`, which is whoever's has this in it."""
+
+    socket: socket.socket
+
+    def _exactly(self, count):
+        data = bytearray()
+        while len(data) < count:
+            piece = self.socket.recv(count - len(data))
+            if not piece:
+                raise ConnectionError("the peer has gone")
+            data += piece
+        return bytes(data)
+
+    def _frame(self):
+        flags = self._exactly(1)[0]
+        size = struct.unpack(">Q", self._exactly(8))[0] if flags & 2 else self._exactly(1)[0]
+        return flags, self._exactly(size)
+
+
+class Peer(Framed):
     """One connection of the other side's socket."""
 
     def __init__(self, connection, timeout, kind=b"ROUTER"):
@@ -29,20 +49,6 @@ class Peer:
         flags, body = self._frame()
         if not flags & 4 or not body.startswith(b"\x05READY"):
             raise ValueError("no READY")
-
-    def _exactly(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise ConnectionError("the peer has gone")
-            data += piece
-        return data
-
-    def _frame(self):
-        flags = self._exactly(1)[0]
-        size = struct.unpack(">Q", self._exactly(8))[0] if flags & 2 else self._exactly(1)[0]
-        return flags, self._exactly(size)
 
     def _send(self, flags, body):
         if len(body) > 255:

@@ -6,6 +6,8 @@
 
 #include <time.h>
 
+static piw_continuation_fn on_never_due, on_time_is_up, on_worked;
+
 enum { STOP_MS = 100, LATE_MS = 600 };
 
 static struct {
@@ -30,23 +32,23 @@ static int on_both(piw_task *task, piw_msg *msg)
     int ret = piw_defer(task, msg, &it.asker);
     piw_msg *never = ends_NEVER_new();
     if (ret == 0)
-        ret = piw_timer(task, "never_due", 0, 60000, 0);
+        ret = piw_timer(task, PIW_ON(never_due), 0, 60000, 0);
     if (ret == 0)
-        ret = piw_call(task, &never, "time_is_up", 0, ends_BOTH_of(msg)->deadline_ms);
+        ret = piw_call(task, &never, PIW_ON(time_is_up), 0, ends_BOTH_of(msg)->deadline_ms);
     piw_msg_free(&never);
     return ret;
 }
 
-static int time_is_up(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_time_is_up(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
-    piw_timer_stop(task, "never_due", 0);
+    piw_timer_stop(task, PIW_ON(never_due), 0);
     piw_msg *answer = ends_BOTH_reply_new();
     return piw_answer(task, it.asker, &answer);
 }
 
-static int never_due(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_never_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)task;
     (void)reply;
@@ -74,12 +76,12 @@ static int on_late(piw_task *task, piw_msg *msg)
     it.begun = true;
     nanosleep(&time, NULL);
     piw_msg *job = ends_job_make(1);
-    it.worked = piw_work(task, no_job, &job, "worked", 0);
+    it.worked = piw_work(task, no_job, &job, PIW_ON(worked), 0);
     piw_msg_free(&job);
     return 0;
 }
 
-static int worked(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_worked(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)task;
     (void)reply;
@@ -93,8 +95,8 @@ static const piw_handler handlers[] = {{&ends_protocol_def, ENDS_BOTH, on_both},
                                        {&ends_protocol_def, ENDS_NEVER, on_never},
                                        {&ends_protocol_def, ENDS_LATE, on_late},
                                        PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {
-    {"time_is_up", time_is_up}, {"never_due", never_due}, {"worked", worked}, PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(time_is_up), PIW_CONTINUATION(never_due),
+                                                 PIW_CONTINUATION(worked), PIW_CONTINUATIONS_END};
 
 static const piw_plugin plugin = {.size = sizeof plugin,
                                   .abi = PIW_ABI,

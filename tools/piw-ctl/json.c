@@ -1,35 +1,78 @@
-/* JSON on stdout, written as it goes; what comes from the master is bounded already. */
+/* JSON on stdout, for scripts: what the master said, put together whole and printed as one line. */
 #include "ctl.h"
 
+#include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-static void put_text(const char *text)
+static cJSON *begin(void)
 {
-    putchar('"');
-    for (const unsigned char *s = (const unsigned char *)(text != NULL ? text : ""); *s != 0; s++) {
-        if (*s == '"' || *s == '\\')
-            printf("\\%c", *s);
-        else if (*s < 0x20 || *s == 0x7f)
-            printf("\\u%04x", *s);
-        else
-            putchar(*s);
-    }
-    putchar('"');
+    /* As all memory here: there is enough, or the program ends and says so. */
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = piw_alloc, .free_fn = free});
+    return cJSON_CreateObject();
 }
 
-static void put_pair(const char *name, piw_text text)
+static void end(cJSON *document)
 {
-    printf("\"%s\": ", name);
-    put_text(text.s);
+    char *line = cJSON_PrintUnformatted(document);
+    puts(line);
+    cJSON_free(line);
+    cJSON_Delete(document);
 }
 
-static void put_row(const task_row *row)
+static cJSON *string_of(const char *text)
+{
+    return cJSON_CreateString(text != NULL ? text : "");
+}
+
+static void add_text(cJSON *to, const char *name, const char *text)
+{
+    cJSON_AddItemToObject(to, name, string_of(text));
+}
+
+/* Not as cJSON's numbers, which are doubles: those keep 53 bits, and show 2.0 as 2. */
+static void add_count(cJSON *to, const char *name, int64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRId64, value);
+    cJSON_AddRawToObject(to, name, digits);
+}
+
+static void add_rate(cJSON *to, const char *name, double value)
+{
+    char digits[400];
+    snprintf(digits, sizeof digits, "%.3f", isfinite(value) ? value : 0.0);
+    cJSON_AddRawToObject(to, name, digits);
+}
+
+static void add_texts(cJSON *to, const char *name, uint32_t count, const piw_text *at)
+{
+    cJSON *list = cJSON_AddArrayToObject(to, name);
+    for (uint32_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(list, string_of(at[i].s));
+}
+
+/* An object at the end of a list. */
+static cJSON *add_object(cJSON *list)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, object);
+    return object;
+}
+
+static void add_row(cJSON *to, const task_row *row)
 {
     const struct {
         const char *name;
+        piw_text value;
+    } texts[] = {{"task", row->task}, {"plugin", row->plugin}, {"version", row->version},
+                 {"file", row->file}, {"state", row->state},   {"note", row->note}};
+    const struct {
+        const char *name;
         int64_t value;
-    } numbers[] = {
+    } counts[] = {
         {"instances", row->instances},
         {"images", row->images},
         {"restarts", row->restarts},
@@ -48,122 +91,90 @@ static void put_row(const task_row *row)
         {"uptime_s", row->uptime_s},
         {"left_behind", row->left_behind != NULL ? *row->left_behind : 0},
     };
-    const struct {
-        const char *name;
-        piw_text value;
-    } texts[] = {{"task", row->task}, {"plugin", row->plugin}, {"version", row->version},
-                 {"file", row->file}, {"state", row->state},   {"note", row->note}};
-    for (size_t i = 0; i < PIW_COUNT(texts); i++) {
-        put_pair(texts[i].name, texts[i].value);
-        printf(", ");
-    }
-    printf("\"isolated\": %s, ", row->isolated ? "true" : "false");
-    for (size_t i = 0; i < PIW_COUNT(numbers); i++)
-        printf("\"%s\": %lld, ", numbers[i].name, (long long)numbers[i].value);
-    printf("\"rate\": %.3f", isfinite(row->rate) ? row->rate : 0.0);
+    for (size_t i = 0; i < PIW_COUNT(texts); i++)
+        add_text(to, texts[i].name, texts[i].value.s);
+    cJSON_AddBoolToObject(to, "isolated", row->isolated);
+    for (size_t i = 0; i < PIW_COUNT(counts); i++)
+        add_count(to, counts[i].name, counts[i].value);
+    add_rate(to, "rate", row->rate);
 }
 
 void json_tasks(const admin_TASKS *tasks)
 {
-    printf("{\"tasks\": [");
-    for (uint32_t i = 0; i < tasks->tasks.count; i++) {
-        printf("%s{", i > 0 ? ", " : "");
-        put_row(&tasks->tasks.at[i]);
-        putchar('}');
-    }
-    printf("]}\n");
+    cJSON *document = begin();
+    cJSON *list = cJSON_AddArrayToObject(document, "tasks");
+    for (uint32_t i = 0; i < tasks->tasks.count; i++)
+        add_row(add_object(list), &tasks->tasks.at[i]);
+    end(document);
 }
 
-static void put_services(const char *name, const char *third, uint32_t count, const task_service *at)
+/* `third`, if not NULL, is the name of what stands beside name and protocol. */
+static void add_services(cJSON *to, const char *name, const char *third, uint32_t count, const task_service *at)
 {
-    printf(", \"%s\": [", name);
+    cJSON *list = cJSON_AddArrayToObject(to, name);
     for (uint32_t i = 0; i < count; i++) {
-        printf("%s{", i > 0 ? ", " : "");
-        put_pair("name", at[i].name);
-        printf(", ");
-        put_pair("protocol", at[i].protocol);
-        if (third != NULL) {
-            printf(", ");
-            put_pair(third, at[i].by);
-        }
-        putchar('}');
+        cJSON *service = add_object(list);
+        add_text(service, "name", at[i].name.s);
+        add_text(service, "protocol", at[i].protocol.s);
+        if (third != NULL)
+            add_text(service, third, at[i].by.s);
     }
-    putchar(']');
-}
-
-static void put_texts(const char *name, uint32_t count, const piw_text *at)
-{
-    printf(", \"%s\": [", name);
-    for (uint32_t i = 0; i < count; i++) {
-        printf("%s", i > 0 ? ", " : "");
-        put_text(at[i].s);
-    }
-    putchar(']');
 }
 
 void json_task(const admin_TASK *task)
 {
-    putchar('{');
-    put_row(&task->row);
-    printf(", ");
-    put_pair("summary", task->summary);
-    put_services("serves", NULL, task->serves.count, task->serves.at);
-    put_services("uses", "by", task->uses.count, task->uses.at);
-    put_texts("needs", task->needs.count, task->needs.at);
-    put_services("queues", "address", task->queues.count, task->queues.at);
-    put_texts("messages", task->messages.count, task->messages.at);
-    printf(", \"options\": [");
+    cJSON *document = begin();
+    add_row(document, &task->row);
+    add_text(document, "summary", task->summary.s);
+    add_services(document, "serves", NULL, task->serves.count, task->serves.at);
+    add_services(document, "uses", "by", task->uses.count, task->uses.at);
+    add_texts(document, "needs", task->needs.count, task->needs.at);
+    add_services(document, "queues", "address", task->queues.count, task->queues.at);
+    add_texts(document, "messages", task->messages.count, task->messages.at);
+    cJSON *list = cJSON_AddArrayToObject(document, "options");
     for (uint32_t i = 0; i < task->options.count; i++) {
-        const task_option *option = &task->options.at[i];
-        printf("%s{", i > 0 ? ", " : "");
-        put_pair("name", option->name);
-        printf(", ");
-        put_pair("value", option->value);
-        printf(", ");
-        put_pair("origin", option->origin);
-        printf(", ");
-        put_pair("help", option->help);
-        putchar('}');
+        cJSON *option = add_object(list);
+        add_text(option, "name", task->options.at[i].name.s);
+        add_text(option, "value", task->options.at[i].value.s);
+        add_text(option, "origin", task->options.at[i].origin.s);
+        add_text(option, "help", task->options.at[i].help.s);
     }
-    printf("]}\n");
+    end(document);
 }
 
 void json_lines(const admin_LINES *lines)
 {
-    printf("{\"lines\": [");
-    for (uint32_t i = 0; i < lines->lines.count; i++) {
-        printf("%s", i > 0 ? ", " : "");
-        put_text(lines->lines.at[i].s);
-    }
-    printf("]}\n");
-}
-
-void json_line(const char *line)
-{
-    printf("{\"line\": ");
-    put_text(line);
-    printf("}\n");
+    cJSON *document = begin();
+    add_texts(document, "lines", lines->lines.count, lines->lines.at);
+    end(document);
 }
 
 void json_settings(const char *list, const char *third, const admin_SETTINGS *settings)
 {
-    printf("{\"%s\": [", list);
+    cJSON *document = begin();
+    cJSON *all = cJSON_AddArrayToObject(document, list);
     for (uint32_t i = 0; i < settings->settings.count; i++) {
-        const setting *one = &settings->settings.at[i];
-        printf("%s{", i > 0 ? ", " : "");
-        put_pair("name", one->name);
-        printf(", ");
-        put_pair("value", one->value);
-        printf(", ");
-        put_pair(third, one->origin);
-        putchar('}');
+        cJSON *one = add_object(all);
+        add_text(one, "name", settings->settings.at[i].name.s);
+        add_text(one, "value", settings->settings.at[i].value.s);
+        add_text(one, third, settings->settings.at[i].origin.s);
     }
-    printf("]}\n");
+    end(document);
+}
+
+static void json_text(const char *name, const char *text)
+{
+    cJSON *document = begin();
+    add_text(document, name, text);
+    end(document);
+}
+
+void json_line(const char *line)
+{
+    json_text("line", line);
 }
 
 void json_done(const char *text)
 {
-    printf("{\"done\": ");
-    put_text(text);
-    printf("}\n");
+    json_text("done", text);
 }

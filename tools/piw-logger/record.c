@@ -129,6 +129,21 @@ static piw_text host_of(piw_msg *msg, const log_line *line)
     return agent_text(msg, host.s, host.len, PIW_LOG_FACT_MAX);
 }
 
+/* What a download and a search say alike of who asked. */
+/* clang-format off */
+#define FACTS_OF(facts)                                                                                                \
+    .arch = (facts)[FACT_ARCH],                                                                                        \
+    .distro_name = (facts)[FACT_DISTRO_NAME],                                                                          \
+    .distro_version = (facts)[FACT_DISTRO_VERSION],                                                                    \
+    .os_name = (facts)[FACT_OS_NAME],                                                                                  \
+    .os_version = (facts)[FACT_OS_VERSION],                                                                            \
+    .py_name = (facts)[FACT_PY_NAME],                                                                                  \
+    .py_version = (facts)[FACT_PY_VERSION],                                                                            \
+    .installer_name = (facts)[FACT_INSTALLER_NAME],                                                                    \
+    .installer_version = (facts)[FACT_INSTALLER_VERSION],                                                              \
+    .setuptools_version = (facts)[FACT_SETUPTOOLS_VERSION]
+/* clang-format on */
+
 static piw_msg *download_of(const log_line *line, piw_text filename, piw_text agent)
 {
     download *body = NULL;
@@ -138,16 +153,7 @@ static piw_msg *download_of(const log_line *line, piw_text filename, piw_text ag
     *body = (download){.filename = agent_text(msg, filename.s, filename.len, PIW_LOG_FILENAME_MAX),
                        .host = host_of(msg, line),
                        .timestamp = line->time,
-                       .arch = facts[FACT_ARCH],
-                       .distro_name = facts[FACT_DISTRO_NAME],
-                       .distro_version = facts[FACT_DISTRO_VERSION],
-                       .os_name = facts[FACT_OS_NAME],
-                       .os_version = facts[FACT_OS_VERSION],
-                       .py_name = facts[FACT_PY_NAME],
-                       .py_version = facts[FACT_PY_VERSION],
-                       .installer_name = facts[FACT_INSTALLER_NAME],
-                       .installer_version = facts[FACT_INSTALLER_VERSION],
-                       .setuptools_version = facts[FACT_SETUPTOOLS_VERSION]};
+                       FACTS_OF(facts)};
     return msg;
 }
 
@@ -157,19 +163,8 @@ static piw_msg *search_of(const log_line *line, const char *package, piw_text ag
     piw_text facts[FACTS];
     piw_msg *msg = log_LOGSEARCH_new(&body);
     agent_facts(msg, agent, facts);
-    *body = (search){.package = piw_msg_textz(msg, package),
-                     .host = host_of(msg, line),
-                     .timestamp = line->time,
-                     .arch = facts[FACT_ARCH],
-                     .distro_name = facts[FACT_DISTRO_NAME],
-                     .distro_version = facts[FACT_DISTRO_VERSION],
-                     .os_name = facts[FACT_OS_NAME],
-                     .os_version = facts[FACT_OS_VERSION],
-                     .py_name = facts[FACT_PY_NAME],
-                     .py_version = facts[FACT_PY_VERSION],
-                     .installer_name = facts[FACT_INSTALLER_NAME],
-                     .installer_version = facts[FACT_INSTALLER_VERSION],
-                     .setuptools_version = facts[FACT_SETUPTOOLS_VERSION]};
+    *body = (search){
+        .package = piw_msg_textz(msg, package), .host = host_of(msg, line), .timestamp = line->time, FACTS_OF(facts)};
     return msg;
 }
 

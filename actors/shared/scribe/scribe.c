@@ -21,6 +21,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static piw_continuation_fn on_project, on_form_marked, on_written, on_removed, on_root, on_site_written, on_packages,
+    on_root_written, on_search_page, on_search_written;
+
 enum {
     ROOT_EVERY_MS = 3000,
     ROSTER_AT_ONCE = 10000,
@@ -57,7 +60,7 @@ static void fill_site(const scribe *s, piw_msg *job, site_facts *to)
 static int begin(piw_task *task, errand *e)
 {
     piw_msg *call = db_PROJECT_make(piw_text_of(e->package));
-    int rc = piw_call(task, &call, "project", e->number, 0);
+    int rc = piw_call(task, &call, PIW_ON(project), e->number, 0);
     piw_msg_free(&call);
     if (rc == 0)
         e->step = STEP_ASK;
@@ -85,7 +88,7 @@ static void mark_form_reached(piw_task *task, scribe *s, bool done)
     fill_site(s, job, &body->site);
     body->after = piw_msg_textz(job, s->renewal.at);
     body->done = done;
-    if (piw_work(task, job_mark_form, &job, "form_marked", s->load_number) != 0)
+    if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), s->load_number) != 0)
         renewal_marked(&s->renewal, false, piw_monotonic_ns());
     piw_msg_free(&job);
 }
@@ -188,17 +191,17 @@ static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
     return rc;
 }
 
-static int on_project(piw_task *task, piw_msg *msg)
+static int on_ask_project(piw_task *task, piw_msg *msg)
 {
     return ask(task, msg, scribe_PROJECT_of(msg)->package, PART_PROJECT);
 }
 
-static int on_both(piw_task *task, piw_msg *msg)
+static int on_ask_both(piw_task *task, piw_msg *msg)
 {
     return ask(task, msg, scribe_BOTH_of(msg)->package, PART_BOTH);
 }
 
-static int on_delpkg(piw_task *task, piw_msg *msg)
+static int on_ask_delpkg(piw_task *task, piw_msg *msg)
 {
     return ask(task, msg, scribe_DELPKG_of(msg)->package, PART_REMOVE);
 }
@@ -211,7 +214,7 @@ static int write_all(piw_task *task, scribe *s, errand *e, const project_data *d
     fill_site(s, job, &body->site);
     body->index = e->part != PART_PROJECT;
     piw_value_copy(job, project_data_type(), data, &body->data);
-    int rc = piw_work(task, s->writer->write_pages, &job, "written", e->number);
+    int rc = piw_work(task, s->writer->write_pages, &job, PIW_ON(written), e->number);
     piw_msg_free(&job);
     if (rc == 0) {
         e->step = STEP_WRITE;
@@ -226,7 +229,7 @@ static int remove_now(piw_task *task, scribe *s, errand *e)
     piw_msg *job = remove_pages_new(&body);
     fill_site(s, job, &body->site);
     body->package = piw_msg_textz(job, e->package);
-    int rc = piw_work(task, job_remove_pages, &job, "removed", e->number);
+    int rc = piw_work(task, job_remove_pages, &job, PIW_ON(removed), e->number);
     piw_msg_free(&job);
     if (rc == 0)
         e->step = STEP_REMOVE;
@@ -245,7 +248,7 @@ static int leave_root(piw_task *task, scribe *s, errand *e)
     return 0;
 }
 
-static int on_project_data(piw_task *task, piw_msg *reply, uint64_t key)
+static int on_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *s = piw_soul(task);
     errand *e = errands_find(&s->errands, key);
@@ -277,7 +280,7 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     if (e->hidden && roster_remove(&s->roster, piw_text_of(e->package))) {
         s->root_stale = true;
         /* What is quarantined is hidden at once. */
-        int rc = s->roster_loaded ? piw_timer(task, "root", 0, 0, ROOT_EVERY_MS) : 0;
+        int rc = s->roster_loaded ? piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS) : 0;
         if (rc != 0)
             return rc;
     }
@@ -303,7 +306,7 @@ static int write_site_pages(piw_task *task, scribe *s, piw_token request)
     piw_msg *job = write_site_new(&body);
     fill_site(s, job, &body->site);
     body->packages = (int64_t)s->roster.count;
-    int rc = piw_work(task, job_write_site, &job, "site_written", request.id);
+    int rc = piw_work(task, job_write_site, &job, PIW_ON(site_written), request.id);
     piw_msg_free(&job);
     return rc;
 }
@@ -313,7 +316,7 @@ static int write_site_pages(piw_task *task, scribe *s, piw_token request)
 static int read_roster(piw_task *task, scribe *s)
 {
     piw_msg *call = piw_msg_copy(s->roster_after);
-    int rc = piw_call(task, &call, "packages", s->load_number, 0);
+    int rc = piw_call(task, &call, PIW_ON(packages), s->load_number, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -332,7 +335,7 @@ static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the root list has to wait: %s",
                         piw_msg_error_text(reply));
-        return piw_timer(task, "roster_again", 0, ROSTER_AGAIN_MS, 0);
+        return piw_timer(task, PIW_ON(roster_again), 0, ROSTER_AGAIN_MS, 0);
     }
     const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
     for (uint32_t i = 0; i < page->packages.count; i++) {
@@ -348,7 +351,7 @@ static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
                      s->roster.count, s->renewal.at[0] == '\0' ? "" : ", from behind ", s->renewal.at);
         renew(task, s);
         int rc = write_site_pages(task, s, (piw_token){0}); /* their number is on the home page */
-        return rc != 0 ? rc : piw_timer(task, "root", 0, 0, ROOT_EVERY_MS);
+        return rc != 0 ? rc : piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS);
     }
     piw_msg_free(&s->roster_after);
     s->roster_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ROSTER_AT_ONCE);
@@ -372,7 +375,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     fill_site(s, job, &body->site);
     piw_value_copy(job, write_root_type()->body->fields[1].type, &names, &body->names);
     piw_blob_unref(&names);
-    int rc = piw_work(task, s->writer->write_root, &job, "root_written", (uint64_t)s->root_turn + 1);
+    int rc = piw_work(task, s->writer->write_root, &job, PIW_ON(root_written), (uint64_t)s->root_turn + 1);
     piw_msg_free(&job);
     if (rc == 0) {
         s->root_turn++;
@@ -444,7 +447,7 @@ static void forget_search(scribe *s)
 static int read_search(piw_task *task, piw_text after, uint64_t key)
 {
     piw_msg *call = db_SEARCH_INDEX_make(after, SEARCH_AT_ONCE);
-    int rc = piw_call(task, &call, "search_page", key, 0);
+    int rc = piw_call(task, &call, PIW_ON(search_page), key, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -497,7 +500,7 @@ static int write_search_files(piw_task *task, scribe *s, uint64_t key)
     piw_value_copy(job, write_search_type()->body->fields[2].type, &names, &body->names);
     piw_blob_unref(&downloads);
     piw_blob_unref(&names);
-    int rc = piw_work(task, job_write_search, &job, "search_written", key);
+    int rc = piw_work(task, job_write_search, &job, PIW_ON(search_written), key);
     piw_msg_free(&job);
     return rc;
 }
@@ -644,7 +647,7 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     piw_soul_set(task, s);
     int rc = read_roster(task, s);
     if (rc == 0)
-        rc = piw_timer(task, "root", 0, ROOT_EVERY_MS, ROOT_EVERY_MS);
+        rc = piw_timer(task, PIW_ON(root), 0, ROOT_EVERY_MS, ROOT_EVERY_MS);
     if (rc == 0 && state == NULL)
         rc = write_site_pages(task, s, (piw_token){0});
     if (rc == 0)
@@ -665,21 +668,13 @@ const piw_service scribe_serves[] = {{"scribe", &scribe_protocol_def}, PIW_SERVI
 const piw_service scribe_uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
 const char *const scribe_needs[] = {"db", NULL};
 const piw_handler scribe_handlers[] = {
-    {&scribe_protocol_def, SCRIBE_PROJECT, on_project}, {&scribe_protocol_def, SCRIBE_BOTH, on_both},
-    {&scribe_protocol_def, SCRIBE_HOME, on_home},       {&scribe_protocol_def, SCRIBE_SEARCH, on_search},
-    {&scribe_protocol_def, SCRIBE_DELPKG, on_delpkg},   PIW_HANDLERS_END,
+    {&scribe_protocol_def, SCRIBE_PROJECT, on_ask_project}, {&scribe_protocol_def, SCRIBE_BOTH, on_ask_both},
+    {&scribe_protocol_def, SCRIBE_HOME, on_home},           {&scribe_protocol_def, SCRIBE_SEARCH, on_search},
+    {&scribe_protocol_def, SCRIBE_DELPKG, on_ask_delpkg},   PIW_HANDLERS_END,
 };
 const piw_continuation scribe_continuations[] = {
-    {"project", on_project_data},
-    {"written", on_written},
-    {"removed", on_removed},
-    {"packages", on_packages},
-    {"roster_again", on_roster_again},
-    {"root", on_root},
-    {"root_written", on_root_written},
-    {"site_written", on_site_written},
-    {"form_marked", on_form_marked},
-    {"search_page", on_search_page},
-    {"search_written", on_search_written},
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(project),      PIW_CONTINUATION(written),        PIW_CONTINUATION(removed),
+    PIW_CONTINUATION(packages),     PIW_CONTINUATION(roster_again),   PIW_CONTINUATION(root),
+    PIW_CONTINUATION(root_written), PIW_CONTINUATION(site_written),   PIW_CONTINUATION(form_marked),
+    PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written), PIW_CONTINUATIONS_END,
 };
