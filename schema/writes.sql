@@ -80,10 +80,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    UPDATE piw.attempts a SET state = 'ended', cause = left(e.cause, 100), ended = piw.utc_now()
-    FROM unnest(slaves, packages, versions, abis, causes) AS e (slave_id, package, version, abi_tag, cause)
-    WHERE a.state = 'running' AND a.slave_id = e.slave_id AND a.package = e.package AND a.version = e.version
-      AND a.abi_tag = e.abi_tag;
+    FOR n IN 1..cardinality(slaves) LOOP
+        UPDATE piw.attempts a SET state = 'ended', cause = left(causes[n], 100), ended = piw.utc_now()
+        WHERE a.state = 'running' AND a.slave_id = slaves[n] AND a.package = packages[n] AND a.version = versions[n]
+          AND a.abi_tag = abis[n];
+    END LOOP;
 END
 $$;
 
