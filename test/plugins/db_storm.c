@@ -62,6 +62,15 @@ static int on_storm(piw_task *task, piw_msg *msg)
     return piw_reply(task, msg, &answer);
 }
 
+static int on_attempt(piw_task *task, piw_msg *msg)
+{
+    const storm_ATTEMPT *order = storm_ATTEMPT_of(msg);
+    piw_msg *attempt = db_ATTEMPT_make(order->slave, order->package, order->version, piw_text_of("cp311"));
+    int rc = piw_cast(task, &attempt);
+    piw_msg *answer = storm_ATTEMPT_reply_new();
+    return rc != 0 ? rc : piw_reply(task, msg, &answer);
+}
+
 static int on_stored(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -186,6 +195,7 @@ static const piw_event subscribes[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&storm_protocol_def, STORM_STORM, on_storm},
+    {&storm_protocol_def, STORM_ATTEMPT, on_attempt},
     {&storm_protocol_def, STORM_RESULT, on_result},
     {&storm_protocol_def, STORM_OFFERED, on_offered},
     {&storm_protocol_def, STORM_EVENTS, on_events},
