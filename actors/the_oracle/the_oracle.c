@@ -146,7 +146,7 @@ static int on_request(piw_task *task, piw_msg *msg)
     /* A read sees what was asked to be written before it. */
     if (self->up && (due || (read && self->first != NULL)))
         oracle_flush(self);
-    if (read && self->up)
+    if (fn != NULL && read && self->up)
         return read_now(self, msg, fn);
     return keep(self, msg);
 }
