@@ -1,63 +1,83 @@
 -- queue.sql — the build queue's functions: what is wanted, what changed, in which order it is given out. After piw.sql.
 
 -- --- Small functions ---
+--
+-- Those of a single expression have no settings and name the schema of what they call, so that they become part of the
+-- statement that calls them: a function in SQL with settings is planned anew at each call.
 
 -- PEP 503.
 CREATE FUNCTION piw.canonical(name text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT regexp_replace(lower(name), '[-_.]+', '-', 'g')
+    SELECT pg_catalog.regexp_replace(pg_catalog.lower(name), '[-_.]+', '-', 'g')
 $$;
 
 -- Order of interpreters: CPython's by version (cp39 before cp311, and cp313 before the free-threaded cp313t, since what it
 -- builds may do for both), then others by theirs. Tags of another form come last.
 CREATE FUNCTION piw.abi_rank(abi_tag text) RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
 AS $$
-    SELECT coalesce((
-        SELECT CASE part[1] WHEN 'cp' THEN 0 ELSE 1000000 END + part[2]::integer * 10000
-               + coalesce(nullif(part[3], ''), '0')::integer * 10 + (part[4] LIKE '%t%')::integer
-        FROM regexp_match(abi_tag, '^([a-z]+)([0-9])([0-9]{0,3})([a-z]*)(?:_.*)?$') AS part), 2147483647)
+DECLARE
+    part text[] := regexp_match(abi_tag, '^([a-z]+)([0-9])([0-9]{0,3})([a-z]*)(?:_.*)?$');
+BEGIN
+    IF part IS NULL THEN
+        RETURN 2147483647;
+    END IF;
+    RETURN CASE part[1] WHEN 'cp' THEN 0 ELSE 1000000 END + part[2]::integer * 10000
+           + coalesce(nullif(part[3], ''), '0')::integer * 10 + (part[4] LIKE '%t%')::integer;
+END
 $$;
 
 -- A step for the number of a package's downloads: exact below 16, then eight steps to each doubling, so that the queue
 -- needn't be touched for each download of a package of which much is downloaded.
 CREATE FUNCTION piw.popularity(recent bigint) RETURNS integer
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE WHEN recent < 16 THEN greatest(recent, 0)::integer
-                ELSE 16 + floor(8 * ln(recent / 16.0::double precision) / ln(2::double precision))::integer END
+                ELSE 16 + pg_catalog.floor(8 * pg_catalog.ln(recent / 16.0::double precision)
+                                           / pg_catalog.ln(2::double precision))::integer END
 $$;
 
 CREATE FUNCTION piw.utc_now() RETURNS timestamp
-LANGUAGE sql VOLATILE PARALLEL SAFE SET search_path = piw, public, pg_temp
+LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $$
-    SELECT clock_timestamp() AT TIME ZONE 'UTC'
+    SELECT pg_catalog.clock_timestamp() AT TIME ZONE 'UTC'
 $$;
 
 -- --- The queue: for each key the lowest ABI that it wants ---
 
 -- The definition (docs/schema.md#the-build-queue), for just these keys. Every other function of the queue uses it. The
--- planner must look up key after key: from its guess of how many there are it would at times rather read a whole table.
+-- planner must look up key after key, by a plan made once: from its guess of how many there are it would at times rather read a
+-- whole table, and planning takes longer than one key. (OFFSET 0: see writes.sql.)
 CREATE FUNCTION piw.wanted(packages text[], versions text[])
 RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH keys AS (
-        SELECT DISTINCT k.package, k.version FROM unnest(packages, versions) AS k (package, version)
+        SELECT DISTINCT k.package, k.version FROM unnest(wanted.packages, wanted.versions) AS k (package, version)
     ), abis AS MATERIALIZED (
         SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes
         FROM public.build_abis a WHERE a.skip = ''
     )
     SELECT v.package, v.version, lowest.abi_tag, v.released
     FROM keys k
-    JOIN public.versions v ON v.package = k.package AND v.version = k.version
-    JOIN public.packages p ON p.package = v.package
+    CROSS JOIN LATERAL (
+        SELECT v.package, v.version, v.released
+        FROM public.versions v
+        JOIN public.packages p ON p.package = v.package
+        WHERE v.package = k.package AND v.version = k.version AND v.skip = '' AND p.skip = '' OFFSET 0
+    ) v
     CROSS JOIN LATERAL (
         SELECT array_agg(o.tag) AS offers
         FROM public.builds b
-        LEFT JOIN public.files f ON f.build_id = b.build_id
+        LEFT JOIN LATERAL (
+            SELECT f.py_version_tag, f.abi_tag FROM public.files f WHERE f.build_id = b.build_id OFFSET 0
+        ) f ON true
         CROSS JOIN LATERAL unnest(piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag)) AS o (tag)
         WHERE b.package = v.package AND b.version = v.version
     ) covered
@@ -67,37 +87,43 @@ AS $$
         WHERE covered.offers IS NULL OR NOT covered.offers && a.takes
         ORDER BY a.rank, a.abi_tag
         LIMIT 1
-    ) lowest
-    WHERE v.skip = '' AND p.skip = ''
+    ) lowest;
+END
 $$;
 
 -- Bring the queue's rows of these keys up to date. The caller holds the queue's lock (piw.drain).
 CREATE FUNCTION piw.recompute(packages text[], versions text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     wants_package text[];
     wants_version text[];
     wants_abi text[];
     wants_released timestamp[];
+    unwanted tid[];
 BEGIN
     SELECT array_agg(w.package), array_agg(w.version), array_agg(w.abi_tag), array_agg(w.released)
     INTO wants_package, wants_version, wants_abi, wants_released
     FROM piw.wanted(packages, versions) w;
 
     -- Grouped, not joined: the planner, which must look up key after key, would compare every key with every other.
+    SELECT array_agg(q.place) INTO unwanted
+    FROM (SELECT k.package, k.version, max(k.abi_tag) AS abi_tag, max(k.released) AS released
+          FROM (SELECT k.package, k.version, NULL::text AS abi_tag, NULL::timestamp AS released
+                FROM unnest(packages, versions) AS k (package, version)
+                UNION ALL
+                SELECT * FROM unnest(wants_package, wants_version, wants_abi, wants_released)) k
+          GROUP BY k.package, k.version) k
+    CROSS JOIN LATERAL (
+        SELECT q.ctid AS place, q.abi_tag, q.released FROM piw.queue q
+        WHERE q.package = k.package AND q.version = k.version OFFSET 0) q
+    WHERE k.abi_tag IS NULL OR k.abi_tag <> q.abi_tag OR k.released <> q.released;
+
+    -- Rows stay in their places: whoever changes the queue holds its lock.
     WITH gone AS (
-        DELETE FROM piw.queue q
-        USING (SELECT k.package, k.version, max(k.abi_tag) AS abi_tag, max(k.released) AS released
-               FROM (SELECT k.package, k.version, NULL::text AS abi_tag, NULL::timestamp AS released
-                     FROM unnest(packages, versions) AS k (package, version)
-                     UNION ALL
-                     SELECT * FROM unnest(wants_package, wants_version, wants_abi, wants_released)) k
-               GROUP BY k.package, k.version) k
-        WHERE q.package = k.package AND q.version = k.version
-          AND (k.abi_tag IS NULL OR k.abi_tag <> q.abi_tag OR k.released <> q.released)
-        RETURNING q.abi_tag
+        DELETE FROM piw.queue q WHERE q.ctid = ANY (unwanted) RETURNING q.abi_tag
     )
     INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
     SELECT g.abi_tag, -count(*), count(*) FROM gone g GROUP BY g.abi_tag ORDER BY g.abi_tag
@@ -119,7 +145,8 @@ BEGIN
 
     -- Of a package put first nothing waits any more: what comes later waits like the others.
     DELETE FROM piw.firsts f
-    WHERE f.package = ANY (packages) AND NOT EXISTS (SELECT FROM piw.queue q WHERE q.package = f.package);
+    WHERE f.package = ANY (packages)
+      AND (SELECT true FROM piw.queue q WHERE q.package = f.package LIMIT 1) IS NULL;
 END
 $$;
 
@@ -291,6 +318,7 @@ $$;
 -- there is more of it. One transaction at a time; what it waits for is short.
 CREATE FUNCTION piw.drain(slice integer DEFAULT 0) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     keys_package text[];

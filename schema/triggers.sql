@@ -1,10 +1,10 @@
 -- triggers.sql — what happens when rows of stock tables change, whoever changes them. After recounts.sql, before attach.sql.
 --
 -- Per statement, never per row. Each trigger notes the touched keys and sends one payload-less notification; many in one
--- transaction become one.
+-- transaction become one. Inner functions of this file have the settings and the rights of the triggers that call them.
 
 CREATE FUNCTION piw.note(packages text[], versions text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql
 AS $$
 BEGIN
     IF packages IS NOT NULL THEN
@@ -134,7 +134,8 @@ AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
         PERFORM piw.note(array_agg(b.package::text), array_agg(b.version::text))
-        FROM old_rows o JOIN public.builds b ON b.build_id = o.build_id;
+        FROM old_rows o
+        CROSS JOIN LATERAL (SELECT b.package, b.version FROM public.builds b WHERE b.build_id = o.build_id OFFSET 0) b;
         INSERT INTO piw.deltas (kind, package_tag, amount, size_bytes)
         SELECT 'files', o.package_tag, -count(*),
                -coalesce(sum(o.filesize) FILTER (WHERE o.platform_tag <> 'linux_armv6l'), 0)
@@ -142,12 +143,13 @@ BEGIN
     END IF;
     IF TG_OP <> 'DELETE' THEN
         PERFORM piw.note(array_agg(b.package::text), array_agg(b.version::text))
-        FROM new_rows n JOIN public.builds b ON b.build_id = n.build_id;
+        FROM new_rows n
+        CROSS JOIN LATERAL (SELECT b.package, b.version FROM public.builds b WHERE b.build_id = n.build_id OFFSET 0) b;
         INSERT INTO piw.deltas (kind, package_tag, amount, size_bytes)
         SELECT 'files', n.package_tag, count(*),
                coalesce(sum(n.filesize) FILTER (WHERE n.platform_tag <> 'linux_armv6l'), 0)
         FROM new_rows n GROUP BY n.package_tag;
-        DELETE FROM piw.removals r USING new_rows n WHERE r.filename = n.filename;
+        DELETE FROM piw.removals r WHERE r.filename = ANY (ARRAY(SELECT n.filename FROM new_rows n));
     END IF;
     IF TG_OP = 'DELETE' THEN
         INSERT INTO piw.removals (filename, package)

@@ -2,6 +2,11 @@
 --
 -- Set-based: each takes arrays, so that the writer stores all that waits in one transaction. Each is whole: it either
 -- does what its arrays say or fails without effect.
+--
+-- What is called for each build looks up key after key, by plans that are made once a session: made anew for each group,
+-- planning would take longer than the group. Such a plan may be older than its tables' rows. So nothing is left to it that
+-- suits an empty table only: a row of a table is looked up in a subquery of its own (OFFSET 0 keeps it one), or by `= ANY`
+-- of its key, and never joined with an array, whose other side might then be read whole.
 
 -- `amount` numbers in a row that were never given and never will be. Numbers skipped on the way are lost, which is fine.
 CREATE FUNCTION piw.reserve(kind text, amount integer) RETURNS bigint
@@ -34,10 +39,12 @@ $$;
 -- --- What became of a transaction ---
 
 CREATE FUNCTION piw.mark_commit(of_instance integer, this_mark bigint) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
+BEGIN
     INSERT INTO piw.commits AS c VALUES (of_instance, this_mark)
-    ON CONFLICT (instance) DO UPDATE SET mark = excluded.mark
+    ON CONFLICT (instance) DO UPDATE SET mark = excluded.mark;
+END
 $$;
 
 -- Was the last transaction of this instance the one with the mark? Waits for one that is still under way.
@@ -55,6 +62,8 @@ $$;
 
 CREATE FUNCTION piw.begin_attempts(slaves integer[], packages text[], versions text[], abis text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = piw.utc_now()
@@ -66,12 +75,17 @@ $$;
 
 CREATE FUNCTION piw.end_attempts(slaves integer[], packages text[], versions text[], abis text[], causes text[])
 RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
-    UPDATE piw.attempts a SET state = 'ended', cause = left(e.cause, 100), ended = piw.utc_now()
-    FROM unnest(slaves, packages, versions, abis, causes) AS e (slave_id, package, version, abi_tag, cause)
-    WHERE a.state = 'running' AND a.slave_id = e.slave_id AND a.package = e.package AND a.version = e.version
-      AND a.abi_tag = e.abi_tag
+BEGIN
+    FOR n IN 1..cardinality(slaves) LOOP
+        UPDATE piw.attempts a SET state = 'ended', cause = left(causes[n], 100), ended = piw.utc_now()
+        WHERE a.state = 'running' AND a.slave_id = slaves[n] AND a.package = packages[n] AND a.version = versions[n]
+          AND a.abi_tag = abis[n];
+    END LOOP;
+END
 $$;
 
 -- A try failed for its builder's sake: it is kept with its cause and the end of its log, and its version rests before the
@@ -143,14 +157,18 @@ $$;
 
 -- Note that these packages' pages are stale; BOTH wins.
 CREATE FUNCTION piw.note_pages(packages text[], commands text[]) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
+DECLARE
+    moment timestamp := piw.utc_now();
+BEGIN
     INSERT INTO piw.pages_due AS d (package, noted, command)
-    SELECT n.package, n.moment, n.command
-    FROM (SELECT n.package, (SELECT piw.utc_now()) AS moment, min(n.command) AS command
-          FROM unnest(packages, commands) AS n (package, command) GROUP BY n.package) n
+    SELECT n.package, moment, min(n.command)
+    FROM unnest(packages, commands) AS n (package, command)
+    GROUP BY n.package
     ORDER BY n.package
-    ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command)
+    ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command);
+END
 $$;
 
 -- What the_secretary holds, whole: so whole tables are compared, and the planner, which guesses that arrays are short, must
@@ -191,21 +209,119 @@ $$;
 
 -- The names of a wheel for linux_armv7l and of its second entry; other names stay as they are.
 CREATE FUNCTION piw.armv7l_name(filename text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT regexp_replace(filename, '-linux_armv6l\.whl$', '-linux_armv7l.whl')
+    SELECT pg_catalog.regexp_replace(filename, '-linux_armv6l\.whl$', '-linux_armv7l.whl')
 $$;
 
 CREATE FUNCTION piw.armv6l_name(filename text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
-    SELECT regexp_replace(filename, '-linux_armv7l\.whl$', '-linux_armv6l.whl')
+    SELECT pg_catalog.regexp_replace(filename, '-linux_armv7l\.whl$', '-linux_armv6l.whl')
+$$;
+
+-- The rows of builds themselves, the ends of their attempts, and the pages that they make stale. Returns the positions of
+-- those that are recorded: not when the number is there already or the version is gone. Called under the settings of the
+-- two that follow.
+CREATE FUNCTION piw.record_rows(
+    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
+    durations_us bigint[], pages text[], moment timestamp)
+RETURNS integer[]
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    accepted integer[];
+    attempts bigint[];
+    rested boolean;
+BEGIN
+    SELECT array_agg(b.ord),
+           array_agg((SELECT a.attempt_id FROM piw.attempts a
+                      WHERE a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
+                        AND a.version = b.version AND a.abi_tag = b.abi_tag LIMIT 1)),
+           bool_or(EXISTS (SELECT FROM piw.attempts a
+                           WHERE a.state = 'transient' AND a.counts AND a.package = b.package AND a.version = b.version
+                             AND a.abi_tag = b.abi_tag))
+    INTO accepted, attempts, rested
+    FROM (SELECT DISTINCT ON (b.build_id) b.*
+          FROM unnest(build_ids, slaves, packages, versions, abis) WITH ORDINALITY
+              AS b (build_id, slave_id, package, version, abi_tag, ord)
+          ORDER BY b.build_id, b.ord) b
+    WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
+      AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
+           FROM public.versions v JOIN public.packages p ON p.package = v.package
+           WHERE v.package = b.package AND v.version = b.version);
+    IF accepted IS NULL THEN
+        RETURN '{}';
+    END IF;
+    -- A microsecond apart: package, version, time and builder together are unique.
+    INSERT INTO public.builds (build_id, package, version, built_by, built_at, duration, status, abi_tag)
+    SELECT b.build_id, b.package, b.version, b.slave_id, moment + b.ord * interval '1 microsecond',
+           b.duration_us * interval '1 microsecond', b.status, b.abi_tag
+    FROM unnest(build_ids, slaves, packages, versions, abis, statuses, durations_us) WITH ORDINALITY
+        AS b (build_id, slave_id, package, version, abi_tag, status, duration_us, ord)
+    WHERE b.ord = ANY (accepted);
+    UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
+        build_id = b.build_id
+    FROM (SELECT t.attempt_id, build_ids[t.ord] AS build_id, statuses[t.ord] AS status
+          FROM unnest(attempts, accepted) AS t (attempt_id, ord)) b
+    WHERE a.attempt_id = ANY (attempts) AND a.attempt_id = b.attempt_id;
+    IF rested THEN
+        FOR n IN 1..cardinality(accepted) LOOP
+            UPDATE piw.attempts a SET counts = false
+            WHERE a.state = 'transient' AND a.counts AND a.package = packages[accepted[n]]
+              AND a.version = versions[accepted[n]] AND a.abi_tag = abis[accepted[n]];
+        END LOOP;
+    END IF;
+    PERFORM piw.note_pages(array_agg(b.package), array_agg(b.page))
+    FROM unnest(packages, pages) WITH ORDINALITY AS b (package, page, ord)
+    WHERE b.ord = ANY (accepted);
+    RETURN accepted;
+END
+$$;
+
+-- Why a build is not recorded.
+CREATE FUNCTION piw.why_refused(pkg text, ver text) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.versions v WHERE v.package = pkg AND v.version = ver) THEN
+        RETURN 'the version is unknown or has been removed';
+    ELSIF EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
+                  WHERE v.package = pkg AND v.version = ver AND 'quarantined' IN (v.skip, p.skip)) THEN
+        RETURN 'it is quarantined by PyPI';
+    END IF;
+    RETURN 'a build of this number is recorded already';
+END
+$$;
+
+-- Record builds that failed: what record_builds does when there are no files, in a fraction of its time.
+CREATE FUNCTION piw.record_failures(
+    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], durations_us bigint[])
+RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    amount constant integer := cardinality(build_ids);
+    accepted integer[];
+BEGIN
+    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, array_fill(false, ARRAY[amount]), durations_us,
+                                array_fill('PROJECT'::text, ARRAY[amount]), piw.utc_now());
+    FOR n IN 1..amount LOOP
+        ord := n;
+        recorded := n = ANY (accepted);
+        why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n]) END;
+        kept := '{}';
+        RETURN NEXT;
+    END LOOP;
+END
 $$;
 
 -- Record builds with their files. Arrays of builds first; then of files, whose `file_builds` says to which build (by
--- position, from 1); then of dependencies, whose `dep_files` says to which file. A build is not recorded when its number
--- is there already or its version is gone. A published name keeps its row when the bytes differ, unless an operator
--- imports it (slave 0): those names come back in `kept`.
+-- position, from 1); then of dependencies, whose `dep_files` says to which file. A published name keeps its row when the
+-- bytes differ, unless an operator imports it (slave 0): those names come back in `kept`.
 CREATE FUNCTION piw.record_builds(
     build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
     durations_us bigint[],
@@ -215,6 +331,8 @@ CREATE FUNCTION piw.record_builds(
     dep_files integer[], dep_tools text[], dep_names text[])
 RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -222,6 +340,7 @@ DECLARE
     moment timestamp := piw.utc_now();
     rounds integer;
     taken text[];
+    taken_files bigint[];
     unchanged text[];
     stale text[];
     kept_builds integer[] := '{}';
@@ -229,20 +348,10 @@ DECLARE
     here_builds integer[];
     here_names text[];
 BEGIN
-    SELECT array_agg(b.ord) INTO accepted
-    FROM unnest(build_ids, packages, versions) WITH ORDINALITY AS b (build_id, package, version, ord)
-    JOIN public.versions v ON v.package = b.package AND v.version = b.version AND v.skip <> 'quarantined'
-    JOIN public.packages p ON p.package = v.package AND p.skip <> 'quarantined'
-    WHERE NOT EXISTS (SELECT FROM public.builds o WHERE o.build_id = b.build_id)
-      AND b.ord = array_position(build_ids, b.build_id);
-
-    -- A microsecond apart: package, version, time and builder together are unique.
-    INSERT INTO public.builds (build_id, package, version, built_by, built_at, duration, status, abi_tag)
-    SELECT b.build_id, b.package, b.version, b.slave_id, moment + b.ord * interval '1 microsecond',
-           b.duration_us * interval '1 microsecond', b.status, b.abi_tag
-    FROM unnest(build_ids, slaves, packages, versions, abis, statuses, durations_us) WITH ORDINALITY
-        AS b (build_id, slave_id, package, version, abi_tag, status, duration_us, ord)
-    WHERE b.ord = ANY (accepted);
+    accepted := piw.record_rows(
+        build_ids, slaves, packages, versions, abis, statuses, durations_us,
+        ARRAY(SELECT CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END
+              FROM generate_series(1, cardinality(build_ids)) AS b (ord) ORDER BY b.ord), moment);
 
     -- Files of the same name in one group are taken one after the other, as if each build came alone.
     SELECT coalesce(max(s.occurrences), 0) INTO rounds
@@ -250,14 +359,17 @@ BEGIN
     FOR round IN 1..rounds LOOP
         SELECT array_agg(f.filename) INTO unchanged
         FROM unnest(filenames, filehashes) AS f (filename, filehash)
-        JOIN public.files o ON o.filename = f.filename AND o.filehash = f.filehash;
+        WHERE (SELECT o.filehash = f.filehash FROM public.files o WHERE o.filename = f.filename);
         -- Second entries whose wheel an operator replaces, and which the new wheel doesn't have.
         SELECT array_agg(s.filename) INTO stale
         FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
-        JOIN public.files o ON o.filename = f.filename AND o.filehash <> f.filehash
-        JOIN public.files s ON s.filename = piw.armv6l_name(o.filename) AND s.filename <> o.filename
-                           AND s.filehash = o.filehash AND s.filename <> ALL (filenames)
-        WHERE f.build = ANY (accepted) AND slaves[f.build] = 0;
+        CROSS JOIN LATERAL (
+            SELECT s.filename
+            FROM public.files o
+            JOIN public.files s ON s.filename = piw.armv6l_name(f.filename) AND s.filename <> o.filename
+                               AND s.filehash = o.filehash
+            WHERE o.filename = f.filename AND o.filehash <> f.filehash OFFSET 0) s
+        WHERE f.build = ANY (accepted) AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
 
         WITH candidates AS (
             SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
@@ -290,67 +402,40 @@ BEGIN
                                      AND s.filehash = o.filehash)))
             RETURNING o.filename
         )
-        SELECT array_agg(c.filename) FILTER (WHERE s.filename IS NOT NULL),
-               array_agg(c.build) FILTER (WHERE s.filename IS NULL),
-               array_agg(c.filename) FILTER (WHERE s.filename IS NULL)
-        INTO taken, here_builds, here_names
-        FROM candidates c
-        LEFT JOIN stored s ON s.filename = c.filename
-        WHERE c.nth = round;
+        SELECT array_agg(k.filename) FILTER (WHERE k.stored), array_agg(k.ord) FILTER (WHERE k.stored),
+               array_agg(k.build) FILTER (WHERE NOT k.stored), array_agg(k.filename) FILTER (WHERE NOT k.stored)
+        INTO taken, taken_files, here_builds, here_names
+        -- Grouped, not joined: the planner would compare every file with every other.
+        FROM (SELECT c.filename, max(c.ord) AS ord, max(c.build) AS build, bool_or(c.stored) AS stored
+              FROM (SELECT c.filename, c.ord, c.build, false AS stored FROM candidates c WHERE c.nth = round
+                    UNION ALL SELECT s.filename, NULL, NULL, true FROM stored s) c
+              GROUP BY c.filename) k;
         DELETE FROM public.files s WHERE s.filename = ANY (stale);
         kept_builds := kept_builds || here_builds;
         kept_names := kept_names || here_names;
 
         DELETE FROM public.dependencies d WHERE d.filename = ANY (taken);
         INSERT INTO public.dependencies (filename, tool, dependency)
-        SELECT f.filename, d.tool, d.dependency
+        SELECT filenames[d.file], d.tool, d.dependency
         FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
-        JOIN (SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
-              FROM unnest(file_builds, filenames) WITH ORDINALITY AS f (build, filename, ord)
-              WHERE f.build = ANY (accepted) AND statuses[f.build]) f ON f.ord = d.file
-        WHERE f.nth = round AND f.filename = ANY (taken)
+        WHERE d.file = ANY (taken_files)
         ON CONFLICT DO NOTHING;
         -- What was published before keeps the time at which it was.
         INSERT INTO piw.file_facts AS o (filename, package, metadata_hash, uploaded)
         SELECT f.filename, packages[f.build], f.metadata_hash, moment
-        FROM (SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
-              FROM unnest(file_builds, filenames, metadata_hashes) WITH ORDINALITY
-                  AS f (build, filename, metadata_hash, ord)
-              WHERE f.build = ANY (accepted) AND statuses[f.build]) f
-        WHERE f.nth = round AND f.filename = ANY (taken)
+        FROM unnest(file_builds, filenames, metadata_hashes) WITH ORDINALITY AS f (build, filename, metadata_hash, ord)
+        WHERE f.ord = ANY (taken_files)
         ON CONFLICT (filename) DO UPDATE SET
             package = excluded.package, metadata_hash = excluded.metadata_hash,
             uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
     END LOOP;
 
-    UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
-        build_id = b.build_id
-    FROM unnest(build_ids, slaves, packages, versions, abis, statuses) WITH ORDINALITY
-        AS b (build_id, slave_id, package, version, abi_tag, status, ord)
-    WHERE b.ord = ANY (accepted) AND a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
-      AND a.version = b.version AND a.abi_tag = b.abi_tag;
-    UPDATE piw.attempts a SET counts = false
-    FROM unnest(packages, versions, abis) WITH ORDINALITY AS b (package, version, abi_tag, ord)
-    WHERE b.ord = ANY (accepted) AND a.state = 'transient' AND a.counts AND a.package = b.package
-      AND a.version = b.version AND a.abi_tag = b.abi_tag;
-    PERFORM piw.note_pages(array_agg(b.package),
-                           array_agg(CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END))
-    FROM unnest(packages) WITH ORDINALITY AS b (package, ord)
-    WHERE b.ord = ANY (accepted);
-
     RETURN QUERY
-    SELECT b.ord::integer, coalesce(b.ord = ANY (accepted), false),
-           CASE WHEN b.ord = ANY (accepted) THEN ''
-                WHEN NOT EXISTS (SELECT FROM public.versions v WHERE v.package = b.package AND v.version = b.version)
-                THEN 'the version is unknown or has been removed'
-                WHEN EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
-                             WHERE v.package = b.package AND v.version = b.version
-                               AND 'quarantined' IN (v.skip, p.skip))
-                THEN 'it is quarantined by PyPI'
-                ELSE 'a build of this number is recorded already' END,
+    SELECT b.ord::integer, b.ord = ANY (accepted),
+           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(b.package, b.version) END,
            ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
                  WHERE k.build = b.ord ORDER BY k.name)
-    FROM unnest(build_ids, packages, versions) WITH ORDINALITY AS b (build_id, package, version, ord)
+    FROM unnest(packages, versions) WITH ORDINALITY AS b (package, version, ord)
     ORDER BY b.ord;
 END
 $$;

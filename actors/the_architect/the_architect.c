@@ -60,8 +60,7 @@ typedef struct architect {
     int64_t window;
     const char *order; /* oldest, newest, popular */
     first_orders firsts;
-    int64_t as_of_ns;
-    int64_t cycle_ns; /* when the cycle began */
+    int64_t cycle_ns; /* when the cycle began: what was committed before is settled, so heads are as of then */
     int64_t heads_ns; /* when the heads were last looked at */
     abi_queues queues;
     abi_queue *reading; /* whose head is being read */
@@ -147,7 +146,9 @@ static void begin_cycle(architect *self)
     self->full = false;
     char slice[16];
     snprintf(slice, sizeof(slice), "%d", SLICE);
-    send_statement(self, DRAINING, "SELECT piw.drain($1)", 1, (const char *[]){slice});
+    /* What a crash of the server undoes here is noted again. */
+    send_statement(self, DRAINING, "SELECT piw.drain($1), set_config('synchronous_commit', 'off', true)", 1,
+                   (const char *[]){slice});
 }
 
 static void want_cycle(architect *self)
@@ -195,7 +196,6 @@ static void read_on(architect *self)
     }
     char limit[24];
     snprintf(limit, sizeof(limit), "%" PRId64, self->window);
-    self->as_of_ns = piw_monotonic_ns();
     send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2, $3)", 3,
                    (const char *[]){self->reading->tag, self->order, limit});
 }
@@ -210,7 +210,7 @@ static void take_head(architect *self, const PGresult *r)
     builds_QUEUE *body = NULL;
     piw_msg *queue = builds_QUEUE_new(&body);
     body->abi_tag = piw_msg_textz(queue, self->reading->tag);
-    body->as_of_ns = self->as_of_ns;
+    body->as_of_ns = self->cycle_ns;
     body->total = self->reading->pending;
     piw_msg_list(queue, &body->builds, PQntuples(r));
     for (uint32_t i = 0; i < body->builds.count; i++)

@@ -1,12 +1,13 @@
 /* batch.c — writes of which many are stored in one statement.
  *
  * A group is stored in rounds, and in a round kind after kind. What one slave did stays in its order: a request goes to
- * the round in which its slave's last one was, if its kind comes later there, else to the next. */
+ * the round in which its slave's last one was, if its kind comes later there, else to the next. The statements of a group
+ * are sent one after the other without waiting, then their answers are taken. */
 #include "oracle.h"
 
 #include "shared/wheel_name.h"
 
-typedef enum { KIND_DESCRIBE, KIND_LOGBUILD, KIND_ATTEMPT_END, KIND_ATTEMPT, KIND_WEB_LOG, KINDS } kind;
+typedef enum { KIND_DESCRIBE, KIND_FAILURE, KIND_LOGBUILD, KIND_ATTEMPT_END, KIND_ATTEMPT, KIND_WEB_LOG, KINDS } kind;
 
 static int kind_of(const piw_msg *msg)
 {
@@ -14,25 +15,24 @@ static int kind_of(const piw_msg *msg)
     case DB_DESCRIBE:
         return KIND_DESCRIBE;
     case DB_LOGBUILD:
-        return KIND_LOGBUILD;
+        return db_LOGBUILD_of(msg)->status || db_LOGBUILD_of(msg)->files.count > 0 ? KIND_LOGBUILD : KIND_FAILURE;
     case DB_ATTEMPT_END:
         return KIND_ATTEMPT_END;
     case DB_ATTEMPT:
         return KIND_ATTEMPT;
-    case DB_LOGDOWNLOADS:
-    case DB_LOGSEARCHES:
-    case DB_LOGPROJECTS:
-    case DB_LOGJSONS:
-    case DB_LOGPAGES:
-        return KIND_WEB_LOG;
     default:
-        return -1;
+        return web_log_kind_of(msg) != NULL ? KIND_WEB_LOG : -1;
     }
 }
 
 bool batch_takes(const piw_msg *msg)
 {
     return kind_of(msg) >= 0;
+}
+
+bool batch_can_wait(const piw_msg *msg)
+{
+    return kind_of(msg) == KIND_ATTEMPT || kind_of(msg) == KIND_ATTEMPT_END;
 }
 
 static int64_t slave_of(const piw_msg *msg)
@@ -51,51 +51,61 @@ static int64_t slave_of(const piw_msg *msg)
 
 /* --- One kind of one round: `entries` are of it ----------------------------------------------------------------- */
 
-static int store_descriptions(database *db, entry *const *entries, uint32_t count, piw_err *err)
+static void put_descriptions(params *p, entry *const *entries, uint32_t count)
 {
-    params p = {0};
-    int packages = params_array(&p), texts = params_array(&p);
+    int packages = params_array(p), texts = params_array(p);
     for (uint32_t i = 0; i < count; i++) {
         const db_DESCRIBE *body = db_DESCRIBE_of(entries[i]->msg);
-        params_add_text(&p, packages, body->package);
-        params_add_text(&p, texts, body->description);
+        params_add_text(p, packages, body->package);
+        params_add_text(p, texts, body->description);
     }
-    return database_query(db, "SELECT piw.describe($1, $2)", &p, NULL, err);
 }
 
-static int store_attempts(database *db, entry *const *entries, uint32_t count, piw_err *err)
+static void put_attempts(params *p, entry *const *entries, uint32_t count)
 {
-    params p = {0};
-    int slaves = params_array(&p), packages = params_array(&p), versions = params_array(&p), abis = params_array(&p);
+    int slaves = params_array(p), packages = params_array(p), versions = params_array(p), abis = params_array(p);
     for (uint32_t i = 0; i < count; i++) {
         const db_ATTEMPT *body = db_ATTEMPT_of(entries[i]->msg);
-        params_add_int(&p, slaves, body->slave_id);
-        params_add_text(&p, packages, body->package);
-        params_add_text(&p, versions, body->version);
-        params_add_text(&p, abis, body->abi_tag);
+        params_add_int(p, slaves, body->slave_id);
+        params_add_text(p, packages, body->package);
+        params_add_text(p, versions, body->version);
+        params_add_text(p, abis, body->abi_tag);
     }
-    return database_query(db, "SELECT piw.begin_attempts($1, $2, $3, $4)", &p, NULL, err);
 }
 
-static int store_attempt_ends(database *db, entry *const *entries, uint32_t count, piw_err *err)
+static void put_attempt_ends(params *p, entry *const *entries, uint32_t count)
 {
-    params p = {0};
-    int slaves = params_array(&p), packages = params_array(&p), versions = params_array(&p), abis = params_array(&p);
-    int causes = params_array(&p);
+    int slaves = params_array(p), packages = params_array(p), versions = params_array(p), abis = params_array(p);
+    int causes = params_array(p);
     for (uint32_t i = 0; i < count; i++) {
         const db_ATTEMPT_END *body = db_ATTEMPT_END_of(entries[i]->msg);
-        params_add_int(&p, slaves, body->slave_id);
-        params_add_text(&p, packages, body->package);
-        params_add_text(&p, versions, body->version);
-        params_add_text(&p, abis, body->abi_tag);
-        params_add_text(&p, causes, body->cause);
+        params_add_int(p, slaves, body->slave_id);
+        params_add_text(p, packages, body->package);
+        params_add_text(p, versions, body->version);
+        params_add_text(p, abis, body->abi_tag);
+        params_add_text(p, causes, body->cause);
     }
-    return database_query(db, "SELECT piw.end_attempts($1, $2, $3, $4, $5)", &p, NULL, err);
+}
+
+/* Failed builds: numbers, slaves, packages, versions, ABIs, durations. */
+static void put_failures(params *p, entry *const *entries, uint32_t count)
+{
+    int ids = params_array(p), slaves = params_array(p), packages = params_array(p), versions = params_array(p);
+    int abis = params_array(p), durations = params_array(p);
+    for (uint32_t i = 0; i < count; i++) {
+        const db_LOGBUILD *body = db_LOGBUILD_of(entries[i]->msg);
+        params_add_int(p, ids, body->build_id);
+        params_add_int(p, slaves, body->slave_id);
+        params_add_text(p, packages, body->package);
+        params_add_text(p, versions, body->version);
+        params_add_text(p, abis, body->abi_tag);
+        params_add_int(p, durations, piw_duration_us(body->duration));
+    }
 }
 
 /* The parameters of piw.record_builds, in its order: of builds, then of files, then of dependencies. */
 typedef struct build_params {
-    params p;
+    params *p;
     int id, slave, package, version, abi, status, duration;
     int of_build, filename, size, hash, package_tag, version_tag, py_tag, file_abi, platform, requires, location,
         metadata;
@@ -103,20 +113,20 @@ typedef struct build_params {
     int64_t builds, files; /* how many there are: positions in SQL count from 1 */
 } build_params;
 
-static void begin_builds(build_params *b)
+static void begin_builds(build_params *b, params *p)
 {
     int *const arrays[] = {&b->id,          &b->slave,    &b->package,  &b->version,   &b->abi,      &b->status,
                            &b->duration,    &b->of_build, &b->filename, &b->size,      &b->hash,     &b->package_tag,
                            &b->version_tag, &b->py_tag,   &b->file_abi, &b->platform,  &b->requires, &b->location,
                            &b->metadata,    &b->of_file,  &b->tool,     &b->dependency};
-    *b = (build_params){0};
+    *b = (build_params){.p = p};
     for (size_t i = 0; i < PIW_COUNT(arrays); i++)
-        *arrays[i] = params_array(&b->p);
+        *arrays[i] = params_array(p);
 }
 
 static void add_file(build_params *b, const file_state *state, piw_text metadata_hash)
 {
-    params *p = &b->p;
+    params *p = b->p;
     params_add_int(p, b->of_build, b->builds);
     params_add_text(p, b->filename, state->filename);
     params_add_int(p, b->size, state->filesize);
@@ -155,13 +165,13 @@ static void add_armv6l(build_params *b, const db_LOGBUILD *body, const built_fil
 
 static void add_build(build_params *b, const db_LOGBUILD *body)
 {
-    params_add_int(&b->p, b->id, body->build_id);
-    params_add_int(&b->p, b->slave, body->slave_id);
-    params_add_text(&b->p, b->package, body->package);
-    params_add_text(&b->p, b->version, body->version);
-    params_add_text(&b->p, b->abi, body->abi_tag);
-    params_add_bool(&b->p, b->status, body->status);
-    params_add_int(&b->p, b->duration, piw_duration_us(body->duration));
+    params_add_int(b->p, b->id, body->build_id);
+    params_add_int(b->p, b->slave, body->slave_id);
+    params_add_text(b->p, b->package, body->package);
+    params_add_text(b->p, b->version, body->version);
+    params_add_text(b->p, b->abi, body->abi_tag);
+    params_add_bool(b->p, b->status, body->status);
+    params_add_int(b->p, b->duration, piw_duration_us(body->duration));
     b->builds++;
     for (uint32_t i = 0; i < body->files.count; i++) {
         add_file(b, &body->files.at[i].state, body->files.at[i].metadata_hash);
@@ -194,25 +204,55 @@ static int build_replies(const PGresult *r, entry *const *entries, uint32_t coun
     return 0;
 }
 
-static int store_builds(database *db, entry *const *entries, uint32_t count, piw_err *err)
+static void put_builds(params *p, entry *const *entries, uint32_t count)
 {
     build_params b;
-    begin_builds(&b);
+    begin_builds(&b, p);
     for (uint32_t i = 0; i < count; i++)
         add_build(&b, db_LOGBUILD_of(entries[i]->msg));
-    PGresult *r = NULL;
-    int rc =
-        database_query(db,
-                       "SELECT r.ord, r.recorded, r.why, k.name FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, "
-                       "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) r "
-                       "LEFT JOIN LATERAL unnest(r.kept) AS k (name) ON true ORDER BY r.ord, k.name",
-                       &b.p, &r, err);
-    if (rc != 0)
-        return rc;
-    rc = build_replies(r, entries, count, err);
-    PQclear(r);
-    return rc;
 }
+
+static void put_web_log(params *p, entry *const *entries, uint32_t count)
+{
+    (void)count;
+    web_log_kind_of(entries[0]->msg)->put(p, entries[0]->msg);
+}
+
+static int web_log_reply(const PGresult *r, entry *const *entries, uint32_t count, piw_err *err)
+{
+    (void)r;
+    (void)count;
+    (void)err;
+    entries[0]->reply = web_log_kind_of(entries[0]->msg)->reply();
+    return 0;
+}
+
+static const struct {
+    statement statement; /* of web logs: each has its own */
+    void (*put)(params *p, entry *const *entries, uint32_t count);
+    int (*replies)(const PGresult *r, entry *const *entries, uint32_t count, piw_err *err); /* NULL: casts */
+    uint32_t most;                                                                          /* entries a statement */
+} kinds[KINDS] = {
+    [KIND_DESCRIBE] = {{"describe", "SELECT piw.describe($1, $2)"}, put_descriptions, NULL, GROUP_MAX},
+    [KIND_FAILURE] = {{"record_failures",
+                       "SELECT r.ord, r.recorded, r.why, NULL FROM piw.record_failures($1, $2, $3, $4, $5, $6) r"},
+                      put_failures,
+                      build_replies,
+                      GROUP_MAX},
+    [KIND_LOGBUILD] = {{"record_builds",
+                        "SELECT r.ord, r.recorded, r.why, k.name FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, "
+                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) r "
+                        "LEFT JOIN LATERAL unnest(r.kept) AS k (name) ON true ORDER BY r.ord, k.name"},
+                       put_builds,
+                       build_replies,
+                       GROUP_MAX},
+    [KIND_ATTEMPT_END] = {{"end_attempts", "SELECT piw.end_attempts($1, $2, $3, $4, $5)"},
+                          put_attempt_ends,
+                          NULL,
+                          GROUP_MAX},
+    [KIND_ATTEMPT] = {{"begin_attempts", "SELECT piw.begin_attempts($1, $2, $3, $4)"}, put_attempts, NULL, GROUP_MAX},
+    [KIND_WEB_LOG] = {{0}, put_web_log, web_log_reply, 1},
+};
 
 /* --- Rounds ------------------------------------------------------------------------------------------------------ */
 
@@ -242,24 +282,63 @@ static uint32_t place_all(entry *const *entries, uint32_t count, place *places)
     return rounds;
 }
 
-int batch_store(database *db, entry *const *entries, uint32_t count, piw_err *err)
+void batch_arrange(batch *group, entry *const *entries, uint32_t count)
 {
-    static int (*const stores[KINDS])(database *, entry *const *, uint32_t, piw_err *) = {
-        [KIND_DESCRIBE] = store_descriptions, [KIND_LOGBUILD] = store_builds, [KIND_ATTEMPT_END] = store_attempt_ends,
-        [KIND_ATTEMPT] = store_attempts,      [KIND_WEB_LOG] = web_log_store,
-    };
     place places[GROUP_MAX];
-    entry *some[GROUP_MAX];
-    uint32_t rounds = place_all(entries, count, places);
-    int rc = 0;
-    for (uint32_t round = 0; rc == 0 && round < rounds; round++)
-        for (int k = 0; rc == 0 && k < KINDS; k++) {
-            uint32_t n = 0;
-            for (uint32_t i = 0; i < count; i++)
-                if (places[i].round == round && places[i].kind == k)
-                    some[n++] = entries[i];
-            if (n > 0)
-                rc = stores[k](db, some, n, err);
+    uint32_t rounds = place_all(entries, count, places), stored = 0;
+    group->steps_count = 0;
+    for (uint32_t round = 0; round < rounds; round++)
+        for (int k = 0; k < KINDS; k++) {
+            batch_step *step = NULL;
+            for (uint32_t i = 0; i < count; i++) {
+                if (places[i].round != round || places[i].kind != k)
+                    continue;
+                if (step == NULL || step->count == kinds[k].most) {
+                    step = &group->steps[group->steps_count++];
+                    *step = (batch_step){.kind = k, .first = stored};
+                }
+                group->entries[stored++] = entries[i];
+                step->count++;
+            }
         }
+}
+
+static const statement *statement_of(const batch *group, const batch_step *step)
+{
+    const web_log_kind *web_log = web_log_kind_of(group->entries[step->first]->msg);
+    return web_log != NULL ? &web_log->statement : &kinds[step->kind].statement;
+}
+
+int batch_prepare(database *db, const batch *group, piw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < group->steps_count; i++)
+        rc = database_prepare(db, statement_of(group, &group->steps[i]), err);
+    return rc;
+}
+
+int batch_send(database *db, const batch *group, piw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < group->steps_count; i++) {
+        const batch_step *step = &group->steps[i];
+        params p = {0};
+        kinds[step->kind].put(&p, group->entries + step->first, step->count);
+        rc = database_send(db, statement_of(group, step), &p, err);
+    }
+    return rc;
+}
+
+int batch_take(database *db, const batch *group, piw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < group->steps_count; i++) {
+        const batch_step *step = &group->steps[i];
+        PGresult *r = NULL;
+        rc = database_take(db, &r, err);
+        if (rc == 0 && kinds[step->kind].replies != NULL)
+            rc = kinds[step->kind].replies(r, group->entries + step->first, step->count, err);
+        PQclear(r);
+    }
     return rc;
 }

@@ -38,7 +38,7 @@ void oracle_watch(oracle *self)
 
 void oracle_try_later(oracle *self)
 {
-    if (piw_timer(self->task, PIW_ON(try_again), 0, self->backoff_ms, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(try_again), TIMER_CONNECT, self->backoff_ms, 0) != 0)
         piw_fail(self->task, "no timer could be set to reach the database again");
     self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
 }

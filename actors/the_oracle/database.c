@@ -5,6 +5,7 @@
 #include "shared/schema_version.h"
 #include "shared/text.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +28,7 @@ void database_close(database *db)
 {
     PQfinish(db->conn);
     db->conn = NULL;
+    db->prepared_count = 0;
 }
 
 static void first_line(char *to, size_t size, const char *message)
@@ -221,6 +223,79 @@ int database_query(database *db, const char *sql, params *p, PGresult **result, 
 int database_run(database *db, const char *sql, piw_err *err)
 {
     return settle(db, PQexec(db->conn, sql), NULL, err);
+}
+
+/* --- Many at a time ----------------------------------------------------------------------------------------------- */
+
+static int cant(database *db, piw_err *err)
+{
+    return settle(db, NULL, NULL, err);
+}
+
+int database_prepare(database *db, const statement *which, piw_err *err)
+{
+    for (int i = 0; i < db->prepared_count; i++)
+        if (db->prepared[i] == which)
+            return 0;
+    assert(db->prepared_count < STATEMENTS_MAX);
+    int rc = settle(db, PQprepare(db->conn, which->name, which->sql, 0, NULL), NULL, err);
+    if (rc == 0)
+        db->prepared[db->prepared_count++] = which;
+    return rc;
+}
+
+int database_many(database *db, piw_err *err)
+{
+    return PQenterPipelineMode(db->conn) != 0 ? 0 : cant(db, err);
+}
+
+int database_send(database *db, const statement *which, params *p, piw_err *err)
+{
+    const char *values[PARAMS_MAX] = {0};
+    int count = p != NULL ? p->count : 0;
+    if (p != NULL)
+        params_values(p, values);
+    int sent = PQsendQueryPrepared(db->conn, which->name, count, values, NULL, NULL, 0);
+    if (p != NULL)
+        params_fini(p);
+    return sent != 0 ? 0 : cant(db, err);
+}
+
+int database_flush(database *db, piw_err *err)
+{
+    return PQsendFlushRequest(db->conn) != 0 && PQflush(db->conn) == 0 ? 0 : cant(db, err);
+}
+
+int database_take(database *db, PGresult **result, piw_err *err)
+{
+    PGresult *r = PQgetResult(db->conn);
+    int rc = settle(db, r, result, err);
+    /* Each answer has an end of its own. */
+    if (r != NULL)
+        PQclear(PQgetResult(db->conn));
+    return rc;
+}
+
+/* Read up to where the server begins anew. Two ends in a row: nothing will come any more. */
+static bool reach_sync(PGconn *conn)
+{
+    for (int ends = 0; ends < 2 && PQstatus(conn) == CONNECTION_OK;) {
+        PGresult *r = PQgetResult(conn);
+        bool reached = r != NULL && PQresultStatus(r) == PGRES_PIPELINE_SYNC;
+        ends = r != NULL ? 0 : ends + 1;
+        PQclear(r);
+        if (reached)
+            return true;
+    }
+    return false;
+}
+
+void database_done(database *db)
+{
+    if (db->conn == NULL || PQpipelineStatus(db->conn) == PQ_PIPELINE_OFF)
+        return;
+    if (PQpipelineSync(db->conn) == 0 || !reach_sync(db->conn) || PQexitPipelineMode(db->conn) == 0)
+        database_close(db);
 }
 
 bool database_lost(database *db)

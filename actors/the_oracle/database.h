@@ -9,8 +9,17 @@
 
 #include <libpq-fe.h>
 
+/* A statement that is run over and over: the server prepares it once a connection. `name` is unique. */
+typedef struct statement {
+    const char *name, *sql;
+} statement;
+
+enum { STATEMENTS_MAX = 16 };
+
 typedef struct database {
-    PGconn *conn;      /* NULL: not connected */
+    PGconn *conn; /* NULL: not connected */
+    const statement *prepared[STATEMENTS_MAX];
+    int prepared_count;
     char *dsn;         /* as libpq wants it */
     char *shown;       /* without a password, for messages */
     bool reads;        /* only reads: statements are cut off after a time */
@@ -33,6 +42,20 @@ int database_check(database *db, piw_err *err);
 int database_query(database *db, const char *sql, params *p, PGresult **result, piw_err *err);
 /* The same for a statement without parameters and rows. */
 int database_run(database *db, const char *sql, piw_err *err);
+/* --- Many statements at a time (libpq's pipeline mode): none waits for the answer of the one before ---
+ *
+ * database_prepare for each kind, database_many, then in turn any number of database_send, database_flush and as many
+ * database_take as were sent; at the end database_done, whatever happened. After a statement that failed the server passes
+ * over all up to database_done; what it had begun is the caller's to roll back. Errors as those of database_query. */
+int database_prepare(database *db, const statement *which, piw_err *err);
+int database_many(database *db, piw_err *err);
+/* `p` may be NULL, and is used up. */
+int database_send(database *db, const statement *which, params *p, piw_err *err);
+int database_flush(database *db, piw_err *err);
+int database_take(database *db, PGresult **result, piw_err *err);
+/* Passes over what wasn't taken. The connection is closed if it is of no use any more. */
+void database_done(database *db);
+
 /* Has the connection been lost? Looks at what has come in, without waiting. */
 bool database_lost(database *db);
 

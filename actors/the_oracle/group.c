@@ -58,16 +58,6 @@ static void refuse_first(oracle *self, const piw_err *err)
     drop(e);
 }
 
-static int store(database *db, entry *const *entries, uint32_t count, piw_err *err)
-{
-    for (uint32_t i = 0; i < count; i++)
-        piw_msg_free(&entries[i]->reply);
-    if (batch_takes(entries[0]->msg))
-        return batch_store(db, entries, count, err);
-    bool read = false;
-    return oracle_single(entries[0]->msg, &read)(db, entries[0]->msg, &entries[0]->reply, err);
-}
-
 /* Never given twice: by chance, or by the clock where there is none. */
 static int64_t new_mark(void)
 {
@@ -77,48 +67,151 @@ static int64_t new_mark(void)
     return (int64_t)(mark >> 1 | 1);
 }
 
-/* Bring the queue up to date in the same transaction, and leave a mark by which it is known again. (Its number is not
- * enough: after a crash the server gives those that never reached the disk to others.) */
-static int end_statements(oracle *self, piw_err *err)
+/* The mark by which a transaction is known again. (Its number is not enough: after a crash the server gives those that
+ * never reached the disk to others.) */
+static void put_mark(oracle *self, params *p)
 {
-    params p = {0};
     self->unknown_mark = new_mark();
-    params_int(&p, piw_task_instance(self->task));
-    params_int(&p, self->unknown_mark);
-    return database_query(
-        &self->db, self->drains ? "SELECT piw.mark_commit($1, $2), piw.drain()" : "SELECT piw.mark_commit($1, $2)", &p,
-        NULL, err);
+    params_int(p, piw_task_instance(self->task));
+    params_int(p, self->unknown_mark);
 }
 
-/* One transaction for the first `count` entries. 0: they are stored. */
-static int transact(oracle *self, entry *const *entries, uint32_t count, piw_err *err)
+static void roll_back(database *db)
+{
+    piw_err ignored = {0};
+    if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK && PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
+        database_run(db, "ROLLBACK", &ignored) != 0)
+        database_close(db);
+}
+
+/* All but the commit is done. Cut off here, nothing is stored. */
+static int before_commit(oracle *self, uint32_t count, piw_err *err)
+{
+    if (PIW_FAULT("oracle.before_commit")) {
+        database_close(&self->db);
+        return piw_err_set(err, PIW_EDBAWAY, "the connection was cut before the commit");
+    }
+    self->unknown = count;
+    return 0;
+}
+
+/* `rc` is what the commit came to. */
+static int after_commit(oracle *self, int rc, piw_err *err)
 {
     database *db = &self->db;
-    int rc = database_run(db, "BEGIN", err);
-    if (rc == 0)
-        rc = store(db, entries, count, err);
-    if (rc == 0)
-        rc = end_statements(self, err);
-    if (rc != 0) {
-        piw_err ignored = {0};
-        if (PQstatus(db->conn) == CONNECTION_OK && database_run(db, "ROLLBACK", &ignored) != 0)
-            database_close(db);
-        return rc;
-    }
-    if (PIW_FAULT("oracle.before_commit"))
-        database_close(db);
-    if (db->conn == NULL)
-        return piw_err_set(err, PIW_EDBAWAY, "the connection was cut before the commit");
-    self->unknown = count;
-    rc = database_run(db, "COMMIT", err);
     if (PIW_FAULT("oracle.after_commit")) {
         database_close(db);
         return piw_err_set(err, PIW_EDBAWAY, "the connection was cut after the commit");
     }
     /* With the connection still there, the server has said what became of it. */
-    if (rc == 0 || PQstatus(db->conn) == CONNECTION_OK)
+    if (rc == 0 || (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK))
         self->unknown = 0;
     return rc;
+}
+
+/* One transaction for a request that stands alone. It brings the queue up to date too. */
+static int transact_single(oracle *self, entry *e, piw_err *err)
+{
+    database *db = &self->db;
+    bool read = false;
+    params p = {0};
+    int rc = database_run(db, "BEGIN", err);
+    if (rc == 0)
+        rc = oracle_single(e->msg, &read)(db, e->msg, &e->reply, err);
+    if (rc == 0) {
+        put_mark(self, &p);
+        rc = database_query(
+            db, self->drains ? "SELECT piw.mark_commit($1, $2), piw.drain()" : "SELECT piw.mark_commit($1, $2)", &p,
+            NULL, err);
+    }
+    if (rc == 0)
+        rc = before_commit(self, 1, err);
+    if (rc == 0)
+        return after_commit(self, database_run(db, "COMMIT", err), err);
+    roll_back(db);
+    return rc;
+}
+
+static const statement begin = {"begin", "BEGIN"}, commit = {"commit", "COMMIT"};
+static const statement mark = {"mark", "SELECT piw.mark_commit($1, $2)"};
+/* Nobody is told that it is stored: the server writes it to disk in its own time, before anything that is stored later. */
+static const statement mark_loosely = {"mark_loosely",
+                                       "SELECT piw.mark_commit($1, $2), set_config('synchronous_commit', 'off', true)"};
+
+/* Everything up to the commit is sent at once, then the answers are read: they must be known before the commit is sent,
+ * for after a cut nobody could tell them. */
+static int send_group(oracle *self, const batch *group, const statement *with_mark, piw_err *err)
+{
+    database *db = &self->db;
+    params p = {0};
+    int rc = database_send(db, &begin, NULL, err);
+    if (rc == 0)
+        rc = batch_send(db, group, err);
+    if (rc != 0)
+        return rc;
+    put_mark(self, &p);
+    rc = database_send(db, with_mark, &p, err);
+    if (rc == 0)
+        rc = database_flush(db, err);
+    if (rc == 0)
+        rc = database_take(db, NULL, err);
+    if (rc == 0)
+        rc = batch_take(db, group, err);
+    return rc == 0 ? database_take(db, NULL, err) : rc;
+}
+
+static int commit_group(database *db, piw_err *err)
+{
+    int rc = database_send(db, &commit, NULL, err);
+    if (rc == 0)
+        rc = database_flush(db, err);
+    return rc == 0 ? database_take(db, NULL, err) : rc;
+}
+
+static int prepare_group(database *db, const batch *group, piw_err *err)
+{
+    const statement *const all[] = {&begin, &mark, &mark_loosely, &commit};
+    int rc = batch_prepare(db, group, err);
+    for (size_t i = 0; rc == 0 && i < PIW_COUNT(all); i++)
+        rc = database_prepare(db, all[i], err);
+    return rc;
+}
+
+/* One transaction for many. What is noted of the queue in it, the_architect brings up to date. */
+static int transact_group(oracle *self, entry *const *entries, uint32_t count, piw_err *err)
+{
+    database *db = &self->db;
+    batch group;
+    bool loosely = true;
+    for (uint32_t i = 0; i < count; i++)
+        loosely = loosely && batch_can_wait(entries[i]->msg);
+    batch_arrange(&group, entries, count);
+    int rc = prepare_group(db, &group, err);
+    if (rc == 0)
+        rc = database_many(db, err);
+    if (rc == 0)
+        rc = send_group(self, &group, loosely ? &mark_loosely : &mark, err);
+    if (rc == 0)
+        rc = before_commit(self, count, err);
+    if (rc == 0) {
+        rc = commit_group(db, err);
+        database_done(db);
+        rc = after_commit(self, rc, err);
+    } else {
+        database_done(db);
+    }
+    if (rc != 0)
+        roll_back(db);
+    return rc;
+}
+
+/* One transaction for the first `count` entries. 0: they are stored. */
+static int transact(oracle *self, entry *const *entries, uint32_t count, piw_err *err)
+{
+    for (uint32_t i = 0; i < count; i++)
+        piw_msg_free(&entries[i]->reply);
+    return batch_takes(entries[0]->msg) ? transact_group(self, entries, count, err)
+                                        : transact_single(self, entries[0], err);
 }
 
 /* The longest run from the front that one transaction can take. */
@@ -127,10 +220,10 @@ static uint32_t gather(oracle *self, entry **entries)
     uint32_t count = 0;
     for (entry *e = self->first; e != NULL && count < GROUP_MAX; e = e->next) {
         /* What stands alone ends the run before it, or is one. */
-        bool batch = batch_takes(e->msg);
-        if (batch || count == 0)
+        bool many = batch_takes(e->msg);
+        if (many || count == 0)
             entries[count++] = e;
-        if (!batch)
+        if (!many)
             break;
     }
     return count;
@@ -173,7 +266,12 @@ void oracle_flush(oracle *self)
             limit = count / 2;
         }
     }
-    self->oldest_ns = self->first != NULL ? self->oldest_ns : 0;
+    if (self->first != NULL)
+        return;
+    self->oldest_ns = 0;
+    if (self->noted)
+        piw_timer_stop(self->task, "try_again", TIMER_NOTES);
+    self->noted = false;
 }
 
 int oracle_settle_unknown(oracle *self, piw_err *err)

@@ -1,7 +1,9 @@
 /* oracle.h — the soul of the_oracle: one database connection, and the requests that wait for it.
  *
  * Reads are answered in their handler. Writes are kept (entries) until the mailbox is empty, 10 ms have passed or a
- * group is full, and are then stored in one transaction; so are all requests while the database is away. */
+ * group is full, and are then stored in one transaction; so are all requests while the database is away. Notes that
+ * nobody waits for (an attempt begins, or ends without a build) are kept until something else is stored, or for a moment:
+ * most ride along with a build. */
 #ifndef ORACLE_ORACLE_H
 #define ORACLE_ORACLE_H
 
@@ -13,8 +15,9 @@
 enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
 
 enum {
-    GROUP_MAX = 500,     /* entries of one transaction */
-    GROUP_AGE_MS = 10,   /* the oldest entry of a busy writer waits no longer for company */
+    GROUP_MAX = 200,   /* entries of one transaction: a hundred builds with their attempts, some 5 ms of the server's */
+    GROUP_AGE_MS = 10, /* the oldest entry of a busy writer waits no longer for company */
+    NOTE_AGE_MS = 50,  /* entries that can wait, waited for no longer */
     WAITING_MAX = 50000, /* entries kept while the database is away; more are refused */
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
@@ -33,18 +36,22 @@ typedef struct entry {
  */
 typedef int single_fn(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err);
 
+/* Continuation try_again has two timers. */
+enum { TIMER_CONNECT = 0, TIMER_NOTES = 1 };
+
 typedef struct oracle {
     piw_task *task;
     database db;
     int watched;    /* the connection's descriptor, also when libpq has closed it already; or -1 */
-    bool drains;    /* its commits bring the queue up to date; of those that only log, the_architect does */
+    bool drains;    /* requests that stand alone bring the queue up to date; after others the_architect does it */
     bool up;        /* connected, checked, and nothing stands in the way of the next statement */
     bool was_ready; /* once: afterwards everything is waited for, nothing refuses any more */
     bool resting;   /* connected, but waits a moment before the next try */
     int backoff_ms;
     entry *first, **last;
     uint32_t waiting;
-    int64_t oldest_ns; /* when the first entry came */
+    int64_t oldest_ns; /* when the first entry came that can't wait; 0: there is none */
+    bool noted;        /* the timer for those that can is set */
     /* A transaction whose commit got no answer: of the first `unknown` entries, with this mark. */
     uint32_t unknown;
     int64_t unknown_mark;
@@ -74,12 +81,39 @@ void oracle_flush(oracle *self);
 int oracle_settle_unknown(oracle *self, piw_err *err);
 
 /* --- batch.c: kinds of writes that many of are stored in one statement --- */
-bool batch_takes(const piw_msg *msg);
-/* Within the caller's transaction. Fills the entries' replies. */
-int batch_store(database *db, entry *const *entries, uint32_t count, piw_err *err);
 
-/* --- web_log.c: those of the log lane. Each message is a batch by itself; `entries` are of this kind. --- */
-int web_log_store(database *db, entry *const *entries, uint32_t count, piw_err *err);
+typedef struct batch_step {
+    int kind;
+    uint32_t first, count; /* of the batch's entries: those that its statement stores */
+} batch_step;
+
+/* A group in the order in which it is stored. */
+typedef struct batch {
+    entry *entries[GROUP_MAX];
+    batch_step steps[GROUP_MAX];
+    uint32_t steps_count;
+} batch;
+
+bool batch_takes(const piw_msg *msg);
+/* Does nobody wait for it, and is nothing lost with it that the next start wouldn't put right? */
+bool batch_can_wait(const piw_msg *msg);
+/* At most GROUP_MAX entries. */
+void batch_arrange(batch *group, entry *const *entries, uint32_t count);
+int batch_prepare(database *db, const batch *group, piw_err *err);
+/* Within the caller's transaction, and between database_many and database_done. */
+int batch_send(database *db, const batch *group, piw_err *err);
+/* The answers of the same; fills the entries' replies. */
+int batch_take(database *db, const batch *group, piw_err *err);
+
+/* --- web_log.c: those of the log lane. Each message is a batch by itself. --- */
+typedef struct web_log_kind {
+    int index; /* of the message's type */
+    statement statement;
+    void (*put)(params *p, const piw_msg *msg);
+    piw_msg *(*reply)(void);
+} web_log_kind;
+/* NULL: it is none of them. */
+const web_log_kind *web_log_kind_of(const piw_msg *msg);
 
 /* --- writes.c, admin.c, reads.c, project.c, why.c --- */
 single_fn write_attempt_failed, write_retry, write_pypi_apply, write_pypi_projects, write_pypi_compare, write_reserve,

@@ -42,9 +42,12 @@ static int come_up(oracle *self, piw_err *err)
 int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
-    (void)key;
     oracle *self = piw_soul(task);
+    if (key == TIMER_NOTES)
+        self->noted = false;
     if (self->up)
+        oracle_flush(self);
+    if (self->up || key == TIMER_NOTES)
         return 0;
     bool was_resting = self->resting;
     piw_err err = {0};
@@ -89,7 +92,7 @@ int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
 
 static void append(oracle *self, entry *e)
 {
-    if (self->first == NULL)
+    if (self->oldest_ns == 0 && !batch_can_wait(e->msg))
         self->oldest_ns = piw_monotonic_ns();
     *self->last = e;
     self->last = &e->next;
@@ -139,11 +142,11 @@ static int on_request(piw_task *task, piw_msg *msg)
     if (fn == NULL && !batch_takes(msg))
         return piw_refuse(task, msg, PIW_EINVAL, "there is no statement for %s", piw_msg_type_of(msg)->name);
     bool due = self->waiting >= GROUP_MAX ||
-               (self->first != NULL && piw_monotonic_ns() - self->oldest_ns > (int64_t)GROUP_AGE_MS * 1000000);
+               (self->oldest_ns != 0 && piw_monotonic_ns() - self->oldest_ns > (int64_t)GROUP_AGE_MS * 1000000);
     /* A read sees what was asked to be written before it. */
     if (self->up && (due || (read && self->first != NULL)))
         oracle_flush(self);
-    if (read && self->up)
+    if (fn != NULL && read && self->up)
         return read_now(self, msg, fn);
     return keep(self, msg);
 }
@@ -152,8 +155,12 @@ static int on_idle(piw_task *task)
 {
     oracle *self = piw_soul(task);
     self->handed_over = false;
-    if (self->up && self->first != NULL)
+    if (!self->up || self->first == NULL)
+        return 0;
+    if (self->oldest_ns != 0)
         oracle_flush(self);
+    else if (!self->noted)
+        self->noted = piw_timer(task, "try_again", TIMER_NOTES, NOTE_AGE_MS, 0) == 0;
     return 0;
 }
 

@@ -25,101 +25,78 @@ static int begin(params *p, int64_t sender, int64_t number, int arrays)
 
 enum { FACTS = 10, FETCH_ARRAYS = 3 + FACTS, HIT_ARRAYS = 4 };
 
-static int store_downloads(database *db, const piw_msg *msg, piw_err *err)
+static void put_downloads(params *p, const piw_msg *msg)
 {
     const db_LOGDOWNLOADS *body = db_LOGDOWNLOADS_of(msg);
-    params p = {0};
-    int first = begin(&p, body->sender, body->number, FETCH_ARRAYS);
+    int first = begin(p, body->sender, body->number, FETCH_ARRAYS);
     for (uint32_t i = 0; i < body->records.count; i++) {
         const download *d = &body->records.at[i];
         const piw_text facts[FACTS] = {
             d->arch,    d->distro_name, d->distro_version, d->os_name,           d->os_version,
             d->py_name, d->py_version,  d->installer_name, d->installer_version, d->setuptools_version};
-        add_fetch(&p, first, d->filename, d->host, d->timestamp, facts, FACTS);
+        add_fetch(p, first, d->filename, d->host, d->timestamp, facts, FACTS);
     }
-    return database_query(db,
-                          "SELECT piw.log_downloads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-                          &p, NULL, err);
 }
 
-static int store_searches(database *db, const piw_msg *msg, piw_err *err)
+static void put_searches(params *p, const piw_msg *msg)
 {
     const db_LOGSEARCHES *body = db_LOGSEARCHES_of(msg);
-    params p = {0};
-    int first = begin(&p, body->sender, body->number, FETCH_ARRAYS);
+    int first = begin(p, body->sender, body->number, FETCH_ARRAYS);
     for (uint32_t i = 0; i < body->records.count; i++) {
         const search *s = &body->records.at[i];
         const piw_text facts[FACTS] = {
             s->arch,    s->distro_name, s->distro_version, s->os_name,           s->os_version,
             s->py_name, s->py_version,  s->installer_name, s->installer_version, s->setuptools_version};
-        add_fetch(&p, first, s->package, s->host, s->timestamp, facts, FACTS);
+        add_fetch(p, first, s->package, s->host, s->timestamp, facts, FACTS);
     }
-    return database_query(
-        db, "SELECT piw.log_searches($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)", &p, NULL, err);
 }
 
-static int store_hits(database *db, const char *statement, int64_t sender, int64_t number, const hit *records,
-                      uint32_t count, piw_err *err)
+static void put_hits(params *p, int64_t sender, int64_t number, const hit *records, uint32_t count)
 {
-    params p = {0};
-    int first = begin(&p, sender, number, HIT_ARRAYS);
+    int first = begin(p, sender, number, HIT_ARRAYS);
     for (uint32_t i = 0; i < count; i++)
-        add_fetch(&p, first, records[i].subject, records[i].host, records[i].timestamp, &records[i].user_agent, 1);
-    return database_query(db, statement, &p, NULL, err);
+        add_fetch(p, first, records[i].subject, records[i].host, records[i].timestamp, &records[i].user_agent, 1);
 }
 
-static int store_projects(database *db, const piw_msg *msg, piw_err *err)
+static void put_projects(params *p, const piw_msg *msg)
 {
     const db_LOGPROJECTS *body = db_LOGPROJECTS_of(msg);
-    return store_hits(db, "SELECT piw.log_projects($1, $2, $3, $4, $5, $6)", body->sender, body->number,
-                      body->records.at, body->records.count, err);
+    put_hits(p, body->sender, body->number, body->records.at, body->records.count);
 }
 
-static int store_jsons(database *db, const piw_msg *msg, piw_err *err)
+static void put_jsons(params *p, const piw_msg *msg)
 {
     const db_LOGJSONS *body = db_LOGJSONS_of(msg);
-    return store_hits(db, "SELECT piw.log_jsons($1, $2, $3, $4, $5, $6)", body->sender, body->number, body->records.at,
-                      body->records.count, err);
+    put_hits(p, body->sender, body->number, body->records.at, body->records.count);
 }
 
-static int store_pages(database *db, const piw_msg *msg, piw_err *err)
+static void put_pages(params *p, const piw_msg *msg)
 {
     const db_LOGPAGES *body = db_LOGPAGES_of(msg);
-    return store_hits(db, "SELECT piw.log_pages($1, $2, $3, $4, $5, $6)", body->sender, body->number, body->records.at,
-                      body->records.count, err);
+    put_hits(p, body->sender, body->number, body->records.at, body->records.count);
 }
 
-static int store(database *db, entry *e, piw_err *err)
+const web_log_kind *web_log_kind_of(const piw_msg *msg)
 {
-    int rc;
-    switch (piw_msg_type_of(e->msg)->index) {
-    case DB_LOGDOWNLOADS:
-        rc = store_downloads(db, e->msg, err);
-        e->reply = db_LOGDOWNLOADS_reply_new();
-        return rc;
-    case DB_LOGSEARCHES:
-        rc = store_searches(db, e->msg, err);
-        e->reply = db_LOGSEARCHES_reply_new();
-        return rc;
-    case DB_LOGPROJECTS:
-        rc = store_projects(db, e->msg, err);
-        e->reply = db_LOGPROJECTS_reply_new();
-        return rc;
-    case DB_LOGJSONS:
-        rc = store_jsons(db, e->msg, err);
-        e->reply = db_LOGJSONS_reply_new();
-        return rc;
-    default:
-        rc = store_pages(db, e->msg, err);
-        e->reply = db_LOGPAGES_reply_new();
-        return rc;
-    }
-}
-
-int web_log_store(database *db, entry *const *entries, uint32_t count, piw_err *err)
-{
-    int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < count; i++)
-        rc = store(db, entries[i], err);
-    return rc;
+    static const web_log_kind kinds[] = {
+        {DB_LOGDOWNLOADS,
+         {"log_downloads",
+          "SELECT piw.log_downloads($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"},
+         put_downloads,
+         db_LOGDOWNLOADS_reply_new},
+        {DB_LOGSEARCHES,
+         {"log_searches", "SELECT piw.log_searches($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"},
+         put_searches,
+         db_LOGSEARCHES_reply_new},
+        {DB_LOGPROJECTS,
+         {"log_projects", "SELECT piw.log_projects($1, $2, $3, $4, $5, $6)"},
+         put_projects,
+         db_LOGPROJECTS_reply_new},
+        {DB_LOGJSONS, {"log_jsons", "SELECT piw.log_jsons($1, $2, $3, $4, $5, $6)"}, put_jsons, db_LOGJSONS_reply_new},
+        {DB_LOGPAGES, {"log_pages", "SELECT piw.log_pages($1, $2, $3, $4, $5, $6)"}, put_pages, db_LOGPAGES_reply_new},
+    };
+    for (size_t i = 0; i < PIW_COUNT(kinds); i++)
+        if (kinds[i].index == piw_msg_type_of(msg)->index)
+            return &kinds[i];
+    return NULL;
 }

@@ -106,7 +106,7 @@ def test_master(farm):
 
 def writer(farm):
     """The server process that writes builds at this moment."""
-    found = farm.rows("SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND query ~* 'record_builds|begin|commit' "
+    found = farm.rows("SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND query ~* 'record_|begin|commit' "
                       "ORDER BY state = 'active' DESC, query_start DESC LIMIT 1")
     return int(found[0][0]) if found else None
 

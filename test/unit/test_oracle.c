@@ -370,6 +370,17 @@ static int64_t begin_storm(int count, int64_t bad)
     return first;
 }
 
+/* Nobody is told when an attempt is noted. */
+static void wait_for_attempts(int64_t running)
+{
+    int64_t until = piw_monotonic_ns() + WAIT_MS * INT64_C(1000000), found = -1;
+    while (found != running && piw_monotonic_ns() < until) {
+        found = admin_int("SELECT count(*) FROM piw.attempts WHERE state = 'running'");
+        usleep(10000);
+    }
+    ck_assert_int_eq(found, running);
+}
+
 static void end_storm(int64_t recorded, int64_t refused)
 {
     piw_msg *answer = call("storm", storm_RESULT_new());
@@ -379,7 +390,7 @@ static void end_storm(int64_t recorded, int64_t refused)
     ck_assert_int_eq(result->known + result->other, 0);
     piw_msg_free(&answer);
     ck_assert_int_eq(admin_int("SELECT count(*) FROM builds WHERE package = 'storm'"), recorded);
-    ck_assert_int_eq(admin_int("SELECT count(*) FROM piw.attempts WHERE state = 'running'"), recorded + refused);
+    wait_for_attempts(recorded + refused);
 }
 
 START_TEST(a_bad_row_in_a_group_stands_alone)
@@ -387,6 +398,18 @@ START_TEST(a_bad_row_in_a_group_stands_alone)
     begin_storm(STORM, STORM / 2);
     end_storm(STORM - 1, 1);
     ck_assert_int_lt(admin_int("SELECT count(DISTINCT xmin::text) FROM builds WHERE package = 'storm'"), STORM / 4);
+}
+END_TEST
+
+START_TEST(an_attempt_waits_for_no_build)
+{
+    tell("storm", storm_ATTEMPT_make(7, piw_text_of("alone"), piw_text_of("1")));
+    wait_for_attempts(1);
+    /* Nor is it lost when the task changes hands before it is stored. */
+    piw_err err = {0};
+    tell("storm", storm_ATTEMPT_make(8, piw_text_of("alone"), piw_text_of("1")));
+    ck_assert_msg(piw_runtime_replace(house.runtime, "the_oracle", "the_oracle.so", &err) == 0, "%s", err.text);
+    wait_for_attempts(2);
 }
 END_TEST
 
@@ -551,6 +574,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(running, 120);
     tcase_add_test(running, every_call);
     tcase_add_test(running, a_bad_row_in_a_group_stands_alone);
+    tcase_add_test(running, an_attempt_waits_for_no_build);
     tcase_add_test(running, cut_connections_lose_and_double_nothing);
     tcase_add_test(running, an_outage_is_waited_for);
     tcase_add_test(running, a_swap_loses_no_request);
