@@ -41,7 +41,7 @@ enum {
     /* What all transfers have asked for ahead: memory, should everything come at once. */
     AHEAD_MAX = 64 << 20,
     /* The disk begins with what has come each time so much more has; then little is left to wait for in the end. */
-    TRANSFER_WRITE_OUT = 8 << 20,
+    TRANSFER_WRITE_OUT = 2 << 20,
 };
 
 /* Start one: the staged file is made anew (0600), its folder too if need be. Replaces the slave's earlier transfer. Takes
