@@ -21,73 +21,132 @@ bool blocks_init(blocks *map, int64_t size, uint32_t block)
 {
     *map = (blocks){.size = size, .block = block, .count = (uint32_t)((size + block - 1) / block)};
     map->missing = map->count;
-    map->asked = calloc(2, blocks_bytes(map));
-    map->got = map->asked == NULL ? NULL : map->asked + blocks_bytes(map);
-    return map->asked != NULL;
+    map->got = calloc(1, blocks_bytes(map));
+    return map->got != NULL;
 }
 
 void blocks_fini(blocks *map)
 {
-    free(map->asked);
+    free(map->got);
     *map = (blocks){0};
 }
 
-/* Bytes of block number `index`. */
-static int64_t length_of(const blocks *map, uint32_t index)
+static int64_t length_of(const blocks *map, block_run run)
 {
-    int64_t left = map->size - (int64_t)index * map->block;
-    return left < map->block ? left : map->block;
+    int64_t left = map->size - (int64_t)run.first * map->block, length = (int64_t)run.count * map->block;
+    return left < length ? left : length;
 }
 
-bool blocks_next(blocks *map, int64_t *offset, int64_t *length)
+static bool is_asked(const blocks *map, uint32_t index)
 {
-    if (map->in_flight >= BLOCKS_IN_FLIGHT)
+    for (uint32_t i = 0; i < map->pieces_count; i++)
+        if (index >= map->pieces[i].first && index - map->pieces[i].first < map->pieces[i].count)
+            return true;
+    return false;
+}
+
+static bool is_left(const blocks *map, uint32_t index)
+{
+    return index < map->count && !is_set(map->got, index) && !is_asked(map, index);
+}
+
+static void add_piece(blocks *map, block_run run)
+{
+    map->pieces[map->pieces_count++] = run;
+    map->in_flight += length_of(map, run);
+}
+
+bool blocks_next(blocks *map, int64_t most, int64_t *offset, int64_t *length)
+{
+    if (map->pieces_count == PIECES_MAX)
         return false;
-    while (map->next < map->count && (is_set(map->got, map->next) || is_set(map->asked, map->next)))
+    while (map->next < map->count && !is_left(map, map->next))
         map->next++;
     if (map->next == map->count)
         return false;
-    set(map->asked, map->next);
-    map->in_flight++;
-    *offset = (int64_t)map->next * map->block;
-    *length = length_of(map, map->next);
+    block_run run = {map->next, 1};
+    while (((int64_t)run.count + 1) * map->block <= most && is_left(map, run.first + run.count))
+        run.count++;
+    add_piece(map, run);
+    map->next = run.first + run.count;
+    *offset = (int64_t)run.first * map->block;
+    *length = length_of(map, run);
     return true;
+}
+
+/* The piece that begins there; PIECES_MAX: none. */
+static uint32_t find(const blocks *map, int64_t offset)
+{
+    for (uint32_t i = 0; i < map->pieces_count; i++)
+        if ((int64_t)map->pieces[i].first * map->block == offset)
+            return i;
+    return PIECES_MAX;
 }
 
 bool blocks_wants(const blocks *map, int64_t offset, size_t length)
 {
-    if (offset < 0 || offset >= map->size || offset % map->block != 0)
-        return false;
-    uint32_t index = (uint32_t)(offset / map->block);
-    return is_set(map->asked, index) && !is_set(map->got, index) && length == (size_t)length_of(map, index);
+    uint32_t i = find(map, offset);
+    return i < PIECES_MAX && length == (size_t)length_of(map, map->pieces[i]);
 }
 
 void blocks_take(blocks *map, int64_t offset)
 {
-    set(map->got, (uint32_t)(offset / map->block));
-    map->missing--;
-    map->in_flight--;
+    uint32_t i = find(map, offset);
+    block_run run = map->pieces[i];
+    for (uint32_t k = 0; k < run.count; k++)
+        set(map->got, run.first + k);
+    map->missing -= run.count;
+    map->in_flight -= length_of(map, run);
+    map->pieces_count--;
+    memmove(&map->pieces[i], &map->pieces[i + 1], (map->pieces_count - i) * sizeof run);
+    while (map->whole < map->count && is_set(map->got, map->whole))
+        map->whole++;
 }
 
-void blocks_again(blocks *map)
+void blocks_clear(blocks *map)
 {
-    memcpy(map->asked, map->got, blocks_bytes(map));
+    memset(map->got, 0, blocks_bytes(map));
+    map->missing = map->count;
+    map->whole = map->next = map->pieces_count = 0;
     map->in_flight = 0;
-    map->next = 0;
 }
 
-bool blocks_load(blocks *map, piw_bytes asked, piw_bytes got)
+int64_t blocks_whole(const blocks *map)
 {
-    size_t n = blocks_bytes(map);
-    if (asked.len != n || got.len != n)
+    int64_t whole = (int64_t)map->whole * map->block;
+    return whole < map->size ? whole : map->size;
+}
+
+bool blocks_load(blocks *map, piw_bytes got)
+{
+    if (got.len != blocks_bytes(map))
         return false;
-    memcpy(map->asked, asked.data, n);
-    memcpy(map->got, got.data, n);
-    map->missing = map->in_flight = 0;
-    for (uint32_t i = 0; i < map->count; i++) {
-        bool has = is_set(map->got, i);
-        map->missing += !has;
-        map->in_flight += is_set(map->asked, i) && !has;
-    }
+    memcpy(map->got, got.data, got.len);
+    map->missing = map->whole = 0;
+    for (uint32_t i = 0; i < map->count; i++)
+        map->missing += !is_set(map->got, i);
+    while (map->whole < map->count && is_set(map->got, map->whole))
+        map->whole++;
+    map->next = map->whole;
     return true;
+}
+
+bool blocks_load_piece(blocks *map, int64_t offset, int64_t length)
+{
+    if (map->pieces_count == PIECES_MAX || offset < 0 || offset >= map->size || offset % map->block != 0 || length <= 0)
+        return false;
+    block_run run = {(uint32_t)(offset / map->block), (uint32_t)((length + map->block - 1) / map->block)};
+    if (length > map->size - offset || length != length_of(map, run))
+        return false;
+    for (uint32_t i = 0; i < run.count; i++)
+        if (!is_left(map, run.first + i))
+            return false;
+    add_piece(map, run);
+    return true;
+}
+
+void blocks_piece(const blocks *map, uint32_t index, int64_t *offset, int64_t *length)
+{
+    *offset = (int64_t)map->pieces[index].first * map->block;
+    *length = length_of(map, map->pieces[index]);
 }

@@ -22,121 +22,6 @@
 
 static piw_continuation_fn on_checked, on_staged, on_sealed, on_published;
 
-enum { STRANGERS_PER_MINUTE = 6, CHUNKS_PER_MINUTE = 2, ALIVE_EVERY_NS = 1000000000 };
-
-/* --- The file queue --- */
-
-static int send_done(piw_task *task, const transfer *t)
-{
-    piw_msg *msg = file_DONE_new();
-    int rc = piw_peer_send(task, t->peer, &msg);
-    piw_msg_free(&msg);
-    return rc;
-}
-
-/* Ask for as many blocks as may be under way. */
-static int ask(piw_task *task, transfer *t)
-{
-    int64_t offset, length;
-    while (blocks_next(&t->map, &offset, &length)) {
-        piw_msg *msg = file_FETCH_make(offset, length);
-        int rc = piw_peer_send(task, t->peer, &msg);
-        piw_msg_free(&msg);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* Its sender is not silent, though the other queue hears nothing of it. */
-static void tell_alive(piw_task *task, transfer *t)
-{
-    int64_t now_ns = piw_monotonic_ns();
-    if (t->told_ns != 0 && now_ns - t->told_ns < ALIVE_EVERY_NS)
-        return;
-    piw_msg *event = transfer_alive_make(t->about->slave_id);
-    if (piw_emit(task, &event) == 0)
-        t->told_ns = now_ns;
-    piw_msg_free(&event);
-}
-
-static bool is_this_machine(const char *address)
-{
-    return strcmp(address, "local") == 0 || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
-}
-
-/* Who was asked over one queue answers over another: a socket file and the loopback interface are the same machine. */
-static bool same_place(const char *asked, const char *heard)
-{
-    return strcmp(asked, heard) == 0 || (is_this_machine(asked) && is_this_machine(heard));
-}
-
-static int on_file_hello(piw_task *task, piw_msg *msg)
-{
-    juggler *j = piw_soul(task);
-    int64_t slave_id = file_HELLO_of(msg)->slave_id;
-    piw_peer peer = piw_msg_peer(msg);
-    const char *address = piw_peer_address(task, peer);
-    transfer *t = transfers_of_slave(&j->transfers, slave_id);
-    if (t == NULL) {
-        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
-                        "%s wants to transfer a file as slave %" PRId64 ", which was asked for none: ignored",
-                        address == NULL ? "someone" : address, slave_id);
-        return 0;
-    }
-    if (address == NULL || !same_place(t->about->address.s, address)) {
-        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
-                        "%s wants to transfer the file of slave %" PRId64 ", which is at %s: ignored",
-                        address == NULL ? "someone" : address, slave_id, t->about->address.s);
-        return 0;
-    }
-    transfers_set_peer(&j->transfers, t, peer);
-    if (t->map.missing == 0)
-        return send_done(task, t);
-    blocks_again(&t->map);
-    return ask(task, t);
-}
-
-static int store(const transfer *t, int64_t offset, piw_bytes data, piw_err *err)
-{
-    size_t done = 0;
-    while (done < data.len) {
-        ssize_t n = pwrite(t->fd, data.data + done, data.len - done, offset + (int64_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return piw_err_errno(err, "can't store a piece of \"%s\"", t->about->filename.s);
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-/* The hot path: one look-up, one write, one FETCH. A piece that can't be stored counts as not come: the slave says
- * HELLO again when it hears nothing, and is asked for it again. */
-static int on_file_chunk(piw_task *task, piw_msg *msg)
-{
-    juggler *j = piw_soul(task);
-    const file_CHUNK *chunk = file_CHUNK_of(msg);
-    transfer *t = transfers_of_peer(&j->transfers, piw_msg_peer(msg));
-    if (t == NULL || !blocks_wants(&t->map, chunk->offset, chunk->data.len)) {
-        piw_debug("a chunk of %" PRIu32 " bytes at %" PRId64 " that isn't waited for: dropped", chunk->data.len,
-                  chunk->offset);
-        return 0;
-    }
-    piw_err why = {0};
-    if (store(t, chunk->offset, chunk->data, &why) != 0) {
-        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
-        return 0;
-    }
-    blocks_take(&t->map, chunk->offset);
-    tell_alive(task, t);
-    if (t->map.missing > 0)
-        return ask(task, t);
-    close(t->fd);
-    t->fd = -1;
-    return send_done(task, t);
-}
-
 /* --- The service --- */
 
 static piw_msg *describe_transfer(const fs_EXPECT *expect)
@@ -206,6 +91,8 @@ static int on_verify(piw_task *task, piw_msg *msg)
     piw_msg *job = check_file_new(&body);
     body->path = piw_msg_textz(job, path);
     piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
+    if (t->hash[0] != '\0')
+        body->hash = piw_msg_textz(job, t->hash);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -241,6 +128,7 @@ static int on_stage(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
     const fs_STAGE *stage = fs_STAGE_of(msg);
+    file_queue_yield(j);
     if (!piw_name_is_canonical(stage->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
     stage_build *body;
@@ -312,6 +200,7 @@ static int on_publish(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
     const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
+    file_queue_yield(j);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
     publish_build *body;
@@ -443,6 +332,8 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
+                                                 PIW_CONTINUATION(paced),
+                                                 PIW_CONTINUATION(written_out),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(sealed),

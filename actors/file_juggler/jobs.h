@@ -9,6 +9,8 @@
 /* check_file: is a received file of the right size and hash, and a sound wheel? When it is, it and its METADATA are on
  * the disk, staged. Errors are our own trouble (disk, memory); a bad file is an answer. */
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err);
+/* write_out: have the disk begin with a part of a file that is still being received; not waited for. */
+int job_write_out(piw_msg *job, piw_msg **result, piw_err *err);
 /* stage_build: log.txt.gz and record. */
 int job_stage_build(piw_msg *job, piw_msg **result, piw_err *err);
 /* seal_build: the record once more, with all that the build's row needs, synced like the log. */

@@ -15,6 +15,8 @@ typedef struct juggler {
     transfers transfers;
     bool unsynced; /* something was put in place since the last sync */
     bool syncing;  /* a sync is under way */
+    int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
+    bool writing_out; /* a write_out job is under way */
     piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
 
     /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
@@ -35,6 +37,14 @@ static inline piw_text juggler_root(const juggler *j)
 {
     return piw_text_of(j->root);
 }
+
+/* --- file_queue.c: what slaves and importers send --- */
+int on_file_hello(piw_task *task, piw_msg *msg);
+int on_file_chunk(piw_task *task, piw_msg *msg);
+int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
+int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
+/* Somebody waits for the end of a build: transfers yield for a moment. */
+void file_queue_yield(juggler *j);
 
 /* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */

@@ -7,8 +7,12 @@ static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
 {
     piw_value_copy(msg, juggler_transfer_type(), t->about, to);
     to->peer = (int64_t)t->peer;
-    to->asked = piw_msg_bytes(msg, t->map.asked, blocks_bytes(&t->map));
-    to->got = piw_msg_bytes(msg, t->map.got, blocks_bytes(&t->map));
+    to->asked = to->got = piw_msg_bytes(msg, t->map.got, blocks_bytes(&t->map));
+    juggler_pieces *pieces = piw_msg_alloc(msg, sizeof *pieces);
+    piw_msg_list(msg, &pieces->at, t->map.pieces_count);
+    for (uint32_t i = 0; i < t->map.pieces_count; i++)
+        blocks_piece(&t->map, i, &pieces->at.at[i].offset, &pieces->at.at[i].length);
+    to->pieces = pieces;
 }
 
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err)

@@ -2,12 +2,20 @@
 
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
+#include "shared/wheel.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    /* Bytes that are read back and hashed at most for each piece that comes, after a gap was filled. */
+    READ_BACK = 2 << 20,
+    READ_BACK_PIECE = 64 << 10,
+};
 
 static bool same_slave(const piw_table_node *node, const void *key)
 {
@@ -57,6 +65,7 @@ static void release(transfer *t)
 {
     if (t->fd >= 0)
         close(t->fd);
+    EVP_MD_CTX_free(t->digest);
     blocks_fini(&t->map);
     piw_msg_free(&t->owner);
     free(t);
@@ -103,9 +112,107 @@ static int make_file(const char *root, const juggler_transfer *about, int *fd, p
         rc = piw_file_remove(path, err);
     if (rc != 0)
         return rc;
-    *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     return *fd >= 0 ? 0 : piw_err_errno(err, "can't make the staged file %s", path);
 }
+
+/* --- What has come --- */
+
+/* Without a digest the check computes the hash, later: nothing else depends on it. */
+static void forget_digest(transfer *t)
+{
+    EVP_MD_CTX_free(t->digest);
+    t->digest = NULL;
+}
+
+static void begin_digest(transfer *t)
+{
+    t->digest = EVP_MD_CTX_new();
+    if (t->digest != NULL && EVP_DigestInit_ex(t->digest, EVP_sha256(), NULL) != 1)
+        forget_digest(t);
+}
+
+static void hash_bytes(transfer *t, const void *data, size_t len)
+{
+    if (EVP_DigestUpdate(t->digest, data, len) != 1)
+        forget_digest(t);
+    t->hashed += (int64_t)len;
+}
+
+/* A gap was filled: what lies behind it came before it, and is read. */
+static void hash_behind(transfer *t)
+{
+    uint8_t *piece = malloc(READ_BACK_PIECE);
+    int64_t until = blocks_whole(&t->map);
+    if (until - t->hashed > READ_BACK)
+        until = t->hashed + READ_BACK;
+    while (t->digest != NULL && t->hashed < until) {
+        size_t want = until - t->hashed < READ_BACK_PIECE ? (size_t)(until - t->hashed) : READ_BACK_PIECE;
+        ssize_t n = piece == NULL ? -1 : pread(t->fd, piece, want, t->hashed);
+        if (n > 0)
+            hash_bytes(t, piece, (size_t)n);
+        else if (n == 0 || errno != EINTR)
+            forget_digest(t);
+    }
+    free(piece);
+}
+
+/* Bytes are hashed in the file's order, each once, while they are still in the processor's cache. */
+static void hash_on(transfer *t, int64_t offset, piw_bytes data)
+{
+    if (t->digest != NULL && t->hashed == offset)
+        hash_bytes(t, data.data, data.len);
+    if (t->digest != NULL && t->hashed < blocks_whole(&t->map))
+        hash_behind(t);
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    if (t->digest == NULL || t->hashed < t->map.size || EVP_DigestFinal_ex(t->digest, hash, NULL) != 1)
+        return;
+    piw_hash_hex(hash, t->hash);
+    forget_digest(t);
+}
+
+static int write_piece(const transfer *t, int64_t offset, piw_bytes data, piw_err *err)
+{
+    size_t done = 0;
+    while (done < data.len) {
+        ssize_t n = pwrite(t->fd, data.data + done, data.len - done, offset + (int64_t)done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return piw_err_errno(err, "can't store a piece of \"%s\"", t->about->filename.s);
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int transfers_store(transfer *t, int64_t offset, piw_bytes data, piw_err *err)
+{
+    int rc = write_piece(t, offset, data, err);
+    if (rc != 0)
+        return rc;
+    blocks_take(&t->map, offset);
+    hash_on(t, offset, data);
+    return 0;
+}
+
+void transfers_close(transfer *t)
+{
+    close(t->fd);
+    t->fd = -1;
+}
+
+bool transfers_is_wrong(const transfer *t)
+{
+    return t->hash[0] != '\0' && !piw_text_is(t->about->filehash, t->hash);
+}
+
+bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length)
+{
+    int64_t ahead = window_ahead(&t->window, AHEAD_MAX / all->by_slave.count);
+    return t->map.in_flight < ahead && blocks_next(&t->map, window_piece(&t->window), offset, length);
+}
+
+/* --- Beginnings --- */
 
 static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, int fd, transfer **t, piw_err *err)
 {
@@ -117,12 +224,30 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
     transfer *old = transfers_of_slave(all, about->slave_id);
     if (old != NULL)
         transfers_end(all, old);
+    window_init(&made->window);
     made->fd = fd;
     made->about = about;
     made->owner = *owner;
     *owner = NULL;
     piw_table_add(&all->by_slave, &made->by_slave, piw_table_hash_u64((uint64_t)about->slave_id));
     *t = made;
+    return 0;
+}
+
+int transfers_anew(transfer *t, const char *root, piw_err *err)
+{
+    int fd = -1;
+    int rc = make_file(root, t->about, &fd, err);
+    if (rc != 0)
+        return rc;
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = fd;
+    blocks_clear(&t->map);
+    forget_digest(t);
+    begin_digest(t);
+    t->hash[0] = '\0';
+    t->hashed = t->written_out = 0;
     return 0;
 }
 
@@ -136,7 +261,26 @@ int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer 
     rc = add(all, owner, about, fd, t, err);
     if (rc != 0)
         close(fd);
+    else
+        begin_digest(*t);
     return rc;
+}
+
+/* What was under way. Earlier versions asked for each block alone, and saved no more than that it was asked for. */
+static bool load_pieces(blocks *map, const juggler_transfer *about)
+{
+    if (about->pieces != NULL) {
+        for (uint32_t i = 0; i < about->pieces->at.count; i++)
+            if (!blocks_load_piece(map, about->pieces->at.at[i].offset, about->pieces->at.at[i].length))
+                return false;
+        return true;
+    }
+    for (uint32_t i = 0; i < about->asked.len * 8 && map->pieces_count < PIECES_MAX; i++) {
+        int64_t offset = (int64_t)i * map->block, left = map->size - offset;
+        if ((about->asked.data[i / 8] >> (i % 8) & 1) != 0)
+            (void)blocks_load_piece(map, offset, left < map->block ? left : map->block);
+    }
+    return true;
 }
 
 static int reopen(const char *root, const juggler_transfer *about, int *fd, piw_err *err)
@@ -144,7 +288,7 @@ static int reopen(const char *root, const juggler_transfer *about, int *fd, piw_
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(path, root, about->build_id, about->filename))
         return piw_err_set(err, PIW_EINVAL, "the saved transfer of \"%s\" makes no safe path", about->filename.s);
-    *fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    *fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     return *fd >= 0 ? 0 : piw_err_errno(err, "can't open the staged file %s", path);
 }
 
@@ -168,11 +312,12 @@ int transfers_resume(transfers *all, const char *root, const juggler_transfer *s
         piw_msg_free(&owner);
         return rc;
     }
-    if (!blocks_load(&t->map, about->asked, about->got)) {
+    if (!blocks_load(&t->map, about->got) || !load_pieces(&t->map, about)) {
         piw_err_set(err, PIW_EINVAL, "the saved byte map of \"%s\" is not of its size", about->filename.s);
         transfers_end(all, t);
         return PIW_EINVAL;
     }
     transfers_set_peer(all, t, (piw_peer)about->peer);
+    t->heard_ns = piw_monotonic_ns();
     return 0;
 }

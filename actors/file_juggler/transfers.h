@@ -1,7 +1,7 @@
 /* transfers.h — the files that are being received, found by slave and by connection.
  *
- * A transfer begins with EXPECT, is bound to the slave's address, and ends with VERIFY, DISCARD or the next EXPECT for
- * its slave. One thread. */
+ * A transfer begins with EXPECT, is bound to the slave's address and to the connection from there that says HELLO first,
+ * and ends with VERIFY, DISCARD or the next EXPECT for its slave. One thread. */
 #ifndef FILE_JUGGLER_TRANSFERS_H
 #define FILE_JUGGLER_TRANSFERS_H
 
@@ -10,21 +10,39 @@
 #include "piw/log.h"
 #include "piw/task.h"
 #include "shared/table.h"
+#include "window.h"
+
+#include <openssl/types.h>
 
 typedef struct transfer {
     piw_table_node by_slave, by_peer; /* by_peer only while peer isn't 0 */
     piw_msg *owner;                   /* what the texts below lie in */
     const juggler_transfer *about;    /* the constant part: ids, address, package, file */
-    piw_peer peer;
-    int fd; /* open for writing until the file is whole, then -1 */
+    piw_peer peer;                    /* the connection that carries it; 0: none yet */
+    piw_peer waiting;                 /* another one from the same address that says it is the slave's; 0: none */
+    int fd;                           /* open until the file is whole, then -1 */
     blocks map;
-    int64_t told_ns; /* when its sender was last said to be alive */
+    window window;
+    EVP_MD_CTX *digest; /* of the bytes before `hashed`; NULL: the check reads the file for it */
+    int64_t hashed;
+    char hash[65];       /* of the whole file; "" until it is known */
+    int64_t written_out; /* the bytes before this one are on their way to the disk */
+    int64_t asked_ns;    /* when something was asked for while nothing was under way */
+    int64_t heard_ns;    /* when its sender last sent a piece, or began */
+    int64_t told_ns;     /* when its sender was last said to be alive */
     piw_log_limiter limiter;
 } transfer;
 
 typedef struct transfers {
     piw_table by_slave, by_peer;
 } transfers;
+
+enum {
+    /* What all transfers have asked for ahead: memory, should everything come at once. */
+    AHEAD_MAX = 64 << 20,
+    /* The disk begins with what has come each time so much more has; then little is left to wait for in the end. */
+    TRANSFER_WRITE_OUT = 2 << 20,
+};
 
 /* Start one: the staged file is made anew (0600), its folder too if need be. Replaces the slave's earlier transfer. Takes
  * `owner`, a file_juggler_state message of one transfer, on success. */
@@ -33,6 +51,16 @@ int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer 
 int transfers_resume(transfers *all, const char *root, const juggler_transfer *saved, piw_err *err);
 transfer *transfers_of_slave(const transfers *all, int64_t slave_id);
 transfer *transfers_of_peer(const transfers *all, piw_peer peer);
+/* A piece that was asked for has come: keep it. When it can't be kept, it counts as not come. */
+int transfers_store(transfer *t, int64_t offset, piw_bytes data, piw_err *err);
+/* All has come. */
+void transfers_close(transfer *t);
+/* Is it known that what has come has another hash than was announced? */
+bool transfers_is_wrong(const transfer *t);
+/* Forget what has come; the staged file is made anew. */
+int transfers_anew(transfer *t, const char *root, piw_err *err);
+/* The next piece to ask for now, when there is one; it counts as asked for. */
+bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length);
 /* The connection that carries it from now on. */
 void transfers_set_peer(transfers *all, transfer *t, piw_peer peer);
 void transfers_end(transfers *all, transfer *t);

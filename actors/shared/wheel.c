@@ -25,8 +25,9 @@ static const char DIST_INFO[] = ".dist-info";
 typedef struct gate {
     const uint8_t *data;
     size_t len;
-    const char *filename, *expected;
+    const char *filename, *expected, *known;
     piw_wheel_name name;
+    piw_zip_mapped mapped;
     piw_zip *zip;
     const char *folder; /* of the .dist-info, with the '/', in the archive's bytes */
     size_t folder_len;
@@ -38,14 +39,15 @@ typedef struct gate {
 
 typedef int gate_check(gate *g, piw_err *err);
 
-static void put_hex(const uint8_t *hash, char *to)
+void piw_hash_hex(const void *hash, char *hex)
 {
     static const char digits[] = "0123456789abcdef";
+    const uint8_t *from = hash;
     for (size_t i = 0; i < HASH_SIZE; i++) {
-        to[2 * i] = digits[hash[i] >> 4];
-        to[2 * i + 1] = digits[hash[i] & 15];
+        hex[2 * i] = digits[from[i] >> 4];
+        hex[2 * i + 1] = digits[from[i] & 15];
     }
-    to[2 * HASH_SIZE] = '\0';
+    hex[2 * HASH_SIZE] = '\0';
 }
 
 static int no_digest(piw_err *err)
@@ -58,7 +60,33 @@ static int hash_bytes(const void *data, size_t len, char *hex, piw_err *err)
     uint8_t hash[HASH_SIZE];
     if (EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL) != 1)
         return no_digest(err);
-    put_hex(hash, hex);
+    piw_hash_hex(hash, hex);
+    return 0;
+}
+
+/* The pages that were read leave our memory, not the system's; those that are read again come back. */
+static void let_go(void *arg)
+{
+    const gate *g = arg;
+    madvise((void *)(uintptr_t)g->data, g->len, MADV_DONTNEED);
+}
+
+/* A mapped file's, a part of it in memory at a time. */
+static int hash_mapped(const uint8_t *data, size_t len, char *hex, piw_err *err)
+{
+    uint8_t hash[HASH_SIZE];
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool good = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+    for (size_t at = 0; good && at < len; at += PIW_ZIP_STRIDE) {
+        size_t n = len - at < PIW_ZIP_STRIDE ? len - at : PIW_ZIP_STRIDE;
+        good = EVP_DigestUpdate(digest, data + at, n) == 1;
+        madvise((void *)(uintptr_t)(data + at), n, MADV_DONTNEED);
+    }
+    good = good && EVP_DigestFinal_ex(digest, hash, NULL) == 1;
+    EVP_MD_CTX_free(digest);
+    if (!good)
+        return no_digest(err);
+    piw_hash_hex(hash, hex);
     return 0;
 }
 
@@ -71,7 +99,8 @@ static int check_name(gate *g, piw_err *err)
 
 static int check_archive(gate *g, piw_err *err)
 {
-    return piw_zip_open(&g->zip, g->data, g->len, err);
+    g->mapped = (piw_zip_mapped){.let_go = let_go, .arg = g};
+    return piw_zip_open_mapped(&g->zip, g->data, g->len, &g->mapped, err);
 }
 
 /* The top folder of a member's name when it ends in .dist-info: its length with the '/', else 0. */
@@ -289,7 +318,11 @@ static int check_code(gate *g, piw_err *err)
 /* First, so that a transfer that went wrong is not taken for an unsound wheel. */
 static int check_hash(gate *g, piw_err *err)
 {
-    int rc = hash_bytes(g->data, g->len, g->wheel->filehash, err);
+    int rc = 0;
+    if (g->known != NULL)
+        memcpy(g->wheel->filehash, g->known, sizeof g->wheel->filehash);
+    else
+        rc = hash_mapped(g->data, g->len, g->wheel->filehash, err);
     if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
         return piw_err_set(err, PIW_EAGAIN, "its SHA-256 is %s, not %s as was said", g->wheel->filehash, g->expected);
     return rc;
@@ -338,7 +371,8 @@ static int map_file(int fd, const char *path, mapping *map, piw_err *err)
     return rc;
 }
 
-int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, piw_wheel *wheel, piw_err *err)
+int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const char *known_hash, piw_wheel *wheel,
+                      piw_err *err)
 {
     *wheel = (piw_wheel){0};
     mapping map;
@@ -346,7 +380,12 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, p
     if (rc != 0)
         return rc;
     wheel->filesize = (int64_t)map.len;
-    gate g = {.data = map.data, .len = map.len, .filename = filename, .expected = expected_hash, .wheel = wheel};
+    gate g = {.data = map.data,
+              .len = map.len,
+              .filename = filename,
+              .expected = expected_hash,
+              .known = known_hash,
+              .wheel = wheel};
     piw_err why = {0};
     for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++)
         rc = gate_checks[i](&g, &why);
@@ -369,7 +408,7 @@ int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw
     int rc = open_file(path, &fd, err);
     if (rc != 0)
         return rc;
-    rc = piw_wheel_read_fd(fd, filename, NULL, wheel, err);
+    rc = piw_wheel_read_fd(fd, filename, NULL, NULL, wheel, err);
     close(fd);
     return rc;
 }
@@ -386,7 +425,7 @@ int piw_file_hash(const char *path, char *hash, int64_t *size, piw_err *err)
     if (rc != 0)
         return rc;
     *size = (int64_t)map.len;
-    rc = hash_bytes(map.data, map.len, hash, err);
+    rc = hash_mapped(map.data, map.len, hash, err);
     munmap(map.data, map.len);
     return rc;
 }

@@ -1,7 +1,8 @@
 /* wheel.h — the wheel gate: is this file a sound wheel that may be published?
  *
  * The checks stand in one row in wheel.c (gate_checks), each a function that says yes or one sentence. Takes as long as
- * unpacking and hashing everything: for the worker pool or a program. Any thread. */
+ * unpacking and hashing everything: for the worker pool or a program. Of the file, which is mapped, a few megabytes are in
+ * memory at a time. Any thread. */
 #ifndef SHARED_WHEEL_H
 #define SHARED_WHEEL_H
 
@@ -24,8 +25,11 @@ typedef struct piw_wheel {
  * PIW_ESYS, PIW_ENOENT, PIW_ENOMEM: our own trouble. */
 int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err);
 /* The same over an open file. `expected_hash` (64 hex digits, or NULL) is compared first: PIW_EAGAIN when the file has
- * another one. */
-int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, piw_wheel *wheel, piw_err *err);
+ * another one. `known_hash` is the file's, when the caller has computed it; with NULL it is computed. */
+int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const char *known_hash, piw_wheel *wheel,
+                      piw_err *err);
+/* The 32 bytes of a SHA-256 as 64 hex digits (65 bytes). */
+void piw_hash_hex(const void *hash, char *hex);
 /* SHA-256 and size of a file, as 64 hex digits (65 bytes). */
 int piw_file_hash(const char *path, char *hash, int64_t *size, piw_err *err);
 void piw_wheel_fini(piw_wheel *wheel);

@@ -29,6 +29,8 @@ enum {
     MODE_TYPE = 0170000,
     MODE_FOLDER = 0040000,
     MODE_FILE = 0100000,
+    /* What reading a header brings into memory: the system maps pages around the one that is read. */
+    HEADER_TOUCHES = 64 << 10,
 };
 
 struct piw_zip {
@@ -39,6 +41,7 @@ struct piw_zip {
     const piw_zip_entry **by_name; /* sorted, for look-ups and duplicates */
     uint64_t directory, directory_end;
     uint64_t unpacked;
+    piw_zip_mapped *mapped; /* NULL: plain memory */
 };
 
 static uint32_t get16(const uint8_t *at)
@@ -282,6 +285,7 @@ static int check_local(const piw_zip *zip, piw_zip_entry *entry, uint32_t flags,
     uint64_t name_len = get16(p + 26), extra_len = get16(p + 28);
     if (limit - entry->header - LOCAL_SIZE < name_len + extra_len)
         return refuse(err, entry, "has a local header that is cut");
+    piw_zip_touch(zip, HEADER_TOUCHES);
     if (name_len != entry->name_len || memcmp(p + LOCAL_SIZE, entry->name, name_len) != 0 || get16(p + 6) != flags ||
         get16(p + 8) != entry->method)
         return refuse(err, entry, "differs between its local header and the central directory");
@@ -380,11 +384,17 @@ static int check_members(piw_zip *zip, const uint32_t *flags, piw_err *err)
 
 int piw_zip_open(piw_zip **zip, const void *data, size_t len, piw_err *err)
 {
+    return piw_zip_open_mapped(zip, data, len, NULL, err);
+}
+
+int piw_zip_open_mapped(piw_zip **zip, const void *data, size_t len, piw_zip_mapped *mapped, piw_err *err)
+{
     piw_zip *z = calloc(1, sizeof *z);
     if (z == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to read the archive");
     z->data = data;
     z->len = len;
+    z->mapped = mapped;
     uint64_t count = 0;
     uint32_t *flags = NULL;
     int rc = read_end(z, &count, err);
@@ -449,6 +459,15 @@ const piw_zip_entry *piw_zip_find(const piw_zip *zip, const char *name, size_t l
 const uint8_t *piw_zip_bytes(const piw_zip *zip)
 {
     return zip->data;
+}
+
+void piw_zip_touch(const piw_zip *zip, size_t len)
+{
+    piw_zip_mapped *mapped = zip->mapped;
+    if (mapped == NULL || (mapped->read += len) < PIW_ZIP_STRIDE)
+        return;
+    mapped->read = 0;
+    mapped->let_go(mapped->arg);
 }
 
 uint64_t piw_zip_directory(const piw_zip *zip)

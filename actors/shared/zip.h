@@ -14,6 +14,7 @@ enum {
     PIW_ZIP_ENTRIES_MAX = 100000,  /* the largest known wheels hold some 20,000 files */
     PIW_ZIP_NAME_MAX = 1024,       /* bytes of one name: what unpackers can make a path of */
     PIW_ZIP_RATIO_MAX = 250,       /* bytes unpacked per byte of the archive, beyond the free part */
+    PIW_ZIP_STRIDE = 4 << 20,      /* bytes of the archive that are read between two calls of let_go */
     PIW_ZIP_RATIO_FREE = 64 << 20, /* bytes that may be unpacked whatever the ratio: small files of zeros are common */
 };
 
@@ -33,6 +34,14 @@ typedef struct piw_zip piw_zip;
 /* Open and check everything but the members' contents. The archive borrows `data`. PIW_EREFUSED with a sentence about the
  * archive (without its name), PIW_ENOMEM. */
 int piw_zip_open(piw_zip **zip, const void *data, size_t len, piw_err *err);
+/* Of mapped bytes: whoever mapped them may let go of what was read. `let_go` is called each time that about PIW_ZIP_STRIDE
+ * more has been, while the archive is opened and members are read. Borrowed like the bytes. */
+typedef struct piw_zip_mapped {
+    void (*let_go)(void *arg);
+    void *arg;
+    size_t read; /* since it was called */
+} piw_zip_mapped;
+int piw_zip_open_mapped(piw_zip **zip, const void *data, size_t len, piw_zip_mapped *mapped, piw_err *err);
 void piw_zip_close(piw_zip **zip);
 size_t piw_zip_count(const piw_zip *zip);
 const piw_zip_entry *piw_zip_at(const piw_zip *zip, size_t index);
@@ -40,6 +49,8 @@ const piw_zip_entry *piw_zip_at(const piw_zip *zip, size_t index);
 const piw_zip_entry *piw_zip_find(const piw_zip *zip, const char *name, size_t len);
 /* The archive itself, as it was given to piw_zip_open. */
 const uint8_t *piw_zip_bytes(const piw_zip *zip);
+/* So many more of its bytes are about to be read. */
+void piw_zip_touch(const piw_zip *zip, size_t len);
 /* Where in it the central directory begins. */
 uint64_t piw_zip_directory(const piw_zip *zip);
 /* Bytes of all members unpacked. */

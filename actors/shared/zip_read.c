@@ -37,7 +37,9 @@ static int read_stored(const piw_zip *zip, progress *p, piw_err *err)
     int rc = 0;
     for (uint64_t at = 0; at < p->entry->size && rc == 0; at += PIECE) {
         uint64_t left = p->entry->size - at;
-        rc = deliver(p, piw_zip_bytes(zip) + p->entry->data + at, left < PIECE ? (size_t)left : PIECE, err);
+        size_t n = left < PIECE ? (size_t)left : PIECE;
+        piw_zip_touch(zip, n);
+        rc = deliver(p, piw_zip_bytes(zip) + p->entry->data + at, n, err);
     }
     return rc;
 }
@@ -49,7 +51,8 @@ static int inflate_all(const piw_zip *zip, progress *p, z_stream *stream, uint8_
     int state = Z_OK;
     while (state != Z_STREAM_END) {
         if (stream->avail_in == 0 && left > 0) {
-            uInt n = left > (1u << 30) ? 1u << 30 : (uInt)left;
+            uInt n = left > PIECE ? PIECE : (uInt)left;
+            piw_zip_touch(zip, n);
             stream->next_in = (Bytef *)(uintptr_t)in;
             stream->avail_in = n;
             in += n;

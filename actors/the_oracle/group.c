@@ -270,7 +270,7 @@ void oracle_flush(oracle *self)
         return;
     self->oldest_ns = 0;
     if (self->noted)
-        piw_timer_stop(self->task, "try_again", TIMER_NOTES);
+        piw_timer_stop(self->task, PIW_ON(try_again), TIMER_NOTES);
     self->noted = false;
 }
 

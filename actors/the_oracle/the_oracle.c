@@ -160,7 +160,7 @@ static int on_idle(piw_task *task)
     if (self->oldest_ns != 0)
         oracle_flush(self);
     else if (!self->noted)
-        self->noted = piw_timer(task, "try_again", TIMER_NOTES, NOTE_AGE_MS, 0) == 0;
+        self->noted = piw_timer(task, PIW_ON(try_again), TIMER_NOTES, NOTE_AGE_MS, 0) == 0;
     return 0;
 }
 

@@ -26,6 +26,7 @@ PYPI_SIMPLE = "http://127.0.0.1:18123/simple"  # as the recorded master had it
 FETCH_MAX = 1 << 20
 FLIGHT_MAX = 10
 REPLIES = ("ACK", "SLEEP", "BUILD", "SEND", "DONE", "DIE")  # that monitors see
+AGAIN_S = 5  # after so long without an answer a client begins its transfer again
 QUIET_S = 0.5  # how long to look that nothing comes
 
 
@@ -64,15 +65,24 @@ class Transfer:
     def __init__(self, address, slave_id, data, answer=None):
         self.data, self.asked, self.problems = data, bytearray(len(data)), []
         self.answer = answer or (lambda offset, length: data[offset:offset + length])
-        self.connection = client.Connection(address, "DEALER")
-        self.connection.send(b"HELLO", str(slave_id).encode())
+        self.connection, self.slave_id = client.Connection(address, "DEALER"), slave_id
+        self.hello()
+
+    def hello(self):
+        self.connection.send(b"HELLO", str(self.slave_id).encode())
 
     def finish(self, patience=20):
-        """Until DONE; what was wrong on the way."""
+        """Until DONE; what was wrong on the way. After some silence it says HELLO again."""
+        silent = 0
         while True:
-            frames = self.connection.receive(patience)
+            frames = self.connection.receive(AGAIN_S)
             if frames is None:
-                return self.problems + ["no DONE came"]
+                silent += AGAIN_S
+                if silent >= patience:
+                    return self.problems + ["no DONE came"]
+                self.hello()
+                continue
+            silent = 0
             if frames == [b"DONE"]:
                 break
             self.problems += self.fetched(frames)

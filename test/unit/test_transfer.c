@@ -113,35 +113,156 @@ START_TEST(a_socket_file_and_the_loopback_interface_are_one_place)
 }
 END_TEST
 
+enum { AT_ONCE = 4 }; /* pieces that a new transfer asks for before the first has come */
+
+static void take_asked(piw_client *client, int64_t *offsets, int64_t *lengths)
+{
+    for (int i = 0; i < AT_ONCE; i++)
+        ck_assert(asked(client, &offsets[i], &lengths[i]));
+}
+
 START_TEST(what_got_lost_is_asked_for_again)
 {
     parcel p = pack("gold", 5000000);
     expect(&p, BUILD, 7, "local", "gold");
     piw_client *client = connect_file();
     hello(client, 7);
-    int64_t offset, length, lost = -1;
-    for (int i = 0; i < 10; i++) {
-        ck_assert(asked(client, &offset, &length));
-        if (i == 3)
-            lost = offset;
-        else
-            chunk(client, offset, p.bytes.data + offset, (size_t)length);
+    int64_t offset, length, offsets[AT_ONCE], lengths[AT_ONCE];
+    take_asked(client, offsets, lengths);
+    /* The second is lost, the third comes twice, and late ones count though they were asked for anew. */
+    hello(client, 7);
+    for (int i = 0; i < AT_ONCE; i++) {
+        for (int times = i == 1 ? 0 : i == 2 ? 2 : 1; times > 0; times--)
+            chunk(client, offsets[i], p.bytes.data + offsets[i], (size_t)lengths[i]);
     }
-    /* Nine were taken, so nine more are asked for; these stay without an answer. */
-    for (int i = 0; i < 9; i++)
-        ck_assert(asked(client, &offset, &length));
-    piw_client *again = connect_file();
-    hello(again, 7);
-    ck_assert(asked(again, &offset, &length));
-    ck_assert_int_eq(offset, lost);
-    chunk(again, offset, p.bytes.data + offset, (size_t)length);
-    serve(again, &p);
+    bool again = false;
+    while (asked(client, &offset, &length)) {
+        if (offset == offsets[1] && length == lengths[1] && !again) {
+            again = true;
+            continue;
+        }
+        if (again || offset != offsets[1])
+            chunk(client, offset, p.bytes.data + offset, (size_t)length);
+        if (again) {
+            hello(client, 7);
+            serve(client, &p);
+            break;
+        }
+    }
+    ck_assert(again);
     /* DONE may have got lost as well. */
-    hello(again, 7);
-    ck_assert(!asked(again, &offset, &length));
+    hello(client, 7);
+    while (asked(client, &offset, &length))
+        continue;
     ck_good(BUILD, 7);
     piw_client_close(&client);
-    piw_client_close(&again);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+/* In any order, and twice: what is published is what was packed. */
+START_TEST(pieces_come_in_any_order)
+{
+    parcel p = pack("gold", 9000000);
+    expect(&p, BUILD, 7, "local", "gold");
+    piw_client *client = connect_file();
+    hello(client, 7);
+    int64_t offsets[AT_ONCE], lengths[AT_ONCE];
+    take_asked(client, offsets, lengths);
+    for (int i = AT_ONCE - 1; i >= 0; i--)
+        for (int times = 0; times < 2; times++)
+            chunk(client, offsets[i], p.bytes.data + offsets[i], (size_t)lengths[i]);
+    serve(client, &p);
+    ck_good(BUILD, 7);
+    stage(BUILD, "gold", "log");
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    piw_client_close(&client);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+/* Somebody else at the same address knows the number of a slave, and is first: the slave's own file comes through. */
+START_TEST(who_sends_another_file_makes_way)
+{
+    parcel p = pack("gold", 3000000), other = pack("gold", 3000000), small = pack("gold", 100);
+    other.bytes.data[1000] ^= 1;
+    expect(&p, BUILD, 7, "local", "gold");
+    piw_client *liar = connect_file(), *slave = connect_file();
+    hello(liar, 7);
+    int64_t offset, length;
+    ck_assert(asked(liar, &offset, &length));
+    hello(slave, 7);
+    /* What it says comes in order: when it is asked for another file it has been heard. */
+    expect(&small, BUILD + 1, 8, "local", "gold");
+    hello(slave, 8);
+    ck_assert(asked(slave, &offset, &length));
+    ck_assert_int_eq(length, (int64_t)small.bytes.len);
+    expect(&small, BUILD + 1, 8, "local", "gold");
+    /* The liar sends all that it is asked for, and is never told DONE: the slave is asked instead. */
+    hello(liar, 7);
+    piw_msg *msg = NULL;
+    for (int64_t until = piw_monotonic_ns() + WAIT_MS * INT64_C(1000000); piw_client_recv(slave, &msg, 0, NULL) != 0;) {
+        ck_assert_int_lt(piw_monotonic_ns(), until);
+        if (piw_client_recv(liar, &msg, 10, NULL) != 0)
+            continue;
+        ck_assert_ptr_eq(piw_msg_type_of(msg), file_FETCH_type());
+        offset = file_FETCH_of(msg)->offset;
+        chunk(liar, offset, other.bytes.data + offset, (size_t)file_FETCH_of(msg)->length);
+        piw_msg_free(&msg);
+    }
+    chunk(slave, file_FETCH_of(msg)->offset, p.bytes.data + file_FETCH_of(msg)->offset,
+          (size_t)file_FETCH_of(msg)->length);
+    piw_msg_free(&msg);
+    serve(slave, &p);
+    ck_good(BUILD, 7);
+    stage(BUILD, "gold", "log");
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    piw_client_close(&liar);
+    piw_client_close(&slave);
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&other.bytes);
+    piw_buffer_fini(&small.bytes);
+}
+END_TEST
+
+/* A damaged file that nobody else claims is a bad transfer, as ever; and another connection sends all of it anew. */
+START_TEST(a_damaged_file_is_sent_anew_by_another_connection)
+{
+    parcel p = pack("gold", 1000000), damaged = pack("gold", 1000000);
+    damaged.bytes.data[500] ^= 1;
+    expect(&p, BUILD, 7, "local", "gold");
+    transfer(&damaged, 7);
+    transfer(&p, 7);
+    ck_good(BUILD, 7);
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&damaged.bytes);
+}
+END_TEST
+
+/* It says HELLO first, and sends nothing: after some seconds another connection has the transfer. */
+START_TEST(who_is_silent_makes_way)
+{
+    parcel p = pack("gold", 1000000);
+    expect(&p, BUILD, 7, "local", "gold");
+    piw_client *silent = connect_file(), *slave = connect_file();
+    int64_t offset, length;
+    hello(silent, 7);
+    ck_assert(asked(silent, &offset, &length));
+    piw_msg *msg = NULL;
+    int tries = 0;
+    for (hello(slave, 7); piw_client_recv(slave, &msg, 500, NULL) != 0; hello(slave, 7))
+        ck_assert_int_lt(++tries, 2 * WAIT_MS / 500);
+    ck_assert_int_gt(tries, 3); /* not at once */
+    ck_assert_ptr_eq(piw_msg_type_of(msg), file_FETCH_type());
+    offset = file_FETCH_of(msg)->offset;
+    chunk(slave, offset, p.bytes.data + offset, (size_t)file_FETCH_of(msg)->length);
+    piw_msg_free(&msg);
+    serve(slave, &p);
+    ck_good(BUILD, 7);
+    piw_client_close(&silent);
+    piw_client_close(&slave);
     piw_buffer_fini(&p.bytes);
 }
 END_TEST
@@ -366,6 +487,10 @@ Suite *unit_suite(void)
     tcase_add_test(files, a_transfer_belongs_to_its_address);
     tcase_add_test(files, a_socket_file_and_the_loopback_interface_are_one_place);
     tcase_add_test(files, what_got_lost_is_asked_for_again);
+    tcase_add_test(files, pieces_come_in_any_order);
+    tcase_add_test(files, who_sends_another_file_makes_way);
+    tcase_add_test(files, a_damaged_file_is_sent_anew_by_another_connection);
+    tcase_add_test(files, who_is_silent_makes_way);
     tcase_add_test(files, bad_files_are_told_from_bad_transfers);
     tcase_add_test(files, builds_are_thrown_away_and_published_once);
     tcase_add_test(files, a_swap_in_mid_transfer_loses_nothing);

@@ -370,9 +370,9 @@ START_TEST(a_wrong_hash_is_told_from_a_bad_wheel)
     piw_wheel wheel;
     piw_err err = {0};
     static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
-    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", zeros, &wheel, &err), PIW_EAGAIN);
+    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", zeros, NULL, &wheel, &err), PIW_EAGAIN);
     err = (piw_err){0};
-    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", NULL, &wheel, &err), PIW_EREFUSED);
+    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", NULL, NULL, &wheel, &err), PIW_EREFUSED);
     fclose(file);
     err = (piw_err){0};
     ck_assert_int_eq(piw_wheel_read("/tmp/piw-is-not-there", "gold-1.0-py3-none-any.whl", &wheel, &err), PIW_ENOENT);

@@ -1,0 +1,260 @@
+/* The file queue: what slaves and importers send, piece by piece (docs/wire.md#files). */
+#include "jobs.h"
+#include "juggler.h"
+
+#include "events.piw.h"
+#include "file.piw.h"
+#include "shared/site_path.h"
+
+#include <inttypes.h>
+
+enum {
+    STRANGERS_PER_MINUTE = 6,
+    CHUNKS_PER_MINUTE = 2,
+    ALIVE_EVERY_NS = 1000000000,
+    /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five seconds. */
+    SILENT_MS = 4000,
+    /* Somebody has waited for the end of a build so lately that others may follow. */
+    HURRY_NS = 20000000,
+    REST_MIN_MS = 1,
+    REST_MAX_MS = 5,
+};
+
+static int send_done(piw_task *task, const transfer *t)
+{
+    piw_msg *msg = file_DONE_new();
+    int rc = piw_peer_send(task, t->peer, &msg);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+static int fetch(piw_task *task, const transfer *t, int64_t offset, int64_t length)
+{
+    piw_msg *msg = file_FETCH_make(offset, length);
+    int rc = piw_peer_send(task, t->peer, &msg);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+/* --- Pace --- */
+
+void file_queue_yield(juggler *j)
+{
+    j->hurry_ns = piw_monotonic_ns();
+}
+
+/* Ask for as much as may be under way. */
+static int ask(piw_task *task, transfer *t)
+{
+    const juggler *j = piw_soul(task);
+    int64_t offset, length;
+    int rc = 0;
+    if (t->map.in_flight == 0)
+        t->asked_ns = piw_monotonic_ns();
+    while (rc == 0 && transfers_next_piece(&j->transfers, t, &offset, &length))
+        rc = fetch(task, t, offset, length);
+    return rc;
+}
+
+/* What was asked for, or its answer, may have got lost: the same pieces again, so that one that was only late counts. */
+static int ask_again(piw_task *task, transfer *t)
+{
+    int rc = 0;
+    window_stood(&t->window);
+    for (uint32_t i = 0; rc == 0 && i < t->map.pieces_count; i++) {
+        int64_t offset, length;
+        blocks_piece(&t->map, i, &offset, &length);
+        rc = fetch(task, t, offset, length);
+    }
+    return rc != 0 ? rc : ask(task, t);
+}
+
+/* While others wait for the end of their builds a transfer rests half of its time: what is under way comes in, then nothing
+ * is asked for as long as that took. A slave whose line is slow is no burden, and rests no more than moments. */
+static int go_on(piw_task *task, transfer *t)
+{
+    const juggler *j = piw_soul(task);
+    int64_t now_ns = piw_monotonic_ns();
+    if (j->hurry_ns == 0 || now_ns - j->hurry_ns > HURRY_NS)
+        return ask(task, t);
+    if (t->map.in_flight > 0)
+        return 0;
+    int64_t rest_ms = (now_ns - t->asked_ns) / 1000000;
+    rest_ms = rest_ms < REST_MIN_MS ? REST_MIN_MS : rest_ms > REST_MAX_MS ? REST_MAX_MS : rest_ms;
+    window_stood(&t->window);
+    return piw_timer(task, PIW_ON(paced), (uint64_t)t->about->slave_id, rest_ms, 0);
+}
+
+int on_paced(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    const juggler *j = piw_soul(task);
+    transfer *t = transfers_of_slave(&j->transfers, (int64_t)key);
+    return t == NULL || t->peer == 0 || t->map.missing == 0 ? 0 : ask(task, t);
+}
+
+/* --- Who sends --- */
+
+/* Its sender is not silent, though the other queue hears nothing of it. */
+static void tell_alive(piw_task *task, transfer *t, int64_t now_ns)
+{
+    if (t->told_ns != 0 && now_ns - t->told_ns < ALIVE_EVERY_NS)
+        return;
+    piw_msg *event = transfer_alive_make(t->about->slave_id);
+    if (piw_emit(task, &event) == 0)
+        t->told_ns = now_ns;
+    piw_msg_free(&event);
+}
+
+static bool is_this_machine(const char *address)
+{
+    return strcmp(address, "local") == 0 || strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* Who was asked over one queue answers over another: a socket file and the loopback interface are the same machine. */
+static bool same_place(const char *asked, const char *heard)
+{
+    return strcmp(asked, heard) == 0 || (is_this_machine(asked) && is_this_machine(heard));
+}
+
+/* The transfer that a HELLO is about; NULL, and a line in the log, when there is none for who says it. */
+static transfer *find_transfer(piw_task *task, int64_t slave_id, const char *address)
+{
+    juggler *j = piw_soul(task);
+    transfer *t = transfers_of_slave(&j->transfers, slave_id);
+    if (t == NULL) {
+        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
+                        "%s wants to transfer a file as slave %" PRId64 ", which was asked for none: ignored",
+                        address == NULL ? "someone" : address, slave_id);
+        return NULL;
+    }
+    if (address == NULL || !same_place(t->about->address.s, address)) {
+        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
+                        "%s wants to transfer the file of slave %" PRId64 ", which is at %s: ignored",
+                        address == NULL ? "someone" : address, slave_id, t->about->address.s);
+        return NULL;
+    }
+    return t;
+}
+
+/* Stands a transfer still, or has its connection gone? */
+static bool is_left(piw_task *task, const transfer *t)
+{
+    return t->peer == 0 || piw_peer_address(task, t->peer) == NULL ||
+           piw_monotonic_ns() - t->heard_ns > SILENT_MS * INT64_C(1000000);
+}
+
+static int give(piw_task *task, transfer *t, piw_peer peer)
+{
+    juggler *j = piw_soul(task);
+    transfers_set_peer(&j->transfers, t, peer);
+    t->heard_ns = piw_monotonic_ns();
+    t->waiting = 0;
+    return ask_again(task, t);
+}
+
+/* What came has another hash than was said. Somebody else at the same place says that the transfer is theirs: what this
+ * connection sent is forgotten, and the other one's turn comes. */
+static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
+{
+    juggler *j = piw_soul(task);
+    piw_err why = {0};
+    piw_peer liar = t->peer;
+    if (transfers_anew(t, j->root, &why) != 0) {
+        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+        return 0;
+    }
+    piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
+                    "what one connection from %s sent as \"%s\" of slave %" PRId64
+                    " is another file: that connection is dropped, and another one from there asked",
+                    t->about->address.s, t->about->filename.s, t->about->slave_id);
+    int rc = give(task, t, peer);
+    if (rc == 0 && liar != 0)
+        piw_peer_forget(task, liar);
+    return rc;
+}
+
+/* The first connection that says HELLO has the transfer until it is silent, or has sent something else. */
+int on_file_hello(piw_task *task, piw_msg *msg)
+{
+    piw_peer peer = piw_msg_peer(msg);
+    transfer *t = find_transfer(task, file_HELLO_of(msg)->slave_id, piw_peer_address(task, peer));
+    if (t == NULL)
+        return 0;
+    if (t->map.missing == 0 && peer != t->peer && transfers_is_wrong(t))
+        return begin_anew(task, t, peer);
+    if (t->map.missing == 0) {
+        juggler *j = piw_soul(task);
+        transfers_set_peer(&j->transfers, t, peer);
+        return send_done(task, t);
+    }
+    if (peer == t->peer)
+        return ask_again(task, t);
+    if (is_left(task, t))
+        return give(task, t, peer);
+    if (t->waiting == 0 || piw_peer_address(task, t->waiting) == NULL)
+        t->waiting = peer;
+    return 0;
+}
+
+/* --- What is sent --- */
+
+/* One at a time for all transfers: others need the workers, too. What is not begun with is written in the end. */
+static void begin_writing(piw_task *task, transfer *t)
+{
+    juggler *j = piw_soul(task);
+    char path[PIW_PATH_MAX];
+    int64_t from = t->written_out, whole = blocks_whole(&t->map);
+    if (j->writing_out || whole - from < TRANSFER_WRITE_OUT ||
+        !piw_path_staged(path, j->root, t->about->build_id, t->about->filename))
+        return;
+    piw_msg *job = write_out_make(piw_text_of(path), from, whole - from);
+    if (piw_work(task, job_write_out, &job, PIW_ON(written_out), 0) == 0) {
+        j->writing_out = true;
+        t->written_out = whole;
+    }
+    piw_msg_free(&job);
+}
+
+int on_written_out(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    juggler *j = piw_soul(task);
+    j->writing_out = false;
+    return 0;
+}
+
+static int finish_transfer(piw_task *task, transfer *t)
+{
+    if (transfers_is_wrong(t) && t->waiting != 0 && piw_peer_address(task, t->waiting) != NULL)
+        return begin_anew(task, t, t->waiting);
+    transfers_close(t);
+    return send_done(task, t);
+}
+
+/* The hot path: one look-up, one write, one hash, one FETCH. A piece that can't be stored counts as not come: the slave says
+ * HELLO again when it hears nothing, and is asked for it again. */
+int on_file_chunk(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const file_CHUNK *chunk = file_CHUNK_of(msg);
+    transfer *t = transfers_of_peer(&j->transfers, piw_msg_peer(msg));
+    if (t == NULL || !blocks_wants(&t->map, chunk->offset, chunk->data.len)) {
+        piw_debug("a chunk of %" PRIu32 " bytes at %" PRId64 " that isn't waited for: dropped", chunk->data.len,
+                  chunk->offset);
+        return 0;
+    }
+    piw_err why = {0};
+    if (transfers_store(t, chunk->offset, chunk->data, &why) != 0) {
+        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+        return 0;
+    }
+    t->heard_ns = piw_monotonic_ns();
+    window_took(&t->window, chunk->data.len, t->heard_ns);
+    tell_alive(task, t, t->heard_ns);
+    if (t->map.missing == 0)
+        return finish_transfer(task, t);
+    begin_writing(task, t);
+    return go_on(task, t);
+}
