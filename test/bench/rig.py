@@ -257,12 +257,14 @@ class Bare:
 
 
 @contextlib.contextmanager
-def sides(against):
+def sides(against, task_options=None):
     """A farm of this build, and one of the other, each with everything of its own."""
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(Side("this", farms.BUILD))]
         if against:
             found.append(stack.enter_context(Side("that", pathlib.Path(against).resolve())))
+        for side in found:
+            side.task_options = task_options or side.task_options
         yield [side.begin() for side in found]
 
 
@@ -285,7 +287,7 @@ class Turns:
             quiet, values = True, []
             for side in self.sides:
                 value, window = measure(side)
-                say(f"{self.name} {side.name}: {window}")
+                say(f"{self.name} {side.name}: {number(value)} {self.unit}; {window}")
                 quiet &= window.quiet
                 values.append(value)
             self.add(quiet, values, limit(quiet) if limit else None)
