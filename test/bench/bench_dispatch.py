@@ -56,7 +56,7 @@ def idle(found, turns, seconds):
 
     taken = rig.Turns("idle_p99", "ms", found)
     taken.take(turns, measure, lambda _quiet: IDLE_MS)
-    taken.report(better=lambda ours, theirs: theirs / ours)
+    taken.report(better=lambda ours, theirs: theirs / max(ours, rig.TINY))
 
 
 def main():

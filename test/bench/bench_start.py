@@ -68,7 +68,7 @@ def starts(found, packages, count):
     taken = rig.Turns(f"start_first_build_{packages}", "s", found)
     taken.take(count, started, limit)
     rig.line("start_bare", rig.middle(bare), "s")
-    taken.report(better=lambda ours, theirs: theirs / ours)
+    taken.report(better=lambda ours, theirs: theirs / max(ours, rig.TINY))
 
 
 def main():

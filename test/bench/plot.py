@@ -4,7 +4,7 @@ logarithmic."""
 import math
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 420, 80, 20, 40, 60
-STYLE = "font-family:sans-serif;font-size:13px"
+FONT = "font-family:sans-serif;font-size:13px"
 
 
 def n_log_n(sizes, values):
@@ -37,7 +37,7 @@ def line(points, colour, dash=""):
 
 
 def words(x, y, text, anchor="middle"):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="{STYLE}">{text}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="{FONT}">{text}</text>'
 
 
 def draw(path, title, what, unit, sizes, values):

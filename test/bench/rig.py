@@ -23,6 +23,7 @@ import farm as farms  # pylint: disable=wrong-import-position
 
 ABI = "cp311"
 QUIET_MS = 1.0
+TINY = 1e-9  # of a rate: on a machine that is busy a window may pass without a build
 SYNCS = 5
 WARM_UP_MS = 300
 PATIENCE_S = 120
@@ -295,7 +296,7 @@ class Turns:
     def add(self, quiet, values, limit=None):
         self.taken.append((quiet, values, limit))
 
-    def report(self, better=lambda ours, theirs: ours / theirs):
+    def report(self, better=lambda ours, theirs: ours / max(theirs, TINY)):
         """The middle of all turns. A ratio of which no turn was quiet has another name, that nobody takes it for one."""
         turns = [turn for turn in self.taken if turn[0]]
         if not turns:
