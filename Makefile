@@ -291,7 +291,7 @@ run: deps
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all bench-programs
-	@test/bench/run $(AGAINST:%=--against %) $(BENCH) $(SCALE)
+	@test/bench/run $(AGAINST:%=--against %) $(if $(PLOT),growth,$(BENCH)) $(SCALE)
 
 # What a task outside of this tree needs is installed too: headers, piw-idl, the farm's protocols as sources, headers and
 # tables (libpiwproto.a), and piwheels.pc, which knows where they are (docs/writing-a-task.md).

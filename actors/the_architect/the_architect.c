@@ -549,8 +549,9 @@ static void stop(piw_task *task, bool leaving)
 }
 
 static const piw_service uses[] = {{"builds", &builds_protocol_def}, PIW_SERVICES_END};
-/* The windows are there before anyone is told that the master is ready; the database has been checked by then. */
-static const char *const needs[] = {"builds", NULL};
+/* The database has been checked by then. The windows are there before anyone is told that the master is ready, and wait
+ * for slave_driver, which starts at the same time. */
+static const char *const needs[] = {"db", NULL};
 static const piw_opt options[] = {
     {0, "window", PIW_OPT_INT, "N", "1000", "how many builds of each ABI are held ready", NULL, 1, 10000},
     PIW_OPT_END,

@@ -12,8 +12,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 5000 };
-
 /* --- Made and freed ---------------------------------------------------------------------------------------------- */
 
 static char **copy_texts(const char *const *texts, size_t count)
@@ -328,50 +326,6 @@ static bool has_queues(const piw_runtime *runtime)
     return false;
 }
 
-static int wait_ready(piw_runtime *runtime, piw__op *op, const piw__shell *shell, int wait_ms, piw_err *err)
-{
-    int64_t began = piw_monotonic_ns();
-    for (;;) {
-        int64_t now = piw_monotonic_ns(), slice = PROGRESS_MS;
-        int64_t left = wait_ms < 0 ? INT64_MAX : wait_ms - (now - began) / 1000000;
-        if (left <= 0)
-            return piw_err_set(err, PIW_EDEADLINE, "task %s was not ready within %d ms", shell->name, wait_ms);
-        /* Short slices: a wish to quit meanwhile is noticed. */
-        slice = left < 200 ? left : 200;
-        int ret = piw__op_wait(op, now + slice * 1000000, false, err);
-        if (ret != PIW_EAGAIN) {
-            if (ret != 0)
-                piw_err_prefix(err, "task %s can't start", shell->name);
-            return ret;
-        }
-        pthread_mutex_lock(&runtime->hub.quit_lock);
-        bool quit = runtime->hub.quit;
-        pthread_mutex_unlock(&runtime->hub.quit_lock);
-        struct pollfd fd = {.fd = runtime->hub.quit_fd, .events = POLLIN};
-        if (quit || poll(&fd, 1, 0) > 0)
-            return piw_err_set(err, PIW_ESTOPPED, "stopped while task %s was starting", shell->name);
-        if ((now - began) / 1000000 / PROGRESS_MS != ((now - began) / 1000000 + slice) / PROGRESS_MS)
-            piw_warning("task %s is still starting (%d s)", shell->name, (int)((now - began) / 1000000000));
-    }
-}
-
-static int start_role(piw_runtime *runtime, const piw__role *role, int wait_ms, piw_err *err)
-{
-    piw__op *ops[PIW_LIMIT_INSTANCES];
-    int ret = 0;
-    for (unsigned n = 0; n < role->instances; n++) {
-        ops[n] = piw__op_new(role->enabled ? PIW__OP_START : PIW__OP_DISABLE, role->image);
-        ops[n]->why = PIW_BOOT;
-        piw__op_send(ops[n], role->shells[n]);
-    }
-    for (unsigned n = 0; n < role->instances; n++) {
-        if (ret == 0)
-            ret = wait_ready(runtime, ops[n], role->shells[n], wait_ms, err);
-        piw__op_unref(ops[n]);
-    }
-    return ret;
-}
-
 int piw_runtime_check_allow(const char *allow, piw_err *err)
 {
     piw__networks networks = {0};
@@ -414,8 +368,7 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
     }
     if (ret == 0)
         ret = piw__monitor_start(runtime, err);
-    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
-        ret = start_role(runtime, runtime->order[i], wait_ms, err);
+    ret = ret != 0 ? ret : piw__start_tasks(runtime, wait_ms, err);
     pthread_mutex_unlock(&runtime->admin);
     if (ret != 0)
         piw_runtime_stop(runtime);

@@ -233,10 +233,12 @@ static void on_file(void)
 
 static void *router(void *context, const char *address)
 {
-    int backlog = 1024;
+    /* As the master's own sockets have them. */
+    int backlog = 1024, from_peer = 2, to_peer = 64;
     void *socket = zmq_socket(context, ZMQ_ROUTER);
     if (socket == NULL || zmq_setsockopt(socket, ZMQ_BACKLOG, &backlog, sizeof backlog) != 0 ||
-        zmq_bind(socket, address) != 0)
+        zmq_setsockopt(socket, ZMQ_RCVHWM, &from_peer, sizeof from_peer) != 0 ||
+        zmq_setsockopt(socket, ZMQ_SNDHWM, &to_peer, sizeof to_peer) != 0 || zmq_bind(socket, address) != 0)
         bench_die(zmq_strerror(errno));
     return socket;
 }

@@ -25,7 +25,7 @@ def cycle(found, slaves, turns, seconds):
         return window.rate, window
 
     taken = rig.Turns(f"cycle_{slaves}", "builds/s", found)
-    taken.take(turns, measure, lambda: found[0].sync(seconds / 2, slaves, WHEEL))
+    taken.take(turns, measure, lambda _quiet: found[0].sync(seconds / 2, slaves, WHEEL))
     taken.report()
     rig.line(f"cycle_{slaves}_generator", rig.middle(generator), "us of CPU a build")
 

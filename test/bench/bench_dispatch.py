@@ -42,7 +42,7 @@ def dispatch(found, slaves, turns, seconds):
 
     with rig.Bare(found[0]) as bare:
         taken = rig.Turns(f"dispatch_{slaves}", "builds/s", found)
-        taken.take(turns, measure, lambda: limit(bare, found[0], slaves, seconds))
+        taken.take(turns, measure, lambda _quiet: limit(bare, found[0], slaves, seconds))
     taken.report()
     rig.line(f"dispatch_{slaves}_generator", rig.middle(generator), "us of CPU a build")
     rig.line(f"dispatch_{slaves}_asleep", asleep, "IDLEs answered SLEEP though versions wait")
@@ -55,8 +55,8 @@ def idle(found, turns, seconds):
         return window.figures["idle_p99_us"] / 1000, window
 
     taken = rig.Turns("idle_p99", "ms", found)
-    taken.take(turns, measure, lambda: IDLE_MS)
-    taken.report(better=lambda ours, theirs: theirs / ours)
+    taken.take(turns, measure, lambda _quiet: IDLE_MS)
+    taken.report(better=lambda ours, theirs: theirs / max(ours, rig.TINY))
 
 
 def main():

@@ -2,32 +2,49 @@
 """How many web log records a second come from the log queue into committed rows: a whole farm with a durable database,
 and bench_logs.c, which sends records and runs the database's function alone in turn with it.
 
-test/bench/bench_logs.py [tiny]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
+test/bench/bench_logs.py [tiny] [--against BUILD]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
 """
 
-import pathlib
 import subprocess
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+import rig
 
-import farm as farms  # pylint: disable=wrong-import-position
-
+SCALES = {"": (7, 200000), "tiny": (1, 10000)}  # rounds, records
 BOUND_S = 900
 
 
+class Round:
+    def __init__(self, side):
+        self.synced_ms = rig.sync_ms(side.dir)
+        self.quiet = self.synced_ms < rig.QUIET_MS
+        self.rate = self.function = 0.0
+
+    def __str__(self):
+        return f"{self.rate:.0f} records/s; fdatasync {self.synced_ms:.2f} ms"
+
+
 def main():
-    tiny = sys.argv[1:] == ["tiny"]
-    rounds, records = (1, 10000) if tiny else (7, 200000)
-    with farms.Farm(durable=True) as farm:
-        farm.prepare()
-        farm.start_postgres()
-        farm.create_database(abis=["cp311"])
-        farm.start_pypi()
-        farm.start_master()
-        done = subprocess.run([str(farms.BUILD / "bench" / "bench_logs"), farm.dsn(), farm.dsn("postgres"), farm.socket("log"),
-                               str(rounds), str(records)], timeout=BOUND_S, check=False)
-    return done.returncode
+    args = rig.arguments(__doc__, SCALES)
+    rounds, records = SCALES[args.scale]
+    with rig.sides(args.against) as found:
+        functions = []
+
+        def measure(side):
+            one = Round(side)
+            kinds = "function" if side is found[0] else "queue"
+            out = subprocess.run([rig.PROGRAMS / "bench_logs", side.dsn(), side.dsn("postgres"), side.socket("log"), "1", str(records), kinds],
+                                 stdout=subprocess.PIPE, text=True, timeout=BOUND_S, check=True).stdout.split()
+            one.rate, one.function = float(out[0]), float(out[1])
+            if side is found[0]:
+                functions.append(one.function)
+            return one.rate, one
+
+        taken = rig.Turns("logs", "records/s", found)
+        taken.take(rounds, measure, lambda _quiet: functions[-1])
+        rig.line("logs_function_alone", rig.middle(functions), "records/s")
+        taken.report()
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,27 +3,24 @@
 master over XML-RPC, until the database has stored the last serial. Pages are held and descriptions can't be had meanwhile.
 Beside it COPY of the same packages, names and versions, as a superuser, into the same tables and triggers.
 
-test/bench/bench_pypi.py [tiny | small | medium]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO. Best of RUNS, in turn.
+test/bench/bench_pypi.py [tiny | small | medium] [--against BUILD]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO. The middle
+of RUNS, in turn.
 """
 
+import contextlib
 import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+import rig
 
-import farm as farms  # pylint: disable=wrong-import-position
+farms = rig.farms
 
 VERSIONS = 4  # of each package; with the package itself that many events and one more
 AIM = 50000  # events a second
 SCALES = {"": (200000, 2), "medium": (60000, 2), "small": (20000, 2), "tiny": (2000, 1)}  # packages, runs
 FIRST_SERIAL = 20000001  # where the stand-in begins
 FIRST_TIME = 1600000000
-
-
-def line(name, value, unit, limit=None):
-    compared = f"{limit:.0f}\t{value / limit:.3f}" if limit else "\t"
-    print(f"{name}\t{value:.0f}\t{unit}\t{compared}", flush=True)
 
 
 def write_log(path, packages):
@@ -83,22 +80,49 @@ def copy(farm, folder, packages, events):
     return events / (time.monotonic() - began)
 
 
+class Run:
+    """One master's run, or one COPY; nothing of it waits for the disk."""
+
+    quiet = True
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __str__(self):
+        return f"{self.rate:.0f} events/s"
+
+
+def begin(farm, packages):
+    farm.prepare()
+    farm.start_postgres()
+    farm.create_database([])
+    farm.psql("INSERT INTO build_abis (abi_tag) VALUES ('cp311')")
+    last = write_log(farm.folder("pypi") / ".changelog", packages)
+    farm.start_pypi()
+    farm.task_options["the_secretary"] = {"hold": "1h"}
+    farm.master_options = ["--pypi-json", "http://127.0.0.1:9/none"]
+    return last
+
+
 def main():
-    packages, runs = SCALES[sys.argv[1] if len(sys.argv) > 1 else ""]
-    with farms.Farm() as farm:
-        farm.prepare()
-        farm.start_postgres()
-        farm.create_database(abis=["cp311"])
-        last = write_log(farm.folder("pypi") / ".changelog", packages)
-        events = packages * (VERSIONS + 1)
-        farm.start_pypi()
-        farm.task_options["the_secretary"] = {"hold": "1h"}
-        farm.master_options = ["--pypi-json", "http://127.0.0.1:9/none"]
-        folder = farm.folder("copy")
-        best = [max(pair) for pair in zip(*((follow(farm, last, events), copy(farm, folder, packages, events))
-                                            for _ in range(runs)))]
-    line("pypi.events", best[0], "events/s", best[1])
-    line("pypi.aim", best[0], "events/s", AIM)
+    args = rig.arguments(__doc__, SCALES)
+    packages, runs = SCALES[args.scale]
+    events = packages * (VERSIONS + 1)
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(farms.Farm(build=build)) for build in (farms.BUILD, args.against) if build]
+        for farm, name in zip(found, ("this", "that")):
+            farm.name = name
+        last = [begin(farm, packages) for farm in found][0]
+        folder = found[0].folder("copy")
+
+        def measure(farm):
+            run = Run(follow(farm, last, events))
+            return run.rate, run
+
+        taken = rig.Turns("pypi", "events/s", found)
+        taken.take(runs, measure, lambda _quiet: copy(found[0], folder, packages, events))
+        rate = taken.report()
+    rig.line("pypi_aim", rate, "events/s", AIM)
     return 0
 
 

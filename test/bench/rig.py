@@ -6,12 +6,15 @@ Before each window an fdatasync is timed: where it takes a millisecond or more, 
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
@@ -20,6 +23,7 @@ import farm as farms  # pylint: disable=wrong-import-position
 
 ABI = "cp311"
 QUIET_MS = 1.0
+TINY = 1e-9  # of a rate: on a machine that is busy a window may pass without a build
 SYNCS = 5
 WARM_UP_MS = 300
 PATIENCE_S = 120
@@ -62,25 +66,31 @@ def children(pid):
     return []
 
 
+def memory(pid, field):
+    for text in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if text.startswith(f"{field}:"):
+            return int(text.split()[1]) * 1024
+    raise farms.Failure(f"process {pid} has no {field}")
+
+
 def sync_ms(folder):
     """What an fdatasync takes now, of a page that was appended: the middle one of some."""
     took = []
-    path = pathlib.Path(folder) / "synced"
-    with open(path, "wb", buffering=0) as file:
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         for _ in range(SYNCS):
             file.write(bytes(4096))
             began = time.monotonic()
             os.fdatasync(file.fileno())
             took.append((time.monotonic() - began) * 1000)
-    path.unlink()
     return statistics.median(took)
 
 
 class Window:
-    """What was measured in one: figures by name, processor time a build in microseconds by program, the fdatasync before."""
+    """What was measured in one: figures by name, processor time a build in microseconds by program, the fdatasync before, and
+    what was seen where it began and ended."""
 
-    def __init__(self, figures, cpu_us, synced_ms):
-        self.figures, self.cpu_us, self.synced_ms = figures, cpu_us, synced_ms
+    def __init__(self, figures, cpu_us, synced_ms, looks):
+        self.figures, self.cpu_us, self.synced_ms, self.looks = figures, cpu_us, synced_ms, looks
 
     @property
     def rate(self):
@@ -92,27 +102,29 @@ class Window:
 
     def __str__(self):
         cpu = ", ".join(f"{name} {us:.0f}" for name, us in self.cpu_us.items())
-        return f"{self.rate:.0f} builds/s; fdatasync {self.synced_ms:.2f} ms; CPU a build in us: {cpu}"
+        return f"{number(self.rate)} builds/s; fdatasync {self.synced_ms:.2f} ms; CPU a build in us: {cpu}"
 
 
-def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp"):
-    """Today's generator until it ends. `watched` are processes by name, looked at where its window begins and ends."""
+def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp", look=lambda: None):
+    """Today's generator until it ends. `watched` are processes by name; they and what `look` gives are looked at where the window
+    begins and ends."""
     synced = sync_ms(folder)
     args = [*drop, farms.BUILD / "bin" / "piw-loadgen", "-c", "/dev/null", "--slave-queue", slave_queue, "--file-queue", file_queue,
             "--abi", ABI, "--busy", "0", *options]
-    looks, figures = [], {}
+    spent, looks, figures = [], [], {}
     with subprocess.Popen([str(word) for word in args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         for text in process.stdout:
             name, tab, value = text.rstrip("\n").partition("\t")
             if tab:
                 figures[name] = float(value)
             elif name in ("begins", "ends"):
-                looks.append({who: sum(cpu_ns(pid) for pid in pids()) for who, pids in watched.items()})
+                spent.append({who: sum(cpu_ns(pid) for pid in pids()) for who, pids in watched.items()})
+                looks.append(look())
     if process.returncode != 0 or figures.get("violations"):
         raise farms.Failure(f"the load found faults (exit code {process.returncode}), so its figures are worth nothing")
     builds = max(figures["builds"], 1)
-    cpu = {who: (looks[1][who] - looks[0][who]) / 1000 / builds for who in watched} if len(looks) == 2 else {}
-    return Window(figures, {**cpu, "generator": figures["cpu_us_per_build"]}, synced)
+    cpu = {who: (spent[1][who] - spent[0][who]) / 1000 / builds for who in watched} if len(spent) == 2 else {}
+    return Window(figures, {**cpu, "generator": figures["cpu_us_per_build"]}, synced, looks)
 
 
 def window_options(slaves, seconds):
@@ -138,6 +150,16 @@ class Side(farms.Farm):
         self.start_pypi()
         self.start_master()
         return self
+
+    def bare_program(self, name):
+        """A limit's program, where an unprivileged user can reach it."""
+        path = self.dir / "inst" / "bench" / name
+        if not path.exists():
+            for source, target in ((PROGRAMS, "bench"), (farms.BUILD / "test" / "lib", "test/lib")):
+                shutil.copytree(source, self.dir / "inst" / target, symlinks=True)
+            for part in (self.dir / "inst").rglob("*"):
+                part.chmod(0o755)
+        return path
 
     def postgres_pids(self):
         found = next(process.pid for process in self.processes if process.name == "postgres")
@@ -166,11 +188,30 @@ class Side(farms.Farm):
                   == "t", PATIENCE_S)
         self.psql("CHECKPOINT")
 
-    def load(self, *options):
+    def load(self, *options, look=lambda: None):
         watched = {"master": lambda: [self.master.pid], "PostgreSQL": self.postgres_pids}
-        window = run_load(self.socket("slave"), self.socket("file"), options, watched, self.drop, self.dir)
+        window = run_load(self.socket("slave"), self.socket("file"), options, watched, self.drop, self.dir, look)
         self.fastest = max(self.fastest, window.rate)
         return window
+
+    @contextlib.contextmanager
+    def meanwhile(self, *options, slave_queue=None):
+        """Another load beside what is done; its window is in the list that is given, in the end."""
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            found = []
+            other = pool.submit(run_load, slave_queue or self.socket("slave"), self.socket("file"), options, {}, self.drop, self.dir)
+            yield found
+            found.append(other.result())
+
+    def clear(self):
+        """Wheels that were sent take room."""
+        for path in self.below(self.www / "simple"):
+            if path.suffix == ".whl":
+                path.unlink()
+
+    def memory(self, field="RssAnon"):
+        """Of the master, in bytes."""
+        return memory(self.master.pid, field)
 
     def function(self, seconds, group):
         """The recording function alone: builds a second, microseconds of processor time for each."""
@@ -196,11 +237,9 @@ class Bare:
         self.side = side
         self.slave, self.file = side.socket("bare-slave"), side.socket("bare-file")
         # pylint: disable-next=consider-using-with
-        self.process = subprocess.Popen([PROGRAMS / "bare_master", self.slave, self.file, side.folder("bare"), str(piece), str(window)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*side.drop, side.bare_program("bare_master"), self.slave, self.file, side.folder("bare"), str(piece),
+                                         str(window)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
-        for name in ("bare-slave", "bare-file"):
-            (side.dir / "s" / name).chmod(0o777)
 
     def __enter__(self):
         return self
@@ -210,17 +249,23 @@ class Bare:
         self.process.wait(30)
         self.process.stdout.close()
 
-    def load(self, *options):
-        return run_load(self.slave, self.file, options, {"bare ROUTER": lambda: [self.process.pid]}, self.side.drop, self.side.dir)
+    def load(self, *options, look=lambda: None):
+        watched = {"bare ROUTER": lambda: [self.process.pid]}
+        return run_load(self.slave, self.file, options, watched, self.side.drop, self.side.dir, look)
+
+    def memory(self, field="RssAnon"):
+        return memory(self.process.pid, field)
 
 
 @contextlib.contextmanager
-def sides(against):
+def sides(against, task_options=None):
     """A farm of this build, and one of the other, each with everything of its own."""
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(Side("this", farms.BUILD))]
         if against:
             found.append(stack.enter_context(Side("that", pathlib.Path(against).resolve())))
+        for side in found:
+            side.task_options = task_options or side.task_options
         yield [side.begin() for side in found]
 
 
@@ -236,19 +281,22 @@ class Turns:
         self.taken = []  # (quiet, values of the sides, limit)
 
     def take(self, count, measure, limit=None):
-        """measure(SIDE) gives a value and its window; limit() a value. Until `count` turns were quiet; of one alone no more is
+        """measure(SIDE) gives a value and its window; limit(QUIET) a value. Until `count` turns were quiet; of one alone no more is
         asked."""
         most = count if count == 1 else 3 * count
         while sum(turn[0] for turn in self.taken) < count and len(self.taken) < most:
             quiet, values = True, []
             for side in self.sides:
                 value, window = measure(side)
-                say(f"{self.name} {side.name}: {window}")
+                say(f"{self.name} {side.name}: {number(value)} {self.unit}; {window}")
                 quiet &= window.quiet
                 values.append(value)
-            self.taken.append((quiet, values, limit() if limit else None))
+            self.add(quiet, values, limit(quiet) if limit else None)
 
-    def report(self, better=lambda ours, theirs: ours / theirs):
+    def add(self, quiet, values, limit=None):
+        self.taken.append((quiet, values, limit))
+
+    def report(self, better=lambda ours, theirs: ours / max(theirs, TINY)):
         """The middle of all turns. A ratio of which no turn was quiet has another name, that nobody takes it for one."""
         turns = [turn for turn in self.taken if turn[0]]
         if not turns:

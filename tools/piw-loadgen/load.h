@@ -15,7 +15,7 @@ typedef struct load_settings {
     const char *slave_queue, *file_queue, *abi;
     int64_t slaves, builds, duration_ms; /* builds, duration_ms: 0 is no end */
     int64_t fail_percent, files, file_size, rate, busy;
-    int64_t poll_ms, patience_ms;
+    int64_t poll_ms, patience_ms, wait_ms;
     int64_t warm_up_ms; /* -1: the figures are of the whole run */
     piw_codec codec;
     FILE *journal; /* a line for each build that ended; may be NULL */

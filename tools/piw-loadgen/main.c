@@ -37,6 +37,8 @@ static const piw_opt options[] = {
      .max = 60000},
     {0, "patience", PIW_OPT_DURATION, "DURATION", "90s", "an answer that takes longer is missing", .min = 1000,
      .max = 3600000},
+    {0, "wait", PIW_OPT_DURATION, "DURATION", "5s", "how long to try where nobody listens yet", .min = 0,
+     .max = 3600000},
     {0, "journal", PIW_OPT_PATH, "FILE", NULL,
      "a line for each build: package, version, good or failed, FILE=SHA-256 of each file"},
     {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "the master's admin queue, for --swap"},
@@ -73,6 +75,7 @@ static int settle(const piw_config *config, load_settings *settings, piw_err *er
         .busy = piw_config_int(config, "busy"),
         .poll_ms = piw_config_int(config, "poll"),
         .patience_ms = piw_config_int(config, "patience"),
+        .wait_ms = piw_config_int(config, "wait"),
         .warm_up_ms = piw_config_text(config, "warm-up") != NULL ? piw_config_int(config, "warm-up") : -1,
     };
     if (settings->warm_up_ms >= 0 && settings->duration_ms == 0)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -62,6 +63,7 @@ static int connect_tcp(const char *place, piw_err *err)
     bool brackets = place[0] == '[' && colon[-1] == ']';
     snprintf(host, sizeof host, "%.*s", (int)(colon - place) - (brackets ? 2 : 0), place + (brackets ? 1 : 0));
     int why = getaddrinfo(host, colon + 1, &hints, &found);
+    errno = EINVAL;
     if (why != 0)
         return piw_err_set(err, PIW_ENET, "%s", gai_strerror(why));
     for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next)
@@ -83,6 +85,7 @@ static int connect_any(const char *address, piw_err *err)
         return connect_ipc(address + 6, err);
     if (strncmp(address, "tcp://", 6) == 0)
         return connect_tcp(address + 6, err);
+    errno = EINVAL;
     return piw_err_set(err, PIW_EUSAGE, "write tcp://HOST:PORT or ipc://PATH");
 }
 
@@ -105,10 +108,18 @@ static int introduce(int fd, const char *kind, piw_err *err)
     return n == at - text ? 0 : piw_err_errno(err, "can't greet");
 }
 
-int load_peer_open(load_peer *peer, const char *address, const char *kind, int epoll_fd, uint64_t key, piw_err *err)
+int load_peer_open(load_peer *peer, const char *address, const char *kind, int epoll_fd, uint64_t key, int64_t wait_ms,
+                   piw_err *err)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = key};
-    int fd = connect_any(address, err);
+    const struct timespec rest = {.tv_nsec = 1000000};
+    int64_t until_ns = piw_monotonic_ns() + wait_ms * 1000000;
+    int fd;
+    while ((fd = connect_any(address, err)) < 0 && (errno == ENOENT || errno == ECONNREFUSED) &&
+           piw_monotonic_ns() < until_ns) {
+        *err = (piw_err){0};
+        nanosleep(&rest, NULL);
+    }
     int rc = fd < 0 ? fd : introduce(fd, kind, err);
     if (rc == 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
         rc = piw_err_errno(err, "can't watch a connection");

@@ -29,8 +29,9 @@ typedef struct load_peer {
     size_t in_at, in_len;
 } load_peer;
 
-/* Connects, waiting at most five seconds. `address` is tcp://HOST:PORT or ipc://PATH; `kind` is REQ or DEALER. */
-int load_peer_open(load_peer *peer, const char *address, const char *kind, int epoll_fd, uint64_t key, piw_err *err);
+/* Connects. Where nobody listens yet, it tries again for wait_ms. `address` is tcp://HOST:PORT or ipc://PATH; `kind` is REQ or DEALER. */
+int load_peer_open(load_peer *peer, const char *address, const char *kind, int epoll_fd, uint64_t key, int64_t wait_ms,
+                   piw_err *err);
 void load_peer_close(load_peer *peer);
 
 /* Sends a message of these frames, the last of which goes on with `rest` (two, or NULL). */

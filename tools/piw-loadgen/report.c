@@ -105,6 +105,8 @@ void load_report(const load_figures *figures, FILE *to)
     fprintf(to, "cpu_us_per_build\t%.2f\n",
             figures->builds > 0 ? (double)figures->cpu_us / (double)figures->builds : 0);
     fprintf(to, "built_to_done_s\t%.6f\n", (double)figures->ending_ns / 1e9);
+    if (figures->first_build_ns > 0)
+        fprintf(to, "first_build_at_s\t%.6f\n", (double)figures->first_build_ns / 1e9);
     if (figures->last_done_ns > 0)
         fprintf(to, "first_built_to_last_done_s\t%.6f\n",
                 (double)(figures->last_done_ns - figures->first_built_ns) / 1e9);

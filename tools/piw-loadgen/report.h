@@ -32,12 +32,12 @@ typedef struct load_figures {
     uint64_t fetches;                /* pieces asked for */
     int64_t piece_max, pieces_max;   /* the largest of them; most that were asked for and not sent */
     uint64_t ending_ns;              /* from BUILT to DONE, of all builds together */
-    int64_t first_built_ns, last_done_ns;
-    int64_t cpu_us;         /* of this process */
-    uint64_t again;         /* files asked for once more though they were sent whole */
-    uint64_t fetched_again; /* pieces asked for once more */
-    uint64_t hellos_again;  /* times that the file queue was silent for 5 s */
-    uint64_t given_up;      /* builds answered DONE before the master had all files */
+    int64_t first_build_ns, first_built_ns, last_done_ns; /* of the monotonic clock */
+    int64_t cpu_us;                                       /* of this process */
+    uint64_t again;                                       /* files asked for once more though they were sent whole */
+    uint64_t fetched_again;                               /* pieces asked for once more */
+    uint64_t hellos_again;                                /* times that the file queue was silent for 5 s */
+    uint64_t given_up;                                    /* builds answered DONE before the master had all files */
     uint64_t violations;
 } load_figures;
 

@@ -159,6 +159,8 @@ static int on_build(load_slave *slave, const slave_BUILD *order, piw_err *err)
     load *all = slave->load;
     snprintf(slave->package, sizeof slave->package, "%s", order->package.s);
     snprintf(slave->version, sizeof slave->version, "%s", order->version.s);
+    if (all->figures.first_build_ns == 0)
+        all->figures.first_build_ns = piw_monotonic_ns();
     if (!load_given_add(&all->given, slave->package, slave->version))
         load_violation(&all->figures, "slave %d: %s %s was given out before", slave->number, slave->package,
                        slave->version);
@@ -309,7 +311,7 @@ int load_slave_open(load_slave *slave, piw_err *err)
     const load_settings *settings = &slave->load->settings;
     slave->wheels = piw_zalloc((size_t)settings->files * sizeof *slave->wheels + 1);
     int rc = load_peer_open(&slave->master, settings->slave_queue, "REQ", slave->load->epoll_fd,
-                            (uint64_t)slave->number * 2, err);
+                            (uint64_t)slave->number * 2, settings->wait_ms, err);
     return rc != 0 ? rc : say_hello(slave, err);
 }
 

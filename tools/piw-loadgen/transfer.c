@@ -48,7 +48,7 @@ int load_transfer_begin(load_slave *slave, piw_err *err)
     int rc = 0;
     if (!slave->files.open)
         rc = load_peer_open(&slave->files, slave->load->settings.file_queue, "DEALER", slave->load->epoll_fd,
-                            (uint64_t)slave->number * 2 + 1, err);
+                            (uint64_t)slave->number * 2 + 1, 0, err);
     slave->phase = LOAD_SENDS;
     slave->hellos = 0;
     slave->fetched = 0;

@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""How the work grows with the size of a farm: at three sizes, each ten times the one before, the processor time that master and
+PostgreSQL spend together, for
+slaves: a failed build by each of so many that are connected;
+packages: a start until READY, with so many of which a version waits;
+versions: so many that come at once, until the queue has them;
+files: the pages of a package that has so many;
+pending_pages: a start that finds so many pages to be written, until all are.
+
+Each is drawn into build/bench/growth/NAME.svg. The exit code is 1 where one grows worse than n log n, from the second size to the
+third. `make bench PLOT=1` runs it.
+
+test/bench/bench_growth.py [tiny | small]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
+"""
+
+import sys
+
+import plot
+import rig
+
+# The first of three sizes.
+SCALES = {"": {"slaves": 10, "packages": 5000, "versions": 2000, "files": 100, "pending_pages": 100},
+          "small": {"slaves": 10, "packages": 500, "versions": 500, "files": 30, "pending_pages": 20},
+          "tiny": {"slaves": 2, "packages": 20, "versions": 50, "files": 5, "pending_pages": 5}}
+SIZES = 3
+WORSE = 1.25  # times n log n: what measuring may be off
+QUICK = "SET session_replication_role = replica; SET synchronous_commit = off;"
+PAGES_S = 600
+
+
+class Meter:
+    """Processor time of a farm's master and server, in milliseconds. A server process that ends takes its own with it, so that is
+    looked up where its parent counts it."""
+
+    def __init__(self, side):
+        self.side = side
+        self.began = self.now()
+
+    def now(self):
+        total = self.of_server()
+        if self.side.master is not None and self.side.master.running():
+            total += rig.cpu_ns(self.side.master.pid) / 1e6
+        return total
+
+    def of_server(self):
+        parent, *others = self.side.postgres_pids()
+        text = rig.pathlib.Path(f"/proc/{parent}/stat").read_text("ascii")
+        words = text[text.rindex(")") + 2 :].split()
+        ended = (int(words[13]) + int(words[14])) * 1000 / rig.os.sysconf("SC_CLK_TCK")
+        return ended + sum(rig.cpu_ns(pid) for pid in (parent, *others)) / 1e6
+
+    def spent(self):
+        return self.now() - self.began
+
+
+def slaves(side, size):
+    """Each has one build in the end; many more are counted, since that is little."""
+    side.supply(2)
+    window = side.load(*rig.window_options(size, 2), "--fail-percent", "100")
+    return (window.cpu_us["master"] + window.cpu_us["PostgreSQL"]) / 1000 * size
+
+
+def restarted(side, until):
+    """From a start with a database that is as it is, to `until`. The master that ran is gone, and its time with it."""
+    meter = Meter(side)
+    side.start_master()
+    until()
+    return meter.spent()
+
+
+def packages(side, size):
+    side.stop_process(side.master)
+    side.psql(f"{QUICK} TRUNCATE packages CASCADE; TRUNCATE piw.queue, piw.ages, piw.dirty, piw.refills;"
+              f"INSERT INTO packages (package) SELECT 'grown-' || n FROM generate_series(1, {size}) n;"
+              f"INSERT INTO package_names (package, name) SELECT 'grown-' || n, 'grown-' || n FROM generate_series(1, {size}) n;"
+              f"INSERT INTO versions (package, version, released) SELECT 'grown-' || n, '1.0', '2024-01-01'::timestamp FROM "
+              f"generate_series(1, {size}) n;"
+              "INSERT INTO piw.ages (released, package, version) SELECT released, package, version FROM versions;"
+              "INSERT INTO piw.queue SELECT * FROM piw.full_queue(); SELECT piw.recount_queue()")
+    side.psql("VACUUM ANALYZE")
+    return restarted(side, lambda: None)
+
+
+def versions(side, size):
+    each = 10
+    meter = Meter(side)
+    series = f"generate_series(1, {size // each}) n"
+    side.psql(f"INSERT INTO packages (package) SELECT 'many-{size}-' || n FROM {series};"
+              f"INSERT INTO versions (package, version, released) SELECT 'many-{size}-' || n, '1.' || v, '2024-01-01'::timestamp FROM "
+              f"{series}, generate_series(1, {each}) v")
+    side.settle()
+    return meter.spent()
+
+
+def pages_of(side, names):
+    return all((side.www / "simple" / name / "index.html").exists() for name in names)
+
+
+def write_pages(side, names):
+    """The master is stopped and finds that these pages are due."""
+    listed = ", ".join(f"('{name}', '2024-01-01', 'BOTH')" for name in names)
+    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) VALUES {listed}")
+    return restarted(side, lambda: side.wait("the pages", lambda: pages_of(side, names), PAGES_S))
+
+
+def add_built(side, names, files):
+    """Packages of one version with so many files each."""
+    listed = ", ".join(f"('{name}')" for name in names)
+    side.psql(f"{QUICK} INSERT INTO packages (package) VALUES {listed};"
+              f"INSERT INTO package_names (package, name) SELECT n, n FROM (VALUES {listed}) AS v (n);"
+              f"INSERT INTO versions (package, version, released) SELECT n, '1.0', '2024-01-01'::timestamp FROM (VALUES {listed}) AS v (n);"
+              "INSERT INTO builds (package, version, built_by, built_at, duration, abi_tag, status) SELECT n, '1.0', 1, "
+              f"'2024-01-01'::timestamp, '30 s', '{rig.ABI}', true FROM (VALUES {listed}) AS v (n);"
+              "INSERT INTO files (filename, build_id, filesize, filehash, package_tag, package_version_tag, py_version_tag, abi_tag, "
+              "platform_tag, location) SELECT replace(b.package, '-', '_') || '-1.0-' || lpad(f::text, 6, '0') || "
+              f"'-{rig.ABI}-{rig.ABI}-linux_armv7l.whl', b.build_id, 1000, repeat('a', 64), replace(b.package, '-', '_'), '1.0', '{rig.ABI}', "
+              f"'{rig.ABI}', 'linux_armv7l', '/simple' FROM builds b JOIN (VALUES {listed}) AS v (n) ON v.n = b.package, "
+              f"generate_series(1, {files}) f; ")
+
+
+def files(side, size):
+    side.stop_process(side.master)
+    add_built(side, [f"full-{size}"], size)
+    return write_pages(side, [f"full-{size}"])
+
+
+def pending_pages(side, size):
+    side.stop_process(side.master)
+    names = [f"due-{size}-{n}" for n in range(size)]
+    add_built(side, names, 2)
+    return write_pages(side, names)
+
+
+KINDS = {"slaves": slaves, "versions": versions, "files": files, "pending_pages": pending_pages, "packages": packages}
+
+
+def grow(side, name, first):
+    """Whether it grew as it may."""
+    sizes = [first * 10**step for step in range(SIZES)]
+    values = [KINDS[name](side, size) for size in sizes]
+    allowed = plot.n_log_n(sizes[1:], values[1:])[-1]
+    for size, value in zip(sizes[:-1], values):
+        rig.line(f"growth_{name}_{size}", value, "ms of CPU")
+    rig.line(f"growth_{name}_{sizes[-1]}", values[-1], "ms of CPU", allowed)
+    folder = rig.farms.ROOT / "build" / "bench" / "growth"
+    folder.mkdir(parents=True, exist_ok=True)
+    plot.draw(folder / f"{name}.svg", f"CPU of master and PostgreSQL by {name.replace('_', ' ')}", name.replace("_", " "), "ms", sizes, values)
+    if values[-1] > WORSE * allowed:
+        rig.say(f"growth_{name}: from {sizes[1]} to {sizes[2]} it grows worse than n log n")
+    return values[-1] <= WORSE * allowed
+
+
+def main():
+    args = rig.arguments(__doc__, SCALES)
+    # Pages are what is measured here, so they don't wait.
+    with rig.sides(None, {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "10m"}}) as found:
+        sound = [grow(found[0], name, first) for name, first in ((kind, SCALES[args.scale][kind]) for kind in KINDS)]
+    return 0 if all(sound) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
