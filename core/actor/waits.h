@@ -81,6 +81,9 @@ void piw__timers_end(piw__shell *shell, uint64_t generation);
 
 /* All deferred requests get the error (or are given once more, where the queue says so). */
 void piw__deferred_fail(piw__shell *shell, int code, const char *text);
+/* Those whose type lets others go first wait for what may come, not for what is under way: nothing more comes, so they get
+ * the error at once. */
+void piw__deferred_later(piw__shell *shell);
 void piw__deferred_answer(piw__shell *shell, piw__deferred *deferred, piw_msg *answer); /* takes both */
 void piw__deferred_free(piw__deferred *deferred);
 
