@@ -67,7 +67,7 @@ ACTORS    := $(sort $(ACTORS))
 PLUGINS   := $(sort $(PLUGINS))
 TOOLS     := $(sort $(filter-out piw-idl common,$(notdir $(patsubst %/,%,$(dir $(wildcard tools/*/*.c))))))
 UNIT      := $(patsubst test/unit/%.c,%,$(wildcard test/unit/test_*.c))
-BENCHES   := $(patsubst test/bench/%.c,%,$(wildcard test/bench/bench_*.c))
+BENCHES   := $(patsubst test/bench/%.c,%,$(wildcard test/bench/*.c))
 FIXTURES  := $(patsubst test/plugins/%.c,%,$(wildcard test/plugins/*.c))
 TESTPROTO := $(patsubst test/proto/%.piw,%,$(wildcard test/proto/*.piw))
 
@@ -84,7 +84,7 @@ LIBS_piw-logger    := -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf
 LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl $(ATOMIC)
-LIBS_bench         := -lzmq -lpq $(ATOMIC)
+LIBS_bench         := -lzmq -lpq -lcrypto $(ATOMIC)
 
 .PHONY: all run test bench fuzz soak install clean format format-check tidy deps docs
 .DELETE_ON_ERROR:
@@ -274,7 +274,7 @@ run: deps
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all bench-programs
-	@test/bench/run $(BENCH) $(SCALE)
+	@test/bench/run $(AGAINST:%=--against %) $(BENCH) $(SCALE)
 
 # What a task outside of this tree needs is installed too: headers, piw-idl, the farm's protocols as sources, headers and
 # tables (libpiwproto.a), and piwheels.pc, which knows where they are (docs/writing-a-task.md).

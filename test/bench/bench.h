@@ -6,7 +6,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include "piw/base.h"
+#include "piw/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

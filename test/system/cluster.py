@@ -58,16 +58,17 @@ def initialise(target, run, bin_dir):
     run([bin_dir / "initdb", "-D", target, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
 
 
-def make_farms(target):
-    """A cluster with a farm's role and database, as piw-initdb makes it."""
-    with Cluster() as made:
+def make_farms(target, build):
+    """A cluster with a farm's role and database, as that build's piw-initdb makes it."""
+    with Cluster(build) as made:
         made.create("piwheels")
         made.stop()
         made.run(["cp", "-aT", made.dir / "data", target])
 
 
 class Cluster:
-    def __init__(self):
+    def __init__(self, build=BUILD):
+        self.build = build
         self.bin = tools()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="piw-", dir="/tmp"))
         self.dir.chmod(0o755)
@@ -146,10 +147,10 @@ class Cluster:
         """piw-initdb from a copy that the unprivileged user can reach."""
         place = self.dir / "inst"
         if not place.exists():
-            if not (BUILD / "bin" / "piw-initdb").exists():
-                raise SystemExit(f"not ok all - nothing is built in {BUILD}; run make first")
+            if not (self.build / "bin" / "piw-initdb").exists():
+                raise SystemExit(f"not ok all - nothing is built in {self.build}; run make first")
             for part in ("bin", "lib"):
-                shutil.copytree(BUILD / part, place / part, ignore=shutil.ignore_patterns("*.a"))
+                shutil.copytree(self.build / part, place / part, ignore=shutil.ignore_patterns("*.a"))
             for path in [place, *place.rglob("*")]:
                 path.chmod(0o755)
         return self.run([place / "bin" / "piw-initdb", "-c", "/dev/null", "-d", self.dsn(database, user), *args],

@@ -141,7 +141,8 @@ class Process:
 
 class Farm:
     # pylint: disable=too-many-instance-attributes,too-many-public-methods
-    def __init__(self, say=None, durable=False, keep_www=None):
+    def __init__(self, say=None, durable=False, keep_www=None, build=BUILD):
+        self.build = pathlib.Path(build)  # whose programs run
         self.say = say or (lambda text: None)
         self.durable = durable
         self.processes = []
@@ -193,15 +194,15 @@ class Farm:
 
     def prepare(self):
         """Folders, and a copy of the build that an unprivileged user can reach."""
-        if not (BUILD / "bin" / "piw-slave").exists():
-            raise Failure(f"nothing is built in {BUILD}; run make first")
+        if not (self.build / "bin" / "piw-slave").exists():
+            raise Failure(f"nothing is built in {self.build}; run make first")
         self.dir.chmod(0o755)
         self.own(self.dir)
         for name in ("home", "tmp", "log", "s", "pypi", "www"):
             self.folder(name)
         for part in ("bin", "lib", "plugins"):
-            if (BUILD / part).is_dir():
-                shutil.copytree(BUILD / part, self.dir / "inst" / part,
+            if (self.build / part).is_dir():
+                shutil.copytree(self.build / part, self.dir / "inst" / part,
                                 ignore=shutil.ignore_patterns("*.a", "piw-idl"))
         for path in [self.dir / "inst", *(self.dir / "inst").rglob("*")]:
             path.chmod(0o755)
@@ -288,7 +289,7 @@ class Farm:
     def start_postgres(self):
         tools = cluster.tools()
         if not (self.dir / "pg" / "PG_VERSION").exists():
-            cluster.lay_out(self.dir / "pg", self.run, f"farm-{BUILD.name}", cluster.make_farms)
+            cluster.lay_out(self.dir / "pg", self.run, f"farm-{self.build.name}", lambda path: cluster.make_farms(path, self.build))
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.dir}/s"]
         if not self.durable:
             options += ["-c", "fsync=off", "-c", "full_page_writes=off"]

@@ -1,6 +1,5 @@
 /* piw-loadgen — many simulated slaves against one master, each answer checked. */
 #include "common/programs.h"
-#include "file.piw.h"
 #include "load.h"
 #include "piw/log.h"
 #include "piw/options.h"
@@ -15,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { TICK_MS = 5, EVENTS_MAX = 256, SIGNALS = -1, SWAPS = -2 };
+enum { TICK_MS = 5, LOOK_MS = 250, EVENTS_MAX = 256, SIGNALS = -1, SWAPS = -2 };
 
 static const piw_opt options[] = {
     {0, "slave-queue", PIW_OPT_TEXT, "ADDR", "tcp://localhost:5555", "the master's slave queue"},
@@ -24,6 +23,9 @@ static const piw_opt options[] = {
     {0, "builds", PIW_OPT_INT, "N", "0", "end after so many builds; 0: no end", .min = 0, .max = 1000000000},
     {0, "duration", PIW_OPT_DURATION, "DURATION", "0", "begin no build after this time; 0: no end", .min = 0,
      .max = INT64_C(7) * 86400 * 1000},
+    {0, "warm-up", PIW_OPT_DURATION, "DURATION", NULL,
+     "figures are of the duration alone, which begins so long after all slaves are known; says when it begins and ends",
+     .min = 0, .max = 3600000},
     {0, "fail-percent", PIW_OPT_INT, "P", "0", "how many builds of a hundred fail", .min = 0, .max = 100},
     {0, "files", PIW_OPT_INT, "N", "1", "wheels of each build that doesn't", .min = 1, .max = 999},
     {0, "file-size", PIW_OPT_SIZE, "SIZE", "4K", "payload of each wheel", .min = 1, .max = 1 << 30},
@@ -71,7 +73,10 @@ static int settle(const piw_config *config, load_settings *settings, piw_err *er
         .busy = piw_config_int(config, "busy"),
         .poll_ms = piw_config_int(config, "poll"),
         .patience_ms = piw_config_int(config, "patience"),
+        .warm_up_ms = piw_config_text(config, "warm-up") != NULL ? piw_config_int(config, "warm-up") : -1,
     };
+    if (settings->warm_up_ms >= 0 && settings->duration_ms == 0)
+        return piw_err_set(err, PIW_EUSAGE, "--warm-up wants a --duration");
     if (settings->abi[0] == '\0' || strlen(settings->abi) > 50 || strpbrk(settings->abi, "-/") != NULL)
         return piw_err_set(err, PIW_EUSAGE, "--abi %s: not an ABI tag; write cp311, say", settings->abi);
     if (journal != NULL && (settings->journal = fopen(journal, "we")) == NULL)
@@ -108,24 +113,71 @@ static bool is_turn(load *all, int64_t now_ns)
 static int give_turns(load *all, piw_err *err)
 {
     int rc = 0;
-    while (rc == 0 && all->turns_count > 0 && is_turn(all, piw_monotonic_ns())) {
-        load_slave *slave = &all->slaves[all->turns[all->turns_first]];
-        all->turns_first = (all->turns_first + 1) % all->settings.slaves;
-        all->turns_count--;
-        rc = load_slave_turn(slave, err);
-    }
+    while (rc == 0 && all->turns.count > 0 && is_turn(all, piw_monotonic_ns()))
+        rc = load_slave_turn(load_next_turn(all), err);
     return rc;
+}
+
+static int64_t cpu_us(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
+}
+
+static void note_now(load_figures *to, const load_figures *figures, int64_t now_ns)
+{
+    *to = *figures;
+    to->cpu_us = cpu_us();
+    to->ended_ns = now_ns;
+}
+
+/* Who reads our output measures other processes at the same moments. */
+static void say_stage(const char *what)
+{
+    puts(what);
+    fflush(stdout);
+}
+
+static void move_window(load *all, int64_t now_ns)
+{
+    const load_settings *settings = &all->settings;
+    if (all->stage == LOAD_WARMS_UP && all->known == settings->slaves && all->begin_ns == 0)
+        all->begin_ns = now_ns + settings->warm_up_ms * INT64_C(1000000);
+    if (all->stage == LOAD_WARMS_UP && all->begin_ns > 0 && now_ns >= all->begin_ns) {
+        all->stage = LOAD_MEASURES;
+        note_now(&all->before, &all->figures, now_ns);
+        say_stage("begins");
+    } else if (all->stage == LOAD_MEASURES &&
+               (all->stopping || now_ns - all->before.ended_ns > settings->duration_ms * INT64_C(1000000))) {
+        all->stage = LOAD_MEASURED;
+        all->stopping = true;
+        note_now(&all->window, &all->figures, now_ns);
+        load_figures_since(&all->window, &all->before);
+        say_stage("ends");
+    }
 }
 
 static int tick(load *all, int64_t now_ns, piw_err *err)
 {
-    int rc = 0;
     const load_settings *settings = &all->settings;
-    if (settings->duration_ms > 0 && now_ns - all->figures.began_ns > settings->duration_ms * INT64_C(1000000))
+    if (settings->warm_up_ms >= 0)
+        move_window(all, now_ns);
+    else if (settings->duration_ms > 0 && now_ns - all->figures.began_ns > settings->duration_ms * INT64_C(1000000))
         all->stopping = true;
-    rc = load_swaps_tick(&all->swaps, &all->figures, now_ns, err);
+    int rc = load_swaps_tick(&all->swaps, &all->figures, now_ns, err);
     all->stopping |= load_swaps_over(&all->swaps);
-    for (int64_t i = 0; rc == 0 && i < settings->slaves; i++)
+    load_wake(all, now_ns);
+    return rc;
+}
+
+/* Whose answer is missing? */
+static int look_at_all(load *all, int64_t now_ns, piw_err *err)
+{
+    int rc = 0;
+    for (int64_t i = 0; rc == 0 && i < all->settings.slaves; i++)
         rc = load_slave_tick(&all->slaves[i], now_ns, err);
     return rc;
 }
@@ -149,16 +201,16 @@ static int hear(load *all, const struct epoll_event *event, piw_err *err)
     load_slave *slave = &all->slaves[key / 2];
     if (slave->phase == LOAD_ENDED)
         return 0;
-    return key % 2 != 0 ? load_slave_hear_files(slave, err) : load_slave_hear(slave, err);
+    return key % 2 != 0 ? load_slave_hear_files(slave, event->events, err) : load_slave_hear(slave, event->events, err);
 }
 
 static int loop(load *all, piw_err *err)
 {
     struct epoll_event events[EVENTS_MAX];
-    int64_t next_tick_ns = 0;
+    int64_t next_tick_ns = 0, next_look_ns = 0;
     int rc = 0;
     while (rc == 0 && all->ended < all->settings.slaves) {
-        int n = epoll_wait(all->epoll_fd, events, EVENTS_MAX, all->turns_count > 0 ? 1 : TICK_MS);
+        int n = epoll_wait(all->epoll_fd, events, EVENTS_MAX, all->turns.count > 0 ? 1 : TICK_MS);
         if (n < 0 && errno != EINTR)
             return piw_err_errno(err, "can't wait for the master");
         for (int i = 0; i < n && rc == 0; i++)
@@ -167,6 +219,10 @@ static int loop(load *all, piw_err *err)
         if (rc == 0 && now_ns >= next_tick_ns) {
             rc = tick(all, now_ns, err);
             next_tick_ns = now_ns + TICK_MS * INT64_C(1000000);
+        }
+        if (rc == 0 && now_ns >= next_look_ns) {
+            rc = look_at_all(all, now_ns, err);
+            next_look_ns = now_ns + LOOK_MS * INT64_C(1000000);
         }
         rc = rc != 0 ? rc : give_turns(all, err);
     }
@@ -187,7 +243,7 @@ static int open_signals(load *all, piw_err *err)
     return load_watch_fd(all->epoll_fd, all->signals, SIGNALS, err);
 }
 
-/* Each slave has two connections of several descriptors. */
+/* Each slave has two connections. */
 static void raise_file_limit(void)
 {
     struct rlimit limit;
@@ -201,11 +257,13 @@ static void raise_file_limit(void)
 static int start(load *all, piw_err *err)
 {
     raise_file_limit();
-    piw_protocol_use(&slave_protocol_def);
-    piw_protocol_use(&file_protocol_def);
+    size_t places = (size_t)all->settings.slaves;
+    all->protocol = piw_protocol_use(&slave_protocol_def);
     all->random = UINT64_C(0x2545f4914f6cdd1d);
-    all->turns = piw_zalloc((size_t)all->settings.slaves * sizeof *all->turns);
-    all->slaves = piw_zalloc((size_t)all->settings.slaves * sizeof *all->slaves);
+    all->turns.at = piw_zalloc(places * sizeof *all->turns.at);
+    all->rests.at = piw_zalloc(places * sizeof *all->rests.at);
+    all->wakes = piw_zalloc(places * sizeof *all->wakes);
+    all->slaves = piw_zalloc(places * sizeof *all->slaves);
     all->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (all->epoll_fd < 0)
         return piw_err_errno(err, "can't make a descriptor");
@@ -227,10 +285,14 @@ static int start(load *all, piw_err *err)
 static void finish(load *all, piw_err *err)
 {
     all->figures.ended_ns = piw_monotonic_ns();
+    all->figures.cpu_us = cpu_us();
     for (int64_t i = 0; all->slaves != NULL && i < all->settings.slaves; i++)
         load_slave_close(&all->slaves[i]);
     free(all->slaves);
-    free(all->turns);
+    free(all->turns.at);
+    free(all->rests.at);
+    free(all->wakes);
+    piw_buffer_fini(&all->scratch);
     load_given_fini(&all->given);
     load_filling_fini(&all->filling);
     if (all->settings.journal != NULL && fclose(all->settings.journal) != 0)
@@ -243,7 +305,8 @@ static void finish(load *all, piw_err *err)
     if (all->figures.began_ns == 0)
         return;
     load_swaps_report(&all->swaps, stdout);
-    load_report(&all->figures, stdout);
+    all->window.violations = all->figures.violations;
+    load_report(all->stage == LOAD_MEASURED ? &all->window : &all->figures, stdout);
     if (all->figures.violations > 0)
         piw_err_set(err, PIW_EINVAL, "%" PRIu64 " answers were not as they must be", all->figures.violations);
     if (fflush(stdout) != 0)

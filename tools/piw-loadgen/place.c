@@ -12,17 +12,48 @@ int load_watch_fd(int epoll_fd, int fd, int64_t key, piw_err *err)
     return 0;
 }
 
-int load_watch(load_slave *slave, const piw_client *client, bool files, piw_err *err)
+static int64_t get_in_line(load_line *line, int64_t size, int number)
 {
-    return load_watch_fd(slave->load->epoll_fd, piw_client_fd(client), slave->number * 2 + (files ? 1 : 0), err);
+    int64_t place = (line->first + line->count++) % size;
+    line->at[place] = number;
+    return place;
+}
+
+static load_slave *take_first(load *all, load_line *line)
+{
+    load_slave *slave = &all->slaves[line->at[line->first]];
+    line->first = (line->first + 1) % all->settings.slaves;
+    line->count--;
+    return slave;
 }
 
 void load_want_turn(load_slave *slave)
 {
     load *all = slave->load;
     slave->phase = LOAD_RESTS;
-    slave->wake_ns = 0;
-    all->turns[(all->turns_first + all->turns_count++) % all->settings.slaves] = slave->number;
+    get_in_line(&all->turns, all->settings.slaves, slave->number);
+}
+
+void load_want_rest(load_slave *slave)
+{
+    load *all = slave->load;
+    slave->phase = LOAD_RESTS;
+    int64_t place = get_in_line(&all->rests, all->settings.slaves, slave->number);
+    all->wakes[place] = piw_monotonic_ns() + all->settings.poll_ms * INT64_C(1000000);
+}
+
+load_slave *load_next_turn(load *all)
+{
+    return all->turns.count > 0 ? take_first(all, &all->turns) : NULL;
+}
+
+void load_wake(load *all, int64_t now_ns)
+{
+    while (all->rests.count > 0 && (all->stopping || now_ns >= all->wakes[all->rests.first])) {
+        load_slave *slave = take_first(all, &all->rests);
+        if (slave->phase != LOAD_ENDED)
+            load_want_turn(slave);
+    }
 }
 
 void load_slave_close(load_slave *slave)
@@ -31,10 +62,17 @@ void load_slave_close(load_slave *slave)
         return;
     slave->phase = LOAD_ENDED;
     slave->load->ended++;
-    piw_client_close(&slave->master);
-    piw_client_close(&slave->files);
+    load_peer_close(&slave->master);
+    load_peer_close(&slave->files);
     for (int64_t i = 0; slave->wheels != NULL && i < slave->load->settings.files; i++)
         load_wheel_fini(&slave->wheels[i]);
     free(slave->wheels);
     slave->wheels = NULL;
+}
+
+void load_slave_lose(load_slave *slave, piw_err *err)
+{
+    load_violation(&slave->load->figures, "slave %d (%lld): %s", slave->number, (long long)slave->id, err->text);
+    *err = (piw_err){0};
+    load_slave_close(slave);
 }

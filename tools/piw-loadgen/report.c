@@ -51,6 +51,33 @@ void load_violation(load_figures *figures, const char *fmt, ...)
     va_end(args);
 }
 
+static void times_since(load_times *times, const load_times *before)
+{
+    times->count -= before->count;
+    for (unsigned i = 0; i < LOAD_BUCKETS; i++)
+        times->at[i] -= before->at[i];
+}
+
+void load_figures_since(load_figures *figures, const load_figures *before)
+{
+    uint64_t *const to[] = {&figures->builds,       &figures->failed,    &figures->transfers, &figures->bytes,
+                            &figures->fetches,      &figures->ending_ns, &figures->again,     &figures->fetched_again,
+                            &figures->hellos_again, &figures->given_up};
+    const uint64_t from[] = {before->builds,       before->failed,    before->transfers, before->bytes,
+                             before->fetches,      before->ending_ns, before->again,     before->fetched_again,
+                             before->hellos_again, before->given_up};
+    for (size_t i = 0; i < PIW_COUNT(to); i++)
+        *to[i] -= from[i];
+    for (int i = 0; i < LOAD_REQUESTS; i++) {
+        figures->requests[i] -= before->requests[i];
+        times_since(&figures->times[i], &before->times[i]);
+    }
+    for (int i = 0; i < LOAD_ANSWERS; i++)
+        figures->answers[i] -= before->answers[i];
+    figures->cpu_us -= before->cpu_us;
+    figures->began_ns = before->ended_ns;
+}
+
 static void line(FILE *to, const char *name, uint64_t value)
 {
     fprintf(to, "%s\t%" PRIu64 "\n", name, value);
@@ -75,6 +102,14 @@ void load_report(const load_figures *figures, FILE *to)
     fprintf(to, "builds_per_s\t%.1f\n", seconds > 0 ? (double)figures->builds / seconds : 0);
     line(to, "transfers", figures->transfers);
     line(to, "bytes", figures->bytes);
+    fprintf(to, "cpu_us_per_build\t%.2f\n",
+            figures->builds > 0 ? (double)figures->cpu_us / (double)figures->builds : 0);
+    fprintf(to, "built_to_done_s\t%.6f\n", (double)figures->ending_ns / 1e9);
+    if (figures->last_done_ns > 0)
+        fprintf(to, "first_built_to_last_done_s\t%.6f\n",
+                (double)(figures->last_done_ns - figures->first_built_ns) / 1e9);
+    line(to, "pieces", figures->fetches);
+    fprintf(to, "piece_max\t%" PRId64 "\npieces_at_once\t%" PRId64 "\n", figures->piece_max, figures->pieces_max);
     line(to, "files_again", figures->again);
     line(to, "pieces_again", figures->fetched_again);
     line(to, "file_hellos_again", figures->hellos_again);

@@ -29,15 +29,22 @@ typedef struct load_figures {
     load_times times[LOAD_REQUESTS]; /* from a request to its answer */
     uint64_t builds, failed;         /* ended with DONE; `failed` are those that were to fail */
     uint64_t transfers, bytes;       /* files sent whole, and their sizes */
-    uint64_t again;                  /* files asked for once more though they were sent whole */
-    uint64_t fetched_again;          /* pieces asked for once more */
-    uint64_t hellos_again;           /* times that the file queue was silent for 5 s */
-    uint64_t given_up;               /* builds answered DONE before the master had all files */
+    uint64_t fetches;                /* pieces asked for */
+    int64_t piece_max, pieces_max;   /* the largest of them; most that were asked for and not sent */
+    uint64_t ending_ns;              /* from BUILT to DONE, of all builds together */
+    int64_t first_built_ns, last_done_ns;
+    int64_t cpu_us;         /* of this process */
+    uint64_t again;         /* files asked for once more though they were sent whole */
+    uint64_t fetched_again; /* pieces asked for once more */
+    uint64_t hellos_again;  /* times that the file queue was silent for 5 s */
+    uint64_t given_up;      /* builds answered DONE before the master had all files */
     uint64_t violations;
 } load_figures;
 
 /* Something that the master must not do. The first ones are printed as they happen. */
 void load_violation(load_figures *figures, const char *fmt, ...) PIW_PRINTF(2, 3);
+/* What was counted since `before` was copied from them. */
+void load_figures_since(load_figures *figures, const load_figures *before);
 /* Lines NAME<TAB>VALUE on `to`. */
 void load_report(const load_figures *figures, FILE *to);
 

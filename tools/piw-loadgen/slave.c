@@ -18,17 +18,29 @@ static uint64_t chance(load *all)
 
 /* --- Asking ------------------------------------------------------------------------------------------------------ */
 
+/* A request is an empty frame, as REQ puts it there, and the message. */
+static int say(load_slave *slave, piw_msg *msg, piw_err *err)
+{
+    piw_buffer *scratch = &slave->load->scratch;
+    scratch->len = 0;
+    int rc = piw_encode(msg, slave->load->settings.codec, scratch, err);
+    piw_msg_free(&msg);
+    const load_frame frames[] = {{NULL, 0}, {scratch->data, scratch->len}};
+    rc = rc != 0 ? rc : load_peer_send(&slave->master, frames, 2, NULL, err);
+    if (rc == PIW_ENET) {
+        load_slave_lose(slave, err);
+        rc = 0;
+    }
+    return rc;
+}
+
 static int ask(load_slave *slave, load_request request, piw_msg *msg, piw_err *err)
 {
     slave->load->figures.requests[request]++;
     slave->asked = request;
     slave->phase = LOAD_WAITS;
     slave->asked_ns = piw_monotonic_ns();
-    int rc = piw_client_send(slave->master, &msg, LOAD_SEND_MS, err);
-    if (rc == PIW_EAGAIN)
-        rc = piw_err_set(err, PIW_ENET, "the slave queue takes nothing for %d ms", LOAD_SEND_MS);
-    piw_msg_free(&msg);
-    return rc;
+    return say(slave, msg, err);
 }
 
 static void fill_stats(slave_stats *stats)
@@ -100,30 +112,32 @@ static int say_built(load_slave *slave, piw_err *err)
     for (uint32_t i = 0; i < built->files.count; i++)
         load_wheel_state(&slave->wheels[i], settings->abi, msg, &built->files.at[i]);
     slave->next = 0;
+    slave->built_ns = piw_monotonic_ns();
+    if (slave->load->figures.first_built_ns == 0)
+        slave->load->figures.first_built_ns = slave->built_ns;
     return ask(slave, LOAD_BUILT, msg, err);
 }
 
 static int say_bye(load_slave *slave, piw_err *err)
 {
-    piw_msg *msg = slave_BYE_new();
     slave->load->figures.requests[LOAD_BYE]++;
-    int rc = piw_client_send(slave->master, &msg, LOAD_SEND_MS, err);
-    piw_msg_free(&msg);
+    int rc = say(slave, slave_BYE_new(), err);
     load_slave_close(slave);
-    return rc == PIW_EAGAIN ? 0 : rc;
+    return rc;
 }
 
 int load_slave_turn(load_slave *slave, piw_err *err)
 {
     const load *all = slave->load;
+    if (slave->phase == LOAD_ENDED) /* while it was in line */
+        return 0;
     bool enough = all->settings.builds > 0 && all->reserved >= all->settings.builds;
     /* What others asked for may yet be answered SLEEP: then there is one to be begun again. */
     if (all->stopping || (enough && (int64_t)all->figures.builds >= all->settings.builds))
         return say_bye(slave, err);
     if (!enough)
         return say_idle(slave, err);
-    slave->phase = LOAD_RESTS;
-    slave->wake_ns = piw_monotonic_ns() + all->settings.poll_ms * NS_PER_MS;
+    load_want_rest(slave);
     return 0;
 }
 
@@ -162,8 +176,7 @@ static int on_build(load_slave *slave, const slave_BUILD *order, piw_err *err)
 static int on_sleep(load_slave *slave)
 {
     slave->load->reserved--;
-    slave->phase = LOAD_RESTS;
-    slave->wake_ns = piw_monotonic_ns() + slave->load->settings.poll_ms * NS_PER_MS;
+    load_want_rest(slave);
     return 0;
 }
 
@@ -198,6 +211,8 @@ static int on_done(load_slave *slave)
 {
     load_figures *figures = &slave->load->figures;
     bool whole = !slave->good || slave->next == slave->load->settings.files;
+    figures->last_done_ns = piw_monotonic_ns();
+    figures->ending_ns += (uint64_t)(figures->last_done_ns - slave->built_ns);
     figures->builds++;
     figures->failed += slave->good ? 0 : 1;
     if (!whole) {
@@ -216,6 +231,7 @@ static int take(load_slave *slave, load_answer answer, const piw_msg *msg, piw_e
         slave->id = slave_ACK_of(msg)->slave_id;
         if (slave->id <= 0)
             return wrong(slave, msg);
+        slave->load->known++;
         load_want_turn(slave);
         return 0;
     }
@@ -246,31 +262,31 @@ static int on_answer(load_slave *slave, const piw_msg *msg, piw_err *err)
     return take(slave, answer, msg, err);
 }
 
-int load_slave_hear(load_slave *slave, piw_err *err)
+static int hear_one(load_slave *slave, const load_frame *frames, size_t count, piw_err *err)
 {
     piw_msg *msg = NULL;
-    int rc = 0;
-    if (slave->phase != LOAD_WAITS) { /* nothing can have come; but asking settles ZeroMQ's descriptor */
-        piw_err ignored = {0};
-        if (slave->master != NULL && piw_client_recv(slave->master, &msg, 0, &ignored) == 0)
-            rc = on_answer(slave, msg, err);
-        piw_msg_free(&msg);
-        return rc;
+    int rc = PIW_ESHAPE;
+    if (count == 2 && frames[0].len == 0)
+        rc = piw_decode(slave->load->protocol, 0, frames[1].data, frames[1].len, NULL, &msg, NULL, err);
+    else
+        piw_err_set(err, rc, "the slave queue sent a message of %zu frames", count);
+    rc = rc != 0 ? rc : on_answer(slave, msg, err);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+int load_slave_hear(load_slave *slave, uint32_t events, piw_err *err)
+{
+    load_frame frames[LOAD_FRAMES_MAX];
+    size_t count;
+    int rc = load_peer_move(&slave->master, events, err);
+    while (rc == 0 && slave->phase != LOAD_ENDED && (rc = load_peer_next(&slave->master, frames, &count, err)) == 0)
+        rc = hear_one(slave, frames, count, err);
+    if (rc == PIW_ESHAPE || rc == PIW_ENET) {
+        load_slave_lose(slave, err);
+        return 0;
     }
-    while (slave->phase == LOAD_WAITS && (rc = piw_client_recv(slave->master, &msg, 0, err)) != PIW_EAGAIN) {
-        if (rc == PIW_ESHAPE) {
-            load_violation(&slave->load->figures, "slave %d: %s", slave->number, err->text);
-            *err = (piw_err){0};
-            load_slave_close(slave);
-            return 0;
-        }
-        if (rc == 0)
-            rc = on_answer(slave, msg, err);
-        piw_msg_free(&msg);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    return rc == PIW_EAGAIN ? 0 : rc;
 }
 
 /* --- The clock, the ends --------------------------------------------------------------------------------------------- */
@@ -280,8 +296,6 @@ int load_slave_tick(load_slave *slave, int64_t now_ns, piw_err *err)
     load *all = slave->load;
     if (slave->phase == LOAD_SENDS)
         return load_transfer_tick(slave, now_ns, err);
-    if (slave->phase == LOAD_RESTS && slave->wake_ns > 0 && (now_ns >= slave->wake_ns || all->stopping))
-        load_want_turn(slave);
     if (slave->phase == LOAD_WAITS && now_ns - slave->asked_ns > all->settings.patience_ms * NS_PER_MS) {
         load_violation(&all->figures, "slave %d (%" PRId64 ") at %s %s: no answer within %" PRId64 " s", slave->number,
                        slave->id, slave->package, slave->version, all->settings.patience_ms / 1000);
@@ -294,20 +308,24 @@ int load_slave_open(load_slave *slave, piw_err *err)
 {
     const load_settings *settings = &slave->load->settings;
     slave->wheels = piw_zalloc((size_t)settings->files * sizeof *slave->wheels + 1);
-    int rc = piw_client_open(&slave->master, &slave_protocol_def, settings->slave_queue, settings->codec, err);
-    rc = rc != 0 ? rc : load_watch(slave, slave->master, false, err);
+    int rc = load_peer_open(&slave->master, settings->slave_queue, "REQ", slave->load->epoll_fd,
+                            (uint64_t)slave->number * 2, err);
     return rc != 0 ? rc : say_hello(slave, err);
 }
 
 /* Each file that was sent whole is said to be. */
-int load_slave_hear_files(load_slave *slave, piw_err *err)
+int load_slave_hear_files(load_slave *slave, uint32_t events, piw_err *err)
 {
     bool sent;
-    int rc;
+    int rc = load_peer_move(&slave->files, events, err);
     do {
-        rc = load_transfer_hear(slave, &sent, err);
+        rc = rc != 0 ? rc : load_transfer_hear(slave, &sent, err);
         if (rc == 0 && sent)
             rc = ask(slave, LOAD_SENT, slave_SENT_new(), err);
     } while (rc == 0 && sent);
+    if (rc == PIW_ESHAPE || rc == PIW_ENET) {
+        load_slave_lose(slave, err);
+        return 0;
+    }
     return rc;
 }
