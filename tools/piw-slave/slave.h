@@ -33,6 +33,7 @@ typedef struct slave {
     piw_client *master;
     int signals;        /* signalfd: SIGTERM, SIGINT, SIGHUP, SIGCHLD */
     bool asked;         /* a request is on its way: what arrives is its answer */
+    int64_t patience_ms; /* the master may take so long for the answer to what was asked: it has been asked to */
     bool stopping;      /* SIGTERM or SIGINT came */
     int64_t id;         /* the number that the master gave */
     char *index_url;    /* where pip finds source archives */
