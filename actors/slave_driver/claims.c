@@ -5,7 +5,7 @@
 #include "slave_driver/claims.h"
 
 #include "slave_driver/build.h"
-#include "slave_driver/conversation.h"
+#include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/state.h"

@@ -8,6 +8,7 @@
 #include "slave_driver/abis.h"
 #include "slave_driver/addresses.h"
 #include "slave_driver/claims.h"
+#include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
 #include "slave_driver/slaves.h"
@@ -109,18 +110,6 @@ static int out_of_order(driver *self, driver_slave *slave, piw_msg *msg)
     char why[64];
     snprintf(why, sizeof(why), "%s out of order", piw_msg_type_of(msg)->name);
     return say_die(self, slave, msg, why);
-}
-
-void driver_leave(driver *self, driver_slave *slave, driver_outcome outcome, bool expired)
-{
-    if (slave->saved.slave_id != 0)
-        driver_tell_gone(self, slave, expired);
-    if (slave->build != NULL)
-        driver_build_end(self, &slave->build, outcome);
-    if (slave->saved.request.id != 0 && piw_drop_token(self->task, slave->saved.request, "the slave has left") != 0)
-        piw_debug("the open request of a slave that leaves is gone already");
-    piw_peer_forget(self->task, slave->peer);
-    driver_remove(self, &slave);
 }
 
 /* It said BYE: monitors are told DIE, the peer is forgotten. */

@@ -8,9 +8,6 @@
 void driver_serve_waiting(driver *self, int which);
 /* There may be work now, or a reason not to wait for it: those whose IDLE is open are answered, or wait on. */
 void driver_serve_idle(driver *self);
-/* The slave's record ends, and its build, if it has one, as `outcome` says; monitors are told: `expired` when we noticed,
- * rather than it said so. */
-void driver_leave(driver *self, driver_slave *slave, driver_outcome outcome, bool expired);
 /* What comes of a build's step, said to its slave if it has one. */
 void driver_heed(driver *self, driver_build *build, driver_outcome outcome);
 int driver_on_hello(piw_task *task, piw_msg *msg);

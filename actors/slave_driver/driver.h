@@ -2,8 +2,8 @@
  *
  * Who calls whom, from the top down: slave_driver.c (the manifest, and what other tasks tell it); sweep.c (what time brings);
  * conversation.c (what slaves say, and the only place that answers them); claims.c (builds that outlived a restart of the
- * master); way.c (a reported build's steps into the database, up to its one outcome), attempt.c and cause.c (failures that
- * are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
+ * master, or their slave's connection); leave.c (the end of a slave's record); way.c (a reported build's steps into the
+ * database, up to its one outcome), attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
  * (what others hear of slaves); slaves.c, addresses.c, waiting.c, offers.c and numbers.c (plain stores).
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
@@ -26,6 +26,7 @@ enum {
     DRIVER_SHOW_MS = 1000,           /* monitors are shown a sleeping slave that asks more often only so often */
     DRIVER_SUSPECT_S = 15,           /* a slave whose connection may be another's has spoken by then */
     DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
+    DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
     DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
 };
 
@@ -122,12 +123,13 @@ typedef struct driver {
     bool database_away;
     bool require_version;
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
-    bool slaves_changed;   /* since slaves_here was told */
-    int64_t tell_abis_ns;  /* when it is told again in any case */
-    int64_t gone_after_ns; /* a build whose connection has gone is offered again so much later */
-    int64_t busy_max_ns;   /* a slave may be silent so long, whatever it says */
-    int64_t per_address;   /* slaves of one address that are remembered */
-    int64_t seal_after_ns; /* a slave waits so long for the database to take its build */
+    bool slaves_changed;        /* since slaves_here was told */
+    int64_t tell_abis_ns;       /* when it is told again in any case */
+    uint32_t left, left_before; /* slaves since memory was given back; and when the last sweep looked */
+    int64_t gone_after_ns;      /* a build whose connection has gone is offered again so much later */
+    int64_t busy_max_ns;        /* a slave may be silent so long, whatever it says */
+    int64_t per_address;        /* slaves of one address that are remembered */
+    int64_t seal_after_ns;      /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
     piw_log_limiter strangers, troubles, odd, unbuilt, lost;
 } driver;

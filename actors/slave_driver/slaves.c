@@ -76,6 +76,7 @@ void driver_remove(driver *self, driver_slave **slave)
 {
     driver_slave *gone = *slave;
     *slave = NULL;
+    self->left++;
     self->slaves_changed = true;
     driver_waiting_remove(self, gone);
     driver_address_leave(self, gone);

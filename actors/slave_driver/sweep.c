@@ -4,9 +4,12 @@
 #include "slave_driver/abis.h"
 #include "slave_driver/addresses.h"
 #include "slave_driver/conversation.h"
+#include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/way.h"
+
+#include <malloc.h>
 
 static const char lost_text[] = "The slave fell silent while it built this.\n";
 
@@ -111,6 +114,16 @@ static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
     }
 }
 
+/* When a crowd has left, and nobody more leaves now, what was theirs, here and with ZeroMQ, returns to the system. */
+static void give_back(driver *self)
+{
+    if (self->left >= DRIVER_TRIM_AFTER && self->left == self->left_before) {
+        malloc_trim(0);
+        self->left = 0;
+    }
+    self->left_before = self->left;
+}
+
 int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
@@ -125,6 +138,7 @@ int driver_on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
     }
     driver_offers_sweep(self->offers, now_ns);
     driver_serve_idle(self);
+    give_back(self);
     driver_tell_pending(self);
     driver_tell_abis(self, now_ns);
     return 0;

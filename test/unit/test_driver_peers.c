@@ -171,8 +171,8 @@ START_TEST(a_build_returns_when_its_connection_has_gone)
     /* Its address has one build and one connection. */
     SAYS(slave, idle(), "SLEEP false");
     farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
-    farm_wait(&f, "ATTEMPT_END(slave_id=1, package='p', version='1.0', abi_tag='cp311', cause='its connection has gone')",
-              1);
+    farm_wait(
+        &f, "ATTEMPT_END(slave_id=1, package='p', version='1.0', abi_tag='cp311', cause='its connection has gone')", 1);
     SAYS(slave, idle(), "BUILD p 1.0");
     piw_client_close(&slave);
 }
@@ -275,10 +275,10 @@ Suite *unit_suite(void)
 {
     Suite *suite = suite_create("driver_peers");
     add(suite, "waits", setup,
-        (const TTest *const[]){an_idle_waits_for_work, a_swap_leaves_it_waiting, orders_end_the_wait, a_stop_ends_the_wait,
-                               a_wait_ends, nobody_sleeps_while_there_is_work, a_record_ends_with_its_connection,
-                               an_address_has_no_more_builds_than_connections, our_slave_goes_on_by_its_next_connection,
-                               what_another_builds_is_not_claimed, NULL});
+        (const TTest *const[]){an_idle_waits_for_work, a_swap_leaves_it_waiting, orders_end_the_wait,
+                               a_stop_ends_the_wait, a_wait_ends, nobody_sleeps_while_there_is_work,
+                               a_record_ends_with_its_connection, an_address_has_no_more_builds_than_connections,
+                               our_slave_goes_on_by_its_next_connection, what_another_builds_is_not_claimed, NULL});
     add(suite, "gone", setup_hasty, (const TTest *const[]){a_build_returns_when_its_connection_has_gone, NULL});
     add(suite, "few", setup_few, (const TTest *const[]){the_longest_silent_makes_room, NULL});
     add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, NULL});
