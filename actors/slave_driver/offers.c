@@ -19,11 +19,11 @@ struct driver_abi {
     build_ref *list;
     char *texts; /* the bytes that list points to */
     uint32_t count;
-    uint32_t cursor;   /* entries before it are held, or were removed */
-    uint32_t resting;  /* how many holds of it rest */
-    uint32_t standing; /* how many are kept back and still stand in the queue */
-    uint32_t spare;    /* entries that are neither held nor removed; holds that end meanwhile don't count */
-    bool asked;        /* a larger window was asked for since this one came */
+    uint32_t cursor;  /* entries before it are held, or were removed */
+    uint32_t resting; /* how many holds of it rest */
+    uint32_t held;    /* holds of any kind: all may still stand in the queue */
+    uint32_t spare;   /* entries that are neither held nor removed; holds that end meanwhile don't count */
+    bool asked;       /* a larger window was asked for since this one came */
     hold_list recorded;
     hold_list returned;
 };
@@ -158,8 +158,6 @@ static void set_kind(driver_hold_ref *hold, int kind)
     struct driver_abi *abi = hold->abi;
     abi->resting -= hold->kind == DRIVER_HOLD_RESTING;
     abi->resting += kind == DRIVER_HOLD_RESTING;
-    abi->standing -= hold->kind != DRIVER_HOLD_RECORDED;
-    abi->standing += kind != DRIVER_HOLD_RECORDED;
     hold->kind = kind;
 }
 
@@ -174,8 +172,9 @@ static driver_hold_ref *add_hold(driver_offers *builds, struct driver_abi *abi, 
     hold->package = (piw_text){package, key->package.len};
     hold->version = (piw_text){version, key->version.len};
     hold->abi = abi;
-    hold->kind = DRIVER_HOLD_RECORDED; /* which counts nowhere */
+    hold->kind = DRIVER_HOLD_OUT;
     set_kind(hold, kind);
+    abi->held++;
     hold->until_ns = until_ns;
     piw_table_add(&builds->holds, &hold->node, hold_hash(builds, key));
     return hold;
@@ -183,7 +182,8 @@ static driver_hold_ref *add_hold(driver_offers *builds, struct driver_abi *abi, 
 
 static void forget(driver_offers *builds, driver_hold_ref *hold)
 {
-    set_kind(hold, DRIVER_HOLD_RECORDED);
+    set_kind(hold, DRIVER_HOLD_OUT);
+    hold->abi->held--;
     piw_table_remove(&builds->holds, &hold->node);
     free(hold);
 }
@@ -289,7 +289,7 @@ int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spar
     if (abi == NULL || abi->asked || abi->total <= abi->count || abi->spare >= spare / 2)
         return 0;
     abi->asked = true;
-    return spare + abi->standing;
+    return spare + abi->held;
 }
 
 /* May a version that rested be given to this slave now? */

@@ -488,7 +488,7 @@ static int on_wanted(piw_task *task, piw_msg *msg)
     abi_queues_want(&self->queues, tag, body->count, body->now);
     self->short_ = self->short_ || body->now;
     if (self->short_ && self->phase == AT_REST)
-        put_first(self); /* at once, without a look at what changed */
+        begin_cycle(self);
     return 0;
 }
 
