@@ -13,8 +13,10 @@
 #include "status.piw.h"
 
 enum {
-    BROTHER_KEPT = 100, /* STATS of the master and of each slave that a new monitor is shown */
-    BROTHER_SLICE = 10, /* slaves replayed before other messages get their turn */
+    BROTHER_KEPT = 100,       /* STATS of the master and of each slave that a new monitor is shown … */
+    BROTHER_KEPT_ALL = 20000, /* … but of all slaves together so many … */
+    BROTHER_KEPT_MIN = 10,    /* … and of each so many at least */
+    BROTHER_SLICE = 10,       /* slaves replayed before other messages get their turn */
     BROTHER_STATS_MS = 10000,
     BROTHER_HOME_MS = 60000,
     BROTHER_FIGURES_DEADLINE_MS = 8000, /* then STATS shows the last known figures */
@@ -24,10 +26,10 @@ enum {
 typedef struct brother_slave {
     int64_t id;
     piw_time first_seen, last_seen;
-    piw_msg *hello;                  /* status_SLAVE, as it is published; NULL: none was seen */
-    piw_msg *reply;                  /* status_SLAVE of the last reply, or NULL */
-    slave_stats stats[BROTHER_KEPT]; /* a ring */
-    uint32_t stats_count, stats_next;
+    piw_msg *hello;     /* status_SLAVE, as it is published; NULL: none was seen */
+    piw_msg *reply;     /* status_SLAVE of the last reply, or NULL */
+    slave_stats *stats; /* the last ones, a ring that grows with them */
+    uint32_t stats_size, stats_count, stats_next;
 } brother_slave;
 
 typedef struct brother {

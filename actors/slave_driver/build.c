@@ -23,8 +23,10 @@ driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_
     build->hold = hold;
     build->slave = slave;
     build->slave_id = slave_id;
-    if (slave != NULL)
+    if (slave != NULL) {
         slave->build = build;
+        slave->address->builds++;
+    }
     build->at = &self->builds;
     build->next = self->builds;
     if (build->next != NULL)
@@ -35,8 +37,10 @@ driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_
 
 void driver_build_part(driver_build *build)
 {
-    if (build->slave != NULL)
+    if (build->slave != NULL) {
         build->slave->build = NULL;
+        build->slave->address->builds--;
+    }
     build->slave = NULL;
 }
 

@@ -1,10 +1,11 @@
-/* claims.c — builds that went on while the master was restarted, and that our own slaves claim.
+/* claims.c — builds that went on while the master was restarted, or the connection made again, and that our own slaves claim.
  *
  * What was under way is known from the database: it is void there, and kept back here until a slave claims it or the
  * time for that is over. What was recorded or ended before is not under way, so nothing is recorded twice. */
 #include "slave_driver/claims.h"
 
 #include "slave_driver/build.h"
+#include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/state.h"
@@ -33,16 +34,43 @@ bool driver_claim_waits(const driver *self, const driver_slave *slave)
     return slave->saved.hello.claim != NULL && !self->claims_known && piw_monotonic_ns() < self->claims_until_ns;
 }
 
+/* What it still holds by its earlier connection, which has gone, from the same address; else NULL. */
+static driver_slave *earlier(const driver *self, const driver_slave *slave, const driver_hold_ref *hold)
+{
+    driver_slave *before = driver_find_id(self, slave->saved.hello.claim->slave_id);
+    const driver_build *build = before != NULL ? before->build : NULL;
+    bool good = build != NULL && build->hold == hold && build->phase == DRIVER_IDLE && build->memory == NULL &&
+                !build->skip && !build->removed && before->address == slave->address &&
+                piw_peer_gone_ns(self->task, before->peer, NULL) != 0;
+    return good ? before : NULL;
+}
+
+/* The version goes on in other hands: what is known of the first ends. */
+static void take_over(driver *self, driver_slave *before)
+{
+    piw_msg *end = db_ATTEMPT_END_make(before->saved.slave_id, before->build->hold->package,
+                                       before->build->hold->version, driver_offers_hold_abi(before->build->hold),
+                                       piw_text_of("its slave came back under another number"));
+    if (piw_cast(self->task, &end) != 0)
+        piw_msg_free(&end);
+    driver_build_free(self, &before->build);
+    driver_leave(self, before, (driver_outcome){0}, true);
+}
+
 /* The version that the slave may go on with, or NULL. */
 static driver_hold_ref *claimed(driver *self, const driver_slave *slave)
 {
     const slave_hello *hello = &slave->saved.hello;
     int64_t elapsed_us = piw_duration_us(hello->claim->elapsed);
     driver_hold_ref *hold = driver_offers_find(self->offers, hello->abi, hello->claim->package, hello->claim->version);
-    bool good = hold != NULL && hold->kind == DRIVER_HOLD_CLAIMABLE && hold->slave_id == hello->claim->slave_id &&
-                piw_monotonic_ns() < self->claims_until_ns && elapsed_us >= 0 &&
-                elapsed_us <= driver_build_timeout_ns(slave) / 1000;
-    return good ? hold : NULL;
+    if (hold == NULL || elapsed_us < 0 || elapsed_us > driver_build_timeout_ns(slave) / 1000)
+        return NULL;
+    driver_slave *before = hold->kind == DRIVER_HOLD_OUT ? earlier(self, slave, hold) : NULL;
+    bool left = hold->kind == DRIVER_HOLD_CLAIMABLE && hold->slave_id == hello->claim->slave_id &&
+                piw_monotonic_ns() < self->claims_until_ns;
+    if (before != NULL)
+        take_over(self, before);
+    return before != NULL || left ? hold : NULL;
 }
 
 void driver_claim(driver *self, driver_slave *slave)

@@ -34,7 +34,9 @@ void driver_tell_hello(driver *self, const driver_slave *slave)
 
 void driver_tell_stats(driver *self, const driver_slave *slave, const slave_stats *stats)
 {
-    tell(self, slave, slave->saved.last_seen, "STATS", slave_stats_type(), stats, false);
+    slave_stats first_nine = *stats;
+    first_nine.wait = NULL;
+    tell(self, slave, slave->saved.last_seen, "STATS", slave_stats_type(), &first_nine, false);
 }
 
 void driver_tell_reply(driver *self, const driver_slave *slave, const piw_msg *reply)

@@ -21,6 +21,9 @@ struct driver_abi {
     uint32_t count;
     uint32_t cursor;  /* entries before it are held, or were removed */
     uint32_t resting; /* how many holds of it rest */
+    uint32_t held;    /* holds of any kind: all may still stand in the queue */
+    uint32_t spare;   /* entries that are neither held nor removed; holds that end meanwhile don't count */
+    bool asked;       /* a larger window was asked for since this one came */
     hold_list recorded;
     hold_list returned;
 };
@@ -150,6 +153,14 @@ static driver_hold_ref *find_hold(const driver_offers *builds, const hold_key *k
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_hold_ref, node) : NULL;
 }
 
+static void set_kind(driver_hold_ref *hold, int kind)
+{
+    struct driver_abi *abi = hold->abi;
+    abi->resting -= hold->kind == DRIVER_HOLD_RESTING;
+    abi->resting += kind == DRIVER_HOLD_RESTING;
+    hold->kind = kind;
+}
+
 static driver_hold_ref *add_hold(driver_offers *builds, struct driver_abi *abi, const hold_key *key, int kind,
                                  int64_t until_ns)
 {
@@ -161,22 +172,18 @@ static driver_hold_ref *add_hold(driver_offers *builds, struct driver_abi *abi, 
     hold->package = (piw_text){package, key->package.len};
     hold->version = (piw_text){version, key->version.len};
     hold->abi = abi;
-    hold->kind = kind;
+    hold->kind = DRIVER_HOLD_OUT;
+    set_kind(hold, kind);
+    abi->held++;
     hold->until_ns = until_ns;
     piw_table_add(&builds->holds, &hold->node, hold_hash(builds, key));
     return hold;
 }
 
-static void set_kind(driver_hold_ref *hold, int kind)
-{
-    hold->abi->resting -= hold->kind == DRIVER_HOLD_RESTING ? 1 : 0;
-    hold->abi->resting += kind == DRIVER_HOLD_RESTING ? 1 : 0;
-    hold->kind = kind;
-}
-
 static void forget(driver_offers *builds, driver_hold_ref *hold)
 {
     set_kind(hold, DRIVER_HOLD_OUT);
+    hold->abi->held--;
     piw_table_remove(&builds->holds, &hold->node);
     free(hold);
 }
@@ -225,8 +232,7 @@ driver_hold_ref *driver_offers_restore(driver_offers *builds, piw_text abi_tag, 
     hold_key key = {abi, package, version};
     if (find_hold(builds, &key) != NULL)
         return NULL;
-    driver_hold_ref *hold = add_hold(builds, abi, &key, DRIVER_HOLD_OUT, until_ns);
-    set_kind(hold, kind);
+    driver_hold_ref *hold = add_hold(builds, abi, &key, kind, until_ns);
     enlist(hold);
     return hold;
 }
@@ -265,6 +271,25 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
     /* This window was asked for after these builds were committed or came back: it tells the truth about them. */
     forget_listed(builds, &abi->recorded, as_of_ns);
     forget_listed(builds, &abi->returned, as_of_ns);
+    abi->spare = 0;
+    for (uint32_t i = 0; i < abi->count; i++)
+        abi->spare += find_hold(builds, &(hold_key){abi, abi->list[i].package, abi->list[i].version}) == NULL;
+    abi->asked = false;
+}
+
+bool driver_offers_more(const driver_offers *builds, piw_text abi_tag)
+{
+    const struct driver_abi *abi = find_abi(builds, abi_tag);
+    return abi != NULL && abi->total > abi->count;
+}
+
+int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spare)
+{
+    struct driver_abi *abi = find_abi(builds, abi_tag);
+    if (abi == NULL || abi->asked || abi->total <= abi->count || abi->spare >= spare / 2)
+        return 0;
+    abi->asked = true;
+    return spare + abi->held;
 }
 
 /* May a version that rested be given to this slave now? */
@@ -280,7 +305,7 @@ driver_hold_ref *driver_offers_take(driver_offers *builds, piw_text abi_tag, int
         return NULL;
     driver_hold_ref *hold = list_take(&abi->returned);
     if (hold != NULL) {
-        hold->kind = DRIVER_HOLD_OUT;
+        set_kind(hold, DRIVER_HOLD_OUT);
         return hold;
     }
     for (uint32_t i = abi->cursor; i < abi->count; i++) {
@@ -295,6 +320,7 @@ driver_hold_ref *driver_offers_take(driver_offers *builds, piw_text abi_tag, int
         }
         if (i == abi->cursor && !for_others)
             abi->cursor++;
+        abi->spare -= free_entry && abi->spare > 0;
         if (free_entry)
             return add_hold(builds, abi, &key, DRIVER_HOLD_OUT, 0);
     }

@@ -44,6 +44,11 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
 /* The next version for an ABI, now held as DRIVER_HOLD_OUT; NULL when there is none. `others`: there are more slaves of
  * the ABI, so that what failed for this one's sake waits a while for them. */
 driver_hold_ref *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others);
+/* Has the ABI's queue more than its window shows? */
+bool driver_offers_more(const driver_offers *builds, piw_text abi_tag);
+/* How many builds the ABI's window should have so that `spare` of them can be given out, when it has less than half of
+ * those left and the queue has more; 0 when it is well, or was said to lack them since it came. */
+int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spare);
 /* Are any of the ABI's versions resting? Only then driver_offers_take wants to know of others. */
 bool driver_offers_rest(const driver_offers *builds, piw_text abi_tag);
 /* The version is no longer out: `kind` is one of the others and until_ns as said there. Sets *hold to NULL. */

@@ -4,6 +4,7 @@
 #include "shared/text.h"
 #include "slave_driver/build.h"
 #include "slave_driver/slaves.h"
+#include "slave_driver/waiting.h"
 
 /* --- saving --- */
 
@@ -28,6 +29,7 @@ static void save_slave(piw_msg *msg, const driver_slave *from, driver_saved *to)
 {
     driver_saved record = from->saved;
     record.phase = from->waits_number ? DRIVER_WAIT_SLAVE_NO : DRIVER_IDLE;
+    record.waits_until_ns = driver_waiting_has(from) ? &from->waits_until_ns : NULL;
     if (from->build != NULL)
         put_build(&record, from->build);
     piw_value_copy(msg, driver_saved_type(), &record, to);
@@ -168,12 +170,20 @@ static driver_slave *load_slave(driver *self, const driver_saved *from)
     to->saved.package = to->saved.version = (piw_text){0};
     to->saved.holds = false;
     to->saved.build = NULL;
+    to->saved.waits_until_ns = NULL;
     to->waits_number = from->phase == DRIVER_WAIT_SLAVE_NO;
     if (from->slave_id != 0)
         driver_set_id(self, to, from->slave_id);
     if (from->holds)
         load_build(self, to, from);
     return to;
+}
+
+/* Over a swap its IDLE stays open. */
+static void load_open(driver *self, driver_slave *slave, const driver_saved *from)
+{
+    if (from->waits_until_ns != NULL)
+        driver_waiting_add(self, slave, *from->waits_until_ns);
 }
 
 void driver_load(driver *self, const piw_msg *state)
@@ -195,7 +205,7 @@ void driver_load(driver *self, const piw_msg *state)
         if (body->slaves.at[i].alone)
             load_build(self, NULL, &body->slaves.at[i]);
         else
-            load_slave(self, &body->slaves.at[i]);
+            load_open(self, load_slave(self, &body->slaves.at[i]), &body->slaves.at[i]);
     self->numbers[DRIVER_POOL_SLAVE] = body->slave_numbers;
     self->numbers[DRIVER_POOL_BUILD] = body->build_numbers;
     self->clock_number = body->clock_number;

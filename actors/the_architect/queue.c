@@ -61,6 +61,15 @@ void abi_queues_end(abi_queues *queues)
         }
 }
 
+void abi_queues_want(abi_queues *queues, const char *tag, int64_t wanted, bool now)
+{
+    for (size_t i = 0; i < queues->count; i++)
+        if (strcmp(queues->at[i].tag, tag) == 0) {
+            queues->at[i].wanted = wanted;
+            queues->at[i].stale = queues->at[i].stale || now;
+        }
+}
+
 abi_queue *abi_queues_stale(abi_queues *queues)
 {
     for (size_t i = 0; i < queues->count; i++)

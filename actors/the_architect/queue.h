@@ -6,6 +6,7 @@
 
 typedef struct abi_queue {
     char *tag;
+    int64_t wanted;           /* builds in its head; 0: as many as usual */
     int64_t pending, changes; /* as piw.queue_state gave them; changes -1: not yet read */
     bool stale;               /* its head must be read */
     bool seen;                /* in the state that is being taken in */
@@ -25,6 +26,8 @@ void abi_queues_forget(abi_queues *queues);
 void abi_queues_begin(abi_queues *queues);
 void abi_queues_state(abi_queues *queues, const char *tag, int64_t pending, int64_t changes);
 void abi_queues_end(abi_queues *queues);
+/* So many builds of an ABI are wanted in its head; `now`: it is to be read. */
+void abi_queues_want(abi_queues *queues, const char *tag, int64_t wanted, bool now);
 /* One whose head is to be read, or NULL. */
 abi_queue *abi_queues_stale(abi_queues *queues);
 

@@ -8,6 +8,7 @@
 #include "queue.h"
 
 #include "builds.piw.h"
+#include "heads.piw.h"
 #include "orders.piw.h"
 #include "piw/plugin.h"
 #include "shared/dsn.h"
@@ -26,7 +27,8 @@ enum {
     MORE_MS = 5,       /* between slices of what takes long, or as long as one took: others have their turn … */
     MORE_MAX_MS = 250, /* … for so long at most */
     FULL_MS = 10000,
-    HEADS_MS = 250, /* between looks at the heads while slices change them all the time */
+    HEADS_MS = 250, /* between looks at the heads while they change all the time, but when slave_driver runs short */
+    HEAD_MAX = 40000,
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
     CONNECT_MS = 10000, /* for one try to connect */
@@ -57,6 +59,8 @@ typedef struct architect {
     bool wanted; /* another cycle */
     bool full;   /* … that casts every head */
     bool more;   /* a refill goes on */
+    bool short_; /* slave_driver has little left to give out */
+    bool owed;   /* a look at the heads was put off */
     int64_t window;
     const char *order; /* oldest, newest, popular */
     first_orders firsts;
@@ -173,8 +177,13 @@ static void end_cycle(architect *self)
     if (!self->ready)
         piw_ready(self->task);
     self->ready = true;
-    if (self->more || self->wanted)
+    int64_t since_ms = (piw_monotonic_ns() - self->heads_ns) / 1000000;
+    if (self->short_)
+        set_timer(self, PIW_ON(cycle), 0);
+    else if (self->more || self->wanted)
         set_timer(self, PIW_ON(cycle), self->more ? pause_ms(self) : GAP_MS);
+    else if (self->owed)
+        set_timer(self, PIW_ON(cycle), since_ms < HEADS_MS ? HEADS_MS - since_ms : 0);
 }
 
 static void cast(architect *self, piw_msg *msg)
@@ -195,7 +204,8 @@ static void read_on(architect *self)
         return;
     }
     char limit[24];
-    snprintf(limit, sizeof(limit), "%" PRId64, self->window);
+    int64_t wanted = self->reading->wanted > self->window ? self->reading->wanted : self->window;
+    snprintf(limit, sizeof(limit), "%" PRId64, wanted < HEAD_MAX ? wanted : HEAD_MAX);
     send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2, $3)", 3,
                    (const char *[]){self->reading->tag, self->order, limit});
 }
@@ -236,6 +246,7 @@ static void tell_abis(architect *self)
 static void take_state(architect *self, const PGresult *r)
 {
     self->heads_ns = piw_monotonic_ns();
+    self->short_ = self->owed = false;
     abi_queues_begin(&self->queues);
     for (int i = 0; i < PQntuples(r); i++)
         abi_queues_state(&self->queues, PQgetvalue(r, i, 0), strtoll(PQgetvalue(r, i, 1), NULL, 10),
@@ -253,9 +264,10 @@ static void put_first(architect *self)
     if (order != NULL)
         send_statement(self, PUTTING_FIRST, "SELECT known, reason, waiting FROM piw.put_first($1)", 1,
                        (const char *[]){order->package});
-    else if (self->more && piw_monotonic_ns() - self->heads_ns < HEADS_MS * INT64_C(1000000))
+    else if (!self->short_ && piw_monotonic_ns() - self->heads_ns < HEADS_MS * INT64_C(1000000)) {
+        self->owed = true;
         end_cycle(self);
-    else
+    } else
         send_statement(self, READING_STATE, "SELECT abi_tag, pending, changes FROM piw.queue_state()", 0, NULL);
 }
 
@@ -467,6 +479,21 @@ static int on_answer_due(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
+/* --- slave_driver ------------------------------------------------------------------------------------------------- */
+
+static int on_wanted(piw_task *task, piw_msg *msg)
+{
+    architect *self = piw_soul(task);
+    const heads_WANTED *body = heads_WANTED_of(msg);
+    char tag[101];
+    snprintf(tag, sizeof(tag), "%.*s", (int)body->abi_tag.len, body->abi_tag.s);
+    abi_queues_want(&self->queues, tag, body->count, body->now);
+    self->short_ = self->short_ || body->now;
+    if (self->short_ && self->phase == AT_REST)
+        begin_cycle(self);
+    return 0;
+}
+
 /* --- Orders of an operator -------------------------------------------------------------------------------------------- */
 
 /* The one word: first PACKAGE. */
@@ -560,8 +587,10 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(connect), PIW_CONTINUATION(database_speaks), PIW_CONTINUATION(cycle),
     PIW_CONTINUATION(full),    PIW_CONTINUATION(answer_due),      PIW_CONTINUATIONS_END,
 };
-static const piw_service serves[] = {{"the_architect", &orders_protocol_def}, PIW_SERVICES_END};
-static const piw_handler handlers[] = {{&orders_protocol_def, ORDERS_ORDER, on_order}, PIW_HANDLERS_END};
+static const piw_service serves[] = {
+    {"the_architect", &orders_protocol_def}, {"heads", &heads_protocol_def}, PIW_SERVICES_END};
+static const piw_handler handlers[] = {
+    {&orders_protocol_def, ORDERS_ORDER, on_order}, {&heads_protocol_def, HEADS_WANTED, on_wanted}, PIW_HANDLERS_END};
 
 PIW_PLUGIN(the_architect, .version = "1.0", .summary = "keeps a window of the build queue for each ABI",
            .serves = serves, .uses = uses, .needs = needs, .options = options, .critical = true, .start = start,

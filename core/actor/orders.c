@@ -60,6 +60,7 @@ static int fresh(piw__shell *shell, piw__op *op)
     shell->supervision.fresh_op = op;
     shell->supervision.drain_until_ns = piw_monotonic_ns() + piw__tune.drain_ms * INT64_C(1000000);
     shell->queues.quiet = true;
+    piw__deferred_later(shell);
     return 1;
 }
 

@@ -99,6 +99,7 @@ void piw__ports_quiet(piw__shell *shell)
     for (unsigned i = 0; i < shell->queues.count && shell->soul.state == PIW__RUNNING; i++)
         if (shell->queues.protocols[i]->queue == PIW_Q_PULL)
             shell->queues.last_pulls = LAST_PULLS;
+    piw__deferred_later(shell);
     shell->queues.dirty = true;
 }
 

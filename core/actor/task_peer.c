@@ -27,6 +27,16 @@ const char *piw_peer_address(piw_task *task, piw_peer peer)
     return port != NULL ? piw__port_peer_address(port, peer) : NULL;
 }
 
+int64_t piw_peer_gone_ns(piw_task *task, piw_peer peer, bool *sure)
+{
+    piw__port *port = port_of(task->shell, peer);
+    if (port != NULL)
+        return piw__port_peer_gone_ns(port, peer, sure);
+    if (sure != NULL)
+        *sure = true;
+    return 1;
+}
+
 int piw_peer_set(piw_task *task, piw_peer peer, piw_msg **record)
 {
     piw__shell *shell = task->shell;

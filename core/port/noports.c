@@ -99,6 +99,18 @@ void piw__port_peer_forget(piw__port *port, piw_peer peer)
     abort();
 }
 
+int64_t piw__port_peer_gone_ns(piw__port *port, piw_peer peer, bool *sure)
+{
+    (void)port, (void)peer, (void)sure;
+    abort();
+}
+
+piw_peer piw__port_gone(piw__port *port)
+{
+    (void)port;
+    abort();
+}
+
 bool piw__port_peer_next(const piw__port *port, piw_peer *peer)
 {
     (void)port, (void)peer;

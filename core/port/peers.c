@@ -200,6 +200,7 @@ piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t l
     uint64_t serial = atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed) + 1;
     piw__peer_entry *entry = piw_zalloc(sizeof *entry + len);
     entry->id = serial * PIW_LIMIT_PEERS + slot;
+    entry->fd = -1;
     entry->routing_len = (uint8_t)len;
     memcpy(entry->routing, routing, len);
     entry->address = address_take(peers, raw_address, socket_file);

@@ -243,6 +243,8 @@ int piw__socket_open(piw__port *port, const piw__port_settings *settings, piw_er
     if (port->ipc && settings->address[6] != '@')
         port->socket_path = piw_strdup(settings->address + 6);
     int rc = set_options(port, kind, err);
+    if (rc == 0 && port->protocol->queue == PIW_Q_ROUTER)
+        rc = piw__links_open(&port->links, port->socket, err);
     return rc != 0 ? rc : bind_socket(port, settings, err);
 }
 
@@ -272,6 +274,7 @@ void piw__socket_close(piw__port *port)
 {
     if (port->socket == NULL)
         return;
+    piw__links_close(&port->links, port->socket);
     if (port->bound != NULL)
         unbind(port);
     zmq_close(port->socket);

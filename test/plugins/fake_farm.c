@@ -11,12 +11,14 @@
  *   error = WORD          the same, not done
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
+ *   behind = NUMBER       so many builds wait behind those that QUEUE says
  *   wait = SECONDS        until a version that failed for its builder's sake is tried again
  *   notes = on | off      off: nothing is noted (benches) */
 #include "builds.piw.h"
 #include "db.piw.h"
 #include "events.piw.h"
 #include "fs.piw.h"
+#include "heads.piw.h"
 #include "piw/plugin.h"
 #include "slaves.piw.h"
 #include "stats.piw.h"
@@ -47,7 +49,7 @@ typedef struct fake {
     bool away, slow, silent;
     char verify[8], recorded[8], known[8], refuse[32], there[8], word[16], error[16];
     int code;
-    int64_t tries, wait_s;
+    int64_t tries, wait_s, behind;
     int64_t next_number;
     int64_t next_build;
 } fake;
@@ -366,6 +368,8 @@ static int on_set(piw_task *task, piw_msg *msg)
         self->code = atoi(body->value.s);
     if (piw_text_is(body->name, "wait"))
         self->wait_s = atoi(body->value.s);
+    else if (piw_text_is(body->name, "behind"))
+        self->behind = atoi(body->value.s);
     if (piw_text_is(body->name, "notes"))
         self->silent = piw_text_is(body->value, "off");
     if (piw_text_is(body->name, "db"))
@@ -418,7 +422,7 @@ static int on_queue(piw_task *task, piw_msg *msg)
     piw_msg *queue = builds_QUEUE_new(&to);
     to->abi_tag = piw_msg_textz(queue, from->abi_tag.s);
     to->as_of_ns = piw_monotonic_ns();
-    to->total = from->builds.count;
+    to->total = from->builds.count + ((const fake *)piw_soul(task))->behind;
     piw_msg_list(queue, &to->builds, from->builds.count);
     for (uint32_t i = 0; i < from->builds.count; i++)
         to->builds.at[i] = (build_ref){piw_msg_textz(queue, from->builds.at[i].package.s),
@@ -545,7 +549,8 @@ static void stop(piw_task *task, bool leaving)
 }
 
 static const piw_service serves[] = {
-    {"db", &db_protocol_def},       {"fs", &fs_protocol_def}, {"web", &web_protocol_def},
+    {"db", &db_protocol_def},       {"fs", &fs_protocol_def},
+    {"web", &web_protocol_def},     {"heads", &heads_protocol_def},
 #ifndef FAKE_WITHOUT_STATS
     {"stats", &stats_protocol_def},
 #endif
@@ -598,6 +603,7 @@ static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_DELVER, just_note},
     {&web_protocol_def, WEB_ALL, just_note},
     {&web_protocol_def, WEB_WRITE, on_write},
+    {&heads_protocol_def, HEADS_WANTED, just_note},
 #ifndef FAKE_WITHOUT_STATS
     {&stats_protocol_def, STATS_DISK, just_note},
     {&stats_protocol_def, STATS_QUEUE, just_note},

@@ -82,6 +82,29 @@ START_TEST(gives_out_in_order_and_once)
 }
 END_TEST
 
+/* The windows of this test have nothing behind them unless it is said. */
+START_TEST(a_window_that_runs_short_is_told_once)
+{
+    const piw_text abi = piw_text_of("cp311");
+    const build_ref list[] = {{piw_text_of("p"), piw_text_of("1")}, {piw_text_of("p"), piw_text_of("2")}};
+    driver_hold_ref *hold;
+    driver_offers_window(builds, abi, 10, 2, list, 2);
+    ck_assert(!driver_offers_more(builds, abi));
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 100), 0);
+    driver_offers_window(builds, abi, 20, 50, list, 2);
+    ck_assert(driver_offers_more(builds, abi));
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 0); /* half of them are there */
+    ck_assert_int_eq(take("cp311", &hold), 1);
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 5); /* and the one that is out */
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 0);
+    driver_offers_end(builds, &hold, DRIVER_HOLD_RECORDED, 30);
+    driver_offers_window(builds, abi, 25, 50, list, 2);
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 5); /* what is recorded may still stand there */
+    driver_offers_window(builds, abi, 40, 50, list, 2);
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 6), 6);
+}
+END_TEST
+
 START_TEST(abis_are_apart)
 {
     window("cp311", 10, 1, 1);
@@ -225,6 +248,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, gives_out_in_order_and_once);
     tcase_add_test(tests, what_rested_goes_to_another_slave);
+    tcase_add_test(tests, a_window_that_runs_short_is_told_once);
     tcase_add_test(tests, abis_are_apart);
     tcase_add_test(tests, recorded_is_held_until_a_later_window);
     tcase_add_test(tests, returned_goes_first);

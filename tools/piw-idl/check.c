@@ -139,6 +139,8 @@ static void check_message(const idl_protocol *protocol, idl_message *m)
     bool in = m->kind == M_IN;
     if ((m->flags & (MF_NOREPLY | MF_MALFORMED | MF_AGAIN)) != 0 && !in)
         idl_fail(m->pos, "noreply, malformed and again are for in messages");
+    if ((m->flags & MF_LATER) != 0 && (!in || protocol->queue != Q_ROUTER || m->fallback_word == NULL))
+        idl_fail(m->pos, "later is for in messages of router queues that have a fallback");
     if (m->fallback_word != NULL && (!in || protocol->queue != Q_ROUTER))
         idl_fail(m->pos, "fallback is for in messages of router queues");
     if (m->fallback_word != NULL && (m->flags & MF_NOREPLY) != 0)

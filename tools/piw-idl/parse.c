@@ -25,6 +25,8 @@ static bool flag(idl_parser *p, idl_message *message)
         message->flags |= MF_BARE;
     else if (idl_eat(p, "again"))
         message->flags |= MF_AGAIN;
+    else if (idl_eat(p, "later"))
+        message->flags |= MF_LATER;
     else if (idl_eat(p, "fallback"))
         fallback(p, message);
     else if (idl_eat(p, "lane"))
@@ -39,8 +41,8 @@ static bool flag(idl_parser *p, idl_message *message)
 /* Does the data of a message stand here, rather than its flags or what follows it? */
 static bool body_follows(idl_parser *p)
 {
-    static const char *const others[] = {"noreply",  "malformed", "bare", "again", "fallback", "lane",
-                                         "deadline", "in",        "out",  "call",  "cast"};
+    static const char *const others[] = {"noreply", "malformed", "bare", "again", "later", "fallback",
+                                         "lane",    "deadline",  "in",   "out",   "call",  "cast"};
     if (idl_is(p, "(") || idl_is(p, "oneof"))
         return true;
     bool word = idl_peek(p)->kind == IDL_WORD && !idl_peek(p)->first;

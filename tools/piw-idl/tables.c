@@ -163,8 +163,8 @@ static void reach(writer *w, const idl_type *type, const idl_file *file, const c
 
 static const char *message_flags(unsigned flags)
 {
-    static const char *const names[] = {"PIW_M_NOREPLY", "PIW_M_MALFORMED", "PIW_M_BARE", "PIW_M_NODATA",
-                                        "PIW_M_AGAIN"};
+    static const char *const names[] = {"PIW_M_NOREPLY", "PIW_M_MALFORMED", "PIW_M_BARE",
+                                        "PIW_M_NODATA",  "PIW_M_AGAIN",     "PIW_M_LATER"};
     idl_out out = {0};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if ((flags & 1u << i) != 0)
