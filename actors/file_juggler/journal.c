@@ -236,6 +236,7 @@ static bool take(journal *j, const uint8_t *data, size_t len, size_t *at)
     return true;
 }
 
+/* `j->size` becomes its size, 0 when it ends with a torn record. */
 static int read_file(journal *j, int64_t number, piw_err *err)
 {
     char path[PIW_PATH_MAX];
@@ -248,6 +249,7 @@ static int read_file(journal *j, int64_t number, piw_err *err)
         return rc;
     while (at < len && take(j, data, len, &at))
         ;
+    j->size = at == len ? len : 0;
     if (at < len)
         piw_info("%s ends with %zu bytes of a record that was never finished", path, len - at);
     free(data);
@@ -288,6 +290,17 @@ static int list_files(const journal *j, int64_t **numbers, size_t *count, piw_er
     return 0;
 }
 
+/* Go on with the last file if it is whole: tasks are swapped often. */
+static int go_on(journal *j, int64_t marked, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (j->size == 0 || !journal_path(j, path))
+        return next_file(j, err);
+    j->marked = marked;
+    j->fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    return j->fd >= 0 ? 0 : next_file(j, err);
+}
+
 int journal_open(journal *j, const char *root, piw_err *err)
 {
     *j = (journal){.root = piw_strdup(root), .fd = -1, .low = INT64_MAX, .first_number = 1};
@@ -301,6 +314,7 @@ int journal_open(journal *j, const char *root, piw_err *err)
         j->number = numbers[count - 1];
     }
     free(numbers);
+    int64_t marked = j->low;
     j->high = j->low == INT64_MAX ? 0 : j->low;
     for (const journal_entry *entry = journal_next(j, NULL); entry != NULL; entry = journal_next(j, entry)) {
         if (entry->build->build_id < j->low)
@@ -309,7 +323,7 @@ int journal_open(journal *j, const char *root, piw_err *err)
             j->high = entry->build->build_id + 1;
     }
     if (rc == 0)
-        rc = next_file(j, err);
+        rc = go_on(j, marked, err);
     if (rc != 0)
         journal_close(j);
     return rc;

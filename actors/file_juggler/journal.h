@@ -1,8 +1,8 @@
 /* journal.h — what is known of builds on their way, in a file that the next start reads: a build without wheels has nothing
  * else beside its log, and of one with wheels it says what may have to be mended after the machine went down.
  *
- * Records are appended, each with its length and checksum; reading ends at the first that isn't whole. Each opening begins
- * a file of its own with what is open, and so does growth; earlier files are removed once the newest is on the disk. So the
+ * Records are appended, each with its length and checksum; reading ends at the first that isn't whole. One that has grown,
+ * or ends torn, is followed by another that begins with what is open; earlier files are removed once the newest is on the disk. So the
  * size follows what is open, and nothing is ever appended behind a torn record. Nothing here syncs. One thread. */
 #ifndef FILE_JUGGLER_JOURNAL_H
 #define FILE_JUGGLER_JOURNAL_H
@@ -14,7 +14,7 @@
 enum {
     JOURNAL_BUILDS_MAX = 100000, /* open at once: weeks of a database that is away */
     JOURNAL_OPEN_MAX = 64 << 20, /* bytes of them */
-    JOURNAL_GROWTH = 1 << 20,    /* bytes that a file may have beyond twice what is open */
+    JOURNAL_GROWTH = 64 << 10,   /* bytes that a file may have beyond twice what is open: each swap reads it */
 };
 
 typedef enum journal_state {
@@ -47,7 +47,7 @@ typedef struct journal {
     int64_t synced_number; /* while a sync is under way: the file that it has reach the disk */
 } journal;
 
-/* Read what an earlier journal left under `root`, and begin a new file. */
+/* Read what an earlier journal left under `root`, and go on with it. */
 int journal_open(journal *j, const char *root, piw_err *err);
 void journal_close(journal *j);
 /* Note a build, in place of what was noted of it. Takes *owner, a journal_build message, on success. */

@@ -164,8 +164,6 @@ START_TEST(its_size_follows_what_is_open)
     reopen();
     ck_assert_uint_eq(j.builds.count, 0);
     ck_assert_int_eq(j.low, 60000);
-    ck_assert_uint_eq(files(), 2);
-    sync_all();
     ck_assert_uint_eq(files(), 1);
 }
 END_TEST
@@ -184,10 +182,10 @@ END_TEST
 /* A successor that was taken back has left a file. */
 START_TEST(a_number_that_is_taken_is_passed_over)
 {
-    journal other = {0};
+    char taken[PIW_PATH_MAX];
     put(1);
-    ck_assert_int_eq(journal_open(&other, root, NULL), 0);
-    journal_close(&other);
+    ck_assert(piw_path_journal(taken, root, 2));
+    ck_assert_int_eq(piw_file_write(root, taken, "", 0, 0, NULL), 0);
     for (int64_t id = 2; j.number < 3; id++) {
         put(id);
         journal_end(&j, id);
