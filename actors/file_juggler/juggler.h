@@ -16,8 +16,9 @@ typedef struct juggler {
     char *root; /* the output path */
     transfers transfers;
     journal journal;
-    bool unsynced; /* something was put in place since the last sync */
-    bool syncing;  /* a sync is under way */
+    bool unsynced;     /* something was put in place since the last sync */
+    bool syncing;      /* a sync is under way */
+    uint64_t sync_key; /* which: one that a predecessor began has another */
 
     /* syncs.c: builds that wait until what they need is on the disk; those that a job is at aren't here. */
     juggler_sync *waiting;

@@ -55,8 +55,9 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
     if (!j->unsynced || j->syncing)
         return 0;
     journal_sync_begins(&j->journal);
+    j->sync_key = (uint64_t)piw_monotonic_ns();
     piw_msg *job = sync_site_make(juggler_root(j));
-    int rc = piw_work(task, job_sync_site, &job, "synced", (uint64_t)j->journal.synced_number);
+    int rc = piw_work(task, job_sync_site, &job, "synced", j->sync_key);
     piw_msg_free(&job);
     if (rc == 0) {
         j->unsynced = false;
@@ -68,7 +69,7 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
 int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *j = piw_soul(task);
-    if (!j->syncing || (int64_t)key != j->journal.synced_number)
+    if (!j->syncing || key != j->sync_key)
         return 0; /* a predecessor's: our own is under way, or comes */
     j->syncing = false;
     piw_err why = {0};
