@@ -7,7 +7,9 @@
 #include "events.piw.h"
 #include "file.piw.h"
 #include "fs.piw.h"
+#include "piw/fault.h"
 #include "piw/plugin.h"
+#include "shared/atomic_file.h"
 #include "shared/file_check.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
@@ -50,6 +52,9 @@ static int on_expect(piw_task *task, piw_msg *msg)
     int rc = piw_file_check(&expect->file, expect->package, &why);
     if (rc != 0)
         return piw_refuse(task, msg, rc, "%s", why.text);
+    char folder[PIW_PATH_MAX];
+    if (piw_path_staged(folder, j->root, expect->build_id, (piw_text){0}))
+        piw_folder_reuse(j->root, folder, expect->build_id); /* else the transfer makes one */
     piw_msg *owner = describe_transfer(expect);
     transfer *t = NULL;
     rc = transfers_begin(&j->transfers, j->root, &owner, &t, &why);
@@ -124,6 +129,51 @@ static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
+static bool is_staged(const juggler *j, int64_t build_id)
+{
+    char folder[PIW_PATH_MAX];
+    return piw_path_staged(folder, j->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
+}
+
+static piw_msg *describe_build(int64_t build_id, piw_text package, journal_build **body)
+{
+    piw_msg *record = journal_build_new(body);
+    (*body)->build_id = build_id;
+    (*body)->package = piw_text_copy(record, package);
+    return record;
+}
+
+/* Into the journal with it; then `record` is gone. */
+static int note(juggler *j, piw_msg *record, piw_err *err)
+{
+    int rc = journal_put(&j->journal, &record, err);
+    piw_msg_free(&record);
+    if (rc != 0)
+        piw_error("%s", err->text);
+    return rc;
+}
+
+static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
+{
+    const juggler *j = piw_soul(task);
+    const fs_STAGE *stage = fs_STAGE_of(msg);
+    keep_log *body;
+    piw_msg *job = keep_log_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->build_id = stage->build_id;
+    body->package = piw_text_copy(job, stage->package);
+    body->output = piw_msg_blob(job, stage->output);
+    body->staged = staged;
+    body->again = again;
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_work(task, job_keep_log, &job, PIW_ON(staged), token.id);
+    piw_msg_free(&job);
+    return rc;
+}
+
+/* A build without wheels is in the journal before its log is in place, so that no log is left behind without a row. */
 static int on_stage(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
@@ -131,19 +181,14 @@ static int on_stage(piw_task *task, piw_msg *msg)
     file_queue_yield(j);
     if (!piw_name_is_canonical(stage->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
-    stage_build *body;
-    piw_msg *job = stage_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
-    body->build_id = stage->build_id;
-    body->package = piw_text_copy(job, stage->package);
-    const piw_field *output = &stage_build_type()->body->fields[3];
-    piw_value_copy(job, output->type, &stage->output, &body->output);
-    piw_token token;
-    int rc = piw_defer(task, msg, &token);
-    if (rc == 0)
-        rc = piw_work(task, job_stage_build, &job, PIW_ON(staged), token.id);
-    piw_msg_free(&job);
-    return rc;
+    const journal_entry *known = journal_find(&j->journal, stage->build_id);
+    bool staged = is_staged(j, stage->build_id);
+    if (staged || (known != NULL && known->state == JOURNAL_IS_OPEN))
+        return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
+    journal_build *body;
+    piw_err why = {0};
+    int rc = note(j, describe_build(stage->build_id, stage->package, &body), &why);
+    return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", why.text);
 }
 
 /* The end of a job whose answer says no more than that it is done. Takes the answer. */
@@ -161,28 +206,86 @@ static int finish(piw_task *task, const piw_msg *reply, uint64_t key, piw_msg *a
     return rc;
 }
 
+/* What the job has found out about a build, for the journal. */
+static int note_kept(juggler *j, const keep_log_reply *kept, piw_err *err)
+{
+    if (!kept->staged && !kept->foreign_log)
+        return 0;
+    journal_build *body;
+    piw_msg *record = describe_build(kept->build_id, kept->package, &body);
+    body->foreign_log = kept->foreign_log;
+    piw_msg_list(record, &body->wheels, kept->wheels.count);
+    for (uint32_t i = 0; i < kept->wheels.count; i++)
+        body->wheels.at[i] = piw_text_copy(record, kept->wheels.at[i]);
+    return note(j, record, err);
+}
+
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
+    juggler *j = piw_soul(task);
+    piw_token token = {key};
+    if (piw_msg_error(reply) != 0)
+        return finish(task, reply, key, NULL);
+    const keep_log_reply *kept = keep_log_reply_of(reply);
+    piw_err why = {0};
+    if (!kept->staged && journal_find(&j->journal, kept->build_id) == NULL)
+        upkeep_remove_log(j, kept->build_id); /* thrown away meanwhile */
+    int rc = note_kept(j, kept, &why);
+    if (rc != 0)
+        return piw_answer_error(task, token, rc, "%s", why.text);
+    if (kept->staged || journal_late(&j->journal, kept->build_id))
+        return syncs_ask(task, token, kept->build_id, false);
     return finish(task, reply, key, fs_STAGE_reply_new());
+}
+
+static void copy_seal(piw_msg *into, const fs_SEAL *seal, sealed_build *to)
+{
+    *to = (sealed_build){.slave_id = seal->slave_id,
+                         .version = piw_text_copy(into, seal->version),
+                         .abi_tag = piw_text_copy(into, seal->abi_tag),
+                         .status = seal->status,
+                         .duration = seal->duration};
+    piw_msg_list(into, &to->files, seal->files.count);
+    for (uint32_t i = 0; i < seal->files.count; i++)
+        piw_value_copy(into, built_file_type(), &seal->files.at[i], &to->files.at[i]);
+}
+
+/* A build without wheels is sealed in the journal. */
+static int seal_unstaged(piw_task *task, piw_msg *msg)
+{
+    juggler *j = piw_soul(task);
+    const fs_SEAL *seal = fs_SEAL_of(msg);
+    const journal_entry *known = journal_find(&j->journal, seal->build_id);
+    journal_build *body;
+    piw_msg *record = describe_build(seal->build_id, seal->package, &body);
+    body->foreign_log = known != NULL && known->build->foreign_log;
+    sealed_build *sealed = piw_msg_alloc(record, sizeof *sealed);
+    copy_seal(record, seal, sealed);
+    body->sealed = sealed;
+    piw_err why = {0};
+    int rc = note(j, record, &why);
+    if (rc == 0 && PIW_FAULT("juggler.sealed"))
+        rc = piw_err_set(&why, PIW_ESYS, "build %" PRId64 " can't be sealed: the fault point juggler.sealed is armed",
+                         seal->build_id);
+    if (rc != 0)
+        return piw_refuse(task, msg, rc, "%s", why.text);
+    piw_token token;
+    rc = piw_defer(task, msg, &token);
+    return rc == 0 ? syncs_ask(task, token, seal->build_id, true) : rc;
 }
 
 static int on_seal(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
     const fs_SEAL *seal = fs_SEAL_of(msg);
+    if (!is_staged(j, seal->build_id))
+        return seal_unstaged(task, msg);
     seal_build *body;
     piw_msg *job = seal_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
     body->build_id = seal->build_id;
     body->package = piw_text_copy(job, seal->package);
-    body->sealed = (sealed_build){.slave_id = seal->slave_id,
-                                  .version = piw_text_copy(job, seal->version),
-                                  .abi_tag = piw_text_copy(job, seal->abi_tag),
-                                  .status = seal->status,
-                                  .duration = seal->duration};
-    piw_msg_list(job, &body->sealed.files, seal->files.count);
-    for (uint32_t i = 0; i < seal->files.count; i++)
-        piw_value_copy(job, built_file_type(), &seal->files.at[i], &body->sealed.files.at[i]);
+    copy_seal(job, seal, &body->sealed);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -203,6 +306,13 @@ static int on_publish(piw_task *task, piw_msg *msg)
     file_queue_yield(j);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
+    if (!is_staged(j, publish->build_id)) {
+        upkeep_over(j, publish->build_id);
+        piw_msg *answer = fs_PUBLISH_reply_new();
+        int done = piw_reply(task, msg, &answer);
+        piw_msg_free(&answer);
+        return done;
+    }
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, j->root);
@@ -223,10 +333,18 @@ static int on_publish(piw_task *task, piw_msg *msg)
 static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *j = piw_soul(task);
+    if (piw_msg_error(reply) == 0)
+        upkeep_over(j, publish_build_reply_of(reply)->build_id);
     j->unsynced = true;
     /* Quarantined since its build was recorded: it may be this one that was missed. */
     int rc = j->withheld_missing ? withheld_look(task) : 0;
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
+}
+
+static int on_recorded(piw_task *task, piw_msg *msg)
+{
+    upkeep_over(piw_soul(task), fs_RECORDED_of(msg)->build_id);
+    return 0;
 }
 
 static int on_settle(piw_task *task, piw_msg *msg)
@@ -259,6 +377,8 @@ static void free_soul(juggler *j)
     transfers_fini(&j->transfers);
     piw_msg_free(&j->published);
     piw_msg_free(&j->reading);
+    journal_close(&j->journal);
+    free(j->waiting);
     free(j->leftovers);
     free(j->root);
     free(j);
@@ -266,15 +386,21 @@ static void free_soul(juggler *j)
 
 static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, piw_err *err)
 {
-    int rc = 0;
-    if (state != NULL)
+    int rc = journal_open(&j->journal, j->root, err);
+    if (rc == 0 && state != NULL)
         rc = juggler_load(j, file_juggler_state_of(state), err);
-    else if (why == PIW_BOOT)
+    else if (rc == 0 && why == PIW_BOOT)
         rc = leftovers_find(j, err);
+    else if (rc == 0)
+        rc = leftovers_find_unstaged(j, err);
+    if (rc == 0 && why == PIW_BOOT)
+        rc = upkeep_check_logs(task);
     if (rc == 0)
         rc = upkeep_begin(task);
     if (rc == 0)
         rc = withheld_begin(task);
+    if (rc == 0)
+        rc = syncs_go(task);
     /* After a swap what the predecessor has begun comes back to us by itself. */
     return rc != 0 || state != NULL ? rc : leftovers_begin(task);
 }
@@ -288,6 +414,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         return piw_err_errno(err, "can't write to the output path %s", root);
     juggler *j = piw_zalloc(sizeof *j);
     j->root = piw_strdup(root);
+    j->unsynced = true; /* the journal's new file */
     piw_soul_set(task, j);
     int rc = begin(task, j, why, state, err);
     if (rc != 0) {
@@ -327,6 +454,7 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_STAGE, on_stage},
                                        {&fs_protocol_def, FS_PUBLISH, on_publish},
                                        {&fs_protocol_def, FS_SEAL, on_seal},
+                                       {&fs_protocol_def, FS_RECORDED, on_recorded},
                                        {&fs_protocol_def, FS_SETTLE, on_settle},
                                        {&fs_protocol_def, FS_WITHHELD, on_withheld_asked},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
@@ -337,6 +465,8 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(sealed),
+                                                 PIW_CONTINUATION(builds_synced),
+                                                 PIW_CONTINUATION(logs_checked),
                                                  PIW_CONTINUATION(disk),
                                                  PIW_CONTINUATION(sync),
                                                  PIW_CONTINUATION(synced),

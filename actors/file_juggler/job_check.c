@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SYNCED_ALONE = 1 << 20 /* bytes */ };
+
 /* The staged file and the folder that it lies in. All goes through these two, so that a build that is thrown away
  * meanwhile (its folder renamed) takes what is written here with it. */
 typedef struct staged {
@@ -46,12 +48,7 @@ static void close_staged(staged *s)
     close(s->folder);
 }
 
-static int sync_fd(int fd, const char *what, const check_file *job, piw_err *err)
-{
-    return fsync(fd) == 0 ? 0 : piw_err_errno(err, "can't sync %s of %s", what, job->path.s);
-}
-
-/* FILE.metadata of `filename`, staged and synced. *written is false when its name is longer than a file system takes. */
+/* FILE.metadata of `filename`, staged; it can be made again from the wheel. *written is false when its name is longer than a file system takes. */
 static int write_metadata(const staged *s, const check_file *job, const char *filename, const piw_wheel *wheel,
                           bool *written, piw_err *err)
 {
@@ -66,8 +63,6 @@ static int write_metadata(const staged *s, const check_file *job, const char *fi
     int rc = 0;
     if (piw_write_all(fd, wheel->metadata_bytes, wheel->metadata_len) != 0)
         rc = piw_err_errno(err, "can't write the staged file %s.metadata", job->path.s);
-    if (rc == 0)
-        rc = sync_fd(fd, "the METADATA", job, err);
     if (close(fd) != 0 && rc == 0)
         rc = piw_err_errno(err, "can't write the staged file %s.metadata", job->path.s);
     return rc;
@@ -91,16 +86,22 @@ static int stage_armv6l(const staged *s, const check_file *job, const piw_wheel 
     return write_metadata(s, job, name, wheel, &metadata, err);
 }
 
-static int make_durable(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, bool *armv6_too,
+/* Most wheels are synced with those of other builds (job_sync.c), which a large one would hold up. */
+static int sync_large(const staged *s, const check_file *job, piw_err *err)
+{
+    if (job->state.filesize <= SYNCED_ALONE || fdatasync(s->file) == 0)
+        return 0;
+    return piw_err_errno(err, "can't sync %s", job->path.s);
+}
+
+static int stage_beside(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, bool *armv6_too,
                         piw_err *err)
 {
-    int rc = sync_fd(s->file, "the file", job, err);
+    int rc = sync_large(s, job, err);
     if (rc == 0)
         rc = write_metadata(s, job, job->state.filename.s, wheel, metadata, err);
     if (rc == 0)
         rc = stage_armv6l(s, job, wheel, armv6_too, err);
-    if (rc == 0)
-        rc = sync_fd(s->folder, "the folder", job, err);
     return rc;
 }
 
@@ -147,7 +148,7 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     if (rc != 0)
         return piw_err_set(err, rc, "%s", why.text);
     bool metadata = false, armv6_too = false;
-    rc = make_durable(s, job, &wheel, &metadata, &armv6_too, err);
+    rc = stage_beside(s, job, &wheel, &metadata, &armv6_too, err);
     if (rc == 0) {
         check_file_reply *body;
         *result = answer(job, &body);

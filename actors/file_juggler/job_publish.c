@@ -1,11 +1,13 @@
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
+#include "log_file.h"
 #include "piw/fault.h"
 #include "piw/log.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
+#include "shared/wheel.h"
 #include "shared/wheel_name.h"
 
 #include <dirent.h>
@@ -126,14 +128,50 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
     return rc;
 }
 
-/* The folder's entries reach the disk before the staged copies are forgotten. */
-static int sync_package(const publish_build *job, piw_err *err)
+/* --- What may not have reached the disk before the machine went down -------------------------------------------------- */
+
+static bool is_mended(const publish_build *job)
 {
-    char path[PIW_PATH_MAX];
-    if (!piw_path_simple(path, job->root.s, job->package, piw_text_of("index.html")))
-        return piw_err_set(err, PIW_EINVAL, "the package \"%s\" makes no safe path", job->package.s);
-    return piw_folder_sync_of(path, err);
+    return job->mend.count > 0;
 }
+
+/* FILE.metadata of a wheel, or link, that is in place: made again from the wheel, unless it is right. */
+static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
+{
+    char link[PIW_PATH_MAX], path[PIW_PATH_MAX], to[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
+    if (!piw_path_simple(link, job->root.s, job->package, name))
+        return piw_err_set(err, PIW_EINVAL, "the wheel \"%s\" makes no safe path", name.s);
+    if (!piw_path_metadata(to, job->root.s, job->package, name))
+        return 0; /* too long a name: it has none */
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    piw_text wheel_name = n > 0 ? piw_text_of(target) : name;
+    piw_err why = {0};
+    piw_wheel wheel;
+    int rc = !piw_path_simple(path, job->root.s, job->package, wheel_name)
+                 ? piw_err_set(&why, PIW_EINVAL, "the link %s leads out of its folder", link)
+                 : piw_wheel_read(path, wheel_name.s, &wheel, &why);
+    if (rc == PIW_ENOENT)
+        return 0; /* not published, or removed since */
+    if (rc != 0) {
+        piw_warning("%s can't be made: %s", to, why.text);
+        return rc == PIW_EREFUSED || rc == PIW_EINVAL ? 0 : piw_err_set(err, rc, "%s", why.text);
+    }
+    if (!piw_file_holds(to, wheel.metadata_bytes, wheel.metadata_len))
+        rc = piw_file_write(job->root.s, to, wheel.metadata_bytes, wheel.metadata_len, 0, err);
+    piw_wheel_fini(&wheel);
+    return rc;
+}
+
+static int mend(const publish_build *job, piw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < job->mend.count; i++)
+        rc = mend_metadata(job, job->mend.at[i], err);
+    return rc;
+}
+
+/* --- The log, and all of it ------------------------------------------------------------------------------------------- */
 
 static int place_log(const publish_build *job, bool *placed, piw_err *err)
 {
@@ -143,6 +181,10 @@ static int place_log(const publish_build *job, bool *placed, piw_err *err)
         return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", job->build_id);
     if (access(from, F_OK) != 0)
         return 0;
+    if (is_mended(job) && !log_file_whole(from)) {
+        piw_warning("the log of build %" PRId64 " was lost when the machine went down", job->build_id);
+        return 0;
+    }
     piw_err why = {0};
     int rc = piw_file_place(from, to, PIW_FILE_KEEP, &why);
     if (rc == PIW_EEXIST) {
@@ -159,13 +201,13 @@ static int publish(const publish_build *job, const char *path, DIR *folder, publ
     int rc = place_all(job, folder, ".whl", place_wheel, &reply->wheels, err);
     if (rc == 0)
         rc = place_all(job, folder, ".whl", place_link, &links, err);
-    if (rc == 0)
+    if (rc == 0 && !is_mended(job))
         rc = place_all(job, folder, ".whl.metadata", place_metadata, &metadata, err);
-    if (rc == 0 && reply->wheels + metadata > 0)
-        rc = sync_package(job, err);
     if (rc == 0)
         rc = place_log(job, &reply->log, err);
-    return rc == 0 ? piw_folder_remove(path, err) : rc;
+    if (rc == 0)
+        rc = is_mended(job) ? piw_folder_remove(path, err) : piw_folder_spare(job->root.s, path, job->build_id, err);
+    return rc;
 }
 
 int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
@@ -185,6 +227,9 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
         rc = publish(body, path, folder, reply, err);
     if (folder != NULL)
         closedir(folder);
+    if (rc == 0)
+        rc = mend(body, err);
+    reply->build_id = body->build_id;
     if (rc != 0) {
         piw_msg_free(&made);
         return rc;

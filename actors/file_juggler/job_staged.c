@@ -107,6 +107,13 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
     read_staged_reply *reply;
     piw_msg *made = read_staged_reply_new(&reply);
     reply->package = read_record(body, made, &reply->sealed);
+    if (reply->package.s == NULL && body->package.len > 0)
+        reply->package = piw_msg_text(made, body->package.s, body->package.len);
+    if (reply->sealed == NULL && body->sealed != NULL) {
+        sealed_build *sealed = piw_msg_alloc(made, sizeof *sealed);
+        piw_value_copy(made, sealed_build_type(), body->sealed, sealed);
+        reply->sealed = sealed;
+    }
     int rc = list_files(body, made, reply, err);
     if (rc != 0) {
         piw_msg_free(&made);

@@ -2,21 +2,31 @@
 #ifndef FILE_JUGGLER_JUGGLER_H
 #define FILE_JUGGLER_JUGGLER_H
 
+#include "journal.h"
 #include "transfers.h"
 
 typedef struct leftover {
     int64_t id;
     bool recorded; /* it has a row */
     bool settled;  /* not found at boot: its row may still be under way, so without one it is kept */
+    bool staged;   /* it has a folder */
 } leftover;
 
 typedef struct juggler {
     char *root; /* the output path */
     transfers transfers;
-    bool unsynced; /* something was put in place since the last sync */
-    bool syncing;  /* a sync is under way */
     int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
     bool writing_out; /* a write_out job is under way */
+    journal journal;
+    bool unsynced;     /* something was put in place since the last sync */
+    bool syncing;      /* a sync is under way */
+    uint64_t sync_key; /* which: one that a predecessor began has another */
+
+    /* syncs.c: builds that wait until what they need is on the disk; those that a job is at aren't here. */
+    juggler_sync *waiting;
+    uint32_t waiting_count, waiting_room;
+    bool waiting_busy; /* a job is at others */
+
     piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
 
     /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
@@ -49,6 +59,9 @@ void file_queue_yield(juggler *j);
 /* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
 int leftovers_find(juggler *j, piw_err *err);
+/* After the task began anew alone: builds without a folder that the journal has, for nobody comes back to those whose row was
+ * committed. */
+int leftovers_find_unstaged(juggler *j, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
 int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
@@ -61,6 +74,13 @@ int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* --- syncs.c: what has to be on the disk before a build's row is committed, many builds together --- */
+/* Have it there, and then answer with `token`: a SEAL, or a STAGE. */
+int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal);
+/* Begin with what waits, unless a job is under way. */
+int syncs_go(piw_task *task);
+int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
+
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
 int upkeep_begin(piw_task *task);
 int on_disk(piw_task *task, piw_msg *reply, uint64_t key);
@@ -71,7 +91,14 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
 /* Note that a package's files are being put in place: a removal that was decided before must not hit them. */
 void upkeep_published(juggler *j, piw_text package);
-/* Throw away a build's staging folder: moved aside now, removed in the pool. */
+/* Nothing is left to be done of a build but to have it reach the disk, soon. */
+void upkeep_over(juggler *j, int64_t build_id);
+/* At boot: look at the logs that may have reached the disk in part only. */
+int upkeep_check_logs(piw_task *task);
+int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
+/* A log of our own whose build comes to nothing. */
+void upkeep_remove_log(const juggler *j, int64_t build_id);
+/* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
 
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */

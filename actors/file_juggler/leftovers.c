@@ -38,26 +38,34 @@ static int newest_first(const void *a, const void *b)
     return x > y ? -1 : x < y;
 }
 
-static bool is_listed(const leftover *list, uint32_t count, int64_t id)
+static int by_value(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (list[i].id == id)
-            return true;
-    }
-    return false;
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Builds in order, to be looked up. The caller's. */
+static int64_t *sorted(const int64_t *ids, uint32_t count)
+{
+    int64_t *made = piw_alloc((count + 1) * sizeof *made);
+    if (count > 0)
+        memcpy(made, ids, count * sizeof *made);
+    qsort(made, count, sizeof *made, by_value);
+    return made;
 }
 
 static bool is_in(const int64_t *ids, uint32_t count, int64_t id)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (ids[i] == id)
-            return true;
-    }
-    return false;
+    return bsearch(&id, ids, count, sizeof *ids, by_value) != NULL;
 }
 
-/* What is staged, but for what is in the list already or in `except`, behind it; the new ones in order. */
-static int find(juggler *j, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
+static void add(juggler *j, leftover it)
+{
+    grow(j);
+    j->leftovers[j->leftovers_count++] = it;
+}
+
+static int find_staged(juggler *j, bool settled, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staging(path, j->root))
@@ -65,19 +73,59 @@ static int find(juggler *j, const int64_t *except, uint32_t except_count, bool s
     DIR *folder = opendir(path);
     if (folder == NULL)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
-    uint32_t before = j->leftovers_count;
     struct dirent *entry;
     while ((entry = readdir(folder)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
         int64_t id = id_of(entry->d_name);
-        if (id <= 0 || is_listed(j->leftovers, before, id) || is_in(except, except_count, id))
-            continue;
-        grow(j);
-        j->leftovers[j->leftovers_count++] = (leftover){.id = id, .settled = settled};
+        if (id > 0)
+            add(j, (leftover){.id = id, .settled = settled, .staged = true});
     }
     closedir(folder);
+    return 0;
+}
+
+/* Of the journal: all that are open, or of those only what needs nobody else. */
+static void find_noted(juggler *j, bool settled, bool unstaged_only)
+{
+    const journal_entry *at = NULL;
+    while ((at = journal_next(&j->journal, at)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
+        if (at->state != JOURNAL_IS_OPEN || (unstaged_only && at->build->sealed != NULL))
+            continue;
+        add(j, (leftover){.id = at->build->build_id, .settled = settled});
+    }
+}
+
+/* In order, each once, without those that were in the list before or are in `except`. What is staged stays so. */
+static void arrange(juggler *j, uint32_t before, const int64_t *except, uint32_t except_count)
+{
+    int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof *left_out);
+    for (uint32_t i = 0; i < before; i++)
+        left_out[i] = j->leftovers[i].id;
+    if (except_count > 0)
+        memcpy(left_out + before, except, except_count * sizeof *left_out);
+    uint32_t count = before + except_count, to = before;
+    qsort(left_out, count, sizeof *left_out, by_value);
     if (j->leftovers_count > before)
         qsort(j->leftovers + before, j->leftovers_count - before, sizeof *j->leftovers, newest_first);
-    return 0;
+    for (uint32_t i = before; i < j->leftovers_count; i++) {
+        leftover it = j->leftovers[i];
+        if (to > before && j->leftovers[to - 1].id == it.id)
+            j->leftovers[to - 1].staged = j->leftovers[to - 1].staged || it.staged;
+        else if (!is_in(left_out, count, it.id))
+            j->leftovers[to++] = it;
+    }
+    j->leftovers_count = to;
+    free(left_out);
+}
+
+/* What is staged or in the journal, but for what is in the list already or in `except`, behind it. */
+static int find(juggler *j, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
+{
+    uint32_t before = j->leftovers_count;
+    int rc = find_staged(j, settled, err);
+    if (rc == 0)
+        find_noted(j, settled, false);
+    arrange(j, before, except, except_count);
+    return rc;
 }
 
 int leftovers_find(juggler *j, piw_err *err)
@@ -86,8 +134,23 @@ int leftovers_find(juggler *j, piw_err *err)
     if (rc == 0)
         rc = find(j, NULL, 0, false, err);
     if (rc == 0 && j->leftovers_count > 0)
-        piw_info("%" PRIu32 " builds are staged from before: asking the database which of them were recorded",
+        piw_info("%" PRIu32 " builds were on their way before: asking the database which of them were recorded",
                  j->leftovers_count);
+    return rc;
+}
+
+int leftovers_find_unstaged(juggler *j, piw_err *err)
+{
+    int rc = find_staged(j, true, err);
+    int64_t *staged = piw_alloc((j->leftovers_count + 1) * sizeof *staged);
+    uint32_t count = j->leftovers_count;
+    for (uint32_t i = 0; i < count; i++)
+        staged[i] = j->leftovers[i].id;
+    j->leftovers_count = 0;
+    if (rc == 0)
+        find_noted(j, true, true);
+    arrange(j, 0, staged, count);
+    free(staged);
     return rc;
 }
 
@@ -97,13 +160,13 @@ int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count)
     uint32_t before = j->leftovers_count;
     piw_err why = {0};
     if (find(j, except, count, true, &why) != 0) {
-        piw_error("builds that nobody finishes any more stay staged until the master starts again: %s", why.text);
+        piw_error("builds that nobody finishes any more stay as they are until the master starts again: %s", why.text);
         return 0;
     }
     if (j->leftovers_count == before)
         return 0;
     piw_info("%" PRIu32
-             " builds are staged that nobody finishes any more: asking the database which of them were recorded",
+             " builds are on their way that nobody finishes any more: asking the database which of them were recorded",
              j->leftovers_count - before);
     if (before == 0)
         return leftovers_begin(task);
@@ -155,10 +218,45 @@ static int next(piw_task *task)
     juggler *j = piw_soul(task);
     if (j->leftovers_count == 0)
         return 0;
-    piw_msg *job = read_staged_make(juggler_root(j), current(j)->id);
+    const journal_entry *known = journal_find(&j->journal, current(j)->id);
+    read_staged *body;
+    piw_msg *job = read_staged_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->build_id = current(j)->id;
+    if (known != NULL) {
+        body->package = piw_text_copy(job, known->build->package);
+        if (known->build->sealed != NULL) {
+            sealed_build *sealed = piw_msg_alloc(job, sizeof *sealed);
+            piw_value_copy(job, sealed_build_type(), known->build->sealed, sealed);
+            body->sealed = sealed;
+        }
+    }
     int rc = piw_work(task, job_read_staged, &job, PIW_ON(leftover_read), 0);
     piw_msg_free(&job);
     return rc;
+}
+
+/* A build without wheels has its log in place: when it has a row, nothing is left to do, and when it has none, it is thrown
+ * away, or sealed. */
+static int settle_at_once(piw_task *task, const leftover *it, bool *over)
+{
+    juggler *j = piw_soul(task);
+    const journal_entry *known = journal_find(&j->journal, it->id);
+    if (it->staged || known == NULL || known->build->wheels.count > 0 ||
+        (!it->recorded && known->build->sealed != NULL))
+        return 0;
+    *over = true;
+    if (it->recorded) {
+        piw_msg *page = web_PROJECT_make(known->build->package, false);
+        if (piw_cast(task, &page) != 0)
+            piw_msg_free(&page); /* it is due all the same, unless the machine went down */
+        upkeep_over(j, it->id);
+    } else if (it->settled) {
+        piw_info("build %" PRId64 " isn't recorded: its log stays until the master starts again", it->id);
+    } else {
+        return upkeep_discard(task, it->id);
+    }
+    return 0;
 }
 
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
@@ -168,9 +266,21 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const db_BUILDS_KNOWN_reply *known = db_BUILDS_KNOWN_reply_of(reply);
-    for (uint32_t i = 0; i < j->leftovers_count; i++)
-        j->leftovers[i].recorded = is_in(known->known.at, known->known.count, j->leftovers[i].id);
-    return next(task);
+    int64_t *ids = sorted(known->known.at, known->known.count);
+    uint32_t left = 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < j->leftovers_count; i++) {
+        leftover it = j->leftovers[i];
+        it.recorded = is_in(ids, known->known.count, it.id);
+        bool over = false;
+        if (rc == 0)
+            rc = settle_at_once(task, &it, &over);
+        if (!over)
+            j->leftovers[left++] = it;
+    }
+    j->leftovers_count = left;
+    free(ids);
+    return rc == 0 ? next(task) : rc;
 }
 
 /* This one is dealt with, or can't be. */
@@ -344,6 +454,13 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
         if (!project->found || !is_wanted(&project->data, file))
             body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
     }
+    const journal_entry *known = journal_find(&j->journal, body->build_id);
+    if (known != NULL) {
+        const journal_build *noted = known->build;
+        piw_msg_list(job, &body->mend, noted->wheels.count);
+        for (uint32_t i = 0; i < noted->wheels.count; i++)
+            body->mend.at[i] = piw_text_copy(job, noted->wheels.at[i]);
+    }
     int rc = piw_work(task, job_publish_build, &job, PIW_ON(leftover_published), 0);
     piw_msg_free(&job);
     if (rc == 0)
@@ -367,6 +484,6 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     if (rc != 0)
         return rc;
     piw_msg_free(&j->reading);
-    j->unsynced = true;
+    upkeep_over(j, publish_build_reply_of(reply)->build_id);
     return done_with_it(task);
 }

@@ -15,6 +15,35 @@ static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
     to->pieces = pieces;
 }
 
+static void save_syncs(piw_msg *msg, const juggler *j, file_juggler_state *body)
+{
+    juggler_syncs *syncs = piw_msg_alloc(msg, sizeof *syncs);
+    piw_msg_list(msg, &syncs->builds, j->waiting_count);
+    for (uint32_t i = 0; i < j->waiting_count; i++)
+        syncs->builds.at[i] = j->waiting[i];
+    body->syncs = syncs;
+    juggler_over *over = piw_msg_alloc(msg, sizeof *over);
+    piw_msg_list(msg, &over->builds, j->journal.builds.count);
+    over->builds.count = 0;
+    for (const journal_entry *at = journal_next(&j->journal, NULL); at != NULL; at = journal_next(&j->journal, at)) {
+        if (at->state != JOURNAL_IS_OPEN)
+            over->builds.at[over->builds.count++] = at->build->build_id;
+    }
+    body->over = over;
+}
+
+static void load_syncs(juggler *j, const file_juggler_state *state)
+{
+    uint32_t waiting = state->syncs == NULL ? 0 : state->syncs->builds.count;
+    if (waiting > 0) {
+        j->waiting = piw_alloc(waiting * sizeof *j->waiting);
+        memcpy(j->waiting, state->syncs->builds.at, waiting * sizeof *j->waiting);
+    }
+    j->waiting_count = j->waiting_room = waiting;
+    for (uint32_t i = 0; state->over != NULL && i < state->over->builds.count; i++)
+        upkeep_over(j, state->over->builds.at[i]);
+}
+
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
 {
     (void)err;
@@ -30,6 +59,7 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg_list(msg, &settled->builds, j->leftovers_count);
     settled->builds.count = 0;
     body->settled = settled;
+    save_syncs(msg, j, body);
     for (uint32_t i = 0; i < j->leftovers_count; i++) {
         const leftover *from = &j->leftovers[i];
         body->leftovers.at[i] = from->recorded ? from->id : -from->id;
@@ -62,6 +92,7 @@ int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err)
         k += to->settled ? 1 : 0;
     }
     j->leftovers_count = j->leftovers_room = state->leftovers.count;
+    load_syncs(j, state);
     for (uint32_t i = 0; i < state->published.count; i++)
         upkeep_published(j, state->published.at[i]);
     return 0;

@@ -55,8 +55,10 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *j = piw_soul(task);
     if (!j->unsynced || j->syncing)
         return 0;
+    journal_sync_begins(&j->journal);
+    j->sync_key = (uint64_t)piw_monotonic_ns();
     piw_msg *job = sync_site_make(juggler_root(j));
-    int rc = piw_work(task, job_sync_site, &job, PIW_ON(synced), 0);
+    int rc = piw_work(task, job_sync_site, &job, PIW_ON(synced), j->sync_key);
     piw_msg_free(&job);
     if (rc == 0) {
         j->unsynced = false;
@@ -67,13 +69,51 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
 
 int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    (void)key;
     juggler *j = piw_soul(task);
+    if (!j->syncing || key != j->sync_key)
+        return 0; /* a predecessor's: our own is under way, or comes */
     j->syncing = false;
-    if (piw_msg_error(reply) != 0) {
+    piw_err why = {0};
+    bool good = piw_msg_error(reply) == 0;
+    if (!good)
+        piw_err_set(&why, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    if (journal_sync_ends(&j->journal, good, &why) != 0 || !good) {
         j->unsynced = true;
-        piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", piw_msg_error_text(reply));
+        piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
     }
+    return 0;
+}
+
+void upkeep_over(juggler *j, int64_t build_id)
+{
+    journal_end(&j->journal, build_id);
+    j->unsynced = true;
+}
+
+int upkeep_check_logs(piw_task *task)
+{
+    const juggler *j = piw_soul(task);
+    if (j->journal.low == INT64_MAX)
+        return 0;
+    piw_msg *job = check_logs_make(juggler_root(j), j->journal.low);
+    int rc = piw_work(task, job_check_logs, &job, PIW_ON(logs_checked), 0);
+    piw_msg_free(&job);
+    return rc;
+}
+
+int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)task, (void)key;
+    if (piw_msg_error(reply) != 0) {
+        piw_error("logs that the machine may have lost in part can't be looked at: %s", piw_msg_error_text(reply));
+        return 0;
+    }
+    const check_logs_reply *checked = check_logs_reply_of(reply);
+    if (checked->lost.count > 0)
+        piw_warning("%" PRIu32
+                    " logs had not reached the disk before the machine went down and are lost: of build %" PRId64
+                    " and others",
+                    checked->lost.count, checked->lost.at[0]);
     return 0;
 }
 
@@ -108,10 +148,23 @@ static int throw_away(juggler *j, const char *path, piw_msg *job, piw_err *err)
     return 0;
 }
 
+void upkeep_remove_log(const juggler *j, int64_t build_id)
+{
+    char path[PIW_PATH_MAX];
+    piw_err why = {0};
+    if (piw_path_log(path, j->root, build_id) && piw_file_remove(path, &why) != 0)
+        piw_error("%s", why.text);
+}
+
 int upkeep_discard(piw_task *task, int64_t build_id)
 {
     juggler *j = piw_soul(task);
     char path[PIW_PATH_MAX];
+    const journal_entry *known = journal_find(&j->journal, build_id);
+    if (known != NULL && known->state == JOURNAL_IS_OPEN && known->build->wheels.count == 0 &&
+        !known->build->foreign_log)
+        upkeep_remove_log(j, build_id);
+    upkeep_over(j, build_id);
     if (!piw_path_staged(path, j->root, build_id, (piw_text){0})) {
         piw_warning("build %" PRId64 " can't be thrown away: its number makes no path", build_id);
         return 0;

@@ -14,7 +14,7 @@
 enum {
     EXPECT_DEADLINE_MS = 30000,
     VERIFY_DEADLINE_MS = 600000, /* a wheel of 2 GB is hashed and inspected meanwhile, on a slow disk */
-    STAGE_DEADLINE_MS = 120000,
+    STAGE_DEADLINE_MS = 600000,  /* wheels are synced meanwhile */
     PUBLISH_DEADLINE_MS = 600000,
     NEVER_MS = -1, /* what asks the database waits until it is there */
 };

@@ -301,6 +301,32 @@ int piw_folder_remove(const char *path, piw_err *err)
     return rc;
 }
 
+/* ROOT/.staging/tmp/PID-spare-NUMBER, which piw_tmp_clear of a later process removes. */
+static bool spare_path(const char *root, int64_t number, char *spare)
+{
+    enum { SPARES = 64 };
+    int n = snprintf(spare, PIW_PATH_MAX, "%s/.staging/tmp/%ld-spare-%d", root, (long)getpid(), (int)(number % SPARES));
+    return n > 0 && n < PIW_PATH_MAX;
+}
+
+int piw_folder_spare(const char *root, const char *path, int64_t number, piw_err *err)
+{
+    char spare[PIW_PATH_MAX];
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't open the folder %s", path);
+    int rc = remove_entries(fd, path, 0, err);
+    if (rc != 0 || (spare_path(root, number, spare) && rename(path, spare) == 0))
+        return rc;
+    return rmdir(path) == 0 || errno == ENOENT ? 0 : piw_err_errno(err, "can't remove the folder %s", path);
+}
+
+bool piw_folder_reuse(const char *root, const char *path, int64_t number)
+{
+    char spare[PIW_PATH_MAX];
+    return spare_path(root, number, spare) && renameat2(AT_FDCWD, spare, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
+}
+
 int piw_trash(const char *root, const char *path, char *trash, piw_err *err)
 {
     int rc = tmp_path(root, trash, err);

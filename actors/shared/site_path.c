@@ -134,6 +134,11 @@ bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file
     return join(to, "%s/.staging/%012" PRId64 "/%.*s", root, build_id, (int)file.len, file.s);
 }
 
+bool piw_path_journal(char *to, const char *root, int64_t number)
+{
+    return id_ok(number) ? join(to, "%s/.staging/journal.%012" PRId64, root, number) : unsafe(to);
+}
+
 bool piw_path_tmp(char *to, const char *root)
 {
     return join(to, "%s/.staging/tmp", root);

@@ -1,7 +1,7 @@
 /* way.c — a reported build's way into the database and onto the site, step by step, up to its one outcome.
  *
  * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
- * BUILT bad, or without files: from STAGE on. A step that fails for its surroundings (a task away, the disk full) is
+ * BUILT bad, or without files: from STAGE on, and nothing is left to be published. A step that fails for its surroundings (a task away, the disk full) is
  * tried again while the slave waits; each can be repeated without harm. What the data's receiver refuses ends the way.
  */
 #include "slave_driver/way.h"
@@ -21,7 +21,7 @@
 enum {
     EXPECT_DEADLINE_MS = 30000,
     VERIFY_DEADLINE_MS = 600000, /* a wheel of 2 GB is hashed and inspected meanwhile, on a slow disk */
-    STAGE_DEADLINE_MS = 120000,
+    STAGE_DEADLINE_MS = 600000,  /* its wheels are synced meanwhile, with those of others */
     PUBLISH_DEADLINE_MS = 600000,
     NO_DEADLINE = -1, /* a write into the database never times out */
 };
@@ -259,6 +259,30 @@ static driver_outcome staged(driver *self, driver_build *build, const piw_msg *r
     return was_removed(build) ? removed(build) : next(DRIVER_WAIT_RECORD);
 }
 
+/* The build is on its pages from now on, and over. */
+static driver_outcome ask_for_pages(driver *self, const driver_build *build)
+{
+    piw_text package = build->hold->package;
+    piw_msg *pages =
+        build->report.verified.count > 0 ? web_BOTH_make(package, false) : web_PROJECT_make(package, false);
+    if (piw_cast(self->task, &pages) != 0) {
+        piw_warning("the pages of %s were not asked for: the page service is away", package.s);
+        piw_msg_free(&pages);
+    }
+    return ends(DRIVER_RECORDED, NULL);
+}
+
+/* What is recorded is put in place. A build without wheels is: its log was, before its row. */
+static driver_outcome place(driver *self, const driver_build *build)
+{
+    if (build->report.verified.count > 0)
+        return next(DRIVER_WAIT_PUBLISH);
+    piw_msg *over = fs_RECORDED_make(build->report.build_id);
+    if (piw_cast(self->task, &over) != 0)
+        piw_msg_free(&over); /* the next start finds that it is */
+    return ask_for_pages(self, build);
+}
+
 static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
 {
     driver_reported *report = &build->report;
@@ -272,11 +296,10 @@ static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
 
 static driver_outcome recorded(driver *self, driver_build *build, const piw_msg *reply)
 {
-    (void)self;
     const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
     if (body->recorded) {
         keep_names(build, body);
-        return next(DRIVER_WAIT_PUBLISH);
+        return place(self, build);
     }
     if (build->report.sent_before)
         return next(DRIVER_WAIT_KNOWN);
@@ -287,9 +310,8 @@ static driver_outcome recorded(driver *self, driver_build *build, const piw_msg 
 
 static driver_outcome known(driver *self, driver_build *build, const piw_msg *reply)
 {
-    (void)self;
     if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
-        return next(DRIVER_WAIT_PUBLISH);
+        return place(self, build);
     build->report.sent_before = false; /* there is no row */
     return ends(DRIVER_DROPPED, "the version was removed");
 }
@@ -297,14 +319,7 @@ static driver_outcome known(driver *self, driver_build *build, const piw_msg *re
 static driver_outcome published(driver *self, driver_build *build, const piw_msg *reply)
 {
     (void)reply;
-    piw_text package = build->hold->package;
-    piw_msg *pages =
-        build->report.verified.count > 0 ? web_BOTH_make(package, false) : web_PROJECT_make(package, false);
-    if (piw_cast(self->task, &pages) != 0) {
-        piw_warning("the pages of %s were not asked for: the page service is away", package.s);
-        piw_msg_free(&pages);
-    }
-    return ends(DRIVER_RECORDED, NULL);
+    return ask_for_pages(self, build);
 }
 
 /* --- the way ------------------------------------------------------------------------------------------------------ */

@@ -594,6 +594,7 @@ static const piw_handler handlers[] = {
     {&fs_protocol_def, FS_SEAL, on_seal},
     {&fs_protocol_def, FS_DISCARD, just_note},
     {&fs_protocol_def, FS_WITHHELD, just_note},
+    {&fs_protocol_def, FS_RECORDED, just_note},
     {&fs_protocol_def, FS_SETTLE, just_note},
     {&web_protocol_def, WEB_PROJECT, just_note},
     {&web_protocol_def, WEB_BOTH, just_note},

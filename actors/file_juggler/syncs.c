@@ -1,0 +1,75 @@
+#include "juggler.h"
+
+#include "fs.piw.h"
+#include "jobs.h"
+#include "piw/log.h"
+#include "shared/site_path.h"
+
+#include <string.h>
+
+enum { AT_ONCE_MAX = 1000 /* in one job: the first mustn't wait for long */ };
+
+int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal)
+{
+    juggler *j = piw_soul(task);
+    if (j->waiting_count == j->waiting_room) {
+        j->waiting_room = j->waiting_room == 0 ? 16 : 2 * j->waiting_room;
+        j->waiting = piw_realloc(j->waiting, j->waiting_room * sizeof *j->waiting);
+    }
+    j->waiting[j->waiting_count++] = (juggler_sync){.token = token, .build_id = build_id, .seal = seal};
+    return syncs_go(task);
+}
+
+int syncs_go(piw_task *task)
+{
+    juggler *j = piw_soul(task);
+    char path[PIW_PATH_MAX];
+    if (j->waiting_busy || j->waiting_count == 0)
+        return 0;
+    if (!journal_path(&j->journal, path))
+        return PIW_EINVAL;
+    uint32_t count = j->waiting_count < AT_ONCE_MAX ? j->waiting_count : AT_ONCE_MAX;
+    sync_builds *body;
+    piw_msg *job = sync_builds_new(&body);
+    body->root = piw_msg_textz(job, j->root);
+    body->journal = piw_msg_textz(job, path);
+    piw_msg_list(job, &body->builds, count);
+    memcpy(body->builds.at, j->waiting, count * sizeof *j->waiting);
+    int rc = piw_work(task, job_sync_builds, &job, "builds_synced", 0);
+    piw_msg_free(&job);
+    if (rc != 0)
+        return rc;
+    j->waiting_busy = true;
+    j->waiting_count -= count;
+    memmove(j->waiting, j->waiting + count, j->waiting_count * sizeof *j->waiting);
+    return 0;
+}
+
+static int answer(piw_task *task, const sync_builds_reply_builds *synced)
+{
+    if (synced->code != 0) {
+        piw_error("%s", synced->why.s);
+        return piw_answer_error(task, synced->token, (int)synced->code, "%s", synced->why.s);
+    }
+    piw_msg *reply = synced->seal ? fs_SEAL_reply_new() : fs_STAGE_reply_new();
+    int rc = piw_answer(task, synced->token, &reply);
+    piw_msg_free(&reply);
+    return rc;
+}
+
+int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *j = piw_soul(task);
+    j->waiting_busy = false;
+    if (piw_msg_error(reply) != 0) { /* the pool's own: whoever waits asks again in time */
+        piw_error("builds could not be synced: %s", piw_msg_error_text(reply));
+        return syncs_go(task);
+    }
+    const sync_builds_reply *synced = sync_builds_reply_of(reply);
+    for (uint32_t i = 0; i < synced->builds.count; i++) {
+        if (answer(task, &synced->builds.at[i]) != 0) /* one that waits no more must not stand in the way of others */
+            piw_debug("nobody waits for a build to be synced any more");
+    }
+    return syncs_go(task);
+}
