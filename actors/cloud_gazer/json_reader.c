@@ -1,3 +1,4 @@
+/* json_reader.c — yajl with the bounds that hostile documents need. */
 #include "cloud_gazer/json_reader.h"
 
 #include <stdarg.h>

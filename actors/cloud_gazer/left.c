@@ -1,3 +1,4 @@
+/* left.c — projects that are quarantined or no longer on PyPI's list: their pages tell whether they are deleted. */
 #include "cloud_gazer/left.h"
 
 #include "cloud_gazer/gazer.h"

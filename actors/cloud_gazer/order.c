@@ -1,3 +1,4 @@
+/* order.c — PyPI's events, put from the order of their serials into the order in which they are applied. */
 #include "cloud_gazer/order.h"
 
 #include "piw/log.h"

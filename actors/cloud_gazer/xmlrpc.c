@@ -1,3 +1,4 @@
+/* xmlrpc.c — reads the answer to changelog_since_serial as it comes in. */
 #include "cloud_gazer/xmlrpc.h"
 
 #include <errno.h>

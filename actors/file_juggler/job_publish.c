@@ -1,3 +1,4 @@
+/* job_publish.c — a job for the worker pool: puts the staged files of a build in their places on the site. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"

@@ -1,3 +1,4 @@
+/* job_stage.c — a job for the worker pool: writes the compressed log and the record of a staged build. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"

@@ -1,3 +1,4 @@
+/* job_staged.c — jobs for the worker pool that look after what is staged: reading it, syncing, emptying the trash. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"

@@ -1,3 +1,4 @@
+/* job_withhold.c — a job for the worker pool: moves wheels out of reach of the web server, and back. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"

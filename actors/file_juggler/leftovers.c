@@ -1,3 +1,4 @@
+/* leftovers.c — builds that an earlier master left staged: those with a row are published, the others removed. */
 #include "juggler.h"
 
 #include "db.piw.h"

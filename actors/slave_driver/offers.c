@@ -1,3 +1,4 @@
+/* offers.c — what there is to build: a window of the queue per ABI, and the versions that aren't given out now. */
 #include "slave_driver/offers.h"
 
 #include "piw/err.h"

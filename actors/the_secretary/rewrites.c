@@ -1,3 +1,4 @@
+/* rewrites.c — page requests that are still held are kept in the database, and survive the end of the master. */
 #include "secretary.h"
 
 #include "piw/log.h"

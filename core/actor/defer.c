@@ -1,4 +1,4 @@
-/* Requests that outlive their handler: where the answer goes, known by a token. */
+/* defer.c — requests that outlive their handler: where the answer goes, known by a token. */
 #include "actor/dispatch.h"
 #include "actor/shell.h"
 

@@ -1,7 +1,8 @@
-/* The stand-in of an isolated soul: hands messages to its process, a window at a time, and carries out what comes back.
+/* isolate.c — the stand-in of an isolated soul: hands messages to its process, a window at a time, and carries out
+ * what comes back.
  *
- * What the process does reaches us only after the handler there has succeeded, so each frame is carried out whole. When
- * the process ends the stand-in fails, and everything else is the supervision of any task. */
+ * What the process does reaches us only after the handler there has succeeded, so each frame is carried out whole.
+ * When the process ends the stand-in fails, and everything else is the supervision of any task. */
 #include "actor/isolate.h"
 
 #include "actor/dispatch.h"
@@ -330,7 +331,7 @@ static void add_number(piw_buffer *to, uint64_t number)
     add_text(to, text);
 }
 
-/* What the process must know from the beginning: soul.c reads it in this order. */
+/* What the process must know from the beginning, in the order in which soul_process.c reads it. */
 static void put_setup(const piw_task *task, stand_in *self, piw_why why)
 {
     const piw__shell *shell = task->shell;

@@ -1,4 +1,4 @@
-/* Orders of the runtime to a shell, and the wait for their outcome. */
+/* op.c — orders of the runtime to a shell, and the wait for their outcome. */
 #include "actor/op.h"
 
 #include "actor/shell.h"

@@ -1,4 +1,5 @@
-/* Souls come and go (docs/bus.md#failure): start, failure, back-off, giving up, stop; and the orders of the runtime. */
+/* supervise.c — start, failure, back-off, giving up and stop of souls (docs/bus.md#failure); and what the runtime has
+ * shells do. */
 #include "actor/dispatch.h"
 #include "actor/isolate.h"
 #include "actor/op.h"

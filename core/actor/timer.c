@@ -1,4 +1,5 @@
-/* Timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
+/* timer.c — timers, known by the name and key of their continuation; their phase belongs to the shell and survives a
+ * swap. */
 #include "actor/dispatch.h"
 #include "actor/shell.h"
 

@@ -1,6 +1,6 @@
-/* A successor that has started and isn't ready yet: it has taken over, but requests wait, and so do the answers,
- * events and timers that were the predecessor's. When it fails now, or takes too long, the old plugin takes over again with
- * what it had saved, and finds all of that as it was. */
+/* trial.c — a successor that has started and isn't ready yet. It has taken over, but requests wait, and so do the
+ * answers, events and timers that were the predecessor's. When it fails now, or takes too long, the old plugin takes
+ * over again with what it had saved, and finds all of that as it was. */
 #include "actor/dispatch.h"
 #include "actor/op.h"
 #include "actor/shell.h"

@@ -1,4 +1,4 @@
-/* Recycled blocks: magazines of each thread and the depot between them. */
+/* pool.c — recycled blocks: magazines of each thread and the depot between them. */
 #include "base/pool.h"
 
 #include "piw/err.h"

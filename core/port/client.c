@@ -1,3 +1,4 @@
+/* client.c — the other end of an outer queue, for programs. */
 #include "piw/client.h"
 
 #include "port/inner.h"

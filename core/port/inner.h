@@ -1,5 +1,5 @@
-/* port_inner.h — what the files of a port share: port.c (messages), port_socket.c (the socket), port_frames.c (plain
- * multipart frames), client.c and zap.c. Nobody else includes it. */
+/* inner.h — what the files of a port share: port.c (messages), socket.c (the socket), frames.c (plain multipart
+ * frames), client.c and zap.c. Nobody else includes it. */
 #ifndef PIW__PORT_INNER_H
 #define PIW__PORT_INNER_H
 

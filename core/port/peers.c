@@ -1,3 +1,4 @@
+/* peers.c — the peers that one port remembers. */
 #include "port/peers.h"
 
 #include "port/networks.h"

@@ -1,4 +1,4 @@
-/* A task is added while the others run: all that can be wrong is found before anybody can see it. */
+/* add.c — adds a task while the others run: all that can be wrong is found before anybody can see it. */
 #include "runtime/inner.h"
 
 #include <stdio.h>

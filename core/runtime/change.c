@@ -1,4 +1,4 @@
-/* Changes of the tasks while they run: replace, restart, hold, disable, enable. */
+/* change.c — changes of the tasks while they run: replace, restart, hold, disable, enable. */
 #include "base/tuning.h"
 #include "runtime/inner.h"
 

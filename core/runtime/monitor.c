@@ -1,4 +1,5 @@
-/* The monitor thread: says which handler is stuck, and tells systemd that none is. And what is printed in a crash. */
+/* monitor.c — the monitor thread: says which handler is stuck, and tells systemd that none is. Also what is printed
+ * in a crash. */
 #include "base/sdnotify.h"
 #include "base/tuning.h"
 #include "runtime/inner.h"

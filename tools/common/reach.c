@@ -1,3 +1,4 @@
+/* reach.c — is there a master at an address? */
 #include "common/reach.h"
 
 #include <errno.h>

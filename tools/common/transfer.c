@@ -1,3 +1,4 @@
+/* transfer.c — sends one file over the file queue, as slaves and importers do. */
 #include "common/transfer.h"
 
 #include "common/reach.h"

@@ -1,4 +1,4 @@
-/* JSON on stdout, written as it goes; what comes from the master is bounded already. */
+/* json.c — JSON on stdout, written as it goes; what comes from the master is bounded already. */
 #include "ctl.h"
 
 #include <math.h>

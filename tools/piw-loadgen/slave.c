@@ -1,5 +1,5 @@
-/* The conversation of one simulated slave (docs/wire.md#slaves), and what the master may answer in each of its states.
- * */
+/* slave.c — the conversation of one simulated slave (docs/wire.md#slaves), and what the master may answer in each of
+ * its states. */
 #include "load.h"
 #include "slave.piw.h"
 

@@ -1,3 +1,4 @@
+/* conversation.c — what the slave says to the master, and does with the answers. */
 #include "conversation.h"
 
 #include "builder.h"

@@ -1,3 +1,4 @@
+/* process.c — commands that the slave runs, and ends with everything they started. */
 #include "process.h"
 
 #include "piw/log.h"

@@ -1,3 +1,4 @@
+/* jobs.c — what a writer of the site does in the worker pool: making pages and writing them. */
 #include "jobs.h"
 
 #include "pages.h"

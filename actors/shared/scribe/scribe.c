@@ -1,8 +1,8 @@
-/* The body of every writer of the site (docs/site.md).
+/* scribe.c — the body of every writer of the site (docs/site.md).
  *
  * Each request becomes an errand: the database is asked, then the pages are made and written in the worker pool, and
- * the answer says that they are on disk. A package that the database doesn't know loses its pages, after the root list.
- */
+ * the answer says that they are on disk. A package that the database doesn't know loses its pages, after the root
+ * list. */
 #include "scribe.h"
 
 #include "errands.h"
