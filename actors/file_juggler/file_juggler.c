@@ -45,7 +45,7 @@ static int ask(piw_task *task, transfer *t)
     return 0;
 }
 
-/* Its sender is not silent, though the other queue hears nothing of it. */
+/* A slave that sends pieces of a file says nothing on the slave queue meanwhile: tell slave_driver that it lives. */
 static void tell_alive(piw_task *task, transfer *t)
 {
     int64_t now_ns = piw_monotonic_ns();
@@ -186,7 +186,8 @@ static int answer_bad(piw_task *task, piw_msg *request, const char *why)
     return rc;
 }
 
-/* The job's answer is the request's: the token is the key, so that nothing needs to be kept. */
+/* The job's result becomes the answer to this request. The job's key is the request's token, so nothing else has to
+ * be remembered. */
 static int on_verify(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
@@ -333,7 +334,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *j = piw_soul(task);
     j->unsynced = true;
-    /* Quarantined since its build was recorded: it may be this one that was missed. */
+    /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
     int rc = j->withheld_missing ? withheld_look(task) : 0;
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
@@ -384,7 +385,7 @@ static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, 
         rc = upkeep_begin(task);
     if (rc == 0)
         rc = withheld_begin(task);
-    /* After a swap what the predecessor has begun comes back to us by itself. */
+    /* After a swap the answers to what the predecessor began come to this soul. */
     return rc != 0 || state != NULL ? rc : leftovers_begin(task);
 }
 

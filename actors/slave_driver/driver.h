@@ -18,9 +18,9 @@ enum {
     DRIVER_SLAVES_MAX = 16384,       /* as many as the port remembers peers */
     DRIVER_BAD_TRANSFERS = 5,        /* of one file, then the build has failed */
     DRIVER_SWEEP_MS = 1000,          /* expiry and time limits are this exact */
-    DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
-    DRIVER_RETRY_MIN_MS = 1000,      /* a step that failed for its surroundings is tried again, growing … */
-    DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
+    DRIVER_HELLO_PATIENCE_MS = 2000, /* so long for a number from the database, then one from the clock */
+    DRIVER_RETRY_MIN_MS = 1000,      /* a step that failed through no fault of the build is tried again, after … */
+    DRIVER_RETRY_MAX_MS = 10000,     /* … which grows to this */
     DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
 };
 
@@ -79,7 +79,7 @@ typedef struct driver_slave {
     piw_msg *memory; /* holds the texts of saved.hello */
     driver_saved saved;
     bool waits_number; /* its HELLO waits for its number */
-    bool unsure;       /* recalled after a restart: the queue may have answered its request in our stead */
+    bool unsure;       /* known from before a restart: the queue may have answered it for us */
     bool abi_warned;   /* it was said that the farm doesn't know its ABI */
     driver_build *build;
 } driver_slave;

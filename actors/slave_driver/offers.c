@@ -263,7 +263,7 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
     copy_window(abi, list, count);
     abi->as_of_ns = as_of_ns;
     abi->total = total;
-    /* This window was asked for after these builds were committed or came back: it tells the truth about them. */
+    /* This window was read after these builds were committed or came back, so it already shows what became of them. */
     forget_listed(builds, &abi->recorded, as_of_ns);
     forget_listed(builds, &abi->returned, as_of_ns);
 }

@@ -1,9 +1,9 @@
 /* way.c — a reported build's way into the database and onto the site, step by step, up to its one outcome.
  *
  * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
- * BUILT bad, or without files: from STAGE on. A step that fails for its surroundings (a task away, the disk full) is
- * tried again while the slave waits; each can be repeated without harm. What the data's receiver refuses ends the way.
- */
+ * BUILT bad, or without files: from STAGE on. A step that fails through no fault of the build (a task away, the disk
+ * full) is tried again while the slave waits; each can be repeated without harm. When the data are refused, the way
+ * ends. */
 #include "slave_driver/way.h"
 
 #include "db.piw.h"
@@ -206,7 +206,7 @@ static driver_outcome leave_staged(driver *self, driver_build *build, const char
     return ends(DRIVER_RECORDED, NULL);
 }
 
-/* What was removed while its files were looked at isn't recorded, as long as its row can't exist. */
+/* A version that was removed while its files were checked isn't recorded, unless its row may exist already. */
 static bool was_removed(const driver_build *build)
 {
     return build->removed && !build->report.sent_before;

@@ -96,7 +96,7 @@ static void bounce_chain(piw__shell *shell, piw_msg *msg)
 {
     while (msg != NULL) {
         piw_msg *next = msg->next;
-        /* An error answer to ourselves would come back to the same closed mailbox. */
+        /* We have stopped ourselves: an error answer would only come to our own closed mailbox. */
         if (msg->from == shell)
             msg->flags &= (uint16_t)~PIW__REQUEST;
         if ((msg->flags & PIW__ANSWER) != 0)

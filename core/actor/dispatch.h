@@ -4,7 +4,7 @@
 
 #include "actor/shell.h"
 
-/* Handle one message as the shell's state wants it: now, later, or never. Takes it. */
+/* Handle one message now, keep it for later or refuse it, as the shell's state demands. Takes it. */
 void piw__accept(piw__shell *shell, piw_msg *msg);
 /* Give one message to the soul; takes it. */
 void piw__dispatch(piw__shell *shell, piw_msg *msg);
@@ -23,7 +23,7 @@ void piw__soul_leave(piw__shell *shell, piw__record *record, int result, bool co
 void piw__batch_push(piw__shell *shell, piw_msg *msg);
 /* Send what handlers that succeeded have left in the outbox. */
 void piw__flush(piw__shell *shell);
-/* On hold; but a soul that isn't ready yet becomes so first. */
+/* Is the shell on hold? A soul that isn't ready yet becomes ready first. */
 static inline bool piw__rests(const piw__shell *shell)
 {
     return atomic_load_explicit(&shell->seen.on_hold, memory_order_relaxed) && shell->supervision.trial.op == NULL &&

@@ -21,8 +21,8 @@
  * process dies (requests get the error), the mailbox is not. */
 enum { WINDOW = 128, SEND_AT = 16 << 10 };
 
-/* A process that stops may take so long; and one may be silent so long, beyond the time after which it reports that its
- * own handler is stuck. */
+/* How long a process may take to stop; and how long it may be silent, which is longer than it takes to report that
+ * its own handler is stuck. */
 enum { STOP_MS = 3000, SILENT_MS = 2000 };
 
 typedef struct stand_in {
@@ -50,7 +50,7 @@ static void note_away(piw_task *task, const stand_in *self)
 
 static void send_out(piw_task *task, stand_in *self)
 {
-    bool writing = piw__channel_flush(&self->channel) == PIW_EAGAIN; /* its end is noticed by reading */
+    bool writing = piw__channel_flush(&self->channel) == PIW_EAGAIN; /* its end will be noticed when we read */
     if (writing == self->writing)
         return;
     self->writing = writing;

@@ -62,7 +62,7 @@ void piw__op_send(piw__op *op, piw__shell *shell)
         link = &(*link)->next;
     op->next = NULL;
     *link = op;
-    /* Pairs with the acquire at each message boundary. */
+    /* Release, pairs with the acquire at each message boundary. */
     atomic_store_explicit(&shell->supervision.ops_waiting, true, memory_order_release);
     pthread_mutex_unlock(&shell->supervision.ops_lock);
     piw__mailbox_nudge(&shell->mailbox);

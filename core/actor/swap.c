@@ -126,8 +126,8 @@ void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_
         return;
     piw__figure(&shell->seen.figures.left_behind, left);
     piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_INFO,
-                    "%s knows %llu values of %s not, which another version had kept", image->file,
-                    (unsigned long long)left, type->name);
+                    "%s drops %llu values of %s, which another version had saved and this one does not know",
+                    image->file, (unsigned long long)left, type->name);
 }
 
 /* Start what is to follow. 0 or PIW_EAGAIN: it has a soul. */

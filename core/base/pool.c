@@ -64,7 +64,7 @@ static void free_blocks(struct magazine *magazine)
         free(magazine->blocks[--magazine->count]);
 }
 
-/* A thread ends: its blocks go back to malloc, its count to those who have gone. */
+/* A thread ends: its blocks are freed, and its count is added to that of ended threads. */
 static void cache_end(void *arg)
 {
     struct cache *cache = arg;

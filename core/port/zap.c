@@ -138,7 +138,7 @@ static void *zap_main(void *arg)
         if (items[0].revents != 0)
             go_on = serve(z);
     }
-    zmq_unbind(z->socket, ENDPOINT); /* at once: closing is finished later, and another may want the name */
+    zmq_unbind(z->socket, ENDPOINT); /* unbind now: closing ends later, and the next check needs the name */
     zmq_close(z->socket);
     return NULL;
 }

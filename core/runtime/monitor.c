@@ -174,7 +174,7 @@ void piw__crash_watch(piw_runtime *runtime)
         struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
         sigemptyset(&action.sa_mask);
         sigaction(crash_signals[i], NULL, &crash_before[i]);
-        /* A sanitizer's handler says more than we could. */
+        /* A sanitizer's own handler tells more, and stays. */
         if ((crash_before[i].sa_flags & SA_SIGINFO) == 0 && crash_before[i].sa_handler == SIG_DFL)
             sigaction(crash_signals[i], &action, NULL);
     }

@@ -8,7 +8,7 @@
 enum {
     WORD_MAX = 100,  /* the IDL compiler lets no name be longer */
     SLACK = 1 << 20, /* the arena takes memory in pieces: stay this far below its limit */
-    SMALL = 64,      /* elements that are taken on trust, without looking at the least they need */
+    SMALL = 64,      /* so many elements get memory at once, without a look at how many bytes they need at least */
 };
 
 void *piw__take(piw__reader *reader, uint64_t size)
