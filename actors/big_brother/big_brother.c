@@ -23,7 +23,7 @@ static void send_on(brother *self, piw_msg *msg)
 
 static void check_disk(brother *self, int64_t free_bytes)
 {
-    /* A tenth on top before going on, so that a disk at the limit doesn't stop and start the farm all the time. */
+    /* The farm goes on only when a tenth more than that is free: at the limit it would stop and start all the time. */
     bool low = free_bytes < self->disk_floor + (self->disk_pause ? self->disk_floor / 10 : 0);
     if (low == self->disk_pause)
         return;
@@ -38,7 +38,7 @@ static void check_disk(brother *self, int64_t free_bytes)
     brother_say_pause(self, why);
 }
 
-/* slave_driver remembers a pause that was announced before a restart of this task: without that nobody would end it. */
+/* slave_driver tells of a pause that was announced before this task was restarted. Else nobody would end that pause. */
 static int on_paused(piw_task *task, piw_msg *msg)
 {
     brother *self = piw_soul(task);
@@ -105,7 +105,8 @@ static int on_skip(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-/* An operator's wish. It is announced whatever is known here: after a restart that may be too little. */
+/* An operator's wish is announced even if it seems to change nothing: a task that was restarted may not know that
+ * the farm is paused. */
 static void pause_farm(brother *self, bool on, const char *who)
 {
     if (on && !self->operator_pause)

@@ -19,7 +19,7 @@ enum {
     BROTHER_SLICE = 10,       /* slaves replayed before other messages get their turn */
     BROTHER_STATS_MS = 10000,
     BROTHER_HOME_MS = 60000,
-    BROTHER_FIGURES_DEADLINE_MS = 8000, /* then STATS shows the last known figures */
+    BROTHER_FIGURES_DEADLINE_MS = 8000, /* after so long without an answer STATS shows the last known figures */
 };
 
 /* A slave as monitors see it. */

@@ -134,7 +134,7 @@ static bool is_typed(const piw_any *data, const char *name, size_t size)
     return type != NULL && type->name != NULL && strcmp(type->name, name) == 0 && type->size == size;
 }
 
-/* A stock monitor dies on any other. */
+/* Is it a word that stock monitors know? They end when they get any other. */
 static bool is_shown(piw_text word)
 {
     static const char *const words[] = {"HELLO", "STATS", "ACK", "SLEEP", "BUILD", "SEND", "DONE", "DIE"};
@@ -156,7 +156,7 @@ int brother_on_slave(piw_task *task, piw_msg *msg)
     brother_slave *slave = need(self, body->slave_id);
     piw_msg *shown = make_shown(body->slave_id, body->timestamp, body->message, &body->data);
     if (piw_text_is(body->message, "HELLO")) {
-        /* Published with what is known of it when its ACK comes. */
+        /* A slave is first published when its ACK comes, with all that is known of it by then. */
         slave->first_seen = body->timestamp;
         piw_msg_free(&slave->hello);
         slave->hello = shown;

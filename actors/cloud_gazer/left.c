@@ -1,3 +1,4 @@
+/* left.c — projects that are quarantined or no longer on PyPI's list: their pages tell whether they are deleted. */
 #include "cloud_gazer/left.h"
 
 #include "cloud_gazer/gazer.h"
@@ -22,7 +23,7 @@ struct gazer_left {
     size_t count, size, at;
     gazer_page *page;
     piw_err err;
-    bool asking, telling, resting; /* for the page of names[at], the database, a while */
+    bool asking, telling, resting; /* until the page of names[at], the database or a timer answers */
     bool gone; /* what the page said: it isn't there, else it is no quarantine; valid while `knows` */
     bool knows;
     unsigned tries;
@@ -92,7 +93,8 @@ static void go_on(gazer_left *self)
         self->done(self->arg);
 }
 
-/* The answer says nothing: once more after a while, then not before the next comparison. */
+/* The answer doesn't tell what has become of the project: ask once more after a while, then not before the next
+ * comparison. */
 static void try_again(gazer_left *self, const gazer_http_result *result, const char *why)
 {
     if (++self->tries == TRIES_MAX) {
@@ -219,7 +221,7 @@ int on_pages(piw_task *task, piw_msg *reply, uint64_t key)
         }
     }
     if (!self->telling)
-        return 0; /* of an earlier soul */
+        return 0; /* an answer to the soul before this one */
     self->telling = false;
     if (body == NULL && piw_msg_error(reply) != PIW_EDB) {
         piw_warning("what left PyPI's list waits for the database: %s", piw_msg_error_text(reply));

@@ -1,4 +1,5 @@
-/* {"meta": {"_last-serial": N, …}, "projects": [{"name": TEXT, "_last-serial": N}, …]} */
+/* listing.c — reads PyPI's list of projects as it comes in: {"meta": {"_last-serial": N, …}, "projects": [{"name":
+ * TEXT, "_last-serial": N}, …]} */
 #include "cloud_gazer/listing.h"
 
 #include "cloud_gazer/json_reader.h"

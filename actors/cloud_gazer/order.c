@@ -1,3 +1,4 @@
+/* order.c — PyPI's events, put from the order of their serials into the order in which they are applied. */
 #include "cloud_gazer/order.h"
 
 #include "piw/log.h"
@@ -7,8 +8,8 @@
 
 #include <stdlib.h>
 
-/* An event that waits. Those of no concern wait too, without texts: they hold back the serial to be stored and count
- * as later events. */
+/* An event that waits. Events that don't concern the farm wait too, without texts: the serial to be stored stays
+ * before them, and they count as later events. */
 typedef struct waiting {
     int64_t time_s, serial;
     const char *action; /* NULL: of no concern */
@@ -22,7 +23,7 @@ typedef struct seen {
 } seen;
 
 struct gazer_order {
-    waiting *events; /* not ripe, or not yet sorted */
+    waiting *events; /* not old enough to be applied, or not yet sorted */
     size_t count, size;
     waiting *ready; /* sorted; from `next` on to be delivered */
     size_t ready_count, next;
@@ -245,7 +246,7 @@ static void take_texts(gazer_order *self, const gazer_event *event, waiting *to)
 bool gazer_order_add(gazer_order *order, const gazer_event *event)
 {
     if (event->serial <= order->low || was_seen(order, event->serial)) {
-        /* What was applied before still counts as a later event, and as progress. */
+        /* An event that was applied before still counts as a later event, and as progress. */
         if (event->serial > order->newest)
             order->newest = event->serial;
         if (event->time_s > order->newest_s && event->time_s <= TIME_MAX_S)

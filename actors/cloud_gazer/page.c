@@ -1,4 +1,4 @@
-/* {"project-status": {"status": TEXT, …}, …} */
+/* page.c — reads the status of a project from its page of the Simple API: {"project-status": {"status": TEXT, …}, …} */
 #include "cloud_gazer/page.h"
 
 #include "cloud_gazer/json_reader.h"

@@ -1,5 +1,5 @@
-/* {"info": {"name": TEXT, …}, "last_serial": N, "releases": {VERSION: [{"packagetype": TEXT,
- * "upload_time_iso_8601": TEXT, "yanked": BOOL, …}, …], …}, …} */
+/* project.c — reads a project's document: {"info": {"name": TEXT, …}, "last_serial": N, "releases": {VERSION:
+ * [{"packagetype": TEXT, "upload_time_iso_8601": TEXT, "yanked": BOOL, …}, …], …}, …} */
 #include "cloud_gazer/project.h"
 
 #include "cloud_gazer/json_reader.h"

@@ -91,13 +91,13 @@ static void step(gazer_projects *self);
 static void rest(gazer_projects *self, int64_t delay_ms)
 {
     if (self->resting)
-        return; /* for something else, and perhaps for longer */
+        return; /* it waits for something else already, and perhaps for longer */
     self->resting = true;
     if (piw_timer(self->gazer->task, PIW_ON(projects_go), 0, delay_ms, 0) != 0)
         piw_fail(self->gazer->task, "no timer can be set");
 }
 
-/* PyPI failed, or wants us to wait: at least 10 s, growing. */
+/* PyPI failed, or wants us to wait: wait at least 10 s, and longer with each failure. */
 static void wait_longer(gazer_projects *self, const gazer_http_result *result, const char *what, const char *why)
 {
     if (self->resting)
@@ -129,7 +129,7 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Keep what this list has until it is worked off; has it lost something that the last one had? */
+/* Keep what this list has until all of it is done. Returns whether it lacks something that the last list had. */
 static bool note_hashes(gazer_projects *self)
 {
     uint64_t *hashes = piw_alloc((self->listed_count + 1) * sizeof *hashes);
@@ -303,7 +303,7 @@ static const gazer_listed *find_listed(const gazer_projects *self, const char *p
     return NULL;
 }
 
-/* True: the list is not believed. */
+/* True when the list isn't believed, because too many projects would go. */
 static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *body)
 {
     for (uint32_t i = 0; i < body->changes.count; i++) {
@@ -332,7 +332,7 @@ static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *bod
     return false;
 }
 
-/* Has the comparison done it, or does it leave it to us? */
+/* Has the comparison made this change itself? Others are left to this task. */
 static bool is_done(piw_text change)
 {
     return piw_text_is(change, "deleted") || piw_text_is(change, "hidden") || piw_text_is(change, "shown");
@@ -358,7 +358,7 @@ int on_compared(piw_task *task, piw_msg *reply, uint64_t key)
     size_t left = self->listed_count - self->compared;
     self->compared += left < COMPARED ? left : COMPARED;
     bool refused = take_compared(self, body);
-    if (refused && self->follows) { /* its serial would cover what it lacks */
+    if (refused && self->follows) { /* storing its serial would hide what it lacks */
         end_pass(self);
         rest(self, GAZER_WAIT_MAX_MS);
         return 0;
@@ -387,7 +387,7 @@ static bool on_document_data(void *arg, const void *data, size_t len)
     return gazer_project_feed(at->project, data, len, &at->err) == 0;
 }
 
-/* Once more, after a while that grows, while others go on. */
+/* Read it once more after a while, longer each time, while other documents go on. */
 static void try_again(gazer_projects *self, document *at, const char *why)
 {
     const gazer_listed *listed = at->listed;
@@ -567,7 +567,7 @@ static void describe(gazer_projects *self, const document *at)
     piw_msg_free(&msg);
 }
 
-/* What was with the database is in it, or given up. */
+/* The projects that were sent to the database are stored there, or given up. */
 static void confirm(gazer_projects *self)
 {
     for (size_t i = 0; i < self->batch; i++) {
@@ -625,7 +625,7 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- The pass ------------------------------------------------------------------------------------------------------- */
 
-/* Beside the task always, on the log now and then. */
+/* Shown by piw-ctl at all times, and written to the log now and then. */
 static void say_progress(gazer_projects *self)
 {
     int64_t now_ns = piw_monotonic_ns();

@@ -1,3 +1,4 @@
+/* xmlrpc.c — reads the answer to changelog_since_serial as it comes in. */
 #include "cloud_gazer/xmlrpc.h"
 
 #include <errno.h>
@@ -268,7 +269,8 @@ static bool is_no_character(unsigned long code)
            code == 0xfffe || code == 0xffff || code > 0x10ffff;
 }
 
-/* Give expat what was held. It would refuse the whole answer, for good, for one reference to what is no character. */
+/* Give expat the reference that was held back; one that names no character is replaced. Else expat would refuse the
+ * whole answer, each time that it is read. */
 static int release(gazer_xmlrpc *self, piw_err *err)
 {
     static const char replacement[] = "&#xFFFD;";
@@ -286,7 +288,8 @@ static int release(gazer_xmlrpc *self, piw_err *err)
     return parse(self, self->held, len, false, err);
 }
 
-/* A piece, with its character references looked at; one may go on in the next piece. */
+/* Parse a piece and check the character references in it. A reference may continue in the next piece, so its
+ * beginning is held back. */
 static int parse_looking(gazer_xmlrpc *self, const char *bytes, size_t len, piw_err *err)
 {
     size_t from = 0;

@@ -1,3 +1,4 @@
+/* blocks.c — which blocks of a file have been asked for, and which have come. */
 #include "blocks.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place
+/* file_juggler.c — file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place
  * (docs/site.md#order-of-publication). */
 #include "jobs.h"
 #include "juggler.h"
@@ -79,7 +79,8 @@ static int answer_bad(piw_task *task, piw_msg *request, const char *why)
     return rc;
 }
 
-/* The job's answer is the request's: the token is the key, so that nothing needs to be kept. */
+/* The job's result becomes the answer to this request. The job's key is the request's token, so nothing else has to
+ * be remembered. */
 static int on_verify(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
@@ -336,7 +337,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) == 0)
         upkeep_over(j, publish_build_reply_of(reply)->build_id);
     j->unsynced = true;
-    /* Quarantined since its build was recorded: it may be this one that was missed. */
+    /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
     int rc = j->withheld_missing ? withheld_look(task) : 0;
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }

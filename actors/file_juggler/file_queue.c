@@ -1,4 +1,4 @@
-/* The file queue: what slaves and importers send, piece by piece (docs/wire.md#files). */
+/* file_queue.c — the file queue: what slaves and importers send, piece by piece (docs/wire.md#files). */
 #include "jobs.h"
 #include "juggler.h"
 

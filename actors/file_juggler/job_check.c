@@ -1,3 +1,4 @@
+/* job_check.c — a job for the worker pool: checks a received wheel and writes its METADATA beside it. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"

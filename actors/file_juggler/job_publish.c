@@ -1,3 +1,4 @@
+/* job_publish.c — a job for the worker pool: puts the staged files of a build in their places on the site. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
@@ -48,8 +49,9 @@ static bool is_link(const char *path)
     return lstat(path, &there) == 0 && S_ISLNK(there.st_mode);
 }
 
-/* A wheel's name for linux_armv6l, once the wheel is in place. When that one's published bytes stay, ours go under this
- * name alone. A real file of this name is never replaced. */
+/* Publish the second name of a wheel, for linux_armv6l, once the wheel itself is in place: as a link to it. Where
+ * another wheel keeps the first name, ours is published under the second name alone. A file of that name is never
+ * replaced by a link. */
 static int place_link(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX], wheel[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
@@ -67,7 +69,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
     int rc = is_kept(job, target) ? piw_file_place(wheel, to, PIW_FILE_KEEP, err)
                                   : piw_link_write(job->root.s, to, target, err);
     if (rc == PIW_EEXIST)
-        piw_info("%s is there already, for itself: it stays", to);
+        piw_info("%s is a file of its own already: it stays", to);
     return rc == PIW_EEXIST ? 0 : rc;
 }
 
@@ -97,7 +99,8 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     return piw_file_place(from, to, 0, err);
 }
 
-/* Everything staged whose name ends so, but for what is kept. Wheels go before their metadata. */
+/* Put in place every staged file whose name ends in `suffix`, but for those whose published file stays. The caller
+ * has wheels put in place before their metadata. */
 static int place_all(const publish_build *job, DIR *folder, const char *suffix,
                      int (*place)(const publish_build *, const char *, piw_err *), int64_t *count, piw_err *err)
 {
@@ -116,7 +119,7 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
             piw_debug("%s of build %" PRId64 " is dropped: the published file stays", name, job->build_id);
             continue;
         }
-        piw_err why = {0}; /* each has its own: one that has gone already is no error */
+        piw_err why = {0}; /* an error of this file alone: that a file has gone already is none */
         rc = place(job, name, &why);
         if (rc == 0)
             ++*count;

@@ -1,3 +1,4 @@
+/* job_seal.c — a job for the worker pool: keeps beside a staged build all that its row in the database needs. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"

@@ -1,3 +1,4 @@
+/* job_staged.c — jobs for the worker pool that look after what is staged: reading it, syncing, emptying the trash. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
@@ -45,7 +46,7 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
     return package;
 }
 
-/* A staged link is another name of a wheel: `path` becomes that one's, which may be in place already. */
+/* A staged link is another name of a wheel: put that wheel's own path into `path`, staged or already in place. */
 static int follow_link(const read_staged *job, const char *name, char *path, const char *package, piw_err *err)
 {
     char target[PIW_FILENAME_MAX + 1];

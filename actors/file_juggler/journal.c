@@ -1,3 +1,4 @@
+/* journal.c — what is known of builds on their way, as a file that only grows and is begun anew now and then. */
 #include "journal.h"
 
 #include "piw/codec.h"

@@ -32,11 +32,11 @@ typedef struct juggler {
     /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
     leftover *leftovers;
     uint32_t leftovers_count, leftovers_room;
-    piw_msg *reading; /* a read_staged_reply: the one that is being dealt with */
+    piw_msg *reading; /* what is staged of the one that is being dealt with (a read_staged_reply) */
 
     /* withheld.c */
-    bool withheld_busy, withheld_again; /* it looks; and has to look once more */
-    bool withheld_missing;              /* what is to be taken away wasn't there: a publication may bring it */
+    bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
+    bool withheld_missing;              /* a wheel that is to be taken away was not there: a publication may bring it */
 
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;

@@ -1,3 +1,4 @@
+/* leftovers.c — builds that an earlier master left staged: those with a row are published, the others removed. */
 #include "juggler.h"
 
 #include "db.piw.h"
@@ -283,7 +284,7 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
     return rc == 0 ? next(task) : rc;
 }
 
-/* This one is dealt with, or can't be. */
+/* This one is finished, or nothing can be done about it now. */
 static int done_with_it(piw_task *task)
 {
     juggler *j = piw_soul(task);
@@ -292,14 +293,14 @@ static int done_with_it(piw_task *task)
     return next(task);
 }
 
-/* What is staged of it is kept while something is asked about it. */
+/* Remember what is staged of it while the database is asked about it. */
 static void keep(juggler *j, const piw_msg *staged)
 {
     piw_msg_free(&j->reading);
     j->reading = piw_msg_copy(staged);
 }
 
-/* A build that was sealed while the database was away: its row first. */
+/* A build that was sealed while the database was away is recorded before its files are published. */
 static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
 {
     const read_staged_reply *from = read_staged_reply_of(staged);
@@ -320,7 +321,7 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
     return rc;
 }
 
-/* Which of its bytes the database wants is known from the project's data. */
+/* The project's data tell which of its files are the ones that the database names. */
 static int ask_project(piw_task *task, const piw_msg *staged)
 {
     piw_msg *call = db_PROJECT_make(read_staged_reply_of(staged)->package);
@@ -336,7 +337,7 @@ static int throw_away(piw_task *task, int64_t id, const char *why)
     return rc != 0 ? rc : done_with_it(task);
 }
 
-/* Does this one have a row after all? */
+/* Ask the database whether this one has a row after all. */
 static int ask_known(piw_task *task)
 {
     const juggler *j = piw_soul(task);
@@ -419,7 +420,7 @@ int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
     return done_with_it(task);
 }
 
-/* Does the database want these bytes under this name? */
+/* Does the database name a file of this name with this hash? */
 static bool is_wanted(const project_data *project, const read_staged_reply_files *file)
 {
     for (uint32_t i = 0; i < project->releases.count; i++) {

@@ -1,3 +1,4 @@
+/* log_file.c — a build's log, compressed, written and looked at. */
 #include "log_file.h"
 
 #include "shared/atomic_file.h"

@@ -1,3 +1,4 @@
+/* saved.c — the state that is kept over a swap. */
 #include "juggler.h"
 #include "shared/text.h"
 

@@ -1,3 +1,4 @@
+/* syncs.c — builds that wait until what their answer promises is on the disk, synced together. */
 #include "juggler.h"
 
 #include "fs.piw.h"

@@ -1,3 +1,4 @@
+/* transfers.c — the files that are being received, found by slave and by connection. */
 #include "transfers.h"
 
 #include "shared/atomic_file.h"

@@ -1,3 +1,4 @@
+/* upkeep.c — free space, syncing, trash, and files that are due for removal. */
 #include "juggler.h"
 
 #include "db.piw.h"

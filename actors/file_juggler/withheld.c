@@ -1,5 +1,7 @@
-/* The database says which wheels don't lie where they belong, they are moved in the pool, and the database is told; whatever is
- * interrupted is found again. Pages don't list what is withheld, so those that are back are asked for last. */
+/* withheld.c — wheels that are out of reach while PyPI has them quarantined. The database says which wheels don't lie
+ * where they belong, the worker pool moves them, and the database is told. What is interrupted is found again, since
+ * the database still says so. Pages don't list what is withheld, so the pages of wheels that are back are asked for
+ * last. */
 #include "juggler.h"
 
 #include "db.piw.h"

@@ -1,3 +1,4 @@
+/* batches.c — log records in batches, each of one table, oldest first. */
 #include "batches.h"
 
 #include "shared/web_log.h"

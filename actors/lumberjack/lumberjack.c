@@ -19,7 +19,7 @@ enum { PAUSE_MS = 1000, BAD_PER_MINUTE = 10, TROUBLE_PER_MINUTE = 6 };
 
 typedef struct lumberjack {
     batches batches;
-    bool paused; /* the database gave no answer that settles: wait before the next try */
+    bool paused; /* it isn't known whether the database has stored the batch: waits before the next try */
     bool handed_over;
     piw_log_limiter bad, trouble;
 } lumberjack;
@@ -83,8 +83,8 @@ static void give_up(lumberjack *self, batch *b, const char *why)
     batches_end(&self->batches, b);
 }
 
-/* What became of it isn't known (the task of the database failed, say): the same batch is sent again, and the database
- * passes over it when it has it. */
+/* It isn't known whether the batch was stored (the_oracle may have failed): send the same batch again. The database
+ * ignores one that it has already. */
 static int send_later(piw_task *task, lumberjack *self, batch *b, const char *why)
 {
     piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,

@@ -145,12 +145,13 @@ static void cast(piw_task *task, piw_msg *msg, piw_text package)
 {
     const char *word = piw_msg_type_of(msg)->name;
     if (piw_cast(task, &msg) != 0) {
-        piw_warning("nobody takes %s for %s", word, package.s);
+        piw_warning("%s for %s could not be sent: its service is away", word, package.s);
         piw_msg_free(&msg);
     }
 }
 
-/* Slaves must stop what was removed, and pages that changed are written: at once where something went. */
+/* Tell slave_driver what was removed, so that slaves stop building it, and have changed pages written: at once where
+ * something was removed. */
 static void spread(piw_task *task, const admin_outcome *outcome)
 {
     bool removed = strncmp(outcome->word.s, "DEL", 3) == 0;

@@ -38,7 +38,8 @@ static void say_send(chase *self, importer *imp)
     listen(self, imp);
 }
 
-/* The record goes without a word. When its row may exist, what is staged is settled at the next start, by whether it does. */
+/* Forget an import; its importer isn't told. If the build may have a row, its staged files stay: the next start of
+ * the master publishes them when it has, and removes them when it hasn't. */
 static void forget(chase *self, importer **imp)
 {
     importer *gone = *imp;
@@ -247,7 +248,7 @@ int chase_on_alive(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-/* A connection that never speaks again isn't remembered for ever. */
+/* An import that lost its turn is forgotten after a while, though its connection may never speak again. */
 static void lose_turn(chase *self, importer *imp)
 {
     piw_warning("the import of %s %s is given up: nothing was heard of it for %lld s", imp->package,

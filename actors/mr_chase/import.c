@@ -1,9 +1,9 @@
-/* import.c — an import in progress, from its first check to its end. The table at the end of this file is its way: what is
- * called in each phase, and what follows from the answer. It knows nothing of who waits for it: the caller (conversation.c)
- * tells the importer what the import needs or how it ended, and gives it its turn.
+/* import.c — an import in progress, from its first check to its end. The table at the end of this file is its way:
+ * what is called in each phase, and what follows from the answer. It knows nothing of who waits for it: the caller
+ * (conversation.c) tells the importer what the import needs or how it ended, and gives it its turn.
  *
- * A step that fails for its surroundings (a task away, the disk full) is tried again while the importer waits; each can
- * be repeated without harm. What its receiver refuses ends the import, and nothing of it stays. */
+ * A step that fails through no fault of the import (a task away, the disk full) is tried again while the importer
+ * waits; each can be repeated without harm. When the data are refused, the import ends and nothing of it stays. */
 #include "mr_chase/chase.h"
 
 #include "fs.piw.h"
@@ -109,7 +109,7 @@ static piw_msg *make_publish(const chase *self, const importer *imp)
 
 /* --- What follows from the answers --------------------------------------------------------------------------------- */
 
-/* Not a phase: the same one is tried again after a while; why stands in the error. */
+/* Not a phase: the present one is tried again after a while, for the reason in the error. */
 enum { AGAIN_LATER = 0 };
 
 static int unknown(const importer *imp, piw_err *why)
@@ -119,7 +119,7 @@ static int unknown(const importer *imp, piw_err *why)
     return CHASE_REFUSED;
 }
 
-/* The wheel would be out of reach: who wants it all the same waits for the end of the quarantine. */
+/* Nobody could fetch the wheel: an import has to wait for the end of the quarantine. */
 static int quarantined(const importer *imp, piw_err *why)
 {
     const build_state *report = chase_report(imp);
@@ -320,7 +320,7 @@ static int after_error(importer *imp, const piw_msg *reply, piw_err *why)
     const char *text = piw_msg_error_text(reply);
     if (!refuses_data(code)) {
         if (imp->phase == CHASE_RECORD)
-            imp->sent_before = true; /* whatever the error says, the row may be there */
+            imp->sent_before = true; /* the row may be there, whatever the error says */
         piw_err_set(why, code, "%s", text);
         return AGAIN_LATER;
     }

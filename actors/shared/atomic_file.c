@@ -1,3 +1,4 @@
+/* atomic_file.c — files of the site appear whole or not at all. */
 #include "shared/atomic_file.h"
 
 #include "shared/site_path.h"

@@ -1,3 +1,4 @@
+/* board.c — which Raspberry Pi this is, and what a revision code stands for. */
 #include "shared/board.h"
 
 #include "piw/codec.h"

@@ -1,3 +1,4 @@
+/* file_check.c — what a slave or importer says of a file, checked before it touches a path or the database. */
 #include "shared/file_check.h"
 
 #include "piw/codec.h"

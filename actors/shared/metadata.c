@@ -1,3 +1,4 @@
+/* metadata.c — reads the fields of a wheel's METADATA that the farm uses. */
 #include "shared/metadata.h"
 
 #include "piw/codec.h"

@@ -1,3 +1,4 @@
+/* record.c — reads the RECORD of a wheel (PEP 376, PEP 427). */
 #include "shared/record.h"
 
 #include "shared/zip.h"

@@ -1,3 +1,4 @@
+/* site_path.c — where everything lies under the output folder. */
 #include "shared/site_path.h"
 
 #include "shared/names.h"

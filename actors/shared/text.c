@@ -1,3 +1,4 @@
+/* text.c — text from outside made fit for storing, pages and JSON. */
 #include "shared/text.h"
 
 #include "piw/log.h"

@@ -1,3 +1,4 @@
+/* wheel.c — the wheel gate: is this file a sound wheel that may be published? */
 #include "shared/wheel.h"
 
 #include "shared/names.h"

@@ -1,3 +1,4 @@
+/* wheel_code.c — which ELF files of a wheel its platform runs, and whether they are fit for it. */
 #include "shared/wheel_code.h"
 
 #include "shared/arm_code.h"

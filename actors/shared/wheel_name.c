@@ -1,3 +1,4 @@
+/* wheel_name.c — takes the file name of a wheel apart (PEP 427). */
 #include "shared/wheel_name.h"
 
 #include "piw/codec.h"

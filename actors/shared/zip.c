@@ -1,3 +1,4 @@
+/* zip.c — opens a ZIP archive, strictly: end record, central directory and local headers must agree. */
 #include "shared/zip.h"
 
 #include "piw/codec.h"

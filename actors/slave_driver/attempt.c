@@ -20,7 +20,7 @@ piw_msg *driver_attempt_call(driver *self, const driver_build *build)
     return call;
 }
 
-/* A slave that can't build at all must not spoil the whole queue. */
+/* A slave that can't build at all must not fail one version of the queue after the other. */
 static void count_fault(const driver_build *build)
 {
     driver_slave *slave = build->slave;

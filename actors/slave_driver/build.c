@@ -147,7 +147,7 @@ void driver_build_report(driver_build *build, piw_msg **report, const char *why_
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
         driver_build_fail(build, note);
     } else if (!piw_version_valid(build->hold->version)) {
-        /* Whatever the build came to: final, so that it isn't tried again in vain. */
+        /* Such a build is final, whatever came of it: another try would fail in the same way. */
         snprintf(note, sizeof(note),
                  "No wheel of version %.100s can be published: it is no version by PEP 440, and installers don't read "
                  "the names of wheels of such.",
@@ -165,7 +165,8 @@ void driver_build_report(driver_build *build, piw_msg **report, const char *why_
 
 void driver_build_unreport(driver *self, driver_build *build)
 {
-    /* When its row may exist, what is staged is settled at the next start, by whether it does. */
+    /* If it may have a row, its staged files stay: the next start of the master publishes them when it has, and
+     * removes them when it hasn't. */
     if (build->memory != NULL && !build->report.sent_before)
         driver_build_discard(self, build);
     forget_report(self, build);
@@ -189,7 +190,7 @@ static void log_recorded(const driver_build *build)
              build->report.status ? "succeeded" : "failed");
 }
 
-/* Nothing is recorded: what is staged goes, and the attempt is noted as ended. */
+/* Nothing is recorded: the staged files are removed, and the attempt is noted as ended. */
 static void throw_away(driver *self, driver_build *build, const char *why)
 {
     driver_build_unreport(self, build);

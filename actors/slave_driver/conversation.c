@@ -73,7 +73,7 @@ static void answer_slave(driver *self, driver_slave *slave, piw_msg *request, pi
         driver_remember(self, slave);
 }
 
-/* What it builds, if anything, comes to nothing. */
+/* End the slave's build, if it has one, without recording anything. */
 static void end_build(driver *self, driver_slave *slave, int what, const char *why)
 {
     if (slave->build != NULL)
@@ -151,7 +151,8 @@ static void log_welcome(driver *self, driver_slave *slave)
     driver_check_abi(self, slave);
 }
 
-/* A number for a slave that waits for one has come, or the clock's must do. `msg`: its HELLO, or NULL when that waited. */
+/* Give the slave its number, from the database or from the clock, and answer its HELLO: `msg`, or NULL when that has
+ * waited for the number. */
 static void welcome(driver *self, driver_slave *slave, piw_msg *msg, int64_t id)
 {
     driver_set_id(self, slave, id);
@@ -328,7 +329,8 @@ static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
         return say_removed(self, slave, msg);
     if (build->memory == NULL)
         return slave->saved.heard_ns > build->ends_ns ? run_out(self, slave, msg) : say_cont(self, slave, msg);
-    /* Its time was over before this task was restarted, which left that unrecorded and the slave told to go on. */
+    /* Its time was over before this task was restarted, but the failure was not recorded yet, and the slave was told
+     * to go on. */
     if (piw_defer(self->task, msg, &slave->saved.request) != 0)
         return PIW_ELIMIT;
     driver_way_resume(self, build);
@@ -345,14 +347,14 @@ static int busy_sending(driver *self, driver_slave *slave, piw_msg *msg)
 static int busy_acked(driver *self, driver_slave *slave, piw_msg *msg)
 {
     if (driver_claim_lost(slave))
-        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "claimed in vain");
+        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "it claimed a build that is no longer under way");
     return say_cont(self, slave, msg);
 }
 
 /* --- BUILT, SENT, BYE --------------------------------------------------------------------------------------------- */
 
-/* The first time the queue gives the message once more; after that the slave is let go, and the version is offered to
- * the next. */
+/* After the first failure the queue gives the message once more. After the second the slave is let go, and the
+ * version is offered to the next slave. */
 static int cannot_take(driver *self, driver_slave *slave, piw_msg *msg)
 {
     if (!piw_again(msg))
@@ -363,7 +365,7 @@ static int cannot_take(driver *self, driver_slave *slave, piw_msg *msg)
 static int built_acked(driver *self, driver_slave *slave, piw_msg *msg)
 {
     if (driver_claim_lost(slave))
-        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "claimed in vain");
+        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "it claimed a build that is no longer under way");
     return out_of_order(self, slave, msg);
 }
 

@@ -94,7 +94,7 @@ typedef struct driver_slave {
     piw_msg *memory; /* holds the texts of saved.hello */
     driver_saved saved;
     bool waits_number; /* its HELLO waits for its number */
-    bool unsure;       /* recalled after a restart: the queue may have answered its request in our stead */
+    bool unsure;       /* known from before a restart: the queue may have answered it for us */
     bool abi_warned;   /* it was said that the farm doesn't know its ABI */
     driver_build *build;
     driver_address *address;

@@ -19,7 +19,7 @@ static void tell(driver *self, const driver_slave *slave, piw_time at, const cha
         body->data.type = type;
         body->data.value = copy;
     }
-    /* Monitors must not hold up the farm: when the service is away its sights are lost. */
+    /* Monitors must not hold up the farm: while the stats service is away, what they would have seen is lost. */
     if (piw_cast(self->task, &msg) != 0)
         piw_msg_free(&msg);
 }

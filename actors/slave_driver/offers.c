@@ -1,3 +1,4 @@
+/* offers.c — what there is to build: a window of the queue per ABI, and the versions that aren't given out now. */
 #include "slave_driver/offers.h"
 
 #include "piw/err.h"
@@ -268,7 +269,7 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
     copy_window(abi, list, count);
     abi->as_of_ns = as_of_ns;
     abi->total = total;
-    /* This window was asked for after these builds were committed or came back: it tells the truth about them. */
+    /* This window was read after these builds were committed or came back, so it already shows what became of them. */
     forget_listed(builds, &abi->recorded, as_of_ns);
     forget_listed(builds, &abi->returned, as_of_ns);
     abi->spare = 0;

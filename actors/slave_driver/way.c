@@ -201,7 +201,7 @@ static driver_outcome leave_staged(driver *self, driver_build *build, const char
     return ends(DRIVER_RECORDED, NULL);
 }
 
-/* What was removed while its files were looked at isn't recorded, as long as its row can't exist. */
+/* A version that was removed while its files were checked isn't recorded, unless its row may exist already. */
 static bool was_removed(const driver_build *build)
 {
     return build->removed && !build->report.sent_before;

@@ -1,3 +1,4 @@
+/* firsts.c — packages that an operator put first, until the database has been told. */
 #include "firsts.h"
 
 #include "piw/err.h"

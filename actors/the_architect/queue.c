@@ -1,3 +1,4 @@
+/* queue.c — what the_architect knows of each ABI's queue. */
 #include "queue.h"
 
 #include "piw/err.h"

@@ -4,7 +4,7 @@
 
 #include "events.piw.h"
 
-/* The writer speaks for all: what happens to one connection happens to the others. */
+/* Only the writing instance tells others: when its connection is lost, those of the other instances are too. */
 piw_log_level oracle_loudness(const oracle *self)
 {
     return piw_task_instance(self->task) == INSTANCE_WRITE ? PIW_LOG_WARNING : PIW_LOG_DEBUG;

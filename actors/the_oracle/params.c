@@ -1,3 +1,4 @@
+/* params.c — parameters of one SQL statement, in PostgreSQL's text form. */
 #include "params.h"
 
 #include "shared/text.h"

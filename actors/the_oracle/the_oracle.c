@@ -239,7 +239,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->drains = piw_task_instance(task) != INSTANCE_LOG;
     self->last = &self->first;
     self->backoff_ms = RECONNECT_FIRST_MS;
-    /* With few instances the lanes share them, and a writer never cuts itself off. */
+    /* With few instances the lanes share them. An instance that writes has no bound on its statements. */
     database_init(&self->db, dsn, piw_task_instance(task) >= READ_FROM);
     self->db.linger_ms = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_MS;
     piw_soul_set(task, self);

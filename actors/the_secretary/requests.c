@@ -1,3 +1,4 @@
+/* requests.c — page requests that are held, due, or being written: one a package. */
 #include "requests.h"
 
 #include "piw/err.h"

@@ -1,3 +1,4 @@
+/* rewrites.c — page requests that are still held are kept in the database, and survive the end of the master. */
 #include "secretary.h"
 
 #include "piw/log.h"
@@ -38,7 +39,7 @@ int rewrites_save(piw_task *task)
     return rc;
 }
 
-/* Not before what the last run held is read: it would be overwritten. */
+/* Nothing is saved before the requests of the last run are read: they would be overwritten. */
 int on_save(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;

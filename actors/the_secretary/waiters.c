@@ -20,7 +20,7 @@ int waiters_add(piw_task *task, secretary *s, piw_msg *msg, piw_text package)
     return 0;
 }
 
-/* One answer; a waiter that has gone has none. */
+/* Answer one waiter. One that has gone gets no answer. */
 static void tell(piw_task *task, piw_token token, const piw_msg *reply)
 {
     piw_msg *answer = piw_msg_error(reply) == 0 ? web_WRITE_reply_new() : NULL;

@@ -1,4 +1,4 @@
-/* Calls that wait for their one answer: reply, error or deadline. */
+/* calls.c — calls that wait for their one answer: reply, error or deadline. */
 #include "actor/shell.h"
 
 #include <stdlib.h>

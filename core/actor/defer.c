@@ -1,11 +1,10 @@
-/* Requests that outlive their handler: where the answer goes, known by a token. */
+/* defer.c — requests that outlive their handler: where the answer goes, known by a token. */
 #include "actor/deliver.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>
 
-/* A deferred request may be answered with an error by the queue's second try: then its message is the answer's means.
- */
+/* The queue may give a deferred request once more after an error. For that its message is needed. */
 static bool again(piw__shell *shell, piw__deferred *deferred)
 {
     piw_msg *msg = deferred->kept;

@@ -1,4 +1,4 @@
-/* One message, one handler, and what follows from its result. */
+/* dispatch.c — one message, one handler, and what follows from its result. */
 #include "actor/dispatch.h"
 
 #include "actor/deliver.h"

@@ -1,7 +1,8 @@
-/* The stand-in of an isolated soul: hands messages to its process, a window at a time, and carries out what comes back.
+/* isolate.c — the stand-in of an isolated soul: hands messages to its process, a window at a time, and carries out
+ * what comes back.
  *
- * What the process does reaches us only after the handler there has succeeded, so each frame is carried out whole. When
- * the process ends the stand-in fails, and everything else is the supervision of any task. */
+ * What the process does reaches us only after the handler there has succeeded, so each frame is carried out whole.
+ * When the process ends the stand-in fails, and everything else is the supervision of any task. */
 #include "actor/isolate.h"
 
 #include "actor/deliver.h"
@@ -22,8 +23,8 @@ static piw_continuation_fn on_soul_socket;
  * process dies (requests get the error), the mailbox is not. */
 enum { WINDOW = 128, SEND_AT = 16 << 10 };
 
-/* A process that stops may take so long; and one may be silent so long, beyond the time after which it reports that its
- * own handler is stuck. */
+/* How long a process may take to stop; and how long it may be silent, which is longer than it takes to report that
+ * its own handler is stuck. */
 enum { STOP_MS = 3000, SILENT_MS = 2000 };
 
 typedef struct stand_in {
@@ -51,7 +52,7 @@ static void note_away(piw_task *task, const stand_in *self)
 
 static void send_out(piw_task *task, stand_in *self)
 {
-    bool writing = piw__channel_flush(&self->channel) == PIW_EAGAIN; /* its end is noticed by reading */
+    bool writing = piw__channel_flush(&self->channel) == PIW_EAGAIN; /* its end will be noticed when we read */
     if (writing == self->writing)
         return;
     self->writing = writing;
@@ -332,7 +333,7 @@ static void add_number(piw_buffer *to, uint64_t number)
     add_text(to, text);
 }
 
-/* What the process must know from the beginning: soul.c reads it in this order. */
+/* What the process must know from the beginning, in the order in which soul_process.c reads it. */
 static void put_setup(const piw_task *task, stand_in *self, piw_why why)
 {
     const piw__shell *shell = task->shell;

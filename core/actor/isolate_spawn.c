@@ -1,4 +1,4 @@
-/* The process of an isolated soul: started with nothing but what it needs, killed and reaped. */
+/* isolate_spawn.c — the process of an isolated soul: started with nothing but what it needs, killed and reaped. */
 #include "actor/isolate.h"
 
 #include "actor/soul_wire.h"

@@ -1,4 +1,4 @@
-/* Orders of the runtime to a shell, and the wait for their outcome. */
+/* op.c — orders of the runtime to a shell, and the wait for their outcome. */
 #include "actor/op.h"
 
 #include "actor/shell.h"
@@ -62,7 +62,7 @@ void piw__op_send(piw__op *op, piw__shell *shell)
         link = &(*link)->next;
     op->next = NULL;
     *link = op;
-    /* Pairs with the acquire at each message boundary. */
+    /* Release, pairs with the acquire at each message boundary. */
     atomic_store_explicit(&shell->supervision.ops_waiting, true, memory_order_release);
     pthread_mutex_unlock(&shell->supervision.ops_lock);
     piw__mailbox_nudge(&shell->mailbox);

@@ -1,4 +1,4 @@
-/* The outer queues of a shell: bound before its first soul starts, read before each sleep. */
+/* queues.c — the outer queues of a shell: bound before its first soul starts, read before each sleep. */
 #include "actor/shell.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The register of services and of who wants which event. */
+/* registry.c — the register of services and of who wants which event. */
 #include "actor/registry.h"
 
 #include "actor/role.h"

@@ -1,4 +1,4 @@
-/* The thread of an actor: its mailbox, timers, descriptors and ports, turn by turn. */
+/* shell.c — the thread of an actor: its mailbox, timers, descriptors and ports, turn by turn. */
 #include "actor/shell.h"
 
 #include "actor/deliver.h"

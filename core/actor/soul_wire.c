@@ -1,4 +1,4 @@
-/* Frames between a shell and its soul's process. */
+/* soul_wire.c — frames between a shell and its soul's process. */
 #include "actor/soul_wire.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Souls come and go (docs/bus.md#failure): start, failure, back-off, giving up, stop. */
+/* supervise.c — souls come and go (docs/bus.md#failure): start, failure, back-off, giving up, stop. */
 #include "actor/deliver.h"
 #include "actor/isolate.h"
 #include "actor/op.h"

@@ -1,5 +1,5 @@
-/* Hot swap (docs/bus.md#swap): at a message boundary, on the shell's own thread: save the old soul, start the new one
- * with that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if
+/* swap.c — hot swap (docs/bus.md#swap): at a message boundary, on the shell's own thread: save the old soul, start the new
+ * one with that, and only then let the old one go. Until then everything can be undone, and the old soul goes on as if
  * nothing had been. */
 #include "actor/op.h"
 #include "actor/run.h"

@@ -1,4 +1,4 @@
-/* What a soul may do: itself, sending, work, time. */
+/* task.c — what a soul may do: say who it is, send, give work, set timers. */
 #include "actor/registry.h"
 #include "actor/shell.h"
 

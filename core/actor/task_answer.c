@@ -1,4 +1,4 @@
-/* What a soul may do with a request: answer, refuse, keep, drop; each exactly once. */
+/* task_answer.c — what a soul may do with a request: answer, refuse, keep, drop; each exactly once. */
 #include "actor/shell.h"
 
 #include <stdio.h>

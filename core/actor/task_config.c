@@ -1,4 +1,4 @@
-/* What a soul may know of the configuration. */
+/* task_config.c — what a soul may know of the configuration. */
 #include "actor/shell.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Peers of outer queues, as a soul sees them: with its own changes that haven't taken effect yet. */
+/* task_peer.c — peers of outer queues, as a soul sees them: with its own changes that haven't taken effect yet. */
 #include "actor/shell.h"
 #include "type/carry.h"
 

@@ -1,4 +1,4 @@
-/* Timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
+/* timer.c — timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
 #include "actor/shell.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Printed messages of a task, kept in a ring for whoever watches. */
+/* trace.c — printed messages of a task, kept in a ring for whoever watches. */
 #include "actor/trace.h"
 
 #include "actor/shell.h"

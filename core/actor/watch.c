@@ -1,4 +1,4 @@
-/* Descriptors that a soul watches. They end with it. */
+/* watch.c — descriptors that a soul watches. They end with it. */
 #include "actor/shell.h"
 
 #include <errno.h>

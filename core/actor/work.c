@@ -1,4 +1,4 @@
-/* The worker pool: a list under a lock, a few threads, results as answers. */
+/* work.c — the worker pool: a list under a lock, a few threads, results as answers. */
 #include "actor/work.h"
 
 #include "actor/shell.h"

@@ -30,7 +30,7 @@ int piw_err_set(piw_err *err, int code, const char *fmt, ...)
 
 int piw_err_errno(piw_err *err, const char *fmt, ...)
 {
-    int number = errno; /* before anything here can change it */
+    int number = errno; /* read first: the calls below may change errno */
     if (err == NULL || err->code != 0) {
         return PIW_ESYS;
     }

@@ -1,3 +1,4 @@
+/* escape.c — text from outside made safe for a terminal and a log of lines. */
 #include "base/escape.h"
 
 #include <stdio.h>

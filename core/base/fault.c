@@ -116,7 +116,7 @@ bool piw_fault_hit(const char *name)
             break;
         case ACT_KILL:
             kill(getpid(), SIGKILL);
-            pause(); /* never returns: the signal is on its way */
+            pause(); /* never returns: the signal kills the process */
             break;
         case ACT_PAUSE:
             kill(getpid(), SIGSTOP);

@@ -1,4 +1,4 @@
-/* Prints a flight recorder with nothing but write(2), so that a signal handler may; or line by line. */
+/* flight.c — prints a flight recorder: with nothing but write(2), so that a signal handler may; or line by line. */
 #include "base/flight.h"
 
 #include "base/clock.h"

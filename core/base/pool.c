@@ -1,4 +1,4 @@
-/* Recycled blocks: magazines of each thread and the depot between them. */
+/* pool.c — recycled blocks: magazines of each thread and the depot between them. */
 #include "base/pool.h"
 
 #include "piw/err.h"
@@ -64,7 +64,7 @@ static void free_blocks(struct magazine *magazine)
         free(magazine->blocks[--magazine->count]);
 }
 
-/* A thread ends: its blocks go back to malloc, its count to those who have gone. */
+/* A thread ends: its blocks are freed, and its count is added to that of ended threads. */
 static void cache_end(void *arg)
 {
     struct cache *cache = arg;

@@ -1,3 +1,4 @@
+/* sdnotify.c — tells systemd what it wants to hear from a service. */
 #include "base/sdnotify.h"
 
 #include <errno.h>

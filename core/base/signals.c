@@ -1,3 +1,4 @@
+/* signals.c — signals of a program with threads: one thread takes them, one after the other. */
 #include "base/signals.h"
 
 #include <errno.h>

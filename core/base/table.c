@@ -1,4 +1,4 @@
-/* Hash table with chains, and binary heap with back references. */
+/* table.c — hash table with chains, and binary heap with back references. */
 #include "base/table.h"
 
 #include "piw/err.h"

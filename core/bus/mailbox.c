@@ -1,4 +1,4 @@
-/* A list under a lock; the owner takes all at once, and is woken only when it sleeps. */
+/* mailbox.c — a list of messages under a lock; its owner takes all at once, and is woken only when it sleeps. */
 #include "bus/mailbox.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* command_line.c — argv parsed against a program's options. */
 #include "config/command_line.h"
 
 #include "config/options.h"

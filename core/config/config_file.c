@@ -1,3 +1,4 @@
+/* config_file.c — reads a configuration file into a flat list of entries. */
 #include "config/config_file.h"
 
 #include "piw/codec.h"

@@ -1,4 +1,5 @@
-/* What a configuration says that nobody will read: keys that no program has, sections with a misspelt name. */
+/* option_strays.c — finds what nobody will read in a configuration: keys that no program has, sections with a
+ * misspelt name. */
 #include "config/options.h"
 
 #include <stdio.h>

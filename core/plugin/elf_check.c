@@ -1,4 +1,4 @@
-/* A bounded reader of the few parts of an ELF file that tell what it exports and imports. */
+/* elf_check.c — a bounded reader of the few parts of an ELF file that tell what it exports and imports. */
 #include "plugin/elf_check.h"
 
 #include <elf.h>

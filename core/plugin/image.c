@@ -1,4 +1,4 @@
-/* The loader: from a file name to a checked image in memory. */
+/* image.c — the loader: from a file name to a checked image in memory. */
 #include "plugin/image.h"
 
 #include "plugin/elf_check.h"

@@ -1,4 +1,4 @@
-/* Checks of a manifest: each refusal is one sentence that names the file and what is wrong. */
+/* manifest.c — checks of a manifest: each refusal is one sentence that names the file and what is wrong. */
 #include "plugin/manifest.h"
 
 #include <ctype.h>

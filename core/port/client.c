@@ -1,3 +1,4 @@
+/* client.c — the other end of an outer queue, for programs. */
 #include "piw/client.h"
 
 #include "port/inner.h"
@@ -202,7 +203,7 @@ void piw_client_close(piw_client **client)
 
 int piw_client_reset(piw_client *client, piw_err *err)
 {
-    drop_socket(client, 0); /* a request still waiting to be sent must not arrive later as a ghost */
+    drop_socket(client, 0); /* a request that still waits to be sent must not be delivered later */
     int rc = make_socket(client, err);
     if (rc != 0)
         piw_err_prefix(err, "%s queue at %.200s", client->protocol->name, client->address);

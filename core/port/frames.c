@@ -1,5 +1,5 @@
-/* Plain multipart frames (docs/wire.md#files): the word, then one frame a field; integers as decimal text, bytes as
- * they are. */
+/* frames.c — plain multipart frames (docs/wire.md#files): the word, then one frame a field; integers as decimal text,
+ * bytes as they are. */
 #include "port/inner.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* links.c — which connections of a ROUTER are there and which have gone, as libzmq's socket monitor tells it. */
 #include "port/links.h"
 
 #include "piw/err.h"

@@ -1,3 +1,4 @@
+/* networks.c — lists of IPv4 and IPv6 networks, as `[auth] allow` writes them. */
 #include "port/networks.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-/* In the place of ports, clients and the admission check when the core is linked without libzmq (ThreadSanitizer): a
- * queue can't be opened, so that nothing else is ever called. */
+/* noports.c — stands in the place of ports, clients and the admission check when the core is linked without libzmq
+ * (ThreadSanitizer): a queue can't be opened, so nothing else is ever called. */
 #include "piw/client.h"
 #include "port/port.h"
 

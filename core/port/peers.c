@@ -1,3 +1,4 @@
+/* peers.c — the peers that one port remembers. */
 #include "port/peers.h"
 
 #include "port/networks.h"
@@ -35,7 +36,7 @@ static uint32_t slot_of(piw_peer id)
 void piw__peers_init(piw__peers *peers, uint32_t limit)
 {
     *peers = (piw__peers){.limit = limit < PIW_LIMIT_PEERS ? limit : PIW_LIMIT_PEERS};
-    /* Peers may choose their routing ids: an unknown seed keeps them from filling one bucket. */
+    /* Peers choose their routing ids. With a random seed they can't choose ids that all fall into one bucket. */
     if (getrandom(&peers->seed, sizeof peers->seed, GRND_NONBLOCK) != (ssize_t)sizeof peers->seed)
         peers->seed = (uint64_t)piw_monotonic_ns();
 }

@@ -1,3 +1,4 @@
+/* port.c — where the bus meets the world: frames become messages, and messages frames. */
 #include "port/inner.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* socket.c — a port's socket: made with the options of its queue, bound, and closed. */
 #include "port/inner.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
-/* Who may connect (docs/security.md#from-the-socket-to-the-handler): libzmq asks here, at inproc://zeromq.zap.01,
- * before it lets a connection through to a queue that is declared "admitted". Mechanism NULL only: others are refused until
- * keys are known. One thread of its own; it answers at once and keeps bounded figures for each address. */
+/* zap.c — who may connect (docs/security.md#from-the-socket-to-the-handler). libzmq asks here, at
+ * inproc://zeromq.zap.01, before it lets a connection through to a queue that is declared "admitted". Mechanism NULL
+ * only: others are refused until keys are known. It has one thread of its own, answers at once, and keeps bounded
+ * figures for each address. */
 #include "port/inner.h"
 #include "port/networks.h"
 
@@ -137,7 +138,7 @@ static void *zap_main(void *arg)
         if (items[0].revents != 0)
             go_on = serve(z);
     }
-    zmq_unbind(z->socket, ENDPOINT); /* at once: closing is finished later, and another may want the name */
+    zmq_unbind(z->socket, ENDPOINT); /* unbind now: closing ends later, and the next check needs the name */
     zmq_close(z->socket);
     return NULL;
 }

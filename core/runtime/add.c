@@ -1,9 +1,9 @@
-/* A task is added while the others run: all that can be wrong is found before anybody can see it. */
+/* add.c — adds a task while the others run: all that can be wrong is found before anybody can see it. */
 #include "runtime/inner.h"
 
 #include <stdio.h>
 
-/* Those it needs must be there: there is no order of starts any more that could bring them. */
+/* The services it needs must be there: all other tasks have been started already. */
 static int check_needs(piw_runtime *runtime, const piw__image *image, piw_err *err)
 {
     const char *const *needs = image->plugin->needs;

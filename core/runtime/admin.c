@@ -1,5 +1,5 @@
-/* The task "admin": piw-ctl's requests, answered on a thread that may wait for the tasks it changes. It is compiled in,
- * starts first and stops last, so that the operator can look while others start. */
+/* admin.c — the task "admin": piw-ctl's requests, answered on a thread that may wait for the tasks it changes. It is
+ * compiled in, starts first and stops last, so that the operator can look while others start. */
 #include "runtime/admin.h"
 #include "orders.piw.h"
 

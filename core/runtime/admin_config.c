@@ -1,4 +1,4 @@
-/* The tasks' sections of the configuration, as they are in force. */
+/* admin_config.c — the tasks' sections of the configuration, as they are in force. */
 #include "runtime/admin.h"
 
 #include <stdio.h>

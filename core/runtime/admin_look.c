@@ -1,4 +1,4 @@
-/* The tasks as rows for piw-ctl. Nothing here waits for a task. */
+/* admin_look.c — the tasks as rows for piw-ctl. Nothing here waits for a task. */
 #include "runtime/admin.h"
 
 #include <stdio.h>

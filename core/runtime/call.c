@@ -1,4 +1,4 @@
-/* Calls from threads outside: a bare endpoint in the place of a task. */
+/* call.c — calls from threads outside: a bare endpoint in the place of a task. */
 #include "runtime/inner.h"
 
 #include <errno.h>

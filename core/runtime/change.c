@@ -1,4 +1,4 @@
-/* Changes of the tasks while they run: replace, restart, hold, disable, enable. */
+/* change.c — changes of the tasks while they run: replace, restart, hold, disable, enable. */
 #include "base/tuning.h"
 #include "runtime/inner.h"
 
@@ -148,7 +148,7 @@ int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image
         gone[n] = one == 0;
         if (one == 0 || (ret != 0 && !followed))
             continue;
-        /* The first reason is said, but not that of an instance that only went along with another. */
+        /* Report the first reason, but not that of an instance which only gave up because another one did. */
         followed = one != PIW_EDEADLINE && one != PIW_ESTOPPED && ops[n]->followed;
         ret = one;
         first = why;
@@ -351,7 +351,8 @@ int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err)
     /* What changed about its options while it was disabled holds now. */
     ret = piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, err);
     if (ret != 0 && !role->enabled) {
-        /* It stays what it was: without this it would be tried again and again, and a critical one end the master. */
+        /* It stays disabled: else its start would be tried again and again, and a critical task would end the
+         * master. */
         piw_err second = {0};
         if (piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
             piw_error("task %s could not be disabled again: %s", role->name, second.text);

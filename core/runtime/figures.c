@@ -1,4 +1,4 @@
-/* What is to be seen of the tasks while they run. Nothing here waits for a task. */
+/* figures.c — the figures of the tasks while they run. Nothing here waits for a task. */
 #include "base/escape.h"
 #include "runtime/inner.h"
 

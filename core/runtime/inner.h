@@ -97,7 +97,7 @@ void piw__monitor_stop(piw_runtime *runtime);
 void piw__crash_watch(piw_runtime *runtime);
 void piw__crash_unwatch(piw_runtime *runtime);
 
-/* --- runtime_figures.c -------------------------------------------------------------------------------------------- */
+/* --- figures.c ---------------------------------------------------------------------------------------------------- */
 
 enum { PIW__SHOWN = 512 };
 /* A copy of a text of the shell's that is under its ops_lock, made fit for messages and screens. Any thread. */

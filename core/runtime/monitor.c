@@ -1,4 +1,5 @@
-/* The monitor thread: says which handler is stuck, and tells systemd that none is. And what is printed in a crash. */
+/* monitor.c — the monitor thread: says which handler is stuck, and tells systemd that none is. Also what is printed
+ * in a crash. */
 #include "base/sdnotify.h"
 #include "base/tuning.h"
 #include "runtime/inner.h"
@@ -173,7 +174,7 @@ void piw__crash_watch(piw_runtime *runtime)
         struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)};
         sigemptyset(&action.sa_mask);
         sigaction(crash_signals[i], NULL, &crash_before[i]);
-        /* A sanitizer's handler says more than we could. */
+        /* A sanitizer's own handler tells more, and stays. */
         if ((crash_before[i].sa_flags & SA_SIGINFO) == 0 && crash_before[i].sa_handler == SIG_DFL)
             sigaction(crash_signals[i], &action, NULL);
     }

@@ -1,4 +1,4 @@
-/* A task is brought in line with a configuration that was read again. */
+/* reconfigure.c — brings a task in line with a configuration that was read again. */
 #include "actor/isolate.h"
 #include "runtime/inner.h"
 

@@ -1,4 +1,4 @@
-/* The runtime: tasks as configured, their start in order, their supervision, their stop in reverse order. */
+/* runtime.c — the runtime: tasks as configured, their start in order, their supervision, their stop in reverse order. */
 #include "actor/isolate.h"
 #include "base/sdnotify.h"
 #include "base/tuning.h"

@@ -1,8 +1,9 @@
-/* The process of an isolated soul: one ordinary shell with its thread, its timers and a worker pool, and in the place of
- * all other tasks bare mailboxes, which the main thread empties into the socket (isolate.c reads it).
+/* soul_process.c — the process of an isolated soul: one ordinary shell with its thread, its timers and a worker
+ * pool, and in the place of all other tasks bare mailboxes, which the main thread empties into the socket (isolate.c
+ * reads it).
  *
- * The soul's thread and the workers speak to the socket too (log lines, settings, the mark), under a lock. The process
- * ends when the socket does: nothing here is worth more than the master's wish. */
+ * The soul's thread and the workers speak to the socket too (log lines, settings, the mark), under a lock. The
+ * process ends when the socket does, whatever it is doing then. */
 #include "runtime/soul_process.h"
 
 #include "actor/isolate.h"

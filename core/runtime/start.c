@@ -1,4 +1,4 @@
-/* The start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
+/* start.c — the start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
  * time), so tasks that don't need each other start side by side. */
 #include "actor/op.h"
 #include "actor/shell.h"

@@ -1,4 +1,4 @@
-/* In which order tasks start: each after those that serve what it needs. */
+/* start_order.c — the order in which tasks start: each after those that serve what it needs. */
 #include "runtime/inner.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* time.c — moments and spans: now, arithmetic, and RFC 3339. */
+/* datetime.c — moments and spans: now, arithmetic, and RFC 3339. */
 #include "type/wire.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Messages: one block for header, body and arena; chunks behind it when it grows; blobs beside it. */
+/* message.c — messages: one block for header, body and arena; chunks behind it when it grows; blobs beside it. */
 #include "type/message.h"
 
 #include "base/pool.h"

@@ -1,3 +1,4 @@
+/* simple_json.c — the simple index as JSON (PEP 691). */
 #include "simple_json.h"
 
 #include "shared/scribe/pages.h"

@@ -1,3 +1,4 @@
+/* clerk.c — what piw-import, piw-add, piw-remove and piw-rebuild share. */
 #include "common/clerk.h"
 
 #include "common/reach.h"

@@ -1,3 +1,4 @@
+/* reach.c — is there a master at an address? */
 #include "common/reach.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ int tool_check_listens(const char *address, const char *whose, piw_err *err)
     if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
         if (errno == EACCES || errno == EPERM)
             ret = piw_err_set(err, PIW_EREFUSED, "%.200s may not be used by this user: %s", address, whose);
-        else if (errno != EAGAIN) /* its backlog is full: somebody listens */
+        else if (errno != EAGAIN) /* its queue of connections is full, so somebody listens */
             ret = tool_no_master(address, err);
     }
     close(fd);

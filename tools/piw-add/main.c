@@ -121,7 +121,7 @@ static const char *text_or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-/* PyPI's words, when the user has none. Without them the package is added all the same. */
+/* PyPI's description, when the user gives none. Without one the package is added all the same. */
 static piw_text describe(const clerk *self, const wish *w, piw_msg *msg)
 {
     piw_err err = {0};

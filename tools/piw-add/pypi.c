@@ -1,3 +1,4 @@
+/* pypi.c — asks PyPI for the summary of a package. */
 #include "pypi.h"
 
 #include "shared/summary.h"

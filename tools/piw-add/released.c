@@ -1,3 +1,4 @@
+/* released.c — the time of a release as it is written on the command line. */
 #include "released.h"
 
 #include "piw/codec.h"

@@ -1,4 +1,4 @@
-/* One request, one answer, each within a bound. */
+/* ask.c — one request, one answer, each within a bound. */
 #include "ctl.h"
 
 #include "common/reach.h"

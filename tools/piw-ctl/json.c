@@ -1,4 +1,4 @@
-/* JSON on stdout, for scripts: what the master said, put together whole and printed as one line. */
+/* json.c — JSON on stdout, for scripts: what the master said, put together whole and printed as one line. */
 #include "ctl.h"
 
 #include <cjson/cJSON.h>

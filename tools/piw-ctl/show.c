@@ -1,4 +1,4 @@
-/* Tables for people: each column as wide as its widest cell. */
+/* show.c — tables for people: each column as wide as its widest cell. */
 #include "ctl.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What goes on until the user has seen enough: the trace of a task, and the screen of all tasks. */
+/* watch.c — what goes on until the user has seen enough: the trace of a task, and the screen of all tasks. */
 #include "ctl.h"
 
 #include <errno.h>

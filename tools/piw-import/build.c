@@ -1,3 +1,4 @@
+/* build.c — the build that is imported: its wheels, read and checked, and the message that announces them. */
 #include "build.h"
 
 #include "common/clerk.h"

@@ -1,3 +1,4 @@
+/* deliver.c — the conversation of an import: IMPORT, the files that the master asks for, DONE. */
 #include "deliver.h"
 
 #include "common/reach.h"

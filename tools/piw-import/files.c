@@ -1,3 +1,4 @@
+/* files.c — files that the user named, read whole. */
 #include "files.h"
 
 #include <errno.h>

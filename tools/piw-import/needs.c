@@ -1,3 +1,4 @@
+/* needs.c — what the wheels of an import need beside themselves. */
 #include "needs.h"
 
 #include "files.h"

@@ -1,3 +1,4 @@
+/* database.c — what piw-initdb does to a database. */
 #include "database.h"
 
 #include "schema.h"

@@ -1,3 +1,4 @@
+/* given.c — the versions that the master gave out: none may come twice. */
 #include "given.h"
 
 #include "piw/err.h"

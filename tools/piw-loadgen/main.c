@@ -284,7 +284,7 @@ static int start(load *all, piw_err *err)
     return rc != 0 ? rc : load_swaps_begin(&all->swaps, err);
 }
 
-/* Of a load that never began there is nothing to report. */
+/* Nothing is reported when no slave ever began. */
 static void finish(load *all, piw_err *err)
 {
     all->figures.ended_ns = piw_monotonic_ns();

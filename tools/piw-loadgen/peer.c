@@ -1,3 +1,4 @@
+/* peer.c — one simulated slave's connection: ZMTP over a socket of its own. */
 #include "peer.h"
 
 #include <errno.h>

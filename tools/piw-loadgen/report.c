@@ -1,3 +1,4 @@
+/* report.c — what the load counted, printed at the end. */
 #include "report.h"
 
 #include <inttypes.h>

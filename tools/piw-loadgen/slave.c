@@ -1,5 +1,5 @@
-/* The conversation of one simulated slave (docs/wire.md#slaves), and what the master may answer in each of its states.
- * */
+/* slave.c — the conversation of one simulated slave (docs/wire.md#slaves), and what the master may answer in each of
+ * its states. */
 #include "load.h"
 #include "slave.piw.h"
 
@@ -150,7 +150,7 @@ static int wrong(load_slave *slave, const piw_msg *msg)
     piw_msg_print(msg, text, sizeof text);
     load_violation(&slave->load->figures, "slave %d (%" PRId64 ") at %s %s: %s is no answer to %s", slave->number,
                    slave->id, slave->package, slave->version, text, words[slave->asked]);
-    load_slave_close(slave); /* what it would say next is out of order, too */
+    load_slave_close(slave); /* whatever it says next would be out of order too */
     return 0;
 }
 

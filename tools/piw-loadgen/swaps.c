@@ -1,3 +1,4 @@
+/* swaps.c — tasks of the master swapped while the load goes on. */
 #include "swaps.h"
 
 #include "admin.piw.h"

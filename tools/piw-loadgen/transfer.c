@@ -1,4 +1,4 @@
-/* One connection to the file queue a slave, made at its first file and kept. */
+/* transfer.c — one connection to the file queue a slave, made at its first file and kept. */
 #include "load.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* wheel.c — makes sound wheels of a given size. */
 #include "wheel.h"
 
 #include <stdio.h>

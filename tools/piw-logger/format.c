@@ -1,3 +1,4 @@
+/* format.c — Apache's LogFormat strings, and lines split by them. */
 #include "format.h"
 
 #include "shared/text.h"

@@ -1,3 +1,4 @@
+/* input.c — lines of a file or of standard input, plain or gzip, in bounded memory. */
 #include "input.h"
 
 #include <errno.h>

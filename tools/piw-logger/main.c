@@ -144,7 +144,7 @@ static void note_trouble(logger *self, const char *why)
     self->waiting = true;
 }
 
-/* Is the master, which takes nothing, waited for no longer? */
+/* Has the master taken nothing for so long that it isn't waited for any longer? */
 static bool gives_up(logger *self)
 {
     int64_t now_ns = piw_monotonic_ns();

@@ -1,3 +1,4 @@
+/* moment.c — the time of a log line. */
 #include "moment.h"
 
 #include <stdio.h>

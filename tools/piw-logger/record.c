@@ -1,3 +1,4 @@
+/* record.c — the message that a line of the web server's log becomes, if any. */
 #include "record.h"
 
 #include "agent.h"

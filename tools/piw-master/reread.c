@@ -1,3 +1,4 @@
+/* reread.c — the configuration is read again while the master runs, and what changed about tasks is applied. */
 #include "reread.h"
 
 #include "options.h"

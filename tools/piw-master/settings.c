@@ -1,3 +1,4 @@
+/* settings.c — the configuration as tasks see it: one table of names and texts, checked and made at the start. */
 #include "settings.h"
 
 #include "options.h"

@@ -1,3 +1,4 @@
+/* tasks.c — which tasks the master runs: the standard ones, changed and added to by [task:NAME] sections. */
 #include "tasks.h"
 
 #include "piw/limits.h"

@@ -1,3 +1,4 @@
+/* canvas.c — a screen as a grid of cells. */
 #include "canvas.h"
 
 #include "piw/codec.h"

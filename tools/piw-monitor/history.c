@@ -1,3 +1,4 @@
+/* history.c — samples of some figures, oldest first, and what of them fits a graph. */
 #include "history.h"
 
 #include "piw/err.h"

@@ -1,3 +1,4 @@
+/* link.c — the two queues between a monitor and its master. */
 #include "link.h"
 
 #include "common/reach.h"

@@ -174,7 +174,7 @@ void model_hear(model *self, const piw_msg *msg, const char *why, int64_t now_us
         hear_stats(self, msg, now_us);
     } else {
         const status_SLAVE *body = status_SLAVE_of(msg);
-        if (!piw_text_is(body->message, "HELLO")) /* which is stamped when it was first seen */
+        if (!piw_text_is(body->message, "HELLO")) /* whose time is that of the slave's first HELLO */
             hear_clock(self, body->timestamp.us, now_us);
         model__slave_hear(self, body, now_us);
     }

@@ -96,7 +96,7 @@ typedef struct model {
     int64_t hellos;     /* how many came */
     int64_t heard_us;   /* ours: the last message of any kind */
     int64_t newest_us;  /* of the master: the newest of its STATS */
-    int64_t confirm_us; /* ours: slaves not seen until then have gone; 0: nothing to confirm */
+    int64_t confirm_us; /* of our clock: slaves that weren't seen by then have gone; 0: none is waited for */
     bool online;        /* there is a connection, both ways */
     bool asked_hello;   /* the next HELLO is an answer to ours */
     model_pause pause;  /* what we have ordered the whole farm */

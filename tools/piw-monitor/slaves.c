@@ -156,7 +156,7 @@ static void note_going(model *self, const model_slave *slave, int64_t stamp_us)
         return;
     if (stamp_us > self->going_us)
         self->going_us = stamp_us;
-    if (self->pause != PAUSE_ASKED) /* this may have been on its way then */
+    if (self->pause != PAUSE_ASKED) /* the slave may have said this before it was told */
         self->pause = PAUSE_NONE;
 }
 

@@ -1,3 +1,4 @@
+/* terminal.c — the terminal: the only file that knows of curses. */
 #define NCURSES_WIDECHAR 1
 
 #include "terminal.h"

@@ -1,3 +1,4 @@
+/* ui.c — what the person in front of the screen has chosen; keys and clicks become commands here. */
 #include "ui.h"
 
 void ui_init(ui *self, const char *address)

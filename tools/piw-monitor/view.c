@@ -1,3 +1,4 @@
+/* view.c — lays out the screen for a model, at any size. */
 #include "view.h"
 
 #include "format.h"

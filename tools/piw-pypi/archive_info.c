@@ -1,3 +1,4 @@
+/* archive_info.c — the core metadata inside a source archive or a wheel. */
 #include "archive_info.h"
 
 #include <archive.h>

@@ -1,3 +1,4 @@
+/* catalogue.c — the archives in the folder, and what their metadata says. */
 #include "catalogue.h"
 
 #include "archive_info.h"

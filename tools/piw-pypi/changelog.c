@@ -1,3 +1,4 @@
+/* changelog.c — the log of events, as PyPI numbers and words them. */
 #include "changelog.h"
 
 #include "piw/log.h"

@@ -1,3 +1,4 @@
+/* pages.c — the documents that PyPI answers with. */
 #include "pages.h"
 
 #include "shared/text.h"

@@ -1,3 +1,4 @@
+/* builder.c — one build: pip in a throw-away folder, with limits, and what it came to. */
 #include "builder.h"
 
 #include "process.h"

@@ -1,3 +1,4 @@
+/* conversation.c — what the slave says to the master, and does with the answers. */
 #include "conversation.h"
 
 #include "builder.h"
@@ -350,7 +351,7 @@ int slave_converse(slave *s, piw_err *err)
             slave_build_free(&s->build);
         if (why == DIED) {
             piw_warning("the master told this slave to end");
-            if (s->id != 0) /* not when it was turned away at the door */
+            if (s->id != 0) /* not when its HELLO was answered with DIE */
                 say_bye(s);
             return 0;
         }

@@ -1,3 +1,4 @@
+/* depends.c — which Debian packages a wheel's native libraries need. */
 #include "depends.h"
 
 #include "depends_parse.h"

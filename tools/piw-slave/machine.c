@@ -1,3 +1,4 @@
+/* machine.c — what the slave says of the machine that it runs on. */
 #include "machine.h"
 
 #include "builder.h"

@@ -1,3 +1,4 @@
+/* process.c — commands that the slave runs, and ends with everything they started. */
 #include "process.h"
 
 #include "piw/log.h"
@@ -153,7 +154,8 @@ int slave_process_run(const slave_command *command, int timeout_ms, size_t max, 
     if (rc == 0) {
         int64_t until_ns = piw_monotonic_ns() + timeout_ms * INT64_C(1000000);
         rc = collect(ends[0], until_ns, max, output, err);
-        /* Its output has ended, so it ends too; a moment of grace keeps its own exit status. */
+        /* Its output has ended, so it is about to end. It gets a moment for that, so that its own exit status is
+         * known. */
         *status = 0;
         sigset_t child;
         sigemptyset(&child);

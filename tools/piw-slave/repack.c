@@ -1,3 +1,4 @@
+/* repack.c — writes an archive again with some of its members changed. */
 #include "repack.h"
 
 #include "shared/atomic_file.h"

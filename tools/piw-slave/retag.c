@@ -1,3 +1,4 @@
+/* retag.c — renames wheels that bear the kernel's name to the interpreter's platform. */
 #include "retag.h"
 
 #include "folder.h"

@@ -1,3 +1,4 @@
+/* errands.c — the packages whose pages are asked for and not yet written, in the order of asking. */
 #include "errands.h"
 
 #include <stdlib.h>

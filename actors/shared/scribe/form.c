@@ -1,3 +1,4 @@
+/* form.c — which form the pages of a site have, read and written as a small file of the site. */
 #include "form.h"
 
 #include "pages.h"

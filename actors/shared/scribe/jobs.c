@@ -1,3 +1,4 @@
+/* jobs.c — what a writer of the site does in the worker pool: making pages and writing them. */
 #include "jobs.h"
 
 #include "pages.h"
@@ -56,7 +57,8 @@ static bool same(const char *path, const void *data, size_t len)
     return is;
 }
 
-/* The same where it says something new: what stays as it is needn't be fetched again by those who have it. */
+/* The same, unless the file has these bytes already: an untouched file need not be fetched again by those who have
+ * it. */
 static int put_new(const site_facts *site, const char *name, piw_buffer *page, piw_err *err)
 {
     char path[PIW_PATH_MAX];
@@ -142,8 +144,8 @@ static int clear_way(const char *folder, piw_err *err)
     return lstat(folder, &info) == 0 && S_ISLNK(info.st_mode) ? piw_file_remove(folder, err) : 0;
 }
 
-/* A page of the simple index in its forms. Where there is no JSON form another writer's goes first: it would go on saying
- * what was. */
+/* Write a page of the simple index in its forms. Without a JSON form, the one that another writer made is removed
+ * first, since it would become out of date. */
 static int put_forms(const site_facts *site, const char *folder, piw_buffer *html, piw_buffer *json, piw_err *err)
 {
     int rc = json == NULL ? drop(folder, "index.v1.json", err) : 0;

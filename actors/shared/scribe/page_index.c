@@ -1,4 +1,4 @@
-/* The pages that installers read. */
+/* page_index.c — the pages that installers read. */
 #include "pages.h"
 
 #include "shared/text.h"

@@ -1,4 +1,4 @@
-/* The machine form of a project's page. */
+/* page_json.c — the machine form of a project's page. */
 #include "pages.h"
 
 #include "shared/text.h"

@@ -1,4 +1,4 @@
-/* The page of a project that people read. */
+/* page_project.c — the page of a project that people read. */
 #include "pages.h"
 
 #include "shared/abi.h"

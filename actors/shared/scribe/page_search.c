@@ -1,4 +1,4 @@
-/* The search index, and the sitemaps (sitemaps.org, protocol 0.9). */
+/* page_search.c — the search index, and the sitemaps (sitemaps.org, protocol 0.9). */
 #include "pages.h"
 
 #include "shared/text.h"

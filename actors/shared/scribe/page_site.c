@@ -1,4 +1,4 @@
-/* The frame of the pages for people, and those that are about no package. */
+/* page_site.c — the frame of the pages for people, and those that are about no package. */
 #include "pages.h"
 
 #include "shared/text.h"

@@ -1,3 +1,4 @@
+/* renewal.c — pages of an older form are written anew when nothing else is to be written: which one is next. */
 #include "renewal.h"
 
 enum {

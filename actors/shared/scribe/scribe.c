@@ -1,8 +1,8 @@
-/* The body of every writer of the site (docs/site.md).
+/* scribe.c — the body of every writer of the site (docs/site.md).
  *
  * Each request becomes an errand: the database is asked, then the pages are made and written in the worker pool, and
- * the answer says that they are on disk. A package that the database doesn't know loses its pages, after the root list.
- */
+ * the answer says that they are on disk. A package that the database doesn't know loses its pages, after the root
+ * list. */
 #include "scribe.h"
 
 #include "errands.h"
@@ -67,7 +67,7 @@ static int begin(piw_task *task, errand *e)
     return rc;
 }
 
-/* One more package whose pages are of an older form. What keeps it from beginning keeps all for a while. */
+/* Begin with one more package whose pages are of an older form. If that fails, all wait for a while. */
 static void renew_package(piw_task *task, scribe *s, const char *package, size_t place)
 {
     errand *e = errands_add(&s->errands, piw_text_of(package), PART_BOTH, (piw_token){0});
@@ -362,7 +362,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     scribe *s = piw_soul(task);
-    renew(task, s); /* it may have rested */
+    renew(task, s); /* the renewal may have rested meanwhile */
     if (!s->root_stale || s->root_writing || !s->roster_loaded)
         return 0;
     piw_blob *names = roster_blob(&s->roster);
