@@ -351,7 +351,7 @@ static int on_recorded(piw_task *task, piw_msg *msg)
 static int on_settle(piw_task *task, piw_msg *msg)
 {
     const fs_SETTLE *settle = fs_SETTLE_of(msg);
-    return leftovers_settle(task, settle->builds.at, settle->builds.count);
+    return unfinished_settle(task, settle->builds.at, settle->builds.count);
 }
 
 static int on_withheld_asked(piw_task *task, piw_msg *msg)
@@ -380,7 +380,7 @@ static void free_soul(juggler *j)
     piw_msg_free(&j->reading);
     journal_close(&j->journal);
     free(j->waiting);
-    free(j->leftovers);
+    free(j->unfinished);
     free(j->root);
     free(j);
 }
@@ -391,9 +391,9 @@ static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, 
     if (rc == 0 && state != NULL)
         rc = juggler_load(j, file_juggler_state_of(state), err);
     else if (rc == 0 && why == PIW_BOOT)
-        rc = leftovers_find(j, err);
+        rc = unfinished_find(j, err);
     else if (rc == 0)
-        rc = leftovers_find_unstaged(j, err);
+        rc = unfinished_find_unstaged(j, err);
     if (rc == 0 && why == PIW_BOOT)
         rc = upkeep_check_logs(task);
     if (rc == 0)
@@ -403,7 +403,7 @@ static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, 
     if (rc == 0)
         rc = syncs_go(task);
     /* After a swap what the predecessor has begun comes back to us by itself. */
-    return rc != 0 || state != NULL ? rc : leftovers_begin(task);
+    return rc != 0 || state != NULL ? rc : unfinished_begin(task);
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)

@@ -5,12 +5,12 @@
 #include "journal.h"
 #include "transfers.h"
 
-typedef struct leftover {
+typedef struct unfinished {
     int64_t id;
     bool recorded; /* it has a row */
     bool settled;  /* not found at boot: its row may still be under way, so without one it is kept */
     bool staged;   /* it has a folder */
-} leftover;
+} unfinished;
 
 typedef struct juggler {
     char *root; /* the output path */
@@ -29,9 +29,9 @@ typedef struct juggler {
 
     piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
 
-    /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
-    leftover *leftovers;
-    uint32_t leftovers_count, leftovers_room;
+    /* unfinished.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
+    unfinished *unfinished;
+    uint32_t unfinished_count, unfinished_room;
     piw_msg *reading; /* what is staged of the one that is being dealt with (a read_staged_reply) */
 
     /* withheld.c */
@@ -56,16 +56,16 @@ int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment. */
 void file_queue_yield(juggler *j);
 
-/* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
+/* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
-int leftovers_find(juggler *j, piw_err *err);
+int unfinished_find(juggler *j, piw_err *err);
 /* After the task began anew alone: builds without a folder that the journal has, for nobody comes back to those whose row was
  * committed. */
-int leftovers_find_unstaged(juggler *j, piw_err *err);
+int unfinished_find_unstaged(juggler *j, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
-int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count);
+int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
-int leftovers_begin(piw_task *task);
+int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);

@@ -55,14 +55,14 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     uint32_t n = 0;
     for (transfer *t = transfers_next(&j->transfers, NULL); t != NULL; t = transfers_next(&j->transfers, t))
         save_transfer(msg, t, &body->transfers.at[n++]);
-    piw_msg_list(msg, &body->leftovers, j->leftovers_count);
+    piw_msg_list(msg, &body->leftovers, j->unfinished_count);
     juggler_settled *settled = piw_msg_alloc(msg, sizeof *settled);
-    piw_msg_list(msg, &settled->builds, j->leftovers_count);
+    piw_msg_list(msg, &settled->builds, j->unfinished_count);
     settled->builds.count = 0;
     body->settled = settled;
     save_syncs(msg, j, body);
-    for (uint32_t i = 0; i < j->leftovers_count; i++) {
-        const leftover *from = &j->leftovers[i];
+    for (uint32_t i = 0; i < j->unfinished_count; i++) {
+        const unfinished *from = &j->unfinished[i];
         body->leftovers.at[i] = from->recorded ? from->id : -from->id;
         if (from->settled)
             settled->builds.at[settled->builds.count++] = from->id;
@@ -83,16 +83,16 @@ int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err)
             return rc;
     }
     if (state->leftovers.count > 0)
-        j->leftovers = piw_zalloc(state->leftovers.count * sizeof *j->leftovers);
+        j->unfinished = piw_zalloc(state->leftovers.count * sizeof *j->unfinished);
     const juggler_settled *settled = state->settled;
     for (uint32_t i = 0, k = 0; i < state->leftovers.count; i++) {
-        leftover *to = &j->leftovers[i];
+        unfinished *to = &j->unfinished[i];
         to->id = llabs(state->leftovers.at[i]);
         to->recorded = state->leftovers.at[i] > 0;
         to->settled = settled != NULL && k < settled->builds.count && settled->builds.at[k] == to->id;
         k += to->settled ? 1 : 0;
     }
-    j->leftovers_count = j->leftovers_room = state->leftovers.count;
+    j->unfinished_count = j->unfinished_room = state->leftovers.count;
     load_syncs(j, state);
     for (uint32_t i = 0; i < state->published.count; i++)
         upkeep_published(j, state->published.at[i]);

@@ -1,4 +1,4 @@
-/* web_log.c — records of the web server's log: the widths of their columns and the form of hosts and user agents. */
+/* web_log.c — entries of the web server's log: the widths of their columns and the form of hosts and user agents. */
 #include "shared/web_log.h"
 
 #include "piw/codec.h"

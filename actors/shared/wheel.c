@@ -2,10 +2,10 @@
 #include "shared/wheel.h"
 
 #include "shared/names.h"
-#include "shared/record.h"
 #include "shared/version.h"
 #include "shared/wheel_code.h"
 #include "shared/wheel_name.h"
+#include "shared/wheel_record.h"
 #include "shared/zip.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ typedef struct gate {
     const char *folder; /* of the .dist-info, with the '/', in the archive's bytes */
     size_t folder_len;
     piw_wheel *wheel;
-    piw_record record;
+    piw_wheel_record record;
     EVP_MD_CTX *digest;
     piw_code_files code;
 } gate;
@@ -207,7 +207,7 @@ static int read_record(gate *g, piw_err *err)
     if (rc == 0)
         rc = piw_zip_extract(g->zip, entry, RECORD_MAX, &data, err);
     if (rc == 0)
-        rc = piw_record_parse(data, (size_t)entry->size, &g->record, err);
+        rc = piw_wheel_record_parse(data, (size_t)entry->size, &g->record, err);
     free(data);
     return rc;
 }
@@ -229,7 +229,7 @@ static bool is_exempt(const gate *g, const char *path, size_t len)
 static int check_listed(gate *g, piw_err *err)
 {
     for (size_t i = 0; i < g->record.count; i++) {
-        const piw_record_line *line = &g->record.lines[i];
+        const piw_wheel_record_line *line = &g->record.lines[i];
         if (piw_zip_find(g->zip, line->path, line->path_len) == NULL && !is_exempt(g, line->path, line->path_len))
             return piw_err_set(err, PIW_EREFUSED, "its RECORD lists \"%.200s\", which isn't there", line->path);
     }
@@ -260,12 +260,12 @@ static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
 }
 
 /* RECORD and its signatures may do without. */
-static const EVP_MD *digest_of(const piw_record_line *line)
+static const EVP_MD *digest_of(const piw_wheel_record_line *line)
 {
     switch (line != NULL ? line->hash_len : 0) {
-    case PIW_RECORD_SHA512:
+    case PIW_WHEEL_RECORD_SHA512:
         return EVP_sha512();
-    case PIW_RECORD_SHA384:
+    case PIW_WHEEL_RECORD_SHA384:
         return EVP_sha384();
     default:
         return EVP_sha256();
@@ -276,7 +276,7 @@ static const EVP_MD *digest_of(const piw_record_line *line)
 static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
 {
     bool exempt = is_exempt(g, entry->name, entry->name_len);
-    const piw_record_line *line = piw_record_find(&g->record, entry->name, entry->name_len);
+    const piw_wheel_record_line *line = piw_wheel_record_find(&g->record, entry->name, entry->name_len);
     if (line == NULL && !exempt)
         return refuse(err, entry, "isn't listed in its RECORD");
     if (!exempt && line->hash_len == 0)
@@ -391,7 +391,7 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
     for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++)
         rc = gate_checks[i](&g, &why);
     piw_zip_close(&g.zip);
-    piw_record_fini(&g.record);
+    piw_wheel_record_fini(&g.record);
     piw_code_fini(&g.code);
     EVP_MD_CTX_free(g.digest);
     munmap(map.data, map.len);

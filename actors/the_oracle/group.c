@@ -109,7 +109,7 @@ static int after_commit(oracle *self, int rc, piw_err *err)
     return rc;
 }
 
-/* One transaction for a request that stands alone. It brings the queue up to date too. */
+/* One transaction for a request that stands alone. It brings the build queue up to date too. */
 static int transact_single(oracle *self, entry *e, piw_err *err)
 {
     database *db = &self->db;

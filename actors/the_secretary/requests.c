@@ -1,4 +1,4 @@
-/* requests.c — page requests that are held, due, or being written: one a package. */
+/* requests.c — page requests waiting, due, or being written: one a package. */
 #include "requests.h"
 
 #include "piw/err.h"
@@ -51,7 +51,7 @@ size_t requests_count(const requests *all)
     return all->by_package.count;
 }
 
-/* --- A heap, so that the next one due is found at once however many are held --- */
+/* --- A heap, so that the next one due is found at once however many wait --- */
 
 static void put(requests *all, size_t place, request *r)
 {

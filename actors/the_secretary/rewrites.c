@@ -1,4 +1,4 @@
-/* rewrites.c — page requests that are still held are kept in the database, and survive the end of the master. */
+/* rewrites.c — page requests that are still waiting are kept in the database, and survive the end of the master. */
 #include "secretary.h"
 
 #include "piw/log.h"
@@ -93,7 +93,7 @@ int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
                      now_ns + left_ns, r->added_at);
     }
     if (kept->rewrites.count > 0)
-        piw_info("%" PRIu32 " page requests were held when the master stopped: they go on", kept->rewrites.count);
+        piw_info("%" PRIu32 " page requests waited when the master stopped: they go on", kept->rewrites.count);
     s->loaded = true;
     s->changed = true;
     return secretary_go_on(task);

@@ -9,7 +9,7 @@
 
 enum {
     SAVE_EVERY_MS = 1000,
-    SAVED_MAX = 1000000, /* requests held: what REWRITES_SAVE takes */
+    SAVED_MAX = 1000000, /* requests that wait: what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
     ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
 };
@@ -33,7 +33,7 @@ typedef struct secretary {
     single home, search;
     int64_t search_hold_ns, search_every_ns;
     int64_t search_due_ns; /* when the search index and the sitemaps are written next */
-    bool loaded;           /* what an earlier run held has been read */
+    bool loaded;           /* what an earlier run left waiting has been read */
     bool changed;          /* since the last save */
     bool saving;
     int64_t save_at_ns; /* not sooner */
@@ -67,7 +67,7 @@ void waiters_tell(piw_task *task, secretary *s, const char *package, uint64_t nu
 void waiters_save(const secretary *s, piw_msg *msg, secretary_state *body);
 void waiters_load(secretary *s, const secretary_state *state);
 
-/* --- rewrites.c: what is held survives the end of the master --- */
+/* --- rewrites.c: what waits survives the end of the master --- */
 int rewrites_load(piw_task *task);
 int rewrites_save(piw_task *task);
 int on_save(piw_task *task, piw_msg *reply, uint64_t key);

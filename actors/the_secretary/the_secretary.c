@@ -1,4 +1,4 @@
-/* the_secretary — holds page requests a while, merges them, and hands them to the scribe a few at a time
+/* the_secretary — has page requests wait a while, merges them, and hands them to the scribe a few at a time
  * (docs/site.md#requests-for-pages). */
 #include "secretary.h"
 
@@ -64,8 +64,8 @@ static int ask(piw_task *task, piw_text package, page_part what, bool now)
         return 0;
     }
     if (requests_count(&s->requests) >= SAVED_MAX && requests_find(&s->requests, package) == NULL) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
-                        "%d page requests are held: one for %s is dropped", SAVED_MAX, package.s);
+        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%d page requests wait: one for %s is dropped",
+                        SAVED_MAX, package.s);
         return 0;
     }
     int64_t now_ns = piw_monotonic_ns();

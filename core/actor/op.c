@@ -1,4 +1,4 @@
-/* op.c — orders of the runtime to a shell, and the wait for their outcome. */
+/* op.c — operations that the runtime asks of a shell, and the wait for their outcome. */
 #include "actor/op.h"
 
 #include "actor/shell.h"

@@ -68,7 +68,7 @@ static void free_list(piw_msg *msg)
 void piw__shell_fini(piw__shell *shell)
 {
     free_list(shell->loop.batch);
-    free_list(shell->loop.held.first);
+    free_list(shell->loop.kept.first);
     piw__outbox_fini(&shell->loop.outbox);
     piw__calls_fini(shell);
     piw__timers_clear(shell);
@@ -111,7 +111,7 @@ static unsigned run_batch(piw__shell *shell)
     unsigned count = 0;
     while (count < TURN) {
         if (shell->loop.batch == NULL &&
-            (shell->loop.batch = piw__mailbox_take(&shell->mailbox, shell->loop.held.count)) == NULL)
+            (shell->loop.batch = piw__mailbox_take(&shell->mailbox, shell->loop.kept.count)) == NULL)
             break;
         /* Pairs with the release of piw__op_send: what was put in the list before is seen. */
         if (__builtin_expect(atomic_load_explicit(&shell->supervision.ops_waiting, memory_order_acquire), 0))
@@ -231,7 +231,8 @@ static void rest(piw__shell *shell)
     poll_events(shell, timeout_ms);
 }
 
-/* Nothing is handled, read or fired until an order comes. Messages stay in the mailbox, whose senders need not wake us. */
+/* Nothing is handled, read or fired until an operation comes. Messages stay in the mailbox, whose senders need not
+ * wake us. */
 static void rest_on_hold(piw__shell *shell)
 {
     struct pollfd fd = {.fd = shell->mailbox.wake_fd, .events = POLLIN};

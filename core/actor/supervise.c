@@ -112,10 +112,10 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
     atomic_store_explicit(&shell->seen.blocks, task->plugin->blocks, memory_order_relaxed);
     atomic_store_explicit(&shell->seen.version, image->plugin->version, memory_order_release);
     atomic_store_explicit(&shell->seen.since_ns, piw_monotonic_ns(), memory_order_relaxed);
-    piw__record *record = piw__soul_enter(shell, "start");
+    piw__flight_entry *entry = piw__soul_enter(shell, "start");
     ret = task->plugin->start(task, why, NULL, err);
     bool good = (ret == 0 || ret == PIW_EAGAIN) && !task->failed;
-    piw__soul_leave(shell, record, ret, good);
+    piw__soul_leave(shell, entry, ret, good);
     if (!good) {
         piw_err_set(err, ret != 0 && ret != PIW_EAGAIN ? ret : PIW_EHANDLER, "%s",
                     task->failed ? task->failure : "it did not start");
@@ -164,9 +164,9 @@ void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text)
     piw_err_set(&err, PIW_ESTOPPED, "task %s was ended before it was ready", shell->name);
     piw__start_end(shell, PIW_ESTOPPED, &err);
     if (task->plugin->stop != NULL) {
-        piw__record *record = piw__soul_enter(shell, "stop");
+        piw__flight_entry *entry = piw__soul_enter(shell, "stop");
         task->plugin->stop(task, leaving);
-        piw__soul_leave(shell, record, 0, leaving);
+        piw__soul_leave(shell, entry, 0, leaving);
     }
     shell->soul.task = NULL;
     shell->queues.rest = false;
@@ -227,9 +227,9 @@ static void take_back(piw__shell *shell)
 {
     piw_task *task = shell->soul.task;
     if (task->plugin->stop != NULL) {
-        piw__record *record = piw__soul_enter(shell, "stop");
+        piw__flight_entry *entry = piw__soul_enter(shell, "stop");
         task->plugin->stop(task, false);
-        piw__soul_leave(shell, record, 0, false);
+        piw__soul_leave(shell, entry, 0, false);
     }
     piw__watches_clear(shell, task->generation);
     piw__timers_end(shell, task->generation);
@@ -249,10 +249,10 @@ void piw__trial_back(piw__shell *shell, const char *why)
     take_back(shell);
     piw_task *task = piw__task_new(shell, image);
     task->options = shell->supervision.trial.options;
-    piw__record *record = piw__soul_enter(shell, "start");
+    piw__flight_entry *entry = piw__soul_enter(shell, "start");
     int ret = task->plugin->start(task, PIW_SWAP, shell->supervision.trial.state, &second);
     bool good = (ret == 0 || ret == PIW_EAGAIN) && !task->failed;
-    piw__soul_leave(shell, record, ret, good);
+    piw__soul_leave(shell, entry, ret, good);
     piw__trial_end(shell, err.code, &err);
     if (good) {
         piw__soul_is(shell, task);

@@ -71,9 +71,9 @@ static int save(piw__shell *shell, piw_msg **state, piw_err *err)
     const piw_plugin *plugin = shell->soul.task->plugin;
     if (shell->soul.image->state == NULL || plugin->save == NULL)
         return 0;
-    piw__record *record = piw__soul_enter(shell, "save");
+    piw__flight_entry *entry = piw__soul_enter(shell, "save");
     int ret = plugin->save(shell->soul.task, state, err);
-    piw__soul_leave(shell, record, ret, false);
+    piw__soul_leave(shell, entry, ret, false);
     if (ret != 0)
         return piw_err_set(err, ret, "%s could not save its state: %s", shell->name, piw_err_name(ret));
     if (*state == NULL || (*state)->type != shell->soul.image->state)
@@ -103,9 +103,9 @@ static void go_over(piw__shell *shell, piw_task *new_task)
     piw__watches_clear(shell, old->generation);
     if (old->plugin->stop != NULL) {
         /* Whatever it sends now would double what its successor does. */
-        piw__record *record = piw__soul_enter(shell, "stop");
+        piw__flight_entry *entry = piw__soul_enter(shell, "stop");
         old->plugin->stop(old, false);
-        piw__soul_leave(shell, record, 0, false);
+        piw__soul_leave(shell, entry, 0, false);
     }
     piw__task_free(&old);
     shell->queues.dirty = true;
@@ -128,7 +128,7 @@ static int start(piw__shell *shell, piw_task *task, const piw_msg *state, piw_er
                        task->image->file, (long long)took_ms, piw__tune.swap_ms, shell->name);
 }
 
-/* 0: it is done; 1: the new soul isn't ready yet, and keeps the order; else an error. */
+/* 0: it is done; 1: the new soul isn't ready yet, and keeps the operation; else an error. */
 static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
 {
     piw_msg *saved = NULL, *state = NULL;
@@ -145,7 +145,7 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
     piw_task *task = piw__task_new(shell, op->image);
     if (op->options != NULL)
         task->options = op->options;
-    piw__record *record = piw__soul_enter(shell, "start");
+    piw__flight_entry *entry = piw__soul_enter(shell, "start");
     ret = start(shell, task, state, err);
     if (state != saved)
         piw_msg_free(&state);
@@ -153,7 +153,7 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
     if (vote(op, started)) {
         const piw__image *image = shell->soul.image;
         const piw__options *old_options = shell->soul.options;
-        piw__soul_leave(shell, record, ret, true);
+        piw__soul_leave(shell, entry, ret, true);
         go_over(shell, task);
         if (!ready) {
             piw__trial_begin(shell, op, image, old_options, &saved, began_ns);
@@ -171,7 +171,7 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
         if (task->plugin->stop != NULL)
             task->plugin->stop(task, false);
     }
-    piw__soul_leave(shell, record, ret, false);
+    piw__soul_leave(shell, entry, ret, false);
     piw__watches_clear(shell, task->generation);
     piw__task_free(&task);
     return err->code;

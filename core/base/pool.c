@@ -19,7 +19,7 @@
 #endif
 
 #if RECYCLE
-/* A message header and a small body fit the first; most records the second; small lists the third. Larger ones go on in
+/* A message header and a small body fit the first; most bodies the second; small lists the third. Larger ones go on in
  * chunks. */
 static const uint32_t class_size[PIW__POOL_CLASSES] = {256, 1024, 4096};
 #endif

@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 enum {
-    /* What waits in a program while the master is away: log records, say. More is PIW_EAGAIN. */
+    /* What waits in a program while the master is away: log entries, say. More is PIW_EAGAIN. */
     PUSH_SNDHWM = 10000,
     /* Chunks on their way: the master asks for ten at a time. */
     DEALER_SNDHWM = 16,
     DEALER_RCVHWM = 64,
-    PUSH_LINGER_MS = 10000, /* records that a master busy with its database hasn't read yet */
+    PUSH_LINGER_MS = 10000, /* entries that a master busy with its database hasn't read yet */
     RECONNECT_MS = 200,
     RECONNECT_MAX_MS = 5000,
     CONNECT_TIMEOUT_MS = 10000,

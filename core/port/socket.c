@@ -15,7 +15,7 @@ enum {
     BACKLOG = 1024,
     /* Messages held for one peer before ZeroMQ stops reading it. */
     ROUTER_RCVHWM = 2,
-    /* Log records, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
+    /* Log entries, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
      * away what it has not read from a connection that ends while this is used up.) */
     PULL_RCVHWM = 20000,
     /* Answers on their way to one peer. REQ peers have one, file transfers 10 and some repeats. */

@@ -60,14 +60,14 @@ static int start(piw__role *role, piw_err *err)
     int ret = piw__role_run_shells(role, err);
     if (ret != 0)
         return ret;
-    ret = role->enabled ? piw__admin_order(role, PIW__OP_START, role->image, NULL, err) : 0;
+    ret = role->enabled ? piw__admin_operate(role, PIW__OP_START, role->image, NULL, err) : 0;
     if (ret == 0 && role->enabled)
         return 0;
     pthread_mutex_lock(&role->runtime->look);
     role->enabled = role->enabled_config = false;
     pthread_mutex_unlock(&role->runtime->look);
     piw_err second = {0};
-    if (piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
+    if (piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
         piw_error("task %s could not be disabled again: %s", role->name, second.text);
     return ret;
 }

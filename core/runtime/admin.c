@@ -250,19 +250,19 @@ static int on_wake(piw_task *task, piw_msg *msg)
     return pause_all(task, msg, false);
 }
 
-/* --- Orders to single tasks ------------------------------------------------------------------------------------------ */
+/* --- Commands to single tasks ------------------------------------------------------------------------------------- */
 
-/* A task answers an order at once, or after what it asks of others. */
-enum { ORDER_MS = 20000 };
+/* A task answers a command at once, or after what it asks of others. */
+enum { COMMAND_MS = 20000 };
 
-static piw_msg *order_of(const admin_ASK *body)
+static piw_msg *command_of(const admin_ASK *body)
 {
-    orders_ORDER *order = NULL;
-    piw_msg *msg = orders_ORDER_new(&order);
-    order->word = piw_msg_text(msg, body->word.s, body->word.len);
-    piw_msg_list(msg, &order->args, body->args.count);
+    orders_ORDER *command = NULL;
+    piw_msg *msg = orders_ORDER_new(&command);
+    command->word = piw_msg_text(msg, body->word.s, body->word.len);
+    piw_msg_list(msg, &command->args, body->args.count);
     for (uint32_t i = 0; i < body->args.count; i++)
-        order->args.at[i] = piw_msg_text(msg, body->args.at[i].s, body->args.at[i].len);
+        command->args.at[i] = piw_msg_text(msg, body->args.at[i].s, body->args.at[i].len);
     return msg;
 }
 
@@ -283,11 +283,11 @@ static int on_ask(piw_task *task, piw_msg *msg)
         return give(task, msg, NULL, body->task.s);
     const piw__service *service = piw__registry_find(&runtime->hub.registry, body->task.s);
     if (service == NULL || service->protocol != orders_protocol_def.interned)
-        return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no orders", body->task.s);
+        return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no commands", body->task.s);
     piw_err err = {0};
-    piw_msg *order = order_of(body), *reply = NULL;
-    int ret = piw_runtime_call(runtime, body->task.s, &order, ORDER_MS, &reply, &err);
-    piw_msg_free(&order);
+    piw_msg *command = command_of(body), *reply = NULL;
+    int ret = piw_runtime_call(runtime, body->task.s, &command, COMMAND_MS, &reply, &err);
+    piw_msg_free(&command);
     if (ret != 0)
         return refuse(task, msg, &err);
     piw_info("task %s was told: %s", body->task.s, body->word.s);

@@ -48,7 +48,7 @@ int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, pi
     return 0;
 }
 
-/* --- Orders to all instances ------------------------------------------------------------------------------------- */
+/* --- Operations of all instances ---------------------------------------------------------------------------------- */
 
 static piw__swap_group *group_new(unsigned members)
 {
@@ -126,8 +126,8 @@ static void go_back(const piw__role *role, const bool *gone)
     }
 }
 
-int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
-                     piw_err *err)
+int piw__admin_operate(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
+                       piw_err *err)
 {
     piw__op *ops[PIW_LIMIT_INSTANCES];
     int64_t boundary_ns = piw_monotonic_ns() + piw__tune.boundary_ms * INT64_C(1000000);
@@ -180,10 +180,10 @@ int piw__admin_check_successor(const piw__role *role, const piw__image *image, b
 
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)
 {
-    int ret = piw__admin_order(role, PIW__OP_FRESH, image, options, err);
+    int ret = piw__admin_operate(role, PIW__OP_FRESH, image, options, err);
     piw_err second = {0};
     if (ret != 0 && ret != PIW_ESTOPPED && role->image != NULL &&
-        piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
+        piw__admin_operate(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
         piw_error("task %s: the old plugin could not be started again either: %s", role->name, second.text);
     return ret;
 }
@@ -201,7 +201,8 @@ static int replace(piw_runtime *runtime, const char *task, const char *file, boo
     if (ret == 0 && role->image != NULL)
         ret = piw__admin_check_successor(role, image, fresh, err);
     if (ret == 0 && role->enabled)
-        ret = fresh ? piw__admin_fresh(role, image, NULL, err) : piw__admin_order(role, PIW__OP_SWAP, image, NULL, err);
+        ret =
+            fresh ? piw__admin_fresh(role, image, NULL, err) : piw__admin_operate(role, PIW__OP_SWAP, image, NULL, err);
     if (ret != 0)
         return ret;
     piw__role_set_image(role, image);
@@ -236,8 +237,8 @@ int piw_runtime_replace(piw_runtime *runtime, const char *task, const char *file
 
 /* --- Restart, hold --------------------------------------------------------------------------------------------------- */
 
-/* An order to a task that must be enabled. */
-static int order(piw_runtime *runtime, const char *task, piw__op_kind kind, piw_err *err)
+/* An operation of a task that must be enabled. */
+static int operate(piw_runtime *runtime, const char *task, piw__op_kind kind, piw_err *err)
 {
     piw__role *role;
     int ret = piw__admin_lock(runtime, err);
@@ -247,19 +248,19 @@ static int order(piw_runtime *runtime, const char *task, piw__op_kind kind, piw_
     if (ret == 0 && !role->enabled)
         ret = piw_err_set(err, PIW_EREFUSED, "task %s is disabled", task);
     if (ret == 0)
-        ret = piw__admin_order(role, kind, role->image, NULL, err);
+        ret = piw__admin_operate(role, kind, role->image, NULL, err);
     pthread_mutex_unlock(&runtime->admin);
     return ret;
 }
 
 int piw_runtime_restart(piw_runtime *runtime, const char *task, piw_err *err)
 {
-    return order(runtime, task, PIW__OP_RESTART, err);
+    return operate(runtime, task, PIW__OP_RESTART, err);
 }
 
 int piw_runtime_hold(piw_runtime *runtime, const char *task, bool on, piw_err *err)
 {
-    return order(runtime, task, on ? PIW__OP_HOLD : PIW__OP_RELEASE, err);
+    return operate(runtime, task, on ? PIW__OP_HOLD : PIW__OP_RELEASE, err);
 }
 
 /* --- Disable, enable ------------------------------------------------------------------------------------------------- */
@@ -307,7 +308,7 @@ int piw__admin_disable(piw_runtime *runtime, const char *task, bool force, piw_e
         return ret;
     if (!force && used_by(runtime, role, users, sizeof users) > 0)
         return piw_err_set(err, PIW_EREFUSED, "task %s is needed by %s: disable that first, or force it", task, users);
-    ret = piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, err);
+    ret = piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, err);
     if (ret == 0) {
         pthread_mutex_lock(&runtime->look);
         role->enabled = false;
@@ -349,12 +350,12 @@ int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err)
     if (ret != 0 || (role->enabled && !is_down(role)))
         return ret;
     /* What changed about its options while it was disabled holds now. */
-    ret = piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, err);
+    ret = piw__admin_operate(role, PIW__OP_RESTART, role->image, role->options, err);
     if (ret != 0 && !role->enabled) {
         /* It stays disabled: else its start would be tried again and again, and a critical task would end the
          * master. */
         piw_err second = {0};
-        if (piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
+        if (piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
             piw_error("task %s could not be disabled again: %s", role->name, second.text);
         return ret;
     }

@@ -8,7 +8,7 @@ typedef struct change {
     piw__role *role;
     const piw_task_config *config;
     const char *plugin;    /* interned */
-    piw__options *options; /* the new ones, owned by the role from the first order on */
+    piw__options *options; /* the new ones, owned by the role from the first operation on */
     bool plugin_changed, options_changed, isolate_changed;
     const piw__image *image; /* that it will have */
 } change;
@@ -47,12 +47,12 @@ static int move(change *c, const piw__options *options, piw_err *err)
 {
     piw__role *role = c->role;
     role->isolate = c->config->isolate;
-    int ret = piw__admin_order(role, PIW__OP_FRESH, c->image, options, err);
+    int ret = piw__admin_operate(role, PIW__OP_FRESH, c->image, options, err);
     if (ret == 0)
         return 0;
     role->isolate = !c->config->isolate;
     piw_err second = {0};
-    if (ret != PIW_ESTOPPED && piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
+    if (ret != PIW_ESTOPPED && piw__admin_operate(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
         piw_error("task %s could not be started where it was either: %s", role->name, second.text);
     return ret;
 }
@@ -72,7 +72,7 @@ static int apply_soul(change *c, piw_err *err)
         ret = move(c, options, err);
     else
         ret = role->isolate ? piw__admin_fresh(role, c->image, options, err)
-                            : piw__admin_order(role, PIW__OP_SWAP, c->image, options, err);
+                            : piw__admin_operate(role, PIW__OP_SWAP, c->image, options, err);
     if (ret != 0)
         return ret;
     piw__role_set_image(role, c->image);
@@ -115,7 +115,7 @@ static int apply_flags(change *c, char *done, size_t size, piw_err *err)
     role->absent_wait = c->config->absent_wait;
     say(done, size, "calls %s while it is disabled", role->absent_wait ? "wait" : "fail");
     /* Those that wait get their error now. */
-    return role->enabled ? 0 : piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, err);
+    return role->enabled ? 0 : piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, err);
 }
 
 static int apply(change *c, char *done, size_t size, piw_err *err)

@@ -402,8 +402,8 @@ int piw_runtime_run(piw_runtime *runtime, piw_err *err)
 
 /* --- Stop -------------------------------------------------------------------------------------------------------- */
 
-/* Give each instance the order and wait for all, together until `until_ns`. */
-static bool order_role(const piw__role *role, piw__op_kind kind, int64_t until_ns)
+/* Have each instance do the operation and wait for all, together until `until_ns`. */
+static bool operate_role(const piw__role *role, piw__op_kind kind, int64_t until_ns)
 {
     piw__op *ops[PIW_LIMIT_INSTANCES];
     bool all = true;
@@ -428,11 +428,11 @@ static bool order_role(const piw__role *role, piw__op_kind kind, int64_t until_n
     return all;
 }
 
-static void order_all(piw_runtime *runtime, piw__op_kind kind, int64_t until_ns)
+static void operate_all(piw_runtime *runtime, piw__op_kind kind, int64_t until_ns)
 {
     for (size_t i = runtime->roles_count; i > 0; i--) {
         piw__sd_notify("EXTEND_TIMEOUT_USEC=10000000");
-        if (!order_role(runtime->order[i - 1], kind, until_ns) && kind == PIW__OP_LEAVE)
+        if (!operate_role(runtime->order[i - 1], kind, until_ns) && kind == PIW__OP_LEAVE)
             runtime->leaked = true;
     }
 }
@@ -457,10 +457,10 @@ void piw_runtime_stop(piw_runtime *runtime)
     if (runtime->started && runtime->order != NULL) {
         int64_t until = piw_monotonic_ns() + piw__tune.stop_ms * INT64_C(1000000);
         piw__sd_notify("STOPPING=1");
-        order_all(runtime, PIW__OP_QUIET, until);
-        order_all(runtime, PIW__OP_STOP, until);
+        operate_all(runtime, PIW__OP_QUIET, until);
+        operate_all(runtime, PIW__OP_STOP, until);
         piw__workers_stop(runtime->hub.workers);
-        order_all(runtime, PIW__OP_LEAVE, until + 2000000000);
+        operate_all(runtime, PIW__OP_LEAVE, until + 2000000000);
         piw__monitor_stop(runtime);
         if (!runtime->leaked)
             join_all(runtime);

@@ -12,7 +12,7 @@
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
  *   behind = NUMBER       so many builds wait behind those that QUEUE says
- *   wait = SECONDS        until a version that failed for its builder's sake is tried again
+ *   wait = SECONDS        until a version that failed for its slave's sake is tried again
  *   notes = on | off      off: nothing is noted (benches) */
 #include "builds.piw.h"
 #include "db.piw.h"
@@ -453,14 +453,14 @@ static int on_order(piw_task *task, piw_msg *msg)
     const piw_msg_type *type = piw_protocol_find(slaves_protocol_def.interned, from->word.s, from->word.len, -1);
     if (type == NULL)
         return PIW_EINVAL;
-    piw_msg *order = piw_msg_new(type);
+    piw_msg *command = piw_msg_new(type);
     if (from->slave_id != NULL) {
-        int64_t *id = piw_msg_alloc(order, sizeof(*id));
+        int64_t *id = piw_msg_alloc(command, sizeof(*id));
         *id = *from->slave_id;
-        slaves_KILL *body = piw_msg_any_body(order); /* all orders look alike */
+        slaves_KILL *body = piw_msg_any_body(command); /* all commands look alike */
         body->slave_id = id;
     }
-    int failed = piw_cast(task, &order);
+    int failed = piw_cast(task, &command);
     piw_msg *answer = fake_ORDER_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
 }

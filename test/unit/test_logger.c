@@ -2,10 +2,10 @@
  * logger-lines.json and logger.jsonl, or $PIW_VECTORS), in other formats, with user agents as installers send them, and
  * with lines that are meant to hurt. */
 #include "../../tools/piw-logger/agent.c"
+#include "../../tools/piw-logger/entry.c"
 #include "../../tools/piw-logger/format.c"
 #include "../../tools/piw-logger/input.c"
 #include "../../tools/piw-logger/moment.c"
-#include "../../tools/piw-logger/record.c"
 
 #include "unit.h"
 
@@ -106,7 +106,7 @@ START_TEST(recorded_lines_become_the_recorded_bytes)
     }
     cJSON *all = cJSON_Parse(lines), *entry;
     ck_assert_ptr_nonnull(all);
-    int records = 0, none = 0;
+    int entries = 0, none = 0;
     cJSON_ArrayForEach(entry, all)
     {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(entry, "line"));
@@ -125,11 +125,11 @@ START_TEST(recorded_lines_become_the_recorded_bytes)
             snprintf(frame, sizeof frame, "\"frames\": [\"%s\"]", hex);
             ck_assert_ptr_nonnull(strstr(sent, frame));
         }
-        records += msg != NULL;
+        entries += msg != NULL;
         none += msg == NULL;
         piw_msg_free(&msg);
     }
-    ck_assert_int_eq(records, 8);
+    ck_assert_int_eq(entries, 8);
     ck_assert_int_eq(none, 4);
     cJSON_Delete(all);
     free(lines);

@@ -5,9 +5,9 @@
 #include "../../tools/piw-slave/retag.c"
 
 #include "shared/elf.h"
-#include "shared/record.h"
 #include "shared/text.h"
 #include "shared/wheel.h"
+#include "shared/wheel_record.h"
 #include "shared/zip.h"
 #include "unit.h"
 

@@ -170,7 +170,7 @@ static const clerk_word *find_word(const clerk_word *words, bool refused, piw_te
     return NULL;
 }
 
-int clerk_order(clerk *self, piw_msg *request, const char *subject, const clerk_word *words, piw_err *err)
+int clerk_command(clerk *self, piw_msg *request, const char *subject, const clerk_word *words, piw_err *err)
 {
     piw_msg *answer = NULL;
     int rc = clerk_ask(self, request, CLERK_ANSWER_S, &answer, err);

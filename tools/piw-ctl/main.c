@@ -194,10 +194,10 @@ static int on_wake(ctl *self, piw_err *err)
     return change(self, admin_WAKE_new(), err);
 }
 
-/* --- Orders in a task's own words ------------------------------------------------------------------------------------ */
+/* --- Commands in a task's own words ------------------------------------------------------------------------------- */
 
 /* To `task`: a word, then the operands from the first on, and one more unless that is NULL. */
-static int order(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
+static int tell(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
 {
     enum { ARGUMENT_MAX = 1000 };
     admin_ASK *body = NULL;
@@ -217,22 +217,22 @@ static int order(ctl *self, const char *task, const char *word, const char *more
 
 static int on_first(ctl *self, piw_err *err)
 {
-    return order(self, "the_architect", "first", NULL, err);
+    return tell(self, "the_architect", "first", NULL, err);
 }
 
 static int on_why(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "why", NULL, err);
+    return tell(self, "mr_chase", "why", NULL, err);
 }
 
 static int on_retry(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "retry", NULL, err);
+    return tell(self, "mr_chase", "retry", NULL, err);
 }
 
 static int on_abi(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
+    return tell(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
 /* --- The commands ---------------------------------------------------------------------------------------------------- */

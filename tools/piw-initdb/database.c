@@ -526,7 +526,7 @@ int database_make(PGconn *conn, const database_state *state, const char *user, p
 
 /* --- Checking -------------------------------------------------------------------------------------------------------- */
 
-/* Everything that is noted becomes queue rows. */
+/* Everything that is noted becomes rows of the build queue. */
 static int settle_queue(PGconn *conn, piw_err *err)
 {
     char sql[64];

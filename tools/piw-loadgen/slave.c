@@ -154,11 +154,11 @@ static int wrong(load_slave *slave, const piw_msg *msg)
     return 0;
 }
 
-static int on_build(load_slave *slave, const slave_BUILD *order, piw_err *err)
+static int on_build(load_slave *slave, const slave_BUILD *body, piw_err *err)
 {
     load *all = slave->load;
-    snprintf(slave->package, sizeof slave->package, "%s", order->package.s);
-    snprintf(slave->version, sizeof slave->version, "%s", order->version.s);
+    snprintf(slave->package, sizeof slave->package, "%s", body->package.s);
+    snprintf(slave->version, sizeof slave->version, "%s", body->version.s);
     if (all->figures.first_build_ns == 0)
         all->figures.first_build_ns = piw_monotonic_ns();
     if (!load_given_add(&all->given, slave->package, slave->version))

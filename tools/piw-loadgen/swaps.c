@@ -82,7 +82,7 @@ static int go_on(load_swaps *swaps, const piw_msg *answer, load_figures *figures
         return 0;
     }
     if (!swaps->looking) {
-        load_times_add(&swap->orders, piw_monotonic_ns() - swaps->asked_ns);
+        load_times_add(&swap->answers, piw_monotonic_ns() - swaps->asked_ns);
         swap->count++;
         return ask(swaps, true, err);
     }
@@ -136,7 +136,7 @@ void load_swaps_report(const load_swaps *swaps, FILE *to)
         char name[100];
         snprintf(name, sizeof name, "pause_%s", swap->task);
         load_times_report(&swap->pauses, name, to);
-        snprintf(name, sizeof name, "order_%s", swap->task);
-        load_times_report(&swap->orders, name, to);
+        snprintf(name, sizeof name, "answer_%s", swap->task);
+        load_times_report(&swap->answers, name, to);
     }
 }

@@ -1,7 +1,7 @@
 /* piw-logger — tells the master what the web server's access log says (docs/web-logs.md). */
 #include "common/programs.h"
+#include "entry.h"
 #include "input.h"
-#include "record.h"
 
 #include "../common/reach.h"
 
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    SEND_MS = 500,        /* one try to hand over a record; then signals are looked at */
+    SEND_MS = 500,        /* one try to hand over an entry; then signals are looked at */
     LAST_READ_MS = 2000,  /* told to stop at once: what is in the pipe already is still read, for so long */
     LAST_SEND_MS = 10000, /* told to finish: for so long it waits for a master that takes nothing, as one restarting */
     DROP_LAST_MS = 2000,  /* --drop: at the end, for a master that takes the last ones slowly */
@@ -31,7 +31,7 @@ static const int64_t NS_PER_MS = 1000000;
 
 static const piw_opt options[] = {
     {0, "format", PIW_OPT_TEXT, "FORMAT", "combined", "combined, common, common_vhost, or an Apache LogFormat string"},
-    {0, "drop", PIW_OPT_SWITCH, NULL, NULL, "drop records that the master can't take now, instead of waiting"},
+    {0, "drop", PIW_OPT_SWITCH, NULL, NULL, "drop entries that the master can't take now, instead of waiting"},
     {0, "log-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-logger", "the master's log queue"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "cbor towards a stock master", .choices = "msgpack|cbor"},
     PIW_OPT_END,
@@ -136,10 +136,10 @@ static void note_trouble(logger *self, const char *why)
 {
     if (self->drop)
         piw_log_limited(&self->trouble_log, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                        "the master at %s takes no records%s%s: %" PRIu64 " were dropped", self->queue,
+                        "the master at %s takes no entries%s%s: %" PRIu64 " were dropped", self->queue,
                         why[0] != '\0' ? ": " : "", why, self->dropped);
     else if (!self->waiting)
-        piw_warning("the master at %s takes no records%s%s: waiting for it", self->queue, why[0] != '\0' ? ": " : "",
+        piw_warning("the master at %s takes no entries%s%s: waiting for it", self->queue, why[0] != '\0' ? ": " : "",
                     why);
     self->waiting = true;
 }
@@ -162,7 +162,7 @@ static int send_record(logger *self, piw_msg *msg, piw_err *err)
         int rc = piw_client_send(self->client, &msg, self->drop ? 0 : SEND_MS, &why);
         if (rc == 0) {
             if (self->waiting && !self->drop)
-                piw_warning("the master at %s takes records again", self->queue);
+                piw_warning("the master at %s takes entries again", self->queue);
             self->waiting = false;
             self->give_up_ns = 0;
             self->sent++;
@@ -181,7 +181,7 @@ static int send_record(logger *self, piw_msg *msg, piw_err *err)
         note_trouble(self, why.text);
         if (gives_up(self)) {
             piw_msg_free(&msg);
-            return piw_err_set(err, PIW_ESTOPPED, "stopped while the master at %s took no records", self->queue);
+            return piw_err_set(err, PIW_ESTOPPED, "stopped while the master at %s took no entries", self->queue);
         }
     }
 }
@@ -266,7 +266,7 @@ static void let_go(logger *self, bool *failed)
     piw_err err = {0};
     bool taken = self->sent == 0 || wait_taken(self);
     if (!taken)
-        piw_warning("the master at %s has not taken the last records: some of them are lost", self->queue);
+        piw_warning("the master at %s has not taken the last entries: some of them are lost", self->queue);
     *failed |= !taken && !self->drop;
     if (piw_client_linger(self->client, taken ? LINGER_MS : 0, &err) != 0)
         piw_warning("%s", err.text);
@@ -276,7 +276,7 @@ static void let_go(logger *self, bool *failed)
 static void sum_up(const logger *self)
 {
     piw_log(self->bad + self->dropped > 0 ? PIW_LOG_WARNING : PIW_LOG_INFO,
-            "%" PRIu64 " lines: %" PRIu64 " records sent, %" PRIu64 " dropped, %" PRIu64 " lines could not be read",
+            "%" PRIu64 " lines: %" PRIu64 " entries sent, %" PRIu64 " dropped, %" PRIu64 " lines could not be read",
             self->lines, self->sent, self->dropped, self->bad);
 }
 
@@ -294,7 +294,7 @@ static int run(logger *self, const piw_config *config, bool *failed, piw_err *er
     if (rc != 0)
         return piw_err_set(err, PIW_EUSAGE, "%s", why.code != 0 ? why.text : piw_err_name(rc));
     if (!log_format_has_agent(self->format))
-        piw_warning("the format %s has no user agent, without which no line becomes a record: log with combined",
+        piw_warning("the format %s has no user agent, without which no line becomes an entry: log with combined",
                     piw_config_text(config, "format"));
     rc = piw_client_open(&self->client, &log_protocol_def, self->queue, codec, err);
     if (rc != 0)

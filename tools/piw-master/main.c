@@ -141,9 +141,9 @@ static int set_debug(const piw_config *config, piw_err *err)
 static int pause_farm(void *arg, bool on, char *done, size_t size, piw_err *err)
 {
     const reread *self = arg;
-    piw_msg *order = stats_PAUSE_make(on), *answer = NULL;
-    int code = piw_runtime_call(self->runtime, "stats", &order, PAUSE_MS, &answer, err);
-    piw_msg_free(&order);
+    piw_msg *call = stats_PAUSE_make(on), *answer = NULL;
+    int code = piw_runtime_call(self->runtime, "stats", &call, PAUSE_MS, &answer, err);
+    piw_msg_free(&call);
     if (code != 0) {
         return code;
     }

@@ -183,8 +183,8 @@ static void say_doing(const model *known, const model_slave *slave, int64_t now_
         format_add(to, size, " %s %s", build->package.s, build->version.s);
     format_add(to, size, " since %s%s", slave->since_at_least ? "more than " : "",
                format_age(model_ago(known, slave->since_us, now_us), age));
-    if (slave->asked != ORDER_NONE)
-        format_add(to, size, ", %s was asked for", model_order_name(slave->asked));
+    if (slave->asked != COMMAND_NONE)
+        format_add(to, size, ", %s was asked for", model_command_name(slave->asked));
     if (slave->state == STATE_SENDING && slave->send != NULL)
         format_add(to, size, ": %s", slave_SEND_of(slave->send)->filename.s);
 }

@@ -126,23 +126,23 @@ bool link_turn(link_queues *self, model *known)
     return count == BUDGET;
 }
 
-void link_order(link_queues *self, model *known, order what)
+void link_command(link_queues *self, model *known, command what)
 {
     const int64_t *id = what.all ? NULL : &what.slave_id;
-    piw_msg *msg = what.kind == ORDER_SLEEP  ? control_SLEEP_make(id)
-                   : what.kind == ORDER_WAKE ? control_WAKE_make(id)
-                   : what.kind == ORDER_SKIP ? control_SKIP_make(id)
-                   : what.kind == ORDER_KILL ? control_KILL_make(id)
-                                             : control_QUIT_new();
+    piw_msg *msg = what.kind == COMMAND_SLEEP  ? control_SLEEP_make(id)
+                   : what.kind == COMMAND_WAKE ? control_WAKE_make(id)
+                   : what.kind == COMMAND_SKIP ? control_SKIP_make(id)
+                   : what.kind == COMMAND_KILL ? control_KILL_make(id)
+                                               : control_QUIT_new();
     piw_err err = {0};
     int ret = piw_client_connected(self->control) ? piw_client_send(self->control, &msg, 0, &err) : PIW_ENET;
     piw_msg_free(&msg);
     if (ret == 0)
-        model_ordered(known, what, now_us());
+        model_commanded(known, what, now_us());
     else
-        model_say(known, LEVEL_ALARM, now_us(), "%s was not sent: %s", model_order_name(what.kind),
+        model_say(known, LEVEL_ALARM, now_us(), "%s was not sent: %s", model_command_name(what.kind),
                   ret == PIW_ENET && err.code == 0 ? "no master listens on the control queue"
-                  : ret == PIW_EAGAIN              ? "the master takes no orders now"
+                  : ret == PIW_EAGAIN              ? "the master takes no commands now"
                                                    : err.text);
 }
 

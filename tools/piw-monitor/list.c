@@ -95,7 +95,7 @@ typedef struct columns {
     bool shown[FIGURES];
 } columns;
 
-/* Numbers are shown whole: orders are given by them. */
+/* Numbers are shown whole: commands name slaves by them. */
 static int id_width(const model *known)
 {
     int64_t largest = known->count > 0 ? known->by_id[known->count - 1]->id : 0;
@@ -164,8 +164,8 @@ static void say_state(const model_slave *slave, bool silent, char *to, size_t si
     const slave_BUILD *build = slave->build != NULL ? slave_BUILD_of(slave->build) : NULL;
     bool names = build != NULL && slave->state != STATE_NEW && slave->state != STATE_IDLE &&
                  slave->state != STATE_PAUSED && slave->state != STATE_STOPPED;
-    snprintf(to, size, "%s%s%s%s%s%s%s%s", slave->asked != ORDER_NONE ? model_order_name(slave->asked) : "",
-             slave->asked != ORDER_NONE ? "? " : "", silent ? "silent, " : "", view_state_name(slave->state),
+    snprintf(to, size, "%s%s%s%s%s%s%s%s", slave->asked != COMMAND_NONE ? model_command_name(slave->asked) : "",
+             slave->asked != COMMAND_NONE ? "? " : "", silent ? "silent, " : "", view_state_name(slave->state),
              names ? " " : "", names ? build->package.s : "", names ? " " : "", names ? build->version.s : "");
 }
 

@@ -142,11 +142,11 @@ static void enter(model_slave *slave, model_state state, int64_t stamp_us)
     slave->since_at_least = state != STATE_NEW && (slave->greeted || slave->hello == NULL);
 }
 
-/* Does the order that we gave wait no longer, when this was the reply? */
-static void fulfil(model_slave *slave, order_kind done)
+/* Does the command that we gave wait no longer, when this was the reply? */
+static void fulfil(model_slave *slave, command_kind done)
 {
     if (slave->asked == done)
-        slave->asked = ORDER_NONE;
+        slave->asked = COMMAND_NONE;
 }
 
 /* A slave was given a build, or told that there is none: the farm is not paused. What a replay tells was earlier. */
@@ -257,7 +257,7 @@ static int hear_sleep(model *self, model_slave *slave, const status_SLAVE *body,
     else if (self->pause == PAUSE_OVER && slave->state != STATE_PAUSED)
         self->pause = PAUSE_NONE;
     enter(slave, paused ? STATE_PAUSED : STATE_IDLE, body->timestamp.us);
-    fulfil(slave, paused ? ORDER_SLEEP : ORDER_WAKE);
+    fulfil(slave, paused ? COMMAND_SLEEP : COMMAND_WAKE);
     return 0;
 }
 
@@ -273,7 +273,7 @@ static void hear_die(model *self, model_slave *slave, const status_SLAVE *body, 
     else if (slave->state != STATE_STOPPED)
         model_say(self, LEVEL_GOOD, now_us, "slave %lld %.100s has ended", (long long)slave->id, model_label(slave));
     enter(slave, lost ? STATE_LOST : STATE_STOPPED, body->timestamp.us);
-    slave->asked = ORDER_NONE;
+    slave->asked = COMMAND_NONE;
     slave->forget_us = now_us + (lost ? LOST_US : GONE_US);
 }
 
@@ -286,7 +286,7 @@ static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body,
         enter(slave, STATE_NEW, body->timestamp.us);
     } else if (piw_text_is(body->message, "BUILD")) {
         int ret = hear_build(slave, body, err);
-        fulfil(slave, ORDER_WAKE);
+        fulfil(slave, COMMAND_WAKE);
         note_going(self, slave, body->timestamp.us);
         return ret;
     } else if (piw_text_is(body->message, "SEND")) {
@@ -295,7 +295,7 @@ static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body,
         return hear_sleep(self, slave, body, err);
     } else if (piw_text_is(body->message, "DONE")) {
         enter(slave, STATE_DONE, body->timestamp.us);
-        fulfil(slave, ORDER_SKIP);
+        fulfil(slave, COMMAND_SKIP);
     } else if (piw_text_is(body->message, "DIE")) {
         hear_die(self, slave, body, now_us);
     } else {

@@ -102,7 +102,7 @@ static int run(clerk *self, piw_err *err)
                                       : piw_sprintf("version %s of %s", w.version, w.package);
     rc = agree(self, &w, subject, err);
     if (rc == 0)
-        rc = clerk_order(self, make_request(&w), subject, words, err);
+        rc = clerk_command(self, make_request(&w), subject, words, err);
     free(subject);
     return rc;
 }

@@ -1,7 +1,7 @@
 /* conversation.c — what the slave says to the master, and does with the answers. */
 #include "conversation.h"
 
-#include "builder.h"
+#include "build.h"
 #include "common/transfer.h"
 #include "facts.h"
 #include "machine.h"
@@ -267,14 +267,14 @@ static int see_through(slave *s)
     return rc;
 }
 
-static int build(slave *s, const slave_BUILD *order)
+static int build(slave *s, const slave_BUILD *body)
 {
     piw_err err = {0};
-    piw_info("building %s %s", order->package.s, order->version.s);
-    int rc = slave_build_start(&s->build, &s->settings, order->package, order->version, s->index_url, &err);
+    piw_info("building %s %s", body->package.s, body->version.s);
+    int rc = slave_build_start(&s->build, &s->settings, body->package, body->version, s->index_url, &err);
     if (rc != 0) {
-        piw_warning("%s %s isn't built: %s", order->package.s, order->version.s, err.text);
-        return report(s, order->package, err.text);
+        piw_warning("%s %s isn't built: %s", body->package.s, body->version.s, err.text);
+        return report(s, body->package, err.text);
     }
     return see_through(s);
 }

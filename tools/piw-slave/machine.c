@@ -1,7 +1,7 @@
 /* machine.c — what the slave says of the machine that it runs on. */
 #include "machine.h"
 
-#include "builder.h"
+#include "build.h"
 #include "process.h"
 #include "shared/abi.h"
 #include "shared/board.h"

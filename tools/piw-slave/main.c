@@ -1,5 +1,5 @@
 /* piw-slave — builds wheels for a master (docs/programs.md#piw-slave). */
-#include "builder.h"
+#include "build.h"
 #include "common/programs.h"
 #include "conversation.h"
 #include "machine.h"

@@ -1,7 +1,7 @@
 /* wait.c — the one place where piw-slave waits. */
 #include "slave.h"
 
-#include "builder.h"
+#include "build.h"
 
 #include <poll.h>
 #include <signal.h>

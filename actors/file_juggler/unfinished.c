@@ -1,4 +1,4 @@
-/* leftovers.c — builds that an earlier master left staged: those with a row are published, the others removed. */
+/* unfinished.c — builds that an earlier master left staged: those with a row are published, the others removed. */
 #include "juggler.h"
 
 #include "db.piw.h"
@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 5000, DIGITS = 12, LEFTOVERS_MAX = 100000 };
+enum { RETRY_MS = 5000, DIGITS = 12, UNFINISHED_MAX = 100000 };
 
 /* A folder's name as a build id, 0 when it isn't one. */
 static int64_t id_of(const char *name)
@@ -27,15 +27,15 @@ static int64_t id_of(const char *name)
 /* With room for one more. */
 static void grow(juggler *j)
 {
-    if (j->leftovers_count < j->leftovers_room)
+    if (j->unfinished_count < j->unfinished_room)
         return;
-    j->leftovers_room = j->leftovers_room == 0 ? 16 : 2 * j->leftovers_room;
-    j->leftovers = piw_realloc(j->leftovers, j->leftovers_room * sizeof *j->leftovers);
+    j->unfinished_room = j->unfinished_room == 0 ? 16 : 2 * j->unfinished_room;
+    j->unfinished = piw_realloc(j->unfinished, j->unfinished_room * sizeof *j->unfinished);
 }
 
 static int newest_first(const void *a, const void *b)
 {
-    int64_t x = ((const leftover *)a)->id, y = ((const leftover *)b)->id;
+    int64_t x = ((const unfinished *)a)->id, y = ((const unfinished *)b)->id;
     return x > y ? -1 : x < y;
 }
 
@@ -60,10 +60,10 @@ static bool is_in(const int64_t *ids, uint32_t count, int64_t id)
     return bsearch(&id, ids, count, sizeof *ids, by_value) != NULL;
 }
 
-static void add(juggler *j, leftover it)
+static void add(juggler *j, unfinished it)
 {
     grow(j);
-    j->leftovers[j->leftovers_count++] = it;
+    j->unfinished[j->unfinished_count++] = it;
 }
 
 static int find_staged(juggler *j, bool settled, piw_err *err)
@@ -75,10 +75,10 @@ static int find_staged(juggler *j, bool settled, piw_err *err)
     if (folder == NULL)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
     struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
+    while ((entry = readdir(folder)) != NULL && j->unfinished_count < UNFINISHED_MAX) {
         int64_t id = id_of(entry->d_name);
         if (id > 0)
-            add(j, (leftover){.id = id, .settled = settled, .staged = true});
+            add(j, (unfinished){.id = id, .settled = settled, .staged = true});
     }
     closedir(folder);
     return 0;
@@ -88,10 +88,10 @@ static int find_staged(juggler *j, bool settled, piw_err *err)
 static void find_noted(juggler *j, bool settled, bool unstaged_only)
 {
     const journal_entry *at = NULL;
-    while ((at = journal_next(&j->journal, at)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
+    while ((at = journal_next(&j->journal, at)) != NULL && j->unfinished_count < UNFINISHED_MAX) {
         if (at->state != JOURNAL_IS_OPEN || (unstaged_only && at->build->sealed != NULL))
             continue;
-        add(j, (leftover){.id = at->build->build_id, .settled = settled});
+        add(j, (unfinished){.id = at->build->build_id, .settled = settled});
     }
 }
 
@@ -100,28 +100,28 @@ static void arrange(juggler *j, uint32_t before, const int64_t *except, uint32_t
 {
     int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof *left_out);
     for (uint32_t i = 0; i < before; i++)
-        left_out[i] = j->leftovers[i].id;
+        left_out[i] = j->unfinished[i].id;
     if (except_count > 0)
         memcpy(left_out + before, except, except_count * sizeof *left_out);
     uint32_t count = before + except_count, to = before;
     qsort(left_out, count, sizeof *left_out, by_value);
-    if (j->leftovers_count > before)
-        qsort(j->leftovers + before, j->leftovers_count - before, sizeof *j->leftovers, newest_first);
-    for (uint32_t i = before; i < j->leftovers_count; i++) {
-        leftover it = j->leftovers[i];
-        if (to > before && j->leftovers[to - 1].id == it.id)
-            j->leftovers[to - 1].staged = j->leftovers[to - 1].staged || it.staged;
+    if (j->unfinished_count > before)
+        qsort(j->unfinished + before, j->unfinished_count - before, sizeof *j->unfinished, newest_first);
+    for (uint32_t i = before; i < j->unfinished_count; i++) {
+        unfinished it = j->unfinished[i];
+        if (to > before && j->unfinished[to - 1].id == it.id)
+            j->unfinished[to - 1].staged = j->unfinished[to - 1].staged || it.staged;
         else if (!is_in(left_out, count, it.id))
-            j->leftovers[to++] = it;
+            j->unfinished[to++] = it;
     }
-    j->leftovers_count = to;
+    j->unfinished_count = to;
     free(left_out);
 }
 
 /* What is staged or in the journal, but for what is in the list already or in `except`, behind it. */
 static int find(juggler *j, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
 {
-    uint32_t before = j->leftovers_count;
+    uint32_t before = j->unfinished_count;
     int rc = find_staged(j, settled, err);
     if (rc == 0)
         find_noted(j, settled, false);
@@ -129,25 +129,25 @@ static int find(juggler *j, const int64_t *except, uint32_t except_count, bool s
     return rc;
 }
 
-int leftovers_find(juggler *j, piw_err *err)
+int unfinished_find(juggler *j, piw_err *err)
 {
     int rc = piw_tmp_clear(j->root, err);
     if (rc == 0)
         rc = find(j, NULL, 0, false, err);
-    if (rc == 0 && j->leftovers_count > 0)
+    if (rc == 0 && j->unfinished_count > 0)
         piw_info("%" PRIu32 " builds were on their way before: asking the database which of them were recorded",
-                 j->leftovers_count);
+                 j->unfinished_count);
     return rc;
 }
 
-int leftovers_find_unstaged(juggler *j, piw_err *err)
+int unfinished_find_unstaged(juggler *j, piw_err *err)
 {
     int rc = find_staged(j, true, err);
-    int64_t *staged = piw_alloc((j->leftovers_count + 1) * sizeof *staged);
-    uint32_t count = j->leftovers_count;
+    int64_t *staged = piw_alloc((j->unfinished_count + 1) * sizeof *staged);
+    uint32_t count = j->unfinished_count;
     for (uint32_t i = 0; i < count; i++)
-        staged[i] = j->leftovers[i].id;
-    j->leftovers_count = 0;
+        staged[i] = j->unfinished[i].id;
+    j->unfinished_count = 0;
     if (rc == 0)
         find_noted(j, true, true);
     arrange(j, 0, staged, count);
@@ -155,42 +155,42 @@ int leftovers_find_unstaged(juggler *j, piw_err *err)
     return rc;
 }
 
-int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count)
+int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count)
 {
     juggler *j = piw_soul(task);
-    uint32_t before = j->leftovers_count;
+    uint32_t before = j->unfinished_count;
     piw_err why = {0};
     if (find(j, except, count, true, &why) != 0) {
         piw_error("builds that nobody finishes any more stay as they are until the master starts again: %s", why.text);
         return 0;
     }
-    if (j->leftovers_count == before)
+    if (j->unfinished_count == before)
         return 0;
     piw_info("%" PRIu32
              " builds are on their way that nobody finishes any more: asking the database which of them were recorded",
-             j->leftovers_count - before);
+             j->unfinished_count - before);
     if (before == 0)
-        return leftovers_begin(task);
+        return unfinished_begin(task);
     /* Their turn comes after those that are being dealt with, the last of the list first. */
-    uint32_t more = j->leftovers_count - before;
-    leftover *added = piw_alloc(more * sizeof *added);
-    memcpy(added, j->leftovers + before, more * sizeof *added);
-    memmove(j->leftovers + more, j->leftovers, before * sizeof *added);
-    memcpy(j->leftovers, added, more * sizeof *added);
+    uint32_t more = j->unfinished_count - before;
+    unfinished *added = piw_alloc(more * sizeof *added);
+    memcpy(added, j->unfinished + before, more * sizeof *added);
+    memmove(j->unfinished + more, j->unfinished, before * sizeof *added);
+    memcpy(j->unfinished, added, more * sizeof *added);
     free(added);
     return 0;
 }
 
-int leftovers_begin(piw_task *task)
+int unfinished_begin(piw_task *task)
 {
     juggler *j = piw_soul(task);
-    if (j->leftovers_count == 0)
+    if (j->unfinished_count == 0)
         return 0;
     db_BUILDS_KNOWN *body;
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
-    piw_msg_list(call, &body->build_ids, j->leftovers_count);
-    for (uint32_t i = 0; i < j->leftovers_count; i++)
-        body->build_ids.at[i] = j->leftovers[i].id;
+    piw_msg_list(call, &body->build_ids, j->unfinished_count);
+    for (uint32_t i = 0; i < j->unfinished_count; i++)
+        body->build_ids.at[i] = j->unfinished[i].id;
     int rc = piw_call(task, &call, PIW_ON(builds_known), 0, 0);
     piw_msg_free(&call);
     return rc;
@@ -199,7 +199,7 @@ int leftovers_begin(piw_task *task)
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    return leftovers_begin(task);
+    return unfinished_begin(task);
 }
 
 static int try_again(piw_task *task, const char *why)
@@ -208,16 +208,16 @@ static int try_again(piw_task *task, const char *why)
     return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
-static leftover *current(const juggler *j)
+static unfinished *current(const juggler *j)
 {
-    return &j->leftovers[j->leftovers_count - 1];
+    return &j->unfinished[j->unfinished_count - 1];
 }
 
 /* The last of the list: read what is staged of it. */
 static int next(piw_task *task)
 {
     juggler *j = piw_soul(task);
-    if (j->leftovers_count == 0)
+    if (j->unfinished_count == 0)
         return 0;
     const journal_entry *known = journal_find(&j->journal, current(j)->id);
     read_staged *body;
@@ -239,7 +239,7 @@ static int next(piw_task *task)
 
 /* A build without wheels has its log in place: when it has a row, nothing is left to do, and when it has none, it is thrown
  * away, or sealed. */
-static int settle_at_once(piw_task *task, const leftover *it, bool *over)
+static int settle_at_once(piw_task *task, const unfinished *it, bool *over)
 {
     juggler *j = piw_soul(task);
     const journal_entry *known = journal_find(&j->journal, it->id);
@@ -270,16 +270,16 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
     int64_t *ids = sorted(known->known.at, known->known.count);
     uint32_t left = 0;
     int rc = 0;
-    for (uint32_t i = 0; i < j->leftovers_count; i++) {
-        leftover it = j->leftovers[i];
+    for (uint32_t i = 0; i < j->unfinished_count; i++) {
+        unfinished it = j->unfinished[i];
         it.recorded = is_in(ids, known->known.count, it.id);
         bool over = false;
         if (rc == 0)
             rc = settle_at_once(task, &it, &over);
         if (!over)
-            j->leftovers[left++] = it;
+            j->unfinished[left++] = it;
     }
-    j->leftovers_count = left;
+    j->unfinished_count = left;
     free(ids);
     return rc == 0 ? next(task) : rc;
 }
@@ -288,8 +288,8 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
 static int done_with_it(piw_task *task)
 {
     juggler *j = piw_soul(task);
-    if (j->leftovers_count > 0)
-        j->leftovers_count--;
+    if (j->unfinished_count > 0)
+        j->unfinished_count--;
     return next(task);
 }
 
@@ -357,7 +357,7 @@ int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const read_staged_reply *staged = read_staged_reply_of(reply);
-    const leftover *it = current(j);
+    const unfinished *it = current(j);
     bool named = piw_name_is_canonical(staged->package);
     if (it->settled && !named)
         return done_with_it(task); /* it was put in place meanwhile, or the next start sees to it */
@@ -384,9 +384,9 @@ int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     juggler *j = piw_soul(task);
-    if (j->reading == NULL || j->leftovers_count == 0)
-        return leftovers_begin(task);
-    leftover *it = current(j);
+    if (j->reading == NULL || j->unfinished_count == 0)
+        return unfinished_begin(task);
+    unfinished *it = current(j);
     int code = piw_msg_error(reply);
     if (code == PIW_EDB) {
         piw_error("build %" PRId64 ", sealed while the database was away, can't be recorded and stays staged: %s",
@@ -408,9 +408,9 @@ int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *j = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->reading == NULL || j->leftovers_count == 0)
-        return leftovers_begin(task);
-    leftover *it = current(j);
+    if (j->reading == NULL || j->unfinished_count == 0)
+        return unfinished_begin(task);
+    unfinished *it = current(j);
     it->recorded = db_BUILDS_KNOWN_reply_of(reply)->known.count > 0;
     if (it->recorded)
         return ask_project(task, j->reading);
@@ -439,8 +439,8 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *j = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->reading == NULL || j->leftovers_count == 0)
-        return leftovers_begin(task);
+    if (j->reading == NULL || j->unfinished_count == 0)
+        return unfinished_begin(task);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
     const read_staged_reply *staged = read_staged_reply_of(j->reading);
     publish_build *body;
@@ -476,7 +476,7 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     if (j->reading == NULL)
-        return leftovers_begin(task);
+        return unfinished_begin(task);
     piw_text package = read_staged_reply_of(j->reading)->package;
     piw_info("a build of %s that was recorded before the master stopped is in place now", package.s);
     piw_msg *cast = web_BOTH_make(package, false);

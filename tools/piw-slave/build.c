@@ -1,5 +1,5 @@
-/* builder.c — one build: pip in a throw-away folder, with limits, and what it came to. */
-#include "builder.h"
+/* build.c — one build: pip in a throw-away folder, with limits, and what it came to. */
+#include "build.h"
 
 #include "process.h"
 #include "shared/atomic_file.h"
