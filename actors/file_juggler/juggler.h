@@ -43,9 +43,9 @@ typedef struct juggler {
     uint32_t published_count;
 } juggler;
 
-static inline piw_text juggler_root(const juggler *j)
+static inline piw_text juggler_root(const juggler *self)
 {
-    return piw_text_of(j->root);
+    return piw_text_of(self->root);
 }
 
 /* --- file_queue.c: what slaves and importers send --- */
@@ -54,14 +54,14 @@ int on_file_chunk(piw_task *task, piw_msg *msg);
 int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment. */
-void file_queue_yield(juggler *j);
+void file_queue_yield(juggler *self);
 
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
-int unfinished_find(juggler *j, piw_err *err);
+int unfinished_find(juggler *self, piw_err *err);
 /* After the task began anew alone: builds without a folder that the journal has, for nobody comes back to those whose row was
  * committed. */
-int unfinished_find_unstaged(juggler *j, piw_err *err);
+int unfinished_find_unstaged(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
@@ -90,14 +90,14 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key);
 int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
 /* Note that a package's files are being put in place: a removal that was decided before must not hit them. */
-void upkeep_published(juggler *j, piw_text package);
+void upkeep_published(juggler *self, piw_text package);
 /* Nothing is left to be done of a build but to have it reach the disk, soon. */
-void upkeep_over(juggler *j, int64_t build_id);
+void upkeep_over(juggler *self, int64_t build_id);
 /* At boot: look at the logs that may have reached the disk in part only. */
 int upkeep_check_logs(piw_task *task);
 int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
 /* A log of our own whose build comes to nothing. */
-void upkeep_remove_log(const juggler *j, int64_t build_id);
+void upkeep_remove_log(const juggler *self, int64_t build_id);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
 
@@ -112,6 +112,6 @@ int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- saved.c: the state over a swap --- */
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err);
-int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err);
+int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err);
 
 #endif

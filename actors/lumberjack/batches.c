@@ -59,7 +59,7 @@ static const piw_msg_type *type_of(log_kind kind)
 
 static batch *batch_new(log_kind kind, uint32_t room)
 {
-    batch *b = piw_zalloc(sizeof *b);
+    batch *b = piw_zalloc(sizeof(*b));
     *b = (batch){.msg = piw_msg_new(type_of(kind)), .room = room, .kind = kind};
     entries r = entries_of(b);
     *r.at = piw_msg_alloc(b->msg, room * r.size);
@@ -194,7 +194,7 @@ bool batches_add_hit(batches *all, log_kind kind, const hit *entry)
 
 void batches_close(batches *all)
 {
-    memset(all->filling, 0, sizeof all->filling);
+    memset(all->filling, 0, sizeof(all->filling));
 }
 
 batch *batches_next(batches *all, bool last_words)
@@ -275,7 +275,7 @@ void batch_print(const batch *b, char *to, size_t size)
 static int64_t new_sender(void)
 {
     uint64_t number = 0;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != (ssize_t)sizeof number)
+    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
         number = (uint64_t)piw_time_now().us;
     return (int64_t)(number >> 1);
 }

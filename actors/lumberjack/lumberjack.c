@@ -10,7 +10,6 @@
 #include "piw/plugin.h"
 #include "shared/web_log.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 static piw_continuation_fn on_stored, on_again;
@@ -78,7 +77,7 @@ static int on_idle(piw_task *task)
 static void give_up(lumberjack *self, batch *b, const char *why)
 {
     char text[300];
-    batch_print(b, text, sizeof text);
+    batch_print(b, text, sizeof(text));
     piw_log_limited(&self->bad, BAD_PER_MINUTE, PIW_LOG_WARNING, "a log entry is dropped: %s: %s", why, text);
     batches_end(&self->batches, b);
 }
@@ -88,7 +87,7 @@ static void give_up(lumberjack *self, batch *b, const char *why)
 static int send_later(piw_task *task, lumberjack *self, batch *b, const char *why)
 {
     piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                    "%" PRIu32 " log entries have to wait for the database: %s", batch_count(b), why);
+                    "%u log entries have to wait for the database: %s", batch_count(b), why);
     int rc = try_later(task, self);
     if (rc == 0)
         batches_sent(&self->batches, b, false);
@@ -204,7 +203,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     (void)why;
     (void)err;
-    lumberjack *self = piw_zalloc(sizeof *self);
+    lumberjack *self = piw_zalloc(sizeof(*self));
     const lumberjack_state *kept = state != NULL ? lumberjack_state_of(state) : NULL;
     batches_init(&self->batches, kept);
     self->paused = kept != NULL && kept->paused;
@@ -224,7 +223,7 @@ static void stop(piw_task *task, bool leaving)
     while (leaving && waiting > 0 && rc == 0 && (b = batches_next(all, true)) != NULL)
         rc = send(task, self, b);
     if (!self->handed_over && waiting > 0 && (!leaving || rc != 0))
-        piw_error("%" PRIu32 " log entries are lost", waiting);
+        piw_error("%u log entries are lost", waiting);
     piw_soul_set(task, NULL);
     batches_fini(all);
     free(self);

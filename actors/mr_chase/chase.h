@@ -99,7 +99,7 @@ void chase_import_go(chase *self, importer *imp, int phase);
 void chase_import_step(chase *self, importer *imp);
 /* The answer to what was asked. Returns the phase that the import is in now; at its end CHASE_DONE, or CHASE_REFUSED with
  * the reason. The caller gives a turn, says SEND, or forgets the import. */
-int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *why);
+int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *err);
 /* Throw away what is staged, unless its row may exist. */
 void chase_import_discard(chase *self, importer *imp);
 

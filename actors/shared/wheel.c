@@ -108,7 +108,7 @@ static int check_archive(gate *g, piw_err *err)
 static size_t dist_info_len(const piw_zip_entry *entry)
 {
     const char *slash = memchr(entry->name, '/', entry->name_len);
-    size_t len = slash == NULL ? 0 : (size_t)(slash - entry->name), suffix = sizeof DIST_INFO - 1;
+    size_t len = slash == NULL ? 0 : (size_t)(slash - entry->name), suffix = sizeof(DIST_INFO) - 1;
     if (len <= suffix || memcmp(entry->name + len - suffix, DIST_INFO, suffix) != 0)
         return 0;
     return len + 1;
@@ -129,7 +129,7 @@ static int check_dist_info(gate *g, piw_err *err)
     }
     if (g->folder == NULL)
         return piw_err_set(err, PIW_EREFUSED, "it has no .dist-info folder");
-    size_t len = g->folder_len - sizeof DIST_INFO;
+    size_t len = g->folder_len - sizeof(DIST_INFO);
     const char *dash = memchr(g->folder, '-', len);
     if (dash == NULL)
         return piw_err_set(err, PIW_EREFUSED, "its .dist-info folder isn't named NAME-VERSION.dist-info");
@@ -245,8 +245,8 @@ typedef struct member {
 static int take_piece(void *arg, const uint8_t *data, size_t len)
 {
     member *m = arg;
-    if (m->head_len < sizeof m->head) {
-        size_t room = sizeof m->head - m->head_len, n = len < room ? len : room;
+    if (m->head_len < sizeof(m->head)) {
+        size_t room = sizeof(m->head) - m->head_len, n = len < room ? len : room;
         memcpy(m->head + m->head_len, data, n);
         m->head_len += n;
     }
@@ -321,7 +321,7 @@ static int check_hash(gate *g, piw_err *err)
 {
     int rc = 0;
     if (g->known != NULL)
-        memcpy(g->wheel->filehash, g->known, sizeof g->wheel->filehash);
+        memcpy(g->wheel->filehash, g->known, sizeof(g->wheel->filehash));
     else
         rc = hash_mapped(g->data, g->len, g->wheel->filehash, err);
     if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
@@ -387,9 +387,9 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
               .expected = expected_hash,
               .known = known_hash,
               .wheel = wheel};
-    piw_err why = {0};
+    piw_err own_err = {0};
     for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++)
-        rc = gate_checks[i](&g, &why);
+        rc = gate_checks[i](&g, &own_err);
     piw_zip_close(&g.zip);
     piw_wheel_record_fini(&g.record);
     piw_code_fini(&g.code);
@@ -400,7 +400,7 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
     piw_wheel_fini(wheel);
     bool theirs = rc != PIW_ENOMEM && rc != PIW_ESYS && rc != PIW_EAGAIN;
     return piw_err_set(err, theirs ? PIW_EREFUSED : rc, theirs ? "%s is no sound wheel: %s" : "%s: %s", filename,
-                       why.text);
+                       own_err.text);
 }
 
 int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err)

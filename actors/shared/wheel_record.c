@@ -187,7 +187,7 @@ int piw_wheel_record_parse(const void *data, size_t len, piw_wheel_record *recor
         lines++;
     lines = lines < LINES_MAX ? lines : LINES_MAX;
     record->text = malloc(len + 1);
-    record->lines = calloc(lines, sizeof *record->lines);
+    record->lines = calloc(lines, sizeof(*record->lines));
     int rc = 0;
     if (record->text == NULL || record->lines == NULL) {
         rc = piw_err_set(err, PIW_ENOMEM, "no memory to read its RECORD");
@@ -197,7 +197,7 @@ int piw_wheel_record_parse(const void *data, size_t len, piw_wheel_record *recor
         rc = read_lines(record, len, err);
     }
     if (rc == 0)
-        qsort(record->lines, record->count, sizeof *record->lines, compare_lines);
+        qsort(record->lines, record->count, sizeof(*record->lines), compare_lines);
     for (size_t i = 1; i < record->count && rc == 0; i++) {
         const piw_wheel_record_line *line = &record->lines[i];
         if (compare_lines(line - 1, line) == 0)

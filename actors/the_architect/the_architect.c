@@ -15,7 +15,6 @@
 #include "shared/names.h"
 #include "the_architect.piw.h"
 
-#include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,7 +204,7 @@ static void read_on(architect *self)
     }
     char limit[24];
     int64_t wanted = self->reading->wanted > self->window ? self->reading->wanted : self->window;
-    snprintf(limit, sizeof(limit), "%" PRId64, wanted < HEAD_MAX ? wanted : HEAD_MAX);
+    snprintf(limit, sizeof(limit), "%lld", (long long)(wanted < HEAD_MAX ? wanted : HEAD_MAX));
     send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2, $3)", 3,
                    (const char *[]){self->reading->tag, self->order, limit});
 }

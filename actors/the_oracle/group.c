@@ -78,9 +78,9 @@ static void put_mark(oracle *self, params *p)
 
 static void roll_back(database *db)
 {
-    piw_err ignored = {0};
+    piw_err err = {0};
     if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK && PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
-        database_run(db, "ROLLBACK", &ignored) != 0)
+        database_run(db, "ROLLBACK", &err) != 0)
         database_close(db);
 }
 

@@ -72,7 +72,7 @@ void oracle_try_later(oracle *self);
 /* To which these come back; in the_oracle.c. */
 piw_continuation_fn on_database_speaks, on_try_again;
 /* The connection is lost, or (resting) needs a pause: try again later. */
-void oracle_down(oracle *self, const piw_err *why);
+void oracle_down(oracle *self, const piw_err *err);
 
 /* --- group.c --- */
 /* Store what waits. Returns when nothing waits any more or the database is away (then oracle_down was called). */

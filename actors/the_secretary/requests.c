@@ -130,7 +130,7 @@ request *requests_ask(requests *all, piw_text package, page_part what, int64_t d
 {
     request *r = requests_find(all, package);
     if (r == NULL) {
-        r = piw_zalloc(sizeof *r);
+        r = piw_zalloc(sizeof(*r));
         memcpy(r->package, package.s, package.len);
         r->part = what;
         r->due_ns = due_ns;

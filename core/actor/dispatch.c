@@ -57,7 +57,7 @@ static inline void check(piw__shell *shell, int result)
 static void unanswered(piw__shell *shell, const piw_msg *msg)
 {
     char text[200];
-    snprintf(text, sizeof text, "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
+    snprintf(text, sizeof(text), "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
              msg->type->name);
     piw__figure(&shell->seen.figures.unanswered, 1);
     piw_log_limited(&shell->supervision.log_unanswered, 10, PIW_LOG_ERROR, "%s: this is a bug of the task", text);
@@ -73,7 +73,7 @@ static void refused(piw__shell *shell, piw_msg *msg, int result)
         return;
     }
     char text[200];
-    snprintf(text, sizeof text, "%s failed on %s.%s: %s", shell->name, msg->type->protocol->name, msg->type->name,
+    snprintf(text, sizeof(text), "%s failed on %s.%s: %s", shell->name, msg->type->protocol->name, msg->type->name,
              piw_err_name(result));
     piw__answer_error(shell, msg, result < 0 ? result : PIW_EHANDLER, text);
     piw_msg_free(&msg);
@@ -210,7 +210,7 @@ void piw__accept(piw__shell *shell, piw_msg *msg)
             keep(shell, msg);
             break;
         }
-        snprintf(text, sizeof text, "%s is %s", shell->name, shell->soul.state == PIW__ABSENT ? "disabled" : "down");
+        snprintf(text, sizeof(text), "%s is %s", shell->name, shell->soul.state == PIW__ABSENT ? "disabled" : "down");
         piw__bounce(shell, msg, PIW_EABSENT, text);
         break;
     case PIW__STOPPED:

@@ -26,7 +26,7 @@ static int restart(piw__shell *shell, piw__op *op)
     piw__soul_end(shell, false, PIW_EHANDLER, "its task was restarted");
     if (op->options != NULL)
         shell->soul.options = op->options;
-    memset(shell->supervision.failures_ns, 0, sizeof shell->supervision.failures_ns);
+    memset(shell->supervision.failures_ns, 0, sizeof(shell->supervision.failures_ns));
     shell->supervision.error_count = 0;
     piw_err err = {0};
     piw__figure(&shell->seen.figures.restarts, 1);

@@ -12,14 +12,14 @@ struct line {
 
 static void put(struct line *line, const char *s)
 {
-    while (*s != 0 && line->len < sizeof line->text)
+    while (*s != 0 && line->len < sizeof(line->text))
         line->text[line->len++] = *s++;
 }
 
 static void put_number(struct line *line, uint64_t n)
 {
     char digits[24];
-    size_t i = sizeof digits;
+    size_t i = sizeof(digits);
     digits[--i] = 0;
     do {
         digits[--i] = (char)('0' + n % 10);
@@ -56,7 +56,7 @@ void piw__recorder_print(const piw__recorder *recorder, const char *name, int fd
     for (uint32_t i = next - count_of(next, last); i != next; i++) {
         struct line line = {.len = 0};
         put_entry(&line, &recorder->ring[i % PIW_LIMIT_RECORDER], name, now);
-        line.text[line.len < sizeof line.text ? line.len++ : sizeof line.text - 1] = '\n';
+        line.text[line.len < sizeof(line.text) ? line.len++ : sizeof(line.text) - 1] = '\n';
         if (write(fd, line.text, line.len) < 0)
             return;
     }
@@ -70,7 +70,7 @@ void piw__recorder_each(const piw__recorder *recorder, const char *name, unsigne
     for (uint32_t i = next - count_of(next, last); i != next; i++) {
         struct line line = {.len = 0};
         put_entry(&line, &recorder->ring[i % PIW_LIMIT_RECORDER], name, now);
-        line.text[line.len < sizeof line.text ? line.len : sizeof line.text - 1] = 0;
+        line.text[line.len < sizeof(line.text) ? line.len : sizeof(line.text) - 1] = 0;
         say(to, line.text);
     }
 }

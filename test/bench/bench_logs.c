@@ -22,14 +22,14 @@ static const char *const facts[] = {
 static const char *file_of(long number)
 {
     static char name[80];
-    snprintf(name, sizeof name, "package-%ld-1.0-cp311-cp311-linux_armv7l.whl", number * 7919 % FILES);
+    snprintf(name, sizeof(name), "package-%ld-1.0-cp311-cp311-linux_armv7l.whl", number * 7919 % FILES);
     return name;
 }
 
 static const char *host_of(long number)
 {
     static char host[40];
-    snprintf(host, sizeof host, "198.%ld.%ld.%ld", 18 + number % 2, number / 250 % 250, number % 250);
+    snprintf(host, sizeof(host), "198.%ld.%ld.%ld", 18 + number % 2, number / 250 % 250, number % 250);
     return host;
 }
 
@@ -77,7 +77,7 @@ static void make_arrays(piw_buffer arrays[COLUMNS], long first, int64_t now_us)
         append(&arrays[c], "{");
         for (long i = first; i < first + BATCH; i++) {
             const char *value = c >= 3 ? facts[c - 3] : c == 0 ? file_of(i) : c == 1 ? host_of(i) : text;
-            piw_time_format((piw_time){.us = now_us + i}, text, sizeof text);
+            piw_time_format((piw_time){.us = now_us + i}, text, sizeof(text));
             append(&arrays[c], i > first ? ",\"" : "\"");
             append(&arrays[c], value);
             append(&arrays[c], "\"");
@@ -94,7 +94,7 @@ static double function_alone(PGconn *conn, long entries)
     int64_t spent_ns = 0;
     for (long first = 0; first < entries; first += BATCH) {
         const char *values[2 + COLUMNS] = {"1", number};
-        snprintf(number, sizeof number, "%ld", first / BATCH + 1);
+        snprintf(number, sizeof(number), "%ld", first / BATCH + 1);
         make_arrays(arrays, first, piw_time_now().us);
         for (int c = 0; c < COLUMNS; c++)
             values[2 + c] = (const char *)arrays[c].data;
@@ -148,7 +148,7 @@ static void wait_for(PGconn *conn, const char *filename)
 static double through_queue(piw_client *client, PGconn *conn, long entries, int round)
 {
     char last[40];
-    snprintf(last, sizeof last, "last-%d.whl", round);
+    snprintf(last, sizeof(last), "last-%d.whl", round);
     int64_t began = piw_monotonic_ns();
     for (long i = 1; i < entries; i++)
         send_one(client, file_of(i), i);

@@ -22,7 +22,7 @@ static void teardown(void)
 static bool add_download(int number)
 {
     char name[40];
-    snprintf(name, sizeof name, "file-%d.whl", number);
+    snprintf(name, sizeof(name), "file-%d.whl", number);
     download entry = {.filename = piw_text_of(name), .host = piw_text_of("192.0.2.1"), .arch = piw_text_of("armv7l")};
     return batches_add_download(&all, &entry);
 }
@@ -159,8 +159,8 @@ END_TEST
 START_TEST(values_are_cut_to_their_columns)
 {
     char wide[5001];
-    memset(wide, 'W', sizeof wide - 1);
-    wide[sizeof wide - 1] = '\0';
+    memset(wide, 'W', sizeof(wide) - 1);
+    wide[sizeof(wide) - 1] = '\0';
     piw_text w = piw_text_of(wide);
     download d = {w, w, {0}, w, w, w, w, w, w, w, w, w, w};
     hit h = {w, w, {0}, w};

@@ -90,7 +90,7 @@ START_TEST(clicks)
     ui_click(&person, known, screen, 3, 3, now); /* nothing there */
     ck_assert(person.all);
     char keys[400];
-    canvas_line(screen, 23, keys, sizeof keys);
+    canvas_line(screen, 23, keys, sizeof(keys));
     GIVES(ui_click(&person, known, screen, 23, (int)(strstr(keys, "Pause") - keys), now), COMMAND_SLEEP, true, 0);
     ui_click(&person, known, screen, 23, (int)(strstr(keys, "Terminate") - keys), now);
     look(80, 24);

@@ -69,7 +69,7 @@ START_TEST(what_is_no_wheel_name_is_refused)
         ck_assert_ptr_nonnull(strstr(err.text, "is refused"));
     }
     char longest[300];
-    int n = snprintf(longest, sizeof longest, "a-%0240d-py3-none-any.whl", 1);
+    int n = snprintf(longest, sizeof(longest), "a-%0240d-py3-none-any.whl", 1);
     piw_wheel_name name;
     ck_assert_int_gt(n, PIW_FILENAME_MAX);
     ck_assert_int_ne(piw_wheel_name_parse(piw_text_of(longest), &name, NULL), 0);
@@ -178,7 +178,7 @@ START_TEST(extras_are_seen_wherever_they_are_compared)
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         char text[256];
         piw_metadata m;
-        snprintf(text, sizeof text, "Name: a\nVersion: 1\nRequires-Dist: %s\n", cases[i].requirement);
+        snprintf(text, sizeof(text), "Name: a\nVersion: 1\nRequires-Dist: %s\n", cases[i].requirement);
         ck_assert_int_eq(parse(text, &m), 0);
         ck_assert_msg((m.requires_count == 0) == cases[i].extra, "%s", cases[i].requirement);
         piw_metadata_fini(&m);
@@ -206,7 +206,7 @@ START_TEST(headers_that_readers_take_differently_are_refused)
     }
     char longest[400];
     piw_metadata m;
-    snprintf(longest, sizeof longest, "Name: a\nVersion: 1\nRequires-Python: >=%0199d\n", 3);
+    snprintf(longest, sizeof(longest), "Name: a\nVersion: 1\nRequires-Python: >=%0199d\n", 3);
     ck_assert_int_eq(parse(longest, &m), PIW_EREFUSED);
 }
 END_TEST

@@ -67,7 +67,7 @@ int clerk_agree(const clerk *self, piw_err *err, const char *fmt, ...)
     char question[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(question, sizeof question, fmt, args);
+    vsnprintf(question, sizeof(question), fmt, args);
     va_end(args);
     int answer = piw_ask(question);
     if (answer < 0)

@@ -23,15 +23,15 @@ static int64_t now_us(void)
 static int open_queue(piw_client **queue, piw_protocol_def *protocol, const char *listens, piw_codec codec,
                       piw_err *err)
 {
-    piw_err reach = {0};
+    piw_err reach_err = {0};
     char *address = tool_connect_address(listens);
-    int ret = 0;
-    if (tool_check_listens(address, "the status and control queues are for the group of their files", &reach) ==
+    int rc = 0;
+    if (tool_check_listens(address, "the status and control queues are for the group of their files", &reach_err) ==
         PIW_EREFUSED)
-        ret = piw_err_set(err, PIW_EREFUSED, "%s", reach.text);
-    ret = ret != 0 ? ret : piw_client_open(queue, protocol, address, codec, err);
+        rc = piw_err_set(err, PIW_EREFUSED, "%s", reach_err.text);
+    rc = rc != 0 ? rc : piw_client_open(queue, protocol, address, codec, err);
     free(address);
-    return ret;
+    return rc;
 }
 
 int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, piw_err *err)

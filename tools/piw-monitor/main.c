@@ -94,7 +94,7 @@ static int open_signals(monitor *self, piw_err *err)
 static void read_signals(monitor *self)
 {
     struct signalfd_siginfo info;
-    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(self->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo != SIGWINCH) {
             self->ended = true;
             continue;

@@ -13,7 +13,7 @@ enum {
 
 model *model_new(void)
 {
-    model *self = piw_zalloc(sizeof *self);
+    model *self = piw_zalloc(sizeof(*self));
     self->past = (history){.figures = FIGURES, .max = MODEL_SAMPLES};
     return self;
 }
@@ -115,10 +115,10 @@ static void hear_stats(model *self, const piw_msg *msg, int64_t now_us)
     float sample[FIGURES] = {0};
     if (stats->builds_last_hour.count > 0)
         sample[FIGURE_BUILDS] = (float)sum(stats->builds_last_hour.count, &stats->builds_last_hour.at[0].value,
-                                           sizeof *stats->builds_last_hour.at);
+                                           sizeof(*stats->builds_last_hour.at));
     if (stats->builds_pending.count > 0)
         sample[FIGURE_PENDING] = (float)sum(stats->builds_pending.count, &stats->builds_pending.at[0].value,
-                                            sizeof *stats->builds_pending.at);
+                                            sizeof(*stats->builds_pending.at));
     sample[FIGURE_NEW] = (float)stats->new_last_hour;
     sample[FIGURE_DOWNLOADS] = (float)stats->downloads_last_hour;
     for (model_figure figure = FIGURE_DISK; figure < FIGURES; figure++) {

@@ -62,14 +62,14 @@ static size_t place_in(model_slave *const *list, size_t count, const model_slave
 static void insert(model_slave **list, size_t count, model_slave *slave, order_fn *compare)
 {
     size_t place = place_in(list, count, slave, compare);
-    memmove(list + place + 1, list + place, (count - place) * sizeof *list);
+    memmove(list + place + 1, list + place, (count - place) * sizeof(*list));
     list[place] = slave;
 }
 
 static void take_out(model_slave **list, size_t count, model_slave *slave, order_fn *compare)
 {
     size_t place = place_in(list, count, slave, compare);
-    memmove(list + place, list + place + 1, (count - place - 1) * sizeof *list);
+    memmove(list + place, list + place + 1, (count - place - 1) * sizeof(*list));
 }
 
 model_slave *model_find(const model *self, int64_t id)
@@ -88,10 +88,10 @@ static model_slave *add(model *self, int64_t id)
 {
     if (self->count == self->size) {
         self->size = self->size == 0 ? 64 : self->size * 2;
-        self->slaves = piw_realloc(self->slaves, self->size * sizeof *self->slaves);
-        self->by_id = piw_realloc(self->by_id, self->size * sizeof *self->by_id);
+        self->slaves = piw_realloc(self->slaves, self->size * sizeof(*self->slaves));
+        self->by_id = piw_realloc(self->by_id, self->size * sizeof(*self->by_id));
     }
-    model_slave *slave = piw_zalloc(sizeof *slave);
+    model_slave *slave = piw_zalloc(sizeof(*slave));
     slave->id = id;
     slave->past = (history){.figures = FIGURES, .max = MODEL_SLAVE_SAMPLES};
     insert(self->slaves, self->count, slave, shown_order);
@@ -211,10 +211,10 @@ static int hear_build(model_slave *slave, const status_SLAVE *body, piw_err *err
 {
     slave_BUILD *build;
     piw_msg *msg = slave_BUILD_new(&build);
-    int ret = piw_any_read(msg, &body->data, slave_BUILD_type()->body, build, err);
-    if (ret != 0) {
+    int rc = piw_any_read(msg, &body->data, slave_BUILD_type()->body, build, err);
+    if (rc != 0) {
         piw_msg_free(&msg);
-        return ret;
+        return rc;
     }
     const slave_BUILD *before = slave->build != NULL ? slave_BUILD_of(slave->build) : NULL;
     bool same = before != NULL && slave->greeted && piw_text_eq(before->package, build->package) &&
@@ -231,10 +231,10 @@ static int hear_send(model_slave *slave, const status_SLAVE *body, piw_err *err)
 {
     slave_SEND *send;
     piw_msg *msg = slave_SEND_new(&send);
-    int ret = piw_any_read(msg, &body->data, slave_SEND_type()->body->fields[0].type, &send->filename, err);
-    if (ret != 0) {
+    int rc = piw_any_read(msg, &body->data, slave_SEND_type()->body->fields[0].type, &send->filename, err);
+    if (rc != 0) {
         piw_msg_free(&msg);
-        return ret;
+        return rc;
     }
     piw_msg_free(&slave->send);
     slave->send = msg;
@@ -246,10 +246,10 @@ static int hear_sleep(model *self, model_slave *slave, const status_SLAVE *body,
 {
     bool paused = false;
     piw_msg *arena = slave_DONE_new();
-    int ret = piw_any_read(arena, &body->data, slave_SLEEP_type()->body->fields[0].type, &paused, err);
+    int rc = piw_any_read(arena, &body->data, slave_SLEEP_type()->body->fields[0].type, &paused, err);
     piw_msg_free(&arena);
-    if (ret != 0)
-        return ret;
+    if (rc != 0)
+        return rc;
     if (!paused)
         note_going(self, slave, body->timestamp.us);
     else if (self->pause == PAUSE_ASKED)
@@ -285,10 +285,10 @@ static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body,
             model_say(self, LEVEL_GOOD, now_us, "slave %lld %.100s is here", (long long)slave->id, model_label(slave));
         enter(slave, STATE_NEW, body->timestamp.us);
     } else if (piw_text_is(body->message, "BUILD")) {
-        int ret = hear_build(slave, body, err);
+        int rc = hear_build(slave, body, err);
         fulfil(slave, COMMAND_WAKE);
         note_going(self, slave, body->timestamp.us);
-        return ret;
+        return rc;
     } else if (piw_text_is(body->message, "SEND")) {
         return hear_send(slave, body, err);
     } else if (piw_text_is(body->message, "SLEEP")) {

@@ -80,7 +80,7 @@ static int agree(const clerk *self, const wish *w, const char *subject, piw_err 
     char list[200] = "";
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", deeds[i]);
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", deeds[i]);
     return clerk_agree(self, err, "For %s: %s?", subject, list);
 }
 

@@ -101,7 +101,7 @@ static int ask_for_work(slave *s, piw_msg **answer)
     piw_msg *msg = stats_message(s, false);
     int64_t wait_s = (s->settings.poll_ms + 999) / 1000;
     if (s->settings.codec == PIW_MSGPACK) {
-        int64_t *wait = piw_msg_alloc(msg, sizeof *wait);
+        int64_t *wait = piw_msg_alloc(msg, sizeof(*wait));
         *wait = wait_s;
         ((slave_stats *)piw_msg_any_body(msg))->wait = wait;
         s->patience_ms = wait_s * 1000;
@@ -238,7 +238,7 @@ static int report(slave *s, piw_text package, const char *failed)
     piw_msg *msg = failed != NULL ? failed_message(s, failed) : built_message(s, package);
     const slave_BUILT *built = slave_BUILT_of(msg);
     size_t count = built->files.count;
-    const char **names = piw_zalloc((count + 1) * sizeof *names);
+    const char **names = piw_zalloc((count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++)
         names[i] = piw_strndup(built->files.at[i].filename.s, built->files.at[i].filename.len);
     piw_info("build of %s %s", package.s, built->status ? "succeeded" : "failed");
