@@ -36,7 +36,7 @@ int syncs_go(piw_task *task)
     body->journal = piw_msg_textz(job, path);
     piw_msg_list(job, &body->builds, count);
     memcpy(body->builds.at, self->waiting, count * sizeof(*self->waiting));
-    int rc = piw_work(task, job_sync_builds, &job, "builds_synced", 0);
+    int rc = piw_work(task, job_sync_builds, &job, PIW_ON(builds_synced), 0);
     piw_msg_free(&job);
     if (rc != 0)
         return rc;
