@@ -386,7 +386,8 @@ static void free_soul(juggler *self)
 
 static int begin(piw_task *task, juggler *self, piw_why why, const piw_msg *state, piw_err *err)
 {
-    int rc = journal_open(&self->journal, self->root, err);
+    int rc =
+        journal_open(&self->journal, self->root, state == NULL ? NULL : file_juggler_state_of(state)->journal, err);
     if (rc == 0 && state != NULL)
         rc = juggler_load(self, file_juggler_state_of(state), err);
     else if (rc == 0 && why == PIW_BOOT)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { HEAD = 8, RECORD_MAX = 64 << 20, FILE_MAX = 512 << 20, DIGITS = 12 };
+enum { HEAD = 8, RECORD_MAX = 64 << 20, FILE_MAX = 512 << 20, DIGITS = 12, KNOWN_MAX = 64 };
 static const char NAME[] = "journal.";
 
 /* --- Entries ---------------------------------------------------------------------------------------------------------- */
@@ -290,6 +290,29 @@ static int list_files(const journal *j, int64_t **numbers, size_t *count, piw_er
     return 0;
 }
 
+static bool is_there(const journal *j, int64_t number)
+{
+    char path[PIW_PATH_MAX];
+    return piw_path_journal(path, j->root, number) && access(path, F_OK) == 0;
+}
+
+/* The same of files that are known, when just those are there: a soul that has failed meanwhile may have begun another. */
+static int find_files(const journal *j, const juggler_files *known, int64_t **numbers, size_t *count, piw_err *err)
+{
+    if (known == NULL || known->first < 1 || known->last < known->first || known->last - known->first >= KNOWN_MAX ||
+        is_there(j, known->last + 1))
+        return list_files(j, numbers, count, err);
+    for (int64_t number = known->first; number <= known->last; number++) {
+        if (!is_there(j, number))
+            return list_files(j, numbers, count, err);
+    }
+    *count = (size_t)(known->last - known->first + 1);
+    *numbers = piw_alloc(*count * sizeof(**numbers));
+    for (size_t i = 0; i < *count; i++)
+        (*numbers)[i] = known->first + (int64_t)i;
+    return 0;
+}
+
 /* Go on with the last file if it is whole: tasks are swapped often. */
 static int go_on(journal *j, int64_t marked, piw_err *err)
 {
@@ -301,12 +324,12 @@ static int go_on(journal *j, int64_t marked, piw_err *err)
     return j->fd >= 0 ? 0 : next_file(j, err);
 }
 
-int journal_open(journal *j, const char *root, piw_err *err)
+int journal_open(journal *j, const char *root, const juggler_files *known, piw_err *err)
 {
     *j = (journal){.root = piw_strdup(root), .fd = -1, .low = INT64_MAX, .first_number = 1};
     int64_t *numbers = NULL;
     size_t count = 0;
-    int rc = list_files(j, &numbers, &count, err);
+    int rc = find_files(j, known, &numbers, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = read_file(j, numbers[i], err);
     if (rc == 0 && count > 0) {

@@ -47,8 +47,9 @@ typedef struct journal {
     int64_t synced_number; /* while a sync is under way: the file that it has reach the disk */
 } journal;
 
-/* Read what an earlier journal left under `root`, and go on with it. */
-int journal_open(journal *j, const char *root, piw_err *err);
+/* Read what an earlier journal left under `root`, and go on with it. `known` (or NULL): the files that there were a moment ago, so
+ * that the folder, which others are busy in, needn't be listed. */
+int journal_open(journal *j, const char *root, const juggler_files *known, piw_err *err);
 void journal_close(journal *j);
 /* Note a build, in place of what was noted of it. Takes *owner, a journal_build message, on success. */
 int journal_put(journal *j, piw_msg **owner, piw_err *err);

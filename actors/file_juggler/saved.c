@@ -32,6 +32,9 @@ static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *bo
             over->builds.at[over->builds.count++] = at->build->build_id;
     }
     body->over = over;
+    juggler_files *files = piw_msg_alloc(msg, sizeof(*files));
+    *files = (juggler_files){.first = self->journal.first_number, .last = self->journal.number};
+    body->journal = files;
 }
 
 static void load_syncs(juggler *self, const file_juggler_state *state)

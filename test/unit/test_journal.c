@@ -14,7 +14,7 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(root));
     piw_protocol_use(&file_juggler_protocol_def);
     piw_err err = {0};
-    ck_assert_msg(journal_open(&j, root, &err) == 0, "%s", err.text);
+    ck_assert_msg(journal_open(&j, root, NULL, &err) == 0, "%s", err.text);
 }
 
 static void teardown(void)
@@ -27,7 +27,7 @@ static void reopen(void)
 {
     piw_err err = {0};
     journal_close(&j);
-    ck_assert_msg(journal_open(&j, root, &err) == 0, "%s", err.text);
+    ck_assert_msg(journal_open(&j, root, NULL, &err) == 0, "%s", err.text);
 }
 
 static int put_with(int64_t id, const char *package, const sealed_build *sealed)
@@ -214,6 +214,26 @@ START_TEST(late_builds_are_told)
 }
 END_TEST
 
+START_TEST(known_files_need_no_list)
+{
+    piw_err err = {0};
+    put(1);
+    juggler_files known = {j.first_number, j.number};
+    for (int more = 0; more < 2; more++) { /* the second time there is one that isn't known */
+        journal_close(&j);
+        ck_assert_msg(journal_open(&j, root, &known, &err) == 0, "%s", err.text);
+        ck_assert_ptr_nonnull(journal_find(&j, 1));
+        ck_assert(more == 0 || journal_find(&j, 2) != NULL);
+        ck_assert_int_eq(next_file(&j, &err), 0);
+        put(2);
+    }
+    known = (juggler_files){1, 50}; /* and some that aren't there */
+    journal_close(&j);
+    ck_assert_msg(journal_open(&j, root, &known, &err) == 0, "%s", err.text);
+    ck_assert_ptr_nonnull(journal_find(&j, 2));
+}
+END_TEST
+
 START_TEST(a_sync_that_fails_changes_nothing)
 {
     piw_err err = {0};
@@ -246,6 +266,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, it_is_full_some_time);
     tcase_add_test(cases, a_number_that_is_taken_is_passed_over);
     tcase_add_test(cases, late_builds_are_told);
+    tcase_add_test(cases, known_files_need_no_list);
     tcase_add_test(cases, a_sync_that_fails_changes_nothing);
     suite_add_tcase(suite, cases);
     return suite;
