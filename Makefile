@@ -83,6 +83,8 @@ LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-ctl       := -lcjson
 LIBS_piw-initdb    := -lpq
+# libzmq finds the accept4 of tools/piw-master/descriptors.c.
+LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson

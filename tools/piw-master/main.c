@@ -1,5 +1,6 @@
 /* piw-master — reads the configuration, then gives the runtime its tasks and waits. It knows nothing of wheels. */
 #include "base/signals.h"
+#include "descriptors.h"
 #include "options.h"
 #include "piw/log.h"
 #include "reread.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,18 +93,6 @@ static int take_output_path(const char *path, piw_err *err)
     close(fd);
     return taken ? piw_err_set(err, PIW_EEXIST, "another piw-master works in the output path %s: stop it first", path)
                  : 0;
-}
-
-/* Each slave is a connection or two, each wheel a file. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-            piw_warning("can't raise the limit of open files: %s", strerror(errno));
-        }
-    }
 }
 
 static void on_signal(int number, void *arg)
@@ -225,7 +213,10 @@ static int run(master *self, piw_err *err)
     if (code != 0) {
         return code;
     }
-    raise_file_limit();
+    code = descriptors_start(err);
+    if (code != 0) {
+        return code;
+    }
     if (piw_config_switch(self->config, "dev-mode")) {
         piw_warning("development mode: waits are short and new packages start as skipped");
     }
@@ -246,6 +237,7 @@ static int run(master *self, piw_err *err)
     }
     piw_signals_stop();
     piw_runtime_free(&self->runtime);
+    descriptors_stop();
     return code;
 }
 
