@@ -105,11 +105,13 @@ def differences(farm):
               if not good_log(log_of(farm, int(row[0])))]
     built = {package: {name for name, (of, _) in files.items() if of == package} for package, _ in files.values()}
     for package, names in built.items():
-        page = farm.www / "simple" / package / "index.html"
-        text = page.read_text("utf-8") if page.exists() else ""
-        found += [f"{name} isn't on its page" for name in names if f">{name}<" not in text]
-        if not text.rstrip().endswith("</html>"):
-            found.append(f"{page} isn't whole")
+        for page, end in ((f"simple/{package}/index.html", "</html>"), (f"project/{package}/index.html", "</html>"),
+                          (f"project/{package}/json/index.json", "}")):
+            path = farm.www / page
+            text = path.read_text("utf-8") if path.exists() else ""
+            found += [f"{name} isn't on the page {page}" for name in names if name not in text]
+            if not text.rstrip().endswith(end):
+                found.append(f"{page} isn't whole")
     found += [f"{path} was left behind" for path in farm.staged()]
     return found
 

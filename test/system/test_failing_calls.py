@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""The master's calls to the kernel that open, write, sync, rename, make or change what lies below the site fail once each, with an
+error of the disk and with a full one (which takes half of what is written first): those of one build's whole way, from its first
+piece to its pages. Each time the build comes to its end, and the site is whole and agrees with the database.
+
+TEST-TIMEOUT: 420
+"""
+
+import collections
+import errno
+import struct
+import sys
+import time
+
+import machine
+from machine import check, farms, loads
+
+OFF, LIST, FAIL = range(3)
+KEY = 512
+# Sizes: of a wheel in several pieces.
+WHEEL = "150K"
+# What may be asked for after a build's own pages and may come or not: pages of the whole site.
+CALLS = ("open", "write", "pwrite", "fsync", "syncfs", "rename")
+
+
+class FailingFarm(farms.Farm):
+    """Its master is started with test/preload/calls.c, which this tells what to do."""
+
+    def __init__(self):
+        super().__init__()
+        self.library = self.calls = self.list = None
+        self.task_options["the_secretary"] = {"hold": "100ms"}
+        self.site = str(self.www).encode()
+
+    def prepare(self):
+        super().prepare()
+        self.library = machine.preload(self, "calls")
+        self.calls, self.list = self.dir / "calls", self.dir / "calls.list"
+        self.list.touch()
+        self.list.chmod(0o666)
+        self.calls.write_bytes(bytes(16 + 2 * KEY))
+        self.calls.chmod(0o666)
+        self.tell(OFF)
+
+    def start_process(self, name, args, **more):
+        if name == "master":
+            more["env"] = {**more.get("env", {}), "LD_PRELOAD": str(self.library), "PIW_CALLS": str(self.calls)}
+        return super().start_process(name, args, **more)
+
+    def tell(self, mode, key="", passes=0, error=0):
+        with open(self.calls, "r+b", buffering=0) as file:
+            file.write(struct.pack("=i", OFF))
+            file.seek(4)
+            file.write(struct.pack("=iii", error, passes, 0) + key.encode().ljust(KEY, b"\0") + self.site.ljust(KEY, b"\0"))
+            file.seek(0)
+            file.write(struct.pack("=i", mode))
+
+    def failed(self):
+        return struct.unpack("=i", self.calls.read_bytes()[12:16])[0]
+
+
+def one_build(farm, name):
+    """One more version is built, answered and on its page."""
+    load = loads.Load(farm, "--slaves", "1", "--builds", "1", "--file-size", WHEEL, name=name)
+    load.finish(120)
+    builds, _ = load.ended()
+    return load, builds
+
+
+def way_of_a_build(farm):
+    """The calls of one build, in their order: [(key, how many of this key came before)]."""
+    one_build(farm, "warm")
+    farm.wait("pages of the present form", lambda: farm.pages_form() == "all")
+    check("calls.to begin with all is well", not machine.settled(farm), "")
+    begin = len(farm.list.read_text())
+    farm.tell(LIST)
+    one_build(farm, "listed")
+    machine.settled(farm)
+    farm.tell(OFF)
+    before, found = collections.Counter(), []
+    for key in farm.list.read_text()[begin:].splitlines():
+        found.append((key, before[key]))
+        before[key] += 1
+    return found
+
+
+def fail(farm, number, key, passes, error):
+    """Why it isn't as it must be; and whether the call came at all."""
+    farm.tell(FAIL, key, passes, error)
+    load, builds = one_build(farm, f"load{number}")
+    began = time.monotonic()
+    left = machine.settled(farm, 90)
+    failed = farm.failed()
+    farm.tell(OFF)
+    print(f"# {key} {passes} {errno.errorcode[error]}: {failed} {builds} {time.monotonic() - began:.1f}", flush=True)
+    why = list(left)
+    if not builds:
+        why += ["the build was not answered", *load.complaints()[-3:]]
+    return why, failed
+
+
+def main():
+    with FailingFarm() as farm:
+        try:
+            loads.start(farm, 100, 20)
+            calls = way_of_a_build(farm)
+            print(len(calls))
+            number = 0
+            for error in (errno.EIO, errno.ENOSPC):
+                for key, passes in calls:
+                    number += 1
+                    why, failed = fail(farm, number, key, passes, error)
+                    check(f"calls.{key} {passes} {errno.errorcode[error]}", failed and not why, (failed, why))
+        except (farms.Failure, OSError) as problem:
+            check("the farm", False, f"{type(problem).__name__}: {problem}")
+        import shutil; shutil.copytree(farm.dir/"log","/tmp/f12/clog",dirs_exist_ok=True)
+        if machine.failures:
+            farm.show_logs()
+    for complaint in farm.complaints:
+        check("stops in order", False, complaint)
+    return 1 if machine.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
