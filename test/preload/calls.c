@@ -44,9 +44,9 @@ __attribute__((constructor)) static void begin(void)
     int fd = path != NULL ? REAL(open)(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0)
         return;
-    void *shared = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *shared = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     char name[PATH];
-    snprintf(name, sizeof name, "%s.list", path);
+    snprintf(name, sizeof(name), "%s.list", path);
     list = REAL(open)(name, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (shared != MAP_FAILED)
         control = shared;
@@ -100,14 +100,14 @@ static bool fails_at(const char *call, int folder, const char *name)
     if (name != NULL && (name[0] == '/' || folder == AT_FDCWD))
         return fails(call, name);
     int before = errno;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
-    ssize_t n = readlink(link, path, sizeof path - 1);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
     errno = before;
     if (n < 0)
         return false;
     path[n] = '\0';
     if (name != NULL)
-        snprintf(path + n, sizeof path - (size_t)n, "/%s", name);
+        snprintf(path + n, sizeof(path) - (size_t)n, "/%s", name);
     return fails(call, path);
 }
 

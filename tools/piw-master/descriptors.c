@@ -69,9 +69,8 @@ static bool may_stay(int connection)
     int domain = AF_UNSPEC;
     socklen_t size = sizeof(domain);
     rlim_t limit = limit_now();
-    if (getsockopt(connection, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || limit == 0) {
+    if (getsockopt(connection, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || limit == 0)
         return true;
-    }
     rlim_t kept = kept_from(limit, domain == AF_UNIX);
     return limit > kept && (rlim_t)connection < limit - kept;
 }
@@ -87,18 +86,15 @@ static void turn_away(int listener)
 {
     pthread_mutex_lock(&spare_lock);
     bool had = spare >= 0;
-    if (had) {
+    if (had)
         close(spare);
-    }
     int connection = had ? (int)syscall(SYS_accept4, listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
-    if (connection >= 0) {
+    if (connection >= 0)
         close(connection);
-    }
     spare = open_spare();
     pthread_mutex_unlock(&spare_lock);
-    if (connection < 0) {
+    if (connection < 0)
         nanosleep(&(struct timespec){.tv_nsec = FULL_PAUSE_NS}, NULL);
-    }
 }
 
 /* What libzmq calls. ECONNABORTED is to it a peer that has hung up already. */
@@ -106,19 +102,16 @@ __attribute__((visibility("default"))) int accept4(int listener, __SOCKADDR_ARG 
                                                    int flags)
 {
     int connection = (int)syscall(SYS_accept4, listener, address.__sockaddr__, size, flags);
-    if (!atomic_load_explicit(&watching, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&watching, memory_order_relaxed))
         return connection;
-    }
-    if (connection >= 0 && may_stay(connection)) {
+    if (connection >= 0 && may_stay(connection))
         return connection;
-    }
-    if (connection >= 0) {
+    if (connection >= 0)
         close(connection);
-    } else if (errno == EMFILE || errno == ENFILE) {
+    else if (errno == EMFILE || errno == ENFILE)
         turn_away(listener);
-    } else {
+    else
         return -1;
-    }
     atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
     errno = ECONNABORTED;
     return -1;
@@ -128,9 +121,8 @@ __attribute__((visibility("default"))) int accept4(int listener, __SOCKADDR_ARG 
 static rlim_t in_use(rlim_t limit)
 {
     int first = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-    if (first < 0) {
+    if (first < 0)
         return errno == EMFILE ? limit : 0;
-    }
     close(first);
     return (rlim_t)first;
 }
@@ -181,9 +173,8 @@ static void *watch(void *arg)
         look_at_refused(self, limit);
         look_at_left(self, limit);
         pthread_mutex_lock(&spare_lock);
-        if (spare < 0) {
+        if (spare < 0)
             spare = open_spare();
-        }
         pthread_mutex_unlock(&spare_lock);
     }
     return NULL;
@@ -195,9 +186,8 @@ static void raise_limit(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
             piw_warning("can't raise the limit of open files: %s", strerror(errno));
-        }
     }
     rlim_t may = limit_now();
     if (may < PIW_LIMIT_DESCRIPTORS_LEAST) {
@@ -213,9 +203,8 @@ int descriptors_start(piw_err *err)
     watcher *self = &the_watcher;
     raise_limit();
     self->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->stop_fd < 0) {
+    if (self->stop_fd < 0)
         return piw_err_errno(err, "descriptors can't be watched");
-    }
     pthread_mutex_lock(&spare_lock);
     spare = open_spare();
     pthread_mutex_unlock(&spare_lock);
@@ -237,9 +226,8 @@ int descriptors_start(piw_err *err)
 void descriptors_stop(void)
 {
     watcher *self = &the_watcher;
-    if (self->stop_fd < 0) {
+    if (self->stop_fd < 0)
         return;
-    }
     atomic_store_explicit(&watching, false, memory_order_relaxed);
     const uint64_t one = 1;
     while (write(self->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
