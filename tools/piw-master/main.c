@@ -1,8 +1,8 @@
 /* piw-master — reads the configuration, then gives the runtime its tasks and waits. It knows nothing of wheels. */
 #include "base/signals.h"
-#include "descriptors.h"
 #include "options.h"
 #include "piw/log.h"
+#include "port/descriptors.h"
 #include "reread.h"
 #include "runtime/runtime.h"
 #include "settings.h"
@@ -194,9 +194,7 @@ static int run(master *self, piw_err *err)
         rc = take_output_path(piw_config_text(self->config, "output-path"), err);
     if (rc != 0)
         return rc;
-    rc = descriptors_start(err);
-    if (rc != 0)
-        return rc;
+    piw_descriptors_watch();
     if (piw_config_switch(self->config, "dev-mode"))
         piw_warning("development mode: waits are short and new packages start as skipped");
     rc = make_runtime(self, err);
@@ -216,7 +214,6 @@ static int run(master *self, piw_err *err)
     }
     piw_signals_stop();
     piw_runtime_free(&self->runtime);
-    descriptors_stop();
     return rc;
 }
 

@@ -2,23 +2,20 @@
  *
  * libzmq accepts for as long as the process may have descriptors: then no file of the site can be opened any more, the database
  * can't be reached, and libzmq itself ends the process when a local queue can't accept (errno EMFILE is none that it expects
- * there). It has no option for a bound. But it finds accept4 by name, and the program's own comes first: so what it accepts
- * passes through here, and is closed at once when it would take what is kept. The kernel gives the lowest number that is free:
- * the number of a connection tells how many descriptors are in use at least. */
-#include "descriptors.h"
+ * there). It has no option for a bound. But it finds accept4 by name, and a program's own comes first
+ * (tools/piw-master/accept.c): so what it accepts passes through here, and is closed at once when it would take what is kept.
+ * The kernel gives the lowest number that is free: that of a connection tells how many descriptors are in use at least. */
+#include "port/descriptors.h"
 
 #include "piw/limits.h"
 #include "piw/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -34,17 +31,16 @@ enum {
     FULL_PAUSE_NS = 10000000,
 };
 
-/* What the watching thread remembers. */
+/* What was seen at the last look, by the one thread that looks. */
 typedef struct watcher {
-    pthread_t thread;
-    int stop_fd;
+    int64_t looked_ns, refused_ns;
     uint64_t told; /* of the refused, those that are in the log */
-    int quiet_s;
+    bool quiet;    /* the log has it that nobody is refused any more */
     bool short_of; /* of descriptors for the farm's own work */
     piw_log_limiter refused_log, short_log;
 } watcher;
 
-static watcher the_watcher = {.stop_fd = -1};
+static watcher the_watcher = {.quiet = true};
 static _Atomic bool watching;    /* orders nothing else: relaxed */
 static _Atomic uint64_t refused; /* a count, relaxed */
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -97,11 +93,9 @@ static void turn_away(int listener)
         nanosleep(&(struct timespec){.tv_nsec = FULL_PAUSE_NS}, NULL);
 }
 
-/* What libzmq calls. ECONNABORTED is to it a peer that has hung up already. */
-__attribute__((visibility("default"))) int accept4(int listener, __SOCKADDR_ARG address, socklen_t *restrict size,
-                                                   int flags)
+int piw_descriptors_accept(int listener, struct sockaddr *address, socklen_t *size, int flags)
 {
-    int connection = (int)syscall(SYS_accept4, listener, address.__sockaddr__, size, flags);
+    int connection = (int)syscall(SYS_accept4, listener, address, size, flags);
     if (!atomic_load_explicit(&watching, memory_order_relaxed))
         return connection;
     if (connection >= 0 && may_stay(connection))
@@ -127,20 +121,22 @@ static rlim_t in_use(rlim_t limit)
     return (rlim_t)first;
 }
 
-static void look_at_refused(watcher *self, rlim_t limit)
+static void look_at_refused(watcher *self, rlim_t limit, int64_t now_ns)
 {
     uint64_t now = atomic_load_explicit(&refused, memory_order_relaxed);
     if (now != self->told) {
-        self->quiet_s = 0;
+        self->refused_ns = now_ns;
+        self->quiet = false;
         piw_log_limited(&self->refused_log, LINES_PER_MINUTE, PIW_LOG_WARNING,
                         "descriptors: %llu connections refused, %llu since the start: of the %llu that this process "
-                        "may have %llu are kept "
-                        "for the site and the database; see who connects, or raise LimitNOFILE of the unit",
+                        "may have %llu are kept for the site and the database; see who connects, or raise LimitNOFILE "
+                        "of the unit",
                         (unsigned long long)(now - self->told), (unsigned long long)now, (unsigned long long)limit,
                         (unsigned long long)kept_from(limit, false));
         self->told = now;
-    } else if (now > 0 && self->quiet_s <= OVER_AFTER_S && self->quiet_s++ == OVER_AFTER_S) {
+    } else if (!self->quiet && now_ns - self->refused_ns >= OVER_AFTER_S * INT64_C(1000000000)) {
         piw_info("descriptors: no connection was refused for %d s", OVER_AFTER_S);
+        self->quiet = true;
     }
 }
 
@@ -163,21 +159,20 @@ static void look_at_left(watcher *self, rlim_t limit)
     self->short_of = few;
 }
 
-static void *watch(void *arg)
+void piw__descriptors_look(int64_t now_ns)
 {
-    watcher *self = arg;
-    piw_log_name_thread("master.descriptors");
-    struct pollfd end = {.fd = self->stop_fd, .events = POLLIN};
-    while (poll(&end, 1, LOOK_EVERY_MS) <= 0) {
-        rlim_t limit = limit_now();
-        look_at_refused(self, limit);
-        look_at_left(self, limit);
-        pthread_mutex_lock(&spare_lock);
-        if (spare < 0)
-            spare = open_spare();
-        pthread_mutex_unlock(&spare_lock);
-    }
-    return NULL;
+    watcher *self = &the_watcher;
+    if (!atomic_load_explicit(&watching, memory_order_relaxed) ||
+        now_ns - self->looked_ns < LOOK_EVERY_MS * INT64_C(1000000))
+        return;
+    self->looked_ns = now_ns;
+    rlim_t limit = limit_now();
+    look_at_refused(self, limit, now_ns);
+    look_at_left(self, limit);
+    pthread_mutex_lock(&spare_lock);
+    if (spare < 0)
+        spare = open_spare();
+    pthread_mutex_unlock(&spare_lock);
 }
 
 /* Each slave is a connection or two, each wheel a file. */
@@ -198,41 +193,11 @@ static void raise_limit(void)
     }
 }
 
-int descriptors_start(piw_err *err)
+void piw_descriptors_watch(void)
 {
-    watcher *self = &the_watcher;
     raise_limit();
-    self->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->stop_fd < 0)
-        return piw_err_errno(err, "descriptors can't be watched");
     pthread_mutex_lock(&spare_lock);
     spare = open_spare();
     pthread_mutex_unlock(&spare_lock);
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int why = pthread_create(&self->thread, NULL, watch, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (why != 0) {
-        close(self->stop_fd);
-        self->stop_fd = -1;
-        errno = why;
-        return piw_err_errno(err, "no thread that watches the descriptors");
-    }
     atomic_store_explicit(&watching, true, memory_order_relaxed);
-    return 0;
-}
-
-void descriptors_stop(void)
-{
-    watcher *self = &the_watcher;
-    if (self->stop_fd < 0)
-        return;
-    atomic_store_explicit(&watching, false, memory_order_relaxed);
-    const uint64_t one = 1;
-    while (write(self->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
-    pthread_join(self->thread, NULL);
-    close(self->stop_fd);
-    self->stop_fd = -1;
 }
