@@ -72,6 +72,7 @@ def main():
             print("skip full.disks - no file system can be mounted here", flush=True)
             return 0
         farm.task_options["slave_driver"] = {"seal-after": "2s"}
+        farm.task_options["big_brother"] = {"disk-floor": "1M"}  # the farm rests when it is full, not before
         try:
             loads.start(farm, 300, 20)
             test_full(farm)
