@@ -1,4 +1,4 @@
-/* descriptors.c — the border between the descriptors of those who connect and those of the farm's own work.
+/* descriptors.c — the border between the descriptors of those who connect and those of the program's own work.
  *
  * libzmq accepts for as long as the process may have descriptors: then no file of the site can be opened any more, the database
  * can't be reached, and libzmq itself ends the process when a local queue can't accept (errno EMFILE is none that it expects
@@ -36,7 +36,7 @@ typedef struct watcher {
     int64_t looked_ns, refused_ns;
     uint64_t told; /* of the refused, those that are in the log */
     bool quiet;    /* the log has it that nobody is refused any more */
-    bool short_of; /* of descriptors for the farm's own work */
+    bool short_of; /* of descriptors for the program's own work */
     piw_log_limiter refused_log, short_log;
 } watcher;
 
@@ -52,7 +52,7 @@ static rlim_t limit_now(void)
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-/* Of what is allowed, what whoever connects from outside doesn't get: a third is for the files that slaves send, of which each
+/* Of what is allowed, what whoever connects from outside doesn't get: a third is for the files that peers send, of which each
  * has two connections. Who connects through a socket file belongs to the machine and gets half of that too. */
 static rlim_t kept_from(rlim_t limit, bool local)
 {
@@ -175,7 +175,7 @@ void piw__descriptors_look(int64_t now_ns)
     pthread_mutex_unlock(&spare_lock);
 }
 
-/* Each slave is a connection or two, each wheel a file. */
+/* Each peer is a connection or two, and a file while it sends one. */
 static void raise_limit(void)
 {
     struct rlimit limit;
@@ -186,9 +186,8 @@ static void raise_limit(void)
     }
     rlim_t may = limit_now();
     if (may < PIW_LIMIT_DESCRIPTORS_LEAST) {
-        piw_error("descriptors: this process may have %llu at most, the farm's tasks alone need about %d and each "
-                  "slave three: raise "
-                  "LimitNOFILE of the unit (ulimit -n)",
+        piw_error("descriptors: this process may have %llu at most, its tasks alone need about %d, and each "
+                  "peer two or three: raise LimitNOFILE of the unit (ulimit -n)",
                   (unsigned long long)may, PIW_LIMIT_DESCRIPTORS_LEAST);
     }
 }

@@ -137,8 +137,8 @@ def check_farm(farm, name, timeout=120):
     check(f"{name}.{count} files, their rows, metadata, logs and pages agree", not left, left[:10])
     program = farm.program("piw-audit")
     if program.exists():
-        done = farm.run([program, "-c", farm.configuration(), "-d", farm.dsn(), "-o", farm.www, "--admin-queue", farm.socket("admin")],
-                        timeout=180, check=False)
+        done = farm.run([program, "-c", farm.configuration(), "-d", farm.dsn(), "-o", farm.www, "--import-queue",
+                         farm.socket("import"), "--restart", "--settle", "1s", "--patience", "20s"], timeout=180, check=False)
         check(f"{name}.piw-audit finds nothing", done.returncode == 0, done.stdout[-800:] + done.stderr[-400:])
 
 

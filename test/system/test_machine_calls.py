@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The master's calls to the kernel that open, write, sync, rename, make or change what lies below the site fail once each, with an
 error of the disk and with a full one (which takes half of what is written first): those of one build's whole way, from its first
-piece to its pages. Each time the build comes to its end, and the site is whole and agrees with the database.
+piece to its pages, and of one that fails. Each time the build comes to its end, and the site is whole and agrees with the database.
 
 TEST-TIMEOUT: 600
 """
@@ -56,22 +56,23 @@ class FailingFarm(farms.Farm):
         return struct.unpack("=i", self.calls.read_bytes()[12:16])[0]
 
 
-def one_build(farm, name):
-    """One more version is built, answered and on its page."""
-    load = loads.Load(farm, "--slaves", "1", "--builds", "1", name=name)
+def one_build(farm, name, how):
+    """One more version is built, or fails, and is answered."""
+    load = loads.Load(farm, "--slaves", "1", "--builds", "1", "--fail-percent", "100" if how == "failed" else "0", name=name)
     load.finish(120)
     builds, _ = load.ended()
     return load, builds
 
 
-def way_of_a_build(farm):
+def way_of_a_build(farm, how):
     """The calls of one build, in their order: [(key, how many of this key came before)]."""
-    one_build(farm, "warm")
+    one_build(farm, f"warm-{how}", how)
     farm.wait("pages of the present form", lambda: farm.pages_form() == "all")
-    check("calls.to begin with all is well", not machine.settled(farm), "")
+    left = machine.settled(farm)
+    check(f"calls.{how}: to begin with all is well", not left, left[:5])
     begin = len(farm.list.read_text())
     farm.tell(LIST)
-    one_build(farm, "listed")
+    one_build(farm, f"listed-{how}", how)
     machine.settled(farm)
     farm.tell(OFF)
     before, found = collections.Counter(), []
@@ -81,35 +82,36 @@ def way_of_a_build(farm):
     return found
 
 
-def fail(farm, name, key, passes, error):
+def fail(farm, name, how, key, passes, error):
     """Whether the call came and failed, and what isn't as it must be since."""
     farm.tell(FAIL, key, passes, error)
-    load, builds = one_build(farm, name)
+    load, builds = one_build(farm, name, how)
     wrong = machine.settled(farm, 90)
     failed = farm.failed()
     farm.tell(OFF)
-    if list(how for how, _ in builds.values()) != ["good"]:
+    if [told for told, _ in builds.values()] != [how]:
         wrong += [f"the build was not answered: {builds}", *load.complaints()[-3:]]
     return failed, wrong
 
 
-def test_calls(farm):
-    calls = way_of_a_build(farm)
-    kinds = {key.split()[0] for key, _ in calls}
-    check("calls.writes, syncs, renames and opens are seen", {"open", "write", "pwrite", "fsync", "rename"} <= kinds, kinds)
+def test_calls(farm, how, kinds):
+    calls = way_of_a_build(farm, how)
+    seen = {key.split()[0] for key, _ in calls}
+    check(f"calls.{how}: {', '.join(kinds)} are seen", set(kinds) <= seen, seen)
     cases = [(call, errno.EIO) for call in calls] + [(call, errno.ENOSPC) for call in calls if call[0].startswith(NEEDS_ROOM)]
     for number, ((key, passes), error) in enumerate(cases):
-        failed, wrong = fail(farm, f"load{number}", key, passes, error)
-        check(f"calls.{errno.errorcode[error]} of {key}, {passes + 1}", failed > 0 and not wrong, wrong or "it didn't come")
-    print(f"# {len(calls)} calls of one build, {len(cases)} failures")
-    machine.check_farm(farm, "calls")
+        failed, wrong = fail(farm, f"{how}-{number}", how, key, passes, error)
+        check(f"calls.{how}: {errno.errorcode[error]} of {key}, {passes + 1}", failed > 0 and not wrong, wrong or "it didn't come")
+    print(f"# {how}: {len(calls)} calls of one build, {len(cases)} failures")
+    machine.check_farm(farm, f"calls.{how}")
 
 
 def main():
     with FailingFarm() as farm:
         try:
             loads.start(farm, 200, 20)
-            test_calls(farm)
+            test_calls(farm, "good", ("open", "write", "pwrite", "fsync", "rename"))
+            test_calls(farm, "failed", ("open", "write", "rename"))
         except (farms.Failure, OSError) as problem:
             check("the farm", False, f"{type(problem).__name__}: {problem}")
         if machine.failures:
