@@ -2,7 +2,7 @@
  * records. */
 #include "fuzz.h"
 
-#include "piw-logger/record.h"
+#include "piw-logger/entry.h"
 #include "shared/web_log.h"
 
 static void split_lines(const log_format *format, const uint8_t *data, size_t len)
