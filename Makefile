@@ -83,6 +83,8 @@ LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-ctl       := -lcjson
 LIBS_piw-initdb    := -lpq
+# libzmq finds the accept4 of tools/piw-master/accept.c.
+LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
@@ -279,12 +281,14 @@ fuzz: deps
 .PHONY: fuzz-programs
 
 # Hostile bytes, and storms of swaps, failures and hostile peers with ever new seeds, PIW_TIMES times as long as in the tests, for
-# MINUTES (default 60), under AddressSanitizer.
+# MINUTES (default 60), under AddressSanitizer. Then ten of these minutes (or MINUTES) of kill -9 of a whole farm's parts, and an audit.
 SOAK := test_attack test_codec test_idl test_storm test_swap test_ends test_port_hostile
 soak: deps
 	@$(MAKE) --no-print-directory -s VARIANT=asan B=build/asan $(SOAK:%=build/asan/test/unit/%) build/asan/bin/piw-idl \
 	    $(FIXTURES:%=build/asan/test/plugins/%.so)
 	@MINUTES=$${MINUTES:-60} PIW_TIMES=$${PIW_TIMES:-10} test/seeded $(SOAK:%=build/asan/test/unit/%)
+	@$(MAKE) --no-print-directory -s VARIANT=plain B=build/plain all
+	@B=build/plain test/soak
 
 run: deps
 	@tools/demo/run

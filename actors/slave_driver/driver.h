@@ -18,6 +18,7 @@ enum {
     DRIVER_SLAVES_MAX = 16384,       /* as many as the port remembers peers */
     DRIVER_BAD_TRANSFERS = 5,        /* of one file, then the build has failed */
     DRIVER_SWEEP_MS = 1000,          /* expiry and time limits are this exact */
+    DRIVER_PAUSE_S = 10,             /* a sweep that is so late: the whole process stood still */
     DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
     DRIVER_RETRY_MIN_MS = 1000,      /* a step that failed for its surroundings is tried again, growing … */
     DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
@@ -125,6 +126,7 @@ typedef struct driver {
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
     bool slaves_changed;        /* since slaves_here was told */
     int64_t tell_abis_ns;       /* when it is told again in any case */
+    int64_t swept_ns;           /* when the last sweep was */
     uint32_t left, left_before; /* slaves since memory was given back; and when the last sweep looked */
     int64_t gone_after_ns;      /* a build whose connection has gone is offered again so much later */
     int64_t busy_max_ns;        /* a slave may be silent so long, whatever it says */

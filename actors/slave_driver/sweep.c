@@ -124,12 +124,27 @@ static void give_back(driver *self)
     self->left_before = self->left;
 }
 
+/* Did the master stand still since the last sweep (SIGSTOP, a machine that slept)? What slaves said meanwhile isn't read yet:
+ * none of them was silent for that time. */
+static void forgive_pause(driver *self, int64_t now_ns)
+{
+    int64_t late_ns = self->swept_ns == 0 ? 0 : now_ns - self->swept_ns - DRIVER_SWEEP_MS * INT64_C(1000000);
+    self->swept_ns = now_ns;
+    if (late_ns < DRIVER_PAUSE_S * INT64_C(1000000000))
+        return;
+    piw_warning("the master stood still for %lld s: no slave is blamed for that time",
+                (long long)(late_ns / 1000000000));
+    for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
+        slave->saved.heard_ns += late_ns;
+}
+
 int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
     driver *self = piw_soul(task);
     int64_t now_ns = piw_monotonic_ns();
+    forgive_pause(self, now_ns);
     driver_slave *slave = driver_next(self, NULL);
     while (slave != NULL) {
         driver_slave *next = driver_next(self, slave);

@@ -22,6 +22,9 @@ extern "C" {
     X(PIW_LIMIT_REQUESTS_PER_S, 20000, "messages a second of one outside address; 10,000 builds are as many")          \
     X(PIW_LIMIT_CONNECTIONS_PER_MIN, 6000,                                                                             \
       "new connections of one outside address: 1,000 peers, a transfer each in 10 s")                                  \
+    X(PIW_LIMIT_DESCRIPTORS_KEPT, 32,                                                                                  \
+      "descriptors kept from connections, with a third of all: for files and the database")                            \
+    X(PIW_LIMIT_DESCRIPTORS_LEAST, 128, "descriptors that a master needs: its tasks alone have 90 open")               \
     X(PIW_LIMIT_SILENT_PEER_MS, 300000, "without a heartbeat a peer is gone; 64 MiB take as long at 1.8 Mbit/s")       \
     X(PIW_LIMIT_SILENT_MASTER_MS, 120000, "the same seen from the peer: the master's frames are small")                \
     X(PIW_LIMIT_LINGER_MS, 2000, "a closed socket waits for what is still on its way")                                 \

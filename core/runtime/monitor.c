@@ -2,6 +2,7 @@
  * in a crash. */
 #include "base/sdnotify.h"
 #include "base/tuning.h"
+#include "port/descriptors.h"
 #include "runtime/inner.h"
 
 #include <errno.h>
@@ -92,6 +93,7 @@ static void *monitor_main(void *arg)
     struct pollfd end = {.fd = runtime->monitor_fd, .events = POLLIN};
     while (poll(&end, 1, (int)tick_ms) <= 0) {
         int64_t now = piw_monotonic_ns();
+        piw__descriptors_look(now);
         size_t count = runtime->roles_count;
         if (count > known) {
             seen = piw_realloc(seen, count * PIW_LIMIT_INSTANCES * sizeof(*seen));

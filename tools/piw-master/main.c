@@ -2,6 +2,7 @@
 #include "base/signals.h"
 #include "options.h"
 #include "piw/log.h"
+#include "port/descriptors.h"
 #include "reread.h"
 #include "runtime/runtime.h"
 #include "settings.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,17 +84,6 @@ static int take_output_path(const char *path, piw_err *err)
     close(fd);
     return taken ? piw_err_set(err, PIW_EEXIST, "another piw-master works in the output path %s: stop it first", path)
                  : 0;
-}
-
-/* Each slave is a connection or two, each wheel a file. */
-static void raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            piw_warning("can't raise the limit of open files: %s", strerror(errno));
-    }
 }
 
 static void on_signal(int number, void *arg)
@@ -205,7 +194,7 @@ static int run(master *self, piw_err *err)
         rc = take_output_path(piw_config_text(self->config, "output-path"), err);
     if (rc != 0)
         return rc;
-    raise_file_limit();
+    piw_descriptors_watch();
     if (piw_config_switch(self->config, "dev-mode"))
         piw_warning("development mode: waits are short and new packages start as skipped");
     rc = make_runtime(self, err);

@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""The master's calls to the kernel that open, write, sync, rename, make or change what lies below the site fail once each, with an
+error of the disk and with a full one (which takes half of what is written first): those of one build's whole way, from its first
+piece to its pages, and of one that fails. Each time the build comes to its end, and the site is whole and agrees with the database.
+
+TEST-TIMEOUT: 600
+"""
+
+import collections
+import errno
+import struct
+import sys
+
+import machine
+from machine import check, farms, loads
+
+OFF, LIST, FAIL = range(3)
+KEY = 512
+# What a full disk refuses. (What is only read or has its mode changed needs no room.)
+NEEDS_ROOM = ("write ", "pwrite ", "fsync ", "fdatasync ", "syncfs ", "rename ", "mkdir ", "open /.staging")
+
+
+class FailingFarm(farms.Farm):
+    """Its master is started with test/preload/calls.c, which this tells what to do."""
+
+    def __init__(self):
+        super().__init__()
+        self.library = self.calls = self.list = None
+        self.task_options["the_secretary"] = {"hold": "100ms"}
+        self.site = str(self.www).encode()
+
+    def prepare(self):
+        super().prepare()
+        self.library = machine.preload(self, "calls")
+        self.calls, self.list = self.dir / "calls", self.dir / "calls.list"
+        self.list.touch()
+        self.list.chmod(0o666)
+        self.calls.write_bytes(bytes(16 + 2 * KEY))
+        self.calls.chmod(0o666)
+        self.tell(OFF)
+
+    def start_process(self, name, args, **more):
+        if name == "master":
+            more["env"] = {**more.get("env", {}), "LD_PRELOAD": str(self.library), "PIW_CALLS": str(self.calls)}
+        return super().start_process(name, args, **more)
+
+    def tell(self, mode, key="", passes=0, error=0):
+        with open(self.calls, "r+b", buffering=0) as file:
+            file.write(struct.pack("=i", OFF))
+            file.seek(4)
+            file.write(struct.pack("=iii", error, passes, 0) + key.encode().ljust(KEY, b"\0") + self.site.ljust(KEY, b"\0"))
+            file.seek(0)
+            file.write(struct.pack("=i", mode))
+
+    def failed(self):
+        return struct.unpack("=i", self.calls.read_bytes()[12:16])[0]
+
+
+def one_build(farm, name, how):
+    """One more version is built, or fails, and is answered."""
+    load = loads.Load(farm, "--slaves", "1", "--builds", "1", "--fail-percent", "100" if how == "failed" else "0", name=name)
+    load.finish(120)
+    builds, _ = load.ended()
+    return load, builds
+
+
+def way_of_a_build(farm, how):
+    """The calls of one build, in their order: [(key, how many of this key came before)]."""
+    one_build(farm, f"warm-{how}", how)
+    farm.wait("pages of the present form", lambda: farm.pages_form() == "all")
+    left = machine.settled(farm)
+    check(f"calls.{how}: to begin with all is well", not left, left[:5])
+    begin = len(farm.list.read_text())
+    farm.tell(LIST)
+    one_build(farm, f"listed-{how}", how)
+    machine.settled(farm)
+    farm.tell(OFF)
+    before, found = collections.Counter(), []
+    for key in farm.list.read_text()[begin:].splitlines():
+        found.append((key, before[key]))
+        before[key] += 1
+    return found
+
+
+def fail(farm, name, how, key, passes, error):
+    """Whether the call came and failed, and what isn't as it must be since."""
+    farm.tell(FAIL, key, passes, error)
+    load, builds = one_build(farm, name, how)
+    wrong = machine.settled(farm, 90)
+    failed = farm.failed()
+    farm.tell(OFF)
+    if [told for told, _ in builds.values()] != [how]:
+        wrong += [f"the build was not answered: {builds}", *load.complaints()[-3:]]
+    return failed, wrong
+
+
+def test_calls(farm, how, kinds):
+    calls = way_of_a_build(farm, how)
+    seen = {key.split()[0] for key, _ in calls}
+    check(f"calls.{how}: {', '.join(kinds)} are seen", set(kinds) <= seen, seen)
+    cases = [(call, errno.EIO) for call in calls] + [(call, errno.ENOSPC) for call in calls if call[0].startswith(NEEDS_ROOM)]
+    for number, ((key, passes), error) in enumerate(cases):
+        failed, wrong = fail(farm, f"{how}-{number}", how, key, passes, error)
+        check(f"calls.{how}: {errno.errorcode[error]} of {key}, {passes + 1}", failed > 0 and not wrong, wrong or "it didn't come")
+    print(f"# {how}: {len(calls)} calls of one build, {len(cases)} failures")
+    machine.check_farm(farm, f"calls.{how}")
+
+
+def main():
+    with FailingFarm() as farm:
+        try:
+            loads.start(farm, 200, 20)
+            test_calls(farm, "good", ("open", "write", "pwrite", "fsync", "rename"))
+            test_calls(farm, "failed", ("open", "write", "rename"))
+        except (farms.Failure, OSError) as problem:
+            check("the farm", False, f"{type(problem).__name__}: {problem}")
+        if machine.failures:
+            farm.show_logs()
+    for complaint in farm.complaints:
+        check("stops in order", False, complaint)
+    return 1 if machine.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

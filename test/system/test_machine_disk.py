@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""The disk of the site is full to the last byte while slaves build, then the database's, then both: nothing half is left, what was
+answered is recorded and in place once there is room again, nothing is there twice. Needs root, who may mount small file systems.
+
+TEST-TIMEOUT: 400
+TEST-LOAD: heavy
+"""
+
+import signal
+import sys
+
+import machine
+from machine import check, farms, loads
+
+BUILDS = 30  # that end after each
+
+
+def postgres(farm):
+    return next(process for process in farm.processes if process.name == "postgres")
+
+
+def answers(farm):
+    try:
+        return farm.value("SELECT 1") == "1"
+    except farms.Failure:
+        return False
+
+
+def says(farm, start, full):
+    """The log has what the full disk did: words of the site's, or of the database's."""
+    text = farm.master.text()[start:]
+    return all(word in text for word in (["No space left"] if "www" in full else []) + ([" is sealed"] if full == ["pg"] else []))
+
+
+def fill(farm, full):
+    start = len(farm.master.text())
+    for name in full:
+        machine.fill_disk(farm.dir / name / "ballast")
+    farm.wait("the log to say so", lambda: says(farm, start, full), 90)
+    for name in full:
+        (farm.dir / name / "ballast").unlink()
+    if not postgres(farm).running():  # it gives up when it can't write its log
+        farm.forget(postgres(farm))
+        farm.start_postgres()
+    farm.wait("the server", lambda: answers(farm))
+
+
+def test_full(farm):
+    load = loads.Load(farm, "--fail-percent", "10", "--rate", "40")
+    load.wait_built(20)
+    for full in (["www"], ["pg"], ["www", "pg"]):
+        fill(farm, full)
+        began = load.built()
+        load.wait_built(began + BUILDS, 120)
+        check(f"full.{' and '.join(full)}: builds go on", load.process.running() and load.built() >= began + BUILDS,
+              load.complaints()[-3:])
+    load.process.popen.send_signal(signal.SIGTERM)
+    load.finish(120)
+    ended, twice = load.ended()
+    check("full.no version is built twice", not twice, twice[:5])
+    loads.wait_recorded(farm, len(ended))
+    wrong = loads.differences(farm, ended)
+    check(f"full.{len(ended)} builds are recorded as they were answered", not wrong, wrong[:5])
+    machine.check_farm(farm, "full", 180)
+    check("full.the master has lived through it", farm.master.running(), farm.master.popen.returncode)
+
+
+def main():
+    machine.own_mounts()
+    with farms.Farm() as farm:
+        if not (machine.small_disk(farm, "pg", "160m", 0o700) and machine.small_disk(farm, "www", "64m", 0o755)):
+            print("skip full.disks - no file system can be mounted here", flush=True)
+            return 0
+        farm.task_options["slave_driver"] = {"seal-after": "2s"}
+        farm.task_options["big_brother"] = {"disk-floor": "1M"}  # the farm rests when it is full, not before
+        try:
+            loads.start(farm, 300, 20)
+            test_full(farm)
+        except (farms.Failure, OSError) as error:
+            check("the farm", False, f"{type(error).__name__}: {error}")
+        if machine.failures:
+            farm.show_logs()
+    for complaint in farm.complaints:
+        check("stops in order", False, complaint)
+    return 1 if machine.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
