@@ -1,6 +1,7 @@
 #include "shared/file_check.h"
 
 #include "piw/codec.h"
+#include "shared/elf.h"
 #include "shared/names.h"
 #include "shared/text.h"
 #include "shared/version.h"
@@ -135,4 +136,16 @@ int piw_files_check(const file_state *files, uint32_t count, piw_text package, p
     }
     free(sorted);
     return rc;
+}
+
+int piw_files_check_platform(const file_state *files, uint32_t count, piw_text platform, piw_err *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        piw_text tag = files[i].platform_tag;
+        if (!piw_platform_makes(platform, tag))
+            return piw_err_set(err, PIW_EINVAL, "file \"%.*s\" is refused: a slave of %.*s can't build for %.*s",
+                               (int)files[i].filename.len, files[i].filename.s, (int)platform.len, platform.s,
+                               (int)tag.len, tag.s);
+    }
+    return 0;
 }
