@@ -38,6 +38,7 @@ static bool text_fits(piw_text text, size_t chars)
 
 static int check_dependencies(const file_state *file, piw_err *err)
 {
+    char canonical[PIW_NAME_MAX + 1];
     for (uint32_t i = 0; i < file->dependencies.count; i++) {
         piw_text tool = file->dependencies.at[i].key;
         if (!piw_text_is(tool, "apt") && !piw_text_is(tool, "pip") && !piw_text_is(tool, ""))
@@ -49,6 +50,8 @@ static int check_dependencies(const file_state *file, piw_err *err)
                 return refuse(err, file, "a dependency is empty, too long or holds a control character");
             if (piw_text_is(tool, "apt") && !piw_name_is_debian(needed))
                 return refuse(err, file, "an apt dependency is no name of a Debian package");
+            if (piw_text_is(tool, "pip") && !piw_name_canonical(needed, canonical))
+                return refuse(err, file, "a pip dependency is no name of a project");
         }
     }
     return 0;
