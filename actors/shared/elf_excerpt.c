@@ -90,11 +90,22 @@ static int gather_piece(void *arg, const uint8_t *data, size_t len)
     return g->at >= g->end ? PIW_EAGAIN : 0;
 }
 
+/* A stored member lies there as it is. */
+static int gather_stored(excerpt *x)
+{
+    const uint8_t *from = piw_zip_bytes(x->zip) + x->entry->data;
+    for (size_t i = 0; i < x->count; i++)
+        memcpy(x->data + x->parts[i].to, from + x->parts[i].from, (size_t)x->parts[i].len);
+    return 0;
+}
+
 /* Copy all parts; the member is unpacked no further than to the end of the last. */
 static int gather(excerpt *x, piw_err *err)
 {
     gatherer g = {.x = x};
     piw_err why = {0};
+    if (x->entry->method == 0)
+        return gather_stored(x);
     for (size_t i = 0; i < x->count; i++) {
         uint64_t end = x->parts[i].from + x->parts[i].len;
         g.end = end > g.end ? end : g.end;

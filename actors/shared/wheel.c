@@ -19,6 +19,7 @@
 enum {
     RECORD_MAX = 64 << 20,
     HASH_SIZE = 32,
+    HELD_MAX = 16 << 20, /* bytes of the mapped file that stay in memory */
 };
 
 /* What the checks share about the wheel that they look at. */
@@ -32,6 +33,7 @@ typedef struct gate {
     piw_wheel *wheel;
     piw_record record;
     EVP_MD_CTX *digest;
+    size_t read; /* bytes since the mapping was last left */
     piw_code_files code;
 } gate;
 
@@ -52,10 +54,35 @@ static int no_digest(piw_err *err)
     return piw_err_set(err, PIW_ESYS, "the cryptography library refuses to compute a hash");
 }
 
+/* Pages of a mapped file, which can be had again. */
+static void forget(const uint8_t *data, size_t len)
+{
+    madvise((void *)(uintptr_t)data, len, MADV_DONTNEED);
+}
+
 static int hash_bytes(const void *data, size_t len, char *hex, piw_err *err)
 {
     uint8_t hash[HASH_SIZE];
     if (EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL) != 1)
+        return no_digest(err);
+    put_hex(hash, hex);
+    return 0;
+}
+
+/* A mapped file; what has been read needn't stay in our memory. */
+static int hash_mapped(const uint8_t *data, size_t len, char *hex, piw_err *err)
+{
+    uint8_t hash[HASH_SIZE];
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool good = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+    for (size_t at = 0; at < len && good; at += HELD_MAX) {
+        size_t n = len - at < HELD_MAX ? len - at : HELD_MAX;
+        good = EVP_DigestUpdate(digest, data + at, n) == 1;
+        forget(data + at, n);
+    }
+    good = good && EVP_DigestFinal_ex(digest, hash, NULL) == 1;
+    EVP_MD_CTX_free(digest);
+    if (!good)
         return no_digest(err);
     put_hex(hash, hex);
     return 0;
@@ -176,10 +203,20 @@ static int check_listed(gate *g, piw_err *err)
 }
 
 typedef struct member {
-    EVP_MD_CTX *digest;
+    gate *gate;
     uint8_t head[PIW_ELF_HEAD]; /* its first bytes */
     size_t head_len;
 } member;
+
+/* So many bytes of members have been read. */
+static void forget_read(gate *g, size_t len)
+{
+    g->read += len;
+    if (g->read >= HELD_MAX) {
+        forget(g->data, g->len);
+        g->read = 0;
+    }
+}
 
 static int take_piece(void *arg, const uint8_t *data, size_t len)
 {
@@ -189,7 +226,9 @@ static int take_piece(void *arg, const uint8_t *data, size_t len)
         memcpy(m->head + m->head_len, data, n);
         m->head_len += n;
     }
-    return EVP_DigestUpdate(m->digest, data, len) == 1 ? 0 : PIW_ESYS;
+    int rc = EVP_DigestUpdate(m->gate->digest, data, len) == 1 ? 0 : PIW_ESYS;
+    forget_read(m->gate, len);
+    return rc;
 }
 
 static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
@@ -220,7 +259,7 @@ static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
         return refuse(err, entry, "isn't listed in its RECORD");
     if (!exempt && line->hash_len == 0)
         return refuse(err, entry, "has no hash in its RECORD");
-    member m = {.digest = g->digest};
+    member m = {.gate = g};
     uint8_t hash[EVP_MAX_MD_SIZE];
     if (EVP_DigestInit_ex(g->digest, digest_of(line), NULL) != 1)
         return no_digest(err);
@@ -258,7 +297,7 @@ static int check_code(gate *g, piw_err *err)
 /* First, so that a transfer that went wrong is not taken for an unsound wheel. */
 static int check_hash(gate *g, piw_err *err)
 {
-    int rc = hash_bytes(g->data, g->len, g->wheel->filehash, err);
+    int rc = hash_mapped(g->data, g->len, g->wheel->filehash, err);
     if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
         return piw_err_set(err, PIW_EAGAIN, "its SHA-256 is %s, not %s as was said", g->wheel->filehash, g->expected);
     return rc;
@@ -355,7 +394,7 @@ int piw_file_hash(const char *path, char *hash, int64_t *size, piw_err *err)
     if (rc != 0)
         return rc;
     *size = (int64_t)map.len;
-    rc = hash_bytes(map.data, map.len, hash, err);
+    rc = hash_mapped(map.data, map.len, hash, err);
     munmap(map.data, map.len);
     return rc;
 }

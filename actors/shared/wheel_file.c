@@ -63,7 +63,7 @@ static int init_sets(tag_sets *tags, const piw_wheel_name *name, piw_err *err)
     size_t all = 1;
     for (size_t i = 0; i < TAG_PARTS; i++)
         all *= tags->counts[i] = count_members(piw_text_of(tags->sets[i]));
-    tags->seen = calloc(all, sizeof *tags->seen);
+    tags->seen = calloc(all + 1, sizeof *tags->seen);
     return tags->seen != NULL ? 0 : piw_err_set(err, PIW_ENOMEM, "no memory to read WHEEL");
 }
 
