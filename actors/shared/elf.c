@@ -121,6 +121,37 @@ bool piw_platform_fits(const char *platform_tag, const piw_elf_head *head)
     return head->elf;
 }
 
+/* The 32-bit machine that a 64-bit kernel runs too: an interpreter of that size may still call itself after the kernel. */
+static bool runs_under(const machine *m, const machine *kernel)
+{
+    return (kernel->number == EM_X86_64 && m->number == EM_386) ||
+           (kernel->number == EM_AARCH64 && m->number == EM_ARM && m->hard_float);
+}
+
+static bool makes(piw_text own, const machine *mine, piw_text tag)
+{
+    if (piw_text_is(tag, "any") || piw_text_eq(tag, own))
+        return true;
+    const machine *m = machine_of(tag);
+    if (m == NULL || mine == NULL)
+        return false;
+    return runs_under(m, mine) || (m->number == mine->number && m->wide == mine->wide &&
+                                   m->big_endian == mine->big_endian && m->hard_float == mine->hard_float);
+}
+
+bool piw_platform_makes(piw_text own, piw_text platform_tag)
+{
+    const machine *mine = machine_of(own);
+    const char *at = platform_tag.s, *end = at + platform_tag.len;
+    while (at < end) {
+        const char *dot = memchr(at, '.', (size_t)(end - at)), *next = dot == NULL ? end : dot;
+        if (!makes(own, mine, (piw_text){at, (uint32_t)(next - at)}))
+            return false;
+        at = next + (dot != NULL);
+    }
+    return true;
+}
+
 bool piw_platform_hard_float(const char *platform_tag)
 {
     const machine *m;

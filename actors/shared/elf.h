@@ -24,6 +24,9 @@ piw_elf_head piw_elf_head_of(const void *data, size_t len);
 bool piw_platform_native(const char *platform_tag);
 /* Is the file for the machine, word size and byte order that every tag of the set names? */
 bool piw_platform_fits(const char *platform_tag, const piw_elf_head *head);
+/* Can a machine whose interpreter says `own` ("linux_x86_64") make wheels for every tag of the set? "any"; its own; those of
+ * other Linux systems on the same machine, and of the 32-bit one that runs under its kernel. */
+bool piw_platform_makes(piw_text own, piw_text platform_tag);
 /* Do all tags of the set name a machine whose floating-point arguments travel in registers (armv7l, armv6l)? */
 bool piw_platform_hard_float(const char *platform_tag);
 /* Would an interpreter of every tag take a file with this tag in its name (cpython-311-x86_64-linux-gnu) for an extension

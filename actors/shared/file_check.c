@@ -2,6 +2,7 @@
 #include "shared/file_check.h"
 
 #include "piw/codec.h"
+#include "shared/elf.h"
 #include "shared/names.h"
 #include "shared/text.h"
 #include "shared/version.h"
@@ -37,6 +38,7 @@ static bool text_fits(piw_text text, size_t chars)
 
 static int check_dependencies(const file_state *file, piw_err *err)
 {
+    char canonical[PIW_NAME_MAX + 1];
     for (uint32_t i = 0; i < file->dependencies.count; i++) {
         piw_text tool = file->dependencies.at[i].key;
         if (!piw_text_is(tool, "apt") && !piw_text_is(tool, "pip") && !piw_text_is(tool, ""))
@@ -48,6 +50,8 @@ static int check_dependencies(const file_state *file, piw_err *err)
                 return refuse(err, file, "a dependency is empty, too long or holds a control character");
             if (piw_text_is(tool, "apt") && !piw_name_is_debian(needed))
                 return refuse(err, file, "an apt dependency is no name of a Debian package");
+            if (piw_text_is(tool, "pip") && !piw_name_canonical(needed, canonical))
+                return refuse(err, file, "a pip dependency is no name of a project");
         }
     }
     return 0;
@@ -135,4 +139,16 @@ int piw_files_check(const file_state *files, uint32_t count, piw_text package, p
     }
     free(sorted);
     return rc;
+}
+
+int piw_files_check_platform(const file_state *files, uint32_t count, piw_text platform, piw_err *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        piw_text tag = files[i].platform_tag;
+        if (!piw_platform_makes(platform, tag))
+            return piw_err_set(err, PIW_EINVAL, "file \"%.*s\" is refused: a slave of %.*s can't build for %.*s",
+                               (int)files[i].filename.len, files[i].filename.s, (int)platform.len, platform.s,
+                               (int)tag.len, tag.s);
+    }
+    return 0;
 }

@@ -4,6 +4,8 @@
 #include "shared/names.h"
 #include "shared/version.h"
 #include "shared/wheel_code.h"
+#include "shared/wheel_file.h"
+#include "shared/wheel_layout.h"
 #include "shared/wheel_name.h"
 #include "shared/wheel_record.h"
 #include "shared/zip.h"
@@ -19,8 +21,8 @@
 enum {
     RECORD_MAX = 64 << 20,
     HASH_SIZE = 32,
+    HELD_MAX = 16 << 20, /* bytes of the mapped file that stay in memory */
 };
-static const char DIST_INFO[] = ".dist-info";
 
 /* What the checks share about the wheel that they look at. */
 typedef struct gate {
@@ -30,11 +32,11 @@ typedef struct gate {
     piw_wheel_name name;
     piw_zip_mapped mapped;
     piw_zip *zip;
-    const char *folder; /* of the .dist-info, with the '/', in the archive's bytes */
-    size_t folder_len;
+    piw_text folder; /* of the .dist-info, with the '/', in the archive's bytes */
     piw_wheel *wheel;
     piw_wheel_record record;
     EVP_MD_CTX *digest;
+    size_t read; /* bytes since the mapping was last left */
     piw_code_files code;
 } gate;
 
@@ -56,6 +58,12 @@ static int no_digest(piw_err *err)
     return piw_err_set(err, PIW_ESYS, "the cryptography library refuses to compute a hash");
 }
 
+/* Pages of a mapped file, which can be had again. */
+static void forget(const uint8_t *data, size_t len)
+{
+    madvise((void *)(uintptr_t)data, len, MADV_DONTNEED);
+}
+
 static int hash_bytes(const void *data, size_t len, char *hex, piw_err *err)
 {
     uint8_t hash[HASH_SIZE];
@@ -69,7 +77,7 @@ static int hash_bytes(const void *data, size_t len, char *hex, piw_err *err)
 static void let_go(void *arg)
 {
     const gate *g = arg;
-    madvise((void *)(uintptr_t)g->data, g->len, MADV_DONTNEED);
+    forget(g->data, g->len);
 }
 
 /* A mapped file's, a part of it in memory at a time. */
@@ -81,7 +89,7 @@ static int hash_mapped(const uint8_t *data, size_t len, char *hex, piw_err *err)
     for (size_t at = 0; good && at < len; at += PIW_ZIP_STRIDE) {
         size_t n = len - at < PIW_ZIP_STRIDE ? len - at : PIW_ZIP_STRIDE;
         good = EVP_DigestUpdate(digest, data + at, n) == 1;
-        madvise((void *)(uintptr_t)(data + at), n, MADV_DONTNEED);
+        forget(data + at, n);
     }
     good = good && EVP_DigestFinal_ex(digest, hash, NULL) == 1;
     EVP_MD_CTX_free(digest);
@@ -104,55 +112,18 @@ static int check_archive(gate *g, piw_err *err)
     return piw_zip_open_mapped(&g->zip, g->data, g->len, &g->mapped, err);
 }
 
-/* The top folder of a member's name when it ends in .dist-info: its length with the '/', else 0. */
-static size_t dist_info_len(const piw_zip_entry *entry)
+static int check_layout(gate *g, piw_err *err)
 {
-    const char *slash = memchr(entry->name, '/', entry->name_len);
-    size_t len = slash == NULL ? 0 : (size_t)(slash - entry->name), suffix = sizeof(DIST_INFO) - 1;
-    if (len <= suffix || memcmp(entry->name + len - suffix, DIST_INFO, suffix) != 0)
-        return 0;
-    return len + 1;
-}
-
-/* Exactly one .dist-info, and its NAME-VERSION those of the file. */
-static int check_dist_info(gate *g, piw_err *err)
-{
-    for (size_t i = 0; i < piw_zip_count(g->zip); i++) {
-        const piw_zip_entry *entry = piw_zip_at(g->zip, i);
-        size_t len = dist_info_len(entry);
-        if (len == 0)
-            continue;
-        if (g->folder != NULL && (g->folder_len != len || memcmp(g->folder, entry->name, len) != 0))
-            return piw_err_set(err, PIW_EREFUSED, "it has more than one .dist-info folder");
-        g->folder = entry->name;
-        g->folder_len = len;
-    }
-    if (g->folder == NULL)
-        return piw_err_set(err, PIW_EREFUSED, "it has no .dist-info folder");
-    size_t len = g->folder_len - sizeof(DIST_INFO);
-    const char *dash = memchr(g->folder, '-', len);
-    if (dash == NULL)
-        return piw_err_set(err, PIW_EREFUSED, "its .dist-info folder isn't named NAME-VERSION.dist-info");
-    piw_text name = {g->folder, (uint32_t)(dash - g->folder)};
-    piw_text version = {dash + 1, (uint32_t)(len - name.len - 1)};
-    char plain[PIW_ZIP_NAME_MAX + 1];
-    memcpy(plain, version.s, version.len);
-    for (uint32_t i = 0; i < version.len; i++)
-        plain[i] = plain[i] == '_' ? '-' : plain[i];
-    if (!piw_name_same(name, piw_text_of(g->name.package)) ||
-        !piw_version_matches_tag((piw_text){plain, version.len}, piw_text_of(g->name.version)))
-        return piw_err_set(err, PIW_EREFUSED, "its folder \"%.*s\" is of another package or version than its name says",
-                           (int)g->folder_len - 1, g->folder);
-    return 0;
+    return piw_wheel_layout_check(g->zip, &g->name, &g->folder, err);
 }
 
 static const piw_zip_entry *find_member(const gate *g, const char *name)
 {
     char path[PIW_ZIP_NAME_MAX + 64];
     size_t n = strlen(name);
-    memcpy(path, g->folder, g->folder_len);
-    memcpy(path + g->folder_len, name, n);
-    return piw_zip_find(g->zip, path, g->folder_len + n);
+    memcpy(path, g->folder.s, g->folder.len);
+    memcpy(path + g->folder.len, name, n);
+    return piw_zip_find(g->zip, path, g->folder.len + n);
 }
 
 static int need_member(const gate *g, const char *name, const piw_zip_entry **entry, piw_err *err)
@@ -195,8 +166,15 @@ static int check_metadata(gate *g, piw_err *err)
 
 static int check_wheel_file(gate *g, piw_err *err)
 {
-    const piw_zip_entry *entry;
-    return need_member(g, "WHEEL", &entry, err);
+    const piw_zip_entry *entry = NULL;
+    uint8_t *data = NULL;
+    int rc = need_member(g, "WHEEL", &entry, err);
+    if (rc == 0)
+        rc = piw_zip_extract(g->zip, entry, PIW_WHEEL_FILE_MAX, &data, err);
+    if (rc == 0)
+        rc = piw_wheel_file_check(data, (size_t)entry->size, &g->name, err);
+    free(data);
+    return rc;
 }
 
 static int read_record(gate *g, piw_err *err)
@@ -215,11 +193,11 @@ static int read_record(gate *g, piw_err *err)
 static bool is_exempt(const gate *g, const char *path, size_t len)
 {
     static const char *const names[] = {"RECORD", "RECORD.jws", "RECORD.p7s"};
-    if (len < g->folder_len || memcmp(path, g->folder, g->folder_len) != 0)
+    if (len < g->folder.len || memcmp(path, g->folder.s, g->folder.len) != 0)
         return false;
     for (size_t i = 0; i < PIW_COUNT(names); i++) {
         size_t n = strlen(names[i]);
-        if (len - g->folder_len == n && memcmp(path + g->folder_len, names[i], n) == 0)
+        if (len - g->folder.len == n && memcmp(path + g->folder.len, names[i], n) == 0)
             return true;
     }
     return false;
@@ -237,10 +215,20 @@ static int check_listed(gate *g, piw_err *err)
 }
 
 typedef struct member {
-    EVP_MD_CTX *digest;
+    gate *gate;
     uint8_t head[PIW_ELF_HEAD]; /* its first bytes */
     size_t head_len;
 } member;
+
+/* So many bytes of members have been read. */
+static void forget_read(gate *g, size_t len)
+{
+    g->read += len;
+    if (g->read >= HELD_MAX) {
+        forget(g->data, g->len);
+        g->read = 0;
+    }
+}
 
 static int take_piece(void *arg, const uint8_t *data, size_t len)
 {
@@ -250,7 +238,9 @@ static int take_piece(void *arg, const uint8_t *data, size_t len)
         memcpy(m->head + m->head_len, data, n);
         m->head_len += n;
     }
-    return EVP_DigestUpdate(m->digest, data, len) == 1 ? 0 : PIW_ESYS;
+    int rc = EVP_DigestUpdate(m->gate->digest, data, len) == 1 ? 0 : PIW_ESYS;
+    forget_read(m->gate, len);
+    return rc;
 }
 
 static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
@@ -281,7 +271,7 @@ static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
         return refuse(err, entry, "isn't listed in its RECORD");
     if (!exempt && line->hash_len == 0)
         return refuse(err, entry, "has no hash in its RECORD");
-    member m = {.digest = g->digest};
+    member m = {.gate = g};
     uint8_t hash[EVP_MAX_MD_SIZE];
     if (EVP_DigestInit_ex(g->digest, digest_of(line), NULL) != 1)
         return no_digest(err);
@@ -331,8 +321,8 @@ static int check_hash(gate *g, piw_err *err)
 
 /* In this order: later ones rely on what earlier ones found. */
 static gate_check *const gate_checks[] = {
-    check_hash,       check_name,  check_archive, check_dist_info, check_metadata,
-    check_wheel_file, read_record, check_listed,  check_contents,  check_code,
+    check_hash,       check_name,  check_archive, check_layout,   check_metadata,
+    check_wheel_file, read_record, check_listed,  check_contents, check_code,
 };
 
 /* --- Files --- */

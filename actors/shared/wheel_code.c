@@ -2,14 +2,14 @@
 #include "shared/wheel_code.h"
 
 #include "shared/arm_code.h"
+#include "shared/elf_excerpt.h"
 
 #include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    LOOKED_AT_MAX = 512 << 20, /* bytes: what is larger isn't looked into, and taken for what needs most */
-    SEARCHES_MAX = 100000,     /* folders searched for libraries, in a whole wheel: real ones come to hundreds */
+    SEARCHES_MAX = 100000, /* folders searched for libraries, in a whole wheel: real ones come to hundreds */
 };
 
 /* What a file is by its name and type. */
@@ -148,15 +148,6 @@ static int refuse(piw_err *err, const code *c, const char *what)
                                : "for another processor than the platform tag says");
 }
 
-/* A file's bytes, or NULL in *data when it is too large to be looked into. */
-static int unpack(const inspection *in, const code *c, uint8_t **data, piw_err *err)
-{
-    *data = NULL;
-    if (c->file->entry->size > LOOKED_AT_MAX)
-        return 0;
-    return piw_zip_extract(in->zip, c->file->entry, LOOKED_AT_MAX, data, err);
-}
-
 /* The symbol by which an interpreter starts a module is what tells module.so from a library. */
 static int is_extension(const inspection *in, const code *c, bool *yes, piw_err *err)
 {
@@ -168,8 +159,10 @@ static int is_extension(const inspection *in, const code *c, bool *yes, piw_err 
     char symbol[PIW_ZIP_NAME_MAX + 16];
     snprintf(symbol, sizeof(symbol), "PyInit_%.*s", (int)(dot - name.s), name.s);
     uint8_t *data;
-    int rc = unpack(in, c, &data, err);
-    *yes = rc == 0 && data != NULL && piw_elf_exports(data, c->file->entry->size, symbol);
+    size_t len;
+    int rc = piw_elf_excerpt(in->zip, c->file->entry, &data, &len, err);
+    /* With tables of symbols as large as that it may be one. */
+    *yes = rc == 0 && (data == NULL || piw_elf_exports(data, len, symbol));
     free(data);
     return rc;
 }
@@ -178,12 +171,13 @@ static int is_extension(const inspection *in, const code *c, bool *yes, piw_err 
 static int look_at_arm_code(inspection *in, code *c, piw_err *err)
 {
     uint8_t *data;
-    int rc = unpack(in, c, &data, err);
+    size_t len;
+    int rc = piw_elf_excerpt(in->zip, c->file->entry, &data, &len, err);
     if (rc != 0)
         return rc;
     piw_arm_code found = {.hard_float = (c->file->head.flags & EF_ARM_ABI_FLOAT_SOFT) == 0, .beyond = "its size"};
     if (data != NULL)
-        found = piw_arm_code_of(data, c->file->entry->size);
+        found = piw_arm_code_of(data, len);
     free(data);
     bool loaded = c->role != ROLE_PROGRAM && c->role != ROLE_SCRIPT;
     if (found.firmware && c->role == ROLE_PROGRAM)
@@ -354,10 +348,11 @@ static int check_libraries(const inspection *in, piw_err *err)
         if (!c->fits || !c->linked || c->role == ROLE_DATA)
             continue;
         uint8_t *data;
+        size_t len;
         search s = {in, c, &searches, err};
-        rc = unpack(in, c, &data, err);
+        rc = piw_elf_excerpt(in->zip, c->file->entry, &data, &len, err);
         if (rc == 0 && data != NULL)
-            rc = piw_elf_needs(data, c->file->entry->size, check_needed, &s);
+            rc = piw_elf_needs(data, len, check_needed, &s);
         free(data);
     }
     return rc;

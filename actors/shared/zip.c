@@ -2,6 +2,7 @@
 #include "shared/zip.h"
 
 #include "piw/codec.h"
+#include "shared/zip_extra.h"
 
 #include <stdlib.h>
 
@@ -11,13 +12,11 @@ enum {
     END_SIGNATURE = 0x06054b50,
     END64_SIGNATURE = 0x06064b50,
     LOCATOR64_SIGNATURE = 0x07064b50,
-    DESCRIPTOR_SIGNATURE = 0x08074b50,
     LOCAL_SIZE = 30,
     CENTRAL_SIZE = 46,
     END_SIZE = 22,
     END64_SIZE = 56,
     LOCATOR64_SIZE = 20,
-    EXTRA_ZIP64 = 1,
     FLAG_ENCRYPTED = 1 << 0,
     FLAG_DESCRIPTOR = 1 << 3,
     FLAG_PATCH = 1 << 5,
@@ -26,6 +25,7 @@ enum {
     FLAG_MASKED = 1 << 13,
     STORED = 0,
     DEFLATED = 8,
+    DOS_FOLDER = 0x10,
     MODE_TYPE = 0170000,
     MODE_FOLDER = 0040000,
     MODE_FILE = 0100000,
@@ -138,6 +138,14 @@ static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
                        entry->name, why);
 }
 
+/* U+202A to 202E, U+2066 to 2069: they turn around what people see of a name. */
+static bool turns_text(const char *at, size_t left)
+{
+    const unsigned char *c = (const unsigned char *)at;
+    return left >= 3 && c[0] == 0xe2 &&
+           ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
 static int check_name(const piw_zip_entry *entry, uint32_t flags, piw_err *err)
 {
     const char *name = entry->name;
@@ -150,6 +158,8 @@ static int check_name(const piw_zip_entry *entry, uint32_t flags, piw_err *err)
         unsigned char c = i < len ? (unsigned char)name[i] : '/';
         if (c < 0x20 || c == 0x7f || c == '\\' || (c >= 0x80 && (flags & FLAG_UTF8) == 0))
             return refuse(err, entry, "has a control, backslash or undeclared non-ASCII character in its name");
+        if (turns_text(name + i, len - i))
+            return refuse(err, entry, "has a character in its name that changes the direction of text");
         if (c != '/')
             continue;
         size_t part = i - start;
@@ -168,41 +178,18 @@ static int check_name(const piw_zip_entry *entry, uint32_t flags, piw_err *err)
 
 /* --- Members --- */
 
-/* Take from a ZIP64 extra field what the header leaves at its maximum, in the fixed order. */
-static int read_extra(const uint8_t *extra, size_t len, uint64_t *values[], size_t count)
+static piw_text name_of(const piw_zip_entry *entry)
 {
-    bool wanted = false;
-    for (size_t i = 0; i < count; i++)
-        wanted = wanted || *values[i] == 0xffffffff;
-    bool seen = false;
-    while (len >= 4) {
-        size_t id = get16(extra), size = get16(extra + 2);
-        if (size > len - 4)
-            return PIW_EREFUSED;
-        if (id == EXTRA_ZIP64) {
-            if (seen)
-                return PIW_EREFUSED;
-            seen = true;
-            const uint8_t *at = extra + 4;
-            size_t left = size;
-            for (size_t i = 0; i < count; i++) {
-                if (*values[i] != 0xffffffff)
-                    continue;
-                if (left < 8)
-                    return PIW_EREFUSED;
-                *values[i] = get64(at);
-                at += 8;
-                left -= 8;
-            }
-        }
-        extra += size + 4;
-        len -= size + 4;
-    }
-    return wanted && !seen ? PIW_EREFUSED : 0;
+    return (piw_text){entry->name, entry->name_len};
 }
 
 static int check_kind(const piw_zip_entry *entry, const uint8_t *header, uint32_t flags, piw_err *err)
 {
+    /* Readers that begin at the front can't tell where such a member ends; PyPI takes none either. */
+    if ((flags & FLAG_DESCRIPTOR) != 0)
+        return refuse(err, entry,
+                      "has its size and checksum behind its bytes (a data descriptor, as archives have that are "
+                      "written into a pipe): pack the wheel into a file");
     if ((flags & (FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED)) != 0)
         return refuse(err, entry, "is encrypted or a patch");
     if (entry->method != STORED && entry->method != DEFLATED)
@@ -216,6 +203,8 @@ static int check_kind(const piw_zip_entry *entry, const uint8_t *header, uint32_
         return refuse(err, entry, "is a symbolic link or special file");
     if ((type == MODE_FOLDER) != entry->folder && type != 0)
         return refuse(err, entry, "is a folder by its name or by its mode, but not by both");
+    if (!entry->folder && (get32(header + 38) & DOS_FOLDER) != 0)
+        return refuse(err, entry, "is a file by its name and a folder by its attributes");
     if (entry->folder && entry->size != 0)
         return refuse(err, entry, "is a folder with contents");
     return 0;
@@ -242,38 +231,15 @@ static int read_central(piw_zip *zip, uint64_t *at, piw_zip_entry *entry, uint32
         .header = get32(p + 42),
     };
     uint64_t *wide[] = {&entry->size, &entry->packed_size, &entry->header};
-    if (read_extra(p + CENTRAL_SIZE + name_len, extra_len, wide, PIW_COUNT(wide)) != 0)
-        return piw_err_set(err, PIW_EREFUSED, "a ZIP64 field of its central directory is malformed");
     *at += CENTRAL_SIZE + name_len + extra_len + comment_len;
     int rc = check_name(entry, *flags, err);
     if (rc != 0)
         return rc;
+    const char *why = piw_zip_extra_read(p + CENTRAL_SIZE + name_len, extra_len, name_of(entry), wide, PIW_COUNT(wide));
+    if (why != NULL)
+        return refuse(err, entry, why);
     entry->folder = entry->name[entry->name_len - 1] == '/';
     return check_kind(entry, p, *flags, err);
-}
-
-/* The data descriptor that may follow a member's bytes: its length when one that agrees is there, else 0. */
-static uint64_t descriptor_len(const piw_zip *zip, const piw_zip_entry *entry, uint64_t at, uint64_t limit)
-{
-    const uint8_t *p = zip->data + at;
-    uint64_t left = limit - at;
-    for (size_t wide = 0; wide < 2; wide++) {
-        uint64_t size = wide ? 24 : 16;
-        if (left < size || get32(p) != DESCRIPTOR_SIGNATURE || get32(p + 4) != entry->crc)
-            continue;
-        uint64_t packed = wide ? get64(p + 8) : get32(p + 8), unpacked = wide ? get64(p + 16) : get32(p + 12);
-        if (packed == entry->packed_size && unpacked == entry->size)
-            return size;
-    }
-    for (size_t wide = 0; wide < 2; wide++) {
-        uint64_t size = wide ? 20 : 12;
-        if (left < size || get32(p) != entry->crc)
-            continue;
-        uint64_t packed = wide ? get64(p + 4) : get32(p + 4), unpacked = wide ? get64(p + 12) : get32(p + 8);
-        if (packed == entry->packed_size && unpacked == entry->size)
-            return size;
-    }
-    return 0;
 }
 
 /* The local header of an entry must say the same; *end becomes the byte behind the member. */
@@ -292,23 +258,15 @@ static int check_local(const piw_zip *zip, piw_zip_entry *entry, uint32_t flags,
         return refuse(err, entry, "differs between its local header and the central directory");
     uint64_t size = get32(p + 22), packed = get32(p + 18);
     uint64_t *wide[] = {&size, &packed};
-    if (read_extra(p + LOCAL_SIZE + name_len, extra_len, wide, PIW_COUNT(wide)) != 0)
-        return refuse(err, entry, "has a malformed ZIP64 field");
-    bool later = (flags & FLAG_DESCRIPTOR) != 0;
-    bool same = get32(p + 14) == entry->crc && size == entry->size && packed == entry->packed_size;
-    bool blank = later && get32(p + 14) == 0 && size == 0 && packed == 0;
-    if (!same && !blank)
+    const char *why = piw_zip_extra_read(p + LOCAL_SIZE + name_len, extra_len, name_of(entry), wide, PIW_COUNT(wide));
+    if (why != NULL)
+        return refuse(err, entry, why);
+    if (get32(p + 14) != entry->crc || size != entry->size || packed != entry->packed_size)
         return refuse(err, entry, "differs between its local header and the central directory");
     entry->data = entry->header + LOCAL_SIZE + name_len + extra_len;
     if (entry->packed_size > limit - entry->data)
         return refuse(err, entry, "reaches beyond the archive's members");
     *end = entry->data + entry->packed_size;
-    if (later) {
-        uint64_t n = descriptor_len(zip, entry, *end, limit);
-        if (n == 0)
-            return refuse(err, entry, "has no data descriptor that agrees with the central directory");
-        *end += n;
-    }
     return 0;
 }
 

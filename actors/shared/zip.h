@@ -2,8 +2,8 @@
  *
  * It works on bytes in memory (a mapped file) and accepts only archives that every reader understands alike: one end
  * record that ends the file, a central directory that lies directly before it, members that follow each other without
- * gaps or overlaps from the first byte on, local headers that agree with the central directory, names that are
- * relative, plain, distinct, and no symbolic links. Only stored and deflated members. Any thread; an archive belongs to
+ * gaps, overlaps or data descriptors from the first byte on, local headers that agree with the central directory, names
+ * that are relative, plain, distinct and said once, and no symbolic links. Only stored and deflated members. Any thread; an archive belongs to
  * one. */
 #ifndef SHARED_ZIP_H
 #define SHARED_ZIP_H

@@ -114,8 +114,9 @@ void driver_build_fail(driver_build *build, const char *note)
     report->cause = piw_msg_textz(build->memory, "");
 }
 
-/* What the slave says of its build. The files of a failed one don't count, and so aren't looked at. */
-static int check_report(driver_reported *report, const driver_embargo *embargo, piw_err *err)
+/* What the slave says of its build. The files of a failed one don't count, and so aren't looked at; one whose slave is lost
+ * has none. */
+static int check_report(driver_reported *report, const driver_build *build, piw_err *err)
 {
     if (!report->status)
         report->files.count = 0;
@@ -123,7 +124,10 @@ static int check_report(driver_reported *report, const driver_embargo *embargo, 
         report->duration = (piw_duration){0};
         return piw_err_set(err, PIW_EINVAL, "it says that the build took less than no time");
     }
-    return piw_files_check(report->files.at, report->files.count, embargo->package, embargo->version, err);
+    int rc = piw_files_check(report->files.at, report->files.count, build->embargo->package, build->embargo->version, err);
+    if (rc != 0 || report->files.count == 0)
+        return rc;
+    return piw_files_check_platform(report->files.at, report->files.count, build->slave->saved.hello.platform, err);
 }
 
 void driver_build_report(driver_build *build, piw_msg **report, const char *why_bad, const char *cause)
@@ -143,7 +147,7 @@ void driver_build_report(driver_build *build, piw_msg **report, const char *why_
     char note[PIW_ERR_TEXT + 64];
     if (why_bad != NULL) {
         driver_build_fail(build, why_bad);
-    } else if (check_report(to, build->embargo, &err) != 0) {
+    } else if (check_report(to, build, &err) != 0) {
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
         driver_build_fail(build, note);
     } else if (!piw_version_valid(build->embargo->version)) {

@@ -73,7 +73,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     filename = f"piwtest_odd-{version}-py3-none-{platform}.whl"
     info = f"piwtest_odd-{version}.dist-info"
     files = {f"{info}/METADATA": f"Metadata-Version: 2.1\\nName: piwtest-odd\\nVersion: {version}\\n",
-             f"{info}/WHEEL": "Wheel-Version: 1.0\\n"}
+             f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n"}
     record = ""
     for path, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()

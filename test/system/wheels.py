@@ -26,12 +26,12 @@ def pack(stem, members):
 def make(filename, size=0, requires_python=None, requires=(), members=None):
     """The bytes of a wheel; `members` are more files in it: {path: bytes}."""
     name, version, tags = filename.removesuffix(".whl").split("-", 2)
-    stem = f"{name}-{version}"
+    stem, tag = f"{name}-{version}", "-".join(tags.split("-")[-3:])
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += f"Requires-Python: {requires_python}\n" if requires_python else ""
     metadata += "".join(f"Requires-Dist: {other}\n" for other in requires)
     found = {f"{stem}.dist-info/METADATA": metadata.encode(),
-             f"{stem}.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tags}\n".encode(),
+             f"{stem}.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
              f"{name.lower().replace('.', '_')}.py": b"", **(members or {})}
     least = len(pack(stem, found))
     if least >= size:

@@ -10,10 +10,10 @@ START_TEST(slaves_notice_nothing_of_a_swap)
     SAYS(other, hello(), ACK(2));
     swap();
     SAYS(slave, busy(), "CONT");
-    const char *const files[] = {"b", "a", NULL};
-    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-a.whl");
+    const char *const files[] = {"manylinux1_x86_64", "linux_x86_64", NULL};
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-linux_x86_64.whl");
     swap();
-    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-b.whl");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-manylinux1_x86_64.whl");
     farm_order(&f, "SLEEP", 2);
     SAYS(other, idle(), "SLEEP true");
     swap();
@@ -99,9 +99,9 @@ END_TEST
 START_TEST(a_restart_while_files_come_goes_on)
 {
     piw_client *slave = building(300000, 10800000);
-    const char *const files[] = {"b", "a", NULL};
-    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-a.whl");
-    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-b.whl");
+    const char *const files[] = {"manylinux1_x86_64", "linux_x86_64", NULL};
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-linux_x86_64.whl");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-manylinux1_x86_64.whl");
     restart();
     farm_set(&f, "db", "away");
     slave_send(slave, slave_SENT_new());

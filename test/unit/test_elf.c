@@ -462,7 +462,8 @@ END_TEST
 static parcel wheel_of(const char *filename, uint8_t arch)
 {
     parcel p = {0};
-    maker m = {0};
+    char tags[256];
+    maker m = {.tags = maker_tags(filename, tags, sizeof(tags))};
     maker_file(&m, "gold/__init__.py", "", 0, NULL);
     if (arch != 0) {
         piw_buffer file = library_for(arch);

@@ -78,7 +78,7 @@ typedef struct member {
     const char *name;
     const void *data;
     size_t len;
-    bool packed, streamed; /* deflated; with its sizes behind it */
+    bool packed; /* deflated */
 } member;
 
 static void add16(piw_buffer *to, unsigned value)
@@ -94,16 +94,16 @@ static void add32(piw_buffer *to, uint32_t value)
 }
 
 /* What the local header and the central directory have in common, from the version that is needed on. */
-static void put_common(piw_buffer *to, const member *m, uint32_t crc, size_t packed, bool blank)
+static void put_common(piw_buffer *to, const member *m, uint32_t crc, size_t packed)
 {
     add16(to, 20);
-    add16(to, m->streamed ? 8 : 0);
+    add16(to, 0);
     add16(to, m->packed ? 8 : 0);
     add16(to, 0x6000);
     add16(to, 0x5861);
-    add32(to, blank ? 0 : crc);
-    add32(to, blank ? 0 : (uint32_t)packed);
-    add32(to, blank ? 0 : (uint32_t)m->len);
+    add32(to, crc);
+    add32(to, (uint32_t)packed);
+    add32(to, (uint32_t)m->len);
     add16(to, (unsigned)strlen(m->name));
 }
 
@@ -123,20 +123,14 @@ static void write_archive(const char *filename, const member *members, size_t co
         size_t size = m->packed ? stream.total_out : m->len, offset = out.len;
         uint32_t crc = (uint32_t)crc32_z(0, m->data, m->len);
         add32(&out, 0x04034b50);
-        put_common(&out, m, crc, size, m->streamed);
+        put_common(&out, m, crc, size);
         add16(&out, 4);
         piw_put(&out, m->name);
         add32(&out, 0x0000cafe); /* an extra field without contents */
         piw_put_bytes(&out, m->packed ? packed : m->data, size);
-        if (m->streamed) {
-            add32(&out, 0x08074b50);
-            add32(&out, crc);
-            add32(&out, (uint32_t)size);
-            add32(&out, (uint32_t)m->len);
-        }
         add32(&directory, 0x02014b50);
         add16(&directory, 3 << 8 | 20);
-        put_common(&directory, m, crc, size, false);
+        put_common(&directory, m, crc, size);
         add16(&directory, 0);
         add16(&directory, 2);
         add32(&directory, 0);
@@ -183,25 +177,25 @@ static void put_line(piw_buffer *record, const member *m, bool quoted)
 typedef struct kind {
     const char *filename, *wheel;
     int machine; /* of its one library; -1: none */
-    bool signed_, unlisted, quoted, streamed;
+    bool signed_, unlisted, quoted;
 } kind;
 
 static void make(const kind *k)
 {
     uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 1, 1, 1, [16] = 3, [18] = (uint8_t)k->machine};
-    member members[6] = {{INFO "WHEEL", k->wheel, strlen(k->wheel), true, k->streamed},
-                         {"demo.py", "x = 1\n", 6, false, false},
-                         {INFO "METADATA", metadata, sizeof(metadata) - 1, true, false}};
+    member members[6] = {{INFO "WHEEL", k->wheel, strlen(k->wheel), true},
+                         {"demo.py", "x = 1\n", 6, false},
+                         {INFO "METADATA", metadata, sizeof(metadata) - 1, true}};
     size_t count = 3;
     if (k->machine >= 0)
-        members[count++] = (member){"demo.so", elf, sizeof(elf), true, k->streamed};
+        members[count++] = (member){"demo.so", elf, sizeof(elf), true};
     piw_buffer record = {0};
     for (size_t i = k->unlisted; i < count; i++)
         put_line(&record, &members[i], k->quoted);
     if (k->signed_)
-        members[count++] = (member){INFO "RECORD.jws", "{}", 2, false, false};
+        members[count++] = (member){INFO "RECORD.jws", "{}", 2, false};
     piw_put(&record, INFO "RECORD,,\r\n");
-    members[count++] = (member){INFO "RECORD", record.data, record.len, true, false};
+    members[count++] = (member){INFO "RECORD", record.data, record.len, true};
     write_archive(k->filename, members, count, "as built");
     piw_buffer_fini(&record);
 }
@@ -251,18 +245,17 @@ static void check_renamed(const char *filename, const char *wheel)
 
 START_TEST(renamed_as_a_whole)
 {
-    static const char old[] =
-        "Wheel-Version: 1.0\nTag: cp311-cp311-linux_aarch64\r\ntag: py3-none-any\nX: linux_aarch64\n"
-        "Tag: cp311-cp311-manylinux_2_36_aarch64";
-    static const char new[] =
-        "Wheel-Version: 1.0\nTag: cp311-cp311-linux_armv7l\r\ntag: py3-none-any\nX: linux_aarch64\n"
-        "Tag: cp311-cp311-linux_armv7l";
-    for (int round = 0; round < 4; round++) {
+    static const char old[] = "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_aarch64\r\n"
+                              "tag: cp311-cp311-linux_armv7l\nX: linux_aarch64\n"
+                              "Tag: cp311-cp311-manylinux_2_36_aarch64";
+    static const char new[] = "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_armv7l\r\n"
+                              "tag: cp311-cp311-linux_armv7l\nX: linux_aarch64\n"
+                              "Tag: cp311-cp311-linux_armv7l";
+    for (int round = 0; round < 2; round++) {
         const kind k = {.filename = "demo-1.0-1x-cp311-cp311-linux_aarch64.whl",
                         .wheel = old,
                         .machine = EM_ARM,
-                        .quoted = round & 1,
-                        .streamed = round & 2};
+                        .quoted = round & 1};
         make(&k);
         piw_buffer notes = {0};
         piw_err err = {0};

@@ -42,13 +42,13 @@ END_TEST
 START_TEST(files_are_asked_for_one_by_one)
 {
     piw_client *slave = building(300000, 10800000);
-    const char *const files[] = {"zeta", "alpha", NULL};
-    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-alpha.whl");
+    const char *const files[] = {"manylinux1_x86_64", "linux_x86_64", NULL};
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-linux_x86_64.whl");
     SAYS(slave, busy(), "CONT");
     farm_set(&f, "verify", "bad");
-    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-alpha.whl");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-linux_x86_64.whl");
     farm_set(&f, "verify", "good");
-    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-zeta.whl");
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-manylinux1_x86_64.whl");
     SAYS(slave, slave_SENT_new(), "DONE");
     ck_assert_int_eq(farm_count(&f, "EXPECT(build_id=100, slave_id=1"), 3);
     const char *row = farm_wait(&f, "LOGBUILD(", 1);

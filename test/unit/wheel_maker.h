@@ -29,6 +29,7 @@ typedef struct maker {
     const char *comment;
     piw_buffer record; /* RECORD as it grows */
     const char *hash;  /* its algorithm; NULL: sha256 */
+    const char *tags;  /* what WHEEL says of them; NULL: py3-none-any */
 } maker;
 
 static inline void maker_put(piw_buffer *to, const void *data, size_t len)
@@ -169,6 +170,16 @@ static inline void maker_file(maker *m, const char *name, const void *data, size
     maker_record(m, name, data, len);
 }
 
+/* The tags at the end of a wheel's name, for maker.tags. */
+static inline const char *maker_tags(const char *filename, char *to, size_t room)
+{
+    const char *at = filename + strlen(filename);
+    for (int dashes = 0; at > filename && dashes < 3; dashes += *at == '-')
+        at--;
+    snprintf(to, room, "%.*s", (int)(strlen(at + 1) - strlen(".whl")), at + 1);
+    return to;
+}
+
 /* The .dist-info of NAME VERSION with everything in it; `extra` is added to METADATA ("" for nothing). */
 static inline void maker_dist_info(maker *m, const char *name, const char *version, const char *extra)
 {
@@ -177,9 +188,10 @@ static inline void maker_dist_info(maker *m, const char *name, const char *versi
                      version, extra);
     snprintf(path, sizeof(path), "%s-%s.dist-info/METADATA", name, version);
     maker_file(m, path, text, (size_t)n, &(maker_odd){.deflate = true});
-    static const char wheel[] = "Wheel-Version: 1.0\nGenerator: maker\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    n = snprintf(text, sizeof(text), "Wheel-Version: 1.0\nGenerator: maker\nRoot-Is-Purelib: true\nTag: %s\n",
+                 m->tags != NULL ? m->tags : "py3-none-any");
     snprintf(path, sizeof(path), "%s-%s.dist-info/WHEEL", name, version);
-    maker_file(m, path, wheel, sizeof(wheel) - 1, NULL);
+    maker_file(m, path, text, (size_t)n, NULL);
     snprintf(path, sizeof(path), "%s-%s.dist-info/RECORD", name, version);
     n = snprintf(text, sizeof(text), "%s,,\n", path);
     maker_put(&m->record, text, (size_t)n);

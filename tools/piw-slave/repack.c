@@ -10,13 +10,11 @@
 enum {
     LOCAL_SIZE = 30,
     LOCAL_NEEDED = 4,
-    LOCAL_FLAGS = 6,
     LOCAL_METHOD = 8,
     LOCAL_CRC = 14, /* then the two sizes */
     LOCAL_EXTRA_LEN = 28,
     CENTRAL_SIZE = 46,
     CENTRAL_NEEDED = 6,
-    CENTRAL_FLAGS = 8,
     CENTRAL_METHOD = 10,
     CENTRAL_CRC = 16,
     CENTRAL_NAME_LEN = 28, /* then those of the extra field and of the comment */
@@ -25,7 +23,6 @@ enum {
     END_DIRECTORY_SIZE = 12,
     END_DIRECTORY = 16,
     END_COMMENT_LEN = 20,
-    FLAG_DESCRIPTOR = 1 << 3,
     NEEDED = 20, /* version 2.0: deflated members */
     WIDE = 0xff,
 };
@@ -113,10 +110,9 @@ static int pack(const slave_change *change, struct packed *to, piw_err *err)
 }
 
 /* The same fields in the same order stand in both headers; the sizes behind the CRC. */
-static void describe(uint8_t *header, size_t needed, size_t flags, size_t method, size_t crc, const repack *r, size_t i)
+static void describe(uint8_t *header, size_t needed, size_t method, size_t crc, const repack *r, size_t i)
 {
     put16(header + needed, NEEDED);
-    put16(header + flags, get16(header + flags) & ~(uint32_t)FLAG_DESCRIPTOR);
     put16(header + method, Z_DEFLATED);
     put32(header + crc, r->packed[i].crc);
     put32(header + crc + 4, r->packed[i].len);
@@ -128,7 +124,7 @@ static int write_changed(repack *r, size_t i, piw_err *err)
     const piw_zip_entry *entry = r->changes[i].entry;
     uint8_t header[LOCAL_SIZE];
     memcpy(header, r->data + entry->header, sizeof(header));
-    describe(header, LOCAL_NEEDED, LOCAL_FLAGS, LOCAL_METHOD, LOCAL_CRC, r, i);
+    describe(header, LOCAL_NEEDED, LOCAL_METHOD, LOCAL_CRC, r, i);
     put16(header + LOCAL_EXTRA_LEN, 0);
     int rc = put(r, header, sizeof(header), err);
     rc = rc != 0 ? rc : put(r, entry->name, entry->name_len, err);
@@ -169,7 +165,7 @@ static int write_directory(repack *r, piw_err *err)
         put32(header + CENTRAL_OFFSET, (uint32_t)r->offsets[n]);
         size_t i = change_of(r, piw_zip_at(r->zip, n));
         if (i < r->changes_count)
-            describe(header, CENTRAL_NEEDED, CENTRAL_FLAGS, CENTRAL_METHOD, CENTRAL_CRC, r, i);
+            describe(header, CENTRAL_NEEDED, CENTRAL_METHOD, CENTRAL_CRC, r, i);
         int rc = put(r, header, sizeof(header), err);
         rc = rc != 0 ? rc : put(r, at + CENTRAL_SIZE, rest, err);
         if (rc != 0)

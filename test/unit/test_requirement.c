@@ -1,0 +1,151 @@
+/* Requires-Python and Requires-Dist: what is taken is what python3-packaging 23.0 takes, but for an empty "===". */
+#include "shared/requirement.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+
+START_TEST(specifiers)
+{
+    static const char *const good[] = {
+        "",
+        ">=3.6",
+        ">= 1.0 ",
+        ">=3.6,!=3.7.*,\t<4",
+        ">=1.0,",
+        ",>=1",
+        "=== x",
+        "==v1.0",
+        "==1!1.*",
+        "~=2.0a1",
+        "~=1!2.3",
+        "!=3.0.*",
+        "==1.0+local.1",
+        "==1.0-1",
+        "== 1.0.post-1",
+        "<2.0.dev1",
+    };
+    static const char *const bad[] = {
+        "1.0",       "===",  "===a b",  "==1.0a1.*",    "==1.0.post1.*", "==1.0.dev1.*", ">=1.0+x",  "~=1", "~=1.0.*",
+        "==1.0.*+x", "<2.*", "~=1.0+x", "===any,thing", "~= 1!2",        "== 1.0 .*",    ">=3.6 <4", "=>3", "=3",
+        ">=",        "*",    ">=2004d", "==.*",         "== *",          ">=3.6;<4",     ">=3.*"};
+    for (size_t i = 0; i < PIW_COUNT(good); i++)
+        ck_assert_msg(piw_specifiers_valid(piw_text_of(good[i])), "\"%s\" was refused", good[i]);
+    for (size_t i = 0; i < PIW_COUNT(bad); i++)
+        ck_assert_msg(!piw_specifiers_valid(piw_text_of(bad[i])), "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+START_TEST(requirements)
+{
+    static const char *const good[] = {"a",
+                                       "a>=1,",
+                                       "a (>=1)",
+                                       "a ( >=1 )",
+                                       "a()",
+                                       "a[]",
+                                       "a[x,y]>=1",
+                                       "a [x , y]",
+                                       "a @ http://x",
+                                       "a@http://x",
+                                       "a @ http://x;os_name=='x'",
+                                       "a @ http://x ; os_name=='x'",
+                                       "a;os.name=='x'",
+                                       "a;extra=='x'",
+                                       "a; 'x'=='y'",
+                                       "a;(os_name=='x' and os_name=='y')or extra=='z'",
+                                       "a; os_name not   in 'x'",
+                                       "a; 'x' in os_name",
+                                       "a;python_version>'3'and os_name=='x'",
+                                       "a>=1 , <2",
+                                       "a==1.*",
+                                       "a>=1;os_name==\"x'y\"",
+                                       "a @ file:///x",
+                                       "a ===foo",
+                                       "a===foo;os_name=='x'",
+                                       "a (===foo)",
+                                       "a (>=1) ;os_name=='x'",
+                                       "a; python_implementation=='x'",
+                                       "a; implementation_version == 'x'",
+                                       "a; os_name=='x'and(os_name=='y')",
+                                       "a[x] @ http://x",
+                                       "a; ('x'=='y')",
+                                       "a; python_version ~= '3.6'",
+                                       "a; os_name === 'x'",
+                                       "a (>=1,)",
+                                       "a;os_name in'x'",
+                                       "a;os_name=='x'or'x'=='y'",
+                                       "a\t>=1",
+                                       "A_B.c-d>=1",
+                                       "a!=1.*,>=2",
+                                       "a; os_name==''",
+                                       "a[x]>=1;(((os_name=='x')))",
+                                       "a==1.0 ; os_name=='x'",
+                                       "a ;'x' in os_name and('y' not in os_name)",
+                                       "a==1.0-1"};
+    static const char *const bad[] = {"",
+                                      "??",
+                                      "a[x,]",
+                                      "a; foo=='x'",
+                                      "a; os_name",
+                                      "a;",
+                                      "a 1.0",
+                                      "a (1.0)",
+                                      "a>=1<2",
+                                      "_a",
+                                      "a-",
+                                      "a.",
+                                      "a; os_name == 'x' #c",
+                                      "a @ ../x",
+                                      "a>=1.0.*",
+                                      "a~=1",
+                                      "a; os_name<>'x'",
+                                      "a >1.0+x",
+                                      "a @",
+                                      "a,b",
+                                      "a; os_name == 'x' and",
+                                      "a (>=1",
+                                      "a>=1)",
+                                      "a >= 1.0 .*",
+                                      "a==2004d",
+                                      "a; python_version == 3",
+                                      "a;os_nameextra=='x'",
+                                      "a>=1.0and",
+                                      "a; os_name == 'x",
+                                      "a; (os_name == 'x'",
+                                      "a[x",
+                                      "a b",
+                                      "a; extras == 'a'",
+                                      "a; os_name == 'x' or",
+                                      "a; not os_name == 'x'",
+                                      "a; os_name == 'x' nor os_name == 'y'"};
+    piw_requirement r;
+    for (size_t i = 0; i < PIW_COUNT(good); i++)
+        ck_assert_msg(piw_requirement_parse(piw_text_of(good[i]), &r), "\"%s\" was refused", good[i]);
+    for (size_t i = 0; i < PIW_COUNT(bad); i++)
+        ck_assert_msg(!piw_requirement_parse(piw_text_of(bad[i]), &r), "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+START_TEST(depth_is_bounded)
+{
+    char text[4000] = "a;";
+    piw_requirement r;
+    memset(text + 2, '(', 2000);
+    ck_assert(!piw_requirement_parse((piw_text){text, 2002}, &r));
+    snprintf(text, sizeof(text), "a;((((os_name=='x') or extra=='y')))");
+    ck_assert(piw_requirement_parse(piw_text_of(text), &r));
+    ck_assert(r.names_extra && piw_text_is(r.name, "a"));
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("requirement");
+    TCase *tests = tcase_create("requirements");
+    tcase_add_test(tests, specifiers);
+    tcase_add_test(tests, requirements);
+    tcase_add_test(tests, depth_is_bounded);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
