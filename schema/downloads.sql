@@ -1,5 +1,6 @@
 -- downloads.sql — how much is downloaded of each package, in all and lately: for the search index and the queue's order.
--- After queue.sql. The callers hold the queue's lock (piw.drain).
+-- After queue.sql. The callers hold the queue's lock (piw.drain). A slice is looked up first and taken by its keys then, for
+-- the same reason as in piw.drain_later.
 
 -- Whose wheel it is: as recorded, else by its name.
 CREATE FUNCTION piw.download_package(filename text, package text) RETURNS text
@@ -15,13 +16,15 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 DECLARE
     first_day date;
+    numbers bigint[];
     notes piw.download_notes[];
 BEGIN
-    WITH taken AS (
-        DELETE FROM piw.download_notes d
-        WHERE d.note_id IN (SELECT n.note_id FROM piw.download_notes n ORDER BY n.note_id LIMIT slice)
-        RETURNING d
-    )
+    SELECT array_agg(n.note_id) INTO numbers
+    FROM (SELECT note_id FROM piw.download_notes ORDER BY note_id LIMIT slice) n;
+    IF numbers IS NULL THEN
+        RETURN false;
+    END IF;
+    WITH taken AS (DELETE FROM piw.download_notes d WHERE d.note_id = ANY (numbers) RETURNING d)
     SELECT array_agg(taken.d) INTO notes FROM taken;
     IF notes IS NULL THEN
         RETURN false;
@@ -54,17 +57,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 DECLARE
     last_day constant date := piw.utc_now()::date - 31;
+    places tid[];
     gone piw.download_days[];
 BEGIN
     IF (SELECT w.since FROM piw.download_window w) > last_day THEN
         RETURN false;
     END IF;
-    WITH taken AS (
-        DELETE FROM piw.download_days d
-        WHERE (d.day, d.package) IN (SELECT o.day, o.package FROM piw.download_days o WHERE o.day <= last_day
-                                     ORDER BY o.day, o.package LIMIT slice)
-        RETURNING d
-    )
+    -- Rows stay in their places: whoever changes them holds the queue's lock.
+    SELECT array_agg(o.place) INTO places
+    FROM (SELECT ctid AS place FROM piw.download_days WHERE day <= last_day ORDER BY day, package LIMIT slice) o;
+    WITH taken AS (DELETE FROM piw.download_days d WHERE d.ctid = ANY (places) RETURNING d)
     SELECT array_agg(taken.d) INTO gone FROM taken;
     IF gone IS NULL THEN
         UPDATE piw.download_window SET since = last_day + 1;
@@ -89,17 +91,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
-    due text[];
+    due varchar[];
 BEGIN
-    WITH taken AS (
-        DELETE FROM piw.popularity_due p
-        WHERE p.package IN (SELECT o.package FROM piw.popularity_due o ORDER BY o.package LIMIT slice)
-        RETURNING p.package
-    )
-    SELECT array_agg(taken.package) INTO due FROM taken;
+    SELECT array_agg(o.package) INTO due FROM (SELECT package FROM piw.popularity_due ORDER BY package LIMIT slice) o;
     IF due IS NULL THEN
         RETURN false;
     END IF;
+    DELETE FROM piw.popularity_due p WHERE p.package = ANY (due);
     UPDATE piw.package_downloads p SET popularity = piw.popularity(p.recent) WHERE p.package = ANY (due);
     WITH moved AS (
         UPDATE piw.queue q SET popularity = p.popularity

@@ -182,7 +182,8 @@ CREATE TABLE piw.attempts (
     next_try timestamp,
     counts boolean NOT NULL DEFAULT true, -- transient: towards the last try, until one ends otherwise or an operator says so
     build_id integer,
-    log text                              -- transient: the end of it; others have a file
+    log text,                             -- transient: the end of it; others have a file
+    address varchar(100) NOT NULL DEFAULT '' -- where the slave was; '': not known
 );
 CREATE INDEX attempts_running ON piw.attempts (slave_id) WHERE state = 'running';
 CREATE INDEX attempts_version ON piw.attempts (package, version);

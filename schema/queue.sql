@@ -297,13 +297,17 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
+    notes bigint[];
     keys_package text[];
     keys_version text[];
 BEGIN
+    -- First which, then by number: joined by a plan from when the table was empty, each note is compared with the slice's others.
+    SELECT array_agg(l.note_id) INTO notes FROM (SELECT note_id FROM piw.dirty_later ORDER BY note_id LIMIT slice) l;
+    IF notes IS NULL THEN
+        RETURN 0;
+    END IF;
     WITH taken AS (
-        DELETE FROM piw.dirty_later d
-        WHERE d.note_id IN (SELECT l.note_id FROM piw.dirty_later l ORDER BY l.note_id LIMIT slice)
-        RETURNING d.package, d.version
+        DELETE FROM piw.dirty_later d WHERE d.note_id = ANY (notes) RETURNING d.package, d.version
     )
     SELECT array_agg(t.package), array_agg(t.version) INTO keys_package, keys_version FROM taken t;
     IF keys_package IS NULL THEN

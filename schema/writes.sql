@@ -60,7 +60,9 @@ $$;
 
 -- --- Attempts ---
 
-CREATE FUNCTION piw.begin_attempts(slaves integer[], packages text[], versions text[], abis text[]) RETURNS void
+CREATE FUNCTION piw.begin_attempts(
+    slaves integer[], packages text[], versions text[], abis text[], addresses text[] DEFAULT NULL)
+RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
     SET plan_cache_mode = force_generic_plan
@@ -68,8 +70,9 @@ AS $$
 BEGIN
     UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = piw.utc_now()
     WHERE state = 'running' AND slave_id = ANY (slaves);
-    INSERT INTO piw.attempts (slave_id, package, version, abi_tag)
-    SELECT * FROM unnest(slaves, packages, versions, abis);
+    INSERT INTO piw.attempts (slave_id, package, version, abi_tag, address)
+    SELECT a.slave_id, a.package, a.version, a.abi_tag, coalesce(a.address, '')
+    FROM unnest(slaves, packages, versions, abis, addresses) AS a (slave_id, package, version, abi_tag, address);
 END
 $$;
 

@@ -72,8 +72,8 @@ void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns)
     const driver_slave *slave = build->slave;
     build->began_ns = slave->saved.heard_ns - elapsed_ns;
     build->ends_ns = build->began_ns + driver_build_timeout_ns(slave);
-    piw_msg *attempt =
-        db_ATTEMPT_make(build->slave_id, build->embargo->package, build->embargo->version, slave->saved.hello.abi);
+    piw_msg *attempt = db_ATTEMPT_make(build->slave_id, build->embargo->package, build->embargo->version,
+                                       slave->saved.hello.abi, piw_text_of(slave->address->text));
     cast_quietly(self, &attempt);
 }
 

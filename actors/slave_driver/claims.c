@@ -26,7 +26,7 @@ void driver_claims_list(driver *self, const db_ATTEMPTS_VOID_reply *voided)
             driver_offers_restore(self->offers, attempt->abi_tag, attempt->package, attempt->version,
                                   DRIVER_EMBARGO_CLAIMABLE, self->claims_until_ns);
         if (embargo != NULL)
-            embargo->slave_id = attempt->slave_id;
+            driver_offers_had(embargo, attempt->slave_id, attempt->address);
     }
 }
 
@@ -69,6 +69,7 @@ static driver_embargo *claimed(driver *self, const driver_slave *slave)
         return NULL;
     driver_slave *before = embargo->kind == DRIVER_EMBARGO_OUT ? earlier(self, slave, embargo) : NULL;
     bool left = embargo->kind == DRIVER_EMBARGO_CLAIMABLE && embargo->slave_id == hello->claim->slave_id &&
+                (embargo->address == NULL || strcmp(embargo->address, slave->address->text) == 0) &&
                 piw_monotonic_ns() < self->claims_until_ns;
     if (before != NULL)
         take_over(self, before);

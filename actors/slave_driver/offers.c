@@ -65,7 +65,9 @@ void driver_offers_free(driver_offers **builds)
     piw_table_node *node = piw_table_next(&self->embargoes, NULL);
     while (node != NULL) {
         piw_table_node *next = piw_table_next(&self->embargoes, node);
-        free(PIW_TABLE_ENTRY(node, driver_embargo, node));
+        driver_embargo *embargo = PIW_TABLE_ENTRY(node, driver_embargo, node);
+        free(embargo->address);
+        free(embargo);
         node = next;
     }
     piw_table_fini(&self->embargoes);
@@ -187,6 +189,7 @@ static void forget(driver_offers *builds, driver_embargo *embargo)
     set_kind(embargo, DRIVER_EMBARGO_OUT);
     embargo->abi->held--;
     piw_table_remove(&builds->embargoes, &embargo->node);
+    free(embargo->address);
     free(embargo);
 }
 
@@ -237,6 +240,13 @@ driver_embargo *driver_offers_restore(driver_offers *builds, piw_text abi_tag, p
     driver_embargo *embargo = add_embargo(builds, abi, &key, kind, until_ns);
     enlist(embargo);
     return embargo;
+}
+
+void driver_offers_had(driver_embargo *embargo, int64_t slave_id, piw_text address)
+{
+    embargo->slave_id = slave_id;
+    free(embargo->address);
+    embargo->address = address.len > 0 ? piw_strndup(address.s, address.len) : NULL;
 }
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */

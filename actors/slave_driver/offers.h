@@ -31,6 +31,7 @@ typedef struct driver_embargo {
     int kind;
     int64_t until_ns;
     int64_t slave_id; /* of CLAIMABLE and RESTING: who had it */
+    char *address;    /* of CLAIMABLE: where that slave was; NULL: not known */
     bool rested;      /* of RESTING: until_ns has passed, the window shows it again; not saved */
     piw_text package;
     piw_text version;
@@ -82,6 +83,8 @@ piw_text driver_offers_embargo_abi(const driver_embargo *embargo);
 /* For loading: an embargo as it was saved. NULL when the version is under one already. */
 driver_embargo *driver_offers_restore(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version,
                                       int kind, int64_t until_ns);
+/* Who had the version: of one that is claimable. The address may be empty. */
+void driver_offers_had(driver_embargo *embargo, int64_t slave_id, piw_text address);
 driver_embargo *driver_offers_find(const driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version);
 
 #endif

@@ -95,6 +95,7 @@ static void save_embargoes(piw_msg *msg, const driver *self, slave_driver_state 
         to->kind = embargo->kind;
         to->until_ns = embargo->until_ns;
         to->slave_id = embargo->slave_id;
+        to->address = embargo->address != NULL ? piw_msg_textz(msg, embargo->address) : (piw_text){0};
         to++;
     }
 }
@@ -199,7 +200,7 @@ void driver_load(driver *self, const piw_msg *state)
         driver_embargo *embargo = driver_offers_restore(self->offers, from->abi_tag, from->package, from->version,
                                                         (int)from->kind, from->until_ns);
         if (embargo != NULL)
-            embargo->slave_id = from->slave_id;
+            driver_offers_had(embargo, from->slave_id, from->address);
     }
     for (uint32_t i = 0; i < body->slaves.count; i++)
         if (body->slaves.at[i].alone)

@@ -64,12 +64,14 @@ static void put_descriptions(params *p, entry *const *entries, uint32_t count)
 static void put_attempts(params *p, entry *const *entries, uint32_t count)
 {
     int slaves = params_array(p), packages = params_array(p), versions = params_array(p), abis = params_array(p);
+    int addresses = params_array(p);
     for (uint32_t i = 0; i < count; i++) {
         const db_ATTEMPT *body = db_ATTEMPT_of(entries[i]->msg);
         params_add_int(p, slaves, body->slave_id);
         params_add_text(p, packages, body->package);
         params_add_text(p, versions, body->version);
         params_add_text(p, abis, body->abi_tag);
+        params_add_text(p, addresses, body->address);
     }
 }
 
@@ -250,7 +252,10 @@ static const struct {
                           put_attempt_ends,
                           NULL,
                           GROUP_MAX},
-    [KIND_ATTEMPT] = {{"begin_attempts", "SELECT piw.begin_attempts($1, $2, $3, $4)"}, put_attempts, NULL, GROUP_MAX},
+    [KIND_ATTEMPT] = {{"begin_attempts", "SELECT piw.begin_attempts($1, $2, $3, $4, $5)"},
+                      put_attempts,
+                      NULL,
+                      GROUP_MAX},
     [KIND_WEB_LOG] = {{0}, put_web_log, web_log_reply, 1},
 };
 

@@ -42,10 +42,11 @@ int write_attempts_void(database *db, const piw_msg *msg, piw_msg **reply, piw_e
 {
     (void)msg;
     PGresult *r = NULL;
-    int rc = database_query(db,
-                            "SELECT slave_id, package, version, abi_tag FROM piw.attempts WHERE state = 'running' "
-                            "ORDER BY attempt_id DESC LIMIT 20000",
-                            NULL, &r, err);
+    int rc =
+        database_query(db,
+                       "SELECT slave_id, package, version, abi_tag, address FROM piw.attempts WHERE state = 'running' "
+                       "ORDER BY attempt_id DESC LIMIT 20000",
+                       NULL, &r, err);
     if (rc != 0)
         return rc;
     db_ATTEMPTS_VOID_reply *body = NULL;
@@ -55,7 +56,8 @@ int write_attempts_void(database *db, const piw_msg *msg, piw_msg **reply, piw_e
         body->attempts.at[i] = (running_attempt){.slave_id = row_int(r, i, 0),
                                                  .package = row_copy(*reply, r, i, 1),
                                                  .version = row_copy(*reply, r, i, 2),
-                                                 .abi_tag = row_copy(*reply, r, i, 3)};
+                                                 .abi_tag = row_copy(*reply, r, i, 3),
+                                                 .address = row_copy(*reply, r, i, 4)};
     PQclear(r);
     rc = database_query(db, "SELECT piw.void_attempts()", NULL, &r, err);
     if (rc != 0)

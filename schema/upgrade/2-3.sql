@@ -26,6 +26,10 @@ CREATE TABLE piw.more_sources (
     PRIMARY KEY (package, version)
 );
 
+-- --- Who may go on with a build ---
+
+ALTER TABLE piw.attempts ADD COLUMN address varchar(100) NOT NULL DEFAULT '';
+
 -- --- Coverage ---
 
 -- The rule is another one (coverage.sql): every version is looked at again, in slices, while the farm works. Before other refills,

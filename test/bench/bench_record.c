@@ -46,7 +46,8 @@ static int begin_next(piw_task *task)
     char package[40], version[40];
     int64_t number = the_run.next++;
     name_version(number, package, version);
-    piw_msg *attempt = db_ATTEMPT_make(number, piw_text_of(package), piw_text_of(version), piw_text_of("cp39"));
+    piw_msg *attempt =
+        db_ATTEMPT_make(number, piw_text_of(package), piw_text_of(version), piw_text_of("cp39"), (piw_text){0});
     int rc = piw_cast(task, &attempt);
     if (rc != 0)
         return rc;

@@ -45,7 +45,7 @@ static int send_build(piw_task *task, const storm_STORM *asked, int64_t number)
     int rc = piw_call(task, &build, PIW_ON(stored), (uint64_t)number, -1);
     if (rc != 0)
         return rc;
-    piw_msg *attempt = db_ATTEMPT_make(number, asked->package, asked->version, piw_text_of("cp311"));
+    piw_msg *attempt = db_ATTEMPT_make(number, asked->package, asked->version, piw_text_of("cp311"), (piw_text){0});
     return piw_cast(task, &attempt);
 }
 
@@ -67,7 +67,8 @@ static int on_storm(piw_task *task, piw_msg *msg)
 static int on_attempt(piw_task *task, piw_msg *msg)
 {
     const storm_ATTEMPT *asked = storm_ATTEMPT_of(msg);
-    piw_msg *attempt = db_ATTEMPT_make(asked->slave, asked->package, asked->version, piw_text_of("cp311"));
+    piw_msg *attempt =
+        db_ATTEMPT_make(asked->slave, asked->package, asked->version, piw_text_of("cp311"), (piw_text){0});
     int rc = piw_cast(task, &attempt);
     piw_msg *answer = storm_ATTEMPT_reply_new();
     return rc != 0 ? rc : piw_reply(task, msg, &answer);

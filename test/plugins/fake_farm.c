@@ -145,12 +145,14 @@ static int on_void(piw_task *task, piw_msg *msg)
 {
     db_ATTEMPTS_VOID_reply *body;
     piw_msg *answer = db_ATTEMPTS_VOID_reply_new(&body);
-    piw_msg_list(answer, &body->attempts, 2);
+    static const char *const versions[] = {"1.0", "2.0", "4.0"}, *const addresses[] = {"local", NULL, "192.0.2.7"};
+    piw_msg_list(answer, &body->attempts, PIW_COUNT(versions));
     for (uint32_t i = 0; i < body->attempts.count; i++)
         body->attempts.at[i] = (running_attempt){.slave_id = 40 + i,
                                                  .package = piw_text_of("under-way"),
-                                                 .version = piw_text_of(i == 0 ? "1.0" : "2.0"),
-                                                 .abi_tag = piw_text_of("cp311")};
+                                                 .version = piw_text_of(versions[i]),
+                                                 .abi_tag = piw_text_of("cp311"),
+                                                 .address = piw_text_of(addresses[i])};
     return respond(task, msg, answer);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """What the writer calls for each build is planned once a session, also when that was while the tables were empty; and what
-a build costs doesn't grow with its group or with the tables.
+a build costs doesn't grow with its group or with the tables. The same of what is worked off in slices.
 
 TEST-TIMEOUT: 300
 """
@@ -104,6 +104,28 @@ def told(lines, word):
     return [line[1] for line in lines if line[0] == word]
 
 
+# What is noted by the ten thousand, after its tables' statistics and the session's plans were made without a row.
+SLICE = 500
+SLICES = {
+    "drain_later": "INSERT INTO piw.dirty_later (package, version) SELECT v.package, v.version FROM versions v LIMIT 20000;",
+    "fold_downloads": "INSERT INTO piw.download_notes (package, day, amount) SELECT 'p' || n % 9000, current_date, 20 "
+                      "FROM generate_series(1, 20000) n;",
+    "shift_window": "UPDATE piw.download_window SET since = '2020-01-01'; "
+                    "INSERT INTO piw.download_days SELECT '2020-01-01', 'p' || n, 1 FROM generate_series(1, 20000) n;",
+    "spread_popularity": "INSERT INTO piw.popularity_due SELECT 'p' || n FROM generate_series(1, 20000) n ON CONFLICT DO NOTHING;",
+}
+
+
+def check_slices(farm):
+    text = "DELETE FROM piw.popularity_due;\nDELETE FROM piw.download_days;\nUPDATE piw.download_window SET since = now()::date;\n"
+    text += "VACUUM ANALYZE;\n"
+    for name, fill in SLICES.items():
+        text += f"SELECT piw.{name}({SLICE});\n" * 7 + f"{fill}\nBEGIN;\n{READ}SELECT piw.{name}({SLICE});\n{READ}COMMIT;\n"
+    read = [int(value) for value in told(session(farm, text), "read")]
+    for name, before, after in zip(SLICES, read[::2], read[1::2]):
+        check(f"rows that a slice of {name} reads", after - before <= ROWS_MAX * SLICE, f"{after - before} for {SLICE}")
+
+
 def main():
     with farms.Farm() as farm:
         farm.postgres_options = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all",
@@ -131,6 +153,7 @@ def main():
         for kind, (begin, small, again, large) in zip(("failures", "builds"), (times[:4], times[4:])):
             check(f"{kind} in a large group", large - again <= GROWTH_MAX * (small - begin),
                   f"{(large - again) / 500e3:.0f} us a build beside {(small - begin) / 500e3:.0f}")
+        check_slices(farm)
         farm.psql("ANALYZE")
         check("the queue is right", farm.rows("SELECT * FROM piw.check_queue()") == [], farm.rows("SELECT * FROM piw.check_queue()"))
     return 1 if failures else 0

@@ -11,7 +11,7 @@ START_TEST(a_failed_build_from_hello_to_done)
     farm_queue(&f, "cp311", two);
     SAYS(slave, hello(), ACK(1));
     SAYS(slave, idle(), "BUILD p 1.0");
-    farm_wait(&f, "ATTEMPT(slave_id=1, package='p', version='1.0', abi_tag='cp311')", 1);
+    farm_wait(&f, "ATTEMPT(slave_id=1, package='p', version='1.0', abi_tag='cp311', address='local')", 1);
     SAYS(slave, busy(), "CONT");
     SAYS(slave, built(false, "it broke\n", NULL), "DONE");
     farm_wait(&f, "LOG it broke", 1);
@@ -682,7 +682,7 @@ START_TEST(a_build_goes_on_after_a_restart_of_the_master)
     SAYS(other, hello(), ACK(1));
     SAYS(other, idle(), "BUILD p 1.0"); /* what may still be claimed isn't given out */
     SAYS(slave, claim(40, "1.0", 5000), ACK(2));
-    farm_wait(&f, "ATTEMPT(slave_id=2, package='under-way', version='1.0', abi_tag='cp311')", 1);
+    farm_wait(&f, "ATTEMPT(slave_id=2, package='under-way', version='1.0', abi_tag='cp311', address='local')", 1);
     ck_assert_ptr_null(strstr(farm_wait(&f, "message='HELLO'", 2), "under-way"));
     farm_wait(&f, "message='BUILD'", 2);
     SAYS(slave, busy(), "CONT");
@@ -696,13 +696,14 @@ END_TEST
 
 START_TEST(a_claim_in_vain_is_thrown_away)
 {
-    /* Of another number, of what was not under way, past its time, of the future, and what is claimed already. */
+    /* Of another number, of what was not under way, past its time, of the future, what is claimed already, and what a slave
+     * somewhere else had. */
     static const struct {
         int64_t slave_id;
         const char *version;
         int64_t elapsed_ms;
-    } claims[] = {{41, "1.0", 0},  {40, "3.0", 0}, {40, "1.0", 10800001},
-                  {40, "1.0", -1}, {40, "1.0", 0}, {40, "1.0", 0}};
+    } claims[] = {{41, "1.0", 0}, {40, "3.0", 0}, {40, "1.0", 10800001}, {40, "1.0", -1},
+                  {40, "1.0", 0}, {40, "1.0", 0}, {42, "4.0", 0}};
     piw_client *slaves[PIW_COUNT(claims)];
     for (size_t i = 0; i < PIW_COUNT(claims); i++) {
         char ack[64];
