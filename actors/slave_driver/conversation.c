@@ -5,6 +5,7 @@
 
 #include "piw/fault.h"
 #include "slave_driver/abis.h"
+#include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
@@ -212,9 +213,11 @@ static int idle_at_rest(driver *self, driver_slave *slave, piw_msg *msg)
     bool paused = self->farm_paused || slave->saved.paused;
     /* What is built while the database is away would only wait with the rest; and without a number for it a build could
      * not be recorded. */
-    if (!paused && !self->database_away && driver_number_there(self, DRIVER_POOL_BUILD))
+    bool none =
+        paused || self->database_away || driver_offers_paused(self->offers, slave->saved.hello.abi, piw_monotonic_ns());
+    if (!none && driver_number_there(self, DRIVER_POOL_BUILD))
         hold = next_build(self, slave);
-    else if (!paused && !self->database_away)
+    else if (!none)
         driver_numbers_ask(self, DRIVER_POOL_BUILD);
     if (hold != NULL)
         say_build(self, slave, msg, hold);
@@ -326,7 +329,12 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     if (malformed != NULL)
         snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
     piw_msg *report = piw_msg_copy(msg);
+    const slave_end *end = malformed == NULL ? slave_BUILT_of(msg)->end : NULL;
+    if (end != NULL)
+        driver_figures_see(slave, &end->figures);
     driver_build_report(build, &report, malformed != NULL ? note : NULL, NULL);
+    if (build->report.note.len == 0)
+        driver_judge(self, build, driver_cause_of(&build->report, build->hold, &slave->figures, end));
     driver_way_begin(self, build);
     return 0;
 }
@@ -414,6 +422,7 @@ int driver_on_idle(piw_task *task, piw_msg *msg)
     if (slave == NULL)
         return 0;
     driver_tell_stats(self, slave, slave_IDLE_of(msg));
+    driver_figures_see(slave, slave_IDLE_of(msg));
     return slave->saved.killed ? say_die(self, slave, msg, NULL) : say(self, slave, msg, SAYS_IDLE);
 }
 
@@ -424,6 +433,7 @@ int driver_on_busy(piw_task *task, piw_msg *msg)
     if (slave == NULL)
         return 0;
     driver_tell_stats(self, slave, slave_BUSY_of(msg));
+    driver_figures_see(slave, slave_BUSY_of(msg));
     return say(self, slave, msg, SAYS_BUSY);
 }
 
@@ -508,8 +518,6 @@ void driver_heed(driver *self, driver_build *build, driver_outcome outcome)
         driver_build_end(self, &build, outcome);
     if (slave == NULL)
         return;
-    if (outcome.what == DRIVER_RECORDED)
-        slave->saved.own_faults = 0;
     piw_msg *answer = slave_DONE_new();
     answer_slave(self, slave, NULL, &answer, DRIVER_SAID_DONE);
     if (slave->saved.leaving)

@@ -2,8 +2,8 @@
  *
  * Who calls whom, from the top down: slave_driver.c (the manifest, and what other tasks tell it); sweep.c (what time brings);
  * conversation.c (what slaves say, and the only place that answers them); claims.c (builds that outlived a restart of the
- * master); way.c (a reported build's steps into the database, up to its one outcome), attempt.c and cause.c (failures that
- * are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
+ * master); way.c (a reported build's steps into the database, up to its one outcome), alike.c, attempt.c and cause.c (failures
+ * that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
  * (what others hear of slaves); slaves.c, offers.c and numbers.c (plain stores).
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
@@ -21,7 +21,8 @@ enum {
     DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
     DRIVER_RETRY_MIN_MS = 1000,      /* a step that failed for its surroundings is tried again, growing … */
     DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
-    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
+    DRIVER_OWN_FAULTS = 5, /* builds in a row that failed for a slave's own sake, and were built elsewhere: it sleeps */
+    DRIVER_FAULTS_KEPT = 64, /* of those in a row so many are known by name */
 };
 
 /* The last reply that a slave got, CONT left out: what it may say next follows from it. Numbers stand in saved state. */
@@ -61,6 +62,7 @@ typedef struct driver_build {
     driver_hold_ref *hold;     /* which version of what, for which ABI */
     bool skip, removed;        /* to be thrown away */
     bool again;                /* removed, but to be built anew */
+    bool uncounted;            /* of a try that failed: as all slaves failed then; not saved */
     bool sealing;              /* its record is being kept on disk, because the database is away */
     int64_t began_ns, ends_ns; /* ends_ns after the slave's build_timeout */
     int phase;                 /* DRIVER_… */
@@ -70,6 +72,12 @@ typedef struct driver_build {
     driver_reported
         report; /* as the slave said it, then as it will be recorded; with room to verify each of its files */
 } driver_build;
+
+/* The least that a slave had free while it built. */
+typedef struct driver_figures {
+    bool disk_known, memory_known;
+    int64_t disk_free, memory_free;
+} driver_figures;
 
 /* A build slave. What is kept of it over a swap stands in `saved`, of which all that concerns its build stays unused: that
  * is in `build`. */
@@ -82,6 +90,14 @@ typedef struct driver_slave {
     bool unsure;       /* recalled after a restart: the queue may have answered its request in our stead */
     bool abi_warned;   /* it was said that the farm doesn't know its ABI */
     driver_build *build;
+    /* What its builds tell of it (alike.c); not saved: it is gathered anew. */
+    driver_figures figures;
+    const char *failing;                 /* why its last build failed for its own sake, as it seemed; NULL: it didn't */
+    uint64_t failing_at;                 /* which version that was */
+    bool failing_many;                   /* for that reason more than one in a row */
+    int64_t worked_ns;                   /* when its last build began that didn't */
+    uint64_t faults[DRIVER_FAULTS_KEPT]; /* versions of saved.own_faults that no other slave has built */
+    int faults_elsewhere;                /* those that one has */
 } driver_slave;
 
 enum { DRIVER_POOL_SLAVE = 0, DRIVER_POOL_BUILD = 1, DRIVER_POOLS };
@@ -100,11 +116,12 @@ typedef struct driver {
     bool database_away;
     bool require_version;
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
-    bool slaves_changed;   /* since slaves_here was told */
-    int64_t tell_abis_ns;  /* when it is told again in any case */
-    int64_t seal_after_ns; /* a slave waits so long for the database to take its build */
+    bool slaves_changed;    /* since slaves_here was told */
+    int64_t tell_abis_ns;   /* when it is told again in any case */
+    int64_t retry_after_ns; /* the first rest of what failed for its slave's sake */
+    int64_t seal_after_ns;  /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
-    piw_log_limiter strangers, troubles, odd, unbuilt;
+    piw_log_limiter strangers, troubles, odd, unbuilt, alike;
 } driver;
 
 #endif

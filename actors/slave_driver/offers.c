@@ -21,6 +21,7 @@ struct driver_abi {
     uint32_t count;
     uint32_t cursor;  /* entries before it are held, or were removed */
     uint32_t resting; /* how many holds of it rest */
+    int64_t paused_until_ns;
     hold_list recorded;
     hold_list returned;
 };
@@ -305,6 +306,17 @@ bool driver_offers_rest(const driver_offers *builds, piw_text abi_tag)
 {
     const struct driver_abi *abi = find_abi(builds, abi_tag);
     return abi != NULL && abi->resting > 0;
+}
+
+void driver_offers_pause(driver_offers *builds, piw_text abi_tag, int64_t until_ns)
+{
+    need_abi(builds, abi_tag)->paused_until_ns = until_ns;
+}
+
+bool driver_offers_paused(const driver_offers *builds, piw_text abi_tag, int64_t now_ns)
+{
+    const struct driver_abi *abi = find_abi(builds, abi_tag);
+    return abi != NULL && now_ns < abi->paused_until_ns;
 }
 
 static bool concerns(piw_text package, piw_text version, piw_text of_package, piw_text of_version)

@@ -29,8 +29,10 @@ typedef struct driver_hold_ref {
     struct driver_hold_ref *next; /* in its ABI's list of recorded or returned holds */
     int kind;
     int64_t until_ns;
-    int64_t slave_id; /* of CLAIMABLE and RESTING: who had it */
-    bool ripe;        /* of RESTING: until_ns has passed, the window shows it again; not saved */
+    int64_t slave_id;         /* of CLAIMABLE and RESTING: who had it */
+    bool ripe;                /* of RESTING: until_ns has passed, the window shows it again; not saved */
+    const char *failing;      /* why it failed for its slave's sake, as it seemed; static, or NULL; not saved */
+    int64_t failing_since_ns; /* when for the first time */
     piw_text package;
     piw_text version;
 } driver_hold_ref;
@@ -46,6 +48,9 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
 driver_hold_ref *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others);
 /* Are any of the ABI's versions resting? Only then driver_offers_take wants to know of others. */
 bool driver_offers_rest(const driver_offers *builds, piw_text abi_tag);
+/* Nothing of the ABI is to be given out for a while. */
+void driver_offers_pause(driver_offers *builds, piw_text abi_tag, int64_t until_ns);
+bool driver_offers_paused(const driver_offers *builds, piw_text abi_tag, int64_t now_ns);
 /* The version is no longer out: `kind` is one of the others and until_ns as said there. Sets *hold to NULL. */
 void driver_offers_end(driver_offers *builds, driver_hold_ref **hold, int kind, int64_t until_ns);
 /* The version is wanted no more: forgotten, also by its window. Sets *hold to NULL. */
