@@ -29,8 +29,8 @@ void driver_figures_see(driver_slave *slave, const slave_stats *stats)
 
 static uint64_t hash_of(const driver_build *build)
 {
-    uint64_t hash = piw_table_hash(0, build->hold->package.s, build->hold->package.len);
-    return piw_table_hash(hash, build->hold->version.s, build->hold->version.len);
+    uint64_t hash = piw_table_hash(0, build->embargo->package.s, build->embargo->package.len);
+    return piw_table_hash(hash, build->embargo->version.s, build->embargo->version.len);
 }
 
 /* --- one slave ---------------------------------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ static void note_failing(driver_slave *slave, const driver_build *build, const c
 /* The farm, as far as this ABI goes, rests: what is given out now would only fail like the rest. */
 static void rest(driver *self, const driver_build *build, const char *why, int slaves)
 {
-    piw_text abi = driver_offers_hold_abi(build->hold);
+    piw_text abi = driver_offers_embargo_abi(build->embargo);
     int64_t rest_ns = self->retry_after_ns;
     driver_offers_pause(self->offers, abi, piw_monotonic_ns() + rest_ns);
     piw_log_limited(
@@ -130,15 +130,15 @@ static void rest(driver *self, const driver_build *build, const char *why, int s
 /* It failed like this before, elsewhere if there is another slave, and this one has begun and built something else since. */
 static bool is_packages_own(const driver *self, const driver_build *build, driver_cause cause)
 {
-    const driver_hold_ref *hold = build->hold;
+    const driver_embargo *embargo = build->embargo;
     const driver_slave *slave = build->slave;
-    return cause.log_only && hold->failing == cause.why && slave->worked_ns > hold->failing_since_ns &&
-           (hold->slave_id != build->slave_id || !driver_has_others(self, slave));
+    return cause.log_only && embargo->failing == cause.why && slave->worked_ns > embargo->failing_since_ns &&
+           (embargo->slave_id != build->slave_id || !driver_has_others(self, slave));
 }
 
 void driver_judge(driver *self, driver_build *build, driver_cause cause)
 {
-    driver_hold_ref *hold = build->hold;
+    driver_embargo *embargo = build->embargo;
     driver_slave *slave = build->slave;
     if (cause.why == NULL) {
         worked(self, build);
@@ -149,13 +149,13 @@ void driver_judge(driver *self, driver_build *build, driver_cause cause)
             build->memory,
             "This looks as if it was its slave's fault (%s), but it failed alike on slave %lld, and this one "
             "has built something else since: it isn't tried again.",
-            cause.why, (long long)hold->slave_id);
+            cause.why, (long long)embargo->slave_id);
         return;
     }
     note_failing(slave, build, cause.why);
-    if (hold->failing != cause.why) {
-        hold->failing = cause.why;
-        hold->failing_since_ns = piw_monotonic_ns();
+    if (embargo->failing != cause.why) {
+        embargo->failing = cause.why;
+        embargo->failing_since_ns = piw_monotonic_ns();
     }
     build->report.cause = piw_msg_textz(build->memory, cause.why);
     int slaves = all_fail(self, slave, cause.why);

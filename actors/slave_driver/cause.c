@@ -113,7 +113,7 @@ static void heed(words *found, const char *line)
 }
 
 /* What the error says with which pip ended, if it isn't that the package's own code failed. */
-static const char *pips_end(char *tail, const driver_hold_ref *hold)
+static const char *pips_end(char *tail, const driver_embargo *embargo)
 {
     words found = {0};
     char missing[512];
@@ -123,7 +123,8 @@ static const char *pips_end(char *tail, const driver_hold_ref *hold)
     if (found.error == NULL)
         return NULL;
     /* Only of the release itself: what it needs and is nowhere is the package's own fault. */
-    snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", hold->package.s, hold->version.s);
+    snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", embargo->package.s,
+             embargo->version.s);
     if (strstr(found.error, missing) != NULL)
         return found.connection != NULL ? found.connection : no_source;
     if (strstr(found.error, "pip subprocess to install build dependencies") != NULL)
@@ -146,8 +147,8 @@ static const char *by_figures(const char *tail, const driver_figures *figures)
     return NULL;
 }
 
-driver_cause driver_cause_of(const driver_reported *report, const driver_hold_ref *hold, const driver_figures *figures,
-                             const slave_end *end)
+driver_cause driver_cause_of(const driver_reported *report, const driver_embargo *embargo,
+                             const driver_figures *figures, const slave_end *end)
 {
     if (report->status)
         return (driver_cause){0};
@@ -158,7 +159,7 @@ driver_cause driver_cause_of(const driver_reported *report, const driver_hold_re
     if (cause.why == NULL && end != NULL && end->not_begun)
         cause.why = the_start;
     if (cause.why == NULL) {
-        cause.why = pips_end(tail, hold);
+        cause.why = pips_end(tail, embargo);
         cause.log_only = cause.why != NULL;
     }
     free(tail);

@@ -13,7 +13,7 @@ typedef struct driver_cause {
 } driver_cause;
 
 /* `figures`: the least that its slave had free while it built; `end`: what our own slave says of it, or NULL. */
-driver_cause driver_cause_of(const driver_reported *report, const driver_hold_ref *hold, const driver_figures *figures,
-                             const slave_end *end);
+driver_cause driver_cause_of(const driver_reported *report, const driver_embargo *embargo,
+                             const driver_figures *figures, const slave_end *end);
 
 #endif
