@@ -4,6 +4,7 @@ requests that no follower should make."""
 
 import http.client
 import re
+import subprocess
 import sys
 import urllib.parse
 import xmlrpc.client
@@ -63,6 +64,13 @@ def test_command_lines(farm):
         check(f"{program}.help", done.stdout.lower().startswith("usage") or program in done.stdout.splitlines()[0], done.stdout)
         done = farm.run([farm.program(program), "--version"])
         check(f"{program}.version", re.fullmatch(rf"{program} \S+\n", done.stdout), done.stdout)
+
+
+def test_root(farm):
+    """The tests' own user may be anyone: in a namespace of its own it is root."""
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "--", farm.program("piw-slave"), "-c", farm.configuration(), "-d",
+                           farm.dir / "tmp"], check=False, capture_output=True, text=True, timeout=20)
+    check("slave.refuses root", done.returncode == 1 and done.stderr.startswith("piw-slave: refuses to run as root"), done.stderr)
 
 
 def test_kept_log(farm):
