@@ -132,7 +132,7 @@ def test_requests(farm):
 def main():
     with farms.Farm() as farm:
         farm.prepare()
-        for test in (test_command_lines, test_kept_log, test_requests):
+        for test in (test_command_lines, test_root, test_kept_log, test_requests):
             try:
                 test(farm)
             except (farms.Failure, OSError) as error:

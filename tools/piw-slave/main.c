@@ -134,8 +134,8 @@ static void run(const piw_config *config, piw_err *err)
     slave s = {.signals = -1};
     piw_protocol_use(&slave_protocol_def);
     int rc = piw_config_switch(config, "debug") ? piw_log_debug_task("*", true) : 0;
-    rc = rc != 0 ? rc : settle(config, &s.settings, err);
     rc = rc != 0 ? rc : refuse_root(err);
+    rc = rc != 0 ? rc : settle(config, &s.settings, err);
     rc = rc != 0 ? rc : open_signals(&s, err);
     rc = rc != 0 ? rc : slave_process_init(err);
     rc = rc != 0 ? rc : slave_machine_python(&s.settings, err);
