@@ -92,8 +92,9 @@ END
 $$;
 
 -- A try failed for its slave's sake: it is kept with its cause and the end of its log, and its version rests before the
--- next one (docs/reliability.md#a-build-fails-for-its-slaves-sake). The fifth is the last.
-CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text)
+-- next one (docs/reliability.md#a-build-fails-for-its-slaves-sake). The fifth is the last; those that don't count come before it.
+CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text,
+                                 unit_s integer DEFAULT 60, counted boolean DEFAULT true)
 RETURNS TABLE (tries integer, final boolean, wait_s integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
@@ -104,15 +105,15 @@ DECLARE
 BEGIN
     SELECT 1 + count(*) INTO tries FROM piw.attempts a
     WHERE a.package = pkg AND a.version = ver AND a.abi_tag = abi AND a.state = 'transient' AND a.counts;
-    final := tries >= tries_max;
-    wait_s := CASE WHEN final THEN 0 ELSE 60 * 3 ^ (tries - 1) END;
-    UPDATE piw.attempts a SET state = 'transient', cause = left(why, 100), ended = moment, log = the_end,
+    final := counted AND tries >= tries_max;
+    wait_s := CASE WHEN final THEN 0 ELSE unit_s * 3 ^ least(tries - 1, tries_max - 2) END;
+    UPDATE piw.attempts a SET state = 'transient', counts = counted, cause = left(why, 100), ended = moment, log = the_end,
         next_try = CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END
     WHERE a.state = 'running' AND a.slave_id = slave AND a.package = pkg AND a.version = ver AND a.abi_tag = abi
     RETURNING a.attempt_id INTO attempt;
     IF attempt IS NULL THEN
-        INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, ended, log, next_try)
-        VALUES (slave, pkg, ver, abi, 'transient', left(why, 100), moment, the_end,
+        INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, ended, log, counts, next_try)
+        VALUES (slave, pkg, ver, abi, 'transient', left(why, 100), moment, the_end, counted,
                 CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END);
     END IF;
     RETURN NEXT;

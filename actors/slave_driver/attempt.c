@@ -1,12 +1,13 @@
 /* attempt.c — builds that failed for their slave's sake: tried again later, and by whom. */
 #include "slave_driver/attempt.h"
 
+#include "slave_driver/alike.h"
+
 #include "db.piw.h"
 #include "shared/text.h"
 
 piw_msg *driver_attempt_call(driver *self, const driver_build *build)
 {
-    (void)self;
     db_ATTEMPT_FAILED *body;
     piw_msg *call = db_ATTEMPT_FAILED_new(&body);
     const driver_embargo *embargo = build->embargo;
@@ -17,21 +18,13 @@ piw_msg *driver_attempt_call(driver *self, const driver_build *build)
     body->abi_tag = piw_text_copy(call, abi);
     body->cause = piw_text_copy(call, build->report.cause);
     body->output = piw_msg_blob(call, build->report.output);
+    int64_t *unit_s = piw_msg_alloc(call, sizeof(*unit_s));
+    *unit_s = self->retry_after_ns / 1000000000;
+    body->unit_s = unit_s;
+    bool *uncounted = piw_msg_alloc(call, sizeof(*uncounted));
+    *uncounted = build->uncounted;
+    body->uncounted = uncounted;
     return call;
-}
-
-/* A slave that can't build at all must not fail one version of the build queue after the other. */
-static void count_fault(const driver_build *build)
-{
-    driver_slave *slave = build->slave;
-    if (slave == NULL || ++slave->saved.own_faults < DRIVER_OWN_FAULTS || slave->saved.paused)
-        return;
-    piw_text label = slave->saved.hello.label;
-    slave->saved.paused = true;
-    piw_error(
-        "slave %lld (%.*s) is put to sleep: its last %d builds failed for its own sake, the last because %s; wake it "
-        "when that is mended",
-        (long long)build->slave_id, (int)label.len, label.s, DRIVER_OWN_FAULTS, build->report.cause.s);
 }
 
 /* The last try: from here on it is a failed build like any other. */
@@ -50,7 +43,8 @@ driver_outcome driver_attempt_failed(driver *self, driver_build *build, const pi
 {
     (void)self;
     const db_ATTEMPT_FAILED_reply *body = db_ATTEMPT_FAILED_reply_of(reply);
-    count_fault(build);
+    if (build->slave != NULL && !build->uncounted)
+        driver_fault_note(build->slave, build);
     if (body->final && !build->removed)
         return make_final(build, body->tries);
     piw_text abi = driver_offers_embargo_abi(build->embargo);

@@ -5,7 +5,6 @@
 #include "fs.piw.h"
 #include "shared/file_check.h"
 #include "shared/version.h"
-#include "slave_driver/cause.h"
 #include "slave_driver/slaves.h"
 
 #include <stdio.h>
@@ -158,7 +157,6 @@ void driver_build_report(driver_build *build, piw_msg **report, const char *why_
                  build->embargo->version.s);
         driver_build_fail(build, note);
     } else {
-        cause = cause != NULL ? cause : driver_cause(to, build->embargo);
         to->cause = piw_msg_textz(memory, cause != NULL ? cause : "");
     }
     if (to->files.count > 0)

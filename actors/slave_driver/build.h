@@ -34,7 +34,7 @@ void driver_build_set_number(driver *self, driver_build *build, int64_t number);
 /* The build stays and its slave goes, or goes on without it. */
 void driver_build_part(driver_build *build);
 /* What the slave reports, by slave_BUILT, which is taken. `why_bad`, if not NULL, makes it a failed build with that note;
- * `cause`, if not NULL, is why the slave is to blame, else its log tells. */
+ * `cause`, if not NULL, is why the slave is to blame. */
 void driver_build_report(driver_build *build, piw_msg **report, const char *why_bad, const char *cause);
 /* As if it had never been reported. */
 void driver_build_unreport(driver *self, driver_build *build);

@@ -7,6 +7,7 @@
 #include "piw/fault.h"
 #include "slave_driver/abis.h"
 #include "slave_driver/addresses.h"
+#include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
 #include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
@@ -232,7 +233,8 @@ static bool is_paused(const driver *self, const driver_slave *slave)
  * a number for it a build could not be recorded. */
 static driver_embargo *work_for(driver *self, const driver_slave *slave)
 {
-    if (is_paused(self, slave) || self->database_away || driver_address_full(slave))
+    if (is_paused(self, slave) || self->database_away || driver_address_full(slave) ||
+        driver_offers_paused(self->offers, slave->saved.hello.abi, piw_monotonic_ns()))
         return NULL;
     if (!driver_number_there(self, DRIVER_POOL_BUILD)) {
         driver_numbers_ask(self, DRIVER_POOL_BUILD);
@@ -389,7 +391,12 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     if (malformed != NULL)
         snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
     piw_msg *report = piw_msg_copy(msg);
+    const slave_end *end = malformed == NULL ? slave_BUILT_of(msg)->end : NULL;
+    if (end != NULL)
+        driver_figures_see(slave, &end->figures);
     driver_build_report(build, &report, malformed != NULL ? note : NULL, NULL);
+    if (build->report.note.len == 0)
+        driver_judge(self, build, driver_cause_of(&build->report, build->embargo, &slave->figures, end));
     driver_way_begin(self, build);
     return 0;
 }
@@ -495,6 +502,7 @@ int driver_on_idle(piw_task *task, piw_msg *msg)
     driver_slave *slave = known(self, task, msg);
     if (slave == NULL)
         return 0;
+    driver_figures_see(slave, slave_IDLE_of(msg));
     if (slave->saved.last != DRIVER_SAID_SLEEP ||
         slave->saved.heard_ns - slave->shown_ns >= DRIVER_SHOW_MS * INT64_C(1000000)) {
         driver_tell_stats(self, slave, slave_IDLE_of(msg));
@@ -510,6 +518,7 @@ int driver_on_busy(piw_task *task, piw_msg *msg)
     if (slave == NULL)
         return 0;
     driver_tell_stats(self, slave, slave_BUSY_of(msg));
+    driver_figures_see(slave, slave_BUSY_of(msg));
     return say(self, slave, msg, SAYS_BUSY);
 }
 
@@ -593,8 +602,6 @@ void driver_heed(driver *self, driver_build *build, driver_outcome outcome)
         driver_build_end(self, &build, outcome);
     if (slave == NULL)
         return;
-    if (outcome.what == DRIVER_RECORDED)
-        slave->saved.own_faults = 0;
     piw_msg *answer = slave_DONE_new();
     answer_slave(self, slave, NULL, &answer, DRIVER_SAID_DONE);
     if (slave->saved.leaving)

@@ -3,7 +3,7 @@
  * Who calls whom, from the top down: slave_driver.c (the manifest, and what other tasks tell it); sweep.c (what time brings);
  * conversation.c (what slaves say, and the only place that answers them); claims.c (builds that outlived a restart of the
  * master, or their slave's connection); leave.c (the end of a slave's record); way.c (a reported build's steps into the
- * database, up to its one outcome), attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
+ * database, up to its one outcome), alike.c, attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
  * (what others hear of slaves); slaves.c, addresses.c, waiting.c, offers.c and numbers.c (plain stores).
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
@@ -28,7 +28,8 @@ enum {
     DRIVER_SUSPECT_S = 15,           /* a slave whose connection may be another's has spoken by then */
     DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
     DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
-    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
+    DRIVER_OWN_FAULTS = 5, /* builds in a row that failed for a slave's own sake, and were built elsewhere: it sleeps */
+    DRIVER_FAULTS_KEPT = 16, /* of those in a row so many are known */
 };
 
 /* The last reply that a slave got, CONT left out: what it may say next follows from it. Numbers stand in saved state. */
@@ -68,6 +69,7 @@ typedef struct driver_build {
     driver_embargo *embargo;   /* which version of what, for which ABI */
     bool skip, removed;        /* to be thrown away */
     bool again;                /* removed, but to be built anew */
+    bool uncounted;            /* of a try that failed: as all slaves failed then; not saved */
     bool sealing;              /* its record is being kept on disk, because the database is away */
     int64_t began_ns, ends_ns; /* ends_ns after the slave's build_timeout */
     int phase;                 /* DRIVER_… */
@@ -78,6 +80,11 @@ typedef struct driver_build {
         report; /* as the slave said it, then as it will be recorded; with room to verify each of its files */
 } driver_build;
 
+/* The least that a slave had free while it built. */
+typedef struct driver_figures {
+    bool disk_known, memory_known;
+    int64_t disk_free, memory_free;
+} driver_figures;
 /* A network address that slaves come from. */
 typedef struct driver_address {
     piw_table_node node;
@@ -103,6 +110,14 @@ typedef struct driver_slave {
     int64_t shown_ns;       /* when monitors were shown its IDLE last */
     int64_t waits_until_ns; /* its IDLE is answered when there is work, or then; 0: it has no open IDLE */
     struct driver_slave *waits_next, **waits_at;
+    /* What its builds tell of it (alike.c); not saved: it is gathered anew. */
+    driver_figures figures;
+    const char *failing;                 /* why its last build failed for its own sake, as it seemed; NULL: it didn't */
+    uint64_t failing_at;                 /* which version that was */
+    bool failing_many;                   /* for that reason more than one in a row */
+    int64_t worked_ns;                   /* when its last build began that didn't */
+    uint64_t faults[DRIVER_FAULTS_KEPT]; /* versions of saved.own_faults that no other slave has built */
+    int faults_elsewhere;                /* those that one has */
 } driver_slave;
 
 enum { DRIVER_POOL_SLAVE = 0, DRIVER_POOL_BUILD = 1, DRIVER_POOLS };
@@ -131,9 +146,10 @@ typedef struct driver {
     int64_t gone_after_ns;      /* a build whose connection has gone is offered again so much later */
     int64_t busy_max_ns;        /* a slave may be silent so long, whatever it says */
     int64_t per_address;        /* slaves of one address that are remembered */
+    int64_t retry_after_ns;     /* the first rest of what failed for its slave's sake */
     int64_t seal_after_ns;      /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
-    piw_log_limiter strangers, troubles, odd, unbuilt, lost;
+    piw_log_limiter strangers, troubles, odd, unbuilt, lost, alike;
 } driver;
 
 #endif

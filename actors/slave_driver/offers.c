@@ -25,7 +25,8 @@ struct driver_abi {
     uint32_t resting; /* how many embargoes of it rest */
     uint32_t held;    /* holds of any kind: all may still stand in the queue */
     uint32_t spare;   /* entries that are neither held nor removed; holds that end meanwhile don't count */
-    bool asked;       /* a larger window was asked for since this one came */
+    int64_t paused_until_ns;
+    bool asked; /* a larger window was asked for since this one came */
     embargo_list recorded;
     embargo_list returned;
 };
@@ -343,6 +344,17 @@ bool driver_offers_rest(const driver_offers *builds, piw_text abi_tag)
 {
     const struct driver_abi *abi = find_abi(builds, abi_tag);
     return abi != NULL && abi->resting > 0;
+}
+
+void driver_offers_pause(driver_offers *builds, piw_text abi_tag, int64_t until_ns)
+{
+    need_abi(builds, abi_tag)->paused_until_ns = until_ns;
+}
+
+bool driver_offers_paused(const driver_offers *builds, piw_text abi_tag, int64_t now_ns)
+{
+    const struct driver_abi *abi = find_abi(builds, abi_tag);
+    return abi != NULL && now_ns < abi->paused_until_ns;
 }
 
 static bool concerns(piw_text package, piw_text version, piw_text of_package, piw_text of_version)

@@ -30,9 +30,11 @@ typedef struct driver_embargo {
     struct driver_embargo *next; /* in its ABI's list of recorded or returned ones */
     int kind;
     int64_t until_ns;
-    int64_t slave_id; /* of CLAIMABLE and RESTING: who had it */
-    char *address;    /* of CLAIMABLE: where that slave was; NULL: not known */
-    bool rested;      /* of RESTING: until_ns has passed, the window shows it again; not saved */
+    int64_t slave_id;         /* of CLAIMABLE and RESTING: who had it */
+    char *address;            /* of CLAIMABLE: where that slave was; NULL: not known */
+    const char *failing;      /* why it failed for its slave's sake, as it seemed; static, or NULL; not saved */
+    int64_t failing_since_ns; /* when for the first time */
+    bool rested;              /* of RESTING: until_ns has passed, the window shows it again; not saved */
     piw_text package;
     piw_text version;
 } driver_embargo;
@@ -53,6 +55,9 @@ bool driver_offers_more(const driver_offers *builds, piw_text abi_tag);
 int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spare);
 /* Are any of the ABI's versions resting? Only then driver_offers_take wants to know of others. */
 bool driver_offers_rest(const driver_offers *builds, piw_text abi_tag);
+/* Nothing of the ABI is to be given out for a while. */
+void driver_offers_pause(driver_offers *builds, piw_text abi_tag, int64_t until_ns);
+bool driver_offers_paused(const driver_offers *builds, piw_text abi_tag, int64_t now_ns);
 /* The version is no longer out: `kind` is one of the others and until_ns as said there. Sets *embargo to NULL. */
 void driver_offers_end(driver_offers *builds, driver_embargo **embargo, int kind, int64_t until_ns);
 /* The version is wanted no more: forgotten, also by its window. Sets *embargo to NULL. */

@@ -2,6 +2,7 @@
  *
  * This file is its manifest, its start and stop, and what other tasks tell it. See driver.h for the others. */
 #include "slave_driver/abis.h"
+#include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
 #include "slave_driver/conversation.h"
 #include "slave_driver/monitor.h"
@@ -73,7 +74,7 @@ static void skip_it(driver_slave *slave)
 static void wake_it(driver_slave *slave)
 {
     slave->saved.killed = slave->saved.paused = false;
-    slave->saved.own_faults = 0;
+    driver_faults_forget(slave);
     if (slave->build != NULL)
         slave->build->skip = false;
 }
@@ -262,6 +263,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         self->pypi_url = piw_text_of("https://pypi.org/simple");
     self->require_version =
         piw_setting(task, "require-slave-version") != NULL && piw_setting_number(task, "require-slave-version") != 0;
+    self->retry_after_ns = piw_option_number(task, "retry-after") * 1000000;
     self->gone_after_ns = piw_option_number(task, "gone-after") * 1000000;
     self->busy_max_ns = piw_option_number(task, "busy-timeout") * 1000000;
     self->per_address = piw_option_number(task, "per-address");
@@ -297,6 +299,13 @@ static const piw_opt options[] = {
      .value_name = "DURATION",
      .fallback = "60s",
      .help = "how long a slave waits for a database that is away before its build is sealed",
+     .min = 1000,
+     .max = 3600000},
+    {.name = "retry-after",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "60s",
+     .help = "how long a version rests whose build failed for its slave's sake, then three times as long each time",
      .min = 1000,
      .max = 3600000},
     {.name = "gone-after",

@@ -36,6 +36,8 @@ typedef struct entry {
  */
 typedef int single_fn(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err);
 
+enum { OWNER_NAME = 64 /* bytes of a session's name; PostgreSQL's NAMEDATALEN */ };
+
 /* Continuation try_again has two timers. */
 enum { TIMER_CONNECT = 0, TIMER_NOTES = 1 };
 
@@ -55,7 +57,9 @@ typedef struct oracle {
     /* A transaction whose commit got no answer: of the first `unknown` entries, with this mark. */
     uint32_t unknown;
     int64_t unknown_mark;
-    bool handed_over; /* saved for a successor, and nothing done since */
+    char predecessor[OWNER_NAME]; /* of a swap: the name of the session that has the lock until it is gone */
+    int64_t refused_ns;           /* when another master is waited for no longer; 0: none has been met */
+    bool handed_over;             /* saved for a successor, and nothing done since */
     piw_log_limiter trouble;
 } oracle;
 
@@ -73,6 +77,15 @@ void oracle_try_later(oracle *self);
 piw_continuation_fn on_database_speaks, on_try_again;
 /* The connection is lost, or (resting) needs a pause: try again later. */
 void oracle_down(oracle *self, const piw_err *err);
+
+/* --- owner.c: one master to a database --- */
+/* The name of this process's session. */
+void owner_name(char to[OWNER_NAME]);
+/* Make the database ours, or keep it so beside the soul before this one. PIW_EEXIST: another master has it; PIW_EDBAWAY: not
+ * now. Instances that don't write have nothing to take. */
+int owner_take(oracle *self, piw_err *err);
+/* Is there no sense in waiting for the end of the other master any more? */
+bool owner_gives_up(const oracle *self);
 
 /* --- group.c --- */
 /* Store what waits. Returns when nothing waits any more or the database is away (then oracle_down was called). */

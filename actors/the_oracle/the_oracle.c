@@ -22,6 +22,8 @@ static int come_up(oracle *self, piw_err *err)
     int rc = self->resting ? 0 : database_connect(&self->db, err);
     if (rc == 0 && !self->resting)
         rc = database_check(&self->db, err);
+    if (rc == 0 && !self->resting)
+        rc = owner_take(self, err);
     if (rc == 0)
         rc = oracle_settle_unknown(self, err);
     if (rc != 0) {
@@ -52,12 +54,13 @@ int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
     bool was_resting = self->resting;
     piw_err err = {0};
     int rc = come_up(self, &err);
-    if (rc == PIW_EREFUSED && !self->was_ready) {
+    if ((rc == PIW_EREFUSED && !self->was_ready) || (rc == PIW_EEXIST && owner_gives_up(self))) {
         piw_quit(task, err.text);
         return 0;
     }
     if (rc != 0) {
-        piw_log_limited(&self->trouble, 6, oracle_loudness(self), "waiting for the database: %s", err.text);
+        if (rc != PIW_EEXIST) /* that has been told */
+            piw_log_limited(&self->trouble, 6, oracle_loudness(self), "waiting for the database: %s", err.text);
         oracle_try_later(self);
         return 0;
     }
@@ -188,6 +191,11 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     }
     body->unknown = self->unknown;
     body->unknown_mark = self->unknown_mark;
+    if (self->db.conn != NULL) {
+        char name[OWNER_NAME];
+        owner_name(name);
+        body->session = piw_msg_textz(*state, name);
+    }
     self->handed_over = true;
     return 0;
 }
@@ -209,6 +217,7 @@ static int load(oracle *self, const piw_msg *state, piw_err *err)
     }
     self->unknown = (uint32_t)body->unknown;
     self->unknown_mark = body->unknown_mark;
+    snprintf(self->predecessor, sizeof(self->predecessor), "%s", body->session.s != NULL ? body->session.s : "");
     return 0;
 }
 
@@ -250,12 +259,13 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         self->was_ready = true;
         return 0;
     }
-    if (rc != PIW_EDBAWAY) {
+    if (rc != PIW_EDBAWAY && rc != PIW_EEXIST) {
         piw_soul_set(task, NULL);
         free_soul(self);
         return rc;
     }
-    piw_log(oracle_loudness(self), "waiting for the database: %s", err->text);
+    if (rc == PIW_EDBAWAY)
+        piw_log(oracle_loudness(self), "waiting for the database: %s", err->text);
     oracle_try_later(self);
     return PIW_EAGAIN;
 }

@@ -1,7 +1,10 @@
 /* writes.c — writes that stand alone: each is one transaction. */
 #include "oracle.h"
 
-enum { ATTEMPT_LOG_MAX = 1 << 20 /* bytes kept of the log of a try that writes no build */ };
+enum {
+    ATTEMPT_LOG_MAX = 1 << 20, /* bytes kept of the log of a try that writes no build */
+    RETRY_UNIT_S = 60,         /* the first rest, when the caller doesn't say */
+};
 
 int write_reserve(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
@@ -28,9 +31,11 @@ int write_attempt_failed(database *db, const piw_msg *msg, piw_msg **reply, piw_
     params_text(&p, body->abi_tag);
     params_text(&p, body->cause);
     params_blob_end(&p, body->output, ATTEMPT_LOG_MAX);
+    params_int(&p, body->unit_s != NULL ? *body->unit_s : RETRY_UNIT_S);
+    params_bool(&p, body->uncounted == NULL || !*body->uncounted);
     PGresult *r = NULL;
-    int rc =
-        database_query(db, "SELECT tries, final, wait_s FROM piw.fail_attempt($1, $2, $3, $4, $5, $6)", &p, &r, err);
+    int rc = database_query(db, "SELECT tries, final, wait_s FROM piw.fail_attempt($1, $2, $3, $4, $5, $6, $7, $8)", &p,
+                            &r, err);
     if (rc != 0)
         return rc;
     *reply = db_ATTEMPT_FAILED_reply_make(row_int(r, 0, 0), row_bool(r, 0, 1), row_int(r, 0, 2));

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     WIDTH = 88,  /* columns of --help */
@@ -88,11 +89,44 @@ void piw__print_version(const piw_program *program)
 }
 
 /* As a file would have it: quoted where blanks or comment signs would be lost, or brackets read as a list. */
+/* How much of an address's beginning may be shown before a password, and where it goes on: SCHEME://USER:PASSWORD@HOST, and
+ * password=… among its options or in a connection string. NULL: there is no (further) one. */
+static const char *find_secret(const char *text, size_t *len)
+{
+    static const char option[] = "password=";
+    const char *host = strstr(text, "://"), *named = strcasestr(text, option);
+    const char *end = host != NULL ? strpbrk(host + 3, "/?#") : NULL;
+    const char *at = NULL;
+    for (const char *c = host; c != NULL && *c != '\0' && c != end; c++)
+        at = *c == '@' ? c : at;
+    const char *colon = at != NULL ? memchr(host + 3, ':', (size_t)(at - host - 3)) : NULL;
+    if (colon != NULL && (named == NULL || colon < named)) {
+        *len = (size_t)(at - colon - 1);
+        return colon + 1;
+    }
+    if (named == NULL)
+        return NULL;
+    named += strlen(option);
+    *len = *named == '\'' ? strcspn(named + 1, "'") + 1 : strcspn(named, "& ");
+    return named;
+}
+
+/* With *** for what is a password: this is shown to people, and pasted into reports. */
+static void print_shown(const char *text)
+{
+    size_t len = 0;
+    for (const char *secret; (secret = find_secret(text, &len)) != NULL; text = secret + len)
+        printf("%.*s***", (int)(secret - text), text);
+    fputs(text, stdout);
+}
+
 static void print_value(const char *text)
 {
     bool plain = *text != '\0' && strpbrk(text, " \t#;'\"[],") == NULL;
     const char *quote = plain ? "" : strchr(text, '"') != NULL ? "'" : "\"";
-    printf("%s%s%s", quote, text, quote);
+    fputs(quote, stdout);
+    print_shown(text);
+    fputs(quote, stdout);
 }
 
 static void print_line(const piw__value *value)

@@ -74,13 +74,18 @@ static int look(start *it, int64_t until_ns, int wait_ms, piw_err *err)
     return 0;
 }
 
-static bool wants_to_quit(piw_runtime *runtime)
+/* 0: nobody wants it to. */
+static int wants_to_quit(piw_runtime *runtime, const char *waits_for, piw_err *err)
 {
     struct pollfd fd = {.fd = runtime->hub.quit_fd, .events = POLLIN};
+    int rc = 0;
     pthread_mutex_lock(&runtime->hub.quit_lock);
-    bool quit = runtime->hub.quit;
+    if (runtime->hub.quit && runtime->hub.quit_code != 0)
+        rc = piw_err_set(err, runtime->hub.quit_code, "%s", runtime->hub.quit_reason);
+    else if (runtime->hub.quit || poll(&fd, 1, 0) > 0)
+        rc = piw_err_set(err, PIW_ESTOPPED, "stopped while task %s was starting", waits_for);
     pthread_mutex_unlock(&runtime->hub.quit_lock);
-    return quit || poll(&fd, 1, 0) > 0;
+    return rc;
 }
 
 /* Begins what may, and looks at what has begun: only at the first of these for a while. */
@@ -103,9 +108,7 @@ static int look_at_all(piw_runtime *runtime, start *starts, int wait_ms, size_t 
             return rc;
         *ready += it->ready ? 1 : 0;
     }
-    if (waits_for != NULL && wants_to_quit(runtime))
-        return piw_err_set(err, PIW_ESTOPPED, "stopped while task %s was starting", waits_for);
-    return 0;
+    return waits_for != NULL ? wants_to_quit(runtime, waits_for, err) : 0;
 }
 
 int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)

@@ -254,6 +254,9 @@ def good_input(place):
            None if code == 0 and f"{other}:2: key 'unknown-key' is unknown to piw-master and ignored" in err else repr(err))
 
     conf = place.write("own.conf", "[site]\nname = 'our wheels'\n[task:extra]\nplugin = e.so\nspeed = 7\n")
+    code, out, err = place.run("-c", other, "-d", "postgresql://u:hunter2@h/db?password=hunter2&sslmode=require", "--print-config")
+    report("print-config shows no password", None if code == 0 and "hunter2" not in out + err and
+           "dsn = postgresql://u:***@h/db?password=***&sslmode=require" in out else f"{code} {out[:300]!r} {err!r}")
     code, out, err = place.run("-c", conf, "-v", "--dev-mode", "--slave-queue=tcp://*:6000", "--print-config")
     wanted = ("slave-queue = tcp://*:6000  # command line\n", "dev-mode = yes  # command line\n",
               "file-queue = tcp://*:5556  # default\n", f'name = "our wheels"  # {conf}:2\n', f"speed = 7  # {conf}:5\n",

@@ -84,7 +84,7 @@ def backend_killed(farm):
     """kill -9 of the backend of one of the master's connections: the whole server restarts itself."""
     for _ in range(3):
         pid = farm.wait("a connection of the master", lambda: farm.value(
-            "SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND application_name = 'piw-master' "
+            "SELECT pid FROM pg_stat_activity WHERE usename = 'piwheels' AND application_name LIKE 'piw-master%' "
             "ORDER BY backend_start LIMIT 1"))
         crashes = postgres(farm).text().count("was terminated by signal 9")
         os.kill(int(pid), signal.SIGKILL)

@@ -4,6 +4,7 @@ requests that no follower should make."""
 
 import http.client
 import re
+import subprocess
 import sys
 import urllib.parse
 import xmlrpc.client
@@ -65,6 +66,13 @@ def test_command_lines(farm):
         check(f"{program}.version", re.fullmatch(rf"{program} \S+\n", done.stdout), done.stdout)
 
 
+def test_root(farm):
+    """The tests' own user may be anyone: in a namespace of its own it is root."""
+    done = subprocess.run(["unshare", "--user", "--map-root-user", "--", farm.program("piw-slave"), "-c", farm.configuration(), "-d",
+                           farm.dir / "tmp"], check=False, capture_output=True, text=True, timeout=20)
+    check("slave.refuses root", done.returncode == 1 and done.stderr.startswith("piw-slave: refuses to run as root"), done.stderr)
+
+
 def test_kept_log(farm):
     """A log of events that was tampered with stops the program; a good one keeps its serials over a restart."""
     folder = farm.folder("kept")
@@ -124,7 +132,7 @@ def test_requests(farm):
 def main():
     with farms.Farm() as farm:
         farm.prepare()
-        for test in (test_command_lines, test_kept_log, test_requests):
+        for test in (test_command_lines, test_root, test_kept_log, test_requests):
             try:
                 test(farm)
             except (farms.Failure, OSError) as error:

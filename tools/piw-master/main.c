@@ -16,10 +16,14 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The task that is asked answers at once, or is stuck. */
-enum { PAUSE_MS = 5000 };
+enum {
+    PAUSE_MS = 5000,
+    PREDECESSOR_S = 15, /* one that is at its end is waited for so long */
+};
 
 typedef struct master {
     piw_config *config;
@@ -77,8 +81,15 @@ static int prepare_output_path(const char *path, piw_err *err)
  * ends; a file system that knows no locks is taken as it is. */
 static int take_output_path(const char *path, piw_err *err)
 {
+    const struct timespec moment = {.tv_nsec = 100000000};
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+    int rc = fd < 0 ? 0 : flock(fd, LOCK_EX | LOCK_NB);
+    /* A predecessor at its end is waited for. */
+    for (int i = 0; rc != 0 && errno == EWOULDBLOCK && i < PREDECESSOR_S * 10; i++) {
+        nanosleep(&moment, NULL);
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    }
+    if (rc == 0)
         return 0;
     bool taken = errno == EWOULDBLOCK;
     close(fd);

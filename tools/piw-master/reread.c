@@ -3,6 +3,7 @@
 
 #include "options.h"
 #include "settings.h"
+#include "shared/dsn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,11 +166,14 @@ void reread_settings(void *arg, void (*say)(void *to, const char *name, const ch
             continue;
         }
         const char *text = piw_config_text(self->config, opt->name);
+        char *shown = text != NULL && strcmp(opt->name, "dsn") == 0 ? piw_dsn_print(text) : NULL;
         say(to, opt->name,
-            text != NULL                  ? text
+            shown != NULL                 ? shown
+            : text != NULL                ? text
             : opt->kind == PIW_OPT_SWITCH ? "no"
                                           : "",
             piw_config_origin(self->config, opt->name));
+        free(shown);
     }
     say_section(self->config, "site", master_site_options, say, to);
     say_section(self->config, "auth", master_auth_options, say, to);

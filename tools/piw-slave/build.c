@@ -249,6 +249,11 @@ bool slave_build_good(const slave_build *build)
     return build->pid == 0 && build->note[0] == '\0' && WIFEXITED(build->status) && WEXITSTATUS(build->status) == 0;
 }
 
+int slave_build_signal(const slave_build *build)
+{
+    return build->pid == 0 && build->note[0] == '\0' && WIFSIGNALED(build->status) ? WTERMSIG(build->status) : 0;
+}
+
 piw_duration slave_build_duration(const slave_build *build)
 {
     return piw_duration_from_us((build->ended_ns - build->started_ns) / 1000);

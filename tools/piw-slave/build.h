@@ -21,6 +21,8 @@ void slave_build_kill(slave_build *build);
 
 /* After its end. Did pip succeed, how long did it take. */
 bool slave_build_good(const slave_build *build);
+/* The signal that ended it, if that didn't come from slave_build_kill; else 0. */
+int slave_build_signal(const slave_build *build);
 piw_duration slave_build_duration(const slave_build *build);
 /* The log with `note` (lines; may be NULL) at its end; a new reference. NULL: no memory. */
 piw_blob *slave_build_log(const slave_build *build, const char *note);

@@ -140,6 +140,17 @@ static int watch_build(slave *s, bool *skipped)
     return 0;
 }
 
+/* What the log can't tell, to a master that knows of it. While the build's folder is still there: it may be what fills the disk. */
+static void set_end(const slave *s, piw_msg *msg, slave_BUILT *built, bool not_begun)
+{
+    if (s->settings.codec != PIW_MSGPACK || built->status)
+        return;
+    slave_end *end = piw_msg_alloc(msg, sizeof(*end));
+    *end = (slave_end){.signal = s->build != NULL ? slave_build_signal(s->build) : 0, .not_begun = not_begun};
+    slave_machine_stats(s->settings.dir, &end->figures);
+    built->end = end;
+}
+
 static void set_log(piw_msg *msg, slave_BUILT *built, piw_blob *log)
 {
     built->output = piw_msg_blob(msg, log);
@@ -147,13 +158,14 @@ static void set_log(piw_msg *msg, slave_BUILT *built, piw_blob *log)
 }
 
 /* A build that came to nothing, and why: with its log, when there was a build at all. */
-static piw_msg *failed_message(slave *s, const char *why)
+static piw_msg *failed_message(slave *s, const char *why, bool not_begun)
 {
     slave_BUILT *built;
     piw_msg *msg = slave_BUILT_new(&built);
     if (s->build != NULL)
         built->duration = slave_build_duration(s->build);
     set_log(msg, built, s->build != NULL ? slave_build_log(s->build, why) : piw_blob_new(why, strlen(why)));
+    set_end(s, msg, built, not_begun);
     return msg;
 }
 
@@ -178,10 +190,11 @@ static piw_msg *built_message(slave *s, piw_text package)
     piw_buffer_fini(&notes);
     built->files.count = wheels.count;
     built->files.at = wheels.at;
+    set_end(s, msg, built, false);
     /* A wheel may say more of itself than a message holds: too long a tag, too many dependencies. */
     if (piw_msg_check(msg, &err) != 0) {
         piw_msg_free(&msg);
-        msg = failed_message(s, err.text);
+        msg = failed_message(s, err.text, false);
     }
     return msg;
 }
@@ -233,9 +246,10 @@ static int deliver(slave *s, const char *const *names, size_t count, piw_msg **a
     return 0;
 }
 
-static int report(slave *s, piw_text package, const char *failed)
+/* `failed`: why there is no build to report, or NULL. `not_begun`: that is this machine's trouble. */
+static int report(slave *s, piw_text package, const char *failed, bool not_begun)
 {
-    piw_msg *msg = failed != NULL ? failed_message(s, failed) : built_message(s, package);
+    piw_msg *msg = failed != NULL ? failed_message(s, failed, not_begun) : built_message(s, package);
     const slave_BUILT *built = slave_BUILT_of(msg);
     size_t count = built->files.count;
     const char **names = piw_zalloc((count + 1) * sizeof(*names));
@@ -261,7 +275,7 @@ static int see_through(slave *s)
     if (rc == 0 && skipped)
         piw_info("the build of %s %s isn't wanted any more", package, version);
     else if (rc == 0)
-        rc = report(s, piw_text_of(package), NULL);
+        rc = report(s, piw_text_of(package), NULL, false);
     if (rc != LOST)
         slave_build_free(&s->build);
     return rc;
@@ -274,7 +288,7 @@ static int build(slave *s, const slave_BUILD *body)
     int rc = slave_build_start(&s->build, &s->settings, body->package, body->version, s->index_url, &err);
     if (rc != 0) {
         piw_warning("%s %s isn't built: %s", body->package.s, body->version.s, err.text);
-        return report(s, body->package, err.text);
+        return report(s, body->package, err.text, rc != PIW_EREFUSED);
     }
     return see_through(s);
 }

@@ -118,11 +118,23 @@ static int check_address(const char *option, const char *address, piw_err *err)
     return 0;
 }
 
+/* What is built is strangers' code. */
+static int refuse_root(piw_err *err)
+{
+    if (geteuid() != 0)
+        return 0;
+    return piw_err_set(
+        err, PIW_EREFUSED,
+        "refuses to run as root, for it runs what strangers wrote; start it as a user of its own, such as by "
+        "systemd's User= or setpriv --reuid USER --regid GROUP --init-groups");
+}
+
 static void run(const piw_config *config, piw_err *err)
 {
     slave s = {.signals = -1};
     piw_protocol_use(&slave_protocol_def);
     int rc = piw_config_switch(config, "debug") ? piw_log_debug_task("*", true) : 0;
+    rc = rc != 0 ? rc : refuse_root(err);
     rc = rc != 0 ? rc : settle(config, &s.settings, err);
     rc = rc != 0 ? rc : open_signals(&s, err);
     rc = rc != 0 ? rc : slave_process_init(err);
