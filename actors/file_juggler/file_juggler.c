@@ -47,6 +47,8 @@ static int on_expect(piw_task *task, piw_msg *msg)
     juggler *j = piw_soul(task);
     const fs_EXPECT *expect = fs_EXPECT_of(msg);
     piw_err why = {0};
+    if (piw_site_there(j->root, &why) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", why.text);
     int rc = piw_file_check(&expect->file, expect->package, &why);
     if (rc != 0)
         return piw_refuse(task, msg, rc, "%s", why.text);
@@ -79,6 +81,9 @@ static int on_verify(piw_task *task, piw_msg *msg)
 {
     juggler *j = piw_soul(task);
     const fs_VERIFY *verify = fs_VERIFY_of(msg);
+    piw_err why = {0};
+    if (piw_site_there(j->root, &why) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", why.text);
     transfer *t = transfers_of_slave(&j->transfers, verify->slave_id);
     if (t == NULL || t->about->build_id != verify->build_id)
         return answer_bad(task, msg, "no transfer of the file was begun");
@@ -275,6 +280,8 @@ static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, 
         rc = upkeep_begin(task);
     if (rc == 0)
         rc = withheld_begin(task);
+    if (rc == 0)
+        rc = site_watch_begin(task, why);
     /* After a swap what the predecessor has begun comes back to us by itself. */
     return rc != 0 || state != NULL ? rc : leftovers_begin(task);
 }
@@ -284,8 +291,6 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     const char *root = piw_setting(task, "output-path");
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
-    if (access(root, W_OK | X_OK) != 0)
-        return piw_err_errno(err, "can't write to the output path %s", root);
     juggler *j = piw_zalloc(sizeof *j);
     j->root = piw_strdup(root);
     piw_soul_set(task, j);
@@ -295,7 +300,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         free_soul(j);
         return piw_err_set(err, rc, "file_juggler can't begin: %s", piw_err_name(rc));
     }
-    return 0;
+    return j->site_settled ? 0 : PIW_EAGAIN;
 }
 
 static void stop(piw_task *task, bool leaving)
@@ -347,6 +352,8 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(withheld_due),
                                                  PIW_CONTINUATION(withheld_moved),
                                                  PIW_CONTINUATION(withheld_done),
+                                                 PIW_CONTINUATION(site_look),
+                                                 PIW_CONTINUATION(site_mark),
                                                  PIW_CONTINUATION(leftovers),
                                                  PIW_CONTINUATION(builds_known),
                                                  PIW_CONTINUATION(leftover_read),

@@ -4,6 +4,7 @@
 #include "piw/codec.h"
 #include "piw/fault.h"
 #include "shared/atomic_file.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 
@@ -117,7 +118,9 @@ int job_stage_build(piw_msg *job, piw_msg **result, piw_err *err)
                            (long long)body->build_id);
     if (PIW_FAULT("juggler.log"))
         return piw_err_set(err, PIW_ESYS, "can't write the staged log %s: the fault point juggler.log is armed", log);
-    int rc = make_folder(staging, err);
+    int rc = piw_site_there(body->root.s, err);
+    if (rc == 0)
+        rc = make_folder(staging, err);
     if (rc == 0)
         rc = make_folder(folder, err);
     if (rc == 0)

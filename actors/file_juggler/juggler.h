@@ -2,6 +2,7 @@
 #ifndef FILE_JUGGLER_JUGGLER_H
 #define FILE_JUGGLER_JUGGLER_H
 
+#include "shared/site_mark.h"
 #include "transfers.h"
 
 typedef struct leftover {
@@ -27,6 +28,15 @@ typedef struct juggler {
     /* withheld.c */
     bool withheld_busy, withheld_again; /* it looks; and has to look once more */
     bool withheld_missing;              /* what is to be taken away wasn't there: a publication may bring it */
+
+    /* site_watch.c */
+    char mark[PIW_SITE_MARK_LEN + 1]; /* the database's; "" until it has said it */
+    bool mark_asked;                  /* it is asked */
+    bool site_settled;                /* whether the site is there is known, or as good as known */
+    bool site_unseen;                 /* it wasn't there when the master started */
+    bool site_away;
+    unsigned site_looks; /* since it is away */
+    piw_log_limiter site_trouble;
 
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;
@@ -82,6 +92,11 @@ int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- site_watch.c: is the output folder the farm's site? --- */
+int site_watch_begin(piw_task *task, piw_why why);
+int on_site_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- saved.c: the state over a swap --- */
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err);

@@ -35,6 +35,8 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     juggler *j = piw_soul(task);
     int64_t size, free_bytes;
+    if (j->site_away)
+        return 0;
     if (piw_disk_room(j->root, &size, &free_bytes) != 0) {
         piw_err why = {0};
         piw_err_errno(&why, "can't tell the room on the disk of %s", j->root);
@@ -100,7 +102,9 @@ int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key)
 static int throw_away(juggler *j, const char *path, piw_msg *job, piw_err *err)
 {
     char trash[PIW_PATH_MAX];
-    int rc = piw_trash(j->root, path, trash, err);
+    int rc = piw_site_there(j->root, err);
+    if (rc == 0)
+        rc = piw_trash(j->root, path, trash, err);
     if (rc != 0)
         return rc;
     empty_trash *body = piw_msg_body(job, empty_trash_type());

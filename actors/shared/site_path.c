@@ -113,6 +113,11 @@ bool piw_link_log(char *to, size_t size, int64_t build_id)
     return n > 0 && (size_t)n < size;
 }
 
+bool piw_path_mark(char *to, const char *root)
+{
+    return join(to, "%s/.farm", root);
+}
+
 bool piw_path_form(char *to, const char *root)
 {
     return join(to, "%s/.pages", root);

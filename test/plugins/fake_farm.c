@@ -600,6 +600,7 @@ static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_WRITE, on_write},
 #ifndef FAKE_WITHOUT_STATS
     {&stats_protocol_def, STATS_DISK, just_note},
+    {&stats_protocol_def, STATS_SITE, just_note},
     {&stats_protocol_def, STATS_QUEUE, just_note},
     {&stats_protocol_def, STATS_SLAVE, just_note},
     {&stats_protocol_def, STATS_SLAVE_GONE, just_note},
