@@ -123,9 +123,10 @@ static void pause_farm(brother *self, bool on, const char *who)
     if (on && !self->operator_pause)
         piw_warning("%s: the farm pauses", who);
     if (!on)
-        piw_warning("%s: the farm %s", who, self->site_pause   ? "stays paused: the site is away"
-                                                   : self->disk_pause ? "stays paused: the disk is full"
-                                                                      : "goes on");
+        piw_warning("%s: the farm %s", who,
+                    self->site_pause   ? "stays paused: the site is away"
+                    : self->disk_pause ? "stays paused: the disk is full"
+                                       : "goes on");
     self->operator_pause = on;
     brother_say_pause(self, who);
 }

@@ -127,8 +127,8 @@ int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key)
     if (mark.len == 0)
         return mark_folder(task, j);
     if (mark.len != PIW_SITE_MARK_LEN) {
-        piw_log_limited(&j->site_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the database's mark of the site, %s, is none",
-                        mark.s);
+        piw_log_limited(&j->site_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
+                        "the database's mark of the site, %s, is none", mark.s);
         return 0;
     }
     memcpy(j->mark, mark.s, mark.len + 1);

@@ -221,9 +221,10 @@ static void take_head(architect *self, const PGresult *r)
         if (piw_name_is_canonical(build.package) && piw_version_acceptable(build.version))
             body->builds.at[body->builds.count++] = build;
         else
-            piw_log_limited(&self->odd, 6, PIW_LOG_WARNING,
-                            "\"%s\" of \"%s\" waits in the database, but is never built: one of them is no name in a path",
-                            build.version.s, build.package.s);
+            piw_log_limited(
+                &self->odd, 6, PIW_LOG_WARNING,
+                "\"%s\" of \"%s\" waits in the database, but is never built: one of them is no name in a path",
+                build.version.s, build.package.s);
     }
     cast(self, queue);
     self->reading->stale = false;

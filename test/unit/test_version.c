@@ -156,8 +156,8 @@ END_TEST
 
 START_TEST(what_is_no_name_in_a_path_is_no_version)
 {
-    static const char *const bad[] = {"",       ".",       "..",     "...",    ".1",     "/",     "../1",
-                                      "1/..",   "/etc",    "1\x7f",  "1\t",    "\xff",   "a\xc3", ".staging"};
+    static const char *const bad[] = {"",     ".",    "..",    "...", ".1",   "/",     "../1",
+                                      "1/..", "/etc", "1\x7f", "1\t", "\xff", "a\xc3", ".staging"};
     for (size_t i = 0; i < PIW_COUNT(bad); i++)
         ck_assert_msg(!piw_version_acceptable(piw_text_of(bad[i])), "\"%s\" is taken", bad[i]);
     ck_assert(!piw_version_acceptable((piw_text){"1\0/..", 5}));
