@@ -1,4 +1,4 @@
-/* big_brother — keeps the figures, shows them to monitors and takes their orders (docs/wire.md#monitors).
+/* big_brother — keeps the figures, shows them to monitors and takes their commands (docs/wire.md#monitors).
  *
  * This file is its manifest, the control queue, and the pause of the whole farm. */
 #include "big_brother/brother.h"
@@ -23,7 +23,7 @@ static void send_on(brother *self, piw_msg *msg)
 
 static void check_disk(brother *self, int64_t free_bytes)
 {
-    /* A tenth on top before going on, so that a disk at the limit doesn't stop and start the farm all the time. */
+    /* The farm goes on only when a tenth more than that is free: at the limit it would stop and start all the time. */
     bool low = free_bytes < self->disk_floor + (self->disk_pause ? self->disk_floor / 10 : 0);
     if (low == self->disk_pause)
         return;
@@ -38,7 +38,7 @@ static void check_disk(brother *self, int64_t free_bytes)
     brother_say_pause(self, why);
 }
 
-/* slave_driver remembers a pause that was announced before a restart of this task: without that nobody would end it. */
+/* slave_driver tells of a pause that was announced before this task was restarted. Else nobody would end that pause. */
 static int on_paused(piw_task *task, piw_msg *msg)
 {
     brother *self = piw_soul(task);
@@ -101,9 +101,9 @@ static int on_kill(piw_task *task, piw_msg *msg)
 {
     slaves_KILL *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_KILL_new(&body), &id, control_KILL_of(msg)->slave_id);
+    piw_msg *command = for_slave(slaves_KILL_new(&body), &id, control_KILL_of(msg)->slave_id);
     body->slave_id = id;
-    send_on(piw_soul(task), order);
+    send_on(piw_soul(task), command);
     return 0;
 }
 
@@ -111,13 +111,14 @@ static int on_skip(piw_task *task, piw_msg *msg)
 {
     slaves_SKIP *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_SKIP_new(&body), &id, control_SKIP_of(msg)->slave_id);
+    piw_msg *command = for_slave(slaves_SKIP_new(&body), &id, control_SKIP_of(msg)->slave_id);
     body->slave_id = id;
-    send_on(piw_soul(task), order);
+    send_on(piw_soul(task), command);
     return 0;
 }
 
-/* An operator's wish. It is announced whatever is known here: after a restart that may be too little. */
+/* An operator's wish is announced even if it seems to change nothing: a task that was restarted may not know that
+ * the farm is paused. */
 static void pause_farm(brother *self, bool on, const char *who)
 {
     if (on && !self->operator_pause)
@@ -137,9 +138,9 @@ static int on_sleep(piw_task *task, piw_msg *msg)
     const int64_t *slave_id = control_SLEEP_of(msg)->slave_id;
     slaves_SLEEP *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_SLEEP_new(&body), &id, slave_id);
+    piw_msg *command = for_slave(slaves_SLEEP_new(&body), &id, slave_id);
     body->slave_id = id;
-    send_on(self, order);
+    send_on(self, command);
     if (slave_id == NULL)
         pause_farm(self, true, "a monitor said SLEEP");
     return 0;
@@ -151,9 +152,9 @@ static int on_wake(piw_task *task, piw_msg *msg)
     const int64_t *slave_id = control_WAKE_of(msg)->slave_id;
     slaves_WAKE *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_WAKE_new(&body), &id, slave_id);
+    piw_msg *command = for_slave(slaves_WAKE_new(&body), &id, slave_id);
     body->slave_id = id;
-    send_on(self, order);
+    send_on(self, command);
     if (slave_id == NULL)
         pause_farm(self, false, "a monitor said WAKE");
     return 0;
@@ -329,7 +330,8 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(slice), PIW_CONTINUATIONS_END,
 };
 
-PIW_PLUGIN(big_brother, .version = "1.0", .summary = "keeps statistics, shows them to monitors and takes their orders",
-           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
+PIW_PLUGIN(big_brother, .version = "1.0",
+           .summary = "keeps statistics, shows them to monitors and takes their commands", .serves = serves,
+           .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
            .state_protocol = &big_brother_protocol_def, .state_message = BIG_BROTHER_STATE, .critical = true,
            .start = start, .stop = stop, .save = save, .handlers = handlers, .continuations = continuations);

@@ -1,8 +1,8 @@
-/* brother.h — inside big_brother: what monitors see and order (docs/wire.md#monitors).
+/* brother.h — inside big_brother: what monitors see and command (docs/wire.md#monitors).
  *
- * big_brother.c is the manifest, the control queue and the pause; watch.c keeps what each slave showed last and replays
- * it; figures.c makes the master's own STATS; tell.c tells others; machine.c reads this machine. Everything belongs to the
- * task's thread. */
+ * big_brother.c is the manifest, the control queue and the pause; watch.c keeps what each slave showed last and
+ * replays it; figures.c makes the master's own STATS; tell.c tells others; machine.c reads this machine. Everything
+ * belongs to the task's thread. */
 #ifndef BIG_BROTHER_BROTHER_H
 #define BIG_BROTHER_BROTHER_H
 
@@ -13,21 +13,23 @@
 #include "status.piw.h"
 
 enum {
-    BROTHER_KEPT = 100, /* STATS of the master and of each slave that a new monitor is shown */
-    BROTHER_SLICE = 10, /* slaves replayed before other messages get their turn */
+    BROTHER_KEPT = 100,       /* STATS of the master and of each slave that a new monitor is shown … */
+    BROTHER_KEPT_ALL = 20000, /* … but of all slaves together so many … */
+    BROTHER_KEPT_MIN = 10,    /* … and of each so many at least */
+    BROTHER_SLICE = 10,       /* slaves replayed before other messages get their turn */
     BROTHER_STATS_MS = 10000,
     BROTHER_HOME_MS = 60000,
-    BROTHER_FIGURES_DEADLINE_MS = 8000, /* then STATS shows the last known figures */
+    BROTHER_FIGURES_DEADLINE_MS = 8000, /* after so long without an answer STATS shows the last known figures */
 };
 
 /* A slave as monitors see it. */
 typedef struct brother_slave {
     int64_t id;
     piw_time first_seen, last_seen;
-    piw_msg *hello;                  /* status_SLAVE, as it is published; NULL: none was seen */
-    piw_msg *reply;                  /* status_SLAVE of the last reply, or NULL */
-    slave_stats stats[BROTHER_KEPT]; /* a ring */
-    uint32_t stats_count, stats_next;
+    piw_msg *hello;     /* status_SLAVE, as it is published; NULL: none was seen */
+    piw_msg *reply;     /* status_SLAVE of the last reply, or NULL */
+    slave_stats *stats; /* the last ones, a ring that grows with them */
+    uint32_t stats_size, stats_count, stats_next;
 } brother_slave;
 
 typedef struct brother {
@@ -67,7 +69,7 @@ void brother_load_slaves(brother *self, const big_brother_state *body);
 /* --- figures.c --- */
 int on_tick(piw_task *task, piw_msg *reply, uint64_t key);
 int on_figures(piw_task *task, piw_msg *reply, uint64_t key);
-/* A queue's length, at once. */
+/* The length of an ABI's build queue, at once. */
 void brother_queue_length(brother *self, piw_text abi_tag, int64_t pending);
 void brother_forget_history(brother *self);
 void brother_keep(brother *self, piw_msg **stats);

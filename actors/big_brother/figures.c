@@ -15,7 +15,8 @@ static master_stats *latest(brother *self)
     return piw_msg_any_body(self->latest);
 }
 
-/* The database counts what is given out too: an ABI once told of keeps what slave_driver says. */
+/* The database's count includes builds that slaves have already. So for an ABI that slave_driver has told of, its
+ * figure stays. */
 static void keep_pending(const master_stats *before, master_stats *to)
 {
     for (uint32_t i = 0; i < to->builds_pending.count; i++)
@@ -24,7 +25,7 @@ static void keep_pending(const master_stats *before, master_stats *to)
                 to->builds_pending.at[i].value = before->builds_pending.at[k].value;
 }
 
-/* The figures of the database in a message of their own: maps of the last one are let go with it. */
+/* Put the database's figures into a new message, so that the maps of the old figures are freed with the old message. */
 static void take_figures(brother *self, const db_STATISTICS_reply *from)
 {
     master_stats *to;

@@ -48,6 +48,7 @@ static void free_slave(brother_slave *slave)
 {
     piw_msg_free(&slave->hello);
     piw_msg_free(&slave->reply);
+    free(slave->stats);
     free(slave);
 }
 
@@ -82,22 +83,47 @@ static void publish_copy(brother *self, const piw_msg *kept, piw_time at)
     brother_publish(self, &msg);
 }
 
+/* The i-th of those kept, oldest first. */
+static const slave_stats *kept_stats(const brother_slave *slave, uint32_t i)
+{
+    return &slave->stats[(slave->stats_next + slave->stats_size - slave->stats_count + i) % slave->stats_size];
+}
+
 static void publish_hello_and_stats(brother *self, const brother_slave *slave)
 {
     publish_copy(self, slave->hello, slave->first_seen);
     for (uint32_t i = 0; i < slave->stats_count; i++) {
-        uint32_t at = (slave->stats_next + BROTHER_KEPT - slave->stats_count + i) % BROTHER_KEPT;
-        const piw_any data = {.type = slave_stats_type(), .value = &slave->stats[at]};
+        const piw_any data = {.type = slave_stats_type(), .value = kept_stats(slave, i)};
         piw_msg *msg = make_shown(slave->id, slave->last_seen, piw_text_of("STATS"), &data);
         brother_publish(self, &msg);
     }
 }
 
-static void keep_stats(brother_slave *slave, const slave_stats *stats)
+/* Room for so many; the newest stay. */
+static void resize_stats(brother_slave *slave, uint32_t size)
 {
+    uint32_t count = slave->stats_count < size ? slave->stats_count : size;
+    slave_stats *stats = piw_zalloc(size * sizeof(*stats));
+    for (uint32_t i = 0; i < count; i++)
+        stats[i] = *kept_stats(slave, slave->stats_count - count + i);
+    free(slave->stats);
+    slave->stats = stats;
+    slave->stats_size = size;
+    slave->stats_count = count;
+    slave->stats_next = count % size;
+}
+
+static void keep_stats(const brother *self, brother_slave *slave, const slave_stats *stats)
+{
+    size_t share = BROTHER_KEPT_ALL / (self->slaves_count > 0 ? self->slaves_count : 1);
+    uint32_t most = share > BROTHER_KEPT ? BROTHER_KEPT : share < BROTHER_KEPT_MIN ? BROTHER_KEPT_MIN : (uint32_t)share;
+    bool full = slave->stats_count == slave->stats_size;
+    uint32_t twice = slave->stats_size == 0 ? BROTHER_KEPT_MIN : slave->stats_size * 2;
+    if (slave->stats_size > most || (full && slave->stats_size < most))
+        resize_stats(slave, twice < most ? twice : most);
     slave->stats[slave->stats_next] = *stats;
-    slave->stats_next = (slave->stats_next + 1) % BROTHER_KEPT;
-    if (slave->stats_count < BROTHER_KEPT)
+    slave->stats_next = (slave->stats_next + 1) % slave->stats_size;
+    if (slave->stats_count < slave->stats_size)
         slave->stats_count++;
 }
 
@@ -108,7 +134,7 @@ static bool is_typed(const piw_any *data, const char *name, size_t size)
     return type != NULL && type->name != NULL && strcmp(type->name, name) == 0 && type->size == size;
 }
 
-/* A stock monitor dies on any other. */
+/* Is it a word that stock monitors know? They end when they get any other. */
 static bool is_shown(piw_text word)
 {
     static const char *const words[] = {"HELLO", "STATS", "ACK", "SLEEP", "BUILD", "SEND", "DONE", "DIE"};
@@ -130,7 +156,7 @@ int brother_on_slave(piw_task *task, piw_msg *msg)
     brother_slave *slave = need(self, body->slave_id);
     piw_msg *shown = make_shown(body->slave_id, body->timestamp, body->message, &body->data);
     if (piw_text_is(body->message, "HELLO")) {
-        /* Published with what is known of it when its ACK comes. */
+        /* A slave is first published when its ACK comes, with all that is known of it by then. */
         slave->first_seen = body->timestamp;
         piw_msg_free(&slave->hello);
         slave->hello = shown;
@@ -139,7 +165,7 @@ int brother_on_slave(piw_task *task, piw_msg *msg)
     slave->last_seen = body->timestamp;
     if (piw_text_is(body->message, "STATS")) {
         if (is_typed(&body->data, "slave_stats", sizeof(slave_stats)))
-            keep_stats(slave, body->data.value);
+            keep_stats(self, slave, body->data.value);
     } else {
         if (piw_text_is(body->message, "ACK"))
             publish_hello_and_stats(self, slave);
@@ -222,7 +248,7 @@ void brother_save_slaves(const brother *self, piw_msg *state, big_brother_state 
             piw_value_copy(state, slave_hello_type(), status_SLAVE_of(from->hello)->data.value, &to->hello);
         piw_msg_list(state, &to->stats, from->stats_count);
         for (uint32_t k = 0; k < from->stats_count; k++)
-            to->stats.at[k] = from->stats[(from->stats_next + BROTHER_KEPT - from->stats_count + k) % BROTHER_KEPT];
+            to->stats.at[k] = *kept_stats(from, k);
         to->reply = piw_msg_textz(state, "");
         if (from->reply != NULL) {
             const status_SLAVE *reply = status_SLAVE_of(from->reply);
@@ -244,7 +270,7 @@ void brother_load_slaves(brother *self, const big_brother_state *body)
             to->hello = make_shown(from->slave_id, from->first_seen, piw_text_of("HELLO"), &hello);
         }
         for (uint32_t k = 0; k < from->stats.count; k++)
-            keep_stats(to, &from->stats.at[k]);
+            keep_stats(self, to, &from->stats.at[k]);
         if (from->reply.len > 0)
             to->reply = make_shown(from->slave_id, from->last_seen, from->reply, &from->reply_data);
     }

@@ -1,9 +1,9 @@
 /* cloud_gazer — follows PyPI's log, or its list of projects (projects.c), into the database
  * (docs/reliability.md#pypis-log).
  *
- * First the database is asked where it is. From then on two things go on side by side: reading, one answer of PyPI's after
- * the other, and applying what is ripe, one batch after the other. Reading waits while enough is read that isn't applied,
- * and rests when there is nothing new. */
+ * First the database is asked where it is. From then on two things go on side by side: reading, one answer of PyPI's
+ * after the other, and applying the events that are old enough, one batch after the other. Reading waits while
+ * enough is read that isn't applied, and rests when there is nothing new. */
 #include "cloud_gazer/gazer.h"
 
 #include "cloud_gazer/left.h"
@@ -39,7 +39,7 @@ static void rest(gazer *self, int64_t delay_ms)
 }
 
 /* Apply on after a while. */
-static void hold(gazer *self, int64_t delay_ms)
+static void apply_later(gazer *self, int64_t delay_ms)
 {
     self->holding = true;
     set_timer(self, PIW_ON(apply_again), delay_ms);
@@ -69,7 +69,7 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     gazer *self = piw_soul(task);
     if (self->located)
-        return 0; /* asked by an earlier soul */
+        return 0; /* the soul before this one has asked */
     if (piw_msg_error(reply) != 0) {
         piw_debug("the database does not say where it is in PyPI's log: %s", piw_msg_error_text(reply));
         rest(self, STORED_AGAIN_MS);
@@ -77,7 +77,8 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     }
     const db_PYPI_STATE_reply *body = db_PYPI_STATE_reply_of(reply);
     self->located = true;
-    /* Killed in between, a master has hidden something that the search index still has. */
+    /* A master that was killed may have hidden a package which the search index still lists: have that written
+     * again. */
     piw_msg *search_pages = web_SEARCH_new();
     gazer_cast(self, &search_pages);
     gazer_projects_begin(self->projects, body->serial, body->compared);
@@ -167,7 +168,7 @@ static void apply_next(gazer *self)
     if (failed != 0) {
         piw_msg_free(&batch);
         piw_debug("PyPI's events wait: %s", piw_err_name(failed));
-        hold(self, STORED_AGAIN_MS);
+        apply_later(self, STORED_AGAIN_MS);
         return;
     }
     self->applying = true;
@@ -207,7 +208,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
         narrow(self, piw_msg_error_text(reply));
     } else {
         piw_warning("PyPI's events wait for the database: %s", piw_msg_error_text(reply));
-        hold(self, GAZER_WAIT_MIN_MS);
+        apply_later(self, GAZER_WAIT_MIN_MS);
     }
     go_on(self);
     return 0;

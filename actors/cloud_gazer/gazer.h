@@ -10,14 +10,14 @@
 #include "shared/table.h"
 
 enum {
-    GAZER_WAIT_MIN_MS = 10000,      /* after PyPI failed or asked to wait, growing … */
-    GAZER_WAIT_MAX_MS = 600000,     /* … to this */
+    GAZER_WAIT_MIN_MS = 10000,      /* after PyPI failed or asked us to wait, so long … */
+    GAZER_WAIT_MAX_MS = 600000,     /* … growing to this */
     GAZER_WAIT_DEV_MS = 1000,       /* --dev-mode: while nobody listens there yet */
     GAZER_READ_TIMEOUT_MS = 600000, /* one reading of 50,000 events over a slow line */
-    GAZER_AHEAD = 50000,            /* events read and not yet applied with which reading waits */
+    GAZER_AHEAD = 50000,            /* reading waits while so many events are read and not yet applied */
     GAZER_PROGRESS_MS = 10000,      /* between progress lines of a long catching up */
     GAZER_DESCRIPTIONS = 8,         /* fetched at the same time */
-    GAZER_UNDESCRIBED_MAX = 200000, /* waiting; what comes on top is left without until its next version */
+    GAZER_UNDESCRIBED_MAX = 200000, /* waiting at most; others get none until their next version */
     GAZER_DESCRIPTION_CHARS = 200,
 };
 
@@ -36,7 +36,7 @@ typedef struct gazer {
     bool resting;        /* … with reading */
     bool paused;         /* the farm is */
     uint32_t batch_max;  /* halved while the database refuses a batch, to find the bad event */
-    int64_t wait_ms;     /* of the next wait after a failure; 0: none was lately */
+    int64_t wait_ms;     /* how long the next wait after a failure is; 0: nothing has failed lately */
     int64_t poll_ms;
     gazer_progress progress; /* when its line was last written */
     int64_t begun_ns, progress_ns;
@@ -45,7 +45,7 @@ typedef struct gazer {
     const char *xmlrpc_url;
     gazer_describer *describer;
     gazer_projects *projects; /* follows, or compares only */
-    struct gazer_left *left;  /* of what left the list; projects.c makes and frees it */
+    struct gazer_left *left;  /* looks after projects that left the list; projects.c makes and frees it */
     bool follows_list;
     bool located; /* the database has said where it is */
 } gazer;

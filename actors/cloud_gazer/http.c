@@ -1,3 +1,4 @@
+/* http.c — web requests of one task over libcurl's multi interface, driven by the task's watches and timers. */
 #include "cloud_gazer/http.h"
 
 #include "shared/trust.h"

@@ -1,3 +1,4 @@
+/* json_reader.c — yajl with the bounds that hostile documents need. */
 #include "cloud_gazer/json_reader.h"
 
 #include <stdarg.h>
@@ -22,9 +23,9 @@ int gazer_json_refuse(gazer_json_reader *reader, const char *fmt, ...)
     char why[PIW_ERR_TEXT];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
+    vsnprintf(why, sizeof(why), fmt, args);
     va_end(args);
-    piw_err_set(&reader->refused, PIW_ESHAPE, "%s: %s", reader->what, why);
+    piw_err_set(&reader->err, PIW_ESHAPE, "%s: %s", reader->what, why);
     return 0;
 }
 
@@ -41,8 +42,8 @@ static int look(gazer_json_reader *reader, yajl_status status, piw_err *err)
 {
     if (status == yajl_status_ok)
         return 0;
-    if (reader->refused.code != 0)
-        return piw_err_set(err, reader->refused.code, "%s", reader->refused.text);
+    if (reader->err.code != 0)
+        return piw_err_set(err, reader->err.code, "%s", reader->err.text);
     unsigned char *why = yajl_get_error(reader->handle, 0, NULL, 0);
     size_t len = why != NULL ? strcspn((const char *)why, "\r\n") : 0;
     piw_err_set(err, PIW_ESHAPE, "%s is no JSON: %.*s", reader->what, len < 200 ? (int)len : 200,

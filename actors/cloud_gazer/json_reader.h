@@ -16,7 +16,7 @@ typedef struct gazer_json_reader {
     const char *what; /* the document, for errors */
     size_t bytes, bytes_max;
     unsigned depth;
-    piw_err refused; /* by the owner's callbacks, through gazer_json_refuse */
+    piw_err err; /* by the owner's callbacks, through gazer_json_refuse */
 } gazer_json_reader;
 
 /* False when there is no memory. `callbacks` must live as long as the reader. */

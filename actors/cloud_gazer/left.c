@@ -1,9 +1,9 @@
+/* left.c — projects that are quarantined or no longer on PyPI's list: their pages tell whether they are deleted. */
 #include "cloud_gazer/left.h"
 
 #include "cloud_gazer/gazer.h"
 #include "cloud_gazer/page.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ struct gazer_left {
     size_t count, size, at;
     gazer_page *page;
     piw_err err;
-    bool asking, telling, resting; /* for the page of names[at], the database, a while */
+    bool asking, telling, resting; /* until the page of names[at], the database or a timer answers */
     bool gone; /* what the page said: it isn't there, else it is no quarantine; valid while `knows` */
     bool knows;
     unsigned tries;
@@ -32,7 +32,7 @@ struct gazer_left {
 
 gazer_left *gazer_left_new(gazer *owner, const char *simple_url, void (*done)(void *arg), void *arg)
 {
-    gazer_left *self = piw_zalloc(sizeof *self);
+    gazer_left *self = piw_zalloc(sizeof(*self));
     *self = (gazer_left){.gazer = owner, .simple_url = simple_url, .done = done, .arg = arg};
     return self;
 }
@@ -92,7 +92,8 @@ static void go_on(gazer_left *self)
         self->done(self->arg);
 }
 
-/* The answer says nothing: once more after a while, then not before the next comparison. */
+/* The answer doesn't tell what has become of the project: ask once more after a while, then not before the next
+ * comparison. */
 static void try_again(gazer_left *self, const gazer_http_result *result, const char *why)
 {
     if (++self->tries == TRIES_MAX) {
@@ -141,7 +142,7 @@ static void on_page(void *arg, const gazer_http_result *result)
     char why[64];
     self->asking = false;
     if (self->err.code == 0 && (!result->answered || result->status == 429 || result->status >= 500)) {
-        snprintf(why, sizeof why, "it was answered with HTTP status %ld", result->status);
+        snprintf(why, sizeof(why), "it was answered with HTTP status %ld", result->status);
         gazer_page_free(&self->page);
         try_again(self, result, result->answered ? why : result->problem);
         return;
@@ -219,7 +220,7 @@ int on_pages(piw_task *task, piw_msg *reply, uint64_t key)
         }
     }
     if (!self->telling)
-        return 0; /* of an earlier soul */
+        return 0; /* an answer to the soul before this one */
     self->telling = false;
     if (body == NULL && piw_msg_error(reply) != PIW_EDB) {
         piw_warning("what left PyPI's list waits for the database: %s", piw_msg_error_text(reply));

@@ -1,3 +1,4 @@
+/* order.c — PyPI's events, put from the order of their serials into the order in which they are applied. */
 #include "cloud_gazer/order.h"
 
 #include "piw/log.h"
@@ -7,8 +8,8 @@
 
 #include <stdlib.h>
 
-/* An event that waits. Those of no concern wait too, without texts: they hold back the serial to be stored and count
- * as later events. */
+/* An event that waits. Events that don't concern the farm wait too, without texts: the serial to be stored stays
+ * before them, and they count as later events. */
 typedef struct waiting {
     int64_t time_s, serial;
     const char *action; /* NULL: of no concern */
@@ -22,7 +23,7 @@ typedef struct seen {
 } seen;
 
 struct gazer_order {
-    waiting *events; /* not ripe, or not yet sorted */
+    waiting *events; /* not old enough to be applied, or not yet sorted */
     size_t count, size;
     waiting *ready; /* sorted; from `next` on to be delivered */
     size_t ready_count, next;
@@ -245,7 +246,7 @@ static void take_texts(gazer_order *self, const gazer_event *event, waiting *to)
 bool gazer_order_add(gazer_order *order, const gazer_event *event)
 {
     if (event->serial <= order->low || was_seen(order, event->serial)) {
-        /* What was applied before still counts as a later event, and as progress. */
+        /* An event that was applied before still counts as a later event, and as progress. */
         if (event->serial > order->newest)
             order->newest = event->serial;
         if (event->time_s > order->newest_s && event->time_s <= TIME_MAX_S)
@@ -290,27 +291,27 @@ static int by_time(const void *a, const void *b)
     return x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
-/* Move what is ripe to `ready`, which is empty. */
+/* Move what is old enough to `ready`, which is empty. */
 static void ripen(gazer_order *self)
 {
     if (self->count > 1)
         qsort(self->events, self->count, sizeof(*self->events), by_time);
-    size_t ripe = 0;
+    size_t old_enough = 0;
     int64_t low = self->newest;
-    while (ripe < self->count && self->events[ripe].time_s <= self->newest_s - GAZER_WINDOW_S)
-        ripe++;
-    for (size_t i = ripe; i < self->count; i++)
+    while (old_enough < self->count && self->events[old_enough].time_s <= self->newest_s - GAZER_WINDOW_S)
+        old_enough++;
+    for (size_t i = old_enough; i < self->count; i++)
         if (self->events[i].serial <= low)
             low = self->events[i].serial - 1;
     free(self->ready);
-    self->ready = piw_alloc((ripe + 1) * sizeof(*self->ready));
+    self->ready = piw_alloc((old_enough + 1) * sizeof(*self->ready));
     self->ready_count = self->next = 0;
-    for (size_t i = 0; i < ripe; i++)
+    for (size_t i = 0; i < old_enough; i++)
         if (self->events[i].action != NULL)
             self->ready[self->ready_count++] = self->events[i];
-    if (ripe > 0)
-        memmove(self->events, self->events + ripe, (self->count - ripe) * sizeof(*self->events));
-    self->count -= ripe;
+    if (old_enough > 0)
+        memmove(self->events, self->events + old_enough, (self->count - old_enough) * sizeof(*self->events));
+    self->count -= old_enough;
     if (low > self->low) {
         self->low = low;
         forget_seen(self, low);

@@ -11,7 +11,7 @@ int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t 
     *wait_ms = *wait_ms == 0 ? GAZER_WAIT_MIN_MS : *wait_ms * 2;
     if (*wait_ms > GAZER_WAIT_MAX_MS)
         *wait_ms = GAZER_WAIT_MAX_MS;
-    if (self->dev_mode && refused) /* the index of a demonstration has not come up yet */
+    if (self->dev_mode && refused) /* a demonstration's own index has not started yet */
         *wait_ms = GAZER_WAIT_DEV_MS;
     if (asked_s > 0 && asked_s * 1000 > *wait_ms)
         return asked_s > GAZER_WAIT_MAX_MS / 1000 ? GAZER_WAIT_MAX_MS : asked_s * 1000;
@@ -49,7 +49,7 @@ static void spread_quarantine(gazer *self, const pypi_change *change)
     }
 }
 
-/* Changes of a package mostly follow each other: its pages are asked for once. */
+/* Mostly several changes of one package follow each other: its pages are asked for only once. */
 void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *before, bool describe)
 {
     if (piw_text_is(change->change, "hidden") || piw_text_is(change->change, "shown")) {

@@ -1,4 +1,4 @@
-/* file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place
+/* file_juggler.c — file_juggler — receives wheels, checks them, stages builds, and puts what is recorded in place
  * (docs/site.md#order-of-publication). */
 #include "jobs.h"
 #include "juggler.h"
@@ -7,7 +7,9 @@
 #include "events.piw.h"
 #include "file.piw.h"
 #include "fs.piw.h"
+#include "piw/fault.h"
 #include "piw/plugin.h"
+#include "shared/atomic_file.h"
 #include "shared/file_check.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
@@ -16,7 +18,6 @@
 #include "web.piw.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -44,21 +45,25 @@ static piw_msg *describe_transfer(const fs_EXPECT *expect)
 
 static int on_expect(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_EXPECT *expect = fs_EXPECT_of(msg);
-    piw_err why = {0};
-    if (piw_site_there(j->root, &why) != 0)
-        return piw_refuse(task, msg, PIW_EAGAIN, "%s", why.text);
-    int rc = piw_file_check(&expect->file, expect->package, &why);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
+    piw_err err = {0};
+    int rc = piw_file_check(&expect->file, expect->package, &err);
     if (rc != 0)
-        return piw_refuse(task, msg, rc, "%s", why.text);
+        return piw_refuse(task, msg, rc, "%s", err.text);
+    char folder[PIW_PATH_MAX];
+    if (piw_path_staged(folder, self->root, expect->build_id, (piw_text){0}))
+        piw_folder_reuse(self->root, folder, expect->build_id); /* else the transfer makes one */
     piw_msg *owner = describe_transfer(expect);
     transfer *t = NULL;
-    rc = transfers_begin(&j->transfers, j->root, &owner, &t, &why);
+    rc = transfers_begin(&self->transfers, self->root, &owner, &t, &err);
     if (rc != 0) {
         piw_msg_free(&owner);
-        piw_error("%s", why.text);
-        return piw_refuse(task, msg, rc, "%s", why.text);
+        piw_error("%s", err.text);
+        return piw_refuse(task, msg, rc, "%s", err.text);
     }
     piw_msg *answer = fs_EXPECT_reply_new();
     rc = piw_reply(task, msg, &answer);
@@ -76,21 +81,22 @@ static int answer_bad(piw_task *task, piw_msg *request, const char *why)
     return rc;
 }
 
-/* The job's answer is the request's: the token is the key, so that nothing needs to be kept. */
+/* The job's result becomes the answer to this request. The job's key is the request's token, so nothing else has to
+ * be remembered. */
 static int on_verify(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_VERIFY *verify = fs_VERIFY_of(msg);
-    piw_err why = {0};
-    if (piw_site_there(j->root, &why) != 0)
-        return piw_refuse(task, msg, PIW_EAGAIN, "%s", why.text);
-    transfer *t = transfers_of_slave(&j->transfers, verify->slave_id);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
+    transfer *t = transfers_of_slave(&self->transfers, verify->slave_id);
     if (t == NULL || t->about->build_id != verify->build_id)
         return answer_bad(task, msg, "no transfer of the file was begun");
     if (t->map.missing > 0)
         return answer_bad(task, msg, "the transfer of the file was not finished");
     char path[PIW_PATH_MAX];
-    if (!piw_path_staged(path, j->root, verify->build_id, t->about->filename))
+    if (!piw_path_staged(path, self->root, verify->build_id, t->about->filename))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s);
     check_file *body;
     piw_msg *job = check_file_new(&body);
@@ -104,7 +110,7 @@ static int on_verify(piw_task *task, piw_msg *msg)
         rc = piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
     piw_msg_free(&job);
     if (rc == 0)
-        transfers_end(&j->transfers, t);
+        transfers_end(&self->transfers, t);
     return rc;
 }
 
@@ -129,26 +135,69 @@ static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-static int on_stage(piw_task *task, piw_msg *msg)
+static bool is_staged(const juggler *self, int64_t build_id)
 {
-    juggler *j = piw_soul(task);
+    char folder[PIW_PATH_MAX];
+    return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
+}
+
+static piw_msg *describe_build(int64_t build_id, piw_text package, journal_build **body)
+{
+    piw_msg *record = journal_build_new(body);
+    (*body)->build_id = build_id;
+    (*body)->package = piw_text_copy(record, package);
+    return record;
+}
+
+/* Into the journal with it; then `record` is gone. */
+static int note(juggler *self, piw_msg *record, piw_err *err)
+{
+    int rc = journal_put(&self->journal, &record, err);
+    piw_msg_free(&record);
+    if (rc != 0)
+        piw_error("%s", err->text);
+    return rc;
+}
+
+static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
+{
+    const juggler *self = piw_soul(task);
     const fs_STAGE *stage = fs_STAGE_of(msg);
-    file_queue_yield(j);
-    if (!piw_name_is_canonical(stage->package))
-        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
-    stage_build *body;
-    piw_msg *job = stage_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    keep_log *body;
+    piw_msg *job = keep_log_new(&body);
+    body->root = piw_msg_textz(job, self->root);
     body->build_id = stage->build_id;
     body->package = piw_text_copy(job, stage->package);
-    const piw_field *output = &stage_build_type()->body->fields[3];
-    piw_value_copy(job, output->type, &stage->output, &body->output);
+    body->output = piw_msg_blob(job, stage->output);
+    body->staged = staged;
+    body->again = again;
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
-        rc = piw_work(task, job_stage_build, &job, PIW_ON(staged), token.id);
+        rc = piw_work(task, job_keep_log, &job, PIW_ON(staged), token.id);
     piw_msg_free(&job);
     return rc;
+}
+
+/* A build without wheels is in the journal before its log is in place, so that no log is left behind without a row. */
+static int on_stage(piw_task *task, piw_msg *msg)
+{
+    juggler *self = piw_soul(task);
+    const fs_STAGE *stage = fs_STAGE_of(msg);
+    file_queue_yield(self);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
+    if (!piw_name_is_canonical(stage->package))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
+    const journal_entry *known = journal_find(&self->journal, stage->build_id);
+    bool staged = is_staged(self, stage->build_id);
+    if (staged || (known != NULL && known->state == JOURNAL_IS_OPEN))
+        return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
+    journal_build *body;
+    piw_err err = {0};
+    int rc = note(self, describe_build(stage->build_id, stage->package, &body), &err);
+    return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", err.text);
 }
 
 /* The end of a job whose answer says no more than that it is done. Takes the answer. */
@@ -166,28 +215,89 @@ static int finish(piw_task *task, const piw_msg *reply, uint64_t key, piw_msg *a
     return rc;
 }
 
+/* What the job has found out about a build, for the journal. */
+static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
+{
+    if (!kept->staged && !kept->foreign_log)
+        return 0;
+    journal_build *body;
+    piw_msg *record = describe_build(kept->build_id, kept->package, &body);
+    body->foreign_log = kept->foreign_log;
+    piw_msg_list(record, &body->wheels, kept->wheels.count);
+    for (uint32_t i = 0; i < kept->wheels.count; i++)
+        body->wheels.at[i] = piw_text_copy(record, kept->wheels.at[i]);
+    return note(self, record, err);
+}
+
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
+    juggler *self = piw_soul(task);
+    piw_token token = {key};
+    if (piw_msg_error(reply) != 0)
+        return finish(task, reply, key, NULL);
+    const keep_log_reply *kept = keep_log_reply_of(reply);
+    piw_err err = {0};
+    if (!kept->staged && journal_find(&self->journal, kept->build_id) == NULL)
+        upkeep_remove_log(self, kept->build_id); /* thrown away meanwhile */
+    int rc = note_kept(self, kept, &err);
+    if (rc != 0)
+        return piw_answer_error(task, token, rc, "%s", err.text);
+    if (kept->staged || journal_late(&self->journal, kept->build_id))
+        return syncs_ask(task, token, kept->build_id, false);
     return finish(task, reply, key, fs_STAGE_reply_new());
+}
+
+static void copy_seal(piw_msg *into, const fs_SEAL *seal, sealed_build *to)
+{
+    *to = (sealed_build){.slave_id = seal->slave_id,
+                         .version = piw_text_copy(into, seal->version),
+                         .abi_tag = piw_text_copy(into, seal->abi_tag),
+                         .status = seal->status,
+                         .duration = seal->duration};
+    piw_msg_list(into, &to->files, seal->files.count);
+    for (uint32_t i = 0; i < seal->files.count; i++)
+        piw_value_copy(into, built_file_type(), &seal->files.at[i], &to->files.at[i]);
+}
+
+/* A build without wheels is sealed in the journal. */
+static int seal_unstaged(piw_task *task, piw_msg *msg)
+{
+    juggler *self = piw_soul(task);
+    const fs_SEAL *seal = fs_SEAL_of(msg);
+    const journal_entry *known = journal_find(&self->journal, seal->build_id);
+    journal_build *body;
+    piw_msg *record = describe_build(seal->build_id, seal->package, &body);
+    body->foreign_log = known != NULL && known->build->foreign_log;
+    sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
+    copy_seal(record, seal, sealed);
+    body->sealed = sealed;
+    piw_err err = {0};
+    int rc = note(self, record, &err);
+    if (rc == 0 && PIW_FAULT("juggler.sealed"))
+        rc = piw_err_set(&err, PIW_ESYS, "build %lld can't be sealed: the fault point juggler.sealed is armed",
+                         (long long)seal->build_id);
+    if (rc != 0)
+        return piw_refuse(task, msg, rc, "%s", err.text);
+    piw_token token;
+    rc = piw_defer(task, msg, &token);
+    return rc == 0 ? syncs_ask(task, token, seal->build_id, true) : rc;
 }
 
 static int on_seal(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_SEAL *seal = fs_SEAL_of(msg);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
+    if (!is_staged(self, seal->build_id))
+        return seal_unstaged(task, msg);
     seal_build *body;
     piw_msg *job = seal_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     body->build_id = seal->build_id;
     body->package = piw_text_copy(job, seal->package);
-    body->sealed = (sealed_build){.slave_id = seal->slave_id,
-                                  .version = piw_text_copy(job, seal->version),
-                                  .abi_tag = piw_text_copy(job, seal->abi_tag),
-                                  .status = seal->status,
-                                  .duration = seal->duration};
-    piw_msg_list(job, &body->sealed.files, seal->files.count);
-    for (uint32_t i = 0; i < seal->files.count; i++)
-        piw_value_copy(job, built_file_type(), &seal->files.at[i], &body->sealed.files.at[i]);
+    copy_seal(job, seal, &body->sealed);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -203,14 +313,24 @@ static int on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int on_publish(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
-    file_queue_yield(j);
+    file_queue_yield(self);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
+    if (!is_staged(self, publish->build_id)) {
+        upkeep_over(self, publish->build_id);
+        piw_msg *answer = fs_PUBLISH_reply_new();
+        int done = piw_reply(task, msg, &answer);
+        piw_msg_free(&answer);
+        return done;
+    }
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     body->build_id = publish->build_id;
     body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
@@ -221,23 +341,34 @@ static int on_publish(piw_task *task, piw_msg *msg)
         rc = piw_work(task, job_publish_build, &job, PIW_ON(published), token.id);
     piw_msg_free(&job);
     if (rc == 0)
-        upkeep_published(j, publish->package);
+        upkeep_published(self, publish->package);
     return rc;
 }
 
 static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    juggler *j = piw_soul(task);
-    j->unsynced = true;
-    /* Quarantined since its build was recorded: it may be this one that was missed. */
-    int rc = j->withheld_missing ? withheld_look(task) : 0;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) == 0)
+        upkeep_over(self, publish_build_reply_of(reply)->build_id);
+    self->unsynced = true;
+    /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
+    int rc = self->withheld_missing ? withheld_look(task) : 0;
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
+}
+
+static int on_recorded(piw_task *task, piw_msg *msg)
+{
+    upkeep_over(piw_soul(task), fs_RECORDED_of(msg)->build_id);
+    return 0;
 }
 
 static int on_settle(piw_task *task, piw_msg *msg)
 {
+    const juggler *self = piw_soul(task);
     const fs_SETTLE *settle = fs_SETTLE_of(msg);
-    return leftovers_settle(task, settle->builds.at, settle->builds.count);
+    if (!self->opened)
+        return 0; /* all that lies there is unfinished then */
+    return unfinished_settle(task, settle->builds.at, settle->builds.count);
 }
 
 static int on_withheld_asked(piw_task *task, piw_msg *msg)
@@ -248,42 +379,59 @@ static int on_withheld_asked(piw_task *task, piw_msg *msg)
 
 static int on_discard(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_DISCARD *discard = fs_DISCARD_of(msg);
     int rc = upkeep_discard(task, discard->build_id);
-    transfer *t = transfers_of_slave(&j->transfers, discard->slave_id);
+    transfer *t = transfers_of_slave(&self->transfers, discard->slave_id);
     if (rc == 0 && t != NULL && t->about->build_id == discard->build_id)
-        transfers_end(&j->transfers, t);
+        transfers_end(&self->transfers, t);
     return rc;
 }
 
 /* --- The soul --- */
 
-static void free_soul(juggler *j)
+static void free_soul(juggler *self)
 {
-    transfers_fini(&j->transfers);
-    piw_msg_free(&j->published);
-    piw_msg_free(&j->reading);
-    free(j->leftovers);
-    free(j->root);
-    free(j);
+    transfers_fini(&self->transfers);
+    piw_msg_free(&self->published);
+    piw_msg_free(&self->reading);
+    journal_close(&self->journal);
+    free(self->waiting);
+    free(self->unfinished);
+    free(self->root);
+    free(self);
 }
 
-static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, piw_err *err)
+int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
 {
-    int rc = 0;
-    if (state != NULL)
-        rc = juggler_load(j, file_juggler_state_of(state), err);
-    else if (why == PIW_BOOT)
-        rc = leftovers_find(j, err);
+    juggler *self = piw_soul(task);
+    int rc = journal_open(&self->journal, self->root, err);
+    if (rc == 0 && state != NULL)
+        rc = juggler_load(self, file_juggler_state_of(state), err);
+    else if (rc == 0 && self->why == PIW_BOOT)
+        rc = unfinished_find(self, err);
+    else if (rc == 0)
+        rc = unfinished_find_unstaged(self, err);
+    if (rc == 0 && self->why == PIW_BOOT)
+        rc = upkeep_check_logs(task);
+    self->opened = rc == 0;
+    self->unsynced = true; /* the journal's new file */
+    if (rc == 0)
+        rc = syncs_go(task);
+    /* After a swap what the predecessor has begun comes back to us by itself. */
+    return rc != 0 || state != NULL ? rc : unfinished_begin(task);
+}
+
+static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *err)
+{
+    piw_err ignored_err = {0};
+    bool there = piw_site_there(self->root, &ignored_err) == 0;
+    int rc = there || state != NULL ? juggler_open(task, state, err) : 0;
     if (rc == 0)
         rc = upkeep_begin(task);
     if (rc == 0)
         rc = withheld_begin(task);
-    if (rc == 0)
-        rc = site_watch_begin(task, why);
-    /* After a swap what the predecessor has begun comes back to us by itself. */
-    return rc != 0 || state != NULL ? rc : leftovers_begin(task);
+    return rc == 0 ? site_watch_begin(task) : rc;
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
@@ -291,16 +439,18 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     const char *root = piw_setting(task, "output-path");
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
-    juggler *j = piw_zalloc(sizeof *j);
-    j->root = piw_strdup(root);
-    piw_soul_set(task, j);
-    int rc = begin(task, j, why, state, err);
+    juggler *self = piw_zalloc(sizeof(*self));
+    self->root = piw_strdup(root);
+    self->why = why;
+    self->journal.fd = -1;
+    piw_soul_set(task, self);
+    int rc = begin(task, self, state, err);
     if (rc != 0) {
         piw_soul_set(task, NULL);
-        free_soul(j);
+        free_soul(self);
         return piw_err_set(err, rc, "file_juggler can't begin: %s", piw_err_name(rc));
     }
-    return j->site_settled ? 0 : PIW_EAGAIN;
+    return self->site_settled ? 0 : PIW_EAGAIN;
 }
 
 static void stop(piw_task *task, bool leaving)
@@ -332,6 +482,7 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_STAGE, on_stage},
                                        {&fs_protocol_def, FS_PUBLISH, on_publish},
                                        {&fs_protocol_def, FS_SEAL, on_seal},
+                                       {&fs_protocol_def, FS_RECORDED, on_recorded},
                                        {&fs_protocol_def, FS_SETTLE, on_settle},
                                        {&fs_protocol_def, FS_WITHHELD, on_withheld_asked},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
@@ -342,18 +493,20 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(sealed),
+                                                 PIW_CONTINUATION(builds_synced),
+                                                 PIW_CONTINUATION(logs_checked),
                                                  PIW_CONTINUATION(disk),
                                                  PIW_CONTINUATION(sync),
                                                  PIW_CONTINUATION(synced),
                                                  PIW_CONTINUATION(removals),
                                                  PIW_CONTINUATION(removals_due),
                                                  PIW_CONTINUATION(trash_emptied),
+                                                 PIW_CONTINUATION(site_look),
+                                                 PIW_CONTINUATION(site_mark),
                                                  PIW_CONTINUATION(withheld),
                                                  PIW_CONTINUATION(withheld_due),
                                                  PIW_CONTINUATION(withheld_moved),
                                                  PIW_CONTINUATION(withheld_done),
-                                                 PIW_CONTINUATION(site_look),
-                                                 PIW_CONTINUATION(site_mark),
                                                  PIW_CONTINUATION(leftovers),
                                                  PIW_CONTINUATION(builds_known),
                                                  PIW_CONTINUATION(leftover_read),

@@ -1,3 +1,4 @@
+/* job_check.c — a job for the worker pool: checks a received wheel and writes its METADATA beside it. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
@@ -8,10 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { SYNCED_ALONE = 1 << 20 /* bytes */ };
 
 /* The staged file and the folder that it lies in. All goes through these two, so that a build that is thrown away
  * meanwhile (its folder renamed) takes what is written here with it. */
@@ -24,7 +26,7 @@ static int open_staged(const check_file *job, staged *s, piw_err *err)
     char folder[PIW_PATH_MAX];
     const char *slash = strrchr(job->path.s, '/');
     size_t len = slash == NULL ? 0 : (size_t)(slash - job->path.s);
-    if (len == 0 || len >= sizeof folder)
+    if (len == 0 || len >= sizeof(folder))
         return piw_err_set(err, PIW_EINVAL, "the staged path \"%s\" has no folder", job->path.s);
     memcpy(folder, job->path.s, len);
     folder[len] = '\0';
@@ -46,17 +48,12 @@ static void close_staged(staged *s)
     close(s->folder);
 }
 
-static int sync_fd(int fd, const char *what, const check_file *job, piw_err *err)
-{
-    return fsync(fd) == 0 ? 0 : piw_err_errno(err, "can't sync %s of %s", what, job->path.s);
-}
-
-/* FILE.metadata of `filename`, staged and synced. *written is false when its name is longer than a file system takes. */
+/* FILE.metadata of `filename`, staged; it can be made again from the wheel. *written is false when its name is longer than a file system takes. */
 static int write_metadata(const staged *s, const check_file *job, const char *filename, const piw_wheel *wheel,
                           bool *written, piw_err *err)
 {
     char name[PIW_PATH_MAX];
-    int n = snprintf(name, sizeof name, "%s.metadata", filename);
+    int n = snprintf(name, sizeof(name), "%s.metadata", filename);
     *written = n > 0 && piw_path_component((piw_text){name, (uint32_t)n});
     if (!*written)
         return 0;
@@ -66,8 +63,6 @@ static int write_metadata(const staged *s, const check_file *job, const char *fi
     int rc = 0;
     if (piw_write_all(fd, wheel->metadata_bytes, wheel->metadata_len) != 0)
         rc = piw_err_errno(err, "can't write the staged file %s.metadata", job->path.s);
-    if (rc == 0)
-        rc = sync_fd(fd, "the METADATA", job, err);
     if (close(fd) != 0 && rc == 0)
         rc = piw_err_errno(err, "can't write the staged file %s.metadata", job->path.s);
     return rc;
@@ -91,16 +86,22 @@ static int stage_armv6l(const staged *s, const check_file *job, const piw_wheel 
     return write_metadata(s, job, name, wheel, &metadata, err);
 }
 
-static int make_durable(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, bool *armv6_too,
+/* Most wheels are synced with those of other builds (job_sync.c), which a large one would hold up. */
+static int sync_large(const staged *s, const check_file *job, piw_err *err)
+{
+    if (job->state.filesize <= SYNCED_ALONE || fdatasync(s->file) == 0)
+        return 0;
+    return piw_err_errno(err, "can't sync %s", job->path.s);
+}
+
+static int stage_beside(const staged *s, const check_file *job, const piw_wheel *wheel, bool *metadata, bool *armv6_too,
                         piw_err *err)
 {
-    int rc = sync_fd(s->file, "the file", job, err);
+    int rc = sync_large(s, job, err);
     if (rc == 0)
         rc = write_metadata(s, job, job->state.filename.s, wheel, metadata, err);
     if (rc == 0)
         rc = stage_armv6l(s, job, wheel, armv6_too, err);
-    if (rc == 0)
-        rc = sync_fd(s->folder, "the folder", job, err);
     return rc;
 }
 
@@ -128,26 +129,26 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     if (fstat(s->file, &info) != 0)
         return piw_err_errno(err, "can't read %s", job->path.s);
     if (info.st_size != job->state.filesize) {
-        piw_err why = {0};
-        piw_err_set(&why, PIW_EAGAIN, "%s has %lld bytes, not %" PRId64 " as was said", job->state.filename.s,
-                    (long long)info.st_size, job->state.filesize);
-        *result = answer_bad(job, false, why.text);
+        piw_err own_err = {0};
+        piw_err_set(&own_err, PIW_EAGAIN, "%s has %lld bytes, not %lld as was said", job->state.filename.s,
+                    (long long)info.st_size, (long long)job->state.filesize);
+        *result = answer_bad(job, false, own_err.text);
         return 0;
     }
     /* The disk goes on with what it hasn't begun with yet, while the wheel is checked. */
     (void)sync_file_range(s->file, 0, 0, SYNC_FILE_RANGE_WRITE);
     const char *known = job->hash.len == 64 ? job->hash.s : NULL;
     piw_wheel wheel;
-    piw_err why = {0};
-    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, known, &wheel, &why);
+    piw_err own_err = {0};
+    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, known, &wheel, &own_err);
     if (rc == PIW_EAGAIN || rc == PIW_EREFUSED) {
-        *result = answer_bad(job, rc == PIW_EREFUSED, why.text);
+        *result = answer_bad(job, rc == PIW_EREFUSED, own_err.text);
         return 0;
     }
     if (rc != 0)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     bool metadata = false, armv6_too = false;
-    rc = make_durable(s, job, &wheel, &metadata, &armv6_too, err);
+    rc = stage_beside(s, job, &wheel, &metadata, &armv6_too, err);
     if (rc == 0) {
         check_file_reply *body;
         *result = answer(job, &body);

@@ -1,17 +1,19 @@
+/* job_publish.c — a job for the worker pool: puts the staged files of a build in their places on the site. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
+#include "log_file.h"
 #include "piw/fault.h"
 #include "piw/log.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_mark.h"
 #include "shared/site_path.h"
+#include "shared/wheel.h"
 #include "shared/wheel_name.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -47,8 +49,9 @@ static bool is_link(const char *path)
     return lstat(path, &there) == 0 && S_ISLNK(there.st_mode);
 }
 
-/* A wheel's name for linux_armv6l, once the wheel is in place. When that one's published bytes stay, ours go under this
- * name alone. A real file of this name is never replaced. */
+/* Publish the second name of a wheel, for linux_armv6l, once the wheel itself is in place: as a link to it. Where
+ * another wheel keeps the first name, ours is published under the second name alone. A file of that name is never
+ * replaced by a link. */
 static int place_link(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX], wheel[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
@@ -57,7 +60,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" makes no safe path", name);
     if (!is_link(from))
         return 0;
-    ssize_t n = readlink(from, target, sizeof target - 1);
+    ssize_t n = readlink(from, target, sizeof(target) - 1);
     if (n <= 0)
         return piw_err_errno(err, "can't read the staged link %s", from);
     target[n] = '\0';
@@ -66,7 +69,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
     int rc = is_kept(job, target) ? piw_file_place(wheel, to, PIW_FILE_KEEP, err)
                                   : piw_link_write(job->root.s, to, target, err);
     if (rc == PIW_EEXIST)
-        piw_info("%s is there already, for itself: it stays", to);
+        piw_info("%s is a file of its own already: it stays", to);
     return rc == PIW_EEXIST ? 0 : rc;
 }
 
@@ -87,7 +90,7 @@ static int place_wheel(const publish_build *job, const char *name, piw_err *err)
 static int place_metadata(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
-    piw_text wheel = {name, (uint32_t)(strlen(name) - (sizeof METADATA_SUFFIX - 1))};
+    piw_text wheel = {name, (uint32_t)(strlen(name) - (sizeof(METADATA_SUFFIX) - 1))};
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
         !piw_path_metadata(to, job->root.s, job->package, wheel))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
@@ -96,7 +99,8 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     return piw_file_place(from, to, 0, err);
 }
 
-/* Everything staged whose name ends so, but for what is kept. Wheels go before their metadata. */
+/* Put in place every staged file whose name ends in `suffix`, but for those whose published file stays. The caller
+ * has wheels put in place before their metadata. */
 static int place_all(const publish_build *job, DIR *folder, const char *suffix,
                      int (*place)(const publish_build *, const char *, piw_err *), int64_t *count, piw_err *err)
 {
@@ -108,50 +112,90 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
         if (name[0] == '.' || !ends_with(name, suffix))
             continue;
         char wheel[256];
-        snprintf(wheel, sizeof wheel, "%s", name);
+        snprintf(wheel, sizeof(wheel), "%s", name);
         if (ends_with(wheel, METADATA_SUFFIX))
-            wheel[strlen(wheel) - (sizeof METADATA_SUFFIX - 1)] = '\0';
+            wheel[strlen(wheel) - (sizeof(METADATA_SUFFIX) - 1)] = '\0';
         if (is_kept(job, wheel)) {
-            piw_debug("%s of build %" PRId64 " is dropped: the published file stays", name, job->build_id);
+            piw_debug("%s of build %lld is dropped: the published file stays", name, (long long)job->build_id);
             continue;
         }
-        piw_err why = {0}; /* each has its own: one that has gone already is no error */
-        rc = place(job, name, &why);
+        piw_err own_err = {0}; /* an error of this file alone: that a file has gone already is none */
+        rc = place(job, name, &own_err);
         if (rc == 0)
             ++*count;
         else if (rc == PIW_ENOENT) /* another publication of the same build was quicker */
             rc = 0;
         else
-            piw_err_set(err, rc, "%s", why.text);
+            piw_err_set(err, rc, "%s", own_err.text);
     }
     return rc;
 }
 
-/* The folder's entries reach the disk before the staged copies are forgotten. */
-static int sync_package(const publish_build *job, piw_err *err)
+/* --- What may not have reached the disk before the machine went down -------------------------------------------------- */
+
+static bool is_mended(const publish_build *job)
 {
-    char path[PIW_PATH_MAX];
-    if (!piw_path_simple(path, job->root.s, job->package, piw_text_of("index.html")))
-        return piw_err_set(err, PIW_EINVAL, "the package \"%s\" makes no safe path", job->package.s);
-    return piw_folder_sync_of(path, err);
+    return job->mend.count > 0;
 }
+
+/* FILE.metadata of a wheel, or link, that is in place: made again from the wheel, unless it is right. */
+static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
+{
+    char link[PIW_PATH_MAX], path[PIW_PATH_MAX], to[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
+    if (!piw_path_simple(link, job->root.s, job->package, name))
+        return piw_err_set(err, PIW_EINVAL, "the wheel \"%s\" makes no safe path", name.s);
+    if (!piw_path_metadata(to, job->root.s, job->package, name))
+        return 0; /* too long a name: it has none */
+    ssize_t n = readlink(link, target, sizeof(target) - 1);
+    target[n > 0 ? n : 0] = '\0';
+    piw_text wheel_name = n > 0 ? piw_text_of(target) : name;
+    piw_err own_err = {0};
+    piw_wheel wheel;
+    int rc = !piw_path_simple(path, job->root.s, job->package, wheel_name)
+                 ? piw_err_set(&own_err, PIW_EINVAL, "the link %s leads out of its folder", link)
+                 : piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
+    if (rc == PIW_ENOENT)
+        return 0; /* not published, or removed since */
+    if (rc != 0) {
+        piw_warning("%s can't be made: %s", to, own_err.text);
+        return rc == PIW_EREFUSED || rc == PIW_EINVAL ? 0 : piw_err_set(err, rc, "%s", own_err.text);
+    }
+    if (!piw_file_holds(to, wheel.metadata_bytes, wheel.metadata_len))
+        rc = piw_file_write(job->root.s, to, wheel.metadata_bytes, wheel.metadata_len, 0, err);
+    piw_wheel_fini(&wheel);
+    return rc;
+}
+
+static int mend(const publish_build *job, piw_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < job->mend.count; i++)
+        rc = mend_metadata(job, job->mend.at[i], err);
+    return rc;
+}
+
+/* --- The log, and all of it ------------------------------------------------------------------------------------------- */
 
 static int place_log(const publish_build *job, bool *placed, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of("log.txt.gz")) ||
         !piw_path_log(to, job->root.s, job->build_id))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", job->build_id);
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
     if (access(from, F_OK) != 0)
         return 0;
-    piw_err why = {0};
-    int rc = piw_file_place(from, to, PIW_FILE_KEEP, &why);
+    if (is_mended(job) && !log_file_whole(from)) {
+        piw_warning("the log of build %lld was lost when the machine went down", (long long)job->build_id);
+        return 0;
+    }
+    piw_err own_err = {0};
+    int rc = piw_file_place(from, to, PIW_FILE_KEEP, &own_err);
     if (rc == PIW_EEXIST) {
-        piw_warning("build %" PRId64 " has a log already, %s: it stays", job->build_id, to);
+        piw_warning("build %lld has a log already, %s: it stays", (long long)job->build_id, to);
         return 0;
     }
     *placed = rc == 0;
-    return rc == 0 ? 0 : piw_err_set(err, rc, "%s", why.text);
+    return rc == 0 ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
 static int publish(const publish_build *job, const char *path, DIR *folder, publish_build_reply *reply, piw_err *err)
@@ -160,13 +204,13 @@ static int publish(const publish_build *job, const char *path, DIR *folder, publ
     int rc = place_all(job, folder, ".whl", place_wheel, &reply->wheels, err);
     if (rc == 0)
         rc = place_all(job, folder, ".whl", place_link, &links, err);
-    if (rc == 0)
+    if (rc == 0 && !is_mended(job))
         rc = place_all(job, folder, ".whl.metadata", place_metadata, &metadata, err);
-    if (rc == 0 && reply->wheels + metadata > 0)
-        rc = sync_package(job, err);
     if (rc == 0)
         rc = place_log(job, &reply->log, err);
-    return rc == 0 ? piw_folder_remove(path, err) : rc;
+    if (rc == 0)
+        rc = is_mended(job) ? piw_folder_remove(path, err) : piw_folder_spare(job->root.s, path, job->build_id, err);
+    return rc;
 }
 
 int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
@@ -174,7 +218,7 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
     const publish_build *body = publish_build_of(job);
     char path[PIW_PATH_MAX];
     if (!piw_name_is_canonical(body->package) || !piw_path_staged(path, body->root.s, body->build_id, (piw_text){0}))
-        return piw_err_set(err, PIW_EINVAL, "build %" PRId64 " of \"%s\" makes no safe path", body->build_id,
+        return piw_err_set(err, PIW_EINVAL, "build %lld of \"%s\" makes no safe path", (long long)body->build_id,
                            body->package.s);
     int rc = piw_site_there(body->root.s, err);
     if (rc != 0)
@@ -189,6 +233,9 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
         rc = publish(body, path, folder, reply, err);
     if (folder != NULL)
         closedir(folder);
+    if (rc == 0)
+        rc = mend(body, err);
+    reply->build_id = body->build_id;
     if (rc != 0) {
         piw_msg_free(&made);
         return rc;

@@ -1,3 +1,4 @@
+/* job_withhold.c — a job for the worker pool: moves wheels out of reach of the web server, and back. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
@@ -29,7 +30,7 @@ static int make_folder(const char *root, piw_err *err)
     return errno == EEXIST ? 0 : piw_err_errno(err, "can't make the folder %s for what is quarantined", folder);
 }
 
-/* True in *there: `to` is there now. What is in both places stays in both. */
+/* Sets *there when `to` is there afterwards. A file that is in both places stays in both. */
 static int move(const char *from, const char *to, bool *there, piw_err *err)
 {
     *there = is_there(to);
@@ -46,7 +47,7 @@ static int move(const char *from, const char *to, bool *there, piw_err *err)
     return rc;
 }
 
-/* Out of reach, whatever an earlier one of this name left there. */
+/* Move a file out of reach; an older one of its name that lies there is replaced. */
 static int move_away(const char *from, const char *to, bool *there, piw_err *err)
 {
     if (is_there(from) && is_there(to) && unlink(to) != 0 && errno != ENOENT)
@@ -72,7 +73,7 @@ static int move_file(const move_withheld *job, const move_withheld_files *file, 
     if (rc == 0)
         rc = move(away_metadata, metadata, &ignored, err);
     *strrchr(away, '/') = '\0';
-    rmdir(away);   /* when it was the last */
+    rmdir(away);   /* does nothing while others are in the folder */
     *there = true; /* if it is in neither place, there is nothing to put back */
     return rc;
 }

@@ -6,14 +6,30 @@
 
 #include "piw/task.h"
 
-/* check_file: is a received file of the right size and hash, and a sound wheel? When it is, it and its METADATA are on
- * the disk, staged. Errors are our own trouble (disk, memory); a bad file is an answer. */
+#include <string.h>
+
+/* Is this, in a staging folder, a wheel or another name of one? */
+static inline bool job_is_wheel(const char *name)
+{
+    size_t len = strlen(name);
+    return name[0] != '.' && len > 4 && strcmp(name + len - 4, ".whl") == 0;
+}
+
+/* check_file: is a received file of the right size and hash, and a sound wheel? When it is, its
+ * METADATA is staged beside it; a large one is on the disk. Errors are our own trouble (disk, memory); a bad file is an answer. */
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err);
 /* write_out: have the disk begin with a part of a file that is still being received; not waited for. */
 int job_write_out(piw_msg *job, piw_msg **result, piw_err *err);
 /* stage_build: log.txt.gz and record. */
 int job_stage_build(piw_msg *job, piw_msg **result, piw_err *err);
 /* seal_build: the record once more, with all that the build's row needs, synced like the log. */
+/* keep_log: staged beside the wheels, or in its place. */
+int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err);
+/* check_logs: those that reached the disk in part only are removed. */
+int job_check_logs(piw_msg *job, piw_msg **result, piw_err *err);
+/* sync_builds: never an error, each build has its own. */
+int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err);
+/* seal_build: beside what is staged, a record with all that the build's row needs; record and log are synced. */
 int job_seal_build(piw_msg *job, piw_msg **result, piw_err *err);
 /* publish_build: renames what is staged to its place; doing it again finishes what was left. */
 int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err);

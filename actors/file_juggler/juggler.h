@@ -2,38 +2,49 @@
 #ifndef FILE_JUGGLER_JUGGLER_H
 #define FILE_JUGGLER_JUGGLER_H
 
+#include "journal.h"
 #include "shared/site_mark.h"
 #include "transfers.h"
 
-typedef struct leftover {
+typedef struct unfinished {
     int64_t id;
     bool recorded; /* it has a row */
     bool settled;  /* not found at boot: its row may still be under way, so without one it is kept */
-} leftover;
+    bool staged;   /* it has a folder */
+} unfinished;
 
 typedef struct juggler {
     char *root; /* the output path */
     transfers transfers;
-    bool unsynced; /* something was put in place since the last sync */
-    bool syncing;  /* a sync is under way */
     int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
     bool writing_out; /* a write_out job is under way */
+    journal journal;
+    bool unsynced;     /* something was put in place since the last sync */
+    bool syncing;      /* a sync is under way */
+    uint64_t sync_key; /* which: one that a predecessor began has another */
+
+    /* syncs.c: builds that wait until what they need is on the disk; those that a job is at aren't here. */
+    juggler_sync *waiting;
+    uint32_t waiting_count, waiting_room;
+    bool waiting_busy; /* a job is at others */
+
     piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
 
-    /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
-    leftover *leftovers;
-    uint32_t leftovers_count, leftovers_room;
-    piw_msg *reading; /* a read_staged_reply: the one that is being dealt with */
+    /* unfinished.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
+    unfinished *unfinished;
+    uint32_t unfinished_count, unfinished_room;
+    piw_msg *reading; /* what is staged of the one that is being dealt with (a read_staged_reply) */
 
     /* withheld.c */
-    bool withheld_busy, withheld_again; /* it looks; and has to look once more */
-    bool withheld_missing;              /* what is to be taken away wasn't there: a publication may bring it */
+    bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
+    bool withheld_missing;              /* a wheel that is to be taken away was not there: a publication may bring it */
 
     /* site_watch.c */
+    bool opened;                      /* what lies on the site has been read: the journal, what is staged */
+    piw_why why;                      /* it began */
     char mark[PIW_SITE_MARK_LEN + 1]; /* the database's; "" until it has said it */
-    bool mark_asked;                  /* it is asked */
+    bool mark_asked;                  /* the database is being asked */
     bool site_settled;                /* whether the site is there is known, or as good as known */
-    bool site_unseen;                 /* it wasn't there when the master started */
     bool site_away;
     unsigned site_looks; /* since it is away */
     piw_log_limiter site_trouble;
@@ -43,9 +54,9 @@ typedef struct juggler {
     uint32_t published_count;
 } juggler;
 
-static inline piw_text juggler_root(const juggler *j)
+static inline piw_text juggler_root(const juggler *self)
 {
-    return piw_text_of(j->root);
+    return piw_text_of(self->root);
 }
 
 /* --- file_queue.c: what slaves and importers send --- */
@@ -54,15 +65,18 @@ int on_file_chunk(piw_task *task, piw_msg *msg);
 int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment. */
-void file_queue_yield(juggler *j);
+void file_queue_yield(juggler *self);
 
-/* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
+/* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
-int leftovers_find(juggler *j, piw_err *err);
+int unfinished_find(juggler *self, piw_err *err);
+/* After the task began anew alone: builds without a folder that the journal has, for nobody comes back to those whose row was
+ * committed. */
+int unfinished_find_unstaged(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
-int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count);
+int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
-int leftovers_begin(piw_task *task);
+int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);
@@ -70,6 +84,13 @@ int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- syncs.c: what has to be on the disk before a build's row is committed, many builds together --- */
+/* Have it there, and then answer with `token`: a SEAL, or a STAGE. */
+int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal);
+/* Begin with what waits, unless a job is under way. */
+int syncs_go(piw_task *task);
+int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
 int upkeep_begin(piw_task *task);
@@ -80,8 +101,15 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key);
 int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
 /* Note that a package's files are being put in place: a removal that was decided before must not hit them. */
-void upkeep_published(juggler *j, piw_text package);
-/* Throw away a build's staging folder: moved aside now, removed in the pool. */
+void upkeep_published(juggler *self, piw_text package);
+/* Nothing is left to be done of a build but to have it reach the disk, soon. */
+void upkeep_over(juggler *self, int64_t build_id);
+/* At boot: look at the logs that may have reached the disk in part only. */
+int upkeep_check_logs(piw_task *task);
+int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
+/* A log of our own whose build comes to nothing. */
+void upkeep_remove_log(const juggler *self, int64_t build_id);
+/* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
 
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
@@ -93,13 +121,19 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* --- file_juggler.c --- */
+/* Read what lies on the site, and go on with it. Once, when the site is there. */
+int juggler_open(piw_task *task, const piw_msg *state, piw_err *err);
+
 /* --- site_watch.c: is the output folder the farm's site? --- */
-int site_watch_begin(piw_task *task, piw_why why);
+int site_watch_begin(piw_task *task);
+/* PIW_EAGAIN with a sentence: not now. */
+int site_check(const juggler *self, piw_err *err);
 int on_site_look(piw_task *task, piw_msg *reply, uint64_t key);
 int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- saved.c: the state over a swap --- */
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err);
-int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err);
+int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err);
 
 #endif

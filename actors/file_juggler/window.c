@@ -1,3 +1,4 @@
+/* window.c — how much of a file is asked for ahead, found out by measuring. */
 #include "window.h"
 
 enum {

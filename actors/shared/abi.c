@@ -1,3 +1,4 @@
+/* abi.c — ABI tags: their order and their form. */
 #include "shared/abi.h"
 
 static bool is_digit(char c)

@@ -1,3 +1,4 @@
+/* arm_code.c — reads the build attributes of a 32-bit ARM ELF file: what its code asks of the machine. */
 #include "shared/arm_code.h"
 
 #include <elf.h>

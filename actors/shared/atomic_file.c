@@ -1,3 +1,4 @@
+/* atomic_file.c — files of the site appear whole or not at all. */
 #include "shared/atomic_file.h"
 
 #include "shared/site_path.h"
@@ -5,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -39,7 +39,7 @@ static int make_one(const char *path, mode_t mode, piw_err *err)
 static int make_folders(const char *path, size_t len, mode_t mode, piw_err *err)
 {
     char part[PIW_PATH_MAX];
-    if (len == 0 || len >= sizeof part)
+    if (len == 0 || len >= sizeof(part))
         return piw_err_set(err, PIW_EINVAL, "the path \"%s\" is empty or too long", path);
     memcpy(part, path, len);
     part[len] = '\0';
@@ -79,7 +79,7 @@ int piw_folder_sync_of(const char *path, piw_err *err)
 {
     char folder[PIW_PATH_MAX];
     size_t len = folder_len(path);
-    if (len == 0 || len >= sizeof folder)
+    if (len == 0 || len >= sizeof(folder))
         return piw_err_set(err, PIW_EINVAL, "the path \"%s\" has no folder", path);
     memcpy(folder, path, len);
     folder[len] = '\0';
@@ -95,13 +95,13 @@ int piw_folder_sync_of(const char *path, piw_err *err)
 static int tmp_path(const char *root, char *tmp, piw_err *err)
 {
     char folder[PIW_PATH_MAX - 64];
-    int n = snprintf(folder, sizeof folder, "%s/.staging/tmp", root);
-    if (n < 0 || (size_t)n >= sizeof folder)
+    int n = snprintf(folder, sizeof(folder), "%s/.staging/tmp", root);
+    if (n < 0 || (size_t)n >= sizeof(folder))
         return piw_err_set(err, PIW_EINVAL, "the output path \"%s\" is too long", root);
     uint64_t random;
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return piw_err_errno(err, "can't name a temporary file in %s", folder);
-    snprintf(tmp, PIW_PATH_MAX, "%s/%ld-%016" PRIx64, folder, (long)getpid(), random);
+    snprintf(tmp, PIW_PATH_MAX, "%s/%ld-%016llx", folder, (long)getpid(), (unsigned long long)random);
     return 0;
 }
 
@@ -200,7 +200,7 @@ static bool reads_as(int fd, const unsigned char *data, size_t len)
 {
     unsigned char piece[65536];
     for (;;) {
-        ssize_t n = read(fd, piece, sizeof piece);
+        ssize_t n = read(fd, piece, sizeof(piece));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -238,7 +238,7 @@ int piw_link_write(const char *root, const char *path, const char *target, piw_e
     if (lstat(path, &there) == 0 && !S_ISLNK(there.st_mode))
         return piw_err_set(err, PIW_EEXIST, "%s is not a link and stays", path);
     char old[PIW_PATH_MAX];
-    ssize_t n = readlink(path, old, sizeof old - 1);
+    ssize_t n = readlink(path, old, sizeof(old) - 1);
     if (n >= 0 && (size_t)n == strlen(target) && memcmp(old, target, (size_t)n) == 0)
         return 0;
     char tmp[PIW_PATH_MAX];
@@ -307,6 +307,32 @@ int piw_folder_remove(const char *path, piw_err *err)
     if (rc == 0 && rmdir(path) != 0 && errno != ENOENT)
         rc = piw_err_errno(err, "can't remove the folder %s", path);
     return rc;
+}
+
+/* ROOT/.staging/tmp/PID-spare-NUMBER, which piw_tmp_clear of a later process removes. */
+static bool spare_path(const char *root, int64_t number, char *spare)
+{
+    enum { SPARES = 64 };
+    int n = snprintf(spare, PIW_PATH_MAX, "%s/.staging/tmp/%ld-spare-%d", root, (long)getpid(), (int)(number % SPARES));
+    return n > 0 && n < PIW_PATH_MAX;
+}
+
+int piw_folder_spare(const char *root, const char *path, int64_t number, piw_err *err)
+{
+    char spare[PIW_PATH_MAX];
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't open the folder %s", path);
+    int rc = remove_entries(fd, path, 0, err);
+    if (rc != 0 || (spare_path(root, number, spare) && rename(path, spare) == 0))
+        return rc;
+    return rmdir(path) == 0 || errno == ENOENT ? 0 : piw_err_errno(err, "can't remove the folder %s", path);
+}
+
+bool piw_folder_reuse(const char *root, const char *path, int64_t number)
+{
+    char spare[PIW_PATH_MAX];
+    return spare_path(root, number, spare) && renameat2(AT_FDCWD, spare, AT_FDCWD, path, RENAME_NOREPLACE) == 0;
 }
 
 int piw_trash(const char *root, const char *path, char *trash, piw_err *err)

@@ -1,8 +1,8 @@
 /* atomic_file.h — files of the site appear whole or not at all: a temporary file beside the staging folder, then a
  * rename (docs/site.md#how-files-appear).
  *
- * The temporary file lies in ROOT/.staging/tmp, which must be on the file system of ROOT, so that a leftover of a killed
- * master is never inside the site; piw_tmp_clear removes leftovers of other processes. Any thread. */
+ * The temporary file lies in ROOT/.staging/tmp, which must be on the file system of ROOT, so that what a killed
+ * master leaves is never inside the site; piw_tmp_clear removes what other processes left. Any thread. */
 #ifndef SHARED_ATOMIC_FILE_H
 #define SHARED_ATOMIC_FILE_H
 
@@ -39,6 +39,11 @@ int piw_folder_make_for(const char *path, piw_err *err);
 int piw_folder_sync_of(const char *path, piw_err *err);
 /* Remove a folder and everything in it (no links are followed); one that isn't there is fine. */
 int piw_folder_remove(const char *path, piw_err *err);
+/* The same, but the emptied folder is kept for piw_folder_reuse: file systems look past what was just removed for each thing
+ * that is made (docs/performance.md). `number` spreads over a few places; what is there already is given up. */
+int piw_folder_spare(const char *root, const char *path, int64_t number, piw_err *err);
+/* Make `path` of a spare folder of that number, if there is one. */
+bool piw_folder_reuse(const char *root, const char *path, int64_t number);
 /* Move a file or folder into ROOT/.staging/tmp at once, whatever its size; piw_tmp_clear removes it for good. `trash`
  * (PIW_PATH_MAX bytes) becomes its path there. PIW_ENOENT when there is none. */
 int piw_trash(const char *root, const char *path, char *trash, piw_err *err);

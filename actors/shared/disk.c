@@ -1,3 +1,4 @@
+/* disk.c — the free space of a file system. */
 #include "shared/disk.h"
 
 #include <sys/statvfs.h>

@@ -1,3 +1,4 @@
+/* dsn.c — database addresses, made what libpq understands. */
 #include "shared/dsn.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* elf.c — reads ELF files, and tells which machine a wheel's platform tag names. */
 #include "shared/elf.h"
 
 #include <elf.h>

@@ -1,3 +1,4 @@
+/* file_state.c — what is said of a wheel to a master, made from its name and its METADATA. */
 #include "shared/file_state.h"
 
 enum { KINDS = 3 }; /* apt, pip and "" */

@@ -1,3 +1,4 @@
+/* names.c — package names as PyPI spells them and as the farm keys them (PEP 503, PEP 508). */
 #include "shared/names.h"
 
 static bool is_alnum(char c)

@@ -1,4 +1,4 @@
-/* The mark of an output folder. */
+/* site_mark.c — the mark of an output folder. */
 #include "shared/site_mark.h"
 
 #include "shared/atomic_file.h"
@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,15 +35,15 @@ int piw_site_mark_read(const char *root, char *mark, piw_err *err)
     char path[PIW_PATH_MAX];
     void *data;
     size_t len;
-    piw_err why = {0};
+    piw_err own_err = {0};
     mark[0] = '\0';
     if (!piw_path_mark(path, root))
         return too_long(root, err);
-    int rc = piw_file_read(path, FILE_MAX, &data, &len, &why);
+    int rc = piw_file_read(path, FILE_MAX, &data, &len, &own_err);
     if (rc == PIW_ENOENT)
         return 0;
     if (rc != 0)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     size_t digits = strspn(data, "0123456789abcdef");
     bool good = digits == PIW_SITE_MARK_LEN && (len == digits || (len == digits + 1 && ((char *)data)[digits] == '\n'));
     if (good) {
@@ -60,7 +59,8 @@ int piw_site_mark_make(char *mark, piw_err *err)
     uint64_t random[2];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return piw_err_errno(err, "can't make a mark for the site");
-    snprintf(mark, PIW_SITE_MARK_LEN + 1, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    snprintf(mark, PIW_SITE_MARK_LEN + 1, "%016llx%016llx", (unsigned long long)random[0],
+             (unsigned long long)random[1]);
     return 0;
 }
 

@@ -38,6 +38,8 @@ bool piw_path_form(char *to, const char *root);
 /* ROOT/.staging, ROOT/.staging/<build id, 12 digits>, and a file in it. */
 bool piw_path_staging(char *to, const char *root);
 bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file);
+/* ROOT/.staging/journal.<number, 12 digits>: what is known of builds on their way. */
+bool piw_path_journal(char *to, const char *root, int64_t number);
 /* ROOT/.staging/tmp: half-written files, until they are renamed into place. */
 bool piw_path_tmp(char *to, const char *root);
 

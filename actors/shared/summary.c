@@ -1,3 +1,4 @@
+/* summary.c — finds `info.summary` in a project's JSON as it comes in. */
 #include "shared/summary.h"
 
 #include "shared/text.h"

@@ -1,3 +1,4 @@
+/* table.c — a small hash table of nodes that lie inside what they find. */
 #include "shared/table.h"
 
 #include "piw/err.h"

@@ -1,3 +1,4 @@
+/* trust.c — which certificate authorities requests over HTTPS trust. */
 #include "shared/trust.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* version.c — versions in the order of PEP 440. */
 #include "shared/version.h"
 
 #include "piw/codec.h"

@@ -1,3 +1,4 @@
+/* zip_read.c — unpacks the members of a ZIP archive that zip.c has opened. */
 #include "shared/zip.h"
 
 #include <stdlib.h>

@@ -3,13 +3,17 @@
  * that its state gives. */
 #include "slave_driver/conversation.h"
 
+#include "heads.piw.h"
 #include "piw/fault.h"
 #include "slave_driver/abis.h"
+#include "slave_driver/addresses.h"
 #include "slave_driver/claims.h"
+#include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/state.h"
+#include "slave_driver/waiting.h"
 #include "slave_driver/way.h"
 
 #include <stdio.h>
@@ -38,6 +42,8 @@ static driver_slave *known(driver *self, piw_task *task, piw_msg *msg)
     }
     slave->saved.last_seen = piw_time_now();
     slave->saved.heard_ns = piw_monotonic_ns();
+    if (slave->gone_ns != 0) /* another was taken for it, or it is back */
+        driver_address_gone(slave, piw_peer_gone_ns(task, slave->peer, NULL));
     return slave;
 }
 
@@ -49,6 +55,7 @@ static void answer_slave(driver *self, driver_slave *slave, piw_msg *request, pi
         slave->saved.last = said;
     }
     int failed;
+    driver_waiting_remove(self, slave);
     if (request != NULL) {
         failed = piw_reply(self->task, request, answer);
     } else {
@@ -66,7 +73,7 @@ static void answer_slave(driver *self, driver_slave *slave, piw_msg *request, pi
         driver_remember(self, slave);
 }
 
-/* What it builds, if anything, comes to nothing. */
+/* End the slave's build, if it has one, without recording anything. */
 static void end_build(driver *self, driver_slave *slave, int what, const char *why)
 {
     if (slave->build != NULL)
@@ -105,14 +112,10 @@ static int out_of_order(driver *self, driver_slave *slave, piw_msg *msg)
     return say_die(self, slave, msg, why);
 }
 
-/* The slave leaves: monitors are told DIE, the peer is forgotten. */
+/* It said BYE: monitors are told DIE, the peer is forgotten. */
 static void leave(driver *self, driver_slave *slave)
 {
-    if (slave->saved.slave_id != 0)
-        driver_tell_gone(self, slave, false);
-    end_build(self, slave, DRIVER_RETURNED, "the slave left");
-    piw_peer_forget(self->task, slave->peer);
-    driver_remove(self, &slave);
+    driver_leave(self, slave, (driver_outcome){.what = DRIVER_RETURNED, .why = "the slave left"}, false);
 }
 
 /* --- HELLO -------------------------------------------------------------------------------------------------------- */
@@ -148,7 +151,8 @@ static void log_welcome(driver *self, driver_slave *slave)
     driver_check_abi(self, slave);
 }
 
-/* A number for a slave that waits for one has come, or the clock's must do. `msg`: its HELLO, or NULL when that waited. */
+/* Give the slave its number, from the database or from the clock, and answer its HELLO: `msg`, or NULL when that has
+ * waited for the number. */
 static void welcome(driver *self, driver_slave *slave, piw_msg *msg, int64_t id)
 {
     driver_set_id(self, slave, id);
@@ -184,43 +188,101 @@ static int hello_new(driver *self, piw_msg *msg)
 
 /* --- IDLE and BUSY ------------------------------------------------------------------------------------------------ */
 
+/* A slave that asks again and again, with nothing to be had, costs next to nothing: what is known of it stays as it is. */
 static void say_sleep(driver *self, driver_slave *slave, piw_msg *msg, bool paused)
 {
     piw_msg *answer = slave_SLEEP_make(paused);
+    bool again = slave->saved.last == DRIVER_SAID_SLEEP && slave->saved.said_paused == paused;
     slave->saved.said_paused = paused;
-    answer_slave(self, slave, msg, &answer, DRIVER_SAID_SLEEP);
+    if (again && slave->shown_ns == slave->saved.heard_ns)
+        driver_tell_reply(self, slave, answer);
+    answer_slave(self, slave, msg, &answer, again ? DRIVER_SAID_NOTHING : DRIVER_SAID_SLEEP);
 }
 
-static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_hold_ref *hold)
+static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_embargo *embargo)
 {
-    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, hold);
+    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, embargo);
     driver_build_begins(self, build, 0);
-    piw_msg *answer = slave_BUILD_make(hold->package, hold->version);
+    piw_msg *answer = slave_BUILD_make(embargo->package, embargo->version);
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_BUILD);
 }
 
-static driver_hold_ref *next_build(driver *self, const driver_slave *slave)
+static driver_embargo *next_build(driver *self, const driver_slave *slave)
 {
     piw_text abi = slave->saved.hello.abi;
     bool others = driver_offers_rest(self->offers, abi) && driver_has_others(self, slave);
     return driver_offers_take(self->offers, abi, slave->saved.slave_id, others);
 }
 
+/* The window of its queue is to have something for every slave. */
+static void ask_window(driver *self, piw_text abi)
+{
+    int64_t count = driver_offers_lack(self->offers, abi, DRIVER_SPARE + (int64_t)self->by_peer.count);
+    piw_msg *wanted = count > 0 ? heads_WANTED_make(abi, count, true) : NULL;
+    if (wanted != NULL && piw_cast(self->task, &wanted) != 0)
+        piw_msg_free(&wanted); /* its own time brings the next window, too */
+}
+
+static bool is_paused(const driver *self, const driver_slave *slave)
+{
+    return self->farm_paused || slave->saved.paused;
+}
+
+/* What it may build now; NULL: nothing. What is built while the database is away would only wait with the rest; and without
+ * a number for it a build could not be recorded. */
+static driver_embargo *work_for(driver *self, const driver_slave *slave)
+{
+    if (is_paused(self, slave) || self->database_away || driver_address_full(slave))
+        return NULL;
+    if (!driver_number_there(self, DRIVER_POOL_BUILD)) {
+        driver_numbers_ask(self, DRIVER_POOL_BUILD);
+        return NULL;
+    }
+    driver_embargo *embargo = next_build(self, slave);
+    ask_window(self, slave->saved.hello.abi);
+    return embargo;
+}
+
+/* How long its IDLE may wait: as it asked; and for what is on its way to us. */
+static int64_t patience_ns(const driver *self, const driver_slave *slave, const piw_msg *msg)
+{
+    const int64_t *asked = slave_IDLE_of(msg)->wait;
+    int64_t wait_s = asked == NULL || *asked < 0 ? 0 : *asked < DRIVER_WAIT_MAX_S ? *asked : DRIVER_WAIT_MAX_S;
+    int64_t wait_ms = wait_s * 1000;
+    bool coming =
+        !self->database_away && !driver_address_full(slave) &&
+        (driver_offers_more(self->offers, slave->saved.hello.abi) || !driver_number_there(self, DRIVER_POOL_BUILD));
+    if (coming && wait_ms < DRIVER_COMING_MS)
+        wait_ms = DRIVER_COMING_MS;
+    return is_paused(self, slave) ? 0 : wait_ms * 1000000;
+}
+
 static int idle_at_rest(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    driver_hold_ref *hold = NULL;
-    bool paused = self->farm_paused || slave->saved.paused;
-    /* What is built while the database is away would only wait with the rest; and without a number for it a build could
-     * not be recorded. */
-    if (!paused && !self->database_away && driver_number_there(self, DRIVER_POOL_BUILD))
-        hold = next_build(self, slave);
-    else if (!paused && !self->database_away)
-        driver_numbers_ask(self, DRIVER_POOL_BUILD);
-    if (hold != NULL)
-        say_build(self, slave, msg, hold);
+    driver_embargo *embargo = work_for(self, slave);
+    int64_t wait_ns = embargo != NULL ? 0 : patience_ns(self, slave, msg);
+    if (embargo != NULL)
+        say_build(self, slave, msg, embargo);
+    else if (wait_ns > 0 && piw_defer(self->task, msg, &slave->saved.request) == 0)
+        driver_waiting_add(self, slave, slave->saved.heard_ns + wait_ns);
     else
-        say_sleep(self, slave, msg, paused);
+        say_sleep(self, slave, msg, is_paused(self, slave));
     return 0;
+}
+
+void driver_serve_idle(driver *self)
+{
+    int64_t now_ns = self->waiting != NULL ? piw_monotonic_ns() : 0;
+    for (driver_slave *slave = self->waiting, *next; slave != NULL; slave = next) {
+        next = slave->waits_next;
+        driver_embargo *embargo = slave->saved.killed ? NULL : work_for(self, slave);
+        if (slave->saved.killed)
+            say_die(self, slave, NULL, NULL);
+        else if (embargo != NULL)
+            say_build(self, slave, NULL, embargo);
+        else if (is_paused(self, slave) || now_ns >= slave->waits_until_ns)
+            say_sleep(self, slave, NULL, is_paused(self, slave));
+    }
 }
 
 static int idle_at_work(driver *self, driver_slave *slave, piw_msg *msg)
@@ -267,7 +329,8 @@ static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
         return say_removed(self, slave, msg);
     if (build->memory == NULL)
         return slave->saved.heard_ns > build->ends_ns ? run_out(self, slave, msg) : say_cont(self, slave, msg);
-    /* Its time was over before this task was restarted, which left that unrecorded and the slave told to go on. */
+    /* Its time was over before this task was restarted, but the failure was not recorded yet, and the slave was told
+     * to go on. */
     if (piw_defer(self->task, msg, &slave->saved.request) != 0)
         return PIW_ELIMIT;
     driver_way_resume(self, build);
@@ -284,14 +347,14 @@ static int busy_sending(driver *self, driver_slave *slave, piw_msg *msg)
 static int busy_acked(driver *self, driver_slave *slave, piw_msg *msg)
 {
     if (driver_claim_lost(slave))
-        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "claimed in vain");
+        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "it claimed a build that is no longer under way");
     return say_cont(self, slave, msg);
 }
 
 /* --- BUILT, SENT, BYE --------------------------------------------------------------------------------------------- */
 
-/* The first time the queue gives the message once more; after that the slave is let go, and the version is offered to
- * the next. */
+/* After the first failure the queue gives the message once more. After the second the slave is let go, and the
+ * version is offered to the next slave. */
 static int cannot_take(driver *self, driver_slave *slave, piw_msg *msg)
 {
     if (!piw_again(msg))
@@ -302,7 +365,7 @@ static int cannot_take(driver *self, driver_slave *slave, piw_msg *msg)
 static int built_acked(driver *self, driver_slave *slave, piw_msg *msg)
 {
     if (driver_claim_lost(slave))
-        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "claimed in vain");
+        return say_thrown_away(self, slave, msg, DRIVER_RETURNED, "it claimed a build that is no longer under way");
     return out_of_order(self, slave, msg);
 }
 
@@ -366,6 +429,28 @@ static int say(driver *self, driver_slave *slave, piw_msg *msg, int word)
     return says[slave->saved.last][word](self, slave, msg);
 }
 
+/* A newcomer is let in: when there are too many, of its address or of all, one that builds nothing makes room. */
+static bool make_room(driver *self, const char *text)
+{
+    const driver_address *address = driver_address_find(self, text);
+    bool full = self->by_peer.count >= DRIVER_SLAVES_MAX;
+    if (!full && (address == NULL || address->slaves < self->per_address))
+        return true;
+    unsigned there = full ? (unsigned)self->by_peer.count : address->slaves;
+    driver_slave *least = driver_least(self, full ? NULL : address);
+    if (least == NULL) {
+        piw_log_limited(&self->odd, 30, PIW_LOG_WARNING,
+                        "a slave at %s says HELLO but there are %u already, all at work: no answer", text, there);
+        return false;
+    }
+    piw_log_limited(&self->odd, 30, PIW_LOG_WARNING,
+                    "a slave at %s says HELLO but there are %u already: slave %lld at %s, which builds nothing, is "
+                    "forgotten for it",
+                    text, there, (long long)least->saved.slave_id, least->address->text);
+    driver_leave(self, least, (driver_outcome){0}, true);
+    return true;
+}
+
 int driver_on_hello(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
@@ -383,11 +468,8 @@ int driver_on_hello(piw_task *task, piw_msg *msg)
     }
     if (slave != NULL)
         return say(self, slave, msg, SAYS_HELLO);
-    if (self->by_peer.count >= DRIVER_SLAVES_MAX) {
-        piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "a slave says HELLO but there are %d already: no answer",
-                        DRIVER_SLAVES_MAX);
+    if (!make_room(self, address != NULL ? address : "an unknown address"))
         return piw_drop(task, msg, "too many slaves");
-    }
     return hello_new(self, msg);
 }
 
@@ -413,7 +495,11 @@ int driver_on_idle(piw_task *task, piw_msg *msg)
     driver_slave *slave = known(self, task, msg);
     if (slave == NULL)
         return 0;
-    driver_tell_stats(self, slave, slave_IDLE_of(msg));
+    if (slave->saved.last != DRIVER_SAID_SLEEP ||
+        slave->saved.heard_ns - slave->shown_ns >= DRIVER_SHOW_MS * INT64_C(1000000)) {
+        driver_tell_stats(self, slave, slave_IDLE_of(msg));
+        slave->shown_ns = slave->saved.heard_ns;
+    }
     return slave->saved.killed ? say_die(self, slave, msg, NULL) : say(self, slave, msg, SAYS_IDLE);
 }
 
@@ -448,9 +534,7 @@ int driver_on_bye(piw_task *task, piw_msg *msg)
     if (slave == NULL)
         return 0;
     piw_info("slave %lld says BYE", (long long)slave->saved.slave_id);
-    if (!driver_waits(slave) || slave->waits_number) {
-        if (slave->saved.request.id != 0 && piw_drop_token(task, slave->saved.request, "the slave has left") != 0)
-            piw_debug("the open request of a slave that leaves is gone already");
+    if (!driver_waits(slave) || slave->waits_number || driver_waiting_has(slave)) {
         leave(self, slave);
     } else {
         slave->saved.leaving = true; /* its build is being recorded: that comes to its end first */
@@ -470,6 +554,7 @@ void driver_serve_waiting(driver *self, int which)
                     return;
                 driver_way_number(self, build, number);
             }
+        driver_serve_idle(self);
         return;
     }
     for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {

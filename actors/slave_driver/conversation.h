@@ -6,6 +6,8 @@
 
 /* Numbers have come: those who wait for one go on. */
 void driver_serve_waiting(driver *self, int which);
+/* There may be work now, or a reason not to wait for it: those whose IDLE is open are answered, or wait on. */
+void driver_serve_idle(driver *self);
 /* What comes of a build's step, said to its slave if it has one. */
 void driver_heed(driver *self, driver_build *build, driver_outcome outcome);
 int driver_on_hello(piw_task *task, piw_msg *msg);

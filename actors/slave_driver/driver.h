@@ -2,9 +2,9 @@
  *
  * Who calls whom, from the top down: slave_driver.c (the manifest, and what other tasks tell it); sweep.c (what time brings);
  * conversation.c (what slaves say, and the only place that answers them); claims.c (builds that outlived a restart of the
- * master); way.c (a reported build's steps into the database, up to its one outcome), attempt.c and cause.c (failures that
- * are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
- * (what others hear of slaves); slaves.c, offers.c and numbers.c (plain stores).
+ * master, or their slave's connection); leave.c (the end of a slave's record); way.c (a reported build's steps into the
+ * database, up to its one outcome), attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
+ * (what others hear of slaves); slaves.c, addresses.c, waiting.c, offers.c and numbers.c (plain stores).
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
 #define SLAVE_DRIVER_DRIVER_H
@@ -21,6 +21,12 @@ enum {
     DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
     DRIVER_RETRY_MIN_MS = 1000,      /* a step that failed for its surroundings is tried again, growing … */
     DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
+    DRIVER_WAIT_MAX_S = 60,          /* a slave may ask for its IDLE to be answered so late at most */
+    DRIVER_COMING_MS = 2000,         /* the window, or numbers, are on their way: IDLE waits for them so long */
+    DRIVER_SHOW_MS = 1000,           /* monitors are shown a sleeping slave that asks more often only so often */
+    DRIVER_SUSPECT_S = 15,           /* a slave whose connection may be another's has spoken by then */
+    DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
+    DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
     DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
 };
 
@@ -58,7 +64,7 @@ typedef struct driver_build {
     piw_table_node by_number;        /* once it has one */
     struct driver_slave *slave;      /* or NULL */
     int64_t slave_id;
-    driver_hold_ref *hold;     /* which version of what, for which ABI */
+    driver_embargo *embargo;   /* which version of what, for which ABI */
     bool skip, removed;        /* to be thrown away */
     bool again;                /* removed, but to be built anew */
     bool sealing;              /* its record is being kept on disk, because the database is away */
@@ -71,6 +77,15 @@ typedef struct driver_build {
         report; /* as the slave said it, then as it will be recorded; with room to verify each of its files */
 } driver_build;
 
+/* A network address that slaves come from. */
+typedef struct driver_address {
+    piw_table_node node;
+    uint32_t slaves; /* records, those whose connections are gone among them */
+    uint32_t gone;
+    uint32_t builds; /* in the hands of these slaves */
+    char text[];
+} driver_address;
+
 /* A build slave. What is kept of it over a swap stands in `saved`, of which all that concerns its build stays unused: that
  * is in `build`. */
 typedef struct driver_slave {
@@ -79,9 +94,14 @@ typedef struct driver_slave {
     piw_msg *memory; /* holds the texts of saved.hello */
     driver_saved saved;
     bool waits_number; /* its HELLO waits for its number */
-    bool unsure;       /* recalled after a restart: the queue may have answered its request in our stead */
+    bool unsure;       /* known from before a restart: the queue may have answered it for us */
     bool abi_warned;   /* it was said that the farm doesn't know its ABI */
     driver_build *build;
+    driver_address *address;
+    int64_t gone_ns;        /* since when its connection is gone; 0: it is there */
+    int64_t shown_ns;       /* when monitors were shown its IDLE last */
+    int64_t waits_until_ns; /* its IDLE is answered when there is work, or then; 0: it has no open IDLE */
+    struct driver_slave *waits_next, **waits_at;
 } driver_slave;
 
 enum { DRIVER_POOL_SLAVE = 0, DRIVER_POOL_BUILD = 1, DRIVER_POOLS };
@@ -91,6 +111,9 @@ typedef struct driver {
     piw_table by_peer, by_id; /* slaves */
     driver_build *builds;
     piw_table by_number; /* builds */
+    piw_table addresses;
+    uint64_t address_seed;
+    driver_slave *waiting, **waiting_end; /* those whose IDLE is open, the longest waiting first */
     driver_offers *offers;
     driver_numbers numbers[DRIVER_POOLS]; /* reserved in the database */
     int64_t clock_number;                 /* the last slave number taken from the clock */
@@ -100,11 +123,15 @@ typedef struct driver {
     bool database_away;
     bool require_version;
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
-    bool slaves_changed;   /* since slaves_here was told */
-    int64_t tell_abis_ns;  /* when it is told again in any case */
-    int64_t seal_after_ns; /* a slave waits so long for the database to take its build */
+    bool slaves_changed;        /* since slaves_here was told */
+    int64_t tell_abis_ns;       /* when it is told again in any case */
+    uint32_t left, left_before; /* slaves since memory was given back; and when the last sweep looked */
+    int64_t gone_after_ns;      /* a build whose connection has gone is offered again so much later */
+    int64_t busy_max_ns;        /* a slave may be silent so long, whatever it says */
+    int64_t per_address;        /* slaves of one address that are remembered */
+    int64_t seal_after_ns;      /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
-    piw_log_limiter strangers, troubles, odd, unbuilt;
+    piw_log_limiter strangers, troubles, odd, unbuilt, lost;
 } driver;
 
 #endif

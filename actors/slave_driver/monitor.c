@@ -19,7 +19,7 @@ static void tell(driver *self, const driver_slave *slave, piw_time at, const cha
         body->data.type = type;
         body->data.value = copy;
     }
-    /* Monitors must not hold up the farm: when the service is away its sights are lost. */
+    /* Monitors must not hold up the farm: while the stats service is away, what they would have seen is lost. */
     if (piw_cast(self->task, &msg) != 0)
         piw_msg_free(&msg);
 }
@@ -34,7 +34,9 @@ void driver_tell_hello(driver *self, const driver_slave *slave)
 
 void driver_tell_stats(driver *self, const driver_slave *slave, const slave_stats *stats)
 {
-    tell(self, slave, slave->saved.last_seen, "STATS", slave_stats_type(), stats, false);
+    slave_stats first_nine = *stats;
+    first_nine.wait = NULL;
+    tell(self, slave, slave->saved.last_seen, "STATS", slave_stats_type(), &first_nine, false);
 }
 
 void driver_tell_reply(driver *self, const driver_slave *slave, const piw_msg *reply)
@@ -77,7 +79,7 @@ static piw_msg *last_reply(const driver *self, const driver_slave *slave)
     case DRIVER_SAID_ACK:
         return slave_ACK_make(slave->saved.slave_id, self->pypi_url);
     case DRIVER_SAID_BUILD:
-        return build == NULL ? NULL : slave_BUILD_make(build->hold->package, build->hold->version);
+        return build == NULL ? NULL : slave_BUILD_make(build->embargo->package, build->embargo->version);
     case DRIVER_SAID_SLEEP:
         return slave_SLEEP_make(slave->saved.said_paused);
     case DRIVER_SAID_SEND:

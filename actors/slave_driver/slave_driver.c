@@ -9,12 +9,14 @@
 #include "slave_driver/slaves.h"
 #include "slave_driver/state.h"
 #include "slave_driver/sweep.h"
+#include "slave_driver/waiting.h"
 #include "slave_driver/way.h"
 
 #include "builds.piw.h"
 #include "db.piw.h"
 #include "events.piw.h"
 #include "fs.piw.h"
+#include "heads.piw.h"
 #include "slaves.piw.h"
 #include "stats.piw.h"
 #include "web.piw.h"
@@ -26,6 +28,7 @@ static int on_queue(piw_task *task, piw_msg *msg)
     driver *self = piw_soul(task);
     const builds_QUEUE *body = builds_QUEUE_of(msg);
     driver_offers_window(self->offers, body->abi_tag, body->as_of_ns, body->total, body->builds.at, body->builds.count);
+    driver_serve_idle(self);
     return 0;
 }
 
@@ -36,9 +39,9 @@ static int on_removed(piw_task *task, piw_msg *msg)
     if (!body->again)
         driver_offers_removed(self->offers, body->package, body->version);
     for (driver_build *build = self->builds; build != NULL; build = build->next) {
-        const driver_hold_ref *hold = build->hold;
-        if (piw_text_eq(hold->package, body->package) &&
-            (body->version.s == NULL || piw_text_eq(hold->version, body->version))) {
+        const driver_embargo *embargo = build->embargo;
+        if (piw_text_eq(embargo->package, body->package) &&
+            (body->version.s == NULL || piw_text_eq(embargo->version, body->version))) {
             build->again = body->again && (!build->removed || build->again);
             build->removed = true;
         }
@@ -48,7 +51,7 @@ static int on_removed(piw_task *task, piw_msg *msg)
 
 /* --- KILL, SLEEP, SKIP, WAKE: to one slave or all ----------------------------------------------------------------- */
 
-typedef void order_fn(driver_slave *slave);
+typedef void command_fn(driver_slave *slave);
 
 static void kill_it(driver_slave *slave)
 {
@@ -75,7 +78,7 @@ static void wake_it(driver_slave *slave)
         slave->build->skip = false;
 }
 
-static int order(piw_task *task, const char *word, const int64_t *slave_id, order_fn *fn)
+static int command(piw_task *task, const char *word, const int64_t *slave_id, command_fn *fn)
 {
     driver *self = piw_soul(task);
     if (slave_id == NULL) {
@@ -84,6 +87,7 @@ static int order(piw_task *task, const char *word, const int64_t *slave_id, orde
             fn(slave);
             driver_remember(self, slave);
         }
+        driver_serve_idle(self);
         return 0;
     }
     driver_slave *slave = driver_find_id(self, *slave_id);
@@ -94,27 +98,28 @@ static int order(piw_task *task, const char *word, const int64_t *slave_id, orde
     piw_info("%s to slave %lld", word, (long long)*slave_id);
     fn(slave);
     driver_remember(self, slave);
+    driver_serve_idle(self);
     return 0;
 }
 
 static int on_kill(piw_task *task, piw_msg *msg)
 {
-    return order(task, "KILL", slaves_KILL_of(msg)->slave_id, kill_it);
+    return command(task, "KILL", slaves_KILL_of(msg)->slave_id, kill_it);
 }
 
 static int on_sleep(piw_task *task, piw_msg *msg)
 {
-    return order(task, "SLEEP", slaves_SLEEP_of(msg)->slave_id, pause_it);
+    return command(task, "SLEEP", slaves_SLEEP_of(msg)->slave_id, pause_it);
 }
 
 static int on_skip(piw_task *task, piw_msg *msg)
 {
-    return order(task, "SKIP", slaves_SKIP_of(msg)->slave_id, skip_it);
+    return command(task, "SKIP", slaves_SKIP_of(msg)->slave_id, skip_it);
 }
 
 static int on_wake(piw_task *task, piw_msg *msg)
 {
-    return order(task, "WAKE", slaves_WAKE_of(msg)->slave_id, wake_it);
+    return command(task, "WAKE", slaves_WAKE_of(msg)->slave_id, wake_it);
 }
 
 static int on_replay(piw_task *task, piw_msg *msg)
@@ -129,6 +134,7 @@ static int on_paused(piw_task *task, piw_msg *msg)
     driver *self = piw_soul(task);
     self->farm_paused = farm_paused_of(msg)->paused;
     self->paused_by_operator = farm_paused_of(msg)->by_operator;
+    driver_serve_idle(self);
     return 0;
 }
 
@@ -146,6 +152,7 @@ static int on_database_up(piw_task *task, piw_msg *msg)
     (void)msg;
     driver *self = piw_soul(task);
     self->database_away = false;
+    driver_serve_idle(self);
     return 0;
 }
 
@@ -205,6 +212,7 @@ static void free_soul(driver *self)
     piw_table_fini(&self->by_peer);
     piw_table_fini(&self->by_id);
     piw_table_fini(&self->by_number);
+    piw_table_fini(&self->addresses);
     driver_offers_free(&self->offers);
     piw_msg_free(&self->abis);
     free(self);
@@ -247,11 +255,16 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     driver *self = piw_zalloc(sizeof(*self));
     self->task = task;
     self->offers = driver_offers_new();
+    self->address_seed = piw_table_seed();
+    driver_waiting_init(self);
     self->pypi_url = piw_text_of(piw_setting(task, "pypi-simple"));
     if (self->pypi_url.s == NULL)
         self->pypi_url = piw_text_of("https://pypi.org/simple");
     self->require_version =
         piw_setting(task, "require-slave-version") != NULL && piw_setting_number(task, "require-slave-version") != 0;
+    self->gone_after_ns = piw_option_number(task, "gone-after") * 1000000;
+    self->busy_max_ns = piw_option_number(task, "busy-timeout") * 1000000;
+    self->per_address = piw_option_number(task, "per-address");
     self->seal_after_ns = piw_option_number(task, "seal-after") * 1000000;
     piw_soul_set(task, self);
     if (state != NULL) {
@@ -286,6 +299,27 @@ static const piw_opt options[] = {
      .help = "how long a slave waits for a database that is away before its build is sealed",
      .min = 1000,
      .max = 3600000},
+    {.name = "gone-after",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "30s",
+     .help = "how long after its slave's connection has gone a build is offered to the next",
+     .min = 100,
+     .max = 3600000},
+    {.name = "busy-timeout",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "1h",
+     .help = "how long a slave may be silent, if it asks for more",
+     .min = 1000,
+     .max = 86400000},
+    {.name = "per-address",
+     .kind = PIW_OPT_INT,
+     .value_name = "N",
+     .fallback = "8192",
+     .help = "how many slaves of one network address are remembered",
+     .min = 1,
+     .max = DRIVER_SLAVES_MAX},
     PIW_OPT_END};
 static const piw_service serves[] = {
     {"builds", &builds_protocol_def},
@@ -293,8 +327,8 @@ static const piw_service serves[] = {
     PIW_SERVICES_END,
 };
 static const piw_service uses[] = {
-    {"db", &db_protocol_def},       {"fs", &fs_protocol_def}, {"web", &web_protocol_def},
-    {"stats", &stats_protocol_def}, PIW_SERVICES_END,
+    {"db", &db_protocol_def},       {"fs", &fs_protocol_def},       {"web", &web_protocol_def},
+    {"stats", &stats_protocol_def}, {"heads", &heads_protocol_def}, PIW_SERVICES_END,
 };
 static const char *const needs[] = {"db", "fs", "web", "stats", NULL};
 static const piw_service queues[] = {{"slave", &slave_protocol_def}, PIW_SERVICES_END};
@@ -327,11 +361,22 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    PIW_CONTINUATION(sweep),    PIW_CONTINUATION(patience),  PIW_CONTINUATION(numbers),
-    PIW_CONTINUATION(ask),      PIW_CONTINUATION(voided),    PIW_CONTINUATION(expected),
-    PIW_CONTINUATION(verified), PIW_CONTINUATION(staged),    PIW_CONTINUATION(recorded),
-    PIW_CONTINUATION(known),    PIW_CONTINUATION(published), PIW_CONTINUATION(attempt_failed),
-    PIW_CONTINUATION(sealed),   PIW_CONTINUATION(again),     PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(sweep),
+    PIW_CONTINUATION(peer_gone),
+    PIW_CONTINUATION(patience),
+    PIW_CONTINUATION(numbers),
+    PIW_CONTINUATION(ask),
+    PIW_CONTINUATION(voided),
+    PIW_CONTINUATION(expected),
+    PIW_CONTINUATION(verified),
+    PIW_CONTINUATION(staged),
+    PIW_CONTINUATION(recorded),
+    PIW_CONTINUATION(known),
+    PIW_CONTINUATION(published),
+    PIW_CONTINUATION(attempt_failed),
+    PIW_CONTINUATION(sealed),
+    PIW_CONTINUATION(again),
+    PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(slave_driver, .version = "1.0",

@@ -1,11 +1,13 @@
 /* slaves.c — the slaves: found by peer and by number, added and forgotten. */
 #include "slave_driver/slaves.h"
 
+#include "slave_driver/addresses.h"
+#include "slave_driver/waiting.h"
+
 #include <stdlib.h>
 
 enum {
     TIMEOUT_MIN_S = 1,
-    BUSY_TIMEOUT_MAX_S = 24 * 3600, /* what a slave may ask for at most: a lost one must be noticed some day */
     BUILD_TIMEOUT_MAX_S = 7 * 24 * 3600,
 };
 
@@ -58,6 +60,8 @@ driver_slave *driver_add(driver *self, piw_peer peer, const slave_hello *hello)
     slave->saved.heard_ns = piw_monotonic_ns();
     driver_set_hello(self, slave, hello);
     piw_table_add(&self->by_peer, &slave->by_peer, piw_table_hash_u64(peer));
+    const char *address = piw_peer_address(self->task, peer);
+    driver_address_enter(self, slave, address != NULL ? address : "an unknown address");
     return slave;
 }
 
@@ -72,7 +76,10 @@ void driver_remove(driver *self, driver_slave **slave)
 {
     driver_slave *gone = *slave;
     *slave = NULL;
+    self->left++;
     self->slaves_changed = true;
+    driver_waiting_remove(self, gone);
+    driver_address_leave(self, gone);
     piw_table_remove(&self->by_peer, &gone->by_peer);
     if (gone->saved.slave_id != 0)
         piw_table_remove(&self->by_id, &gone->by_id);
@@ -89,27 +96,44 @@ bool driver_has_others(const driver *self, const driver_slave *slave)
     return false;
 }
 
-bool driver_waits(const driver_slave *slave)
+/* Has the address more slaves, or as many of which this one is silent for longer? */
+static bool less_wanted(const driver_slave *slave, const driver_slave *than)
 {
-    return slave->waits_number || (slave->build != NULL && slave->build->phase != DRIVER_IDLE);
+    if (slave->address != than->address)
+        return slave->address->slaves > than->address->slaves;
+    return slave->saved.heard_ns < than->saved.heard_ns;
 }
 
-static int64_t bounded_ns(piw_duration said, int64_t max_s)
+driver_slave *driver_least(const driver *self, const driver_address *of)
+{
+    driver_slave *least = NULL;
+    for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
+        if (slave->build == NULL && !slave->waits_number && (of == NULL || slave->address == of) &&
+            (least == NULL || less_wanted(slave, least)))
+            least = slave;
+    return least;
+}
+
+bool driver_waits(const driver_slave *slave)
+{
+    return slave->waits_number || driver_waiting_has(slave) ||
+           (slave->build != NULL && slave->build->phase != DRIVER_IDLE);
+}
+
+static int64_t bounded_ns(piw_duration said, int64_t max_ns)
 {
     int64_t us = piw_duration_us(said);
     if (us < (int64_t)TIMEOUT_MIN_S * 1000000)
         us = (int64_t)TIMEOUT_MIN_S * 1000000;
-    if (us > max_s * 1000000)
-        us = max_s * 1000000;
-    return us * 1000;
+    return us > max_ns / 1000 ? max_ns : us * 1000;
 }
 
-int64_t driver_busy_timeout_ns(const driver_slave *slave)
+int64_t driver_busy_timeout_ns(const driver *self, const driver_slave *slave)
 {
-    return bounded_ns(slave->saved.hello.busy_timeout, BUSY_TIMEOUT_MAX_S);
+    return bounded_ns(slave->saved.hello.busy_timeout, self->busy_max_ns);
 }
 
 int64_t driver_build_timeout_ns(const driver_slave *slave)
 {
-    return bounded_ns(slave->saved.hello.build_timeout, BUILD_TIMEOUT_MAX_S);
+    return bounded_ns(slave->saved.hello.build_timeout, BUILD_TIMEOUT_MAX_S * INT64_C(1000000000));
 }

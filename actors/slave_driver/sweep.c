@@ -2,10 +2,14 @@
 #include "slave_driver/sweep.h"
 
 #include "slave_driver/abis.h"
+#include "slave_driver/addresses.h"
 #include "slave_driver/conversation.h"
+#include "slave_driver/leave.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/way.h"
+
+#include <malloc.h>
 
 static const char lost_text[] = "The slave fell silent while it built this.\n";
 
@@ -44,11 +48,62 @@ static void lose(driver *self, driver_slave *lost)
     driver_way_begin(self, build);
 }
 
+/* Its connection has gone while it built: nobody is to blame, the version is offered to the next. */
+static void release(driver *self, driver_slave *slave)
+{
+    const driver_build *build = slave->build;
+    driver_outcome outcome = {.what = DRIVER_RETURNED, .why = "its connection has gone"};
+    if (build->removed)
+        outcome.what = build->again ? DRIVER_RETURNED : DRIVER_DROPPED;
+    else if (build->skip)
+        outcome.what = DRIVER_SKIPPED;
+    piw_log_limited(&self->lost, 30, PIW_LOG_WARNING,
+                    "the connection of slave %lld at %s has gone while it built %s %s, which is offered again",
+                    (long long)slave->saved.slave_id, slave->address->text, build->embargo->package.s,
+                    build->embargo->version.s);
+    driver_leave(self, slave, outcome, true);
+}
+
+/* Is its connection there? A record without a build ends with it, one with a build after a while: our own slaves come back
+ * and claim theirs. What is being recorded comes to its end first. True: the slave is forgotten. */
+static bool look_at_connection(driver *self, driver_slave *slave, int64_t now_ns)
+{
+    bool sure;
+    int64_t gone_ns = piw_peer_gone_ns(self->task, slave->peer, &sure);
+    if (gone_ns != slave->gone_ns)
+        driver_address_gone(slave, gone_ns);
+    if (gone_ns == 0)
+        return false;
+    if (slave->build == NULL) {
+        if (!sure && now_ns - gone_ns < DRIVER_SUSPECT_S * INT64_C(1000000000))
+            return false;
+        piw_debug("slave %lld at %s has hung up", (long long)slave->saved.slave_id, slave->address->text);
+        driver_leave(self, slave, (driver_outcome){0}, true);
+        return true;
+    }
+    if (slave->build->phase != DRIVER_IDLE || now_ns - gone_ns < self->gone_after_ns)
+        return false;
+    release(self, slave);
+    return true;
+}
+
+int on_peer_gone(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    driver *self = piw_soul(task);
+    driver_slave *slave = driver_find_peer(self, key);
+    if (slave != NULL)
+        look_at_connection(self, slave, piw_monotonic_ns());
+    return 0;
+}
+
 static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
 {
+    if (look_at_connection(self, slave, now_ns))
+        return;
     driver_build *build = slave->build;
     /* A slave that waits for our answer is not silent. */
-    if (!driver_waits(slave) && now_ns - slave->saved.heard_ns > driver_busy_timeout_ns(slave)) {
+    if (!driver_waits(slave) && now_ns - slave->saved.heard_ns > driver_busy_timeout_ns(self, slave)) {
         piw_text label = slave->saved.hello.label;
         piw_warning("slave %lld (%.*s) has been silent for longer than its busy timeout%s; forgetting it",
                     (long long)slave->saved.slave_id, (int)label.len, label.s,
@@ -57,6 +112,16 @@ static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
     } else if (build != NULL && build->memory != NULL && now_ns - build->phase_ns >= self->seal_after_ns) {
         driver_heed(self, build, driver_way_late(self, build));
     }
+}
+
+/* When a crowd has left, and nobody more leaves now, what was theirs, here and with ZeroMQ, returns to the system. */
+static void give_back(driver *self)
+{
+    if (self->left >= DRIVER_TRIM_AFTER && self->left == self->left_before) {
+        malloc_trim(0);
+        self->left = 0;
+    }
+    self->left_before = self->left;
 }
 
 int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
@@ -72,6 +137,8 @@ int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
         slave = next;
     }
     driver_offers_sweep(self->offers, now_ns);
+    driver_serve_idle(self);
+    give_back(self);
     driver_tell_pending(self);
     driver_tell_abis(self, now_ns);
     return 0;

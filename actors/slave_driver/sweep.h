@@ -7,4 +7,7 @@
 /* Every DRIVER_SWEEP_MS. */
 int on_sweep(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* The connection of this peer (the key) has gone. */
+int on_peer_gone(piw_task *task, piw_msg *reply, uint64_t key);
+
 #endif

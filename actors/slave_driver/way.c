@@ -1,7 +1,7 @@
 /* way.c — a reported build's way into the database and onto the site, step by step, up to its one outcome.
  *
  * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
- * BUILT bad, or without files: from STAGE on. A step that fails for its surroundings (a task away, the disk full) is
+ * BUILT bad, or without files: from STAGE on, and nothing is left to be published. A step that fails for its surroundings (a task away, the disk full) is
  * tried again while the slave waits; each can be repeated without harm. What the data's receiver refuses ends the way.
  */
 #include "slave_driver/way.h"
@@ -21,7 +21,7 @@
 enum {
     EXPECT_DEADLINE_MS = 30000,
     VERIFY_DEADLINE_MS = 600000, /* a wheel of 2 GB is hashed and inspected meanwhile, on a slow disk */
-    STAGE_DEADLINE_MS = 120000,
+    STAGE_DEADLINE_MS = 600000,  /* its wheels are synced meanwhile, with those of others */
     PUBLISH_DEADLINE_MS = 600000,
     NO_DEADLINE = -1, /* a write into the database never times out */
 };
@@ -68,7 +68,7 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     body->build_id = build->report.build_id;
     body->slave_id = build->slave_id;
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
-    body->package = piw_text_copy(call, build->hold->package);
+    body->package = piw_text_copy(call, build->embargo->package);
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
     return call;
 }
@@ -103,7 +103,7 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = build->report.build_id;
-    body->package = piw_text_copy(call, build->hold->package);
+    body->package = piw_text_copy(call, build->embargo->package);
     piw_blob *output = build->report.output;
     piw_blob *noted = build->report.note.len > 0 ? with_note(output, build->report.note.s) : NULL;
     body->output = piw_msg_blob(call, noted != NULL ? noted : output);
@@ -119,9 +119,9 @@ static piw_msg *make_record(driver *self, const driver_build *build)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->hold->package);
-    body->version = piw_text_copy(call, build->hold->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->embargo->package);
+    body->version = piw_text_copy(call, build->embargo->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -146,7 +146,7 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = build->report.build_id;
-    body->package = piw_text_copy(call, build->hold->package);
+    body->package = piw_text_copy(call, build->embargo->package);
     piw_msg_list(call, &body->kept, build->report.kept.count);
     piw_texts_copy(call, build->report.kept.at, build->report.kept.count, body->kept.at);
     return call;
@@ -159,9 +159,9 @@ static piw_msg *make_seal(const driver_build *build)
     piw_msg *call = fs_SEAL_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->hold->package);
-    body->version = piw_text_copy(call, build->hold->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->embargo->package);
+    body->version = piw_text_copy(call, build->embargo->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -186,7 +186,7 @@ static driver_outcome give_up(driver *self, driver_build *build, const char *why
 {
     (void)self;
     piw_error("build %lld (%s %s by slave %lld) can't be recorded and is thrown away: %s",
-              (long long)build->report.build_id, build->hold->package.s, build->hold->version.s,
+              (long long)build->report.build_id, build->embargo->package.s, build->embargo->version.s,
               (long long)build->slave_id, why);
     build->report.sent_before = false; /* it was refused: there is no row */
     return ends(DRIVER_SKIPPED, "it could not be recorded");
@@ -201,7 +201,7 @@ static driver_outcome leave_staged(driver *self, driver_build *build, const char
     return ends(DRIVER_RECORDED, NULL);
 }
 
-/* What was removed while its files were looked at isn't recorded, as long as its row can't exist. */
+/* A version that was removed while its files were checked isn't recorded, unless its row may exist already. */
 static bool was_removed(const driver_build *build)
 {
     return build->removed && !build->report.sent_before;
@@ -259,45 +259,10 @@ static driver_outcome staged(driver *self, driver_build *build, const piw_msg *r
     return was_removed(build) ? removed(build) : next(DRIVER_WAIT_RECORD);
 }
 
-static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
+/* The build is on its pages from now on, and over. */
+static driver_outcome ask_for_pages(driver *self, const driver_build *build)
 {
-    driver_reported *report = &build->report;
-    piw_msg_list(build->memory, &report->kept, body->kept.count);
-    for (uint32_t i = 0; i < body->kept.count; i++) {
-        report->kept.at[i] = piw_text_copy(build->memory, body->kept.at[i]);
-        piw_warning("build %lld of %s %s gave other bytes for %s: the published file stays",
-                    (long long)report->build_id, build->hold->package.s, build->hold->version.s, report->kept.at[i].s);
-    }
-}
-
-static driver_outcome recorded(driver *self, driver_build *build, const piw_msg *reply)
-{
-    (void)self;
-    const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
-    if (body->recorded) {
-        keep_names(build, body);
-        return next(DRIVER_WAIT_PUBLISH);
-    }
-    if (build->report.sent_before)
-        return next(DRIVER_WAIT_KNOWN);
-    piw_info("build %lld of %s %s is thrown away: %s", (long long)build->report.build_id, build->hold->package.s,
-             build->hold->version.s, body->why.s);
-    return ends(DRIVER_DROPPED, "the version was removed");
-}
-
-static driver_outcome known(driver *self, driver_build *build, const piw_msg *reply)
-{
-    (void)self;
-    if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
-        return next(DRIVER_WAIT_PUBLISH);
-    build->report.sent_before = false; /* there is no row */
-    return ends(DRIVER_DROPPED, "the version was removed");
-}
-
-static driver_outcome published(driver *self, driver_build *build, const piw_msg *reply)
-{
-    (void)reply;
-    piw_text package = build->hold->package;
+    piw_text package = build->embargo->package;
     piw_msg *pages =
         build->report.verified.count > 0 ? web_BOTH_make(package, false) : web_PROJECT_make(package, false);
     if (piw_cast(self->task, &pages) != 0) {
@@ -305,6 +270,57 @@ static driver_outcome published(driver *self, driver_build *build, const piw_msg
         piw_msg_free(&pages);
     }
     return ends(DRIVER_RECORDED, NULL);
+}
+
+/* What is recorded is put in place. A build without wheels is: its log was, before its row. */
+static driver_outcome place(driver *self, const driver_build *build)
+{
+    if (build->report.verified.count > 0)
+        return next(DRIVER_WAIT_PUBLISH);
+    piw_msg *over = fs_RECORDED_make(build->report.build_id);
+    if (piw_cast(self->task, &over) != 0)
+        piw_msg_free(&over); /* the next start finds that it is */
+    return ask_for_pages(self, build);
+}
+
+static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
+{
+    driver_reported *report = &build->report;
+    piw_msg_list(build->memory, &report->kept, body->kept.count);
+    for (uint32_t i = 0; i < body->kept.count; i++) {
+        report->kept.at[i] = piw_text_copy(build->memory, body->kept.at[i]);
+        piw_warning("build %lld of %s %s gave other bytes for %s: the published file stays",
+                    (long long)report->build_id, build->embargo->package.s, build->embargo->version.s,
+                    report->kept.at[i].s);
+    }
+}
+
+static driver_outcome recorded(driver *self, driver_build *build, const piw_msg *reply)
+{
+    const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
+    if (body->recorded) {
+        keep_names(build, body);
+        return place(self, build);
+    }
+    if (build->report.sent_before)
+        return next(DRIVER_WAIT_KNOWN);
+    piw_info("build %lld of %s %s is thrown away: %s", (long long)build->report.build_id, build->embargo->package.s,
+             build->embargo->version.s, body->why.s);
+    return ends(DRIVER_DROPPED, "the version was removed");
+}
+
+static driver_outcome known(driver *self, driver_build *build, const piw_msg *reply)
+{
+    if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
+        return place(self, build);
+    build->report.sent_before = false; /* there is no row */
+    return ends(DRIVER_DROPPED, "the version was removed");
+}
+
+static driver_outcome published(driver *self, driver_build *build, const piw_msg *reply)
+{
+    (void)reply;
+    return ask_for_pages(self, build);
 }
 
 /* --- the way ------------------------------------------------------------------------------------------------------ */
@@ -452,6 +468,6 @@ driver_outcome driver_way_sealed(driver *self, driver_build *build, piw_msg *rep
     }
     piw_warning(
         "build %lld of %s %s is sealed: the database has been away for %lld s; it is recorded when that is back",
-        number, build->hold->package.s, build->hold->version.s, (long long)(self->seal_after_ns / 1000000000));
+        number, build->embargo->package.s, build->embargo->version.s, (long long)(self->seal_after_ns / 1000000000));
     return next(DRIVER_LET_GO);
 }

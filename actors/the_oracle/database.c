@@ -1,3 +1,4 @@
+/* database.c — one connection to PostgreSQL, and what its errors mean. */
 #include "database.h"
 
 #include "piw/log.h"

@@ -81,10 +81,10 @@ int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     if (!database_lost(&self->db))
         return 0;
-    piw_err why = {0};
-    piw_err_set(&why, PIW_EDBAWAY, "%s", PQerrorMessage(self->db.conn));
-    why.text[strcspn(why.text, "\n\\")] = '\0';
-    oracle_down(self, &why);
+    piw_err err = {0};
+    piw_err_set(&err, PIW_EDBAWAY, "%s", PQerrorMessage(self->db.conn));
+    err.text[strcspn(err.text, "\n\\")] = '\0';
+    oracle_down(self, &err);
     return 0;
 }
 
@@ -239,7 +239,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->drains = piw_task_instance(task) != INSTANCE_LOG;
     self->last = &self->first;
     self->backoff_ms = RECONNECT_FIRST_MS;
-    /* With few instances the lanes share them, and a writer never cuts itself off. */
+    /* With few instances the lanes share them. An instance that writes has no bound on its statements. */
     database_init(&self->db, dsn, piw_task_instance(task) >= READ_FROM);
     self->db.linger_ms = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_MS;
     piw_soul_set(task, self);

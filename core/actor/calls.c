@@ -1,4 +1,4 @@
-/* Calls that wait for their one answer: reply, error or deadline. */
+/* calls.c — calls that wait for their one answer: reply, error or deadline. */
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ piw__call *piw__call_new(piw__shell *shell, const piw_task *task, const char *co
     if (call != NULL)
         shell->waits.free_calls = (piw__call *)call->node.next;
     else
-        call = piw_alloc(sizeof *call);
+        call = piw_alloc(sizeof(*call));
     *call = (piw__call){.continuation = continuation,
                         .key = key,
                         .generation = task->generation,

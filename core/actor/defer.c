@@ -1,11 +1,10 @@
-/* Requests that outlive their handler: where the answer goes, known by a token. */
+/* defer.c — requests that outlive their handler: where the answer goes, known by a token. */
 #include "actor/deliver.h"
 #include "actor/shell.h"
 
 #include <stdlib.h>
 
-/* A deferred request may be answered with an error by the queue's second try: then its message is the answer's means.
- */
+/* The queue may give a deferred request once more after an error. For that its message is needed. */
 static bool again(piw__shell *shell, piw__deferred *deferred)
 {
     piw_msg *msg = deferred->kept;
@@ -44,6 +43,23 @@ void piw__deferred_fail(piw__shell *shell, int code, const char *text)
         piw__deferred_free(deferred);
     }
     atomic_store_explicit(&shell->seen.figures.deferred, 0, memory_order_relaxed);
+}
+
+void piw__deferred_later(piw__shell *shell)
+{
+    piw__table *table = &shell->waits.deferred;
+    uint32_t bucket = 0;
+    piw__node *node = piw__table_next(table, &bucket, NULL);
+    while (node != NULL) {
+        piw__deferred *deferred = (piw__deferred *)node;
+        node = piw__table_next(table, &bucket, node); /* still good when the one before it has gone */
+        if ((deferred->type->flags & PIW_M_LATER) == 0)
+            continue;
+        piw__table_remove(table, &deferred->node);
+        fail(shell, deferred, PIW_ESTOPPED, "the master stops");
+        piw__deferred_free(deferred);
+    }
+    atomic_store_explicit(&shell->seen.figures.deferred, table->count, memory_order_relaxed);
 }
 
 void piw__deferred_free(piw__deferred *deferred)

@@ -4,7 +4,7 @@
 
 #include "actor/shell.h"
 
-/* Handle one message as the shell's state wants it: now, later, or never. Takes it. */
+/* Handle one message now, keep it for later or refuse it, as the shell's state demands. Takes it. */
 void piw__accept(piw__shell *shell, piw_msg *msg);
 /* Give one message to the soul; takes it. */
 void piw__dispatch(piw__shell *shell, piw_msg *msg);

@@ -80,6 +80,17 @@ static unsigned read_one(piw__shell *shell, piw__port *port, bool *more)
     return count;
 }
 
+/* Whose connections have ended is told first: who comes after them may take their place. */
+static void tell_gone(piw__shell *shell, piw__port *port)
+{
+    piw_peer peer;
+    while (shell->soul.state == PIW__RUNNING && (peer = piw__port_gone(port)) != 0) {
+        const char *told = piw__image_continuation(shell->soul.task->image, "peer_gone");
+        if (told != NULL)
+            piw__dispatch_bare(shell, told, peer);
+    }
+}
+
 /* The last ones are taken when there are no more, or too many for that. */
 static void count_last(piw__shell *shell, unsigned count, bool more)
 {
@@ -97,6 +108,7 @@ unsigned piw__ports_read(piw__shell *shell)
     shell->queues.dirty = false;
     for (unsigned i = 0; i < shell->queues.count; i++) {
         bool more_here = false;
+        tell_gone(shell, shell->queues.ports[i]);
         if (shell->queues.quiet && shell->queues.protocols[i]->queue != PIW_Q_PULL)
             continue;
         count += read_one(shell, shell->queues.ports[i], &more_here);

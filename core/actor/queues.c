@@ -1,4 +1,4 @@
-/* The outer queues of a shell: bound before its first soul starts, read before each sleep. */
+/* queues.c — the outer queues of a shell: bound before its first soul starts, read before each sleep. */
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -23,13 +23,13 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
                            queue->name);
     piw__port_settings settings = {.name = queue->name, .address = address, .protocol = queue->protocol->interned};
     piw__port *port;
-    int ret = piw__port_open(&port, &settings, err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__port_open(&port, &settings, err);
+    if (rc != 0)
+        return rc;
     unsigned n = shell->queues.count;
-    shell->queues.ports = piw_realloc(shell->queues.ports, (n + 1) * sizeof *shell->queues.ports);
-    shell->queues.protocols = piw_realloc(shell->queues.protocols, (n + 1) * sizeof *shell->queues.protocols);
-    shell->queues.endpoints = piw_realloc(shell->queues.endpoints, (n + 1) * sizeof *shell->queues.endpoints);
+    shell->queues.ports = piw_realloc(shell->queues.ports, (n + 1) * sizeof(*shell->queues.ports));
+    shell->queues.protocols = piw_realloc(shell->queues.protocols, (n + 1) * sizeof(*shell->queues.protocols));
+    shell->queues.endpoints = piw_realloc(shell->queues.endpoints, (n + 1) * sizeof(*shell->queues.endpoints));
     shell->queues.ports[n] = port;
     shell->queues.protocols[n] = settings.protocol;
     shell->queues.endpoints[n] = piw_strdup(piw__port_endpoint(port));
@@ -47,10 +47,10 @@ int piw__ports_open(piw__shell *shell, const piw__image *image, piw_err *err)
     if (shell->queues.count > 0 || shell->instance > 0)
         return 0;
     for (unsigned i = 0; queues != NULL && queues[i].name != NULL; i++) {
-        int ret = open_one(shell, &queues[i], err);
-        if (ret != 0) {
+        int rc = open_one(shell, &queues[i], err);
+        if (rc != 0) {
             piw__ports_close(shell);
-            return ret;
+            return rc;
         }
     }
     shell->queues.dirty = true;
@@ -99,6 +99,7 @@ void piw__ports_quiet(piw__shell *shell)
     for (unsigned i = 0; i < shell->queues.count && shell->soul.state == PIW__RUNNING; i++)
         if (shell->queues.protocols[i]->queue == PIW_Q_PULL)
             shell->queues.last_pulls = LAST_PULLS;
+    piw__deferred_later(shell);
     shell->queues.dirty = true;
 }
 

@@ -1,4 +1,4 @@
-/* service.h — inside the core: who serves which name on the bus, and who wants which event.
+/* registry.h — inside the core: who serves which name on the bus, and who wants which event.
  *
  * Any thread; a lock inside. Entries are added when a task is loaded and never removed: a service whose task is
  * disabled keeps its entry. */

@@ -15,7 +15,7 @@ enum { PIW__SOUL_SOCKET = 3, PIW__SOUL_IMAGE = 4 };
 
 typedef enum {
     /* To the process. */
-    PIW__FRAME_SETUP = 1, /* texts, each ended by NUL (isolate.c writes them, soul.c reads them) */
+    PIW__FRAME_SETUP = 1, /* texts, each ended by NUL (isolate.c writes them, soul_process.c reads them) */
     PIW__FRAME_STOP,      /* let the soul stop, then end */
     PIW__FRAME_SETTING,   /* a setting that was asked for: name, NUL, value; code 1: it is unset */
     /* Either way. */

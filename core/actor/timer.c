@@ -1,4 +1,4 @@
-/* Timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
+/* timer.c — timers, known by the name and key of their continuation; their phase belongs to the shell and survives a swap. */
 #include "actor/shell.h"
 
 #include <stdlib.h>
@@ -23,7 +23,7 @@ void piw__timer_put(piw__shell *shell, const char *continuation, uint64_t key, i
 {
     piw__timer *timer = piw__timer_find(shell, continuation, key);
     if (timer == NULL) {
-        timer = piw_zalloc(sizeof *timer);
+        timer = piw_zalloc(sizeof(*timer));
         timer->continuation = continuation;
         timer->key = key;
         piw__table_put(&shell->waits.timers, &timer->node, key_of(continuation, key));

@@ -1,4 +1,4 @@
-/* Notes of what a handler did, to be undone or done. */
+/* transaction.c — notes of what a handler did, to be undone or done. */
 #include "actor/transaction.h"
 
 #include "actor/deliver.h"

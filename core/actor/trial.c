@@ -1,4 +1,4 @@
-/* A successor that has started and isn't ready yet: it has taken over, but requests wait, and so do the answers,
+/* trial.c — A successor that has started and isn't ready yet: it has taken over, but requests wait, and so do the answers,
  * events and timers that were the predecessor's. When it fails now, or takes too long, the old plugin takes over again with
  * what it had saved, and finds all of that as it was. */
 #include "actor/op.h"

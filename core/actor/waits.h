@@ -80,6 +80,9 @@ void piw__timers_end(piw__shell *shell, uint64_t generation);
 void piw__deferred_fail(piw__shell *shell, int code, const char *text);
 /* The request without its body, as what an answer needs. */
 piw_msg piw__deferred_request(const piw__deferred *deferred);
+/* Those whose type lets others go first wait for what may come, not for what is under way: nothing more comes, so they get
+ * the error at once. */
+void piw__deferred_later(piw__shell *shell);
 void piw__deferred_free(piw__deferred *deferred);
 
 enum { PIW__POLL_WAKE = 0, PIW__POLL_PORT = 1, PIW__POLL_WATCH = 1 << 16 };

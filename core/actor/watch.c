@@ -1,4 +1,4 @@
-/* Descriptors that a soul watches. They end with it. */
+/* watch.c — descriptors that a soul watches. They end with it. */
 #include "actor/shell.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ int piw_watch(piw_task *task, int fd, int events, const char *continuation, uint
     piw__watch *watch = find(shell, fd);
     bool known = watch != NULL;
     if (!known) {
-        watch = piw_zalloc(sizeof *watch);
+        watch = piw_zalloc(sizeof(*watch));
         watch->fd = fd;
         piw__table_put(&shell->waits.watches, &watch->node, PIW__POLL_WATCH + ++shell->waits.next_watch);
     }

@@ -1,4 +1,4 @@
-/* A histogram whose steps grow with the times. */
+/* histogram.c — a histogram whose steps grow with the times. */
 #include "base/histogram.h"
 
 enum { UNIT_NS = 128 };

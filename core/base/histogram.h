@@ -1,8 +1,10 @@
-/* times.h — inside the core: how long the handlers of one shell take, as a histogram with four steps an octave.
+/* histogram.h — inside the core: how long the handlers of one shell take, as a histogram with four steps to each
+ * doubling of the time.
  *
- * The shell's thread writes, any thread reads; relaxed on both sides: figures only. A look at the clock costs as much as
- * a small handler, so only the first few handlers of each tick of the coarse clock (4 ms) are timed: all of them in a
- * task that handles less than 1,000 messages a second. Old times fade: all counts are halved now and then. */
+ * The shell's thread writes, any thread reads; relaxed on both sides: figures only. A look at the clock costs as
+ * much as a small handler, so only the first few handlers of each tick of the coarse clock (4 ms) are timed: all of
+ * them in a task that handles less than 1,000 messages a second. Old times lose their weight: all counts are halved
+ * now and then. */
 #ifndef PIW__TIMES_H
 #define PIW__TIMES_H
 

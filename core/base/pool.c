@@ -1,4 +1,4 @@
-/* Recycled blocks: magazines of each thread and the depot between them. */
+/* pool.c — recycled blocks: magazines of each thread and the depot between them. */
 #include "base/pool.h"
 
 #include "piw/err.h"
@@ -19,7 +19,7 @@
 #endif
 
 #if RECYCLE
-/* A message header and a small body fit the first; most records the second; small lists the third. Larger ones go on in
+/* A message header and a small body fit the first; most bodies the second; small lists the third. Larger ones go on in
  * chunks. */
 static const uint32_t class_size[PIW__POOL_CLASSES] = {256, 1024, 4096};
 #endif
@@ -64,7 +64,7 @@ static void free_blocks(struct magazine *magazine)
         free(magazine->blocks[--magazine->count]);
 }
 
-/* A thread ends: its blocks go back to malloc, its count to those who have gone. */
+/* A thread ends: its blocks are freed, and its count is added to that of ended threads. */
 static void cache_end(void *arg)
 {
     struct cache *cache = arg;
@@ -94,8 +94,8 @@ static void key_make(void)
 static struct cache *cache_make(void)
 {
     pthread_once(&key_once, key_make);
-    struct cache *cache = piw_alloc_aligned(LINE, sizeof *cache);
-    memset(cache, 0, sizeof *cache);
+    struct cache *cache = piw_alloc_aligned(LINE, sizeof(*cache));
+    memset(cache, 0, sizeof(*cache));
     for (unsigned i = 0; i < PIW__POOL_CLASSES && RECYCLE; i++) {
         cache->loaded[i] = piw_zalloc(sizeof(struct magazine));
         cache->spare[i] = piw_zalloc(sizeof(struct magazine));

@@ -1,4 +1,4 @@
-/* Chains of messages by receiver, with a mark between what is decided and what isn't. */
+/* outbox.c — chains of messages by receiver, with a mark between what is decided and what isn't. */
 #include "bus/outbox.h"
 
 #include <stdlib.h>

@@ -24,7 +24,7 @@ extern "C" {
 typedef struct piw_task piw_task;
 
 typedef enum {
-    PIW_BOOT,    /* the master starts: only now leftovers of an earlier run are cleaned up */
+    PIW_BOOT,    /* the master starts: only now what an earlier run left is cleaned up */
     PIW_RESTART, /* the task failed, or was restarted cold */
     PIW_SWAP,    /* takes over from a running soul, with its state */
 } piw_why;
@@ -127,6 +127,10 @@ PIW_API int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char 
 typedef uint64_t piw_peer;
 PIW_API piw_peer piw_msg_peer(const piw_msg *msg);
 PIW_API const char *piw_peer_address(piw_task *task, piw_peer peer); /* "192.0.2.7", "local" for ipc; NULL: unknown */
+/* Since when (CLOCK_MONOTONIC) the peer's connection is gone; 0: it is there, or nothing is known of it (FRAMES queues). A
+ * peer that is forgotten has been gone for ever. `sure`, unless NULL: false when it may yet speak again. A plugin that has a continuation
+ * "peer_gone" is told of each (the key; perhaps more than once), before it hears others that came later. */
+PIW_API int64_t piw_peer_gone_ns(piw_task *task, piw_peer peer, bool *sure);
 /* One message kept by the shell for the peer (IDL `peer` type); survives swap and restart. NULL clears. */
 PIW_API int piw_peer_set(piw_task *task, piw_peer peer, piw_msg **record);
 PIW_API const piw_msg *piw_peer_get(piw_task *task, piw_peer peer);

@@ -83,6 +83,7 @@ enum {
     PIW_M_BARE = 1u << 2,      /* the data is the first field itself, not a tuple around it */
     PIW_M_NODATA = 1u << 3,    /* no data at all: the bare text on the wire */
     PIW_M_AGAIN = 1u << 4,     /* IN: after an error the soul is asked once more before the fallback is sent */
+    PIW_M_LATER = 1u << 5,     /* IN: other requests that have come go first; at a stop the fallback answers it */
 };
 
 typedef struct piw_msg_type {

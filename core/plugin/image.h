@@ -1,7 +1,7 @@
-/* plugin.h — inside the core: task plugins as files and as images in memory.
+/* image.h — inside the core: task plugins as files and as images in memory.
  *
- * An image is mapped from a private copy of the file on an inode of its own and never unmapped; a file whose bytes are
- * mapped already uses that image again. Any thread; a lock inside. Images are read-only once made. */
+ * An image is mapped from a private copy of the file on an inode of its own and never unmapped; a file whose bytes
+ * are mapped already uses that image again. Any thread; a lock inside. Images are read-only once made. */
 #ifndef PIW__PLUGIN_H
 #define PIW__PLUGIN_H
 

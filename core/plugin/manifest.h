@@ -1,4 +1,4 @@
-/* manifest.h — inside the core: is what a plugin says of itself whole and of one piece? */
+/* manifest.h — inside the core: is a plugin's manifest complete and free of contradictions? */
 #ifndef PIW__MANIFEST_H
 #define PIW__MANIFEST_H
 

@@ -3,6 +3,7 @@
 #ifndef PIW__PORT_INNER_H
 #define PIW__PORT_INNER_H
 
+#include "port/links.h"
 #include "port/peers.h"
 #include "port/port.h"
 
@@ -28,9 +29,13 @@ struct piw__port {
     char *socket_path; /* of an ipc file, else NULL */
     const piw_protocol *protocol;
     bool ipc;
-    bool draining; /* the rest of a message with too many parts is still to be read */
+    piw_msg *later, **later_end; /* requests that others go before, oldest first; each is its peer's open one */
+    bool draining;               /* the rest of a message with too many parts is still to be read */
     int fd;
     piw__peers peers;
+    piw__links links;
+    piw_peer *gone; /* whose connections have ended, until their soul is told */
+    size_t gone_count, gone_size;
     piw__port_counts counts;
     piw_buffer buffer; /* of encoded answers, used again */
     piw_log_limiter refused_log, dead_log;

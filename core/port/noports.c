@@ -1,5 +1,5 @@
-/* In the place of ports, clients and the admission check when the core is linked without libzmq (ThreadSanitizer): a
- * queue can't be opened, so that nothing else is ever called. */
+/* noports.c — stands in the place of ports, clients and the admission check when the core is linked without libzmq
+ * (ThreadSanitizer): a queue can't be opened, so nothing else is ever called. */
 #include "piw/client.h"
 #include "port/port.h"
 
@@ -96,6 +96,18 @@ const piw_msg *piw__port_peer_get(const piw__port *port, piw_peer peer)
 void piw__port_peer_forget(piw__port *port, piw_peer peer)
 {
     (void)port, (void)peer;
+    abort();
+}
+
+int64_t piw__port_peer_gone_ns(piw__port *port, piw_peer peer, bool *sure)
+{
+    (void)port, (void)peer, (void)sure;
+    abort();
+}
+
+piw_peer piw__port_gone(piw__port *port)
+{
+    (void)port;
     abort();
 }
 

@@ -28,7 +28,10 @@ typedef struct piw__peer_entry {
     piw_msg *record;
     const piw_msg_type *open; /* the request that waits for its answer; NULL: none */
     bool listed;              /* is among those that may be forgotten */
-    uint8_t codec;            /* piw_codec of its last message */
+    bool ended;      /* its connection is over for sure; else, with gone_ns, another has spoken by the same one */
+    int fd;          /* of the connection it last spoke by; -1: not known, or over */
+    int64_t gone_ns; /* since when that connection is not its own; 0: it is */
+    uint8_t codec;   /* piw_codec of its last message */
     uint8_t routing_len;
     uint8_t routing[];
 } piw__peer_entry;

@@ -1,3 +1,4 @@
+/* port.c — where the bus meets the world: frames become messages, and messages frames. */
 #include "port/inner.h"
 
 #include <errno.h>
@@ -9,16 +10,19 @@ enum {
     /* Lines a minute about refused messages of one queue, and about dead letters: a flood must not fill the log. */
     REFUSED_PER_MINUTE = 30,
     DEAD_PER_MINUTE = 6,
+    /* Of a budget so much is for requests that others go before, so that they are not shut out. */
+    LATER_SHARE = PIW_LIMIT_PORT_BUDGET / 4,
     /* Answers are small; what a rare large one needed is given back. */
     BUFFER_KEPT = 65536,
 };
 
 int piw__port_open(piw__port **port, const piw__port_settings *settings, piw_err *err)
 {
-    piw__port *made = piw_zalloc(sizeof *made);
+    piw__port *made = piw_zalloc(sizeof(*made));
     made->name = piw_strdup(settings->name);
     made->protocol = settings->protocol;
     made->fd = -1;
+    made->later_end = &made->later;
     piw__peers_init(&made->peers, PIW_LIMIT_PEERS);
     int rc = piw__socket_open(made, settings, err);
     if (rc != 0) {
@@ -37,8 +41,14 @@ void piw__port_close(piw__port **port)
         return;
     *port = NULL;
     piw__socket_close(old);
+    while (old->later != NULL) {
+        piw_msg *msg = old->later;
+        old->later = msg->next;
+        piw_msg_free(&msg);
+    }
     piw__peers_fini(&old->peers);
     piw_buffer_fini(&old->buffer);
+    free(old->gone);
     free(old->socket_path);
     free(old->endpoint);
     free(old->bound);
@@ -154,6 +164,81 @@ static const char *address_of(zmq_msg_t *part)
     return raw != NULL ? raw : "";
 }
 
+/* --- Connections ------------------------------------------------------------------------------------------------- */
+
+static void note_gone(piw__port *port, piw__peer_entry *entry, bool sure)
+{
+    if (entry->gone_ns == 0)
+        entry->gone_ns = piw_monotonic_ns();
+    entry->ended = sure;
+    entry->fd = -1;
+    if (port->gone_count == port->gone_size) {
+        port->gone_size = port->gone_size == 0 ? 64 : port->gone_size * 2;
+        port->gone = piw_realloc(port->gone, port->gone_size * sizeof(*port->gone));
+    }
+    port->gone[port->gone_count++] = entry->id;
+}
+
+static void connection_ended(void *arg, piw_peer peer)
+{
+    piw__port *port = arg;
+    piw__peer_entry *entry = piw__peers_by_id(&port->peers, peer);
+    if (entry == NULL)
+        return;
+    if (entry->record == NULL && entry->open == NULL)
+        piw__peers_forget(&port->peers, entry);
+    else
+        note_gone(port, entry, true);
+}
+
+/* By which connection does the peer speak? A routing id that ZeroMQ gave (it begins with 0) has but one in its life. */
+static void tie(piw__port *port, piw__peer_entry *entry, int fd)
+{
+    if (entry->fd == fd && entry->gone_ns == 0)
+        return;
+    piw__links_look(&port->links, connection_ended, port);
+    piw__link *link = entry->ended && entry->routing[0] == 0 ? NULL : piw__links_at(&port->links, fd);
+    if (link == NULL) {
+        note_gone(port, entry, true);
+        return;
+    }
+    piw__link *before = entry->fd != fd ? piw__links_at(&port->links, entry->fd) : NULL;
+    if (before != NULL && before->peer == entry->id)
+        before->peer = 0;
+    piw__peer_entry *other = link->peer != entry->id ? piw__peers_by_id(&port->peers, link->peer) : NULL;
+    if (other != NULL)
+        note_gone(port, other, false);
+    link->peer = entry->id;
+    entry->fd = fd;
+    entry->ended = false;
+    entry->gone_ns = 0;
+}
+
+int64_t piw__port_peer_gone_ns(piw__port *port, piw_peer peer, bool *sure)
+{
+    piw__links_look(&port->links, connection_ended, port);
+    const piw__peer_entry *entry = piw__peers_by_id(&port->peers, peer);
+    if (sure != NULL)
+        *sure = entry != NULL && entry->ended;
+    return entry != NULL ? entry->gone_ns : 0;
+}
+
+piw_peer piw__port_gone(piw__port *port)
+{
+    piw__links_look(&port->links, connection_ended, port);
+    while (port->gone_count > 0) {
+        piw_peer peer = port->gone[--port->gone_count];
+        piw__peer_entry *entry = piw__peers_by_id(&port->peers, peer);
+        if (entry == NULL || entry->gone_ns == 0)
+            continue;
+        if (entry->record != NULL || entry->open != NULL)
+            return peer;
+        if (entry->ended)
+            piw__peers_forget(&port->peers, entry);
+    }
+    return 0;
+}
+
 /* Who sent it; NULL when it is refused for that. */
 static piw__peer_entry *identify(piw__port *port, parts *got)
 {
@@ -172,6 +257,8 @@ static piw__peer_entry *identify(piw__port *port, parts *got)
         refuse(port, entry, "it came from another network address than this peer's first");
         return NULL;
     }
+    if (entry != NULL && port->links.monitor != NULL)
+        tie(port, entry, zmq_msg_get(&got->at[got->count - 1], ZMQ_SRCFD));
     if (entry != NULL && !piw__peers_spoke(&port->peers, entry, piw_monotonic_ns())) {
         refuse(port, entry, "too many messages from this address in one second");
         return NULL;
@@ -245,7 +332,7 @@ static int take_pushed(piw__port *port, parts *got, piw_msg **msg)
     if (got->count != 1)
         return refuse_unknown(port, raw, "more than one frame");
     char from[128]; /* decoding may take the frame, and the address with it */
-    snprintf(from, sizeof from, "%s", raw);
+    snprintf(from, sizeof(from), "%s", raw);
     return decode(port, &got->at[0], msg, &err) == 0 ? 0 : refuse_unknown(port, from, err.text);
 }
 
@@ -263,11 +350,10 @@ static int take(piw__port *port, parts *got, piw_msg **msg)
     return rc;
 }
 
-int piw__port_read(piw__port *port, unsigned *budget, piw_msg **msg)
+/* The next message that the socket has, within the budget but for `reserve`. */
+static int read_socket(piw__port *port, unsigned *budget, unsigned reserve, piw_msg **msg)
 {
-    if (port->protocol->queue == PIW_Q_PUB)
-        return PIW_EAGAIN;
-    while (*budget > 0) {
+    while (*budget > reserve) {
         parts got;
         if (!drain(port, budget) || *budget == 0)
             return PIW_EAGAIN;
@@ -285,6 +371,42 @@ int piw__port_read(piw__port *port, unsigned *budget, piw_msg **msg)
         }
     }
     return PIW_EAGAIN;
+}
+
+/* What waited for others. Its peer may have gone meanwhile: then nobody would hear the answer. */
+static int read_later(piw__port *port, unsigned *budget, piw_msg **msg)
+{
+    while (port->later != NULL) {
+        piw_msg *first = port->later;
+        port->later = first->next;
+        if (port->later == NULL)
+            port->later_end = &port->later;
+        first->next = NULL;
+        const piw__peer_entry *entry = piw__peers_by_id(&port->peers, first->peer);
+        if (entry != NULL && !entry->ended) {
+            *budget -= *budget > 0 ? 1 : 0;
+            *msg = first;
+            return 0;
+        }
+        piw__port_release(port, first->peer);
+        piw_msg_free(&first);
+    }
+    return PIW_EAGAIN;
+}
+
+int piw__port_read(piw__port *port, unsigned *budget, piw_msg **msg)
+{
+    if (port->protocol->queue == PIW_Q_PUB || *budget == 0)
+        return PIW_EAGAIN;
+    unsigned reserve = *budget < LATER_SHARE ? *budget : LATER_SHARE;
+    while (read_socket(port, budget, port->later != NULL ? reserve : 0, msg) == 0) {
+        if (((*msg)->type->flags & PIW_M_LATER) == 0)
+            return 0;
+        (*msg)->next = NULL;
+        *port->later_end = *msg;
+        port->later_end = &(*msg)->next;
+    }
+    return read_later(port, budget, msg);
 }
 
 /* --- Sending ---------------------------------------------------------------------------------------------------- */

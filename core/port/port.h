@@ -46,6 +46,11 @@ const char *piw__port_peer_address(const piw__port *port, piw_peer peer);
 void piw__port_peer_set(piw__port *port, piw_peer peer, piw_msg **record);
 const piw_msg *piw__port_peer_get(const piw__port *port, piw_peer peer);
 void piw__port_peer_forget(piw__port *port, piw_peer peer);
+/* Since when the peer's connection is gone; 0: it is there, or nothing is known of it. `sure`, unless NULL: it has ended;
+ * else another peer has spoken by the same connection, which one of the two never had: who speaks again has it. */
+int64_t piw__port_peer_gone_ns(piw__port *port, piw_peer peer, bool *sure);
+/* The next peer with a record or an open request whose connection has ended; 0 when there is no other. Told once at least. */
+piw_peer piw__port_gone(piw__port *port);
 /* Peers with a record, one after the other: *peer 0 begins; false at the end. Changes of the current one are allowed. */
 bool piw__port_peer_next(const piw__port *port, piw_peer *peer);
 piw__port_counts piw__port_figures(const piw__port *port);

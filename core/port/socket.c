@@ -1,3 +1,4 @@
+/* socket.c — a port's socket: made with the options of its queue, bound, and closed. */
 #include "port/inner.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ enum {
     BACKLOG = 1024,
     /* Messages held for one peer before ZeroMQ stops reading it. */
     ROUTER_RCVHWM = 2,
-    /* Log records, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
+    /* Log entries, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
      * away what it has not read from a connection that ends while this is used up.) */
     PULL_RCVHWM = 20000,
     /* Answers on their way to one peer. REQ peers have one, file transfers 10 and some repeats. */
@@ -24,7 +25,7 @@ enum {
 
 int piw__socket_set(void *socket, int option, int value, const char *name, piw_err *err)
 {
-    if (zmq_setsockopt(socket, option, &value, sizeof value) == 0)
+    if (zmq_setsockopt(socket, option, &value, sizeof(value)) == 0)
         return 0;
     return piw_err_set(err, PIW_ENET, "socket option %s: %s", name, zmq_strerror(errno));
 }
@@ -49,7 +50,7 @@ int piw__socket_common(void *socket, size_t frame_max, int silent_ms, piw_err *e
             return rc;
     }
     int64_t max = (int64_t)frame_max;
-    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) != 0)
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) != 0)
         return piw_err_set(err, PIW_ENET, "socket option MAXMSGSIZE: %s", zmq_strerror(errno));
     return 0;
 }
@@ -80,9 +81,9 @@ static int check_socket_path(const char *path, piw_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat st;
-    if (strlen(path) >= sizeof address.sun_path)
+    if (strlen(path) >= sizeof(address.sun_path))
         return piw_err_set(err, PIW_EINVAL, "the path of a socket has at most %zu bytes; choose a shorter one",
-                           sizeof address.sun_path - 1);
+                           sizeof(address.sun_path) - 1);
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't look at it");
     if (!S_ISSOCK(st.st_mode))
@@ -92,7 +93,7 @@ static int check_socket_path(const char *path, piw_err *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return piw_err_errno(err, "can't make a socket");
-    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    int rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
     bool used = rc == 0 || errno == EAGAIN || errno == EINPROGRESS;
     close(fd);
     if (used)
@@ -139,7 +140,7 @@ static int set_affinity(void *socket, const piw_protocol *protocol, piw_err *err
     if ((protocol->queue_flags & PIW_Q_THREAD) != 0)
         own = atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed) % (PIW__IO_THREADS - 1);
     uint64_t threads = UINT64_C(1) << own;
-    if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof threads) != 0)
+    if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof(threads)) != 0)
         return piw_err_set(err, PIW_ENET, "socket option AFFINITY: %s", zmq_strerror(errno));
     return 0;
 }
@@ -212,14 +213,14 @@ static int bind_socket(piw__port *port, const piw__port_settings *settings, piw_
     if (zmq_bind(port->socket, settings->address) != 0)
         return bind_error(settings->address, err);
     char endpoint[512];
-    size_t size = sizeof endpoint, fd_size = sizeof port->fd;
+    size_t size = sizeof(endpoint), fd_size = sizeof(port->fd);
     if (zmq_getsockopt(port->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0 ||
         zmq_getsockopt(port->socket, ZMQ_FD, &port->fd, &fd_size) != 0)
         return piw_err_set(err, PIW_ENET, "%s", zmq_strerror(errno));
     port->bound = piw_strdup(endpoint);
     /* An IPv4 address that was bound through IPv6 reads as people wrote it. */
     static const char mapped[] = "tcp://[::ffff:";
-    const char *v4 = strncmp(endpoint, mapped, sizeof mapped - 1) == 0 ? endpoint + sizeof mapped - 1 : NULL;
+    const char *v4 = strncmp(endpoint, mapped, sizeof(mapped) - 1) == 0 ? endpoint + sizeof(mapped) - 1 : NULL;
     const char *end = v4 != NULL ? strchr(v4, ']') : NULL;
     port->endpoint = end != NULL ? piw_sprintf("tcp://%.*s%s", (int)(end - v4), v4, end + 1) : piw_strdup(endpoint);
     return port->socket_path != NULL ? set_mode(port, settings, err) : 0;
@@ -243,6 +244,8 @@ int piw__socket_open(piw__port *port, const piw__port_settings *settings, piw_er
     if (port->ipc && settings->address[6] != '@')
         port->socket_path = piw_strdup(settings->address + 6);
     int rc = set_options(port, kind, err);
+    if (rc == 0 && port->protocol->queue == PIW_Q_ROUTER)
+        rc = piw__links_open(&port->links, port->socket, err);
     return rc != 0 ? rc : bind_socket(port, settings, err);
 }
 
@@ -255,14 +258,14 @@ static void unbind(const piw__port *port)
     if (monitor == NULL)
         return;
     int linger = 0, bound_ms = PIW_LIMIT_LINGER_MS;
-    zmq_setsockopt(monitor, ZMQ_LINGER, &linger, sizeof linger);
-    zmq_setsockopt(monitor, ZMQ_RCVTIMEO, &bound_ms, sizeof bound_ms);
+    zmq_setsockopt(monitor, ZMQ_LINGER, &linger, sizeof(linger));
+    zmq_setsockopt(monitor, ZMQ_RCVTIMEO, &bound_ms, sizeof(bound_ms));
     char address[64];
-    snprintf(address, sizeof address, "%s-%d", name, port->fd); /* unique among the ports that are open */
+    snprintf(address, sizeof(address), "%s-%d", name, port->fd); /* unique among the ports that are open */
     uint8_t event[512];
     if (zmq_socket_monitor(port->socket, address, ZMQ_EVENT_CLOSED | ZMQ_EVENT_CLOSE_FAILED) == 0 &&
         zmq_connect(monitor, address) == 0 && zmq_unbind(port->socket, port->bound) == 0 &&
-        zmq_recv(monitor, event, sizeof event, 0) < 0)
+        zmq_recv(monitor, event, sizeof(event), 0) < 0)
         piw_warning("queue %s: the address %s is still in use by this process", port->name, port->endpoint);
     zmq_socket_monitor(port->socket, NULL, 0);
     zmq_close(monitor);
@@ -272,6 +275,7 @@ void piw__socket_close(piw__port *port)
 {
     if (port->socket == NULL)
         return;
+    piw__links_close(&port->links, port->socket);
     if (port->bound != NULL)
         unbind(port);
     zmq_close(port->socket);

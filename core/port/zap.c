@@ -1,6 +1,7 @@
-/* Who may connect (docs/security.md#from-the-socket-to-the-handler): libzmq asks here, at inproc://zeromq.zap.01,
- * before it lets a connection through to a queue that is declared "admitted". Mechanism NULL only: others are refused until
- * keys are known. One thread of its own; it answers at once and keeps bounded figures for each address. */
+/* zap.c — who may connect (docs/security.md#from-the-socket-to-the-handler). libzmq asks here, at
+ * inproc://zeromq.zap.01, before it lets a connection through to a queue that is declared "admitted". Mechanism NULL
+ * only: others are refused until keys are known. It has one thread of its own, answers at once, and keeps bounded
+ * figures for each address. */
 #include "port/inner.h"
 #include "port/networks.h"
 
@@ -105,11 +106,11 @@ static bool serve(zap *z)
     while (more) {
         char scratch[256];
         char *to = count < ZAP_FRAMES ? frames[count] : scratch;
-        int len = zmq_recv(z->socket, to, sizeof scratch - 1, count == 0 ? ZMQ_DONTWAIT : 0);
+        int len = zmq_recv(z->socket, to, sizeof(scratch) - 1, count == 0 ? ZMQ_DONTWAIT : 0);
         if (len < 0)
             return errno == EAGAIN || errno == EINTR;
-        to[len < (int)sizeof scratch ? len : (int)sizeof scratch - 1] = '\0';
-        size_t size = sizeof more;
+        to[len < (int)sizeof(scratch) ? len : (int)sizeof(scratch) - 1] = '\0';
+        size_t size = sizeof(more);
         if (zmq_getsockopt(z->socket, ZMQ_RCVMORE, &more, &size) != 0)
             return false;
         count++;
@@ -137,7 +138,7 @@ static void *zap_main(void *arg)
         if (items[0].revents != 0)
             go_on = serve(z);
     }
-    zmq_unbind(z->socket, ENDPOINT); /* at once: closing is finished later, and another may want the name */
+    zmq_unbind(z->socket, ENDPOINT); /* unbind now: closing ends later, and the next check needs the name */
     zmq_close(z->socket);
     return NULL;
 }
@@ -174,7 +175,7 @@ int piw__zap_start(const char *allow, piw_err *err)
 {
     if (running != NULL)
         return piw_err_set(err, PIW_EEXIST, "the admission check is running already");
-    zap *z = piw_zalloc(sizeof *z);
+    zap *z = piw_zalloc(sizeof(*z));
     z->stop_fd = -1;
     int rc = piw__networks_parse(&z->allow, allow != NULL ? allow : "all", err);
     if (rc != 0) {
@@ -189,7 +190,8 @@ int piw__zap_start(const char *allow, piw_err *err)
         rc = piw_err_errno(err, "the admission check can't be stopped again");
     else if (context == NULL || (z->socket = zmq_socket(context, ZMQ_REP)) == NULL)
         rc = piw_err_set(err, PIW_ENET, "the admission check can't make a socket: %s", zmq_strerror(errno));
-    else if (zmq_setsockopt(z->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 || zmq_bind(z->socket, ENDPOINT) != 0) {
+    else if (zmq_setsockopt(z->socket, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
+             zmq_bind(z->socket, ENDPOINT) != 0) {
         rc = piw_err_set(err, PIW_ENET, "the admission check can't listen: %s", zmq_strerror(errno));
         zmq_close(z->socket);
     } else {
@@ -214,7 +216,7 @@ void piw__zap_stop(void)
         return;
     running = NULL;
     uint64_t one = 1;
-    if (write(z->stop_fd, &one, sizeof one) != (ssize_t)sizeof one)
+    if (write(z->stop_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
         piw_error("the admission check can't be told to stop");
     pthread_join(z->thread, NULL);
     zap_free(z);

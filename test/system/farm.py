@@ -374,12 +374,12 @@ class Farm:
         return [self.program("piw-master"), "-c", self.configuration(), "-v", "-d", self.dsn(), "-o", self.www,
                 "--plugin-dir", self.dir / "inst" / "plugins", *queues, *pypi, *self.master_options]
 
-    def start_master(self, faults=None):
+    def start_master(self, faults=None, env=None):
         """The master, ready: it says so as it would to systemd."""
         notify = self.dir / "s" / "notify"
         with contextlib.suppress(FileNotFoundError):
             notify.unlink()
-        env = {"NOTIFY_SOCKET": str(notify), "PIW_FAULT_LOG": str(self.dir / "log" / "faults")}
+        env = {"NOTIFY_SOCKET": str(notify), "PIW_FAULT_LOG": str(self.dir / "log" / "faults"), **(env or {})}
         if faults:
             env["PIW_FAULTS"] = faults
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
@@ -456,8 +456,8 @@ class Farm:
         return [pathlib.Path(place) / name for place, folders, files in os.walk(folder) for name in (*folders, *files)]
 
     def staged(self):
-        """Files of builds that are on their way into the site."""
-        return [path for path in self.below(self.www / ".staging") if path.is_file()]
+        """Files of builds that are on their way into the site, but for the journal of them."""
+        return [path for path in self.below(self.www / ".staging") if path.is_file() and not path.name.startswith("journal.")]
 
     def pages_form(self):
         """What the site says of the form of its pages: "all" when there is nothing to be rewritten, or how far that is."""

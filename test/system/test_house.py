@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -311,6 +312,60 @@ def continuations_are_functions():
     report("continuations_are_functions", "; ".join(wrong))
 
 
+DIALECT = ROOT / "test" / "dialect"
+# One deviation for each rule of test/dialect: the rule, what is planted, and what --fix makes of it (None: it can't).
+PLANTED = (
+    ("opening", "int planted;\n", None),
+    ("opening", "/* old.c — planted. */\n", "/* planted.c — planted. */\n"),
+    ("sizeof", "int size = sizeof *at->list[1] + sizeof to;\n", "int size = sizeof(*at->list[1]) + sizeof(to);\n"),
+    ("error", "int run(piw_err *why)\n{\n    return why->code;\n}\n", "int run(piw_err *err)\n{\n    return err->code;\n}\n"),
+    ("error", "void run(piw_err *err)\n{\n    piw_err found = {0};\n    look(&found, err);\n}\n",
+     "void run(piw_err *err)\n{\n    piw_err found_err = {0};\n    look(&found_err, err);\n}\n"),
+    ("result", "int run(void)\n{\n    int ret = look();\n    return ret;\n}\n",
+     "int run(void)\n{\n    int rc = look();\n    return rc;\n}\n"),
+    ("soul", "void run(piw_task *task)\n{\n    planted *p = piw_soul(task);\n    p->list.p = 1;\n}\n",
+     "void run(piw_task *task)\n{\n    planted *self = piw_soul(task);\n    self->list.p = 1;\n}\n"),
+    ("print64", 'void run(int64_t a, uint64_t b)\n{\n    say("%d: %" PRId64 " of %" PRIx64, 1, a + 1, b);\n}\n',
+     'void run(int64_t a, uint64_t b)\n{\n    say("%d: %lld of %llx", 1, (long long)(a + 1), (unsigned long long)b);\n}\n'),
+    ("one-line", "int run(void) { return 0; }\n", "int run(void)\n{\n    return 0;\n}\n"),
+    ("braces", "void run(void)\n{\n    if (a) {\n        b();\n    }\n}\n", "void run(void)\n{\n    if (a)\n        b();\n}\n"),
+    ("handler", "static int told(piw_task *task, piw_msg *msg)\n{\n    return 0;\n}\n\n"
+     "static const piw_handler handlers[] = {{&door_protocol_def, DOOR_KNOCK, told}, PIW_HANDLERS_END};\n",
+     "static int on_told(piw_task *task, piw_msg *msg)\n{\n    return 0;\n}\n\n"
+     "static const piw_handler handlers[] = {{&door_protocol_def, DOOR_KNOCK, on_told}, PIW_HANDLERS_END};\n"),
+    ("handler", "int on_told(piw_task *task, piw_msg *request)\n{\n    return look(task, request);\n}\n",
+     "int on_told(piw_task *task, piw_msg *msg)\n{\n    return look(task, msg);\n}\n"),
+)
+
+
+def say_dialect(*options):
+    return subprocess.run([str(DIALECT), *options], capture_output=True, text=True, timeout=300, check=False)
+
+
+def dialect():
+    """Everything is in the one dialect, and test/dialect sees what isn't, and mends it."""
+    done = say_dialect()
+    report("dialect", None if done.returncode == 0 else "test/dialect --fix mends most of it: " +
+           "; ".join((done.stdout or done.stderr).splitlines()[:20]))
+    wrong = []
+    for rule, planted, mended in PLANTED:
+        with tempfile.TemporaryDirectory(prefix="piw-", dir=os.environ.get("PIW_TMP")) as folder:
+            source = pathlib.Path(folder, "core", "planted.c")
+            source.parent.mkdir()
+            shutil.copy(ROOT / ".clang-format", folder)
+            head = "" if rule == "opening" else "/* planted.c — planted. */\n"
+            source.write_text(head + planted, encoding="utf-8")
+            seen = say_dialect("--root", folder)
+            if seen.returncode == 0 or f" {rule}: " not in seen.stdout:
+                wrong.append(f"{rule} does not see {planted!r}: {seen.stdout}{seen.stderr}")
+            say_dialect("--root", folder, "--fix")
+            if mended is not None and source.read_text(encoding="utf-8") != head + mended:
+                wrong.append(f"{rule} makes of {planted!r}: {source.read_text(encoding='utf-8')!r}")
+    untried = set(re.findall(r"^def rule_(\w+)", DIALECT.read_text(encoding="utf-8"), re.MULTILINE)) - \
+        {rule.replace("-", "_") for rule, _, _ in PLANTED}
+    report("dialect_sees", "; ".join(wrong + [f"nothing is planted for {rule}" for rule in sorted(untried)]))
+
+
 headers_compile_alone()
 libraries_stay_where_they_belong()
 arrows_point_one_way()
@@ -326,4 +381,5 @@ nothing_cites_papers_from_elsewhere()
 options_are_in_the_example()
 pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()
+dialect()
 sys.exit(1 if failures else 0)

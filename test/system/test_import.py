@@ -147,7 +147,7 @@ def page_of(farm, package):
 
 def lies_still(farm):
     """Nothing is staged."""
-    return not [path for path in (farm.www / ".staging").glob("*") if path.name != "tmp"]
+    return not [path for path in (farm.www / ".staging").glob("*") if path.name.isdigit()]
 
 
 def make(name, **more):

@@ -1,5 +1,6 @@
-/* The sections of all programs, which share their configuration files: a key in one is nobody else's, and --check-config
- * tells what none of them reads. A test compares this with what the programs themselves say. */
+/* programs.c — the sections of all programs, which share their configuration files: a key of one program is no
+ * other's, and --check-config tells which keys none of them reads. A test compares this list with what the programs
+ * themselves say. */
 #include "common/programs.h"
 
 const piw_config_section farm_sections[] = {

@@ -1,3 +1,4 @@
+/* transfer.c — sends one file over the file queue, as slaves and importers do. */
 #include "common/transfer.h"
 
 #include "common/reach.h"
@@ -13,7 +14,7 @@
 enum {
     PIECE_MAX = 1 << 20,   /* bytes the master may ask for at once */
     HELLO_EVERY_MS = 5000, /* silence after which HELLO is said again */
-    SEND_MS = 1000,        /* a full queue: look at the rest of the world in between */
+    SEND_MS = 1000,        /* while the queue is full, look for answers and signals so often */
 };
 
 typedef struct sending {
@@ -70,7 +71,7 @@ static int on_fetch(sending *s, const file_FETCH *fetch, piw_err *err)
     chunk->offset = fetch->offset;
     chunk->data = (piw_bytes){s->piece, (uint32_t)length};
     int rc = send_patiently(s, &msg, err);
-    /* Pieces that are asked for again are counted again: nobody knows which of them came to nothing. */
+    /* A piece that is asked for twice counts twice: it can't be known which of the two got lost. */
     s->sent = s->sent + length < s->size ? s->sent + length : s->size;
     if (rc == 0 && s->transfer->progress != NULL)
         s->transfer->progress(s->transfer->arg, s->sent, s->size);
@@ -81,15 +82,15 @@ static int on_fetch(sending *s, const file_FETCH *fetch, piw_err *err)
 static int read_queue(sending *s, bool *heard, bool *done, piw_err *err)
 {
     piw_msg *msg = NULL;
-    piw_err ignored = {0};
+    piw_err ignored_err = {0};
     int rc;
-    while (!*done && (rc = piw_client_recv(s->queue, &msg, 0, &ignored)) != PIW_EAGAIN) {
+    while (!*done && (rc = piw_client_recv(s->queue, &msg, 0, &ignored_err)) != PIW_EAGAIN) {
         if (rc == PIW_ESHAPE) {
-            ignored = (piw_err){0};
+            ignored_err = (piw_err){0};
             continue;
         }
         if (rc != 0)
-            return piw_err_set(err, rc, "%s", ignored.text);
+            return piw_err_set(err, rc, "%s", ignored_err.text);
         *heard = true;
         if (piw_msg_type_of(msg) == file_DONE_type())
             *done = true;

@@ -121,7 +121,7 @@ static const char *text_or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-/* PyPI's words, when the user has none. Without them the package is added all the same. */
+/* PyPI's description, when the user gives none. Without one the package is added all the same. */
 static piw_text describe(const clerk *self, const wish *w, piw_msg *msg)
 {
     piw_err err = {0};
@@ -182,8 +182,8 @@ static int run(clerk *self, piw_err *err)
                                       : piw_sprintf("version %s of %s", w.version, w.package);
     rc = clerk_agree(self, err, "Add %s, or bring it up to date?", subject);
     if (rc == 0)
-        rc =
-            clerk_order(self, w.version == NULL ? package_request(self, &w) : version_request(&w), subject, words, err);
+        rc = clerk_command(self, w.version == NULL ? package_request(self, &w) : version_request(&w), subject, words,
+                           err);
     free(subject);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* The database by itself: tags, the queue and the totals that are kept beside it. */
+/* check_database.c — the database by itself: tags, the queue and the totals that are kept beside it. */
 #include "audit.h"
 
 #include "shared/abi.h"

@@ -1,7 +1,6 @@
-/* The logs of builds, a thousand numbers a unit. */
+/* check_logs.c — the logs of builds, a thousand numbers a unit. */
 #include "audit.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* A package: its wheels by name, hash and place, their metadata, its pages, the links of its other names, and whatever else
+/* check_package.c — a package: its wheels by name, hash and place, their metadata, its pages, the links of its other names, and whatever else
  * lies in its folder. */
 #include "audit.h"
 
@@ -73,13 +73,13 @@ static int check_bytes(const package *self, int row, const char *path, bool movi
 {
     char hash[65];
     int64_t size;
-    piw_err why = {0};
+    piw_err own_err = {0};
     piw_text file = rows_text(self->files, row, F_NAME);
-    int rc = pace_hash(self->audit, path, hash, &size, &why);
+    int rc = pace_hash(self->audit, path, hash, &size, &own_err);
     if (rc == PIW_ENOENT)
         return 0; /* it has just gone: the next look shows */
     if (rc != 0)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     if (size != strtoll(PQgetvalue(self->files, row, F_SIZE), NULL, 10))
         findings_add(
             self->found, "wheel", moving, self->name, in_simple(self, file, ""),
@@ -94,14 +94,14 @@ static int check_metadata(const package *self, int row, bool moving, piw_err *er
 {
     char path[PIW_PATH_MAX], hash[65];
     int64_t size;
-    piw_err why = {0};
+    piw_err own_err = {0};
     piw_text file = rows_text(self->files, row, F_NAME);
     if (PQgetisnull(self->files, row, F_METADATA) ||
         !piw_path_metadata(path, self->audit->root, piw_text_of(self->name), file))
         return 0;
-    int rc = pace_hash(self->audit, path, hash, &size, &why);
+    int rc = pace_hash(self->audit, path, hash, &size, &own_err);
     if (rc != 0 && rc != PIW_ENOENT)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     const char *wrong = rc != 0 ? "it isn't there, and pages lead to it"
                         : piw_text_is(rows_text(self->files, row, F_METADATA), hash)
                             ? NULL

@@ -1,10 +1,9 @@
-/* The site as a whole: folders of packages that the database doesn't know, the root list, the site's own pages. */
+/* check_site.c — the site as a whole: folders of packages that the database doesn't know, the root list, the site's own pages. */
 #include "audit.h"
 
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 
-#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -239,13 +238,13 @@ static int check_root(audit *self, findings *found, piw_err *err)
     char *path = piw_sprintf("%s/simple/index.html", self->root);
     void *page;
     size_t len;
-    piw_err why = {0};
-    int rc = piw_file_read(path, PAGE_MAX, &page, &len, &why);
+    piw_err own_err = {0};
+    int rc = piw_file_read(path, PAGE_MAX, &page, &len, &own_err);
     free(path);
     if (rc != 0 || strstr(page, "</html>") == NULL) {
         findings_add(found, "root", false, NULL, piw_strdup("simple/index.html"),
                      piw_strdup(rc == PIW_ENOENT ? "it isn't there"
-                                : rc != 0        ? why.text
+                                : rc != 0        ? own_err.text
                                                  : "it isn't whole"));
         if (rc == 0)
             free(page);
@@ -266,6 +265,14 @@ static int check_root(audit *self, findings *found, piw_err *err)
 
 /* --- The site's own pages --- */
 
+static bool ends_with(const char *page, const char *end)
+{
+    size_t len = strlen(page), n = strlen(end);
+    while (len > 0 && page[len - 1] == '\n')
+        len--;
+    return len >= n && memcmp(page + len - n, end, n) == 0;
+}
+
 static int check_own(audit *self, findings *found, piw_err *err)
 {
     static const struct {
@@ -283,7 +290,7 @@ static int check_own(audit *self, findings *found, piw_err *err)
         size_t len;
         int rc = piw_file_read(path, PAGE_MAX, &page, &len, NULL);
         free(path);
-        if (rc != 0 || strstr(page, pages[i].end) == NULL)
+        if (rc != 0 || !ends_with(page, pages[i].end))
             findings_add(found, pages[i].kind, false, NULL, piw_strdup(pages[i].name),
                          piw_strdup(rc == PIW_ENOENT ? "it isn't there"
                                     : rc != 0        ? "it can't be read"

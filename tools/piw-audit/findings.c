@@ -1,4 +1,4 @@
-/* What was found: kept, printed, as JSON. */
+/* findings.c — what was found: kept, printed, as JSON. */
 #include "audit.h"
 
 #include "shared/text.h"

@@ -1,4 +1,4 @@
-/* How far it is, line by line in a file: an audit that was ended, in whatever way, goes on there. Each line is an array of
+/* journal.c — how far it is, line by line in a file: an audit that was ended, in whatever way, goes on there. Each line is an array of
  * texts in JSON; a last one that was cut off is passed over. */
 #include "audit.h"
 

@@ -209,7 +209,7 @@ int main(int argc, char **argv)
             rc = rc != 0 ? rc : written;
         }
     }
-    int code = rc != 0 ? EXIT_NOT_RUN : self.found.count > 0 ? EXIT_FINDINGS : EXIT_CLEAN;
+    int end = rc != 0 ? EXIT_NOT_RUN : self.found.count > 0 ? EXIT_FINDINGS : EXIT_CLEAN;
     if (rc != 0)
         (void)piw_program_exit(&program, &err);
     journal_close(&self);
@@ -221,5 +221,5 @@ int main(int argc, char **argv)
     free(self.rebuilt);
     free(self.after);
     piw_config_free(&config);
-    return code;
+    return end;
 }

@@ -1,4 +1,4 @@
-/* What can be mended without harm, one kind after the other. Pages are the master's to write, and are asked of it; nothing
+/* mend.c — what can be mended without harm, one kind after the other. Pages are the master's to write, and are asked of it; nothing
  * is deleted. */
 #include "audit.h"
 

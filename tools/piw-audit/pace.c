@@ -1,4 +1,4 @@
-/* How fast it goes, and how far it is. */
+/* pace.c — how fast it goes, and how far it is. */
 #include "audit.h"
 
 #include "shared/wheel.h"

@@ -1,4 +1,4 @@
-/* What the pages of a package say: the wheels that they name, with their hashes, against those that they have to name. */
+/* pages.c — what the pages of a package say: the wheels that they name, with their hashes, against those that they have to name. */
 #include "audit.h"
 
 #include "shared/atomic_file.h"
@@ -179,8 +179,8 @@ static int look(audit *self, const form *one, const char *path, listing *wanted,
     char *whole = piw_sprintf("%s/%s", self->root, path);
     void *page;
     size_t len;
-    piw_err why = {0};
-    int rc = piw_file_read(whole, PAGE_MAX, &page, &len, &why);
+    piw_err own_err = {0};
+    int rc = piw_file_read(whole, PAGE_MAX, &page, &len, &own_err);
     free(whole);
     pace_take(self, (int64_t)len);
     *wrong = NULL;
@@ -190,9 +190,9 @@ static int look(audit *self, const form *one, const char *path, listing *wanted,
         return 0;
     }
     if (rc == PIW_ENOMEM)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     if (rc != 0) {
-        *wrong = piw_strdup(why.text);
+        *wrong = piw_strdup(own_err.text);
         return 0;
     }
     listing got = {0};

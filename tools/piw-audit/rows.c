@@ -1,4 +1,4 @@
-/* Questions to the database, by the role that the master has: it may read. */
+/* rows.c — questions to the database, by the role that the master has: it may read. */
 #include "audit.h"
 
 #include "piw/codec.h"

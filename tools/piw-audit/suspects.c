@@ -1,4 +1,4 @@
-/* What looked odd is looked at again: wheels come before their pages, rows before their files, and the other way round when
+/* suspects.c — what looked odd is looked at again: wheels come before their pages, rows before their files, and the other way round when
  * something goes. Only what is there at three looks in a row, and isn't on its way, is a finding. */
 #include "audit.h"
 

@@ -12,7 +12,7 @@ static const char *const c_words[] = {"auto",     "bool",     "break",  "case", 
 
 static void check_name(idl_pos pos, const char *name)
 {
-    for (size_t i = 0; i < sizeof c_words / sizeof c_words[0]; i++)
+    for (size_t i = 0; i < sizeof(c_words) / sizeof(c_words[0]); i++)
         if (strcmp(c_words[i], name) == 0)
             idl_fail(pos, "%s is a word of C and can't be a name", name);
     if (name[0] == '_' || strstr(name, "__") != NULL || strncmp(name, "piw_", 4) == 0)
@@ -139,6 +139,8 @@ static void check_message(const idl_protocol *protocol, idl_message *m)
     bool in = m->kind == M_IN;
     if ((m->flags & (MF_NOREPLY | MF_MALFORMED | MF_AGAIN)) != 0 && !in)
         idl_fail(m->pos, "noreply, malformed and again are for in messages");
+    if ((m->flags & MF_LATER) != 0 && (!in || protocol->queue != Q_ROUTER || m->fallback_word == NULL))
+        idl_fail(m->pos, "later is for in messages of router queues that have a fallback");
     if (m->fallback_word != NULL && (!in || protocol->queue != Q_ROUTER))
         idl_fail(m->pos, "fallback is for in messages of router queues");
     if (m->fallback_word != NULL && (m->flags & MF_NOREPLY) != 0)

@@ -87,6 +87,8 @@ static void handling(const idl_protocol *protocol, const idl_message *m, idl_out
         idl_print(out, "- is handed to the task also when its data do not fit\n");
     if ((m->flags & MF_AGAIN) != 0)
         idl_print(out, "- after an error the task is asked once more\n");
+    if ((m->flags & MF_LATER) != 0)
+        idl_print(out, "- waits until other requests that have come were handled\n");
     if (m->fallback_word != NULL && m->fallback_text != NULL && strcmp(m->fallback_text, "?") == 0)
         idl_print(out, "- an error is answered with `%s` and the error's text\n", m->fallback_word);
     else if (m->fallback_word != NULL)

@@ -121,7 +121,7 @@ struct idl_type {
 /* In the order of piw_msg_kind. */
 typedef enum { M_CALL, M_CAST, M_REPLY, M_EVENT, M_STATE, M_WORK, M_IN, M_OUT, M_PEER, M_COUNT } idl_message_kind;
 
-enum { MF_NOREPLY = 1, MF_MALFORMED = 2, MF_BARE = 4, MF_NODATA = 8, MF_AGAIN = 16 };
+enum { MF_NOREPLY = 1, MF_MALFORMED = 2, MF_BARE = 4, MF_NODATA = 8, MF_AGAIN = 16, MF_LATER = 32 };
 
 typedef struct idl_message {
     idl_pos pos;

@@ -60,8 +60,12 @@ static void message_text(const idl_protocol *protocol, const idl_message *m, idl
     static const struct {
         unsigned flag;
         const char *word;
-    } flags[] = {{MF_BARE, "bare"}, {MF_NOREPLY, "noreply"}, {MF_MALFORMED, "malformed"}, {MF_AGAIN, "again"}};
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+    } flags[] = {{MF_BARE, "bare"},
+                 {MF_NOREPLY, "noreply"},
+                 {MF_MALFORMED, "malformed"},
+                 {MF_AGAIN, "again"},
+                 {MF_LATER, "later"}};
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if ((m->flags & flags[i].flag) != 0)
             idl_print(out, " %s", flags[i].word);
     if (m->fallback_word != NULL)

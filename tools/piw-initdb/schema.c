@@ -1,5 +1,5 @@
-/* The files are taken in by the assembler, which needs no generator and keeps them byte for byte. Paths are relative to
- * the folder of the Makefile. */
+/* schema.c — the SQL files of schema/, inside the program. The assembler takes them in, which needs no generator and
+ * keeps them byte for byte. Paths are relative to the folder of the Makefile. */
 #include "schema.h"
 
 #include <stddef.h>

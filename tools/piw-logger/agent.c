@@ -1,3 +1,4 @@
+/* agent.c — what installers tell of themselves in their user agent. */
 #include "agent.h"
 
 #include "shared/text.h"

@@ -1,4 +1,4 @@
-/* What piw-master can be told. */
+/* options.c — what piw-master can be told. */
 #include "options.h"
 
 #include "common/programs.h"

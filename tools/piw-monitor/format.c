@@ -1,3 +1,4 @@
+/* format.c — figures as short text, and the order in which a person would put names. */
 #include "format.h"
 
 #include <ctype.h>

@@ -19,7 +19,7 @@ enum { DRAW_EVERY_MS = 100 /* at most so often */, DRAW_IDLE_MS = 1000 /* times 
 static const piw_opt options[] = {
     {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "the master's status queue"},
     {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control", "the master's control queue"},
-    {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how orders are encoded; cbor towards a stock master",
+    {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how commands are encoded; cbor towards a stock master",
      .choices = "msgpack|cbor"},
     PIW_OPT_END,
 };
@@ -64,11 +64,11 @@ static void read_person(monitor *self)
 {
     term_event event;
     while (!self->person.quit && term_next(&event)) {
-        order what = event.key != 0
-                         ? ui_key(&self->person, self->known, event.key, now_us())
-                         : ui_click(&self->person, self->known, self->screen, event.row, event.column, now_us());
-        if (what.kind != ORDER_NONE)
-            link_order(&self->link, self->known, what);
+        command what = event.key != 0
+                           ? ui_key(&self->person, self->known, event.key, now_us())
+                           : ui_click(&self->person, self->known, self->screen, event.row, event.column, now_us());
+        if (what.kind != COMMAND_NONE)
+            link_command(&self->link, self->known, what);
         draw(self);
     }
 }
@@ -94,7 +94,7 @@ static int open_signals(monitor *self, piw_err *err)
 static void read_signals(monitor *self)
 {
     struct signalfd_siginfo info;
-    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(self->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo != SIGWINCH) {
             self->ended = true;
             continue;

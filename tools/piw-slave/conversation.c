@@ -1,6 +1,7 @@
+/* conversation.c — what the slave says to the master, and does with the answers. */
 #include "conversation.h"
 
-#include "builder.h"
+#include "build.h"
 #include "common/transfer.h"
 #include "facts.h"
 #include "machine.h"
@@ -44,13 +45,16 @@ static int await_answer(slave *s, piw_msg **answer)
             return LOST;
         }
         int64_t waited_ms = (piw_monotonic_ns() - begun_ns) / 1000000;
+        if (s->stopping && s->patience_ms > 0)
+            return STOPPED; /* no answer is on its way, but when there is work */
         if (waited_ms >= (s->stopping ? LAST_ANSWER_MS : SLAVE_BUSY_TIMEOUT_MS))
             return s->stopping ? STOPPED : LOST;
-        if (waited_ms >= QUIET_MS && !said) {
+        if (waited_ms >= QUIET_MS + s->patience_ms && !said) {
             said = true;
             piw_warning("no answer yet from the master at %s; waiting for it", s->settings.slave_queue);
         }
-        int64_t left_ms = (s->stopping ? LAST_ANSWER_MS : said ? SLAVE_BUSY_TIMEOUT_MS : QUIET_MS) - waited_ms;
+        int64_t until_ms = s->stopping ? LAST_ANSWER_MS : said ? SLAVE_BUSY_TIMEOUT_MS : QUIET_MS + s->patience_ms;
+        int64_t left_ms = until_ms - waited_ms;
         slave_wait(s, -1, left_ms);
     }
 }
@@ -88,6 +92,23 @@ static piw_msg *stats_message(slave *s, bool busy)
     piw_msg *msg = busy ? slave_BUSY_new(&stats) : slave_IDLE_new(&stats);
     slave_machine_stats(s->settings.dir, stats);
     return msg;
+}
+
+/* Says IDLE, and that the answer may wait for work as long as we would rest after SLEEP: in the codec of our own
+ * masters, which need not heed it. */
+static int ask_for_work(slave *s, piw_msg **answer)
+{
+    piw_msg *msg = stats_message(s, false);
+    int64_t wait_s = (s->settings.poll_ms + 999) / 1000;
+    if (s->settings.codec == PIW_MSGPACK) {
+        int64_t *wait = piw_msg_alloc(msg, sizeof(*wait));
+        *wait = wait_s;
+        ((slave_stats *)piw_msg_any_body(msg))->wait = wait;
+        s->patience_ms = wait_s * 1000;
+    }
+    int rc = ask(s, msg, answer);
+    s->patience_ms = 0;
+    return rc;
 }
 
 /* --- One build ------------------------------------------------------------------------------------------------- */
@@ -217,7 +238,7 @@ static int report(slave *s, piw_text package, const char *failed)
     piw_msg *msg = failed != NULL ? failed_message(s, failed) : built_message(s, package);
     const slave_BUILT *built = slave_BUILT_of(msg);
     size_t count = built->files.count;
-    const char **names = piw_zalloc((count + 1) * sizeof *names);
+    const char **names = piw_zalloc((count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++)
         names[i] = piw_strndup(built->files.at[i].filename.s, built->files.at[i].filename.len);
     piw_info("build of %s %s", package.s, built->status ? "succeeded" : "failed");
@@ -246,14 +267,14 @@ static int see_through(slave *s)
     return rc;
 }
 
-static int build(slave *s, const slave_BUILD *order)
+static int build(slave *s, const slave_BUILD *body)
 {
     piw_err err = {0};
-    piw_info("building %s %s", order->package.s, order->version.s);
-    int rc = slave_build_start(&s->build, &s->settings, order->package, order->version, s->index_url, &err);
+    piw_info("building %s %s", body->package.s, body->version.s);
+    int rc = slave_build_start(&s->build, &s->settings, body->package, body->version, s->index_url, &err);
     if (rc != 0) {
-        piw_warning("%s %s isn't built: %s", order->package.s, order->version.s, err.text);
-        return report(s, order->package, err.text);
+        piw_warning("%s %s isn't built: %s", body->package.s, body->version.s, err.text);
+        return report(s, body->package, err.text);
     }
     return see_through(s);
 }
@@ -296,12 +317,13 @@ static int session(slave *s)
         rc = see_through(s);
     while (rc == 0 && !s->stopping) {
         piw_msg *answer = NULL;
-        rc = ask(s, stats_message(s, false), &answer);
+        int64_t asked_ns = piw_monotonic_ns();
+        rc = ask_for_work(s, &answer);
         if (rc != 0)
             return rc;
         if (is(answer, slave_SLEEP_type())) {
             piw_msg_free(&answer);
-            rc = rest(s, s->settings.poll_ms);
+            rc = rest(s, s->settings.poll_ms - (piw_monotonic_ns() - asked_ns) / 1000000);
         } else if (is(answer, slave_BUILD_type())) {
             rc = build(s, slave_BUILD_of(answer));
             piw_msg_free(&answer);
@@ -329,7 +351,7 @@ int slave_converse(slave *s, piw_err *err)
             slave_build_free(&s->build);
         if (why == DIED) {
             piw_warning("the master told this slave to end");
-            if (s->id != 0) /* not when it was turned away at the door */
+            if (s->id != 0) /* not when its HELLO was answered with DIE */
                 say_bye(s);
             return 0;
         }

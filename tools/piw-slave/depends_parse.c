@@ -1,3 +1,4 @@
+/* depends_parse.c — takes apart what ldd and dpkg print. */
 #include "depends_parse.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* facts.c — what the slave tells the master of the wheels that a build made. */
 #include "facts.h"
 
 #include "depends.h"

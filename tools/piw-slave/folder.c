@@ -1,3 +1,4 @@
+/* folder.c — which wheels a build has left. */
 #include "folder.h"
 
 static int is_wheel(const struct dirent *entry)

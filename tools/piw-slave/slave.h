@@ -31,12 +31,13 @@ typedef struct slave_build slave_build;
 typedef struct slave {
     slave_settings settings;
     piw_client *master;
-    int signals;        /* signalfd: SIGTERM, SIGINT, SIGHUP, SIGCHLD */
-    bool asked;         /* a request is on its way: what arrives is its answer */
-    bool stopping;      /* SIGTERM or SIGINT came */
-    int64_t id;         /* the number that the master gave */
-    char *index_url;    /* where pip finds source archives */
-    slave_build *build; /* the one that runs, or NULL */
+    int signals;         /* signalfd: SIGTERM, SIGINT, SIGHUP, SIGCHLD */
+    bool asked;          /* a request is on its way: what arrives is its answer */
+    int64_t patience_ms; /* the master may take so long for the answer to what was asked: it has been asked to */
+    bool stopping;       /* SIGTERM or SIGINT came */
+    int64_t id;          /* the number that the master gave */
+    char *index_url;     /* where pip finds source archives */
+    slave_build *build;  /* the one that runs, or NULL */
 } slave;
 
 /* Wait at most timeout_ms for a signal, news of the connection to the master, or input on `fd` (-1: none); look after

@@ -1,3 +1,4 @@
+/* jobs.c — what a writer of the site does in the worker pool: making pages and writing them. */
 #include "jobs.h"
 
 #include "pages.h"
@@ -7,7 +8,6 @@
 #include "shared/site_path.h"
 #include "shared/text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -57,7 +57,8 @@ static bool same(const char *path, const void *data, size_t len)
     return is;
 }
 
-/* The same where it says something new: what stays as it is needn't be fetched again by those who have it. */
+/* The same, unless the file has these bytes already: an untouched file need not be fetched again by those who have
+ * it. */
 static int put_new(const site_facts *site, const char *name, piw_buffer *page, piw_err *err)
 {
     char path[PIW_PATH_MAX];
@@ -78,7 +79,7 @@ static int drop(const char *folder, const char *name, piw_err *err)
 static bool leads_to(const char *link, piw_text package)
 {
     char target[PIW_NAME_MAX + 2];
-    ssize_t n = readlink(link, target, sizeof target);
+    ssize_t n = readlink(link, target, sizeof(target));
     return n == (ssize_t)package.len && memcmp(target, package.s, package.len) == 0;
 }
 
@@ -143,8 +144,8 @@ static int clear_way(const char *folder, piw_err *err)
     return lstat(folder, &info) == 0 && S_ISLNK(info.st_mode) ? piw_file_remove(folder, err) : 0;
 }
 
-/* A page of the simple index in its forms. Where there is no JSON form another writer's goes first: it would go on saying
- * what was. */
+/* Write a page of the simple index in its forms. Without a JSON form, the one that another writer made is removed
+ * first, since it would become out of date. */
 static int put_forms(const site_facts *site, const char *folder, piw_buffer *html, piw_buffer *json, piw_err *err)
 {
     int rc = json == NULL ? drop(folder, "index.v1.json", err) : 0;
@@ -295,7 +296,7 @@ static int put_downloads(const write_search *body, piw_err *err)
 static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page, piw_buffer *list, piw_err *err)
 {
     char name[32], path[PIW_PATH_MAX], date[16];
-    snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", number);
+    snprintf(name, sizeof(name), "sitemap%u.xml", number);
     int rc = put_new(site, name, page, err);
     if (rc != 0)
         return rc;
@@ -304,7 +305,7 @@ static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page
     if (!inside(path, site->root.s, name) || stat(path, &info) != 0)
         return piw_err_errno(err, "%s can't be looked at", path);
     gmtime_r(&info.st_mtim.tv_sec, &day);
-    strftime(date, sizeof date, "%Y-%m-%d", &day);
+    strftime(date, sizeof(date), "%Y-%m-%d", &day);
     page_sitemap_add(site, name, date, list);
     return 0;
 }
@@ -314,7 +315,7 @@ static void drop_sitemaps(const site_facts *site, uint32_t from)
 {
     char path[PIW_PATH_MAX], name[32];
     for (;; from++) {
-        snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", from);
+        snprintf(name, sizeof(name), "sitemap%u.xml", from);
         if (!inside(path, site->root.s, name) || unlink(path) != 0)
             return;
     }

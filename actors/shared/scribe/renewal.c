@@ -1,3 +1,4 @@
+/* renewal.c — pages of an older form are written anew when nothing else is to be written: which one is next. */
 #include "renewal.h"
 
 enum {
@@ -26,7 +27,7 @@ static void rest(renewal *self, int64_t now_ns, int64_t seconds)
 /* To where the last mark was. Pages that have their form already are only looked at. */
 static void go_back(renewal *self)
 {
-    memcpy(self->at, self->marked, sizeof self->at);
+    memcpy(self->at, self->marked, sizeof(self->at));
     self->since_mark = 0;
 }
 
@@ -86,7 +87,7 @@ void renewal_marked(renewal *self, bool kept, int64_t now_ns)
         rest(self, now_ns, AWAY_REST_S);
         return;
     }
-    memcpy(self->marked, self->at, sizeof self->marked);
+    memcpy(self->marked, self->at, sizeof(self->marked));
     self->since_mark = 0;
     self->running = !self->ending;
 }

@@ -1,3 +1,4 @@
+/* roster.c — the names of all packages, in order. */
 #include "roster.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-#include "record.h"
+/* entry.c — the message that a line of the web server's log becomes, if any. */
+#include "entry.h"
 
 #include "agent.h"
 #include "shared/names.h"

@@ -1,0 +1,449 @@
+/* journal.c — what is known of builds on their way, as a file that only grows and is begun anew now and then. */
+#include "journal.h"
+
+#include "piw/codec.h"
+#include "piw/log.h"
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { HEAD = 8, RECORD_MAX = 64 << 20, FILE_MAX = 512 << 20, DIGITS = 12 };
+static const char NAME[] = "journal.";
+
+/* --- Entries ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_build(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const journal_entry, by_id)->build->build_id == *(const int64_t *)key;
+}
+
+static journal_entry *find(const journal *j, int64_t id)
+{
+    piw_table_node *node = piw_table_find(&j->builds, piw_table_hash_u64((uint64_t)id), is_build, &id);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, journal_entry, by_id);
+}
+
+const journal_entry *journal_find(const journal *j, int64_t build_id)
+{
+    return find(j, build_id);
+}
+
+const journal_entry *journal_next(const journal *j, const journal_entry *entry)
+{
+    piw_table_node *node = piw_table_next(&j->builds, entry == NULL ? NULL : &entry->by_id);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, journal_entry, by_id);
+}
+
+static void forget(journal *j, journal_entry *entry)
+{
+    piw_table_remove(&j->builds, &entry->by_id);
+    j->open_size -= entry->size;
+    piw_msg_free(&entry->owner);
+    free(entry);
+}
+
+/* Take out of the list that it is in. */
+static void unlink_from(journal_entry **list, const journal_entry *entry)
+{
+    while (*list != NULL && *list != entry)
+        list = &(*list)->next;
+    if (*list != NULL)
+        *list = entry->next;
+}
+
+/* The build is on its way (again). */
+static void keep(journal *j, piw_msg **owner, size_t size)
+{
+    const journal_build *build = journal_build_of(*owner);
+    journal_entry *entry = find(j, build->build_id);
+    if (entry == NULL) {
+        entry = piw_zalloc(sizeof(*entry));
+        entry->build = build;
+        piw_table_add(&j->builds, &entry->by_id, piw_table_hash_u64((uint64_t)build->build_id));
+    } else {
+        unlink_from(entry->state == JOURNAL_IS_OVER ? &j->over : &j->syncing, entry);
+        j->open_size -= entry->size;
+        piw_msg_free(&entry->owner);
+    }
+    entry->owner = *owner;
+    *owner = NULL;
+    entry->build = build;
+    entry->size = size;
+    entry->state = JOURNAL_IS_OPEN;
+    entry->next = NULL;
+    j->open_size += size;
+}
+
+/* --- Records ---------------------------------------------------------------------------------------------------------- */
+
+static void put_u32(uint8_t *to, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        to[i] = (uint8_t)(value >> (8 * i));
+}
+
+static uint32_t get_u32(const uint8_t *from)
+{
+    return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+}
+
+/* Behind the buffer's bytes: length and checksum of the message, and the message. */
+static int add_record(piw_buffer *bytes, const piw_msg *msg, piw_err *err)
+{
+    static const uint8_t head[HEAD];
+    size_t at = bytes->len;
+    if (piw_buffer_add(bytes, head, HEAD) != 0)
+        return piw_err_set(err, PIW_ENOMEM, "no memory for the journal of builds");
+    int rc = piw_record_write(msg, bytes, err);
+    size_t len = bytes->len - at - HEAD;
+    if (rc == 0 && len > RECORD_MAX)
+        rc = piw_err_set(err, PIW_ELIMIT, "a record of %zu bytes is too long for the journal of builds", len);
+    if (rc != 0) {
+        bytes->len = at;
+        return rc;
+    }
+    put_u32(bytes->data + at, (uint32_t)len);
+    put_u32(bytes->data + at + 4, (uint32_t)crc32(0, bytes->data + at + HEAD, (uInt)len));
+    return 0;
+}
+
+static int add_mark(piw_buffer *bytes, const int64_t *ids, uint32_t count, int64_t low, piw_err *err)
+{
+    journal_over *body;
+    piw_msg *msg = journal_over_new(&body);
+    piw_msg_list(msg, &body->builds, count);
+    if (count > 0)
+        memcpy(body->builds.at, ids, count * sizeof(*ids));
+    body->low = low;
+    int rc = add_record(bytes, msg, err);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+/* All of it or nothing: what was begun is cut off again, or nothing is written behind it any more. */
+static int append(journal *j, const piw_buffer *bytes, piw_err *err)
+{
+    if (j->fd < 0)
+        return piw_err_set(err, PIW_ESYS, "the journal of builds under %s can't be written", j->root);
+    if (piw_write_all(j->fd, bytes->data, bytes->len) == 0) {
+        j->size += bytes->len;
+        return 0;
+    }
+    int rc = piw_err_errno(err, "can't write the journal of builds under %s", j->root);
+    if (ftruncate(j->fd, (off_t)j->size) != 0) {
+        close(j->fd);
+        j->fd = -1;
+    }
+    return rc;
+}
+
+/* --- Files ------------------------------------------------------------------------------------------------------------ */
+
+bool journal_path(const journal *j, char *path)
+{
+    return piw_path_journal(path, j->root, j->number);
+}
+
+/* The next file; a number that is taken is that of a soul which never came to work. */
+static int make_file(const journal *j, int64_t *number, int *fd, piw_err *err)
+{
+    char path[PIW_PATH_MAX], staging[PIW_PATH_MAX];
+    if (!piw_path_staging(staging, j->root))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    if (mkdir(staging, 0700) != 0 && errno != EEXIST)
+        return piw_err_errno(err, "can't make the folder %s", staging);
+    do {
+        ++*number;
+        if (!piw_path_journal(path, j->root, *number))
+            return piw_err_set(err, PIW_EINVAL, "the journal of builds under %s has no number left", j->root);
+        *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    } while (*fd < 0 && errno == EEXIST);
+    return *fd >= 0 ? 0 : piw_err_errno(err, "can't make the journal of builds %s", path);
+}
+
+/* Begin the next file with all that is open; the one before stays until this one is on the disk. */
+static int next_file(journal *j, piw_err *err)
+{
+    piw_buffer bytes = {0};
+    int fd = -1;
+    int64_t number = j->number;
+    int rc = add_mark(&bytes, NULL, 0, j->low, err);
+    for (const journal_entry *entry = journal_next(j, NULL); rc == 0 && entry != NULL; entry = journal_next(j, entry))
+        rc = add_record(&bytes, entry->owner, err);
+    if (rc == 0)
+        rc = make_file(j, &number, &fd, err);
+    if (rc == 0) {
+        if (j->fd >= 0)
+            close(j->fd);
+        j->fd = fd;
+        j->number = number;
+        j->size = 0;
+        rc = append(j, &bytes, err);
+        j->marked = j->low;
+    }
+    piw_buffer_fini(&bytes);
+    return rc;
+}
+
+/* Files before this one aren't needed any more. */
+static void remove_before(journal *j, int64_t number)
+{
+    for (char path[PIW_PATH_MAX]; j->first_number < number; j->first_number++) {
+        piw_err err = {0};
+        if (piw_path_journal(path, j->root, j->first_number) && piw_file_remove(path, &err) != 0)
+            piw_warning("an old journal of builds stays: %s", err.text);
+    }
+}
+
+/* --- Reading ---------------------------------------------------------------------------------------------------------- */
+
+static void take_over(journal *j, const journal_over *over)
+{
+    for (uint32_t i = 0; i < over->builds.count; i++) {
+        journal_entry *entry = find(j, over->builds.at[i]);
+        if (entry != NULL)
+            forget(j, entry);
+    }
+    j->low = over->low;
+}
+
+/* One record. False when it isn't whole. */
+static bool take(journal *j, const uint8_t *data, size_t len, size_t *at)
+{
+    if (len - *at < HEAD)
+        return false;
+    size_t size = get_u32(data + *at);
+    const uint8_t *bytes = data + *at + HEAD;
+    if (size == 0 || size > len - *at - HEAD || (uint32_t)crc32(0, bytes, (uInt)size) != get_u32(data + *at + 4))
+        return false;
+    *at += HEAD + size;
+    piw_msg *msg = NULL;
+    piw_err err = {0};
+    if (piw_record_read(file_juggler_protocol_def.interned, bytes, size, &msg, &err) != 0)
+        piw_warning("a record in the journal of builds under %s can't be read: %s", j->root, err.text);
+    else if (piw_msg_type_of(msg) == journal_over_type())
+        take_over(j, journal_over_of(msg));
+    else if (piw_msg_type_of(msg) == journal_build_type())
+        keep(j, &msg, HEAD + size);
+    piw_msg_free(&msg);
+    return true;
+}
+
+/* `j->size` becomes its size, 0 when it ends with a torn record. */
+static int read_file(journal *j, int64_t number, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    void *data;
+    size_t len, at = 0;
+    if (!piw_path_journal(path, j->root, number))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    int rc = piw_file_read(path, FILE_MAX, &data, &len, err);
+    if (rc != 0)
+        return rc;
+    while (at < len && take(j, data, len, &at))
+        ;
+    j->size = at == len ? len : 0;
+    if (at < len)
+        piw_info("%s ends with %zu bytes of a record that was never finished", path, len - at);
+    free(data);
+    return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The numbers of the files there are, in order; *numbers is the caller's. */
+static int list_files(const journal *j, int64_t **numbers, size_t *count, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staging(path, j->root))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+    size_t room = 0;
+    struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL) {
+        const char *digits = entry->d_name + sizeof(NAME) - 1;
+        if (strncmp(entry->d_name, NAME, sizeof(NAME) - 1) != 0 || strlen(digits) != DIGITS ||
+            strspn(digits, "0123456789") != DIGITS)
+            continue;
+        if (*count == room) {
+            room = room == 0 ? 8 : 2 * room;
+            *numbers = piw_realloc(*numbers, room * sizeof(**numbers));
+        }
+        (*numbers)[(*count)++] = strtoll(digits, NULL, 10);
+    }
+    closedir(folder);
+    if (*count > 0)
+        qsort(*numbers, *count, sizeof(**numbers), by_value);
+    return 0;
+}
+
+/* Go on with the last file if it is whole: tasks are swapped often. */
+static int go_on(journal *j, int64_t marked, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (j->size == 0 || !journal_path(j, path))
+        return next_file(j, err);
+    j->marked = marked;
+    j->fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    return j->fd >= 0 ? 0 : next_file(j, err);
+}
+
+int journal_open(journal *j, const char *root, piw_err *err)
+{
+    *j = (journal){.root = piw_strdup(root), .fd = -1, .low = INT64_MAX, .first_number = 1};
+    int64_t *numbers = NULL;
+    size_t count = 0;
+    int rc = list_files(j, &numbers, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = read_file(j, numbers[i], err);
+    if (rc == 0 && count > 0) {
+        j->first_number = numbers[0];
+        j->number = numbers[count - 1];
+    }
+    free(numbers);
+    int64_t marked = j->low;
+    j->high = j->low == INT64_MAX ? 0 : j->low;
+    for (const journal_entry *entry = journal_next(j, NULL); entry != NULL; entry = journal_next(j, entry)) {
+        if (entry->build->build_id < j->low)
+            j->low = entry->build->build_id;
+        if (entry->build->build_id >= j->high)
+            j->high = entry->build->build_id + 1;
+    }
+    if (rc == 0)
+        rc = go_on(j, marked, err);
+    if (rc != 0)
+        journal_close(j);
+    return rc;
+}
+
+void journal_close(journal *j)
+{
+    const journal_entry *entry = journal_next(j, NULL);
+    while (entry != NULL) {
+        const journal_entry *next = journal_next(j, entry);
+        forget(j, find(j, entry->build->build_id));
+        entry = next;
+    }
+    piw_table_fini(&j->builds);
+    if (j->fd >= 0)
+        close(j->fd);
+    free(j->root);
+    *j = (journal){.fd = -1};
+}
+
+/* --- Writing ---------------------------------------------------------------------------------------------------------- */
+
+static int make_room(journal *j, piw_err *err)
+{
+    if (j->builds.count >= JOURNAL_BUILDS_MAX || j->open_size >= JOURNAL_OPEN_MAX)
+        return piw_err_set(err, PIW_ESYS, "the journal of builds is full: %zu are on their way to the database",
+                           j->builds.count);
+    return j->fd < 0 || j->size > JOURNAL_GROWTH + 2 * j->open_size ? next_file(j, err) : 0;
+}
+
+int journal_put(journal *j, piw_msg **owner, piw_err *err)
+{
+    int64_t id = journal_build_of(*owner)->build_id;
+    piw_buffer bytes = {0};
+    int rc = make_room(j, err);
+    if (rc == 0)
+        rc = add_record(&bytes, *owner, err);
+    if (rc == 0)
+        rc = append(j, &bytes, err);
+    if (rc == 0) {
+        keep(j, owner, bytes.len);
+        if (id < j->low)
+            j->low = id;
+        if (id >= j->high)
+            j->high = id + 1;
+    }
+    piw_buffer_fini(&bytes);
+    return rc;
+}
+
+bool journal_late(const journal *j, int64_t build_id)
+{
+    return build_id < j->marked;
+}
+
+void journal_end(journal *j, int64_t build_id)
+{
+    journal_entry *entry = find(j, build_id);
+    if (entry == NULL || entry->state != JOURNAL_IS_OPEN)
+        return;
+    entry->state = JOURNAL_IS_OVER;
+    entry->next = j->over;
+    j->over = entry;
+}
+
+void journal_sync_begins(journal *j)
+{
+    while (j->over != NULL) {
+        journal_entry *entry = j->over;
+        j->over = entry->next;
+        entry->state = JOURNAL_IS_SYNCING;
+        entry->next = j->syncing;
+        j->syncing = entry;
+    }
+    j->synced_number = j->number;
+}
+
+/* The lowest build that isn't over and on the disk. */
+static int64_t lowest(const journal *j)
+{
+    int64_t low = j->high > 0 ? j->high : INT64_MAX;
+    for (const journal_entry *entry = journal_next(j, NULL); entry != NULL; entry = journal_next(j, entry)) {
+        if (entry->state != JOURNAL_IS_SYNCING && entry->build->build_id < low)
+            low = entry->build->build_id;
+    }
+    return low;
+}
+
+static int note_synced(journal *j, piw_err *err)
+{
+    uint32_t count = 0;
+    int64_t *ids = piw_alloc((j->builds.count + 1) * sizeof(*ids));
+    for (const journal_entry *entry = j->syncing; entry != NULL; entry = entry->next)
+        ids[count++] = entry->build->build_id;
+    int64_t low = lowest(j);
+    piw_buffer bytes = {0};
+    int rc = add_mark(&bytes, ids, count, low, err);
+    if (rc == 0)
+        rc = append(j, &bytes, err);
+    if (rc == 0)
+        j->low = j->marked = low;
+    piw_buffer_fini(&bytes);
+    free(ids);
+    return rc;
+}
+
+int journal_sync_ends(journal *j, bool good, piw_err *err)
+{
+    if (good)
+        remove_before(j, j->synced_number);
+    int rc = good && j->syncing != NULL ? note_synced(j, err) : 0;
+    while (j->syncing != NULL) {
+        journal_entry *entry = j->syncing;
+        j->syncing = entry->next;
+        if (good && rc == 0) {
+            forget(j, entry);
+        } else {
+            entry->state = JOURNAL_IS_OPEN;
+            journal_end(j, entry->build->build_id);
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,489 @@
+/* unfinished.c — builds that an earlier master left staged: those with a row are published, the others removed. */
+#include "juggler.h"
+
+#include "db.piw.h"
+#include "jobs.h"
+#include "shared/atomic_file.h"
+#include "shared/names.h"
+#include "shared/site_path.h"
+#include "shared/text.h"
+#include "web.piw.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { RETRY_MS = 5000, DIGITS = 12, UNFINISHED_MAX = 100000 };
+
+/* A folder's name as a build id, 0 when it isn't one. */
+static int64_t id_of(const char *name)
+{
+    if (strlen(name) != DIGITS || strspn(name, "0123456789") != DIGITS)
+        return 0;
+    return strtoll(name, NULL, 10);
+}
+
+/* With room for one more. */
+static void grow(juggler *self)
+{
+    if (self->unfinished_count < self->unfinished_room)
+        return;
+    self->unfinished_room = self->unfinished_room == 0 ? 16 : 2 * self->unfinished_room;
+    self->unfinished = piw_realloc(self->unfinished, self->unfinished_room * sizeof(*self->unfinished));
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    int64_t x = ((const unfinished *)a)->id, y = ((const unfinished *)b)->id;
+    return x > y ? -1 : x < y;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Builds in order, to be looked up. The caller's. */
+static int64_t *sorted(const int64_t *ids, uint32_t count)
+{
+    int64_t *made = piw_alloc((count + 1) * sizeof(*made));
+    if (count > 0)
+        memcpy(made, ids, count * sizeof(*made));
+    qsort(made, count, sizeof(*made), by_value);
+    return made;
+}
+
+static bool is_in(const int64_t *ids, uint32_t count, int64_t id)
+{
+    return bsearch(&id, ids, count, sizeof(*ids), by_value) != NULL;
+}
+
+static void add(juggler *self, unfinished it)
+{
+    grow(self);
+    self->unfinished[self->unfinished_count++] = it;
+}
+
+static int find_staged(juggler *self, bool settled, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staging(path, self->root))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", self->root);
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+    struct dirent *entry;
+    while ((entry = readdir(folder)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
+        int64_t id = id_of(entry->d_name);
+        if (id > 0)
+            add(self, (unfinished){.id = id, .settled = settled, .staged = true});
+    }
+    closedir(folder);
+    return 0;
+}
+
+/* Of the journal: all that are open, or of those only what needs nobody else. */
+static void find_noted(juggler *self, bool settled, bool unstaged_only)
+{
+    const journal_entry *at = NULL;
+    while ((at = journal_next(&self->journal, at)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
+        if (at->state != JOURNAL_IS_OPEN || (unstaged_only && at->build->sealed != NULL))
+            continue;
+        add(self, (unfinished){.id = at->build->build_id, .settled = settled});
+    }
+}
+
+/* In order, each once, without those that were in the list before or are in `except`. What is staged stays so. */
+static void arrange(juggler *self, uint32_t before, const int64_t *except, uint32_t except_count)
+{
+    int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof(*left_out));
+    for (uint32_t i = 0; i < before; i++)
+        left_out[i] = self->unfinished[i].id;
+    if (except_count > 0)
+        memcpy(left_out + before, except, except_count * sizeof(*left_out));
+    uint32_t count = before + except_count, to = before;
+    qsort(left_out, count, sizeof(*left_out), by_value);
+    if (self->unfinished_count > before)
+        qsort(self->unfinished + before, self->unfinished_count - before, sizeof(*self->unfinished), newest_first);
+    for (uint32_t i = before; i < self->unfinished_count; i++) {
+        unfinished it = self->unfinished[i];
+        if (to > before && self->unfinished[to - 1].id == it.id)
+            self->unfinished[to - 1].staged = self->unfinished[to - 1].staged || it.staged;
+        else if (!is_in(left_out, count, it.id))
+            self->unfinished[to++] = it;
+    }
+    self->unfinished_count = to;
+    free(left_out);
+}
+
+/* What is staged or in the journal, but for what is in the list already or in `except`, behind it. */
+static int find(juggler *self, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
+{
+    uint32_t before = self->unfinished_count;
+    int rc = find_staged(self, settled, err);
+    if (rc == 0)
+        find_noted(self, settled, false);
+    arrange(self, before, except, except_count);
+    return rc;
+}
+
+int unfinished_find(juggler *self, piw_err *err)
+{
+    int rc = piw_tmp_clear(self->root, err);
+    if (rc == 0)
+        rc = find(self, NULL, 0, false, err);
+    if (rc == 0 && self->unfinished_count > 0)
+        piw_info("%u builds were on their way before: asking the database which of them were recorded",
+                 self->unfinished_count);
+    return rc;
+}
+
+int unfinished_find_unstaged(juggler *self, piw_err *err)
+{
+    int rc = find_staged(self, true, err);
+    int64_t *staged = piw_alloc((self->unfinished_count + 1) * sizeof(*staged));
+    uint32_t count = self->unfinished_count;
+    for (uint32_t i = 0; i < count; i++)
+        staged[i] = self->unfinished[i].id;
+    self->unfinished_count = 0;
+    if (rc == 0)
+        find_noted(self, true, true);
+    arrange(self, 0, staged, count);
+    free(staged);
+    return rc;
+}
+
+int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count)
+{
+    juggler *self = piw_soul(task);
+    uint32_t before = self->unfinished_count;
+    piw_err err = {0};
+    if (find(self, except, count, true, &err) != 0) {
+        piw_error("builds that nobody finishes any more stay as they are until the master starts again: %s", err.text);
+        return 0;
+    }
+    if (self->unfinished_count == before)
+        return 0;
+    piw_info(
+        "%u builds are on their way that nobody finishes any more: asking the database which of them were recorded",
+        self->unfinished_count - before);
+    if (before == 0)
+        return unfinished_begin(task);
+    /* Their turn comes after those that are being dealt with, the last of the list first. */
+    uint32_t more = self->unfinished_count - before;
+    unfinished *added = piw_alloc(more * sizeof(*added));
+    memcpy(added, self->unfinished + before, more * sizeof(*added));
+    memmove(self->unfinished + more, self->unfinished, before * sizeof(*added));
+    memcpy(self->unfinished, added, more * sizeof(*added));
+    free(added);
+    return 0;
+}
+
+int unfinished_begin(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    if (self->unfinished_count == 0)
+        return 0;
+    db_BUILDS_KNOWN *body;
+    piw_msg *call = db_BUILDS_KNOWN_new(&body);
+    piw_msg_list(call, &body->build_ids, self->unfinished_count);
+    for (uint32_t i = 0; i < self->unfinished_count; i++)
+        body->build_ids.at[i] = self->unfinished[i].id;
+    int rc = piw_call(task, &call, PIW_ON(builds_known), 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return unfinished_begin(task);
+}
+
+static int try_again(piw_task *task, const char *why)
+{
+    piw_warning("what is staged from before has to wait: %s", why);
+    return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
+}
+
+static unfinished *current(const juggler *self)
+{
+    return &self->unfinished[self->unfinished_count - 1];
+}
+
+/* The last of the list: read what is staged of it. */
+static int next(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    if (self->unfinished_count == 0)
+        return 0;
+    const journal_entry *known = journal_find(&self->journal, current(self)->id);
+    read_staged *body;
+    piw_msg *job = read_staged_new(&body);
+    body->root = piw_msg_textz(job, self->root);
+    body->build_id = current(self)->id;
+    if (known != NULL) {
+        body->package = piw_text_copy(job, known->build->package);
+        if (known->build->sealed != NULL) {
+            sealed_build *sealed = piw_msg_alloc(job, sizeof(*sealed));
+            piw_value_copy(job, sealed_build_type(), known->build->sealed, sealed);
+            body->sealed = sealed;
+        }
+    }
+    int rc = piw_work(task, job_read_staged, &job, PIW_ON(leftover_read), 0);
+    piw_msg_free(&job);
+    return rc;
+}
+
+/* A build without wheels has its log in place: when it has a row, nothing is left to do, and when it has none, it is thrown
+ * away, or sealed. */
+static int settle_at_once(piw_task *task, const unfinished *it, bool *over)
+{
+    juggler *self = piw_soul(task);
+    const journal_entry *known = journal_find(&self->journal, it->id);
+    if (it->staged || known == NULL || known->build->wheels.count > 0 ||
+        (!it->recorded && known->build->sealed != NULL))
+        return 0;
+    *over = true;
+    if (it->recorded) {
+        piw_msg *page = web_PROJECT_make(known->build->package, false);
+        if (piw_cast(task, &page) != 0)
+            piw_msg_free(&page); /* it is due all the same, unless the machine went down */
+        upkeep_over(self, it->id);
+    } else if (it->settled) {
+        piw_info("build %lld isn't recorded: its log stays until the master starts again", (long long)it->id);
+    } else {
+        return upkeep_discard(task, it->id);
+    }
+    return 0;
+}
+
+int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    const db_BUILDS_KNOWN_reply *known = db_BUILDS_KNOWN_reply_of(reply);
+    int64_t *ids = sorted(known->known.at, known->known.count);
+    uint32_t left = 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < self->unfinished_count; i++) {
+        unfinished it = self->unfinished[i];
+        it.recorded = is_in(ids, known->known.count, it.id);
+        bool over = false;
+        if (rc == 0)
+            rc = settle_at_once(task, &it, &over);
+        if (!over)
+            self->unfinished[left++] = it;
+    }
+    self->unfinished_count = left;
+    free(ids);
+    return rc == 0 ? next(task) : rc;
+}
+
+/* This one is finished, or nothing can be done about it now. */
+static int done_with_it(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    if (self->unfinished_count > 0)
+        self->unfinished_count--;
+    return next(task);
+}
+
+/* Remember what is staged of it while the database is asked about it. */
+static void keep(juggler *self, const piw_msg *staged)
+{
+    piw_msg_free(&self->reading);
+    self->reading = piw_msg_copy(staged);
+}
+
+/* A build that was sealed while the database was away is recorded before its files are published. */
+static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
+{
+    const read_staged_reply *from = read_staged_reply_of(staged);
+    db_LOGBUILD *body;
+    piw_msg *call = db_LOGBUILD_new(&body);
+    body->build_id = id;
+    body->slave_id = from->sealed->slave_id;
+    body->package = piw_text_copy(call, from->package);
+    body->version = piw_text_copy(call, from->sealed->version);
+    body->abi_tag = piw_text_copy(call, from->sealed->abi_tag);
+    body->status = from->sealed->status;
+    body->duration = from->sealed->duration;
+    piw_msg_list(call, &body->files, from->sealed->files.count);
+    for (uint32_t i = 0; i < from->sealed->files.count; i++)
+        piw_value_copy(call, built_file_type(), &from->sealed->files.at[i], &body->files.at[i]);
+    int rc = piw_call(task, &call, PIW_ON(leftover_recorded), 0, -1);
+    piw_msg_free(&call);
+    return rc;
+}
+
+/* The project's data tell which of its files are the ones that the database names. */
+static int ask_project(piw_task *task, const piw_msg *staged)
+{
+    piw_msg *call = db_PROJECT_make(read_staged_reply_of(staged)->package);
+    int rc = piw_call(task, &call, PIW_ON(leftover_project), 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+static int throw_away(piw_task *task, int64_t id, const char *why)
+{
+    piw_info("build %lld was staged but %s: removed", (long long)id, why);
+    int rc = upkeep_discard(task, id);
+    return rc != 0 ? rc : done_with_it(task);
+}
+
+/* Ask the database whether this one has a row after all. */
+static int ask_known(piw_task *task)
+{
+    const juggler *self = piw_soul(task);
+    db_BUILDS_KNOWN *body;
+    piw_msg *call = db_BUILDS_KNOWN_new(&body);
+    piw_msg_list(call, &body->build_ids, 1);
+    body->build_ids.at[0] = current(self)->id;
+    int rc = piw_call(task, &call, PIW_ON(leftover_known), 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    const read_staged_reply *staged = read_staged_reply_of(reply);
+    const unfinished *it = current(self);
+    bool named = piw_name_is_canonical(staged->package);
+    if (it->settled && !named)
+        return done_with_it(task); /* it was put in place meanwhile, or the next start sees to it */
+    if (!it->recorded && (staged->sealed == NULL || !named) && !it->settled)
+        return throw_away(task, it->id, "never recorded");
+    if (!named) {
+        piw_error("build %lld is staged and recorded, but nothing says of which package: it stays staged",
+                  (long long)it->id);
+        return done_with_it(task);
+    }
+    int rc;
+    if (it->recorded)
+        rc = ask_project(task, reply);
+    else if (staged->sealed != NULL)
+        rc = record_sealed(task, reply, it->id);
+    else
+        rc = ask_known(task);
+    if (rc == 0)
+        keep(self, reply);
+    return rc;
+}
+
+int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
+    unfinished *it = current(self);
+    int code = piw_msg_error(reply);
+    if (code == PIW_EDB) {
+        piw_error("build %lld, sealed while the database was away, can't be recorded and stays staged: %s",
+                  (long long)it->id, piw_msg_error_text(reply));
+        return done_with_it(task);
+    }
+    if (code != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (!db_LOGBUILD_reply_of(reply)->recorded)
+        return ask_known(task); /* its version is gone; or who sealed it had sent it to be recorded */
+    piw_info("build %lld, sealed while the database was away, is recorded", (long long)it->id);
+    it->recorded = true;
+    return ask_project(task, self->reading);
+}
+
+int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
+    unfinished *it = current(self);
+    it->recorded = db_BUILDS_KNOWN_reply_of(reply)->known.count > 0;
+    if (it->recorded)
+        return ask_project(task, self->reading);
+    if (read_staged_reply_of(self->reading)->sealed != NULL)
+        return throw_away(task, it->id, "its version is gone");
+    piw_info("build %lld is staged but not recorded: it stays staged until the master starts again", (long long)it->id);
+    return done_with_it(task);
+}
+
+/* Does the database name a file of this name with this hash? */
+static bool is_wanted(const project_data *project, const read_staged_reply_files *file)
+{
+    for (uint32_t i = 0; i < project->releases.count; i++) {
+        const project_release *release = &project->releases.at[i];
+        for (uint32_t k = 0; k < release->files.count; k++) {
+            if (piw_text_eq(release->files.at[k].filename, file->filename))
+                return piw_text_eq(release->files.at[k].filehash, file->filehash);
+        }
+    }
+    return false;
+}
+
+int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
+    const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
+    const read_staged_reply *staged = read_staged_reply_of(self->reading);
+    publish_build *body;
+    piw_msg *job = publish_build_new(&body);
+    body->root = piw_msg_textz(job, self->root);
+    body->build_id = current(self)->id;
+    body->package = piw_text_copy(job, staged->package);
+    piw_msg_list(job, &body->kept, staged->files.count);
+    body->kept.count = 0;
+    for (uint32_t i = 0; i < staged->files.count; i++) {
+        const read_staged_reply_files *file = &staged->files.at[i];
+        if (!project->found || !is_wanted(&project->data, file))
+            body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
+    }
+    const journal_entry *known = journal_find(&self->journal, body->build_id);
+    if (known != NULL) {
+        const journal_build *noted = known->build;
+        piw_msg_list(job, &body->mend, noted->wheels.count);
+        for (uint32_t i = 0; i < noted->wheels.count; i++)
+            body->mend.at[i] = piw_text_copy(job, noted->wheels.at[i]);
+    }
+    int rc = piw_work(task, job_publish_build, &job, PIW_ON(leftover_published), 0);
+    piw_msg_free(&job);
+    if (rc == 0)
+        upkeep_published(self, staged->package);
+    return rc;
+}
+
+int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (self->reading == NULL)
+        return unfinished_begin(task);
+    piw_text package = read_staged_reply_of(self->reading)->package;
+    piw_info("a build of %s that was recorded before the master stopped is in place now", package.s);
+    piw_msg *cast = web_BOTH_make(package, false);
+    int rc = piw_cast(task, &cast);
+    piw_msg_free(&cast);
+    if (rc != 0)
+        return rc;
+    piw_msg_free(&self->reading);
+    upkeep_over(self, publish_build_reply_of(reply)->build_id);
+    return done_with_it(task);
+}

@@ -1,0 +1,252 @@
+/* The journal of builds on their way: what is read again after any end, and that its size follows what is open. */
+#include "file_juggler/journal.c"
+
+#include "unit.h"
+
+#include <stdio.h>
+
+static char root[32];
+static journal j;
+
+static void setup(void)
+{
+    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    piw_protocol_use(&file_juggler_protocol_def);
+    piw_err err = {0};
+    ck_assert_msg(journal_open(&j, root, &err) == 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+    journal_close(&j);
+    piw_folder_remove(root, NULL);
+}
+
+static void reopen(void)
+{
+    piw_err err = {0};
+    journal_close(&j);
+    ck_assert_msg(journal_open(&j, root, &err) == 0, "%s", err.text);
+}
+
+static int put_with(int64_t id, const char *package, const sealed_build *sealed)
+{
+    journal_build *body;
+    piw_msg *msg = journal_build_new(&body);
+    body->build_id = id;
+    body->package = piw_msg_textz(msg, package);
+    body->sealed = sealed;
+    piw_err err = {0};
+    int rc = journal_put(&j, &msg, &err);
+    piw_msg_free(&msg);
+    return rc;
+}
+
+static void put(int64_t id)
+{
+    ck_assert_int_eq(put_with(id, "gold", NULL), 0);
+}
+
+static void sync_all(void)
+{
+    piw_err err = {0};
+    journal_sync_begins(&j);
+    ck_assert_msg(journal_sync_ends(&j, true, &err) == 0, "%s", err.text);
+}
+
+static size_t files(void)
+{
+    int64_t *numbers = NULL;
+    size_t count = 0;
+    ck_assert_int_eq(list_files(&j, &numbers, &count, NULL), 0);
+    free(numbers);
+    return count;
+}
+
+static const char *path(void)
+{
+    static char at[PIW_PATH_MAX];
+    ck_assert(journal_path(&j, at));
+    return at;
+}
+
+START_TEST(what_was_noted_is_known_again)
+{
+    const sealed_build sealed = {.slave_id = 7,
+                                 .version = piw_text_of("1.0"),
+                                 .abi_tag = piw_text_of("cp311"),
+                                 .duration = piw_duration_from_us(1)};
+    put(1);
+    put(2);
+    ck_assert_int_eq(put_with(2, "silver", &sealed), 0);
+    put(3);
+    journal_end(&j, 3);
+    sync_all();
+    put(4);
+    journal_end(&j, 4); /* but not synced: it may have to be done again */
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 3);
+    ck_assert_ptr_null(journal_find(&j, 3));
+    ck_assert_int_eq(journal_find(&j, 4)->state, JOURNAL_IS_OPEN);
+    ck_assert_str_eq(journal_find(&j, 1)->build->package.s, "gold");
+    const journal_entry *second = journal_find(&j, 2);
+    ck_assert_str_eq(second->build->package.s, "silver");
+    ck_assert_int_eq(second->build->sealed->slave_id, 7);
+    ck_assert_str_eq(second->build->sealed->abi_tag.s, "cp311");
+    ck_assert_int_eq(j.low, 1);
+}
+END_TEST
+
+/* Wherever the machine stopped writing: what is whole before that place counts. */
+START_TEST(a_torn_tail_is_passed_over)
+{
+    put(1);
+    size_t whole = j.size;
+    put(2);
+    size_t len = j.size;
+    void *bytes;
+    size_t got;
+    ck_assert_int_eq(piw_file_read(path(), 1 << 20, &bytes, &got, NULL), 0);
+    ck_assert_uint_eq(got, len);
+    for (size_t cut = whole; cut < len; cut++) {
+        for (int kind = 0; kind < 2; kind++) { /* cut off, or zeros from there on */
+            uint8_t *torn = calloc(1, len);
+            memcpy(torn, bytes, cut);
+            journal_close(&j);
+            ck_assert_int_eq(piw_folder_remove(root, NULL), 0);
+            char file[PIW_PATH_MAX];
+            ck_assert(piw_path_journal(file, root, 1));
+            ck_assert_int_eq(piw_file_write(root, file, torn, kind == 0 ? cut : len, 0, NULL), 0);
+            free(torn);
+            reopen();
+            ck_assert_uint_eq(j.builds.count, 1);
+            ck_assert_ptr_nonnull(journal_find(&j, 1));
+        }
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(a_changed_byte_is_noticed)
+{
+    put(1);
+    size_t whole = j.size;
+    put(2);
+    int fd = open(path(), O_RDWR);
+    ck_assert_int_eq(pwrite(fd, "x", 1, (off_t)(whole + HEAD + 5)), 1);
+    close(fd);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 1);
+    put(2); /* and what comes now isn't behind it */
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 2);
+}
+END_TEST
+
+START_TEST(its_size_follows_what_is_open)
+{
+    put(1);
+    for (int64_t id = 2; id < 60000; id++) {
+        put(id);
+        journal_end(&j, id);
+        if (id % 100 == 0)
+            sync_all();
+        ck_assert_uint_lt(j.size, JOURNAL_GROWTH + 2 * j.open_size + 65536);
+    }
+    ck_assert_int_gt(j.number, 1);
+    sync_all();
+    ck_assert_uint_eq(files(), 1);
+    ck_assert_int_eq(j.low, 1); /* which is open still */
+    journal_end(&j, 1);
+    sync_all();
+    ck_assert_int_eq(j.low, 60000);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 0);
+    ck_assert_int_eq(j.low, 60000);
+    ck_assert_uint_eq(files(), 1);
+}
+END_TEST
+
+START_TEST(it_is_full_some_time)
+{
+    for (int64_t id = 1; id <= JOURNAL_BUILDS_MAX; id++)
+        put(id);
+    ck_assert_int_eq(put_with(JOURNAL_BUILDS_MAX + 1, "gold", NULL), PIW_ESYS);
+    journal_end(&j, 1);
+    sync_all();
+    ck_assert_int_eq(put_with(JOURNAL_BUILDS_MAX + 1, "gold", NULL), 0);
+}
+END_TEST
+
+/* A successor that was taken back has left a file. */
+START_TEST(a_number_that_is_taken_is_passed_over)
+{
+    char taken[PIW_PATH_MAX];
+    put(1);
+    ck_assert(piw_path_journal(taken, root, 2));
+    ck_assert_int_eq(piw_file_write(root, taken, "", 0, 0, NULL), 0);
+    for (int64_t id = 2; j.number < 3; id++) {
+        put(id);
+        journal_end(&j, id);
+        if (id % 100 == 0)
+            sync_all();
+    }
+    reopen();
+    ck_assert_ptr_nonnull(journal_find(&j, 1));
+}
+END_TEST
+
+/* What the disk may say is over has to be synced when it comes after all. */
+START_TEST(late_builds_are_told)
+{
+    put(5);
+    ck_assert(journal_late(&j, 5)); /* nothing was ever here: nobody would look */
+    journal_end(&j, 5);
+    sync_all();
+    ck_assert_int_eq(j.low, 6);
+    ck_assert(!journal_late(&j, 6));
+    ck_assert(journal_late(&j, 3));
+    put(3);
+    ck_assert_int_eq(j.low, 3);
+    reopen();
+    ck_assert_int_eq(j.low, 3);
+}
+END_TEST
+
+START_TEST(a_sync_that_fails_changes_nothing)
+{
+    piw_err err = {0};
+    put(1);
+    journal_end(&j, 1);
+    journal_sync_begins(&j);
+    put(2);
+    ck_assert_int_eq(journal_sync_ends(&j, false, &err), 0);
+    ck_assert_int_eq(journal_find(&j, 1)->state, JOURNAL_IS_OVER);
+    /* One that is on its way again while a sync is under way isn't over with it. */
+    journal_sync_begins(&j);
+    put(1);
+    ck_assert_int_eq(journal_sync_ends(&j, true, &err), 0);
+    ck_assert_int_eq(journal_find(&j, 1)->state, JOURNAL_IS_OPEN);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 2);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("journal");
+    TCase *cases = tcase_create("journal");
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, what_was_noted_is_known_again);
+    tcase_add_test(cases, a_torn_tail_is_passed_over);
+    tcase_add_test(cases, a_changed_byte_is_noticed);
+    tcase_add_test(cases, its_size_follows_what_is_open);
+    tcase_add_test(cases, it_is_full_some_time);
+    tcase_add_test(cases, a_number_that_is_taken_is_passed_over);
+    tcase_add_test(cases, late_builds_are_told);
+    tcase_add_test(cases, a_sync_that_fails_changes_nothing);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
