@@ -54,6 +54,15 @@ typedef struct juggler {
     uint32_t published_count;
 } juggler;
 
+/* May anything be written on the site? PIW_EAGAIN with a sentence: not now. */
+static inline int site_check(const juggler *self, piw_err *err)
+{
+    if (!self->opened || self->site_away)
+        return piw_err_set(err, PIW_EAGAIN, "the output path %s isn't the farm's site now: nothing is written there",
+                           self->root);
+    return piw_site_there(self->root, err);
+}
+
 static inline piw_text juggler_root(const juggler *self)
 {
     return piw_text_of(self->root);
@@ -121,14 +130,12 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
-/* --- file_juggler.c --- */
+/* --- opening.c --- */
 /* Read what lies on the site, and go on with it. Once, when the site is there. */
 int juggler_open(piw_task *task, const piw_msg *state, piw_err *err);
 
 /* --- site_watch.c: is the output folder the farm's site? --- */
 int site_watch_begin(piw_task *task);
-/* PIW_EAGAIN with a sentence: not now. */
-int site_check(const juggler *self, piw_err *err);
 int on_site_look(piw_task *task, piw_msg *reply, uint64_t key);
 int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key);
 

@@ -138,14 +138,6 @@ int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key)
     return look(task, self);
 }
 
-int site_check(const juggler *self, piw_err *err)
-{
-    if (!self->opened || self->site_away)
-        return piw_err_set(err, PIW_EAGAIN, "the output path %s isn't the farm's site now: nothing is written there",
-                           self->root);
-    return piw_site_there(self->root, err);
-}
-
 int site_watch_begin(piw_task *task)
 {
     juggler *self = piw_soul(task);

@@ -3,7 +3,7 @@
 where it was; nothing is found that isn't wrong, however busy the farm is. And: an output folder that vanishes isn't made
 anew, and what is no name in a path comes in from nowhere.
 
-TEST-TIMEOUT: 500
+TEST-TIMEOUT: 600
 TEST-LOAD: heavy
 """
 
@@ -175,7 +175,8 @@ def test_damage(farm):
             check(f"{kind} is {'mended' if mended else 'left'}: {path}", one["mended"] == mended and one["done"], one)
     settle(farm)
     left = sorted(key for key, mended in planted.items() if not mended)
-    farm.wait("what is mended is right", lambda: sorted(Audit(farm, "--rate", "0").json()[1]) == left)
+    farm.wait("home and lists", lambda: (farm.www / "404.html").exists() and (farm.www / "site.css").exists())
+    equal("what is mended is right", sorted(Audit(farm, "--rate", "0").json()[1]), left)
     aside = farm.www / ".audit" / "aside" / "simple" / built(farm)[6][0] / "stray-1.0-py3-none-any.whl"
     equal("what was nobody's is kept", aside.read_bytes(), b"nobody's")
     with gzip.open(farm.www / log_path(built(farm)[8][3]), "rt") as log:

@@ -1,4 +1,4 @@
-/* audit.h — inside piw-audit: is everything on the site as the database says, and the other way round (docs/audit.md)?
+/* audit.h — inside piw-audit: is everything on the site as the database says, and the other way round (docs/programs.md#piw-audit)?
  *
  * The work is cut into units: a package, a thousand logs, a folder. main.c goes through them; check_*.c look at one and
  * list what they find; suspects.c looks again, since the farm works meanwhile, and only what stays is a finding; mend.c
@@ -66,10 +66,11 @@ typedef struct audit {
     int page_row;
 } audit;
 
-/* --- main.c --- */
+/* --- phase.c --- */
 const char *audit_phase_name(audit_phase phase);
 /* A signal has asked it to end. */
 bool audit_stopped(void);
+int audit_catch_signals(piw_err *err);
 
 /* --- findings.c --- */
 void findings_add(findings *list, const char *kind, bool moving, const char *package, char *path, char *what);
@@ -124,6 +125,10 @@ int pages_check(audit *self, const char *package, listing *wanted, listing *show
 int suspects_first(audit *self, audit_phase phase, const char *key, piw_err *err);
 /* Look again at those whose time has come; with `all` until none is left. */
 int suspects_again(audit *self, bool all, piw_err *err);
+
+/* --- suspect_list.c --- */
+void suspects_add(audit *self, audit_phase phase, const char *key, const findings *list);
+void suspects_remove(audit *self, size_t index);
 /* One that an earlier run had. */
 void suspects_put(audit *self, audit_phase phase, const char *key);
 void suspects_drop(audit *self, audit_phase phase, const char *key);

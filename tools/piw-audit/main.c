@@ -1,11 +1,10 @@
-/* main.c — piw-audit: does the site hold what the database says, while the farm works (docs/audit.md)? */
+/* main.c — piw-audit: does the site hold what the database says, while the farm works (docs/programs.md#piw-audit)? */
 #include "audit.h"
 
 #include "common/programs.h"
 #include "piw/log.h"
 #include "shared/site_mark.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,42 +41,14 @@ static const piw_program program = {
 
 typedef int next_fn(audit *self, const char *after, char **key, piw_err *err);
 static const struct {
-    const char *name;
     next_fn *next;
     const char *count; /* how many units there are, about */
 } phases[AUDIT_PHASES] = {
-    [AUDIT_DATABASE] = {"database", next_database, "SELECT 3"},
-    [AUDIT_PACKAGES] = {"packages", next_package, "SELECT count(*) FROM packages"},
-    [AUDIT_LOGS] = {"logs", next_logs, "SELECT (coalesce(max(build_id) - min(build_id), 0) + 1000) / 1000 FROM builds"},
-    [AUDIT_SITE] = {"site", next_site, "SELECT 5"},
+    [AUDIT_DATABASE] = {next_database, "SELECT 3"},
+    [AUDIT_PACKAGES] = {next_package, "SELECT count(*) FROM packages"},
+    [AUDIT_LOGS] = {next_logs, "SELECT (coalesce(max(build_id) - min(build_id), 0) + 1000) / 1000 FROM builds"},
+    [AUDIT_SITE] = {next_site, "SELECT 5"},
 };
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stopped = 1;
-}
-
-bool audit_stopped(void)
-{
-    return stopped != 0;
-}
-
-const char *audit_phase_name(audit_phase phase)
-{
-    return phases[phase].name;
-}
-
-static int catch_signals(piw_err *err)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-    sigemptyset(&action.sa_mask);
-    return sigaction(SIGINT, &action, NULL) == 0 && sigaction(SIGTERM, &action, NULL) == 0
-               ? 0
-               : piw_err_errno(err, "can't set up signals");
-}
 
 static int settle(audit *self, piw_config *config, piw_err *err)
 {
@@ -176,7 +147,7 @@ static int all(audit *self, int argc, char **argv, piw_config **config, piw_err 
     if (rc == 0)
         rc = settle(self, *config, err);
     if (rc == 0)
-        rc = catch_signals(err);
+        rc = audit_catch_signals(err);
     if (rc == 0)
         rc = rows_open(self, err);
     if (rc == 0)

@@ -4,8 +4,6 @@
 
 #include "shared/site_mark.h"
 
-#include <stdlib.h>
-
 enum {
     LOOKS = 3,
     SUSPECTS_MAX = 1000, /* more are waited for before it goes on */
@@ -14,51 +12,6 @@ enum {
 
 typedef int check_fn(audit *self, const char *key, findings *found, piw_err *err);
 static check_fn *const checks[AUDIT_PHASES] = {check_database, check_package, check_logs, check_site};
-
-static suspect *find(audit *self, audit_phase phase, const char *key)
-{
-    for (size_t i = 0; i < self->suspects_count; i++)
-        if (self->suspects[i].phase == phase && strcmp(self->suspects[i].key, key) == 0)
-            return &self->suspects[i];
-    return NULL;
-}
-
-static void remove_at(audit *self, size_t index)
-{
-    free(self->suspects[index].key);
-    findings_fini(&self->suspects[index].list);
-    self->suspects[index] = self->suspects[--self->suspects_count];
-}
-
-static void add(audit *self, audit_phase phase, const char *key, const findings *list)
-{
-    if (self->suspects_count == self->suspects_room) {
-        self->suspects_room = self->suspects_room == 0 ? 16 : 2 * self->suspects_room;
-        self->suspects = piw_realloc(self->suspects, self->suspects_room * sizeof(*self->suspects));
-    }
-    self->suspects[self->suspects_count++] = (suspect){
-        .phase = phase, .key = piw_strdup(key), .list = *list, .next_ns = piw_monotonic_ns() + self->settle_ns};
-}
-
-void suspects_put(audit *self, audit_phase phase, const char *key)
-{
-    if (find(self, phase, key) == NULL)
-        add(self, phase, key, &(findings){0});
-}
-
-void suspects_drop(audit *self, audit_phase phase, const char *key)
-{
-    suspect *one = find(self, phase, key);
-    if (one != NULL)
-        remove_at(self, (size_t)(one - self->suspects));
-}
-
-void suspects_fini(audit *self)
-{
-    while (self->suspects_count > 0)
-        remove_at(self, self->suspects_count - 1);
-    free(self->suspects);
-}
 
 /* What a site that has just gone shows is no finding. */
 static int look(audit *self, audit_phase phase, const char *key, findings *found, piw_err *err)
@@ -84,7 +37,7 @@ int suspects_first(audit *self, audit_phase phase, const char *key, piw_err *err
         findings_fini(&found);
         return rc;
     }
-    add(self, phase, key, &found);
+    suspects_add(self, phase, key, &found);
     while (rc == 0 && self->suspects_count >= SUSPECTS_MAX && !audit_stopped()) {
         rc = suspects_again(self, false, err);
         pace_sleep(NAP_NS);
@@ -150,7 +103,7 @@ static int look_again(audit *self, size_t index, bool *gone, piw_err *err)
     *gone = one->list.count == 0;
     if (rc == 0 && *gone) {
         rc = journal_note(self, "clear", audit_phase_name(one->phase), one->key, err);
-        remove_at(self, index);
+        suspects_remove(self, index);
     }
     return rc;
 }
