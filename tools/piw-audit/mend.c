@@ -113,8 +113,13 @@ static int put_aside(audit *self, const finding *one, char **done, piw_err *err)
 {
     char *to;
     int rc = move_aside(self, one->path, &to, err);
-    if (rc == 0)
+    if (rc == 0) {
+        char *folder = whole_path(self, one);
+        *strrchr(folder, '/') = '\0';
+        (void)rmdir(folder); /* if it was the last */
+        free(folder);
         *done = piw_sprintf("it was moved to %s", to);
+    }
     free(to);
     return rc;
 }
