@@ -328,7 +328,7 @@ def test_names(farm):
     bad = [".", "..", "../../etc", ".hidden", "a/b", "1\x01"]
     rows = ", ".join(f"('load-1', E'{version.encode('unicode_escape').decode()}', '2000-01-01')" for version in bad)
     farm.psql(f"INSERT INTO packages VALUES ('..'), ('a/b'); INSERT INTO versions (package, version, released) VALUES {rows}, "
-              "('..', '1.0', '2000-01-01'), ('a/b', '1.0', '2000-01-01'), ('load-2', '9.0', '2000-01-02');"
+              "('..', '1.0', '2000-01-01'), ('a/b', '1.0', '2000-01-01');"
               "INSERT INTO build_abis VALUES ('../x')")
     master, start = farm.master, 0
     farm.wait_log(master, r"waits in the database, but is never built", start=start)
@@ -336,7 +336,7 @@ def test_names(farm):
     busy = load.Load(farm, "--slaves", "1", "--builds", "1", name="names")
     busy.finish(100)
     given = set(busy.ended()[0])
-    check("what is a name is built", ("load-2", "9.0") in given, given)
+    check("a version that is a name is built", len(given) == 1 and not {version for _, version in given} & set(bad), given)
     refused = farm.run([farm.program("piw-add"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "-y",
                         "load-1", ".."], check=False)
     check("piw-add refuses it", refused.returncode == 2 and "can't be a version" in refused.stderr, refused.stderr)
