@@ -258,3 +258,11 @@ CREATE TABLE piw.more_sources (
     extra bigint NOT NULL,
     PRIMARY KEY (package, version)
 );
+
+-- --- The site ---
+
+-- The mark of the site that this database belongs to: a file in the output folder holds the same.
+CREATE TABLE piw.site (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    mark char(32) NOT NULL
+);

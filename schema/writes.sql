@@ -559,6 +559,18 @@ AS $$
     DELETE FROM piw.removals r WHERE r.filename = ANY (filenames)
 $$;
 
+-- The given mark becomes the site's when there is none; '' only asks. The site's, or ''.
+CREATE FUNCTION piw.site_mark(given text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    IF given <> '' THEN
+        INSERT INTO piw.site (mark) VALUES (given) ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN coalesce((SELECT s.mark FROM piw.site s), '');
+END
+$$;
+
 -- --- What operators ask for ---
 
 -- done: it is the answer; else an error. again: builds went, and the versions are to be built anew.

@@ -60,6 +60,18 @@ static int on_disk(piw_task *task, piw_msg *msg)
     return 0;
 }
 
+/* file_juggler says so, and says it again now and then. Its log has the sentence. */
+static int on_site(piw_task *task, piw_msg *msg)
+{
+    brother *self = piw_soul(task);
+    const stats_SITE *body = stats_SITE_of(msg);
+    if (body->away == self->site_pause)
+        return 0;
+    self->site_pause = body->away;
+    brother_say_pause(self, body->why.s);
+    return 0;
+}
+
 static int on_queue(piw_task *task, piw_msg *msg)
 {
     const stats_QUEUE *body = stats_QUEUE_of(msg);
@@ -112,7 +124,10 @@ static void pause_farm(brother *self, bool on, const char *who)
     if (on && !self->operator_pause)
         piw_warning("%s: the farm pauses", who);
     if (!on)
-        piw_warning("%s: the farm %s", who, self->disk_pause ? "stays paused: the disk is full" : "goes on");
+        piw_warning("%s: the farm %s", who,
+                    self->site_pause   ? "stays paused: the site is away"
+                    : self->disk_pause ? "stays paused: the disk is full"
+                                       : "goes on");
     self->operator_pause = on;
     brother_say_pause(self, who);
 }
@@ -152,8 +167,11 @@ static int on_pause(piw_task *task, piw_msg *msg)
     bool on = stats_PAUSE_of(msg)->paused;
     send_on(self, on ? slaves_SLEEP_make(NULL) : slaves_WAKE_make(NULL));
     pause_farm(self, on, on ? "piw-ctl said pause" : "piw-ctl said wake");
-    const char *why = self->operator_pause ? "piw-ctl said pause" : self->disk_pause ? "the disk is full" : "";
-    piw_msg *answer = stats_PAUSE_reply_make(self->operator_pause || self->disk_pause, piw_text_of(why));
+    const char *why = self->operator_pause ? "piw-ctl said pause"
+                      : self->site_pause   ? "the site is away"
+                      : self->disk_pause   ? "the disk is full"
+                                           : "";
+    piw_msg *answer = stats_PAUSE_reply_make(brother_paused(self), piw_text_of(why));
     return piw_reply(task, msg, &answer);
 }
 
@@ -188,6 +206,7 @@ static void load(brother *self, const piw_msg *state)
     self->started = body->started;
     self->operator_pause = body->operator_pause;
     self->disk_pause = body->disk_pause;
+    self->site_pause = body->site_pause != NULL && *body->site_pause;
     self->replaying = body->replaying; /* the timer for the next slice is still set */
     self->replay_again = body->replay_again;
     self->replayed = body->replayed;
@@ -251,6 +270,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     body->started = self->started;
     body->operator_pause = self->operator_pause;
     body->disk_pause = self->disk_pause;
+    bool *site_pause = piw_msg_alloc(msg, sizeof(*site_pause));
+    *site_pause = self->site_pause;
+    body->site_pause = site_pause;
     body->replaying = self->replaying;
     body->replay_again = self->replay_again;
     body->replayed = self->replayed;
@@ -289,6 +311,7 @@ static const piw_service queues[] = {
 static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_DISK, on_disk},
+    {&stats_protocol_def, STATS_SITE, on_site},
     {&stats_protocol_def, STATS_QUEUE, on_queue},
     {&stats_protocol_def, STATS_SLAVE, brother_on_slave},
     {&stats_protocol_def, STATS_SLAVE_GONE, brother_on_slave_gone},

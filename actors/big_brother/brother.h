@@ -43,12 +43,14 @@ typedef struct brother {
     bool asking;      /* for figures */
     int64_t replayed; /* id of the last slave that was replayed */
     bool replaying, replay_again;
-    bool operator_pause, disk_pause;
+    bool operator_pause, disk_pause, site_pause;
     piw_log_limiter odd;
     int64_t disk_floor; /* bytes free below which the farm pauses */
 } brother;
 
 /* --- tell.c --- */
+/* Is the farm paused, for whatever reason? */
+bool brother_paused(const brother *self);
 /* Announce whether the farm is paused. */
 void brother_say_pause(brother *self, const char *why);
 /* Show monitors something; one that can't be shown is lost. */

@@ -86,7 +86,7 @@ int on_tick(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     (void)key;
     brother *self = piw_soul(task);
-    if (self->operator_pause || self->disk_pause)
+    if (brother_paused(self))
         brother_say_pause(self, "the farm is still paused"); /* for tasks that were restarted since */
     piw_msg *call = db_STATISTICS_new();
     if (!self->asking && piw_call(task, &call, PIW_ON(figures), 0, BROTHER_FIGURES_DEADLINE_MS) == 0) {

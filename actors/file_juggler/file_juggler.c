@@ -47,6 +47,9 @@ static int on_expect(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
     const fs_EXPECT *expect = fs_EXPECT_of(msg);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     piw_err err = {0};
     int rc = piw_file_check(&expect->file, expect->package, &err);
     if (rc != 0)
@@ -84,6 +87,9 @@ static int on_verify(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
     const fs_VERIFY *verify = fs_VERIFY_of(msg);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     transfer *t = transfers_of_slave(&self->transfers, verify->slave_id);
     if (t == NULL || t->about->build_id != verify->build_id)
         return answer_bad(task, msg, "no transfer of the file was begun");
@@ -179,6 +185,9 @@ static int on_stage(piw_task *task, piw_msg *msg)
     juggler *self = piw_soul(task);
     const fs_STAGE *stage = fs_STAGE_of(msg);
     file_queue_yield(self);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(stage->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
     const journal_entry *known = journal_find(&self->journal, stage->build_id);
@@ -278,6 +287,9 @@ static int on_seal(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
     const fs_SEAL *seal = fs_SEAL_of(msg);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!is_staged(self, seal->build_id))
         return seal_unstaged(task, msg);
     seal_build *body;
@@ -304,6 +316,9 @@ static int on_publish(piw_task *task, piw_msg *msg)
     juggler *self = piw_soul(task);
     const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
     file_queue_yield(self);
+    piw_err site_err = {0};
+    if (site_check(self, &site_err) != 0)
+        return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
     if (!is_staged(self, publish->build_id)) {
@@ -349,7 +364,10 @@ static int on_recorded(piw_task *task, piw_msg *msg)
 
 static int on_settle(piw_task *task, piw_msg *msg)
 {
+    const juggler *self = piw_soul(task);
     const fs_SETTLE *settle = fs_SETTLE_of(msg);
+    if (!self->opened)
+        return 0; /* all that lies there is unfinished then */
     return unfinished_settle(task, settle->builds.at, settle->builds.count);
 }
 
@@ -384,26 +402,16 @@ static void free_soul(juggler *self)
     free(self);
 }
 
-static int begin(piw_task *task, juggler *self, piw_why why, const piw_msg *state, piw_err *err)
+static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *err)
 {
-    int rc =
-        journal_open(&self->journal, self->root, state == NULL ? NULL : file_juggler_state_of(state)->journal, err);
-    if (rc == 0 && state != NULL)
-        rc = juggler_load(self, file_juggler_state_of(state), err);
-    else if (rc == 0 && why == PIW_BOOT)
-        rc = unfinished_find(self, err);
-    else if (rc == 0)
-        rc = unfinished_find_unstaged(self, err);
-    if (rc == 0 && why == PIW_BOOT)
-        rc = upkeep_check_logs(task);
+    piw_err ignored_err = {0};
+    bool there = piw_site_there(self->root, &ignored_err) == 0;
+    int rc = there || state != NULL ? juggler_open(task, state, err) : 0;
     if (rc == 0)
         rc = upkeep_begin(task);
     if (rc == 0)
         rc = withheld_begin(task);
-    if (rc == 0)
-        rc = syncs_go(task);
-    /* After a swap what the predecessor has begun comes back to us by itself. */
-    return rc != 0 || state != NULL ? rc : unfinished_begin(task);
+    return rc == 0 ? site_watch_begin(task) : rc;
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
@@ -411,19 +419,18 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     const char *root = piw_setting(task, "output-path");
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
-    if (access(root, W_OK | X_OK) != 0)
-        return piw_err_errno(err, "can't write to the output path %s", root);
     juggler *self = piw_zalloc(sizeof(*self));
     self->root = piw_strdup(root);
-    self->unsynced = true; /* the journal's new file */
+    self->why = why;
+    self->journal.fd = -1;
     piw_soul_set(task, self);
-    int rc = begin(task, self, why, state, err);
+    int rc = begin(task, self, state, err);
     if (rc != 0) {
         piw_soul_set(task, NULL);
         free_soul(self);
         return piw_err_set(err, rc, "file_juggler can't begin: %s", piw_err_name(rc));
     }
-    return 0;
+    return self->site_settled ? 0 : PIW_EAGAIN;
 }
 
 static void stop(piw_task *task, bool leaving)
@@ -474,6 +481,8 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(removals),
                                                  PIW_CONTINUATION(removals_due),
                                                  PIW_CONTINUATION(trash_emptied),
+                                                 PIW_CONTINUATION(site_look),
+                                                 PIW_CONTINUATION(site_mark),
                                                  PIW_CONTINUATION(withheld),
                                                  PIW_CONTINUATION(withheld_due),
                                                  PIW_CONTINUATION(withheld_moved),

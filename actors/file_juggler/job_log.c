@@ -6,6 +6,7 @@
 #include "piw/fault.h"
 #include "piw/log.h"
 #include "shared/atomic_file.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 
 #include <dirent.h>
@@ -85,12 +86,15 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
     if (PIW_FAULT("juggler.log"))
         return piw_err_set(err, PIW_ESYS, "can't write the log of build %lld: the fault point juggler.log is armed",
                            (long long)body->build_id);
+    int rc = piw_site_there(body->root.s, err);
+    if (rc != 0)
+        return rc;
     keep_log_reply *reply;
     piw_msg *made = keep_log_reply_new(&reply);
     reply->build_id = body->build_id;
     reply->package = piw_msg_text(made, body->package.s, body->package.len);
     reply->staged = body->staged;
-    int rc = body->staged ? stage_log(body, err) : place_log(body, &reply->foreign_log, err);
+    rc = body->staged ? stage_log(body, err) : place_log(body, &reply->foreign_log, err);
     if (rc == 0 && body->staged)
         rc = list_wheels(body, made, reply, err);
     if (rc == 0 && PIW_FAULT("juggler.staged"))

@@ -7,6 +7,7 @@
 #include "piw/log.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/wheel.h"
 #include "shared/wheel_name.h"
@@ -219,12 +220,15 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
     if (!piw_name_is_canonical(body->package) || !piw_path_staged(path, body->root.s, body->build_id, (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "build %lld of \"%s\" makes no safe path", (long long)body->build_id,
                            body->package.s);
+    int rc = piw_site_there(body->root.s, err);
+    if (rc != 0)
+        return rc;
     publish_build_reply *reply;
     piw_msg *made = publish_build_reply_new(&reply);
-    int rc = 0;
     DIR *folder = opendir(path);
     if (folder == NULL)
-        rc = errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+        /* Another publication was quicker; or the site has just gone. */
+        rc = errno == ENOENT ? piw_site_there(body->root.s, err) : piw_err_errno(err, "can't list %s", path);
     else
         rc = publish(body, path, folder, reply, err);
     if (folder != NULL)

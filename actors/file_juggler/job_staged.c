@@ -4,6 +4,7 @@
 #include "file_juggler.piw.h"
 #include "piw/codec.h"
 #include "shared/atomic_file.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 #include "shared/wheel.h"
@@ -105,6 +106,9 @@ static int list_files(const read_staged *job, piw_msg *into, read_staged_reply *
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const read_staged *body = read_staged_of(job);
+    int rc = piw_site_there(body->root.s, err);
+    if (rc != 0)
+        return rc;
     read_staged_reply *reply;
     piw_msg *made = read_staged_reply_new(&reply);
     reply->package = read_record(body, made, &reply->sealed);
@@ -115,7 +119,7 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
         piw_value_copy(made, sealed_build_type(), body->sealed, sealed);
         reply->sealed = sealed;
     }
-    int rc = list_files(body, made, reply, err);
+    rc = list_files(body, made, reply, err);
     if (rc != 0) {
         piw_msg_free(&made);
         return rc;

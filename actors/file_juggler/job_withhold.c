@@ -4,6 +4,7 @@
 #include "file_juggler.piw.h"
 #include "piw/fault.h"
 #include "shared/atomic_file.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 
@@ -80,7 +81,9 @@ static int move_file(const move_withheld *job, const move_withheld_files *file, 
 int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const move_withheld *body = move_withheld_of(job);
-    int rc = make_folder(body->root.s, err);
+    int rc = piw_site_there(body->root.s, err);
+    if (rc == 0)
+        rc = make_folder(body->root.s, err);
     if (rc != 0)
         return rc;
     move_withheld_reply *reply;

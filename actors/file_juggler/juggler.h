@@ -3,6 +3,7 @@
 #define FILE_JUGGLER_JUGGLER_H
 
 #include "journal.h"
+#include "shared/site_mark.h"
 #include "transfers.h"
 
 typedef struct unfinished {
@@ -38,10 +39,29 @@ typedef struct juggler {
     bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
     bool withheld_missing;              /* a wheel that is to be taken away was not there: a publication may bring it */
 
+    /* site_watch.c */
+    bool opened;                      /* what lies on the site has been read: the journal, what is staged */
+    piw_why why;                      /* it began */
+    char mark[PIW_SITE_MARK_LEN + 1]; /* the database's; "" until it has said it */
+    bool mark_asked;                  /* the database is being asked */
+    bool site_settled;                /* whether the site is there is known, or as good as known */
+    bool site_away;
+    unsigned site_looks; /* since it is away */
+    piw_log_limiter site_trouble;
+
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;
     uint32_t published_count;
 } juggler;
+
+/* May anything be written on the site? PIW_EAGAIN with a sentence: not now. */
+static inline int site_check(const juggler *self, piw_err *err)
+{
+    if (!self->opened || self->site_away)
+        return piw_err_set(err, PIW_EAGAIN, "the output path %s isn't the farm's site now: nothing is written there",
+                           self->root);
+    return piw_site_there(self->root, err);
+}
 
 static inline piw_text juggler_root(const juggler *self)
 {
@@ -109,6 +129,15 @@ int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- opening.c --- */
+/* Read what lies on the site, and go on with it. Once, when the site is there. */
+int juggler_open(piw_task *task, const piw_msg *state, piw_err *err);
+
+/* --- site_watch.c: is the output folder the farm's site? --- */
+int site_watch_begin(piw_task *task);
+int on_site_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- saved.c: the state over a swap --- */
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err);

@@ -35,6 +35,8 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     juggler *self = piw_soul(task);
     int64_t size, free_bytes;
+    if (self->site_away)
+        return 0;
     if (piw_disk_room(self->root, &size, &free_bytes) != 0) {
         piw_err err = {0};
         piw_err_errno(&err, "can't tell the room on the disk of %s", self->root);
@@ -53,7 +55,7 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     juggler *self = piw_soul(task);
-    if (!self->unsynced || self->syncing)
+    if (!self->unsynced || self->syncing || self->site_away)
         return 0;
     journal_sync_begins(&self->journal);
     self->sync_key = (uint64_t)piw_monotonic_ns();
@@ -86,6 +88,8 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 
 void upkeep_over(juggler *self, int64_t build_id)
 {
+    if (!self->opened)
+        return;
     journal_end(&self->journal, build_id);
     self->unsynced = true;
 }
@@ -139,7 +143,9 @@ int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key)
 static int throw_away(juggler *self, const char *path, piw_msg *job, piw_err *err)
 {
     char trash[PIW_PATH_MAX];
-    int rc = piw_trash(self->root, path, trash, err);
+    int rc = site_check(self, err);
+    if (rc == 0)
+        rc = piw_trash(self->root, path, trash, err);
     if (rc != 0)
         return rc;
     empty_trash *body = piw_msg_body(job, empty_trash_type());

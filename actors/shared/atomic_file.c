@@ -105,9 +105,17 @@ static int tmp_path(const char *root, char *tmp, piw_err *err)
     return 0;
 }
 
+/* The two folders that `tmp` lies in, and nothing above them: an output folder that has gone isn't made anew. */
 static int make_tmp_folder(const char *tmp, piw_err *err)
 {
-    return make_folders(tmp, folder_len(tmp), 0700, err);
+    char folder[PIW_PATH_MAX];
+    memcpy(folder, tmp, folder_len(tmp));
+    folder[folder_len(tmp)] = '\0';
+    char *last = strrchr(folder, '/');
+    *last = '\0';
+    int rc = make_one(folder, 0700, err);
+    *last = '/';
+    return rc == 0 ? make_one(folder, 0700, err) : rc;
 }
 
 int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err)

@@ -113,6 +113,18 @@ bool piw_link_log(char *to, size_t size, int64_t build_id)
     return n > 0 && (size_t)n < size;
 }
 
+bool piw_path_mark(char *to, const char *root)
+{
+    return join(to, "%s/.farm", root);
+}
+
+bool piw_path_audit(char *to, const char *root, const char *name)
+{
+    if (name == NULL)
+        return join(to, "%s/.audit", root);
+    return piw_path_component(piw_text_of(name)) ? join(to, "%s/.audit/%s", root, name) : unsafe(to);
+}
+
 bool piw_path_form(char *to, const char *root)
 {
     return join(to, "%s/.pages", root);

@@ -29,6 +29,10 @@ bool piw_path_project(char *to, const char *root, piw_text name);
 bool piw_path_log(char *to, const char *root, int64_t build_id);
 /* The same as a link from the site's root: "/logs/AAAA/BBBB/CCCC.txt" (the web server finds the .gz). */
 bool piw_link_log(char *to, size_t size, int64_t build_id);
+/* ROOT/.farm: the mark of the site (site_mark.h). */
+bool piw_path_mark(char *to, const char *root);
+/* ROOT/.audit: what piw-audit keeps; and NAME in it (may be NULL). */
+bool piw_path_audit(char *to, const char *root, const char *name);
 /* ROOT/.pages: the form of the site's pages. */
 bool piw_path_form(char *to, const char *root);
 /* ROOT/.staging, ROOT/.staging/<build id, 12 digits>, and a file in it. */

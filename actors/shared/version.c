@@ -2,6 +2,7 @@
 #include "shared/version.h"
 
 #include "piw/codec.h"
+#include "shared/site_path.h"
 
 /* The bytes of a key, in the order that PEP 440 wants. A number is NUMBER + count of its digits, then the digits
  * without leading zeros, so that longer numbers are greater; END is less than every other lead byte, so that a shorter
@@ -346,10 +347,5 @@ bool piw_version_acceptable(piw_text text)
         return false;
     if (piw_utf8_valid(text.s, text.len) != text.len || piw_utf8_chars(text.s, text.len) > PIW_VERSION_MAX)
         return false;
-    for (uint32_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.s[i];
-        if (c < 0x20 || c == 0x7f || c == '/')
-            return false;
-    }
-    return true;
+    return piw_path_component(text);
 }

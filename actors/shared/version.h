@@ -32,7 +32,8 @@ bool piw_version_prerelease(piw_text text);
 bool piw_version_valid(piw_text text);
 /* Does the version part of a wheel's name or of a .dist-info (where '-' is written '_') name this version? */
 bool piw_version_matches_tag(piw_text version, piw_text tag);
-/* May this text be a version at all: 1 to PIW_VERSION_MAX characters, no control character, no '/' ? */
+/* May this text be a version at all: 1 to PIW_VERSION_MAX characters that are safe as one name in a path (site_path.h), so
+ * neither "." nor ".."? What comes from a queue or from the database and isn't goes no further. */
 bool piw_version_acceptable(piw_text text);
 
 #endif

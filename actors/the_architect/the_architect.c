@@ -11,8 +11,10 @@
 #include "heads.piw.h"
 #include "orders.piw.h"
 #include "piw/plugin.h"
+#include "shared/abi.h"
 #include "shared/dsn.h"
 #include "shared/names.h"
+#include "shared/version.h"
 #include "the_architect.piw.h"
 
 #include <libpq-fe.h>
@@ -67,7 +69,7 @@ typedef struct architect {
     int64_t heads_ns; /* when the heads were last looked at */
     build_queues queues;
     build_queue *reading; /* whose head is being read */
-    piw_log_limiter trouble;
+    piw_log_limiter trouble, odd;
 } architect;
 
 static void set_timer(architect *self, const char *name, int64_t delay_ms)
@@ -222,8 +224,16 @@ static void take_head(architect *self, const PGresult *r)
     body->as_of_ns = self->cycle_ns;
     body->total = self->reading->pending;
     piw_msg_list(queue, &body->builds, PQntuples(r));
-    for (uint32_t i = 0; i < body->builds.count; i++)
-        body->builds.at[i] = (build_ref){cell(queue, r, (int)i, 0), cell(queue, r, (int)i, 1)};
+    body->builds.count = 0;
+    for (int i = 0; i < PQntuples(r); i++) {
+        build_ref build = {cell(queue, r, i, 0), cell(queue, r, i, 1)};
+        if (piw_name_is_canonical(build.package) && piw_version_acceptable(build.version))
+            body->builds.at[body->builds.count++] = build;
+        else
+            piw_log_limited(&self->odd, 6, PIW_LOG_WARNING,
+                            "\"%s\" of \"%s\" waits in the database, but is never built: one is no name in a path",
+                            build.version.s, build.package.s);
+    }
     cast(self, queue);
     self->reading->stale = false;
     read_on(self);
@@ -247,9 +257,15 @@ static void take_state(architect *self, const PGresult *r)
     self->heads_ns = piw_monotonic_ns();
     self->short_ = self->owed = false;
     build_queues_begin(&self->queues);
-    for (int i = 0; i < PQntuples(r); i++)
-        build_queues_state(&self->queues, PQgetvalue(r, i, 0), strtoll(PQgetvalue(r, i, 1), NULL, 10),
-                           strtoll(PQgetvalue(r, i, 2), NULL, 10));
+    for (int i = 0; i < PQntuples(r); i++) {
+        const char *tag = PQgetvalue(r, i, 0);
+        if (piw_abi_acceptable(piw_text_of(tag)))
+            build_queues_state(&self->queues, tag, strtoll(PQgetvalue(r, i, 1), NULL, 10),
+                               strtoll(PQgetvalue(r, i, 2), NULL, 10));
+        else
+            piw_log_limited(&self->odd, 6, PIW_LOG_WARNING,
+                            "the database builds for \"%s\", which is no ABI's tag: it is passed over", tag);
+    }
     build_queues_end(&self->queues);
     if (self->queues.others)
         tell_abis(self);

@@ -179,6 +179,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_REWRITES_LOAD, false, write_rewrites_load},
         {DB_REMOVALS_DUE, false, write_removals_due},
         {DB_REMOVALS_DONE, false, write_removals_done},
+        {DB_SITE_MARK, false, write_site_mark},
         {DB_WITHHELD_DUE, false, write_withheld_due},
         {DB_WITHHELD_DONE, false, write_withheld_done},
         {DB_PYPI_PAGES, false, write_pypi_pages},

@@ -130,6 +130,21 @@ int write_removals_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     return 0;
 }
 
+int write_site_mark(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    params p = {0};
+    params_text(&p, db_SITE_MARK_of(msg)->mark);
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT piw.site_mark($1)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_SITE_MARK_reply *answer = NULL;
+    *reply = db_SITE_MARK_reply_new(&answer);
+    answer->mark = row_copy(*reply, r, 0, 0);
+    PQclear(r);
+    return 0;
+}
+
 int write_withheld_due(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     const db_WITHHELD_DUE *body = db_WITHHELD_DUE_of(msg);

@@ -30,6 +30,14 @@ CREATE TABLE piw.more_sources (
 
 ALTER TABLE piw.attempts ADD COLUMN address varchar(100) NOT NULL DEFAULT '';
 
+-- --- The site ---
+
+-- The mark of the site that this database belongs to: a file in the output folder holds the same.
+CREATE TABLE piw.site (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    mark char(32) NOT NULL
+);
+
 -- --- Coverage ---
 
 -- The rule is another one (coverage.sql): every version is looked at again, in slices, while the farm works. Before other refills,

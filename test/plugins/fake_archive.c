@@ -208,6 +208,15 @@ static int on_rewrites_load(piw_task *task, piw_msg *msg)
 }
 
 /* Nothing is quarantined. */
+/* Whatever it is given is the site's mark. */
+static int on_site_mark(piw_task *task, piw_msg *msg)
+{
+    piw_msg *answer = db_SITE_MARK_reply_make(db_SITE_MARK_of(msg)->mark);
+    int rc = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
 static int on_withheld_due(piw_task *task, piw_msg *msg)
 {
     db_WITHHELD_DUE_reply *body;
@@ -365,6 +374,7 @@ static const piw_service serves[] = {
 static const piw_service uses[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
 static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
+    {&db_protocol_def, DB_SITE_MARK, on_site_mark},
     {&db_protocol_def, DB_WITHHELD_DUE, on_withheld_due},
     {&db_protocol_def, DB_DESCRIBE, on_note},
     {&db_protocol_def, DB_ATTEMPT, on_note},
@@ -378,6 +388,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_REMOVALS_DUE, on_removals_due},
     {&db_protocol_def, DB_REMOVALS_DONE, on_removals_done},
     {&stats_protocol_def, STATS_DISK, on_note},
+    {&stats_protocol_def, STATS_SITE, on_note},
     {&stats_protocol_def, STATS_QUEUE, on_note},
     {&stats_protocol_def, STATS_SLAVE, on_note},
     {&stats_protocol_def, STATS_SLAVE_GONE, on_note},

@@ -609,6 +609,7 @@ static const piw_handler handlers[] = {
     {&heads_protocol_def, HEADS_WANTED, on_just_note},
 #ifndef FAKE_WITHOUT_STATS
     {&stats_protocol_def, STATS_DISK, on_just_note},
+    {&stats_protocol_def, STATS_SITE, on_just_note},
     {&stats_protocol_def, STATS_QUEUE, on_just_note},
     {&stats_protocol_def, STATS_SLAVE, on_just_note},
     {&stats_protocol_def, STATS_SLAVE_GONE, on_just_note},

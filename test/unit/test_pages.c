@@ -11,6 +11,7 @@
 
 #include "db.piw.h"
 #include "piw/codec.h"
+#include "shared/site_mark.h"
 #include "unit.h"
 
 #include <cjson/cJSON.h>
@@ -49,6 +50,7 @@ static void setup(void)
     piw_protocol_use(&the_scribe_protocol_def);
     snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(root));
+    ck_assert_int_eq(piw_site_mark_write(root, "0123456789abcdef0123456789abcdef", NULL), 0);
     db_PROJECT_reply *body;
     msg = db_PROJECT_reply_new(&body);
     data = &body->data;
@@ -370,7 +372,25 @@ START_TEST(a_name_that_is_no_package_touches_nothing)
     piw_err err = {0};
     ck_assert_int_ne(job_write_pages(job, NULL, &result, &err), 0);
     piw_msg_free(&job);
+    ck_assert(!is_there("simple") && !is_there("project"));
+}
+END_TEST
+
+START_TEST(a_folder_without_its_mark_is_left_alone)
+{
+    ck_assert_int_eq(piw_file_remove(at(".farm"), NULL), 0);
+    write_pages *body;
+    piw_msg *job = write_pages_new(&body), *result = NULL;
+    body->site = site;
+    body->index = true;
+    body->data = *data;
+    piw_err err = {0};
+    ck_assert_int_eq(job_write_pages(job, NULL, &result, &err), PIW_EAGAIN);
+    ck_assert_ptr_nonnull(strstr(err.text, ".farm is missing"));
+    piw_msg_free(&job);
     ck_assert_int_eq(rmdir(root), 0);
+    ck_assert_int_ne(piw_file_write(root, at("page"), "x", 1, 0, NULL), 0);
+    ck_assert(!is_there(""));
     ck_assert_int_eq(mkdir(root, 0755), 0);
 }
 END_TEST
@@ -573,6 +593,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, pages_are_written_and_removed);
     tcase_add_test(tests, project_pages_alone_leave_the_index);
     tcase_add_test(tests, a_name_that_is_no_package_touches_nothing);
+    tcase_add_test(tests, a_folder_without_its_mark_is_left_alone);
     tcase_add_test(tests, the_root_list_holds_all_names);
     tcase_add_test(tests, the_json_form_says_what_the_html_form_says);
     tcase_add_test(tests, the_json_form_goes_with_its_writer);

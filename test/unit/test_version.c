@@ -154,6 +154,25 @@ START_TEST(the_longest_version_fits_its_key)
 }
 END_TEST
 
+START_TEST(what_is_no_name_in_a_path_is_no_version)
+{
+    static const char *const bad[] = {"",     ".",    "..",    "...", ".1",   "/",     "../1",
+                                      "1/..", "/etc", "1\x7f", "1\t", "\xff", "a\xc3", ".staging"};
+    for (size_t i = 0; i < PIW_COUNT(bad); i++)
+        ck_assert_msg(!piw_version_acceptable(piw_text_of(bad[i])), "\"%s\" is taken", bad[i]);
+    ck_assert(!piw_version_acceptable((piw_text){"1\0/..", 5}));
+    ck_assert(!piw_version_acceptable((piw_text){0}));
+    /* Few characters, but more bytes than a file system takes. */
+    char wide[2 * 140 + 1] = {0};
+    for (size_t i = 0; i < 140; i++)
+        memcpy(wide + 2 * i, "\xc3\xa4", 2);
+    ck_assert(!piw_version_acceptable(piw_text_of(wide)));
+    static const char *const good[] = {"1", "1..2", "1.", "1.0+local.1", "odd one", "v1", "2004d"};
+    for (size_t i = 0; i < PIW_COUNT(good); i++)
+        ck_assert_msg(piw_version_acceptable(piw_text_of(good[i])), "\"%s\" is refused", good[i]);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("version");
@@ -164,6 +183,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, pre_releases_are_told);
     tcase_add_test(tests, tags_of_file_names_match);
     tcase_add_test(tests, the_longest_version_fits_its_key);
+    tcase_add_test(tests, what_is_no_name_in_a_path_is_no_version);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -12,6 +12,7 @@ const piw_config_section farm_sections[] = {
     {"add", "import-queue pypi-json codec"},
     {"remove", "import-queue codec"},
     {"rebuild", "import-queue codec"},
+    {"audit", "dsn output-path import-queue codec rate settle patience state"},
     {"logger", "format drop log-queue codec"},
     {"monitor", "status-queue control-queue codec"},
     {"ctl", "admin-queue codec"},
@@ -20,7 +21,6 @@ const piw_config_section farm_sections[] = {
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience journal swap swaps swap-every"},
     /* Programs whose keys aren't known here. */
-    {"audit", NULL},
     {"keys", NULL},
     {"sense", NULL},
     /* The parts of the master: it looks at their keys itself. */

@@ -5,6 +5,7 @@
 #include "piw/codec.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 #include "the_scribe.piw.h"
@@ -61,7 +62,9 @@ static int write_mark(const char *root, piw_text after, bool done, piw_err *err)
         piw_put_text(&text, after);
         piw_put(&text, "\n");
     }
-    int rc = piw_file_write(root, path, text.data, text.len, 0, err);
+    int rc = piw_site_there(root, err);
+    if (rc == 0)
+        rc = piw_file_write(root, path, text.data, text.len, 0, err);
     piw_buffer_fini(&text);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "pages.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 
@@ -196,7 +197,9 @@ int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw
     const write_pages *body = write_pages_of(job);
     if (!piw_name_is_canonical(body->data.package))
         return unsafe(err, body->data.package);
-    int rc = body->index ? write_index(&body->site, &body->data, json, err) : 0;
+    int rc = piw_site_there(body->site.root.s, err);
+    if (rc == 0 && body->index)
+        rc = write_index(&body->site, &body->data, json, err);
     if (rc == 0)
         rc = write_project(&body->site, &body->data, err);
     if (rc == 0)
@@ -212,7 +215,9 @@ int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err)
         !piw_path_simple(simple, body->site.root.s, body->package, (piw_text){0}) ||
         !piw_path_project(project, body->site.root.s, body->package) || !inside(json, project, "json"))
         return unsafe(err, body->package);
-    int rc = drop_links(&body->site, project, body->package, NULL, err);
+    int rc = piw_site_there(body->site.root.s, err);
+    if (rc == 0)
+        rc = drop_links(&body->site, project, body->package, NULL, err);
     if (rc == 0)
         rc = drop(simple, "index.v1.json", err);
     if (rc == 0)
@@ -253,6 +258,9 @@ int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_
     char folder[PIW_PATH_MAX];
     if (!inside(folder, body->site.root.s, "simple"))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    int rc = piw_site_there(body->site.root.s, err);
+    if (rc != 0)
+        return rc;
     size_t len;
     char *names = read_blob(body->names, &len);
     if (names == NULL)
@@ -262,7 +270,7 @@ int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_
     if (json != NULL)
         json->root(names, len, &form);
     free(names);
-    int rc = put_forms(&body->site, folder, &page, json != NULL ? &form : NULL, err);
+    rc = put_forms(&body->site, folder, &page, json != NULL ? &form : NULL, err);
     if (rc == 0)
         *result = write_root_reply_new();
     return rc;
@@ -336,11 +344,14 @@ static int put_sitemaps(const site_facts *site, const char *names, size_t len, p
 int job_write_search(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const write_search *body = write_search_of(job);
+    int rc = piw_site_there(body->site.root.s, err);
+    if (rc != 0)
+        return rc;
     size_t len;
     char *names = read_blob(body->names, &len);
     if (names == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory for the sitemaps");
-    int rc = put_downloads(body, err);
+    rc = put_downloads(body, err);
     if (rc == 0)
         rc = put_sitemaps(&body->site, names, len, err);
     free(names);
@@ -353,9 +364,12 @@ int job_write_site(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const write_site *body = write_site_of(job);
     const char *root = body->site.root.s;
+    int rc = piw_site_there(root, err);
+    if (rc != 0)
+        return rc;
     piw_buffer page = {0};
     page_style(&page);
-    int rc = put(&body->site, root, "site.css", &page, err);
+    rc = put(&body->site, root, "site.css", &page, err);
     if (rc == 0) {
         page_404(&body->site, &page);
         rc = put(&body->site, root, "404.html", &page, err);

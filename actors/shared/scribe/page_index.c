@@ -43,7 +43,7 @@ bool pages_quarantined(const project_data *data)
 bool pages_live(const project_data *data, const project_release *release)
 {
     return !pages_quarantined(data) && !piw_text_is(release->skip, "deleted") &&
-           !piw_text_is(release->skip, "quarantined");
+           !piw_text_is(release->skip, "quarantined") && piw_version_acceptable(release->version);
 }
 
 bool pages_indexed(const project_data *data, const project_release *release, const project_file *file)

@@ -17,7 +17,8 @@
 const project_release **pages_order(const project_data *data);
 /* Is nothing of the project offered, because PyPI has quarantined it (PEP 792)? */
 bool pages_quarantined(const project_data *data);
-/* Is this release shown, with its files? Not when it is marked deleted, or quarantined, alone or with its project. */
+/* Is this release shown, with its files? Not when it is marked deleted, or quarantined, alone or with its project; nor when
+ * its version, out of an adopted database, could not be a name in a path. */
 bool pages_live(const project_data *data, const project_release *release);
 /* Is this file in the indexes that installers read? Not when the release isn't shown, and not under a name at which
  * installers stop, as an adopted database may have one. */

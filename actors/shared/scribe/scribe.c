@@ -12,6 +12,7 @@
 #include "roster.h"
 
 #include "db.piw.h"
+#include "fs.piw.h"
 #include "piw/fault.h"
 #include "shared/text.h"
 #include "the_scribe.piw.h"
@@ -665,8 +666,9 @@ void scribe_stop(piw_task *task, bool leaving)
 }
 
 const piw_service scribe_serves[] = {{"scribe", &scribe_protocol_def}, PIW_SERVICES_END};
-const piw_service scribe_uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
-const char *const scribe_needs[] = {"db", NULL};
+const piw_service scribe_uses[] = {{"db", &db_protocol_def}, {"fs", &fs_protocol_def}, PIW_SERVICES_END};
+/* file_juggler is ready when it knows that the output folder is the site, or that it isn't. */
+const char *const scribe_needs[] = {"db", "fs", NULL};
 const piw_handler scribe_handlers[] = {
     {&scribe_protocol_def, SCRIBE_PROJECT, on_ask_project}, {&scribe_protocol_def, SCRIBE_BOTH, on_ask_both},
     {&scribe_protocol_def, SCRIBE_HOME, on_home},           {&scribe_protocol_def, SCRIBE_SEARCH, on_search},
