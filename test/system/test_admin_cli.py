@@ -19,14 +19,13 @@ import time
 
 import clerk
 import farm as farms
+import score
 import wheels
 from clerk import Program, accept
 
 WHEEL = "goldimp-1.0-py3-none-any.whl"
 DAY = "2024-03-01 12:00:00"
-score = clerk.Score()
 check, equal = score.check, score.equal
-
 
 
 def refused(world, name, program, args, code, words, answer="", **where):

@@ -11,10 +11,9 @@ import time
 import clerk
 import farm as farms
 import recording
+import score
 import wheels
 import wire
-
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 # The command that makes each recorded client's requests: by recording and peer.
@@ -248,7 +247,7 @@ def never_answered(world, program, client):
 
 def main():
     if not recording.there():
-        print(f"skip recordings - they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
+        score.skip("recordings", f"they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
         return 0
     with farms.Farm() as farm:
         farm.prepare()

@@ -13,6 +13,9 @@ import sys
 import tempfile
 import time
 
+import score
+from score import check
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOUND_S = 120
 GROUPS = """    Suite("har", "", 1, 60, "test/har", default=("test_short",)),
@@ -75,13 +78,6 @@ def begin_and_stop(self, *words, **more):
     os.kill(os.getpid(), signal.SIGTERM)
 subprocess.Popen.__init__ = begin_and_stop
 '''
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    failures += not good
-    print(f"ok {name}" if good else f"not ok {name} - {str(why)[-1500:]}", flush=True)
 
 
 class Tree:
@@ -236,7 +232,7 @@ def main():
         tree = Tree(folder)
         for test in (side_by_side, remains, company, selection, listed, needed, stopped, stopped_at_once):
             test(tree)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":
