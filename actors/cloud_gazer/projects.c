@@ -308,10 +308,9 @@ static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *bod
     for (uint32_t i = 0; i < body->changes.count; i++) {
         const pypi_change *change = &body->changes.at[i];
         if (piw_text_is(change->change, "refused")) {
-            piw_error(
-                "PyPI's list of %zu projects isn't compared with what is here: it had %s before, and so many don't go "
-                "at once",
-                self->listed_count, change->package.s);
+            piw_error("PyPI's list of %zu projects isn't compared with what is here: it had %s before, which can't all "
+                      "have gone at once",
+                      self->listed_count, change->package.s);
             return true;
         }
         if (piw_text_is(change->change, "missing")) {

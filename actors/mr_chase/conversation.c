@@ -12,7 +12,7 @@
 static void answer(chase *self, importer *imp, piw_msg *msg)
 {
     if (imp->request.id == 0 || piw_answer(self->task, imp->request, &msg) != 0) {
-        piw_debug("the importer of %s has left before its answer came", imp->package);
+        piw_debug("the importer of %s ended before its answer came", imp->package);
         piw_msg_free(&msg);
     }
     imp->request = (piw_token){0};
@@ -160,7 +160,7 @@ static int check_report(const build_state *report, piw_err *err)
     if (!piw_version_acceptable(report->version))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" is no version", report->version.s);
     if (piw_duration_us(report->duration) < 0)
-        return piw_err_set(err, PIW_EINVAL, "the build can't have taken less than no time");
+        return piw_err_set(err, PIW_EINVAL, "the build can't have taken a negative time");
     return piw_files_check(report->files.at, report->files.count, (piw_text){0}, (piw_text){0}, err);
 }
 

@@ -163,7 +163,7 @@ static int transfer_was_bad(importer *imp, const fs_VERIFY_reply *verdict, piw_e
         piw_err_set(err, PIW_EREFUSED, "the wheel %.255s was refused: %.500s", name.s, verdict->why.s);
         return CHASE_REFUSED;
     }
-    piw_warning("%s was sent badly by its importer (transfer %u of %d): %s", name.s, imp->bad + 1, CHASE_BAD_TRANSFERS,
+    piw_warning("%s came damaged from its importer (transfer %u of %d): %s", name.s, imp->bad + 1, CHASE_BAD_TRANSFERS,
                 verdict->why.s);
     if (++imp->bad < CHASE_BAD_TRANSFERS)
         return CHASE_EXPECT;

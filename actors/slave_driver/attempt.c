@@ -1,4 +1,4 @@
-/* attempt.c — builds that failed for their slave's sake: tried again later, and by whom. */
+/* attempt.c — builds that failed because of their slave: tried again later, and by whom. */
 #include "slave_driver/attempt.h"
 
 #include "db.piw.h"
@@ -28,10 +28,10 @@ static void count_fault(const driver_build *build)
         return;
     piw_text label = slave->saved.hello.label;
     slave->saved.paused = true;
-    piw_error(
-        "slave %lld (%.*s) is put to sleep: its last %d builds failed for its own sake, the last because %s; wake it "
-        "when that is mended",
-        (long long)build->slave_id, (int)label.len, label.s, DRIVER_OWN_FAULTS, build->report.cause.s);
+    piw_error("slave %lld (%.*s) is put to sleep: its last %d builds failed because of the slave itself, the last "
+              "since %s; wake it "
+              "when that is mended",
+              (long long)build->slave_id, (int)label.len, label.s, DRIVER_OWN_FAULTS, build->report.cause.s);
 }
 
 /* The last try: from here on it is a failed build like any other. */
@@ -39,7 +39,7 @@ static driver_outcome make_final(driver_build *build, int64_t tries)
 {
     driver_reported *report = &build->report;
     report->note = piw_msg_printf(build->memory,
-                                  "The build failed for its slave's sake (%s), for the %lldth time: it is not tried "
+                                  "The build failed because of its slave (%s), for the %lldth time: it is not tried "
                                   "again.",
                                   report->cause.s, (long long)tries);
     report->cause = piw_msg_textz(build->memory, "");
@@ -54,7 +54,7 @@ driver_outcome driver_attempt_failed(driver *self, driver_build *build, const pi
     if (body->final && !build->removed)
         return make_final(build, body->tries);
     piw_text abi = driver_offers_embargo_abi(build->embargo);
-    piw_info("%s %s for %.*s failed by slave %lld for its own sake (%s): try %lld, the next in %lld s",
+    piw_info("%s %s for %.*s failed because of slave %lld (%s): try %lld, the next in %lld s",
              build->embargo->package.s, build->embargo->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
              build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
     if (build->removed && !build->again)

@@ -11,7 +11,7 @@ enum {
     DRIVER_LET_GO,           /* its slave need not wait: it goes on alone */
     /* From here on: the outcome. */
     DRIVER_RECORDED,
-    DRIVER_RESTS,    /* failed for its slave's sake: to be tried again after until_ns */
+    DRIVER_RESTS,    /* failed because of its slave: to be tried again after until_ns */
     DRIVER_RETURNED, /* nothing came of it: to be given out again, the first of all */
     DRIVER_SKIPPED,  /* thrown away, and not to be given out again before its time would have been over */
     DRIVER_DROPPED,  /* thrown away, and wanted no more */

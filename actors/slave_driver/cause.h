@@ -1,4 +1,4 @@
-/* cause.h — did a build fail for its slave's sake, or for the package's? */
+/* cause.h — did a build fail because of its slave, or for the package's? */
 #ifndef SLAVE_DRIVER_CAUSE_H
 #define SLAVE_DRIVER_CAUSE_H
 

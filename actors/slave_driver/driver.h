@@ -27,7 +27,7 @@ enum {
     DRIVER_SUSPECT_S = 15,           /* a slave whose connection may be another's has spoken by then */
     DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
     DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
-    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed for a slave's own sake: it is put to sleep */
+    DRIVER_OWN_FAULTS = 5,           /* builds in a row that failed because of the slave itself: it is put to sleep */
 };
 
 /* The last reply that a slave got, CONT left out: what it may say next follows from it. Numbers stand in saved state. */

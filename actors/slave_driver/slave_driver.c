@@ -92,7 +92,7 @@ static int command(piw_task *task, const char *word, const int64_t *slave_id, co
     }
     driver_slave *slave = driver_find_id(self, *slave_id);
     if (slave == NULL) {
-        piw_warning("%s to slave %lld, which isn't here", word, (long long)*slave_id);
+        piw_warning("%s to slave %lld, which is not connected", word, (long long)*slave_id);
         return 0;
     }
     piw_info("%s to slave %lld", word, (long long)*slave_id);

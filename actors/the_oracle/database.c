@@ -127,7 +127,7 @@ static int refuse(database *db, piw_err *err, const char *fmt, ...)
 int database_check(database *db, piw_err *err)
 {
     if (PQserverVersion(db->conn) < SERVER_MIN)
-        return refuse(db, err, "is of PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
+        return refuse(db, err, "runs on PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
     PGresult *r = NULL;
     int rc = database_query(db,
                             "SELECT to_regclass('public.configuration') IS NOT NULL, "

@@ -12,7 +12,7 @@ static void answer_error(oracle *self, entry *e, const piw_err *err)
     const char *call = piw_msg_type_of(e->msg)->name;
     piw_log_limited(&self->trouble, 30, PIW_LOG_ERROR, "%s failed: %s", call, err->text);
     if (e->token.id != 0 && piw_answer_error(self->task, e->token, err->code, "%s: %s", call, err->text) != 0)
-        piw_debug("%s: nobody waits for its error any more", call);
+        piw_debug("%s failed, but its sender has gone", call);
 }
 
 static void answer(oracle *self, entry *e)
@@ -20,7 +20,7 @@ static void answer(oracle *self, entry *e)
     if (e->token.id == 0 || e->reply == NULL)
         return;
     if (piw_answer(self->task, e->token, &e->reply) != 0)
-        piw_debug("%s: nobody waits for its answer any more", piw_msg_type_of(e->msg)->name);
+        piw_debug("%s was answered, but its sender has gone", piw_msg_type_of(e->msg)->name);
 }
 
 static entry *pop(oracle *self)

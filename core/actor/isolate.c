@@ -171,7 +171,7 @@ static int on_message(piw_task *task, stand_in *self, const piw__frame *frame, c
     task->shell->soul.trace = frame->trace;
     rc = send_on(task, self, frame, &msg);
     if (rc != 0 && frame->kind == PIW__FRAME_FORWARD)
-        piw_answer_error(task, (piw_token){frame->id}, rc, "%s can't be handed on", msg->type->name);
+        piw_answer_error(task, (piw_token){frame->id}, rc, "%s can't be passed to its process", msg->type->name);
     else if (rc != 0 && frame->id != 0)
         put_error(self, frame->id, rc, "it can't be sent");
     else if (rc != 0)
@@ -287,7 +287,7 @@ static bool take_in(piw_task *task, stand_in *self)
             break;
     }
     if (got < 0)
-        piw_fail(task, "what its process says makes no sense");
+        piw_fail(task, "its process sent a malformed message");
     return read == 0;
 }
 

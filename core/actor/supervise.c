@@ -181,7 +181,7 @@ void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_
         return;
     piw__figure(&shell->seen.figures.left_behind, left);
     piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_INFO,
-                    "%s knows %llu values of %s not, which another version had kept", image->file,
+                    "%s has no field for %llu values of %s that another version saved: they are dropped", image->file,
                     (unsigned long long)left, type->name);
 }
 

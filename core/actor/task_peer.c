@@ -67,7 +67,7 @@ static const piw_msg *carried(piw_task *task, piw__port *port, piw_peer peer, co
     uint64_t left = 0;
     if (piw__carry(record, own, &msg, &left, &err) != 0) {
         piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_WARNING,
-                        "a peer is not known any more, its record can't be read: %s", err.text);
+                        "a peer is forgotten because its record can't be read: %s", err.text);
         return NULL;
     }
     piw__left_behind(shell, task->image, own, left);

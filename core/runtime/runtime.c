@@ -35,7 +35,7 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
     }
     runtime->monitor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (runtime->monitor_fd < 0) {
-        rc = piw_err_errno(err, "the runtime can't be made: eventfd");
+        rc = piw_err_errno(err, "the runtime can't be set up: there is no event descriptor");
         piw__hub_fini(&runtime->hub);
         free(runtime);
         return rc;

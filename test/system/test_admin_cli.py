@@ -127,7 +127,7 @@ def test_bad_files(world):
             ("dangling", ["dangling-1.0-py3-none-any.whl"], "dangling.*No such file"),
             ("name", ["wheel.zip"], "doesn't end in .whl"),
             ("form", ["folder.whl"], "form PACKAGE-VERSION"),
-            ("folder", ["goldimp-5.0-py3-none-any.whl"], "no plain file"),
+            ("folder", ["goldimp-5.0-py3-none-any.whl"], "not a regular file"),
             ("empty", ["goldimp-9.0-py3-none-any.whl"], "empty"),
             ("text", ["goldimp-8.0-py3-none-any.whl"], "is no sound wheel"),
             ("damaged", ["goldimp-7.0-py3-none-any.whl"], "is no sound wheel"),
@@ -135,7 +135,7 @@ def test_bad_files(world):
             ("second", [WHEEL, "goldimp-8.0-py3-none-any.whl"], "goldimp-8.0.* is no sound wheel"),
             ("twice", [WHEEL, WHEEL], "listed twice"),
             ("output missing", [WHEEL, "--output", "nowhere"], "nowhere.*No such file"),
-            ("output folder", [WHEEL, "--output", "folder.whl"], "folder.whl is no plain file"),
+            ("output folder", [WHEEL, "--output", "folder.whl"], "folder.whl is not a regular file"),
             ("dependencies missing", [WHEEL, "--dependencies", "nowhere"], "nowhere.*No such file"),
             ("dependencies line", [WHEEL, "--dependencies", "needs"], "needs: line 4: .*put blanks between names"),
             ("dependencies no UTF-8", [WHEEL, "--dependencies", "latin"], "latin: line 1: .*UTF-8")):

@@ -66,7 +66,7 @@ def test_transient(farm, abi):
     wait_s = float(farm.value("SELECT extract(epoch FROM next_try - ended) FROM piw.attempts WHERE state = 'transient'"))
     check("transient.rests a minute", wait_s == 60, wait_s)
     says(farm, "why.rests", rf"^{abi}: rests; the next try is after \d", "why", PACKAGE, "1.0")
-    says(farm, "why.tells the tries", r"^    \S.* slave \d+ failed for its own sake: the disk was full$", "why", PACKAGE, "1.0")
+    says(farm, "why.tells the tries", r"^    \S.* slave \d+ failed because of the slave: the disk was full$", "why", PACKAGE, "1.0")
     says(farm, "retry", rf"{PACKAGE} 1\.0 is tried again \(failed builds deleted: 0, delays ended: 1\)", "retry", PACKAGE, "1.0")
     farm.wait("the second try", lambda: len(tries(farm)) == 2)
     check("retry.goes to another slave", tries(farm)[0][0] != tries(farm)[1][0], tries(farm))

@@ -97,10 +97,11 @@ static int check_reach(PGconn *conn, const char *user, piw_err *err)
     PGresult *reach = query(conn, "reading privileges", sql, 1, &user, err);
     if (reach == NULL)
         return PIW_EDB;
-    int rc = PQntuples(reach) == 0
-                 ? 0
-                 : piw_err_set(err, PIW_EREFUSED, "user %s may do more than read and call functions, %s", user,
-                               PQgetvalue(reach, 0, 0));
+    int rc =
+        PQntuples(reach) == 0
+            ? 0
+            : piw_err_set(err, PIW_EREFUSED, "user %s has more rights than to read tables and to call functions, %s",
+                          user, PQgetvalue(reach, 0, 0));
     PQclear(reach);
     return rc;
 }
@@ -153,11 +154,11 @@ static int refuse_version(const char *version, piw_err *err)
         return piw_err_set(err, PIW_EREFUSED, "the database says it is of version '%s', which is unknown", version);
     if (major == 0 && minor < 22)
         return piw_err_set(err, PIW_EREFUSED,
-                           "the database is of version %s, older than 0.22: run the piw-initdb of the stock release %s "
+                           "the database has version %s, older than 0.22: run the piw-initdb of the stock release %s "
                            "first, then this one",
                            version, STOCK_SCHEMA_VERSION);
-    return piw_err_set(err, PIW_EREFUSED, "the database is of version %s, which is newer than this program's %s",
-                       version, STOCK_SCHEMA_VERSION);
+    return piw_err_set(err, PIW_EREFUSED, "the database has version %s, which is newer than this program's %s", version,
+                       STOCK_SCHEMA_VERSION);
 }
 
 /* Names and descriptions are any text, so the encoding must hold it; tables of somebody else are in the way. */
