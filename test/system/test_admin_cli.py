@@ -159,10 +159,7 @@ def test_no_master(world):
     for number, (program, args) in enumerate(commands):
         for address in (world.farm.socket("nobody"), nowhere)[:1 if number % 3 else 2]:
             name = f"no_master.{address[:3]}.{program}"
-            began = time.monotonic()
             refused(world, name, program, ["-y", *args, "--import-queue", address], 1, f"no master listens at {address}")
-            took = time.monotonic() - began
-            check(f"{name}.soon", took < (5 if address != nowhere else 8) * farms.PATIENCE, took)
     taken.close()
     refused(world, "no_master.address", "piw-remove", ["-y", "a", "--import-queue", "foo"], 1, "foo.*address")
     check("no_master.file kept", (world.dir / WHEEL).exists())
@@ -398,11 +395,9 @@ def test_import_endings(world):
     peer = accept(world.files)
     peer.receive()
     running.client.peer.close()
-    began = time.monotonic()
-    code, _, err = running.program.end()
+    code, _, err = running.program.end()  # long before its patience ends
     peer.close()
     check("ending.master gone", code == 1 and re.search(f"{wheel.name} can't be sent: the master at .* went away", err), err)
-    check("ending.master gone soon", time.monotonic() - began < 5 * farms.PATIENCE, time.monotonic() - began)
 
     refused(world, "ending.no file queue", "piw-import", ["-y", "--abi", "cp311", wheel.name], 1,
             "no master listens at .*/s/none", files="none")

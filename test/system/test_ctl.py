@@ -168,10 +168,8 @@ def test_bad_input(farm, ctl):
     for command in ("info", "enable", "disable", "reload", "restart", "hold", "release", "dump", "trace"):
         ctl.refused(f"bad.task.{command}", command, "the_butler", says="there is no task the_butler")
     ctl.refused("bad.self", "restart", "admin", says="task admin can't change itself")
-    began = time.monotonic()
     done = farm.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("nobody"), "list"], check=False)
     check("bad.no_master", done.returncode == 1 and "no master listens at" in done.stderr, done.stderr)
-    check("bad.no_master_soon", time.monotonic() - began < 10 * farms.PATIENCE, time.monotonic() - began)
     done = ctl.run("top")
     check("bad.top_without_terminal", done.returncode == 2 and "needs a terminal" in done.stderr, done.stderr)
 

@@ -127,7 +127,7 @@ def side_by_side(tree):
         check(f"side by side.output of {name}", blocks(done.stdout).get(f"test_{name}") == wanted, done.stdout)
     folders = {path.name.split(".", 1)[1] for path in tree.meet.glob("meet_?._tmp_piw-*")}
     check("side by side.folders", len(folders) == 2 and not any(os.path.exists(f.replace("_tmp_", "/tmp/")) for f in folders), folders)
-    table = re.search(r"(?m)^one by one +\d+ min.* min\nside by side .* min$", done.stdout)
+    table = re.search(r"(?m)^one by one +[\d.]+ min +\d+ min +[\d.]+ min\nside by side +[\d.]+ min$", done.stdout)
     check("side by side.table", table, done.stdout)
 
 
