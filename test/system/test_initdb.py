@@ -109,7 +109,7 @@ def refuses(cluster):
     same(cluster.rows("empty", "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"), [],
          "after no and a dry run")
     cluster.sql("old", "CREATE TABLE configuration (id int, version text); INSERT INTO configuration VALUES (1, '0.21')")
-    for version, pattern in (("0.21", ".* of version 0.21, older than 0.22: run the piw-initdb of the stock release 0.23.*"),
+    for version, pattern in (("0.21", ".* has version 0.21, older than 0.22: run the piw-initdb of the stock release 0.23.*"),
                              ("0.24", ".*newer than.*"), ("1.0", ".*newer than.*"), ("x", ".*'x', which is unknown")):
         cluster.sql("old", f"UPDATE configuration SET version = '{version}'")
         expect("old", ["-y"], 1, pattern)
