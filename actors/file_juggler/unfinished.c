@@ -94,7 +94,8 @@ static void find_noted(juggler *self, bool settled, bool unstaged_only)
     }
 }
 
-/* In order, each once, without those that were in the list before or are in `except`. What is staged stays so. */
+/* In order, each once, without those that were in the list before or are in `except`. The staged files stay where
+ * they are. */
 static void arrange(juggler *self, uint32_t before, const int64_t *except, uint32_t except_count)
 {
     int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof(*left_out));

@@ -22,7 +22,7 @@ typedef struct driver_outcome {
     int64_t until_ns; /* of RESTS */
 } driver_outcome;
 
-/* A version in the hands of a slave (NULL: of none). */
+/* A version that a slave builds (NULL: no slave). */
 driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_embargo *embargo);
 /* Only what is here is freed: the version stays under its embargo. */
 void driver_build_free(driver *self, driver_build **build);

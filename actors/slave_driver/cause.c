@@ -49,7 +49,7 @@ const char *driver_cause(const driver_reported *report, const driver_embargo *em
     for (size_t i = 0; i < PIW_COUNT(signs); i++)
         if (strstr(tail, signs[i].sign) != NULL)
             return signs[i].cause;
-    /* Only of the release itself: what it needs and is nowhere is the package's own fault. */
+    /* Only the release itself counts here: a dependency that exists nowhere is the package's own fault. */
     snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", embargo->package.s,
              embargo->version.s);
     return strstr(tail, missing) != NULL ? "the source was not to be found yet" : NULL;

@@ -67,7 +67,8 @@ static bool is_refusal(const char *message)
     return false;
 }
 
-/* An address that libpq can't read is no database that is away. Its words are not repeated: they may quote a password. */
+/* An address that libpq can't read doesn't mean that the database is away. libpq's message isn't shown: it may quote
+ * a password. */
 static int check_dsn(const database *db, piw_err *err)
 {
     char *why = NULL;

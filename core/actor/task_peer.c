@@ -122,7 +122,7 @@ int piw_peer_send(piw_task *task, piw_peer peer, piw_msg **msg)
         return PIW_EINVAL;
     piw__port *port = port_of(shell, peer);
     if (port == NULL) {
-        /* Gone, and forgotten by its port: nobody is told but the operator. */
+        /* The peer has gone and its port has forgotten it: only the operator is told. */
         piw__figure(&shell->seen.figures.dead_letters, 1);
         piw_msg_free(msg);
         return 0;
