@@ -97,11 +97,10 @@ static int check_reach(PGconn *conn, const char *user, piw_err *err)
     PGresult *reach = query(conn, "reading privileges", sql, 1, &user, err);
     if (reach == NULL)
         return PIW_EDB;
-    int rc =
-        PQntuples(reach) == 0
-            ? 0
-            : piw_err_set(err, PIW_EREFUSED, "user %s has more rights than to read tables and to call functions, %s",
-                          user, PQgetvalue(reach, 0, 0));
+    int rc = PQntuples(reach) == 0
+                 ? 0
+                 : piw_err_set(err, PIW_EREFUSED, "user %s may do more than read and call functions, %s", user,
+                               PQgetvalue(reach, 0, 0));
     PQclear(reach);
     return rc;
 }
