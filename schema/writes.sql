@@ -92,7 +92,7 @@ END
 $$;
 
 -- A try failed for its slave's sake: it is kept with its cause and the end of its log, and its version rests before the
--- next one (docs/reliability.md#a-build-fails-for-its-slaves-sake). The fifth is the last; those that don't count come before it.
+-- next one (docs/reliability.md#a-build-fails-because-of-its-slave). The fifth is the last; those that don't count come before it.
 CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text,
                                  unit_s integer DEFAULT 60, counted boolean DEFAULT true)
 RETURNS TABLE (tries integer, final boolean, wait_s integer)

@@ -51,7 +51,8 @@ typedef struct gazer {
 } gazer;
 
 /* --- spread.c --- */
-/* The next wait after PyPI failed, in ms: at least 10 s, growing in *wait_ms, and not less than the server asked for. */
+/* The next wait after PyPI failed, in ms: at least 10 s, growing in *wait_ms, and not less than the server asked
+ * for. */
 int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t asked_s);
 /* Send it; that its service is away is said on the log. */
 void gazer_cast(gazer *self, piw_msg **msg);
@@ -71,7 +72,7 @@ void gazer_describer_free(gazer_describer **describer);
 void gazer_describe(gazer_describer *describer, piw_text package);
 /* Start what may start now. */
 void gazer_describer_go(gazer_describer *describer);
-/* Those not yet described, for saving: NULL begins and ends. */
+/* Iterates over packages without a description yet, for saving: NULL begins and ends. */
 const char *gazer_undescribed(const gazer_describer *describer, const char *after, size_t *count);
 int on_describe(piw_task *task, piw_msg *reply, uint64_t key);
 

@@ -13,7 +13,7 @@ typedef struct gazer_left gazer_left;
 gazer_left *gazer_left_new(struct gazer *owner, const char *simple_url, void (*done)(void *arg), void *arg);
 void gazer_left_free(gazer_left **left);
 void gazer_left_add(gazer_left *left, piw_text package);
-/* Go on; true: there is nothing to do. */
+/* Take the next step; true when there is nothing to do. */
 bool gazer_left_go(gazer_left *left);
 /* How many were deleted since it was last asked. */
 uint64_t gazer_left_deleted(gazer_left *left);

@@ -28,7 +28,7 @@ bool gazer_order_add(gazer_order *order, const gazer_event *event);
 /* The serial to read on from. `caught_up`: the last reading brought nothing new; then the events of the last minutes
  * are read once more, so that one that PyPI shows late isn't missed. */
 int64_t gazer_order_from(const gazer_order *order, bool caught_up);
-/* Is there so much unordered history to come that nothing is to be delivered yet? */
+/* Is so much of the history still missing that its events can't be delivered in order yet? */
 bool gazer_order_waits(const gazer_order *order, bool caught_up);
 
 /* The next events, in order, that may be applied: at most `max` of them, copied into a db.PYPI_APPLY message with the

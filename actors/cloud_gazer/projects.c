@@ -259,7 +259,8 @@ static void read_list(gazer_projects *self)
     free(url);
 }
 
-/* --- Comparing ----------------------------------------------------------------------------------------------------- */
+/* --- Comparing
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void compare_on(gazer_projects *self)
 {
@@ -308,10 +309,9 @@ static bool take_compared(gazer_projects *self, const db_PYPI_COMPARE_reply *bod
     for (uint32_t i = 0; i < body->changes.count; i++) {
         const pypi_change *change = &body->changes.at[i];
         if (piw_text_is(change->change, "refused")) {
-            piw_error(
-                "PyPI's list of %zu projects isn't compared with what is here: it had %s before, and so many don't go "
-                "at once",
-                self->listed_count, change->package.s);
+            piw_error("PyPI's list of %zu projects isn't compared with what is here: it had %s before, which can't all "
+                      "have gone at once",
+                      self->listed_count, change->package.s);
             return true;
         }
         if (piw_text_is(change->change, "missing")) {
@@ -370,7 +370,8 @@ int on_compared(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-/* --- Documents ----------------------------------------------------------------------------------------------------- */
+/* --- Documents
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void clear(document *at)
 {
@@ -426,7 +427,7 @@ static void take_document(gazer_projects *self, document *at, const gazer_http_r
     at->done = true;
     if (result->status == 200 && at->err.code == 0)
         return;
-    /* It is listed and has no document: PyPI has none for a project without releases. */
+    /* PyPI lists it but has no document for it, as for every project without releases. */
     gazer_project_free(&at->project);
     at->absent = result->status == 404;
     if (!at->absent)
@@ -496,7 +497,8 @@ static void fetch_on(gazer_projects *self)
     }
 }
 
-/* --- Applying ------------------------------------------------------------------------------------------------------- */
+/* --- Applying
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* The serial up to which all is in the database once the projects before `end` are. */
 static int64_t covered(const gazer_projects *self, size_t end)
@@ -622,7 +624,8 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-/* --- The pass ------------------------------------------------------------------------------------------------------- */
+/* --- The pass
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Shown by piw-ctl at all times, and written to the log now and then. */
 static void say_progress(gazer_projects *self)

@@ -19,7 +19,7 @@ gazer_projects *gazer_projects_new(struct gazer *owner, const gazer_projects_opt
 void gazer_projects_free(gazer_projects **projects);
 /* The database has said where it is: the stored serial, and when a list was last compared with it (Unix time). */
 void gazer_projects_begin(gazer_projects *projects, int64_t stored, int64_t compared_s);
-/* Do what is to be done now, or wait for when it is. */
+/* Do the next thing if it is due, else set the timer for it. */
 void gazer_projects_go(gazer_projects *projects);
 /* The continuations "projects_go", "projects_again", "projects" and "compared". */
 int on_projects_go(piw_task *task, piw_msg *reply, uint64_t key);

@@ -75,7 +75,7 @@ bool blocks_next(blocks *map, int64_t most, int64_t *offset, int64_t *length)
     return true;
 }
 
-/* The piece that begins there; PIECES_MAX: none. */
+/* The index of the piece that begins there; PIECES_MAX when none does. */
 static uint32_t find(const blocks *map, int64_t offset)
 {
     for (uint32_t i = 0; i < map->pieces_count; i++)

@@ -428,7 +428,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     if (rc != 0) {
         piw_soul_set(task, NULL);
         free_soul(self);
-        return piw_err_set(err, rc, "file_juggler can't begin: %s", piw_err_name(rc));
+        return piw_err_set(err, rc, "file_juggler can't start: %s", piw_err_name(rc));
     }
     return self->site_settled ? 0 : PIW_EAGAIN;
 }

@@ -10,7 +10,8 @@ enum {
     STRANGERS_PER_MINUTE = 6,
     CHUNKS_PER_MINUTE = 2,
     ALIVE_EVERY_NS = 1000000000,
-    /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five seconds. */
+    /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five
+     * seconds. */
     SILENT_MS = 4000,
     /* Somebody has waited for the end of a build so lately that others may follow. */
     HURRY_NS = 20000000,
@@ -54,7 +55,8 @@ static int ask(piw_task *task, transfer *t)
     return rc;
 }
 
-/* What was asked for, or its answer, may have got lost: the same pieces again, so that one that was only late counts. */
+/* What was asked for, or its answer, may have got lost: the same pieces again, so that one that was only late
+ * counts. */
 static int ask_again(piw_task *task, transfer *t)
 {
     int rc = 0;
@@ -93,7 +95,7 @@ int on_paced(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- Who sends --- */
 
-/* Its sender is not silent, though the other queue hears nothing of it. */
+/* While it sends a file its slave is alive, even if it says nothing on the slave queue. */
 static void tell_alive(piw_task *task, transfer *t, int64_t now_ns)
 {
     if (t->told_ns != 0 && now_ns - t->told_ns < ALIVE_EVERY_NS)
@@ -135,7 +137,7 @@ static transfer *find_transfer(piw_task *task, int64_t slave_id, const char *add
     return t;
 }
 
-/* Stands a transfer still, or has its connection gone? */
+/* Does a transfer make no progress, or has its connection gone? */
 static bool is_left(piw_task *task, const transfer *t)
 {
     return t->peer == 0 || piw_peer_address(task, t->peer) == NULL ||

@@ -48,7 +48,8 @@ static void close_staged(staged *s)
     close(s->folder);
 }
 
-/* FILE.metadata of `filename`, staged; it can be made again from the wheel. *written is false when its name is longer than a file system takes. */
+/* FILE.metadata of `filename`, staged; it can be made again from the wheel. *written is false when its name is
+ * longer than a file system takes. */
 static int write_metadata(const staged *s, const check_file *job, const char *filename, const piw_wheel *wheel,
                           bool *written, piw_err *err)
 {
@@ -135,7 +136,7 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
         *result = answer_bad(job, false, own_err.text);
         return 0;
     }
-    /* The disk goes on with what it hasn't begun with yet, while the wheel is checked. */
+    /* What hasn't been written out yet is written while the wheel is checked. */
     (void)sync_file_range(s->file, 0, 0, SYNC_FILE_RANGE_WRITE);
     const char *known = job->hash.len == 64 ? job->hash.s : NULL;
     piw_wheel wheel;

@@ -19,7 +19,7 @@ static bool is_there(const char *path)
     return lstat(path, &info) == 0;
 }
 
-/* Nobody but the master gets into it, whatever the web server is told. */
+/* Only the master can enter the folder, however the web server is configured. */
 static int make_folder(const char *root, piw_err *err)
 {
     char folder[PIW_PATH_MAX];

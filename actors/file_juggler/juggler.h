@@ -116,13 +116,13 @@ void upkeep_over(juggler *self, int64_t build_id);
 /* At boot: look at the logs that may have reached the disk in part only. */
 int upkeep_check_logs(piw_task *task);
 int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
-/* A log of our own whose build comes to nothing. */
+/* Our own log of a build that is thrown away. */
 void upkeep_remove_log(const juggler *self, int64_t build_id);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
 
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
-/* Look what is to be taken away or put back. */
+/* Find out which wheels must be moved out of reach or put back. */
 int withheld_look(piw_task *task);
 int withheld_begin(piw_task *task);
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);

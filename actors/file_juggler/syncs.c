@@ -70,7 +70,7 @@ int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
     const sync_builds_reply *synced = sync_builds_reply_of(reply);
     for (uint32_t i = 0; i < synced->builds.count; i++) {
         if (answer(task, &synced->builds.at[i]) != 0) /* one that waits no more must not stand in the way of others */
-            piw_debug("nobody waits for a build to be synced any more");
+            piw_debug("the task that waited for a build's sync has gone");
     }
     return syncs_go(task);
 }

@@ -94,7 +94,8 @@ static void find_noted(juggler *self, bool settled, bool unstaged_only)
     }
 }
 
-/* In order, each once, without those that were in the list before or are in `except`. What is staged stays so. */
+/* In order, each once, without those that were in the list before or are in `except`. The staged files stay where
+ * they are. */
 static void arrange(juggler *self, uint32_t before, const int64_t *except, uint32_t except_count)
 {
     int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof(*left_out));
@@ -134,7 +135,7 @@ int unfinished_find(juggler *self, piw_err *err)
     if (rc == 0)
         rc = find(self, NULL, 0, false, err);
     if (rc == 0 && self->unfinished_count > 0)
-        piw_info("%u builds were on their way before: asking the database which of them were recorded",
+        piw_info("%u builds were unfinished when the master stopped: asking the database which of them were recorded",
                  self->unfinished_count);
     return rc;
 }
@@ -160,14 +161,13 @@ int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count)
     uint32_t before = self->unfinished_count;
     piw_err err = {0};
     if (find(self, except, count, true, &err) != 0) {
-        piw_error("builds that nobody finishes any more stay as they are until the master starts again: %s", err.text);
+        piw_error("unfinished builds stay as they are until the master starts again: %s", err.text);
         return 0;
     }
     if (self->unfinished_count == before)
         return 0;
-    piw_info(
-        "%u builds are on their way that nobody finishes any more: asking the database which of them were recorded",
-        self->unfinished_count - before);
+    piw_info("%u builds are unfinished and no task works on them: asking the database which of them were recorded",
+             self->unfinished_count - before);
     if (before == 0)
         return unfinished_begin(task);
     /* Their turn comes after those that are being dealt with, the last of the list first. */
@@ -203,7 +203,7 @@ int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int try_again(piw_task *task, const char *why)
 {
-    piw_warning("what is staged from before has to wait: %s", why);
+    piw_warning("the builds that an earlier master left staged have to wait: %s", why);
     return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 

@@ -39,7 +39,7 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     if (piw_disk_room(self->root, &size, &free_bytes) != 0) {
         piw_err err = {0};
-        piw_err_errno(&err, "can't tell the room on the disk of %s", self->root);
+        piw_err_errno(&err, "can't find out how much room is left on the disk of %s", self->root);
         piw_log_limited(&self->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }
@@ -109,7 +109,8 @@ int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)task, (void)key;
     if (piw_msg_error(reply) != 0) {
-        piw_error("logs that the machine may have lost in part can't be looked at: %s", piw_msg_error_text(reply));
+        piw_error("logs that may have been lost in part when the machine went down can't be checked: %s",
+                  piw_msg_error_text(reply));
         return 0;
     }
     const check_logs_reply *checked = check_logs_reply_of(reply);

@@ -15,7 +15,8 @@ enum {
     PIECE_MAX_MS = 1000,
 };
 
-/* Bytes of a piece, and how many are asked for ahead. What is asked for ahead is memory: 10 MiB at most, here and there. */
+/* Bytes of a piece, and how many are asked for ahead. What is asked for ahead takes memory, 10 MiB at most, of the
+ * slave and of the master. */
 static const struct rung {
     int32_t piece, count;
 } ladder[] = {

@@ -24,7 +24,7 @@ int64_t window_ahead(const window *w, int64_t most);
 int64_t window_piece(const window *w);
 /* So much has come. */
 void window_took(window *w, int64_t bytes, int64_t now_ns);
-/* The transfer stood still, on purpose or not: what was measured so far in this epoch says nothing. */
+/* The transfer made no progress, on purpose or not: what was measured in this epoch is worthless. */
 void window_stood(window *w);
 
 #endif

@@ -167,7 +167,7 @@ static void spread(piw_task *task, const admin_outcome *outcome)
 static int answer(piw_task *task, piw_token token, piw_msg *msg)
 {
     if (piw_answer(task, token, &msg) != 0) {
-        piw_debug("an administrator has left before the answer came");
+        piw_debug("an administrator's program ended before its answer came");
         piw_msg_free(&msg);
     }
     return 0;

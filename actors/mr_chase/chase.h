@@ -44,23 +44,11 @@ enum {
 
 typedef struct importer {
     piw_table_node by_id, by_peer;
-    int64_t id; /* in the order in which they came */
-    piw_peer peer;
-    piw_token request; /* 0 while none is open */
-    int phase;
-    unsigned tries;   /* of this phase */
-    int64_t heard_ns; /* when it was last heard of, while it sends */
-    int64_t build_id;
+    /* What a swap and a restart keep. What it points to lies in `memory`; `verified` has room for each file of the report. */
+    chase_import saved;
+    int64_t heard_ns;               /* when it was last heard of, while it sends */
     char package[PIW_NAME_MAX + 1]; /* canonical */
-    piw_msg *report;                /* import_IMPORT, ours; the files in the order in which they are asked for */
-    built_file *verified;           /* one per received file, in the report's arena */
-    uint32_t verified_count;
-    unsigned bad; /* bad transfers of the file that is asked for */
-    struct {
-        uint32_t count;
-        piw_text *at;
-    } kept;           /* in the report's arena */
-    bool sent_before; /* LOGBUILD was sent before: its row may exist */
+    piw_msg *memory;                /* ours: the import_IMPORT that the report came in */
 } importer;
 
 typedef struct chase {

@@ -57,7 +57,7 @@ static void say_attempt(chase_answer *to, const why_attempt *attempt)
     else if (piw_text_is(attempt->state, "failed"))
         snprintf(what, sizeof(what), "failed: build %lld", build);
     else if (piw_text_is(attempt->state, "transient"))
-        snprintf(what, sizeof(what), "failed for its own sake: %.200s", attempt->cause.s);
+        snprintf(what, sizeof(what), "failed because of the slave: %.200s", attempt->cause.s);
     else
         snprintf(what, sizeof(what), "ended without a result: %.200s", attempt->cause.s);
     chase_say(to, "    %s  slave %lld %s", moment(attempt->started, began), (long long)attempt->slave_id, what);

@@ -11,16 +11,16 @@
 
 static void answer(chase *self, importer *imp, piw_msg *msg)
 {
-    if (imp->request.id == 0 || piw_answer(self->task, imp->request, &msg) != 0) {
-        piw_debug("the importer of %s has left before its answer came", imp->package);
+    if (imp->saved.request.id == 0 || piw_answer(self->task, imp->saved.request, &msg) != 0) {
+        piw_debug("the importer of %s ended before its answer came", imp->package);
         piw_msg_free(&msg);
     }
-    imp->request = (piw_token){0};
+    imp->saved.request = (piw_token){0};
 }
 
 static void set_silent(chase *self, const importer *imp, int64_t delay_ms)
 {
-    if (piw_timer(self->task, PIW_ON(silent), (uint64_t)imp->id, delay_ms, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(silent), (uint64_t)imp->saved.id, delay_ms, 0) != 0)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
 
@@ -33,7 +33,7 @@ static void listen(chase *self, importer *imp)
 
 static void say_send(chase *self, importer *imp)
 {
-    answer(self, imp, import_SEND_make(chase_report(imp)->files.at[imp->verified_count].filename));
+    answer(self, imp, import_SEND_make(chase_report(imp)->files.at[imp->saved.verified.count].filename));
     chase_remember(self, imp);
     listen(self, imp);
 }
@@ -43,11 +43,11 @@ static void say_send(chase *self, importer *imp)
 static void forget(chase *self, importer **imp)
 {
     importer *gone = *imp;
-    piw_timer_stop(self->task, PIW_ON(again), (uint64_t)gone->id);
-    piw_timer_stop(self->task, PIW_ON(silent), (uint64_t)gone->id);
+    piw_timer_stop(self->task, PIW_ON(again), (uint64_t)gone->saved.id);
+    piw_timer_stop(self->task, PIW_ON(silent), (uint64_t)gone->saved.id);
     chase_import_discard(self, gone);
     piw_msg *none = NULL;
-    if (piw_peer_set(self->task, gone->peer, &none) != 0)
+    if (piw_peer_set(self->task, (piw_peer)gone->saved.peer, &none) != 0)
         piw_debug("the record of an importer that left is gone already");
     chase_remove(self, imp);
 }
@@ -57,10 +57,10 @@ static void forget(chase *self, importer **imp)
 static void pass_turn(chase *self)
 {
     const importer *has = chase_of_id(self, self->turn);
-    if (has != NULL && has->phase >= CHASE_EXPECT && has->phase <= CHASE_VERIFY)
+    if (has != NULL && has->saved.phase >= CHASE_EXPECT && has->saved.phase <= CHASE_VERIFY)
         return;
     importer *next = chase_first_waiting(self);
-    self->turn = next != NULL ? next->id : 0;
+    self->turn = next != NULL ? next->saved.id : 0;
     if (next != NULL)
         chase_import_go(self, next, CHASE_EXPECT);
 }
@@ -72,7 +72,7 @@ static int go_on(piw_task *task, const piw_msg *reply, uint64_t key, int phase)
 {
     chase *self = piw_soul(task);
     importer *imp = chase_of_id(self, (int64_t)key);
-    if (imp == NULL || imp->phase != phase)
+    if (imp == NULL || imp->saved.phase != phase)
         return 0;
     piw_err err = {0};
     switch (chase_import_answered(self, imp, reply, &err)) {
@@ -160,7 +160,7 @@ static int check_report(const build_state *report, piw_err *err)
     if (!piw_version_acceptable(report->version))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" is no version", report->version.s);
     if (piw_duration_us(report->duration) < 0)
-        return piw_err_set(err, PIW_EINVAL, "the build can't have taken less than no time");
+        return piw_err_set(err, PIW_EINVAL, "the build can't have taken a negative time");
     return piw_files_check(report->files.at, report->files.count, (piw_text){0}, (piw_text){0}, err);
 }
 
@@ -183,10 +183,10 @@ static int say_lost(chase *self, importer *imp, piw_msg *msg)
 static int settle_earlier(chase *self, piw_msg *msg, bool *done)
 {
     importer *imp = chase_of_peer(self, piw_msg_peer(msg));
-    *done = imp != NULL && imp->phase != CHASE_SENDING;
+    *done = imp != NULL && imp->saved.phase != CHASE_SENDING;
     if (imp == NULL)
         return 0;
-    if (imp->phase == CHASE_LOST)
+    if (imp->saved.phase == CHASE_LOST)
         return say_lost(self, imp, msg);
     if (*done)
         return piw_drop(self->task, msg, "an earlier request is not answered yet");
@@ -214,7 +214,7 @@ int chase_on_import(piw_task *task, piw_msg *msg)
     build_state *body = piw_msg_body(report, import_IMPORT_type());
     qsort(body->files.at, body->files.count, sizeof(*body->files.at), by_name);
     importer *imp = chase_add(self, piw_msg_peer(msg), 0, &report);
-    imp->request = token;
+    imp->saved.request = token;
     chase_import_go(self, imp, CHASE_KNOWN);
     return 0;
 }
@@ -225,14 +225,14 @@ int chase_on_sent(piw_task *task, piw_msg *msg)
     importer *imp = chase_of_peer(self, piw_msg_peer(msg));
     if (imp == NULL)
         return chase_error(task, msg, "protocol violation");
-    if (imp->phase == CHASE_LOST)
+    if (imp->saved.phase == CHASE_LOST)
         return say_lost(self, imp, msg);
-    if (imp->phase != CHASE_SENDING)
+    if (imp->saved.phase != CHASE_SENDING)
         return piw_drop(task, msg, "an earlier request is not answered yet");
-    int rc = piw_defer(task, msg, &imp->request);
+    int rc = piw_defer(task, msg, &imp->saved.request);
     if (rc != 0)
         return rc;
-    piw_timer_stop(task, PIW_ON(silent), (uint64_t)imp->id);
+    piw_timer_stop(task, PIW_ON(silent), (uint64_t)imp->saved.id);
     chase_import_go(self, imp, CHASE_VERIFY);
     return 0;
 }
@@ -254,7 +254,7 @@ static void lose_turn(chase *self, importer *imp)
     piw_warning("the import of %s %s is given up: nothing was heard of it for %lld s", imp->package,
                 chase_report(imp)->version.s, (long long)(self->silence_ms + 999) / 1000);
     chase_import_discard(self, imp);
-    imp->phase = CHASE_LOST;
+    imp->saved.phase = CHASE_LOST;
     chase_remember(self, imp);
     set_silent(self, imp, CHASE_REMEMBER_MS);
     pass_turn(self);
@@ -265,9 +265,9 @@ int on_silent(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     chase *self = piw_soul(task);
     importer *imp = chase_of_id(self, (int64_t)key);
-    if (imp != NULL && imp->phase == CHASE_LOST)
+    if (imp != NULL && imp->saved.phase == CHASE_LOST)
         forget(self, &imp);
-    if (imp == NULL || imp->phase != CHASE_SENDING)
+    if (imp == NULL || imp->saved.phase != CHASE_SENDING)
         return 0;
     int64_t quiet_ms = (piw_monotonic_ns() - imp->heard_ns) / 1000000;
     if (quiet_ms < self->silence_ms)
@@ -284,13 +284,13 @@ void chase_resume(chase *self)
     importer *imp = chase_next(self, NULL), *next;
     for (; imp != NULL; imp = next) {
         next = chase_next(self, imp);
-        if (imp->phase == CHASE_SENDING) {
-            self->turn = imp->id;
+        if (imp->saved.phase == CHASE_SENDING) {
+            self->turn = imp->saved.id;
             listen(self, imp);
-        } else if (imp->phase >= CHASE_RECORD && imp->phase <= CHASE_PUBLISH) {
-            imp->sent_before = true;
-            chase_import_go(self, imp, imp->phase == CHASE_RECORD ? CHASE_RECORDED : imp->phase);
-        } else if (imp->phase != CHASE_LOST) {
+        } else if (imp->saved.phase >= CHASE_RECORD && imp->saved.phase <= CHASE_PUBLISH) {
+            imp->saved.sent_before = true;
+            chase_import_go(self, imp, imp->saved.phase == CHASE_RECORD ? CHASE_RECORDED : imp->saved.phase);
+        } else if (imp->saved.phase != CHASE_LOST) {
             forget(self, &imp);
         }
     }

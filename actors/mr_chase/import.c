@@ -38,16 +38,16 @@ static piw_msg *make_number(const chase *self, const importer *imp)
 static piw_msg *make_verify(const chase *self, const importer *imp)
 {
     (void)self;
-    return fs_VERIFY_make(imp->build_id, 0);
+    return fs_VERIFY_make(imp->saved.build_id, 0);
 }
 
 static piw_msg *make_expect(const chase *self, const importer *imp)
 {
-    const char *address = piw_peer_address(self->task, imp->peer);
+    const char *address = piw_peer_address(self->task, (piw_peer)imp->saved.peer);
     fs_EXPECT *body;
     piw_msg *call = fs_EXPECT_new(&body);
-    const file_state *file = &chase_report(imp)->files.at[imp->verified_count];
-    body->build_id = imp->build_id;
+    const file_state *file = &chase_report(imp)->files.at[imp->saved.verified.count];
+    body->build_id = imp->saved.build_id;
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
     /* The file's own package: an operator may put it under another one's name. */
     char package[PIW_NAME_MAX + 1];
@@ -61,7 +61,7 @@ static piw_msg *make_stage(const chase *self, const importer *imp)
     (void)self;
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
-    body->build_id = imp->build_id;
+    body->build_id = imp->saved.build_id;
     body->package = piw_msg_textz(call, imp->package);
     body->output = piw_msg_blob(call, chase_report(imp)->output);
     return call;
@@ -73,15 +73,15 @@ static piw_msg *make_record(const chase *self, const importer *imp)
     const build_state *report = chase_report(imp);
     db_LOGBUILD *body;
     piw_msg *call = db_LOGBUILD_new(&body);
-    body->build_id = imp->build_id;
+    body->build_id = imp->saved.build_id;
     body->package = piw_msg_textz(call, imp->package);
     body->version = piw_text_copy(call, report->version);
     body->abi_tag = piw_text_copy(call, report->abi_tag);
     body->status = true;
     body->duration = report->duration;
-    piw_msg_list(call, &body->files, imp->verified_count);
-    for (uint32_t i = 0; i < imp->verified_count; i++)
-        piw_value_copy(call, built_file_type(), &imp->verified[i], &body->files.at[i]);
+    piw_msg_list(call, &body->files, imp->saved.verified.count);
+    for (uint32_t i = 0; i < imp->saved.verified.count; i++)
+        piw_value_copy(call, built_file_type(), &imp->saved.verified.at[i], &body->files.at[i]);
     return call;
 }
 
@@ -91,7 +91,7 @@ static piw_msg *make_recorded(const chase *self, const importer *imp)
     db_BUILDS_KNOWN *body;
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
     piw_msg_list(call, &body->build_ids, 1);
-    body->build_ids.at[0] = imp->build_id;
+    body->build_ids.at[0] = imp->saved.build_id;
     return call;
 }
 
@@ -100,10 +100,10 @@ static piw_msg *make_publish(const chase *self, const importer *imp)
     (void)self;
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
-    body->build_id = imp->build_id;
+    body->build_id = imp->saved.build_id;
     body->package = piw_msg_textz(call, imp->package);
-    piw_msg_list(call, &body->kept, imp->kept.count);
-    piw_texts_copy(call, imp->kept.at, imp->kept.count, body->kept.at);
+    piw_msg_list(call, &body->kept, imp->saved.kept.count);
+    piw_texts_copy(call, imp->saved.kept.at, imp->saved.kept.count, body->kept.at);
     return call;
 }
 
@@ -143,7 +143,7 @@ static int number(const chase *self, importer *imp, const piw_msg *reply, piw_er
 {
     (void)self;
     (void)err;
-    imp->build_id = db_RESERVE_reply_of(reply)->first;
+    imp->saved.build_id = db_RESERVE_reply_of(reply)->first;
     return CHASE_TURN;
 }
 
@@ -158,14 +158,14 @@ static int expected(const chase *self, importer *imp, const piw_msg *reply, piw_
 
 static int transfer_was_bad(importer *imp, const fs_VERIFY_reply *verdict, piw_err *err)
 {
-    piw_text name = chase_report(imp)->files.at[imp->verified_count].filename;
+    piw_text name = chase_report(imp)->files.at[imp->saved.verified.count].filename;
     if (verdict->final) {
         piw_err_set(err, PIW_EREFUSED, "the wheel %.255s was refused: %.500s", name.s, verdict->why.s);
         return CHASE_REFUSED;
     }
-    piw_warning("%s was sent badly by its importer (transfer %u of %d): %s", name.s, imp->bad + 1, CHASE_BAD_TRANSFERS,
-                verdict->why.s);
-    if (++imp->bad < CHASE_BAD_TRANSFERS)
+    piw_warning("%s came damaged from its importer (transfer %u of %d): %s", name.s, (unsigned)imp->saved.bad + 1,
+                CHASE_BAD_TRANSFERS, verdict->why.s);
+    if (++imp->saved.bad < CHASE_BAD_TRANSFERS)
         return CHASE_EXPECT;
     piw_err_set(err, PIW_EREFUSED, "the wheel %.255s could not be transferred in %d tries: %.500s", name.s,
                 CHASE_BAD_TRANSFERS, verdict->why.s);
@@ -178,10 +178,10 @@ static int verified(const chase *self, importer *imp, const piw_msg *reply, piw_
     const fs_VERIFY_reply *verdict = fs_VERIFY_reply_of(reply);
     if (!verdict->good)
         return transfer_was_bad(imp, verdict, err);
-    piw_value_copy(imp->report, built_file_type(), &verdict->file, &imp->verified[imp->verified_count]);
-    imp->verified_count++;
-    imp->bad = 0;
-    return imp->verified_count < chase_report(imp)->files.count ? CHASE_EXPECT : CHASE_STAGE;
+    piw_value_copy(imp->memory, built_file_type(), &verdict->file, &imp->saved.verified.at[imp->saved.verified.count]);
+    imp->saved.verified.count++;
+    imp->saved.bad = 0;
+    return imp->saved.verified.count < chase_report(imp)->files.count ? CHASE_EXPECT : CHASE_STAGE;
 }
 
 static int staged(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
@@ -195,11 +195,11 @@ static int staged(const chase *self, importer *imp, const piw_msg *reply, piw_er
 
 static void keep_names(importer *imp, const db_LOGBUILD_reply *body)
 {
-    piw_msg_list(imp->report, &imp->kept, body->kept.count);
+    piw_msg_list(imp->memory, &imp->saved.kept, body->kept.count);
     for (uint32_t i = 0; i < body->kept.count; i++) {
-        imp->kept.at[i] = piw_text_copy(imp->report, body->kept.at[i]);
-        piw_info("build %lld of %s brings no entry %s: there is a wheel of that name", (long long)imp->build_id,
-                 imp->package, imp->kept.at[i].s);
+        imp->saved.kept.at[i] = piw_text_copy(imp->memory, body->kept.at[i]);
+        piw_info("build %lld of %s brings no entry %s: there is a wheel of that name", (long long)imp->saved.build_id,
+                 imp->package, imp->saved.kept.at[i].s);
     }
 }
 
@@ -208,16 +208,16 @@ static int recorded(const chase *self, importer *imp, const piw_msg *reply, piw_
     (void)self;
     const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
     if (PIW_FAULT("chase.committed")) {
-        imp->sent_before = true;
+        imp->saved.sent_before = true;
         piw_err_set(err, PIW_EDBAWAY, "fault point chase.committed");
         return AGAIN_LATER;
     }
     if (body->recorded) {
-        imp->sent_before = true;
+        imp->saved.sent_before = true;
         keep_names(imp, body);
         return CHASE_PUBLISH;
     }
-    if (imp->sent_before)
+    if (imp->saved.sent_before)
         return CHASE_RECORDED;
     return piw_text_is(body->why, "it is quarantined by PyPI") ? quarantined(imp, err) : unknown(imp, err);
 }
@@ -227,7 +227,7 @@ static int was_recorded(const chase *self, importer *imp, const piw_msg *reply, 
     (void)self;
     if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
         return CHASE_PUBLISH;
-    imp->sent_before = false;
+    imp->saved.sent_before = false;
     return unknown(imp, err);
 }
 
@@ -240,8 +240,8 @@ static int published(const chase *self, importer *imp, const piw_msg *reply, piw
         piw_warning("the pages of %s were not asked for: the page service is away", imp->package);
         piw_msg_free(&pages);
     }
-    piw_info("build %lld: %s %s was imported, %u files", (long long)imp->build_id, imp->package,
-             chase_report(imp)->version.s, imp->verified_count);
+    piw_info("build %lld: %s %s was imported, %u files", (long long)imp->saved.build_id, imp->package,
+             chase_report(imp)->version.s, imp->saved.verified.count);
     return CHASE_DONE;
 }
 
@@ -267,13 +267,13 @@ static const struct step {
 
 static void again_later(chase *self, importer *imp, const char *why)
 {
-    int64_t delay = (int64_t)CHASE_RETRY_MIN_MS << (imp->tries < 8 ? imp->tries : 8);
+    int64_t delay = (int64_t)CHASE_RETRY_MIN_MS << (imp->saved.tries < 8 ? imp->saved.tries : 8);
     if (delay > CHASE_RETRY_MAX_MS)
         delay = CHASE_RETRY_MAX_MS;
-    imp->tries++;
+    imp->saved.tries++;
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING, "the import of %s waits and is tried again in %lld s: %s",
                     imp->package, (long long)delay / 1000, why);
-    if (piw_timer(self->task, PIW_ON(again), (uint64_t)imp->id, delay, 0) != 0)
+    if (piw_timer(self->task, PIW_ON(again), (uint64_t)imp->saved.id, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
 
@@ -286,11 +286,11 @@ static const struct step *step_of(int phase)
 
 void chase_import_step(chase *self, importer *imp)
 {
-    const struct step *at = step_of(imp->phase);
+    const struct step *at = step_of(imp->saved.phase);
     if (at == NULL)
         return;
     piw_msg *call = at->call(self, imp);
-    int failed = piw_call(self->task, &call, at->continuation, (uint64_t)imp->id, at->deadline_ms);
+    int failed = piw_call(self->task, &call, at->continuation, (uint64_t)imp->saved.id, at->deadline_ms);
     if (failed != 0) {
         piw_msg_free(&call);
         again_later(self, imp, piw_err_name(failed));
@@ -299,8 +299,8 @@ void chase_import_step(chase *self, importer *imp)
 
 void chase_import_go(chase *self, importer *imp, int phase)
 {
-    imp->phase = phase;
-    imp->tries = 0;
+    imp->saved.phase = phase;
+    imp->saved.tries = 0;
     if (step_of(phase) == NULL)
         return;
     chase_remember(self, imp);
@@ -319,18 +319,18 @@ static int after_error(importer *imp, const piw_msg *reply, piw_err *err)
     int code = piw_msg_error(reply);
     const char *text = piw_msg_error_text(reply);
     if (!refuses_data(code)) {
-        if (imp->phase == CHASE_RECORD)
-            imp->sent_before = true; /* the row may be there, whatever the error says */
+        if (imp->saved.phase == CHASE_RECORD)
+            imp->saved.sent_before = true; /* the row may be there, whatever the error says */
         piw_err_set(err, code, "%s", text);
         return AGAIN_LATER;
     }
-    if (imp->phase == CHASE_PUBLISH) {
-        imp->sent_before = true; /* what is staged stays: a start of the master finishes it */
+    if (imp->saved.phase == CHASE_PUBLISH) {
+        imp->saved.sent_before = true; /* what is staged stays: a start of the master finishes it */
         piw_err_set(
             err, code,
             "build %lld is recorded, but its files could not be put in place; the next start of the master does "
             "it: %s",
-            (long long)imp->build_id, text);
+            (long long)imp->saved.build_id, text);
     }
     piw_err_set(err, code, "%s", text);
     return CHASE_REFUSED;
@@ -339,20 +339,20 @@ static int after_error(importer *imp, const piw_msg *reply, piw_err *err)
 int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     int phase =
-        piw_msg_error(reply) == 0 ? way[imp->phase].follows(self, imp, reply, err) : after_error(imp, reply, err);
+        piw_msg_error(reply) == 0 ? way[imp->saved.phase].follows(self, imp, reply, err) : after_error(imp, reply, err);
     if (phase == AGAIN_LATER)
         again_later(self, imp, err->text);
     else
         chase_import_go(self, imp, phase);
-    return imp->phase;
+    return imp->saved.phase;
 }
 
 void chase_import_discard(chase *self, importer *imp)
 {
-    if (imp->build_id == 0 || imp->sent_before)
+    if (imp->saved.build_id == 0 || imp->saved.sent_before)
         return;
-    piw_msg *discard = fs_DISCARD_make(imp->build_id, 0);
+    piw_msg *discard = fs_DISCARD_make(imp->saved.build_id, 0);
     if (piw_cast(self->task, &discard) != 0)
         piw_msg_free(&discard);
-    imp->build_id = 0;
+    imp->saved.build_id = 0;
 }

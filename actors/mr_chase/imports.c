@@ -5,12 +5,12 @@
 
 static bool same_id(const piw_table_node *node, const void *key)
 {
-    return PIW_TABLE_ENTRY(node, const importer, by_id)->id == *(const int64_t *)key;
+    return PIW_TABLE_ENTRY(node, const importer, by_id)->saved.id == *(const int64_t *)key;
 }
 
 static bool same_peer(const piw_table_node *node, const void *key)
 {
-    return PIW_TABLE_ENTRY(node, const importer, by_peer)->peer == *(const piw_peer *)key;
+    return (piw_peer)PIW_TABLE_ENTRY(node, const importer, by_peer)->saved.peer == *(const piw_peer *)key;
 }
 
 importer *chase_of_id(const chase *self, int64_t id)
@@ -33,7 +33,7 @@ importer *chase_next(const chase *self, const importer *imp)
 
 const build_state *chase_report(const importer *imp)
 {
-    return import_IMPORT_of(imp->report);
+    return &imp->saved.report;
 }
 
 importer *chase_add(chase *self, piw_peer peer, int64_t id, piw_msg **report)
@@ -41,11 +41,13 @@ importer *chase_add(chase *self, piw_peer peer, int64_t id, piw_msg **report)
     importer *imp = piw_zalloc(sizeof(*imp));
     if (id == 0)
         id = ++self->last_id;
-    imp->id = id;
-    imp->peer = peer;
-    imp->report = *report;
+    imp->saved.id = id;
+    imp->saved.peer = (int64_t)peer;
+    imp->memory = *report;
     *report = NULL;
-    imp->verified = piw_msg_alloc(imp->report, (chase_report(imp)->files.count + 1) * sizeof(*imp->verified));
+    imp->saved.report = *import_IMPORT_of(imp->memory);
+    imp->saved.verified.at =
+        piw_msg_alloc(imp->memory, (chase_report(imp)->files.count + 1) * sizeof(*imp->saved.verified.at));
     if (!piw_name_canonical(chase_report(imp)->package, imp->package))
         piw_debug("import %lld has no package name", (long long)id);
     piw_table_add(&self->by_id, &imp->by_id, piw_table_hash_u64((uint64_t)id));
@@ -57,7 +59,7 @@ void chase_remove(chase *self, importer **imp)
 {
     piw_table_remove(&self->by_id, &(*imp)->by_id);
     piw_table_remove(&self->by_peer, &(*imp)->by_peer);
-    piw_msg_free(&(*imp)->report);
+    piw_msg_free(&(*imp)->memory);
     free(*imp);
     *imp = NULL;
 }
@@ -66,7 +68,7 @@ importer *chase_first_waiting(const chase *self)
 {
     importer *first = NULL;
     for (importer *imp = chase_next(self, NULL); imp != NULL; imp = chase_next(self, imp)) {
-        if (imp->phase == CHASE_TURN && (first == NULL || imp->id < first->id))
+        if (imp->saved.phase == CHASE_TURN && (first == NULL || imp->saved.id < first->saved.id))
             first = imp;
     }
     return first;

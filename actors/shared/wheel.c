@@ -348,7 +348,7 @@ static int map_file(int fd, const char *path, mapping *map, piw_err *err)
     if (fstat(fd, &info) != 0) {
         rc = piw_err_errno(err, "can't read %s", path);
     } else if (!S_ISREG(info.st_mode) || info.st_size == 0) {
-        rc = piw_err_set(err, PIW_EREFUSED, "%s is empty or no plain file", path);
+        rc = piw_err_set(err, PIW_EREFUSED, "%s is empty or not a regular file", path);
     } else if (info.st_size != (off_t)(size_t)info.st_size) {
         rc = piw_err_set(err, PIW_ELIMIT, "%s is larger than this machine's address space", path);
     } else {

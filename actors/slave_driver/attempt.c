@@ -1,4 +1,4 @@
-/* attempt.c — builds that failed for their slave's sake: tried again later, and by whom. */
+/* attempt.c — builds that failed because of their slave: tried again later, and by whom. */
 #include "slave_driver/attempt.h"
 
 #include "slave_driver/alike.h"
@@ -32,7 +32,7 @@ static driver_outcome make_final(driver_build *build, int64_t tries)
 {
     driver_reported *report = &build->report;
     report->note = piw_msg_printf(build->memory,
-                                  "The build failed for its slave's sake (%s), for the %lldth time: it is not tried "
+                                  "The build failed because of its slave (%s), for the %lldth time: it is not tried "
                                   "again.",
                                   report->cause.s, (long long)tries);
     report->cause = piw_msg_textz(build->memory, "");
@@ -48,7 +48,7 @@ driver_outcome driver_attempt_failed(driver *self, driver_build *build, const pi
     if (body->final && !build->removed)
         return make_final(build, body->tries);
     piw_text abi = driver_offers_embargo_abi(build->embargo);
-    piw_info("%s %s for %.*s failed by slave %lld for its own sake (%s): try %lld, the next in %lld s",
+    piw_info("%s %s for %.*s failed because of slave %lld (%s): try %lld, the next in %lld s",
              build->embargo->package.s, build->embargo->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
              build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
     if (build->removed && !build->again)

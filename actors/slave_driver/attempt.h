@@ -1,4 +1,4 @@
-/* attempt.h — builds that failed for their slave's sake: tried again later, and by whom. */
+/* attempt.h — builds that failed because of their slave: tried again later, and by whom. */
 #ifndef SLAVE_DRIVER_ATTEMPT_H
 #define SLAVE_DRIVER_ATTEMPT_H
 

@@ -121,7 +121,7 @@ static int check_report(driver_reported *report, const driver_build *build, piw_
         report->files.count = 0;
     if (piw_duration_us(report->duration) < 0) {
         report->duration = (piw_duration){0};
-        return piw_err_set(err, PIW_EINVAL, "it says that the build took less than no time");
+        return piw_err_set(err, PIW_EINVAL, "it says that the build took a negative time");
     }
     int rc = piw_files_check(report->files.at, report->files.count, build->embargo->package, build->embargo->version, err);
     if (rc != 0 || report->files.count == 0)

@@ -11,7 +11,7 @@ enum {
     DRIVER_LET_GO,           /* its slave need not wait: it goes on alone */
     /* From here on: the outcome. */
     DRIVER_RECORDED,
-    DRIVER_RESTS,    /* failed for its slave's sake: to be tried again after until_ns */
+    DRIVER_RESTS,    /* failed because of its slave: to be tried again after until_ns */
     DRIVER_RETURNED, /* nothing came of it: to be given out again, the first of all */
     DRIVER_SKIPPED,  /* thrown away, and not to be given out again before its time would have been over */
     DRIVER_DROPPED,  /* thrown away, and wanted no more */
@@ -22,7 +22,7 @@ typedef struct driver_outcome {
     int64_t until_ns; /* of RESTS */
 } driver_outcome;
 
-/* A version in the hands of a slave (NULL: of none). */
+/* A version that a slave builds (NULL: no slave). */
 driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_embargo *embargo);
 /* Only what is here is freed: the version stays under its embargo. */
 void driver_build_free(driver *self, driver_build **build);

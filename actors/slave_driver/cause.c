@@ -1,4 +1,4 @@
-/* cause.c — did a build fail for its slave's sake, or for the package's? */
+/* cause.c — did a build fail because of its slave, or because of the package's? */
 #include "slave_driver/cause.h"
 
 #include <ctype.h>

@@ -46,7 +46,7 @@ static driver_slave *earlier(const driver *self, const driver_slave *slave, cons
     return good ? before : NULL;
 }
 
-/* The version goes on in other hands: what is known of the first ends. */
+/* Another slave goes on with the version: what is known of the first one's attempt ends. */
 static void take_over(driver *self, driver_slave *before)
 {
     piw_msg *end = db_ATTEMPT_END_make(

@@ -13,7 +13,7 @@ void driver_claims_list(driver *self, const db_ATTEMPTS_VOID_reply *voided);
 bool driver_claim_waits(const driver *self, const driver_slave *slave);
 /* A slave that has its ACK goes on with what it claims, if it may. */
 void driver_claim(driver *self, driver_slave *slave);
-/* Did it claim in vain? Then it hasn't been told yet: what it builds is thrown away at its next word. */
+/* Was its claim refused? It hasn't been told so yet: its build is thrown away when it next sends a message. */
 bool driver_claim_lost(const driver_slave *slave);
 
 #endif

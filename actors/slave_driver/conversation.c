@@ -189,7 +189,7 @@ static int hello_new(driver *self, piw_msg *msg)
 
 /* --- IDLE and BUSY ------------------------------------------------------------------------------------------------ */
 
-/* A slave that asks again and again, with nothing to be had, costs next to nothing: what is known of it stays as it is. */
+/* A slave that asks again and again while there is no work must be cheap: its record is not written anew. */
 static void say_sleep(driver *self, driver_slave *slave, piw_msg *msg, bool paused)
 {
     piw_msg *answer = slave_SLEEP_make(paused);

@@ -21,7 +21,7 @@ enum {
     DRIVER_EMBARGO_SKIPPED = 2,   /* thrown away; not to be given out before until_ns */
     DRIVER_EMBARGO_RETURNED = 3,  /* came back unbuilt at until_ns: the next to be given out */
     DRIVER_EMBARGO_CLAIMABLE = 4, /* under way when the master died: its slave may claim it before until_ns */
-    DRIVER_EMBARGO_RESTING = 5,   /* failed for its slave's sake: after until_ns, rather by another slave */
+    DRIVER_EMBARGO_RESTING = 5,   /* failed because of its slave: after until_ns, rather by another slave */
 };
 
 typedef struct driver_embargo {

@@ -93,7 +93,7 @@ static int command(piw_task *task, const char *word, const int64_t *slave_id, co
     }
     driver_slave *slave = driver_find_id(self, *slave_id);
     if (slave == NULL) {
-        piw_warning("%s to slave %lld, which isn't here", word, (long long)*slave_id);
+        piw_warning("%s to slave %lld, which is not connected", word, (long long)*slave_id);
         return 0;
     }
     piw_info("%s to slave %lld", word, (long long)*slave_id);
@@ -305,7 +305,7 @@ static const piw_opt options[] = {
      .kind = PIW_OPT_DURATION,
      .value_name = "DURATION",
      .fallback = "60s",
-     .help = "how long a version rests whose build failed for its slave's sake, then three times as long each time",
+     .help = "how long a version rests whose build failed because of its slave, then three times as long each time",
      .min = 1000,
      .max = 3600000},
     {.name = "gone-after",

@@ -35,7 +35,7 @@ static void save_slave(piw_msg *msg, const driver_slave *from, driver_saved *to)
     piw_value_copy(msg, driver_saved_type(), &record, to);
 }
 
-/* A build without a slave has the record of one that nobody knows. */
+/* A build without a slave is saved as the record of an unknown slave. */
 static void save_alone(piw_msg *msg, const driver_build *from, driver_saved *to)
 {
     driver_saved record = {.slave_id = from->slave_id, .alone = true};
@@ -121,7 +121,7 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
 
 /* --- loading --- */
 
-/* Numbers that stand in tables: one that we don't know is nothing. */
+/* Saved numbers are indexes of tables: one that isn't in the table becomes 0. */
 static int in_table(int64_t saved, int count)
 {
     return saved >= 0 && saved < count ? (int)saved : 0;

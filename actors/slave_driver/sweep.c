@@ -24,7 +24,8 @@ static piw_msg *lost_report(const driver_build *build, int64_t heard_ns)
     return report;
 }
 
-/* The slave is lost: monitors are told, its peer is forgotten, and its attempt ends as one that failed for its sake. */
+/* The slave is lost: monitors are told, its peer is forgotten, and its attempt ends as one that failed because of
+ * it. */
 static void lose(driver *self, driver_slave *lost)
 {
     driver_build *build = lost->build;
@@ -48,7 +49,7 @@ static void lose(driver *self, driver_slave *lost)
     driver_way_begin(self, build);
 }
 
-/* Its connection has gone while it built: nobody is to blame, the version is offered to the next. */
+/* Its connection has gone while it built. That counts as no failure: the version is offered to the next slave. */
 static void release(driver *self, driver_slave *slave)
 {
     const driver_build *build = slave->build;

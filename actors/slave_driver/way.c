@@ -228,7 +228,7 @@ static driver_outcome transfer_was_bad(driver *self, driver_build *build, const 
         snprintf(note, sizeof(note), "The wheel %.255s was refused: %.1000s", name.s, verdict->why.s);
         return fail(self, build, note);
     }
-    piw_warning("slave %lld sent %s badly (transfer %lld of %d): %s", (long long)build->slave_id, name.s,
+    piw_warning("slave %lld sent %s damaged (transfer %lld of %d): %s", (long long)build->slave_id, name.s,
                 (long long)build->report.bad + 1, DRIVER_BAD_TRANSFERS, verdict->why.s);
     if (++build->report.bad < DRIVER_BAD_TRANSFERS)
         return next(DRIVER_WAIT_EXPECT);

@@ -104,7 +104,7 @@ static void hang_up(architect *self)
 static void answer_error(architect *self, piw_token request, int code, const char *why)
 {
     if (piw_answer_error(self->task, request, code, "%s", why) != 0)
-        piw_debug("nobody waits any more for what became of a command");
+        piw_debug("the sender of a command has gone before its answer");
 }
 
 /* The connection is of no use: a new one later. */
@@ -191,7 +191,7 @@ static void cast(architect *self, piw_msg *msg)
 {
     if (piw_cast(self->task, &msg) == 0)
         return;
-    piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "nobody takes the build queue (%s)",
+    piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "no task receives the build queue (%s)",
                     piw_msg_type_of(msg)->name);
     piw_msg_free(&msg);
 }
@@ -294,7 +294,7 @@ static void answer_lines(architect *self, piw_token request, const char *text)
     body->lines.at[0] = piw_msg_textz(reply, text);
     if (piw_answer(self->task, request, &reply) == 0)
         return;
-    piw_debug("nobody waits any more for what became of a command");
+    piw_debug("the sender of a command has gone before its answer");
     piw_msg_free(&reply);
 }
 

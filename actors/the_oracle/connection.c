@@ -16,7 +16,7 @@ void oracle_tell(oracle *self, bool up)
         return;
     piw_msg *event = up ? database_up_new() : database_down_new();
     if (piw_emit(self->task, &event) != 0) {
-        piw_debug("nobody could be told that the database is %s", up ? "up" : "down");
+        piw_debug("the other tasks could not be told that the database is %s", up ? "up" : "down");
         piw_msg_free(&event);
     }
 }
@@ -49,7 +49,8 @@ void oracle_down(oracle *self, const piw_err *err)
     self->up = false;
     self->resting = !lost;
     if (!lost) {
-        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't now: %s; trying again", err->text);
+        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't work at the moment: %s; trying again",
+                        err->text);
         self->backoff_ms = REST_MS;
     } else {
         piw_log(oracle_loudness(self), "the database connection is lost: %s; trying again", err->text);

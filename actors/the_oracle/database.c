@@ -67,7 +67,8 @@ static bool is_refusal(const char *message)
     return false;
 }
 
-/* An address that libpq can't read is no database that is away. Its words are not repeated: they may quote a password. */
+/* An address that libpq can't read doesn't mean that the database is away. libpq's message isn't shown: it may quote
+ * a password. */
 static int check_dsn(const database *db, piw_err *err)
 {
     char *why = NULL;
@@ -127,7 +128,7 @@ static int refuse(database *db, piw_err *err, const char *fmt, ...)
 int database_check(database *db, piw_err *err)
 {
     if (PQserverVersion(db->conn) < SERVER_MIN)
-        return refuse(db, err, "is of PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
+        return refuse(db, err, "runs on PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
     PGresult *r = NULL;
     int rc = database_query(db,
                             "SELECT to_regclass('public.configuration') IS NOT NULL, "

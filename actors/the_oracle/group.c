@@ -12,7 +12,7 @@ static void answer_error(oracle *self, entry *e, const piw_err *err)
     const char *call = piw_msg_type_of(e->msg)->name;
     piw_log_limited(&self->trouble, 30, PIW_LOG_ERROR, "%s failed: %s", call, err->text);
     if (e->token.id != 0 && piw_answer_error(self->task, e->token, err->code, "%s: %s", call, err->text) != 0)
-        piw_debug("%s: nobody waits for its error any more", call);
+        piw_debug("%s failed, but its sender has gone", call);
 }
 
 static void answer(oracle *self, entry *e)
@@ -20,7 +20,7 @@ static void answer(oracle *self, entry *e)
     if (e->token.id == 0 || e->reply == NULL)
         return;
     if (piw_answer(self->task, e->token, &e->reply) != 0)
-        piw_debug("%s: nobody waits for its answer any more", piw_msg_type_of(e->msg)->name);
+        piw_debug("%s was answered, but its sender has gone", piw_msg_type_of(e->msg)->name);
 }
 
 static entry *pop(oracle *self)
@@ -58,7 +58,7 @@ static void refuse_first(oracle *self, const piw_err *err)
     drop(e);
 }
 
-/* Never given twice: by chance, or by the clock where there is none. */
+/* Never given twice: it is random, or the clock's where there is no randomness. */
 static int64_t new_mark(void)
 {
     uint64_t mark = 0;
@@ -134,7 +134,8 @@ static int transact_single(oracle *self, entry *e, piw_err *err)
 
 static const statement begin = {"begin", "BEGIN"}, commit = {"commit", "COMMIT"};
 static const statement mark = {"mark", "SELECT piw.mark_commit($1, $2)"};
-/* Nobody is told that it is stored: the server writes it to disk in its own time, before anything that is stored later. */
+/* Nobody is told that it is stored: the server writes it to disk in its own time, before anything that is stored
+ * later. */
 static const statement mark_loosely = {"mark_loosely",
                                        "SELECT piw.mark_commit($1, $2), set_config('synchronous_commit', 'off', true)"};
 
@@ -229,7 +230,7 @@ static uint32_t gather(oracle *self, entry **entries)
     return count;
 }
 
-/* A read that waited for the database: without a transaction of its own, without draining. */
+/* A read that waited for the database needs no transaction and doesn't drain the queue's changes. */
 static bool answer_read(oracle *self, entry *e, int *rc, piw_err *err)
 {
     bool read = false;

@@ -108,7 +108,7 @@ typedef struct batch {
 } batch;
 
 bool batch_takes(const piw_msg *msg);
-/* Does nobody wait for it, and is nothing lost with it that the next start wouldn't put right? */
+/* True when nobody waits for it and the next start repairs whatever is lost with it. */
 bool batch_can_wait(const piw_msg *msg);
 /* At most GROUP_MAX entries. */
 void batch_arrange(batch *group, entry *const *entries, uint32_t count);

@@ -40,7 +40,7 @@ static int ask_for_all(piw_task *task, secretary *self)
     return rc;
 }
 
-/* Hand on what is due, and come back when the next one is. */
+/* Send on the requests that are due, and set the timer for the next one. */
 int secretary_go_on(piw_task *task)
 {
     secretary *self = piw_soul(task);

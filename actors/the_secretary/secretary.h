@@ -43,7 +43,7 @@ typedef struct secretary {
 } secretary;
 
 /* --- hand_on.c --- */
-/* Hand on what is due, and come back when the next one is. */
+/* Send on the requests that are due, and set the timer for the next one. */
 int secretary_go_on(piw_task *task);
 /* Make this call, taken, unless one of its kind is under way: then it is made again after that. */
 int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation);
@@ -55,7 +55,7 @@ piw_continuation_fn on_due, on_written, on_search_written, on_all_packages;
 /* --- rounds.c: the search index and the sitemaps are written without being asked for --- */
 /* The soul has begun: with what its predecessor kept, or NULL. */
 int rounds_begin(piw_task *task, secretary *self, const secretary_state *kept);
-/* A package's pages are asked for: what is said of all packages may have changed with it. */
+/* When a package's pages are asked for, the pages about all packages may have changed too. */
 void rounds_changed(secretary *self);
 int on_round(piw_task *task, piw_msg *reply, uint64_t key);
 

@@ -308,7 +308,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         return 0;
     piw_soul_set(task, NULL);
     free_soul(self);
-    return piw_err_set(err, rc, "the_secretary can't begin: %s", piw_err_name(rc));
+    return piw_err_set(err, rc, "the_secretary can't start: %s", piw_err_name(rc));
 }
 
 static void stop(piw_task *task, bool leaving)

@@ -28,7 +28,7 @@ static void tell(piw_task *task, piw_token token, const piw_msg *reply)
                             : piw_answer_error(task, token, piw_msg_error(reply), "the pages have to wait: %s",
                                                piw_msg_error_text(reply));
     if (rc != 0)
-        piw_debug("who waited for pages has gone");
+        piw_debug("a task that waited for pages has gone");
     piw_msg_free(&answer);
 }
 

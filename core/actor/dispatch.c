@@ -84,7 +84,7 @@ static bool too_late(piw__shell *shell, piw_msg *msg)
     if (msg->deadline_ns == 0 || msg->deadline_ns > piw_monotonic_ns())
         return false;
     piw__figure(&shell->seen.figures.late, 1);
-    piw__answer_error(shell, msg, PIW_EDEADLINE, "its time was up before it was begun");
+    piw__answer_error(shell, msg, PIW_EDEADLINE, "its deadline had passed before it was handled");
     piw_msg_free(&msg);
     return true;
 }

@@ -13,7 +13,7 @@ int piw__hub_init(piw__hub *hub, piw_err *err)
 {
     hub->quit_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (hub->quit_fd < 0)
-        return piw_err_errno(err, "the runtime can't be made: eventfd");
+        return piw_err_errno(err, "the runtime can't be set up: there is no event descriptor");
     pthread_mutex_init(&hub->quit_lock, NULL); /* a plain mutex: no failure on Linux */
     piw__registry_init(&hub->registry);
     return 0;

@@ -129,7 +129,8 @@ static int on_soul_forwarded(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-/* --- From the process ----------------------------------------------------------------------------------------------- */
+/* --- From the process
+ * ----------------------------------------------------------------------------------------------- */
 
 static const char *text_of(char *to, size_t size, const piw__frame *frame, const uint8_t *payload)
 {
@@ -171,7 +172,7 @@ static int on_message(piw_task *task, stand_in *self, const piw__frame *frame, c
     task->shell->soul.trace = frame->trace;
     rc = send_on(task, self, frame, &msg);
     if (rc != 0 && frame->kind == PIW__FRAME_FORWARD)
-        piw_answer_error(task, (piw_token){frame->id}, rc, "%s can't be handed on", msg->type->name);
+        piw_answer_error(task, (piw_token){frame->id}, rc, "%s can't be passed to its process", msg->type->name);
     else if (rc != 0 && frame->id != 0)
         put_error(self, frame->id, rc, "it can't be sent");
     else if (rc != 0)
@@ -287,7 +288,7 @@ static bool take_in(piw_task *task, stand_in *self)
             break;
     }
     if (got < 0)
-        piw_fail(task, "what its process says makes no sense");
+        piw_fail(task, "its process sent a malformed message");
     return read == 0;
 }
 
@@ -318,7 +319,8 @@ static int on_soul_beat(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-/* --- Start and stop ------------------------------------------------------------------------------------------------- */
+/* --- Start and stop
+ * ------------------------------------------------------------------------------------------------- */
 
 static void add_text(piw_buffer *to, const char *text)
 {
@@ -387,7 +389,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     return PIW_EAGAIN;
 }
 
-/* Let the real soul stop by itself; what it still says is carried out. */
+/* Let the real soul stop by itself; what it still asks for is done. */
 static void let_stop(piw_task *task, stand_in *self)
 {
     piw__frame frame = {.kind = PIW__FRAME_STOP};
@@ -440,7 +442,8 @@ static void stop(piw_task *task, bool leaving)
     atomic_store_explicit(&task->shell->seen.pid, 0, memory_order_relaxed);
 }
 
-/* --- The stand-in's manifest ---------------------------------------------------------------------------------------- */
+/* --- The stand-in's manifest
+ * ---------------------------------------------------------------------------------------- */
 
 static const piw_continuation continuations[] = {PIW_CONTINUATION(soul_socket), PIW_CONTINUATION(soul_beat),
                                                  PIW_CONTINUATION(soul_answered), PIW_CONTINUATION(soul_forwarded),

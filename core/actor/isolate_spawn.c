@@ -87,10 +87,10 @@ int piw__soul_spawn(const char *task, int image_fd, int *fd, pid_t *pid, piw_err
     if (ret != 0)
         return ret;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return piw_err_errno(err, "no socket pair for the process of %s", task);
+        return piw_err_errno(err, "can't make the sockets to the process of %s", task);
     int socket = above(pair[1]), image = above(image_fd);
     if (socket < 0 || image < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0)
-        ret = piw_err_errno(err, "no descriptor for the process of %s", task);
+        ret = piw_err_errno(err, "can't hand a socket to the process of %s", task);
     else if ((errno = spawn(path, task, socket, image, pid)) != 0)
         ret = piw_err_errno(err, "%s can't be started", path);
     if (socket >= 0)

@@ -48,7 +48,7 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = PIW__POLL_WAKE};
     if (shell->loop.epoll_fd < 0 ||
         epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_ADD, shell->mailbox.wake_fd, &event) != 0) {
-        rc = piw_err_errno(err, "task %s can't be made: epoll", shell->name);
+        rc = piw_err_errno(err, "task %s can't be set up: there is no epoll descriptor", shell->name);
         piw__shell_fini(shell);
         return rc;
     }
@@ -318,7 +318,7 @@ int piw__shell_run(piw__shell *shell, piw_err *err)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (ret != 0) {
         errno = ret;
-        return piw_err_errno(err, "task %s: no thread", shell->name);
+        return piw_err_errno(err, "task %s: its thread can't be started", shell->name);
     }
     char name[16];
     snprintf(name, sizeof(name), "%.15s", shell->name);

@@ -66,7 +66,7 @@ static inline size_t piw__channel_waiting(const piw__channel *channel)
 }
 /* Send what can be sent: 0: all, PIW_EAGAIN: not yet, PIW_EDEAD: the other end has gone. */
 int piw__channel_flush(piw__channel *channel);
-/* Take in what has come, never waiting: 0: something or nothing, PIW_EDEAD: the other end has gone. */
+/* Read what has come, without waiting. 0, whether there was anything or not; PIW_EDEAD when the other end has gone. */
 int piw__channel_read(piw__channel *channel);
 /* The next whole frame: 1, 0 when there is none, PIW_ESHAPE for nonsense. The payload is valid until the next read. */
 int piw__channel_next(piw__channel *channel, piw__frame *frame, const uint8_t **payload);

@@ -33,7 +33,8 @@ piw_task *piw__task_new(piw__shell *shell, const piw__image *image)
     task->plugin = image->plugin;
     task->options = shell->soul.options;
     task->generation = ++shell->soul.generation;
-    /* What it uses first: a task that serves and uses one protocol (it stands before the other) means the other's service. */
+    /* What it uses first: a task that serves and uses one protocol (it stands before the other) means the other's
+     * service. */
     add_routes(task, image->plugin->uses);
     add_routes(task, image->plugin->serves);
     return task;
@@ -181,7 +182,7 @@ void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_
         return;
     piw__figure(&shell->seen.figures.left_behind, left);
     piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_INFO,
-                    "%s knows %llu values of %s not, which another version had kept", image->file,
+                    "%s has no field for %llu values of %s that another version saved: they are dropped", image->file,
                     (unsigned long long)left, type->name);
 }
 
@@ -221,7 +222,7 @@ static void give_up(piw__shell *shell, const char *why)
         piw_error("%s; it stays down until it is enabled again", reason);
 }
 
-/* The successor goes, and nothing is left of it. */
+/* The successor is removed without a trace. */
 static void take_back(piw__shell *shell)
 {
     piw_task *task = shell->soul.task;

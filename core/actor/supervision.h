@@ -50,7 +50,8 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
 void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text);
 /* The soul has failed: end it; restart later or give up. */
 void piw__soul_failed(piw__shell *shell, const char *why);
-/* A successor on trial failed, or took too long: the old plugin takes over again, with what was saved for its successor. */
+/* A successor on trial failed, or took too long: the old plugin takes over again, with what was saved for its
+ * successor. */
 void piw__trial_back(piw__shell *shell, const char *why);
 /* After a handler: has the soul said that it can't go on, or erred too often, or become ready? */
 void piw__soul_check(piw__shell *shell, int result);
@@ -58,7 +59,7 @@ void piw__soul_check(piw__shell *shell, int result);
 void piw__soul_ready(piw__shell *shell);
 /* The soul has gone: what was its own ends, its deferred requests get the error. */
 void piw__soul_gone(piw__shell *shell, int code, const char *text);
-/* Its note is what others see of the shell; none when there is no soul. */
+/* What others may read of the shell is its note, which is empty while there is no soul. */
 void piw__note_show(piw__shell *shell);
 /* It is the shell's now. */
 void piw__soul_is(piw__shell *shell, piw_task *task);
@@ -78,7 +79,8 @@ void piw__fresh_check(piw__shell *shell, int64_t now_ns);
 void piw__stop_check(piw__shell *shell, int64_t now_ns);
 /* Swap the soul for one of another image (swap.c). 1: the operation is kept until that one is ready. */
 int piw__swap(piw__shell *shell, piw__op *op);
-/* So many values of a message that another version of the plugin had made are not known to this one: counted and said. */
+/* So many values of a message that another version of the plugin had made are not known to this one: counted and
+ * said. */
 void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left);
 
 /* --- trial.c: a successor that isn't ready yet -------------------------------------------------------------------- */

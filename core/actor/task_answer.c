@@ -70,7 +70,7 @@ static void put_release(piw__shell *shell, const piw_msg *request)
     act->peer = request->peer;
 }
 
-/* Error answers of calls are messages; those of a port are the queue's fallback, or nothing. */
+/* Errors of calls are answered with a message; errors at a port with the queue's fallback, if it has one. */
 static void put_error(piw__shell *shell, const piw_msg *request, int code, const char *text)
 {
     piw_msg *answer = request->from != NULL ? piw__msg_error_answer(request, code, text)

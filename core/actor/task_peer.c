@@ -67,7 +67,7 @@ static const piw_msg *carried(piw_task *task, piw__port *port, piw_peer peer, co
     uint64_t left = 0;
     if (piw__carry(record, own, &msg, &left, &err) != 0) {
         piw_log_limited(&shell->supervision.log_left, 10, PIW_LOG_WARNING,
-                        "a peer is not known any more, its record can't be read: %s", err.text);
+                        "a peer is forgotten because its record can't be read: %s", err.text);
         return NULL;
     }
     piw__left_behind(shell, task->image, own, left);
@@ -122,7 +122,7 @@ int piw_peer_send(piw_task *task, piw_peer peer, piw_msg **msg)
         return PIW_EINVAL;
     piw__port *port = port_of(shell, peer);
     if (port == NULL) {
-        /* Gone, and forgotten by its port: nobody is told but the operator. */
+        /* The peer has gone and its port has forgotten it: only the operator is told. */
         piw__figure(&shell->seen.figures.dead_letters, 1);
         piw_msg_free(msg);
         return 0;

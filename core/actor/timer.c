@@ -90,7 +90,8 @@ void piw__timers_prune(piw__shell *shell)
             i++;
             continue;
         }
-        piw_info("the timer %s ended with the swap: the new plugin hasn't got it", timer->continuation);
+        piw_info("the timer %s ended with the swap: the new plugin has no continuation of that name",
+                 timer->continuation);
         piw__timer_end(shell, timer);
         i = 1;
     }

@@ -110,7 +110,7 @@ int piw__workers_start(piw__workers **workers_, unsigned threads, piw_err *err)
         piw__workers_stop(workers);
         piw__workers_free(&workers);
         errno = ret;
-        return piw_err_errno(err, "no thread for the worker pool");
+        return piw_err_errno(err, "a thread of the worker pool can't be started");
     }
     *workers_ = workers;
     return 0;
@@ -163,7 +163,7 @@ void piw__workers_stop(piw__workers *workers)
         job = next;
     }
     if (workers->stuck)
-        piw_error("a job of the worker pool doesn't end: it is left behind");
+        piw_error("a job of the worker pool doesn't end: the master stops without it");
     for (unsigned i = 0; i < workers->count && !workers->stuck; i++)
         pthread_join(workers->threads[i], NULL);
     workers->stopped = true;

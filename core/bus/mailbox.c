@@ -13,10 +13,10 @@ int piw__mailbox_init(piw__mailbox *mailbox, piw_err *err)
 {
     *mailbox = (piw__mailbox){.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
     if (mailbox->wake_fd < 0)
-        return piw_err_errno(err, "a task's mailbox can't be made: eventfd");
+        return piw_err_errno(err, "a task's mailbox can't be set up: there is no event descriptor");
     if (pthread_mutex_init(&mailbox->lock, NULL) != 0) {
         close(mailbox->wake_fd);
-        return piw_err_set(err, PIW_ENOMEM, "a task's mailbox can't be made: no lock");
+        return piw_err_set(err, PIW_ENOMEM, "a task's mailbox can't be set up: its lock can't be initialised");
     }
     return 0;
 }

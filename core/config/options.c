@@ -127,7 +127,7 @@ static void set_defaults(piw_config *config)
 
 /* --- Files and environment --- */
 
-/* A section that has another reader isn't ours; one that has none is everybody's. */
+/* A section that another program reads isn't ours; one that no program reads applies to all. */
 static bool concerns(const piw_program *program, const char *section)
 {
     return strcmp(section, program->section) == 0 || piw__section_find(program, section) == NULL;

@@ -149,7 +149,7 @@ static int read_file(const char *path, const char *file, uint8_t **data, size_t 
     int rc = 0;
     uint8_t *bytes = NULL;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is no plain file", file);
+        rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is not a regular file", file);
     else if (st.st_size > FILE_MAX)
         rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
     else if ((bytes = malloc((size_t)st.st_size + 1)) == NULL)
@@ -289,7 +289,7 @@ static int map(const uint8_t *data, size_t size, const char *file, int *fd, void
     const char *base = strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file;
     *fd = memfd_create(base, MFD_CLOEXEC);
     if (*fd < 0)
-        return piw_err_errno(err, "no memory file for a copy of plugin %s", file);
+        return piw_err_errno(err, "can't make a memory file for the copy of plugin %s", file);
     if (write_all(*fd, data, size) != 0) {
         int rc = piw_err_errno(err, "plugin %s can't be copied", file);
         close(*fd);
@@ -356,7 +356,7 @@ int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_e
 {
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > FILE_MAX)
-        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is no plain file of at most %d bytes", file,
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is not a regular file of at most %d bytes", file,
                            FILE_MAX);
     size_t size = (size_t)st.st_size;
     void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -153,7 +153,7 @@ static int check_build(const piw_build *theirs, const char *file, piw_err *err)
             err, PIW_EPLUGIN,
             "%s is refused: its off_t has %u bytes, this runtime's %u: build it with -D_FILE_OFFSET_BITS=64", file,
             theirs->offset_bytes, ours.offset_bytes);
-    /* A plain plugin does in a sanitized runtime; only what it does itself is not watched. */
+    /* A plugin without a sanitizer may run in a sanitized runtime: only its own code isn't checked. */
     if (theirs->sanitizer != 0 && theirs->sanitizer != ours.sanitizer)
         return piw_err_set(err, PIW_EPLUGIN, "%s is refused: it was built %s, this runtime %s", file,
                            sanitizer_name(theirs->sanitizer), sanitizer_name(ours.sanitizer));

@@ -139,7 +139,7 @@ static int refuse(piw__port *port, const piw__peer_entry *entry, const char *rea
     return PIW_EREFUSED;
 }
 
-/* From whom there is no peer: `raw` is what libzmq tells of the connection. */
+/* No peer is known for this message: `raw` is what libzmq tells of its connection. */
 static int refuse_unknown(piw__port *port, const char *raw, const char *reason)
 {
     port->counts.refused++;

@@ -85,7 +85,7 @@ static int check_socket_path(const char *path, piw_err *err)
         return piw_err_set(err, PIW_EINVAL, "the path of a socket has at most %zu bytes; choose a shorter one",
                            sizeof(address.sun_path) - 1);
     if (lstat(path, &st) != 0)
-        return errno == ENOENT ? 0 : piw_err_errno(err, "can't look at it");
+        return errno == ENOENT ? 0 : piw_err_errno(err, "its state can't be read");
     if (!S_ISSOCK(st.st_mode))
         return piw_err_set(err, PIW_EEXIST,
                            "a file that is not a socket is there; remove it or choose another address");

@@ -236,7 +236,7 @@ static int pause_all(piw_task *task, piw_msg *msg, bool on)
     piw_err err = {0};
     char text[300];
     int ret = hooks->pause != NULL ? hooks->pause(hooks->arg, on, text, sizeof(text), &err)
-                                   : piw_err_set(&err, PIW_EREFUSED, "there is nothing that could be paused");
+                                   : piw_err_set(&err, PIW_EREFUSED, "no task of this master can be paused");
     return ret != 0 ? refuse(task, msg, &err) : done(task, msg, "%s", text);
 }
 

@@ -27,7 +27,8 @@ static struct view look(piw_runtime *runtime, const piw__role *role)
     return view;
 }
 
-/* --- One row --------------------------------------------------------------------------------------------------------- */
+/* --- One row
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* The worst that is true of any instance. */
 static const char *state_of(const piw__role *role, bool enabled)
@@ -75,7 +76,7 @@ static piw_text note_of(piw_msg *msg, const piw_runtime *runtime, const piw__rol
         if (by != NULL)
             return piw_msg_printf(msg, "its queues rest: %s has too much to do", by);
     }
-    /* Nothing is wrong: what they say themselves. */
+    /* Nothing is wrong: their own figures are shown. */
     for (unsigned n = 0; n < role->instances; n++) {
         char note[PIW__SHOWN];
         piw__shown(role->shells[n], role->shells[n]->seen.note, note);
@@ -147,7 +148,8 @@ piw_msg *piw__admin_tasks(piw_runtime *runtime)
     return msg;
 }
 
-/* --- One task, whole ------------------------------------------------------------------------------------------------- */
+/* --- One task, whole
+ * ------------------------------------------------------------------------------------------------- */
 
 enum { SERVICES_MAX = 100 };
 
@@ -252,7 +254,8 @@ piw_msg *piw__admin_task(piw_runtime *runtime, const char *name)
     return msg;
 }
 
-/* --- Lines ----------------------------------------------------------------------------------------------------------- */
+/* --- Lines
+ * ----------------------------------------------------------------------------------------------------------- */
 
 void piw__lines_init(piw__lines *lines)
 {

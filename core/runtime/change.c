@@ -41,7 +41,7 @@ int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, pi
     if (*role == NULL)
         return piw_err_set(err, PIW_ENOENT, "there is no task %s", task);
     if (!runtime->started)
-        return piw_err_set(err, PIW_ESTOPPED, "the runtime does not run");
+        return piw_err_set(err, PIW_ESTOPPED, "the runtime is not running");
     for (unsigned n = 0; n < (*role)->instances; n++)
         if (pthread_equal((*role)->shells[n]->thread, pthread_self()))
             return piw_err_set(err, PIW_EREFUSED, "task %s can't change itself", task);

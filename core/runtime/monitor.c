@@ -123,7 +123,7 @@ int piw__monitor_start(piw_runtime *runtime, piw_err *err)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (ret != 0) {
         errno = ret;
-        return piw_err_errno(err, "no thread for the monitor");
+        return piw_err_errno(err, "the monitor's thread can't be started");
     }
     pthread_setname_np(runtime->monitor, "monitor");
     runtime->monitor_runs = true;

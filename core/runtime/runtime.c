@@ -1,4 +1,5 @@
-/* runtime.c — the runtime: tasks as configured, their start in order, their supervision, their stop in reverse order. */
+/* runtime.c — the runtime: tasks as configured, their start in order, their supervision, their stop in reverse
+ * order. */
 #include "actor/isolate.h"
 #include "base/sdnotify.h"
 #include "base/tuning.h"
@@ -35,7 +36,7 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
     }
     runtime->monitor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (runtime->monitor_fd < 0) {
-        rc = piw_err_errno(err, "the runtime can't be made: eventfd");
+        rc = piw_err_errno(err, "the runtime can't be set up: there is no event descriptor");
         piw__hub_fini(&runtime->hub);
         free(runtime);
         return rc;
@@ -390,7 +391,7 @@ int piw_runtime_run(piw_runtime *runtime, piw_err *err)
     struct pollfd fd = {.fd = runtime->hub.quit_fd, .events = POLLIN};
     piw__sd_notify("READY=1");
     while (poll(&fd, 1, 60000) <= 0) {
-        /* Nobody wants to quit yet; the bound is only so that no wait is without one. */
+        /* The bound has no other purpose than that every wait has one. */
     }
     pthread_mutex_lock(&runtime->hub.quit_lock);
     int rc = runtime->hub.quit_code;

@@ -333,7 +333,7 @@ static void take_in(void)
     int got;
     while (!stop && (got = piw__channel_next(&soul.in, &frame, &payload)) != 0) {
         if (got < 0)
-            fail("what its master says makes no sense");
+            fail("its master sent a malformed message");
         switch ((piw__frame_kind)frame.kind) {
         case PIW__FRAME_MESSAGE:
             piw__log_sink_debug((frame.flags & PIW__FRAME_DEBUG) != 0);
@@ -350,7 +350,7 @@ static void take_in(void)
             stop = true;
             break;
         default:
-            fail("its master says something unknown");
+            fail("its master sent an unknown message");
         }
     }
     if (number != 0)
@@ -420,7 +420,7 @@ static void make_services(texts *from)
     for (unsigned n = 0; (one = piw__soul_service(soul.plugin, n)) != NULL; n++) {
         unsigned instances = (unsigned)next_number(from);
         if (instances > PIW_LIMIT_INSTANCES)
-            fail("its setup makes no sense");
+            fail("its setup is malformed");
         if (instances == 0 || is_served(one->name))
             continue;
         piw__service *service = piw_zalloc(sizeof(*service));
@@ -457,7 +457,7 @@ static const piw__options *make_options(texts *from)
 {
     size_t count = next_number(from);
     if (count > (size_t)(from->end - from->at))
-        fail("its setup makes no sense");
+        fail("its setup is malformed");
     const char **names = piw_zalloc((count + 1) * 2 * sizeof(*names)), **values = names + count;
     for (size_t i = 0; i < count; i++) {
         names[i] = next_text(from);
@@ -550,7 +550,7 @@ static void wait_setup(void)
             _exit(1);
     }
     if (got < 0 || frame.kind != PIW__FRAME_SETUP)
-        fail("its master does not begin with a setup");
+        fail("the first message of its master is not its setup");
     set_up(&frame, payload);
 }
 

@@ -33,7 +33,8 @@ static int say_cycle(const struct walk *walk, const piw__role *role)
         if (inside)
             len += (size_t)snprintf(names + len, sizeof(names) - len, "%s needs ", walk->path[i]->name);
     }
-    return piw_err_set(walk->err, PIW_ECONFIG, "the tasks can't be started: %s%s: a cycle of needs", names, role->name);
+    return piw_err_set(walk->err, PIW_ECONFIG, "the tasks can't be started: %s%s: they need each other in a circle",
+                       names, role->name);
 }
 
 static int place(struct walk *walk, piw__role *role);

@@ -171,7 +171,7 @@ bool piw__duration_valid(piw_duration d)
 
 bool piw__duration_normal(int64_t days, int64_t seconds, int64_t micros, piw_duration *d)
 {
-    /* Nothing that fits has larger parts, and within these bounds no sum below overflows. */
+    /* No valid duration has larger parts, and within these bounds no sum below overflows. */
     const int64_t far = (int64_t)1 << 53;
     if (days < -far || days > far || seconds < -far || seconds > far || micros < -far || micros > far)
         return false;

@@ -217,7 +217,7 @@ static int check_members(const piw_type *type, const uint8_t *base, piw_err *err
 static int check_value(const piw_type *type, uint32_t flags, const void *value, piw_err *err)
 {
     if (piw__is_null(type, flags, value)) {
-        /* An empty blob may be NULL: there is nothing else to make one of without bytes. */
+        /* An empty blob may be NULL: no other value stands for one without bytes. */
         bool allowed =
             (flags & (PIW_F_NULL | PIW_F_OPTIONAL)) != 0 || type->kind == PIW_BLOB || type->kind == PIW_BYTES;
         return allowed ? 0 : piw_err_set(err, PIW_ESHAPE, "it is not set");

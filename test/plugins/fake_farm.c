@@ -12,7 +12,7 @@
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
  *   behind = NUMBER       so many builds wait behind those that QUEUE says
- *   wait = SECONDS        until a version that failed for its slave's sake is tried again
+ *   wait = SECONDS        until a version that failed because of its slave is tried again
  *   notes = on | off      off: nothing is noted (benches) */
 #include "builds.piw.h"
 #include "db.piw.h"

@@ -2,40 +2,10 @@
 
 import contextlib
 import subprocess
-import sys
 
 import farm as farms
 import wheels
 import wire
-
-
-class Score:
-    """What was checked, in lines for test/run."""
-
-    def __init__(self):
-        self.failures = 0
-
-    def check(self, name, good, why=""):
-        if good:
-            print(f"ok {name}", flush=True)
-        else:
-            self.failures += 1
-            print(f"not ok {name} - {str(why)[:800]}", flush=True)
-        return good
-
-    def equal(self, name, got, wanted):
-        return self.check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
-
-    def run(self, tests, *args):
-        """Those named on the command line, or all; the exit code."""
-        for test in tests:
-            if sys.argv[1:] and test.__name__ not in sys.argv[1:]:
-                continue
-            try:
-                test(*args)
-            except (farms.Failure, OSError, ValueError) as error:
-                self.check(test.__name__, False, f"{type(error).__name__}: {error}")
-        return 1 if self.failures else 0
 
 
 class Program:

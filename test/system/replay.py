@@ -17,7 +17,6 @@ import re
 import threading
 
 import client
-import farm as farms
 import recording
 import wheels
 import wire

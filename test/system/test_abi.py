@@ -9,18 +9,13 @@ import subprocess
 import sys
 import tempfile
 
+import score
+from score import check
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 B = pathlib.Path(os.environ.get("B", "build/plain"))
 BUILD = B if B.is_absolute() else ROOT / B
 CFLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-g", "-O1", "-fPIC", "-fvisibility=hidden"]
-
-failures = 0
-
-
-def check(name, good, why):
-    global failures
-    failures += not good
-    print(f"ok {name}" if good else f"not ok {name} - {why[-900:]}", flush=True)
 
 
 def run(args):
@@ -79,10 +74,10 @@ class Variant:
 
 def main():
     if shutil.which("abidiff") is None:
-        print("skip abi - abigail-tools is not installed")
+        score.skip("abi", "abigail-tools is not installed")
         return 0
     if os.environ.get("VARIANT", "plain") != "plain":
-        print("skip abi - only the plain build is compared")
+        score.skip("abi", "only the plain build is compared")
         return 0
     code, said = abi(BUILD, ROOT / "core" / "piw")
     check("what is here is what is stored", code == 0 and said.count("as packaging/abi/") == 2, said)
@@ -120,7 +115,7 @@ def main():
         other.plugin()
         code, said = other.abi()
         check("entries of another size are refused", code == 1 and "lane" in said, said)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

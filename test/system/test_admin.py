@@ -11,9 +11,8 @@ import sys
 
 import clerk
 import farm as farms
+import score
 import wheels
-
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 

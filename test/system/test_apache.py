@@ -17,6 +17,8 @@ import sys
 import threading
 
 import farm as farms
+import score
+from score import check, equal
 
 APACHE = "/usr/sbin/apache2"
 MODULES = "/usr/lib/apache2/modules"
@@ -44,21 +46,6 @@ LOADED = ("mpm_event", "authz_core", "mime", "env", "rewrite", "headers", "filte
 AGENT = 'pip/25.1 {"cpu":"armv7l","installer":{"name":"pip","version":"25.1"}}'
 JSON = "application/vnd.pypi.simple.v1+json"
 LONG = 16 << 20  # more than the kernel holds for a client that doesn't read
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 class Apache:
@@ -333,7 +320,7 @@ class Farm(farms.Farm):
 
 def main():
     if not os.access(APACHE, os.X_OK):
-        print("skip apache - it isn't installed (apt package apache2-bin)")
+        score.skip("apache", "it isn't installed (apt package apache2-bin)")
         return 0
     with Farm() as farm:
         farm.prepare()
@@ -350,7 +337,7 @@ def main():
         signals(farm)
         index_pages(apache)
         build_logs(apache, packed)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ import re
 import subprocess
 import sys
 
-import clerk
 import farm as farms
+import score
 import wheels
 
 CASES = farms.ROOT / "test" / "cases"
@@ -89,7 +89,7 @@ def page(farm, package, pattern):
     return farm.wait(f"{pattern} on the page of {package}", look)
 
 
-def published(score, farm, package):
+def published(farm, package):
     """It was built, is listed, and pip installs it."""
     good, build_id = built(farm, package)
     if not score.check(f"{package}.built", good, "" if good else log_of(farm, build_id)[-600:]):
@@ -101,7 +101,7 @@ def published(score, farm, package):
     return score.check(f"{package}.installed", any(target.iterdir()), name)
 
 
-def refused(score, farm, package, pattern):
+def refused(farm, package, pattern):
     """The build is a failed one, nothing is there, and the log says why."""
     good, build_id = built(farm, package)
     log = log_of(farm, build_id)
@@ -109,24 +109,24 @@ def refused(score, farm, package, pattern):
                        and not list(farm.www.glob(f"simple/{package}/*.whl")), log[-600:])
 
 
-def test_shared(score, farm):
+def test_shared(farm):
     for path in sorted(CASES.glob("*.tar.gz")):
-        published(score, farm, path.name.split("-")[0].replace("_", "-"))
+        published(farm, path.name.split("-")[0].replace("_", "-"))
 
 
-def test_foreign(score, farm):
-    refused(score, farm, "piwtest-foreign", "another processor")
-    refused(score, farm, "piwtest-one-foreign", "another processor")
-    published(score, farm, "piwtest-helper")
+def test_foreign(farm):
+    refused(farm, "piwtest-foreign", "another processor")
+    refused(farm, "piwtest-one-foreign", "another processor")
+    published(farm, "piwtest-helper")
 
 
-def test_records(score, farm):
-    published(score, farm, "piwtest-sha384")
-    refused(score, farm, "piwtest-md5", "isn't a SHA-256, SHA-384 or SHA-512")
-    refused(score, farm, "piwtest-sha1", "isn't a SHA-256, SHA-384 or SHA-512")
+def test_records(farm):
+    published(farm, "piwtest-sha384")
+    refused(farm, "piwtest-md5", "isn't a SHA-256, SHA-384 or SHA-512")
+    refused(farm, "piwtest-sha1", "isn't a SHA-256, SHA-384 or SHA-512")
 
 
-def test_folded(score, farm):
+def test_folded(farm):
     built(farm, "piwtest-folded")
     html = page(farm, "piwtest-folded", "data-requires-python")
     score.check("folded.page", 'data-requires-python="&gt;=3.0, !=3.5.*"' in html, html)
@@ -145,9 +145,9 @@ def test_folded(score, farm):
     score.equal("folded.dependencies", listed, [["iron"], ["silver"]])
 
 
-def test_names(score, farm):
+def test_names(farm):
     for package in ("piwtest-latest", "piwtest-dots", "piwtest-underscore"):
-        refused(score, farm, package, "no version by PEP 440")
+        refused(farm, package, "no version by PEP 440")
 
 
 def adopt(farm, package, filename):
@@ -170,7 +170,7 @@ def adopt(farm, package, filename):
     return path
 
 
-def test_adopted(score, farm):
+def test_adopted(farm):
     package = "piwtest-helper"
     paths = [adopt(farm, package, f"piwtest_helper-{version}-py3-none-any.whl") for version in ("latest", "1.0..0", "1.0_1")]
     readable = adopt(farm, package, "piwtest_helper-0.5-py3-none-any.whl")
@@ -186,7 +186,7 @@ def test_adopted(score, farm):
     score.check("adopted.pip", (target / "piwtest_helper.py").exists())
 
 
-def test_imports(score, farm):
+def test_imports(farm):
     folder = farm.folder("import")
     for version in ("latest", "1.0..0", "1.0_1"):
         path = folder / f"piwtest_folded-{version}-py3-none-any.whl"
@@ -215,7 +215,7 @@ VERSIONS = ("1.0", "1", "1.0.0.0", "1!2.0", "v1.0", "V1.0", "1.0a1", "1.0_a1", "
             "1.0!1", "01.02", "1.0a_", "1.0.post_", "1.0_", "1,0", "1.0~1", "20240301", "1.0.dev1.dev2", "dev", "a1", "1a", "1.*")
 
 
-def test_oracle(score, farm):
+def test_oracle(farm):
     names = [f"gold-{version}-py3-none-any.whl" for version in VERSIONS]
     names += [f"gold-{version}-{build}-py3-none-any.whl" for version in ("1.0", "1_0") for build in ("1", "1a", "x", "0_2", "a1")]
     names += ["go__ld-1.0-py3-none-any.whl", "go.ld-1.0-py3-none-any.whl", "go_.ld-1.0-py3-none-any.whl", "gold-1.0-py3-none.whl",
@@ -256,7 +256,6 @@ def prepare(farm):
 
 
 def main():
-    score = clerk.Score()
     with farms.Farm() as farm:
         farm.prepare()
         prepare(farm)
@@ -266,9 +265,8 @@ def main():
         farm.start_master()
         farm.start_web()
         farm.start_slave()
-        code = score.run((test_shared, test_foreign, test_records, test_folded, test_names, test_adopted, test_imports,
-                          test_oracle), score, farm)
-    return code
+        return score.run((test_shared, test_foreign, test_records, test_folded, test_names, test_adopted, test_imports,
+                          test_oracle), farm)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import re
 import sys
 
 import farm as farms
+import score
+from score import check
 import wire
 from cluster import Cluster, SqlError
 
@@ -53,15 +55,6 @@ BUILDERS = ["cp39", "cp311", "cp313t", "cp315", "pypy310_pp73"]
 INTERPRETERS = ["py3", "py2.py3", "py2", "py31", "py310", "py313", "cp36", "cp39", "cp311", "cp313", "cp315", "cp3", "cp39.cp313",
                 "pp310", "pp39", "pp3", "py27.cp311"]
 TAGS = ["none", "abi3", "cp311", "cp313t", "cp39.cp313", "pypy310_pp73", "none.abi3"]
-
-
-def check(name, good, why=""):
-    print(f"ok {name}" if good else f"not ok {name} - {' '.join(str(why).split())[:1500]}", flush=True)
-    if not good:
-        check.failed += 1
-
-
-check.failed = 0
 
 
 def same(got, wanted, what):
@@ -306,7 +299,7 @@ def main():
             name = {"by_hand": "the table, in the database", "table_by_judge": "the table, as packaging sees it",
                     "by_judge": "all tags, as packaging sees them, in the database"}[test.__name__]
             if judge is None and test is not by_hand:
-                print(f"skip {name} - python3-packaging isn't installed", flush=True)
+                score.skip(name, "python3-packaging isn't installed")
                 continue
             try:
                 test(cluster)
@@ -314,7 +307,7 @@ def main():
             except (AssertionError, SqlError) as error:
                 check(name, False, error)
     on_farms()
-    return 1 if check.failed else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import threading
 import time
 
 from cluster import Cluster, SqlError
+import score
 
 VECTORS = pathlib.Path(os.environ.get("PIW_VECTORS") or pathlib.Path(__file__).resolve().parents[3] / "shared" / "vectors")
 HASHES = {name: name * 64 for name in "abcdef"}
@@ -563,20 +564,8 @@ TESTS = [catalog, queue_rules, queue_random, repairing, lost_triggers, notificat
 
 
 def main():
-    failed = 0
-    only = sys.argv[1:]
     with Cluster() as cluster:
-        for test in TESTS:
-            name = test.__name__.replace("_", " ")
-            if only and name not in only and test.__name__ not in only:
-                continue
-            try:
-                left_out = test(cluster)
-                print(f"skip {name} - {left_out}" if left_out else f"ok {name}", flush=True)
-            except (AssertionError, SqlError) as error:
-                failed += 1
-                print(f"not ok {name} - {' '.join(str(error).split())[:1500]}", flush=True)
-    return 1 if failed else 0
+        return score.run_silent(TESTS, cluster)
 
 
 if __name__ == "__main__":

@@ -15,22 +15,12 @@ import tempfile
 
 import farm as farms
 import pips
+import score
+from score import check
 import spellings
 from test_index_json import JSON, Site
 
 SUITES = {"trixie": ("Debian 13", ""), "sid": ("Debian unstable", 'Acquire::Check-Valid-Until "false";')}
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[-900:]}", flush=True)
-    return good
 
 
 def install(farm, pip, *typed):
@@ -80,7 +70,7 @@ def find_pips(farm):
         try:
             found.append(pips.debian(farm, suite, name, more))
         except pips.Missing as error:
-            print(f"skip {name}'s pip - {error}", flush=True)
+            score.skip(f"{name}'s pip", error)
     return found
 
 
@@ -108,18 +98,17 @@ def run(site, farm):
 
 def main():
     if not os.access("/usr/sbin/nginx", os.X_OK):
-        print("skip debian_pip - nginx isn't installed (apt package nginx-light)")
+        score.skip("debian_pip", "nginx isn't installed (apt package nginx-light)")
         return 0
     with farms.Farm() as farm:
         try:
             run(Site(farm), farm)
         except (farms.Failure, OSError, KeyError, ValueError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -17,19 +17,10 @@ import time
 import urllib.request
 
 import farm as farms
+import score
+from score import check
 
 DEMO = farms.ROOT / "tools" / "demo" / "run"
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[-1500:]}", flush=True)
-    return good
 
 
 def environment(link, **more):
@@ -97,13 +88,13 @@ def test_stale(link):
 
 def main():
     if farms.SANITIZED:
-        print("skip demo - what it runs is tested sanitized by test_line.py")
+        score.skip("demo", "what it runs is tested sanitized by test_line.py")
         return 0
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         link = pathlib.Path(folder) / "run"
         test_stale(link)
         test_run(link)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

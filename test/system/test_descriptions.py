@@ -10,21 +10,12 @@ import sys
 import threading
 
 import farm as farms
+import score
+from score import check
 
 PACKAGES = 200
 # cloud_gazer's: 8 descriptions at the same time and one reading. A connection may end while a request is under way to it.
 CONNECTIONS_MAX = 9 + 3
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
 
 
 class Counter:
@@ -87,11 +78,10 @@ def main():
             fetch(farm)
         except (farms.Failure, subprocess.SubprocessError) as error:
             check("the farm", False, error)
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

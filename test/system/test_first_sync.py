@@ -9,11 +9,9 @@ import re
 import sys
 import time
 
-import clerk
 import farm as farms
+import score
 import screen
-
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 LINE = r"(\d+) events applied, \d+ a second, (time left unknown|about \d+ h \d\d min left); at serial (\d+) of (unknown time|20\d\d-)"

@@ -12,10 +12,8 @@ import sys
 import threading
 import urllib.request
 
-import clerk
 import farm as farms
-
-score = clerk.Score()
+import score
 check, equal = score.check, score.equal
 
 MANY = 150

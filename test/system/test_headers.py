@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 
+import score
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GENERATED = pathlib.Path(os.environ.get("B", ROOT / "build" / "plain")) / "gen"
 CPP = ["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++", "-"]
@@ -88,29 +90,24 @@ def check_continuation(compiler, asked, listed, says):
 
 
 def main():
-    why = check_cpp() if shutil.which("g++") else None
-    print("skip headers_from_cpp - g++ is not installed" if shutil.which("g++") is None
-          else f"not ok headers_from_cpp - {why}" if why else "ok headers_from_cpp")
-    failed = why is not None
+    if shutil.which("g++"):
+        score.report("headers_from_cpp", check_cpp())
+    else:
+        score.skip("headers_from_cpp", "g++ is not installed")
     for compiler in ("gcc", "g++", "clang"):
         for case, (asked, listed, says) in CONTINUATIONS.items():
             name = f"continuation_{case}_{compiler}"
             if shutil.which(compiler) is None:
-                print(f"skip {name} - {compiler} is not installed")
+                score.skip(name, f"{compiler} is not installed")
                 continue
-            why = check_continuation(compiler, asked, listed, says)
-            print(f"not ok {name} - {why}" if why else f"ok {name}")
-            failed = failed or why is not None
+            score.report(name, check_continuation(compiler, asked, listed, says))
     for compiler in ("gcc", "clang"):
         if shutil.which(compiler) is None:
-            print(f"skip headers_alone_{compiler} - {compiler} is not installed")
+            score.skip(f"headers_alone_{compiler}", f"{compiler} is not installed")
             continue
         for header in headers():
-            why = check(compiler, header)
-            name = f"{header.relative_to(ROOT)}_alone_{compiler}"
-            print(f"not ok {name} - {why}" if why else f"ok {name}")
-            failed = failed or why is not None
-    return 1 if failed else 0
+            score.report(f"{header.relative_to(ROOT)}_alone_{compiler}", check(compiler, header))
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import tempfile
 
+import score
+from score import report
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("B", ROOT / "build/plain")).resolve()
 LINES_MAX = 800
@@ -17,17 +20,6 @@ CORE_ONLY = {"zmq.h", "pthread.h", "dlfcn.h", "msgpack.h", "cbor.h"}
 DATABASE = {"libpq-fe.h"}
 DATABASE_PARTS = ("actors/the_oracle/", "actors/the_architect/", "tools/piw-initdb/", "tools/piw-audit/", "test/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
-
-failures = 0
-
-
-def report(name, why):
-    global failures
-    if why:
-        failures += 1
-        print(f"not ok {name} - {why}", flush=True)
-    else:
-        print(f"ok {name}", flush=True)
 
 
 def sources(*folders):
@@ -382,4 +374,4 @@ options_are_in_the_example()
 pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()
 dialect()
-sys.exit(1 if failures else 0)
+sys.exit(score.code())

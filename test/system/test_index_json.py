@@ -13,6 +13,8 @@ import subprocess
 import sys
 
 import farm as farms
+import score
+from score import check, equal
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
@@ -44,22 +46,6 @@ http {{
 {example}
 }}
 """
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 class Site:
@@ -242,18 +228,17 @@ def run(site, farm):
 
 def main():
     if not os.access("/usr/sbin/nginx", os.X_OK):
-        print("skip index_json - nginx isn't installed (apt package nginx-light)")
+        score.skip("index_json", "nginx isn't installed (apt package nginx-light)")
         return 0
     with farms.Farm() as farm:
         try:
             run(Site(farm), farm)
         except (farms.Failure, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
             check("the two writers", False, f"{type(error).__name__}: {error}")
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import screen
-from cluster import ROOT, Cluster, SqlError
+from cluster import ROOT, Cluster
+import score
 
 # What a database of an earlier version holds: test/schema/piw-1.sql belongs to it. With MORE_ROWS piw-2.sql.
 ROWS = """SELECT nextval('builds_build_id_seq'); INSERT INTO build_abis VALUES ('cp39'), ('cp311');
@@ -108,7 +109,7 @@ def refuses(cluster):
     same(cluster.rows("empty", "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"), [],
          "after no and a dry run")
     cluster.sql("old", "CREATE TABLE configuration (id int, version text); INSERT INTO configuration VALUES (1, '0.21')")
-    for version, pattern in (("0.21", ".* of version 0.21, older than 0.22: run the piw-initdb of the stock release 0.23.*"),
+    for version, pattern in (("0.21", ".* has version 0.21, older than 0.22: run the piw-initdb of the stock release 0.23.*"),
                              ("0.24", ".*newer than.*"), ("1.0", ".*newer than.*"), ("x", ".*'x', which is unknown")):
         cluster.sql("old", f"UPDATE configuration SET version = '{version}'")
         expect("old", ["-y"], 1, pattern)
@@ -298,21 +299,9 @@ TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours
 
 
 def main():
-    failed = 0
-    only = sys.argv[1:]
     os.umask(0o022)
     with Cluster() as cluster:
-        for test in TESTS:
-            name = test.__name__.replace("_", " ")
-            if only and test.__name__ not in only:
-                continue
-            try:
-                test(cluster)
-                print(f"ok {name}", flush=True)
-            except (AssertionError, SqlError) as error:
-                failed += 1
-                print(f"not ok {name} - {' '.join(str(error).split())[:1500]}", flush=True)
-    return 1 if failed else 0
+        return score.run_silent(TESTS, cluster)
 
 
 if __name__ == "__main__":

@@ -19,22 +19,13 @@ import time
 
 import load as loads
 from load import farms
+import score
+from score import check
 
-failures = 0
 WRITER = "scribe_endless.so"
 GIVES_UP = 5  # failures in a minute
 # A sanitizer has its own handler, once the process has come so far.
 SEGV = "(ended with code 99|was ended by signal 11)" if farms.SANITIZED else "was ended by signal 11"
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:800]}", flush=True)
-    return good
 
 
 def soul(farm):
@@ -176,9 +167,9 @@ def main():
             run(farm)
         except (farms.Failure, subprocess.SubprocessError) as error:
             check("farm", False, error)
-        if failures:
+        if score.failures:
             farm.show_logs()
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

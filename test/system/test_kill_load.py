@@ -13,23 +13,14 @@ import sys
 
 import load as loads
 from load import farms
+import score
+from score import check
 
-failures = 0
 SLAVES = 100
 # The master's steps, and at which passage it dies there. A group of the writer holds many builds; wheels are two a build.
 POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "oracle.before_commit": 60, "oracle.after_commit": 60,
           "driver.committed": 150, "juggler.rename": 200, "juggler.metadata": 200}
 CUTS, BUILDS = (2, 800) if farms.SANITIZED else (3, 1800)  # of the database's processes, in a load of so many builds
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:1000]}", flush=True)
-    return good
 
 
 seen = {}  # files that have been read, as they were then
@@ -150,11 +141,10 @@ def main():
             test_master(farm)
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

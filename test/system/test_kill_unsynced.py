@@ -15,8 +15,9 @@ import zipfile
 import crash
 import load as loads
 from load import farms
+import score
+from score import check
 
-failures = 0
 SLAVES, BUILDS = 50, 200 if farms.SANITIZED else 400
 
 # What is left of what wasn't synced: up to which step of names, and whether a write of bytes is.
@@ -26,16 +27,6 @@ LEFT = {
     "some": (lambda first, last, dice: dice.randint(first, last), lambda dice: dice.random() < 0.5),
     "most": (lambda first, last, dice: last, lambda dice: dice.random() < 0.9),
 }
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:1000]}", flush=True)
-    return good
 
 
 def is_whole(log):
@@ -115,11 +106,10 @@ def main():
                 run(farm, name, ended, dice)
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

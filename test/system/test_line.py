@@ -18,23 +18,10 @@ import urllib.parse
 import zipfile
 
 import farm as farms
+import score
+from score import check, equal
 
-failures = 0
 SAMPLES = {"piwdemo-broken": ("2.0", False), "piwdemo-cext": ("0.3", True)}
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 class Links(html.parser.HTMLParser):
@@ -226,7 +213,7 @@ class Line:
         wanted = {"MarkupSafe": "&lt;\n", "netifaces": "True\n"}
         for name in ("MarkupSafe", "netifaces"):
             if name not in real:
-                print(f"skip pip.{name} - its source archive is not at hand")
+                score.skip(f"pip.{name}", "its source archive is not at hand")
                 continue
             with tempfile.TemporaryDirectory(dir=farm.dir / "tmp") as target:
                 os.chmod(target, 0o777)
@@ -278,7 +265,7 @@ def main():
             real = farms.real_sdists() or farms.apt_sdists(downloads)
             for name in ("MarkupSafe", "netifaces"):
                 if name not in real:
-                    print(f"skip build of {name} - its source archive is neither in ../shared/sdists nor to be had from apt")
+                    score.skip(f"build of {name}", "its source archive is neither in ../shared/sdists nor to be had from apt")
             farm.add_samples()
             for path in real.values():
                 farm.add_sdist(path)
@@ -291,11 +278,10 @@ def main():
                 part()
         except (farms.Failure, OSError, KeyError, ValueError) as error:
             check("the line", False, f"{type(error).__name__}: {error}")
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

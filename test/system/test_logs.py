@@ -18,28 +18,15 @@ import threading
 import time
 
 import farm as farms
+import score
+from score import check, equal
 
 HELD_LOOKS = 20  # at the pipe, a twentieth of a second apart
-failures = 0
 TABLES = ("downloads", "searches", "project_page_hits", "project_json_downloads", "web_page_hits")
 PIP = json.dumps({"ci": None, "cpu": "armv7l", "distro": {"id": "bookworm", "name": "Raspbian GNU/Linux", "version": "12"},
                   "implementation": {"name": "CPython", "version": "3.11.2"}, "installer": {"name": "pip", "version": "23.0.1"},
                   "python": "3.11.2", "setuptools_version": "66.1.1", "system": {"name": "Linux", "release": "6.1.21-v7+"}},
                  separators=(",", ":"))
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 def line(path, agent="Mozilla/5.0 (X11; Linux)", host="192.0.2.9", when="01/Mar/2024:12:34:59 +0000", status=200):
@@ -132,7 +119,7 @@ def kinds(farm):
     equal("kinds.pages", farm.rows("SELECT page, user_agent, bot FROM web_page_hits ORDER BY 1"),
           [["faq", "ahrefsbot", "t"], ["home", "mozilla", "f"], ["stats", "mozilla", "f"]])
     farm.wait("the total of downloads", lambda: farm.value("SELECT downloads_all FROM piw.statistics()") == "2", 30)
-    print("ok kinds.the total is current", flush=True)
+    check("kinds.the total is current", True)
     empty(farm)
 
 
@@ -141,7 +128,7 @@ def formats(farm):
     wanted = r'%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\"'
     logger(farm, "--format", wanted, "--codec", "cbor", text=vhost + "no such line\n" + vhost)
     wait_count(farm, 2, "web_page_hits", "user_agent = 'a \"b\"'")
-    print("ok formats.an Apache LogFormat", flush=True)
+    check("formats.an Apache LogFormat", True)
     done = logger(farm, "--format=common", text=line("/").rsplit(' "-"', 1)[0] + "\n")
     check("formats.common says what it lacks", b"has no user agent" in done.stderr and b"1 lines: 0 entries" in done.stderr,
           done.stderr)
@@ -177,7 +164,7 @@ def bad_records(farm):
     said = farm.wait_log(farm.master, r"a log entry is dropped: .*none_of_these.*", start=start).group(0)
     check("bad entries.the refused one is named", "poison.whl" in said, said)
     farm.wait_log(farm.master, r"a log entry is dropped: LOGDOWNLOAD of load-\d+\S+ by \"client.example.org\"", start=start)
-    print("ok bad entries.an invalid host is named", flush=True)
+    check("bad entries.an invalid host is named", True)
     farm.psql("ALTER TABLE downloads DROP CONSTRAINT none_of_these")
     empty(farm)
 
@@ -406,7 +393,7 @@ def main():
             database_away(farm, how)
         for step in (commit_cut, oracle_dies, orderly_stop):
             step(farm)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -11,22 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+import score
+from score import report
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("B", ROOT / "build" / "plain")).resolve()
 BOUND_S = 60
 AS_ROOT = os.geteuid() == 0
 DROP = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"] if AS_ROOT else []
-
-failures = 0
-
-
-def report(name, why=None):
-    global failures
-    if why is None:
-        print(f"ok {name}")
-    else:
-        failures += 1
-        print(f"not ok {name} - {why}")
 
 
 def reachable_build(folder):
@@ -205,7 +197,7 @@ def where_files_go(place):
 
 def as_root(place):
     if not AS_ROOT:
-        print("skip root is refused - this is not root")
+        score.skip("root is refused", "this is not root")
         return
     expect(place, "root is refused", [], 1, "refuses to run as root; .*", drop=False)
     expect(place, "root: bad usage comes first", ["--nosuch"], 2, "unknown option --nosuch" + HELP, drop=False)
@@ -215,7 +207,7 @@ def as_root(place):
 
 def home_of_another(place):
     if not AS_ROOT:
-        print("skip home of another user - this is not root")
+        score.skip("home of another user", "this is not root")
         return
     home = place.folder / "home"
     home.mkdir(mode=0o700)
@@ -335,7 +327,7 @@ def main():
         strays(place)
         known_keys(place)
         home_of_another(place)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

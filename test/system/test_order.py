@@ -7,6 +7,7 @@ import sys
 
 import farm as farms
 from cluster import Cluster, SqlError
+import score
 from wire import Builder
 
 ABIS = "INSERT INTO build_abis VALUES ('cp39'), ('cp311');"
@@ -202,20 +203,8 @@ TESTS = [orders, nothing_waits_for_ever, first, from_both_ends, large_statements
 
 
 def main():
-    failed = 0
-    only = sys.argv[1:]
     with Cluster() as cluster:
-        for test in TESTS:
-            name = test.__name__.replace("_", " ")
-            if only and test.__name__ not in only:
-                continue
-            try:
-                test(cluster)
-                print(f"ok {name}", flush=True)
-            except (AssertionError, SqlError, farms.Failure) as error:
-                failed += 1
-                print(f"not ok {name} - {' '.join(str(error).split())[:1500]}", flush=True)
-    return 1 if failed else 0
+        return score.run_silent(TESTS, cluster)
 
 
 if __name__ == "__main__":

@@ -17,23 +17,14 @@ import sys
 
 import load as loads
 from load import farms
+import score
+from score import check
 
-failures = 0
 BUILDS = 30  # that end after each outage
 SEAL_AFTER = "2s"
 RATE = "40"  # builds a second: the outages are what is tested, not the load
 # What the master must never say of all this.
 FAULTS = re.compile(r"dead letter|without an answer|stuck|is restarted|thrown away|given up", re.I)
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:1000]}", flush=True)
-    return good
 
 
 def postgres(farm):
@@ -185,7 +176,7 @@ def test_outages(farm, disk):
     load.wait_built(20)
     outages = [killed, backend_killed, connections_cut, refusing, locked] + ([full] if disk else [])
     if not disk:
-        print("skip outage.full - no file system can be mounted here", flush=True)
+        score.skip("outage.full", "no file system can be mounted here")
     for outage in outages:
         outage(farm)
         began = load.built()
@@ -264,10 +255,10 @@ def main():
             test_restarted_while_sealed(farm)
         except farms.Failure as error:
             check("the farm", False, error)
-        if failures:
+        if score.failures:
             farm.show_logs()
         check("stop", farm.stop_process(farm.master) == 0, farm.master.text()[-300:])
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

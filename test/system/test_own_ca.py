@@ -11,17 +11,8 @@ import threading
 import urllib.parse
 
 import farm as farms
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}")
-    else:
-        failures += 1
-        print(f"not ok {name} - {why}")
+import score
+from score import check
 
 
 def make_certificates(farm):
@@ -129,9 +120,8 @@ def main():
         except (farms.Failure, OSError, subprocess.SubprocessError) as error:
             check("own authority", False, f"{type(error).__name__}: {error}")
             farm.show_logs()
-        for complaint in farm.complaints:
-            check("stops in order", False, complaint)
-    return 1 if failures else 0
+        score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

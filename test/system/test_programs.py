@@ -12,23 +12,14 @@ import subprocess
 import sys
 import tempfile
 
+import score
+from score import check
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("B", ROOT / "build" / "plain")).resolve()
 EXAMPLE = ROOT / "piwheels.conf.example"
 BOUND_S = 60
 COMMON = ("help", "version", "configuration", "quiet", "verbose", "log-file")
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
 
 
 def run(program, *args):
@@ -160,7 +151,7 @@ def main():
         keys = [key for key, _ in sections.get(program.name[4:], ())]
         unknown = [key for key in keys if key not in options_of(program)]
         check(f"{program.name}.section of the example", not unknown, ", ".join(unknown))
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -13,11 +13,9 @@ import pathlib
 import sys
 import time
 
-import clerk
 import farm as farms
 from cluster import Cluster, SqlError
-
-score = clerk.Score()
+import score
 check, equal = score.check, score.equal
 
 ACCEPT = {"Accept": "application/vnd.pypi.simple.v1+json"}

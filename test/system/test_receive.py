@@ -10,18 +10,10 @@ import sys
 
 import load as loads
 from load import farms
+import score
+from score import check
 
-failures = 0
 ONE_MB, TWENTY_MB = 16, 200  # of memory, at most: for a transfer, and for twenty at a time
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:1000]}", flush=True)
 
 
 class Memory:
@@ -60,7 +52,7 @@ def takes_memory(farm):
         memory = Memory(farm)
         ended |= finish(name, load(farm, f"memory{count}", "--slaves", str(count), "--builds", str(count), "--file-size", size), count)
         if farms.SANITIZED:
-            print(f"skip {name}: memory - a sanitized program takes more")
+            score.skip(f"{name}: memory", "a sanitized program takes more")
         else:
             check(f"{name}: at most {limit} MB of memory", memory.most_mb() <= limit, f"{memory.most_mb():.1f} MB")
     return ended
@@ -81,7 +73,7 @@ def main():
         ended |= beside_others(farm)
         found = loads.differences(farm, ended)
         check("each file is recorded and on the site as it was sent", not found, found[:5])
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import sys
 
 import cluster
 import farm as farms
+import score
+from score import check
 
 PACKAGES, VERSIONS, OLD = 1500, 20, 20000
 KINDS = ("attempts", "failures", "builds", "ends", "drain", "mark")
@@ -52,14 +54,6 @@ TIME = "\\! echo time \"$(cut -d' ' -f1 /proc/$PID/schedstat)\"\n"
 PLANNED = """SELECT 'planned', coalesce(sum(plans), 0), coalesce(string_agg(plans || ' ' || left(query, 60), ', ') FILTER (WHERE plans > 0), '')
 FROM pg_stat_statements WHERE NOT toplevel;
 """
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {name}{'' if good else f' - {why}'}", flush=True)
 
 
 def array(values):
@@ -156,12 +150,8 @@ def main():
         check_slices(farm)
         farm.psql("ANALYZE")
         check("the queue is right", farm.rows("SELECT * FROM piw.check_queue()") == [], farm.rows("SELECT * FROM piw.check_queue()"))
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except farms.Failure as failure:
-        print(f"not ok plans - {failure}", flush=True)
-        sys.exit(1)
+    sys.exit(score.run([main]))

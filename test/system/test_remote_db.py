@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import farm as farms
+import score
 
 PASSWORD = "open:ses\\ame/signs"
 HBA = """local   all       all                       trust
@@ -139,40 +140,34 @@ def main():
         def attempt(name, action):
             try:
                 action()
-                print(f"ok {name}", flush=True)
-                return 0
+                score.check(name, True)
             except (AssertionError, farms.Failure) as error:
-                print(f"not ok {name} - {' '.join(str(error).split())[:1000]}", flush=True)
-                return 1
+                score.check(name, False, error)
 
-        failed = attempt("no password", lambda: refused(farm, safe, "no password supplied", "no password"))
+        attempt("no password", lambda: refused(farm, safe, "no password supplied", "no password"))
         write(farm, pgpass, f"localhost:{port}:piwheels:piwheels:wrong\n")
-        failed += attempt("a wrong password", lambda: refused(farm, safe, "password authentication failed", "a wrong password"))
+        attempt("a wrong password", lambda: refused(farm, safe, "password authentication failed", "a wrong password"))
         write(farm, pgpass, f"localhost:{port}:piwheels:piwheels:{in_file}\n")
-        failed += attempt("TLS and .pgpass", lambda: works(farm, safe, "verify-full"))
-        failed += attempt("sslmode=require", lambda: works(farm, f"{base}?sslmode=require", "require"))
-        failed += attempt("without TLS", lambda: refused(farm, f"{base}?sslmode=disable", "no pg_hba.conf entry", "without TLS"))
-        failed += attempt("another authority", lambda: refused(
+        attempt("TLS and .pgpass", lambda: works(farm, safe, "verify-full"))
+        attempt("sslmode=require", lambda: works(farm, f"{base}?sslmode=require", "require"))
+        attempt("without TLS", lambda: refused(farm, f"{base}?sslmode=disable", "no pg_hba.conf entry", "without TLS"))
+        attempt("another authority", lambda: refused(
             farm, f"{base}?sslmode=verify-full&sslrootcert={pki}/stranger.crt", "certificate verify failed", "another authority"))
-        failed += attempt("another host name", lambda: refused(
+        attempt("another host name", lambda: refused(
             farm, safe.replace("localhost", "127.0.0.1"), "certificate for", "another host name"))
         write(farm, farm.dir / "home" / ".pg_service.conf", f"[farm]\nhost=localhost\nport={port}\ndbname=piwheels\nuser=piwheels\n"
               f"sslmode=verify-full\nsslrootcert={pki}/authority.crt\n")
-        failed += attempt("a service file", lambda: works(farm, "postgresql:///?service=farm", "a service"))
-        failed += attempt("an unknown service", lambda: refused(
+        attempt("a service file", lambda: works(farm, "postgresql:///?service=farm", "a service"))
+        attempt("an unknown service", lambda: refused(
             farm, "postgresql:///?service=nosuch", 'definition of service "nosuch" not found', "an unknown service"))
         write(farm, pgpass, f"*:{port}:*:piwheels:{in_file}\n", 0o644)
-        failed += attempt("a .pgpass that others may read", lambda: refused(farm, safe, "no password supplied", "a readable .pgpass"))
+        attempt("a .pgpass that others may read", lambda: refused(farm, safe, "no password supplied", "a readable .pgpass"))
         if os.path.exists("/usr/sbin/sshd") and os.path.exists("/usr/bin/ssh"):
-            failed += attempt("an SSH tunnel that falls and comes back", lambda: tunnel(farm, port))
+            attempt("an SSH tunnel that falls and comes back", lambda: tunnel(farm, port))
         else:
-            print("skip an SSH tunnel - OpenSSH's server or client isn't installed")
-        return 1 if failed else 0
+            score.skip("an SSH tunnel", "OpenSSH's server or client isn't installed")
+        return score.code()
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except farms.Failure as failure:
-        print(f"not ok remote database - {failure}", flush=True)
-        sys.exit(1)
+    sys.exit(score.run([main]))

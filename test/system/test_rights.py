@@ -6,6 +6,7 @@ import re
 import sys
 
 from cluster import Cluster, SqlError
+import score
 
 DENIED = "permission denied|must be owner|must be superuser|cannot lock"
 DATABASE = "rights"
@@ -233,21 +234,9 @@ TESTS = [tables, sequences, definitions, functions, shadows]
 
 
 def main():
-    failed = 0
-    only = sys.argv[1:]
     with Cluster() as cluster:
         cluster.create(DATABASE)
-        for test in TESTS:
-            name = test.__name__.replace("_", " ")
-            if only and test.__name__ not in only:
-                continue
-            try:
-                test(cluster)
-                print(f"ok {name}", flush=True)
-            except (AssertionError, SqlError) as error:
-                failed += 1
-                print(f"not ok {name} - {' '.join(str(error).split())[:1500]}", flush=True)
-    return 1 if failed else 0
+        return score.run_silent(TESTS, cluster)
 
 
 if __name__ == "__main__":

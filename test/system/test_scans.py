@@ -11,6 +11,8 @@ import re
 import sys
 
 import farm as farms
+import score
+from score import check
 from wire import Builder
 
 BIG = ("downloads", "builds", "files", "versions")
@@ -82,14 +84,6 @@ QUESTIONS = {
 }
 # Rows of one package, of a head and of an hour are what each may read.
 ROWS_MAX = 3000
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    failures += not good
-    print(f"{'ok' if good else 'not ok'} {name}{'' if good else f' - {why}'}", flush=True)
 
 
 def counters(farm):
@@ -207,12 +201,8 @@ def main():
         check("a scan is seen", "versions was scanned" in found or "of versions were read" in found, found)
         found = plans.scans()
         check("the plan of a scan is seen", any(re.match("(Seq|Index Only) Scan of versions", line) for line in found), found)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except farms.Failure as failure:
-        print(f"not ok scans - {failure}", flush=True)
-        sys.exit(1)
+    sys.exit(score.run([main]))

@@ -9,19 +9,10 @@ import json
 import sys
 
 import farm as farms
+import score
+from score import check
 
-failures = 0
 NAMES = ("packages.json", "sitemap.xml", "sitemap0.xml")
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
 
 
 def comes(farm, name, condition, timeout=30):
@@ -130,9 +121,9 @@ def main():
         farm.start_master()
         for step in (missing_at_start, after_a_change, home_page, unchanged, regularly, after_a_failure):
             step(farm)
-        if failures:
+        if score.failures:
             farm.show_logs()
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

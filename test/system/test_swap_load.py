@@ -14,8 +14,9 @@ import sys
 
 import load as loads
 from load import farms
+import score
+from score import check
 
-failures = 0
 SWAPS = 1000  # of each task
 SWAPS_AWAY = 300  # of all tasks, while the database is away
 FAILING_BUILDS = 200  # in the second run; a thousand failures are in test/unit/test_driver_failures.c
@@ -25,16 +26,6 @@ BUILDS_BEFORE = 50  # the load runs before the database goes
 PAUSE_MS = 10  # what a swap may cost, at p99
 # What the master must never say of all this.
 FAULTS = re.compile(r"dead letter|without an answer|can't take over|stuck|out of order|did not start|is restarted", re.I)
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:1000]}", flush=True)
-    return good
 
 
 def check_load(name, load, figures):
@@ -122,16 +113,16 @@ def main():
     with farms.Farm() as farm:
         loads.start(farm, 500, 20)
         if not (farm.dir / "s" / "admin").exists():
-            print("skip swap_load - this master serves no admin queue")
+            score.skip("swap_load", "this master serves no admin queue")
             return 0
         load = test_swaps(farm)
         check_records("swaps", farm, load)
         said = [line for line in farm.master.text().splitlines() if FAULTS.search(line)]
         check("swaps.the master has nothing to regret", not said, said[:10])
         test_failures(farm, load)
-        if failures:
+        if score.failures:
             farm.show_logs()
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -21,27 +21,13 @@ import urllib.parse
 import zipfile
 
 import farm as farms
+import score
+from score import check, equal
 import spellings
 
 FIXTURE = farms.ROOT / "test" / "golden" / "upgrade-40b4f6b.tar.xz"
 OLDER = 'data-dist-info-metadata="sha256='
 MANY = 2500  # packages whose pages are rewritten when that is to be interrupted
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[-900:]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 # --- The farm of then --------------------------------------------------------------------------------------------------
@@ -347,11 +333,10 @@ def main():
                     test_other_masters(farm)
             except (farms.Failure, OSError, KeyError, ValueError) as error:
                 check(test[0].__name__, False, f"{type(error).__name__}: {error}")
-            if failures:
+            if score.failures:
                 farm.show_logs()
-        for complaint in farm.complaints:
-            check("stops in order", False, complaint)
-    return 1 if failures else 0
+        score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ TEST-TIMEOUT: 900
 """
 
 import gzip
-import os
 import re
 import shutil
 import subprocess
@@ -16,8 +15,9 @@ import zipfile
 
 import farm as farms
 import foreign_root
+import score
+from score import check, equal
 
-failures = 0
 PACKAGES = ("python3-pip", "libpython3.11-dev", "python3-hatchling", "python3-mesonpy")
 
 SETUP = '''
@@ -119,20 +119,6 @@ int uname(struct utsname *facts)
     return (int)result;
 }
 '''
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}")
-    else:
-        failures += 1
-        print(f"not ok {name} - {why}")
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 def fill(text, **words):
@@ -262,7 +248,7 @@ def test_board(board):
         try:
             board.lay(farm)
         except foreign_root.Missing as missing:
-            print(f"skip {board.name} - {missing}")
+            score.skip(f"{board.name}", missing)
             return
         wanted = add_packages(farm, board, not farms.SANITIZED)
         farm.start_postgres()
@@ -296,7 +282,7 @@ def main():
             test_board(board)
         except (farms.Failure, OSError, ValueError, subprocess.SubprocessError) as error:
             check(board.name, False, f"{type(error).__name__}: {error}")
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

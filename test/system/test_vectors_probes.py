@@ -11,14 +11,12 @@ import re
 import signal
 import sys
 
-import clerk
 import client
 import farm as farms
 import recording
 import replay as replays
+import score
 import wire
-
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 
@@ -457,7 +455,7 @@ def play(farm, name, function):
 
 def main():
     if not recording.there():
-        print(f"skip probes - they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
+        score.skip("probes", f"they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
         return 0
     with farms.Farm() as farm:
         farm.prepare()
@@ -470,7 +468,7 @@ def main():
             rejected_inputs(farm)
         if score.failures:
             farm.show_logs()
-    return 1 if score.failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

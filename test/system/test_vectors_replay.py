@@ -10,10 +10,10 @@ import gzip
 import sys
 
 import aftermath
-import clerk
 import farm as farms
 import recording
 import replay as replays
+import score
 
 SLAVES = ("slave-build-success", "logger", "slave-build-failure", "slave-skip", "slave-kill", "slave-sleep-master-paused",
           "two-slaves", "monitor")
@@ -21,7 +21,6 @@ TOOLS = ("add", "import", "remove", "rebuild", "import-armv7l")
 LOG_TABLES = ("downloads", "searches", "project_page_hits", "project_json_downloads", "web_page_hits")
 BASE_URL = "https://wheels.test"
 BY_HAND = {"gold-imp", "goldimp", "upper-case-pkg"}  # packages that the recorded tools made, not PyPI
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 
@@ -240,7 +239,7 @@ class Story:
 
 def main():
     if not recording.there():
-        print(f"skip recordings - they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
+        score.skip("recordings", f"they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
         return 0
     with farms.Farm() as farm:
         try:
@@ -264,7 +263,7 @@ def main():
             check("the recordings", False, f"{type(error).__name__}: {error}")
         if score.failures:
             farm.show_logs()
-    return 1 if score.failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,8 @@ import sys
 import clerk
 import farm as farms
 import recording
+import score
 import wire
-
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 PIECE = 65536  # of a file, as the recorded master asked
@@ -223,7 +222,7 @@ RECORDINGS = ("slave-build-success", "slave-build-failure", "slave-skip", "slave
 
 def main():
     if not recording.there():
-        print(f"skip recordings - they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
+        score.skip("recordings", f"they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
         return 0
     with farms.Farm() as farm:
         farm.prepare()
@@ -243,7 +242,7 @@ def main():
             listeners[0] = play.queue
         if score.failures:
             farm.show_logs()
-    return 1 if score.failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,9 @@ import sys
 import clerk
 import farm as farms
 import recording
+import score
 import screen
 import wire
-
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 
@@ -109,7 +108,7 @@ def test_monitor(farm):
 
 def main():
     if not recording.there():
-        print(f"skip recordings - they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
+        score.skip("recordings", f"they are not in {recording.FOLDER} (PIW_VECTORS names another folder)")
         return 0
     with farms.Farm() as farm:
         farm.prepare()

@@ -12,20 +12,10 @@ import subprocess
 import sys
 
 import farm as farms
+import score
+from score import check
 
 PAGE = farms.ROOT / "docs" / "writing-a-task.md"
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:900]}", flush=True)
-    return good
 
 
 def blocks():
@@ -114,7 +104,7 @@ class Reader:
     def follow(self):
         for kind, text, name in blocks():
             if "piw-ctl" in text and kind == "sh" and not (self.prefix / "bin" / "piw-ctl").exists():
-                print("skip the swap - piw-ctl isn't built")
+                score.skip("the swap", "piw-ctl isn't built")
                 return
             if kind in ("piw", "c"):
                 (self.cwd / name).write_text(text, encoding="utf-8")
@@ -149,11 +139,10 @@ def main():
             run(farm)
         except (farms.Failure, OSError, KeyError, ValueError, subprocess.SubprocessError) as error:
             check("the page", False, f"{type(error).__name__}: {error}")
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

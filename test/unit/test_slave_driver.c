@@ -125,7 +125,7 @@ START_TEST(bad_reports_are_failed_builds_that_say_why)
         report = built(i == 0, "well", one_file);
         ((slave_BUILT *)piw_msg_any_body(report))->duration = piw_duration_from_us(-1);
         SAYS(slave, report, "DONE");
-        farm_wait(&f, "it says that the build took less than no time", i + 1);
+        farm_wait(&f, "it says that the build took a negative time", i + 1);
     }
     ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 5);
     ck_assert_int_eq(farm_count(&f, "status=false"), 5);
@@ -316,7 +316,7 @@ START_TEST(a_silent_slave_is_forgotten)
     piw_client *slave = building(1000, 10800000);
     farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
     ck_assert_ptr_nonnull(strstr(farm_wait(&f, "message='DIE'", 1), "data=null"));
-    /* Its build was lost for its own sake: another slave gets it later. */
+    /* Its build was lost because of the slave: another slave gets it later. */
     ck_assert_ptr_nonnull(strstr(farm_wait(&f, "ATTEMPT_FAILED(slave_id=1", 1), "cause='the slave fell silent'"));
     slave_send(slave, busy());
     ck_assert_str_eq(slave_hear(slave, 500), "nothing");
@@ -387,7 +387,7 @@ START_TEST(the_fifth_try_is_final)
             ck_assert_str_eq(idle_until(slave, "SLEEP false"), "BUILD p 1.0");
     }
     farm_wait(&f,
-              "LOG ERROR: No matching distribution found for p==1.0\nThe build failed for its slave's sake (the "
+              "LOG ERROR: No matching distribution found for p==1.0\nThe build failed because of its slave (the "
               "source was not to be found yet), for the 5th time",
               1);
     ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));

@@ -19,7 +19,7 @@ const piw_config_section farm_sections[] = {
     {"pypi", "port listen dir first-serial"},
     {"loadgen",
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
-     "busy patience journal swap swaps swap-every"},
+     "busy patience wait warm-up journal swap swaps swap-every"},
     /* Programs whose keys aren't known here. */
     {"keys", NULL},
     {"sense", NULL},

@@ -35,7 +35,7 @@ static int send_patiently(sending *s, piw_msg **msg, piw_err *err)
         if (rc != 0 && rc != PIW_EDEADLINE)
             break;
         if (piw_monotonic_ns() > until_ns) {
-            rc = piw_err_set(err, PIW_EDEAD, "the file queue at %.200s takes nothing", s->transfer->address);
+            rc = piw_err_set(err, PIW_EDEAD, "the file queue at %.200s accepts no data", s->transfer->address);
             break;
         }
     }

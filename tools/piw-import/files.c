@@ -35,7 +35,7 @@ int files_read(const char *path, size_t max, piw_buffer *content, piw_err *err)
     if (fstat(fd, &status) != 0)
         rc = piw_err_errno(err, "%.200s", path);
     else if (!S_ISREG(status.st_mode))
-        rc = piw_err_set(err, PIW_EREFUSED, "%.200s is no plain file", path);
+        rc = piw_err_set(err, PIW_EREFUSED, "%.200s is not a regular file", path);
     else
         rc = read_all(fd, path, max, content, err);
     close(fd);

@@ -153,11 +153,11 @@ static int refuse_version(const char *version, piw_err *err)
         return piw_err_set(err, PIW_EREFUSED, "the database says it is of version '%s', which is unknown", version);
     if (major == 0 && minor < 22)
         return piw_err_set(err, PIW_EREFUSED,
-                           "the database is of version %s, older than 0.22: run the piw-initdb of the stock release %s "
+                           "the database has version %s, older than 0.22: run the piw-initdb of the stock release %s "
                            "first, then this one",
                            version, STOCK_SCHEMA_VERSION);
-    return piw_err_set(err, PIW_EREFUSED, "the database is of version %s, which is newer than this program's %s",
-                       version, STOCK_SCHEMA_VERSION);
+    return piw_err_set(err, PIW_EREFUSED, "the database has version %s, which is newer than this program's %s", version,
+                       STOCK_SCHEMA_VERSION);
 }
 
 /* Names and descriptions are any text, so the encoding must hold it; tables of somebody else are in the way. */

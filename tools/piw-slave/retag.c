@@ -267,7 +267,7 @@ static int map_wheel(retag *r, piw_err *err)
     if (fd < 0 || fstat(fd, &status) != 0) {
         rc = piw_err_errno(err, "it can't be read");
     } else if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        rc = piw_err_set(err, PIW_EREFUSED, "it is empty or no plain file");
+        rc = piw_err_set(err, PIW_EREFUSED, "it is empty or not a regular file");
     } else {
         r->len = (size_t)status.st_size;
         void *data = mmap(NULL, r->len, PROT_READ, MAP_PRIVATE, fd, 0);

@@ -94,7 +94,7 @@ int form_begin(const char *root, char *after, bool *done, piw_err *err)
     *done = false;
     if (!piw_path_form(path, root))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
-    /* One that can't be read says nothing. */
+    /* A record that can't be read is treated as if it weren't there. */
     if (piw_file_read(path, MARK_MAX, &text, &len, NULL) == 0) {
         bool known = read_mark(text, after, done) && root_has_form(root);
         free(text);

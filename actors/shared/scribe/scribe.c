@@ -116,12 +116,12 @@ static int on_form_marked(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     if (piw_msg_error(reply) != 0)
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                        "how far the pages have their present form can't be kept: %s", piw_msg_error_text(reply));
+                        "how many pages have the present form already can't be saved: %s", piw_msg_error_text(reply));
     renewal_marked(&self->renewal, piw_msg_error(reply) == 0, piw_monotonic_ns());
     if (!self->renewal.running) {
         piw_task_note(task, "%s", "");
         if (self->roster.count > 0)
-            piw_info("the pages of all %zu packages have their present form", self->roster.count);
+            piw_info("the pages of all %zu packages have the present form", self->roster.count);
     }
     renew(task, self);
     return 0;
@@ -348,7 +348,7 @@ static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
         if (self->renewal.running && self->roster.count > 0)
             piw_info("the pages of %zu packages are of an older form, or may be: they are written anew in the "
                      "background%s%s",
-                     self->roster.count, self->renewal.at[0] == '\0' ? "" : ", from behind ", self->renewal.at);
+                     self->roster.count, self->renewal.at[0] == '\0' ? "" : ", beginning after ", self->renewal.at);
         renew(task, self);
         int rc = write_site_pages(task, self, (piw_token){0}); /* their number is on the home page */
         return rc != 0 ? rc : piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS);
@@ -655,7 +655,7 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
         return 0;
     piw_soul_set(task, NULL);
     free_soul(self);
-    return piw_err_set(err, rc, "%s can't begin: %s", piw_task_name(task), piw_err_name(rc));
+    return piw_err_set(err, rc, "%s can't start: %s", piw_task_name(task), piw_err_name(rc));
 }
 
 void scribe_stop(piw_task *task, bool leaving)
