@@ -19,6 +19,7 @@ const piw_config_section farm_sections[] = {
     {"loadgen",
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience journal swap swaps swap-every"},
+    {"setup", ""}, /* what it is told stands in no file */
     /* Programs whose keys aren't known here. */
     {"audit", NULL},
     {"keys", NULL},
