@@ -164,7 +164,7 @@ class Root:
 
     def release(self):
         if self.keeper is not None:
-            self.keeper.terminate()
+            self.keeper.kill()  # its child goes with it
             self.keeper.wait(60)
             self.keeper = None
 
@@ -208,7 +208,7 @@ def start_pypi(root):
     # What pip builds with, from Debian's packages.
     for wheel in [*WHEELHOUSE.glob("setuptools-*.whl"), *WHEELHOUSE.glob("wheel-*.whl")]:
         shutil.copy(wheel, folder)
-    root.start(["piw-pypi", "--port", PYPI_PORT, "--dir", "/srv/pypi"], TMP / "pypi.log")
+    root.start(["piw-pypi", "--port", str(PYPI_PORT), "--dir", "/srv/pypi"], TMP / "pypi.log")
 
 
 def make_farm(root, log):
