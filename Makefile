@@ -9,6 +9,8 @@ B       ?= build/$(VARIANT)
 # One spelling, however it was given: what depends on what is kept by path.
 override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
 PREFIX  ?= /usr/local
+# Where the libraries go, seen from PREFIX.
+LIBDIR  ?= lib
 # The release, and the number of the plugin interface, as the headers say.
 VERSION := $(shell sed -n 's/^.define PIW_VERSION  *"\(.*\)"/\1/p' core/piw/version.h)
 ABI     := $(shell sed -n 's/^.define PIW_ABI  *//p' core/piw/version.h)
@@ -94,7 +96,7 @@ LIBS_shared        := -lz -lcrypto -lelf
 LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl $(ATOMIC)
 LIBS_bench         := -lzmq -lpq -lcrypto $(ATOMIC)
 
-.PHONY: all run test bench fuzz soak install clean format format-check tidy deps docs
+.PHONY: all man run test bench fuzz soak install clean format format-check tidy deps docs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -214,6 +216,8 @@ $$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)
 	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) -Wl,--as-needed $$(LIBS_shared)
 endef
 $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
+# systemd hears of a slave as of a master, by code of the runtime that is none of its interface.
+$(B)/bin/piw-slave: $(B)/obj/core/base/sdnotify.o
 
 # --- tests and benches ---
 $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(B)/obj/test/unit/main.o $(B)/lib/libshared.a $(B)/lib/libtestproto.a $(B)/lib/libproto.a \
@@ -298,16 +302,33 @@ bench: deps
 	@$(MAKE) --no-print-directory -s all bench-programs
 	@test/bench/run $(AGAINST:%=--against %) $(if $(PLOT),growth,$(BENCH)) $(SCALE)
 
+# Manual pages, and what bash and zsh complete, from the option tables that the programs and tasks themselves have: a library that
+# is loaded before theirs gets each table in place of the configuration's reader (packaging/man/). $(B)/man/share is laid out as
+# below PREFIX. Programs for another machine can't be asked here.
+man: $(if $(CROSS),,$(B)/man/made)
+$(B)/man/tables.so: $(B)/obj/packaging/man/tables.o $(B)/obj/core/config/program.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared -o $@ $^
+$(B)/man/sections: $(B)/obj/packaging/man/sections.o $(B)/obj/tools/piw-master/options.o $(B)/lib/libtools.a | $(B)/lib/libpiw.so
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -L$(B)/lib -lpiw -ldl
+$(B)/man/made: $(B)/man/tables.so $(B)/man/sections $(TOOLS:%=$(B)/bin/%) $(B)/bin/piw-idl $(ACTORS:%=$(B)/plugins/%.so) \
+    $(PLUGINS:%=$(B)/plugins/%.so) packaging/man/write.py
+	rm -rf $(B)/man/share
+	packaging/man/write.py $(B) $(VERSION) $(TOOLS) piw-idl
+	@touch $@
+
 # What a task outside of this tree needs is installed too: headers, piw-idl, the farm's protocols as sources, headers and
 # tables (libpiwproto.a), and piwheels.pc, which knows where they are (docs/writing-a-task.md).
 DEST := $(DESTDIR)$(PREFIX)
-install: all
-	install -d $(DEST)/bin $(DEST)/lib/piwheels/plugins $(DEST)/lib/pkgconfig $(DEST)/lib/systemd/system $(DEST)/include/piw \
-	    $(DEST)/include/piwheels $(DEST)/share/piwheels/proto $(DEST)/share/doc/piwheels/examples
+install: all $(if $(CROSS),,man)
+	install -d $(DEST)/bin $(DEST)/$(LIBDIR)/pkgconfig $(DEST)/lib/piwheels/plugins $(DEST)/lib/systemd/system \
+	    $(DEST)/lib/tmpfiles.d $(DEST)/include/piw $(DEST)/include/piwheels $(DEST)/share/piwheels/proto \
+	    $(DEST)/share/doc/piwheels/examples
 	install $(TOOLS:%=$(B)/bin/%) $(B)/bin/piw-idl $(DEST)/bin
-	install -m 644 $(B)/lib/libpiw.so.$(ABI) $(DEST)/lib
-	ln -sfn libpiw.so.$(ABI) $(DEST)/lib/libpiw.so
-	install -m 644 $(B)/lib/libproto.a $(DEST)/lib/libpiwproto.a
+	install -m 644 $(B)/lib/libpiw.so.$(ABI) $(DEST)/$(LIBDIR)
+	ln -sfn libpiw.so.$(ABI) $(DEST)/$(LIBDIR)/libpiw.so
+	install -m 644 $(B)/lib/libproto.a $(DEST)/$(LIBDIR)/libpiwproto.a
 	install -m 644 $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(DEST)/lib/piwheels/plugins
 	install -m 644 core/piw/*.h $(DEST)/include/piw
 	install -m 644 $(GEN:=.h) $(DEST)/include/piwheels
@@ -315,9 +336,12 @@ install: all
 	install -m 644 README.md LICENSE piwheels.conf.example docs/*.md $(DEST)/share/doc/piwheels
 	for server in nginx apache; do \
 	    install -m 644 packaging/$$server/piwheels.conf $(DEST)/share/doc/piwheels/examples/$$server.conf || exit 1; done
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' packaging/piwheels.pc.in >$(DEST)/lib/pkgconfig/piwheels.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' packaging/piwheels.pc.in \
+	    >$(DEST)/$(LIBDIR)/pkgconfig/piwheels.pc
 	for unit in packaging/systemd/*.service; do \
 	    sed 's|/usr/bin/piw-|$(PREFIX)/bin/piw-|' $$unit >$(DEST)/lib/systemd/system/$${unit##*/} || exit 1; done
+	install -m 644 packaging/tmpfiles/piwheels.conf $(DEST)/lib/tmpfiles.d
+	$(if $(CROSS),,cp -R $(B)/man/share $(DEST))
 
 clean:
 	rm -rf build

@@ -1,4 +1,4 @@
-/* cause.c — did a build fail because of its slave, or because of the package's? */
+/* cause.c — did a build fail because of its slave, or of the package? */
 #include "slave_driver/cause.h"
 
 #include <ctype.h>

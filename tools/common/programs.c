@@ -20,6 +20,7 @@ const piw_config_section farm_sections[] = {
     {"loadgen",
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience wait warm-up journal swap swaps swap-every"},
+    {"setup", ""}, /* what it is told stands in no file */
     /* Programs whose keys aren't known here. */
     {"keys", NULL},
     {"sense", NULL},

@@ -2,6 +2,8 @@
 #include "options.h"
 
 #include "common/programs.h"
+#include "piw/limits.h"
+#include "runtime/runtime.h"
 
 static const piw_opt options[] = {
     {'d', "dsn", PIW_OPT_TEXT, "DSN", "postgres:///piwheels", "the database, as libpq URI; not as superuser"},
@@ -53,6 +55,21 @@ const piw_opt master_auth_options[] = {
     {0, "allow", PIW_OPT_TEXT, "NETWORKS", "all", "networks that may connect to the slave and file queues"},
     {0, "keys", PIW_OPT_PATH, "DIR", NULL, "folder of the slaves' keys"},
     PIW_OPT_END,
+};
+
+const piw_opt master_task_options[] = {
+    [PIW_TASK_PLUGIN] = {0, "plugin", PIW_OPT_TEXT, "FILE", NULL, "the file with the task (default: NAME.so)"},
+    [PIW_TASK_ENABLED] = {0, "enabled", PIW_OPT_SWITCH, NULL, "yes", "whether it runs"},
+    [PIW_TASK_INSTANCES] = {0, "instances", PIW_OPT_INT, "N", NULL,
+                            "how many of it share the work, if it can be several", .min = 1,
+                            .max = PIW_LIMIT_INSTANCES},
+    [PIW_TASK_CRITICAL] = {0, "critical", PIW_OPT_SWITCH, NULL, NULL,
+                           "whether the master stops when it can't be kept up (default: as the plugin says)"},
+    [PIW_TASK_ISOLATE] = {0, "isolate", PIW_OPT_CHOICE, NULL, "thread",
+                          "where it runs: in a thread of the master, or in a process of its own", "thread|process"},
+    [PIW_TASK_ABSENT] = {0, "absent", PIW_OPT_CHOICE, NULL, "error",
+                         "what calls do while it is disabled: fail, or wait", "error|wait"},
+    [PIW_TASK_KEYS] = PIW_OPT_END,
 };
 
 const char *const master_queues[] = {"slave", "file", "import", "log", "control", "status", "admin"};

@@ -9,6 +9,8 @@ extern const piw_program master_program;
 /* Keys of the sections [site] and [auth]; each ends with PIW_OPT_END. */
 extern const piw_opt master_site_options[];
 extern const piw_opt master_auth_options[];
+/* Keys that every [task:NAME] has besides those of its plugin: by enum PIW_TASK_… of the runtime, then PIW_OPT_END. */
+extern const piw_opt master_task_options[];
 
 /* The outer queues: option "NAME-queue" each. */
 extern const char *const master_queues[];

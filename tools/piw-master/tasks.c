@@ -1,7 +1,7 @@
 /* tasks.c — which tasks the master runs: the standard ones, changed and added to by [task:NAME] sections. */
 #include "tasks.h"
 
-#include "piw/limits.h"
+#include "options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +12,6 @@ static const char *const standard[] = {
     "the_oracle",   "seraph",      "the_architect", "file_juggler", "the_scribe", "the_secretary",
     "slave_driver", "big_brother", "cloud_gazer",   "mr_chase",     "lumberjack",
 };
-
-static const piw_opt key_plugin = {.name = "plugin", .kind = PIW_OPT_TEXT};
-static const piw_opt key_enabled = {.name = "enabled", .kind = PIW_OPT_SWITCH};
-static const piw_opt key_instances = {.name = "instances", .kind = PIW_OPT_INT, .min = 1, .max = PIW_LIMIT_INSTANCES};
-static const piw_opt key_critical = {.name = "critical", .kind = PIW_OPT_SWITCH};
-static const piw_opt key_isolate = {.name = "isolate", .kind = PIW_OPT_CHOICE, .choices = "thread|process"};
-static const piw_opt key_absent = {.name = "absent", .kind = PIW_OPT_CHOICE, .choices = "error|wait"};
 
 static bool is_dir(const char *path)
 {
@@ -140,28 +133,28 @@ static int task_key(piw_task_config *task, const char *key, const char *text, co
     int rc = 0;
     if (strcmp(key, "plugin") == 0) {
         task->origins[PIW_TASK_PLUGIN] = origin;
-        rc = *text != '\0' ? check_key(&key_plugin, text, &number, err)
+        rc = *text != '\0' ? check_key(&master_task_options[PIW_TASK_PLUGIN], text, &number, err)
                            : piw_err_set(err, PIW_EINVAL, "the file name is missing");
         task->plugin = text;
     } else if (strcmp(key, "enabled") == 0) {
         task->origins[PIW_TASK_ENABLED] = origin;
-        rc = check_key(&key_enabled, text, &number, err);
+        rc = check_key(&master_task_options[PIW_TASK_ENABLED], text, &number, err);
         task->enabled = number != 0;
     } else if (strcmp(key, "instances") == 0) {
         task->origins[PIW_TASK_INSTANCES] = origin;
-        rc = check_key(&key_instances, text, &number, err);
+        rc = check_key(&master_task_options[PIW_TASK_INSTANCES], text, &number, err);
         task->instances = (unsigned)number;
     } else if (strcmp(key, "critical") == 0) {
         task->origins[PIW_TASK_CRITICAL] = origin;
-        rc = check_key(&key_critical, text, &number, err);
+        rc = check_key(&master_task_options[PIW_TASK_CRITICAL], text, &number, err);
         task->critical = (int)number;
     } else if (strcmp(key, "absent") == 0) {
         task->origins[PIW_TASK_ABSENT] = origin;
-        rc = check_key(&key_absent, text, &number, err);
+        rc = check_key(&master_task_options[PIW_TASK_ABSENT], text, &number, err);
         task->absent_wait = strcmp(text, "wait") == 0;
     } else if (strcmp(key, "isolate") == 0) {
         task->origins[PIW_TASK_ISOLATE] = origin;
-        rc = check_key(&key_isolate, text, &number, err);
+        rc = check_key(&master_task_options[PIW_TASK_ISOLATE], text, &number, err);
         task->isolate = strcmp(text, "process") == 0;
     } else {
         option_add(task, key, text, origin);

@@ -1,4 +1,5 @@
 /* piw-slave — builds wheels for a master (docs/programs.md#piw-slave). */
+#include "base/sdnotify.h"
 #include "build.h"
 #include "common/programs.h"
 #include "conversation.h"
@@ -142,8 +143,11 @@ static void run(const piw_config *config, piw_err *err)
     rc = rc != 0 ? rc : check_address("slave-queue", s.settings.slave_queue, err);
     rc = rc != 0 ? rc : check_address("file-queue", s.settings.file_queue, err);
     rc = rc != 0 ? rc : piw_client_open(&s.master, &slave_protocol_def, s.settings.slave_queue, s.settings.codec, err);
-    if (rc == 0)
+    if (rc == 0) {
+        /* From here on it works by itself, also while its master is away: whoever waits for the service may go on. */
+        piw__sd_notify("READY=1");
         slave_converse(&s, err);
+    }
     piw_client_close(&s.master);
     if (s.signals >= 0)
         close(s.signals);
