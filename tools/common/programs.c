@@ -5,7 +5,7 @@
 
 const piw_config_section farm_sections[] = {
     {"master", ""}, /* its own options are known besides */
-    {"slave", "master timeout dir label python memory poll slave-queue file-queue codec debug"},
+    {"slave", "master timeout dir label python memory poll slave-queue file-queue key codec debug"},
     {"initdb", "dsn user"},
     {"import", "import-queue file-queue delete codec"},
     {"importer", "import-queue file-queue delete codec"},
@@ -13,15 +13,15 @@ const piw_config_section farm_sections[] = {
     {"remove", "import-queue codec"},
     {"rebuild", "import-queue codec"},
     {"logger", "format drop log-queue codec"},
-    {"monitor", "status-queue control-queue codec"},
+    {"monitor", "status-queue control-queue key codec"},
     {"ctl", "admin-queue codec"},
+    {"keys", "keys for"},
     {"pypi", "port listen dir first-serial"},
     {"loadgen",
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience journal swap swaps swap-every"},
     /* Programs whose keys aren't known here. */
     {"audit", NULL},
-    {"keys", NULL},
     {"sense", NULL},
     /* The parts of the master: it looks at their keys itself. */
     {"site", .kept_by = "master"},

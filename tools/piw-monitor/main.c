@@ -19,6 +19,7 @@ enum { DRAW_EVERY_MS = 100 /* at most so often */, DRAW_IDLE_MS = 1000 /* times 
 static const piw_opt options[] = {
     {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "the master's status queue"},
     {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control", "the master's control queue"},
+    {0, "key", PIW_OPT_PATH, "FILE", NULL, "both are encrypted: with the key that piw-keys made for this monitor"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how orders are encoded; cbor towards a stock master",
      .choices = "msgpack|cbor"},
     PIW_OPT_END,
@@ -148,9 +149,14 @@ static int start(monitor *self, const piw_config *config, piw_err *err)
     piw_codec codec;
     int ret = piw_codec_parse(piw_config_text(config, "codec"), &codec);
     ret = ret != 0 ? ret : open_signals(self, err);
-    ret = ret != 0 ? ret
-                   : link_open(&self->link, piw_config_text(config, "status-queue"),
-                               piw_config_text(config, "control-queue"), codec, err);
+    piw_key key;
+    const char *file = piw_config_text(config, "key");
+    if (ret == 0 && file != NULL)
+        ret = piw_key_read_client(&key, file, err);
+    if (ret == 0)
+        ret = link_open(&self->link, piw_config_text(config, "status-queue"), piw_config_text(config, "control-queue"), codec,
+                        file != NULL ? &key : NULL, err);
+    piw_key_wipe(&key);
     /* Lines of the log would be written over the screen; -l has them in a file. */
     ret = ret != 0 ? ret : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);
     return ret != 0 ? ret : term_open(err);
