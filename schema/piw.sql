@@ -155,7 +155,7 @@ CREATE TABLE piw.commits (
 
 -- --- Web logs ---
 
--- Batches of log records that are stored, the last ones of the sender that runs: sent again, they are passed over.
+-- Batches of log entries that are stored, the last ones of the sender that runs: sent again, they are passed over.
 CREATE TABLE piw.log_batches (
     sender bigint NOT NULL,
     number bigint NOT NULL,
@@ -167,7 +167,7 @@ CREATE TABLE piw.log_batches (
 CREATE SEQUENCE piw.slave_numbers AS integer;
 
 -- One slave's try at one version for one ABI. Kept when the version is gone: it is the farm's memory. A transient one
--- failed for its builder's sake and writes no row of builds; until next_try its version rests.
+-- failed for its slave's sake and writes no row of builds; until next_try its version rests.
 CREATE TABLE piw.attempts (
     attempt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     slave_id integer NOT NULL,

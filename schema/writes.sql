@@ -88,8 +88,8 @@ BEGIN
 END
 $$;
 
--- A try failed for its builder's sake: it is kept with its cause and the end of its log, and its version rests before the
--- next one (docs/reliability.md#a-build-fails-for-its-builders-sake). The fifth is the last.
+-- A try failed for its slave's sake: it is kept with its cause and the end of its log, and its version rests before the
+-- next one (docs/reliability.md#a-build-fails-for-its-slaves-sake). The fifth is the last.
 CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text)
 RETURNS TABLE (tries integer, final boolean, wait_s integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -440,7 +440,7 @@ BEGIN
 END
 $$;
 
--- --- Web logs: a batch of records each, which fit their columns ---
+-- --- Web logs: a batch of entries each, which fit their columns ---
 --
 -- Of a user agent only the first word is kept. A bot is who says there that it follows links for a machine's sake.
 

@@ -1,4 +1,4 @@
-/* big_brother — keeps the figures, shows them to monitors and takes their orders (docs/wire.md#monitors).
+/* big_brother — keeps the figures, shows them to monitors and takes their commands (docs/wire.md#monitors).
  *
  * This file is its manifest, the control queue, and the pause of the whole farm. */
 #include "big_brother/brother.h"
@@ -89,9 +89,9 @@ static int on_kill(piw_task *task, piw_msg *msg)
 {
     slaves_KILL *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_KILL_new(&body), &id, control_KILL_of(msg)->slave_id);
+    piw_msg *command = for_slave(slaves_KILL_new(&body), &id, control_KILL_of(msg)->slave_id);
     body->slave_id = id;
-    send_on(piw_soul(task), order);
+    send_on(piw_soul(task), command);
     return 0;
 }
 
@@ -99,9 +99,9 @@ static int on_skip(piw_task *task, piw_msg *msg)
 {
     slaves_SKIP *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_SKIP_new(&body), &id, control_SKIP_of(msg)->slave_id);
+    piw_msg *command = for_slave(slaves_SKIP_new(&body), &id, control_SKIP_of(msg)->slave_id);
     body->slave_id = id;
-    send_on(piw_soul(task), order);
+    send_on(piw_soul(task), command);
     return 0;
 }
 
@@ -123,9 +123,9 @@ static int on_sleep(piw_task *task, piw_msg *msg)
     const int64_t *slave_id = control_SLEEP_of(msg)->slave_id;
     slaves_SLEEP *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_SLEEP_new(&body), &id, slave_id);
+    piw_msg *command = for_slave(slaves_SLEEP_new(&body), &id, slave_id);
     body->slave_id = id;
-    send_on(self, order);
+    send_on(self, command);
     if (slave_id == NULL)
         pause_farm(self, true, "a monitor said SLEEP");
     return 0;
@@ -137,9 +137,9 @@ static int on_wake(piw_task *task, piw_msg *msg)
     const int64_t *slave_id = control_WAKE_of(msg)->slave_id;
     slaves_WAKE *body;
     int64_t *id = NULL;
-    piw_msg *order = for_slave(slaves_WAKE_new(&body), &id, slave_id);
+    piw_msg *command = for_slave(slaves_WAKE_new(&body), &id, slave_id);
     body->slave_id = id;
-    send_on(self, order);
+    send_on(self, command);
     if (slave_id == NULL)
         pause_farm(self, false, "a monitor said WAKE");
     return 0;
@@ -307,7 +307,8 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(slice), PIW_CONTINUATIONS_END,
 };
 
-PIW_PLUGIN(big_brother, .version = "1.0", .summary = "keeps statistics, shows them to monitors and takes their orders",
-           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
+PIW_PLUGIN(big_brother, .version = "1.0",
+           .summary = "keeps statistics, shows them to monitors and takes their commands", .serves = serves,
+           .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
            .state_protocol = &big_brother_protocol_def, .state_message = BIG_BROTHER_STATE, .critical = true,
            .start = start, .stop = stop, .save = save, .handlers = handlers, .continuations = continuations);

@@ -1,8 +1,8 @@
-/* brother.h — inside big_brother: what monitors see and order (docs/wire.md#monitors).
+/* brother.h — inside big_brother: what monitors see and command (docs/wire.md#monitors).
  *
- * big_brother.c is the manifest, the control queue and the pause; watch.c keeps what each slave showed last and replays
- * it; figures.c makes the master's own STATS; tell.c tells others; machine.c reads this machine. Everything belongs to the
- * task's thread. */
+ * big_brother.c is the manifest, the control queue and the pause; watch.c keeps what each slave showed last and
+ * replays it; figures.c makes the master's own STATS; tell.c tells others; machine.c reads this machine. Everything
+ * belongs to the task's thread. */
 #ifndef BIG_BROTHER_BROTHER_H
 #define BIG_BROTHER_BROTHER_H
 
@@ -67,7 +67,7 @@ void brother_load_slaves(brother *self, const big_brother_state *body);
 /* --- figures.c --- */
 int on_tick(piw_task *task, piw_msg *reply, uint64_t key);
 int on_figures(piw_task *task, piw_msg *reply, uint64_t key);
-/* A queue's length, at once. */
+/* The length of an ABI's build queue, at once. */
 void brother_queue_length(brother *self, piw_text abi_tag, int64_t pending);
 void brother_forget_history(brother *self);
 void brother_keep(brother *self, piw_msg **stats);

@@ -39,7 +39,7 @@ static void rest(gazer *self, int64_t delay_ms)
 }
 
 /* Apply on after a while. */
-static void hold(gazer *self, int64_t delay_ms)
+static void apply_later(gazer *self, int64_t delay_ms)
 {
     self->holding = true;
     set_timer(self, PIW_ON(apply_again), delay_ms);
@@ -168,7 +168,7 @@ static void apply_next(gazer *self)
     if (failed != 0) {
         piw_msg_free(&batch);
         piw_debug("PyPI's events wait: %s", piw_err_name(failed));
-        hold(self, STORED_AGAIN_MS);
+        apply_later(self, STORED_AGAIN_MS);
         return;
     }
     self->applying = true;
@@ -208,7 +208,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
         narrow(self, piw_msg_error_text(reply));
     } else {
         piw_warning("PyPI's events wait for the database: %s", piw_msg_error_text(reply));
-        hold(self, GAZER_WAIT_MIN_MS);
+        apply_later(self, GAZER_WAIT_MIN_MS);
     }
     go_on(self);
     return 0;

@@ -23,7 +23,7 @@ int gazer_json_refuse(gazer_json_reader *reader, const char *fmt, ...)
     char why[PIW_ERR_TEXT];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
+    vsnprintf(why, sizeof(why), fmt, args);
     va_end(args);
     piw_err_set(&reader->err, PIW_ESHAPE, "%s: %s", reader->what, why);
     return 0;

@@ -4,7 +4,6 @@
 #include "cloud_gazer/gazer.h"
 #include "cloud_gazer/page.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,7 +32,7 @@ struct gazer_left {
 
 gazer_left *gazer_left_new(gazer *owner, const char *simple_url, void (*done)(void *arg), void *arg)
 {
-    gazer_left *self = piw_zalloc(sizeof *self);
+    gazer_left *self = piw_zalloc(sizeof(*self));
     *self = (gazer_left){.gazer = owner, .simple_url = simple_url, .done = done, .arg = arg};
     return self;
 }
@@ -143,7 +142,7 @@ static void on_page(void *arg, const gazer_http_result *result)
     char why[64];
     self->asking = false;
     if (self->err.code == 0 && (!result->answered || result->status == 429 || result->status >= 500)) {
-        snprintf(why, sizeof why, "it was answered with HTTP status %ld", result->status);
+        snprintf(why, sizeof(why), "it was answered with HTTP status %ld", result->status);
         gazer_page_free(&self->page);
         try_again(self, result, result->answered ? why : result->problem);
         return;

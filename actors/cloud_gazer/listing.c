@@ -108,7 +108,7 @@ static int add(gazer_listing *self)
         return gazer_json_refuse(&self->reader, "it has more than %d projects", GAZER_LISTING_MAX);
     if (self->count == self->size) {
         self->size = self->size == 0 ? 1024 : self->size * 2;
-        self->projects = piw_realloc(self->projects, self->size * sizeof *self->projects);
+        self->projects = piw_realloc(self->projects, self->size * sizeof(*self->projects));
     }
     self->projects[self->count++] = (project){self->names.len, self->own_serial};
     if (piw_buffer_add(&self->names, self->name.s, self->name.len + 1) != 0)
@@ -160,7 +160,7 @@ static const yajl_callbacks callbacks = {.yajl_null = on_other,
 
 gazer_listing *gazer_listing_new(void)
 {
-    gazer_listing *self = piw_zalloc(sizeof *self);
+    gazer_listing *self = piw_zalloc(sizeof(*self));
     if (!gazer_json_open(&self->reader, "PyPI's list of projects", GAZER_LISTING_BYTES, &callbacks, self)) {
         free(self);
         return NULL;
@@ -193,13 +193,13 @@ static int by_name(const void *a, const void *b)
 
 int gazer_listing_end(gazer_listing *listing, piw_err *err)
 {
-    int ret = gazer_json_end(&listing->reader, err);
-    if (ret != 0)
-        return ret;
+    int rc = gazer_json_end(&listing->reader, err);
+    if (rc != 0)
+        return rc;
     if (!listing->has_projects || !listing->has_serial)
         return piw_err_set(err, PIW_ESHAPE, "PyPI's list of projects lacks %s",
                            listing->has_projects ? "meta._last-serial" : "its projects");
-    listing->listed = piw_alloc((listing->count + 1) * sizeof *listing->listed);
+    listing->listed = piw_alloc((listing->count + 1) * sizeof(*listing->listed));
     for (size_t i = 0; i < listing->count; i++) {
         const project *from = &listing->projects[i];
         listing->listed[i] = (gazer_listed){(const char *)listing->names.data + from->name, from->serial};
@@ -207,7 +207,7 @@ int gazer_listing_end(gazer_listing *listing, piw_err *err)
             listing->serial = from->serial;
     }
     if (listing->count > 1)
-        qsort(listing->listed, listing->count, sizeof *listing->listed, by_name);
+        qsort(listing->listed, listing->count, sizeof(*listing->listed), by_name);
     size_t kept = 0;
     for (size_t i = 0; i < listing->count; i++) {
         gazer_listed *last = kept > 0 ? &listing->listed[kept - 1] : NULL;

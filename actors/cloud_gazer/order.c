@@ -291,27 +291,27 @@ static int by_time(const void *a, const void *b)
     return x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
-/* Move what is ripe to `ready`, which is empty. */
+/* Move what is old enough to `ready`, which is empty. */
 static void ripen(gazer_order *self)
 {
     if (self->count > 1)
         qsort(self->events, self->count, sizeof(*self->events), by_time);
-    size_t ripe = 0;
+    size_t old_enough = 0;
     int64_t low = self->newest;
-    while (ripe < self->count && self->events[ripe].time_s <= self->newest_s - GAZER_WINDOW_S)
-        ripe++;
-    for (size_t i = ripe; i < self->count; i++)
+    while (old_enough < self->count && self->events[old_enough].time_s <= self->newest_s - GAZER_WINDOW_S)
+        old_enough++;
+    for (size_t i = old_enough; i < self->count; i++)
         if (self->events[i].serial <= low)
             low = self->events[i].serial - 1;
     free(self->ready);
-    self->ready = piw_alloc((ripe + 1) * sizeof(*self->ready));
+    self->ready = piw_alloc((old_enough + 1) * sizeof(*self->ready));
     self->ready_count = self->next = 0;
-    for (size_t i = 0; i < ripe; i++)
+    for (size_t i = 0; i < old_enough; i++)
         if (self->events[i].action != NULL)
             self->ready[self->ready_count++] = self->events[i];
-    if (ripe > 0)
-        memmove(self->events, self->events + ripe, (self->count - ripe) * sizeof(*self->events));
-    self->count -= ripe;
+    if (old_enough > 0)
+        memmove(self->events, self->events + old_enough, (self->count - old_enough) * sizeof(*self->events));
+    self->count -= old_enough;
     if (low > self->low) {
         self->low = low;
         forget_seen(self, low);

@@ -30,7 +30,7 @@ static int on_key(void *arg, const unsigned char *text, size_t len)
 static int on_string(void *arg, const unsigned char *text, size_t len)
 {
     gazer_page *self = arg;
-    if (self->next && len < sizeof self->status) {
+    if (self->next && len < sizeof(self->status)) {
         memcpy(self->status, text, len);
         self->status[len] = '\0';
     }
@@ -86,8 +86,8 @@ static const yajl_callbacks callbacks = {.yajl_null = on_other,
 
 gazer_page *gazer_page_new(const char *package)
 {
-    gazer_page *self = piw_zalloc(sizeof *self);
-    snprintf(self->what, sizeof self->what, "PyPI's page of %s", package);
+    gazer_page *self = piw_zalloc(sizeof(*self));
+    snprintf(self->what, sizeof(self->what), "PyPI's page of %s", package);
     if (!gazer_json_open(&self->reader, self->what, GAZER_PAGE_BYTES, &callbacks, self)) {
         free(self);
         return NULL;

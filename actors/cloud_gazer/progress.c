@@ -5,7 +5,6 @@
 #include "piw/limits.h"
 #include "shared/text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 static const int64_t SECOND_NS = 1000000000;
@@ -27,7 +26,7 @@ static void print_left(const gazer *self, gazer_progress now, double seconds, ch
         return;
     }
     int64_t minutes = left_s < 0 ? 0 : (int64_t)(left_s / 60);
-    snprintf(to, size, "about %" PRId64 " h %02" PRId64 " min left", minutes / 60, minutes % 60);
+    snprintf(to, size, "about %lld h %02lld min left", (long long)(minutes / 60), (long long)(minutes % 60));
 }
 
 void gazer_say_progress(gazer *self)
@@ -43,9 +42,9 @@ void gazer_say_progress(gazer *self)
     print_left(self, now, seconds, left, sizeof(left));
     if (now.applied_s != 0)
         piw_time_print((piw_time){now.applied_s * 1000000, 0}, date, sizeof(date));
-    snprintf(line, sizeof(line), "%" PRIu64 " events applied, %.0f a second, %s; at serial %" PRId64 " of %s, %zu wait",
-             now.applied, (double)(now.applied - self->progress.applied) / seconds, left, now.serial, date,
-             now.waiting);
+    snprintf(line, sizeof(line), "%llu events applied, %.0f a second, %s; at serial %lld of %s, %zu wait",
+             (unsigned long long)now.applied, (double)(now.applied - self->progress.applied) / seconds, left,
+             (long long)now.serial, date, now.waiting);
     piw_task_note(self->task, "%s", line);
     if (now_ns - self->progress_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
         return;
@@ -61,6 +60,6 @@ void gazer_say_caught_up(gazer *self)
     self->was_caught_up = true;
     gazer_progress now = gazer_order_progress(self->order);
     piw_task_note(self->task, "%s", "");
-    piw_info("PyPI's log is followed to its end: %" PRIu64 " events applied in %.0f s", now.applied,
+    piw_info("PyPI's log is followed to its end: %llu events applied in %.0f s", (unsigned long long)now.applied,
              (double)(piw_monotonic_ns() - self->begun_ns) / (double)SECOND_NS);
 }

@@ -56,7 +56,7 @@ static int begin_release(gazer_project *self, piw_text version)
         return gazer_json_refuse(&self->reader, "it has more than %d releases", GAZER_RELEASES_MAX);
     if (self->count == self->size) {
         self->size = self->size == 0 ? 16 : self->size * 2;
-        self->releases = piw_realloc(self->releases, self->size * sizeof *self->releases);
+        self->releases = piw_realloc(self->releases, self->size * sizeof(*self->releases));
     }
     self->releases[self->count++] = (release){.version = piw_strndup(version.s, version.len)};
     return 1;
@@ -203,9 +203,9 @@ static const yajl_callbacks callbacks = {.yajl_null = on_other,
 
 gazer_project *gazer_project_new(const char *package)
 {
-    gazer_project *self = piw_zalloc(sizeof *self);
-    snprintf(self->package, sizeof self->package, "%s", package);
-    snprintf(self->what, sizeof self->what, "PyPI's document of %s", package);
+    gazer_project *self = piw_zalloc(sizeof(*self));
+    snprintf(self->package, sizeof(self->package), "%s", package);
+    snprintf(self->what, sizeof(self->what), "PyPI's document of %s", package);
     if (!gazer_json_open(&self->reader, self->what, GAZER_PROJECT_BYTES, &callbacks, self)) {
         free(self);
         return NULL;
@@ -238,16 +238,16 @@ static int by_version(const void *a, const void *b)
 
 int gazer_project_end(gazer_project *project, piw_err *err)
 {
-    int ret = gazer_json_end(&project->reader, err);
+    int rc = gazer_json_end(&project->reader, err);
     gazer_json_close(&project->reader);
-    if (ret != 0)
-        return ret;
+    if (rc != 0)
+        return rc;
     if (!project->has_name)
         return piw_err_set(err, PIW_ESHAPE, "%s has not its name in it", project->what);
     if (!project->has_releases)
         return piw_err_set(err, PIW_ESHAPE, "%s says nothing about its releases", project->what);
     if (project->count > 1)
-        qsort(project->releases, project->count, sizeof *project->releases, by_version);
+        qsort(project->releases, project->count, sizeof(*project->releases), by_version);
     for (uint32_t i = 1; i < project->count; i++)
         if (strcmp(project->releases[i - 1].version, project->releases[i].version) == 0)
             return piw_err_set(err, PIW_ESHAPE, "%s has the release %s twice", project->what,
@@ -273,7 +273,7 @@ void gazer_project_put(const gazer_project *project, piw_msg *msg, pypi_project 
         const release *from = &project->releases[i];
         piw_time *first = NULL;
         if (from->files > 0) {
-            first = piw_msg_alloc(msg, sizeof *first);
+            first = piw_msg_alloc(msg, sizeof(*first));
             *first = from->first;
         }
         to->releases.at[i] = (pypi_release){.version = piw_msg_textz(msg, from->version),

@@ -14,7 +14,6 @@
 #include "shared/names.h"
 #include "shared/summary.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -109,10 +108,10 @@ static void wait_longer(gazer_projects *self, const gazer_http_result *result, c
 }
 
 /* What is wrong with an answer, or NULL. */
-static const char *problem_of(const gazer_http_result *result, const piw_err *refused, char *text, size_t size)
+static const char *problem_of(const gazer_http_result *result, const piw_err *err, char *text, size_t size)
 {
-    if (refused->code != 0)
-        return refused->text;
+    if (err->code != 0)
+        return err->text;
     if (!result->answered)
         return result->problem;
     if (result->status == 200)
@@ -132,11 +131,11 @@ static int by_value(const void *a, const void *b)
 /* Keep what this list has until all of it is done. Returns whether it lacks something that the last list had. */
 static bool note_hashes(gazer_projects *self)
 {
-    uint64_t *hashes = piw_alloc((self->listed_count + 1) * sizeof *hashes);
+    uint64_t *hashes = piw_alloc((self->listed_count + 1) * sizeof(*hashes));
     for (size_t i = 0; i < self->listed_count; i++)
         hashes[i] = piw_table_hash(self->seed, self->listed[i].package, strlen(self->listed[i].package));
     if (self->listed_count > 1)
-        qsort(hashes, self->listed_count, sizeof *hashes, by_value);
+        qsort(hashes, self->listed_count, sizeof(*hashes), by_value);
     size_t at = 0;
     bool lost = false;
     for (size_t i = 0; self->hashes != NULL && i < self->hashes_count && !lost; i++) {
@@ -188,8 +187,8 @@ static void take_list(gazer_projects *self)
     bool lost = self->follows && note_hashes(self);
     self->compares = lost || (self->follows && first && self->stored > 0) || piw_time_now().us >= self->due_us;
     if (self->todo_count > 0)
-        piw_info("PyPI's list has %zu projects, %zu of them changed since serial %" PRId64, self->listed_count,
-                 self->todo_count, self->stored);
+        piw_info("PyPI's list has %zu projects, %zu of them changed since serial %lld", self->listed_count,
+                 self->todo_count, (long long)self->stored);
 }
 
 static bool on_list_data(void *arg, const void *data, size_t len)
@@ -222,14 +221,14 @@ static void on_list(void *arg, const gazer_http_result *result)
     }
     if (result->answered && result->status == 200 && self->listing_err.code == 0)
         (void)(gazer_listing_end(self->listing, &self->listing_err) != 0 || check_serial(self, &self->listing_err));
-    const char *why = problem_of(result, &self->listing_err, text, sizeof text);
+    const char *why = problem_of(result, &self->listing_err, text, sizeof(text));
     if (why != NULL) {
         end_pass(self);
         wait_longer(self, result, self->simple_url, why);
         return;
     }
     self->wait_ms = 0;
-    snprintf(self->new_etag, sizeof self->new_etag, "%s",
+    snprintf(self->new_etag, sizeof(self->new_etag), "%s",
              result->etag != NULL && strlen(result->etag) < ETAG_MAX ? result->etag : "");
     take_list(self);
     step(self);
@@ -270,7 +269,7 @@ static void compare_on(gazer_projects *self)
     body->total = (int64_t)self->listed_count;
     body->after = piw_msg_textz(msg, self->compared > 0 ? self->listed[self->compared - 1].package : "");
     piw_msg_list(msg, &body->names, count);
-    pypi_serials *serials = piw_msg_alloc(msg, sizeof *serials);
+    pypi_serials *serials = piw_msg_alloc(msg, sizeof(*serials));
     piw_msg_list(msg, &serials->serials, count);
     body->serials = serials;
     for (size_t i = 0; i < count; i++) {
@@ -417,7 +416,7 @@ int on_projects_again(piw_task *task, piw_msg *reply, uint64_t key)
 static void take_document(gazer_projects *self, document *at, const gazer_http_result *result)
 {
     char text[64];
-    const char *why = problem_of(result, &at->err, text, sizeof text);
+    const char *why = problem_of(result, &at->err, text, sizeof(text));
     if (why == NULL && gazer_project_serial(at->project) < at->listed->serial)
         why = "it is older than the list";
     if (why != NULL && at->tries < TRIES_MAX) {
@@ -444,12 +443,12 @@ static void on_document(void *arg, const gazer_http_result *result)
         (void)gazer_project_end(at->project, &at->err);
     if (at->err.code == 0 && (!result->answered || result->status == 429 || result->status >= 500)) {
         char text[64], what[PIW_NAME_MAX + 32];
-        snprintf(what, sizeof what, "the document of project %s", at->listed->package);
+        snprintf(what, sizeof(what), "the document of project %s", at->listed->package);
         const gazer_listed *listed = at->listed;
         unsigned tries = at->tries;
         clear(at);
         *at = (document){.owner = self, .listed = listed, .tries = tries};
-        wait_longer(self, result, what, problem_of(result, &at->err, text, sizeof text));
+        wait_longer(self, result, what, problem_of(result, &at->err, text, sizeof(text)));
         return;
     }
     self->wait_ms = 0;
@@ -460,7 +459,7 @@ static void on_document(void *arg, const gazer_http_result *result)
 static void fetch(gazer_projects *self, document *at)
 {
     at->project = gazer_project_new(at->listed->package);
-    at->summary = piw_zalloc(sizeof *at->summary);
+    at->summary = piw_zalloc(sizeof(*at->summary));
     at->err = (piw_err){0};
     char *url = piw_sprintf("%s/%s/json", self->json_url, at->listed->package);
     const gazer_http_request request = {.url = url,
@@ -633,10 +632,11 @@ static void say_progress(gazer_projects *self)
     char left[48] = "time left unknown", line[PIW_LIMIT_NOTE + 1];
     if (self->applied > 0 && rate > 0) {
         int64_t minutes = (int64_t)((double)(self->todo_count - self->applied) / rate / 60);
-        snprintf(left, sizeof left, "about %" PRId64 " h %02" PRId64 " min left", minutes / 60, minutes % 60);
+        snprintf(left, sizeof(left), "about %lld h %02lld min left", (long long)(minutes / 60),
+                 (long long)(minutes % 60));
     }
-    snprintf(line, sizeof line, "%zu of %zu changed projects applied, %.0f a second, %s; at serial %" PRId64,
-             self->applied, self->todo_count, rate, left, self->stored);
+    snprintf(line, sizeof(line), "%zu of %zu changed projects applied, %.0f a second, %s; at serial %lld",
+             self->applied, self->todo_count, rate, left, (long long)self->stored);
     if (self->follows)
         piw_task_note(self->gazer->task, "%s", line);
     if (now_ns - self->said_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
@@ -649,13 +649,13 @@ static void finish(gazer_projects *self)
 {
     self->deleted += gazer_left_deleted(self->gazer->left);
     if (self->added + self->deleted + self->versions + self->hidden > 0)
-        piw_info("%s PyPI's list: %" PRIu64 " packages and %" PRIu64 " versions added, %" PRIu64 " deleted, %" PRIu64
-                 " hidden",
-                 self->follows ? "followed" : "mended what was missed, by", self->added, self->versions, self->deleted,
-                 self->hidden);
+        piw_info("%s PyPI's list: %llu packages and %llu versions added, %llu deleted, %llu hidden",
+                 self->follows ? "followed" : "mended what was missed, by", (unsigned long long)self->added,
+                 (unsigned long long)self->versions, (unsigned long long)self->deleted,
+                 (unsigned long long)self->hidden);
     else if (!self->follows)
         piw_info("PyPI's list of %zu projects has nothing that was missed", self->listed_count);
-    memcpy(self->etag, self->new_etag, sizeof self->etag);
+    memcpy(self->etag, self->new_etag, sizeof(self->etag));
     if (self->new_hashes != NULL) {
         free(self->hashes);
         self->hashes = self->new_hashes;
@@ -720,7 +720,7 @@ static void on_left_done(void *arg)
 
 gazer_projects *gazer_projects_new(gazer *owner, const gazer_projects_options *options)
 {
-    gazer_projects *self = piw_zalloc(sizeof *self);
+    gazer_projects *self = piw_zalloc(sizeof(*self));
     self->gazer = owner;
     self->simple_url = options->simple_url;
     self->json_url = options->json_url;

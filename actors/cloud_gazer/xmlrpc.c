@@ -25,8 +25,8 @@ struct gazer_xmlrpc {
     int arrays; /* arrays that are open: 1 the list, 2 an event */
     bool in_fault, fault, finished;
     size_t bytes, events;
-    char held[REFERENCE_MAX + 1]; /* the beginning of what may be a character reference */
-    uint32_t held_len;
+    char kept[REFERENCE_MAX + 1]; /* the beginning of what may be a character reference */
+    uint32_t kept_len;
     field fields[FIELDS];
     unsigned count; /* of the event's fields */
     bool typed;     /* the value that is read has an element for its type: other text in it means nothing */
@@ -274,18 +274,18 @@ static bool is_no_character(unsigned long code)
 static int release(gazer_xmlrpc *self, piw_err *err)
 {
     static const char replacement[] = "&#xFFFD;";
-    uint32_t len = self->held_len;
-    self->held[len] = '\0';
-    self->held_len = 0;
-    bool hex = len > 3 && self->held[2] == 'x';
-    const char *digits = self->held + (hex ? 3 : 2);
-    if (len > 3 && self->held[1] == '#' && self->held[len - 1] == ';') {
+    uint32_t len = self->kept_len;
+    self->kept[len] = '\0';
+    self->kept_len = 0;
+    bool hex = len > 3 && self->kept[2] == 'x';
+    const char *digits = self->kept + (hex ? 3 : 2);
+    if (len > 3 && self->kept[1] == '#' && self->kept[len - 1] == ';') {
         char *end;
         unsigned long code = strtoul(digits, &end, hex ? 16 : 10);
         if (*end == ';' && end != digits && is_no_character(code))
             return parse(self, replacement, sizeof(replacement) - 1, false, err);
     }
-    return parse(self, self->held, len, false, err);
+    return parse(self, self->kept, len, false, err);
 }
 
 /* Parse a piece and check the character references in it. A reference may continue in the next piece, so its
@@ -295,13 +295,13 @@ static int parse_looking(gazer_xmlrpc *self, const char *bytes, size_t len, piw_
     size_t from = 0;
     int failed = 0;
     for (size_t at = 0; at < len && failed == 0; at++) {
-        if (self->held_len == 0 && bytes[at] != '&')
+        if (self->kept_len == 0 && bytes[at] != '&')
             continue;
-        if (self->held_len == 0)
+        if (self->kept_len == 0)
             failed = parse(self, bytes + from, at - from, false, err);
-        self->held[self->held_len++] = bytes[at];
+        self->kept[self->kept_len++] = bytes[at];
         from = at + 1;
-        if (failed == 0 && (bytes[at] == ';' || bytes[at] == '<' || self->held_len == REFERENCE_MAX))
+        if (failed == 0 && (bytes[at] == ';' || bytes[at] == '<' || self->kept_len == REFERENCE_MAX))
             failed = release(self, err);
     }
     return failed == 0 && from < len ? parse(self, bytes + from, len - from, false, err) : failed;
@@ -324,7 +324,7 @@ int gazer_xmlrpc_feed(gazer_xmlrpc *parser, const void *data, size_t len, piw_er
 
 int gazer_xmlrpc_end(gazer_xmlrpc *parser, piw_err *err)
 {
-    int failed = parser->held_len > 0 ? release(parser, err) : 0;
+    int failed = parser->kept_len > 0 ? release(parser, err) : 0;
     if (failed == 0)
         failed = parse(parser, "", 0, true, err);
     if (failed != 0)

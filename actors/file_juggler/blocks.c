@@ -99,7 +99,7 @@ void blocks_take(blocks *map, int64_t offset)
     map->missing -= run.count;
     map->in_flight -= length_of(map, run);
     map->pieces_count--;
-    memmove(&map->pieces[i], &map->pieces[i + 1], (map->pieces_count - i) * sizeof run);
+    memmove(&map->pieces[i], &map->pieces[i + 1], (map->pieces_count - i) * sizeof(run));
     while (map->whole < map->count && is_set(map->got, map->whole))
         map->whole++;
 }

@@ -18,7 +18,6 @@
 #include "web.piw.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,22 +45,22 @@ static piw_msg *describe_transfer(const fs_EXPECT *expect)
 
 static int on_expect(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_EXPECT *expect = fs_EXPECT_of(msg);
-    piw_err why = {0};
-    int rc = piw_file_check(&expect->file, expect->package, &why);
+    piw_err err = {0};
+    int rc = piw_file_check(&expect->file, expect->package, &err);
     if (rc != 0)
-        return piw_refuse(task, msg, rc, "%s", why.text);
+        return piw_refuse(task, msg, rc, "%s", err.text);
     char folder[PIW_PATH_MAX];
-    if (piw_path_staged(folder, j->root, expect->build_id, (piw_text){0}))
-        piw_folder_reuse(j->root, folder, expect->build_id); /* else the transfer makes one */
+    if (piw_path_staged(folder, self->root, expect->build_id, (piw_text){0}))
+        piw_folder_reuse(self->root, folder, expect->build_id); /* else the transfer makes one */
     piw_msg *owner = describe_transfer(expect);
     transfer *t = NULL;
-    rc = transfers_begin(&j->transfers, j->root, &owner, &t, &why);
+    rc = transfers_begin(&self->transfers, self->root, &owner, &t, &err);
     if (rc != 0) {
         piw_msg_free(&owner);
-        piw_error("%s", why.text);
-        return piw_refuse(task, msg, rc, "%s", why.text);
+        piw_error("%s", err.text);
+        return piw_refuse(task, msg, rc, "%s", err.text);
     }
     piw_msg *answer = fs_EXPECT_reply_new();
     rc = piw_reply(task, msg, &answer);
@@ -83,15 +82,15 @@ static int answer_bad(piw_task *task, piw_msg *request, const char *why)
  * be remembered. */
 static int on_verify(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_VERIFY *verify = fs_VERIFY_of(msg);
-    transfer *t = transfers_of_slave(&j->transfers, verify->slave_id);
+    transfer *t = transfers_of_slave(&self->transfers, verify->slave_id);
     if (t == NULL || t->about->build_id != verify->build_id)
         return answer_bad(task, msg, "no transfer of the file was begun");
     if (t->map.missing > 0)
         return answer_bad(task, msg, "the transfer of the file was not finished");
     char path[PIW_PATH_MAX];
-    if (!piw_path_staged(path, j->root, verify->build_id, t->about->filename))
+    if (!piw_path_staged(path, self->root, verify->build_id, t->about->filename))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s);
     check_file *body;
     piw_msg *job = check_file_new(&body);
@@ -105,7 +104,7 @@ static int on_verify(piw_task *task, piw_msg *msg)
         rc = piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
     piw_msg_free(&job);
     if (rc == 0)
-        transfers_end(&j->transfers, t);
+        transfers_end(&self->transfers, t);
     return rc;
 }
 
@@ -130,10 +129,10 @@ static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-static bool is_staged(const juggler *j, int64_t build_id)
+static bool is_staged(const juggler *self, int64_t build_id)
 {
     char folder[PIW_PATH_MAX];
-    return piw_path_staged(folder, j->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
+    return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
 }
 
 static piw_msg *describe_build(int64_t build_id, piw_text package, journal_build **body)
@@ -145,9 +144,9 @@ static piw_msg *describe_build(int64_t build_id, piw_text package, journal_build
 }
 
 /* Into the journal with it; then `record` is gone. */
-static int note(juggler *j, piw_msg *record, piw_err *err)
+static int note(juggler *self, piw_msg *record, piw_err *err)
 {
-    int rc = journal_put(&j->journal, &record, err);
+    int rc = journal_put(&self->journal, &record, err);
     piw_msg_free(&record);
     if (rc != 0)
         piw_error("%s", err->text);
@@ -156,11 +155,11 @@ static int note(juggler *j, piw_msg *record, piw_err *err)
 
 static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
 {
-    const juggler *j = piw_soul(task);
+    const juggler *self = piw_soul(task);
     const fs_STAGE *stage = fs_STAGE_of(msg);
     keep_log *body;
     piw_msg *job = keep_log_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     body->build_id = stage->build_id;
     body->package = piw_text_copy(job, stage->package);
     body->output = piw_msg_blob(job, stage->output);
@@ -177,19 +176,19 @@ static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
 /* A build without wheels is in the journal before its log is in place, so that no log is left behind without a row. */
 static int on_stage(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_STAGE *stage = fs_STAGE_of(msg);
-    file_queue_yield(j);
+    file_queue_yield(self);
     if (!piw_name_is_canonical(stage->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
-    const journal_entry *known = journal_find(&j->journal, stage->build_id);
-    bool staged = is_staged(j, stage->build_id);
+    const journal_entry *known = journal_find(&self->journal, stage->build_id);
+    bool staged = is_staged(self, stage->build_id);
     if (staged || (known != NULL && known->state == JOURNAL_IS_OPEN))
         return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
     journal_build *body;
-    piw_err why = {0};
-    int rc = note(j, describe_build(stage->build_id, stage->package, &body), &why);
-    return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", why.text);
+    piw_err err = {0};
+    int rc = note(self, describe_build(stage->build_id, stage->package, &body), &err);
+    return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", err.text);
 }
 
 /* The end of a job whose answer says no more than that it is done. Takes the answer. */
@@ -208,7 +207,7 @@ static int finish(piw_task *task, const piw_msg *reply, uint64_t key, piw_msg *a
 }
 
 /* What the job has found out about a build, for the journal. */
-static int note_kept(juggler *j, const keep_log_reply *kept, piw_err *err)
+static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
 {
     if (!kept->staged && !kept->foreign_log)
         return 0;
@@ -218,23 +217,23 @@ static int note_kept(juggler *j, const keep_log_reply *kept, piw_err *err)
     piw_msg_list(record, &body->wheels, kept->wheels.count);
     for (uint32_t i = 0; i < kept->wheels.count; i++)
         body->wheels.at[i] = piw_text_copy(record, kept->wheels.at[i]);
-    return note(j, record, err);
+    return note(self, record, err);
 }
 
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     piw_token token = {key};
     if (piw_msg_error(reply) != 0)
         return finish(task, reply, key, NULL);
     const keep_log_reply *kept = keep_log_reply_of(reply);
-    piw_err why = {0};
-    if (!kept->staged && journal_find(&j->journal, kept->build_id) == NULL)
-        upkeep_remove_log(j, kept->build_id); /* thrown away meanwhile */
-    int rc = note_kept(j, kept, &why);
+    piw_err err = {0};
+    if (!kept->staged && journal_find(&self->journal, kept->build_id) == NULL)
+        upkeep_remove_log(self, kept->build_id); /* thrown away meanwhile */
+    int rc = note_kept(self, kept, &err);
     if (rc != 0)
-        return piw_answer_error(task, token, rc, "%s", why.text);
-    if (kept->staged || journal_late(&j->journal, kept->build_id))
+        return piw_answer_error(task, token, rc, "%s", err.text);
+    if (kept->staged || journal_late(&self->journal, kept->build_id))
         return syncs_ask(task, token, kept->build_id, false);
     return finish(task, reply, key, fs_STAGE_reply_new());
 }
@@ -254,22 +253,22 @@ static void copy_seal(piw_msg *into, const fs_SEAL *seal, sealed_build *to)
 /* A build without wheels is sealed in the journal. */
 static int seal_unstaged(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_SEAL *seal = fs_SEAL_of(msg);
-    const journal_entry *known = journal_find(&j->journal, seal->build_id);
+    const journal_entry *known = journal_find(&self->journal, seal->build_id);
     journal_build *body;
     piw_msg *record = describe_build(seal->build_id, seal->package, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
-    sealed_build *sealed = piw_msg_alloc(record, sizeof *sealed);
+    sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
     copy_seal(record, seal, sealed);
     body->sealed = sealed;
-    piw_err why = {0};
-    int rc = note(j, record, &why);
+    piw_err err = {0};
+    int rc = note(self, record, &err);
     if (rc == 0 && PIW_FAULT("juggler.sealed"))
-        rc = piw_err_set(&why, PIW_ESYS, "build %" PRId64 " can't be sealed: the fault point juggler.sealed is armed",
-                         seal->build_id);
+        rc = piw_err_set(&err, PIW_ESYS, "build %lld can't be sealed: the fault point juggler.sealed is armed",
+                         (long long)seal->build_id);
     if (rc != 0)
-        return piw_refuse(task, msg, rc, "%s", why.text);
+        return piw_refuse(task, msg, rc, "%s", err.text);
     piw_token token;
     rc = piw_defer(task, msg, &token);
     return rc == 0 ? syncs_ask(task, token, seal->build_id, true) : rc;
@@ -277,13 +276,13 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
 
 static int on_seal(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_SEAL *seal = fs_SEAL_of(msg);
-    if (!is_staged(j, seal->build_id))
+    if (!is_staged(self, seal->build_id))
         return seal_unstaged(task, msg);
     seal_build *body;
     piw_msg *job = seal_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     body->build_id = seal->build_id;
     body->package = piw_text_copy(job, seal->package);
     copy_seal(job, seal, &body->sealed);
@@ -302,13 +301,13 @@ static int on_sealed(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int on_publish(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
-    file_queue_yield(j);
+    file_queue_yield(self);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
-    if (!is_staged(j, publish->build_id)) {
-        upkeep_over(j, publish->build_id);
+    if (!is_staged(self, publish->build_id)) {
+        upkeep_over(self, publish->build_id);
         piw_msg *answer = fs_PUBLISH_reply_new();
         int done = piw_reply(task, msg, &answer);
         piw_msg_free(&answer);
@@ -316,7 +315,7 @@ static int on_publish(piw_task *task, piw_msg *msg)
     }
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     body->build_id = publish->build_id;
     body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
@@ -327,18 +326,18 @@ static int on_publish(piw_task *task, piw_msg *msg)
         rc = piw_work(task, job_publish_build, &job, PIW_ON(published), token.id);
     piw_msg_free(&job);
     if (rc == 0)
-        upkeep_published(j, publish->package);
+        upkeep_published(self, publish->package);
     return rc;
 }
 
 static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) == 0)
-        upkeep_over(j, publish_build_reply_of(reply)->build_id);
-    j->unsynced = true;
+        upkeep_over(self, publish_build_reply_of(reply)->build_id);
+    self->unsynced = true;
     /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
-    int rc = j->withheld_missing ? withheld_look(task) : 0;
+    int rc = self->withheld_missing ? withheld_look(task) : 0;
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 
@@ -351,7 +350,7 @@ static int on_recorded(piw_task *task, piw_msg *msg)
 static int on_settle(piw_task *task, piw_msg *msg)
 {
     const fs_SETTLE *settle = fs_SETTLE_of(msg);
-    return leftovers_settle(task, settle->builds.at, settle->builds.count);
+    return unfinished_settle(task, settle->builds.at, settle->builds.count);
 }
 
 static int on_withheld_asked(piw_task *task, piw_msg *msg)
@@ -362,38 +361,38 @@ static int on_withheld_asked(piw_task *task, piw_msg *msg)
 
 static int on_discard(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const fs_DISCARD *discard = fs_DISCARD_of(msg);
     int rc = upkeep_discard(task, discard->build_id);
-    transfer *t = transfers_of_slave(&j->transfers, discard->slave_id);
+    transfer *t = transfers_of_slave(&self->transfers, discard->slave_id);
     if (rc == 0 && t != NULL && t->about->build_id == discard->build_id)
-        transfers_end(&j->transfers, t);
+        transfers_end(&self->transfers, t);
     return rc;
 }
 
 /* --- The soul --- */
 
-static void free_soul(juggler *j)
+static void free_soul(juggler *self)
 {
-    transfers_fini(&j->transfers);
-    piw_msg_free(&j->published);
-    piw_msg_free(&j->reading);
-    journal_close(&j->journal);
-    free(j->waiting);
-    free(j->leftovers);
-    free(j->root);
-    free(j);
+    transfers_fini(&self->transfers);
+    piw_msg_free(&self->published);
+    piw_msg_free(&self->reading);
+    journal_close(&self->journal);
+    free(self->waiting);
+    free(self->unfinished);
+    free(self->root);
+    free(self);
 }
 
-static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, piw_err *err)
+static int begin(piw_task *task, juggler *self, piw_why why, const piw_msg *state, piw_err *err)
 {
-    int rc = journal_open(&j->journal, j->root, err);
+    int rc = journal_open(&self->journal, self->root, err);
     if (rc == 0 && state != NULL)
-        rc = juggler_load(j, file_juggler_state_of(state), err);
+        rc = juggler_load(self, file_juggler_state_of(state), err);
     else if (rc == 0 && why == PIW_BOOT)
-        rc = leftovers_find(j, err);
+        rc = unfinished_find(self, err);
     else if (rc == 0)
-        rc = leftovers_find_unstaged(j, err);
+        rc = unfinished_find_unstaged(self, err);
     if (rc == 0 && why == PIW_BOOT)
         rc = upkeep_check_logs(task);
     if (rc == 0)
@@ -403,7 +402,7 @@ static int begin(piw_task *task, juggler *j, piw_why why, const piw_msg *state, 
     if (rc == 0)
         rc = syncs_go(task);
     /* After a swap what the predecessor has begun comes back to us by itself. */
-    return rc != 0 || state != NULL ? rc : leftovers_begin(task);
+    return rc != 0 || state != NULL ? rc : unfinished_begin(task);
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
@@ -413,14 +412,14 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
     if (access(root, W_OK | X_OK) != 0)
         return piw_err_errno(err, "can't write to the output path %s", root);
-    juggler *j = piw_zalloc(sizeof *j);
-    j->root = piw_strdup(root);
-    j->unsynced = true; /* the journal's new file */
-    piw_soul_set(task, j);
-    int rc = begin(task, j, why, state, err);
+    juggler *self = piw_zalloc(sizeof(*self));
+    self->root = piw_strdup(root);
+    self->unsynced = true; /* the journal's new file */
+    piw_soul_set(task, self);
+    int rc = begin(task, self, why, state, err);
     if (rc != 0) {
         piw_soul_set(task, NULL);
-        free_soul(j);
+        free_soul(self);
         return piw_err_set(err, rc, "file_juggler can't begin: %s", piw_err_name(rc));
     }
     return 0;

@@ -6,8 +6,6 @@
 #include "file.piw.h"
 #include "shared/site_path.h"
 
-#include <inttypes.h>
-
 enum {
     STRANGERS_PER_MINUTE = 6,
     CHUNKS_PER_MINUTE = 2,
@@ -38,20 +36,20 @@ static int fetch(piw_task *task, const transfer *t, int64_t offset, int64_t leng
 
 /* --- Pace --- */
 
-void file_queue_yield(juggler *j)
+void file_queue_yield(juggler *self)
 {
-    j->hurry_ns = piw_monotonic_ns();
+    self->hurry_ns = piw_monotonic_ns();
 }
 
 /* Ask for as much as may be under way. */
 static int ask(piw_task *task, transfer *t)
 {
-    const juggler *j = piw_soul(task);
+    const juggler *self = piw_soul(task);
     int64_t offset, length;
     int rc = 0;
     if (t->map.in_flight == 0)
         t->asked_ns = piw_monotonic_ns();
-    while (rc == 0 && transfers_next_piece(&j->transfers, t, &offset, &length))
+    while (rc == 0 && transfers_next_piece(&self->transfers, t, &offset, &length))
         rc = fetch(task, t, offset, length);
     return rc;
 }
@@ -73,9 +71,9 @@ static int ask_again(piw_task *task, transfer *t)
  * is asked for as long as that took. A slave whose line is slow is no burden, and rests no more than moments. */
 static int go_on(piw_task *task, transfer *t)
 {
-    const juggler *j = piw_soul(task);
+    const juggler *self = piw_soul(task);
     int64_t now_ns = piw_monotonic_ns();
-    if (j->hurry_ns == 0 || now_ns - j->hurry_ns > HURRY_NS)
+    if (self->hurry_ns == 0 || now_ns - self->hurry_ns > HURRY_NS)
         return ask(task, t);
     if (t->map.in_flight > 0)
         return 0;
@@ -88,8 +86,8 @@ static int go_on(piw_task *task, transfer *t)
 int on_paced(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
-    const juggler *j = piw_soul(task);
-    transfer *t = transfers_of_slave(&j->transfers, (int64_t)key);
+    const juggler *self = piw_soul(task);
+    transfer *t = transfers_of_slave(&self->transfers, (int64_t)key);
     return t == NULL || t->peer == 0 || t->map.missing == 0 ? 0 : ask(task, t);
 }
 
@@ -120,18 +118,18 @@ static bool same_place(const char *asked, const char *heard)
 /* The transfer that a HELLO is about; NULL, and a line in the log, when there is none for who says it. */
 static transfer *find_transfer(piw_task *task, int64_t slave_id, const char *address)
 {
-    juggler *j = piw_soul(task);
-    transfer *t = transfers_of_slave(&j->transfers, slave_id);
+    juggler *self = piw_soul(task);
+    transfer *t = transfers_of_slave(&self->transfers, slave_id);
     if (t == NULL) {
-        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
-                        "%s wants to transfer a file as slave %" PRId64 ", which was asked for none: ignored",
-                        address == NULL ? "someone" : address, slave_id);
+        piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
+                        "%s wants to transfer a file as slave %lld, which was asked for none: ignored",
+                        address == NULL ? "someone" : address, (long long)slave_id);
         return NULL;
     }
     if (address == NULL || !same_place(t->about->address.s, address)) {
-        piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
-                        "%s wants to transfer the file of slave %" PRId64 ", which is at %s: ignored",
-                        address == NULL ? "someone" : address, slave_id, t->about->address.s);
+        piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
+                        "%s wants to transfer the file of slave %lld, which is at %s: ignored",
+                        address == NULL ? "someone" : address, (long long)slave_id, t->about->address.s);
         return NULL;
     }
     return t;
@@ -146,8 +144,8 @@ static bool is_left(piw_task *task, const transfer *t)
 
 static int give(piw_task *task, transfer *t, piw_peer peer)
 {
-    juggler *j = piw_soul(task);
-    transfers_set_peer(&j->transfers, t, peer);
+    juggler *self = piw_soul(task);
+    transfers_set_peer(&self->transfers, t, peer);
     t->heard_ns = piw_monotonic_ns();
     t->waiting = 0;
     return ask_again(task, t);
@@ -157,17 +155,17 @@ static int give(piw_task *task, transfer *t, piw_peer peer)
  * connection sent is forgotten, and the other one's turn comes. */
 static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
 {
-    juggler *j = piw_soul(task);
-    piw_err why = {0};
+    juggler *self = piw_soul(task);
+    piw_err err = {0};
     piw_peer liar = t->peer;
-    if (transfers_anew(t, j->root, &why) != 0) {
-        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+    if (transfers_anew(t, self->root, &err) != 0) {
+        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }
-    piw_log_limited(&j->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
-                    "what one connection from %s sent as \"%s\" of slave %" PRId64
-                    " is another file: that connection is dropped, and another one from there asked",
-                    t->about->address.s, t->about->filename.s, t->about->slave_id);
+    piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
+                    "what one connection from %s sent as \"%s\" of slave %lld is another file: that connection is "
+                    "dropped, and another one from there asked",
+                    t->about->address.s, t->about->filename.s, (long long)t->about->slave_id);
     int rc = give(task, t, peer);
     if (rc == 0 && liar != 0)
         piw_peer_forget(task, liar);
@@ -184,8 +182,8 @@ int on_file_hello(piw_task *task, piw_msg *msg)
     if (t->map.missing == 0 && peer != t->peer && transfers_is_wrong(t))
         return begin_anew(task, t, peer);
     if (t->map.missing == 0) {
-        juggler *j = piw_soul(task);
-        transfers_set_peer(&j->transfers, t, peer);
+        juggler *self = piw_soul(task);
+        transfers_set_peer(&self->transfers, t, peer);
         return send_done(task, t);
     }
     if (peer == t->peer)
@@ -202,15 +200,15 @@ int on_file_hello(piw_task *task, piw_msg *msg)
 /* One at a time for all transfers: others need the workers, too. What is not begun with is written in the end. */
 static void begin_writing(piw_task *task, transfer *t)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     char path[PIW_PATH_MAX];
     int64_t from = t->written_out, whole = blocks_whole(&t->map);
-    if (j->writing_out || whole - from < TRANSFER_WRITE_OUT ||
-        !piw_path_staged(path, j->root, t->about->build_id, t->about->filename))
+    if (self->writing_out || whole - from < TRANSFER_WRITE_OUT ||
+        !piw_path_staged(path, self->root, t->about->build_id, t->about->filename))
         return;
     piw_msg *job = write_out_make(piw_text_of(path), from, whole - from);
     if (piw_work(task, job_write_out, &job, PIW_ON(written_out), 0) == 0) {
-        j->writing_out = true;
+        self->writing_out = true;
         t->written_out = whole;
     }
     piw_msg_free(&job);
@@ -220,8 +218,8 @@ int on_written_out(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     (void)key;
-    juggler *j = piw_soul(task);
-    j->writing_out = false;
+    juggler *self = piw_soul(task);
+    self->writing_out = false;
     return 0;
 }
 
@@ -237,17 +235,17 @@ static int finish_transfer(piw_task *task, transfer *t)
  * HELLO again when it hears nothing, and is asked for it again. */
 int on_file_chunk(piw_task *task, piw_msg *msg)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     const file_CHUNK *chunk = file_CHUNK_of(msg);
-    transfer *t = transfers_of_peer(&j->transfers, piw_msg_peer(msg));
+    transfer *t = transfers_of_peer(&self->transfers, piw_msg_peer(msg));
     if (t == NULL || !blocks_wants(&t->map, chunk->offset, chunk->data.len)) {
-        piw_debug("a chunk of %" PRIu32 " bytes at %" PRId64 " that isn't waited for: dropped", chunk->data.len,
-                  chunk->offset);
+        piw_debug("a chunk of %u bytes at %lld that isn't waited for: dropped", chunk->data.len,
+                  (long long)chunk->offset);
         return 0;
     }
-    piw_err why = {0};
-    if (transfers_store(t, chunk->offset, chunk->data, &why) != 0) {
-        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+    piw_err err = {0};
+    if (transfers_store(t, chunk->offset, chunk->data, &err) != 0) {
+        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }
     t->heard_ns = piw_monotonic_ns();

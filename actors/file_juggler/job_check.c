@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +26,7 @@ static int open_staged(const check_file *job, staged *s, piw_err *err)
     char folder[PIW_PATH_MAX];
     const char *slash = strrchr(job->path.s, '/');
     size_t len = slash == NULL ? 0 : (size_t)(slash - job->path.s);
-    if (len == 0 || len >= sizeof folder)
+    if (len == 0 || len >= sizeof(folder))
         return piw_err_set(err, PIW_EINVAL, "the staged path \"%s\" has no folder", job->path.s);
     memcpy(folder, job->path.s, len);
     folder[len] = '\0';
@@ -54,7 +53,7 @@ static int write_metadata(const staged *s, const check_file *job, const char *fi
                           bool *written, piw_err *err)
 {
     char name[PIW_PATH_MAX];
-    int n = snprintf(name, sizeof name, "%s.metadata", filename);
+    int n = snprintf(name, sizeof(name), "%s.metadata", filename);
     *written = n > 0 && piw_path_component((piw_text){name, (uint32_t)n});
     if (!*written)
         return 0;
@@ -130,24 +129,24 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     if (fstat(s->file, &info) != 0)
         return piw_err_errno(err, "can't read %s", job->path.s);
     if (info.st_size != job->state.filesize) {
-        piw_err why = {0};
-        piw_err_set(&why, PIW_EAGAIN, "%s has %lld bytes, not %" PRId64 " as was said", job->state.filename.s,
-                    (long long)info.st_size, job->state.filesize);
-        *result = answer_bad(job, false, why.text);
+        piw_err own_err = {0};
+        piw_err_set(&own_err, PIW_EAGAIN, "%s has %lld bytes, not %lld as was said", job->state.filename.s,
+                    (long long)info.st_size, (long long)job->state.filesize);
+        *result = answer_bad(job, false, own_err.text);
         return 0;
     }
     /* The disk goes on with what it hasn't begun with yet, while the wheel is checked. */
     (void)sync_file_range(s->file, 0, 0, SYNC_FILE_RANGE_WRITE);
     const char *known = job->hash.len == 64 ? job->hash.s : NULL;
     piw_wheel wheel;
-    piw_err why = {0};
-    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, known, &wheel, &why);
+    piw_err own_err = {0};
+    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, known, &wheel, &own_err);
     if (rc == PIW_EAGAIN || rc == PIW_EREFUSED) {
-        *result = answer_bad(job, rc == PIW_EREFUSED, why.text);
+        *result = answer_bad(job, rc == PIW_EREFUSED, own_err.text);
         return 0;
     }
     if (rc != 0)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     bool metadata = false, armv6_too = false;
     rc = stage_beside(s, job, &wheel, &metadata, &armv6_too, err);
     if (rc == 0) {

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@ static int stage_log(const keep_log *job, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(path, job->root.s, job->build_id, piw_text_of("log.txt.gz")))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", job->build_id);
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return piw_err_errno(err, "can't make the staged log %s", path);
@@ -42,7 +41,7 @@ static int place_log(const keep_log *job, bool *foreign, piw_err *err)
     char path[PIW_PATH_MAX], tmp[PIW_PATH_MAX];
     int fd;
     if (!piw_path_log(path, job->root.s, job->build_id))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", job->build_id);
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
     int rc = piw_file_begin(job->root.s, tmp, &fd, err);
     if (rc != 0)
         return rc;
@@ -52,12 +51,12 @@ static int place_log(const keep_log *job, bool *foreign, piw_err *err)
         unlink(tmp);
         return rc;
     }
-    piw_err why = {0};
-    rc = piw_file_commit(&fd, tmp, path, job->again ? 0 : PIW_FILE_KEEP, &why);
+    piw_err own_err = {0};
+    rc = piw_file_commit(&fd, tmp, path, job->again ? 0 : PIW_FILE_KEEP, &own_err);
     *foreign = rc == PIW_EEXIST;
     if (*foreign)
-        piw_warning("build %" PRId64 " has a log already, %s: it stays", job->build_id, path);
-    return rc == 0 || *foreign ? 0 : piw_err_set(err, rc, "%s", why.text);
+        piw_warning("build %lld has a log already, %s: it stays", (long long)job->build_id, path);
+    return rc == 0 || *foreign ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
 /* The names of the staged wheels and links. */
@@ -65,7 +64,7 @@ static int list_wheels(const keep_log *job, piw_msg *into, keep_log_reply *reply
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(path, job->root.s, job->build_id, (piw_text){0}))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", job->build_id);
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
     DIR *folder = opendir(path);
     if (folder == NULL)
         return piw_err_errno(err, "can't list %s", path);
@@ -84,9 +83,8 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const keep_log *body = keep_log_of(job);
     if (PIW_FAULT("juggler.log"))
-        return piw_err_set(err, PIW_ESYS,
-                           "can't write the log of build %" PRId64 ": the fault point juggler.log is armed",
-                           body->build_id);
+        return piw_err_set(err, PIW_ESYS, "can't write the log of build %lld: the fault point juggler.log is armed",
+                           (long long)body->build_id);
     keep_log_reply *reply;
     piw_msg *made = keep_log_reply_new(&reply);
     reply->build_id = body->build_id;
@@ -96,8 +94,8 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
     if (rc == 0 && body->staged)
         rc = list_wheels(body, made, reply, err);
     if (rc == 0 && PIW_FAULT("juggler.staged"))
-        rc = piw_err_set(err, PIW_ESYS, "build %" PRId64 " can't be staged: the fault point juggler.staged is armed",
-                         body->build_id);
+        rc = piw_err_set(err, PIW_ESYS, "build %lld can't be staged: the fault point juggler.staged is armed",
+                         (long long)body->build_id);
     if (rc == 0)
         *result = made;
     else
@@ -123,14 +121,14 @@ static void check_folder(const check_logs *job, const char *path, int64_t first,
     while (folder != NULL && reply->lost.count < LOST_MAX && (entry = readdir(folder)) != NULL) {
         int number = number_of(entry->d_name, ".txt.gz");
         char log[PIW_PATH_MAX];
-        piw_err why = {0};
+        piw_err err = {0};
         if (number < 0 || first + number < job->low || !piw_path_log(log, job->root.s, first + number) ||
             log_file_whole(log))
             continue;
-        if (piw_file_remove(log, &why) == 0)
+        if (piw_file_remove(log, &err) == 0)
             reply->lost.at[reply->lost.count++] = first + number;
         else
-            piw_warning("a log that isn't whole stays: %s", why.text);
+            piw_warning("a log that isn't whole stays: %s", err.text);
     }
     if (folder != NULL)
         closedir(folder);
@@ -149,7 +147,7 @@ static int check_below(const check_logs *job, const char *path, int64_t first, i
         int number = number_of(entry->d_name, "");
         int64_t begin = first + number * each;
         char below[PIW_PATH_MAX];
-        int n = snprintf(below, sizeof below, "%s/%.4s", path, entry->d_name);
+        int n = snprintf(below, sizeof(below), "%s/%.4s", path, entry->d_name);
         if (number < 0 || begin + each <= job->low || n < 0 || n >= PIW_PATH_MAX)
             continue;
         if (each > 10000)

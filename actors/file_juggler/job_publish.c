@@ -13,7 +13,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -60,7 +59,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" makes no safe path", name);
     if (!is_link(from))
         return 0;
-    ssize_t n = readlink(from, target, sizeof target - 1);
+    ssize_t n = readlink(from, target, sizeof(target) - 1);
     if (n <= 0)
         return piw_err_errno(err, "can't read the staged link %s", from);
     target[n] = '\0';
@@ -90,7 +89,7 @@ static int place_wheel(const publish_build *job, const char *name, piw_err *err)
 static int place_metadata(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
-    piw_text wheel = {name, (uint32_t)(strlen(name) - (sizeof METADATA_SUFFIX - 1))};
+    piw_text wheel = {name, (uint32_t)(strlen(name) - (sizeof(METADATA_SUFFIX) - 1))};
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
         !piw_path_metadata(to, job->root.s, job->package, wheel))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
@@ -112,21 +111,21 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
         if (name[0] == '.' || !ends_with(name, suffix))
             continue;
         char wheel[256];
-        snprintf(wheel, sizeof wheel, "%s", name);
+        snprintf(wheel, sizeof(wheel), "%s", name);
         if (ends_with(wheel, METADATA_SUFFIX))
-            wheel[strlen(wheel) - (sizeof METADATA_SUFFIX - 1)] = '\0';
+            wheel[strlen(wheel) - (sizeof(METADATA_SUFFIX) - 1)] = '\0';
         if (is_kept(job, wheel)) {
-            piw_debug("%s of build %" PRId64 " is dropped: the published file stays", name, job->build_id);
+            piw_debug("%s of build %lld is dropped: the published file stays", name, (long long)job->build_id);
             continue;
         }
-        piw_err why = {0}; /* an error of this file alone: that a file has gone already is none */
-        rc = place(job, name, &why);
+        piw_err own_err = {0}; /* an error of this file alone: that a file has gone already is none */
+        rc = place(job, name, &own_err);
         if (rc == 0)
             ++*count;
         else if (rc == PIW_ENOENT) /* another publication of the same build was quicker */
             rc = 0;
         else
-            piw_err_set(err, rc, "%s", why.text);
+            piw_err_set(err, rc, "%s", own_err.text);
     }
     return rc;
 }
@@ -146,19 +145,19 @@ static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
         return piw_err_set(err, PIW_EINVAL, "the wheel \"%s\" makes no safe path", name.s);
     if (!piw_path_metadata(to, job->root.s, job->package, name))
         return 0; /* too long a name: it has none */
-    ssize_t n = readlink(link, target, sizeof target - 1);
+    ssize_t n = readlink(link, target, sizeof(target) - 1);
     target[n > 0 ? n : 0] = '\0';
     piw_text wheel_name = n > 0 ? piw_text_of(target) : name;
-    piw_err why = {0};
+    piw_err own_err = {0};
     piw_wheel wheel;
     int rc = !piw_path_simple(path, job->root.s, job->package, wheel_name)
-                 ? piw_err_set(&why, PIW_EINVAL, "the link %s leads out of its folder", link)
-                 : piw_wheel_read(path, wheel_name.s, &wheel, &why);
+                 ? piw_err_set(&own_err, PIW_EINVAL, "the link %s leads out of its folder", link)
+                 : piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
     if (rc == PIW_ENOENT)
         return 0; /* not published, or removed since */
     if (rc != 0) {
-        piw_warning("%s can't be made: %s", to, why.text);
-        return rc == PIW_EREFUSED || rc == PIW_EINVAL ? 0 : piw_err_set(err, rc, "%s", why.text);
+        piw_warning("%s can't be made: %s", to, own_err.text);
+        return rc == PIW_EREFUSED || rc == PIW_EINVAL ? 0 : piw_err_set(err, rc, "%s", own_err.text);
     }
     if (!piw_file_holds(to, wheel.metadata_bytes, wheel.metadata_len))
         rc = piw_file_write(job->root.s, to, wheel.metadata_bytes, wheel.metadata_len, 0, err);
@@ -181,21 +180,21 @@ static int place_log(const publish_build *job, bool *placed, piw_err *err)
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of("log.txt.gz")) ||
         !piw_path_log(to, job->root.s, job->build_id))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", job->build_id);
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
     if (access(from, F_OK) != 0)
         return 0;
     if (is_mended(job) && !log_file_whole(from)) {
-        piw_warning("the log of build %" PRId64 " was lost when the machine went down", job->build_id);
+        piw_warning("the log of build %lld was lost when the machine went down", (long long)job->build_id);
         return 0;
     }
-    piw_err why = {0};
-    int rc = piw_file_place(from, to, PIW_FILE_KEEP, &why);
+    piw_err own_err = {0};
+    int rc = piw_file_place(from, to, PIW_FILE_KEEP, &own_err);
     if (rc == PIW_EEXIST) {
-        piw_warning("build %" PRId64 " has a log already, %s: it stays", job->build_id, to);
+        piw_warning("build %lld has a log already, %s: it stays", (long long)job->build_id, to);
         return 0;
     }
     *placed = rc == 0;
-    return rc == 0 ? 0 : piw_err_set(err, rc, "%s", why.text);
+    return rc == 0 ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
 static int publish(const publish_build *job, const char *path, DIR *folder, publish_build_reply *reply, piw_err *err)
@@ -218,7 +217,7 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
     const publish_build *body = publish_build_of(job);
     char path[PIW_PATH_MAX];
     if (!piw_name_is_canonical(body->package) || !piw_path_staged(path, body->root.s, body->build_id, (piw_text){0}))
-        return piw_err_set(err, PIW_EINVAL, "build %" PRId64 " of \"%s\" makes no safe path", body->build_id,
+        return piw_err_set(err, PIW_EINVAL, "build %lld of \"%s\" makes no safe path", (long long)body->build_id,
                            body->package.s);
     publish_build_reply *reply;
     piw_msg *made = publish_build_reply_new(&reply);

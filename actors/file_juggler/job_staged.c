@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,14 +28,15 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
         piw_file_read(path, RECORD_MAX, &data, &len, NULL) != 0)
         return package;
     piw_msg *record = NULL;
-    piw_err why = {0};
-    if (piw_record_read(file_juggler_protocol_def.interned, data, len, &record, &why) != 0) {
-        piw_warning("what is staged of build %" PRId64 " has a record that can't be read: %s", job->build_id, why.text);
+    piw_err err = {0};
+    if (piw_record_read(file_juggler_protocol_def.interned, data, len, &record, &err) != 0) {
+        piw_warning("what is staged of build %lld has a record that can't be read: %s", (long long)job->build_id,
+                    err.text);
     } else if (piw_msg_type_of(record) == staged_record_type()) {
         const staged_record *body = staged_record_of(record);
         package = piw_text_copy(into, body->package);
         if (body->sealed != NULL) {
-            sealed_build *copy = piw_msg_alloc(into, sizeof *copy);
+            sealed_build *copy = piw_msg_alloc(into, sizeof(*copy));
             piw_value_copy(into, sealed_build_type(), body->sealed, copy);
             *sealed = copy;
         }
@@ -50,7 +50,7 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
 static int follow_link(const read_staged *job, const char *name, char *path, const char *package, piw_err *err)
 {
     char target[PIW_FILENAME_MAX + 1];
-    ssize_t n = readlink(path, target, sizeof target - 1);
+    ssize_t n = readlink(path, target, sizeof(target) - 1);
     if (n < 0)
         return errno == EINVAL ? 0 : piw_err_errno(err, "can't look at the staged file %s", path);
     target[n] = '\0';
@@ -111,7 +111,7 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
     if (reply->package.s == NULL && body->package.len > 0)
         reply->package = piw_msg_text(made, body->package.s, body->package.len);
     if (reply->sealed == NULL && body->sealed != NULL) {
-        sealed_build *sealed = piw_msg_alloc(made, sizeof *sealed);
+        sealed_build *sealed = piw_msg_alloc(made, sizeof(*sealed));
         piw_value_copy(made, sealed_build_type(), body->sealed, sealed);
         reply->sealed = sealed;
     }

@@ -12,7 +12,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,12 +54,12 @@ static int each_file(const sync_builds *job, int64_t build_id, file_fn *fn, char
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(folder, job->root.s, build_id, (piw_text){0}) || !piw_path_log(path, job->root.s, build_id))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %" PRId64 " makes no path", build_id);
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
     DIR *wheels = opendir(folder);
     if (wheels == NULL && errno != ENOENT)
         return piw_err_errno(err, "can't list %s", folder);
     if (wheels == NULL) {
-        memcpy(folder, path, sizeof path);
+        memcpy(folder, path, sizeof(path));
         *strrchr(folder, '/') = '\0';
         return fn(path, err);
     }
@@ -103,17 +102,17 @@ int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err)
     begin_file(body->journal.s, NULL);
     for (uint32_t i = 0; i < body->builds.count; i++)
         each_file(body, body->builds.at[i].build_id, begin_file, folder, NULL);
-    piw_err shared = {0};
+    piw_err shared_err = {0};
     int shared_rc = PIW_FAULT("juggler.sync")
-                        ? piw_err_set(&shared, PIW_ESYS, "can't sync: the fault point juggler.sync is armed")
-                        : sync_shared(body, &shared);
+                        ? piw_err_set(&shared_err, PIW_ESYS, "can't sync: the fault point juggler.sync is armed")
+                        : sync_shared(body, &shared_err);
     for (uint32_t i = 0; i < body->builds.count; i++) {
-        piw_err why = shared;
+        piw_err own_err = shared_err;
         sync_builds_reply_builds *to = &reply->builds.at[i];
         to->token = body->builds.at[i].token;
         to->seal = body->builds.at[i].seal;
-        to->code = shared_rc != 0 ? shared_rc : sync_build(body, body->builds.at[i].build_id, &why);
-        to->why = piw_msg_textz(*result, to->code != 0 ? why.text : "");
+        to->code = shared_rc != 0 ? shared_rc : sync_build(body, body->builds.at[i].build_id, &own_err);
+        to->why = piw_msg_textz(*result, to->code != 0 ? own_err.text : "");
     }
     return 0;
 }

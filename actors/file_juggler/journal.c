@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,7 +64,7 @@ static void keep(journal *j, piw_msg **owner, size_t size)
     const journal_build *build = journal_build_of(*owner);
     journal_entry *entry = find(j, build->build_id);
     if (entry == NULL) {
-        entry = piw_zalloc(sizeof *entry);
+        entry = piw_zalloc(sizeof(*entry));
         entry->build = build;
         piw_table_add(&j->builds, &entry->by_id, piw_table_hash_u64((uint64_t)build->build_id));
     } else {
@@ -121,7 +120,7 @@ static int add_mark(piw_buffer *bytes, const int64_t *ids, uint32_t count, int64
     piw_msg *msg = journal_over_new(&body);
     piw_msg_list(msg, &body->builds, count);
     if (count > 0)
-        memcpy(body->builds.at, ids, count * sizeof *ids);
+        memcpy(body->builds.at, ids, count * sizeof(*ids));
     body->low = low;
     int rc = add_record(bytes, msg, err);
     piw_msg_free(&msg);
@@ -197,9 +196,9 @@ static int next_file(journal *j, piw_err *err)
 static void remove_before(journal *j, int64_t number)
 {
     for (char path[PIW_PATH_MAX]; j->first_number < number; j->first_number++) {
-        piw_err why = {0};
-        if (piw_path_journal(path, j->root, j->first_number) && piw_file_remove(path, &why) != 0)
-            piw_warning("an old journal of builds stays: %s", why.text);
+        piw_err err = {0};
+        if (piw_path_journal(path, j->root, j->first_number) && piw_file_remove(path, &err) != 0)
+            piw_warning("an old journal of builds stays: %s", err.text);
     }
 }
 
@@ -226,9 +225,9 @@ static bool take(journal *j, const uint8_t *data, size_t len, size_t *at)
         return false;
     *at += HEAD + size;
     piw_msg *msg = NULL;
-    piw_err why = {0};
-    if (piw_record_read(file_juggler_protocol_def.interned, bytes, size, &msg, &why) != 0)
-        piw_warning("a record in the journal of builds under %s can't be read: %s", j->root, why.text);
+    piw_err err = {0};
+    if (piw_record_read(file_juggler_protocol_def.interned, bytes, size, &msg, &err) != 0)
+        piw_warning("a record in the journal of builds under %s can't be read: %s", j->root, err.text);
     else if (piw_msg_type_of(msg) == journal_over_type())
         take_over(j, journal_over_of(msg));
     else if (piw_msg_type_of(msg) == journal_build_type())
@@ -275,19 +274,19 @@ static int list_files(const journal *j, int64_t **numbers, size_t *count, piw_er
     size_t room = 0;
     struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
-        const char *digits = entry->d_name + sizeof NAME - 1;
-        if (strncmp(entry->d_name, NAME, sizeof NAME - 1) != 0 || strlen(digits) != DIGITS ||
+        const char *digits = entry->d_name + sizeof(NAME) - 1;
+        if (strncmp(entry->d_name, NAME, sizeof(NAME) - 1) != 0 || strlen(digits) != DIGITS ||
             strspn(digits, "0123456789") != DIGITS)
             continue;
         if (*count == room) {
             room = room == 0 ? 8 : 2 * room;
-            *numbers = piw_realloc(*numbers, room * sizeof **numbers);
+            *numbers = piw_realloc(*numbers, room * sizeof(**numbers));
         }
         (*numbers)[(*count)++] = strtoll(digits, NULL, 10);
     }
     closedir(folder);
     if (*count > 0)
-        qsort(*numbers, *count, sizeof **numbers, by_value);
+        qsort(*numbers, *count, sizeof(**numbers), by_value);
     return 0;
 }
 
@@ -416,7 +415,7 @@ static int64_t lowest(const journal *j)
 static int note_synced(journal *j, piw_err *err)
 {
     uint32_t count = 0;
-    int64_t *ids = piw_alloc((j->builds.count + 1) * sizeof *ids);
+    int64_t *ids = piw_alloc((j->builds.count + 1) * sizeof(*ids));
     for (const journal_entry *entry = j->syncing; entry != NULL; entry = entry->next)
         ids[count++] = entry->build->build_id;
     int64_t low = lowest(j);

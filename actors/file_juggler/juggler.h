@@ -5,12 +5,12 @@
 #include "journal.h"
 #include "transfers.h"
 
-typedef struct leftover {
+typedef struct unfinished {
     int64_t id;
     bool recorded; /* it has a row */
     bool settled;  /* not found at boot: its row may still be under way, so without one it is kept */
     bool staged;   /* it has a folder */
-} leftover;
+} unfinished;
 
 typedef struct juggler {
     char *root; /* the output path */
@@ -29,9 +29,9 @@ typedef struct juggler {
 
     piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
 
-    /* leftovers.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
-    leftover *leftovers;
-    uint32_t leftovers_count, leftovers_room;
+    /* unfinished.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
+    unfinished *unfinished;
+    uint32_t unfinished_count, unfinished_room;
     piw_msg *reading; /* what is staged of the one that is being dealt with (a read_staged_reply) */
 
     /* withheld.c */
@@ -43,9 +43,9 @@ typedef struct juggler {
     uint32_t published_count;
 } juggler;
 
-static inline piw_text juggler_root(const juggler *j)
+static inline piw_text juggler_root(const juggler *self)
 {
-    return piw_text_of(j->root);
+    return piw_text_of(self->root);
 }
 
 /* --- file_queue.c: what slaves and importers send --- */
@@ -54,18 +54,18 @@ int on_file_chunk(piw_task *task, piw_msg *msg);
 int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment. */
-void file_queue_yield(juggler *j);
+void file_queue_yield(juggler *self);
 
-/* --- leftovers.c: what an earlier master, or a task before it began anew, left staged --- */
+/* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
-int leftovers_find(juggler *j, piw_err *err);
+int unfinished_find(juggler *self, piw_err *err);
 /* After the task began anew alone: builds without a folder that the journal has, for nobody comes back to those whose row was
  * committed. */
-int leftovers_find_unstaged(juggler *j, piw_err *err);
+int unfinished_find_unstaged(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
-int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count);
+int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */
-int leftovers_begin(piw_task *task);
+int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key);
@@ -90,14 +90,14 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key);
 int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
 /* Note that a package's files are being put in place: a removal that was decided before must not hit them. */
-void upkeep_published(juggler *j, piw_text package);
+void upkeep_published(juggler *self, piw_text package);
 /* Nothing is left to be done of a build but to have it reach the disk, soon. */
-void upkeep_over(juggler *j, int64_t build_id);
+void upkeep_over(juggler *self, int64_t build_id);
 /* At boot: look at the logs that may have reached the disk in part only. */
 int upkeep_check_logs(piw_task *task);
 int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
 /* A log of our own whose build comes to nothing. */
-void upkeep_remove_log(const juggler *j, int64_t build_id);
+void upkeep_remove_log(const juggler *self, int64_t build_id);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
 
@@ -112,6 +112,6 @@ int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- saved.c: the state over a swap --- */
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err);
-int juggler_load(juggler *j, const file_juggler_state *state, piw_err *err);
+int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err);
 
 #endif

@@ -24,9 +24,9 @@ static int squeeze(log_writer *w, int flush, piw_err *err)
     int state;
     do {
         w->stream.next_out = w->out;
-        w->stream.avail_out = sizeof w->out;
+        w->stream.avail_out = sizeof(w->out);
         state = deflate(&w->stream, flush);
-        size_t n = sizeof w->out - w->stream.avail_out;
+        size_t n = sizeof(w->out) - w->stream.avail_out;
         if (n > 0 && piw_write_all(w->fd, w->out, n) != 0)
             return piw_err_errno(err, "can't write the log %s", w->path);
     } while (w->stream.avail_out == 0 || (flush == Z_FINISH && state == Z_OK));
@@ -37,7 +37,7 @@ static int write_log(log_writer *w, const piw_blob *output, piw_err *err)
 {
     size_t size = piw_blob_size(output), at = 0;
     while (at < size) {
-        size_t n = piw_blob_read(output, at, w->in, sizeof w->in);
+        size_t n = piw_blob_read(output, at, w->in, sizeof(w->in));
         if (n == 0)
             break;
         at += n;
@@ -53,7 +53,7 @@ static int write_log(log_writer *w, const piw_blob *output, piw_err *err)
 /* zlib's gzip header holds no name and no time, so equal logs give equal files. */
 int log_file_write(int fd, const char *path, const piw_blob *output, piw_err *err)
 {
-    log_writer *w = malloc(sizeof *w);
+    log_writer *w = malloc(sizeof(*w));
     if (w == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to compress a build's log");
     w->stream = (z_stream){0};
@@ -75,7 +75,7 @@ static bool unpacks(int fd, z_stream *stream)
     unsigned char in[16 << 10], out[PIECE];
     int state = Z_OK;
     for (;;) {
-        ssize_t n = read(fd, in, sizeof in);
+        ssize_t n = read(fd, in, sizeof(in));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -86,7 +86,7 @@ static bool unpacks(int fd, z_stream *stream)
         stream->avail_in = (uInt)n;
         do {
             stream->next_out = out;
-            stream->avail_out = sizeof out;
+            stream->avail_out = sizeof(out);
             state = inflate(stream, Z_NO_FLUSH);
         } while (state == Z_OK && (stream->avail_in > 0 || stream->avail_out == 0));
         if ((state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR) || stream->avail_in > 0)

@@ -12,37 +12,37 @@ enum { AT_ONCE_MAX = 1000 /* in one job: the first mustn't wait for long */ };
 
 int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal)
 {
-    juggler *j = piw_soul(task);
-    if (j->waiting_count == j->waiting_room) {
-        j->waiting_room = j->waiting_room == 0 ? 16 : 2 * j->waiting_room;
-        j->waiting = piw_realloc(j->waiting, j->waiting_room * sizeof *j->waiting);
+    juggler *self = piw_soul(task);
+    if (self->waiting_count == self->waiting_room) {
+        self->waiting_room = self->waiting_room == 0 ? 16 : 2 * self->waiting_room;
+        self->waiting = piw_realloc(self->waiting, self->waiting_room * sizeof(*self->waiting));
     }
-    j->waiting[j->waiting_count++] = (juggler_sync){.token = token, .build_id = build_id, .seal = seal};
+    self->waiting[self->waiting_count++] = (juggler_sync){.token = token, .build_id = build_id, .seal = seal};
     return syncs_go(task);
 }
 
 int syncs_go(piw_task *task)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     char path[PIW_PATH_MAX];
-    if (j->waiting_busy || j->waiting_count == 0)
+    if (self->waiting_busy || self->waiting_count == 0)
         return 0;
-    if (!journal_path(&j->journal, path))
+    if (!journal_path(&self->journal, path))
         return PIW_EINVAL;
-    uint32_t count = j->waiting_count < AT_ONCE_MAX ? j->waiting_count : AT_ONCE_MAX;
+    uint32_t count = self->waiting_count < AT_ONCE_MAX ? self->waiting_count : AT_ONCE_MAX;
     sync_builds *body;
     piw_msg *job = sync_builds_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     body->journal = piw_msg_textz(job, path);
     piw_msg_list(job, &body->builds, count);
-    memcpy(body->builds.at, j->waiting, count * sizeof *j->waiting);
-    int rc = piw_work(task, job_sync_builds, &job, "builds_synced", 0);
+    memcpy(body->builds.at, self->waiting, count * sizeof(*self->waiting));
+    int rc = piw_work(task, job_sync_builds, &job, PIW_ON(builds_synced), 0);
     piw_msg_free(&job);
     if (rc != 0)
         return rc;
-    j->waiting_busy = true;
-    j->waiting_count -= count;
-    memmove(j->waiting, j->waiting + count, j->waiting_count * sizeof *j->waiting);
+    self->waiting_busy = true;
+    self->waiting_count -= count;
+    memmove(self->waiting, self->waiting + count, self->waiting_count * sizeof(*self->waiting));
     return 0;
 }
 
@@ -61,8 +61,8 @@ static int answer(piw_task *task, const sync_builds_reply_builds *synced)
 int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
-    j->waiting_busy = false;
+    juggler *self = piw_soul(task);
+    self->waiting_busy = false;
     if (piw_msg_error(reply) != 0) { /* the pool's own: whoever waits asks again in time */
         piw_error("builds could not be synced: %s", piw_msg_error_text(reply));
         return syncs_go(task);

@@ -217,7 +217,7 @@ bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, in
 
 static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, int fd, transfer **t, piw_err *err)
 {
-    transfer *made = piw_zalloc(sizeof *made);
+    transfer *made = piw_zalloc(sizeof(*made));
     if (!blocks_init(&made->map, about->size, (uint32_t)about->block)) {
         free(made);
         return piw_err_set(err, PIW_ENOMEM, "no memory for the transfer of \"%s\"", about->filename.s);

@@ -9,7 +9,6 @@
 #include "shared/text.h"
 #include "stats.piw.h"
 
-#include <inttypes.h>
 #include <unistd.h>
 
 enum {
@@ -34,12 +33,12 @@ int upkeep_begin(piw_task *task)
 int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     int64_t size, free_bytes;
-    if (piw_disk_room(j->root, &size, &free_bytes) != 0) {
-        piw_err why = {0};
-        piw_err_errno(&why, "can't tell the room on the disk of %s", j->root);
-        piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+    if (piw_disk_room(self->root, &size, &free_bytes) != 0) {
+        piw_err err = {0};
+        piw_err_errno(&err, "can't tell the room on the disk of %s", self->root);
+        piw_log_limited(&self->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }
     piw_msg *msg = stats_DISK_make(size, free_bytes);
@@ -53,50 +52,50 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
 int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    juggler *j = piw_soul(task);
-    if (!j->unsynced || j->syncing)
+    juggler *self = piw_soul(task);
+    if (!self->unsynced || self->syncing)
         return 0;
-    journal_sync_begins(&j->journal);
-    j->sync_key = (uint64_t)piw_monotonic_ns();
-    piw_msg *job = sync_site_make(juggler_root(j));
-    int rc = piw_work(task, job_sync_site, &job, PIW_ON(synced), j->sync_key);
+    journal_sync_begins(&self->journal);
+    self->sync_key = (uint64_t)piw_monotonic_ns();
+    piw_msg *job = sync_site_make(juggler_root(self));
+    int rc = piw_work(task, job_sync_site, &job, PIW_ON(synced), self->sync_key);
     piw_msg_free(&job);
     if (rc == 0) {
-        j->unsynced = false;
-        j->syncing = true;
+        self->unsynced = false;
+        self->syncing = true;
     }
     return rc;
 }
 
 int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    juggler *j = piw_soul(task);
-    if (!j->syncing || key != j->sync_key)
+    juggler *self = piw_soul(task);
+    if (!self->syncing || key != self->sync_key)
         return 0; /* a predecessor's: our own is under way, or comes */
-    j->syncing = false;
-    piw_err why = {0};
+    self->syncing = false;
+    piw_err err = {0};
     bool good = piw_msg_error(reply) == 0;
     if (!good)
-        piw_err_set(&why, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
-    if (journal_sync_ends(&j->journal, good, &why) != 0 || !good) {
-        j->unsynced = true;
-        piw_log_limited(&j->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+        piw_err_set(&err, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    if (journal_sync_ends(&self->journal, good, &err) != 0 || !good) {
+        self->unsynced = true;
+        piw_log_limited(&self->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
     }
     return 0;
 }
 
-void upkeep_over(juggler *j, int64_t build_id)
+void upkeep_over(juggler *self, int64_t build_id)
 {
-    journal_end(&j->journal, build_id);
-    j->unsynced = true;
+    journal_end(&self->journal, build_id);
+    self->unsynced = true;
 }
 
 int upkeep_check_logs(piw_task *task)
 {
-    const juggler *j = piw_soul(task);
-    if (j->journal.low == INT64_MAX)
+    const juggler *self = piw_soul(task);
+    if (self->journal.low == INT64_MAX)
         return 0;
-    piw_msg *job = check_logs_make(juggler_root(j), j->journal.low);
+    piw_msg *job = check_logs_make(juggler_root(self), self->journal.low);
     int rc = piw_work(task, job_check_logs, &job, PIW_ON(logs_checked), 0);
     piw_msg_free(&job);
     return rc;
@@ -111,10 +110,9 @@ int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key)
     }
     const check_logs_reply *checked = check_logs_reply_of(reply);
     if (checked->lost.count > 0)
-        piw_warning("%" PRIu32
-                    " logs had not reached the disk before the machine went down and are lost: of build %" PRId64
-                    " and others",
-                    checked->lost.count, checked->lost.at[0]);
+        piw_warning(
+            "%u logs had not reached the disk before the machine went down and are lost: of build %lld and others",
+            checked->lost.count, (long long)checked->lost.at[0]);
     return 0;
 }
 
@@ -131,17 +129,17 @@ static int empty(piw_task *task, piw_msg **job)
 int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", piw_msg_error_text(reply));
+        piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", piw_msg_error_text(reply));
     return 0;
 }
 
 /* Move one thing into the trash and note its place in the job. */
-static int throw_away(juggler *j, const char *path, piw_msg *job, piw_err *err)
+static int throw_away(juggler *self, const char *path, piw_msg *job, piw_err *err)
 {
     char trash[PIW_PATH_MAX];
-    int rc = piw_trash(j->root, path, trash, err);
+    int rc = piw_trash(self->root, path, trash, err);
     if (rc != 0)
         return rc;
     empty_trash *body = piw_msg_body(job, empty_trash_type());
@@ -149,96 +147,96 @@ static int throw_away(juggler *j, const char *path, piw_msg *job, piw_err *err)
     return 0;
 }
 
-void upkeep_remove_log(const juggler *j, int64_t build_id)
+void upkeep_remove_log(const juggler *self, int64_t build_id)
 {
     char path[PIW_PATH_MAX];
-    piw_err why = {0};
-    if (piw_path_log(path, j->root, build_id) && piw_file_remove(path, &why) != 0)
-        piw_error("%s", why.text);
+    piw_err err = {0};
+    if (piw_path_log(path, self->root, build_id) && piw_file_remove(path, &err) != 0)
+        piw_error("%s", err.text);
 }
 
 int upkeep_discard(piw_task *task, int64_t build_id)
 {
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     char path[PIW_PATH_MAX];
-    const journal_entry *known = journal_find(&j->journal, build_id);
+    const journal_entry *known = journal_find(&self->journal, build_id);
     if (known != NULL && known->state == JOURNAL_IS_OPEN && known->build->wheels.count == 0 &&
         !known->build->foreign_log)
-        upkeep_remove_log(j, build_id);
-    upkeep_over(j, build_id);
-    if (!piw_path_staged(path, j->root, build_id, (piw_text){0})) {
-        piw_warning("build %" PRId64 " can't be thrown away: its number makes no path", build_id);
+        upkeep_remove_log(self, build_id);
+    upkeep_over(self, build_id);
+    if (!piw_path_staged(path, self->root, build_id, (piw_text){0})) {
+        piw_warning("build %lld can't be thrown away: its number makes no path", (long long)build_id);
         return 0;
     }
     empty_trash *body;
     piw_msg *job = empty_trash_new(&body);
     piw_msg_list(job, &body->paths, 1);
     body->paths.count = 0;
-    piw_err why = {0};
-    int rc = throw_away(j, path, job, &why);
+    piw_err err = {0};
+    int rc = throw_away(self, path, job, &err);
     if (rc != 0 && rc != PIW_ENOENT)
-        piw_error("%s", why.text);
+        piw_error("%s", err.text);
     return empty(task, &job);
 }
 
 /* --- Files that are due for removal --- */
 
-static void forget_published(juggler *j)
+static void forget_published(juggler *self)
 {
-    piw_msg_free(&j->published);
-    j->published_count = 0;
+    piw_msg_free(&self->published);
+    self->published_count = 0;
 }
 
-void upkeep_published(juggler *j, piw_text package)
+void upkeep_published(juggler *self, piw_text package)
 {
     file_juggler_state *body;
-    if (j->published == NULL) {
-        j->published = file_juggler_state_new(&body);
-        piw_msg_list(j->published, &body->published, PUBLISHED_MAX);
-        j->published_count = 0;
+    if (self->published == NULL) {
+        self->published = file_juggler_state_new(&body);
+        piw_msg_list(self->published, &body->published, PUBLISHED_MAX);
+        self->published_count = 0;
     }
-    body = piw_msg_body(j->published, file_juggler_state_type());
-    uint32_t n = j->published_count;
+    body = piw_msg_body(self->published, file_juggler_state_type());
+    uint32_t n = self->published_count;
     if (n < PUBLISHED_MAX && (n == 0 || !piw_text_eq(body->published.at[n - 1], package))) {
-        body->published.at[n] = piw_text_copy(j->published, package);
-        j->published_count++;
+        body->published.at[n] = piw_text_copy(self->published, package);
+        self->published_count++;
     }
 }
 
 /* When the list is full nothing is known, so everything counts as published. */
-static bool was_published(const juggler *j, piw_text package)
+static bool was_published(const juggler *self, piw_text package)
 {
-    const file_juggler_state *body = j->published == NULL ? NULL : file_juggler_state_of(j->published);
-    for (uint32_t i = 0; body != NULL && i < j->published_count; i++) {
+    const file_juggler_state *body = self->published == NULL ? NULL : file_juggler_state_of(self->published);
+    for (uint32_t i = 0; body != NULL && i < self->published_count; i++) {
         if (piw_text_eq(body->published.at[i], package))
             return true;
     }
-    return j->published_count == PUBLISHED_MAX;
+    return self->published_count == PUBLISHED_MAX;
 }
 
 int on_removals(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     piw_msg *call = db_REMOVALS_DUE_make(REMOVALS_AT_ONCE);
     int rc = piw_call(task, &call, PIW_ON(removals_due), 0, piw_option_number(task, "removals-every"));
     piw_msg_free(&call);
     if (rc == 0)
-        forget_published(j);
+        forget_published(self);
     return rc;
 }
 
 /* What was removed while it was quarantined lies out of reach. */
-static int remove_withheld(juggler *j, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
+static int remove_withheld(juggler *self, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
 {
     char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX];
-    if (!piw_path_withheld(wheel, j->root, file->package, file->filename) ||
-        !piw_path_withheld_metadata(metadata, j->root, file->package, file->filename))
+    if (!piw_path_withheld(wheel, self->root, file->package, file->filename) ||
+        !piw_path_withheld_metadata(metadata, self->root, file->package, file->filename))
         return 0;
-    piw_err why = {0};
-    int rc = throw_away(j, wheel, job, &why);
+    piw_err own_err = {0};
+    int rc = throw_away(self, wheel, job, &own_err);
     if (rc != 0 && rc != PIW_ENOENT)
-        return piw_err_set(err, rc, "%s", why.text);
+        return piw_err_set(err, rc, "%s", own_err.text);
     rc = piw_file_remove(metadata, err);
     *strrchr(wheel, '/') = '\0';
     rmdir(wheel);
@@ -246,31 +244,31 @@ static int remove_withheld(juggler *j, const db_REMOVALS_DUE_reply_files *file, 
 }
 
 /* The wheel and its metadata; the package's folder goes when it is empty. */
-static int remove_file(juggler *j, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
+static int remove_file(juggler *self, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
 {
     char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], folder[PIW_PATH_MAX];
-    if (!piw_path_simple(wheel, j->root, file->package, file->filename) ||
-        !piw_path_simple(folder, j->root, file->package, (piw_text){0}))
+    if (!piw_path_simple(wheel, self->root, file->package, file->filename) ||
+        !piw_path_simple(folder, self->root, file->package, (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", file->filename.s, file->package.s);
-    int rc = throw_away(j, wheel, job, err);
+    int rc = throw_away(self, wheel, job, err);
     if (rc == PIW_ENOENT)
         *err = (piw_err){0};
     else if (rc != 0)
         return rc;
-    if (piw_path_metadata(metadata, j->root, file->package, file->filename))
+    if (piw_path_metadata(metadata, self->root, file->package, file->filename))
         rc = piw_file_remove(metadata, err);
     else
         rc = 0;
     rmdir(folder);
-    return rc == 0 ? remove_withheld(j, file, job, err) : rc;
+    return rc == 0 ? remove_withheld(self, file, job, err) : rc;
 }
 
 int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
+        piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
                         "can't ask which files are due for removal: %s", piw_msg_error_text(reply));
         return 0;
     }
@@ -287,13 +285,13 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     done->filenames.count = 0;
     for (uint32_t i = 0; i < due->files.count; i++) {
         const db_REMOVALS_DUE_reply_files *file = &due->files.at[i];
-        piw_err why = {0};
-        if (was_published(j, file->package))
+        piw_err err = {0};
+        if (was_published(self, file->package))
             continue;
-        if (remove_file(j, file, job, &why) == 0)
+        if (remove_file(self, file, job, &err) == 0)
             done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
         else
-            piw_log_limited(&j->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", why.text);
+            piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
     }
     bool more = due->files.count == REMOVALS_AT_ONCE && done->filenames.count > 0;
     int rc = done->filenames.count == 0 ? 0 : piw_cast(task, &cast);

@@ -28,15 +28,15 @@ static int ask(piw_task *task, piw_text after)
 
 int withheld_look(piw_task *task)
 {
-    juggler *j = piw_soul(task);
-    if (j->withheld_busy) {
-        j->withheld_again = true;
+    juggler *self = piw_soul(task);
+    if (self->withheld_busy) {
+        self->withheld_again = true;
         return 0;
     }
     int rc = ask(task, piw_text_of(""));
     if (rc == 0) {
-        j->withheld_busy = true;
-        j->withheld_again = j->withheld_missing = false;
+        self->withheld_busy = true;
+        self->withheld_again = self->withheld_missing = false;
     }
     return rc;
 }
@@ -53,33 +53,33 @@ int on_withheld(piw_task *task, piw_msg *reply, uint64_t key)
     return withheld_look(task);
 }
 
-static int end(piw_task *task, juggler *j)
+static int end(piw_task *task, juggler *self)
 {
-    j->withheld_busy = false;
-    return j->withheld_again ? withheld_look(task) : 0;
+    self->withheld_busy = false;
+    return self->withheld_again ? withheld_look(task) : 0;
 }
 
 /* What failed is tried again. */
-static int failed(piw_task *task, juggler *j, const piw_msg *reply, const char *what)
+static int failed(piw_task *task, juggler *self, const piw_msg *reply, const char *what)
 {
-    piw_log_limited(&j->withheld_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: %s", what,
+    piw_log_limited(&self->withheld_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: %s", what,
                     piw_msg_error_text(reply));
-    j->withheld_busy = false;
+    self->withheld_busy = false;
     return piw_timer(task, PIW_ON(withheld), TIMER_AGAIN, AGAIN_MS, 0);
 }
 
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return failed(task, j, reply, "can't ask which wheels are quarantined");
+        return failed(task, self, reply, "can't ask which wheels are quarantined");
     const db_WITHHELD_DUE_reply *due = db_WITHHELD_DUE_reply_of(reply);
     if (due->files.count == 0)
-        return end(task, j);
+        return end(task, self);
     move_withheld *body;
     piw_msg *job = move_withheld_new(&body);
-    body->root = piw_msg_textz(job, j->root);
+    body->root = piw_msg_textz(job, self->root);
     piw_msg_list(job, &body->files, due->files.count);
     for (uint32_t i = 0; i < due->files.count; i++) {
         const db_WITHHELD_DUE_reply_files *from = &due->files.at[i];
@@ -90,21 +90,21 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
     int rc = piw_work(task, job_move_withheld, &job, PIW_ON(withheld_moved), 0);
     piw_msg_free(&job);
     if (rc == 0 && due->files.count == AT_ONCE)
-        j->withheld_again = true;
+        self->withheld_again = true;
     return rc;
 }
 
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return failed(task, j, reply, "wheels that are quarantined, or aren't any more, can't be moved");
+        return failed(task, self, reply, "wheels that are quarantined, or aren't any more, can't be moved");
     const move_withheld_reply *moved = move_withheld_reply_of(reply);
-    j->withheld_missing = moved->missing;
+    self->withheld_missing = moved->missing;
     if (moved->away.count + moved->back.count == 0) {
-        j->withheld_again = false; /* nothing but what isn't there */
-        return end(task, j);
+        self->withheld_again = false; /* nothing but what isn't there */
+        return end(task, self);
     }
     db_WITHHELD_DONE *body;
     piw_msg *call = db_WITHHELD_DONE_new(&body);
@@ -120,9 +120,9 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return failed(task, j, reply, "can't tell the database which wheels were moved");
+        return failed(task, self, reply, "can't tell the database which wheels were moved");
     const db_WITHHELD_DONE_reply *done = db_WITHHELD_DONE_reply_of(reply);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < done->packages.count; i++) {
@@ -130,5 +130,5 @@ int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key)
         rc = piw_cast(task, &pages);
         piw_msg_free(&pages);
     }
-    return rc != 0 ? rc : end(task, j);
+    return rc != 0 ? rc : end(task, self);
 }

@@ -1,4 +1,4 @@
-/* batches.c — log records in batches, each of one table, oldest first. */
+/* batches.c — log entries in batches, each of one table, oldest first. */
 #include "batches.h"
 
 #include "shared/web_log.h"
@@ -10,21 +10,21 @@ enum { ROOM_FIRST = 16, ROOM_TIMES = 4 };
 
 /* --- One batch: its message, whatever its kind ------------------------------------------------------------------ */
 
-typedef struct records {
+typedef struct entries {
     int64_t *sender, *number;
     uint32_t *count;
     void **at;
     size_t size;
-} records;
+} entries;
 
 #define RECORDS_OF(body)                                                                                               \
-    (records)                                                                                                          \
+    (entries)                                                                                                          \
     {                                                                                                                  \
         &(body)->sender, &(body)->number, &(body)->records.count, (void **)&(body)->records.at,                        \
             sizeof(*(body)->records.at)                                                                                \
     }
 
-static records records_of(const batch *b)
+static entries entries_of(const batch *b)
 {
     void *body = piw_msg_any_body(b->msg);
     switch (b->kind) {
@@ -59,9 +59,9 @@ static const piw_msg_type *type_of(log_kind kind)
 
 static batch *batch_new(log_kind kind, uint32_t room)
 {
-    batch *b = piw_zalloc(sizeof *b);
+    batch *b = piw_zalloc(sizeof(*b));
     *b = (batch){.msg = piw_msg_new(type_of(kind)), .room = room, .kind = kind};
-    records r = records_of(b);
+    entries r = entries_of(b);
     *r.at = piw_msg_alloc(b->msg, room * r.size);
     return b;
 }
@@ -74,13 +74,13 @@ static void batch_free(batch *b)
 
 uint32_t batch_count(const batch *b)
 {
-    return *records_of(b).count;
+    return *entries_of(b).count;
 }
 
 /* Room for one more, zeroed. What it had before stays in the arena: a third of it at most. */
 static void *new_record(batch *b)
 {
-    records r = records_of(b);
+    entries r = entries_of(b);
     if (*r.count == b->room) {
         uint32_t room = b->room * ROOM_TIMES < BATCH_MAX ? b->room * ROOM_TIMES : BATCH_MAX;
         void *moved = piw_msg_alloc(b->msg, room * r.size);
@@ -91,7 +91,7 @@ static void *new_record(batch *b)
     return (uint8_t *)*r.at + (*r.count)++ * r.size;
 }
 
-/* --- Records, cut to their columns ------------------------------------------------------------------------------- */
+/* --- Entries, cut to their columns ------------------------------------------------------------------------------- */
 
 static piw_text keep(piw_msg *msg, piw_text text, uint32_t chars)
 {
@@ -144,14 +144,14 @@ static void put_hit(batch *b, const hit *from)
                 .user_agent = piw_log_agent(msg, from->user_agent)};
 }
 
-static void put(batch *b, const void *record)
+static void put(batch *b, const void *entry)
 {
     if (b->kind == KIND_DOWNLOAD)
-        put_download(b, record);
+        put_download(b, entry);
     else if (b->kind == KIND_SEARCH)
-        put_search(b, record);
+        put_search(b, entry);
     else
-        put_hit(b, record);
+        put_hit(b, entry);
 }
 
 /* --- All of them -------------------------------------------------------------------------------------------------- */
@@ -162,39 +162,39 @@ static void append(batches *all, batch *b)
     all->last = &b->next;
 }
 
-static bool add(batches *all, log_kind kind, const void *record)
+static bool add(batches *all, log_kind kind, const void *entry)
 {
     batch *b = all->filling[kind];
     if (b == NULL) {
         b = all->filling[kind] = batch_new(kind, ROOM_FIRST);
         append(all, b);
     }
-    put(b, record);
-    all->held++;
+    put(b, entry);
+    all->kept++;
     if (batch_count(b) < BATCH_MAX)
         return false;
     all->filling[kind] = NULL;
     return true;
 }
 
-bool batches_add_download(batches *all, const download *record)
+bool batches_add_download(batches *all, const download *entry)
 {
-    return add(all, KIND_DOWNLOAD, record);
+    return add(all, KIND_DOWNLOAD, entry);
 }
 
-bool batches_add_search(batches *all, const search *record)
+bool batches_add_search(batches *all, const search *entry)
 {
-    return add(all, KIND_SEARCH, record);
+    return add(all, KIND_SEARCH, entry);
 }
 
-bool batches_add_hit(batches *all, log_kind kind, const hit *record)
+bool batches_add_hit(batches *all, log_kind kind, const hit *entry)
 {
-    return add(all, kind, record);
+    return add(all, kind, entry);
 }
 
 void batches_close(batches *all)
 {
-    memset(all->filling, 0, sizeof all->filling);
+    memset(all->filling, 0, sizeof(all->filling));
 }
 
 batch *batches_next(batches *all, bool last_words)
@@ -206,8 +206,8 @@ batch *batches_next(batches *all, bool last_words)
             return NULL;
         if (b->number == 0)
             b->number = ++all->last_number;
-        *records_of(b).sender = all->sender;
-        *records_of(b).number = b->number;
+        *entries_of(b).sender = all->sender;
+        *entries_of(b).number = b->number;
         return b;
     }
     return NULL;
@@ -243,14 +243,14 @@ void batches_end(batches *all, batch *b)
 {
     batches_sent(all, b, false);
     take_out(all, b);
-    all->held -= batch_count(b);
+    all->kept -= batch_count(b);
     batch_free(b);
 }
 
 void batches_split(batches *all, batch *b)
 {
     batches_sent(all, b, false);
-    records from = records_of(b);
+    entries from = entries_of(b);
     uint32_t half = *from.count / 2;
     batch *parts[] = {batch_new(b->kind, half), batch_new(b->kind, *from.count - half)};
     for (uint32_t i = 0; i < *from.count; i++)
@@ -275,7 +275,7 @@ void batch_print(const batch *b, char *to, size_t size)
 static int64_t new_sender(void)
 {
     uint64_t number = 0;
-    if (getrandom(&number, sizeof number, GRND_NONBLOCK) != (ssize_t)sizeof number)
+    if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != (ssize_t)sizeof(number))
         number = (uint64_t)piw_time_now().us;
     return (int64_t)(number >> 1);
 }
@@ -291,7 +291,7 @@ static void load(batches *all, const lumberjack_batch *kept)
         put(b, &kept->hits.at[i]);
     b->number = kept->number;
     append(all, b);
-    all->held += batch_count(b);
+    all->kept += batch_count(b);
     batches_sent(all, b, kept->sent);
 }
 

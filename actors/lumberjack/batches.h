@@ -1,4 +1,4 @@
-/* batches.h — what lumberjack holds: log records in batches, each of one table, oldest first.
+/* batches.h — what lumberjack keeps: log entries in batches, each of one table, oldest first.
  *
  * A batch is being filled (number 0), waits to be sent, or has been sent and waits for the answer. Its message is kept
  * until then, so that it can be sent again. Belongs to the soul. */
@@ -11,17 +11,17 @@
 typedef enum { KIND_DOWNLOAD, KIND_SEARCH, KIND_PROJECT, KIND_JSON, KIND_PAGE, KINDS } log_kind;
 
 enum {
-    BATCH_MAX = 1000,     /* records of one batch: one statement */
-    UNDER_WAY_MAX = 4000, /* records sent and not answered: the database works on one batch while others come */
-    HELD_MAX = 8000,      /* records held in all; then the log queue is read no more, */
-    HELD_LOW = 4000,      /* until there are as few */
+    BATCH_MAX = 1000,     /* entries of one batch: one statement */
+    UNDER_WAY_MAX = 4000, /* entries sent and not answered: the database works on one batch while others come */
+    KEPT_MAX = 8000,      /* entries kept in all; then the log queue is read no more, */
+    KEPT_LOW = 4000,      /* until there are as few */
 };
 
 typedef struct batch {
     struct batch *next;
     piw_msg *msg; /* the call as it is sent, a copy each time */
     int64_t number;
-    uint32_t room; /* for records */
+    uint32_t room; /* for entries */
     log_kind kind;
     bool sent;
 } batch;
@@ -29,7 +29,7 @@ typedef struct batch {
 typedef struct batches {
     batch *first, **last;
     batch *filling[KINDS];    /* they stand in the list too; NULL: none */
-    uint32_t held, under_way; /* records */
+    uint32_t kept, under_way; /* entries */
     int64_t sender, last_number;
 } batches;
 
@@ -38,11 +38,11 @@ void batches_init(batches *all, const lumberjack_state *kept);
 void batches_fini(batches *all);
 piw_msg *batches_save(const batches *all, bool paused);
 
-/* Put a record, cut to its columns, into the batch that its kind fills. The host has been checked. True: the batch is
+/* Put an entry, cut to its columns, into the batch that its kind fills. The host has been checked. True: the batch is
  * full now. */
-bool batches_add_download(batches *all, const download *record);
-bool batches_add_search(batches *all, const search *record);
-bool batches_add_hit(batches *all, log_kind kind, const hit *record);
+bool batches_add_download(batches *all, const download *entry);
+bool batches_add_search(batches *all, const search *entry);
+bool batches_add_hit(batches *all, log_kind kind, const hit *entry);
 
 uint32_t batch_count(const batch *b);
 /* Nothing more comes into batches that are being filled. */
@@ -54,9 +54,9 @@ void batches_sent(batches *all, batch *b, bool sent);
 batch *batches_find(const batches *all, int64_t number);
 /* It is stored, or given up. */
 void batches_end(batches *all, batch *b);
-/* The database refused it for its data: in its place two, with half of its records each. It has more than one. */
+/* The database refused it for its data: in its place two, with half of its entries each. It has more than one. */
 void batches_split(batches *all, batch *b);
-/* What a batch of one record holds, for people. */
+/* What a batch of one entry holds, for people. */
 void batch_print(const batch *b, char *to, size_t size);
 
 #endif

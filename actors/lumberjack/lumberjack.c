@@ -1,16 +1,15 @@
 /* lumberjack — stores what the web server's log tells, in batches
- * (docs/web-logs.md#which-request-becomes-which-record).
+ * (docs/web-logs.md#which-request-becomes-which-entry).
  *
- * Records gather while a batch is under way and are sent when it is stored, or when there are enough for a batch of
- * their own; so batches grow with the load, and a lonely record waits for nothing. A batch is kept until the database
- * has it. While the database is away the log queue is read until enough is held; then ZeroMQ makes the senders wait. */
+ * Entries gather while a batch is under way and are sent when it is stored, or when there are enough for a batch of
+ * their own; so batches grow with the load, and a lonely entry waits for nothing. A batch is kept until the database
+ * has it. While the database is away the log queue is read until enough is kept; then ZeroMQ makes the senders wait. */
 #include "batches.h"
 
 #include "log.piw.h"
 #include "piw/plugin.h"
 #include "shared/web_log.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 static piw_continuation_fn on_stored, on_again;
@@ -55,13 +54,13 @@ static void go_on(piw_task *task, lumberjack *self)
     while (!self->paused && rc == 0 && (b = batches_next(all, false)) != NULL)
         rc = send(task, self, b);
     if (rc != 0) {
-        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "log records can't be sent on now: %s",
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "log entries can't be sent on now: %s",
                         piw_err_name(rc));
         try_later(task, self);
     }
-    if (all->held >= HELD_MAX)
+    if (all->kept >= KEPT_MAX)
         piw_queues_rest(task, true);
-    else if (all->held <= HELD_LOW)
+    else if (all->kept <= KEPT_LOW)
         piw_queues_rest(task, false);
 }
 
@@ -69,17 +68,17 @@ static int on_idle(piw_task *task)
 {
     lumberjack *self = piw_soul(task);
     self->handed_over = false;
-    if (self->batches.held > 0)
+    if (self->batches.kept > 0)
         go_on(task, self);
     return 0;
 }
 
-/* The data of one record are at fault: it goes alone. */
+/* The data of one entry are at fault: it goes alone. */
 static void give_up(lumberjack *self, batch *b, const char *why)
 {
     char text[300];
-    batch_print(b, text, sizeof text);
-    piw_log_limited(&self->bad, BAD_PER_MINUTE, PIW_LOG_WARNING, "a log record is dropped: %s: %s", why, text);
+    batch_print(b, text, sizeof(text));
+    piw_log_limited(&self->bad, BAD_PER_MINUTE, PIW_LOG_WARNING, "a log entry is dropped: %s: %s", why, text);
     batches_end(&self->batches, b);
 }
 
@@ -88,7 +87,7 @@ static void give_up(lumberjack *self, batch *b, const char *why)
 static int send_later(piw_task *task, lumberjack *self, batch *b, const char *why)
 {
     piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                    "%" PRIu32 " log records have to wait for the database: %s", batch_count(b), why);
+                    "%u log entries have to wait for the database: %s", batch_count(b), why);
     int rc = try_later(task, self);
     if (rc == 0)
         batches_sent(&self->batches, b, false);
@@ -133,17 +132,17 @@ static bool good_host(lumberjack *self, const piw_msg *msg, piw_text subject, pi
     if (piw_log_host_valid(piw_log_host(host)))
         return true;
     piw_log_limited(&self->bad, BAD_PER_MINUTE, PIW_LOG_WARNING,
-                    "a log record is dropped: %s of %.*s by \"%.*s\", which is no IP address",
+                    "a log entry is dropped: %s of %.*s by \"%.*s\", which is no IP address",
                     piw_msg_type_of(msg)->name, (int)piw_log_prefix(subject, 100), subject.s,
                     (int)piw_log_prefix(host, 100), host.s);
     return false;
 }
 
-/* A record has been taken in. What makes no full batch is sent when the queue is empty. */
+/* An entry has been taken in. What makes no full batch is sent when the queue is empty. */
 static int taken(piw_task *task, lumberjack *self, bool full)
 {
     self->handed_over = false;
-    if (full || self->batches.held >= HELD_MAX)
+    if (full || self->batches.kept >= KEPT_MAX)
         go_on(task, self);
     return 0;
 }
@@ -151,27 +150,27 @@ static int taken(piw_task *task, lumberjack *self, bool full)
 static int on_download(piw_task *task, piw_msg *msg)
 {
     lumberjack *self = piw_soul(task);
-    const download *record = log_LOGDOWNLOAD_of(msg);
-    if (!good_host(self, msg, record->filename, record->host))
+    const download *entry = log_LOGDOWNLOAD_of(msg);
+    if (!good_host(self, msg, entry->filename, entry->host))
         return 0;
-    return taken(task, self, batches_add_download(&self->batches, record));
+    return taken(task, self, batches_add_download(&self->batches, entry));
 }
 
 static int on_search(piw_task *task, piw_msg *msg)
 {
     lumberjack *self = piw_soul(task);
-    const search *record = log_LOGSEARCH_of(msg);
-    if (!good_host(self, msg, record->package, record->host))
+    const search *entry = log_LOGSEARCH_of(msg);
+    if (!good_host(self, msg, entry->package, entry->host))
         return 0;
-    return taken(task, self, batches_add_search(&self->batches, record));
+    return taken(task, self, batches_add_search(&self->batches, entry));
 }
 
-static int take_hit(piw_task *task, piw_msg *msg, log_kind kind, const hit *record)
+static int take_hit(piw_task *task, piw_msg *msg, log_kind kind, const hit *entry)
 {
     lumberjack *self = piw_soul(task);
-    if (!good_host(self, msg, record->subject, record->host))
+    if (!good_host(self, msg, entry->subject, entry->host))
         return 0;
-    return taken(task, self, batches_add_hit(&self->batches, kind, record));
+    return taken(task, self, batches_add_hit(&self->batches, kind, entry));
 }
 
 static int on_project(piw_task *task, piw_msg *msg)
@@ -204,7 +203,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     (void)why;
     (void)err;
-    lumberjack *self = piw_zalloc(sizeof *self);
+    lumberjack *self = piw_zalloc(sizeof(*self));
     const lumberjack_state *kept = state != NULL ? lumberjack_state_of(state) : NULL;
     batches_init(&self->batches, kept);
     self->paused = kept != NULL && kept->paused;
@@ -217,14 +216,14 @@ static void stop(piw_task *task, bool leaving)
 {
     lumberjack *self = piw_soul(task);
     batches *all = &self->batches;
-    uint32_t waiting = all->held - all->under_way;
+    uint32_t waiting = all->kept - all->under_way;
     batch *b;
     int rc = 0;
     batches_close(all);
     while (leaving && waiting > 0 && rc == 0 && (b = batches_next(all, true)) != NULL)
         rc = send(task, self, b);
     if (!self->handed_over && waiting > 0 && (!leaving || rc != 0))
-        piw_error("%" PRIu32 " log records are lost", waiting);
+        piw_error("%u log entries are lost", waiting);
     piw_soul_set(task, NULL);
     batches_fini(all);
     free(self);
@@ -244,7 +243,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATIONS_END,
 };
 
-PIW_PLUGIN(lumberjack, .version = "1.0", .summary = "stores the web server's log records in batches", .uses = uses,
+PIW_PLUGIN(lumberjack, .version = "1.0", .summary = "stores the web server's log entries in batches", .uses = uses,
            .needs = needs, .queues = queues, .state_protocol = &lumberjack_protocol_def,
            .state_message = LUMBERJACK_STATE, .start = start, .stop = stop, .save = save, .idle = on_idle,
            .handlers = handlers, .continuations = continuations);

@@ -7,7 +7,7 @@
 
 enum { REASON_MAX = 100 };
 
-static const char usage[] = "the order is: abi add TAG, abi skip TAG [REASON], abi remove TAG [force], abi list";
+static const char usage[] = "the command is: abi add TAG, abi skip TAG [REASON], abi remove TAG [force], abi list";
 
 int chase_on_slaves_here(piw_task *task, piw_msg *msg)
 {
@@ -17,7 +17,7 @@ int chase_on_slaves_here(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-int chase_on_abi_order(piw_task *task, piw_msg *msg)
+int chase_on_abi_command(piw_task *task, piw_msg *msg)
 {
     const orders_ORDER *body = orders_ORDER_of(msg);
     uint32_t count = body->args.count;
@@ -104,7 +104,7 @@ int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key)
                                 tag, builds, tag);
     chase_answer made = chase_answer_new();
     if (piw_text_is(body->outcome, "added"))
-        chase_say(&made, "the farm builds for %s: what no other build does for is queued from now on", tag);
+        chase_say(&made, "the farm builds for %s: what no other build does for waits to be built from now on", tag);
     else if (piw_text_is(body->outcome, "enabled"))
         chase_say(&made, "the farm builds for %s again", tag);
     else if (piw_text_is(body->outcome, "known"))

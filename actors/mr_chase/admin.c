@@ -77,10 +77,10 @@ int chase_on_addpkg(piw_task *task, piw_msg *msg)
 {
     const import_ADDPKG *body = import_ADDPKG_of(msg);
     char package[PIW_NAME_MAX + 1];
-    piw_err why = {0};
-    if (check_package(body->name, package, &why) != 0 || check_reason(body->skip, &why) != 0 ||
-        check_aliases(body->aliases.at, body->aliases.count, package, &why) != 0)
-        return chase_error(task, msg, why.text);
+    piw_err err = {0};
+    if (check_package(body->name, package, &err) != 0 || check_reason(body->skip, &err) != 0 ||
+        check_aliases(body->aliases.at, body->aliases.count, package, &err) != 0)
+        return chase_error(task, msg, err.text);
     db_ADDPKG *to;
     piw_msg *call = db_ADDPKG_new(&to);
     piw_text description = cut(body->description, DESCRIPTION_MAX);
@@ -98,10 +98,10 @@ int chase_on_addver(piw_task *task, piw_msg *msg)
 {
     const import_ADDVER *body = import_ADDVER_of(msg);
     char package[PIW_NAME_MAX + 1];
-    piw_err why = {0};
-    if (check_package(body->name, package, &why) != 0 || check_version(body->version, &why) != 0 ||
-        check_reason(body->skip, &why) != 0 || check_aliases(body->aliases.at, body->aliases.count, package, &why) != 0)
-        return chase_error(task, msg, why.text);
+    piw_err err = {0};
+    if (check_package(body->name, package, &err) != 0 || check_version(body->version, &err) != 0 ||
+        check_reason(body->skip, &err) != 0 || check_aliases(body->aliases.at, body->aliases.count, package, &err) != 0)
+        return chase_error(task, msg, err.text);
     db_ADDVER *to;
     piw_msg *call = db_ADDVER_new(&to);
     to->package = piw_msg_textz(call, package);
@@ -121,9 +121,9 @@ int chase_on_rempkg(piw_task *task, piw_msg *msg)
 {
     const import_REMPKG *body = import_REMPKG_of(msg);
     char package[PIW_NAME_MAX + 1];
-    piw_err why = {0};
-    if (check_package(body->name, package, &why) != 0 || check_reason(body->skip, &why) != 0)
-        return chase_error(task, msg, why.text);
+    piw_err err = {0};
+    if (check_package(body->name, package, &err) != 0 || check_reason(body->skip, &err) != 0)
+        return chase_error(task, msg, err.text);
     return ask(task, msg, db_REMPKG_make(piw_text_of(package), body->builds, body->skip), PIW_ON(administered));
 }
 
@@ -131,10 +131,10 @@ int chase_on_remver(piw_task *task, piw_msg *msg)
 {
     const import_REMVER *body = import_REMVER_of(msg);
     char package[PIW_NAME_MAX + 1];
-    piw_err why = {0};
-    if (check_package(body->name, package, &why) != 0 || check_version(body->version, &why) != 0 ||
-        check_reason(body->skip, &why) != 0)
-        return chase_error(task, msg, why.text);
+    piw_err err = {0};
+    if (check_package(body->name, package, &err) != 0 || check_version(body->version, &err) != 0 ||
+        check_reason(body->skip, &err) != 0)
+        return chase_error(task, msg, err.text);
     return ask(task, msg, db_REMVER_make(piw_text_of(package), body->version, body->builds, body->skip, body->yank),
                PIW_ON(administered));
 }
@@ -208,9 +208,9 @@ static int rebuild(piw_task *task, piw_msg *msg, piw_text name, const char *part
         return done_rebuild(task, msg, web_ALL_make(piw_text_of(part)));
     char package[PIW_NAME_MAX + 1];
     if (!piw_name_canonical(name, package)) {
-        piw_err why = {0};
-        piw_err_set(&why, PIW_EINVAL, "unknown package %.*s", PIW_NAME_MAX, name.s);
-        return chase_error(task, msg, why.text);
+        piw_err err = {0};
+        piw_err_set(&err, PIW_EINVAL, "unknown package %.*s", PIW_NAME_MAX, name.s);
+        return chase_error(task, msg, err.text);
     }
     return ask(task, msg, db_KNOWN_make(piw_text_of(package), piw_text_of(""), piw_text_of("")), continuation);
 }
@@ -237,9 +237,9 @@ static int rebuild_known(piw_task *task, const piw_msg *reply, uint64_t key, boo
         return answer(task, token, import_ERROR_make(piw_text_of(piw_msg_error_text(reply))));
     const db_KNOWN_reply *known = db_KNOWN_reply_of(reply);
     if (!known->known) {
-        piw_err why = {0};
-        piw_err_set(&why, PIW_ENOENT, "unknown package %s", known->package.s);
-        return answer(task, token, import_ERROR_make(piw_text_of(why.text)));
+        piw_err err = {0};
+        piw_err_set(&err, PIW_ENOENT, "unknown package %s", known->package.s);
+        return answer(task, token, import_ERROR_make(piw_text_of(err.text)));
     }
     piw_msg *call = web_WRITE_make(known->package, index);
     int rc = piw_call(task, &call, PIW_ON(rebuilt), key, -1);

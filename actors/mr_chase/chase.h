@@ -1,9 +1,10 @@
 /* chase.h — inside mr_chase: the imports under way, and what its files do for each other.
  *
- * Calls go one way, from the end of this list to its beginning: imports.c keeps the records, state.c carries them over a
- * swap or restart, import.c is an import in progress, answers.c makes answers; above them stand conversation.c, which
- * speaks with importers, admin.c, which answers what administrators ask, and abis.c and orders.c, which answer what an
- * operator asks with piw-ctl; mr_chase.c puts them together. Everything belongs to the task's thread. */
+ * Calls go one way, from the end of this list to its beginning: imports.c keeps the imports, state.c carries them
+ * over a swap or restart, import.c is an import in progress, answers.c makes answers; above them stand
+ * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c and
+ * commands.c, which answer what an operator asks with piw-ctl; mr_chase.c puts them together. Everything belongs to
+ * the task's thread. */
 #ifndef MR_CHASE_CHASE_H
 #define MR_CHASE_CHASE_H
 
@@ -76,7 +77,7 @@ typedef struct chase {
 importer *chase_of_peer(const chase *self, piw_peer peer);
 importer *chase_of_id(const chase *self, int64_t id);
 importer *chase_next(const chase *self, const importer *imp); /* NULL begins and ends */
-/* A new record. Takes `report`, an import_IMPORT; `id` 0 gives the next one. */
+/* A new import. Takes `report`, an import_IMPORT; `id` 0 gives the next one. */
 importer *chase_add(chase *self, piw_peer peer, int64_t id, piw_msg **report);
 void chase_remove(chase *self, importer **imp);
 const build_state *chase_report(const importer *imp);
@@ -98,7 +99,7 @@ void chase_import_go(chase *self, importer *imp, int phase);
 void chase_import_step(chase *self, importer *imp);
 /* The answer to what was asked. Returns the phase that the import is in now; at its end CHASE_DONE, or CHASE_REFUSED with
  * the reason. The caller gives a turn, says SEND, or forgets the import. */
-int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *why);
+int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *err);
 /* Throw away what is staged, unless its row may exist. */
 void chase_import_discard(chase *self, importer *imp);
 
@@ -146,14 +147,14 @@ int on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);
 int on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key);
 
-/* --- orders.c ---------------------------------------------------------------------------------------------------- */
-int chase_on_order(piw_task *task, piw_msg *msg);
+/* --- commands.c --------------------------------------------------------------------------------------------------- */
+int chase_on_command(piw_task *task, piw_msg *msg);
 int on_why(piw_task *task, piw_msg *reply, uint64_t key);
 int on_retry(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"
-int chase_on_abi_order(piw_task *task, piw_msg *msg);
+int chase_on_abi_command(piw_task *task, piw_msg *msg);
 int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key);
 int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_slaves_here(piw_task *task, piw_msg *msg);

@@ -74,8 +74,8 @@ static int go_on(piw_task *task, const piw_msg *reply, uint64_t key, int phase)
     importer *imp = chase_of_id(self, (int64_t)key);
     if (imp == NULL || imp->phase != phase)
         return 0;
-    piw_err why = {0};
-    switch (chase_import_answered(self, imp, reply, &why)) {
+    piw_err err = {0};
+    switch (chase_import_answered(self, imp, reply, &err)) {
     case CHASE_SENDING:
         say_send(self, imp);
         break;
@@ -84,8 +84,8 @@ static int go_on(piw_task *task, const piw_msg *reply, uint64_t key, int phase)
         forget(self, &imp);
         break;
     case CHASE_REFUSED:
-        piw_warning("the import of %s %s is refused: %s", imp->package, chase_report(imp)->version.s, why.text);
-        answer(self, imp, import_ERROR_make(piw_text_of(why.text)));
+        piw_warning("the import of %s %s is refused: %s", imp->package, chase_report(imp)->version.s, err.text);
+        answer(self, imp, import_ERROR_make(piw_text_of(err.text)));
         forget(self, &imp);
         break;
     default:
@@ -172,11 +172,11 @@ static int by_name(const void *a, const void *b)
 /* The importer was given up while it was silent: it hears of that once. */
 static int say_lost(chase *self, importer *imp, piw_msg *msg)
 {
-    piw_err why = {0};
-    piw_err_set(&why, PIW_EDEADLINE, "the import of %s %.200s was given up: nothing was heard of it for %lld s",
+    piw_err err = {0};
+    piw_err_set(&err, PIW_EDEADLINE, "the import of %s %.200s was given up: nothing was heard of it for %lld s",
                 imp->package, chase_report(imp)->version.s, (long long)(self->silence_ms + 999) / 1000);
     forget(self, &imp);
-    return chase_error(self->task, msg, why.text);
+    return chase_error(self->task, msg, err.text);
 }
 
 /* What an earlier message of this connection began. *done: the message has been dealt with. */
@@ -203,9 +203,9 @@ int chase_on_import(piw_task *task, piw_msg *msg)
     int rc = settle_earlier(self, msg, &done);
     if (rc != 0 || done)
         return rc;
-    piw_err why = {0};
-    if (check_report(import_IMPORT_of(msg), &why) != 0)
-        return chase_error(task, msg, why.text);
+    piw_err err = {0};
+    if (check_report(import_IMPORT_of(msg), &err) != 0)
+        return chase_error(task, msg, err.text);
     piw_token token;
     rc = piw_defer(task, msg, &token);
     if (rc != 0)

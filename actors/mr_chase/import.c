@@ -112,84 +112,84 @@ static piw_msg *make_publish(const chase *self, const importer *imp)
 /* Not a phase: the present one is tried again after a while, for the reason in the error. */
 enum { AGAIN_LATER = 0 };
 
-static int unknown(const importer *imp, piw_err *why)
+static int unknown(const importer *imp, piw_err *err)
 {
     const build_state *report = chase_report(imp);
-    piw_err_set(why, PIW_EREFUSED, "unknown package version %.200s %s", report->package.s, report->version.s);
+    piw_err_set(err, PIW_EREFUSED, "unknown package version %.200s %s", report->package.s, report->version.s);
     return CHASE_REFUSED;
 }
 
 /* Nobody could fetch the wheel: an import has to wait for the end of the quarantine. */
-static int quarantined(const importer *imp, piw_err *why)
+static int quarantined(const importer *imp, piw_err *err)
 {
     const build_state *report = chase_report(imp);
-    piw_err_set(why, PIW_EREFUSED, "%.200s %s is quarantined by PyPI: nothing of it is published until that ends",
+    piw_err_set(err, PIW_EREFUSED, "%.200s %s is quarantined by PyPI: nothing of it is published until that ends",
                 report->package.s, report->version.s);
     return CHASE_REFUSED;
 }
 
-static int known(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int known(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
     const db_KNOWN_reply *known = db_KNOWN_reply_of(reply);
     if (!known->abi) {
-        piw_err_set(why, PIW_EREFUSED, "invalid ABI: %s", chase_report(imp)->abi_tag.s);
+        piw_err_set(err, PIW_EREFUSED, "invalid ABI: %s", chase_report(imp)->abi_tag.s);
         return CHASE_REFUSED;
     }
-    return known->version ? CHASE_NUMBER : unknown(imp, why);
+    return known->version ? CHASE_NUMBER : unknown(imp, err);
 }
 
-static int number(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int number(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
-    (void)why;
+    (void)err;
     imp->build_id = db_RESERVE_reply_of(reply)->first;
     return CHASE_TURN;
 }
 
-static int expected(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int expected(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
     (void)imp;
     (void)reply;
-    (void)why;
+    (void)err;
     return CHASE_SENDING;
 }
 
-static int transfer_was_bad(importer *imp, const fs_VERIFY_reply *verdict, piw_err *why)
+static int transfer_was_bad(importer *imp, const fs_VERIFY_reply *verdict, piw_err *err)
 {
     piw_text name = chase_report(imp)->files.at[imp->verified_count].filename;
     if (verdict->final) {
-        piw_err_set(why, PIW_EREFUSED, "the wheel %.255s was refused: %.500s", name.s, verdict->why.s);
+        piw_err_set(err, PIW_EREFUSED, "the wheel %.255s was refused: %.500s", name.s, verdict->why.s);
         return CHASE_REFUSED;
     }
     piw_warning("%s was sent badly by its importer (transfer %u of %d): %s", name.s, imp->bad + 1, CHASE_BAD_TRANSFERS,
                 verdict->why.s);
     if (++imp->bad < CHASE_BAD_TRANSFERS)
         return CHASE_EXPECT;
-    piw_err_set(why, PIW_EREFUSED, "the wheel %.255s could not be transferred in %d tries: %.500s", name.s,
+    piw_err_set(err, PIW_EREFUSED, "the wheel %.255s could not be transferred in %d tries: %.500s", name.s,
                 CHASE_BAD_TRANSFERS, verdict->why.s);
     return CHASE_REFUSED;
 }
 
-static int verified(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int verified(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
     const fs_VERIFY_reply *verdict = fs_VERIFY_reply_of(reply);
     if (!verdict->good)
-        return transfer_was_bad(imp, verdict, why);
+        return transfer_was_bad(imp, verdict, err);
     piw_value_copy(imp->report, built_file_type(), &verdict->file, &imp->verified[imp->verified_count]);
     imp->verified_count++;
     imp->bad = 0;
     return imp->verified_count < chase_report(imp)->files.count ? CHASE_EXPECT : CHASE_STAGE;
 }
 
-static int staged(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int staged(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
     (void)imp;
     (void)reply;
-    (void)why;
+    (void)err;
     return CHASE_RECORD;
 }
 
@@ -203,13 +203,13 @@ static void keep_names(importer *imp, const db_LOGBUILD_reply *body)
     }
 }
 
-static int recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
     const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
     if (PIW_FAULT("chase.committed")) {
         imp->sent_before = true;
-        piw_err_set(why, PIW_EDBAWAY, "fault point chase.committed");
+        piw_err_set(err, PIW_EDBAWAY, "fault point chase.committed");
         return AGAIN_LATER;
     }
     if (body->recorded) {
@@ -219,22 +219,22 @@ static int recorded(const chase *self, importer *imp, const piw_msg *reply, piw_
     }
     if (imp->sent_before)
         return CHASE_RECORDED;
-    return piw_text_is(body->why, "it is quarantined by PyPI") ? quarantined(imp, why) : unknown(imp, why);
+    return piw_text_is(body->why, "it is quarantined by PyPI") ? quarantined(imp, err) : unknown(imp, err);
 }
 
-static int was_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int was_recorded(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)self;
     if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
         return CHASE_PUBLISH;
     imp->sent_before = false;
-    return unknown(imp, why);
+    return unknown(imp, err);
 }
 
-static int published(const chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+static int published(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     (void)reply;
-    (void)why;
+    (void)err;
     piw_msg *pages = web_BOTH_make(piw_text_of(imp->package), true);
     if (piw_cast(self->task, &pages) != 0) {
         piw_warning("the pages of %s were not asked for: the page service is away", imp->package);
@@ -253,7 +253,7 @@ static const struct step {
     const char *continuation;
     int64_t deadline_ms;
     /* The phase that follows from a good answer; AGAIN_LATER and CHASE_REFUSED say why. */
-    int (*follows)(const chase *self, importer *imp, const piw_msg *reply, piw_err *why);
+    int (*follows)(const chase *self, importer *imp, const piw_msg *reply, piw_err *err);
 } way[CHASE_PHASES] = {
     [CHASE_KNOWN] = {make_known, PIW_ON(known), NEVER_MS, known},
     [CHASE_NUMBER] = {make_number, PIW_ON(number), NEVER_MS, number},
@@ -314,34 +314,34 @@ static bool refuses_data(int code)
 }
 
 /* What follows from an answer that is an error. */
-static int after_error(importer *imp, const piw_msg *reply, piw_err *why)
+static int after_error(importer *imp, const piw_msg *reply, piw_err *err)
 {
     int code = piw_msg_error(reply);
     const char *text = piw_msg_error_text(reply);
     if (!refuses_data(code)) {
         if (imp->phase == CHASE_RECORD)
             imp->sent_before = true; /* the row may be there, whatever the error says */
-        piw_err_set(why, code, "%s", text);
+        piw_err_set(err, code, "%s", text);
         return AGAIN_LATER;
     }
     if (imp->phase == CHASE_PUBLISH) {
         imp->sent_before = true; /* what is staged stays: a start of the master finishes it */
         piw_err_set(
-            why, code,
+            err, code,
             "build %lld is recorded, but its files could not be put in place; the next start of the master does "
             "it: %s",
             (long long)imp->build_id, text);
     }
-    piw_err_set(why, code, "%s", text);
+    piw_err_set(err, code, "%s", text);
     return CHASE_REFUSED;
 }
 
-int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *why)
+int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
     int phase =
-        piw_msg_error(reply) == 0 ? way[imp->phase].follows(self, imp, reply, why) : after_error(imp, reply, why);
+        piw_msg_error(reply) == 0 ? way[imp->phase].follows(self, imp, reply, err) : after_error(imp, reply, err);
     if (phase == AGAIN_LATER)
-        again_later(self, imp, why->text);
+        again_later(self, imp, err->text);
     else
         chase_import_go(self, imp, phase);
     return imp->phase;

@@ -1,4 +1,4 @@
-/* imports.c — the records of imports, by number and by connection. */
+/* imports.c — the imports, by number and by connection. */
 #include "mr_chase/chase.h"
 
 #include <stdlib.h>

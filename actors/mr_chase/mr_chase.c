@@ -72,7 +72,7 @@ static const piw_handler handlers[] = {
     {&import_protocol_def, IMPORT_REMPKG, chase_on_rempkg},
     {&import_protocol_def, IMPORT_REMVER, chase_on_remver},
     {&import_protocol_def, IMPORT_REBUILD, chase_on_rebuild},
-    {&orders_protocol_def, ORDERS_ORDER, chase_on_order},
+    {&orders_protocol_def, ORDERS_ORDER, chase_on_command},
     {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},
     {&events_protocol_def, SLAVES_HERE, chase_on_slaves_here},
     PIW_HANDLERS_END,

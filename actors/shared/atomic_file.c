@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -40,7 +39,7 @@ static int make_one(const char *path, mode_t mode, piw_err *err)
 static int make_folders(const char *path, size_t len, mode_t mode, piw_err *err)
 {
     char part[PIW_PATH_MAX];
-    if (len == 0 || len >= sizeof part)
+    if (len == 0 || len >= sizeof(part))
         return piw_err_set(err, PIW_EINVAL, "the path \"%s\" is empty or too long", path);
     memcpy(part, path, len);
     part[len] = '\0';
@@ -80,7 +79,7 @@ int piw_folder_sync_of(const char *path, piw_err *err)
 {
     char folder[PIW_PATH_MAX];
     size_t len = folder_len(path);
-    if (len == 0 || len >= sizeof folder)
+    if (len == 0 || len >= sizeof(folder))
         return piw_err_set(err, PIW_EINVAL, "the path \"%s\" has no folder", path);
     memcpy(folder, path, len);
     folder[len] = '\0';
@@ -96,13 +95,13 @@ int piw_folder_sync_of(const char *path, piw_err *err)
 static int tmp_path(const char *root, char *tmp, piw_err *err)
 {
     char folder[PIW_PATH_MAX - 64];
-    int n = snprintf(folder, sizeof folder, "%s/.staging/tmp", root);
-    if (n < 0 || (size_t)n >= sizeof folder)
+    int n = snprintf(folder, sizeof(folder), "%s/.staging/tmp", root);
+    if (n < 0 || (size_t)n >= sizeof(folder))
         return piw_err_set(err, PIW_EINVAL, "the output path \"%s\" is too long", root);
     uint64_t random;
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return piw_err_errno(err, "can't name a temporary file in %s", folder);
-    snprintf(tmp, PIW_PATH_MAX, "%s/%ld-%016" PRIx64, folder, (long)getpid(), random);
+    snprintf(tmp, PIW_PATH_MAX, "%s/%ld-%016llx", folder, (long)getpid(), (unsigned long long)random);
     return 0;
 }
 
@@ -193,7 +192,7 @@ static bool reads_as(int fd, const unsigned char *data, size_t len)
 {
     unsigned char piece[65536];
     for (;;) {
-        ssize_t n = read(fd, piece, sizeof piece);
+        ssize_t n = read(fd, piece, sizeof(piece));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
@@ -231,7 +230,7 @@ int piw_link_write(const char *root, const char *path, const char *target, piw_e
     if (lstat(path, &there) == 0 && !S_ISLNK(there.st_mode))
         return piw_err_set(err, PIW_EEXIST, "%s is not a link and stays", path);
     char old[PIW_PATH_MAX];
-    ssize_t n = readlink(path, old, sizeof old - 1);
+    ssize_t n = readlink(path, old, sizeof(old) - 1);
     if (n >= 0 && (size_t)n == strlen(target) && memcmp(old, target, (size_t)n) == 0)
         return 0;
     char tmp[PIW_PATH_MAX];

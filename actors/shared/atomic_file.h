@@ -1,8 +1,8 @@
 /* atomic_file.h — files of the site appear whole or not at all: a temporary file beside the staging folder, then a
  * rename (docs/site.md#how-files-appear).
  *
- * The temporary file lies in ROOT/.staging/tmp, which must be on the file system of ROOT, so that a leftover of a killed
- * master is never inside the site; piw_tmp_clear removes leftovers of other processes. Any thread. */
+ * The temporary file lies in ROOT/.staging/tmp, which must be on the file system of ROOT, so that what a killed
+ * master leaves is never inside the site; piw_tmp_clear removes what other processes left. Any thread. */
 #ifndef SHARED_ATOMIC_FILE_H
 #define SHARED_ATOMIC_FILE_H
 

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,15 +15,15 @@
 static bool read_number(const char *folder, const char *name, size_t size, uint64_t *value)
 {
     char path[512];
-    uint8_t bytes[sizeof *value + 1];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
+    uint8_t bytes[sizeof(*value) + 1];
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     size_t used = 0;
     ssize_t n;
-    while (used < sizeof bytes && (n = read(fd, bytes + used, sizeof bytes - used)) != 0) {
+    while (used < sizeof(bytes) && (n = read(fd, bytes + used, sizeof(bytes) - used)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -42,7 +41,7 @@ static void put_number(const char *folder, const char *name, size_t size, char *
 {
     uint64_t value;
     if (read_number(folder, name, size, &value))
-        snprintf(to, PIW_BOARD_FACT, "%" PRIx64, value);
+        snprintf(to, PIW_BOARD_FACT, "%llx", (unsigned long long)value);
     else
         snprintf(to, PIW_BOARD_FACT, "unknown");
 }

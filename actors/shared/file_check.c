@@ -7,7 +7,6 @@
 #include "shared/version.h"
 #include "shared/wheel_name.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 /* Widths of the columns of files and dependencies, in characters. */
@@ -87,8 +86,8 @@ int piw_file_check(const file_state *file, piw_text package, piw_err *err)
     if (rc != 0)
         return rc;
     if (file->filesize <= 0 || file->filesize > PIW_FILESIZE_MAX)
-        return piw_err_set(err, PIW_EINVAL, "file \"%.*s\" is refused: its size of %" PRId64 " bytes isn't in 1 to %d",
-                           (int)file->filename.len, file->filename.s, file->filesize, PIW_FILESIZE_MAX);
+        return piw_err_set(err, PIW_EINVAL, "file \"%.*s\" is refused: its size of %lld bytes isn't in 1 to %d",
+                           (int)file->filename.len, file->filename.s, (long long)file->filesize, PIW_FILESIZE_MAX);
     if (!piw_hash_ok(file->filehash))
         return refuse(err, file, "its hash isn't 64 lower-case hex digits");
     if (!piw_text_is(file->location, "/simple"))
@@ -125,10 +124,10 @@ int piw_files_check(const file_state *files, uint32_t count, piw_text package, p
     }
     if (count < 2)
         return 0;
-    const file_state **sorted = piw_alloc(count * sizeof *sorted);
+    const file_state **sorted = piw_alloc(count * sizeof(*sorted));
     for (uint32_t i = 0; i < count; i++)
         sorted[i] = &files[i];
-    qsort(sorted, count, sizeof *sorted, compare_names);
+    qsort(sorted, count, sizeof(*sorted), compare_names);
     int rc = 0;
     for (uint32_t i = 1; i < count && rc == 0; i++) {
         if (compare_names(&sorted[i - 1], &sorted[i]) == 0)

@@ -129,7 +129,7 @@ static int add_requirement(piw_metadata *metadata, const field *f, piw_err *err)
     char canonical[PIW_NAME_MAX + 1];
     if (metadata->requires_count >= REQUIRES_MAX || !piw_name_canonical((piw_text){f->value, (uint32_t)n}, canonical))
         return 0;
-    char **grown = realloc(metadata->requires, (metadata->requires_count + 1) * sizeof *grown);
+    char **grown = realloc(metadata->requires, (metadata->requires_count + 1) * sizeof(*grown));
     if (grown == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to read METADATA");
     metadata->requires = grown;
@@ -183,7 +183,7 @@ static void sort_requires(piw_metadata *metadata)
 {
     if (metadata->requires_count < 2)
         return;
-    qsort(metadata->requires, metadata->requires_count, sizeof *metadata->requires, compare_texts);
+    qsort(metadata->requires, metadata->requires_count, sizeof(*metadata->requires), compare_texts);
     size_t kept = 1;
     for (size_t i = 1; i < metadata->requires_count; i++) {
         if (strcmp(metadata->requires[i], metadata -> requires[kept - 1]) == 0)

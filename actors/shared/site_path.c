@@ -3,7 +3,6 @@
 
 #include "shared/names.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -59,7 +58,7 @@ bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file
 bool piw_path_metadata(char *to, const char *root, piw_text package, piw_text file)
 {
     static const char suffix[] = ".metadata";
-    if (!piw_name_is_canonical(package) || !piw_path_component(file) || file.len + sizeof suffix - 1 > COMPONENT_MAX)
+    if (!piw_name_is_canonical(package) || !piw_path_component(file) || file.len + sizeof(suffix) - 1 > COMPONENT_MAX)
         return unsafe(to);
     return join(to, "%s/simple/%.*s/%.*s%s", root, (int)package.len, package.s, (int)file.len, file.s, suffix);
 }
@@ -129,15 +128,15 @@ bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file
     if (!id_ok(build_id))
         return unsafe(to);
     if (file.s == NULL)
-        return join(to, "%s/.staging/%012" PRId64, root, build_id);
+        return join(to, "%s/.staging/%012lld", root, (long long)build_id);
     if (!piw_path_component(file))
         return unsafe(to);
-    return join(to, "%s/.staging/%012" PRId64 "/%.*s", root, build_id, (int)file.len, file.s);
+    return join(to, "%s/.staging/%012lld/%.*s", root, (long long)build_id, (int)file.len, file.s);
 }
 
 bool piw_path_journal(char *to, const char *root, int64_t number)
 {
-    return id_ok(number) ? join(to, "%s/.staging/journal.%012" PRId64, root, number) : unsafe(to);
+    return id_ok(number) ? join(to, "%s/.staging/journal.%012lld", root, (long long)number) : unsafe(to);
 }
 
 bool piw_path_tmp(char *to, const char *root)

@@ -3,7 +3,6 @@
 
 #include "piw/log.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -74,10 +73,10 @@ piw_text piw_text_cut(piw_msg *msg, piw_text text, uint32_t chars)
     if (text.s == NULL || chars == 0 || offset_of(text, chars) == text.len)
         return text;
     size_t keep = offset_of(text, chars - 1);
-    char *copy = piw_msg_alloc(msg, keep + sizeof ELLIPSIS);
+    char *copy = piw_msg_alloc(msg, keep + sizeof(ELLIPSIS));
     memcpy(copy, text.s, keep);
-    memcpy(copy + keep, ELLIPSIS, sizeof ELLIPSIS);
-    return (piw_text){copy, (uint32_t)(keep + sizeof ELLIPSIS - 1)};
+    memcpy(copy + keep, ELLIPSIS, sizeof(ELLIPSIS));
+    return (piw_text){copy, (uint32_t)(keep + sizeof(ELLIPSIS) - 1)};
 }
 
 bool piw_text_has_control(piw_text text)
@@ -113,11 +112,11 @@ void piw_putf(piw_buffer *to, const char *fmt, ...)
     char small[512];
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(small, sizeof small, fmt, args);
+    int n = vsnprintf(small, sizeof(small), fmt, args);
     va_end(args);
     if (n < 0)
         return;
-    if ((size_t)n < sizeof small) {
+    if ((size_t)n < sizeof(small)) {
         piw_put_bytes(to, small, (size_t)n);
         return;
     }
@@ -218,7 +217,7 @@ void piw_put_url(piw_buffer *to, piw_text text)
             piw_put_bytes(to, &c, 1);
         } else {
             char escaped[3] = {'%', hex[c >> 4], hex[c & 15]};
-            piw_put_bytes(to, escaped, sizeof escaped);
+            piw_put_bytes(to, escaped, sizeof(escaped));
         }
     }
 }
@@ -230,11 +229,12 @@ const char *piw_duration_print(piw_duration d, char *to, size_t size)
         us = 0;
     int64_t seconds = us / 1000000;
     if (seconds < 60)
-        snprintf(to, size, "%" PRId64 ".%ds", seconds, (int)(us % 1000000 / 100000));
+        snprintf(to, size, "%lld.%ds", (long long)seconds, (int)(us % 1000000 / 100000));
     else if (seconds < 3600)
-        snprintf(to, size, "%" PRId64 "m %" PRId64 "s", seconds / 60, seconds % 60);
+        snprintf(to, size, "%lldm %llds", (long long)(seconds / 60), (long long)(seconds % 60));
     else
-        snprintf(to, size, "%" PRId64 "h %" PRId64 "m %" PRId64 "s", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        snprintf(to, size, "%lldh %lldm %llds", (long long)(seconds / 3600), (long long)(seconds / 60 % 60),
+                 (long long)(seconds % 60));
     return to;
 }
 
@@ -242,7 +242,7 @@ const char *piw_size_print(int64_t bytes, char *to, size_t size)
 {
     static const char *const units[] = {"KB", "MB", "GB", "TB"};
     if (bytes < 1000) {
-        snprintf(to, size, "%" PRId64 " bytes", bytes < 0 ? 0 : bytes);
+        snprintf(to, size, "%lld bytes", (long long)(bytes < 0 ? 0 : bytes));
         return to;
     }
     double value = (double)bytes / 1000;

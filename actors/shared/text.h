@@ -1,4 +1,4 @@
-/* text.h — text from outside made fit for storing, pages and JSON; and a page builder over piw_buffer.
+/* text.h — text from outside made fit for storing, pages and JSON; and the making of pages in a piw_buffer.
  *
  * The put functions append to a buffer that aborts when memory runs out (pages are bounded by the database). Any
  * thread; a buffer belongs to one. */

@@ -1,4 +1,4 @@
-/* web_log.c — records of the web server's log: the widths of their columns and the form of hosts and user agents. */
+/* web_log.c — entries of the web server's log: the widths of their columns and the form of hosts and user agents. */
 #include "shared/web_log.h"
 
 #include "piw/codec.h"
@@ -10,7 +10,7 @@ bool piw_log_host_valid(piw_text host)
 {
     char text[INET6_ADDRSTRLEN];
     struct in6_addr address;
-    if (host.len == 0 || host.len >= sizeof text || memchr(host.s, '\0', host.len) != NULL)
+    if (host.len == 0 || host.len >= sizeof(text) || memchr(host.s, '\0', host.len) != NULL)
         return false;
     memcpy(text, host.s, host.len);
     text[host.len] = '\0';

@@ -1,5 +1,5 @@
-/* web_log.h — records of the web server's log as the master stores them and piw-logger sends them
- * (docs/web-logs.md#which-request-becomes-which-record).
+/* web_log.h — entries of the web server's log as the master stores them and piw-logger sends them
+ * (docs/web-logs.md#which-request-becomes-which-entry).
  *
  * Any thread. */
 #ifndef SHARED_WEB_LOG_H

@@ -2,10 +2,10 @@
 #include "shared/wheel.h"
 
 #include "shared/names.h"
-#include "shared/record.h"
 #include "shared/version.h"
 #include "shared/wheel_code.h"
 #include "shared/wheel_name.h"
+#include "shared/wheel_record.h"
 #include "shared/zip.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ typedef struct gate {
     const char *folder; /* of the .dist-info, with the '/', in the archive's bytes */
     size_t folder_len;
     piw_wheel *wheel;
-    piw_record record;
+    piw_wheel_record record;
     EVP_MD_CTX *digest;
     piw_code_files code;
 } gate;
@@ -108,7 +108,7 @@ static int check_archive(gate *g, piw_err *err)
 static size_t dist_info_len(const piw_zip_entry *entry)
 {
     const char *slash = memchr(entry->name, '/', entry->name_len);
-    size_t len = slash == NULL ? 0 : (size_t)(slash - entry->name), suffix = sizeof DIST_INFO - 1;
+    size_t len = slash == NULL ? 0 : (size_t)(slash - entry->name), suffix = sizeof(DIST_INFO) - 1;
     if (len <= suffix || memcmp(entry->name + len - suffix, DIST_INFO, suffix) != 0)
         return 0;
     return len + 1;
@@ -129,7 +129,7 @@ static int check_dist_info(gate *g, piw_err *err)
     }
     if (g->folder == NULL)
         return piw_err_set(err, PIW_EREFUSED, "it has no .dist-info folder");
-    size_t len = g->folder_len - sizeof DIST_INFO;
+    size_t len = g->folder_len - sizeof(DIST_INFO);
     const char *dash = memchr(g->folder, '-', len);
     if (dash == NULL)
         return piw_err_set(err, PIW_EREFUSED, "its .dist-info folder isn't named NAME-VERSION.dist-info");
@@ -207,7 +207,7 @@ static int read_record(gate *g, piw_err *err)
     if (rc == 0)
         rc = piw_zip_extract(g->zip, entry, RECORD_MAX, &data, err);
     if (rc == 0)
-        rc = piw_record_parse(data, (size_t)entry->size, &g->record, err);
+        rc = piw_wheel_record_parse(data, (size_t)entry->size, &g->record, err);
     free(data);
     return rc;
 }
@@ -229,7 +229,7 @@ static bool is_exempt(const gate *g, const char *path, size_t len)
 static int check_listed(gate *g, piw_err *err)
 {
     for (size_t i = 0; i < g->record.count; i++) {
-        const piw_record_line *line = &g->record.lines[i];
+        const piw_wheel_record_line *line = &g->record.lines[i];
         if (piw_zip_find(g->zip, line->path, line->path_len) == NULL && !is_exempt(g, line->path, line->path_len))
             return piw_err_set(err, PIW_EREFUSED, "its RECORD lists \"%.200s\", which isn't there", line->path);
     }
@@ -245,8 +245,8 @@ typedef struct member {
 static int take_piece(void *arg, const uint8_t *data, size_t len)
 {
     member *m = arg;
-    if (m->head_len < sizeof m->head) {
-        size_t room = sizeof m->head - m->head_len, n = len < room ? len : room;
+    if (m->head_len < sizeof(m->head)) {
+        size_t room = sizeof(m->head) - m->head_len, n = len < room ? len : room;
         memcpy(m->head + m->head_len, data, n);
         m->head_len += n;
     }
@@ -260,12 +260,12 @@ static int refuse(piw_err *err, const piw_zip_entry *entry, const char *why)
 }
 
 /* RECORD and its signatures may do without. */
-static const EVP_MD *digest_of(const piw_record_line *line)
+static const EVP_MD *digest_of(const piw_wheel_record_line *line)
 {
     switch (line != NULL ? line->hash_len : 0) {
-    case PIW_RECORD_SHA512:
+    case PIW_WHEEL_RECORD_SHA512:
         return EVP_sha512();
-    case PIW_RECORD_SHA384:
+    case PIW_WHEEL_RECORD_SHA384:
         return EVP_sha384();
     default:
         return EVP_sha256();
@@ -276,7 +276,7 @@ static const EVP_MD *digest_of(const piw_record_line *line)
 static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
 {
     bool exempt = is_exempt(g, entry->name, entry->name_len);
-    const piw_record_line *line = piw_record_find(&g->record, entry->name, entry->name_len);
+    const piw_wheel_record_line *line = piw_wheel_record_find(&g->record, entry->name, entry->name_len);
     if (line == NULL && !exempt)
         return refuse(err, entry, "isn't listed in its RECORD");
     if (!exempt && line->hash_len == 0)
@@ -321,7 +321,7 @@ static int check_hash(gate *g, piw_err *err)
 {
     int rc = 0;
     if (g->known != NULL)
-        memcpy(g->wheel->filehash, g->known, sizeof g->wheel->filehash);
+        memcpy(g->wheel->filehash, g->known, sizeof(g->wheel->filehash));
     else
         rc = hash_mapped(g->data, g->len, g->wheel->filehash, err);
     if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
@@ -387,11 +387,11 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
               .expected = expected_hash,
               .known = known_hash,
               .wheel = wheel};
-    piw_err why = {0};
+    piw_err own_err = {0};
     for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++)
-        rc = gate_checks[i](&g, &why);
+        rc = gate_checks[i](&g, &own_err);
     piw_zip_close(&g.zip);
-    piw_record_fini(&g.record);
+    piw_wheel_record_fini(&g.record);
     piw_code_fini(&g.code);
     EVP_MD_CTX_free(g.digest);
     munmap(map.data, map.len);
@@ -400,7 +400,7 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
     piw_wheel_fini(wheel);
     bool theirs = rc != PIW_ENOMEM && rc != PIW_ESYS && rc != PIW_EAGAIN;
     return piw_err_set(err, theirs ? PIW_EREFUSED : rc, theirs ? "%s is no sound wheel: %s" : "%s: %s", filename,
-                       why.text);
+                       own_err.text);
 }
 
 int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err)

@@ -47,7 +47,7 @@ static void strip_scheme(code *c, piw_text *scheme)
 {
     static const char suffix[] = ".data";
     const char *slash = memchr(c->path, '/', c->path_len), *end = c->path + c->path_len;
-    size_t n = sizeof suffix - 1;
+    size_t n = sizeof(suffix) - 1;
     if (slash == NULL || (size_t)(slash - c->path) <= n || memcmp(slash - n, suffix, n) != 0)
         return;
     const char *name = slash + 1, *next = memchr(name, '/', (size_t)(end - name));
@@ -166,7 +166,7 @@ static int is_extension(const inspection *in, const code *c, bool *yes, piw_err 
     if (c->role != ROLE_LIBRARY || !c->linked || dot == NULL || dot + 3 != name.s + name.len)
         return 0;
     char symbol[PIW_ZIP_NAME_MAX + 16];
-    snprintf(symbol, sizeof symbol, "PyInit_%.*s", (int)(dot - name.s), name.s);
+    snprintf(symbol, sizeof(symbol), "PyInit_%.*s", (int)(dot - name.s), name.s);
     uint8_t *data;
     int rc = unpack(in, c, &data, err);
     *yes = rc == 0 && data != NULL && piw_elf_exports(data, c->file->entry->size, symbol);
@@ -270,9 +270,9 @@ static bool join_path(const code *by, const char *path, size_t path_len, const c
 {
     char joined[2 * PIW_ZIP_NAME_MAX];
     const char *slash = memrchr(by->path, '/', by->path_len);
-    int n = snprintf(joined, sizeof joined, "%.*s/%.*s/%s", (int)(slash == NULL ? 0 : slash - by->path), by->path,
+    int n = snprintf(joined, sizeof(joined), "%.*s/%.*s/%s", (int)(slash == NULL ? 0 : slash - by->path), by->path,
                      (int)path_len, path, name);
-    if (n < 0 || (size_t)n >= sizeof joined || (size_t)n >= room)
+    if (n < 0 || (size_t)n >= sizeof(joined) || (size_t)n >= room)
         return false;
     char *save, *out = to;
     *out = '\0';
@@ -305,7 +305,7 @@ static int compare_paths(const void *a, const void *b)
 static const code *find_installed(const inspection *in, const char *path)
 {
     code key = {.path = path, .path_len = strlen(path)};
-    return bsearch(&key, in->all, in->count, sizeof *in->all, compare_paths);
+    return bsearch(&key, in->all, in->count, sizeof(*in->all), compare_paths);
 }
 
 /* The wheel's file of this name in one folder of a search path that begins with the file's own place, or NULL. */
@@ -316,7 +316,7 @@ static const code *look_in(const search *s, const char *folder, size_t len, cons
     for (size_t i = 0; i < PIW_COUNT(origins); i++) {
         size_t skip = strlen(origins[i]);
         if (len >= skip && memcmp(folder, origins[i], skip) == 0 &&
-            join_path(s->by, folder + skip, len - skip, library, path, sizeof path))
+            join_path(s->by, folder + skip, len - skip, library, path, sizeof(path)))
             return find_installed(s->in, path);
     }
     return NULL;
@@ -372,7 +372,7 @@ int piw_code_add(piw_code_files *files, const piw_zip_entry *entry, const void *
         return 0;
     if (files->count == files->room) {
         size_t room = files->room == 0 ? 16 : 2 * files->room;
-        piw_code_file *grown = realloc(files->at, room * sizeof *grown);
+        piw_code_file *grown = realloc(files->at, room * sizeof(*grown));
         if (grown == NULL)
             return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel's libraries");
         files->at = grown;
@@ -396,13 +396,13 @@ int piw_code_check(const piw_zip *zip, const piw_code_files *files, const char *
                      .native = piw_platform_native(platform_tag),
                      .hard_float = piw_platform_hard_float(platform_tag),
                      .armv6_too = strcmp(platform_tag, "linux_armv7l") == 0};
-    in.all = calloc(files->count + 1, sizeof *in.all);
+    in.all = calloc(files->count + 1, sizeof(*in.all));
     if (in.all == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel's libraries");
     int rc = 0;
     for (; in.count < files->count && rc == 0; in.count++)
         rc = classify(&in, &in.all[in.count], &files->at[in.count], err);
-    qsort(in.all, in.count, sizeof *in.all, compare_paths);
+    qsort(in.all, in.count, sizeof(*in.all), compare_paths);
     rc = rc != 0 ? rc : check_each(&in, err);
     if (rc == 0 && in.native)
         rc = check_own(&in, err);

@@ -88,7 +88,7 @@ static int split(piw_text filename, piw_wheel_name *name, piw_err *err)
     if (why != NULL)
         return refuse(err, filename, why);
     static const char suffix[] = ".whl";
-    size_t n = filename.len, suffix_len = sizeof suffix - 1;
+    size_t n = filename.len, suffix_len = sizeof(suffix) - 1;
     if (n <= suffix_len || memcmp(filename.s + n - suffix_len, suffix, suffix_len) != 0)
         return refuse(err, filename, "it doesn't end in .whl");
     n -= suffix_len;
@@ -162,10 +162,10 @@ bool piw_wheel_name_readable(piw_text filename)
 bool piw_wheel_name_armv6l(piw_text filename, char *to)
 {
     static const char armv7[] = "-linux_armv7l.whl", armv6[] = "-linux_armv6l.whl";
-    size_t n = sizeof armv7 - 1;
+    size_t n = sizeof(armv7) - 1;
     if (filename.len <= n || filename.len > PIW_FILENAME_MAX || memcmp(filename.s + filename.len - n, armv7, n) != 0)
         return false;
     memcpy(to, filename.s, filename.len - n);
-    memcpy(to + filename.len - n, armv6, sizeof armv6);
+    memcpy(to + filename.len - n, armv6, sizeof(armv6));
     return true;
 }

@@ -3,7 +3,6 @@
 
 #include "piw/codec.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 enum {
@@ -126,7 +125,8 @@ static int read_end(piw_zip *zip, uint64_t *count, piw_err *err)
     if (zip->directory > zip->directory_end || zip->directory_end - zip->directory != size)
         return piw_err_set(err, PIW_EREFUSED, "its central directory doesn't lie directly before its end record");
     if (*count > PIW_ZIP_ENTRIES_MAX || *count > size / CENTRAL_SIZE)
-        return piw_err_set(err, PIW_EREFUSED, "its central directory says %" PRIu64 " members, which can't be", *count);
+        return piw_err_set(err, PIW_EREFUSED, "its central directory says %llu members, which can't be",
+                           (unsigned long long)*count);
     return 0;
 }
 
@@ -360,14 +360,15 @@ static int read_directory(piw_zip *zip, uint32_t *flags, piw_err *err)
     if (at != zip->directory_end)
         return piw_err_set(err, PIW_EREFUSED, "its central directory holds more than its members");
     if (zip->unpacked > PIW_ZIP_RATIO_FREE + (uint64_t)PIW_ZIP_RATIO_MAX * zip->len)
-        return piw_err_set(err, PIW_EREFUSED, "it unpacks to %" PRIu64 " bytes, too many for its size", zip->unpacked);
+        return piw_err_set(err, PIW_EREFUSED, "it unpacks to %llu bytes, too many for its size",
+                           (unsigned long long)zip->unpacked);
     return 0;
 }
 
 /* Members must follow each other without gaps or overlaps, from the first byte to the central directory. */
 static int check_members(piw_zip *zip, const uint32_t *flags, piw_err *err)
 {
-    qsort(zip->by_name, zip->count, sizeof *zip->by_name, compare_headers);
+    qsort(zip->by_name, zip->count, sizeof(*zip->by_name), compare_headers);
     uint64_t expected = 0;
     for (size_t i = 0; i < zip->count; i++) {
         size_t index = (size_t)(zip->by_name[i] - zip->entries);
@@ -379,7 +380,7 @@ static int check_members(piw_zip *zip, const uint32_t *flags, piw_err *err)
     }
     if (expected != zip->directory)
         return piw_err_set(err, PIW_EREFUSED, "it holds data that belong to no member");
-    qsort(zip->by_name, zip->count, sizeof *zip->by_name, compare_names);
+    qsort(zip->by_name, zip->count, sizeof(*zip->by_name), compare_names);
     return check_distinct(zip, err);
 }
 
@@ -390,7 +391,7 @@ int piw_zip_open(piw_zip **zip, const void *data, size_t len, piw_err *err)
 
 int piw_zip_open_mapped(piw_zip **zip, const void *data, size_t len, piw_zip_mapped *mapped, piw_err *err)
 {
-    piw_zip *z = calloc(1, sizeof *z);
+    piw_zip *z = calloc(1, sizeof(*z));
     if (z == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to read the archive");
     z->data = data;
@@ -403,9 +404,9 @@ int piw_zip_open_mapped(piw_zip **zip, const void *data, size_t len, piw_zip_map
         rc = piw_err_set(err, PIW_EREFUSED, "it is an empty archive");
     if (rc == 0) {
         z->count = (size_t)count;
-        z->entries = calloc(z->count, sizeof *z->entries);
-        z->by_name = calloc(z->count, sizeof *z->by_name);
-        flags = calloc(z->count, sizeof *flags);
+        z->entries = calloc(z->count, sizeof(*z->entries));
+        z->by_name = calloc(z->count, sizeof(*z->by_name));
+        flags = calloc(z->count, sizeof(*flags));
         if (z->entries == NULL || z->by_name == NULL || flags == NULL)
             rc = piw_err_set(err, PIW_ENOMEM, "no memory to read the archive");
     }

@@ -9,18 +9,18 @@ piw_msg *driver_attempt_call(driver *self, const driver_build *build)
     (void)self;
     db_ATTEMPT_FAILED *body;
     piw_msg *call = db_ATTEMPT_FAILED_new(&body);
-    const driver_hold_ref *hold = build->hold;
-    piw_text abi = driver_offers_hold_abi(hold);
+    const driver_embargo *embargo = build->embargo;
+    piw_text abi = driver_offers_embargo_abi(embargo);
     body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, hold->package);
-    body->version = piw_text_copy(call, hold->version);
+    body->package = piw_text_copy(call, embargo->package);
+    body->version = piw_text_copy(call, embargo->version);
     body->abi_tag = piw_text_copy(call, abi);
     body->cause = piw_text_copy(call, build->report.cause);
     body->output = piw_msg_blob(call, build->report.output);
     return call;
 }
 
-/* A slave that can't build at all must not fail one version of the queue after the other. */
+/* A slave that can't build at all must not fail one version of the build queue after the other. */
 static void count_fault(const driver_build *build)
 {
     driver_slave *slave = build->slave;
@@ -39,7 +39,7 @@ static driver_outcome make_final(driver_build *build, int64_t tries)
 {
     driver_reported *report = &build->report;
     report->note = piw_msg_printf(build->memory,
-                                  "The build failed for its builder's sake (%s), for the %lldth time: it is not tried "
+                                  "The build failed for its slave's sake (%s), for the %lldth time: it is not tried "
                                   "again.",
                                   report->cause.s, (long long)tries);
     report->cause = piw_msg_textz(build->memory, "");
@@ -53,9 +53,9 @@ driver_outcome driver_attempt_failed(driver *self, driver_build *build, const pi
     count_fault(build);
     if (body->final && !build->removed)
         return make_final(build, body->tries);
-    piw_text abi = driver_offers_hold_abi(build->hold);
+    piw_text abi = driver_offers_embargo_abi(build->embargo);
     piw_info("%s %s for %.*s failed by slave %lld for its own sake (%s): try %lld, the next in %lld s",
-             build->hold->package.s, build->hold->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
+             build->embargo->package.s, build->embargo->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
              build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
     if (build->removed && !build->again)
         return (driver_outcome){.what = DRIVER_DROPPED};

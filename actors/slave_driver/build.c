@@ -17,10 +17,10 @@ static void cast_quietly(driver *self, piw_msg **msg)
         piw_msg_free(msg);
 }
 
-driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_hold_ref *hold)
+driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_embargo *embargo)
 {
     driver_build *build = piw_zalloc(sizeof(*build));
-    build->hold = hold;
+    build->embargo = embargo;
     build->slave = slave;
     build->slave_id = slave_id;
     if (slave != NULL) {
@@ -73,7 +73,7 @@ void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns)
     build->began_ns = slave->saved.heard_ns - elapsed_ns;
     build->ends_ns = build->began_ns + driver_build_timeout_ns(slave);
     piw_msg *attempt =
-        db_ATTEMPT_make(build->slave_id, build->hold->package, build->hold->version, slave->saved.hello.abi);
+        db_ATTEMPT_make(build->slave_id, build->embargo->package, build->embargo->version, slave->saved.hello.abi);
     cast_quietly(self, &attempt);
 }
 
@@ -105,8 +105,8 @@ static int by_name(const void *a, const void *b)
 void driver_build_fail(driver_build *build, const char *note)
 {
     driver_reported *report = &build->report;
-    piw_warning("slave %lld, %s %s: %s", (long long)build->slave_id, build->hold->package.s, build->hold->version.s,
-                note);
+    piw_warning("slave %lld, %s %s: %s", (long long)build->slave_id, build->embargo->package.s,
+                build->embargo->version.s, note);
     report->status = false;
     report->files.count = 0;
     report->verified.count = 0;
@@ -115,7 +115,7 @@ void driver_build_fail(driver_build *build, const char *note)
 }
 
 /* What the slave says of its build. The files of a failed one don't count, and so aren't looked at. */
-static int check_report(driver_reported *report, const driver_hold_ref *hold, piw_err *err)
+static int check_report(driver_reported *report, const driver_embargo *embargo, piw_err *err)
 {
     if (!report->status)
         report->files.count = 0;
@@ -123,7 +123,7 @@ static int check_report(driver_reported *report, const driver_hold_ref *hold, pi
         report->duration = (piw_duration){0};
         return piw_err_set(err, PIW_EINVAL, "it says that the build took less than no time");
     }
-    return piw_files_check(report->files.at, report->files.count, hold->package, hold->version, err);
+    return piw_files_check(report->files.at, report->files.count, embargo->package, embargo->version, err);
 }
 
 void driver_build_report(driver_build *build, piw_msg **report, const char *why_bad, const char *cause)
@@ -143,18 +143,18 @@ void driver_build_report(driver_build *build, piw_msg **report, const char *why_
     char note[PIW_ERR_TEXT + 64];
     if (why_bad != NULL) {
         driver_build_fail(build, why_bad);
-    } else if (check_report(to, build->hold, &err) != 0) {
+    } else if (check_report(to, build->embargo, &err) != 0) {
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
         driver_build_fail(build, note);
-    } else if (!piw_version_valid(build->hold->version)) {
+    } else if (!piw_version_valid(build->embargo->version)) {
         /* Such a build is final, whatever came of it: another try would fail in the same way. */
         snprintf(note, sizeof(note),
                  "No wheel of version %.100s can be published: it is no version by PEP 440, and installers don't read "
                  "the names of wheels of such.",
-                 build->hold->version.s);
+                 build->embargo->version.s);
         driver_build_fail(build, note);
     } else {
-        cause = cause != NULL ? cause : driver_cause(to, build->hold);
+        cause = cause != NULL ? cause : driver_cause(to, build->embargo);
         to->cause = piw_msg_textz(memory, cause != NULL ? cause : "");
     }
     if (to->files.count > 0)
@@ -184,9 +184,9 @@ void driver_build_discard(driver *self, const driver_build *build)
 
 static void log_recorded(const driver_build *build)
 {
-    piw_text abi = driver_offers_hold_abi(build->hold);
-    piw_info("build %lld: %s %s for %.*s by slave %lld %s", (long long)build->report.build_id, build->hold->package.s,
-             build->hold->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
+    piw_text abi = driver_offers_embargo_abi(build->embargo);
+    piw_info("build %lld: %s %s for %.*s by slave %lld %s", (long long)build->report.build_id,
+             build->embargo->package.s, build->embargo->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
              build->report.status ? "succeeded" : "failed");
 }
 
@@ -194,35 +194,35 @@ static void log_recorded(const driver_build *build)
 static void throw_away(driver *self, driver_build *build, const char *why)
 {
     driver_build_unreport(self, build);
-    piw_msg *end = db_ATTEMPT_END_make(build->slave_id, build->hold->package, build->hold->version,
-                                       driver_offers_hold_abi(build->hold), piw_text_of(why));
+    piw_msg *end = db_ATTEMPT_END_make(build->slave_id, build->embargo->package, build->embargo->version,
+                                       driver_offers_embargo_abi(build->embargo), piw_text_of(why));
     cast_quietly(self, &end);
 }
 
 void driver_build_end(driver *self, driver_build **build, driver_outcome outcome)
 {
     driver_build *over = *build;
-    driver_hold_ref *hold = over->hold;
+    driver_embargo *embargo = over->embargo;
     if (outcome.what == DRIVER_RECORDED)
         log_recorded(over);
     if (outcome.why != NULL)
         throw_away(self, over, outcome.why);
     switch (outcome.what) {
     case DRIVER_RECORDED:
-        driver_offers_end(self->offers, &hold, DRIVER_HOLD_RECORDED, piw_monotonic_ns());
+        driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_RECORDED, piw_monotonic_ns());
         break;
     case DRIVER_RESTS:
-        hold->slave_id = over->slave_id;
-        driver_offers_end(self->offers, &hold, DRIVER_HOLD_RESTING, outcome.until_ns);
+        embargo->slave_id = over->slave_id;
+        driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_RESTING, outcome.until_ns);
         break;
     case DRIVER_RETURNED:
-        driver_offers_end(self->offers, &hold, DRIVER_HOLD_RETURNED, piw_monotonic_ns());
+        driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_RETURNED, piw_monotonic_ns());
         break;
     case DRIVER_SKIPPED:
-        driver_offers_end(self->offers, &hold, DRIVER_HOLD_SKIPPED, over->ends_ns);
+        driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_SKIPPED, over->ends_ns);
         break;
     default:
-        driver_offers_drop(self->offers, &hold);
+        driver_offers_drop(self->offers, &embargo);
         break;
     }
     driver_build_free(self, build);

@@ -18,13 +18,13 @@ enum {
 };
 typedef struct driver_outcome {
     int what;
-    const char *why;  /* why nothing is recorded, for the attempt's record; NULL: its end is noted already */
+    const char *why;  /* why nothing is recorded, for the attempt's row; NULL: its end is noted already */
     int64_t until_ns; /* of RESTS */
 } driver_outcome;
 
 /* A version in the hands of a slave (NULL: of none). */
-driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_hold_ref *hold);
-/* Only what is here is freed: the version stays held. */
+driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_embargo *embargo);
+/* Only what is here is freed: the version stays under its embargo. */
 void driver_build_free(driver *self, driver_build **build);
 /* It is built from now on, or since elapsed_ns: the attempt is noted, and its time runs. */
 void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns);

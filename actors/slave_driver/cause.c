@@ -1,11 +1,11 @@
-/* cause.c — did a build fail for its builder's sake, or for the package's? */
+/* cause.c — did a build fail for its slave's sake, or for the package's? */
 #include "slave_driver/cause.h"
 
 #include <stdio.h>
 
 enum { TAIL = 16384 /* bytes at the end of a log in which signs count */ };
 
-/* What builders' logs say, and what an operator is told. */
+/* What slaves' logs say, and what an operator is told. */
 static const struct {
     const char *sign, *cause;
 } signs[] = {
@@ -40,7 +40,7 @@ static void read_tail(const piw_blob *output, char tail[TAIL + 1])
     tail[len] = '\0';
 }
 
-const char *driver_cause(const driver_reported *report, const driver_hold_ref *hold)
+const char *driver_cause(const driver_reported *report, const driver_embargo *embargo)
 {
     char tail[TAIL + 1], missing[512];
     if (report->status)
@@ -50,6 +50,7 @@ const char *driver_cause(const driver_reported *report, const driver_hold_ref *h
         if (strstr(tail, signs[i].sign) != NULL)
             return signs[i].cause;
     /* Only of the release itself: what it needs and is nowhere is the package's own fault. */
-    snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", hold->package.s, hold->version.s);
+    snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", embargo->package.s,
+             embargo->version.s);
     return strstr(tail, missing) != NULL ? "the source was not to be found yet" : NULL;
 }

@@ -5,6 +5,6 @@
 #include "slave_driver/driver.h"
 
 /* Why a failed build is its slave's fault, in a few words; NULL: it is the package's. */
-const char *driver_cause(const driver_reported *report, const driver_hold_ref *hold);
+const char *driver_cause(const driver_reported *report, const driver_embargo *embargo);
 
 #endif

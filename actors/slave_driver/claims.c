@@ -22,10 +22,11 @@ void driver_claims_list(driver *self, const db_ATTEMPTS_VOID_reply *voided)
     self->claims_known = true;
     for (uint32_t i = 0; i < voided->attempts.count; i++) {
         const running_attempt *attempt = &voided->attempts.at[i];
-        driver_hold_ref *hold = driver_offers_restore(self->offers, attempt->abi_tag, attempt->package,
-                                                      attempt->version, DRIVER_HOLD_CLAIMABLE, self->claims_until_ns);
-        if (hold != NULL)
-            hold->slave_id = attempt->slave_id;
+        driver_embargo *embargo =
+            driver_offers_restore(self->offers, attempt->abi_tag, attempt->package, attempt->version,
+                                  DRIVER_EMBARGO_CLAIMABLE, self->claims_until_ns);
+        if (embargo != NULL)
+            embargo->slave_id = attempt->slave_id;
     }
 }
 
@@ -35,11 +36,11 @@ bool driver_claim_waits(const driver *self, const driver_slave *slave)
 }
 
 /* What it still holds by its earlier connection, which has gone, from the same address; else NULL. */
-static driver_slave *earlier(const driver *self, const driver_slave *slave, const driver_hold_ref *hold)
+static driver_slave *earlier(const driver *self, const driver_slave *slave, const driver_embargo *embargo)
 {
     driver_slave *before = driver_find_id(self, slave->saved.hello.claim->slave_id);
     const driver_build *build = before != NULL ? before->build : NULL;
-    bool good = build != NULL && build->hold == hold && build->phase == DRIVER_IDLE && build->memory == NULL &&
+    bool good = build != NULL && build->embargo == embargo && build->phase == DRIVER_IDLE && build->memory == NULL &&
                 !build->skip && !build->removed && before->address == slave->address &&
                 piw_peer_gone_ns(self->task, before->peer, NULL) != 0;
     return good ? before : NULL;
@@ -48,9 +49,9 @@ static driver_slave *earlier(const driver *self, const driver_slave *slave, cons
 /* The version goes on in other hands: what is known of the first ends. */
 static void take_over(driver *self, driver_slave *before)
 {
-    piw_msg *end = db_ATTEMPT_END_make(before->saved.slave_id, before->build->hold->package,
-                                       before->build->hold->version, driver_offers_hold_abi(before->build->hold),
-                                       piw_text_of("its slave came back under another number"));
+    piw_msg *end = db_ATTEMPT_END_make(
+        before->saved.slave_id, before->build->embargo->package, before->build->embargo->version,
+        driver_offers_embargo_abi(before->build->embargo), piw_text_of("its slave came back under another number"));
     if (piw_cast(self->task, &end) != 0)
         piw_msg_free(&end);
     driver_build_free(self, &before->build);
@@ -58,19 +59,20 @@ static void take_over(driver *self, driver_slave *before)
 }
 
 /* The version that the slave may go on with, or NULL. */
-static driver_hold_ref *claimed(driver *self, const driver_slave *slave)
+static driver_embargo *claimed(driver *self, const driver_slave *slave)
 {
     const slave_hello *hello = &slave->saved.hello;
     int64_t elapsed_us = piw_duration_us(hello->claim->elapsed);
-    driver_hold_ref *hold = driver_offers_find(self->offers, hello->abi, hello->claim->package, hello->claim->version);
-    if (hold == NULL || elapsed_us < 0 || elapsed_us > driver_build_timeout_ns(slave) / 1000)
+    driver_embargo *embargo =
+        driver_offers_find(self->offers, hello->abi, hello->claim->package, hello->claim->version);
+    if (embargo == NULL || elapsed_us < 0 || elapsed_us > driver_build_timeout_ns(slave) / 1000)
         return NULL;
-    driver_slave *before = hold->kind == DRIVER_HOLD_OUT ? earlier(self, slave, hold) : NULL;
-    bool left = hold->kind == DRIVER_HOLD_CLAIMABLE && hold->slave_id == hello->claim->slave_id &&
+    driver_slave *before = embargo->kind == DRIVER_EMBARGO_OUT ? earlier(self, slave, embargo) : NULL;
+    bool left = embargo->kind == DRIVER_EMBARGO_CLAIMABLE && embargo->slave_id == hello->claim->slave_id &&
                 piw_monotonic_ns() < self->claims_until_ns;
     if (before != NULL)
         take_over(self, before);
-    return before != NULL || left ? hold : NULL;
+    return before != NULL || left ? embargo : NULL;
 }
 
 void driver_claim(driver *self, driver_slave *slave)
@@ -78,20 +80,20 @@ void driver_claim(driver *self, driver_slave *slave)
     const slave_claim *claim = slave->saved.hello.claim;
     if (claim == NULL)
         return;
-    driver_hold_ref *hold = claimed(self, slave);
-    if (hold == NULL) {
+    driver_embargo *embargo = claimed(self, slave);
+    if (embargo == NULL) {
         piw_info("slave %lld, before %lld, can't go on with %s %s: it isn't under way any more",
                  (long long)slave->saved.slave_id, (long long)claim->slave_id, claim->package.s, claim->version.s);
         return;
     }
     piw_info("slave %lld, before %lld, goes on with %s %s", (long long)slave->saved.slave_id,
-             (long long)claim->slave_id, hold->package.s, hold->version.s);
-    hold->kind = DRIVER_HOLD_OUT;
-    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, hold);
+             (long long)claim->slave_id, embargo->package.s, embargo->version.s);
+    embargo->kind = DRIVER_EMBARGO_OUT;
+    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, embargo);
     driver_build_begins(self, build, piw_duration_us(claim->elapsed) * 1000);
-    piw_msg *order = slave_BUILD_make(hold->package, hold->version);
-    driver_tell_reply(self, slave, order);
-    piw_msg_free(&order);
+    piw_msg *reply = slave_BUILD_make(embargo->package, embargo->version);
+    driver_tell_reply(self, slave, reply);
+    piw_msg_free(&reply);
     slave->saved.last = DRIVER_SAID_BUILD;
     driver_remember(self, slave);
 }

@@ -199,15 +199,15 @@ static void say_sleep(driver *self, driver_slave *slave, piw_msg *msg, bool paus
     answer_slave(self, slave, msg, &answer, again ? DRIVER_SAID_NOTHING : DRIVER_SAID_SLEEP);
 }
 
-static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_hold_ref *hold)
+static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_embargo *embargo)
 {
-    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, hold);
+    driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, embargo);
     driver_build_begins(self, build, 0);
-    piw_msg *answer = slave_BUILD_make(hold->package, hold->version);
+    piw_msg *answer = slave_BUILD_make(embargo->package, embargo->version);
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_BUILD);
 }
 
-static driver_hold_ref *next_build(driver *self, const driver_slave *slave)
+static driver_embargo *next_build(driver *self, const driver_slave *slave)
 {
     piw_text abi = slave->saved.hello.abi;
     bool others = driver_offers_rest(self->offers, abi) && driver_has_others(self, slave);
@@ -230,7 +230,7 @@ static bool is_paused(const driver *self, const driver_slave *slave)
 
 /* What it may build now; NULL: nothing. What is built while the database is away would only wait with the rest; and without
  * a number for it a build could not be recorded. */
-static driver_hold_ref *work_for(driver *self, const driver_slave *slave)
+static driver_embargo *work_for(driver *self, const driver_slave *slave)
 {
     if (is_paused(self, slave) || self->database_away || driver_address_full(slave))
         return NULL;
@@ -238,9 +238,9 @@ static driver_hold_ref *work_for(driver *self, const driver_slave *slave)
         driver_numbers_ask(self, DRIVER_POOL_BUILD);
         return NULL;
     }
-    driver_hold_ref *hold = next_build(self, slave);
+    driver_embargo *embargo = next_build(self, slave);
     ask_window(self, slave->saved.hello.abi);
-    return hold;
+    return embargo;
 }
 
 /* How long its IDLE may wait: as it asked; and for what is on its way to us. */
@@ -259,10 +259,10 @@ static int64_t patience_ns(const driver *self, const driver_slave *slave, const 
 
 static int idle_at_rest(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    driver_hold_ref *hold = work_for(self, slave);
-    int64_t wait_ns = hold != NULL ? 0 : patience_ns(self, slave, msg);
-    if (hold != NULL)
-        say_build(self, slave, msg, hold);
+    driver_embargo *embargo = work_for(self, slave);
+    int64_t wait_ns = embargo != NULL ? 0 : patience_ns(self, slave, msg);
+    if (embargo != NULL)
+        say_build(self, slave, msg, embargo);
     else if (wait_ns > 0 && piw_defer(self->task, msg, &slave->saved.request) == 0)
         driver_waiting_add(self, slave, slave->saved.heard_ns + wait_ns);
     else
@@ -275,11 +275,11 @@ void driver_serve_idle(driver *self)
     int64_t now_ns = self->waiting != NULL ? piw_monotonic_ns() : 0;
     for (driver_slave *slave = self->waiting, *next; slave != NULL; slave = next) {
         next = slave->waits_next;
-        driver_hold_ref *hold = slave->saved.killed ? NULL : work_for(self, slave);
+        driver_embargo *embargo = slave->saved.killed ? NULL : work_for(self, slave);
         if (slave->saved.killed)
             say_die(self, slave, NULL, NULL);
-        else if (hold != NULL)
-            say_build(self, slave, NULL, hold);
+        else if (embargo != NULL)
+            say_build(self, slave, NULL, embargo);
         else if (is_paused(self, slave) || now_ns >= slave->waits_until_ns)
             say_sleep(self, slave, NULL, is_paused(self, slave));
     }

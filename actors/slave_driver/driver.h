@@ -64,7 +64,7 @@ typedef struct driver_build {
     piw_table_node by_number;        /* once it has one */
     struct driver_slave *slave;      /* or NULL */
     int64_t slave_id;
-    driver_hold_ref *hold;     /* which version of what, for which ABI */
+    driver_embargo *embargo;   /* which version of what, for which ABI */
     bool skip, removed;        /* to be thrown away */
     bool again;                /* removed, but to be built anew */
     bool sealing;              /* its record is being kept on disk, because the database is away */

@@ -79,7 +79,7 @@ static piw_msg *last_reply(const driver *self, const driver_slave *slave)
     case DRIVER_SAID_ACK:
         return slave_ACK_make(slave->saved.slave_id, self->pypi_url);
     case DRIVER_SAID_BUILD:
-        return build == NULL ? NULL : slave_BUILD_make(build->hold->package, build->hold->version);
+        return build == NULL ? NULL : slave_BUILD_make(build->embargo->package, build->embargo->version);
     case DRIVER_SAID_SLEEP:
         return slave_SLEEP_make(slave->saved.said_paused);
     case DRIVER_SAID_SEND:

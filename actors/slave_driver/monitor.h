@@ -9,7 +9,7 @@ void driver_tell_stats(driver *self, const driver_slave *slave, const slave_stat
 /* A message from the master as the slave gets it. */
 void driver_tell_reply(driver *self, const driver_slave *slave, const piw_msg *reply);
 void driver_tell_gone(driver *self, const driver_slave *slave, bool expired);
-/* How much of each ABI's queue is still to be given out. */
+/* How much of each ABI's build queue is still to be given out. */
 void driver_tell_pending(driver *self);
 /* Everything known of each slave, and of a pause, again (big_brother was restarted). */
 void driver_tell_all(driver *self);

@@ -1,4 +1,5 @@
-/* offers.c — what there is to build: a window of the queue per ABI, and the versions that aren't given out now. */
+/* offers.c — what there is to build: a window of the build queue per ABI, and the versions that aren't given out
+ * now. */
 #include "slave_driver/offers.h"
 
 #include "piw/err.h"
@@ -8,10 +9,10 @@
 enum { PREFER_OTHERS_S = 600 /* a version that rested waits so long for another slave than its last */ };
 
 /* A list that is appended at the end and taken from its head. */
-typedef struct hold_list {
-    driver_hold_ref *first;
-    driver_hold_ref **end;
-} hold_list;
+typedef struct embargo_list {
+    driver_embargo *first;
+    driver_embargo **end;
+} embargo_list;
 
 struct driver_abi {
     struct driver_abi *next;
@@ -20,25 +21,25 @@ struct driver_abi {
     build_ref *list;
     char *texts; /* the bytes that list points to */
     uint32_t count;
-    uint32_t cursor;  /* entries before it are held, or were removed */
-    uint32_t resting; /* how many holds of it rest */
+    uint32_t cursor;  /* entries before it are under embargo, or were removed */
+    uint32_t resting; /* how many embargoes of it rest */
     uint32_t held;    /* holds of any kind: all may still stand in the queue */
     uint32_t spare;   /* entries that are neither held nor removed; holds that end meanwhile don't count */
     bool asked;       /* a larger window was asked for since this one came */
-    hold_list recorded;
-    hold_list returned;
+    embargo_list recorded;
+    embargo_list returned;
 };
 
 struct driver_offers {
     struct driver_abi *abis; /* a farm has a handful: a list does */
-    piw_table holds;
+    piw_table embargoes;
     uint64_t seed;
 };
 
-typedef struct hold_key {
+typedef struct embargo_key {
     const struct driver_abi *abi;
     piw_text package, version;
-} hold_key;
+} embargo_key;
 
 driver_offers *driver_offers_new(void)
 {
@@ -61,13 +62,13 @@ void driver_offers_free(driver_offers **builds)
     driver_offers *self = *builds;
     if (self == NULL)
         return;
-    piw_table_node *node = piw_table_next(&self->holds, NULL);
+    piw_table_node *node = piw_table_next(&self->embargoes, NULL);
     while (node != NULL) {
-        piw_table_node *next = piw_table_next(&self->holds, node);
-        free(PIW_TABLE_ENTRY(node, driver_hold_ref, node));
+        piw_table_node *next = piw_table_next(&self->embargoes, node);
+        free(PIW_TABLE_ENTRY(node, driver_embargo, node));
         node = next;
     }
-    piw_table_fini(&self->holds);
+    piw_table_fini(&self->embargoes);
     while (self->abis != NULL) {
         struct driver_abi *abi = self->abis;
         self->abis = abi->next;
@@ -101,141 +102,141 @@ static struct driver_abi *need_abi(driver_offers *builds, piw_text abi_tag)
     return abi;
 }
 
-static void list_add(hold_list *list, driver_hold_ref *hold)
+static void list_add(embargo_list *list, driver_embargo *embargo)
 {
-    hold->next = NULL;
-    *list->end = hold;
-    list->end = &hold->next;
+    embargo->next = NULL;
+    *list->end = embargo;
+    list->end = &embargo->next;
 }
 
-static driver_hold_ref *list_take(hold_list *list)
+static driver_embargo *list_take(embargo_list *list)
 {
-    driver_hold_ref *hold = list->first;
-    if (hold != NULL) {
-        list->first = hold->next;
+    driver_embargo *embargo = list->first;
+    if (embargo != NULL) {
+        list->first = embargo->next;
         if (list->first == NULL)
             list->end = &list->first;
-        hold->next = NULL;
+        embargo->next = NULL;
     }
-    return hold;
+    return embargo;
 }
 
-static void list_unlink(hold_list *list, driver_hold_ref *hold)
+static void list_unlink(embargo_list *list, driver_embargo *embargo)
 {
-    driver_hold_ref **at = &list->first;
-    while (*at != hold)
+    driver_embargo **at = &list->first;
+    while (*at != embargo)
         at = &(*at)->next;
-    *at = hold->next;
+    *at = embargo->next;
     if (*at == NULL)
         list->end = at;
-    hold->next = NULL;
+    embargo->next = NULL;
 }
 
-/* --- holds -------------------------------------------------------------------------------------------------------- */
+/* --- embargoes ---------------------------------------------------------------------------------------------------- */
 
-static bool hold_matches(const piw_table_node *node, const void *arg)
+static bool embargo_matches(const piw_table_node *node, const void *arg)
 {
-    const hold_key *key = arg;
-    const driver_hold_ref *hold = PIW_TABLE_ENTRY(node, const driver_hold_ref, node);
-    return hold->abi == key->abi && piw_text_eq(hold->version, key->version) &&
-           piw_text_eq(hold->package, key->package);
+    const embargo_key *key = arg;
+    const driver_embargo *embargo = PIW_TABLE_ENTRY(node, const driver_embargo, node);
+    return embargo->abi == key->abi && piw_text_eq(embargo->version, key->version) &&
+           piw_text_eq(embargo->package, key->package);
 }
 
-static uint64_t hold_hash(const driver_offers *builds, const hold_key *key)
+static uint64_t embargo_hash(const driver_offers *builds, const embargo_key *key)
 {
     uint64_t hash = piw_table_hash(builds->seed, &key->abi, sizeof(key->abi));
     hash = piw_table_hash(hash, key->package.s, key->package.len);
     return piw_table_hash(hash, key->version.s, key->version.len);
 }
 
-static driver_hold_ref *find_hold(const driver_offers *builds, const hold_key *key)
+static driver_embargo *find_embargo(const driver_offers *builds, const embargo_key *key)
 {
-    piw_table_node *node = piw_table_find(&builds->holds, hold_hash(builds, key), hold_matches, key);
-    return node != NULL ? PIW_TABLE_ENTRY(node, driver_hold_ref, node) : NULL;
+    piw_table_node *node = piw_table_find(&builds->embargoes, embargo_hash(builds, key), embargo_matches, key);
+    return node != NULL ? PIW_TABLE_ENTRY(node, driver_embargo, node) : NULL;
 }
 
-static void set_kind(driver_hold_ref *hold, int kind)
+static void set_kind(driver_embargo *embargo, int kind)
 {
-    struct driver_abi *abi = hold->abi;
-    abi->resting -= hold->kind == DRIVER_HOLD_RESTING;
-    abi->resting += kind == DRIVER_HOLD_RESTING;
-    hold->kind = kind;
+    struct driver_abi *abi = embargo->abi;
+    abi->resting -= embargo->kind == DRIVER_EMBARGO_RESTING;
+    abi->resting += kind == DRIVER_EMBARGO_RESTING;
+    embargo->kind = kind;
 }
 
-static driver_hold_ref *add_hold(driver_offers *builds, struct driver_abi *abi, const hold_key *key, int kind,
-                                 int64_t until_ns)
+static driver_embargo *add_embargo(driver_offers *builds, struct driver_abi *abi, const embargo_key *key, int kind,
+                                   int64_t until_ns)
 {
-    driver_hold_ref *hold = piw_zalloc(sizeof(*hold) + (size_t)key->package.len + key->version.len + 2);
-    char *package = (char *)(hold + 1);
+    driver_embargo *embargo = piw_zalloc(sizeof(*embargo) + (size_t)key->package.len + key->version.len + 2);
+    char *package = (char *)(embargo + 1);
     char *version = package + key->package.len + 1;
     memcpy(package, key->package.s, key->package.len);
     memcpy(version, key->version.s, key->version.len);
-    hold->package = (piw_text){package, key->package.len};
-    hold->version = (piw_text){version, key->version.len};
-    hold->abi = abi;
-    hold->kind = DRIVER_HOLD_OUT;
-    set_kind(hold, kind);
+    embargo->package = (piw_text){package, key->package.len};
+    embargo->version = (piw_text){version, key->version.len};
+    embargo->abi = abi;
+    embargo->kind = DRIVER_EMBARGO_OUT;
+    set_kind(embargo, kind);
     abi->held++;
-    hold->until_ns = until_ns;
-    piw_table_add(&builds->holds, &hold->node, hold_hash(builds, key));
-    return hold;
+    embargo->until_ns = until_ns;
+    piw_table_add(&builds->embargoes, &embargo->node, embargo_hash(builds, key));
+    return embargo;
 }
 
-static void forget(driver_offers *builds, driver_hold_ref *hold)
+static void forget(driver_offers *builds, driver_embargo *embargo)
 {
-    set_kind(hold, DRIVER_HOLD_OUT);
-    hold->abi->held--;
-    piw_table_remove(&builds->holds, &hold->node);
-    free(hold);
+    set_kind(embargo, DRIVER_EMBARGO_OUT);
+    embargo->abi->held--;
+    piw_table_remove(&builds->embargoes, &embargo->node);
+    free(embargo);
 }
 
-static void forget_listed(driver_offers *builds, hold_list *list, int64_t before_ns)
+static void forget_listed(driver_offers *builds, embargo_list *list, int64_t before_ns)
 {
     while (list->first != NULL && list->first->until_ns < before_ns)
         forget(builds, list_take(list));
 }
 
-static void enlist(driver_hold_ref *hold)
+static void enlist(driver_embargo *embargo)
 {
-    if (hold->kind == DRIVER_HOLD_RECORDED)
-        list_add(&hold->abi->recorded, hold);
-    else if (hold->kind == DRIVER_HOLD_RETURNED)
-        list_add(&hold->abi->returned, hold);
+    if (embargo->kind == DRIVER_EMBARGO_RECORDED)
+        list_add(&embargo->abi->recorded, embargo);
+    else if (embargo->kind == DRIVER_EMBARGO_RETURNED)
+        list_add(&embargo->abi->returned, embargo);
 }
 
-void driver_offers_end(driver_offers *builds, driver_hold_ref **hold, int kind, int64_t until_ns)
+void driver_offers_end(driver_offers *builds, driver_embargo **embargo, int kind, int64_t until_ns)
 {
     (void)builds;
-    set_kind(*hold, kind);
-    (*hold)->until_ns = until_ns;
-    (*hold)->ripe = false;
-    enlist(*hold);
-    *hold = NULL;
+    set_kind(*embargo, kind);
+    (*embargo)->until_ns = until_ns;
+    (*embargo)->rested = false;
+    enlist(*embargo);
+    *embargo = NULL;
 }
 
-void driver_offers_drop(driver_offers *builds, driver_hold_ref **hold)
+void driver_offers_drop(driver_offers *builds, driver_embargo **embargo)
 {
-    driver_offers_removed(builds, (*hold)->package, (*hold)->version);
-    forget(builds, *hold);
-    *hold = NULL;
+    driver_offers_removed(builds, (*embargo)->package, (*embargo)->version);
+    forget(builds, *embargo);
+    *embargo = NULL;
 }
 
-driver_hold_ref *driver_offers_find(const driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version)
+driver_embargo *driver_offers_find(const driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version)
 {
-    hold_key key = {find_abi(builds, abi_tag), package, version};
-    return key.abi != NULL ? find_hold(builds, &key) : NULL;
+    embargo_key key = {find_abi(builds, abi_tag), package, version};
+    return key.abi != NULL ? find_embargo(builds, &key) : NULL;
 }
 
-driver_hold_ref *driver_offers_restore(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version,
-                                       int kind, int64_t until_ns)
+driver_embargo *driver_offers_restore(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version,
+                                      int kind, int64_t until_ns)
 {
     struct driver_abi *abi = need_abi(builds, abi_tag);
-    hold_key key = {abi, package, version};
-    if (find_hold(builds, &key) != NULL)
+    embargo_key key = {abi, package, version};
+    if (find_embargo(builds, &key) != NULL)
         return NULL;
-    driver_hold_ref *hold = add_hold(builds, abi, &key, kind, until_ns);
-    enlist(hold);
-    return hold;
+    driver_embargo *embargo = add_embargo(builds, abi, &key, kind, until_ns);
+    enlist(embargo);
+    return embargo;
 }
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */
@@ -274,7 +275,7 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
     forget_listed(builds, &abi->returned, as_of_ns);
     abi->spare = 0;
     for (uint32_t i = 0; i < abi->count; i++)
-        abi->spare += find_hold(builds, &(hold_key){abi, abi->list[i].package, abi->list[i].version}) == NULL;
+        abi->spare += find_embargo(builds, &(embargo_key){abi, abi->list[i].package, abi->list[i].version}) == NULL;
     abi->asked = false;
 }
 
@@ -294,36 +295,36 @@ int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spar
 }
 
 /* May a version that rested be given to this slave now? */
-static bool rested_for(const driver_hold_ref *hold, int64_t slave_id, bool others)
+static bool rested_for(const driver_embargo *embargo, int64_t slave_id, bool others)
 {
-    return hold->kind == DRIVER_HOLD_RESTING && hold->ripe && (!others || hold->slave_id != slave_id);
+    return embargo->kind == DRIVER_EMBARGO_RESTING && embargo->rested && (!others || embargo->slave_id != slave_id);
 }
 
-driver_hold_ref *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others)
+driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others)
 {
     struct driver_abi *abi = find_abi(builds, abi_tag);
     if (abi == NULL)
         return NULL;
-    driver_hold_ref *hold = list_take(&abi->returned);
-    if (hold != NULL) {
-        set_kind(hold, DRIVER_HOLD_OUT);
-        return hold;
+    driver_embargo *embargo = list_take(&abi->returned);
+    if (embargo != NULL) {
+        set_kind(embargo, DRIVER_EMBARGO_OUT);
+        return embargo;
     }
     for (uint32_t i = abi->cursor; i < abi->count; i++) {
         const build_ref *entry = &abi->list[i];
-        hold_key key = {abi, entry->package, entry->version};
-        hold = entry->package.len > 0 ? find_hold(builds, &key) : NULL;
-        bool free_entry = entry->package.len > 0 && hold == NULL;
-        bool for_others = hold != NULL && hold->kind == DRIVER_HOLD_RESTING && hold->ripe;
-        if (hold != NULL && rested_for(hold, slave_id, others)) {
-            set_kind(hold, DRIVER_HOLD_OUT);
-            return hold;
+        embargo_key key = {abi, entry->package, entry->version};
+        embargo = entry->package.len > 0 ? find_embargo(builds, &key) : NULL;
+        bool free_entry = entry->package.len > 0 && embargo == NULL;
+        bool for_others = embargo != NULL && embargo->kind == DRIVER_EMBARGO_RESTING && embargo->rested;
+        if (embargo != NULL && rested_for(embargo, slave_id, others)) {
+            set_kind(embargo, DRIVER_EMBARGO_OUT);
+            return embargo;
         }
         if (i == abi->cursor && !for_others)
             abi->cursor++;
         abi->spare -= free_entry && abi->spare > 0;
         if (free_entry)
-            return add_hold(builds, abi, &key, DRIVER_HOLD_OUT, 0);
+            return add_embargo(builds, abi, &key, DRIVER_EMBARGO_OUT, 0);
     }
     return NULL;
 }
@@ -345,12 +346,12 @@ void driver_offers_removed(driver_offers *builds, piw_text package, piw_text ver
         for (uint32_t i = 0; i < abi->count; i++)
             if (concerns(package, version, abi->list[i].package, abi->list[i].version))
                 abi->list[i].package.len = 0;
-        driver_hold_ref *next;
-        for (driver_hold_ref *hold = abi->returned.first; hold != NULL; hold = next) {
-            next = hold->next;
-            if (concerns(package, version, hold->package, hold->version)) {
-                list_unlink(&abi->returned, hold);
-                forget(builds, hold);
+        driver_embargo *next;
+        for (driver_embargo *embargo = abi->returned.first; embargo != NULL; embargo = next) {
+            next = embargo->next;
+            if (concerns(package, version, embargo->package, embargo->version)) {
+                list_unlink(&abi->returned, embargo);
+                forget(builds, embargo);
             }
         }
     }
@@ -358,42 +359,42 @@ void driver_offers_removed(driver_offers *builds, piw_text package, piw_text ver
 
 void driver_offers_retry(driver_offers *builds, piw_text package, piw_text version, int64_t now_ns)
 {
-    driver_hold_ref *hold = NULL;
-    while ((hold = driver_offers_next_hold(builds, hold)) != NULL)
-        if (hold->kind == DRIVER_HOLD_RESTING && concerns(package, version, hold->package, hold->version))
-            hold->until_ns = now_ns;
+    driver_embargo *embargo = NULL;
+    while ((embargo = driver_offers_next_embargo(builds, embargo)) != NULL)
+        if (embargo->kind == DRIVER_EMBARGO_RESTING && concerns(package, version, embargo->package, embargo->version))
+            embargo->until_ns = now_ns;
 }
 
-/* The window may have gone past this one: look at all entries again; those still held are passed over. */
-static void show_again(driver_hold_ref *hold)
+/* The window may have gone past this one: look at all entries again; those still under embargo are passed over. */
+static void show_again(driver_embargo *embargo)
 {
-    hold->abi->cursor = 0;
+    embargo->abi->cursor = 0;
 }
 
 /* What rested is kept for another slave first, then it is like any other. */
-static void sweep_resting(driver_offers *builds, driver_hold_ref *hold, int64_t now_ns)
+static void sweep_resting(driver_offers *builds, driver_embargo *embargo, int64_t now_ns)
 {
-    if (hold->until_ns + PREFER_OTHERS_S * INT64_C(1000000000) <= now_ns) {
-        show_again(hold);
-        forget(builds, hold);
-    } else if (hold->until_ns <= now_ns && !hold->ripe) {
-        show_again(hold);
-        hold->ripe = true;
+    if (embargo->until_ns + PREFER_OTHERS_S * INT64_C(1000000000) <= now_ns) {
+        show_again(embargo);
+        forget(builds, embargo);
+    } else if (embargo->until_ns <= now_ns && !embargo->rested) {
+        show_again(embargo);
+        embargo->rested = true;
     }
 }
 
 void driver_offers_sweep(driver_offers *builds, int64_t now_ns)
 {
-    piw_table_node *node = piw_table_next(&builds->holds, NULL);
+    piw_table_node *node = piw_table_next(&builds->embargoes, NULL);
     while (node != NULL) {
-        piw_table_node *next = piw_table_next(&builds->holds, node);
-        driver_hold_ref *hold = PIW_TABLE_ENTRY(node, driver_hold_ref, node);
-        bool rests = hold->kind == DRIVER_HOLD_SKIPPED || hold->kind == DRIVER_HOLD_CLAIMABLE;
-        if (rests && hold->until_ns <= now_ns) {
-            show_again(hold);
-            forget(builds, hold);
-        } else if (hold->kind == DRIVER_HOLD_RESTING) {
-            sweep_resting(builds, hold, now_ns);
+        piw_table_node *next = piw_table_next(&builds->embargoes, node);
+        driver_embargo *embargo = PIW_TABLE_ENTRY(node, driver_embargo, node);
+        bool rests = embargo->kind == DRIVER_EMBARGO_SKIPPED || embargo->kind == DRIVER_EMBARGO_CLAIMABLE;
+        if (rests && embargo->until_ns <= now_ns) {
+            show_again(embargo);
+            forget(builds, embargo);
+        } else if (embargo->kind == DRIVER_EMBARGO_RESTING) {
+            sweep_resting(builds, embargo, now_ns);
         }
         node = next;
     }
@@ -403,10 +404,10 @@ int64_t driver_offers_pending(const driver_offers *builds, const struct driver_a
 {
     int64_t pending = abi->total;
     const piw_table_node *node = NULL;
-    while ((node = piw_table_next(&builds->holds, node)) != NULL) {
-        const driver_hold_ref *hold = PIW_TABLE_ENTRY(node, const driver_hold_ref, node);
-        bool offered = hold->kind == DRIVER_HOLD_RETURNED || hold->kind == DRIVER_HOLD_CLAIMABLE;
-        pending -= hold->abi == abi && !offered;
+    while ((node = piw_table_next(&builds->embargoes, node)) != NULL) {
+        const driver_embargo *embargo = PIW_TABLE_ENTRY(node, const driver_embargo, node);
+        bool offered = embargo->kind == DRIVER_EMBARGO_RETURNED || embargo->kind == DRIVER_EMBARGO_CLAIMABLE;
+        pending -= embargo->abi == abi && !offered;
     }
     return pending > 0 ? pending : 0;
 }
@@ -427,13 +428,13 @@ driver_abi_view driver_offers_view(const struct driver_abi *abi)
                              .count = abi->count};
 }
 
-driver_hold_ref *driver_offers_next_hold(const driver_offers *builds, const driver_hold_ref *hold)
+driver_embargo *driver_offers_next_embargo(const driver_offers *builds, const driver_embargo *embargo)
 {
-    piw_table_node *node = piw_table_next(&builds->holds, hold != NULL ? &hold->node : NULL);
-    return node != NULL ? PIW_TABLE_ENTRY(node, driver_hold_ref, node) : NULL;
+    piw_table_node *node = piw_table_next(&builds->embargoes, embargo != NULL ? &embargo->node : NULL);
+    return node != NULL ? PIW_TABLE_ENTRY(node, driver_embargo, node) : NULL;
 }
 
-piw_text driver_offers_hold_abi(const driver_hold_ref *hold)
+piw_text driver_offers_embargo_abi(const driver_embargo *embargo)
 {
-    return hold->abi->abi_tag;
+    return embargo->abi->abi_tag;
 }

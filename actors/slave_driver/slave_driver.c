@@ -39,9 +39,9 @@ static int on_removed(piw_task *task, piw_msg *msg)
     if (!body->again)
         driver_offers_removed(self->offers, body->package, body->version);
     for (driver_build *build = self->builds; build != NULL; build = build->next) {
-        const driver_hold_ref *hold = build->hold;
-        if (piw_text_eq(hold->package, body->package) &&
-            (body->version.s == NULL || piw_text_eq(hold->version, body->version))) {
+        const driver_embargo *embargo = build->embargo;
+        if (piw_text_eq(embargo->package, body->package) &&
+            (body->version.s == NULL || piw_text_eq(embargo->version, body->version))) {
             build->again = body->again && (!build->removed || build->again);
             build->removed = true;
         }
@@ -51,7 +51,7 @@ static int on_removed(piw_task *task, piw_msg *msg)
 
 /* --- KILL, SLEEP, SKIP, WAKE: to one slave or all ----------------------------------------------------------------- */
 
-typedef void order_fn(driver_slave *slave);
+typedef void command_fn(driver_slave *slave);
 
 static void kill_it(driver_slave *slave)
 {
@@ -78,7 +78,7 @@ static void wake_it(driver_slave *slave)
         slave->build->skip = false;
 }
 
-static int order(piw_task *task, const char *word, const int64_t *slave_id, order_fn *fn)
+static int command(piw_task *task, const char *word, const int64_t *slave_id, command_fn *fn)
 {
     driver *self = piw_soul(task);
     if (slave_id == NULL) {
@@ -104,22 +104,22 @@ static int order(piw_task *task, const char *word, const int64_t *slave_id, orde
 
 static int on_kill(piw_task *task, piw_msg *msg)
 {
-    return order(task, "KILL", slaves_KILL_of(msg)->slave_id, kill_it);
+    return command(task, "KILL", slaves_KILL_of(msg)->slave_id, kill_it);
 }
 
 static int on_sleep(piw_task *task, piw_msg *msg)
 {
-    return order(task, "SLEEP", slaves_SLEEP_of(msg)->slave_id, pause_it);
+    return command(task, "SLEEP", slaves_SLEEP_of(msg)->slave_id, pause_it);
 }
 
 static int on_skip(piw_task *task, piw_msg *msg)
 {
-    return order(task, "SKIP", slaves_SKIP_of(msg)->slave_id, skip_it);
+    return command(task, "SKIP", slaves_SKIP_of(msg)->slave_id, skip_it);
 }
 
 static int on_wake(piw_task *task, piw_msg *msg)
 {
-    return order(task, "WAKE", slaves_WAKE_of(msg)->slave_id, wake_it);
+    return command(task, "WAKE", slaves_WAKE_of(msg)->slave_id, wake_it);
 }
 
 static int on_replay(piw_task *task, piw_msg *msg)
@@ -361,11 +361,22 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    PIW_CONTINUATION(sweep),    PIW_CONTINUATION(peer_gone), PIW_CONTINUATION(patience),  PIW_CONTINUATION(numbers),
-    PIW_CONTINUATION(ask),      PIW_CONTINUATION(voided),    PIW_CONTINUATION(expected),
-    PIW_CONTINUATION(verified), PIW_CONTINUATION(staged),    PIW_CONTINUATION(recorded),
-    PIW_CONTINUATION(known),    PIW_CONTINUATION(published), PIW_CONTINUATION(attempt_failed),
-    PIW_CONTINUATION(sealed),   PIW_CONTINUATION(again),     PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(sweep),
+    PIW_CONTINUATION(peer_gone),
+    PIW_CONTINUATION(patience),
+    PIW_CONTINUATION(numbers),
+    PIW_CONTINUATION(ask),
+    PIW_CONTINUATION(voided),
+    PIW_CONTINUATION(expected),
+    PIW_CONTINUATION(verified),
+    PIW_CONTINUATION(staged),
+    PIW_CONTINUATION(recorded),
+    PIW_CONTINUATION(known),
+    PIW_CONTINUATION(published),
+    PIW_CONTINUATION(attempt_failed),
+    PIW_CONTINUATION(sealed),
+    PIW_CONTINUATION(again),
+    PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(slave_driver, .version = "1.0",

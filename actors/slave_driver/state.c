@@ -17,8 +17,8 @@ static void put_build(driver_saved *record, const driver_build *build)
     record->began_ns = build->began_ns;
     record->ends_ns = build->ends_ns;
     record->holds = true;
-    record->package = build->hold->package;
-    record->version = build->hold->version;
+    record->package = build->embargo->package;
+    record->version = build->embargo->version;
     record->phase = build->phase;
     record->phase_ns = build->phase_ns;
     record->tries = build->tries;
@@ -39,7 +39,7 @@ static void save_slave(piw_msg *msg, const driver_slave *from, driver_saved *to)
 static void save_alone(piw_msg *msg, const driver_build *from, driver_saved *to)
 {
     driver_saved record = {.slave_id = from->slave_id, .alone = true};
-    record.hello.abi = driver_offers_hold_abi(from->hold);
+    record.hello.abi = driver_offers_embargo_abi(from->embargo);
     put_build(&record, from);
     piw_value_copy(msg, driver_saved_type(), &record, to);
 }
@@ -80,21 +80,21 @@ static void save_windows(piw_msg *msg, const driver *self, slave_driver_state *b
     }
 }
 
-static void save_holds(piw_msg *msg, const driver *self, slave_driver_state *body)
+static void save_embargoes(piw_msg *msg, const driver *self, slave_driver_state *body)
 {
     uint32_t count = 0;
-    driver_hold_ref *hold = NULL;
-    while ((hold = driver_offers_next_hold(self->offers, hold)) != NULL)
+    driver_embargo *embargo = NULL;
+    while ((embargo = driver_offers_next_embargo(self->offers, embargo)) != NULL)
         count++;
     piw_msg_list(msg, &body->holds, count);
     driver_hold *to = body->holds.at;
-    while ((hold = driver_offers_next_hold(self->offers, hold)) != NULL) {
-        to->package = piw_text_copy(msg, hold->package);
-        to->version = piw_text_copy(msg, hold->version);
-        to->abi_tag = piw_text_copy(msg, driver_offers_hold_abi(hold));
-        to->kind = hold->kind;
-        to->until_ns = hold->until_ns;
-        to->slave_id = hold->slave_id;
+    while ((embargo = driver_offers_next_embargo(self->offers, embargo)) != NULL) {
+        to->package = piw_text_copy(msg, embargo->package);
+        to->version = piw_text_copy(msg, embargo->version);
+        to->abi_tag = piw_text_copy(msg, driver_offers_embargo_abi(embargo));
+        to->kind = embargo->kind;
+        to->until_ns = embargo->until_ns;
+        to->slave_id = embargo->slave_id;
         to++;
     }
 }
@@ -107,7 +107,7 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg *msg = slave_driver_state_new(&body);
     save_slaves(msg, self, body);
     save_windows(msg, self, body);
-    save_holds(msg, self, body);
+    save_embargoes(msg, self, body);
     body->slave_numbers = self->numbers[DRIVER_POOL_SLAVE];
     body->build_numbers = self->numbers[DRIVER_POOL_BUILD];
     body->clock_number = self->clock_number;
@@ -144,10 +144,10 @@ static void load_report(driver *self, driver_build *build, const driver_reported
 
 static void load_build(driver *self, driver_slave *slave, const driver_saved *from)
 {
-    driver_hold_ref *hold = driver_offers_find(self->offers, from->hello.abi, from->package, from->version);
-    if (hold == NULL)
+    driver_embargo *embargo = driver_offers_find(self->offers, from->hello.abi, from->package, from->version);
+    if (embargo == NULL)
         return;
-    driver_build *build = driver_build_new(self, slave, from->slave_id, hold);
+    driver_build *build = driver_build_new(self, slave, from->slave_id, embargo);
     build->skip = from->skip;
     build->removed = from->removed;
     build->again = from->again;
@@ -196,10 +196,10 @@ void driver_load(driver *self, const piw_msg *state)
     }
     for (uint32_t i = 0; i < body->holds.count; i++) {
         const driver_hold *from = &body->holds.at[i];
-        driver_hold_ref *hold = driver_offers_restore(self->offers, from->abi_tag, from->package, from->version,
-                                                      (int)from->kind, from->until_ns);
-        if (hold != NULL)
-            hold->slave_id = from->slave_id;
+        driver_embargo *embargo = driver_offers_restore(self->offers, from->abi_tag, from->package, from->version,
+                                                        (int)from->kind, from->until_ns);
+        if (embargo != NULL)
+            embargo->slave_id = from->slave_id;
     }
     for (uint32_t i = 0; i < body->slaves.count; i++)
         if (body->slaves.at[i].alone)
@@ -234,7 +234,7 @@ static int recall_peer(piw_task *task, piw_peer peer, const piw_msg *record, voi
     if (from->slave_id == 0)
         return 0;
     if (from->holds)
-        driver_offers_restore(self->offers, from->hello.abi, from->package, from->version, DRIVER_HOLD_OUT, 0);
+        driver_offers_restore(self->offers, from->hello.abi, from->package, from->version, DRIVER_EMBARGO_OUT, 0);
     driver_slave *to = load_slave(self, from);
     to->saved.heard_ns = piw_monotonic_ns();
     to->saved.request = (piw_token){0};

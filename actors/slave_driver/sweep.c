@@ -59,8 +59,8 @@ static void release(driver *self, driver_slave *slave)
         outcome.what = DRIVER_SKIPPED;
     piw_log_limited(&self->lost, 30, PIW_LOG_WARNING,
                     "the connection of slave %lld at %s has gone while it built %s %s, which is offered again",
-                    (long long)slave->saved.slave_id, slave->address->text, build->hold->package.s,
-                    build->hold->version.s);
+                    (long long)slave->saved.slave_id, slave->address->text, build->embargo->package.s,
+                    build->embargo->version.s);
     driver_leave(self, slave, outcome, true);
 }
 

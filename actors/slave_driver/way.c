@@ -68,7 +68,7 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     body->build_id = build->report.build_id;
     body->slave_id = build->slave_id;
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
-    body->package = piw_text_copy(call, build->hold->package);
+    body->package = piw_text_copy(call, build->embargo->package);
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
     return call;
 }
@@ -103,7 +103,7 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = build->report.build_id;
-    body->package = piw_text_copy(call, build->hold->package);
+    body->package = piw_text_copy(call, build->embargo->package);
     piw_blob *output = build->report.output;
     piw_blob *noted = build->report.note.len > 0 ? with_note(output, build->report.note.s) : NULL;
     body->output = piw_msg_blob(call, noted != NULL ? noted : output);
@@ -119,9 +119,9 @@ static piw_msg *make_record(driver *self, const driver_build *build)
     piw_msg *call = db_LOGBUILD_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->hold->package);
-    body->version = piw_text_copy(call, build->hold->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->embargo->package);
+    body->version = piw_text_copy(call, build->embargo->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -146,7 +146,7 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = build->report.build_id;
-    body->package = piw_text_copy(call, build->hold->package);
+    body->package = piw_text_copy(call, build->embargo->package);
     piw_msg_list(call, &body->kept, build->report.kept.count);
     piw_texts_copy(call, build->report.kept.at, build->report.kept.count, body->kept.at);
     return call;
@@ -159,9 +159,9 @@ static piw_msg *make_seal(const driver_build *build)
     piw_msg *call = fs_SEAL_new(&body);
     body->build_id = report->build_id;
     body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->hold->package);
-    body->version = piw_text_copy(call, build->hold->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_hold_abi(build->hold));
+    body->package = piw_text_copy(call, build->embargo->package);
+    body->version = piw_text_copy(call, build->embargo->version);
+    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
     body->status = report->status;
     body->duration = report->duration;
     piw_msg_list(call, &body->files, report->verified.count);
@@ -186,7 +186,7 @@ static driver_outcome give_up(driver *self, driver_build *build, const char *why
 {
     (void)self;
     piw_error("build %lld (%s %s by slave %lld) can't be recorded and is thrown away: %s",
-              (long long)build->report.build_id, build->hold->package.s, build->hold->version.s,
+              (long long)build->report.build_id, build->embargo->package.s, build->embargo->version.s,
               (long long)build->slave_id, why);
     build->report.sent_before = false; /* it was refused: there is no row */
     return ends(DRIVER_SKIPPED, "it could not be recorded");
@@ -262,7 +262,7 @@ static driver_outcome staged(driver *self, driver_build *build, const piw_msg *r
 /* The build is on its pages from now on, and over. */
 static driver_outcome ask_for_pages(driver *self, const driver_build *build)
 {
-    piw_text package = build->hold->package;
+    piw_text package = build->embargo->package;
     piw_msg *pages =
         build->report.verified.count > 0 ? web_BOTH_make(package, false) : web_PROJECT_make(package, false);
     if (piw_cast(self->task, &pages) != 0) {
@@ -290,7 +290,8 @@ static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
     for (uint32_t i = 0; i < body->kept.count; i++) {
         report->kept.at[i] = piw_text_copy(build->memory, body->kept.at[i]);
         piw_warning("build %lld of %s %s gave other bytes for %s: the published file stays",
-                    (long long)report->build_id, build->hold->package.s, build->hold->version.s, report->kept.at[i].s);
+                    (long long)report->build_id, build->embargo->package.s, build->embargo->version.s,
+                    report->kept.at[i].s);
     }
 }
 
@@ -303,8 +304,8 @@ static driver_outcome recorded(driver *self, driver_build *build, const piw_msg 
     }
     if (build->report.sent_before)
         return next(DRIVER_WAIT_KNOWN);
-    piw_info("build %lld of %s %s is thrown away: %s", (long long)build->report.build_id, build->hold->package.s,
-             build->hold->version.s, body->why.s);
+    piw_info("build %lld of %s %s is thrown away: %s", (long long)build->report.build_id, build->embargo->package.s,
+             build->embargo->version.s, body->why.s);
     return ends(DRIVER_DROPPED, "the version was removed");
 }
 
@@ -467,6 +468,6 @@ driver_outcome driver_way_sealed(driver *self, driver_build *build, piw_msg *rep
     }
     piw_warning(
         "build %lld of %s %s is sealed: the database has been away for %lld s; it is recorded when that is back",
-        number, build->hold->package.s, build->hold->version.s, (long long)(self->seal_after_ns / 1000000000));
+        number, build->embargo->package.s, build->embargo->version.s, (long long)(self->seal_after_ns / 1000000000));
     return next(DRIVER_LET_GO);
 }

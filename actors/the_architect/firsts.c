@@ -5,50 +5,50 @@
 
 #include <stdlib.h>
 
-void firsts_add(first_orders *orders, piw_token answer, const char *package)
+void firsts_add(first_commands *commands, piw_token answer, const char *package)
 {
-    first_order *order = piw_zalloc(sizeof(*order));
-    order->answer = answer;
-    order->package = piw_strdup(package);
-    if (orders->last != NULL)
-        orders->last->next = order;
+    first_command *command = piw_zalloc(sizeof(*command));
+    command->answer = answer;
+    command->package = piw_strdup(package);
+    if (commands->last != NULL)
+        commands->last->next = command;
     else
-        orders->first = order;
-    orders->last = order;
-    orders->count++;
+        commands->first = command;
+    commands->last = command;
+    commands->count++;
 }
 
-bool firsts_take(first_orders *orders, first_order *taken)
+bool firsts_take(first_commands *commands, first_command *taken)
 {
-    first_order *order = orders->first;
-    if (order == NULL)
+    first_command *command = commands->first;
+    if (command == NULL)
         return false;
-    *taken = *order;
-    orders->first = order->next;
-    if (orders->first == NULL)
-        orders->last = NULL;
-    orders->count--;
-    free(order);
+    *taken = *command;
+    commands->first = command->next;
+    if (commands->first == NULL)
+        commands->last = NULL;
+    commands->count--;
+    free(command);
     return true;
 }
 
-void firsts_fini(first_orders *orders)
+void firsts_fini(first_commands *commands)
 {
-    first_order order;
-    while (firsts_take(orders, &order))
-        free(order.package);
+    first_command command;
+    while (firsts_take(commands, &command))
+        free(command.package);
 }
 
-void firsts_save(const first_orders *orders, piw_msg *msg, architect_state *state)
+void firsts_save(const first_commands *commands, piw_msg *msg, architect_state *state)
 {
-    piw_msg_list(msg, &state->firsts, orders->count);
+    piw_msg_list(msg, &state->firsts, commands->count);
     uint32_t i = 0;
-    for (const first_order *order = orders->first; order != NULL; order = order->next)
-        state->firsts.at[i++] = (architect_first){order->answer, piw_msg_textz(msg, order->package)};
+    for (const first_command *command = commands->first; command != NULL; command = command->next)
+        state->firsts.at[i++] = (architect_first){command->answer, piw_msg_textz(msg, command->package)};
 }
 
-void firsts_load(first_orders *orders, const architect_state *state)
+void firsts_load(first_commands *commands, const architect_state *state)
 {
     for (uint32_t i = 0; i < state->firsts.count; i++)
-        firsts_add(orders, state->firsts.at[i].answer, state->firsts.at[i].package.s);
+        firsts_add(commands, state->firsts.at[i].answer, state->firsts.at[i].package.s);
 }

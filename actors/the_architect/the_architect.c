@@ -4,8 +4,8 @@
  * A cycle is: settle what triggers noted (piw.drain), tell the database which packages an operator put first, read each
  * ABI's state, read the heads that changed, cast them. Notifications start a cycle, at most one in GAP_MS; every FULL_MS
  * one is made in any case and casts all heads. */
+#include "build_queue.h"
 #include "firsts.h"
-#include "queue.h"
 
 #include "builds.piw.h"
 #include "heads.piw.h"
@@ -15,7 +15,6 @@
 #include "shared/names.h"
 #include "the_architect.piw.h"
 
-#include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,11 +62,11 @@ typedef struct architect {
     bool owed;   /* a look at the heads was put off */
     int64_t window;
     const char *order; /* oldest, newest, popular */
-    first_orders firsts;
+    first_commands firsts;
     int64_t cycle_ns; /* when the cycle began: what was committed before is settled, so heads are as of then */
     int64_t heads_ns; /* when the heads were last looked at */
-    abi_queues queues;
-    abi_queue *reading; /* whose head is being read */
+    build_queues queues;
+    build_queue *reading; /* whose head is being read */
     piw_log_limiter trouble;
 } architect;
 
@@ -103,7 +102,7 @@ static void hang_up(architect *self)
 static void answer_error(architect *self, piw_token request, int code, const char *why)
 {
     if (piw_answer_error(self->task, request, code, "%s", why) != 0)
-        piw_debug("nobody waits any more for what became of an order");
+        piw_debug("nobody waits any more for what became of a command");
 }
 
 /* The connection is of no use: a new one later. */
@@ -112,10 +111,10 @@ static void lost(architect *self, const char *why)
     char text[300];
     snprintf(text, sizeof(text), "%s", why);
     text[strcspn(text, "\n")] = '\0';
-    first_order order;
-    while (firsts_take(&self->firsts, &order)) {
-        answer_error(self, order.answer, PIW_EDBAWAY, "the database can't be reached: ask again later");
-        free(order.package);
+    first_command command;
+    while (firsts_take(&self->firsts, &command)) {
+        answer_error(self, command.answer, PIW_EDBAWAY, "the database can't be reached: ask again later");
+        free(command.package);
     }
     piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "the build queue can't be read: %s; trying again", text);
     hang_up(self);
@@ -146,7 +145,7 @@ static void begin_cycle(architect *self)
     self->wanted = false;
     self->cycle_ns = piw_monotonic_ns();
     if (self->full)
-        abi_queues_forget(&self->queues);
+        build_queues_forget(&self->queues);
     self->full = false;
     char slice[16];
     snprintf(slice, sizeof(slice), "%d", SLICE);
@@ -198,14 +197,14 @@ static void cast(architect *self, piw_msg *msg)
 /* The next head that is stale, or the end of the cycle. */
 static void read_on(architect *self)
 {
-    self->reading = abi_queues_stale(&self->queues);
+    self->reading = build_queues_stale(&self->queues);
     if (self->reading == NULL) {
         end_cycle(self);
         return;
     }
     char limit[24];
     int64_t wanted = self->reading->wanted > self->window ? self->reading->wanted : self->window;
-    snprintf(limit, sizeof(limit), "%" PRId64, wanted < HEAD_MAX ? wanted : HEAD_MAX);
+    snprintf(limit, sizeof(limit), "%lld", (long long)(wanted < HEAD_MAX ? wanted : HEAD_MAX));
     send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2, $3)", 3,
                    (const char *[]){self->reading->tag, self->order, limit});
 }
@@ -247,23 +246,23 @@ static void take_state(architect *self, const PGresult *r)
 {
     self->heads_ns = piw_monotonic_ns();
     self->short_ = self->owed = false;
-    abi_queues_begin(&self->queues);
+    build_queues_begin(&self->queues);
     for (int i = 0; i < PQntuples(r); i++)
-        abi_queues_state(&self->queues, PQgetvalue(r, i, 0), strtoll(PQgetvalue(r, i, 1), NULL, 10),
-                         strtoll(PQgetvalue(r, i, 2), NULL, 10));
-    abi_queues_end(&self->queues);
+        build_queues_state(&self->queues, PQgetvalue(r, i, 0), strtoll(PQgetvalue(r, i, 1), NULL, 10),
+                           strtoll(PQgetvalue(r, i, 2), NULL, 10));
+    build_queues_end(&self->queues);
     if (self->queues.others)
         tell_abis(self);
     read_on(self);
 }
 
-/* The order that waits longest, or on with the cycle. */
+/* The command that waits longest, or on with the cycle. */
 static void put_first(architect *self)
 {
-    const first_order *order = self->firsts.first;
-    if (order != NULL)
+    const first_command *command = self->firsts.first;
+    if (command != NULL)
         send_statement(self, PUTTING_FIRST, "SELECT known, reason, waiting FROM piw.put_first($1)", 1,
-                       (const char *[]){order->package});
+                       (const char *[]){command->package});
     else if (!self->short_ && piw_monotonic_ns() - self->heads_ns < HEADS_MS * INT64_C(1000000)) {
         self->owed = true;
         end_cycle(self);
@@ -279,34 +278,34 @@ static void answer_lines(architect *self, piw_token request, const char *text)
     body->lines.at[0] = piw_msg_textz(reply, text);
     if (piw_answer(self->task, request, &reply) == 0)
         return;
-    piw_debug("nobody waits any more for what became of an order");
+    piw_debug("nobody waits any more for what became of a command");
     piw_msg_free(&reply);
 }
 
 /* A row of (known, reason of its skip, how many versions wait). */
 static void take_first(architect *self, const PGresult *r)
 {
-    first_order order;
-    if (!firsts_take(&self->firsts, &order))
+    first_command command;
+    if (!firsts_take(&self->firsts, &command))
         return;
     const char *waiting = PQgetvalue(r, 0, 2);
     bool known = PQgetvalue(r, 0, 0)[0] == 't', skipped = known && PQgetlength(r, 0, 1) > 0;
     char text[500];
     if (!known)
-        snprintf(text, sizeof(text), "package %s is unknown", order.package);
+        snprintf(text, sizeof(text), "package %s is unknown", command.package);
     else if (skipped)
-        snprintf(text, sizeof(text), "package %s is not built: %s", order.package, PQgetvalue(r, 0, 1));
+        snprintf(text, sizeof(text), "package %s is not built: %s", command.package, PQgetvalue(r, 0, 1));
     else if (strcmp(waiting, "0") == 0)
-        snprintf(text, sizeof(text), "nothing of package %s waits to be built", order.package);
+        snprintf(text, sizeof(text), "nothing of package %s waits to be built", command.package);
     else
-        snprintf(text, sizeof(text), "package %s is built first: %s of its versions wait", order.package, waiting);
+        snprintf(text, sizeof(text), "package %s is built first: %s of its versions wait", command.package, waiting);
     if (!known || skipped || strcmp(waiting, "0") == 0) {
-        answer_error(self, order.answer, known ? PIW_EREFUSED : PIW_ENOENT, text);
+        answer_error(self, command.answer, known ? PIW_EREFUSED : PIW_ENOENT, text);
     } else {
         piw_info("%s", text);
-        answer_lines(self, order.answer, text);
+        answer_lines(self, command.answer, text);
     }
-    free(order.package);
+    free(command.package);
 }
 
 /* A statement has been answered whole. */
@@ -487,14 +486,14 @@ static int on_wanted(piw_task *task, piw_msg *msg)
     const heads_WANTED *body = heads_WANTED_of(msg);
     char tag[101];
     snprintf(tag, sizeof(tag), "%.*s", (int)body->abi_tag.len, body->abi_tag.s);
-    abi_queues_want(&self->queues, tag, body->count, body->now);
+    build_queues_want(&self->queues, tag, body->count, body->now);
     self->short_ = self->short_ || body->now;
     if (self->short_ && self->phase == AT_REST)
         begin_cycle(self);
     return 0;
 }
 
-/* --- Orders of an operator -------------------------------------------------------------------------------------------- */
+/* --- Commands of an operator -------------------------------------------------------------------------------------- */
 
 /* The one word: first PACKAGE. */
 static int on_order(piw_task *task, piw_msg *msg)
@@ -502,10 +501,10 @@ static int on_order(piw_task *task, piw_msg *msg)
     architect *self = piw_soul(task);
     const orders_ORDER *body = orders_ORDER_of(msg);
     if (!piw_text_is(body->word, "first"))
-        return piw_refuse(task, msg, PIW_ENOENT, "the_architect takes no order '%.64s': there is first PACKAGE",
+        return piw_refuse(task, msg, PIW_ENOENT, "the_architect takes no command '%.64s': there is first PACKAGE",
                           body->word.s);
     if (body->args.count != 1)
-        return piw_refuse(task, msg, PIW_EINVAL, "the order is: first PACKAGE");
+        return piw_refuse(task, msg, PIW_EINVAL, "the command is: first PACKAGE");
     char package[PIW_NAME_MAX + 1];
     if (!piw_name_canonical(body->args.at[0], package))
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a package's name", body->args.at[0].s);
@@ -569,7 +568,7 @@ static void stop(piw_task *task, bool leaving)
     (void)leaving;
     architect *self = piw_soul(task);
     hang_up(self);
-    abi_queues_fini(&self->queues);
+    build_queues_fini(&self->queues);
     firsts_fini(&self->firsts);
     free(self->dsn);
     free(self);

@@ -43,16 +43,16 @@ void oracle_try_later(oracle *self)
     self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
 }
 
-void oracle_down(oracle *self, const piw_err *why)
+void oracle_down(oracle *self, const piw_err *err)
 {
     bool lost = self->db.conn == NULL || PQstatus(self->db.conn) != CONNECTION_OK;
     self->up = false;
     self->resting = !lost;
     if (!lost) {
-        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't now: %s; trying again", why->text);
+        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't now: %s; trying again", err->text);
         self->backoff_ms = REST_MS;
     } else {
-        piw_log(oracle_loudness(self), "the database connection is lost: %s; trying again", why->text);
+        piw_log(oracle_loudness(self), "the database connection is lost: %s; trying again", err->text);
         oracle_unwatch(self);
         database_close(&self->db);
         self->backoff_ms = RECONNECT_FIRST_MS;

@@ -78,9 +78,9 @@ static void put_mark(oracle *self, params *p)
 
 static void roll_back(database *db)
 {
-    piw_err ignored = {0};
+    piw_err err = {0};
     if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK && PQtransactionStatus(db->conn) != PQTRANS_IDLE &&
-        database_run(db, "ROLLBACK", &ignored) != 0)
+        database_run(db, "ROLLBACK", &err) != 0)
         database_close(db);
 }
 
@@ -109,7 +109,7 @@ static int after_commit(oracle *self, int rc, piw_err *err)
     return rc;
 }
 
-/* One transaction for a request that stands alone. It brings the queue up to date too. */
+/* One transaction for a request that stands alone. It brings the build queue up to date too. */
 static int transact_single(oracle *self, entry *e, piw_err *err)
 {
     database *db = &self->db;

@@ -43,7 +43,7 @@ typedef struct oracle {
     piw_task *task;
     database db;
     int watched;    /* the connection's descriptor, also when libpq has closed it already; or -1 */
-    bool drains;    /* requests that stand alone bring the queue up to date; after others the_architect does it */
+    bool drains;    /* requests that stand alone bring the build queue up to date; after others the_architect does it */
     bool up;        /* connected, checked, and nothing stands in the way of the next statement */
     bool was_ready; /* was connected once: from then on it waits for the database instead of refusing to start */
     bool resting;   /* connected, but waits a moment before the next try */
@@ -72,7 +72,7 @@ void oracle_try_later(oracle *self);
 /* To which these come back; in the_oracle.c. */
 piw_continuation_fn on_database_speaks, on_try_again;
 /* The connection is lost, or (resting) needs a pause: try again later. */
-void oracle_down(oracle *self, const piw_err *why);
+void oracle_down(oracle *self, const piw_err *err);
 
 /* --- group.c --- */
 /* Store what waits. Returns when nothing waits any more or the database is away (then oracle_down was called). */

@@ -4,7 +4,6 @@
 #include "shared/text.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -71,7 +70,7 @@ void params_blob_end(params *p, const piw_blob *blob, size_t max)
 
 void params_int(params *p, int64_t value)
 {
-    piw_putf(&p->bytes[new_param(p, false)], "%" PRId64, value);
+    piw_putf(&p->bytes[new_param(p, false)], "%lld", (long long)value);
 }
 
 void params_bool(params *p, bool value)
@@ -128,7 +127,7 @@ void params_add_text(params *p, int array, piw_text text)
 
 void params_add_int(params *p, int array, int64_t value)
 {
-    piw_putf(next_element(p, array), "%" PRId64, value);
+    piw_putf(next_element(p, array), "%lld", (long long)value);
 }
 
 void params_add_bool(params *p, int array, bool value)

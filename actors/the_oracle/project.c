@@ -60,8 +60,8 @@ static int query_rows(database *db, piw_text package, project_rows *rows, piw_er
         if (rc == 0 && i == 0 && PQntuples(rows->package) == 0)
             break;
     }
-    piw_err ignored = {0};
-    if (PQstatus(db->conn) == CONNECTION_OK && database_run(db, "ROLLBACK", &ignored) != 0)
+    piw_err ignored_err = {0};
+    if (PQstatus(db->conn) == CONNECTION_OK && database_run(db, "ROLLBACK", &ignored_err) != 0)
         database_close(db);
     return rc;
 }

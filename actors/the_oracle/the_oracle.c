@@ -81,10 +81,10 @@ int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     if (!database_lost(&self->db))
         return 0;
-    piw_err why = {0};
-    piw_err_set(&why, PIW_EDBAWAY, "%s", PQerrorMessage(self->db.conn));
-    why.text[strcspn(why.text, "\n\\")] = '\0';
-    oracle_down(self, &why);
+    piw_err err = {0};
+    piw_err_set(&err, PIW_EDBAWAY, "%s", PQerrorMessage(self->db.conn));
+    err.text[strcspn(err.text, "\n\\")] = '\0';
+    oracle_down(self, &err);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* web_log.c — batches of web log records: one statement each, over the arrays of all its records. */
+/* web_log.c — batches of web log entries: one statement each, over the arrays of all its entries. */
 #include "oracle.h"
 
 /* `download` and `search` have the same fields under two names. */
@@ -51,11 +51,11 @@ static void put_searches(params *p, const piw_msg *msg)
     }
 }
 
-static void put_hits(params *p, int64_t sender, int64_t number, const hit *records, uint32_t count)
+static void put_hits(params *p, int64_t sender, int64_t number, const hit *entries, uint32_t count)
 {
     int first = begin(p, sender, number, HIT_ARRAYS);
     for (uint32_t i = 0; i < count; i++)
-        add_fetch(p, first, records[i].subject, records[i].host, records[i].timestamp, &records[i].user_agent, 1);
+        add_fetch(p, first, entries[i].subject, entries[i].host, entries[i].timestamp, &entries[i].user_agent, 1);
 }
 
 static void put_projects(params *p, const piw_msg *msg)

@@ -1,5 +1,5 @@
 /* why.c — what an operator asks of a version that wasn't built, and has tried again
- * (docs/reliability.md#a-build-fails-for-its-builders-sake). */
+ * (docs/reliability.md#a-build-fails-for-its-slaves-sake). */
 #include "oracle.h"
 
 enum { WHY_ATTEMPTS = 200 };

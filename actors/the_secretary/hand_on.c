@@ -17,44 +17,44 @@ static piw_msg *call_for(const request *r)
 }
 
 /* The number of the writing is the key: the answer is found by it, also by a successor. */
-static int send(piw_task *task, secretary *s, request *r)
+static int send(piw_task *task, secretary *self, request *r)
 {
     piw_msg *call = call_for(r);
-    int rc = piw_call(task, &call, PIW_ON(written), s->requests.last_number + 1, ANSWER_MS);
+    int rc = piw_call(task, &call, PIW_ON(written), self->requests.last_number + 1, ANSWER_MS);
     piw_msg_free(&call);
     if (rc == 0)
-        requests_fly(&s->requests, r);
+        requests_fly(&self->requests, r);
     return rc;
 }
 
-static int ask_for_all(piw_task *task, secretary *s)
+static int ask_for_all(piw_task *task, secretary *self)
 {
-    if (s->all_part == PART_NONE || s->asking_all || s->requests.waiting >= ALL_AT_ONCE)
+    if (self->all_part == PART_NONE || self->asking_all || self->requests.waiting >= ALL_AT_ONCE)
         return 0;
-    const db_PACKAGES *at = db_PACKAGES_of(s->all_after);
+    const db_PACKAGES *at = db_PACKAGES_of(self->all_after);
     piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);
     int rc = piw_call(task, &call, PIW_ON(all_packages), 0, 0);
     piw_msg_free(&call);
     if (rc == 0)
-        s->asking_all = true;
+        self->asking_all = true;
     return rc;
 }
 
 /* Hand on what is due, and come back when the next one is. */
 int secretary_go_on(piw_task *task)
 {
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     int64_t now = piw_monotonic_ns();
     request *r;
-    while (s->requests.flying_count < FLYING_MAX && (r = requests_due(&s->requests, now)) != NULL) {
-        int rc = send(task, s, r);
+    while (self->requests.flying_count < FLYING_MAX && (r = requests_due(&self->requests, now)) != NULL) {
+        int rc = send(task, self, r);
         if (rc != 0)
             return rc;
     }
-    int rc = ask_for_all(task, s);
-    if (rc != 0 || s->requests.waiting == 0 || s->requests.flying_count >= FLYING_MAX)
+    int rc = ask_for_all(task, self);
+    if (rc != 0 || self->requests.waiting == 0 || self->requests.flying_count >= FLYING_MAX)
         return rc;
-    int64_t wait_ns = requests_next_due(&s->requests) - now;
+    int64_t wait_ns = requests_next_due(&self->requests) - now;
     return piw_timer(task, PIW_ON(due), 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
 }
 

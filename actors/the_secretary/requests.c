@@ -1,4 +1,4 @@
-/* requests.c — page requests that are held, due, or being written: one a package. */
+/* requests.c — page requests waiting, due, or being written: one a package. */
 #include "requests.h"
 
 #include "piw/err.h"
@@ -51,7 +51,7 @@ size_t requests_count(const requests *all)
     return all->by_package.count;
 }
 
-/* --- A heap, so that the next one due is found at once however many are held --- */
+/* --- A heap, so that the next one due is found at once however many wait --- */
 
 static void put(requests *all, size_t place, request *r)
 {
@@ -130,7 +130,7 @@ request *requests_ask(requests *all, piw_text package, page_part what, int64_t d
 {
     request *r = requests_find(all, package);
     if (r == NULL) {
-        r = piw_zalloc(sizeof *r);
+        r = piw_zalloc(sizeof(*r));
         memcpy(r->package, package.s, package.len);
         r->part = what;
         r->due_ns = due_ns;

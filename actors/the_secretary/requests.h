@@ -1,7 +1,7 @@
-/* requests.h — page requests that are held, due, or being written: one a package (docs/site.md#requests-for-pages).
+/* requests.h — page requests waiting, due, or being written: one a package (docs/site.md#requests-for-pages).
  *
- * A request is held from its first asking on; asking again merges into it: the greater part wins, `now` makes it due. What
- * is asked for while it is being written is held behind it. Time is given by the caller. One thread. */
+ * A request waits from its first asking on; asking again merges into it: the greater part wins, `now` makes it due.
+ * What is asked for while it is being written waits behind it. Time is given by the caller. One thread. */
 #ifndef THE_SECRETARY_REQUESTS_H
 #define THE_SECRETARY_REQUESTS_H
 
@@ -56,7 +56,7 @@ int64_t requests_next_due(const requests *all);
 uint64_t requests_fly(requests *all, request *r);
 /* The one whose writing has this number, or NULL. */
 request *requests_flying(const requests *all, uint64_t number);
-/* It has been written: gone, or held again when it was asked for meanwhile. */
+/* It has been written: gone, or waiting again when it was asked for meanwhile. */
 void requests_done(requests *all, request *r);
 /* It couldn't be written: asked for again at `due_ns`. */
 void requests_failed(requests *all, request *r, int64_t due_ns);

@@ -1,22 +1,20 @@
-/* rewrites.c — page requests that are still held are kept in the database, and survive the end of the master. */
+/* rewrites.c — page requests that are still waiting are kept in the database, and survive the end of the master. */
 #include "secretary.h"
 
 #include "piw/log.h"
-
-#include <inttypes.h>
 
 enum {
     SAVE_NS_EACH = 100000, /* long lists are saved more seldom: this much later for each request */
     LOAD_AGAIN_MS = 5000,
 };
 
-static piw_msg *all_rewrites(const secretary *s)
+static piw_msg *all_rewrites(const secretary *self)
 {
     db_REWRITES_SAVE *body;
     piw_msg *call = db_REWRITES_SAVE_new(&body);
-    piw_msg_list(call, &body->rewrites, requests_count(&s->requests));
+    piw_msg_list(call, &body->rewrites, requests_count(&self->requests));
     uint32_t n = 0;
-    for (request *r = requests_next(&s->requests, NULL); r != NULL; r = requests_next(&s->requests, r)) {
+    for (request *r = requests_next(&self->requests, NULL); r != NULL; r = requests_next(&self->requests, r)) {
         rewrite *to = &body->rewrites.at[n++];
         to->package = piw_msg_textz(call, r->package);
         to->added_at = r->added_at;
@@ -28,13 +26,13 @@ static piw_msg *all_rewrites(const secretary *s)
 
 int rewrites_save(piw_task *task)
 {
-    secretary *s = piw_soul(task);
-    piw_msg *call = all_rewrites(s);
+    secretary *self = piw_soul(task);
+    piw_msg *call = all_rewrites(self);
     int rc = piw_call(task, &call, PIW_ON(saved), 0, 0);
     piw_msg_free(&call);
     if (rc == 0) {
-        s->changed = false;
-        s->saving = true;
+        self->changed = false;
+        self->saving = true;
     }
     return rc;
 }
@@ -43,21 +41,21 @@ int rewrites_save(piw_task *task)
 int on_save(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     int64_t now = piw_monotonic_ns();
-    if (!s->changed || s->saving || !s->loaded || now < s->save_at_ns)
+    if (!self->changed || self->saving || !self->loaded || now < self->save_at_ns)
         return 0;
-    s->save_at_ns = now + (int64_t)requests_count(&s->requests) * SAVE_NS_EACH;
+    self->save_at_ns = now + (int64_t)requests_count(&self->requests) * SAVE_NS_EACH;
     return rewrites_save(task);
 }
 
 int on_saved(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    secretary *s = piw_soul(task);
-    s->saving = false;
+    secretary *self = piw_soul(task);
+    self->saving = false;
     if (piw_msg_error(reply) != 0)
-        s->changed = true;
+        self->changed = true;
     return 0;
 }
 
@@ -78,7 +76,7 @@ int on_load(piw_task *task, piw_msg *reply, uint64_t key)
 int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return piw_timer(task, PIW_ON(load), 0, LOAD_AGAIN_MS, 0);
     const db_REWRITES_LOAD_reply *kept = db_REWRITES_LOAD_reply_of(reply);
@@ -88,13 +86,13 @@ int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
         if (!piw_name_is_canonical(r->package))
             continue;
         int64_t held_ns = (wall_us - r->added_at.us) * 1000;
-        int64_t left_ns = held_ns < 0 || held_ns > s->hold_ns ? 0 : s->hold_ns - held_ns;
-        requests_ask(&s->requests, r->package, piw_text_is(r->command, "BOTH") ? PART_BOTH : PART_PROJECT,
+        int64_t left_ns = held_ns < 0 || held_ns > self->hold_ns ? 0 : self->hold_ns - held_ns;
+        requests_ask(&self->requests, r->package, piw_text_is(r->command, "BOTH") ? PART_BOTH : PART_PROJECT,
                      now_ns + left_ns, r->added_at);
     }
     if (kept->rewrites.count > 0)
-        piw_info("%" PRIu32 " page requests were held when the master stopped: they go on", kept->rewrites.count);
-    s->loaded = true;
-    s->changed = true;
+        piw_info("%u page requests waited when the master stopped: they go on", kept->rewrites.count);
+    self->loaded = true;
+    self->changed = true;
     return secretary_go_on(task);
 }

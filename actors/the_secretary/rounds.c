@@ -21,43 +21,44 @@ static bool missing(const char *root, const char *name)
 {
     char path[4096];
     struct stat info;
-    int n = snprintf(path, sizeof path, "%s/%s", root, name);
-    return n > 0 && (size_t)n < sizeof path && stat(path, &info) != 0 && errno == ENOENT;
+    int n = snprintf(path, sizeof(path), "%s/%s", root, name);
+    return n > 0 && (size_t)n < sizeof(path) && stat(path, &info) != 0 && errno == ENOENT;
 }
 
-int rounds_begin(piw_task *task, secretary *s, const secretary_state *kept)
+int rounds_begin(piw_task *task, secretary *self, const secretary_state *kept)
 {
     const char *root = piw_setting(task, "output-path");
     bool dev_mode = piw_setting_number(task, "dev-mode") != 0;
     int64_t now_ns = piw_monotonic_ns();
-    s->search_hold_ns = option_ns(task, dev_mode ? "search-hold-dev-mode" : "search-hold");
-    s->search_every_ns = option_ns(task, "search-every");
+    self->search_hold_ns = option_ns(task, dev_mode ? "search-hold-dev-mode" : "search-hold");
+    self->search_every_ns = option_ns(task, "search-every");
     /* What changed at the end of the last run may not have been written any more. */
-    s->search_due_ns = now_ns + (s->search_hold_ns < s->search_every_ns ? s->search_hold_ns : s->search_every_ns);
-    if (kept != NULL && kept->search_due_ns != NULL && *kept->search_due_ns < s->search_due_ns)
-        s->search_due_ns = *kept->search_due_ns;
+    self->search_due_ns =
+        now_ns + (self->search_hold_ns < self->search_every_ns ? self->search_hold_ns : self->search_every_ns);
+    if (kept != NULL && kept->search_due_ns != NULL && *kept->search_due_ns < self->search_due_ns)
+        self->search_due_ns = *kept->search_due_ns;
     /* sitemap.xml is written last: where it is, all are. */
     if (kept == NULL && root != NULL && (missing(root, "packages.json") || missing(root, "sitemap.xml")))
-        s->search_due_ns = now_ns;
+        self->search_due_ns = now_ns;
     return piw_timer(task, PIW_ON(round), 0, 0, ROUND_MS);
 }
 
-void rounds_changed(secretary *s)
+void rounds_changed(secretary *self)
 {
-    int64_t due_ns = piw_monotonic_ns() + s->search_hold_ns;
-    if (due_ns < s->search_due_ns)
-        s->search_due_ns = due_ns;
+    int64_t due_ns = piw_monotonic_ns() + self->search_hold_ns;
+    if (due_ns < self->search_due_ns)
+        self->search_due_ns = due_ns;
 }
 
 int on_round(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     int64_t now_ns = piw_monotonic_ns();
-    if (now_ns < s->search_due_ns)
+    if (now_ns < self->search_due_ns)
         return 0;
     int rc = secretary_search(task);
     if (rc == 0)
-        s->search_due_ns = now_ns + s->search_every_ns;
+        self->search_due_ns = now_ns + self->search_every_ns;
     return rc;
 }

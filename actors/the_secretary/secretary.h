@@ -9,7 +9,7 @@
 
 enum {
     SAVE_EVERY_MS = 1000,
-    SAVED_MAX = 1000000, /* requests held: what REWRITES_SAVE takes */
+    SAVED_MAX = 1000000, /* requests that wait: what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
     ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
 };
@@ -33,7 +33,7 @@ typedef struct secretary {
     single home, search;
     int64_t search_hold_ns, search_every_ns;
     int64_t search_due_ns; /* when the search index and the sitemaps are written next */
-    bool loaded;           /* what an earlier run held has been read */
+    bool loaded;           /* what an earlier run left waiting has been read */
     bool changed;          /* since the last save */
     bool saving;
     int64_t save_at_ns; /* not sooner */
@@ -54,20 +54,20 @@ piw_continuation_fn on_due, on_written, on_search_written, on_all_packages;
 
 /* --- rounds.c: the search index and the sitemaps are written without being asked for --- */
 /* The soul has begun: with what its predecessor kept, or NULL. */
-int rounds_begin(piw_task *task, secretary *s, const secretary_state *kept);
+int rounds_begin(piw_task *task, secretary *self, const secretary_state *kept);
 /* A package's pages are asked for: what is said of all packages may have changed with it. */
-void rounds_changed(secretary *s);
+void rounds_changed(secretary *self);
 int on_round(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- waiters.c: who waits for a package's pages --- */
 /* The request waits; there are fewer than WAITERS_MAX. */
-int waiters_add(piw_task *task, secretary *s, piw_msg *msg, piw_text package);
+int waiters_add(piw_task *task, secretary *self, piw_msg *msg, piw_text package);
 /* A writing has ended, well or not: `reply` says so. */
-void waiters_tell(piw_task *task, secretary *s, const char *package, uint64_t number, const piw_msg *reply);
-void waiters_save(const secretary *s, piw_msg *msg, secretary_state *body);
-void waiters_load(secretary *s, const secretary_state *state);
+void waiters_tell(piw_task *task, secretary *self, const char *package, uint64_t number, const piw_msg *reply);
+void waiters_save(const secretary *self, piw_msg *msg, secretary_state *body);
+void waiters_load(secretary *self, const secretary_state *state);
 
-/* --- rewrites.c: what is held survives the end of the master --- */
+/* --- rewrites.c: what waits survives the end of the master --- */
 int rewrites_load(piw_task *task);
 int rewrites_save(piw_task *task);
 int on_save(piw_task *task, piw_msg *reply, uint64_t key);

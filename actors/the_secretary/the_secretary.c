@@ -1,4 +1,4 @@
-/* the_secretary — holds page requests a while, merges them, and hands them to the scribe a few at a time
+/* the_secretary — has page requests wait a while, merges them, and hands them to the scribe a few at a time
  * (docs/site.md#requests-for-pages). */
 #include "secretary.h"
 
@@ -7,7 +7,6 @@
 #include "the_secretary.piw.h"
 #include "web.piw.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 static piw_continuation_fn on_home_written, on_home_again, on_search_again;
@@ -38,19 +37,19 @@ static int64_t back_off_ns(uint32_t tries)
 
 int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    secretary *s = piw_soul(task);
-    request *r = requests_flying(&s->requests, key);
+    secretary *self = piw_soul(task);
+    request *r = requests_flying(&self->requests, key);
     if (r == NULL)
         return 0;
-    waiters_tell(task, s, r->package, key, reply);
+    waiters_tell(task, self, r->package, key, reply);
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
                         r->package, piw_msg_error_text(reply));
-        requests_failed(&s->requests, r, piw_monotonic_ns() + back_off_ns(r->tries));
+        requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->tries));
     } else {
-        requests_done(&s->requests, r);
+        requests_done(&self->requests, r);
     }
-    s->changed = true;
+    self->changed = true;
     return secretary_go_on(task);
 }
 
@@ -58,20 +57,20 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int ask(piw_task *task, piw_text package, page_part what, bool now)
 {
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     if (!piw_name_is_canonical(package)) {
         piw_warning("pages of \"%s\" are asked for, which is no canonical package name: ignored", package.s);
         return 0;
     }
-    if (requests_count(&s->requests) >= SAVED_MAX && requests_find(&s->requests, package) == NULL) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
-                        "%d page requests are held: one for %s is dropped", SAVED_MAX, package.s);
+    if (requests_count(&self->requests) >= SAVED_MAX && requests_find(&self->requests, package) == NULL) {
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
+                        "%d page requests wait: one for %s is dropped", SAVED_MAX, package.s);
         return 0;
     }
     int64_t now_ns = piw_monotonic_ns();
-    requests_ask(&s->requests, package, what, now ? now_ns : now_ns + s->hold_ns, piw_time_now());
-    s->changed = true;
-    rounds_changed(s);
+    requests_ask(&self->requests, package, what, now ? now_ns : now_ns + self->hold_ns, piw_time_now());
+    self->changed = true;
+    rounds_changed(self);
     return secretary_go_on(task);
 }
 
@@ -92,16 +91,16 @@ static int on_write(piw_task *task, piw_msg *msg)
     const web_WRITE *body = web_WRITE_of(msg);
     if (!piw_name_is_canonical(body->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", body->package.s);
-    secretary *s = piw_soul(task);
-    if (s->waiters_count == WAITERS_MAX ||
-        (requests_count(&s->requests) >= SAVED_MAX && requests_find(&s->requests, body->package) == NULL))
+    secretary *self = piw_soul(task);
+    if (self->waiters_count == WAITERS_MAX ||
+        (requests_count(&self->requests) >= SAVED_MAX && requests_find(&self->requests, body->package) == NULL))
         return piw_refuse(task, msg, PIW_ELIMIT, "too many page requests wait already");
-    int rc = waiters_add(task, s, msg, body->package);
+    int rc = waiters_add(task, self, msg, body->package);
     if (rc != 0)
         return rc;
     rc = ask(task, body->package, body->index ? PART_BOTH : PART_PROJECT, true);
     if (rc != 0)
-        s->waiters_count--;
+        self->waiters_count--;
     return rc;
 }
 
@@ -130,10 +129,10 @@ static int on_search(piw_task *task, piw_msg *msg)
 /* A failed one is tried again later; one that was asked for meanwhile at once. */
 static int single_done(piw_task *task, single *state, const piw_msg *reply, const char *what, const char *retry)
 {
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     bool failed = piw_msg_error(reply) != 0, again = *state == WRITING_AGAIN;
     if (failed)
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the %s has to wait: %s", what,
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the %s has to wait: %s", what,
                         piw_msg_error_text(reply));
     int rc = failed || again ? piw_timer(task, retry, 0, failed ? HOME_RETRY_MS : 0, 0) : 0;
     if (rc == 0)
@@ -169,42 +168,42 @@ static int on_search_again(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int on_all(piw_task *task, piw_msg *msg)
 {
-    secretary *s = piw_soul(task);
+    secretary *self = piw_soul(task);
     piw_text what = web_ALL_of(msg)->part;
     if (!piw_text_is(what, "PROJECT") && !piw_text_is(what, "BOTH")) {
         piw_warning("all pages of the part \"%s\" are asked for: there are PROJECT and BOTH", what.s);
         return 0;
     }
     page_part wanted = piw_text_is(what, "BOTH") ? PART_BOTH : PART_PROJECT;
-    piw_msg_free(&s->all_after);
-    s->all_after = db_PACKAGES_make(piw_text_of(""), ALL_AT_ONCE);
-    s->all_part = wanted > s->all_part ? wanted : s->all_part;
+    piw_msg_free(&self->all_after);
+    self->all_after = db_PACKAGES_make(piw_text_of(""), ALL_AT_ONCE);
+    self->all_part = wanted > self->all_part ? wanted : self->all_part;
     return secretary_go_on(task);
 }
 
 int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    secretary *s = piw_soul(task);
-    s->asking_all = false;
+    secretary *self = piw_soul(task);
+    self->asking_all = false;
     if (piw_msg_error(reply) != 0)
         return piw_timer(task, PIW_ON(due), 0, ALL_AGAIN_MS, 0);
     const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
-    if (s->all_part == PART_NONE)
+    if (self->all_part == PART_NONE)
         return 0;
     int64_t now = piw_monotonic_ns();
     for (uint32_t i = 0; i < page->packages.count; i++) {
         if (piw_name_is_canonical(page->packages.at[i]))
-            requests_ask(&s->requests, page->packages.at[i], s->all_part, now, piw_time_now());
+            requests_ask(&self->requests, page->packages.at[i], self->all_part, now, piw_time_now());
     }
     if (page->packages.count < ALL_AT_ONCE) {
-        s->all_part = PART_NONE;
-        piw_msg_free(&s->all_after);
+        self->all_part = PART_NONE;
+        piw_msg_free(&self->all_after);
     } else {
-        piw_msg_free(&s->all_after);
-        s->all_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ALL_AT_ONCE);
+        piw_msg_free(&self->all_after);
+        self->all_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ALL_AT_ONCE);
     }
-    s->changed = true;
+    self->changed = true;
     return secretary_go_on(task);
 }
 
@@ -213,12 +212,12 @@ int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
 static int save(piw_task *task, piw_msg **state, piw_err *err)
 {
     (void)err;
-    const secretary *s = piw_soul(task);
+    const secretary *self = piw_soul(task);
     secretary_state *body;
     piw_msg *msg = secretary_state_new(&body);
-    piw_msg_list(msg, &body->requests, requests_count(&s->requests));
+    piw_msg_list(msg, &body->requests, requests_count(&self->requests));
     uint32_t n = 0;
-    for (request *r = requests_next(&s->requests, NULL); r != NULL; r = requests_next(&s->requests, r)) {
+    for (request *r = requests_next(&self->requests, NULL); r != NULL; r = requests_next(&self->requests, r)) {
         body->requests.at[n++] = (secretary_request){
             .package = piw_msg_textz(msg, r->package),
             .added_at = r->added_at,
@@ -230,20 +229,20 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
             .tries = r->tries,
         };
     }
-    body->last_number = (int64_t)s->requests.last_number;
-    body->all_part = s->all_part;
-    piw_text after = s->all_after == NULL ? piw_text_of("") : db_PACKAGES_of(s->all_after)->after;
+    body->last_number = (int64_t)self->requests.last_number;
+    body->all_part = self->all_part;
+    piw_text after = self->all_after == NULL ? piw_text_of("") : db_PACKAGES_of(self->all_after)->after;
     body->all_after = piw_text_copy(msg, after);
-    body->asking_all = s->asking_all;
-    body->home = s->home;
-    body->search = s->search;
-    body->loaded = s->loaded;
-    body->changed = s->changed;
-    body->saving = s->saving;
-    int64_t *search_due_ns = piw_msg_alloc(msg, sizeof *search_due_ns);
-    *search_due_ns = s->search_due_ns;
+    body->asking_all = self->asking_all;
+    body->home = self->home;
+    body->search = self->search;
+    body->loaded = self->loaded;
+    body->changed = self->changed;
+    body->saving = self->saving;
+    int64_t *search_due_ns = piw_msg_alloc(msg, sizeof(*search_due_ns));
+    *search_due_ns = self->search_due_ns;
     body->search_due_ns = search_due_ns;
-    waiters_save(s, msg, body);
+    waiters_save(self, msg, body);
     *state = msg;
     return 0;
 }
@@ -253,72 +252,72 @@ static page_part part_of(int64_t value)
     return value < PART_NONE || value > PART_REMOVE ? PART_BOTH : (page_part)value;
 }
 
-static void load(secretary *s, const secretary_state *state)
+static void load(secretary *self, const secretary_state *state)
 {
     for (uint32_t i = 0; i < state->requests.count; i++) {
         const secretary_request *from = &state->requests.at[i];
         if (!piw_name_is_canonical(from->package))
             continue;
-        request *r = requests_ask(&s->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
+        request *r = requests_ask(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
         r->tries = (uint32_t)from->tries;
         r->again = part_of(from->again);
         r->again_ns = from->again_ns;
-        if (from->number != 0 && s->requests.flying_count < REQUESTS_FLYING_MAX) {
-            requests_fly(&s->requests, r);
+        if (from->number != 0 && self->requests.flying_count < REQUESTS_FLYING_MAX) {
+            requests_fly(&self->requests, r);
             r->number = (uint64_t)from->number;
         }
     }
-    s->requests.last_number = (uint64_t)state->last_number;
-    s->all_part = part_of(state->all_part);
-    if (s->all_part != PART_NONE)
-        s->all_after = db_PACKAGES_make(state->all_after, ALL_AT_ONCE);
-    s->asking_all = state->asking_all;
-    s->home = (single)state->home;
-    s->search = (single)state->search;
-    s->loaded = state->loaded;
-    s->changed = state->changed;
-    s->saving = state->saving;
-    waiters_load(s, state);
+    self->requests.last_number = (uint64_t)state->last_number;
+    self->all_part = part_of(state->all_part);
+    if (self->all_part != PART_NONE)
+        self->all_after = db_PACKAGES_make(state->all_after, ALL_AT_ONCE);
+    self->asking_all = state->asking_all;
+    self->home = (single)state->home;
+    self->search = (single)state->search;
+    self->loaded = state->loaded;
+    self->changed = state->changed;
+    self->saving = state->saving;
+    waiters_load(self, state);
 }
 
-static void free_soul(secretary *s)
+static void free_soul(secretary *self)
 {
-    requests_fini(&s->requests);
-    piw_msg_free(&s->all_after);
-    free(s);
+    requests_fini(&self->requests);
+    piw_msg_free(&self->all_after);
+    free(self);
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why;
-    secretary *s = piw_zalloc(sizeof *s);
-    requests_init(&s->requests);
-    s->hold_ns = piw_option_number(task, piw_setting_number(task, "dev-mode") != 0 ? "hold-dev-mode" : "hold") *
-                 (SECOND_NS / 1000);
-    piw_soul_set(task, s);
+    secretary *self = piw_zalloc(sizeof(*self));
+    requests_init(&self->requests);
+    self->hold_ns = piw_option_number(task, piw_setting_number(task, "dev-mode") != 0 ? "hold-dev-mode" : "hold") *
+                    (SECOND_NS / 1000);
+    piw_soul_set(task, self);
     int rc = piw_timer(task, PIW_ON(save), 0, SAVE_EVERY_MS, SAVE_EVERY_MS);
     if (rc == 0)
-        rc = rounds_begin(task, s, state == NULL ? NULL : secretary_state_of(state));
+        rc = rounds_begin(task, self, state == NULL ? NULL : secretary_state_of(state));
     if (rc == 0 && state == NULL)
         rc = rewrites_load(task);
     if (rc == 0 && state != NULL) {
-        load(s, secretary_state_of(state));
+        load(self, secretary_state_of(state));
         rc = secretary_go_on(task);
     }
     if (rc == 0)
         return 0;
     piw_soul_set(task, NULL);
-    free_soul(s);
+    free_soul(self);
     return piw_err_set(err, rc, "the_secretary can't begin: %s", piw_err_name(rc));
 }
 
 static void stop(piw_task *task, bool leaving)
 {
-    secretary *s = piw_soul(task);
-    if (leaving && s->loaded)
+    secretary *self = piw_soul(task);
+    if (leaving && self->loaded)
         rewrites_save(task);
     piw_soul_set(task, NULL);
-    free_soul(s);
+    free_soul(self);
 }
 
 static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};

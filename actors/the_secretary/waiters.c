@@ -7,16 +7,16 @@
 
 #include <stdlib.h>
 
-int waiters_add(piw_task *task, secretary *s, piw_msg *msg, piw_text package)
+int waiters_add(piw_task *task, secretary *self, piw_msg *msg, piw_text package)
 {
-    waiter *w = &s->waiters[s->waiters_count];
+    waiter *w = &self->waiters[self->waiters_count];
     int rc = piw_defer(task, msg, &w->token);
     if (rc != 0)
         return rc;
     memcpy(w->package, package.s, package.len);
     w->package[package.len] = '\0';
-    w->after = s->requests.last_number;
-    s->waiters_count++;
+    w->after = self->requests.last_number;
+    self->waiters_count++;
     return 0;
 }
 
@@ -32,38 +32,38 @@ static void tell(piw_task *task, piw_token token, const piw_msg *reply)
     piw_msg_free(&answer);
 }
 
-void waiters_tell(piw_task *task, secretary *s, const char *package, uint64_t number, const piw_msg *reply)
+void waiters_tell(piw_task *task, secretary *self, const char *package, uint64_t number, const piw_msg *reply)
 {
-    for (size_t i = 0; i < s->waiters_count;) {
-        waiter *w = &s->waiters[i];
+    for (size_t i = 0; i < self->waiters_count;) {
+        waiter *w = &self->waiters[i];
         if (w->after >= number || strcmp(w->package, package) != 0) {
             i++;
             continue;
         }
         tell(task, w->token, reply);
-        *w = s->waiters[--s->waiters_count];
+        *w = self->waiters[--self->waiters_count];
     }
 }
 
-void waiters_save(const secretary *s, piw_msg *msg, secretary_state *body)
+void waiters_save(const secretary *self, piw_msg *msg, secretary_state *body)
 {
-    piw_msg_list(msg, &body->waiters, s->waiters_count);
-    for (size_t i = 0; i < s->waiters_count; i++)
-        body->waiters.at[i] = (secretary_waiter){.package = piw_msg_textz(msg, s->waiters[i].package),
-                                                 .request = s->waiters[i].token,
-                                                 .after = (int64_t)s->waiters[i].after};
+    piw_msg_list(msg, &body->waiters, self->waiters_count);
+    for (size_t i = 0; i < self->waiters_count; i++)
+        body->waiters.at[i] = (secretary_waiter){.package = piw_msg_textz(msg, self->waiters[i].package),
+                                                 .request = self->waiters[i].token,
+                                                 .after = (int64_t)self->waiters[i].after};
 }
 
-void waiters_load(secretary *s, const secretary_state *state)
+void waiters_load(secretary *self, const secretary_state *state)
 {
     for (uint32_t i = 0; i < state->waiters.count && i < WAITERS_MAX; i++) {
         const secretary_waiter *from = &state->waiters.at[i];
-        waiter *w = &s->waiters[s->waiters_count];
+        waiter *w = &self->waiters[self->waiters_count];
         if (!piw_name_is_canonical(from->package))
             continue;
         memcpy(w->package, from->package.s, from->package.len + 1);
         w->token = from->request;
         w->after = (uint64_t)from->after;
-        s->waiters_count++;
+        self->waiters_count++;
     }
 }

@@ -9,7 +9,7 @@ piw__call *piw__call_new(piw__shell *shell, const piw_task *task, const char *co
     if (call != NULL)
         shell->waits.free_calls = (piw__call *)call->node.next;
     else
-        call = piw_alloc(sizeof *call);
+        call = piw_alloc(sizeof(*call));
     *call = (piw__call){.continuation = continuation,
                         .key = key,
                         .generation = task->generation,

@@ -27,11 +27,11 @@ void piw__state_set(piw__shell *shell, piw__state state)
 
 void piw__release_held(piw__shell *shell)
 {
-    if (shell->loop.held.first == NULL)
+    if (shell->loop.kept.first == NULL)
         return;
-    shell->loop.held.last->next = shell->loop.batch;
-    shell->loop.batch = shell->loop.held.first;
-    shell->loop.held = (piw__msg_list){0};
+    shell->loop.kept.last->next = shell->loop.batch;
+    shell->loop.batch = shell->loop.kept.first;
+    shell->loop.kept = (piw__msg_list){0};
 }
 
 /* --- What can't be done ------------------------------------------------------------------------------------------ */

@@ -28,14 +28,14 @@ static inline void look_at_clock(piw__shell *shell)
     shell->loop.coarse_ns = now;
 }
 
-static inline void leave(piw__shell *shell, piw__record *record, const char *what, int result)
+static inline void leave(piw__shell *shell, piw__flight_entry *entry, const char *what, int result)
 {
     if (__builtin_expect(result == 0, 1))
         piw__txn_commit(shell);
     else
         piw__txn_rollback(shell);
     atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
-    piw__record_end(record, result);
+    piw__flight_end(entry, result);
     if (__builtin_expect(shell->soul.timed_ns != 0, 0))
         piw__times_note(&shell->soul.times, piw_monotonic_ns() - shell->soul.timed_ns);
     look_at_clock(shell);
@@ -57,7 +57,7 @@ static inline void check(piw__shell *shell, int result)
 static void unanswered(piw__shell *shell, const piw_msg *msg)
 {
     char text[200];
-    snprintf(text, sizeof text, "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
+    snprintf(text, sizeof(text), "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
              msg->type->name);
     piw__figure(&shell->seen.figures.unanswered, 1);
     piw_log_limited(&shell->supervision.log_unanswered, 10, PIW_LOG_ERROR, "%s: this is a bug of the task", text);
@@ -73,7 +73,7 @@ static void refused(piw__shell *shell, piw_msg *msg, int result)
         return;
     }
     char text[200];
-    snprintf(text, sizeof text, "%s failed on %s.%s: %s", shell->name, msg->type->protocol->name, msg->type->name,
+    snprintf(text, sizeof(text), "%s failed on %s.%s: %s", shell->name, msg->type->protocol->name, msg->type->name,
              piw_err_name(result));
     piw__answer_error(shell, msg, result < 0 ? result : PIW_EHANDLER, text);
     piw_msg_free(&msg);
@@ -116,9 +116,9 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
         piw__trace_in(shell, msg);
     shell->soul.current = msg;
     shell->soul.current_gone = false;
-    piw__record *record = piw__run_begin(shell, type->name, msg->trace, msg->deadline_ns);
+    piw__flight_entry *entry = piw__run_begin(shell, type->name, msg->trace, msg->deadline_ns);
     int result = fn(task, msg);
-    leave(shell, record, type->name, result);
+    leave(shell, entry, type->name, result);
     shell->soul.current = NULL;
     if (!shell->soul.current_gone) {
         if (__builtin_expect(result != 0, 0)) {
@@ -171,22 +171,22 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
     piw__call_end(shell, call);
     if (is_traced(shell))
         piw__trace_in(shell, msg);
-    piw__record *record = piw__run_begin(shell, what, trace, deadline_ns);
+    piw__flight_entry *entry = piw__run_begin(shell, what, trace, deadline_ns);
     int result = fn(shell->soul.task, msg, key);
-    leave(shell, record, what, result);
+    leave(shell, entry, what, result);
     piw_msg_free(&msg);
     check(shell, result);
 }
 
-static void hold(piw__shell *shell, piw_msg *msg)
+static void keep(piw__shell *shell, piw_msg *msg)
 {
     msg->next = NULL;
-    if (shell->loop.held.last != NULL)
-        shell->loop.held.last->next = msg;
+    if (shell->loop.kept.last != NULL)
+        shell->loop.kept.last->next = msg;
     else
-        shell->loop.held.first = msg;
-    shell->loop.held.last = msg;
-    shell->loop.held.count++;
+        shell->loop.kept.first = msg;
+    shell->loop.kept.last = msg;
+    shell->loop.kept.count++;
 }
 
 void piw__accept(piw__shell *shell, piw_msg *msg)
@@ -202,22 +202,22 @@ void piw__accept(piw__shell *shell, piw_msg *msg)
         if (msg->type->kind == PIW_M_EVENT && shell->supervision.trial.op == NULL)
             piw__dispatch(shell, msg);
         else
-            hold(shell, msg);
+            keep(shell, msg);
         break;
     case PIW__ABSENT:
     case PIW__FAILED:
         if (shell->role->absent_wait) {
-            hold(shell, msg);
+            keep(shell, msg);
             break;
         }
-        snprintf(text, sizeof text, "%s is %s", shell->name, shell->soul.state == PIW__ABSENT ? "disabled" : "down");
+        snprintf(text, sizeof(text), "%s is %s", shell->name, shell->soul.state == PIW__ABSENT ? "disabled" : "down");
         piw__bounce(shell, msg, PIW_EABSENT, text);
         break;
     case PIW__STOPPED:
         piw__bounce(shell, msg, PIW_ESTOPPED, "the master stops");
         break;
     default:
-        hold(shell, msg);
+        keep(shell, msg);
         break;
     }
 }
@@ -235,17 +235,17 @@ void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t ke
     piw_continuation_fn *fn = piw__image_continue(shell->soul.task->image, continuation);
     if (fn == NULL)
         return;
-    piw__record *record = piw__run_begin(shell, continuation, piw__trace_new(shell), 0);
+    piw__flight_entry *entry = piw__run_begin(shell, continuation, piw__trace_new(shell), 0);
     int result = fn(shell->soul.task, NULL, key);
-    leave(shell, record, continuation, result);
+    leave(shell, entry, continuation, result);
     check(shell, result);
 }
 
 void piw__dispatch_idle(piw__shell *shell)
 {
     piw_idle_fn *fn = shell->soul.task->plugin->idle;
-    piw__record *record = piw__run_begin(shell, "idle", piw__trace_new(shell), 0);
+    piw__flight_entry *entry = piw__run_begin(shell, "idle", piw__trace_new(shell), 0);
     int result = fn(shell->soul.task);
-    leave(shell, record, "idle", result);
+    leave(shell, entry, "idle", result);
     check(shell, result);
 }

@@ -39,7 +39,7 @@ void piw__hub_fini(piw__hub *hub)
 void piw__hub_wake(piw__hub *hub)
 {
     const uint64_t one = 1;
-    while (write(hub->quit_fd, &one, sizeof one) < 0 && errno == EINTR) {
+    while (write(hub->quit_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
     }
 }
 
@@ -49,7 +49,7 @@ void piw__hub_quit(piw__hub *hub, int code, const char *reason)
     if (!hub->quit) {
         hub->quit = true;
         hub->quit_code = code;
-        snprintf(hub->quit_reason, sizeof hub->quit_reason, "%s", reason != NULL ? reason : "");
+        snprintf(hub->quit_reason, sizeof(hub->quit_reason), "%s", reason != NULL ? reason : "");
     }
     pthread_mutex_unlock(&hub->quit_lock);
     piw__hub_wake(hub);

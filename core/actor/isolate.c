@@ -84,9 +84,9 @@ static int hand_over(piw_task *task, piw_msg *msg)
     piw__frame head = frame;
     piw_token token = {0};
     piw_err err = {0};
-    int ret = request ? piw_defer(task, msg, &token) : 0;
-    if (ret != 0)
-        return ret;
+    int rc = request ? piw_defer(task, msg, &token) : 0;
+    if (rc != 0)
+        return rc;
     head.id = token.id;
     if (piw__channel_put_msg(&self->channel, &head, msg, &err) != 0) {
         if (request)
@@ -105,28 +105,28 @@ static int hand_over(piw_task *task, piw_msg *msg)
 }
 
 /* The answer to a call of the real soul. */
-static int on_soul_answered(piw_task *task, piw_msg *reply, uint64_t id)
+static int on_soul_answered(piw_task *task, piw_msg *reply, uint64_t key)
 {
     stand_in *self = piw_soul(task);
-    piw__frame frame = {.kind = PIW__FRAME_ANSWER, .id = id};
+    piw__frame frame = {.kind = PIW__FRAME_ANSWER, .id = key};
     piw_err err = {0};
     if (piw_msg_error(reply) != 0)
-        put_error(self, id, piw_msg_error(reply), piw_msg_error_text(reply));
+        put_error(self, key, piw_msg_error(reply), piw_msg_error_text(reply));
     else if (piw__channel_put_msg(&self->channel, &frame, reply, &err) != 0)
-        put_error(self, id, err.code, err.text);
+        put_error(self, key, err.code, err.text);
     return 0;
 }
 
 /* The answer to a request that the real soul has handed on. */
-static int on_soul_forwarded(piw_task *task, piw_msg *reply, uint64_t id)
+static int on_soul_forwarded(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    const piw_token token = {id};
+    const piw_token token = {key};
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     piw_msg *answer = piw_msg_copy(reply);
-    int ret = piw_answer(task, token, &answer);
+    int rc = piw_answer(task, token, &answer);
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 /* --- From the process ----------------------------------------------------------------------------------------------- */
@@ -165,16 +165,16 @@ static int on_message(piw_task *task, stand_in *self, const piw__frame *frame, c
 {
     piw_msg *msg = NULL;
     piw_err err = {0};
-    int ret = piw__frame_msg(self->plugin, frame, payload, &msg, &err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__frame_msg(self->plugin, frame, payload, &msg, &err);
+    if (rc != 0)
+        return rc;
     task->shell->soul.trace = frame->trace;
-    ret = send_on(task, self, frame, &msg);
-    if (ret != 0 && frame->kind == PIW__FRAME_FORWARD)
-        piw_answer_error(task, (piw_token){frame->id}, ret, "%s can't be handed on", msg->type->name);
-    else if (ret != 0 && frame->id != 0)
-        put_error(self, frame->id, ret, "it can't be sent");
-    else if (ret != 0)
+    rc = send_on(task, self, frame, &msg);
+    if (rc != 0 && frame->kind == PIW__FRAME_FORWARD)
+        piw_answer_error(task, (piw_token){frame->id}, rc, "%s can't be handed on", msg->type->name);
+    else if (rc != 0 && frame->id != 0)
+        put_error(self, frame->id, rc, "it can't be sent");
+    else if (rc != 0)
         piw__figure(&task->shell->seen.figures.dead_letters, 1);
     piw_msg_free(&msg);
     return 0;
@@ -187,14 +187,14 @@ static int on_answer(piw_task *task, const stand_in *self, const piw__frame *fra
     piw_msg *answer = NULL;
     piw_err err = {0};
     if (frame->code != 0) {
-        piw_answer_error(task, token, frame->code, "%s", text_of(text, sizeof text, frame, payload));
+        piw_answer_error(task, token, frame->code, "%s", text_of(text, sizeof(text), frame, payload));
         return 0;
     }
-    int ret = piw__frame_msg(self->plugin, frame, payload, &answer, &err);
-    if (ret != 0)
-        return ret;
-    ret = piw_answer(task, token, &answer);
-    if (ret == PIW_EINVAL)
+    int rc = piw__frame_msg(self->plugin, frame, payload, &answer, &err);
+    if (rc != 0)
+        return rc;
+    rc = piw_answer(task, token, &answer);
+    if (rc == PIW_EINVAL)
         piw_answer_error(task, token, PIW_ESHAPE, "its answer is of another type");
     piw_msg_free(&answer);
     return 0;
@@ -204,7 +204,7 @@ static void on_ask(const piw_task *task, stand_in *self, const piw__frame *frame
 {
     const piw__hub *hub = task->shell->hub;
     char name[256];
-    text_of(name, sizeof name, frame, payload);
+    text_of(name, sizeof(name), frame, payload);
     const char *value = hub->setting != NULL ? hub->setting(hub->arg, name) : NULL;
     piw__frame answer = {.kind = PIW__FRAME_SETTING, .code = value == NULL};
     piw_buffer text = {0};
@@ -236,7 +236,7 @@ static void on_log(const piw__frame *frame, const uint8_t *payload)
 static int on_frame(piw_task *task, stand_in *self, const piw__frame *frame, const uint8_t *payload)
 {
     char text[PIW_ERR_TEXT];
-    int ret = 0;
+    int rc = 0;
     switch ((piw__frame_kind)frame->kind) {
     case PIW__FRAME_MESSAGE:
     case PIW__FRAME_FORWARD:
@@ -247,13 +247,13 @@ static int on_frame(piw_task *task, stand_in *self, const piw__frame *frame, con
         piw_ready(task);
         return 0;
     case PIW__FRAME_FAILED:
-        piw_fail(task, "%s", text_of(text, sizeof text, frame, payload));
+        piw_fail(task, "%s", text_of(text, sizeof(text), frame, payload));
         return 0;
     case PIW__FRAME_QUIT:
-        piw_quit(task, frame->size > 0 ? text_of(text, sizeof text, frame, payload) : NULL);
+        piw_quit(task, frame->size > 0 ? text_of(text, sizeof(text), frame, payload) : NULL);
         return 0;
     case PIW__FRAME_TAKEN:
-        ret = on_taken(task, self, frame);
+        rc = on_taken(task, self, frame);
         break;
     case PIW__FRAME_BEAT:
         break;
@@ -264,14 +264,14 @@ static int on_frame(piw_task *task, stand_in *self, const piw__frame *frame, con
         on_log(frame, payload);
         return 0;
     case PIW__FRAME_NOTE:
-        piw_task_note(task, "%s", text_of(text, sizeof text, frame, payload));
+        piw_task_note(task, "%s", text_of(text, sizeof(text), frame, payload));
         return 0;
     default:
         return PIW_ESHAPE;
     }
     self->open = (unsigned)frame->count;
     note_away(task, self);
-    return ret;
+    return rc;
 }
 
 /* Everything that has come. False when the process has gone. */
@@ -298,7 +298,7 @@ static int on_soul_socket(piw_task *task, piw_msg *reply, uint64_t key)
     stand_in *self = piw_soul(task);
     char how[200];
     if (!take_in(task, self) && !task->failed) {
-        piw__soul_reap(self->pid, how, sizeof how);
+        piw__soul_reap(self->pid, how, sizeof(how));
         self->pid = 0;
         piw_fail(task, "%s", how);
     }
@@ -311,11 +311,11 @@ static int on_soul_socket(piw_task *task, piw_msg *reply, uint64_t key)
 static int on_soul_beat(piw_task *task, piw_msg *reply, uint64_t key)
 {
     const stand_in *self = piw_soul(task);
-    int ret = on_soul_socket(task, reply, key);
+    int rc = on_soul_socket(task, reply, key);
     int64_t silent_ms = (piw_monotonic_ns() - self->heard_ns) / 1000000;
     if (silent_ms > 2 * (int64_t)piw__tune.stuck_ms + SILENT_MS)
         piw_fail(task, "its process has not been heard of for %d ms", (int)silent_ms);
-    return ret;
+    return rc;
 }
 
 /* --- Start and stop ------------------------------------------------------------------------------------------------- */
@@ -329,7 +329,7 @@ static void add_text(piw_buffer *to, const char *text)
 static void add_number(piw_buffer *to, uint64_t number)
 {
     char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)number);
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
     add_text(to, text);
 }
 
@@ -367,13 +367,13 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     (void)state;
     piw__shell *shell = task->shell;
-    stand_in *self = piw_zalloc(sizeof *self);
+    stand_in *self = piw_zalloc(sizeof(*self));
     self->plugin = shell->soul.image->plugin;
     self->heard_ns = piw_monotonic_ns();
-    int ret = piw__soul_spawn(shell->name, shell->soul.image->fd, &self->channel.fd, &self->pid, err);
-    if (ret != 0) {
+    int rc = piw__soul_spawn(shell->name, shell->soul.image->fd, &self->channel.fd, &self->pid, err);
+    if (rc != 0) {
         free(self);
-        return ret;
+        return rc;
     }
     piw_soul_set(task, self);
     atomic_store_explicit(&shell->seen.pid, (int)self->pid, memory_order_relaxed);
@@ -430,7 +430,7 @@ static void stop(piw_task *task, bool leaving)
         let_stop(task, self);
     count_lost(task, self);
     if (self->pid != 0)
-        piw__soul_reap(self->pid, how, sizeof how);
+        piw__soul_reap(self->pid, how, sizeof(how));
     piw_unwatch(task, self->channel.fd);
     close(self->channel.fd);
     piw__channel_fini(&self->channel);
@@ -451,10 +451,10 @@ static piw_plugin *manifest_of(const piw_plugin *plugin)
     unsigned count = 0;
     while (plugin->handlers != NULL && plugin->handlers[count].protocol != NULL)
         count++;
-    piw_handler *handlers = piw_zalloc((count + 1) * sizeof *handlers);
+    piw_handler *handlers = piw_zalloc((count + 1) * sizeof(*handlers));
     for (unsigned i = 0; i < count; i++)
         handlers[i] = (piw_handler){plugin->handlers[i].protocol, plugin->handlers[i].message, hand_over};
-    piw_plugin *own = piw_alloc(sizeof *own);
+    piw_plugin *own = piw_alloc(sizeof(*own));
     *own = *plugin;
     own->state_protocol = NULL;
     own->blocks = false;
@@ -480,7 +480,7 @@ const piw__image *piw__isolate_image(const piw__image *image)
         made = made->next;
     if (made == NULL) {
         piw_err err = {0};
-        made = piw_zalloc(sizeof *made);
+        made = piw_zalloc(sizeof(*made));
         made->image = image;
         if (piw__image_of(manifest_of(image->plugin), &made->stand_in, &err) != 0) {
             piw_error("%s", err.text); /* what was checked once is sound: this can't happen */

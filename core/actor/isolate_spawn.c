@@ -57,43 +57,42 @@ static int spawn(const char *path, const char *task, int socket, int image, pid_
     posix_spawnattr_t attr;
     sigset_t none, defaults;
     char parent[16];
-    snprintf(parent, sizeof parent, "%d", (int)getpid());
+    snprintf(parent, sizeof(parent), "%d", (int)getpid());
     char *const argv[] = {(char *)"piw-soul", (char *)task, parent, NULL};
     sigemptyset(&none);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
-    int ret = posix_spawn_file_actions_adddup2(&actions, socket, PIW__SOUL_SOCKET);
-    if (ret == 0)
-        ret = posix_spawn_file_actions_adddup2(&actions, image, PIW__SOUL_IMAGE);
-    if (ret == 0)
-        ret = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (ret == 0)
-        ret = posix_spawnattr_setsigmask(&attr, &none);
-    if (ret == 0)
-        ret = posix_spawnattr_setsigdefault(&attr, &defaults);
-    if (ret == 0)
-        ret = posix_spawn(pid, path, &actions, &attr, argv, environ);
+    int rc = posix_spawn_file_actions_adddup2(&actions, socket, PIW__SOUL_SOCKET);
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(&actions, image, PIW__SOUL_IMAGE);
+    if (rc == 0)
+        rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigmask(&attr, &none);
+    if (rc == 0)
+        rc = posix_spawnattr_setsigdefault(&attr, &defaults);
+    if (rc == 0)
+        rc = posix_spawn(pid, path, &actions, &attr, argv, environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
-    return ret;
+    return rc;
 }
 
 int piw__soul_spawn(const char *task, int image_fd, int *fd, pid_t *pid, piw_err *err)
 {
     char path[PATH_MAX + 32];
-    int pair[2], ret = program(path, sizeof path, err);
+    int pair[2], ret = program(path, sizeof(path), err);
     if (ret != 0)
         return ret;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return piw_err_errno(err, "no socket pair for the process of %s", task);
     int socket = above(pair[1]), image = above(image_fd);
-    if (socket < 0 || image < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
+    if (socket < 0 || image < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0)
         ret = piw_err_errno(err, "no descriptor for the process of %s", task);
-    } else if ((errno = spawn(path, task, socket, image, pid)) != 0) {
+    else if ((errno = spawn(path, task, socket, image, pid)) != 0)
         ret = piw_err_errno(err, "%s can't be started", path);
-    }
     if (socket >= 0)
         close(socket);
     if (image >= 0)

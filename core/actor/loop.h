@@ -13,7 +13,7 @@ typedef struct piw__msg_list {
 
 typedef struct piw__loop {
     piw_msg *batch; /* taken from the mailbox, not yet handled */
-    piw__msg_list held;
+    piw__msg_list kept;
     piw__outbox outbox;
     unsigned since_flush;
     unsigned clock_rest;           /* handlers until the clock is read again */

@@ -1,4 +1,4 @@
-/* op.c — orders of the runtime to a shell, and the wait for their outcome. */
+/* op.c — operations that the runtime asks of a shell, and the wait for their outcome. */
 #include "actor/op.h"
 
 #include "actor/shell.h"
@@ -9,7 +9,7 @@
 
 piw__op *piw__op_new(piw__op_kind kind, const piw__image *image)
 {
-    piw__op *op = piw_zalloc(sizeof *op);
+    piw__op *op = piw_zalloc(sizeof(*op));
     op->kind = kind;
     op->image = image;
     op->refs = 1;
@@ -79,11 +79,11 @@ int piw__op_wait(piw__op *op, int64_t until_ns, bool cancel, piw_err *err)
             op->state = PIW__OP_CANCELLED;
         break;
     }
-    int ret = op->state == PIW__OP_DONE ? op->result : op->state == PIW__OP_CANCELLED ? PIW_EDEADLINE : PIW_EAGAIN;
-    if (ret != 0 && op->state == PIW__OP_DONE)
-        piw_err_set(err, ret, "%s", op->err.code != 0 ? op->err.text : piw_err_name(ret));
+    int rc = op->state == PIW__OP_DONE ? op->result : op->state == PIW__OP_CANCELLED ? PIW_EDEADLINE : PIW_EAGAIN;
+    if (rc != 0 && op->state == PIW__OP_DONE)
+        piw_err_set(err, rc, "%s", op->err.code != 0 ? op->err.text : piw_err_name(rc));
     pthread_mutex_unlock(&op->lock);
-    return ret;
+    return rc;
 }
 
 bool piw__op_take(piw__op *op)

@@ -1,4 +1,5 @@
-/* op.h — inside the core: orders to a shell, from the runtime: start, swap, stop. Any thread; each has a lock inside. */
+/* op.h — inside the core: operations that the runtime asks of a shell: start, swap, stop. Any thread; each has a
+ * lock inside. */
 #ifndef PIW__OP_H
 #define PIW__OP_H
 
@@ -30,7 +31,8 @@ typedef struct piw__swap_group {
     unsigned refs;
 } piw__swap_group;
 
-/* An order to a shell. The runtime and the shell hold a reference each; state, err and refs under the lock. */
+/* An operation asked of a shell. The runtime and the shell hold a reference each; state, err and refs under the
+ * lock. */
 struct piw__op {
     piw__op *next;
     piw__op_kind kind;
@@ -50,7 +52,7 @@ struct piw__op {
 
 piw__op *piw__op_new(piw__op_kind kind, const piw__image *image);
 void piw__op_unref(piw__op *op);
-/* Give the order to a shell: it takes a reference of its own. */
+/* Give the operation to a shell: it takes a reference of its own. */
 void piw__op_send(piw__op *op, piw__shell *shell);
 /* Wait until it is done. After `until_ns`: PIW_EDEADLINE when it had not been taken yet and was cancelled (if
  * `cancel`), else PIW_EAGAIN: it may be done later. */

@@ -4,7 +4,7 @@
 #include "actor/shell.h"
 #include "base/tuning.h"
 
-/* 0: the order is done; 1: it is kept until the soul is ready. */
+/* 0: the operation is done; 1: it is kept until the soul is ready. */
 static int start(piw__shell *shell, piw__op *op)
 {
     piw_err err = {0};
@@ -17,8 +17,8 @@ static int start(piw__shell *shell, piw__op *op)
     return 0;
 }
 
-/* A cold start, also of another image. What was kept back meanwhile is handled by the new soul. 0: the order is done; 1: it
- * is kept until the soul is ready. */
+/* A cold start, also of another image. What was kept back meanwhile is handled by the new soul. 0: the operation is
+ * done; 1: it is kept until the soul is ready. */
 static int restart(piw__shell *shell, piw__op *op)
 {
     const piw__image *before = shell->soul.image;
@@ -26,7 +26,7 @@ static int restart(piw__shell *shell, piw__op *op)
     piw__soul_end(shell, false, PIW_EHANDLER, "its task was restarted");
     if (op->options != NULL)
         shell->soul.options = op->options;
-    memset(shell->supervision.failures_ns, 0, sizeof shell->supervision.failures_ns);
+    memset(shell->supervision.failures_ns, 0, sizeof(shell->supervision.failures_ns));
     shell->supervision.error_count = 0;
     piw_err err = {0};
     piw__figure(&shell->seen.figures.restarts, 1);
@@ -107,7 +107,7 @@ static void disable(piw__shell *shell, piw__op *op)
     piw__op_done(op, 0, NULL);
 }
 
-/* 0: done with it; 1: the order is kept. */
+/* 0: done with it; 1: the operation is kept. */
 static int carry_out(piw__shell *shell, piw__op *op)
 {
     switch (op->kind) {

@@ -26,13 +26,13 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
                                    .curve_address = address_of(shell->hub, shell->hub->queue_curve_addresses, queue->name),
                                    .protocol = queue->protocol->interned};
     piw__port *port;
-    int ret = piw__port_open(&port, &settings, err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__port_open(&port, &settings, err);
+    if (rc != 0)
+        return rc;
     unsigned n = shell->queues.count;
-    shell->queues.ports = piw_realloc(shell->queues.ports, (n + 1) * sizeof *shell->queues.ports);
-    shell->queues.protocols = piw_realloc(shell->queues.protocols, (n + 1) * sizeof *shell->queues.protocols);
-    shell->queues.endpoints = piw_realloc(shell->queues.endpoints, (n + 1) * sizeof *shell->queues.endpoints);
+    shell->queues.ports = piw_realloc(shell->queues.ports, (n + 1) * sizeof(*shell->queues.ports));
+    shell->queues.protocols = piw_realloc(shell->queues.protocols, (n + 1) * sizeof(*shell->queues.protocols));
+    shell->queues.endpoints = piw_realloc(shell->queues.endpoints, (n + 1) * sizeof(*shell->queues.endpoints));
     shell->queues.ports[n] = port;
     shell->queues.protocols[n] = settings.protocol;
     shell->queues.endpoints[n] = piw_strdup(piw__port_endpoint(port));
@@ -50,10 +50,10 @@ int piw__ports_open(piw__shell *shell, const piw__image *image, piw_err *err)
     if (shell->queues.count > 0 || shell->instance > 0)
         return 0;
     for (unsigned i = 0; queues != NULL && queues[i].name != NULL; i++) {
-        int ret = open_one(shell, &queues[i], err);
-        if (ret != 0) {
+        int rc = open_one(shell, &queues[i], err);
+        if (rc != 0) {
             piw__ports_close(shell);
-            return ret;
+            return rc;
         }
     }
     shell->queues.dirty = true;

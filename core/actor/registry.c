@@ -59,7 +59,7 @@ static void subscribe(piw__registry *registry, piw__role *role, const piw_msg_ty
     for (; *link != NULL; link = &(*link)->next)
         if ((*link)->event == event && (*link)->role == role)
             return;
-    *link = piw_zalloc(sizeof **link);
+    *link = piw_zalloc(sizeof(**link));
     (*link)->event = event;
     (*link)->role = role;
 }
@@ -67,20 +67,20 @@ static void subscribe(piw__registry *registry, piw__role *role, const piw_msg_ty
 int piw__registry_check(piw__registry *registry, const piw__role *role, const piw__image *image, piw_err *err)
 {
     pthread_mutex_lock(&registry->lock);
-    int ret = check_free(registry, role, image, err);
+    int rc = check_free(registry, role, image, err);
     pthread_mutex_unlock(&registry->lock);
-    return ret;
+    return rc;
 }
 
 int piw__registry_enter(piw__registry *registry, piw__role *role, const piw__image *image, piw_err *err)
 {
     pthread_mutex_lock(&registry->lock);
-    int ret = check_free(registry, role, image, err);
+    int rc = check_free(registry, role, image, err);
     const piw_service *list = image->plugin->serves;
-    for (unsigned i = 0; ret == 0 && list != NULL && list[i].name != NULL; i++) {
+    for (unsigned i = 0; rc == 0 && list != NULL && list[i].name != NULL; i++) {
         if (find(registry, list[i].name) != NULL)
             continue;
-        piw__service *service = piw_zalloc(sizeof *service);
+        piw__service *service = piw_zalloc(sizeof(*service));
         service->name = piw__intern(list[i].name);
         service->protocol = list[i].protocol->interned;
         service->role = role;
@@ -88,10 +88,10 @@ int piw__registry_enter(piw__registry *registry, piw__role *role, const piw__ima
         registry->services = service;
     }
     const piw_event *events = image->plugin->subscribes;
-    for (unsigned i = 0; ret == 0 && events != NULL && events[i].protocol != NULL; i++)
+    for (unsigned i = 0; rc == 0 && events != NULL && events[i].protocol != NULL; i++)
         subscribe(registry, role, &events[i].protocol->interned->messages[events[i].message]);
     pthread_mutex_unlock(&registry->lock);
-    return ret;
+    return rc;
 }
 
 piw__service *piw__registry_find(piw__registry *registry, const char *name)

@@ -4,20 +4,20 @@
 #include "actor/deliver.h"
 #include "actor/shell.h"
 
-piw__record *piw__soul_enter(piw__shell *shell, const char *what)
+piw__flight_entry *piw__soul_enter(piw__shell *shell, const char *what)
 {
     shell->soul.current = NULL;
     shell->soul.current_gone = false;
     return piw__run_begin(shell, what, piw__trace_new(shell), 0);
 }
 
-void piw__soul_leave(piw__shell *shell, piw__record *record, int result, bool commit)
+void piw__soul_leave(piw__shell *shell, piw__flight_entry *record, int result, bool commit)
 {
     if (commit)
         piw__txn_commit(shell);
     else
         piw__txn_rollback(shell);
     atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
-    piw__record_end(record, result);
+    piw__flight_end(record, result);
     shell->loop.coarse_ns = piw__coarse_ns();
 }

@@ -26,7 +26,7 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
 {
     /* Tokens and traces carry the number, so that they are unique in the process. */
     static _Atomic uint64_t numbers;
-    memset(shell, 0, sizeof *shell);
+    memset(shell, 0, sizeof(*shell));
     shell->hub = hub;
     shell->role = role;
     shell->soul.options = role != NULL ? role->options : NULL;
@@ -35,12 +35,12 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
     shell->soul.state = PIW__DOWN;
     shell->loop.epoll_fd = -1;
     if (role != NULL && role->instances > 1)
-        snprintf(shell->name, sizeof shell->name, "%s.%u", role->name, instance);
+        snprintf(shell->name, sizeof(shell->name), "%s.%u", role->name, instance);
     else
-        snprintf(shell->name, sizeof shell->name, "%s", role != NULL ? role->name : "caller");
-    int ret = piw__mailbox_init(&shell->mailbox, err);
-    if (ret != 0)
-        return ret;
+        snprintf(shell->name, sizeof(shell->name), "%s", role != NULL ? role->name : "caller");
+    int rc = piw__mailbox_init(&shell->mailbox, err);
+    if (rc != 0)
+        return rc;
     pthread_mutex_init(&shell->supervision.ops_lock, NULL); /* a plain mutex: no failure on Linux */
     if (role == NULL)
         return 0;
@@ -48,9 +48,9 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = PIW__POLL_WAKE};
     if (shell->loop.epoll_fd < 0 ||
         epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_ADD, shell->mailbox.wake_fd, &event) != 0) {
-        ret = piw_err_errno(err, "task %s can't be made: epoll", shell->name);
+        rc = piw_err_errno(err, "task %s can't be made: epoll", shell->name);
         piw__shell_fini(shell);
-        return ret;
+        return rc;
     }
     return 0;
 }
@@ -68,7 +68,7 @@ static void free_list(piw_msg *msg)
 void piw__shell_fini(piw__shell *shell)
 {
     free_list(shell->loop.batch);
-    free_list(shell->loop.held.first);
+    free_list(shell->loop.kept.first);
     piw__outbox_fini(&shell->loop.outbox);
     piw__calls_fini(shell);
     piw__timers_clear(shell);
@@ -99,7 +99,7 @@ static void flush_when_due(piw__shell *shell)
  * this one has. */
 static inline void fetch_next(const piw_msg *msg)
 {
-    uintptr_t next = (uintptr_t)msg->next, size = sizeof *msg;
+    uintptr_t next = (uintptr_t)msg->next, size = sizeof(*msg);
     if (msg->type->body != NULL)
         size += msg->type->body->size;
     for (uintptr_t at = 0; at < size && at < FETCH_LINES * 64; at += 64)
@@ -111,7 +111,7 @@ static unsigned run_batch(piw__shell *shell)
     unsigned count = 0;
     while (count < TURN) {
         if (shell->loop.batch == NULL &&
-            (shell->loop.batch = piw__mailbox_take(&shell->mailbox, shell->loop.held.count)) == NULL)
+            (shell->loop.batch = piw__mailbox_take(&shell->mailbox, shell->loop.kept.count)) == NULL)
             break;
         /* Pairs with the release of piw__op_send: what was put in the list before is seen. */
         if (__builtin_expect(atomic_load_explicit(&shell->supervision.ops_waiting, memory_order_acquire), 0))
@@ -138,7 +138,7 @@ static void run_due(piw__shell *shell)
     piw__timers_fire(shell, now);
     if (shell->supervision.trial.op != NULL && shell->supervision.trial.until_ns <= now) {
         char why[80];
-        snprintf(why, sizeof why, "it was not ready within %d ms", piw__tune.swap_ms);
+        snprintf(why, sizeof(why), "it was not ready within %d ms", piw__tune.swap_ms);
         piw__trial_back(shell, why);
     }
     if (shell->supervision.start_until_ns != 0 && shell->supervision.start_until_ns <= now)
@@ -231,7 +231,8 @@ static void rest(piw__shell *shell)
     poll_events(shell, timeout_ms);
 }
 
-/* Nothing is handled, read or fired until an order comes. Messages stay in the mailbox, whose senders need not wake us. */
+/* Nothing is handled, read or fired until an operation comes. Messages stay in the mailbox, whose senders need not
+ * wake us. */
 static void rest_on_hold(piw__shell *shell)
 {
     struct pollfd fd = {.fd = shell->mailbox.wake_fd, .events = POLLIN};
@@ -286,7 +287,7 @@ static void *shell_main(void *arg)
 {
     piw__shell *shell = arg;
     char name[80];
-    snprintf(name, sizeof name, "master.%s", shell->name);
+    snprintf(name, sizeof(name), "master.%s", shell->name);
     piw_log_name_thread(name);
     /* A handler that overflows its stack still gets its flight recorder printed. */
     stack_t stack = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK};
@@ -320,7 +321,7 @@ int piw__shell_run(piw__shell *shell, piw_err *err)
         return piw_err_errno(err, "task %s: no thread", shell->name);
     }
     char name[16];
-    snprintf(name, sizeof name, "%.15s", shell->name);
+    snprintf(name, sizeof(name), "%.15s", shell->name);
     pthread_setname_np(shell->thread, name);
     shell->thread_runs = true;
     return 0;

@@ -37,7 +37,7 @@ void piw__channel_put(piw__channel *channel, piw__frame *frame, const void *payl
     forget_sent(channel);
     frame->magic = MAGIC;
     frame->size = (uint32_t)size;
-    append(&channel->out, frame, sizeof *frame);
+    append(&channel->out, frame, sizeof(*frame));
     if (size > 0)
         append(&channel->out, payload, size);
 }
@@ -50,16 +50,16 @@ int piw__channel_put_msg(piw__channel *channel, piw__frame *frame, const piw_msg
     frame->trace = msg->trace;
     size_t head = channel->out.len;
     piw__channel_put(channel, frame, NULL, 0);
-    int ret = piw_encode(msg, PIW_MSGPACK, &channel->out, err);
-    size_t size = channel->out.len - head - sizeof *frame;
-    if (ret == 0 && size > PAYLOAD_MAX)
-        ret = piw_err_set(err, PIW_ELIMIT, "%s has %zu bytes, too many for an isolated task", msg->type->name, size);
-    if (ret != 0) {
+    int rc = piw_encode(msg, PIW_MSGPACK, &channel->out, err);
+    size_t size = channel->out.len - head - sizeof(*frame);
+    if (rc == 0 && size > PAYLOAD_MAX)
+        rc = piw_err_set(err, PIW_ELIMIT, "%s has %zu bytes, too many for an isolated task", msg->type->name, size);
+    if (rc != 0) {
         channel->out.len = head;
-        return ret;
+        return rc;
     }
     frame->size = (uint32_t)size;
-    memcpy(channel->out.data + head, frame, sizeof *frame);
+    memcpy(channel->out.data + head, frame, sizeof(*frame));
     return 0;
 }
 
@@ -89,7 +89,7 @@ int piw__channel_read(piw__channel *channel)
     }
     uint8_t bytes[READ_SIZE];
     for (size_t got = 0; got < READ_MAX;) {
-        ssize_t n = recv(channel->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        ssize_t n = recv(channel->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -98,7 +98,7 @@ int piw__channel_read(piw__channel *channel)
             return PIW_EDEAD;
         append(&channel->in, bytes, (size_t)n);
         got += (size_t)n;
-        if ((size_t)n < sizeof bytes)
+        if ((size_t)n < sizeof(bytes))
             return 0;
     }
     return 0;
@@ -107,15 +107,15 @@ int piw__channel_read(piw__channel *channel)
 int piw__channel_next(piw__channel *channel, piw__frame *frame, const uint8_t **payload)
 {
     size_t left = channel->in.len - channel->in_at;
-    if (left < sizeof *frame)
+    if (left < sizeof(*frame))
         return 0;
-    memcpy(frame, channel->in.data + channel->in_at, sizeof *frame);
+    memcpy(frame, channel->in.data + channel->in_at, sizeof(*frame));
     if (frame->magic != MAGIC || frame->size > PAYLOAD_MAX)
         return PIW_ESHAPE;
-    if (left - sizeof *frame < frame->size)
+    if (left - sizeof(*frame) < frame->size)
         return 0;
-    *payload = channel->in.data + channel->in_at + sizeof *frame;
-    channel->in_at += sizeof *frame + frame->size;
+    *payload = channel->in.data + channel->in_at + sizeof(*frame);
+    channel->in_at += sizeof(*frame) + frame->size;
     return 1;
 }
 
@@ -174,12 +174,12 @@ int piw__frame_msg(const piw_plugin *plugin, const piw__frame *frame, const uint
             break;
     if (protocol == NULL || frame->type >= protocol->messages_count)
         return piw_err_set(err, PIW_ESHAPE, "a message of an unknown protocol");
-    int ret = piw_decode(protocol, -1, payload, frame->size, NULL, msg, NULL, err);
-    if (ret == 0 && (*msg)->type->index != frame->type) {
+    int rc = piw_decode(protocol, -1, payload, frame->size, NULL, msg, NULL, err);
+    if (rc == 0 && (*msg)->type->index != frame->type) {
         piw_msg_free(msg);
-        ret = piw_err_set(err, PIW_ESHAPE, "a message %s of another type than it says", protocol->name);
+        rc = piw_err_set(err, PIW_ESHAPE, "a message %s of another type than it says", protocol->name);
     }
-    if (ret == 0)
+    if (rc == 0)
         (*msg)->trace = frame->trace;
-    return ret;
+    return rc;
 }

@@ -19,7 +19,7 @@ static void add_routes(piw_task *task, const piw_service *list)
         piw__service *service = piw__registry_find(registry, list[i].name);
         if (service == NULL)
             continue;
-        task->routes = piw_realloc(task->routes, (task->routes_count + 1) * sizeof *task->routes);
+        task->routes = piw_realloc(task->routes, (task->routes_count + 1) * sizeof(*task->routes));
         task->routes[task->routes_count++] =
             (piw__route){.service = service->name, .protocol = service->protocol, .to = service};
     }
@@ -27,7 +27,7 @@ static void add_routes(piw_task *task, const piw_service *list)
 
 piw_task *piw__task_new(piw__shell *shell, const piw__image *image)
 {
-    piw_task *task = piw_zalloc(sizeof *task);
+    piw_task *task = piw_zalloc(sizeof(*task));
     task->shell = shell;
     task->image = image;
     task->plugin = image->plugin;
@@ -64,7 +64,7 @@ void piw__start_end(piw__shell *shell, int result, const piw_err *err)
 static void note_failure(piw__shell *shell, const char *why)
 {
     pthread_mutex_lock(&shell->supervision.ops_lock);
-    snprintf(shell->seen.failure, sizeof shell->seen.failure, "%s", why);
+    snprintf(shell->seen.failure, sizeof(shell->seen.failure), "%s", why);
     pthread_mutex_unlock(&shell->supervision.ops_lock);
 }
 
@@ -102,9 +102,9 @@ void piw__soul_ready(piw__shell *shell)
 
 int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw_err *err)
 {
-    int ret = piw__ports_open(shell, image, err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__ports_open(shell, image, err);
+    if (rc != 0)
+        return rc;
     piw_task *task = piw__task_new(shell, shell->role->isolate ? piw__isolate_image(image) : image);
     shell->soul.task = task;
     shell->soul.image = image;
@@ -112,12 +112,12 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
     atomic_store_explicit(&shell->seen.blocks, task->plugin->blocks, memory_order_relaxed);
     atomic_store_explicit(&shell->seen.version, image->plugin->version, memory_order_release);
     atomic_store_explicit(&shell->seen.since_ns, piw_monotonic_ns(), memory_order_relaxed);
-    piw__record *record = piw__soul_enter(shell, "start");
-    ret = task->plugin->start(task, why, NULL, err);
-    bool good = (ret == 0 || ret == PIW_EAGAIN) && !task->failed;
-    piw__soul_leave(shell, record, ret, good);
+    piw__flight_entry *entry = piw__soul_enter(shell, "start");
+    rc = task->plugin->start(task, why, NULL, err);
+    bool good = (rc == 0 || rc == PIW_EAGAIN) && !task->failed;
+    piw__soul_leave(shell, entry, rc, good);
     if (!good) {
-        piw_err_set(err, ret != 0 && ret != PIW_EAGAIN ? ret : PIW_EHANDLER, "%s",
+        piw_err_set(err, rc != 0 && rc != PIW_EAGAIN ? rc : PIW_EHANDLER, "%s",
                     task->failed ? task->failure : "it did not start");
         piw__watches_clear(shell, task->generation);
         piw__task_free(&shell->soul.task);
@@ -126,7 +126,7 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
         return err != NULL ? err->code : PIW_EHANDLER;
     }
     piw__state_set(shell, PIW__STARTING);
-    if (ret == 0 || task->ready)
+    if (rc == 0 || task->ready)
         piw__soul_ready(shell);
     return 0;
 }
@@ -164,9 +164,9 @@ void piw__soul_end(piw__shell *shell, bool leaving, int code, const char *text)
     piw_err_set(&err, PIW_ESTOPPED, "task %s was ended before it was ready", shell->name);
     piw__start_end(shell, PIW_ESTOPPED, &err);
     if (task->plugin->stop != NULL) {
-        piw__record *record = piw__soul_enter(shell, "stop");
+        piw__flight_entry *entry = piw__soul_enter(shell, "stop");
         task->plugin->stop(task, leaving);
-        piw__soul_leave(shell, record, 0, leaving);
+        piw__soul_leave(shell, entry, 0, leaving);
     }
     shell->soul.task = NULL;
     shell->queues.rest = false;
@@ -213,13 +213,12 @@ static void give_up(piw__shell *shell, const char *why)
     piw__state_set(shell, PIW__FAILED);
     piw__release_held(shell);
     char reason[PIW_ERR_TEXT + 160];
-    snprintf(reason, sizeof reason, "task %s failed %d times in %d s, the last time because: %s", shell->name,
+    snprintf(reason, sizeof(reason), "task %s failed %d times in %d s, the last time because: %s", shell->name,
              piw__tune.failures, piw__tune.failures_window_ms / 1000, why);
-    if (shell->role->critical) {
+    if (shell->role->critical)
         piw__hub_quit(shell->hub, PIW_EHANDLER, reason);
-    } else {
+    else
         piw_error("%s; it stays down until it is enabled again", reason);
-    }
 }
 
 /* The successor goes, and nothing is left of it. */
@@ -227,9 +226,9 @@ static void take_back(piw__shell *shell)
 {
     piw_task *task = shell->soul.task;
     if (task->plugin->stop != NULL) {
-        piw__record *record = piw__soul_enter(shell, "stop");
+        piw__flight_entry *entry = piw__soul_enter(shell, "stop");
         task->plugin->stop(task, false);
-        piw__soul_leave(shell, record, 0, false);
+        piw__soul_leave(shell, entry, 0, false);
     }
     piw__watches_clear(shell, task->generation);
     piw__timers_end(shell, task->generation);
@@ -249,10 +248,10 @@ void piw__trial_back(piw__shell *shell, const char *why)
     take_back(shell);
     piw_task *task = piw__task_new(shell, image);
     task->options = shell->supervision.trial.options;
-    piw__record *record = piw__soul_enter(shell, "start");
+    piw__flight_entry *entry = piw__soul_enter(shell, "start");
     int ret = task->plugin->start(task, PIW_SWAP, shell->supervision.trial.state, &second);
     bool good = (ret == 0 || ret == PIW_EAGAIN) && !task->failed;
-    piw__soul_leave(shell, record, ret, good);
+    piw__soul_leave(shell, entry, ret, good);
     piw__trial_end(shell, err.code, &err);
     if (good) {
         piw__soul_is(shell, task);
@@ -273,12 +272,12 @@ void piw__trial_back(piw__shell *shell, const char *why)
 void piw__soul_failed(piw__shell *shell, const char *why_)
 {
     char why[PIW_ERR_TEXT], text[PIW_ERR_TEXT + 80];
-    snprintf(why, sizeof why, "%s", why_); /* it may stand in the soul that ends here */
+    snprintf(why, sizeof(why), "%s", why_); /* it may stand in the soul that ends here */
     if (shell->supervision.trial.op != NULL) {
         piw__trial_back(shell, why);
         return;
     }
-    snprintf(text, sizeof text, "task %s failed: %s", shell->name, why);
+    snprintf(text, sizeof(text), "task %s failed: %s", shell->name, why);
     piw_error("failed: %s", why);
     note_failure(shell, why);
     piw_err err = {0};

@@ -1,6 +1,7 @@
-/* supervision.h — inside the core: orders to a shell, and how its souls come, go, fail and follow each other (orders.c, swap.c, supervise.c, trial.c).
+/* supervision.h — inside the core: operations asked of a shell, and how its souls come, go, fail and follow each
+ * other (orders.c, swap.c, supervise.c, trial.c).
  *
- * The shell's thread only, but for the orders that come. */
+ * The shell's thread only, but for the operations that come. */
 #ifndef PIW__SUPERVISION_H
 #define PIW__SUPERVISION_H
 
@@ -22,8 +23,8 @@ typedef struct piw__trial {
 } piw__trial;
 
 typedef struct piw__supervision {
-    /* Orders from the runtime: any thread, under the lock. `ops_waiting` is set (release) after an order was put in the
-     * list and read (acquire) at each message boundary; the lock orders the list itself. */
+    /* Operations from the runtime: any thread, under the lock. `ops_waiting` is set (release) after an operation was
+     * put in the list and read (acquire) at each message boundary; the lock orders the list itself. */
     pthread_mutex_t ops_lock;
     piw__op *ops;
     _Atomic bool ops_waiting;
@@ -35,7 +36,7 @@ typedef struct piw__supervision {
     unsigned failures_next;
     int64_t restart_at_ns;       /* 0: no back-off under way */
     piw__op *start_op, *stop_op; /* completed when ready; when drained */
-    int64_t start_until_ns;      /* the order to start anew waits no longer; 0: as long as it takes */
+    int64_t start_until_ns;      /* the operation that starts it anew waits no longer; 0: as long as it takes */
     piw__trial trial;
     piw__op *fresh_op; /* likewise: another image begins cold when this one is worked off */
     int64_t drain_until_ns;
@@ -61,27 +62,28 @@ void piw__soul_gone(piw__shell *shell, int code, const char *text);
 void piw__note_show(piw__shell *shell);
 /* It is the shell's now. */
 void piw__soul_is(piw__shell *shell, piw_task *task);
-/* The order, a reference to which is taken, is done when the soul is ready; or it has waited long enough for that. */
+/* The operation, a reference to which is taken, is done when the soul is ready; or it has waited long enough for
+ * that. */
 void piw__start_wait(piw__shell *shell, piw__op *op);
 void piw__start_late(piw__shell *shell);
 /* Whoever ordered a start, if somebody waits for it, gets its outcome. */
 void piw__start_end(piw__shell *shell, int result, const piw_err *err);
 /* Back-off over? */
 void piw__soul_retry(piw__shell *shell, int64_t now_ns);
-/* Carry out the orders that wait. */
+/* Carry out the operations that wait. */
 void piw__ops_run(piw__shell *shell);
 /* A change that waits until all is worked off: is it, or is the time for that over? */
 void piw__fresh_check(piw__shell *shell, int64_t now_ns);
 /* Stopping: is everything worked off? Then stop. */
 void piw__stop_check(piw__shell *shell, int64_t now_ns);
-/* Swap the soul for one of another image (swap.c). 1: the order is kept until that one is ready. */
+/* Swap the soul for one of another image (swap.c). 1: the operation is kept until that one is ready. */
 int piw__swap(piw__shell *shell, piw__op *op);
 /* So many values of a message that another version of the plugin had made are not known to this one: counted and said. */
 void piw__left_behind(piw__shell *shell, const piw__image *image, const piw_msg_type *type, uint64_t left);
 
 /* --- trial.c: a successor that isn't ready yet -------------------------------------------------------------------- */
 
-/* Takes the state and a reference to the order. */
+/* Takes the state and a reference to the operation. */
 void piw__trial_begin(piw__shell *shell, piw__op *op, const piw__image *image, const piw__options *options,
                       piw_msg **state, int64_t began_ns);
 /* A swap is over, which began at that time. */

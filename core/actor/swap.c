@@ -71,9 +71,9 @@ static int save(piw__shell *shell, piw_msg **state, piw_err *err)
     const piw_plugin *plugin = shell->soul.task->plugin;
     if (shell->soul.image->state == NULL || plugin->save == NULL)
         return 0;
-    piw__record *record = piw__soul_enter(shell, "save");
+    piw__flight_entry *entry = piw__soul_enter(shell, "save");
     int ret = plugin->save(shell->soul.task, state, err);
-    piw__soul_leave(shell, record, ret, false);
+    piw__soul_leave(shell, entry, ret, false);
     if (ret != 0)
         return piw_err_set(err, ret, "%s could not save its state: %s", shell->name, piw_err_name(ret));
     if (*state == NULL || (*state)->type != shell->soul.image->state)
@@ -103,9 +103,9 @@ static void go_over(piw__shell *shell, piw_task *new_task)
     piw__watches_clear(shell, old->generation);
     if (old->plugin->stop != NULL) {
         /* Whatever it sends now would double what its successor does. */
-        piw__record *record = piw__soul_enter(shell, "stop");
+        piw__flight_entry *entry = piw__soul_enter(shell, "stop");
         old->plugin->stop(old, false);
-        piw__soul_leave(shell, record, 0, false);
+        piw__soul_leave(shell, entry, 0, false);
     }
     piw__task_free(&old);
     shell->queues.dirty = true;
@@ -115,45 +115,45 @@ static void go_over(piw__shell *shell, piw_task *new_task)
 static int start(piw__shell *shell, piw_task *task, const piw_msg *state, piw_err *err)
 {
     int64_t began_ns = piw_monotonic_ns();
-    int ret = task->plugin->start(task, PIW_SWAP, state, err);
+    int rc = task->plugin->start(task, PIW_SWAP, state, err);
     int64_t took_ms = (piw_monotonic_ns() - began_ns) / 1000000;
-    if ((ret != 0 && ret != PIW_EAGAIN) || task->failed)
-        return piw_err_set(err, ret != 0 && ret != PIW_EAGAIN ? ret : PIW_EHANDLER, "%s did not start: %s",
-                           task->image->file, task->failed ? task->failure : piw_err_name(ret));
+    if ((rc != 0 && rc != PIW_EAGAIN) || task->failed)
+        return piw_err_set(err, rc != 0 && rc != PIW_EAGAIN ? rc : PIW_EHANDLER, "%s did not start: %s",
+                           task->image->file, task->failed ? task->failure : piw_err_name(rc));
     if (took_ms <= piw__tune.swap_ms)
-        return ret;
+        return rc;
     if (task->plugin->stop != NULL)
         task->plugin->stop(task, false);
     return piw_err_set(err, PIW_EDEADLINE, "%s took %lld ms to start, %d are allowed: task %s goes on as it was",
                        task->image->file, (long long)took_ms, piw__tune.swap_ms, shell->name);
 }
 
-/* 0: it is done; 1: the new soul isn't ready yet, and keeps the order; else an error. */
+/* 0: it is done; 1: the new soul isn't ready yet, and keeps the operation; else an error. */
 static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
 {
     piw_msg *saved = NULL, *state = NULL;
-    int ret = check_pending(shell, op->image, err);
-    if (ret == 0)
-        ret = save(shell, &saved, err);
-    if (ret == 0)
-        ret = read_state(shell, op->image, saved, &state, err);
-    if (ret != 0) {
+    int rc = check_pending(shell, op->image, err);
+    if (rc == 0)
+        rc = save(shell, &saved, err);
+    if (rc == 0)
+        rc = read_state(shell, op->image, saved, &state, err);
+    if (rc != 0) {
         piw_msg_free(&saved);
         vote(op, false);
-        return ret;
+        return rc;
     }
     piw_task *task = piw__task_new(shell, op->image);
     if (op->options != NULL)
         task->options = op->options;
-    piw__record *record = piw__soul_enter(shell, "start");
-    ret = start(shell, task, state, err);
+    piw__flight_entry *entry = piw__soul_enter(shell, "start");
+    rc = start(shell, task, state, err);
     if (state != saved)
         piw_msg_free(&state);
-    bool started = ret == 0 || ret == PIW_EAGAIN, ready = ret == 0 || task->ready;
+    bool started = rc == 0 || rc == PIW_EAGAIN, ready = rc == 0 || task->ready;
     if (vote(op, started)) {
         const piw__image *image = shell->soul.image;
         const piw__options *old_options = shell->soul.options;
-        piw__soul_leave(shell, record, ret, true);
+        piw__soul_leave(shell, entry, rc, true);
         go_over(shell, task);
         if (!ready) {
             piw__trial_begin(shell, op, image, old_options, &saved, began_ns);
@@ -171,7 +171,7 @@ static int swap(piw__shell *shell, piw__op *op, int64_t began_ns, piw_err *err)
         if (task->plugin->stop != NULL)
             task->plugin->stop(task, false);
     }
-    piw__soul_leave(shell, record, ret, false);
+    piw__soul_leave(shell, entry, rc, false);
     piw__watches_clear(shell, task->generation);
     piw__task_free(&task);
     return err->code;
@@ -196,7 +196,7 @@ int piw__swap(piw__shell *shell, piw__op *op)
         /* Nothing to take over from: it failed, and waits or was given up. The new plugin begins cold. */
         const piw__image *image = shell->soul.image;
         const piw__options *options = shell->soul.options;
-        memset(shell->supervision.failures_ns, 0, sizeof shell->supervision.failures_ns);
+        memset(shell->supervision.failures_ns, 0, sizeof(shell->supervision.failures_ns));
         if (op->options != NULL)
             shell->soul.options = op->options;
         ret = piw__soul_start(shell, op->image, PIW_RESTART, &err);

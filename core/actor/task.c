@@ -35,7 +35,7 @@ void piw_fail(piw_task *task, const char *fmt, ...)
     task->failed = true;
     va_list args;
     va_start(args, fmt);
-    vsnprintf(task->failure, sizeof task->failure, fmt, args);
+    vsnprintf(task->failure, sizeof(task->failure), fmt, args);
     va_end(args);
 }
 
@@ -45,7 +45,7 @@ void piw__note_show(piw__shell *shell)
     if (strcmp(shell->seen.note, note) == 0)
         return; /* nobody else writes it */
     pthread_mutex_lock(&shell->supervision.ops_lock);
-    snprintf(shell->seen.note, sizeof shell->seen.note, "%s", note);
+    snprintf(shell->seen.note, sizeof(shell->seen.note), "%s", note);
     pthread_mutex_unlock(&shell->supervision.ops_lock);
     atomic_fetch_add_explicit(&shell->seen.notes, 1, memory_order_release);
 }
@@ -54,7 +54,7 @@ void piw_task_note(piw_task *task, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(task->note, sizeof task->note, fmt, args);
+    vsnprintf(task->note, sizeof(task->note), fmt, args);
     va_end(args);
     if (task->shell->soul.task == task) /* a successor's is seen when it has taken over */
         piw__note_show(task->shell);
@@ -128,9 +128,9 @@ int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg
     piw__shell *to;
     if (!may_send(task, msg))
         return PIW_EINVAL;
-    int ret = find_receiver(task, msg, service, instance, &to);
-    if (ret != 0)
-        return ret;
+    int rc = find_receiver(task, msg, service, instance, &to);
+    if (rc != 0)
+        return rc;
     msg->trace = task->shell->soul.trace;
     piw__outbox_add(&task->shell->loop.outbox, &to->mailbox, msg);
     *msg_ = NULL;
@@ -167,9 +167,9 @@ int piw_call_to(piw_task *task, const char *service, int instance, piw_msg **msg
     }
     if (shell->waits.calls.count >= PIW_LIMIT_CALLS)
         return PIW_ELIMIT;
-    int ret = find_receiver(task, msg, service, instance, &to);
-    if (ret != 0)
-        return ret;
+    int rc = find_receiver(task, msg, service, instance, &to);
+    if (rc != 0)
+        return rc;
     piw__call *call = piw__call_new(shell, task, name, key);
     call->type = msg->type;
     piw__txn_undo(&shell->soul.txn, PIW__UNDO_CALL)->call = call;
@@ -196,9 +196,9 @@ int piw_forward(piw_task *task, piw_msg *request, const char *service, int insta
     if (request != shell->soul.current || shell->soul.current_gone || (request->flags & PIW__SETTLED) != 0 ||
         request->port != NULL)
         return PIW_EINVAL;
-    int ret = find_receiver(task, request, service, instance, &to);
-    if (ret != 0)
-        return ret;
+    int rc = find_receiver(task, request, service, instance, &to);
+    if (rc != 0)
+        return rc;
     piw__outbox_add(&shell->loop.outbox, &to->mailbox, request);
     shell->soul.current_gone = true;
     return 0;

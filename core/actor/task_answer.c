@@ -88,7 +88,7 @@ int piw_refuse(piw_task *task, piw_msg *request, int code, const char *fmt, ...)
     char text[PIW_ERR_TEXT];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     put_error(task->shell, request, code, text);
     request->flags |= PIW__SETTLED;
@@ -124,7 +124,7 @@ int piw_defer(piw_task *task, piw_msg *request, piw_token *token)
         return PIW_EINVAL;
     if (shell->waits.deferred.count >= PIW_LIMIT_DEFERRED)
         return PIW_ELIMIT;
-    piw__deferred *deferred = piw_zalloc(sizeof *deferred);
+    piw__deferred *deferred = piw_zalloc(sizeof(*deferred));
     deferred->type = request->type;
     deferred->from = request->from;
     deferred->call_id = request->call_id;
@@ -187,7 +187,7 @@ int piw_answer_error(piw_task *task, piw_token token, int code, const char *fmt,
     char text[PIW_ERR_TEXT];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     piw_msg request = piw__deferred_request(deferred);
     put_error(task->shell, &request, code, text);

@@ -48,7 +48,7 @@ static char **copy_texts(const char *const *texts, size_t count)
 piw__options *piw__options_new(const char *const *names, const char *const *values, const char *const *origins,
                                size_t count)
 {
-    piw__options *options = piw_zalloc(sizeof *options);
+    piw__options *options = piw_zalloc(sizeof(*options));
     options->count = count;
     options->names = copy_texts(names, count);
     options->values = copy_texts(values, count);
@@ -97,13 +97,13 @@ int piw__role_check_options(const piw__role *role, const piw__options *options, 
 {
     for (size_t i = 0; options != NULL && i < options->count; i++) {
         const piw_opt *option = option_of(image->plugin, options->names[i]);
-        piw_err why = {0};
-        int ret = option != NULL ? piw_opt_check(option, options->values[i], &why)
-                                 : piw_err_set(&why, PIW_ECONFIG, "%s has no such option", image->file);
+        piw_err own_err = {0};
+        int ret = option != NULL ? piw_opt_check(option, options->values[i], &own_err)
+                                 : piw_err_set(&own_err, PIW_ECONFIG, "%s has no such option", image->file);
         if (ret != 0) {
             char *section = options->origins == NULL ? piw_sprintf("[task:%s]", role->name) : NULL;
             piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", options->origins != NULL ? options->origins[i] : section,
-                        options->names[i], why.text);
+                        options->names[i], own_err.text);
             free(section);
             return PIW_ECONFIG;
         }

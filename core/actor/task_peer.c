@@ -95,9 +95,9 @@ int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)
         uint32_t changes = shell->soul.txn.dos_count;
         for (piw_peer peer = 0; piw__port_peer_next(port, &peer);) {
             const piw_msg *record = piw_peer_get(task, peer);
-            int ret = record != NULL ? fn(task, peer, record, arg) : 0;
-            if (ret != 0)
-                return ret;
+            int rc = record != NULL ? fn(task, peer, record, arg) : 0;
+            if (rc != 0)
+                return rc;
         }
         /* Those whose first record was set by this very handler. */
         for (uint32_t n = 0; n < changes; n++) {
@@ -106,9 +106,9 @@ int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)
             if (act->port != port || act != change_of(shell, peer) || act->msg == NULL ||
                 act->kind != PIW__DO_PEER_SET || piw__port_peer_get(port, peer) != NULL)
                 continue;
-            int ret = fn(task, peer, act->msg, arg);
-            if (ret != 0)
-                return ret;
+            int rc = fn(task, peer, act->msg, arg);
+            if (rc != 0)
+                return rc;
         }
         return 0;
     }

@@ -23,7 +23,7 @@ void piw__timer_put(piw__shell *shell, const char *continuation, uint64_t key, i
 {
     piw__timer *timer = piw__timer_find(shell, continuation, key);
     if (timer == NULL) {
-        timer = piw_zalloc(sizeof *timer);
+        timer = piw_zalloc(sizeof(*timer));
         timer->continuation = continuation;
         timer->key = key;
         piw__table_put(&shell->waits.timers, &timer->node, key_of(continuation, key));

@@ -15,7 +15,7 @@ static bool matches(const char *match, const char *line)
     char pattern[PIW__TRACE_MATCH + 2];
     if (match[0] == 0)
         return true;
-    snprintf(pattern, sizeof pattern, "*%s*", match);
+    snprintf(pattern, sizeof(pattern), "*%s*", match);
     return fnmatch(pattern, line, 0) == 0;
 }
 
@@ -50,10 +50,10 @@ static void print(piw__shell *shell, const char *arrow, const piw_msg *msg, cons
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     if (msg->error != 0)
-        snprintf(text, sizeof text, "%s error: %s", msg->type->name, piw_msg_error_text(msg));
+        snprintf(text, sizeof(text), "%s error: %s", msg->type->name, piw_msg_error_text(msg));
     else
-        piw_msg_print(msg, text, sizeof text);
-    snprintf(line, sizeof line, "%02d:%02d:%02d.%03ld %.64s %s %.64s %s", utc.tm_hour, utc.tm_min, utc.tm_sec,
+        piw_msg_print(msg, text, sizeof(text));
+    snprintf(line, sizeof(line), "%02d:%02d:%02d.%03ld %.64s %s %.64s %s", utc.tm_hour, utc.tm_min, utc.tm_sec,
              now.tv_nsec / 1000000, shell->name, arrow, other, text);
     put(shell, line);
 }
@@ -75,7 +75,7 @@ void piw__trace_in(piw__shell *shell, const piw_msg *msg)
 {
     char from[80];
     if (shell->role != NULL)
-        print(shell, "<-", msg, sender_of(msg, from, sizeof from));
+        print(shell, "<-", msg, sender_of(msg, from, sizeof(from)));
 }
 
 static void trace_outbox(piw__shell *shell)
@@ -113,7 +113,7 @@ static piw__tracer *tracer_of(piw__role *role)
     piw__tracer *tracer = atomic_load_explicit(&role->tracer, memory_order_acquire);
     if (tracer != NULL)
         return tracer;
-    tracer = piw_zalloc(sizeof *tracer);
+    tracer = piw_zalloc(sizeof(*tracer));
     tracer->next = 1;
     pthread_mutex_init(&tracer->lock, NULL);
     /* Pairs with the acquire of the shells: they see a whole tracer. */
@@ -128,7 +128,7 @@ void piw__trace_on(piw__role *role, const char *match)
     pthread_mutex_lock(&tracer->lock);
     bool goes_on = tracer->on && now < tracer->until_ns;
     if (!goes_on)
-        snprintf(tracer->match, sizeof tracer->match, "%s", match);
+        snprintf(tracer->match, sizeof(tracer->match), "%s", match);
     else if (strcmp(tracer->match, match) != 0)
         tracer->match[0] = 0;
     tracer->until_ns = now + PIW__TRACE_KEEP_MS * INT64_C(1000000);

@@ -25,7 +25,7 @@ int piw_watch(piw_task *task, int fd, int events, const char *continuation, uint
     piw__watch *watch = find(shell, fd);
     bool known = watch != NULL;
     if (!known) {
-        watch = piw_zalloc(sizeof *watch);
+        watch = piw_zalloc(sizeof(*watch));
         watch->fd = fd;
         piw__table_put(&shell->waits.watches, &watch->node, PIW__POLL_WATCH + ++shell->waits.next_watch);
     }

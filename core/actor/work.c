@@ -89,7 +89,7 @@ static void *worker(void *arg)
 
 int piw__workers_start(piw__workers **workers_, unsigned threads, piw_err *err)
 {
-    piw__workers *workers = piw_zalloc(sizeof *workers + threads * sizeof(pthread_t));
+    piw__workers *workers = piw_zalloc(sizeof(*workers) + threads * sizeof(pthread_t));
     pthread_mutex_init(&workers->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -118,7 +118,7 @@ int piw__workers_start(piw__workers **workers_, unsigned threads, piw_err *err)
 
 void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg)
 {
-    struct job *job = piw_alloc(sizeof *job);
+    struct job *job = piw_alloc(sizeof(*job));
     *job = (struct job){.fn = fn, .msg = msg};
     pthread_mutex_lock(&workers->lock);
     bool stopping = workers->stopping;

@@ -16,9 +16,8 @@ static void set_text(piw_err *err, int code, const char *text)
 
 int piw_err_set(piw_err *err, int code, const char *fmt, ...)
 {
-    if (err == NULL || err->code != 0) {
+    if (err == NULL || err->code != 0)
         return code;
-    }
     char text[PIW_ERR_TEXT * 2];
     va_list args;
     va_start(args, fmt);
@@ -31,9 +30,8 @@ int piw_err_set(piw_err *err, int code, const char *fmt, ...)
 int piw_err_errno(piw_err *err, const char *fmt, ...)
 {
     int number = errno; /* read first: the calls below may change errno */
-    if (err == NULL || err->code != 0) {
+    if (err == NULL || err->code != 0)
         return PIW_ESYS;
-    }
     char text[PIW_ERR_TEXT * 2], reason[128];
     va_list args;
     va_start(args, fmt);
@@ -48,9 +46,8 @@ int piw_err_errno(piw_err *err, const char *fmt, ...)
 
 void piw_err_prefix(piw_err *err, const char *fmt, ...)
 {
-    if (err == NULL || err->code == 0) {
+    if (err == NULL || err->code == 0)
         return;
-    }
     char context[PIW_ERR_TEXT], text[PIW_ERR_TEXT * 2 + 2], old[PIW_ERR_TEXT];
     va_list args;
     va_start(args, fmt);
@@ -88,36 +85,32 @@ __attribute__((noreturn)) static void no_memory(void)
 void *piw_alloc(size_t size)
 {
     void *p = malloc(size != 0 ? size : 1);
-    if (p == NULL) {
+    if (p == NULL)
         no_memory();
-    }
     return p;
 }
 
 void *piw_alloc_aligned(size_t alignment, size_t size)
 {
     void *p = NULL;
-    if (posix_memalign(&p, alignment, size != 0 ? size : 1) != 0) {
+    if (posix_memalign(&p, alignment, size != 0 ? size : 1) != 0)
         no_memory();
-    }
     return p;
 }
 
 void *piw_zalloc(size_t size)
 {
     void *p = calloc(1, size != 0 ? size : 1);
-    if (p == NULL) {
+    if (p == NULL)
         no_memory();
-    }
     return p;
 }
 
 void *piw_realloc(void *old, size_t size)
 {
     void *p = realloc(old, size != 0 ? size : 1);
-    if (p == NULL) {
+    if (p == NULL)
         no_memory();
-    }
     return p;
 }
 
@@ -142,8 +135,7 @@ char *piw_sprintf(const char *fmt, ...)
     va_start(args, fmt);
     int n = vasprintf(&text, fmt, args);
     va_end(args);
-    if (n < 0) {
+    if (n < 0)
         no_memory();
-    }
     return text;
 }

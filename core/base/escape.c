@@ -7,13 +7,11 @@
 static size_t sequence(const unsigned char *s, size_t left)
 {
     size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-    if (n == 0 || n > left) {
+    if (n == 0 || n > left)
         return 0;
-    }
     for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
+        if ((s[i] & 0xc0) != 0x80)
             return 0;
-        }
     }
     if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))) {
         return 0; /* overlong, or half of a surrogate pair */
@@ -28,9 +26,8 @@ size_t piw__escape(char *to, size_t size, const char *from, size_t len)
 {
     static const char cut[] = "\xe2\x80\xa6";
     const unsigned char *s = (const unsigned char *)from;
-    if (size == 0) {
+    if (size == 0)
         return 0;
-    }
     size_t used = 0, keep = 0; /* keep: how much of the output may stay when the cut mark must follow */
     for (size_t i = 0; i < len;) {
         char piece[8];
@@ -58,9 +55,8 @@ size_t piw__escape(char *to, size_t size, const char *from, size_t len)
         memcpy(to + used, piece, piece_len);
         used += piece_len;
         i += n;
-        if (used + sizeof(cut) <= size) {
+        if (used + sizeof(cut) <= size)
             keep = used;
-        }
     }
     to[used] = '\0';
     return used;

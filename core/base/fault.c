@@ -50,20 +50,18 @@ static void arm(const char *entry, size_t len)
     if (sign != end) {
         char *stop;
         p->at = strtoul(sign + 1, &stop, 10);
-        if (stop != end || p->at == 0 || sign[1] < '0' || sign[1] > '9') {
+        if (stop != end || p->at == 0 || sign[1] < '0' || sign[1] > '9')
             refuse(entry, len);
-        }
         p->each = *sign == '/';
     }
-    if (piw_text_is(word, "error")) {
+    if (piw_text_is(word, "error"))
         p->action = ACT_ERROR;
-    } else if (piw_text_is(word, "kill")) {
+    else if (piw_text_is(word, "kill"))
         p->action = ACT_KILL;
-    } else if (piw_text_is(word, "pause")) {
+    else if (piw_text_is(word, "pause"))
         p->action = ACT_PAUSE;
-    } else {
+    else
         refuse(entry, len);
-    }
     points_count++;
 }
 
@@ -72,9 +70,8 @@ __attribute__((constructor)) static void read_environment(void)
     const char *s = getenv("PIW_FAULTS");
     while (s != NULL && *s != '\0') {
         size_t len = strcspn(s, ",");
-        if (len > 0) {
+        if (len > 0)
             arm(s, len);
-        }
         s += len + (s[len] == ',');
     }
     piw_faults_armed = points_count > 0;
@@ -84,16 +81,13 @@ __attribute__((constructor)) static void read_environment(void)
 static void tell(const char *name)
 {
     const char *path = getenv("PIW_FAULT_LOG");
-    if (path == NULL) {
+    if (path == NULL)
         return;
-    }
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (fd < 0 || dprintf(fd, "%s\n", name) < 0) {
+    if (fd < 0 || dprintf(fd, "%s\n", name) < 0)
         fprintf(stderr, "error: PIW_FAULT_LOG %s: %s\n", path, strerror(errno));
-    }
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
 }
 
 static bool is_due(point *p)

@@ -12,14 +12,14 @@ struct line {
 
 static void put(struct line *line, const char *s)
 {
-    while (*s != 0 && line->len < sizeof line->text)
+    while (*s != 0 && line->len < sizeof(line->text))
         line->text[line->len++] = *s++;
 }
 
 static void put_number(struct line *line, uint64_t n)
 {
     char digits[24];
-    size_t i = sizeof digits;
+    size_t i = sizeof(digits);
     digits[--i] = 0;
     do {
         digits[--i] = (char)('0' + n % 10);
@@ -28,18 +28,18 @@ static void put_number(struct line *line, uint64_t n)
     put(line, &digits[i]);
 }
 
-static void put_record(struct line *line, const piw__record *record, const char *name, int64_t now)
+static void put_entry(struct line *line, const piw__flight_entry *entry, const char *name, int64_t now)
 {
-    const char *what = atomic_load_explicit(&record->what, memory_order_relaxed);
-    int64_t at = atomic_load_explicit(&record->at_ns, memory_order_relaxed);
-    int result = atomic_load_explicit(&record->result, memory_order_relaxed);
+    const char *what = atomic_load_explicit(&entry->what, memory_order_relaxed);
+    int64_t at = atomic_load_explicit(&entry->at_ns, memory_order_relaxed);
+    int result = atomic_load_explicit(&entry->result, memory_order_relaxed);
     put(line, name);
     put(line, ": ");
     put_number(line, now > at ? (uint64_t)(now - at) / 1000000 : 0);
     put(line, " ms ago ");
     put(line, what != NULL ? what : "?");
     put(line, " trace ");
-    put_number(line, atomic_load_explicit(&record->trace, memory_order_relaxed));
+    put_number(line, atomic_load_explicit(&entry->trace, memory_order_relaxed));
     put(line, result == 1 ? " runs" : result == 0 ? " done" : " failed");
 }
 
@@ -55,8 +55,8 @@ void piw__recorder_print(const piw__recorder *recorder, const char *name, int fd
     int64_t now = piw__coarse_ns();
     for (uint32_t i = next - count_of(next, last); i != next; i++) {
         struct line line = {.len = 0};
-        put_record(&line, &recorder->ring[i % PIW_LIMIT_RECORDER], name, now);
-        line.text[line.len < sizeof line.text ? line.len++ : sizeof line.text - 1] = '\n';
+        put_entry(&line, &recorder->ring[i % PIW_LIMIT_RECORDER], name, now);
+        line.text[line.len < sizeof(line.text) ? line.len++ : sizeof(line.text) - 1] = '\n';
         if (write(fd, line.text, line.len) < 0)
             return;
     }
@@ -69,8 +69,8 @@ void piw__recorder_each(const piw__recorder *recorder, const char *name, unsigne
     int64_t now = piw__coarse_ns();
     for (uint32_t i = next - count_of(next, last); i != next; i++) {
         struct line line = {.len = 0};
-        put_record(&line, &recorder->ring[i % PIW_LIMIT_RECORDER], name, now);
-        line.text[line.len < sizeof line.text ? line.len : sizeof line.text - 1] = 0;
+        put_entry(&line, &recorder->ring[i % PIW_LIMIT_RECORDER], name, now);
+        line.text[line.len < sizeof(line.text) ? line.len : sizeof(line.text) - 1] = 0;
         say(to, line.text);
     }
 }

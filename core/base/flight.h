@@ -12,34 +12,35 @@
 
 /* Each field is written by the shell's thread and read by printers, relaxed: nothing follows from the order. `what`
  * is a name of a type or continuation, interned, so that it outlives every image. */
-typedef struct piw__record {
+typedef struct piw__flight_entry {
     _Atomic(const char *) what;
     _Atomic uint64_t trace;
     _Atomic int64_t at_ns; /* coarse monotonic clock */
     _Atomic int result;    /* of the handler; 1 while it runs */
-} piw__record;
+} piw__flight_entry;
 
 typedef struct piw__recorder {
     _Atomic uint32_t next;
-    piw__record ring[PIW_LIMIT_RECORDER];
+    piw__flight_entry ring[PIW_LIMIT_RECORDER];
 } piw__recorder;
 
-static inline piw__record *piw__record_begin(piw__recorder *recorder, const char *what, uint64_t trace, int64_t at_ns)
+static inline piw__flight_entry *piw__flight_begin(piw__recorder *recorder, const char *what, uint64_t trace,
+                                                   int64_t at_ns)
 {
     uint32_t n = atomic_load_explicit(&recorder->next, memory_order_relaxed);
-    piw__record *record = &recorder->ring[n % PIW_LIMIT_RECORDER];
-    atomic_store_explicit(&record->what, what, memory_order_relaxed);
-    atomic_store_explicit(&record->trace, trace, memory_order_relaxed);
-    atomic_store_explicit(&record->at_ns, at_ns, memory_order_relaxed);
-    atomic_store_explicit(&record->result, 1, memory_order_relaxed);
+    piw__flight_entry *entry = &recorder->ring[n % PIW_LIMIT_RECORDER];
+    atomic_store_explicit(&entry->what, what, memory_order_relaxed);
+    atomic_store_explicit(&entry->trace, trace, memory_order_relaxed);
+    atomic_store_explicit(&entry->at_ns, at_ns, memory_order_relaxed);
+    atomic_store_explicit(&entry->result, 1, memory_order_relaxed);
     atomic_store_explicit(&recorder->next, n + 1, memory_order_relaxed);
-    return record;
+    return entry;
 }
 
-static inline void piw__record_end(piw__record *record, int result)
+static inline void piw__flight_end(piw__flight_entry *entry, int result)
 {
     if (__builtin_expect(result != 1, 1))
-        atomic_store_explicit(&record->result, result, memory_order_relaxed);
+        atomic_store_explicit(&entry->result, result, memory_order_relaxed);
 }
 
 /* Oldest first, to a descriptor, with async-signal-safe calls only. At most `last` entries. */

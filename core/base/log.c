@@ -57,9 +57,8 @@ static bool debugs(void)
     if (thread_generation != now) {
         pthread_mutex_lock(&lock);
         thread_debugs = false;
-        for (size_t i = 0; i < patterns_count; i++) {
+        for (size_t i = 0; i < patterns_count; i++)
             thread_debugs = thread_debugs || fnmatch(patterns[i], speaker(), 0) == 0;
-        }
         pthread_mutex_unlock(&lock);
         thread_generation = now;
     }
@@ -78,9 +77,8 @@ static bool file_wants(piw_log_level level)
 
 bool piw_log_wants(piw_log_level level)
 {
-    if (sink != NULL) {
+    if (sink != NULL)
         return level >= PIW_LOG_INFO || atomic_load_explicit(&sink_debugs, memory_order_relaxed);
-    }
     return console_wants(level) || file_wants(level);
 }
 
@@ -101,11 +99,10 @@ static void write_whole(int fd, const char *line, size_t len)
 static size_t console_line(char *line, size_t size, piw_log_level level, const char *text)
 {
     char head[96];
-    if (to_journal) {
+    if (to_journal)
         snprintf(head, sizeof(head), "<%d>", level_priorities[level]);
-    } else {
+    else
         snprintf(head, sizeof(head), "%s: ", level_names[level]);
-    }
     bool named = thread_name[0] != '\0';
     return (size_t)snprintf(line, size, "%s%s%s%s\n", head, named ? thread_name : "", named ? ": " : "", text);
 }
@@ -133,12 +130,10 @@ static void write_text(piw_log_level level, const char *raw, size_t len)
     bool console = console_wants(level), file = file_wants(level);
     piw__escape(text, sizeof(text), raw, len);
     pthread_mutex_lock(&lock);
-    if (console) {
+    if (console)
         write_whole(STDERR_FILENO, line, console_line(line, sizeof(line), level, text));
-    }
-    if (file && file_fd >= 0) {
+    if (file && file_fd >= 0)
         write_whole(file_fd, line, file_line(line, sizeof(line), level, text));
-    }
     pthread_mutex_unlock(&lock);
     errno = number;
 }
@@ -155,9 +150,8 @@ PIW_PRINTF(2, 0) static void write_formatted(piw_log_level level, const char *fm
     } else {
         /* A character may have been cut in half: leave its bytes out, the mark of the cut takes their place. */
         size_t len = sizeof(raw) - 4;
-        while (len > 0 && ((unsigned char)raw[len] & 0xc0) == 0x80) {
+        while (len > 0 && ((unsigned char)raw[len] & 0xc0) == 0x80)
             len--;
-        }
         memcpy(raw + len, "\xe2\x80\xa6", 3);
         write_text(level, raw, len + 3);
     }
@@ -165,9 +159,8 @@ PIW_PRINTF(2, 0) static void write_formatted(piw_log_level level, const char *fm
 
 void piw_log(piw_log_level level, const char *fmt, ...)
 {
-    if (!piw_log_wants(level)) {
+    if (!piw_log_wants(level))
         return;
-    }
     va_list args;
     va_start(args, fmt);
     write_formatted(level, fmt, args);
@@ -187,9 +180,8 @@ void piw_log_limited(piw_log_limiter *limiter, unsigned per_minute, piw_log_leve
         return;
     }
     limiter->count++;
-    if (!piw_log_wants(level)) {
+    if (!piw_log_wants(level))
         return;
-    }
     if (limiter->dropped > 0) {
         piw_log(level, "%u lines like the next were left out", limiter->dropped);
         limiter->dropped = 0;
@@ -221,9 +213,8 @@ int piw_log_open(const char *program, piw_log_level console, const char *file, p
     int fd = -1;
     if (file != NULL) {
         fd = open_file(file, err);
-        if (fd < 0) {
+        if (fd < 0)
             return fd;
-        }
     }
     piw_log_close();
     snprintf(program_name, sizeof(program_name), "%s", program);
@@ -236,9 +227,8 @@ int piw_log_open(const char *program, piw_log_level console, const char *file, p
 
 int piw_log_reopen(piw_err *err)
 {
-    if (file_path == NULL) {
+    if (file_path == NULL)
         return 0;
-    }
     int fd = open_file(file_path, err);
     if (fd < 0) {
         return fd; /* the old one goes on */
@@ -254,15 +244,13 @@ int piw_log_reopen(piw_err *err)
 void piw_log_close(void)
 {
     pthread_mutex_lock(&lock);
-    if (file_fd >= 0) {
+    if (file_fd >= 0)
         close(file_fd);
-    }
     file_fd = -1;
     free(file_path);
     file_path = NULL;
-    for (size_t i = 0; i < patterns_count; i++) {
+    for (size_t i = 0; i < patterns_count; i++)
         free(patterns[i]);
-    }
     patterns_count = 0;
     atomic_fetch_add_explicit(&patterns_generation, 1, memory_order_release);
     pthread_mutex_unlock(&lock);
@@ -287,23 +275,21 @@ void piw_log_name_thread(const char *name)
 
 int piw_log_debug_task(const char *pattern, bool on)
 {
-    int code = 0;
+    int rc = 0;
     pthread_mutex_lock(&lock);
     size_t i = 0;
-    while (i < patterns_count && strcmp(patterns[i], pattern) != 0) {
+    while (i < patterns_count && strcmp(patterns[i], pattern) != 0)
         i++;
-    }
     if (on && i == patterns_count) {
-        if (patterns_count < PATTERNS_MAX) {
+        if (patterns_count < PATTERNS_MAX)
             patterns[patterns_count++] = piw_strdup(pattern);
-        } else {
-            code = PIW_ELIMIT;
-        }
+        else
+            rc = PIW_ELIMIT;
     } else if (!on && i < patterns_count) {
         free(patterns[i]);
         patterns[i] = patterns[--patterns_count];
     }
     atomic_fetch_add_explicit(&patterns_generation, 1, memory_order_release);
     pthread_mutex_unlock(&lock);
-    return code;
+    return rc;
 }

@@ -19,7 +19,7 @@
 #endif
 
 #if RECYCLE
-/* A message header and a small body fit the first; most records the second; small lists the third. Larger ones go on in
+/* A message header and a small body fit the first; most bodies the second; small lists the third. Larger ones go on in
  * chunks. */
 static const uint32_t class_size[PIW__POOL_CLASSES] = {256, 1024, 4096};
 #endif
@@ -94,8 +94,8 @@ static void key_make(void)
 static struct cache *cache_make(void)
 {
     pthread_once(&key_once, key_make);
-    struct cache *cache = piw_alloc_aligned(LINE, sizeof *cache);
-    memset(cache, 0, sizeof *cache);
+    struct cache *cache = piw_alloc_aligned(LINE, sizeof(*cache));
+    memset(cache, 0, sizeof(*cache));
     for (unsigned i = 0; i < PIW__POOL_CLASSES && RECYCLE; i++) {
         cache->loaded[i] = piw_zalloc(sizeof(struct magazine));
         cache->spare[i] = piw_zalloc(sizeof(struct magazine));

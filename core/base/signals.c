@@ -27,26 +27,23 @@ static void *take_signals(void *unused)
             continue; /* EINTR: a debugger came or went */
         }
         struct signalfd_siginfo info;
-        if ((fds[0].revents & POLLIN) != 0 && read(taker.signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        if ((fds[0].revents & POLLIN) != 0 && read(taker.signal_fd, &info, sizeof(info)) == sizeof(info))
             taker.fn((int)info.ssi_signo, taker.arg);
-        }
-        if (fds[1].revents != 0) {
+        if (fds[1].revents != 0)
             return NULL;
-        }
     }
 }
 
 static int open_descriptors(const sigset_t *set, piw_err *err)
 {
     taker.signal_fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (taker.signal_fd < 0) {
+    if (taker.signal_fd < 0)
         return piw_err_errno(err, "can't receive signals");
-    }
     taker.stop_fd = eventfd(0, EFD_CLOEXEC);
     if (taker.stop_fd < 0) {
-        int code = piw_err_errno(err, "can't receive signals");
+        int rc = piw_err_errno(err, "can't receive signals");
         close(taker.signal_fd);
-        return code;
+        return rc;
     }
     return 0;
 }
@@ -63,10 +60,9 @@ int piw_signals_start(void (*fn)(int number, void *arg), void *arg, piw_err *err
         errno = number != 0 ? number : errno;
         return piw_err_errno(err, "can't set up signals");
     }
-    int code = open_descriptors(&set, err);
-    if (code != 0) {
-        return code;
-    }
+    int rc = open_descriptors(&set, err);
+    if (rc != 0)
+        return rc;
     taker.fn = fn;
     taker.arg = arg;
     number = pthread_create(&taker.thread, NULL, take_signals, NULL);
@@ -82,9 +78,8 @@ int piw_signals_start(void (*fn)(int number, void *arg), void *arg, piw_err *err
 
 void piw_signals_stop(void)
 {
-    if (!taker.running) {
+    if (!taker.running)
         return;
-    }
     uint64_t one = 1;
     ssize_t n = write(taker.stop_fd, &one, sizeof(one));
     if (n == sizeof(one)) { /* an eventfd at 0 takes it always; without it the thread would not end */

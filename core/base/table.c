@@ -17,7 +17,7 @@ static void grow(piw__table *table)
     uint32_t old_count = table->buckets_count;
     piw__node **old = table->buckets;
     table->buckets_count = old_count > 0 ? old_count * 2 : BUCKETS_MIN;
-    table->buckets = piw_zalloc(table->buckets_count * sizeof *table->buckets);
+    table->buckets = piw_zalloc(table->buckets_count * sizeof(*table->buckets));
     for (uint32_t i = 0; i < old_count; i++) {
         for (piw__node *node = old[i]; node != NULL;) {
             piw__node *next = node->next;
@@ -128,7 +128,7 @@ void piw__heap_put(piw__heap *heap, piw__due *due, int64_t at_ns)
     if (due->where == 0) {
         if (heap->count + 1 >= heap->room) {
             heap->room = heap->room > 0 ? heap->room * 2 : HEAP_MIN;
-            heap->at = piw_realloc(heap->at, heap->room * sizeof *heap->at);
+            heap->at = piw_realloc(heap->at, heap->room * sizeof(*heap->at));
         }
         place(heap, ++heap->count, due);
     }

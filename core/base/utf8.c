@@ -30,11 +30,11 @@ size_t piw_utf8_valid(const char *text, size_t len)
     size_t at = 0;
     while (at < len) {
         uint64_t word;
-        while (len - at >= sizeof word) {
-            memcpy(&word, s + at, sizeof word);
+        while (len - at >= sizeof(word)) {
+            memcpy(&word, s + at, sizeof(word));
             if ((word & 0x8080808080808080u) != 0)
                 break;
-            at += sizeof word;
+            at += sizeof(word);
         }
         if (at == len)
             break;

@@ -39,7 +39,7 @@ static void wake(const piw__mailbox *mailbox)
     const uint64_t one = 1;
     ssize_t written;
     do {
-        written = write(mailbox->wake_fd, &one, sizeof one);
+        written = write(mailbox->wake_fd, &one, sizeof(one));
     } while (written < 0 && errno == EINTR);
 }
 
@@ -134,7 +134,7 @@ void piw__mailbox_awake(piw__mailbox *mailbox)
     uint64_t count;
     ssize_t got;
     do {
-        got = read(mailbox->wake_fd, &count, sizeof count);
+        got = read(mailbox->wake_fd, &count, sizeof(count));
     } while (got < 0 && errno == EINTR);
 }
 

@@ -10,9 +10,8 @@
 void piw__command_line_init(piw__command_line *line, const piw_program *program, int argc, char **argv)
 {
     size_t room = 0;
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i++)
         room += strlen(argv[i]) + 1;
-    }
     *line = (piw__command_line){
         .program = program,
         .argc = argc,
@@ -47,14 +46,12 @@ static void give(piw__command_line *line, const piw_opt *opt, const char *text)
 /* The next argument as an option's value. Another option is none, or a forgotten value would swallow it. */
 static const char *take_value(piw__command_line *line)
 {
-    if (line->next == line->argc) {
+    if (line->next == line->argc)
         return NULL;
-    }
     const char *text = line->argv[line->next];
     bool option = text[0] == '-' && text[1] != '\0' && !isdigit((unsigned char)text[1]) && strchr(text, ' ') == NULL;
-    if (option) {
+    if (option)
         return NULL;
-    }
     line->next++;
     return text;
 }
@@ -67,12 +64,10 @@ static const piw_opt *long_option(piw__command_line *line, const char *name, siz
     size_t count = 0;
     for (size_t t = 0; t < PIW_COUNT(tables); t++) {
         for (const piw_opt *opt = tables[t]; opt->name != NULL; opt++) {
-            if (strncmp(opt->name, name, len) != 0) {
+            if (strncmp(opt->name, name, len) != 0)
                 continue;
-            }
-            if (opt->name[len] == '\0') {
+            if (opt->name[len] == '\0')
                 return opt;
-            }
             size_t used = strlen(names);
             snprintf(names + used, sizeof(names) - used, "%s--%s", count > 0 ? ", " : "", opt->name);
             found = opt;
@@ -94,14 +89,12 @@ static int parse_long(piw__command_line *line, const char *arg, piw_err *err)
 {
     size_t len = strcspn(arg, "=");
     const piw_opt *opt = long_option(line, arg, len, err);
-    if (opt == NULL) {
+    if (opt == NULL)
         return PIW_EUSAGE;
-    }
     const char *text = arg[len] == '=' ? arg + len + 1 : NULL;
     if (opt->kind == PIW_OPT_SWITCH) {
-        if (text != NULL) {
+        if (text != NULL)
             return piw__usage_error(line, err, "option --%s takes no value", opt->name);
-        }
     } else if (text == NULL && (text = take_value(line)) == NULL) {
         return piw__usage_error(line, err, "option --%s needs a value", opt->name);
     }
@@ -114,9 +107,8 @@ static const piw_opt *short_option(const piw__command_line *line, char name)
     const piw_opt *tables[] = {line->program->options, piw__core_options};
     for (size_t t = 0; t < PIW_COUNT(tables); t++) {
         for (const piw_opt *opt = tables[t]; opt->name != NULL; opt++) {
-            if (opt->short_name == name) {
+            if (opt->short_name == name)
                 return opt;
-            }
         }
     }
     return NULL;
@@ -127,17 +119,15 @@ static int parse_short(piw__command_line *line, const char *arg, piw_err *err)
 {
     for (const char *s = arg; *s != '\0'; s++) {
         const piw_opt *opt = short_option(line, *s);
-        if (opt == NULL) {
+        if (opt == NULL)
             return piw__usage_error(line, err, "unknown option -%.100s", s);
-        }
         if (opt->kind == PIW_OPT_SWITCH) {
             give(line, opt, NULL);
             continue;
         }
         const char *text = s[1] == '=' ? s + 2 : s[1] != '\0' ? s + 1 : take_value(line);
-        if (text == NULL) {
+        if (text == NULL)
             return piw__usage_error(line, err, "option -%c needs a value", *s);
-        }
         give(line, opt, text);
         break;
     }
@@ -155,21 +145,20 @@ int piw__command_line_parse(piw__command_line *line, piw_err *err)
     bool options = true;
     while (line->next < line->argc) {
         char *arg = line->argv[line->next++];
-        int code = 0;
+        int rc = 0;
         size_t before = line->given_count;
         if (!options || arg[0] != '-' || arg[1] == '\0') {
-            if (line->program->operands == NULL) {
+            if (line->program->operands == NULL)
                 return piw__usage_error(line, err, "unexpected argument '%.100s'", arg);
-            }
             line->operands[line->operands_count++] = arg;
         } else if (strcmp(arg, "--") == 0) {
             options = false;
         } else if (arg[1] == '-') {
-            code = parse_long(line, arg + 2, err);
+            rc = parse_long(line, arg + 2, err);
         } else {
-            code = parse_short(line, arg + 1, err);
+            rc = parse_short(line, arg + 1, err);
         }
-        for (size_t i = before; code == 0 && i < line->given_count; i++) {
+        for (size_t i = before; rc == 0 && i < line->given_count; i++) {
             if (line->given[i].opt == &piw__core_options[0]) {
                 piw__print_help(line->program);
                 return said(err);
@@ -179,14 +168,12 @@ int piw__command_line_parse(piw__command_line *line, piw_err *err)
                 return said(err);
             }
         }
-        if (code != 0) {
-            return code;
-        }
+        if (rc != 0)
+            return rc;
     }
     const piw_program *program = line->program;
-    if (program->operands != NULL && line->operands_count < (size_t)program->operands_min) {
+    if (program->operands != NULL && line->operands_count < (size_t)program->operands_min)
         return piw__usage_error(line, err, "%s is missing", program->operands);
-    }
     if (program->operands != NULL && program->operands_max >= 0 &&
         line->operands_count > (size_t)program->operands_max) {
         return piw__usage_error(line, err, "unexpected argument '%.100s'", line->operands[program->operands_max]);

@@ -25,9 +25,8 @@ static span trim(span text)
         text.s++;
         text.len--;
     }
-    while (text.len > 0 && blank(text.s[text.len - 1])) {
+    while (text.len > 0 && blank(text.s[text.len - 1]))
         text.len--;
-    }
     return text;
 }
 
@@ -46,9 +45,8 @@ static span clean_value(span text, bool *quoted)
         if (end != NULL) {
             span rest = {end + 1, text.len - (size_t)(end + 1 - text.s)};
             size_t i = 0;
-            while (i < rest.len && blank(rest.s[i])) {
+            while (i < rest.len && blank(rest.s[i]))
                 i++;
-            }
             if (i == rest.len || (i > 0 && comment_at(rest, i))) {
                 *quoted = true;
                 return (span){text.s + 1, (size_t)(end - text.s) - 1};
@@ -56,9 +54,8 @@ static span clean_value(span text, bool *quoted)
         }
     }
     for (size_t i = 0; i < text.len; i++) {
-        if (comment_at(text, i)) {
+        if (comment_at(text, i))
             text.len = i;
-        }
     }
     return trim(text);
 }
@@ -66,9 +63,8 @@ static span clean_value(span text, bool *quoted)
 static const char *section_find(piw__entries *entries, span name, const char *where)
 {
     for (size_t i = 0; i < entries->sections_count; i++) {
-        if (strlen(entries->sections[i]) == name.len && memcmp(entries->sections[i], name.s, name.len) == 0) {
+        if (strlen(entries->sections[i]) == name.len && memcmp(entries->sections[i], name.s, name.len) == 0)
             return entries->sections[i];
-        }
     }
     size_t count = entries->sections_count++;
     entries->sections = piw_realloc(entries->sections, sizeof(char *) * (count + 1));
@@ -99,9 +95,8 @@ static int parse_section(piw__entries *entries, const char *where, span line, co
                            (int)(line.len < 80 ? line.len : 80), line.s);
     }
     span name = trim((span){line.s + 1, (size_t)(end - line.s) - 1});
-    if (name.len == 0) {
+    if (name.len == 0)
         return piw_err_set(err, PIW_ECONFIG, "%s: the section has no name", where);
-    }
     *section = section_find(entries, name, where);
     return 0;
 }
@@ -109,23 +104,18 @@ static int parse_section(piw__entries *entries, const char *where, span line, co
 static int parse_key(piw__entries *entries, const char *where, span line, const char *section, piw_err *err)
 {
     size_t i = 0;
-    while (i < line.len && !blank(line.s[i]) && line.s[i] != '=' && line.s[i] != ':') {
+    while (i < line.len && !blank(line.s[i]) && line.s[i] != '=' && line.s[i] != ':')
         i++;
-    }
     span key = {line.s, i}, rest = trim((span){line.s + i, line.len - i});
     bool separated = rest.len > 0 && (rest.s[0] == '=' || rest.s[0] == ':');
-    if (separated) {
+    if (separated)
         rest = trim((span){rest.s + 1, rest.len - 1});
-    }
-    if (key.len > 2 && memcmp(key.s, "--", 2) == 0) {
+    if (key.len > 2 && memcmp(key.s, "--", 2) == 0)
         key = (span){key.s + 2, key.len - 2};
-    }
-    if (key.len == 0) {
+    if (key.len == 0)
         return piw_err_set(err, PIW_ECONFIG, "%s: there is no key before '%c'", where, line.s[0]);
-    }
-    if (entries->count == PIW__CONFIG_FILE_ENTRIES) {
+    if (entries->count == PIW__CONFIG_FILE_ENTRIES)
         return piw_err_set(err, PIW_ECONFIG, "%s: more than %d keys", where, PIW__CONFIG_FILE_ENTRIES);
-    }
     piw__entry *entry = entry_add(entries);
     span value = clean_value(rest, &entry->quoted);
     entry->section = section;
@@ -139,16 +129,13 @@ static int parse_key(piw__entries *entries, const char *where, span line, const 
 
 static int parse_line(piw__entries *entries, const char *where, span line, const char **section, piw_err *err)
 {
-    if (memchr(line.s, '\0', line.len) != NULL || piw_utf8_valid(line.s, line.len) != line.len) {
+    if (memchr(line.s, '\0', line.len) != NULL || piw_utf8_valid(line.s, line.len) != line.len)
         return piw_err_set(err, PIW_ECONFIG, "%s: the line is not UTF-8 text", where);
-    }
     line = trim(line);
-    if (line.len == 0 || line.s[0] == '#' || line.s[0] == ';' || (line.len >= 3 && memcmp(line.s, "---", 3) == 0)) {
+    if (line.len == 0 || line.s[0] == '#' || line.s[0] == ';' || (line.len >= 3 && memcmp(line.s, "---", 3) == 0))
         return 0;
-    }
-    if (line.s[0] == '[') {
+    if (line.s[0] == '[')
         return parse_section(entries, where, line, section, err);
-    }
     return parse_key(entries, where, line, *section, err);
 }
 
@@ -156,17 +143,17 @@ int piw__config_file_parse(piw__entries *entries, const char *name, const char *
 {
     const char *section = section_find(entries, (span){"", 0}, name);
     size_t at = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    int code = 0;
-    for (unsigned line = 1; at < len && code == 0; line++) {
+    int rc = 0;
+    for (unsigned line = 1; at < len && rc == 0; line++) {
         const char *end = memchr(text + at, '\n', len - at);
         size_t n = end != NULL ? (size_t)(end - text) - at : len - at;
         char *where = piw_sprintf("%s:%u", name, line);
-        code = parse_line(entries, where, (span){text + at, n}, &section, err);
+        rc = parse_line(entries, where, (span){text + at, n}, &section, err);
         free(where);
         at += n + 1;
     }
     entries->files++;
-    return code;
+    return rc;
 }
 
 static int read_all(int fd, const char *path, char *text, size_t *len, piw_err *err)
@@ -174,16 +161,13 @@ static int read_all(int fd, const char *path, char *text, size_t *len, piw_err *
     *len = 0;
     for (;;) {
         ssize_t n = read(fd, text + *len, PIW__CONFIG_FILE_BYTES + 1 - *len);
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n < 0) {
+        if (n < 0)
             return piw_err_errno(err, "can't read the configuration file %s", path);
-        }
         *len += (size_t)n;
-        if (n == 0) {
+        if (n == 0)
             return 0;
-        }
         if (*len > PIW__CONFIG_FILE_BYTES) {
             return piw_err_set(err, PIW_ECONFIG, "the configuration file %s is larger than %d bytes", path,
                                PIW__CONFIG_FILE_BYTES);
@@ -201,13 +185,12 @@ int piw__config_file_read(piw__entries *entries, const char *path, piw_err *err)
     }
     char *text = piw_alloc(PIW__CONFIG_FILE_BYTES + 1);
     size_t len;
-    int code = read_all(fd, path, text, &len, err);
+    int rc = read_all(fd, path, text, &len, err);
     close(fd);
-    if (code == 0) {
-        code = piw__config_file_parse(entries, path, text, len, err);
-    }
+    if (rc == 0)
+        rc = piw__config_file_parse(entries, path, text, len, err);
     free(text);
-    return code;
+    return rc;
 }
 
 void piw__entries_fini(piw__entries *entries)
@@ -233,13 +216,12 @@ static size_t item_end(span text)
     char quote = '\0';
     for (size_t i = 0; i < text.len; i++) {
         char c = text.s[i];
-        if (quote != '\0') {
+        if (quote != '\0')
             quote = c == quote ? '\0' : quote;
-        } else if (c == ',') {
+        else if (c == ',')
             return i;
-        } else if ((c == '"' || c == '\'') && trim((span){text.s, i}).len == 0) {
+        else if ((c == '"' || c == '\'') && trim((span){text.s, i}).len == 0)
             quote = c;
-        }
     }
     return text.len;
 }
@@ -258,9 +240,8 @@ size_t piw__config_items(const char *value, char ***items)
     while (text.len > 0) {
         size_t end = item_end(text);
         span item = trim((span){text.s, end});
-        if (item.len >= 2 && (item.s[0] == '"' || item.s[0] == '\'') && item.s[item.len - 1] == item.s[0]) {
+        if (item.len >= 2 && (item.s[0] == '"' || item.s[0] == '\'') && item.s[item.len - 1] == item.s[0])
             item = (span){item.s + 1, item.len - 2};
-        }
         if (item.len > 0) { /* a comma at the end makes no empty item */
             *items = piw_realloc(*items, sizeof(char *) * (count + 1));
             (*items)[count++] = piw_strndup(item.s, item.len);

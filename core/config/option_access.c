@@ -10,9 +10,8 @@
 static const piw__value *value_of(const piw_config *config, const char *name)
 {
     for (size_t i = 0; i < config->values_count; i++) {
-        if (strcmp(config->values[i].opt->name, name) == 0) {
+        if (strcmp(config->values[i].opt->name, name) == 0)
             return &config->values[i];
-        }
     }
     fprintf(stderr, "bug: %s has no option named %s\n", config->program->name, name);
     abort();
@@ -71,9 +70,8 @@ const char *piw_config_raw(const piw_config *config, const char *section, const 
             found = entry; /* the last one counts */
         }
     }
-    if (origin != NULL) {
+    if (origin != NULL)
         *origin = found != NULL ? found->origin : NULL;
-    }
     return found != NULL ? found->value : NULL;
 }
 
@@ -92,9 +90,8 @@ size_t piw_config_sections(const piw_config *config, const char *prefix, const c
     size_t count = 0;
     for (size_t i = 0; i < config->entries.sections_count; i++) {
         const char *section = config->entries.sections[i];
-        if (is_kept(config, section) && strncmp(section, prefix, strlen(prefix)) == 0) {
+        if (is_kept(config, section) && strncmp(section, prefix, strlen(prefix)) == 0)
             list[count++] = section;
-        }
     }
     *names = list;
     return count;
@@ -107,12 +104,10 @@ size_t piw_config_keys(const piw_config *config, const char *section, const char
     for (size_t i = 0; is_kept(config, section) && i < config->entries.count; i++) {
         const piw__entry *entry = &config->entries.at[i];
         bool known = strcmp(entry->section, section) != 0;
-        for (size_t k = 0; k < count && !known; k++) {
+        for (size_t k = 0; k < count && !known; k++)
             known = strcmp(list[k], entry->key) == 0;
-        }
-        if (!known) {
+        if (!known)
             list[count++] = entry->key;
-        }
     }
     *keys = list;
     return count;
@@ -120,9 +115,8 @@ size_t piw_config_keys(const piw_config *config, const char *section, const char
 
 int piw_program_exit(const piw_program *program, const piw_err *err)
 {
-    if (err == NULL || err->code == 0) {
+    if (err == NULL || err->code == 0)
         return 0;
-    }
     fprintf(stderr, "%s: %s\n", program->name, err->text[0] != '\0' ? err->text : piw_err_name(err->code));
     return err->code == PIW_EUSAGE ? 2 : 1;
 }
@@ -145,12 +139,10 @@ int piw_ask(const char *question)
             }
         }
         line[strcspn(line, "\r\n")] = '\0';
-        if (line[0] == '\0' || strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0) {
+        if (line[0] == '\0' || strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0)
             return 1;
-        }
-        if (strcasecmp(line, "n") == 0 || strcasecmp(line, "no") == 0) {
+        if (strcasecmp(line, "n") == 0 || strcasecmp(line, "no") == 0)
             return 0;
-        }
     }
     return PIW_EINVAL;
 }

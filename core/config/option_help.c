@@ -70,12 +70,10 @@ void piw__print_help(const piw_program *program)
 {
     printf("usage: %s [options]%s%s\n\n%s\n\n", program->name, program->operands != NULL ? " " : "",
            program->operands != NULL ? program->operands : "", program->summary);
-    for (const piw_opt *opt = piw__core_options; opt->name != NULL; opt++) {
+    for (const piw_opt *opt = piw__core_options; opt->name != NULL; opt++)
         print_option(opt);
-    }
-    for (const piw_opt *opt = program->options; opt->name != NULL; opt++) {
+    for (const piw_opt *opt = program->options; opt->name != NULL; opt++)
         print_option(opt);
-    }
     printf("\nLong options are also keys of /etc/piwheels.conf, /usr/local/etc/piwheels.conf and\n"
            "~/.config/piwheels/piwheels.conf, in section [%s] or before any section.\n",
            program->section);
@@ -122,9 +120,8 @@ void piw_config_print(const piw_config *config)
 {
     printf("[%s]\n", config->program->section);
     for (size_t i = 0; i < config->values_count; i++) {
-        if (!config->values[i].opt->cli_only) {
+        if (!config->values[i].opt->cli_only)
             print_line(&config->values[i]);
-        }
     }
     const char *const *sections, *const *keys;
     size_t sections_count = piw_config_sections(config, "", &sections);

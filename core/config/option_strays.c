@@ -9,9 +9,8 @@ enum { NAME_MAX_BYTES = 32 }; /* longer sections are nobody's misspelling */
 
 static bool has_option(const piw_opt *options, const char *key)
 {
-    while (options->name != NULL && (strcmp(options->name, key) != 0 || options->cli_only)) {
+    while (options->name != NULL && (strcmp(options->name, key) != 0 || options->cli_only))
         options++;
-    }
     return options->name != NULL;
 }
 
@@ -20,9 +19,8 @@ static bool has_word(const char *words, const char *word)
 {
     size_t n = strlen(word);
     for (const char *at = words; n > 0 && (at = strstr(at, word)) != NULL; at += n) {
-        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) {
+        if ((at == words || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
             return true;
-        }
     }
     return false;
 }
@@ -38,12 +36,10 @@ static bool knows(const piw_config *config, const piw_config_section *section, c
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][NAME_MAX_BYTES + 1] = {{0}}, na = strlen(a), nb = strlen(b);
-    if (na > NAME_MAX_BYTES || nb > NAME_MAX_BYTES) {
+    if (na > NAME_MAX_BYTES || nb > NAME_MAX_BYTES)
         return NAME_MAX_BYTES;
-    }
-    for (size_t k = 0; k <= nb; k++) {
+    for (size_t k = 0; k <= nb; k++)
         rows[0][k] = k;
-    }
     for (size_t i = 1; i <= na; i++) {
         size_t *row = rows[i % 3], *above = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];
         row[0] = i;
@@ -51,9 +47,8 @@ static size_t distance(const char *a, const char *b)
             size_t least = above[k - 1] + (a[i - 1] != b[k - 1]);
             least = above[k] + 1 < least ? above[k] + 1 : least;
             least = row[k - 1] + 1 < least ? row[k - 1] + 1 : least;
-            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && before[k - 2] + 1 < least) {
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && before[k - 2] + 1 < least)
                 least = before[k - 2] + 1;
-            }
             row[k] = least;
         }
     }
@@ -67,12 +62,10 @@ static const char *meant(const piw_config_section *sections, const char *name)
     char plain[NAME_MAX_BYTES + 1];
     const char *rest = strncasecmp(name, "piw-", 4) == 0 ? name + 4 : name;
     size_t n = strlen(rest);
-    if (n > NAME_MAX_BYTES) {
+    if (n > NAME_MAX_BYTES)
         return NULL;
-    }
-    for (size_t i = 0; i <= n; i++) {
+    for (size_t i = 0; i <= n; i++)
         plain[i] = rest[i] >= 'A' && rest[i] <= 'Z' ? (char)(rest[i] + 'a' - 'A') : rest[i];
-    }
     const char *nearest = NULL;
     size_t least = n <= 4 ? 2 : 3;
     for (const piw_config_section *at = sections; at != NULL && at->name != NULL; at++) {
@@ -89,9 +82,8 @@ static const char *meant(const piw_config_section *sections, const char *name)
 static bool known_to_any(const piw_config *config, const char *key)
 {
     const piw_config_section *at = config->program->sections;
-    while (at != NULL && at->name != NULL && (at->keys == NULL || !knows(config, at, key))) {
+    while (at != NULL && at->name != NULL && (at->keys == NULL || !knows(config, at, key)))
         at++;
-    }
     return at != NULL && at->name != NULL;
 }
 
@@ -120,9 +112,8 @@ size_t piw_config_strays(const piw_config *config, void (*tell)(const char *sent
     for (size_t i = 0; i < config->entries.count; i++) {
         const piw__entry *entry = &config->entries.at[i];
         const piw_config_section *section = piw__section_find(config->program, entry->section);
-        if (section != NULL ? knows(config, section, entry->key) : known_to_any(config, entry->key)) {
+        if (section != NULL ? knows(config, section, entry->key) : known_to_any(config, entry->key))
             continue;
-        }
         snprintf(text, sizeof(text),
                  section != NULL ? "%s: unknown key '%.100s' in [%s]" : "%s: unknown key '%.100s': no program has it",
                  entry->origin, entry->key, entry->section);

@@ -19,14 +19,12 @@ static const unit size_units[] = {{"K", INT64_C(1) << 10}, {"M", INT64_C(1) << 2
 /* Digits at *s, which moves past them. False when there are none or too many. */
 static bool take_number(const char **s, int64_t *number)
 {
-    if (!isdigit((unsigned char)**s)) {
+    if (!isdigit((unsigned char)**s))
         return false;
-    }
     *number = 0;
     for (; isdigit((unsigned char)**s); (*s)++) {
-        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, **s - '0', number)) {
+        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, **s - '0', number))
             return false;
-        }
     }
     return true;
 }
@@ -35,9 +33,8 @@ static bool parse_int(const char *s, int64_t *number)
 {
     bool minus = *s == '-';
     s += minus || *s == '+';
-    if (!take_number(&s, number) || *s != '\0') {
+    if (!take_number(&s, number) || *s != '\0')
         return false;
-    }
     *number = minus ? -*number : *number;
     return true;
 }
@@ -48,17 +45,14 @@ static bool parse_duration(const char *s, int64_t *number)
     size_t next = 0;
     int64_t part;
     *number = 0;
-    if (!take_number(&s, &part)) {
+    if (!take_number(&s, &part))
         return false;
-    }
-    if (*s == '\0') {
+    if (*s == '\0')
         return !__builtin_mul_overflow(part, 1000, number);
-    }
     for (;;) {
         size_t len = 0;
-        while (isalpha((unsigned char)s[len])) {
+        while (isalpha((unsigned char)s[len]))
             len++;
-        }
         while (next < PIW_COUNT(duration_units) &&
                (strlen(duration_units[next].name) != len || strncmp(duration_units[next].name, s, len) != 0)) {
             next++;
@@ -70,27 +64,22 @@ static bool parse_duration(const char *s, int64_t *number)
         next++;
         s += len;
         s += strspn(s, " ");
-        if (*s == '\0') {
+        if (*s == '\0')
             return true;
-        }
-        if (!take_number(&s, &part)) {
+        if (!take_number(&s, &part))
             return false;
-        }
     }
 }
 
 static bool parse_size(const char *s, int64_t *number)
 {
-    if (!take_number(&s, number)) {
+    if (!take_number(&s, number))
         return false;
-    }
-    if (*s == '\0') {
+    if (*s == '\0')
         return true;
-    }
     for (size_t i = 0; i < PIW_COUNT(size_units); i++) {
-        if (toupper((unsigned char)s[0]) == size_units[i].name[0] && s[1] == '\0') {
+        if (toupper((unsigned char)s[0]) == size_units[i].name[0] && s[1] == '\0')
             return !__builtin_mul_overflow(*number, size_units[i].factor, number);
-        }
     }
     return false;
 }
@@ -114,9 +103,8 @@ static void print_number(piw_opt_kind kind, int64_t number, char *to, size_t siz
     size_t count = kind == PIW_OPT_DURATION ? PIW_COUNT(duration_units) : PIW_COUNT(size_units);
     const unit *best = NULL;
     for (size_t i = 0; kind != PIW_OPT_INT && i < count && number != 0; i++) {
-        if (number % units[i].factor == 0 && (best == NULL || units[i].factor > best->factor)) {
+        if (number % units[i].factor == 0 && (best == NULL || units[i].factor > best->factor))
             best = &units[i];
-        }
     }
     snprintf(to, size, "%lld%s", (long long)(best != NULL ? number / best->factor : number),
              best != NULL ? best->name : "");
@@ -146,9 +134,8 @@ int piw_opt_number(const piw_opt *option, const char *value, int64_t *number, pi
     default:
         return PIW_EINVAL; /* these kinds have no number */
     }
-    if (!good) {
+    if (!good)
         return piw_err_set(err, PIW_EINVAL, "'%.100s' is not %s", value, want);
-    }
     bool bounded = option->min != 0 || option->max != 0, open_end = option->max < option->min;
     if (bounded && (*number < option->min || (*number > option->max && !open_end))) {
         char min[32], max[32];
@@ -165,9 +152,8 @@ static int check_choice(const piw_opt *option, const char *value, piw_err *err)
     const char *s = option->choices;
     for (size_t len; *s != '\0'; s += len + (s[len] == '|')) {
         len = strcspn(s, "|");
-        if (strlen(value) == len && memcmp(value, s, len) == 0) {
+        if (strlen(value) == len && memcmp(value, s, len) == 0)
             return 0;
-        }
     }
     return piw_err_set(err, PIW_EINVAL, "'%.100s' is not one of %s", value, option->choices);
 }
@@ -191,9 +177,8 @@ int piw_opt_check(const piw_opt *option, const char *value, piw_err *err)
 static char *home_of(const char *user)
 {
     const char *home = user[0] == '\0' ? getenv("HOME") : NULL;
-    if (home != NULL && *home != '\0') {
+    if (home != NULL && *home != '\0')
         return piw_strdup(home);
-    }
     struct passwd entry, *found = NULL;
     char *room = piw_alloc(16384);
     int code = user[0] == '\0' ? getpwuid_r(getuid(), &entry, room, 16384, &found)
@@ -211,14 +196,14 @@ int piw_expand_home(const char *path, char **expanded, piw_err *err)
     }
     size_t len = strcspn(path, "/");
     char *user = piw_strndup(path + 1, len - 1), *home = home_of(user);
-    int code = 0;
+    int rc = 0;
     if (home == NULL) {
-        code = piw_err_set(err, PIW_ENOENT, "'%.100s': there is no home directory for %s%s", path,
-                           *user != '\0' ? "user " : "this user", user);
+        rc = piw_err_set(err, PIW_ENOENT, "'%.100s': there is no home directory for %s%s", path,
+                         *user != '\0' ? "user " : "this user", user);
     } else {
         *expanded = piw_sprintf("%s%s", home, path + len);
     }
     free(user);
     free(home);
-    return code;
+    return rc;
 }

@@ -18,18 +18,16 @@ enum { SOURCE_DEFAULT = 0, SOURCE_FILES = 1, SOURCE_ENVIRONMENT = 1 << 20, SOURC
 static piw__value *value_find(const piw_config *config, const char *name)
 {
     for (size_t i = 0; i < config->values_count; i++) {
-        if (strcmp(config->values[i].opt->name, name) == 0) {
+        if (strcmp(config->values[i].opt->name, name) == 0)
             return &config->values[i];
-        }
     }
     return NULL;
 }
 
 static void value_clear(piw__value *value)
 {
-    for (size_t i = 0; i < value->items_count; i++) {
+    for (size_t i = 0; i < value->items_count; i++)
         free(value->items[i]);
-    }
     free(value->items);
     free(value->text);
     free(value->origin);
@@ -43,13 +41,11 @@ static void value_append(piw__value *value, const char *text, bool split)
 {
     char **more = NULL;
     size_t count = 1;
-    if (split) {
+    if (split)
         count = piw__config_items(text, &more);
-    }
     value->items = piw_realloc(value->items, sizeof(char *) * (value->items_count + count));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         value->items[value->items_count++] = split ? more[i] : piw_strdup(text);
-    }
     free(more);
 }
 
@@ -72,17 +68,14 @@ static int value_set(piw_config *config, piw__value *value, const char *text, bo
                      const char *origin, piw_err *err)
 {
     const piw_opt *opt = value->opt;
-    int code = piw_opt_check(opt, text, err);
+    int rc = piw_opt_check(opt, text, err);
     char *path = NULL;
-    if (code == 0 && opt->kind == PIW_OPT_PATH) {
-        code = piw_expand_home(text, &path, err);
-    }
-    if (code != 0) {
-        return code;
-    }
-    if (opt->kind != PIW_OPT_LIST || value->source != source) {
+    if (rc == 0 && opt->kind == PIW_OPT_PATH)
+        rc = piw_expand_home(text, &path, err);
+    if (rc != 0)
+        return rc;
+    if (opt->kind != PIW_OPT_LIST || value->source != source)
         value_clear(value);
-    }
     free(value->origin);
     value->origin = piw_strdup(origin);
     value->source = source;
@@ -95,7 +88,7 @@ static int value_set(piw_config *config, piw__value *value, const char *text, bo
         value->text = path;
         break;
     case PIW_OPT_SWITCH:
-        code = piw_opt_number(opt, text, &value->number, err);
+        rc = piw_opt_number(opt, text, &value->number, err);
         value_set_switch(config, value);
         break;
     case PIW_OPT_TEXT:
@@ -104,9 +97,9 @@ static int value_set(piw_config *config, piw__value *value, const char *text, bo
         break;
     default:
         value->text = piw_strdup(text);
-        code = piw_opt_number(opt, text, &value->number, err);
+        rc = piw_opt_number(opt, text, &value->number, err);
     }
-    return code;
+    return rc;
 }
 
 static void set_defaults(piw_config *config)
@@ -121,9 +114,8 @@ static void set_defaults(piw_config *config)
     for (size_t i = 0; i < config->values_count; i++) {
         piw__value *value = &config->values[i];
         const char *text = value->opt->fallback;
-        if (text == NULL && value->opt->kind == PIW_OPT_SWITCH) {
+        if (text == NULL && value->opt->kind == PIW_OPT_SWITCH)
             text = "no";
-        }
         piw_err err = {0};
         value->origin = piw_strdup("default");
         if (text != NULL && value_set(config, value, text, true, SOURCE_DEFAULT, "default", &err) != 0) {
@@ -143,24 +135,22 @@ static bool concerns(const piw_program *program, const char *section)
 
 static int read_files(piw_config *config, const char *only, const char *const *files, size_t count, piw_err *err)
 {
-    if (only != NULL) {
+    if (only != NULL)
         return piw__config_file_read(&config->entries, only, err);
-    }
     for (size_t i = 0; i < count; i++) {
-        piw_err found = {0};
+        piw_err found_err = {0};
         char *path;
-        if (piw_expand_home(files[i], &path, &found) != 0) {
+        if (piw_expand_home(files[i], &path, &found_err) != 0) {
             continue; /* without a home directory there is no such file */
         }
-        int code = piw__config_file_read(&config->entries, path, &found);
+        int code = piw__config_file_read(&config->entries, path, &found_err);
         struct stat st;
         if (code == PIW_ESYS && stat(path, &st) != 0) {
             code = PIW_ENOENT; /* in somebody else's home, which $HOME still names: whether it is there can't be seen */
         }
         free(path);
-        if (code != 0 && code != PIW_ENOENT) {
-            return piw_err_set(err, PIW_ECONFIG, "%s", found.text);
-        }
+        if (code != 0 && code != PIW_ENOENT)
+            return piw_err_set(err, PIW_ECONFIG, "%s", found_err.text);
     }
     return 0;
 }
@@ -168,19 +158,18 @@ static int read_files(piw_config *config, const char *only, const char *const *f
 static int apply_entry(piw_config *config, const piw__entry *entry, piw_err *err)
 {
     piw__value *value = concerns(config->program, entry->section) ? value_find(config, entry->key) : NULL;
-    if (value == NULL || value->opt->cli_only) {
+    if (value == NULL || value->opt->cli_only)
         return 0;
-    }
-    piw_err found = {0};
+    piw_err found_err = {0};
     int code = 0;
     if (entry->bare && value->opt->kind != PIW_OPT_SWITCH) {
-        code = piw_err_set(&found, PIW_EINVAL, "a value is missing (%s = %s)", entry->key,
+        code = piw_err_set(&found_err, PIW_EINVAL, "a value is missing (%s = %s)", entry->key,
                            value->opt->value_name != NULL ? value->opt->value_name : "VALUE");
     } else {
         code = value_set(config, value, entry->value, !entry->quoted, SOURCE_FILES + (int)entry->file, entry->origin,
-                         &found);
+                         &found_err);
     }
-    return code == 0 ? 0 : piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", entry->origin, entry->key, found.text);
+    return code == 0 ? 0 : piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", entry->origin, entry->key, found_err.text);
 }
 
 static int apply_environment(piw_config *config, piw_err *err)
@@ -188,15 +177,13 @@ static int apply_environment(piw_config *config, piw_err *err)
     for (size_t i = 0; i < config->values_count; i++) {
         piw__value *value = &config->values[i];
         const char *text = value->opt->env != NULL ? getenv(value->opt->env) : NULL;
-        if (text == NULL || *text == '\0') {
+        if (text == NULL || *text == '\0')
             continue;
-        }
         char origin[128];
-        piw_err found = {0};
+        piw_err found_err = {0};
         snprintf(origin, sizeof(origin), "environment %s", value->opt->env);
-        if (value_set(config, value, text, true, SOURCE_ENVIRONMENT, origin, &found) != 0) {
-            return piw_err_set(err, PIW_ECONFIG, "%s: %s", origin, found.text);
-        }
+        if (value_set(config, value, text, true, SOURCE_ENVIRONMENT, origin, &found_err) != 0)
+            return piw_err_set(err, PIW_ECONFIG, "%s: %s", origin, found_err.text);
     }
     return 0;
 }
@@ -208,9 +195,8 @@ static void tell_unknown_keys(const piw_config *config)
         const piw__entry *entry = &config->entries.at[i];
         if (concerns(config->program, entry->section)) {
             const piw__value *value = value_find(config, entry->key);
-            if (value == NULL || value->opt->cli_only) {
+            if (value == NULL || value->opt->cli_only)
                 piw_info("%s: key '%s' is unknown to %s and ignored", entry->origin, entry->key, config->program->name);
-            }
         }
     }
 }
@@ -222,16 +208,14 @@ static int apply_command_line(piw_config *config, const piw__command_line *line,
     for (size_t i = 0; i < line->given_count; i++) {
         const piw__given *given = &line->given[i];
         piw__value *value = value_find(config, given->opt->name);
-        piw_err found = {0};
+        piw_err found_err = {0};
         const char *text = given->text != NULL ? given->text : "yes";
-        if (value_set(config, value, text, false, SOURCE_COMMAND_LINE, "command line", &found) != 0) {
-            return piw__usage_error(line, err, "option --%s: %s", given->opt->name, found.text);
-        }
+        if (value_set(config, value, text, false, SOURCE_COMMAND_LINE, "command line", &found_err) != 0)
+            return piw__usage_error(line, err, "option --%s: %s", given->opt->name, found_err.text);
     }
     config->operands = line->operands_count > 0 ? piw_alloc(sizeof(char *) * line->operands_count) : NULL;
-    for (size_t i = 0; i < line->operands_count; i++) {
+    for (size_t i = 0; i < line->operands_count; i++)
         config->operands[config->operands_count++] = piw_strdup(line->operands[i]);
-    }
     return 0;
 }
 
@@ -243,47 +227,39 @@ static int open_log(const piw_config *config, piw_err *err)
     piw_log_level level = piw_config_switch(config, "quiet")     ? PIW_LOG_ERROR
                           : piw_config_switch(config, "verbose") ? PIW_LOG_INFO
                                                                  : PIW_LOG_WARNING;
-    if (debug != NULL && debug->opt->kind == PIW_OPT_SWITCH && debug->number) {
+    if (debug != NULL && debug->opt->kind == PIW_OPT_SWITCH && debug->number)
         level = PIW_LOG_DEBUG;
-    }
     return piw_log_open(config->program->name, level, piw_config_text(config, "log-file"), err);
 }
 
 static int load(piw_config *config, piw__command_line *line, const char *const *files, size_t files_count, bool logs,
                 piw_err *err)
 {
-    int code = piw__command_line_parse(line, err);
-    if (code != 0) {
-        return code;
-    }
+    int rc = piw__command_line_parse(line, err);
+    if (rc != 0)
+        return rc;
     char *only = NULL;
-    for (size_t i = 0; i < line->given_count && code == 0; i++) {
+    for (size_t i = 0; i < line->given_count && rc == 0; i++) {
         if (strcmp(line->given[i].opt->name, "configuration") == 0) {
             free(only);
             only = NULL;
-            code = piw_expand_home(line->given[i].text, &only, err);
+            rc = piw_expand_home(line->given[i].text, &only, err);
         }
     }
-    if (code == 0) {
-        code = read_files(config, only, files, files_count, err);
-    }
+    if (rc == 0)
+        rc = read_files(config, only, files, files_count, err);
     free(only);
-    for (size_t i = 0; i < config->entries.count && code == 0; i++) {
-        code = apply_entry(config, &config->entries.at[i], err);
-    }
-    if (code == 0) {
-        code = apply_environment(config, err);
-    }
-    if (code == 0) {
-        code = apply_command_line(config, line, err);
-    }
-    if (code == 0 && logs) {
-        code = open_log(config, err);
-    }
-    if (code == 0) {
+    for (size_t i = 0; i < config->entries.count && rc == 0; i++)
+        rc = apply_entry(config, &config->entries.at[i], err);
+    if (rc == 0)
+        rc = apply_environment(config, err);
+    if (rc == 0)
+        rc = apply_command_line(config, line, err);
+    if (rc == 0 && logs)
+        rc = open_log(config, err);
+    if (rc == 0)
         tell_unknown_keys(config);
-    }
-    return code;
+    return rc;
 }
 
 static int load_config(piw_config **config, const piw_program *program, int argc, char **argv, const char *const *files,
@@ -302,11 +278,10 @@ static int load_config(piw_config **config, const piw_program *program, int argc
     int code = load(loaded, &line, files, files_count, logs, err);
     piw__command_line_fini(&line);
     *config = NULL;
-    if (code == 0) {
+    if (code == 0)
         *config = loaded;
-    } else {
+    else
         piw_config_free(&loaded);
-    }
     return code == 0 || code == 1 ? code : code == PIW_EUSAGE ? PIW_EUSAGE : PIW_ECONFIG;
 }
 
@@ -329,15 +304,12 @@ int piw_config_load(piw_config **config, const piw_program *program, int argc, c
 void piw_config_free(piw_config **config)
 {
     piw_config *old = *config;
-    if (old == NULL) {
+    if (old == NULL)
         return;
-    }
-    for (size_t i = 0; i < old->values_count; i++) {
+    for (size_t i = 0; i < old->values_count; i++)
         value_clear(&old->values[i]);
-    }
-    for (size_t i = 0; i < old->operands_count; i++) {
+    for (size_t i = 0; i < old->operands_count; i++)
         free(old->operands[i]);
-    }
     while (old->scratch != NULL) {
         piw__scratch *next = old->scratch->next;
         free(old->scratch);

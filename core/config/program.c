@@ -25,9 +25,8 @@ const piw_config_section *piw__section_find(const piw_program *program, const ch
     for (const piw_config_section *at = program->sections; at != NULL && at->name != NULL; at++) {
         size_t stem = strcspn(at->name, "*");
         bool same = at->name[stem] == '*' ? strncmp(section, at->name, stem) == 0 : strcmp(section, at->name) == 0;
-        if (same) {
+        if (same)
             return at;
-        }
     }
     return NULL;
 }

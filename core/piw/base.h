@@ -72,7 +72,7 @@ static inline bool piw_text_eq(piw_text a, piw_text b)
 /* Spans <-> microseconds and milliseconds. Spans beyond +-292,000 years saturate. */
 PIW_API piw_duration piw_duration_from_us(int64_t us);
 PIW_API int64_t piw_duration_us(piw_duration d);
-/* Now: wall clock, UTC (for records only). */
+/* Now: wall clock, UTC (for what is stored and shown). */
 PIW_API piw_time piw_time_now(void);
 /* CLOCK_MONOTONIC in nanoseconds (for every interval). */
 PIW_API int64_t piw_monotonic_ns(void);

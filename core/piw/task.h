@@ -24,7 +24,7 @@ extern "C" {
 typedef struct piw_task piw_task;
 
 typedef enum {
-    PIW_BOOT,    /* the master starts: only now leftovers of an earlier run are cleaned up */
+    PIW_BOOT,    /* the master starts: only now what an earlier run left is cleaned up */
     PIW_RESTART, /* the task failed, or was restarted cold */
     PIW_SWAP,    /* takes over from a running soul, with its state */
 } piw_why;

@@ -84,9 +84,9 @@ static bool inside(const struct reader *reader, uint64_t offset, uint64_t len)
 
 static int check_header(const struct reader *reader, ElfW(Ehdr) * header)
 {
-    if (reader->size < sizeof *header || memcmp(reader->data, ELFMAG, SELFMAG) != 0)
+    if (reader->size < sizeof(*header) || memcmp(reader->data, ELFMAG, SELFMAG) != 0)
         return refuse(reader, "it is no ELF file");
-    memcpy(header, reader->data, sizeof *header);
+    memcpy(header, reader->data, sizeof(*header));
     if (header->e_ident[EI_CLASS] != CLASS || header->e_ident[EI_DATA] != BYTE_ORDER_HERE ||
         header->e_machine != MACHINE)
         return refuse(reader, "it was built for another kind of machine");
@@ -124,14 +124,14 @@ static int check_symbols(const struct reader *reader, const ElfW(Shdr) * table, 
     bool manifest = false;
     for (uint64_t i = 1; i < table->sh_size / sizeof(ElfW(Sym)); i++) {
         ElfW(Sym) symbol;
-        memcpy(&symbol, reader->data + table->sh_offset + i * sizeof symbol, sizeof symbol);
+        memcpy(&symbol, reader->data + table->sh_offset + i * sizeof(symbol), sizeof(symbol));
         const char *name = name_of(reader, strings, symbol.st_name);
         if (name == NULL)
             return refuse(reader, "its symbol table is damaged");
         if (symbol.st_shndx == SHN_UNDEF) {
-            int ret = check_import(reader, name);
-            if (ret != 0)
-                return ret;
+            int rc = check_import(reader, name);
+            if (rc != 0)
+                return rc;
         } else if (strcmp(name, manifest_symbol) == 0) {
             manifest = true;
         } else if (!SANITIZED && SYMBOL_BIND(symbol.st_info) != STB_LOCAL) {
@@ -149,18 +149,18 @@ int piw__elf_check(const void *data, size_t size, const char *file, piw_err *err
 {
     struct reader reader = {data, size, file, err};
     ElfW(Ehdr) header;
-    int ret = check_header(&reader, &header);
-    if (ret != 0)
-        return ret;
+    int rc = check_header(&reader, &header);
+    if (rc != 0)
+        return rc;
     for (unsigned i = 0; i < header.e_shnum; i++) {
         ElfW(Shdr) table, strings;
-        memcpy(&table, reader.data + header.e_shoff + i * sizeof table, sizeof table);
+        memcpy(&table, reader.data + header.e_shoff + i * sizeof(table), sizeof(table));
         if (table.sh_type != SHT_DYNSYM)
             continue;
         if (table.sh_entsize != sizeof(ElfW(Sym)) || table.sh_link >= header.e_shnum ||
             !inside(&reader, table.sh_offset, table.sh_size))
             return refuse(&reader, "its symbol table is damaged");
-        memcpy(&strings, reader.data + header.e_shoff + table.sh_link * sizeof strings, sizeof strings);
+        memcpy(&strings, reader.data + header.e_shoff + table.sh_link * sizeof(strings), sizeof(strings));
         if (strings.sh_type != SHT_STRTAB || !inside(&reader, strings.sh_offset, strings.sh_size))
             return refuse(&reader, "its symbol table is damaged");
         return check_symbols(&reader, &table, &strings);

@@ -38,7 +38,7 @@ static const char *intern_locked(const char *text)
         if (strcmp(name->text, text) == 0)
             return name->text;
     size_t len = strlen(text) + 1;
-    struct name *name = piw_alloc(sizeof *name + len);
+    struct name *name = piw_alloc(sizeof(*name) + len);
     memcpy(name->text, text, len);
     name->next = loader.names;
     loader.names = name;
@@ -75,11 +75,11 @@ static int check_writers(const char *path, const char *file, piw_err *err)
 static int check_path(const char *path, const char *file, piw_err *err)
 {
     char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", path);
+    snprintf(part, sizeof(part), "%s", path);
     for (;;) {
-        int ret = check_writers(part, file, err);
-        if (ret != 0)
-            return ret;
+        int rc = check_writers(part, file, err);
+        if (rc != 0)
+            return rc;
         char *slash = strrchr(part, '/');
         if (slash == NULL || part[1] == 0)
             return 0;
@@ -95,8 +95,8 @@ static int find(const piw__plugin_dirs *dirs, const char *file, char *path, piw_
         char dir[PATH_MAX], candidate[PATH_MAX];
         if (realpath(dirs->dirs[i], dir) == NULL)
             continue;
-        int n = snprintf(candidate, sizeof candidate, "%s%s%s", is_path ? "" : dir, is_path ? "" : "/", file);
-        if (n < 0 || (size_t)n >= sizeof candidate || realpath(candidate, path) == NULL)
+        int n = snprintf(candidate, sizeof(candidate), "%s%s%s", is_path ? "" : dir, is_path ? "" : "/", file);
+        if (n < 0 || (size_t)n >= sizeof(candidate) || realpath(candidate, path) == NULL)
             continue;
         size_t len = strlen(dir);
         if (strncmp(path, dir, len) == 0 && path[len] == '/')
@@ -146,20 +146,20 @@ static int read_file(const char *path, const char *file, uint8_t **data, size_t 
     if (fd < 0)
         return piw_err_errno(err, "plugin %s can't be opened", file);
     struct stat st;
-    int ret = 0;
+    int rc = 0;
     uint8_t *bytes = NULL;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        ret = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is no plain file", file);
+        rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is no plain file", file);
     else if (st.st_size > FILE_MAX)
-        ret = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
+        rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
     else if ((bytes = malloc((size_t)st.st_size + 1)) == NULL)
-        ret = piw_err_set(err, PIW_ENOMEM, "no memory for plugin %s", file);
+        rc = piw_err_set(err, PIW_ENOMEM, "no memory for plugin %s", file);
     else if (read_all(fd, bytes, (size_t)st.st_size) != 0)
-        ret = piw_err_errno(err, "plugin %s can't be read", file);
+        rc = piw_err_errno(err, "plugin %s can't be read", file);
     close(fd);
-    if (ret != 0) {
+    if (rc != 0) {
         free(bytes);
-        return ret;
+        return rc;
     }
     *data = bytes;
     *size = (size_t)st.st_size;
@@ -218,7 +218,7 @@ static void fill_slots(piw__image *image)
     uint32_t size = 8;
     while (size < count * 2)
         size *= 2;
-    image->slots = piw_zalloc(size * sizeof *image->slots);
+    image->slots = piw_zalloc(size * sizeof(*image->slots));
     image->slots_mask = size - 1;
     /* A message's own handler comes first, and what is there already stays. */
     for (uint32_t i = 0; list != NULL && list[i].protocol != NULL; i++)
@@ -237,7 +237,7 @@ static void own_add(piw__image *image, const piw_protocol_def *def)
     for (unsigned i = 0; i < image->own_count; i++)
         if (image->own[i] == def->interned)
             return;
-    image->own = piw_realloc(image->own, (image->own_count + 1) * sizeof *image->own);
+    image->own = piw_realloc(image->own, (image->own_count + 1) * sizeof(*image->own));
     image->own[image->own_count++] = def->interned;
 }
 
@@ -252,7 +252,7 @@ static void fill_own(piw__image *image)
 
 static piw__image *image_new(const char *file)
 {
-    piw__image *image = piw_zalloc(sizeof *image);
+    piw__image *image = piw_zalloc(sizeof(*image));
     image->file = intern_locked(file);
     image->fd = -1;
     image->next = loader.images;
@@ -265,15 +265,15 @@ static int image_finish(piw__image *image, const piw_plugin *plugin, piw_err *er
 {
     if (plugin == NULL)
         return piw_err_set(err, PIW_EPLUGIN, "%s is not a task plugin: its manifest can't be found", image->file);
-    int ret = piw__manifest_check(plugin, image->file, err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__manifest_check(plugin, image->file, err);
+    if (rc != 0)
+        return rc;
     image->plugin = plugin;
     fill_slots(image);
     const piw_continuation *list = plugin->continuations;
     while (list != NULL && list[image->continuations_count].name != NULL)
         image->continuations_count++;
-    image->continuations = piw_zalloc((image->continuations_count + 1) * sizeof *image->continuations);
+    image->continuations = piw_zalloc((image->continuations_count + 1) * sizeof(*image->continuations));
     for (unsigned i = 0; list != NULL && i < image->continuations_count; i++)
         image->continuations[i] = intern_locked(list[i].name);
     if (plugin->state_protocol != NULL)
@@ -291,18 +291,18 @@ static int map(const uint8_t *data, size_t size, const char *file, int *fd, void
     if (*fd < 0)
         return piw_err_errno(err, "no memory file for a copy of plugin %s", file);
     if (write_all(*fd, data, size) != 0) {
-        int ret = piw_err_errno(err, "plugin %s can't be copied", file);
+        int rc = piw_err_errno(err, "plugin %s can't be copied", file);
         close(*fd);
-        return ret;
+        return rc;
     }
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), *fd);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), *fd);
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (*handle == NULL) {
         const char *why = dlerror();
-        int ret = piw_err_set(err, PIW_EPLUGIN, "%s can't be loaded: %s", file, why != NULL ? why : "unknown reason");
+        int rc = piw_err_set(err, PIW_EPLUGIN, "%s can't be loaded: %s", file, why != NULL ? why : "unknown reason");
         close(*fd);
-        return ret;
+        return rc;
     }
     return 0;
 }
@@ -314,11 +314,11 @@ static int load_locked(const uint8_t *data, size_t size, const char *file, const
     if (found == NULL) {
         int fd;
         void *handle;
-        int ret = piw__elf_check(data, size, file, err);
-        if (ret == 0)
-            ret = map(data, size, file, &fd, &handle, err);
-        if (ret != 0)
-            return ret;
+        int rc = piw__elf_check(data, size, file, err);
+        if (rc == 0)
+            rc = map(data, size, file, &fd, &handle, err);
+        if (rc != 0)
+            return rc;
         /* From here on it stays mapped, and its descriptor open, refused or not: code that ran once is never unmapped,
          * and the loader would take a later file under the same descriptor's path for this one. */
         found = image_new(file);
@@ -327,29 +327,29 @@ static int load_locked(const uint8_t *data, size_t size, const char *file, const
         found->hash = hash;
         found->handle = handle;
     }
-    int ret = found->plugin != NULL ? 0 : image_finish(found, dlsym(found->handle, "piw_plugin_manifest"), err);
-    *image = ret == 0 ? found : NULL;
-    return ret;
+    int rc = found->plugin != NULL ? 0 : image_finish(found, dlsym(found->handle, "piw_plugin_manifest"), err);
+    *image = rc == 0 ? found : NULL;
+    return rc;
 }
 
 int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__image **image, piw_err *err)
 {
     char path[PATH_MAX];
-    int ret = find(dirs, file, path, err);
-    if (ret == 0 && !dirs->trust_files)
-        ret = check_path(path, file, err);
-    if (ret != 0)
-        return ret;
+    int rc = find(dirs, file, path, err);
+    if (rc == 0 && !dirs->trust_files)
+        rc = check_path(path, file, err);
+    if (rc != 0)
+        return rc;
     uint8_t *data = NULL;
     size_t size = 0;
-    ret = read_file(path, file, &data, &size, err);
-    if (ret != 0)
-        return ret;
+    rc = read_file(path, file, &data, &size, err);
+    if (rc != 0)
+        return rc;
     pthread_mutex_lock(&loader.lock);
-    ret = load_locked(data, size, file, image, err);
+    rc = load_locked(data, size, file, image, err);
     pthread_mutex_unlock(&loader.lock);
     free(data);
-    return ret;
+    return rc;
 }
 
 int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_err *err)
@@ -363,10 +363,10 @@ int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_e
     if (data == MAP_FAILED)
         return piw_err_errno(err, "plugin %s can't be read", file);
     pthread_mutex_lock(&loader.lock);
-    int ret = load_locked(data, size, file, image, err);
+    int rc = load_locked(data, size, file, image, err);
     pthread_mutex_unlock(&loader.lock);
     munmap(data, size);
-    return ret;
+    return rc;
 }
 
 int piw__image_of(const piw_plugin *plugin, const piw__image **image, piw_err *err)
@@ -374,14 +374,14 @@ int piw__image_of(const piw_plugin *plugin, const piw__image **image, piw_err *e
     pthread_mutex_lock(&loader.lock);
     for (*image = loader.images; *image != NULL && (*image)->plugin != plugin;)
         *image = (*image)->next;
-    int ret = 0;
+    int rc = 0;
     if (*image == NULL) {
         piw__image *made = image_new(plugin->name != NULL ? plugin->name : "a task");
-        ret = image_finish(made, plugin, err);
+        rc = image_finish(made, plugin, err);
         *image = made;
     }
     pthread_mutex_unlock(&loader.lock);
-    return ret;
+    return rc;
 }
 
 unsigned piw__images_count(void)
@@ -456,25 +456,25 @@ static int check_state_carried(const piw__image *image, const piw__image *old, p
     if (image->state == NULL || strcmp(old->state->name, image->state->name) != 0)
         return piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: the type of its state is another",
                            image->file, old->file);
-    piw_err why = {0};
-    if (piw__carry_check(old->state, image->state, &why) != 0)
+    piw_err own_err = {0};
+    if (piw__carry_check(old->state, image->state, &own_err) != 0)
         return piw_err_set(err, PIW_EPLUGIN,
                            "%s can't take over from %s: a field of its state has another type: %s: %s", image->file,
-                           old->file, old->state->name, why.text);
+                           old->file, old->state->name, own_err.text);
     return 0;
 }
 
 int piw__image_follows(const piw__image *image, const piw__image *old, piw_err *err)
 {
-    int ret = check_state_carried(image, old, err);
-    for (unsigned i = 0; i < old->own_count && ret == 0; i++)
-        for (uint16_t m = 0; m < old->own[i]->messages_count && ret == 0; m++) {
+    int rc = check_state_carried(image, old, err);
+    for (unsigned i = 0; i < old->own_count && rc == 0; i++)
+        for (uint16_t m = 0; m < old->own[i]->messages_count && rc == 0; m++) {
             const piw_msg_type *type = &old->own[i]->messages[m], *own = piw__image_type(image, type);
             bool kept = type->kind == PIW_M_PEER || type->kind == PIW_M_REPLY;
-            piw_err why = {0};
-            if (kept && own != NULL && own != type && piw__carry_check(type, own, &why) != 0)
-                ret = piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: a field of %s has another type: %s",
-                                  image->file, old->file, type->name, why.text);
+            piw_err own_err = {0};
+            if (kept && own != NULL && own != type && piw__carry_check(type, own, &own_err) != 0)
+                rc = piw_err_set(err, PIW_EPLUGIN, "%s can't take over from %s: a field of %s has another type: %s",
+                                 image->file, old->file, type->name, own_err.text);
         }
-    return ret;
+    return rc;
 }

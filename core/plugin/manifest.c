@@ -199,22 +199,22 @@ static int check_options(const piw_opt *list, const char *file, piw_err *err)
 /* The first fields say whether the rest can be read at all. */
 static int check_head(const piw_plugin *plugin, const char *file, piw_err *err)
 {
-    if (memcmp(plugin->magic, "piw-task", sizeof plugin->magic) != 0)
+    if (memcmp(plugin->magic, "piw-task", sizeof(plugin->magic)) != 0)
         return piw_err_set(err, PIW_EPLUGIN, "%s is refused: its manifest does not begin as a task's does", file);
     if (plugin->abi != PIW_ABI)
         return piw_err_set(err, PIW_EPLUGIN,
                            "%s is refused: it was built for runtime interface %u, this runtime has %d: build it anew",
                            file, plugin->abi, PIW_ABI);
-    int ret = check_build(&plugin->build, file, err);
-    if (ret != 0)
-        return ret;
-    if (plugin->size != sizeof *plugin)
+    int rc = check_build(&plugin->build, file, err);
+    if (rc != 0)
+        return rc;
+    if (plugin->size != sizeof(*plugin))
         return piw_err_set(err, PIW_EPLUGIN,
                            "%s is refused: its manifest has %u bytes, this runtime's has %zu: build it anew", file,
-                           plugin->size, sizeof *plugin);
-    ret = check_sizes(&plugin->sizes, file, err);
-    if (ret != 0)
-        return ret;
+                           plugin->size, sizeof(*plugin));
+    rc = check_sizes(&plugin->sizes, file, err);
+    if (rc != 0)
+        return rc;
     for (unsigned i = 0; i < PIW_COUNT(plugin->reserved); i++)
         if (plugin->reserved[i] != NULL)
             return piw_err_set(err, PIW_EPLUGIN, "%s is refused: reserved fields of its manifest are in use", file);
@@ -230,20 +230,20 @@ static int check_head(const piw_plugin *plugin, const char *file, piw_err *err)
 
 int piw__manifest_check(const piw_plugin *plugin, const char *file, piw_err *err)
 {
-    int ret = check_head(plugin, file, err);
-    if (ret != 0)
-        return ret;
+    int rc = check_head(plugin, file, err);
+    if (rc != 0)
+        return rc;
     for (unsigned i = 0; plugin->extra != NULL && plugin->extra[i] != NULL && i < ENTRIES_MAX; i++)
         piw_protocol_use(plugin->extra[i]);
-    if ((ret = use_services(plugin->serves, "services", file, err)) != 0 ||
-        (ret = use_services(plugin->uses, "used services", file, err)) != 0 ||
-        (ret = use_services(plugin->queues, "queues", file, err)) != 0 ||
-        (ret = use_events(plugin->subscribes, "subscribes to", file, err)) != 0 ||
-        (ret = use_events(plugin->emits, "emits", file, err)) != 0 || (ret = check_handlers(plugin, file, err)) != 0 ||
-        (ret = check_served(plugin, plugin->serves, false, file, err)) != 0 ||
-        (ret = check_served(plugin, plugin->queues, true, file, err)) != 0 ||
-        (ret = check_subscribed(plugin, file, err)) != 0 || (ret = check_continuations(plugin, file, err)) != 0 ||
-        (ret = check_options(plugin->options, file, err)) != 0)
-        return ret;
+    if ((rc = use_services(plugin->serves, "services", file, err)) != 0 ||
+        (rc = use_services(plugin->uses, "used services", file, err)) != 0 ||
+        (rc = use_services(plugin->queues, "queues", file, err)) != 0 ||
+        (rc = use_events(plugin->subscribes, "subscribes to", file, err)) != 0 ||
+        (rc = use_events(plugin->emits, "emits", file, err)) != 0 || (rc = check_handlers(plugin, file, err)) != 0 ||
+        (rc = check_served(plugin, plugin->serves, false, file, err)) != 0 ||
+        (rc = check_served(plugin, plugin->queues, true, file, err)) != 0 ||
+        (rc = check_subscribed(plugin, file, err)) != 0 || (rc = check_continuations(plugin, file, err)) != 0 ||
+        (rc = check_options(plugin->options, file, err)) != 0)
+        return rc;
     return check_state(plugin, file, err);
 }

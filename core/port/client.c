@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 enum {
-    /* What waits in a program while the master is away: log records, say. More is PIW_EAGAIN. */
+    /* What waits in a program while the master is away: log entries, say. More is PIW_EAGAIN. */
     PUSH_SNDHWM = 10000,
     /* Chunks on their way: the master asks for ten at a time. */
     DEALER_SNDHWM = 16,
     DEALER_RCVHWM = 64,
-    PUSH_LINGER_MS = 10000, /* records that a master busy with its database hasn't read yet */
+    PUSH_LINGER_MS = 10000, /* entries that a master busy with its database hasn't read yet */
     RECONNECT_MS = 200,
     RECONNECT_MAX_MS = 5000,
     CONNECT_TIMEOUT_MS = 10000,
@@ -92,7 +92,7 @@ static int watch_fd(piw_client *client, int fd, piw_err *err)
 
 static int watch_socket(piw_client *client, void *socket, int *fd, piw_err *err)
 {
-    size_t size = sizeof *fd;
+    size_t size = sizeof(*fd);
     if (zmq_getsockopt(socket, ZMQ_FD, fd, &size) != 0)
         return piw_err_set(err, PIW_ENET, "socket option FD: %s", zmq_strerror(errno));
     int rc = watch_fd(client, *fd, err);
@@ -113,7 +113,7 @@ static int open_monitor(piw_client *client, piw_err *err)
 {
     static _Atomic unsigned number; /* makes names unique; needs no order */
     char name[64];
-    snprintf(name, sizeof name, "inproc://piw-client-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
+    snprintf(name, sizeof(name), "inproc://piw-client-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
     int events =
         ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     if (zmq_socket_monitor(client->socket, name, events) != 0 || zmq_connect(client->monitor, name) != 0)
@@ -128,7 +128,7 @@ static void drop_socket(piw_client *client, int linger_ms)
     unwatch(client, &client->monitor_fd);
     if (client->socket != NULL) {
         if (linger_ms >= 0)
-            zmq_setsockopt(client->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+            zmq_setsockopt(client->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
         zmq_socket_monitor(client->socket, NULL, 0);
         zmq_close(client->socket);
     }
@@ -158,7 +158,7 @@ static int make_socket(piw_client *client, piw_err *err)
     client->monitor = zmq_socket(client->context, ZMQ_PAIR);
     if (client->socket == NULL || client->monitor == NULL)
         return piw_err_set(err, PIW_ENET, "can't make a ZeroMQ socket: %s", zmq_strerror(errno));
-    zmq_setsockopt(client->monitor, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(client->monitor, ZMQ_LINGER, &linger, sizeof(linger));
     int rc = set_options(client->socket, kind, client->protocol, err);
     if (rc == 0 && client->encrypted)
         rc = set_key(client->socket, &client->key, err);
@@ -180,7 +180,7 @@ int piw_client_open(piw_client **client, piw_protocol_def *protocol, const char 
 int piw_client_open_with(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec,
                          const piw_key *key, piw_err *err)
 {
-    piw_client *made = piw_zalloc(sizeof *made);
+    piw_client *made = piw_zalloc(sizeof(*made));
     made->protocol = piw_protocol_use(protocol);
     made->address = piw_strdup(address);
     made->codec = codec;
@@ -262,22 +262,22 @@ static void read_monitor(piw_client *client)
 {
     uint8_t frame[256];
     for (;;) {
-        int len = zmq_recv(client->monitor, frame, sizeof frame, ZMQ_DONTWAIT);
+        int len = zmq_recv(client->monitor, frame, sizeof(frame), ZMQ_DONTWAIT);
         if (len < 0 && errno == EINTR)
             continue;
         if (len < 0)
             return;
         uint16_t event = 0;
         int32_t value = -1;
-        memcpy(&event, frame, sizeof event);
-        if (len >= (int)(sizeof event + sizeof value))
-            memcpy(&value, frame + sizeof event, sizeof value);
+        memcpy(&event, frame, sizeof(event));
+        if (len >= (int)(sizeof(event) + sizeof(value)))
+            memcpy(&value, frame + sizeof(event), sizeof(value));
         int more = 0;
-        size_t size = sizeof more;
+        size_t size = sizeof(more);
         while (zmq_getsockopt(client->monitor, ZMQ_RCVMORE, &more, &size) == 0 && more != 0)
-            if (zmq_recv(client->monitor, frame, sizeof frame, ZMQ_DONTWAIT) < 0 && errno != EINTR)
+            if (zmq_recv(client->monitor, frame, sizeof(frame), ZMQ_DONTWAIT) < 0 && errno != EINTR)
                 return;
-        if (len >= (int)sizeof event)
+        if (len >= (int)sizeof(event))
             note_event(client, event, value);
     }
 }
@@ -285,7 +285,7 @@ static void read_monitor(piw_client *client)
 bool piw_client_connected(piw_client *client)
 {
     int events = 0;
-    size_t size = sizeof events;
+    size_t size = sizeof(events);
     /* Asking also takes back ZeroMQ's signal on the descriptor: on a PUSH socket nothing else would. */
     if (client->socket == NULL || zmq_getsockopt(client->socket, ZMQ_EVENTS, &events, &size) != 0)
         return false;
@@ -360,7 +360,7 @@ static int wait_for(piw_client *client, short events, int64_t until_ns)
 static bool has(const piw_client *client, int wanted)
 {
     int events = 0;
-    size_t size = sizeof events;
+    size_t size = sizeof(events);
     return zmq_getsockopt(client->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & wanted) != 0;
 }
 
@@ -391,10 +391,11 @@ static int send_now(piw_client *client, const piw_msg *msg, piw_err *err)
 static int refused_error(const piw_client *client, piw_err *err)
 {
     if (client->encrypted)
-        return piw_err_set(err, PIW_EREFUSED,
-                           "the master at %.200s refuses the key %s: it doesn't know it (any more), or not for this queue, or "
-                           "not from this network (piw-keys list, and [auth] allow, on its machine)",
-                           client->address, client->key.name);
+        return piw_err_set(
+            err, PIW_EREFUSED,
+            "the master at %.200s refuses the key %s: it doesn't know it (any more), or not for this queue, or "
+            "not from this network (piw-keys list, and [auth] allow, on its machine)",
+            client->address, client->key.name);
     return piw_err_set(err, PIW_EREFUSED,
                        "the master at %.200s refuses connections from this address; its [auth] allow must name our "
                        "network",
@@ -423,7 +424,7 @@ int piw_client_send(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *
     client->asked = client->protocol->queue == PIW_Q_ROUTER && ((*msg)->type->flags & PIW_M_NOREPLY) == 0;
     piw_msg_free(msg);
     uint64_t one = 1;
-    if (has(client, ZMQ_POLLIN) && write(client->wake_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+    if (has(client, ZMQ_POLLIN) && write(client->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
         return piw_err_errno(err, "can't note that there is input");
     return 0;
 }
@@ -476,7 +477,7 @@ int piw_client_recv(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *
         for (size_t i = 0; i < count && i < PIW__PARTS; i++)
             zmq_msg_close(&parts[i]);
         uint64_t woken;
-        ssize_t n = read(client->wake_fd, &woken, sizeof woken); /* empty is as good as read */
+        ssize_t n = read(client->wake_fd, &woken, sizeof(woken)); /* empty is as good as read */
         (void)n;
         int rc = client->refused ? refused_error(client, err) : wait_for(client, ZMQ_POLLIN, until_ns);
         if (rc != 0)

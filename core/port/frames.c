@@ -3,7 +3,6 @@
 #include "port/inner.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +18,7 @@ static void owner_release(void *arg)
 
 piw_owner *piw__part_owner(zmq_msg_t *part, const void **data)
 {
-    zmq_msg_t *held = piw_alloc(sizeof *held);
+    zmq_msg_t *held = piw_alloc(sizeof(*held));
     zmq_msg_init(held);
     zmq_msg_move(held, part);
     *data = zmq_msg_data(held);
@@ -125,7 +124,7 @@ int piw__frames_decode(const piw_protocol *protocol, bool to_master, zmq_msg_t *
     if (type == NULL)
         return piw_err_set(err, PIW_ESHAPE, "unknown word \"%.*s\"", (int)(len < 40 ? len : 40), word);
     if (count - 1 != piw__fields_count(type))
-        return piw_err_set(err, PIW_ESHAPE, "%s has %" PRIu32 " fields, not %zu", type->name, piw__fields_count(type),
+        return piw_err_set(err, PIW_ESHAPE, "%s has %u fields, not %zu", type->name, piw__fields_count(type),
                            count - 1);
     piw_msg *made = piw_msg_new(type);
     for (size_t i = 1; i < count; i++) {
@@ -148,8 +147,8 @@ static int send_field(void *socket, const void *body, const piw_field *field, in
     switch (field->type->kind) {
     case PIW_INT: {
         int64_t value;
-        memcpy(&value, at, sizeof value);
-        int len = snprintf(digits, sizeof digits, "%" PRId64, value);
+        memcpy(&value, at, sizeof(value));
+        int len = snprintf(digits, sizeof(digits), "%lld", (long long)value);
         return piw__part_send(socket, digits, (size_t)len, flags);
     }
     case PIW_TEXT: {

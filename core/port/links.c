@@ -17,10 +17,10 @@ int piw__links_open(piw__links *links, void *socket, piw_err *err)
     static _Atomic unsigned number; /* makes names unique; needs no order */
     char name[64];
     int unbounded = 0, linger = 0; /* a full pipe would stop libzmq's own thread */
-    snprintf(name, sizeof name, "inproc://piw-links-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
+    snprintf(name, sizeof(name), "inproc://piw-links-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
     links->monitor = zmq_socket(piw__zmq_context(), ZMQ_PAIR);
-    if (links->monitor == NULL || zmq_setsockopt(links->monitor, ZMQ_RCVHWM, &unbounded, sizeof unbounded) != 0 ||
-        zmq_setsockopt(links->monitor, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
+    if (links->monitor == NULL || zmq_setsockopt(links->monitor, ZMQ_RCVHWM, &unbounded, sizeof(unbounded)) != 0 ||
+        zmq_setsockopt(links->monitor, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
         zmq_socket_monitor(socket, name, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) != 0 ||
         zmq_connect(links->monitor, name) != 0)
         return piw_err_set(err, PIW_ENET, "its connections can't be watched: %s", zmq_strerror(errno));
@@ -48,8 +48,8 @@ static piw__link *need(piw__links *links, size_t fd)
         size_t count = links->count == 0 ? FIRST_LINKS : links->count;
         while (count <= fd)
             count *= 2;
-        links->at = piw_realloc(links->at, count * sizeof *links->at);
-        memset(links->at + links->count, 0, (count - links->count) * sizeof *links->at);
+        links->at = piw_realloc(links->at, count * sizeof(*links->at));
+        memset(links->at + links->count, 0, (count - links->count) * sizeof(*links->at));
         links->count = count;
     }
     return &links->at[fd];
@@ -61,16 +61,16 @@ static bool next_event(void *monitor, uint16_t *event, int32_t *fd)
     uint8_t frame[6];
     char address[8];
     int len;
-    while ((len = zmq_recv(monitor, frame, sizeof frame, ZMQ_DONTWAIT)) < 0)
+    while ((len = zmq_recv(monitor, frame, sizeof(frame), ZMQ_DONTWAIT)) < 0)
         if (errno != EINTR)
             return false;
-    while (zmq_recv(monitor, address, sizeof address, 0) < 0)
+    while (zmq_recv(monitor, address, sizeof(address), 0) < 0)
         if (errno != EINTR)
             return false;
-    if (len != (int)sizeof frame)
+    if (len != (int)sizeof(frame))
         return false;
-    memcpy(event, frame, sizeof *event);
-    memcpy(fd, frame + sizeof *event, sizeof *fd);
+    memcpy(event, frame, sizeof(*event));
+    memcpy(fd, frame + sizeof(*event), sizeof(*fd));
     return true;
 }
 

@@ -10,26 +10,26 @@ bool piw__ip_parse(const char *text, piw__ip *ip)
 {
     char plain[INET6_ADDRSTRLEN];
     size_t len = strcspn(text, "%"); /* a link-local address carries its interface, which no list names */
-    memset(ip, 0, sizeof *ip);
-    if (len == 0 || len >= sizeof plain)
+    memset(ip, 0, sizeof(*ip));
+    if (len == 0 || len >= sizeof(plain))
         return false;
     memcpy(plain, text, len);
     plain[len] = '\0';
     if (strchr(plain, ':') != NULL)
         return inet_pton(AF_INET6, plain, ip->bytes) == 1;
-    memcpy(ip->bytes, v4_prefix, sizeof v4_prefix);
+    memcpy(ip->bytes, v4_prefix, sizeof(v4_prefix));
     return inet_pton(AF_INET, plain, ip->bytes + 12) == 1;
 }
 
 bool piw__ip_v4(const piw__ip *ip)
 {
-    return memcmp(ip->bytes, v4_prefix, sizeof v4_prefix) == 0;
+    return memcmp(ip->bytes, v4_prefix, sizeof(v4_prefix)) == 0;
 }
 
 bool piw__ip_loopback(const piw__ip *ip)
 {
     static const uint8_t one[16] = {[15] = 1};
-    return piw__ip_v4(ip) ? ip->bytes[12] == 127 : memcmp(ip->bytes, one, sizeof one) == 0;
+    return piw__ip_v4(ip) ? ip->bytes[12] == 127 : memcmp(ip->bytes, one, sizeof(one)) == 0;
 }
 
 static bool in_network(const piw__network *network, const piw__ip *ip)
@@ -54,7 +54,7 @@ static bool tail_is_zero(const piw__network *network)
 static int parse_one(const char *word, size_t len, piw__network *network, piw_err *err)
 {
     char text[64];
-    if (len >= sizeof text)
+    if (len >= sizeof(text))
         return piw_err_set(err, PIW_ECONFIG, "\"%.40s…\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or all",
                            word);
     memcpy(text, word, len);
@@ -86,7 +86,7 @@ int piw__networks_parse(piw__networks *networks, const char *text, piw_err *err)
     *networks = (piw__networks){0};
     for (const char *word = text + strspn(text, blanks); *word != '\0';) {
         size_t len = strcspn(word, blanks);
-        networks->at = piw_realloc(networks->at, (networks->count + 1) * sizeof *networks->at);
+        networks->at = piw_realloc(networks->at, (networks->count + 1) * sizeof(*networks->at));
         piw__network *network = &networks->at[networks->count++];
         *network = (piw__network){0};
         int rc = len == 3 && memcmp(word, "all", 3) == 0 ? 0 : parse_one(word, len, network, err);

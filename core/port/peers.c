@@ -37,7 +37,7 @@ void piw__peers_init(piw__peers *peers, uint32_t limit)
 {
     *peers = (piw__peers){.limit = limit < PIW_LIMIT_PEERS ? limit : PIW_LIMIT_PEERS};
     /* Peers choose their routing ids. With a random seed they can't choose ids that all fall into one bucket. */
-    if (getrandom(&peers->seed, sizeof peers->seed, GRND_NONBLOCK) != (ssize_t)sizeof peers->seed)
+    if (getrandom(&peers->seed, sizeof(peers->seed), GRND_NONBLOCK) != (ssize_t)sizeof(peers->seed))
         peers->seed = (uint64_t)piw_monotonic_ns();
 }
 
@@ -99,7 +99,7 @@ static piw__address *address_take(piw__peers *peers, const piw__peer_from *from)
         }
     piw__ip ip;
     bool known = !from->socket_file && piw__ip_parse(from->raw, &ip);
-    piw__address *address = piw_zalloc(sizeof *address);
+    piw__address *address = piw_zalloc(sizeof(*address));
     *address = (piw__address){.chain = *bucket,
                               .peers = 1,
                               .local = from->socket_file || (known && piw__ip_loopback(&ip)),
@@ -149,8 +149,8 @@ static void grow(piw__peers *peers)
     uint32_t old_buckets = peers->mask == 0 ? 0 : peers->mask + 1;
     uint32_t buckets = old_buckets == 0 ? 64 : old_buckets * 2;
     uint32_t slots = buckets < peers->limit ? buckets : peers->limit;
-    peers->slots = piw_realloc(peers->slots, slots * sizeof *peers->slots);
-    peers->free_slots = piw_realloc(peers->free_slots, slots * sizeof *peers->free_slots);
+    peers->slots = piw_realloc(peers->slots, slots * sizeof(*peers->slots));
+    peers->free_slots = piw_realloc(peers->free_slots, slots * sizeof(*peers->free_slots));
     for (uint32_t i = slots; i > peers->slots_count; i--) {
         peers->slots[i - 1] = NULL;
         peers->free_slots[peers->free_count++] = i - 1;
@@ -159,8 +159,8 @@ static void grow(piw__peers *peers)
 
     piw__address **old_addresses = peers->addresses;
     free(peers->buckets);
-    peers->buckets = piw_zalloc(buckets * sizeof *peers->buckets);
-    peers->addresses = piw_zalloc(buckets * sizeof *peers->addresses);
+    peers->buckets = piw_zalloc(buckets * sizeof(*peers->buckets));
+    peers->addresses = piw_zalloc(buckets * sizeof(*peers->addresses));
     peers->mask = buckets - 1;
     for (uint32_t i = 0; i < slots; i++) {
         piw__peer_entry *entry = peers->slots[i];
@@ -208,7 +208,7 @@ piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t l
     }
     uint32_t slot = peers->free_slots[--peers->free_count];
     uint64_t serial = atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed) + 1;
-    piw__peer_entry *entry = piw_zalloc(sizeof *entry + len);
+    piw__peer_entry *entry = piw_zalloc(sizeof(*entry) + len);
     entry->id = serial * PIW_LIMIT_PEERS + slot;
     entry->fd = -1;
     entry->routing_len = (uint8_t)len;

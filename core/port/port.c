@@ -20,7 +20,7 @@ enum {
 
 int piw__port_open(piw__port **port, const piw__port_settings *settings, piw_err *err)
 {
-    piw__port *made = piw_zalloc(sizeof *made);
+    piw__port *made = piw_zalloc(sizeof(*made));
     made->name = piw_strdup(settings->name);
     made->protocol = settings->protocol;
     made->fd = -1;
@@ -229,7 +229,7 @@ static void note_gone(piw__port *port, piw__peer_entry *entry, bool sure)
     entry->fd = -1;
     if (port->gone_count == port->gone_size) {
         port->gone_size = port->gone_size == 0 ? 64 : port->gone_size * 2;
-        port->gone = piw_realloc(port->gone, port->gone_size * sizeof *port->gone);
+        port->gone = piw_realloc(port->gone, port->gone_size * sizeof(*port->gone));
     }
     port->gone[port->gone_count++] = entry->id;
 }
@@ -432,7 +432,7 @@ static int take_pushed(piw__port *port, parts *got, piw_msg **msg)
     if (got->count != 1)
         return refuse_unknown(port, raw, "more than one frame");
     char from[128]; /* decoding may take the frame, and the address with it */
-    snprintf(from, sizeof from, "%s", raw);
+    snprintf(from, sizeof(from), "%s", raw);
     return decode(port, &got->at[0], msg, &err) == 0 ? 0 : refuse_unknown(port, from, err.text);
 }
 

@@ -16,7 +16,7 @@ enum {
     BACKLOG = 1024,
     /* Messages held for one peer before ZeroMQ stops reading it. */
     ROUTER_RCVHWM = 2,
-    /* Log records, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
+    /* Log entries, mostly: a sender that ends at once after a few thousand of them has them all taken. (libzmq throws
      * away what it has not read from a connection that ends while this is used up.) */
     PULL_RCVHWM = 20000,
     /* Answers on their way to one peer. REQ peers have one, file transfers 10 and some repeats. */
@@ -26,7 +26,7 @@ enum {
 
 int piw__socket_set(void *socket, int option, int value, const char *name, piw_err *err)
 {
-    if (zmq_setsockopt(socket, option, &value, sizeof value) == 0)
+    if (zmq_setsockopt(socket, option, &value, sizeof(value)) == 0)
         return 0;
     return piw_err_set(err, PIW_ENET, "socket option %s: %s", name, zmq_strerror(errno));
 }
@@ -51,7 +51,7 @@ int piw__socket_common(void *socket, size_t frame_max, int silent_ms, piw_err *e
             return rc;
     }
     int64_t max = (int64_t)frame_max;
-    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) != 0)
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof(max)) != 0)
         return piw_err_set(err, PIW_ENET, "socket option MAXMSGSIZE: %s", zmq_strerror(errno));
     return 0;
 }
@@ -82,9 +82,9 @@ static int check_socket_path(const char *path, piw_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat st;
-    if (strlen(path) >= sizeof address.sun_path)
+    if (strlen(path) >= sizeof(address.sun_path))
         return piw_err_set(err, PIW_EINVAL, "the path of a socket has at most %zu bytes; choose a shorter one",
-                           sizeof address.sun_path - 1);
+                           sizeof(address.sun_path) - 1);
     if (lstat(path, &st) != 0)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't look at it");
     if (!S_ISSOCK(st.st_mode))
@@ -94,7 +94,7 @@ static int check_socket_path(const char *path, piw_err *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return piw_err_errno(err, "can't make a socket");
-    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    int rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
     bool used = rc == 0 || errno == EAGAIN || errno == EINPROGRESS;
     close(fd);
     if (used)
@@ -141,7 +141,7 @@ static int set_affinity(void *socket, const piw_protocol *protocol, piw_err *err
     if ((protocol->queue_flags & PIW_Q_THREAD) != 0)
         own = atomic_fetch_add_explicit(&taken, 1, memory_order_relaxed) % (PIW__IO_THREADS - 1);
     uint64_t threads = UINT64_C(1) << own;
-    if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof threads) != 0)
+    if (zmq_setsockopt(socket, ZMQ_AFFINITY, &threads, sizeof(threads)) != 0)
         return piw_err_set(err, PIW_ENET, "socket option AFFINITY: %s", zmq_strerror(errno));
     return 0;
 }

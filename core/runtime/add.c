@@ -24,16 +24,16 @@ static int look(piw__role *role, const piw__image **image, piw_err *err)
         role->instances = role->instances > 0 ? role->instances : 1;
         return 0;
     }
-    int ret = piw__role_look(role, role->plugin, role->options, image, err);
-    if (ret == 0)
-        ret = piw__role_settle(role, *image, err);
-    if (ret == 0)
-        ret = piw__registry_check(&role->runtime->hub.registry, role, *image, err);
-    if (ret == 0)
-        ret = piw__registry_check_uses(&role->runtime->hub.registry, *image, err);
-    if (ret == 0)
-        ret = check_needs(role->runtime, *image, err);
-    return ret;
+    int rc = piw__role_look(role, role->plugin, role->options, image, err);
+    if (rc == 0)
+        rc = piw__role_settle(role, *image, err);
+    if (rc == 0)
+        rc = piw__registry_check(&role->runtime->hub.registry, role, *image, err);
+    if (rc == 0)
+        rc = piw__registry_check_uses(&role->runtime->hub.registry, *image, err);
+    if (rc == 0)
+        rc = check_needs(role->runtime, *image, err);
+    return rc;
 }
 
 int piw__admin_check_new(piw_runtime *runtime, const piw_task_config *config, piw_err *err)
@@ -42,9 +42,9 @@ int piw__admin_check_new(piw_runtime *runtime, const piw_task_config *config, pi
     piw__role *role = piw__role_new(runtime, config, NULL, err);
     if (role == NULL)
         return err->code;
-    int ret = look(role, &image, err);
+    int rc = look(role, &image, err);
     piw__role_free(role);
-    return ret;
+    return rc;
 }
 
 /* From here on it is one of the tasks, also if it does not start. */
@@ -57,19 +57,19 @@ static void publish(piw_runtime *runtime, piw__role *role)
 
 static int start(piw__role *role, piw_err *err)
 {
-    int ret = piw__role_run_shells(role, err);
-    if (ret != 0)
-        return ret;
-    ret = role->enabled ? piw__admin_order(role, PIW__OP_START, role->image, NULL, err) : 0;
-    if (ret == 0 && role->enabled)
+    int rc = piw__role_run_shells(role, err);
+    if (rc != 0)
+        return rc;
+    rc = role->enabled ? piw__admin_operate(role, PIW__OP_START, role->image, NULL, err) : 0;
+    if (rc == 0 && role->enabled)
         return 0;
     pthread_mutex_lock(&role->runtime->look);
     role->enabled = role->enabled_config = false;
     pthread_mutex_unlock(&role->runtime->look);
-    piw_err second = {0};
-    if (piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
-        piw_error("task %s could not be disabled again: %s", role->name, second.text);
-    return ret;
+    piw_err second_err = {0};
+    if (piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, &second_err) != 0)
+        piw_error("task %s could not be disabled again: %s", role->name, second_err.text);
+    return rc;
 }
 
 int piw__admin_add(piw_runtime *runtime, const piw_task_config *config, piw_err *err)
@@ -78,14 +78,14 @@ int piw__admin_add(piw_runtime *runtime, const piw_task_config *config, piw_err 
     piw__role *role = piw__role_new(runtime, config, NULL, err);
     if (role == NULL)
         return err->code;
-    int ret = look(role, &image, err);
-    if (ret == 0)
-        ret = piw__role_make_shells(role, err);
-    if (ret == 0 && image != NULL)
-        ret = piw__registry_enter(&runtime->hub.registry, role, image, err);
-    if (ret != 0) {
+    int rc = look(role, &image, err);
+    if (rc == 0)
+        rc = piw__role_make_shells(role, err);
+    if (rc == 0 && image != NULL)
+        rc = piw__registry_enter(&runtime->hub.registry, role, image, err);
+    if (rc != 0) {
         piw__role_free(role);
-        return ret;
+        return rc;
     }
     piw__role_set_image(role, image);
     publish(runtime, role);

@@ -24,7 +24,7 @@ static int done(piw_task *task, piw_msg *msg, const char *fmt, ...)
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     piw_info("%s", text);
     piw_msg *answer = admin_DONE_make(piw_text_of(text));
@@ -91,7 +91,7 @@ static int on_config(piw_task *task, piw_msg *msg)
     const piw_admin_hooks *hooks = &runtime_of(task)->hooks;
     struct settings made;
     made.msg = admin_SETTINGS_new(&made.body);
-    made.body->settings.at = piw_msg_alloc(made.msg, SETTINGS_MAX * sizeof *made.body->settings.at);
+    made.body->settings.at = piw_msg_alloc(made.msg, SETTINGS_MAX * sizeof(*made.body->settings.at));
     if (hooks->settings != NULL)
         hooks->settings(hooks->arg, add_setting, &made);
     piw__admin_settings(runtime_of(task), add_setting, &made);
@@ -136,7 +136,7 @@ static int on_replace(piw_task *task, piw_msg *msg)
     if (ret != 0)
         return refuse(task, msg, &err);
     char what[400];
-    snprintf(what, sizeof what, "replaced by %.300s", body->file.s);
+    snprintf(what, sizeof(what), "replaced by %.300s", body->file.s);
     if (body->fresh)
         return done(task, msg, "task %s is %s and began anew", body->task.s, what);
     return replaced(task, msg, body->task.s, what);
@@ -186,8 +186,8 @@ static int on_debug(piw_task *task, piw_msg *msg)
     if (piw__runtime_role(runtime_of(task), body->task.s) == NULL)
         return give(task, msg, NULL, body->task.s);
     char one[96], each[96];
-    snprintf(one, sizeof one, "master.%.64s", body->task.s);
-    snprintf(each, sizeof each, "master.%.64s.*", body->task.s);
+    snprintf(one, sizeof(one), "master.%.64s", body->task.s);
+    snprintf(each, sizeof(each), "master.%.64s.*", body->task.s);
     if (piw_log_debug_task(one, body->on) != 0 || piw_log_debug_task(each, body->on) != 0)
         return piw_refuse(task, msg, PIW_ELIMIT, "too many tasks are debugged already: switch one off");
     return done(task, msg, "the debug log of task %s is %s", body->task.s, body->on ? "on" : "off");
@@ -210,7 +210,7 @@ static int on_trace(piw_task *task, piw_msg *msg)
     uint64_t next = piw__trace_read(role, (uint64_t)body->after, body->match.s, piw__lines_add, &lines, &lost);
     if (lost > 0) {
         char text[100];
-        snprintf(text, sizeof text, "(%llu lines came too fast to be kept)", (unsigned long long)lost);
+        snprintf(text, sizeof(text), "(%llu lines came too fast to be kept)", (unsigned long long)lost);
         piw__lines_add(&lines, text);
     }
     lines.body->next = (int64_t)next;
@@ -235,7 +235,7 @@ static int pause_all(piw_task *task, piw_msg *msg, bool on)
     const piw_admin_hooks *hooks = &runtime_of(task)->hooks;
     piw_err err = {0};
     char text[300];
-    int ret = hooks->pause != NULL ? hooks->pause(hooks->arg, on, text, sizeof text, &err)
+    int ret = hooks->pause != NULL ? hooks->pause(hooks->arg, on, text, sizeof(text), &err)
                                    : piw_err_set(&err, PIW_EREFUSED, "there is nothing that could be paused");
     return ret != 0 ? refuse(task, msg, &err) : done(task, msg, "%s", text);
 }
@@ -250,19 +250,19 @@ static int on_wake(piw_task *task, piw_msg *msg)
     return pause_all(task, msg, false);
 }
 
-/* --- Orders to single tasks ------------------------------------------------------------------------------------------ */
+/* --- Commands to single tasks ------------------------------------------------------------------------------------- */
 
-/* A task answers an order at once, or after what it asks of others. */
-enum { ORDER_MS = 20000 };
+/* A task answers a command at once, or after what it asks of others. */
+enum { COMMAND_MS = 20000 };
 
-static piw_msg *order_of(const admin_ASK *body)
+static piw_msg *command_of(const admin_ASK *body)
 {
-    orders_ORDER *order = NULL;
-    piw_msg *msg = orders_ORDER_new(&order);
-    order->word = piw_msg_text(msg, body->word.s, body->word.len);
-    piw_msg_list(msg, &order->args, body->args.count);
+    orders_ORDER *command = NULL;
+    piw_msg *msg = orders_ORDER_new(&command);
+    command->word = piw_msg_text(msg, body->word.s, body->word.len);
+    piw_msg_list(msg, &command->args, body->args.count);
     for (uint32_t i = 0; i < body->args.count; i++)
-        order->args.at[i] = piw_msg_text(msg, body->args.at[i].s, body->args.at[i].len);
+        command->args.at[i] = piw_msg_text(msg, body->args.at[i].s, body->args.at[i].len);
     return msg;
 }
 
@@ -283,19 +283,19 @@ static int on_ask(piw_task *task, piw_msg *msg)
         return give(task, msg, NULL, body->task.s);
     const piw__service *service = piw__registry_find(&runtime->hub.registry, body->task.s);
     if (service == NULL || service->protocol != orders_protocol_def.interned)
-        return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no orders", body->task.s);
+        return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no commands", body->task.s);
     piw_err err = {0};
-    piw_msg *order = order_of(body), *reply = NULL;
-    int ret = piw_runtime_call(runtime, body->task.s, &order, ORDER_MS, &reply, &err);
-    piw_msg_free(&order);
-    if (ret != 0)
+    piw_msg *command = command_of(body), *reply = NULL;
+    int rc = piw_runtime_call(runtime, body->task.s, &command, COMMAND_MS, &reply, &err);
+    piw_msg_free(&command);
+    if (rc != 0)
         return refuse(task, msg, &err);
     piw_info("task %s was told: %s", body->task.s, body->word.s);
     piw_msg *answer = lines_of(orders_ORDER_reply_of(reply));
     piw_msg_free(&reply);
-    ret = piw_reply(task, msg, &answer);
+    rc = piw_reply(task, msg, &answer);
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 /* --- The configuration, again ---------------------------------------------------------------------------------------- */
@@ -364,9 +364,9 @@ static const piw_plugin plugin = {
 int piw_runtime_add_admin(piw_runtime *runtime, const piw_admin_hooks *hooks, piw_err *err)
 {
     const piw_task_config config = {.name = "admin", .plugin = "admin", .enabled = true, .critical = 0};
-    int ret = piw__runtime_add_builtin(runtime, &config, &plugin, err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__runtime_add_builtin(runtime, &config, &plugin, err);
+    if (rc != 0)
+        return rc;
     runtime->admin_role = runtime->roles[runtime->roles_count - 1];
     if (hooks != NULL)
         runtime->hooks = *hooks;

@@ -9,7 +9,7 @@ static void say_key(const piw__role *role, const char *key, const char *value, c
                     void *to)
 {
     char name[160];
-    snprintf(name, sizeof name, "task:%s.%.90s", role->name, key);
+    snprintf(name, sizeof(name), "task:%s.%.90s", role->name, key);
     say(to, name, value, origin != NULL ? origin : "default");
 }
 
@@ -36,13 +36,13 @@ static void say_role(piw__role *role, say_fn *say, void *to)
     const piw__image *image = role->image;
     const piw__options *options = role->options;
     bool enabled = role->enabled;
-    memcpy(origins, role->origins, sizeof origins);
+    memcpy(origins, role->origins, sizeof(origins));
     if (plugin != role->plugin_config)
         origins[PIW_TASK_PLUGIN] = by_hand;
     if (enabled != role->enabled_config)
         origins[PIW_TASK_ENABLED] = by_hand;
     pthread_mutex_unlock(&role->runtime->look);
-    snprintf(instances, sizeof instances, "%u", role->instances);
+    snprintf(instances, sizeof(instances), "%u", role->instances);
     say_key(role, "plugin", plugin, origins[PIW_TASK_PLUGIN], say, to);
     say_key(role, "enabled", enabled ? "yes" : "no", origins[PIW_TASK_ENABLED], say, to);
     say_key(role, "instances", instances, origins[PIW_TASK_INSTANCES], say, to);

@@ -128,7 +128,7 @@ static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__r
     row->instances = role->instances;
     row->images = view.images;
     uint64_t times[PIW__TIMES_STEPS] = {0};
-    int64_t *left = piw_msg_alloc(msg, sizeof *left);
+    int64_t *left = piw_msg_alloc(msg, sizeof(*left));
     row->left_behind = left;
     for (unsigned n = 0; n < role->instances; n++)
         add_instance(row, role->shells[n], times, left);
@@ -257,7 +257,7 @@ piw_msg *piw__admin_task(piw_runtime *runtime, const char *name)
 void piw__lines_init(piw__lines *lines)
 {
     lines->msg = admin_LINES_new(&lines->body);
-    lines->body->lines.at = piw_msg_alloc(lines->msg, LINES_MAX * sizeof *lines->body->lines.at);
+    lines->body->lines.at = piw_msg_alloc(lines->msg, LINES_MAX * sizeof(*lines->body->lines.at));
 }
 
 void piw__lines_add(void *lines_, const char *line)

@@ -17,7 +17,7 @@ static piw__shell *endpoint_take(piw_runtime *runtime, size_t *index, piw_err *e
         }
     }
     if (shell == NULL) {
-        shell = piw_alloc_aligned(64, sizeof *shell);
+        shell = piw_alloc_aligned(64, sizeof(*shell));
         if (piw__shell_init(shell, &runtime->hub, NULL, 0, err) != 0) {
             free(shell);
             shell = NULL;
@@ -94,9 +94,9 @@ int piw_runtime_call(piw_runtime *runtime, const char *service, piw_msg **msg_, 
     piw_msg *msg = *msg_;
     piw__shell *to = NULL, *from = NULL;
     size_t index = 0;
-    int ret = find_shell(runtime, service, msg, &to, err);
-    if (ret != 0)
-        return ret;
+    int rc = find_shell(runtime, service, msg, &to, err);
+    if (rc != 0)
+        return rc;
     const char *name = msg->type->name; /* interned: it outlives the message */
     bool asks = msg->type->reply >= 0 && answer != NULL;
     uint64_t id = 0;
@@ -114,20 +114,20 @@ int piw_runtime_call(piw_runtime *runtime, const char *service, piw_msg **msg_, 
         msg->trace = from->number << 40 | ++from->loop.next_trace;
     }
     if (piw__mailbox_push(&to->mailbox, msg, msg, 1, NULL, NULL) != 0) {
-        ret = piw_err_set(err, PIW_ESTOPPED, "the task that serves %s has stopped", service);
+        rc = piw_err_set(err, PIW_ESTOPPED, "the task that serves %s has stopped", service);
     } else {
         *msg_ = NULL;
         piw_msg *got = asks ? wait_answer(from, id, timeout_ms) : NULL;
         if (asks && got == NULL)
-            ret = piw_err_set(err, PIW_EDEADLINE, "%s was not answered within %d ms", name, timeout_ms);
-        else if (asks && (ret = piw_msg_error(got)) != 0)
-            piw_err_set(err, ret, "%s", piw_msg_error_text(got));
-        if (ret != 0)
+            rc = piw_err_set(err, PIW_EDEADLINE, "%s was not answered within %d ms", name, timeout_ms);
+        else if (asks && (rc = piw_msg_error(got)) != 0)
+            piw_err_set(err, rc, "%s", piw_msg_error_text(got));
+        if (rc != 0)
             piw_msg_free(&got);
         else if (asks)
             *answer = got;
     }
     if (from != NULL)
         endpoint_give(runtime, index);
-    return ret;
+    return rc;
 }

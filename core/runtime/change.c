@@ -48,11 +48,11 @@ int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, pi
     return 0;
 }
 
-/* --- Orders to all instances ------------------------------------------------------------------------------------- */
+/* --- Operations of all instances ---------------------------------------------------------------------------------- */
 
 static piw__swap_group *group_new(unsigned members)
 {
-    piw__swap_group *group = piw_zalloc(sizeof *group);
+    piw__swap_group *group = piw_zalloc(sizeof(*group));
     group->members = group->refs = members;
     pthread_mutex_init(&group->lock, NULL);
     pthread_condattr_t monotonic;
@@ -81,30 +81,30 @@ static int wait_until(piw_runtime *runtime, piw__op *op, int64_t until_ns, bool 
     for (;;) {
         int64_t slice_ns = piw_monotonic_ns() + LOOK_MS * INT64_C(1000000);
         bool last = slice_ns >= until_ns || is_stopping(runtime);
-        int ret = piw__op_wait(op, slice_ns < until_ns ? slice_ns : until_ns, last && cancel, err);
-        if (ret != PIW_EAGAIN || last)
-            return ret;
+        int rc = piw__op_wait(op, slice_ns < until_ns ? slice_ns : until_ns, last && cancel, err);
+        if (rc != PIW_EAGAIN || last)
+            return rc;
     }
 }
 
 static int wait_one(piw_runtime *runtime, piw__op *op, piw__shell *shell, int64_t boundary_ns, piw_err *err)
 {
-    int ret = wait_until(runtime, op, boundary_ns, true, err);
-    if (ret == PIW_EDEADLINE || (ret == PIW_EAGAIN && is_stopping(runtime)))
+    int rc = wait_until(runtime, op, boundary_ns, true, err);
+    if (rc == PIW_EDEADLINE || (rc == PIW_EAGAIN && is_stopping(runtime)))
         call_off(op->group);
-    if (is_stopping(runtime) && (ret == PIW_EDEADLINE || ret == PIW_EAGAIN))
+    if (is_stopping(runtime) && (rc == PIW_EDEADLINE || rc == PIW_EAGAIN))
         return piw_err_set(err, PIW_ESTOPPED, "the master stops");
-    if (ret == PIW_EDEADLINE) {
+    if (rc == PIW_EDEADLINE) {
         const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
         return piw_err_set(err, PIW_EDEADLINE, "task %s did not come to the end of its handler of %s within %d ms",
                            shell->name, what != NULL ? what : "(unknown)", piw__tune.boundary_ms);
     }
-    if (ret == PIW_EAGAIN)
-        ret = wait_until(runtime, op, boundary_ns + FINISH_MS * INT64_C(1000000), false, err);
-    if (ret == PIW_EAGAIN)
+    if (rc == PIW_EAGAIN)
+        rc = wait_until(runtime, op, boundary_ns + FINISH_MS * INT64_C(1000000), false, err);
+    if (rc == PIW_EAGAIN)
         return piw_err_set(err, PIW_EDEADLINE, "task %s has not ended its old soul or started its new one within %d ms",
                            shell->name, FINISH_MS);
-    return ret;
+    return rc;
 }
 
 /* Some instances have gone over, another one was not ready in the end: they go back. */
@@ -126,14 +126,14 @@ static void go_back(const piw__role *role, const bool *gone)
     }
 }
 
-int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
-                     piw_err *err)
+int piw__admin_operate(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
+                       piw_err *err)
 {
     piw__op *ops[PIW_LIMIT_INSTANCES];
     int64_t boundary_ns = piw_monotonic_ns() + piw__tune.boundary_ms * INT64_C(1000000);
     piw__swap_group *group = kind == PIW__OP_SWAP && role->instances > 1 ? group_new(role->instances) : NULL;
-    piw_err first = {0};
-    int ret = 0;
+    piw_err first_err = {0};
+    int rc = 0;
     for (unsigned n = 0; n < role->instances; n++) {
         ops[n] = piw__op_new(kind, image);
         ops[n]->options = options;
@@ -143,23 +143,23 @@ int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image
     }
     bool followed = false, gone[PIW_LIMIT_INSTANCES];
     for (unsigned n = 0; n < role->instances; n++) {
-        piw_err why = {0};
-        int one = wait_one(role->runtime, ops[n], role->shells[n], boundary_ns, &why);
+        piw_err own_err = {0};
+        int one = wait_one(role->runtime, ops[n], role->shells[n], boundary_ns, &own_err);
         gone[n] = one == 0;
-        if (one == 0 || (ret != 0 && !followed))
+        if (one == 0 || (rc != 0 && !followed))
             continue;
         /* Report the first reason, but not that of an instance which only gave up because another one did. */
         followed = one != PIW_EDEADLINE && one != PIW_ESTOPPED && ops[n]->followed;
-        ret = one;
-        first = why;
+        rc = one;
+        first_err = own_err;
     }
-    if (ret != 0)
-        piw_err_set(err, ret, "%s", first.text);
-    if (ret != 0 && ret != PIW_ESTOPPED && kind == PIW__OP_SWAP)
+    if (rc != 0)
+        piw_err_set(err, rc, "%s", first_err.text);
+    if (rc != 0 && rc != PIW_ESTOPPED && kind == PIW__OP_SWAP)
         go_back(role, gone);
     for (unsigned n = 0; n < role->instances; n++)
         piw__op_unref(ops[n]);
-    return ret;
+    return rc;
 }
 
 /* --- Replace ----------------------------------------------------------------------------------------------------- */
@@ -180,30 +180,31 @@ int piw__admin_check_successor(const piw__role *role, const piw__image *image, b
 
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)
 {
-    int ret = piw__admin_order(role, PIW__OP_FRESH, image, options, err);
-    piw_err second = {0};
-    if (ret != 0 && ret != PIW_ESTOPPED && role->image != NULL &&
-        piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
-        piw_error("task %s: the old plugin could not be started again either: %s", role->name, second.text);
-    return ret;
+    int rc = piw__admin_operate(role, PIW__OP_FRESH, image, options, err);
+    piw_err second_err = {0};
+    if (rc != 0 && rc != PIW_ESTOPPED && role->image != NULL &&
+        piw__admin_operate(role, PIW__OP_RESTART, role->image, role->options, &second_err) != 0)
+        piw_error("task %s: the old plugin could not be started again either: %s", role->name, second_err.text);
+    return rc;
 }
 
 static int replace(piw_runtime *runtime, const char *task, const char *file, bool fresh, piw_err *err)
 {
     piw__role *role;
     const piw__image *image;
-    int ret = piw__admin_find(runtime, task, &role, err);
-    if (ret != 0)
-        return ret;
-    ret = piw__role_load(role, file != NULL ? file : role->plugin, role->options, &image, err);
+    int rc = piw__admin_find(runtime, task, &role, err);
+    if (rc != 0)
+        return rc;
+    rc = piw__role_load(role, file != NULL ? file : role->plugin, role->options, &image, err);
     /* The state of an isolated soul stays in its process: what follows it begins cold. */
     fresh = fresh || role->isolate;
-    if (ret == 0 && role->image != NULL)
-        ret = piw__admin_check_successor(role, image, fresh, err);
-    if (ret == 0 && role->enabled)
-        ret = fresh ? piw__admin_fresh(role, image, NULL, err) : piw__admin_order(role, PIW__OP_SWAP, image, NULL, err);
-    if (ret != 0)
-        return ret;
+    if (rc == 0 && role->image != NULL)
+        rc = piw__admin_check_successor(role, image, fresh, err);
+    if (rc == 0 && role->enabled)
+        rc =
+            fresh ? piw__admin_fresh(role, image, NULL, err) : piw__admin_operate(role, PIW__OP_SWAP, image, NULL, err);
+    if (rc != 0)
+        return rc;
     piw__role_set_image(role, image);
     if (file != NULL && file != role->plugin) {
         pthread_mutex_lock(&runtime->look);
@@ -216,50 +217,50 @@ static int replace(piw_runtime *runtime, const char *task, const char *file, boo
 
 int piw_runtime_replace_fresh(piw_runtime *runtime, const char *task, const char *file, piw_err *err)
 {
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
-    ret = replace(runtime, task, file, true, err);
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
+    rc = replace(runtime, task, file, true, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }
 
 int piw_runtime_replace(piw_runtime *runtime, const char *task, const char *file, piw_err *err)
 {
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
-    ret = replace(runtime, task, file, false, err);
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
+    rc = replace(runtime, task, file, false, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }
 
 /* --- Restart, hold --------------------------------------------------------------------------------------------------- */
 
-/* An order to a task that must be enabled. */
-static int order(piw_runtime *runtime, const char *task, piw__op_kind kind, piw_err *err)
+/* An operation of a task that must be enabled. */
+static int operate(piw_runtime *runtime, const char *task, piw__op_kind kind, piw_err *err)
 {
     piw__role *role;
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
-    ret = piw__admin_find(runtime, task, &role, err);
-    if (ret == 0 && !role->enabled)
-        ret = piw_err_set(err, PIW_EREFUSED, "task %s is disabled", task);
-    if (ret == 0)
-        ret = piw__admin_order(role, kind, role->image, NULL, err);
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
+    rc = piw__admin_find(runtime, task, &role, err);
+    if (rc == 0 && !role->enabled)
+        rc = piw_err_set(err, PIW_EREFUSED, "task %s is disabled", task);
+    if (rc == 0)
+        rc = piw__admin_operate(role, kind, role->image, NULL, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }
 
 int piw_runtime_restart(piw_runtime *runtime, const char *task, piw_err *err)
 {
-    return order(runtime, task, PIW__OP_RESTART, err);
+    return operate(runtime, task, PIW__OP_RESTART, err);
 }
 
 int piw_runtime_hold(piw_runtime *runtime, const char *task, bool on, piw_err *err)
 {
-    return order(runtime, task, on ? PIW__OP_HOLD : PIW__OP_RELEASE, err);
+    return operate(runtime, task, on ? PIW__OP_HOLD : PIW__OP_RELEASE, err);
 }
 
 /* --- Disable, enable ------------------------------------------------------------------------------------------------- */
@@ -302,28 +303,28 @@ int piw__admin_disable(piw_runtime *runtime, const char *task, bool force, piw_e
 {
     piw__role *role;
     char users[300];
-    int ret = piw__admin_find(runtime, task, &role, err);
-    if (ret != 0 || !role->enabled)
-        return ret;
-    if (!force && used_by(runtime, role, users, sizeof users) > 0)
+    int rc = piw__admin_find(runtime, task, &role, err);
+    if (rc != 0 || !role->enabled)
+        return rc;
+    if (!force && used_by(runtime, role, users, sizeof(users)) > 0)
         return piw_err_set(err, PIW_EREFUSED, "task %s is needed by %s: disable that first, or force it", task, users);
-    ret = piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, err);
-    if (ret == 0) {
+    rc = piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, err);
+    if (rc == 0) {
         pthread_mutex_lock(&runtime->look);
         role->enabled = false;
         pthread_mutex_unlock(&runtime->look);
     }
-    return ret;
+    return rc;
 }
 
 int piw_runtime_disable(piw_runtime *runtime, const char *task, bool force, piw_err *err)
 {
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
-    ret = piw__admin_disable(runtime, task, force, err);
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
+    rc = piw__admin_disable(runtime, task, force, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }
 
 static bool is_down(const piw__role *role)
@@ -338,40 +339,40 @@ int piw__admin_enable(piw_runtime *runtime, const char *task, piw_err *err)
 {
     piw__role *role;
     const piw__image *image = NULL;
-    int ret = piw__admin_find(runtime, task, &role, err);
-    if (ret == 0 && role->image == NULL) {
-        ret = piw__role_load(role, role->plugin, role->options, &image, err);
-        if (ret == 0)
+    int rc = piw__admin_find(runtime, task, &role, err);
+    if (rc == 0 && role->image == NULL) {
+        rc = piw__role_load(role, role->plugin, role->options, &image, err);
+        if (rc == 0)
             piw__role_set_image(role, image);
     }
-    if (ret == 0)
-        ret = piw__registry_check_uses(&runtime->hub.registry, role->image, err);
-    if (ret != 0 || (role->enabled && !is_down(role)))
-        return ret;
+    if (rc == 0)
+        rc = piw__registry_check_uses(&runtime->hub.registry, role->image, err);
+    if (rc != 0 || (role->enabled && !is_down(role)))
+        return rc;
     /* What changed about its options while it was disabled holds now. */
-    ret = piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, err);
-    if (ret != 0 && !role->enabled) {
+    rc = piw__admin_operate(role, PIW__OP_RESTART, role->image, role->options, err);
+    if (rc != 0 && !role->enabled) {
         /* It stays disabled: else its start would be tried again and again, and a critical task would end the
          * master. */
-        piw_err second = {0};
-        if (piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, &second) != 0)
-            piw_error("task %s could not be disabled again: %s", role->name, second.text);
-        return ret;
+        piw_err second_err = {0};
+        if (piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, &second_err) != 0)
+            piw_error("task %s could not be disabled again: %s", role->name, second_err.text);
+        return rc;
     }
     if (!role->enabled) {
         pthread_mutex_lock(&runtime->look);
         role->enabled = true;
         pthread_mutex_unlock(&runtime->look);
     }
-    return ret;
+    return rc;
 }
 
 int piw_runtime_enable(piw_runtime *runtime, const char *task, piw_err *err)
 {
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
-    ret = piw__admin_enable(runtime, task, err);
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
+    rc = piw__admin_enable(runtime, task, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }

@@ -27,16 +27,16 @@ int piw_runtime_figures(piw_runtime *runtime, const char *task, unsigned instanc
         return PIW_ENOENT;
     piw__shell *shell = role->shells[instance];
     const piw__figures *own = &shell->seen.figures;
-    memset(figures, 0, sizeof *figures);
+    memset(figures, 0, sizeof(*figures));
     bool stuck = atomic_load_explicit(&shell->seen.stuck, memory_order_relaxed);
     const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
-    snprintf(figures->name, sizeof figures->name, "%s", shell->name);
-    snprintf(figures->state, sizeof figures->state, "%s",
+    snprintf(figures->name, sizeof(figures->name), "%s", shell->name);
+    snprintf(figures->state, sizeof(figures->state), "%s",
              stuck ? "stuck" : states[atomic_load_explicit(&own->state, memory_order_relaxed)]);
     if (stuck)
-        snprintf(figures->stuck_in, sizeof figures->stuck_in, "%s", what != NULL ? what : "");
+        snprintf(figures->stuck_in, sizeof(figures->stuck_in), "%s", what != NULL ? what : "");
     const char *version = atomic_load_explicit(&shell->seen.version, memory_order_acquire);
-    snprintf(figures->version, sizeof figures->version, "%s", version != NULL ? version : "");
+    snprintf(figures->version, sizeof(figures->version), "%s", version != NULL ? version : "");
     piw__shown(shell, shell->seen.note, figures->note);
     figures->handled = value(&own->handled);
     figures->errors = value(&own->errors);
@@ -66,9 +66,9 @@ int piw_runtime_figures(piw_runtime *runtime, const char *task, unsigned instanc
 
 int piw_runtime_endpoint(piw_runtime *runtime, const char *queue, char *to, size_t size)
 {
-    int ret = PIW_ENOENT;
+    int rc = PIW_ENOENT;
     pthread_mutex_lock(&runtime->admin);
-    for (size_t i = 0; ret != 0 && runtime->started && i < runtime->roles_count; i++) {
+    for (size_t i = 0; rc != 0 && runtime->started && i < runtime->roles_count; i++) {
         const piw__role *role = runtime->roles[i];
         const piw__shell *shell = role->shells[0];
         const piw_service *queues = role->image != NULL ? role->image->plugin->queues : NULL;
@@ -76,9 +76,9 @@ int piw_runtime_endpoint(piw_runtime *runtime, const char *queue, char *to, size
             if (strcmp(piw__port_name(shell->queues.ports[n]), queue) != 0)
                 continue;
             snprintf(to, size, "%s", shell->queues.endpoints[n]);
-            ret = 0;
+            rc = 0;
         }
     }
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }

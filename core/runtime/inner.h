@@ -71,9 +71,9 @@ void piw__role_set_image(piw__role *role, const piw__image *image);
 int piw__admin_lock(piw_runtime *runtime, piw_err *err);
 /* The task, for a change of it by this thread; under runtime->admin. A task can't change itself. */
 int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, piw_err *err);
-/* Give all its instances the order and wait, bounded, for the outcome. Under runtime->admin. */
-int piw__admin_order(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
-                     piw_err *err);
+/* Have all its instances do the operation and wait, bounded, for the outcome. Under runtime->admin. */
+int piw__admin_operate(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
+                       piw_err *err);
 /* The role's souls begin anew with this image, cold. When some instance isn't ready in time, all go back to what was. */
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err);
 /* What piw_runtime_disable and _enable do, under runtime->admin. */

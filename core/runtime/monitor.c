@@ -94,8 +94,8 @@ static void *monitor_main(void *arg)
         int64_t now = piw_monotonic_ns();
         size_t count = runtime->roles_count;
         if (count > known) {
-            seen = piw_realloc(seen, count * PIW_LIMIT_INSTANCES * sizeof *seen);
-            memset(seen + known * PIW_LIMIT_INSTANCES, 0, (count - known) * PIW_LIMIT_INSTANCES * sizeof *seen);
+            seen = piw_realloc(seen, count * PIW_LIMIT_INSTANCES * sizeof(*seen));
+            memset(seen + known * PIW_LIMIT_INSTANCES, 0, (count - known) * PIW_LIMIT_INSTANCES * sizeof(*seen));
             known = count;
         }
         for (size_t i = 0; i < count; i++)
@@ -133,7 +133,7 @@ void piw__monitor_stop(piw_runtime *runtime)
     if (!runtime->monitor_runs)
         return;
     const uint64_t one = 1;
-    while (write(runtime->monitor_fd, &one, sizeof one) < 0 && errno == EINTR) {
+    while (write(runtime->monitor_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
     }
     pthread_join(runtime->monitor, NULL);
     runtime->monitor_runs = false;
@@ -153,7 +153,7 @@ static void on_crash(int number)
     /* Read first: a second fault in here must end the process at once. SA_RESETHAND has put the default back. */
     piw_runtime *runtime = atomic_exchange_explicit(&crash_runtime, NULL, memory_order_acq_rel);
     static const char head[] = "crashed; the last messages of the tasks:\n";
-    if (runtime != NULL && write(STDERR_FILENO, head, sizeof head - 1) > 0) {
+    if (runtime != NULL && write(STDERR_FILENO, head, sizeof(head) - 1) > 0) {
         for (size_t i = 0; i < runtime->roles_count; i++)
             for (unsigned n = 0; n < runtime->roles[i]->instances; n++) {
                 const piw__shell *shell = runtime->roles[i]->shells[n];

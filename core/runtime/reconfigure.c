@@ -8,7 +8,7 @@ typedef struct change {
     piw__role *role;
     const piw_task_config *config;
     const char *plugin;    /* interned */
-    piw__options *options; /* the new ones, owned by the role from the first order on */
+    piw__options *options; /* the new ones, owned by the role from the first operation on */
     bool plugin_changed, options_changed, isolate_changed;
     const piw__image *image; /* that it will have */
 } change;
@@ -29,17 +29,17 @@ static bool same_options(const piw__options *a, const piw__options *b)
 static int check(change *c, piw_err *err)
 {
     piw__role *role = c->role;
-    int ret = 0;
+    int rc = 0;
     c->image = role->image;
     if (c->plugin_changed || role->image == NULL)
-        ret = piw__role_load(role, c->plugin_changed ? c->plugin : role->plugin, c->options, &c->image, err);
+        rc = piw__role_load(role, c->plugin_changed ? c->plugin : role->plugin, c->options, &c->image, err);
     else
-        ret = piw__role_check_options(role, c->options, role->image, err);
-    if (ret == 0 && c->config->isolate)
-        ret = piw__isolate_check(c->image, err);
-    if (ret == 0 && role->image != NULL)
-        ret = piw__admin_check_successor(role, c->image, c->config->isolate || role->isolate, err);
-    return ret;
+        rc = piw__role_check_options(role, c->options, role->image, err);
+    if (rc == 0 && c->config->isolate)
+        rc = piw__isolate_check(c->image, err);
+    if (rc == 0 && role->image != NULL)
+        rc = piw__admin_check_successor(role, c->image, c->config->isolate || role->isolate, err);
+    return rc;
 }
 
 /* The souls begin anew on the other side; when they can't they are where they were. */
@@ -47,14 +47,14 @@ static int move(change *c, const piw__options *options, piw_err *err)
 {
     piw__role *role = c->role;
     role->isolate = c->config->isolate;
-    int ret = piw__admin_order(role, PIW__OP_FRESH, c->image, options, err);
-    if (ret == 0)
+    int rc = piw__admin_operate(role, PIW__OP_FRESH, c->image, options, err);
+    if (rc == 0)
         return 0;
     role->isolate = !c->config->isolate;
-    piw_err second = {0};
-    if (ret != PIW_ESTOPPED && piw__admin_order(role, PIW__OP_RESTART, role->image, role->options, &second) != 0)
-        piw_error("task %s could not be started where it was either: %s", role->name, second.text);
-    return ret;
+    piw_err second_err = {0};
+    if (rc != PIW_ESTOPPED && piw__admin_operate(role, PIW__OP_RESTART, role->image, role->options, &second_err) != 0)
+        piw_error("task %s could not be started where it was either: %s", role->name, second_err.text);
+    return rc;
 }
 
 static int apply_soul(change *c, piw_err *err)
@@ -65,16 +65,16 @@ static int apply_soul(change *c, piw_err *err)
     role->all_options = c->options;
     const piw__options *options = c->options;
     c->options = NULL;
-    int ret = 0;
+    int rc = 0;
     if (!role->enabled)
         role->isolate = c->config->isolate;
     else if (c->isolate_changed)
-        ret = move(c, options, err);
+        rc = move(c, options, err);
     else
-        ret = role->isolate ? piw__admin_fresh(role, c->image, options, err)
-                            : piw__admin_order(role, PIW__OP_SWAP, c->image, options, err);
-    if (ret != 0)
-        return ret;
+        rc = role->isolate ? piw__admin_fresh(role, c->image, options, err)
+                           : piw__admin_operate(role, PIW__OP_SWAP, c->image, options, err);
+    if (rc != 0)
+        return rc;
     piw__role_set_image(role, c->image);
     pthread_mutex_lock(&role->runtime->look);
     role->options = options;
@@ -115,20 +115,19 @@ static int apply_flags(change *c, char *done, size_t size, piw_err *err)
     role->absent_wait = c->config->absent_wait;
     say(done, size, "calls %s while it is disabled", role->absent_wait ? "wait" : "fail");
     /* Those that wait get their error now. */
-    return role->enabled ? 0 : piw__admin_order(role, PIW__OP_DISABLE, NULL, NULL, err);
+    return role->enabled ? 0 : piw__admin_operate(role, PIW__OP_DISABLE, NULL, NULL, err);
 }
 
 static int apply(change *c, char *done, size_t size, piw_err *err)
 {
     piw__role *role = c->role;
     bool switched = c->config->enabled != role->enabled_config;
-    int ret = 0;
-    if (switched && !c->config->enabled && (ret = piw__admin_disable(role->runtime, role->name, false, err)) == 0)
+    int rc = 0;
+    if (switched && !c->config->enabled && (rc = piw__admin_disable(role->runtime, role->name, false, err)) == 0)
         say(done, size, "disabled");
-    if (ret == 0)
-        ret = apply_flags(c, done, size, err);
-    if (ret == 0 && (c->plugin_changed || c->options_changed || c->isolate_changed) &&
-        (ret = apply_soul(c, err)) == 0) {
+    if (rc == 0)
+        rc = apply_flags(c, done, size, err);
+    if (rc == 0 && (c->plugin_changed || c->options_changed || c->isolate_changed) && (rc = apply_soul(c, err)) == 0) {
         if (c->plugin_changed)
             say(done, size, "replaced by %s", c->plugin);
         if (c->options_changed)
@@ -136,63 +135,63 @@ static int apply(change *c, char *done, size_t size, piw_err *err)
         if (c->isolate_changed)
             say(done, size, "began anew in %s", c->config->isolate ? "a process of its own" : "a thread");
     }
-    if (ret == 0 && switched && c->config->enabled && (ret = piw__admin_enable(role->runtime, role->name, err)) == 0)
+    if (rc == 0 && switched && c->config->enabled && (rc = piw__admin_enable(role->runtime, role->name, err)) == 0)
         say(done, size, "enabled");
-    if (ret == 0) {
+    if (rc == 0) {
         role->enabled_config = c->config->enabled;
         piw__role_set_origins(role, c->config);
     }
-    return ret;
+    return rc;
 }
 
 static int reconfigure(piw_runtime *runtime, const piw_task_config *config, bool really, char *done, size_t size,
                        piw_err *err)
 {
     change c = {.config = config};
-    int ret;
+    int rc;
     if (piw__runtime_role(runtime, config->name) == NULL) {
-        ret = really ? piw__admin_add(runtime, config, err) : piw__admin_check_new(runtime, config, err);
-        if (ret == 0)
+        rc = really ? piw__admin_add(runtime, config, err) : piw__admin_check_new(runtime, config, err);
+        if (rc == 0)
             say(done, size, config->enabled ? "is new and runs" : "is new and disabled");
-        return ret;
+        return rc;
     }
-    ret = piw__admin_find(runtime, config->name, &c.role, err);
-    if (ret != 0)
-        return ret;
+    rc = piw__admin_find(runtime, config->name, &c.role, err);
+    if (rc != 0)
+        return rc;
     c.plugin = piw__plugin_name(config);
     c.plugin_changed = c.plugin != c.role->plugin_config;
     c.options = piw__role_options(config);
     c.options_changed = !same_options(c.role->options, c.options);
     c.isolate_changed = config->isolate != c.role->isolate;
     if (c.plugin_changed || c.options_changed || c.isolate_changed)
-        ret = check(&c, err);
-    if (ret == 0 && really)
-        ret = apply(&c, done, size, err);
+        rc = check(&c, err);
+    if (rc == 0 && really)
+        rc = apply(&c, done, size, err);
     /* Who sends to it and who shares its work knows how many they are from the start. */
-    if (ret == 0 && config->instances != c.role->instances_config)
+    if (rc == 0 && config->instances != c.role->instances_config)
         say(done, size, "its key instances takes effect when the master is restarted");
     piw__options_free(&c.options);
-    return ret;
+    return rc;
 }
 
 int piw_runtime_reconfigure(piw_runtime *runtime, const piw_task_config *task, bool apply_, char *done, size_t size,
                             piw_err *err)
 {
     done[0] = 0;
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
-    ret = reconfigure(runtime, task, apply_, done, size, err);
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
+    rc = reconfigure(runtime, task, apply_, done, size, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }
 
 int piw_runtime_forget(piw_runtime *runtime, const char *const *kept, size_t count, void (*say_)(void *, const char *),
                        void *to, piw_err *err)
 {
-    int ret = piw__admin_lock(runtime, err);
-    if (ret != 0)
-        return ret;
+    int rc = piw__admin_lock(runtime, err);
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; i < runtime->roles_count; i++) {
         piw__role *role = runtime->roles[i];
         size_t n = 0;
@@ -201,12 +200,12 @@ int piw_runtime_forget(piw_runtime *runtime, const char *const *kept, size_t cou
         if (n < count || role == runtime->admin_role || !role->enabled_config)
             continue;
         char line[PIW_ERR_TEXT + 120];
-        piw_err why = {0};
-        if (piw__admin_disable(runtime, role->name, false, &why) == 0) {
+        piw_err own_err = {0};
+        if (piw__admin_disable(runtime, role->name, false, &own_err) == 0) {
             role->enabled_config = false;
-            snprintf(line, sizeof line, "task %s: is no longer configured, disabled", role->name);
+            snprintf(line, sizeof(line), "task %s: is no longer configured, disabled", role->name);
         } else {
-            snprintf(line, sizeof line, "task %s is no longer configured, but goes on: %s", role->name, why.text);
+            snprintf(line, sizeof(line), "task %s is no longer configured, but goes on: %s", role->name, own_err.text);
         }
         say_(to, line);
     }

@@ -27,18 +27,18 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
     for (unsigned i = 0; i < PIW_COUNT(config->reserved); i++)
         if (config->reserved[i] != NULL)
             return piw_err_set(err, PIW_EINVAL, "reserved fields of the runtime's configuration are in use");
-    piw_runtime *runtime = piw_zalloc(sizeof *runtime);
-    int ret = piw__hub_init(&runtime->hub, err);
-    if (ret != 0) {
+    piw_runtime *runtime = piw_zalloc(sizeof(*runtime));
+    int rc = piw__hub_init(&runtime->hub, err);
+    if (rc != 0) {
         free(runtime);
-        return ret;
+        return rc;
     }
     runtime->monitor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (runtime->monitor_fd < 0) {
-        ret = piw_err_errno(err, "the runtime can't be made: eventfd");
+        rc = piw_err_errno(err, "the runtime can't be made: eventfd");
         piw__hub_fini(&runtime->hub);
         free(runtime);
-        return ret;
+        return rc;
     }
     runtime->dirs = copy_texts(config->plugin_dirs, config->plugin_dirs_count);
     runtime->dirs_count = config->plugin_dirs_count;
@@ -146,10 +146,10 @@ piw__role *piw__role_new(piw_runtime *runtime, const piw_task_config *config, co
 {
     if (check_config(runtime, config, err) != 0)
         return NULL;
-    piw__role *role = piw_zalloc(sizeof *role);
+    piw__role *role = piw_zalloc(sizeof(*role));
     role->runtime = runtime;
     role->name = piw_strdup(config->name);
-    role->origins = piw_zalloc(PIW_TASK_KEYS * sizeof *role->origins);
+    role->origins = piw_zalloc(PIW_TASK_KEYS * sizeof(*role->origins));
     role->plugin = role->plugin_config = piw__plugin_name(config);
     role->builtin = plugin;
     role->enabled = role->enabled_config = config->enabled;
@@ -225,22 +225,22 @@ int piw__role_look(const piw__role *role, const char *file, const piw__options *
 {
     const piw_runtime *runtime = role->runtime;
     piw__plugin_dirs dirs = {(const char *const *)runtime->dirs, runtime->dirs_count, runtime->trust_files};
-    int ret = role->builtin != NULL && file == role->plugin ? piw__image_of(role->builtin, image, err)
-                                                            : piw__image_load(&dirs, file, image, err);
-    if (ret == 0)
-        ret = piw__role_check_options(role, options, *image, err);
-    if (ret == 0 && role->isolate)
-        ret = piw__isolate_check(*image, err);
-    return ret;
+    int rc = role->builtin != NULL && file == role->plugin ? piw__image_of(role->builtin, image, err)
+                                                           : piw__image_load(&dirs, file, image, err);
+    if (rc == 0)
+        rc = piw__role_check_options(role, options, *image, err);
+    if (rc == 0 && role->isolate)
+        rc = piw__isolate_check(*image, err);
+    return rc;
 }
 
 int piw__role_load(piw__role *role, const char *file, const piw__options *options, const piw__image **image,
                    piw_err *err)
 {
-    int ret = piw__role_look(role, file, options, image, err);
-    if (ret == 0)
-        ret = piw__registry_enter(&role->runtime->hub.registry, role, *image, err);
-    return ret;
+    int rc = piw__role_look(role, file, options, image, err);
+    if (rc == 0)
+        rc = piw__registry_enter(&role->runtime->hub.registry, role, *image, err);
+    return rc;
 }
 
 /* --- Start ------------------------------------------------------------------------------------------------------- */
@@ -260,28 +260,28 @@ static int load_all(piw_runtime *runtime, piw_err *err)
 {
     for (size_t i = 0; i < runtime->roles_count; i++) {
         piw__role *role = runtime->roles[i];
-        piw_err why = {0};
+        piw_err own_err = {0};
         const piw__image *image = NULL;
-        int ret = piw__role_load(role, role->plugin, role->options, &image, &why);
-        piw__role_set_image(role, ret == 0 ? image : NULL);
-        if (ret != 0 && role->enabled)
-            return piw_err_set(err, ret, "task %s: %s", role->name, why.text);
-        if (ret != 0) {
+        int rc = piw__role_load(role, role->plugin, role->options, &image, &own_err);
+        piw__role_set_image(role, rc == 0 ? image : NULL);
+        if (rc != 0 && role->enabled)
+            return piw_err_set(err, rc, "task %s: %s", role->name, own_err.text);
+        if (rc != 0) {
             /* It is disabled: its services stay unknown. */
-            piw_info("task %s is disabled, and its plugin can't be loaded: %s", role->name, why.text);
+            piw_info("task %s is disabled, and its plugin can't be loaded: %s", role->name, own_err.text);
             role->instances = 1;
             continue;
         }
-        ret = piw__role_settle(role, image, err);
-        if (ret != 0)
-            return ret;
+        rc = piw__role_settle(role, image, err);
+        if (rc != 0)
+            return rc;
     }
     for (size_t i = 0; i < runtime->roles_count; i++) {
         const piw__role *role = runtime->roles[i];
-        int ret = role->enabled ? piw__registry_check_uses(&runtime->hub.registry, role->image, err) : 0;
-        if (ret != 0) {
+        int rc = role->enabled ? piw__registry_check_uses(&runtime->hub.registry, role->image, err) : 0;
+        if (rc != 0) {
             piw_err_prefix(err, "task %s", role->name);
-            return ret;
+            return rc;
         }
     }
     return piw__runtime_order(runtime, err);
@@ -292,12 +292,12 @@ int piw__role_make_shells(piw__role *role, piw_err *err)
     role->shells = piw_zalloc(role->instances * sizeof(*role->shells));
     for (unsigned n = 0; n < role->instances; n++) {
         piw__shell *shell;
-        if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
+        if (posix_memalign((void **)&shell, 64, sizeof(*shell)) != 0)
             return piw_err_set(err, PIW_ENOMEM, "no memory for task %s", role->name);
-        int ret = piw__shell_init(shell, &role->runtime->hub, role, n, err);
-        if (ret != 0) {
+        int rc = piw__shell_init(shell, &role->runtime->hub, role, n, err);
+        if (rc != 0) {
             free(shell);
-            return ret;
+            return rc;
         }
         role->shells[n] = shell;
     }
@@ -306,27 +306,27 @@ int piw__role_make_shells(piw__role *role, piw_err *err)
 
 int piw__role_run_shells(const piw__role *role, piw_err *err)
 {
-    int ret = 0;
-    for (unsigned n = 0; ret == 0 && n < role->instances; n++)
-        ret = piw__shell_run(role->shells[n], err);
-    return ret;
+    int rc = 0;
+    for (unsigned n = 0; rc == 0 && n < role->instances; n++)
+        rc = piw__shell_run(role->shells[n], err);
+    return rc;
 }
 
 static int make_shells(piw_runtime *runtime, piw_err *err)
 {
-    int ret = 0;
-    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
-        ret = piw__role_make_shells(runtime->roles[i], err);
-    return ret;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
+        rc = piw__role_make_shells(runtime->roles[i], err);
+    return rc;
 }
 
 /* All shells stand before the first runs: messages may go to any of them from then on. */
 static int run_shells(piw_runtime *runtime, piw_err *err)
 {
-    int ret = 0;
-    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
-        ret = piw__role_run_shells(runtime->roles[i], err);
-    return ret;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
+        rc = piw__role_run_shells(runtime->roles[i], err);
+    return rc;
 }
 
 static bool has_queues(const piw_runtime *runtime)
@@ -342,9 +342,9 @@ static bool has_queues(const piw_runtime *runtime)
 int piw_runtime_check_allow(const char *allow, piw_err *err)
 {
     piw__networks networks = {0};
-    int ret = piw__networks_parse(&networks, allow, err);
+    int rc = piw__networks_parse(&networks, allow, err);
     piw__networks_fini(&networks);
-    return ret;
+    return rc;
 }
 
 int piw_runtime_check(piw_runtime *runtime, piw_err *err)
@@ -352,45 +352,45 @@ int piw_runtime_check(piw_runtime *runtime, piw_err *err)
     if (runtime->started)
         return piw_err_set(err, PIW_EUSAGE, "the runtime has started already");
     pthread_mutex_lock(&runtime->admin);
-    int ret = load_all(runtime, err);
+    int rc = load_all(runtime, err);
     pthread_mutex_unlock(&runtime->admin);
-    return ret;
+    return rc;
 }
 
 int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
 {
-    piw_err own = {0};
+    piw_err own_err = {0};
     if (err == NULL)
-        err = &own;
+        err = &own_err;
     if (runtime->started)
         return piw_err_set(err, PIW_EUSAGE, "the runtime has started already");
     pthread_mutex_lock(&runtime->admin);
-    int ret = load_all(runtime, err);
-    if (ret == 0 && has_queues(runtime)) {
+    int rc = load_all(runtime, err);
+    if (rc == 0 && has_queues(runtime)) {
         const piw__zap_settings settings = {.allow = runtime->allow,
                                             .names = (const char *const *)runtime->allow_names,
                                             .allows = (const char *const *)runtime->allow_networks,
                                             .count = runtime->allows_count,
                                             .keys = runtime->keys};
-        ret = piw__zap_start(&settings, err);
-        runtime->zap = ret == 0;
+        rc = piw__zap_start(&settings, err);
+        runtime->zap = rc == 0;
     }
-    if (ret == 0)
-        ret = piw__workers_start(&runtime->hub.workers, PIW_LIMIT_WORKERS, err);
-    if (ret == 0)
-        ret = make_shells(runtime, err);
-    if (ret == 0) {
+    if (rc == 0)
+        rc = piw__workers_start(&runtime->hub.workers, PIW_LIMIT_WORKERS, err);
+    if (rc == 0)
+        rc = make_shells(runtime, err);
+    if (rc == 0) {
         runtime->started = true;
         piw__crash_watch(runtime);
-        ret = run_shells(runtime, err);
+        rc = run_shells(runtime, err);
     }
-    if (ret == 0)
-        ret = piw__monitor_start(runtime, err);
-    ret = ret != 0 ? ret : piw__start_tasks(runtime, wait_ms, err);
+    if (rc == 0)
+        rc = piw__monitor_start(runtime, err);
+    rc = rc != 0 ? rc : piw__start_tasks(runtime, wait_ms, err);
     pthread_mutex_unlock(&runtime->admin);
-    if (ret != 0)
+    if (rc != 0)
         piw_runtime_stop(runtime);
-    return ret;
+    return rc;
 }
 
 /* --- Run and quit ------------------------------------------------------------------------------------------------ */
@@ -411,17 +411,17 @@ int piw_runtime_run(piw_runtime *runtime, piw_err *err)
         /* Nobody wants to quit yet; the bound is only so that no wait is without one. */
     }
     pthread_mutex_lock(&runtime->hub.quit_lock);
-    int code = runtime->hub.quit_code;
-    if (code != 0)
-        piw_err_set(err, code, "%s", runtime->hub.quit_reason);
+    int rc = runtime->hub.quit_code;
+    if (rc != 0)
+        piw_err_set(err, rc, "%s", runtime->hub.quit_reason);
     pthread_mutex_unlock(&runtime->hub.quit_lock);
-    return code;
+    return rc;
 }
 
 /* --- Stop -------------------------------------------------------------------------------------------------------- */
 
-/* Give each instance the order and wait for all, together until `until_ns`. */
-static bool order_role(const piw__role *role, piw__op_kind kind, int64_t until_ns)
+/* Have each instance do the operation and wait for all, together until `until_ns`. */
+static bool operate_role(const piw__role *role, piw__op_kind kind, int64_t until_ns)
 {
     piw__op *ops[PIW_LIMIT_INSTANCES];
     bool all = true;
@@ -446,11 +446,11 @@ static bool order_role(const piw__role *role, piw__op_kind kind, int64_t until_n
     return all;
 }
 
-static void order_all(piw_runtime *runtime, piw__op_kind kind, int64_t until_ns)
+static void operate_all(piw_runtime *runtime, piw__op_kind kind, int64_t until_ns)
 {
     for (size_t i = runtime->roles_count; i > 0; i--) {
         piw__sd_notify("EXTEND_TIMEOUT_USEC=10000000");
-        if (!order_role(runtime->order[i - 1], kind, until_ns) && kind == PIW__OP_LEAVE)
+        if (!operate_role(runtime->order[i - 1], kind, until_ns) && kind == PIW__OP_LEAVE)
             runtime->leaked = true;
     }
 }
@@ -475,10 +475,10 @@ void piw_runtime_stop(piw_runtime *runtime)
     if (runtime->started && runtime->order != NULL) {
         int64_t until = piw_monotonic_ns() + piw__tune.stop_ms * INT64_C(1000000);
         piw__sd_notify("STOPPING=1");
-        order_all(runtime, PIW__OP_QUIET, until);
-        order_all(runtime, PIW__OP_STOP, until);
+        operate_all(runtime, PIW__OP_QUIET, until);
+        operate_all(runtime, PIW__OP_STOP, until);
         piw__workers_stop(runtime->hub.workers);
-        order_all(runtime, PIW__OP_LEAVE, until + 2000000000);
+        operate_all(runtime, PIW__OP_LEAVE, until + 2000000000);
         piw__monitor_stop(runtime);
         if (!runtime->leaked)
             join_all(runtime);

@@ -195,11 +195,11 @@ static int image_with_mark(const piw__image *image, const piw__image **made, piw
     unsigned count = 0;
     while (plugin->handlers != NULL && plugin->handlers[count].protocol != NULL)
         count++;
-    piw_handler *handlers = piw_zalloc((count + 2) * sizeof *handlers);
+    piw_handler *handlers = piw_zalloc((count + 2) * sizeof(*handlers));
     if (count > 0)
-        memcpy(handlers, plugin->handlers, count * sizeof *handlers);
+        memcpy(handlers, plugin->handlers, count * sizeof(*handlers));
     handlers[count] = (piw_handler){&mark_protocol_def, 0, on_mark};
-    piw_plugin *own = piw_alloc(sizeof *own);
+    piw_plugin *own = piw_alloc(sizeof(*own));
     *own = *plugin;
     own->handlers = handlers;
     piw_protocol_use(&mark_protocol_def);
@@ -251,7 +251,7 @@ static void on_setting(const piw__frame *frame, const uint8_t *payload)
     pthread_mutex_lock(&soul.settings_lock);
     find_setting(name, &known);
     if (!known) {
-        setting *one = piw_alloc(sizeof *one + len + 1);
+        setting *one = piw_alloc(sizeof(*one) + len + 1);
         memcpy(one->name, name, len + 1);
         one->value = frame->code == 0 ? piw_strdup(name + len + 1) : NULL;
         one->next = soul.settings;
@@ -388,7 +388,7 @@ static piw__shell *bare_shell(unsigned service, unsigned instance)
     piw_err err = {0};
     if (soul.ports_count == PORTS_MAX)
         fail("it uses too many services");
-    if (posix_memalign((void **)&shell, 64, sizeof *shell) != 0)
+    if (posix_memalign((void **)&shell, 64, sizeof(*shell)) != 0)
         fail("no memory");
     if (piw__shell_init(shell, &soul.runtime->hub, NULL, 0, &err) != 0)
         fail(err.text);
@@ -398,7 +398,7 @@ static piw__shell *bare_shell(unsigned service, unsigned instance)
 
 static piw__role *bare_role(const char *name, unsigned service, unsigned instances)
 {
-    piw__role *role = piw_zalloc(sizeof *role);
+    piw__role *role = piw_zalloc(sizeof(*role));
     role->runtime = soul.runtime;
     role->name = piw_strdup(name);
     role->instances = instances;
@@ -423,7 +423,7 @@ static void make_services(texts *from)
             fail("its setup makes no sense");
         if (instances == 0 || is_served(one->name))
             continue;
-        piw__service *service = piw_zalloc(sizeof *service);
+        piw__service *service = piw_zalloc(sizeof(*service));
         service->name = piw__intern(one->name);
         service->protocol = one->protocol->interned;
         service->role = bare_role(one->name, n, instances);
@@ -446,7 +446,7 @@ static void make_events(void)
                 known = s->event == type;
             if (known)
                 continue;
-            piw__subscription *subscription = piw_zalloc(sizeof *subscription);
+            piw__subscription *subscription = piw_zalloc(sizeof(*subscription));
             *subscription = (piw__subscription){registry->subscriptions, type, role};
             registry->subscriptions = subscription;
         }
@@ -470,7 +470,7 @@ static const piw__options *make_options(texts *from)
 
 static piw__role *make_role(const char *name)
 {
-    piw__role *role = piw_zalloc(sizeof *role);
+    piw__role *role = piw_zalloc(sizeof(*role));
     role->runtime = soul.runtime;
     role->name = piw_strdup(name);
     role->plugin = role->plugin_config = name;
@@ -487,12 +487,12 @@ static piw__role *make_role(const char *name)
 static void make_shell(piw__role *role, const char *name, uint64_t number)
 {
     piw_err err = {0};
-    if (posix_memalign((void **)&soul.shell, 64, sizeof *soul.shell) != 0)
+    if (posix_memalign((void **)&soul.shell, 64, sizeof(*soul.shell)) != 0)
         fail("no memory");
     if (piw__shell_init(soul.shell, &soul.runtime->hub, role, 0, &err) != 0)
         fail(err.text);
     role->shells[0] = soul.shell;
-    snprintf(soul.shell->name, sizeof soul.shell->name, "%s", name);
+    snprintf(soul.shell->name, sizeof(soul.shell->name), "%s", name);
     /* Traces begun here and in the master's shell are told apart by the upper half of the count. */
     soul.shell->number = number;
     soul.shell->loop.next_trace = UINT64_C(1) << 39;
@@ -579,7 +579,7 @@ static void look_at_start(void)
         return;
     }
     empty_ports();
-    fail(has_failed(why, sizeof why) ? why : err.text);
+    fail(has_failed(why, sizeof(why)) ? why : err.text);
 }
 
 static void look_at_quit(void)
@@ -595,7 +595,7 @@ static void look_at_quit(void)
         return;
     soul.quit_said = true;
     empty_ports();
-    if (has_failed(why, sizeof why))
+    if (has_failed(why, sizeof(why)))
         fail(why);
     say_text(PIW__FRAME_QUIT, runtime->hub.quit_code != 0 ? runtime->hub.quit_reason : "");
 }
@@ -619,7 +619,7 @@ static void look_at_handler(int64_t now)
         return;
     char why[PIW_ERR_TEXT];
     piw__recorder_print(&shell->seen.recorder, shell->name, STDERR_FILENO, 32);
-    snprintf(why, sizeof why, "its handler of %s has been running for more than %d ms", what, (int)ms);
+    snprintf(why, sizeof(why), "its handler of %s has been running for more than %d ms", what, (int)ms);
     fail(why);
 }
 
@@ -630,9 +630,9 @@ static void look_at_note(void)
     if (notes == soul.notes_said)
         return;
     soul.notes_said = notes;
-    char note[sizeof shell->seen.note];
+    char note[sizeof(shell->seen.note)];
     pthread_mutex_lock(&shell->supervision.ops_lock);
-    memcpy(note, shell->seen.note, sizeof note);
+    memcpy(note, shell->seen.note, sizeof(note));
     pthread_mutex_unlock(&shell->supervision.ops_lock);
     say_text(PIW__FRAME_NOTE, note);
 }
@@ -687,7 +687,7 @@ static void prepare(const char *parent)
 int piw_soul_main(int argc, char **argv)
 {
     int domain = 0;
-    socklen_t len = sizeof domain;
+    socklen_t len = sizeof(domain);
     if (argc != 3 || getsockopt(PIW__SOUL_SOCKET, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_UNIX) {
         fprintf(stderr, "piw-soul: holds a task with isolate = process; piw-master starts it\n");
         return 2;

@@ -60,12 +60,12 @@ static int look(start *it, int64_t until_ns, int wait_ms, piw_err *err)
     for (unsigned n = 0; n < it->role->instances; n++) {
         if (it->ops[n] == NULL)
             continue;
-        int ret = piw__op_wait(it->ops[n], until_ns, false, err);
-        if (ret == PIW_EAGAIN)
+        int rc = piw__op_wait(it->ops[n], until_ns, false, err);
+        if (rc == PIW_EAGAIN)
             return say_late(it, it->role->shells[n], wait_ms, err);
-        if (ret != 0) {
+        if (rc != 0) {
             piw_err_prefix(err, "task %s can't start", it->role->shells[n]->name);
-            return ret;
+            return rc;
         }
         piw__op_unref(it->ops[n]);
         it->ops[n] = NULL;
@@ -96,11 +96,11 @@ static int look_at_all(piw_runtime *runtime, start *starts, int wait_ms, size_t 
     }
     for (size_t i = 0; i < runtime->roles_count; i++) {
         start *it = &starts[i];
-        int ret = it->ready || it->began_ns == 0 ? 0 : look(it, waits_for == NULL ? until_ns : 0, wait_ms, err);
-        if (ret == PIW_EAGAIN && waits_for == NULL)
+        int rc = it->ready || it->began_ns == 0 ? 0 : look(it, waits_for == NULL ? until_ns : 0, wait_ms, err);
+        if (rc == PIW_EAGAIN && waits_for == NULL)
             waits_for = it->role->name;
-        else if (ret != 0 && ret != PIW_EAGAIN)
-            return ret;
+        else if (rc != 0 && rc != PIW_EAGAIN)
+            return rc;
         *ready += it->ready ? 1 : 0;
     }
     if (waits_for != NULL && wants_to_quit(runtime))
@@ -110,17 +110,17 @@ static int look_at_all(piw_runtime *runtime, start *starts, int wait_ms, size_t 
 
 int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
 {
-    start *starts = piw_zalloc(runtime->roles_count * sizeof *starts + 1);
+    start *starts = piw_zalloc(runtime->roles_count * sizeof(*starts) + 1);
     size_t ready = 0;
-    int ret = 0;
+    int rc = 0;
     for (size_t i = 0; i < runtime->roles_count; i++)
         starts[i].role = runtime->order[i];
-    while (ret == 0 && ready < runtime->roles_count)
-        ret = look_at_all(runtime, starts, wait_ms, &ready, err);
+    while (rc == 0 && ready < runtime->roles_count)
+        rc = look_at_all(runtime, starts, wait_ms, &ready, err);
     for (size_t i = 0; i < runtime->roles_count; i++)
         for (unsigned n = 0; n < starts[i].role->instances; n++)
             if (starts[i].ops[n] != NULL)
                 piw__op_unref(starts[i].ops[n]);
     free(starts);
-    return ret;
+    return rc;
 }

@@ -28,10 +28,10 @@ static int say_cycle(const struct walk *walk, const piw__role *role)
     char names[300] = "";
     size_t len = 0;
     bool inside = false;
-    for (size_t i = 0; i < walk->depth && len < sizeof names; i++) {
+    for (size_t i = 0; i < walk->depth && len < sizeof(names); i++) {
         inside = inside || walk->path[i] == role;
         if (inside)
-            len += (size_t)snprintf(names + len, sizeof names - len, "%s needs ", walk->path[i]->name);
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s needs ", walk->path[i]->name);
     }
     return piw_err_set(walk->err, PIW_ECONFIG, "the tasks can't be started: %s%s: a cycle of needs", names, role->name);
 }
@@ -50,9 +50,9 @@ static int place_needed(struct walk *walk, piw__role *role)
             return piw_err_set(walk->err, PIW_ECONFIG,
                                "task %s needs the service %s, but task %s, which serves it, is disabled", role->name,
                                needs[i], service->role->name);
-        int ret = service->role != role ? place(walk, service->role) : 0;
-        if (ret != 0)
-            return ret;
+        int rc = service->role != role ? place(walk, service->role) : 0;
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }
@@ -66,9 +66,9 @@ static int place(struct walk *walk, piw__role *role)
         return say_cycle(walk, role);
     walk->marks[i] = ON_THE_WAY;
     walk->path[walk->depth++] = role;
-    int ret = role->image != NULL ? place_needed(walk, role) : 0;
-    if (ret != 0)
-        return ret;
+    int rc = role->image != NULL ? place_needed(walk, role) : 0;
+    if (rc != 0)
+        return rc;
     walk->depth--;
     walk->marks[i] = PLACED;
     role->order = (unsigned)walk->placed;
@@ -80,14 +80,14 @@ int piw__runtime_order(piw_runtime *runtime, piw_err *err)
 {
     size_t count = runtime->roles_count + 1;
     struct walk walk = {.runtime = runtime, .err = err};
-    walk.marks = piw_zalloc(count * sizeof *walk.marks);
+    walk.marks = piw_zalloc(count * sizeof(*walk.marks));
     walk.path = piw_zalloc(count * sizeof(*walk.path));
     free(runtime->order);
     runtime->order = piw_zalloc(PIW_LIMIT_TASKS * sizeof(*runtime->order));
-    int ret = 0;
-    for (size_t i = 0; ret == 0 && i < runtime->roles_count; i++)
-        ret = place(&walk, runtime->roles[i]);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
+        rc = place(&walk, runtime->roles[i]);
     free(walk.marks);
     free(walk.path);
-    return ret;
+    return rc;
 }

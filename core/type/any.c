@@ -37,9 +37,9 @@ int piw_any_read(piw_msg *msg, const piw_any *any, const piw_type *type, void *v
     }
     /* Typed by another table, maybe of another image: what counts is the shape on the wire. */
     piw_buffer buffer = {0};
-    int r = piw_encode_value(any->type, 0, any->value, PIW_MSGPACK, &buffer, err);
-    if (r == 0)
-        r = piw_decode_value(type, 0, buffer.data, buffer.len, PIW_MSGPACK, msg, value, err);
+    int rc = piw_encode_value(any->type, 0, any->value, PIW_MSGPACK, &buffer, err);
+    if (rc == 0)
+        rc = piw_decode_value(type, 0, buffer.data, buffer.len, PIW_MSGPACK, msg, value, err);
     piw_buffer_fini(&buffer);
-    return r;
+    return rc;
 }

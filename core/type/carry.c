@@ -83,18 +83,18 @@ static int pair_members(reading *self, piw_err *err)
     const piw_type *from = self->from, *to = self->to;
     bool named = from->kind == PIW_TUPLE || from->kind == PIW_ONEOF, oneof = from->kind == PIW_ONEOF;
     uint32_t count = oneof ? from->fields_count : to->fields_count;
-    int ret = 0;
-    for (uint32_t i = 0; i < count && ret == 0; i++) {
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
         int32_t at = !named ? (int32_t)i : oneof ? find(to, from->fields[i].name) : find(from, to->fields[i].name);
         const piw_field *other = at < 0 ? NULL : oneof ? &to->fields[at] : &from->fields[at];
-        ret = pair(self, i, at, oneof ? &from->fields[i] : other, oneof ? other : &to->fields[i], err);
+        rc = pair(self, i, at, oneof ? &from->fields[i] : other, oneof ? other : &to->fields[i], err);
     }
     for (uint32_t i = 0; from->kind == PIW_TUPLE && i < from->fields_count; i++)
         if (find(to, from->fields[i].name) < 0) {
             self->same = false;
             self->left[self->left_count++] = i;
         }
-    return ret;
+    return rc;
 }
 
 /* NULL: it can't be done, and err says why. */
@@ -106,11 +106,11 @@ static reading *reading_new(const piw_type *from, const piw_type *to, piw_err *e
                     strchr("aio", kinds[to->kind][0]) ? "an" : "a", kinds[to->kind]);
         return NULL;
     }
-    reading *self = piw_zalloc(sizeof *self);
+    reading *self = piw_zalloc(sizeof(*self));
     *self = (reading){.from = from, .to = to, .same = from->size == to->size && to->max >= from->max};
     uint32_t most = from->fields_count > to->fields_count ? from->fields_count : to->fields_count;
-    self->members = piw_zalloc((most + 1) * sizeof *self->members);
-    self->left = piw_zalloc((most + 1) * sizeof *self->left);
+    self->members = piw_zalloc((most + 1) * sizeof(*self->members));
+    self->left = piw_zalloc((most + 1) * sizeof(*self->left));
     if (pair_members(self, err) != 0) {
         reading_free(self);
         return NULL;
@@ -159,18 +159,18 @@ static int carry_member(carrier *self, const reading *how, const piw_field *from
         *(void **)to_slot = made;
         to_slot = made;
     }
-    int ret = carry_value(self, how, value, to_slot);
-    if (ret == 0)
-        ret = piw__check_one(to->type, to->flags, to_slot, self->err);
-    if (ret != 0 && to->name != NULL)
+    int rc = carry_value(self, how, value, to_slot);
+    if (rc == 0)
+        rc = piw__check_one(to->type, to->flags, to_slot, self->err);
+    if (rc != 0 && to->name != NULL)
         piw_err_prefix(self->err, "%s", to->name);
-    return ret;
+    return rc;
 }
 
 static int carry_fields(carrier *self, const reading *how, const uint8_t *from, uint8_t *to)
 {
-    int ret = 0;
-    for (uint32_t i = 0; i < how->to->fields_count && ret == 0; i++) {
+    int rc = 0;
+    for (uint32_t i = 0; i < how->to->fields_count && rc == 0; i++) {
         const piw_field *field = &how->to->fields[i];
         int32_t at = how->members[i].at;
         if (at < 0) {
@@ -178,13 +178,13 @@ static int carry_fields(carrier *self, const reading *how, const uint8_t *from, 
             continue;
         }
         const piw_field *source = &how->from->fields[at];
-        ret = carry_member(self, how->members[i].as, source, from + source->offset, field, to + field->offset);
+        rc = carry_member(self, how->members[i].as, source, from + source->offset, field, to + field->offset);
     }
     for (uint32_t i = 0; i < how->left_count; i++) {
         const piw_field *field = &how->from->fields[how->left[i]];
         self->left += !piw__is_null(field->type, field->flags, from + field->offset);
     }
-    return ret;
+    return rc;
 }
 
 static int carry_elements(carrier *self, const reading *how, const piw__list *from, piw__list *to)
@@ -201,10 +201,10 @@ static int carry_elements(carrier *self, const reading *how, const piw__list *fr
         for (uint32_t j = 0; j < new->fields_count; j++) {
             const uint8_t *source = (const uint8_t *)from->at + (size_t)i * from_size + old->fields[j].offset;
             uint8_t *target = (uint8_t *)to->at + (size_t)i * to_size + new->fields[j].offset;
-            int ret = carry_member(self, how->members[j].as, &old->fields[j], source, &new->fields[j], target);
-            if (ret != 0) {
+            int rc = carry_member(self, how->members[j].as, &old->fields[j], source, &new->fields[j], target);
+            if (rc != 0) {
                 piw_err_prefix(self->err, "element %u", i);
-                return ret;
+                return rc;
             }
         }
     return 0;
@@ -256,12 +256,12 @@ int piw__carry(const piw_msg *msg, const piw_msg_type *to, piw_msg **carried, ui
     self.msg->error = msg->error;
     if (msg->error_text != NULL)
         self.msg->error_text = piw_msg_textz(self.msg, msg->error_text).s;
-    int ret = msg->error != 0 ? 0 : carry_value(&self, how, msg->body, self.msg->body);
+    int rc = msg->error != 0 ? 0 : carry_value(&self, how, msg->body, self.msg->body);
     reading_free(how);
-    if (ret != 0) {
+    if (rc != 0) {
         piw_err_prefix(err, "%s", msg->type->name);
         piw_msg_free(&self.msg);
-        return ret;
+        return rc;
     }
     *left += self.left;
     *carried = self.msg;

@@ -225,22 +225,22 @@ static int text_time(piw__reader *reader, piw_time *t)
     piw__token token;
     char text[64];
     size_t len;
-    int r = next(reader, &token);
-    if (r == 0 && token.kind != PIW__STRING)
-        r = piw_err_set(reader->err, PIW_ESHAPE, "a time with tag 0 holds no text");
-    if (r == 0)
-        r = piw__short_string(reader, &token, text, sizeof text, &len);
-    if (r == 0 && piw_time_parse(text, len, t) != 0)
-        r = piw_err_set(reader->err, PIW_ESHAPE, "'%s' is not a time with its zone", text);
-    return r;
+    int rc = next(reader, &token);
+    if (rc == 0 && token.kind != PIW__STRING)
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "a time with tag 0 holds no text");
+    if (rc == 0)
+        rc = piw__short_string(reader, &token, text, sizeof(text), &len);
+    if (rc == 0 && piw_time_parse(text, len, t) != 0)
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "'%s' is not a time with its zone", text);
+    return rc;
 }
 
 static int epoch_time(piw__reader *reader, piw_time *t)
 {
     piw__token token;
-    int r = next(reader, &token);
-    if (r != 0)
-        return r;
+    int rc = next(reader, &token);
+    if (rc != 0)
+        return rc;
     *t = (piw_time){0};
     if (token.kind == PIW__INT && token.integer > -1000000000000 && token.integer < 1000000000000)
         t->us = token.integer * 1000000;
@@ -268,25 +268,25 @@ static int read_duration(piw__reader *reader, const piw__token *first, piw_durat
     int64_t parts[3];
     if (first->kind != PIW__TAG || first->count != TAG_DURATION)
         return piw_err_set(reader->err, PIW_ESHAPE, "a duration is wanted");
-    int r = next(reader, &token);
-    if (r != 0)
-        return r;
+    int rc = next(reader, &token);
+    if (rc != 0)
+        return rc;
     if (token.kind != PIW__ARRAY)
         return piw_err_set(reader->err, PIW_ESHAPE, "a duration is not a list");
     piw__token list = token;
     uint64_t left = list.count;
     bool more;
     size_t i = 0;
-    while ((r = piw__more(reader, &list, &left, &more)) == 0 && more) {
-        r = next(reader, &token);
-        if (r != 0)
-            return r;
+    while ((rc = piw__more(reader, &list, &left, &more)) == 0 && more) {
+        rc = next(reader, &token);
+        if (rc != 0)
+            return rc;
         if (i == PIW_COUNT(parts) || token.kind != PIW__INT)
             return piw_err_set(reader->err, PIW_ESHAPE, "a duration is not three integers");
         parts[i++] = token.integer;
     }
-    if (r != 0)
-        return r;
+    if (rc != 0)
+        return rc;
     if (i != PIW_COUNT(parts))
         return piw_err_set(reader->err, PIW_ESHAPE, "a duration is not three integers");
     if (!piw__duration_normal(parts[0], parts[1], parts[2], d))
@@ -320,8 +320,8 @@ static int put_int(piw_buffer *to, int64_t value)
 {
     unsigned char head[HEAD_MAX];
     return put(to, head,
-               value >= 0 ? cbor_encode_uint((uint64_t)value, head, sizeof head)
-                          : cbor_encode_negint((uint64_t)(-1 - value), head, sizeof head));
+               value >= 0 ? cbor_encode_uint((uint64_t)value, head, sizeof(head))
+                          : cbor_encode_negint((uint64_t)(-1 - value), head, sizeof(head)));
 }
 
 static int put_float(piw_buffer *to, double value)
@@ -329,29 +329,29 @@ static int put_float(piw_buffer *to, double value)
     static const unsigned char nan_bytes[] = {0xf9, 0x7e, 0x00}, inf_bytes[] = {0xf9, 0x7c, 0x00},
                                minus_inf_bytes[] = {0xf9, 0xfc, 0x00};
     if (isnan(value))
-        return put(to, nan_bytes, sizeof nan_bytes);
+        return put(to, nan_bytes, sizeof(nan_bytes));
     if (isinf(value))
-        return put(to, value > 0 ? inf_bytes : minus_inf_bytes, sizeof inf_bytes);
+        return put(to, value > 0 ? inf_bytes : minus_inf_bytes, sizeof(inf_bytes));
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_double(value, head, sizeof head));
+    return put(to, head, cbor_encode_double(value, head, sizeof(head)));
 }
 
 static int put_bool(piw_buffer *to, bool value)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_bool(value, head, sizeof head));
+    return put(to, head, cbor_encode_bool(value, head, sizeof(head)));
 }
 
 static int put_null(piw_buffer *to)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_null(head, sizeof head));
+    return put(to, head, cbor_encode_null(head, sizeof(head)));
 }
 
 static int put_tag(piw_buffer *to, uint64_t number)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_tag(number, head, sizeof head));
+    return put(to, head, cbor_encode_tag(number, head, sizeof(head)));
 }
 
 static int put_nodata(piw_buffer *to)
@@ -363,31 +363,31 @@ static int put_nodata(piw_buffer *to)
 static int put_string(piw_buffer *to, size_t len)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_string_start(len, head, sizeof head));
+    return put(to, head, cbor_encode_string_start(len, head, sizeof(head)));
 }
 
 static int put_binary(piw_buffer *to, size_t len)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_bytestring_start(len, head, sizeof head));
+    return put(to, head, cbor_encode_bytestring_start(len, head, sizeof(head)));
 }
 
 static int put_array(piw_buffer *to, size_t count)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_array_start(count, head, sizeof head));
+    return put(to, head, cbor_encode_array_start(count, head, sizeof(head)));
 }
 
 static int put_dict(piw_buffer *to, size_t count)
 {
     unsigned char head[HEAD_MAX];
-    return put(to, head, cbor_encode_map_start(count, head, sizeof head));
+    return put(to, head, cbor_encode_map_start(count, head, sizeof(head)));
 }
 
 static int put_time(piw_buffer *to, piw_time value)
 {
     char text[64];
-    size_t len = piw_time_format(value, text, sizeof text);
+    size_t len = piw_time_format(value, text, sizeof(text));
     int r = put_tag(to, TAG_TEXT_TIME);
     if (r == 0)
         r = put_string(to, len);

@@ -75,12 +75,12 @@ size_t piw_time_format(piw_time t, char *to, size_t size)
     date_of(days, &year, &month, &day);
     char text[64], zone[16] = "Z", fraction[16] = "";
     if (micros != 0)
-        snprintf(fraction, sizeof fraction, ".%06d", (int)micros);
+        snprintf(fraction, sizeof(fraction), ".%06d", (int)micros);
     if (t.zone_min != 0) {
         int off = t.zone_min < 0 ? -t.zone_min : t.zone_min;
-        snprintf(zone, sizeof zone, "%c%02d:%02d", t.zone_min < 0 ? '-' : '+', off / 60, off % 60);
+        snprintf(zone, sizeof(zone), "%c%02d:%02d", t.zone_min < 0 ? '-' : '+', off / 60, off % 60);
     }
-    int n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d%s%s", year, month, day, (int)(of_day / 3600),
+    int n = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d%s%s", year, month, day, (int)(of_day / 3600),
                      (int)(of_day / 60 % 60), (int)(of_day % 60), fraction, zone);
     if ((size_t)n >= size)
         return 0;

@@ -63,9 +63,9 @@ static int place(piw__reader *reader, const piw_type *type, const piw__token *co
     if (to->count == type->max)
         return piw_err_set(reader->err, PIW_ESHAPE, "more than %u elements", type->max);
     if (to->count == *room) {
-        int r = grow(reader, type, container, size, to, room);
-        if (r != 0)
-            return r;
+        int rc = grow(reader, type, container, size, to, room);
+        if (rc != 0)
+            return rc;
     }
     *at = (uint8_t *)to->at + (size_t)to->count * size;
     return 0;
@@ -82,18 +82,18 @@ static int decode_list(piw__reader *reader, const piw_type *type, const piw__tok
     uint32_t room = 0, size = piw__slot(element);
     uint8_t *at = NULL;
     bool more;
-    int r;
-    while ((r = piw__more(reader, first, &left, &more)) == 0 && more) {
-        r = place(reader, type, first, size, to, &room, &at);
-        if (r == 0)
-            r = piw__decode_value(reader, element->type, element->flags, at);
-        if (r != 0) {
+    int rc;
+    while ((rc = piw__more(reader, first, &left, &more)) == 0 && more) {
+        rc = place(reader, type, first, size, to, &room, &at);
+        if (rc == 0)
+            rc = piw__decode_value(reader, element->type, element->flags, at);
+        if (rc != 0) {
             piw_err_prefix(reader->err, "element %u", to->count);
-            return r;
+            return rc;
         }
         to->count++;
     }
-    return r;
+    return rc;
 }
 
 static int compare_keys(const void *a, const void *b, void *type)
@@ -112,13 +112,13 @@ static int refuse_doubles(piw__reader *reader, const piw_type *type, const piw__
 {
     if (map->count < 2)
         return 0;
-    const void **keys = malloc(map->count * sizeof *keys);
+    const void **keys = malloc(map->count * sizeof(*keys));
     if (keys == NULL)
         return piw_err_set(reader->err, PIW_ENOMEM, "there is no memory to compare %u keys", map->count);
     void *key_type = (void *)(uintptr_t)type->fields[0].type;
     for (uint32_t i = 0; i < map->count; i++)
         keys[i] = (const uint8_t *)map->at + (size_t)i * piw__entry(type);
-    qsort_r(keys, map->count, sizeof *keys, compare_keys, key_type);
+    qsort_r(keys, map->count, sizeof(*keys), compare_keys, key_type);
     bool twice = false;
     for (uint32_t i = 1; i < map->count && !twice; i++)
         twice = compare_keys(&keys[i - 1], &keys[i], key_type) == 0;
@@ -137,20 +137,20 @@ static int decode_map(piw__reader *reader, const piw_type *type, const piw__toke
     uint32_t room = 0, size = piw__entry(type);
     uint8_t *at = NULL;
     bool more;
-    int r;
-    while ((r = piw__more(reader, first, &left, &more)) == 0 && more) {
-        r = place(reader, type, first, size, to, &room, &at);
-        if (r == 0)
-            r = piw__decode_value(reader, key->type, key->flags, at);
-        if (r == 0)
-            r = piw__decode_value(reader, value->type, value->flags, at + value->offset);
-        if (r != 0) {
+    int rc;
+    while ((rc = piw__more(reader, first, &left, &more)) == 0 && more) {
+        rc = place(reader, type, first, size, to, &room, &at);
+        if (rc == 0)
+            rc = piw__decode_value(reader, key->type, key->flags, at);
+        if (rc == 0)
+            rc = piw__decode_value(reader, value->type, value->flags, at + value->offset);
+        if (rc != 0) {
             piw_err_prefix(reader->err, "entry %u", to->count);
-            return r;
+            return rc;
         }
         to->count++;
     }
-    return r == 0 ? refuse_doubles(reader, type, to) : r;
+    return rc == 0 ? refuse_doubles(reader, type, to) : rc;
 }
 
 /* The members of a tuple whose array has begun. */
@@ -158,30 +158,30 @@ static int decode_members(piw__reader *reader, const piw_type *type, const piw__
                           uint8_t *to)
 {
     bool more = true;
-    int r;
+    int rc;
     for (uint32_t i = 0; i < type->fields_count; i++) {
         const piw_field *field = &type->fields[i];
         /* Stock peers, and so CBOR, know the shapes without our trailing fields, and to the field. */
         if ((field->flags & PIW_F_OPTIONAL) != 0 && reader->wire->codec == PIW_CBOR)
             break;
-        r = piw__more(reader, array, &left, &more);
-        if (r != 0)
-            return r;
+        rc = piw__more(reader, array, &left, &more);
+        if (rc != 0)
+            return rc;
         if (!more && (field->flags & PIW_F_OPTIONAL) == 0)
             return piw_err_set(reader->err, PIW_ESHAPE, "%s is missing", field->name);
         if (!more)
             return 0;
-        r = piw__decode_value(reader, field->type, field->flags, to + field->offset);
-        if (r != 0) {
+        rc = piw__decode_value(reader, field->type, field->flags, to + field->offset);
+        if (rc != 0) {
             piw_err_prefix(reader->err, "%s", field->name);
-            return r;
+            return rc;
         }
     }
-    r = piw__more(reader, array, &left, &more);
-    if (r == 0 && more)
-        r = piw_err_set(reader->err, PIW_ESHAPE, "there are more fields than %s has",
-                        type->name != NULL ? type->name : "it");
-    return r;
+    rc = piw__more(reader, array, &left, &more);
+    if (rc == 0 && more)
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "there are more fields than %s has",
+                         type->name != NULL ? type->name : "it");
+    return rc;
 }
 
 static int decode_tuple(piw__reader *reader, const piw_type *type, const piw__token *first, void *to)
@@ -200,24 +200,24 @@ static int decode_oneof(piw__reader *reader, const piw_type *type, const piw__to
     piw__token token;
     if (first->kind != PIW__ARRAY)
         return piw__wanted(reader, "a tuple");
-    int r = piw__more(reader, first, &left, &more);
-    if (r == 0 && !more)
-        r = piw__wanted(reader, "a literal");
-    if (r == 0)
-        r = reader->wire->next(reader, &token);
-    if (r == 0 && token.kind != PIW__STRING)
-        r = piw__wanted(reader, "a literal");
-    if (r == 0)
-        r = piw__short_string(reader, &token, literal, sizeof literal, &len);
-    if (r != 0)
-        return r;
+    int rc = piw__more(reader, first, &left, &more);
+    if (rc == 0 && !more)
+        rc = piw__wanted(reader, "a literal");
+    if (rc == 0)
+        rc = reader->wire->next(reader, &token);
+    if (rc == 0 && token.kind != PIW__STRING)
+        rc = piw__wanted(reader, "a literal");
+    if (rc == 0)
+        rc = piw__short_string(reader, &token, literal, sizeof(literal), &len);
+    if (rc != 0)
+        return rc;
     for (uint32_t i = 0; i < type->fields_count; i++) {
         if (strlen(type->fields[i].name) == len && memcmp(type->fields[i].name, literal, len) == 0) {
             *(int *)(void *)to = (int)i;
-            r = decode_members(reader, type->fields[i].type, first, left, to + type->fields[i].offset);
-            if (r != 0)
+            rc = decode_members(reader, type->fields[i].type, first, left, to + type->fields[i].offset);
+            if (rc != 0)
                 piw_err_prefix(reader->err, "%s", literal);
-            return r;
+            return rc;
         }
     }
     return piw_err_set(reader->err, PIW_ESHAPE, "\"%s\" is none of its alternatives", literal);
@@ -225,14 +225,14 @@ static int decode_oneof(piw__reader *reader, const piw_type *type, const piw__to
 
 static int decode_container(piw__reader *reader, const piw_type *type, const piw__token *first, void *to)
 {
-    int r = piw__enter(reader);
-    if (r == 0)
-        r = type->kind == PIW_LIST    ? decode_list(reader, type, first, to)
-            : type->kind == PIW_MAP   ? decode_map(reader, type, first, to)
-            : type->kind == PIW_TUPLE ? decode_tuple(reader, type, first, to)
-                                      : decode_oneof(reader, type, first, to);
+    int rc = piw__enter(reader);
+    if (rc == 0)
+        rc = type->kind == PIW_LIST    ? decode_list(reader, type, first, to)
+             : type->kind == PIW_MAP   ? decode_map(reader, type, first, to)
+             : type->kind == PIW_TUPLE ? decode_tuple(reader, type, first, to)
+                                       : decode_oneof(reader, type, first, to);
     reader->depth--;
-    return r;
+    return rc;
 }
 
 /* --- Values --- */
@@ -257,9 +257,9 @@ int piw__decode_value(piw__reader *reader, const piw_type *type, uint32_t flags,
 {
     const uint8_t *start = reader->at;
     piw__token token;
-    int r = reader->wire->next(reader, &token);
-    if (r != 0)
-        return r;
+    int rc = reader->wire->next(reader, &token);
+    if (rc != 0)
+        return rc;
     if (token.kind == PIW__NULL && (flags & (PIW_F_NULL | PIW_F_OPTIONAL)) != 0)
         return 0;
     if (piw__by_pointer(type, flags)) {
@@ -304,10 +304,10 @@ int piw_decode_value(const piw_type *type, uint32_t flags, const void *data, siz
     const uint8_t *bytes = data;
     piw__reader reader = {.wire = piw__wire_of(codec), .at = bytes, .end = bytes + len, .msg = msg, .err = err};
     memset(value, 0, piw__by_pointer(type, flags) ? sizeof(void *) : type->size);
-    int r = piw__decode_value(&reader, type, flags, value);
-    if (r == 0 && reader.at != reader.end)
-        r = piw_err_set(err, PIW_ESHAPE, "%zu bytes follow the value", (size_t)(reader.end - reader.at));
-    return r;
+    int rc = piw__decode_value(&reader, type, flags, value);
+    if (rc == 0 && reader.at != reader.end)
+        rc = piw_err_set(err, PIW_ESHAPE, "%zu bytes follow the value", (size_t)(reader.end - reader.at));
+    return rc;
 }
 
 /* --- Messages --- */
@@ -317,22 +317,22 @@ static int decode_word(piw__reader *reader, piw__token *outer, uint64_t *left, c
 {
     piw__token token;
     bool more = true;
-    int r = reader->wire->next(reader, outer);
-    if (r != 0)
-        return r;
+    int rc = reader->wire->next(reader, outer);
+    if (rc != 0)
+        return rc;
     if (outer->kind == PIW__STRING)
         return piw__short_string(reader, outer, word, WORD_MAX + 1, len);
     if (outer->kind != PIW__ARRAY || (!outer->open && outer->count != 2))
         return piw_err_set(reader->err, PIW_ESHAPE, "a message is a word, or a word and its data");
     *left = outer->count;
-    r = piw__enter(reader);
-    if (r == 0)
-        r = piw__more(reader, outer, left, &more);
-    if (r == 0 && more)
-        r = reader->wire->next(reader, &token);
-    if (r == 0 && (!more || token.kind != PIW__STRING))
-        r = piw_err_set(reader->err, PIW_ESHAPE, "the word of a message is a text");
-    return r == 0 ? piw__short_string(reader, &token, word, WORD_MAX + 1, len) : r;
+    rc = piw__enter(reader);
+    if (rc == 0)
+        rc = piw__more(reader, outer, left, &more);
+    if (rc == 0 && more)
+        rc = reader->wire->next(reader, &token);
+    if (rc == 0 && (!more || token.kind != PIW__STRING))
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "the word of a message is a text");
+    return rc == 0 ? piw__short_string(reader, &token, word, WORD_MAX + 1, len) : rc;
 }
 
 static int decode_body(piw__reader *reader, const piw_msg_type *type, void *body)
@@ -340,10 +340,10 @@ static int decode_body(piw__reader *reader, const piw_msg_type *type, void *body
     if ((type->flags & PIW_M_BARE) == 0)
         return piw__decode_value(reader, type->body, 0, body);
     const piw_field *field = &type->body->fields[0];
-    int r = piw__decode_value(reader, field->type, field->flags, (uint8_t *)body + field->offset);
-    if (r != 0)
+    int rc = piw__decode_value(reader, field->type, field->flags, (uint8_t *)body + field->offset);
+    if (rc != 0)
         piw_err_prefix(reader->err, "%s", field->name);
-    return r;
+    return rc;
 }
 
 /* The data of a message whose word was read, up to the end of the message's own array. */
@@ -352,18 +352,18 @@ static int decode_data(piw__reader *reader, const piw__token *outer, uint64_t le
     bool more = false;
     if (outer->kind == PIW__STRING)
         return (type->flags & PIW_M_NODATA) != 0 ? 0 : piw_err_set(reader->err, PIW_ESHAPE, "its data are missing");
-    int r = piw__more(reader, outer, &left, &more);
-    if (r == 0 && !more)
-        r = piw_err_set(reader->err, PIW_ESHAPE, "its data are missing");
-    if (r == 0 && (type->flags & PIW_M_NODATA) != 0)
-        r = piw_err_set(reader->err, PIW_ESHAPE, "it takes no data");
-    if (r == 0)
-        r = decode_body(reader, type, reader->msg->body);
-    if (r == 0)
-        r = piw__more(reader, outer, &left, &more);
-    if (r == 0 && more)
-        r = piw_err_set(reader->err, PIW_ESHAPE, "a message is a word, or a word and its data");
-    return r;
+    int rc = piw__more(reader, outer, &left, &more);
+    if (rc == 0 && !more)
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "its data are missing");
+    if (rc == 0 && (type->flags & PIW_M_NODATA) != 0)
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "it takes no data");
+    if (rc == 0)
+        rc = decode_body(reader, type, reader->msg->body);
+    if (rc == 0)
+        rc = piw__more(reader, outer, &left, &more);
+    if (rc == 0 && more)
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "a message is a word, or a word and its data");
+    return rc;
 }
 
 int piw_decode(const piw_protocol *protocol, int to_master, const void *data, size_t len, piw_owner *owner,
@@ -379,9 +379,9 @@ int piw_decode(const piw_protocol *protocol, int to_master, const void *data, si
     *msg = NULL;
     if (word != NULL)
         *word = NULL;
-    int r = decode_word(&reader, &outer, &left, name, &name_len);
-    if (r != 0)
-        return r;
+    int rc = decode_word(&reader, &outer, &left, name, &name_len);
+    if (rc != 0)
+        return rc;
     const piw_msg_type *type = piw_protocol_find(protocol, name, name_len, to_master);
     if (type == NULL)
         return piw_err_set(err, PIW_ESHAPE, "%s is no message of %s", name, protocol->name);
@@ -389,13 +389,13 @@ int piw_decode(const piw_protocol *protocol, int to_master, const void *data, si
         *word = type;
     reader.msg = piw_msg_new(type);
     reader.msg->codec = (uint8_t)codec;
-    r = decode_data(&reader, &outer, left, type);
-    if (r == 0 && reader.at != reader.end)
-        r = piw_err_set(err, PIW_ESHAPE, "%zu bytes follow the message", (size_t)(reader.end - reader.at));
-    if (r != 0) {
+    rc = decode_data(&reader, &outer, left, type);
+    if (rc == 0 && reader.at != reader.end)
+        rc = piw_err_set(err, PIW_ESHAPE, "%zu bytes follow the message", (size_t)(reader.end - reader.at));
+    if (rc != 0) {
         piw_err_prefix(err, "%s", type->name);
         piw_msg_free(&reader.msg);
-        return r;
+        return rc;
     }
     *msg = reader.msg;
     return 0;

@@ -10,9 +10,9 @@ static int walk_string(piw__reader *reader, const piw__token *first)
     piw__token chunk = *first;
     for (;;) {
         if (first->open) {
-            int r = reader->wire->next(reader, &chunk);
-            if (r != 0)
-                return r;
+            int rc = reader->wire->next(reader, &chunk);
+            if (rc != 0)
+                return rc;
             if (chunk.kind == PIW__BREAK)
                 return 0;
             if (chunk.kind != first->kind || chunk.open)
@@ -39,18 +39,18 @@ static int walk_container(piw__reader *reader, const piw__token *container)
     if (!container->open && left > (uint64_t)(reader->end - reader->at) / each)
         return piw_err_set(reader->err, PIW_ESHAPE, "more elements are declared than bytes follow");
     bool more;
-    int r;
-    while ((r = piw__more(reader, container, &left, &more)) == 0 && more)
-        for (unsigned i = 0; i < each && r == 0; i++)
-            if ((r = walk_next(reader)) != 0)
-                return r;
-    return r;
+    int rc;
+    while ((rc = piw__more(reader, container, &left, &more)) == 0 && more)
+        for (unsigned i = 0; i < each && rc == 0; i++)
+            if ((rc = walk_next(reader)) != 0)
+                return rc;
+    return rc;
 }
 
 /* Pass over the value that `first` begins, checking that it is well-formed. */
 static int walk(piw__reader *reader, const piw__token *first)
 {
-    int r;
+    int rc;
     switch (first->kind) {
     case PIW__STRING:
     case PIW__BINARY:
@@ -58,11 +58,11 @@ static int walk(piw__reader *reader, const piw__token *first)
     case PIW__ARRAY:
     case PIW__DICT:
     case PIW__TAG:
-        r = piw__enter(reader);
-        if (r == 0)
-            r = first->kind == PIW__TAG ? walk_next(reader) : walk_container(reader, first);
+        rc = piw__enter(reader);
+        if (rc == 0)
+            rc = first->kind == PIW__TAG ? walk_next(reader) : walk_container(reader, first);
         reader->depth--;
-        return r;
+        return rc;
     case PIW__BREAK:
         return piw_err_set(reader->err, PIW_ESHAPE, "there is an end without a beginning");
     default:
@@ -78,9 +78,9 @@ int piw__decode_any(piw__reader *reader, const piw__token *first, const uint8_t 
         any->nodata = true;
         return 0;
     }
-    int r = walk(reader, first);
-    if (r != 0)
-        return r;
+    int rc = walk(reader, first);
+    if (rc != 0)
+        return rc;
     size_t len = (size_t)(reader->at - start);
     uint8_t *copy = piw__take(reader, len);
     if (copy == NULL)

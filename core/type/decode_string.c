@@ -8,9 +8,9 @@
 /* The next chunk of a string that came in chunks; *more false at its end. */
 static int next_chunk(piw__reader *reader, piw__token_kind kind, piw__token *chunk, bool *more)
 {
-    int r = reader->wire->next(reader, chunk);
-    if (r != 0)
-        return r;
+    int rc = reader->wire->next(reader, chunk);
+    if (rc != 0)
+        return rc;
     *more = chunk->kind != PIW__BREAK;
     if (*more && (chunk->kind != kind || chunk->open))
         return piw_err_set(reader->err, PIW_ESHAPE, "a string in chunks holds something else");
@@ -30,11 +30,11 @@ static int whole_string(piw__reader *reader, const piw__token *first, size_t max
     piw__token chunk;
     bool more;
     size_t sum = 0;
-    int r;
-    while ((r = next_chunk(reader, first->kind, &chunk, &more)) == 0 && more)
+    int rc;
+    while ((rc = next_chunk(reader, first->kind, &chunk, &more)) == 0 && more)
         sum += chunk.len; /* no overflow: the chunks lie in the input one behind the other */
-    if (r != 0)
-        return r;
+    if (rc != 0)
+        return rc;
     if (sum > max)
         return piw_err_set(reader->err, PIW_ESHAPE, "a string is longer than %zu bytes", max);
     *made = malloc(sum + 1);
@@ -56,9 +56,9 @@ int piw__short_string(piw__reader *reader, const piw__token *first, char *to, si
 {
     const uint8_t *data;
     uint8_t *made;
-    int r = whole_string(reader, first, size - 1, &data, len, &made);
-    if (r != 0)
-        return r;
+    int rc = whole_string(reader, first, size - 1, &data, len, &made);
+    if (rc != 0)
+        return rc;
     if (*len >= size) {
         free(made);
         return piw_err_set(reader->err, PIW_ESHAPE, "a word is longer than %zu bytes", size - 1);
@@ -109,11 +109,11 @@ int piw__decode_text(piw__reader *reader, const piw_type *type, uint32_t flags, 
     size_t len;
     if (first->kind != PIW__STRING)
         return piw__wanted(reader, "a text");
-    int r = whole_string(reader, first, PIW_LIMIT_TEXT, &data, &len, &made);
-    if (r == 0)
-        r = store_text(reader, type, flags, (const char *)data, len, to);
+    int rc = whole_string(reader, first, PIW_LIMIT_TEXT, &data, &len, &made);
+    if (rc == 0)
+        rc = store_text(reader, type, flags, (const char *)data, len, to);
     free(made);
-    return r;
+    return rc;
 }
 
 int piw__decode_bytes(piw__reader *reader, const piw_type *type, const piw__token *first, piw_bytes *to)
@@ -123,21 +123,21 @@ int piw__decode_bytes(piw__reader *reader, const piw_type *type, const piw__toke
     size_t len;
     if (first->kind != PIW__BINARY)
         return piw__wanted(reader, "a byte string");
-    int r = whole_string(reader, first, type->max, &data, &len, &made);
-    if (r != 0)
-        return r;
+    int rc = whole_string(reader, first, type->max, &data, &len, &made);
+    if (rc != 0)
+        return rc;
     if (len > type->max) {
-        r = piw_err_set(reader->err, PIW_ESHAPE, "a byte string is longer than %u bytes", type->max);
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "a byte string is longer than %u bytes", type->max);
     } else {
         uint8_t *bytes = piw__take(reader, len + 1);
         if (bytes == NULL)
-            r = PIW_ELIMIT;
+            rc = PIW_ELIMIT;
         else if (len > 0)
             memcpy(bytes, data, len);
         *to = (piw_bytes){bytes, bytes != NULL ? (uint32_t)len : 0};
     }
     free(made);
-    return r;
+    return rc;
 }
 
 /* A blob of mended text. */
@@ -167,23 +167,23 @@ int piw__decode_blob(piw__reader *reader, const piw_type *type, uint32_t flags, 
     size_t len;
     if (first->kind != (text ? PIW__STRING : PIW__BINARY))
         return piw__wanted(reader, text ? "a text" : "a byte string");
-    int r = whole_string(reader, first, type->max, &data, &len, &made);
-    if (r != 0)
-        return r;
+    int rc = whole_string(reader, first, type->max, &data, &len, &made);
+    if (rc != 0)
+        return rc;
     piw_blob *blob = NULL;
     if (len > type->max) {
-        r = piw_err_set(reader->err, PIW_ESHAPE, "%zu bytes are more than %u", len, type->max);
+        rc = piw_err_set(reader->err, PIW_ESHAPE, "%zu bytes are more than %u", len, type->max);
     } else if (text && piw_utf8_valid((const char *)data, len) != len) {
-        blob = mended((const char *)data, len, type->max, &r, reader->err);
+        blob = mended((const char *)data, len, type->max, &rc, reader->err);
     } else if (made == NULL && reader->owner != NULL && len > PIW_LIMIT_BLOB_COPY) {
         blob = piw__blob_over(data, len, reader->owner);
     } else {
         blob = piw_blob_new(data, len);
         if (blob == NULL)
-            r = piw_err_set(reader->err, PIW_ENOMEM, "there is no memory for %zu bytes", len);
+            rc = piw_err_set(reader->err, PIW_ENOMEM, "there is no memory for %zu bytes", len);
     }
     piw__msg_own_blob(reader->msg, blob);
     *to = blob;
     free(made);
-    return r;
+    return rc;
 }

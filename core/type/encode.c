@@ -32,9 +32,9 @@ static int encode_mended(writer *w, const char *s, size_t len)
     if (bytes == NULL)
         return memory(w, PIW_ENOMEM);
     piw__utf8_repair(s, len, bytes);
-    int r = encode_string(w, bytes, need);
+    int rc = encode_string(w, bytes, need);
     free(bytes);
-    return r;
+    return rc;
 }
 
 static int encode_text(writer *w, uint32_t flags, const piw_text *text)
@@ -55,12 +55,12 @@ static int encode_blob(writer *w, uint32_t flags, const piw_blob *blob)
 {
     bool text = (flags & PIW_F_LOSSY) != 0;
     size_t len = piw_blob_size(blob), before = w->to->len;
-    int r = text ? w->wire->put_string(w->to, len) : w->wire->put_binary(w->to, len);
+    int rc = text ? w->wire->put_string(w->to, len) : w->wire->put_binary(w->to, len);
     size_t start = w->to->len;
-    if (r == 0)
-        r = piw_buffer_add(w->to, NULL, len); /* room, filled below */
-    if (r != 0)
-        return memory(w, r);
+    if (rc == 0)
+        rc = piw_buffer_add(w->to, NULL, len); /* room, filled below */
+    if (rc != 0)
+        return memory(w, rc);
     piw_blob_read(blob, 0, w->to->data + start, len);
     if (!text || piw_utf8_valid((const char *)w->to->data + start, len) == len)
         return 0;
@@ -69,9 +69,9 @@ static int encode_blob(writer *w, uint32_t flags, const piw_blob *blob)
         return memory(w, PIW_ENOMEM);
     piw_blob_read(blob, 0, copy, len);
     w->to->len = before;
-    r = encode_mended(w, copy, len);
+    rc = encode_mended(w, copy, len);
     free(copy);
-    return r;
+    return rc;
 }
 
 static int encode_any(writer *w, const piw_any *any)
@@ -92,27 +92,27 @@ static int encode_list(writer *w, const piw_type *type, const piw__list *list)
 {
     const piw_field *element = &type->fields[0];
     uint32_t size = piw__slot(element);
-    int r = memory(w, w->wire->put_array(w->to, list->count));
-    for (uint32_t i = 0; i < list->count && r == 0; i++) {
-        r = encode(w, element->type, element->flags, (const uint8_t *)list->at + (size_t)i * size);
-        if (r != 0)
+    int rc = memory(w, w->wire->put_array(w->to, list->count));
+    for (uint32_t i = 0; i < list->count && rc == 0; i++) {
+        rc = encode(w, element->type, element->flags, (const uint8_t *)list->at + (size_t)i * size);
+        if (rc != 0)
             piw_err_prefix(w->err, "element %u", i);
     }
-    return r;
+    return rc;
 }
 
 static int encode_map(writer *w, const piw_type *type, const piw__list *map)
 {
     uint32_t size = piw__entry(type);
-    int r = memory(w, w->wire->put_dict(w->to, map->count));
-    for (uint32_t i = 0; i < map->count && r == 0; i++) {
+    int rc = memory(w, w->wire->put_dict(w->to, map->count));
+    for (uint32_t i = 0; i < map->count && rc == 0; i++) {
         const uint8_t *entry = (const uint8_t *)map->at + (size_t)i * size;
-        for (uint32_t j = 0; j < 2 && r == 0; j++)
-            r = encode(w, type->fields[j].type, type->fields[j].flags, entry + type->fields[j].offset);
-        if (r != 0)
+        for (uint32_t j = 0; j < 2 && rc == 0; j++)
+            rc = encode(w, type->fields[j].type, type->fields[j].flags, entry + type->fields[j].offset);
+        if (rc != 0)
             piw_err_prefix(w->err, "entry %u", i);
     }
-    return r;
+    return rc;
 }
 
 /* How many fields are written: absent optional ones at the end are left out, and in CBOR, which stock peers read, all
@@ -134,10 +134,10 @@ static int encode_members(writer *w, const piw_type *type, const uint8_t *base, 
 {
     for (uint32_t i = 0; i < count; i++) {
         const piw_field *field = &type->fields[i];
-        int r = encode(w, field->type, field->flags, base + field->offset);
-        if (r != 0) {
+        int rc = encode(w, field->type, field->flags, base + field->offset);
+        if (rc != 0) {
             piw_err_prefix(w->err, "%s", field->name);
-            return r;
+            return rc;
         }
     }
     return 0;
@@ -215,10 +215,10 @@ int piw_encode_value(const piw_type *type, uint32_t flags, const void *value, pi
 {
     writer w = {piw__wire_of(codec), to, err};
     size_t before = to->len;
-    int r = encode(&w, type, flags, value);
-    if (r != 0)
+    int rc = encode(&w, type, flags, value);
+    if (rc != 0)
         to->len = before;
-    return r;
+    return rc;
 }
 
 static int encode_message(writer *w, const piw_msg *msg)
@@ -227,28 +227,28 @@ static int encode_message(writer *w, const piw_msg *msg)
     size_t len = strlen(type->name);
     if ((type->flags & PIW_M_NODATA) != 0)
         return encode_string(w, type->name, len);
-    int r = memory(w, w->wire->put_array(w->to, 2));
-    if (r == 0)
-        r = encode_string(w, type->name, len);
-    if (r != 0)
-        return r;
+    int rc = memory(w, w->wire->put_array(w->to, 2));
+    if (rc == 0)
+        rc = encode_string(w, type->name, len);
+    if (rc != 0)
+        return rc;
     if ((type->flags & PIW_M_BARE) == 0)
         return encode(w, type->body, 0, msg->body);
     const piw_field *field = &type->body->fields[0];
-    r = encode(w, field->type, field->flags, (const uint8_t *)msg->body + field->offset);
-    if (r != 0)
+    rc = encode(w, field->type, field->flags, (const uint8_t *)msg->body + field->offset);
+    if (rc != 0)
         piw_err_prefix(w->err, "%s", field->name);
-    return r;
+    return rc;
 }
 
 int piw_encode(const piw_msg *msg, piw_codec codec, piw_buffer *to, piw_err *err)
 {
     writer w = {piw__wire_of(codec), to, err};
     size_t before = to->len;
-    int r = encode_message(&w, msg);
-    if (r != 0) {
+    int rc = encode_message(&w, msg);
+    if (rc != 0) {
         to->len = before;
         piw_err_prefix(err, "%s", msg->type->name);
     }
-    return r;
+    return rc;
 }

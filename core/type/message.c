@@ -173,7 +173,7 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
                   PIW_LIMIT_ARENA);
         abort();
     }
-    piw__chunk *chunk = piw_alloc_aligned(PIW__POOL_ALIGNMENT, sizeof *chunk + room);
+    piw__chunk *chunk = piw_alloc_aligned(PIW__POOL_ALIGNMENT, sizeof(*chunk) + room);
     chunk->room = (uint32_t)room;
     chunk->used = (uint32_t)size;
     msg->total += (uint32_t)room;
@@ -246,7 +246,7 @@ piw_bytes piw_msg_bytes(piw_msg *msg, const void *data, size_t len)
 
 piw_owner *piw_owner_new(void *arg, void (*release)(void *arg))
 {
-    piw_owner *owner = piw_alloc(sizeof *owner);
+    piw_owner *owner = piw_alloc(sizeof(*owner));
     atomic_init(&owner->refs, 1);
     owner->arg = arg;
     owner->release = release;
@@ -272,7 +272,7 @@ void piw_owner_unref(piw_owner **owner_)
 
 piw_blob *piw_blob_new(const void *data, size_t len)
 {
-    piw_blob *blob = len <= PIW_LIMIT_ARENA ? malloc(sizeof *blob + len) : NULL;
+    piw_blob *blob = len <= PIW_LIMIT_ARENA ? malloc(sizeof(*blob) + len) : NULL;
     if (blob == NULL)
         return NULL;
     atomic_init(&blob->refs, 1);
@@ -287,7 +287,7 @@ piw_blob *piw_blob_new(const void *data, size_t len)
 
 piw_blob *piw__blob_over(const void *data, size_t len, piw_owner *owner)
 {
-    piw_blob *blob = piw_alloc(sizeof *blob);
+    piw_blob *blob = piw_alloc(sizeof(*blob));
     atomic_init(&blob->refs, 1);
     blob->owner = piw__owner_ref(owner);
     blob->data = data;
@@ -339,7 +339,7 @@ void piw__msg_own_blob(piw_msg *msg, piw_blob *blob)
     }
     struct more_blobs *more = msg->more_blobs;
     if (more == NULL || more->count == PIW_COUNT(more->blobs)) {
-        more = piw_msg_alloc(msg, sizeof *more);
+        more = piw_msg_alloc(msg, sizeof(*more));
         more->next = msg->more_blobs;
         msg->more_blobs = more;
     }

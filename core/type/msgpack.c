@@ -72,9 +72,9 @@ static int container(piw__reader *reader, piw__token *token, piw__token_kind kin
 static int number(piw__reader *reader, piw__token *token, size_t bytes, bool is_signed)
 {
     uint64_t value = 0;
-    int r = operand(reader, bytes, &value);
-    if (r != 0)
-        return r;
+    int rc = operand(reader, bytes, &value);
+    if (rc != 0)
+        return rc;
     token->kind = PIW__INT;
     if (is_signed && bytes < 8 && (value >> (bytes * 8 - 1)) != 0)
         value |= UINT64_MAX << (bytes * 8);
@@ -87,17 +87,17 @@ static int number(piw__reader *reader, piw__token *token, size_t bytes, bool is_
 static int real(piw__reader *reader, piw__token *token, size_t bytes)
 {
     uint64_t bits = 0;
-    int r = operand(reader, bytes, &bits);
-    if (r != 0)
-        return r;
+    int rc = operand(reader, bytes, &bits);
+    if (rc != 0)
+        return rc;
     token->kind = PIW__FLOAT;
     if (bytes == sizeof(float)) {
         uint32_t bits32 = (uint32_t)bits;
         float value;
-        memcpy(&value, &bits32, sizeof value);
+        memcpy(&value, &bits32, sizeof(value));
         token->number = (double)value;
     } else {
-        memcpy(&token->number, &bits, sizeof token->number);
+        memcpy(&token->number, &bits, sizeof(token->number));
     }
     return 0;
 }
@@ -259,7 +259,7 @@ static int put_time(piw_buffer *to, piw_time value)
     uint8_t bytes[TIME_BYTES];
     store(bytes, (uint64_t)value.us, 8);
     store(bytes + 8, (uint16_t)value.zone_min, 2);
-    return put_extension(to, EXT_TIME, bytes, sizeof bytes);
+    return put_extension(to, EXT_TIME, bytes, sizeof(bytes));
 }
 
 static int put_duration(piw_buffer *to, piw_duration value)
@@ -268,7 +268,7 @@ static int put_duration(piw_buffer *to, piw_duration value)
     store(bytes, (uint32_t)value.days, 4);
     store(bytes + 4, (uint32_t)value.seconds, 4);
     store(bytes + 8, (uint32_t)value.micros, 4);
-    return put_extension(to, EXT_DURATION, bytes, sizeof bytes);
+    return put_extension(to, EXT_DURATION, bytes, sizeof(bytes));
 }
 
 static int put_nodata(piw_buffer *to)

@@ -37,7 +37,7 @@ PIW_PRINTF(2, 3) static void addf(line *l, const char *fmt, ...)
     char text[128];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     adds(l, text);
 }
@@ -109,7 +109,7 @@ static void blob(line *l, uint32_t flags, const piw_blob *b)
     if ((flags & PIW_F_LOSSY) == 0 || len > TEXT_SHOWN)
         addf(l, "<%zu bytes>", len);
     else
-        quoted(l, start, piw_blob_read(b, 0, start, sizeof start));
+        quoted(l, start, piw_blob_read(b, 0, start, sizeof(start)));
 }
 
 static void duration(line *l, piw_duration d)
@@ -150,7 +150,7 @@ static void value(line *l, const piw_type *type, uint32_t flags, const void *at)
         blob(l, flags, *(piw_blob *const *)at);
         break;
     case PIW_TIME:
-        piw_time_format(*(const piw_time *)at, text, sizeof text);
+        piw_time_format(*(const piw_time *)at, text, sizeof(text));
         adds(l, text[0] != '\0' ? text : "<bad time>");
         break;
     case PIW_DURATION:

@@ -28,13 +28,13 @@ static const piw_type *copy_type(copier *c, const piw_type *type)
     for (size_t i = 0; i < c->count; i++)
         if (c->from[i] == type)
             return c->to[i];
-    piw_field *fields = piw_zalloc((type->fields_count + 1) * sizeof *fields);
+    piw_field *fields = piw_zalloc((type->fields_count + 1) * sizeof(*fields));
     for (uint32_t i = 0; i < type->fields_count; i++) {
         fields[i] = type->fields[i];
         fields[i].name = copy_text(type->fields[i].name);
         fields[i].type = copy_type(c, type->fields[i].type);
     }
-    piw_type *copy = piw_alloc(sizeof *copy);
+    piw_type *copy = piw_alloc(sizeof(*copy));
     *copy = *type;
     copy->name = copy_text(type->name);
     copy->fields = fields;
@@ -51,8 +51,8 @@ static const piw_type *copy_type(copier *c, const piw_type *type)
 static const piw_protocol *copy_protocol(const piw_protocol *own)
 {
     copier c = {0};
-    piw_protocol *copy = piw_alloc(sizeof *copy);
-    piw_msg_type *messages = piw_zalloc((own->messages_count + 1u) * sizeof *messages);
+    piw_protocol *copy = piw_alloc(sizeof(*copy));
+    piw_msg_type *messages = piw_zalloc((own->messages_count + 1u) * sizeof(*messages));
     *copy = *own;
     copy->name = piw_strdup(own->name);
     for (uint16_t i = 0; i < own->messages_count; i++) {
@@ -119,7 +119,7 @@ static const piw_protocol *intern(const piw_protocol *own)
     }
     if (interned_count == interned_size) {
         interned_size = interned_size == 0 ? 32 : interned_size * 2;
-        interned = piw_realloc(interned, interned_size * sizeof *interned);
+        interned = piw_realloc(interned, interned_size * sizeof(*interned));
     }
     return interned[interned_count++] = copy_protocol(own);
 }

@@ -185,10 +185,10 @@ static int check_value(const piw_type *type, uint32_t flags, const void *value, 
 
 static int check_member(const piw_field *field, const uint8_t *base, piw_err *err)
 {
-    int r = check_value(field->type, field->flags, base + field->offset, err);
-    if (r != 0 && field->name != NULL)
+    int rc = check_value(field->type, field->flags, base + field->offset, err);
+    if (rc != 0 && field->name != NULL)
         piw_err_prefix(err, "%s", field->name);
-    return r;
+    return rc;
 }
 
 static int check_elements(const piw_type *type, const piw__list *list, piw_err *err)
@@ -196,10 +196,10 @@ static int check_elements(const piw_type *type, const piw__list *list, piw_err *
     uint32_t size = type->kind == PIW_MAP ? piw__entry(type) : piw__slot(&type->fields[0]);
     for (uint32_t i = 0; i < list->count; i++) {
         for (uint32_t j = 0; j < type->fields_count; j++) {
-            int r = check_member(&type->fields[j], (const uint8_t *)list->at + (size_t)i * size, err);
-            if (r != 0) {
+            int rc = check_member(&type->fields[j], (const uint8_t *)list->at + (size_t)i * size, err);
+            if (rc != 0) {
                 piw_err_prefix(err, "element %u", i);
-                return r;
+                return rc;
             }
         }
     }
@@ -208,10 +208,10 @@ static int check_elements(const piw_type *type, const piw__list *list, piw_err *
 
 static int check_members(const piw_type *type, const uint8_t *base, piw_err *err)
 {
-    int r = 0;
-    for (uint32_t i = 0; i < type->fields_count && r == 0; i++)
-        r = check_member(&type->fields[i], base, err);
-    return r;
+    int rc = 0;
+    for (uint32_t i = 0; i < type->fields_count && rc == 0; i++)
+        rc = check_member(&type->fields[i], base, err);
+    return rc;
 }
 
 static int check_value(const piw_type *type, uint32_t flags, const void *value, piw_err *err)
@@ -224,9 +224,9 @@ static int check_value(const piw_type *type, uint32_t flags, const void *value, 
     }
     if (piw__by_pointer(type, flags))
         value = *(const void *const *)value;
-    int r = piw__check_one(type, flags, value, err);
-    if (r != 0)
-        return r;
+    int rc = piw__check_one(type, flags, value, err);
+    if (rc != 0)
+        return rc;
     if (type->kind == PIW_LIST || type->kind == PIW_MAP)
         return check_elements(type, value, err);
     if (type->kind == PIW_TUPLE)
@@ -242,8 +242,8 @@ int piw_msg_check(const piw_msg *msg, piw_err *err)
 {
     if ((msg->type->flags & PIW_M_NODATA) != 0)
         return 0;
-    int r = check_value(msg->type->body, 0, msg->body, err);
-    if (r != 0)
+    int rc = check_value(msg->type->body, 0, msg->body, err);
+    if (rc != 0)
         piw_err_prefix(err, "%s", msg->type->name);
-    return r;
+    return rc;
 }

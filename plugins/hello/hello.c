@@ -79,7 +79,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     int rc = why == PIW_SWAP ? 0 : piw_timer(task, PIW_ON(tick), 0, every_ms, every_ms);
     if (rc != 0)
         return piw_err_set(err, rc, "the timer can't be set: %s", piw_err_name(rc));
-    soul *self = piw_zalloc(sizeof *self);
+    soul *self = piw_zalloc(sizeof(*self));
     if (state != NULL) {
         self->greetings = hello_state_of(state)->greetings;
         self->pauses = hello_state_of(state)->pauses;

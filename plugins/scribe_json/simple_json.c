@@ -4,7 +4,6 @@
 #include "shared/scribe/pages.h"
 #include "shared/text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -23,9 +22,9 @@ static void put_upload_time(piw_time uploaded, piw_buffer *to)
     time_t moment = (time_t)seconds;
     struct tm utc;
     char text[32];
-    if (gmtime_r(&moment, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+    if (gmtime_r(&moment, &utc) == NULL || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc) == 0)
         return;
-    piw_putf(to, ",\"upload-time\":\"%s.%06" PRId64 "Z\"", text, micros);
+    piw_putf(to, ",\"upload-time\":\"%s.%06lldZ\"", text, (long long)micros);
 }
 
 /* Relative to the page when the file lies beside it. */
@@ -51,7 +50,7 @@ static void put_file(const project_data *data, const project_release *release, c
     put_file_url(data, file, to);
     piw_put(to, ",\"hashes\":{\"sha256\":");
     piw_put_json(to, file->filehash);
-    piw_putf(to, "},\"size\":%" PRId64, file->filesize);
+    piw_putf(to, "},\"size\":%lld", (long long)file->filesize);
     put_upload_time(file->uploaded, to);
     if (file->requires_python.s != NULL && file->requires_python.len > 0) {
         piw_put(to, ",\"requires-python\":");

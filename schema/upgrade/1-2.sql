@@ -1,5 +1,5 @@
 -- 1-2.sql — from version 1 of schema piw to 2: other orders of the queue, packages put first, downloads by package, refills
--- from both ends, tries that failed for their builder's sake, web logs in batches, marks of commits. Its functions and
+-- from both ends, tries that failed for their slave's sake, web logs in batches, marks of commits. Its functions and
 -- triggers have been dropped; those of this version follow.
 
 ALTER TABLE piw.queue ADD COLUMN popularity integer NOT NULL DEFAULT 0;

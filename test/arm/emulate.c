@@ -41,7 +41,7 @@ int main(int argc, char *argv[])
     int variables = 0;
     while (environ[variables] != NULL)
         variables++;
-    char **words = calloc((size_t)argc + 2 * (size_t)variables + 9, sizeof *words);
+    char **words = calloc((size_t)argc + 2 * (size_t)variables + 9, sizeof(*words));
     if (words == NULL)
         return 126;
     int n = 0;

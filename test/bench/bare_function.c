@@ -25,7 +25,7 @@ static int64_t cpu_ns(PGconn *conn)
 {
     char path[64];
     int64_t ns = 0;
-    snprintf(path, sizeof path, "/proc/%d/schedstat", PQbackendPID(conn));
+    snprintf(path, sizeof(path), "/proc/%d/schedstat", PQbackendPID(conn));
     FILE *file = fopen(path, "re");
     if (file == NULL || fscanf(file, "%" SCNd64, &ns) != 1)
         bench_die("the server's process can't be looked at: it isn't on this machine");
@@ -46,7 +46,7 @@ static const char *array_of(piw_buffer *to, int count, const PGresult *rows, int
     to->len = 0;
     for (int i = 0; i < count; i++) {
         append(to, i == 0 ? "{" : ",");
-        snprintf(number, sizeof number, "%d", first + i);
+        snprintf(number, sizeof(number), "%d", first + i);
         append(to, same != NULL ? same : rows != NULL ? PQgetvalue(rows, i, column) : number);
     }
     append(to, "}");
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
     for (int from = 0; from + group <= waiting && (double)spent < seconds * 1e9; from += group) {
         char amount[16];
         const char *values[] = {amount};
-        snprintf(amount, sizeof amount, "%d", group);
+        snprintf(amount, sizeof(amount), "%d", group);
         PGresult *r = ask(conn, "SELECT piw.reserve('build', $1)", 1, values);
         int first = atoi(PQgetvalue(r, 0, 0));
         PQclear(r);

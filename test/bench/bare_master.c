@@ -92,7 +92,7 @@ static void on_idle(const uint8_t *id, peer *who)
     uint8_t text[64], *at = text;
     char package[24];
     who->number = ++all.builds;
-    snprintf(package, sizeof package, "bare-%u", who->number);
+    snprintf(package, sizeof(package), "bare-%u", who->number);
     *at++ = 0x92;
     at = put_text(at, "BUILD");
     *at++ = 0x92;
@@ -104,7 +104,7 @@ static void on_idle(const uint8_t *id, peer *who)
 static bool read_file(peer *who, const uint8_t *data, size_t len)
 {
     char expected[64];
-    int n = snprintf(expected, sizeof expected, "bare_%u-1.0-001-", who->number);
+    int n = snprintf(expected, sizeof(expected), "bare_%u-1.0-001-", who->number);
     const uint8_t *at = memmem(data, len, expected, (size_t)n);
     if (at == NULL)
         return false;
@@ -112,7 +112,7 @@ static bool read_file(peer *who, const uint8_t *data, size_t len)
     if (end == NULL || end + 4 + 5 > data + len)
         return false;
     end += 4;
-    snprintf(who->filename, sizeof who->filename, "%.*s", (int)(end - at), at);
+    snprintf(who->filename, sizeof(who->filename), "%.*s", (int)(end - at), at);
     int bytes = *end == 0xce ? 4 : *end == 0xcd ? 2 : *end == 0xcc ? 1 : 0;
     who->size = bytes == 0 ? *end : 0;
     for (int i = 1; i <= bytes; i++)
@@ -136,11 +136,11 @@ static void on_slave(void)
 {
     static uint8_t body[1 << 16];
     uint8_t id[ID_LEN + 1], none[8];
-    int id_len = zmq_recv(all.slaves, id, sizeof id, ZMQ_DONTWAIT);
-    if (id_len != ID_LEN || zmq_recv(all.slaves, none, sizeof none, 0) != 0)
+    int id_len = zmq_recv(all.slaves, id, sizeof(id), ZMQ_DONTWAIT);
+    if (id_len != ID_LEN || zmq_recv(all.slaves, none, sizeof(none), 0) != 0)
         bench_die("a peer that is none of the generator's");
-    int len = zmq_recv(all.slaves, body, sizeof body, 0);
-    if (len < 4 || len > (int)sizeof body)
+    int len = zmq_recv(all.slaves, body, sizeof(body), 0);
+    if (len < 4 || len > (int)sizeof(body))
         bench_die("a message that is none of the generator's");
     peer *who = &all.peers[place_of(id)];
     const char *word = (const char *)body + (body[0] == 0x92 ? 2 : 1);
@@ -167,8 +167,8 @@ static void ask_for_more(const uint8_t *id, sender *from)
     while (from->asked < from->of->size && from->asked - from->got < all.piece * all.window) {
         char offset[24], length[24];
         int64_t left = from->of->size - from->asked, len = left < all.piece ? left : all.piece;
-        int offset_len = snprintf(offset, sizeof offset, "%lld", (long long)from->asked);
-        int length_len = snprintf(length, sizeof length, "%lld", (long long)len);
+        int offset_len = snprintf(offset, sizeof(offset), "%lld", (long long)from->asked);
+        int length_len = snprintf(length, sizeof(length), "%lld", (long long)len);
         send_part(all.files, id, ID_LEN, true);
         send_part(all.files, "FETCH", 5, true);
         send_part(all.files, offset, (size_t)offset_len, true);
@@ -182,7 +182,7 @@ static void begin_file(const uint8_t *id, sender *from, const char *number)
     char path[4096];
     from->of = &all.peers[(uint32_t)(strtoul(number, NULL, 10) - 1) % PEERS];
     from->asked = from->got = 0;
-    snprintf(path, sizeof path, "%s/%u", all.folder, place_of(id));
+    snprintf(path, sizeof(path), "%s/%u", all.folder, place_of(id));
     if ((from->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) < 0)
         bench_die("a file can't be made");
     if ((from->hash == NULL && (from->hash = EVP_MD_CTX_new()) == NULL) ||
@@ -210,11 +210,11 @@ static void on_file(void)
 {
     uint8_t id[ID_LEN + 1];
     char word[8], number[32];
-    if (zmq_recv(all.files, id, sizeof id, ZMQ_DONTWAIT) != ID_LEN)
+    if (zmq_recv(all.files, id, sizeof(id), ZMQ_DONTWAIT) != ID_LEN)
         bench_die("a peer that is none of the generator's");
     sender *from = &all.senders[place_of(id)];
-    int word_len = zmq_recv(all.files, word, sizeof word, 0), len = zmq_recv(all.files, number, sizeof number - 1, 0);
-    if (word_len != 5 || len < 1 || len >= (int)sizeof number)
+    int word_len = zmq_recv(all.files, word, sizeof(word), 0), len = zmq_recv(all.files, number, sizeof(number) - 1, 0);
+    if (word_len != 5 || len < 1 || len >= (int)sizeof(number))
         bench_die("a message that is none of the generator's");
     number[len] = '\0';
     if (word[0] == 'H') {
@@ -236,9 +236,9 @@ static void *router(void *context, const char *address)
     /* As the master's own sockets have them. */
     int backlog = 1024, from_peer = 2, to_peer = 64;
     void *socket = zmq_socket(context, ZMQ_ROUTER);
-    if (socket == NULL || zmq_setsockopt(socket, ZMQ_BACKLOG, &backlog, sizeof backlog) != 0 ||
-        zmq_setsockopt(socket, ZMQ_RCVHWM, &from_peer, sizeof from_peer) != 0 ||
-        zmq_setsockopt(socket, ZMQ_SNDHWM, &to_peer, sizeof to_peer) != 0 || zmq_bind(socket, address) != 0)
+    if (socket == NULL || zmq_setsockopt(socket, ZMQ_BACKLOG, &backlog, sizeof(backlog)) != 0 ||
+        zmq_setsockopt(socket, ZMQ_RCVHWM, &from_peer, sizeof(from_peer)) != 0 ||
+        zmq_setsockopt(socket, ZMQ_SNDHWM, &to_peer, sizeof(to_peer)) != 0 || zmq_bind(socket, address) != 0)
         bench_die(zmq_strerror(errno));
     return socket;
 }
@@ -246,7 +246,7 @@ static void *router(void *context, const char *address)
 static bool has_input(void *socket)
 {
     int events = 0;
-    size_t size = sizeof events;
+    size_t size = sizeof(events);
     return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
 }
 

@@ -22,7 +22,7 @@ static void keep_group(const char *folder, int64_t first, int group, const void 
     int fds[GROUP_MAX];
     char from[4096], to[4096];
     for (int i = 0; i < group; i++) {
-        path_of(from, sizeof from, folder, "part", first + i);
+        path_of(from, sizeof(from), folder, "part", first + i);
         fds[i] = open(from, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fds[i] < 0 || write(fds[i], data, len) != (ssize_t)len ||
             (group > 1 && sync_file_range(fds[i], 0, 0, SYNC_FILE_RANGE_WRITE) != 0))
@@ -32,8 +32,8 @@ static void keep_group(const char *folder, int64_t first, int group, const void 
         if (fdatasync(fds[i]) != 0 || close(fds[i]) != 0)
             bench_die("a file can't be synced");
     for (int i = 0; i < group; i++) {
-        path_of(from, sizeof from, folder, "part", first + i);
-        path_of(to, sizeof to, folder, "file", first + i);
+        path_of(from, sizeof(from), folder, "part", first + i);
+        path_of(to, sizeof(to), folder, "file", first + i);
         if (rename(from, to) != 0)
             bench_die("a file can't be renamed");
     }

@@ -31,7 +31,7 @@ static void pin(pthread_t thread, int processor)
         return;
     CPU_ZERO(&one);
     CPU_SET(found[processor], &one);
-    pthread_setaffinity_np(thread, sizeof one, &one);
+    pthread_setaffinity_np(thread, sizeof(one), &one);
 }
 
 /* --- The two actors ---------------------------------------------------------------------------------------------------- */
@@ -70,9 +70,9 @@ static int send_batch(piw_task *task)
         } else {
             msg = bench_sink_EMPTY_new();
         }
-        int ret = piw_cast(task, &msg);
-        if (ret != 0)
-            return ret;
+        int rc = piw_cast(task, &msg);
+        if (rc != 0)
+            return rc;
         the_source.sent++;
     }
     return 0;
@@ -82,12 +82,12 @@ static int on_run(piw_task *task, piw_msg *msg)
 {
     const bench_source_RUN *body = bench_source_RUN_of(msg);
     the_source = (source){.count = body->count, .load = body->load, .began_ns = piw_monotonic_ns()};
-    int ret = piw_defer(task, msg, &the_source.run);
-    for (int i = 0; ret == 0 && i < WINDOW / BATCH; i++) {
+    int rc = piw_defer(task, msg, &the_source.run);
+    for (int i = 0; rc == 0 && i < WINDOW / BATCH; i++) {
         piw_msg *begin = bench_source_TAKEN_make(0);
-        ret = piw_cast_to(task, "bench_source", 0, &begin);
+        rc = piw_cast_to(task, "bench_source", 0, &begin);
     }
-    return ret;
+    return rc;
 }
 
 static int on_taken(piw_task *task, piw_msg *msg)
@@ -257,7 +257,7 @@ static void *produce(void *arg)
         } else {
             if (n % BATCH == 0)
                 wait_for_room(lists, n);
-            node = malloc(sizeof *node);
+            node = malloc(sizeof(*node));
             if (node == NULL)
                 bench_die("no memory");
         }
@@ -331,7 +331,7 @@ static double run_list(int64_t count, bool recycle, unsigned outbox)
     pthread_mutex_init(&lists.lock, NULL);
     pthread_cond_init(&lists.room, NULL);
     for (int i = 0; recycle && i < WINDOW; i++) {
-        struct node *node = malloc(sizeof *node);
+        struct node *node = malloc(sizeof(*node));
         if (node == NULL)
             bench_die("no memory");
         list_push(&lists.empty, node, node);
@@ -390,7 +390,7 @@ static double run_zmq(int64_t count, size_t size)
     pin(producer, 0);
     for (int64_t n = 0; n < count; n++) {
         int64_t fields[FIELDS] = {0};
-        if (zmq_recv(socket, fields, sizeof fields, 0) < 0)
+        if (zmq_recv(socket, fields, sizeof(fields), 0) < 0)
             bench_die("ZeroMQ can't receive");
         for (int f = 0; f < FIELDS; f++)
             the_sink.sum += fields[f];
@@ -433,7 +433,7 @@ int main(int argc, char **argv)
     int64_t count = (tiny ? 1000 : 10000) * (int64_t)BATCH;
     int rounds = tiny ? 2 : 15;
     double best[KINDS] = {0};
-    if (sched_getaffinity(0, sizeof all_processors, &all_processors) != 0)
+    if (sched_getaffinity(0, sizeof(all_processors), &all_processors) != 0)
         bench_die("the processors can't be asked for");
     piw_runtime *runtime = runtime_start();
     pin(pthread_self(), 1);

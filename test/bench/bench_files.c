@@ -61,11 +61,11 @@ static void stage(const way *how, int i, bool spare)
         size_t size;
     } files[] = {{"wheel", WHEEL}, {"metadata", 200}, {"log", 300}, {"record", 80}};
     char path[PATH], from[PATH];
-    snprintf(path, sizeof path, "staging/%d", i);
-    snprintf(from, sizeof from, "spare/%d", i);
+    snprintf(path, sizeof(path), "staging/%d", i);
+    snprintf(from, sizeof(from), "spare/%d", i);
     must((how->again && spare ? rename(from, path) : mkdir(path, 0700)) == 0, path);
     for (size_t k = 0; k < (how->again ? 3 : 4); k++) {
-        snprintf(path, sizeof path, "staging/%d/%s", i, files[k].name);
+        snprintf(path, sizeof(path), "staging/%d/%s", i, files[k].name);
         put(path, files[k].size);
     }
 }
@@ -74,13 +74,13 @@ static void sync_staged(const way *how, int together)
 {
     char path[PATH];
     for (int i = 0; how->begin && i < together; i++) {
-        snprintf(path, sizeof path, "staging/%d/wheel", i);
+        snprintf(path, sizeof(path), "staging/%d/wheel", i);
         sync_path(path, true);
     }
     for (int i = 0; how->each && i < together; i++) {
-        snprintf(path, sizeof path, "staging/%d/wheel", i);
+        snprintf(path, sizeof(path), "staging/%d/wheel", i);
         sync_path(path, false);
-        snprintf(path, sizeof path, "staging/%d", i);
+        snprintf(path, sizeof(path), "staging/%d", i);
         sync_path(path, false);
     }
     if (how->each)
@@ -95,14 +95,14 @@ static void publish(const way *how, int i, long number)
     static const char *const names[] = {"wheel", "metadata", "log"};
     char from[PATH], to[PATH];
     for (size_t k = 0; k < 3; k++) {
-        snprintf(from, sizeof from, "staging/%d/%s", i, names[k]);
-        snprintf(to, sizeof to, "site/%ld.%s", number, names[k]);
+        snprintf(from, sizeof(from), "staging/%d/%s", i, names[k]);
+        snprintf(to, sizeof(to), "site/%ld.%s", number, names[k]);
         must(rename(from, to) == 0, from);
     }
-    snprintf(from, sizeof from, "staging/%d/record", i);
+    snprintf(from, sizeof(from), "staging/%d/record", i);
     must(how->again || unlink(from) == 0, from);
-    snprintf(from, sizeof from, "staging/%d", i);
-    snprintf(to, sizeof to, "spare/%d", i);
+    snprintf(from, sizeof(from), "staging/%d", i);
+    snprintf(to, sizeof(to), "spare/%d", i);
     must((how->again ? rename(from, to) : rmdir(from)) == 0, from);
 }
 
@@ -123,7 +123,7 @@ static double run(const way *how, int together, double seconds)
         passed = now() - begin;
     } while (passed < seconds);
     must(chdir("..") == 0, folder);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
+    snprintf(command, sizeof(command), "rm -rf %s", folder);
     must(system(command) == 0, command); /* NOLINT(cert-env33-c): a bench of its own */
     return (double)number / passed;
 }
@@ -131,7 +131,7 @@ static double run(const way *how, int together, double seconds)
 int main(int argc, char **argv)
 {
     double seconds = argc > 1 && strcmp(argv[1], "tiny") == 0 ? 0.2 : 2;
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
         printf("files_%s_1\t%.0f\tbuilds/s\t\t\n", ways[i].name, run(&ways[i], 1, seconds));
         printf("files_%s_%d\t%.0f\tbuilds/s\t\t\n", ways[i].name, TOGETHER_MAX, run(&ways[i], TOGETHER_MAX, seconds));
         fflush(stdout);

@@ -1,11 +1,11 @@
-/* Web log records: from the log queue into committed rows, beside the array-insert function alone on the same database.
- * bench_logs.py starts the farm for it:
+/* Web log entries: from the log queue into committed rows, beside the array-insert function alone on the same
+ * database. bench_logs.py starts the farm for it:
  *
  *     bench_logs DSN ADMIN-DSN LOG-QUEUE ROUNDS RECORDS function|queue
  *
- * With "function" the two kinds run in turn, with "queue" the records go through the queue only; the best round of each
- * counts. The function gets its arrays ready made, a thousand records each, and commits as many batches at once as lumberjack
- * may have under way. Prints records a second: through the queue, and of the function alone or 0. */
+ * With "function" the two kinds run in turn, with "queue" the entries go through the queue only; the best round of
+ * each counts. The function gets its arrays ready made, a thousand entries each, and commits as many batches at once
+ * as lumberjack may have under way. Prints entries a second: through the queue, and of the function alone or 0. */
 #include "bench.h"
 
 #include "log.piw.h"
@@ -22,14 +22,14 @@ static const char *const facts[] = {
 static const char *file_of(long number)
 {
     static char name[80];
-    snprintf(name, sizeof name, "package-%ld-1.0-cp311-cp311-linux_armv7l.whl", number * 7919 % FILES);
+    snprintf(name, sizeof(name), "package-%ld-1.0-cp311-cp311-linux_armv7l.whl", number * 7919 % FILES);
     return name;
 }
 
 static const char *host_of(long number)
 {
     static char host[40];
-    snprintf(host, sizeof host, "198.%ld.%ld.%ld", 18 + number % 2, number / 250 % 250, number % 250);
+    snprintf(host, sizeof(host), "198.%ld.%ld.%ld", 18 + number % 2, number / 250 % 250, number % 250);
     return host;
 }
 
@@ -77,7 +77,7 @@ static void make_arrays(piw_buffer arrays[COLUMNS], long first, int64_t now_us)
         append(&arrays[c], "{");
         for (long i = first; i < first + BATCH; i++) {
             const char *value = c >= 3 ? facts[c - 3] : c == 0 ? file_of(i) : c == 1 ? host_of(i) : text;
-            piw_time_format((piw_time){.us = now_us + i}, text, sizeof text);
+            piw_time_format((piw_time){.us = now_us + i}, text, sizeof(text));
             append(&arrays[c], i > first ? ",\"" : "\"");
             append(&arrays[c], value);
             append(&arrays[c], "\"");
@@ -87,19 +87,19 @@ static void make_arrays(piw_buffer arrays[COLUMNS], long first, int64_t now_us)
     }
 }
 
-static double function_alone(PGconn *conn, long records)
+static double function_alone(PGconn *conn, long entries)
 {
     piw_buffer arrays[COLUMNS] = {0};
     char number[32];
     int64_t spent_ns = 0;
-    for (long first = 0; first < records; first += BATCH) {
+    for (long first = 0; first < entries; first += BATCH) {
         const char *values[2 + COLUMNS] = {"1", number};
-        snprintf(number, sizeof number, "%ld", first / BATCH + 1);
+        snprintf(number, sizeof(number), "%ld", first / BATCH + 1);
         make_arrays(arrays, first, piw_time_now().us);
         for (int c = 0; c < COLUMNS; c++)
             values[2 + c] = (const char *)arrays[c].data;
         bool begins = first / BATCH % BATCHES_A_COMMIT == 0;
-        bool ends = first / BATCH % BATCHES_A_COMMIT == BATCHES_A_COMMIT - 1 || first + BATCH >= records;
+        bool ends = first / BATCH % BATCHES_A_COMMIT == BATCHES_A_COMMIT - 1 || first + BATCH >= entries;
         int64_t began = piw_monotonic_ns();
         if (begins)
             ask(conn, "BEGIN", 0, NULL);
@@ -111,7 +111,7 @@ static double function_alone(PGconn *conn, long records)
     }
     for (int c = 0; c < COLUMNS; c++)
         piw_buffer_fini(&arrays[c]);
-    return (double)records * 1e9 / (double)spent_ns;
+    return (double)entries * 1e9 / (double)spent_ns;
 }
 
 /* --- Through the queue ----------------------------------------------------------------------------------------------- */
@@ -133,29 +133,29 @@ static void send_one(piw_client *client, const char *filename, long number)
         bench_die(err.code != 0 ? err.text : "the log queue takes nothing");
 }
 
-/* Batches are stored in their order: with the last record all are there. */
+/* Batches are stored in their order: with the last entry all are there. */
 static void wait_for(PGconn *conn, const char *filename)
 {
     const char *values[] = {filename};
     int64_t until = piw_monotonic_ns() + PATIENCE_S * INT64_C(1000000000);
     while (ask(conn, "SELECT count(*) FROM downloads WHERE filename = $1", 1, values) == 0) {
         if (piw_monotonic_ns() > until)
-            bench_die("the last record doesn't come");
+            bench_die("the last entry doesn't come");
         usleep(2000);
     }
 }
 
-static double through_queue(piw_client *client, PGconn *conn, long records, int round)
+static double through_queue(piw_client *client, PGconn *conn, long entries, int round)
 {
     char last[40];
-    snprintf(last, sizeof last, "last-%d.whl", round);
+    snprintf(last, sizeof(last), "last-%d.whl", round);
     int64_t began = piw_monotonic_ns();
-    for (long i = 1; i < records; i++)
+    for (long i = 1; i < entries; i++)
         send_one(client, file_of(i), i);
-    send_one(client, last, records);
+    send_one(client, last, entries);
     wait_for(conn, last);
-    double rate = (double)records * 1e9 / (double)(piw_monotonic_ns() - began);
-    if (ask(conn, "SELECT count(*) FROM downloads", 0, NULL) != records)
+    double rate = (double)entries * 1e9 / (double)(piw_monotonic_ns() - began);
+    if (ask(conn, "SELECT count(*) FROM downloads", 0, NULL) != entries)
         bench_die("rows are missing, or there are too many");
     return rate;
 }
@@ -165,7 +165,7 @@ int main(int argc, char **argv)
     if (argc != 7)
         bench_die("bench_logs.py runs this: make bench BENCH=logs");
     int rounds = atoi(argv[4]);
-    long records = atol(argv[5]);
+    long entries = atol(argv[5]);
     piw_client *client = NULL;
     piw_err err = {0};
     PGconn *conn = connect_to(argv[1]), *admin = connect_to(argv[2]);
@@ -176,11 +176,11 @@ int main(int argc, char **argv)
         double rate = 0;
         if (strcmp(argv[6], "function") == 0) {
             begin_again(admin);
-            rate = function_alone(conn, records);
+            rate = function_alone(conn, entries);
             function = rate > function ? rate : function;
         }
         begin_again(admin);
-        rate = through_queue(client, conn, records, round);
+        rate = through_queue(client, conn, entries, round);
         queue = rate > queue ? rate : queue;
     }
     printf("%.1f\t%.1f\n", queue, function);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""How many web log records a second come from the log queue into committed rows: a whole farm with a durable database,
-and bench_logs.c, which sends records and runs the database's function alone in turn with it.
+"""How many web log entries a second come from the log queue into committed rows: a whole farm with a durable database,
+and bench_logs.c, which sends entries and runs the database's function alone in turn with it.
 
 test/bench/bench_logs.py [tiny] [--against BUILD]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
 """
@@ -10,7 +10,7 @@ import sys
 
 import rig
 
-SCALES = {"": (7, 200000), "tiny": (1, 10000)}  # rounds, records
+SCALES = {"": (7, 200000), "tiny": (1, 10000)}  # rounds, entries
 BOUND_S = 900
 
 
@@ -21,28 +21,28 @@ class Round:
         self.rate = self.function = 0.0
 
     def __str__(self):
-        return f"{self.rate:.0f} records/s; fdatasync {self.synced_ms:.2f} ms"
+        return f"{self.rate:.0f} entries/s; fdatasync {self.synced_ms:.2f} ms"
 
 
 def main():
     args = rig.arguments(__doc__, SCALES)
-    rounds, records = SCALES[args.scale]
+    rounds, entries = SCALES[args.scale]
     with rig.sides(args.against) as found:
         functions = []
 
         def measure(side):
             one = Round(side)
             kinds = "function" if side is found[0] else "queue"
-            out = subprocess.run([rig.PROGRAMS / "bench_logs", side.dsn(), side.dsn("postgres"), side.socket("log"), "1", str(records), kinds],
+            out = subprocess.run([rig.PROGRAMS / "bench_logs", side.dsn(), side.dsn("postgres"), side.socket("log"), "1", str(entries), kinds],
                                  stdout=subprocess.PIPE, text=True, timeout=BOUND_S, check=True).stdout.split()
             one.rate, one.function = float(out[0]), float(out[1])
             if side is found[0]:
                 functions.append(one.function)
             return one.rate, one
 
-        taken = rig.Turns("logs", "records/s", found)
+        taken = rig.Turns("logs", "entries/s", found)
         taken.take(rounds, measure, lambda _quiet: functions[-1])
-        rig.line("logs_function_alone", rig.middle(functions), "records/s")
+        rig.line("logs_function_alone", rig.middle(functions), "entries/s")
         taken.report()
     return 0
 

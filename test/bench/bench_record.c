@@ -114,7 +114,7 @@ static int on_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 }
 
 /* In slave_driver's place. */
-static int ignore(piw_task *task, piw_msg *msg)
+static int on_ignore(piw_task *task, piw_msg *msg)
 {
     (void)task;
     (void)msg;
@@ -126,8 +126,8 @@ static const piw_service serves[] = {
 static const piw_service uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
 static const piw_handler handlers[] = {{&bench_record_protocol_def, BENCH_RECORD_RUN, on_run},
                                        {&bench_record_protocol_def, BENCH_RECORD_NEXT, on_next},
-                                       {&builds_protocol_def, BUILDS_QUEUE, ignore},
-                                       {&builds_protocol_def, BUILDS_ABIS, ignore},
+                                       {&builds_protocol_def, BUILDS_QUEUE, on_ignore},
+                                       {&builds_protocol_def, BUILDS_ABIS, on_ignore},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {{"recorded", on_recorded}, PIW_CONTINUATIONS_END};
 static const piw_plugin recorder = {.size = sizeof(piw_plugin),

@@ -38,7 +38,7 @@ def main():
         line(f"swap.{task}.pause_p99", figures[f"pause_{task}_p99_us"] / 1000, "ms", LIMIT_MS)
         line(f"swap.{task}.pause_p50", figures[f"pause_{task}_p50_us"] / 1000, "ms")
         line(f"swap.{task}.pause_max", figures[f"pause_{task}_max_us"] / 1000, "ms")
-        line(f"swap.{task}.replace_p99", figures[f"order_{task}_p99_us"] / 1000, "ms")
+        line(f"swap.{task}.replace_p99", figures[f"answer_{task}_p99_us"] / 1000, "ms")
     line("swap.swaps", swaps * len(loads.SWAPPED), "swaps")
     line("swap.builds", figures["builds"], "builds")
     line("swap.idle_p99", figures["idle_p99_us"] / 1000, "ms")

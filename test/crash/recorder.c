@@ -35,8 +35,8 @@ __attribute__((constructor)) static void begin(void)
                *keeping = getenv("PIW_RECORD_KEEP");
     if (folder == NULL || log == NULL || keeping == NULL)
         return;
-    snprintf(root, sizeof root, "%s/", folder);
-    snprintf(keep, sizeof keep, "%s", keeping);
+    snprintf(root, sizeof(root), "%s/", folder);
+    snprintf(keep, sizeof(keep), "%s", keeping);
     lines = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
 
@@ -54,8 +54,8 @@ static bool path_at(int folder, const char *name, char *path)
         snprintf(path, PATH_MAX, "%s", name);
     } else {
         char link[64], at[PATH_MAX];
-        snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
-        ssize_t n = readlink(link, at, sizeof at - 1);
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", folder);
+        ssize_t n = readlink(link, at, sizeof(at) - 1);
         if (n < 0)
             return false;
         at[n] = '\0';
@@ -68,7 +68,7 @@ static bool path_at(int folder, const char *name, char *path)
 static bool path_of(int fd, char *path)
 {
     char link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = lines < 0 ? -1 : readlink(link, path, PATH_MAX - 2);
     if (n < 0)
         return false;
@@ -81,7 +81,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
     char line[3 * PATH_MAX];
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(line, sizeof line, fmt, args);
+    int n = vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
     if (n <= 0 || syscall(SYS_write, lines, line, (size_t)n) != n)
         abort();
@@ -95,7 +95,7 @@ static void keep_file(const char *path)
     struct stat there;
     if (lstat(path, &there) != 0 || S_ISDIR(there.st_mode))
         return;
-    snprintf(name, sizeof name, "%s/%lu", keep, kept++);
+    snprintf(name, sizeof(name), "%s/%lu", keep, kept++);
     if (syscall(SYS_linkat, AT_FDCWD, path, AT_FDCWD, name, 0) != 0)
         abort();
 }
@@ -296,8 +296,8 @@ static int sync_noted(long number, int fd)
     unsigned long step = steps;
     bool known = fstat(fd, &there) == 0;
     pthread_mutex_unlock(&lock);
-    int result = (int)syscall(number, fd), error = errno;
-    if (result == 0 && known) {
+    int rc = (int)syscall(number, fd), error = errno;
+    if (rc == 0 && known) {
         pthread_mutex_lock(&lock);
         if (number == SYS_syncfs)
             say("all\t%lu\n", step);
@@ -308,7 +308,7 @@ static int sync_noted(long number, int fd)
         pthread_mutex_unlock(&lock);
     }
     errno = error;
-    return result;
+    return rc;
 }
 
 int fsync(int fd)

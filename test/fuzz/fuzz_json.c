@@ -50,7 +50,7 @@ static void summary(const uint8_t *data, size_t len)
     static piw_summary reader;
     reader = (piw_summary){0};
     for (size_t at = 0; at < len && piw_summary_feed(&reader, data + at, len - at < 5 ? len - at : 5); at += 5)
-        FUZZ_HOLDS(reader.len < sizeof reader.text);
+        FUZZ_HOLDS(reader.len < sizeof(reader.text));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

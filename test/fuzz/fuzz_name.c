@@ -18,7 +18,7 @@ static void wheel_name(piw_text text)
     FUZZ_HOLDS(text.len <= PIW_FILENAME_MAX && memchr(text.s, '/', text.len) == NULL && text.s[0] != '.');
     FUZZ_HOLDS(piw_name_is_canonical((piw_text){name.canonical, (uint32_t)strlen(name.canonical)}));
     char again[PIW_FILENAME_MAX + 8];
-    int length = snprintf(again, sizeof again, "%s-%s%s%s-%s-%s-%s.whl", name.package, name.version,
+    int length = snprintf(again, sizeof(again), "%s-%s%s%s-%s-%s-%s.whl", name.package, name.version,
                           name.build[0] != '\0' ? "-" : "", name.build, name.py, name.abi, name.platform);
     FUZZ_HOLDS((uint32_t)length == text.len && memcmp(again, text.s, text.len) == 0);
 }

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     piw_protocol_use(&log_protocol_def);
     char name[512];
     piw_text first = fuzz_line(&data, &len);
-    snprintf(name, sizeof name, "%.*s", (int)(first.len < sizeof name ? first.len : sizeof name - 1), first.s);
+    snprintf(name, sizeof(name), "%.*s", (int)(first.len < sizeof(name) ? first.len : sizeof(name) - 1), first.s);
     log_format *format = NULL;
     piw_err err = {0};
     int r = log_format_parse(&format, first.len > 0 ? name : "combined", &err);

@@ -15,15 +15,15 @@ static int read_all(const uint8_t *data, size_t len, size_t piece, uint64_t *sum
     gazer_xmlrpc *parser = gazer_xmlrpc_new(add_up, sum);
     if (parser == NULL)
         return PIW_ENOMEM;
-    int r = 0;
-    for (size_t at = 0; at < len && r == 0; at += piece)
-        r = gazer_xmlrpc_feed(parser, data + at, len - at < piece ? len - at : piece, &err);
-    if (r == 0)
-        r = gazer_xmlrpc_end(parser, &err);
-    fuzz_said(r, &err);
+    int rc = 0;
+    for (size_t at = 0; at < len && rc == 0; at += piece)
+        rc = gazer_xmlrpc_feed(parser, data + at, len - at < piece ? len - at : piece, &err);
+    if (rc == 0)
+        rc = gazer_xmlrpc_end(parser, &err);
+    fuzz_said(rc, &err);
     FUZZ_HOLDS(gazer_xmlrpc_reset_s(parser) >= 0);
     gazer_xmlrpc_free(&parser);
-    return r;
+    return rc;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

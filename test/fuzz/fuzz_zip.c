@@ -20,9 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         FUZZ_HOLDS(piw_zip_find(zip, entry->name, entry->name_len) == entry);
         unpacked += entry->size;
         uint8_t *bytes = NULL;
-        piw_err why = {0};
-        r = piw_zip_extract(zip, entry, SMALL, &bytes, &why);
-        fuzz_said(r, &why);
+        piw_err own_err = {0};
+        r = piw_zip_extract(zip, entry, SMALL, &bytes, &own_err);
+        fuzz_said(r, &own_err);
         FUZZ_HOLDS((r == 0) == (bytes != NULL) && (r == 0 || r == PIW_ELIMIT || r == PIW_EREFUSED));
         FUZZ_HOLDS(bytes == NULL || bytes[entry->size] == '\0');
         free(bytes);

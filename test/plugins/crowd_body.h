@@ -23,7 +23,7 @@ static void hold(soul *self, struct held held)
 {
     if (self->held_count == self->held_room) {
         self->held_room = self->held_room > 0 ? self->held_room * 2 : 64;
-        self->held = piw_realloc(self->held, self->held_room * sizeof *self->held);
+        self->held = piw_realloc(self->held, self->held_room * sizeof(*self->held));
     }
     self->held[self->held_count++] = held;
 }
@@ -32,7 +32,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     (void)why;
     (void)err;
-    soul *self = piw_zalloc(sizeof *self);
+    soul *self = piw_zalloc(sizeof(*self));
     self->next_key = 1;
     if (state != NULL) {
         const crowd_state *from = crowd_state_of(state);
@@ -72,9 +72,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
 static int answer(piw_task *task, piw_msg *msg, int64_t n, bool in_order)
 {
     piw_msg *out = crowd_ANSWER_make(n, in_order);
-    int ret = piw_reply(task, msg, &out);
+    int rc = piw_reply(task, msg, &out);
     piw_msg_free(&out);
-    return ret;
+    return rc;
 }
 
 static int on_ask(piw_task *task, piw_msg *msg)
@@ -86,10 +86,10 @@ static int on_ask(piw_task *task, piw_msg *msg)
     crowd_peer *body;
     piw_msg *record = crowd_peer_new(&body);
     body->last = n;
-    int ret = piw_peer_set(task, peer, &record);
-    if (ret != 0) {
+    int rc = piw_peer_set(task, peer, &record);
+    if (rc != 0) {
         piw_msg_free(&record);
-        return ret;
+        return rc;
     }
     return answer(task, msg, n, n == last + 1);
 }
@@ -99,12 +99,12 @@ static int on_later(piw_task *task, piw_msg *msg)
     soul *self = piw_soul(task);
     const crowd_LATER *body = crowd_LATER_of(msg);
     piw_token token;
-    int ret = piw_defer(task, msg, &token);
-    if (ret == 0)
-        ret = piw_timer(task, PIW_ON(later_due), (uint64_t)self->next_key, body->ms, 0);
-    if (ret == 0)
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_timer(task, PIW_ON(later_due), (uint64_t)self->next_key, body->ms, 0);
+    if (rc == 0)
         hold(self, (struct held){token, body->n, self->next_key++});
-    return ret;
+    return rc;
 }
 
 static int on_later_due(piw_task *task, piw_msg *reply, uint64_t key)
@@ -115,10 +115,10 @@ static int on_later_due(piw_task *task, piw_msg *reply, uint64_t key)
         if (self->held[i].key != (int64_t)key)
             continue;
         piw_msg *out = crowd_ANSWER_make(self->held[i].n, true);
-        int ret = piw_answer(task, self->held[i].token, &out);
+        int rc = piw_answer(task, self->held[i].token, &out);
         piw_msg_free(&out);
         self->held[i] = self->held[--self->held_count];
-        return ret;
+        return rc;
     }
     return 0;
 }

@@ -31,34 +31,34 @@ static int answer_result(piw_task *task, storm *self)
     return piw_answer(task, token, &answer);
 }
 
-static int send_build(piw_task *task, const storm_STORM *order, int64_t number)
+static int send_build(piw_task *task, const storm_STORM *asked, int64_t number)
 {
     db_LOGBUILD *body = NULL;
     piw_msg *build = db_LOGBUILD_new(&body);
     body->build_id = number;
     body->slave_id = number;
-    body->package = piw_msg_text(build, order->package.s, order->package.len);
-    body->version = piw_msg_text(build, order->version.s, order->version.len);
+    body->package = piw_msg_text(build, asked->package.s, asked->package.len);
+    body->version = piw_msg_text(build, asked->version.s, asked->version.len);
     /* Wider than the column. */
-    body->abi_tag = number == order->bad ? piw_msg_printf(build, "%0150d", 0) : piw_msg_textz(build, "cp39");
+    body->abi_tag = number == asked->bad ? piw_msg_printf(build, "%0150d", 0) : piw_msg_textz(build, "cp39");
     body->duration = piw_duration_from_us(1000);
     int rc = piw_call(task, &build, PIW_ON(stored), (uint64_t)number, -1);
     if (rc != 0)
         return rc;
-    piw_msg *attempt = db_ATTEMPT_make(number, order->package, order->version, piw_text_of("cp311"));
+    piw_msg *attempt = db_ATTEMPT_make(number, asked->package, asked->version, piw_text_of("cp311"));
     return piw_cast(task, &attempt);
 }
 
 static int on_storm(piw_task *task, piw_msg *msg)
 {
     storm *self = piw_soul(task);
-    const storm_STORM *order = storm_STORM_of(msg);
-    for (int64_t i = 0; i < order->count; i++) {
-        int rc = send_build(task, order, order->first + i);
+    const storm_STORM *asked = storm_STORM_of(msg);
+    for (int64_t i = 0; i < asked->count; i++) {
+        int rc = send_build(task, asked, asked->first + i);
         if (rc != 0)
             return rc;
     }
-    self->expected = order->count;
+    self->expected = asked->count;
     self->recorded = self->known = self->refused = self->other = 0;
     piw_msg *answer = storm_STORM_reply_new();
     return piw_reply(task, msg, &answer);
@@ -66,8 +66,8 @@ static int on_storm(piw_task *task, piw_msg *msg)
 
 static int on_attempt(piw_task *task, piw_msg *msg)
 {
-    const storm_ATTEMPT *order = storm_ATTEMPT_of(msg);
-    piw_msg *attempt = db_ATTEMPT_make(order->slave, order->package, order->version, piw_text_of("cp311"));
+    const storm_ATTEMPT *asked = storm_ATTEMPT_of(msg);
+    piw_msg *attempt = db_ATTEMPT_make(asked->slave, asked->package, asked->version, piw_text_of("cp311"));
     int rc = piw_cast(task, &attempt);
     piw_msg *answer = storm_ATTEMPT_reply_new();
     return rc != 0 ? rc : piw_reply(task, msg, &answer);

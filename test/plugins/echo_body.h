@@ -35,7 +35,7 @@ static struct held *hold(soul *self)
 {
     if (self->held_count == self->held_room) {
         self->held_room = self->held_room > 0 ? self->held_room * 2 : 16;
-        self->held = piw_realloc(self->held, self->held_room * sizeof *self->held);
+        self->held = piw_realloc(self->held, self->held_room * sizeof(*self->held));
     }
     return &self->held[self->held_count];
 }
@@ -70,7 +70,7 @@ static void pause_ms(int64_t ms)
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
-    soul *self = piw_zalloc(sizeof *self);
+    soul *self = piw_zalloc(sizeof(*self));
     self->why = why;
     self->next_key = 1;
 #ifndef ECHO_OTHER_STATE
@@ -79,7 +79,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 #else
     (void)state;
 #endif
-    int ret = piw_timer(task, PIW_ON(tick), 0, 20, 20);
+    int rc = piw_timer(task, PIW_ON(tick), 0, 20, 20);
 #ifdef ECHO_BAD_START
     /* All of this must be undone. */
     echo_NOTE *note;
@@ -88,7 +88,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     piw_timer(task, PIW_ON(stray), 1, 0, 1);
     free(self->held);
     free(self);
-    return piw_err_set(err, ret != 0 ? ret : PIW_EREFUSED, "this fixture never starts");
+    return piw_err_set(err, rc != 0 ? rc : PIW_EREFUSED, "this fixture never starts");
 #else
     (void)err;
     piw_soul_set(task, self);
@@ -96,10 +96,10 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     pause_ms(ECHO_SLOW_START);
 #endif
 #ifdef ECHO_LATE
-    ret = piw_timer(task, PIW_ON(late), 0, 20, 0);
-    return ret != 0 ? ret : PIW_EAGAIN;
+    rc = piw_timer(task, PIW_ON(late), 0, 20, 0);
+    return rc != 0 ? rc : PIW_EAGAIN;
 #endif
-    return ret;
+    return rc;
 #endif
 }
 
@@ -172,10 +172,10 @@ static int on_echo(piw_task *task, piw_msg *msg)
         return PIW_EREFUSED;
     }
 #endif
-    int ret = piw_reply(task, msg, &answer);
-    if (ret != 0) {
+    int rc = piw_reply(task, msg, &answer);
+    if (rc != 0) {
         piw_msg_free(&answer);
-        return ret;
+        return rc;
     }
     self->seen++;
     self->out_of_order += !in_order;
@@ -188,11 +188,11 @@ static int on_later(piw_task *task, piw_msg *msg)
     soul *self = piw_soul(task);
     const echo_LATER *body = echo_LATER_of(msg);
     piw_token token;
-    int ret = piw_defer(task, msg, &token);
-    if (ret == 0)
-        ret = piw_timer(task, PIW_ON(later_due), (uint64_t)self->next_key, body->ms, 0);
-    if (ret != 0)
-        return ret;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_timer(task, PIW_ON(later_due), (uint64_t)self->next_key, body->ms, 0);
+    if (rc != 0)
+        return rc;
     *hold(self) = (struct held){token, body->from, body->n, self->next_key++};
     self->held_count++;
     return 0;
@@ -206,10 +206,10 @@ static int on_later_due(piw_task *task, piw_msg *reply, uint64_t key)
         if (self->held[i].key != (int64_t)key)
             continue;
         piw_msg *answer = echo_LATER_reply_make(self->held[i].n);
-        int ret = piw_answer(task, self->held[i].token, &answer);
-        if (ret != 0) {
+        int rc = piw_answer(task, self->held[i].token, &answer);
+        if (rc != 0) {
             piw_msg_free(&answer);
-            return ret;
+            return rc;
         }
         self->held[i] = self->held[--self->held_count];
         return 0;
@@ -255,10 +255,10 @@ static int on_stand(piw_task *task, piw_msg *msg)
     to->version = ECHO_VERSION;
     to->events = self->events;
     to->strays = self->strays;
-    int ret = piw_reply(task, msg, &answer);
-    if (ret != 0)
+    int rc = piw_reply(task, msg, &answer);
+    if (rc != 0)
         piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 #ifndef ECHO_NO_NOTE
@@ -294,12 +294,12 @@ static int square(piw_msg *job, piw_msg **result, piw_err *err)
 static int on_work(piw_task *task, piw_msg *msg)
 {
     piw_token token;
-    int ret = piw_defer(task, msg, &token);
+    int rc = piw_defer(task, msg, &token);
     piw_msg *job = echo_square_make(echo_WORK_of(msg)->n);
-    if (ret == 0)
-        ret = piw_work(task, square, &job, "squared", token.id); /* no PIW_ON: ECHO_LESS hasn't got it */
+    if (rc == 0)
+        rc = piw_work(task, square, &job, "squared", token.id); /* no PIW_ON: ECHO_LESS hasn't got it */
     piw_msg_free(&job);
-    return ret;
+    return rc;
 }
 
 #ifndef ECHO_LESS
@@ -309,9 +309,9 @@ static int on_squared(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     piw_msg *answer = echo_WORK_reply_make(echo_square_reply_of(reply)->n);
-    int ret = piw_answer(task, token, &answer);
+    int rc = piw_answer(task, token, &answer);
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 #endif
 

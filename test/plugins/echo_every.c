@@ -5,9 +5,9 @@
 static int on_echo(piw_task *task, piw_msg *msg)
 {
     piw_msg *answer = echo_ECHO_reply_make(echo_ECHO_of(msg)->n, true, 7);
-    int ret = piw_reply(task, msg, &answer);
+    int rc = piw_reply(task, msg, &answer);
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static int on_every(piw_task *task, piw_msg *msg)

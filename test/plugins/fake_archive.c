@@ -65,13 +65,13 @@ static int serve_waiters(piw_task *task, archive *self)
     return 0;
 }
 
-static int note(piw_task *task, piw_msg *msg)
+static int on_note(piw_task *task, piw_msg *msg)
 {
     archive *self = piw_soul(task);
     char line[LINE_MAX_BYTES];
     if (self->lines_count == LINES_MAX)
         return PIW_ELIMIT;
-    piw_msg_print(msg, line, sizeof line);
+    piw_msg_print(msg, line, sizeof(line));
     self->lines[self->lines_count++] = piw_strdup(line);
     return serve_waiters(task, self);
 }
@@ -80,7 +80,7 @@ static int note(piw_task *task, piw_msg *msg)
 static int respond(piw_task *task, piw_msg *msg, piw_msg *answer)
 {
     archive *self = piw_soul(task);
-    int rc = note(task, msg);
+    int rc = on_note(task, msg);
     if (rc == 0 && self->away)
         rc = piw_refuse(task, msg, PIW_EDBAWAY, "the test wants the database away");
     else if (rc == 0)
@@ -145,7 +145,7 @@ static int on_builds_known(piw_task *task, piw_msg *msg)
     db_BUILDS_KNOWN_reply *body;
     piw_msg *answer = db_BUILDS_KNOWN_reply_new(&body);
     piw_msg_list(answer, &body->known, self->known_count);
-    memcpy(body->known.at, self->known, self->known_count * sizeof *self->known);
+    memcpy(body->known.at, self->known, self->known_count * sizeof(*self->known));
     return respond(task, msg, answer);
 }
 
@@ -182,7 +182,7 @@ static int on_removals_done(piw_task *task, piw_msg *msg)
             self->due[k] = self->due[--self->due_count];
         }
     }
-    return note(task, msg);
+    return on_note(task, msg);
 }
 
 static int on_rewrites_save(piw_task *task, piw_msg *msg)
@@ -216,7 +216,7 @@ static int on_withheld_due(piw_task *task, piw_msg *msg)
 
 static int on_other(piw_task *task, piw_msg *msg)
 {
-    int rc = note(task, msg);
+    int rc = on_note(task, msg);
     return rc != 0 ? rc
                    : piw_refuse(task, msg, PIW_EABSENT, "the fixture does not know %s", piw_msg_type_of(msg)->name);
 }
@@ -267,7 +267,7 @@ static int on_known(piw_task *task, piw_msg *msg)
     archive *self = piw_soul(task);
     const archive_KNOWN *body = archive_KNOWN_of(msg);
     self->known_count = body->build_ids.count < KNOWN_MAX ? body->build_ids.count : KNOWN_MAX;
-    memcpy(self->known, body->build_ids.at, self->known_count * sizeof *self->known);
+    memcpy(self->known, body->build_ids.at, self->known_count * sizeof(*self->known));
     return done(task, msg, archive_KNOWN_reply_new());
 }
 
@@ -308,7 +308,7 @@ static int on_wait(piw_task *task, piw_msg *msg)
     if (self->waiters_count == WAITERS_MAX)
         return PIW_ELIMIT;
     waiter *w = &self->waiters[self->waiters_count++];
-    snprintf(w->text, sizeof w->text, "%s", body->text.s);
+    snprintf(w->text, sizeof(w->text), "%s", body->text.s);
     w->count = body->count;
     int rc = piw_defer(task, msg, &w->token);
     return rc != 0 ? rc : serve_waiters(task, self);
@@ -325,7 +325,7 @@ static int on_count(piw_task *task, piw_msg *msg)
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why, (void)state, (void)err;
-    archive *self = piw_zalloc(sizeof *self);
+    archive *self = piw_zalloc(sizeof(*self));
     const char *away = piw_setting(task, "test-away");
     self->away = away != NULL && strcmp(away, "yes") == 0;
     piw_soul_set(task, self);
@@ -366,9 +366,9 @@ static const piw_service uses[] = {{"web", &web_protocol_def}, PIW_SERVICES_END}
 static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&db_protocol_def, DB_WITHHELD_DUE, on_withheld_due},
-    {&db_protocol_def, DB_DESCRIBE, note},
-    {&db_protocol_def, DB_ATTEMPT, note},
-    {&db_protocol_def, DB_ATTEMPT_END, note},
+    {&db_protocol_def, DB_DESCRIBE, on_note},
+    {&db_protocol_def, DB_ATTEMPT, on_note},
+    {&db_protocol_def, DB_ATTEMPT_END, on_note},
     {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_PROJECT, on_project},
@@ -377,11 +377,11 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_REWRITES_LOAD, on_rewrites_load},
     {&db_protocol_def, DB_REMOVALS_DUE, on_removals_due},
     {&db_protocol_def, DB_REMOVALS_DONE, on_removals_done},
-    {&stats_protocol_def, STATS_DISK, note},
-    {&stats_protocol_def, STATS_QUEUE, note},
-    {&stats_protocol_def, STATS_SLAVE, note},
-    {&stats_protocol_def, STATS_SLAVE_GONE, note},
-    {&stats_protocol_def, STATS_PAUSED, note},
+    {&stats_protocol_def, STATS_DISK, on_note},
+    {&stats_protocol_def, STATS_QUEUE, on_note},
+    {&stats_protocol_def, STATS_SLAVE, on_note},
+    {&stats_protocol_def, STATS_SLAVE_GONE, on_note},
+    {&stats_protocol_def, STATS_PAUSED, on_note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
     {&archive_protocol_def, ARCHIVE_SET, on_set},
     {&archive_protocol_def, ARCHIVE_STORE, on_store},

@@ -12,7 +12,7 @@
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
  *   behind = NUMBER       so many builds wait behind those that QUEUE says
- *   wait = SECONDS        until a version that failed for its builder's sake is tried again
+ *   wait = SECONDS        until a version that failed for its slave's sake is tried again
  *   notes = on | off      off: nothing is noted (benches) */
 #include "builds.piw.h"
 #include "db.piw.h"
@@ -99,7 +99,7 @@ static int note(piw_task *task, const piw_msg *msg)
     return serve_waiters(task, self);
 }
 
-static int just_note(piw_task *task, piw_msg *msg)
+static int on_just_note(piw_task *task, piw_msg *msg)
 {
     return note(task, msg);
 }
@@ -453,14 +453,14 @@ static int on_order(piw_task *task, piw_msg *msg)
     const piw_msg_type *type = piw_protocol_find(slaves_protocol_def.interned, from->word.s, from->word.len, -1);
     if (type == NULL)
         return PIW_EINVAL;
-    piw_msg *order = piw_msg_new(type);
+    piw_msg *command = piw_msg_new(type);
     if (from->slave_id != NULL) {
-        int64_t *id = piw_msg_alloc(order, sizeof(*id));
+        int64_t *id = piw_msg_alloc(command, sizeof(*id));
         *id = *from->slave_id;
-        slaves_KILL *body = piw_msg_any_body(order); /* all orders look alike */
+        slaves_KILL *body = piw_msg_any_body(command); /* all commands look alike */
         body->slave_id = id;
     }
-    int failed = piw_cast(task, &order);
+    int failed = piw_cast(task, &command);
     piw_msg *answer = fake_ORDER_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
 }
@@ -572,16 +572,16 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&db_protocol_def, DB_PYPI_STATE, on_pypi_state},
     {&db_protocol_def, DB_PYPI_APPLY, on_pypi_apply},
-    {&db_protocol_def, DB_DESCRIBE, just_note},
+    {&db_protocol_def, DB_DESCRIBE, on_just_note},
     {&db_protocol_def, DB_RESERVE, on_reserve},
-    {&db_protocol_def, DB_ATTEMPT, just_note},
-    {&db_protocol_def, DB_ATTEMPT_END, just_note},
+    {&db_protocol_def, DB_ATTEMPT, on_just_note},
+    {&db_protocol_def, DB_ATTEMPT_END, on_just_note},
     {&db_protocol_def, DB_ATTEMPTS_VOID, on_void},
     {&db_protocol_def, DB_ATTEMPT_FAILED, on_attempt_failed},
     {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_STATISTICS, on_statistics},
-    {&db_protocol_def, DB_REMOVALS_DONE, just_note},
+    {&db_protocol_def, DB_REMOVALS_DONE, on_just_note},
     {&db_protocol_def, DB_ADDPKG, on_addpkg},
     {&db_protocol_def, DB_ADDVER, on_addver},
     {&db_protocol_def, DB_REMPKG, on_rempkg},
@@ -592,25 +592,25 @@ static const piw_handler handlers[] = {
     {&fs_protocol_def, FS_STAGE, on_stage},
     {&fs_protocol_def, FS_PUBLISH, on_publish},
     {&fs_protocol_def, FS_SEAL, on_seal},
-    {&fs_protocol_def, FS_DISCARD, just_note},
-    {&fs_protocol_def, FS_WITHHELD, just_note},
-    {&fs_protocol_def, FS_RECORDED, just_note},
-    {&fs_protocol_def, FS_SETTLE, just_note},
-    {&web_protocol_def, WEB_PROJECT, just_note},
-    {&web_protocol_def, WEB_BOTH, just_note},
-    {&web_protocol_def, WEB_HOME, just_note},
-    {&web_protocol_def, WEB_SEARCH, just_note},
-    {&web_protocol_def, WEB_DELPKG, just_note},
-    {&web_protocol_def, WEB_DELVER, just_note},
-    {&web_protocol_def, WEB_ALL, just_note},
+    {&fs_protocol_def, FS_DISCARD, on_just_note},
+    {&fs_protocol_def, FS_WITHHELD, on_just_note},
+    {&fs_protocol_def, FS_RECORDED, on_just_note},
+    {&fs_protocol_def, FS_SETTLE, on_just_note},
+    {&web_protocol_def, WEB_PROJECT, on_just_note},
+    {&web_protocol_def, WEB_BOTH, on_just_note},
+    {&web_protocol_def, WEB_HOME, on_just_note},
+    {&web_protocol_def, WEB_SEARCH, on_just_note},
+    {&web_protocol_def, WEB_DELPKG, on_just_note},
+    {&web_protocol_def, WEB_DELVER, on_just_note},
+    {&web_protocol_def, WEB_ALL, on_just_note},
     {&web_protocol_def, WEB_WRITE, on_write},
-    {&heads_protocol_def, HEADS_WANTED, just_note},
+    {&heads_protocol_def, HEADS_WANTED, on_just_note},
 #ifndef FAKE_WITHOUT_STATS
-    {&stats_protocol_def, STATS_DISK, just_note},
-    {&stats_protocol_def, STATS_QUEUE, just_note},
-    {&stats_protocol_def, STATS_SLAVE, just_note},
-    {&stats_protocol_def, STATS_SLAVE_GONE, just_note},
-    {&stats_protocol_def, STATS_PAUSED, just_note},
+    {&stats_protocol_def, STATS_DISK, on_just_note},
+    {&stats_protocol_def, STATS_QUEUE, on_just_note},
+    {&stats_protocol_def, STATS_SLAVE, on_just_note},
+    {&stats_protocol_def, STATS_SLAVE_GONE, on_just_note},
+    {&stats_protocol_def, STATS_PAUSED, on_just_note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
 #endif
     {&fake_protocol_def, FAKE_SET, on_set},

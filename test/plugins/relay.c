@@ -38,10 +38,10 @@ static void stop(piw_task *task, bool leaving)
 static int send_next(piw_task *task, ask *one, uint64_t slot)
 {
     piw_msg *msg = echo_ECHO_make(one->from, one->sent + 1);
-    int ret = piw_call_to(task, "echo", 0, &msg, PIW_ON(echoed), slot, 30000);
-    if (ret != 0) {
+    int rc = piw_call_to(task, "echo", 0, &msg, PIW_ON(echoed), slot, 30000);
+    if (rc != 0) {
         piw_msg_free(&msg);
-        return ret;
+        return rc;
     }
     one->sent++;
     return 0;
@@ -57,12 +57,12 @@ static int on_ask(piw_task *task, piw_msg *msg)
     if (slot == ASKS)
         return PIW_ELIMIT;
     ask one = {.used = true, .from = body->from, .count = body->count};
-    int ret = piw_defer(task, msg, &one.token);
-    for (int i = 0; ret == 0 && i < WINDOW && one.sent < one.count; i++)
-        ret = send_next(task, &one, slot);
-    if (ret == 0)
+    int rc = piw_defer(task, msg, &one.token);
+    for (int i = 0; rc == 0 && i < WINDOW && one.sent < one.count; i++)
+        rc = send_next(task, &one, slot);
+    if (rc == 0)
         self->asks[slot] = one;
-    return ret;
+    return rc;
 }
 
 static int on_echoed(piw_task *task, piw_msg *reply, uint64_t key)
@@ -87,11 +87,11 @@ static int on_wait(piw_task *task, piw_msg *msg)
 {
     soul *self = piw_soul(task);
     piw_msg *call = echo_NEVER_new();
-    int ret = piw_defer(task, msg, &self->waiter);
-    if (ret == 0)
-        ret = piw_call_to(task, "echo", -1, &call, PIW_ON(waited), 0, relay_WAIT_of(msg)->deadline_ms);
+    int rc = piw_defer(task, msg, &self->waiter);
+    if (rc == 0)
+        rc = piw_call_to(task, "echo", -1, &call, PIW_ON(waited), 0, relay_WAIT_of(msg)->deadline_ms);
     self->waits_since_ns = piw_monotonic_ns();
-    return ret;
+    return rc;
 }
 
 static int on_waited(piw_task *task, piw_msg *reply, uint64_t key)
@@ -100,9 +100,9 @@ static int on_waited(piw_task *task, piw_msg *reply, uint64_t key)
     const soul *self = piw_soul(task);
     piw_msg *answer =
         relay_WAIT_reply_make(piw_msg_error(reply), (piw_monotonic_ns() - self->waits_since_ns) / 1000000);
-    int ret = piw_answer(task, self->waiter, &answer);
+    int rc = piw_answer(task, self->waiter, &answer);
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static int on_tell(piw_task *task, piw_msg *msg)
@@ -115,7 +115,7 @@ static int on_tell(piw_task *task, piw_msg *msg)
     return ret == 0 ? piw_reply(task, msg, &answer) : ret;
 }
 
-static int hand_on(piw_task *task, piw_msg *msg)
+static int on_hand_on(piw_task *task, piw_msg *msg)
 {
     return piw_forward(task, msg, "echo", -1);
 }
@@ -126,13 +126,13 @@ static const char *const needs[] = {"echo", NULL};
 static const piw_event emits[] = {{&echo_local_protocol_def, ECHO_TOLD}, PIW_EVENTS_END};
 
 static const piw_handler handlers[] = {
-    {&relay_protocol_def, RELAY_ASK, on_ask},   {&relay_protocol_def, RELAY_WAIT, on_wait},
-    {&relay_protocol_def, RELAY_TELL, on_tell}, {&echo_protocol_def, ECHO_ECHO, hand_on},
-    {&echo_protocol_def, ECHO_LATER, hand_on},  {&echo_protocol_def, ECHO_BREAK, hand_on},
-    {&echo_protocol_def, ECHO_STAND, hand_on},  {&echo_protocol_def, ECHO_NOTE, hand_on},
-    {&echo_protocol_def, ECHO_WORK, hand_on},   {&echo_protocol_def, ECHO_SLOW, hand_on},
-    {&echo_protocol_def, ECHO_NEVER, hand_on},  {&echo_protocol_def, ECHO_CRASH, hand_on},
-    {&echo_protocol_def, ECHO_SAY, hand_on},    PIW_HANDLERS_END};
+    {&relay_protocol_def, RELAY_ASK, on_ask},     {&relay_protocol_def, RELAY_WAIT, on_wait},
+    {&relay_protocol_def, RELAY_TELL, on_tell},   {&echo_protocol_def, ECHO_ECHO, on_hand_on},
+    {&echo_protocol_def, ECHO_LATER, on_hand_on}, {&echo_protocol_def, ECHO_BREAK, on_hand_on},
+    {&echo_protocol_def, ECHO_STAND, on_hand_on}, {&echo_protocol_def, ECHO_NOTE, on_hand_on},
+    {&echo_protocol_def, ECHO_WORK, on_hand_on},  {&echo_protocol_def, ECHO_SLOW, on_hand_on},
+    {&echo_protocol_def, ECHO_NEVER, on_hand_on}, {&echo_protocol_def, ECHO_CRASH, on_hand_on},
+    {&echo_protocol_def, ECHO_SAY, on_hand_on},   PIW_HANDLERS_END};
 
 static const piw_continuation continuations[] = {PIW_CONTINUATION(echoed), PIW_CONTINUATION(waited),
                                                  PIW_CONTINUATIONS_END};

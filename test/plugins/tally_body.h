@@ -30,7 +30,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     (void)why;
     (void)err;
-    soul *self = piw_zalloc(sizeof *self);
+    soul *self = piw_zalloc(sizeof(*self));
     if (state != NULL) {
         self->state = piw_msg_copy(state);
         self->at = piw_msg_body(self->state, tally_state_type());
@@ -69,14 +69,14 @@ static void grow(soul *self)
     if (self->at->note.s == NULL)
         self->at->note = piw_msg_textz(self->state, "noted");
     if (self->at->words.at[0].weight == NULL) {
-        int64_t *weight = piw_msg_alloc(self->state, sizeof *weight);
+        int64_t *weight = piw_msg_alloc(self->state, sizeof(*weight));
         *weight = 7;
         self->at->words.at[0].weight = weight;
     }
 #endif
 #if TALLY_VERSION >= 3
     if (self->at->words.at[1].place == NULL) {
-        tally_place *place = piw_msg_alloc(self->state, sizeof *place);
+        tally_place *place = piw_msg_alloc(self->state, sizeof(*place));
         *place = (tally_place){.x = 5, .y = piw_msg_textz(self->state, "high")};
         self->at->words.at[1].place = place;
     }
@@ -86,9 +86,9 @@ static void grow(soul *self)
 static int answer(piw_task *task, piw_msg *msg, int64_t n, bool in_order)
 {
     piw_msg *out = tally_SUM_make(n, in_order);
-    int ret = piw_reply(task, msg, &out);
+    int rc = piw_reply(task, msg, &out);
     piw_msg_free(&out);
-    return ret;
+    return rc;
 }
 
 static int on_add(piw_task *task, piw_msg *msg)
@@ -102,16 +102,16 @@ static int on_add(piw_task *task, piw_msg *msg)
     piw_msg *record = tally_peer_new(&body);
     body->last = n;
 #if TALLY_VERSION >= 2
-    int64_t *times = piw_msg_alloc(record, sizeof *times);
+    int64_t *times = piw_msg_alloc(record, sizeof(*times));
     *times = 1 + (before != NULL && tally_peer_of(before)->times != NULL ? *tally_peer_of(before)->times : 0);
     body->times = times;
 #endif
-    int ret = piw_peer_set(task, peer, &record);
+    int rc = piw_peer_set(task, peer, &record);
     piw_msg_free(&record);
-    if (ret == 0)
-        ret = answer(task, msg, n, n == last + 1);
-    if (ret != 0)
-        return ret;
+    if (rc == 0)
+        rc = answer(task, msg, n, n == last + 1);
+    if (rc != 0)
+        return rc;
     self->at->total++;
     grow(self);
     return 0;
@@ -125,7 +125,7 @@ static int square(piw_msg *job, piw_msg **result, piw_err *err)
     *result = tally_square_reply_new(&body);
     body->square = n * n;
 #if TALLY_VERSION >= 2
-    int64_t *cube = piw_msg_alloc(*result, sizeof *cube);
+    int64_t *cube = piw_msg_alloc(*result, sizeof(*cube));
     *cube = n * n * n;
     body->cube = cube;
 #endif
@@ -138,7 +138,7 @@ static void held_set(soul *self, piw_token token, int64_t key)
     typeof(self->at->held) old = self->at->held;
     piw_msg_list(self->state, &self->at->held, old.count + 1);
     if (old.count > 0)
-        memcpy(self->at->held.at, old.at, old.count * sizeof *old.at);
+        memcpy(self->at->held.at, old.at, old.count * sizeof(*old.at));
     self->at->held.at[old.count].token = token;
     self->at->held.at[old.count].key = key;
 }
@@ -147,14 +147,14 @@ static int on_later(piw_task *task, piw_msg *msg)
 {
     soul *self = piw_soul(task);
     piw_token token;
-    int ret = piw_defer(task, msg, &token);
+    int rc = piw_defer(task, msg, &token);
     piw_msg *job = tally_square_make(tally_LATER_of(msg)->n);
-    if (ret == 0)
-        ret = piw_work(task, square, &job, PIW_ON(squared), (uint64_t)self->at->next_key);
+    if (rc == 0)
+        rc = piw_work(task, square, &job, PIW_ON(squared), (uint64_t)self->at->next_key);
     piw_msg_free(&job);
-    if (ret == 0)
+    if (rc == 0)
         held_set(self, token, self->at->next_key++);
-    return ret;
+    return rc;
 }
 
 static int on_squared(piw_task *task, piw_msg *reply, uint64_t key)
@@ -164,10 +164,10 @@ static int on_squared(piw_task *task, piw_msg *reply, uint64_t key)
         if (self->at->held.at[i].key != (int64_t)key)
             continue;
         piw_msg *out = tally_SUM_make(piw_msg_error(reply) == 0 ? tally_square_reply_of(reply)->square : -1, true);
-        int ret = piw_answer(task, self->at->held.at[i].token, &out);
+        int rc = piw_answer(task, self->at->held.at[i].token, &out);
         piw_msg_free(&out);
         self->at->held.at[i] = self->at->held.at[--self->at->held.count];
-        return ret;
+        return rc;
     }
     return 0;
 }
@@ -178,24 +178,24 @@ static int on_tell(piw_task *task, piw_msg *msg)
     char texts[1000];
     int len = 0;
     for (uint32_t i = 0; i < self->at->words.count; i++) {
-        len += snprintf(texts + len, sizeof texts - (size_t)len, "%s", self->at->words.at[i].name.s);
+        len += snprintf(texts + len, sizeof(texts) - (size_t)len, "%s", self->at->words.at[i].name.s);
 #if TALLY_VERSION >= 2
         if (self->at->words.at[i].weight != NULL)
-            len += snprintf(texts + len, sizeof texts - (size_t)len, "=%d", (int)*self->at->words.at[i].weight);
+            len += snprintf(texts + len, sizeof(texts) - (size_t)len, "=%d", (int)*self->at->words.at[i].weight);
 #endif
 #if TALLY_VERSION >= 3
         if (self->at->words.at[i].place != NULL)
-            len += snprintf(texts + len, sizeof texts - (size_t)len, "@%s", self->at->words.at[i].place->y.s);
+            len += snprintf(texts + len, sizeof(texts) - (size_t)len, "@%s", self->at->words.at[i].place->y.s);
 #endif
-        len += snprintf(texts + len, sizeof texts - (size_t)len, " ");
+        len += snprintf(texts + len, sizeof(texts) - (size_t)len, " ");
     }
 #if TALLY_VERSION >= 2
-    snprintf(texts + len, sizeof texts - (size_t)len, "%s", self->at->note.s != NULL ? self->at->note.s : "-");
+    snprintf(texts + len, sizeof(texts) - (size_t)len, "%s", self->at->note.s != NULL ? self->at->note.s : "-");
 #endif
     piw_msg *out = tally_KNOWN_make(TALLY_VERSION, self->at->total, self->at->held.count, piw_text_of(texts));
-    int ret = piw_reply(task, msg, &out);
+    int rc = piw_reply(task, msg, &out);
     piw_msg_free(&out);
-    return ret;
+    return rc;
 }
 
 static int on_fail(piw_task *task, piw_msg *reply, uint64_t key)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """keeper.py FD BOUND COMMAND… — runs one test program to its end or for BOUND seconds, then ends whatever it left running.
 
-One keeper per program, so that each finds its own leftovers though many programs run side by side: the orphans of a program,
+One keeper per program, so that each finds its own remains though many programs run side by side: the orphans of a program,
 whatever session they made, become children of its keeper. On FD it says, as JSON, how the program ended (`code`, null if it
 hung), what was `left` running and how many seconds of processor (`cpu`) all of it took. Told to stop, it ends the program too.
 """
@@ -17,7 +17,7 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-ENDING_S = 20  # for leftovers to die of SIGKILL
+ENDING_S = 20  # for remains to die of SIGKILL
 
 
 def children():

@@ -272,7 +272,7 @@ def by_command(farm, slave):
                         (("add", "abi3t"), "'abi3t' is no ABI tag"), (("add", "3.11"), "'3.11' is no ABI tag"),
                         (("add", "CP311"), "'CP311' is no ABI tag"), (("add", "cp311;x"), "is no ABI tag"),
                         (("add", "_cp311"), "is no ABI tag"), (("add", "cp" + "3" * 99), "is no ABI tag"),
-                        (("add", "cp311", "x"), "the order is"), (("add",), "the order is"), (("drop", "cp311"), "the order is"),
+                        (("add", "cp311", "x"), "the command is"), (("add",), "the command is"), (("drop", "cp311"), "the command is"),
                         (("skip", "cp311", "x" * 101), "1 to 100 characters")):
         same(said in ctl(farm, "abi", *words, good=False), True, f"abi {words}")
     same(farm.rows("SELECT * FROM build_abis"), [], "the ABIs after refusals")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Web logs on their way from piw-logger through the log queue into the five tables: formats, a pipe that never ends,
---drop; the database away, killed, and the task swapped under load, with exact counts afterwards; bad and hostile records.
+--drop; the database away, killed, and the task swapped under load, with exact counts afterwards; bad and hostile entries.
 
 TEST-TIMEOUT: 400
 """
@@ -117,7 +117,7 @@ def kinds(farm):
     path.write_text("".join(lines[:5]), encoding="utf-8")
     packed.write_bytes(gzip.compress("".join(lines[5:]).encode()))
     done = logger(farm, path, "-", packed, text=line("/stats.html"))
-    check("kinds.sum is said", b"11 lines: 9 records sent, 0 dropped, 0 lines could not be read" in done.stderr, done.stderr)
+    check("kinds.sum is said", b"11 lines: 9 entries sent, 0 dropped, 0 lines could not be read" in done.stderr, done.stderr)
     for table, wanted in zip(TABLES, (2, 1, 2, 1, 3)):  # each is stored by itself, in no certain order
         wait_count(farm, wanted, table)
     facts = ["armv7l", "Raspbian GNU/Linux", "12", "Linux", "6.1.21-v7+", "CPython", "3.11.2", "pip", "23.0.1", "66.1.1"]
@@ -143,13 +143,13 @@ def formats(farm):
     wait_count(farm, 2, "web_page_hits", "user_agent = 'a \"b\"'")
     print("ok formats.an Apache LogFormat", flush=True)
     done = logger(farm, "--format=common", text=line("/").rsplit(' "-"', 1)[0] + "\n")
-    check("formats.common says what it lacks", b"has no user agent" in done.stderr and b"1 lines: 0 records" in done.stderr,
+    check("formats.common says what it lacks", b"has no user agent" in done.stderr and b"1 lines: 0 entries" in done.stderr,
           done.stderr)
     done = logger(farm, "--format", "%h %Y", check_code=False)
     check("formats.a bad one is bad usage", done.returncode == 2 and b"%Y: no such directive" in done.stderr, done.stderr)
     done = logger(farm, "/nowhere/a.log", "-", text=line("/"), check_code=False)
     check("formats.a missing file is said, the others are read", done.returncode == 1 and
-          b"/nowhere/a.log can't be read: No such file" in done.stderr and b"1 records sent" in done.stderr, done.stderr)
+          b"/nowhere/a.log can't be read: No such file" in done.stderr and b"1 entries sent" in done.stderr, done.stderr)
     wait_count(farm, 3, "web_page_hits")
     empty(farm)
 
@@ -168,16 +168,16 @@ def bad_records(farm):
     lines.append(line("/simple/load/" + "w" * 4000 + ".whl", "pip/1 " + json.dumps({"cpu": "é" * 300, "python": 3})))
     lines.append(line("/" + "p" * 300 + ".html", "A" * 300 + "/1"))
     logger(farm, "-", text="".join(lines))
-    equal("bad records.the good ones are stored", wait_count(farm, 3001), 3001)
-    equal("bad records.once each", count(farm, "(SELECT DISTINCT filename FROM downloads) d"), 3001)
-    equal("bad records.cut to the columns",
+    equal("bad entries.the good ones are stored", wait_count(farm, 3001), 3001)
+    equal("bad entries.once each", count(farm, "(SELECT DISTINCT filename FROM downloads) d"), 3001)
+    equal("bad entries.cut to the columns",
           farm.rows("SELECT length(filename), length(arch) FROM downloads WHERE filename LIKE 'www%'"), [["255", "100"]])
     wait_count(farm, 1, "web_page_hits")
-    equal("bad records.cut agents", farm.rows("SELECT length(page), user_agent FROM web_page_hits"), [["30", "a" * 200]])
-    said = farm.wait_log(farm.master, r"a log record is dropped: .*none_of_these.*", start=start).group(0)
-    check("bad records.the refused one is named", "poison.whl" in said, said)
-    farm.wait_log(farm.master, r"a log record is dropped: LOGDOWNLOAD of load-\d+\S+ by \"client.example.org\"", start=start)
-    print("ok bad records.an invalid host is named", flush=True)
+    equal("bad entries.cut agents", farm.rows("SELECT length(page), user_agent FROM web_page_hits"), [["30", "a" * 200]])
+    said = farm.wait_log(farm.master, r"a log entry is dropped: .*none_of_these.*", start=start).group(0)
+    check("bad entries.the refused one is named", "poison.whl" in said, said)
+    farm.wait_log(farm.master, r"a log entry is dropped: LOGDOWNLOAD of load-\d+\S+ by \"client.example.org\"", start=start)
+    print("ok bad entries.an invalid host is named", flush=True)
     farm.psql("ALTER TABLE downloads DROP CONSTRAINT none_of_these")
     empty(farm)
 
@@ -229,7 +229,7 @@ def endless_pipe(farm):
 
 
 def no_master(farm):
-    """Nobody takes the records: with --drop nothing waits, without it everything does."""
+    """Nobody takes the entries: with --drop nothing waits, without it everything does."""
     nobody = farm.socket("nobody")
     pipe = Pipe(farm, "dropping", "--drop", queue=nobody)
     text = "".join(line(f"/simple/load/{wheel(number)}") for number in range(1000))
@@ -240,7 +240,7 @@ def no_master(farm):
     check("drop.the web server is not held up", used < 20 * farms.PATIENCE, used)
     check("drop.memory is bounded", pipe.rss() < 60 or farms.SANITIZED, pipe.rss())
     equal("drop.code", pipe.end(20), 0)
-    check("drop.it is said", "takes no records" in pipe.text() and "50000 lines" in pipe.text(), pipe.text())
+    check("drop.it is said", "takes no entries" in pipe.text() and "50000 lines" in pipe.text(), pipe.text())
     waiting = Pipe(farm, "waiting", queue=nobody)
     waiting.write(text)
     waiting.popen.stdin.close()
@@ -298,7 +298,7 @@ class Load(threading.Thread):
 
 
 def exact(farm, name, load):
-    """Every record that was written is there, once."""
+    """Every entry that was written is there, once."""
     downloads, hits = load.written * 4 // 5, load.written // 5
     wait_count(farm, downloads, timeout=120)
     wait_count(farm, hits, "project_page_hits", timeout=120)

@@ -55,7 +55,7 @@ def builder(farm, label, abi="cp311", **more):
 
 
 def until(ask, wanted, times=400):
-    """Say it again and again: orders come to the master on another way. The answer, or None."""
+    """Say it again and again: commands come to the master on another way. The answer, or None."""
     for _ in range(times * farms.PATIENCE):
         answer = ask()
         if wanted(answer):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """test/run itself, over a small tree with programs of its own: what runs side by side and what doesn't, whose output and whose
-leftovers are whose, what is selected, and that nothing outlives it.
+remains are whose, what is selected, and that nothing outlives it.
 """
 
 import os
@@ -135,12 +135,12 @@ def side_by_side(tree):
     check("side by side.table", table, done.stdout)
 
 
-def leftovers(tree):
+def remains(tree):
     tree.add("leave_a", LEAVES, "leave_b")
     tree.add("leave_b", LEAVES, "leave_a")
     said = blocks(tree.run("leave").stdout)
     for name in ("leave_a", "leave_b"):
-        check(f"leftovers.of {name}", f"  note: left running and ended: {name}\n" in said.get(f"test_{name}", ""), said)
+        check(f"remains.of {name}", f"  note: left running and ended: {name}\n" in said.get(f"test_{name}", ""), said)
 
 
 def company(tree):
@@ -234,7 +234,7 @@ def stopped_at_once(tree):
 def main():
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         tree = Tree(folder)
-        for test in (side_by_side, leftovers, company, selection, listed, needed, stopped, stopped_at_once):
+        for test in (side_by_side, remains, company, selection, listed, needed, stopped, stopped_at_once):
             test(tree)
     return 1 if failures else 0
 

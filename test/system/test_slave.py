@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """piw-slave against a master played by hand, in the stock encoding: its words and their shapes, a build that succeeds, one
-that fails, transfers with odd requests and silence, SKIP, SIGTERM, timeouts, orders no master should give, and a master
+that fails, transfers with odd requests and silence, SKIP, SIGTERM, timeouts, commands no master should give, and a master
 that comes back. Nothing that a build started may outlive it.
 
 TEST-TIMEOUT: 420
@@ -116,7 +116,7 @@ class World:
         return process, slave
 
     def build(self, slave, package, version):
-        """Give an order and see it through to BUILT."""
+        """Give a command and see it through to BUILT."""
         word, _ = slave.receive()
         if word != "IDLE":
             raise farms.Failure(f"{word} where IDLE was to come")
@@ -128,7 +128,7 @@ class World:
         return data
 
     def start_slow(self, slave):
-        """Order the build that doesn't end and wait until it runs; BUSY waits for its answer then."""
+        """Give the slave the build that doesn't end and wait until it runs; BUSY waits for its answer then."""
         slave.receive()
         word, _ = slave.ask("BUILD", "piwtest-slow", "1.0")
         while not ((self.mark / "slow").exists() and (self.mark / "escaped").exists()):

@@ -425,7 +425,7 @@ def rejected_inputs(farm):
     equal("rejected.said for each queue", said, [])
     check("rejected.the log stays short", log.count(" refused: ") < 4 * len(entries), log.count(" refused: "))
     orders = [line for line in log.splitlines() if re.search(r"slave_driver: (KILL|SLEEP|SKIP|WAKE) to ", line)]
-    equal("rejected.no order is followed", orders, [])
+    equal("rejected.no command is followed", orders, [])
     for connection in [*askers.values(), *pushers]:
         connection.close()
     equal("rejected.the master stops in order", farm.stop_process(farm.master), 0)

@@ -128,7 +128,7 @@ class Story:
 
     def stored(self):
         """Until what the recorded logger sent is in the database: as many rows as it left there."""
-        self.farm.wait("the log records", lambda: all(
+        self.farm.wait("the log entries", lambda: all(
             self.farm.value(f"SELECT count(*) FROM {table}") == str(len(self.table(table))) for table in LOG_TABLES))
 
     def play(self, name, prepare=None):

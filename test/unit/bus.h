@@ -23,7 +23,7 @@ static char bus_dir[PATH_MAX];
 /* The fixtures lie beside the program: B/test/unit/PROGRAM, B/test/plugins. */
 static inline const char *bus_plugins(void)
 {
-    ssize_t len = readlink("/proc/self/exe", bus_dir, sizeof bus_dir - 20);
+    ssize_t len = readlink("/proc/self/exe", bus_dir, sizeof(bus_dir) - 20);
     ck_assert_int_gt(len, 0);
     bus_dir[len] = '\0';
     for (int i = 0; i < 2; i++)
@@ -85,9 +85,9 @@ static inline void bus_up(const char *plugin)
 static inline int bus_try(const char *service, piw_msg *call, piw_msg **answer)
 {
     piw_err err = {0};
-    int ret = piw_runtime_call(bus, service, &call, BUS_WAIT_MS, answer, &err);
+    int rc = piw_runtime_call(bus, service, &call, BUS_WAIT_MS, answer, &err);
     piw_msg_free(&call);
-    return ret;
+    return rc;
 }
 
 static inline piw_msg *bus_call(const char *service, piw_msg *call)

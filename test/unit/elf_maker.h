@@ -29,7 +29,7 @@ typedef struct elf_texts {
 static inline size_t elf_text(elf_texts *t, const char *text)
 {
     size_t at = t->len == 0 ? 1 : t->len, n = strlen(text) + 1;
-    ck_assert_uint_lt(at + n, sizeof t->s);
+    ck_assert_uint_lt(at + n, sizeof(t->s));
     memcpy(t->s + at, text, n);
     t->len = at + n;
     return at;
@@ -69,7 +69,7 @@ static inline piw_buffer elf_read_back(int fd)
     uint8_t bytes[4096];
     ssize_t n;
     ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+    while ((n = read(fd, bytes, sizeof(bytes))) > 0)
         maker_put(&file, bytes, (size_t)n);
     close(fd);
     return file;
@@ -100,7 +100,7 @@ static inline piw_buffer elf_make(const elf_wish *w)
         size_t runpath = w->runpath != NULL ? elf_text(&texts, w->runpath) : 0;
         elf_section(elf, SHT_STRTAB, SHF_ALLOC, 0, texts.s, texts.len + 1, ELF_T_BYTE);
         if (w->code)
-            elf_section(elf, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0, code, sizeof code, ELF_T_BYTE);
+            elf_section(elf, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0, code, sizeof(code), ELF_T_BYTE);
         if (w->attributes != NULL)
             elf_section(elf, SHT_ARM_ATTRIBUTES, 0, 0, w->attributes->data, w->attributes->len, ELF_T_BYTE);
         if (w->exports != NULL) {

@@ -4,8 +4,6 @@
 #ifndef UNIT_LEAVES_H
 #define UNIT_LEAVES_H
 
-#include <inttypes.h>
-
 enum { LEAF_PATH = 400 };
 
 typedef void leaf_fn(void *arg, const char *where, const char *name, const char *value);
@@ -42,11 +40,11 @@ static inline void leaves_below(const leaves *to, const char *where, const char 
 {
     char deeper[LEAF_PATH], called[LEAF_PATH];
     const char *dot = where[0] != '\0' ? "." : "";
-    snprintf(deeper, sizeof deeper, "%s%s%u", where, dot, number);
+    snprintf(deeper, sizeof(deeper), "%s%s%u", where, dot, number);
     if (field->name != NULL)
-        snprintf(called, sizeof called, "%s%s%s", name, dot, field->name);
+        snprintf(called, sizeof(called), "%s%s%s", name, dot, field->name);
     else
-        snprintf(called, sizeof called, "%s%s%u", name, dot, number);
+        snprintf(called, sizeof(called), "%s%s%u", name, dot, number);
     leaves_of(to, deeper, called, field->type, field->flags, base + field->offset);
 }
 
@@ -55,7 +53,7 @@ static inline void leaves_elements(const leaves *to, const char *where, const ch
 {
     char count[24];
     uint32_t size = type->kind == PIW_MAP ? piw__entry(type) : piw__slot(&type->fields[0]);
-    snprintf(count, sizeof count, "[%u]", list->count);
+    snprintf(count, sizeof(count), "[%u]", list->count);
     to->say(to->arg, where, name, count);
     for (uint32_t i = 0; i < list->count; i++)
         for (uint32_t j = 0; j < type->fields_count; j++) {
@@ -78,21 +76,22 @@ static inline void leaves_of(const leaves *to, const char *where, const char *na
     switch (type->kind) {
     case PIW_INT:
     case PIW_REQUEST:
-        snprintf(value, sizeof value, "%" PRId64, *(const int64_t *)at);
+        snprintf(value, sizeof(value), "%lld", (long long)(*(const int64_t *)at));
         break;
     case PIW_FLOAT:
-        snprintf(value, sizeof value, "%a", *(const double *)at);
+        snprintf(value, sizeof(value), "%a", *(const double *)at);
         break;
     case PIW_BOOL:
-        snprintf(value, sizeof value, "%s", *(const bool *)at ? "true" : "false");
+        snprintf(value, sizeof(value), "%s", *(const bool *)at ? "true" : "false");
         break;
     case PIW_TIME:
-        snprintf(value, sizeof value, "%" PRId64 "us%+d", ((const piw_time *)at)->us, ((const piw_time *)at)->zone_min);
+        snprintf(value, sizeof(value), "%lldus%+d", (long long)(((const piw_time *)at)->us),
+                 ((const piw_time *)at)->zone_min);
         break;
     case PIW_DURATION: {
         const piw_duration *d = at;
-        snprintf(value, sizeof value, "%" PRId64 "d%" PRId64 "s%" PRId64 "us", (int64_t)d->days, (int64_t)d->seconds,
-                 (int64_t)d->micros);
+        snprintf(value, sizeof(value), "%lldd%llds%lldus", (long long)d->days, (long long)d->seconds,
+                 (long long)d->micros);
         break;
     }
     case PIW_TEXT:
@@ -117,7 +116,7 @@ static inline void leaves_of(const leaves *to, const char *where, const char *na
             leaves_below(to, where, name, &type->fields[i], i, at);
         return;
     case PIW_ONEOF:
-        snprintf(value, sizeof value, "=%s", type->fields[*(const int *)at].name);
+        snprintf(value, sizeof(value), "=%s", type->fields[*(const int *)at].name);
         to->say(to->arg, where, name, value);
         leaves_below(to, where, name, &type->fields[*(const int *)at], (uint32_t) * (const int *)at, at);
         return;

@@ -168,7 +168,7 @@ static inline int find(const char *text)
 {
     char line[4096];
     for (int row = 0; row < screen->rows; row++) {
-        canvas_line(screen, row, line, sizeof line);
+        canvas_line(screen, row, line, sizeof(line));
         if (strstr(line, text) != NULL)
             return row;
     }
@@ -179,7 +179,7 @@ static inline void print_screen(void)
 {
     char line[4096];
     for (int row = 0; row < screen->rows; row++) {
-        canvas_line(screen, row, line, sizeof line);
+        canvas_line(screen, row, line, sizeof(line));
         printf("# |%s\n", line);
     }
 }

@@ -72,7 +72,7 @@ static inline void side_teardown(void)
     DIR *dir = opendir(side_dir);
     for (struct dirent *at; dir != NULL && (at = readdir(dir)) != NULL;) {
         char path[320];
-        snprintf(path, sizeof path, "%s/%s", side_dir, at->d_name);
+        snprintf(path, sizeof(path), "%s/%s", side_dir, at->d_name);
         if (at->d_name[0] != '.')
             unlink(path);
     }
@@ -85,7 +85,7 @@ static inline void side_teardown(void)
 static inline const char *side_ipc(const char *name)
 {
     static char address[128];
-    snprintf(address, sizeof address, "ipc://%s/%s", side_dir, name);
+    snprintf(address, sizeof(address), "ipc://%s/%s", side_dir, name);
     return address;
 }
 
@@ -176,7 +176,7 @@ static inline void side_fill(piw_msg *msg, const piw_type *type, uint32_t flags,
         type->kind != PIW_BLOB) {
         uint8_t *at = piw_msg_alloc(msg, type->size);
         side_fill(msg, type, 0, at);
-        memcpy(to, &at, sizeof at);
+        memcpy(to, &at, sizeof(at));
         return;
     }
     struct {
@@ -216,7 +216,7 @@ static inline void side_fill(piw_msg *msg, const piw_type *type, uint32_t flags,
         list.at = piw_msg_alloc(msg, 2 * stride);
         side_fill(msg, type->fields[0].type, type->fields[0].flags, list.at);
         side_fill(msg, type->fields[0].type, type->fields[0].flags, list.at + stride);
-        memcpy(to, &list, sizeof list);
+        memcpy(to, &list, sizeof(list));
         break;
     case PIW_TUPLE:
         for (uint32_t i = 0; i < type->fields_count; i++)
@@ -239,8 +239,8 @@ static inline void side_assert_same(const piw_msg *a, const piw_msg *b)
 {
     char left[4096], right[4096];
     ck_assert_ptr_eq(piw_msg_type_of(a), piw_msg_type_of(b));
-    piw_msg_print(a, left, sizeof left);
-    piw_msg_print(b, right, sizeof right);
+    piw_msg_print(a, left, sizeof(left));
+    piw_msg_print(b, right, sizeof(right));
     ck_assert_str_eq(left, right);
 }
 

@@ -47,13 +47,13 @@ static inline const char *setting(void *arg, const char *name)
 static inline void find_plugins(void)
 {
     char here[400];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
+    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
     ck_assert_int_gt(len, 0);
     here[len] = '\0';
     for (int i = 0; i < 3; i++)
         *strrchr(here, '/') = '\0';
-    snprintf(plugins[0], sizeof plugins[0], "%s/plugins", here);
-    snprintf(plugins[1], sizeof plugins[1], "%s/test/plugins", here);
+    snprintf(plugins[0], sizeof(plugins[0]), "%s/plugins", here);
+    snprintf(plugins[1], sizeof(plugins[1]), "%s/test/plugins", here);
 }
 
 static inline void begin(void)
@@ -92,9 +92,9 @@ static inline void make_folders(void)
 {
     strcpy(dir, "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(root, sizeof root, "%s/www", dir);
-    snprintf(file_address, sizeof file_address, "ipc://%s/file", dir);
-    snprintf(rewrites_file, sizeof rewrites_file, "%s/rewrites", dir);
+    snprintf(root, sizeof(root), "%s/www", dir);
+    snprintf(file_address, sizeof(file_address), "ipc://%s/file", dir);
+    snprintf(rewrites_file, sizeof(rewrites_file), "%s/rewrites", dir);
     ck_assert_int_eq(mkdir(root, 0755), 0);
     find_plugins();
     away_at_start = NULL;
@@ -186,7 +186,7 @@ static inline void store(const char *package, const char *filename, const char *
 static inline const char *at(const char *name)
 {
     static char path[PIW_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    snprintf(path, sizeof(path), "%s/%s", root, name);
     return path;
 }
 
@@ -227,7 +227,7 @@ static inline parcel pack(const char *package, size_t size)
     free(noise);
     maker_dist_info(&m, package, "1.0", "Requires-Python: >=3.5\n");
     p.bytes = maker_end(&m);
-    snprintf(p.name, sizeof p.name, "%s-1.0-py3-none-any.whl", package);
+    snprintf(p.name, sizeof(p.name), "%s-1.0-py3-none-any.whl", package);
     maker_hash(&p.bytes, p.hash);
     return p;
 }
@@ -379,7 +379,7 @@ static inline void ck_log(const char *name, const char *text)
     char found[256] = "";
     gzFile file = gzopen(at(name), "rb");
     ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(gzread(file, found, sizeof found - 1), 0);
+    ck_assert_int_ge(gzread(file, found, sizeof(found) - 1), 0);
     gzclose(file);
     ck_assert_str_eq(found, text);
 }

@@ -42,13 +42,13 @@ static int take_it(const piw_protocol *protocol, const uint8_t *bytes, size_t le
     uint8_t *copy = malloc(len > 0 ? len : 1);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, bytes, len);
-    int r = piw_decode(protocol, 1, copy, len, NULL, &msg, &word, &err);
-    ck_assert(r == 0 ? msg != NULL && word != NULL : msg == NULL && err.text[0] != '\0' && err.code == r);
-    if (r == 0)
+    int rc = piw_decode(protocol, 1, copy, len, NULL, &msg, &word, &err);
+    ck_assert(rc == 0 ? msg != NULL && word != NULL : msg == NULL && err.text[0] != '\0' && err.code == rc);
+    if (rc == 0)
         ck_assert_int_eq(piw_msg_check(msg, &err), 0);
     piw_msg_free(&msg);
     free(copy);
-    return r;
+    return rc;
 }
 
 /* Of this process: what runs beside it doesn't count. */

@@ -1,4 +1,4 @@
-/* big_brother as it is, with slave_driver beside it: what a monitor sees and what its orders do. */
+/* big_brother as it is, with slave_driver beside it: what a monitor sees and what its commands do. */
 #include "control.piw.h"
 #include "farm.h"
 #include "status.piw.h"
@@ -22,7 +22,7 @@ static void connect_monitor(void)
     ck_assert_int_eq(piw_client_open(&control, &control_protocol_def, address, PIW_CBOR, &err), 0);
 }
 
-static void order(piw_msg *msg)
+static void command(piw_msg *msg)
 {
     piw_err err = {0};
     ck_assert_msg(piw_client_send(control, &msg, FARM_WAIT_MS, &err) == 0, "%s", err.text);
@@ -54,13 +54,13 @@ static const char *see_other(void)
     return text;
 }
 
-/* A subscription is there when something comes through: orders are repeated until it does. */
+/* A subscription is there when something comes through: commands are repeated until it does. */
 static void meet(void)
 {
     piw_err err = {0};
     piw_msg *msg = NULL;
     for (int i = 0; i < 200 && msg == NULL; i++) {
-        order(control_HELLO_new());
+        command(control_HELLO_new());
         int failed = piw_client_recv(status, &msg, 100, &err);
         ck_assert(failed == 0 || failed == PIW_EAGAIN);
     }
@@ -101,7 +101,7 @@ START_TEST(shows_what_slaves_do_and_shows_it_again)
     SEES("SLAVE 1 BUILD");
     SAYS(slave, busy(), "CONT");
     SEES("SLAVE 1 STATS");
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     SEES("HELLO");
     SEES("SLAVE 1 HELLO");
     SEES("SLAVE 1 STATS");
@@ -115,9 +115,9 @@ START_TEST(shows_what_slaves_do_and_shows_it_again)
     SEES("SLAVE 1 ACK");
     slave_send(slave, slave_BYE_new());
     SEES("SLAVE 1 DIE");
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     SEES("HELLO");
-    order(control_HELLO_new()); /* nothing of the slave that has gone lies between */
+    command(control_HELLO_new()); /* nothing of the slave that has gone lies between */
     SEES("HELLO");
     piw_client_close(&slave);
 }
@@ -146,7 +146,7 @@ START_TEST(shows_the_figures)
 {
     piw_err err = {0};
     piw_msg *msg = NULL;
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     ck_assert_int_eq(piw_client_recv(status, &msg, FARM_WAIT_MS, &err), 0);
     const master_hello *hello_body = status_HELLO_of(msg);
     ck_assert_int_gt(hello_body->started.us, 0);
@@ -171,15 +171,15 @@ START_TEST(orders_reach_the_slaves)
     SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
     SAYS(slave, idle(), "BUILD p 1.0");
     /* Orders and slaves come in through different sockets: what a HELLO on the same way shows says that they are in. */
-    order(control_SKIP_make((int64_t[]){1}));
-    order(control_HELLO_new());
+    command(control_SKIP_make((int64_t[]){1}));
+    command(control_HELLO_new());
     while (strcmp(see(), "HELLO") != 0)
         ;
     for (const char *answer = "CONT"; strcmp(answer, "CONT") == 0;) {
         answer = slave_say(slave, busy());
         ck_assert(strcmp(answer, "CONT") == 0 || strcmp(answer, "DONE") == 0);
     }
-    order(control_SLEEP_make(NULL));
+    command(control_SLEEP_make(NULL));
     const char *answer = "SLEEP false";
     for (int i = 0; i < 1000 && strcmp(answer, "SLEEP true") != 0; i++) {
         answer = slave_say(slave, idle());
@@ -187,7 +187,7 @@ START_TEST(orders_reach_the_slaves)
             SAYS(slave, built(false, "", NULL), "DONE");
     }
     ck_assert_str_eq(answer, "SLEEP true");
-    order(control_WAKE_make(NULL));
+    command(control_WAKE_make(NULL));
     for (int i = 0; i < 1000 && strcmp(answer, "SLEEP true") == 0; i++)
         answer = slave_say(slave, idle());
     ck_assert_str_ne(answer, "SLEEP true");
@@ -213,9 +213,9 @@ START_TEST(a_full_disk_pauses_the_farm)
     farm_tell(&f, fake_DISK_make(low));
     idle_until(slave, "SLEEP true");
     /* WAKE doesn't help, nor does a little room. */
-    order(control_WAKE_make(NULL));
+    command(control_WAKE_make(NULL));
     farm_tell(&f, fake_DISK_make(at_the_limit));
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     while (strcmp(see(), "HELLO") != 0)
         ;
     SAYS(slave, idle(), "SLEEP true");
@@ -236,7 +236,7 @@ START_TEST(a_swap_forgets_nothing)
     SEES("SLAVE 1 STATS");
     SEES("SLAVE 1 SLEEP");
     ck_assert_msg(piw_runtime_replace(f.runtime, "big_brother", "big_brother.so", &err) == 0, "%s", err.text);
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     SEES("HELLO");
     SEES("SLAVE 1 HELLO");
     SEES("SLAVE 1 STATS");
@@ -257,7 +257,7 @@ START_TEST(a_restart_asks_slave_driver_for_the_slaves)
     SEES("SLAVE 1 SLEEP");
     ck_assert_msg(piw_runtime_restart(f.runtime, "big_brother", &err) == 0, "%s", err.text);
     SEES("SLAVE 1 SLEEP"); /* the replay has come: the slave is known again */
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     SEES("HELLO");
     SEES("SLAVE 1 HELLO");
     SEES("SLAVE 1 SLEEP");
@@ -268,7 +268,7 @@ END_TEST
 START_TEST(quit_stops_the_master)
 {
     piw_err err = {0};
-    order(control_QUIT_new());
+    command(control_QUIT_new());
     ck_assert_msg(piw_runtime_run(f.runtime, &err) == 0, "%s", err.text);
 }
 END_TEST
@@ -314,7 +314,7 @@ START_TEST(a_replay_has_a_hundred_stats_and_its_stamps)
         last_seen = see_exactly("STATS", "value");
     }
     ck_assert_int_gt(last_seen, given);
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     ck_assert_int_eq(see_exactly("HELLO", "value"), first_seen);
     for (int i = 0; i < 100; i++)
         see_exactly("STATS", "value");
@@ -329,7 +329,7 @@ START_TEST(replies_without_data_carry_the_mark_and_expiry_null)
     SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
     see_exactly("HELLO", "value");
     see_exactly("ACK", "value");
-    order(control_KILL_make((int64_t[]){1}));
+    command(control_KILL_make((int64_t[]){1}));
     idle_until(slave, "DIE");
     piw_msg *msg = see_slave();
     while (!piw_text_is(status_SLAVE_of(msg)->message, "DIE")) {
@@ -388,7 +388,7 @@ START_TEST(a_swap_does_not_cut_a_replay)
     for (int i = 0; i < EACH; i++)
         SEES("SLAVE 60 STATS");
     for (int swap = 0; swap < 3; swap++) {
-        order(control_HELLO_new());
+        command(control_HELLO_new());
         SEES("HELLO");
         SEES("SLAVE 1 HELLO"); /* it has begun */
         ck_assert_msg(piw_runtime_replace(f.runtime, "big_brother", "big_brother.so", &err) == 0, "%s", err.text);
@@ -438,12 +438,12 @@ START_TEST(a_slow_monitor_gets_all_of_a_replay)
     ck_assert(zmtp_frame(fd, false, "\1", 1));
     read_bound(fd, 500);
     for (int i = 0; i < 40 && !there; i++) { /* it has subscribed when something comes */
-        order(control_HELLO_new());
+        command(control_HELLO_new());
         there = recv(fd, bytes, 1, MSG_PEEK) == 1;
     }
     ck_assert(there);
     read_all();
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     read_all(); /* the other monitor has had the last replay: all of it is out */
     int64_t until = piw_monotonic_ns() + FARM_WAIT_MS * INT64_C(1000000);
     do {
@@ -467,28 +467,28 @@ START_TEST(orders_by_number_and_for_all)
     piw_client *one = slave_connect(&f, PIW_CBOR), *other = slave_connect(&f, PIW_MSGPACK);
     SAYS(one, hello(), "ACK 1 https://pypi.org/simple");
     SAYS(other, hello(), "ACK 2 https://pypi.org/simple");
-    order(control_SLEEP_make((int64_t[]){2}));
+    command(control_SLEEP_make((int64_t[]){2}));
     idle_until(other, "SLEEP true");
     SAYS(one, idle(), "SLEEP false");
-    order(control_WAKE_make((int64_t[]){2}));
+    command(control_WAKE_make((int64_t[]){2}));
     idle_until(other, "SLEEP false");
-    order(control_SLEEP_make(NULL));
+    command(control_SLEEP_make(NULL));
     idle_until(one, "SLEEP true");
     idle_until(other, "SLEEP true");
-    order(control_WAKE_make((int64_t[]){2})); /* the farm stays paused */
-    order(control_KILL_make((int64_t[]){7})); /* there is none */
+    command(control_WAKE_make((int64_t[]){2})); /* the farm stays paused */
+    command(control_KILL_make((int64_t[]){7})); /* there is none */
     SAYS(other, idle(), "SLEEP true");
-    order(control_WAKE_make(NULL));
+    command(control_WAKE_make(NULL));
     idle_until(one, "SLEEP false");
     idle_until(other, "SLEEP false");
     farm_queue(&f, "cp311", two);
     idle_until(one, "BUILD p 1.0");
     idle_until(other, "BUILD p 2.0");
-    order(control_SKIP_make(NULL));
+    command(control_SKIP_make(NULL));
     for (int i = 0; i < 1000 && strcmp(slave_say(one, busy()), "DONE") != 0; i++)
         continue;
     SAYS(other, busy(), "DONE");
-    order(control_KILL_make(NULL));
+    command(control_KILL_make(NULL));
     idle_until(one, "DIE");
     SAYS(other, idle(), "DIE");
     piw_client_close(&one);
@@ -525,7 +525,7 @@ START_TEST(a_restart_knows_that_an_operator_paused)
 {
     piw_client *slave = slave_connect(&f, PIW_CBOR);
     SAYS(slave, hello(), "ACK 1 https://pypi.org/simple");
-    order(control_SLEEP_make(NULL));
+    command(control_SLEEP_make(NULL));
     idle_until(slave, "SLEEP true");
     const char *text = see_other();
     while (strcmp(text, "SLAVE 1 SLEEP") != 0)
@@ -538,11 +538,11 @@ START_TEST(a_restart_knows_that_an_operator_paused)
     SEES("SLAVE 1 SLEEP"); /* what slave_driver knows has come */
     farm_tell(&f, fake_DISK_make(900000000));
     farm_tell(&f, fake_DISK_make(2000000000));
-    order(control_HELLO_new());
+    command(control_HELLO_new());
     while (strcmp(see(), "HELLO") != 0)
         continue;
     SAYS(slave, idle(), "SLEEP true");
-    order(control_WAKE_make(NULL));
+    command(control_WAKE_make(NULL));
     idle_until(slave, "SLEEP false");
     piw_client_close(&slave);
 }

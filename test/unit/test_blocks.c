@@ -137,8 +137,8 @@ START_TEST(maps_are_saved_and_loaded)
     blocks_take(&map, 0);
     blocks_take(&map, 800);
     uint8_t got[3];
-    ck_assert_uint_eq(blocks_bytes(&map), sizeof got);
-    memcpy(got, map.got, sizeof got);
+    ck_assert_uint_eq(blocks_bytes(&map), sizeof(got));
+    memcpy(got, map.got, sizeof(got));
     blocks_fini(&map);
     begin(2000);
     ck_assert(!blocks_load(&map, (piw_bytes){got, 2}));

@@ -9,14 +9,14 @@ static char folder[64];
 
 static void setup(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/piw-board-XXXXXX");
+    snprintf(folder, sizeof(folder), "/tmp/piw-board-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
 static void write_property(const char *name, const void *data, size_t len)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *file = fopen(path, "w");
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(data, 1, len, file), len);
@@ -28,7 +28,7 @@ static void teardown(void)
     static const char *const names[] = {"linux,revision", "linux,serial"};
     for (size_t i = 0; i < PIW_COUNT(names); i++) {
         char path[128];
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
         unlink(path);
     }
     rmdir(folder);

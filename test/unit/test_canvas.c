@@ -11,7 +11,7 @@ static char text[1024];
 
 static const char *line(const canvas *self, int row)
 {
-    canvas_line(self, row, text, sizeof text);
+    canvas_line(self, row, text, sizeof(text));
     return text;
 }
 

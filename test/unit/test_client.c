@@ -243,17 +243,17 @@ static false_master false_master_open(piw_protocol_def *def, const char *kind)
 {
     false_master master = {.listening = socket(AF_INET, SOCK_STREAM, 0)};
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
+    socklen_t len = sizeof(at);
     struct timeval bound = {.tv_sec = 10};
     char address[64];
-    ck_assert_int_eq(bind(master.listening, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(bind(master.listening, (struct sockaddr *)&at, sizeof(at)), 0);
     ck_assert_int_eq(listen(master.listening, 5), 0);
     ck_assert_int_eq(getsockname(master.listening, (struct sockaddr *)&at, &len), 0);
-    snprintf(address, sizeof address, "tcp://127.0.0.1:%d", ntohs(at.sin_port));
+    snprintf(address, sizeof(address), "tcp://127.0.0.1:%d", ntohs(at.sin_port));
     master.client = client_at(def, address);
     int fd = accept(master.listening, NULL, NULL);
     ck_assert_int_ge(fd, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
     master.fd = zmtp_shake(fd, kind, NULL);
     ck_assert_int_ge(master.fd, 0);
     return master;
@@ -272,7 +272,7 @@ static void read_request(int fd)
     uint8_t bytes[4096];
     int flags;
     do
-        ck_assert_int_ge(zmtp_recv(fd, bytes, sizeof bytes, &flags), 0);
+        ck_assert_int_ge(zmtp_recv(fd, bytes, sizeof(bytes), &flags), 0);
     while ((flags & (ZMTP_MORE | ZMTP_COMMAND)) != 0);
 }
 
@@ -305,7 +305,7 @@ START_TEST(answers_that_are_no_messages_are_refused)
                           "\x82\x63"
                           "ACK\x82\x01\x7b\xff\xff\xff\xff\xff\xff\xff\xff",
                           17); /* a url of 2^64 - 1 bytes */
-    for (size_t len = 1; len < sizeof noise; len = len * 3 / 2 + 1) {
+    for (size_t len = 1; len < sizeof(noise); len = len * 3 / 2 + 1) {
         for (size_t i = 0; i < len; i++)
             noise[i] = (uint8_t)rand_r(&seed);
         noise[0] = 0xff;

@@ -83,7 +83,7 @@ START_TEST(a_message_prints_readably)
     char line[200];
     piw_protocol_use(&slave_protocol_def);
     piw_msg *msg = slave_ACK_make(7, piw_text_of("https://pypi.org/\033simple"));
-    piw_msg_print(msg, line, sizeof line);
+    piw_msg_print(msg, line, sizeof(line));
     ck_assert_str_eq(line, "ACK(slave_id=7, pypi_url='https://pypi.org/\\x1bsimple')");
     piw_msg_free(&msg);
 }
@@ -123,7 +123,7 @@ START_TEST(threads_intern_the_same_objects)
     for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
     for (int i = 1; i < THREADS; i++)
-        ck_assert_mem_eq(seen[i], seen[0], sizeof seen[0]);
+        ck_assert_mem_eq(seen[i], seen[0], sizeof(seen[0]));
 }
 END_TEST
 
@@ -147,7 +147,7 @@ START_TEST(what_does_not_fit_is_not_sent)
     piw_buffer to = {0};
     char long_text[300];
     piw_protocol_use(&slave_protocol_def);
-    memset(long_text, 'x', sizeof long_text);
+    memset(long_text, 'x', sizeof(long_text));
     piw_buffer_add(&to, "before", 6);
     piw_msg *msg = slave_BUILD_make((piw_text){long_text, 201}, piw_text_of("1"));
     ck_assert_int_eq(piw_encode(msg, PIW_CBOR, &to, &err), PIW_ESHAPE);
@@ -256,7 +256,7 @@ START_TEST(a_broken_log_is_mended)
         piw_blob_unref(&log);
         ck_assert_int_eq(piw_encode(msg, i % 2 == 0 ? PIW_CBOR : PIW_MSGPACK, &bytes, NULL), 0);
         ck_assert_int_eq(piw_decode(slave, 1, bytes.data, bytes.len, NULL, &back, NULL, NULL), 0);
-        size_t len = piw_blob_read(slave_BUILT_of(back)->output, 0, text, sizeof text);
+        size_t len = piw_blob_read(slave_BUILT_of(back)->output, 0, text, sizeof(text));
         ck_assert_uint_eq(len, strlen(cases[i].mended));
         ck_assert_mem_eq(text, cases[i].mended, len);
         piw_msg_free(&back);
@@ -318,7 +318,7 @@ START_TEST(times_as_text)
     char text[40];
     for (size_t i = 0; i < PIW_COUNT(same); i++) {
         ck_assert_msg(piw_time_parse(same[i], strlen(same[i]), &t) == 0, "%s", same[i]);
-        ck_assert_uint_eq(piw_time_format(t, text, sizeof text), strlen(same[i]));
+        ck_assert_uint_eq(piw_time_format(t, text, sizeof(text)), strlen(same[i]));
         ck_assert_str_eq(text, same[i]);
     }
     for (size_t i = 0; i < PIW_COUNT(refused); i++)
@@ -331,7 +331,7 @@ START_TEST(times_as_text)
     ck_assert_uint_eq(piw_time_format(t, text, 33), 32);
     ck_assert_uint_eq(piw_time_format(t, text, 32), 0);
     t.zone_min = 1440;
-    ck_assert_uint_eq(piw_time_format(t, text, sizeof text), 0);
+    ck_assert_uint_eq(piw_time_format(t, text, sizeof(text)), 0);
 }
 END_TEST
 
@@ -341,7 +341,7 @@ START_TEST(every_day_there_and_back)
     piw_time t, back;
     for (int64_t day = -719162; day < 2932897; day += 17) {
         t = (piw_time){.us = day * 86400000000};
-        ck_assert_uint_gt(piw_time_format(t, text, sizeof text), 0);
+        ck_assert_uint_gt(piw_time_format(t, text, sizeof(text)), 0);
         ck_assert_int_eq(piw_time_parse(text, strlen(text), &back), 0);
         ck_assert_int_eq(back.us, t.us);
     }
@@ -461,7 +461,7 @@ START_TEST(golden_bytes_are_read_for_ever)
     use_all(protocols, &count, PROTOCOLS_MAX);
     for (size_t i = 0; i < count; i++) {
         char path[200], word[128], codec[16];
-        snprintf(path, sizeof path, "test/golden/%s.txt", protocols[i]->name);
+        snprintf(path, sizeof(path), "test/golden/%s.txt", protocols[i]->name);
         if (getenv("PIW_GOLDEN") != NULL && protocols[i]->queue != PIW_Q_NONE && access(path, F_OK) != 0) {
             FILE *made = fopen(path, "w");
             ck_assert_ptr_nonnull(made);

@@ -134,9 +134,8 @@ START_TEST(too_many_entries)
     size_t len = (size_t)(PIW__CONFIG_FILE_ENTRIES + 1) * 2;
     char *text = malloc(len);
     ck_assert_ptr_nonnull(text);
-    for (size_t i = 0; i < len; i += 2) {
+    for (size_t i = 0; i < len; i += 2)
         memcpy(text + i, "k\n", 2);
-    }
     piw__entries entries = {0};
     piw_err err = {0};
     ck_assert_int_eq(piw__config_file_parse(&entries, "a.conf", text, len, &err), PIW_ECONFIG);
@@ -215,18 +214,16 @@ START_TEST(random_text)
                                          "\xc3\xa9", "\xff", "a b", "[a]", "\x01", "\\",  "~"};
     unsigned seed = 20260;
     const char *given = getenv("PIW_SEED");
-    if (given != NULL) {
+    if (given != NULL)
         seed = (unsigned)strtoul(given, NULL, 10);
-    }
     printf("# seed %u\n", seed);
     srandom(seed);
     for (int round = 0; round < 20000; round++) {
         char text[256] = "";
         for (long n = random() % 40; n > 0; n--) {
             const char *piece = pieces[(size_t)random() % PIW_COUNT(pieces)];
-            if (strlen(text) + strlen(piece) < sizeof(text)) {
+            if (strlen(text) + strlen(piece) < sizeof(text))
                 strcat(text, piece);
-            }
         }
         piw__entries entries = {0};
         piw_err err = {0};
@@ -237,9 +234,8 @@ START_TEST(random_text)
             ck_assert_ptr_nonnull(entries.at[i].origin);
             char **items;
             size_t count = piw__config_items(entries.at[i].value, &items);
-            while (count > 0) {
+            while (count > 0)
                 free(items[--count]);
-            }
             free(items);
         }
         piw__entries_fini(&entries);

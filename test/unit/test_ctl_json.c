@@ -27,7 +27,7 @@ static cJSON *end(void)
     ck_assert_int_ge(dup2(before, STDOUT_FILENO), 0);
     close(before);
     rewind(printed);
-    size_t len = fread(text, 1, sizeof text - 1, printed);
+    size_t len = fread(text, 1, sizeof(text) - 1, printed);
     fclose(printed);
     text[len] = 0;
     ck_assert_ptr_eq(strchr(text, '\n'), text + len - 1);
@@ -41,7 +41,7 @@ static const char *keys(const cJSON *object)
     static char all[1000];
     size_t len = 0;
     for (const cJSON *at = object->child; at != NULL; at = at->next)
-        len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", len > 0 ? " " : "", at->string);
+        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", len > 0 ? " " : "", at->string);
     return all;
 }
 

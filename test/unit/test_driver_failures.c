@@ -40,7 +40,7 @@ static void offer(void)
     static char versions[BUILDS_MAX][12];
     static const char *window[2 * BUILDS_MAX + 1];
     for (int i = 0; i < BUILDS_MAX; i++) {
-        snprintf(versions[i], sizeof versions[i], "%d", i);
+        snprintf(versions[i], sizeof(versions[i]), "%d", i);
         window[2 * i] = "p";
         window[2 * i + 1] = versions[i];
     }

@@ -23,11 +23,11 @@ static piw_buffer attributes(uint8_t arch, uint8_t tag, uint8_t value)
     const uint8_t tags[] = {5, 'c', 'p', 'u', 0, 6, arch, 67, '2', 0, 28, 1, tag, value};
     piw_buffer section = {0};
     maker_put(&section, "A", 1);
-    maker_put32(&section, 4 + 6 + 5 + sizeof tags);
+    maker_put32(&section, 4 + 6 + 5 + sizeof(tags));
     maker_put(&section, "aeabi", 6);
     maker_put(&section, "\1", 1);
-    maker_put32(&section, 5 + sizeof tags);
-    maker_put(&section, tags, sizeof tags);
+    maker_put32(&section, 5 + sizeof(tags));
+    maker_put(&section, tags, sizeof(tags));
     return section;
 }
 
@@ -435,7 +435,7 @@ START_TEST(files_of_a_list_are_judged)
     FILE *list = fopen(getenv("PIW_ELF_FILES"), "r");
     ck_assert_ptr_nonnull(list);
     char path[4096];
-    while (fgets(path, sizeof path, list) != NULL) {
+    while (fgets(path, sizeof(path), list) != NULL) {
         path[strcspn(path, "\n")] = '\0';
         void *data;
         size_t len;
@@ -471,7 +471,7 @@ static parcel wheel_of(const char *filename, uint8_t arch)
     }
     maker_dist_info(&m, "gold", "1.0", "");
     p.bytes = maker_end(&m);
-    snprintf(p.name, sizeof p.name, "%s", filename);
+    snprintf(p.name, sizeof(p.name), "%s", filename);
     maker_hash(&p.bytes, p.hash);
     return p;
 }
@@ -493,8 +493,8 @@ static char *link_of(const char *filename)
 {
     static char to[256];
     char name[512];
-    snprintf(name, sizeof name, "simple/gold/%s", filename);
-    ssize_t n = readlink(at(name), to, sizeof to - 1);
+    snprintf(name, sizeof(name), "simple/gold/%s", filename);
+    ssize_t n = readlink(at(name), to, sizeof(to) - 1);
     if (n < 0)
         return NULL;
     to[n] = '\0';

@@ -29,14 +29,14 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 
 static int on_both(piw_task *task, piw_msg *msg)
 {
-    int ret = piw_defer(task, msg, &it.asker);
+    int rc = piw_defer(task, msg, &it.asker);
     piw_msg *never = ends_NEVER_new();
-    if (ret == 0)
-        ret = piw_timer(task, PIW_ON(never_due), 0, 60000, 0);
-    if (ret == 0)
-        ret = piw_call(task, &never, PIW_ON(time_is_up), 0, ends_BOTH_of(msg)->deadline_ms);
+    if (rc == 0)
+        rc = piw_timer(task, PIW_ON(never_due), 0, 60000, 0);
+    if (rc == 0)
+        rc = piw_call(task, &never, PIW_ON(time_is_up), 0, ends_BOTH_of(msg)->deadline_ms);
     piw_msg_free(&never);
-    return ret;
+    return rc;
 }
 
 static int on_time_is_up(piw_task *task, piw_msg *reply, uint64_t key)
@@ -98,7 +98,7 @@ static const piw_handler handlers[] = {{&ends_protocol_def, ENDS_BOTH, on_both},
 static const piw_continuation continuations[] = {PIW_CONTINUATION(time_is_up), PIW_CONTINUATION(never_due),
                                                  PIW_CONTINUATION(worked), PIW_CONTINUATIONS_END};
 
-static const piw_plugin plugin = {.size = sizeof plugin,
+static const piw_plugin plugin = {.size = sizeof(plugin),
                                   .abi = PIW_ABI,
                                   .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
                                   .build = PIW_BUILD,

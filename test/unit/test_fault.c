@@ -14,13 +14,11 @@
  * own constructors have run before this one. */
 __attribute__((constructor)) static void child(void)
 {
-    if (getenv("PIW_UNIT_CHILD") == NULL) {
+    if (getenv("PIW_UNIT_CHILD") == NULL)
         return;
-    }
     int code = 0;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         code |= (int)PIW_FAULT("a") << i;
-    }
     code |= (int)PIW_FAULT("b") << 4;
     _exit(code);
 }
@@ -32,9 +30,8 @@ static pid_t start(const char *faults, const char *log)
     if (pid == 0) {
         setenv("PIW_UNIT_CHILD", "1", 1);
         setenv("PIW_FAULTS", faults, 1);
-        if (log != NULL) {
+        if (log != NULL)
             setenv("PIW_FAULT_LOG", log, 1);
-        }
         int null = open("/dev/null", O_WRONLY);
         dup2(null, STDERR_FILENO);
         char self[] = "/proc/self/exe", *argv[] = {self, NULL};

@@ -3,10 +3,10 @@
 
 #include "unit.h"
 
-static void check_taken(first_orders *orders, uint64_t id, const char *package)
+static void check_taken(first_commands *commands, uint64_t id, const char *package)
 {
-    first_order taken;
-    ck_assert(firsts_take(orders, &taken));
+    first_command taken;
+    ck_assert(firsts_take(commands, &taken));
     ck_assert_uint_eq(taken.answer.id, id);
     ck_assert_str_eq(taken.package, package);
     free(taken.package);
@@ -14,34 +14,34 @@ static void check_taken(first_orders *orders, uint64_t id, const char *package)
 
 START_TEST(orders_are_taken_in_their_order)
 {
-    first_orders orders = {0};
-    first_order taken;
-    ck_assert(!firsts_take(&orders, &taken));
-    firsts_add(&orders, (piw_token){.id = 1}, "a");
-    firsts_add(&orders, (piw_token){.id = 2}, "b");
-    ck_assert_int_eq(orders.count, 2);
-    check_taken(&orders, 1, "a");
-    firsts_add(&orders, (piw_token){.id = 3}, "c");
-    check_taken(&orders, 2, "b");
-    check_taken(&orders, 3, "c");
-    ck_assert(!firsts_take(&orders, &taken));
-    ck_assert_int_eq(orders.count, 0);
-    firsts_add(&orders, (piw_token){.id = 4}, "d");
-    firsts_fini(&orders);
-    ck_assert_int_eq(orders.count, 0);
+    first_commands commands = {0};
+    first_command taken;
+    ck_assert(!firsts_take(&commands, &taken));
+    firsts_add(&commands, (piw_token){.id = 1}, "a");
+    firsts_add(&commands, (piw_token){.id = 2}, "b");
+    ck_assert_int_eq(commands.count, 2);
+    check_taken(&commands, 1, "a");
+    firsts_add(&commands, (piw_token){.id = 3}, "c");
+    check_taken(&commands, 2, "b");
+    check_taken(&commands, 3, "c");
+    ck_assert(!firsts_take(&commands, &taken));
+    ck_assert_int_eq(commands.count, 0);
+    firsts_add(&commands, (piw_token){.id = 4}, "d");
+    firsts_fini(&commands);
+    ck_assert_int_eq(commands.count, 0);
 }
 END_TEST
 
 START_TEST(orders_outlive_a_swap)
 {
     piw_protocol_use(&the_architect_protocol_def);
-    first_orders orders = {0}, later = {0};
-    firsts_add(&orders, (piw_token){.id = 7}, "a");
-    firsts_add(&orders, (piw_token){.id = 8}, "b");
+    first_commands commands = {0}, later = {0};
+    firsts_add(&commands, (piw_token){.id = 7}, "a");
+    firsts_add(&commands, (piw_token){.id = 8}, "b");
     architect_state *state = NULL;
     piw_msg *msg = architect_state_new(&state);
-    firsts_save(&orders, msg, state);
-    firsts_fini(&orders);
+    firsts_save(&commands, msg, state);
+    firsts_fini(&commands);
     firsts_load(&later, architect_state_of(msg));
     piw_msg_free(&msg);
     ck_assert_int_eq(later.count, 2);

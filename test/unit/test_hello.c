@@ -16,12 +16,12 @@ static piw_runtime *bus;
 static int begin(const char *greeting, piw_err *err)
 {
     char plugins[512], here[400];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
+    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
     ck_assert_int_gt(len, 0);
     here[len] = '\0';
     for (int i = 0; i < 3; i++)
         *strrchr(here, '/') = '\0';
-    snprintf(plugins, sizeof plugins, "%s/plugins", here);
+    snprintf(plugins, sizeof(plugins), "%s/plugins", here);
     const char *dir = plugins, *names[] = {"greeting", "every"}, *values[] = {greeting, "100ms"};
     const piw_runtime_config config = {.plugin_dirs = &dir, .plugin_dirs_count = 1, .trust_files = true};
     piw_protocol_use(&hello_protocol_def);
@@ -77,8 +77,8 @@ START_TEST(a_greeting_that_is_too_long_is_refused)
 {
     char greeting[600];
     piw_err err = {0};
-    memset(greeting, 'x', sizeof greeting);
-    greeting[sizeof greeting - 1] = '\0';
+    memset(greeting, 'x', sizeof(greeting));
+    greeting[sizeof(greeting) - 1] = '\0';
     ck_assert_int_ne(begin(greeting, &err), 0);
     ck_assert_msg(strstr(err.text, "more than 500 bytes") != NULL, "%s", err.text);
     piw_runtime_free(&bus);

@@ -22,12 +22,12 @@ static char compiler[PATH_MAX], folder[PATH_MAX];
 static void begin(void)
 {
     char self[PATH_MAX] = {0};
-    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
+    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
     for (int i = 0; i < 3; i++)
         dirname(self);
-    snprintf(compiler, sizeof compiler, "%.4000s/bin/piw-idl", self);
+    snprintf(compiler, sizeof(compiler), "%.4000s/bin/piw-idl", self);
     const char *base = getenv("PIW_TMP");
-    snprintf(folder, sizeof folder, "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(folder, sizeof(folder), "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     /* It keeps its trees until it ends. */
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
@@ -38,7 +38,7 @@ static void end(void)
     static const char *const names[] = {"bad.piw", "bad.piw.h", "bad.piw.c", "lock", "out.md", "stderr", "other.piw"};
     for (size_t i = 0; i < PIW_COUNT(names); i++) {
         char path[PATH_MAX + 32];
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
         unlink(path);
     }
     rmdir(folder);
@@ -47,7 +47,7 @@ static void end(void)
 static const char *in_folder(const char *name)
 {
     static char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     return path;
 }
 
@@ -74,9 +74,9 @@ static char *read_file(const char *path)
 static int run(const char *mode, const char *value, const char *file, char *said, size_t size)
 {
     char errors[PATH_MAX + 32], value_path[PATH_MAX + 32], file_path[PATH_MAX + 32];
-    snprintf(errors, sizeof errors, "%s/stderr", folder);
-    snprintf(value_path, sizeof value_path, "%s%s%s", folder, value[0] != '\0' ? "/" : "", value);
-    snprintf(file_path, sizeof file_path, "%s/%s", folder, file);
+    snprintf(errors, sizeof(errors), "%s/stderr", folder);
+    snprintf(value_path, sizeof(value_path), "%s%s%s", folder, value[0] != '\0' ? "/" : "", value);
+    snprintf(file_path, sizeof(file_path), "%s/%s", folder, file);
     const char *arguments[] = {compiler, "--import", "proto", mode, value_path, file_path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -165,8 +165,8 @@ START_TEST(bad_files_are_refused_with_their_line)
     begin();
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         char said[1024], wanted[PATH_MAX + 1024];
-        int code = compile(cases[i].text, said, sizeof said);
-        snprintf(wanted, sizeof wanted, "%s/bad.piw:%s", folder, cases[i].error);
+        int code = compile(cases[i].text, said, sizeof(said));
+        snprintf(wanted, sizeof(wanted), "%s/bad.piw:%s", folder, cases[i].error);
         ck_assert_msg(code == 1, "%s: exit %d", cases[i].text, code);
         ck_assert_msg(strncmp(said, wanted, strlen(wanted)) == 0, "%s\nsaid   %s\nwanted %s", cases[i].text, said,
                       wanted);
@@ -184,7 +184,7 @@ START_TEST(too_many_fields_are_refused)
     for (int i = 0; i < 70000; i++)
         at += sprintf(at, "f%d: int,", i);
     begin();
-    int code = compile(text, said, sizeof said);
+    int code = compile(text, said, sizeof(said));
     ck_assert_msg(code == 1 && strstr(said, "1: a tuple has at most 1000 fields") != NULL, "exit %d: %s", code, said);
     end();
     free(text);
@@ -196,7 +196,7 @@ START_TEST(a_good_file_is_compiled)
     char said[1024];
     begin();
     int code =
-        compile("# Opens the file.\n\n# Of s.\nservice s {\n    cast A (a: int) # goes along\n}\n", said, sizeof said);
+        compile("# Opens the file.\n\n# Of s.\nservice s {\n    cast A (a: int) # goes along\n}\n", said, sizeof(said));
     ck_assert_msg(code == 0, "%s", said);
     char *header = read_file(in_folder("bad.piw.h"));
     ck_assert_ptr_nonnull(strstr(header, "/* Opens the file. */"));
@@ -213,9 +213,9 @@ START_TEST(bad_usage_is_exit_2)
     char said[1024];
     begin();
     write_file("bad.piw", "", 0);
-    ck_assert_int_eq(run("--nonsense", "", "bad.piw", said, sizeof said), 2);
+    ck_assert_int_eq(run("--nonsense", "", "bad.piw", said, sizeof(said)), 2);
     ck_assert_ptr_nonnull(strstr(said, "unknown option --nonsense"));
-    ck_assert_int_eq(run("--out", "", "none.piw", said, sizeof said), 1);
+    ck_assert_int_eq(run("--out", "", "none.piw", said, sizeof(said)), 1);
     ck_assert_ptr_nonnull(strstr(said, "none.piw does not exist"));
     end();
 }
@@ -242,7 +242,7 @@ static char *changed(const char *from, const char *to)
 {
     const char *at = strstr(locked, from);
     ck_assert_msg(at != NULL, "%s", from);
-    char *text = calloc(1, sizeof locked + strlen(to) + 1);
+    char *text = calloc(1, sizeof(locked) + strlen(to) + 1);
     memcpy(text, locked, (size_t)(at - locked));
     strcat(text, to);
     strcat(text, at + strlen(from));
@@ -281,19 +281,19 @@ START_TEST(the_lock_refuses_what_breaks_peers)
     };
     char said[1024];
     begin();
-    ck_assert_int_eq(relock("--check-lock", locked, said, sizeof said), 1); /* there is none yet */
-    ck_assert_msg(relock("--lock", locked, said, sizeof said) == 0, "%s", said);
-    ck_assert_int_eq(relock("--check-lock", locked, said, sizeof said), 0);
+    ck_assert_int_eq(relock("--check-lock", locked, said, sizeof(said)), 1); /* there is none yet */
+    ck_assert_msg(relock("--lock", locked, said, sizeof(said)) == 0, "%s", said);
+    ck_assert_int_eq(relock("--check-lock", locked, said, sizeof(said)), 0);
     char *before = read_file(in_folder("lock"));
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         char *text = changed(cases[i].from, cases[i].to);
-        int code = relock("--check-lock", text, said, sizeof said);
+        int code = relock("--check-lock", text, said, sizeof(said));
         bool allowed = cases[i].why != NULL && cases[i].why[0] == '\0';
         ck_assert_msg(code == (allowed ? 0 : 1), "%s -> %s: exit %d %s", cases[i].from, cases[i].to, code, said);
         if (!allowed && cases[i].why != NULL)
             ck_assert_msg(strstr(said, cases[i].why) != NULL, "%s -> %s: %s", cases[i].from, cases[i].to, said);
         if (!allowed) { /* --lock doesn't write it either */
-            ck_assert_int_eq(relock("--lock", text, said, sizeof said), 1);
+            ck_assert_int_eq(relock("--lock", text, said, sizeof(said)), 1);
             char *after = read_file(in_folder("lock"));
             ck_assert_str_eq(before, after);
             free(after);
@@ -310,7 +310,7 @@ static uint64_t hash_of(const char *text)
 {
     char said[1024];
     unlink(in_folder("lock"));
-    ck_assert_msg(relock("--lock", text, said, sizeof said) == 0, "%s", said);
+    ck_assert_msg(relock("--lock", text, said, sizeof(said)) == 0, "%s", said);
     char *lock = read_file(in_folder("lock"));
     const char *at = strstr(lock, "\n# q ");
     ck_assert_ptr_nonnull(at);
@@ -399,7 +399,7 @@ START_TEST(spoilt_files_give_an_error_or_code)
             }
         }
         write_file("bad.piw", text, end_at);
-        int code = run("--out", "", "bad.piw", said, sizeof said);
+        int code = run("--out", "", "bad.piw", said, sizeof(said));
         ck_assert_msg(code == 0 || code == 1, "exit %d: %s", code, said);
         ck_assert_msg((code == 0) == (said[0] == '\0'), "%s", said);
     }
@@ -423,7 +423,7 @@ static void run_all(const char *mode, const char *path)
     for (int i = 0; i < n; i++) {
         const char *end_of_name = strrchr(entries[i]->d_name, '.');
         if (strcmp(end_of_name != NULL ? end_of_name : "", ".piw") == 0 && count < 64) {
-            snprintf(files[count], sizeof files[0], "proto/%s", entries[i]->d_name);
+            snprintf(files[count], sizeof(files[0]), "proto/%s", entries[i]->d_name);
             arguments[count] = files[count];
             count++;
         }

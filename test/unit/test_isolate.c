@@ -23,7 +23,7 @@ enum { STUCK_MS = 600 };
 static void setup(void)
 {
     static char program[PATH_MAX + 32];
-    snprintf(program, sizeof program, "%s/../../bin/piw-soul", bus_plugins());
+    snprintf(program, sizeof(program), "%s/../../bin/piw-soul", bus_plugins());
     piw__soul_program = program;
     piw__tune = (piw__tuning){.restart_ms = 1,
                               .restart_max_ms = 1,

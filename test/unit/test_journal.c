@@ -10,7 +10,7 @@ static journal j;
 
 static void setup(void)
 {
-    snprintf(root, sizeof root, "/tmp/piw-XXXXXX");
+    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(root));
     piw_protocol_use(&file_juggler_protocol_def);
     piw_err err = {0};

@@ -142,9 +142,8 @@ START_TEST(long_text_is_cut)
     piw_err err = {0};
     ck_assert_int_eq(piw_log_open("piw-unit", PIW_LOG_WARNING, NULL, &err), 0);
     char *text = calloc(1, 20001);
-    for (size_t i = 0; i < 20000; i += 2) {
+    for (size_t i = 0; i < 20000; i += 2)
         memcpy(text + i, "\xc3\xa9", 2);
-    }
     piw_warning("%s", text);
     const char *line = said();
     size_t len = strlen(line);
@@ -221,9 +220,8 @@ static void *chatter(void *arg)
     char text[600];
     memset(text, *(const char *)arg, sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         piw_warning("%s", text);
-    }
     return NULL;
 }
 
@@ -233,12 +231,10 @@ START_TEST(lines_are_whole)
     ck_assert_int_eq(piw_log_open("piw-unit", PIW_LOG_WARNING, NULL, &err), 0);
     pthread_t threads[4];
     char letters[] = "abcd";
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, chatter, &letters[i]), 0);
-    }
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
-    }
     const char *line = said();
     int count = 0;
     for (; *line != '\0'; line += strcspn(line, "\n") + 1, count++) {
@@ -256,9 +252,8 @@ START_TEST(limited)
     piw_err err = {0};
     piw_log_limiter limiter = {0};
     ck_assert_int_eq(piw_log_open("piw-unit", PIW_LOG_WARNING, NULL, &err), 0);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 10; i++)
         piw_log_limited(&limiter, 3, PIW_LOG_WARNING, "line %d", i);
-    }
     ck_assert_str_eq(said(), "warning: line 0\nwarning: line 1\nwarning: line 2\n");
     limiter.window_ns -= INT64_C(61000000000); /* as if a minute had passed */
     piw_log_limited(&limiter, 3, PIW_LOG_WARNING, "line %d", 10);
@@ -320,9 +315,8 @@ static void notified(const char *name)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(name);
     memcpy(address.sun_path, name, len);
-    if (name[0] == '@') {
+    if (name[0] == '@')
         address.sun_path[0] = '\0';
-    }
     int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     ck_assert_int_ge(fd, 0);
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);

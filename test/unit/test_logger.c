@@ -2,10 +2,10 @@
  * logger-lines.json and logger.jsonl, or $PIW_VECTORS), in other formats, with user agents as installers send them, and
  * with lines that are meant to hurt. */
 #include "../../tools/piw-logger/agent.c"
+#include "../../tools/piw-logger/entry.c"
 #include "../../tools/piw-logger/format.c"
 #include "../../tools/piw-logger/input.c"
 #include "../../tools/piw-logger/moment.c"
-#include "../../tools/piw-logger/record.c"
 
 #include "unit.h"
 
@@ -50,7 +50,7 @@ static const char *become(const char *text)
     piw_msg *msg = log_record_of(&line);
     if (msg == NULL)
         return "none";
-    piw_msg_print(msg, printed, sizeof printed);
+    piw_msg_print(msg, printed, sizeof(printed));
     piw_msg_free(&msg);
     return printed;
 }
@@ -58,7 +58,7 @@ static const char *become(const char *text)
 static const char *get(const char *path, const char *agent)
 {
     static char text[4000];
-    snprintf(text, sizeof text, "192.0.2.7 - - [01/Mar/2024:12:34:56 +0000] \"GET %s HTTP/1.1\" 200 1 \"-\" \"%s\"",
+    snprintf(text, sizeof(text), "192.0.2.7 - - [01/Mar/2024:12:34:56 +0000] \"GET %s HTTP/1.1\" 200 1 \"-\" \"%s\"",
              path, agent);
     return become(text);
 }
@@ -74,7 +74,7 @@ static char *read_file(const char *name)
 {
     char path[512];
     const char *folder = getenv("PIW_VECTORS");
-    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "../shared/vectors", name);
+    snprintf(path, sizeof(path), "%s/%s", folder != NULL ? folder : "../shared/vectors", name);
     FILE *file = fopen(path, "r");
     if (file == NULL)
         return NULL;
@@ -106,7 +106,7 @@ START_TEST(recorded_lines_become_the_recorded_bytes)
     }
     cJSON *all = cJSON_Parse(lines), *entry;
     ck_assert_ptr_nonnull(all);
-    int records = 0, none = 0;
+    int entries = 0, none = 0;
     cJSON_ArrayForEach(entry, all)
     {
         const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(entry, "line"));
@@ -122,14 +122,14 @@ START_TEST(recorded_lines_become_the_recorded_bytes)
             char frame[4100];
             ck_assert_str_eq(hex, wanted);
             ck_assert_str_eq(piw_msg_type_of(msg)->name, cJSON_GetStringValue(cJSON_GetObjectItem(entry, "kind")));
-            snprintf(frame, sizeof frame, "\"frames\": [\"%s\"]", hex);
+            snprintf(frame, sizeof(frame), "\"frames\": [\"%s\"]", hex);
             ck_assert_ptr_nonnull(strstr(sent, frame));
         }
-        records += msg != NULL;
+        entries += msg != NULL;
         none += msg == NULL;
         piw_msg_free(&msg);
     }
-    ck_assert_int_eq(records, 8);
+    ck_assert_int_eq(entries, 8);
     ck_assert_int_eq(none, 4);
     cJSON_Delete(all);
     free(lines);
@@ -213,7 +213,7 @@ static const char *facts_of(const char *agent)
     agent_facts(msg, piw_text_of(agent), facts);
     size_t at = 0;
     for (int i = 0; i < FACTS; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i > 0 ? "|" : "",
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i > 0 ? "|" : "",
                                facts[i].s != NULL ? facts[i].s : "~");
     piw_msg_free(&msg);
     return text;
@@ -265,7 +265,7 @@ START_TEST(values_are_cut_to_their_columns)
     char agent[1000], wide[301];
     memset(wide, 'w', 300);
     wide[300] = '\0';
-    snprintf(agent, sizeof agent, "pip/1 {\"cpu\":\"%s\",\"installer\":{\"name\":\"%s\"}}", wide, wide);
+    snprintf(agent, sizeof(agent), "pip/1 {\"cpu\":\"%s\",\"installer\":{\"name\":\"%s\"}}", wide, wide);
     ck_assert_str_eq(facts_of(agent),
                      "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww"
                      "wwwwwwwwwwwwwwww|~|~|~|~|CPython|~|wwwwwwwwwwwwwwwwwwww|~|~");
@@ -328,7 +328,7 @@ static const char *time_of(const char *text)
     const char *why = split_text(text, strlen(text));
     if (why != NULL)
         return why;
-    piw_time_format(line.time, printed, sizeof printed);
+    piw_time_format(line.time, printed, sizeof(printed));
     return printed;
 }
 
@@ -393,9 +393,9 @@ START_TEST(times_of_all_kinds)
     };
     char text[200];
     for (size_t i = 0; i < PIW_COUNT(times); i++) {
-        snprintf(text, sizeof text, "%s %%h %%>s \"%%r\" \"%%{user-agent}i\"", times[i].format);
+        snprintf(text, sizeof(text), "%s %%h %%>s \"%%r\" \"%%{user-agent}i\"", times[i].format);
         use_format(text);
-        snprintf(text, sizeof text, "%s 192.0.2.1 200 \"GET / HTTP/1.1\" \"a\"", times[i].text);
+        snprintf(text, sizeof(text), "%s 192.0.2.1 200 \"GET / HTTP/1.1\" \"a\"", times[i].text);
         ck_assert_msg(strcmp(time_of(text), times[i].time) == 0, "%s of %s: %s, not %s", times[i].text, times[i].format,
                       time_of(text), times[i].time);
     }
@@ -473,11 +473,11 @@ START_TEST(random_lines_are_records_or_none)
     unsigned seed = (unsigned)getpid();
     printf("# seed %u\n", seed);
     for (int round = 0; round < unit_times(20000); round++) {
-        size_t len = snprintf(text, sizeof text,
+        size_t len = snprintf(text, sizeof(text),
                               "192.0.2.7 - - [01/Mar/2024:12:34:56 +0000] \"GET /simple/a/a.whl H\" 200 1 "
                               "\"-\" \"pip/1 {\\\"cpu\\\":\\\"x\\\"}\"");
         for (int change = rand_r(&seed) % 6; change > 0; change--)
-            text[(size_t)rand_r(&seed) % len] = signs[(size_t)rand_r(&seed) % sizeof signs];
+            text[(size_t)rand_r(&seed) % len] = signs[(size_t)rand_r(&seed) % sizeof(signs)];
         piw_msg *msg = split_text(text, len) == NULL ? log_record_of(&line) : NULL;
         if (msg == NULL)
             continue;
@@ -510,7 +510,7 @@ static const char *lines_of(const void *data, size_t len, piw_err *err)
         size_t n;
         more = input_read(in, err);
         while (input_line(in, &text, &n))
-            snprintf(all + strlen(all), sizeof all - strlen(all), "%.*s|", text != NULL ? (int)n : 1,
+            snprintf(all + strlen(all), sizeof(all) - strlen(all), "%.*s|", text != NULL ? (int)n : 1,
                      text != NULL ? text : "!");
     } while (more == 1);
     input_close(&in);
@@ -538,10 +538,10 @@ START_TEST(files_plain_and_packed)
     ck_assert_str_eq(lines_of("\x1f", 1, &err), "\x1f|");
     ck_assert_str_eq(lines_of("one\r\n\ntwo", 9, &err), "one||two|");
     uint8_t packed[4000];
-    size_t len = pack("one\ntwo", 7, packed, sizeof packed);
+    size_t len = pack("one\ntwo", 7, packed, sizeof(packed));
     ck_assert_str_eq(lines_of(packed, len, &err), "one|two|");
     /* Two members, as logrotate makes none but `cat` does, and what some tools pad with. */
-    size_t both = len + pack("2\nthree\n", 8, packed + len, sizeof packed - len);
+    size_t both = len + pack("2\nthree\n", 8, packed + len, sizeof(packed) - len);
     memset(packed + both, 0, 10);
     ck_assert_str_eq(lines_of(packed, both + 10, &err), "one|two2|three|");
     ck_assert_int_eq(err.code, 0);
@@ -572,7 +572,7 @@ START_TEST(long_lines_are_passed_over_in_bounded_memory)
     /* The same out of a file that unpacks to a thousand times its size. */
     uint8_t packed[4000];
     text[len - 5] = '\n';
-    size_t packed_len = pack(text, len, packed, sizeof packed);
+    size_t packed_len = pack(text, len, packed, sizeof(packed));
     ck_assert_str_eq(lines_of(packed, packed_len, &err), "one|!|endx|");
     ck_assert_int_eq(err.code, 0);
     free(text);

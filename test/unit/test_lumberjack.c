@@ -1,4 +1,4 @@
-/* Log records in batches: cut to their columns, sent in order and as many as may be, halved, kept over a swap. */
+/* Log entries in batches: cut to their columns, sent in order and as many as may be, halved, kept over a swap. */
 #include "lumberjack/batches.c"
 
 #include "unit.h"
@@ -22,15 +22,15 @@ static void teardown(void)
 static bool add_download(int number)
 {
     char name[40];
-    snprintf(name, sizeof name, "file-%d.whl", number);
-    download record = {.filename = piw_text_of(name), .host = piw_text_of("192.0.2.1"), .arch = piw_text_of("armv7l")};
-    return batches_add_download(&all, &record);
+    snprintf(name, sizeof(name), "file-%d.whl", number);
+    download entry = {.filename = piw_text_of(name), .host = piw_text_of("192.0.2.1"), .arch = piw_text_of("armv7l")};
+    return batches_add_download(&all, &entry);
 }
 
 static void add_page(const char *page, const char *agent)
 {
-    hit record = {.subject = piw_text_of(page), .host = piw_text_of("::1"), .user_agent = piw_text_of(agent)};
-    batches_add_hit(&all, KIND_PAGE, &record);
+    hit entry = {.subject = piw_text_of(page), .host = piw_text_of("::1"), .user_agent = piw_text_of(agent)};
+    batches_add_hit(&all, KIND_PAGE, &entry);
 }
 
 static void send_next(uint32_t count)
@@ -44,8 +44,8 @@ static void send_next(uint32_t count)
 /* As a logger may send it that cuts off nothing. */
 START_TEST(a_zone_is_cut_off_a_host)
 {
-    download record = {.filename = piw_text_of("file.whl"), .host = piw_text_of("fe80::1%eth0")};
-    batches_add_download(&all, &record);
+    download entry = {.filename = piw_text_of("file.whl"), .host = piw_text_of("fe80::1%eth0")};
+    batches_add_download(&all, &entry);
     batches_close(&all);
     ck_assert_str_eq(db_LOGDOWNLOADS_of(batches_next(&all, false)->msg)->records.at[0].host.s, "fe80::1");
 }
@@ -71,7 +71,7 @@ START_TEST(a_batch_fills_and_the_next_begins)
     ck_assert_str_eq(body->records.at[BATCH_MAX - 1].arch.s, "armv7l");
     batches_end(&all, batches_find(&all, 1));
     batches_end(&all, batches_find(&all, 2));
-    ck_assert_uint_eq(all.held, 0);
+    ck_assert_uint_eq(all.kept, 0);
     ck_assert_uint_eq(all.under_way, 0);
     ck_assert_ptr_null(all.first);
     add_page("home", "x");
@@ -104,7 +104,7 @@ START_TEST(a_refused_batch_is_halved)
     batches_close(&all);
     send_next(7);
     batches_split(&all, batches_find(&all, 1));
-    ck_assert_uint_eq(all.held, 9);
+    ck_assert_uint_eq(all.kept, 9);
     ck_assert_uint_eq(all.under_way, 0);
     send_next(3);
     send_next(4);
@@ -142,7 +142,7 @@ START_TEST(a_successor_has_all_of_it)
     batches_init(&all, kept);
     piw_msg_free(&state);
     ck_assert_int_eq(all.sender, sender);
-    ck_assert_uint_eq(all.held, BATCH_MAX + 7);
+    ck_assert_uint_eq(all.kept, BATCH_MAX + 7);
     ck_assert_uint_eq(all.under_way, BATCH_MAX);
     ck_assert(batches_find(&all, 1)->sent);
     send_next(5);
@@ -159,8 +159,8 @@ END_TEST
 START_TEST(values_are_cut_to_their_columns)
 {
     char wide[5001];
-    memset(wide, 'W', sizeof wide - 1);
-    wide[sizeof wide - 1] = '\0';
+    memset(wide, 'W', sizeof(wide) - 1);
+    wide[sizeof(wide) - 1] = '\0';
     piw_text w = piw_text_of(wide);
     download d = {w, w, {0}, w, w, w, w, w, w, w, w, w, w};
     hit h = {w, w, {0}, w};

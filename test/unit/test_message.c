@@ -22,11 +22,11 @@ START_TEST(a_new_one_is_zero)
         echo_STAND_reply *body;
         piw_msg *msg = echo_STAND_reply_new(&body);
         static const echo_STAND_reply zero;
-        ck_assert_mem_eq(body, &zero, sizeof zero);
+        ck_assert_mem_eq(body, &zero, sizeof(zero));
         ck_assert_int_eq(piw_msg_error(msg), 0);
         ck_assert_str_eq(piw_msg_error_text(msg), "");
         ck_assert_ptr_eq(piw_msg_type_of(msg), echo_STAND_reply_type());
-        memset(body, 0xff, sizeof *body);
+        memset(body, 0xff, sizeof(*body));
         memset(piw_msg_alloc(msg, 100), 0xff, 100);
         piw_msg_free(&msg);
         ck_assert_ptr_null(msg);
@@ -84,9 +84,9 @@ START_TEST(blobs_are_shared)
 {
     uint64_t before = piw__bus_bytes();
     char text[10000];
-    memset(text, 'x', sizeof text);
-    piw_blob *blob = piw_blob_new(text, sizeof text);
-    ck_assert_uint_eq(piw__bus_bytes(), before + sizeof text);
+    memset(text, 'x', sizeof(text));
+    piw_blob *blob = piw_blob_new(text, sizeof(text));
+    ck_assert_uint_eq(piw__bus_bytes(), before + sizeof(text));
     piw_msg *msgs[3];
     for (int i = 0; i < 3; i++) {
         msgs[i] = echo_NOTE_make(i);
@@ -94,8 +94,8 @@ START_TEST(blobs_are_shared)
             piw__msg_own_blob(msgs[i], piw_blob_ref(blob));
     }
     char part[100];
-    ck_assert_uint_eq(piw_blob_read(blob, sizeof text - 10, part, sizeof part), 10);
-    ck_assert_uint_eq(piw_blob_read(blob, sizeof text, part, sizeof part), 0);
+    ck_assert_uint_eq(piw_blob_read(blob, sizeof(text) - 10, part, sizeof(part)), 10);
+    ck_assert_uint_eq(piw_blob_read(blob, sizeof(text), part, sizeof(part)), 0);
     piw_blob_unref(&blob);
     for (int i = 0; i < 3; i++)
         piw_msg_free(&msgs[i]);

@@ -24,7 +24,7 @@ static bool replay_recording(double until_s, unsigned *count)
     const char *folder = getenv("PIW_VECTORS");
     char path[512], *line = NULL;
     size_t size = 0;
-    snprintf(path, sizeof path, "%s/monitor.jsonl", folder != NULL ? folder : "../shared/vectors");
+    snprintf(path, sizeof(path), "%s/monitor.jsonl", folder != NULL ? folder : "../shared/vectors");
     FILE *file = fopen(path, "r");
     if (file == NULL)
         return false;
@@ -98,8 +98,8 @@ END_TEST
 START_TEST(a_long_host_name_leaves_room)
 {
     char name[200];
-    memset(name, 'h', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'h', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
     model_connected(known, true, now);
     hear(status_HELLO_make(stamp(3 * SECOND), piw_text_of(name), piw_text_of("Debian GNU/Linux"),
                            piw_text_of("12 (bookworm)"), piw_text_of("unknown"), piw_text_of("unknown")));
@@ -472,7 +472,7 @@ START_TEST(a_thousand_slaves)
     model_connected(known, true, now);
     hear_hello(100 * SECOND);
     for (int i = 1; i <= 1000; i++) {
-        snprintf(label, sizeof label, "pi-%d", i);
+        snprintf(label, sizeof(label), "pi-%d", i);
         arrive(i, label, i % 2 ? "cp39" : "cp311", slave_SLEEP_make(false));
     }
     look(80, 24);

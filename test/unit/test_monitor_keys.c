@@ -1,4 +1,4 @@
-/* piw-monitor without its terminal: what keys and clicks mean, and which orders they give. */
+/* piw-monitor without its terminal: what keys and clicks mean, and which commands they give. */
 #include "monitor_screen.h"
 #include "piw-monitor/view.h"
 
@@ -13,7 +13,7 @@ static void two_slaves(void)
 
 #define GIVES(made, kind_, all_, id_)                                                                                  \
     do {                                                                                                               \
-        order made_ = (made);                                                                                          \
+        command made_ = (made);                                                                                        \
         ck_assert_int_eq(made_.kind, kind_);                                                                           \
         ck_assert_int_eq(made_.all, all_);                                                                             \
         ck_assert_int_eq(made_.slave_id, id_);                                                                         \
@@ -22,20 +22,20 @@ static void two_slaves(void)
 START_TEST(keys_give_orders)
 {
     two_slaves();
-    GIVES(KEY('p'), ORDER_SLEEP, true, 0);
-    GIVES(KEY('r'), ORDER_WAKE, true, 0);
-    GIVES(KEY('z'), ORDER_SLEEP, true, 0);
+    GIVES(KEY('p'), COMMAND_SLEEP, true, 0);
+    GIVES(KEY('r'), COMMAND_WAKE, true, 0);
+    GIVES(KEY('z'), COMMAND_SLEEP, true, 0);
     KEY(UI_DOWN);
-    GIVES(KEY('s'), ORDER_SKIP, false, 7);
-    GIVES(KEY('z'), ORDER_SLEEP, false, 7);
+    GIVES(KEY('s'), COMMAND_SKIP, false, 7);
+    GIVES(KEY('z'), COMMAND_SLEEP, false, 7);
     KEY(UI_DOWN);
-    GIVES(KEY('w'), ORDER_WAKE, false, 8);
-    GIVES(KEY('p'), ORDER_SLEEP, true, 0);
+    GIVES(KEY('w'), COMMAND_WAKE, false, 8);
+    GIVES(KEY('p'), COMMAND_SLEEP, true, 0);
     KEY(UI_DOWN); /* there is no other */
-    GIVES(KEY('w'), ORDER_WAKE, false, 8);
+    GIVES(KEY('w'), COMMAND_WAKE, false, 8);
     KEY('a');
-    GIVES(KEY('w'), ORDER_WAKE, true, 0);
-    GIVES(KEY('x'), ORDER_NONE, false, 0);
+    GIVES(KEY('w'), COMMAND_WAKE, true, 0);
+    GIVES(KEY('x'), COMMAND_NONE, false, 0);
     ck_assert(!person.quit);
     KEY('q');
     ck_assert(person.quit);
@@ -46,41 +46,41 @@ START_TEST(what_ends_something_is_asked_first)
 {
     two_slaves();
     KEY(UI_DOWN);
-    GIVES(KEY('k'), ORDER_NONE, false, 0);
+    GIVES(KEY('k'), COMMAND_NONE, false, 0);
     look(80, 24);
     SEES("Kill slave 7 pi-9?");
-    GIVES(KEY('k'), ORDER_NONE, false, 0); /* neither yes nor no */
+    GIVES(KEY('k'), COMMAND_NONE, false, 0); /* neither yes nor no */
     look(80, 24);
     SEES("Kill slave 7 pi-9?");
-    GIVES(KEY('y'), ORDER_KILL, false, 7);
+    GIVES(KEY('y'), COMMAND_KILL, false, 7);
     look(80, 24);
     SEES_NOT("Kill slave");
-    GIVES(KEY('k'), ORDER_NONE, false, 0);
-    GIVES(KEY('n'), ORDER_NONE, false, 0);
-    GIVES(KEY('y'), ORDER_NONE, false, 0);
+    GIVES(KEY('k'), COMMAND_NONE, false, 0);
+    GIVES(KEY('n'), COMMAND_NONE, false, 0);
+    GIVES(KEY('y'), COMMAND_NONE, false, 0);
     KEY('a');
-    GIVES(KEY('k'), ORDER_NONE, false, 0);
+    GIVES(KEY('k'), COMMAND_NONE, false, 0);
     look(80, 24);
     SEES("Kill all slaves?");
-    GIVES(KEY(UI_ESCAPE), ORDER_NONE, false, 0);
-    GIVES(KEY('s'), ORDER_NONE, false, 0);
+    GIVES(KEY(UI_ESCAPE), COMMAND_NONE, false, 0);
+    GIVES(KEY('s'), COMMAND_NONE, false, 0);
     look(80, 24);
     SEES("Skip what is built by all slaves?");
-    GIVES(KEY('y'), ORDER_SKIP, true, 0);
-    GIVES(KEY('t'), ORDER_NONE, false, 0);
+    GIVES(KEY('y'), COMMAND_SKIP, true, 0);
+    GIVES(KEY('t'), COMMAND_NONE, false, 0);
     look(40, 12);
     SEES("Terminate the master on farm-1?");
     KEY('q'); /* ends the question, not the program */
     ck_assert(!person.quit);
     KEY('t');
-    GIVES(KEY('y'), ORDER_QUIT, false, 0);
+    GIVES(KEY('y'), COMMAND_QUIT, false, 0);
 }
 END_TEST
 
 START_TEST(clicks)
 {
     two_slaves();
-    GIVES(ui_click(&person, known, screen, find("pi-10"), 20, now), ORDER_NONE, false, 0);
+    GIVES(ui_click(&person, known, screen, find("pi-10"), 20, now), COMMAND_NONE, false, 0);
     ck_assert(!person.all);
     ck_assert_int_eq(person.chosen, 8);
     look(80, 24);
@@ -90,40 +90,40 @@ START_TEST(clicks)
     ui_click(&person, known, screen, 3, 3, now); /* nothing there */
     ck_assert(person.all);
     char keys[400];
-    canvas_line(screen, 23, keys, sizeof keys);
-    GIVES(ui_click(&person, known, screen, 23, (int)(strstr(keys, "Pause") - keys), now), ORDER_SLEEP, true, 0);
+    canvas_line(screen, 23, keys, sizeof(keys));
+    GIVES(ui_click(&person, known, screen, 23, (int)(strstr(keys, "Pause") - keys), now), COMMAND_SLEEP, true, 0);
     ui_click(&person, known, screen, 23, (int)(strstr(keys, "Terminate") - keys), now);
     look(80, 24);
     int row = find(" y  Yes");
     ck_assert_int_ge(row, 0);
-    GIVES(ui_click(&person, known, screen, 0, 0, now), ORDER_NONE, false, 0); /* beside it: no */
+    GIVES(ui_click(&person, known, screen, 0, 0, now), COMMAND_NONE, false, 0); /* beside it: no */
     ck_assert_int_eq(person.dialog, DIALOG_NONE);
     KEY('t');
     look(80, 24);
     int column = 0;
     while (column < 80 && (canvas_at(screen, row, column) == NULL || canvas_at(screen, row, column)->arg != 'y'))
         column++;
-    GIVES(ui_click(&person, known, screen, row, column, now), ORDER_QUIT, false, 0);
+    GIVES(ui_click(&person, known, screen, row, column, now), COMMAND_QUIT, false, 0);
 }
 END_TEST
 
 START_TEST(orders_wait_until_they_are_carried_out)
 {
     two_slaves();
-    model_ordered(known, (order){.kind = ORDER_KILL, .slave_id = 7}, now);
+    model_commanded(known, (command){.kind = COMMAND_KILL, .slave_id = 7}, now);
     look(80, 24);
     SEES("KILL? builds numpy");
     SEES("KILL to slave 7 pi-9: it ends when its build has ended");
-    model_ordered(known, (order){.kind = ORDER_WAKE, .slave_id = 7}, now);
+    model_commanded(known, (command){.kind = COMMAND_WAKE, .slave_id = 7}, now);
     look(80, 24);
     SEES_NOT("KILL?");
-    model_ordered(known, (order){.kind = ORDER_SKIP, .slave_id = 7}, now);
+    model_commanded(known, (command){.kind = COMMAND_SKIP, .slave_id = 7}, now);
     look(80, 24);
     SEES("SKIP? builds numpy");
     hear_reply(7, 0, slave_DONE_new());
     look(80, 24);
     SEES_NOT("SKIP?");
-    model_ordered(known, (order){.kind = ORDER_SLEEP, .all = true}, now);
+    model_commanded(known, (command){.kind = COMMAND_SLEEP, .all = true}, now);
     look(80, 24);
     SEES("pausing, 2 slaves");
     hear_reply(7, 0, slave_SLEEP_make(true));
@@ -141,7 +141,7 @@ START_TEST(a_pause_is_said_while_there_is_one)
     now += SECOND;
     look(80, 24);
     SEES("  2 slaves"); /* one of two, which nobody here has paused */
-    model_ordered(known, (order){.kind = ORDER_SLEEP, .all = true}, now);
+    model_commanded(known, (command){.kind = COMMAND_SLEEP, .all = true}, now);
     hear_reply(8, 0, builds("late", "1")); /* was on its way */
     look(80, 24);
     SEES("pausing, 2 slaves");
@@ -150,7 +150,7 @@ START_TEST(a_pause_is_said_while_there_is_one)
     hear_reply(8, 0, slave_SLEEP_make(true));
     look(80, 24);
     SEES(" paused, 2 slaves");
-    model_ordered(known, (order){.kind = ORDER_WAKE, .all = true}, now);
+    model_commanded(known, (command){.kind = COMMAND_WAKE, .all = true}, now);
     look(80, 24);
     SEES("  2 slaves"); /* though neither has asked since */
     now += SECOND;
@@ -171,13 +171,13 @@ START_TEST(a_chosen_slave_that_goes)
     KEY(UI_DOWN);
     look(80, 24);
     hear_reply(7, 0, slave_DIE_new());
-    GIVES(KEY('s'), ORDER_NONE, false, 0);
+    GIVES(KEY('s'), COMMAND_NONE, false, 0);
     look(80, 24);
     SEES("SKIP goes nowhere: the chosen slave has gone");
     now += 21 * SECOND;
     model_tick(known, now);
     look(80, 24);
-    GIVES(KEY('s'), ORDER_NONE, false, 0); /* never to the one that took its place */
+    GIVES(KEY('s'), COMMAND_NONE, false, 0); /* never to the one that took its place */
     KEY(UI_DOWN);
     ck_assert_int_eq(person.chosen, 8);
 }

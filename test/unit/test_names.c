@@ -35,7 +35,7 @@ START_TEST(what_is_no_name_is_refused)
     for (size_t i = 0; i < PIW_COUNT(bad); i++)
         ck_assert_msg(canonical(bad[i]) == NULL, "\"%s\" was taken", bad[i]);
     char longest[PIW_NAME_MAX + 2];
-    memset(longest, 'a', sizeof longest);
+    memset(longest, 'a', sizeof(longest));
     longest[PIW_NAME_MAX] = '\0';
     ck_assert_ptr_nonnull(canonical(longest));
     longest[PIW_NAME_MAX] = 'a';
@@ -231,7 +231,7 @@ START_TEST(paths_are_made_of_safe_parts_only)
     ck_assert(!piw_path_log(path, "/w", 1000000000000));
     ck_assert(!piw_path_project(path, "/w", piw_text_of("..")));
     char name[300];
-    memset(name, 'a', sizeof name);
+    memset(name, 'a', sizeof(name));
     ck_assert(piw_path_simple(path, "/w", piw_text_of("gold"), (piw_text){name, 255}));
     ck_assert(!piw_path_simple(path, "/w", piw_text_of("gold"), (piw_text){name, 256}));
     ck_assert(!piw_path_metadata(path, "/w", piw_text_of("gold"), (piw_text){name, 247}));
@@ -245,7 +245,7 @@ static const char *filled(void (*put)(piw_buffer *, piw_text), const char *s, si
     static char text[4096];
     piw_buffer buffer = {0};
     put(&buffer, (piw_text){s, (uint32_t)len});
-    ck_assert_uint_lt(buffer.len, sizeof text);
+    ck_assert_uint_lt(buffer.len, sizeof(text));
     memcpy(text, buffer.data == NULL ? (const uint8_t *)"" : buffer.data, buffer.len);
     text[buffer.len] = '\0';
     piw_buffer_fini(&buffer);
@@ -302,14 +302,14 @@ END_TEST
 START_TEST(values_are_printed_for_people)
 {
     char to[64];
-    ck_assert_str_eq(piw_size_print(999, to, sizeof to), "999 bytes");
-    ck_assert_str_eq(piw_size_print(26373, to, sizeof to), "26 KB");
-    ck_assert_str_eq(piw_size_print(1234567, to, sizeof to), "1.2 MB");
-    ck_assert_str_eq(piw_size_print(999999, to, sizeof to), "1.0 MB");
-    ck_assert_str_eq(piw_duration_print((piw_duration){0, 3723, 0}, to, sizeof to), "1h 2m 3s");
-    ck_assert_str_eq(piw_duration_print((piw_duration){0, 4, 250000}, to, sizeof to), "4.2s");
-    ck_assert_str_eq(piw_time_print((piw_time){1700000000000000, 0}, to, sizeof to), "2023-11-14 22:13:20");
-    ck_assert_str_eq(piw_time_print((piw_time){-1, 0}, to, sizeof to), "1969-12-31 23:59:59");
+    ck_assert_str_eq(piw_size_print(999, to, sizeof(to)), "999 bytes");
+    ck_assert_str_eq(piw_size_print(26373, to, sizeof(to)), "26 KB");
+    ck_assert_str_eq(piw_size_print(1234567, to, sizeof(to)), "1.2 MB");
+    ck_assert_str_eq(piw_size_print(999999, to, sizeof(to)), "1.0 MB");
+    ck_assert_str_eq(piw_duration_print((piw_duration){0, 3723, 0}, to, sizeof(to)), "1h 2m 3s");
+    ck_assert_str_eq(piw_duration_print((piw_duration){0, 4, 250000}, to, sizeof(to)), "4.2s");
+    ck_assert_str_eq(piw_time_print((piw_time){1700000000000000, 0}, to, sizeof(to)), "2023-11-14 22:13:20");
+    ck_assert_str_eq(piw_time_print((piw_time){-1, 0}, to, sizeof(to)), "1969-12-31 23:59:59");
 }
 END_TEST
 

@@ -17,10 +17,10 @@ static const char *needs_of(const char *text, size_t len)
     size_t used = 0;
     shown[0] = '\0';
     if (needs_parse(text, len, &list, &err) != 0)
-        snprintf(shown, sizeof shown, "%s", err.text);
+        snprintf(shown, sizeof(shown), "%s", err.text);
     for (int kind = 0; err.code == 0 && kind < NEEDS_KINDS; kind++)
         for (size_t i = 0; i < list.lists[kind].count; i++)
-            used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%s%s",
+            used += (size_t)snprintf(shown + used, sizeof(shown) - used, "%s%s%s",
                                      i > 0      ? ","
                                      : used > 0 ? " "
                                                 : "",
@@ -73,7 +73,7 @@ START_TEST(bad_needs_are_refused_with_their_line)
     }
     ck_assert_ptr_nonnull(strstr(needs_of("a\0b", 3), "is not UTF-8"));
     char name[300];
-    memset(name, 'x', sizeof name);
+    memset(name, 'x', sizeof(name));
     ck_assert_uint_gt(strlen(needs_of(name, 255)), 255);
     ck_assert_ptr_nonnull(strstr(needs_of(name, 256), "at most 255 characters"));
 }
@@ -84,7 +84,7 @@ START_TEST(needs_are_bounded)
     piw_buffer text = {0};
     for (int i = 0; i <= LIST_MAX; i++) {
         char line[32];
-        ck_assert_int_eq(piw_buffer_add(&text, line, (size_t)snprintf(line, sizeof line, "lib%d\n", i)), 0);
+        ck_assert_int_eq(piw_buffer_add(&text, line, (size_t)snprintf(line, sizeof(line), "lib%d\n", i)), 0);
     }
     ck_assert_str_eq(needs_of((const char *)text.data, text.len), "line 10001: there are more than 10000");
     piw_buffer_fini(&text);
@@ -96,7 +96,7 @@ START_TEST(releases_have_a_time)
     piw_time time;
     char text[40];
     ck_assert_int_eq(add_released_parse("2024-03-01 12:34:56", &time, NULL), 0);
-    piw_time_format(time, text, sizeof text);
+    piw_time_format(time, text, sizeof(text));
     ck_assert_str_eq(text, "2024-03-01T12:34:56Z");
     static const char *const bad[] = {"",
                                       "2024-03-01",

@@ -1,4 +1,4 @@
-/* The pending windows and held versions of slave_driver, and the hash table under them. */
+/* The pending windows and versions under embargo of slave_driver, and the hash table under them. */
 #include "slave_driver/offers.c"
 
 #include "unit.h"
@@ -34,9 +34,9 @@ START_TEST(what_rested_goes_to_another_slave)
 {
     const piw_text abi = piw_text_of("cp311");
     window("cp311", 10, 1, 2);
-    driver_hold_ref *hold = driver_offers_take(builds, abi, 1, true), *next;
-    hold->slave_id = 1;
-    driver_offers_end(builds, &hold, DRIVER_HOLD_RESTING, INT64_C(60000000000));
+    driver_embargo *embargo = driver_offers_take(builds, abi, 1, true), *next;
+    embargo->slave_id = 1;
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RESTING, INT64_C(60000000000));
     ck_assert(driver_offers_rest(builds, abi));
     window("cp311", 20, 1, 1);
     driver_offers_sweep(builds, 30);
@@ -52,7 +52,7 @@ START_TEST(what_rested_goes_to_another_slave)
     ck_assert(!driver_offers_rest(builds, abi));
     /* Alone, or after ten minutes, its last slave gets it too. */
     next->slave_id = 2;
-    driver_offers_end(builds, &next, DRIVER_HOLD_RESTING, 80);
+    driver_offers_end(builds, &next, DRIVER_EMBARGO_RESTING, 80);
     driver_offers_sweep(builds, 90);
     ck_assert_ptr_null(driver_offers_take(builds, abi, 2, true));
     driver_offers_sweep(builds, INT64_C(600000000090));
@@ -61,11 +61,11 @@ START_TEST(what_rested_goes_to_another_slave)
 END_TEST
 
 /* The version that is given out next, as a number; -1: none. */
-static int take(const char *abi, driver_hold_ref **hold)
+static int take(const char *abi, driver_embargo **embargo)
 {
-    driver_hold_ref *taken = driver_offers_take(builds, piw_text_of(abi), 1, false);
-    if (hold != NULL)
-        *hold = taken;
+    driver_embargo *taken = driver_offers_take(builds, piw_text_of(abi), 1, false);
+    if (embargo != NULL)
+        *embargo = taken;
     return taken != NULL ? atoi(taken->version.s) : -1;
 }
 
@@ -87,17 +87,17 @@ START_TEST(a_window_that_runs_short_is_told_once)
 {
     const piw_text abi = piw_text_of("cp311");
     const build_ref list[] = {{piw_text_of("p"), piw_text_of("1")}, {piw_text_of("p"), piw_text_of("2")}};
-    driver_hold_ref *hold;
+    driver_embargo *embargo;
     driver_offers_window(builds, abi, 10, 2, list, 2);
     ck_assert(!driver_offers_more(builds, abi));
     ck_assert_int_eq(driver_offers_lack(builds, abi, 100), 0);
     driver_offers_window(builds, abi, 20, 50, list, 2);
     ck_assert(driver_offers_more(builds, abi));
     ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 0); /* half of them are there */
-    ck_assert_int_eq(take("cp311", &hold), 1);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
     ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 5); /* and the one that is out */
     ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 0);
-    driver_offers_end(builds, &hold, DRIVER_HOLD_RECORDED, 30);
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RECORDED, 30);
     driver_offers_window(builds, abi, 25, 50, list, 2);
     ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 5); /* what is recorded may still stand there */
     driver_offers_window(builds, abi, 40, 50, list, 2);
@@ -118,11 +118,11 @@ END_TEST
 
 START_TEST(recorded_is_held_until_a_later_window)
 {
-    driver_hold_ref *hold;
+    driver_embargo *embargo;
     window("cp311", 10, 1, 1);
-    ck_assert_int_eq(take("cp311", &hold), 1);
-    driver_offers_end(builds, &hold, DRIVER_HOLD_RECORDED, 100);
-    ck_assert_ptr_null(hold);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RECORDED, 100);
+    ck_assert_ptr_null(embargo);
     /* Asked for before the commit: may still name it, and must not be believed. */
     window("cp311", 100, 1, 1);
     ck_assert_int_eq(take("cp311", NULL), -1);
@@ -134,15 +134,15 @@ END_TEST
 
 START_TEST(returned_goes_first)
 {
-    driver_hold_ref *hold;
+    driver_embargo *embargo;
     window("cp311", 10, 1, 3);
-    ck_assert_int_eq(take("cp311", &hold), 1);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
     ck_assert_int_eq(take("cp311", NULL), 2);
-    driver_offers_end(builds, &hold, DRIVER_HOLD_RETURNED, 50);
-    ck_assert_int_eq(take("cp311", &hold), 1);
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RETURNED, 50);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
     ck_assert_int_eq(take("cp311", NULL), 3);
     /* Returned once more, and a later window doesn't want it any longer. */
-    driver_offers_end(builds, &hold, DRIVER_HOLD_RETURNED, 60);
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RETURNED, 60);
     window("cp311", 61, 7, 1);
     ck_assert_int_eq(take("cp311", NULL), 7);
     ck_assert_int_eq(take("cp311", NULL), -1);
@@ -151,10 +151,10 @@ END_TEST
 
 START_TEST(skipped_rests_until_its_time)
 {
-    driver_hold_ref *hold;
+    driver_embargo *embargo;
     window("cp311", 10, 1, 2);
-    ck_assert_int_eq(take("cp311", &hold), 1);
-    driver_offers_end(builds, &hold, DRIVER_HOLD_SKIPPED, 1000);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_SKIPPED, 1000);
     window("cp311", 20, 1, 2);
     ck_assert_int_eq(take("cp311", NULL), 2);
     driver_offers_sweep(builds, 999);
@@ -167,25 +167,27 @@ END_TEST
 
 START_TEST(removed_is_not_given_out)
 {
-    driver_hold_ref *hold;
+    driver_embargo *embargo;
     window("cp311", 10, 1, 5);
-    ck_assert_int_eq(take("cp311", &hold), 1);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
     driver_offers_removed(builds, piw_text_of("p"), piw_text_of("2"));
     ck_assert_int_eq(take("cp311", NULL), 3);
-    driver_offers_drop(builds, &hold);
+    driver_offers_drop(builds, &embargo);
     driver_offers_removed(builds, piw_text_of("other"), (piw_text){0});
-    ck_assert_int_eq(take("cp311", &hold), 4);
-    driver_offers_end(builds, &hold, DRIVER_HOLD_RETURNED, 30);
+    ck_assert_int_eq(take("cp311", &embargo), 4);
+    driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RETURNED, 30);
     driver_offers_removed(builds, piw_text_of("p"), (piw_text){0});
     ck_assert_int_eq(take("cp311", NULL), -1);
 }
 END_TEST
 
-START_TEST(restored_holds_hold)
+START_TEST(restored_embargoes_stay)
 {
-    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1"), DRIVER_HOLD_OUT, 0);
-    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("2"), DRIVER_HOLD_RECORDED, 50);
-    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), DRIVER_HOLD_RETURNED, 50);
+    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1"), DRIVER_EMBARGO_OUT, 0);
+    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("2"), DRIVER_EMBARGO_RECORDED,
+                          50);
+    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), DRIVER_EMBARGO_RETURNED,
+                          50);
     ck_assert_ptr_null(driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), 0, 0));
     window("cp311", 20, 1, 4);
     ck_assert_int_eq(take("cp311", NULL), 3);
@@ -254,7 +256,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, returned_goes_first);
     tcase_add_test(tests, skipped_rests_until_its_time);
     tcase_add_test(tests, removed_is_not_given_out);
-    tcase_add_test(tests, restored_holds_hold);
+    tcase_add_test(tests, restored_embargoes_stay);
     tcase_add_test(tests, names_do_not_run_together);
     tcase_add_test(tests, table_finds_what_is_in_it);
     suite_add_tcase(suite, tests);

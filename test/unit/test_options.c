@@ -55,9 +55,8 @@ static int load_with(piw_config **config, const piw_program *prog, const char *c
 {
     char *argv[ARGS] = {(char *)"piw-unit"};
     int argc = 1;
-    for (; args != NULL && args[argc - 1] != NULL && argc < ARGS; argc++) {
+    for (; args != NULL && args[argc - 1] != NULL && argc < ARGS; argc++)
         argv[argc] = (char *)args[argc - 1];
-    }
     char paths[3][32];
     const char *files[3] = {NULL};
     size_t count = 0;
@@ -70,12 +69,11 @@ static int load_with(piw_config **config, const piw_program *prog, const char *c
         files[count] = paths[count];
     }
     *err = (piw_err){0};
-    int code = piw__config_load(config, prog, argc, argv, files, count, err);
-    for (size_t i = 0; i < count; i++) {
+    int rc = piw__config_load(config, prog, argc, argv, files, count, err);
+    for (size_t i = 0; i < count; i++)
         unlink(paths[i]);
-    }
-    ck_assert((code == 0) == (*config != NULL));
-    return code;
+    ck_assert((rc == 0) == (*config != NULL));
+    return rc;
 }
 
 #define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -580,9 +578,8 @@ START_TEST(random_arguments)
         char texts[6][32] = {""};
         const char *args[7] = {NULL};
         for (long i = random() % 6; i >= 0; i--) {
-            for (long n = random() % 4 + 1; n > 0; n--) {
+            for (long n = random() % 4 + 1; n > 0; n--)
                 strcat(texts[i], pieces[(size_t)random() % PIW_COUNT(pieces)]);
-            }
             args[i] = texts[i];
         }
         piw_config *config;

@@ -6,7 +6,6 @@
 #include "runtime/runtime.h"
 #include "test/db_storm.piw.h"
 
-#include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -36,10 +36,10 @@ static void copy(const char *path, const char *name, const char *from, const cha
     char text[FILE_MAX], target[PATH_MAX + 32];
     FILE *source = fopen(path, "rb");
     ck_assert_msg(source != NULL, "%s isn't there: run from the top folder", path);
-    size_t len = fread(text, 1, sizeof text - 1, source);
+    size_t len = fread(text, 1, sizeof(text) - 1, source);
     fclose(source);
     text[len] = '\0';
-    snprintf(target, sizeof target, "%s/%s", folder, name);
+    snprintf(target, sizeof(target), "%s/%s", folder, name);
     FILE *made = fopen(target, "wb");
     ck_assert_ptr_nonnull(made);
     const char *at = strstr(text, from);
@@ -53,23 +53,23 @@ static void build_moon(const char *from, const char *to)
 {
     char idl[PATH_MAX + 32], file[PATH_MAX + 32], include[PATH_MAX + 32], sources[2][PATH_MAX + 32], out[PATH_MAX + 32];
     char self[PATH_MAX] = {0};
-    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof self - 1), 0);
+    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
     for (int i = 0; i < 3; i++)
         *strrchr(self, '/') = '\0';
-    snprintf(build, sizeof build, "%s", self);
+    snprintf(build, sizeof(build), "%s", self);
     const char *base = getenv("PIW_TMP");
-    snprintf(folder, sizeof folder, "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
+    snprintf(folder, sizeof(folder), "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     copy("test/proto/moon.piw", "moon.piw", from, to);
     copy("test/out_of_tree/moon.c", "moon.c", "moon", "moon");
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* the compilers' */
-    snprintf(idl, sizeof idl, "%s/bin/piw-idl", build);
-    snprintf(file, sizeof file, "%s/moon.piw", folder);
+    snprintf(idl, sizeof(idl), "%s/bin/piw-idl", build);
+    snprintf(file, sizeof(file), "%s/moon.piw", folder);
     run((const char *[]){idl, "--out", folder, file, NULL});
-    snprintf(include, sizeof include, "-I%s", folder);
-    snprintf(sources[0], sizeof sources[0], "%s/moon.c", folder);
-    snprintf(sources[1], sizeof sources[1], "%s/moon.piw.c", folder);
-    snprintf(out, sizeof out, "%s/moon.so", folder);
+    snprintf(include, sizeof(include), "-I%s", folder);
+    snprintf(sources[0], sizeof(sources[0]), "%s/moon.c", folder);
+    snprintf(sources[1], sizeof(sources[1]), "%s/moon.piw.c", folder);
+    snprintf(out, sizeof(out), "%s/moon.so", folder);
     run((const char *[]){"cc", "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden",
                          "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64", "-shared", "-Icore", include, "-o", out,
                          sources[0], sources[1], NULL});
@@ -93,7 +93,7 @@ static void end(void)
     char path[PATH_MAX + 32];
     piw_runtime_free(&bus);
     for (size_t i = 0; i < PIW_COUNT(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
         unlink(path);
     }
     rmdir(folder);

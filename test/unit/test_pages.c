@@ -47,7 +47,7 @@ static void setup(void)
 {
     piw_protocol_use(&db_protocol_def);
     piw_protocol_use(&the_scribe_protocol_def);
-    snprintf(root, sizeof root, "/tmp/piw-XXXXXX");
+    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(root));
     db_PROJECT_reply *body;
     msg = db_PROJECT_reply_new(&body);
@@ -74,7 +74,7 @@ static void setup(void)
     file(&data->releases.at[2], 0, "Gold.Pure-1.10rc1+x-py3-none-any.whl");
     file(&data->releases.at[3], 0, "Gold.Pure-1.3-py3-none-any.whl");
     piw_msg_list(msg, &data->releases.at[0].abis, 2);
-    int64_t *build_id = piw_msg_alloc(msg, sizeof *build_id);
+    int64_t *build_id = piw_msg_alloc(msg, sizeof(*build_id));
     *build_id = 12;
     data->releases.at[0].abis.at[0].key = piw_text_of("cp311");
     data->releases.at[0].abis.at[0].value = (project_abi){piw_text_of("success"), build_id};
@@ -106,13 +106,13 @@ START_TEST(the_index_has_its_links_and_attributes)
     ck_assert_ptr_nonnull(strstr(html, "<meta name=\"pypi:repository-version\" content=\"1.4\">"));
     static const char hash[] = "#sha256=4ba2136a5bc66d60f3d9c45ae6dda132465e5c4f759b80b73b700b5c7faccd68";
     char link[512];
-    snprintf(link, sizeof link,
+    snprintf(link, sizeof(link),
              "<a href=\"Gold.Pure-1.2-py3-none-any.whl%s\" data-requires-python=\"&gt;=3.6,&lt;4\" "
              "data-core-metadata=\"sha256=aa\">Gold.Pure-1.2-py3-none-any.whl</a>",
              hash);
     const char *old = strstr(html, link);
     ck_assert_msg(old != NULL, "%s", html);
-    snprintf(link, sizeof link, "<a href=\"Gold.Pure-1.10-py3-none-any.whl%s\" data-yanked=\"\">", hash);
+    snprintf(link, sizeof(link), "<a href=\"Gold.Pure-1.10-py3-none-any.whl%s\" data-yanked=\"\">", hash);
     const char *newest = strstr(html, link);
     ck_assert_ptr_nonnull(newest);
     const char *pre = strstr(html, "Gold.Pure-1.10rc1+x-");
@@ -270,7 +270,7 @@ END_TEST
 static const char *at(const char *name)
 {
     static char path[PIW_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    snprintf(path, sizeof(path), "%s/%s", root, name);
     return path;
 }
 
@@ -329,7 +329,7 @@ START_TEST(pages_are_written_and_removed)
     ck_assert(is_there("project/gold-pure/json/index.json"));
     ck_assert(!is_there("outside"));
     char target[64] = "";
-    ck_assert_int_eq(readlink(at("project/Gold.Pure"), target, sizeof target), 9);
+    ck_assert_int_eq(readlink(at("project/Gold.Pure"), target, sizeof(target)), 9);
     ck_assert_str_eq(target, "gold-pure");
     /* The page that another writer left beside ours goes. */
     ck_assert_int_eq(piw_file_write(root, at("simple/gold-pure/index.v1.json"), "{}", 2, 0, NULL), 0);
@@ -455,7 +455,7 @@ START_TEST(the_json_form_goes_with_its_writer)
 {
     static const simple_json forms = {.index = simple_json_index, .root = simple_json_root};
     static const char both[] = "a\0b";
-    piw_blob *names = piw_blob_new(both, sizeof both);
+    piw_blob *names = piw_blob_new(both, sizeof(both));
     void *list;
     size_t len;
     json_form = &forms;
@@ -485,7 +485,7 @@ static void write_search_now(uint32_t count)
     page_downloads_begin(&downloads);
     for (uint32_t i = 0; i < count; i++) {
         char name[32];
-        int n = snprintf(name, sizeof name, "p%u", i);
+        int n = snprintf(name, sizeof(name), "p%u", i);
         page_downloads_add(&(package_downloads){piw_text_of(name), i, 2 * (int64_t)i}, i == 0, &downloads);
         ck_assert_int_eq(piw_buffer_add(&names, name, (size_t)n + 1), 0);
     }

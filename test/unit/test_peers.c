@@ -27,14 +27,14 @@ START_TEST(peers_are_found_by_routing_and_number)
     ck_assert_ptr_null(piw__peers_by_id(&peers, 77));
     for (unsigned i = 0; i < 5000; i++) {
         char routing[16];
-        snprintf(routing, sizeof routing, "peer-%u", i);
+        snprintf(routing, sizeof(routing), "peer-%u", i);
         piw__peer_entry *entry = add(&peers, routing, "192.0.2.7");
         ck_assert_ptr_nonnull(entry);
         ck_assert_ptr_eq(piw__peers_by_id(&peers, entry->id), entry);
     }
     for (unsigned i = 0; i < 5000; i++) {
         char routing[16];
-        snprintf(routing, sizeof routing, "peer-%u", i);
+        snprintf(routing, sizeof(routing), "peer-%u", i);
         ck_assert_ptr_nonnull(piw__peers_find(&peers, routing, strlen(routing)));
     }
     ck_assert_uint_eq(piw__peers_count(&peers), 5000);
@@ -96,7 +96,7 @@ START_TEST(walk_over_records_allows_changes)
     piw__peers_init(&peers, PIW_LIMIT_PEERS);
     for (unsigned i = 0; i < 300; i++) {
         char routing[16];
-        snprintf(routing, sizeof routing, "p%u", i);
+        snprintf(routing, sizeof(routing), "p%u", i);
         piw__peer_entry *entry = add(&peers, routing, "192.0.2.7");
         if (i % 3 == 0)
             piw__peers_record(&peers, entry, record());

@@ -131,7 +131,7 @@ END_TEST
 START_TEST(file_queue_carries_chunks_without_copying)
 {
     static uint8_t wheel[1048576];
-    for (size_t i = 0; i < sizeof wheel; i++)
+    for (size_t i = 0; i < sizeof(wheel); i++)
         wheel[i] = (uint8_t)(i * 31 >> 3);
     piw__port *port = side_port(&file_protocol_def, anywhere);
     piw_client *client = side_client(&file_protocol_def, port, PIW_MSGPACK);
@@ -180,19 +180,19 @@ END_TEST
 START_TEST(build_log_is_referenced_not_copied)
 {
     static char log[1 << 20];
-    memset(log, 'l', sizeof log);
+    memset(log, 'l', sizeof(log));
     piw__port *port = side_port(&slave_protocol_def, anywhere);
     piw_client *client = side_client(&slave_protocol_def, port, PIW_MSGPACK);
     slave_BUILT *built;
     piw_msg *msg = slave_BUILT_new(&built);
-    built->output = piw_blob_new(log, sizeof log);
+    built->output = piw_blob_new(log, sizeof(log));
     piw__msg_own_blob(msg, built->output);
     side_send(client, msg);
     piw_msg *got = side_get(port);
-    ck_assert_uint_eq(piw_blob_size(slave_BUILT_of(got)->output), sizeof log);
-    char *back = malloc(sizeof log);
-    ck_assert_uint_eq(piw_blob_read(slave_BUILT_of(got)->output, 0, back, sizeof log), sizeof log);
-    ck_assert_int_eq(memcmp(back, log, sizeof log), 0);
+    ck_assert_uint_eq(piw_blob_size(slave_BUILT_of(got)->output), sizeof(log));
+    char *back = malloc(sizeof(log));
+    ck_assert_uint_eq(piw_blob_read(slave_BUILT_of(got)->output, 0, back, sizeof(log)), sizeof(log));
+    ck_assert_int_eq(memcmp(back, log, sizeof(log)), 0);
     free(back);
     ck_assert_uint_lt(got->room, 65536);
     ck_assert_ptr_null(got->chunks);
@@ -289,7 +289,7 @@ START_TEST(error_answers_are_those_of_the_queue)
     ck_assert_str_eq(import_ERROR_of(msg)->message.s, piw_err_name(PIW_EDB));
     piw_msg_free(&msg);
     char longer[3000];
-    for (size_t i = 0; i + 2 < sizeof longer; i += 2)
+    for (size_t i = 0; i + 2 < sizeof(longer); i += 2)
         memcpy(longer + i, "\xc3\xa4", 3);
     msg = piw__port_fallback(import_ADDPKG_type(), PIW_EDB, longer);
     ck_assert_uint_eq(import_ERROR_of(msg)->message.len, 2000);
@@ -422,7 +422,7 @@ START_TEST(wrong_addresses_are_refused_with_a_sentence)
     assert_open_fails("tcp://*", PIW_EINVAL, "not an address");
     assert_open_fails("inproc://x", PIW_EINVAL, "not an address");
     assert_open_fails("ipc:///nonexistent/folder/x", PIW_ENET, "No such file");
-    snprintf(path, sizeof path, "%s", side_ipc("file"));
+    snprintf(path, sizeof(path), "%s", side_ipc("file"));
     FILE *file = fopen(path + 6, "w");
     ck_assert_ptr_nonnull(file);
     fclose(file);
@@ -442,8 +442,8 @@ START_TEST(stale_socket_file_is_taken_over)
     if (child == 0) { /* binds and dies without closing */
         int fd = socket(AF_UNIX, SOCK_STREAM, 0);
         struct sockaddr_un to = {.sun_family = AF_UNIX};
-        memcpy(to.sun_path, address + 6, strnlen(address + 6, sizeof to.sun_path - 1));
-        _exit(bind(fd, (struct sockaddr *)&to, sizeof to) == 0 && listen(fd, 1) == 0 ? 0 : 1);
+        memcpy(to.sun_path, address + 6, strnlen(address + 6, sizeof(to.sun_path) - 1));
+        _exit(bind(fd, (struct sockaddr *)&to, sizeof(to)) == 0 && listen(fd, 1) == 0 ? 0 : 1);
     }
     int status;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
@@ -459,7 +459,7 @@ static void reach(const char *bound, const char *host)
     piw__port *port = side_port(&slave_protocol_def, bound);
     const char *number = strrchr(piw__port_endpoint(port), ':');
     char address[64];
-    snprintf(address, sizeof address, "tcp://%s%s", host, number);
+    snprintf(address, sizeof(address), "tcp://%s%s", host, number);
     piw_client *client = NULL;
     piw_err err = {0};
     ck_assert_msg(piw_client_open(&client, &slave_protocol_def, address, PIW_CBOR, &err) == 0, "%s", err.text);
@@ -476,7 +476,7 @@ START_TEST(every_way_to_this_machine_works)
     reach("tcp://*:*", "localhost");
     int fd = socket(AF_INET6, SOCK_STREAM, 0);
     struct sockaddr_in6 one = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    bool ipv6 = fd >= 0 && bind(fd, (struct sockaddr *)&one, sizeof one) == 0;
+    bool ipv6 = fd >= 0 && bind(fd, (struct sockaddr *)&one, sizeof(one)) == 0;
     if (fd >= 0)
         close(fd);
     if (ipv6) {

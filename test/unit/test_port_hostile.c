@@ -28,7 +28,7 @@ static void assert_served(piw__port *port, int fd)
     piw_msg *got = side_get(port), *done = slave_DONE_new();
     ck_assert_ptr_eq(got->type, slave_SENT_type());
     ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
-    ck_assert_int_eq(zmtp_answer(fd, answer, sizeof answer), 5);
+    ck_assert_int_eq(zmtp_answer(fd, answer, sizeof(answer)), 5);
     ck_assert_int_eq(memcmp(answer, cbor_done, 5), 0);
     piw_msg_free(&got);
 }
@@ -98,7 +98,7 @@ START_TEST(random_bytes_are_refused)
         {1, 0x82}, {1, 0x92}, {6, 0x82, 0x65, 'B', 'U', 'I', 'L'}, {3, 0xd9, 0xd9, 0xf7}};
     for (unsigned i = 0; i < 3000; i++) {
         uint8_t bytes[96];
-        size_t len = (size_t)rand_r(&seed) % sizeof bytes;
+        size_t len = (size_t)rand_r(&seed) % sizeof(bytes);
         for (size_t j = 0; j < len; j++)
             bytes[j] = (uint8_t)rand_r(&seed);
         const uint8_t *start = starts[i % 4];
@@ -138,7 +138,7 @@ START_TEST(second_request_is_dropped_and_counted)
     ck_assert_uint_eq(piw__port_figures(port).second_requests, 1);
     ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
     piw_msg_free(&got);
-    ck_assert_int_eq(zmtp_answer(fd, answer, sizeof answer), 5);
+    ck_assert_int_eq(zmtp_answer(fd, answer, sizeof(answer)), 5);
     assert_served(port, fd); /* one answer for the first, none for the second */
     ck_assert_uint_eq(piw__port_figures(port).dead_letters, 0);
     close(fd);
@@ -156,7 +156,7 @@ START_TEST(answers_go_in_the_codec_of_the_request)
         piw_msg *got = side_get(port), *done = slave_DONE_new();
         ck_assert_uint_eq(got->codec, i % 2 ? PIW_CBOR : PIW_MSGPACK);
         ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
-        ck_assert_int_eq(zmtp_answer(fd, answer, sizeof answer), 5);
+        ck_assert_int_eq(zmtp_answer(fd, answer, sizeof(answer)), 5);
         ck_assert_int_eq(memcmp(answer, i % 2 ? cbor_done : pack_done, 5), 0);
         piw_msg_free(&got);
     }
@@ -178,7 +178,7 @@ static void assert_malformed(piw__port *port, int fd, const char *bytes, size_t 
     ck_assert(got->flags & PIW__REQUEST);
     piw_msg *done = piw__port_fallback(got->type, PIW_ESHAPE, piw_malformed(got));
     ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
-    ck_assert_int_eq(zmtp_answer(fd, back, sizeof back), 5);
+    ck_assert_int_eq(zmtp_answer(fd, back, sizeof(back)), 5);
     ck_assert_int_eq(memcmp(back, answer, 5), 0);
     piw_msg_free(&got);
 }
@@ -281,7 +281,7 @@ START_TEST(file_frames_are_strict)
     piw_msg_free(&got);
     static uint8_t large[1048577];
     ck_assert(zmtp_frame(fd, true, "CHUNK", 5) && zmtp_frame(fd, true, "0", 1) &&
-              zmtp_frame(fd, false, large, sizeof large));
+              zmtp_frame(fd, false, large, sizeof(large)));
     side_await_refused(port, ++refused); /* a byte beyond the field, within the frame's slack */
     ck_assert_uint_eq(piw__port_figures(port).refused, refused);
     close(fd);
@@ -350,7 +350,7 @@ static bool replay_frames(int fd, const cJSON *frames)
     cJSON_ArrayForEach(frame, frames)
     {
         uint8_t bytes[65536] = {0};
-        size_t len = cJSON_IsString(frame) ? from_hex(frame->valuestring, bytes, sizeof bytes) : sizeof bytes;
+        size_t len = cJSON_IsString(frame) ? from_hex(frame->valuestring, bytes, sizeof(bytes)) : sizeof(bytes);
         if (!zmtp_frame(fd, frame->next != NULL, bytes, len))
             return false;
     }
@@ -362,7 +362,7 @@ static unsigned replay(const char *name, const char *queue, piw_protocol_def *de
 {
     const char *folder = getenv("PIW_VECTORS");
     char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : "../shared/vectors", name);
+    snprintf(path, sizeof(path), "%s/%s", folder != NULL ? folder : "../shared/vectors", name);
     FILE *file = fopen(path, "r");
     if (file == NULL) {
         printf("skip port_vectors_%s - %s is not there\n", queue, path);

@@ -23,9 +23,9 @@ static int read_list(const char *json, size_t len, size_t piece, piw_err *err)
     const gazer_listed *listed = failed == 0 ? gazer_listing_projects(listing, &count) : NULL;
     for (size_t i = 0; i < count; i++)
         to +=
-            (size_t)snprintf(seen + to, sizeof seen - to, "%s|%lld\n", listed[i].package, (long long)listed[i].serial);
+            (size_t)snprintf(seen + to, sizeof(seen) - to, "%s|%lld\n", listed[i].package, (long long)listed[i].serial);
     if (failed == 0)
-        snprintf(seen + to, sizeof seen - to, "%lld", (long long)gazer_listing_serial(listing));
+        snprintf(seen + to, sizeof(seen) - to, "%lld", (long long)gazer_listing_serial(listing));
     gazer_listing_free(&listing);
     return failed;
 }

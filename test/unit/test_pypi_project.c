@@ -14,11 +14,11 @@ static void note(const gazer_project *project)
     piw_msg_list(msg, &body->projects, 1);
     pypi_project *made = &body->projects.at[0];
     gazer_project_put(project, msg, made);
-    size_t to = (size_t)snprintf(seen, sizeof seen, "%s %s %lld\n", made->package.s, made->name.s,
+    size_t to = (size_t)snprintf(seen, sizeof(seen), "%s %s %lld\n", made->package.s, made->name.s,
                                  (long long)gazer_project_serial(project));
     for (uint32_t i = 0; i < made->releases.count; i++) {
         const pypi_release *from = &made->releases.at[i];
-        to += (size_t)snprintf(seen + to, sizeof seen - to, "%s|%lld|%s%s\n", from->version.s,
+        to += (size_t)snprintf(seen + to, sizeof(seen) - to, "%s|%lld|%s%s\n", from->version.s,
                                from->timestamp != NULL ? (long long)from->timestamp->us / 1000000 : -1,
                                from->source ? "source" : "", from->yanked ? "yanked" : "");
     }
@@ -101,7 +101,7 @@ START_TEST(sizes_are_bounded)
     char text[64];
     ck_assert_int_eq(piw_buffer_add(&json, "{" NAME ", \"releases\": {", strlen("{" NAME ", \"releases\": {")), 0);
     for (int i = 0; i < RELEASES; i++) {
-        int len = snprintf(text, sizeof text, "%s\"%d\": []", i > 0 ? ", " : "", i);
+        int len = snprintf(text, sizeof(text), "%s\"%d\": []", i > 0 ? ", " : "", i);
         ck_assert_int_eq(piw_buffer_add(&json, text, (size_t)len), 0);
     }
     ck_assert_int_eq(piw_buffer_add(&json, "}}", 2), 0);

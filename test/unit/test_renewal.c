@@ -16,7 +16,7 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(root));
     for (int i = 0; i < 1200; i++) {
         char name[16];
-        snprintf(name, sizeof name, "p-%04d", i);
+        snprintf(name, sizeof(name), "p-%04d", i);
         ck_assert(roster_add(&names, piw_text_of(name)));
     }
     renewal_begin(&self, "");
@@ -154,7 +154,7 @@ END_TEST
 static const char *at(const char *name)
 {
     static char path[PIW_PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    snprintf(path, sizeof(path), "%s/%s", root, name);
     return path;
 }
 

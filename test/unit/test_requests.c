@@ -49,7 +49,7 @@ START_TEST(the_one_due_first_comes_first)
 {
     char name[32];
     for (int i = 0; i < 1000; i++) {
-        snprintf(name, sizeof name, "p%d", i);
+        snprintf(name, sizeof(name), "p%d", i);
         ask(name, PART_PROJECT, (i * 7919) % 1000);
     }
     int64_t last = -1;

@@ -5,9 +5,9 @@
 #include "../../tools/piw-slave/retag.c"
 
 #include "shared/elf.h"
-#include "shared/record.h"
 #include "shared/text.h"
 #include "shared/wheel.h"
+#include "shared/wheel_record.h"
 #include "shared/zip.h"
 #include "unit.h"
 
@@ -23,7 +23,7 @@ static char folder[64];
 
 static void setup(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/piw-retag-XXXXXX");
+    snprintf(folder, sizeof(folder), "/tmp/piw-retag-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
@@ -60,7 +60,7 @@ START_TEST(tags_of_the_kernel)
     char to[256];
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         bool foreign = true;
-        bool changed = slave_retag_platform(cases[i].tag, cases[i].platform, cases[i].kernel, to, sizeof to, &foreign);
+        bool changed = slave_retag_platform(cases[i].tag, cases[i].platform, cases[i].kernel, to, sizeof(to), &foreign);
         ck_assert_msg(changed == (cases[i].wanted != NULL), "%s", cases[i].tag);
         ck_assert_msg(foreign == cases[i].foreign, "%s", cases[i].tag);
         if (changed)
@@ -116,7 +116,7 @@ static void write_archive(const char *filename, const member *members, size_t co
         z_stream stream = {.next_in = (Bytef *)(uintptr_t)m->data,
                            .avail_in = (uInt)m->len,
                            .next_out = packed,
-                           .avail_out = sizeof packed};
+                           .avail_out = sizeof(packed)};
         deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
         ck_assert_int_eq(deflate(&stream, Z_FINISH), Z_STREAM_END);
         deflateEnd(&stream);
@@ -156,7 +156,7 @@ static void write_archive(const char *filename, const member *members, size_t co
     add16(&out, (unsigned)strlen(comment));
     piw_put(&out, comment);
     char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, filename);
+    snprintf(path, sizeof(path), "%s/%s", folder, filename);
     FILE *file = fopen(path, "w");
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(out.data, 1, out.len, file), out.len);
@@ -174,7 +174,7 @@ static void put_line(piw_buffer *record, const member *m, bool quoted)
     uint8_t hash[32];
     char text[45];
     EVP_Digest(m->data, m->len, hash, NULL, EVP_sha256(), NULL);
-    EVP_EncodeBlock((unsigned char *)text, hash, sizeof hash);
+    EVP_EncodeBlock((unsigned char *)text, hash, sizeof(hash));
     for (char *c = text; *c != '\0'; c++)
         *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
     piw_putf(record, "%s%s%s,sha256=%s,%zu\r\n", quoted ? "\"" : "", m->name, quoted ? "\"" : "", text, m->len);
@@ -191,10 +191,10 @@ static void make(const kind *k)
     uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 1, 1, 1, [16] = 3, [18] = (uint8_t)k->machine};
     member members[6] = {{INFO "WHEEL", k->wheel, strlen(k->wheel), true, k->streamed},
                          {"demo.py", "x = 1\n", 6, false, false},
-                         {INFO "METADATA", metadata, sizeof metadata - 1, true, false}};
+                         {INFO "METADATA", metadata, sizeof(metadata) - 1, true, false}};
     size_t count = 3;
     if (k->machine >= 0)
-        members[count++] = (member){"demo.so", elf, sizeof elf, true, k->streamed};
+        members[count++] = (member){"demo.so", elf, sizeof(elf), true, k->streamed};
     piw_buffer record = {0};
     for (size_t i = k->unlisted; i < count; i++)
         put_line(&record, &members[i], k->quoted);
@@ -209,15 +209,15 @@ static void make(const kind *k)
 static bool is_there(const char *filename)
 {
     char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, filename);
+    snprintf(path, sizeof(path), "%s/%s", folder, filename);
     return access(path, F_OK) == 0;
 }
 
 static int rename_all(const char *platform, const char *kernel, piw_buffer *notes, piw_err *err)
 {
     slave_settings settings = {0};
-    snprintf(settings.platform, sizeof settings.platform, "%s", platform);
-    snprintf(settings.kernel, sizeof settings.kernel, "%s", kernel);
+    snprintf(settings.platform, sizeof(settings.platform), "%s", platform);
+    snprintf(settings.kernel, sizeof(settings.kernel), "%s", kernel);
     int rc = slave_retag(folder, &settings, notes, err);
     piw_put_bytes(notes, "", 1);
     return rc;
@@ -226,20 +226,20 @@ static int rename_all(const char *platform, const char *kernel, piw_buffer *note
 static void check_renamed(const char *filename, const char *wheel)
 {
     char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, filename);
+    snprintf(path, sizeof(path), "%s/%s", folder, filename);
     piw_wheel read = {0};
     piw_err err = {0};
     ck_assert_msg(piw_wheel_read(path, filename, &read, &err) == 0, "%s", err.text);
     piw_wheel_fini(&read);
     FILE *file = fopen(path, "r");
     static char data[1 << 16];
-    size_t len = fread(data, 1, sizeof data, file);
+    size_t len = fread(data, 1, sizeof(data), file);
     fclose(file);
     ck_assert_int_eq(memcmp(data + len - 8, "as built", 8), 0);
     piw_zip *zip = NULL;
     uint8_t *text = NULL;
     ck_assert_int_eq(piw_zip_open(&zip, data, len, &err), 0);
-    ck_assert_int_eq(piw_zip_extract(zip, piw_zip_find(zip, INFO "WHEEL", sizeof INFO "WHEEL" - 1), 4096, &text, &err),
+    ck_assert_int_eq(piw_zip_extract(zip, piw_zip_find(zip, INFO "WHEEL", sizeof(INFO "WHEEL") - 1), 4096, &text, &err),
                      0);
     ck_assert_str_eq((const char *)text, wheel);
     free(text);
@@ -275,7 +275,7 @@ START_TEST(renamed_as_a_whole)
         ck_assert(!is_there(k.filename));
         check_renamed("demo-1.0-1x-cp311-cp311-linux_armv7l.whl", new);
         char path[400];
-        snprintf(path, sizeof path, "%s/demo-1.0-1x-cp311-cp311-linux_armv7l.whl", folder);
+        snprintf(path, sizeof(path), "%s/demo-1.0-1x-cp311-cp311-linux_armv7l.whl", folder);
         unlink(path);
     }
 }
@@ -326,7 +326,7 @@ START_TEST(what_cant_be_renamed_safely)
     make(&(kind){"demo-1.0-cp311-cp311-linux_armv7l.whl", tag, EM_ARM});
     refused(&(kind){name, tag, EM_ARM}, "there is a wheel demo-1.0-cp311-cp311-linux_armv7l.whl already");
     char path[400];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     ck_assert_int_eq(truncate(path, 100), 0);
     piw_buffer notes = {0};
     piw_err err = {0};
@@ -341,7 +341,7 @@ static void teardown(void)
     int n = scandir(folder, &found, NULL, NULL);
     for (int i = 0; i < n; i++) {
         char path[400];
-        snprintf(path, sizeof path, "%s/%.255s", folder, found[i]->d_name);
+        snprintf(path, sizeof(path), "%s/%.255s", folder, found[i]->d_name);
         unlink(path);
         free(found[i]);
     }

@@ -301,7 +301,7 @@ static void copy_file(const char *from, const char *to, mode_t mode)
     ck_assert_int_ge(in, 0);
     ck_assert_int_ge(out, 0);
     ssize_t n;
-    while ((n = read(in, buffer, sizeof buffer)) > 0)
+    while ((n = read(in, buffer, sizeof(buffer))) > 0)
         ck_assert_int_eq(write(out, buffer, (size_t)n), n);
     ck_assert_int_eq(fchmod(out, mode), 0);
     close(in);
@@ -313,13 +313,13 @@ static void start_in_folder(const char *content, mode_t mode, mode_t dir_mode, c
 {
     char dir[] = "/tmp/piw-XXXXXX", file[64], source[PATH_MAX + 20];
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(file, sizeof file, "%s/echo.so", dir);
+    snprintf(file, sizeof(file), "%s/echo.so", dir);
     if (content != NULL) {
         int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
         ck_assert_int_eq(write(fd, content, strlen(content)), (ssize_t)strlen(content));
         close(fd);
     } else {
-        snprintf(source, sizeof source, "%s/echo_v1.so", bus_plugins());
+        snprintf(source, sizeof(source), "%s/echo_v1.so", bus_plugins());
         copy_file(source, file, mode);
     }
     ck_assert_int_eq(chmod(dir, dir_mode), 0);
@@ -461,7 +461,7 @@ static const char *told(int fd, int wait_ms)
 {
     static char text[100];
     struct pollfd ready = {.fd = fd, .events = POLLIN};
-    ssize_t n = poll(&ready, 1, wait_ms) == 1 ? recv(fd, text, sizeof text - 1, 0) : 0;
+    ssize_t n = poll(&ready, 1, wait_ms) == 1 ? recv(fd, text, sizeof(text) - 1, 0) : 0;
     text[n > 0 ? n : 0] = '\0';
     return text;
 }
@@ -470,7 +470,7 @@ START_TEST(systemd_is_told)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char name[32];
-    int len = snprintf(name, sizeof name, "@piw-runtime-%d", (int)getpid());
+    int len = snprintf(name, sizeof(name), "@piw-runtime-%d", (int)getpid());
     memcpy(address.sun_path + 1, name + 1, (size_t)len - 1);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(
@@ -627,7 +627,7 @@ START_TEST(a_crash_prints_the_flight_recorder)
     char text[16384];
     size_t len = 0;
     ssize_t n;
-    while (len < sizeof text - 1 && (n = read(ends[0], text + len, sizeof text - 1 - len)) > 0)
+    while (len < sizeof(text) - 1 && (n = read(ends[0], text + len, sizeof(text) - 1 - len)) > 0)
         len += (size_t)n;
     text[len] = '\0';
     close(ends[0]);

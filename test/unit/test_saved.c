@@ -90,7 +90,7 @@ START_TEST(what_40b4f6b_saved_is_read)
         line[strcspn(line, "\n")] = '\0';
         if (strncmp(line, "record ", 7) == 0) {
             read_record(line);
-            snprintf(record, sizeof record, "%.60s", line);
+            snprintf(record, sizeof(record), "%.60s", line);
             records++;
         } else {
             check_leaf(record, line);

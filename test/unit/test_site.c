@@ -117,7 +117,7 @@ static int pip(const char *const *args)
     while (*args != NULL)
         argv[n++] = *args++;
     char home[64];
-    snprintf(home, sizeof home, "HOME=%s", dir);
+    snprintf(home, sizeof(home), "HOME=%s", dir);
     const char *env[] = {home,
                          "PATH=/usr/bin:/bin",
                          "LC_ALL=C.UTF-8",
@@ -145,13 +145,13 @@ START_TEST(pip_takes_what_is_published)
     publish(BUILD, "gold", NULL);
     tell("scribe", scribe_BOTH_make(piw_text_of("gold")));
     char index[96], target[64], found[128];
-    snprintf(index, sizeof index, "file://%s/simple", root);
-    snprintf(target, sizeof target, "%s/target", dir);
+    snprintf(index, sizeof(index), "file://%s/simple", root);
+    snprintf(target, sizeof(target), "%s/target", dir);
     ck_assert_int_eq(pip((const char *[]){"-q", "download", "-i", index, "-d", target, "gold==1.0", NULL}), 0);
-    snprintf(found, sizeof found, "%s/%s", target, p.name);
+    snprintf(found, sizeof(found), "%s/%s", target, p.name);
     ck_assert_int_eq(access(found, F_OK), 0);
     ck_assert_int_eq(pip((const char *[]){"-q", "install", "-i", index, "-t", target, "gold", NULL}), 0);
-    snprintf(found, sizeof found, "%s/noise.bin", target);
+    snprintf(found, sizeof(found), "%s/noise.bin", target);
     ck_assert_int_eq(access(found, F_OK), 0);
     /* Another hash on the page, and pip refuses the same file. */
     store("gold", p.name, "4ba2136a5bc66d60f3d9c45ae6dda132465e5c4f759b80b73b700b5c7faccd68");

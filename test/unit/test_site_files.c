@@ -16,7 +16,7 @@ static char path[PIW_PATH_MAX];
 
 static void make_root(void)
 {
-    snprintf(root, sizeof root, "/tmp/piw-XXXXXX");
+    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(root));
 }
 
@@ -27,7 +27,7 @@ static void remove_root(void)
 
 static const char *at(const char *name)
 {
-    snprintf(path, sizeof path, "%s/%s", root, name);
+    snprintf(path, sizeof(path), "%s/%s", root, name);
     return path;
 }
 
@@ -72,7 +72,7 @@ END_TEST
 START_TEST(a_file_holds_its_bytes_in_its_mode_or_is_another)
 {
     static char large[200000];
-    memset(large, 'x', sizeof large);
+    memset(large, 'x', sizeof(large));
     ck_assert(!piw_file_holds(at("page"), "text", 4));
     ck_assert_int_eq(piw_file_write(root, at("page"), "text", 4, 0, NULL), 0);
     ck_assert(piw_file_holds(at("page"), "text", 4));
@@ -81,13 +81,13 @@ START_TEST(a_file_holds_its_bytes_in_its_mode_or_is_another)
     ck_assert(!piw_file_holds(at("page"), "tost", 4));
     ck_assert_int_eq(chmod(at("page"), 0600), 0);
     ck_assert(!piw_file_holds(at("page"), "text", 4));
-    ck_assert_int_eq(piw_file_write(root, at("large"), large, sizeof large, 0, NULL), 0);
-    ck_assert(piw_file_holds(at("large"), large, sizeof large));
-    large[sizeof large - 1] = 'y';
-    ck_assert(!piw_file_holds(at("large"), large, sizeof large));
+    ck_assert_int_eq(piw_file_write(root, at("large"), large, sizeof(large), 0, NULL), 0);
+    ck_assert(piw_file_holds(at("large"), large, sizeof(large)));
+    large[sizeof(large) - 1] = 'y';
+    ck_assert(!piw_file_holds(at("large"), large, sizeof(large)));
     ck_assert_int_eq(symlink("large", at("link")), 0);
-    large[sizeof large - 1] = 'x';
-    ck_assert(!piw_file_holds(at("link"), large, sizeof large));
+    large[sizeof(large) - 1] = 'x';
+    ck_assert(!piw_file_holds(at("link"), large, sizeof(large)));
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(links_replace_links_only)
     ck_assert_int_eq(piw_link_write(root, at("project/Gold"), "gold", NULL), 0);
     ck_assert_int_eq(piw_link_write(root, at("project/Gold"), "gold", NULL), 0);
     ck_assert_int_eq(piw_link_write(root, at("project/Gold"), "silver", NULL), 0);
-    ssize_t n = readlink(at("project/Gold"), target, sizeof target);
+    ssize_t n = readlink(at("project/Gold"), target, sizeof(target));
     ck_assert_int_eq(n, 6);
     ck_assert_int_eq(piw_folder_make(at("project/real"), NULL), 0);
     ck_assert_int_eq(piw_link_write(root, at("project/real"), "gold", NULL), PIW_EEXIST);
@@ -132,7 +132,7 @@ START_TEST(trash_is_moved_and_cleared)
     ck_assert_int_ne(rmdir(at(".staging/tmp")), 0);
     ck_assert_int_eq(piw_file_write(root, at("build/a/b"), "x", 1, 0, NULL), 0);
     char from[PIW_PATH_MAX];
-    snprintf(from, sizeof from, "%s", at("build"));
+    snprintf(from, sizeof(from), "%s", at("build"));
     ck_assert_int_eq(rename(from, at(".staging/tmp/1-0123456789abcdef")), 0);
     ck_assert_int_eq(piw_tmp_clear(root, NULL), 0);
     ck_assert(!is_there(".staging/tmp/1-0123456789abcdef"));

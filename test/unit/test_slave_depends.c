@@ -75,17 +75,17 @@ END_TEST
 START_TEST(spellings)
 {
     char to[64];
-    ck_assert(slave_other_spelling("/lib/x86_64-linux-gnu/libz.so.1", to, sizeof to));
+    ck_assert(slave_other_spelling("/lib/x86_64-linux-gnu/libz.so.1", to, sizeof(to)));
     ck_assert_str_eq(to, "/usr/lib/x86_64-linux-gnu/libz.so.1");
-    ck_assert(slave_other_spelling("/usr/lib/libz.so.1", to, sizeof to));
+    ck_assert(slave_other_spelling("/usr/lib/libz.so.1", to, sizeof(to)));
     ck_assert_str_eq(to, "/lib/libz.so.1");
-    ck_assert(slave_other_spelling("/lib64/ld.so", to, sizeof to));
+    ck_assert(slave_other_spelling("/lib64/ld.so", to, sizeof(to)));
     ck_assert_str_eq(to, "/usr/lib64/ld.so");
-    ck_assert(!slave_other_spelling("/opt/lib/libz.so.1", to, sizeof to));
-    ck_assert(!slave_other_spelling("/library/x", to, sizeof to));
-    ck_assert(!slave_other_spelling("/usr/local/lib/x", to, sizeof to));
+    ck_assert(!slave_other_spelling("/opt/lib/libz.so.1", to, sizeof(to)));
+    ck_assert(!slave_other_spelling("/library/x", to, sizeof(to)));
+    ck_assert(!slave_other_spelling("/usr/local/lib/x", to, sizeof(to)));
     char tight[8];
-    ck_assert(!slave_other_spelling("/lib/long/enough", tight, sizeof tight));
+    ck_assert(!slave_other_spelling("/lib/long/enough", tight, sizeof(tight)));
     ck_assert_str_eq(tight, "");
 }
 END_TEST

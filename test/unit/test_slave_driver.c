@@ -340,7 +340,7 @@ static const char *idle_until(piw_client *slave, const char *nothing)
     return answer;
 }
 
-START_TEST(a_builders_fault_is_tried_again_elsewhere)
+START_TEST(a_slaves_fault_is_tried_again_elsewhere)
 {
     static const char *const one[] = {"p", "1.0", NULL};
     piw_client *slave = slave_connect(&f, PIW_CBOR), *other = slave_connect(&f, PIW_CBOR);
@@ -384,7 +384,7 @@ START_TEST(the_fifth_try_is_final_and_the_slave_sleeps)
             ck_assert_str_eq(idle_until(slave, "SLEEP false"), "BUILD p 1.0");
     }
     farm_wait(&f,
-              "LOG ERROR: No matching distribution found for p==1.0\nThe build failed for its builder's sake (the "
+              "LOG ERROR: No matching distribution found for p==1.0\nThe build failed for its slave's sake (the "
               "source was not to be found yet), for the 5th time",
               1);
     ck_assert_ptr_nonnull(strstr(farm_wait(&f, "LOGBUILD(", 1), "status=false"));
@@ -746,7 +746,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, pieces_of_a_file_are_signs_of_life);
     tcase_add_test(tests, a_slave_that_waits_is_not_silent);
     tcase_add_test(tests, what_is_given_out_is_pending_no_more);
-    tcase_add_test(tests, a_builders_fault_is_tried_again_elsewhere);
+    tcase_add_test(tests, a_slaves_fault_is_tried_again_elsewhere);
     tcase_add_test(tests, the_fifth_try_is_final_and_the_slave_sleeps);
     tcase_add_test(tests, the_packages_own_fault_is_final_at_once);
     tcase_add_test(tests, a_build_past_its_time_is_recorded_as_failed);

@@ -23,7 +23,7 @@ static void up(const char *plugin)
 {
     piw__tune.restart_ms = 0;
     char here[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 20);
+    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 20);
     ck_assert_int_gt(len, 0);
     here[len] = '\0';
     for (int i = 0; i < 2; i++)
@@ -31,7 +31,7 @@ static void up(const char *plugin)
     strcat(here, "/plugins");
     strcpy(dir, "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(address, sizeof address, "ipc://%s/tally", dir);
+    snprintf(address, sizeof(address), "ipc://%s/tally", dir);
     const char *dirs[] = {here}, *names[] = {"tally"}, *addresses[] = {address};
     const piw_runtime_config config = {.plugin_dirs = dirs,
                                        .plugin_dirs_count = 1,

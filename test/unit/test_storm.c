@@ -33,7 +33,7 @@ static void up(void)
                               .drain_ms = 2000,
                               .stop_ms = PIW_LIMIT_STOP_MS};
     char here[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 20);
+    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 20);
     ck_assert_int_gt(len, 0);
     here[len] = '\0';
     for (int i = 0; i < 2; i++)
@@ -41,7 +41,7 @@ static void up(void)
     strcat(here, "/plugins");
     strcpy(dir, "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(address, sizeof address, "ipc://%s/crowd", dir);
+    snprintf(address, sizeof(address), "ipc://%s/crowd", dir);
     const char *dirs[] = {here}, *names[] = {"crowd"}, *addresses[] = {address};
     const piw_runtime_config config = {.plugin_dirs = dirs,
                                        .plugin_dirs_count = 1,

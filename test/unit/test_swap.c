@@ -342,9 +342,9 @@ START_TEST(what_a_task_says_of_itself)
     say("\x1b[2J \xc3", "");
     ck_assert_str_eq(bus_figures("echo").note, "\\x1b[2J \\xc3");
     char text[600], cut[PIW_LIMIT_NOTE + 1];
-    memset(text, 'x', sizeof text);
-    text[sizeof text - 1] = '\0';
-    memset(cut, 'x', sizeof cut);
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    memset(cut, 'x', sizeof(cut));
     cut[PIW_LIMIT_NOTE] = '\0';
     say(text, "");
     ck_assert_str_eq(bus_figures("echo").note, cut);

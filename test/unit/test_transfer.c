@@ -454,7 +454,7 @@ START_TEST(what_was_sealed_is_recorded_and_put_in_place)
     wait_for("LOGBUILD(build_id=123456790", 1);
     for (int i = 0; i < 2; i++) {
         char path[128];
-        snprintf(path, sizeof path, "simple/%s/%s", names[i], p[i].name);
+        snprintf(path, sizeof(path), "simple/%s/%s", names[i], p[i].name);
         ck_bytes(path, &p[i].bytes);
         piw_buffer_fini(&p[i].bytes);
     }

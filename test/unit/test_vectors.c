@@ -15,7 +15,7 @@ static cJSON *load(void)
 {
     const char *folder = getenv("PIW_VECTORS");
     char path[512];
-    snprintf(path, sizeof path, "%s/encoding.json", folder != NULL ? folder : "../shared/vectors");
+    snprintf(path, sizeof(path), "%s/encoding.json", folder != NULL ? folder : "../shared/vectors");
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         return NULL;
@@ -265,7 +265,7 @@ static void *keep(void *memory)
 
 static const piw_type *compound(piw_kind kind, piw_field *fields, uint32_t count, uint32_t size)
 {
-    piw_type *type = keep(malloc(sizeof *type));
+    piw_type *type = keep(malloc(sizeof(*type)));
     *type = (piw_type){.kind = kind, .size = size, .max = 1000, .fields_count = count, .fields = fields};
     return type;
 }
@@ -273,7 +273,7 @@ static const piw_type *compound(piw_kind kind, piw_field *fields, uint32_t count
 static const piw_type *infer_tuple(const cJSON *json)
 {
     uint32_t count = (uint32_t)cJSON_GetArraySize(json), at = 0;
-    piw_field *fields = keep(calloc(count + 1, sizeof *fields));
+    piw_field *fields = keep(calloc(count + 1, sizeof(*fields)));
     for (uint32_t i = 0; i < count; i++, at += (piw__slot(&fields[i - 1]) + 31) / 32 * 32) {
         fields[i].name = "f";
         fields[i].offset = at;
@@ -286,13 +286,13 @@ static const piw_type *infer_tuple(const cJSON *json)
 
 static const piw_type *infer_map(const cJSON *pairs)
 {
-    piw_field *fields = keep(calloc(2, sizeof *fields));
+    piw_field *fields = keep(calloc(2, sizeof(*fields)));
     const cJSON *value = cJSON_GetArrayItem(cJSON_GetArrayItem(pairs, 0), 1);
     fields[0].type = &t_text;
     fields[1].type = &t_int;
     fields[1].offset = 16;
     if (cJSON_IsArray(value)) {
-        piw_field *element = keep(calloc(1, sizeof *element));
+        piw_field *element = keep(calloc(1, sizeof(*element)));
         const cJSON *first = cJSON_GetArrayItem(value, 0);
         element->type = first != NULL ? infer(first, &element->flags) : &t_text;
         fields[1].type = compound(PIW_LIST, element, 1, sizeof(piw__list));
@@ -511,9 +511,9 @@ static int receive(const cJSON *vector, piw_msg **msg, piw_err *err)
         memset(bytes, bytes[0], len);
     }
     ran++;
-    int r = piw_decode(protocol, 1, bytes, len, NULL, msg, NULL, err);
+    int rc = piw_decode(protocol, 1, bytes, len, NULL, msg, NULL, err);
     free(bytes);
-    return r;
+    return rc;
 }
 
 /* Where the master's rules (docs/wire.md#what-is-refused) ask for another answer than the stock program's. */
@@ -588,7 +588,7 @@ START_TEST(odd_times_are_read_right)
             piw_msg *msg;
             char text[40];
             ck_assert_int_eq(receive(vector, &msg, NULL), 0);
-            piw_time_format(slave_IDLE_of(msg)->timestamp, text, sizeof text);
+            piw_time_format(slave_IDLE_of(msg)->timestamp, text, sizeof(text));
             ck_assert_str_eq(text, cases[i].time);
             piw_msg_free(&msg);
             seen++;
@@ -635,7 +635,7 @@ START_TEST(recorded_conversations_are_read)
         return;
     glob_t found;
     char pattern[512];
-    snprintf(pattern, sizeof pattern, "%s/*.jsonl", folder);
+    snprintf(pattern, sizeof(pattern), "%s/*.jsonl", folder);
     ck_assert_int_eq(glob(pattern, 0, NULL, &found), 0);
     ran = 0;
     for (size_t i = 0; i < found.gl_pathc; i++) {

@@ -143,11 +143,11 @@ START_TEST(the_longest_version_fits_its_key)
         ck_assert_uint_le(version.len, PIW_VERSION_KEY_MAX);
     }
     char endless[PIW_VERSION_MAX + 51];
-    memset(endless, '9', sizeof endless);
+    memset(endless, '9', sizeof(endless));
     piw_version version;
-    piw_version_parse((piw_text){endless, sizeof endless}, &version);
+    piw_version_parse((piw_text){endless, sizeof(endless)}, &version);
     ck_assert(!version.valid);
-    ck_assert(!piw_version_acceptable((piw_text){endless, sizeof endless}));
+    ck_assert(!piw_version_acceptable((piw_text){endless, sizeof(endless)}));
     ck_assert(piw_version_acceptable((piw_text){endless, PIW_VERSION_MAX}));
     ck_assert(!piw_version_acceptable(piw_text_of("1/2")));
     ck_assert(!piw_version_acceptable(piw_text_of("1\n2")));

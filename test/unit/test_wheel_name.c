@@ -1,7 +1,7 @@
 /* Names of wheels, and what METADATA and RECORD say. */
 #include "shared/metadata.h"
-#include "shared/record.h"
 #include "shared/wheel_name.h"
+#include "shared/wheel_record.h"
 
 #include "unit.h"
 
@@ -69,7 +69,7 @@ START_TEST(what_is_no_wheel_name_is_refused)
         ck_assert_ptr_nonnull(strstr(err.text, "is refused"));
     }
     char longest[300];
-    int n = snprintf(longest, sizeof longest, "a-%0240d-py3-none-any.whl", 1);
+    int n = snprintf(longest, sizeof(longest), "a-%0240d-py3-none-any.whl", 1);
     piw_wheel_name name;
     ck_assert_int_gt(n, PIW_FILENAME_MAX);
     ck_assert_int_ne(piw_wheel_name_parse(piw_text_of(longest), &name, NULL), 0);
@@ -178,7 +178,7 @@ START_TEST(extras_are_seen_wherever_they_are_compared)
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         char text[256];
         piw_metadata m;
-        snprintf(text, sizeof text, "Name: a\nVersion: 1\nRequires-Dist: %s\n", cases[i].requirement);
+        snprintf(text, sizeof(text), "Name: a\nVersion: 1\nRequires-Dist: %s\n", cases[i].requirement);
         ck_assert_int_eq(parse(text, &m), 0);
         ck_assert_msg((m.requires_count == 0) == cases[i].extra, "%s", cases[i].requirement);
         piw_metadata_fini(&m);
@@ -206,7 +206,7 @@ START_TEST(headers_that_readers_take_differently_are_refused)
     }
     char longest[400];
     piw_metadata m;
-    snprintf(longest, sizeof longest, "Name: a\nVersion: 1\nRequires-Python: >=%0199d\n", 3);
+    snprintf(longest, sizeof(longest), "Name: a\nVersion: 1\nRequires-Python: >=%0199d\n", 3);
     ck_assert_int_eq(parse(longest, &m), PIW_EREFUSED);
 }
 END_TEST
@@ -224,28 +224,28 @@ END_TEST
 
 #define HASH "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
 
-static int record(const char *text, piw_record *r)
+static int record(const char *text, piw_wheel_record *r)
 {
-    return piw_record_parse(text, strlen(text), r, NULL);
+    return piw_wheel_record_parse(text, strlen(text), r, NULL);
 }
 
 START_TEST(records_are_read)
 {
-    piw_record r;
+    piw_wheel_record r;
     ck_assert_int_eq(record("b.py," HASH ",0\r\n\"a, \"\"b\"\".py\"," HASH ",12\nx.dist-info/RECORD,,\n\n", &r), 0);
     ck_assert_uint_eq(r.count, 3);
-    const piw_record_line *line = piw_record_find(&r, "a, \"b\".py", 9);
+    const piw_wheel_record_line *line = piw_wheel_record_find(&r, "a, \"b\".py", 9);
     ck_assert_ptr_nonnull(line);
-    ck_assert_uint_eq(line->hash_len, PIW_RECORD_SHA256);
+    ck_assert_uint_eq(line->hash_len, PIW_WHEEL_RECORD_SHA256);
     ck_assert(line->has_size);
     ck_assert_uint_eq(line->size, 12);
     ck_assert_uint_eq(line->hash[0], 0xe3);
     ck_assert_uint_eq(line->hash[31], 0x55);
-    ck_assert_uint_eq(piw_record_find(&r, "x.dist-info/RECORD", 18)->hash_len, 0);
-    ck_assert_ptr_null(piw_record_find(&r, "c.py", 4));
+    ck_assert_uint_eq(piw_wheel_record_find(&r, "x.dist-info/RECORD", 18)->hash_len, 0);
+    ck_assert_ptr_null(piw_wheel_record_find(&r, "c.py", 4));
     for (size_t i = 0; i < r.count; i++)
         ck_assert_uint_eq(strlen(r.lines[i].path), r.lines[i].path_len);
-    piw_record_fini(&r);
+    piw_wheel_record_fini(&r);
 }
 END_TEST
 
@@ -254,17 +254,17 @@ END_TEST
 
 START_TEST(longer_hashes_are_read)
 {
-    piw_record r;
+    piw_wheel_record r;
     ck_assert_int_eq(record("a," HASH384 ",0\nb," HASH512 ",0\nc," HASH ",0\n", &r), 0);
-    const piw_record_line *line = piw_record_find(&r, "a", 1);
-    ck_assert_uint_eq(line->hash_len, PIW_RECORD_SHA384);
+    const piw_wheel_record_line *line = piw_wheel_record_find(&r, "a", 1);
+    ck_assert_uint_eq(line->hash_len, PIW_WHEEL_RECORD_SHA384);
     ck_assert_uint_eq(line->hash[0], 0x38);
     ck_assert_uint_eq(line->hash[47], 0x5b);
-    line = piw_record_find(&r, "b", 1);
-    ck_assert_uint_eq(line->hash_len, PIW_RECORD_SHA512);
+    line = piw_wheel_record_find(&r, "b", 1);
+    ck_assert_uint_eq(line->hash_len, PIW_WHEEL_RECORD_SHA512);
     ck_assert_uint_eq(line->hash[0], 0xcf);
     ck_assert_uint_eq(line->hash[63], 0x3e);
-    piw_record_fini(&r);
+    piw_wheel_record_fini(&r);
 }
 END_TEST
 
@@ -294,7 +294,7 @@ START_TEST(bad_records_are_refused)
         "a,,\rb,,\rc,,\rd,,\r",
     };
     for (size_t i = 0; i < PIW_COUNT(bad); i++) {
-        piw_record r;
+        piw_wheel_record r;
         ck_assert_msg(record(bad[i], &r) == PIW_EREFUSED, "\"%s\" was taken", bad[i]);
     }
 }

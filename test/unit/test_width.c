@@ -43,7 +43,7 @@ START_TEST(files_and_times_have_64_bits)
     ck_assert_uint_eq(sizeof(time_t), 8);
     ck_assert_uint_eq(sizeof(ino_t), 8);
     char path[256];
-    path_of("large", path, sizeof path);
+    path_of("large", path, sizeof(path));
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
     ck_assert_int_ge(fd, 0);
     /* Nothing is written: it is a hole. */

@@ -52,7 +52,7 @@ static void *ask_on(void *arg)
         self->asked++;
         int rc = piw_runtime_call(runtime, "scribe", &msg, WAIT_MS, &answer, &err);
         if (rc != 0 || piw_msg_error(answer) != 0)
-            snprintf(self->error, sizeof self->error, "request %u: %s", self->asked,
+            snprintf(self->error, sizeof(self->error), "request %u: %s", self->asked,
                      rc != 0 ? err.text : piw_msg_error_text(answer));
         else
             self->answered++;
@@ -88,7 +88,7 @@ START_TEST(writers_take_turns_and_no_request_is_lost)
     unsigned answered = 0;
     store("gold", NULL, NULL);
     for (int i = 0; i < CALLERS; i++) {
-        snprintf(callers[i].own, sizeof callers[i].own, "own-%d", i);
+        snprintf(callers[i].own, sizeof(callers[i].own), "own-%d", i);
         store(callers[i].own, NULL, NULL);
     }
     ck_assert_int_eq(sem_init(&step, 0, 0), 0);

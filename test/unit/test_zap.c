@@ -20,7 +20,7 @@ START_TEST(own_network_is_let_in)
     side_start("127.0.0.1/32");
     piw__port *port = side_port(&slave_protocol_def, "tcp://*:*");
     char address[64];
-    snprintf(address, sizeof address, "tcp://127.0.0.1%s", strrchr(piw__port_endpoint(port), ':'));
+    snprintf(address, sizeof(address), "tcp://127.0.0.1%s", strrchr(piw__port_endpoint(port), ':'));
     ck_assert(admitted(address));
     zmtp_from = "127.0.0.2";
     ck_assert(!admitted(address));
@@ -74,7 +74,7 @@ START_TEST(ipv6_has_its_own_networks)
 {
     int fd = socket(AF_INET6, SOCK_STREAM, 0);
     struct sockaddr_in6 one = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    bool ipv6 = fd >= 0 && bind(fd, (struct sockaddr *)&one, sizeof one) == 0;
+    bool ipv6 = fd >= 0 && bind(fd, (struct sockaddr *)&one, sizeof(one)) == 0;
     close(fd);
     if (!ipv6) {
         printf("skip zap_ipv6 - this machine has no ::1\n");
@@ -101,7 +101,7 @@ START_TEST(other_mechanisms_are_refused)
     memcpy(greeting + 12, "PLAIN", 5);
     int fd = zmtp_socket(piw__port_endpoint(port));
     ck_assert_int_ge(fd, 0);
-    ck_assert(zmtp_write_all(fd, greeting, sizeof greeting));
+    ck_assert(zmtp_write_all(fd, greeting, sizeof(greeting)));
     /* The connection may end after the greeting already. */
     bool written = zmtp_head(fd, ZMTP_COMMAND, 10) && zmtp_write_all(fd, "\5HELLO\1a\1b", 10);
     ck_assert(!written || zmtp_closed(fd));
@@ -122,7 +122,7 @@ static bool outside_address(char *to, size_t size)
     for (struct ifaddrs *at = all; at != NULL && !found; at = at->ifa_next) {
         char host[NI_MAXHOST];
         if (at->ifa_addr == NULL || at->ifa_addr->sa_family != AF_INET || (at->ifa_flags & IFF_LOOPBACK) != 0 ||
-            getnameinfo(at->ifa_addr, sizeof(struct sockaddr_in), host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
+            getnameinfo(at->ifa_addr, sizeof(struct sockaddr_in), host, sizeof(host), NULL, 0, NI_NUMERICHOST) != 0)
             continue;
         found = snprintf(to, size, "tcp://%s:*", host) < (int)size;
     }
@@ -133,7 +133,7 @@ static bool outside_address(char *to, size_t size)
 START_TEST(connections_a_minute_are_bounded)
 {
     char address[128];
-    if (!outside_address(address, sizeof address)) {
+    if (!outside_address(address, sizeof(address))) {
         printf("skip zap_connections - this machine has only its loopback\n");
         return;
     }

@@ -42,10 +42,10 @@ START_TEST(a_sound_archive_is_read)
 {
     maker m = {.comment = "made by hand"};
     char large[300000];
-    for (size_t i = 0; i < sizeof large; i++)
+    for (size_t i = 0; i < sizeof(large); i++)
         large[i] = (char)(i * i % 251);
     maker_add(&m, "a/", "", 0, &(maker_odd){.mode = 040755});
-    maker_add(&m, "a/large", large, sizeof large, &(maker_odd){.deflate = true, .descriptor = true});
+    maker_add(&m, "a/large", large, sizeof(large), &(maker_odd){.deflate = true, .descriptor = true});
     maker_add(&m, "b", "stored", 6, NULL);
     maker_add(&m, "c", "", 0, &(maker_odd){.deflate = true});
     maker_add(&m, "\xc3\xa4", "umlaut", 6, &(maker_odd){.flags = 1 << 11});
@@ -57,10 +57,10 @@ START_TEST(a_sound_archive_is_read)
     const piw_zip_entry *entry = piw_zip_find(zip, "a/large", 7);
     ck_assert_ptr_nonnull(entry);
     uint8_t *data;
-    ck_assert_int_eq(piw_zip_extract(zip, entry, sizeof large, &data, &err), 0);
-    ck_assert_mem_eq(data, large, sizeof large);
+    ck_assert_int_eq(piw_zip_extract(zip, entry, sizeof(large), &data, &err), 0);
+    ck_assert_mem_eq(data, large, sizeof(large));
     free(data);
-    ck_assert_int_eq(piw_zip_extract(zip, entry, sizeof large - 1, &data, &err), PIW_ELIMIT);
+    ck_assert_int_eq(piw_zip_extract(zip, entry, sizeof(large) - 1, &data, &err), PIW_ELIMIT);
     err = (piw_err){0};
     ck_assert_int_eq(piw_zip_extract(zip, piw_zip_find(zip, "c", 1), 0, &data, &err), 0);
     free(data);
@@ -192,7 +192,7 @@ static char path[64];
 
 static void make_path(void)
 {
-    snprintf(path, sizeof path, "/tmp/piw-XXXXXX");
+    snprintf(path, sizeof(path), "/tmp/piw-XXXXXX");
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     close(fd);
@@ -258,7 +258,7 @@ START_TEST(wheels_of_other_names_are_refused)
     ck_gate(maker_wheel("gold", "1.0", ""), "gold.whl", "form");
     maker m = {0};
     static const char text[] = "Metadata-Version: 2.1\nName: silver\nVersion: 1.0\n\n";
-    maker_file(&m, "gold-1.0.dist-info/METADATA", text, sizeof text - 1, NULL);
+    maker_file(&m, "gold-1.0.dist-info/METADATA", text, sizeof(text) - 1, NULL);
     ck_gate(maker_end(&m), "gold-1.0-py3-none-any.whl", "silver");
 }
 END_TEST
@@ -337,7 +337,7 @@ START_TEST(metadata_of_an_unknown_form_is_refused)
                  {"Metadata-Version: 2.x\n", false}, {"", false}};
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         char text[128];
-        int n = snprintf(text, sizeof text, "%sName: gold\nVersion: 1.0\n\n", cases[i].version);
+        int n = snprintf(text, sizeof(text), "%sName: gold\nVersion: 1.0\n\n", cases[i].version);
         maker m = {0};
         maker_file(&m, "gold-1.0.dist-info/METADATA", text, (size_t)n, NULL);
         const char *why = gate(maker_end(&m), "gold-1.0-py3-none-any.whl");
@@ -351,7 +351,7 @@ START_TEST(libraries_for_another_processor_are_refused)
 {
     static const uint8_t elf[64] = {0x7f, 'E', 'L', 'F', 1, 1, 1, [18] = 40};
     maker m = {0};
-    maker_file(&m, "gold/x.so", elf, sizeof elf, NULL);
+    maker_file(&m, "gold/x.so", elf, sizeof(elf), NULL);
     maker_dist_info(&m, "gold", "1.0", "");
     piw_buffer bytes = maker_end(&m), again = {0};
     maker_put(&again, bytes.data, bytes.len);
@@ -370,9 +370,11 @@ START_TEST(a_wrong_hash_is_told_from_a_bad_wheel)
     piw_wheel wheel;
     piw_err err = {0};
     static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
-    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", zeros, NULL, &wheel, &err), PIW_EAGAIN);
+    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", zeros, NULL, &wheel, &err),
+                     PIW_EAGAIN);
     err = (piw_err){0};
-    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", NULL, NULL, &wheel, &err), PIW_EREFUSED);
+    ck_assert_int_eq(piw_wheel_read_fd(fileno(file), "gold-1.0-py3-none-any.whl", NULL, NULL, &wheel, &err),
+                     PIW_EREFUSED);
     fclose(file);
     err = (piw_err){0};
     ck_assert_int_eq(piw_wheel_read("/tmp/piw-is-not-there", "gold-1.0-py3-none-any.whl", &wheel, &err), PIW_ENOENT);

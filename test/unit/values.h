@@ -290,7 +290,7 @@ static inline bool equal(const piw_type *type, uint32_t flags, const void *a, co
     const double *x = a, *y = b;
     switch (type->kind) {
     case PIW_FLOAT:
-        return (isnan(*x) && isnan(*y)) || memcmp(x, y, sizeof *x) == 0;
+        return (isnan(*x) && isnan(*y)) || memcmp(x, y, sizeof(*x)) == 0;
     case PIW_TEXT:
         return piw_text_eq(*s, *t) && (t->s == NULL || t->s[t->len] == '\0');
     case PIW_BYTES: {

@@ -158,7 +158,7 @@ static inline void maker_record(maker *m, const char *name, const void *data, si
     EVP_EncodeBlock(text, hash, (int)size);
     for (unsigned char *c = text; *c != '\0'; c++)
         *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
-    int n = snprintf(line, sizeof line, "%s,%s=%s,%zu\n", name, algorithm, (char *)text, len);
+    int n = snprintf(line, sizeof(line), "%s,%s=%s,%zu\n", name, algorithm, (char *)text, len);
     maker_put(&m->record, line, (size_t)n);
 }
 
@@ -173,15 +173,15 @@ static inline void maker_file(maker *m, const char *name, const void *data, size
 static inline void maker_dist_info(maker *m, const char *name, const char *version, const char *extra)
 {
     char path[512], text[2048];
-    int n = snprintf(text, sizeof text, "Metadata-Version: 2.1\nName: %s\nVersion: %s\n%s\nWords about it.\n", name,
+    int n = snprintf(text, sizeof(text), "Metadata-Version: 2.1\nName: %s\nVersion: %s\n%s\nWords about it.\n", name,
                      version, extra);
-    snprintf(path, sizeof path, "%s-%s.dist-info/METADATA", name, version);
+    snprintf(path, sizeof(path), "%s-%s.dist-info/METADATA", name, version);
     maker_file(m, path, text, (size_t)n, &(maker_odd){.deflate = true});
     static const char wheel[] = "Wheel-Version: 1.0\nGenerator: maker\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
-    snprintf(path, sizeof path, "%s-%s.dist-info/WHEEL", name, version);
-    maker_file(m, path, wheel, sizeof wheel - 1, NULL);
-    snprintf(path, sizeof path, "%s-%s.dist-info/RECORD", name, version);
-    n = snprintf(text, sizeof text, "%s,,\n", path);
+    snprintf(path, sizeof(path), "%s-%s.dist-info/WHEEL", name, version);
+    maker_file(m, path, wheel, sizeof(wheel) - 1, NULL);
+    snprintf(path, sizeof(path), "%s-%s.dist-info/RECORD", name, version);
+    n = snprintf(text, sizeof(text), "%s,,\n", path);
     maker_put(&m->record, text, (size_t)n);
     maker_add(m, path, m->record.data, m->record.len, NULL);
 }
@@ -191,7 +191,7 @@ static inline piw_buffer maker_wheel(const char *name, const char *version, cons
 {
     maker m = {0};
     char path[256];
-    snprintf(path, sizeof path, "%s/__init__.py", name);
+    snprintf(path, sizeof(path), "%s/__init__.py", name);
     maker_file(&m, path, "answer = 42\n", 12, &(maker_odd){.deflate = true});
     maker_dist_info(&m, name, version, extra);
     return maker_end(&m);
@@ -201,7 +201,7 @@ static inline void maker_hash(const piw_buffer *bytes, char *hex)
 {
     uint8_t hash[32];
     ck_assert_int_eq(EVP_Digest(bytes->data, bytes->len, hash, NULL, EVP_sha256(), NULL), 1);
-    for (size_t i = 0; i < sizeof hash; i++)
+    for (size_t i = 0; i < sizeof(hash); i++)
         snprintf(hex + 2 * i, 3, "%02x", hash[i]);
 }
 

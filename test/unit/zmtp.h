@@ -37,34 +37,34 @@ static inline int zmtp_socket(const char *endpoint)
     socklen_t len;
     if (strncmp(endpoint, "ipc://", 6) == 0) {
         to.file.sun_family = AF_UNIX;
-        memcpy(to.file.sun_path, endpoint + 6, strnlen(endpoint + 6, sizeof to.file.sun_path - 1));
-        len = sizeof to.file;
+        memcpy(to.file.sun_path, endpoint + 6, strnlen(endpoint + 6, sizeof(to.file.sun_path) - 1));
+        len = sizeof(to.file);
     } else {
         char host[64];
-        snprintf(host, sizeof host, "%s", endpoint + 6 + (endpoint[6] == '['));
+        snprintf(host, sizeof(host), "%s", endpoint + 6 + (endpoint[6] == '['));
         char *colon = strrchr(host, ':');
         uint16_t number = htons((uint16_t)atoi(colon + 1));
         colon[colon[-1] == ']' ? -1 : 0] = '\0';
         if (endpoint[6] == '[') {
             to.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = number};
             inet_pton(AF_INET6, host, &to.v6.sin6_addr);
-            len = sizeof to.v6;
+            len = sizeof(to.v6);
         } else {
             to.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = number};
             inet_pton(AF_INET, host, &to.v4.sin_addr);
-            len = sizeof to.v4;
+            len = sizeof(to.v4);
         }
     }
     int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     if (fd < 0)
         return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof(bound));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (zmtp_from != NULL) {
         struct sockaddr_in from = {.sin_family = AF_INET};
         inet_pton(AF_INET, zmtp_from, &from.sin_addr);
-        if (bind(fd, (struct sockaddr *)&from, sizeof from) != 0) {
+        if (bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0) {
             close(fd);
             return -1;
         }
@@ -156,9 +156,9 @@ static inline int zmtp_shake(int fd, const char *kind, const char *routing)
     len += zmtp_property(ready + len, "Socket-Type", kind, strlen(kind));
     if (routing != NULL)
         len += zmtp_property(ready + len, "Identity", routing, strlen(routing));
-    if (zmtp_write_all(fd, greeting, sizeof greeting) && zmtp_read_all(fd, theirs, sizeof theirs) &&
+    if (zmtp_write_all(fd, greeting, sizeof(greeting)) && zmtp_read_all(fd, theirs, sizeof(theirs)) &&
         zmtp_head(fd, ZMTP_COMMAND, len) && zmtp_write_all(fd, ready, len) &&
-        zmtp_recv(fd, ready, sizeof ready, &flags) >= 6 && memcmp(ready, "\5READY", 6) == 0)
+        zmtp_recv(fd, ready, sizeof(ready), &flags) >= 6 && memcmp(ready, "\5READY", 6) == 0)
         return fd;
     close(fd);
     return -1;

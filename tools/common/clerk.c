@@ -67,7 +67,7 @@ int clerk_agree(const clerk *self, piw_err *err, const char *fmt, ...)
     char question[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(question, sizeof question, fmt, args);
+    vsnprintf(question, sizeof(question), fmt, args);
     va_end(args);
     int answer = piw_ask(question);
     if (answer < 0)
@@ -170,7 +170,7 @@ static const clerk_word *find_word(const clerk_word *words, bool refused, piw_te
     return NULL;
 }
 
-int clerk_order(clerk *self, piw_msg *request, const char *subject, const clerk_word *words, piw_err *err)
+int clerk_command(clerk *self, piw_msg *request, const char *subject, const clerk_word *words, piw_err *err)
 {
     piw_msg *answer = NULL;
     int rc = clerk_ask(self, request, CLERK_ANSWER_S, &answer, err);

@@ -52,7 +52,7 @@ typedef struct clerk_word {
 } clerk_word;
 /* One request that is answered with DONE, which is said to the user in the words of the table; an ERROR is PIW_EREFUSED.
  * The table ends with an empty entry. */
-int clerk_order(clerk *self, piw_msg *request, const char *subject, const clerk_word *words, piw_err *err);
+int clerk_command(clerk *self, piw_msg *request, const char *subject, const clerk_word *words, piw_err *err);
 
 /* Checks of what the user wrote: PIW_EUSAGE. */
 /* A package's name, in any spelling; `canonical` has PIW_NAME_MAX + 1 bytes, or is NULL. */

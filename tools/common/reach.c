@@ -21,22 +21,22 @@ int tool_check_listens(const char *address, const char *whose, piw_err *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return piw_err_errno(err, "can't make a socket");
-    snprintf(to.sun_path, sizeof to.sun_path, "%s", address + 6);
-    int ret = 0;
-    if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
+    snprintf(to.sun_path, sizeof(to.sun_path), "%s", address + 6);
+    int rc = 0;
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0) {
         if (errno == EACCES || errno == EPERM)
-            ret = piw_err_set(err, PIW_EREFUSED, "%.200s may not be used by this user: %s", address, whose);
+            rc = piw_err_set(err, PIW_EREFUSED, "%.200s may not be used by this user: %s", address, whose);
         else if (errno != EAGAIN) /* its queue of connections is full, so somebody listens */
-            ret = tool_no_master(address, err);
+            rc = tool_no_master(address, err);
     }
     close(fd);
-    return ret;
+    return rc;
 }
 
 char *tool_connect_address(const char *address)
 {
     static const char everywhere[] = "tcp://*:";
-    size_t len = sizeof everywhere - 1;
+    size_t len = sizeof(everywhere) - 1;
     return strncmp(address, everywhere, len) == 0 ? piw_sprintf("tcp://localhost:%s", address + len)
                                                   : piw_strdup(address);
 }

@@ -82,15 +82,15 @@ static int on_fetch(sending *s, const file_FETCH *fetch, piw_err *err)
 static int read_queue(sending *s, bool *heard, bool *done, piw_err *err)
 {
     piw_msg *msg = NULL;
-    piw_err ignored = {0};
+    piw_err ignored_err = {0};
     int rc;
-    while (!*done && (rc = piw_client_recv(s->queue, &msg, 0, &ignored)) != PIW_EAGAIN) {
+    while (!*done && (rc = piw_client_recv(s->queue, &msg, 0, &ignored_err)) != PIW_EAGAIN) {
         if (rc == PIW_ESHAPE) {
-            ignored = (piw_err){0};
+            ignored_err = (piw_err){0};
             continue;
         }
         if (rc != 0)
-            return piw_err_set(err, rc, "%s", ignored.text);
+            return piw_err_set(err, rc, "%s", ignored_err.text);
         *heard = true;
         if (piw_msg_type_of(msg) == file_DONE_type())
             *done = true;

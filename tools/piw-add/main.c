@@ -182,8 +182,8 @@ static int run(clerk *self, piw_err *err)
                                       : piw_sprintf("version %s of %s", w.version, w.package);
     rc = clerk_agree(self, err, "Add %s, or bring it up to date?", subject);
     if (rc == 0)
-        rc =
-            clerk_order(self, w.version == NULL ? package_request(self, &w) : version_request(&w), subject, words, err);
+        rc = clerk_command(self, w.version == NULL ? package_request(self, &w) : version_request(&w), subject, words,
+                           err);
     free(subject);
     return rc;
 }

@@ -70,7 +70,7 @@ int add_pypi_summary(const char *url, const char *package, piw_msg *msg, piw_tex
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return piw_err_set(err, PIW_ENET, "libcurl can't be initialised");
-    reading *r = piw_zalloc(sizeof *r);
+    reading *r = piw_zalloc(sizeof(*r));
     char *address = piw_sprintf("%s/%s/json", url, package);
     r->curl = curl_easy_init();
     int rc = ask(r, address, err);

@@ -6,8 +6,8 @@
 int add_released_parse(const char *text, piw_time *time, piw_err *err)
 {
     static const char form[] = "0000-00-00 00:00:00"; /* 0: a digit */
-    char moment[sizeof form + 1];
-    size_t len = sizeof form - 1;
+    char moment[sizeof(form) + 1];
+    size_t len = sizeof(form) - 1;
     bool good = strlen(text) == len;
     for (size_t i = 0; good && i < len; i++)
         good = form[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == form[i];

@@ -18,27 +18,27 @@ static int open_admin(ctl *self, piw_err *err)
 int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **answer, piw_err *err)
 {
     const char *address = piw_config_text(self->config, "admin-queue");
-    int ret = open_admin(self, err);
-    if (ret == 0)
-        ret = piw_client_send(self->client, &request, REACH_MS, err);
+    int rc = open_admin(self, err);
+    if (rc == 0)
+        rc = piw_client_send(self->client, &request, REACH_MS, err);
     piw_msg_free(&request);
-    if (ret == PIW_EAGAIN)
+    if (rc == PIW_EAGAIN)
         return tool_no_master(address, err);
-    if (ret != 0)
-        return ret;
-    ret = piw_client_recv(self->client, answer, ANSWER_MS, err);
-    if (ret == PIW_EAGAIN)
+    if (rc != 0)
+        return rc;
+    rc = piw_client_recv(self->client, answer, ANSWER_MS, err);
+    if (rc == PIW_EAGAIN)
         return piw_err_set(err, PIW_EDEADLINE, "the master at %.200s did not answer within %d s", address,
                            ANSWER_MS / 1000);
-    if (ret != 0)
-        return ret;
+    if (rc != 0)
+        return rc;
     const piw_msg_type *got = piw_msg_type_of(*answer);
     if (got == wanted)
         return 0;
     if (got == admin_ERROR_type())
-        ret = piw_err_set(err, PIW_EREFUSED, "%s", admin_ERROR_of(*answer)->text.s);
+        rc = piw_err_set(err, PIW_EREFUSED, "%s", admin_ERROR_of(*answer)->text.s);
     else
-        ret = piw_err_set(err, PIW_ESHAPE, "the master answered with something else than was asked for");
+        rc = piw_err_set(err, PIW_ESHAPE, "the master answered with something else than was asked for");
     piw_msg_free(answer);
-    return ret;
+    return rc;
 }

@@ -25,7 +25,7 @@ void show_tasks(const admin_TASKS *tasks);
 void show_task(const admin_TASK *task);
 void show_lines(const admin_LINES *lines);
 void show_settings(const admin_SETTINGS *settings);
-/* The text without what a terminal would take for orders, cut to `size`. */
+/* The text without what a terminal would take for commands to it, cut to `size`. */
 const char *show_clean(const char *text, char *to, size_t size);
 void show_line(const char *text);
 /* "950 us", "12 ms", "3 d 4 h": at most 8 characters. */

@@ -2,7 +2,6 @@
 #include "ctl.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +35,14 @@ static void add_text(cJSON *to, const char *name, const char *text)
 static void add_count(cJSON *to, const char *name, int64_t value)
 {
     char digits[24];
-    snprintf(digits, sizeof digits, "%" PRId64, value);
+    snprintf(digits, sizeof(digits), "%lld", (long long)value);
     cJSON_AddRawToObject(to, name, digits);
 }
 
 static void add_rate(cJSON *to, const char *name, double value)
 {
     char digits[400];
-    snprintf(digits, sizeof digits, "%.3f", isfinite(value) ? value : 0.0);
+    snprintf(digits, sizeof(digits), "%.3f", isfinite(value) ? value : 0.0);
     cJSON_AddRawToObject(to, name, digits);
 }
 

@@ -60,31 +60,31 @@ static const piw_program program = {
 static int on_list(ctl *self, piw_err *err)
 {
     piw_msg *answer = NULL;
-    int ret = ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, err);
-    if (ret == 0)
+    int rc = ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, err);
+    if (rc == 0)
         (self->json ? json_tasks : show_tasks)(admin_TASKS_of(answer));
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static int on_info(ctl *self, piw_err *err)
 {
     piw_msg *answer = NULL;
-    int ret = ctl_ask(self, admin_INFO_make(piw_text_of(self->operands[1])), admin_TASK_type(), &answer, err);
-    if (ret == 0)
+    int rc = ctl_ask(self, admin_INFO_make(piw_text_of(self->operands[1])), admin_TASK_type(), &answer, err);
+    if (rc == 0)
         (self->json ? json_task : show_task)(admin_TASK_of(answer));
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static int print_lines(ctl *self, piw_msg *request, piw_err *err)
 {
     piw_msg *answer = NULL;
-    int ret = ctl_ask(self, request, admin_LINES_type(), &answer, err);
-    if (ret == 0)
+    int rc = ctl_ask(self, request, admin_LINES_type(), &answer, err);
+    if (rc == 0)
         (self->json ? json_lines : show_lines)(admin_LINES_of(answer));
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static int on_dump(ctl *self, piw_err *err)
@@ -100,13 +100,13 @@ static int on_reread(ctl *self, piw_err *err)
 static int print_settings(ctl *self, piw_msg *request, const char *list, const char *third, piw_err *err)
 {
     piw_msg *answer = NULL;
-    int ret = ctl_ask(self, request, admin_SETTINGS_type(), &answer, err);
-    if (ret == 0 && self->json)
+    int rc = ctl_ask(self, request, admin_SETTINGS_type(), &answer, err);
+    if (rc == 0 && self->json)
         json_settings(list, third, admin_SETTINGS_of(answer));
-    else if (ret == 0)
+    else if (rc == 0)
         show_settings(admin_SETTINGS_of(answer));
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static int on_limits(ctl *self, piw_err *err)
@@ -124,13 +124,13 @@ static int on_config(ctl *self, piw_err *err)
 static int change(ctl *self, piw_msg *request, piw_err *err)
 {
     piw_msg *answer = NULL;
-    int ret = ctl_ask(self, request, admin_DONE_type(), &answer, err);
-    if (ret == 0 && self->json)
+    int rc = ctl_ask(self, request, admin_DONE_type(), &answer, err);
+    if (rc == 0 && self->json)
         json_done(admin_DONE_of(answer)->text.s);
-    else if (ret == 0)
+    else if (rc == 0)
         printf("%s\n", admin_DONE_of(answer)->text.s);
     piw_msg_free(&answer);
-    return ret;
+    return rc;
 }
 
 static piw_text task_of(const ctl *self)
@@ -194,10 +194,10 @@ static int on_wake(ctl *self, piw_err *err)
     return change(self, admin_WAKE_new(), err);
 }
 
-/* --- Orders in a task's own words ------------------------------------------------------------------------------------ */
+/* --- Commands in a task's own words ------------------------------------------------------------------------------- */
 
 /* To `task`: a word, then the operands from the first on, and one more unless that is NULL. */
-static int order(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
+static int tell(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
 {
     enum { ARGUMENT_MAX = 1000 };
     admin_ASK *body = NULL;
@@ -217,22 +217,22 @@ static int order(ctl *self, const char *task, const char *word, const char *more
 
 static int on_first(ctl *self, piw_err *err)
 {
-    return order(self, "the_architect", "first", NULL, err);
+    return tell(self, "the_architect", "first", NULL, err);
 }
 
 static int on_why(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "why", NULL, err);
+    return tell(self, "mr_chase", "why", NULL, err);
 }
 
 static int on_retry(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "retry", NULL, err);
+    return tell(self, "mr_chase", "retry", NULL, err);
 }
 
 static int on_abi(ctl *self, piw_err *err)
 {
-    return order(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
+    return tell(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
 /* --- The commands ---------------------------------------------------------------------------------------------------- */

@@ -68,7 +68,7 @@ const char *show_clean(const char *text, char *to, size_t size)
 void show_line(const char *text)
 {
     char line[LINE_MAX];
-    puts(show_clean(text, line, sizeof line));
+    puts(show_clean(text, line, sizeof(line)));
 }
 
 const char *show_time_us(int64_t us, char *to, size_t size)
@@ -103,7 +103,7 @@ const char *show_uptime(int64_t seconds, char *to, size_t size)
 static void put_number(table *made, size_t row, size_t column, int64_t number)
 {
     char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)number);
+    snprintf(text, sizeof(text), "%lld", (long long)number);
     put(made, row, column, text);
 }
 
@@ -119,11 +119,11 @@ static void put_task(table *made, size_t row, const task_row *task)
     put_number(made, row, 6, task->images);
     put_number(made, row, 7, task->restarts);
     put_number(made, row, 8, task->mailbox);
-    snprintf(text, sizeof text, "%.1f", task->rate);
+    snprintf(text, sizeof(text), "%.1f", task->rate);
     put(made, row, 9, text);
-    put(made, row, 10, show_time_us(task->p50_us, text, sizeof text));
-    put(made, row, 11, show_time_us(task->p99_us, text, sizeof text));
-    put(made, row, 12, show_uptime(task->uptime_s, text, sizeof text));
+    put(made, row, 10, show_time_us(task->p50_us, text, sizeof(text)));
+    put(made, row, 11, show_time_us(task->p99_us, text, sizeof(text)));
+    put(made, row, 12, show_uptime(task->uptime_s, text, sizeof(text)));
 }
 
 void show_tasks(const admin_TASKS *tasks)
@@ -154,17 +154,17 @@ static void show_row(const task_row *row)
 {
     char p50[32], p99[32], pause[32], up[32], note[LINE_MAX];
     printf("%-10s %s%s%s\n", "state", row->state.s, row->note.len > 0 ? ": " : "",
-           show_clean(row->note.s, note, sizeof note));
+           show_clean(row->note.s, note, sizeof(note)));
     printf("%-10s %s %s, %s, %lld image%s\n", "plugin", row->plugin.s, row->version.s,
            row->file.len > 0 ? row->file.s : "built in", (long long)row->images, row->images == 1 ? "" : "s");
     printf("%-10s %lld instance%s%s, up %s, %lld restarts, %lld swaps, last pause %s\n", "life",
            (long long)row->instances, row->instances == 1 ? "" : "s", row->isolated ? ", isolated" : "",
-           show_uptime(row->uptime_s, up, sizeof up), (long long)row->restarts, (long long)row->swaps,
-           show_time_us(row->pause_us, pause, sizeof pause));
+           show_uptime(row->uptime_s, up, sizeof(up)), (long long)row->restarts, (long long)row->swaps,
+           show_time_us(row->pause_us, pause, sizeof(pause)));
     if (row->left_behind != NULL && *row->left_behind > 0)
         printf("%-10s %lld values of another version's state were not known\n", "left", (long long)*row->left_behind);
     printf("%-10s %lld handled, %.1f/s, p50 %s, p99 %s, %lld slow, %lld errors\n", "work", (long long)row->handled,
-           row->rate, show_time_us(row->p50_us, p50, sizeof p50), show_time_us(row->p99_us, p99, sizeof p99),
+           row->rate, show_time_us(row->p50_us, p50, sizeof(p50)), show_time_us(row->p99_us, p99, sizeof(p99)),
            (long long)row->slow, (long long)row->errors);
     printf("%-10s %lld in the mailbox, %lld calls open, %lld deferred, %lld dead letters, %lld unanswered\n", "waiting",
            (long long)row->mailbox, (long long)row->calls_open, (long long)row->deferred, (long long)row->dead_letters,

@@ -46,13 +46,13 @@ int watch_trace(ctl *self, piw_err *err)
     const char *match = piw_config_text(self->config, "match");
     piw_text task = piw_text_of(self->operands[1]);
     int64_t next = 0;
-    int ret = 0;
+    int rc = 0;
     catch_signals();
-    while (ret == 0 && !interrupted && !ferror(stdout)) {
+    while (rc == 0 && !interrupted && !ferror(stdout)) {
         piw_msg *answer = NULL;
-        ret = ctl_ask(self, admin_TRACE_make(task, piw_text_of(match != NULL ? match : ""), next), admin_LINES_type(),
-                      &answer, err);
-        if (ret != 0)
+        rc = ctl_ask(self, admin_TRACE_make(task, piw_text_of(match != NULL ? match : ""), next), admin_LINES_type(),
+                     &answer, err);
+        if (rc != 0)
             break;
         print_lines(self, admin_LINES_of(answer));
         next = admin_LINES_of(answer)->next;
@@ -61,12 +61,12 @@ int watch_trace(ctl *self, piw_err *err)
         if (!more)
             poll(NULL, 0, TRACE_EVERY_MS);
     }
-    if (ret == 0) {
+    if (rc == 0) {
         piw_msg *answer = NULL;
-        ret = ctl_ask(self, admin_UNTRACE_make(task), admin_DONE_type(), &answer, err);
+        rc = ctl_ask(self, admin_UNTRACE_make(task), admin_DONE_type(), &answer, err);
         piw_msg_free(&answer);
     }
-    return ret;
+    return rc;
 }
 
 /* --- top ----------------------------------------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ static void put_row(int columns, const char *style, const char *const *cells)
         int wide = widths[i] < 0 ? -widths[i] : widths[i];
         if (len + 1 + wide >= columns)
             break;
-        len += snprintf(line + len, sizeof line - (size_t)len, "%s%*.*s", i > 0 ? " " : "", widths[i], wide, cells[i]);
+        len += snprintf(line + len, sizeof(line) - (size_t)len, "%s%*.*s", i > 0 ? " " : "", widths[i], wide, cells[i]);
     }
     put_line(columns, style, line);
 }
@@ -107,20 +107,20 @@ static void put_row(int columns, const char *style, const char *const *cells)
 static void put_task(int columns, const task_row *row)
 {
     char mailbox[24], rate[24], p50[32], p99[32], open[24], errors[24], up[32], restarts[24];
-    snprintf(mailbox, sizeof mailbox, "%lld", (long long)row->mailbox);
-    snprintf(rate, sizeof rate, "%.1f", row->rate);
-    snprintf(open, sizeof open, "%lld", (long long)row->calls_open + row->deferred);
-    snprintf(errors, sizeof errors, "%lld", (long long)row->errors);
-    snprintf(restarts, sizeof restarts, "%lld", (long long)row->restarts);
+    snprintf(mailbox, sizeof(mailbox), "%lld", (long long)row->mailbox);
+    snprintf(rate, sizeof(rate), "%.1f", row->rate);
+    snprintf(open, sizeof(open), "%lld", (long long)row->calls_open + row->deferred);
+    snprintf(errors, sizeof(errors), "%lld", (long long)row->errors);
+    snprintf(restarts, sizeof(restarts), "%lld", (long long)row->restarts);
     const char *const cells[] = {row->task.s,
                                  row->state.s,
                                  mailbox,
                                  rate,
-                                 show_time_us(row->p50_us, p50, sizeof p50),
-                                 show_time_us(row->p99_us, p99, sizeof p99),
+                                 show_time_us(row->p50_us, p50, sizeof(p50)),
+                                 show_time_us(row->p99_us, p99, sizeof(p99)),
                                  open,
                                  errors,
-                                 show_uptime(row->uptime_s, up, sizeof up),
+                                 show_uptime(row->uptime_s, up, sizeof(up)),
                                  restarts,
                                  row->version.s,
                                  row->file.len > 0 ? row->file.s : "(built in)"};
@@ -136,12 +136,12 @@ static void draw(const ctl *self, const admin_TASKS *tasks)
     size_of_screen(&rows, &columns);
     time_t now = time(NULL);
     struct tm local;
-    strftime(clock, sizeof clock, "%H:%M:%S", localtime_r(&now, &local));
+    strftime(clock, sizeof(clock), "%H:%M:%S", localtime_r(&now, &local));
     double rate = 0;
     for (uint32_t i = 0; i < tasks->tasks.count; i++)
         rate += tasks->tasks.at[i].rate;
     printf("\x1b[H");
-    snprintf(line, sizeof line, "%s  %u tasks, %.1f messages/s (q ends)  %.120s", clock, tasks->tasks.count, rate,
+    snprintf(line, sizeof(line), "%s  %u tasks, %.1f messages/s (q ends)  %.120s", clock, tasks->tasks.count, rate,
              piw_config_text(self->config, "admin-queue"));
     put_line(columns, "", line);
     put_row(columns, "\x1b[7m", heads);
@@ -151,9 +151,9 @@ static void draw(const ctl *self, const admin_TASKS *tasks)
     for (uint32_t i = 0; i < tasks->tasks.count && left > 0; i++) {
         if (tasks->tasks.at[i].note.len == 0)
             continue;
-        snprintf(line, sizeof line, "%.40s: ", tasks->tasks.at[i].task.s);
+        snprintf(line, sizeof(line), "%.40s: ", tasks->tasks.at[i].task.s);
         size_t len = strlen(line);
-        show_clean(tasks->tasks.at[i].note.s, line + len, sizeof line - len);
+        show_clean(tasks->tasks.at[i].note.s, line + len, sizeof(line) - len);
         put_line(columns, "", line);
         left--;
     }
@@ -182,16 +182,16 @@ int watch_top(ctl *self, piw_err *err)
     catch_signals();
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     printf("\x1b[?1049h\x1b[?25l");
-    int ret = 0;
+    int rc = 0;
     do {
         piw_msg *answer = NULL;
-        ret = ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, err);
-        if (ret == 0)
+        rc = ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, err);
+        if (rc == 0)
             draw(self, admin_TASKS_of(answer));
         piw_msg_free(&answer);
-    } while (ret == 0 && wait_key());
+    } while (rc == 0 && wait_key());
     printf("\x1b[?25h\x1b[?1049l");
     fflush(stdout);
     tcsetattr(STDIN_FILENO, TCSANOW, &before);
-    return ret;
+    return rc;
 }

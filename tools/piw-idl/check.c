@@ -12,7 +12,7 @@ static const char *const c_words[] = {"auto",     "bool",     "break",  "case", 
 
 static void check_name(idl_pos pos, const char *name)
 {
-    for (size_t i = 0; i < sizeof c_words / sizeof c_words[0]; i++)
+    for (size_t i = 0; i < sizeof(c_words) / sizeof(c_words[0]); i++)
         if (strcmp(c_words[i], name) == 0)
             idl_fail(pos, "%s is a word of C and can't be a name", name);
     if (name[0] == '_' || strstr(name, "__") != NULL || strncmp(name, "piw_", 4) == 0)

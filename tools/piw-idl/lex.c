@@ -22,7 +22,7 @@ static char *take(idl_out *out)
 
 static void add(lexer *lx, idl_token_kind kind, const char *from, size_t len)
 {
-    idl_token *token = idl_append(&lx->tokens.at, &lx->tokens.count, sizeof *token);
+    idl_token *token = idl_append(&lx->tokens.at, &lx->tokens.count, sizeof(*token));
     token->kind = kind;
     token->text = idl_copy(from, len);
     token->line = lx->line;

@@ -40,7 +40,7 @@ static arguments read_arguments(int argc, char **argv, idl_context *context)
     arguments args = {0};
     for (int i = 1; i < argc; i++) {
         const char *mode = NULL;
-        for (size_t j = 0; j < sizeof modes / sizeof modes[0]; j++)
+        for (size_t j = 0; j < sizeof(modes) / sizeof(modes[0]); j++)
             if (strcmp(argv[i], modes[j]) == 0)
                 mode = modes[j];
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {

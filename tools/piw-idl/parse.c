@@ -46,14 +46,14 @@ static bool body_follows(idl_parser *p)
     if (idl_is(p, "(") || idl_is(p, "oneof"))
         return true;
     bool word = idl_peek(p)->kind == IDL_WORD && !idl_peek(p)->first;
-    for (size_t i = 0; i < sizeof others / sizeof others[0] && word; i++)
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]) && word; i++)
         word = !idl_is(p, others[i]);
     return word;
 }
 
 static void add_reply(idl_protocol *protocol, size_t index, idl_type *answer)
 {
-    idl_message *reply = idl_append(&protocol->messages, &protocol->messages_count, sizeof *reply);
+    idl_message *reply = idl_append(&protocol->messages, &protocol->messages_count, sizeof(*reply));
     idl_message *asked = &protocol->messages[index];
     *reply = (idl_message){.pos = asked->pos,
                            .name = idl_format("%s_reply", asked->name),
@@ -68,7 +68,7 @@ static void add_reply(idl_protocol *protocol, size_t index, idl_type *answer)
 /* The message after its kind's word; for calls and jobs also the answer's type. */
 static void message(idl_parser *p, idl_protocol *protocol, idl_message_kind kind, const char *doc)
 {
-    idl_message *m = idl_append(&protocol->messages, &protocol->messages_count, sizeof *m);
+    idl_message *m = idl_append(&protocol->messages, &protocol->messages_count, sizeof(*m));
     size_t index = protocol->messages_count - 1;
     *m = (idl_message){.pos = idl_here(p), .kind = kind, .reply = -1, .fallback = -1};
     m->name = idl_word(p, "the name of the message");
@@ -107,7 +107,7 @@ static void block(idl_parser *p, idl_protocol *protocol, const idl_message_kind 
 
 static idl_protocol *new_protocol(idl_parser *p, const char *doc)
 {
-    idl_protocol *protocol = idl_append(&p->file->protocols, &p->file->protocols_count, sizeof *protocol);
+    idl_protocol *protocol = idl_append(&p->file->protocols, &p->file->protocols_count, sizeof(*protocol));
     protocol->pos = idl_here(p);
     protocol->doc = doc;
     return protocol;
@@ -153,7 +153,7 @@ static void type_declaration(idl_parser *p, const char *doc)
     type->named = true;
     type->cname = name;
     type->doc = idl_joined(doc, idl_trail(p));
-    *(idl_type **)idl_append(&p->file->types, &p->file->types_count, sizeof type) = type;
+    *(idl_type **)idl_append(&p->file->types, &p->file->types_count, sizeof(type)) = type;
 }
 
 static void import(idl_parser *p)
@@ -178,7 +178,7 @@ static void import(idl_parser *p)
         if (strcmp(context->files[i]->name, name) == 0 && context->files[i]->loading)
             idl_fail(pos, "%s imports itself, by way of other files or at once", name);
     idl_file *file = idl_load(context, path);
-    *(idl_file **)idl_append(&p->file->imports, &p->file->imports_count, sizeof file) = file;
+    *(idl_file **)idl_append(&p->file->imports, &p->file->imports_count, sizeof(file)) = file;
 }
 
 /* The protocol of what stands in the file outside of queues and services. */
@@ -215,7 +215,7 @@ static void declaration(idl_parser *p)
         return service(p, doc);
     if (p->lock && idl_eat(p, "local"))
         return lock_local(p);
-    for (size_t i = 0; !p->lock && i < sizeof kinds / sizeof kinds[0]; i++)
+    for (size_t i = 0; !p->lock && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (idl_eat(p, idl_message_words[kinds[i]]))
             return message(p, local(p), kinds[i], doc);
     idl_fail(idl_here(p), "import, type, queue, service, event, state, work or peer is wanted, not %s",
@@ -258,9 +258,9 @@ static idl_file *load(idl_context *context, const char *path, bool lock)
     char *text = idl_read(path, &len);
     if (text == NULL)
         idl_die("%s does not exist", path);
-    idl_file *file = idl_alloc(sizeof *file);
+    idl_file *file = idl_alloc(sizeof(*file));
     if (!lock)
-        *(idl_file **)idl_append(&context->files, &context->files_count, sizeof file) = file;
+        *(idl_file **)idl_append(&context->files, &context->files_count, sizeof(file)) = file;
     file->path = path;
     file->name = name;
     file->loading = true;

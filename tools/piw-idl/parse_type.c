@@ -5,7 +5,7 @@
 
 idl_type *idl_new_type(idl_parser *p, idl_kind kind)
 {
-    idl_type *type = idl_alloc(sizeof *type);
+    idl_type *type = idl_alloc(sizeof(*type));
     type->pos = idl_here(p);
     type->kind = kind;
     type->home = p->file;
@@ -32,7 +32,7 @@ static idl_type *list(idl_parser *p, int depth)
 {
     idl_type *type = idl_new_type(p, K_LIST);
     idl_expect(p, "[");
-    idl_field *element = idl_append(&type->fields, &type->fields_count, sizeof *element);
+    idl_field *element = idl_append(&type->fields, &type->fields_count, sizeof(*element));
     element->pos = idl_here(p);
     member_type(p, element, depth + 1);
     idl_expect(p, "]");
@@ -123,7 +123,7 @@ void idl_tuple_fields(idl_parser *p, idl_type *tuple, int depth)
 {
     idl_expect(p, "(");
     while (!idl_is(p, ")")) {
-        idl_field *field = idl_append(&tuple->fields, &tuple->fields_count, sizeof *field);
+        idl_field *field = idl_append(&tuple->fields, &tuple->fields_count, sizeof(*field));
         const char *doc = idl_peek(p)->doc;
         field->pos = idl_here(p);
         field->name = idl_word(p, "the name of a field");
@@ -148,7 +148,7 @@ static idl_type *one_of(idl_parser *p, int depth)
         idl_token *literal = idl_peek(p);
         if (literal->kind != IDL_STRING)
             idl_fail(idl_here(p), "a literal in quotes is wanted, not %s", idl_shown(literal));
-        idl_field *alternative = idl_append(&type->fields, &type->fields_count, sizeof *alternative);
+        idl_field *alternative = idl_append(&type->fields, &type->fields_count, sizeof(*alternative));
         alternative->pos = idl_here(p);
         alternative->name = literal->text;
         if (type->fields_count > IDL_FIELDS_MAX)

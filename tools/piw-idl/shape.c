@@ -65,7 +65,7 @@ static void message_text(const idl_protocol *protocol, const idl_message *m, idl
                  {MF_MALFORMED, "malformed"},
                  {MF_AGAIN, "again"},
                  {MF_LATER, "later"}};
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
         if ((m->flags & flags[i].flag) != 0)
             idl_print(out, " %s", flags[i].word);
     if (m->fallback_word != NULL)

@@ -56,7 +56,7 @@ static const entry *find(const writer *w, const idl_type *type)
 
 static void remember(writer *w, const idl_type *type, const char *name)
 {
-    entry *e = idl_append(&w->done, &w->done_count, sizeof *e);
+    entry *e = idl_append(&w->done, &w->done_count, sizeof(*e));
     *e = (entry){type, name};
 }
 
@@ -158,7 +158,7 @@ static void reach(writer *w, const idl_type *type, const idl_file *file, const c
     for (size_t i = 0; i < *count; i++)
         if (strcmp((*names)[i], name) == 0)
             return;
-    *(const char **)idl_append(names, count, sizeof name) = name;
+    *(const char **)idl_append(names, count, sizeof(name)) = name;
 }
 
 static const char *message_flags(unsigned flags)
@@ -166,7 +166,7 @@ static const char *message_flags(unsigned flags)
     static const char *const names[] = {"PIW_M_NOREPLY", "PIW_M_MALFORMED", "PIW_M_BARE",
                                         "PIW_M_NODATA",  "PIW_M_AGAIN",     "PIW_M_LATER"};
     idl_out out = {0};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if ((flags & 1u << i) != 0)
             idl_print(&out, "%s%s", out.len > 0 ? " | " : "", names[i]);
     return out.len > 0 ? out.text : "0";

@@ -21,7 +21,7 @@ static int settle_package(build *b, const build_wish *wish, const piw_wheel_name
 {
     if (wish->package != NULL)
         return clerk_check_package(wish->package, b->package, err);
-    memcpy(b->package, name->canonical, sizeof b->package);
+    memcpy(b->package, name->canonical, sizeof(b->package));
     return 0;
 }
 
@@ -124,7 +124,7 @@ static int read_output(build *b, const build_wish *wish, build_state *body, piw_
 {
     piw_buffer text = {0};
     int rc = wish->output != NULL ? files_read(wish->output, OUTPUT_MAX, &text, err)
-                                  : piw_buffer_add(&text, default_output, sizeof default_output - 1);
+                                  : piw_buffer_add(&text, default_output, sizeof(default_output) - 1);
     piw_blob *blob = rc == 0 ? piw_blob_new(text.data, text.len) : NULL;
     if (rc == 0 && blob == NULL)
         rc = piw_err_set(err, PIW_ENOMEM, "no memory for the build's log");

@@ -39,8 +39,8 @@ static void on_progress(void *arg, int64_t sent, int64_t size)
     if (now_ns - d->begun_ns < SHOW_AFTER_MS * INT64_C(1000000) || now_ns - d->shown_ns < every_ms * INT64_C(1000000))
         return;
     char part[32], whole[32];
-    piw_size_print(sent, part, sizeof part);
-    piw_size_print(size, whole, sizeof whole);
+    piw_size_print(sent, part, sizeof(part));
+    piw_size_print(size, whole, sizeof(whole));
     d->shown_ns = now_ns;
     if (d->terminal) {
         fprintf(stderr, "\r%s: %3d %%, %s of %s\033[K", d->file->filename, (int)(sent * 100 / size), part, whole);

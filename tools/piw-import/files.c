@@ -10,7 +10,7 @@ static int read_all(int fd, const char *path, size_t max, piw_buffer *content, p
 {
     char piece[65536];
     for (size_t got = 0;;) {
-        ssize_t n = read(fd, piece, sizeof piece);
+        ssize_t n = read(fd, piece, sizeof(piece));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)

@@ -48,7 +48,7 @@ static void show(const build *b)
     char size[32];
     printf("Build of %s %s for %s:\n", b->package, b->version, b->abi);
     for (size_t i = 0; i < b->count; i++)
-        printf("  %s (%s)\n", b->files[i].filename, piw_size_print(b->files[i].size, size, sizeof size));
+        printf("  %s (%s)\n", b->files[i].filename, piw_size_print(b->files[i].size, size, sizeof(size)));
     for (int kind = 0; kind < NEEDS_KINDS; kind++)
         for (size_t i = 0; i < b->needs.lists[kind].count; i++)
             printf("  needs %s: %s\n", kind == NEEDS_OTHER ? "library" : needs_keys[kind], b->needs.lists[kind].at[i]);
@@ -83,7 +83,7 @@ static int run(clerk *self, piw_err *err)
                              .dependencies = piw_config_text(config, "dependencies")};
     bool removes = piw_config_switch(config, "delete");
     char *file_queue = tool_connect_address(piw_config_text(config, "file-queue"));
-    build *b = piw_zalloc(sizeof *b);
+    build *b = piw_zalloc(sizeof(*b));
     int rc = build_read(b, &wish, self->operands, self->operands_count, err);
     rc = rc != 0 ? rc : agree(self, b, removes, err);
     rc = rc != 0 ? rc : deliver(self, b, file_queue, err);

@@ -155,7 +155,7 @@ void needs_add(needs *list, needs_kind kind, piw_text text)
     for (size_t i = 0; i < to->count; i++)
         if (piw_text_is(text, to->at[i]))
             return;
-    to->at = piw_realloc(to->at, (to->count + 1) * sizeof *to->at);
+    to->at = piw_realloc(to->at, (to->count + 1) * sizeof(*to->at));
     to->at[to->count++] = piw_strndup(text.s, text.len);
 }
 

@@ -31,7 +31,7 @@ int database_open(const char *dsn, PGconn **conn, piw_err *err)
         rc = piw_err_set(err, PIW_ENOMEM, "no memory for a database connection");
     } else if (PQstatus(*conn) != CONNECTION_OK) {
         char text[300];
-        message_of(*conn, text, sizeof text);
+        message_of(*conn, text, sizeof(text));
         rc = piw_err_set(err, PIW_EDBAWAY, "can't connect to database %s: %s%s", shown, text,
                          strstr(text, "does not exist") != NULL ? " (create it first: createdb)" : "");
         PQfinish(*conn);
@@ -51,7 +51,7 @@ static PGresult *query(PGconn *conn, const char *what, const char *sql, int coun
     if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
         return result;
     char text[300];
-    piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof text));
+    piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof(text)));
     PQclear(result);
     return NULL;
 }
@@ -63,7 +63,7 @@ int database_run(PGconn *conn, const char *sql, const char *what, piw_err *err)
     int rc = 0;
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
         char text[300];
-        rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof text));
+        rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof(text)));
     }
     PQclear(result);
     return rc;
@@ -290,7 +290,7 @@ static void on_notice(void *arg, const PGresult *result)
     const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (code != NULL && text != NULL && strcmp(code, "PIW01") == 0)
-        snprintf(self->told, sizeof self->told, "%s", text);
+        snprintf(self->told, sizeof(self->told), "%s", text);
     else
         self->receiver(NULL, result); /* libpq's own, which calls the notice processor */
 }
@@ -318,11 +318,11 @@ static int run_long(PGconn *conn, const char *sql, const char *what, char **valu
     int rc = 0;
     char text[300];
     if (PQsendQuery(conn, sql) == 0)
-        rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof text));
+        rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof(text)));
     for (PGresult *r; (r = next_result(conn, &step)) != NULL; PQclear(r)) {
         ExecStatusType status = PQresultStatus(r);
         if (rc == 0 && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-            rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof text));
+            rc = piw_err_set(err, PIW_EDB, "%s: %s", what, message_of(conn, text, sizeof(text)));
         if (rc != 0 || value == NULL || PQntuples(r) == 0)
             continue;
         free(*value);
@@ -400,8 +400,8 @@ int database_count_back(PGconn *conn, const database_state *state, long *version
         rc = run_long(conn, file->sql, file->name, &text, err);
     *versions = text != NULL ? atol(text) : 0;
     free(text);
-    piw_err ignored = {0};
-    int taken_back = database_run(conn, "ROLLBACK", "taking it back", rc == 0 ? err : &ignored);
+    piw_err ignored_err = {0};
+    int taken_back = database_run(conn, "ROLLBACK", "taking it back", rc == 0 ? err : &ignored_err);
     return rc != 0 ? rc : taken_back;
 }
 
@@ -526,11 +526,11 @@ int database_make(PGconn *conn, const database_state *state, const char *user, p
 
 /* --- Checking -------------------------------------------------------------------------------------------------------- */
 
-/* Everything that is noted becomes queue rows. */
+/* Everything that is noted becomes rows of the build queue. */
 static int settle_queue(PGconn *conn, piw_err *err)
 {
     char sql[64];
-    snprintf(sql, sizeof sql, "SELECT piw.drain(%d)", REPAIR_SLICE);
+    snprintf(sql, sizeof(sql), "SELECT piw.drain(%d)", REPAIR_SLICE);
     int rc = 0;
     for (bool more = true; rc == 0 && more;) {
         char *text = NULL;

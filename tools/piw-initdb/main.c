@@ -42,7 +42,7 @@ typedef struct plan {
     const char *const *abis; /* to be built for; all those that were named */
     size_t abis_count;
     bool adds;          /* some of them aren't yet */
-    long versions_back; /* that an upgrade brings back into the queue */
+    long versions_back; /* that an upgrade brings back into the build queue */
 } plan;
 
 /* "cp39, cp311"; the caller's. */

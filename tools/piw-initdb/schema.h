@@ -30,7 +30,8 @@ extern const schema_file schema_counts[];
 extern const schema_file schema_drop_programs;
 /* In ascending order, without gaps up to this program's version. */
 extern const schema_step schema_steps[];
-/* How many versions an upgrade from before SCHEMA_COVERAGE brings back into the queue; what it makes is to be taken back. */
+/* How many versions an upgrade from before SCHEMA_COVERAGE brings back into the build queue; what it makes is to be
+ * taken back. */
 enum { SCHEMA_COVERAGE = 3 };
 extern const schema_file schema_count_back[];
 /* Privileges: of the role in the setting piw.role, on the schemas in piw.schemas. */

@@ -1,3 +1,4 @@
+/* folder.c — the folder of keys as piw-keys changes it. */
 #include "folder.h"
 
 #include <dirent.h>

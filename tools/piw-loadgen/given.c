@@ -27,7 +27,7 @@ static char **place(const load_given *given, const char *key)
 static void grow(load_given *given)
 {
     load_given larger = {.size = given->size > 0 ? given->size * 2 : SIZE_FIRST, .count = given->count};
-    larger.at = piw_zalloc(larger.size * sizeof *larger.at);
+    larger.at = piw_zalloc(larger.size * sizeof(*larger.at));
     for (size_t i = 0; i < given->size; i++) {
         if (given->at[i] != NULL)
             *place(&larger, given->at[i]) = given->at[i];

@@ -6,7 +6,6 @@
 #include "slave.piw.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -188,7 +187,7 @@ static int look_at_all(load *all, int64_t now_ns, piw_err *err)
 static void read_signals(load *all)
 {
     struct signalfd_siginfo info;
-    while (read(all->signals, &info, sizeof info) == (ssize_t)sizeof info)
+    while (read(all->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
         all->stopping = true;
 }
 
@@ -263,10 +262,10 @@ static int start(load *all, piw_err *err)
     size_t places = (size_t)all->settings.slaves;
     all->protocol = piw_protocol_use(&slave_protocol_def);
     all->random = UINT64_C(0x2545f4914f6cdd1d);
-    all->turns.at = piw_zalloc(places * sizeof *all->turns.at);
-    all->rests.at = piw_zalloc(places * sizeof *all->rests.at);
-    all->wakes = piw_zalloc(places * sizeof *all->wakes);
-    all->slaves = piw_zalloc(places * sizeof *all->slaves);
+    all->turns.at = piw_zalloc(places * sizeof(*all->turns.at));
+    all->rests.at = piw_zalloc(places * sizeof(*all->rests.at));
+    all->wakes = piw_zalloc(places * sizeof(*all->wakes));
+    all->slaves = piw_zalloc(places * sizeof(*all->slaves));
     all->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (all->epoll_fd < 0)
         return piw_err_errno(err, "can't make a descriptor");
@@ -311,7 +310,8 @@ static void finish(load *all, piw_err *err)
     all->window.violations = all->figures.violations;
     load_report(all->stage == LOAD_MEASURED ? &all->window : &all->figures, stdout);
     if (all->figures.violations > 0)
-        piw_err_set(err, PIW_EINVAL, "%" PRIu64 " answers were not as they must be", all->figures.violations);
+        piw_err_set(err, PIW_EINVAL, "%llu answers were not as they must be",
+                    (unsigned long long)all->figures.violations);
     if (fflush(stdout) != 0)
         piw_err_errno(err, "the report can't be written");
 }

@@ -33,7 +33,7 @@ static int connect_to(const struct sockaddr *address, socklen_t len)
     if (fd < 0)
         return -1;
     /* With a bound: where many connect at once, the other side's line of those to be taken is full for moments. */
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound) == 0 && connect(fd, address, len) == 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound)) == 0 && connect(fd, address, len) == 0)
         return fd;
     int why = errno;
     close(fd);
@@ -45,10 +45,10 @@ static int connect_ipc(const char *path, piw_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(path);
-    if (len == 0 || len >= sizeof address.sun_path)
-        return piw_err_set(err, PIW_EUSAGE, "a socket's path has 1 to %zu bytes", sizeof address.sun_path - 1);
+    if (len == 0 || len >= sizeof(address.sun_path))
+        return piw_err_set(err, PIW_EUSAGE, "a socket's path has 1 to %zu bytes", sizeof(address.sun_path) - 1);
     memcpy(address.sun_path, path, len);
-    int fd = connect_to((const struct sockaddr *)&address, sizeof address);
+    int fd = connect_to((const struct sockaddr *)&address, sizeof(address));
     return fd >= 0 ? fd : piw_err_errno(err, "can't connect");
 }
 
@@ -59,10 +59,10 @@ static int connect_tcp(const char *place, piw_err *err)
     struct addrinfo *found = NULL;
     char host[256];
     int fd = -1, one = 1;
-    if (colon == NULL || colon == place || (size_t)(colon - place) >= sizeof host)
+    if (colon == NULL || colon == place || (size_t)(colon - place) >= sizeof(host))
         return piw_err_set(err, PIW_EUSAGE, "write tcp://HOST:PORT");
     bool brackets = place[0] == '[' && colon[-1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(colon - place) - (brackets ? 2 : 0), place + (brackets ? 1 : 0));
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - place) - (brackets ? 2 : 0), place + (brackets ? 1 : 0));
     int why = getaddrinfo(host, colon + 1, &hints, &found);
     errno = EINVAL;
     if (why != 0)
@@ -72,7 +72,7 @@ static int connect_tcp(const char *place, piw_err *err)
     if (fd < 0)
         why = piw_err_errno(err, "can't connect");
     freeaddrinfo(found);
-    if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) {
+    if (fd >= 0 && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0) {
         why = piw_err_errno(err, "TCP_NODELAY");
         close(fd);
         fd = -1;
@@ -221,7 +221,7 @@ int load_peer_send(load_peer *peer, const load_frame *frames, size_t count, cons
     if (rc != 0)
         return piw_err_set(err, rc, "no memory for a message");
     if (rest != NULL)
-        memcpy(peer->rest, rest, sizeof peer->rest);
+        memcpy(peer->rest, rest, sizeof(peer->rest));
     return peer->ready ? flush(peer, err) : 0;
 }
 
@@ -239,9 +239,9 @@ int load_peer_move(load_peer *peer, uint32_t events, piw_err *err)
     memmove(peer->in, peer->in + peer->in_at, peer->in_len - peer->in_at);
     peer->in_len -= peer->in_at;
     peer->in_at = 0;
-    if (peer->in_len == sizeof peer->in)
-        return piw_err_set(err, PIW_ESHAPE, "what the master sends is longer than %zu bytes", sizeof peer->in);
-    ssize_t n = recv(peer->fd, peer->in + peer->in_len, sizeof peer->in - peer->in_len, MSG_DONTWAIT);
+    if (peer->in_len == sizeof(peer->in))
+        return piw_err_set(err, PIW_ESHAPE, "what the master sends is longer than %zu bytes", sizeof(peer->in));
+    ssize_t n = recv(peer->fd, peer->in + peer->in_len, sizeof(peer->in) - peer->in_len, MSG_DONTWAIT);
     if (n == 0)
         return piw_err_set(err, PIW_ENET, "the master has ended a connection");
     if (n < 0)

@@ -1,7 +1,6 @@
 /* report.c — what the load counted, printed at the end. */
 #include "report.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 
 enum { PRINTED_MAX = 50 }; /* violations printed: the first ones tell most */
@@ -81,7 +80,7 @@ void load_figures_since(load_figures *figures, const load_figures *before)
 
 static void line(FILE *to, const char *name, uint64_t value)
 {
-    fprintf(to, "%s\t%" PRIu64 "\n", name, value);
+    fprintf(to, "%s\t%llu\n", name, (unsigned long long)value);
 }
 
 void load_times_report(const load_times *times, const char *name, FILE *to)
@@ -112,17 +111,18 @@ void load_report(const load_figures *figures, FILE *to)
         fprintf(to, "first_built_to_last_done_s\t%.6f\n",
                 (double)(figures->last_done_ns - figures->first_built_ns) / 1e9);
     line(to, "pieces", figures->fetches);
-    fprintf(to, "piece_max\t%" PRId64 "\npieces_at_once\t%" PRId64 "\n", figures->piece_max, figures->pieces_max);
+    fprintf(to, "piece_max\t%lld\npieces_at_once\t%lld\n", (long long)figures->piece_max,
+            (long long)figures->pieces_max);
     line(to, "files_again", figures->again);
     line(to, "pieces_again", figures->fetched_again);
     line(to, "file_hellos_again", figures->hellos_again);
     line(to, "given_up", figures->given_up);
     for (int i = 0; i < LOAD_REQUESTS; i++) {
-        fprintf(to, "requests_%s\t%" PRIu64 "\n", request_names[i], figures->requests[i]);
+        fprintf(to, "requests_%s\t%llu\n", request_names[i], (unsigned long long)figures->requests[i]);
         asked += i != LOAD_BYE ? figures->requests[i] : 0;
     }
     for (int i = 0; i < LOAD_ANSWERS; i++) {
-        fprintf(to, "answers_%s\t%" PRIu64 "\n", answer_names[i], figures->answers[i]);
+        fprintf(to, "answers_%s\t%llu\n", answer_names[i], (unsigned long long)figures->answers[i]);
         answered += figures->answers[i];
     }
     line(to, "requests", asked);

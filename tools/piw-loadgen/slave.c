@@ -3,7 +3,6 @@
 #include "load.h"
 #include "slave.piw.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #define NS_PER_MS INT64_C(1000000)
@@ -97,7 +96,7 @@ static int say_built(load_slave *slave, piw_err *err)
     slave_BUILT *built;
     piw_msg *msg = slave_BUILT_new(&built);
     char text[512];
-    int len = snprintf(text, sizeof text, "Building %s %s\n%s\n", slave->package, slave->version,
+    int len = snprintf(text, sizeof(text), "Building %s %s\n%s\n", slave->package, slave->version,
                        slave->good ? "Successfully built" : "error: this build was to fail");
     piw_blob *log = piw_blob_new(text, (size_t)len);
     if (log == NULL) {
@@ -147,18 +146,18 @@ static int wrong(load_slave *slave, const piw_msg *msg)
 {
     static const char *const words[] = {"HELLO", "IDLE", "BUSY", "BUILT", "SENT", "BYE"};
     char text[300];
-    piw_msg_print(msg, text, sizeof text);
-    load_violation(&slave->load->figures, "slave %d (%" PRId64 ") at %s %s: %s is no answer to %s", slave->number,
-                   slave->id, slave->package, slave->version, text, words[slave->asked]);
+    piw_msg_print(msg, text, sizeof(text));
+    load_violation(&slave->load->figures, "slave %d (%lld) at %s %s: %s is no answer to %s", slave->number,
+                   (long long)slave->id, slave->package, slave->version, text, words[slave->asked]);
     load_slave_close(slave); /* whatever it says next would be out of order too */
     return 0;
 }
 
-static int on_build(load_slave *slave, const slave_BUILD *order, piw_err *err)
+static int on_build(load_slave *slave, const slave_BUILD *body, piw_err *err)
 {
     load *all = slave->load;
-    snprintf(slave->package, sizeof slave->package, "%s", order->package.s);
-    snprintf(slave->version, sizeof slave->version, "%s", order->version.s);
+    snprintf(slave->package, sizeof(slave->package), "%s", body->package.s);
+    snprintf(slave->version, sizeof(slave->version), "%s", body->version.s);
     if (all->figures.first_build_ns == 0)
         all->figures.first_build_ns = piw_monotonic_ns();
     if (!load_given_add(&all->given, slave->package, slave->version))
@@ -219,8 +218,8 @@ static int on_done(load_slave *slave)
     figures->failed += slave->good ? 0 : 1;
     if (!whole) {
         figures->given_up++;
-        load_violation(figures, "slave %d: DONE with %s %s after %" PRId64 " of its %" PRId64 " files", slave->number,
-                       slave->package, slave->version, slave->next, slave->load->settings.files);
+        load_violation(figures, "slave %d: DONE with %s %s after %lld of its %lld files", slave->number, slave->package,
+                       slave->version, (long long)slave->next, (long long)slave->load->settings.files);
     }
     note(slave, whole);
     load_want_turn(slave);
@@ -299,8 +298,9 @@ int load_slave_tick(load_slave *slave, int64_t now_ns, piw_err *err)
     if (slave->phase == LOAD_SENDS)
         return load_transfer_tick(slave, now_ns, err);
     if (slave->phase == LOAD_WAITS && now_ns - slave->asked_ns > all->settings.patience_ms * NS_PER_MS) {
-        load_violation(&all->figures, "slave %d (%" PRId64 ") at %s %s: no answer within %" PRId64 " s", slave->number,
-                       slave->id, slave->package, slave->version, all->settings.patience_ms / 1000);
+        load_violation(&all->figures, "slave %d (%lld) at %s %s: no answer within %lld s", slave->number,
+                       (long long)slave->id, slave->package, slave->version,
+                       (long long)(all->settings.patience_ms / 1000));
         load_slave_close(slave);
     }
     return 0;
@@ -309,7 +309,7 @@ int load_slave_tick(load_slave *slave, int64_t now_ns, piw_err *err)
 int load_slave_open(load_slave *slave, piw_err *err)
 {
     const load_settings *settings = &slave->load->settings;
-    slave->wheels = piw_zalloc((size_t)settings->files * sizeof *slave->wheels + 1);
+    slave->wheels = piw_zalloc((size_t)settings->files * sizeof(*slave->wheels) + 1);
     int rc = load_peer_open(&slave->master, settings->slave_queue, "REQ", slave->load->epoll_fd,
                             (uint64_t)slave->number * 2, settings->wait_ms, err);
     return rc != 0 ? rc : say_hello(slave, err);

@@ -3,8 +3,6 @@
 
 #include "admin.piw.h"
 
-#include <inttypes.h>
-
 enum { SEND_MS = 5000 };
 
 /* "the_scribe=the_scribe.so,scribe_json.so" */
@@ -12,12 +10,12 @@ static int read_item(load_swap *swap, const char *item, piw_err *err)
 {
     const char *equals = strchr(item, '='), *comma = equals != NULL ? strchr(equals, ',') : NULL;
     if (comma == NULL || equals == item || comma == equals + 1 || comma[1] == '\0' ||
-        (size_t)(equals - item) >= sizeof swap->task || (size_t)(comma - equals) > sizeof swap->files[0] ||
-        strlen(comma + 1) >= sizeof swap->files[1])
+        (size_t)(equals - item) >= sizeof(swap->task) || (size_t)(comma - equals) > sizeof(swap->files[0]) ||
+        strlen(comma + 1) >= sizeof(swap->files[1]))
         return piw_err_set(err, PIW_EUSAGE, "--swap %s: write TASK=FILE,FILE", item);
-    snprintf(swap->task, sizeof swap->task, "%.*s", (int)(equals - item), item);
-    snprintf(swap->files[0], sizeof swap->files[0], "%.*s", (int)(comma - equals - 1), equals + 1);
-    snprintf(swap->files[1], sizeof swap->files[1], "%s", comma + 1);
+    snprintf(swap->task, sizeof(swap->task), "%.*s", (int)(equals - item), item);
+    snprintf(swap->files[0], sizeof(swap->files[0]), "%.*s", (int)(comma - equals - 1), equals + 1);
+    snprintf(swap->files[1], sizeof(swap->files[1]), "%s", comma + 1);
     return 0;
 }
 
@@ -77,12 +75,12 @@ static int go_on(load_swaps *swaps, const piw_msg *answer, load_figures *figures
     swaps->waiting = false;
     if (!as_wanted) {
         char text[400];
-        piw_msg_print(answer, text, sizeof text);
-        load_violation(figures, "swap %" PRId64 " of %s: %s", swap->count + 1, swap->task, text);
+        piw_msg_print(answer, text, sizeof(text));
+        load_violation(figures, "swap %lld of %s: %s", (long long)(swap->count + 1), swap->task, text);
         return 0;
     }
     if (!swaps->looking) {
-        load_times_add(&swap->orders, piw_monotonic_ns() - swaps->asked_ns);
+        load_times_add(&swap->answers, piw_monotonic_ns() - swaps->asked_ns);
         swap->count++;
         return ask(swaps, true, err);
     }
@@ -99,8 +97,8 @@ int load_swaps_hear(load_swaps *swaps, load_figures *figures, piw_err *err)
     piw_msg *msg = NULL;
     int rc;
     if (!swaps->waiting) {
-        piw_err ignored = {0};
-        if (piw_client_recv(swaps->admin, &msg, 0, &ignored) == 0)
+        piw_err ignored_err = {0};
+        if (piw_client_recv(swaps->admin, &msg, 0, &ignored_err) == 0)
             piw_msg_free(&msg);
         return 0;
     }
@@ -122,8 +120,8 @@ int load_swaps_tick(load_swaps *swaps, load_figures *figures, int64_t now_ns, pi
     }
     if (!swaps->waiting || now_ns - swaps->asked_ns <= swaps->patience_ms * INT64_C(1000000))
         return 0;
-    load_violation(figures, "swap %" PRId64 " of %s: no answer within %" PRId64 " s", swaps->tasks[swaps->at].count + 1,
-                   swaps->tasks[swaps->at].task, swaps->patience_ms / 1000);
+    load_violation(figures, "swap %lld of %s: no answer within %lld s", (long long)(swaps->tasks[swaps->at].count + 1),
+                   swaps->tasks[swaps->at].task, (long long)(swaps->patience_ms / 1000));
     swaps->waiting = false;
     return 0;
 }
@@ -132,11 +130,11 @@ void load_swaps_report(const load_swaps *swaps, FILE *to)
 {
     for (size_t i = 0; i < swaps->tasks_count; i++) {
         const load_swap *swap = &swaps->tasks[i];
-        fprintf(to, "swaps_%s\t%" PRId64 "\n", swap->task, swap->count);
+        fprintf(to, "swaps_%s\t%lld\n", swap->task, (long long)swap->count);
         char name[100];
-        snprintf(name, sizeof name, "pause_%s", swap->task);
+        snprintf(name, sizeof(name), "pause_%s", swap->task);
         load_times_report(&swap->pauses, name, to);
-        snprintf(name, sizeof name, "order_%s", swap->task);
-        load_times_report(&swap->orders, name, to);
+        snprintf(name, sizeof(name), "answer_%s", swap->task);
+        load_times_report(&swap->answers, name, to);
     }
 }

@@ -13,7 +13,7 @@ typedef struct load_swap {
     char files[2][256]; /* taken in turn; the second first, as the first is what runs */
     int64_t count;      /* swaps done */
     load_times pauses;  /* as the master measured them */
-    load_times orders;  /* from REPLACE to its answer */
+    load_times answers; /* from REPLACE to its answer */
 } load_swap;
 
 typedef struct load_swaps {

@@ -1,8 +1,6 @@
 /* transfer.c — one connection to the file queue a slave, made at its first file and kept. */
 #include "load.h"
 
-#include <inttypes.h>
-
 enum { PIECE_MAX = 1 << 20, HELLO_AGAIN_MS = 5000 }; /* as docs/wire.md#files has them */
 
 static const load_wheel *wheel_of(const load_slave *slave)
@@ -34,7 +32,7 @@ static bool word_is(const load_frame *frame, const char *word)
 static int say_hello(load_slave *slave, piw_err *err)
 {
     char number[24];
-    int len = snprintf(number, sizeof number, "%" PRId64, slave->id);
+    int len = snprintf(number, sizeof(number), "%lld", (long long)slave->id);
     const load_frame frames[] = {{"HELLO", 5}, {number, (size_t)len}};
     slave->said_ns = piw_monotonic_ns();
     if (!load_peer_idle(&slave->files) && slave->hellos > 0)
@@ -63,8 +61,8 @@ static void on_fetch(load_slave *slave, const load_frame *frames)
     load_figures *figures = &slave->load->figures;
     int64_t size = (int64_t)wheel->len, offset = number_of(&frames[1]), length = number_of(&frames[2]);
     if (offset < 0 || length <= 0 || length > PIECE_MAX || offset >= size || length > size - offset) {
-        load_violation(figures, "slave %d: asked for %" PRId64 " bytes at %" PRId64 " of %s, which has %" PRId64,
-                       slave->number, length, offset, wheel->filename, size);
+        load_violation(figures, "slave %d: asked for %lld bytes at %lld of %s, which has %lld", slave->number,
+                       (long long)length, (long long)offset, wheel->filename, (long long)size);
         return;
     }
     if (slave->fetches_count == LOAD_FETCHES_MAX) {
@@ -91,7 +89,7 @@ static int send_pieces(load_slave *slave, piw_err *err)
         const load_fetch *fetch = &slave->fetches[slave->fetches_first];
         load_frame pieces[2];
         char offset[24];
-        int len = snprintf(offset, sizeof offset, "%zu", fetch->offset);
+        int len = snprintf(offset, sizeof(offset), "%zu", fetch->offset);
         const load_frame frames[] = {{"CHUNK", 5}, {offset, (size_t)len}, {NULL, 0}};
         load_wheel_piece(wheel_of(slave), &slave->load->filling, fetch->offset, fetch->len, pieces);
         slave->fetches_first = (slave->fetches_first + 1) % LOAD_FETCHES_MAX;
@@ -109,8 +107,8 @@ static void on_done(load_slave *slave)
     load_figures *figures = &slave->load->figures;
     int64_t size = (int64_t)wheel_of(slave)->len;
     if (slave->fetched < size)
-        load_violation(figures, "slave %d: DONE after %" PRId64 " bytes of %s, which has %" PRId64, slave->number,
-                       slave->fetched, wheel_of(slave)->filename, size);
+        load_violation(figures, "slave %d: DONE after %lld bytes of %s, which has %lld", slave->number,
+                       (long long)slave->fetched, wheel_of(slave)->filename, (long long)size);
     figures->transfers++;
     figures->bytes += (uint64_t)size;
     if (slave->hellos > 1)
@@ -147,8 +145,8 @@ int load_transfer_tick(load_slave *slave, int64_t now_ns, piw_err *err)
 {
     load *all = slave->load;
     if (now_ns - slave->heard_ns > all->settings.patience_ms * INT64_C(1000000)) {
-        load_violation(&all->figures, "slave %d: the file queue says nothing about %s for %" PRId64 " s", slave->number,
-                       wheel_of(slave)->filename, all->settings.patience_ms / 1000);
+        load_violation(&all->figures, "slave %d: the file queue says nothing about %s for %lld s", slave->number,
+                       wheel_of(slave)->filename, (long long)(all->settings.patience_ms / 1000));
         load_slave_close(slave);
         return 0;
     }

@@ -105,8 +105,8 @@ static void add_member(archive *a, const char *path, const void *data, size_t le
 
 static void add_record(archive *a, const char *path, const char *digest, size_t len)
 {
-    a->record_len += (size_t)snprintf(a->record + a->record_len, sizeof a->record - a->record_len, "%s,sha256=%s,%zu\n",
-                                      path, digest, len);
+    a->record_len += (size_t)snprintf(a->record + a->record_len, sizeof(a->record) - a->record_len,
+                                      "%s,sha256=%s,%zu\n", path, digest, len);
 }
 
 static void add_text(archive *a, const char *path, const char *text)
@@ -130,7 +130,7 @@ static void add_end(archive *a)
     at = put32(put32(at, (uint32_t)a->directory_len), offset);
     put16(at, 0);
     add_bytes(a, a->directory, a->directory_len);
-    add_bytes(a, end, sizeof end);
+    add_bytes(a, end, sizeof(end));
 }
 
 /* Spells a part of a file name: '-' separates parts, so that it can't be inside one. */
@@ -146,21 +146,21 @@ static void add_members(archive *a, const load_wheel *wheel, const char *package
 {
     const load_filling *filling = a->filling;
     char path[PATH_MAX_LEN], info[PATH_MAX_LEN - 16], text[1024];
-    snprintf(info, sizeof info, "%s-%s.dist-info", wheel->name, wheel->version);
+    snprintf(info, sizeof(info), "%s-%s.dist-info", wheel->name, wheel->version);
     add_record(a, filling_path, filling->digest, filling->data_len);
     add_entry(a, filling_path, filling->data_len, filling->crc, 0);
-    snprintf(path, sizeof path, "%s/METADATA", info);
-    snprintf(text, sizeof text, "Metadata-Version: 2.1\nName: %s\nVersion: %s\nSummary: made to be sent\n", package,
+    snprintf(path, sizeof(path), "%s/METADATA", info);
+    snprintf(text, sizeof(text), "Metadata-Version: 2.1\nName: %s\nVersion: %s\nSummary: made to be sent\n", package,
              version);
     add_text(a, path, text);
-    snprintf(path, sizeof path, "%s/WHEEL", info);
-    snprintf(text, sizeof text,
+    snprintf(path, sizeof(path), "%s/WHEEL", info);
+    snprintf(text, sizeof(text),
              "Wheel-Version: 1.0\nGenerator: piw-loadgen %s\nRoot-Is-Purelib: false\nBuild: %03u\n"
              "Tag: %s-%s-linux_x86_64\n",
              PIW_VERSION, build, abi, abi);
     add_text(a, path, text);
-    snprintf(path, sizeof path, "%s/RECORD", info);
-    a->record_len += (size_t)snprintf(a->record + a->record_len, sizeof a->record - a->record_len, "%s,,\n", path);
+    snprintf(path, sizeof(path), "%s/RECORD", info);
+    a->record_len += (size_t)snprintf(a->record + a->record_len, sizeof(a->record) - a->record_len, "%s,,\n", path);
     add_member(a, path, a->record, a->record_len, (uint32_t)crc32(0, (const Bytef *)a->record, (uInt)a->record_len));
     add_end(a);
 }
@@ -230,11 +230,11 @@ int load_wheel_make(load_wheel *wheel, const load_filling *filling, const char *
 {
     archive a = {.filling = filling, .to = &wheel->tail};
     wheel->tail.len = 0;
-    spell_part(package, wheel->name, sizeof wheel->name);
-    spell_part(version, wheel->version, sizeof wheel->version);
-    int n = snprintf(wheel->filename, sizeof wheel->filename, "%s-%s-%03u-%s-%s-linux_x86_64.whl", wheel->name,
+    spell_part(package, wheel->name, sizeof(wheel->name));
+    spell_part(version, wheel->version, sizeof(wheel->version));
+    int n = snprintf(wheel->filename, sizeof(wheel->filename), "%s-%s-%03u-%s-%s-linux_x86_64.whl", wheel->name,
                      wheel->version, build, abi, abi);
-    if (n < 0 || (size_t)n >= sizeof wheel->filename)
+    if (n < 0 || (size_t)n >= sizeof(wheel->filename))
         return piw_err_set(err, PIW_ELIMIT, "the file name of %s %s would be too long", package, version);
     add_members(&a, wheel, package, version, abi, build);
     wheel->len = filling->len + wheel->tail.len;

@@ -150,7 +150,7 @@ int log_format_parse(log_format **format, const char *text, piw_err *err)
     for (size_t i = 0; i < PIW_COUNT(known); i++)
         if (strcmp(text, known[i].name) == 0)
             text = known[i].text;
-    log_format *made = piw_zalloc(sizeof *made);
+    log_format *made = piw_zalloc(sizeof(*made));
     int rc = 0;
     while (rc == 0 && *text != '\0') {
         directive d;
@@ -320,7 +320,7 @@ static const char *take_fields(const split *s, log_line *line)
 
 const char *log_format_split(const log_format *format, const char *text, size_t len, log_line *line)
 {
-    memset(line->fields, 0, sizeof line->fields);
+    memset(line->fields, 0, sizeof(line->fields));
     line->status = 0;
     split s = {.format = format, .text = text, .len = len, .tries = TRIES_MAX};
     if (!match(&s, 0, 0))

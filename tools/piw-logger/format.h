@@ -37,7 +37,7 @@ typedef struct log_line {
  * sentence: not a format, or one from which time, client, request or status can't be had. */
 int log_format_parse(log_format **format, const char *text, piw_err *err);
 void log_format_free(log_format **format);
-/* Has it a user agent? Without one no line becomes a record. */
+/* Has it a user agent? Without one no line becomes an entry. */
 bool log_format_has_agent(const log_format *format);
 
 /* Split a line. Otherwise why not, in few words. */

@@ -32,7 +32,7 @@ int input_open(input **in, const char *path, piw_err *err)
     bool standard = strcmp(path, "-") == 0;
     if (!standard && (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)) < 0)
         return piw_err_errno(err, "%s can't be read", path);
-    input *made = piw_zalloc(sizeof *made);
+    input *made = piw_zalloc(sizeof(*made));
     made->fd = fd;
     made->path = standard ? "standard input" : path;
     *in = made;

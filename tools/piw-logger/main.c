@@ -1,7 +1,7 @@
 /* piw-logger — tells the master what the web server's access log says (docs/web-logs.md). */
 #include "common/programs.h"
+#include "entry.h"
 #include "input.h"
-#include "record.h"
 
 #include "../common/reach.h"
 
@@ -10,7 +10,6 @@
 #include "piw/options.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 #include <unistd.h>
 
 enum {
-    SEND_MS = 500,        /* one try to hand over a record; then signals are looked at */
+    SEND_MS = 500,        /* one try to hand over an entry; then signals are looked at */
     LAST_READ_MS = 2000,  /* told to stop at once: what is in the pipe already is still read, for so long */
     LAST_SEND_MS = 10000, /* told to finish: for so long it waits for a master that takes nothing, as one restarting */
     DROP_LAST_MS = 2000,  /* --drop: at the end, for a master that takes the last ones slowly */
@@ -31,7 +30,7 @@ static const int64_t NS_PER_MS = 1000000;
 
 static const piw_opt options[] = {
     {0, "format", PIW_OPT_TEXT, "FORMAT", "combined", "combined, common, common_vhost, or an Apache LogFormat string"},
-    {0, "drop", PIW_OPT_SWITCH, NULL, NULL, "drop records that the master can't take now, instead of waiting"},
+    {0, "drop", PIW_OPT_SWITCH, NULL, NULL, "drop entries that the master can't take now, instead of waiting"},
     {0, "log-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-logger", "the master's log queue"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "cbor towards a stock master", .choices = "msgpack|cbor"},
     PIW_OPT_END,
@@ -102,7 +101,7 @@ static void note_signal(logger *self, uint32_t number)
 static void read_signals(logger *self)
 {
     struct signalfd_siginfo info;
-    while (read(self->signals, &info, sizeof info) == (ssize_t)sizeof info)
+    while (read(self->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
         note_signal(self, info.ssi_signo);
 }
 
@@ -136,10 +135,10 @@ static void note_trouble(logger *self, const char *why)
 {
     if (self->drop)
         piw_log_limited(&self->trouble_log, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                        "the master at %s takes no records%s%s: %" PRIu64 " were dropped", self->queue,
-                        why[0] != '\0' ? ": " : "", why, self->dropped);
+                        "the master at %s takes no entries%s%s: %llu were dropped", self->queue,
+                        why[0] != '\0' ? ": " : "", why, (unsigned long long)self->dropped);
     else if (!self->waiting)
-        piw_warning("the master at %s takes no records%s%s: waiting for it", self->queue, why[0] != '\0' ? ": " : "",
+        piw_warning("the master at %s takes no entries%s%s: waiting for it", self->queue, why[0] != '\0' ? ": " : "",
                     why);
     self->waiting = true;
 }
@@ -158,11 +157,11 @@ static bool gives_up(logger *self)
 static int send_record(logger *self, piw_msg *msg, piw_err *err)
 {
     for (;;) {
-        piw_err why = {0};
-        int rc = piw_client_send(self->client, &msg, self->drop ? 0 : SEND_MS, &why);
+        piw_err own_err = {0};
+        int rc = piw_client_send(self->client, &msg, self->drop ? 0 : SEND_MS, &own_err);
         if (rc == 0) {
             if (self->waiting && !self->drop)
-                piw_warning("the master at %s takes records again", self->queue);
+                piw_warning("the master at %s takes entries again", self->queue);
             self->waiting = false;
             self->give_up_ns = 0;
             self->sent++;
@@ -170,18 +169,18 @@ static int send_record(logger *self, piw_msg *msg, piw_err *err)
         }
         if (rc != PIW_EAGAIN && rc != PIW_EREFUSED) {
             piw_msg_free(&msg);
-            return piw_err_set(err, rc, "%s", why.text);
+            return piw_err_set(err, rc, "%s", own_err.text);
         }
         if (self->drop) {
             piw_msg_free(&msg);
             self->dropped++;
-            note_trouble(self, why.text);
+            note_trouble(self, own_err.text);
             return 0;
         }
-        note_trouble(self, why.text);
+        note_trouble(self, own_err.text);
         if (gives_up(self)) {
             piw_msg_free(&msg);
-            return piw_err_set(err, PIW_ESTOPPED, "stopped while the master at %s took no records", self->queue);
+            return piw_err_set(err, PIW_ESTOPPED, "stopped while the master at %s took no entries", self->queue);
         }
     }
 }
@@ -191,8 +190,8 @@ static int send_record(logger *self, piw_msg *msg, piw_err *err)
 static void note_bad(logger *self, const char *path, uint64_t number, const char *why)
 {
     self->bad++;
-    piw_log_limited(&self->bad_log, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: line %" PRIu64 " can't be read: %s", path,
-                    number, why);
+    piw_log_limited(&self->bad_log, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: line %llu can't be read: %s", path,
+                    (unsigned long long)number, why);
 }
 
 static int take_line(logger *self, const char *path, uint64_t number, const char *text, size_t len, piw_err *err)
@@ -230,17 +229,17 @@ static int take_lines(logger *self, const char *path, input *in, piw_err *err)
 static int take_file(logger *self, const char *path, bool *failed, piw_err *err)
 {
     input *in = NULL;
-    piw_err why = {0};
+    piw_err own_err = {0};
     self->piped = strcmp(path, "-") == 0;
-    int rc = input_open(&in, path, &why);
-    rc = rc != 0 ? rc : take_lines(self, self->piped ? "standard input" : path, in, &why);
+    int rc = input_open(&in, path, &own_err);
+    rc = rc != 0 ? rc : take_lines(self, self->piped ? "standard input" : path, in, &own_err);
     input_close(&in);
     if (rc == PIW_ESYS || rc == PIW_EINVAL) {
-        piw_error("%s", why.text);
+        piw_error("%s", own_err.text);
         *failed = true;
         return 0;
     }
-    return rc != 0 ? piw_err_set(err, rc, "%s", why.text) : 0;
+    return rc != 0 ? piw_err_set(err, rc, "%s", own_err.text) : 0;
 }
 
 /* --- The end ------------------------------------------------------------------------------------------------------ */
@@ -266,7 +265,7 @@ static void let_go(logger *self, bool *failed)
     piw_err err = {0};
     bool taken = self->sent == 0 || wait_taken(self);
     if (!taken)
-        piw_warning("the master at %s has not taken the last records: some of them are lost", self->queue);
+        piw_warning("the master at %s has not taken the last entries: some of them are lost", self->queue);
     *failed |= !taken && !self->drop;
     if (piw_client_linger(self->client, taken ? LINGER_MS : 0, &err) != 0)
         piw_warning("%s", err.text);
@@ -276,8 +275,9 @@ static void let_go(logger *self, bool *failed)
 static void sum_up(const logger *self)
 {
     piw_log(self->bad + self->dropped > 0 ? PIW_LOG_WARNING : PIW_LOG_INFO,
-            "%" PRIu64 " lines: %" PRIu64 " records sent, %" PRIu64 " dropped, %" PRIu64 " lines could not be read",
-            self->lines, self->sent, self->dropped, self->bad);
+            "%llu lines: %llu entries sent, %llu dropped, %llu lines could not be read",
+            (unsigned long long)self->lines, (unsigned long long)self->sent, (unsigned long long)self->dropped,
+            (unsigned long long)self->bad);
 }
 
 static int run(logger *self, const piw_config *config, bool *failed, piw_err *err)
@@ -288,13 +288,13 @@ static int run(logger *self, const piw_config *config, bool *failed, piw_err *er
     piw_codec codec = PIW_MSGPACK;
     self->queue = tool_connect_address(piw_config_text(config, "log-queue"));
     self->drop = piw_config_switch(config, "drop");
-    piw_err why = {0};
+    piw_err own_err = {0};
     int rc = piw_codec_parse(piw_config_text(config, "codec"), &codec);
-    rc = rc != 0 ? rc : log_format_parse(&self->format, piw_config_text(config, "format"), &why);
+    rc = rc != 0 ? rc : log_format_parse(&self->format, piw_config_text(config, "format"), &own_err);
     if (rc != 0)
-        return piw_err_set(err, PIW_EUSAGE, "%s", why.code != 0 ? why.text : piw_err_name(rc));
+        return piw_err_set(err, PIW_EUSAGE, "%s", own_err.code != 0 ? own_err.text : piw_err_name(rc));
     if (!log_format_has_agent(self->format))
-        piw_warning("the format %s has no user agent, without which no line becomes a record: log with combined",
+        piw_warning("the format %s has no user agent, without which no line becomes an entry: log with combined",
                     piw_config_text(config, "format"));
     rc = piw_client_open(&self->client, &log_protocol_def, self->queue, codec, err);
     if (rc != 0)

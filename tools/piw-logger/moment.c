@@ -49,8 +49,8 @@ int moment_format_parse(moment_format *format, const char *text, size_t len, piw
         text = usual;
         len = strlen(usual);
     }
-    if (len >= sizeof format->text)
-        return piw_err_set(err, PIW_EINVAL, "a time format has more than %zu characters", sizeof format->text - 1);
+    if (len >= sizeof(format->text))
+        return piw_err_set(err, PIW_EINVAL, "a time format has more than %zu characters", sizeof(format->text) - 1);
     memcpy(format->text, text, len);
     for (size_t i = 0; i < PIW_COUNT(names); i++)
         if (strcmp(format->text, names[i].name) == 0) {
@@ -86,7 +86,7 @@ static bool read_number(const char *text, moment_kind kind, moment *to)
 bool moment_read(const moment_format *format, const char *text, size_t len, moment *to)
 {
     char copy[128];
-    if (len >= sizeof copy || memchr(text, '\0', len) != NULL)
+    if (len >= sizeof(copy) || memchr(text, '\0', len) != NULL)
         return false;
     memcpy(copy, text, len);
     copy[len] = '\0';

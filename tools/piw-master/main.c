@@ -32,32 +32,28 @@ typedef struct master {
 
 static int configure(master *self, piw_err *err)
 {
-    int code = settings_make(&self->settings, self->config, err);
-    if (code == 0) {
-        code = plugin_dirs_make(&self->dirs, self->config, err);
-    }
-    if (code == 0) {
-        code = task_list_make(&self->tasks, self->config, err);
-    }
-    return code;
+    int rc = settings_make(&self->settings, self->config, err);
+    if (rc == 0)
+        rc = plugin_dirs_make(&self->dirs, self->config, err);
+    if (rc == 0)
+        rc = task_list_make(&self->tasks, self->config, err);
+    return rc;
 }
 
 static int print_config(const master *self, piw_err *err)
 {
     piw_config_print(self->config);
     printf("\n# Tasks are loaded from:\n");
-    for (size_t i = 0; i < self->dirs.count; i++) {
+    for (size_t i = 0; i < self->dirs.count; i++)
         printf("#   %s\n", self->dirs.at[i]);
-    }
     return fflush(stdout) != 0 || ferror(stdout) ? piw_err_errno(err, "can't write to standard output") : 0;
 }
 
 /* Neither the database nor files from strangers' machines are handled with root's powers. */
 static int refuse_root(piw_err *err)
 {
-    if (geteuid() != 0) {
+    if (geteuid() != 0)
         return 0;
-    }
     return piw_err_set(err, PIW_EREFUSED,
                        "refuses to run as root; start it as an ordinary user, such as by systemd's User= or "
                        "setpriv --reuid USER --regid GROUP --init-groups");
@@ -65,19 +61,15 @@ static int refuse_root(piw_err *err)
 
 static int prepare_output_path(const char *path, piw_err *err)
 {
-    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+    if (mkdir(path, 0755) != 0 && errno != EEXIST)
         return piw_err_errno(err, "can't create the output path %s", path);
-    }
     struct stat st;
-    if (stat(path, &st) != 0) {
+    if (stat(path, &st) != 0)
         return piw_err_errno(err, "can't use the output path %s", path);
-    }
-    if (!S_ISDIR(st.st_mode)) {
+    if (!S_ISDIR(st.st_mode))
         return piw_err_set(err, PIW_ECONFIG, "the output path %s is not a folder", path);
-    }
-    if (access(path, W_OK | X_OK) != 0) {
+    if (access(path, W_OK | X_OK) != 0)
         return piw_err_errno(err, "can't write in the output path %s", path);
-    }
     return 0;
 }
 
@@ -86,9 +78,8 @@ static int prepare_output_path(const char *path, piw_err *err)
 static int take_output_path(const char *path, piw_err *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
-    }
     bool taken = errno == EWOULDBLOCK;
     close(fd);
     return taken ? piw_err_set(err, PIW_EEXIST, "another piw-master works in the output path %s: stop it first", path)
@@ -101,9 +92,8 @@ static void raise_file_limit(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
             piw_warning("can't raise the limit of open files: %s", strerror(errno));
-        }
     }
 }
 
@@ -111,13 +101,11 @@ static void on_signal(int number, void *arg)
 {
     if (number == SIGHUP) {
         piw_err err = {0};
-        if (piw_log_reopen(&err) != 0) {
+        if (piw_log_reopen(&err) != 0)
             piw_error("%s", err.text);
-        }
         err = (piw_err){0};
-        if (piw_runtime_reread(arg, &err) != 0) {
+        if (piw_runtime_reread(arg, &err) != 0)
             piw_warning("%s", err.text);
-        }
         return;
     }
     piw_info("stopping: received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -130,9 +118,8 @@ static int set_debug(const piw_config *config, piw_err *err)
     size_t count = piw_config_list(config, "debug", &patterns);
     for (size_t i = 0; i < count; i++) {
         int code = piw_log_debug_task(patterns[i], true);
-        if (code != 0) {
+        if (code != 0)
             return piw_err_set(err, PIW_ECONFIG, "debug (%s): too many patterns", piw_config_origin(config, "debug"));
-        }
     }
     return 0;
 }
@@ -141,18 +128,16 @@ static int set_debug(const piw_config *config, piw_err *err)
 static int pause_farm(void *arg, bool on, char *done, size_t size, piw_err *err)
 {
     const reread *self = arg;
-    piw_msg *order = stats_PAUSE_make(on), *answer = NULL;
-    int code = piw_runtime_call(self->runtime, "stats", &order, PAUSE_MS, &answer, err);
-    piw_msg_free(&order);
-    if (code != 0) {
-        return code;
-    }
+    piw_msg *call = stats_PAUSE_make(on), *answer = NULL;
+    int rc = piw_runtime_call(self->runtime, "stats", &call, PAUSE_MS, &answer, err);
+    piw_msg_free(&call);
+    if (rc != 0)
+        return rc;
     const stats_PAUSE_reply *now = stats_PAUSE_reply_of(answer);
-    if (!now->paused) {
+    if (!now->paused)
         snprintf(done, size, "the farm goes on");
-    } else {
+    else
         snprintf(done, size, "the farm %s paused: %s", on ? "is" : "stays", now->why.s);
-    }
     piw_msg_free(&answer);
     return 0;
 }
@@ -209,18 +194,17 @@ static int make_runtime(master *self, piw_err *err)
         .setting = settings_get,
         .arg = &self->settings,
     };
-    int code = piw_runtime_new(&self->runtime, &config, err);
-    if (code == 0) {
+    int rc = piw_runtime_new(&self->runtime, &config, err);
+    if (rc == 0) {
         self->reread.config = self->config;
         self->reread.runtime = self->runtime;
         const piw_admin_hooks hooks = {
             .settings = reread_settings, .reread = reread_configuration, .pause = pause_farm, .arg = &self->reread};
-        code = piw_runtime_add_admin(self->runtime, &hooks, err);
+        rc = piw_runtime_add_admin(self->runtime, &hooks, err);
     }
-    for (size_t i = 0; i < self->tasks.count && code == 0; i++) {
-        code = piw_runtime_add(self->runtime, &self->tasks.at[i], err);
-    }
-    return code;
+    for (size_t i = 0; i < self->tasks.count && rc == 0; i++)
+        rc = piw_runtime_add(self->runtime, &self->tasks.at[i], err);
+    return rc;
 }
 
 static void tell_stray(const char *sentence)
@@ -239,48 +223,43 @@ static size_t check_strays(const master *self)
 /* Everything that can be known without starting a task, the tasks' own options too. */
 static int check(master *self, piw_err *err)
 {
-    int code = make_runtime(self, err);
-    if (code == 0) {
-        code = piw_runtime_check(self->runtime, err);
-    }
+    int rc = make_runtime(self, err);
+    if (rc == 0)
+        rc = piw_runtime_check(self->runtime, err);
     piw_runtime_free(&self->runtime);
-    return code;
+    return rc;
 }
 
 static int run(master *self, piw_err *err)
 {
-    int code = set_debug(self->config, err);
-    if (code == 0) {
-        code = prepare_output_path(piw_config_text(self->config, "output-path"), err);
-    }
-    if (code == 0) {
-        code = take_output_path(piw_config_text(self->config, "output-path"), err);
-    }
-    if (code != 0) {
-        return code;
-    }
+    int rc = set_debug(self->config, err);
+    if (rc == 0)
+        rc = prepare_output_path(piw_config_text(self->config, "output-path"), err);
+    if (rc == 0)
+        rc = take_output_path(piw_config_text(self->config, "output-path"), err);
+    if (rc != 0)
+        return rc;
     raise_file_limit();
-    if (piw_config_switch(self->config, "dev-mode")) {
+    if (piw_config_switch(self->config, "dev-mode"))
         piw_warning("development mode: waits are short and new packages start as skipped");
-    }
-    code = make_runtime(self, err);
-    if (code == 0) {
+    rc = make_runtime(self, err);
+    if (rc == 0) {
         /* The runtime's threads are made by its start, so they inherit the blocked signals. */
-        code = piw_signals_start(on_signal, self->runtime, err);
+        rc = piw_signals_start(on_signal, self->runtime, err);
     }
-    if (code == 0) {
-        code = piw_runtime_start(self->runtime, -1, err);
-        if (code == PIW_ESTOPPED) { /* a signal came while tasks were starting: as orderly as one that comes later */
+    if (rc == 0) {
+        rc = piw_runtime_start(self->runtime, -1, err);
+        if (rc == PIW_ESTOPPED) { /* a signal came while tasks were starting: as orderly as one that comes later */
             piw_info("%s", err->text);
-            code = 0;
-        } else if (code == 0) {
-            code = piw_runtime_run(self->runtime, err);
+            rc = 0;
+        } else if (rc == 0) {
+            rc = piw_runtime_run(self->runtime, err);
             piw_runtime_stop(self->runtime);
         }
     }
     piw_signals_stop();
     piw_runtime_free(&self->runtime);
-    return code;
+    return rc;
 }
 
 int main(int argc, char **argv)
@@ -293,9 +272,8 @@ int main(int argc, char **argv)
     self.reread.argv = argv;
     piw_protocol_use(&stats_protocol_def);
     int code = piw_config_load(&self.config, &master_program, argc, argv, &err);
-    if (code == 1) {
+    if (code == 1)
         return EXIT_SUCCESS;
-    }
     if (code == 0) {
         strays = check_strays(&self);
         code = configure(&self, &err);
@@ -306,9 +284,8 @@ int main(int argc, char **argv)
         code = check(&self, &err);
     } else if (code == 0) {
         code = refuse_root(&err);
-        if (code == 0) {
+        if (code == 0)
             code = run(&self, &err);
-        }
     }
     int exit_code = piw_program_exit(&master_program, code != 0 ? &err : NULL);
     return exit_code == EXIT_SUCCESS && strays > 0 ? EXIT_FAILURE : exit_code;

@@ -20,9 +20,8 @@ static void say_changed_options(const reread *self, const piw_config *now, say_f
 {
     char line[300];
     for (const piw_opt *opt = master_program.options; opt->name != NULL; opt++) {
-        if (opt->cli_only || opt->kind == PIW_OPT_LIST) {
+        if (opt->cli_only || opt->kind == PIW_OPT_LIST)
             continue;
-        }
         const char *before = piw_config_text(self->config, opt->name), *after = piw_config_text(now, opt->name);
         if (strcmp(before != NULL ? before : "", after != NULL ? after : "") != 0) {
             snprintf(line, sizeof(line), "%s (%.150s) takes effect when the master is restarted", opt->name,
@@ -51,10 +50,10 @@ static int check_tasks(const reread *self, const task_list *tasks, piw_err *err)
 {
     char done[600];
     for (size_t i = 0; i < tasks->count; i++) {
-        int code = piw_runtime_reconfigure(self->runtime, &tasks->at[i], false, done, sizeof(done), err);
-        if (code != 0) {
+        int rc = piw_runtime_reconfigure(self->runtime, &tasks->at[i], false, done, sizeof(done), err);
+        if (rc != 0) {
             piw_err_prefix(err, "task %s", tasks->at[i].name);
-            return code;
+            return rc;
         }
     }
     return 0;
@@ -93,13 +92,11 @@ static bool forget_tasks(const reread *self, const task_list *tasks, say_fn *say
 {
     forgotten counted = {.say = say, .to = to};
     const char **names = piw_zalloc((tasks->count + 1) * sizeof(*names));
-    for (size_t i = 0; i < tasks->count; i++) {
+    for (size_t i = 0; i < tasks->count; i++)
         names[i] = tasks->at[i].name;
-    }
     piw_err err = {0};
-    if (piw_runtime_forget(self->runtime, names, tasks->count, count_line, &counted, &err) != 0) {
+    if (piw_runtime_forget(self->runtime, names, tasks->count, count_line, &counted, &err) != 0)
         count_line(&counted, err.text);
-    }
     free((void *)names);
     return counted.count > 0;
 }
@@ -110,30 +107,26 @@ int reread_configuration(void *arg, say_fn *say, void *to, piw_err *err)
     piw_config *config = NULL;
     settings settings_now = {0};
     task_list tasks = {0};
-    int code = piw_config_reload(&config, &master_program, self->argc, self->argv, err);
-    if (code == 0) {
-        code = settings_make(&settings_now, config, err);
-    }
-    if (code == 0) {
-        code = task_list_make(&tasks, config, err);
-    }
-    if (code == 0) {
-        code = check_tasks(self, &tasks, err);
-    }
-    if (code == 0) {
+    int rc = piw_config_reload(&config, &master_program, self->argc, self->argv, err);
+    if (rc == 0)
+        rc = settings_make(&settings_now, config, err);
+    if (rc == 0)
+        rc = task_list_make(&tasks, config, err);
+    if (rc == 0)
+        rc = check_tasks(self, &tasks, err);
+    if (rc == 0) {
         bool any = forget_tasks(self, &tasks, say, to);
         any = apply_tasks(self, &tasks, say, to) || any;
         say_changed_options(self, config, say, to);
         say_changed_section(self, config, "site", master_site_options, say, to);
         say_changed_section(self, config, "auth", master_auth_options, say, to);
-        if (!any) {
+        if (!any)
             say(to, "the configuration was read again: nothing changed about tasks");
-        }
     }
     task_list_fini(&tasks);
     settings_fini(&settings_now);
     piw_config_free(&config);
-    return code;
+    return rc;
 }
 
 static void say_section(const piw_config *config, const char *section, const piw_opt *options,
@@ -143,9 +136,8 @@ static void say_section(const piw_config *config, const char *section, const piw
     for (const piw_opt *opt = options; opt->name != NULL; opt++) {
         const char *origin = NULL, *text = piw_config_raw(config, section, opt->name, &origin);
         snprintf(name, sizeof(name), "%s.%s", section, opt->name);
-        if (text == NULL) {
+        if (text == NULL)
             text = opt->fallback != NULL ? opt->fallback : "";
-        }
         say(to, name, text, origin != NULL ? origin : "default");
     }
 }
@@ -156,9 +148,8 @@ static void say_list(const piw_config *config, const char *name,
     const char *const *items;
     char text[2000] = "";
     size_t count = piw_config_list(config, name, &items), len = 0;
-    for (size_t i = 0; i < count && len < sizeof(text); i++) {
+    for (size_t i = 0; i < count && len < sizeof(text); i++)
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? ", " : "", items[i]);
-    }
     say(to, name, text, piw_config_origin(config, name));
 }
 
@@ -167,9 +158,8 @@ void reread_settings(void *arg, void (*say)(void *to, const char *name, const ch
 {
     const reread *self = arg;
     for (const piw_opt *opt = master_program.options; opt->name != NULL; opt++) {
-        if (opt->cli_only) {
+        if (opt->cli_only)
             continue;
-        }
         if (opt->kind == PIW_OPT_LIST) {
             say_list(self->config, opt->name, say, to);
             continue;

@@ -20,13 +20,11 @@ static char *canonical(const piw_opt *opt, const char *text)
 {
     int64_t number;
     bool counted = opt->kind == PIW_OPT_SWITCH || opt->kind == PIW_OPT_DURATION || opt->kind == PIW_OPT_SIZE;
-    if (counted && piw_opt_number(opt, text, &number, NULL) == 0) {
+    if (counted && piw_opt_number(opt, text, &number, NULL) == 0)
         return piw_sprintf("%lld", (long long)number);
-    }
     char *expanded;
-    if (opt->kind == PIW_OPT_PATH && piw_expand_home(text, &expanded, NULL) == 0) {
+    if (opt->kind == PIW_OPT_PATH && piw_expand_home(text, &expanded, NULL) == 0)
         return expanded;
-    }
     return piw_strdup(text);
 }
 
@@ -47,16 +45,14 @@ static const char *address_fault(const char *address)
 {
     if (strncmp(address, "ipc://", 6) == 0) {
         size_t len = strlen(address + 6);
-        if (len == 0) {
+        if (len == 0)
             return "names no file";
-        }
         return len < sizeof(((struct sockaddr_un *)0)->sun_path) ? NULL : "is longer than a socket's path may be";
     }
     if (strncmp(address, "tcp://", 6) == 0) {
         const char *port = strrchr(address + 6, ':');
-        if (port == NULL || port == address + 6) {
+        if (port == NULL || port == address + 6)
             return "must be tcp://HOST:PORT";
-        }
         char *end;
         unsigned long number = strtoul(port + 1, &end, 10);
         bool any = strcmp(port + 1, "*") == 0;
@@ -129,9 +125,8 @@ static int check_pypi(const piw_config *config, piw_err *err)
 
 static const piw_opt *find(const piw_opt *options, const char *name)
 {
-    while (options->name != NULL && strcmp(options->name, name) != 0) {
+    while (options->name != NULL && strcmp(options->name, name) != 0)
         options++;
-    }
     return options->name != NULL ? options : NULL;
 }
 
@@ -142,13 +137,11 @@ static int check_section(const piw_config *config, const char *section, const pi
     for (size_t i = 0; i < count; i++) {
         const char *text = piw_config_raw(config, section, keys[i], &origin);
         const piw_opt *opt = find(options, keys[i]);
-        if (opt == NULL) {
+        if (opt == NULL)
             return piw_err_set(err, PIW_ECONFIG, "%s: unknown key '%.100s' in [%s]", origin, keys[i], section);
-        }
-        piw_err found = {0};
-        if (piw_opt_check(opt, text, &found) != 0) {
-            return piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", origin, keys[i], found.text);
-        }
+        piw_err found_err = {0};
+        if (piw_opt_check(opt, text, &found_err) != 0)
+            return piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", origin, keys[i], found_err.text);
     }
     return 0;
 }
@@ -156,43 +149,42 @@ static int check_section(const piw_config *config, const char *section, const pi
 static int add_section(settings *made, const piw_config *config, const char *section, const piw_opt *options,
                        piw_err *err)
 {
-    int code = check_section(config, section, options, err);
-    for (const piw_opt *opt = options; code == 0 && opt->name != NULL; opt++) {
+    int rc = check_section(config, section, options, err);
+    for (const piw_opt *opt = options; rc == 0 && opt->name != NULL; opt++) {
         const char *text = piw_config_raw(config, section, opt->name, NULL);
         text = text != NULL ? text : opt->fallback;
-        if (text != NULL) {
+        if (text != NULL)
             add(made, piw_sprintf("%s.%s", section, opt->name), canonical(opt, text));
-        }
     }
-    return code;
+    return rc;
 }
 
 /* A list of networks may be written [a, b]. */
 static int check_allow(char *text, const piw_config *config, const char *key, piw_err *err)
 {
     const char *origin = NULL;
-    for (char *s = strpbrk(text, "[]\"'"); s != NULL; s = strpbrk(s, "[]\"'")) {
+    for (char *s = strpbrk(text, "[]\"'"); s != NULL; s = strpbrk(s, "[]\"'"))
         *s = ' ';
-    }
-    int code = piw_runtime_check_allow(text, err);
-    if (code != 0) {
+    int rc = piw_runtime_check_allow(text, err);
+    if (rc != 0) {
         piw_config_raw(config, "auth", key, &origin);
         piw_err_prefix(err, "%s: %s", origin, key);
     }
-    return code;
+    return rc;
 }
 
 /* An encrypted address by itself: TCP, and nobody else's. */
 static int check_curve_address(const piw_config *config, const char *name, const char *address, piw_err *err)
 {
     const char *fault = strncmp(address, "tcp://", 6) != 0 ? "must be tcp://HOST:PORT" : address_fault(address);
-    if (fault != NULL) {
-        return piw_err_set(err, PIW_ECONFIG, "%s (%s): '%.150s' %s", name, piw_config_origin(config, name), address, fault);
-    }
+    if (fault != NULL)
+        return piw_err_set(err, PIW_ECONFIG, "%s (%s): '%.150s' %s", name, piw_config_origin(config, name), address,
+                           fault);
     for (const piw_opt *opt = master_program.options; opt->name != NULL; opt++) {
-        const char *other = opt->kind == PIW_OPT_TEXT && strcmp(opt->name, name) != 0 && strstr(opt->name, "-queue") != NULL
-                                ? piw_config_text(config, opt->name)
-                                : NULL;
+        const char *other =
+            opt->kind == PIW_OPT_TEXT && strcmp(opt->name, name) != 0 && strstr(opt->name, "-queue") != NULL
+                ? piw_config_text(config, opt->name)
+                : NULL;
         if (other != NULL && strcmp(other, address) == 0 && strcmp(strrchr(address, ':'), ":*") != 0) {
             return piw_err_set(err, PIW_ECONFIG, "%s (%s) and %s have the same address '%.150s'", name,
                                piw_config_origin(config, name), opt->name, address);
@@ -233,23 +225,23 @@ static int check_curve(settings *made, const piw_config *config, piw_err *err)
     }
     piw_config_raw(config, "auth", "method", &origin);
     if (code == 0 && curve && used == NULL) {
-        return piw_err_set(err, PIW_ECONFIG,
-                           "%s: method: 'curve' needs addresses for who has a key: slave-queue-curve and file-queue-curve, or "
-                           "status-queue-curve",
-                           origin);
+        return piw_err_set(
+            err, PIW_ECONFIG,
+            "%s: method: 'curve' needs addresses for who has a key: slave-queue-curve and file-queue-curve, or "
+            "status-queue-curve",
+            origin);
     }
     return code != 0 ? code : check_pair(config, err);
 }
 
 static int check_auth(settings *made, const piw_config *config, piw_err *err)
 {
-    int code = check_curve(made, config, err);
-    for (size_t i = 0; i < made->count && code == 0; i++) {
-        if (strncmp(made->at[i].name, "auth.allow", 10) == 0) {
-            code = check_allow(made->at[i].text, config, made->at[i].name + 5, err);
-        }
+    int rc = check_curve(made, config, err);
+    for (size_t i = 0; i < made->count && rc == 0; i++) {
+        if (strncmp(made->at[i].name, "auth.allow", 10) == 0)
+            rc = check_allow(made->at[i].text, config, made->at[i].name + 5, err);
     }
-    return code;
+    return rc;
 }
 
 /* No view is known to this version, so neither is a key of one. */
@@ -258,45 +250,36 @@ static int check_views(const piw_config *config, piw_err *err)
     static const piw_opt none[] = {PIW_OPT_END};
     const char *const *sections;
     size_t count = piw_config_sections(config, "view:", &sections);
-    int code = 0;
-    for (size_t i = 0; i < count && code == 0; i++) {
-        code = check_section(config, sections[i], none, err);
-    }
-    return code;
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = check_section(config, sections[i], none, err);
+    return rc;
 }
 
 int settings_make(settings *made, const piw_config *config, piw_err *err)
 {
     *made = (settings){0};
-    int code = check_dsn(made, config, err);
-    if (code == 0) {
-        code = check_queues(config, err);
-    }
-    if (code == 0) {
-        code = check_pypi(config, err);
-    }
-    if (code == 0) {
-        code = add_section(made, config, "site", master_site_options, err);
-    }
-    if (code == 0) {
-        code = add_section(made, config, "auth", master_auth_options, err);
-    }
-    if (code == 0) {
-        code = check_auth(made, config, err);
-    }
-    if (code == 0) {
-        code = check_views(config, err);
-    }
-    for (const piw_opt *opt = master_program.options; code == 0 && opt->name != NULL; opt++) {
+    int rc = check_dsn(made, config, err);
+    if (rc == 0)
+        rc = check_queues(config, err);
+    if (rc == 0)
+        rc = check_pypi(config, err);
+    if (rc == 0)
+        rc = add_section(made, config, "site", master_site_options, err);
+    if (rc == 0)
+        rc = add_section(made, config, "auth", master_auth_options, err);
+    if (rc == 0)
+        rc = check_auth(made, config, err);
+    if (rc == 0)
+        rc = check_views(config, err);
+    for (const piw_opt *opt = master_program.options; rc == 0 && opt->name != NULL; opt++) {
         const char *text = opt->kind != PIW_OPT_LIST ? piw_config_text(config, opt->name) : NULL;
-        if (text != NULL && strcmp(opt->name, "dsn") != 0) {
+        if (text != NULL && strcmp(opt->name, "dsn") != 0)
             add(made, piw_strdup(opt->name), canonical(opt, text));
-        }
     }
-    if (code != 0) {
+    if (rc != 0)
         settings_fini(made);
-    }
-    return code;
+    return rc;
 }
 
 void settings_fini(settings *made)
@@ -313,9 +296,8 @@ const char *settings_get(void *made, const char *name)
 {
     const settings *table = made;
     for (size_t i = 0; i < table->count; i++) {
-        if (strcmp(table->at[i].name, name) == 0) {
+        if (strcmp(table->at[i].name, name) == 0)
             return table->at[i].text;
-        }
     }
     return NULL;
 }

@@ -57,13 +57,11 @@ static void default_dirs(plugin_dirs *dirs)
     static const char *const tails[] = {"plugins", "lib/piwheels/plugins"};
     for (size_t i = 0; i < PIW_COUNT(tails); i++) {
         char *beside = beside_program(tails[i]);
-        if (beside != NULL) {
+        if (beside != NULL)
             dir_add(dirs, beside);
-        }
     }
-    if (dirs->count == 0) {
+    if (dirs->count == 0)
         dir_add(dirs, piw_strdup(PIW_PREFIX "/lib/piwheels/plugins"));
-    }
 }
 
 int plugin_dirs_make(plugin_dirs *dirs, const piw_config *config, piw_err *err)
@@ -72,30 +70,27 @@ int plugin_dirs_make(plugin_dirs *dirs, const piw_config *config, piw_err *err)
     const char *const *given;
     size_t count = piw_config_list(config, "plugin-dir", &given);
     for (size_t i = 0; i < count; i++) {
-        piw_err found = {0};
+        piw_err found_err = {0};
         char *path = NULL;
-        if (piw_expand_home(given[i], &path, &found) == 0 && !is_dir(path)) {
-            piw_err_set(&found, PIW_ECONFIG, "'%.200s' is not a folder", path);
-        }
-        if (found.code != 0) {
+        if (piw_expand_home(given[i], &path, &found_err) == 0 && !is_dir(path))
+            piw_err_set(&found_err, PIW_ECONFIG, "'%.200s' is not a folder", path);
+        if (found_err.code != 0) {
             free(path);
             plugin_dirs_fini(dirs);
             return piw_err_set(err, PIW_ECONFIG, "plugin-dir (%s): %s", piw_config_origin(config, "plugin-dir"),
-                               found.text);
+                               found_err.text);
         }
         dir_add(dirs, path);
     }
-    if (count == 0) {
+    if (count == 0)
         default_dirs(dirs);
-    }
     return 0;
 }
 
 void plugin_dirs_fini(plugin_dirs *dirs)
 {
-    for (size_t i = 0; i < dirs->count; i++) {
+    for (size_t i = 0; i < dirs->count; i++)
         free(dirs->at[i]);
-    }
     free(dirs->at);
     *dirs = (plugin_dirs){0};
 }
@@ -103,9 +98,8 @@ void plugin_dirs_fini(plugin_dirs *dirs)
 static piw_task_config *task_find(const task_list *tasks, const char *name)
 {
     for (size_t i = 0; i < tasks->count; i++) {
-        if (strcmp(tasks->at[i].name, name) == 0) {
+        if (strcmp(tasks->at[i].name, name) == 0)
             return &tasks->at[i];
-        }
     }
     return NULL;
 }
@@ -133,47 +127,46 @@ static void option_add(piw_task_config *task, const char *name, const char *valu
 static int check_key(const piw_opt *opt, const char *text, int64_t *number, piw_err *err)
 {
     *number = 0;
-    int code = piw_opt_check(opt, text, err);
-    if (code == 0 && (opt->kind == PIW_OPT_SWITCH || opt->kind == PIW_OPT_INT)) {
-        code = piw_opt_number(opt, text, number, err);
-    }
-    return code;
+    int rc = piw_opt_check(opt, text, err);
+    if (rc == 0 && (opt->kind == PIW_OPT_SWITCH || opt->kind == PIW_OPT_INT))
+        rc = piw_opt_number(opt, text, number, err);
+    return rc;
 }
 
 /* The sentence, if there is one, lacks file, line and key. */
 static int task_key(piw_task_config *task, const char *key, const char *text, const char *origin, piw_err *err)
 {
     int64_t number;
-    int code = 0;
+    int rc = 0;
     if (strcmp(key, "plugin") == 0) {
         task->origins[PIW_TASK_PLUGIN] = origin;
-        code = *text != '\0' ? check_key(&key_plugin, text, &number, err)
-                             : piw_err_set(err, PIW_EINVAL, "the file name is missing");
+        rc = *text != '\0' ? check_key(&key_plugin, text, &number, err)
+                           : piw_err_set(err, PIW_EINVAL, "the file name is missing");
         task->plugin = text;
     } else if (strcmp(key, "enabled") == 0) {
         task->origins[PIW_TASK_ENABLED] = origin;
-        code = check_key(&key_enabled, text, &number, err);
+        rc = check_key(&key_enabled, text, &number, err);
         task->enabled = number != 0;
     } else if (strcmp(key, "instances") == 0) {
         task->origins[PIW_TASK_INSTANCES] = origin;
-        code = check_key(&key_instances, text, &number, err);
+        rc = check_key(&key_instances, text, &number, err);
         task->instances = (unsigned)number;
     } else if (strcmp(key, "critical") == 0) {
         task->origins[PIW_TASK_CRITICAL] = origin;
-        code = check_key(&key_critical, text, &number, err);
+        rc = check_key(&key_critical, text, &number, err);
         task->critical = (int)number;
     } else if (strcmp(key, "absent") == 0) {
         task->origins[PIW_TASK_ABSENT] = origin;
-        code = check_key(&key_absent, text, &number, err);
+        rc = check_key(&key_absent, text, &number, err);
         task->absent_wait = strcmp(text, "wait") == 0;
     } else if (strcmp(key, "isolate") == 0) {
         task->origins[PIW_TASK_ISOLATE] = origin;
-        code = check_key(&key_isolate, text, &number, err);
+        rc = check_key(&key_isolate, text, &number, err);
         task->isolate = strcmp(text, "process") == 0;
     } else {
         option_add(task, key, text, origin);
     }
-    return code;
+    return rc;
 }
 
 static int check_name(const char *name, const char *section, const char *origin, piw_err *err)
@@ -193,23 +186,19 @@ static int apply_section(task_list *tasks, const piw_config *config, const char 
 {
     const char *name = section + strlen("task:"), *const * keys, *origin = "configuration";
     size_t count = piw_config_keys(config, section, &keys);
-    if (count > 0) {
+    if (count > 0)
         piw_config_raw(config, section, keys[0], &origin);
-    }
-    int code = check_name(name, section, origin, err);
-    if (code != 0) {
-        return code;
-    }
+    int rc = check_name(name, section, origin, err);
+    if (rc != 0)
+        return rc;
     piw_task_config *task = task_find(tasks, name);
-    if (task == NULL) {
+    if (task == NULL)
         task = task_add(tasks, name);
-    }
     for (size_t i = 0; i < count; i++) {
         const char *text = piw_config_raw(config, section, keys[i], &origin);
-        piw_err found = {0};
-        if (task_key(task, keys[i], text, origin, &found) != 0) {
-            return piw_err_set(err, PIW_ECONFIG, "%s: %.100s: %s", origin, keys[i], found.text);
-        }
+        piw_err found_err = {0};
+        if (task_key(task, keys[i], text, origin, &found_err) != 0)
+            return piw_err_set(err, PIW_ECONFIG, "%s: %.100s: %s", origin, keys[i], found_err.text);
     }
     return 0;
 }
@@ -217,19 +206,16 @@ static int apply_section(task_list *tasks, const piw_config *config, const char 
 int task_list_make(task_list *tasks, const piw_config *config, piw_err *err)
 {
     *tasks = (task_list){0};
-    for (size_t i = 0; i < PIW_COUNT(standard); i++) {
+    for (size_t i = 0; i < PIW_COUNT(standard); i++)
         task_add(tasks, standard[i]);
-    }
     const char *const *sections;
     size_t count = piw_config_sections(config, "task:", &sections);
-    int code = 0;
-    for (size_t i = 0; i < count && code == 0; i++) {
-        code = apply_section(tasks, config, sections[i], err);
-    }
-    if (code != 0) {
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = apply_section(tasks, config, sections[i], err);
+    if (rc != 0)
         task_list_fini(tasks);
-    }
-    return code;
+    return rc;
 }
 
 void task_list_fini(task_list *tasks)

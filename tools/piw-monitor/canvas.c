@@ -12,11 +12,11 @@ enum { LINE_MAX_BYTES = 2048, REPLACEMENT = 0xfffd, ELLIPSIS = 0x2026 };
 
 canvas *canvas_new(int rows, int columns, bool ascii)
 {
-    canvas *self = piw_zalloc(sizeof *self);
+    canvas *self = piw_zalloc(sizeof(*self));
     self->rows = rows;
     self->columns = columns;
     self->ascii = ascii;
-    self->cells = piw_zalloc((size_t)rows * (size_t)columns * sizeof *self->cells);
+    self->cells = piw_zalloc((size_t)rows * (size_t)columns * sizeof(*self->cells));
     for (int i = 0; i < rows * columns; i++) {
         self->cells[i].text[0] = L' ';
         self->cells[i].width = 1;
@@ -115,7 +115,7 @@ static bool next_glyph(reader *self, wchar_t *glyph, int *width)
         return false;
     wchar_t c = next_char(&self->s, self->end);
     if (is_escaped(c)) {
-        snprintf(self->escape, sizeof self->escape, c < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)c);
+        snprintf(self->escape, sizeof(self->escape), c < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)c);
         self->escape_at = 1;
         *glyph = L'\\';
         return true;
@@ -183,7 +183,7 @@ int canvas_print(canvas *self, int row, int column, int width, unsigned style, c
     char text[LINE_MAX_BYTES];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     return canvas_text(self, row, column, width, style, piw_text_of(text));
 }
@@ -238,7 +238,7 @@ void canvas_zone_add(canvas *self, canvas_zone zone)
 {
     if (self->zones_count == self->zones_size) {
         self->zones_size = self->zones_size == 0 ? 64 : self->zones_size * 2;
-        self->zones = piw_realloc(self->zones, self->zones_size * sizeof *self->zones);
+        self->zones = piw_realloc(self->zones, self->zones_size * sizeof(*self->zones));
     }
     self->zones[self->zones_count++] = zone;
 }

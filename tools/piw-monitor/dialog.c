@@ -59,20 +59,20 @@ static void draw_confirm(canvas *to, const model *known, const ui *person)
 {
     char question[512];
     const char *effect = "";
-    order what = person->waiting;
+    command what = person->waiting;
     const model_slave *slave = what.all ? NULL : model_find(known, what.slave_id);
-    if (what.kind == ORDER_QUIT) {
+    if (what.kind == COMMAND_QUIT) {
         const master_hello *hello = known->hello != NULL ? status_HELLO_of(known->hello) : NULL;
-        snprintf(question, sizeof question, "Terminate the master%s%s?", hello != NULL ? " on " : "",
+        snprintf(question, sizeof(question), "Terminate the master%s%s?", hello != NULL ? " on " : "",
                  hello != NULL ? hello->label.s : "");
         effect = "It stops in order; its slaves wait for another.";
     } else if (what.all) {
-        snprintf(question, sizeof question, "%s all slaves?",
-                 what.kind == ORDER_KILL ? "Kill" : "Skip what is built by");
+        snprintf(question, sizeof(question), "%s all slaves?",
+                 what.kind == COMMAND_KILL ? "Kill" : "Skip what is built by");
         effect =
-            what.kind == ORDER_KILL ? "Each ends when its build has ended." : "All builds under way are thrown away.";
+            what.kind == COMMAND_KILL ? "Each ends when its build has ended." : "All builds under way are thrown away.";
     } else {
-        snprintf(question, sizeof question, "Kill slave %lld %s?", (long long)what.slave_id,
+        snprintf(question, sizeof(question), "Kill slave %lld %s?", (long long)what.slave_id,
                  slave != NULL ? model_label(slave) : "");
         effect = "It ends when its build has ended.";
     }

@@ -75,7 +75,7 @@ static void draw_machine(canvas *to, const history *past, const model_machine *m
                          view_room room)
 {
     char value[FORMAT_MAX], tail[FORMAT_MAX];
-    say_machine(machine, figure, value, tail, sizeof value);
+    say_machine(machine, figure, value, tail, sizeof(value));
     draw_figure(to, past, figure, room, value, tail, model_level_of(machine, figure));
 }
 
@@ -127,10 +127,10 @@ static void draw_totals(canvas *to, const model *known, view_room room)
     format_count(stats->downloads_last_month, e);
     format_count(stats->downloads_all, f);
     char text[TOTALS_MAX];
-    snprintf(text, sizeof text, "%s packages, %s files, %sB, built in %s; downloads: %s a month, %s in all", a, b, c, d,
-             e, f);
+    snprintf(text, sizeof(text), "%s packages, %s files, %sB, built in %s; downloads: %s a month, %s in all", a, b, c,
+             d, e, f);
     if (canvas_width(to, piw_text_of(text)) > room.columns)
-        snprintf(text, sizeof text, "%s packages, %s files, %sB, %s; %s downloads/month, %s ever", a, b, c, d, e, f);
+        snprintf(text, sizeof(text), "%s packages, %s files, %sB, %s; %s downloads/month, %s ever", a, b, c, d, e, f);
     canvas_text(to, room.row, room.column, room.columns, 0, piw_text_of(text));
 }
 
@@ -183,8 +183,8 @@ static void say_doing(const model *known, const model_slave *slave, int64_t now_
         format_add(to, size, " %s %s", build->package.s, build->version.s);
     format_add(to, size, " since %s%s", slave->since_at_least ? "more than " : "",
                format_age(model_ago(known, slave->since_us, now_us), age));
-    if (slave->asked != ORDER_NONE)
-        format_add(to, size, ", %s was asked for", model_order_name(slave->asked));
+    if (slave->asked != COMMAND_NONE)
+        format_add(to, size, ", %s was asked for", model_command_name(slave->asked));
     if (slave->state == STATE_SENDING && slave->send != NULL)
         format_add(to, size, ": %s", slave_SEND_of(slave->send)->filename.s);
 }
@@ -223,14 +223,14 @@ void view_slave(canvas *to, const model *known, const model_slave *slave, view_r
 {
     static const model_figure wanted[] = {FIGURE_DISK, FIGURE_LOAD, FIGURE_MEMORY, FIGURE_TEMPERATURE, FIGURE_SWAP};
     char text[2048];
-    say_title(slave, text, sizeof text);
+    say_title(slave, text, sizeof(text));
     view_rule(to, room.row, room.column, room.columns, text);
     room.column++;
     room.columns -= 2;
-    say_doing(known, slave, now_us, text, sizeof text);
+    say_doing(known, slave, now_us, text, sizeof(text));
     if (room.rows > 1)
         canvas_print(to, room.row + 1, room.column, room.columns, view_state_style(slave->state), "%s", text);
-    say_who(slave, now_us, text, sizeof text);
+    say_who(slave, now_us, text, sizeof(text));
     if (room.rows > 2)
         canvas_print(to, room.row + 2, room.column, room.columns, 0, "%s", text);
     int across = room.columns + 2 < WIDE_FROM ? 1 : 2, half = across == 1 ? room.columns : (room.columns - GAP) / 2;

@@ -28,13 +28,14 @@ static void make_room(history *self)
     if (self->count == self->max) {
         self->count--;
         self->dropped++;
-        memmove(self->stamps, self->stamps + 1, self->count * sizeof *self->stamps);
-        memmove(self->values, self->values + self->figures, (size_t)self->count * self->figures * sizeof *self->values);
+        memmove(self->stamps, self->stamps + 1, self->count * sizeof(*self->stamps));
+        memmove(self->values, self->values + self->figures,
+                (size_t)self->count * self->figures * sizeof(*self->values));
     } else if (self->count == self->size) {
         unsigned size = self->size == 0 ? 8 : self->size * 2;
         self->size = size < self->max ? size : self->max;
-        self->stamps = piw_realloc(self->stamps, self->size * sizeof *self->stamps);
-        self->values = piw_realloc(self->values, (size_t)self->size * self->figures * sizeof *self->values);
+        self->stamps = piw_realloc(self->stamps, self->size * sizeof(*self->stamps));
+        self->values = piw_realloc(self->values, (size_t)self->size * self->figures * sizeof(*self->values));
     }
 }
 
@@ -52,8 +53,8 @@ void history_add(history *self, int64_t stamp_us, const float *values)
     bool full = self->count == self->max;
     make_room(self);
     place -= full;
-    size_t bytes = self->figures * sizeof *self->values;
-    memmove(self->stamps + place + 1, self->stamps + place, (self->count - place) * sizeof *self->stamps);
+    size_t bytes = self->figures * sizeof(*self->values);
+    memmove(self->stamps + place + 1, self->stamps + place, (self->count - place) * sizeof(*self->stamps));
     memmove(self->values + (size_t)(place + 1) * self->figures, self->values + (size_t)place * self->figures,
             (self->count - place) * bytes);
     self->stamps[place] = stamp_us;

@@ -23,22 +23,22 @@ static int64_t now_us(void)
 static int open_queue(piw_client **queue, piw_protocol_def *protocol, const char *listens, piw_codec codec,
                       const piw_key *key, piw_err *err)
 {
-    piw_err reach = {0};
+    piw_err reach_err = {0};
     char *address = tool_connect_address(listens);
-    int ret = 0;
-    if (tool_check_listens(address, "the status and control queues are for the group of their files", &reach) ==
+    int rc = 0;
+    if (tool_check_listens(address, "the status and control queues are for the group of their files", &reach_err) ==
         PIW_EREFUSED)
-        ret = piw_err_set(err, PIW_EREFUSED, "%s", reach.text);
-    ret = ret != 0 ? ret : piw_client_open_with(queue, protocol, address, codec, key, err);
+        rc = piw_err_set(err, PIW_EREFUSED, "%s", reach_err.text);
+    rc = rc != 0 ? rc : piw_client_open_with(queue, protocol, address, codec, key, err);
     free(address);
-    return ret;
+    return rc;
 }
 
 int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, const piw_key *key, piw_err *err)
 {
     *self = (link_queues){.hellos = -1};
-    int ret = open_queue(&self->status, &status_protocol_def, status, codec, key, err);
-    return ret != 0 ? ret : open_queue(&self->control, &control_protocol_def, control, codec, key, err);
+    int rc = open_queue(&self->status, &status_protocol_def, status, codec, key, err);
+    return rc != 0 ? rc : open_queue(&self->control, &control_protocol_def, control, codec, key, err);
 }
 
 void link_close(link_queues *self)
@@ -126,23 +126,23 @@ bool link_turn(link_queues *self, model *known)
     return count == BUDGET;
 }
 
-void link_order(link_queues *self, model *known, order what)
+void link_command(link_queues *self, model *known, command what)
 {
     const int64_t *id = what.all ? NULL : &what.slave_id;
-    piw_msg *msg = what.kind == ORDER_SLEEP  ? control_SLEEP_make(id)
-                   : what.kind == ORDER_WAKE ? control_WAKE_make(id)
-                   : what.kind == ORDER_SKIP ? control_SKIP_make(id)
-                   : what.kind == ORDER_KILL ? control_KILL_make(id)
-                                             : control_QUIT_new();
+    piw_msg *msg = what.kind == COMMAND_SLEEP  ? control_SLEEP_make(id)
+                   : what.kind == COMMAND_WAKE ? control_WAKE_make(id)
+                   : what.kind == COMMAND_SKIP ? control_SKIP_make(id)
+                   : what.kind == COMMAND_KILL ? control_KILL_make(id)
+                                               : control_QUIT_new();
     piw_err err = {0};
     int ret = piw_client_connected(self->control) ? piw_client_send(self->control, &msg, 0, &err) : PIW_ENET;
     piw_msg_free(&msg);
     if (ret == 0)
-        model_ordered(known, what, now_us());
+        model_commanded(known, what, now_us());
     else
-        model_say(known, LEVEL_ALARM, now_us(), "%s was not sent: %s", model_order_name(what.kind),
+        model_say(known, LEVEL_ALARM, now_us(), "%s was not sent: %s", model_command_name(what.kind),
                   ret == PIW_ENET && err.code == 0 ? "no master listens on the control queue"
-                  : ret == PIW_EAGAIN              ? "the master takes no orders now"
+                  : ret == PIW_EAGAIN              ? "the master takes no commands now"
                                                    : err.text);
 }
 

@@ -21,8 +21,8 @@ int link_open(link_queues *self, const char *status, const char *control, piw_co
 void link_close(link_queues *self);
 /* Read what has come, say HELLO when it is time. True: there may be more to read at once. */
 bool link_turn(link_queues *self, model *known);
-/* Send an order and note it. Nothing is kept for a master that isn't there: it must not come as a surprise later. */
-void link_order(link_queues *self, model *known, order what);
+/* Send a command and note it. Nothing is kept for a master that isn't there: it must not come as a surprise later. */
+void link_command(link_queues *self, model *known, command what);
 /* How long the caller may sleep before link_turn has something to do, in ms. */
 int link_timeout_ms(const link_queues *self);
 

@@ -95,7 +95,7 @@ typedef struct columns {
     bool shown[FIGURES];
 } columns;
 
-/* Numbers are shown whole: orders are given by them. */
+/* Numbers are shown whole: commands name slaves by them. */
 static int id_width(const model *known)
 {
     int64_t largest = known->count > 0 ? known->by_id[known->count - 1]->id : 0;
@@ -164,8 +164,8 @@ static void say_state(const model_slave *slave, bool silent, char *to, size_t si
     const slave_BUILD *build = slave->build != NULL ? slave_BUILD_of(slave->build) : NULL;
     bool names = build != NULL && slave->state != STATE_NEW && slave->state != STATE_IDLE &&
                  slave->state != STATE_PAUSED && slave->state != STATE_STOPPED;
-    snprintf(to, size, "%s%s%s%s%s%s%s%s", slave->asked != ORDER_NONE ? model_order_name(slave->asked) : "",
-             slave->asked != ORDER_NONE ? "? " : "", silent ? "silent, " : "", view_state_name(slave->state),
+    snprintf(to, size, "%s%s%s%s%s%s%s%s", slave->asked != COMMAND_NONE ? model_command_name(slave->asked) : "",
+             slave->asked != COMMAND_NONE ? "? " : "", silent ? "silent, " : "", view_state_name(slave->state),
              names ? " " : "", names ? build->package.s : "", names ? " " : "", names ? build->version.s : "");
 }
 
@@ -175,7 +175,7 @@ static void draw_number(canvas *to, int row, int column, const model_slave *slav
     double value;
     model_level level = model_level_of(&slave->machine, figure);
     if (model_value(&slave->machine, figure, &value))
-        snprintf(text, sizeof text, figure == FIGURE_LOAD && value < 10 ? "%.1f%s" : "%.0f%s",
+        snprintf(text, sizeof(text), figure == FIGURE_LOAD && value < 10 ? "%.1f%s" : "%.0f%s",
                  value < 9999 ? value : 9999, level != LEVEL_GOOD ? "!" : "");
     canvas_right(to, row, column, NUMBER_COLUMNS, style | view_level_style(level), text);
 }
@@ -197,10 +197,10 @@ static void draw_slave(canvas *to, const model *known, const model_slave *slave,
     column += widths->id;
     canvas_print(to, room.row, column, widths->label - 1, base, "%s", model_label(slave));
     column += widths->label;
-    say_state(slave, silent, text, sizeof text);
+    say_state(slave, silent, text, sizeof(text));
     canvas_print(to, room.row, column, widths->state - 1, style, "%s", text);
     column += widths->state;
-    snprintf(text, sizeof text, "%s%s", slave->since_at_least ? ">" : "",
+    snprintf(text, sizeof(text), "%s%s", slave->since_at_least ? ">" : "",
              format_age(model_ago(known, slave->since_us, now_us), age));
     canvas_right(to, room.row, column, widths->since, base, text);
     column += widths->since;
@@ -221,7 +221,7 @@ static void draw_head(canvas *to, const model *known, const line *what, view_roo
 {
     char text[512], pending[FORMAT_MAX], hour[FORMAT_MAX];
     int64_t waiting = view_lookup(known, what->abi, true);
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              room.columns >= LONG_FROM ? "%s  %s pending, %s built in the last hour" : "%s  %s pending", what->abi,
              format_count(waiting, pending), format_count(view_lookup(known, what->abi, false), hour));
     view_rule(to, room.row, room.column, room.columns, "");

@@ -13,7 +13,7 @@ enum {
 
 model *model_new(void)
 {
-    model *self = piw_zalloc(sizeof *self);
+    model *self = piw_zalloc(sizeof(*self));
     self->past = (history){.figures = FIGURES, .max = MODEL_SAMPLES};
     return self;
 }
@@ -115,10 +115,10 @@ static void hear_stats(model *self, const piw_msg *msg, int64_t now_us)
     float sample[FIGURES] = {0};
     if (stats->builds_last_hour.count > 0)
         sample[FIGURE_BUILDS] = (float)sum(stats->builds_last_hour.count, &stats->builds_last_hour.at[0].value,
-                                           sizeof *stats->builds_last_hour.at);
+                                           sizeof(*stats->builds_last_hour.at));
     if (stats->builds_pending.count > 0)
         sample[FIGURE_PENDING] = (float)sum(stats->builds_pending.count, &stats->builds_pending.at[0].value,
-                                            sizeof *stats->builds_pending.at);
+                                            sizeof(*stats->builds_pending.at));
     sample[FIGURE_NEW] = (float)stats->new_last_hour;
     sample[FIGURE_DOWNLOADS] = (float)stats->downloads_last_hour;
     for (model_figure figure = FIGURE_DISK; figure < FIGURES; figure++) {
@@ -205,56 +205,56 @@ void model_tick(model *self, int64_t now_us)
         self->confirm_us = 0;
 }
 
-/* --- Orders ------------------------------------------------------------------------------------------------------ */
+/* --- Commands ----------------------------------------------------------------------------------------------------- */
 
-const char *model_order_name(order_kind kind)
+const char *model_command_name(command_kind kind)
 {
     static const char *const names[] = {"", "SLEEP", "WAKE", "SKIP", "KILL", "QUIT"};
     return names[kind];
 }
 
-static const char *effect_of(order_kind kind, bool all)
+static const char *effect_of(command_kind kind, bool all)
 {
     switch (kind) {
-    case ORDER_SLEEP:
+    case COMMAND_SLEEP:
         return all ? "no more builds are given out" : "it pauses when its build has ended";
-    case ORDER_WAKE:
+    case COMMAND_WAKE:
         return all ? "the farm goes on" : "it goes on";
-    case ORDER_SKIP:
+    case COMMAND_SKIP:
         return all ? "what is being built is thrown away" : "its build is thrown away";
-    case ORDER_KILL:
+    case COMMAND_KILL:
         return all ? "each ends when its build has ended" : "it ends when its build has ended";
     default:
         return "it stops in order";
     }
 }
 
-static void note_order(model_slave *slave, order_kind kind)
+static void note_command(model_slave *slave, command_kind kind)
 {
     bool builds = slave->state == STATE_BUILDING;
-    bool waits = kind == ORDER_KILL || (kind == ORDER_SLEEP && slave->state != STATE_PAUSED) ||
-                 (kind == ORDER_SKIP && builds) || (kind == ORDER_WAKE && slave->state == STATE_PAUSED);
+    bool waits = kind == COMMAND_KILL || (kind == COMMAND_SLEEP && slave->state != STATE_PAUSED) ||
+                 (kind == COMMAND_SKIP && builds) || (kind == COMMAND_WAKE && slave->state == STATE_PAUSED);
     if (slave->forget_us == 0)
-        slave->asked = waits ? kind : kind == ORDER_WAKE ? ORDER_NONE : slave->asked;
+        slave->asked = waits ? kind : kind == COMMAND_WAKE ? COMMAND_NONE : slave->asked;
 }
 
-void model_ordered(model *self, order what, int64_t now_us)
+void model_commanded(model *self, command what, int64_t now_us)
 {
     model_slave *slave = what.all ? NULL : model_find(self, what.slave_id);
-    if (what.kind == ORDER_QUIT) {
+    if (what.kind == COMMAND_QUIT) {
         model_say(self, LEVEL_WARNING, now_us, "QUIT to the master: it stops in order");
     } else if (what.all) {
         /* That all pause, or go on, stands in the first line. */
-        for (size_t i = 0; i < self->count && what.kind != ORDER_SLEEP; i++)
-            note_order(self->slaves[i], what.kind);
-        if (what.kind == ORDER_SLEEP || what.kind == ORDER_WAKE)
-            self->pause = what.kind == ORDER_SLEEP ? PAUSE_ASKED : PAUSE_OVER;
-        model_say(self, LEVEL_GOOD, now_us, "%s to all slaves: %s", model_order_name(what.kind),
+        for (size_t i = 0; i < self->count && what.kind != COMMAND_SLEEP; i++)
+            note_command(self->slaves[i], what.kind);
+        if (what.kind == COMMAND_SLEEP || what.kind == COMMAND_WAKE)
+            self->pause = what.kind == COMMAND_SLEEP ? PAUSE_ASKED : PAUSE_OVER;
+        model_say(self, LEVEL_GOOD, now_us, "%s to all slaves: %s", model_command_name(what.kind),
                   effect_of(what.kind, true));
     } else {
         if (slave != NULL)
-            note_order(slave, what.kind);
-        model_say(self, LEVEL_GOOD, now_us, "%s to slave %lld%s%.100s: %s", model_order_name(what.kind),
+            note_command(slave, what.kind);
+        model_say(self, LEVEL_GOOD, now_us, "%s to slave %lld%s%.100s: %s", model_command_name(what.kind),
                   (long long)what.slave_id, slave != NULL ? " " : "", slave != NULL ? model_label(slave) : "",
                   effect_of(what.kind, false));
     }

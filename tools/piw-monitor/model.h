@@ -47,16 +47,16 @@ typedef enum {
     STATES,
 } model_state;
 
-/* What an operator may order. */
-typedef enum { ORDER_NONE, ORDER_SLEEP, ORDER_WAKE, ORDER_SKIP, ORDER_KILL, ORDER_QUIT } order_kind;
-typedef struct order {
-    order_kind kind;
+/* What an operator may command. */
+typedef enum { COMMAND_NONE, COMMAND_SLEEP, COMMAND_WAKE, COMMAND_SKIP, COMMAND_KILL, COMMAND_QUIT } command_kind;
+typedef struct command {
+    command_kind kind;
     bool all; /* else: to one slave */
     int64_t slave_id;
-} order;
+} command;
 
-/* What became of our orders to the whole farm: none, SLEEP that no slave was told of yet, SLEEP that one was told of, WAKE
- * after which none was told to pause. */
+/* What became of our commands to the whole farm: none, SLEEP that no slave was told of yet, SLEEP that one was told
+ * of, WAKE after which none was told to pause. */
 typedef enum { PAUSE_NONE, PAUSE_ASKED, PAUSE_TOLD, PAUSE_OVER } model_pause;
 
 /* Memory, disk, …: what master and slaves tell of their machines. */
@@ -80,8 +80,8 @@ typedef struct model_slave {
     model_machine machine;
     history past;
     uint64_t samples;
-    order_kind asked;  /* what we ordered and has not happened yet */
-    int64_t forget_us; /* ours: shown until then; 0: it lives */
+    command_kind asked; /* what we commanded and has not happened yet */
+    int64_t forget_us;  /* ours: shown until then; 0: it lives */
 } model_slave;
 
 typedef struct model_note {
@@ -99,7 +99,7 @@ typedef struct model {
     int64_t confirm_us; /* of our clock: slaves that weren't seen by then have gone; 0: none is waited for */
     bool online;        /* there is a connection, both ways */
     bool asked_hello;   /* the next HELLO is an answer to ours */
-    model_pause pause;  /* what we have ordered the whole farm */
+    model_pause pause;  /* what we have commanded the whole farm */
     int64_t going_us;   /* of the master: it last gave a build out, or would have */
     model_machine machine;
     history past;
@@ -124,8 +124,8 @@ void model_hear(model *self, const piw_msg *msg, const char *why, int64_t now_us
 void model_connected(model *self, bool online, int64_t now_us);
 /* A HELLO was sent: the master answers with all it has. */
 void model_asked_hello(model *self);
-/* An order was sent. */
-void model_ordered(model *self, order what, int64_t now_us);
+/* A command was sent. */
+void model_commanded(model *self, command what, int64_t now_us);
 /* Forget what has had its time. */
 void model_tick(model *self, int64_t now_us);
 void model_say(model *self, model_level level, int64_t now_us, const char *fmt, ...) PIW_PRINTF(4, 5);
@@ -148,7 +148,7 @@ bool model_value(const model_machine *machine, model_figure figure, double *valu
 model_level model_level_of(const model_machine *machine, model_figure figure);
 /* The worst of all. */
 model_level model_worst(const model_machine *machine);
-const char *model_order_name(order_kind kind); /* "KILL" */
+const char *model_command_name(command_kind kind); /* "KILL" */
 
 /* --- slaves.c, for model.c --- */
 void model__slave_hear(model *self, const status_SLAVE *body, int64_t now_us);

@@ -9,7 +9,7 @@ void model_say(model *self, model_level level, int64_t now_us, const char *fmt, 
     model_note *note = &self->notes[self->notes_next];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(note->text, sizeof note->text, fmt, args);
+    vsnprintf(note->text, sizeof(note->text), fmt, args);
     va_end(args);
     note->at_us = now_us;
     note->level = level;

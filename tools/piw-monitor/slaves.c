@@ -62,14 +62,14 @@ static size_t place_in(model_slave *const *list, size_t count, const model_slave
 static void insert(model_slave **list, size_t count, model_slave *slave, order_fn *compare)
 {
     size_t place = place_in(list, count, slave, compare);
-    memmove(list + place + 1, list + place, (count - place) * sizeof *list);
+    memmove(list + place + 1, list + place, (count - place) * sizeof(*list));
     list[place] = slave;
 }
 
 static void take_out(model_slave **list, size_t count, model_slave *slave, order_fn *compare)
 {
     size_t place = place_in(list, count, slave, compare);
-    memmove(list + place, list + place + 1, (count - place - 1) * sizeof *list);
+    memmove(list + place, list + place + 1, (count - place - 1) * sizeof(*list));
 }
 
 model_slave *model_find(const model *self, int64_t id)
@@ -88,10 +88,10 @@ static model_slave *add(model *self, int64_t id)
 {
     if (self->count == self->size) {
         self->size = self->size == 0 ? 64 : self->size * 2;
-        self->slaves = piw_realloc(self->slaves, self->size * sizeof *self->slaves);
-        self->by_id = piw_realloc(self->by_id, self->size * sizeof *self->by_id);
+        self->slaves = piw_realloc(self->slaves, self->size * sizeof(*self->slaves));
+        self->by_id = piw_realloc(self->by_id, self->size * sizeof(*self->by_id));
     }
-    model_slave *slave = piw_zalloc(sizeof *slave);
+    model_slave *slave = piw_zalloc(sizeof(*slave));
     slave->id = id;
     slave->past = (history){.figures = FIGURES, .max = MODEL_SLAVE_SAMPLES};
     insert(self->slaves, self->count, slave, shown_order);
@@ -142,11 +142,11 @@ static void enter(model_slave *slave, model_state state, int64_t stamp_us)
     slave->since_at_least = state != STATE_NEW && (slave->greeted || slave->hello == NULL);
 }
 
-/* Does the order that we gave wait no longer, when this was the reply? */
-static void fulfil(model_slave *slave, order_kind done)
+/* Does the command that we gave wait no longer, when this was the reply? */
+static void fulfil(model_slave *slave, command_kind done)
 {
     if (slave->asked == done)
-        slave->asked = ORDER_NONE;
+        slave->asked = COMMAND_NONE;
 }
 
 /* A slave was given a build, or told that there is none: the farm is not paused. What a replay tells was earlier. */
@@ -211,10 +211,10 @@ static int hear_build(model_slave *slave, const status_SLAVE *body, piw_err *err
 {
     slave_BUILD *build;
     piw_msg *msg = slave_BUILD_new(&build);
-    int ret = piw_any_read(msg, &body->data, slave_BUILD_type()->body, build, err);
-    if (ret != 0) {
+    int rc = piw_any_read(msg, &body->data, slave_BUILD_type()->body, build, err);
+    if (rc != 0) {
         piw_msg_free(&msg);
-        return ret;
+        return rc;
     }
     const slave_BUILD *before = slave->build != NULL ? slave_BUILD_of(slave->build) : NULL;
     bool same = before != NULL && slave->greeted && piw_text_eq(before->package, build->package) &&
@@ -231,10 +231,10 @@ static int hear_send(model_slave *slave, const status_SLAVE *body, piw_err *err)
 {
     slave_SEND *send;
     piw_msg *msg = slave_SEND_new(&send);
-    int ret = piw_any_read(msg, &body->data, slave_SEND_type()->body->fields[0].type, &send->filename, err);
-    if (ret != 0) {
+    int rc = piw_any_read(msg, &body->data, slave_SEND_type()->body->fields[0].type, &send->filename, err);
+    if (rc != 0) {
         piw_msg_free(&msg);
-        return ret;
+        return rc;
     }
     piw_msg_free(&slave->send);
     slave->send = msg;
@@ -246,10 +246,10 @@ static int hear_sleep(model *self, model_slave *slave, const status_SLAVE *body,
 {
     bool paused = false;
     piw_msg *arena = slave_DONE_new();
-    int ret = piw_any_read(arena, &body->data, slave_SLEEP_type()->body->fields[0].type, &paused, err);
+    int rc = piw_any_read(arena, &body->data, slave_SLEEP_type()->body->fields[0].type, &paused, err);
     piw_msg_free(&arena);
-    if (ret != 0)
-        return ret;
+    if (rc != 0)
+        return rc;
     if (!paused)
         note_going(self, slave, body->timestamp.us);
     else if (self->pause == PAUSE_ASKED)
@@ -257,7 +257,7 @@ static int hear_sleep(model *self, model_slave *slave, const status_SLAVE *body,
     else if (self->pause == PAUSE_OVER && slave->state != STATE_PAUSED)
         self->pause = PAUSE_NONE;
     enter(slave, paused ? STATE_PAUSED : STATE_IDLE, body->timestamp.us);
-    fulfil(slave, paused ? ORDER_SLEEP : ORDER_WAKE);
+    fulfil(slave, paused ? COMMAND_SLEEP : COMMAND_WAKE);
     return 0;
 }
 
@@ -273,7 +273,7 @@ static void hear_die(model *self, model_slave *slave, const status_SLAVE *body, 
     else if (slave->state != STATE_STOPPED)
         model_say(self, LEVEL_GOOD, now_us, "slave %lld %.100s has ended", (long long)slave->id, model_label(slave));
     enter(slave, lost ? STATE_LOST : STATE_STOPPED, body->timestamp.us);
-    slave->asked = ORDER_NONE;
+    slave->asked = COMMAND_NONE;
     slave->forget_us = now_us + (lost ? LOST_US : GONE_US);
 }
 
@@ -285,17 +285,17 @@ static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body,
             model_say(self, LEVEL_GOOD, now_us, "slave %lld %.100s is here", (long long)slave->id, model_label(slave));
         enter(slave, STATE_NEW, body->timestamp.us);
     } else if (piw_text_is(body->message, "BUILD")) {
-        int ret = hear_build(slave, body, err);
-        fulfil(slave, ORDER_WAKE);
+        int rc = hear_build(slave, body, err);
+        fulfil(slave, COMMAND_WAKE);
         note_going(self, slave, body->timestamp.us);
-        return ret;
+        return rc;
     } else if (piw_text_is(body->message, "SEND")) {
         return hear_send(slave, body, err);
     } else if (piw_text_is(body->message, "SLEEP")) {
         return hear_sleep(self, slave, body, err);
     } else if (piw_text_is(body->message, "DONE")) {
         enter(slave, STATE_DONE, body->timestamp.us);
-        fulfil(slave, ORDER_SKIP);
+        fulfil(slave, COMMAND_SKIP);
     } else if (piw_text_is(body->message, "DIE")) {
         hear_die(self, slave, body, now_us);
     } else {

@@ -73,9 +73,9 @@ static FILE *open_keys(void)
 
 int term_open(piw_err *err)
 {
-    int ret = check(err);
-    if (ret != 0)
-        return ret;
+    int rc = check(err);
+    if (rc != 0)
+        return rc;
     keys = open_keys();
     setlocale(LC_CTYPE, "");
     ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;

@@ -31,30 +31,30 @@ static void move(ui *self, const model *known, int64_t by)
     choose(self, known, place + by);
 }
 
-/* --- Orders ------------------------------------------------------------------------------------------------------ */
+/* --- Commands ----------------------------------------------------------------------------------------------------- */
 
-static const order nothing = {.kind = ORDER_NONE};
+static const command nothing = {.kind = COMMAND_NONE};
 
 /* What throws work away, or ends something, is asked about first. */
-static order confirm(ui *self, order what)
+static command confirm(ui *self, command what)
 {
     self->waiting = what;
     self->dialog = DIALOG_CONFIRM;
     return nothing;
 }
 
-static order to_chosen(ui *self, model *known, order_kind kind, int64_t now_us)
+static command to_chosen(ui *self, model *known, command_kind kind, int64_t now_us)
 {
     const model_slave *slave = ui_slave(self, known);
-    order what = {.kind = kind, .all = self->all, .slave_id = self->all ? 0 : self->chosen};
+    command what = {.kind = kind, .all = self->all, .slave_id = self->all ? 0 : self->chosen};
     if (!self->all && (slave == NULL || slave->forget_us != 0)) {
-        model_say(known, LEVEL_WARNING, now_us, "%s goes nowhere: the chosen slave has gone", model_order_name(kind));
+        model_say(known, LEVEL_WARNING, now_us, "%s goes nowhere: the chosen slave has gone", model_command_name(kind));
         return nothing;
     }
-    return kind == ORDER_KILL || (kind == ORDER_SKIP && self->all) ? confirm(self, what) : what;
+    return kind == COMMAND_KILL || (kind == COMMAND_SKIP && self->all) ? confirm(self, what) : what;
 }
 
-static order dialog_key(ui *self, int key)
+static command dialog_key(ui *self, int key)
 {
     ui_dialog dialog = self->dialog;
     if (dialog == DIALOG_HELP) {
@@ -73,7 +73,7 @@ static order dialog_key(ui *self, int key)
     return yes ? self->waiting : nothing;
 }
 
-order ui_key(ui *self, model *known, int key, int64_t now_us)
+command ui_key(ui *self, model *known, int key, int64_t now_us)
 {
     if (key == UI_REDRAW || key == 'L' - '@') {
         self->redraw = true;
@@ -108,19 +108,19 @@ order ui_key(ui *self, model *known, int key, int64_t now_us)
         choose(self, known, known->count > 0 ? (int64_t)known->count - 1 : -1);
         break;
     case 'p':
-        return (order){.kind = ORDER_SLEEP, .all = true};
+        return (command){.kind = COMMAND_SLEEP, .all = true};
     case 'r':
-        return (order){.kind = ORDER_WAKE, .all = true};
+        return (command){.kind = COMMAND_WAKE, .all = true};
     case 'z':
-        return to_chosen(self, known, ORDER_SLEEP, now_us);
+        return to_chosen(self, known, COMMAND_SLEEP, now_us);
     case 'w':
-        return to_chosen(self, known, ORDER_WAKE, now_us);
+        return to_chosen(self, known, COMMAND_WAKE, now_us);
     case 's':
-        return to_chosen(self, known, ORDER_SKIP, now_us);
+        return to_chosen(self, known, COMMAND_SKIP, now_us);
     case 'k':
-        return to_chosen(self, known, ORDER_KILL, now_us);
+        return to_chosen(self, known, COMMAND_KILL, now_us);
     case 't':
-        return confirm(self, (order){.kind = ORDER_QUIT});
+        return confirm(self, (command){.kind = COMMAND_QUIT});
     case 'h':
     case '?':
         self->dialog = DIALOG_HELP;
@@ -136,7 +136,7 @@ order ui_key(ui *self, model *known, int key, int64_t now_us)
     return nothing;
 }
 
-order ui_click(ui *self, model *known, const canvas *screen, int row, int column, int64_t now_us)
+command ui_click(ui *self, model *known, const canvas *screen, int row, int column, int64_t now_us)
 {
     const canvas_zone *zone = canvas_at(screen, row, column);
     if (zone != NULL && zone->action == ZONE_KEY)

@@ -1,4 +1,4 @@
-/* ui.h — what the person in front of the screen has chosen and asked for; keys and clicks become orders here.
+/* ui.h — what the person in front of the screen has chosen and asked for; keys and clicks become commands here.
  *
  * Knows nothing of the terminal: keys are characters, or the names below. One owner, one thread. */
 #ifndef MONITOR_UI_H
@@ -33,21 +33,21 @@ typedef enum { DIALOG_NONE, DIALOG_HELP, DIALOG_CONFIRM } ui_dialog;
 
 typedef struct ui {
     bool all;       /* all slaves are chosen; else … */
-    int64_t chosen; /* … the one of this number, which may have gone: then orders go nowhere */
+    int64_t chosen; /* … the one of this number, which may have gone: then commands go nowhere */
     size_t place;   /* where it was last */
     size_t top;     /* the list's first line that is seen; kept by the view */
     int page;       /* lines of the list that are seen; kept by the view */
     ui_dialog dialog;
-    order waiting; /* to be confirmed */
+    command waiting; /* to be confirmed */
     int help_top;
     bool redraw, quit;
     const char *address; /* of the status queue, borrowed */
 } ui;
 
 void ui_init(ui *self, const char *address);
-/* What is to be ordered now; ORDER_NONE: nothing. What can't be done is said in a note. */
-order ui_key(ui *self, model *known, int key, int64_t now_us);
-order ui_click(ui *self, model *known, const canvas *screen, int row, int column, int64_t now_us);
+/* What is to be commanded now; COMMAND_NONE: nothing. What can't be done is said in a note. */
+command ui_key(ui *self, model *known, int key, int64_t now_us);
+command ui_click(ui *self, model *known, const canvas *screen, int row, int column, int64_t now_us);
 /* The chosen slave; NULL: all, or it has gone. */
 model_slave *ui_slave(const ui *self, const model *known);
 

@@ -73,7 +73,7 @@ static void title_left(canvas *to, const model *known, int room, int64_t now_us)
 static void draw_title(canvas *to, const model *known, const ui *person, int64_t now_us)
 {
     char right[160];
-    title_right(known, person, now_us, right, sizeof right);
+    title_right(known, person, now_us, right, sizeof(right));
     bool well = known->online && known->hello != NULL;
     canvas_fill(to, 0, 0, to->columns, CANVAS_REVERSE, L' ', ' ');
     int width = canvas_width(to, piw_text_of(right)), room = to->columns - width - 1;

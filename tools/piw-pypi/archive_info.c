@@ -40,8 +40,8 @@ static bool is_info(const char *path, bool sdist)
         return strcmp(slash, "/PKG-INFO") == 0;
     static const char end[] = ".dist-info";
     size_t stem = (size_t)(slash - path);
-    return strcmp(slash, "/METADATA") == 0 && stem > sizeof end - 1 &&
-           strncmp(slash - (sizeof end - 1), end, sizeof end - 1) == 0;
+    return strcmp(slash, "/METADATA") == 0 && stem > sizeof(end) - 1 &&
+           strncmp(slash - (sizeof(end) - 1), end, sizeof(end) - 1) == 0;
 }
 
 static int read_member(struct archive *archive, void **data, size_t *len, piw_err *err)

@@ -91,7 +91,7 @@ static void file_read(pypi_file *file, const char *path)
         piw_metadata_fini(&metadata);
         return;
     }
-    memcpy(file->canonical, canonical, sizeof canonical);
+    memcpy(file->canonical, canonical, sizeof(canonical));
     file->name = piw_strdup(metadata.name);
     file->version = piw_strdup(metadata.version);
     file->summary = metadata.summary != NULL ? piw_strdup(metadata.summary) : NULL;
@@ -131,7 +131,7 @@ static int file_seen(pypi_catalogue *catalogue, size_t known, const char *filena
             free(path);
             return piw_err_set(err, PIW_ELIMIT, "folder %s holds more than %d files", catalogue->dir, FILES_MAX);
         }
-        catalogue->files = piw_realloc(catalogue->files, (catalogue->count + 1) * sizeof *catalogue->files);
+        catalogue->files = piw_realloc(catalogue->files, (catalogue->count + 1) * sizeof(*catalogue->files));
         file = &catalogue->files[catalogue->count++];
     }
     *file = (pypi_file){.filename = piw_strdup(filename),
@@ -160,6 +160,6 @@ int pypi_catalogue_scan(pypi_catalogue *catalogue, piw_err *err)
             rc = file_seen(catalogue, known, entry->d_name, err);
     closedir(dir);
     if (catalogue->count > known)
-        qsort(catalogue->files, catalogue->count, sizeof *catalogue->files, by_filename);
+        qsort(catalogue->files, catalogue->count, sizeof(*catalogue->files), by_filename);
     return rc;
 }

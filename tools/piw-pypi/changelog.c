@@ -22,7 +22,7 @@ static const char yanked_prefix[] = "yank release";
 
 static void event_add(pypi_changelog *log, pypi_event event)
 {
-    log->events = piw_realloc(log->events, (log->count + 1) * sizeof *log->events);
+    log->events = piw_realloc(log->events, (log->count + 1) * sizeof(*log->events));
     log->events[log->count++] = event;
 }
 
@@ -156,7 +156,7 @@ static void add_files(pypi_changelog *log, const pypi_catalogue *catalogue, int6
 static void control_line(pypi_changelog *log, unsigned number, char *line, int64_t now)
 {
     char source[40];
-    snprintf(source, sizeof source, "events.txt:%u", number);
+    snprintf(source, sizeof(source), "events.txt:%u", number);
     char *word = strsep(&line, " \t"), *name = strsep(&line, " \t"), *version = strsep(&line, " \t");
     if (word[0] == '\0' || word[0] == '#')
         return;
@@ -197,12 +197,12 @@ static int add_control(pypi_changelog *log, int64_t now, piw_err *err)
 {
     void *data;
     size_t len;
-    piw_err trouble = {0};
-    int rc = piw_file_read(log->control, CONTROL_MAX, &data, &len, &trouble);
+    piw_err trouble_err = {0};
+    int rc = piw_file_read(log->control, CONTROL_MAX, &data, &len, &trouble_err);
     if (rc == PIW_ENOENT)
         return 0;
     if (rc != 0)
-        return piw_err_set(err, rc, "%s", trouble.text);
+        return piw_err_set(err, rc, "%s", trouble_err.text);
     char *rest = data;
     unsigned number = 0;
     /* A last line without its newline is still being written. */
@@ -276,8 +276,8 @@ const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *fi
             continue;
         if (strcmp(event->action, "unyank release") == 0)
             return NULL;
-        if (strncmp(event->action, yanked_prefix, sizeof yanked_prefix - 1) == 0) {
-            const char *reason = event->action + sizeof yanked_prefix - 1;
+        if (strncmp(event->action, yanked_prefix, sizeof(yanked_prefix) - 1) == 0) {
+            const char *reason = event->action + sizeof(yanked_prefix) - 1;
             return *reason == ':' ? reason + 2 : "";
         }
     }

@@ -136,7 +136,7 @@ static enum MHD_Result about(struct MHD_Connection *connection, const pypi_site 
 static enum MHD_Result list(struct MHD_Connection *connection, piw_buffer *body)
 {
     char tag[40];
-    snprintf(tag, sizeof tag, "\"%016llx\"", (unsigned long long)piw_table_hash(0, body->data, body->len));
+    snprintf(tag, sizeof(tag), "\"%016llx\"", (unsigned long long)piw_table_hash(0, body->data, body->len));
     const char *known = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
     if (known == NULL || strcmp(known, tag) != 0)
         return reply_tagged(connection, MHD_HTTP_OK, "application/vnd.pypi.simple.v1+json", tag, body);
@@ -225,14 +225,14 @@ static void ended(void *arg, struct MHD_Connection *connection, void **state, en
 static int listen_on(const char *address, int port, int *fd, piw_err *err)
 {
     char service[16];
-    snprintf(service, sizeof service, "%d", port);
+    snprintf(service, sizeof(service), "%d", port);
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_PASSIVE}, *found;
     int rc = getaddrinfo(address, service, &hints, &found);
     if (rc != 0)
         return piw_err_set(err, PIW_EINVAL, "--listen %s: not a numeric address: %s", address, gai_strerror(rc));
     int on = 1;
     *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
         bind(*fd, found->ai_addr, found->ai_addrlen) != 0 || listen(*fd, 64) != 0) {
         rc = piw_err_errno(err, "can't listen on %s port %d", address, port);
         if (*fd >= 0)
@@ -249,7 +249,7 @@ static int bound_port(int fd)
         struct sockaddr_in four;
         struct sockaddr_in6 six;
     } address = {0};
-    socklen_t len = sizeof address;
+    socklen_t len = sizeof(address);
     if (getsockname(fd, &address.any, &len) != 0)
         return 0;
     return ntohs(address.any.sa_family == AF_INET6 ? address.six.sin6_port : address.four.sin_port);

@@ -219,7 +219,7 @@ static const pypi_file *newest(const pypi_site *site, const char *canonical)
 static void about_file(const pypi_site *site, const pypi_file *file, const char *base, piw_buffer *to)
 {
     char time[40];
-    piw_time_format((piw_time){pypi_changelog_uploaded(&site->log, file) * 1000000, 0}, time, sizeof time);
+    piw_time_format((piw_time){pypi_changelog_uploaded(&site->log, file) * 1000000, 0}, time, sizeof(time));
     piw_put(to, "{\"filename\": ");
     piw_put_json(to, text(file->filename));
     piw_putf(to, ", \"packagetype\": \"%s\", \"size\": %lld, \"url\": \"%s/files/",
@@ -292,8 +292,8 @@ static void fault(piw_buffer *to, int code, const char *words)
 static bool between(const char *from, const char *tag, const char **start, size_t *len)
 {
     char open[32], close[32];
-    snprintf(open, sizeof open, "<%s>", tag);
-    snprintf(close, sizeof close, "</%s>", tag);
+    snprintf(open, sizeof(open), "<%s>", tag);
+    snprintf(close, sizeof(close), "</%s>", tag);
     const char *begin = strstr(from, open);
     if (begin == NULL)
         return false;

@@ -68,7 +68,7 @@ static int run(clerk *self, piw_err *err)
         return rc;
     package = package != NULL ? canonical : NULL; /* the one spelling that every master knows it by */
     char *subject = package != NULL ? piw_sprintf("%s %s", parts[i].one, package) : piw_strdup(parts[i].all);
-    rc = clerk_order(self, make_request(&parts[i], package), subject, words, err);
+    rc = clerk_command(self, make_request(&parts[i], package), subject, words, err);
     free(subject);
     return rc;
 }

@@ -80,7 +80,7 @@ static int agree(const clerk *self, const wish *w, const char *subject, piw_err 
     char list[200] = "";
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", deeds[i]);
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", deeds[i]);
     return clerk_agree(self, err, "For %s: %s?", subject, list);
 }
 
@@ -102,7 +102,7 @@ static int run(clerk *self, piw_err *err)
                                       : piw_sprintf("version %s of %s", w.version, w.package);
     rc = agree(self, &w, subject, err);
     if (rc == 0)
-        rc = clerk_order(self, make_request(&w), subject, words, err);
+        rc = clerk_command(self, make_request(&w), subject, words, err);
     free(subject);
     return rc;
 }

@@ -1,7 +1,7 @@
 /* conversation.c — what the slave says to the master, and does with the answers. */
 #include "conversation.h"
 
-#include "builder.h"
+#include "build.h"
 #include "common/transfer.h"
 #include "facts.h"
 #include "machine.h"
@@ -101,7 +101,7 @@ static int ask_for_work(slave *s, piw_msg **answer)
     piw_msg *msg = stats_message(s, false);
     int64_t wait_s = (s->settings.poll_ms + 999) / 1000;
     if (s->settings.codec == PIW_MSGPACK) {
-        int64_t *wait = piw_msg_alloc(msg, sizeof *wait);
+        int64_t *wait = piw_msg_alloc(msg, sizeof(*wait));
         *wait = wait_s;
         ((slave_stats *)piw_msg_any_body(msg))->wait = wait;
         s->patience_ms = wait_s * 1000;
@@ -239,7 +239,7 @@ static int report(slave *s, piw_text package, const char *failed)
     piw_msg *msg = failed != NULL ? failed_message(s, failed) : built_message(s, package);
     const slave_BUILT *built = slave_BUILT_of(msg);
     size_t count = built->files.count;
-    const char **names = piw_zalloc((count + 1) * sizeof *names);
+    const char **names = piw_zalloc((count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++)
         names[i] = piw_strndup(built->files.at[i].filename.s, built->files.at[i].filename.len);
     piw_info("build of %s %s", package.s, built->status ? "succeeded" : "failed");
@@ -268,14 +268,14 @@ static int see_through(slave *s)
     return rc;
 }
 
-static int build(slave *s, const slave_BUILD *order)
+static int build(slave *s, const slave_BUILD *body)
 {
     piw_err err = {0};
-    piw_info("building %s %s", order->package.s, order->version.s);
-    int rc = slave_build_start(&s->build, &s->settings, order->package, order->version, s->index_url, &err);
+    piw_info("building %s %s", body->package.s, body->version.s);
+    int rc = slave_build_start(&s->build, &s->settings, body->package, body->version, s->index_url, &err);
     if (rc != 0) {
-        piw_warning("%s %s isn't built: %s", order->package.s, order->version.s, err.text);
-        return report(s, order->package, err.text);
+        piw_warning("%s %s isn't built: %s", body->package.s, body->version.s, err.text);
+        return report(s, body->package, err.text);
     }
     return see_through(s);
 }

@@ -38,7 +38,7 @@ static void names_add(names *list, piw_text text)
     for (size_t i = 0; i < list->count; i++)
         if (piw_text_is(text, list->at[i]))
             return;
-    list->at = piw_realloc(list->at, (list->count + 1) * sizeof *list->at);
+    list->at = piw_realloc(list->at, (list->count + 1) * sizeof(*list->at));
     list->at[list->count++] = piw_strndup(text.s, text.len);
 }
 
@@ -219,12 +219,12 @@ static void spellings_of(const char *path, names *to)
 {
     char real[PATH_MAX], other[PATH_MAX];
     names_add(to, piw_text_of(path));
-    if (slave_other_spelling(path, other, sizeof other))
+    if (slave_other_spelling(path, other, sizeof(other)))
         names_add(to, piw_text_of(other));
     if (realpath(path, real) == NULL)
         return;
     names_add(to, piw_text_of(real));
-    if (slave_other_spelling(real, other, sizeof other))
+    if (slave_other_spelling(real, other, sizeof(other)))
         names_add(to, piw_text_of(other));
 }
 
@@ -245,7 +245,7 @@ static int name_owners(const loaded *l, const char *dir, slave_depends *found, p
     owners o = {0};
     for (size_t i = 0; i < l->paths.count; i++)
         spellings_of(l->paths.at[i], &o.spellings);
-    o.owner = piw_zalloc((o.spellings.count + 1) * sizeof *o.owner);
+    o.owner = piw_zalloc((o.spellings.count + 1) * sizeof(*o.owner));
     /* A system without dpkg: nobody owns anything. */
     int rc = 0;
     if (access("/usr/bin/dpkg", X_OK) == 0)
@@ -278,9 +278,9 @@ int slave_depends_find(const char *path, const char *scratch, slave_depends *fou
     for (size_t i = 0; i < u.files.count; i++)
         unlink(u.files.at[i]);
     if (found->apt_count > 0)
-        qsort(found->apt, found->apt_count, sizeof *found->apt, by_text);
+        qsort(found->apt, found->apt_count, sizeof(*found->apt), by_text);
     if (found->others_count > 0)
-        qsort(found->others, found->others_count, sizeof *found->others, by_text);
+        qsort(found->others, found->others_count, sizeof(*found->others), by_text);
     names_fini(&u.files);
     names_fini(&u.brought);
     names_fini(&l.paths);

@@ -1,7 +1,7 @@
 /* machine.c — what the slave says of the machine that it runs on. */
 #include "machine.h"
 
-#include "builder.h"
+#include "build.h"
 #include "process.h"
 #include "shared/abi.h"
 #include "shared/board.h"
@@ -73,7 +73,7 @@ static piw_text value_in(piw_msg *msg, const char *path, const char *key, const 
 {
     char data[FILE_MAX];
     char value[LINE_MAX_CHARS + 1] = "unknown";
-    if (read_small(path, data, sizeof data)) {
+    if (read_small(path, data, sizeof(data))) {
         char *rest = data, *line;
         size_t n = strlen(key);
         while ((line = strsep(&rest, "\n")) != NULL) {
@@ -85,7 +85,7 @@ static piw_text value_in(piw_msg *msg, const char *path, const char *key, const 
             while (end > 0 && strchr(" \t\r\"'", line[end - 1]) != NULL)
                 end--;
             if (end > 0 && piw_utf8_valid(line, end) == end)
-                snprintf(value, sizeof value, "%.*s", (int)end, line);
+                snprintf(value, sizeof(value), "%.*s", (int)end, line);
             break;
         }
     }
@@ -94,7 +94,7 @@ static piw_text value_in(piw_msg *msg, const char *path, const char *key, const 
 
 static const slave_claim *claim_of(piw_msg *msg, const slave *s)
 {
-    slave_claim *claim = piw_msg_alloc(msg, sizeof *claim);
+    slave_claim *claim = piw_msg_alloc(msg, sizeof(*claim));
     *claim = (slave_claim){.slave_id = s->id,
                            .package = piw_msg_textz(msg, slave_build_package(s->build)),
                            .version = piw_msg_textz(msg, slave_build_version(s->build)),
@@ -137,7 +137,7 @@ static int64_t memory_of(const char *meminfo, const char *key)
 static void read_memory(slave_stats *stats)
 {
     char data[FILE_MAX];
-    if (!read_small("/proc/meminfo", data, sizeof data))
+    if (!read_small("/proc/meminfo", data, sizeof(data)))
         return;
     stats->mem_size = memory_of(data, "MemTotal:");
     stats->mem_free = memory_of(data, "MemAvailable:");
@@ -154,6 +154,6 @@ void slave_machine_stats(const char *dir, slave_stats *stats)
     if (getloadavg(&load, 1) == 1)
         stats->load_average = load;
     char degrees[32];
-    if (read_small("/sys/class/thermal/thermal_zone0/temp", degrees, sizeof degrees))
+    if (read_small("/sys/class/thermal/thermal_zone0/temp", degrees, sizeof(degrees)))
         stats->cpu_temp = (double)strtol(degrees, NULL, 10) / 1000;
 }

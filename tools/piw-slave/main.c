@@ -1,5 +1,5 @@
 /* piw-slave — builds wheels for a master (docs/programs.md#piw-slave). */
-#include "builder.h"
+#include "build.h"
 #include "common/programs.h"
 #include "conversation.h"
 #include "machine.h"
@@ -84,7 +84,7 @@ static int label_of(const piw_config *config, slave_settings *settings, piw_err 
 {
     char host[256] = "";
     const char *label = piw_config_text(config, "label");
-    if (label == NULL && gethostname(host, sizeof host - 1) != 0)
+    if (label == NULL && gethostname(host, sizeof(host) - 1) != 0)
         return piw_err_errno(err, "the host has no name; give --label");
     settings->label = piw_strdup(label != NULL ? label : host);
     size_t len = strlen(settings->label);

@@ -42,7 +42,7 @@ static void become(const slave_command *command)
         chdir(command->dir) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
         setrlimit(RLIMIT_CORE, &no_core) == 0 && (command->memory == 0 || setrlimit(RLIMIT_AS, &space) == 0))
         execve(command->argv[0], (char *const *)(uintptr_t)command->argv, (char *const *)(uintptr_t)command->env);
-    ssize_t n = write(2, failed, sizeof failed - 1);
+    ssize_t n = write(2, failed, sizeof(failed) - 1);
     (void)n;
     _exit(START_FAILED);
 }
@@ -68,11 +68,11 @@ bool slave_process_ended(pid_t pid, int *status)
 static pid_t parent_of(const char *pid)
 {
     char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
-    ssize_t n = read(fd, line, sizeof line - 1);
+    ssize_t n = read(fd, line, sizeof(line) - 1);
     close(fd);
     line[n > 0 ? n : 0] = '\0';
     const char *after = strrchr(line, ')');
@@ -128,7 +128,7 @@ static int collect(int fd, int64_t until_ns, size_t max, piw_buffer *output, piw
             continue;
         if (ready <= 0)
             return piw_err_set(err, PIW_EDEADLINE, "it took too long");
-        ssize_t n = read(fd, piece, sizeof piece);
+        ssize_t n = read(fd, piece, sizeof(piece));
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)

@@ -127,10 +127,10 @@ static int write_changed(repack *r, size_t i, piw_err *err)
 {
     const piw_zip_entry *entry = r->changes[i].entry;
     uint8_t header[LOCAL_SIZE];
-    memcpy(header, r->data + entry->header, sizeof header);
+    memcpy(header, r->data + entry->header, sizeof(header));
     describe(header, LOCAL_NEEDED, LOCAL_FLAGS, LOCAL_METHOD, LOCAL_CRC, r, i);
     put16(header + LOCAL_EXTRA_LEN, 0);
-    int rc = put(r, header, sizeof header, err);
+    int rc = put(r, header, sizeof(header), err);
     rc = rc != 0 ? rc : put(r, entry->name, entry->name_len, err);
     return rc != 0 ? rc : put(r, r->packed[i].data, r->packed[i].len, err);
 }
@@ -165,22 +165,22 @@ static int write_directory(repack *r, piw_err *err)
         uint8_t header[CENTRAL_SIZE];
         size_t rest =
             get16(at + CENTRAL_NAME_LEN) + get16(at + CENTRAL_NAME_LEN + 2) + get16(at + CENTRAL_NAME_LEN + 4);
-        memcpy(header, at, sizeof header);
+        memcpy(header, at, sizeof(header));
         put32(header + CENTRAL_OFFSET, (uint32_t)r->offsets[n]);
         size_t i = change_of(r, piw_zip_at(r->zip, n));
         if (i < r->changes_count)
             describe(header, CENTRAL_NEEDED, CENTRAL_FLAGS, CENTRAL_METHOD, CENTRAL_CRC, r, i);
-        int rc = put(r, header, sizeof header, err);
+        int rc = put(r, header, sizeof(header), err);
         rc = rc != 0 ? rc : put(r, at + CENTRAL_SIZE, rest, err);
         if (rc != 0)
             return rc;
         at += CENTRAL_SIZE + rest;
     }
     uint8_t end[END_SIZE];
-    memcpy(end, at, sizeof end);
+    memcpy(end, at, sizeof(end));
     put32(end + END_DIRECTORY_SIZE, (uint32_t)(r->written - begin));
     put32(end + END_DIRECTORY, (uint32_t)begin);
-    int rc = put(r, end, sizeof end, err);
+    int rc = put(r, end, sizeof(end), err);
     return rc != 0 ? rc : put(r, at + END_SIZE, get16(at + END_COMMENT_LEN), err);
 }
 
@@ -199,7 +199,7 @@ static bool is_wide(const piw_zip *zip)
         at += CENTRAL_SIZE + get16(at + CENTRAL_NAME_LEN) + get16(at + CENTRAL_NAME_LEN + 2) +
               get16(at + CENTRAL_NAME_LEN + 4);
     }
-    return memcmp(at, end_signature, sizeof end_signature) != 0;
+    return memcmp(at, end_signature, sizeof(end_signature)) != 0;
 }
 
 static int by_place(const void *a, const void *b)
@@ -214,12 +214,12 @@ int slave_repack(const piw_zip *zip, const slave_change *changes, size_t count, 
         return wide(err);
     size_t members = piw_zip_count(zip);
     repack r = {.zip = zip, .data = piw_zip_bytes(zip), .changes = changes, .changes_count = count, .fd = fd};
-    r.by_place = piw_zalloc(members * sizeof *r.by_place);
-    r.offsets = piw_zalloc(members * sizeof *r.offsets);
-    r.packed = piw_zalloc(count * sizeof *r.packed);
+    r.by_place = piw_zalloc(members * sizeof(*r.by_place));
+    r.offsets = piw_zalloc(members * sizeof(*r.offsets));
+    r.packed = piw_zalloc(count * sizeof(*r.packed));
     for (size_t n = 0; n < members; n++)
         r.by_place[n] = piw_zip_at(zip, n);
-    qsort(r.by_place, members, sizeof *r.by_place, by_place);
+    qsort(r.by_place, members, sizeof(*r.by_place), by_place);
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = pack(&changes[i], &r.packed[i], err);

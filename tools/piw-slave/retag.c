@@ -108,23 +108,23 @@ typedef struct retag {
 static const piw_zip_entry *find_member(const retag *r, const char *name)
 {
     char path[PIW_ZIP_NAME_MAX + 64];
-    int n = snprintf(path, sizeof path, "%s%s", r->info, name);
+    int n = snprintf(path, sizeof(path), "%s%s", r->info, name);
     return piw_zip_find(r->zip, path, (size_t)n);
 }
 
 static int find_members(retag *r, piw_err *err)
 {
     static const char tail[] = ".dist-info/WHEEL";
-    size_t n = sizeof tail - 1;
+    size_t n = sizeof(tail) - 1;
     for (size_t i = 0; i < piw_zip_count(r->zip); i++) {
         const piw_zip_entry *entry = piw_zip_at(r->zip, i);
         if (entry->name_len <= n || memcmp(entry->name + entry->name_len - n, tail, n) != 0 ||
-            memchr(entry->name, '/', entry->name_len - sizeof "WHEEL") != NULL)
+            memchr(entry->name, '/', entry->name_len - sizeof("WHEEL")) != NULL)
             continue;
         if (r->wheel_entry != NULL)
             return piw_err_set(err, PIW_EREFUSED, "it has more than one .dist-info folder");
         r->wheel_entry = entry;
-        snprintf(r->info, sizeof r->info, "%.*s", (int)(entry->name_len - (sizeof "WHEEL" - 1)), entry->name);
+        snprintf(r->info, sizeof(r->info), "%.*s", (int)(entry->name_len - (sizeof("WHEEL") - 1)), entry->name);
     }
     if (r->wheel_entry == NULL)
         return piw_err_set(err, PIW_EREFUSED, "it has no .dist-info/WHEEL");
@@ -143,10 +143,10 @@ typedef struct head {
 static int take_head(void *arg, const uint8_t *data, size_t len)
 {
     head *h = arg;
-    size_t room = sizeof h->data - h->len, n = len < room ? len : room;
+    size_t room = sizeof(h->data) - h->len, n = len < room ? len : room;
     memcpy(h->data + h->len, data, n);
     h->len += n;
-    return h->len < sizeof h->data ? 0 : PIW_ESTOPPED;
+    return h->len < sizeof(h->data) ? 0 : PIW_ESTOPPED;
 }
 
 /* A wheel that names the kernel's processor may hold what was made for it. Code for the interpreter's shows that it is
@@ -156,10 +156,10 @@ static int check_code(const retag *r, piw_err *err)
     for (size_t i = 0; i < piw_zip_count(r->zip); i++) {
         head h = {.len = 0};
         const piw_zip_entry *entry = piw_zip_at(r->zip, i);
-        piw_err found = {0};
-        int rc = entry->folder ? 0 : piw_zip_read(r->zip, entry, take_head, &h, &found);
+        piw_err found_err = {0};
+        int rc = entry->folder ? 0 : piw_zip_read(r->zip, entry, take_head, &h, &found_err);
         if (rc != 0 && rc != PIW_ESTOPPED)
-            return piw_err_set(err, rc, "%s", found.text);
+            return piw_err_set(err, rc, "%s", found_err.text);
         piw_elf_head code = piw_elf_head_of(h.data, h.len);
         if (code.elf && piw_platform_fits(r->settings->platform, &code))
             return 0;
@@ -179,9 +179,9 @@ static void put_tag(retag *r, piw_text line)
     while (end > begin && strchr(" \t\r\n", line.s[end - 1]) != NULL)
         end--;
     bool foreign;
-    int n = snprintf(tag, sizeof tag, "%.*s", (int)(end - begin), line.s + begin);
-    if ((size_t)n < sizeof tag &&
-        slave_retag_platform(tag, r->settings->platform, r->settings->kernel, to, sizeof to, &foreign)) {
+    int n = snprintf(tag, sizeof(tag), "%.*s", (int)(end - begin), line.s + begin);
+    if ((size_t)n < sizeof(tag) &&
+        slave_retag_platform(tag, r->settings->platform, r->settings->kernel, to, sizeof(to), &foreign)) {
         piw_put_bytes(&r->wheel, line.s, begin);
         piw_put(&r->wheel, to);
         piw_put_bytes(&r->wheel, line.s + end, line.len - end);
@@ -234,8 +234,8 @@ static int put_hash(retag *r, piw_err *err)
 static int make_record(retag *r, piw_err *err)
 {
     char plain[PIW_ZIP_NAME_MAX + 16], quoted[PIW_ZIP_NAME_MAX + 16];
-    snprintf(plain, sizeof plain, "%sWHEEL,", r->info);
-    snprintf(quoted, sizeof quoted, "\"%sWHEEL\",", r->info);
+    snprintf(plain, sizeof(plain), "%sWHEEL,", r->info);
+    snprintf(quoted, sizeof(quoted), "\"%sWHEEL\",", r->info);
     uint8_t *text = NULL;
     int rc = piw_zip_extract(r->zip, r->record_entry, MEMBER_MAX, &text, err);
     const char *at = (const char *)text;
@@ -321,19 +321,20 @@ static int rename_wheel(retag *r, const char *renamed, piw_err *err)
 
 static int retag_one(retag *r, piw_buffer *notes, piw_err *err)
 {
-    piw_err found = {0};
-    if (piw_wheel_name_parse(piw_text_of(r->filename), &r->name, &found) != 0 ||
+    piw_err found_err = {0};
+    if (piw_wheel_name_parse(piw_text_of(r->filename), &r->name, &found_err) != 0 ||
         !slave_retag_platform(r->name.platform, r->settings->platform, r->settings->kernel, r->platform,
-                              sizeof r->platform, &r->foreign))
+                              sizeof(r->platform), &r->foreign))
         return 0; /* what has no wheel's name is refused for that, later */
     int stem = (int)(strlen(r->filename) - strlen(r->name.platform) - strlen(".whl"));
     char *renamed = piw_sprintf("%.*s%s.whl", stem, r->filename, r->platform);
-    int rc = rename_wheel(r, renamed, &found);
+    int rc = rename_wheel(r, renamed, &found_err);
     if (rc == 0)
         piw_putf(notes, "%s was renamed %s: %s is the kernel's name here, the interpreter's platform is %s\n",
                  r->filename, renamed, r->settings->kernel, r->settings->platform);
     else
-        piw_err_set(err, rc, "%s isn't published: it should be called %s, but %s", r->filename, renamed, found.text);
+        piw_err_set(err, rc, "%s isn't published: it should be called %s, but %s", r->filename, renamed,
+                    found_err.text);
     free(renamed);
     return rc;
 }

@@ -1,7 +1,7 @@
 /* wait.c — the one place where piw-slave waits. */
 #include "slave.h"
 
-#include "builder.h"
+#include "build.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -12,7 +12,7 @@ static void read_signals(slave *s)
 {
     struct signalfd_siginfo info;
     piw_err err = {0};
-    while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+    while (read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             s->stopping = true;
         else if (info.ssi_signo == SIGHUP && piw_log_reopen(&err) != 0)

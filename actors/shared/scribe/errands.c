@@ -5,7 +5,7 @@
 
 errand *errands_add(errands *all, piw_text package, errand_part part, piw_token request)
 {
-    errand *e = piw_zalloc(sizeof *e);
+    errand *e = piw_zalloc(sizeof(*e));
     memcpy(e->package, package.s, package.len);
     e->number = ++all->last_number;
     e->part = part;

@@ -29,14 +29,14 @@ static bool read_mark(const char *text, char *after, bool *done)
 {
     after[0] = '\0';
     *done = false;
-    if (strncmp(text, FORM, sizeof FORM - 1) != 0)
+    if (strncmp(text, FORM, sizeof(FORM) - 1) != 0)
         return false;
-    text += sizeof FORM - 1;
+    text += sizeof(FORM) - 1;
     if (strcmp(text, DONE) == 0) {
         *done = true;
         return true;
     }
-    size_t len = strlen(text), prefix = sizeof UP_TO - 1;
+    size_t len = strlen(text), prefix = sizeof(UP_TO) - 1;
     if (strncmp(text, UP_TO, prefix) != 0 || text[len - 1] != '\n')
         return false;
     piw_text name = {text + prefix, (uint32_t)(len - prefix - 1)};
@@ -70,11 +70,11 @@ static int write_mark(const char *root, piw_text after, bool done, piw_err *err)
 static bool root_has_form(const char *root)
 {
     char path[PIW_PATH_MAX], head[ROOT_HEAD];
-    int n = snprintf(path, sizeof path, "%s/simple/index.html", root);
-    int fd = n > 0 && (size_t)n < sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int n = snprintf(path, sizeof(path), "%s/simple/index.html", root);
+    int fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
         return false;
-    ssize_t len = read(fd, head, sizeof head - 1);
+    ssize_t len = read(fd, head, sizeof(head) - 1);
     close(fd);
     if (len < 0)
         return false;

@@ -7,7 +7,6 @@
 #include "shared/site_path.h"
 #include "shared/text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -79,7 +78,7 @@ static int drop(const char *folder, const char *name, piw_err *err)
 static bool leads_to(const char *link, piw_text package)
 {
     char target[PIW_NAME_MAX + 2];
-    ssize_t n = readlink(link, target, sizeof target);
+    ssize_t n = readlink(link, target, sizeof(target));
     return n == (ssize_t)package.len && memcmp(target, package.s, package.len) == 0;
 }
 
@@ -289,7 +288,7 @@ static int put_downloads(const write_search *body, piw_err *err)
 static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page, piw_buffer *list, piw_err *err)
 {
     char name[32], path[PIW_PATH_MAX], date[16];
-    snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", number);
+    snprintf(name, sizeof(name), "sitemap%u.xml", number);
     int rc = put_new(site, name, page, err);
     if (rc != 0)
         return rc;
@@ -298,7 +297,7 @@ static int put_sitemap(const site_facts *site, uint32_t number, piw_buffer *page
     if (!inside(path, site->root.s, name) || stat(path, &info) != 0)
         return piw_err_errno(err, "%s can't be looked at", path);
     gmtime_r(&info.st_mtim.tv_sec, &day);
-    strftime(date, sizeof date, "%Y-%m-%d", &day);
+    strftime(date, sizeof(date), "%Y-%m-%d", &day);
     page_sitemap_add(site, name, date, list);
     return 0;
 }
@@ -308,7 +307,7 @@ static void drop_sitemaps(const site_facts *site, uint32_t from)
 {
     char path[PIW_PATH_MAX], name[32];
     for (;; from++) {
-        snprintf(name, sizeof name, "sitemap%" PRIu32 ".xml", from);
+        snprintf(name, sizeof(name), "sitemap%u.xml", from);
         if (!inside(path, site->root.s, name) || unlink(path) != 0)
             return;
     }

@@ -22,13 +22,13 @@ static int newest_first(const void *a, const void *b)
 const project_release **pages_order(const project_data *data)
 {
     size_t count = data->releases.count;
-    keyed *all = piw_alloc((count + 1) * sizeof *all);
+    keyed *all = piw_alloc((count + 1) * sizeof(*all));
     const project_release **ordered = piw_alloc((count + 1) * sizeof(*ordered));
     for (size_t i = 0; i < count; i++) {
         all[i].release = &data->releases.at[i];
         piw_version_parse(all[i].release->version, &all[i].version);
     }
-    qsort(all, count, sizeof *all, newest_first);
+    qsort(all, count, sizeof(*all), newest_first);
     for (size_t i = 0; i < count; i++)
         ordered[i] = all[i].release;
     free(all);

@@ -4,7 +4,6 @@
 #include "shared/text.h"
 #include "shared/version.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 static void put_key(piw_buffer *to, const char *key)
@@ -45,7 +44,7 @@ static void put_wheel(const project_data *data, const project_file *file, piw_bu
     piw_buffer_fini(&url);
     piw_put(to, ", ");
     put_member(to, "filehash", file->filehash);
-    piw_putf(to, "\"filesize\": %" PRId64 ", ", file->filesize);
+    piw_putf(to, "\"filesize\": %lld, ", (long long)file->filesize);
     put_member(to, "builder_abi", file->builder_abi);
     put_member(to, "file_abi_tag", file->file_abi);
     put_member(to, "platform", file->platform);
@@ -61,7 +60,7 @@ static void put_release(const project_data *data, const project_release *release
     char released[32];
     piw_put_json(to, release->version);
     piw_putf(to, ": {\"released\": \"%s\", \"prerelease\": %s, \"yanked\": %s, ",
-             piw_time_print(release->released, released, sizeof released),
+             piw_time_print(release->released, released, sizeof(released)),
              piw_version_prerelease(release->version) ? "true" : "false", release->yanked ? "true" : "false");
     put_member(to, "skip_reason", release->skip);
     put_key(to, "files");

@@ -40,14 +40,14 @@ static void put_apt(const project_release *release, piw_buffer *to)
     size_t most = 0, n = 0;
     for (uint32_t i = 0; i < release->files.count; i++)
         most += release->files.at[i].apt_dependencies.count;
-    piw_text *all = piw_alloc((most + 1) * sizeof *all);
+    piw_text *all = piw_alloc((most + 1) * sizeof(*all));
     for (uint32_t i = 0; i < release->files.count; i++) {
         for (uint32_t k = 0; k < release->files.at[i].apt_dependencies.count; k++) {
             if (piw_name_is_debian(release->files.at[i].apt_dependencies.at[k]))
                 all[n++] = release->files.at[i].apt_dependencies.at[k];
         }
     }
-    qsort(all, n, sizeof *all, compare_texts);
+    qsort(all, n, sizeof(*all), compare_texts);
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && piw_text_eq(all[i], all[i - 1]))
             continue;
@@ -92,12 +92,12 @@ static columns find_columns(const project_data *data)
     size_t most = 0;
     for (uint32_t i = 0; i < data->releases.count; i++)
         most += data->releases.at[i].abis.count;
-    columns c = {.abis = piw_alloc((most + 1) * sizeof *c.abis)};
+    columns c = {.abis = piw_alloc((most + 1) * sizeof(*c.abis))};
     for (uint32_t i = 0; i < data->releases.count; i++) {
         for (uint32_t k = 0; k < data->releases.at[i].abis.count; k++)
             c.abis[c.count++] = data->releases.at[i].abis.at[k].key;
     }
-    qsort(c.abis, c.count, sizeof *c.abis, compare_abis);
+    qsort(c.abis, c.count, sizeof(*c.abis), compare_abis);
     size_t kept = 0;
     for (size_t i = 0; i < c.count; i++) {
         if (kept == 0 || !piw_text_eq(c.abis[i], c.abis[kept - 1]))
@@ -140,7 +140,7 @@ static void put_cell(const project_abi *abi, piw_buffer *to)
     }
     const char *style, *words = words_for(abi, &style);
     char link[64];
-    if (abi->build_id != NULL && piw_link_log(link, sizeof link, *abi->build_id))
+    if (abi->build_id != NULL && piw_link_log(link, sizeof(link), *abi->build_id))
         piw_putf(to, "<td class=\"%s\"><a href=\"%s\">%s</a></td>", style, link, words);
     else
         piw_putf(to, "<td class=\"%s\">%s</td>", style, words);
@@ -173,7 +173,7 @@ static void put_versions(const project_data *data, const project_release *const 
         char released[32];
         piw_put(to, "<tr><td>");
         piw_put_html(to, order[i]->version);
-        piw_putf(to, "</td><td>%.10s</td>", piw_time_print(order[i]->released, released, sizeof released));
+        piw_putf(to, "</td><td>%.10s</td>", piw_time_print(order[i]->released, released, sizeof(released)));
         for (size_t k = 0; k < c.count; k++)
             put_cell(find_abi(order[i], c.abis[k]), to);
         put_note(order[i], to);
@@ -208,7 +208,7 @@ static void put_row(const project_data *data, const project_file *file, piw_buff
     piw_put_url(to, file->filename);
     piw_put(to, "\">");
     piw_put_html(to, file->filename);
-    piw_putf(to, "</a></td><td>%s</td><td>", piw_size_print(file->filesize, size, sizeof size));
+    piw_putf(to, "</a></td><td>%s</td><td>", piw_size_print(file->filesize, size, sizeof(size)));
     if (file->requires_python.s != NULL)
         piw_put_html(to, file->requires_python);
     piw_put(to, "</td><td>");

@@ -3,8 +3,6 @@
 
 #include "shared/text.h"
 
-#include <inttypes.h>
-
 static const char XMLNS[] = "http://www.sitemaps.org/schemas/sitemap/0.9";
 
 void page_downloads_begin(piw_buffer *to)
@@ -16,7 +14,7 @@ void page_downloads_add(const package_downloads *entry, bool first, piw_buffer *
 {
     piw_put(to, first ? "[" : ",[");
     piw_put_json(to, entry->package);
-    piw_putf(to, ",%" PRId64 ",%" PRId64 "]", entry->recent, entry->ever);
+    piw_putf(to, ",%lld,%lld]", (long long)entry->recent, (long long)entry->ever);
 }
 
 void page_downloads_end(piw_buffer *to)

@@ -3,8 +3,6 @@
 
 #include "shared/text.h"
 
-#include <inttypes.h>
-
 void page_begin(const site_facts *site, const char *up, piw_text title, piw_buffer *to)
 {
     piw_put(to, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -40,10 +38,9 @@ void page_home(const site_facts *site, int64_t packages, piw_buffer *to)
     piw_put(to, "<h1>");
     piw_put_html(to, site->name);
     piw_putf(to,
-             "</h1>\n<p>Ready-made wheels of %" PRId64
-             " Python packages, so that nothing has to be compiled where they are "
+             "</h1>\n<p>Ready-made wheels of %lld Python packages, so that nothing has to be compiled where they are "
              "installed. Each package has a page that says what was built, with the log of every build.</p>\n",
-             packages);
+             (long long)packages);
     piw_put(to, "<h2>Use it</h2>\n<p>Name the index to pip once:</p>\n<pre>pip install --extra-index-url ");
     put_index_url(site, to);
     piw_put(to,

@@ -27,7 +27,7 @@ static void rest(renewal *self, int64_t now_ns, int64_t seconds)
 /* To where the last mark was. Pages that have their form already are only looked at. */
 static void go_back(renewal *self)
 {
-    memcpy(self->at, self->marked, sizeof self->at);
+    memcpy(self->at, self->marked, sizeof(self->at));
     self->since_mark = 0;
 }
 
@@ -87,7 +87,7 @@ void renewal_marked(renewal *self, bool kept, int64_t now_ns)
         rest(self, now_ns, AWAY_REST_S);
         return;
     }
-    memcpy(self->marked, self->at, sizeof self->marked);
+    memcpy(self->marked, self->at, sizeof(self->marked));
     self->since_mark = 0;
     self->running = !self->ending;
 }

@@ -17,7 +17,6 @@
 #include "the_scribe.piw.h"
 #include "web.piw.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -48,11 +47,11 @@ typedef struct scribe {
     piw_log_limiter trouble;
 } scribe;
 
-static void fill_site(const scribe *s, piw_msg *job, site_facts *to)
+static void fill_site(const scribe *self, piw_msg *job, site_facts *to)
 {
-    to->root = piw_msg_textz(job, s->root);
-    to->name = piw_msg_textz(job, s->name);
-    to->base_url = piw_msg_textz(job, s->base_url);
+    to->root = piw_msg_textz(job, self->root);
+    to->name = piw_msg_textz(job, self->name);
+    to->base_url = piw_msg_textz(job, self->base_url);
 }
 
 /* --- Errands ----------------------------------------------------------------------------------------------------- */
@@ -68,78 +67,78 @@ static int begin(piw_task *task, errand *e)
 }
 
 /* Begin with one more package whose pages are of an older form. If that fails, all wait for a while. */
-static void renew_package(piw_task *task, scribe *s, const char *package, size_t place)
+static void renew_package(piw_task *task, scribe *self, const char *package, size_t place)
 {
-    errand *e = errands_add(&s->errands, piw_text_of(package), PART_BOTH, (piw_token){0});
+    errand *e = errands_add(&self->errands, piw_text_of(package), PART_BOTH, (piw_token){0});
     e->renewal = true;
-    if (errands_running(&s->errands, e->package) == NULL && begin(task, e) != 0) {
-        errands_remove(&s->errands, e);
-        renewal_ended(&s->renewal, RENEWAL_AWAY, piw_monotonic_ns());
+    if (errands_running(&self->errands, e->package) == NULL && begin(task, e) != 0) {
+        errands_remove(&self->errands, e);
+        renewal_ended(&self->renewal, RENEWAL_AWAY, piw_monotonic_ns());
     }
     if (place % NOTE_EVERY == 0)
-        piw_task_note(task, "pages of an older form are written anew: %zu of %zu packages done, %" PRIu64 " failed",
-                      place, s->roster.count, s->renewal.failed);
+        piw_task_note(task, "pages of an older form are written anew: %zu of %zu packages done, %llu failed", place,
+                      self->roster.count, (unsigned long long)self->renewal.failed);
 }
 
-static void mark_form_reached(piw_task *task, scribe *s, bool done)
+static void mark_form_reached(piw_task *task, scribe *self, bool done)
 {
     mark_form *body;
     piw_msg *job = mark_form_new(&body);
-    fill_site(s, job, &body->site);
-    body->after = piw_msg_textz(job, s->renewal.at);
+    fill_site(self, job, &body->site);
+    body->after = piw_msg_textz(job, self->renewal.at);
     body->done = done;
-    if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), s->load_number) != 0)
-        renewal_marked(&s->renewal, false, piw_monotonic_ns());
+    if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), self->load_number) != 0)
+        renewal_marked(&self->renewal, false, piw_monotonic_ns());
     piw_msg_free(&job);
 }
 
 /* Go on with pages of an older form as long as nobody asks for others. */
-static void renew(piw_task *task, scribe *s)
+static void renew(piw_task *task, scribe *self)
 {
-    while (s->roster_loaded && s->errands.count == s->renewal.flying) {
+    while (self->roster_loaded && self->errands.count == self->renewal.flying) {
         const char *package;
         size_t place;
-        renewal_step step = renewal_next(&s->renewal, &s->roster, piw_monotonic_ns(), &package, &place);
+        renewal_step step = renewal_next(&self->renewal, &self->roster, piw_monotonic_ns(), &package, &place);
         if (step == RENEWAL_WAIT)
             return;
         if (step == RENEWAL_PAGE)
-            renew_package(task, s, package, place);
+            renew_package(task, self, package, place);
         else
-            mark_form_reached(task, s, step == RENEWAL_END);
+            mark_form_reached(task, self, step == RENEWAL_END);
     }
 }
 
 static int on_form_marked(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
-    if (key != s->load_number)
+    scribe *self = piw_soul(task);
+    if (key != self->load_number)
         return 0;
     if (piw_msg_error(reply) != 0)
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
                         "how far the pages have their present form can't be kept: %s", piw_msg_error_text(reply));
-    renewal_marked(&s->renewal, piw_msg_error(reply) == 0, piw_monotonic_ns());
-    if (!s->renewal.running) {
+    renewal_marked(&self->renewal, piw_msg_error(reply) == 0, piw_monotonic_ns());
+    if (!self->renewal.running) {
         piw_task_note(task, "%s", "");
-        if (s->roster.count > 0)
-            piw_info("the pages of all %zu packages have their present form", s->roster.count);
+        if (self->roster.count > 0)
+            piw_info("the pages of all %zu packages have their present form", self->roster.count);
     }
-    renew(task, s);
+    renew(task, self);
     return 0;
 }
 
 /* End an errand; the next one of its package begins. */
-static int finish(piw_task *task, scribe *s, errand *e, renewal_outcome outcome)
+static int finish(piw_task *task, scribe *self, errand *e, renewal_outcome outcome)
 {
-    errand *next = errands_queued(&s->errands, e->package);
+    errand *next = errands_queued(&self->errands, e->package);
     if (next != NULL) {
         int rc = begin(task, next);
         if (rc != 0)
             return rc;
     }
     if (e->renewal)
-        renewal_ended(&s->renewal, outcome, piw_monotonic_ns());
-    errands_remove(&s->errands, e);
-    renew(task, s);
+        renewal_ended(&self->renewal, outcome, piw_monotonic_ns());
+    errands_remove(&self->errands, e);
+    renew(task, self);
     return 0;
 }
 
@@ -150,7 +149,7 @@ static piw_msg *answer_for(const errand *e)
     return e->part == PART_BOTH ? scribe_BOTH_reply_new() : scribe_PROJECT_reply_new();
 }
 
-static int succeed(piw_task *task, scribe *s, errand *e)
+static int succeed(piw_task *task, scribe *self, errand *e)
 {
     int rc = 0;
     if (e->request.id != 0) {
@@ -158,36 +157,36 @@ static int succeed(piw_task *task, scribe *s, errand *e)
         rc = piw_answer(task, e->request, &answer);
         piw_msg_free(&answer);
     }
-    return rc != 0 ? rc : finish(task, s, e, RENEWAL_DONE);
+    return rc != 0 ? rc : finish(task, self, e, RENEWAL_DONE);
 }
 
-static int fail_with(piw_task *task, scribe *s, errand *e, int code, const char *why)
+static int fail_with(piw_task *task, scribe *self, errand *e, int code, const char *why)
 {
     int rc = e->request.id == 0 ? 0 : piw_answer_error(task, e->request, code, "%s", why);
-    return rc != 0 ? rc : finish(task, s, e, e->step == STEP_ASK ? RENEWAL_AWAY : RENEWAL_FAILED);
+    return rc != 0 ? rc : finish(task, self, e, e->step == STEP_ASK ? RENEWAL_AWAY : RENEWAL_FAILED);
 }
 
-static int fail(piw_task *task, scribe *s, errand *e, const piw_msg *reply)
+static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
 {
-    piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the pages of %s aren't written: %s", e->package,
+    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the pages of %s aren't written: %s", e->package,
                     piw_msg_error_text(reply));
-    return fail_with(task, s, e, piw_msg_error(reply), piw_msg_error_text(reply));
+    return fail_with(task, self, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
 
 static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
 {
-    scribe *s = piw_soul(task);
+    scribe *self = piw_soul(task);
     if (!piw_name_is_canonical(package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", package.s);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc != 0)
         return rc;
-    errand *e = errands_add(&s->errands, package, part, token);
-    if (errands_running(&s->errands, e->package) == NULL)
+    errand *e = errands_add(&self->errands, package, part, token);
+    if (errands_running(&self->errands, e->package) == NULL)
         rc = begin(task, e);
     if (rc != 0)
-        errands_remove(&s->errands, e);
+        errands_remove(&self->errands, e);
     return rc;
 }
 
@@ -207,14 +206,14 @@ static int on_ask_delpkg(piw_task *task, piw_msg *msg)
 }
 
 /* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
-static int write_all(piw_task *task, scribe *s, errand *e, const project_data *data)
+static int write_all(piw_task *task, scribe *self, errand *e, const project_data *data)
 {
     write_pages *body;
     piw_msg *job = write_pages_new(&body);
-    fill_site(s, job, &body->site);
+    fill_site(self, job, &body->site);
     body->index = e->part != PART_PROJECT;
     piw_value_copy(job, project_data_type(), data, &body->data);
-    int rc = piw_work(task, s->writer->write_pages, &job, PIW_ON(written), e->number);
+    int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), e->number);
     piw_msg_free(&job);
     if (rc == 0) {
         e->step = STEP_WRITE;
@@ -223,11 +222,11 @@ static int write_all(piw_task *task, scribe *s, errand *e, const project_data *d
     return rc;
 }
 
-static int remove_now(piw_task *task, scribe *s, errand *e)
+static int remove_now(piw_task *task, scribe *self, errand *e)
 {
     remove_pages *body;
     piw_msg *job = remove_pages_new(&body);
-    fill_site(s, job, &body->site);
+    fill_site(self, job, &body->site);
     body->package = piw_msg_textz(job, e->package);
     int rc = piw_work(task, job_remove_pages, &job, PIW_ON(removed), e->number);
     piw_msg_free(&job);
@@ -237,75 +236,75 @@ static int remove_now(piw_task *task, scribe *s, errand *e)
 }
 
 /* Removal goes the other way round than publication: the root list first. */
-static int leave_root(piw_task *task, scribe *s, errand *e)
+static int leave_root(piw_task *task, scribe *self, errand *e)
 {
-    if (roster_remove(&s->roster, piw_text_of(e->package)) || !s->roster_loaded)
-        s->root_stale = true;
-    else if (!s->root_stale && !s->root_writing)
-        return remove_now(task, s, e);
+    if (roster_remove(&self->roster, piw_text_of(e->package)) || !self->roster_loaded)
+        self->root_stale = true;
+    else if (!self->root_stale && !self->root_writing)
+        return remove_now(task, self, e);
     e->step = STEP_ROOT;
-    e->root_turn = s->root_stale ? s->root_turn + 1 : s->root_turn;
+    e->root_turn = self->root_stale ? self->root_turn + 1 : self->root_turn;
     return 0;
 }
 
 static int on_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
-    errand *e = errands_find(&s->errands, key);
+    scribe *self = piw_soul(task);
+    errand *e = errands_find(&self->errands, key);
     if (e == NULL || e->step != STEP_ASK)
         return 0;
     if (piw_msg_error(reply) != 0)
-        return fail(task, s, e, reply);
+        return fail(task, self, e, reply);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
     if (!project->found)
-        return leave_root(task, s, e);
+        return leave_root(task, self, e);
     if (!piw_text_is(project->data.package, e->package)) {
         piw_error("the database answers with %s when asked for %s: nothing is written", project->data.package.s,
                   e->package);
-        return fail_with(task, s, e, PIW_EDB, "the database answers for another package");
+        return fail_with(task, self, e, PIW_EDB, "the database answers for another package");
     }
-    return write_all(task, s, e, &project->data);
+    return write_all(task, self, e, &project->data);
 }
 
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
-    errand *e = errands_find(&s->errands, key);
+    scribe *self = piw_soul(task);
+    errand *e = errands_find(&self->errands, key);
     if (e == NULL)
         return 0;
     if (piw_msg_error(reply) != 0)
-        return fail(task, s, e, reply);
+        return fail(task, self, e, reply);
     if (e->renewal && PIW_FAULT("scribe.renewed"))
-        return fail_with(task, s, e, PIW_ESYS, "the fault point scribe.renewed is armed");
-    if (e->hidden && roster_remove(&s->roster, piw_text_of(e->package))) {
-        s->root_stale = true;
+        return fail_with(task, self, e, PIW_ESYS, "the fault point scribe.renewed is armed");
+    if (e->hidden && roster_remove(&self->roster, piw_text_of(e->package))) {
+        self->root_stale = true;
         /* What is quarantined is hidden at once. */
-        int rc = s->roster_loaded ? piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS) : 0;
+        int rc = self->roster_loaded ? piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS) : 0;
         if (rc != 0)
             return rc;
     }
     /* Its page is there: now the root list may lead to it. */
-    if (!e->hidden && e->part != PART_PROJECT && roster_add(&s->roster, piw_text_of(e->package)))
-        s->root_stale = true;
-    return succeed(task, s, e);
+    if (!e->hidden && e->part != PART_PROJECT && roster_add(&self->roster, piw_text_of(e->package)))
+        self->root_stale = true;
+    return succeed(task, self, e);
 }
 
 static int on_removed(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
-    errand *e = errands_find(&s->errands, key);
+    scribe *self = piw_soul(task);
+    errand *e = errands_find(&self->errands, key);
     if (e == NULL)
         return 0;
-    return piw_msg_error(reply) != 0 ? fail(task, s, e, reply) : succeed(task, s, e);
+    return piw_msg_error(reply) != 0 ? fail(task, self, e, reply) : succeed(task, self, e);
 }
 
 /* The key of the work is the request's token, 0: nobody waits. */
-static int write_site_pages(piw_task *task, scribe *s, piw_token request)
+static int write_site_pages(piw_task *task, scribe *self, piw_token request)
 {
     write_site *body;
     piw_msg *job = write_site_new(&body);
-    fill_site(s, job, &body->site);
-    body->packages = (int64_t)s->roster.count;
+    fill_site(self, job, &body->site);
+    body->packages = (int64_t)self->roster.count;
     int rc = piw_work(task, job_write_site, &job, PIW_ON(site_written), request.id);
     piw_msg_free(&job);
     return rc;
@@ -313,10 +312,10 @@ static int write_site_pages(piw_task *task, scribe *s, piw_token request)
 
 /* --- The root list ----------------------------------------------------------------------------------------------- */
 
-static int read_roster(piw_task *task, scribe *s)
+static int read_roster(piw_task *task, scribe *self)
 {
-    piw_msg *call = piw_msg_copy(s->roster_after);
-    int rc = piw_call(task, &call, PIW_ON(packages), s->load_number, 0);
+    piw_msg *call = piw_msg_copy(self->roster_after);
+    int rc = piw_call(task, &call, PIW_ON(packages), self->load_number, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -329,81 +328,82 @@ static int on_roster_again(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
-    if (key != s->load_number || s->roster_loaded)
+    scribe *self = piw_soul(task);
+    if (key != self->load_number || self->roster_loaded)
         return 0;
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the root list has to wait: %s",
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the root list has to wait: %s",
                         piw_msg_error_text(reply));
         return piw_timer(task, PIW_ON(roster_again), 0, ROSTER_AGAIN_MS, 0);
     }
     const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
     for (uint32_t i = 0; i < page->packages.count; i++) {
         if (piw_name_is_canonical(page->packages.at[i]))
-            roster_add(&s->roster, page->packages.at[i]);
+            roster_add(&self->roster, page->packages.at[i]);
     }
     if (page->packages.count < ROSTER_AT_ONCE) {
-        s->roster_loaded = true;
-        s->root_stale = true;
-        if (s->renewal.running && s->roster.count > 0)
+        self->roster_loaded = true;
+        self->root_stale = true;
+        if (self->renewal.running && self->roster.count > 0)
             piw_info("the pages of %zu packages are of an older form, or may be: they are written anew in the "
                      "background%s%s",
-                     s->roster.count, s->renewal.at[0] == '\0' ? "" : ", from behind ", s->renewal.at);
-        renew(task, s);
-        int rc = write_site_pages(task, s, (piw_token){0}); /* their number is on the home page */
+                     self->roster.count, self->renewal.at[0] == '\0' ? "" : ", from behind ", self->renewal.at);
+        renew(task, self);
+        int rc = write_site_pages(task, self, (piw_token){0}); /* their number is on the home page */
         return rc != 0 ? rc : piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS);
     }
-    piw_msg_free(&s->roster_after);
-    s->roster_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ROSTER_AT_ONCE);
-    return read_roster(task, s);
+    piw_msg_free(&self->roster_after);
+    self->roster_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ROSTER_AT_ONCE);
+    return read_roster(task, self);
 }
 
 static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    scribe *s = piw_soul(task);
-    renew(task, s); /* the renewal may have rested meanwhile */
-    if (!s->root_stale || s->root_writing || !s->roster_loaded)
+    scribe *self = piw_soul(task);
+    renew(task, self); /* the renewal may have rested meanwhile */
+    if (!self->root_stale || self->root_writing || !self->roster_loaded)
         return 0;
-    piw_blob *names = roster_blob(&s->roster);
+    piw_blob *names = roster_blob(&self->roster);
     if (names == NULL) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "no memory for the root list: it has to wait");
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
+                        "no memory for the root list: it has to wait");
         return 0;
     }
     write_root *body;
     piw_msg *job = write_root_new(&body);
-    fill_site(s, job, &body->site);
+    fill_site(self, job, &body->site);
     piw_value_copy(job, write_root_type()->body->fields[1].type, &names, &body->names);
     piw_blob_unref(&names);
-    int rc = piw_work(task, s->writer->write_root, &job, PIW_ON(root_written), (uint64_t)s->root_turn + 1);
+    int rc = piw_work(task, self->writer->write_root, &job, PIW_ON(root_written), (uint64_t)self->root_turn + 1);
     piw_msg_free(&job);
     if (rc == 0) {
-        s->root_turn++;
-        s->root_stale = false;
-        s->root_writing = true;
+        self->root_turn++;
+        self->root_stale = false;
+        self->root_writing = true;
     }
     return rc;
 }
 
 static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
-    s->root_writing = false;
+    scribe *self = piw_soul(task);
+    self->root_writing = false;
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the root list isn't written: %s",
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the root list isn't written: %s",
                         piw_msg_error_text(reply));
-        s->root_stale = true;
-        for (errand *e = s->errands.first; e != NULL; e = e->next) {
+        self->root_stale = true;
+        for (errand *e = self->errands.first; e != NULL; e = e->next) {
             if (e->step == STEP_ROOT && e->root_turn <= (int64_t)key)
                 e->root_turn = (int64_t)key + 1;
         }
         return 0;
     }
-    s->root_done = (int64_t)key;
+    self->root_done = (int64_t)key;
     int rc = 0;
-    for (errand *e = s->errands.first; e != NULL && rc == 0; e = e->next) {
-        if (e->step == STEP_ROOT && e->root_turn <= s->root_done)
-            rc = remove_now(task, s, e);
+    for (errand *e = self->errands.first; e != NULL && rc == 0; e = e->next) {
+        if (e->step == STEP_ROOT && e->root_turn <= self->root_done)
+            rc = remove_now(task, self, e);
     }
     return rc;
 }
@@ -419,10 +419,10 @@ static int on_home(piw_task *task, piw_msg *msg)
 
 static int on_site_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
+    scribe *self = piw_soul(task);
     piw_token token = {key};
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the home page isn't written: %s",
+        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the home page isn't written: %s",
                         piw_msg_error_text(reply));
         return key == 0 ? 0 : piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     }
@@ -436,11 +436,11 @@ static int on_site_written(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- The search index, and the sitemaps -------------------------------------------------------------------------- */
 
-static void forget_search(scribe *s)
+static void forget_search(scribe *self)
 {
-    piw_buffer_fini(&s->search_downloads);
-    piw_buffer_fini(&s->search_names);
-    s->search = 0;
+    piw_buffer_fini(&self->search_downloads);
+    piw_buffer_fini(&self->search_names);
+    self->search = 0;
 }
 
 /* The next packages after that one. The key is the request's token. */
@@ -452,42 +452,42 @@ static int read_search(piw_task *task, piw_text after, uint64_t key)
     return rc;
 }
 
-static int begin_search(piw_task *task, scribe *s, uint64_t key)
+static int begin_search(piw_task *task, scribe *self, uint64_t key)
 {
     int rc = read_search(task, piw_text_of(""), key);
     if (rc != 0)
         return rc;
-    forget_search(s);
-    s->search = key;
-    page_downloads_begin(&s->search_downloads);
+    forget_search(self);
+    self->search = key;
+    page_downloads_begin(&self->search_downloads);
     return 0;
 }
 
 static int on_search(piw_task *task, piw_msg *msg)
 {
-    scribe *s = piw_soul(task);
+    scribe *self = piw_soul(task);
     piw_token token;
-    if (s->search != 0)
+    if (self->search != 0)
         return piw_refuse(task, msg, PIW_EAGAIN, "the search index is being written already");
     int rc = piw_defer(task, msg, &token);
-    return rc != 0 ? rc : begin_search(task, s, token.id);
+    return rc != 0 ? rc : begin_search(task, self, token.id);
 }
 
-static int search_failed(piw_task *task, scribe *s, const piw_msg *reply, uint64_t key)
+static int search_failed(piw_task *task, scribe *self, const piw_msg *reply, uint64_t key)
 {
-    piw_log_limited(&s->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the search index isn't written: %s",
+    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the search index isn't written: %s",
                     piw_msg_error_text(reply));
-    if (s->search == key)
-        forget_search(s);
+    if (self->search == key)
+        forget_search(self);
     return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
 }
 
-static int write_search_files(piw_task *task, scribe *s, uint64_t key)
+static int write_search_files(piw_task *task, scribe *self, uint64_t key)
 {
-    page_downloads_end(&s->search_downloads);
-    piw_blob *downloads = piw_blob_new(s->search_downloads.data, s->search_downloads.len);
-    piw_blob *names = piw_blob_new(s->search_names.data, s->search_names.len);
-    forget_search(s);
+    page_downloads_end(&self->search_downloads);
+    piw_blob *downloads = piw_blob_new(self->search_downloads.data, self->search_downloads.len);
+    piw_blob *names = piw_blob_new(self->search_names.data, self->search_names.len);
+    forget_search(self);
     if (downloads == NULL || names == NULL) {
         piw_blob_unref(&downloads);
         piw_blob_unref(&names);
@@ -495,7 +495,7 @@ static int write_search_files(piw_task *task, scribe *s, uint64_t key)
     }
     write_search *body;
     piw_msg *job = write_search_new(&body);
-    fill_site(s, job, &body->site);
+    fill_site(self, job, &body->site);
     piw_value_copy(job, write_search_type()->body->fields[1].type, &downloads, &body->downloads);
     piw_value_copy(job, write_search_type()->body->fields[2].type, &names, &body->names);
     piw_blob_unref(&downloads);
@@ -507,11 +507,11 @@ static int write_search_files(piw_task *task, scribe *s, uint64_t key)
 
 static int on_search_page(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    scribe *s = piw_soul(task);
+    scribe *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return search_failed(task, s, reply, key);
-    if (s->search != key) /* asked for by the soul before this one, and what it had is gone */
-        return begin_search(task, s, key);
+        return search_failed(task, self, reply, key);
+    if (self->search != key) /* asked for by the soul before this one, and what it had is gone */
+        return begin_search(task, self, key);
     const db_SEARCH_INDEX_reply *page = db_SEARCH_INDEX_reply_of(reply);
     uint32_t count = page->packages.count;
     if (count == SEARCH_AT_ONCE) {
@@ -520,10 +520,10 @@ static int on_search_page(piw_task *task, piw_msg *reply, uint64_t key)
             return rc;
     }
     for (uint32_t i = 0; i < count; i++) {
-        page_downloads_add(&page->packages.at[i], s->search_names.len == 0, &s->search_downloads);
-        piw_put_bytes(&s->search_names, page->packages.at[i].package.s, page->packages.at[i].package.len + 1);
+        page_downloads_add(&page->packages.at[i], self->search_names.len == 0, &self->search_downloads);
+        piw_put_bytes(&self->search_names, page->packages.at[i].package.s, page->packages.at[i].package.len + 1);
     }
-    return count == SEARCH_AT_ONCE ? 0 : write_search_files(task, s, key);
+    return count == SEARCH_AT_ONCE ? 0 : write_search_files(task, self, key);
 }
 
 static int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
@@ -541,12 +541,12 @@ static int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
 int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
 {
     (void)err;
-    const scribe *s = piw_soul(task);
+    const scribe *self = piw_soul(task);
     scribe_state *body;
     piw_msg *msg = scribe_state_new(&body);
-    piw_msg_list(msg, &body->errands, s->errands.count);
+    piw_msg_list(msg, &body->errands, self->errands.count);
     uint32_t n = 0;
-    for (const errand *e = s->errands.first; e != NULL; e = e->next) {
+    for (const errand *e = self->errands.first; e != NULL; e = e->next) {
         body->errands.at[n++] = (scribe_errand){
             .number = (int64_t)e->number,
             .package = piw_msg_textz(msg, e->package),
@@ -555,81 +555,81 @@ int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
             .root_turn = e->root_turn,
             .request = e->request,
         };
-        bool *hidden = piw_msg_alloc(msg, sizeof *hidden);
+        bool *hidden = piw_msg_alloc(msg, sizeof(*hidden));
         *hidden = e->hidden;
         body->errands.at[n - 1].hidden = hidden;
     }
-    body->last_number = (int64_t)s->errands.last_number;
-    body->load_number = (int64_t)s->load_number;
-    body->root_turn = s->root_turn;
-    body->root_done = s->root_done;
-    body->root_writing = s->root_writing;
+    body->last_number = (int64_t)self->errands.last_number;
+    body->load_number = (int64_t)self->load_number;
+    body->root_turn = self->root_turn;
+    body->root_done = self->root_done;
+    body->root_writing = self->root_writing;
     *state = msg;
     return 0;
 }
 
-static void load(scribe *s, const scribe_state *state)
+static void load(scribe *self, const scribe_state *state)
 {
     for (uint32_t i = 0; i < state->errands.count; i++) {
         const scribe_errand *from = &state->errands.at[i];
         if (!piw_name_is_canonical(from->package) || from->part < PART_PROJECT || from->part > PART_REMOVE ||
             from->step < STEP_QUEUED || from->step > STEP_REMOVE)
             continue;
-        errand *e = errands_add(&s->errands, from->package, (errand_part)from->part, from->request);
+        errand *e = errands_add(&self->errands, from->package, (errand_part)from->part, from->request);
         e->number = (uint64_t)from->number;
         e->step = (errand_step)from->step;
         e->root_turn = from->root_turn;
         e->hidden = from->hidden != NULL && *from->hidden;
     }
-    s->errands.last_number = (uint64_t)state->last_number;
-    s->load_number = (uint64_t)state->load_number;
-    s->root_turn = state->root_turn;
-    s->root_done = state->root_done;
-    s->root_writing = state->root_writing;
+    self->errands.last_number = (uint64_t)state->last_number;
+    self->load_number = (uint64_t)state->load_number;
+    self->root_turn = state->root_turn;
+    self->root_done = state->root_done;
+    self->root_writing = state->root_writing;
 }
 
-static void free_soul(scribe *s)
+static void free_soul(scribe *self)
 {
-    errands_fini(&s->errands);
-    roster_fini(&s->roster);
-    piw_msg_free(&s->roster_after);
-    forget_search(s);
-    free(s->root);
-    free(s->name);
-    free(s->base_url);
-    free(s);
+    errands_fini(&self->errands);
+    roster_fini(&self->roster);
+    piw_msg_free(&self->roster_after);
+    forget_search(self);
+    free(self->root);
+    free(self->name);
+    free(self->base_url);
+    free(self);
 }
 
 static char *default_base_url(void)
 {
     char host[256] = "localhost";
-    if (gethostname(host, sizeof host - 1) != 0)
-        memcpy(host, "localhost", sizeof "localhost");
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        memcpy(host, "localhost", sizeof("localhost"));
     return piw_sprintf("http://%s", host);
 }
 
 static scribe *make_soul(piw_task *task, const char *root)
 {
-    scribe *s = piw_zalloc(sizeof *s);
+    scribe *self = piw_zalloc(sizeof(*self));
     const char *name = piw_setting(task, "site.name"), *base_url = piw_setting(task, "site.base-url");
-    s->root = piw_strdup(root);
-    s->name = piw_strdup(name == NULL ? "piwheels" : name);
-    s->base_url = base_url == NULL ? default_base_url() : piw_strdup(base_url);
+    self->root = piw_strdup(root);
+    self->name = piw_strdup(name == NULL ? "piwheels" : name);
+    self->base_url = base_url == NULL ? default_base_url() : piw_strdup(base_url);
     /* Paths are appended to it with their own '/'. */
-    for (size_t n = strlen(s->base_url); n > 0 && s->base_url[n - 1] == '/'; n--)
-        s->base_url[n - 1] = '\0';
-    return s;
+    for (size_t n = strlen(self->base_url); n > 0 && self->base_url[n - 1] == '/'; n--)
+        self->base_url[n - 1] = '\0';
+    return self;
 }
 
-static void begin_renewal(scribe *s)
+static void begin_renewal(scribe *self)
 {
     char after[PIW_NAME_MAX + 1];
     bool done;
-    piw_err why = {0};
-    if (form_begin(s->root, after, &done, &why) != 0)
-        piw_warning("the form of the site's pages isn't known, all are written anew: %s", why.text);
+    piw_err err = {0};
+    if (form_begin(self->root, after, &done, &err) != 0)
+        piw_warning("the form of the site's pages isn't known, all are written anew: %s", err.text);
     if (!done)
-        renewal_begin(&s->renewal, after);
+        renewal_begin(&self->renewal, after);
 }
 
 int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *state, piw_err *err)
@@ -637,23 +637,23 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     const char *root = piw_setting(task, "output-path");
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
-    scribe *s = make_soul(task, root);
-    s->writer = writer;
+    scribe *self = make_soul(task, root);
+    self->writer = writer;
     if (state != NULL)
-        load(s, scribe_state_of(state));
-    s->load_number++;
-    begin_renewal(s);
-    s->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
-    piw_soul_set(task, s);
-    int rc = read_roster(task, s);
+        load(self, scribe_state_of(state));
+    self->load_number++;
+    begin_renewal(self);
+    self->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
+    piw_soul_set(task, self);
+    int rc = read_roster(task, self);
     if (rc == 0)
         rc = piw_timer(task, PIW_ON(root), 0, ROOT_EVERY_MS, ROOT_EVERY_MS);
     if (rc == 0 && state == NULL)
-        rc = write_site_pages(task, s, (piw_token){0});
+        rc = write_site_pages(task, self, (piw_token){0});
     if (rc == 0)
         return 0;
     piw_soul_set(task, NULL);
-    free_soul(s);
+    free_soul(self);
     return piw_err_set(err, rc, "%s can't begin: %s", piw_task_name(task), piw_err_name(rc));
 }
 

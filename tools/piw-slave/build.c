@@ -1,5 +1,5 @@
-/* builder.c — one build: pip in a throw-away folder, with limits, and what it came to. */
-#include "builder.h"
+/* build.c — one build: pip in a throw-away folder, with limits, and what it came to. */
+#include "build.h"
 
 #include "process.h"
 #include "shared/atomic_file.h"
@@ -173,7 +173,7 @@ static int start_pip(slave_build *build, const slave_settings *settings, piw_tex
 int slave_build_start(slave_build **build, const slave_settings *settings, piw_text package, piw_text version,
                       const char *index_url, piw_err *err)
 {
-    slave_build *made = piw_zalloc(sizeof *made);
+    slave_build *made = piw_zalloc(sizeof(*made));
     made->started_ns = made->ended_ns = piw_monotonic_ns();
     made->deadline_ns = made->started_ns + settings->build_timeout_ms * 1000000;
     made->look_ns = made->started_ns;
@@ -224,7 +224,8 @@ bool slave_build_ended(slave_build *build)
         return true;
     }
     if (now_ns >= build->deadline_ns) {
-        snprintf(build->note, sizeof build->note, "the build was stopped: it took longer than the %lld seconds allowed",
+        snprintf(build->note, sizeof(build->note),
+                 "the build was stopped: it took longer than the %lld seconds allowed",
                  (long long)((build->deadline_ns - build->started_ns) / 1000000000));
         slave_build_kill(build);
         return true;
@@ -232,7 +233,8 @@ bool slave_build_ended(slave_build *build)
     if (now_ns >= build->look_ns) {
         build->look_ns = now_ns + LOOK_MS * INT64_C(1000000);
         if (size_of(build->log) > LOG_LIMIT || size_of(build->console) > LOG_LIMIT) {
-            snprintf(build->note, sizeof build->note, "the build was stopped: its log grew beyond %d bytes", LOG_LIMIT);
+            snprintf(build->note, sizeof(build->note), "the build was stopped: its log grew beyond %d bytes",
+                     LOG_LIMIT);
             slave_build_kill(build);
             return true;
         }
@@ -282,7 +284,7 @@ static void add_part(piw_buffer *to, int fd, int64_t offset, int64_t len)
 {
     char piece[65536];
     while (len > 0) {
-        ssize_t n = pread(fd, piece, len < (int64_t)sizeof piece ? (size_t)len : sizeof piece, offset);
+        ssize_t n = pread(fd, piece, len < (int64_t)sizeof(piece) ? (size_t)len : sizeof(piece), offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0 || piw_buffer_add(to, piece, (size_t)n) != 0)
@@ -306,7 +308,8 @@ static void add_file(piw_buffer *to, const char *path, int64_t head, int64_t tai
         } else {
             char line[100];
             add_part(to, fd, 0, head);
-            int n = snprintf(line, sizeof line, "\n[%lld bytes left out]\n", (long long)(status.st_size - head - tail));
+            int n =
+                snprintf(line, sizeof(line), "\n[%lld bytes left out]\n", (long long)(status.st_size - head - tail));
             if (piw_buffer_add(to, line, (size_t)n) == 0)
                 add_part(to, fd, status.st_size - tail, tail);
         }
@@ -335,7 +338,7 @@ piw_blob *slave_build_log(const slave_build *build, const char *note)
         add_lines(&text, build->note);
     } else if (!own_end) {
         char line[64];
-        snprintf(line, sizeof line, "the build was killed by signal %d", WTERMSIG(build->status));
+        snprintf(line, sizeof(line), "the build was killed by signal %d", WTERMSIG(build->status));
         add_lines(&text, line);
     }
     if (note != NULL)

@@ -1,5 +1,5 @@
-/* record.c — reads the RECORD of a wheel (PEP 376, PEP 427). */
-#include "shared/record.h"
+/* wheel_record.c — reads the RECORD of a wheel (PEP 376, PEP 427). */
+#include "shared/wheel_record.h"
 
 #include "shared/zip.h"
 
@@ -15,9 +15,9 @@ static const struct {
     const char *prefix;
     size_t len;
 } algorithms[] = {
-    {"sha256=", PIW_RECORD_SHA256},
-    {"sha384=", PIW_RECORD_SHA384},
-    {"sha512=", PIW_RECORD_SHA512},
+    {"sha256=", PIW_WHEEL_RECORD_SHA256},
+    {"sha384=", PIW_WHEEL_RECORD_SHA384},
+    {"sha512=", PIW_WHEEL_RECORD_SHA512},
 };
 
 typedef struct field {
@@ -93,7 +93,7 @@ static int refuse(piw_err *err, size_t number, const char *why)
     return piw_err_set(err, PIW_EREFUSED, "line %zu of its RECORD %s", number, why);
 }
 
-static bool take_hash(const field *f, piw_record_line *line)
+static bool take_hash(const field *f, piw_wheel_record_line *line)
 {
     for (size_t i = 0; i < PIW_COUNT(algorithms); i++) {
         size_t n = strlen(algorithms[i].prefix);
@@ -105,7 +105,7 @@ static bool take_hash(const field *f, piw_record_line *line)
     return false;
 }
 
-static int read_line(piw_record_line *line, const field *fields, size_t number, piw_err *err)
+static int read_line(piw_wheel_record_line *line, const field *fields, size_t number, piw_err *err)
 {
     fields[0].s[fields[0].len] = '\0'; /* over the quote or comma behind it, which has been read */
     line->path = fields[0].s;
@@ -154,11 +154,11 @@ static int compare_paths(const char *a, size_t a_len, const char *b, size_t b_le
 
 static int compare_lines(const void *a, const void *b)
 {
-    const piw_record_line *left = a, *right = b;
+    const piw_wheel_record_line *left = a, *right = b;
     return compare_paths(left->path, left->path_len, right->path, right->path_len);
 }
 
-static int read_lines(piw_record *record, size_t len, piw_err *err)
+static int read_lines(piw_wheel_record *record, size_t len, piw_err *err)
 {
     char *at = record->text, *end = at + len;
     for (size_t number = 1; at < end; number++) {
@@ -179,15 +179,15 @@ static int read_lines(piw_record *record, size_t len, piw_err *err)
     return 0;
 }
 
-int piw_record_parse(const void *data, size_t len, piw_record *record, piw_err *err)
+int piw_wheel_record_parse(const void *data, size_t len, piw_wheel_record *record, piw_err *err)
 {
-    *record = (piw_record){0};
+    *record = (piw_wheel_record){0};
     size_t lines = 1;
     for (const char *at = data, *end = at + len; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
         lines++;
     lines = lines < LINES_MAX ? lines : LINES_MAX;
     record->text = malloc(len + 1);
-    record->lines = calloc(lines, sizeof *record->lines);
+    record->lines = calloc(lines, sizeof(*record->lines));
     int rc = 0;
     if (record->text == NULL || record->lines == NULL) {
         rc = piw_err_set(err, PIW_ENOMEM, "no memory to read its RECORD");
@@ -197,31 +197,31 @@ int piw_record_parse(const void *data, size_t len, piw_record *record, piw_err *
         rc = read_lines(record, len, err);
     }
     if (rc == 0)
-        qsort(record->lines, record->count, sizeof *record->lines, compare_lines);
+        qsort(record->lines, record->count, sizeof(*record->lines), compare_lines);
     for (size_t i = 1; i < record->count && rc == 0; i++) {
-        const piw_record_line *line = &record->lines[i];
+        const piw_wheel_record_line *line = &record->lines[i];
         if (compare_lines(line - 1, line) == 0)
             rc = piw_err_set(err, PIW_EREFUSED, "its RECORD lists \"%.*s\" twice",
                              (int)(line->path_len > 200 ? 200 : line->path_len), line->path);
     }
     if (rc != 0)
-        piw_record_fini(record);
+        piw_wheel_record_fini(record);
     return rc;
 }
 
-void piw_record_fini(piw_record *record)
+void piw_wheel_record_fini(piw_wheel_record *record)
 {
     free(record->text);
     free(record->lines);
-    *record = (piw_record){0};
+    *record = (piw_wheel_record){0};
 }
 
-const piw_record_line *piw_record_find(const piw_record *record, const char *path, size_t len)
+const piw_wheel_record_line *piw_wheel_record_find(const piw_wheel_record *record, const char *path, size_t len)
 {
     size_t low = 0, high = record->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        const piw_record_line *line = &record->lines[middle];
+        const piw_wheel_record_line *line = &record->lines[middle];
         int order = compare_paths(path, len, line->path, line->path_len);
         if (order == 0)
             return line;

@@ -1,4 +1,4 @@
-/* orders.c — what an operator asks with piw-ctl: why is a version as it is, and have what failed tried again. */
+/* commands.c — what an operator asks with piw-ctl: why is a version as it is, and have what failed tried again. */
 #include "mr_chase/chase.h"
 
 #include "piw/codec.h"
@@ -10,22 +10,23 @@
 
 enum { MOMENT_BYTES = 40 };
 
-/* --- The orders ---------------------------------------------------------------------------------------------------- */
+/* --- The commands ------------------------------------------------------------------------------------------------- */
 
-int chase_on_order(piw_task *task, piw_msg *msg)
+int chase_on_command(piw_task *task, piw_msg *msg)
 {
     const orders_ORDER *body = orders_ORDER_of(msg);
     bool why = piw_text_is(body->word, "why"), retry = piw_text_is(body->word, "retry");
     char package[PIW_NAME_MAX + 1];
     if (piw_text_is(body->word, "abi"))
-        return chase_on_abi_order(task, msg);
+        return chase_on_abi_command(task, msg);
     if (!why && !retry)
-        return piw_refuse(task, msg, PIW_ENOENT,
-                          "mr_chase takes no order '%.64s': there are why PACKAGE VERSION, retry PACKAGE [VERSION] and "
-                          "abi add|skip|remove|list",
-                          body->word.s);
+        return piw_refuse(
+            task, msg, PIW_ENOENT,
+            "mr_chase takes no command '%.64s': there are why PACKAGE VERSION, retry PACKAGE [VERSION] and "
+            "abi add|skip|remove|list",
+            body->word.s);
     if (body->args.count > 2 || body->args.count < (why ? 2 : 1))
-        return piw_refuse(task, msg, PIW_EINVAL, "the order is: %s",
+        return piw_refuse(task, msg, PIW_EINVAL, "the command is: %s",
                           why ? "why PACKAGE VERSION" : "retry PACKAGE [VERSION]");
     if (!piw_name_canonical(body->args.at[0], package))
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a package's name", body->args.at[0].s);
@@ -86,7 +87,7 @@ static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply
     else if (before != NULL)
         chase_say(to, "%s: waits for the build for %s, which may do for both", abi->abi_tag.s, before);
     else
-        chase_say(to, "%s: is about to be queued", abi->abi_tag.s);
+        chase_say(to, "%s: is about to join the build queue", abi->abi_tag.s);
 }
 
 static void say_abi(chase_answer *to, const why_abi *abi, const db_WHY_reply *why)

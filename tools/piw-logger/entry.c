@@ -1,5 +1,5 @@
-/* record.c — the message that a line of the web server's log becomes, if any. */
-#include "record.h"
+/* entry.c — the message that a line of the web server's log becomes, if any. */
+#include "entry.h"
 
 #include "agent.h"
 #include "shared/names.h"

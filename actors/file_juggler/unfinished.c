@@ -1,4 +1,4 @@
-/* leftovers.c — builds that an earlier master left staged: those with a row are published, the others removed. */
+/* unfinished.c — builds that an earlier master left staged: those with a row are published, the others removed. */
 #include "juggler.h"
 
 #include "db.piw.h"
@@ -11,10 +11,9 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 5000, DIGITS = 12, LEFTOVERS_MAX = 100000 };
+enum { RETRY_MS = 5000, DIGITS = 12, UNFINISHED_MAX = 100000 };
 
 /* A folder's name as a build id, 0 when it isn't one. */
 static int64_t id_of(const char *name)
@@ -25,17 +24,17 @@ static int64_t id_of(const char *name)
 }
 
 /* With room for one more. */
-static void grow(juggler *j)
+static void grow(juggler *self)
 {
-    if (j->leftovers_count < j->leftovers_room)
+    if (self->unfinished_count < self->unfinished_room)
         return;
-    j->leftovers_room = j->leftovers_room == 0 ? 16 : 2 * j->leftovers_room;
-    j->leftovers = piw_realloc(j->leftovers, j->leftovers_room * sizeof *j->leftovers);
+    self->unfinished_room = self->unfinished_room == 0 ? 16 : 2 * self->unfinished_room;
+    self->unfinished = piw_realloc(self->unfinished, self->unfinished_room * sizeof(*self->unfinished));
 }
 
 static int newest_first(const void *a, const void *b)
 {
-    int64_t x = ((const leftover *)a)->id, y = ((const leftover *)b)->id;
+    int64_t x = ((const unfinished *)a)->id, y = ((const unfinished *)b)->id;
     return x > y ? -1 : x < y;
 }
 
@@ -48,149 +47,149 @@ static int by_value(const void *a, const void *b)
 /* Builds in order, to be looked up. The caller's. */
 static int64_t *sorted(const int64_t *ids, uint32_t count)
 {
-    int64_t *made = piw_alloc((count + 1) * sizeof *made);
+    int64_t *made = piw_alloc((count + 1) * sizeof(*made));
     if (count > 0)
-        memcpy(made, ids, count * sizeof *made);
-    qsort(made, count, sizeof *made, by_value);
+        memcpy(made, ids, count * sizeof(*made));
+    qsort(made, count, sizeof(*made), by_value);
     return made;
 }
 
 static bool is_in(const int64_t *ids, uint32_t count, int64_t id)
 {
-    return bsearch(&id, ids, count, sizeof *ids, by_value) != NULL;
+    return bsearch(&id, ids, count, sizeof(*ids), by_value) != NULL;
 }
 
-static void add(juggler *j, leftover it)
+static void add(juggler *self, unfinished it)
 {
-    grow(j);
-    j->leftovers[j->leftovers_count++] = it;
+    grow(self);
+    self->unfinished[self->unfinished_count++] = it;
 }
 
-static int find_staged(juggler *j, bool settled, piw_err *err)
+static int find_staged(juggler *self, bool settled, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    if (!piw_path_staging(path, j->root))
-        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    if (!piw_path_staging(path, self->root))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", self->root);
     DIR *folder = opendir(path);
     if (folder == NULL)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
     struct dirent *entry;
-    while ((entry = readdir(folder)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
+    while ((entry = readdir(folder)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
         int64_t id = id_of(entry->d_name);
         if (id > 0)
-            add(j, (leftover){.id = id, .settled = settled, .staged = true});
+            add(self, (unfinished){.id = id, .settled = settled, .staged = true});
     }
     closedir(folder);
     return 0;
 }
 
 /* Of the journal: all that are open, or of those only what needs nobody else. */
-static void find_noted(juggler *j, bool settled, bool unstaged_only)
+static void find_noted(juggler *self, bool settled, bool unstaged_only)
 {
     const journal_entry *at = NULL;
-    while ((at = journal_next(&j->journal, at)) != NULL && j->leftovers_count < LEFTOVERS_MAX) {
+    while ((at = journal_next(&self->journal, at)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
         if (at->state != JOURNAL_IS_OPEN || (unstaged_only && at->build->sealed != NULL))
             continue;
-        add(j, (leftover){.id = at->build->build_id, .settled = settled});
+        add(self, (unfinished){.id = at->build->build_id, .settled = settled});
     }
 }
 
 /* In order, each once, without those that were in the list before or are in `except`. What is staged stays so. */
-static void arrange(juggler *j, uint32_t before, const int64_t *except, uint32_t except_count)
+static void arrange(juggler *self, uint32_t before, const int64_t *except, uint32_t except_count)
 {
-    int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof *left_out);
+    int64_t *left_out = piw_alloc((before + except_count + 1) * sizeof(*left_out));
     for (uint32_t i = 0; i < before; i++)
-        left_out[i] = j->leftovers[i].id;
+        left_out[i] = self->unfinished[i].id;
     if (except_count > 0)
-        memcpy(left_out + before, except, except_count * sizeof *left_out);
+        memcpy(left_out + before, except, except_count * sizeof(*left_out));
     uint32_t count = before + except_count, to = before;
-    qsort(left_out, count, sizeof *left_out, by_value);
-    if (j->leftovers_count > before)
-        qsort(j->leftovers + before, j->leftovers_count - before, sizeof *j->leftovers, newest_first);
-    for (uint32_t i = before; i < j->leftovers_count; i++) {
-        leftover it = j->leftovers[i];
-        if (to > before && j->leftovers[to - 1].id == it.id)
-            j->leftovers[to - 1].staged = j->leftovers[to - 1].staged || it.staged;
+    qsort(left_out, count, sizeof(*left_out), by_value);
+    if (self->unfinished_count > before)
+        qsort(self->unfinished + before, self->unfinished_count - before, sizeof(*self->unfinished), newest_first);
+    for (uint32_t i = before; i < self->unfinished_count; i++) {
+        unfinished it = self->unfinished[i];
+        if (to > before && self->unfinished[to - 1].id == it.id)
+            self->unfinished[to - 1].staged = self->unfinished[to - 1].staged || it.staged;
         else if (!is_in(left_out, count, it.id))
-            j->leftovers[to++] = it;
+            self->unfinished[to++] = it;
     }
-    j->leftovers_count = to;
+    self->unfinished_count = to;
     free(left_out);
 }
 
 /* What is staged or in the journal, but for what is in the list already or in `except`, behind it. */
-static int find(juggler *j, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
+static int find(juggler *self, const int64_t *except, uint32_t except_count, bool settled, piw_err *err)
 {
-    uint32_t before = j->leftovers_count;
-    int rc = find_staged(j, settled, err);
+    uint32_t before = self->unfinished_count;
+    int rc = find_staged(self, settled, err);
     if (rc == 0)
-        find_noted(j, settled, false);
-    arrange(j, before, except, except_count);
+        find_noted(self, settled, false);
+    arrange(self, before, except, except_count);
     return rc;
 }
 
-int leftovers_find(juggler *j, piw_err *err)
+int unfinished_find(juggler *self, piw_err *err)
 {
-    int rc = piw_tmp_clear(j->root, err);
+    int rc = piw_tmp_clear(self->root, err);
     if (rc == 0)
-        rc = find(j, NULL, 0, false, err);
-    if (rc == 0 && j->leftovers_count > 0)
-        piw_info("%" PRIu32 " builds were on their way before: asking the database which of them were recorded",
-                 j->leftovers_count);
+        rc = find(self, NULL, 0, false, err);
+    if (rc == 0 && self->unfinished_count > 0)
+        piw_info("%u builds were on their way before: asking the database which of them were recorded",
+                 self->unfinished_count);
     return rc;
 }
 
-int leftovers_find_unstaged(juggler *j, piw_err *err)
+int unfinished_find_unstaged(juggler *self, piw_err *err)
 {
-    int rc = find_staged(j, true, err);
-    int64_t *staged = piw_alloc((j->leftovers_count + 1) * sizeof *staged);
-    uint32_t count = j->leftovers_count;
+    int rc = find_staged(self, true, err);
+    int64_t *staged = piw_alloc((self->unfinished_count + 1) * sizeof(*staged));
+    uint32_t count = self->unfinished_count;
     for (uint32_t i = 0; i < count; i++)
-        staged[i] = j->leftovers[i].id;
-    j->leftovers_count = 0;
+        staged[i] = self->unfinished[i].id;
+    self->unfinished_count = 0;
     if (rc == 0)
-        find_noted(j, true, true);
-    arrange(j, 0, staged, count);
+        find_noted(self, true, true);
+    arrange(self, 0, staged, count);
     free(staged);
     return rc;
 }
 
-int leftovers_settle(piw_task *task, const int64_t *except, uint32_t count)
+int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count)
 {
-    juggler *j = piw_soul(task);
-    uint32_t before = j->leftovers_count;
-    piw_err why = {0};
-    if (find(j, except, count, true, &why) != 0) {
-        piw_error("builds that nobody finishes any more stay as they are until the master starts again: %s", why.text);
+    juggler *self = piw_soul(task);
+    uint32_t before = self->unfinished_count;
+    piw_err err = {0};
+    if (find(self, except, count, true, &err) != 0) {
+        piw_error("builds that nobody finishes any more stay as they are until the master starts again: %s", err.text);
         return 0;
     }
-    if (j->leftovers_count == before)
+    if (self->unfinished_count == before)
         return 0;
-    piw_info("%" PRIu32
-             " builds are on their way that nobody finishes any more: asking the database which of them were recorded",
-             j->leftovers_count - before);
+    piw_info(
+        "%u builds are on their way that nobody finishes any more: asking the database which of them were recorded",
+        self->unfinished_count - before);
     if (before == 0)
-        return leftovers_begin(task);
+        return unfinished_begin(task);
     /* Their turn comes after those that are being dealt with, the last of the list first. */
-    uint32_t more = j->leftovers_count - before;
-    leftover *added = piw_alloc(more * sizeof *added);
-    memcpy(added, j->leftovers + before, more * sizeof *added);
-    memmove(j->leftovers + more, j->leftovers, before * sizeof *added);
-    memcpy(j->leftovers, added, more * sizeof *added);
+    uint32_t more = self->unfinished_count - before;
+    unfinished *added = piw_alloc(more * sizeof(*added));
+    memcpy(added, self->unfinished + before, more * sizeof(*added));
+    memmove(self->unfinished + more, self->unfinished, before * sizeof(*added));
+    memcpy(self->unfinished, added, more * sizeof(*added));
     free(added);
     return 0;
 }
 
-int leftovers_begin(piw_task *task)
+int unfinished_begin(piw_task *task)
 {
-    juggler *j = piw_soul(task);
-    if (j->leftovers_count == 0)
+    juggler *self = piw_soul(task);
+    if (self->unfinished_count == 0)
         return 0;
     db_BUILDS_KNOWN *body;
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
-    piw_msg_list(call, &body->build_ids, j->leftovers_count);
-    for (uint32_t i = 0; i < j->leftovers_count; i++)
-        body->build_ids.at[i] = j->leftovers[i].id;
+    piw_msg_list(call, &body->build_ids, self->unfinished_count);
+    for (uint32_t i = 0; i < self->unfinished_count; i++)
+        body->build_ids.at[i] = self->unfinished[i].id;
     int rc = piw_call(task, &call, PIW_ON(builds_known), 0, 0);
     piw_msg_free(&call);
     return rc;
@@ -199,7 +198,7 @@ int leftovers_begin(piw_task *task)
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    return leftovers_begin(task);
+    return unfinished_begin(task);
 }
 
 static int try_again(piw_task *task, const char *why)
@@ -208,26 +207,26 @@ static int try_again(piw_task *task, const char *why)
     return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
-static leftover *current(const juggler *j)
+static unfinished *current(const juggler *self)
 {
-    return &j->leftovers[j->leftovers_count - 1];
+    return &self->unfinished[self->unfinished_count - 1];
 }
 
 /* The last of the list: read what is staged of it. */
 static int next(piw_task *task)
 {
-    juggler *j = piw_soul(task);
-    if (j->leftovers_count == 0)
+    juggler *self = piw_soul(task);
+    if (self->unfinished_count == 0)
         return 0;
-    const journal_entry *known = journal_find(&j->journal, current(j)->id);
+    const journal_entry *known = journal_find(&self->journal, current(self)->id);
     read_staged *body;
     piw_msg *job = read_staged_new(&body);
-    body->root = piw_msg_textz(job, j->root);
-    body->build_id = current(j)->id;
+    body->root = piw_msg_textz(job, self->root);
+    body->build_id = current(self)->id;
     if (known != NULL) {
         body->package = piw_text_copy(job, known->build->package);
         if (known->build->sealed != NULL) {
-            sealed_build *sealed = piw_msg_alloc(job, sizeof *sealed);
+            sealed_build *sealed = piw_msg_alloc(job, sizeof(*sealed));
             piw_value_copy(job, sealed_build_type(), known->build->sealed, sealed);
             body->sealed = sealed;
         }
@@ -239,10 +238,10 @@ static int next(piw_task *task)
 
 /* A build without wheels has its log in place: when it has a row, nothing is left to do, and when it has none, it is thrown
  * away, or sealed. */
-static int settle_at_once(piw_task *task, const leftover *it, bool *over)
+static int settle_at_once(piw_task *task, const unfinished *it, bool *over)
 {
-    juggler *j = piw_soul(task);
-    const journal_entry *known = journal_find(&j->journal, it->id);
+    juggler *self = piw_soul(task);
+    const journal_entry *known = journal_find(&self->journal, it->id);
     if (it->staged || known == NULL || known->build->wheels.count > 0 ||
         (!it->recorded && known->build->sealed != NULL))
         return 0;
@@ -251,9 +250,9 @@ static int settle_at_once(piw_task *task, const leftover *it, bool *over)
         piw_msg *page = web_PROJECT_make(known->build->package, false);
         if (piw_cast(task, &page) != 0)
             piw_msg_free(&page); /* it is due all the same, unless the machine went down */
-        upkeep_over(j, it->id);
+        upkeep_over(self, it->id);
     } else if (it->settled) {
-        piw_info("build %" PRId64 " isn't recorded: its log stays until the master starts again", it->id);
+        piw_info("build %lld isn't recorded: its log stays until the master starts again", (long long)it->id);
     } else {
         return upkeep_discard(task, it->id);
     }
@@ -263,23 +262,23 @@ static int settle_at_once(piw_task *task, const leftover *it, bool *over)
 int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const db_BUILDS_KNOWN_reply *known = db_BUILDS_KNOWN_reply_of(reply);
     int64_t *ids = sorted(known->known.at, known->known.count);
     uint32_t left = 0;
     int rc = 0;
-    for (uint32_t i = 0; i < j->leftovers_count; i++) {
-        leftover it = j->leftovers[i];
+    for (uint32_t i = 0; i < self->unfinished_count; i++) {
+        unfinished it = self->unfinished[i];
         it.recorded = is_in(ids, known->known.count, it.id);
         bool over = false;
         if (rc == 0)
             rc = settle_at_once(task, &it, &over);
         if (!over)
-            j->leftovers[left++] = it;
+            self->unfinished[left++] = it;
     }
-    j->leftovers_count = left;
+    self->unfinished_count = left;
     free(ids);
     return rc == 0 ? next(task) : rc;
 }
@@ -287,17 +286,17 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
 /* This one is finished, or nothing can be done about it now. */
 static int done_with_it(piw_task *task)
 {
-    juggler *j = piw_soul(task);
-    if (j->leftovers_count > 0)
-        j->leftovers_count--;
+    juggler *self = piw_soul(task);
+    if (self->unfinished_count > 0)
+        self->unfinished_count--;
     return next(task);
 }
 
 /* Remember what is staged of it while the database is asked about it. */
-static void keep(juggler *j, const piw_msg *staged)
+static void keep(juggler *self, const piw_msg *staged)
 {
-    piw_msg_free(&j->reading);
-    j->reading = piw_msg_copy(staged);
+    piw_msg_free(&self->reading);
+    self->reading = piw_msg_copy(staged);
 }
 
 /* A build that was sealed while the database was away is recorded before its files are published. */
@@ -332,7 +331,7 @@ static int ask_project(piw_task *task, const piw_msg *staged)
 
 static int throw_away(piw_task *task, int64_t id, const char *why)
 {
-    piw_info("build %" PRId64 " was staged but %s: removed", id, why);
+    piw_info("build %lld was staged but %s: removed", (long long)id, why);
     int rc = upkeep_discard(task, id);
     return rc != 0 ? rc : done_with_it(task);
 }
@@ -340,11 +339,11 @@ static int throw_away(piw_task *task, int64_t id, const char *why)
 /* Ask the database whether this one has a row after all. */
 static int ask_known(piw_task *task)
 {
-    const juggler *j = piw_soul(task);
+    const juggler *self = piw_soul(task);
     db_BUILDS_KNOWN *body;
     piw_msg *call = db_BUILDS_KNOWN_new(&body);
     piw_msg_list(call, &body->build_ids, 1);
-    body->build_ids.at[0] = current(j)->id;
+    body->build_ids.at[0] = current(self)->id;
     int rc = piw_call(task, &call, PIW_ON(leftover_known), 0, 0);
     piw_msg_free(&call);
     return rc;
@@ -353,19 +352,19 @@ static int ask_known(piw_task *task)
 int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
     const read_staged_reply *staged = read_staged_reply_of(reply);
-    const leftover *it = current(j);
+    const unfinished *it = current(self);
     bool named = piw_name_is_canonical(staged->package);
     if (it->settled && !named)
         return done_with_it(task); /* it was put in place meanwhile, or the next start sees to it */
     if (!it->recorded && (staged->sealed == NULL || !named) && !it->settled)
         return throw_away(task, it->id, "never recorded");
     if (!named) {
-        piw_error("build %" PRId64 " is staged and recorded, but nothing says of which package: it stays staged",
-                  it->id);
+        piw_error("build %lld is staged and recorded, but nothing says of which package: it stays staged",
+                  (long long)it->id);
         return done_with_it(task);
     }
     int rc;
@@ -376,47 +375,47 @@ int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
     else
         rc = ask_known(task);
     if (rc == 0)
-        keep(j, reply);
+        keep(self, reply);
     return rc;
 }
 
 int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
-    if (j->reading == NULL || j->leftovers_count == 0)
-        return leftovers_begin(task);
-    leftover *it = current(j);
+    juggler *self = piw_soul(task);
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
+    unfinished *it = current(self);
     int code = piw_msg_error(reply);
     if (code == PIW_EDB) {
-        piw_error("build %" PRId64 ", sealed while the database was away, can't be recorded and stays staged: %s",
-                  it->id, piw_msg_error_text(reply));
+        piw_error("build %lld, sealed while the database was away, can't be recorded and stays staged: %s",
+                  (long long)it->id, piw_msg_error_text(reply));
         return done_with_it(task);
     }
     if (code != 0)
         return try_again(task, piw_msg_error_text(reply));
     if (!db_LOGBUILD_reply_of(reply)->recorded)
         return ask_known(task); /* its version is gone; or who sealed it had sent it to be recorded */
-    piw_info("build %" PRId64 ", sealed while the database was away, is recorded", it->id);
+    piw_info("build %lld, sealed while the database was away, is recorded", (long long)it->id);
     it->recorded = true;
-    return ask_project(task, j->reading);
+    return ask_project(task, self->reading);
 }
 
 int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->reading == NULL || j->leftovers_count == 0)
-        return leftovers_begin(task);
-    leftover *it = current(j);
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
+    unfinished *it = current(self);
     it->recorded = db_BUILDS_KNOWN_reply_of(reply)->known.count > 0;
     if (it->recorded)
-        return ask_project(task, j->reading);
-    if (read_staged_reply_of(j->reading)->sealed != NULL)
+        return ask_project(task, self->reading);
+    if (read_staged_reply_of(self->reading)->sealed != NULL)
         return throw_away(task, it->id, "its version is gone");
-    piw_info("build %" PRId64 " is staged but not recorded: it stays staged until the master starts again", it->id);
+    piw_info("build %lld is staged but not recorded: it stays staged until the master starts again", (long long)it->id);
     return done_with_it(task);
 }
 
@@ -436,17 +435,17 @@ static bool is_wanted(const project_data *project, const read_staged_reply_files
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->reading == NULL || j->leftovers_count == 0)
-        return leftovers_begin(task);
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
-    const read_staged_reply *staged = read_staged_reply_of(j->reading);
+    const read_staged_reply *staged = read_staged_reply_of(self->reading);
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
-    body->root = piw_msg_textz(job, j->root);
-    body->build_id = current(j)->id;
+    body->root = piw_msg_textz(job, self->root);
+    body->build_id = current(self)->id;
     body->package = piw_text_copy(job, staged->package);
     piw_msg_list(job, &body->kept, staged->files.count);
     body->kept.count = 0;
@@ -455,7 +454,7 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
         if (!project->found || !is_wanted(&project->data, file))
             body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
     }
-    const journal_entry *known = journal_find(&j->journal, body->build_id);
+    const journal_entry *known = journal_find(&self->journal, body->build_id);
     if (known != NULL) {
         const journal_build *noted = known->build;
         piw_msg_list(job, &body->mend, noted->wheels.count);
@@ -465,26 +464,26 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     int rc = piw_work(task, job_publish_build, &job, PIW_ON(leftover_published), 0);
     piw_msg_free(&job);
     if (rc == 0)
-        upkeep_published(j, staged->package);
+        upkeep_published(self, staged->package);
     return rc;
 }
 
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *j = piw_soul(task);
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return try_again(task, piw_msg_error_text(reply));
-    if (j->reading == NULL)
-        return leftovers_begin(task);
-    piw_text package = read_staged_reply_of(j->reading)->package;
+    if (self->reading == NULL)
+        return unfinished_begin(task);
+    piw_text package = read_staged_reply_of(self->reading)->package;
     piw_info("a build of %s that was recorded before the master stopped is in place now", package.s);
     piw_msg *cast = web_BOTH_make(package, false);
     int rc = piw_cast(task, &cast);
     piw_msg_free(&cast);
     if (rc != 0)
         return rc;
-    piw_msg_free(&j->reading);
-    upkeep_over(j, publish_build_reply_of(reply)->build_id);
+    piw_msg_free(&self->reading);
+    upkeep_over(self, publish_build_reply_of(reply)->build_id);
     return done_with_it(task);
 }

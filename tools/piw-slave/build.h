@@ -1,8 +1,8 @@
-/* builder.h — one build: pip in a throw-away folder, with limits, and what it came to.
+/* build.h — one build: pip in a throw-away folder, with limits, and what it came to.
  *
  * The folder is DIR/piw-build-XXXXXX; it goes with slave_build_free. */
-#ifndef SLAVE_BUILDER_H
-#define SLAVE_BUILDER_H
+#ifndef SLAVE_BUILD_H
+#define SLAVE_BUILD_H
 
 #include "slave.h"
 
