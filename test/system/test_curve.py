@@ -93,6 +93,10 @@ class Place:
         with self.elsewhere.there():  # pip trusts a loopback interface without TLS: that machine's has the same sources
             farm.start_process("pypi-elsewhere", [farm.program("piw-pypi"), "-c", farm.configuration(), "--dir", farm.dir / "pypi",
                                                   "--port", farm.pypi_url.rsplit(":", 1)[1]])
+        (self.keys / "master.key").chmod(0o640)
+        done = farm.run(farm.master_args(), check=False)
+        check("files.piw-master refuses mode 0640", done.returncode == 1 and "master.key has mode 0640" in done.stderr, done.stderr)
+        (self.keys / "master.key").chmod(0o600)
         farm.start_master()
 
     def run_keys(self, *words, check_code=True):
@@ -157,10 +161,6 @@ def check_files(place):
         done = farm.run([farm.program(program), "-c", farm.configuration(), "--key", place.key("open"), *more], check=False)
         check(f"files.{program} refuses mode 0644", done.returncode == 1 and "mode 0644" in done.stderr and
               "chmod 600" in done.stderr, done.stderr)
-    (place.keys / "master.key").chmod(0o640)
-    done = farm.run(farm.master_args(), check=False)
-    check("files.piw-master refuses mode 0640", done.returncode == 1 and "master.key has mode 0640" in done.stderr, done.stderr)
-    (place.keys / "master.key").chmod(0o600)
 
 
 def check_outside(place):
