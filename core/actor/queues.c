@@ -23,7 +23,8 @@ static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
                            queue->name);
     piw__port_settings settings = {.name = queue->name,
                                    .address = address,
-                                   .curve_address = address_of(shell->hub, shell->hub->queue_curve_addresses, queue->name),
+                                   .curve_address =
+                                       address_of(shell->hub, shell->hub->queue_curve_addresses, queue->name),
                                    .protocol = queue->protocol->interned};
     piw__port *port;
     int rc = piw__port_open(&port, &settings, err);

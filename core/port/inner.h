@@ -28,12 +28,12 @@ enum {
 struct piw__port {
     void *socket;
     char *name, *endpoint;
-    char *bound;       /* the endpoint as libzmq knows it */
+    char *bound;                        /* the endpoint as libzmq knows it */
     char *curve_endpoint, *curve_bound; /* the encrypted ones; NULL: there is none */
     /* PUB: who listens encrypted has a socket of its own, which ends when a key is revoked: libzmq can't end one subscriber. */
     void *curve_publisher;
     unsigned keys_generation; /* of the keys, when connections were last looked through */
-    char *socket_path; /* of an ipc file, else NULL */
+    char *socket_path;        /* of an ipc file, else NULL */
     const piw_protocol *protocol;
     bool ipc;
     piw_msg *later, **later_end; /* requests that others go before, oldest first; each is its peer's open one */

@@ -72,8 +72,8 @@ int piw_key_check_folder(const char *path, piw_err *err)
     if (!S_ISDIR(st.st_mode))
         return piw_err_set(err, PIW_EREFUSED, "%s is no folder, and keys are in one", path);
     if ((st.st_mode & 022) != 0)
-        return piw_err_set(err, PIW_EREFUSED, "others may write in the folder of keys %s (mode %04o): chmod 700 it", path,
-                           (unsigned)(st.st_mode & 07777));
+        return piw_err_set(err, PIW_EREFUSED, "others may write in the folder of keys %s (mode %04o): chmod 700 it",
+                           path, (unsigned)(st.st_mode & 07777));
     return 0;
 }
 
@@ -87,13 +87,14 @@ static int check_file(int fd, const char *path, piw_err *err)
     if (!S_ISREG(st.st_mode))
         return piw_err_set(err, PIW_EREFUSED, "%s is no file, and so no key", path);
     if (st.st_uid != 0 && st.st_uid != geteuid())
-        return piw_err_set(err, PIW_EREFUSED, "the key file %s belongs to another user: chown it to the one that uses it",
-                           path);
-    if ((st.st_mode & 07177) != 0)
         return piw_err_set(err, PIW_EREFUSED,
-                           "the key file %s has mode %04o, so that others may use it; chmod 600 it, and have a new key made "
-                           "if somebody may have read it",
-                           path, (unsigned)(st.st_mode & 07777));
+                           "the key file %s belongs to another user: chown it to the one that uses it", path);
+    if ((st.st_mode & 07177) != 0)
+        return piw_err_set(
+            err, PIW_EREFUSED,
+            "the key file %s has mode %04o, so that others may use it; chmod 600 it, and have a new key made "
+            "if somebody may have read it",
+            path, (unsigned)(st.st_mode & 07777));
     return 0;
 }
 
@@ -131,7 +132,8 @@ static int take_lines(piw_key *key, char *text, const char *path, piw_err *err)
             return piw_err_set(err, PIW_ESHAPE, "%s, line %u: not what piw-keys writes into a key file", path, number);
     }
     if (!has_own || key->name[0] == '\0')
-        return piw_err_set(err, PIW_ESHAPE, "%s is no key file: it lacks a name or a public key; piw-keys makes one", path);
+        return piw_err_set(err, PIW_ESHAPE, "%s is no key file: it lacks a name or a public key; piw-keys makes one",
+                           path);
     return 0;
 }
 
@@ -161,9 +163,9 @@ int piw_key_read_client(piw_key *key, const char *path, piw_err *err)
 {
     int rc = piw_key_read(key, path, err);
     if (rc == 0 && (!key->has_secret || !key->has_master)) {
-        rc = piw_err_set(err, PIW_ESHAPE,
-                         "%s is not the file that piw-keys made for who connects: it lacks the secret key or the master's",
-                         path);
+        rc = piw_err_set(
+            err, PIW_ESHAPE,
+            "%s is not the file that piw-keys made for who connects: it lacks the secret key or the master's", path);
         piw_key_wipe(key);
     }
     return rc;

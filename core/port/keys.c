@@ -94,7 +94,8 @@ static int read_own(piw_key *own, const char *folder, piw_err *err)
 {
     char *path = piw_sprintf("%s/master.key", folder);
     int rc = access(path, F_OK) != 0 && errno == ENOENT
-                 ? piw_err_set(err, PIW_ENOENT, "the master has no key in %s yet: piw-keys make makes it with the first", folder)
+                 ? piw_err_set(err, PIW_ENOENT,
+                               "the master has no key in %s yet: piw-keys make makes it with the first", folder)
                  : piw_key_read(own, path, err);
     if (rc == 0 && !own->has_secret)
         rc = piw_err_set(err, PIW_ESHAPE, "%s is not the master's key: it has no secret half", path);
@@ -104,8 +105,8 @@ static int read_own(piw_key *own, const char *folder, piw_err *err)
 
 static int watch(const char *folder, piw_err *err)
 {
-    const uint32_t changes =
-        IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+    const uint32_t changes = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE | IN_ATTRIB |
+                             IN_DELETE_SELF | IN_MOVE_SELF;
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (fd >= 0 && inotify_add_watch(fd, folder, changes | IN_ONLYDIR) >= 0)
         return fd;

@@ -59,8 +59,8 @@ piw__peer_entry *piw__peers_find(const piw__peers *peers, const void *routing, s
 piw__peer_entry *piw__peers_by_id(const piw__peers *peers, piw_peer id);
 /* A new peer; NULL when the table is full of peers that can't be forgotten. `len` is 1 to 255. */
 typedef struct piw__peer_from {
-    const char *raw; /* as libzmq tells the address */
-    const char *key; /* "": it has none */
+    const char *raw;  /* as libzmq tells the address */
+    const char *key;  /* "": it has none */
     const char *name; /* of the key */
     bool socket_file;
 } piw__peer_from;

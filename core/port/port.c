@@ -290,8 +290,8 @@ static void look_at_keys(piw__port *port)
     while ((entry = piw__peers_next(&port->peers, peer)) != NULL) {
         peer = entry->id;
         if (is_revoked(port, entry->address)) {
-            piw_warning("queue %s: %s (peer %llu) was revoked: its connection is ended", port->name, entry->address->text,
-                        (unsigned long long)peer);
+            piw_warning("queue %s: %s (peer %llu) was revoked: its connection is ended", port->name,
+                        entry->address->text, (unsigned long long)peer);
             cut(entry->fd);
         }
     }
@@ -343,7 +343,8 @@ static piw__peer_entry *identify(piw__port *port, parts *got)
     piw__peer_entry *entry = piw__peers_find(&port->peers, zmq_msg_data(routing), zmq_msg_size(routing));
     if (entry == NULL) {
         entry = meet(port, routing, last);
-    } else if (strcmp(entry->address->raw, address_of(last)) != 0 || strcmp(entry->address->key, key_of(port, last)) != 0) {
+    } else if (strcmp(entry->address->raw, address_of(last)) != 0 ||
+               strcmp(entry->address->key, key_of(port, last)) != 0) {
         refuse(port, entry, "it came from another network address or key than this peer's first");
         return NULL;
     }
@@ -611,7 +612,8 @@ static void publish_encrypted(piw__port *port)
         port->keys_generation = now;
         piw__socket_renew_publisher(port);
     }
-    if (port->curve_publisher != NULL && piw__part_send(port->curve_publisher, port->buffer.data, port->buffer.len, 0) != 0)
+    if (port->curve_publisher != NULL &&
+        piw__part_send(port->curve_publisher, port->buffer.data, port->buffer.len, 0) != 0)
         piw_debug("queue %s: a message could not be published encrypted", port->name);
 }
 

@@ -290,7 +290,8 @@ static int open_curve(piw__port *port, const char *address, piw_err *err)
     if (strncmp(address, "tcp://", 6) != 0)
         return piw_err_set(err, PIW_EINVAL, "\"%.200s\" is not an address of TCP; write tcp://*:5557", address);
     if ((port->protocol->queue_flags & PIW_Q_PRIVATE) != 0)
-        return piw_err_set(err, PIW_EINVAL, "this queue is for the master's own user only: it has no encrypted address");
+        return piw_err_set(err, PIW_EINVAL,
+                           "this queue is for the master's own user only: it has no encrypted address");
     bool publishes = port->protocol->queue == PIW_Q_PUB;
     int rc = publishes ? open_publisher(port, address, err) : bind_curve(port, port->socket, address, err);
     rc = rc != 0 ? rc : bound_at(publishes ? port->curve_publisher : port->socket, &port->curve_bound, err);
@@ -367,8 +368,8 @@ void piw__socket_renew_publisher(piw__port *port)
     piw_err err = {0};
     close_publisher(port);
     if (open_publisher(port, port->curve_bound, &err) != 0) {
-        piw_error("queue %s at %s: who listens encrypted hears nothing more until the master is restarted: %s", port->name,
-                  port->curve_endpoint, err.text);
+        piw_error("queue %s at %s: who listens encrypted hears nothing more until the master is restarted: %s",
+                  port->name, port->curve_endpoint, err.text);
         if (port->curve_publisher != NULL)
             zmq_close(port->curve_publisher);
         port->curve_publisher = NULL;

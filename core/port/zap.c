@@ -21,7 +21,7 @@ enum {
     SETS = 512,
     WAYS = 8,
     LOG_PER_MINUTE = 30,
-    ZAP_FRAMES = 7, /* version, id, domain, address, identity, mechanism, first credential */
+    ZAP_FRAMES = 7,   /* version, id, domain, address, identity, mechanism, first credential */
     TOKEN = 32,       /* characters before a key in what messages bear */
     RELOAD_MS = 1000, /* until a folder of keys that can't be read is looked at again */
 };
@@ -60,7 +60,7 @@ typedef struct request {
     char frames[ZAP_FRAMES][256];
     int len[ZAP_FRAMES];
     size_t count;
-    char name[PIW_KEY_NAME + 1]; /* of the key; "": none is known */
+    char name[PIW_KEY_NAME + 1];    /* of the key; "": none is known */
     char user[TOKEN + PIW_KEY_HEX]; /* what messages of the connection will bear */
 } request;
 
@@ -219,7 +219,8 @@ static void reload(zap *self)
     piw_err err = {0};
     self->stale = piw__keys_reload(&err) != 0;
     if (self->stale)
-        piw_log_limited(&self->log, LOG_PER_MINUTE, PIW_LOG_ERROR, "the keys that were known stay in force: %s", err.text);
+        piw_log_limited(&self->log, LOG_PER_MINUTE, PIW_LOG_ERROR, "the keys that were known stay in force: %s",
+                        err.text);
     else
         piw_info("the folder of keys was read again");
 }
@@ -321,7 +322,8 @@ static int listen_here(zap *self, piw_err *err)
         return piw_err_errno(err, "the admission check can't be stopped again");
     if (context == NULL || (self->socket = zmq_socket(context, ZMQ_REP)) == NULL)
         return piw_err_set(err, PIW_ENET, "the admission check can't make a socket: %s", zmq_strerror(errno));
-    if (zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof(linger)) != 0 || zmq_bind(self->socket, ENDPOINT) != 0) {
+    if (zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof(linger)) != 0 ||
+        zmq_bind(self->socket, ENDPOINT) != 0) {
         int rc = piw_err_set(err, PIW_ENET, "the admission check can't listen: %s", zmq_strerror(errno));
         zmq_close(self->socket);
         return rc;

@@ -48,8 +48,9 @@ typedef struct piw_runtime_config {
     const char *const *queue_names;
     const char *const *queue_addresses;
     size_t queues_count;
-    const char *const *queue_curve_addresses; /* the encrypted ones, likewise; NULL, or an item is NULL: there is none */
-    const char *allow;                        /* networks that may connect; NULL: all */
+    const char *const
+        *queue_curve_addresses; /* the encrypted ones, likewise; NULL, or an item is NULL: there is none */
+    const char *allow;          /* networks that may connect; NULL: all */
     /* Addresses with networks of their own: QUEUE, or QUEUE-curve for the encrypted one. */
     const char *const *allow_names;
     const char *const *allow_networks;

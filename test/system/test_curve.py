@@ -195,6 +195,10 @@ def check_inside(place):
     check("inside.a wheel is built", farm.wait("the wheel", lambda: list((farm.www / "simple" / "first").glob("*.whl"))))
     with place.monitor("eye") as monitor:
         check("inside.the monitor shows the farm", monitor.wait(r" anna ", 30) is not None, monitor.text())
+        monitor.send("p")
+        check("inside.the monitor steers the farm", monitor.wait(r" paused, \d slave", 30) is not None, monitor.text())
+        monitor.send("r")
+        check("inside.the farm goes on", monitor.wait(r" paused, \d slave", 30, True) is not None, monitor.text())
         place.run_keys("revoke", "eye")
         farm.wait_log(farm.master, "the folder of keys was read again")
         check("inside.a monitor whose key is revoked sees no more",

@@ -33,10 +33,11 @@ static int need_folder(const char *folder, piw_err *err)
     if (stat(folder, &st) == 0 || errno != ENOENT)
         return 0; /* what is wrong with it is found when it is opened */
     if (geteuid() == 0)
-        return piw_err_set(err, PIW_ENOENT,
-                           "there is no folder %s: make it for the user that the master runs as, such as with install -d -m 700 -o "
-                           "piwheels %s",
-                           folder, folder);
+        return piw_err_set(
+            err, PIW_ENOENT,
+            "there is no folder %s: make it for the user that the master runs as, such as with install -d -m 700 -o "
+            "piwheels %s",
+            folder, folder);
     return mkdir(folder, 0700) == 0 ? 0 : piw_err_errno(err, "the folder of keys %s can't be made", folder);
 }
 

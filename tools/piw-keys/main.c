@@ -9,17 +9,19 @@
 
 static const piw_opt options[] = {
     {0, "keys", PIW_OPT_PATH, "DIR", "/etc/piwheels/keys", "the folder of keys, as [auth] keys of the master names it"},
-    {0, "for", PIW_OPT_CHOICE, NULL, "slave", "make: what it opens: the slave and file queue, or the status and control queue",
-     .choices = "slave|monitor"},
-    {'o', "output", PIW_OPT_PATH, "FILE", NULL, "make: the file for who connects (default: NAME.key)", .cli_only = true},
+    {0, "for", PIW_OPT_CHOICE, NULL, "slave",
+     "make: what it opens: the slave and file queue, or the status and control queue", .choices = "slave|monitor"},
+    {'o', "output", PIW_OPT_PATH, "FILE", NULL, "make: the file for who connects (default: NAME.key)",
+     .cli_only = true},
     PIW_OPT_END,
 };
 
-static const char summary[] = "Makes, lists and revokes the keys of those who may speak to a master encrypted. A master that runs\n"
-                              "heeds at once what has changed.\n"
-                              "  make NAME    a key pair; the file that is written is for the machine that connects: with --key\n"
-                              "  list         the names, what they open, and when they were made\n"
-                              "  revoke NAME  lets the key in no more, and ends its connections";
+static const char summary[] =
+    "Makes, lists and revokes the keys of those who may speak to a master encrypted. A master that runs\n"
+    "heeds at once what has changed.\n"
+    "  make NAME    a key pair; the file that is written is for the machine that connects: with --key\n"
+    "  list         the names, what they open, and when they were made\n"
+    "  revoke NAME  lets the key in no more, and ends its connections";
 
 static const piw_program program = {
     .name = "piw-keys",
@@ -67,11 +69,14 @@ static int run(const piw_config *config, piw_err *err)
     if (list != (name == NULL))
         return piw_err_set(err, PIW_EUSAGE, list ? "list takes no name" : "%s needs a name", word);
     if (!list && (!piw_key_name_good(name) || strcmp(name, "master") == 0))
-        return piw_err_set(err, PIW_EUSAGE,
-                           "'%.100s' can't be the name of a key: at most %d of a-z, 0-9, '.', '_' and '-', with a letter or digit "
-                           "first; and \"master\" is the master's own",
-                           name, PIW_KEY_NAME);
-    return list ? keys_list(piw_config_text(config, "keys"), err) : makes ? make(config, name, err) : revoke(config, name, err);
+        return piw_err_set(
+            err, PIW_EUSAGE,
+            "'%.100s' can't be the name of a key: at most %d of a-z, 0-9, '.', '_' and '-', with a letter or digit "
+            "first; and \"master\" is the master's own",
+            name, PIW_KEY_NAME);
+    return list    ? keys_list(piw_config_text(config, "keys"), err)
+           : makes ? make(config, name, err)
+                   : revoke(config, name, err);
 }
 
 int main(int argc, char **argv)

@@ -58,7 +58,8 @@ const piw_opt master_auth_options[] = {
     {0, "allow-slave", PIW_OPT_TEXT, "NETWORKS", NULL, "those that may connect to the slave queue's plain address"},
     {0, "allow-file", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the file queue"},
     {0, "allow-import", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the import queue, if it listens at TCP"},
-    {0, "allow-slave-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "those that may connect to the slave queue's encrypted address"},
+    {0, "allow-slave-curve", PIW_OPT_TEXT, "NETWORKS", NULL,
+     "those that may connect to the slave queue's encrypted address"},
     {0, "allow-file-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the file queue"},
     {0, "allow-status-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the status queue"},
     {0, "allow-control-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the control queue"},
@@ -70,7 +71,7 @@ const char *const master_queues[] = {"slave", "file", "import", "log", "control"
 const size_t master_queues_count = PIW_COUNT(master_queues);
 const char *const master_curve_queues[] = {"slave", "file", "status", "control"};
 const size_t master_curve_queues_count = PIW_COUNT(master_curve_queues);
-const char *const master_allows[] = {"slave",       "file",       "import",       "slave-curve",
+const char *const master_allows[] = {"slave",      "file",         "import",       "slave-curve",
                                      "file-curve", "status-curve", "control-curve"};
 const size_t master_allows_count = PIW_COUNT(master_allows);
 const char *const master_services[] = {"web", "builds", "db", "fs", "stats"};

@@ -34,7 +34,8 @@ static int open_queue(piw_client **queue, piw_protocol_def *protocol, const char
     return rc;
 }
 
-int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, const piw_key *key, piw_err *err)
+int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, const piw_key *key,
+              piw_err *err)
 {
     *self = (link_queues){.hellos = -1};
     int rc = open_queue(&self->status, &status_protocol_def, status, codec, key, err);

@@ -154,8 +154,8 @@ static int start(monitor *self, const piw_config *config, piw_err *err)
     if (rc == 0 && file != NULL)
         rc = piw_key_read_client(&key, file, err);
     if (rc == 0)
-        rc = link_open(&self->link, piw_config_text(config, "status-queue"), piw_config_text(config, "control-queue"), codec,
-                        file != NULL ? &key : NULL, err);
+        rc = link_open(&self->link, piw_config_text(config, "status-queue"), piw_config_text(config, "control-queue"),
+                       codec, file != NULL ? &key : NULL, err);
     piw_key_wipe(&key);
     /* Lines of the log would be written over the screen; -l has them in a file. */
     rc = rc != 0 ? rc : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);

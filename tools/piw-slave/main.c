@@ -25,8 +25,10 @@ static const piw_opt options[] = {
      .max = INT64_C(1) << 46},
     {0, "poll", PIW_OPT_DURATION, "DURATION", "10s", "how long to rest when there is nothing to build", .min = 100,
      .max = 60000},
-    {0, "slave-queue", PIW_OPT_TEXT, "ADDR", NULL, "the master's slave queue (default: tcp://HOST:5555, with a key :5557)"},
-    {0, "file-queue", PIW_OPT_TEXT, "ADDR", NULL, "the master's file queue (default: tcp://HOST:5556, with a key :5558)"},
+    {0, "slave-queue", PIW_OPT_TEXT, "ADDR", NULL,
+     "the master's slave queue (default: tcp://HOST:5555, with a key :5557)"},
+    {0, "file-queue", PIW_OPT_TEXT, "ADDR", NULL,
+     "the master's file queue (default: tcp://HOST:5556, with a key :5558)"},
     {0, "key", PIW_OPT_PATH, "FILE", NULL, "speak encrypted, with the key that piw-keys made for this slave"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "cbor towards a stock master", .choices = "msgpack|cbor"},
     {0, "debug", PIW_OPT_SWITCH, NULL, NULL, "log more than -v does"},
@@ -134,8 +136,9 @@ static void run(const piw_config *config, piw_err *err)
     rc = rc != 0 ? rc : slave_machine_python(&s.settings, err);
     rc = rc != 0 ? rc : check_address("slave-queue", s.settings.slave_queue, err);
     rc = rc != 0 ? rc : check_address("file-queue", s.settings.file_queue, err);
-    rc = rc != 0 ? rc : piw_client_open_with(&s.master, &slave_protocol_def, s.settings.slave_queue, s.settings.codec,
-                                                  s.settings.encrypted ? &s.settings.key : NULL, err);
+    rc = rc != 0 ? rc
+                 : piw_client_open_with(&s.master, &slave_protocol_def, s.settings.slave_queue, s.settings.codec,
+                                        s.settings.encrypted ? &s.settings.key : NULL, err);
     if (rc == 0)
         slave_converse(&s, err);
     piw_client_close(&s.master);
