@@ -83,7 +83,6 @@ LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-ctl       := -lcjson
 LIBS_piw-initdb    := -lpq
-LIBS_piw-keys      := -lzmq
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson

@@ -27,6 +27,8 @@ typedef struct piw_key {
     bool has_secret, has_master;
 } piw_key;
 
+/* A new pair, without a name. */
+PIW_API int piw_key_make(piw_key *key, piw_err *err);
 /* PIW_EREFUSED: others may read or write it; PIW_ESHAPE: it is no such file; PIW_ESYS: it can't be read. */
 PIW_API int piw_key_read(piw_key *key, const char *path, piw_err *err);
 /* The same for who connects: it must hold a secret and the master's public half. */

@@ -139,6 +139,17 @@ static void drop_socket(piw_client *client, int linger_ms)
     client->peer_fd = -1;
 }
 
+int piw_key_make(piw_key *key, piw_err *err)
+{
+    char own[41], secret[41];
+    *key = (piw_key){.has_secret = true};
+    if (zmq_curve_keypair(own, secret) != 0)
+        return piw_err_set(err, PIW_ESYS, "no key pair can be made: %s", zmq_strerror(errno));
+    bool good = zmq_z85_decode(key->own, own) != NULL && zmq_z85_decode(key->secret, secret) != NULL;
+    explicit_bzero(secret, sizeof(secret));
+    return good ? 0 : piw_err_set(err, PIW_ESYS, "libzmq's key pair can't be read");
+}
+
 static int set_key(void *socket, const piw_key *key, piw_err *err)
 {
     if (!zmq_has("curve"))

@@ -162,6 +162,12 @@ int piw_client_open_with(piw_client **client, piw_protocol_def *protocol, const 
     return piw_client_open(client, protocol, address, codec, err);
 }
 
+int piw_key_make(piw_key *key, piw_err *err)
+{
+    *key = (piw_key){0};
+    return absent(err);
+}
+
 void piw_client_close(piw_client **client)
 {
     *client = NULL;

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <zmq.h>
 
 static char keys_dir[48];
 
@@ -16,11 +15,8 @@ static void path_in_keys(char *to, size_t size, const char *name)
 
 static piw_key pair(const char *name, const char *queues)
 {
-    char own[41], secret[41];
-    piw_key key = {.has_secret = true};
-    ck_assert_int_eq(zmq_curve_keypair(own, secret), 0);
-    ck_assert_ptr_nonnull(zmq_z85_decode(key.own, own));
-    ck_assert_ptr_nonnull(zmq_z85_decode(key.secret, secret));
+    piw_key key;
+    ck_assert_int_eq(piw_key_make(&key, NULL), 0);
     snprintf(key.name, sizeof(key.name), "%s", name);
     snprintf(key.queues, sizeof(key.queues), "%s", queues);
     return key;

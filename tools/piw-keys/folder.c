@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #define MASTER "master.key"
 
@@ -43,15 +42,10 @@ static int need_folder(const char *folder, piw_err *err)
 
 static int make_pair(piw_key *key, const char *name, const char *queues, piw_err *err)
 {
-    char own[41], secret[41];
-    *key = (piw_key){.has_secret = true};
-    if (zmq_curve_keypair(own, secret) != 0)
-        return piw_err_set(err, PIW_ESYS, "no key pair can be made: %s", zmq_strerror(errno));
-    bool good = zmq_z85_decode(key->own, own) != NULL && zmq_z85_decode(key->secret, secret) != NULL;
-    explicit_bzero(secret, sizeof(secret));
+    int rc = piw_key_make(key, err);
     snprintf(key->name, sizeof(key->name), "%s", name);
     snprintf(key->queues, sizeof(key->queues), "%s", queues);
-    return good ? 0 : piw_err_set(err, PIW_ESYS, "libzmq's key pair can't be read");
+    return rc;
 }
 
 /* The master's own: made when there is none. */
