@@ -9,7 +9,7 @@
 
 #include <zmq.h>
 
-/* ZAP's name of a queue's encrypted address: "slave" + this. */
+/* ZAP's name of a queue's encrypted address: "crowd" + this. */
 #define PIW__CURVE_SUFFIX "-curve"
 
 enum {

@@ -62,7 +62,7 @@ piw__port_counts piw__port_figures(const piw__port *port);
  * port. */
 typedef struct piw__zap_settings {
     const char *allow; /* networks ("192.0.2.0/24", "2001:db8::/32", "all"), separated by commas or blanks; NULL: all */
-    /* Addresses with networks of their own: "slave", "slave-curve". */
+    /* Addresses with networks of their own: "crowd", "crowd-curve". */
     const char *const *names, *const *allows;
     size_t count;
     const char *keys; /* the folder of keys; NULL: no address is encrypted */

@@ -1,6 +1,6 @@
 /* zap.c — who may connect (docs/security.md#from-the-socket-to-the-handler). libzmq asks here, at
  * inproc://zeromq.zap.01, before it lets a connection through to a queue that is declared "admitted", and to every encrypted one.
- * Its domain says which address of which queue that is: "slave", or "slave-curve". It has one thread of its own, answers at
+ * Its domain says which address of which queue that is: "crowd", or "crowd-curve". It has one thread of its own, answers at
  * once, keeps bounded figures for each address and key, and reads the folder of keys again when that changes. */
 #include "port/inner.h"
 #include "port/keys.h"
@@ -121,7 +121,7 @@ static const piw__networks *networks_of(const zap *self, const char *name)
     return &self->allow;
 }
 
-/* "slave-curve" -> "slave"; false: it is no encrypted address. */
+/* "crowd-curve" -> "crowd"; false: it is no encrypted address. */
 static bool encrypted(const char *name, char *queue, size_t size)
 {
     size_t len = strlen(name), end = strlen(PIW__CURVE_SUFFIX);

@@ -117,11 +117,8 @@ def test_all(farm):
     described = farm.value("SELECT length(description) FROM packages WHERE package = 'piwdemo-pure'")
     check("piw-add.with the authority", done.stderr == "" and described != "0", (done.stderr, described))
 
-    farm.run([*add[:-1], f"{farm.pypi_url}/down/pypi", "piwdemo-pure", "-d", ""])
-    farm.wait("no description", lambda: farm.value("SELECT length(description) FROM packages WHERE package = 'piwdemo-pure'") == "0")
     done = farm.run([*add[:-1], f"{farm.pypi_url}/down/pypi", "piwdemo-pure"])
-    described = farm.value("SELECT length(description) FROM packages WHERE package = 'piwdemo-pure'")
-    check("piw-add.is not led from https to http", "rotocol" in done.stderr and described == "0", (done.stderr, described))
+    check("piw-add.is not led from https to http", "rotocol" in done.stderr, done.stderr)
 
     farm.env.pop("SSL_CERT_FILE")
     stranger = farm.start_slave("stranger")
