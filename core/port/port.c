@@ -278,13 +278,15 @@ int64_t piw__port_peer_gone_ns(piw__port *port, piw_peer peer, bool *sure)
     return entry != NULL ? entry->gone_ns : 0;
 }
 
-/* The keys have changed: who waits for an answer with one that was revoked has nothing more to hear. */
+/* The keys have changed: who waits for an answer with one that was revoked has nothing more to hear, nor has who listens. */
 static void look_at_keys(piw__port *port)
 {
     unsigned now = piw__keys_generation();
     if (port->curve_bound == NULL || port->keys_generation == now)
         return;
     port->keys_generation = now;
+    if (port->curve_publisher != NULL)
+        piw__socket_renew_publisher(port);
     piw_peer peer = 0;
     const piw__peer_entry *entry;
     while ((entry = piw__peers_next(&port->peers, peer)) != NULL) {
@@ -607,11 +609,7 @@ int piw__port_send(piw__port *port, piw_peer peer, piw_msg **msg)
 /* To those who have a key: whoever lost it since hears nothing more. */
 static void publish_encrypted(piw__port *port)
 {
-    unsigned now = piw__keys_generation();
-    if (port->curve_publisher != NULL && port->keys_generation != now) {
-        port->keys_generation = now;
-        piw__socket_renew_publisher(port);
-    }
+    look_at_keys(port);
     if (port->curve_publisher != NULL &&
         piw__part_send(port->curve_publisher, port->buffer.data, port->buffer.len, 0) != 0)
         piw_debug("queue %s: a message could not be published encrypted", port->name);
