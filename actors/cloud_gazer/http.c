@@ -6,7 +6,11 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 
-enum { CONNECT_TIMEOUT_S = 30, REDIRECTS_MAX = 5 };
+enum {
+    CONNECT_TIMEOUT_S = 30,
+    REDIRECTS_MAX = 5,
+    REFUSAL_MAX = 1 << 20, /* bytes of an answer other than 200, which nobody reads */
+};
 
 typedef struct transfer {
     struct transfer *next;
@@ -14,6 +18,7 @@ typedef struct transfer {
     CURL *easy;
     gazer_http_request request; /* its texts are curl's copies */
     struct curl_slist *headers;
+    size_t refusal_bytes;
     bool ended_by_us;
     char problem[CURL_ERROR_SIZE];
 } transfer;
@@ -53,7 +58,12 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *arg)
     transfer *self = arg;
     long status = 0;
     curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200 && !self->request.data(self->request.arg, data, size * count)) {
+    if (status != 200) {
+        self->refusal_bytes += size * count;
+        self->ended_by_us = self->refusal_bytes > REFUSAL_MAX;
+        return self->ended_by_us ? 0 : size * count;
+    }
+    if (!self->request.data(self->request.arg, data, size * count)) {
         self->ended_by_us = true;
         return 0;
     }
@@ -131,7 +141,7 @@ static bool set_up(transfer *self)
     SET(CURLOPT_USERAGENT, "piwheels/" PIW_VERSION);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, piw_trust_redirects(request->url));
     SET(CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
     SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     SET(CURLOPT_ACCEPT_ENCODING, "");

@@ -2,6 +2,7 @@
 #include "shared/trust.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 bool piw_trust_set(CURL *easy)
 {
@@ -12,4 +13,9 @@ bool piw_trust_set(CURL *easy)
     if (folder != NULL && folder[0] != '\0')
         good = good && curl_easy_setopt(easy, CURLOPT_CAPATH, folder) == CURLE_OK;
     return good;
+}
+
+const char *piw_trust_redirects(const char *url)
+{
+    return strncasecmp(url, "https:", 6) == 0 ? "https" : "http,https";
 }

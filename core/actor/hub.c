@@ -31,6 +31,7 @@ void piw__hub_fini(piw__hub *hub)
     piw__registry_fini(&hub->registry);
     free_texts(hub->queue_names, hub->queues_count);
     free_texts(hub->queue_addresses, hub->queues_count);
+    free_texts(hub->queue_curve_addresses, hub->queues_count);
     close(hub->quit_fd);
     pthread_mutex_destroy(&hub->quit_lock);
 }

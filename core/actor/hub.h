@@ -11,6 +11,7 @@ typedef struct piw__hub {
     piw__registry registry; /* with a lock of its own */
     piw__workers *workers;
     char **queue_names, **queue_addresses;
+    char **queue_curve_addresses; /* the encrypted ones, "": none; NULL: there are none at all */
     size_t queues_count;
     const char *(*setting)(void *arg, const char *name); /* NULL: there are none. Any thread */
     void *arg;

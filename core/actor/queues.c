@@ -7,21 +7,25 @@
 /* More than a PULL queue and its connections hold for us: senders that go on must not keep the master from stopping. */
 enum { LAST_PULLS = 40000 };
 
-static const char *address_of(const piw__hub *hub, const char *queue)
+static const char *address_of(const piw__hub *hub, char *const *addresses, const char *queue)
 {
-    for (size_t i = 0; i < hub->queues_count; i++)
+    for (size_t i = 0; addresses != NULL && i < hub->queues_count; i++)
         if (strcmp(hub->queue_names[i], queue) == 0)
-            return hub->queue_addresses[i];
+            return addresses[i][0] != '\0' ? addresses[i] : NULL;
     return NULL;
 }
 
 static int open_one(piw__shell *shell, const piw_service *queue, piw_err *err)
 {
-    const char *address = address_of(shell->hub, queue->name);
+    const char *address = address_of(shell->hub, shell->hub->queue_addresses, queue->name);
     if (address == NULL)
         return piw_err_set(err, PIW_ECONFIG, "task %s serves the queue %s, which has no address", shell->name,
                            queue->name);
-    piw__port_settings settings = {.name = queue->name, .address = address, .protocol = queue->protocol->interned};
+    piw__port_settings settings = {.name = queue->name,
+                                   .address = address,
+                                   .curve_address =
+                                       address_of(shell->hub, shell->hub->queue_curve_addresses, queue->name),
+                                   .protocol = queue->protocol->interned};
     piw__port *port;
     int rc = piw__port_open(&port, &settings, err);
     if (rc != 0)

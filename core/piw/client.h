@@ -5,6 +5,7 @@
 #define PIW_CLIENT_H
 
 #include "piw/codec.h"
+#include "piw/keys.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,14 +17,17 @@ typedef struct piw_client piw_client;
  * DEALER for FRAMES, PUSH for PULL, SUB for PUB. IPv6 is enabled. */
 PIW_API int piw_client_open(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec,
                             piw_err *err);
+/* The same to an encrypted address, with a key of one's own (piw_key_read_client); it is copied. NULL: not encrypted. */
+PIW_API int piw_client_open_with(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec,
+                                 const piw_key *key, piw_err *err);
 PIW_API void piw_client_close(piw_client **client);
 
 /* Send. Takes the message on success. PIW_EAGAIN when the queue is full for timeout_ms (-1: no bound is refused);
  * PIW_ELIMIT when the message is larger than the queue takes; PIW_EINVAL while a request is unanswered (REQ). */
 PIW_API int piw_client_send(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *err);
 /* Receive one message; PIW_EAGAIN after timeout_ms with nothing; PIW_ESHAPE for bytes that aren't a message of the
- * protocol (REQ: the answer is lost; reset); PIW_EREFUSED when the master lets no connection from here in (ZeroMQ then
- * gives up; reset to try again). */
+ * protocol (REQ: the answer is lost; reset); PIW_EREFUSED when the master lets no connection from here in, or doesn't know our
+ * key (ZeroMQ then gives up; reset to try again). */
 PIW_API int piw_client_recv(piw_client *client, piw_msg **msg, int timeout_ms, piw_err *err);
 /* PUSH: wait until the master's process has read what was sent. (To close before that loses what libzmq on its side has
  * not taken from the connection while its queue was full.) PIW_EAGAIN: not within timeout_ms. */

@@ -33,6 +33,8 @@ struct piw_client {
     const piw_protocol *protocol;
     char *address;
     piw_codec codec;
+    bool encrypted;
+    piw_key key;
     bool asked;   /* REQ: a request is on its way */
     int epoll_fd; /* of all three below, so that each wakes the caller */
     int socket_fd, monitor_fd;
@@ -137,6 +139,28 @@ static void drop_socket(piw_client *client, int linger_ms)
     client->peer_fd = -1;
 }
 
+int piw_key_make(piw_key *key, piw_err *err)
+{
+    char own[41], secret[41];
+    *key = (piw_key){.has_secret = true};
+    if (zmq_curve_keypair(own, secret) != 0)
+        return piw_err_set(err, PIW_ESYS, "no key pair can be made: %s", zmq_strerror(errno));
+    bool good = zmq_z85_decode(key->own, own) != NULL && zmq_z85_decode(key->secret, secret) != NULL;
+    explicit_bzero(secret, sizeof(secret));
+    return good ? 0 : piw_err_set(err, PIW_ESYS, "libzmq's key pair can't be read");
+}
+
+static int set_key(void *socket, const piw_key *key, piw_err *err)
+{
+    if (!zmq_has("curve"))
+        return piw_err_set(err, PIW_EINVAL, "this libzmq was built without CURVE: nothing can be encrypted");
+    if (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, key->master, PIW_KEY_BYTES) != 0 ||
+        zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, key->own, PIW_KEY_BYTES) != 0 ||
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, key->secret, PIW_KEY_BYTES) != 0)
+        return piw_err_set(err, PIW_ENET, "the key %s can't be used: %s", key->name, zmq_strerror(errno));
+    return 0;
+}
+
 static int make_socket(piw_client *client, piw_err *err)
 {
     int kind = kind_of(client->protocol);
@@ -147,6 +171,8 @@ static int make_socket(piw_client *client, piw_err *err)
         return piw_err_set(err, PIW_ENET, "can't make a ZeroMQ socket: %s", zmq_strerror(errno));
     zmq_setsockopt(client->monitor, ZMQ_LINGER, &linger, sizeof(linger));
     int rc = set_options(client->socket, kind, client->protocol, err);
+    if (rc == 0 && client->encrypted)
+        rc = set_key(client->socket, &client->key, err);
     rc = rc != 0 ? rc : open_monitor(client, err);
     rc = rc != 0 ? rc : watch_socket(client, client->socket, &client->socket_fd, err);
     rc = rc != 0 ? rc : watch_socket(client, client->monitor, &client->monitor_fd, err);
@@ -159,10 +185,19 @@ static int make_socket(piw_client *client, piw_err *err)
 
 int piw_client_open(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec, piw_err *err)
 {
+    return piw_client_open_with(client, protocol, address, codec, NULL, err);
+}
+
+int piw_client_open_with(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec,
+                         const piw_key *key, piw_err *err)
+{
     piw_client *made = piw_zalloc(sizeof(*made));
     made->protocol = piw_protocol_use(protocol);
     made->address = piw_strdup(address);
     made->codec = codec;
+    made->encrypted = key != NULL;
+    if (key != NULL)
+        made->key = *key;
     made->socket_fd = made->monitor_fd = made->wake_fd = -1;
     made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int rc = 0;
@@ -197,6 +232,7 @@ void piw_client_close(piw_client **client)
     if (old->epoll_fd >= 0)
         close(old->epoll_fd);
     piw_buffer_fini(&old->buffer);
+    piw_key_wipe(&old->key);
     free(old->address);
     free(old);
 }
@@ -365,6 +401,12 @@ static int send_now(piw_client *client, const piw_msg *msg, piw_err *err)
 
 static int refused_error(const piw_client *client, piw_err *err)
 {
+    if (client->encrypted)
+        return piw_err_set(
+            err, PIW_EREFUSED,
+            "the master at %.200s refuses the key %s: it doesn't know it (any more), or not for this queue, or "
+            "not from this network (piw-keys list, and [auth] allow, on its machine)",
+            client->address, client->key.name);
     return piw_err_set(err, PIW_EREFUSED,
                        "the master at %.200s refuses connections from this address; its [auth] allow must name our "
                        "network",

@@ -9,6 +9,9 @@
 
 #include <zmq.h>
 
+/* ZAP's name of a queue's encrypted address: "crowd" + this. */
+#define PIW__CURVE_SUFFIX "-curve"
+
 enum {
     /* Parts of one message that are kept: identity, delimiter or word, and fields. What has more is refused. */
     PIW__PARTS = 10,
@@ -25,8 +28,12 @@ enum {
 struct piw__port {
     void *socket;
     char *name, *endpoint;
-    char *bound;       /* the endpoint as libzmq knows it */
-    char *socket_path; /* of an ipc file, else NULL */
+    char *bound;                        /* the endpoint as libzmq knows it */
+    char *curve_endpoint, *curve_bound; /* the encrypted ones; NULL: there is none */
+    /* PUB: who listens encrypted has a socket of its own, which ends when a key is revoked: libzmq can't end one subscriber. */
+    void *curve_publisher;
+    unsigned keys_generation; /* of the keys, when connections were last looked through */
+    char *socket_path;        /* of an ipc file, else NULL */
     const piw_protocol *protocol;
     bool ipc;
     piw_msg *later, **later_end; /* requests that others go before, oldest first; each is its peer's open one */
@@ -76,7 +83,12 @@ int piw__buffer_send(void *socket, piw_buffer *buffer, int flags);
 /* A reference-counted holder of a frame, and where its bytes are; the part is emptied. */
 piw_owner *piw__part_owner(zmq_msg_t *part, const void **data);
 
+/* PUB: end all encrypted connections; those who are still known come again. */
+void piw__socket_renew_publisher(piw__port *port);
+
 /* Is the process's admission check running? */
 bool piw__zap_running(void);
+/* Of what a message says of its connection's user: the key that the check found, in hexadecimal; "": none. */
+const char *piw__zap_key(const char *user);
 
 #endif

@@ -33,6 +33,12 @@ const char *piw__port_endpoint(const piw__port *port)
     abort();
 }
 
+const char *piw__port_curve_endpoint(const piw__port *port)
+{
+    (void)port;
+    abort();
+}
+
 int piw__port_fd(const piw__port *port)
 {
     (void)port;
@@ -123,9 +129,9 @@ piw__port_counts piw__port_figures(const piw__port *port)
     abort();
 }
 
-int piw__zap_start(const char *allow, piw_err *err)
+int piw__zap_start(const piw__zap_settings *settings, piw_err *err)
 {
-    (void)allow, (void)err;
+    (void)settings, (void)err;
     return 0;
 }
 
@@ -146,6 +152,19 @@ int piw_client_open(piw_client **client, piw_protocol_def *protocol, const char 
 {
     (void)protocol, (void)address, (void)codec;
     *client = NULL;
+    return absent(err);
+}
+
+int piw_client_open_with(piw_client **client, piw_protocol_def *protocol, const char *address, piw_codec codec,
+                         const piw_key *key, piw_err *err)
+{
+    (void)key;
+    return piw_client_open(client, protocol, address, codec, err);
+}
+
+int piw_key_make(piw_key *key, piw_err *err)
+{
+    *key = (piw_key){0};
     return absent(err);
 }
 

@@ -72,31 +72,41 @@ static void address_release(piw__peers *peers, piw__address *address)
         link = &(*link)->chain;
     *link = address->chain;
     free(address->raw);
+    free(address->key);
     free(address->text);
     free(address);
 }
 
-static piw__address *address_take(piw__peers *peers, const char *raw, bool socket_file)
+static char *address_text(const piw__peer_from *from, bool v4)
 {
-    uint32_t hash = hash_bytes(peers->seed, raw, strlen(raw));
+    if (from->key[0] != '\0')
+        return piw_sprintf("key %s", from->name);
+    if (from->socket_file)
+        return piw_strdup("local");
+    if (from->raw[0] == '\0')
+        return piw_strdup("unknown");
+    return piw_strdup(v4 && strncmp(from->raw, "::ffff:", 7) == 0 ? from->raw + 7 : from->raw);
+}
+
+static piw__address *address_take(piw__peers *peers, const piw__peer_from *from)
+{
+    uint32_t hash = hash_bytes(peers->seed, from->raw, strlen(from->raw));
     piw__address **bucket = &peers->addresses[hash & peers->mask];
     for (piw__address *address = *bucket; address != NULL; address = address->chain)
-        if (strcmp(address->raw, raw) == 0) {
+        if (strcmp(address->raw, from->raw) == 0 && strcmp(address->key, from->key) == 0) {
             address->peers++;
             return address;
         }
     piw__ip ip;
-    bool known = !socket_file && piw__ip_parse(raw, &ip);
-    const char *text = socket_file ? "local" : raw[0] == '\0' ? "unknown" : raw;
-    if (known && piw__ip_v4(&ip) && strncmp(raw, "::ffff:", 7) == 0)
-        text = raw + 7;
+    bool known = !from->socket_file && piw__ip_parse(from->raw, &ip);
     piw__address *address = piw_zalloc(sizeof(*address));
     *address = (piw__address){.chain = *bucket,
                               .peers = 1,
-                              .local = socket_file || (known && piw__ip_loopback(&ip)),
+                              .local = from->socket_file || (known && piw__ip_loopback(&ip)),
                               .hash = hash,
-                              .raw = piw_strdup(raw),
-                              .text = piw_strdup(text)};
+                              .raw = piw_strdup(from->raw),
+                              .key = piw_strdup(from->key),
+                              .text = address_text(from, known && piw__ip_v4(&ip))};
     *bucket = address;
     return address;
 }
@@ -187,8 +197,7 @@ piw__peer_entry *piw__peers_by_id(const piw__peers *peers, piw_peer id)
     return entry != NULL && entry->id == id ? entry : NULL;
 }
 
-piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t len, const char *raw_address,
-                                bool socket_file)
+piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t len, const piw__peer_from *from)
 {
     if (peers->free_count == 0 && peers->slots_count < peers->limit)
         grow(peers);
@@ -204,7 +213,7 @@ piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t l
     entry->fd = -1;
     entry->routing_len = (uint8_t)len;
     memcpy(entry->routing, routing, len);
-    entry->address = address_take(peers, raw_address, socket_file);
+    entry->address = address_take(peers, from);
     piw__peer_entry **bucket = &peers->buckets[hash_bytes(peers->seed, routing, len) & peers->mask];
     entry->chain = *bucket;
     *bucket = entry;

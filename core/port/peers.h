@@ -8,7 +8,7 @@
 
 #include "type/message.h"
 
-/* A network address that peers come from, shared by them: requests a second are bounded here. */
+/* Where peers come from, shared by them: a network address, or a key at one. Requests a second are bounded here. */
 typedef struct piw__address {
     struct piw__address *chain;
     unsigned peers;
@@ -17,7 +17,10 @@ typedef struct piw__address {
     uint32_t in_window;
     uint32_t hash;
     char *raw;  /* as libzmq tells it; a peer's further messages must come with the same */
-    char *text; /* as people read it: "192.0.2.7", "local" */
+    char *key;  /* in hexadecimal, of who is encrypted; else "" */
+    char *text; /* as people read it: "192.0.2.7", "local", "key NAME" wherever that is */
+    bool revoked;
+    unsigned keys_generation; /* of the keys, when `revoked` was found out */
 } piw__address;
 
 typedef struct piw__peer_entry {
@@ -55,8 +58,13 @@ uint32_t piw__peers_count(const piw__peers *peers);
 piw__peer_entry *piw__peers_find(const piw__peers *peers, const void *routing, size_t len);
 piw__peer_entry *piw__peers_by_id(const piw__peers *peers, piw_peer id);
 /* A new peer; NULL when the table is full of peers that can't be forgotten. `len` is 1 to 255. */
-piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t len, const char *raw_address,
-                                bool socket_file);
+typedef struct piw__peer_from {
+    const char *raw;  /* as libzmq tells the address */
+    const char *key;  /* "": it has none */
+    const char *name; /* of the key */
+    bool socket_file;
+} piw__peer_from;
+piw__peer_entry *piw__peers_add(piw__peers *peers, const void *routing, size_t len, const piw__peer_from *from);
 void piw__peers_forget(piw__peers *peers, piw__peer_entry *entry);
 /* It has spoken: it is now the last to be forgotten. False when its address has sent too much in this second. */
 bool piw__peers_spoke(piw__peers *peers, piw__peer_entry *entry, int64_t now_ns);

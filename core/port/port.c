@@ -1,9 +1,11 @@
 /* port.c — where the bus meets the world: frames become messages, and messages frames. */
 #include "port/inner.h"
+#include "port/keys.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -52,6 +54,8 @@ void piw__port_close(piw__port **port)
     free(old->socket_path);
     free(old->endpoint);
     free(old->bound);
+    free(old->curve_endpoint);
+    free(old->curve_bound);
     free(old->name);
     free(old);
 }
@@ -64,6 +68,11 @@ const char *piw__port_name(const piw__port *port)
 const char *piw__port_endpoint(const piw__port *port)
 {
     return port->endpoint;
+}
+
+const char *piw__port_curve_endpoint(const piw__port *port)
+{
+    return port->curve_endpoint;
 }
 
 int piw__port_fd(const piw__port *port)
@@ -164,6 +173,52 @@ static const char *address_of(zmq_msg_t *part)
     return raw != NULL ? raw : "";
 }
 
+/* The key that the admission check found for the connection; "": it is not encrypted. */
+static const char *key_of(const piw__port *port, zmq_msg_t *part)
+{
+    const char *user = port->curve_bound != NULL ? zmq_msg_gets(part, "User-Id") : NULL;
+    return user != NULL ? piw__zap_key(user) : "";
+}
+
+/* --- Keys --------------------------------------------------------------------------------------------------------- */
+
+static bool key_bytes(const char *text, uint8_t to[PIW_KEY_BYTES])
+{
+    if (strlen(text) != PIW_KEY_HEX - 1)
+        return false;
+    for (unsigned i = 0; i < PIW_KEY_BYTES; i++)
+        if (sscanf(text + (size_t)2 * i, "%2hhx", &to[i]) != 1)
+            return false;
+    return true;
+}
+
+/* Does this key still open the queue? */
+static bool find_key(const piw__port *port, const char *key, char name[PIW_KEY_NAME + 1])
+{
+    uint8_t own[PIW_KEY_BYTES];
+    return key_bytes(key, own) && piw__keys_find(own, port->name, name);
+}
+
+/* Was the peer's key revoked since it connected? Looked up anew only when the keys have changed. */
+static bool is_revoked(const piw__port *port, piw__address *address)
+{
+    unsigned now = piw__keys_generation();
+    if (address->key[0] != '\0' && address->keys_generation != now) {
+        char name[PIW_KEY_NAME + 1];
+        address->revoked = !find_key(port, address->key, name);
+        address->keys_generation = now;
+    }
+    return address->revoked;
+}
+
+/* A connection of somebody whose key was revoked. (When the kernel has just given the descriptor to another connection, that one
+ * is made again by its peer.) */
+static void cut(int fd)
+{
+    if (fd >= 0 && shutdown(fd, SHUT_RDWR) != 0)
+        piw_debug("connection %d can't be ended: %s", fd, strerror(errno));
+}
+
 /* --- Connections ------------------------------------------------------------------------------------------------- */
 
 static void note_gone(piw__port *port, piw__peer_entry *entry, bool sure)
@@ -223,8 +278,30 @@ int64_t piw__port_peer_gone_ns(piw__port *port, piw_peer peer, bool *sure)
     return entry != NULL ? entry->gone_ns : 0;
 }
 
+/* The keys have changed: who waits for an answer with one that was revoked has nothing more to hear, nor has who listens. */
+static void look_at_keys(piw__port *port)
+{
+    unsigned now = piw__keys_generation();
+    if (port->curve_bound == NULL || port->keys_generation == now)
+        return;
+    port->keys_generation = now;
+    if (port->curve_publisher != NULL)
+        piw__socket_renew_publisher(port);
+    piw_peer peer = 0;
+    const piw__peer_entry *entry;
+    while ((entry = piw__peers_next(&port->peers, peer)) != NULL) {
+        peer = entry->id;
+        if (is_revoked(port, entry->address)) {
+            piw_warning("queue %s: %s (peer %llu) was revoked: its connection is ended", port->name,
+                        entry->address->text, (unsigned long long)peer);
+            cut(entry->fd);
+        }
+    }
+}
+
 piw_peer piw__port_gone(piw__port *port)
 {
+    look_at_keys(port);
     piw__links_look(&port->links, connection_ended, port);
     while (port->gone_count > 0) {
         piw_peer peer = port->gone[--port->gone_count];
@@ -239,26 +316,47 @@ piw_peer piw__port_gone(piw__port *port)
     return 0;
 }
 
+/* A peer that speaks for the first time; NULL: it may not. */
+static piw__peer_entry *meet(piw__port *port, zmq_msg_t *routing, zmq_msg_t *last)
+{
+    char name[PIW_KEY_NAME + 1] = "";
+    piw__peer_from from = {.raw = address_of(last), .key = key_of(port, last), .name = name};
+    size_t len = zmq_msg_size(routing);
+    from.socket_file = port->ipc && from.key[0] == '\0';
+    if ((port->protocol->queue_flags & PIW_Q_PRIVATE) != 0 && !may_use_private(from.raw)) {
+        refuse_unknown(port, from.raw, "the peer is neither the master's own user nor root");
+        return NULL;
+    }
+    if (from.key[0] != '\0' && !find_key(port, from.key, name)) {
+        refuse_unknown(port, from.raw, "its key was revoked");
+        cut(zmq_msg_get(last, ZMQ_SRCFD));
+        return NULL;
+    }
+    piw__peer_entry *entry = NULL;
+    if (len == 0 || len > 255 || (entry = piw__peers_add(&port->peers, zmq_msg_data(routing), len, &from)) == NULL)
+        refuse_unknown(port, from.raw, "as many peers as can be remembered have open requests or records");
+    return entry;
+}
+
 /* Who sent it; NULL when it is refused for that. */
 static piw__peer_entry *identify(piw__port *port, parts *got)
 {
-    const void *routing = zmq_msg_data(&got->at[0]);
-    size_t len = zmq_msg_size(&got->at[0]);
-    const char *raw = address_of(&got->at[got->count - 1]);
-    piw__peer_entry *entry = piw__peers_find(&port->peers, routing, len);
+    zmq_msg_t *routing = &got->at[0], *last = &got->at[got->count - 1];
+    piw__peer_entry *entry = piw__peers_find(&port->peers, zmq_msg_data(routing), zmq_msg_size(routing));
     if (entry == NULL) {
-        if ((port->protocol->queue_flags & PIW_Q_PRIVATE) != 0 && !may_use_private(raw)) {
-            refuse_unknown(port, raw, "the peer is neither the master's own user nor root");
-            return NULL;
-        }
-        if (len == 0 || len > 255 || (entry = piw__peers_add(&port->peers, routing, len, raw, port->ipc)) == NULL)
-            refuse_unknown(port, raw, "as many peers as can be remembered have open requests or records");
-    } else if (strcmp(entry->address->raw, raw) != 0) {
-        refuse(port, entry, "it came from another network address than this peer's first");
+        entry = meet(port, routing, last);
+    } else if (strcmp(entry->address->raw, address_of(last)) != 0 ||
+               strcmp(entry->address->key, key_of(port, last)) != 0) {
+        refuse(port, entry, "it came from another network address or key than this peer's first");
+        return NULL;
+    }
+    if (entry != NULL && is_revoked(port, entry->address)) {
+        refuse(port, entry, "its key was revoked");
+        cut(zmq_msg_get(last, ZMQ_SRCFD));
         return NULL;
     }
     if (entry != NULL && port->links.monitor != NULL)
-        tie(port, entry, zmq_msg_get(&got->at[got->count - 1], ZMQ_SRCFD));
+        tie(port, entry, zmq_msg_get(last, ZMQ_SRCFD));
     if (entry != NULL && !piw__peers_spoke(&port->peers, entry, piw_monotonic_ns())) {
         refuse(port, entry, "too many messages from this address in one second");
         return NULL;
@@ -328,7 +426,12 @@ static int take_frames(piw__port *port, parts *got, piw__peer_entry *entry, piw_
 static int take_pushed(piw__port *port, parts *got, piw_msg **msg)
 {
     piw_err err = {0};
-    const char *raw = address_of(&got->at[0]);
+    const char *raw = address_of(&got->at[0]), *key = key_of(port, &got->at[0]);
+    char name[PIW_KEY_NAME + 1];
+    if (key[0] != '\0' && !find_key(port, key, name)) {
+        cut(zmq_msg_get(&got->at[0], ZMQ_SRCFD));
+        return refuse_unknown(port, raw, "its key was revoked");
+    }
     if (got->count != 1)
         return refuse_unknown(port, raw, "more than one frame");
     char from[128]; /* decoding may take the frame, and the address with it */
@@ -466,6 +569,9 @@ int piw__port_answer(piw__port *port, piw_peer peer, piw_msg **msg)
         return PIW_EINVAL;
     if (entry == NULL || entry->open == NULL) {
         dead_letter(port, peer, *msg, entry == NULL ? "it is forgotten" : "it has no open request");
+    } else if (is_revoked(port, entry->address)) {
+        piw__peers_open(&port->peers, entry, NULL);
+        dead_letter(port, peer, *msg, "its key was revoked");
     } else if (encode_answer(port, entry, *msg) != 0) {
         piw__peers_open(&port->peers, entry, NULL);
         dead_letter(port, peer, *msg, "it can't be encoded, and the queue has no error answer to it");
@@ -488,6 +594,8 @@ int piw__port_send(piw__port *port, piw_peer peer, piw_msg **msg)
         return PIW_EINVAL;
     if (entry == NULL) {
         dead_letter(port, peer, *msg, "it is forgotten");
+    } else if (is_revoked(port, entry->address)) {
+        dead_letter(port, peer, *msg, "its key was revoked");
     } else {
         int why = piw__frames_send(port->socket, entry->routing, entry->routing_len, *msg);
         if (why < 0)
@@ -498,6 +606,15 @@ int piw__port_send(piw__port *port, piw_peer peer, piw_msg **msg)
     return 0;
 }
 
+/* To those who have a key: whoever lost it since hears nothing more. */
+static void publish_encrypted(piw__port *port)
+{
+    look_at_keys(port);
+    if (port->curve_publisher != NULL &&
+        piw__part_send(port->curve_publisher, port->buffer.data, port->buffer.len, 0) != 0)
+        piw_debug("queue %s: a message could not be published encrypted", port->name);
+}
+
 int piw__port_publish(piw__port *port, piw_msg **msg)
 {
     if (port->protocol->queue != PIW_Q_PUB)
@@ -505,6 +622,7 @@ int piw__port_publish(piw__port *port, piw_msg **msg)
     int rc = encode(port, *msg, PIW_CBOR);
     if (rc != 0)
         return rc;
+    publish_encrypted(port);
     if (piw__buffer_send(port->socket, &port->buffer, 0) == 0)
         port->counts.sent++;
     piw_msg_free(msg);

@@ -17,6 +17,7 @@ typedef struct piw__port_counts {
 /* Bind. `name` is the queue's name, `address` a ZeroMQ endpoint. The rest is the protocol's: kind, bounds, and its PIW_Q_ flags. */
 typedef struct piw__port_settings {
     const char *name, *address;
+    const char *curve_address; /* where it listens for those who encrypt, too; NULL: nowhere */
     const piw_protocol *protocol;
 } piw__port_settings;
 int piw__port_open(piw__port **port, const piw__port_settings *settings, piw_err *err);
@@ -24,6 +25,8 @@ void piw__port_close(piw__port **port);
 const char *piw__port_name(const piw__port *port);
 /* The address it is bound to, with the port number that "tcp://…:*" became. */
 const char *piw__port_endpoint(const piw__port *port);
+/* The same of the encrypted one; NULL: there is none. */
+const char *piw__port_curve_endpoint(const piw__port *port);
 
 /* To wait for input (level-triggered wait on an edge: read until PIW_EAGAIN before every sleep). */
 int piw__port_fd(const piw__port *port);
@@ -55,9 +58,16 @@ piw_peer piw__port_gone(piw__port *port);
 bool piw__port_peer_next(const piw__port *port, piw_peer *peer);
 piw__port_counts piw__port_figures(const piw__port *port);
 
-/* Who may connect (docs/security.md#from-the-socket-to-the-handler): one for the process, started before the first
- * port. `allow` is a list of networks ("192.0.2.0/24", "2001:db8::/32", "all"), separated by commas or blanks. */
-int piw__zap_start(const char *allow, piw_err *err);
+/* Who may connect (docs/security.md#from-the-socket-to-the-handler): one check for the process, started before the first
+ * port. */
+typedef struct piw__zap_settings {
+    const char *allow; /* networks ("192.0.2.0/24", "2001:db8::/32", "all"), separated by commas or blanks; NULL: all */
+    /* Addresses with networks of their own: "crowd", "crowd-curve". */
+    const char *const *names, *const *allows;
+    size_t count;
+    const char *keys; /* the folder of keys; NULL: no address is encrypted */
+} piw__zap_settings;
+int piw__zap_start(const piw__zap_settings *settings, piw_err *err);
 void piw__zap_stop(void);
 /* The process's ZeroMQ context, made at first use; NULL when it can't be. */
 void *piw__zmq_context(void);

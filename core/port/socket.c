@@ -1,5 +1,6 @@
 /* socket.c — a port's socket: made with the options of its queue, bound, and closed. */
 #include "port/inner.h"
+#include "port/keys.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -159,9 +160,9 @@ static int set_admission(void *socket, const char *name, piw_err *err)
 #endif
 }
 
-static int set_options(piw__port *port, int kind, piw_err *err)
+/* Of every socket of a queue, whoever connects to it. */
+static int set_options(const piw__port *port, void *socket, int kind, piw_err *err)
 {
-    void *socket = port->socket;
     int rc = piw__socket_common(socket, piw__frame_max(port->protocol, true), PIW_LIMIT_SILENT_PEER_MS, err);
     rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_BACKLOG, BACKLOG, "BACKLOG", err);
     rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_HEARTBEAT_TTL, PIW_LIMIT_SILENT_MASTER_MS, "HEARTBEAT_TTL", err);
@@ -170,20 +171,25 @@ static int set_options(piw__port *port, int kind, piw_err *err)
         rc = piw__socket_set(socket, ZMQ_ROUTER_MANDATORY, 1, "ROUTER_MANDATORY", err);
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_RCVHWM, ROUTER_RCVHWM, "RCVHWM", err);
         rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_SNDHWM, ROUTER_SNDHWM, "SNDHWM", err);
-        if (rc == 0 && !port->ipc)
-            rc =
-                (port->protocol->queue_flags & PIW_Q_ADMITTED) != 0
-                    ? set_admission(socket, port->name, err)
-                    : piw_err_set(err, PIW_EINVAL,
-                                  "queue %s lets in whoever connects, since its protocol is not declared \"admitted\": "
-                                  "give it an ipc:// address",
-                                  port->name);
     } else if (rc == 0 && kind == ZMQ_PULL) {
         rc = piw__socket_set(socket, ZMQ_RCVHWM, PULL_RCVHWM, "RCVHWM", err);
     } else if (rc == 0 && kind == ZMQ_PUB) {
         rc = piw__socket_set(socket, ZMQ_SNDHWM, PIW_LIMIT_STATUS_WAITING, "SNDHWM", err);
     }
     return rc;
+}
+
+/* Who comes to the plain address: over TCP a queue that answers asks. */
+static int set_plain(const piw__port *port, int kind, piw_err *err)
+{
+    if (kind != ZMQ_ROUTER || port->ipc)
+        return 0;
+    if ((port->protocol->queue_flags & PIW_Q_ADMITTED) == 0)
+        return piw_err_set(err, PIW_EINVAL,
+                           "queue %s lets in whoever connects, since its protocol is not declared \"admitted\": "
+                           "give it an ipc:// address",
+                           port->name);
+    return set_admission(port->socket, port->name, err);
 }
 
 static int bind_error(const char *address, piw_err *err)
@@ -203,7 +209,27 @@ static int bind_error(const char *address, piw_err *err)
     return piw_err_set(err, PIW_ENET, "%s", zmq_strerror(why));
 }
 
-static int bind_socket(piw__port *port, const piw__port_settings *settings, piw_err *err)
+/* Where it is bound, as libzmq knows it. */
+static int bound_at(void *socket, char **bound, piw_err *err)
+{
+    char endpoint[512];
+    size_t size = sizeof(endpoint);
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0)
+        return piw_err_set(err, PIW_ENET, "%s", zmq_strerror(errno));
+    *bound = piw_strdup(endpoint);
+    return 0;
+}
+
+/* An IPv4 address that was bound through IPv6 reads as people wrote it. */
+static char *endpoint_text(const char *bound)
+{
+    static const char mapped[] = "tcp://[::ffff:";
+    const char *v4 = strncmp(bound, mapped, sizeof(mapped) - 1) == 0 ? bound + sizeof(mapped) - 1 : NULL;
+    const char *end = v4 != NULL ? strchr(v4, ']') : NULL;
+    return end != NULL ? piw_sprintf("tcp://%.*s%s", (int)(end - v4), v4, end + 1) : piw_strdup(bound);
+}
+
+static int bind_plain(piw__port *port, const piw__port_settings *settings, piw_err *err)
 {
     if (port->socket_path != NULL) {
         int rc = check_socket_path(port->socket_path, err);
@@ -212,18 +238,68 @@ static int bind_socket(piw__port *port, const piw__port_settings *settings, piw_
     }
     if (zmq_bind(port->socket, settings->address) != 0)
         return bind_error(settings->address, err);
-    char endpoint[512];
-    size_t size = sizeof(endpoint), fd_size = sizeof(port->fd);
-    if (zmq_getsockopt(port->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0 ||
-        zmq_getsockopt(port->socket, ZMQ_FD, &port->fd, &fd_size) != 0)
-        return piw_err_set(err, PIW_ENET, "%s", zmq_strerror(errno));
-    port->bound = piw_strdup(endpoint);
-    /* An IPv4 address that was bound through IPv6 reads as people wrote it. */
-    static const char mapped[] = "tcp://[::ffff:";
-    const char *v4 = strncmp(endpoint, mapped, sizeof(mapped) - 1) == 0 ? endpoint + sizeof(mapped) - 1 : NULL;
-    const char *end = v4 != NULL ? strchr(v4, ']') : NULL;
-    port->endpoint = end != NULL ? piw_sprintf("tcp://%.*s%s", (int)(end - v4), v4, end + 1) : piw_strdup(endpoint);
+    size_t fd_size = sizeof(port->fd);
+    int rc = bound_at(port->socket, &port->bound, err);
+    if (rc == 0 && zmq_getsockopt(port->socket, ZMQ_FD, &port->fd, &fd_size) != 0)
+        rc = piw_err_set(err, PIW_ENET, "%s", zmq_strerror(errno));
+    if (rc != 0)
+        return rc;
+    port->endpoint = endpoint_text(port->bound);
     return port->socket_path != NULL ? set_mode(port, settings, err) : 0;
+}
+
+/* --- The encrypted address --------------------------------------------------------------------------------------- */
+
+/* What is bound from here on is for those who have a key. (An option holds for the addresses bound after it.) */
+static int set_curve(const piw__port *port, void *socket, piw_err *err)
+{
+    piw_key own;
+    if (!zmq_has("curve"))
+        return piw_err_set(err, PIW_EINVAL, "this libzmq was built without CURVE: nothing can be encrypted");
+    if (!piw__keys_own(&own))
+        return piw_err_set(err, PIW_ECONFIG, "an encrypted address needs [auth] keys, the folder of keys");
+    char *name = piw_sprintf("%s" PIW__CURVE_SUFFIX, port->name);
+    int rc = set_admission(socket, name, err);
+    rc = rc != 0 ? rc : piw__socket_set(socket, ZMQ_CURVE_SERVER, 1, "CURVE_SERVER", err);
+    if (rc == 0 && zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own.secret, sizeof(own.secret)) != 0)
+        rc = piw_err_set(err, PIW_ENET, "socket option CURVE_SECRETKEY: %s", zmq_strerror(errno));
+    piw_key_wipe(&own);
+    free(name);
+    return rc;
+}
+
+static int bind_curve(const piw__port *port, void *socket, const char *address, piw_err *err)
+{
+    int rc = set_curve(port, socket, err);
+    return rc != 0 ? rc : zmq_bind(socket, address) != 0 ? bind_error(address, err) : 0;
+}
+
+static int open_publisher(piw__port *port, const char *address, piw_err *err)
+{
+    int linger = 0; /* what waits for somebody whose key was revoked must not leave */
+    port->curve_publisher = zmq_socket(piw__zmq_context(), ZMQ_PUB);
+    if (port->curve_publisher == NULL)
+        return piw_err_set(err, PIW_ENET, "can't make a ZeroMQ socket: %s", zmq_strerror(errno));
+    int rc = set_options(port, port->curve_publisher, ZMQ_PUB, err);
+    rc = rc != 0 ? rc : piw__socket_set(port->curve_publisher, ZMQ_LINGER, linger, "LINGER", err);
+    return rc != 0 ? rc : bind_curve(port, port->curve_publisher, address, err);
+}
+
+static int open_curve(piw__port *port, const char *address, piw_err *err)
+{
+    if (strncmp(address, "tcp://", 6) != 0)
+        return piw_err_set(err, PIW_EINVAL, "\"%.200s\" is not an address of TCP; write tcp://*:5557", address);
+    if ((port->protocol->queue_flags & PIW_Q_PRIVATE) != 0)
+        return piw_err_set(err, PIW_EINVAL,
+                           "this queue is for the master's own user only: it has no encrypted address");
+    bool publishes = port->protocol->queue == PIW_Q_PUB;
+    int rc = publishes ? open_publisher(port, address, err) : bind_curve(port, port->socket, address, err);
+    rc = rc != 0 ? rc : bound_at(publishes ? port->curve_publisher : port->socket, &port->curve_bound, err);
+    if (rc != 0)
+        return rc;
+    port->curve_endpoint = endpoint_text(port->curve_bound);
+    port->keys_generation = piw__keys_generation();
+    return 0;
 }
 
 int piw__socket_open(piw__port *port, const piw__port_settings *settings, piw_err *err)
@@ -243,15 +319,21 @@ int piw__socket_open(piw__port *port, const piw__port_settings *settings, piw_er
         return piw_err_set(err, PIW_ENET, "can't make a ZeroMQ socket: %s", zmq_strerror(errno));
     if (port->ipc && settings->address[6] != '@')
         port->socket_path = piw_strdup(settings->address + 6);
-    int rc = set_options(port, kind, err);
+    int rc = set_options(port, port->socket, kind, err);
+    rc = rc != 0 ? rc : set_plain(port, kind, err);
     if (rc == 0 && port->protocol->queue == PIW_Q_ROUTER)
         rc = piw__links_open(&port->links, port->socket, err);
-    return rc != 0 ? rc : bind_socket(port, settings, err);
+    rc = rc != 0 ? rc : bind_plain(port, settings, err);
+    if (rc == 0 && settings->curve_address != NULL && (rc = open_curve(port, settings->curve_address, err)) != 0)
+        piw_err_prefix(err, "encrypted at %.200s", settings->curve_address);
+    return rc;
 }
+
+/* --- The end ----------------------------------------------------------------------------------------------------- */
 
 /* The listener ends on an I/O thread, and the file of an ipc address with it. Wait for that, so that the address can
  * be bound again, and so that the file removed is not the next one's. */
-static void unbind(const piw__port *port)
+static void unbind(const piw__port *port, void *socket, const char *bound)
 {
     static const char name[] = "inproc://piw-port-closing";
     void *monitor = zmq_socket(piw__zmq_context(), ZMQ_PAIR);
@@ -263,21 +345,48 @@ static void unbind(const piw__port *port)
     char address[64];
     snprintf(address, sizeof(address), "%s-%d", name, port->fd); /* unique among the ports that are open */
     uint8_t event[512];
-    if (zmq_socket_monitor(port->socket, address, ZMQ_EVENT_CLOSED | ZMQ_EVENT_CLOSE_FAILED) == 0 &&
-        zmq_connect(monitor, address) == 0 && zmq_unbind(port->socket, port->bound) == 0 &&
+    if (zmq_socket_monitor(socket, address, ZMQ_EVENT_CLOSED | ZMQ_EVENT_CLOSE_FAILED) == 0 &&
+        zmq_connect(monitor, address) == 0 && zmq_unbind(socket, bound) == 0 &&
         zmq_recv(monitor, event, sizeof(event), 0) < 0)
-        piw_warning("queue %s: the address %s is still in use by this process", port->name, port->endpoint);
-    zmq_socket_monitor(port->socket, NULL, 0);
+        piw_warning("queue %s: the address %s is still in use by this process", port->name, bound);
+    zmq_socket_monitor(socket, NULL, 0);
     zmq_close(monitor);
+}
+
+static void close_publisher(piw__port *port)
+{
+    if (port->curve_publisher == NULL)
+        return;
+    if (port->curve_bound != NULL)
+        unbind(port, port->curve_publisher, port->curve_bound);
+    zmq_close(port->curve_publisher);
+    port->curve_publisher = NULL;
+}
+
+void piw__socket_renew_publisher(piw__port *port)
+{
+    piw_err err = {0};
+    close_publisher(port);
+    if (open_publisher(port, port->curve_bound, &err) != 0) {
+        piw_error("queue %s at %s: who listens encrypted hears nothing more until the master is restarted: %s",
+                  port->name, port->curve_endpoint, err.text);
+        if (port->curve_publisher != NULL)
+            zmq_close(port->curve_publisher);
+        port->curve_publisher = NULL;
+    }
 }
 
 void piw__socket_close(piw__port *port)
 {
     if (port->socket == NULL)
         return;
+    bool publishes = port->curve_publisher != NULL;
     piw__links_close(&port->links, port->socket);
+    close_publisher(port);
+    if (port->curve_bound != NULL && !publishes)
+        unbind(port, port->socket, port->curve_bound);
     if (port->bound != NULL)
-        unbind(port);
+        unbind(port, port->socket, port->bound);
     zmq_close(port->socket);
     port->socket = NULL;
 }

@@ -16,7 +16,9 @@ struct piw_runtime {
     char **dirs;
     size_t dirs_count;
     bool trust_files;
-    char *allow;
+    char *allow, **allow_names, **allow_networks;
+    size_t allows_count;
+    char *keys; /* their folder, or NULL */
 
     pthread_mutex_t admin; /* one change of the tasks at a time; shells never take it, but that of the admin task */
     pthread_mutex_t look;  /* held for a few instructions; taken after `admin` */

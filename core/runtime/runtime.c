@@ -46,8 +46,14 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
     runtime->trust_files = config->trust_files;
     runtime->hub.queue_names = copy_texts(config->queue_names, config->queues_count);
     runtime->hub.queue_addresses = copy_texts(config->queue_addresses, config->queues_count);
+    if (config->queue_curve_addresses != NULL)
+        runtime->hub.queue_curve_addresses = copy_texts(config->queue_curve_addresses, config->queues_count);
     runtime->hub.queues_count = config->queues_count;
     runtime->allow = piw_strdup(config->allow != NULL ? config->allow : "all");
+    runtime->allow_names = copy_texts(config->allow_names, config->allows_count);
+    runtime->allow_networks = copy_texts(config->allow_networks, config->allows_count);
+    runtime->allows_count = config->allows_count;
+    runtime->keys = config->keys != NULL ? piw_strdup(config->keys) : NULL;
     runtime->hub.setting = config->setting;
     runtime->hub.arg = config->arg;
     pthread_mutex_init(&runtime->admin, NULL);
@@ -97,6 +103,13 @@ void piw_runtime_free(piw_runtime **runtime_)
         free(runtime->dirs[i]);
     free(runtime->dirs);
     free(runtime->allow);
+    for (size_t i = 0; i < runtime->allows_count; i++) {
+        free(runtime->allow_names[i]);
+        free(runtime->allow_networks[i]);
+    }
+    free(runtime->allow_names);
+    free(runtime->allow_networks);
+    free(runtime->keys);
     piw__hub_fini(&runtime->hub);
     close(runtime->monitor_fd);
     pthread_mutex_destroy(&runtime->admin);
@@ -355,7 +368,12 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
     pthread_mutex_lock(&runtime->admin);
     int rc = load_all(runtime, err);
     if (rc == 0 && has_queues(runtime)) {
-        rc = piw__zap_start(runtime->allow, err);
+        const piw__zap_settings settings = {.allow = runtime->allow,
+                                            .names = (const char *const *)runtime->allow_names,
+                                            .allows = (const char *const *)runtime->allow_networks,
+                                            .count = runtime->allows_count,
+                                            .keys = runtime->keys};
+        rc = piw__zap_start(&settings, err);
         runtime->zap = rc == 0;
     }
     if (rc == 0)

@@ -48,7 +48,14 @@ typedef struct piw_runtime_config {
     const char *const *queue_names;
     const char *const *queue_addresses;
     size_t queues_count;
-    const char *allow; /* networks that may connect; NULL: all */
+    const char *const
+        *queue_curve_addresses; /* the encrypted ones, likewise; NULL, or an item is NULL: there is none */
+    const char *allow;          /* networks that may connect; NULL: all */
+    /* Addresses with networks of their own: QUEUE, or QUEUE-curve for the encrypted one. */
+    const char *const *allow_names;
+    const char *const *allow_networks;
+    size_t allows_count;
+    const char *keys; /* folder of keys (piw/keys.h); NULL: none, and no encrypted address */
     /* A master setting (piw_setting); NULL result: unset. May be NULL. Called from any thread, values live on. */
     const char *(*setting)(void *arg, const char *name);
     void *arg;

@@ -35,6 +35,12 @@ class Front(http.server.BaseHTTPRequestHandler):
     behind = None
 
     def hand_on(self):
+        if self.path.startswith("/down/"):
+            self.send_response(302)
+            self.send_header("Location", f"http://{self.behind}/{self.path[6:]}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         connection = http.client.HTTPConnection(self.behind, timeout=30)
         kept = {key: value for key, value in self.headers.items() if key.lower() not in ("connection",)}
@@ -101,6 +107,9 @@ def test_all(farm):
     check("master.with the authority", True)
     described = farm.value("SELECT length(description) FROM packages WHERE package = 'piwdemo-pure'")
     check("piw-add.with the authority", done.stderr == "" and described != "0", (done.stderr, described))
+
+    done = farm.run([*add[:-1], f"{farm.pypi_url}/down/pypi", "piwdemo-pure"])
+    check("piw-add.is not led from https to http", "rotocol" in done.stderr, done.stderr)
 
     farm.env.pop("SSL_CERT_FILE")
     stranger = farm.start_slave("stranger")

@@ -57,7 +57,7 @@ static inline void side_start(const char *allow)
     strcpy(side_dir, "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(side_dir));
     piw_err err = {0};
-    ck_assert_msg(piw__zap_start(allow, &err) == 0, "%s", err.text);
+    ck_assert_msg(piw__zap_start(&(piw__zap_settings){.allow = allow}, &err) == 0, "%s", err.text);
 }
 
 static inline void side_setup(void)

@@ -16,7 +16,7 @@ static piw_msg *record(void)
 
 static piw__peer_entry *add(piw__peers *peers, const char *routing, const char *address)
 {
-    return piw__peers_add(peers, routing, strlen(routing), address, false);
+    return piw__peers_add(peers, routing, strlen(routing), &(piw__peer_from){address, "", "", false});
 }
 
 START_TEST(peers_are_found_by_routing_and_number)
@@ -135,7 +135,7 @@ START_TEST(messages_a_second_are_bounded_by_address)
     ck_assert_str_eq(near->address->text, "127.0.0.1");
     ck_assert_str_eq(other->address->text, "192.0.2.8");
     ck_assert_ptr_eq(one->address, same->address);
-    piw__peer_entry *file = piw__peers_add(&peers, "e", 1, "localhost:0:0:12", true);
+    piw__peer_entry *file = piw__peers_add(&peers, "e", 1, &(piw__peer_from){"localhost:0:0:12", "", "", true});
     ck_assert_str_eq(file->address->text, "local");
     piw__peers_fini(&peers);
 }

@@ -158,14 +158,14 @@ START_TEST(it_starts_once_and_stops_cleanly)
 {
     piw_err err = {0};
     for (int i = 0; i < 20; i++) {
-        ck_assert_msg(piw__zap_start(NULL, &err) == 0, "%s", err.text);
-        ck_assert_int_eq(piw__zap_start("all", NULL), PIW_EEXIST);
+        ck_assert_msg(piw__zap_start(&(piw__zap_settings){0}, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(piw__zap_start(&(piw__zap_settings){.allow = "all"}, NULL), PIW_EEXIST);
         piw__zap_stop();
         piw__zap_stop();
         if (i % 2)
             piw__zmq_term();
     }
-    ck_assert_int_eq(piw__zap_start("10.0.0.1/8", &err), PIW_ECONFIG);
+    ck_assert_int_eq(piw__zap_start(&(piw__zap_settings){.allow = "10.0.0.1/8"}, &err), PIW_ECONFIG);
     ck_assert_ptr_nonnull(strstr(err.text, "[auth] allow"));
     side_use_protocols();
     piw__port *port = NULL;

@@ -5,7 +5,7 @@
 
 const piw_config_section farm_sections[] = {
     {"master", ""}, /* its own options are known besides */
-    {"slave", "master timeout dir label python memory poll slave-queue file-queue codec debug"},
+    {"slave", "master timeout dir label python memory poll slave-queue file-queue key codec debug"},
     {"initdb", "dsn user"},
     {"import", "import-queue file-queue delete codec"},
     {"importer", "import-queue file-queue delete codec"},
@@ -14,15 +14,15 @@ const piw_config_section farm_sections[] = {
     {"rebuild", "import-queue codec"},
     {"audit", "dsn output-path import-queue codec rate settle patience state"},
     {"logger", "format drop log-queue codec"},
-    {"monitor", "status-queue control-queue codec"},
+    {"monitor", "status-queue control-queue key codec"},
     {"ctl", "admin-queue codec"},
+    {"keys", "keys for"},
     {"pypi", "port listen dir first-serial"},
     {"loadgen",
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience wait warm-up journal swap swaps swap-every"},
     {"setup", ""}, /* what it is told stands in no file */
     /* Programs whose keys aren't known here. */
-    {"keys", NULL},
     {"sense", NULL},
     /* The parts of the master: it looks at their keys itself. */
     {"site", .kept_by = "master"},

@@ -160,7 +160,7 @@ int tool_transfer_file(const tool_transfer *transfer, const char *path, piw_err 
     }
     s.piece = piw_alloc(PIECE_MAX);
     /* This queue's frames are plain: no codec is used. */
-    int rc = piw_client_open(&s.queue, &file_protocol_def, transfer->address, PIW_MSGPACK, err);
+    int rc = piw_client_open_with(&s.queue, &file_protocol_def, transfer->address, PIW_MSGPACK, transfer->key, err);
     if (rc == 0)
         rc = converse(&s, err);
     piw_client_close(&s.queue);

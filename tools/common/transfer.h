@@ -2,10 +2,11 @@
 #ifndef COMMON_TRANSFER_H
 #define COMMON_TRANSFER_H
 
-#include "piw/err.h"
+#include "piw/keys.h"
 
 typedef struct tool_transfer {
     const char *address; /* of the file queue */
+    const piw_key *key;  /* NULL: it is not encrypted */
     int64_t id;          /* the slave's number; importers say 0 */
     int64_t silence_ms;  /* how long the master may say nothing */
     int64_t reach_ms;    /* how long until there is a connection; 0: as long as it may be silent */

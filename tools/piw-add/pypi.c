@@ -8,7 +8,13 @@
 #include <stdlib.h>
 
 /* Somebody waits in front of a terminal, and the description can do without. */
-enum { CONNECT_TIMEOUT_MS = 5000, TIMEOUT_MS = 20000, REDIRECTS_MAX = 5, DOCUMENT_MAX = 64 << 20 };
+enum {
+    CONNECT_TIMEOUT_MS = 5000,
+    TIMEOUT_MS = 20000,
+    REDIRECTS_MAX = 5,
+    DOCUMENT_MAX = 64 << 20,
+    REFUSAL_MAX = 1 << 20
+};
 
 typedef struct reading {
     CURL *curl;
@@ -23,7 +29,8 @@ static size_t on_data(char *data, size_t size, size_t count, void *arg)
     long status = 0;
     curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
     r->read += size * count;
-    if (r->read > DOCUMENT_MAX || (status == 200 && !piw_summary_feed(&r->summary, data, size * count)))
+    if (r->read > (status == 200 ? DOCUMENT_MAX : REFUSAL_MAX) ||
+        (status == 200 && !piw_summary_feed(&r->summary, data, size * count)))
         return 0;
     return size * count;
 }
@@ -36,7 +43,7 @@ static bool set_up(reading *r, const char *url, char *problem)
     SET(CURLOPT_USERAGENT, "piwheels/" PIW_VERSION);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, piw_trust_redirects(url));
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     SET(CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
     SET(CURLOPT_FOLLOWLOCATION, 1L);

@@ -142,21 +142,55 @@ static int pause_farm(void *arg, bool on, char *done, size_t size, piw_err *err)
     return 0;
 }
 
+enum { QUEUES_MAX = 16 };
+
+/* Networks of single addresses, from [auth]; how many there are. */
+static size_t list_allows(master *self, const char *names[QUEUES_MAX], const char *networks[QUEUES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < master_allows_count; i++) {
+        char key[64];
+        snprintf(key, sizeof(key), "auth.allow-%s", master_allows[i]);
+        names[count] = master_allows[i];
+        networks[count] = settings_get(&self->settings, key);
+        count += networks[count] != NULL;
+    }
+    return count;
+}
+
+static void list_addresses(const master *self, const char *addresses[QUEUES_MAX], const char *encrypted[QUEUES_MAX])
+{
+    char name[64];
+    for (size_t i = 0; i < master_queues_count; i++) {
+        snprintf(name, sizeof(name), "%s-queue", master_queues[i]);
+        addresses[i] = piw_config_text(self->config, name);
+        encrypted[i] = NULL;
+        for (size_t k = 0; k < master_curve_queues_count; k++) {
+            if (strcmp(master_queues[i], master_curve_queues[k]) == 0) {
+                snprintf(name, sizeof(name), "%s-queue-curve", master_queues[i]);
+                encrypted[i] = piw_config_text(self->config, name);
+            }
+        }
+    }
+}
+
 static int make_runtime(master *self, piw_err *err)
 {
-    char names[16][32];
-    const char *addresses[16];
-    for (size_t i = 0; i < master_queues_count; i++) {
-        snprintf(names[i], sizeof(names[i]), "%s-queue", master_queues[i]);
-        addresses[i] = piw_config_text(self->config, names[i]);
-    }
+    const char *addresses[QUEUES_MAX], *encrypted[QUEUES_MAX], *allow_names[QUEUES_MAX], *allow_networks[QUEUES_MAX];
+    list_addresses(self, addresses, encrypted);
+    bool curve = strcmp(settings_get(&self->settings, "auth.method"), "curve") == 0;
     const piw_runtime_config config = {
         .plugin_dirs = (const char *const *)self->dirs.at,
         .plugin_dirs_count = self->dirs.count,
         .queue_names = master_queues,
         .queue_addresses = addresses,
         .queues_count = master_queues_count,
+        .queue_curve_addresses = encrypted,
         .allow = settings_get(&self->settings, "auth.allow"),
+        .allows_count = list_allows(self, allow_names, allow_networks),
+        .allow_names = allow_names,
+        .allow_networks = allow_networks,
+        .keys = curve ? settings_get(&self->settings, "auth.keys") : NULL,
         .setting = settings_get,
         .arg = &self->settings,
     };

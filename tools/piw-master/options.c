@@ -20,6 +20,10 @@ static const piw_opt options[] = {
     {0, "log-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-logger", "from piw-logger"},
     {0, "slave-queue", PIW_OPT_TEXT, "ADDR", "tcp://*:5555", "from and to build slaves"},
     {0, "file-queue", PIW_OPT_TEXT, "ADDR", "tcp://*:5556", "files from slaves and importers"},
+    {0, "slave-queue-curve", PIW_OPT_TEXT, "ADDR", NULL, "the same encrypted, for those who have a key: tcp://*:5557"},
+    {0, "file-queue-curve", PIW_OPT_TEXT, "ADDR", NULL, "likewise: tcp://*:5558"},
+    {0, "status-queue-curve", PIW_OPT_TEXT, "ADDR", NULL, "likewise: tcp://*:5559"},
+    {0, "control-queue-curve", PIW_OPT_TEXT, "ADDR", NULL, "likewise: tcp://*:5560"},
     {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "from piw-ctl"},
     {0, "web-queue", PIW_OPT_TEXT, "ADDR", "inproc://web", "name of an inner service; no socket is opened"},
     {0, "builds-queue", PIW_OPT_TEXT, "ADDR", "inproc://builds", "likewise"},
@@ -52,8 +56,16 @@ const piw_opt master_site_options[] = {
 
 const piw_opt master_auth_options[] = {
     {0, "method", PIW_OPT_CHOICE, NULL, "none", "how slaves prove who they are", "none|curve"},
-    {0, "allow", PIW_OPT_TEXT, "NETWORKS", "all", "networks that may connect to the slave and file queues"},
-    {0, "keys", PIW_OPT_PATH, "DIR", NULL, "folder of the slaves' keys"},
+    {0, "allow", PIW_OPT_TEXT, "NETWORKS", "all", "networks that may connect to addresses without a list of their own"},
+    {0, "allow-slave", PIW_OPT_TEXT, "NETWORKS", NULL, "those that may connect to the slave queue's plain address"},
+    {0, "allow-file", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the file queue"},
+    {0, "allow-import", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the import queue, if it listens at TCP"},
+    {0, "allow-slave-curve", PIW_OPT_TEXT, "NETWORKS", NULL,
+     "those that may connect to the slave queue's encrypted address"},
+    {0, "allow-file-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the file queue"},
+    {0, "allow-status-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the status queue"},
+    {0, "allow-control-curve", PIW_OPT_TEXT, "NETWORKS", NULL, "likewise, of the control queue"},
+    {0, "keys", PIW_OPT_PATH, "DIR", "/etc/piwheels/keys", "folder of the keys that piw-keys makes"},
     PIW_OPT_END,
 };
 
@@ -74,5 +86,10 @@ const piw_opt master_task_options[] = {
 
 const char *const master_queues[] = {"slave", "file", "import", "log", "control", "status", "admin"};
 const size_t master_queues_count = PIW_COUNT(master_queues);
+const char *const master_curve_queues[] = {"slave", "file", "status", "control"};
+const size_t master_curve_queues_count = PIW_COUNT(master_curve_queues);
+const char *const master_allows[] = {"slave",      "file",         "import",       "slave-curve",
+                                     "file-curve", "status-curve", "control-curve"};
+const size_t master_allows_count = PIW_COUNT(master_allows);
 const char *const master_services[] = {"web", "builds", "db", "fs", "stats"};
 const size_t master_services_count = PIW_COUNT(master_services);

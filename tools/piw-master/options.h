@@ -15,6 +15,12 @@ extern const piw_opt master_task_options[];
 /* The outer queues: option "NAME-queue" each. */
 extern const char *const master_queues[];
 extern const size_t master_queues_count;
+/* Those that may have an encrypted address too: option "NAME-queue-curve" each. */
+extern const char *const master_curve_queues[];
+extern const size_t master_curve_queues_count;
+/* The addresses that may have networks of their own: key "allow-NAME" of [auth]. */
+extern const char *const master_allows[];
+extern const size_t master_allows_count;
 /* The inner services that have an option "NAME-queue" for compatibility: a name, no socket. */
 extern const char *const master_services[];
 extern const size_t master_services_count;

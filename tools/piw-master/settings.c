@@ -15,13 +15,16 @@ static void add(settings *made, char *name, char *text)
     made->at[made->count++] = (struct setting){name, text};
 }
 
-/* Numbers in the form that piw_setting_number reads, whatever the operator wrote. */
+/* Numbers in the form that piw_setting_number reads, whatever the operator wrote; paths without a tilde. */
 static char *canonical(const piw_opt *opt, const char *text)
 {
     int64_t number;
     bool counted = opt->kind == PIW_OPT_SWITCH || opt->kind == PIW_OPT_DURATION || opt->kind == PIW_OPT_SIZE;
     if (counted && piw_opt_number(opt, text, &number, NULL) == 0)
         return piw_sprintf("%lld", (long long)number);
+    char *expanded;
+    if (opt->kind == PIW_OPT_PATH && piw_expand_home(text, &expanded, NULL) == 0)
+        return expanded;
     return piw_strdup(text);
 }
 
@@ -156,28 +159,89 @@ static int add_section(settings *made, const piw_config *config, const char *sec
     return rc;
 }
 
-/* [auth] as far as this version can do what it says: an operator who asks for more must not believe to have it. */
-static int check_auth(settings *made, const piw_config *config, piw_err *err)
+/* A list of networks may be written [a, b]. */
+static int check_allow(char *text, const piw_config *config, const char *key, piw_err *err)
 {
     const char *origin = NULL;
-    if (strcmp(settings_get(made, "auth.method"), "none") != 0) {
-        piw_config_raw(config, "auth", "method", &origin);
-        return piw_err_set(err, PIW_ECONFIG, "%s: method: only 'none' is available in this version", origin);
+    for (char *s = strpbrk(text, "[]\"'"); s != NULL; s = strpbrk(s, "[]\"'"))
+        *s = ' ';
+    int rc = piw_runtime_check_allow(text, err);
+    if (rc != 0) {
+        piw_config_raw(config, "auth", key, &origin);
+        piw_err_prefix(err, "%s: %s", origin, key);
     }
-    for (size_t i = 0; i < made->count; i++) {
-        if (strcmp(made->at[i].name, "auth.allow") == 0) {
-            /* A list may be written [a, b]. */
-            for (char *s = strpbrk(made->at[i].text, "[]\"'"); s != NULL; s = strpbrk(s, "[]\"'"))
-                *s = ' ';
-            int rc = piw_runtime_check_allow(made->at[i].text, err);
-            if (rc != 0) {
-                piw_config_raw(config, "auth", "allow", &origin);
-                piw_err_prefix(err, "%s: allow", origin);
-                return rc;
-            }
+    return rc;
+}
+
+/* An encrypted address by itself: TCP, and nobody else's. */
+static int check_curve_address(const piw_config *config, const char *name, const char *address, piw_err *err)
+{
+    const char *fault = strncmp(address, "tcp://", 6) != 0 ? "must be tcp://HOST:PORT" : address_fault(address);
+    if (fault != NULL)
+        return piw_err_set(err, PIW_ECONFIG, "%s (%s): '%.150s' %s", name, piw_config_origin(config, name), address,
+                           fault);
+    for (const piw_opt *opt = master_program.options; opt->name != NULL; opt++) {
+        const char *other =
+            opt->kind == PIW_OPT_TEXT && strcmp(opt->name, name) != 0 && strstr(opt->name, "-queue") != NULL
+                ? piw_config_text(config, opt->name)
+                : NULL;
+        if (other != NULL && strcmp(other, address) == 0 && strcmp(strrchr(address, ':'), ":*") != 0) {
+            return piw_err_set(err, PIW_ECONFIG, "%s (%s) and %s have the same address '%.150s'", name,
+                               piw_config_origin(config, name), opt->name, address);
         }
     }
     return 0;
+}
+
+/* What is asked for over one queue comes over the other, by the same key. */
+static int check_pair(const piw_config *config, piw_err *err)
+{
+    static const char *const pair[] = {"slave-queue-curve", "file-queue-curve"};
+    for (size_t i = 0; i < 2; i++) {
+        if (piw_config_text(config, pair[i]) != NULL && piw_config_text(config, pair[1 - i]) == NULL) {
+            return piw_err_set(err, PIW_ECONFIG, "%s (%s) needs %s too: slaves use both", pair[i],
+                               piw_config_origin(config, pair[i]), pair[1 - i]);
+        }
+    }
+    return 0;
+}
+
+/* Method and encrypted addresses: both, or none. */
+static int check_curve(settings *made, const piw_config *config, piw_err *err)
+{
+    char name[64];
+    const char *origin = "default", *used = NULL;
+    bool curve = strcmp(settings_get(made, "auth.method"), "curve") == 0;
+    int code = 0;
+    for (size_t i = 0; i < master_curve_queues_count && code == 0; i++) {
+        snprintf(name, sizeof(name), "%s-queue-curve", master_curve_queues[i]);
+        const char *address = piw_config_text(config, name);
+        used = address != NULL ? address : used;
+        if (address != NULL && !curve) {
+            return piw_err_set(err, PIW_ECONFIG, "%s (%s): an encrypted address needs method = curve in [auth]", name,
+                               piw_config_origin(config, name));
+        }
+        code = address != NULL ? check_curve_address(config, name, address, err) : 0;
+    }
+    piw_config_raw(config, "auth", "method", &origin);
+    if (code == 0 && curve && used == NULL) {
+        return piw_err_set(
+            err, PIW_ECONFIG,
+            "%s: method: 'curve' needs addresses for who has a key: slave-queue-curve and file-queue-curve, or "
+            "status-queue-curve",
+            origin);
+    }
+    return code != 0 ? code : check_pair(config, err);
+}
+
+static int check_auth(settings *made, const piw_config *config, piw_err *err)
+{
+    int rc = check_curve(made, config, err);
+    for (size_t i = 0; i < made->count && rc == 0; i++) {
+        if (strncmp(made->at[i].name, "auth.allow", 10) == 0)
+            rc = check_allow(made->at[i].text, config, made->at[i].name + 5, err);
+    }
+    return rc;
 }
 
 /* No view is known to this version, so neither is a key of one. */

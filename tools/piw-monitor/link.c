@@ -21,7 +21,7 @@ static int64_t now_us(void)
 
 /* A master that isn't there is waited for; a socket that this user may not use is said at once. */
 static int open_queue(piw_client **queue, piw_protocol_def *protocol, const char *listens, piw_codec codec,
-                      piw_err *err)
+                      const piw_key *key, piw_err *err)
 {
     piw_err reach_err = {0};
     char *address = tool_connect_address(listens);
@@ -29,16 +29,17 @@ static int open_queue(piw_client **queue, piw_protocol_def *protocol, const char
     if (tool_check_listens(address, "the status and control queues are for the group of their files", &reach_err) ==
         PIW_EREFUSED)
         rc = piw_err_set(err, PIW_EREFUSED, "%s", reach_err.text);
-    rc = rc != 0 ? rc : piw_client_open(queue, protocol, address, codec, err);
+    rc = rc != 0 ? rc : piw_client_open_with(queue, protocol, address, codec, key, err);
     free(address);
     return rc;
 }
 
-int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, piw_err *err)
+int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, const piw_key *key,
+              piw_err *err)
 {
     *self = (link_queues){.hellos = -1};
-    int ret = open_queue(&self->status, &status_protocol_def, status, codec, err);
-    return ret != 0 ? ret : open_queue(&self->control, &control_protocol_def, control, codec, err);
+    int rc = open_queue(&self->status, &status_protocol_def, status, codec, key, err);
+    return rc != 0 ? rc : open_queue(&self->control, &control_protocol_def, control, codec, key, err);
 }
 
 void link_close(link_queues *self)

@@ -15,7 +15,9 @@ typedef struct link_queues {
     int64_t reset_ns;    /* when a refused connection is tried again; 0: none is */
 } link_queues;
 
-int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, piw_err *err);
+/* `key`: NULL: the queues are not encrypted. */
+int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, const piw_key *key,
+              piw_err *err);
 /* What is still on its way to a master that isn't there is given up. */
 void link_close(link_queues *self);
 /* Read what has come, say HELLO when it is time. True: there may be more to read at once. */

@@ -19,6 +19,7 @@ enum { DRAW_EVERY_MS = 100 /* at most so often */, DRAW_IDLE_MS = 1000 /* times 
 static const piw_opt options[] = {
     {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "the master's status queue"},
     {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control", "the master's control queue"},
+    {0, "key", PIW_OPT_PATH, "FILE", NULL, "both are encrypted: with the key that piw-keys made for this monitor"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how commands are encoded; cbor towards a stock master",
      .choices = "msgpack|cbor"},
     PIW_OPT_END,
@@ -146,14 +147,19 @@ static int run(monitor *self, piw_err *err)
 static int start(monitor *self, const piw_config *config, piw_err *err)
 {
     piw_codec codec;
-    int ret = piw_codec_parse(piw_config_text(config, "codec"), &codec);
-    ret = ret != 0 ? ret : open_signals(self, err);
-    ret = ret != 0 ? ret
-                   : link_open(&self->link, piw_config_text(config, "status-queue"),
-                               piw_config_text(config, "control-queue"), codec, err);
+    int rc = piw_codec_parse(piw_config_text(config, "codec"), &codec);
+    rc = rc != 0 ? rc : open_signals(self, err);
+    piw_key key;
+    const char *file = piw_config_text(config, "key");
+    if (rc == 0 && file != NULL)
+        rc = piw_key_read_client(&key, file, err);
+    if (rc == 0)
+        rc = link_open(&self->link, piw_config_text(config, "status-queue"), piw_config_text(config, "control-queue"),
+                       codec, file != NULL ? &key : NULL, err);
+    piw_key_wipe(&key);
     /* Lines of the log would be written over the screen; -l has them in a file. */
-    ret = ret != 0 ? ret : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);
-    return ret != 0 ? ret : term_open(err);
+    rc = rc != 0 ? rc : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);
+    return rc != 0 ? rc : term_open(err);
 }
 
 int main(int argc, char **argv)
@@ -164,14 +170,14 @@ int main(int argc, char **argv)
     piw_protocol_use(&status_protocol_def);
     piw_protocol_use(&control_protocol_def);
     piw_protocol_use(&slave_protocol_def);
-    int ret = piw_config_load(&config, &program, argc, argv, &err);
-    if (ret != 0)
-        return ret > 0 ? EXIT_SUCCESS : piw_program_exit(&program, &err);
+    int rc = piw_config_load(&config, &program, argc, argv, &err);
+    if (rc != 0)
+        return rc > 0 ? EXIT_SUCCESS : piw_program_exit(&program, &err);
     self.known = model_new();
     ui_init(&self.person, piw_config_text(config, "status-queue"));
-    ret = start(&self, config, &err);
-    if (ret == 0)
-        ret = run(&self, &err);
+    rc = start(&self, config, &err);
+    if (rc == 0)
+        rc = run(&self, &err);
     term_close();
     link_close(&self.link);
     canvas_free(&self.screen);
@@ -179,5 +185,5 @@ int main(int argc, char **argv)
     if (self.signals >= 0)
         close(self.signals);
     piw_config_free(&config);
-    return piw_program_exit(&program, ret != 0 ? &err : NULL);
+    return piw_program_exit(&program, rc != 0 ? &err : NULL);
 }

@@ -215,6 +215,7 @@ static int send_wheel(slave *s, const char *const *names, size_t count, const sl
         char *path = piw_sprintf("%s/%s", slave_build_wheels(s->build), names[i]);
         piw_err err = {0};
         const tool_transfer transfer = {.address = s->settings.file_queue,
+                                        .key = s->settings.encrypted ? &s->settings.key : NULL,
                                         .id = s->id,
                                         .silence_ms = SLAVE_BUSY_TIMEOUT_MS,
                                         .wait = wait_in_transfer,

@@ -26,8 +26,11 @@ static const piw_opt options[] = {
      .max = INT64_C(1) << 46},
     {0, "poll", PIW_OPT_DURATION, "DURATION", "10s", "how long to rest when there is nothing to build", .min = 100,
      .max = 60000},
-    {0, "slave-queue", PIW_OPT_TEXT, "ADDR", NULL, "the master's slave queue (default: tcp://HOST:5555)"},
-    {0, "file-queue", PIW_OPT_TEXT, "ADDR", NULL, "the master's file queue (default: tcp://HOST:5556)"},
+    {0, "slave-queue", PIW_OPT_TEXT, "ADDR", NULL,
+     "the master's slave queue (default: tcp://HOST:5555, with a key :5557)"},
+    {0, "file-queue", PIW_OPT_TEXT, "ADDR", NULL,
+     "the master's file queue (default: tcp://HOST:5556, with a key :5558)"},
+    {0, "key", PIW_OPT_PATH, "FILE", NULL, "speak encrypted, with the key that piw-keys made for this slave"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "cbor towards a stock master", .choices = "msgpack|cbor"},
     {0, "debug", PIW_OPT_SWITCH, NULL, NULL, "log more than -v does"},
     PIW_OPT_END,
@@ -100,11 +103,15 @@ static int settle(const piw_config *config, slave_settings *settings, piw_err *e
     settings->build_timeout_ms = piw_config_int(config, "timeout");
     settings->poll_ms = piw_config_int(config, "poll");
     settings->memory = piw_config_int(config, "memory");
-    settings->slave_queue = queue_address(config, "slave-queue", 5555);
-    settings->file_queue = queue_address(config, "file-queue", 5556);
+    const char *key = piw_config_text(config, "key");
+    settings->encrypted = key != NULL;
+    settings->slave_queue = queue_address(config, "slave-queue", key != NULL ? 5557 : 5555);
+    settings->file_queue = queue_address(config, "file-queue", key != NULL ? 5558 : 5556);
     int rc = piw_codec_parse(piw_config_text(config, "codec"), &settings->codec);
     if (rc == 0 && piw_config_text(config, "master")[0] == '\0')
         rc = piw_err_set(err, PIW_EINVAL, "--master names no host");
+    if (rc == 0 && key != NULL)
+        rc = piw_key_read_client(&settings->key, key, err);
     rc = rc != 0 ? rc : check_dir(settings->dir, err);
     rc = rc != 0 ? rc : label_of(config, settings, err);
     return rc;
@@ -142,7 +149,9 @@ static void run(const piw_config *config, piw_err *err)
     rc = rc != 0 ? rc : slave_machine_python(&s.settings, err);
     rc = rc != 0 ? rc : check_address("slave-queue", s.settings.slave_queue, err);
     rc = rc != 0 ? rc : check_address("file-queue", s.settings.file_queue, err);
-    rc = rc != 0 ? rc : piw_client_open(&s.master, &slave_protocol_def, s.settings.slave_queue, s.settings.codec, err);
+    rc = rc != 0 ? rc
+                 : piw_client_open_with(&s.master, &slave_protocol_def, s.settings.slave_queue, s.settings.codec,
+                                        s.settings.encrypted ? &s.settings.key : NULL, err);
     if (rc == 0) {
         /* From here on it works by itself, also while its master is away: whoever waits for the service may go on. */
         piw__sd_notify("READY=1");
@@ -151,6 +160,7 @@ static void run(const piw_config *config, piw_err *err)
     piw_client_close(&s.master);
     if (s.signals >= 0)
         close(s.signals);
+    piw_key_wipe(&s.settings.key);
     free(s.index_url);
     free(s.settings.label);
     free(s.settings.slave_queue);

@@ -16,6 +16,8 @@ typedef struct slave_settings {
     const char *python;
     char *label;
     char *slave_queue, *file_queue;
+    bool encrypted; /* by the key */
+    piw_key key;
     int64_t build_timeout_ms;
     int64_t poll_ms; /* from SLEEP to the next IDLE */
     int64_t memory;  /* bytes a process of a build may have; 0: no limit */
