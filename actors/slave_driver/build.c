@@ -123,7 +123,8 @@ static int check_report(driver_reported *report, const driver_build *build, piw_
         report->duration = (piw_duration){0};
         return piw_err_set(err, PIW_EINVAL, "it says that the build took a negative time");
     }
-    int rc = piw_files_check(report->files.at, report->files.count, build->embargo->package, build->embargo->version, err);
+    int rc =
+        piw_files_check(report->files.at, report->files.count, build->embargo->package, build->embargo->version, err);
     if (rc != 0 || report->files.count == 0)
         return rc;
     return piw_files_check_platform(report->files.at, report->files.count, build->slave->saved.hello.platform, err);

@@ -90,8 +90,10 @@ int clerk_check_version(const char *version, piw_err *err)
 {
     if (piw_version_acceptable(piw_text_of(version)))
         return 0;
-    return piw_err_set(err, PIW_EUSAGE, "'%.100s' can't be a version: that is 1 to %d characters without '/' and without a dot at the beginning",
-                       version, PIW_VERSION_MAX);
+    return piw_err_set(
+        err, PIW_EUSAGE,
+        "'%.100s' can't be a version: that is 1 to %d characters without '/' and without a dot at the beginning",
+        version, PIW_VERSION_MAX);
 }
 
 int clerk_check_text(const char *what, const char *text, size_t max, piw_err *err)
