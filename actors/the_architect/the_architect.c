@@ -60,7 +60,7 @@ typedef struct architect {
     bool wanted; /* another cycle */
     bool full;   /* … that casts every head */
     bool more;   /* a refill goes on */
-    bool short_; /* slave_driver has little left to give out */
+    bool short_; /* the heads are read at once: slave_driver has little left to give out, or a package goes first */
     bool owed;   /* a look at the heads was put off */
     int64_t window;
     const char *order; /* oldest, newest, popular */
@@ -319,6 +319,7 @@ static void take_first(architect *self, const PGresult *r)
         answer_error(self, command.answer, known ? PIW_EREFUSED : PIW_ENOENT, text);
     } else {
         piw_info("%s", text);
+        self->short_ = true; /* the heads have changed, and who asked counts on it */
         answer_lines(self, command.answer, text);
     }
     free(command.package);

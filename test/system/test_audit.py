@@ -15,11 +15,10 @@ import signal
 import subprocess
 import sys
 
-import clerk
 import load
+import score
 
 farms = load.farms
-score = clerk.Score()
 check, equal = score.check, score.equal
 
 PACKAGES, VERSIONS = 30, 4

@@ -68,16 +68,18 @@ def operands_of(program):
     usage = run(program, "--help").stdout.splitlines()[0].split("[options]", 1)[-1]
     while "[" in usage:
         usage = re.sub(r"\[[^][]*\]", "", usage)
-    return ["word" for _ in usage.split()]
+    choices = usage.split("|")  # of words that are written so, and what stands for one
+    return [word if word.islower() and len(choices) > 1 else "word" for word in choices[0].split()]
 
 
 def check_values(program, options):
     """Values that no option takes, and files that aren't there."""
     operands = operands_of(program)
+    failed = 2 if program.name == "piw-audit" else 1  # whose 1 says that something was found
     done = run(program, "-c", "/nowhere/piwheels.conf", *operands)
-    check(f"{program.name}.configuration file", one_line(program, done, 1, "/nowhere/piwheels.conf"), done)
+    check(f"{program.name}.configuration file", one_line(program, done, failed, "/nowhere/piwheels.conf"), done)
     done = run(program, "-c", "/dev/null", "-l", "/nowhere/log", *operands)
-    check(f"{program.name}.log file", one_line(program, done, 1, "/nowhere/log"), done)
+    check(f"{program.name}.log file", one_line(program, done, failed, "/nowhere/log"), done)
     done = run(program, "--configuration")
     check(f"{program.name}.value missing", one_line(program, done, 2, "--configuration needs a value"), done)
     if "codec" in options:

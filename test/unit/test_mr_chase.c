@@ -141,14 +141,14 @@ START_TEST(what_can_not_be_imported)
         farm_set(&f, "there", cases[i].there);
         SAYS(admin, import("P", one_file), cases[i].answer);
     }
-    /* A version of many bytes: a text that is cut is cut between its characters. */
+    /* One of more bytes than a name in a path may have; a text that is cut is cut between its characters. */
     char version[1 + 2 * 199 + 1] = "v", answer[600];
     for (int i = 0; i < 199; i++)
         strcat(version, "\u00e9");
     farm_set(&f, "there", "abi");
     piw_msg *msg = import("p", one_file);
     body_of(msg)->version = piw_msg_textz(msg, version);
-    snprintf(answer, sizeof(answer), "ERROR unknown package version p %s", version);
+    snprintf(answer, sizeof(answer), "ERROR \"%s\" is no version", version);
     SAYS(admin, msg, answer);
     msg = import("p", one_file);
     body_of(msg)->status = false;

@@ -3,6 +3,8 @@
 #include "shared/scribe/renewal.c"
 #include "shared/scribe/roster.c"
 
+#include "shared/site_mark.h"
+
 #include "unit.h"
 
 static const int64_t NOW = 1000000000000;
@@ -14,6 +16,7 @@ static void setup(void)
 {
     strcpy(root, "/tmp/piw-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(root));
+    ck_assert_int_eq(piw_site_mark_write(root, "0123456789abcdef0123456789abcdef", NULL), 0);
     for (int i = 0; i < 1200; i++) {
         char name[16];
         snprintf(name, sizeof(name), "p-%04d", i);

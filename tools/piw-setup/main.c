@@ -29,17 +29,6 @@ static const piw_program program = {
     .sections = farm_sections,
 };
 
-void setup_say(const char *what, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    printf("%-11s ", what);
-    vprintf(fmt, args);
-    putchar('\n');
-    fflush(stdout);
-    va_end(args);
-}
-
 static void add_abi(setup *self, const char *abi)
 {
     size_t count = 0;

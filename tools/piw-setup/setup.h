@@ -19,6 +19,7 @@ typedef struct setup {
     bool units;           /* systemd runs here and is to start the farm */
 } setup;
 
+/* --- say.c --- */
 /* "WHAT   TEXT" on a line. */
 void setup_say(const char *what, const char *fmt, ...) PIW_PRINTF(2, 3);
 
