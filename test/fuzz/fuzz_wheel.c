@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     for (size_t i = 0; i < PIW_COUNT(names); i++) {
         piw_err err = {0};
         piw_wheel wheel = {0};
-        int r = piw_wheel_read_fd(fd, names[i], NULL, &wheel, &err);
+        int r = piw_wheel_read_fd(fd, names[i], NULL, NULL, &wheel, &err);
         fuzz_said(r, &err);
         FUZZ_HOLDS(r == 0 || r == PIW_EREFUSED || r == PIW_ENOMEM);
         if (r == 0) {

@@ -4,7 +4,7 @@ database is away for a while: no slave notices, every build is recorded once, ev
 load while slave_driver's handler fails again and again.
 
 TEST-TIMEOUT: 420
-TEST-LOAD: heavy
+TEST-LOAD: alone
 """
 
 import json
