@@ -496,6 +496,18 @@ int on_patience(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
+/* Monitors are shown every IDLE of a slave that asks as slaves do; of one that asks all the time while it sleeps, one a second. */
+static bool is_shown(driver_slave *slave)
+{
+    int64_t rest = (slave->saved.heard_ns - slave->shown_ns) / (DRIVER_SHOW_MS * INT64_C(1000000));
+    slave->shows = rest < slave->shows ? slave->shows - (uint32_t)rest : 0;
+    if (slave->saved.last == DRIVER_SAID_SLEEP && !slave->saved.killed && slave->shows >= DRIVER_SHOWS)
+        return false;
+    slave->shows++;
+    slave->shown_ns = slave->saved.heard_ns;
+    return true;
+}
+
 int driver_on_idle(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
@@ -503,11 +515,8 @@ int driver_on_idle(piw_task *task, piw_msg *msg)
     if (slave == NULL)
         return 0;
     driver_figures_see(slave, slave_IDLE_of(msg));
-    if (slave->saved.last != DRIVER_SAID_SLEEP ||
-        slave->saved.heard_ns - slave->shown_ns >= DRIVER_SHOW_MS * INT64_C(1000000)) {
+    if (is_shown(slave))
         driver_tell_stats(self, slave, slave_IDLE_of(msg));
-        slave->shown_ns = slave->saved.heard_ns;
-    }
     return slave->saved.killed ? say_die(self, slave, msg, NULL) : say(self, slave, msg, SAYS_IDLE);
 }
 

@@ -25,6 +25,7 @@ enum {
     DRIVER_WAIT_MAX_S = 60,          /* a slave may ask for its IDLE to be answered so late at most */
     DRIVER_COMING_MS = 2000,         /* the window, or numbers, are on their way: IDLE waits for them so long */
     DRIVER_SHOW_MS = 1000,           /* monitors are shown a sleeping slave that asks more often only so often */
+    DRIVER_SHOWS = 16,               /* so many of those are shown at once before that */
     DRIVER_SUSPECT_S = 15,           /* a slave whose connection may be another's has spoken by then */
     DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
     DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
@@ -108,6 +109,7 @@ typedef struct driver_slave {
     driver_address *address;
     int64_t gone_ns;        /* since when its connection is gone; 0: it is there */
     int64_t shown_ns;       /* when monitors were shown its IDLE last */
+    uint32_t shows;         /* of it lately, see DRIVER_SHOWS */
     int64_t waits_until_ns; /* its IDLE is answered when there is work, or then; 0: it has no open IDLE */
     struct driver_slave *waits_next, **waits_at;
     /* What its builds tell of it (alike.c); not saved: it is gathered anew. */
