@@ -57,7 +57,7 @@ RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 ATOMIC    := -Wl,--push-state,--as-needed -latomic -Wl,--pop-state
 CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
-NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c \
+NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c core/port/links.c \
                 core/port/context.c
 PORTS_tsan   := core/port/noports.c
 CORE_SRC  := $(filter-out core/port/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*/*.c)) $(PORTS_$(VARIANT))
