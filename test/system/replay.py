@@ -129,14 +129,16 @@ class Status:
     def begin(self, farm):
         """Until it is certain that what the master says from now on arrives; what it said so far, forgotten then."""
         hellos = lambda: sum(m[0] == "HELLO" for m in self.take())
+        stats = lambda: any(m[0] == "STATS" for m in self.take())
         asked = 0
 
         def heard():
+            """There are no figures to be told before the database has given its own."""
             nonlocal asked
-            if not asked or hellos() == 0:
+            if not asked or hellos() == 0 or (hellos() >= asked and not stats()):
                 self.control.send(wire.cbor_encode("HELLO"))
                 asked += 1
-            return hellos()
+            return hellos() and stats()
 
         farm.wait("the status queue", heard)
         farm.wait("all answers to HELLO", lambda: hellos() and farm.master.text().count("a monitor says HELLO") >= asked)
