@@ -14,11 +14,12 @@ ABI = "cp311"
 SWAPPED = {"the_scribe": "scribe_json.so", "slave_driver": "slave_driver_too.so", "file_juggler": "file_juggler_too.so"}
 
 
-def fill(farm, packages, versions):
-    """So many packages appear, each with so many versions."""
-    farm.psql(f"INSERT INTO packages (package) SELECT 'load-' || n FROM generate_series(1, {packages}) n;"
-              "INSERT INTO package_names (package, name) SELECT package, package FROM packages;"
-              "INSERT INTO versions (package, version, released) SELECT 'load-' || n, '1.' || v, "
+def fill(farm, packages, versions, name="load"):
+    """So many packages appear, each with so many versions; their names begin with `name`."""
+    farm.psql(f"INSERT INTO packages (package) SELECT '{name}-' || n FROM generate_series(1, {packages}) n;"
+              f"INSERT INTO package_names (package, name) SELECT '{name}-' || n, '{name}-' || n "
+              f"FROM generate_series(1, {packages}) n;"
+              f"INSERT INTO versions (package, version, released) SELECT '{name}-' || n, '1.' || v, "
               f"'2024-01-01'::timestamp + v * interval '1 hour' FROM generate_series(1, {packages}) n, "
               f"generate_series(0, {versions} - 1) v")
 

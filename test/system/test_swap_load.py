@@ -100,6 +100,8 @@ def test_swaps(farm):
 def test_failures(farm, before):
     """Every so often the handler of BUILT fails; the queue gives it the report once more."""
     farm.stop_process(farm.master)
+    # However far the first load came with what there was, this one has enough to build.
+    loads.fill(farm, FAILING_BUILDS, 2, "failing")
     farm.start_master(faults=f"driver.built=error/{FAIL_EVERY}")
     load = loads.Load(farm, "--fail-percent", "50", "--builds", str(FAILING_BUILDS), "--rate",
                       str(FAILING_RATE), name="failing")
@@ -113,7 +115,7 @@ def test_failures(farm, before):
 
 def main():
     with farms.Farm() as farm:
-        loads.start(farm, 500, 20)
+        loads.start(farm, 500, 60)  # more than is built while so many swaps take place
         if not (farm.dir / "s" / "admin").exists():
             score.skip("swap_load", "this master serves no admin queue")
             return 0
