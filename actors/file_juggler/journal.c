@@ -14,25 +14,20 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { HEAD = 8, RECORD_MAX = 64 << 20, FILE_MAX = 512 << 20, DIGITS = 12, KNOWN_MAX = 64 };
+enum { HEAD = 16, RECORD_MAX = 64 << 20, FILE_MAX = 512 << 20, DIGITS = 12, KNOWN_MAX = 64 };
 static const char NAME[] = "journal.";
 
 /* --- Entries ---------------------------------------------------------------------------------------------------------- */
 
 static bool is_build(const piw_table_node *node, const void *key)
 {
-    return PIW_TABLE_ENTRY(node, const journal_entry, by_id)->build->build_id == *(const int64_t *)key;
+    return PIW_TABLE_ENTRY(node, const journal_entry, by_id)->build_id == *(const int64_t *)key;
 }
 
 static journal_entry *find(const journal *j, int64_t id)
 {
     piw_table_node *node = piw_table_find(&j->builds, piw_table_hash_u64((uint64_t)id), is_build, &id);
     return node == NULL ? NULL : PIW_TABLE_ENTRY(node, journal_entry, by_id);
-}
-
-const journal_entry *journal_find(const journal *j, int64_t build_id)
-{
-    return find(j, build_id);
 }
 
 const journal_entry *journal_next(const journal *j, const journal_entry *entry)
@@ -58,44 +53,66 @@ static void unlink_from(journal_entry **list, const journal_entry *entry)
         *list = entry->next;
 }
 
-/* The build is on its way (again). */
+/* The build is on its way (again): an entry with room for `room` bytes of its record, in place of the one before. */
+static journal_entry *put_entry(journal *j, int64_t id, size_t size, size_t room)
+{
+    journal_entry *before = find(j, id);
+    if (before != NULL) {
+        unlink_from(before->state == JOURNAL_IS_OVER ? &j->over : &j->syncing, before);
+        forget(j, before);
+    }
+    journal_entry *entry = piw_zalloc(sizeof(*entry) + room);
+    entry->build_id = id;
+    entry->size = size;
+    entry->state = JOURNAL_IS_OPEN;
+    piw_table_add(&j->builds, &entry->by_id, piw_table_hash_u64((uint64_t)id));
+    j->open_size += size;
+    return entry;
+}
+
 static void keep(journal *j, piw_msg **owner, size_t size)
 {
     const journal_build *build = journal_build_of(*owner);
-    journal_entry *entry = find(j, build->build_id);
-    if (entry == NULL) {
-        entry = piw_zalloc(sizeof(*entry));
-        entry->build = build;
-        piw_table_add(&j->builds, &entry->by_id, piw_table_hash_u64((uint64_t)build->build_id));
-    } else {
-        unlink_from(entry->state == JOURNAL_IS_OVER ? &j->over : &j->syncing, entry);
-        j->open_size -= entry->size;
-        piw_msg_free(&entry->owner);
-    }
+    journal_entry *entry = put_entry(j, build->build_id, size, 0);
+    entry->build = build;
     entry->owner = *owner;
     *owner = NULL;
-    entry->build = build;
-    entry->size = size;
-    entry->state = JOURNAL_IS_OPEN;
-    entry->next = NULL;
-    j->open_size += size;
 }
 
 /* --- Records ---------------------------------------------------------------------------------------------------------- */
 
-static void put_u32(uint8_t *to, uint32_t value)
+static void put_number(uint8_t *to, uint64_t value, int bytes)
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < bytes; i++)
         to[i] = (uint8_t)(value >> (8 * i));
 }
 
-static uint32_t get_u32(const uint8_t *from)
+static uint64_t get_number(const uint8_t *from, int bytes)
 {
-    return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value |= (uint64_t)from[i] << (8 * i);
+    return value;
 }
 
-/* Behind the buffer's bytes: length and checksum of the message, and the message. */
-static int add_record(piw_buffer *bytes, const piw_msg *msg, piw_err *err)
+/* A record's head: its length without this, a checksum of what follows, and which build it is of (0: a mark). */
+static size_t head_length(const uint8_t *record)
+{
+    return get_number(record, 4);
+}
+
+static int64_t head_build(const uint8_t *record)
+{
+    return (int64_t)get_number(record + 8, 8);
+}
+
+static uint32_t checksum(const uint8_t *record)
+{
+    return (uint32_t)crc32(0, record + 8, (uInt)(HEAD - 8 + head_length(record)));
+}
+
+/* Behind the buffer's bytes: a head, and the message. */
+static int add_record(piw_buffer *bytes, int64_t build_id, const piw_msg *msg, piw_err *err)
 {
     static const uint8_t head[HEAD];
     size_t at = bytes->len;
@@ -109,8 +126,10 @@ static int add_record(piw_buffer *bytes, const piw_msg *msg, piw_err *err)
         bytes->len = at;
         return rc;
     }
-    put_u32(bytes->data + at, (uint32_t)len);
-    put_u32(bytes->data + at + 4, (uint32_t)crc32(0, bytes->data + at + HEAD, (uInt)len));
+    uint8_t *record = bytes->data + at;
+    put_number(record, len, 4);
+    put_number(record + 8, (uint64_t)build_id, 8);
+    put_number(record + 4, checksum(record), 4);
     return 0;
 }
 
@@ -122,7 +141,7 @@ static int add_mark(piw_buffer *bytes, const int64_t *ids, uint32_t count, int64
     if (count > 0)
         memcpy(body->builds.at, ids, count * sizeof(*ids));
     body->low = low;
-    int rc = add_record(bytes, msg, err);
+    int rc = add_record(bytes, 0, msg, err);
     piw_msg_free(&msg);
     return rc;
 }
@@ -168,6 +187,15 @@ static int make_file(const journal *j, int64_t *number, int *fd, piw_err *err)
     return *fd >= 0 ? 0 : piw_err_errno(err, "can't make the journal of builds %s", path);
 }
 
+static int add_entry(piw_buffer *bytes, const journal_entry *entry, piw_err *err)
+{
+    if (entry->owner != NULL)
+        return add_record(bytes, entry->build_id, entry->owner, err);
+    return piw_buffer_add(bytes, entry->record, entry->size) == 0
+               ? 0
+               : piw_err_set(err, PIW_ENOMEM, "no memory for the journal of builds");
+}
+
 /* Begin the next file with all that is open; the one before stays until this one is on the disk. */
 static int next_file(journal *j, piw_err *err)
 {
@@ -176,7 +204,7 @@ static int next_file(journal *j, piw_err *err)
     int64_t number = j->number;
     int rc = add_mark(&bytes, NULL, 0, j->low, err);
     for (const journal_entry *entry = journal_next(j, NULL); rc == 0 && entry != NULL; entry = journal_next(j, entry))
-        rc = add_record(&bytes, entry->owner, err);
+        rc = add_entry(&bytes, entry, err);
     if (rc == 0)
         rc = make_file(j, &number, &fd, err);
     if (rc == 0) {
@@ -214,30 +242,62 @@ static void take_over(journal *j, const journal_over *over)
     j->low = over->low;
 }
 
-/* One record. False when it isn't whole. */
-static bool take(journal *j, const uint8_t *data, size_t len, size_t *at)
+/* NULL, with a warning, when it can't be read. */
+static piw_msg *decode(const journal *j, const uint8_t *record)
 {
-    if (len - *at < HEAD)
-        return false;
-    size_t size = get_u32(data + *at);
-    const uint8_t *bytes = data + *at + HEAD;
-    if (size == 0 || size > len - *at - HEAD || (uint32_t)crc32(0, bytes, (uInt)size) != get_u32(data + *at + 4))
-        return false;
-    *at += HEAD + size;
     piw_msg *msg = NULL;
     piw_err err = {0};
-    if (piw_record_read(file_juggler_protocol_def.interned, bytes, size, &msg, &err) != 0)
+    if (piw_record_read(file_juggler_protocol_def.interned, record + HEAD, head_length(record), &msg, &err) != 0)
         piw_warning("a record in the journal of builds under %s can't be read: %s", j->root, err.text);
-    else if (piw_msg_type_of(msg) == journal_over_type())
+    return msg;
+}
+
+static bool is_build_record(const piw_msg *msg)
+{
+    return msg != NULL && piw_msg_type_of(msg) == journal_build_type();
+}
+
+/* One record. False when it isn't whole. */
+static bool take(journal *j, const uint8_t *data, size_t len, bool lazily, size_t *at)
+{
+    const uint8_t *record = data + *at;
+    if (len - *at < HEAD || head_length(record) == 0 || head_length(record) > len - *at - HEAD ||
+        checksum(record) != get_number(record + 4, 4))
+        return false;
+    size_t size = HEAD + head_length(record);
+    *at += size;
+    if (lazily && head_build(record) != 0) {
+        memcpy(put_entry(j, head_build(record), size, size)->record, record, size);
+        return true;
+    }
+    piw_msg *msg = decode(j, record);
+    if (is_build_record(msg))
+        keep(j, &msg, size);
+    else if (msg != NULL && piw_msg_type_of(msg) == journal_over_type())
         take_over(j, journal_over_of(msg));
-    else if (piw_msg_type_of(msg) == journal_build_type())
-        keep(j, &msg, HEAD + size);
     piw_msg_free(&msg);
     return true;
 }
 
+const journal_entry *journal_find(journal *j, int64_t build_id)
+{
+    journal_entry *entry = find(j, build_id);
+    if (entry == NULL || entry->build != NULL)
+        return entry;
+    piw_msg *msg = decode(j, entry->record);
+    if (!is_build_record(msg)) {
+        piw_msg_free(&msg);
+        unlink_from(entry->state == JOURNAL_IS_OVER ? &j->over : &j->syncing, entry);
+        forget(j, entry);
+        return NULL;
+    }
+    entry->owner = msg;
+    entry->build = journal_build_of(msg);
+    return entry;
+}
+
 /* `j->size` becomes its size, 0 when it ends with a torn record. */
-static int read_file(journal *j, int64_t number, piw_err *err)
+static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     void *data;
@@ -247,7 +307,7 @@ static int read_file(journal *j, int64_t number, piw_err *err)
     int rc = piw_file_read(path, FILE_MAX, &data, &len, err);
     if (rc != 0)
         return rc;
-    while (at < len && take(j, data, len, &at))
+    while (at < len && take(j, data, len, lazily, &at))
         ;
     j->size = at == len ? len : 0;
     if (at < len)
@@ -331,7 +391,7 @@ int journal_open(journal *j, const char *root, const juggler_files *known, piw_e
     size_t count = 0;
     int rc = find_files(j, known, &numbers, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = read_file(j, numbers[i], err);
+        rc = read_file(j, numbers[i], known != NULL, err);
     if (rc == 0 && count > 0) {
         j->first_number = numbers[0];
         j->number = numbers[count - 1];
@@ -340,10 +400,10 @@ int journal_open(journal *j, const char *root, const juggler_files *known, piw_e
     int64_t marked = j->low;
     j->high = j->low == INT64_MAX ? 0 : j->low;
     for (const journal_entry *entry = journal_next(j, NULL); entry != NULL; entry = journal_next(j, entry)) {
-        if (entry->build->build_id < j->low)
-            j->low = entry->build->build_id;
-        if (entry->build->build_id >= j->high)
-            j->high = entry->build->build_id + 1;
+        if (entry->build_id < j->low)
+            j->low = entry->build_id;
+        if (entry->build_id >= j->high)
+            j->high = entry->build_id + 1;
     }
     if (rc == 0)
         rc = go_on(j, marked, err);
@@ -357,7 +417,7 @@ void journal_close(journal *j)
     const journal_entry *entry = journal_next(j, NULL);
     while (entry != NULL) {
         const journal_entry *next = journal_next(j, entry);
-        forget(j, find(j, entry->build->build_id));
+        forget(j, find(j, entry->build_id));
         entry = next;
     }
     piw_table_fini(&j->builds);
@@ -383,7 +443,7 @@ int journal_put(journal *j, piw_msg **owner, piw_err *err)
     piw_buffer bytes = {0};
     int rc = make_room(j, err);
     if (rc == 0)
-        rc = add_record(&bytes, *owner, err);
+        rc = add_record(&bytes, id, *owner, err);
     if (rc == 0)
         rc = append(j, &bytes, err);
     if (rc == 0) {
@@ -429,8 +489,8 @@ static int64_t lowest(const journal *j)
 {
     int64_t low = j->high > 0 ? j->high : INT64_MAX;
     for (const journal_entry *entry = journal_next(j, NULL); entry != NULL; entry = journal_next(j, entry)) {
-        if (entry->state != JOURNAL_IS_SYNCING && entry->build->build_id < low)
-            low = entry->build->build_id;
+        if (entry->state != JOURNAL_IS_SYNCING && entry->build_id < low)
+            low = entry->build_id;
     }
     return low;
 }
@@ -440,7 +500,7 @@ static int note_synced(journal *j, piw_err *err)
     uint32_t count = 0;
     int64_t *ids = piw_alloc((j->builds.count + 1) * sizeof(*ids));
     for (const journal_entry *entry = j->syncing; entry != NULL; entry = entry->next)
-        ids[count++] = entry->build->build_id;
+        ids[count++] = entry->build_id;
     int64_t low = lowest(j);
     piw_buffer bytes = {0};
     int rc = add_mark(&bytes, ids, count, low, err);
@@ -465,7 +525,7 @@ int journal_sync_ends(journal *j, bool good, piw_err *err)
             forget(j, entry);
         } else {
             entry->state = JOURNAL_IS_OPEN;
-            journal_end(j, entry->build->build_id);
+            journal_end(j, entry->build_id);
         }
     }
     return rc;

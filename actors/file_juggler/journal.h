@@ -26,10 +26,12 @@ typedef enum journal_state {
 typedef struct journal_entry {
     piw_table_node by_id;
     struct journal_entry *next; /* of those that are over, or that are being synced */
+    int64_t build_id;
     piw_msg *owner;             /* what `build` lies in */
-    const journal_build *build;
-    size_t size; /* bytes of its record */
+    const journal_build *build; /* NULL while nobody has asked for it since a swap; never from journal_find() */
+    size_t size;                /* bytes of its record */
     journal_state state;
+    uint8_t record[]; /* as it was read at a swap, with its head; else nothing */
 } journal_entry;
 
 typedef struct journal {
@@ -47,15 +49,16 @@ typedef struct journal {
     int64_t synced_number; /* while a sync is under way: the file that it has reach the disk */
 } journal;
 
-/* Read what an earlier journal left under `root`, and go on with it. `known` (or NULL): the files that there were a moment ago, so
- * that the folder, which others are busy in, needn't be listed. */
+/* Read what an earlier journal left under `root`, and go on with it. `known` (or NULL): the files that there were a moment ago, at a
+ * swap. Then the folder, which others are busy in, isn't listed, and records are only looked through: each is read when it is
+ * asked for. */
 int journal_open(journal *j, const char *root, const juggler_files *known, piw_err *err);
 void journal_close(journal *j);
 /* Note a build, in place of what was noted of it. Takes *owner, a journal_build message, on success. */
 int journal_put(journal *j, piw_msg **owner, piw_err *err);
 /* What the disk has of the journal may say that this build is over: it has to be synced before its row is committed. */
 bool journal_late(const journal *j, int64_t build_id);
-const journal_entry *journal_find(const journal *j, int64_t build_id);
+const journal_entry *journal_find(journal *j, int64_t build_id);
 /* One after the other; NULL begins and ends. */
 const journal_entry *journal_next(const journal *j, const journal_entry *entry);
 /* Nothing is left to be done of this build (which needn't be here). */

@@ -29,7 +29,7 @@ static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *bo
     for (const journal_entry *at = journal_next(&self->journal, NULL); at != NULL;
          at = journal_next(&self->journal, at)) {
         if (at->state != JOURNAL_IS_OPEN)
-            over->builds.at[over->builds.count++] = at->build->build_id;
+            over->builds.at[over->builds.count++] = at->build_id;
     }
     body->over = over;
     juggler_files *files = piw_msg_alloc(msg, sizeof(*files));

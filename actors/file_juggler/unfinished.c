@@ -90,7 +90,7 @@ static void find_noted(juggler *self, bool settled, bool unstaged_only)
     while ((at = journal_next(&self->journal, at)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
         if (at->state != JOURNAL_IS_OPEN || (unstaged_only && at->build->sealed != NULL))
             continue;
-        add(self, (unfinished){.id = at->build->build_id, .settled = settled});
+        add(self, (unfinished){.id = at->build_id, .settled = settled});
     }
 }
 

@@ -235,6 +235,39 @@ START_TEST(known_files_need_no_list)
 }
 END_TEST
 
+/* Records that nobody has asked for since a swap go from file to file as they are. */
+START_TEST(a_swap_reads_a_record_when_it_is_asked_for)
+{
+    piw_err err = {0};
+    const sealed_build sealed = {.slave_id = 7, .version = piw_text_of("1.0"), .abi_tag = piw_text_of("cp311")};
+    ck_assert_int_eq(put_with(1, "silver", &sealed), 0);
+    put(2);
+    put(3);
+    journal_end(&j, 3);
+    sync_all();
+    for (int swap = 0; swap < 3; swap++) {
+        const juggler_files known = {.first = j.first_number, .last = j.number};
+        journal_close(&j);
+        ck_assert_msg(journal_open(&j, root, &known, &err) == 0, "%s", err.text);
+        ck_assert_uint_eq(j.builds.count, 2);
+        const journal_entry *entry = journal_next(&j, NULL);
+        ck_assert_ptr_null(entry->build);
+        ck_assert_ptr_null(journal_next(&j, entry)->build);
+        if (swap == 1) {
+            ck_assert_int_eq(next_file(&j, &err), 0);
+            remove_before(&j, j.number);
+        }
+    }
+    ck_assert_ptr_null(journal_find(&j, 3));
+    ck_assert_str_eq(journal_find(&j, 1)->build->sealed->abi_tag.s, "cp311");
+    put(2); /* in place of one that was never read */
+    journal_end(&j, 1);
+    journal_end(&j, 2);
+    sync_all();
+    ck_assert_uint_eq(j.builds.count, 0);
+}
+END_TEST
+
 START_TEST(a_sync_that_fails_changes_nothing)
 {
     piw_err err = {0};
@@ -268,6 +301,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, a_number_that_is_taken_is_passed_over);
     tcase_add_test(cases, late_builds_are_told);
     tcase_add_test(cases, known_files_need_no_list);
+    tcase_add_test(cases, a_swap_reads_a_record_when_it_is_asked_for);
     tcase_add_test(cases, a_sync_that_fails_changes_nothing);
     suite_add_tcase(suite, cases);
     return suite;
