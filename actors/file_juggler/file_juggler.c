@@ -408,7 +408,7 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
     bool there = piw_site_there(self->root, &ignored_err) == 0;
     int rc = there || state != NULL ? juggler_open(task, state, err) : 0;
     if (rc == 0)
-        rc = upkeep_begin(task);
+        rc = upkeep_begin(task, state == NULL ? NULL : file_juggler_state_of(state));
     if (rc == 0)
         rc = withheld_begin(task);
     return rc == 0 ? site_watch_begin(task) : rc;

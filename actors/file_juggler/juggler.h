@@ -21,7 +21,7 @@ typedef struct juggler {
     journal journal;
     bool unsynced;     /* something was put in place since the last sync */
     bool syncing;      /* a sync is under way */
-    uint64_t sync_key; /* which: one that a predecessor began has another */
+    uint64_t sync_key; /* which: one from before the task began anew has another */
 
     /* syncs.c: builds that wait until what they need is on the disk; those that a job is at aren't here. */
     juggler_sync *waiting;
@@ -102,7 +102,8 @@ int syncs_go(piw_task *task);
 int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
-int upkeep_begin(piw_task *task);
+/* `state`: a predecessor's, or NULL. */
+int upkeep_begin(piw_task *task, const file_juggler_state *state);
 int on_disk(piw_task *task, piw_msg *reply, uint64_t key);
 int on_removals(piw_task *task, piw_msg *reply, uint64_t key);
 int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key);

@@ -32,6 +32,14 @@ static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *bo
             over->builds.at[over->builds.count++] = at->build_id;
     }
     body->over = over;
+    juggler_sync_run *run = piw_msg_alloc(msg, sizeof(*run));
+    *run = (juggler_sync_run){
+        .running = self->syncing, .key = (int64_t)self->sync_key, .file = self->journal.synced_number};
+    piw_msg_list(msg, &run->builds, over->builds.count);
+    run->builds.count = 0;
+    for (const journal_entry *at = self->journal.syncing; at != NULL; at = at->next)
+        run->builds.at[run->builds.count++] = at->build_id;
+    body->sync_run = run;
     juggler_files *files = piw_msg_alloc(msg, sizeof(*files));
     *files = (juggler_files){.first = self->journal.first_number, .last = self->journal.number};
     body->journal = files;
@@ -45,8 +53,17 @@ static void load_syncs(juggler *self, const file_juggler_state *state)
         memcpy(self->waiting, state->syncs->builds.at, waiting * sizeof(*self->waiting));
     }
     self->waiting_count = self->waiting_room = waiting;
+    const juggler_sync_run *run = state->sync_run;
+    if (run != NULL && run->running) { /* its end comes to us */
+        for (uint32_t i = 0; i < run->builds.count; i++)
+            journal_end(&self->journal, run->builds.at[i]);
+        journal_sync_begins(&self->journal);
+        self->journal.synced_number = run->file;
+        self->sync_key = (uint64_t)run->key;
+        self->syncing = true;
+    }
     for (uint32_t i = 0; state->over != NULL && i < state->over->builds.count; i++)
-        upkeep_over(self, state->over->builds.at[i]);
+        journal_end(&self->journal, state->over->builds.at[i]);
 }
 
 int juggler_save(piw_task *task, piw_msg **state, piw_err *err)

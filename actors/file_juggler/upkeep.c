@@ -19,13 +19,15 @@ enum {
     TROUBLE_PER_MINUTE = 2,
 };
 
-int upkeep_begin(piw_task *task)
+int upkeep_begin(piw_task *task, const file_juggler_state *state)
 {
     int64_t removals_ms = piw_option_number(task, "removals-every");
     int rc = piw_timer(task, PIW_ON(disk), 0, 0, DISK_EVERY_MS);
     if (rc == 0)
         rc = piw_timer(task, PIW_ON(removals), 0, removals_ms, removals_ms);
-    return rc != 0 ? rc : piw_timer(task, PIW_ON(sync), 0, SYNC_EVERY_MS, SYNC_EVERY_MS);
+    /* A predecessor's goes on: set again at each of many swaps it would never come, and the journal only grow. */
+    bool set = state != NULL && state->sync_run != NULL;
+    return rc != 0 || set ? rc : piw_timer(task, PIW_ON(sync), 0, SYNC_EVERY_MS, SYNC_EVERY_MS);
 }
 
 /* --- Room on the disk --- */
@@ -73,7 +75,7 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
     if (!self->syncing || key != self->sync_key)
-        return 0; /* a predecessor's: our own is under way, or comes */
+        return 0; /* from before the task began anew: our own is under way, or comes */
     self->syncing = false;
     piw_err err = {0};
     bool good = piw_msg_error(reply) == 0;

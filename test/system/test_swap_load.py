@@ -24,6 +24,7 @@ FAIL_EVERY = 10  # reports
 FAILING_RATE = 100  # builds a second: more than 20 failures in one and the task would be restarted
 BUILDS_BEFORE = 50  # the load runs before the database goes
 PAUSE_MS = 10  # what a swap may cost, at p99
+JOURNAL_MAX = 400_000  # bytes: what a second's builds need twice, and some; all of them need a multiple
 # What the master must never say of all this.
 FAULTS = re.compile(r"dead letter|without an answer|can't take over|stuck|out of order|did not start|is restarted", re.I)
 
@@ -119,6 +120,9 @@ def main():
             return 0
         load = test_swaps(farm)
         check_records("swaps", farm, load)
+        size = sum(file.stat().st_size for file in (farm.www / ".staging").glob("journal.*"))
+        check("swaps.builds that are over leave the journal, however often file_juggler is swapped", size < JOURNAL_MAX,
+              f"{size} bytes")
         said = [line for line in farm.master.text().splitlines() if FAULTS.search(line)]
         check("swaps.the master has nothing to regret", not said, said[:10])
         test_failures(farm, load)
