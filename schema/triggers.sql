@@ -132,6 +132,12 @@ CREATE FUNCTION piw.files_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
+    -- Whatever is inserted ON CONFLICT comes here as an update too.
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT EXISTS (SELECT FROM new_rows) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         PERFORM piw.note(array_agg(b.package::text), array_agg(b.version::text))
         FROM old_rows o

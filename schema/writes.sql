@@ -345,6 +345,7 @@ DECLARE
     rounds integer;
     taken text[];
     taken_files bigint[];
+    published boolean; -- one of these names
     unchanged text[];
     stale text[];
     kept_builds integer[] := '{}';
@@ -361,19 +362,23 @@ BEGIN
     SELECT coalesce(max(s.occurrences), 0) INTO rounds
     FROM (SELECT count(*) AS occurrences FROM unnest(filenames) AS f GROUP BY f) s;
     FOR round IN 1..rounds LOOP
-        SELECT array_agg(f.filename) INTO unchanged
-        FROM unnest(filenames, filehashes) AS f (filename, filehash)
-        WHERE (SELECT o.filehash = f.filehash FROM public.files o WHERE o.filename = f.filename);
-        -- Second entries whose wheel an operator replaces, and which the new wheel doesn't have.
-        SELECT array_agg(s.filename) INTO stale
-        FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
-        CROSS JOIN LATERAL (
-            SELECT s.filename
-            FROM public.files o
-            JOIN public.files s ON s.filename = piw.armv6l_name(f.filename) AND s.filename <> o.filename
-                               AND s.filehash = o.filehash
-            WHERE o.filename = f.filename AND o.filehash <> f.filehash OFFSET 0) s
-        WHERE f.build = ANY (accepted) AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
+        SELECT bool_or(f.same IS NOT NULL), array_agg(f.filename) FILTER (WHERE f.same) INTO published, unchanged
+        FROM (SELECT f.filename,
+                     (SELECT o.filehash = f.filehash FROM public.files o WHERE o.filename = f.filename) AS same
+              FROM unnest(filenames, filehashes) AS f (filename, filehash)) f;
+        stale := NULL;
+        IF published AND 0 = ANY (slaves) THEN
+            -- Second entries whose wheel an operator replaces, and which the new wheel doesn't have.
+            SELECT array_agg(s.filename) INTO stale
+            FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
+            CROSS JOIN LATERAL (
+                SELECT s.filename
+                FROM public.files o
+                JOIN public.files s ON s.filename = piw.armv6l_name(f.filename) AND s.filename <> o.filename
+                                   AND s.filehash = o.filehash
+                WHERE o.filename = f.filename AND o.filehash <> f.filehash OFFSET 0) s
+            WHERE f.build = ANY (accepted) AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
+        END IF;
 
         WITH candidates AS (
             SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
@@ -414,11 +419,15 @@ BEGIN
               FROM (SELECT c.filename, c.ord, c.build, false AS stored FROM candidates c WHERE c.nth = round
                     UNION ALL SELECT s.filename, NULL, NULL, true FROM stored s) c
               GROUP BY c.filename) k;
-        DELETE FROM public.files s WHERE s.filename = ANY (stale);
+        IF stale IS NOT NULL THEN
+            DELETE FROM public.files s WHERE s.filename = ANY (stale);
+        END IF;
         kept_builds := kept_builds || here_builds;
         kept_names := kept_names || here_names;
 
-        DELETE FROM public.dependencies d WHERE d.filename = ANY (taken);
+        IF published THEN
+            DELETE FROM public.dependencies d WHERE d.filename = ANY (taken);
+        END IF;
         INSERT INTO public.dependencies (filename, tool, dependency)
         SELECT filenames[d.file], d.tool, d.dependency
         FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)

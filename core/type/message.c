@@ -38,7 +38,7 @@ struct more_blobs {
 
 enum {
     HEADER = (sizeof(piw_msg) + PIW__POOL_ALIGNMENT - 1) & ~(PIW__POOL_ALIGNMENT - 1u),
-    CHUNK_MIN = 4096,
+    CHUNK_MIN = 512,       /* messages that are kept by the thousand have little beside their body */
     CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
 };
 

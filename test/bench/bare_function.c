@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <libpq-fe.h>
 
-enum { SLAVE = 1, GROUP_MAX = 1000, PARAMETERS = 22, OF_BUILDS = 7 };
+enum { SLAVE = 1, GROUP_MAX = 1000, PARAMETERS = 6 };
 
 static PGresult *ask(PGconn *conn, const char *sql, int count, const char *const *values)
 {
@@ -56,11 +56,8 @@ static const char *array_of(piw_buffer *to, int count, const PGresult *rows, int
 
 static void prepare(PGconn *conn)
 {
-    PGresult *r =
-        PQprepare(conn, "record",
-                  "SELECT r.ord, r.recorded, r.why FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-                  "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) r",
-                  0, NULL);
+    PGresult *r = PQprepare(
+        conn, "record", "SELECT r.ord, r.recorded, r.why FROM piw.record_failures($1, $2, $3, $4, $5, $6) r", 0, NULL);
     if (PQresultStatus(r) != PGRES_COMMAND_OK)
         bench_die(PQerrorMessage(conn));
     PQclear(r);
@@ -69,7 +66,7 @@ static void prepare(PGconn *conn)
 /* Versions and numbers are looked up outside of the time, which is returned. */
 static int64_t record(PGconn *conn, const char *abi, const PGresult *rows, int from, int group, int first)
 {
-    piw_buffer arrays[OF_BUILDS] = {0};
+    piw_buffer arrays[PARAMETERS] = {0};
     const char *values[PARAMETERS];
     PGresult *some = PQcopyResult(rows, PG_COPYRES_ATTRS);
     if (some == NULL)
@@ -84,10 +81,7 @@ static int64_t record(PGconn *conn, const char *abi, const PGresult *rows, int f
     values[2] = array_of(&arrays[2], group, some, 0, 0, NULL);
     values[3] = array_of(&arrays[3], group, some, 1, 0, NULL);
     values[4] = array_of(&arrays[4], group, NULL, 0, 0, abi);
-    values[5] = array_of(&arrays[5], group, NULL, 0, 0, "f");
-    values[6] = array_of(&arrays[6], group, NULL, 0, 0, "1500000");
-    for (int i = OF_BUILDS; i < PARAMETERS; i++)
-        values[i] = "{}";
+    values[5] = array_of(&arrays[5], group, NULL, 0, 0, "1500000");
     int64_t began = piw_monotonic_ns();
     PGresult *r = PQexecPrepared(conn, "record", PARAMETERS, values, NULL, NULL, 0);
     int64_t took = piw_monotonic_ns() - began;
@@ -95,7 +89,7 @@ static int64_t record(PGconn *conn, const char *abi, const PGresult *rows, int f
         bench_die(PQresultStatus(r) != PGRES_TUPLES_OK ? PQerrorMessage(conn) : "a build is not recorded");
     PQclear(r);
     PQclear(some);
-    for (int i = 0; i < OF_BUILDS; i++)
+    for (int i = 0; i < PARAMETERS; i++)
         piw_buffer_fini(&arrays[i]);
     return took;
 }

@@ -21,6 +21,7 @@ def limit(bare, side, slaves, seconds):
     rig.say(f"dispatch_{slaves} bare: {window}")
     if slaves > 100:
         return window.rate
+    side.supply(seconds, slaves)  # the last window may have taken all there was
     rate, cpu_us = side.function(seconds / 2, min(slaves, GROUP_MAX))
     rig.say(f"dispatch_{slaves} function alone: {rate:.0f} builds/s; CPU a build in us: PostgreSQL {cpu_us:.0f}")
     if slaves == 1:
@@ -33,7 +34,7 @@ def dispatch(found, slaves, turns, seconds):
 
     def measure(side):
         nonlocal asleep
-        side.supply(seconds)
+        side.supply(seconds, slaves)
         window = side.load(*rig.window_options(slaves, seconds), "--fail-percent", "100")
         if side is found[0]:
             generator.append(window.cpu_us["generator"])

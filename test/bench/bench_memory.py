@@ -2,7 +2,7 @@
 """What a connected slave costs the master in memory, above what it costs a bare ROUTER; and the most that the master has with
 a thousand slaves of which one sends a wheel of 200 MB, above a bare ROUTER with a thousand.
 
-test/bench/bench_memory.py [tiny] [--against BUILD]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
+test/bench/bench_memory.py [tiny | small] [--against BUILD]; lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
 """
 
 import sys
@@ -10,7 +10,7 @@ import threading
 
 import rig
 
-SCALES = {"": (1000, 200, 3), "tiny": (100, 10, 1)}  # slaves, MB, seconds
+SCALES = {"": (1000, 200, 3), "small": (1000, 200, 2), "tiny": (100, 10, 1)}  # slaves, MB, seconds
 SLAVE_KB, ALL_MB = 8, 60
 MB = 1000 * 1000
 RATE = 200  # builds a second, of all slaves, beside the wheel
@@ -18,8 +18,9 @@ LOOK_S = 0.02
 
 
 def each_slave(to, slaves, seconds):
-    """Bytes for each slave more, each of which has had some builds. Few come first: what many had is not given back."""
-    options = ["--fail-percent", "100"]
+    """Bytes for each slave more, each of which has had some builds. Few come first: what many had is not given back. A build a
+    second each: at the highest rate most of the memory would be builds that are on their way."""
+    options = ["--fail-percent", "100", "--rate", slaves]
     to.load(*rig.window_options(1, 0.5), *options)
     few = to.load(*rig.window_options(1, 0.5), *options, look=to.memory)
     many = to.load(*rig.window_options(slaves, seconds), *options, look=to.memory)
@@ -47,7 +48,7 @@ class Peak:
 
 
 def with_wheel(side, slaves, size, seconds):
-    side.supply(2 * seconds)
+    side.supply(2 * seconds, slaves)
     few = ["--slaves", slaves, "--fail-percent", "100", "--rate", RATE, "--duration", f"{int(2000 * seconds)}ms"]
     with Peak(side) as peak, side.meanwhile(*few):
         side.load("--slaves", 1, "--builds", 1, "--file-size", size * MB)
@@ -65,7 +66,7 @@ def main():
         rig.line("memory_slave_bare", bare_slave / 1024, "KB")
         each, most = [], []
         for side in found:
-            side.supply(3 * seconds)
+            side.supply(3 * seconds, slaves)
             each.append(each_slave(side, slaves, seconds) - bare_slave)
             most.append(with_wheel(side, slaves, size, seconds) - bare_all)
             rig.say(f"memory {side.name}: {each[-1] / 1024:.1f} KB a slave and {most[-1] / MB:.0f} MB above a bare ROUTER")

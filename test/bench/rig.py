@@ -138,7 +138,7 @@ class Side(farms.Farm):
         super().__init__(durable=True, build=build)
         self.name = name
         self.packages = self.versions = 0
-        self.fastest = 1000  # builds a second, as far as is known
+        self.fastest = 0  # builds a second, as far as is known
         # Pages are another matter: none are written while builds are counted.
         self.task_options = {"the_secretary": {"hold": "1h"}, "cloud_gazer": {"poll": "10m"}}
 
@@ -168,9 +168,9 @@ class Side(farms.Farm):
     def waiting(self):
         return self.versions - int(self.value("SELECT count(*) FROM builds"))
 
-    def supply(self, seconds):
-        """Enough versions wait for a window, and what that made to do is done."""
-        wanted = int(2 * self.fastest * (seconds + WARM_UP_MS / 1000))
+    def supply(self, seconds, slaves=1):
+        """Enough versions wait for a window with so many slaves, and what that made to do is done."""
+        wanted = int(2 * max(self.fastest, 1000 if slaves < 10 else 10000) * (seconds + WARM_UP_MS / 1000))
         while self.waiting() < wanted:
             first, count = self.packages + 1, max(1, min(400, wanted // VERSIONS + 1))
             series = f"generate_series({first}, {first + count - 1}) n"
