@@ -111,22 +111,27 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     return call;
 }
 
+/* What is recorded of the build. It points to what belongs to the build. */
+static build_row row_of(const driver_build *build)
+{
+    const driver_reported *report = &build->report;
+    return (build_row){.build_id = report->build_id,
+                       .slave_id = build->slave_id,
+                       .package = build->embargo->package,
+                       .version = build->embargo->version,
+                       .abi_tag = driver_offers_embargo_abi(build->embargo),
+                       .status = report->status,
+                       .duration = report->duration,
+                       .files = {report->verified.count, report->verified.at}};
+}
+
 static piw_msg *make_record(driver *self, const driver_build *build)
 {
     (void)self;
-    const driver_reported *report = &build->report;
-    db_LOGBUILD *body;
+    const build_row row = row_of(build);
+    build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
-    body->build_id = report->build_id;
-    body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->embargo->package);
-    body->version = piw_text_copy(call, build->embargo->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
-    body->status = report->status;
-    body->duration = report->duration;
-    piw_msg_list(call, &body->files, report->verified.count);
-    for (uint32_t i = 0; i < report->verified.count; i++)
-        piw_value_copy(call, built_file_type(), &report->verified.at[i], &body->files.at[i]);
+    piw_value_copy(call, build_row_type(), &row, body);
     return call;
 }
 
@@ -154,19 +159,10 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
 
 static piw_msg *make_seal(const driver_build *build)
 {
-    const driver_reported *report = &build->report;
-    fs_SEAL *body;
+    const build_row row = row_of(build);
+    build_row *body;
     piw_msg *call = fs_SEAL_new(&body);
-    body->build_id = report->build_id;
-    body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->embargo->package);
-    body->version = piw_text_copy(call, build->embargo->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
-    body->status = report->status;
-    body->duration = report->duration;
-    piw_msg_list(call, &body->files, report->verified.count);
-    for (uint32_t i = 0; i < report->verified.count; i++)
-        piw_value_copy(call, built_file_type(), &report->verified.at[i], &body->files.at[i]);
+    piw_value_copy(call, build_row_type(), &row, body);
     return call;
 }
 

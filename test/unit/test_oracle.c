@@ -183,7 +183,7 @@ static const char hash_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 
 static piw_msg *build_with_file(int64_t number, const char *hash)
 {
-    db_LOGBUILD *body = NULL;
+    build_row *body = NULL;
     piw_msg *msg = db_LOGBUILD_new(&body);
     body->build_id = number;
     body->slave_id = 7;

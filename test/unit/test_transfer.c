@@ -413,7 +413,7 @@ END_TEST
 
 static void seal(const built_file *file, int64_t build_id, const char *package)
 {
-    fs_SEAL *body;
+    build_row *body;
     piw_msg *msg = fs_SEAL_new(&body);
     body->build_id = build_id;
     body->slave_id = 7;
