@@ -96,7 +96,7 @@ static idl_type *plain_type(idl_parser *p, int depth)
     return type;
 }
 
-/* Type, then `?`, `lossy` and `optional`, into a field. */
+/* Type, then `?`, `lossy`, `optional` and `inline`, into a field. */
 static void member_type(idl_parser *p, idl_field *field, int depth)
 {
     if (depth > (p->lock ? IDL_WIRE_DEPTH : IDL_DEPTH_MAX))
@@ -114,8 +114,31 @@ static void member_type(idl_parser *p, idl_field *field, int depth)
             field->flags |= F_LOSSY;
         else if (idl_eat(p, "optional"))
             field->flags |= F_OPTIONAL;
+        else if (idl_eat(p, "inline"))
+            field->flags |= F_INLINE;
         else
             return;
+    }
+}
+
+/* The last field is inline: the fields of its type take its place. */
+static void spread(idl_type *tuple)
+{
+    idl_field *member = idl_alloc(sizeof(*member));
+    *member = tuple->fields[--tuple->fields_count];
+    const idl_type *from = member->type;
+    if (!from->named || from->kind != K_TUPLE || member->flags != F_INLINE)
+        idl_fail(member->pos,
+                 "only a member of a type that has a name and fields can be inline, without ? and optional");
+    for (size_t i = 0; i < from->fields_count; i++) {
+        if (from->fields[i].within != NULL)
+            idl_fail(member->pos, "%s has an inline member itself and can't be one", from->cname);
+        idl_field *field = idl_append(&tuple->fields, &tuple->fields_count, sizeof(*field));
+        if (tuple->fields_count > IDL_FIELDS_MAX)
+            idl_fail(member->pos, "a tuple has at most %d fields", (int)IDL_FIELDS_MAX);
+        *field = from->fields[i];
+        field->pos = member->pos;
+        field->within = member;
     }
 }
 
@@ -135,6 +158,8 @@ void idl_tuple_fields(idl_parser *p, idl_type *tuple, int depth)
         if (!idl_is(p, ")") && !comma && !idl_peek(p)->first)
             idl_fail(idl_here(p), "a comma or a new line is wanted between fields, not %s", idl_shown(idl_peek(p)));
         field->doc = idl_joined(doc, idl_trail(p));
+        if ((field->flags & F_INLINE) != 0)
+            spread(tuple);
     }
     idl_expect(p, ")");
 }
