@@ -171,6 +171,10 @@ START_TEST(bad_files_are_refused_with_their_line)
         {"type t (b: int)\nservice s { cast A (a: t inline,\n b: int) }", "3: field b is there twice"},
         {"type t (b: int)\nservice s { cast A (a: t inline, c: t inline) }", "2: field b is there twice"},
         {"type t (b: int)\nservice s { cast A (a: t inline,\n a: int) }", "2: field a is there twice"},
+        {"type t (b: int)\nservice s { cast A (a: t inline (c)) }", "2: t has no field c"},
+        {"type t (b: int, c: int)\nservice s { cast A (a: t inline (c)) }",
+         "2: the member a brings only 1 of the 2 fields of t"},
+        {"type t (b: int, c: int)\nservice s { cast A (a: t inline (c), a: t inline) }", "2: field c is there twice"},
         {"type t (b: int optional)\nservice s { cast A (a: t inline,\n c: int) }",
          "3: field c follows an optional one and so must be optional"},
     };

@@ -40,15 +40,20 @@ static void check_member(const idl_field *field)
 
 static void name_type(idl_type *type, const char *cname);
 
-/* In C an inline member is one, beside the others. */
+/* In C an inline member is one, beside the others; and nothing of it is left out. */
 static void check_within(const idl_type *type, const idl_field *within)
 {
+    size_t brought = 0;
     check_name(within->pos, within->name);
     for (size_t i = 0; i < type->fields_count; i++) {
         const idl_field *other = type->fields[i].within != NULL ? type->fields[i].within : &type->fields[i];
+        brought += other == within;
         if (other != within && strcmp(other->name, within->name) == 0)
             idl_fail(within->pos, "field %s is there twice", within->name);
     }
+    if (brought < within->type->fields_count)
+        idl_fail(within->pos, "the member %s brings only %zu of the %zu fields of %s", within->name, brought,
+                 within->type->fields_count, within->type->cname);
 }
 
 static void check_tuple(idl_type *type, const char *cname)

@@ -73,13 +73,22 @@ static void inner(const idl_type *type, idl_out *out)
     }
 }
 
+/* Is this field the first that its inline member brings? */
+static bool stands_first(const idl_type *type, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (type->fields[i].within == type->fields[at].within)
+            return false;
+    return true;
+}
+
 static void tuple_struct(const idl_type *type, idl_out *out)
 {
     idl_print(out, "typedef struct %s {\n", type->cname);
     for (size_t i = 0; i < type->fields_count; i++) {
         const idl_field *field = &type->fields[i];
         if (field->within != NULL) {
-            if (i > 0 && type->fields[i - 1].within == field->within)
+            if (!stands_first(type, i))
                 continue;
             field = field->within;
         }
