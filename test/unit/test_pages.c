@@ -562,13 +562,13 @@ START_TEST(errands_of_one_package_follow_each_other)
 {
     errands all = {0};
     errand *first = errands_add(&all, piw_text_of("gold"), PART_PROJECT, (piw_token){1});
-    first->step = STEP_ASK;
+    first->saved.step = STEP_ASK;
     errand *other = errands_add(&all, piw_text_of("silver"), PART_BOTH, (piw_token){2});
     errand *second = errands_add(&all, piw_text_of("gold"), PART_BOTH, (piw_token){3});
     ck_assert_ptr_eq(errands_running(&all, "gold"), first);
     ck_assert_ptr_eq(errands_queued(&all, "gold"), second);
     ck_assert_ptr_null(errands_running(&all, "silver"));
-    ck_assert_ptr_eq(errands_find(&all, other->number), other);
+    ck_assert_ptr_eq(errands_find(&all, other->saved.number), other);
     errands_remove(&all, second);
     ck_assert_ptr_eq(all.last, other);
     errands_remove(&all, first);
