@@ -16,32 +16,19 @@
 
 extern char **environ;
 
-static char compiler[PATH_MAX], folder[PATH_MAX];
+static char compiler[UNIT_BUILD], folder[UNIT_FOLDER];
 
-/* The compiler lies in the same build as this program; the tests' files in a folder of their own. */
 static void begin(void)
 {
-    char self[PATH_MAX] = {0};
-    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
-    for (int i = 0; i < 3; i++)
-        dirname(self);
-    snprintf(compiler, sizeof(compiler), "%.4000s/bin/piw-idl", self);
-    const char *base = getenv("PIW_TMP");
-    snprintf(folder, sizeof(folder), "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    unit_built(compiler, "bin/piw-idl");
+    unit_folder(folder);
     /* It keeps its trees until it ends. */
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 }
 
 static void end(void)
 {
-    static const char *const names[] = {"bad.piw", "bad.piw.h", "bad.piw.c", "lock", "out.md", "stderr", "other.piw"};
-    for (size_t i = 0; i < PIW_COUNT(names); i++) {
-        char path[PATH_MAX + 32];
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    unit_remove(folder);
 }
 
 static const char *in_folder(const char *name)

@@ -16,7 +16,7 @@
 
 #include <cjson/cJSON.h>
 
-static char root[32];
+static char root[UNIT_FOLDER];
 static piw_msg *msg;
 static project_data *data;
 static site_facts site;
@@ -48,8 +48,7 @@ static void setup(void)
 {
     piw_protocol_use(&db_protocol_def);
     piw_protocol_use(&the_scribe_protocol_def);
-    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    unit_folder(root);
     ck_assert_int_eq(piw_site_mark_write(root, "0123456789abcdef0123456789abcdef", NULL), 0);
     db_PROJECT_reply *body;
     msg = db_PROJECT_reply_new(&body);
@@ -90,7 +89,7 @@ static void setup(void)
 static void teardown(void)
 {
     piw_msg_free(&msg);
-    piw_folder_remove(root, NULL);
+    unit_remove(root);
 }
 
 static char *text_of(piw_buffer *page)
@@ -278,8 +277,7 @@ static const char *at(const char *name)
 
 static bool is_there(const char *name)
 {
-    struct stat info;
-    return lstat(at(name), &info) == 0;
+    return unit_exists(at(name));
 }
 
 static void run(piw_work_fn *fn, piw_msg *job)

@@ -366,15 +366,6 @@ END_TEST
 
 /* --- Before and after --- */
 
-static piw_msg *known(int64_t build_id)
-{
-    archive_KNOWN *body;
-    piw_msg *msg = archive_KNOWN_new(&body);
-    piw_msg_list(msg, &body->build_ids, 1);
-    body->build_ids.at[0] = build_id;
-    return msg;
-}
-
 START_TEST(what_a_killed_master_left_is_finished_or_removed)
 {
     make_folders();
