@@ -24,17 +24,17 @@ static void send_on(brother *self, piw_msg *msg)
 static void check_disk(brother *self, int64_t free_bytes)
 {
     /* The farm goes on only when a tenth more than that is free: at the limit it would stop and start all the time. */
-    bool low = free_bytes < self->disk_floor + (self->disk_pause ? self->disk_floor / 10 : 0);
-    if (low == self->disk_pause)
+    bool low = free_bytes < self->disk_floor + (self->farm.disk_pause ? self->disk_floor / 10 : 0);
+    if (low == self->farm.disk_pause)
         return;
     char why[128];
-    self->disk_pause = low;
+    self->farm.disk_pause = low;
     snprintf(why, sizeof(why), "%lld MB are free on the output file system", (long long)free_bytes / 1000000);
     if (low)
         piw_warning("%s, fewer than %lld MB: the farm pauses until there is room", why,
                     (long long)self->disk_floor / 1000000);
     else
-        piw_warning("%s again: the farm %s", why, self->operator_pause ? "stays paused by SLEEP" : "goes on");
+        piw_warning("%s again: the farm %s", why, self->farm.operator_pause ? "stays paused by SLEEP" : "goes on");
     brother_say_pause(self, why);
 }
 
@@ -43,9 +43,9 @@ static int on_paused(piw_task *task, piw_msg *msg)
 {
     brother *self = piw_soul(task);
     if (stats_PAUSED_of(msg)->by_operator)
-        self->operator_pause = true;
+        self->farm.operator_pause = true;
     else
-        self->disk_pause = true; /* the next look at the disk shows whether it still is so */
+        self->farm.disk_pause = true; /* the next look at the disk shows whether it still is so */
     return 0;
 }
 
@@ -121,14 +121,14 @@ static int on_skip(piw_task *task, piw_msg *msg)
  * the farm is paused. */
 static void pause_farm(brother *self, bool on, const char *who)
 {
-    if (on && !self->operator_pause)
+    if (on && !self->farm.operator_pause)
         piw_warning("%s: the farm pauses", who);
     if (!on)
         piw_warning("%s: the farm %s", who,
-                    self->site_pause   ? "stays paused: the site is away"
-                    : self->disk_pause ? "stays paused: the disk is full"
-                                       : "goes on");
-    self->operator_pause = on;
+                    self->site_pause        ? "stays paused: the site is away"
+                    : self->farm.disk_pause ? "stays paused: the disk is full"
+                                            : "goes on");
+    self->farm.operator_pause = on;
     brother_say_pause(self, who);
 }
 
@@ -167,10 +167,10 @@ static int on_pause(piw_task *task, piw_msg *msg)
     bool on = stats_PAUSE_of(msg)->paused;
     send_on(self, on ? slaves_SLEEP_make(NULL) : slaves_WAKE_make(NULL));
     pause_farm(self, on, on ? "piw-ctl said pause" : "piw-ctl said wake");
-    const char *why = self->operator_pause ? "piw-ctl said pause"
-                      : self->site_pause   ? "the site is away"
-                      : self->disk_pause   ? "the disk is full"
-                                           : "";
+    const char *why = self->farm.operator_pause ? "piw-ctl said pause"
+                      : self->site_pause        ? "the site is away"
+                      : self->farm.disk_pause   ? "the disk is full"
+                                                : "";
     piw_msg *answer = stats_PAUSE_reply_make(brother_paused(self), piw_text_of(why));
     return piw_reply(task, msg, &answer);
 }
@@ -203,13 +203,8 @@ static void free_soul(brother *self)
 static void load(brother *self, const piw_msg *state)
 {
     const big_brother_state *body = big_brother_state_of(state);
-    self->started = body->started;
-    self->operator_pause = body->operator_pause;
-    self->disk_pause = body->disk_pause;
+    self->farm = body->farm; /* when it replays, the timer for the next slice is still set */
     self->site_pause = body->site_pause != NULL && *body->site_pause;
-    self->replaying = body->replaying; /* the timer for the next slice is still set */
-    self->replay_again = body->replay_again;
-    self->replayed = body->replayed;
     brother_load_slaves(self, body);
     for (uint32_t i = 0; i < body->history.count; i++) {
         master_stats *to;
@@ -235,7 +230,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     brother *self = piw_zalloc(sizeof(*self));
     master_stats *figures;
     self->task = task;
-    self->started = piw_time_now();
+    self->farm.started = piw_time_now();
     self->latest = status_STATS_new(&figures);
     self->disk_floor = piw_option_number(task, "disk-floor");
     piw_soul_set(task, self);
@@ -267,15 +262,10 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     const brother *self = piw_soul(task);
     big_brother_state *body;
     piw_msg *msg = big_brother_state_new(&body);
-    body->started = self->started;
-    body->operator_pause = self->operator_pause;
-    body->disk_pause = self->disk_pause;
+    body->farm = self->farm;
     bool *site_pause = piw_msg_alloc(msg, sizeof(*site_pause));
     *site_pause = self->site_pause;
     body->site_pause = site_pause;
-    body->replaying = self->replaying;
-    body->replay_again = self->replay_again;
-    body->replayed = self->replayed;
     brother_save_slaves(self, msg, body);
     piw_msg_list(msg, &body->history, self->history_count);
     for (uint32_t i = 0; i < self->history_count; i++)

@@ -34,16 +34,14 @@ typedef struct brother_slave {
 
 typedef struct brother {
     piw_task *task;
-    piw_time started;
+    watched_farm farm;      /* as it is saved */
     brother_slave **slaves; /* sorted by id */
     size_t slaves_count, slaves_size;
     piw_msg *history[BROTHER_KEPT]; /* status_STATS, a ring */
     uint32_t history_count, history_next;
-    piw_msg *latest;  /* status_STATS: the figures last known, never NULL */
-    bool asking;      /* for figures */
-    int64_t replayed; /* id of the last slave that was replayed */
-    bool replaying, replay_again;
-    bool operator_pause, disk_pause, site_pause;
+    piw_msg *latest; /* status_STATS: the figures last known, never NULL */
+    bool asking;     /* for figures */
+    bool site_pause;
     piw_log_limiter odd;
     int64_t disk_floor; /* bytes free below which the farm pauses */
 } brother;

@@ -14,12 +14,12 @@ void brother_publish(brother *self, piw_msg **msg)
 
 bool brother_paused(const brother *self)
 {
-    return self->operator_pause || self->disk_pause || self->site_pause;
+    return self->farm.operator_pause || self->farm.disk_pause || self->site_pause;
 }
 
 void brother_say_pause(brother *self, const char *why)
 {
-    piw_msg *event = farm_paused_make(brother_paused(self), piw_text_of(why), self->operator_pause);
+    piw_msg *event = farm_paused_make(brother_paused(self), piw_text_of(why), self->farm.operator_pause);
     if (piw_emit(self->task, &event) == 0)
         return;
     piw_warning("the pause of the farm could not be announced");

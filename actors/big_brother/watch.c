@@ -192,23 +192,23 @@ int brother_on_slave_gone(piw_task *task, piw_msg *msg)
 
 static int begin_replay(brother *self)
 {
-    piw_msg *hello = brother_master_hello(self->started);
+    piw_msg *hello = brother_master_hello(self->farm.started);
     brother_publish(self, &hello);
     for (uint32_t i = 0; i < self->history_count; i++) {
         piw_msg *stats = piw_msg_copy(brother_kept(self, i));
         brother_publish(self, &stats);
     }
-    self->replaying = true;
-    self->replay_again = false;
-    self->replayed = INT64_MIN;
+    self->farm.replaying = true;
+    self->farm.replay_again = false;
+    self->farm.replayed = INT64_MIN;
     return on_slice(self->task, NULL, 0);
 }
 
 int brother_replay(brother *self)
 {
-    if (!self->replaying)
+    if (!self->farm.replaying)
         return begin_replay(self);
-    self->replay_again = true;
+    self->farm.replay_again = true;
     return 0;
 }
 
@@ -217,19 +217,19 @@ int on_slice(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     (void)key;
     brother *self = piw_soul(task);
-    if (!self->replaying)
+    if (!self->farm.replaying)
         return 0; /* set before this task was restarted */
-    size_t place = self->replayed == INT64_MIN ? 0 : place_of(self, self->replayed + 1);
+    size_t place = self->farm.replayed == INT64_MIN ? 0 : place_of(self, self->farm.replayed + 1);
     for (int i = 0; i < BROTHER_SLICE && place < self->slaves_count; i++, place++) {
         const brother_slave *slave = self->slaves[place];
         publish_hello_and_stats(self, slave);
         publish_copy(self, slave->reply, slave->last_seen);
-        self->replayed = slave->id;
+        self->farm.replayed = slave->id;
     }
     if (place < self->slaves_count)
         return piw_timer(task, PIW_ON(slice), 0, 0, 0);
-    self->replaying = false;
-    return self->replay_again ? begin_replay(self) : 0;
+    self->farm.replaying = false;
+    return self->farm.replay_again ? begin_replay(self) : 0;
 }
 
 /* --- state ------------------------------------------------------------------------------------------------------- */

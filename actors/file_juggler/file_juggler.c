@@ -247,23 +247,22 @@ static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
     return finish(task, reply, key, fs_STAGE_reply_new());
 }
 
-static void copy_seal(piw_msg *into, const fs_SEAL *seal, sealed_build *to)
+static void copy_seal(piw_msg *into, const build_row *row, sealed_build *to)
 {
-    *to = (sealed_build){.slave_id = seal->slave_id,
-                         .version = piw_text_copy(into, seal->version),
-                         .abi_tag = piw_text_copy(into, seal->abi_tag),
-                         .status = seal->status,
-                         .duration = seal->duration};
-    piw_msg_list(into, &to->files, seal->files.count);
-    for (uint32_t i = 0; i < seal->files.count; i++)
-        piw_value_copy(into, built_file_type(), &seal->files.at[i], &to->files.at[i]);
+    const sealed_build seal = {.slave_id = row->slave_id,
+                               .version = row->version,
+                               .abi_tag = row->abi_tag,
+                               .status = row->status,
+                               .duration = row->duration,
+                               .files = {row->files.count, row->files.at}};
+    piw_value_copy(into, sealed_build_type(), &seal, to);
 }
 
 /* A build without wheels is sealed in the journal. */
 static int seal_unstaged(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
-    const fs_SEAL *seal = fs_SEAL_of(msg);
+    const build_row *seal = fs_SEAL_of(msg);
     const journal_entry *known = journal_find(&self->journal, seal->build_id);
     journal_build *body;
     piw_msg *record = describe_build(seal->build_id, seal->package, &body);
@@ -286,7 +285,7 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
 static int on_seal(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
-    const fs_SEAL *seal = fs_SEAL_of(msg);
+    const build_row *seal = fs_SEAL_of(msg);
     piw_err site_err = {0};
     if (site_check(self, &site_err) != 0)
         return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);

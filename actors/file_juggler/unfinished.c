@@ -303,18 +303,18 @@ static void keep(juggler *self, const piw_msg *staged)
 static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
 {
     const read_staged_reply *from = read_staged_reply_of(staged);
-    db_LOGBUILD *body;
+    const sealed_build *sealed = from->sealed;
+    const build_row row = {.build_id = id,
+                           .slave_id = sealed->slave_id,
+                           .package = from->package,
+                           .version = sealed->version,
+                           .abi_tag = sealed->abi_tag,
+                           .status = sealed->status,
+                           .duration = sealed->duration,
+                           .files = {sealed->files.count, sealed->files.at}};
+    build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
-    body->build_id = id;
-    body->slave_id = from->sealed->slave_id;
-    body->package = piw_text_copy(call, from->package);
-    body->version = piw_text_copy(call, from->sealed->version);
-    body->abi_tag = piw_text_copy(call, from->sealed->abi_tag);
-    body->status = from->sealed->status;
-    body->duration = from->sealed->duration;
-    piw_msg_list(call, &body->files, from->sealed->files.count);
-    for (uint32_t i = 0; i < from->sealed->files.count; i++)
-        piw_value_copy(call, built_file_type(), &from->sealed->files.at[i], &body->files.at[i]);
+    piw_value_copy(call, build_row_type(), &row, body);
     int rc = piw_call(task, &call, PIW_ON(leftover_recorded), 0, -1);
     piw_msg_free(&call);
     return rc;

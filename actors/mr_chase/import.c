@@ -71,17 +71,16 @@ static piw_msg *make_record(const chase *self, const importer *imp)
 {
     (void)self;
     const build_state *report = chase_report(imp);
-    db_LOGBUILD *body;
+    const build_row row = {.build_id = imp->saved.build_id,
+                           .package = piw_text_of(imp->package),
+                           .version = report->version,
+                           .abi_tag = report->abi_tag,
+                           .status = true,
+                           .duration = report->duration,
+                           .files = {imp->saved.verified.count, imp->saved.verified.at}};
+    build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
-    body->build_id = imp->saved.build_id;
-    body->package = piw_msg_textz(call, imp->package);
-    body->version = piw_text_copy(call, report->version);
-    body->abi_tag = piw_text_copy(call, report->abi_tag);
-    body->status = true;
-    body->duration = report->duration;
-    piw_msg_list(call, &body->files, imp->saved.verified.count);
-    for (uint32_t i = 0; i < imp->saved.verified.count; i++)
-        piw_value_copy(call, built_file_type(), &imp->saved.verified.at[i], &body->files.at[i]);
+    piw_value_copy(call, build_row_type(), &row, body);
     return call;
 }
 

@@ -29,8 +29,8 @@ void driver_figures_see(driver_slave *slave, const slave_stats *stats)
 
 static uint64_t hash_of(const driver_build *build)
 {
-    uint64_t hash = piw_table_hash(0, build->embargo->package.s, build->embargo->package.len);
-    return piw_table_hash(hash, build->embargo->version.s, build->embargo->version.len);
+    uint64_t hash = piw_table_hash(0, build->embargo->saved.package.s, build->embargo->saved.package.len);
+    return piw_table_hash(hash, build->embargo->saved.version.s, build->embargo->saved.version.len);
 }
 
 /* --- one slave ---------------------------------------------------------------------------------------------------- */
@@ -78,7 +78,7 @@ static void done_elsewhere(driver *self, const driver_slave *by, uint64_t versio
 static void worked(driver *self, const driver_build *build)
 {
     driver_slave *slave = build->slave;
-    slave->worked_ns = build->began_ns;
+    slave->worked_ns = build->saved.began_ns;
     slave->failing = NULL;
     slave->failing_many = false;
     driver_faults_forget(slave);
@@ -115,7 +115,7 @@ static void note_failing(driver_slave *slave, const driver_build *build, const c
 /* The farm, as far as this ABI goes, rests: what is given out now would only fail like the rest. */
 static void rest(driver *self, const driver_build *build, const char *why, int slaves)
 {
-    piw_text abi = driver_offers_embargo_abi(build->embargo);
+    piw_text abi = build->embargo->saved.abi_tag;
     int64_t rest_ns = self->retry_after_ns;
     driver_offers_pause(self->offers, abi, piw_monotonic_ns() + rest_ns);
     piw_log_limited(
@@ -133,7 +133,7 @@ static bool is_packages_own(const driver *self, const driver_build *build, drive
     const driver_embargo *embargo = build->embargo;
     const driver_slave *slave = build->slave;
     return cause.log_only && embargo->failing == cause.why && slave->worked_ns > embargo->failing_since_ns &&
-           (embargo->slave_id != build->slave_id || !driver_has_others(self, slave));
+           (embargo->saved.slave_id != build->slave_id || !driver_has_others(self, slave));
 }
 
 void driver_judge(driver *self, driver_build *build, driver_cause cause)
@@ -149,7 +149,7 @@ void driver_judge(driver *self, driver_build *build, driver_cause cause)
             build->memory,
             "This looks as if it was its slave's fault (%s), but it failed alike on slave %lld, and this one "
             "has built something else since: it isn't tried again.",
-            cause.why, (long long)embargo->slave_id);
+            cause.why, (long long)embargo->saved.slave_id);
         return;
     }
     note_failing(slave, build, cause.why);

@@ -11,10 +11,10 @@ piw_msg *driver_attempt_call(driver *self, const driver_build *build)
     db_ATTEMPT_FAILED *body;
     piw_msg *call = db_ATTEMPT_FAILED_new(&body);
     const driver_embargo *embargo = build->embargo;
-    piw_text abi = driver_offers_embargo_abi(embargo);
+    piw_text abi = embargo->saved.abi_tag;
     body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, embargo->package);
-    body->version = piw_text_copy(call, embargo->version);
+    body->package = piw_text_copy(call, embargo->saved.package);
+    body->version = piw_text_copy(call, embargo->saved.version);
     body->abi_tag = piw_text_copy(call, abi);
     body->cause = piw_text_copy(call, build->report.cause);
     body->output = piw_msg_blob(call, build->report.output);
@@ -45,13 +45,13 @@ driver_outcome driver_attempt_failed(driver *self, driver_build *build, const pi
     const db_ATTEMPT_FAILED_reply *body = db_ATTEMPT_FAILED_reply_of(reply);
     if (build->slave != NULL && !build->uncounted)
         driver_fault_note(build->slave, build);
-    if (body->final && !build->removed)
+    if (body->final && !build->saved.removed)
         return make_final(build, body->tries);
-    piw_text abi = driver_offers_embargo_abi(build->embargo);
+    piw_text abi = build->embargo->saved.abi_tag;
     piw_info("%s %s for %.*s failed because of slave %lld (%s): try %lld, the next in %lld s",
-             build->embargo->package.s, build->embargo->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
-             build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
-    if (build->removed && !build->again)
+             build->embargo->saved.package.s, build->embargo->saved.version.s, (int)abi.len, abi.s,
+             (long long)build->slave_id, build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
+    if (build->saved.removed && !build->saved.again)
         return (driver_outcome){.what = DRIVER_DROPPED};
     return (driver_outcome){.what = DRIVER_RESTS, .until_ns = piw_monotonic_ns() + body->wait_s * INT64_C(1000000000)};
 }

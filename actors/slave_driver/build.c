@@ -22,6 +22,7 @@ driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_
     build->embargo = embargo;
     build->slave = slave;
     build->slave_id = slave_id;
+    driver_build_saved(build, &(driver_making){.holds = true});
     if (slave != NULL) {
         slave->build = build;
         slave->address->builds++;
@@ -32,6 +33,16 @@ driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_
         build->next->at = &build->next;
     self->builds = build;
     return build;
+}
+
+void driver_build_saved(driver_build *build, const driver_making *saved)
+{
+    build->saved = *saved;
+    build->saved.package = build->embargo->saved.package;
+    build->saved.version = build->embargo->saved.version;
+    build->saved.build = NULL;
+    if (build->saved.tries < 0)
+        build->saved.tries = 0;
 }
 
 void driver_build_part(driver_build *build)
@@ -69,9 +80,9 @@ void driver_build_free(driver *self, driver_build **build)
 void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns)
 {
     const driver_slave *slave = build->slave;
-    build->began_ns = slave->saved.heard_ns - elapsed_ns;
-    build->ends_ns = build->began_ns + driver_build_timeout_ns(slave);
-    piw_msg *attempt = db_ATTEMPT_make(build->slave_id, build->embargo->package, build->embargo->version,
+    build->saved.began_ns = slave->saved.heard_ns - elapsed_ns;
+    build->saved.ends_ns = build->saved.began_ns + driver_build_timeout_ns(slave);
+    piw_msg *attempt = db_ATTEMPT_make(build->slave_id, build->embargo->saved.package, build->embargo->saved.version,
                                        slave->saved.hello.abi, piw_text_of(slave->address->text));
     cast_quietly(self, &attempt);
 }
@@ -104,8 +115,8 @@ static int by_name(const void *a, const void *b)
 void driver_build_fail(driver_build *build, const char *note)
 {
     driver_reported *report = &build->report;
-    piw_warning("slave %lld, %s %s: %s", (long long)build->slave_id, build->embargo->package.s,
-                build->embargo->version.s, note);
+    piw_warning("slave %lld, %s %s: %s", (long long)build->slave_id, build->embargo->saved.package.s,
+                build->embargo->saved.version.s, note);
     report->status = false;
     report->files.count = 0;
     report->verified.count = 0;
@@ -123,8 +134,8 @@ static int check_report(driver_reported *report, const driver_build *build, piw_
         report->duration = (piw_duration){0};
         return piw_err_set(err, PIW_EINVAL, "it says that the build took a negative time");
     }
-    int rc =
-        piw_files_check(report->files.at, report->files.count, build->embargo->package, build->embargo->version, err);
+    int rc = piw_files_check(report->files.at, report->files.count, build->embargo->saved.package,
+                             build->embargo->saved.version, err);
     if (rc != 0 || report->files.count == 0)
         return rc;
     return piw_files_check_platform(report->files.at, report->files.count, build->slave->saved.hello.platform, err);
@@ -150,12 +161,12 @@ void driver_build_report(driver_build *build, piw_msg **report, const char *why_
     } else if (check_report(to, build, &err) != 0) {
         snprintf(note, sizeof(note), "The slave's report of the build was refused: %s", err.text);
         driver_build_fail(build, note);
-    } else if (!piw_version_valid(build->embargo->version)) {
+    } else if (!piw_version_valid(build->embargo->saved.version)) {
         /* Such a build is final, whatever came of it: another try would fail in the same way. */
         snprintf(note, sizeof(note),
                  "No wheel of version %.100s can be published: it is no version by PEP 440, and installers don't read "
                  "the names of wheels of such.",
-                 build->embargo->version.s);
+                 build->embargo->saved.version.s);
         driver_build_fail(build, note);
     } else {
         to->cause = piw_msg_textz(memory, cause != NULL ? cause : "");
@@ -187,18 +198,18 @@ void driver_build_discard(driver *self, const driver_build *build)
 
 static void log_recorded(const driver_build *build)
 {
-    piw_text abi = driver_offers_embargo_abi(build->embargo);
+    piw_text abi = build->embargo->saved.abi_tag;
     piw_info("build %lld: %s %s for %.*s by slave %lld %s", (long long)build->report.build_id,
-             build->embargo->package.s, build->embargo->version.s, (int)abi.len, abi.s, (long long)build->slave_id,
-             build->report.status ? "succeeded" : "failed");
+             build->embargo->saved.package.s, build->embargo->saved.version.s, (int)abi.len, abi.s,
+             (long long)build->slave_id, build->report.status ? "succeeded" : "failed");
 }
 
 /* Nothing is recorded: the staged files are removed, and the attempt is noted as ended. */
 static void throw_away(driver *self, driver_build *build, const char *why)
 {
     driver_build_unreport(self, build);
-    piw_msg *end = db_ATTEMPT_END_make(build->slave_id, build->embargo->package, build->embargo->version,
-                                       driver_offers_embargo_abi(build->embargo), piw_text_of(why));
+    piw_msg *end = db_ATTEMPT_END_make(build->slave_id, build->embargo->saved.package, build->embargo->saved.version,
+                                       build->embargo->saved.abi_tag, piw_text_of(why));
     cast_quietly(self, &end);
 }
 
@@ -215,14 +226,14 @@ void driver_build_end(driver *self, driver_build **build, driver_outcome outcome
         driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_RECORDED, piw_monotonic_ns());
         break;
     case DRIVER_RESTS:
-        embargo->slave_id = over->slave_id;
+        embargo->saved.slave_id = over->slave_id;
         driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_RESTING, outcome.until_ns);
         break;
     case DRIVER_RETURNED:
         driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_RETURNED, piw_monotonic_ns());
         break;
     case DRIVER_SKIPPED:
-        driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_SKIPPED, over->ends_ns);
+        driver_offers_end(self->offers, &embargo, DRIVER_EMBARGO_SKIPPED, over->saved.ends_ns);
         break;
     default:
         driver_offers_drop(self->offers, &embargo);

@@ -24,6 +24,8 @@ typedef struct driver_outcome {
 
 /* A version that a slave builds (NULL: no slave). */
 driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_id, driver_embargo *embargo);
+/* What a swap or a restart kept of it, but for its report. */
+void driver_build_saved(driver_build *build, const driver_making *saved);
 /* Only what is here is freed: the version stays under its embargo. */
 void driver_build_free(driver *self, driver_build **build);
 /* It is built from now on, or since elapsed_ns: the attempt is noted, and its time runs. */

@@ -123,8 +123,8 @@ static const char *pips_end(char *tail, const driver_embargo *embargo)
     if (found.error == NULL)
         return NULL;
     /* Only of the release itself: what it needs and is nowhere is the package's own fault. */
-    snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", embargo->package.s,
-             embargo->version.s);
+    snprintf(missing, sizeof(missing), "No matching distribution found for %s==%s", embargo->saved.package.s,
+             embargo->saved.version.s);
     if (strstr(found.error, missing) != NULL)
         return found.connection != NULL ? found.connection : no_source;
     if (strstr(found.error, "pip subprocess to install build dependencies") != NULL)

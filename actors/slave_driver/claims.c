@@ -22,11 +22,13 @@ void driver_claims_list(driver *self, const db_ATTEMPTS_VOID_reply *voided)
     self->claims_known = true;
     for (uint32_t i = 0; i < voided->attempts.count; i++) {
         const running_attempt *attempt = &voided->attempts.at[i];
-        driver_embargo *embargo =
-            driver_offers_restore(self->offers, attempt->abi_tag, attempt->package, attempt->version,
-                                  DRIVER_EMBARGO_CLAIMABLE, self->claims_until_ns);
-        if (embargo != NULL)
-            driver_offers_had(embargo, attempt->slave_id, attempt->address);
+        driver_offers_restore(self->offers, &(driver_hold){.package = attempt->package,
+                                                           .version = attempt->version,
+                                                           .abi_tag = attempt->abi_tag,
+                                                           .kind = DRIVER_EMBARGO_CLAIMABLE,
+                                                           .until_ns = self->claims_until_ns,
+                                                           .slave_id = attempt->slave_id,
+                                                           .address = attempt->address});
     }
 }
 
@@ -40,18 +42,18 @@ static driver_slave *earlier(const driver *self, const driver_slave *slave, cons
 {
     driver_slave *before = driver_find_id(self, slave->saved.hello.claim->slave_id);
     const driver_build *build = before != NULL ? before->build : NULL;
-    bool good = build != NULL && build->embargo == embargo && build->phase == DRIVER_IDLE && build->memory == NULL &&
-                !build->skip && !build->removed && before->address == slave->address &&
-                piw_peer_gone_ns(self->task, before->peer, NULL) != 0;
+    bool good = build != NULL && build->embargo == embargo && build->saved.phase == DRIVER_IDLE &&
+                build->memory == NULL && !build->saved.skip && !build->saved.removed &&
+                before->address == slave->address && piw_peer_gone_ns(self->task, before->peer, NULL) != 0;
     return good ? before : NULL;
 }
 
 /* Another slave goes on with the version: what is known of the first one's attempt ends. */
 static void take_over(driver *self, driver_slave *before)
 {
-    piw_msg *end = db_ATTEMPT_END_make(
-        before->saved.slave_id, before->build->embargo->package, before->build->embargo->version,
-        driver_offers_embargo_abi(before->build->embargo), piw_text_of("its slave came back under another number"));
+    piw_msg *end = db_ATTEMPT_END_make(before->saved.slave_id, before->build->embargo->saved.package,
+                                       before->build->embargo->saved.version, before->build->embargo->saved.abi_tag,
+                                       piw_text_of("its slave came back under another number"));
     if (piw_cast(self->task, &end) != 0)
         piw_msg_free(&end);
     driver_build_free(self, &before->build);
@@ -67,9 +69,9 @@ static driver_embargo *claimed(driver *self, const driver_slave *slave)
         driver_offers_find(self->offers, hello->abi, hello->claim->package, hello->claim->version);
     if (embargo == NULL || elapsed_us < 0 || elapsed_us > driver_build_timeout_ns(slave) / 1000)
         return NULL;
-    driver_slave *before = embargo->kind == DRIVER_EMBARGO_OUT ? earlier(self, slave, embargo) : NULL;
-    bool left = embargo->kind == DRIVER_EMBARGO_CLAIMABLE && embargo->slave_id == hello->claim->slave_id &&
-                (embargo->address == NULL || strcmp(embargo->address, slave->address->text) == 0) &&
+    driver_slave *before = embargo->saved.kind == DRIVER_EMBARGO_OUT ? earlier(self, slave, embargo) : NULL;
+    bool left = embargo->saved.kind == DRIVER_EMBARGO_CLAIMABLE && embargo->saved.slave_id == hello->claim->slave_id &&
+                (embargo->saved.address.len == 0 || piw_text_is(embargo->saved.address, slave->address->text)) &&
                 piw_monotonic_ns() < self->claims_until_ns;
     if (before != NULL)
         take_over(self, before);
@@ -88,11 +90,11 @@ void driver_claim(driver *self, driver_slave *slave)
         return;
     }
     piw_info("slave %lld, before %lld, goes on with %s %s", (long long)slave->saved.slave_id,
-             (long long)claim->slave_id, embargo->package.s, embargo->version.s);
-    embargo->kind = DRIVER_EMBARGO_OUT;
+             (long long)claim->slave_id, embargo->saved.package.s, embargo->saved.version.s);
+    embargo->saved.kind = DRIVER_EMBARGO_OUT;
     driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, embargo);
     driver_build_begins(self, build, piw_duration_us(claim->elapsed) * 1000);
-    piw_msg *reply = slave_BUILD_make(embargo->package, embargo->version);
+    piw_msg *reply = slave_BUILD_make(embargo->saved.package, embargo->saved.version);
     driver_tell_reply(self, slave, reply);
     piw_msg_free(&reply);
     slave->saved.last = DRIVER_SAID_BUILD;

@@ -103,7 +103,7 @@ static int say_thrown_away(driver *self, driver_slave *slave, piw_msg *msg, int 
 
 static int say_removed(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    return say_thrown_away(self, slave, msg, slave->build->again ? DRIVER_RETURNED : DRIVER_DROPPED, "removed");
+    return say_thrown_away(self, slave, msg, slave->build->saved.again ? DRIVER_RETURNED : DRIVER_DROPPED, "removed");
 }
 
 static int out_of_order(driver *self, driver_slave *slave, piw_msg *msg)
@@ -204,7 +204,7 @@ static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_em
 {
     driver_build *build = driver_build_new(self, slave, slave->saved.slave_id, embargo);
     driver_build_begins(self, build, 0);
-    piw_msg *answer = slave_BUILD_make(embargo->package, embargo->version);
+    piw_msg *answer = slave_BUILD_make(embargo->saved.package, embargo->saved.version);
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_BUILD);
 }
 
@@ -226,14 +226,14 @@ static void ask_window(driver *self, piw_text abi)
 
 static bool is_paused(const driver *self, const driver_slave *slave)
 {
-    return self->farm_paused || slave->saved.paused;
+    return self->farm.farm_paused || slave->saved.paused;
 }
 
 /* What it may build now; NULL: nothing. What is built while the database is away would only wait with the rest; and without
  * a number for it a build could not be recorded. */
 static driver_embargo *work_for(driver *self, const driver_slave *slave)
 {
-    if (is_paused(self, slave) || self->database_away || driver_address_full(slave) ||
+    if (is_paused(self, slave) || self->farm.database_away || driver_address_full(slave) ||
         driver_offers_paused(self->offers, slave->saved.hello.abi, piw_monotonic_ns()))
         return NULL;
     if (!driver_number_there(self, DRIVER_POOL_BUILD)) {
@@ -252,7 +252,7 @@ static int64_t patience_ns(const driver *self, const driver_slave *slave, const 
     int64_t wait_s = asked == NULL || *asked < 0 ? 0 : *asked < DRIVER_WAIT_MAX_S ? *asked : DRIVER_WAIT_MAX_S;
     int64_t wait_ms = wait_s * 1000;
     bool coming =
-        !self->database_away && !driver_address_full(slave) &&
+        !self->farm.database_away && !driver_address_full(slave) &&
         (driver_offers_more(self->offers, slave->saved.hello.abi) || !driver_number_there(self, DRIVER_POOL_BUILD));
     if (coming && wait_ms < DRIVER_COMING_MS)
         wait_ms = DRIVER_COMING_MS;
@@ -314,7 +314,7 @@ static int run_out(driver *self, driver_slave *slave, piw_msg *msg)
         return PIW_ELIMIT;
     slave_BUILT *body;
     piw_msg *report = slave_BUILT_new(&body);
-    body->duration = piw_duration_from_us((slave->saved.heard_ns - slave->build->began_ns) / 1000);
+    body->duration = piw_duration_from_us((slave->saved.heard_ns - slave->build->saved.began_ns) / 1000);
     driver_build_report(slave->build, &report, note, NULL);
     driver_way_begin(self, slave->build);
     return 0;
@@ -325,12 +325,12 @@ static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
     driver_build *build = slave->build;
     if (build == NULL)
         return say_cont(self, slave, msg);
-    if (build->skip)
+    if (build->saved.skip)
         return say_thrown_away(self, slave, msg, DRIVER_SKIPPED, "skipped");
-    if (build->removed)
+    if (build->saved.removed)
         return say_removed(self, slave, msg);
     if (build->memory == NULL)
-        return slave->saved.heard_ns > build->ends_ns ? run_out(self, slave, msg) : say_cont(self, slave, msg);
+        return slave->saved.heard_ns > build->saved.ends_ns ? run_out(self, slave, msg) : say_cont(self, slave, msg);
     /* Its time was over before this task was restarted, but the failure was not recorded yet, and the slave was told
      * to go on. */
     if (piw_defer(self->task, msg, &slave->saved.request) != 0)
@@ -342,7 +342,7 @@ static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
 /* What is reported is no longer being built: its files may take as long as they need. */
 static int busy_sending(driver *self, driver_slave *slave, piw_msg *msg)
 {
-    bool gone = slave->build != NULL && slave->build->removed;
+    bool gone = slave->build != NULL && slave->build->saved.removed;
     return gone ? say_removed(self, slave, msg) : say_cont(self, slave, msg);
 }
 
@@ -376,9 +376,9 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     driver_build *build = slave->build;
     if (build == NULL)
         return out_of_order(self, slave, msg);
-    if (build->skip)
+    if (build->saved.skip)
         return say_thrown_away(self, slave, msg, DRIVER_SKIPPED, "skipped");
-    if (build->removed)
+    if (build->saved.removed)
         return say_removed(self, slave, msg);
     if (PIW_FAULT("driver.built") || piw_defer(self->task, msg, &slave->saved.request) != 0)
         return cannot_take(self, slave, msg);
@@ -406,7 +406,7 @@ static int sent(driver *self, driver_slave *slave, piw_msg *msg)
     driver_build *build = slave->build;
     if (build == NULL || build->memory == NULL)
         return out_of_order(self, slave, msg);
-    if (build->removed)
+    if (build->saved.removed)
         return say_removed(self, slave, msg);
     if (piw_defer(self->task, msg, &slave->saved.request) != 0)
         return cannot_take(self, slave, msg);
@@ -567,7 +567,7 @@ void driver_serve_waiting(driver *self, int which)
     int64_t number;
     if (which == DRIVER_POOL_BUILD) {
         for (driver_build *build = self->builds; build != NULL; build = build->next)
-            if (build->phase == DRIVER_WAIT_BUILD_NO) {
+            if (build->saved.phase == DRIVER_WAIT_BUILD_NO) {
                 if (!driver_number_take(self, which, &number))
                     return;
                 driver_way_number(self, build, number);
@@ -622,7 +622,7 @@ static int answered(piw_task *task, piw_msg *reply, uint64_t number, int phase)
 {
     driver *self = piw_soul(task);
     driver_build *build = driver_build_find(self, (int64_t)number);
-    if (build != NULL && build->phase == phase)
+    if (build != NULL && build->saved.phase == phase)
         driver_heed(self, build, driver_way_answered(self, build, reply));
     return 0;
 }

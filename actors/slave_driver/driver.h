@@ -67,16 +67,11 @@ typedef struct driver_build {
     piw_table_node by_number;        /* once it has one */
     struct driver_slave *slave;      /* or NULL */
     int64_t slave_id;
-    driver_embargo *embargo;   /* which version of what, for which ABI */
-    bool skip, removed;        /* to be thrown away */
-    bool again;                /* removed, but to be built anew */
-    bool uncounted;            /* of a try that failed: as all slaves failed then; not saved */
-    bool sealing;              /* its record is being kept on disk, because the database is away */
-    int64_t began_ns, ends_ns; /* ends_ns after the slave's build_timeout */
-    int phase;                 /* DRIVER_… */
-    int64_t phase_ns;          /* when it began */
-    unsigned tries;            /* of this phase */
-    piw_msg *memory;           /* holds what `report` points to; NULL until it is reported */
+    driver_embargo *embargo; /* which version of what, for which ABI */
+    bool uncounted;          /* of a try that failed: as all slaves failed then; not saved */
+    bool sealing;            /* its record is being kept on disk, because the database is away */
+    driver_making saved;     /* its texts are the embargo's; `build` stays NULL here, since `report` follows */
+    piw_msg *memory;         /* holds what `report` points to; NULL until it is reported */
     driver_reported
         report; /* as the slave said it, then as it will be recorded; with room to verify each of its files */
 } driver_build;
@@ -134,11 +129,9 @@ typedef struct driver {
     driver_slave *waiting, **waiting_end; /* those whose IDLE is open, the longest waiting first */
     driver_offers *offers;
     driver_numbers numbers[DRIVER_POOLS]; /* reserved in the database */
-    int64_t clock_number;                 /* the last slave number taken from the clock */
     int64_t claims_until_ns; /* after a start of the master slaves may claim their builds until then; 0: not */
     bool claims_known;       /* the database has said what was under way */
-    bool farm_paused, paused_by_operator;
-    bool database_away;
+    driver_farm farm;
     bool require_version;
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
     bool slaves_changed;        /* since slaves_here was told */

@@ -79,7 +79,7 @@ static piw_msg *last_reply(const driver *self, const driver_slave *slave)
     case DRIVER_SAID_ACK:
         return slave_ACK_make(slave->saved.slave_id, self->pypi_url);
     case DRIVER_SAID_BUILD:
-        return build == NULL ? NULL : slave_BUILD_make(build->embargo->package, build->embargo->version);
+        return build == NULL ? NULL : slave_BUILD_make(build->embargo->saved.package, build->embargo->saved.version);
     case DRIVER_SAID_SLEEP:
         return slave_SLEEP_make(slave->saved.said_paused);
     case DRIVER_SAID_SEND:
@@ -97,7 +97,7 @@ static piw_msg *last_reply(const driver *self, const driver_slave *slave)
 
 void driver_tell_all(driver *self)
 {
-    piw_msg *paused = self->farm_paused ? stats_PAUSED_make(self->paused_by_operator) : NULL;
+    piw_msg *paused = self->farm.farm_paused ? stats_PAUSED_make(self->farm.paused_by_operator) : NULL;
     if (paused != NULL && piw_cast(self->task, &paused) != 0)
         piw_msg_free(&paused);
     for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {

@@ -64,9 +64,9 @@ bool driver_number_take(driver *self, int which, int64_t *number)
 int64_t driver_number_clock(driver *self)
 {
     int64_t number = piw_time_now().us / 1000000 - CLOCK_FROM_S + CLOCK_BASE;
-    if (number <= self->clock_number)
-        number = self->clock_number + 1;
-    self->clock_number = number;
+    if (number <= self->farm.clock_number)
+        number = self->farm.clock_number + 1;
+    self->farm.clock_number = number;
     return number;
 }
 

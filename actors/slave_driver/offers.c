@@ -49,6 +49,12 @@ driver_offers *driver_offers_new(void)
     return builds;
 }
 
+static void free_embargo(driver_embargo *embargo)
+{
+    free((char *)embargo->saved.address.s);
+    free(embargo);
+}
+
 static void free_window(struct driver_abi *abi)
 {
     free(abi->list);
@@ -66,9 +72,7 @@ void driver_offers_free(driver_offers **builds)
     piw_table_node *node = piw_table_next(&self->embargoes, NULL);
     while (node != NULL) {
         piw_table_node *next = piw_table_next(&self->embargoes, node);
-        driver_embargo *embargo = PIW_TABLE_ENTRY(node, driver_embargo, node);
-        free(embargo->address);
-        free(embargo);
+        free_embargo(PIW_TABLE_ENTRY(node, driver_embargo, node));
         node = next;
     }
     piw_table_fini(&self->embargoes);
@@ -141,8 +145,8 @@ static bool embargo_matches(const piw_table_node *node, const void *arg)
 {
     const embargo_key *key = arg;
     const driver_embargo *embargo = PIW_TABLE_ENTRY(node, const driver_embargo, node);
-    return embargo->abi == key->abi && piw_text_eq(embargo->version, key->version) &&
-           piw_text_eq(embargo->package, key->package);
+    return embargo->abi == key->abi && piw_text_eq(embargo->saved.version, key->version) &&
+           piw_text_eq(embargo->saved.package, key->package);
 }
 
 static uint64_t embargo_hash(const driver_offers *builds, const embargo_key *key)
@@ -158,29 +162,27 @@ static driver_embargo *find_embargo(const driver_offers *builds, const embargo_k
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_embargo, node) : NULL;
 }
 
-static void set_kind(driver_embargo *embargo, int kind)
+static void set_kind(driver_embargo *embargo, int64_t kind)
 {
     struct driver_abi *abi = embargo->abi;
-    abi->resting -= embargo->kind == DRIVER_EMBARGO_RESTING;
+    abi->resting -= embargo->saved.kind == DRIVER_EMBARGO_RESTING;
     abi->resting += kind == DRIVER_EMBARGO_RESTING;
-    embargo->kind = kind;
+    embargo->saved.kind = kind;
 }
 
-static driver_embargo *add_embargo(driver_offers *builds, struct driver_abi *abi, const embargo_key *key, int kind,
-                                   int64_t until_ns)
+static driver_embargo *add_embargo(driver_offers *builds, const embargo_key *key, struct driver_abi *abi)
 {
     driver_embargo *embargo = piw_zalloc(sizeof(*embargo) + (size_t)key->package.len + key->version.len + 2);
     char *package = (char *)(embargo + 1);
     char *version = package + key->package.len + 1;
     memcpy(package, key->package.s, key->package.len);
     memcpy(version, key->version.s, key->version.len);
-    embargo->package = (piw_text){package, key->package.len};
-    embargo->version = (piw_text){version, key->version.len};
+    embargo->saved.package = (piw_text){package, key->package.len};
+    embargo->saved.version = (piw_text){version, key->version.len};
+    embargo->saved.abi_tag = abi->abi_tag;
+    embargo->saved.kind = DRIVER_EMBARGO_OUT;
     embargo->abi = abi;
-    embargo->kind = DRIVER_EMBARGO_OUT;
-    set_kind(embargo, kind);
     abi->held++;
-    embargo->until_ns = until_ns;
     piw_table_add(&builds->embargoes, &embargo->node, embargo_hash(builds, key));
     return embargo;
 }
@@ -190,21 +192,20 @@ static void forget(driver_offers *builds, driver_embargo *embargo)
     set_kind(embargo, DRIVER_EMBARGO_OUT);
     embargo->abi->held--;
     piw_table_remove(&builds->embargoes, &embargo->node);
-    free(embargo->address);
-    free(embargo);
+    free_embargo(embargo);
 }
 
 static void forget_listed(driver_offers *builds, embargo_list *list, int64_t before_ns)
 {
-    while (list->first != NULL && list->first->until_ns < before_ns)
+    while (list->first != NULL && list->first->saved.until_ns < before_ns)
         forget(builds, list_take(list));
 }
 
 static void enlist(driver_embargo *embargo)
 {
-    if (embargo->kind == DRIVER_EMBARGO_RECORDED)
+    if (embargo->saved.kind == DRIVER_EMBARGO_RECORDED)
         list_add(&embargo->abi->recorded, embargo);
-    else if (embargo->kind == DRIVER_EMBARGO_RETURNED)
+    else if (embargo->saved.kind == DRIVER_EMBARGO_RETURNED)
         list_add(&embargo->abi->returned, embargo);
 }
 
@@ -212,7 +213,7 @@ void driver_offers_end(driver_offers *builds, driver_embargo **embargo, int kind
 {
     (void)builds;
     set_kind(*embargo, kind);
-    (*embargo)->until_ns = until_ns;
+    (*embargo)->saved.until_ns = until_ns;
     (*embargo)->rested = false;
     enlist(*embargo);
     *embargo = NULL;
@@ -220,7 +221,7 @@ void driver_offers_end(driver_offers *builds, driver_embargo **embargo, int kind
 
 void driver_offers_drop(driver_offers *builds, driver_embargo **embargo)
 {
-    driver_offers_removed(builds, (*embargo)->package, (*embargo)->version);
+    driver_offers_removed(builds, (*embargo)->saved.package, (*embargo)->saved.version);
     forget(builds, *embargo);
     *embargo = NULL;
 }
@@ -231,23 +232,19 @@ driver_embargo *driver_offers_find(const driver_offers *builds, piw_text abi_tag
     return key.abi != NULL ? find_embargo(builds, &key) : NULL;
 }
 
-driver_embargo *driver_offers_restore(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version,
-                                      int kind, int64_t until_ns)
+void driver_offers_restore(driver_offers *builds, const driver_hold *saved)
 {
-    struct driver_abi *abi = need_abi(builds, abi_tag);
-    embargo_key key = {abi, package, version};
+    struct driver_abi *abi = need_abi(builds, saved->abi_tag);
+    embargo_key key = {abi, saved->package, saved->version};
     if (find_embargo(builds, &key) != NULL)
-        return NULL;
-    driver_embargo *embargo = add_embargo(builds, abi, &key, kind, until_ns);
+        return;
+    driver_embargo *embargo = add_embargo(builds, &key, abi);
+    set_kind(embargo, saved->kind);
+    embargo->saved.until_ns = saved->until_ns;
+    embargo->saved.slave_id = saved->slave_id;
+    if (saved->address.len > 0)
+        embargo->saved.address = (piw_text){piw_strndup(saved->address.s, saved->address.len), saved->address.len};
     enlist(embargo);
-    return embargo;
-}
-
-void driver_offers_had(driver_embargo *embargo, int64_t slave_id, piw_text address)
-{
-    embargo->slave_id = slave_id;
-    free(embargo->address);
-    embargo->address = address.len > 0 ? piw_strndup(address.s, address.len) : NULL;
 }
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */
@@ -308,7 +305,8 @@ int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spar
 /* May a version that rested be given to this slave now? */
 static bool rested_for(const driver_embargo *embargo, int64_t slave_id, bool others)
 {
-    return embargo->kind == DRIVER_EMBARGO_RESTING && embargo->rested && (!others || embargo->slave_id != slave_id);
+    return embargo->saved.kind == DRIVER_EMBARGO_RESTING && embargo->rested &&
+           (!others || embargo->saved.slave_id != slave_id);
 }
 
 driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others)
@@ -326,7 +324,7 @@ driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int6
         embargo_key key = {abi, entry->package, entry->version};
         embargo = entry->package.len > 0 ? find_embargo(builds, &key) : NULL;
         bool free_entry = entry->package.len > 0 && embargo == NULL;
-        bool for_others = embargo != NULL && embargo->kind == DRIVER_EMBARGO_RESTING && embargo->rested;
+        bool for_others = embargo != NULL && embargo->saved.kind == DRIVER_EMBARGO_RESTING && embargo->rested;
         if (embargo != NULL && rested_for(embargo, slave_id, others)) {
             set_kind(embargo, DRIVER_EMBARGO_OUT);
             return embargo;
@@ -335,7 +333,7 @@ driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int6
             abi->cursor++;
         abi->spare -= free_entry && abi->spare > 0;
         if (free_entry)
-            return add_embargo(builds, abi, &key, DRIVER_EMBARGO_OUT, 0);
+            return add_embargo(builds, &key, abi);
     }
     return NULL;
 }
@@ -371,7 +369,7 @@ void driver_offers_removed(driver_offers *builds, piw_text package, piw_text ver
         driver_embargo *next;
         for (driver_embargo *embargo = abi->returned.first; embargo != NULL; embargo = next) {
             next = embargo->next;
-            if (concerns(package, version, embargo->package, embargo->version)) {
+            if (concerns(package, version, embargo->saved.package, embargo->saved.version)) {
                 list_unlink(&abi->returned, embargo);
                 forget(builds, embargo);
             }
@@ -383,8 +381,9 @@ void driver_offers_retry(driver_offers *builds, piw_text package, piw_text versi
 {
     driver_embargo *embargo = NULL;
     while ((embargo = driver_offers_next_embargo(builds, embargo)) != NULL)
-        if (embargo->kind == DRIVER_EMBARGO_RESTING && concerns(package, version, embargo->package, embargo->version))
-            embargo->until_ns = now_ns;
+        if (embargo->saved.kind == DRIVER_EMBARGO_RESTING &&
+            concerns(package, version, embargo->saved.package, embargo->saved.version))
+            embargo->saved.until_ns = now_ns;
 }
 
 /* The window may have gone past this one: look at all entries again; those still under embargo are passed over. */
@@ -396,10 +395,10 @@ static void show_again(driver_embargo *embargo)
 /* What rested is kept for another slave first, then it is like any other. */
 static void sweep_resting(driver_offers *builds, driver_embargo *embargo, int64_t now_ns)
 {
-    if (embargo->until_ns + PREFER_OTHERS_S * INT64_C(1000000000) <= now_ns) {
+    if (embargo->saved.until_ns + PREFER_OTHERS_S * INT64_C(1000000000) <= now_ns) {
         show_again(embargo);
         forget(builds, embargo);
-    } else if (embargo->until_ns <= now_ns && !embargo->rested) {
+    } else if (embargo->saved.until_ns <= now_ns && !embargo->rested) {
         show_again(embargo);
         embargo->rested = true;
     }
@@ -411,11 +410,11 @@ void driver_offers_sweep(driver_offers *builds, int64_t now_ns)
     while (node != NULL) {
         piw_table_node *next = piw_table_next(&builds->embargoes, node);
         driver_embargo *embargo = PIW_TABLE_ENTRY(node, driver_embargo, node);
-        bool rests = embargo->kind == DRIVER_EMBARGO_SKIPPED || embargo->kind == DRIVER_EMBARGO_CLAIMABLE;
-        if (rests && embargo->until_ns <= now_ns) {
+        bool rests = embargo->saved.kind == DRIVER_EMBARGO_SKIPPED || embargo->saved.kind == DRIVER_EMBARGO_CLAIMABLE;
+        if (rests && embargo->saved.until_ns <= now_ns) {
             show_again(embargo);
             forget(builds, embargo);
-        } else if (embargo->kind == DRIVER_EMBARGO_RESTING) {
+        } else if (embargo->saved.kind == DRIVER_EMBARGO_RESTING) {
             sweep_resting(builds, embargo, now_ns);
         }
         node = next;
@@ -428,7 +427,8 @@ int64_t driver_offers_pending(const driver_offers *builds, const struct driver_a
     const piw_table_node *node = NULL;
     while ((node = piw_table_next(&builds->embargoes, node)) != NULL) {
         const driver_embargo *embargo = PIW_TABLE_ENTRY(node, const driver_embargo, node);
-        bool offered = embargo->kind == DRIVER_EMBARGO_RETURNED || embargo->kind == DRIVER_EMBARGO_CLAIMABLE;
+        bool offered =
+            embargo->saved.kind == DRIVER_EMBARGO_RETURNED || embargo->saved.kind == DRIVER_EMBARGO_CLAIMABLE;
         pending -= embargo->abi == abi && !offered;
     }
     return pending > 0 ? pending : 0;
@@ -454,9 +454,4 @@ driver_embargo *driver_offers_next_embargo(const driver_offers *builds, const dr
 {
     piw_table_node *node = piw_table_next(&builds->embargoes, embargo != NULL ? &embargo->node : NULL);
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_embargo, node) : NULL;
-}
-
-piw_text driver_offers_embargo_abi(const driver_embargo *embargo)
-{
-    return embargo->abi->abi_tag;
 }

@@ -10,6 +10,7 @@
 
 #include "builds.piw.h"
 #include "shared/table.h"
+#include "slave_driver.piw.h"
 
 typedef struct driver_offers driver_offers;
 struct driver_abi;
@@ -28,15 +29,12 @@ typedef struct driver_embargo {
     piw_table_node node;
     struct driver_abi *abi;
     struct driver_embargo *next; /* in its ABI's list of recorded or returned ones */
-    int kind;
-    int64_t until_ns;
-    int64_t slave_id;         /* of CLAIMABLE and RESTING: who had it */
-    char *address;            /* of CLAIMABLE: where that slave was; NULL: not known */
+    /* What a swap keeps, and which version of what: who had it counts of CLAIMABLE and RESTING, and where that slave was of
+     * CLAIMABLE (empty: not known). The texts are ours, but for the ABI's. */
+    driver_hold saved;
     const char *failing;      /* why it failed for its slave's sake, as it seemed; static, or NULL; not saved */
     int64_t failing_since_ns; /* when for the first time */
     bool rested;              /* of RESTING: until_ns has passed, the window shows it again; not saved */
-    piw_text package;
-    piw_text version;
 } driver_embargo;
 
 driver_offers *driver_offers_new(void);
@@ -84,12 +82,8 @@ typedef struct driver_abi_view {
 } driver_abi_view;
 driver_abi_view driver_offers_view(const struct driver_abi *abi);
 driver_embargo *driver_offers_next_embargo(const driver_offers *builds, const driver_embargo *embargo);
-piw_text driver_offers_embargo_abi(const driver_embargo *embargo);
-/* For loading: an embargo as it was saved. NULL when the version is under one already. */
-driver_embargo *driver_offers_restore(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version,
-                                      int kind, int64_t until_ns);
-/* Who had the version: of one that is claimable. The address may be empty. */
-void driver_offers_had(driver_embargo *embargo, int64_t slave_id, piw_text address);
+/* An embargo as it was saved, unless the version is under one already. */
+void driver_offers_restore(driver_offers *builds, const driver_hold *saved);
 driver_embargo *driver_offers_find(const driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version);
 
 #endif

@@ -41,10 +41,10 @@ static int on_removed(piw_task *task, piw_msg *msg)
         driver_offers_removed(self->offers, body->package, body->version);
     for (driver_build *build = self->builds; build != NULL; build = build->next) {
         const driver_embargo *embargo = build->embargo;
-        if (piw_text_eq(embargo->package, body->package) &&
-            (body->version.s == NULL || piw_text_eq(embargo->version, body->version))) {
-            build->again = body->again && (!build->removed || build->again);
-            build->removed = true;
+        if (piw_text_eq(embargo->saved.package, body->package) &&
+            (body->version.s == NULL || piw_text_eq(embargo->saved.version, body->version))) {
+            build->saved.again = body->again && (!build->saved.removed || build->saved.again);
+            build->saved.removed = true;
         }
     }
     return 0;
@@ -68,7 +68,7 @@ static void skip_it(driver_slave *slave)
 {
     /* A slave that doesn't build has nothing to skip; what is reported already is no longer being built. */
     if (slave->build != NULL && slave->saved.last == DRIVER_SAID_BUILD && !driver_waits(slave))
-        slave->build->skip = true;
+        slave->build->saved.skip = true;
 }
 
 static void wake_it(driver_slave *slave)
@@ -76,7 +76,7 @@ static void wake_it(driver_slave *slave)
     slave->saved.killed = slave->saved.paused = false;
     driver_faults_forget(slave);
     if (slave->build != NULL)
-        slave->build->skip = false;
+        slave->build->saved.skip = false;
 }
 
 static int command(piw_task *task, const char *word, const int64_t *slave_id, command_fn *fn)
@@ -133,8 +133,8 @@ static int on_replay(piw_task *task, piw_msg *msg)
 static int on_paused(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
-    self->farm_paused = farm_paused_of(msg)->paused;
-    self->paused_by_operator = farm_paused_of(msg)->by_operator;
+    self->farm.farm_paused = farm_paused_of(msg)->paused;
+    self->farm.paused_by_operator = farm_paused_of(msg)->by_operator;
     driver_serve_idle(self);
     return 0;
 }
@@ -152,7 +152,7 @@ static int on_database_up(piw_task *task, piw_msg *msg)
 {
     (void)msg;
     driver *self = piw_soul(task);
-    self->database_away = false;
+    self->farm.database_away = false;
     driver_serve_idle(self);
     return 0;
 }
@@ -161,7 +161,7 @@ static int on_database_down(piw_task *task, piw_msg *msg)
 {
     (void)msg;
     driver *self = piw_soul(task);
-    self->database_away = true;
+    self->farm.database_away = true;
     return 0;
 }
 

@@ -117,7 +117,7 @@ driver_slave *driver_least(const driver *self, const driver_address *of)
 bool driver_waits(const driver_slave *slave)
 {
     return slave->waits_number || driver_waiting_has(slave) ||
-           (slave->build != NULL && slave->build->phase != DRIVER_IDLE);
+           (slave->build != NULL && slave->build->saved.phase != DRIVER_IDLE);
 }
 
 static int64_t bounded_ns(piw_duration said, int64_t max_ns)

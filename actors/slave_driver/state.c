@@ -8,39 +8,29 @@
 
 /* --- saving --- */
 
-/* What is saved of a build, into the record of its slave or of none. What it points to is only borrowed. */
-static void put_build(driver_saved *record, const driver_build *build)
+/* What is saved of a build. What it points to is only borrowed. */
+static driver_making making_of(const driver_build *build)
 {
-    record->skip = build->skip;
-    record->removed = build->removed;
-    record->again = build->again;
-    record->began_ns = build->began_ns;
-    record->ends_ns = build->ends_ns;
-    record->holds = true;
-    record->package = build->embargo->package;
-    record->version = build->embargo->version;
-    record->phase = build->phase;
-    record->phase_ns = build->phase_ns;
-    record->tries = build->tries;
-    record->build = build->memory != NULL ? (driver_reported *)&build->report : NULL;
+    driver_making making = build->saved;
+    making.build = build->memory != NULL ? &build->report : NULL;
+    return making;
 }
 
 static void save_slave(piw_msg *msg, const driver_slave *from, driver_saved *to)
 {
     driver_saved record = from->saved;
-    record.phase = from->waits_number ? DRIVER_WAIT_SLAVE_NO : DRIVER_IDLE;
+    record.making.phase = from->waits_number ? DRIVER_WAIT_SLAVE_NO : DRIVER_IDLE;
     record.waits_until_ns = driver_waiting_has(from) ? &from->waits_until_ns : NULL;
     if (from->build != NULL)
-        put_build(&record, from->build);
+        record.making = making_of(from->build);
     piw_value_copy(msg, driver_saved_type(), &record, to);
 }
 
 /* A build without a slave is saved as the record of an unknown slave. */
 static void save_alone(piw_msg *msg, const driver_build *from, driver_saved *to)
 {
-    driver_saved record = {.slave_id = from->slave_id, .alone = true};
-    record.hello.abi = driver_offers_embargo_abi(from->embargo);
-    put_build(&record, from);
+    driver_saved record = {.slave_id = from->slave_id, .alone = true, .making = making_of(from)};
+    record.hello.abi = from->embargo->saved.abi_tag;
     piw_value_copy(msg, driver_saved_type(), &record, to);
 }
 
@@ -88,16 +78,8 @@ static void save_embargoes(piw_msg *msg, const driver *self, slave_driver_state 
         count++;
     piw_msg_list(msg, &body->holds, count);
     driver_hold *to = body->holds.at;
-    while ((embargo = driver_offers_next_embargo(self->offers, embargo)) != NULL) {
-        to->package = piw_text_copy(msg, embargo->package);
-        to->version = piw_text_copy(msg, embargo->version);
-        to->abi_tag = piw_text_copy(msg, driver_offers_embargo_abi(embargo));
-        to->kind = embargo->kind;
-        to->until_ns = embargo->until_ns;
-        to->slave_id = embargo->slave_id;
-        to->address = embargo->address != NULL ? piw_msg_textz(msg, embargo->address) : (piw_text){0};
-        to++;
-    }
+    while ((embargo = driver_offers_next_embargo(self->offers, embargo)) != NULL)
+        piw_value_copy(msg, driver_hold_type(), &embargo->saved, to++);
 }
 
 int driver_save(piw_task *task, piw_msg **state, piw_err *err)
@@ -111,10 +93,7 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
     save_embargoes(msg, self, body);
     body->slave_numbers = self->numbers[DRIVER_POOL_SLAVE];
     body->build_numbers = self->numbers[DRIVER_POOL_BUILD];
-    body->clock_number = self->clock_number;
-    body->farm_paused = self->farm_paused;
-    body->paused_by_operator = self->paused_by_operator;
-    body->database_away = self->database_away;
+    body->farm = self->farm;
     *state = msg;
     return 0;
 }
@@ -145,20 +124,15 @@ static void load_report(driver *self, driver_build *build, const driver_reported
 
 static void load_build(driver *self, driver_slave *slave, const driver_saved *from)
 {
-    driver_embargo *embargo = driver_offers_find(self->offers, from->hello.abi, from->package, from->version);
+    const driver_making *making = &from->making;
+    driver_embargo *embargo = driver_offers_find(self->offers, from->hello.abi, making->package, making->version);
     if (embargo == NULL)
         return;
     driver_build *build = driver_build_new(self, slave, from->slave_id, embargo);
-    build->skip = from->skip;
-    build->removed = from->removed;
-    build->again = from->again;
-    build->began_ns = from->began_ns;
-    build->ends_ns = from->ends_ns;
-    build->phase = in_table(from->phase, DRIVER_PHASES);
-    build->phase_ns = from->phase_ns;
-    build->tries = (unsigned)from->tries;
-    if (from->build != NULL)
-        load_report(self, build, from->build);
+    driver_build_saved(build, making);
+    build->saved.phase = in_table(making->phase, DRIVER_PHASES);
+    if (making->build != NULL)
+        load_report(self, build, making->build);
 }
 
 static driver_slave *load_slave(driver *self, const driver_saved *from)
@@ -168,14 +142,12 @@ static driver_slave *load_slave(driver *self, const driver_saved *from)
     to->saved = *from;
     to->saved.hello = hello;
     to->saved.last = in_table(from->last, DRIVER_SAID_COUNT);
-    to->saved.package = to->saved.version = (piw_text){0};
-    to->saved.holds = false;
-    to->saved.build = NULL;
+    to->saved.making = (driver_making){0};
     to->saved.waits_until_ns = NULL;
-    to->waits_number = from->phase == DRIVER_WAIT_SLAVE_NO;
+    to->waits_number = from->making.phase == DRIVER_WAIT_SLAVE_NO;
     if (from->slave_id != 0)
         driver_set_id(self, to, from->slave_id);
-    if (from->holds)
+    if (from->making.holds)
         load_build(self, to, from);
     return to;
 }
@@ -195,13 +167,8 @@ void driver_load(driver *self, const piw_msg *state)
         driver_offers_window(self->offers, from->abi_tag, from->as_of_ns, from->total, from->builds.at,
                              from->builds.count);
     }
-    for (uint32_t i = 0; i < body->holds.count; i++) {
-        const driver_hold *from = &body->holds.at[i];
-        driver_embargo *embargo = driver_offers_restore(self->offers, from->abi_tag, from->package, from->version,
-                                                        (int)from->kind, from->until_ns);
-        if (embargo != NULL)
-            driver_offers_had(embargo, from->slave_id, from->address);
-    }
+    for (uint32_t i = 0; i < body->holds.count; i++)
+        driver_offers_restore(self->offers, &body->holds.at[i]);
     for (uint32_t i = 0; i < body->slaves.count; i++)
         if (body->slaves.at[i].alone)
             load_build(self, NULL, &body->slaves.at[i]);
@@ -209,10 +176,7 @@ void driver_load(driver *self, const piw_msg *state)
             load_open(self, load_slave(self, &body->slaves.at[i]), &body->slaves.at[i]);
     self->numbers[DRIVER_POOL_SLAVE] = body->slave_numbers;
     self->numbers[DRIVER_POOL_BUILD] = body->build_numbers;
-    self->clock_number = body->clock_number;
-    self->farm_paused = body->farm_paused;
-    self->paused_by_operator = body->paused_by_operator;
-    self->database_away = body->database_away;
+    self->farm = body->farm;
 }
 
 /* --- restart --- */
@@ -234,14 +198,17 @@ static int recall_peer(piw_task *task, piw_peer peer, const piw_msg *record, voi
     const driver_saved *from = &driver_peer_of(record)->slave;
     if (from->slave_id == 0)
         return 0;
-    if (from->holds)
-        driver_offers_restore(self->offers, from->hello.abi, from->package, from->version, DRIVER_EMBARGO_OUT, 0);
+    if (from->making.holds)
+        driver_offers_restore(self->offers, &(driver_hold){.package = from->making.package,
+                                                           .version = from->making.version,
+                                                           .abi_tag = from->hello.abi,
+                                                           .kind = DRIVER_EMBARGO_OUT});
     driver_slave *to = load_slave(self, from);
     to->saved.heard_ns = piw_monotonic_ns();
     to->saved.request = (piw_token){0};
     to->unsure = true;
     if (to->build != NULL) {
-        to->build->phase = DRIVER_IDLE;
+        to->build->saved.phase = DRIVER_IDLE;
         to->build->report.sent_before = to->build->memory != NULL; /* nobody knows */
     }
     return 0;

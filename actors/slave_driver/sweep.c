@@ -17,7 +17,7 @@ static piw_msg *lost_report(const driver_build *build, int64_t heard_ns)
 {
     slave_BUILT *body;
     piw_msg *report = slave_BUILT_new(&body);
-    body->duration = piw_duration_from_us((heard_ns - build->began_ns) / 1000);
+    body->duration = piw_duration_from_us((heard_ns - build->saved.began_ns) / 1000);
     piw_blob *output = piw_blob_new(lost_text, sizeof(lost_text) - 1);
     body->output = piw_msg_blob(report, output);
     piw_blob_unref(&output);
@@ -38,8 +38,10 @@ static void lose(driver *self, driver_slave *lost)
     driver_remove(self, &lost);
     if (build == NULL)
         return;
-    if (build->skip || build->removed) {
-        int what = build->removed && !build->again ? DRIVER_DROPPED : build->skip ? DRIVER_SKIPPED : DRIVER_RETURNED;
+    if (build->saved.skip || build->saved.removed) {
+        int what = build->saved.removed && !build->saved.again ? DRIVER_DROPPED
+                   : build->saved.skip                         ? DRIVER_SKIPPED
+                                                               : DRIVER_RETURNED;
         driver_build_end(self, &build, (driver_outcome){.what = what, .why = "the slave fell silent"});
         return;
     }
@@ -54,14 +56,14 @@ static void release(driver *self, driver_slave *slave)
 {
     const driver_build *build = slave->build;
     driver_outcome outcome = {.what = DRIVER_RETURNED, .why = "its connection has gone"};
-    if (build->removed)
-        outcome.what = build->again ? DRIVER_RETURNED : DRIVER_DROPPED;
-    else if (build->skip)
+    if (build->saved.removed)
+        outcome.what = build->saved.again ? DRIVER_RETURNED : DRIVER_DROPPED;
+    else if (build->saved.skip)
         outcome.what = DRIVER_SKIPPED;
     piw_log_limited(&self->lost, 30, PIW_LOG_WARNING,
                     "the connection of slave %lld at %s has gone while it built %s %s, which is offered again",
-                    (long long)slave->saved.slave_id, slave->address->text, build->embargo->package.s,
-                    build->embargo->version.s);
+                    (long long)slave->saved.slave_id, slave->address->text, build->embargo->saved.package.s,
+                    build->embargo->saved.version.s);
     driver_leave(self, slave, outcome, true);
 }
 
@@ -82,7 +84,7 @@ static bool look_at_connection(driver *self, driver_slave *slave, int64_t now_ns
         driver_leave(self, slave, (driver_outcome){0}, true);
         return true;
     }
-    if (slave->build->phase != DRIVER_IDLE || now_ns - gone_ns < self->gone_after_ns)
+    if (slave->build->saved.phase != DRIVER_IDLE || now_ns - gone_ns < self->gone_after_ns)
         return false;
     release(self, slave);
     return true;
@@ -110,7 +112,7 @@ static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
                     (long long)slave->saved.slave_id, (int)label.len, label.s,
                     build != NULL ? " and its build is lost" : "");
         lose(self, slave);
-    } else if (build != NULL && build->memory != NULL && now_ns - build->phase_ns >= self->seal_after_ns) {
+    } else if (build != NULL && build->memory != NULL && now_ns - build->saved.phase_ns >= self->seal_after_ns) {
         driver_heed(self, build, driver_way_late(self, build));
     }
 }

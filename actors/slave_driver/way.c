@@ -68,7 +68,7 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     body->build_id = build->report.build_id;
     body->slave_id = build->slave_id;
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
-    body->package = piw_text_copy(call, build->embargo->package);
+    body->package = piw_text_copy(call, build->embargo->saved.package);
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
     return call;
 }
@@ -103,7 +103,7 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = build->report.build_id;
-    body->package = piw_text_copy(call, build->embargo->package);
+    body->package = piw_text_copy(call, build->embargo->saved.package);
     piw_blob *output = build->report.output;
     piw_blob *noted = build->report.note.len > 0 ? with_note(output, build->report.note.s) : NULL;
     body->output = piw_msg_blob(call, noted != NULL ? noted : output);
@@ -111,22 +111,27 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     return call;
 }
 
+/* What is recorded of the build. It points to what belongs to the build. */
+static build_row row_of(const driver_build *build)
+{
+    const driver_reported *report = &build->report;
+    return (build_row){.build_id = report->build_id,
+                       .slave_id = build->slave_id,
+                       .package = build->embargo->saved.package,
+                       .version = build->embargo->saved.version,
+                       .abi_tag = build->embargo->saved.abi_tag,
+                       .status = report->status,
+                       .duration = report->duration,
+                       .files = {report->verified.count, report->verified.at}};
+}
+
 static piw_msg *make_record(driver *self, const driver_build *build)
 {
     (void)self;
-    const driver_reported *report = &build->report;
-    db_LOGBUILD *body;
+    const build_row row = row_of(build);
+    build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
-    body->build_id = report->build_id;
-    body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->embargo->package);
-    body->version = piw_text_copy(call, build->embargo->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
-    body->status = report->status;
-    body->duration = report->duration;
-    piw_msg_list(call, &body->files, report->verified.count);
-    for (uint32_t i = 0; i < report->verified.count; i++)
-        piw_value_copy(call, built_file_type(), &report->verified.at[i], &body->files.at[i]);
+    piw_value_copy(call, build_row_type(), &row, body);
     return call;
 }
 
@@ -146,7 +151,7 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = build->report.build_id;
-    body->package = piw_text_copy(call, build->embargo->package);
+    body->package = piw_text_copy(call, build->embargo->saved.package);
     piw_msg_list(call, &body->kept, build->report.kept.count);
     piw_texts_copy(call, build->report.kept.at, build->report.kept.count, body->kept.at);
     return call;
@@ -154,19 +159,10 @@ static piw_msg *make_publish(driver *self, const driver_build *build)
 
 static piw_msg *make_seal(const driver_build *build)
 {
-    const driver_reported *report = &build->report;
-    fs_SEAL *body;
+    const build_row row = row_of(build);
+    build_row *body;
     piw_msg *call = fs_SEAL_new(&body);
-    body->build_id = report->build_id;
-    body->slave_id = build->slave_id;
-    body->package = piw_text_copy(call, build->embargo->package);
-    body->version = piw_text_copy(call, build->embargo->version);
-    body->abi_tag = piw_text_copy(call, driver_offers_embargo_abi(build->embargo));
-    body->status = report->status;
-    body->duration = report->duration;
-    piw_msg_list(call, &body->files, report->verified.count);
-    for (uint32_t i = 0; i < report->verified.count; i++)
-        piw_value_copy(call, built_file_type(), &report->verified.at[i], &body->files.at[i]);
+    piw_value_copy(call, build_row_type(), &row, body);
     return call;
 }
 
@@ -186,7 +182,7 @@ static driver_outcome give_up(driver *self, driver_build *build, const char *why
 {
     (void)self;
     piw_error("build %lld (%s %s by slave %lld) can't be recorded and is thrown away: %s",
-              (long long)build->report.build_id, build->embargo->package.s, build->embargo->version.s,
+              (long long)build->report.build_id, build->embargo->saved.package.s, build->embargo->saved.version.s,
               (long long)build->slave_id, why);
     build->report.sent_before = false; /* it was refused: there is no row */
     return ends(DRIVER_SKIPPED, "it could not be recorded");
@@ -204,19 +200,19 @@ static driver_outcome leave_staged(driver *self, driver_build *build, const char
 /* A version that was removed while its files were checked isn't recorded, unless its row may exist already. */
 static bool was_removed(const driver_build *build)
 {
-    return build->removed && !build->report.sent_before;
+    return build->saved.removed && !build->report.sent_before;
 }
 
 static driver_outcome removed(const driver_build *build)
 {
-    return ends(build->again ? DRIVER_RETURNED : DRIVER_DROPPED, "removed");
+    return ends(build->saved.again ? DRIVER_RETURNED : DRIVER_DROPPED, "removed");
 }
 
 static driver_outcome expected(driver *self, driver_build *build, const piw_msg *reply)
 {
     (void)self;
     (void)reply;
-    build->phase = DRIVER_IDLE;
+    build->saved.phase = DRIVER_IDLE;
     return ends(DRIVER_WANTS_FILE, NULL);
 }
 
@@ -262,7 +258,7 @@ static driver_outcome staged(driver *self, driver_build *build, const piw_msg *r
 /* The build is on its pages from now on, and over. */
 static driver_outcome ask_for_pages(driver *self, const driver_build *build)
 {
-    piw_text package = build->embargo->package;
+    piw_text package = build->embargo->saved.package;
     piw_msg *pages =
         build->report.verified.count > 0 ? web_BOTH_make(package, false) : web_PROJECT_make(package, false);
     if (piw_cast(self->task, &pages) != 0) {
@@ -290,7 +286,7 @@ static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
     for (uint32_t i = 0; i < body->kept.count; i++) {
         report->kept.at[i] = piw_text_copy(build->memory, body->kept.at[i]);
         piw_warning("build %lld of %s %s gave other bytes for %s: the published file stays",
-                    (long long)report->build_id, build->embargo->package.s, build->embargo->version.s,
+                    (long long)report->build_id, build->embargo->saved.package.s, build->embargo->saved.version.s,
                     report->kept.at[i].s);
     }
 }
@@ -304,8 +300,8 @@ static driver_outcome recorded(driver *self, driver_build *build, const piw_msg 
     }
     if (build->report.sent_before)
         return next(DRIVER_WAIT_KNOWN);
-    piw_info("build %lld of %s %s is thrown away: %s", (long long)build->report.build_id, build->embargo->package.s,
-             build->embargo->version.s, body->why.s);
+    piw_info("build %lld of %s %s is thrown away: %s", (long long)build->report.build_id,
+             build->embargo->saved.package.s, build->embargo->saved.version.s, body->why.s);
     return ends(DRIVER_DROPPED, "the version was removed");
 }
 
@@ -337,10 +333,10 @@ static const step way[DRIVER_PHASES] = {
 
 static void again_later(driver *self, driver_build *build, const char *why)
 {
-    int64_t delay = (int64_t)DRIVER_RETRY_MIN_MS << (build->tries < 8 ? build->tries : 8);
+    int64_t delay = (int64_t)DRIVER_RETRY_MIN_MS << (build->saved.tries < 8 ? build->saved.tries : 8);
     if (delay > DRIVER_RETRY_MAX_MS)
         delay = DRIVER_RETRY_MAX_MS;
-    build->tries++;
+    build->saved.tries++;
     long long number = (long long)build->report.build_id;
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING,
                     "build %lld of slave %lld waits and is tried again in %lld s: %s", number,
@@ -352,7 +348,7 @@ static void again_later(driver *self, driver_build *build, const char *why)
 /* Make (again) the call of its phase; a phase without one waits for something else. */
 static void make_step(driver *self, driver_build *build)
 {
-    const step *now = &way[build->phase];
+    const step *now = &way[build->saved.phase];
     if (now->call == NULL)
         return;
     piw_msg *call = now->call(self, build);
@@ -365,9 +361,9 @@ static void make_step(driver *self, driver_build *build)
 
 static void go(driver *self, driver_build *build, int phase)
 {
-    build->phase = phase;
-    build->phase_ns = piw_monotonic_ns();
-    build->tries = 0;
+    build->saved.phase = phase;
+    build->saved.phase_ns = piw_monotonic_ns();
+    build->saved.tries = 0;
     make_step(self, build);
 }
 
@@ -423,10 +419,10 @@ static bool refuses_data(int code)
 
 driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *reply)
 {
-    const step *now = &way[build->phase];
+    const step *now = &way[build->saved.phase];
     int code = piw_msg_error(reply);
-    bool lost = build->phase == DRIVER_WAIT_RECORD && code == 0 && PIW_FAULT("driver.committed");
-    if (build->phase == DRIVER_WAIT_RECORD && (code != 0 || lost))
+    bool lost = build->saved.phase == DRIVER_WAIT_RECORD && code == 0 && PIW_FAULT("driver.committed");
+    if (build->saved.phase == DRIVER_WAIT_RECORD && (code != 0 || lost))
         build->report.sent_before = true; /* whatever the error says, the row may be there */
     if (lost || (code != 0 && !refuses_data(code))) {
         again_later(self, build, lost ? "fault point driver.committed" : piw_msg_error_text(reply));
@@ -445,9 +441,9 @@ driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *r
 
 driver_outcome driver_way_late(driver *self, driver_build *build)
 {
-    if (build->phase == DRIVER_WAIT_ATTEMPT) /* should the master die too, the attempt is void, and that is all */
+    if (build->saved.phase == DRIVER_WAIT_ATTEMPT) /* should the master die too, the attempt is void, and that is all */
         return next(DRIVER_LET_GO);
-    if (build->phase == DRIVER_WAIT_RECORD && !build->sealing) {
+    if (build->saved.phase == DRIVER_WAIT_RECORD && !build->sealing) {
         piw_msg *call = make_seal(build);
         build->sealing = piw_call(self->task, &call, PIW_ON(sealed), (uint64_t)build->report.build_id, 0) == 0;
         piw_msg_free(&call);
@@ -458,7 +454,7 @@ driver_outcome driver_way_late(driver *self, driver_build *build)
 driver_outcome driver_way_sealed(driver *self, driver_build *build, piw_msg *reply)
 {
     long long number = (long long)build->report.build_id;
-    if (build->slave == NULL || build->phase != DRIVER_WAIT_RECORD)
+    if (build->slave == NULL || build->saved.phase != DRIVER_WAIT_RECORD)
         return next(DRIVER_GOES_ON); /* recorded meanwhile */
     build->sealing = false;
     if (piw_msg_error(reply) != 0) {
@@ -468,6 +464,7 @@ driver_outcome driver_way_sealed(driver *self, driver_build *build, piw_msg *rep
     }
     piw_warning(
         "build %lld of %s %s is sealed: the database has been away for %lld s; it is recorded when that is back",
-        number, build->embargo->package.s, build->embargo->version.s, (long long)(self->seal_after_ns / 1000000000));
+        number, build->embargo->saved.package.s, build->embargo->saved.version.s,
+        (long long)(self->seal_after_ns / 1000000000));
     return next(DRIVER_LET_GO);
 }

@@ -95,7 +95,7 @@ static void put_failures(params *p, entry *const *entries, uint32_t count)
     int ids = params_array(p), slaves = params_array(p), packages = params_array(p), versions = params_array(p);
     int abis = params_array(p), durations = params_array(p);
     for (uint32_t i = 0; i < count; i++) {
-        const db_LOGBUILD *body = db_LOGBUILD_of(entries[i]->msg);
+        const build_row *body = db_LOGBUILD_of(entries[i]->msg);
         params_add_int(p, ids, body->build_id);
         params_add_int(p, slaves, body->slave_id);
         params_add_text(p, packages, body->package);
@@ -151,7 +151,7 @@ static void add_file(build_params *b, const file_state *state, piw_text metadata
 }
 
 /* The row under which a linux_armv7l wheel is listed for linux_armv6l, unless the build has a wheel of that name. */
-static void add_armv6l(build_params *b, const db_LOGBUILD *body, const built_file *file)
+static void add_armv6l(build_params *b, const build_row *body, const built_file *file)
 {
     char name[PIW_FILENAME_MAX + 1];
     if (!file->armv6_too || !piw_wheel_name_armv6l(file->state.filename, name))
@@ -165,7 +165,7 @@ static void add_armv6l(build_params *b, const db_LOGBUILD *body, const built_fil
     add_file(b, &twin, file->metadata_hash);
 }
 
-static void add_build(build_params *b, const db_LOGBUILD *body)
+static void add_build(build_params *b, const build_row *body)
 {
     params_add_int(b->p, b->id, body->build_id);
     params_add_int(b->p, b->slave, body->slave_id);

@@ -11,16 +11,16 @@ enum {
 static piw_msg *call_for(const request *r)
 {
     piw_text package = piw_text_of(r->package);
-    if (r->part == PART_REMOVE)
+    if (r->saved.part == PART_REMOVE)
         return scribe_DELPKG_make(package);
-    return r->part == PART_BOTH ? scribe_BOTH_make(package) : scribe_PROJECT_make(package);
+    return r->saved.part == PART_BOTH ? scribe_BOTH_make(package) : scribe_PROJECT_make(package);
 }
 
 /* The number of the writing is the key: the answer is found by it, also by a successor. */
 static int send(piw_task *task, secretary *self, request *r)
 {
     piw_msg *call = call_for(r);
-    int rc = piw_call(task, &call, PIW_ON(written), self->requests.last_number + 1, ANSWER_MS);
+    int rc = piw_call(task, &call, PIW_ON(written), (uint64_t)self->requests.last_number + 1, ANSWER_MS);
     piw_msg_free(&call);
     if (rc == 0)
         requests_fly(&self->requests, r);
@@ -29,14 +29,14 @@ static int send(piw_task *task, secretary *self, request *r)
 
 static int ask_for_all(piw_task *task, secretary *self)
 {
-    if (self->all_part == PART_NONE || self->asking_all || self->requests.waiting >= ALL_AT_ONCE)
+    if (self->course.all_part == PART_NONE || self->course.asking_all || self->requests.waiting >= ALL_AT_ONCE)
         return 0;
     const db_PACKAGES *at = db_PACKAGES_of(self->all_after);
     piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);
     int rc = piw_call(task, &call, PIW_ON(all_packages), 0, 0);
     piw_msg_free(&call);
     if (rc == 0)
-        self->asking_all = true;
+        self->course.asking_all = true;
     return rc;
 }
 
@@ -58,7 +58,7 @@ int secretary_go_on(piw_task *task)
     return piw_timer(task, PIW_ON(due), 0, wait_ns <= 0 ? 0 : wait_ns / 1000000 + 1, 0);
 }
 
-int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation)
+int secretary_call_single(piw_task *task, int64_t *state, piw_msg *call, const char *continuation)
 {
     int rc = 0;
     if (*state == IDLE)
@@ -71,6 +71,6 @@ int secretary_call_single(piw_task *task, single *state, piw_msg *call, const ch
 
 int secretary_search(piw_task *task)
 {
-    return secretary_call_single(task, &((secretary *)piw_soul(task))->search, scribe_SEARCH_new(),
+    return secretary_call_single(task, &((secretary *)piw_soul(task))->course.search, scribe_SEARCH_new(),
                                  PIW_ON(search_written));
 }

@@ -62,7 +62,7 @@ static void put(requests *all, size_t place, request *r)
 static void rise(requests *all, request *r)
 {
     size_t at = r->place;
-    while (at > 1 && all->heap[at / 2]->due_ns > r->due_ns) {
+    while (at > 1 && all->heap[at / 2]->saved.due_ns > r->saved.due_ns) {
         put(all, at, all->heap[at / 2]);
         at /= 2;
     }
@@ -76,9 +76,9 @@ static void sink(requests *all, request *r)
         size_t child = 2 * at;
         if (child > all->waiting)
             break;
-        if (child < all->waiting && all->heap[child + 1]->due_ns < all->heap[child]->due_ns)
+        if (child < all->waiting && all->heap[child + 1]->saved.due_ns < all->heap[child]->saved.due_ns)
             child++;
-        if (all->heap[child]->due_ns >= r->due_ns)
+        if (all->heap[child]->saved.due_ns >= r->saved.due_ns)
             break;
         put(all, at, all->heap[child]);
         at = child;
@@ -112,7 +112,7 @@ static void unwait(requests *all, request *r)
 
 static void move_to(requests *all, request *r, int64_t due_ns)
 {
-    r->due_ns = due_ns;
+    r->saved.due_ns = due_ns;
     rise(all, r);
     sink(all, r);
 }
@@ -120,10 +120,10 @@ static void move_to(requests *all, request *r, int64_t due_ns)
 /* While it is being written, what is asked for waits behind it. */
 static void ask_again(request *r, page_part what, int64_t due_ns)
 {
-    if (r->again == PART_NONE || what == PART_REMOVE || due_ns < r->again_ns)
-        r->again_ns = due_ns;
-    if (what > r->again)
-        r->again = what;
+    if (r->saved.again == PART_NONE || what == PART_REMOVE || due_ns < r->saved.again_ns)
+        r->saved.again_ns = due_ns;
+    if (what > r->saved.again)
+        r->saved.again = what;
 }
 
 request *requests_ask(requests *all, piw_text package, page_part what, int64_t due_ns, piw_time added_at)
@@ -132,9 +132,10 @@ request *requests_ask(requests *all, piw_text package, page_part what, int64_t d
     if (r == NULL) {
         r = piw_zalloc(sizeof(*r));
         memcpy(r->package, package.s, package.len);
-        r->part = what;
-        r->due_ns = due_ns;
-        r->added_at = added_at;
+        r->saved.package = (piw_text){r->package, package.len};
+        r->saved.part = what;
+        r->saved.due_ns = due_ns;
+        r->saved.added_at = added_at;
         piw_table_add(&all->by_package, &r->node, hash_of(all, package));
         wait(all, r);
         return r;
@@ -143,35 +144,35 @@ request *requests_ask(requests *all, piw_text package, page_part what, int64_t d
         ask_again(r, what, due_ns);
         return r;
     }
-    if (what > r->part)
-        r->part = what;
-    if (due_ns < r->due_ns)
+    if (what > r->saved.part)
+        r->saved.part = what;
+    if (due_ns < r->saved.due_ns)
         move_to(all, r, due_ns);
     return r;
 }
 
 request *requests_due(const requests *all, int64_t now_ns)
 {
-    return all->waiting > 0 && all->heap[1]->due_ns <= now_ns ? all->heap[1] : NULL;
+    return all->waiting > 0 && all->heap[1]->saved.due_ns <= now_ns ? all->heap[1] : NULL;
 }
 
 int64_t requests_next_due(const requests *all)
 {
-    return all->waiting > 0 ? all->heap[1]->due_ns : INT64_MAX;
+    return all->waiting > 0 ? all->heap[1]->saved.due_ns : INT64_MAX;
 }
 
-uint64_t requests_fly(requests *all, request *r)
+int64_t requests_fly(requests *all, request *r)
 {
     unwait(all, r);
     all->flying[all->flying_count++] = r;
-    r->number = ++all->last_number;
-    return r->number;
+    r->saved.number = ++all->last_number;
+    return r->saved.number;
 }
 
-request *requests_flying(const requests *all, uint64_t number)
+request *requests_flying(const requests *all, int64_t number)
 {
     for (size_t i = 0; i < all->flying_count; i++) {
-        if (all->flying[i]->number == number)
+        if (all->flying[i]->saved.number == number)
             return all->flying[i];
     }
     return NULL;
@@ -183,31 +184,31 @@ static void land(requests *all, request *r)
         if (all->flying[i] == r)
             all->flying[i] = all->flying[--all->flying_count];
     }
-    r->number = 0;
+    r->saved.number = 0;
 }
 
 void requests_done(requests *all, request *r)
 {
     land(all, r);
-    if (r->again == PART_NONE) {
+    if (r->saved.again == PART_NONE) {
         piw_table_remove(&all->by_package, &r->node);
         free(r);
         return;
     }
-    r->part = r->again;
-    r->due_ns = r->again_ns;
-    r->again = PART_NONE;
-    r->tries = 0;
+    r->saved.part = r->saved.again;
+    r->saved.due_ns = r->saved.again_ns;
+    r->saved.again = PART_NONE;
+    r->saved.tries = 0;
     wait(all, r);
 }
 
 void requests_failed(requests *all, request *r, int64_t due_ns)
 {
     land(all, r);
-    if (r->again > r->part)
-        r->part = r->again;
-    r->again = PART_NONE;
-    r->tries++;
-    r->due_ns = due_ns;
+    if (r->saved.again > r->saved.part)
+        r->saved.part = r->saved.again;
+    r->saved.again = PART_NONE;
+    r->saved.tries++;
+    r->saved.due_ns = due_ns;
     wait(all, r);
 }

@@ -8,6 +8,7 @@
 #include "piw/base.h"
 #include "shared/names.h"
 #include "shared/table.h"
+#include "the_secretary.piw.h"
 
 enum { REQUESTS_FLYING_MAX = 16 };
 
@@ -21,14 +22,8 @@ typedef enum {
 
 typedef struct request {
     piw_table_node node;
-    uint64_t number; /* of its writing, while it is being written */
-    uint32_t place;  /* in the heap, from 1; 0: being written */
-    page_part part;
-    page_part again; /* asked for while it was being written */
-    uint32_t tries;  /* that failed */
-    int64_t due_ns;
-    int64_t again_ns; /* when `again` is due */
-    piw_time added_at;
+    uint32_t place;          /* in the heap, from 1; 0: being written */
+    secretary_request saved; /* what a swap keeps; its text is `package` */
     char package[PIW_NAME_MAX + 1];
 } request;
 
@@ -38,7 +33,7 @@ typedef struct requests {
     size_t waiting, room;
     request *flying[REQUESTS_FLYING_MAX];
     size_t flying_count;
-    uint64_t last_number;
+    int64_t last_number;
     uint64_t seed;
 } requests;
 
@@ -53,9 +48,9 @@ request *requests_due(const requests *all, int64_t now_ns);
 /* When the next one is due; INT64_MAX: none waits. */
 int64_t requests_next_due(const requests *all);
 /* It is being written now (at most REQUESTS_FLYING_MAX at once). Returns the number of this writing. */
-uint64_t requests_fly(requests *all, request *r);
+int64_t requests_fly(requests *all, request *r);
 /* The one whose writing has this number, or NULL. */
-request *requests_flying(const requests *all, uint64_t number);
+request *requests_flying(const requests *all, int64_t number);
 /* It has been written: gone, or waiting again when it was asked for meanwhile. */
 void requests_done(requests *all, request *r);
 /* It couldn't be written: asked for again at `due_ns`. */

@@ -17,9 +17,9 @@ static piw_msg *all_rewrites(const secretary *self)
     for (request *r = requests_next(&self->requests, NULL); r != NULL; r = requests_next(&self->requests, r)) {
         rewrite *to = &body->rewrites.at[n++];
         to->package = piw_msg_textz(call, r->package);
-        to->added_at = r->added_at;
+        to->added_at = r->saved.added_at;
         /* A removal shows when the pages are written: the database doesn't know the package then. */
-        to->command = piw_text_of(r->part == PART_PROJECT && r->again <= PART_PROJECT ? "PROJECT" : "BOTH");
+        to->command = piw_text_of(r->saved.part == PART_PROJECT && r->saved.again <= PART_PROJECT ? "PROJECT" : "BOTH");
     }
     return call;
 }
@@ -31,8 +31,8 @@ int rewrites_save(piw_task *task)
     int rc = piw_call(task, &call, PIW_ON(saved), 0, 0);
     piw_msg_free(&call);
     if (rc == 0) {
-        self->changed = false;
-        self->saving = true;
+        self->course.changed = false;
+        self->course.saving = true;
     }
     return rc;
 }
@@ -43,7 +43,7 @@ int on_save(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     secretary *self = piw_soul(task);
     int64_t now = piw_monotonic_ns();
-    if (!self->changed || self->saving || !self->loaded || now < self->save_at_ns)
+    if (!self->course.changed || self->course.saving || !self->course.loaded || now < self->save_at_ns)
         return 0;
     self->save_at_ns = now + (int64_t)requests_count(&self->requests) * SAVE_NS_EACH;
     return rewrites_save(task);
@@ -53,9 +53,9 @@ int on_saved(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     secretary *self = piw_soul(task);
-    self->saving = false;
+    self->course.saving = false;
     if (piw_msg_error(reply) != 0)
-        self->changed = true;
+        self->course.changed = true;
     return 0;
 }
 
@@ -92,7 +92,7 @@ int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
     }
     if (kept->rewrites.count > 0)
         piw_info("%u page requests waited when the master stopped: they go on", kept->rewrites.count);
-    self->loaded = true;
-    self->changed = true;
+    self->course.loaded = true;
+    self->course.changed = true;
     return secretary_go_on(task);
 }

@@ -15,28 +15,23 @@ enum {
 };
 
 /* The site's own pages have no package: one call of a kind at a time. */
-typedef enum { IDLE, WRITING, WRITING_AGAIN } single;
+enum { IDLE, WRITING, WRITING_AGAIN };
 
 /* Who waits for a package's pages. */
 typedef struct waiter {
     piw_token token;
-    uint64_t after; /* the number of the last writing that began before */
+    int64_t after; /* the number of the last writing that began before */
     char package[PIW_NAME_MAX + 1];
 } waiter;
 
 typedef struct secretary {
     requests requests;
     int64_t hold_ns;
-    page_part all_part; /* PART_NONE: no "all" is under way */
-    piw_msg *all_after; /* a db_PACKAGES call: where it is */
-    bool asking_all;
-    single home, search;
+    secretary_course course; /* as it is saved */
+    piw_msg *all_after;      /* a db_PACKAGES call: where "all" is */
     int64_t search_hold_ns, search_every_ns;
     int64_t search_due_ns; /* when the search index and the sitemaps are written next */
-    bool loaded;           /* what an earlier run left waiting has been read */
-    bool changed;          /* since the last save */
-    bool saving;
-    int64_t save_at_ns; /* not sooner */
+    int64_t save_at_ns;    /* not sooner */
     waiter waiters[WAITERS_MAX];
     size_t waiters_count;
     piw_log_limiter trouble;
@@ -46,7 +41,7 @@ typedef struct secretary {
 /* Send on the requests that are due, and set the timer for the next one. */
 int secretary_go_on(piw_task *task);
 /* Make this call, taken, unless one of its kind is under way: then it is made again after that. */
-int secretary_call_single(piw_task *task, single *state, piw_msg *call, const char *continuation);
+int secretary_call_single(piw_task *task, int64_t *state, piw_msg *call, const char *continuation);
 /* Have the search index and the sitemaps written; again, when they are being written already. */
 int secretary_search(piw_task *task);
 /* To which these come back; in the_secretary.c. */
@@ -63,7 +58,7 @@ int on_round(piw_task *task, piw_msg *reply, uint64_t key);
 /* The request waits; there are fewer than WAITERS_MAX. */
 int waiters_add(piw_task *task, secretary *self, piw_msg *msg, piw_text package);
 /* A writing has ended, well or not: `reply` says so. */
-void waiters_tell(piw_task *task, secretary *self, const char *package, uint64_t number, const piw_msg *reply);
+void waiters_tell(piw_task *task, secretary *self, const char *package, int64_t number, const piw_msg *reply);
 void waiters_save(const secretary *self, piw_msg *msg, secretary_state *body);
 void waiters_load(secretary *self, const secretary_state *state);
 

@@ -38,18 +38,18 @@ static int64_t back_off_ns(uint32_t tries)
 int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     secretary *self = piw_soul(task);
-    request *r = requests_flying(&self->requests, key);
+    request *r = requests_flying(&self->requests, (int64_t)key);
     if (r == NULL)
         return 0;
-    waiters_tell(task, self, r->package, key, reply);
+    waiters_tell(task, self, r->package, (int64_t)key, reply);
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
                         r->package, piw_msg_error_text(reply));
-        requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->tries));
+        requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
     } else {
         requests_done(&self->requests, r);
     }
-    self->changed = true;
+    self->course.changed = true;
     return secretary_go_on(task);
 }
 
@@ -69,7 +69,7 @@ static int ask(piw_task *task, piw_text package, page_part what, bool now)
     }
     int64_t now_ns = piw_monotonic_ns();
     requests_ask(&self->requests, package, what, now ? now_ns : now_ns + self->hold_ns, piw_time_now());
-    self->changed = true;
+    self->course.changed = true;
     rounds_changed(self);
     return secretary_go_on(task);
 }
@@ -117,7 +117,8 @@ static int on_delver(piw_task *task, piw_msg *msg)
 static int on_home(piw_task *task, piw_msg *msg)
 {
     (void)msg;
-    return secretary_call_single(task, &((secretary *)piw_soul(task))->home, scribe_HOME_new(), PIW_ON(home_written));
+    return secretary_call_single(task, &((secretary *)piw_soul(task))->course.home, scribe_HOME_new(),
+                                 PIW_ON(home_written));
 }
 
 static int on_search(piw_task *task, piw_msg *msg)
@@ -127,7 +128,7 @@ static int on_search(piw_task *task, piw_msg *msg)
 }
 
 /* A failed one is tried again later; one that was asked for meanwhile at once. */
-static int single_done(piw_task *task, single *state, const piw_msg *reply, const char *what, const char *retry)
+static int single_done(piw_task *task, int64_t *state, const piw_msg *reply, const char *what, const char *retry)
 {
     secretary *self = piw_soul(task);
     bool failed = piw_msg_error(reply) != 0, again = *state == WRITING_AGAIN;
@@ -143,13 +144,14 @@ static int single_done(piw_task *task, single *state, const piw_msg *reply, cons
 static int on_home_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    return single_done(task, &((secretary *)piw_soul(task))->home, reply, "home page", PIW_ON(home_again));
+    return single_done(task, &((secretary *)piw_soul(task))->course.home, reply, "home page", PIW_ON(home_again));
 }
 
 int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    return single_done(task, &((secretary *)piw_soul(task))->search, reply, "search index", PIW_ON(search_again));
+    return single_done(task, &((secretary *)piw_soul(task))->course.search, reply, "search index",
+                       PIW_ON(search_again));
 }
 
 static int on_home_again(piw_task *task, piw_msg *reply, uint64_t key)
@@ -177,7 +179,7 @@ static int on_all(piw_task *task, piw_msg *msg)
     page_part wanted = piw_text_is(what, "BOTH") ? PART_BOTH : PART_PROJECT;
     piw_msg_free(&self->all_after);
     self->all_after = db_PACKAGES_make(piw_text_of(""), ALL_AT_ONCE);
-    self->all_part = wanted > self->all_part ? wanted : self->all_part;
+    self->course.all_part = wanted > self->course.all_part ? wanted : self->course.all_part;
     return secretary_go_on(task);
 }
 
@@ -185,25 +187,25 @@ int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     secretary *self = piw_soul(task);
-    self->asking_all = false;
+    self->course.asking_all = false;
     if (piw_msg_error(reply) != 0)
         return piw_timer(task, PIW_ON(due), 0, ALL_AGAIN_MS, 0);
     const db_PACKAGES_reply *page = db_PACKAGES_reply_of(reply);
-    if (self->all_part == PART_NONE)
+    if (self->course.all_part == PART_NONE)
         return 0;
     int64_t now = piw_monotonic_ns();
     for (uint32_t i = 0; i < page->packages.count; i++) {
         if (piw_name_is_canonical(page->packages.at[i]))
-            requests_ask(&self->requests, page->packages.at[i], self->all_part, now, piw_time_now());
+            requests_ask(&self->requests, page->packages.at[i], self->course.all_part, now, piw_time_now());
     }
     if (page->packages.count < ALL_AT_ONCE) {
-        self->all_part = PART_NONE;
+        self->course.all_part = PART_NONE;
         piw_msg_free(&self->all_after);
     } else {
         piw_msg_free(&self->all_after);
         self->all_after = db_PACKAGES_make(page->packages.at[page->packages.count - 1], ALL_AT_ONCE);
     }
-    self->changed = true;
+    self->course.changed = true;
     return secretary_go_on(task);
 }
 
@@ -217,28 +219,12 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg *msg = secretary_state_new(&body);
     piw_msg_list(msg, &body->requests, requests_count(&self->requests));
     uint32_t n = 0;
-    for (request *r = requests_next(&self->requests, NULL); r != NULL; r = requests_next(&self->requests, r)) {
-        body->requests.at[n++] = (secretary_request){
-            .package = piw_msg_textz(msg, r->package),
-            .added_at = r->added_at,
-            .due_ns = r->due_ns,
-            .part = r->part,
-            .again = r->again,
-            .again_ns = r->again_ns,
-            .number = (int64_t)r->number,
-            .tries = r->tries,
-        };
-    }
-    body->last_number = (int64_t)self->requests.last_number;
-    body->all_part = self->all_part;
+    for (request *r = requests_next(&self->requests, NULL); r != NULL; r = requests_next(&self->requests, r))
+        piw_value_copy(msg, secretary_request_type(), &r->saved, &body->requests.at[n++]);
+    body->last_number = self->requests.last_number;
+    body->course = self->course;
     piw_text after = self->all_after == NULL ? piw_text_of("") : db_PACKAGES_of(self->all_after)->after;
     body->all_after = piw_text_copy(msg, after);
-    body->asking_all = self->asking_all;
-    body->home = self->home;
-    body->search = self->search;
-    body->loaded = self->loaded;
-    body->changed = self->changed;
-    body->saving = self->saving;
     int64_t *search_due_ns = piw_msg_alloc(msg, sizeof(*search_due_ns));
     *search_due_ns = self->search_due_ns;
     body->search_due_ns = search_due_ns;
@@ -259,24 +245,19 @@ static void load(secretary *self, const secretary_state *state)
         if (!piw_name_is_canonical(from->package))
             continue;
         request *r = requests_ask(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
-        r->tries = (uint32_t)from->tries;
-        r->again = part_of(from->again);
-        r->again_ns = from->again_ns;
+        r->saved.tries = from->tries < 0 ? 0 : from->tries;
+        r->saved.again = part_of(from->again);
+        r->saved.again_ns = from->again_ns;
         if (from->number != 0 && self->requests.flying_count < REQUESTS_FLYING_MAX) {
             requests_fly(&self->requests, r);
-            r->number = (uint64_t)from->number;
+            r->saved.number = from->number;
         }
     }
-    self->requests.last_number = (uint64_t)state->last_number;
-    self->all_part = part_of(state->all_part);
-    if (self->all_part != PART_NONE)
+    self->requests.last_number = state->last_number;
+    self->course = state->course;
+    self->course.all_part = part_of(state->course.all_part);
+    if (self->course.all_part != PART_NONE)
         self->all_after = db_PACKAGES_make(state->all_after, ALL_AT_ONCE);
-    self->asking_all = state->asking_all;
-    self->home = (single)state->home;
-    self->search = (single)state->search;
-    self->loaded = state->loaded;
-    self->changed = state->changed;
-    self->saving = state->saving;
     waiters_load(self, state);
 }
 
@@ -314,7 +295,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 static void stop(piw_task *task, bool leaving)
 {
     secretary *self = piw_soul(task);
-    if (leaving && self->loaded)
+    if (leaving && self->course.loaded)
         rewrites_save(task);
     piw_soul_set(task, NULL);
     free_soul(self);

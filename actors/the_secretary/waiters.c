@@ -32,7 +32,7 @@ static void tell(piw_task *task, piw_token token, const piw_msg *reply)
     piw_msg_free(&answer);
 }
 
-void waiters_tell(piw_task *task, secretary *self, const char *package, uint64_t number, const piw_msg *reply)
+void waiters_tell(piw_task *task, secretary *self, const char *package, int64_t number, const piw_msg *reply)
 {
     for (size_t i = 0; i < self->waiters_count;) {
         waiter *w = &self->waiters[i];
@@ -51,7 +51,7 @@ void waiters_save(const secretary *self, piw_msg *msg, secretary_state *body)
     for (size_t i = 0; i < self->waiters_count; i++)
         body->waiters.at[i] = (secretary_waiter){.package = piw_msg_textz(msg, self->waiters[i].package),
                                                  .request = self->waiters[i].token,
-                                                 .after = (int64_t)self->waiters[i].after};
+                                                 .after = self->waiters[i].after};
 }
 
 void waiters_load(secretary *self, const secretary_state *state)
@@ -63,7 +63,7 @@ void waiters_load(secretary *self, const secretary_state *state)
             continue;
         memcpy(w->package, from->package.s, from->package.len + 1);
         w->token = from->request;
-        w->after = (uint64_t)from->after;
+        w->after = from->after;
         self->waiters_count++;
     }
 }

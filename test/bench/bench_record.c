@@ -69,7 +69,7 @@ static int on_run(piw_task *task, piw_msg *msg)
     return rc;
 }
 
-static void add_wheel(piw_msg *build, db_LOGBUILD *body)
+static void add_wheel(piw_msg *build, build_row *body)
 {
     piw_msg_list(build, &body->files, 1);
     file_state *file = &body->files.at[0].state;
@@ -89,7 +89,7 @@ static int on_next(piw_task *task, piw_msg *msg)
     char package[40], version[40];
     int64_t number = bench_record_NEXT_of(msg)->number;
     name_version(number, package, version);
-    db_LOGBUILD *body = NULL;
+    build_row *body = NULL;
     piw_msg *build = db_LOGBUILD_new(&body);
     body->build_id = body->slave_id = number;
     body->package = piw_msg_textz(build, package);

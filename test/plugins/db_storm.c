@@ -33,7 +33,7 @@ static int answer_result(piw_task *task, storm *self)
 
 static int send_build(piw_task *task, const storm_STORM *asked, int64_t number)
 {
-    db_LOGBUILD *body = NULL;
+    build_row *body = NULL;
     piw_msg *build = db_LOGBUILD_new(&body);
     body->build_id = number;
     body->slave_id = number;

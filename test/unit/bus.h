@@ -18,17 +18,11 @@
 enum { BUS_WAIT_MS = 20000 };
 
 static piw_runtime *bus;
-static char bus_dir[PATH_MAX];
+static char bus_dir[UNIT_BUILD];
 
-/* The fixtures lie beside the program: B/test/unit/PROGRAM, B/test/plugins. */
 static inline const char *bus_plugins(void)
 {
-    ssize_t len = readlink("/proc/self/exe", bus_dir, sizeof(bus_dir) - 20);
-    ck_assert_int_gt(len, 0);
-    bus_dir[len] = '\0';
-    for (int i = 0; i < 2; i++)
-        *strrchr(bus_dir, '/') = '\0';
-    strcat(bus_dir, "/plugins");
+    unit_built(bus_dir, "test/plugins");
     return bus_dir;
 }
 

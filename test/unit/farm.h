@@ -19,8 +19,8 @@ enum { FARM_WAIT_MS = 20000 /* for anything that must come */ };
 
 typedef struct farm {
     piw_runtime *runtime;
-    char dir[32];
-    char plugins[2][512];
+    char dir[UNIT_FOLDER];
+    char plugins[2][UNIT_BUILD];
     const char *settings[32]; /* name and value in turn, NULL ends; set before farm_start */
     const char *option[3];    /* task, name and value of an option; set before farm_start */
 } farm;
@@ -34,28 +34,14 @@ static const char *farm_setting(void *arg, const char *name)
     return NULL;
 }
 
-/* Plugins lie beside the program: B/test/unit/PROGRAM, B/plugins, B/test/plugins. */
-static inline void farm_find_plugins(farm *self)
-{
-    char here[400];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
-    ck_assert_int_gt(len, 0);
-    here[len] = '\0';
-    for (int i = 0; i < 3; i++)
-        *strrchr(here, '/') = '\0';
-    snprintf(self->plugins[0], sizeof(self->plugins[0]), "%s/plugins", here);
-    snprintf(self->plugins[1], sizeof(self->plugins[1]), "%s/test/plugins", here);
-}
-
 /* Start the tasks (names, NULL ends) with a socket for each queue (names, NULL ends) in a directory of their own. */
 static inline int farm_try_start(farm *self, const char *const *tasks, const char *const *queues, piw_err *err)
 {
     static char addresses[8][64];
     static const char *address_list[8];
     size_t count = 0;
-    strcpy(self->dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(self->dir));
-    farm_find_plugins(self);
+    unit_folder(self->dir);
+    unit_plugins(self->plugins);
     for (; queues[count] != NULL; count++) {
         snprintf(addresses[count], sizeof(addresses[count]), "ipc://%s/%s", self->dir, queues[count]);
         address_list[count] = addresses[count];
@@ -97,13 +83,7 @@ static inline void farm_stop(farm *self)
         piw_runtime_stop(self->runtime);
         piw_runtime_free(&self->runtime);
     }
-    const char *const queues[] = {"slave", "status", "control", "import"};
-    char path[64];
-    for (size_t i = 0; i < PIW_COUNT(queues); i++) {
-        snprintf(path, sizeof(path), "%s/%s", self->dir, queues[i]);
-        unlink(path);
-    }
-    rmdir(self->dir);
+    unit_remove(self->dir);
 }
 
 /* --- the fixture (test/plugins/fake_farm.c) ----------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ enum { SIDE_PORTS = 0 };
 enum { SIDE_PORTS = 1 };
 #endif
 
-static char side_dir[32];
+static char side_dir[UNIT_FOLDER];
 
 /* The suite, or an empty one where there are no ports. */
 static inline Suite *side_suite(Suite *suite, TCase *tests)
@@ -54,8 +54,7 @@ static inline void side_use_protocols(void)
 static inline void side_start(const char *allow)
 {
     side_use_protocols();
-    strcpy(side_dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(side_dir));
+    unit_folder(side_dir);
     piw_err err = {0};
     ck_assert_msg(piw__zap_start(&(piw__zap_settings){.allow = allow}, &err) == 0, "%s", err.text);
 }
@@ -69,16 +68,7 @@ static inline void side_teardown(void)
 {
     piw__zap_stop();
     piw__zmq_term();
-    DIR *dir = opendir(side_dir);
-    for (struct dirent *at; dir != NULL && (at = readdir(dir)) != NULL;) {
-        char path[320];
-        snprintf(path, sizeof(path), "%s/%s", side_dir, at->d_name);
-        if (at->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(side_dir);
+    unit_remove(side_dir);
 }
 
 /* An address in the folder: "ipc:///tmp/piw-abc123/NAME"; one at a time. */

@@ -23,7 +23,7 @@
 enum { WAIT_MS = 20000 /* for anything that must come */, BUILD = 123456789 };
 
 static piw_runtime *runtime;
-static char dir[32], root[64], file_address[64], rewrites_file[64], plugins[2][512];
+static char dir[UNIT_FOLDER], root[64], file_address[64], rewrites_file[64], plugins[2][UNIT_BUILD];
 static const char *away_at_start;
 
 /* --- The house --- */
@@ -42,18 +42,6 @@ static inline const char *setting(void *arg, const char *name)
     if (strcmp(name, "test-away") == 0)
         return away_at_start;
     return NULL;
-}
-
-static inline void find_plugins(void)
-{
-    char here[400];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
-    ck_assert_int_gt(len, 0);
-    here[len] = '\0';
-    for (int i = 0; i < 3; i++)
-        *strrchr(here, '/') = '\0';
-    snprintf(plugins[0], sizeof(plugins[0]), "%s/plugins", here);
-    snprintf(plugins[1], sizeof(plugins[1]), "%s/test/plugins", here);
 }
 
 static inline void begin(void)
@@ -90,13 +78,12 @@ static inline void end(void)
 
 static inline void make_folders(void)
 {
-    strcpy(dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    unit_folder(dir);
     snprintf(root, sizeof(root), "%s/www", dir);
     snprintf(file_address, sizeof(file_address), "ipc://%s/file", dir);
     snprintf(rewrites_file, sizeof(rewrites_file), "%s/rewrites", dir);
     ck_assert_int_eq(mkdir(root, 0755), 0);
-    find_plugins();
+    unit_plugins(plugins);
     away_at_start = NULL;
     piw_protocol_use(&archive_protocol_def);
     piw_protocol_use(&fs_protocol_def);
@@ -115,7 +102,17 @@ static inline void teardown(void)
 {
     if (runtime != NULL)
         end();
-    piw_folder_remove(dir, NULL);
+    unit_remove(dir);
+}
+
+/* Tell the stand-in for the database that the build has its row. */
+static inline piw_msg *known(int64_t build_id)
+{
+    archive_KNOWN *body;
+    piw_msg *msg = archive_KNOWN_new(&body);
+    piw_msg_list(msg, &body->build_ids, 1);
+    body->build_ids.at[0] = build_id;
+    return msg;
 }
 
 /* Call a service and wait for its answer, which must be no error. */
@@ -192,8 +189,7 @@ static inline const char *at(const char *name)
 
 static inline bool is_there(const char *name)
 {
-    struct stat info;
-    return lstat(at(name), &info) == 0;
+    return unit_exists(at(name));
 }
 
 static inline char *content(const char *name)

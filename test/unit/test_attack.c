@@ -64,7 +64,7 @@ static double seconds(void)
 static void put(piw_buffer *to, const char *hex)
 {
     uint8_t bytes[256];
-    ck_assert_int_eq(piw_buffer_add(to, bytes, from_hex(hex, bytes)), 0);
+    ck_assert_int_eq(piw_buffer_add(to, bytes, unit_from_hex(hex, bytes)), 0);
 }
 
 START_TEST(declared_lengths_take_no_memory)
@@ -163,7 +163,7 @@ START_TEST(nesting_is_bounded)
         piw_err err = {0};
         piw_msg *msg;
         memset(deep, cases[i].head, MEGABYTE);
-        from_hex(cases[i].before, deep);
+        unit_from_hex(cases[i].before, deep);
         int r = piw_decode(status, -1, deep, MEGABYTE, NULL, &msg, NULL, &err);
         ck_assert_msg(r == PIW_ESHAPE, "%s: %d %s", cases[i].name, r, err.text);
         if (strstr(cases[i].name, "in any") != NULL)
@@ -180,7 +180,7 @@ START_TEST(nesting_up_to_the_limit_is_fine)
     for (unsigned depth = 25; depth < 36; depth++) {
         uint8_t bytes[200];
         piw_msg *msg;
-        size_t len = from_hex("8265534c4156458401c074323032342d30332d30315431323a33343a35365a6178", bytes);
+        size_t len = unit_from_hex("8265534c4156458401c074323032342d30332d30315431323a33343a35365a6178", bytes);
         memset(bytes + len, 0x81, depth);
         len += depth;
         bytes[len++] = 0x01;
@@ -200,9 +200,9 @@ START_TEST(a_flood_of_chunks_is_linear)
     const piw_protocol *slave = piw_protocol_use(&slave_protocol_def);
     uint8_t *bytes = malloc(FLOOD);
     bound_memory(300);
-    size_t start = from_hex("82654255494c5484f5d907d183000000"
-                            "7f",
-                            bytes);
+    size_t start = unit_from_hex("82654255494c5484f5d907d183000000"
+                                 "7f",
+                                 bytes);
     /* Empty chunks, then chunks of one byte: the log is 8 MB of x. */
     double began = seconds();
     memset(bytes + start, 0x60, FLOOD - start);
@@ -229,11 +229,11 @@ START_TEST(small_elements_cannot_fill_memory)
     const piw_protocol *slave = piw_protocol_use(&slave_protocol_def);
     uint8_t *bytes = malloc(WIRE);
     bound_memory(600);
-    size_t at = from_hex("82654255494c5484f5d907d183000000609903e8", bytes);
+    size_t at = unit_from_hex("82654255494c5484f5d907d183000000609903e8", bytes);
     for (int file = 0; file < 1000 && at + 81000 < WIRE; file++) {
-        at += from_hex("8b60006060606060"
-                       "60f6a8",
-                       bytes + at);
+        at += unit_from_hex("8b60006060606060"
+                            "60f6a8",
+                            bytes + at);
         for (int key = 0; key < 8; key++) {
             bytes[at++] = 0x61;
             bytes[at++] = (uint8_t)('a' + key);

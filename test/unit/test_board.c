@@ -5,12 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[UNIT_FOLDER];
 
 static void setup(void)
 {
-    snprintf(folder, sizeof(folder), "/tmp/piw-board-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    unit_folder(folder);
 }
 
 static void write_property(const char *name, const void *data, size_t len)
@@ -25,13 +24,7 @@ static void write_property(const char *name, const void *data, size_t len)
 
 static void teardown(void)
 {
-    static const char *const names[] = {"linux,revision", "linux,serial"};
-    for (size_t i = 0; i < PIW_COUNT(names); i++) {
-        char path[128];
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    unit_remove(folder);
 }
 
 START_TEST(facts_are_big_endian_numbers)

@@ -422,7 +422,7 @@ static void golden_line(const piw_protocol *protocol, const char *name, const ch
     piw_buffer again = {0};
     piw_msg *msg;
     uint8_t *bytes = malloc(strlen(hex) / 2 + 1);
-    size_t len = from_hex(hex, bytes);
+    size_t len = unit_from_hex(hex, bytes);
     int r = piw_decode(protocol, -1, bytes, len, NULL, &msg, NULL, &err);
     ck_assert_msg(r == 0, "%s: %s: %s", name, hex, err.text);
     ck_assert_int_eq(piw_encode(msg, piw_codec_of(bytes, len), &again, &err), 0);

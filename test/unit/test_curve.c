@@ -56,8 +56,7 @@ static piw_key master;
 static void keys_setup(void)
 {
     side_use_protocols();
-    strcpy(side_dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(side_dir));
+    unit_folder(side_dir);
     snprintf(keys_dir, sizeof(keys_dir), "%s/keys", side_dir);
     ck_assert_int_eq(mkdir(keys_dir, 0700), 0);
     master = pair("master", "");
@@ -74,16 +73,6 @@ static void zap_start(void)
 
 static void keys_teardown(void)
 {
-    DIR *dir = opendir(keys_dir);
-    for (struct dirent *at; dir != NULL && (at = readdir(dir)) != NULL;) {
-        char path[320];
-        snprintf(path, sizeof(path), "%s/%s", keys_dir, at->d_name);
-        if (at->d_name[0] != '.')
-            unlink(path);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    rmdir(keys_dir);
     side_teardown();
 }
 

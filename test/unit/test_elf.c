@@ -33,13 +33,11 @@ static piw_buffer attributes(uint8_t arch, uint8_t tag, uint8_t value)
 
 static piw_buffer from_hex(const char *hex)
 {
-    piw_buffer bytes = {0};
-    for (; *hex != '\0'; hex += 2) {
-        unsigned byte;
-        ck_assert_int_eq(sscanf(hex, "%2x", &byte), 1);
-        maker_put(&bytes, &(uint8_t){(uint8_t)byte}, 1);
-    }
-    return bytes;
+    uint8_t *bytes = malloc(strlen(hex) / 2 + 1);
+    piw_buffer made = {0};
+    maker_put(&made, bytes, unit_from_hex(hex, bytes));
+    free(bytes);
+    return made;
 }
 
 /* An ARM library of code with this section, or with none. */
@@ -572,15 +570,6 @@ START_TEST(published_bytes_stay_and_the_new_name_gets_its_own)
     piw_buffer_fini(&p.bytes);
 }
 END_TEST
-
-static piw_msg *known(int64_t build_id)
-{
-    archive_KNOWN *body;
-    piw_msg *msg = archive_KNOWN_new(&body);
-    piw_msg_list(msg, &body->build_ids, 1);
-    body->build_ids.at[0] = build_id;
-    return msg;
-}
 
 /* Killed between the wheel's rename and the link's: the link follows at the next start. */
 START_TEST(a_start_finishes_the_link)

@@ -15,13 +15,8 @@ static piw_runtime *bus;
 
 static int begin(const char *greeting, piw_err *err)
 {
-    char plugins[512], here[400];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
-    ck_assert_int_gt(len, 0);
-    here[len] = '\0';
-    for (int i = 0; i < 3; i++)
-        *strrchr(here, '/') = '\0';
-    snprintf(plugins, sizeof(plugins), "%s/plugins", here);
+    char plugins[UNIT_BUILD];
+    unit_built(plugins, "plugins");
     const char *dir = plugins, *names[] = {"greeting", "every"}, *values[] = {greeting, "100ms"};
     const piw_runtime_config config = {.plugin_dirs = &dir, .plugin_dirs_count = 1, .trust_files = true};
     piw_protocol_use(&hello_protocol_def);

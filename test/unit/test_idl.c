@@ -16,32 +16,19 @@
 
 extern char **environ;
 
-static char compiler[PATH_MAX], folder[PATH_MAX];
+static char compiler[UNIT_BUILD], folder[UNIT_FOLDER];
 
-/* The compiler lies in the same build as this program; the tests' files in a folder of their own. */
 static void begin(void)
 {
-    char self[PATH_MAX] = {0};
-    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
-    for (int i = 0; i < 3; i++)
-        dirname(self);
-    snprintf(compiler, sizeof(compiler), "%.4000s/bin/piw-idl", self);
-    const char *base = getenv("PIW_TMP");
-    snprintf(folder, sizeof(folder), "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    unit_built(compiler, "bin/piw-idl");
+    unit_folder(folder);
     /* It keeps its trees until it ends. */
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
 }
 
 static void end(void)
 {
-    static const char *const names[] = {"bad.piw", "bad.piw.h", "bad.piw.c", "lock", "out.md", "stderr", "other.piw"};
-    for (size_t i = 0; i < PIW_COUNT(names); i++) {
-        char path[PATH_MAX + 32];
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    unit_remove(folder);
 }
 
 static const char *in_folder(const char *name)
@@ -161,6 +148,22 @@ START_TEST(bad_files_are_refused_with_their_line)
          "1: types nest more"},
         {"service s { cast A () }\n# \x02", "2: a comment holds a control character or */"},
         {"service s { cast A () }\n# */", "2: a comment holds a control character or */"},
+        {"service s { cast A (a: int inline) }",
+         "1: only a member of a type that has a name and fields can be inline, without ? and optional"},
+        {"type t (b: int)\nservice s { cast A (a: t inline optional) }",
+         "2: only a member of a type that has a name and fields can be inline, without ? and optional"},
+        {"type t (b: int)\nservice s { cast A (a: [t inline](3)) }", "2: only a member of a tuple can be inline"},
+        {"type t (b: int)\ntype u (a: t inline)\nservice s { cast A (c: u inline) }",
+         "3: u has an inline member itself and can't be one"},
+        {"type t (b: int)\nservice s { cast A (a: t inline,\n b: int) }", "3: field b is there twice"},
+        {"type t (b: int)\nservice s { cast A (a: t inline, c: t inline) }", "2: field b is there twice"},
+        {"type t (b: int)\nservice s { cast A (a: t inline,\n a: int) }", "2: field a is there twice"},
+        {"type t (b: int)\nservice s { cast A (a: t inline (c)) }", "2: t has no field c"},
+        {"type t (b: int, c: int)\nservice s { cast A (a: t inline (c)) }",
+         "2: the member a brings only 1 of the 2 fields of t"},
+        {"type t (b: int, c: int)\nservice s { cast A (a: t inline (c), a: t inline) }", "2: field c is there twice"},
+        {"type t (b: int optional)\nservice s { cast A (a: t inline,\n c: int) }",
+         "3: field c follows an optional one and so must be optional"},
     };
     begin();
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
@@ -516,6 +519,10 @@ START_TEST(tables_say_what_the_file_says)
     ck_assert_uint_eq(form->size, sizeof(every_form));
     ck_assert_str_eq(form->fields[7].name, "list_of_null");
     ck_assert_uint_eq(form->fields[7].offset, offsetof(every_form, list_of_null));
+    const piw_field *brought = form->fields;
+    while (strcmp(brought->name, "inner_list") != 0)
+        brought++;
+    ck_assert_uint_eq(brought->offset, offsetof(every_form, within.inner_list));
     ck_assert_uint_eq(form->fields[7].type->fields[0].flags, PIW_F_NULL);
     ck_assert_uint_eq(form->fields[form->fields_count - 1].flags, PIW_F_NULL | PIW_F_OPTIONAL);
 }

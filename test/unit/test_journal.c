@@ -5,13 +5,12 @@
 
 #include <stdio.h>
 
-static char root[32];
+static char root[UNIT_FOLDER];
 static journal j;
 
 static void setup(void)
 {
-    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    unit_folder(root);
     piw_protocol_use(&file_juggler_protocol_def);
     piw_err err = {0};
     ck_assert_msg(journal_open(&j, root, NULL, &err) == 0, "%s", err.text);
@@ -20,7 +19,7 @@ static void setup(void)
 static void teardown(void)
 {
     journal_close(&j);
-    piw_folder_remove(root, NULL);
+    unit_remove(root);
 }
 
 static void reopen(void)

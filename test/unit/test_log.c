@@ -13,13 +13,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char dir[32], log_path[64];
+static char dir[UNIT_FOLDER], log_path[64];
 static int old_stderr, capture;
 
 static void setup(void)
 {
-    strcpy(dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    unit_folder(dir);
     snprintf(log_path, sizeof(log_path), "%s/log", dir);
     char path[64];
     snprintf(path, sizeof(path), "%s/stderr", dir);
@@ -36,8 +35,7 @@ static void teardown(void)
     dup2(old_stderr, STDERR_FILENO);
     close(old_stderr);
     close(capture);
-    unlink(log_path);
-    rmdir(dir);
+    unit_remove(dir);
 }
 
 /* What stderr got since the last look. */

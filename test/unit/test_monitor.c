@@ -9,15 +9,6 @@
 
 /* --- The recorded stream ----------------------------------------------------------------------------------------- */
 
-static size_t from_hex(const char *hex, uint8_t *to)
-{
-    size_t n = 0;
-    unsigned byte;
-    for (; hex[2 * n] != '\0' && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
-        to[n] = (uint8_t)byte;
-    return n;
-}
-
 /* Feed what came on the status queue until `until_s`; false: there is no recording here. */
 static bool replay_recording(double until_s, unsigned *count)
 {
@@ -39,7 +30,8 @@ static bool replay_recording(double until_s, unsigned *count)
             piw_err err = {0};
             piw_msg *msg = NULL;
             now = began + (int64_t)(at * 1e6);
-            int ret = piw_decode(status_protocol_def.interned, 0, bytes, from_hex(hex, bytes), NULL, &msg, NULL, &err);
+            int ret =
+                piw_decode(status_protocol_def.interned, 0, bytes, unit_from_hex(hex, bytes), NULL, &msg, NULL, &err);
             ck_assert_msg(ret == 0, "%s", err.text);
             model_hear(known, msg, NULL, now);
             model_tick(known, now);

@@ -35,7 +35,7 @@ START_TEST(what_rested_goes_to_another_slave)
     const piw_text abi = piw_text_of("cp311");
     window("cp311", 10, 1, 2);
     driver_embargo *embargo = driver_offers_take(builds, abi, 1, true), *next;
-    embargo->slave_id = 1;
+    embargo->saved.slave_id = 1;
     driver_offers_end(builds, &embargo, DRIVER_EMBARGO_RESTING, INT64_C(60000000000));
     ck_assert(driver_offers_rest(builds, abi));
     window("cp311", 20, 1, 1);
@@ -51,7 +51,7 @@ START_TEST(what_rested_goes_to_another_slave)
     ck_assert_ptr_nonnull(next);
     ck_assert(!driver_offers_rest(builds, abi));
     /* Alone, or after ten minutes, its last slave gets it too. */
-    next->slave_id = 2;
+    next->saved.slave_id = 2;
     driver_offers_end(builds, &next, DRIVER_EMBARGO_RESTING, 80);
     driver_offers_sweep(builds, 90);
     ck_assert_ptr_null(driver_offers_take(builds, abi, 2, true));
@@ -66,7 +66,7 @@ static int take(const char *abi, driver_embargo **embargo)
     driver_embargo *taken = driver_offers_take(builds, piw_text_of(abi), 1, false);
     if (embargo != NULL)
         *embargo = taken;
-    return taken != NULL ? atoi(taken->version.s) : -1;
+    return taken != NULL ? atoi(taken->saved.version.s) : -1;
 }
 
 START_TEST(gives_out_in_order_and_once)
@@ -181,14 +181,23 @@ START_TEST(removed_is_not_given_out)
 }
 END_TEST
 
+static void restore(const char *version, int kind, int64_t until_ns)
+{
+    driver_offers_restore(builds, &(driver_hold){.package = piw_text_of("p"),
+                                                 .version = piw_text_of(version),
+                                                 .abi_tag = piw_text_of("cp311"),
+                                                 .kind = kind,
+                                                 .until_ns = until_ns});
+}
+
 START_TEST(restored_embargoes_stay)
 {
-    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("1"), DRIVER_EMBARGO_OUT, 0);
-    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("2"), DRIVER_EMBARGO_RECORDED,
-                          50);
-    driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), DRIVER_EMBARGO_RETURNED,
-                          50);
-    ck_assert_ptr_null(driver_offers_restore(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"), 0, 0));
+    restore("1", DRIVER_EMBARGO_OUT, 0);
+    restore("2", DRIVER_EMBARGO_RECORDED, 50);
+    restore("3", DRIVER_EMBARGO_RETURNED, 50);
+    restore("3", DRIVER_EMBARGO_OUT, 0);
+    ck_assert_int_eq(driver_offers_find(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of("3"))->saved.kind,
+                     DRIVER_EMBARGO_RETURNED);
     window("cp311", 20, 1, 4);
     ck_assert_int_eq(take("cp311", NULL), 3);
     ck_assert_int_eq(take("cp311", NULL), 4);

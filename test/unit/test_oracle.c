@@ -52,19 +52,6 @@ static int64_t admin_int(const char *sql)
     return value;
 }
 
-/* Plugins lie beside the program: B/test/unit/PROGRAM, B/plugins, B/test/plugins. */
-static void find_plugins(void)
-{
-    char here[400];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
-    ck_assert_int_gt(len, 0);
-    here[len] = '\0';
-    for (int i = 0; i < 3; i++)
-        *strrchr(here, '/') = '\0';
-    snprintf(house.plugins[0], sizeof(house.plugins[0]), "%s/plugins", here);
-    snprintf(house.plugins[1], sizeof(house.plugins[1]), "%s/test/plugins", here);
-}
-
 static void set_up(void)
 {
     piw_protocol_use(&db_protocol_def);
@@ -75,7 +62,7 @@ static void set_up(void)
     admin("SET client_min_messages = warning; TRUNCATE packages, build_abis, piw.attempts, piw.pages_due, "
           "rewrites_pending CASCADE");
     admin("INSERT INTO build_abis VALUES ('cp39'), ('cp311')");
-    find_plugins();
+    unit_plugins(house.plugins);
 }
 
 static int try_start(piw_err *err)
@@ -183,7 +170,7 @@ static const char hash_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 
 static piw_msg *build_with_file(int64_t number, const char *hash)
 {
-    db_LOGBUILD *body = NULL;
+    build_row *body = NULL;
     piw_msg *msg = db_LOGBUILD_new(&body);
     body->build_id = number;
     body->slave_id = 7;

@@ -17,7 +17,7 @@ extern char **environ;
 
 enum { WAIT_MS = 20000, FILE_MAX = 16384 };
 
-static char build[PATH_MAX], folder[PATH_MAX];
+static char folder[UNIT_FOLDER];
 static piw_runtime *bus;
 
 static void run(const char *const *arguments)
@@ -51,19 +51,12 @@ static void copy(const char *path, const char *name, const char *from, const cha
 /* The plugin, from a copy of its sources in a folder of its own. */
 static void build_moon(const char *from, const char *to)
 {
-    char idl[PATH_MAX + 32], file[PATH_MAX + 32], include[PATH_MAX + 32], sources[2][PATH_MAX + 32], out[PATH_MAX + 32];
-    char self[PATH_MAX] = {0};
-    ck_assert_int_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
-    for (int i = 0; i < 3; i++)
-        *strrchr(self, '/') = '\0';
-    snprintf(build, sizeof(build), "%s", self);
-    const char *base = getenv("PIW_TMP");
-    snprintf(folder, sizeof(folder), "%.4000s/piw-XXXXXX", base != NULL ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    char idl[UNIT_BUILD], file[64], include[64], sources[2][64], out[64];
+    unit_built(idl, "bin/piw-idl");
+    unit_folder(folder);
     copy("test/proto/moon.piw", "moon.piw", from, to);
     copy("test/out_of_tree/moon.c", "moon.c", "moon", "moon");
     setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* the compilers' */
-    snprintf(idl, sizeof(idl), "%s/bin/piw-idl", build);
     snprintf(file, sizeof(file), "%s/moon.piw", folder);
     run((const char *[]){idl, "--out", folder, file, NULL});
     snprintf(include, sizeof(include), "-I%s", folder);
@@ -89,14 +82,8 @@ static void begin(void)
 
 static void end(void)
 {
-    static const char *const names[] = {"moon.piw", "moon.piw.h", "moon.piw.c", "moon.c", "moon.so"};
-    char path[PATH_MAX + 32];
     piw_runtime_free(&bus);
-    for (size_t i = 0; i < PIW_COUNT(names); i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    unit_remove(folder);
 }
 
 static piw_msg *question(unsigned names)

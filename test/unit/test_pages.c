@@ -16,7 +16,7 @@
 
 #include <cjson/cJSON.h>
 
-static char root[32];
+static char root[UNIT_FOLDER];
 static piw_msg *msg;
 static project_data *data;
 static site_facts site;
@@ -48,8 +48,7 @@ static void setup(void)
 {
     piw_protocol_use(&db_protocol_def);
     piw_protocol_use(&the_scribe_protocol_def);
-    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    unit_folder(root);
     ck_assert_int_eq(piw_site_mark_write(root, "0123456789abcdef0123456789abcdef", NULL), 0);
     db_PROJECT_reply *body;
     msg = db_PROJECT_reply_new(&body);
@@ -90,7 +89,7 @@ static void setup(void)
 static void teardown(void)
 {
     piw_msg_free(&msg);
-    piw_folder_remove(root, NULL);
+    unit_remove(root);
 }
 
 static char *text_of(piw_buffer *page)
@@ -278,8 +277,7 @@ static const char *at(const char *name)
 
 static bool is_there(const char *name)
 {
-    struct stat info;
-    return lstat(at(name), &info) == 0;
+    return unit_exists(at(name));
 }
 
 static void run(piw_work_fn *fn, piw_msg *job)
@@ -562,13 +560,13 @@ START_TEST(errands_of_one_package_follow_each_other)
 {
     errands all = {0};
     errand *first = errands_add(&all, piw_text_of("gold"), PART_PROJECT, (piw_token){1});
-    first->step = STEP_ASK;
+    first->saved.step = STEP_ASK;
     errand *other = errands_add(&all, piw_text_of("silver"), PART_BOTH, (piw_token){2});
     errand *second = errands_add(&all, piw_text_of("gold"), PART_BOTH, (piw_token){3});
     ck_assert_ptr_eq(errands_running(&all, "gold"), first);
     ck_assert_ptr_eq(errands_queued(&all, "gold"), second);
     ck_assert_ptr_null(errands_running(&all, "silver"));
-    ck_assert_ptr_eq(errands_find(&all, other->number), other);
+    ck_assert_ptr_eq(errands_find(&all, other->saved.number), other);
     errands_remove(&all, second);
     ck_assert_ptr_eq(all.last, other);
     errands_remove(&all, first);

@@ -336,21 +336,15 @@ END_TEST
 
 /* --- What clients sent to the stock master ---------------------------------------------------------------------- */
 
-static size_t from_hex(const char *hex, uint8_t *to, size_t size)
-{
-    size_t n = 0;
-    for (unsigned byte; n < size && sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
-        to[n] = (uint8_t)byte;
-    return n;
-}
-
 static bool replay_frames(int fd, const cJSON *frames)
 {
     const cJSON *frame;
     cJSON_ArrayForEach(frame, frames)
     {
         uint8_t bytes[65536] = {0};
-        size_t len = cJSON_IsString(frame) ? from_hex(frame->valuestring, bytes, sizeof(bytes)) : sizeof(bytes);
+        size_t len = sizeof(bytes);
+        if (cJSON_IsString(frame) && strlen(frame->valuestring) <= 2 * sizeof(bytes))
+            len = unit_from_hex(frame->valuestring, bytes);
         if (!zmtp_frame(fd, frame->next != NULL, bytes, len))
             return false;
     }

@@ -8,14 +8,13 @@
 #include "unit.h"
 
 static const int64_t NOW = 1000000000000;
-static char root[32];
+static char root[UNIT_FOLDER];
 static roster names;
 static renewal self;
 
 static void setup(void)
 {
-    strcpy(root, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    unit_folder(root);
     ck_assert_int_eq(piw_site_mark_write(root, "0123456789abcdef0123456789abcdef", NULL), 0);
     for (int i = 0; i < 1200; i++) {
         char name[16];
@@ -28,7 +27,7 @@ static void setup(void)
 static void teardown(void)
 {
     roster_fini(&names);
-    piw_folder_remove(root, NULL);
+    unit_remove(root);
 }
 
 /* --- What is next --- */

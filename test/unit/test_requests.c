@@ -28,7 +28,7 @@ START_TEST(duplicates_merge_and_the_greater_part_wins)
     ck_assert_ptr_eq(ask("gold", PART_BOTH, 70), r);
     ck_assert_ptr_eq(ask("gold", PART_PROJECT, 80), r);
     ck_assert_uint_eq(requests_count(&all), 1);
-    ck_assert_int_eq(r->part, PART_BOTH);
+    ck_assert_int_eq(r->saved.part, PART_BOTH);
     /* Held from the first asking on. */
     ck_assert_ptr_null(requests_due(&all, 59));
     ck_assert_ptr_eq(requests_due(&all, 60), r);
@@ -56,8 +56,8 @@ START_TEST(the_one_due_first_comes_first)
     for (int i = 0; i < 1000; i++) {
         request *r = requests_due(&all, 1000);
         ck_assert_ptr_nonnull(r);
-        ck_assert_int_ge(r->due_ns, last);
-        last = r->due_ns;
+        ck_assert_int_ge(r->saved.due_ns, last);
+        last = r->saved.due_ns;
         requests_fly(&all, r);
         requests_done(&all, r);
     }
@@ -77,7 +77,7 @@ START_TEST(what_is_asked_for_while_it_is_written_waits_behind)
     requests_done(&all, r);
     ck_assert_ptr_null(requests_flying(&all, number));
     ck_assert_uint_eq(requests_count(&all), 1);
-    ck_assert_int_eq(r->part, PART_BOTH);
+    ck_assert_int_eq(r->saved.part, PART_BOTH);
     ck_assert_int_eq(requests_next_due(&all), 70);
 }
 END_TEST
@@ -89,8 +89,8 @@ START_TEST(what_failed_stays_queued)
     ask("gold", PART_BOTH, 70);
     requests_failed(&all, r, 500);
     ck_assert_uint_eq(requests_count(&all), 1);
-    ck_assert_int_eq(r->part, PART_BOTH);
-    ck_assert_uint_eq(r->tries, 1);
+    ck_assert_int_eq(r->saved.part, PART_BOTH);
+    ck_assert_uint_eq(r->saved.tries, 1);
     ck_assert_int_eq(requests_next_due(&all), 500);
 }
 END_TEST
@@ -99,12 +99,12 @@ START_TEST(a_removal_wins_and_is_due_at_once)
 {
     request *r = ask("gold", PART_BOTH, 60);
     ask("gold", PART_REMOVE, 5);
-    ck_assert_int_eq(r->part, PART_REMOVE);
+    ck_assert_int_eq(r->saved.part, PART_REMOVE);
     ck_assert_ptr_eq(requests_due(&all, 5), r);
     requests_fly(&all, r);
     ask("gold", PART_BOTH, 65);
     requests_done(&all, r);
-    ck_assert_int_eq(r->part, PART_BOTH);
+    ck_assert_int_eq(r->saved.part, PART_BOTH);
     ck_assert_int_eq(requests_next_due(&all), 65);
 }
 END_TEST

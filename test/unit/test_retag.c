@@ -19,12 +19,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static char folder[64];
+static char folder[UNIT_FOLDER];
 
 static void setup(void)
 {
-    snprintf(folder, sizeof(folder), "/tmp/piw-retag-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    unit_folder(folder);
 }
 
 /* --- Tags -------------------------------------------------------------------------------------------------------- */
@@ -330,16 +329,7 @@ END_TEST
 
 static void teardown(void)
 {
-    struct dirent **found;
-    int n = scandir(folder, &found, NULL, NULL);
-    for (int i = 0; i < n; i++) {
-        char path[400];
-        snprintf(path, sizeof(path), "%s/%.255s", folder, found[i]->d_name);
-        unlink(path);
-        free(found[i]);
-    }
-    free(found);
-    rmdir(folder);
+    unit_remove(folder);
 }
 
 Suite *unit_suite(void)

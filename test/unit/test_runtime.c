@@ -311,8 +311,8 @@ static void copy_file(const char *from, const char *to, mode_t mode)
 /* A folder of our own with one file echo.so, checked as for a real master. */
 static void start_in_folder(const char *content, mode_t mode, mode_t dir_mode, const char *part)
 {
-    char dir[] = "/tmp/piw-XXXXXX", file[64], source[PATH_MAX + 20];
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    char dir[UNIT_FOLDER], file[64], source[PATH_MAX + 20];
+    unit_folder(dir);
     snprintf(file, sizeof(file), "%s/echo.so", dir);
     if (content != NULL) {
         int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
@@ -330,8 +330,7 @@ static void start_in_folder(const char *content, mode_t mode, mode_t dir_mode, c
     bus_add("echo", NULL, (piw_task_config){BUS_ON});
     bus_start_refused(part);
     bus_end();
-    unlink(file);
-    rmdir(dir);
+    unit_remove(dir);
 }
 
 START_TEST(files_that_others_can_write_are_refused)

@@ -38,7 +38,7 @@ static void forget(void)
 static piw_msg *read_hex(const piw_protocol *protocol, const char *hex, piw_err *err)
 {
     uint8_t *bytes = malloc(strlen(hex) / 2 + 1);
-    size_t len = from_hex(hex, bytes);
+    size_t len = unit_from_hex(hex, bytes);
     piw_msg *msg = NULL;
     int ret = piw_record_read(protocol, bytes, len, &msg, err);
     ck_assert((ret == 0) == (msg != NULL));

@@ -11,18 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char root[32];
+static char root[UNIT_FOLDER];
 static char path[PIW_PATH_MAX];
 
 static void make_root(void)
 {
-    snprintf(root, sizeof(root), "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    unit_folder(root);
 }
 
 static void remove_root(void)
 {
-    piw_folder_remove(root, NULL);
+    unit_remove(root);
 }
 
 static const char *at(const char *name)
@@ -43,8 +42,7 @@ static void ck_holds(const char *name, const char *text)
 
 static bool is_there(const char *name)
 {
-    struct stat info;
-    return lstat(at(name), &info) == 0;
+    return unit_exists(at(name));
 }
 
 START_TEST(a_file_appears_with_its_folders_and_mode)

@@ -1,75 +1,18 @@
 /* State that grows: three versions of a task whose saved state, peer records and results of work differ take over from each
  * other in both directions, under load, and nothing that both know is lost. */
-#include "unit.h"
-
 #include "base/tuning.h"
-#include "piw/client.h"
-#include "runtime/runtime.h"
+#include "queue_task.h"
 #include "test/tally_v1/tally.piw.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-enum { PEERS = 20, WAIT_MS = 30000, ROUNDS = 300 };
+enum { PEERS = 20, ROUNDS = 300 };
 
-static piw_runtime *runtime;
-static char dir[32], address[64];
-
-static void up(const char *plugin)
+static void tally_up(const char *plugin)
 {
     piw__tune.restart_ms = 0;
-    char here[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 20);
-    ck_assert_int_gt(len, 0);
-    here[len] = '\0';
-    for (int i = 0; i < 2; i++)
-        *strrchr(here, '/') = '\0';
-    strcat(here, "/plugins");
-    strcpy(dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(address, sizeof(address), "ipc://%s/tally", dir);
-    const char *dirs[] = {here}, *names[] = {"tally"}, *addresses[] = {address};
-    const piw_runtime_config config = {.plugin_dirs = dirs,
-                                       .plugin_dirs_count = 1,
-                                       .trust_files = true,
-                                       .queue_names = names,
-                                       .queue_addresses = addresses,
-                                       .queues_count = 1};
-    piw_protocol_use(&tally_protocol_def);
-    piw_err err = {0};
-    const piw_task_config task = {.name = "tally", .plugin = plugin, .enabled = true};
-    ck_assert_msg(piw_runtime_new(&runtime, &config, &err) == 0, "%s", err.text);
-    ck_assert_msg(piw_runtime_add(runtime, &task, &err) == 0, "%s", err.text);
-    ck_assert_msg(piw_runtime_start(runtime, WAIT_MS, &err) == 0, "%s", err.text);
-}
-
-static void down(void)
-{
-    piw_runtime_free(&runtime);
-    unlink(address + strlen("ipc://"));
-    rmdir(dir);
-}
-
-static piw_client *connect_peer(void)
-{
-    piw_err err = {0};
-    piw_client *client = NULL;
-    ck_assert_msg(piw_client_open(&client, &tally_protocol_def, address, PIW_MSGPACK, &err) == 0, "%s", err.text);
-    return client;
-}
-
-/* The answer, or NULL when none came. */
-static piw_msg *ask(piw_client *client, piw_msg *msg)
-{
-    piw_err err = {0};
-    piw_msg *answer = NULL;
-    if (piw_client_send(client, &msg, WAIT_MS, &err) != 0 || piw_client_recv(client, &answer, WAIT_MS, &err) != 0)
-        piw_msg_free(&msg);
-    return answer;
+    up("tally", &tally_protocol_def, plugin);
 }
 
 /* ADD of n: true when it came in order, and was answered. */
@@ -82,24 +25,11 @@ static bool add(piw_client *client, int64_t n)
     return good;
 }
 
-static void replace(const char *plugin)
-{
-    piw_err err = {0};
-    ck_assert_msg(piw_runtime_replace(runtime, "tally", plugin, &err) == 0, "%s", err.text);
-}
-
 static void replace_refused(const char *plugin, const char *part)
 {
     piw_err err = {0};
     ck_assert_int_ne(piw_runtime_replace(runtime, "tally", plugin, &err), 0);
     ck_assert_msg(strstr(err.text, part) != NULL, "\"%s\" does not say \"%s\"", err.text, part);
-}
-
-static uint64_t left_behind(void)
-{
-    piw_task_figures now;
-    ck_assert_int_eq(piw_runtime_figures(runtime, "tally", 0, &now), 0);
-    return now.left_behind;
 }
 
 /* What the soul says it knows. */
@@ -117,7 +47,7 @@ static void check_known(piw_client *client, int version, int64_t total, const ch
 
 START_TEST(each_version_reads_what_it_knows)
 {
-    up("tally_v1.so");
+    tally_up("tally_v1.so");
     piw_client *client = connect_peer();
     ck_assert(add(client, 1));
     check_known(client, 1, 1, "one two ");
@@ -130,17 +60,17 @@ START_TEST(each_version_reads_what_it_knows)
     check_known(client, 3, 2, "one=7 two noted");
     ck_assert(add(client, 3));
     check_known(client, 3, 3, "one=7 two@high noted");
-    ck_assert_uint_eq(left_behind(), 0);
+    ck_assert_uint_eq(figures().left_behind, 0);
     /* one that isn't known is dropped and counted: a place. The way back is the same operation. */
     replace("tally_v2.so");
     check_known(client, 2, 3, "one=7 two noted");
-    ck_assert_uint_eq(left_behind(), 1);
+    ck_assert_uint_eq(figures().left_behind, 1);
     /* A note, and a weight; then the peer's count when its record is read. */
     replace("tally_v1.so");
     check_known(client, 1, 3, "one two ");
-    ck_assert_uint_eq(left_behind(), 3);
+    ck_assert_uint_eq(figures().left_behind, 3);
     ck_assert(add(client, 4));
-    ck_assert_uint_eq(left_behind(), 4);
+    ck_assert_uint_eq(figures().left_behind, 4);
     replace("tally_v3.so");
     check_known(client, 3, 4, "one two -");
     ck_assert(add(client, 5));
@@ -151,7 +81,7 @@ END_TEST
 
 START_TEST(a_field_of_another_type_needs_a_fresh_start)
 {
-    up("tally_v2.so");
+    tally_up("tally_v2.so");
     piw_client *client = connect_peer();
     ck_assert(add(client, 1));
     replace_refused("tally_other.so",
@@ -170,7 +100,7 @@ END_TEST
 
 START_TEST(a_richer_version_that_fails_leaves_the_old_one_whole)
 {
-    up("tally_v2.so");
+    tally_up("tally_v2.so");
     piw_client *client = connect_peer();
     ck_assert(add(client, 1));
     replace_refused("tally_v3_fails.so", "the test wants it");
@@ -214,7 +144,7 @@ START_TEST(three_versions_up_and_down_under_load_lose_nothing)
 {
     static const char *const way[] = {"tally_v2.so", "tally_v3.so", "tally_v2.so",
                                       "tally_v1.so", "tally_v3.so", "tally_v1.so"};
-    up("tally_v1.so");
+    tally_up("tally_v1.so");
     peer peers[PEERS] = {0};
     atomic_store(&over, false);
     for (int i = 0; i < PEERS; i++)
@@ -236,7 +166,7 @@ START_TEST(three_versions_up_and_down_under_load_lose_nothing)
     ck_assert_int_eq(tally_KNOWN_of(answer)->held, 0);
     piw_msg_free(&answer);
     piw_client_close(&client);
-    ck_assert_uint_gt(left_behind(), 0);
+    ck_assert_uint_gt(figures().left_behind, 0);
     ck_assert_int_gt(squares, 0);
     printf("# %lld counted and %lld squared for %d peers over %d swaps among three versions\n", (long long)added,
            (long long)squares, PEERS, unit_times(ROUNDS));

@@ -1,85 +1,18 @@
 /* One ROUTER port under a storm of REQ peers, while the task behind it is swapped a thousand times and fails a thousand
  * times: every request is answered once, each peer's order and record are kept. */
-#include "unit.h"
-
-#include "base/tuning.h"
-#include "piw/client.h"
-#include "runtime/runtime.h"
+#include "queue_task.h"
+#include "storms.h"
 #include "test/crowd.piw.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-enum { PEERS = 50, WAIT_MS = 30000 };
-enum { ROUNDS = 1000 };
+enum { PEERS = 50, ROUNDS = 1000 };
 
-static piw_runtime *runtime;
-static char dir[32], address[64];
-
-static void up(void)
+static void crowd_up(void)
 {
-    piw__tune = (piw__tuning){.restart_ms = 0,
-                              .restart_max_ms = 0,
-                              .failures = 1000000,
-                              .failures_window_ms = 1,
-                              .errors_per_s = 1000000,
-                              .stuck_ms = 5000,
-                              .boundary_ms = 10000,
-                              .swap_ms = 5000,
-                              .drain_ms = 2000,
-                              .stop_ms = PIW_LIMIT_STOP_MS};
-    char here[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 20);
-    ck_assert_int_gt(len, 0);
-    here[len] = '\0';
-    for (int i = 0; i < 2; i++)
-        *strrchr(here, '/') = '\0';
-    strcat(here, "/plugins");
-    strcpy(dir, "/tmp/piw-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(address, sizeof(address), "ipc://%s/crowd", dir);
-    const char *dirs[] = {here}, *names[] = {"crowd"}, *addresses[] = {address};
-    const piw_runtime_config config = {.plugin_dirs = dirs,
-                                       .plugin_dirs_count = 1,
-                                       .trust_files = true,
-                                       .queue_names = names,
-                                       .queue_addresses = addresses,
-                                       .queues_count = 1};
-    piw_protocol_use(&crowd_protocol_def);
-    piw_err err = {0};
-    const piw_task_config task = {.name = "crowd", .plugin = "crowd_v1.so", .enabled = true};
-    ck_assert_msg(piw_runtime_new(&runtime, &config, &err) == 0, "%s", err.text);
-    ck_assert_msg(piw_runtime_add(runtime, &task, &err) == 0, "%s", err.text);
-    ck_assert_msg(piw_runtime_start(runtime, WAIT_MS, &err) == 0, "%s", err.text);
-}
-
-static void down(void)
-{
-    piw_runtime_free(&runtime);
-    unlink(address + strlen("ipc://"));
-    rmdir(dir);
-}
-
-static piw_client *connect_peer(void)
-{
-    piw_err err = {0};
-    piw_client *client = NULL;
-    ck_assert_msg(piw_client_open(&client, &crowd_protocol_def, address, PIW_MSGPACK, &err) == 0, "%s", err.text);
-    return client;
-}
-
-/* The answer, or NULL when none came. */
-static piw_msg *ask(piw_client *client, piw_msg *msg)
-{
-    piw_err err = {0};
-    piw_msg *answer = NULL;
-    if (piw_client_send(client, &msg, WAIT_MS, &err) != 0 || piw_client_recv(client, &answer, WAIT_MS, &err) != 0)
-        piw_msg_free(&msg);
-    return answer;
+    storms_allow();
+    up("crowd", &crowd_protocol_def, "crowd_v1.so");
 }
 
 static bool is_answer(piw_msg *msg, int64_t n)
@@ -87,25 +20,16 @@ static bool is_answer(piw_msg *msg, int64_t n)
     return msg != NULL && piw_msg_type_of(msg) == crowd_ANSWER_type() && crowd_ANSWER_of(msg)->n == n;
 }
 
-static void replace(int round)
+static void replace_once(int round)
 {
-    piw_err err = {0};
-    int ret = piw_runtime_replace(runtime, "crowd", round % 2 == 0 ? "crowd_v2.so" : "crowd_v1.so", &err);
-    ck_assert_msg(ret == 0, "%s", err.text);
-}
-
-static piw_task_figures figures(void)
-{
-    piw_task_figures now;
-    ck_assert_int_eq(piw_runtime_figures(runtime, "crowd", 0, &now), 0);
-    return now;
+    replace(round % 2 == 0 ? "crowd_v2.so" : "crowd_v1.so");
 }
 
 /* --- One peer ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_second_try_comes_before_the_fallback)
 {
-    up();
+    crowd_up();
     piw_client *client = connect_peer();
     piw_msg *answer = ask(client, crowd_FAULT_make(1, false));
     ck_assert(is_answer(answer, 1));
@@ -130,7 +54,7 @@ static void *restart_when_deferred(void *arg)
 
 START_TEST(deferred_requests_of_a_soul_that_ends)
 {
-    up();
+    crowd_up();
     piw_client *client = connect_peer();
     pthread_t thread;
     /* The queue gives this one again: the new soul answers it. */
@@ -230,11 +154,11 @@ static peer storm_end(peer *peers)
 
 START_TEST(peers_notice_nothing_of_a_thousand_swaps)
 {
-    up();
+    crowd_up();
     peer peers[PEERS];
     storm_start(peers, true);
     for (int i = 0; i < unit_times(ROUNDS); i++)
-        replace(i);
+        replace_once(i);
     peer sum = storm_end(peers);
     ck_assert_int_eq(sum.lost, 0);
     ck_assert_int_eq(sum.sorry, 0);
@@ -250,7 +174,7 @@ END_TEST
 
 START_TEST(every_peer_is_answered_over_a_thousand_failures)
 {
-    up();
+    crowd_up();
     peer peers[PEERS];
     storm_start(peers, false);
     piw_client *client = connect_peer();
@@ -259,7 +183,7 @@ START_TEST(every_peer_is_answered_over_a_thousand_failures)
         ck_assert(is_answer(answer, i));
         piw_msg_free(&answer);
         if (i % 10 == 0)
-            replace(i / 10);
+            replace_once(i / 10);
     }
     piw_client_close(&client);
     peer sum = storm_end(peers);

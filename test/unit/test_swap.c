@@ -3,6 +3,7 @@
 #include "bus.h"
 
 #include "plugin/image.h"
+#include "storms.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,20 +16,6 @@ enum { ROUNDS = 1000 };
 #endif
 
 enum { CALLERS = 4 };
-
-static void setup(void)
-{
-    piw__tune = (piw__tuning){.restart_ms = 0,
-                              .restart_max_ms = 0,
-                              .failures = 1000000,
-                              .failures_window_ms = 1,
-                              .errors_per_s = 1000000,
-                              .stuck_ms = 5000,
-                              .boundary_ms = 5000,
-                              .swap_ms = 5000,
-                              .drain_ms = 2000,
-                              .stop_ms = PIW_LIMIT_STOP_MS};
-}
 
 /* --- One swap ------------------------------------------------------------------------------------------------------ */
 
@@ -537,7 +524,7 @@ Suite *unit_suite(void)
     Suite *suite = suite_create("swap");
     TCase *tc = tcase_create("swap");
     tcase_set_timeout(tc, unit_times(120));
-    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_checked_fixture(tc, storms_allow, NULL);
     tcase_add_test(tc, state_goes_over);
     tcase_add_test(tc, deferred_requests_go_over);
     tcase_add_test(tc, timers_keep_their_phase);

@@ -366,15 +366,6 @@ END_TEST
 
 /* --- Before and after --- */
 
-static piw_msg *known(int64_t build_id)
-{
-    archive_KNOWN *body;
-    piw_msg *msg = archive_KNOWN_new(&body);
-    piw_msg_list(msg, &body->build_ids, 1);
-    body->build_ids.at[0] = build_id;
-    return msg;
-}
-
 START_TEST(what_a_killed_master_left_is_finished_or_removed)
 {
     make_folders();
@@ -413,7 +404,7 @@ END_TEST
 
 static void seal(const built_file *file, int64_t build_id, const char *package)
 {
-    fs_SEAL *body;
+    build_row *body;
     piw_msg *msg = fs_SEAL_new(&body);
     body->build_id = build_id;
     body->slave_id = 7;

@@ -94,7 +94,7 @@ static bool build_bytes(piw_msg *msg, const cJSON *json, piw_bytes *to)
     const cJSON *hex = special(json, "$bytes");
     uint8_t bytes[64];
     if (hex != NULL)
-        *to = piw_msg_bytes(msg, bytes, from_hex(hex->valuestring, bytes));
+        *to = piw_msg_bytes(msg, bytes, unit_from_hex(hex->valuestring, bytes));
     return hex != NULL;
 }
 
@@ -459,7 +459,7 @@ static void check_message(const cJSON *vector)
     check_bytes(name, msg, hex);
     piw_err err = {0};
     uint8_t *bytes = malloc(strlen(hex));
-    size_t len = from_hex(hex, bytes);
+    size_t len = unit_from_hex(hex, bytes);
     int r = piw_decode(protocol, to_master, bytes, len, NULL, &back, NULL, &err);
     ck_assert_msg(r == 0, "%s %s: %s", queue, name, err.text);
     ck_assert_msg(equal(type->body, 0, body, piw_msg_any_body(back)), "%s %s differs once decoded", queue, name);
@@ -504,10 +504,10 @@ static int receive(const cJSON *vector, piw_msg **msg, piw_err *err)
     size_t len = (size_t)cJSON_GetObjectItemCaseSensitive(vector, "len")->valuedouble;
     uint8_t *bytes = malloc(len + 1);
     if (hex != NULL) {
-        ck_assert_uint_eq(from_hex(hex, bytes), len);
+        ck_assert_uint_eq(unit_from_hex(hex, bytes), len);
     } else {
         /* Long ones are shown by their beginning: the same byte over and over. */
-        from_hex(string_of(vector, "hex_prefix"), bytes);
+        unit_from_hex(string_of(vector, "hex_prefix"), bytes);
         memset(bytes, bytes[0], len);
     }
     ran++;
@@ -606,7 +606,7 @@ static void check_frame(const char *file, const piw_protocol *protocol, bool to_
     piw_err err = {0};
     piw_msg *msg;
     uint8_t *bytes = malloc(strlen(hex) / 2 + 1);
-    size_t len = from_hex(hex, bytes);
+    size_t len = unit_from_hex(hex, bytes);
     int r = piw_decode(protocol, to_master, bytes, len, NULL, &msg, NULL, &err);
     ck_assert_msg(r == 0 || !good, "%s: %s: %s", file, hex, err.text);
     ck_assert(r == 0 || err.text[0] != '\0');

@@ -130,7 +130,8 @@ static int take_built(const char *hex)
     piw_err err = {0};
     piw_msg *msg;
     const piw_msg_type *word;
-    int rc = piw_decode(piw_protocol_use(&slave_protocol_def), 1, bytes, from_hex(hex, bytes), NULL, &msg, &word, &err);
+    int rc =
+        piw_decode(piw_protocol_use(&slave_protocol_def), 1, bytes, unit_from_hex(hex, bytes), NULL, &msg, &word, &err);
     piw_msg_free(&msg);
     return rc;
 }

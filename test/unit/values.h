@@ -324,16 +324,6 @@ static inline bool equal(const piw_type *type, uint32_t flags, const void *a, co
 
 /* --- Bytes as text --- */
 
-static inline size_t from_hex(const char *hex, uint8_t *to)
-{
-    size_t n = strlen(hex) / 2;
-    for (size_t i = 0; i < n; i++) {
-        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        to[i] = (uint8_t)strtoul(pair, NULL, 16);
-    }
-    return n;
-}
-
 static inline char *to_hex(const uint8_t *data, size_t len)
 {
     char *hex = malloc(2 * len + 1);

@@ -28,6 +28,8 @@ static bool textual(idl_kind kind)
 
 static void check_member(const idl_field *field)
 {
+    if ((field->flags & F_INLINE) != 0)
+        idl_fail(field->pos, "only a member of a tuple can be inline");
     if ((field->flags & F_LOSSY) != 0 && !textual(field->type->kind))
         idl_fail(field->pos, "only text and blob can be lossy");
     if (field->type->kind == K_ANY && (field->flags & (F_NULL | F_OPTIONAL)) != 0)
@@ -38,6 +40,22 @@ static void check_member(const idl_field *field)
 
 static void name_type(idl_type *type, const char *cname);
 
+/* In C an inline member is one, beside the others; and nothing of it is left out. */
+static void check_within(const idl_type *type, const idl_field *within)
+{
+    size_t brought = 0;
+    check_name(within->pos, within->name);
+    for (size_t i = 0; i < type->fields_count; i++) {
+        const idl_field *other = type->fields[i].within != NULL ? type->fields[i].within : &type->fields[i];
+        brought += other == within;
+        if (other != within && strcmp(other->name, within->name) == 0)
+            idl_fail(within->pos, "field %s is there twice", within->name);
+    }
+    if (brought < within->type->fields_count)
+        idl_fail(within->pos, "the member %s brings only %zu of the %zu fields of %s", within->name, brought,
+                 within->type->fields_count, within->type->cname);
+}
+
 static void check_tuple(idl_type *type, const char *cname)
 {
     bool optional = false;
@@ -47,11 +65,14 @@ static void check_tuple(idl_type *type, const char *cname)
         for (size_t j = 0; j < i; j++)
             if (strcmp(type->fields[j].name, field->name) == 0)
                 idl_fail(field->pos, "field %s is there twice", field->name);
+        if (field->within != NULL)
+            check_within(type, field->within);
         if (optional && (field->flags & F_OPTIONAL) == 0)
             idl_fail(field->pos, "field %s follows an optional one and so must be optional", field->name);
         optional = optional || (field->flags & F_OPTIONAL) != 0;
         check_member(field);
-        name_type(field->type, idl_format("%s_%s", cname, field->name));
+        if (field->within == NULL) /* else it was named where its type is declared */
+            name_type(field->type, idl_format("%s_%s", cname, field->name));
     }
 }
 

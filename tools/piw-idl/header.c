@@ -64,6 +64,8 @@ static void inner(const idl_type *type, idl_out *out)
 {
     for (size_t i = 0; i < type->fields_count; i++) {
         const idl_type *t = type->fields[i].type;
+        if (type->fields[i].within != NULL)
+            continue;
         if (t->kind == K_LIST || t->kind == K_MAP)
             inner(t, out);
         else if ((t->kind == K_TUPLE || t->kind == K_ONEOF) && !t->named && t->fields_count > 0)
@@ -71,11 +73,25 @@ static void inner(const idl_type *type, idl_out *out)
     }
 }
 
+/* Is this field the first that its inline member brings? */
+static bool stands_first(const idl_type *type, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (type->fields[i].within == type->fields[at].within)
+            return false;
+    return true;
+}
+
 static void tuple_struct(const idl_type *type, idl_out *out)
 {
     idl_print(out, "typedef struct %s {\n", type->cname);
     for (size_t i = 0; i < type->fields_count; i++) {
         const idl_field *field = &type->fields[i];
+        if (field->within != NULL) {
+            if (!stands_first(type, i))
+                continue;
+            field = field->within;
+        }
         const char *ctype = idl_ctype(field->type, field->flags);
         idl_out text = {0};
         idl_type_text(field->type, field->flags, false, &text);
@@ -139,7 +155,7 @@ static bool has_make(const idl_message *m)
     if (m->body->kind != K_TUPLE || m->body->fields_count == 0 || m->body->fields_count > IDL_MAKE_MAX)
         return false;
     for (size_t i = 0; i < m->body->fields_count; i++)
-        if (!simple(m->body->fields[i].type))
+        if (!simple(m->body->fields[i].type) || m->body->fields[i].within != NULL)
             return false;
     return true;
 }

@@ -94,7 +94,7 @@ typedef enum {
     K_COUNT
 } idl_kind;
 
-enum { F_NULL = 1, F_OPTIONAL = 2, F_LOSSY = 4 };
+enum { F_NULL = 1, F_OPTIONAL = 2, F_LOSSY = 4, F_INLINE = 8 };
 
 typedef struct idl_type idl_type;
 
@@ -104,6 +104,7 @@ typedef struct idl_field {
     const char *doc;
     idl_type *type;
     unsigned flags;
+    const struct idl_field *within; /* of what an inline member brought: that member; else NULL */
 } idl_field;
 
 struct idl_type {

@@ -96,7 +96,7 @@ static idl_type *plain_type(idl_parser *p, int depth)
     return type;
 }
 
-/* Type, then `?`, `lossy` and `optional`, into a field. */
+/* Type, then `?`, `lossy`, `optional` and `inline`, into a field. */
 static void member_type(idl_parser *p, idl_field *field, int depth)
 {
     if (depth > (p->lock ? IDL_WIRE_DEPTH : IDL_DEPTH_MAX))
@@ -114,9 +114,67 @@ static void member_type(idl_parser *p, idl_field *field, int depth)
             field->flags |= F_LOSSY;
         else if (idl_eat(p, "optional"))
             field->flags |= F_OPTIONAL;
+        else if (idl_eat(p, "inline"))
+            field->flags |= F_INLINE;
         else
             return;
     }
+}
+
+static void bring(idl_type *tuple, const idl_field *member, const idl_field *field)
+{
+    if (field->within != NULL)
+        idl_fail(member->pos, "%s has an inline member itself and can't be one", member->type->cname);
+    if (tuple->fields_count > IDL_FIELDS_MAX)
+        idl_fail(member->pos, "a tuple has at most %d fields", (int)IDL_FIELDS_MAX);
+    idl_field *brought = idl_append(&tuple->fields, &tuple->fields_count, sizeof(*brought));
+    *brought = *field;
+    brought->pos = member->pos;
+    brought->within = member;
+}
+
+static const idl_field *field_named(const idl_type *type, const char *name)
+{
+    for (size_t i = 0; i < type->fields_count; i++)
+        if (strcmp(type->fields[i].name, name) == 0)
+            return &type->fields[i];
+    return NULL;
+}
+
+/* The same member, when it stands in the tuple already. */
+static const idl_field *same_member(const idl_type *tuple, const idl_field *member)
+{
+    for (size_t i = 0; i < tuple->fields_count; i++) {
+        const idl_field *within = tuple->fields[i].within;
+        if (within != NULL && within->type == member->type && strcmp(within->name, member->name) == 0)
+            return within;
+    }
+    return member;
+}
+
+/* The last field is inline: the fields of its type take its place, or those that are named behind it. */
+static void spread(idl_parser *p, idl_type *tuple)
+{
+    idl_field *last = idl_alloc(sizeof(*last));
+    *last = tuple->fields[--tuple->fields_count];
+    const idl_type *from = last->type;
+    if (!from->named || from->kind != K_TUPLE || last->flags != F_INLINE)
+        idl_fail(last->pos, "only a member of a type that has a name and fields can be inline, without ? and optional");
+    const idl_field *member = same_member(tuple, last);
+    if (!idl_eat(p, "(")) {
+        for (size_t i = 0; i < from->fields_count; i++)
+            bring(tuple, member, &from->fields[i]);
+        return;
+    }
+    do {
+        idl_pos pos = idl_here(p);
+        const char *name = idl_word(p, "the name of a field");
+        const idl_field *field = field_named(from, name);
+        if (field == NULL)
+            idl_fail(pos, "%s has no field %s", from->cname, name);
+        bring(tuple, member, field);
+    } while (idl_eat(p, ","));
+    idl_expect(p, ")");
 }
 
 void idl_tuple_fields(idl_parser *p, idl_type *tuple, int depth)
@@ -131,10 +189,15 @@ void idl_tuple_fields(idl_parser *p, idl_type *tuple, int depth)
             idl_fail(field->pos, "a tuple has at most %d fields", (int)IDL_FIELDS_MAX);
         idl_expect(p, ":");
         member_type(p, field, depth + 1);
+        field->doc = doc;
+        bool is_inline = (field->flags & F_INLINE) != 0;
+        if (is_inline)
+            spread(p, tuple);
         bool comma = idl_eat(p, ",");
         if (!idl_is(p, ")") && !comma && !idl_peek(p)->first)
             idl_fail(idl_here(p), "a comma or a new line is wanted between fields, not %s", idl_shown(idl_peek(p)));
-        field->doc = idl_joined(doc, idl_trail(p));
+        if (!is_inline)
+            field->doc = idl_joined(doc, idl_trail(p));
     }
     idl_expect(p, ")");
 }

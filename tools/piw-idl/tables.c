@@ -97,8 +97,10 @@ static void compound_table(writer *w, const idl_type *type, const idl_file *file
         const char *inner = table(w, field->type, file);
         if (i < 2)
             tables[i] = inner;
+        const char *within = field->within != NULL ? idl_format("%s.", field->within->name) : "";
         if (type->kind == K_TUPLE)
-            field_row(&rows, field, field->name, idl_format("offsetof(%s, %s)", type->cname, field->name), inner);
+            field_row(&rows, field, field->name, idl_format("offsetof(%s, %s%s)", type->cname, within, field->name),
+                      inner);
         else if (type->kind == K_ONEOF)
             field_row(&rows, field, field->name,
                       field->type->fields_count > 0 ? idl_format("offsetof(%s, %s)", type->cname, field->name) : "0",

@@ -7,9 +7,11 @@ errand *errands_add(errands *all, piw_text package, errand_part part, piw_token 
 {
     errand *e = piw_zalloc(sizeof(*e));
     memcpy(e->package, package.s, package.len);
-    e->number = ++all->last_number;
-    e->part = part;
-    e->request = request;
+    e->saved = (scribe_errand){.number = ++all->last_number,
+                               .package = {e->package, package.len},
+                               .part = part,
+                               .request = request,
+                               .hidden = &e->hidden};
     if (all->last == NULL)
         all->first = e;
     else
@@ -19,10 +21,10 @@ errand *errands_add(errands *all, piw_text package, errand_part part, piw_token 
     return e;
 }
 
-errand *errands_find(const errands *all, uint64_t number)
+errand *errands_find(const errands *all, int64_t number)
 {
     errand *e = all->first;
-    while (e != NULL && e->number != number)
+    while (e != NULL && e->saved.number != number)
         e = e->next;
     return e;
 }
@@ -30,7 +32,7 @@ errand *errands_find(const errands *all, uint64_t number)
 errand *errands_running(const errands *all, const char *package)
 {
     errand *e = all->first;
-    while (e != NULL && (e->step == STEP_QUEUED || strcmp(e->package, package) != 0))
+    while (e != NULL && (e->saved.step == STEP_QUEUED || strcmp(e->package, package) != 0))
         e = e->next;
     return e;
 }
@@ -38,7 +40,7 @@ errand *errands_running(const errands *all, const char *package)
 errand *errands_queued(const errands *all, const char *package)
 {
     errand *e = all->first;
-    while (e != NULL && (e->step != STEP_QUEUED || strcmp(e->package, package) != 0))
+    while (e != NULL && (e->saved.step != STEP_QUEUED || strcmp(e->package, package) != 0))
         e = e->next;
     return e;
 }

@@ -4,6 +4,7 @@
 
 #include "piw/task.h"
 #include "shared/names.h"
+#include "the_scribe.piw.h"
 
 typedef enum { PART_PROJECT, PART_BOTH, PART_REMOVE } errand_part;
 
@@ -17,24 +18,21 @@ typedef enum {
 
 typedef struct errand {
     struct errand *next;
-    uint64_t number;
-    piw_token request; /* id 0: nobody waits for it */
-    errand_part part;
-    errand_step step;
-    bool renewal;      /* of the rewriting of pages of an older form, not asked for */
-    int64_t root_turn; /* STEP_ROOT: the root list that it waits for */
-    bool hidden;       /* STEP_WRITE: what is written leaves the root list */
+    scribe_errand
+        saved;   /* what a swap keeps. Its texts and `hidden` are below; a request with the id 0: nobody waits for it */
+    bool hidden; /* STEP_WRITE: what is written leaves the root list */
+    bool renewal; /* of the rewriting of pages of an older form, not asked for */
     char package[PIW_NAME_MAX + 1];
 } errand;
 
 typedef struct errands {
     errand *first, *last;
     uint32_t count;
-    uint64_t last_number;
+    int64_t last_number;
 } errands;
 
 errand *errands_add(errands *all, piw_text package, errand_part part, piw_token request);
-errand *errands_find(const errands *all, uint64_t number);
+errand *errands_find(const errands *all, int64_t number);
 /* One of this package that is past STEP_QUEUED, or NULL. */
 errand *errands_running(const errands *all, const char *package);
 /* The first of this package in STEP_QUEUED, or NULL. */

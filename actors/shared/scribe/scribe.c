@@ -39,11 +39,10 @@ typedef struct scribe {
     errands errands;
     roster roster;
     renewal renewal;
-    uint64_t load_number;
     piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
-    bool roster_loaded, root_stale, root_writing;
-    int64_t root_turn, root_done;
-    uint64_t search; /* the token of the request for the search index that is being read; 0: none */
+    bool roster_loaded, root_stale;
+    scribe_course course; /* of the root list, as it is saved */
+    uint64_t search;      /* the token of the request for the search index that is being read; 0: none */
     piw_buffer search_downloads, search_names;
     piw_log_limiter trouble;
 } scribe;
@@ -60,10 +59,10 @@ static void fill_site(const scribe *self, piw_msg *job, site_facts *to)
 static int begin(piw_task *task, errand *e)
 {
     piw_msg *call = db_PROJECT_make(piw_text_of(e->package));
-    int rc = piw_call(task, &call, PIW_ON(project), e->number, 0);
+    int rc = piw_call(task, &call, PIW_ON(project), (uint64_t)e->saved.number, 0);
     piw_msg_free(&call);
     if (rc == 0)
-        e->step = STEP_ASK;
+        e->saved.step = STEP_ASK;
     return rc;
 }
 
@@ -88,7 +87,7 @@ static void mark_form_reached(piw_task *task, scribe *self, bool done)
     fill_site(self, job, &body->site);
     body->after = piw_msg_textz(job, self->renewal.at);
     body->done = done;
-    if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), self->load_number) != 0)
+    if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), (uint64_t)self->course.load_number) != 0)
         renewal_marked(&self->renewal, false, piw_monotonic_ns());
     piw_msg_free(&job);
 }
@@ -112,7 +111,7 @@ static void renew(piw_task *task, scribe *self)
 static int on_form_marked(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    if (key != self->load_number)
+    if ((int64_t)key != self->course.load_number)
         return 0;
     if (piw_msg_error(reply) != 0)
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
@@ -145,17 +144,17 @@ static int finish(piw_task *task, scribe *self, errand *e, renewal_outcome outco
 
 static piw_msg *answer_for(const errand *e)
 {
-    if (e->part == PART_REMOVE)
+    if (e->saved.part == PART_REMOVE)
         return scribe_DELPKG_reply_new();
-    return e->part == PART_BOTH ? scribe_BOTH_reply_new() : scribe_PROJECT_reply_new();
+    return e->saved.part == PART_BOTH ? scribe_BOTH_reply_new() : scribe_PROJECT_reply_new();
 }
 
 static int succeed(piw_task *task, scribe *self, errand *e)
 {
     int rc = 0;
-    if (e->request.id != 0) {
+    if (e->saved.request.id != 0) {
         piw_msg *answer = answer_for(e);
-        rc = piw_answer(task, e->request, &answer);
+        rc = piw_answer(task, e->saved.request, &answer);
         piw_msg_free(&answer);
     }
     return rc != 0 ? rc : finish(task, self, e, RENEWAL_DONE);
@@ -163,8 +162,8 @@ static int succeed(piw_task *task, scribe *self, errand *e)
 
 static int fail_with(piw_task *task, scribe *self, errand *e, int code, const char *why)
 {
-    int rc = e->request.id == 0 ? 0 : piw_answer_error(task, e->request, code, "%s", why);
-    return rc != 0 ? rc : finish(task, self, e, e->step == STEP_ASK ? RENEWAL_AWAY : RENEWAL_FAILED);
+    int rc = e->saved.request.id == 0 ? 0 : piw_answer_error(task, e->saved.request, code, "%s", why);
+    return rc != 0 ? rc : finish(task, self, e, e->saved.step == STEP_ASK ? RENEWAL_AWAY : RENEWAL_FAILED);
 }
 
 static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
@@ -212,12 +211,12 @@ static int write_all(piw_task *task, scribe *self, errand *e, const project_data
     write_pages *body;
     piw_msg *job = write_pages_new(&body);
     fill_site(self, job, &body->site);
-    body->index = e->part != PART_PROJECT;
+    body->index = e->saved.part != PART_PROJECT;
     piw_value_copy(job, project_data_type(), data, &body->data);
-    int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), e->number);
+    int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), (uint64_t)e->saved.number);
     piw_msg_free(&job);
     if (rc == 0) {
-        e->step = STEP_WRITE;
+        e->saved.step = STEP_WRITE;
         e->hidden = pages_quarantined(data);
     }
     return rc;
@@ -229,10 +228,10 @@ static int remove_now(piw_task *task, scribe *self, errand *e)
     piw_msg *job = remove_pages_new(&body);
     fill_site(self, job, &body->site);
     body->package = piw_msg_textz(job, e->package);
-    int rc = piw_work(task, job_remove_pages, &job, PIW_ON(removed), e->number);
+    int rc = piw_work(task, job_remove_pages, &job, PIW_ON(removed), (uint64_t)e->saved.number);
     piw_msg_free(&job);
     if (rc == 0)
-        e->step = STEP_REMOVE;
+        e->saved.step = STEP_REMOVE;
     return rc;
 }
 
@@ -241,18 +240,18 @@ static int leave_root(piw_task *task, scribe *self, errand *e)
 {
     if (roster_remove(&self->roster, piw_text_of(e->package)) || !self->roster_loaded)
         self->root_stale = true;
-    else if (!self->root_stale && !self->root_writing)
+    else if (!self->root_stale && !self->course.root_writing)
         return remove_now(task, self, e);
-    e->step = STEP_ROOT;
-    e->root_turn = self->root_stale ? self->root_turn + 1 : self->root_turn;
+    e->saved.step = STEP_ROOT;
+    e->saved.root_turn = self->root_stale ? self->course.root_turn + 1 : self->course.root_turn;
     return 0;
 }
 
 static int on_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    errand *e = errands_find(&self->errands, key);
-    if (e == NULL || e->step != STEP_ASK)
+    errand *e = errands_find(&self->errands, (int64_t)key);
+    if (e == NULL || e->saved.step != STEP_ASK)
         return 0;
     if (piw_msg_error(reply) != 0)
         return fail(task, self, e, reply);
@@ -270,7 +269,7 @@ static int on_project(piw_task *task, piw_msg *reply, uint64_t key)
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    errand *e = errands_find(&self->errands, key);
+    errand *e = errands_find(&self->errands, (int64_t)key);
     if (e == NULL)
         return 0;
     if (piw_msg_error(reply) != 0)
@@ -285,7 +284,7 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
             return rc;
     }
     /* Its page is there: now the root list may lead to it. */
-    if (!e->hidden && e->part != PART_PROJECT && roster_add(&self->roster, piw_text_of(e->package)))
+    if (!e->hidden && e->saved.part != PART_PROJECT && roster_add(&self->roster, piw_text_of(e->package)))
         self->root_stale = true;
     return succeed(task, self, e);
 }
@@ -293,7 +292,7 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 static int on_removed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    errand *e = errands_find(&self->errands, key);
+    errand *e = errands_find(&self->errands, (int64_t)key);
     if (e == NULL)
         return 0;
     return piw_msg_error(reply) != 0 ? fail(task, self, e, reply) : succeed(task, self, e);
@@ -316,7 +315,7 @@ static int write_site_pages(piw_task *task, scribe *self, piw_token request)
 static int read_roster(piw_task *task, scribe *self)
 {
     piw_msg *call = piw_msg_copy(self->roster_after);
-    int rc = piw_call(task, &call, PIW_ON(packages), self->load_number, 0);
+    int rc = piw_call(task, &call, PIW_ON(packages), (uint64_t)self->course.load_number, 0);
     piw_msg_free(&call);
     return rc;
 }
@@ -330,7 +329,7 @@ static int on_roster_again(piw_task *task, piw_msg *reply, uint64_t key)
 static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    if (key != self->load_number || self->roster_loaded)
+    if ((int64_t)key != self->course.load_number || self->roster_loaded)
         return 0;
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the root list has to wait: %s",
@@ -363,7 +362,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     scribe *self = piw_soul(task);
     renew(task, self); /* the renewal may have rested meanwhile */
-    if (!self->root_stale || self->root_writing || !self->roster_loaded)
+    if (!self->root_stale || self->course.root_writing || !self->roster_loaded)
         return 0;
     piw_blob *names = roster_blob(&self->roster);
     if (names == NULL) {
@@ -376,12 +375,12 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     fill_site(self, job, &body->site);
     piw_value_copy(job, write_root_type()->body->fields[1].type, &names, &body->names);
     piw_blob_unref(&names);
-    int rc = piw_work(task, self->writer->write_root, &job, PIW_ON(root_written), (uint64_t)self->root_turn + 1);
+    int rc = piw_work(task, self->writer->write_root, &job, PIW_ON(root_written), (uint64_t)self->course.root_turn + 1);
     piw_msg_free(&job);
     if (rc == 0) {
-        self->root_turn++;
+        self->course.root_turn++;
         self->root_stale = false;
-        self->root_writing = true;
+        self->course.root_writing = true;
     }
     return rc;
 }
@@ -389,21 +388,21 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
 static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    self->root_writing = false;
+    self->course.root_writing = false;
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the root list isn't written: %s",
                         piw_msg_error_text(reply));
         self->root_stale = true;
         for (errand *e = self->errands.first; e != NULL; e = e->next) {
-            if (e->step == STEP_ROOT && e->root_turn <= (int64_t)key)
-                e->root_turn = (int64_t)key + 1;
+            if (e->saved.step == STEP_ROOT && e->saved.root_turn <= (int64_t)key)
+                e->saved.root_turn = (int64_t)key + 1;
         }
         return 0;
     }
-    self->root_done = (int64_t)key;
+    self->course.root_done = (int64_t)key;
     int rc = 0;
     for (errand *e = self->errands.first; e != NULL && rc == 0; e = e->next) {
-        if (e->step == STEP_ROOT && e->root_turn <= self->root_done)
+        if (e->saved.step == STEP_ROOT && e->saved.root_turn <= self->course.root_done)
             rc = remove_now(task, self, e);
     }
     return rc;
@@ -547,24 +546,10 @@ int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg *msg = scribe_state_new(&body);
     piw_msg_list(msg, &body->errands, self->errands.count);
     uint32_t n = 0;
-    for (const errand *e = self->errands.first; e != NULL; e = e->next) {
-        body->errands.at[n++] = (scribe_errand){
-            .number = (int64_t)e->number,
-            .package = piw_msg_textz(msg, e->package),
-            .part = e->part,
-            .step = e->step,
-            .root_turn = e->root_turn,
-            .request = e->request,
-        };
-        bool *hidden = piw_msg_alloc(msg, sizeof(*hidden));
-        *hidden = e->hidden;
-        body->errands.at[n - 1].hidden = hidden;
-    }
-    body->last_number = (int64_t)self->errands.last_number;
-    body->load_number = (int64_t)self->load_number;
-    body->root_turn = self->root_turn;
-    body->root_done = self->root_done;
-    body->root_writing = self->root_writing;
+    for (const errand *e = self->errands.first; e != NULL; e = e->next)
+        piw_value_copy(msg, scribe_errand_type(), &e->saved, &body->errands.at[n++]);
+    body->last_number = self->errands.last_number;
+    body->course = self->course;
     *state = msg;
     return 0;
 }
@@ -577,16 +562,13 @@ static void load(scribe *self, const scribe_state *state)
             from->step < STEP_QUEUED || from->step > STEP_REMOVE)
             continue;
         errand *e = errands_add(&self->errands, from->package, (errand_part)from->part, from->request);
-        e->number = (uint64_t)from->number;
-        e->step = (errand_step)from->step;
-        e->root_turn = from->root_turn;
+        e->saved.number = from->number;
+        e->saved.step = from->step;
+        e->saved.root_turn = from->root_turn;
         e->hidden = from->hidden != NULL && *from->hidden;
     }
-    self->errands.last_number = (uint64_t)state->last_number;
-    self->load_number = (uint64_t)state->load_number;
-    self->root_turn = state->root_turn;
-    self->root_done = state->root_done;
-    self->root_writing = state->root_writing;
+    self->errands.last_number = state->last_number;
+    self->course = state->course;
 }
 
 static void free_soul(scribe *self)
@@ -642,7 +624,7 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     self->writer = writer;
     if (state != NULL)
         load(self, scribe_state_of(state));
-    self->load_number++;
+    self->course.load_number++;
     begin_renewal(self);
     self->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
     piw_soul_set(task, self);
