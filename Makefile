@@ -84,7 +84,7 @@ LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-audit     := -lpq -lcjson -lz -lcrypto
-LIBS_piw-ctl       := -lcjson
+LIBS_piw-ctl       := -lcjson -lz
 LIBS_piw-initdb    := -lpq
 # libzmq finds the accept4 of tools/piw-master/accept.c.
 LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4

@@ -2,7 +2,7 @@
  *
  * Calls go one way, from the end of this list to its beginning: imports.c keeps the imports, state.c carries them
  * over a swap or restart, import.c is an import in progress, answers.c makes answers; above them stand
- * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c and
+ * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c, why.c and
  * commands.c, which answer what an operator asks with piw-ctl; mr_chase.c puts them together. Everything belongs to
  * the task's thread. */
 #ifndef MR_CHASE_CHASE_H
@@ -58,6 +58,7 @@ typedef struct chase {
     int64_t turn; /* the id of the one that transfers, 0: none */
     int64_t silence_ms;
     piw_log_limiter troubles;
+    struct chase_asked *asked; /* questions of operators that wait for their answers */
     piw_msg *here; /* slaves_here, the latest; NULL: not heard yet. slave_driver says it every few seconds */
 } chase;
 
@@ -137,8 +138,19 @@ int on_rebuilt(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- commands.c --------------------------------------------------------------------------------------------------- */
 int chase_on_command(piw_task *task, piw_msg *msg);
-int on_why(piw_task *task, piw_msg *reply, uint64_t key);
+int on_builds(piw_task *task, piw_msg *reply, uint64_t key);
 int on_retry(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- why.c -------------------------------------------------------------------------------------------------------- */
+enum { CHASE_MOMENT_BYTES = 40 };
+/* To the second, in UTC. */
+const char *chase_moment(piw_time time, char text[CHASE_MOMENT_BYTES]);
+/* Answer why a version, or (version.s NULL) a package, is as it is. */
+int chase_why(piw_task *task, piw_msg *msg, const char *package, piw_text version);
+void chase_forget_questions(chase *self);
+int on_why(piw_task *task, piw_msg *reply, uint64_t key);
+int on_why_rests(piw_task *task, piw_msg *reply, uint64_t key);
+int on_why_package(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"

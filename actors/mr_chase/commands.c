@@ -1,4 +1,5 @@
-/* commands.c — what an operator asks with piw-ctl: why is a version as it is, and have what failed tried again. */
+/* commands.c — what an operator asks with piw-ctl: the newest builds, and to have what failed tried again. why.c and abis.c have
+ * the others. */
 #include "mr_chase/chase.h"
 
 #include "piw/codec.h"
@@ -7,10 +8,20 @@
 #include "web.piw.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { MOMENT_BYTES = 40 };
+enum { BUILDS_SHOWN = 20, BUILDS_MAX = 1000 };
 
 /* --- The commands ------------------------------------------------------------------------------------------------- */
+
+static int on_builds_command(piw_task *task, piw_msg *msg)
+{
+    const orders_ORDER *body = orders_ORDER_of(msg);
+    int64_t count = body->args.count > 0 ? strtoll(body->args.at[0].s, NULL, 10) : BUILDS_SHOWN;
+    if (body->args.count > 1 || count < 1 || count > BUILDS_MAX)
+        return piw_refuse(task, msg, PIW_EINVAL, "the command is: builds [COUNT], with a COUNT of 1 to %d", BUILDS_MAX);
+    return chase_ask(task, msg, db_BUILDS_NEWEST_make(count), PIW_ON(builds));
+}
 
 int chase_on_command(piw_task *task, piw_msg *msg)
 {
@@ -19,115 +30,41 @@ int chase_on_command(piw_task *task, piw_msg *msg)
     char package[PIW_NAME_MAX + 1];
     if (piw_text_is(body->word, "abi"))
         return chase_on_abi_command(task, msg);
+    if (piw_text_is(body->word, "builds"))
+        return on_builds_command(task, msg);
     if (!why && !retry)
-        return piw_refuse(
-            task, msg, PIW_ENOENT,
-            "mr_chase takes no command '%.64s': there are why PACKAGE VERSION, retry PACKAGE [VERSION] and "
-            "abi add|skip|remove|list",
-            body->word.s);
-    if (body->args.count > 2 || body->args.count < (why ? 2 : 1))
-        return piw_refuse(task, msg, PIW_EINVAL, "the command is: %s",
-                          why ? "why PACKAGE VERSION" : "retry PACKAGE [VERSION]");
+        return piw_refuse(task, msg, PIW_ENOENT,
+                          "mr_chase takes no command '%.64s': there are builds [COUNT], why PACKAGE [VERSION], retry "
+                          "PACKAGE [VERSION] and abi add|skip|remove|list",
+                          body->word.s);
+    if (body->args.count > 2 || body->args.count < 1)
+        return piw_refuse(task, msg, PIW_EINVAL, "the command is: %s PACKAGE [VERSION]", body->word.s);
     if (!piw_name_canonical(body->args.at[0], package))
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a package's name", body->args.at[0].s);
     piw_text version = body->args.count > 1 ? body->args.at[1] : (piw_text){0};
     if (version.s != NULL && !piw_version_acceptable(version))
         return piw_refuse(task, msg, PIW_EINVAL, "'%.100s' can't be a version", version.s);
-    return why ? chase_ask(task, msg, db_WHY_make(piw_text_of(package), version), PIW_ON(why))
+    return why ? chase_why(task, msg, package, version)
                : chase_ask(task, msg, db_RETRY_make(piw_text_of(package), version), PIW_ON(retry));
 }
 
-/* --- why ----------------------------------------------------------------------------------------------------------- */
+/* --- builds --------------------------------------------------------------------------------------------------------- */
 
-/* To the second, in UTC. */
-static const char *moment(piw_time time, char text[MOMENT_BYTES])
-{
-    piw_time_format((piw_time){.us = time.us - time.us % 1000000}, text, MOMENT_BYTES);
-    return text;
-}
-
-static void say_attempt(chase_answer *to, const why_attempt *attempt)
-{
-    char began[MOMENT_BYTES], what[300];
-    long long build = attempt->build_id != NULL ? (long long)*attempt->build_id : 0;
-    if (piw_text_is(attempt->state, "running"))
-        snprintf(what, sizeof(what), "is building it");
-    else if (piw_text_is(attempt->state, "built"))
-        snprintf(what, sizeof(what), "built it: build %lld", build);
-    else if (piw_text_is(attempt->state, "failed"))
-        snprintf(what, sizeof(what), "failed: build %lld", build);
-    else if (piw_text_is(attempt->state, "transient"))
-        snprintf(what, sizeof(what), "failed because of the slave: %.200s", attempt->cause.s);
-    else
-        snprintf(what, sizeof(what), "ended without a result: %.200s", attempt->cause.s);
-    chase_say(to, "    %s  slave %lld %s", moment(attempt->started, began), (long long)attempt->slave_id, what);
-}
-
-/* What will happen next for an ABI that has no build yet. */
-static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply *why)
-{
-    const why_attempt *rests = NULL, *runs = NULL;
-    const char *before = NULL;
-    char when[MOMENT_BYTES];
-    for (uint32_t i = 0; i < why->attempts.count; i++) {
-        const why_attempt *attempt = &why->attempts.at[i];
-        if (!piw_text_eq(attempt->abi_tag, abi->abi_tag))
-            continue;
-        rests = rests == NULL && attempt->next_try != NULL ? attempt : rests;
-        runs = runs == NULL && piw_text_is(attempt->state, "running") ? attempt : runs;
-    }
-    for (uint32_t i = 0; i < why->abis.count; i++)
-        before = why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
-    if (runs != NULL)
-        chase_say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)runs->slave_id);
-    else if (rests != NULL)
-        chase_say(to, "%s: rests; the next try is after %s", abi->abi_tag.s, moment(*rests->next_try, when));
-    else if (abi->offered)
-        chase_say(to, "%s: waits for a slave", abi->abi_tag.s);
-    else if (before != NULL)
-        chase_say(to, "%s: waits for the build for %s, which may do for both", abi->abi_tag.s, before);
-    else
-        chase_say(to, "%s: is about to join the build queue", abi->abi_tag.s);
-}
-
-static void say_abi(chase_answer *to, const why_abi *abi, const db_WHY_reply *why)
-{
-    long long build = abi->build_id != NULL ? (long long)*abi->build_id : 0;
-    if (piw_text_is(abi->status, "success"))
-        chase_say(to, "%s: built, build %lld", abi->abi_tag.s, build);
-    else if (piw_text_is(abi->status, "fail"))
-        chase_say(to, "%s: failed, build %lld; it is tried again only when an operator says so (piw-ctl retry)",
-                  abi->abi_tag.s, build);
-    else if (piw_text_is(abi->status, "error"))
-        chase_say(to, "%s: build %lld succeeded, but left no files", abi->abi_tag.s, build);
-    else if (abi->abi_skip.len > 0)
-        chase_say(to, "%s: not built: %s", abi->abi_tag.s, abi->abi_skip.s);
-    else if (piw_text_is(abi->status, "skip"))
-        chase_say(to, "%s: not built", abi->abi_tag.s);
-    else
-        say_pending(to, abi, why);
-    for (uint32_t i = why->attempts.count; i-- > 0;)
-        if (piw_text_eq(why->attempts.at[i].abi_tag, abi->abi_tag))
-            say_attempt(to, &why->attempts.at[i]);
-}
-
-int on_why(piw_task *task, piw_msg *reply, uint64_t key)
+int on_builds(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
-    const db_WHY_reply *why = db_WHY_reply_of(reply);
-    if (!why->known)
-        return piw_answer_error(task, (piw_token){key}, PIW_ENOENT, "that version is unknown");
+    const db_BUILDS_NEWEST_reply *list = db_BUILDS_NEWEST_reply_of(reply);
     chase_answer made = chase_answer_new();
-    if (why->package_skip.len > 0)
-        chase_say(&made, "the package is not built: %s", why->package_skip.s);
-    if (why->version_skip.len > 0)
-        chase_say(&made, "the version is not built: %s", why->version_skip.s);
-    if (why->abis.count == 0)
-        chase_say(&made, CHASE_NO_ABI);
-    for (uint32_t i = 0; i < why->abis.count; i++)
-        say_abi(&made, &why->abis.at[i], why);
-    chase_say_strangers(piw_soul(task), &made, NULL);
+    char when[CHASE_MOMENT_BYTES];
+    chase_say(&made, ">build\tended\tpackage\tversion\tabi\tresult\t>seconds\t>slave");
+    for (uint32_t i = list->builds.count; i-- > 0;) {
+        const build_row *build = &list->builds.at[i];
+        chase_say(&made, "%lld\t%s\t%s\t%s\t%s\t%s\t%.1f\t%lld", (long long)build->build_id,
+                  chase_moment(build->built_at, when), build->package.s, build->version.s, build->abi_tag.s,
+                  build->status ? "built" : "failed", (double)piw_duration_us(build->duration) / 1e6,
+                  (long long)build->slave_id);
+    }
     return chase_give(task, key, &made);
 }
 

@@ -18,6 +18,7 @@ static void free_soul(chase *self)
         chase_remove(self, &imp);
     piw_table_fini(&self->by_id);
     piw_table_fini(&self->by_peer);
+    chase_forget_questions(self);
     piw_msg_free(&self->here);
     free(self);
 }
@@ -83,6 +84,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(expected),     PIW_CONTINUATION(verified),        PIW_CONTINUATION(staged),
     PIW_CONTINUATION(recorded),     PIW_CONTINUATION(was_recorded),    PIW_CONTINUATION(published),
     PIW_CONTINUATION(again),        PIW_CONTINUATION(silent),          PIW_CONTINUATION(why),
+    PIW_CONTINUATION(why_rests),    PIW_CONTINUATION(why_package),     PIW_CONTINUATION(builds),
     PIW_CONTINUATION(retry),        PIW_CONTINUATION(abi_list),        PIW_CONTINUATION(abi_changed),
     PIW_CONTINUATIONS_END,
 };

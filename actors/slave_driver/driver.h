@@ -4,7 +4,7 @@
  * conversation.c (what slaves say, and the only place that answers them); claims.c (builds that outlived a restart of the
  * master, or their slave's connection); leave.c (the end of a slave's record); way.c (a reported build's steps into the
  * database, up to its one outcome), alike.c, attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
- * (what others hear of slaves); slaves.c, addresses.c, waiting.c, offers.c and numbers.c (plain stores).
+ * (what others hear of slaves); commands.c (what an operator asks); slaves.c, addresses.c, waiting.c, offers.c and numbers.c (plain stores).
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
 #define SLAVE_DRIVER_DRIVER_H

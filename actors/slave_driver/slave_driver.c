@@ -4,6 +4,7 @@
 #include "slave_driver/abis.h"
 #include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
+#include "slave_driver/commands.h"
 #include "slave_driver/conversation.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
@@ -18,6 +19,7 @@
 #include "events.piw.h"
 #include "fs.piw.h"
 #include "heads.piw.h"
+#include "orders.piw.h"
 #include "slaves.piw.h"
 #include "stats.piw.h"
 #include "web.piw.h"
@@ -52,75 +54,31 @@ static int on_removed(piw_task *task, piw_msg *msg)
 
 /* --- KILL, SLEEP, SKIP, WAKE: to one slave or all ----------------------------------------------------------------- */
 
-typedef void command_fn(driver_slave *slave);
-
-static void kill_it(driver_slave *slave)
+static int command(piw_task *task, const char *word, const int64_t *slave_id)
 {
-    slave->saved.killed = true;
-}
-
-static void pause_it(driver_slave *slave)
-{
-    slave->saved.paused = true;
-}
-
-static void skip_it(driver_slave *slave)
-{
-    /* A slave that doesn't build has nothing to skip; what is reported already is no longer being built. */
-    if (slave->build != NULL && slave->saved.last == DRIVER_SAID_BUILD && !driver_waits(slave))
-        slave->build->saved.skip = true;
-}
-
-static void wake_it(driver_slave *slave)
-{
-    slave->saved.killed = slave->saved.paused = false;
-    driver_faults_forget(slave);
-    if (slave->build != NULL)
-        slave->build->saved.skip = false;
-}
-
-static int command(piw_task *task, const char *word, const int64_t *slave_id, command_fn *fn)
-{
-    driver *self = piw_soul(task);
-    if (slave_id == NULL) {
-        piw_info("%s to all slaves", word);
-        for (driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {
-            fn(slave);
-            driver_remember(self, slave);
-        }
-        driver_serve_idle(self);
-        return 0;
-    }
-    driver_slave *slave = driver_find_id(self, *slave_id);
-    if (slave == NULL) {
+    if (!driver_command_do(piw_soul(task), driver_command_of(piw_text_of(word)), slave_id))
         piw_warning("%s to slave %lld, which is not connected", word, (long long)*slave_id);
-        return 0;
-    }
-    piw_info("%s to slave %lld", word, (long long)*slave_id);
-    fn(slave);
-    driver_remember(self, slave);
-    driver_serve_idle(self);
     return 0;
 }
 
 static int on_kill(piw_task *task, piw_msg *msg)
 {
-    return command(task, "KILL", slaves_KILL_of(msg)->slave_id, kill_it);
+    return command(task, "kill", slaves_KILL_of(msg)->slave_id);
 }
 
 static int on_sleep(piw_task *task, piw_msg *msg)
 {
-    return command(task, "SLEEP", slaves_SLEEP_of(msg)->slave_id, pause_it);
+    return command(task, "sleep", slaves_SLEEP_of(msg)->slave_id);
 }
 
 static int on_skip(piw_task *task, piw_msg *msg)
 {
-    return command(task, "SKIP", slaves_SKIP_of(msg)->slave_id, skip_it);
+    return command(task, "skip", slaves_SKIP_of(msg)->slave_id);
 }
 
 static int on_wake(piw_task *task, piw_msg *msg)
 {
-    return command(task, "WAKE", slaves_WAKE_of(msg)->slave_id, wake_it);
+    return command(task, "wake", slaves_WAKE_of(msg)->slave_id);
 }
 
 static int on_replay(piw_task *task, piw_msg *msg)
@@ -333,6 +291,7 @@ static const piw_opt options[] = {
 static const piw_service serves[] = {
     {"builds", &builds_protocol_def},
     {"slaves", &slaves_protocol_def},
+    {"slave_driver", &orders_protocol_def},
     PIW_SERVICES_END,
 };
 static const piw_service uses[] = {
@@ -363,6 +322,8 @@ static const piw_handler handlers[] = {
     {&slaves_protocol_def, SLAVES_WAKE, on_wake},
     {&slaves_protocol_def, SLAVES_REPLAY, on_replay},
     {&slaves_protocol_def, SLAVES_RETRY, on_retry},
+    {&slaves_protocol_def, SLAVES_RESTS, driver_on_rests},
+    {&orders_protocol_def, ORDERS_ORDER, driver_on_order},
     {&events_protocol_def, FARM_PAUSED, on_paused},
     {&events_protocol_def, TRANSFER_ALIVE, on_transfer_alive},
     {&events_protocol_def, DATABASE_UP, on_database_up},

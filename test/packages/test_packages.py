@@ -25,6 +25,8 @@ PACKAGES = ("libpiw1", "libpiw-dev", "piwheels-master", "piwheels-slave", "piwhe
 DEBIAN = ("adduser postgresql nginx-light python3 python3-pip python3-dev python3-setuptools python3-wheel gcc libc6-dev iproute2 "
           "man-db").split()
 WHEELHOUSE = pathlib.Path("/usr/share/python-wheels")
+# The second needs this version of the first, which is an extension in C.
+SAMPLES = {"piwdemo-cext": "piwdemo_cext-0.3-", "piwdemo-pure": "piwdemo_pure-"}
 PYPI_PORT = 8123
 SITE = "http://127.0.0.1/simple/"
 BOUND_S = 300
@@ -202,7 +204,7 @@ def install(root, made):
 def start_pypi(root):
     folder = root.folder / "srv/pypi"
     folder.mkdir()
-    done = run([ROOT / "test/sdists/pack", folder, "piwdemo-pure"])
+    done = run([ROOT / "test/sdists/pack", folder, *SAMPLES])
     if done.returncode != 0:
         raise Failure(done.stdout)
     # What pip builds with, from Debian's packages.
@@ -218,12 +220,13 @@ def make_farm(root, log):
 def farm_builds(root):
     setup_log = TMP / "setup.log"
     farm = make_farm(root, setup_log)
-    page = root.folder / "var/www/piwheels/simple/piwdemo-pure/index.html"
+    simple = root.folder / "var/www/piwheels/simple"
 
     def published():
         if farm.poll() is not None:
             raise Failure(f"piw-setup ended: {setup_log.read_text()}")
-        return page.exists() and ".whl" in page.read_text("utf-8")
+        return all((simple / name / "index.html").exists() and f">{wheel}" in (simple / name / "index.html").read_text("utf-8")
+                   for name, wheel in SAMPLES.items())
     wait("a wheel on the site", published, 600)
     check("piw-setup: a farm that builds", True)
     said = setup_log.read_text()
@@ -245,7 +248,7 @@ def serve(root):
 
 def pip_takes_it(root, name):
     target = f"/tmp/{name}"
-    done = root.run(["pip3", "install", "-q", "--no-cache-dir", "--no-deps", "--index-url", SITE, "--only-binary", ":all:", "--target", target, "piwdemo-pure"])
+    done = root.run(["pip3", "install", "-q", "--no-cache-dir", "--index-url", SITE, "--only-binary", ":all:", "--target", target, "piwdemo-pure"])
     check(f"pip install, {name}", done.returncode == 0, done.stdout)
     done = root.run(["env", f"PYTHONPATH={target}", "python3", "-c", "import piwdemo_pure; print(piwdemo_pure.__version__)"])
     check(f"import, {name}", done.returncode == 0 and done.stdout.strip() in ("1.0", "1.1"), done.stdout)

@@ -46,6 +46,7 @@ QUESTIONS = {
     "stock's project data": "SELECT get_project_data('p77')",
     "heads": "SELECT h.* FROM unnest('{oldest,newest,popular}'::text[]) o, piw.queue_head('cp311', o, 100) h",
     "BUILDS_KNOWN": "SELECT build_id FROM builds WHERE build_id = ANY ('{1,2,3}'::bigint[])",
+    "BUILDS_NEWEST": "SELECT build_id, package, version, abi_tag FROM builds ORDER BY build_id DESC LIMIT 20",
     "a page of root": "SELECT package FROM packages WHERE package > 'a'::varchar ORDER BY package LIMIT 10",
     "PYPI_APPLY": "SELECT * FROM piw.apply_pypi_events('{new,p5,p6}', '{New,p5,p6}', '{1,99,NULL}', "
                   "'{2024-01-01,2024-01-01,2024-01-01}', '{source,source,remove}', '{1000001,1000002,1000003}', 1000003, false)",

@@ -177,3 +177,59 @@ void json_done(const char *text)
 {
     json_text("done", text);
 }
+
+/* --- Tables and logs ------------------------------------------------------------------------------------------------ */
+
+static bool is_number(const char *text)
+{
+    size_t digits = strspn(text, "0123456789"), more = 0;
+    if (text[digits] == '.')
+        more = 1 + strspn(text + digits + 1, "0123456789");
+    return digits > 0 && more != 1 && text[digits + more] == '\0';
+}
+
+/* An empty cell has no value. */
+static void put_field(void *arg, const char *name, const char *value, bool number)
+{
+    cJSON *to = arg;
+    if (value[0] == '\0')
+        cJSON_AddNullToObject(to, name);
+    else if (number && is_number(value))
+        cJSON_AddRawToObject(to, name, value);
+    else
+        add_text(to, name, value);
+}
+
+void json_rows(const char *name, const ctl_rows *rows)
+{
+    cJSON *document = begin();
+    cJSON *list = cJSON_AddArrayToObject(document, name);
+    for (size_t i = 0; i < rows->count; i++)
+        rows_json(rows, i, put_field, add_object(list));
+    end(document);
+}
+
+void json_row(const ctl_rows *row)
+{
+    cJSON *document = begin();
+    rows_json(row, 0, put_field, document);
+    end(document);
+}
+
+static void add_lines(cJSON *to, const char *name, char *const *lines, size_t first, size_t after)
+{
+    cJSON *list = cJSON_AddArrayToObject(to, name);
+    for (size_t i = first; i < after; i++)
+        cJSON_AddItemToArray(list, string_of(lines[i]));
+}
+
+void json_log(int64_t build, const char *path, char *const *lines, size_t count, size_t first, size_t after)
+{
+    cJSON *document = begin();
+    add_count(document, "build", build);
+    add_text(document, "file", path);
+    add_count(document, "error_line", after > first ? (int64_t)first + 1 : 0);
+    add_lines(document, "error", lines, first, after);
+    add_lines(document, "log", lines, 0, count);
+    end(document);
+}

@@ -11,6 +11,7 @@ static const piw_opt options[] = {
     {0, "force", PIW_OPT_SWITCH, NULL, NULL,
      "disable a task although others need it; remove an ABI although it has builds", .cli_only = true},
     {0, "fresh", PIW_OPT_SWITCH, NULL, NULL, "replace a task without taking over its state", .cli_only = true},
+    {0, "follow", PIW_OPT_SWITCH, NULL, NULL, "builds: go on with those to come", .cli_only = true},
     {0, "match", PIW_OPT_TEXT, "PATTERN", NULL, "trace only lines in which this shell pattern is found",
      .cli_only = true},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how messages are encoded", .choices = "msgpack|cbor"},
@@ -19,8 +20,24 @@ static const piw_opt options[] = {
 
 /* The only help there is for the commands: the option's table has no room for them. */
 static const char summary[] =
-    "Looks into a running master and changes its tasks. COMMAND is one of\n"
+    "Looks into a running master and its farm, and changes its tasks. COMMAND is one of\n"
+    "  slaves                the slaves: what each is and does\n"
+    "  kill SLAVE            have it end when its build has ended; SLAVE is a number or label\n"
+    "  skip SLAVE            have it throw away what it builds\n"
+    "  sleep SLAVE           give it no more work; wake SLAVE gives it work again\n"
+    "  builds [COUNT]        the newest builds; --follow: and those to come, until Ctrl+C\n"
+    "  queue [ABI]           what waits for each ABI; what is next for one\n"
+    "  log BUILD             a build's log, what looks like its error first\n"
+    "  why PACKAGE [VERSION] what was tried for each ABI, what came of it, what happens next\n"
+    "  first PACKAGE         build what waits of it before all else\n"
+    "  retry PACKAGE [VERSION]  try again what failed\n"
+    "  abi list              the ABIs that are built for: what waits, builds, slaves\n"
+    "  abi add TAG           build for this one, such as cp311; again, if skipped\n"
+    "  abi skip TAG [REASON] build for it no more\n"
+    "  abi remove TAG        forget it; --force: although it has builds\n"
+    "  pause, wake           the farm: no builds are given out; they are again\n"
     "  list                  every task with its figures\n"
+    "  top                   all tasks, refreshed; q ends\n"
     "  info TASK             one task: services, messages, options\n"
     "  enable TASK           start a task that is disabled or was given up\n"
     "  disable TASK          stop it; refused when others need it, but for --force\n"
@@ -30,16 +47,7 @@ static const char summary[] =
     "  hold TASK             let its messages wait; release TASK lets them go on\n"
     "  debug TASK on|off     its debug log\n"
     "  trace TASK            its messages as they come and go, until Ctrl+C; --match PATTERN\n"
-    "  top                   all tasks, refreshed; q ends\n"
     "  dump [TASK]           the last messages of the flight recorder\n"
-    "  pause, wake           the farm: no builds are given out; they are again\n"
-    "  first PACKAGE         build what waits of it before all else\n"
-    "  why PACKAGE VERSION   what was tried for each ABI, what came of it, what happens next\n"
-    "  abi list              the ABIs that are built for: what waits, builds, slaves\n"
-    "  abi add TAG           build for this one, such as cp311; again, if skipped\n"
-    "  abi skip TAG [REASON] build for it no more\n"
-    "  abi remove TAG        forget it; --force: although it has builds\n"
-    "  retry PACKAGE [VERSION]  try again what failed\n"
     "  limits                the runtime's limits and why they are what they are\n"
     "  config                the settings in force and where they come from\n"
     "  reread                read the configuration again, as SIGHUP does";
@@ -50,7 +58,7 @@ static const piw_program program = {
     .summary = summary,
     .options = options,
     .sections = farm_sections,
-    .operands = "COMMAND [TASK|PACKAGE|ACTION [FILE|VERSION|TAG [REASON]]]",
+    .operands = "COMMAND [TASK|SLAVE|BUILD|PACKAGE|ABI|ACTION [FILE|VERSION|TAG [REASON]]]",
     .operands_min = 1,
     .operands_max = 4,
 };
@@ -189,50 +197,10 @@ static int on_pause(ctl *self, piw_err *err)
     return change(self, admin_PAUSE_new(), err);
 }
 
+/* Without a SLAVE it is the whole farm's. */
 static int on_wake(ctl *self, piw_err *err)
 {
-    return change(self, admin_WAKE_new(), err);
-}
-
-/* --- Commands in a task's own words ------------------------------------------------------------------------------- */
-
-/* To `task`: a word, then the operands from the first on, and one more unless that is NULL. */
-static int tell(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
-{
-    enum { ARGUMENT_MAX = 1000 };
-    admin_ASK *body = NULL;
-    for (size_t i = 1; i < self->operands_count; i++)
-        if (strlen(self->operands[i]) > ARGUMENT_MAX)
-            return piw_err_set(err, PIW_EUSAGE, "%s: '%.50s…' is longer than any name", word, self->operands[i]);
-    piw_msg *request = admin_ASK_new(&body);
-    body->task = piw_msg_textz(request, task);
-    body->word = piw_msg_textz(request, word);
-    piw_msg_list(request, &body->args, self->operands_count - (more == NULL));
-    for (size_t i = 1; i < self->operands_count; i++)
-        body->args.at[i - 1] = piw_msg_textz(request, self->operands[i]);
-    if (more != NULL)
-        body->args.at[self->operands_count - 1] = piw_msg_textz(request, more);
-    return print_lines(self, request, err);
-}
-
-static int on_first(ctl *self, piw_err *err)
-{
-    return tell(self, "the_architect", "first", NULL, err);
-}
-
-static int on_why(ctl *self, piw_err *err)
-{
-    return tell(self, "mr_chase", "why", NULL, err);
-}
-
-static int on_retry(ctl *self, piw_err *err)
-{
-    return tell(self, "mr_chase", "retry", NULL, err);
-}
-
-static int on_abi(ctl *self, piw_err *err)
-{
-    return tell(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
+    return self->operands_count > 1 ? farm_slave(self, err) : change(self, admin_WAKE_new(), err);
 }
 
 /* --- The commands ---------------------------------------------------------------------------------------------------- */
@@ -254,11 +222,18 @@ static const struct command {
     {"hold", 1, 1, " TASK", on_hold},
     {"release", 1, 1, " TASK", on_release},
     {"pause", 0, 0, "", on_pause},
-    {"wake", 0, 0, "", on_wake},
-    {"first", 1, 1, " PACKAGE", on_first, .of_farm = true},
-    {"why", 2, 2, " PACKAGE VERSION", on_why, .of_farm = true},
-    {"abi", 1, 3, " add|skip|remove|list [TAG [REASON]]", on_abi, .of_farm = true},
-    {"retry", 1, 2, " PACKAGE [VERSION]", on_retry, .of_farm = true},
+    {"wake", 0, 1, " [SLAVE]", on_wake, .of_farm = true},
+    {"slaves", 0, 0, "", farm_slaves},
+    {"kill", 1, 1, " SLAVE", farm_slave, .of_farm = true},
+    {"skip", 1, 1, " SLAVE", farm_slave, .of_farm = true},
+    {"sleep", 1, 1, " SLAVE", farm_slave, .of_farm = true},
+    {"builds", 0, 1, " [COUNT]", farm_builds, .of_farm = true},
+    {"queue", 0, 1, " [ABI]", farm_queue, .of_farm = true},
+    {"log", 1, 1, " BUILD", log_print, .of_farm = true},
+    {"first", 1, 1, " PACKAGE", farm_first, .of_farm = true},
+    {"why", 1, 2, " PACKAGE [VERSION]", farm_why, .of_farm = true},
+    {"abi", 1, 3, " add|skip|remove|list [TAG [REASON]]", farm_abi, .of_farm = true},
+    {"retry", 1, 2, " PACKAGE [VERSION]", farm_retry, .of_farm = true},
     {"debug", 2, 2, " TASK on|off", on_debug},
     {"trace", 1, 1, " TASK", watch_trace},
     {"top", 0, 0, "", watch_top},
@@ -285,6 +260,8 @@ static int check_operands(const ctl *self, const struct command *command, piw_er
         return piw_err_set(err, PIW_EUSAGE, "--fresh belongs to replace");
     if (piw_config_text(self->config, "match") != NULL && strcmp(command->name, "trace") != 0)
         return piw_err_set(err, PIW_EUSAGE, "--match belongs to trace");
+    if (piw_config_switch(self->config, "follow") && strcmp(command->name, "builds") != 0)
+        return piw_err_set(err, PIW_EUSAGE, "--follow belongs to builds");
     if (command->of_farm)
         return 0;
     const char *match = piw_config_text(self->config, "match");
@@ -300,18 +277,56 @@ static int check_operands(const ctl *self, const struct command *command, piw_er
     return 0;
 }
 
+static int no_such_command(const char *name, piw_err *err)
+{
+    const char *names[PIW_COUNT(commands)];
+    for (size_t i = 0; i < PIW_COUNT(commands); i++)
+        names[i] = commands[i].name;
+    const char *meant = near_name(name, names, PIW_COUNT(names));
+    if (meant != NULL)
+        return piw_err_set(err, PIW_EUSAGE, "there is no command '%.50s'; did you mean %s?", name, meant);
+    return piw_err_set(err, PIW_EUSAGE, "there is no command '%.50s'; see --help", name);
+}
+
+/* The master refused: was it for a task's name that isn't one? */
+static void name_the_task(ctl *self, piw_err *err)
+{
+    piw_msg *answer = NULL;
+    piw_err ignored_err = {0};
+    if (ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, &ignored_err) != 0)
+        return;
+    const admin_TASKS *tasks = admin_TASKS_of(answer);
+    const char **names = piw_alloc((tasks->tasks.count + 1) * sizeof(*names));
+    bool known = false;
+    for (uint32_t i = 0; i < tasks->tasks.count; i++) {
+        names[i] = tasks->tasks.at[i].task.s;
+        known = known || strcmp(names[i], self->operands[1]) == 0;
+    }
+    const char *meant = known ? NULL : near_name(self->operands[1], names, tasks->tasks.count);
+    if (meant != NULL) {
+        const piw_err first_err = *err;
+        *err = (piw_err){0};
+        piw_err_set(err, first_err.code, "%s; did you mean %s?", first_err.text, meant);
+    }
+    free(names);
+    piw_msg_free(&answer);
+}
+
 static int run(ctl *self, piw_err *err)
 {
     size_t i = 0;
     while (i < PIW_COUNT(commands) && strcmp(commands[i].name, self->operands[0]) != 0)
         i++;
     if (i == PIW_COUNT(commands))
-        return piw_err_set(err, PIW_EUSAGE, "there is no command '%.50s'; see --help", self->operands[0]);
+        return no_such_command(self->operands[0], err);
     size_t count = self->operands_count - 1;
     if (count < commands[i].min || count > commands[i].max)
         return piw_err_set(err, PIW_EUSAGE, "the command is: %s%s", commands[i].name, commands[i].operands);
-    int ret = check_operands(self, &commands[i], err);
-    return ret != 0 ? ret : commands[i].run(self, err);
+    int rc = check_operands(self, &commands[i], err);
+    rc = rc != 0 ? rc : commands[i].run(self, err);
+    if (rc == PIW_EREFUSED && !commands[i].of_farm && count > 0)
+        name_the_task(self, err);
+    return rc;
 }
 
 int main(int argc, char **argv)

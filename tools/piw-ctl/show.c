@@ -14,7 +14,7 @@ typedef struct table {
 } table;
 
 /* Characters, not bytes: continuation bytes of UTF-8 take no room. */
-static size_t width_of(const char *text)
+size_t show_width(const char *text)
 {
     size_t width = 0;
     for (; *text != 0; text++)
@@ -26,7 +26,7 @@ static void put(table *made, size_t row, size_t column, const char *text)
 {
     char *cell = made->cells[row * made->columns + column];
     show_clean(text != NULL ? text : "", cell, CELL_MAX);
-    size_t width = width_of(cell);
+    size_t width = show_width(cell);
     if (width > made->width[column])
         made->width[column] = width;
 }
@@ -46,7 +46,7 @@ static void print_row(const table *made, size_t row)
 {
     for (size_t i = 0; i < made->columns; i++) {
         const char *cell = made->cells[row * made->columns + i];
-        int gap = (int)(made->width[i] - width_of(cell));
+        int gap = (int)(made->width[i] - show_width(cell));
         bool last = i + 1 == made->columns;
         if (made->right[i])
             printf("%*s%s%s", gap, "", cell, last ? "" : "  ");

@@ -20,12 +20,17 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-static void catch_signals(void)
+void watch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+bool watch_interrupted(void)
+{
+    return interrupted != 0;
 }
 
 /* --- trace --------------------------------------------------------------------------------------------------------- */
@@ -47,7 +52,7 @@ int watch_trace(ctl *self, piw_err *err)
     piw_text task = piw_text_of(self->operands[1]);
     int64_t next = 0;
     int rc = 0;
-    catch_signals();
+    watch_signals();
     while (rc == 0 && !interrupted && !ferror(stdout)) {
         piw_msg *answer = NULL;
         rc = ctl_ask(self, admin_TRACE_make(task, piw_text_of(match != NULL ? match : ""), next), admin_LINES_type(),
@@ -172,14 +177,34 @@ static bool wait_key(void)
     return n == 1 && key != 'q' && key != 'Q' && key != 3 && key != 4;
 }
 
+/* For scripts: a document every while. */
+static int list_on(ctl *self, piw_err *err)
+{
+    int rc = 0;
+    watch_signals();
+    while (rc == 0 && !interrupted && !ferror(stdout)) {
+        piw_msg *answer = NULL;
+        rc = ctl_ask(self, admin_LIST_new(), admin_TASKS_type(), &answer, err);
+        if (rc == 0)
+            json_tasks(admin_TASKS_of(answer));
+        piw_msg_free(&answer);
+        fflush(stdout);
+        if (rc == 0)
+            poll(NULL, 0, TOP_EVERY_MS);
+    }
+    return rc;
+}
+
 int watch_top(ctl *self, piw_err *err)
 {
     struct termios before, raw;
+    if (self->json)
+        return list_on(self, err);
     if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
         return piw_err_set(err, PIW_EUSAGE, "top needs a terminal; list shows the same once");
     raw = before;
     raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
-    catch_signals();
+    watch_signals();
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     printf("\x1b[?1049h\x1b[?25l");
     int rc = 0;

@@ -1,6 +1,7 @@
 /* conversation.c — what the slave says to the master, and does with the answers. */
 #include "conversation.h"
 
+#include "apart.h"
 #include "build.h"
 #include "common/transfer.h"
 #include "facts.h"
@@ -14,6 +15,7 @@
 enum {
     AGAIN_MS = 5000,       /* before the next HELLO after nonsense or a refusal */
     LAST_ANSWER_MS = 2000, /* how long a stopping slave waits for an answer, so that it may say BYE */
+    APART_MS = 2000,       /* without a connection for so long: say why, once */
     QUIET_MS = 10000,      /* without an answer for so long: say so, once */
     SEND_MS = 1000,        /* ZeroMQ takes a request at once, also without a connection */
 };
@@ -26,10 +28,20 @@ static bool is(const piw_msg *msg, const piw_msg_type *type)
     return piw_msg_type_of(msg) == type;
 }
 
+/* There is no connection, and has been none for a while. */
+static bool say_apart(const slave *s)
+{
+    char why[300];
+    if (!slave_why_apart(s->settings.slave_queue, why, sizeof(why)))
+        return false;
+    piw_warning("can't reach the master at %s: %s; trying on", s->settings.slave_queue, why);
+    return true;
+}
+
 /* Until the answer to what was sent is there. */
 static int await_answer(slave *s, piw_msg **answer)
 {
-    int64_t begun_ns = piw_monotonic_ns();
+    int64_t begun_ns = piw_monotonic_ns(), apart_ns = 0;
     bool said = false;
     for (;;) {
         piw_err err = {0};
@@ -49,12 +61,22 @@ static int await_answer(slave *s, piw_msg **answer)
             return STOPPED; /* no answer is on its way, but when there is work */
         if (waited_ms >= (s->stopping ? LAST_ANSWER_MS : SLAVE_BUSY_TIMEOUT_MS))
             return s->stopping ? STOPPED : LOST;
+        if (piw_client_connected(s->master))
+            apart_ns = 0;
+        else if (apart_ns == 0)
+            apart_ns = piw_monotonic_ns();
+        int64_t apart_ms = apart_ns != 0 ? APART_MS - (piw_monotonic_ns() - apart_ns) / 1000000 : INT64_MAX;
+        if (apart_ms <= 0 && !said && !s->stopping) {
+            said = say_apart(s);
+            apart_ns = 0; /* what is wrong may have passed: look again later */
+            continue;
+        }
         if (waited_ms >= QUIET_MS + s->patience_ms && !said) {
             said = true;
             piw_warning("no answer yet from the master at %s; waiting for it", s->settings.slave_queue);
         }
         int64_t until_ms = s->stopping ? LAST_ANSWER_MS : said ? SLAVE_BUSY_TIMEOUT_MS : QUIET_MS + s->patience_ms;
-        int64_t left_ms = until_ms - waited_ms;
+        int64_t left_ms = until_ms - waited_ms < apart_ms || said ? until_ms - waited_ms : apart_ms;
         slave_wait(s, -1, left_ms);
     }
 }
