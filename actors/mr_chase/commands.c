@@ -59,7 +59,7 @@ int on_builds(piw_task *task, piw_msg *reply, uint64_t key)
     char when[CHASE_MOMENT_BYTES];
     chase_say(&made, ">build\tended\tpackage\tversion\tabi\tresult\t>seconds\t>slave");
     for (uint32_t i = list->builds.count; i-- > 0;) {
-        const build_row *build = &list->builds.at[i];
+        const listed_build *build = &list->builds.at[i];
         chase_say(&made, "%lld\t%s\t%s\t%s\t%s\t%s\t%.1f\t%lld", (long long)build->build_id,
                   chase_moment(build->built_at, when), build->package.s, build->version.s, build->abi_tag.s,
                   build->status ? "built" : "failed", (double)piw_duration_us(build->duration) / 1e6,

@@ -125,7 +125,7 @@ static const char *state_of(const driver_slave *slave)
         return "lost";
     if (slave->saved.killed)
         return "ends";
-    if (slave->build != NULL && slave->build->phase != DRIVER_IDLE)
+    if (slave->build != NULL && slave->build->saved.phase != DRIVER_IDLE)
         return "reported";
     if (slave->saved.last == DRIVER_SAID_SEND)
         return "sends";
@@ -143,7 +143,7 @@ static void add_slave(lines *to, const driver *self, const driver_slave *slave, 
     if (slave->build != NULL) {
         cell(package, slave->build->embargo->saved.package);
         cell(version, slave->build->embargo->saved.version);
-        snprintf(since, sizeof(since), "%lld", (long long)((now_ns - slave->build->began_ns) / NS_A_SECOND));
+        snprintf(since, sizeof(since), "%lld", (long long)((now_ns - slave->build->saved.began_ns) / NS_A_SECOND));
     }
     add(to, "%lld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%lld", (long long)slave->saved.slave_id, cell(label, hello->label),
         cell(abi, hello->abi), cell(platform, hello->platform), address != NULL ? address : "", state_of(slave),
@@ -187,10 +187,10 @@ static standing standing_of(const driver *self, piw_text abi_tag)
     standing found = {0};
     const driver_embargo *embargo = NULL;
     while ((embargo = driver_offers_next_embargo(self->offers, embargo)) != NULL) {
-        if (!piw_text_eq(driver_offers_embargo_abi(embargo), abi_tag))
+        if (!piw_text_eq(embargo->saved.abi_tag, abi_tag))
             continue;
-        found.building += embargo->kind == DRIVER_EMBARGO_OUT;
-        found.resting += embargo->kind == DRIVER_EMBARGO_RESTING || embargo->kind == DRIVER_EMBARGO_SKIPPED;
+        found.building += embargo->saved.kind == DRIVER_EMBARGO_OUT;
+        found.resting += embargo->saved.kind == DRIVER_EMBARGO_RESTING || embargo->saved.kind == DRIVER_EMBARGO_SKIPPED;
     }
     for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
         found.slaves +=
@@ -326,7 +326,7 @@ int driver_on_order(piw_task *task, piw_msg *msg)
 
 static const char *why_kept(const driver_embargo *embargo)
 {
-    switch (embargo != NULL ? embargo->kind : DRIVER_EMBARGO_OUT) {
+    switch (embargo != NULL ? embargo->saved.kind : DRIVER_EMBARGO_OUT) {
     case DRIVER_EMBARGO_RESTING:
         return "failed";
     case DRIVER_EMBARGO_SKIPPED:
@@ -348,13 +348,13 @@ int driver_on_rests(piw_task *task, piw_msg *msg)
     piw_msg *reply = slaves_RESTS_reply_new(&to);
     piw_msg_list(reply, &to->rests, RESTS_MAX);
     to->rests.count = 0;
-    to->paused = self->farm_paused;
+    to->paused = self->farm.farm_paused;
     struct driver_abi *abi = NULL;
     while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL && to->rests.count < RESTS_MAX) {
         piw_text tag = driver_offers_view(abi).abi_tag;
         const driver_embargo *embargo = driver_offers_find(self->offers, tag, body->package, body->version);
         const char *after = why_kept(embargo);
-        int64_t left_ns = after != NULL ? embargo->until_ns - now_ns : 0;
+        int64_t left_ns = after != NULL ? embargo->saved.until_ns - now_ns : 0;
         if (left_ns <= 0 && driver_offers_paused(self->offers, tag, now_ns))
             after = "alike";
         if (after == NULL)
@@ -363,7 +363,7 @@ int driver_on_rests(piw_task *task, piw_msg *msg)
             (version_rest){.abi_tag = piw_text_copy(reply, tag),
                            .after = piw_msg_textz(reply, after),
                            .seconds = left_ns > 0 ? (left_ns + NS_A_SECOND - 1) / NS_A_SECOND : 0,
-                           .slave_id = embargo != NULL ? embargo->slave_id : 0};
+                           .slave_id = embargo != NULL ? embargo->saved.slave_id : 0};
     }
     int rc = piw_reply(task, msg, &reply);
     piw_msg_free(&reply);

@@ -66,7 +66,7 @@ int read_builds_newest(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     *reply = db_BUILDS_NEWEST_reply_new(&answer);
     piw_msg_list(*reply, &answer->builds, PQntuples(r));
     for (uint32_t i = 0; i < answer->builds.count; i++)
-        answer->builds.at[i] = (build_row){.build_id = row_int(r, (int)i, 0),
+        answer->builds.at[i] = (listed_build){.build_id = row_int(r, (int)i, 0),
                                            .package = row_copy(*reply, r, (int)i, 1),
                                            .version = row_copy(*reply, r, (int)i, 2),
                                            .abi_tag = row_copy(*reply, r, (int)i, 3),
