@@ -36,8 +36,11 @@ static inline void leave(piw__shell *shell, piw__flight_entry *entry, const char
         piw__txn_rollback(shell);
     atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
     piw__flight_end(entry, result);
-    if (__builtin_expect(shell->soul.timed_ns != 0, 0))
-        piw__times_note(&shell->soul.times, piw_monotonic_ns() - shell->soul.timed_ns);
+    if (__builtin_expect(shell->soul.timed_ns != 0, 0)) {
+        int64_t took_ns = piw_monotonic_ns() - shell->soul.timed_ns;
+        piw__times_note(&shell->soul.times, took_ns);
+        piw__times_note(&shell->soul.recent, took_ns);
+    }
     look_at_clock(shell);
     piw__figure(&shell->seen.figures.handled, 1);
     shell->loop.since_flush++;

@@ -50,6 +50,7 @@ typedef struct piw__soul {
     uint64_t generation;
     const piw__options *options; /* for the next soul */
     piw__times times;
+    piw__times recent; /* the same since this soul came */
     int64_t timed_ns; /* when the running handler began; 0: it is not timed */
     piw__txn txn;
 

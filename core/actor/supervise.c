@@ -148,6 +148,7 @@ void piw__soul_is(piw__shell *shell, piw_task *task)
     shell->soul.task = task;
     shell->soul.image = task->image;
     shell->soul.options = task->options;
+    piw__times_clear(&shell->soul.recent);
     atomic_store_explicit(&shell->seen.blocks, task->plugin->blocks, memory_order_relaxed);
     atomic_store_explicit(&shell->seen.version, task->plugin->version, memory_order_release);
     atomic_store_explicit(&shell->seen.since_ns, piw_monotonic_ns(), memory_order_relaxed);

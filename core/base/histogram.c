@@ -42,6 +42,13 @@ void piw__times_note(piw__times *times, int64_t ns)
     }
 }
 
+void piw__times_clear(piw__times *times)
+{
+    for (unsigned i = 0; i < PIW__TIMES_STEPS; i++)
+        atomic_store_explicit(&times->counts[i], 0, memory_order_relaxed);
+    times->total = 0;
+}
+
 void piw__times_sum(const piw__times *times, uint64_t *sum)
 {
     for (unsigned i = 0; i < PIW__TIMES_STEPS; i++)

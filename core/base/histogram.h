@@ -36,6 +36,7 @@ static inline bool piw__times_due(piw__times *times, int64_t coarse_ns)
 }
 
 void piw__times_note(piw__times *times, int64_t ns);
+void piw__times_clear(piw__times *times);
 /* Add one shell's counts to a sum of PIW__TIMES_STEPS. */
 void piw__times_sum(const piw__times *times, uint64_t *sum);
 /* The time, in nanoseconds, below which `percent` of the sum lies; 0 when it is empty. */

@@ -34,7 +34,8 @@ extern "C" {
     X(PIW_EDBAWAY, -18, "database can't be reached")                                                                   \
     X(PIW_ENET, -19, "network error")                                                                                  \
     X(PIW_EUSAGE, -20, "bad usage")                                                                                    \
-    X(PIW_ESTOPPED, -21, "stopping")
+    X(PIW_ESTOPPED, -21, "stopping")                                                                                   \
+    X(PIW_EIO, -22, "a file or device can't be read or written")
 
 enum {
 #define PIW_ERROR_ENUM(name, code, text) name = code,

@@ -91,7 +91,7 @@ static uint64_t value(const _Atomic uint64_t *figure)
     return atomic_load_explicit(figure, memory_order_relaxed);
 }
 
-static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, int64_t *left)
+static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, uint64_t *recent, int64_t *left)
 {
     const piw__figures *own = &shell->seen.figures;
     row->restarts += (int64_t)value(&own->restarts);
@@ -113,6 +113,7 @@ static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, int6
     if (shell->instance == 0 || up_s < row->uptime_s)
         row->uptime_s = up_s;
     piw__times_sum(&shell->soul.times, times);
+    piw__times_sum(&shell->soul.recent, recent);
 }
 
 static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__role *role)
@@ -128,11 +129,16 @@ static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__r
     row->isolated = role->isolate;
     row->instances = role->instances;
     row->images = view.images;
-    uint64_t times[PIW__TIMES_STEPS] = {0};
+    uint64_t times[PIW__TIMES_STEPS] = {0}, recent[PIW__TIMES_STEPS] = {0};
     int64_t *left = piw_msg_alloc(msg, sizeof(*left));
+    task_recent *since = piw_msg_alloc(msg, sizeof(*since));
     row->left_behind = left;
+    row->recent = since;
     for (unsigned n = 0; n < role->instances; n++)
-        add_instance(row, role->shells[n], times, left);
+        add_instance(row, role->shells[n], times, recent, left);
+    for (unsigned i = 0; i < PIW__TIMES_STEPS; i++)
+        since->timed += (int64_t)recent[i];
+    since->p99_us = (int64_t)((piw__times_percentile(recent, 99) + 999) / 1000);
     row->p50_us = (int64_t)((piw__times_percentile(times, 50) + 999) / 1000);
     row->p99_us = (int64_t)((piw__times_percentile(times, 99) + 999) / 1000);
 }

@@ -97,4 +97,8 @@ int watch_top(ctl *self, piw_err *err);
 void watch_signals(void);
 bool watch_interrupted(void);
 
+/* --- trial.c --- */
+/* `replace --watch`: 0 when the new plugin stays; else which fault took it back. */
+int trial_replace(ctl *self, piw_err *err);
+
 #endif

@@ -11,6 +11,9 @@ static const piw_opt options[] = {
     {0, "force", PIW_OPT_SWITCH, NULL, NULL,
      "disable a task although others need it; remove an ABI although it has builds", .cli_only = true},
     {0, "fresh", PIW_OPT_SWITCH, NULL, NULL, "replace a task without taking over its state", .cli_only = true},
+    {0, "watch", PIW_OPT_DURATION, "DURATION", "0s",
+     "replace: go back to the plugin before when within this time the new one errs, fails or is slow", .min = 0,
+     .max = 86400000, .cli_only = true},
     {0, "follow", PIW_OPT_SWITCH, NULL, NULL, "builds: go on with those to come", .cli_only = true},
     {0, "match", PIW_OPT_TEXT, "PATTERN", NULL, "trace only lines in which this shell pattern is found",
      .cli_only = true},
@@ -41,7 +44,8 @@ static const char summary[] =
     "  info TASK             one task: services, messages, options\n"
     "  enable TASK           start a task that is disabled or was given up\n"
     "  disable TASK          stop it; refused when others need it, but for --force\n"
-    "  replace TASK FILE     go over to another plugin, its state kept; --fresh: without it\n"
+    "  replace TASK FILE     go over to another plugin, its state kept; --fresh: without it; --watch DURATION: and\n"
+    "                        back, when it errs, fails, or its handlers take three times as long\n"
     "  reload TASK           the same file again, which may have changed\n"
     "  restart TASK          begin anew\n"
     "  hold TASK             let its messages wait; release TASK lets them go on\n"
@@ -158,6 +162,8 @@ static int on_disable(ctl *self, piw_err *err)
 
 static int on_replace(ctl *self, piw_err *err)
 {
+    if (piw_config_int(self->config, "watch") > 0)
+        return trial_replace(self, err);
     return change(
         self,
         admin_REPLACE_make(task_of(self), piw_text_of(self->operands[2]), piw_config_switch(self->config, "fresh")),
@@ -258,6 +264,10 @@ static int check_operands(const ctl *self, const struct command *command, piw_er
         return piw_err_set(err, PIW_EUSAGE, "--force belongs to disable and abi remove");
     if (piw_config_switch(self->config, "fresh") && strcmp(command->name, "replace") != 0)
         return piw_err_set(err, PIW_EUSAGE, "--fresh belongs to replace");
+    if (piw_config_int(self->config, "watch") > 0 && strcmp(command->name, "replace") != 0)
+        return piw_err_set(err, PIW_EUSAGE, "--watch belongs to replace");
+    if (piw_config_int(self->config, "watch") > 0 && piw_config_switch(self->config, "fresh"))
+        return piw_err_set(err, PIW_EUSAGE, "what --fresh forgets can't be gone back to: leave out --fresh or --watch");
     if (piw_config_text(self->config, "match") != NULL && strcmp(command->name, "trace") != 0)
         return piw_err_set(err, PIW_EUSAGE, "--match belongs to trace");
     if (piw_config_switch(self->config, "follow") && strcmp(command->name, "builds") != 0)
