@@ -17,7 +17,7 @@ static const piw_opt options[] = {
     PIW_OPT_END,
 };
 
-/* The only help there is for the commands: the option's table has no room for them. */
+/* --help describes options only, so that the commands are described in the summary. */
 static const char summary[] =
     "Looks into a running master and changes its tasks. COMMAND is one of\n"
     "  list                  every task with its figures\n"
@@ -55,7 +55,7 @@ static const piw_program program = {
     .operands_max = 4,
 };
 
-/* --- Looking --------------------------------------------------------------------------------------------------------- */
+/* --- Looking ------------------------------------------------------------------------------------------------------ */
 
 static int on_list(ctl *self, piw_err *err)
 {
@@ -119,7 +119,7 @@ static int on_config(ctl *self, piw_err *err)
     return print_settings(self, admin_CONFIG_new(), "settings", "origin", err);
 }
 
-/* --- Changing -------------------------------------------------------------------------------------------------------- */
+/* --- Changing ----------------------------------------------------------------------------------------------------- */
 
 static int change(ctl *self, piw_msg *request, piw_err *err)
 {
@@ -196,7 +196,7 @@ static int on_wake(ctl *self, piw_err *err)
 
 /* --- Commands in a task's own words ------------------------------------------------------------------------------- */
 
-/* To `task`: a word, then the operands from the first on, and one more unless that is NULL. */
+/* Sends `task` a command: the word, the operands, and `more` unless it is NULL. */
 static int tell(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
 {
     enum { ARGUMENT_MAX = 1000 };
@@ -235,14 +235,14 @@ static int on_abi(ctl *self, piw_err *err)
     return tell(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
-/* --- The commands ---------------------------------------------------------------------------------------------------- */
+/* --- The commands ------------------------------------------------------------------------------------------------- */
 
 static const struct command {
     const char *name;
     size_t min, max; /* operands after it */
     const char *operands;
     int (*run)(ctl *self, piw_err *err);
-    bool of_farm; /* its operands are no task and file */
+    bool of_farm; /* its operands are not names of a task and a file */
 } commands[] = {
     {"list", 0, 0, "", on_list},
     {"info", 1, 1, " TASK", on_info},
@@ -276,7 +276,7 @@ static bool removes_abi(const ctl *self)
            strcmp(self->operands[1], "remove") == 0;
 }
 
-/* What the queue would refuse for its length, or can't mean anything, is said here. */
+/* Refuses options that don't belong to the command, and names that are empty or too long for the message. */
 static int check_operands(const ctl *self, const struct command *command, piw_err *err)
 {
     if (piw_config_switch(self->config, "force") && strcmp(command->name, "disable") != 0 && !removes_abi(self))
