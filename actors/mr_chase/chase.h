@@ -19,8 +19,6 @@
 
 enum {
     CHASE_BAD_TRANSFERS = 5,     /* of one file, then the import has failed */
-    CHASE_RETRY_MIN_MS = 1000,   /* a step that failed through no fault of the import is tried again, after … */
-    CHASE_RETRY_MAX_MS = 10000,  /* … which grows to this */
     CHASE_REMEMBER_MS = 3600000, /* an importer that lost its turn is told so when it speaks again by then */
 };
 

@@ -8,6 +8,7 @@
 
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/retry.h"
 #include "shared/text.h"
 #include "web.piw.h"
 
@@ -266,9 +267,7 @@ static const struct step {
 
 static void again_later(chase *self, importer *imp, const char *why)
 {
-    int64_t delay = (int64_t)CHASE_RETRY_MIN_MS << (imp->saved.tries < 8 ? imp->saved.tries : 8);
-    if (delay > CHASE_RETRY_MAX_MS)
-        delay = CHASE_RETRY_MAX_MS;
+    int64_t delay = piw_retry_ms(imp->saved.tries);
     imp->saved.tries++;
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING, "the import of %s waits and is tried again in %lld s: %s",
                     imp->package, (long long)delay / 1000, why);
@@ -306,18 +305,12 @@ void chase_import_go(chase *self, importer *imp, int phase)
     chase_import_step(self, imp);
 }
 
-/* Errors that say that the data is at fault: the same again can't help. */
-static bool refuses_data(int code)
-{
-    return code == PIW_EDB || code == PIW_EINVAL || code == PIW_ESHAPE || code == PIW_ELIMIT || code == PIW_EREFUSED;
-}
-
 /* What follows from an answer that is an error. */
 static int after_error(importer *imp, const piw_msg *reply, piw_err *err)
 {
     int code = piw_msg_error(reply);
     const char *text = piw_msg_error_text(reply);
-    if (!refuses_data(code)) {
+    if (!piw_refuses_data(code)) {
         if (imp->saved.phase == CHASE_RECORD)
             imp->saved.sent_before = true; /* the row may be there, whatever the error says */
         piw_err_set(err, code, "%s", text);

@@ -20,8 +20,6 @@ enum {
     DRIVER_SWEEP_MS = 1000,          /* expiry and time limits are this exact */
     DRIVER_PAUSE_S = 10,             /* a sweep that is so late: the whole process stood still */
     DRIVER_HELLO_PATIENCE_MS = 2000, /* a HELLO waits so long for the database's numbers, then the clock's will do */
-    DRIVER_RETRY_MIN_MS = 1000,      /* a step that failed for its surroundings is tried again, growing … */
-    DRIVER_RETRY_MAX_MS = 10000,     /* … to this */
     DRIVER_WAIT_MAX_S = 60,          /* a slave may ask for its IDLE to be answered so late at most */
     DRIVER_COMING_MS = 2000,         /* the window, or numbers, are on their way: IDLE waits for them so long */
     DRIVER_SHOW_MS = 1000,           /* monitors are shown a sleeping slave that asks more often only so often */

@@ -9,6 +9,7 @@
 #include "db.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/retry.h"
 #include "shared/text.h"
 #include "slave_driver/attempt.h"
 #include "slave_driver/numbers.h"
@@ -333,9 +334,7 @@ static const step way[DRIVER_PHASES] = {
 
 static void again_later(driver *self, driver_build *build, const char *why)
 {
-    int64_t delay = (int64_t)DRIVER_RETRY_MIN_MS << (build->saved.tries < 8 ? build->saved.tries : 8);
-    if (delay > DRIVER_RETRY_MAX_MS)
-        delay = DRIVER_RETRY_MAX_MS;
+    int64_t delay = piw_retry_ms(build->saved.tries);
     build->saved.tries++;
     long long number = (long long)build->report.build_id;
     piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING,
@@ -411,12 +410,6 @@ void driver_way_resume(driver *self, driver_build *build)
         go(self, build, DRIVER_WAIT_STAGE);
 }
 
-/* Errors that say that the data is at fault: the same again can't help. */
-static bool refuses_data(int code)
-{
-    return code == PIW_EDB || code == PIW_EINVAL || code == PIW_ESHAPE || code == PIW_ELIMIT || code == PIW_EREFUSED;
-}
-
 driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *reply)
 {
     const step *now = &way[build->saved.phase];
@@ -424,7 +417,7 @@ driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *r
     bool lost = build->saved.phase == DRIVER_WAIT_RECORD && code == 0 && PIW_FAULT("driver.committed");
     if (build->saved.phase == DRIVER_WAIT_RECORD && (code != 0 || lost))
         build->report.sent_before = true; /* whatever the error says, the row may be there */
-    if (lost || (code != 0 && !refuses_data(code))) {
+    if (lost || (code != 0 && !piw_refuses_data(code))) {
         again_later(self, build, lost ? "fault point driver.committed" : piw_msg_error_text(reply));
         return next(DRIVER_GOES_ON);
     }

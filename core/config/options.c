@@ -262,13 +262,27 @@ static int load(piw_config *config, piw__command_line *line, const char *const *
     return rc;
 }
 
+/* Reserved fields may get a meaning in a later release, which an older caller doesn't know. */
+static int check_reserved(const piw_program *program, piw_err *err)
+{
+    for (unsigned i = 0; i < PIW_COUNT(program->reserved); i++)
+        if (program->reserved[i] != NULL)
+            return piw_err_set(err, PIW_EINVAL, "%s uses reserved fields of its description", program->name);
+    for (const piw_config_section *at = program->sections; at != NULL && at->name != NULL; at++)
+        for (unsigned i = 0; i < PIW_COUNT(at->reserved); i++)
+            if (at->reserved[i] != NULL)
+                return piw_err_set(err, PIW_EINVAL, "%s uses reserved fields of its section %s", program->name,
+                                   at->name);
+    return 0;
+}
+
 static int load_config(piw_config **config, const piw_program *program, int argc, char **argv, const char *const *files,
                        size_t files_count, bool logs, piw_err *err)
 {
     *config = NULL;
-    for (unsigned i = 0; i < PIW_COUNT(program->reserved); i++)
-        if (program->reserved[i] != NULL)
-            return piw_err_set(err, PIW_EINVAL, "%s uses reserved fields of its description", program->name);
+    int refused = check_reserved(program, err);
+    if (refused != 0)
+        return refused;
     piw__command_line line;
     piw__command_line_init(&line, program, argc, argv);
     piw_config *loaded = piw_zalloc(sizeof(*loaded));

@@ -25,6 +25,7 @@ typedef struct piw_key {
     uint8_t secret[PIW_KEY_BYTES];
     uint8_t master[PIW_KEY_BYTES]; /* the public half of the master's, in the file of who connects */
     bool has_secret, has_master;
+    uint8_t reserved[29]; /* zero */
 } piw_key;
 
 /* A new pair, without a name. */

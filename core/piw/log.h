@@ -31,6 +31,7 @@ typedef struct piw_log_limiter {
     int64_t window_ns;
     uint32_t count;
     uint32_t dropped;
+    uint32_t reserved[2]; /* zero */
 } piw_log_limiter;
 PIW_API void piw_log_limited(piw_log_limiter *limiter, unsigned per_minute, piw_log_level level, const char *fmt, ...)
     PIW_PRINTF(4, 5);

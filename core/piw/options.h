@@ -48,6 +48,7 @@ typedef struct piw_config_section {
     const char *keys; /* between blanks, besides those that every program has; NULL: not known here, any may be right */
     const char
         *kept_by; /* section of the program that asks for its keys with piw_config_raw(); NULL: they are options */
+    const void *reserved[2]; /* NULL; checked */
 } piw_config_section;
 /* clang-format off */
 #define PIW_SECTIONS_END {0}

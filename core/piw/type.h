@@ -62,6 +62,7 @@ struct piw_type {
     uint32_t max;            /* text: characters · bytes, blob: bytes · list, map: elements */
     uint32_t fields_count;   /* tuple: fields · list: 1 · map: 2 · oneof: alternatives */
     const piw_field *fields; /* oneof: one per alternative; name is the literal, type its tuple (without the literal) */
+    const void *reserved;    /* NULL */
 };
 
 /* What kind of message: who may send it and how it is answered. */
@@ -98,6 +99,7 @@ typedef struct piw_msg_type {
     uint32_t deadline_ms;                /* CALL: default deadline; 0: none */
     const struct piw_protocol *protocol; /* set by interning */
     uint16_t index;                      /* in protocol->messages */
+    const void *reserved[2];             /* NULL */
 } piw_msg_type;
 
 /* What the port of an outer queue is. */
@@ -128,12 +130,14 @@ typedef struct piw_protocol {
     uint32_t message_max;         /* bytes a message on the wire may have */
     const piw_type *const *types; /* every type reachable, for copying */
     uint32_t types_count;
+    const void *reserved[2]; /* NULL */
 } piw_protocol;
 
 /* One per image and protocol, writable: the loader (or piw_protocol_use) puts the interned copy here. */
 typedef struct piw_protocol_def {
     const piw_protocol *own;
     const piw_protocol *interned;
+    const void *reserved[2]; /* NULL */
 } piw_protocol_def;
 
 /* Intern a protocol (any thread; a lock inside). Programs and tests call this before using generated constructors;

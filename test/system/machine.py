@@ -13,18 +13,7 @@ import zipfile
 
 import load as loads
 from load import farms
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:1200]}", flush=True)
-    return good
+from score import check
 
 
 def preload(farm, name):

@@ -13,9 +13,10 @@ import time
 
 import client
 import farm as farms
+import score
 import wire
+from score import check
 
-failures = 0
 ABI = "cp311"
 PACKAGE = "piwtest-full"
 GB = 1 << 30
@@ -65,16 +66,6 @@ class Slave:
     def close(self):
         self.asker.tell(wire.cbor_encode("BYE"))
         self.asker.close()
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
 
 
 def ctl(farm, *words):
@@ -222,11 +213,10 @@ def main():
                 test(farm)
         except (farms.Failure, subprocess.SubprocessError) as error:
             check("the farm", False, error)
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

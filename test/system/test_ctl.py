@@ -183,7 +183,7 @@ def test_other_user(farm, ctl):
     stranger = ["setpriv", "--reuid", "daemon", "--regid", "daemon", "--clear-groups", "--"]
     done = subprocess.run([*stranger, *map(str, ctl.args("list"))], capture_output=True, text=True, timeout=60, check=False,
                           env=farm.env, cwd="/")
-    check("other_user.refused", done.returncode == 1 and "own user and root only" in done.stderr, done.stderr)
+    check("other_user.refused", done.returncode == 1 and "only root and the user that the master runs as" in done.stderr, done.stderr)
     done = subprocess.run([*map(str, ctl.args("list"))], capture_output=True, text=True, timeout=60, check=False,
                           env=farm.env, cwd="/")
     check("other_user.root", done.returncode == 0 and "the_scribe" in done.stdout, done.stderr)

@@ -13,17 +13,11 @@ import subprocess
 import sys
 
 import farm as farms
+import score
 import screen
+from score import check
 
 QUEUES = ("slave", "file", "status", "control")
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    failures += not good
-    print(f"ok {name}" if good else f"not ok {name} - {str(why)[-400:]}", flush=True)
-    return good
 
 
 class Farm(farms.Farm):
@@ -245,9 +239,8 @@ def main():
         finally:
             farm.close()
             elsewhere.close()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ import sys
 import zipfile
 
 import farm as farms
+import score
+from score import check
 
-failures = 0
 PACKAGE = "piwtest-quick"
 
 # Each is a named step in the code of the master, where it kills itself.
@@ -57,16 +58,6 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return filename
 '''
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
 
 
 def add_version(farm, version, size=1000, gate=""):
@@ -223,9 +214,8 @@ def main():
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -23,22 +23,15 @@ import zlib
 import client
 import farm as farms
 import oracles
+import score
 import wheels
 import wire
+from score import check
 
 FOLDER = farms.ROOT / "test" / "wheels"
 TABLE = farms.ROOT / "docs" / "wheel-gate.md"
 KINDS_MIN = 150
 ABI = "cp311"
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if not good:
-        failures += 1
-    print(f"ok {name}" if good else f"not ok {name} - {' '.join(str(why).split())[:600]}", flush=True)
-    return good
 
 
 class Kind:
@@ -295,9 +288,9 @@ def main():
                 test(farm)
             except (farms.Failure, OSError, ValueError, TypeError) as error:
                 check(f"{test.__name__}.to its end", False, repr(error))
-        if failures:
+        if score.failures:
             farm.show_logs()
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

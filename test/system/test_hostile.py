@@ -14,23 +14,14 @@ import sys
 import time
 
 import farm as farms
+import score
 import wire
+from score import check
 
-failures = 0
 HASH = "0" * 64
 AT_ONCE_S = 5 * farms.PATIENCE
 QUIET_S = 0.3  # how long to look that nothing comes
 SEED = 20240229
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[:600]}", flush=True)
-    return good
 
 
 # --- A slave by hand -------------------------------------------------------------------------------------------------
@@ -319,7 +310,7 @@ def main():
         check("refusals_are_said", "refused" in log and "queue slave" in log)
         check("refusals_do_not_fill_the_log", log.count(" refused: ") < 400, log.count(" refused: "))
         check("master_stops_in_order", farm.stop_process(farm.master) == 0, farm.master.popen.returncode)
-    sys.exit(1 if failures else 0)
+    sys.exit(score.code())
 
 
 if __name__ == "__main__":

@@ -15,27 +15,14 @@ import time
 
 import client
 import farm as farms
+import score
 import wheels
 import wire
+from score import check, equal
 
 UTC = datetime.timezone.utc
 WHEN = datetime.datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 CODECS = {"cbor": (wire.cbor_encode, wire.cbor_decode), "msgpack": (wire.msgpack_encode, wire.msgpack_decode)}
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {' '.join(str(why).split())[:600]}", flush=True)
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 class Administrator:
@@ -594,9 +581,9 @@ def main():
                 test(farm, office)
             except (farms.Failure, OSError, ValueError) as error:
                 check(f"{test.__name__}.to its end", False, repr(error))
-        if failures:
+        if score.failures:
             farm.show_logs()
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import struct
 import sys
 
 import machine
-from machine import check, farms, loads
+import score
+from machine import farms, loads
+from score import check
 
 OFF, LIST, FAIL = range(3)
 KEY = 512
@@ -119,11 +121,10 @@ def main():
             test_calls(farm, "failed", ("open", "write", "rename"))
         except (farms.Failure, OSError) as problem:
             check("the farm", False, f"{type(problem).__name__}: {problem}")
-        if machine.failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if machine.failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

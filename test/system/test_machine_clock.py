@@ -16,7 +16,9 @@ import sys
 import time
 
 import machine
-from machine import check, farms, loads
+import score
+from machine import farms, loads
+from score import check
 
 DAY = 86400
 PAUSE = 300  # seconds by the farm's clocks
@@ -131,11 +133,10 @@ def main():
             check("clock.no task has died", farm.master.running() and not said, said[:5])
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
-        if machine.failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if machine.failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import socket
 import sys
 
 import machine
-from machine import check, farms, loads
+import score
+from machine import farms, loads
+from score import check
 from wire import GREETING
 
 LIMIT = 256
@@ -133,11 +135,10 @@ def main():
                 test(farm)
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
-        if machine.failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if machine.failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import sys
 
 import cluster
 import farm as farms
+import score
+from score import check
 
-failures = 0
 LOCK = int.from_bytes(b"piw-mast", "big")
 SWAPS = 20
 PACKAGE = "piwtest-slow"
@@ -26,16 +27,6 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     raise SyntaxError("as it should be")
 """
 PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}", flush=True)
-    else:
-        failures += 1
-        print(f"not ok {name} - {str(why)[-8000:]}", flush=True)
-    return good
 
 
 def start_second(farm, name="second"):
@@ -158,11 +149,10 @@ def main():
             test_restarted_server(farm)
         except (farms.Failure, subprocess.SubprocessError) as error:
             check("the farm", False, error)
-        if failures:
+        if score.failures:
             farm.show_logs()
-    for complaint in farm.complaints:
-        check("stops in order", False, complaint)
-    return 1 if failures else 0
+    score.stops(farm)
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ import sys
 import time
 
 import farm as farms
+import score
 import wire
+from score import check, equal
 
-failures = 0
 VECTORS = pathlib.Path(os.environ.get("PIW_VECTORS") or farms.ROOT / "test" / "vectors")
 RECORDED = VECTORS / "slave-build-success.jsonl"
 SHARED = farms.ROOT.parent / "shared" / "vectors" / "slave-build-success.jsonl"
@@ -40,20 +41,6 @@ with open(os.path.join("@MARK@", "slow"), "w") as f:
     f.write(str(os.getpid()))
 time.sleep(600)
 '''
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}")
-    else:
-        failures += 1
-        print(f"not ok {name} - {why}")
-    return good
-
-
-def equal(name, got, wanted):
-    return check(name, got == wanted, f"got {got!r}, wanted {wanted!r}")
 
 
 # A build backend that does something odd in each version.
@@ -437,7 +424,7 @@ def main():
                         farm.stop_process(process)
         for complaint in farm.complaints:
             check("stops in order", False, complaint)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

@@ -10,17 +10,8 @@ import urllib.parse
 import xmlrpc.client
 
 import farm as farms
-
-failures = 0
-
-
-def check(name, good, why=""):
-    global failures
-    if good:
-        print(f"ok {name}")
-    else:
-        failures += 1
-        print(f"not ok {name} - {why}")
+import score
+from score import check
 
 
 def refused(farm, name, program, args, code, words):
@@ -153,7 +144,7 @@ def main():
                 farm.show_logs()
         for complaint in farm.complaints:
             check("stops in order", False, complaint)
-    return 1 if failures else 0
+    return score.code()
 
 
 if __name__ == "__main__":

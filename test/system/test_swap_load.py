@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tasks are swapped a thousand times each while fifty simulated slaves build and transfer as fast as they can, and the
+"""Tasks are swapped a thousand times each (250 times with sanitizers, which see what is wrong in any of them) while fifty simulated slaves build and transfer as fast as they can, and the
 database is away for a while: no slave notices, every build is recorded once, every file and page is right. Then the same
 load while slave_driver's handler fails again and again.
 
@@ -17,8 +17,8 @@ from load import farms
 import score
 from score import check
 
-SWAPS = 1000  # of each task
-SWAPS_AWAY = 300  # of all tasks, while the database is away
+SWAPS = 250 if farms.SANITIZED else 1000  # of each task
+SWAPS_AWAY = 75 if farms.SANITIZED else 300  # of all tasks, while the database is away
 FAILING_BUILDS = 200  # in the second run; a thousand failures are in test/unit/test_driver_failures.c
 FAIL_EVERY = 10  # reports
 FAILING_RATE = 100  # builds a second: more than 20 failures in one and the task would be restarted

@@ -173,7 +173,7 @@ START_TEST(a_chosen_slave_that_goes)
     hear_reply(7, 0, slave_DIE_new());
     GIVES(KEY('s'), COMMAND_NONE, false, 0);
     look(80, 24);
-    SEES("SKIP goes nowhere: the chosen slave has gone");
+    SEES("SKIP was not sent: the chosen slave is gone");
     now += 21 * SECOND;
     model_tick(known, now);
     look(80, 24);

@@ -226,6 +226,23 @@ START_TEST(operands_bounds)
 }
 END_TEST
 
+/* A caller that was compiled for a later release may use what has no meaning here. */
+START_TEST(reserved_fields_are_checked)
+{
+    piw_config *config;
+    piw_err err;
+    piw_program later = program;
+    later.reserved[1] = "later";
+    ck_assert_int_eq(load_with(&config, &later, NULL, NULL, &err), PIW_EINVAL);
+    ck_assert_str_eq(err.text, "piw-unit uses reserved fields of its description");
+    const piw_config_section two[] = {{"master", ""}, {.name = "slave", .reserved = {"later"}}, PIW_SECTIONS_END};
+    later = program;
+    later.sections = two;
+    ck_assert_int_eq(load_with(&config, &later, NULL, NULL, &err), PIW_EINVAL);
+    ck_assert_str_eq(err.text, "piw-unit uses reserved fields of its section slave");
+}
+END_TEST
+
 START_TEST(layers)
 {
     piw_config *config;
@@ -663,6 +680,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, operands);
     tcase_add_loop_test(tc, bad_command_line, 0, (int)PIW_COUNT(bad_usage));
     tcase_add_test(tc, operands_bounds);
+    tcase_add_test(tc, reserved_fields_are_checked);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, random_arguments);
     tcase_add_loop_test(tc, values_as_numbers, 0, (int)PIW_COUNT(numbers));

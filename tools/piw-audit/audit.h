@@ -71,6 +71,14 @@ const char *audit_phase_name(audit_phase phase);
 /* A signal has asked it to end. */
 bool audit_stopped(void);
 int audit_catch_signals(piw_err *err);
+/* A phase that has a fixed list of units: the name of each, and what looks at it. */
+typedef struct audit_part {
+    const char *key;
+    int (*check)(audit *self, findings *found, piw_err *err);
+} audit_part;
+int parts_check(const audit_part *parts, size_t count, audit *self, const char *key, findings *found, piw_err *err);
+/* The name of the unit behind `after` (NULL: of the first one), to be freed; NULL: there are no more. */
+char *parts_next(const audit_part *parts, size_t count, const char *after);
 
 /* --- findings.c --- */
 void findings_add(findings *list, const char *kind, bool moving, const char *package, char *path, char *what);

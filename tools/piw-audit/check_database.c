@@ -60,28 +60,16 @@ static int check_totals(audit *self, findings *found, piw_err *err)
                    found, err);
 }
 
-static const struct {
-    const char *key;
-    int (*check)(audit *self, findings *found, piw_err *err);
-} parts[] = {{"abis", check_abis}, {"queue", check_queue}, {"totals", check_totals}};
+static const audit_part parts[] = {{"abis", check_abis}, {"queue", check_queue}, {"totals", check_totals}};
 
 int check_database(audit *self, const char *key, findings *found, piw_err *err)
 {
-    for (size_t i = 0; i < PIW_COUNT(parts); i++)
-        if (strcmp(parts[i].key, key) == 0)
-            return parts[i].check(self, found, err);
-    return 0;
+    return parts_check(parts, PIW_COUNT(parts), self, key, found, err);
 }
 
 int next_database(audit *self, const char *after, char **key, piw_err *err)
 {
     (void)self, (void)err;
-    size_t i = 0;
-    *key = NULL;
-    for (size_t k = 0; after != NULL && k < PIW_COUNT(parts); k++)
-        if (strcmp(parts[k].key, after) == 0)
-            i = k + 1;
-    if (i < PIW_COUNT(parts))
-        *key = piw_strdup(parts[i].key);
+    *key = parts_next(parts, PIW_COUNT(parts), after);
     return 0;
 }

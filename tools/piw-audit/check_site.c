@@ -351,32 +351,20 @@ static int check_withheld(audit *self, findings *found, piw_err *err)
     return rc;
 }
 
-static const struct {
-    const char *key;
-    int (*check)(audit *self, findings *found, piw_err *err);
-} parts[] = {{"simple", check_simple},
-             {"project", check_project},
-             {"root", check_root},
-             {"pages", check_own},
-             {"quarantine", check_withheld}};
+static const audit_part parts[] = {{"simple", check_simple},
+                                   {"project", check_project},
+                                   {"root", check_root},
+                                   {"pages", check_own},
+                                   {"quarantine", check_withheld}};
 
 int check_site(audit *self, const char *key, findings *found, piw_err *err)
 {
-    for (size_t i = 0; i < PIW_COUNT(parts); i++)
-        if (strcmp(parts[i].key, key) == 0)
-            return parts[i].check(self, found, err);
-    return 0;
+    return parts_check(parts, PIW_COUNT(parts), self, key, found, err);
 }
 
 int next_site(audit *self, const char *after, char **key, piw_err *err)
 {
     (void)self, (void)err;
-    size_t i = 0;
-    *key = NULL;
-    for (size_t k = 0; after != NULL && k < PIW_COUNT(parts); k++)
-        if (strcmp(parts[k].key, after) == 0)
-            i = k + 1;
-    if (i < PIW_COUNT(parts))
-        *key = piw_strdup(parts[i].key);
+    *key = parts_next(parts, PIW_COUNT(parts), after);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* phase.c — the names of its parts, and whether it is asked to end. */
+/* phase.c — the phases of an audit and their units, and whether it is asked to end. */
 #include "audit.h"
 
 #include <signal.h>
@@ -29,4 +29,21 @@ const char *audit_phase_name(audit_phase phase)
 {
     static const char *const names[AUDIT_PHASES] = {"database", "packages", "logs", "site"};
     return names[phase];
+}
+
+int parts_check(const audit_part *parts, size_t count, audit *self, const char *key, findings *found, piw_err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(parts[i].key, key) == 0)
+            return parts[i].check(self, found, err);
+    return 0;
+}
+
+char *parts_next(const audit_part *parts, size_t count, const char *after)
+{
+    size_t next = 0;
+    for (size_t i = 0; after != NULL && i < count; i++)
+        if (strcmp(parts[i].key, after) == 0)
+            next = i + 1;
+    return next < count ? piw_strdup(parts[next].key) : NULL;
 }

@@ -1,9 +1,10 @@
-/* ask.c — one request, one answer, each within a bound. */
+/* ask.c — sends one request to the master and waits for its answer, each for a limited time. */
 #include "ctl.h"
 
 #include "common/reach.h"
 
-/* A master that is there takes a request at once. A swap may take as long as the runtime's own bounds for it. */
+/* A running master takes a request at once. Its answer to a swap may take as long as the runtime allows a swap to
+ * take. */
 enum { REACH_MS = 3000, ANSWER_MS = 90000 };
 
 static int open_admin(ctl *self, piw_err *err)
@@ -11,7 +12,8 @@ static int open_admin(ctl *self, piw_err *err)
     if (self->client != NULL)
         return 0;
     const char *address = piw_config_text(self->config, "admin-queue");
-    int ret = tool_check_listens(address, "the admin queue is for the master's own user and root only", err);
+    int ret =
+        tool_check_listens(address, "only root and the user that the master runs as may use the admin queue", err);
     return ret != 0 ? ret : piw_client_open(&self->client, &admin_protocol_def, address, self->codec, err);
 }
 
@@ -28,7 +30,7 @@ int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **a
         return rc;
     rc = piw_client_recv(self->client, answer, ANSWER_MS, err);
     if (rc == PIW_EAGAIN)
-        return piw_err_set(err, PIW_EDEADLINE, "the master at %.200s did not answer within %d s", address,
+        return piw_err_set(err, PIW_EDEADLINE, "the master at %.200s didn't answer within %d s", address,
                            ANSWER_MS / 1000);
     if (rc != 0)
         return rc;
@@ -38,7 +40,9 @@ int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **a
     if (got == admin_ERROR_type())
         rc = piw_err_set(err, PIW_EREFUSED, "%s", admin_ERROR_of(*answer)->text.s);
     else
-        rc = piw_err_set(err, PIW_ESHAPE, "the master answered with something else than was asked for");
+        rc = piw_err_set(
+            err, PIW_ESHAPE,
+            "the master's answer is not one to this request: are piw-ctl and the master of the same release?");
     piw_msg_free(answer);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* ctl.h — piw-ctl's parts: asking the master, and showing what it said. One thread. */
+/* ctl.h — the parts of piw-ctl: one asks the master, the others show its answer. There is one thread. */
 #ifndef CTL_H
 #define CTL_H
 
@@ -16,8 +16,8 @@ typedef struct ctl {
 } ctl;
 
 /* --- ask.c --- */
-/* Send a request, which is taken, and wait, bounded, for the answer of type `wanted`. An ERROR is PIW_EREFUSED with the
- * master's sentence. */
+/* Sends a request, and frees it, and waits for a limited time for an answer of type `wanted`. When the master
+ * answers with an ERROR, the result is PIW_EREFUSED with the master's sentence. */
 int ctl_ask(ctl *self, piw_msg *request, const piw_msg_type *wanted, piw_msg **answer, piw_err *err);
 
 /* --- show.c: for people, in aligned columns --- */
@@ -25,7 +25,7 @@ void show_tasks(const admin_TASKS *tasks);
 void show_task(const admin_TASK *task);
 void show_lines(const admin_LINES *lines);
 void show_settings(const admin_SETTINGS *settings);
-/* The text without what a terminal would take for commands to it, cut to `size`. */
+/* Copies the text, at most `size` bytes of it, and replaces the characters that would act on a terminal. */
 const char *show_clean(const char *text, char *to, size_t size);
 void show_line(const char *text);
 /* "950 us", "12 ms", "3 d 4 h": at most 8 characters. */
@@ -81,7 +81,7 @@ void json_tasks(const admin_TASKS *tasks);
 void json_task(const admin_TASK *task);
 void json_lines(const admin_LINES *lines);
 void json_line(const char *line);
-/* `list` and `third` are the names of the list and of what stands beside name and value. */
+/* `list` is the name of the list in the document, `third` that of the field beside `name` and `value`. */
 void json_settings(const char *list, const char *third, const admin_SETTINGS *settings);
 void json_done(const char *text);
 /* All rows under a name; one row by itself. */
@@ -90,7 +90,7 @@ void json_row(const ctl_rows *row);
 /* A log's lines; those of its error are from `first` on, before `after`. */
 void json_log(int64_t build, const char *path, char *const *lines, size_t count, size_t first, size_t after);
 
-/* --- watch.c: until the user has seen enough --- */
+/* --- watch.c: commands that go on until the user ends them --- */
 int watch_trace(ctl *self, piw_err *err);
 int watch_top(ctl *self, piw_err *err);
 /* SIGINT and SIGTERM end what goes on, in order. */

@@ -1,4 +1,4 @@
-/* json.c — JSON on stdout, for scripts: what the master said, put together whole and printed as one line. */
+/* json.c — the master's answers as JSON for scripts: each is one document, printed on one line. */
 #include "ctl.h"
 
 #include <cjson/cJSON.h>
@@ -8,7 +8,7 @@
 
 static cJSON *begin(void)
 {
-    /* As all memory here: there is enough, or the program ends and says so. */
+    /* As everywhere in this program: without memory it says so and ends. */
     cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = piw_alloc, .free_fn = free});
     return cJSON_CreateObject();
 }
@@ -31,7 +31,7 @@ static void add_text(cJSON *to, const char *name, const char *text)
     cJSON_AddItemToObject(to, name, string_of(text));
 }
 
-/* Not as cJSON's numbers, which are doubles: those keep 53 bits, and show 2.0 as 2. */
+/* cJSON keeps numbers as doubles, which hold 53 bits, and prints 2.0 as 2. So numbers are added as text. */
 static void add_count(cJSON *to, const char *name, int64_t value)
 {
     char digits[24];
@@ -107,7 +107,7 @@ void json_tasks(const admin_TASKS *tasks)
     end(document);
 }
 
-/* `third`, if not NULL, is the name of what stands beside name and protocol. */
+/* `third` is the name of the field beside `name` and `protocol`; NULL: there is none. */
 static void add_services(cJSON *to, const char *name, const char *third, uint32_t count, const task_service *at)
 {
     cJSON *list = cJSON_AddArrayToObject(to, name);

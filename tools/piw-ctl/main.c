@@ -21,7 +21,7 @@ static const piw_opt options[] = {
     PIW_OPT_END,
 };
 
-/* The only help there is for the commands: the option's table has no room for them. */
+/* --help describes options only, so that the commands are described in the summary. */
 static const char summary[] =
     "Looks into a running master and its farm, and changes its tasks. COMMAND is one of\n"
     "  slaves                the slaves: what each is and does\n"
@@ -67,7 +67,7 @@ static const piw_program program = {
     .operands_max = 4,
 };
 
-/* --- Looking --------------------------------------------------------------------------------------------------------- */
+/* --- Looking ------------------------------------------------------------------------------------------------------ */
 
 static int on_list(ctl *self, piw_err *err)
 {
@@ -131,7 +131,7 @@ static int on_config(ctl *self, piw_err *err)
     return print_settings(self, admin_CONFIG_new(), "settings", "origin", err);
 }
 
-/* --- Changing -------------------------------------------------------------------------------------------------------- */
+/* --- Changing ----------------------------------------------------------------------------------------------------- */
 
 static int change(ctl *self, piw_msg *request, piw_err *err)
 {
@@ -209,14 +209,14 @@ static int on_wake(ctl *self, piw_err *err)
     return self->operands_count > 1 ? farm_slave(self, err) : change(self, admin_WAKE_new(), err);
 }
 
-/* --- The commands ---------------------------------------------------------------------------------------------------- */
+/* --- The commands ------------------------------------------------------------------------------------------------- */
 
 static const struct command {
     const char *name;
     size_t min, max; /* operands after it */
     const char *operands;
     int (*run)(ctl *self, piw_err *err);
-    bool of_farm; /* its operands are no task and file */
+    bool of_farm; /* its operands are not names of a task and a file */
 } commands[] = {
     {"list", 0, 0, "", on_list},
     {"info", 1, 1, " TASK", on_info},
@@ -257,7 +257,7 @@ static bool removes_abi(const ctl *self)
            strcmp(self->operands[1], "remove") == 0;
 }
 
-/* What the queue would refuse for its length, or can't mean anything, is said here. */
+/* Refuses options that don't belong to the command, and names that are empty or too long for the message. */
 static int check_operands(const ctl *self, const struct command *command, piw_err *err)
 {
     if (piw_config_switch(self->config, "force") && strcmp(command->name, "disable") != 0 && !removes_abi(self))

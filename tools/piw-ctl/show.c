@@ -1,4 +1,4 @@
-/* show.c — tables for people: each column as wide as its widest cell. */
+/* show.c — prints tables for people. Each column is as wide as its widest cell. */
 #include "ctl.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@ typedef struct table {
     char (*cells)[CELL_MAX];
 } table;
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no room. */
+/* The width in characters, not in bytes: a character of UTF-8 may have several. */
 size_t show_width(const char *text)
 {
     size_t width = 0;
@@ -162,7 +162,9 @@ static void show_row(const task_row *row)
            show_uptime(row->uptime_s, up, sizeof(up)), (long long)row->restarts, (long long)row->swaps,
            show_time_us(row->pause_us, pause, sizeof(pause)));
     if (row->left_behind != NULL && *row->left_behind > 0)
-        printf("%-10s %lld values of another version's state were not known\n", "left", (long long)*row->left_behind);
+        printf(
+            "%-10s %lld values of the state that another version left were dropped, since this one doesn't know them\n",
+            "left", (long long)*row->left_behind);
     printf("%-10s %lld handled, %.1f/s, p50 %s, p99 %s, %lld slow, %lld errors\n", "work", (long long)row->handled,
            row->rate, show_time_us(row->p50_us, p50, sizeof(p50)), show_time_us(row->p99_us, p99, sizeof(p99)),
            (long long)row->slow, (long long)row->errors);

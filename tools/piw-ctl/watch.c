@@ -1,4 +1,4 @@
-/* watch.c — what goes on until the user has seen enough: the trace of a task, and the screen of all tasks. */
+/* watch.c — the commands that go on until the user ends them: the trace of a task, and the screen of all tasks. */
 #include "ctl.h"
 
 #include <errno.h>
@@ -74,7 +74,7 @@ int watch_trace(ctl *self, piw_err *err)
     return rc;
 }
 
-/* --- top ----------------------------------------------------------------------------------------------------------- */
+/* --- top ---------------------------------------------------------------------------------------------------------- */
 
 static void size_of_screen(int *rows, int *columns)
 {
@@ -84,7 +84,7 @@ static void size_of_screen(int *rows, int *columns)
     *columns = known ? size.ws_col : 80;
 }
 
-/* One line, cut to the screen at a character's end, the rest of the screen's line cleared. */
+/* Prints a line, cut after the last character that fits the screen, and clears what follows it. */
 static void put_line(int columns, const char *style, const char *text)
 {
     const char *end = text;
@@ -94,7 +94,7 @@ static void put_line(int columns, const char *style, const char *text)
     printf("%s%.*s%s\x1b[K\n", style, (int)(end - text), text, *style != 0 ? "\x1b[0m" : "");
 }
 
-/* A line of the table: those of its columns, the last of which need more than 80, that the screen has room for. */
+/* Makes a line of the table. Columns that don't fit the screen are left out, the last ones first. */
 static void put_row(int columns, const char *style, const char *const *cells)
 {
     static const int widths[] = {-14, -8, 7, 8, 7, 7, 5, 6, 7, 8, -8, -20}; /* negative: from the left */

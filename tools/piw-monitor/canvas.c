@@ -47,7 +47,7 @@ static void blank(canvas_cell *cell)
     cell->width = 1;
 }
 
-/* What is written over half of a wide character takes its other half too. */
+/* A wide character takes two cells. When one of them is written over, the other becomes a blank. */
 static void put(canvas *self, int row, int column, unsigned style, wchar_t glyph, int width)
 {
     canvas_cell *cell = cell_at(self, row, column);
@@ -69,9 +69,9 @@ static void put(canvas *self, int row, int column, unsigned style, wchar_t glyph
     }
 }
 
-/* --- Text from outside ------------------------------------------------------------------------------------------- */
+/* --- Text from outside -------------------------------------------------------------------------------------------- */
 
-/* The next character; what isn't UTF-8 is one replacement a byte. */
+/* Reads the next character. A byte that isn't UTF-8 becomes a replacement character. */
 static wchar_t next_char(const char **s, const char *end)
 {
     const unsigned char *at = (const unsigned char *)*s;
@@ -88,7 +88,7 @@ static wchar_t next_char(const char **s, const char *end)
     return (wchar_t)code;
 }
 
-/* Characters that would act on the terminal or on how the rest of the line is read, or that nobody sees. */
+/* Characters that would act on the terminal, change the direction of the text behind them, or can't be seen. */
 static bool is_escaped(wchar_t c)
 {
     return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e ||
@@ -96,7 +96,7 @@ static bool is_escaped(wchar_t c)
            c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
 }
 
-/* Takes a text apart: for each character its glyph and width (0: a mark on the one before). */
+/* Splits a text into glyphs with their widths. A combining mark has the width 0 and belongs to the glyph before it. */
 typedef struct reader {
     const char *s, *end;
     bool ascii;
@@ -195,7 +195,7 @@ void canvas_right(canvas *self, int row, int column, int width, unsigned style, 
     canvas_text(self, row, column + gap, width - gap, style, piw_text_of(text));
 }
 
-/* --- Shapes ------------------------------------------------------------------------------------------------------ */
+/* --- Shapes ------------------------------------------------------------------------------------------------------- */
 
 void canvas_fill(canvas *self, int row, int column, int count, unsigned style, wchar_t glyph, char ascii)
 {
@@ -218,7 +218,7 @@ void canvas_graph(canvas *self, int row, int column, int rows, int width, unsign
     static const char levels[] = " _.-=+*#@";
     for (unsigned i = 0; i < count && (int)i < width; i++) {
         double part = top > 0 && isfinite(values[i]) ? (double)values[i] / top : 0;
-        /* An eighth stays empty, so that graphs above each other don't touch. */
+        /* A bar is at most seven eighths high, so that a graph doesn't touch the one above it. */
         int filled = (int)((part < 0 ? 0 : part > 1 ? 1 : part) * (8 * rows - 1) + 0.5);
         if (filled == 0)
             filled = 1; /* there was a sample: a line along the bottom */
@@ -232,7 +232,7 @@ void canvas_graph(canvas *self, int row, int column, int rows, int width, unsign
     }
 }
 
-/* --- Clicks ------------------------------------------------------------------------------------------------------ */
+/* --- Clicks ------------------------------------------------------------------------------------------------------- */
 
 void canvas_zone_add(canvas *self, canvas_zone zone)
 {
@@ -254,7 +254,7 @@ const canvas_zone *canvas_at(const canvas *self, int row, int column)
     return NULL;
 }
 
-/* --- Reading ----------------------------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------------------------------------ */
 
 static size_t add_utf8(wchar_t c, char *to)
 {

@@ -1,11 +1,11 @@
-/* dialog.c — what lies on top of the screen: help, and the question before something ends. */
+/* dialog.c — the boxes that lie on top of the screen: help, and the questions whether a command is meant. */
 #include "view.h"
 
 #include <stdio.h>
 
 enum { BOX_MAX = 64 };
 
-/* A box in the middle with an empty inside; its room, without the frame. */
+/* Draws an empty box in the middle of the screen. Returns the room inside its frame. */
 static view_room draw_box(canvas *to, int rows, const char *title)
 {
     int columns = to->columns - 2 < BOX_MAX ? to->columns - 2 : BOX_MAX;

@@ -1,4 +1,5 @@
-/* figures.c — figures with a name, a value and a graph of their past: the master's and a slave's. */
+/* figures.c — draws the figures of the master and of a slave, each with its name, value and a graph of its past
+ * values. */
 #include "format.h"
 #include "shared/board.h"
 #include "view.h"
@@ -9,8 +10,8 @@ enum {
     NAME_COLUMNS = 9,
     VALUE_COLUMNS = 5,
     TAIL_COLUMNS = 11,
-    TAIL_FROM = 36, /* columns from which what is free stands behind the graph */
-    GAP = 2,        /* between the halves */
+    TAIL_FROM = 36, /* with so many columns there is room behind the graph to say how much is free */
+    GAP = 2,        /* columns between the two halves */
     WIDE_FROM = 56,
     GRAPH_MAX = 512,
     TOTALS_MAX = 256, /* bytes of the line of totals */
@@ -19,7 +20,7 @@ enum {
 static const char *const names[FIGURES] = {"Builds/h", "Pending", "New/h", "Downl./h", "Disk",
                                            "Memory",   "Swap",    "Load",  "CPU temp"};
 
-/* What fills a graph: percents have an end, others the largest that is seen. */
+/* The value of a full bar: 100 for a percentage, else the largest value in the graph. */
 static double top_of(model_figure figure, const float *values, unsigned count)
 {
     double top = figure == FIGURE_LOAD ? 1 : figure == FIGURE_TEMPERATURE ? 90 : 4;
@@ -31,7 +32,7 @@ static double top_of(model_figure figure, const float *values, unsigned count)
     return top;
 }
 
-/* The value as it stands, with a mark when it is a matter of concern; and what stands behind the graph. */
+/* Writes the present value, with a mark when it is critical, and the text behind the graph. */
 static void say_machine(const model_machine *machine, model_figure figure, char *value, char *tail, size_t size)
 {
     char number[FORMAT_MAX];
@@ -79,7 +80,7 @@ static void draw_machine(canvas *to, const history *past, const model_machine *m
     draw_figure(to, past, figure, room, value, tail, model_level_of(machine, figure));
 }
 
-/* --- The master -------------------------------------------------------------------------------------------------- */
+/* --- The master --------------------------------------------------------------------------------------------------- */
 
 static void draw_farm(canvas *to, const model *known, model_figure figure, view_room room)
 {
@@ -113,7 +114,7 @@ int64_t view_lookup(const model *known, const char *abi, bool pending)
     return sum;
 }
 
-/* One line of what has no past; large figures leave room for fewer words. */
+/* The line of totals, which have no graph. It has a shorter form for when the longer one doesn't fit. */
 static void draw_totals(canvas *to, const model *known, view_room room)
 {
     const master_stats *stats = model_stats(known);
@@ -170,9 +171,9 @@ void view_master(canvas *to, const model *known, view_room room)
         draw_totals(to, known, (view_room){room.row + room.rows - 1, room.column, 1, room.columns});
 }
 
-/* --- A slave ----------------------------------------------------------------------------------------------------- */
+/* --- A slave ------------------------------------------------------------------------------------------------------ */
 
-/* What it does, in a sentence. */
+/* Says in a sentence what the slave does. */
 static void say_doing(const model *known, const model_slave *slave, int64_t now_us, char *to, size_t size)
 {
     char age[FORMAT_MAX];
@@ -208,7 +209,7 @@ static void say_who(const model_slave *slave, int64_t now_us, char *to, size_t s
     format_add(to, size, ", %s %s", hello->os_name.s, hello->os_version.s);
 }
 
-/* What it is called and what it builds, for at most how long. */
+/* Says what the slave is called, what it builds for, and how long a build may take. */
 static void say_title(const model_slave *slave, char *to, size_t size)
 {
     char text[FORMAT_MAX];

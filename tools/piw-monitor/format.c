@@ -1,4 +1,4 @@
-/* format.c — figures as short text, and the order in which a person would put names. */
+/* format.c — writes figures as short text, and compares names as people sort them. */
 #include "format.h"
 
 #include <ctype.h>

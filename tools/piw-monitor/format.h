@@ -1,4 +1,4 @@
-/* format.h — figures as short text, and the order in which a person would put names. */
+/* format.h — writes figures as short text, and compares names as people sort them. */
 #ifndef MONITOR_FORMAT_H
 #define MONITOR_FORMAT_H
 
@@ -13,9 +13,9 @@ const char *format_age(int64_t us, char *to);
 const char *format_count(int64_t n, char *to);
 /* Bytes: "742", "1.2K", "78G": at most 5 characters. */
 const char *format_size(int64_t bytes, char *to);
-/* Add to the text that is there, as much as fits `size`. */
+/* Appends to the text in `to`, as much as fits `size`. */
 void format_add(char *to, size_t size, const char *fmt, ...) PIW_PRINTF(3, 4);
-/* As strcmp, but numbers in it by their value: pi-9 stands before pi-11. */
+/* As strcmp, but numbers inside of the names are compared by their values: pi-9 comes before pi-11. */
 int format_order(const char *a, const char *b);
 
 #endif

@@ -1,11 +1,12 @@
-/* history.c — samples of some figures, oldest first, and what of them fits a graph. */
+/* history.c — keeps samples of figures, the oldest first, and condenses them to the width of a graph. */
 #include "history.h"
 
 #include "piw/err.h"
 
 #include <stdlib.h>
 
-/* A master repeats at most 100 samples of 10 s: what is older than that was not repeated, but stamped by another clock. */
+/* A master sends at most 100 earlier samples, 10 s apart. One that is older than those was stamped before a clock
+ * was set. */
 static const int64_t set_back_us = 1200ll * 1000000;
 
 void history_fini(history *self)
@@ -49,7 +50,7 @@ void history_add(history *self, int64_t stamp_us, const float *values)
     if (place > 0 && self->stamps[place - 1] == stamp_us)
         return;
     if (self->count == self->max && place == 0)
-        return; /* older than all that is kept */
+        return; /* it is older than all samples that are kept, and there is no room */
     bool full = self->count == self->max;
     make_room(self);
     place -= full;
@@ -66,8 +67,8 @@ unsigned history_graph(const history *self, unsigned figure, float *to, unsigned
 {
     if (self->count == 0 || width == 0)
         return 0;
-    /* Samples are counted from the first there ever was, so that each stays in its column until the graph moves on; one
-     * column more than their number needs is filled by and by. */
+    /* Columns are counted from the first sample that there ever was, so that a sample stays in its column until the
+     * graph moves. The last column may have fewer samples than the others: it fills as they come. */
     uint64_t first = self->dropped, end = first + self->count, each = 1;
     if (self->count > width)
         each = width > 1 ? (self->count + width - 3) / (width - 1) : self->count;

@@ -1,4 +1,4 @@
-/* link.c — the two queues between a monitor and its master. */
+/* link.c — the connections to the master's status and control queues. */
 #include "link.h"
 
 #include "common/reach.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-    BUDGET = 4000, /* messages read before keys and the screen get their turn */
+    BUDGET = 4000, /* so many messages are read before keys are looked at and the screen is drawn */
     GREET_MS = 2000,
     GREET_MAX_MS = 30000,
     RESET_MS = 5000,
@@ -19,15 +19,15 @@ static int64_t now_us(void)
     return piw_monotonic_ns() / 1000;
 }
 
-/* A master that isn't there is waited for; a socket that this user may not use is said at once. */
+/* A monitor waits for a master that isn't running. A socket that its user may not use is an error at once. */
 static int open_queue(piw_client **queue, piw_protocol_def *protocol, const char *listens, piw_codec codec,
                       const piw_key *key, piw_err *err)
 {
     piw_err reach_err = {0};
     char *address = tool_connect_address(listens);
     int rc = 0;
-    if (tool_check_listens(address, "the status and control queues are for the group of their files", &reach_err) ==
-        PIW_EREFUSED)
+    if (tool_check_listens(address, "only the group that owns their socket files may use the status and control queues",
+                           &reach_err) == PIW_EREFUSED)
         rc = piw_err_set(err, PIW_EREFUSED, "%s", reach_err.text);
     rc = rc != 0 ? rc : piw_client_open_with(queue, protocol, address, codec, key, err);
     free(address);
@@ -46,14 +46,15 @@ void link_close(link_queues *self)
 {
     piw_err err = {0};
     if (self->control != NULL && !piw_client_connected(self->control))
-        piw_client_reset(self->control, &err); /* an error leaves nothing that could be sent either */
+        piw_client_reset(self->control, &err); /* after an error nothing can be sent either */
     piw_client_close(&self->control);
     piw_client_close(&self->status);
 }
 
-/* --- HELLO ------------------------------------------------------------------------------------------------------- */
+/* --- HELLO -------------------------------------------------------------------------------------------------------- */
 
-/* The subscription may reach the master after our HELLO, which then is answered to nobody: it is said until one is heard. */
+/* Our subscription may reach the master after our HELLO, and then nobody hears the answer. So HELLO is repeated
+ * until an answer comes. */
 static void greet(link_queues *self, model *known)
 {
     int64_t now_ns = piw_monotonic_ns();
@@ -80,7 +81,7 @@ static void look(link_queues *self, model *known)
     bool online = piw_client_connected(self->status);
     online &= piw_client_connected(self->control);
     if (renewed && known->online)
-        model_connected(known, false, now_us()); /* lost and made again since the last look */
+        model_connected(known, false, now_us()); /* it was lost and made again since the last time */
     if (online && !known->online) {
         self->hellos = -1;
         self->patience_ms = GREET_MS;
@@ -89,7 +90,7 @@ static void look(link_queues *self, model *known)
     model_connected(known, online, now_us());
 }
 
-/* --- Messages ---------------------------------------------------------------------------------------------------- */
+/* --- Messages ----------------------------------------------------------------------------------------------------- */
 
 static void try_again(link_queues *self, model *known)
 {

@@ -1,6 +1,7 @@
-/* link.h — the two queues between a monitor and its master: kept up, greeted again after each loss.
+/* link.h — the connections to the master's status and control queues. After a loss they are made again, and HELLO
+ * is sent.
  *
- * Nothing waits here; the caller polls the descriptors and calls link_turn. One owner, one thread. */
+ * No function waits: the caller polls the descriptors and calls link_turn. A link belongs to one thread. */
 #ifndef MONITOR_LINK_H
 #define MONITOR_LINK_H
 
@@ -9,22 +10,23 @@
 
 typedef struct link_queues {
     piw_client *status, *control;
-    int64_t hellos;      /* heard when the last one was asked for */
-    int64_t greet_ns;    /* when HELLO is said next; 0: not */
-    int64_t patience_ms; /* until it is said once more */
-    int64_t reset_ns;    /* when a refused connection is tried again; 0: none is */
+    int64_t hellos;      /* how many the master had sent when we asked for one the last time */
+    int64_t greet_ns;    /* when HELLO is sent next; 0: never */
+    int64_t patience_ms; /* how long its answer may take before it is sent once more */
+    int64_t reset_ns;    /* when a refused connection is tried again; 0: none was refused */
 } link_queues;
 
-/* `key`: NULL: the queues are not encrypted. */
+/* A `key` of NULL means that the queues are not encrypted. */
 int link_open(link_queues *self, const char *status, const char *control, piw_codec codec, const piw_key *key,
               piw_err *err);
-/* What is still on its way to a master that isn't there is given up. */
+/* Closes the connections. Commands that the master hasn't received are lost. */
 void link_close(link_queues *self);
-/* Read what has come, say HELLO when it is time. True: there may be more to read at once. */
+/* Reads the messages that have come, and sends HELLO when it is due. True: there may be more to read. */
 bool link_turn(link_queues *self, model *known);
-/* Send a command and note it. Nothing is kept for a master that isn't there: it must not come as a surprise later. */
+/* Sends a command, and shows a note that it was sent. Without a master it is not kept: nobody would expect it to
+ * act later. */
 void link_command(link_queues *self, model *known, command what);
-/* How long the caller may sleep before link_turn has something to do, in ms. */
+/* How many milliseconds the caller may sleep until link_turn has something to do. */
 int link_timeout_ms(const link_queues *self);
 
 #endif

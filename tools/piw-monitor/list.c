@@ -1,4 +1,4 @@
-/* list.c — the slaves in groups, one to an ABI, in as many columns as the width has room for. */
+/* list.c — draws the list of slaves, grouped by their ABIs, with as many columns as there is room for. */
 #include "format.h"
 #include "view.h"
 
@@ -12,14 +12,14 @@ enum {
     STATE_MIN = 19,
     SINCE_COLUMNS = 7,
     NUMBER_COLUMNS = 5,
-    LONG_FROM = 66, /* columns for all that the head of a group says */
+    LONG_FROM = 66, /* columns that the longer heading of a group needs */
 };
 
-/* A line of the list: all slaves, the head of an ABI's, or one. */
+/* A line of the list is that of all slaves, the heading of an ABI, or a slave. */
 typedef struct line {
-    const char *abi;          /* NULL with slave NULL: all */
-    const model_slave *slave; /* NULL: a head */
-    size_t slaves;            /* of the group */
+    const char *abi;          /* NULL, and slave NULL: the line of all slaves */
+    const model_slave *slave; /* NULL: a heading */
+    size_t slaves;            /* how many are in the group */
 } line;
 
 typedef struct lines {
@@ -27,9 +27,9 @@ typedef struct lines {
     size_t count;
 } lines;
 
-/* --- Which lines there are --------------------------------------------------------------------------------------- */
+/* --- The lines of the list ---------------------------------------------------------------------------------------- */
 
-/* Builds wait for this ABI and no slave is there to make them. */
+/* Are there builds waiting for this ABI, and no slave that could make them? */
 static bool is_deserted(const model *known, const char *abi)
 {
     for (size_t i = 0; i < known->count; i++)
@@ -62,7 +62,7 @@ static lines make_lines(const model *known)
     return made;
 }
 
-/* Which of them is chosen; count: none. */
+/* The index of the chosen line; `count`: none is chosen. */
 static size_t find_chosen(const lines *all, const model_slave *slave, bool everyone)
 {
     if (everyone)
@@ -73,7 +73,7 @@ static size_t find_chosen(const lines *all, const model_slave *slave, bool every
     return i;
 }
 
-/* So that the chosen one is seen, and the head of its group with it where it is the first. */
+/* Scrolls so that the chosen line is visible. Of the first slave of a group the heading is visible too. */
 static void scroll(ui *person, const lines *all, size_t chosen)
 {
     size_t page = (size_t)person->page, end = all->count > page ? all->count - page : 0;
@@ -88,14 +88,14 @@ static void scroll(ui *person, const lines *all, size_t chosen)
         person->top = end;
 }
 
-/* --- Columns ----------------------------------------------------------------------------------------------------- */
+/* --- Columns ------------------------------------------------------------------------------------------------------ */
 
 typedef struct columns {
-    int label, state, since, id, numbers; /* widths; 0: left out */
+    int label, state, since, id, numbers; /* the columns' widths; 0: the column is left out */
     bool shown[FIGURES];
 } columns;
 
-/* Numbers are shown whole: commands name slaves by them. */
+/* A slave's number is never cut: commands name slaves by their numbers. */
 static int id_width(const model *known)
 {
     int64_t largest = known->count > 0 ? known->by_id[known->count - 1]->id : 0;
@@ -151,7 +151,7 @@ static void draw_headings(canvas *to, view_room room, const columns *widths)
         }
 }
 
-/* --- Lines ------------------------------------------------------------------------------------------------------- */
+/* --- Lines -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     wchar_t glyph;
@@ -233,7 +233,7 @@ static void draw_head(canvas *to, const model *known, const line *what, view_roo
                      what->slaves == 1 ? "" : "s");
 }
 
-/* All of them: how many there are in each state. */
+/* The line of all slaves says how many there are in each state. */
 static void draw_all(canvas *to, const model *known, view_room room, int64_t now_us)
 {
     size_t counts[STATES] = {0}, silent = 0;
@@ -257,7 +257,7 @@ static void draw_all(canvas *to, const model *known, view_room room, int64_t now
         (canvas_zone){.row = room.row, .column = room.column, .rows = 1, .width = room.columns, .action = ZONE_ALL});
 }
 
-/* Where in the list one is, when not all of it is seen: a bar in the last column. */
+/* When the list doesn't fit, a bar in the last column shows which part of it is visible. */
 static void draw_bar(canvas *to, const ui *person, size_t count, view_room room)
 {
     size_t page = (size_t)person->page, thumb = page * page / count, from = person->top * page / count;

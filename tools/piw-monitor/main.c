@@ -14,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { DRAW_EVERY_MS = 100 /* at most so often */, DRAW_IDLE_MS = 1000 /* times go on */ };
+enum { DRAW_EVERY_MS = 100 /* not more often than this */, DRAW_IDLE_MS = 1000 /* without news, since ages change */ };
 
 static const piw_opt options[] = {
     {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "the master's status queue"},
@@ -37,7 +37,7 @@ typedef struct monitor {
     link_queues link;
     model *known;
     ui person;
-    canvas *screen; /* as it was drawn last: clicks mean what stands there */
+    canvas *screen; /* as it was drawn last: a click means what is shown at its place */
     int signals;
     bool ended;
     int64_t drawn_ns;
@@ -48,7 +48,7 @@ static int64_t now_us(void)
     return piw_monotonic_ns() / 1000;
 }
 
-/* --- The terminal ------------------------------------------------------------------------------------------------ */
+/* --- The terminal ------------------------------------------------------------------------------------------------- */
 
 static void draw(monitor *self)
 {
@@ -60,7 +60,7 @@ static void draw(monitor *self)
     self->drawn_ns = piw_monotonic_ns();
 }
 
-/* Everything typed and clicked since; each click means what was seen when it was made. */
+/* Handles all keys and clicks that have come. A click means what was on the screen when it was made. */
 static void read_person(monitor *self)
 {
     term_event event;
@@ -74,7 +74,7 @@ static void read_person(monitor *self)
     }
 }
 
-/* --- Signals ----------------------------------------------------------------------------------------------------- */
+/* --- Signals ------------------------------------------------------------------------------------------------------ */
 
 static int open_signals(monitor *self, piw_err *err)
 {
@@ -105,7 +105,7 @@ static void read_signals(monitor *self)
     }
 }
 
-/* --- The loop ---------------------------------------------------------------------------------------------------- */
+/* --- The loop ----------------------------------------------------------------------------------------------------- */
 
 static int until_drawn_ms(const monitor *self, bool news)
 {
@@ -135,7 +135,7 @@ static int run(monitor *self, piw_err *err)
         if (ready > 0 && (waits[0].revents & POLLIN) != 0)
             read_person(self);
         else if (ready > 0 && waits[0].revents != 0)
-            return piw_err_set(err, PIW_ESYS, "the terminal has gone");
+            return piw_err_set(err, PIW_ESYS, "the terminal was closed");
         if (until_drawn_ms(self, news || self->person.redraw) == 0) {
             draw(self);
             news = false;
@@ -157,7 +157,7 @@ static int start(monitor *self, const piw_config *config, piw_err *err)
         rc = link_open(&self->link, piw_config_text(config, "status-queue"), piw_config_text(config, "control-queue"),
                        codec, file != NULL ? &key : NULL, err);
     piw_key_wipe(&key);
-    /* Lines of the log would be written over the screen; -l has them in a file. */
+    /* Log lines on stderr would spoil the screen. With -l they go to a file. */
     rc = rc != 0 ? rc : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);
     return rc != 0 ? rc : term_open(err);
 }

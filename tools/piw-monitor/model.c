@@ -1,4 +1,5 @@
-/* model.c — the master: its figures, its clock, the notes; slaves.c has the slaves. */
+/* model.c — what is known of the master: its figures and its clock; and the notes. slaves.c has what is known of
+ * slaves. */
 #include "model.h"
 
 #include <math.h>
@@ -7,8 +8,8 @@
 #include <stdlib.h>
 
 enum {
-    CLOCK_WINDOW_US = 60 * 1000000, /* clocks that are set are followed within two of these */
-    CONFIRM_US = 20 * 1000000,      /* a replay has named all slaves by then */
+    CLOCK_WINDOW_US = 60 * 1000000, /* after a clock was set, its difference is known again within two of these */
+    CONFIRM_US = 20 * 1000000,      /* so long after a HELLO the master has named all its slaves */
 };
 
 model *model_new(void)
@@ -32,9 +33,10 @@ void model_free(model **self)
     *self = NULL;
 }
 
-/* --- The clock --------------------------------------------------------------------------------------------------- */
+/* --- The clock ---------------------------------------------------------------------------------------------------- */
 
-/* No message comes before it was stamped: of all differences between the clocks the largest is the nearest to the truth. */
+/* A message takes time from the master to here, never less than none. So of all differences that are seen between a
+ * message's stamp and our clock, the largest is nearest to the difference of the clocks. */
 static void hear_clock(model *self, int64_t stamp_us, int64_t now_us)
 {
     int64_t offset = stamp_us - now_us;
@@ -56,7 +58,7 @@ int64_t model_ago(const model *self, int64_t stamp_us, int64_t now_us)
     return self->clock.known && ago > 0 ? ago : 0;
 }
 
-/* --- Figures ----------------------------------------------------------------------------------------------------- */
+/* --- Figures ------------------------------------------------------------------------------------------------------ */
 
 const master_stats *model_stats(const model *self)
 {
@@ -134,14 +136,14 @@ static void hear_stats(model *self, const piw_msg *msg, int64_t now_us)
     self->newest_us = stats->timestamp.us;
 }
 
-/* --- Messages ---------------------------------------------------------------------------------------------------- */
+/* --- Messages ----------------------------------------------------------------------------------------------------- */
 
 static void hear_hello(model *self, const piw_msg *msg, int64_t now_us)
 {
     const master_hello *before = self->hello != NULL ? status_HELLO_of(self->hello) : NULL;
     bool other = before != NULL && before->started.us != status_HELLO_of(msg)->started.us;
     if (other) {
-        /* What an earlier master told of its slaves is void; they will say HELLO to this one. */
+        /* What the earlier master told of its slaves isn't true any more. They say HELLO to this one. */
         model__forget_slaves(self);
         model_say(self, LEVEL_WARNING, now_us, "the master was restarted");
     }
@@ -187,7 +189,7 @@ void model_connected(model *self, bool online, int64_t now_us)
     self->online = online;
     if (!online) {
         self->pause = PAUSE_NONE;
-        model_say(self, LEVEL_ALARM, now_us, "the master has gone; what is shown was known before");
+        model_say(self, LEVEL_ALARM, now_us, "the master has gone: the screen shows what was known before");
     } else if (self->hello != NULL) {
         model_say(self, LEVEL_GOOD, now_us, "the master is there again");
     }
@@ -244,7 +246,7 @@ void model_commanded(model *self, command what, int64_t now_us)
     if (what.kind == COMMAND_QUIT) {
         model_say(self, LEVEL_WARNING, now_us, "QUIT to the master: it stops in order");
     } else if (what.all) {
-        /* That all pause, or go on, stands in the first line. */
+        /* The first line says when all slaves pause or go on. */
         for (size_t i = 0; i < self->count && what.kind != COMMAND_SLEEP; i++)
             note_command(self->slaves[i], what.kind);
         if (what.kind == COMMAND_SLEEP || what.kind == COMMAND_WAKE)

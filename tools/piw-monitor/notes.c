@@ -1,4 +1,4 @@
-/* notes.c — what happened, for the last lines of the screen. */
+/* notes.c — keeps the notes that the last lines of the screen show. */
 #include "model.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* slaves.c — the slaves as the status queue shows them: who they are, what each does and since when. */
+/* slaves.c — what is known of slaves from the status queue: who they are, what each does and since when. */
 #include "format.h"
 #include "model.h"
 #include "piw/codec.h"
@@ -8,12 +8,12 @@
 #include <stdlib.h>
 
 enum {
-    GONE_US = 20 * 1000000,  /* a slave that left is shown so long */
-    LOST_US = 120 * 1000000, /* one that was lost is a matter for the operator */
-    SLAVES_MAX = 20000,      /* more than a master takes */
+    GONE_US = 20 * 1000000,  /* a slave that has ended is shown for this long */
+    LOST_US = 120 * 1000000, /* one that fell silent is shown longer, since an operator should see it */
+    SLAVES_MAX = 20000,      /* a master accepts fewer */
 };
 
-/* --- Finding ----------------------------------------------------------------------------------------------------- */
+/* --- Finding ------------------------------------------------------------------------------------------------------ */
 
 const slave_hello *model_hello(const model_slave *slave)
 {
@@ -45,7 +45,7 @@ static int id_order(const model_slave *a, const model_slave *b)
 
 typedef int order_fn(const model_slave *a, const model_slave *b);
 
-/* Where the slave is, or would be. */
+/* The index at which the slave stands, or belongs. */
 static size_t place_in(model_slave *const *list, size_t count, const model_slave *slave, order_fn *compare)
 {
     size_t low = 0, high = count;
@@ -124,7 +124,7 @@ void model__forget_slaves(model *self)
     self->count = 0;
 }
 
-/* --- What they say and are told ---------------------------------------------------------------------------------- */
+/* --- Messages of slaves, and the answers to them ------------------------------------------------------------------ */
 
 static void say_odd(model *self, const model_slave *slave, const char *word, const char *why, int64_t now_us)
 {
@@ -138,25 +138,26 @@ static void enter(model_slave *slave, model_state state, int64_t stamp_us)
         return;
     slave->state = state;
     slave->since_us = stamp_us;
-    /* What follows HELLO and STATS in a replay is the last reply, stamped when the slave was last seen. */
+    /* In a replay HELLO and STATS are followed by the last reply, whose stamp says when the slave was last heard of. */
     slave->since_at_least = state != STATE_NEW && (slave->greeted || slave->hello == NULL);
 }
 
-/* Does the command that we gave wait no longer, when this was the reply? */
+/* Does this reply to the slave show that our command has taken effect? */
 static void fulfil(model_slave *slave, command_kind done)
 {
     if (slave->asked == done)
         slave->asked = COMMAND_NONE;
 }
 
-/* A slave was given a build, or told that there is none: the farm is not paused. What a replay tells was earlier. */
+/* A slave was given a build, or told that there is none. So the farm isn't paused, unless this is of a replay,
+ * which tells what was earlier. */
 static void note_going(model *self, const model_slave *slave, int64_t stamp_us)
 {
     if (slave->greeted)
         return;
     if (stamp_us > self->going_us)
         self->going_us = stamp_us;
-    if (self->pause != PAUSE_ASKED) /* the slave may have said this before it was told */
+    if (self->pause != PAUSE_ASKED) /* else it may have been told so before our command arrived */
         self->pause = PAUSE_NONE;
 }
 
@@ -174,7 +175,7 @@ static void hear_hello(model *self, model_slave *slave, const status_SLAVE *body
         slave->hello = msg;
         insert(self->slaves, self->count - 1, slave, shown_order);
     }
-    /* The kept STATS come now. */
+    /* The STATS that the master kept of it follow. */
     history_clear(&slave->past);
     slave->samples = 0;
     slave->greeted = true;
@@ -201,7 +202,7 @@ static void hear_stats(model *self, model_slave *slave, const status_SLAVE *body
                 sample[figure] = (float)value;
         }
         history_add(&slave->past, (int64_t)++slave->samples, sample);
-        if (!slave->greeted) /* those of a replay are stamped anew */
+        if (!slave->greeted) /* in a replay they have new stamps */
             slave->skew_us = stats.timestamp.us - body->timestamp.us;
     }
     piw_msg_free(&arena);
@@ -220,7 +221,7 @@ static int hear_build(model_slave *slave, const status_SLAVE *body, piw_err *err
     bool same = before != NULL && slave->greeted && piw_text_eq(before->package, build->package) &&
                 piw_text_eq(before->version, build->version);
     if (!same && slave->state == STATE_BUILDING)
-        slave->state = STATE_DONE; /* the DONE between them was missed */
+        slave->state = STATE_DONE; /* a DONE was missed */
     piw_msg_free(&slave->build);
     slave->build = msg;
     enter(slave, STATE_BUILDING, body->timestamp.us);
@@ -277,7 +278,7 @@ static void hear_die(model *self, model_slave *slave, const status_SLAVE *body, 
     slave->forget_us = now_us + (lost ? LOST_US : GONE_US);
 }
 
-/* A reply; what it is about stands in its data. */
+/* A reply to a slave, with its data. */
 static int hear_reply(model *self, model_slave *slave, const status_SLAVE *body, piw_err *err, int64_t now_us)
 {
     if (piw_text_is(body->message, "ACK")) {
@@ -330,7 +331,7 @@ void model__slave_hear(model *self, const status_SLAVE *body, int64_t now_us)
     slave->greeted = false;
 }
 
-/* --- Time -------------------------------------------------------------------------------------------------------- */
+/* --- Time --------------------------------------------------------------------------------------------------------- */
 
 bool model_silent(const model_slave *slave, int64_t now_us)
 {

@@ -1,4 +1,4 @@
-/* style.c — words and colours that all parts of the screen share. */
+/* style.c — the words and colours that several parts of the screen use. */
 #include "view.h"
 
 unsigned view_level_style(model_level level)

@@ -1,4 +1,4 @@
-/* terminal.c — the terminal: the only file that knows of curses. */
+/* terminal.c — the terminal. No other file uses curses. */
 #define NCURSES_WIDECHAR 1
 
 #include "terminal.h"
@@ -20,7 +20,7 @@
 enum { ESCAPE_MS = 50, SIDE_MAX = 1000 };
 
 static SCREEN *screen;
-static FILE *keys; /* the terminal once more, or stdin */
+static FILE *keys; /* where keys are read: the terminal, opened once more, or stdin */
 static bool coloured, ascii;
 
 static bool has_string(const char *capability)
@@ -56,8 +56,8 @@ static void start_colours(void)
         init_pair((short)(i + 1), colours[i], ground);
 }
 
-/* Curses goes on reading, and waiting, after an event of the mouse that it doesn't want. So it reads from a description of
- * the terminal of our own, which doesn't wait; the one that we were given is shared with others and stays as it is. */
+/* After an event of the mouse that it ignores, curses waits for the next key. So it gets a descriptor of the
+ * terminal of our own that never waits. Our standard input may be shared with other programs, and is left as it is. */
 static FILE *open_keys(void)
 {
     unsigned device = 0;
@@ -164,7 +164,7 @@ void term_show(const canvas *what, bool anew)
     refresh();
 }
 
-/* --- Input ------------------------------------------------------------------------------------------------------- */
+/* --- Input -------------------------------------------------------------------------------------------------------- */
 
 static int name_of(wint_t key)
 {

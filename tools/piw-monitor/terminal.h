@@ -1,27 +1,27 @@
-/* terminal.h — the terminal: the only place that knows of curses. One a program, one thread. */
+/* terminal.h — the terminal. Only terminal.c uses curses. A program has one terminal, and uses it in one thread. */
 #ifndef MONITOR_TERMINAL_H
 #define MONITOR_TERMINAL_H
 
 #include "canvas.h"
 
-/* Take over the terminal on standard input and output. PIW_EUSAGE: there is none, or none that can place text. */
+/* Takes over the terminal on standard input and output. PIW_EUSAGE: there is none, or it can't move its cursor. */
 int term_open(piw_err *err);
-/* Give it back as it was. Safe to call when it isn't open. */
+/* Gives the terminal back as it was. May be called when it isn't open. */
 void term_close(void);
-/* Readable when there is something for term_next. */
+/* The descriptor that is readable when term_next has something. */
 int term_fd(void);
-/* It may have another size now. */
+/* Looks at the terminal's size again. */
 void term_resized(void);
-/* A blank canvas of its size. */
+/* A blank canvas of the terminal's size. */
 canvas *term_canvas(void);
-/* Show it; `anew`: also what the terminal should show already. */
+/* Shows a canvas. `anew` draws everything, not only what has changed. */
 void term_show(const canvas *what, bool anew);
 
 typedef struct term_event {
     int key;         /* a character, or a name of ui.h; 0: a click */
     int row, column; /* of the click */
 } term_event;
-/* The next thing the person did, if there is one. Does not wait. */
+/* The next key or click, if there is one. Doesn't wait. */
 bool term_next(term_event *event);
 
 #endif

@@ -1,4 +1,4 @@
-/* ui.c — what the person in front of the screen has chosen; keys and clicks become commands here. */
+/* ui.c — what the user has chosen. Turns keys and clicks into commands. */
 #include "ui.h"
 
 void ui_init(ui *self, const char *address)
@@ -11,7 +11,7 @@ model_slave *ui_slave(const ui *self, const model *known)
     return self->all ? NULL : model_find(known, self->chosen);
 }
 
-/* --- Choosing ---------------------------------------------------------------------------------------------------- */
+/* --- Choosing ----------------------------------------------------------------------------------------------------- */
 
 static void choose(ui *self, const model *known, int64_t place)
 {
@@ -27,7 +27,7 @@ static void move(ui *self, const model *known, int64_t by)
     const model_slave *slave = ui_slave(self, known);
     int64_t place = self->all ? -1 : slave != NULL ? (int64_t)model_place(known, slave) : (int64_t)self->place;
     if (!self->all && slave == NULL && by > 0)
-        place -= 1; /* the next has moved to where the one that has gone was */
+        place -= 1; /* the next slave has taken the place of the one that is gone */
     choose(self, known, place + by);
 }
 
@@ -35,7 +35,7 @@ static void move(ui *self, const model *known, int64_t by)
 
 static const command nothing = {.kind = COMMAND_NONE};
 
-/* What throws work away, or ends something, is asked about first. */
+/* Commands that throw work away or end something are confirmed first. */
 static command confirm(ui *self, command what)
 {
     self->waiting = what;
@@ -48,7 +48,7 @@ static command to_chosen(ui *self, model *known, command_kind kind, int64_t now_
     const model_slave *slave = ui_slave(self, known);
     command what = {.kind = kind, .all = self->all, .slave_id = self->all ? 0 : self->chosen};
     if (!self->all && (slave == NULL || slave->forget_us != 0)) {
-        model_say(known, LEVEL_WARNING, now_us, "%s goes nowhere: the chosen slave has gone", model_command_name(kind));
+        model_say(known, LEVEL_WARNING, now_us, "%s was not sent: the chosen slave is gone", model_command_name(kind));
         return nothing;
     }
     return kind == COMMAND_KILL || (kind == COMMAND_SKIP && self->all) ? confirm(self, what) : what;

@@ -1,4 +1,4 @@
-/* values.c — a figure of a machine, where it is known. */
+/* values.c — figures of a machine, if they are known. */
 #include "model.h"
 
 #include <math.h>

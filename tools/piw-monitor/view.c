@@ -1,4 +1,4 @@
-/* view.c — lays out the screen for a model, at any size. */
+/* view.c — lays out the screen of a monitor, at any size. */
 #include "view.h"
 
 #include "format.h"
@@ -8,16 +8,16 @@
 enum {
     ROWS_MIN = 5,
     COLUMNS_MIN = 24,
-    PANE_FROM = 22,           /* rows from which the chosen slave has a pane of its own */
-    PANE_ROWS = 6,            /* its line, what is said of it, three rows of figures */
-    WIDE_FROM = 56,           /* columns from which figures stand side by side */
-    SILENT_US = 45 * 1000000, /* a master says STATS every 10 s */
+    PANE_FROM = 22,           /* with so many rows the chosen slave has a pane of its own */
+    PANE_ROWS = 6,            /* of that pane: its title, two lines of text, three rows of figures */
+    WIDE_FROM = 56,           /* with so many columns figures stand side by side */
+    SILENT_US = 45 * 1000000, /* longer than a master should be silent, which sends STATS every 10 s */
 };
 
-/* --- The first line ---------------------------------------------------------------------------------------------- */
+/* --- The first line ----------------------------------------------------------------------------------------------- */
 
-/* The master doesn't say that the farm pauses: it is seen from what slaves are told. One alone may be paused by itself,
- * and so may be those that were paused before the last build was given out. */
+/* The master doesn't say that the farm is paused: what slaves are told shows it. A slave may also have been paused
+ * alone, and so may those that were paused before a build was given out to another. */
 static bool all_paused(const model *known)
 {
     size_t paused = 0, living = 0;
@@ -55,7 +55,7 @@ static void title_right(const model *known, const ui *person, int64_t now_us, ch
                  known->count, known->count == 1 ? "" : "s");
 }
 
-/* A long host name leaves room for what follows it. */
+/* A long host name is cut, so that there is room for what follows it. */
 static void title_left(canvas *to, const model *known, int room, int64_t now_us)
 {
     char age[FORMAT_MAX];
@@ -82,7 +82,7 @@ static void draw_title(canvas *to, const model *known, const ui *person, int64_t
                  CANVAS_REVERSE | CANVAS_BOLD | (well ? 0 : CANVAS_RED), right);
 }
 
-/* --- The last lines ---------------------------------------------------------------------------------------------- */
+/* --- The last lines ----------------------------------------------------------------------------------------------- */
 
 static void draw_notes(canvas *to, const model *known, int row, int rows, int64_t now_us)
 {
@@ -96,7 +96,7 @@ static void draw_notes(canvas *to, const model *known, int row, int rows, int64_
     }
 }
 
-/* The keys that fit, the most needed first; each can be clicked on. */
+/* Shows as many keys as fit, the most important ones first. Each can be clicked on. */
 static void draw_keys(canvas *to, int row)
 {
     static const struct {
@@ -118,9 +118,9 @@ static void draw_keys(canvas *to, int row)
     }
 }
 
-/* --- The whole --------------------------------------------------------------------------------------------------- */
+/* --- The whole screen --------------------------------------------------------------------------------------------- */
 
-/* Rows for the master's figures: more where there is room, so that graphs get taller. */
+/* How many rows the master's figures get. On a large screen there are more, and the graphs are taller. */
 static int master_rows(const canvas *to)
 {
     int rows = to->rows;
