@@ -1,8 +1,8 @@
-/* entry.c — the message that a line of the web server's log becomes, if any. */
-#include "entry.h"
+/* web_entry.c — the entry that a request to the web server becomes, if any. */
+#include "shared/web_entry.h"
 
-#include "agent.h"
 #include "shared/names.h"
+#include "shared/web_agent.h"
 #include "shared/web_log.h"
 
 #include <stdlib.h>
@@ -12,34 +12,13 @@
 
 static bool starts(piw_text text, const char *with)
 {
-    return agent_is(text, with);
+    return piw_agent_is(text, with);
 }
 
 static bool ends(piw_text text, const char *with)
 {
     size_t len = strlen(with);
     return text.len >= len && memcmp(text.s + text.len - len, with, len) == 0;
-}
-
-/* METHOD TARGET[ PROTOCOL]: the target of a GET, else a null text. */
-static piw_text target_of(const log_line *line)
-{
-    piw_text request = line->fields[FIELD_REQUEST];
-    if (request.s == NULL) {
-        piw_text method = line->fields[FIELD_METHOD];
-        return piw_text_is(method, "GET") ? line->fields[FIELD_PATH] : (piw_text){0};
-    }
-    if (!starts(request, "GET "))
-        return (piw_text){0};
-    piw_text target = {request.s + 4, request.len - 4};
-    for (uint32_t i = target.len; i > 0; i--)
-        if (target.s[i - 1] == ' ') {
-            piw_text protocol = {target.s + i, target.len - i};
-            if (starts(protocol, "HTTP/"))
-                target.len = i - 1;
-            break;
-        }
-    return target;
 }
 
 /* The path of a target, without scheme, host, query and fragment, %XX resolved: `room` has as many bytes as it. */
@@ -56,8 +35,8 @@ static piw_text path_of(piw_text target, char *room)
     }
     piw_text path = {room, 0};
     for (uint32_t i = 0; i < target.len && target.s[i] != '?' && target.s[i] != '#'; i++) {
-        int high = i + 2 < target.len ? log_hex_digit(target.s[i + 1]) : -1;
-        int low = i + 2 < target.len ? log_hex_digit(target.s[i + 2]) : -1;
+        int high = i + 2 < target.len ? piw_log_hex_digit(target.s[i + 1]) : -1;
+        int low = i + 2 < target.len ? piw_log_hex_digit(target.s[i + 2]) : -1;
         bool escape = target.s[i] == '%' && high >= 0 && low >= 0;
         room[path.len++] = escape ? (char)(high << 4 | low) : target.s[i];
         i += escape ? 2 : 0;
@@ -79,7 +58,7 @@ static bool has_json_part(piw_text path)
 /* The first rule that fits wins. A '*' stands for any text, slashes too. */
 static record_kind kind_of(piw_text path, piw_text agent)
 {
-    bool pip = agent_is(agent, "pip/");
+    bool pip = piw_agent_is(agent, "pip/");
     if (pip && piw_text_is(path, "/simple/"))
         return NONE;
     if (piw_text_is(path, "/project/"))
@@ -123,64 +102,68 @@ static piw_text page_of(piw_text path)
 
 /* --- Messages ------------------------------------------------------------------------------------------------------ */
 
-static piw_text host_of(piw_msg *msg, const log_line *line)
+static piw_text host_of(piw_msg *msg, const piw_web_request *request)
 {
-    piw_text host = line->fields[line->fields[FIELD_ADDRESS].s != NULL ? FIELD_ADDRESS : FIELD_HOST];
-    host = piw_log_host(host);
-    return agent_text(msg, host.s, host.len, PIW_LOG_FACT_MAX);
+    piw_text host = piw_log_host(request->host);
+    return piw_agent_text(msg, host.s, host.len, PIW_LOG_FACT_MAX);
 }
 
 /* What a download and a search say alike of who asked. */
 /* clang-format off */
 #define FACTS_OF(facts)                                                                                                \
-    .arch = (facts)[FACT_ARCH],                                                                                        \
-    .distro_name = (facts)[FACT_DISTRO_NAME],                                                                          \
-    .distro_version = (facts)[FACT_DISTRO_VERSION],                                                                    \
-    .os_name = (facts)[FACT_OS_NAME],                                                                                  \
-    .os_version = (facts)[FACT_OS_VERSION],                                                                            \
-    .py_name = (facts)[FACT_PY_NAME],                                                                                  \
-    .py_version = (facts)[FACT_PY_VERSION],                                                                            \
-    .installer_name = (facts)[FACT_INSTALLER_NAME],                                                                    \
-    .installer_version = (facts)[FACT_INSTALLER_VERSION],                                                              \
-    .setuptools_version = (facts)[FACT_SETUPTOOLS_VERSION]
+    .arch = (facts)[PIW_FACT_ARCH],                                                                                        \
+    .distro_name = (facts)[PIW_FACT_DISTRO_NAME],                                                                          \
+    .distro_version = (facts)[PIW_FACT_DISTRO_VERSION],                                                                    \
+    .os_name = (facts)[PIW_FACT_OS_NAME],                                                                                  \
+    .os_version = (facts)[PIW_FACT_OS_VERSION],                                                                            \
+    .py_name = (facts)[PIW_FACT_PY_NAME],                                                                                  \
+    .py_version = (facts)[PIW_FACT_PY_VERSION],                                                                            \
+    .installer_name = (facts)[PIW_FACT_INSTALLER_NAME],                                                                    \
+    .installer_version = (facts)[PIW_FACT_INSTALLER_VERSION],                                                              \
+    .setuptools_version = (facts)[PIW_FACT_SETUPTOOLS_VERSION]
 /* clang-format on */
 
-static piw_msg *download_of(const log_line *line, piw_text filename, piw_text agent)
+static piw_msg *download_of(const piw_web_words *words, const piw_web_request *request, piw_text filename,
+                            piw_text agent)
 {
     download *body = NULL;
-    piw_text facts[FACTS];
-    piw_msg *msg = log_LOGDOWNLOAD_new(&body);
-    agent_facts(msg, agent, facts);
-    *body = (download){.filename = agent_text(msg, filename.s, filename.len, PIW_LOG_FILENAME_MAX),
-                       .host = host_of(msg, line),
-                       .timestamp = line->time,
+    piw_text facts[PIW_FACTS];
+    piw_msg *msg = words->download(&body);
+    piw_agent_facts(msg, agent, facts);
+    *body = (download){.filename = piw_agent_text(msg, filename.s, filename.len, PIW_LOG_FILENAME_MAX),
+                       .host = host_of(msg, request),
+                       .timestamp = request->time,
                        FACTS_OF(facts)};
     return msg;
 }
 
-static piw_msg *search_of(const log_line *line, const char *package, piw_text agent)
+static piw_msg *search_of(const piw_web_words *words, const piw_web_request *request, const char *package,
+                          piw_text agent)
 {
     search *body = NULL;
-    piw_text facts[FACTS];
-    piw_msg *msg = log_LOGSEARCH_new(&body);
-    agent_facts(msg, agent, facts);
-    *body = (search){
-        .package = piw_msg_textz(msg, package), .host = host_of(msg, line), .timestamp = line->time, FACTS_OF(facts)};
+    piw_text facts[PIW_FACTS];
+    piw_msg *msg = words->search(&body);
+    piw_agent_facts(msg, agent, facts);
+    *body = (search){.package = piw_msg_textz(msg, package),
+                     .host = host_of(msg, request),
+                     .timestamp = request->time,
+                     FACTS_OF(facts)};
     return msg;
 }
 
-static piw_msg *hit_of(piw_msg *msg, hit *body, const log_line *line, piw_text subject, uint32_t chars, piw_text agent)
+static piw_msg *hit_of(piw_msg *msg, hit *body, const piw_web_request *request, piw_text subject, uint32_t chars,
+                       piw_text agent)
 {
     /* More than can be kept of it is enough to find its first slash. */
-    piw_text text = agent_text(msg, agent.s, agent.len, 2 * PIW_LOG_AGENT_MAX);
-    *body = (hit){.subject = agent_text(msg, subject.s, subject.len, chars),
-                  .host = host_of(msg, line),
-                  .timestamp = line->time,
+    piw_text text = piw_agent_text(msg, agent.s, agent.len, 2 * PIW_LOG_AGENT_MAX);
+    *body = (hit){.subject = piw_agent_text(msg, subject.s, subject.len, chars),
+                  .host = host_of(msg, request),
+                  .timestamp = request->time,
                   .user_agent = piw_log_agent(msg, text)};
     return msg;
 }
 
-static piw_msg *message_of(const log_line *line, piw_text path, piw_text agent)
+static piw_msg *message_of(const piw_web_words *words, const piw_web_request *request, piw_text path, piw_text agent)
 {
     char package[PIW_NAME_MAX + 1];
     piw_msg *msg;
@@ -190,31 +173,29 @@ static piw_msg *message_of(const log_line *line, piw_text path, piw_text agent)
         return NULL;
     switch (what) {
     case DOWNLOAD:
-        return download_of(line, last_part(path), agent);
+        return download_of(words, request, last_part(path), agent);
     case SEARCH:
-        return search_of(line, package, agent);
+        return search_of(words, request, package, agent);
     case PROJECT:
-        msg = log_LOGPROJECT_new(&body);
-        return hit_of(msg, body, line, piw_text_of(package), PIW_LOG_PACKAGE_MAX, agent);
+        msg = words->project(&body);
+        return hit_of(msg, body, request, piw_text_of(package), PIW_LOG_PACKAGE_MAX, agent);
     case JSON:
-        msg = log_LOGJSON_new(&body);
-        return hit_of(msg, body, line, piw_text_of(package), PIW_LOG_PACKAGE_MAX, agent);
+        msg = words->json(&body);
+        return hit_of(msg, body, request, piw_text_of(package), PIW_LOG_PACKAGE_MAX, agent);
     case PAGE:
-        msg = log_LOGPAGE_new(&body);
-        return hit_of(msg, body, line, page_of(path), PIW_LOG_PAGE_MAX, agent);
+        msg = words->page(&body);
+        return hit_of(msg, body, request, page_of(path), PIW_LOG_PAGE_MAX, agent);
     default:
         return NULL;
     }
 }
 
-piw_msg *log_record_of(const log_line *line)
+piw_msg *piw_web_entry(const piw_web_words *words, const piw_web_request *request)
 {
-    piw_text agent = line->fields[FIELD_AGENT], target = target_of(line);
-    /* "-" is how a server writes that there was none. */
-    if (line->status != 200 || target.s == NULL || agent.len == 0 || piw_text_is(agent, "-"))
+    if (request->target.len == 0 || request->agent.len == 0)
         return NULL;
-    char *room = piw_alloc((size_t)target.len + 1);
-    piw_msg *msg = message_of(line, path_of(target, room), agent);
+    char *room = piw_alloc((size_t)request->target.len + 1);
+    piw_msg *msg = message_of(words, request, path_of(request->target, room), request->agent);
     free(room);
     return msg;
 }
