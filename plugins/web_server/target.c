@@ -30,8 +30,10 @@ static bool decode(const char *raw, char *to)
         int c = (uint8_t)*raw;
         if (c == '%') {
             int high = piw_log_hex_digit(raw[1]), low = high < 0 ? -1 : piw_log_hex_digit(raw[2]);
+            if (high < 0 || low < 0)
+                return false;
             c = high << 4 | low;
-            if (high < 0 || low < 0 || c == '/')
+            if (c == '/')
                 return false;
             raw += 2;
         }

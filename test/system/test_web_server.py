@@ -287,6 +287,46 @@ def test_crowd(farm, port):
         raw.close()
 
 
+def test_settings(farm):
+    """Another address and two instances while it runs, which share it; a process of its own; none at all."""
+    port = farms.free_port()
+    farm.task_options["web_server"] = {"listen": f"127.0.0.1:{port}", "instances": 2}
+    farm.configuration()
+    ctl(farm, "reread")
+    farm.wait("the other address", lambda: farms.connects(port))
+
+    def answered():
+        for _ in range(20):
+            get(port, "/simple/load/")
+        return [int(n) for n in re.findall(r"(\d+) requests answered", ctl(farm, "list").stdout)]
+    farm.wait("both instances to be asked", lambda: len([n for n in answered() if n > 0]) == 2)
+    check("settings.two share the address", True)
+    farm.task_options["web_server"] = {"listen": f"127.0.0.1:{port}", "isolate": "process"}
+    farm.configuration()
+    before = os.listdir("/proc")
+    ctl(farm, "reread")
+    farm.wait("a process", lambda: any(is_soul(farm, pid) for pid in os.listdir("/proc") if pid not in before))
+    farm.wait("it to listen", lambda: farms.connects(port))
+    equal("settings.in a process of its own", get(port, WHEEL, User_Agent=PIP).status, 200)
+    count = int(farm.value("SELECT count(*) FROM downloads"))
+    get(port, WHEEL, User_Agent=PIP)
+    farm.wait("its hit", lambda: int(farm.value("SELECT count(*) FROM downloads")) > count)
+    farm.task_options["web_server"]["enabled"] = "no"
+    farm.configuration()
+    ctl(farm, "reread")
+    farm.wait("it to go", lambda: not farms.connects(port))
+    check("settings.none at all", True)
+
+
+def is_soul(farm, pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read()
+        return str(farm.dir).encode() in words and b"piw-soul" in words
+    except OSError:
+        return False
+
+
 def main():
     with farms.Farm() as farm:
         farm.task_options["web_server"] = {"listen": "127.0.0.1:0", "head-timeout": "2s", "idle-timeout": "4s", "connections": 24}
@@ -304,6 +344,7 @@ def main():
         test_swaps(farm, port)
         burdens.look(farm)
         test_crowd(farm, port)
+        test_settings(farm)
     return score.code()
 
 
