@@ -94,10 +94,7 @@ int web_listen(const char *where, bool shared, int *fd, piw_err *err)
 
 unsigned web_listen_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_in6 address = {0}; /* an IPv4 address is shorter, with the port at the same place */
     socklen_t size = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    return getsockname(fd, (struct sockaddr *)&address, &size) == 0 ? ntohs(address.sin6_port) : 0;
 }

@@ -237,7 +237,7 @@ def test_swaps(farm, port):
     equal("swap.a kept connection is answered, and ended", (answer.status, answer.header("Connection").lower()), (200, "close"))
     got += len(down.all())
     check("swap.a download goes on", got > LARGE, got)
-    farm.wait("the old ones to go", lambda: re.search(r"\b1 connections", ctl(farm, "list").stdout))
+    farm.wait("the old ones to go, but for one that hardly reads", lambda: connections(farm) <= 1)
     ctl(farm, "reread")
     equal("swap.and after all that", get(port, "/simple/load/").status, 200)
 
@@ -280,63 +280,61 @@ class Burdens:
 
 def test_crowd(farm, port):
     """As many connections as there may be: another one comes in when one of them has been idle."""
-    crowd = [Raw(port) for _ in range(40)]
+    crowd = [Raw(port) for _ in range(100)]
     equal("crowd.one more is served", get(port, "/simple/load/").status, 200)
     check("crowd.for which others went", sum(raw.ended() for raw in crowd) > 0)
     for raw in crowd:
         raw.close()
 
 
-def test_settings(farm):
-    """Another address and two instances while it runs, which share it; a process of its own; none at all."""
-    port = farms.free_port()
-    farm.task_options["web_server"] = {"listen": f"127.0.0.1:{port}", "instances": 2}
-    farm.configuration()
-    ctl(farm, "reread")
-    farm.wait("the other address", lambda: farms.connects(port))
+def connections(farm):
+    """Of all instances, as they say themselves."""
+    return sum(map(int, re.findall(r"(\d+) connections, ", ctl(farm, "list").stdout)))
 
-    def answered():
-        for _ in range(20):
-            get(port, "/simple/load/")
-        return [int(n) for n in re.findall(r"(\d+) requests answered", ctl(farm, "list").stdout)]
-    farm.wait("both instances to be asked", lambda: len([n for n in answered() if n > 0]) == 2)
-    check("settings.two share the address", True)
+
+def listeners(port):
+    """Sockets that listen at it."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        return sum(f":{port:04X} " in line.split(None, 2)[1] + " " and line.split()[3] == "0A" for line in file)
+
+
+def children(pid):
+    """Command lines of its own processes, one behind the other."""
+    lines = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+            for child in file.read().split():
+                with open(f"/proc/{child}/cmdline", "rb") as command:
+                    lines.append(command.read())
+    return b" ".join(lines)
+
+
+def test_isolated(farm, port):
+    """In a process of its own, and disabled while it runs."""
+    farm.stop_process(farm.master)
     farm.task_options["web_server"] = {"listen": f"127.0.0.1:{port}", "isolate": "process"}
-    farm.configuration()
-    before = os.listdir("/proc")
-    ctl(farm, "reread")
-    farm.wait("a process", lambda: any(is_soul(farm, pid) for pid in os.listdir("/proc") if pid not in before))
+    farm.start_master()
     farm.wait("it to listen", lambda: farms.connects(port))
-    equal("settings.in a process of its own", get(port, WHEEL, User_Agent=PIP).status, 200)
+    check("isolated.a process", b"piw-soul" in children(farm.master.pid), children(farm.master.pid))
     count = int(farm.value("SELECT count(*) FROM downloads"))
-    get(port, WHEEL, User_Agent=PIP)
+    equal("isolated.a wheel", get(port, WHEEL, User_Agent=PIP).status, 200)
     farm.wait("its hit", lambda: int(farm.value("SELECT count(*) FROM downloads")) > count)
-    farm.task_options["web_server"]["enabled"] = "no"
-    farm.configuration()
-    ctl(farm, "reread")
+    ctl(farm, "disable", "web_server")
     farm.wait("it to go", lambda: not farms.connects(port))
-    check("settings.none at all", True)
-
-
-def is_soul(farm, pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read()
-        return str(farm.dir).encode() in words and b"piw-soul" in words
-    except OSError:
-        return False
+    check("isolated.disabled", True)
 
 
 def main():
     with farms.Farm() as farm:
-        farm.task_options["web_server"] = {"listen": "127.0.0.1:0", "head-timeout": "2s", "idle-timeout": "4s", "connections": 24}
+        port = farms.free_port()
+        farm.task_options["web_server"] = {"listen": f"127.0.0.1:{port}", "instances": 2, "head-timeout": "2s", "idle-timeout": "4s",
+                                           "connections": 24}
         farm.prepare()
         make_site(farm)
         farm.start_postgres()
         farm.create_database(abis=["cp311"])
         farm.start_pypi()
         farm.start_master()
-        port = farm.own_web()
         burdens = Burdens(port)
         for test in (test_forms, test_conditions, test_redirects, test_logs, test_hidden, test_requests):
             test(port)
@@ -344,7 +342,8 @@ def main():
         test_swaps(farm, port)
         burdens.look(farm)
         test_crowd(farm, port)
-        test_settings(farm)
+        equal("two instances", listeners(port), 2)
+        test_isolated(farm, port)
     return score.code()
 
 
