@@ -1,7 +1,7 @@
 /* web_server — serves the site to browsers and installers, without another web server (docs/site.md#the-web-server).
  *
- * libmicrohttpd speaks HTTP, driven by one watch over its epoll descriptor: no thread is its own. What is asked for goes to
- * lumberjack as from a log. In piwheels.conf:
+ * libmicrohttpd speaks HTTP, driven by one watch over its epoll descriptor: no thread is its own, and a file that
+ * must come from a slow disk is waited for (hence .blocks). What is asked for goes to lumberjack as from a log. In piwheels.conf:
  *
  *     [task:web_server]
  *     listen = *:8080

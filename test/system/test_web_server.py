@@ -298,6 +298,16 @@ def listeners(port):
         return sum(f":{port:04X} " in line.split(None, 2)[1] + " " and line.split()[3] == "0A" for line in file)
 
 
+def test_site_away(farm, port):
+    """Its file system isn't mounted for a moment."""
+    away = farm.www.with_name("away")
+    farm.www.rename(away)
+    farm.wait("503", lambda: get(port, WHEEL).status == 503)
+    away.rename(farm.www)
+    farm.wait("200", lambda: get(port, WHEEL).status == 200)
+    check("away", True)
+
+
 def children(pid):
     """Command lines of its own processes, one behind the other."""
     lines = []
@@ -343,6 +353,7 @@ def main():
         burdens.look(farm)
         test_crowd(farm, port)
         equal("two instances", listeners(port), 2)
+        test_site_away(farm, port)
         test_isolated(farm, port)
     return score.code()
 
