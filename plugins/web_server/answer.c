@@ -79,8 +79,12 @@ static enum MHD_Result redirect(const web_visit *visit, const char *path, bool s
 /* A part of a file; takes its descriptor. */
 static struct MHD_Response *of_part(web_file *file, uint64_t first, uint64_t count)
 {
-    if (count > SMALL)
-        return MHD_create_response_from_fd_at_offset64(count, file->fd, first);
+    if (count > SMALL) {
+        struct MHD_Response *large = MHD_create_response_from_fd_at_offset64(count, file->fd, first);
+        if (large == NULL)
+            close(file->fd);
+        return large;
+    }
     char *data = malloc(count > 0 ? count : 1);
     uint64_t got = 0;
     ssize_t n = 1;
@@ -117,6 +121,18 @@ static bool add_body(struct MHD_Response *response, const web_manner *manner, co
            add(response, "X-Content-Type-Options", "nosniff");
 }
 
+static web_conditions conditions_of(const web_visit *visit)
+{
+    return (web_conditions){
+        .if_match = header_of(visit, MHD_HTTP_HEADER_IF_MATCH),
+        .if_none_match = header_of(visit, MHD_HTTP_HEADER_IF_NONE_MATCH),
+        .if_modified_since = header_of(visit, MHD_HTTP_HEADER_IF_MODIFIED_SINCE),
+        .if_unmodified_since = header_of(visit, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE),
+        .if_range = header_of(visit, MHD_HTTP_HEADER_IF_RANGE),
+        .range = strcmp(visit->method, MHD_HTTP_METHOD_GET) == 0 ? header_of(visit, MHD_HTTP_HEADER_RANGE) : NULL,
+    };
+}
+
 /* A file that is there, as a whole, a part, or not at all because its reader has it; takes its descriptor. `status` is what
  * is said when it is sent whole: 200, or 404 with the page that says so. */
 static enum MHD_Result send_file(const web_visit *visit, web_file *file, const web_manner *manner, unsigned *status)
@@ -124,14 +140,7 @@ static enum MHD_Result send_file(const web_visit *visit, web_file *file, const w
     uint64_t first = 0, size = (uint64_t)file->status.st_size, count = size;
     unsigned decided = 200;
     if (*status == 200) {
-        web_conditions conditions = {
-            .if_match = header_of(visit, MHD_HTTP_HEADER_IF_MATCH),
-            .if_none_match = header_of(visit, MHD_HTTP_HEADER_IF_NONE_MATCH),
-            .if_modified_since = header_of(visit, MHD_HTTP_HEADER_IF_MODIFIED_SINCE),
-            .if_unmodified_since = header_of(visit, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE),
-            .if_range = header_of(visit, MHD_HTTP_HEADER_IF_RANGE),
-            .range = strcmp(visit->method, MHD_HTTP_METHOD_GET) == 0 ? header_of(visit, MHD_HTTP_HEADER_RANGE) : NULL,
-        };
+        web_conditions conditions = conditions_of(visit);
         web_copy copy = {.etag = file->etag, .modified = file->status.st_mtime, .size = size};
         decided = web_decide(&conditions, &copy, &first, &count);
         *status = decided;
@@ -161,18 +170,6 @@ static enum MHD_Result send_file(const web_visit *visit, web_file *file, const w
     return MHD_NO;
 }
 
-static enum MHD_Result send_missing(const web_site *site, const web_visit *visit)
-{
-    web_file page;
-    unsigned status = MHD_HTTP_NOT_FOUND;
-    if (web_file_open(site, "404.html", &page)) {
-        if (S_ISREG(page.status.st_mode))
-            return send_file(visit, &page, &(web_manner){.type = WEB_TYPE_HTML}, &status);
-        close(page.fd);
-    }
-    return send_text(visit, status, "404 not found\n", NULL, NULL);
-}
-
 /* A regular file below the site, or not. */
 static bool open_file(const web_site *site, const char *path, web_file *file)
 {
@@ -182,6 +179,14 @@ static bool open_file(const web_site *site, const char *path, web_file *file)
         return true;
     close(file->fd);
     return false;
+}
+
+static enum MHD_Result send_missing(const web_site *site, const web_visit *visit)
+{
+    web_file page;
+    unsigned status = MHD_HTTP_NOT_FOUND;
+    return open_file(site, "404.html", &page) ? send_file(visit, &page, &(web_manner){.type = WEB_TYPE_HTML}, &status)
+                                              : send_text(visit, status, "404 not found\n", NULL, NULL);
 }
 
 static bool open_in(const web_site *site, const char *folder, const char *name, web_file *file)

@@ -16,7 +16,7 @@ typedef struct web_forms {
 } web_forms;
 
 /* `accept` NULL or empty: anything, which is HTML. Only who names the JSON form gets it: browsers, and installers of before
- * 2022, say "*" "/" "*" and mean HTML. */
+ * 2022, say that they take anything and mean HTML. */
 void web_forms_of(const char *accept, web_forms *forms);
 /* Does the client take gzip? NULL: it said nothing, so no. */
 bool web_takes_gzip(const char *accept_encoding);
