@@ -91,6 +91,7 @@ LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
+LIBS_web_server    := -lmicrohttpd -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
 LIBS_shared        := -lz -lcrypto -lelf
 LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl $(ATOMIC)
@@ -274,6 +275,7 @@ FUZZ_TARGETS := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
 $(B)/fuzz/json: $(patsubst %,$(B)/obj/actors/cloud_gazer/%.o,json_reader listing page project)
 $(B)/fuzz/xmlrpc: $(B)/obj/actors/cloud_gazer/xmlrpc.o
 $(B)/fuzz/web_log: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard tools/piw-logger/*.c)))
+$(B)/fuzz/web_request: $(patsubst %,$(B)/obj/plugins/web_server/%.o,target negotiate conditions)
 $(B)/fuzz/idl: $(patsubst %.c,$(B)/obj/%.o,$(filter-out %/main.c,$(wildcard tools/piw-idl/*.c)))
 $(B)/fuzz/idl: override LDFLAGS += -Wl,--wrap=exit,--wrap=calloc,--wrap=realloc,--wrap=vasprintf,--wrap=idl_read
 $(B)/fuzz/%: $(B)/obj/test/fuzz/fuzz_%.o $(B)/lib/libshared.a $(B)/lib/libproto.a $(B)/lib/libcore.a

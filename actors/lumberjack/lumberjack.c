@@ -6,6 +6,7 @@
  * has it. While the database is away the log queue is read until enough is kept; then ZeroMQ makes the senders wait. */
 #include "batches.h"
 
+#include "hits.piw.h"
 #include "log.piw.h"
 #include "piw/plugin.h"
 #include "shared/web_log.h"
@@ -20,6 +21,7 @@ typedef struct lumberjack {
     batches batches;
     bool paused; /* it isn't known whether the database has stored the batch: waits before the next try */
     bool handed_over;
+    uint64_t drops; /* by this soul */
     piw_log_limiter bad, trouble;
 } lumberjack;
 
@@ -147,19 +149,17 @@ static int taken(piw_task *task, lumberjack *self, bool full)
     return 0;
 }
 
-static int on_download(piw_task *task, piw_msg *msg)
+static int take_download(piw_task *task, piw_msg *msg, const download *entry)
 {
     lumberjack *self = piw_soul(task);
-    const download *entry = log_LOGDOWNLOAD_of(msg);
     if (!good_host(self, msg, entry->filename, entry->host))
         return 0;
     return taken(task, self, batches_add_download(&self->batches, entry));
 }
 
-static int on_search(piw_task *task, piw_msg *msg)
+static int take_search(piw_task *task, piw_msg *msg, const search *entry)
 {
     lumberjack *self = piw_soul(task);
-    const search *entry = log_LOGSEARCH_of(msg);
     if (!good_host(self, msg, entry->package, entry->host))
         return 0;
     return taken(task, self, batches_add_search(&self->batches, entry));
@@ -171,6 +171,16 @@ static int take_hit(piw_task *task, piw_msg *msg, log_kind kind, const hit *entr
     if (!good_host(self, msg, entry->subject, entry->host))
         return 0;
     return taken(task, self, batches_add_hit(&self->batches, kind, entry));
+}
+
+static int on_download(piw_task *task, piw_msg *msg)
+{
+    return take_download(task, msg, log_LOGDOWNLOAD_of(msg));
+}
+
+static int on_search(piw_task *task, piw_msg *msg)
+{
+    return take_search(task, msg, log_LOGSEARCH_of(msg));
 }
 
 static int on_project(piw_task *task, piw_msg *msg)
@@ -186,6 +196,45 @@ static int on_json(piw_task *task, piw_msg *msg)
 static int on_page(piw_task *task, piw_msg *msg)
 {
     return take_hit(task, msg, KIND_PAGE, log_LOGPAGE_of(msg));
+}
+
+/* --- From a web server of the master's own ------------------------------------------------------------------------ */
+
+/* The log queue rests when enough is kept, and its senders wait; this one can't wait. */
+static bool dropped(lumberjack *self)
+{
+    if (self->batches.kept < KEPT_MAX)
+        return false;
+    self->drops++;
+    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
+                    "%llu requests to the web server couldn't be recorded so far: the database is away for too long",
+                    (unsigned long long)self->drops);
+    return true;
+}
+
+static int on_hit_download(piw_task *task, piw_msg *msg)
+{
+    return dropped(piw_soul(task)) ? 0 : take_download(task, msg, hits_DOWNLOAD_of(msg));
+}
+
+static int on_hit_search(piw_task *task, piw_msg *msg)
+{
+    return dropped(piw_soul(task)) ? 0 : take_search(task, msg, hits_SEARCH_of(msg));
+}
+
+static int on_hit_project(piw_task *task, piw_msg *msg)
+{
+    return dropped(piw_soul(task)) ? 0 : take_hit(task, msg, KIND_PROJECT, hits_PROJECT_of(msg));
+}
+
+static int on_hit_json(piw_task *task, piw_msg *msg)
+{
+    return dropped(piw_soul(task)) ? 0 : take_hit(task, msg, KIND_JSON, hits_JSON_of(msg));
+}
+
+static int on_hit_page(piw_task *task, piw_msg *msg)
+{
+    return dropped(piw_soul(task)) ? 0 : take_hit(task, msg, KIND_PAGE, hits_PAGE_of(msg));
 }
 
 /* --- The soul ----------------------------------------------------------------------------------------------------- */
@@ -229,13 +278,22 @@ static void stop(piw_task *task, bool leaving)
     free(self);
 }
 
+static const piw_service serves[] = {{"hits", &hits_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
 static const piw_service queues[] = {{"log", &log_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", NULL};
 static const piw_handler handlers[] = {
-    {&log_protocol_def, LOG_LOGDOWNLOAD, on_download}, {&log_protocol_def, LOG_LOGSEARCH, on_search},
-    {&log_protocol_def, LOG_LOGPROJECT, on_project},   {&log_protocol_def, LOG_LOGJSON, on_json},
-    {&log_protocol_def, LOG_LOGPAGE, on_page},         PIW_HANDLERS_END,
+    {&log_protocol_def, LOG_LOGDOWNLOAD, on_download},
+    {&log_protocol_def, LOG_LOGSEARCH, on_search},
+    {&log_protocol_def, LOG_LOGPROJECT, on_project},
+    {&log_protocol_def, LOG_LOGJSON, on_json},
+    {&log_protocol_def, LOG_LOGPAGE, on_page},
+    {&hits_protocol_def, HITS_DOWNLOAD, on_hit_download},
+    {&hits_protocol_def, HITS_SEARCH, on_hit_search},
+    {&hits_protocol_def, HITS_PROJECT, on_hit_project},
+    {&hits_protocol_def, HITS_JSON, on_hit_json},
+    {&hits_protocol_def, HITS_PAGE, on_hit_page},
+    PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     PIW_CONTINUATION(stored),
@@ -243,7 +301,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATIONS_END,
 };
 
-PIW_PLUGIN(lumberjack, .version = "1.0", .summary = "stores the web server's log entries in batches", .uses = uses,
-           .needs = needs, .queues = queues, .state_protocol = &lumberjack_protocol_def,
+PIW_PLUGIN(lumberjack, .version = "1.0", .summary = "stores the web server's log entries in batches", .serves = serves,
+           .uses = uses, .needs = needs, .queues = queues, .state_protocol = &lumberjack_protocol_def,
            .state_message = LUMBERJACK_STATE, .start = start, .stop = stop, .save = save, .idle = on_idle,
            .handlers = handlers, .continuations = continuations);

@@ -50,3 +50,11 @@ piw_text piw_log_agent(piw_msg *msg, piw_text agent)
             *at = (char)(*at - 'A' + 'a');
     return made;
 }
+
+int piw_log_hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}

@@ -28,5 +28,7 @@ uint32_t piw_log_prefix(piw_text text, uint32_t chars);
 /* A user agent as it is stored: what stands before its first '/', in lower case, at most PIW_LOG_AGENT_MAX characters;
  * in the arena of `msg`. */
 piw_text piw_log_agent(piw_msg *msg, piw_text agent);
+/* The value of a hexadecimal digit; -1: it is none. */
+int piw_log_hex_digit(char c);
 
 #endif

@@ -49,6 +49,7 @@ typedef struct piw__soul {
     piw_task *task;          /* the soul that answers, timers and messages go to */
     uint64_t generation;
     const piw__options *options; /* for the next soul */
+    void *kept;                  /* piw_keep: the souls' own */
     piw__times times;
     piw__times recent; /* the same since this soul came */
     int64_t timed_ns; /* when the running handler began; 0: it is not timed */

@@ -23,6 +23,16 @@ void *piw_soul(const piw_task *task)
     return task->soul;
 }
 
+void piw_keep(piw_task *task, void *kept)
+{
+    task->shell->soul.kept = kept;
+}
+
+void *piw_kept(const piw_task *task)
+{
+    return task->shell->soul.kept;
+}
+
 void piw_ready(piw_task *task)
 {
     task->ready = true;

@@ -54,6 +54,13 @@ typedef int piw_idle_fn(piw_task *task);
 
 PIW_API void piw_soul_set(piw_task *task, void *soul);
 PIW_API void *piw_soul(const piw_task *task);
+/* What no message can say and ends with the process, such as connections that are under way: one pointer that stays with the
+ * shell, for the souls that follow; NULL at first. Functions and memory that it leads to may be an earlier version's, which
+ * stays mapped; so what it points to begins with a mark and a form of its own, and one of another form is left alone. Not
+ * undone when the handler fails. The last soul (stop with nobody to follow it) frees the memory and sets NULL. Of an isolated
+ * task it ends with the process. */
+PIW_API void piw_keep(piw_task *task, void *kept);
+PIW_API void *piw_kept(const piw_task *task);
 PIW_API void piw_ready(piw_task *task);
 /* This soul can't go on: it is stopped and restarted with back-off (docs/bus.md#failure). The handler should then
  * return. */

@@ -422,6 +422,12 @@ class Farm:
             self.forget(process)
         raise Failure("the web server finds no free port")
 
+    def own_web(self):
+        """The address of the master's own web server, which is among its tasks; its port."""
+        port = int(self.wait_log(self.master, r"web_server: serves .* \(port (\d+)\)$").group(1))
+        self.web_url = f"http://127.0.0.1:{port}"
+        return port
+
     def start(self, slaves=1, web=True, faults=None):
         """Everything, in order."""
         self.prepare()

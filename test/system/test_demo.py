@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""`make run`: from nothing to an imported C extension, then running until Ctrl+C; a second one meanwhile is refused; nothing
-stays behind. PYPI=real without a network ends with one clear line.
+"""`make run`: from nothing to an imported C extension, then running until Ctrl+C, with something new now and then; a second one
+meanwhile is refused; nothing stays behind. With ONCE=1 it ends by itself, and its site is kept. PYPI=real without a network ends with one clear line.
 
 TEST-TIMEOUT: 600
 """
@@ -60,6 +60,7 @@ def test_run(link):
                 check("demo.index", b"piwdemo-cext" in page.read())
             place = os.readlink(link)
             check("demo.link", (pathlib.Path(place) / "www" / "simple").is_dir(), place)
+            check("demo.something new", read_until(process, r"built +piwdemo-pure 9\.1 ", 120))
             second = subprocess.run([DEMO], env=environment(link), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                     timeout=60, check=False)
             check("demo.second one", second.returncode == 1 and "running already" in second.stderr, second)
@@ -70,6 +71,21 @@ def test_run(link):
             if process.poll() is None:
                 process.terminate()
                 process.wait(60)
+
+
+def test_once(link):
+    """What a run before has kept makes room."""
+    link.mkdir()
+    (link / "kept-by-make-run").touch()
+    (link / "www").mkdir()
+    (link / "www" / "old").touch()
+    done = subprocess.run([DEMO], env=environment(link, ONCE="1"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=480, check=False)
+    check("once.ends", done.returncode == 0, done)
+    kept = link / "www"
+    check("once.the site is kept", (kept / "simple" / "piwdemo-cext" / "index.html").is_file() and (kept / "404.html").is_file()
+          and not (kept / "old").exists())
+    check("once.without the master's own", not [path.name for path in kept.iterdir() if path.name.startswith(".")])
 
 
 def test_stale(link):
@@ -94,6 +110,7 @@ def main():
         link = pathlib.Path(folder) / "run"
         test_stale(link)
         test_run(link)
+        test_once(link)
     return score.code()
 
 

@@ -1,12 +1,13 @@
 /* test_logger.c — what lines of a web server's log become: against the recorded lines (../shared/vectors/
  * logger-lines.json and logger.jsonl, or $PIW_VECTORS), in other formats, with user agents as installers send them, and
  * with lines that are meant to hurt. */
-#include "../../tools/piw-logger/agent.c"
 #include "../../tools/piw-logger/entry.c"
 #include "../../tools/piw-logger/format.c"
 #include "../../tools/piw-logger/input.c"
 #include "../../tools/piw-logger/moment.c"
 
+#include "shared/web_agent.h"
+#include "shared/web_log.h"
 #include "unit.h"
 
 #include <cjson/cJSON.h>
@@ -208,11 +209,11 @@ END_TEST
 static const char *facts_of(const char *agent)
 {
     static char text[2000];
-    piw_text facts[FACTS];
+    piw_text facts[PIW_FACTS];
     piw_msg *msg = piw_msg_new(log_LOGDOWNLOAD_type());
-    agent_facts(msg, piw_text_of(agent), facts);
+    piw_agent_facts(msg, piw_text_of(agent), facts);
     size_t at = 0;
-    for (int i = 0; i < FACTS; i++)
+    for (int i = 0; i < PIW_FACTS; i++)
         at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", i > 0 ? "|" : "",
                                facts[i].s != NULL ? facts[i].s : "~");
     piw_msg_free(&msg);
@@ -271,9 +272,10 @@ START_TEST(values_are_cut_to_their_columns)
                      "wwwwwwwwwwwwwwww|~|~|~|~|CPython|~|wwwwwwwwwwwwwwwwwwww|~|~");
     /* Characters count, not bytes. */
     piw_msg *msg = piw_msg_new(log_LOGPAGE_type());
-    ck_assert_str_eq(agent_text(msg, "äöü€𝄞x", strlen("äöü€𝄞x"), 5).s, "äöü€𝄞");
-    ck_assert_str_eq(agent_text(msg, "a\x80\xffz\0\x01", 6, 9).s, "a\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
-    ck_assert_uint_eq(agent_text(msg, "", 0, 5).len, 0);
+    ck_assert_str_eq(piw_agent_text(msg, "äöü€𝄞x", strlen("äöü€𝄞x"), 5).s, "äöü€𝄞");
+    ck_assert_str_eq(piw_agent_text(msg, "a\x80\xffz\0\x01", 6, 9).s,
+                     "a\xef\xbf\xbd\xef\xbf\xbdz\xef\xbf\xbd\xef\xbf\xbd");
+    ck_assert_uint_eq(piw_agent_text(msg, "", 0, 5).len, 0);
     memset(wide, 'W', 300);
     ck_assert_uint_eq(piw_log_agent(msg, piw_text_of(wide)).len, 200);
     ck_assert_str_eq(piw_log_agent(msg, piw_text_of("MoZilla/5.0 (X)")).s, "mozilla");

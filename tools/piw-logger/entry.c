@@ -1,25 +1,8 @@
 /* entry.c — the message that a line of the web server's log becomes, if any. */
 #include "entry.h"
 
-#include "agent.h"
-#include "shared/names.h"
-#include "shared/web_log.h"
-
-#include <stdlib.h>
-#include <strings.h>
-
-/* --- The path that was asked for ---------------------------------------------------------------------------------- */
-
-static bool starts(piw_text text, const char *with)
-{
-    return agent_is(text, with);
-}
-
-static bool ends(piw_text text, const char *with)
-{
-    size_t len = strlen(with);
-    return text.len >= len && memcmp(text.s + text.len - len, with, len) == 0;
-}
+#include "shared/web_agent.h"
+#include "shared/web_entry.h"
 
 /* METHOD TARGET[ PROTOCOL]: the target of a GET, else a null text. */
 static piw_text target_of(const log_line *line)
@@ -29,192 +12,36 @@ static piw_text target_of(const log_line *line)
         piw_text method = line->fields[FIELD_METHOD];
         return piw_text_is(method, "GET") ? line->fields[FIELD_PATH] : (piw_text){0};
     }
-    if (!starts(request, "GET "))
+    if (!piw_agent_is(request, "GET "))
         return (piw_text){0};
     piw_text target = {request.s + 4, request.len - 4};
     for (uint32_t i = target.len; i > 0; i--)
         if (target.s[i - 1] == ' ') {
             piw_text protocol = {target.s + i, target.len - i};
-            if (starts(protocol, "HTTP/"))
+            if (piw_agent_is(protocol, "HTTP/"))
                 target.len = i - 1;
             break;
         }
     return target;
 }
 
-/* The path of a target, without scheme, host, query and fragment, %XX resolved: `room` has as many bytes as it. */
-static piw_text path_of(piw_text target, char *room)
-{
-    static const char *const schemes[] = {"http://", "https://"};
-    for (size_t i = 0; i < PIW_COUNT(schemes); i++) {
-        size_t len = strlen(schemes[i]);
-        if (target.len > len && strncasecmp(target.s, schemes[i], len) == 0) {
-            const char *slash = memchr(target.s + len, '/', target.len - len);
-            target = slash != NULL ? (piw_text){slash, (uint32_t)(target.len - (size_t)(slash - target.s))}
-                                   : piw_text_of("/");
-        }
-    }
-    piw_text path = {room, 0};
-    for (uint32_t i = 0; i < target.len && target.s[i] != '?' && target.s[i] != '#'; i++) {
-        int high = i + 2 < target.len ? log_hex_digit(target.s[i + 1]) : -1;
-        int low = i + 2 < target.len ? log_hex_digit(target.s[i + 2]) : -1;
-        bool escape = target.s[i] == '%' && high >= 0 && low >= 0;
-        room[path.len++] = escape ? (char)(high << 4 | low) : target.s[i];
-        i += escape ? 2 : 0;
-    }
-    return path;
-}
-
-/* --- The rules of docs/web-logs.md -------------------------------------------------------------------------------- */
-
-typedef enum { NONE, DOWNLOAD, SEARCH, PROJECT, JSON, PAGE } record_kind;
-
-static bool has_json_part(piw_text path)
-{
-    static const char json[] = "/json/";
-    size_t skip = strlen("/project/");
-    return path.len > skip && memmem(path.s + skip, path.len - skip, json, strlen(json)) != NULL;
-}
-
-/* The first rule that fits wins. A '*' stands for any text, slashes too. */
-static record_kind kind_of(piw_text path, piw_text agent)
-{
-    bool pip = agent_is(agent, "pip/");
-    if (pip && piw_text_is(path, "/simple/"))
-        return NONE;
-    if (piw_text_is(path, "/project/"))
-        return NONE;
-    if (starts(path, "/simple/") && ends(path, ".whl"))
-        return DOWNLOAD;
-    if (ends(path, ".metadata"))
-        return NONE;
-    if (starts(path, "/simple/"))
-        return pip ? SEARCH : NONE;
-    if (starts(path, "/project/"))
-        return has_json_part(path) ? JSON : PROJECT;
-    if (piw_text_is(path, "/") || (starts(path, "/") && ends(path, ".html")))
-        return PAGE;
-    return NONE;
-}
-
-/* The path's second part, canonicalised into `to`; false: it is no package's name. */
-static bool package_of(piw_text path, char *to)
-{
-    const char *begin = memchr(path.s + 1, '/', path.len - 1);
-    size_t skip = (size_t)(begin - path.s) + 1;
-    const char *end = memchr(path.s + skip, '/', path.len - skip);
-    size_t len = (end != NULL ? (size_t)(end - path.s) : path.len) - skip;
-    return piw_name_canonical((piw_text){path.s + skip, (uint32_t)len}, to);
-}
-
-static piw_text last_part(piw_text path)
-{
-    const char *slash = memrchr(path.s, '/', path.len);
-    size_t skip = (size_t)(slash - path.s) + 1;
-    return (piw_text){path.s + skip, (uint32_t)(path.len - skip)};
-}
-
-static piw_text page_of(piw_text path)
-{
-    if (piw_text_is(path, "/") || piw_text_is(path, "/index.html"))
-        return piw_text_of("home");
-    return (piw_text){path.s + 1, (uint32_t)(path.len - strlen("/.html"))};
-}
-
-/* --- Messages ------------------------------------------------------------------------------------------------------ */
-
-static piw_text host_of(piw_msg *msg, const log_line *line)
-{
-    piw_text host = line->fields[line->fields[FIELD_ADDRESS].s != NULL ? FIELD_ADDRESS : FIELD_HOST];
-    host = piw_log_host(host);
-    return agent_text(msg, host.s, host.len, PIW_LOG_FACT_MAX);
-}
-
-/* What a download and a search say alike of who asked. */
-/* clang-format off */
-#define FACTS_OF(facts)                                                                                                \
-    .arch = (facts)[FACT_ARCH],                                                                                        \
-    .distro_name = (facts)[FACT_DISTRO_NAME],                                                                          \
-    .distro_version = (facts)[FACT_DISTRO_VERSION],                                                                    \
-    .os_name = (facts)[FACT_OS_NAME],                                                                                  \
-    .os_version = (facts)[FACT_OS_VERSION],                                                                            \
-    .py_name = (facts)[FACT_PY_NAME],                                                                                  \
-    .py_version = (facts)[FACT_PY_VERSION],                                                                            \
-    .installer_name = (facts)[FACT_INSTALLER_NAME],                                                                    \
-    .installer_version = (facts)[FACT_INSTALLER_VERSION],                                                              \
-    .setuptools_version = (facts)[FACT_SETUPTOOLS_VERSION]
-/* clang-format on */
-
-static piw_msg *download_of(const log_line *line, piw_text filename, piw_text agent)
-{
-    download *body = NULL;
-    piw_text facts[FACTS];
-    piw_msg *msg = log_LOGDOWNLOAD_new(&body);
-    agent_facts(msg, agent, facts);
-    *body = (download){.filename = agent_text(msg, filename.s, filename.len, PIW_LOG_FILENAME_MAX),
-                       .host = host_of(msg, line),
-                       .timestamp = line->time,
-                       FACTS_OF(facts)};
-    return msg;
-}
-
-static piw_msg *search_of(const log_line *line, const char *package, piw_text agent)
-{
-    search *body = NULL;
-    piw_text facts[FACTS];
-    piw_msg *msg = log_LOGSEARCH_new(&body);
-    agent_facts(msg, agent, facts);
-    *body = (search){
-        .package = piw_msg_textz(msg, package), .host = host_of(msg, line), .timestamp = line->time, FACTS_OF(facts)};
-    return msg;
-}
-
-static piw_msg *hit_of(piw_msg *msg, hit *body, const log_line *line, piw_text subject, uint32_t chars, piw_text agent)
-{
-    /* More than can be kept of it is enough to find its first slash. */
-    piw_text text = agent_text(msg, agent.s, agent.len, 2 * PIW_LOG_AGENT_MAX);
-    *body = (hit){.subject = agent_text(msg, subject.s, subject.len, chars),
-                  .host = host_of(msg, line),
-                  .timestamp = line->time,
-                  .user_agent = piw_log_agent(msg, text)};
-    return msg;
-}
-
-static piw_msg *message_of(const log_line *line, piw_text path, piw_text agent)
-{
-    char package[PIW_NAME_MAX + 1];
-    piw_msg *msg;
-    hit *body = NULL;
-    record_kind what = kind_of(path, agent);
-    if ((what == SEARCH || what == PROJECT || what == JSON) && !package_of(path, package))
-        return NULL;
-    switch (what) {
-    case DOWNLOAD:
-        return download_of(line, last_part(path), agent);
-    case SEARCH:
-        return search_of(line, package, agent);
-    case PROJECT:
-        msg = log_LOGPROJECT_new(&body);
-        return hit_of(msg, body, line, piw_text_of(package), PIW_LOG_PACKAGE_MAX, agent);
-    case JSON:
-        msg = log_LOGJSON_new(&body);
-        return hit_of(msg, body, line, piw_text_of(package), PIW_LOG_PACKAGE_MAX, agent);
-    case PAGE:
-        msg = log_LOGPAGE_new(&body);
-        return hit_of(msg, body, line, page_of(path), PIW_LOG_PAGE_MAX, agent);
-    default:
-        return NULL;
-    }
-}
-
 piw_msg *log_record_of(const log_line *line)
 {
-    piw_text agent = line->fields[FIELD_AGENT], target = target_of(line);
+    static const piw_web_words words = {
+        .download = log_LOGDOWNLOAD_new,
+        .search = log_LOGSEARCH_new,
+        .project = log_LOGPROJECT_new,
+        .json = log_LOGJSON_new,
+        .page = log_LOGPAGE_new,
+    };
+    piw_web_request request = {
+        .target = target_of(line),
+        .host = line->fields[line->fields[FIELD_ADDRESS].s != NULL ? FIELD_ADDRESS : FIELD_HOST],
+        .agent = line->fields[FIELD_AGENT],
+        .time = line->time,
+    };
     /* "-" is how a server writes that there was none. */
-    if (line->status != 200 || target.s == NULL || agent.len == 0 || piw_text_is(agent, "-"))
+    if (line->status != 200 || piw_text_is(request.agent, "-"))
         return NULL;
-    char *room = piw_alloc((size_t)target.len + 1);
-    piw_msg *msg = message_of(line, path_of(target, room), agent);
-    free(room);
-    return msg;
+    return piw_web_entry(&words, &request);
 }

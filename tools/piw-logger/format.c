@@ -2,6 +2,7 @@
 #include "format.h"
 
 #include "shared/text.h"
+#include "shared/web_log.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -257,14 +258,6 @@ static bool match(split *s, size_t i, size_t at) // NOLINT(misc-no-recursion): a
     return false;
 }
 
-int log_hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* What Apache and nginx write: \" \\ \n … and \xHH. */
 static size_t unescape(const char *from, size_t len, char *to)
 {
@@ -276,8 +269,8 @@ static size_t unescape(const char *from, size_t len, char *to)
         if (from[i] == '\\' && i + 1 < len && from[i + 1] != '\0')
             letter = strchr(letters, from[i + 1]);
         if (from[i] == '\\' && i + 3 < len && from[i + 1] == 'x') {
-            high = log_hex_digit(from[i + 2]);
-            low = log_hex_digit(from[i + 3]);
+            high = piw_log_hex_digit(from[i + 2]);
+            low = piw_log_hex_digit(from[i + 3]);
         }
         if (letter != NULL) {
             to[n++] = values[letter - letters];

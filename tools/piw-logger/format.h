@@ -44,7 +44,4 @@ bool log_format_has_agent(const log_format *format);
 const char *log_format_split(const log_format *format, const char *text, size_t len, log_line *line);
 void log_line_fini(log_line *line);
 
-/* The value of a hexadecimal digit; -1: it is none. */
-int log_hex_digit(char c);
-
 #endif

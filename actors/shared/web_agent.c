@@ -1,5 +1,5 @@
-/* agent.c — what installers tell of themselves in their user agent. */
-#include "agent.h"
+/* web_agent.c — what installers tell of themselves in their user agent. */
+#include "shared/web_agent.h"
 
 #include "shared/text.h"
 #include "shared/web_log.h"
@@ -9,26 +9,26 @@
 /* Where in the object each is told. */
 static const struct {
     const char *object, *key;
-} places[FACTS] = {
-    [FACT_ARCH] = {NULL, "cpu"},
-    [FACT_DISTRO_NAME] = {"distro", "name"},
-    [FACT_DISTRO_VERSION] = {"distro", "version"},
-    [FACT_OS_NAME] = {"system", "name"},
-    [FACT_OS_VERSION] = {"system", "release"},
-    [FACT_PY_NAME] = {"implementation", "name"},
-    [FACT_PY_VERSION] = {"implementation", "version"},
-    [FACT_INSTALLER_NAME] = {"installer", "name"},
-    [FACT_INSTALLER_VERSION] = {"installer", "version"},
-    [FACT_SETUPTOOLS_VERSION] = {NULL, "setuptools_version"},
+} places[PIW_FACTS] = {
+    [PIW_FACT_ARCH] = {NULL, "cpu"},
+    [PIW_FACT_DISTRO_NAME] = {"distro", "name"},
+    [PIW_FACT_DISTRO_VERSION] = {"distro", "version"},
+    [PIW_FACT_OS_NAME] = {"system", "name"},
+    [PIW_FACT_OS_VERSION] = {"system", "release"},
+    [PIW_FACT_PY_NAME] = {"implementation", "name"},
+    [PIW_FACT_PY_VERSION] = {"implementation", "version"},
+    [PIW_FACT_INSTALLER_NAME] = {"installer", "name"},
+    [PIW_FACT_INSTALLER_VERSION] = {"installer", "version"},
+    [PIW_FACT_SETUPTOOLS_VERSION] = {NULL, "setuptools_version"},
 };
 
-bool agent_is(piw_text agent, const char *prefix)
+bool piw_agent_is(piw_text agent, const char *prefix)
 {
     size_t len = strlen(prefix);
     return agent.s != NULL && agent.len >= len && memcmp(agent.s, prefix, len) == 0;
 }
 
-piw_text agent_text(piw_msg *msg, const char *bytes, size_t len, uint32_t chars)
+piw_text piw_agent_text(piw_msg *msg, const char *bytes, size_t len, uint32_t chars)
 {
     static const char replacement[] = "\xef\xbf\xbd";
     /* What is cut off need not be looked at: a character has four bytes at most. */
@@ -76,18 +76,18 @@ static piw_text read_fact(piw_msg *msg, const cJSON *json, const char *object, c
 {
     const cJSON *in = object != NULL ? cJSON_GetObjectItemCaseSensitive(json, object) : json;
     const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(in, key));
-    return value != NULL ? agent_text(msg, value, strlen(value), chars) : (piw_text){0};
+    return value != NULL ? piw_agent_text(msg, value, strlen(value), chars) : (piw_text){0};
 }
 
-void agent_facts(piw_msg *msg, piw_text agent, piw_text facts[FACTS])
+void piw_agent_facts(piw_msg *msg, piw_text agent, piw_text facts[PIW_FACTS])
 {
-    cJSON *json = agent_is(agent, "pip/") || agent_is(agent, "uv/") ? parse(agent) : NULL;
-    for (int i = 0; i < FACTS; i++)
+    cJSON *json = piw_agent_is(agent, "pip/") || piw_agent_is(agent, "uv/") ? parse(agent) : NULL;
+    for (int i = 0; i < PIW_FACTS; i++)
         facts[i] = read_fact(msg, json, places[i].object, places[i].key,
-                             i == FACT_INSTALLER_NAME ? PIW_LOG_INSTALLER_NAME_MAX : PIW_LOG_FACT_MAX);
-    if (facts[FACT_PY_NAME].s == NULL)
-        facts[FACT_PY_NAME] = piw_text_of("CPython");
-    if (facts[FACT_PY_VERSION].s == NULL)
-        facts[FACT_PY_VERSION] = read_fact(msg, json, NULL, "python", PIW_LOG_FACT_MAX);
+                             i == PIW_FACT_INSTALLER_NAME ? PIW_LOG_INSTALLER_NAME_MAX : PIW_LOG_FACT_MAX);
+    if (facts[PIW_FACT_PY_NAME].s == NULL)
+        facts[PIW_FACT_PY_NAME] = piw_text_of("CPython");
+    if (facts[PIW_FACT_PY_VERSION].s == NULL)
+        facts[PIW_FACT_PY_VERSION] = read_fact(msg, json, NULL, "python", PIW_LOG_FACT_MAX);
     cJSON_Delete(json);
 }
