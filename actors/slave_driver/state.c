@@ -172,6 +172,7 @@ static driver_slave *load_slave(driver *self, const driver_saved *from)
     to->saved.holds = false;
     to->saved.build = NULL;
     to->saved.waits_until_ns = NULL;
+    driver_set_token(to, from->token);
     to->waits_number = from->phase == DRIVER_WAIT_SLAVE_NO;
     if (from->slave_id != 0)
         driver_set_id(self, to, from->slave_id);
