@@ -29,6 +29,7 @@ extern "C" {
       "bytes of an unfinished message of one connection: the largest log, and its frames")                             \
     X(PIW_LIMIT_UNFINISHED_ALL, 512 << 20,                                                                             \
       "the same of all connections; beyond that who has more than a MiB is ended")                                     \
+    X(PIW_LIMIT_HALF_OPEN, 1024, "connections that may come while another one shakes hands")                           \
     X(PIW_LIMIT_FRAMES, 4096, "frames of an unfinished message: none of ours has more than five")                      \
     X(PIW_LIMIT_SILENT_PEER_MS, 300000, "without a heartbeat a peer is gone; 64 MiB take as long at 1.8 Mbit/s")       \
     X(PIW_LIMIT_SILENT_MASTER_MS, 120000, "the same seen from the peer: the master's frames are small")                \

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,9 @@ typedef enum incoming_step { STEP_NONE = 0, STEP_GREETING, STEP_FLAGS, STEP_LENG
 typedef struct incoming {
     uint8_t step; /* STEP_NONE: not followed */
     uint8_t flags;
-    uint8_t digits; /* of the length, still to come */
+    uint8_t digits;      /* of the length, still to come */
+    _Atomic bool shakes; /* it hasn't finished its handshake; set and looked at under the lock, taken back without */
+    uint32_t turn;       /* its place in the ring below, while it shakes */
     uint32_t frames;
     uint64_t left;  /* bytes of the greeting or of the frame, still to come */
     uint64_t bytes; /* of the unfinished message */
@@ -48,6 +51,12 @@ typedef struct incoming {
 static incoming *connections; /* by descriptor; set before the first is let in, never freed */
 static size_t connections_count;
 static _Atomic uint64_t under_way; /* bytes of all unfinished messages: a sum that orders nothing, relaxed */
+/* The last connections that were let in. One that shakes hands for so long that it leaves the ring is ended: for each libzmq has a
+ * timer, and looks through all of them when one ends. */
+static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
+static int ring[PIW_LIMIT_HALF_OPEN];
+static uint32_t ring_turn;         /* those so far */
+static _Atomic uint64_t half_open; /* ended so: a count, relaxed */
 static _Atomic uint64_t ended;     /* a count, relaxed */
 
 static void take(incoming *self, uint64_t bytes)
@@ -66,6 +75,7 @@ static void frame_ends(incoming *self)
 {
     if ((self->flags & (FRAME_MORE | FRAME_COMMAND)) == 0)
         forget(self);
+    atomic_store_explicit(&self->shakes, false, memory_order_relaxed);
     self->step = STEP_FLAGS;
 }
 
@@ -128,15 +138,14 @@ static bool too_much(const incoming *self)
 
 static incoming *find(int fd)
 {
-    incoming *found = fd >= 0 && (size_t)fd < connections_count ? &connections[fd] : NULL;
-    return found != NULL && found->step != STEP_NONE ? found : NULL;
+    return fd >= 0 && (size_t)fd < connections_count ? &connections[fd] : NULL;
 }
 
 ssize_t piw_incoming_recv(int fd, void *data, size_t size, int flags)
 {
     ssize_t n = syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL);
     incoming *self = n > 0 ? find(fd) : NULL;
-    if (self == NULL)
+    if (self == NULL || self->step == STEP_NONE)
         return n;
     for (size_t at = 0; at < (size_t)n; at += follow(self, (const uint8_t *)data + at, (size_t)n - at))
         ;
@@ -152,7 +161,10 @@ ssize_t piw_incoming_recv(int fd, void *data, size_t size, int flags)
 int piw_incoming_close(int fd)
 {
     incoming *self = find(fd);
-    if (self != NULL) {
+    if (self != NULL && (self->step != STEP_NONE || atomic_load_explicit(&self->shakes, memory_order_relaxed))) {
+        pthread_mutex_lock(&ring_lock); /* nobody is about to shut it down, when its number may be another's */
+        atomic_store_explicit(&self->shakes, false, memory_order_relaxed);
+        pthread_mutex_unlock(&ring_lock);
         forget(self);
         self->step = STEP_NONE;
     }
@@ -169,11 +181,20 @@ void piw__incoming_watch(size_t descriptors)
 
 void piw__incoming_begin(int fd)
 {
-    if ((size_t)fd < connections_count)
-        connections[fd] = (incoming){.step = STEP_GREETING, .left = GREETING};
+    if ((size_t)fd >= connections_count)
+        return;
+    pthread_mutex_lock(&ring_lock);
+    uint32_t turn = ring_turn++, place = turn % PIW_LIMIT_HALF_OPEN;
+    incoming *oldest = turn >= PIW_LIMIT_HALF_OPEN ? &connections[ring[place]] : NULL;
+    if (oldest != NULL && oldest->turn == turn - PIW_LIMIT_HALF_OPEN &&
+        atomic_load_explicit(&oldest->shakes, memory_order_relaxed) && shutdown(ring[place], SHUT_RDWR) == 0)
+        atomic_fetch_add_explicit(&half_open, 1, memory_order_relaxed);
+    ring[place] = fd;
+    connections[fd] = (incoming){.step = STEP_GREETING, .left = GREETING, .shakes = true, .turn = turn};
+    pthread_mutex_unlock(&ring_lock);
 }
 
-void piw__incoming_look(void)
+static void look_at_ended(void)
 {
     static uint64_t told;
     static bool much;
@@ -192,4 +213,24 @@ void piw__incoming_look(void)
         (unsigned long long)(now - told), (unsigned long long)now, PIW_LIMIT_UNFINISHED >> 20, PIW_LIMIT_FRAMES,
         PIW_LIMIT_UNFINISHED_ALL >> 20);
     told = now;
+}
+
+static void look_at_half_open(void)
+{
+    static uint64_t told;
+    static piw_log_limiter limiter;
+    uint64_t now = atomic_load_explicit(&half_open, memory_order_relaxed);
+    if (now != told)
+        piw_log_limited(
+            &limiter, LINES_PER_MINUTE, PIW_LOG_WARNING,
+            "%llu connections ended, %llu since the start, that hadn't finished their handshake when %d others had "
+            "come",
+            (unsigned long long)(now - told), (unsigned long long)now, PIW_LIMIT_HALF_OPEN);
+    told = now;
+}
+
+void piw__incoming_look(void)
+{
+    look_at_ended();
+    look_at_half_open();
 }

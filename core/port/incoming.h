@@ -20,7 +20,7 @@ PIW_API int piw_incoming_close(int fd);
 
 /* Before the first connection: as many may there be. */
 void piw__incoming_watch(size_t descriptors);
-/* This one was let in. */
+/* This one was let in. The oldest that hasn't shaken hands is ended when PIW_LIMIT_HALF_OPEN came after it. */
 void piw__incoming_begin(int fd);
 /* Says how many were ended, and gives the memory back; by the runtime's monitor, every second. */
 void piw__incoming_look(void);

@@ -3,7 +3,7 @@
 are never read, connections that are never finished, one that says it is two hundred, files of others. The honest ones build on at
 their rate; memory stays below a figure while it goes on, and is given back afterwards.
 
-The rate is compared with that of just before and just after, so that a busy machine doesn't decide; where it did all the same the
+The rates meanwhile and just after are compared with that of just before, so that a busy machine doesn't decide; where it did all the same the
 pair is measured again.
 
 TEST-TIMEOUT: 900
@@ -52,14 +52,14 @@ class House:
         self.honest = intruders.Honest(farm, self.port)
 
     def share(self, window):
-        """The rate while `window` runs, by the mean of those before and after."""
+        """The rate while `window` runs, or just after it if that is less, by the one just before."""
         before = self.honest.since(self.honest.mark())
         mark = self.honest.mark()
         window()
         during = self.honest.since(mark)
         after = self.honest.since(self.honest.mark())
         print(f"# {before:.1f} builds a second before, {during:.1f} meanwhile, {after:.1f} afterwards", flush=True)
-        return 2 * during / (before + after)
+        return min(during, after) / before
 
     def memory_back(self, before_kb):
         self.farm.wait("the memory to return", lambda: intruders.memory_kb(self.farm) - before_kb <= STAYS_KB, GIVEN_BACK_S)

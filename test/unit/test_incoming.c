@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@ static uint8_t piece[PIECE];
 static void setup(void)
 {
     int pair[2];
-    piw__incoming_watch(1024);
+    struct rlimit files = {4096, 4096};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    piw__incoming_watch(4096);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     ours = pair[0];
     theirs = pair[1];
@@ -129,6 +132,31 @@ START_TEST(all_together_are_bounded)
 }
 END_TEST
 
+/* What has shaken hands stays, however many come afterwards; what hasn't makes room. */
+START_TEST(who_never_shakes_hands_makes_room)
+{
+    int silent[2], others[PIW_LIMIT_HALF_OPEN][2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, silent), 0);
+    ck_assert(greets(3) && frame(4, 30));
+    piw__incoming_begin(silent[0]);
+    for (int i = 0; i < PIW_LIMIT_HALF_OPEN; i++) {
+        ck_assert_int_eq(recv(silent[1], piece, 1, MSG_DONTWAIT), -1);
+        ck_assert_int_eq(errno, EAGAIN);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, others[i]), 0);
+        piw__incoming_begin(others[i][0]);
+    }
+    ck_assert_int_eq(recv(silent[1], piece, 1, MSG_DONTWAIT), 0);
+    ck_assert(frame(1, 10));
+    /* A descriptor that is another's by now is left alone. */
+    piw_incoming_close(others[0][0]);
+    close(others[0][1]);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, others[0]), 0);
+    piw__incoming_begin(silent[0]);
+    ck_assert_int_eq(recv(others[0][1], piece, 1, MSG_DONTWAIT), -1);
+    ck_assert(frame(0, 10));
+}
+END_TEST
+
 /* Of older versions, which libzmq lets in only where nobody is asked, and of files and pipes nothing is followed. */
 START_TEST(what_is_not_known_is_not_followed)
 {
@@ -150,6 +178,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_message_without_an_end_is_ended);
     tcase_add_test(tests, so_is_one_of_tiny_frames);
     tcase_add_test(tests, all_together_are_bounded);
+    tcase_add_test(tests, who_never_shakes_hands_makes_room);
     tcase_add_test(tests, what_is_not_known_is_not_followed);
     suite_add_tcase(suite, tests);
     return suite;
