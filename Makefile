@@ -86,8 +86,8 @@ LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-audit     := -lpq -lcjson -lz -lcrypto
 LIBS_piw-ctl       := -lcjson -lz
 LIBS_piw-initdb    := -lpq
-# libzmq finds the accept4 of tools/piw-master/accept.c.
-LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4
+# libzmq finds the accept4, recv and close of tools/piw-master/accept.c.
+LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4 -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=close
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
@@ -233,7 +233,7 @@ $$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o
 endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
-INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/incoming|port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^

@@ -39,6 +39,8 @@ static piw_msg *describe_transfer(const fs_EXPECT *expect)
     t->filename = piw_text_copy(msg, expect->file.filename);
     t->filehash = piw_text_copy(msg, expect->file.filehash);
     t->size = expect->file.filesize;
+    if (expect->token.s != NULL)
+        t->token = piw_text_copy(msg, expect->token);
     piw_value_copy(msg, file_state_type(), &expect->file, &t->state);
     return msg;
 }

@@ -6,6 +6,8 @@
 #include "file.piw.h"
 #include "shared/site_path.h"
 
+#include <openssl/crypto.h>
+
 enum {
     STRANGERS_PER_MINUTE = 6,
     CHUNKS_PER_MINUTE = 2,
@@ -117,10 +119,18 @@ static bool same_place(const char *asked, const char *heard)
     return strcmp(asked, heard) == 0 || (is_this_machine(asked) && is_this_machine(heard));
 }
 
+/* Stock slaves have no token: theirs are bound to the address. */
+static bool brings_token(const transfer *t, piw_text token)
+{
+    piw_text wanted = t->about->token;
+    return wanted.len == 0 || (wanted.len == token.len && CRYPTO_memcmp(wanted.s, token.s, token.len) == 0);
+}
+
 /* The transfer that a HELLO is about; NULL, and a line in the log, when there is none for who says it. */
-static transfer *find_transfer(piw_task *task, int64_t slave_id, const char *address)
+static transfer *find_transfer(piw_task *task, const file_HELLO *hello, const char *address)
 {
     juggler *self = piw_soul(task);
+    int64_t slave_id = hello->slave_id;
     transfer *t = transfers_of_slave(&self->transfers, slave_id);
     if (t == NULL) {
         piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
@@ -134,13 +144,21 @@ static transfer *find_transfer(piw_task *task, int64_t slave_id, const char *add
                         address == NULL ? "someone" : address, (long long)slave_id, t->about->address.s);
         return NULL;
     }
+    if (!brings_token(t, hello->token)) {
+        piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
+                        "a connection from %s wants to transfer the file of slave %lld, which is there, without that "
+                        "slave's token: ignored",
+                        address, (long long)slave_id);
+        return NULL;
+    }
     return t;
 }
 
-/* Does a transfer make no progress, or has its connection gone? */
+/* Does a transfer make no progress, or has its connection gone? With a token whoever asks is the slave itself, which has
+ * made a new connection. */
 static bool is_left(piw_task *task, const transfer *t)
 {
-    return t->peer == 0 || piw_peer_address(task, t->peer) == NULL ||
+    return t->peer == 0 || t->about->token.len > 0 || piw_peer_address(task, t->peer) == NULL ||
            piw_monotonic_ns() - t->heard_ns > SILENT_MS * INT64_C(1000000);
 }
 
@@ -174,11 +192,11 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     return rc;
 }
 
-/* The first connection that says HELLO has the transfer until it is silent, or has sent something else. */
+/* The first connection that may say HELLO has the transfer until it is silent, or has sent something else. */
 int on_file_hello(piw_task *task, piw_msg *msg)
 {
     piw_peer peer = piw_msg_peer(msg);
-    transfer *t = find_transfer(task, file_HELLO_of(msg)->slave_id, piw_peer_address(task, peer));
+    transfer *t = find_transfer(task, file_HELLO_of(msg), piw_peer_address(task, peer));
     if (t == NULL)
         return 0;
     if (t->map.missing == 0 && peer != t->peer && transfers_is_wrong(t))

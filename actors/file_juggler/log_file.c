@@ -10,7 +10,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { PIECE = 64 << 10, GZIP_WINDOW = 15 + 16 };
+enum {
+    PIECE = 64 << 10,
+    GZIP_WINDOW = 15 + 16,
+    /* A log that is larger is compressed as fast as can be: others wait for theirs. */
+    LARGE = 2 << 20,
+};
 
 typedef struct log_writer {
     int fd;
@@ -59,7 +64,8 @@ int log_file_write(int fd, const char *path, const piw_blob *output, piw_err *er
     w->stream = (z_stream){0};
     w->fd = fd;
     w->path = path;
-    if (deflateInit2(&w->stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    int level = piw_blob_size(output) > LARGE ? Z_BEST_SPEED : Z_DEFAULT_COMPRESSION;
+    if (deflateInit2(&w->stream, level, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
         free(w);
         return piw_err_set(err, PIW_ENOMEM, "no memory to compress a build's log");
     }

@@ -1,7 +1,7 @@
 /* transfers.h — the files that are being received, found by slave and by connection.
  *
- * A transfer begins with EXPECT, is bound to the slave's address and to the connection from there that says HELLO first,
- * and ends with VERIFY, DISCARD or the next EXPECT for its slave. One thread. */
+ * A transfer begins with EXPECT, is bound to the slave's address and token (or, without one, to the connection from there
+ * that says HELLO first), and ends with VERIFY, DISCARD or the next EXPECT for its slave. One thread. */
 #ifndef FILE_JUGGLER_TRANSFERS_H
 #define FILE_JUGGLER_TRANSFERS_H
 

@@ -138,7 +138,8 @@ static bool version_fits(const driver *self, const slave_hello *hello, const cha
 static void say_ack(driver *self, driver_slave *slave, piw_msg *msg)
 {
     driver_tell_hello(self, slave);
-    piw_msg *answer = slave_ACK_make(slave->saved.slave_id, self->pypi_url);
+    driver_give_token(slave);
+    piw_msg *answer = slave_ACK_make(slave->saved.slave_id, self->pypi_url, slave->saved.token);
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_ACK);
 }
 

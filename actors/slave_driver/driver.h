@@ -28,6 +28,7 @@ enum {
     DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
     DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
     DRIVER_OWN_FAULTS = 5, /* builds in a row that failed for a slave's own sake, and were built elsewhere: it sleeps */
+    DRIVER_TOKEN_LEN = 32, /* hex digits */
     DRIVER_FAULTS_KEPT = 16, /* of those in a row so many are known */
 };
 
@@ -100,10 +101,11 @@ typedef struct driver_slave {
     bool abi_warned;   /* it was said that the farm doesn't know its ABI */
     driver_build *build;
     driver_address *address;
-    int64_t gone_ns;        /* since when its connection is gone; 0: it is there */
-    int64_t shown_ns;       /* when monitors were shown its IDLE last */
-    uint32_t shows;         /* of it lately, see DRIVER_SHOWS */
-    int64_t waits_until_ns; /* its IDLE is answered when there is work, or then; 0: it has no open IDLE */
+    char token[DRIVER_TOKEN_LEN + 1]; /* saved.token lies here */
+    int64_t gone_ns;                  /* since when its connection is gone; 0: it is there */
+    int64_t shown_ns;                 /* when monitors were shown its IDLE last */
+    uint32_t shows;                   /* of it lately, see DRIVER_SHOWS */
+    int64_t waits_until_ns;           /* its IDLE is answered when there is work, or then; 0: it has no open IDLE */
     struct driver_slave *waits_next, **waits_at;
     /* What its builds tell of it (alike.c); not saved: it is gathered anew. */
     driver_figures figures;

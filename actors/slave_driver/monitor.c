@@ -48,6 +48,10 @@ void driver_tell_reply(driver *self, const driver_slave *slave, const piw_msg *r
     } else if (type->flags & PIW_M_BARE) {
         const piw_field *field = &type->body->fields[0];
         tell(self, slave, slave->saved.last_seen, type->name, field->type, body + field->offset, false);
+    } else if (type == slave_ACK_type()) {
+        slave_ACK without_token = *slave_ACK_of(reply);
+        without_token.token = (piw_text){0};
+        tell(self, slave, slave->saved.last_seen, type->name, type->body, &without_token, false);
     } else {
         tell(self, slave, slave->saved.last_seen, type->name, type->body, body, false);
     }
@@ -77,7 +81,7 @@ static piw_msg *last_reply(const driver *self, const driver_slave *slave)
     const driver_build *build = slave->build;
     switch (slave->saved.last) {
     case DRIVER_SAID_ACK:
-        return slave_ACK_make(slave->saved.slave_id, self->pypi_url);
+        return slave_ACK_make(slave->saved.slave_id, self->pypi_url, (piw_text){0});
     case DRIVER_SAID_BUILD:
         return build == NULL ? NULL : slave_BUILD_make(build->embargo->saved.package, build->embargo->saved.version);
     case DRIVER_SAID_SLEEP:

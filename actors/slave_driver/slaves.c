@@ -4,7 +4,9 @@
 #include "slave_driver/addresses.h"
 #include "slave_driver/waiting.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 enum {
     TIMEOUT_MIN_S = 1,
@@ -49,6 +51,34 @@ void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hell
     slave->saved.hello = *body;
     slave->abi_warned = false;
     self->slaves_changed = true;
+}
+
+void driver_set_token(driver_slave *slave, piw_text token)
+{
+    slave->saved.token = (piw_text){0};
+    if (token.len == 0 || token.len > DRIVER_TOKEN_LEN)
+        return;
+    memcpy(slave->token, token.s, token.len);
+    slave->token[token.len] = '\0';
+    slave->saved.token = (piw_text){slave->token, token.len};
+}
+
+void driver_give_token(driver_slave *slave)
+{
+    uint64_t random[2];
+    if (slave->saved.hello.version.s == NULL) {
+        driver_set_token(slave, (piw_text){0});
+    } else if (slave->saved.token.s == NULL) {
+        if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+            piw_warning(
+                "there are no random numbers: files of slave %lld are taken from all connections of its address",
+                (long long)slave->saved.slave_id);
+            return;
+        }
+        snprintf(slave->token, sizeof(slave->token), "%016llx%016llx", (unsigned long long)random[0],
+                 (unsigned long long)random[1]);
+        slave->saved.token = piw_text_of(slave->token);
+    }
 }
 
 driver_slave *driver_add(driver *self, piw_peer peer, const slave_hello *hello)

@@ -9,6 +9,9 @@ driver_slave *driver_find_id(const driver *self, int64_t id);
 driver_slave *driver_next(const driver *self, const driver_slave *slave); /* NULL begins and ends */
 driver_slave *driver_add(driver *self, piw_peer peer, const slave_hello *hello);
 void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hello);
+/* Gives it a token for its transfers, unless it has one: a slave that tells its version knows of tokens. */
+void driver_give_token(driver_slave *slave);
+void driver_set_token(driver_slave *slave, piw_text token);
 void driver_set_id(driver *self, driver_slave *slave, int64_t id);
 /* Forgets the slave, which has no build any more. */
 void driver_remove(driver *self, driver_slave **slave);

@@ -144,6 +144,7 @@ static driver_slave *load_slave(driver *self, const driver_saved *from)
     to->saved.last = in_table(from->last, DRIVER_SAID_COUNT);
     to->saved.making = (driver_making){0};
     to->saved.waits_until_ns = NULL;
+    driver_set_token(to, from->token);
     to->waits_number = from->making.phase == DRIVER_WAIT_SLAVE_NO;
     if (from->slave_id != 0)
         driver_set_id(self, to, from->slave_id);

@@ -71,6 +71,8 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     body->peer_address = piw_msg_textz(call, address != NULL ? address : "");
     body->package = piw_text_copy(call, build->embargo->saved.package);
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
+    if (build->slave != NULL && build->slave->saved.token.s != NULL)
+        body->token = piw_text_copy(call, build->slave->saved.token);
     return call;
 }
 

@@ -1,4 +1,5 @@
-/* work.c — the worker pool: a list under a lock, a few threads, results as answers. */
+/* work.c — the worker pool: a list under a lock, a few threads, results as answers. Of jobs with much to work on one runs at a
+ * time, so that what others wait for isn't held up by them. */
 #include "actor/work.h"
 
 #include "actor/shell.h"
@@ -14,6 +15,7 @@ struct job {
     struct job *next;
     piw_work_fn *fn;
     piw_msg *msg;
+    bool large;
 };
 
 struct piw__pool_of_workers {
@@ -21,6 +23,7 @@ struct piw__pool_of_workers {
     pthread_cond_t changed;
     struct job *first, *last;
     bool stopping;           /* under the lock */
+    bool large_runs;         /* the same */
     bool stopped, stuck;     /* the stopping thread's: its threads are joined; one of them can't be */
     unsigned count, running; /* threads; of them those with a job */
     pthread_t threads[];
@@ -60,26 +63,44 @@ static void run(struct job *job)
     free(job);
 }
 
+/* Under the lock: take the first that may run now out of the list; NULL when there is none. Who ends a large one looks again. */
+static struct job *take(piw__workers *workers)
+{
+    struct job **at = &workers->first, *before = NULL;
+    while (*at != NULL && (*at)->large && workers->large_runs) {
+        before = *at;
+        at = &before->next;
+    }
+    struct job *job = *at;
+    if (job == NULL)
+        return NULL;
+    *at = job->next;
+    if (workers->last == job)
+        workers->last = before;
+    workers->large_runs |= job->large;
+    workers->running++;
+    return job;
+}
+
 static void *worker(void *arg)
 {
     piw__workers *workers = arg;
     piw_log_name_thread("master.worker");
     pthread_mutex_lock(&workers->lock);
     for (;;) {
-        struct job *job = workers->first;
+        struct job *job = take(workers);
         if (job == NULL) {
             if (workers->stopping)
                 break;
             pthread_cond_wait(&workers->changed, &workers->lock);
             continue;
         }
-        workers->first = job->next;
-        if (workers->first == NULL)
-            workers->last = NULL;
-        workers->running++;
+        bool large = job->large;
         pthread_mutex_unlock(&workers->lock);
         run(job);
         pthread_mutex_lock(&workers->lock);
+        if (large)
+            workers->large_runs = false;
         if (--workers->running == 0 && workers->stopping)
             pthread_cond_broadcast(&workers->changed);
     }
@@ -116,10 +137,16 @@ int piw__workers_start(piw__workers **workers_, unsigned threads, piw_err *err)
     return 0;
 }
 
+static bool is_large(const piw_msg *msg)
+{
+    size_t blob = msg->blob != NULL ? piw_blob_size(msg->blob) : 0;
+    return msg->total + blob > PIW_LIMIT_LARGE_JOB;
+}
+
 void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg)
 {
     struct job *job = piw_alloc(sizeof(*job));
-    *job = (struct job){.fn = fn, .msg = msg};
+    *job = (struct job){.fn = fn, .msg = msg, .large = is_large(msg)};
     pthread_mutex_lock(&workers->lock);
     bool stopping = workers->stopping;
     if (!stopping) {

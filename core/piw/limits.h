@@ -25,6 +25,12 @@ extern "C" {
     X(PIW_LIMIT_DESCRIPTORS_KEPT, 32,                                                                                  \
       "descriptors kept from connections, with a third of all: for files and the database")                            \
     X(PIW_LIMIT_DESCRIPTORS_LEAST, 128, "descriptors that a master needs: its tasks alone have 90 open")               \
+    X(PIW_LIMIT_UNFINISHED, 65 << 20,                                                                                  \
+      "bytes of an unfinished message of one connection: the largest log, and its frames")                             \
+    X(PIW_LIMIT_UNFINISHED_ALL, 512 << 20,                                                                             \
+      "the same of all connections; beyond that who has more than a MiB is ended")                                     \
+    X(PIW_LIMIT_HALF_OPEN, 1024, "connections that may come while another one shakes hands")                           \
+    X(PIW_LIMIT_FRAMES, 4096, "frames of an unfinished message: none of ours has more than five")                      \
     X(PIW_LIMIT_SILENT_PEER_MS, 300000, "without a heartbeat a peer is gone; 64 MiB take as long at 1.8 Mbit/s")       \
     X(PIW_LIMIT_SILENT_MASTER_MS, 120000, "the same seen from the peer: the master's frames are small")                \
     X(PIW_LIMIT_LINGER_MS, 2000, "a closed socket waits for what is still on its way")                                 \
@@ -39,6 +45,7 @@ extern "C" {
     X(PIW_LIMIT_SWAP_MS, 10000, "a new soul that isn't ready by then is not taken: the old one goes on")               \
     X(PIW_LIMIT_DRAIN_MS, 3000, "a task that stops or begins anew works off what it has for so long")                  \
     X(PIW_LIMIT_WORKERS, 2, "threads of the worker pool")                                                              \
+    X(PIW_LIMIT_LARGE_JOB, 2 << 20, "bytes of a job of which one runs at a time: the other workers are for the rest")  \
     X(PIW_LIMIT_NOTE, 255, "bytes of what a task says about itself to piw-ctl")                                        \
     X(PIW_LIMIT_RECORDER, 256, "message headers kept by a task's flight recorder")                                     \
     X(PIW_LIMIT_TASKS, 256, "tasks of one master")                                                                     \

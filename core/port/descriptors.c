@@ -9,6 +9,7 @@
 
 #include "piw/limits.h"
 #include "piw/log.h"
+#include "port/incoming.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@ enum {
     /* Without a refusal for so long the shortage is over. */
     OVER_AFTER_S = 60,
     LINES_PER_MINUTE = 2,
+    FOLLOWED_MAX = 1 << 20, /* of 32 bytes each, which are taken as they are used */
     /* libzmq asks again at once when a connection waits that can't be accepted. */
     FULL_PAUSE_NS = 10000000,
 };
@@ -98,8 +100,10 @@ int piw_descriptors_accept(int listener, struct sockaddr *address, socklen_t *si
     int connection = (int)syscall(SYS_accept4, listener, address, size, flags);
     if (!atomic_load_explicit(&watching, memory_order_relaxed))
         return connection;
-    if (connection >= 0 && may_stay(connection))
+    if (connection >= 0 && may_stay(connection)) {
+        piw__incoming_begin(connection);
         return connection;
+    }
     if (connection >= 0)
         close(connection);
     else if (errno == EMFILE || errno == ENFILE)
@@ -169,6 +173,7 @@ void piw__descriptors_look(int64_t now_ns)
     rlim_t limit = limit_now();
     look_at_refused(self, limit, now_ns);
     look_at_left(self, limit);
+    piw__incoming_look();
     pthread_mutex_lock(&spare_lock);
     if (spare < 0)
         spare = open_spare();
@@ -195,6 +200,7 @@ static void raise_limit(void)
 void piw_descriptors_watch(void)
 {
     raise_limit();
+    piw__incoming_watch(limit_now() < FOLLOWED_MAX ? (size_t)limit_now() : FOLLOWED_MAX);
     pthread_mutex_lock(&spare_lock);
     spare = open_spare();
     pthread_mutex_unlock(&spare_lock);

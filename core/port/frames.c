@@ -1,6 +1,7 @@
 /* frames.c — plain multipart frames (docs/wire.md#files): the word, then one frame a field; integers as decimal text,
  * bytes as they are. */
 #include "port/inner.h"
+#include "type/wire.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -123,9 +124,9 @@ int piw__frames_decode(const piw_protocol *protocol, bool to_master, zmq_msg_t *
     const piw_msg_type *type = piw_protocol_find(protocol, word, len, to_master);
     if (type == NULL)
         return piw_err_set(err, PIW_ESHAPE, "unknown word \"%.*s\"", (int)(len < 40 ? len : 40), word);
-    if (count - 1 != piw__fields_count(type))
-        return piw_err_set(err, PIW_ESHAPE, "%s has %u fields, not %zu", type->name, piw__fields_count(type),
-                           count - 1);
+    uint32_t fields = piw__fields_count(type);
+    if (count - 1 > fields || (count - 1 < fields && (type->body->fields[count - 1].flags & PIW_F_OPTIONAL) == 0))
+        return piw_err_set(err, PIW_ESHAPE, "%s has %u fields, not %zu", type->name, fields, count - 1);
     piw_msg *made = piw_msg_new(type);
     for (size_t i = 1; i < count; i++) {
         const piw_field *field = &type->body->fields[i - 1];
@@ -175,16 +176,30 @@ static bool has_form(const piw_msg_type *type)
     return true;
 }
 
+/* How many fields are sent: absent optional ones at the end are left out. */
+static uint32_t present(const piw_msg_type *type, const void *body)
+{
+    uint32_t count = piw__fields_count(type);
+    while (count > 0) {
+        const piw_field *field = &type->body->fields[count - 1];
+        if ((field->flags & PIW_F_OPTIONAL) == 0 ||
+            !piw__is_null(field->type, field->flags, (const uint8_t *)body + field->offset))
+            break;
+        count--;
+    }
+    return count;
+}
+
 int piw__frames_send(void *socket, const void *routing, size_t routing_len, const piw_msg *msg)
 {
     const piw_msg_type *type = piw_msg_type_of(msg);
-    uint32_t fields = piw__fields_count(type);
     if (!has_form(type))
         return PIW_ESHAPE;
+    const void *body = piw_msg_any_body(msg);
+    uint32_t fields = present(type, body);
     int rc = routing != NULL ? piw__part_send(socket, routing, routing_len, ZMQ_SNDMORE) : 0;
     if (rc == 0)
         rc = piw__part_send(socket, type->name, strlen(type->name), fields > 0 ? ZMQ_SNDMORE : 0);
-    const void *body = piw_msg_any_body(msg);
     for (uint32_t i = 0; rc == 0 && i < fields; i++)
         rc = send_field(socket, body, &type->body->fields[i], i + 1 < fields ? ZMQ_SNDMORE : 0);
     return rc;

@@ -119,7 +119,7 @@ def log_path(build):
 
 
 def plant(farm):
-    """Each kind: {(kind, path): mended by --fix}"""
+    """Each kind: {(kind, path): whether --fix mends it; "asked": it asks the master, which does it later}"""
     www, wheels, planted = farm.www, built(farm), {}
 
     def at(index, suffix=""):
@@ -150,9 +150,15 @@ def plant(farm):
     damage("page", f"simple/{names[2]}/index.html", lambda path: write(path, page.read_bytes().replace(b"#sha256=", b"#sha256=0", 1)))
     farm.psql(f"INSERT INTO package_names (package, name) VALUES ('{names[3]}', '{names[3].upper()}')")
     planted["alias", f"project/{names[3].upper()}"] = True
-    damage("home", "site.css", gone)
-    damage("home", "404.html", gone)
-    damage("search", "packages.json", cut)
+    damage("home", "site.css", gone, "asked")
+    damage("home", "404.html", gone, "asked")
+    damage("search", "packages.json", cut, "asked")
+    damage("root", "simple/index.html", lambda path: write(path, path.read_bytes().replace(
+        b"</body>", b'<a href="nobody-knows/">nobody-knows</a></body>')), "asked")
+    damage("link", at(10), lambda path: (path.unlink(), path.symlink_to("../../index.html")), False)
+    farm.psql(f"UPDATE piw.queue_totals SET pending = pending + 1 WHERE abi_tag = '{load.ABI}';"
+              f"INSERT INTO piw.queue_totals (abi_tag, pending) VALUES ('{load.ABI}', 1) ON CONFLICT DO NOTHING")
+    planted["queue", f"piw.queue_totals of {load.ABI}"] = False
     farm.psql("UPDATE piw.totals SET files_count = files_count + 1")
     planted["totals", "piw.totals.files_count"] = False
     return planted
@@ -167,13 +173,16 @@ def test_damage(farm):
     equal("nothing else is found", sorted(lines - set(planted)), [])
     equal("its exit code", started.returncode, 1)
     code, found = Audit(farm, "--rate", "0", "--fix").json()
-    equal("--fix finds them too", (code, set(found) >= set(planted) - {("home", "404.html"), ("home", "site.css")}), (1, True))
+    equal("--fix finds them too", (code, set(found) >= set(planted) - {("home", "404.html"), ("home", "site.css"), ("root", "simple/index.html")}), (1, True))
     for (kind, path), mended in planted.items():
         one = found.get((kind, path))
         if one is not None:
-            check(f"{kind} is {'mended' if mended else 'left'}: {path}", one["mended"] == mended and one["done"], one)
+            words = "asked for" if mended == "asked" else "mended" if mended else "left"
+            check(f"{kind} is {words}: {path}", one["done"] and (one["mended"], one.get("asked", False)) == (
+                mended is True, mended == "asked"), one)
     settle(farm)
     left = sorted(key for key, mended in planted.items() if not mended)
+    farm.wait("the root list", lambda: b"nobody-knows" not in (farm.www / "simple" / "index.html").read_bytes(), 90)
     farm.wait("home and lists", lambda: (farm.www / "404.html").exists() and (farm.www / "site.css").exists())
     equal("what is mended is right", sorted(Audit(farm, "--rate", "0").json()[1]), left)
     aside = farm.www / ".audit" / "aside" / "simple" / built(farm)[6][0] / "stray-1.0-py3-none-any.whl"

@@ -149,7 +149,7 @@ static inline piw_msg *builds(const char *package, const char *version)
 static inline void arrive(int64_t id, const char *label, const char *abi, piw_msg *reply)
 {
     hear_slave_hello(id, 0, label, abi);
-    hear_reply(id, 0, slave_ACK_make(id, piw_text_of("https://pypi.org/simple")));
+    hear_reply(id, 0, slave_ACK_make(id, piw_text_of("https://pypi.org/simple"), (piw_text){0}));
     hear_slave_stats(id, 0, 55);
     hear_reply(id, 0, reply);
 }

@@ -228,7 +228,9 @@ static inline parcel pack(const char *package, size_t size)
     return p;
 }
 
-static inline void expect(const parcel *p, int64_t build_id, int64_t slave_id, const char *address, const char *package)
+/* `token`: NULL as for a stock slave. */
+static inline void expect_with(const parcel *p, int64_t build_id, int64_t slave_id, const char *address,
+                               const char *package, const char *token)
 {
     fs_EXPECT *body;
     piw_msg *msg = fs_EXPECT_new(&body);
@@ -249,7 +251,13 @@ static inline void expect(const parcel *p, int64_t build_id, int64_t slave_id, c
         .platform_tag = piw_msg_textz(msg, tags.platform),
         .location = piw_text_of("/simple"),
     };
+    body->token = piw_msg_textz(msg, token);
     tell("fs", msg);
+}
+
+static inline void expect(const parcel *p, int64_t build_id, int64_t slave_id, const char *address, const char *package)
+{
+    expect_with(p, build_id, slave_id, address, package, NULL);
 }
 
 static inline piw_client *connect_file(void)
@@ -268,7 +276,12 @@ static inline void send_file(piw_client *client, piw_msg *msg)
 
 static inline void hello(piw_client *client, int64_t slave_id)
 {
-    send_file(client, file_HELLO_make(slave_id));
+    send_file(client, file_HELLO_make(slave_id, (piw_text){0}));
+}
+
+static inline void hello_with(piw_client *client, int64_t slave_id, const char *token)
+{
+    send_file(client, file_HELLO_make(slave_id, piw_text_of(token)));
 }
 
 static inline void chunk(piw_client *client, int64_t offset, const void *data, size_t len)

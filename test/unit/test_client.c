@@ -115,7 +115,7 @@ START_TEST(reset_throws_the_request_away)
     ck_assert_msg(piw_client_reset(client, &err) == 0, "%s", err.text);
     ck_assert_int_eq(piw_client_fd(client), fd);
     side_send(client, side_filled(slave_HELLO_type()));
-    piw_msg *second = side_get(port), *ack = slave_ACK_make(5, piw_text_of("u"));
+    piw_msg *second = side_get(port), *ack = slave_ACK_make(5, piw_text_of("u"), (piw_text){0});
     ck_assert_uint_ne(first->peer, second->peer);
     ck_assert_int_eq(piw__port_answer(port, first->peer, &late), 0);
     ck_assert_int_eq(piw__port_answer(port, second->peer, &ack), 0);
@@ -349,7 +349,7 @@ START_TEST(false_fetches_are_refused)
 {
     false_master master = false_master_open(&file_protocol_def, "ROUTER");
     static const char *const offsets[] = {"", "-5", "1e6", "99999999999999999999"};
-    side_send(master.client, file_HELLO_make(1));
+    side_send(master.client, file_HELLO_make(1, (piw_text){0}));
     piw_msg *msg = NULL;
     for (size_t i = 0; i < PIW_COUNT(offsets); i++) {
         ck_assert(zmtp_frame(master.fd, true, "FETCH", 5) &&

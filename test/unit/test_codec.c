@@ -82,9 +82,9 @@ START_TEST(a_message_prints_readably)
 {
     char line[200];
     piw_protocol_use(&slave_protocol_def);
-    piw_msg *msg = slave_ACK_make(7, piw_text_of("https://pypi.org/\033simple"));
+    piw_msg *msg = slave_ACK_make(7, piw_text_of("https://pypi.org/\033simple"), (piw_text){0});
     piw_msg_print(msg, line, sizeof(line));
-    ck_assert_str_eq(line, "ACK(slave_id=7, pypi_url='https://pypi.org/\\x1bsimple')");
+    ck_assert_str_eq(line, "ACK(slave_id=7, pypi_url='https://pypi.org/\\x1bsimple', token=null)");
     piw_msg_free(&msg);
 }
 END_TEST
@@ -370,7 +370,7 @@ START_TEST(records_are_read_by_their_own_protocol_only)
     piw_buffer bytes = {0};
     const piw_protocol *slave = piw_protocol_use(&slave_protocol_def);
     const piw_protocol *control = piw_protocol_use(&control_protocol_def);
-    piw_msg *msg = slave_ACK_make(7, piw_text_of("x"));
+    piw_msg *msg = slave_ACK_make(7, piw_text_of("x"), (piw_text){0});
     ck_assert_int_eq(piw_record_write(msg, &bytes, &err), 0);
     ck_assert_int_eq(piw_record_read(slave, bytes.data, bytes.len, &back, &err), 0);
     ck_assert_int_eq(slave_ACK_of(back)->slave_id, 7);

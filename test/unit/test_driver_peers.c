@@ -234,6 +234,43 @@ START_TEST(what_another_builds_is_not_claimed)
 }
 END_TEST
 
+/* The token of its ACK; "" when there is none. */
+static const char *token_of(piw_client *slave, piw_msg *hello)
+{
+    static char token[80];
+    piw_err err = {0};
+    piw_msg *answer = NULL;
+    slave_send(slave, hello);
+    ck_assert_msg(piw_client_recv(slave, &answer, FARM_WAIT_MS, &err) == 0, "%s", err.text);
+    snprintf(token, sizeof(token), "%s", slave_ACK_of(answer)->token.s != NULL ? slave_ACK_of(answer)->token.s : "");
+    piw_msg_free(&answer);
+    return token;
+}
+
+START_TEST(who_tells_its_version_has_a_token)
+{
+    const char *const files[] = {"any", "linux_x86_64", NULL};
+    piw_client *slave = slave_connect(&f, PIW_MSGPACK), *stock = slave_connect(&f, PIW_CBOR);
+    char token[80], line[120];
+    snprintf(token, sizeof(token), "%s", token_of(slave, say_hello("cp311", 300000, 10800000, PIW_VERSION)));
+    ck_assert_uint_eq(strlen(token), 32);
+    ck_assert_str_eq(token_of(slave, say_hello("cp311", 300000, 10800000, PIW_VERSION)), token);
+    ck_assert_str_eq(token_of(stock, hello()), "");
+    /* Monitors see nothing of it. */
+    ck_assert_ptr_null(strstr(farm_wait(&f, "message='ACK'", 1), token));
+    farm_queue(&f, "cp311", two);
+    SAYS(slave, idle(), "BUILD p 1.0");
+    SAYS(slave, built(true, "fine", files), "SEND p-1.0-py3-none-any.whl");
+    snprintf(line, sizeof(line), "token='%s'", token);
+    farm_wait(&f, line, 1);
+    swap();
+    SAYS(slave, slave_SENT_new(), "SEND p-1.0-py3-none-linux_x86_64.whl");
+    farm_wait(&f, line, 2);
+    piw_client_close(&slave);
+    piw_client_close(&stock);
+}
+END_TEST
+
 START_TEST(the_longest_silent_makes_room)
 {
     piw_client *first = building(300000, 10800000), *second = slave_connect(&f, PIW_CBOR),
@@ -278,7 +315,8 @@ Suite *unit_suite(void)
         (const TTest *const[]){an_idle_waits_for_work, a_swap_leaves_it_waiting, orders_end_the_wait,
                                a_stop_ends_the_wait, a_wait_ends, nobody_sleeps_while_there_is_work,
                                a_record_ends_with_its_connection, an_address_has_no_more_builds_than_connections,
-                               our_slave_goes_on_by_its_next_connection, what_another_builds_is_not_claimed, NULL});
+                               our_slave_goes_on_by_its_next_connection, what_another_builds_is_not_claimed,
+                               who_tells_its_version_has_a_token, NULL});
     add(suite, "gone", setup_hasty, (const TTest *const[]){a_build_returns_when_its_connection_has_gone, NULL});
     add(suite, "few", setup_few, (const TTest *const[]){the_longest_silent_makes_room, NULL});
     add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, NULL});

@@ -298,7 +298,7 @@ START_TEST(what_is_not_understood_is_noted)
     model_connected(known, true, now);
     hear_hello(100 * SECOND);
     arrive(7, "pi-9", "cp39", slave_SLEEP_make(false));
-    piw_msg *ack = slave_ACK_make(1, piw_text_of("x"));
+    piw_msg *ack = slave_ACK_make(1, piw_text_of("x"), (piw_text){0});
     hear_slave(7, 0, "DANCE", ack);
     look(80, 24);
     SEES("DANCE of slave 7 was left out");

@@ -135,7 +135,7 @@ START_TEST(file_queue_carries_chunks_without_copying)
         wheel[i] = (uint8_t)(i * 31 >> 3);
     piw__port *port = side_port(&file_protocol_def, anywhere);
     piw_client *client = side_client(&file_protocol_def, port, PIW_MSGPACK);
-    side_send(client, file_HELLO_make(17));
+    side_send(client, file_HELLO_make(17, (piw_text){0}));
     piw_msg *got = side_get(port);
     ck_assert_int_eq(file_HELLO_of(got)->slave_id, 17);
     ck_assert_uint_eq(got->flags, 0);
@@ -262,7 +262,7 @@ START_TEST(answer_that_cannot_be_encoded_becomes_the_error_answer)
     /* HELLO has none: the peer hears nothing, but may ask again. */
     side_send(client, side_filled(slave_HELLO_type()));
     got = side_get(port);
-    answer = slave_ACK_make(1, piw_text_of("bad \xff utf-8"));
+    answer = slave_ACK_make(1, piw_text_of("bad \xff utf-8"), (piw_text){0});
     ck_assert_int_eq(piw__port_answer(port, got->peer, &answer), 0);
     ck_assert_uint_eq(piw__port_figures(port).dead_letters, 1);
     piw_msg_free(&got);
@@ -306,7 +306,7 @@ START_TEST(records_stay_with_their_peers)
     for (int i = 0; i < 3; i++) {
         clients[i] = side_client(&slave_protocol_def, port, i % 2 ? PIW_CBOR : PIW_MSGPACK);
         side_send(clients[i], slave_SENT_new());
-        piw_msg *got = side_get(port), *record = slave_ACK_make(i, piw_text_of("x"));
+        piw_msg *got = side_get(port), *record = slave_ACK_make(i, piw_text_of("x"), (piw_text){0});
         peers[i] = got->peer;
         ck_assert_str_eq(piw__port_peer_address(port, peers[i]), "127.0.0.1");
         piw__port_peer_set(port, peers[i], &record);
@@ -324,7 +324,7 @@ START_TEST(records_stay_with_their_peers)
     ck_assert_uint_eq(seen, 2);
     piw__port_peer_forget(port, peers[0]);
     ck_assert_ptr_null(piw__port_peer_address(port, peers[0]));
-    piw_msg *late = slave_ACK_make(9, piw_text_of("x"));
+    piw_msg *late = slave_ACK_make(9, piw_text_of("x"), (piw_text){0});
     piw__port_peer_set(port, peers[0], &late);
     ck_assert_ptr_null(late);
     for (int i = 0; i < 3; i++)
@@ -533,8 +533,8 @@ START_TEST(no_wake_up_is_lost_between_answers)
     int64_t until = piw_monotonic_ns() + 100 * 1000000000ll;
     for (unsigned round = 0; round < ROUNDS; round++) {
         ck_assert_int_lt(piw_monotonic_ns(), until);
-        side_send(client, file_HELLO_make(1));
-        side_send(client, file_HELLO_make(2));
+        side_send(client, file_HELLO_make(1, (piw_text){0}));
+        side_send(client, file_HELLO_make(2, (piw_text){0}));
         for (int i = 0; i < 2; i++) {
             piw_msg *got = side_get(port), *done = file_DONE_new();
             ck_assert_int_eq(piw__port_send(port, got->peer, &done), 0);
@@ -548,7 +548,7 @@ START_TEST(no_wake_up_is_lost_between_answers)
                 got++;
                 piw_msg_free(&msg);
                 if (got == 1)
-                    side_send(client, file_HELLO_make(3)); /* its sending may take the signal away */
+                    side_send(client, file_HELLO_make(3, (piw_text){0})); /* its sending may take the signal away */
             }
         }
         piw_msg *third = side_get(port);

@@ -268,8 +268,13 @@ START_TEST(file_frames_are_strict)
     ck_assert(zmtp_frame(fd, true, "", 0) && zmtp_frame(fd, true, "HELLO", 5) && zmtp_frame(fd, false, "1", 1) &&
               ++refused);
     ck_assert(zmtp_frame(fd, false, "HELLO", 5) && ++refused);
-    ck_assert(zmtp_frame(fd, true, "HELLO", 5) && zmtp_frame(fd, true, "1", 1) && zmtp_frame(fd, false, "1", 1) &&
-              ++refused);
+    ck_assert(zmtp_frame(fd, true, "HELLO", 5) && zmtp_frame(fd, true, "1", 1) && zmtp_frame(fd, true, "t", 1) &&
+              zmtp_frame(fd, false, "1", 1) && ++refused);
+    char token[66] = "\xff";
+    for (size_t len = 1; len <= 65;
+         len += 64, memset(token, 'x', sizeof(token)), refused++) /* a third that isn't text, or too long */
+        ck_assert(zmtp_frame(fd, true, "HELLO", 5) && zmtp_frame(fd, true, "1", 1) &&
+                  zmtp_frame(fd, false, token, len));
     ck_assert(zmtp_frame(fd, true, "CHUNK", 5) && zmtp_frame(fd, false, "1", 1) && ++refused);
     ck_assert(zmtp_frame(fd, false, "", 0) && ++refused);
     for (int i = 0; i < 40; i++)
@@ -278,6 +283,11 @@ START_TEST(file_frames_are_strict)
     ck_assert(zmtp_frame(fd, true, "HELLO", 5) && zmtp_frame(fd, false, "9223372036854775807", 19));
     piw_msg *got = side_get(port);
     ck_assert_int_eq(file_HELLO_of(got)->slave_id, INT64_MAX);
+    ck_assert_ptr_null(file_HELLO_of(got)->token.s);
+    piw_msg_free(&got);
+    ck_assert(zmtp_frame(fd, true, "HELLO", 5) && zmtp_frame(fd, true, "1", 1) && zmtp_frame(fd, false, token, 64));
+    got = side_get(port);
+    ck_assert_uint_eq(file_HELLO_of(got)->token.len, 64);
     piw_msg_free(&got);
     static uint8_t large[1048577];
     ck_assert(zmtp_frame(fd, true, "CHUNK", 5) && zmtp_frame(fd, true, "0", 1) &&

@@ -227,6 +227,53 @@ START_TEST(who_sends_another_file_makes_way)
 }
 END_TEST
 
+/* It was heard, and is asked for nothing of what it said before: only for the small file of slave 8. */
+static void ck_only_heard(piw_client *liar, const parcel *small)
+{
+    int64_t offset, length;
+    expect(small, BUILD + 1, 8, "local", "gold");
+    hello(liar, 8);
+    ck_assert(asked(liar, &offset, &length));
+    ck_assert_int_eq(length, (int64_t)small->bytes.len);
+}
+
+/* Who knows the slave's number, and not its token, neither stops nor joins its transfer: not before it, not in the middle,
+ * not when all has come, not after a swap; and the slave's next connection needs not wait for the end of the one before. */
+START_TEST(a_transfer_belongs_to_its_token)
+{
+    parcel p = pack("gold", 5000000), small = pack("gold", 100);
+    expect_with(&p, BUILD, 7, "local", "gold", "5e6f");
+    piw_client *liar = connect_file(), *slave = connect_file();
+    hello(liar, 7);
+    hello_with(liar, 7, "5e60");
+    hello_with(liar, 7, "5e6");
+    ck_only_heard(liar, &small);
+    int64_t offset, length;
+    hello_with(slave, 7, "5e6f");
+    ck_assert(asked(slave, &offset, &length));
+    hello(liar, 7);
+    chunk(liar, offset, small.bytes.data, small.bytes.len);
+    ck_only_heard(liar, &small);
+    chunk(slave, offset, p.bytes.data + offset, (size_t)length);
+    ck_assert(asked(slave, &offset, &length));
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
+    hello(liar, 7);
+    ck_only_heard(liar, &small);
+    piw_client *next = connect_file();
+    hello_with(next, 7, "5e6f");
+    serve(next, &p);
+    hello(liar, 7);
+    ck_only_heard(liar, &small);
+    ck_good(BUILD, 7);
+    piw_client_close(&liar);
+    piw_client_close(&slave);
+    piw_client_close(&next);
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&small.bytes);
+}
+END_TEST
+
 /* A damaged file that nobody else claims is a bad transfer, as ever; and another connection sends all of it anew. */
 START_TEST(a_damaged_file_is_sent_anew_by_another_connection)
 {
@@ -480,6 +527,7 @@ Suite *unit_suite(void)
     tcase_add_test(files, what_got_lost_is_asked_for_again);
     tcase_add_test(files, pieces_come_in_any_order);
     tcase_add_test(files, who_sends_another_file_makes_way);
+    tcase_add_test(files, a_transfer_belongs_to_its_token);
     tcase_add_test(files, a_damaged_file_is_sent_anew_by_another_connection);
     tcase_add_test(files, who_is_silent_makes_way);
     tcase_add_test(files, bad_files_are_told_from_bad_transfers);

@@ -45,7 +45,7 @@ static int send_patiently(sending *s, piw_msg **msg, piw_err *err)
 
 static int say_hello(sending *s, piw_err *err)
 {
-    piw_msg *msg = file_HELLO_make(s->transfer->id);
+    piw_msg *msg = file_HELLO_make(s->transfer->id, s->transfer->token);
     return send_patiently(s, &msg, err);
 }
 

@@ -8,6 +8,7 @@ typedef struct tool_transfer {
     const char *address; /* of the file queue */
     const piw_key *key;  /* NULL: it is not encrypted */
     int64_t id;          /* the slave's number; importers say 0 */
+    piw_text token;      /* what the master gave a slave for this; {0}: nothing */
     int64_t silence_ms;  /* how long the master may say nothing */
     int64_t reach_ms;    /* how long until there is a connection; 0: as long as it may be silent */
     int64_t size;        /* bytes, as announced: a file that has another size now isn't sent; 0: whatever it has */

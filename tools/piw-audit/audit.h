@@ -17,15 +17,15 @@
 typedef enum { AUDIT_DATABASE, AUDIT_PACKAGES, AUDIT_LOGS, AUDIT_SITE, AUDIT_PHASES } audit_phase;
 
 typedef struct finding {
-    const char *kind; /* of mend.c's table */
-    char *path;       /* below the output folder; or what of the database */
-    char *what;       /* one sentence */
-    char *package;    /* NULL: of none */
-    bool moving;      /* the farm is at it: it gets more time */
-    unsigned seen;    /* looks in a row at which it was there */
-    int64_t first_ns; /* when it was seen first */
-    char *done;       /* with --fix: what was done, or why nothing */
-    bool mended;
+    const char *kind;   /* of mend.c's table */
+    char *path;         /* below the output folder; or what of the database */
+    char *what;         /* one sentence */
+    char *package;      /* NULL: of none */
+    bool moving;        /* the farm is at it: it gets more time */
+    unsigned seen;      /* looks in a row at which it was there */
+    int64_t first_ns;   /* when it was seen first */
+    char *done;         /* with --fix: what was done, or why nothing */
+    bool mended, asked; /* asked: of the master, which answers before it is done */
 } finding;
 
 typedef struct findings {

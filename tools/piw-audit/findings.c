@@ -78,7 +78,7 @@ void findings_print(const finding *one)
     printf(": ");
     print_clean(one->what);
     if (one->done != NULL) {
-        printf(one->mended ? " [mended: " : " [not mended: ");
+        printf(one->mended ? " [mended: " : one->asked ? " [asked for: " : " [not mended: ");
         print_clean(one->done);
         putchar(']');
     }
@@ -106,6 +106,7 @@ int findings_json(const audit *self, bool complete, piw_err *err)
         put_field(&to, "what", one->what);
         put_field(&to, "package", one->package);
         piw_put(&to, one->mended ? ",\"mended\":true" : ",\"mended\":false");
+        piw_put(&to, one->asked ? ",\"asked\":true" : "");
         put_field(&to, "done", one->done);
         piw_put(&to, "}");
     }

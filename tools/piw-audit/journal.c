@@ -32,7 +32,8 @@ static void load_found(audit *self, const char *const *field)
                    .what = piw_strdup(field[3]),
                    .package = field[4][0] != '\0' ? piw_strdup(field[4]) : NULL,
                    .done = field[5][0] != '\0' ? piw_strdup(field[5]) : NULL,
-                   .mended = strcmp(field[6], "mended") == 0};
+                   .mended = strcmp(field[6], "mended") == 0,
+                   .asked = strcmp(field[6], "asked") == 0};
     findings_take(&self->found, &one);
 }
 
@@ -137,8 +138,13 @@ int journal_note(audit *self, const char *word, const char *a, const char *b, pi
 
 int journal_found(audit *self, const finding *one, piw_err *err)
 {
-    const char *fields[] = {
-        "found", one->kind, one->path, one->what, one->package, one->done, one->mended ? "mended" : ""};
+    const char *fields[] = {"found",
+                            one->kind,
+                            one->path,
+                            one->what,
+                            one->package,
+                            one->done,
+                            one->mended ? "mended" : one->asked ? "asked" : ""};
     return put_line(self, fields, PIW_COUNT(fields), err);
 }
 

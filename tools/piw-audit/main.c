@@ -32,10 +32,9 @@ static const piw_opt options[] = {
 static const piw_program program = {
     .name = "piw-audit",
     .section = "audit",
-    .summary =
-        "Compares the site with the database while the farm works: wheels, hashes,\n"
-        "metadata, logs, pages, links.\n"
-        "Exit code 0: all is well; 1: something was found; 2: it could not run to its end.",
+    .summary = "Compares the site with the database while the farm works: wheels, hashes,\n"
+               "metadata, logs, pages, links.\n"
+               "Exit code 0: all is well; 1: something was found; 2: it could not run to its end.",
     .options = options,
     .sections = farm_sections,
 };

@@ -74,9 +74,13 @@ static int rebuild_home(audit *self, const finding *one, char **done, piw_err *e
     return rebuild(self, IMPORT_REBUILD_HOME, done, err);
 }
 
+/* With the home page the master looks at the root list, too. */
 static int rebuild_root(audit *self, const finding *one, char **done, piw_err *err)
 {
-    return one->package != NULL ? rebuild_pages(self, one, done, err) : rebuild_home(self, one, done, err);
+    int rc = one->package != NULL ? rebuild_pages(self, one, done, err) : 0;
+    free(*done);
+    *done = NULL;
+    return rc != 0 ? rc : rebuild_home(self, one, done, err);
 }
 
 static int rebuild_search(audit *self, const finding *one, char **done, piw_err *err)
@@ -294,6 +298,7 @@ static const struct kind {
     const char *name;
     mend_fn *mend;
     const char *advice; /* where nothing can be done here */
+    bool asked;         /* the master answers before it is done */
 } kinds[] = {
     {"wheel", make_link, NULL},
     {"hash", NULL, "its bytes are lost: have it built again (piw-remove --builds)"},
@@ -304,9 +309,9 @@ static const struct kind {
     {"orphan", put_aside, NULL},
     {"page", rebuild_pages, NULL},
     {"alias", rebuild_pages, NULL},
-    {"root", rebuild_root, NULL},
-    {"home", rebuild_home, NULL},
-    {"search", rebuild_search, NULL},
+    {"root", rebuild_root, NULL, true},
+    {"home", rebuild_home, NULL, true},
+    {"search", rebuild_search, NULL, true},
     {"log", note_log, NULL},
     {"name", NULL, "somebody put it into the database by hand: take it out so"},
     {"queue", NULL, "piw-initdb --check-queue --repair makes it right"},
@@ -330,7 +335,7 @@ void mend(audit *self, finding *one)
     if (kind->mend == NULL)
         one->done = piw_strdup(kind->advice);
     else if (kind->mend(self, one, &one->done, &err) == 0)
-        one->mended = true;
+        *(kind->asked ? &one->asked : &one->mended) = true;
     else
         one->done = piw_strdup(err.text);
 }

@@ -44,6 +44,7 @@ typedef struct load_slave {
     load_phase phase;
     load_request asked;
     int64_t asked_ns, built_ns;
+    char token[65]; /* for its transfers; "": none */
     int64_t id;
     /* The build it is at. */
     char package[201], version[201];

@@ -229,9 +229,11 @@ static int on_done(load_slave *slave)
 static int take(load_slave *slave, load_answer answer, const piw_msg *msg, piw_err *err)
 {
     if (slave->asked == LOAD_HELLO && answer == LOAD_ACK) {
-        slave->id = slave_ACK_of(msg)->slave_id;
-        if (slave->id <= 0)
+        const slave_ACK *ack = slave_ACK_of(msg);
+        slave->id = ack->slave_id;
+        if (slave->id <= 0 || ack->token.len >= sizeof(slave->token))
             return wrong(slave, msg);
+        snprintf(slave->token, sizeof(slave->token), "%s", ack->token.s != NULL ? ack->token.s : "");
         slave->load->known++;
         load_want_turn(slave);
         return 0;

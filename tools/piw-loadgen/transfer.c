@@ -33,12 +33,12 @@ static int say_hello(load_slave *slave, piw_err *err)
 {
     char number[24];
     int len = snprintf(number, sizeof(number), "%lld", (long long)slave->id);
-    const load_frame frames[] = {{"HELLO", 5}, {number, (size_t)len}};
+    const load_frame frames[] = {{"HELLO", 5}, {number, (size_t)len}, {slave->token, strlen(slave->token)}};
     slave->said_ns = piw_monotonic_ns();
     if (!load_peer_idle(&slave->files) && slave->hellos > 0)
         return 0;
     slave->hellos++;
-    return load_peer_send(&slave->files, frames, 2, NULL, err);
+    return load_peer_send(&slave->files, frames, slave->token[0] != '\0' ? 3 : 2, NULL, err);
 }
 
 int load_transfer_begin(load_slave *slave, piw_err *err)

@@ -1,8 +1,22 @@
-/* accept.c — the accept4 that libzmq finds, as a program's own comes before the C library's (the Makefile exports it). */
+/* accept.c — the accept4, recv and close that libzmq finds, as a program's own come before the C library's (the Makefile exports
+ * them). */
 #include "port/descriptors.h"
+#include "port/incoming.h"
+
+#include <unistd.h>
 
 __attribute__((visibility("default"))) int accept4(int listener, __SOCKADDR_ARG address, socklen_t *restrict size,
                                                    int flags)
 {
     return piw_descriptors_accept(listener, address.__sockaddr__, size, flags);
+}
+
+__attribute__((visibility("default"))) ssize_t recv(int fd, void *data, size_t size, int flags)
+{
+    return piw_incoming_recv(fd, data, size, flags);
+}
+
+__attribute__((visibility("default"))) int close(int fd)
+{
+    return piw_incoming_close(fd);
 }

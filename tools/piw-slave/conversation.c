@@ -239,6 +239,7 @@ static int send_wheel(slave *s, const char *const *names, size_t count, const sl
         const tool_transfer transfer = {.address = s->settings.file_queue,
                                         .key = s->settings.encrypted ? &s->settings.key : NULL,
                                         .id = s->id,
+                                        .token = s->token != NULL ? piw_text_of(s->token) : (piw_text){0},
                                         .silence_ms = SLAVE_BUSY_TIMEOUT_MS,
                                         .wait = wait_in_transfer,
                                         .arg = s};
@@ -328,6 +329,8 @@ static int say_hello(slave *s)
         return odd(&answer);
     const slave_ACK *ack = slave_ACK_of(answer);
     s->id = ack->slave_id;
+    free(s->token);
+    s->token = ack->token.s != NULL ? piw_strndup(ack->token.s, ack->token.len) : NULL;
     free(s->index_url);
     s->index_url = piw_strndup(ack->pypi_url.s, ack->pypi_url.len);
     piw_msg_free(&answer);

@@ -161,6 +161,7 @@ static void run(const piw_config *config, piw_err *err)
     if (s.signals >= 0)
         close(s.signals);
     piw_key_wipe(&s.settings.key);
+    free(s.token);
     free(s.index_url);
     free(s.settings.label);
     free(s.settings.slave_queue);

@@ -38,6 +38,7 @@ typedef struct slave {
     int64_t patience_ms; /* the master may take so long for the answer to what was asked: it has been asked to */
     bool stopping;       /* SIGTERM or SIGINT came */
     int64_t id;          /* the number that the master gave */
+    char *token;         /* what the master wants to hear with its files; NULL: nothing */
     char *index_url;     /* where pip finds source archives */
     slave_build *build;  /* the one that runs, or NULL */
 } slave;

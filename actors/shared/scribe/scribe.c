@@ -18,7 +18,9 @@
 #include "the_scribe.piw.h"
 #include "web.piw.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static piw_continuation_fn on_project, on_form_marked, on_written, on_removed, on_root, on_site_written, on_packages,
@@ -41,8 +43,9 @@ typedef struct scribe {
     renewal renewal;
     piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
     bool roster_loaded, root_stale;
-    scribe_course course; /* of the root list, as it is saved */
-    uint64_t search;      /* the token of the request for the search index that is being read; 0: none */
+    scribe_course course;  /* of the root list, as it is saved */
+    struct stat root_seen; /* the root list as it was written; all 0: not known */
+    uint64_t search;       /* the token of the request for the search index that is being read; 0: none */
     piw_buffer search_downloads, search_names;
     piw_log_limiter trouble;
 } scribe;
@@ -385,6 +388,24 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
+static void look_at_root(const scribe *self, struct stat *seen)
+{
+    char *path = piw_sprintf("%s/simple/index.html", self->root);
+    if (lstat(path, seen) != 0)
+        *seen = (struct stat){0};
+    free(path);
+}
+
+/* Somebody else has changed it, or taken it away: then it is written anew. */
+static void check_root(scribe *self)
+{
+    struct stat now;
+    look_at_root(self, &now);
+    if (now.st_ino != self->root_seen.st_ino || now.st_size != self->root_seen.st_size ||
+        now.st_mtim.tv_sec != self->root_seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != self->root_seen.st_mtim.tv_nsec)
+        self->root_stale = true;
+}
+
 static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
@@ -400,6 +421,7 @@ static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     }
     self->course.root_done = (int64_t)key;
+    look_at_root(self, &self->root_seen);
     int rc = 0;
     for (errand *e = self->errands.first; e != NULL && rc == 0; e = e->next) {
         if (e->saved.step == STEP_ROOT && e->saved.root_turn <= self->course.root_done)
@@ -414,6 +436,7 @@ static int on_home(piw_task *task, piw_msg *msg)
 {
     piw_token token;
     int rc = piw_defer(task, msg, &token);
+    check_root(piw_soul(task));
     return rc != 0 ? rc : write_site_pages(task, piw_soul(task), token);
 }
 
