@@ -34,6 +34,8 @@ int slave_process_init(piw_err *err)
  * it needs no right; where it can't be, nothing is lost. */
 static void give_up_first(void)
 {
+    prctl(PR_SET_DUMPABLE, 1, 0, 0,
+          0); /* what is closed to others has files there that are root's; it begins anew soon */
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0) {
         ssize_t n = write(fd, OOM_SCORE, sizeof(OOM_SCORE) - 1);
