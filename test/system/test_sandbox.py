@@ -373,6 +373,17 @@ def test_killed(place):
     score.check("killed.pip knows", done[0] is False and re.search("exit code: -9|exited with -9", done[2]), done[2][-1500:])
 
 
+def test_environment(place):
+    """An interpreter that lies below /tmp, in an environment of its own (venv)."""
+    farm = place.farm
+    python = farm.dir / "env" / "bin" / "python"
+    farm.run([farms.PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", python.parents[1]])
+    process, slave = place.slave("--sandbox", "yes", python=python)
+    done = place.build(slave, "piwtest-plain")
+    score.check("environment.its pip builds", done[0] is True, done[2][-1500:])
+    farm.stop_process(process)
+
+
 def test_cannot(place):
     """Where no namespace can be had, as in many containers: a line says so, and builds go on in the old way; or, if they must be
     contained, the slave doesn't start."""
@@ -418,7 +429,7 @@ def main():
         place = Place(farm)
         place.package("piwtest-plain", "def step(name): pass")
         farm.start_pypi()
-        score.run([test_same, test_intruder, test_forks, test_memory, test_time, test_stop, test_killed, test_cannot], place)
+        score.run([test_same, test_intruder, test_forks, test_memory, test_time, test_stop, test_killed, test_environment, test_cannot], place)
         if score.failures:
             farm.show_logs()
     score.stops(farm)

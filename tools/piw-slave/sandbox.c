@@ -15,7 +15,6 @@
 enum {
     TRIAL_MS = 60000, /* two starts of an interpreter on a small board */
     TRIAL_BYTES = 65536,
-    PREFIXES = 3, /* lines that `where` prints */
 };
 
 #define SHARED_MEMORY "268435456" /* bytes of /dev/shm: semaphores of tests, not more */
@@ -154,8 +153,16 @@ static void hide(slave_words *words, const char *path)
     free(real);
 }
 
+static bool has_above(const slave_words *places, const char *path)
+{
+    for (size_t i = 0; i < places->count; i++)
+        if (places->at[i][0] == '/' && is_below(path, places->at[i]))
+            return true;
+    return false;
+}
+
 /* Where the interpreter lives, if that is elsewhere: an environment of its own, or one that was built by hand. */
-static int add_python(slave_words *words, const char *python, piw_err *err)
+static int add_python(slave_words *places, const char *python, piw_err *err)
 {
     static const char where[] =
         "import os, sys; print(sys.prefix, sys.base_prefix, os.path.realpath(sys.executable), sep='\\n')";
@@ -167,9 +174,11 @@ static int add_python(slave_words *words, const char *python, piw_err *err)
     int rc = slave_process_run(&command, TRIAL_MS, TRIAL_BYTES, &output, &status, err);
     if (rc == 0 && status == 0 && piw_buffer_add(&output, "", 1) == 0) {
         char *rest = (char *)output.data;
-        for (int i = 0; i < PREFIXES && rest != NULL; i++)
-            add_visible(words, strsep(&rest, "\n"));
-        add_visible(words, python);
+        for (const char *place; (place = strsep(&rest, "\n")) != NULL;)
+            if (!has_above(places, place))
+                add_visible(places, place);
+        if (!has_above(places, python))
+            add_visible(places, python);
     } else if (rc == 0) {
         rc = piw_err_set(err, PIW_ESYS, "%s doesn't say where it is", python);
     }
