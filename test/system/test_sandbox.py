@@ -2,7 +2,7 @@
 """Builds under bubblewrap: what hostile sources try, in every step of their build, and what comes of it; that the slave goes on, and
 that all others are built as without. The master is played by hand.
 
-TEST-TIMEOUT: 400
+TEST-TIMEOUT: 900
 """
 
 import os

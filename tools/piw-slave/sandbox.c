@@ -27,6 +27,7 @@ struct slave_sandbox {
 /* Begins pip so that its own work can be told from that of packages: pip fetches, and runs what packages bring always as
  * another process, by subprocess.Popen. That is put into the inner sandbox, unless it is pip again, by the path of pip's
  * own file (so it installs what a build needs, and is begun in the same way), or a program that fetches from a repository.
+ * These have the PATH of the beginning, without programs that a build needs and pip puts before.
  * bwrap says 128 and the number for a signal; pip is told the signal. Words: this text, the bound of processes, how many
  * words the inner sandbox's command has, these, pip's. */
 static const char launcher[] =
@@ -41,6 +42,7 @@ static const char launcher[] =
     "most = resource.getrlimit(resource.RLIMIT_NPROC)[1]\n"
     "most = int(processes) if most == resource.RLIM_INFINITY else min(most, int(processes))\n"
     "resource.setrlimit(resource.RLIMIT_NPROC, (most, most))\n"
+    "path = os.environ['PATH']\n"
     "class Popen(subprocess.Popen):\n"
     "    def __init__(self, args, *more, **options):\n"
     "        if isinstance(args, (str, bytes)) or more or options.get('shell') or options.get('executable'):\n"
@@ -53,6 +55,8 @@ static const char launcher[] =
     "                  args[1:2] and args[1] in ('clone', 'fetch', 'ls-remote', 'checkout', 'submodule')):\n"
     "            args = inner + args\n"
     "            self.inside = True\n"
+    "        if not self.inside:\n"
+    "            options['env'] = {**(options.get('env') or os.environ), 'PATH': path}\n"
     "        super().__init__(args, **options)\n"
     "    @property\n"
     "    def returncode(self):\n"
