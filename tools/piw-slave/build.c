@@ -98,8 +98,9 @@ static void make_env(const slave_build *build, const slave_settings *settings, c
     if (strcmp(settings->platform, settings->kernel) != 0)
         env[n++] = host_platform(settings);
     /* Python takes SSL_CERT_FILE from its environment, pip doesn't before 24.2. */
-    if (getenv("SSL_CERT_FILE") != NULL && getenv("SSL_CERT_FILE")[0] != '\0')
-        env[n++] = piw_sprintf("PIP_CERT=%s", getenv("SSL_CERT_FILE"));
+    const char *authorities = getenv("SSL_CERT_FILE");
+    if (authorities != NULL && authorities[0] != '\0')
+        env[n++] = piw_sprintf("PIP_CERT=%s", authorities);
     for (size_t i = 0; i < PIW_COUNT(kept) && n + 1 < room; i++)
         if (getenv(kept[i]) != NULL)
             env[n++] = piw_sprintf("%s=%s", kept[i], getenv(kept[i]));
