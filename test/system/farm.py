@@ -163,7 +163,7 @@ class Farm:
         self.master = None
         self.slaves = []
         self.task_options = {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "1s"}}
-        self.master_options = []
+        self.master_options = [] if self.as_root else ["--core-dumps"]  # so that tests may look into its folder in /proc
         self.slave_options = []
         self.site_options = {}
         self.postgres_options = []

@@ -122,6 +122,7 @@ def test_wanted(farm):
 
 def main():
     with Farm() as farm:
+        farm.master_options = []
         farm.drop = ["prlimit", "--core=unlimited:unlimited", "--", *farm.drop]
         farm.task_options["the_oracle"] = {"isolate": "process"}
         farm.prepare()
