@@ -2,6 +2,7 @@
 #include "actor/isolate.h"
 
 #include "actor/soul_wire.h"
+#include "base/core_dumps.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -58,7 +59,8 @@ static int spawn(const char *path, const char *task, int socket, int image, pid_
     sigset_t none, defaults;
     char parent[16];
     snprintf(parent, sizeof(parent), "%d", (int)getpid());
-    char *const argv[] = {(char *)"piw-soul", (char *)task, parent, NULL};
+    char *const argv[] = {(char *)"piw-soul", (char *)task, parent,
+                          (char *)(piw__core_dumps_allowed() ? PIW__SOUL_OPEN : PIW__SOUL_CLOSED), NULL};
     sigemptyset(&none);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);

@@ -12,6 +12,9 @@
 
 /* What the process finds open. */
 enum { PIW__SOUL_SOCKET = 3, PIW__SOUL_IMAGE = 4 };
+/* The last word of its command line: as the master itself (base/core_dumps.h). */
+#define PIW__SOUL_OPEN   "core-dumps"
+#define PIW__SOUL_CLOSED "no-core-dumps"
 
 typedef enum {
     /* To the process. */

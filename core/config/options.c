@@ -1,6 +1,7 @@
 /* options.c — defaults, files, environment and command line laid over each other in this order. */
 #include "config/options.h"
 
+#include "base/core_dumps.h"
 #include "config/command_line.h"
 #include "piw/log.h"
 
@@ -312,7 +313,12 @@ int piw_config_reload(piw_config **config, const piw_program *program, int argc,
 
 int piw_config_load(piw_config **config, const piw_program *program, int argc, char **argv, piw_err *err)
 {
-    return piw__config_load(config, program, argc, argv, default_files, PIW_COUNT(default_files), err);
+    piw__core_dumps_allow(false); /* before the first password is read */
+    int rc = piw__config_load(config, program, argc, argv, default_files, PIW_COUNT(default_files), err);
+    const piw__value *dumps = rc == 0 ? value_find(*config, "core-dumps") : NULL;
+    if (dumps != NULL && dumps->opt->kind == PIW_OPT_SWITCH && dumps->number)
+        piw__core_dumps_allow(true);
+    return rc;
 }
 
 void piw_config_free(piw_config **config)

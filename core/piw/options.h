@@ -71,7 +71,8 @@ typedef struct piw_config piw_config;
 
 /* Parse everything. Returns 0; or 1 when --help/--version was printed (exit 0); or PIW_EUSAGE / PIW_ECONFIG with one
  * clear line in err (the program prints it and exits 2 or 1). Opens the log as -q -v -l say, at debug level when the
- * program has a switch `debug` that is on. */
+ * program has a switch `debug` that is on. From then on the process leaves no core file and can't be traced but by root,
+ * unless the program has a switch `core-dumps` that is on. */
 PIW_API int piw_config_load(piw_config **config, const piw_program *program, int argc, char **argv, piw_err *err);
 /* The same while the program runs, from any one thread: reads everything again, and leaves the log as it is. */
 PIW_API int piw_config_reload(piw_config **config, const piw_program *program, int argc, char **argv, piw_err *err);

@@ -8,6 +8,7 @@
 
 #include "actor/isolate.h"
 #include "actor/soul_wire.h"
+#include "base/core_dumps.h"
 #include "base/log_sink.h"
 #include "base/tuning.h"
 #include "runtime/inner.h"
@@ -688,10 +689,11 @@ int piw_soul_main(int argc, char **argv)
 {
     int domain = 0;
     socklen_t len = sizeof(domain);
-    if (argc != 3 || getsockopt(PIW__SOUL_SOCKET, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_UNIX) {
+    if (argc != 4 || getsockopt(PIW__SOUL_SOCKET, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_UNIX) {
         fprintf(stderr, "piw-soul: holds a task with isolate = process; piw-master starts it\n");
         return 2;
     }
+    piw__core_dumps_allow(strcmp(argv[3], PIW__SOUL_OPEN) == 0);
     prepare(argv[2]);
     wait_setup();
     for (;;) {

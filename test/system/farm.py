@@ -163,7 +163,8 @@ class Farm:
         self.master = None
         self.slaves = []
         self.task_options = {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "1s"}}
-        self.master_options = []
+        self.master_options = [] if self.as_root else ["--core-dumps"]  # so that tests may look into its folder in /proc
+        self.slave_options = []
         self.site_options = {}
         self.postgres_options = []
         self.site_options = {}
@@ -400,7 +401,8 @@ class Farm:
         self.folder(name)
         slave = self.start_process(name, [self.program("piw-slave"), "-c", self.configuration(), "-v", "--slave-queue",
                                           self.socket("slave"), "--file-queue", self.socket("file"), "-d", self.dir / name,
-                                          "-L", name, "-t", timeout, "--poll", "500ms", "--python", python, *options], env=env)
+                                          "-L", name, "-t", timeout, "--poll", "500ms", "--python", python, *self.slave_options, *options],
+                                   env=env)
         self.slaves.append(slave)
         return slave
 

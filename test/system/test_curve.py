@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Keys: a slave and a monitor in another network namespace, as on another machine, reach the master over CURVE and no other way;
-who has no key, one that is not known, or one that was revoked while it was in use gets nowhere; a slave without a key works
-on at the loopback interface.
+who has no key, one that is not known, or one that was revoked while it was in use gets nowhere; a build that outlived its master
+is claimed by the key that had it; a slave without a key works on at the loopback interface.
 
 TEST-TIMEOUT: 400
 """
@@ -122,11 +122,12 @@ class Place:
     def builds(self, package):
         return self.farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}' AND status") != "0"
 
-    def release(self, package):
-        """A new package with a wheel in it for whoever builds it."""
+    def release(self, package, until=None):
+        """A new package with a wheel in it for whoever builds it; the build waits until there is a file."""
         farm = self.farm
+        wait = f"import os, time\nwhile not os.path.exists('{until}'): time.sleep(0.1)\n" if until else ""
         farms.make_sdist(farm.dir / "pypi", package, "1.0", {
-            "setup.py": f"from setuptools import setup\nsetup(name='{package}', version='1.0', py_modules=['{package}'])\n",
+            "setup.py": f"{wait}from setuptools import setup\nsetup(name='{package}', version='1.0', py_modules=['{package}'])\n",
             f"{package}.py": "x = 1\n"})
         farm.wait(f"{package} to be queued",
                   lambda: farm.value(f"SELECT count(*) FROM piw.queue WHERE package = '{package}'") != "0")
@@ -203,6 +204,28 @@ def check_inside(place):
     return anna
 
 
+def check_claims(place):
+    """The master is killed while a slave builds: by the key that had the build it is claimed from the next, and by no other."""
+    farm = place.farm
+    for package, whose, says in (("third", "anna", "goes on with"), ("fourth", "berta", "can't go on with")):
+        until = farm.dir / "tmp" / f"go-{package}"
+        running = f"FROM piw.attempts WHERE package = '{package}' AND state = 'running'"
+        place.release(package, until)
+        farm.wait(f"{package} to be built", lambda: farm.rows(f"SELECT 1 {running}"))
+        noted = farm.value(f"SELECT address {running}")
+        check(f"claims.the key of {package} is noted", noted == "key anna", noted)
+        start = len(farm.master.text())
+        farm.master.kill()
+        farm.psql(f"UPDATE piw.attempts SET address = 'key {whose}' WHERE package = '{package}' AND state = 'running'")
+        farm.restart_master()
+        told = farm.wait_log(farm.master, rf"slave \d+, before \d+, (.*) {package} 1\.0", start=start).group(1)
+        check(f"claims.what {whose} built anna {says}", told == says, told)
+        until.touch()
+    farm.wait("the wheel of what was claimed", lambda: place.builds("third"), 180)
+    lost = farm.value("SELECT count(*) FROM piw.attempts WHERE package = 'third' AND state = 'void'")
+    check("claims.it was built once", farm.value("SELECT count(*) FROM builds WHERE package = 'third'") == "1", lost)
+
+
 def check_revoked(place, anna):
     """While it runs: the slave loses its connection, and builds nothing more. One on this machine, without a key, does."""
     farm, start, heard = place.farm, len(place.farm.master.text()), len(anna.text())
@@ -224,6 +247,7 @@ def main():
         print("skip curve - a network namespace needs root, and ip (apt package iproute2)")
         return 0
     with Farm() as farm:
+        farm.slave_options = ["--sandbox", "no"]  # builds wait for files of the test
         elsewhere = Elsewhere(farm)
         try:
             place = Place(farm, elsewhere)
@@ -231,6 +255,7 @@ def main():
             check_files(place)
             check_outside(place)
             anna = check_inside(place)
+            check_claims(place)
             check_revoked(place, anna)
             check("the master runs", farm.master.running())
         except (farms.Failure, OSError, subprocess.SubprocessError) as error:

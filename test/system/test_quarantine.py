@@ -387,6 +387,7 @@ def main():
             except SqlError as error:
                 check(test.__name__, False, error)
     with farms.Farm() as farm:
+        farm.slave_options = ["--sandbox", "no"]  # a build waits for a file of the test
         farm.task_options["cloud_gazer"] = {"poll": "200ms", "poll-list": "200ms"}
         farm.task_options["the_secretary"] = {"hold": "200ms"}
         farm.task_options["file_juggler"] = {"removals-every": "1s"}

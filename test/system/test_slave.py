@@ -85,15 +85,16 @@ def gone(pid):
 class World:
     """The stand-in for PyPI, and sockets where a master's would be."""
 
-    def __init__(self, farm):
+    def __init__(self, farm, *options):
         self.farm = farm
+        self.options = options  # of every slave
         self.queue = wire.Listener(farm.dir / "s" / "slave")
         self.files = wire.Listener(farm.dir / "s" / "file")
         self.mark = farm.folder("mark")
 
     def slave(self, name, *options, codec="cbor", **more):
         """A new slave that has been told its number: (process, conversation)."""
-        process = self.farm.start_slave(name, "--codec", codec, *options, **more)
+        process = self.farm.start_slave(name, "--codec", codec, *self.options, *options, **more)
         slave = wire.Slave(self.queue.accept())
         if codec == "cbor":
             word, _ = slave.receive()
@@ -403,7 +404,7 @@ def main():
     with farms.Farm() as farm:
         farm.prepare()
         farm.add_samples()
-        world = World(farm)
+        world = World(farm, "--sandbox", "no")  # what is built here tells of itself in a folder of the test
         farms.make_sdist(farm.dir / "pypi", "piwtest-slow", "1.0", {"setup.py": SLOW_SETUP.replace("@MARK@", str(world.mark))})
         for version in ("1.0", "2.0", "3.0", "4.0"):
             farms.make_sdist(farm.dir / "pypi", "piwtest-odd", version,

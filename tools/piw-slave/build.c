@@ -2,12 +2,14 @@
 #include "build.h"
 
 #include "process.h"
+#include "sandbox.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,9 +22,10 @@ enum {
     LOG_HEAD = 8 << 20,
     LOG_TAIL = 8 << 20,
     LOG_LIMIT = 1 << 30,     /* a build that writes more than this has run wild: its disk would fill up */
-    LOOK_MS = 5000,          /* how often the log's size is looked at */
+    LOOK_MS = 1000,          /* how often the log's size and the build's memory are looked at */
     CONSOLE_TAIL = 64 << 10, /* bytes of pip's own output that are kept when it left no log */
     URL_MAX = 2000,
+    SIGNAL_CODE = 128, /* and a signal's number: what bubblewrap ends with when its command was killed */
 };
 
 struct slave_build {
@@ -31,7 +34,10 @@ struct slave_build {
     pid_t pid; /* 0: ended */
     int status;
     int64_t started_ns, ended_ns, deadline_ns, look_ns;
-    char note[200]; /* why we ended it */
+    int64_t memory;   /* bytes that it may use; 0: no limit */
+    bool contained;   /* by the sandbox, which says 128 and the number when a signal ended pip */
+    bool over_memory; /* that is why we ended it */
+    char note[200];   /* why we ended it */
 };
 
 static bool chars_of(piw_text text, const char *allowed)
@@ -92,8 +98,9 @@ static void make_env(const slave_build *build, const slave_settings *settings, c
     if (strcmp(settings->platform, settings->kernel) != 0)
         env[n++] = host_platform(settings);
     /* Python takes SSL_CERT_FILE from its environment, pip doesn't before 24.2. */
-    if (getenv("SSL_CERT_FILE") != NULL && getenv("SSL_CERT_FILE")[0] != '\0')
-        env[n++] = piw_sprintf("PIP_CERT=%s", getenv("SSL_CERT_FILE"));
+    const char *authorities = getenv("SSL_CERT_FILE");
+    if (authorities != NULL && authorities[0] != '\0')
+        env[n++] = piw_sprintf("PIP_CERT=%s", authorities);
     for (size_t i = 0; i < PIW_COUNT(kept) && n + 1 < room; i++)
         if (getenv(kept[i]) != NULL)
             env[n++] = piw_sprintf("%s=%s", kept[i], getenv(kept[i]));
@@ -117,17 +124,10 @@ static int make_folders(slave_build *build, const char *dir, piw_err *err)
     build->folder = folder;
     build->wheels = piw_sprintf("%s/wheels", folder);
     build->scratch = piw_sprintf("%s/scratch", folder);
-    build->log = piw_sprintf("%s/log", folder);
+    build->log = piw_sprintf("%s/log/pip", folder);
     build->console = piw_sprintf("%s/console", folder);
-    static const char *const inner[] = {"wheels", "scratch", "home", "tmp"};
-    for (size_t i = 0; i < PIW_COUNT(inner); i++) {
-        char *path = piw_sprintf("%s/%s", folder, inner[i]);
-        int rc = mkdir(path, 0700) != 0 ? piw_err_errno(err, "can't make %s", path) : 0;
-        free(path);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    int rc = mkdir(build->scratch, 0700) != 0 ? piw_err_errno(err, "can't make %s", build->scratch) : 0;
+    return rc != 0 ? rc : slave_sandbox_make(folder, err);
 }
 
 static int start_pip(slave_build *build, const slave_settings *settings, piw_text package, piw_text version,
@@ -139,32 +139,27 @@ static int start_pip(slave_build *build, const slave_settings *settings, piw_tex
     char *env[24];
     make_env(build, settings, env, PIW_COUNT(env));
     char *what = piw_sprintf("%.*s==%.*s", (int)package.len, package.s, (int)version.len, version.s);
-    const char *argv[] = {
-        settings->python,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-binary",
-        package.s,
-        "--no-cache-dir",
-        "--progress-bar",
-        "off",
-        "--index-url",
-        index_url,
-        "--wheel-dir",
-        build->wheels,
-        "--log",
-        build->log,
-        what,
-        NULL,
+    slave_words words = {0};
+    if (settings->sandbox != NULL)
+        slave_sandbox_pip(settings->sandbox, build->folder, &words);
+    else
+        slave_words_add(&words, (const char *const[]){settings->python, "-m", "pip", NULL});
+    const char *const request[] = {
+        "wheel",          "--no-deps", "--no-binary", package.s, "--no-cache-dir",
+        "--progress-bar", "off",       "--index-url", index_url, "--wheel-dir",
+        build->wheels,    "--log",     build->log,    what,      NULL,
     };
+    slave_words_add(&words, request);
     char *home = piw_sprintf("%s/home", build->folder);
-    slave_command command = {
-        .argv = argv, .env = (const char *const *)env, .dir = home, .output = console, .memory = settings->memory};
+    slave_command command = {.argv = (const char *const *)words.at,
+                             .env = (const char *const *)env,
+                             .dir = home,
+                             .output = console,
+                             .memory = settings->memory};
     int rc = slave_process_start(&command, &build->pid, err);
     free(home);
     free(what);
+    slave_words_fini(&words);
     free_env(env);
     close(console);
     return rc;
@@ -177,6 +172,8 @@ int slave_build_start(slave_build **build, const slave_settings *settings, piw_t
     made->started_ns = made->ended_ns = piw_monotonic_ns();
     made->deadline_ns = made->started_ns + settings->build_timeout_ms * 1000000;
     made->look_ns = made->started_ns;
+    made->memory = settings->build_memory;
+    made->contained = settings->sandbox != NULL;
     made->package = piw_strndup(package.s, package.len);
     made->version = piw_strndup(version.s, version.len);
     int rc = slave_build_check(package, version, index_url, err);
@@ -212,6 +209,20 @@ int64_t slave_build_look_ns(const slave_build *build)
     return build->look_ns < build->deadline_ns ? build->look_ns : build->deadline_ns;
 }
 
+/* What it uses too much of; it is then stopped. */
+static void look_at(slave_build *build)
+{
+    if (size_of(build->log) > LOG_LIMIT || size_of(build->console) > LOG_LIMIT) {
+        snprintf(build->note, sizeof(build->note), "the build was stopped: its log grew beyond %d bytes", LOG_LIMIT);
+    } else if (build->memory > 0 && slave_process_memory() > build->memory) {
+        snprintf(build->note, sizeof(build->note), "the build was stopped: it used more than %lld MB of memory",
+                 (long long)(build->memory >> 20));
+        build->over_memory = true;
+    }
+    if (build->note[0] != '\0')
+        slave_build_kill(build);
+}
+
 bool slave_build_ended(slave_build *build)
 {
     if (build->pid == 0)
@@ -232,14 +243,9 @@ bool slave_build_ended(slave_build *build)
     }
     if (now_ns >= build->look_ns) {
         build->look_ns = now_ns + LOOK_MS * INT64_C(1000000);
-        if (size_of(build->log) > LOG_LIMIT || size_of(build->console) > LOG_LIMIT) {
-            snprintf(build->note, sizeof(build->note), "the build was stopped: its log grew beyond %d bytes",
-                     LOG_LIMIT);
-            slave_build_kill(build);
-            return true;
-        }
+        look_at(build);
     }
-    return false;
+    return build->pid == 0;
 }
 
 /* --- What it came to ------------------------------------------------------------------------------------------- */
@@ -249,9 +255,25 @@ bool slave_build_good(const slave_build *build)
     return build->pid == 0 && build->note[0] == '\0' && WIFEXITED(build->status) && WEXITSTATUS(build->status) == 0;
 }
 
+/* The signal that ended pip; 0: none did. */
+static int signal_of(const slave_build *build)
+{
+    if (WIFSIGNALED(build->status))
+        return WTERMSIG(build->status);
+    int code = WEXITSTATUS(build->status);
+    return build->contained && code > SIGNAL_CODE && code <= SIGNAL_CODE + SIGRTMAX ? code - SIGNAL_CODE : 0;
+}
+
 int slave_build_signal(const slave_build *build)
 {
-    return build->pid == 0 && build->note[0] == '\0' && WIFSIGNALED(build->status) ? WTERMSIG(build->status) : 0;
+    if (build->over_memory)
+        return SIGKILL; /* as by the kernel, had we not been there first: another machine may have more */
+    return build->pid == 0 && build->note[0] == '\0' ? signal_of(build) : 0;
+}
+
+bool slave_build_begun(const slave_build *build)
+{
+    return !build->contained || access(build->log, F_OK) == 0;
 }
 
 piw_duration slave_build_duration(const slave_build *build)
@@ -336,14 +358,14 @@ piw_blob *slave_build_log(const slave_build *build, const char *note)
 {
     piw_buffer text = {0};
     add_file(&text, build->log, LOG_HEAD, LOG_TAIL);
-    bool own_end = WIFEXITED(build->status);
+    bool own_end = signal_of(build) == 0;
     if (text.len == 0 || !own_end)
         add_file(&text, build->console, CONSOLE_TAIL, CONSOLE_TAIL);
     if (build->note[0] != '\0') {
         add_lines(&text, build->note);
     } else if (!own_end) {
         char line[64];
-        snprintf(line, sizeof(line), "the build was killed by signal %d", WTERMSIG(build->status));
+        snprintf(line, sizeof(line), "the build was killed by signal %d", signal_of(build));
         add_lines(&text, line);
     }
     if (note != NULL)

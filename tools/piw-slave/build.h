@@ -23,6 +23,8 @@ void slave_build_kill(slave_build *build);
 bool slave_build_good(const slave_build *build);
 /* The signal that ended it, if that didn't come from slave_build_kill; else 0. */
 int slave_build_signal(const slave_build *build);
+/* Did pip begin to work? If not, bubblewrap couldn't begin it, which is this machine's trouble. */
+bool slave_build_begun(const slave_build *build);
 piw_duration slave_build_duration(const slave_build *build);
 /* The log with `note` (lines; may be NULL) at its end; a new reference. NULL: no memory. */
 piw_blob *slave_build_log(const slave_build *build, const char *note);

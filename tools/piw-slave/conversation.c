@@ -202,8 +202,8 @@ static piw_msg *built_message(slave *s, piw_text package)
     built->status = slave_build_good(s->build);
     if (built->status && slave_retag(slave_build_wheels(s->build), &s->settings, &notes, &err) != 0)
         built->status = false;
-    if (built->status &&
-        slave_facts(msg, slave_build_wheels(s->build), slave_build_scratch(s->build), package, &wheels, &err) != 0)
+    if (built->status && slave_facts(msg, slave_build_wheels(s->build), slave_build_scratch(s->build),
+                                     s->settings.sandbox, package, &wheels, &err) != 0)
         built->status = false;
     built->duration = slave_build_duration(s->build);
     piw_put(&notes, err.text);
@@ -299,7 +299,9 @@ static int see_through(slave *s)
     if (rc == 0 && skipped)
         piw_info("the build of %s %s isn't wanted any more", package, version);
     else if (rc == 0)
-        rc = report(s, piw_text_of(package), NULL, false);
+        rc = slave_build_begun(s->build)
+                 ? report(s, piw_text_of(package), NULL, false)
+                 : report(s, piw_text_of(package), "bubblewrap could not begin the build", true);
     if (rc != LOST)
         slave_build_free(&s->build);
     return rc;

@@ -153,20 +153,20 @@ static int open_wheel(unpacking *u, const char *path, piw_err *err)
 
 typedef void line_fn(void *arg, piw_text line);
 
-/* Runs PROGRAM [OPTION] NAMES… in batches, and hands on each line of output. The exit status doesn't count: ldd fails
+/* Runs PROGRAM NAMES… in batches, in the sandbox if one is given, and hands on each line of output. The exit status doesn't count: ldd fails
  * for what isn't dynamic, dpkg for what nobody owns. */
-static int ask(const char *program, const char *option, const names *about, const char *dir, line_fn *fn, void *arg,
-               piw_err *err)
+static int ask(const slave_sandbox *sandbox, const char *const *program, const names *about, const char *dir,
+               line_fn *fn, void *arg, piw_err *err)
 {
     for (size_t from = 0; from < about->count; from += BATCH) {
-        const char *argv[BATCH + 3] = {program};
-        size_t n = 1;
-        if (option != NULL)
-            argv[n++] = option;
+        slave_words words = {0};
+        if (sandbox != NULL)
+            slave_sandbox_alone(sandbox, dir, &words);
+        slave_words_add(&words, program);
         for (size_t i = from; i < about->count && i < from + BATCH; i++)
-            argv[n++] = about->at[i];
+            slave_words_add(&words, (const char *const[]){about->at[i], NULL});
         piw_buffer output = {0};
-        slave_command command = {.argv = argv, .env = plain_env, .dir = dir};
+        slave_command command = {.argv = (const char *const *)words.at, .env = plain_env, .dir = dir};
         int status, rc = slave_process_run(&command, HELPER_MS, HELPER_BYTES, &output, &status, err);
         const char *at = (const char *)output.data, *end = at + output.len, *stop;
         while (rc == 0 && at < end && (stop = memchr(at, '\n', (size_t)(end - at))) != NULL) {
@@ -174,6 +174,7 @@ static int ask(const char *program, const char *option, const names *about, cons
             at = stop + 1;
         }
         piw_buffer_fini(&output);
+        slave_words_fini(&words);
         if (rc != 0)
             return rc;
     }
@@ -249,7 +250,7 @@ static int name_owners(const loaded *l, const char *dir, slave_depends *found, p
     /* A system without dpkg: nobody owns anything. */
     int rc = 0;
     if (access("/usr/bin/dpkg", X_OK) == 0)
-        rc = ask("/usr/bin/dpkg", "-S", &o.spellings, dir, on_dpkg_line, &o, err);
+        rc = ask(NULL, (const char *const[]){"/usr/bin/dpkg", "-S", NULL}, &o.spellings, dir, on_dpkg_line, &o, err);
     names apt = {0}, others = {0};
     for (size_t i = 0; rc == 0 && i < l->paths.count; i++) {
         const char *owner = owner_of(&o, l->paths.at[i]);
@@ -265,14 +266,15 @@ static int name_owners(const loaded *l, const char *dir, slave_depends *found, p
     return rc;
 }
 
-int slave_depends_find(const char *path, const char *scratch, slave_depends *found, piw_err *err)
+int slave_depends_find(const char *path, const char *scratch, const slave_sandbox *sandbox, slave_depends *found,
+                       piw_err *err)
 {
     *found = (slave_depends){0};
     unpacking u = {.scratch = scratch};
     loaded l = {.unpacked = &u};
     int rc = open_wheel(&u, path, err);
     if (rc == 0 && u.files.count > 0)
-        rc = ask("/usr/bin/ldd", NULL, &u.files, scratch, on_ldd_line, &l, err);
+        rc = ask(sandbox, (const char *const[]){"/usr/bin/ldd", NULL}, &u.files, scratch, on_ldd_line, &l, err);
     if (rc == 0 && l.paths.count + l.missing.count > 0)
         rc = name_owners(&l, scratch, found, err);
     for (size_t i = 0; i < u.files.count; i++)

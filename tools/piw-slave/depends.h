@@ -5,7 +5,7 @@
 #ifndef SLAVE_DEPENDS_H
 #define SLAVE_DEPENDS_H
 
-#include "piw/err.h"
+#include "sandbox.h"
 
 typedef struct slave_depends {
     char **apt; /* names of packages; sorted, no duplicates */
@@ -14,9 +14,10 @@ typedef struct slave_depends {
     size_t others_count;
 } slave_depends;
 
-/* Look at the wheel at `path`; `scratch` is an existing folder for its use. A wheel without native libraries gives
- * none. */
-int slave_depends_find(const char *path, const char *scratch, slave_depends *found, piw_err *err);
+/* Look at the wheel at `path`; `scratch` is an existing folder for its use. ldd, which reads what strangers
+ * made, runs in the sandbox, if there is one (NULL: none). A wheel without native libraries gives none. */
+int slave_depends_find(const char *path, const char *scratch, const slave_sandbox *sandbox, slave_depends *found,
+                       piw_err *err);
 void slave_depends_fini(slave_depends *found);
 
 #endif

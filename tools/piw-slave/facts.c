@@ -19,8 +19,8 @@ static void fill(piw_msg *msg, file_state *state, const piw_wheel_name *name, co
     piw_file_state_needs(msg, state, "", depends->others, depends->others_count);
 }
 
-static int read_one(piw_msg *msg, const char *folder, const char *filename, const char *scratch, piw_text package,
-                    file_state *state, piw_err *err)
+static int read_one(piw_msg *msg, const char *folder, const char *filename, const char *scratch,
+                    const slave_sandbox *sandbox, piw_text package, file_state *state, piw_err *err)
 {
     piw_wheel_name name;
     int rc = piw_wheel_name_parse(piw_text_of(filename), &name, err);
@@ -33,7 +33,7 @@ static int read_one(piw_msg *msg, const char *folder, const char *filename, cons
     slave_depends depends = {0};
     rc = piw_wheel_read(path, filename, &wheel, err);
     if (rc == 0) {
-        rc = slave_depends_find(path, scratch, &depends, err);
+        rc = slave_depends_find(path, scratch, sandbox, &depends, err);
         if (rc != 0)
             piw_err_prefix(err, "the libraries that %s needs can't be found", filename);
         else
@@ -45,8 +45,8 @@ static int read_one(piw_msg *msg, const char *folder, const char *filename, cons
     return rc;
 }
 
-int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
-                piw_err *err)
+int slave_facts(piw_msg *msg, const char *folder, const char *scratch, const slave_sandbox *sandbox, piw_text package,
+                slave_wheels *wheels, piw_err *err)
 {
     struct dirent **found;
     int n = slave_folder_wheels(folder, &found, err);
@@ -59,7 +59,7 @@ int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text 
         piw_msg_list(msg, wheels, n);
     for (int i = 0; i < n; i++) {
         if (rc == 0)
-            rc = read_one(msg, folder, found[i]->d_name, scratch, package, &wheels->at[i], err);
+            rc = read_one(msg, folder, found[i]->d_name, scratch, sandbox, package, &wheels->at[i], err);
         free(found[i]);
     }
     free(found);

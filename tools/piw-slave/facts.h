@@ -3,6 +3,7 @@
 #define SLAVE_FACTS_H
 
 #include "common.piw.h"
+#include "sandbox.h"
 
 typedef struct slave_wheels {
     uint32_t count;
@@ -10,8 +11,8 @@ typedef struct slave_wheels {
 } slave_wheels;
 
 /* Read every wheel in `folder`. They must be sound (docs/site.md#the-wheel-gate) and of `package`. `scratch` is an
- * existing folder for use on the way. PIW_EREFUSED: a sentence for the build's log. */
-int slave_facts(piw_msg *msg, const char *folder, const char *scratch, piw_text package, slave_wheels *wheels,
-                piw_err *err);
+ * existing folder for use on the way; `sandbox` as for slave_depends_find(). PIW_EREFUSED: a sentence for the build's log. */
+int slave_facts(piw_msg *msg, const char *folder, const char *scratch, const slave_sandbox *sandbox, piw_text package,
+                slave_wheels *wheels, piw_err *err);
 
 #endif

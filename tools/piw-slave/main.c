@@ -5,6 +5,7 @@
 #include "conversation.h"
 #include "machine.h"
 #include "process.h"
+#include "sandbox.h"
 #include "slave.piw.h"
 
 #include <errno.h>
@@ -24,6 +25,12 @@ static const piw_opt options[] = {
     {0, "python", PIW_OPT_PATH, "PATH", "/usr/bin/python3", "interpreter, with pip, that wheels are built for"},
     {0, "memory", PIW_OPT_SIZE, "SIZE", "0", "address space that each process of a build may have; 0: no limit",
      .max = INT64_C(1) << 46},
+    {0, "build-memory", PIW_OPT_SIZE, "SIZE", "0",
+     "memory that a build may use in all; 0: seven eighths of the machine's, with swap", .max = INT64_C(1) << 46},
+    {0, "sandbox", PIW_OPT_CHOICE, "WHEN", "auto", "contain builds by bubblewrap: yes, no, or auto: where that can be",
+     .choices = "auto|yes|no"},
+    {0, "processes", PIW_OPT_INT, "N", "4096", "processes and threads that a contained build may have at a time",
+     .min = 64, .max = 4194304},
     {0, "poll", PIW_OPT_DURATION, "DURATION", "10s", "how long to rest when there is nothing to build", .min = 100,
      .max = 60000},
     {0, "slave-queue", PIW_OPT_TEXT, "ADDR", NULL,
@@ -103,6 +110,13 @@ static int settle(const piw_config *config, slave_settings *settings, piw_err *e
     settings->build_timeout_ms = piw_config_int(config, "timeout");
     settings->poll_ms = piw_config_int(config, "poll");
     settings->memory = piw_config_int(config, "memory");
+    settings->build_memory = piw_config_int(config, "build-memory");
+    settings->processes = piw_config_int(config, "processes");
+    if (settings->build_memory == 0) {
+        slave_stats stats;
+        slave_machine_stats(settings->dir, &stats);
+        settings->build_memory = (stats.mem_size + stats.swap_size) / 8 * 7;
+    }
     const char *key = piw_config_text(config, "key");
     settings->encrypted = key != NULL;
     settings->slave_queue = queue_address(config, "slave-queue", key != NULL ? 5557 : 5555);
@@ -137,6 +151,31 @@ static int refuse_root(piw_err *err)
         "systemd's User= or setpriv --reuid USER --regid GROUP --init-groups");
 }
 
+/* Found out once; what is decided stands in the log. */
+static int contain(const piw_config *config, slave_settings *settings, piw_err *err)
+{
+    const char *when = piw_config_text(config, "sandbox");
+    if (strcmp(when, "no") == 0) {
+        piw_warning("builds are not contained (sandbox = no): they can read and write whatever this user can, and have "
+                    "the network");
+        return 0;
+    }
+    piw_err why_err = {0};
+    int rc = slave_sandbox_open(&settings->sandbox, settings, piw_config_text(config, "key"), &why_err);
+    if (rc == 0)
+        piw_info(
+            "builds are contained by bubblewrap: the system read-only, no network for what packages bring, at most "
+            "%lld processes, %lld MB of memory",
+            (long long)settings->processes, (long long)(settings->build_memory >> 20));
+    else if (strcmp(when, "yes") == 0)
+        return piw_err_set(err, rc, "builds can't be contained, and sandbox = yes: %s", why_err.text);
+    else
+        piw_warning(
+            "builds are not contained: %s; they can read and write whatever this user can, and have the network",
+            why_err.text);
+    return 0;
+}
+
 static void run(const piw_config *config, piw_err *err)
 {
     slave s = {.signals = -1};
@@ -147,6 +186,7 @@ static void run(const piw_config *config, piw_err *err)
     rc = rc != 0 ? rc : open_signals(&s, err);
     rc = rc != 0 ? rc : slave_process_init(err);
     rc = rc != 0 ? rc : slave_machine_python(&s.settings, err);
+    rc = rc != 0 ? rc : contain(config, &s.settings, err);
     rc = rc != 0 ? rc : check_address("slave-queue", s.settings.slave_queue, err);
     rc = rc != 0 ? rc : check_address("file-queue", s.settings.file_queue, err);
     rc = rc != 0 ? rc
@@ -160,6 +200,7 @@ static void run(const piw_config *config, piw_err *err)
     piw_client_close(&s.master);
     if (s.signals >= 0)
         close(s.signals);
+    slave_sandbox_close(&s.settings.sandbox);
     piw_key_wipe(&s.settings.key);
     free(s.token);
     free(s.index_url);

@@ -17,15 +17,31 @@
 
 enum {
     KILL_MS = 10000, /* a killed process that is still there then is stuck in the kernel */
+    ROOM = 256,      /* processes by which a list of them grows */
     ROUND_MS = 100,  /* SIGCHLD is not queued: one may stand for several, so the children are looked at again */
     START_FAILED = 127,
 };
+#define OOM_SCORE "500" /* of 1000 */
 
 int slave_process_init(piw_err *err)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0)
         return piw_err_errno(err, "can't become the parent of orphaned processes");
     return 0;
+}
+
+/* When the machine's memory, or the unit's, is used up, the kernel looks for what to kill here first, not at the slave. Raising
+ * it needs no right; where it can't be, nothing is lost. */
+static void give_up_first(void)
+{
+    prctl(PR_SET_DUMPABLE, 1, 0, 0,
+          0); /* what is closed to others has files there that are root's; it begins anew soon */
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t n = write(fd, OOM_SCORE, sizeof(OOM_SCORE) - 1);
+        (void)n;
+        close(fd);
+    }
 }
 
 /* Between fork and exec: only calls that are safe after fork in a process with threads. */
@@ -38,6 +54,7 @@ static void become(const slave_command *command)
     struct rlimit no_core = {0, 0}, space = {(rlim_t)command->memory, (rlim_t)command->memory};
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     setsid();
+    give_up_first();
     if (null >= 0 && dup2(null, 0) == 0 && dup2(command->output, 1) == 1 && dup2(command->output, 2) == 2 &&
         chdir(command->dir) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
         setrlimit(RLIMIT_CORE, &no_core) == 0 && (command->memory == 0 || setrlimit(RLIMIT_AS, &space) == 0))
@@ -64,32 +81,94 @@ bool slave_process_ended(pid_t pid, int *status)
     return waitpid(pid, status, WNOHANG) == pid;
 }
 
-/* The parent of a process, or 0. The second field of /proc/PID/stat is a name in parentheses that may hold anything. */
-static pid_t parent_of(const char *pid)
+typedef struct process {
+    pid_t pid, parent;
+    int64_t pages; /* in memory */
+} process;
+
+/* False: it has gone. The second field of /proc/PID/stat is a name in parentheses that may hold anything. */
+static bool read_process(const char *pid, process *found)
 {
     char path[64], line[512];
     snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
+        return false;
     ssize_t n = read(fd, line, sizeof(line) - 1);
     close(fd);
     line[n > 0 ? n : 0] = '\0';
     const char *after = strrchr(line, ')');
-    int parent = 0;
-    return after != NULL && sscanf(after + 1, " %*c %d", &parent) == 1 ? parent : 0;
+    long long pages = 0;
+    *found = (process){.pid = (pid_t)strtol(pid, NULL, 10)};
+    bool good = after != NULL && sscanf(after + 1,
+                                        " %*c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                                        "%*s %*s %lld",
+                                        &found->parent, &pages) == 2;
+    found->pages = pages;
+    return good;
+}
+
+/* All that run now; the caller frees them. */
+static process *list_processes(size_t *count)
+{
+    *count = 0;
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return NULL;
+    process *all = NULL;
+    struct dirent *entry;
+    while ((entry = readdir(proc)) != NULL) {
+        process one;
+        if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !read_process(entry->d_name, &one))
+            continue;
+        if (*count % ROOM == 0)
+            all = piw_realloc(all, (*count + ROOM) * sizeof(*all));
+        all[(*count)++] = one;
+    }
+    closedir(proc);
+    return all;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    const process *one = a, *other = b;
+    return (one->pid > other->pid) - (one->pid < other->pid);
+}
+
+/* Did we start it, over however many? The list may be of several moments: that it ends isn't sure but for `depth`. */
+static bool is_ours(const process *all, size_t count, const process *from)
+{
+    for (size_t depth = 0; from != NULL && depth <= count; depth++) {
+        if (from->parent == getpid())
+            return true;
+        process parent = {.pid = from->parent};
+        from = bsearch(&parent, all, count, sizeof(*all), by_pid);
+    }
+    return false;
+}
+
+int64_t slave_process_memory(void)
+{
+    size_t count;
+    process *all = list_processes(&count);
+    if (count > 0)
+        qsort(all, count, sizeof(*all), by_pid);
+    int64_t pages = 0;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].pages > 0 && is_ours(all, count, &all[i]))
+            pages += all[i].pages;
+    free(all);
+    return pages * sysconf(_SC_PAGESIZE);
 }
 
 static void kill_children(void)
 {
-    DIR *proc = opendir("/proc");
-    if (proc == NULL)
-        return;
-    struct dirent *entry;
-    while ((entry = readdir(proc)) != NULL)
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && parent_of(entry->d_name) == getpid())
-            kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
-    closedir(proc);
+    size_t count;
+    process *all = list_processes(&count);
+    for (size_t i = 0; i < count; i++)
+        if (all[i].parent == getpid())
+            kill(all[i].pid, SIGKILL);
+    free(all);
 }
 
 void slave_process_kill(pid_t pid, int *status)

@@ -28,6 +28,9 @@ bool slave_process_ended(pid_t pid, int *status);
  * hadn't been asked for. Within 10 s; what can't be killed by then (stuck in the kernel) is left with a warning. */
 void slave_process_kill(pid_t pid, int *status);
 
+/* Bytes of memory that all descendants of this process use now; what they share counts for each. */
+int64_t slave_process_memory(void);
+
 /* Run a command to its end and collect at most `max` bytes of output. *status as of waitpid. PIW_EDEADLINE when it took
  * longer than timeout_ms: it has been killed. */
 int slave_process_run(const slave_command *command, int timeout_ms, size_t max, piw_buffer *output, int *status,

@@ -19,8 +19,11 @@ typedef struct slave_settings {
     bool encrypted; /* by the key */
     piw_key key;
     int64_t build_timeout_ms;
-    int64_t poll_ms; /* from SLEEP to the next IDLE */
-    int64_t memory;  /* bytes a process of a build may have; 0: no limit */
+    int64_t poll_ms;               /* from SLEEP to the next IDLE */
+    int64_t memory;                /* bytes a process of a build may have; 0: no limit */
+    int64_t build_memory;          /* bytes that all of them may use together */
+    int64_t processes;             /* that a contained build may have at a time */
+    struct slave_sandbox *sandbox; /* what contains builds; NULL: nothing does */
     piw_codec codec;
     char py_version[16]; /* "311" */
     char abi[32];        /* "cp311" */
