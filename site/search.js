@@ -57,7 +57,7 @@
     }
 
     let starting = null;
-    function start() {
+    function first() {
         starting ??= fetch(`${root}search/index.json`, { cache: "no-cache" })
             .then((response) => {
                 if (!response.ok) throw new Error(`${response.status}`);
@@ -67,13 +67,17 @@
                 index = found;
                 popular = await fetchPiece(index.popular, true);
                 show();
-                fetchRest();
             })
             .catch(() => {
                 starting = null;
                 hint.textContent = "The list of names can't be read just now.";
             });
         return starting;
+    }
+
+    async function start() {
+        await first();
+        if (index && popular) fetchRest();
     }
 
     async function load(number) {
@@ -258,7 +262,7 @@
 
     async function typed() {
         show();
-        await start();
+        await first();
         const text = canonical(input.value);
         if (!index || text === "" || index.pieces.length === 0) return;
         const number = pieceOf(text);
@@ -270,6 +274,7 @@
                 /* The rest comes in the background, and is tried again with the next letter. */
             }
         }
+        fetchRest();
     }
 
     input.setAttribute("role", "combobox");
@@ -300,4 +305,6 @@
         typed();
     }
     if (document.activeElement === input) typed();
+    /* Nearly everybody who opens these pages searches: what is needed first is there before the first letter. */
+    if (document.body.querySelector("section.hero [data-search]")) (window.requestIdleCallback ?? setTimeout)(first);
 })();

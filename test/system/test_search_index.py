@@ -76,7 +76,7 @@ def home_page(farm):
     (farm.www / "packages.html").unlink()
     farm.start_master()
     comes(farm, "home.the number of packages", lambda: (farm.www / "packages.html").exists()
-          and "Of 2 packages that PyPI has, 0 have wheels here" in (farm.www / "packages.html").read_text(encoding="utf-8"))
+          and "PyPI has 2 packages. With wheels here: <strong>0</strong>." in (farm.www / "packages.html").read_text(encoding="utf-8"))
 
 
 def unchanged(farm):

@@ -116,6 +116,8 @@ typedef struct project_page {
     piw_view *view;
     uint32_t missing; /* how many there are */
     bool failed;
+    piw_buffer waiting;             /* ABIs of the release, whose turn hasn't come */
+    const project_release *skipped; /* the last one whose reason has been said */
 } project_page;
 
 static const char *words_for(piw_text status, const char **style)
@@ -159,57 +161,79 @@ static const project_try *find_try(const project_data *data, piw_text version, p
 }
 
 /* A reason to skip, in words. */
-static void put_skip(piw_view *view, const char *key, piw_text skip)
+static piw_text skip_words(piw_text skip)
 {
-    if (piw_text_is(skip, "binary only"))
-        piw_view_print(view, key, "%s", "PyPI has wheels of it but no source archive, so there is nothing to build");
-    else if (piw_text_is(skip, "development mode"))
-        piw_view_print(view, key, "%s", "the farm is in development mode and builds only what it is told to");
-    else if (piw_text_is(skip, "deleted"))
-        piw_view_print(view, key, "%s", "it was deleted from PyPI");
-    else
-        piw_view_text(view, key, skip);
+    static const char *const known[][2] = {
+        {"binary only", "PyPI has wheels of it but no source archive, so there is nothing to build"},
+        {"development mode", "the farm is in development mode and builds only what it is told to"},
+        {"deleted", "it was deleted from PyPI"},
+    };
+    for (size_t i = 0; i < PIW_COUNT(known); i++) {
+        if (piw_text_is(skip, known[i][0]))
+            return piw_text_of(known[i][1]);
+    }
+    return skip;
 }
 
-static void put_wait(const project_page *page, const project_release *release, piw_text abi, piw_view *item)
+/* "once", "3 times". */
+static const char *times(int64_t count, char *to, size_t size)
 {
-    char next[32];
-    const project_try *t = find_try(page->data, release->version, abi);
-    if (t == NULL)
-        piw_view_print(item, "words", "%s", "waits for a builder to be free.");
-    else if (t->next_try != NULL)
+    if (count == 1)
+        return "once";
+    snprintf(to, size, "%lld times", (long long)count);
+    return to;
+}
+
+static void put_wait(const project_try *t, piw_view *item)
+{
+    char next[32], count[32];
+    if (t->next_try != NULL)
         piw_view_print(
             item, "words",
-            "was tried %lld time%s, and failed because of the machine, not of the package (%.*s). The next try is "
-            "after %.16s UTC.",
-            (long long)t->tries, t->tries == 1 ? "" : "s", (int)t->cause.len, t->cause.s,
+            "was tried %s, and failed because of the machine, not of the package (%.*s). The next try is after %.16s "
+            "UTC.",
+            times(t->tries, count, sizeof(count)), (int)t->cause.len, t->cause.s,
             piw_time_print(*t->next_try, next, sizeof(next)));
     else
         piw_view_print(
             item, "words",
-            "was tried %lld time%s, and failed because of the machine, not of the package (%.*s). It is tried again "
-            "as soon as a builder is free.",
-            (long long)t->tries, t->tries == 1 ? "" : "s", (int)t->cause.len, t->cause.s);
+            "was tried %s, and failed because of the machine, not of the package (%.*s). It is tried again as soon "
+            "as a builder is free.",
+            times(t->tries, count, sizeof(count)), (int)t->cause.len, t->cause.s);
 }
 
 /* Why there is no wheel, and what becomes of it. */
 static void put_missing(project_page *page, const project_release *release, piw_text abi, const project_abi *status,
                         const char *log)
 {
-    if (piw_text_is(status->status, "success") || page->missing++ >= MISSING_MAX)
+    piw_text skip = release->skip.len > 0 ? release->skip : page->data->skip;
+    bool skipped = piw_text_is(status->status, "skip");
+    bool pending = piw_text_is(status->status, "pending");
+    const project_try *tried = pending ? find_try(page->data, release->version, abi) : NULL;
+    if (piw_text_is(status->status, "success") || (skipped && skip.len > 0 && page->skipped == release))
+        return;
+    if (pending && tried == NULL) {
+        piw_put(&page->waiting, page->waiting.len > 0 ? ", " : "");
+        piw_put_text(&page->waiting, abi);
+        return;
+    }
+    if (page->missing++ >= MISSING_MAX)
         return;
     piw_view *item = piw_view_add(page->view, "missing");
     piw_view_text(item, "version", release->version);
-    piw_view_text(item, "abi", abi);
+    /* A reason of the whole version is said once. */
+    piw_view_text(item, "abi", skipped && skip.len > 0 ? piw_text_of("") : abi);
     piw_view_print(item, "log", "%s", log);
     char when[32], took[48];
     const project_build *build = status->build_id == NULL ? NULL : find_build(page->data, *status->build_id);
-    if (piw_text_is(status->status, "pending")) {
-        put_wait(page, release, abi, item);
-    } else if (piw_text_is(status->status, "skip")) {
-        piw_text skip = release->skip.len > 0 ? release->skip : page->data->skip;
-        piw_view_print(item, "words", "isn't built: %.*s.", skip.len > 0 ? (int)skip.len : 38,
-                       skip.len > 0 ? skip.s : "nothing is built for this ABI at present");
+    if (pending) {
+        put_wait(tried, item);
+    } else if (skipped && skip.len > 0) {
+        page->skipped = release;
+        piw_text words = skip_words(skip);
+        piw_view_print(item, "words", "isn't built: %.*s.", (int)words.len, words.s);
+    } else if (skipped) {
+        piw_view_print(item, "words", "%s", "isn't built: nothing is, for this ABI, at present.");
     } else if (piw_text_is(status->status, "error")) {
         piw_view_print(item, "words", "%s", "was built, but no wheel came of it.");
     } else if (build != NULL) {
@@ -218,6 +242,19 @@ static void put_missing(project_page *page, const project_release *release, piw_
     } else {
         piw_view_print(item, "words", "%s", "failed.");
     }
+}
+
+/* What waits is said in one sentence for all ABIs. */
+static void put_waiting(project_page *page, const project_release *release)
+{
+    if (page->waiting.len > 0 && page->missing++ < MISSING_MAX) {
+        piw_view *item = piw_view_add(page->view, "missing");
+        piw_view_text(item, "version", release->version);
+        piw_view_print(item, "abi", "%.*s", (int)page->waiting.len, (const char *)page->waiting.data);
+        piw_view_text(item, "log", piw_text_of(""));
+        piw_view_text(item, "words", piw_text_of("waits for a builder to be free."));
+    }
+    page->waiting.len = 0;
 }
 
 static void put_cell(project_page *page, const project_release *release, piw_text abi, piw_view *row)
@@ -254,10 +291,11 @@ static void put_release(project_page *page, const project_release *release)
     piw_view_flag(row, "prerelease", piw_version_prerelease(release->version));
     piw_view_flag(row, "yanked", release->yanked);
     piw_view_text(row, "yanked_words", piw_text_of("by its authors: installers avoid it"));
-    put_skip(row, "note", release->skip);
+    piw_view_text(row, "note", skip_words(release->skip));
     piw_view_list(row, "cells");
     for (size_t k = 0; k < page->columns.count; k++)
         put_cell(page, release, page->columns.abis[k], row);
+    put_waiting(page, release);
 }
 
 static void put_releases(project_page *page)
@@ -363,10 +401,7 @@ static void put_head(project_page *page)
     piw_view_text(page->view, "name", data->name);
     piw_view_text(page->view, "description", data->description);
     piw_view_flag(page->view, "quarantined", quarantined);
-    if (quarantined)
-        piw_view_text(page->view, "skip", piw_text_of(""));
-    else
-        put_skip(page->view, "skip", data->skip);
+    piw_view_text(page->view, "skip", quarantined ? piw_text_of("") : skip_words(data->skip));
     piw_view_text(page->view, "latest", best == NULL ? piw_text_of("") : best->version);
     piw_view_flag(page->view, "installable", best != NULL);
     if (best != NULL)
@@ -396,6 +431,7 @@ int page_project(const site_facts *site, const project_data *data, piw_buffer *t
     piw_template_source source = site_templates(site);
     int rc = piw_template_render(&source, "project.html", page.view, to, err);
     piw_view_free(&page.view);
+    piw_buffer_fini(&page.waiting);
     free(page.columns.abis);
     free(page.order);
     free(feed_title);
