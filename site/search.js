@@ -29,14 +29,13 @@
     /* Names of a piece, in the order of their bytes. */
     function read(bytes, ranks) {
         const names = [];
-        const letters = new Uint8Array(256);
-        const text = new TextDecoder();
-        for (let at = 0; at < bytes.length;) {
-            let length = bytes[at++];
-            while (bytes[at] < 0x80) letters[length++] = bytes[at++];
-            const name = text.decode(letters.subarray(0, length));
+        /* A character a byte: one text that all names are cut from is much faster than a text for each. */
+        const text = new TextDecoder("latin1").decode(bytes);
+        for (let at = 0, name = ""; at < bytes.length; at++) {
+            const shared = bytes[at++], from = at;
+            while (bytes[at] < 0x80) at++;
+            name = name.slice(0, shared) + text.slice(from, at);
             if (ranks) rankOf.set(name, bytes[at] & 0x7f);
-            at++;
             names.push(name);
         }
         return names;

@@ -148,11 +148,13 @@ static int put_pieces(const site_facts *site, const entries *all, piw_buffer *li
 static int put_popular(const site_facts *site, entries *all, piw_buffer *list, piw_err *err)
 {
     char file[HASH_HEX + 8];
-    qsort(all->at, all->count, sizeof(*all->at), by_downloads);
+    if (all->count > 0)
+        qsort(all->at, all->count, sizeof(*all->at), by_downloads);
     size_t count = 0;
     while (count < all->count && count < POPULAR_MAX && all->at[count].recent > 0)
         count++;
-    qsort(all->at, count, sizeof(*all->at), by_name);
+    if (count > 0)
+        qsort(all->at, count, sizeof(*all->at), by_name);
     int rc = put_piece(site, all->at, count, true, file, sizeof(file), err);
     if (rc == 0)
         piw_putf(list, ",\"popular\":\"%s\",\"count\":%zu}\n", file, all->count);
