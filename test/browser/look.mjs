@@ -89,6 +89,11 @@ async function byKeyboard(browser) {
     await page.keyboard.press("ArrowDown");
     const chosen = await page.evaluate(() => document.querySelector("#hits [aria-selected=true]")?.id === document.getElementById("q").getAttribute("aria-activedescendant"));
     check("keyboard: an arrow chooses a name, and a screen reader hears which", chosen);
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
+    const serious = found.violations.filter((violation) => ["serious", "critical"].includes(violation.impact)).map((violation) => violation.id);
+    check("keyboard: the open list has no serious violation of accessibility", serious.length === 0, serious);
+    await page.screenshot({ path: path.join(task.shots, `${task.name}-search.png`) });
     const place = await page.evaluate((name) => [...document.querySelectorAll("#hits [role=option]")].findIndex((a) => a.textContent === name), task.search.known);
     for (let i = 0; i < place; i++) await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");

@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     /* The same once more gives the same, and nothing of a value comes out raw. */
     piw_err ignored_err = {0};
     FUZZ_HOLDS(piw_template_render(&source, "a", view, &again, &ignored_err) == r);
-    FUZZ_HOLDS(r != 0 || (again.len == page.len - 6 && (again.len == 0 || memcmp(again.data, page.data + 6, again.len) == 0)));
+    FUZZ_HOLDS(r != 0 ||
+               (again.len == page.len - 6 && (again.len == 0 || memcmp(again.data, page.data + 6, again.len) == 0)));
     bool in_text = memmem(data, len, "<script", 7) != NULL || memmem(data, len, "<", 1) != NULL;
     FUZZ_HOLDS(r != 0 || in_text || again.len == 0 || memmem(again.data, again.len, "<script", 7) == NULL);
     piw_buffer_fini(&page);

@@ -654,8 +654,6 @@ static scribe *make_soul(piw_task *task, const char *root)
     /* Paths are appended to it with their own '/'. */
     for (size_t n = strlen(self->base_url); n > 0 && self->base_url[n - 1] == '/'; n--)
         self->base_url[n - 1] = '\0';
-    if (base_url == NULL)
-        piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->base_url);
     self->notice = setting_text(task, "site.notice", 1000);
     self->templates = setting_text(task, "site.templates", PIW_PATH_MAX - 1);
     self->accent = setting_text(task, "site.accent", 7);
@@ -684,6 +682,8 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
     scribe *self = make_soul(task, root);
     self->writer = writer;
+    if (state == NULL && piw_setting(task, "site.base-url") == NULL)
+        piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->base_url);
     if (state != NULL)
         load(self, scribe_state_of(state));
     self->load_number++;
