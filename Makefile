@@ -192,6 +192,9 @@ $(B)/obj/%.o: %.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 # The SQL files are inside piw-initdb.
 $(B)/obj/tools/piw-initdb/schema.o: $(wildcard schema/*.sql schema/upgrade/*.sql)
 
+# The templates of the site are inside the writers of it.
+$(B)/obj/actors/shared/scribe/site_files.o: $(wildcard site/*)
+
 # --- tasks: one shared object each, one exported symbol ---
 PLUGIN_LINK = $(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,--exclude-libs,ALL $(RPATH) -o $@ $(filter %.o,$^) \
               $(filter %.a,$^) -L$(B)/lib -lpiw $(LIBS_$(*F)) $(LIBS_shared)
@@ -326,7 +329,8 @@ DEST := $(DESTDIR)$(PREFIX)
 install: all $(if $(CROSS),,man)
 	install -d $(DEST)/bin $(DEST)/$(LIBDIR)/pkgconfig $(DEST)/lib/piwheels/plugins $(DEST)/lib/systemd/system \
 	    $(DEST)/lib/tmpfiles.d $(DEST)/include/piw $(DEST)/include/piwheels $(DEST)/share/piwheels/proto \
-	    $(DEST)/share/doc/piwheels/examples
+	    $(DEST)/share/piwheels/templates $(DEST)/share/doc/piwheels/examples
+	install -m 644 site/* $(DEST)/share/piwheels/templates
 	install $(TOOLS:%=$(B)/bin/%) $(B)/bin/piw-idl $(DEST)/bin
 	install -m 644 $(B)/lib/libpiw.so.$(ABI) $(DEST)/$(LIBDIR)
 	ln -sfn libpiw.so.$(ABI) $(DEST)/$(LIBDIR)/libpiw.so

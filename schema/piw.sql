@@ -84,9 +84,9 @@ CREATE TABLE piw.refills (
 -- --- Totals ---
 
 CREATE TABLE piw.deltas (
-    kind text NOT NULL,         -- files, time, downloads
-    package_tag varchar(200),   -- files: of this name
-    moment timestamp,           -- downloads: the hour
+    kind text NOT NULL,         -- files, time, downloads, or a kind of piw.days
+    package_tag varchar(200),   -- files: of this name; of piw.days: the word
+    moment timestamp,           -- downloads: the hour; of piw.days: the day
     amount bigint NOT NULL,     -- files, downloads: how many · time: microseconds
     size_bytes bigint NOT NULL DEFAULT 0
 );
@@ -104,6 +104,17 @@ INSERT INTO piw.totals DEFAULT VALUES;
 CREATE TABLE piw.built_tags (
     package_tag varchar(200) PRIMARY KEY,
     files bigint NOT NULL
+);
+
+-- --- What happened on each day, for the site ---
+
+-- kind built, failed (word: the ABI), cause (of tries that failed for their slave's sake), python, distro, arch (of downloads).
+CREATE TABLE piw.days (
+    day date NOT NULL,
+    kind text NOT NULL,
+    word varchar(100) NOT NULL,
+    amount bigint NOT NULL,
+    PRIMARY KEY (day, kind, word)
 );
 
 CREATE TABLE piw.download_hours (

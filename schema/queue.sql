@@ -272,6 +272,12 @@ BEGIN
     SELECT n.moment, sum(n.amount) FROM unnest(notes) n WHERE n.kind = 'downloads' GROUP BY n.moment ORDER BY n.moment
     ON CONFLICT (hour) DO UPDATE SET downloads = h.downloads + excluded.downloads;
 
+    INSERT INTO piw.days AS d (day, kind, word, amount)
+    SELECT n.moment::date, n.kind, n.package_tag, sum(n.amount) FROM unnest(notes) n
+    WHERE n.kind IN ('built', 'failed', 'cause', 'python', 'distro', 'arch')
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (day, kind, word) DO UPDATE SET amount = d.amount + excluded.amount;
+
     UPDATE piw.totals SET
         packages_built = packages_built + tags_more - tags_less,
         files_count = files_count + s.files,

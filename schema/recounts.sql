@@ -143,6 +143,18 @@ AS $$
     RETURNING downloads_all
 $$;
 
+-- Builds by day, of the days that nothing is known of yet: what is counted as it happens stays when a build is removed.
+CREATE FUNCTION piw.recount_days() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    INSERT INTO piw.days (day, kind, word, amount)
+    SELECT b.built_at::date, CASE WHEN b.status THEN 'built' ELSE 'failed' END, b.abi_tag, count(*)
+    FROM public.builds b
+    WHERE b.built_at::date NOT IN (SELECT d.day FROM piw.days d WHERE d.kind IN ('built', 'failed'))
+      AND b.built_at::date NOT IN (SELECT d.moment::date FROM piw.deltas d WHERE d.kind IN ('built', 'failed'))
+    GROUP BY 1, 2, 3
+$$;
+
 -- All of it, for repairs. Returns nothing that would be worth knowing.
 CREATE FUNCTION piw.recount() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -153,5 +165,6 @@ BEGIN
     PERFORM piw.recount_queue();
     PERFORM piw.recount_builds();
     PERFORM piw.recount_downloads();
+    PERFORM piw.recount_days();
 END
 $$;

@@ -123,6 +123,12 @@ BEGIN
         SELECT 'time', sum(extract(epoch FROM n.duration) * 1000000)::bigint
         FROM new_rows n WHERE n.duration < interval '1 week' HAVING count(*) > 0;
     END IF;
+    -- What happened stays so when a build is removed later.
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO piw.deltas (kind, package_tag, moment, amount)
+        SELECT CASE WHEN n.status THEN 'built' ELSE 'failed' END, n.abi_tag, n.built_at::date, count(*)
+        FROM new_rows n GROUP BY 1, 2, 3;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -195,6 +201,12 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO piw.deltas (kind, moment, amount)
         SELECT 'downloads', date_trunc('hour', n.accessed_at), count(*) FROM new_rows n GROUP BY 2;
+        INSERT INTO piw.deltas (kind, package_tag, moment, amount)
+        SELECT w.kind, w.word, n.accessed_at::date, count(*)
+        FROM new_rows n
+        CROSS JOIN LATERAL (VALUES ('python', piw.python_word(n.py_version)), ('arch', piw.arch_word(n.arch)),
+                                   ('distro', piw.distro_word(n.distro_name, n.distro_version))) AS w (kind, word)
+        GROUP BY 1, 2, 3;
         PERFORM piw.note_downloads(array_agg(g.filename::text), array_agg(g.day), array_agg(g.amount))
         FROM (SELECT n.filename, n.accessed_at::date AS day, count(*) AS amount FROM new_rows n GROUP BY 1, 2) g;
     END IF;

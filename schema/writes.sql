@@ -116,6 +116,7 @@ BEGIN
         VALUES (slave, pkg, ver, abi, 'transient', left(why, 100), moment, the_end, counted,
                 CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END);
     END IF;
+    INSERT INTO piw.deltas (kind, package_tag, moment, amount) VALUES ('cause', left(why, 100), moment::date, 1);
     RETURN NEXT;
 END
 $$;

@@ -95,12 +95,22 @@ static bool id_ok(int64_t build_id)
     return build_id > 0 && build_id <= BUILD_ID_MAX;
 }
 
-bool piw_path_log(char *to, const char *root, int64_t build_id)
+static bool join_log(char *to, const char *root, int64_t build_id, const char *kind)
 {
     if (!id_ok(build_id))
         return unsafe(to);
-    return join(to, "%s/logs/%04d/%04d/%04d.txt.gz", root, (int)(build_id / 100000000), (int)(build_id / 10000 % 10000),
-                (int)(build_id % 10000));
+    return join(to, "%s/logs/%04d/%04d/%04d.%s.gz", root, (int)(build_id / 100000000), (int)(build_id / 10000 % 10000),
+                (int)(build_id % 10000), kind);
+}
+
+bool piw_path_log(char *to, const char *root, int64_t build_id)
+{
+    return join_log(to, root, build_id, "txt");
+}
+
+bool piw_path_log_page(char *to, const char *root, int64_t build_id)
+{
+    return join_log(to, root, build_id, "html");
 }
 
 bool piw_link_log(char *to, size_t size, int64_t build_id)

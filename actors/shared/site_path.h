@@ -27,7 +27,9 @@ bool piw_path_withheld_metadata(char *to, const char *root, piw_text package, pi
 bool piw_path_project(char *to, const char *root, piw_text name);
 /* ROOT/logs/AAAA/BBBB/CCCC.txt.gz; build ids are 1 to 999,999,999,999. */
 bool piw_path_log(char *to, const char *root, int64_t build_id);
-/* The same as a link from the site's root: "/logs/AAAA/BBBB/CCCC.txt" (the web server finds the .gz). */
+/* ROOT/logs/AAAA/BBBB/CCCC.html.gz: the page of that log. */
+bool piw_path_log_page(char *to, const char *root, int64_t build_id);
+/* The log as a link from the site's root: "/logs/AAAA/BBBB/CCCC.txt" (the web server finds the .gz). */
 bool piw_link_log(char *to, size_t size, int64_t build_id);
 /* ROOT/.farm: the mark of the site (site_mark.h). */
 bool piw_path_mark(char *to, const char *root);

@@ -128,10 +128,28 @@ void piw_putf(piw_buffer *to, const char *fmt, ...)
     free(large);
 }
 
+/* The code of a character that turns the direction of what follows (U+202A-202E, U+2066-2069) or ends a line where none is
+ * seen to end (U+2028, U+2029): on a page, text could look like another. 0: it is none of these. */
+static unsigned turning(const unsigned char *s, size_t len)
+{
+    if (len < 3 || s[0] != 0xe2 || (s[1] != 0x80 && s[1] != 0x81))
+        return 0;
+    bool is = s[1] == 0x80 ? s[2] >= 0xa8 && s[2] <= 0xae : s[2] >= 0xa6 && s[2] <= 0xa9;
+    return is ? 0x2000u + (s[1] & 0x3fu) * 0x40u + (s[2] & 0x3fu) : 0;
+}
+
 void piw_put_html(piw_buffer *to, piw_text text)
 {
     uint32_t from = 0;
     for (uint32_t i = 0; i < text.len; i++) {
+        unsigned turn = turning((const unsigned char *)text.s + i, text.len - i);
+        if (turn != 0) {
+            piw_put_bytes(to, text.s + from, i - from);
+            piw_putf(to, "[U+%04X]", turn);
+            i += 2;
+            from = i + 1;
+            continue;
+        }
         unsigned char c = (unsigned char)text.s[i];
         const char *escape = c == '&'           ? "&amp;"
                              : c == '<'         ? "&lt;"

@@ -25,7 +25,8 @@ void piw_put(piw_buffer *to, const char *text);
 void piw_put_bytes(piw_buffer *to, const void *data, size_t len);
 void piw_put_text(piw_buffer *to, piw_text text);
 void piw_putf(piw_buffer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
-/* Escaped for HTML text and quoted attributes alike: & < > " ' and control characters. */
+/* Escaped for HTML text and quoted attributes alike: & < > " ' and control characters; what turns the direction of text, or breaks
+ * lines unseen, is named instead: [U+202E]. */
 void piw_put_html(piw_buffer *to, piw_text text);
 /* A JSON string with its quotes, in ASCII (\uXXXX for the rest; bad UTF-8 becomes \ufffd). A null text gives null. */
 void piw_put_json(piw_buffer *to, piw_text text);

@@ -5,6 +5,7 @@
 
 #include "db.piw.h"
 #include "shared/text.h"
+#include "web.piw.h"
 
 piw_msg *driver_attempt_call(driver *self, const driver_build *build)
 {
@@ -41,7 +42,6 @@ static driver_outcome make_final(driver_build *build, int64_t tries)
 
 driver_outcome driver_attempt_failed(driver *self, driver_build *build, const piw_msg *reply)
 {
-    (void)self;
     const db_ATTEMPT_FAILED_reply *body = db_ATTEMPT_FAILED_reply_of(reply);
     if (build->slave != NULL && !build->uncounted)
         driver_fault_note(build->slave, build);
@@ -53,5 +53,9 @@ driver_outcome driver_attempt_failed(driver *self, driver_build *build, const pi
              (long long)build->slave_id, build->report.cause.s, (long long)body->tries, (long long)body->wait_s);
     if (build->saved.removed && !build->saved.again)
         return (driver_outcome){.what = DRIVER_DROPPED};
+    /* The project's page says why it isn't there yet, and when it is tried next. */
+    piw_msg *page = web_PROJECT_make(build->embargo->saved.package, false);
+    if (piw_cast(self->task, &page) != 0)
+        piw_msg_free(&page);
     return (driver_outcome){.what = DRIVER_RESTS, .until_ns = piw_monotonic_ns() + body->wait_s * INT64_C(1000000000)};
 }

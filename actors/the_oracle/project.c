@@ -167,8 +167,11 @@ int read_project(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err
             for (uint32_t i = 0; i < data->aliases.count; i++)
                 data->aliases.at[i] = row_copy(*reply, rows.aliases, (int)i, 0);
             fill_releases(*reply, &rows, data);
+            rc = read_histories(db, *reply, &data, 1, err);
         }
     }
+    if (rc != 0)
+        piw_msg_free(reply);
     rows_fini(&rows);
     return rc;
 }

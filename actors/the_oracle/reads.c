@@ -196,6 +196,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_PACKAGES, true, read_packages},
         {DB_SEARCH_INDEX, true, read_search_index},
         {DB_STATISTICS, true, read_statistics},
+        {DB_SITE_FIGURES, true, read_site_figures},
         {DB_KNOWN, true, read_known},
         {DB_PYPI_APPLY, false, write_pypi_apply},
         {DB_PYPI_PROJECTS, false, write_pypi_projects},

@@ -232,7 +232,7 @@ static enum MHD_Result send_folder(const web_site *site, const web_visit *visit,
     return send_missing(site, visit);
 }
 
-/* A build's log, which lies there packed: sent so to who takes that, else unpacked, without an ETag or ranges: those of the file
+/* A build's log, or its page, which lies there packed: sent so to who takes that, else unpacked, without an ETag or ranges: those of the file
  * are of other bytes. */
 static enum MHD_Result send_log(const web_site *site, const web_visit *visit, const char *path, unsigned *status)
 {
@@ -243,8 +243,7 @@ static enum MHD_Result send_log(const web_site *site, const web_visit *visit, co
         *status = MHD_HTTP_NOT_FOUND;
         return send_missing(site, visit);
     }
-    web_manner manner = {
-        .type = "text/plain; charset=utf-8", .vary = MHD_HTTP_HEADER_ACCEPT_ENCODING, .encoding = "gzip"};
+    web_manner manner = {.type = web_type_of(path), .vary = MHD_HTTP_HEADER_ACCEPT_ENCODING, .encoding = "gzip"};
     if (web_takes_gzip(header_of(visit, MHD_HTTP_HEADER_ACCEPT_ENCODING)))
         return send_file(visit, &file, &manner, status);
     struct MHD_Response *response = web_unpack(file.fd);

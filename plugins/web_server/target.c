@@ -95,7 +95,7 @@ static web_place place_of(const web_target *target)
     const char *path = target->path;
     bool folder = target->kind == WEB_FOLDER;
     if (strncmp(path, "logs/", strlen("logs/")) == 0)
-        return !folder && ends(path, ".txt") ? WEB_LOG : WEB_ANYWHERE;
+        return !folder && (ends(path, ".txt") || ends(path, ".html")) ? WEB_LOG : WEB_ANYWHERE;
     if (strcmp(path, "simple") == 0)
         return folder ? WEB_INDEX : WEB_ANYWHERE;
     if (strncmp(path, "simple/", strlen("simple/")) != 0)

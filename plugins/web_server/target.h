@@ -21,7 +21,7 @@ typedef enum {
     WEB_INDEX,      /* /simple/ and /simple/PKG/: two forms */
     WEB_INDEX_PAGE, /* one of them by its own name */
     WEB_WHEEL,      /* a wheel or its metadata */
-    WEB_LOG,        /* /logs/….txt, which lies there as .txt.gz */
+    WEB_LOG,        /* /logs/….txt or .html, which lies there with .gz behind it */
 } web_place;
 
 typedef struct web_target {

@@ -1,3 +1,4 @@
 -- 2-3-fill.sql — what the new tables of version 3 begin with, once its functions are there.
 
 SELECT piw.adopt_quarantines();
+SELECT piw.recount_days();

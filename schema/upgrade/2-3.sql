@@ -38,6 +38,17 @@ CREATE TABLE piw.site (
     mark char(32) NOT NULL
 );
 
+-- --- What happened on each day, for the site ---
+
+-- kind built, failed (word: the ABI), cause (of tries that failed for their slave's sake), python, distro, arch (of downloads).
+CREATE TABLE piw.days (
+    day date NOT NULL,
+    kind text NOT NULL,
+    word varchar(100) NOT NULL,
+    amount bigint NOT NULL,
+    PRIMARY KEY (day, kind, word)
+);
+
 -- --- Coverage ---
 
 -- The rule is another one (coverage.sql): every version is looked at again, in slices, while the farm works. Before other refills,

@@ -71,12 +71,12 @@ def after_a_change(farm):
 
 
 def home_page(farm):
-    """Says how many packages there are soon after a start, not only a minute later."""
+    """The pages of the site say how many packages there are, and how many of them have wheels, soon after a start."""
     farm.stop_process(farm.master)
-    (farm.www / "index.html").unlink()
+    (farm.www / "packages.html").unlink()
     farm.start_master()
-    comes(farm, "home.the number of packages", lambda: (farm.www / "index.html").exists()
-          and " 2 Python packages" in (farm.www / "index.html").read_text(encoding="utf-8"))
+    comes(farm, "home.the number of packages", lambda: (farm.www / "packages.html").exists()
+          and "PyPI has 2 packages. With wheels here: <strong>0</strong>." in (farm.www / "packages.html").read_text(encoding="utf-8"))
 
 
 def unchanged(farm):

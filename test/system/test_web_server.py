@@ -36,6 +36,7 @@ def make_site(farm):
     write("project/load/index.html", b"<!DOCTYPE html>a project")
     write("project/load/json/index.json", b"{}")
     write("logs/0000/0000/0001.txt.gz", LOG)
+    write("logs/0000/0000/0001.html.gz", LOG)
     write(".quarantine/bad.whl", b"hidden")
     write("simple/load/.hidden.whl", b"hidden")
     (farm.www / "project" / "Load").symlink_to("load")
@@ -127,6 +128,11 @@ def test_logs(port):
         equal(f"log.unpacked.{accepted}", (answer.status, answer.body == plain, answer.header("Content-Encoding"),
                                            answer.header("ETag"), answer.header("Accept-Ranges"), answer.header("Vary")),
               (200, True, "", "", "", "Accept-Encoding"))
+
+
+    page = get(port, "/logs/0000/0000/0001.html", Accept_Encoding="gzip")
+    equal("log.page", (page.status, page.body, page.header("Content-Encoding"), page.header("Content-Type")),
+          (200, LOG, "gzip", "text/html; charset=utf-8"))
 
 
 def test_hidden(port):

@@ -3,8 +3,6 @@
 #include "shared/scribe/jobs.c"
 #include "shared/scribe/page_index.c"
 #include "shared/scribe/page_json.c"
-#include "shared/scribe/page_project.c"
-#include "shared/scribe/page_site.c"
 #include "shared/scribe/roster.c"
 
 #include "../../plugins/scribe_json/simple_json.c"
@@ -15,6 +13,7 @@
 #include "unit.h"
 
 #include <cjson/cJSON.h>
+#include <zlib.h>
 
 static char root[UNIT_FOLDER];
 static piw_msg *msg;
@@ -98,6 +97,13 @@ static char *text_of(piw_buffer *page)
     return (char *)page->data;
 }
 
+/* Append the project's page. */
+static void make_project(piw_buffer *page)
+{
+    piw_err err = {0};
+    ck_assert_msg(page_project(&site, data, page, &err) == 0, "%s", err.text);
+}
+
 START_TEST(the_index_has_its_links_and_attributes)
 {
     piw_buffer page = {0};
@@ -138,7 +144,7 @@ START_TEST(names_that_no_installer_reads_are_not_in_the_index)
         const char *html = text_of(&page);
         ck_assert_ptr_null(strstr(html, names[i]));
         ck_assert_ptr_nonnull(strstr(html, "Gold.Pure-1.2-py3-none-any.whl"));
-        page_project(&site, data, &project);
+        make_project(&project);
         ck_assert_ptr_nonnull(strstr(text_of(&project), names[i]));
         cJSON *json = index_form();
         char *text = cJSON_PrintUnformatted(json);
@@ -158,7 +164,7 @@ static char *all_pages(void)
 {
     piw_buffer page = {0};
     page_index(data, &page);
-    page_project(&site, data, &page);
+    make_project(&page);
     page_json(&site, data, &page);
     simple_json_index(data, &page);
     return text_of(&page);
@@ -229,14 +235,15 @@ START_TEST(the_page_for_people_is_escaped)
 {
     piw_buffer page = {0};
     data->releases.at[1].skip = piw_text_of("\"><img src=x>");
-    page_project(&site, data, &page);
+    make_project(&page);
     const char *html = text_of(&page);
     ck_assert_ptr_null(strstr(html, "<script"));
     ck_assert_ptr_null(strstr(html, "<img"));
     ck_assert_ptr_nonnull(strstr(html, "sudo apt install libgold1\npip3 install --extra-index-url "
-                                       "http://wheels.test/simple gold-pure</pre>"));
-    ck_assert_ptr_nonnull(strstr(html, "<a href=\"/logs/0000/0000/0012.txt\">built</a>"));
-    const char *cp39 = strstr(html, "<th>cp39</th>"), *cp311 = strstr(html, "<th>cp311</th>");
+                                       "http://wheels.test/simple gold-pure</code></pre>"));
+    ck_assert_ptr_nonnull(strstr(html, "<a class=\"state success\" href=\"../../logs/0000/0000/0012.txt\">built</a>"));
+    const char *cp39 = strstr(html, "<th scope=\"col\">cp39</th>"),
+               *cp311 = strstr(html, "<th scope=\"col\">cp311</th>");
     ck_assert(cp39 != NULL && cp311 != NULL && cp39 < cp311);
     ck_assert_ptr_nonnull(strstr(html, "<a href=\"../../simple/gold-pure/Gold.Pure-1.2-py3-none-any.whl\">"));
     piw_buffer_fini(&page);
@@ -252,16 +259,16 @@ START_TEST(only_debian_names_are_in_the_install_line)
     piw_msg_list(msg, &wheel->apt_dependencies, PIW_COUNT(bad) + 2);
     for (size_t i = 0; i < PIW_COUNT(bad); i++)
         wheel->apt_dependencies.at[i] = piw_text_of(bad[i]);
-    wheel->apt_dependencies.at[PIW_COUNT(bad)] = piw_text_of("zlib1g");
+    wheel->apt_dependencies.at[PIW_COUNT(bad)] = piw_text_of("libopenblas0");
     wheel->apt_dependencies.at[PIW_COUNT(bad) + 1] = piw_text_of("libgold1:armhf");
     piw_buffer page = {0};
-    page_project(&site, data, &page);
-    ck_assert_ptr_nonnull(strstr(text_of(&page), "<pre>sudo apt install libgold1:armhf zlib1g\npip3 install "));
+    make_project(&page);
+    ck_assert_ptr_nonnull(strstr(text_of(&page), "<code>sudo apt install libgold1:armhf libopenblas0\npip3 install "));
     piw_buffer_fini(&page);
 
     wheel->apt_dependencies.count = PIW_COUNT(bad);
-    page_project(&site, data, &page);
-    ck_assert_ptr_nonnull(strstr(text_of(&page), "<pre>pip3 install "));
+    make_project(&page);
+    ck_assert_ptr_nonnull(strstr(text_of(&page), "<code>pip3 install "));
     piw_buffer_fini(&page);
 }
 END_TEST
@@ -556,6 +563,60 @@ START_TEST(search_index_and_sitemaps_name_every_project)
 }
 END_TEST
 
+/* The names of a piece of the search list, with a blank after each. */
+static void read_piece(const char *list, const char *before, char *names, size_t size)
+{
+    char path[64], packed[1 << 16];
+    const char *file = strstr(list, before);
+    ck_assert_ptr_nonnull(file);
+    snprintf(path, sizeof(path), "search/%.23s", file + strlen(before));
+    gzFile in = gzopen(at(path), "rb");
+    ck_assert_ptr_nonnull(in);
+    int n = gzread(in, packed, sizeof(packed)), to = 0;
+    gzclose(in);
+    char name[256];
+    for (int i = 0; i < n;) {
+        int len = (unsigned char)packed[i++];
+        while ((packed[i] & 0x80) == 0)
+            name[len++] = packed[i++];
+        to += snprintf(names + to, size - (size_t)to, "%.*s:%d ", len, name, packed[i++] & 0x7f);
+    }
+}
+
+START_TEST(search_pieces_have_every_name)
+{
+    char names[1024] = "";
+    void *list;
+    size_t len;
+    write_search_now(4);
+    ck_assert_int_eq(piw_file_read(at("search/index.json"), 1000, &list, &len, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(list, "\"count\":4}"));
+    read_piece(list, "[\"p0\",\"", names, sizeof(names));
+    ck_assert_str_eq(names, "p0:0 p1:0 p2:0 p3:0 ");
+    read_piece(list, "\"popular\":\"", names, sizeof(names));
+    ck_assert_str_eq(names, "p1:1 p2:2 p3:2 ");
+    free(list);
+}
+END_TEST
+
+/* One more name changes one piece, so that browsers keep the others. */
+START_TEST(one_more_name_changes_one_piece)
+{
+    char path[64], first[24], again[24];
+    void *list;
+    size_t len;
+    for (int turn = 0; turn < 2; turn++) {
+        write_search_now(PAGE_SITEMAP_PROJECTS + (uint32_t)turn);
+        ck_assert_int_eq(piw_file_read(at("search/index.json"), 10000, &list, &len, NULL), 0);
+        snprintf(turn == 0 ? first : again, 24, "%.23s", strstr(list, "[\"p0\",\"") + 7);
+        free(list);
+    }
+    ck_assert_str_eq(first, again);
+    snprintf(path, sizeof(path), "search/%s", first);
+    ck_assert(is_there(path));
+}
+END_TEST
+
 START_TEST(errands_of_one_package_follow_each_other)
 {
     errands all = {0};
@@ -596,6 +657,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_json_form_says_what_the_html_form_says);
     tcase_add_test(tests, the_json_form_goes_with_its_writer);
     tcase_add_test(tests, search_index_and_sitemaps_name_every_project);
+    tcase_add_test(tests, search_pieces_have_every_name);
+    tcase_add_test(tests, one_more_name_changes_one_piece);
     tcase_add_test(tests, errands_of_one_package_follow_each_other);
     suite_add_tcase(suite, tests);
     return suite;

@@ -20,6 +20,7 @@ INCLUDE(sql_writes, "schema/writes.sql");
 INCLUDE(sql_pypi, "schema/pypi.sql");
 INCLUDE(sql_quarantine, "schema/quarantine.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
+INCLUDE(sql_site, "schema/site.sql");
 INCLUDE(sql_triggers, "schema/triggers.sql");
 INCLUDE(sql_attach, "schema/attach.sql");
 INCLUDE(sql_grants, "schema/grants.sql");
@@ -58,6 +59,7 @@ const schema_file schema_piw_programs[] = {
     {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
     {"quarantine.sql", sql_quarantine, "schema piw: functions of what PyPI has quarantined"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
+    {"site.sql", sql_site, "schema piw: functions of the site's pages"},
     {"triggers.sql", sql_triggers, "schema piw: functions of the triggers"},
     {"attach.sql", sql_attach, "schema piw: triggers on the stock tables"},
     {0},
@@ -70,6 +72,7 @@ const schema_file schema_counts[] = {
     {"versions", "SELECT piw.recount_versions()", "counting versions"},
     {"builds", "SELECT piw.recount_builds()", "counting builds and files"},
     {"downloads", "SELECT piw.recount_downloads()", "counting downloads"},
+    {"days", "SELECT piw.recount_days()", "counting builds by day"},
     {"quarantines", "SELECT piw.adopt_quarantines()", "keeping what is quarantined"},
     {0},
 };

@@ -50,7 +50,9 @@ const piw_program master_program = {
 const piw_opt master_site_options[] = {
     {0, "name", PIW_OPT_TEXT, "NAME", "piwheels", "what the site calls itself"},
     {0, "base-url", PIW_OPT_TEXT, "URL", NULL, "where the site is seen from outside"},
-    {0, "accent", PIW_OPT_TEXT, "COLOUR", NULL, "the pages' colour"},
+    {0, "accent", PIW_OPT_TEXT, "COLOUR", NULL, "the pages' colour, as #2b6cb0"},
+    {0, "notice", PIW_OPT_TEXT, "TEXT", NULL, "a sentence above all pages"},
+    {0, "templates", PIW_OPT_PATH, "DIR", NULL, "folder of templates that take the place of the pages' own"},
     {0, "linger", PIW_OPT_DURATION, "DURATION", "10m", "removed wheels stay on disk so long", .max = 31536000000},
     {0, "order", PIW_OPT_CHOICE, NULL, "oldest", "which versions are built first", "oldest|newest|popular"},
     PIW_OPT_END,

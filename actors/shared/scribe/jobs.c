@@ -1,7 +1,9 @@
 /* jobs.c — what a writer of the site does in the worker pool: making pages and writing them. */
 #include "jobs.h"
 
+#include "log_pages.h"
 #include "pages.h"
+#include "search_index.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_mark.h"
@@ -174,22 +176,36 @@ static int write_index(const site_facts *site, const project_data *data, const s
     return put_forms(site, folder, &page, json != NULL ? &form : NULL, err);
 }
 
+/* The page for people, and of its builds' logs. When a template fails the old page stays. */
+static int write_people(const site_facts *site, const project_data *data, const char *folder, piw_err *err)
+{
+    /* The logs' pages first: the project's page leads to those that are there. */
+    int rc = log_pages_write(site, data, err);
+    piw_buffer page = {0};
+    if (rc == 0)
+        rc = page_project(site, data, &page, err);
+    if (rc == 0)
+        rc = put(site, folder, "index.html", &page, err);
+    piw_buffer_fini(&page);
+    return rc;
+}
+
+/* All of it, also when an operator's template fails. */
 static int write_project(const site_facts *site, const project_data *data, piw_err *err)
 {
     char folder[PIW_PATH_MAX];
     if (!piw_path_project(folder, site->root.s, data->package))
         return unsafe(err, data->package);
     int rc = clear_way(folder, err);
+    if (rc != 0)
+        return rc;
+    int people = write_people(site, data, folder, err);
     piw_buffer page = {0};
-    if (rc == 0) {
-        page_project(site, data, &page);
-        rc = put(site, folder, "index.html", &page, err);
-    }
-    if (rc == 0) {
-        page_json(site, data, &page);
-        rc = put(site, folder, "json/index.json", &page, err);
-    }
-    return rc == 0 ? make_links(site, folder, data, err) : rc;
+    page_json(site, data, &page);
+    rc = put(site, folder, "json/index.json", &page, err);
+    if (rc == 0)
+        rc = make_links(site, folder, data, err);
+    return people != 0 ? people : rc;
 }
 
 int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err)
@@ -283,10 +299,10 @@ static int put_downloads(const write_search *body, piw_err *err)
     char *downloads = read_blob(body->downloads, &len);
     if (downloads == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory for the search index");
-    int rc = 0;
-    if (!inside(path, body->site.root.s, "packages.json"))
+    int rc = search_index_write(&body->site, downloads, len, err);
+    if (rc == 0 && !inside(path, body->site.root.s, "packages.json"))
         rc = piw_err_set(err, PIW_EINVAL, "the output path is too long");
-    else if (!same(path, downloads, len))
+    else if (rc == 0 && !same(path, downloads, len))
         rc = piw_file_write(body->site.root.s, path, downloads, len, 0, err);
     free(downloads);
     return rc;
@@ -360,24 +376,27 @@ int job_write_search(piw_msg *job, piw_msg **result, piw_err *err)
     return rc;
 }
 
+/* A page that its template doesn't make stays as it is; the others are written. */
 int job_write_site(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const write_site *body = write_site_of(job);
     const char *root = body->site.root.s;
-    int rc = piw_site_there(root, err);
-    if (rc != 0)
-        return rc;
-    piw_buffer page = {0};
-    page_style(&page);
-    rc = put(&body->site, root, "site.css", &page, err);
-    if (rc == 0) {
-        page_404(&body->site, &page);
-        rc = put(&body->site, root, "404.html", &page, err);
+    char path[PIW_PATH_MAX];
+    int rc = piw_site_there(root, err), failed = 0;
+    for (size_t i = 0; i < site_pages_count && rc == 0; i++) {
+        const site_page *wanted = &site_pages[i];
+        if (wanted->figures && body->figures == NULL && inside(path, root, wanted->name) && access(path, F_OK) == 0)
+            continue;
+        piw_buffer page = {0};
+        int made = page_site(&body->site, wanted->name, body->figures, body->packages, &page, err);
+        if (made == 0)
+            rc = put(&body->site, root, wanted->name, &page, err);
+        else if (failed == 0)
+            failed = made;
+        piw_buffer_fini(&page);
     }
-    if (rc == 0) {
-        page_home(&body->site, body->packages, &page);
-        rc = put(&body->site, root, "index.html", &page, err);
-    }
+    if (rc == 0)
+        rc = failed;
     if (rc == 0)
         *result = write_site_reply_new();
     return rc;

@@ -1,13 +1,17 @@
 /* page_project.c — the page of a project that people read. */
 #include "pages.h"
 
+#include "plain_system.h"
 #include "shared/abi.h"
 #include "shared/names.h"
-#include "shared/site_path.h"
 #include "shared/text.h"
 #include "shared/version.h"
+#include "site_files.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { MISSING_MAX = 60 /* sentences of what isn't there; the newest versions' */ };
 
 /* --- How to install it ------------------------------------------------------------------------------------------ */
 
@@ -33,9 +37,10 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(((const piw_text *)a)->s, ((const piw_text *)b)->s);
 }
 
-/* The apt packages that any file of the release needs, each once. People paste this line into a root shell: what is no name
- * of a Debian package, which an older master or another program may have left in the database, stays out. */
-static void put_apt(const project_release *release, piw_buffer *to)
+/* The apt packages that any file of the release needs, each once, in a line that people paste into a root shell: what is no name
+ * of a Debian package, which an older master or another program may have left in the database, stays out; so does what every
+ * system has. */
+static void put_apt(piw_view *view, const project_release *release)
 {
     size_t most = 0, n = 0;
     for (uint32_t i = 0; i < release->files.count; i++)
@@ -43,35 +48,22 @@ static void put_apt(const project_release *release, piw_buffer *to)
     piw_text *all = piw_alloc((most + 1) * sizeof(*all));
     for (uint32_t i = 0; i < release->files.count; i++) {
         for (uint32_t k = 0; k < release->files.at[i].apt_dependencies.count; k++) {
-            if (piw_name_is_debian(release->files.at[i].apt_dependencies.at[k]))
-                all[n++] = release->files.at[i].apt_dependencies.at[k];
+            piw_text name = release->files.at[i].apt_dependencies.at[k];
+            if (piw_name_is_debian(name) && !plain_system_has(name))
+                all[n++] = name;
         }
     }
     qsort(all, n, sizeof(*all), compare_texts);
+    piw_buffer line = {0};
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && piw_text_eq(all[i], all[i - 1]))
             continue;
-        piw_put(to, i == 0 ? "sudo apt install " : " ");
-        piw_put_html(to, all[i]);
+        piw_put(&line, i > 0 ? " " : "");
+        piw_put_text(&line, all[i]);
     }
-    piw_put(to, n > 0 ? "\n" : "");
+    piw_view_print(view, "apt", "%.*s", (int)line.len, n > 0 ? (const char *)line.data : "");
+    piw_buffer_fini(&line);
     free(all);
-}
-
-static void put_install(const site_facts *site, const project_data *data, const project_release *release,
-                        piw_buffer *to)
-{
-    if (release == NULL) {
-        piw_put(to, "<p class=\"note\">No wheel has been built yet.</p>\n");
-        return;
-    }
-    piw_put(to, "<h2>Install</h2>\n<pre>");
-    put_apt(release, to);
-    piw_put(to, "pip3 install --extra-index-url ");
-    piw_put_html(to, site->base_url);
-    piw_put(to, "/simple ");
-    piw_put_html(to, data->package);
-    piw_put(to, "</pre>\n");
 }
 
 /* --- Versions and ABIs ------------------------------------------------------------------------------------------ */
@@ -116,14 +108,26 @@ static const project_abi *find_abi(const project_release *release, piw_text abi)
     return NULL;
 }
 
-static const char *words_for(const project_abi *abi, const char **style)
+typedef struct project_page {
+    const site_facts *site;
+    const project_data *data;
+    const project_release **order;
+    columns columns;
+    piw_view *view;
+    uint32_t missing; /* how many there are */
+    bool failed;
+    piw_buffer waiting;             /* ABIs of the release, whose turn hasn't come */
+    const project_release *skipped; /* the last one whose reason has been said */
+} project_page;
+
+static const char *words_for(piw_text status, const char **style)
 {
     static const struct {
         const char *status, *words;
     } known[] = {
-        {"success", "built"}, {"fail", "failed"}, {"pending", "waiting"}, {"skip", "skipped"}, {"error", "error"}};
+        {"success", "built"}, {"fail", "failed"}, {"pending", "waiting"}, {"skip", "skipped"}, {"error", "no files"}};
     for (size_t i = 0; i < PIW_COUNT(known); i++) {
-        if (piw_text_is(abi->status, known[i].status)) {
+        if (piw_text_is(status, known[i].status)) {
             *style = known[i].status;
             return known[i].words;
         }
@@ -132,142 +136,306 @@ static const char *words_for(const project_abi *abi, const char **style)
     return "unknown";
 }
 
-static void put_cell(const project_abi *abi, piw_buffer *to)
+static int compare_builds(const void *key, const void *build)
 {
-    if (abi == NULL) {
-        piw_put(to, "<td></td>");
+    int64_t id = *(const int64_t *)key, other = ((const project_build *)build)->build_id;
+    return id < other ? -1 : id > other;
+}
+
+static const project_build *find_build(const project_data *data, int64_t build_id)
+{
+    const project_history *h = data->history;
+    return h == NULL || h->builds.count == 0
+               ? NULL
+               : bsearch(&build_id, h->builds.at, h->builds.count, sizeof(*h->builds.at), compare_builds);
+}
+
+static const project_try *find_try(const project_data *data, piw_text version, piw_text abi)
+{
+    for (uint32_t i = 0; data->history != NULL && i < data->history->tries.count; i++) {
+        const project_try *t = &data->history->tries.at[i];
+        if (piw_text_eq(t->version, version) && piw_text_eq(t->abi_tag, abi))
+            return t;
+    }
+    return NULL;
+}
+
+/* A reason to skip, in words. */
+static piw_text skip_words(piw_text skip)
+{
+    static const char *const known[][2] = {
+        {"binary only", "PyPI has wheels of it but no source archive, so there is nothing to build"},
+        {"development mode", "the farm is in development mode and builds only what it is told to"},
+        {"deleted", "it was deleted from PyPI"},
+    };
+    for (size_t i = 0; i < PIW_COUNT(known); i++) {
+        if (piw_text_is(skip, known[i][0]))
+            return piw_text_of(known[i][1]);
+    }
+    return skip;
+}
+
+/* "once", "3 times". */
+static const char *times(int64_t count, char *to, size_t size)
+{
+    if (count == 1)
+        return "once";
+    snprintf(to, size, "%lld times", (long long)count);
+    return to;
+}
+
+static void put_wait(const project_try *t, piw_view *item)
+{
+    char next[32], count[32];
+    if (t->next_try != NULL)
+        piw_view_print(
+            item, "words",
+            "was tried %s, and failed because of the machine, not of the package (%.*s). The next try is after %.16s "
+            "UTC.",
+            times(t->tries, count, sizeof(count)), (int)t->cause.len, t->cause.s,
+            piw_time_print(*t->next_try, next, sizeof(next)));
+    else
+        piw_view_print(
+            item, "words",
+            "was tried %s, and failed because of the machine, not of the package (%.*s). It is tried again as soon "
+            "as a builder is free.",
+            times(t->tries, count, sizeof(count)), (int)t->cause.len, t->cause.s);
+}
+
+/* Why there is no wheel, and what becomes of it. */
+static void put_missing(project_page *page, const project_release *release, piw_text abi, const project_abi *status,
+                        const char *log)
+{
+    piw_text skip = release->skip.len > 0 ? release->skip : page->data->skip;
+    bool skipped = piw_text_is(status->status, "skip");
+    bool pending = piw_text_is(status->status, "pending");
+    const project_try *tried = pending ? find_try(page->data, release->version, abi) : NULL;
+    if (piw_text_is(status->status, "success") || (skipped && skip.len > 0 && page->skipped == release))
+        return;
+    if (pending && tried == NULL) {
+        piw_put(&page->waiting, page->waiting.len > 0 ? ", " : "");
+        piw_put_text(&page->waiting, abi);
         return;
     }
-    const char *style, *words = words_for(abi, &style);
-    char link[64];
-    if (abi->build_id != NULL && piw_link_log(link, sizeof(link), *abi->build_id))
-        piw_putf(to, "<td class=\"%s\"><a href=\"%s\">%s</a></td>", style, link, words);
-    else
-        piw_putf(to, "<td class=\"%s\">%s</td>", style, words);
-}
-
-static void put_note(const project_release *release, piw_buffer *to)
-{
-    piw_put(to, "<td>");
-    if (release->yanked)
-        piw_put(to, "yanked");
-    if (release->yanked && release->skip.len > 0)
-        piw_put(to, ", ");
-    piw_put_html(to, release->skip);
-    piw_put(to, "</td></tr>\n");
-}
-
-static void put_versions(const project_data *data, const project_release *const *order, piw_buffer *to)
-{
-    columns c = find_columns(data);
-    piw_put(to, "<h2>Versions</h2>\n<div class=\"scroll\"><table>\n<tr><th>Version</th><th>Released</th>");
-    for (size_t i = 0; i < c.count; i++) {
-        piw_put(to, "<th>");
-        piw_put_html(to, c.abis[i]);
-        piw_put(to, "</th>");
+    if (page->missing++ >= MISSING_MAX)
+        return;
+    piw_view *item = piw_view_add(page->view, "missing");
+    piw_view_text(item, "version", release->version);
+    /* A reason of the whole version is said once. */
+    piw_view_text(item, "abi", skipped && skip.len > 0 ? piw_text_of("") : abi);
+    piw_view_print(item, "log", "%s", log);
+    char when[32], took[48];
+    const project_build *build = status->build_id == NULL ? NULL : find_build(page->data, *status->build_id);
+    if (pending) {
+        put_wait(tried, item);
+    } else if (skipped && skip.len > 0) {
+        page->skipped = release;
+        piw_text words = skip_words(skip);
+        piw_view_print(item, "words", "isn't built: %.*s.", (int)words.len, words.s);
+    } else if (skipped) {
+        piw_view_print(item, "words", "%s", "isn't built: nothing is, for this ABI, at present.");
+    } else if (piw_text_is(status->status, "error")) {
+        piw_view_print(item, "words", "%s", "was built, but no wheel came of it.");
+    } else if (build != NULL) {
+        piw_view_print(item, "words", "failed on %.10s after %s.", piw_time_print(build->built_at, when, sizeof(when)),
+                       piw_duration_print(build->duration, took, sizeof(took)));
+    } else {
+        piw_view_print(item, "words", "%s", "failed.");
     }
-    piw_put(to, "<th>Note</th></tr>\n");
-    for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(data, order[i]))
+}
+
+/* What waits is said in one sentence for all ABIs. */
+static void put_waiting(project_page *page, const project_release *release)
+{
+    if (page->waiting.len > 0 && page->missing++ < MISSING_MAX) {
+        piw_view *item = piw_view_add(page->view, "missing");
+        piw_view_text(item, "version", release->version);
+        piw_view_print(item, "abi", "%.*s", (int)page->waiting.len, (const char *)page->waiting.data);
+        piw_view_text(item, "log", piw_text_of(""));
+        piw_view_text(item, "words", piw_text_of("waits for a builder to be free."));
+    }
+    page->waiting.len = 0;
+}
+
+static void put_cell(project_page *page, const project_release *release, piw_text abi, piw_view *row)
+{
+    piw_view *cell = piw_view_add(row, "cells");
+    const project_abi *status = find_abi(release, abi);
+    const char *style = "", *words = status == NULL ? "" : words_for(status->status, &style);
+    char log[64] = "", took[48] = "", when[32] = "";
+    if (status != NULL && status->build_id != NULL) {
+        page_log_link(log, sizeof(log), page->site->root.s, *status->build_id);
+        const project_build *build = find_build(page->data, *status->build_id);
+        if (build != NULL) {
+            piw_duration_print(build->duration, took, sizeof(took));
+            piw_time_print(build->built_at, when, sizeof(when));
+        }
+    }
+    piw_view_text(cell, "words", piw_text_of(words));
+    piw_view_text(cell, "style", piw_text_of(style));
+    piw_view_print(cell, "log", "%s", log);
+    piw_view_print(cell, "took", "%s", took);
+    piw_view_print(cell, "when", "%.16s UTC", when);
+    if (status != NULL)
+        page->failed |= piw_text_is(status->status, "fail");
+    if (status != NULL)
+        put_missing(page, release, abi, status, log);
+}
+
+static void put_release(project_page *page, const project_release *release)
+{
+    char released[32];
+    piw_view *row = piw_view_add(page->view, "releases");
+    piw_view_text(row, "version", release->version);
+    piw_view_print(row, "released", "%.10s", piw_time_print(release->released, released, sizeof(released)));
+    piw_view_flag(row, "prerelease", piw_version_prerelease(release->version));
+    piw_view_flag(row, "yanked", release->yanked);
+    piw_view_text(row, "yanked_words", piw_text_of("by its authors: installers avoid it"));
+    piw_view_text(row, "note", skip_words(release->skip));
+    piw_view_list(row, "cells");
+    for (size_t k = 0; k < page->columns.count; k++)
+        put_cell(page, release, page->columns.abis[k], row);
+    put_waiting(page, release);
+}
+
+static void put_releases(project_page *page)
+{
+    bool any = false;
+    piw_view_list(page->view, "abis");
+    piw_view_list(page->view, "releases");
+    piw_view_list(page->view, "missing");
+    for (size_t i = 0; i < page->columns.count; i++)
+        piw_view_text(piw_view_add(page->view, "abis"), "abi", page->columns.abis[i]);
+    for (uint32_t i = 0; i < page->data->releases.count; i++) {
+        if (!pages_live(page->data, page->order[i]))
             continue;
-        char released[32];
-        piw_put(to, "<tr><td>");
-        piw_put_html(to, order[i]->version);
-        piw_putf(to, "</td><td>%.10s</td>", piw_time_print(order[i]->released, released, sizeof(released)));
-        for (size_t k = 0; k < c.count; k++)
-            put_cell(find_abi(order[i], c.abis[k]), to);
-        put_note(order[i], to);
+        put_release(page, page->order[i]);
+        any = true;
     }
-    piw_put(to, "</table></div>\n");
-    free(c.abis);
+    piw_view_flag(page->view, "has_releases", any);
+    piw_view_flag(page->view, "has_missing", page->missing > 0);
+    piw_view_flag(page->view, "has_failed", page->failed);
+    if (page->missing > MISSING_MAX)
+        piw_view_number(page->view, "missing_more", page->missing - MISSING_MAX);
+    else
+        piw_view_text(page->view, "missing_more", piw_text_of(""));
 }
 
 /* --- Files -------------------------------------------------------------------------------------------------------- */
 
-static void put_list(const piw_text *texts, uint32_t count, const char *before, piw_buffer *to)
+static uint32_t put_names(piw_view *row, const char *list, const piw_text *texts, uint32_t count, bool debian)
 {
+    uint32_t shown = 0;
+    piw_view_list(row, list);
     for (uint32_t i = 0; i < count; i++) {
-        piw_put(to, i == 0 ? before : ", ");
-        piw_put_html(to, texts[i]);
+        if (debian && plain_system_has(texts[i]))
+            continue;
+        piw_view_text(piw_view_add(row, list), ".", texts[i]);
+        shown++;
     }
-    if (count > 0)
-        piw_put(to, " ");
+    return shown;
 }
 
-static void put_row(const project_data *data, const project_file *file, piw_buffer *to)
+static void put_href(piw_view *row, const project_data *data, const project_file *file)
 {
-    char size[32];
-    piw_put(to, "<tr><td class=\"file\"><a href=\"");
+    piw_buffer href = {0};
     if (piw_text_is(file->location, "/simple"))
-        piw_put(to, "../../simple");
+        piw_put(&href, "../../simple");
     else
-        piw_put_html(to, file->location);
-    piw_put(to, "/");
-    piw_put_url(to, data->package);
-    piw_put(to, "/");
-    piw_put_url(to, file->filename);
-    piw_put(to, "\">");
-    piw_put_html(to, file->filename);
-    piw_putf(to, "</a></td><td>%s</td><td>", piw_size_print(file->filesize, size, sizeof(size)));
-    if (file->requires_python.s != NULL)
-        piw_put_html(to, file->requires_python);
-    piw_put(to, "</td><td>");
-    put_list(file->apt_dependencies.at, file->apt_dependencies.count, "apt: ", to);
-    put_list(file->pip_dependencies.at, file->pip_dependencies.count, "pip: ", to);
-    piw_put(to, "</td></tr>\n");
+        piw_put_text(&href, file->location);
+    piw_put(&href, "/");
+    piw_put_url(&href, data->package);
+    piw_put(&href, "/");
+    piw_put_url(&href, file->filename);
+    piw_view_print(row, "href", "%.*s", (int)href.len, (const char *)href.data);
+    piw_buffer_fini(&href);
 }
 
-static void put_files(const project_data *data, const project_release *const *order, piw_buffer *to)
+/* The build that its builder's ABI shows. */
+static const project_build *build_of(const project_data *data, const project_release *release, const project_file *file)
+{
+    const project_abi *abi = find_abi(release, file->builder_abi);
+    return abi == NULL || abi->build_id == NULL ? NULL : find_build(data, *abi->build_id);
+}
+
+static void put_file(project_page *page, const project_release *release, const project_file *file)
+{
+    char size[32], when[32], took[48] = "";
+    piw_view *row = piw_view_add(page->view, "files");
+    const project_build *build = build_of(page->data, release, file);
+    if (build != NULL)
+        piw_duration_print(build->duration, took, sizeof(took));
+    put_href(row, page->data, file);
+    piw_view_text(row, "filename", file->filename);
+    piw_view_print(row, "size", "%s", piw_size_print(file->filesize, size, sizeof(size)));
+    piw_view_print(row, "when", "%.10s", piw_time_print(file->uploaded, when, sizeof(when)));
+    piw_view_print(row, "took", "%s", took);
+    piw_view_text(row, "python", file->requires_python);
+    uint32_t shown = put_names(row, "apt_names", file->apt_dependencies.at, file->apt_dependencies.count, true);
+    piw_view_flag(row, "has_apt", shown > 0);
+    shown = put_names(row, "pip_names", file->pip_dependencies.at, file->pip_dependencies.count, false);
+    piw_view_flag(row, "has_pip", shown > 0);
+}
+
+static void put_files(project_page *page)
 {
     bool any = false;
-    for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_live(data, order[i]))
+    piw_view_list(page->view, "files");
+    for (uint32_t i = 0; i < page->data->releases.count; i++) {
+        if (!pages_live(page->data, page->order[i]))
             continue;
-        for (uint32_t k = 0; k < order[i]->files.count; k++) {
-            if (!any)
-                piw_put(to,
-                        "<h2>Files</h2>\n<div class=\"scroll\"><table>\n<tr><th>File</th><th>Size</th><th>Python</th>"
-                        "<th>Needs</th></tr>\n");
+        for (uint32_t k = 0; k < page->order[i]->files.count; k++) {
+            put_file(page, page->order[i], &page->order[i]->files.at[k]);
             any = true;
-            put_row(data, &order[i]->files.at[k], to);
         }
     }
-    if (any)
-        piw_put(to, "</table></div>\n");
+    piw_view_flag(page->view, "has_files", any);
 }
 
-void page_project(const site_facts *site, const project_data *data, piw_buffer *to)
+static void put_head(project_page *page)
 {
-    piw_buffer title = {0};
-    piw_put_text(&title, data->name);
-    piw_put(&title, " - ");
-    piw_put_text(&title, site->name);
-    page_begin(site, "../../", (piw_text){(const char *)title.data, (uint32_t)title.len}, to);
-    piw_buffer_fini(&title);
+    const project_data *data = page->data;
+    const project_release *best = installable(data, page->order);
+    bool quarantined = pages_quarantined(data);
+    piw_view_text(page->view, "package", data->package);
+    piw_view_text(page->view, "name", data->name);
+    piw_view_text(page->view, "description", data->description);
+    piw_view_flag(page->view, "quarantined", quarantined);
+    piw_view_text(page->view, "skip", quarantined ? piw_text_of("") : skip_words(data->skip));
+    piw_view_text(page->view, "latest", best == NULL ? piw_text_of("") : best->version);
+    piw_view_flag(page->view, "installable", best != NULL);
+    if (best != NULL)
+        put_apt(page->view, best);
+    else
+        piw_view_text(page->view, "apt", piw_text_of(""));
+    piw_view_flag(page->view, "has_history", data->history != NULL);
+    piw_view_number(page->view, "recent", data->history == NULL ? 0 : data->history->recent);
+    piw_view_number(page->view, "ever", data->history == NULL ? 0 : data->history->ever);
+}
 
-    const project_release **order = pages_order(data);
-    piw_put(to, "<h1>");
-    piw_put_html(to, data->name);
-    piw_put(to, "</h1>\n<p>");
-    piw_put_html(to, data->description);
-    piw_put(to, "</p>\n<p><a href=\"https://pypi.org/project/");
-    piw_put_url(to, data->package);
-    piw_put(to, "/\">On PyPI</a> · <a href=\"json/index.json\">As JSON</a></p>\n");
-    if (pages_quarantined(data)) {
-        piw_put(
-            to,
-            "<p class=\"note\">PyPI has put this project under quarantine. Until that ends nothing of it is built or "
-            "offered here.</p>\n");
-    } else if (data->skip.len > 0) {
-        piw_put(to, "<p class=\"note\">This package isn't built: ");
-        piw_put_html(to, data->skip);
-        piw_put(to, "</p>\n");
-    }
-    if (!pages_quarantined(data)) {
-        put_install(site, data, installable(data, order), to);
-        put_versions(data, order, to);
-        put_files(data, order, to);
-    }
-    free(order);
-    page_end(site, "../../", to);
+int page_project(const site_facts *site, const project_data *data, piw_buffer *to, piw_err *err)
+{
+    char *title = piw_sprintf("%s - %s", data->name.s, site->name.s);
+    char *feed = piw_sprintf("project/%s/feed.atom", data->package.s),
+         *feed_title = piw_sprintf("Builds of %s", data->name.s);
+    project_page page = {.site = site,
+                         .data = data,
+                         .order = pages_order(data),
+                         .columns = find_columns(data),
+                         .view = site_view(site, "../../", piw_text_of(title), "")};
+    piw_view_text(page.view, "feed", piw_text_of(feed));
+    piw_view_text(page.view, "feed_title", piw_text_of(feed_title));
+    put_head(&page);
+    put_releases(&page);
+    put_files(&page);
+    piw_template_source source = site_templates(site);
+    int rc = piw_template_render(&source, "project.html", page.view, to, err);
+    piw_view_free(&page.view);
+    piw_buffer_fini(&page.waiting);
+    free(page.columns.abis);
+    free(page.order);
+    free(feed_title);
+    free(feed);
+    free(title);
+    return rc;
 }

@@ -5,12 +5,14 @@
 #define SHARED_SCRIBE_PAGES_H
 
 #include "piw/codec.h"
+#include "piw/err.h"
 #include "the_scribe.piw.h"
 
 /* The form of all pages. It rises with every change of what a page says of the same data: the pages of older forms are then
  * written anew (form.h). The root list names it; that of form 1 names none.
- *   2: HTML names the metadata's hash in data-core-metadata alone */
-#define PAGES_FORM      "2"
+ *   2: HTML names the metadata's hash in data-core-metadata alone
+ *   3: pages for people are made from templates; logs have pages */
+#define PAGES_FORM      "3"
 #define PAGES_GENERATOR "<meta name=\"generator\" content=\"piwheels pages " PAGES_FORM "\">"
 
 /* A project's releases, newest first; equal versions by their text. The caller frees the array. */
@@ -28,8 +30,15 @@ bool pages_offered(const project_data *data, const project_release *release);
 
 /* simple/PKG/index.html */
 void page_index(const project_data *data, piw_buffer *to);
-/* project/PKG/index.html */
-void page_project(const site_facts *site, const project_data *data, piw_buffer *to);
+/* project/PKG/index.html, from its template; -1 and the sentence when that fails. */
+int page_project(const site_facts *site, const project_data *data, piw_buffer *to, piw_err *err);
+/* The address of a build's log below the site's root: its page when there is one, else the log as it was printed. */
+void page_log_link(char *to, size_t size, const char *root, int64_t build_id);
+/* logs/AAAA/BBBB/CCCC.html of a log: its lines numbered, the error first. What is very long is left out in the middle. */
+/* Packed as gzip does, without a time or a name: equal pages give equal bytes. */
+int page_pack(const piw_buffer *page, piw_buffer *to, piw_err *err);
+int page_log(const site_facts *site, piw_text package, const project_build *build, piw_text log, piw_buffer *to,
+             piw_err *err);
 /* project/PKG/json/index.json */
 void page_json(const site_facts *site, const project_data *data, piw_buffer *to);
 /* simple/index.html; names are NUL-ended, one after the other. */
@@ -47,14 +56,16 @@ void page_sitemap_own(const site_facts *site, piw_buffer *to);
 /* sitemap1.xml and on: the next projects of a list like that of page_root; *names and *len go on to the rest. */
 enum { PAGE_SITEMAP_PROJECTS = 50000 /* what a sitemap may hold, by its standard */ };
 void page_sitemap_projects(const site_facts *site, const char **names, size_t *len, piw_buffer *to);
-/* index.html, 404.html, site.css */
-void page_home(const site_facts *site, int64_t packages, piw_buffer *to);
-void page_404(const site_facts *site, piw_buffer *to);
-void page_style(piw_buffer *to);
-
-/* The frame of a page for people: everything before and after its own part. `up` is the way to the site's root ("",
- * "../../"). */
-void page_begin(const site_facts *site, const char *up, piw_text title, piw_buffer *to);
-void page_end(const site_facts *site, const char *up, piw_buffer *to);
+/* The pages that are about no package, and the files beside them, in the order in which they are written. `figures`: without
+ * figures one that is there stays. */
+typedef struct site_page {
+    const char *name;
+    bool figures;
+} site_page;
+extern const site_page site_pages[];
+extern const size_t site_pages_count;
+/* One of them, from its template. `figures` may be NULL; `known`: packages that the database has. */
+int page_site(const site_facts *site, const char *name, const site_figures *figures, int64_t known, piw_buffer *to,
+              piw_err *err);
 
 #endif

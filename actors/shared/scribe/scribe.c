@@ -10,10 +10,12 @@
 #include "pages.h"
 #include "renewal.h"
 #include "roster.h"
+#include "site_files.h"
 
 #include "db.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/site_path.h"
 #include "shared/text.h"
 #include "the_scribe.piw.h"
 #include "web.piw.h"
@@ -24,7 +26,7 @@
 #include <unistd.h>
 
 static piw_continuation_fn on_project, on_form_marked, on_written, on_removed, on_root, on_site_written, on_packages,
-    on_root_written, on_search_page, on_search_written;
+    on_root_written, on_search_page, on_search_written, on_figures;
 
 enum {
     ROOT_EVERY_MS = 3000,
@@ -37,7 +39,7 @@ enum {
 
 typedef struct scribe {
     const scribe_writer *writer;
-    char *root, *name, *base_url;
+    char *root, *name, *base_url, *accent, *notice, *templates;
     errands errands;
     roster roster;
     renewal renewal;
@@ -55,6 +57,9 @@ static void fill_site(const scribe *self, piw_msg *job, site_facts *to)
     to->root = piw_msg_textz(job, self->root);
     to->name = piw_msg_textz(job, self->name);
     to->base_url = piw_msg_textz(job, self->base_url);
+    to->accent = piw_msg_textz(job, self->accent);
+    to->notice = piw_msg_textz(job, self->notice);
+    to->templates = piw_msg_textz(job, self->templates);
 }
 
 /* --- Errands ----------------------------------------------------------------------------------------------------- */
@@ -301,14 +306,30 @@ static int on_removed(piw_task *task, piw_msg *reply, uint64_t key)
     return piw_msg_error(reply) != 0 ? fail(task, self, e, reply) : succeed(task, self, e);
 }
 
-/* The key of the work is the request's token, 0: nobody waits. */
+/* The key of call and work is the request's token, 0: nobody waits. */
 static int write_site_pages(piw_task *task, scribe *self, piw_token request)
 {
+    (void)self;
+    piw_msg *call = db_SITE_FIGURES_new();
+    int rc = piw_call(task, &call, PIW_ON(figures), request.id, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+/* Without figures, when the database is away, the pages are written that need none. */
+static int on_figures(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    scribe *self = piw_soul(task);
     write_site *body;
     piw_msg *job = write_site_new(&body);
     fill_site(self, job, &body->site);
     body->packages = (int64_t)self->roster.count;
-    int rc = piw_work(task, job_write_site, &job, PIW_ON(site_written), request.id);
+    if (piw_msg_error(reply) == 0) {
+        site_figures *figures = piw_msg_alloc(job, sizeof(*figures));
+        piw_value_copy(job, site_figures_type(), db_SITE_FIGURES_reply_of(reply), figures);
+        body->figures = figures;
+    }
+    int rc = piw_work(task, job_write_site, &job, PIW_ON(site_written), key);
     piw_msg_free(&job);
     return rc;
 }
@@ -603,6 +624,9 @@ static void free_soul(scribe *self)
     free(self->root);
     free(self->name);
     free(self->base_url);
+    free(self->accent);
+    free(self->notice);
+    free(self->templates);
     free(self);
 }
 
@@ -612,6 +636,17 @@ static char *default_base_url(void)
     if (gethostname(host, sizeof(host) - 1) != 0)
         memcpy(host, "localhost", sizeof("localhost"));
     return piw_sprintf("http://%s", host);
+}
+
+/* A key of [site], or "" when it isn't set or longer than what pages can take. */
+static char *setting_text(piw_task *task, const char *name, size_t max)
+{
+    const char *value = piw_setting(task, name);
+    if (value != NULL && strlen(value) > max) {
+        piw_warning("%s is longer than %zu bytes: it isn't used", name, max);
+        value = NULL;
+    }
+    return piw_strdup(value == NULL ? "" : value);
 }
 
 static scribe *make_soul(piw_task *task, const char *root)
@@ -624,6 +659,13 @@ static scribe *make_soul(piw_task *task, const char *root)
     /* Paths are appended to it with their own '/'. */
     for (size_t n = strlen(self->base_url); n > 0 && self->base_url[n - 1] == '/'; n--)
         self->base_url[n - 1] = '\0';
+    self->notice = setting_text(task, "site.notice", 1000);
+    self->templates = setting_text(task, "site.templates", PIW_PATH_MAX - 1);
+    self->accent = setting_text(task, "site.accent", 7);
+    if (self->accent[0] != '\0' && !site_colour_ok(piw_text_of(self->accent))) {
+        piw_warning("[site] accent is no colour like #2b6cb0: the pages keep their own");
+        self->accent[0] = '\0';
+    }
     return self;
 }
 
@@ -645,6 +687,8 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
     scribe *self = make_soul(task, root);
     self->writer = writer;
+    if (state == NULL && piw_setting(task, "site.base-url") == NULL)
+        piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->base_url);
     if (state != NULL)
         load(self, scribe_state_of(state));
     self->course.load_number++;
@@ -683,5 +727,6 @@ const piw_continuation scribe_continuations[] = {
     PIW_CONTINUATION(project),      PIW_CONTINUATION(written),        PIW_CONTINUATION(removed),
     PIW_CONTINUATION(packages),     PIW_CONTINUATION(roster_again),   PIW_CONTINUATION(root),
     PIW_CONTINUATION(root_written), PIW_CONTINUATION(site_written),   PIW_CONTINUATION(form_marked),
-    PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written), PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written), PIW_CONTINUATION(figures),
+    PIW_CONTINUATIONS_END,
 };

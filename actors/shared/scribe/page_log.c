@@ -1,0 +1,188 @@
+/* page_log.c — the page of a build's log: lines with numbers to link to, and the error first. */
+#include "pages.h"
+
+#include "shared/site_path.h"
+#include "shared/text.h"
+#include "site_files.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    LINES_FIRST = 1000, /* of a long log, and as many as LINES_LAST of its end */
+    LINES_LAST = 3000,
+    LINE_MAX_BYTES = 2000,
+    ERROR_BEFORE = 2, /* lines around the error */
+    ERROR_AFTER = 8,
+};
+
+void page_log_link(char *to, size_t size, const char *root, int64_t build_id)
+{
+    char path[PIW_PATH_MAX], link[64];
+    if (!piw_link_log(link, sizeof(link), build_id)) {
+        snprintf(to, size, "%s", "");
+        return;
+    }
+    bool there = piw_path_log_page(path, root, build_id) && access(path, F_OK) == 0;
+    snprintf(to, size, "%.*s.%s", (int)strlen(link + 1) - 4, link + 1, there ? "html" : "txt");
+}
+
+static piw_text line_at(const char *at, const char *end, const char **next)
+{
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    *next = stop == NULL ? end : stop + 1;
+    piw_text line = {at, (uint32_t)((stop == NULL ? end : stop) - at)};
+    while (line.len > 0 && line.s[line.len - 1] == '\r')
+        line.len--;
+    /* What a progress bar wrote over isn't seen on a terminal either. */
+    for (uint32_t i = line.len; i > 0; i--) {
+        if (line.s[i - 1] == '\r')
+            return (piw_text){line.s + i, line.len - i};
+    }
+    return line;
+}
+
+static bool holds(piw_text line, const char *word)
+{
+    return memmem(line.s, line.len, word, strlen(word)) != NULL;
+}
+
+/* "ValueError: …", "SomeError" as Python ends a traceback with: at the line's start. */
+static bool is_exception(piw_text line)
+{
+    uint32_t i = 0;
+    while (i < line.len && (isalnum((unsigned char)line.s[i]) || line.s[i] == '_' || line.s[i] == '.'))
+        i++;
+    return i > 5 && (i == line.len || line.s[i] == ':') &&
+           (memcmp(line.s + i - 5, "Error", 5) == 0 || (i > 9 && memcmp(line.s + i - 9, "Exception", 9) == 0));
+}
+
+static piw_text without_indent(piw_text line)
+{
+    while (line.len > 0 && (line.s[0] == ' ' || line.s[0] == '\t')) {
+        line.s++;
+        line.len--;
+    }
+    return line;
+}
+
+/* How likely a line is to be what a build failed of: 0 not at all. */
+static int weight(piw_text line)
+{
+    line = without_indent(line);
+    if (line.len == 0)
+        return 0;
+    if (holds(line, "fatal error:") || holds(line, ": error:") || holds(line, "undefined reference to"))
+        return 4;
+    if (holds(line, "error[E") || holds(line, "CMake Error") || holds(line, "No space left on device") ||
+        holds(line, "Cannot allocate memory") || is_exception(line))
+        return 3;
+    if ((line.len > 6 && strncasecmp(line.s, "error:", 6) == 0) || holds(line, "command not found"))
+        return holds(line, "subprocess-exited-with-error") || holds(line, "metadata-generation-failed") ? 1 : 2;
+    return 0;
+}
+
+static const char *style_of(piw_text line)
+{
+    if (weight(line) >= 2)
+        return "err";
+    return holds(line, "warning:") || holds(line, "Warning:") ? "warn" : "";
+}
+
+static piw_text shown(piw_text line)
+{
+    uint32_t len = line.len > LINE_MAX_BYTES ? LINE_MAX_BYTES : line.len;
+    /* No half of a character. */
+    while (len < line.len && len > 0 && ((unsigned char)line.s[len] & 0xc0) == 0x80)
+        len--;
+    return (piw_text){line.s, len};
+}
+
+static void add_line(piw_view *view, const char *list, uint32_t number, piw_text line)
+{
+    piw_view *item = piw_view_add(view, list);
+    piw_view_print(item, "n", "%u", number);
+    piw_view_text(item, "text", shown(line));
+    piw_view_text(item, "style", piw_text_of(style_of(line)));
+    piw_view_text(item, "gap", piw_text_of(""));
+}
+
+static void add_gap(piw_view *view, uint32_t lines)
+{
+    piw_view *item = piw_view_add(view, "lines");
+    piw_view_number(item, "gap", lines);
+}
+
+/* The number of the first of the weightiest lines; 0: nothing looks like an error. */
+static uint32_t find_error(piw_text log, uint32_t *count)
+{
+    uint32_t found = 0;
+    int most = 0;
+    *count = 0;
+    for (const char *at = log.s, *end = log.s + log.len, *next; at < end; at = next) {
+        int w = weight(line_at(at, end, &next));
+        ++*count;
+        if (w > most) {
+            most = w;
+            found = *count;
+        }
+    }
+    return found;
+}
+
+static void put_lines(piw_view *view, piw_text log, uint32_t count, uint32_t error)
+{
+    uint32_t number = 0, skipped = 0;
+    for (const char *at = log.s, *end = log.s + log.len, *next; at < end; at = next) {
+        piw_text line = line_at(at, end, &next);
+        number++;
+        bool near = error != 0 && number + ERROR_BEFORE >= error && number <= error + ERROR_AFTER;
+        if (near)
+            add_line(view, "error", number, line);
+        /* What the first part links to is always there. */
+        if (number > LINES_FIRST && number + LINES_LAST <= count && !near) {
+            skipped++;
+            continue;
+        }
+        if (skipped > 0)
+            add_gap(view, skipped);
+        skipped = 0;
+        add_line(view, "lines", number, line);
+    }
+}
+
+int page_log(const site_facts *site, piw_text package, const project_build *build, piw_text log, piw_buffer *to,
+             piw_err *err)
+{
+    char when[32], took[48], link[64];
+    uint32_t count, error = find_error(log, &count);
+    if (build->status)
+        error = 0;
+    char *title = piw_sprintf("%s %s for %s, build %lld", package.s, build->version.s, build->abi_tag.s,
+                              (long long)build->build_id);
+    piw_view *view = site_view(site, "../../../", piw_text_of(title), "");
+    piw_view_text(view, "feed", piw_text_of(""));
+    piw_view_text(view, "feed_title", piw_text_of(""));
+    piw_view_text(view, "package", package);
+    piw_view_text(view, "version", build->version);
+    piw_view_text(view, "abi", build->abi_tag);
+    piw_view_print(view, "number", "%lld", (long long)build->build_id);
+    piw_view_text(view, "style", piw_text_of(build->status ? "success" : "fail"));
+    piw_view_text(view, "words", piw_text_of(build->status ? "built" : "failed"));
+    piw_view_print(view, "when", "%.16s", piw_time_print(build->built_at, when, sizeof(when)));
+    piw_view_print(view, "took", "%s", piw_duration_print(build->duration, took, sizeof(took)));
+    piw_view_number(view, "lines_count", count);
+    piw_link_log(link, sizeof(link), build->build_id);
+    piw_view_print(view, "raw", "%s", strrchr(link, '/') == NULL ? "" : strrchr(link, '/') + 1);
+    piw_view_flag(view, "has_error", error != 0);
+    piw_view_list(view, "lines");
+    piw_view_list(view, "error");
+    put_lines(view, log, count, error);
+    piw_template_source source = site_templates(site);
+    int rc = piw_template_render(&source, "log.html", view, to, err);
+    piw_view_free(&view);
+    free(title);
+    return rc;
+}

@@ -1,0 +1,128 @@
+/* site_files.c — the templates of the pages for people, and the files beside them. The assembler takes them in, as it does
+ * with the SQL of schema/. Paths are relative to the folder of the Makefile. */
+#include "site_files.h"
+
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
+#include "shared/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define INCLUDE(symbol, path)                                                                                          \
+    __asm__(".pushsection .rodata\n" #symbol ":\n.incbin \"" path "\"\n.byte 0\n.popsection\n");                       \
+    extern const char symbol[] __attribute__((visibility("hidden")))
+
+INCLUDE(site_head, "site/head.html");
+INCLUDE(site_foot, "site/foot.html");
+INCLUDE(site_search, "site/search.html");
+INCLUDE(site_index, "site/index.html");
+INCLUDE(site_packages, "site/packages.html");
+INCLUDE(site_project, "site/project.html");
+INCLUDE(site_log, "site/log.html");
+INCLUDE(site_stats, "site/stats.html");
+INCLUDE(site_faq, "site/faq.html");
+INCLUDE(site_json, "site/json.html");
+INCLUDE(site_404, "site/404.html");
+INCLUDE(site_css, "site/site.css");
+INCLUDE(site_icon, "site/favicon.svg");
+INCLUDE(site_script, "site/search.js");
+
+static const struct {
+    const char *name, *text;
+} own[] = {
+    {"head.html", site_head},   {"foot.html", site_foot},         {"search.html", site_search},
+    {"index.html", site_index}, {"packages.html", site_packages}, {"project.html", site_project},
+    {"log.html", site_log},     {"stats.html", site_stats},       {"faq.html", site_faq},
+    {"json.html", site_json},   {"404.html", site_404},           {"site.css", site_css},
+    {"favicon.svg", site_icon}, {"search.js", site_script},
+};
+
+/* The operator's file of this name. PIW_ENOENT: there is none. */
+static int find_theirs(const char *folder, piw_text name, piw_text *text, const char **called, piw_err *err)
+{
+    char *path = piw_sprintf("%s/%.*s", folder, (int)name.len, name.s);
+    if (access(path, F_OK) != 0 && errno == ENOENT) {
+        free(path);
+        return PIW_ENOENT;
+    }
+    void *data;
+    size_t len;
+    int rc = piw_file_read(path, PIW_TEMPLATE_MAX, &data, &len, err);
+    if (rc == 0 && piw_utf8_valid(data, len) != len) {
+        rc = piw_err_set(err, PIW_EINVAL, "%s is no UTF-8", path);
+        free(data);
+    }
+    if (rc != 0) {
+        free(path);
+        return rc == PIW_ENOENT ? PIW_ESYS : rc;
+    }
+    *text = (piw_text){data, (uint32_t)len};
+    *called = path;
+    return 0;
+}
+
+static int find(void *arg, piw_text name, piw_text *text, const char **called, piw_err *err)
+{
+    const site_facts *site = arg;
+    if (!piw_path_component(name))
+        return piw_err_set(err, PIW_EINVAL, "\"%.*s\" is no template's name", (int)name.len, name.s);
+    if (site->templates.s != NULL && site->templates.len > 0) {
+        int rc = find_theirs(site->templates.s, name, text, called, err);
+        if (rc != PIW_ENOENT)
+            return rc;
+    }
+    for (size_t i = 0; i < PIW_COUNT(own); i++) {
+        if (piw_text_is(name, own[i].name)) {
+            *text = piw_text_of(own[i].text);
+            *called = own[i].name;
+            return 0;
+        }
+    }
+    return piw_err_set(err, PIW_ENOENT, "there is no template %.*s", (int)name.len, name.s);
+}
+
+static void done(void *arg, piw_text text, const char *called)
+{
+    (void)arg;
+    for (size_t i = 0; i < PIW_COUNT(own); i++) {
+        if (called == own[i].name)
+            return;
+    }
+    free((void *)text.s);
+    free((void *)called);
+}
+
+piw_template_source site_templates(const site_facts *site)
+{
+    return (piw_template_source){find, done, (void *)site};
+}
+
+bool site_colour_ok(piw_text colour)
+{
+    if (colour.s == NULL || colour.len != 7 || colour.s[0] != '#')
+        return false;
+    for (uint32_t i = 1; i < 7; i++) {
+        if (strchr("0123456789abcdefABCDEF", colour.s[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+piw_view *site_view(const site_facts *site, const char *up, piw_text title, const char *on)
+{
+    static const char *const places[][2] = {
+        {"packages", "on_packages"}, {"stats", "on_stats"}, {"faq", "on_faq"}, {"json", "on_json"}};
+    piw_view *view = piw_view_new();
+    piw_view_text(view, "site_name", site->name);
+    piw_view_text(view, "base_url", site->base_url);
+    piw_view_text(view, "up", piw_text_of(up));
+    piw_view_text(view, "title", title);
+    piw_view_text(view, "notice", site->notice);
+    piw_view_text(view, "accent", site_colour_ok(site->accent) ? site->accent : piw_text_of("#2f7d57"));
+    for (size_t i = 0; i < PIW_COUNT(places); i++)
+        piw_view_flag(view, places[i][1], strcmp(on, places[i][0]) == 0);
+    return view;
+}

@@ -1,0 +1,227 @@
+/* look.mjs — what a person with a browser finds of a site: started by test_browser.py with a file of JSON, prints results as tests do
+ * (docs/testing.md).
+ *
+ *   base, name       the server's address, and what results are called after
+ *   chromium, axe    the program; the source of axe-core
+ *   pages            {name: path}, each looked at in both schemes and two widths
+ *   search           {known, prefix, log, typos: [[typed, meant], …]}
+ *   shots            folder of the pictures
+ *   bounds           {ms, bytes, again} */
+import fs from "node:fs";
+import path from "node:path";
+import { createRequire } from "node:module";
+
+const task = JSON.parse(fs.readFileSync(process.argv[2], "utf8"));
+const { chromium } = createRequire(path.join(task.modules, "/"))("playwright-core");
+const WAIT = 60000; /* for anything that must come: only what hangs reaches it */
+const WIDTHS = [360, 1440], SCHEMES = ["light", "dark"];
+const axe = fs.readFileSync(task.axe, "utf8");
+
+let failures = 0;
+function check(name, good, why = "") {
+    if (!good) failures++;
+    console.log(good ? `ok ${task.name}: ${name}` : `not ok ${task.name}: ${name} - ${String(why).replace(/\s+/g, " ").slice(0, 600)}`);
+}
+
+/* A page in a context of its own. What it asks for and complains of is gathered. */
+async function open(browser, options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    const page = await context.newPage();
+    const seen = { complaints: [], outside: [], bytes: 0 };
+    page.setDefaultTimeout(WAIT);
+    page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") seen.complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => seen.complaints.push(String(error)));
+    page.on("request", (request) => {
+        if (!request.url().startsWith(task.base) && !request.url().startsWith("data:")) seen.outside.push(request.url());
+    });
+    const line = await context.newCDPSession(page);
+    await line.send("Network.enable");
+    line.on("Network.loadingFinished", (event) => { seen.bytes += event.encodedDataLength; });
+    return { context, page, seen };
+}
+
+async function lookAt(browser, name, where) {
+    const wide = [], serious = [], complaints = [], outside = [];
+    for (const scheme of SCHEMES) {
+        for (const width of WIDTHS) {
+            const { context, page, seen } = await open(browser, { colorScheme: scheme, viewport: { width, height: 900 } });
+            const answer = await page.goto(task.base + where, { waitUntil: "load" });
+            if (answer.status() !== (name === "404" ? 404 : 200)) complaints.push(`${where}: ${answer.status()}`);
+            const across = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+            if (across > 0) wide.push(`${across} pixels at ${width}`);
+            await page.evaluate(axe);
+            const found = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
+            for (const violation of found.violations) {
+                if (["serious", "critical"].includes(violation.impact))
+                    serious.push(`${scheme} ${width} ${violation.id}: ${violation.nodes[0].html} ${violation.nodes[0].failureSummary}`);
+            }
+            await page.screenshot({ path: path.join(task.shots, `${task.name}-${name}-${scheme}-${width}.png`), fullPage: name !== "log" });
+            complaints.push(...seen.complaints.filter((text) => name !== "404" || !text.includes("404")));
+            outside.push(...seen.outside);
+            await context.close();
+        }
+    }
+    check(`${name}: nothing is wider than the window`, wide.length === 0, wide);
+    check(`${name}: no serious violation of accessibility`, serious.length === 0, serious);
+    check(`${name}: the console is silent`, complaints.length === 0, complaints);
+    check(`${name}: no request leaves the site`, outside.length === 0, outside);
+}
+
+/* Tab until the element is reached that the function finds; false: it isn't. */
+async function tabTo(page, found, limit = 200) {
+    for (let i = 0; i < limit; i++) {
+        await page.keyboard.press("Tab");
+        if (await page.evaluate(found)) return true;
+    }
+    return false;
+}
+
+async function byKeyboard(browser) {
+    const { context, page, seen } = await open(browser);
+    await page.goto(`${task.base}/`);
+    check("keyboard: the first key leads to the content", await tabTo(page, () => document.activeElement.className === "to-main", 1));
+    check("keyboard: the search is reached", await tabTo(page, () => document.activeElement.id === "q", 20));
+    await page.keyboard.type(task.search.prefix);
+    await page.waitForFunction((name) => [...document.querySelectorAll("#hits [role=option]")].some((a) => a.textContent.startsWith(name)),
+        task.search.known);
+    await page.keyboard.press("ArrowDown");
+    const chosen = await page.evaluate(() => document.querySelector("#hits [aria-selected=true]")?.id === document.getElementById("q").getAttribute("aria-activedescendant"));
+    check("keyboard: an arrow chooses a name, and a screen reader hears which", chosen);
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
+    const serious = found.violations.filter((violation) => ["serious", "critical"].includes(violation.impact)).map((violation) => violation.id);
+    check("keyboard: the open list has no serious violation of accessibility", serious.length === 0, serious);
+    await page.screenshot({ path: path.join(task.shots, `${task.name}-search.png`) });
+    const place = await page.evaluate((name) => [...document.querySelectorAll("#hits [role=option]")].findIndex((a) => a.textContent === name), task.search.known);
+    for (let i = 0; i < place; i++) await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/project/${task.search.known}/`);
+    check("keyboard: Enter leads to the project", true);
+    check("keyboard: a log is reached", await tabTo(page, () => /\/logs\/.*\.html$/.test(document.activeElement.href ?? "") && document.activeElement.textContent === "failed"));
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/logs/**.html");
+    const error = await page.textContent("ol.found .err code");
+    check("keyboard: the error stands first on the log's page", error.includes(task.search.error), error);
+    check("keyboard: a line is reached", await tabTo(page, () => /#L\d+$/.test(document.activeElement.href ?? ""), 20));
+    await page.keyboard.press("Enter");
+    const marked = await page.evaluate(() => document.querySelector(":target")?.id === location.hash.slice(1));
+    check("keyboard: the line is linked to", marked);
+    check("keyboard: the console is silent", seen.complaints.length === 0, seen.complaints);
+    await context.close();
+}
+
+async function charts(browser) {
+    const { context, page } = await open(browser);
+    for (const [where, least] of [["/", 2], ["/stats.html", 3]]) {
+        await page.goto(task.base + where);
+        const drawn = await page.evaluate(() => [...document.querySelectorAll("svg.days")].filter((svg) =>
+            svg.getBoundingClientRect().height > 100 && svg.getAttribute("aria-label") !== "" &&
+            [...svg.querySelectorAll("rect[class]")].some((bar) => bar.getBoundingClientRect().height > 1)).length);
+        check(`charts of ${where} are drawn`, drawn >= least, `${drawn} of ${least}`);
+    }
+    const rows = await page.evaluate(() => document.querySelectorAll(".rows rect").length);
+    check("charts: queue, downloads by kind, disk", rows > 5, rows);
+    await context.close();
+}
+
+async function withoutScript(browser) {
+    const { context, page } = await open(browser, { javaScriptEnabled: false });
+    await page.goto(`${task.base}/packages.html`);
+    check("without JavaScript: it says what to do instead", await page.isVisible("noscript .hint"));
+    await page.click("text=index >> nth=0");
+    check("without JavaScript: the index is reached", page.url().endsWith("/simple/"), page.url());
+    await context.close();
+}
+
+const option = (name) => [...document.querySelectorAll("#hits [role=option] span:first-child")].some((span) => span.textContent === name);
+
+async function cost(browser) {
+    const { context, page, seen } = await open(browser);
+    await page.goto(`${task.base}/packages.html`);
+    /* What a page with a search asks for by itself, while its reader looks for the field. */
+    const loaded = (count) => performance.getEntriesByType("resource").filter((e) => e.name.includes("/search/")).length >= count;
+    await page.waitForFunction(loaded, 2);
+    /* From the key to the list that is shown, in the page's own clock. */
+    await page.evaluate(() => {
+        window.times = [];
+        let pressed = 0;
+        document.getElementById("q").addEventListener("keydown", () => { pressed = performance.now(); }, true);
+        new MutationObserver(() => {
+            if (pressed && document.querySelector("#hits [role=option]")) {
+                window.times.push(performance.now() - pressed);
+                pressed = 0;
+            }
+        }).observe(document.getElementById("hits"), { childList: true });
+    });
+    await page.focus("#q");
+    /* A name that nobody downloads: none of those that come first. */
+    await page.keyboard.type(task.search.rare[0]);
+    await page.waitForFunction(() => window.times.length > 0);
+    const first = seen.bytes, cold = (await page.evaluate(() => window.times))[0];
+    await page.keyboard.type(task.search.rare.slice(1));
+    await page.waitForFunction(option, task.search.rare);
+    const found = seen.bytes;
+    await page.waitForFunction(() => !document.querySelector("[data-hint]").textContent.includes("Looking"));
+    await page.waitForFunction(loaded, task.search.files);
+    await page.evaluate(() => { window.times = []; });
+    for (const [typed] of task.search.typos.slice(0, 20)) {
+        await page.fill("#q", "");
+        for (const letter of typed) {
+            const before = await page.evaluate(() => window.times.length);
+            await page.keyboard.type(letter);
+            await page.waitForFunction((count) => window.times.length > count || document.querySelector("#hits").hidden, before);
+        }
+    }
+    const times = (await page.evaluate(() => window.times)).sort((a, b) => a - b);
+    const middle = times[times.length >> 1], late = times[Math.floor(times.length * 0.95)], last = times.at(-1);
+    console.log(`# ${task.name}: search over ${task.search.count} names: ${first} bytes (page, style and script too) before the first result, ` +
+        `${found} before a rare name, ${seen.bytes} in all; the first key ${cold.toFixed(1)} ms; then ${times.length} keys, ` +
+        `median ${middle.toFixed(1)} ms, 95 % ${late.toFixed(1)} ms, longest ${last.toFixed(1)} ms`);
+    check(`search: the first result costs at most ${task.bounds.bytes} bytes`, found <= task.bounds.bytes && found > 0, found);
+    check(`search: a result comes within ${task.bounds.ms} ms of a key`, late <= task.bounds.ms, `95 % ${late} ms, median ${middle}`);
+    const before = seen.bytes;
+    await page.reload();
+    const again = seen.bytes;
+    await page.focus("#q");
+    await page.keyboard.type(task.search.rare);
+    await page.waitForFunction(option, task.search.rare);
+    console.log(`# ${task.name}: after a reload ${seen.bytes - again} bytes for the same search (the page itself: ${again - before})`);
+    check("search: what was fetched once is kept", seen.bytes - again <= task.bounds.again, seen.bytes - again);
+    await context.close();
+}
+
+async function typos(browser) {
+    const { context, page } = await open(browser);
+    const lost = [];
+    await page.goto(`${task.base}/packages.html`);
+    for (const [typed, meant] of task.search.typos) {
+        await page.fill("#q", typed);
+        try {
+            await page.waitForFunction(option, meant, { timeout: 20000 });
+        } catch {
+            lost.push(`${typed} (${meant})`);
+        }
+    }
+    check(`search: a wrong letter is forgiven (${task.search.typos.length} names)`, lost.length === 0, lost);
+    await page.fill("#q", "zzzzzzzzqqqq");
+    await page.waitForFunction(() => document.querySelector("[data-hint]").textContent === "No name is like that.");
+    check("search: that nothing is found is said", true);
+    await context.close();
+}
+
+const browser = await chromium.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-gpu"] });
+try {
+    for (const [name, where] of Object.entries(task.pages)) await lookAt(browser, name, where);
+    await byKeyboard(browser);
+    await charts(browser);
+    await withoutScript(browser);
+    await cost(browser);
+    await typos(browser);
+} catch (error) {
+    check("everything could be tried", false, error.stack);
+} finally {
+    await browser.close();
+}
+process.exit(failures > 0 ? 1 : 0);

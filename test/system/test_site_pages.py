@@ -1,0 +1,199 @@
+#!/usr/bin/python3
+"""The pages that people read: all are there and lead to each other; whatever packages say of themselves is text on them; an
+operator's templates, colour and notice are used, and a template that is wrong keeps the page of before and is named with its line.
+
+TEST-TIMEOUT: 240
+"""
+
+import gzip
+import html.parser
+import re
+import sys
+
+import farm as farms
+import score
+from score import check
+
+PAGES = ("index.html", "packages.html", "stats.html", "faq.html", "json.html", "404.html", "site.css", "search.js", "favicon.svg",
+         "sitemap.xml", "packages.json", "search/index.json")
+TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029]
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"' {{site_name}} " + "".join(map(chr, TURNS))
+TAGS = {"script", "img", "iframe", "object", "style", "base", "form", "input", "button"}
+LOG = (["Collecting rough==1"] + [f"gcc -c {n}.c" for n in range(6000)] + [HOSTILE.replace("\u2028", " ").replace("\u2029", " "),
+       "a.c:1:2: error: it is all wrong", "error: command 'gcc' failed"])
+
+
+class Page(html.parser.HTMLParser):
+    """What of a page a browser would act upon."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.links, self.ids, self.events, self.text = [], [], set(), [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src", "action"):
+                self.links.append(value)
+            if name == "id":
+                self.ids.add(value)
+            if name.startswith("on") or name == "style":
+                self.events.append((tag, name))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def fill(farm):
+    quoted = HOSTILE.replace("'", "''")
+    farm.psql(f"""
+        INSERT INTO packages VALUES ('rough', '', '{quoted[:200]}'), ('fine', '', 'A fine thing');
+        INSERT INTO versions (package, version, released, yanked, skip) VALUES ('rough', '1', '2024-01-01', true, ''),
+            ('rough', '2', '2024-01-02', false, '{quoted[:100]}'), ('fine', '1.0', '2024-01-01', false, ''), ('fine', '1.1', '2024-02-01', false, '');
+        INSERT INTO builds (package, version, built_by, built_at, duration, status, abi_tag) VALUES
+            ('rough', '1', 1, now() AT TIME ZONE 'UTC', '1 s', false, 'cp311'), ('fine', '1.0', 1, now() AT TIME ZONE 'UTC', '61 s', true, 'cp311');
+        INSERT INTO files SELECT 'fine-1.0-cp311-cp311-linux_armv7l.whl', build_id, 1500, repeat('ab', 32), 'fine', '1.0', 'cp311', 'cp311',
+            'linux_armv7l', NULL FROM builds WHERE status;
+        INSERT INTO dependencies SELECT filename, 'apt', d FROM files, unnest('{{libc6,libgcc-s1,zlib1g,libfine2}}'::text[]) d;
+        INSERT INTO downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, py_version) SELECT
+            'fine-1.0-cp311-cp311-linux_armv7l.whl', '::1', now() AT TIME ZONE 'UTC', '{quoted[:50]}', 'Debian GNU/Linux', '12', v
+            FROM unnest('{{3.11.2,3.11.9,99.<b>}}'::text[]) v;
+        INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, ended, next_try) SELECT 1, 'fine', '1.1', 'cp311',
+            'transient', 'no space left on device', now() AT TIME ZONE 'UTC', '2100-01-02 03:04';
+        SELECT piw.drain()""")
+    for (number,) in farm.rows("SELECT build_id FROM builds"):
+        path = farm.www / "logs" / "0000" / "0000" / f"{int(number):04}.txt.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress("\n".join(LOG).encode(), mtime=0))
+    for path in (farm.www, *farm.below(farm.www)):
+        farm.own(path)
+
+
+def read(farm, name):
+    """A page, unpacked."""
+    path = farm.www / name
+    data = path.read_bytes()
+    return (gzip.decompress(data) if name.endswith(".gz") else data).decode()
+
+
+def rebuild(farm, *what):
+    return farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--yes", "--import-queue", farm.socket("import"), *what], check=False)
+
+
+def everything_is_there(farm):
+    for name in PAGES:
+        check(f"there: {name}", (farm.www / name).is_file())
+    lost = []
+    for name in (*PAGES[:6], "project/fine/index.html", "project/rough/index.html"):
+        page = Page(read(farm, name))
+        for link in page.links:
+            if link.startswith(("https://pypi.org/", "#")) or "feed" in link or link.endswith(".whl"):
+                continue
+            target = (farm.www / link.lstrip("/")) if link.startswith("/") or name == "404.html" else (farm.www / name).parent / link
+            target = target.resolve()
+            if not any(p.exists() for p in (target, target / "index.html", target.with_name(target.name + ".gz"))):
+                lost.append(f"{name}: {link}")
+            if "://" in link:
+                lost.append(f"{name} leads elsewhere: {link}")
+        if page.events:
+            lost.append(f"{name}: {page.events}")
+    check("there: what pages lead to", not lost, lost)
+
+
+def words_are_right(farm):
+    fine = read(farm, "project/fine/index.html")
+    check("project: what a plain system has isn't to be installed", "<code>sudo apt install libfine2\npip3 install" in fine and "libc6" not in fine)
+    check("project: why, and when it is tried next", "tried once, and failed because of the machine, not of the package "
+          "(no space left on device). The next try is after 2100-01-02 03:04 UTC." in fine, fine[-3000:])
+    check("project: duration, size, downloads", all(word in fine for word in ("1m 1s", "1.5 KB", "3 downloads in 30 days")))
+    check("project: yanked, in words", "installers avoid it" in read(farm, "project/rough/index.html"))
+    home, stats = read(farm, "index.html"), read(farm, "stats.html")
+    check("home: what has wheels is counted", "<strong>1</strong> so far" in home)
+    check("home: the real address", "http://wheels.test/simple PACKAGE" in home and "extra-index-url = http://wheels.test/simple" in home)
+    check("home: last builds", home.count('class="state ') == 2 and 'href="logs/0000/0000/0001.html"' in home)
+    check("stats: builds, downloads and their kinds of today", all(word in stats for word in (
+        "built: 1<", "failed: 1<", "downloads: 3<", ">3.11</span>", ">Debian 12</span>", ">other</span>")), stats[-4000:])
+
+
+def nothing_is_run(farm):
+    seen = {}
+    for name in ("project/rough/index.html", "logs/0000/0000/0001.html.gz", "index.html", "stats.html", "packages.html"):
+        text = read(farm, name)
+        page = Page(text)
+        wrong = [hex(ord(c)) for c in text if ord(c) in TURNS]
+        scripts = page.tags.count("script") - ("search.js" in text)
+        if wrong or page.events or scripts or "img" in page.tags or (not name.endswith(("index.html", "packages.html")) and TAGS & set(page.tags)):
+            seen[name] = (wrong, page.events, sorted(set(page.tags)))
+    check("hostile: nothing of it is markup, nor turns text", not seen, seen)
+    rough = read(farm, "project/rough/index.html")
+    check("hostile: it can be read", "[U+202E]" in rough and "&lt;script&gt;alert(1)" in rough and "{{site_name}}" in rough)
+
+
+def log_page(farm):
+    text = read(farm, "logs/0000/0000/0001.html.gz")
+    page = Page(text)
+    number = LOG.index("a.c:1:2: error: it is all wrong") + 1
+    check("log: the error comes first", text.index(f'<a href="#L{number}">') < text.index('<li id="L1"'))
+    check("log: lines can be linked to", {"L1", "L2", f"L{number}"} <= page.ids)
+    check("log: the middle of a long one is left out", "L3000" not in page.ids and re.search(r"… [0-9,]+ lines are left out", text))
+    check("log: the project leads to it", "../../logs/0000/0000/0001.html" in read(farm, "project/rough/index.html"))
+
+
+def operators_own(farm):
+    folder = farm.dir / "templates"
+    folder.mkdir()
+    folder.chmod(0o755)
+
+    def put(name, text):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)
+
+    farm.stop_process(farm.master)
+    farm.site_options.update({"templates": folder, "notice": "Closed on <Sundays>", "accent": '"#123abc"', "name": "Ours"})
+    put("foot.html", "<p>{{site_name}} by its operator</p></body></html>\n")
+    farm.start_master()
+    farm.wait("the operator's template", lambda: "Ours by its operator" in read(farm, "index.html"), 30)
+    check("own: template, notice and colour", "Closed on &lt;Sundays&gt;" in read(farm, "faq.html") and "--accent: #123abc" in read(farm, "site.css"))
+    before = read(farm, "project/fine/index.html")
+    put("project.html", "{{>head.html}}\n<p>mine</p>\n{{nmae}}\n")
+    told = rebuild(farm, "project", "fine").stderr
+    found = farm.wait_log(farm.master, r"the pages of fine aren't written: (.*)$").group(1)
+    check("wrong: file and line are said", found == f"{folder}/project.html:3: {{{{nmae}}}} is a name that this page doesn't have", found)
+    check("wrong: to who asked, too", found in told, told)
+    check("wrong: the page of before stays", read(farm, "project/fine/index.html") == before)
+    put("faq.html", "{{#open}}")
+    put("index.html", "<p>{{packages}} is mine</p>")
+    rebuild(farm, "home")
+    farm.wait_log(farm.master, r"the home page isn't written: \S+/faq.html:1: \{\{#open\}\} is never closed")
+    check("wrong: other pages are written", farm.wait("the home page", lambda: read(farm, "index.html") == "<p>1 is mine</p>", 30))
+    put("project.html", "<p>{{name}}, mine</p>")
+    farm.wait("the page, once its template is right", lambda: read(farm, "project/fine/index.html") == "<p>fine, mine</p>", 60)
+    check("wrong: mended, it is taken by itself", True)
+
+
+def main():
+    with farms.Farm() as farm:
+        farm.prepare()
+        farm.start_postgres()
+        farm.create_database(["cp311"])
+        fill(farm)
+        farm.start_pypi()
+        farm.start_master()
+        farm.wait_log(farm.master, r"\[site\] base-url isn't set: the pages tell people to install from http://")
+        check("start: an address that isn't set is said", True)
+        farm.stop_process(farm.master)
+        farm.site_options = {"base-url": "http://wheels.test/"}
+        farm.start_master()
+        farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 60)
+        farm.wait("the site's own pages", lambda: all((farm.www / name).exists() for name in PAGES), 60)
+        farm.wait("links to the logs' pages", lambda: "logs/0000/0000/0001.html" in read(farm, "index.html"), 90)
+        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, operators_own):
+            step(farm)
+        if score.failures:
+            farm.show_logs()
+    return score.code()
+
+
+if __name__ == "__main__":
+    sys.exit(score.run([main]))
