@@ -142,10 +142,7 @@ class Guide:
         elif block.background:
             self.start(block)
         else:
-            network = "apt-get" in block.text
-            # Outside of the test's own namespaces, in which there is no network.
-            root = packages.Root(self.root.folder) if network else self.root
-            done = root.run(self.words(block), BOUND_S, network=network)
+            done = self.root.run(self.words(block), BOUND_S, network="apt-get" in block.text)
             check(block.name(), done.returncode == 0, done.stdout)
 
     def close(self):
