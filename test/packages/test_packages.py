@@ -372,32 +372,30 @@ def upgrades(made):
 
 # --- For another machine -----------------------------------------------------------------------------------------------------------------
 
-def cross_root():
-    """A root of its own, to which the other machines are added: this machine's Debian stays as it is. It has the release alone, for
-    libraries of several machines must have one version, and mirrors bring other suites up to date machine by machine."""
-    words = [f"{name}:{arch}" for arch in CROSS for name in LIBRARIES]
-    return root_with("cross", "cross", False, *(["dpkg", "--add-architecture", arch] for arch in CROSS), ["apt-get", "-qq", "update"],
-                     ["apt-get", "-qq", "-y", "--no-install-recommends", "install", "build-essential", "debhelper", "pkgconf", "python3",
-                      *(f"crossbuild-essential-{arch}" for arch in CROSS), *words, *LIBRARIES])
+def cross_root(arch):
+    """A root of its own, to which the other machine is added: this machine's Debian stays as it is, and libpq-dev of two machines can't
+    be installed beside each other. It has the release alone: libraries of both machines must have one version, and mirrors bring
+    other suites up to date machine by machine."""
+    return root_with(f"cross-{arch}", arch, False, ["dpkg", "--add-architecture", arch], ["apt-get", "-qq", "update"],
+                     ["apt-get", "-qq", "-y", "--no-install-recommends", "install", "build-essential", "debhelper", "iproute2", "pkgconf", "python3",
+                      f"crossbuild-essential-{arch}", *(f"{name}:{arch}" for name in LIBRARIES)])
 
 
-def builds_for_others():
-    root = cross_root()
+def builds_for(arch, machine):
+    root = cross_root(arch)
     try:
-        for arch, machine in CROSS.items():
-            copy_source(root.folder / f"src-{arch}" / "piwheels")
-            done = root.run(["sh", "-c", f"cd /src-{arch}/piwheels && DEB_BUILD_OPTIONS='parallel={os.cpu_count()}' dpkg-buildpackage -b -us "
-                             f"-uc --host-arch={arch}"], 3000)
-            made = list((root.folder / f"src-{arch}").glob(f"*_{arch}.deb"))
-            if not check(f"{arch}: dpkg-buildpackage", done.returncode == 0 and {path.name.split("_")[0] for path in made} >= set(PACKAGES),
-                         done.stdout):
-                continue
-            master = next(path for path in made if path.name.startswith("piwheels-master_"))
-            run(["dpkg-deb", "-x", master, TMP / arch])
-            told = run(["readelf", "-h", TMP / arch / "usr/bin/piw-master"]).stdout
-            check(f"{arch}: programs for it", machine in told, told)
-            done = run(["lintian", "--fail-on", "error", *(root.folder / f"src-{arch}").glob("*.changes")], 900)
-            check(f"{arch}: lintian", done.returncode == 0, done.stdout)
+        copy_source(root.folder / "src/piwheels")
+        done = root.run(["sh", "-c", f"cd /src/piwheels && DEB_BUILD_OPTIONS='parallel={os.cpu_count()}' dpkg-buildpackage -b -us -uc "
+                         f"--host-arch={arch}"], 3000)
+        made = list((root.folder / "src").glob(f"*_{arch}.deb"))
+        if not check(f"{arch}: dpkg-buildpackage", done.returncode == 0 and {path.name.split("_")[0] for path in made} >= set(PACKAGES),
+                     done.stdout):
+            return
+        run(["dpkg-deb", "-x", next(path for path in made if path.name.startswith("piwheels-master_")), TMP / f"of-{arch}"])
+        told = run(["readelf", "-h", TMP / f"of-{arch}" / "usr/bin/piw-master"]).stdout
+        check(f"{arch}: programs for it", machine in told, told)
+        done = run(["lintian", "--fail-on", "error", *(root.folder / "src").glob("*.changes")], 900)
+        check(f"{arch}: lintian", done.returncode == 0, done.stdout)
     finally:
         shutil.rmtree(root.folder, ignore_errors=True)
 
@@ -423,7 +421,8 @@ def main():
         remove(root)
         root.release()
         upgrades(made)
-        builds_for_others()
+        for arch, machine in CROSS.items():
+            builds_for(arch, machine)
     except Missing as error:
         print(f"skip packages - {error}")
     except (Failure, OSError, subprocess.SubprocessError) as error:
