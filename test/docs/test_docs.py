@@ -126,9 +126,7 @@ class Guide:
         if "reload nginx" in text:
             self.root.run(["nginx"])
         elif "systemctl stop piwheels-slave piwheels-master" in text:
-            children = pathlib.Path(f"/proc/{self.farm.pid}/task/{self.farm.pid}/children").read_text().split()
-            run(["kill", "-TERM", *(children or [str(self.farm.pid)])])
-            self.farm.wait(120)
+            self.end(self.farm)
         elif "systemctl start piwheels-master piwheels-slave" in text:
             self.farm = self.root.start(["piw-setup", "--yes"], packages.TMP / "again.log")
             self.others.append(self.farm)
@@ -145,12 +143,19 @@ class Guide:
             done = self.root.run(self.words(block), BOUND_S, network="apt-get" in block.text)
             check(block.name(), done.returncode == 0, done.stdout)
 
+    @staticmethod
+    def end(process):
+        """What nsenter started; it waits for that."""
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        run(["kill", "-TERM", *(children or [str(process.pid)])])
+        process.wait(120)
+
     def close(self):
         if self.root is not None:
-            self.root.release()
             for process in self.others:
-                process.kill()
-                process.wait(60)
+                if process.poll() is None:
+                    self.end(process)
+            self.root.release()
             shutil.rmtree(self.root.folder, ignore_errors=True)
 
 
