@@ -272,10 +272,10 @@ def pip_takes_it(root, name):
     check(f"import, {name}", done.returncode == 0 and done.stdout.strip() in ("1.0", "1.1"), done.stdout)
 
 
-def stop(farm, name):
+def stop(farm, name, log="setup.log"):
     children = pathlib.Path(f"/proc/{farm.pid}/task/{farm.pid}/children").read_text().split()
     subprocess.run(["kill", "-TERM", *(children or [str(farm.pid)])], check=True)
-    check(name, farm.wait(120) == 0, (TMP / "setup.log").read_text())
+    check(name, farm.wait(120) == 0, (TMP / log).read_text())
 
 
 def again(root):
@@ -286,7 +286,7 @@ def again(root):
     said = log.read_text()
     check("piw-setup again changes nothing", farm.poll() is None and "made " not in said and
           (root.folder / "etc/piwheels.conf").read_text() == before, said)
-    stop(farm, "the second farm ends")
+    stop(farm, "the second farm ends", "again.log")
 
 
 def remove(root):
