@@ -14,6 +14,7 @@
 #include "shared/abi.h"
 #include "shared/dsn.h"
 #include "shared/names.h"
+#include "shared/outage.h"
 #include "shared/version.h"
 #include "the_architect.piw.h"
 
@@ -33,6 +34,8 @@ enum {
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
     CONNECT_MS = 10000, /* for one try to connect */
+    OUTAGE_MS =
+        60000, /* the_oracle says at once that the database is away; from then on it may be our connection alone */
     ANSWER_MS = 120000, /* for one statement: a slice waits for the writer at most */
     SLICE = 500,        /* versions that one cycle looks at when an ABI came or went */
 };
@@ -69,6 +72,7 @@ typedef struct architect {
     int64_t heads_ns; /* when the heads were last looked at */
     build_queues queues;
     build_queue *reading; /* whose head is being read */
+    piw_outage outage;    /* of the connection */
     piw_log_limiter trouble, odd;
 } architect;
 
@@ -118,7 +122,11 @@ static void lost(architect *self, const char *why)
         answer_error(self, command.answer, PIW_EDBAWAY, "the database can't be reached: ask again later");
         free(command.package);
     }
-    piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "the build queue can't be read: %s; trying again", text);
+    bool away = self->conn == NULL || PQstatus(self->conn) != CONNECTION_OK;
+    if (!away)
+        piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "the build queue can't be read: %s; trying again", text);
+    else if (piw_outage_due(&self->outage, OUTAGE_MS))
+        piw_warning("the build queue can't be read: %s; trying again", text);
     hang_up(self);
     set_timer(self, PIW_ON(connect), self->backoff_ms);
     self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
@@ -175,6 +183,7 @@ static void end_cycle(architect *self)
 {
     self->phase = AT_REST;
     self->backoff_ms = RECONNECT_FIRST_MS;
+    piw_outage_over(&self->outage);
     if (!self->ready)
         piw_ready(self->task);
     self->ready = true;

@@ -53,7 +53,8 @@ void oracle_down(oracle *self, const piw_err *err)
                         err->text);
         self->backoff_ms = REST_MS;
     } else {
-        piw_log(oracle_loudness(self), "the database connection is lost: %s; trying again", err->text);
+        if (piw_outage_due(&self->outage, 0))
+            piw_log(oracle_loudness(self), "the database connection is lost: %s; trying again", err->text);
         oracle_unwatch(self);
         database_close(&self->db);
         self->backoff_ms = RECONNECT_FIRST_MS;

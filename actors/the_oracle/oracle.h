@@ -11,6 +11,7 @@
 
 #include "db.piw.h"
 #include "piw/task.h"
+#include "shared/outage.h"
 
 enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
 
@@ -60,6 +61,7 @@ typedef struct oracle {
     char predecessor[OWNER_NAME]; /* of a swap: the name of the session that has the lock until it is gone */
     int64_t refused_ns;           /* when another master is waited for no longer; 0: none has been met */
     bool handed_over;             /* saved for a successor, and nothing done since */
+    piw_outage outage;            /* of the connection */
     piw_log_limiter trouble;
 } oracle;
 

@@ -59,13 +59,14 @@ int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     }
     if (rc != 0) {
-        if (rc != PIW_EEXIST) /* that has been told */
-            piw_log_limited(&self->trouble, 6, oracle_loudness(self), "waiting for the database: %s", err.text);
+        if (rc != PIW_EEXIST && piw_outage_due(&self->outage, 0)) /* the other master has been told of */
+            piw_log(oracle_loudness(self), "waiting for the database: %s", err.text);
         oracle_try_later(self);
         return 0;
     }
     if (!was_resting) {
         piw_log(oracle_loudness(self), "the database is there");
+        piw_outage_over(&self->outage);
         oracle_tell(self, true);
     }
     if (!self->was_ready)
@@ -264,7 +265,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         free_soul(self);
         return rc;
     }
-    if (rc == PIW_EDBAWAY)
+    if (rc == PIW_EDBAWAY && piw_outage_due(&self->outage, 0))
         piw_log(oracle_loudness(self), "waiting for the database: %s", err->text);
     oracle_try_later(self);
     return PIW_EAGAIN;

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """The packages, as docs/install.md says, from a clean checkout in a clean Debian: they are built, lintian finds no error in them, apt
 installs them, piw-setup makes a farm that builds, pip takes a wheel from its site, everything repeats without harm, and removing
-them leaves the operator's data.
+them leaves the operator's data. Installed over a farm of an earlier revision, which had no packages, they keep what it has. And
+they are built for other machines.
 
 The root comes from debootstrap with this machine's apt configuration, and is kept in build/packages/ for the next run. What runs in
 it has a network of its own (but for apt), so its ports are nobody else's, and a process namespace that ends with the test.
 
-TEST-TIMEOUT: 3600
+TEST-TIMEOUT: 5400
 """
 
 import os
@@ -15,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -26,7 +28,12 @@ DEBIAN = ("adduser postgresql nginx-light python3 python3-pip python3-dev python
           "man-db").split()
 WHEELHOUSE = pathlib.Path("/usr/share/python-wheels")
 # The second needs this version of the first, which is an extension in C.
-SAMPLES = {"piwdemo-cext": "piwdemo_cext-0.3-", "piwdemo-pure": "piwdemo_pure-"}
+SAMPLES = {"piwdemo-cext": "piwdemo_cext-0.3-", "piwdemo-pure": "-1.0-py3-none-any.whl"}
+FIXTURE = ROOT / "test" / "golden" / "upgrade-40b4f6b.tar.xz"
+CROSS = {"armhf": "ARM", "arm64": "AArch64"}
+# What debian/control has in Build-Depends.
+LIBRARIES = ("libarchive-dev libcbor-dev libcjson-dev libcurl4-openssl-dev libelf-dev libexpat1-dev libmicrohttpd-dev libmsgpack-dev "
+             "libncurses-dev libpq-dev libssl-dev libyajl-dev libzmq3-dev zlib1g-dev").split()
 PYPI_PORT = 8123
 SITE = "http://127.0.0.1/simple/"
 BOUND_S = 300
@@ -67,15 +74,19 @@ def wait(what, condition, bound=BOUND_S):
 
 # --- The packages are made ---------------------------------------------------------------------------------------------------------
 
-def build():
-    """A clone, so that nothing of this tree but what is committed or in the index takes part."""
-    source = TMP / "src" / "piwheels"
+def copy_source(source):
+    """As a clone, so that nothing of this tree but what is committed or in the index takes part."""
     source.mkdir(parents=True)
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=True).stdout.decode().split("\0")
     for name in filter(None, listed):
         if (ROOT / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
+
+
+def build():
+    source = TMP / "src" / "piwheels"
+    copy_source(source)
     done = run(["dpkg-buildpackage", "-b", "-us", "-uc"], 3000, cwd=source, env={**os.environ, "DEB_BUILD_OPTIONS": f"parallel={os.cpu_count()}"})
     if not check("dpkg-buildpackage", done.returncode == 0, done.stdout):
         raise Failure("there are no packages")
@@ -92,33 +103,40 @@ def build():
 
 # --- A clean Debian ------------------------------------------------------------------------------------------------------------------
 
-def clean_root():
-    kept = KEPT / "root"
+def clean_root(name="root"):
+    return root_with("root", name, True, ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *DEBIAN])
+
+
+def root_with(kept_name, name, sources, *commands):
+    """A copy of the kept root of that name, which is made when it isn't there: with this machine's sources of packages, or only the
+    release itself, and what the commands install in it."""
+    kept = KEPT / kept_name
     if not kept.is_dir():
-        part = KEPT / "root.part"
+        part = KEPT / f"{kept_name}.part"
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         done = run(["debootstrap", "--variant=minbase", "bookworm", part], 1500)
         if done.returncode != 0:
             raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
-        configure_apt(part)
+        configure_apt(part, sources)
         root = Root(part)
-        for command in (["apt-get", "-qq", "update"], ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *DEBIAN]):
-            done = root.run(command, bound=1500, network=True)
+        for command in (["apt-get", "-qq", "update"], *commands):
+            done = root.run(command, bound=1800, network=True)
             if done.returncode != 0:
                 raise Missing(f"Debian's packages can't be installed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
         part.rename(kept)
-    own = TMP / "root"
+    own = TMP / name
     done = run(["cp", "-a", "--reflink=auto", kept, own])
     if done.returncode != 0:
         raise Failure(done.stdout)
     return Root(own)
 
 
-def configure_apt(folder):
+def configure_apt(folder, sources):
     """This machine's way to Debian, whatever that is."""
-    (folder / "etc/apt/sources.list").unlink(missing_ok=True)
-    for part in ("sources.list", "sources.list.d", "apt.conf", "apt.conf.d"):
+    if sources:
+        (folder / "etc/apt/sources.list").unlink(missing_ok=True)
+    for part in (*(("sources.list", "sources.list.d") if sources else ()), "apt.conf", "apt.conf.d"):
         path = pathlib.Path("/etc/apt") / part
         if path.is_dir():
             shutil.copytree(path, folder / "etc/apt" / part, dirs_exist_ok=True)
@@ -132,14 +150,14 @@ def configure_apt(folder):
 
 
 class Root:
-    """Commands in it. The first of them that is told to stay holds the namespaces; others enter those."""
+    """Commands in it. Once namespaces are held others enter those, but for those that need the network."""
 
     def __init__(self, folder):
         self.folder = folder
         self.keeper = None
 
     def command(self, words, network=False):
-        if self.keeper is None:
+        if self.keeper is None or network:
             spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
             up = "" if network else "ip link set lo up; "
             return [*spaces, *([] if network else ["--net"]), "chroot", self.folder, "/bin/sh", "-c",
@@ -225,7 +243,7 @@ def farm_builds(root):
     def published():
         if farm.poll() is not None:
             raise Failure(f"piw-setup ended: {setup_log.read_text()}")
-        return all((simple / name / "index.html").exists() and f">{wheel}" in (simple / name / "index.html").read_text("utf-8")
+        return all((simple / name / "index.html").exists() and wheel in (simple / name / "index.html").read_text("utf-8")
                    for name, wheel in SAMPLES.items())
     wait("a wheel on the site", published, 600)
     check("piw-setup: a farm that builds", True)
@@ -254,10 +272,10 @@ def pip_takes_it(root, name):
     check(f"import, {name}", done.returncode == 0 and done.stdout.strip() in ("1.0", "1.1"), done.stdout)
 
 
-def stop(farm, name):
+def stop(farm, name, log="setup.log"):
     children = pathlib.Path(f"/proc/{farm.pid}/task/{farm.pid}/children").read_text().split()
     subprocess.run(["kill", "-TERM", *(children or [str(farm.pid)])], check=True)
-    check(name, farm.wait(120) == 0, (TMP / "setup.log").read_text())
+    check(name, farm.wait(120) == 0, (TMP / log).read_text())
 
 
 def again(root):
@@ -268,7 +286,7 @@ def again(root):
     said = log.read_text()
     check("piw-setup again changes nothing", farm.poll() is None and "made " not in said and
           (root.folder / "etc/piwheels.conf").read_text() == before, said)
-    stop(farm, "the second farm ends")
+    stop(farm, "the second farm ends", "again.log")
 
 
 def remove(root):
@@ -284,6 +302,102 @@ def remove(root):
                               "lib/systemd/system/piwheels-master.service") if (root.folder / name).exists()]
     check("nothing is left over", not left, left)
     check("the site stays", (root.folder / "var/www/piwheels/simple/piwdemo-pure").is_dir())
+
+
+# --- Over a farm that was installed without packages --------------------------------------------------------------------------------
+
+def in_database(root, sql):
+    done = root.run(["runuser", "-u", "postgres", "--", "psql", "-XAtqv", "ON_ERROR_STOP=1", "-c", sql, "piwheels"])
+    if done.returncode != 0:
+        raise Failure(done.stdout)
+    return done.stdout.split()
+
+
+def farm_of_then(root):
+    """Database, site and configuration as test/upgrade/make left them."""
+    with tarfile.open(FIXTURE) as archive:
+        archive.extractall(root.folder / "srv/then")  # our own archive
+    (root.folder / "srv/then/www").rename(root.folder / "var/www/piwheels")
+    (root.folder / "etc/piwheels.conf").write_text(
+        f"[master]\noutput-path = /var/www/piwheels\npypi-xmlrpc = http://127.0.0.1:{PYPI_PORT}/pypi\n"
+        f"pypi-simple = http://127.0.0.1:{PYPI_PORT}/simple\n[slave]\nmaster = localhost\n")
+    for command in (["adduser", "--system", "--quiet", "--group", "--home", "/var/lib/piwheels", "piwheels"],
+                    ["chown", "-Rh", "piwheels:piwheels", "/var/www/piwheels"],
+                    ["pg_ctlcluster", "15", "main", "start"],
+                    ["runuser", "-u", "postgres", "--", "createuser", "piwheels"],
+                    ["runuser", "-u", "postgres", "--", "createdb", "--encoding=UTF8", "--template=template0", "piwheels"],
+                    ["runuser", "-u", "postgres", "--", "psql", "-Xqv", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", "/srv/then/dump.sql",
+                     "piwheels"]):
+        done = root.run(command)
+        if done.returncode != 0:
+            raise Failure(done.stdout)
+
+
+def upgrades(made):
+    root = clean_root("then")
+    try:
+        root.hold()
+        farm_of_then(root)
+        rows = "SELECT build_id || package || version || status FROM builds ORDER BY build_id"
+        before, files = in_database(root, rows), in_database(root, "SELECT filename || filehash FROM files ORDER BY 1")
+        configuration = (root.folder / "etc/piwheels.conf").read_text()
+        install(root, made)
+        done = root.run(["runuser", "-u", "postgres", "--", "piw-initdb", "--yes"])
+        check("then: piw-initdb upgrades", done.returncode == 0, done.stdout)
+        start_pypi(root)
+        log = TMP / "setup.log"
+        farm = make_farm(root, log)
+        pages = root.folder / "var/www/piwheels/.pages"
+
+        def renewed():
+            if farm.poll() is not None:
+                raise Failure(f"piw-setup ended: {log.read_text()}")
+            return pages.exists() and pages.read_text() == "form 2\nall\n"
+        wait("the present form of all pages", renewed, 600)
+        after = in_database(root, rows)
+        check("then: builds are kept", before and set(before) <= set(after), set(before) - set(after))
+        now = in_database(root, "SELECT filename || filehash FROM files ORDER BY 1")
+        check("then: files are kept", files and set(files) <= set(now), set(files) - set(now))
+        check("then: the configuration is kept", (root.folder / "etc/piwheels.conf").read_text() == configuration)
+        serve(root)
+        name = in_database(root, "SELECT package FROM files JOIN builds USING (build_id) WHERE filename LIKE '%-py3-none-any.whl' "
+                           "ORDER BY 1 LIMIT 1")[0]
+        done = root.run(["pip3", "install", "-q", "--no-cache-dir", "--no-deps", "--index-url", SITE, "--target", "/tmp/then", name])
+        check("then: pip install", done.returncode == 0, done.stdout)
+        stop(farm, "then: the farm ends")
+    finally:
+        root.release()
+        shutil.rmtree(root.folder, ignore_errors=True)
+
+
+# --- For another machine -----------------------------------------------------------------------------------------------------------------
+
+def cross_root(arch):
+    """A root of its own, to which the other machine is added: this machine's Debian stays as it is, and libpq-dev of two machines can't
+    be installed beside each other. It has the release alone: libraries of both machines must have one version, and mirrors bring
+    other suites up to date machine by machine."""
+    return root_with(f"cross-{arch}", arch, False, ["dpkg", "--add-architecture", arch], ["apt-get", "-qq", "update"],
+                     ["apt-get", "-qq", "-y", "--no-install-recommends", "install", "build-essential", "debhelper", "iproute2", "pkgconf", "python3",
+                      f"crossbuild-essential-{arch}", *(f"{name}:{arch}" for name in LIBRARIES)])
+
+
+def builds_for(arch, machine):
+    root = cross_root(arch)
+    try:
+        copy_source(root.folder / "src/piwheels")
+        done = root.run(["sh", "-c", f"cd /src/piwheels && DEB_BUILD_OPTIONS='parallel={os.cpu_count()}' dpkg-buildpackage -b -us -uc "
+                         f"--host-arch={arch}"], 3000)
+        made = list((root.folder / "src").glob(f"*_{arch}.deb"))
+        if not check(f"{arch}: dpkg-buildpackage", done.returncode == 0 and {path.name.split("_")[0] for path in made} >= set(PACKAGES),
+                     done.stdout):
+            return
+        run(["dpkg-deb", "-x", next(path for path in made if path.name.startswith("piwheels-master_")), TMP / f"of-{arch}"])
+        told = run(["readelf", "-h", TMP / f"of-{arch}" / "usr/bin/piw-master"]).stdout
+        check(f"{arch}: programs for it", machine in told, told)
+        done = run(["lintian", "--fail-on", "error", *(root.folder / "src").glob("*.changes")], 900)
+        check(f"{arch}: lintian", done.returncode == 0, done.stdout)
+    finally:
+        shutil.rmtree(root.folder, ignore_errors=True)
 
 
 def main():
@@ -305,6 +419,10 @@ def main():
         stop(farm, "the farm ends")
         again(root)
         remove(root)
+        root.release()
+        upgrades(made)
+        for arch, machine in CROSS.items():
+            builds_for(arch, machine)
     except Missing as error:
         print(f"skip packages - {error}")
     except (Failure, OSError, subprocess.SubprocessError) as error:

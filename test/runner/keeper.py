@@ -55,7 +55,10 @@ def end_leftovers(group):
                 if done == 0:
                     names.append(name)
                     os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)  # ends at once; its own children come to us next
+                    # It ends at once, and its own children come to us next; or before it, for the first process of a namespace
+                    # ends last.
+                    while os.waitpid(-1, 0)[0] != pid:
+                        pass
             except (ChildProcessError, ProcessLookupError):
                 pass
     return names

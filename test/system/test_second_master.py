@@ -102,6 +102,8 @@ def test_restarted_server(farm):
     farm.master.expected_end = True
     second = start_second(farm, "rival")
     farm.wait_log(second, "waiting for the database")
+    said = re.findall(r"(?m)^.*(?:warning|error): .*(?:database|build queue).*$", farm.master.text()[begun:])
+    check("restart.one line of an outage", len(said) == 1, said)
     farm.start_postgres()
     both = {"first": farm.master, "second": second}
     farm.wait("one to end", lambda: sum(process.running() for process in both.values()) == 1)

@@ -66,7 +66,8 @@ static int reap(running *farm, bool stopping, piw_err *err)
             if (farm[i].pid != pid)
                 continue;
             farm[i].pid = 0;
-            bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+            /* A program that has only just begun doesn't catch the signal yet. */
+            bool good = WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGTERM;
             if (!stopping || !good)
                 rc = piw_err_set(err, PIW_EDEAD, "%s has ended %s %d", farm[i].name,
                                  WIFSIGNALED(status) ? "by signal" : "with exit code",

@@ -99,12 +99,10 @@ bool slave_why_apart(const char *address, char *to, size_t size)
             snprintf(to, size, "%s: %s", it.host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
         return true;
     }
-    int why = 0;
-    for (const struct addrinfo *at = it.request.ar_result; at != NULL; at = at->ai_next)
-        if ((why = connect_to(at->ai_family, at->ai_addr, at->ai_addrlen)) == 0)
-            break;
-        else if (why == ETIMEDOUT)
-            break; /* each further one would take as long */
+    /* Each that doesn't answer would take as long as the first. */
+    int why = ECONNREFUSED;
+    for (const struct addrinfo *at = it.request.ar_result; at != NULL && why != 0 && why != ETIMEDOUT; at = at->ai_next)
+        why = connect_to(at->ai_family, at->ai_addr, at->ai_addrlen);
     freeaddrinfo(it.request.ar_result);
     if (why != 0)
         snprintf(to, size, "%s",
