@@ -198,7 +198,6 @@ def index_lists(site, count):
 
 def run(site, farm):
     farm.add_samples("piwdemo-pure", versions=["1.0"])
-    farm.task_options["the_scribe"] = {"plugin": "scribe_json.so"}
     farm.start(web=False)
     site.serve()
     farm.wait("the package on its index", lambda: index_lists(site, 1), 120)
@@ -210,9 +209,9 @@ def run(site, farm):
     check_forms(site, wheel)
     check_site(site, wheel)
     try_pip(site, "json.pip", JSON)
-    # The standard writer: JSON forms go as pages are written, HTML takes their place.
+    # The writer without JSON: JSON forms go as pages are written, HTML takes their place.
     farm.stop_process(farm.master)
-    farm.task_options["the_scribe"] = {"plugin": "the_scribe.so"}
+    farm.task_options["the_scribe"] = {"plugin": "scribe_html.so"}
     farm.start_master()
     farm.add_samples("piwdemo-pure", versions=["1.1"])
     farm.wait("the new version on its index", lambda: index_lists(site, 2), 120)

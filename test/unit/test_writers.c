@@ -13,7 +13,7 @@ enum { SWAPS = 1000 };
 /* fake_archive keeps a line for each of their questions to the database, 10,000 at most. */
 enum { CALLERS = 4, REQUESTS_MAX = 2000 };
 
-static const char *const writers[] = {"scribe_json.so", "the_scribe.so"};
+static const char *const writers[] = {"scribe_html.so", "the_scribe.so"};
 
 typedef struct caller {
     pthread_t thread;

@@ -9,8 +9,9 @@
 
 /* The form of all pages. It rises with every change of what a page says of the same data: the pages of older forms are then
  * written anew (form.h). The root list names it; that of form 1 names none.
- *   2: HTML names the metadata's hash in data-core-metadata alone */
-#define PAGES_FORM      "2"
+ *   2: HTML names the metadata's hash in data-core-metadata alone
+ *   3: the simple index is there as JSON too, pages of projects name reasons and each other */
+#define PAGES_FORM      "3"
 #define PAGES_GENERATOR "<meta name=\"generator\" content=\"piwheels pages " PAGES_FORM "\">"
 
 /* A project's releases, newest first; equal versions by their text. The caller frees the array. */

@@ -1,7 +1,7 @@
 /* simple_json.c — the simple index as JSON (PEP 691). */
 #include "simple_json.h"
 
-#include "shared/scribe/pages.h"
+#include "pages.h"
 #include "shared/text.h"
 
 #include <stdio.h>
@@ -109,3 +109,5 @@ void simple_json_root(const char *names, size_t len, piw_buffer *to)
     }
     piw_put(to, "]}\n");
 }
+
+const simple_json simple_json_forms = {.index = simple_json_index, .root = simple_json_root};
