@@ -258,6 +258,19 @@ CREATE TABLE piw.more_sources (
     extra bigint NOT NULL,
     PRIMARY KEY (package, version)
 );
+-- What PyPI says of projects and releases beside what stock's tables hold: the state of those that aren't `active` (PEP 792),
+-- and why releases were yanked. Versions are spelt as in the names of files.
+CREATE TABLE piw.project_states (
+    package varchar(200) PRIMARY KEY,
+    status varchar(31) NOT NULL,
+    reason varchar(1000) NOT NULL
+);
+CREATE TABLE piw.yank_reasons (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    reason varchar(1000) NOT NULL,
+    PRIMARY KEY (package, version)
+);
 
 -- --- The site ---
 

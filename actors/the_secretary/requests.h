@@ -9,7 +9,7 @@
 #include "shared/names.h"
 #include "shared/table.h"
 
-enum { REQUESTS_FLYING_MAX = 16 };
+enum { REQUESTS_FLYING_MAX = 96 };
 
 /* In the order in which they win. */
 typedef enum {

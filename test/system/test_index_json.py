@@ -196,6 +196,37 @@ def index_lists(site, count):
     return page.exists() and page.read_text(encoding="utf-8").count("<a ") == count
 
 
+def check_facts(site, farm):
+    """What PyPI's page of the project says beside its versions is on ours: why it is yanked, and the project's status."""
+    page = lambda: read_json(site, "/simple/piwdemo-pure/")  # noqa: E731
+    html = lambda: site.get("/simple/piwdemo-pure/", "text/html")[2].decode()  # noqa: E731
+    with (farm.folder("pypi") / "events.txt").open("a", encoding="utf-8") as events:
+        events.write('status piwdemo-pure archived it <is> "done"\nyank piwdemo-pure 1.0 breaks <b>all</b> & "more"\n')
+    farm.wait("the reason of the yank", lambda: page()["files"][0]["yanked"] == 'breaks <b>all</b> & "more"', 120)
+    check("facts.yanked", 'data-yanked="breaks &lt;b&gt;all&lt;/b&gt; &amp; &quot;more&quot;"' in html(), html())
+    equal("facts.status", page()["project-status"], {"status": "archived", "reason": 'it <is> "done"'})
+    check("facts.status in HTML", '<meta name="pypi:project-status" content="archived">\n<meta name="pypi:project-status-reason"'
+          ' content="it &lt;is&gt; &quot;done&quot;">' in html(), html())
+    equal("facts.kept", farm.rows("SELECT version, reason FROM piw.yank_reasons"), [["1.0", 'breaks <b>all</b> & "more"']])
+    with (farm.folder("pypi") / "events.txt").open("a", encoding="utf-8") as events:
+        events.write("status piwdemo-pure active\nunyank piwdemo-pure 1.0\n")
+    farm.wait("the end of both", lambda: "project-status" not in page(), 120)
+    equal("facts.unyanked", page()["files"][0]["yanked"], False)
+
+
+def check_unchanged(site, farm):
+    """Pages that say the same as before aren't written, whoever asks for them."""
+    names = [f"simple/piwdemo-pure/{name}" for name in ("index.html", "index.v1.json")] + ["simple/index.html", "simple/index.v1.json"]
+    before = [(farm.www / name).stat() for name in names]
+    tags = [site.get(f"/simple/piwdemo-pure/", accept)[1]["ETag"] for accept in (JSON, "text/html")]
+    farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes", "index",
+              "piwdemo-pure"])
+    for name, old in zip(names, before):
+        new = (farm.www / name).stat()
+        equal(f"unchanged.{name}", (new.st_ino, new.st_mtime_ns), (old.st_ino, old.st_mtime_ns))
+    equal("unchanged.etags", [site.get(f"/simple/piwdemo-pure/", accept)[1]["ETag"] for accept in (JSON, "text/html")], tags)
+
+
 def run(site, farm):
     farm.add_samples("piwdemo-pure", versions=["1.0"])
     farm.start(web=False)
@@ -209,6 +240,8 @@ def run(site, farm):
     check_forms(site, wheel)
     check_site(site, wheel)
     try_pip(site, "json.pip", JSON)
+    check_facts(site, farm)
+    check_unchanged(site, farm)
     # The writer without JSON: JSON forms go as pages are written, HTML takes their place.
     farm.stop_process(farm.master)
     farm.task_options["the_scribe"] = {"plugin": "scribe_html.so"}
