@@ -226,7 +226,8 @@ int on_facts(piw_task *task, piw_msg *reply, uint64_t key)
     const db_PYPI_FACTS_reply *body = db_PYPI_FACTS_reply_of(reply);
     if (body->changed) {
         piw_msg *pages = web_BOTH_make(body->package, false);
-        gazer_cast(piw_soul(task), &pages);
+        if (piw_cast(task, &pages) != 0) /* its page says so when it is written the next time */
+            piw_msg_free(&pages);
     }
     return 0;
 }

@@ -138,6 +138,7 @@ static bool version_fits(const driver *self, const slave_hello *hello, const cha
 static void say_ack(driver *self, driver_slave *slave, piw_msg *msg)
 {
     driver_tell_hello(self, slave);
+    driver_tell_came(self, slave);
     piw_msg *answer = slave_ACK_make(slave->saved.slave_id, self->pypi_url);
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_ACK);
 }

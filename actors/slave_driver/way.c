@@ -127,6 +127,7 @@ static piw_msg *make_record(driver *self, const driver_build *build)
     piw_msg_list(call, &body->files, report->verified.count);
     for (uint32_t i = 0; i < report->verified.count; i++)
         piw_value_copy(call, built_file_type(), &report->verified.at[i], &body->files.at[i]);
+    body->cause = piw_text_copy(call, report->cause);
     return call;
 }
 
