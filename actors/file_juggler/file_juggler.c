@@ -413,6 +413,8 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
         rc = upkeep_begin(task);
     if (rc == 0)
         rc = withheld_begin(task);
+    if (rc == 0)
+        rc = metadata_pass_begin(task);
     return rc == 0 ? site_watch_begin(task) : rc;
 }
 
@@ -480,6 +482,10 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(file_written),
+                                                 PIW_CONTINUATION(metadata_look),
+                                                 PIW_CONTINUATION(metadata_due),
+                                                 PIW_CONTINUATION(metadata_written),
+                                                 PIW_CONTINUATION(metadata_made),
                                                  PIW_CONTINUATION(file_removed),
                                                  PIW_CONTINUATION(sealed),
                                                  PIW_CONTINUATION(builds_synced),

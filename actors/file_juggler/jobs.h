@@ -39,6 +39,8 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
 int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err);
 /* put_file: written whole or not at all, unless it has these bytes; or removed. */
 int job_put_file(piw_msg *job, piw_msg **result, piw_err *err);
+/* make_metadata: of wheels that can be read. */
+int job_make_metadata(piw_msg *job, piw_msg **result, piw_err *err);
 /* sync_site: syncfs. */
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err);
 /* empty_trash */

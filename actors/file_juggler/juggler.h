@@ -143,6 +143,13 @@ int on_remove_file(piw_task *task, piw_msg *msg);
 int on_file_written(piw_task *task, piw_msg *reply, uint64_t key);
 int on_file_removed(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* --- metadata_pass.c --- */
+int metadata_pass_begin(piw_task *task);
+int on_metadata_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_metadata_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_metadata_written(piw_task *task, piw_msg *reply, uint64_t key);
+int on_metadata_made(piw_task *task, piw_msg *reply, uint64_t key);
+
 /* --- opening.c --- */
 /* Read what lies on the site, and go on with it. Once, when the site is there. */
 int juggler_open(piw_task *task, const piw_msg *state, piw_err *err);

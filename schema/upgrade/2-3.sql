@@ -38,6 +38,13 @@ CREATE TABLE piw.yank_reasons (
     reason varchar(1000) NOT NULL,
     PRIMARY KEY (package, version)
 );
+-- How far wheels without METADATA beside them, as an adopted database has them, have been given it.
+CREATE TABLE piw.metadata_pass (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    after varchar(255) NOT NULL DEFAULT '',
+    done boolean NOT NULL
+);
+INSERT INTO piw.metadata_pass (done) SELECT NOT EXISTS (SELECT FROM public.files);
 
 -- --- Who may go on with a build ---
 

@@ -227,6 +227,17 @@ def check_unchanged(site, farm):
     equal("unchanged.etags", [site.get(f"/simple/piwdemo-pure/", accept)[1]["ETag"] for accept in (JSON, "text/html")], tags)
 
 
+def forget_metadata(farm, wheel):
+    """As in a tree and a database that were adopted: there is a wheel, and nothing is known of its METADATA."""
+    path = farm.www / "simple" / "piwdemo-pure" / f"{wheel}.metadata"
+    data = path.read_bytes()
+    path.unlink()
+    farm.psql("UPDATE piw.file_facts SET metadata_hash = NULL; UPDATE piw.metadata_pass SET done = false, after = ''")
+    page = farm.www / "simple" / "piwdemo-pure" / "index.html"
+    page.write_text(re.sub(' data-core-metadata="[^"]*"', "", page.read_text("utf-8")), "utf-8")
+    return path, data
+
+
 def run(site, farm):
     farm.add_samples("piwdemo-pure", versions=["1.0"])
     farm.start(web=False)
@@ -245,7 +256,11 @@ def run(site, farm):
     # The writer without JSON: JSON forms go as pages are written, HTML takes their place.
     farm.stop_process(farm.master)
     farm.task_options["the_scribe"] = {"plugin": "scribe_html.so"}
+    metadata = forget_metadata(farm, wheel)
     farm.start_master()
+    farm.wait("the metadata that an adopted tree lacks", lambda: metadata[0].exists() and metadata[0].read_bytes() == metadata[1], 60)
+    farm.wait("its hash on the page", lambda: "data-core-metadata" in site.get("/simple/piwdemo-pure/", "text/html")[2].decode(), 60)
+    farm.wait("the end of the pass", lambda: farm.value("SELECT done FROM piw.metadata_pass") == "t", 60)
     farm.add_samples("piwdemo-pure", versions=["1.1"])
     farm.wait("the new version on its index", lambda: index_lists(site, 2), 120)
     farm.wait("the root list without JSON", lambda: not (farm.www / "simple" / "index.v1.json").exists())
