@@ -711,31 +711,41 @@ $$;
 -- The next published wheels, `lim` at most, of which METADATA isn't known to lie beside them, among the next 1,000 files in the
 -- order of names; the last row has no file, but the name up to which these are all (NULL: to the end). No row: all are done.
 CREATE FUNCTION piw.metadata_due(lim integer) RETURNS TABLE (package text, filename text, upto text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
-    WITH next AS MATERIALIZED (
-        SELECT f.filename, f.build_id
-        FROM piw.metadata_pass p JOIN public.files f ON f.filename > p.after
-        WHERE NOT p.done
-        ORDER BY f.filename
-        LIMIT 1000
-    ), lacking AS MATERIALIZED (
+#variable_conflict use_column
+DECLARE
+    slice constant integer := 1000;
+    so_far varchar;
+    amount bigint;
+    last text;
+    lacking bigint := 0;
+BEGIN
+    SELECT p.after INTO so_far FROM piw.metadata_pass p WHERE NOT p.done;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT count(*), max(n.filename) INTO amount, last
+    FROM (SELECT f.filename FROM public.files f WHERE f.filename > so_far ORDER BY f.filename LIMIT slice) n;
+    FOR package, filename IN
         SELECT b.package, n.filename
-        FROM next n
+        FROM (SELECT f.filename, f.build_id FROM public.files f WHERE f.filename > so_far ORDER BY f.filename LIMIT slice) n
         JOIN public.builds b ON b.build_id = n.build_id
         LEFT JOIN piw.file_facts x ON x.filename = n.filename
         WHERE x.metadata_hash IS NULL AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = n.filename)
         ORDER BY n.filename
         LIMIT lim
-    )
-    SELECT l.package::text, l.filename::text, NULL::text FROM lacking l
-    UNION ALL
-    SELECT NULL, NULL,
-           CASE WHEN (SELECT count(*) FROM lacking) = lim THEN (SELECT max(l.filename) FROM lacking l)::text
-                WHEN (SELECT count(*) FROM next) = 1000 THEN (SELECT max(n.filename) FROM next n)::text END
-    FROM piw.metadata_pass p
-    WHERE NOT p.done
+    LOOP
+        lacking := lacking + 1;
+        upto := filename;
+        RETURN QUERY SELECT package, filename, NULL::text;
+    END LOOP;
+    IF lacking < lim THEN
+        upto := CASE WHEN amount = slice THEN last END;
+    END IF;
+    RETURN QUERY SELECT NULL::text, NULL::text, upto;
+END
 $$;
 
 -- These have it now, and all up to `upto` (NULL: all there are) have been looked at. Returns the packages whose pages are to say so.
