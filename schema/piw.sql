@@ -269,6 +269,26 @@ CREATE TABLE piw.more_sources (
     extra bigint NOT NULL,
     PRIMARY KEY (package, version)
 );
+-- What PyPI says of projects and releases beside what stock's tables hold: the state of those that aren't `active` (PEP 792),
+-- and why releases were yanked. Versions are spelt as in the names of files.
+CREATE TABLE piw.project_states (
+    package varchar(200) PRIMARY KEY,
+    status varchar(31) NOT NULL,
+    reason varchar(1000) NOT NULL
+);
+CREATE TABLE piw.yank_reasons (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    reason varchar(1000) NOT NULL,
+    PRIMARY KEY (package, version)
+);
+-- How far wheels without METADATA beside them, as an adopted database has them, have been given it.
+CREATE TABLE piw.metadata_pass (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    after varchar(255) NOT NULL DEFAULT '',
+    done boolean NOT NULL
+);
+INSERT INTO piw.metadata_pass (done) SELECT NOT EXISTS (SELECT FROM public.files);
 
 -- --- The site ---
 

@@ -151,6 +151,10 @@ BEGIN
     WHERE q.package = e.package AND (e.version IS NULL OR q.version = e.version);
     DELETE FROM piw.more_sources m USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e) e
     WHERE m.package = e.package AND (e.version IS NULL OR m.version = e.version);
+    DELETE FROM piw.project_states s USING (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.version IS NULL) e
+    WHERE s.package = e.package;
+    DELETE FROM piw.yank_reasons y USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e) e
+    WHERE y.package = e.package AND (e.version IS NULL OR y.version = e.version);
     RETURN QUERY
     WITH gone AS (
         DELETE FROM public.packages p
@@ -278,6 +282,39 @@ AS $$
           FROM unnest(packages, descriptions) WITH ORDINALITY AS d (package, description, ord)
           ORDER BY d.package, d.ord DESC) d
     WHERE p.package = d.package AND p.description <> d.description
+$$;
+
+-- Keep what a project's page says of its state, and why releases are yanked. Is it something new?
+CREATE FUNCTION piw.keep_facts(pkg text, new_status text, new_reason text, yanked text[], reasons text[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+    same boolean;
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.packages p WHERE p.package = pkg) THEN
+        RETURN false;
+    END IF;
+    SELECT coalesce((SELECT s.status = new_status AND s.reason = new_reason FROM piw.project_states s WHERE s.package = pkg),
+                    new_status = '')
+       AND NOT EXISTS (
+           (SELECT y.version::text, y.reason::text FROM piw.yank_reasons y WHERE y.package = pkg
+            EXCEPT SELECT n.version, n.reason FROM unnest(yanked, reasons) AS n (version, reason))
+           UNION ALL
+           (SELECT n.version, n.reason FROM unnest(yanked, reasons) AS n (version, reason)
+            EXCEPT SELECT y.version::text, y.reason::text FROM piw.yank_reasons y WHERE y.package = pkg))
+    INTO same;
+    IF same THEN
+        RETURN false;
+    END IF;
+    DELETE FROM piw.project_states s WHERE s.package = pkg;
+    INSERT INTO piw.project_states (package, status, reason) SELECT pkg, new_status, new_reason WHERE new_status <> '';
+    DELETE FROM piw.yank_reasons y WHERE y.package = pkg;
+    INSERT INTO piw.yank_reasons (package, version, reason)
+    SELECT pkg, y.version, y.reason FROM unnest(yanked, reasons) AS y (version, reason);
+    PERFORM piw.note_pages(ARRAY[pkg], ARRAY['BOTH']);
+    RETURN true;
+END
 $$;
 
 -- --- Projects ---

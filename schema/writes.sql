@@ -715,3 +715,72 @@ BEGIN
     RETURN (true, word, with_builds AND reason = '');
 END
 $$;
+
+-- --- Wheels that came without METADATA beside them ---
+
+-- The next published wheels, `lim` at most, of which METADATA isn't known to lie beside them, among the next 1,000 files in the
+-- order of names; the last row has no file, but the name up to which these are all (NULL: to the end). No row: all are done.
+CREATE FUNCTION piw.metadata_due(lim integer) RETURNS TABLE (package text, filename text, upto text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    slice constant integer := 1000;
+    so_far varchar;
+    amount bigint;
+    last text;
+    lacking bigint := 0;
+BEGIN
+    SELECT p.after INTO so_far FROM piw.metadata_pass p WHERE NOT p.done;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT count(*), max(n.filename) INTO amount, last
+    FROM (SELECT f.filename FROM public.files f WHERE f.filename > so_far ORDER BY f.filename LIMIT slice) n;
+    FOR package, filename IN
+        SELECT b.package, n.filename
+        FROM (SELECT f.filename, f.build_id FROM public.files f WHERE f.filename > so_far ORDER BY f.filename LIMIT slice) n
+        JOIN public.builds b ON b.build_id = n.build_id
+        LEFT JOIN piw.file_facts x ON x.filename = n.filename
+        WHERE x.metadata_hash IS NULL AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = n.filename)
+        ORDER BY n.filename
+        LIMIT lim
+    LOOP
+        lacking := lacking + 1;
+        upto := filename;
+        RETURN QUERY SELECT package, filename, NULL::text;
+    END LOOP;
+    IF lacking < lim THEN
+        upto := CASE WHEN amount = slice THEN last END;
+    END IF;
+    RETURN QUERY SELECT NULL::text, NULL::text, upto;
+END
+$$;
+
+-- These have it now, and all up to `upto` (NULL: all there are) have been looked at. Returns the packages whose pages are to say so.
+CREATE FUNCTION piw.metadata_made(filenames text[], hashes text[], upto text) RETURNS SETOF text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    packages text[];
+BEGIN
+    WITH made AS (
+        INSERT INTO piw.file_facts AS o (filename, package, metadata_hash, uploaded)
+        SELECT f.filename, b.package, m.metadata_hash, b.built_at
+        FROM unnest(filenames, hashes) AS m (filename, metadata_hash)
+        JOIN public.files f ON f.filename = m.filename
+        JOIN public.builds b ON b.build_id = f.build_id
+        ON CONFLICT (filename) DO UPDATE SET metadata_hash = excluded.metadata_hash WHERE o.metadata_hash IS NULL
+        RETURNING o.package
+    )
+    SELECT array_agg(DISTINCT m.package::text) INTO packages FROM made m;
+    UPDATE piw.metadata_pass p SET after = coalesce(upto, p.after), done = upto IS NULL WHERE id = 1;
+    IF packages IS NOT NULL THEN
+        PERFORM piw.note_pages(packages, array_fill('BOTH'::text, ARRAY[cardinality(packages)]));
+        RETURN QUERY SELECT unnest(packages);
+    END IF;
+END
+$$;

@@ -319,10 +319,11 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         return failed;
     }
     const char *json_url = setting_or(task, "pypi-json", "https://pypi.org/pypi");
-    self->describer = gazer_describer_new(self, json_url);
+    const char *simple_url = setting_or(task, "pypi-simple", "https://pypi.org/simple");
+    self->describer = gazer_describer_new(self, json_url, simple_url);
     self->follows_list = strcmp(setting_or(task, "follow", "xmlrpc"), "json") == 0;
     const gazer_projects_options list = {
-        .simple_url = setting_or(task, "pypi-simple", "https://pypi.org/simple"),
+        .simple_url = simple_url,
         .json_url = json_url,
         .follows = self->follows_list,
         .poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll-list"),
@@ -334,7 +335,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         const cloud_gazer_state *body = cloud_gazer_state_of(state);
         self->paused = body->paused;
         for (uint32_t i = 0; i < body->undescribed.count; i++)
-            gazer_describe(self->describer, body->undescribed.at[i]);
+            gazer_describe(self->describer, body->undescribed.at[i], true);
         gazer_describer_go(self->describer);
     }
     ask_where(self);
@@ -409,7 +410,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(http_socket), PIW_CONTINUATION(apply_again), PIW_CONTINUATION(http_timer),
     PIW_CONTINUATION(describe),    PIW_CONTINUATION(projects_go), PIW_CONTINUATION(projects_again),
     PIW_CONTINUATION(projects),    PIW_CONTINUATION(compared),    PIW_CONTINUATION(pages),
-    PIW_CONTINUATION(left_again),  PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(left_again),  PIW_CONTINUATION(facts),       PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(cloud_gazer, .version = "1.0", .summary = "follows PyPI's log of changes into the database", .uses = uses,

@@ -1,12 +1,15 @@
-/* descriptions.c — fetches the summaries of packages from PyPI's JSON, several at a time. A failure costs a
- * description, nothing else. */
+/* descriptions.c — fetches what PyPI says of packages beside their versions, several at a time: the summary from a project's
+ * document, then its status and the reasons of its yanks from its page of the Simple API. A failure costs that, nothing
+ * else. */
 #include "cloud_gazer/gazer.h"
+#include "cloud_gazer/page.h"
 #include "shared/summary.h"
+#include "web.piw.h"
 
 #include <stdlib.h>
 
 enum {
-    TIMEOUT_MS = 60000,
+    TIMEOUT_MS = 120000,
     REST_MS = 30000,           /* when the server says that it is too much */
     READ_ON_BYTES = 256 << 10, /* what is left of a small answer is read, so that the connection can be kept */
 };
@@ -16,14 +19,18 @@ typedef struct wanted {
     piw_table_node node;
     struct wanted *next;
     gazer_describer *describer;
-    piw_summary *summary; /* while it is fetched */
+    bool summary_too;     /* not only the page */
+    bool again;           /* asked for while it was fetched */
+    piw_summary *summary; /* while it is fetched, … */
     size_t read;
+    gazer_page *page; /* … and while the page is */
+    piw_err err;
     char package[];
 } wanted;
 
 struct gazer_describer {
     gazer *gazer;
-    const char *json_url;
+    const char *json_url, *simple_url;
     piw_table all; /* waiting and running */
     uint64_t seed;
     wanted *first, **end; /* waiting, in order */
@@ -37,11 +44,12 @@ static bool is_package(const piw_table_node *node, const void *key)
     return strcmp(PIW_TABLE_ENTRY(node, const wanted, node)->package, key) == 0;
 }
 
-gazer_describer *gazer_describer_new(gazer *self, const char *json_url)
+gazer_describer *gazer_describer_new(gazer *self, const char *json_url, const char *simple_url)
 {
     gazer_describer *describer = piw_zalloc(sizeof(*describer));
     describer->gazer = self;
     describer->json_url = json_url;
+    describer->simple_url = simple_url;
     describer->seed = piw_table_seed();
     describer->end = &describer->first;
     return describer;
@@ -51,6 +59,7 @@ static void forget(gazer_describer *describer, wanted *entry)
 {
     piw_table_remove(&describer->all, &entry->node);
     free(entry->summary);
+    gazer_page_free(&entry->page);
     free(entry);
 }
 
@@ -67,11 +76,29 @@ void gazer_describer_free(gazer_describer **describer)
     *describer = NULL;
 }
 
-void gazer_describe(gazer_describer *describer, piw_text package)
+static void enqueue(gazer_describer *describer, wanted *entry)
+{
+    entry->next = NULL;
+    *describer->end = entry;
+    describer->end = &entry->next;
+}
+
+/* Is it being fetched? */
+static bool runs(const wanted *entry)
+{
+    return entry->summary != NULL || entry->page != NULL;
+}
+
+void gazer_describe(gazer_describer *describer, piw_text package, bool summary_too)
 {
     uint64_t hash = piw_table_hash(describer->seed, package.s, package.len);
-    if (piw_table_find(&describer->all, hash, is_package, package.s) != NULL)
+    piw_table_node *node = piw_table_find(&describer->all, hash, is_package, package.s);
+    if (node != NULL) {
+        wanted *entry = PIW_TABLE_ENTRY(node, wanted, node);
+        entry->again = runs(entry);
+        entry->summary_too = entry->summary_too || summary_too;
         return;
+    }
     if (describer->all.count >= GAZER_UNDESCRIBED_MAX) {
         piw_log_limited(&describer->troubles, 1, PIW_LOG_INFO,
                         "more than %d packages wait for their description; %s goes without for now",
@@ -81,9 +108,9 @@ void gazer_describe(gazer_describer *describer, piw_text package)
     wanted *entry = piw_zalloc(sizeof(*entry) + package.len + 1);
     memcpy(entry->package, package.s, package.len);
     entry->describer = describer;
+    entry->summary_too = summary_too;
     piw_table_add(&describer->all, &entry->node, hash);
-    *describer->end = entry;
-    describer->end = &entry->next;
+    enqueue(describer, entry);
 }
 
 static bool on_data(void *arg, const void *data, size_t len)
@@ -104,41 +131,144 @@ static void describe(wanted *entry)
     piw_msg_free(&msg);
 }
 
+/* Ask for the address with the entry as argument; it counts as running until `done`. False: it can't be asked for. */
+static bool start(gazer_describer *self, wanted *entry, char *url, const char *accept, gazer_http_request request)
+{
+    piw_err err = {0};
+    request.url = url;
+    request.accept = accept;
+    request.timeout_ms = TIMEOUT_MS;
+    request.arg = entry;
+    bool good = gazer_http_start(self->gazer->http, &request, &err) == 0;
+    if (good)
+        self->running++;
+    else
+        piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "no description of %s: %s", entry->package, err.text);
+    free(url);
+    return good;
+}
+
+/* Nothing more is to be fetched for it now. */
+static void end(gazer_describer *self, wanted *entry)
+{
+    gazer_page_free(&entry->page);
+    if (entry->again) {
+        entry->again = false;
+        enqueue(self, entry);
+    } else {
+        forget(self, entry);
+    }
+}
+
+/* Did the server say that it is too much, or nobody answer? Then all wait for a while. */
+static bool must_rest(gazer_describer *self, const wanted *entry, const gazer_http_result *result)
+{
+    if (!result->refused && result->status != 429 && result->status < 500)
+        return false;
+    int64_t rest_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : REST_MS;
+    self->resting = piw_timer(self->gazer->task, PIW_ON(describe), 0, rest_ms, 0) == 0;
+    piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "descriptions rest for %d s: %s (status %ld for %s)",
+                    (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
+                    result->status, entry->package);
+    return true;
+}
+
+/* --- The page of the Simple API --- */
+
+static bool on_page_data(void *arg, const void *data, size_t len)
+{
+    wanted *entry = arg;
+    return gazer_page_feed(entry->page, data, len, &entry->err) == 0;
+}
+
+static void tell_facts(const wanted *entry)
+{
+    db_PYPI_FACTS *body;
+    piw_msg *msg = db_PYPI_FACTS_new(&body);
+    gazer_page_put(entry->page, msg, body);
+    if (piw_call(entry->describer->gazer->task, &msg, PIW_ON(facts), 0, -1) != 0)
+        piw_msg_free(&msg);
+}
+
+static void on_page_done(void *arg, const gazer_http_result *result)
+{
+    wanted *entry = arg;
+    gazer_describer *self = entry->describer;
+    self->running--;
+    if (result->answered && result->status == 200 && entry->err.code == 0 &&
+        gazer_page_end(entry->page, &entry->err) == 0)
+        tell_facts(entry);
+    else if (!must_rest(self, entry, result))
+        piw_debug("nothing is known of the status of %s: %s (status %ld)", entry->package,
+                  entry->err.code != 0 ? entry->err.text
+                  : result->answered   ? "there is no page"
+                                       : result->problem,
+                  result->status);
+    end(self, entry);
+    gazer_describer_go(self);
+}
+
+static void fetch_page(gazer_describer *self, wanted *entry)
+{
+    entry->err = (piw_err){0};
+    entry->page = gazer_page_new(entry->package);
+    if (entry->page == NULL ||
+        !start(self, entry, piw_sprintf("%s/%s/", self->simple_url, entry->package),
+               "application/vnd.pypi.simple.v1+json", (gazer_http_request){.data = on_page_data, .done = on_page_done}))
+        end(self, entry);
+}
+
+int on_facts(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    if (piw_msg_error(reply) != 0)
+        return 0;
+    const db_PYPI_FACTS_reply *body = db_PYPI_FACTS_reply_of(reply);
+    if (body->changed) {
+        piw_msg *pages = web_BOTH_make(body->package, false);
+        if (piw_cast(task, &pages) != 0) /* its page says so when it is written the next time */
+            piw_msg_free(&pages);
+    }
+    return 0;
+}
+
+/* --- The project's document --- */
+
 static void on_done(void *arg, const gazer_http_result *result)
 {
     wanted *entry = arg;
     gazer_describer *self = entry->describer;
     self->running--;
-    if (entry->summary->found) {
+    bool rests = false;
+    if (entry->summary->found)
         describe(entry);
-    } else if (result->refused || result->status == 429 || result->status >= 500) {
-        int64_t rest_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : REST_MS;
-        self->resting = piw_timer(self->gazer->task, PIW_ON(describe), 0, rest_ms, 0) == 0;
-        piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "descriptions rest for %d s: %s (status %ld for %s)",
-                        (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
-                        result->status, entry->package);
-    } else {
+    else if (!(rests = must_rest(self, entry, result)))
         piw_debug("no description of %s: %s (status %ld)", entry->package,
                   result->answered ? "there is no summary" : result->problem, result->status);
-    }
-    forget(self, entry);
+    free(entry->summary);
+    entry->summary = NULL;
+    entry->read = 0;
+    if (rests)
+        end(self, entry);
+    else
+        fetch_page(self, entry);
     gazer_describer_go(self);
 }
 
 static void fetch(gazer_describer *self, wanted *entry)
 {
-    char *url = piw_sprintf("%s/%s/json", self->json_url, entry->package);
-    entry->summary = piw_zalloc(sizeof(*entry->summary));
-    const gazer_http_request request = {
-        .url = url, .timeout_ms = TIMEOUT_MS, .data = on_data, .done = on_done, .arg = entry};
-    piw_err err = {0};
-    if (gazer_http_start(self->gazer->http, &request, &err) == 0) {
-        self->running++;
-    } else {
-        piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "no description of %s: %s", entry->package, err.text);
-        forget(self, entry);
+    if (!entry->summary_too) {
+        fetch_page(self, entry);
+        return;
     }
-    free(url);
+    entry->summary_too = false;
+    entry->summary = piw_zalloc(sizeof(*entry->summary));
+    if (!start(self, entry, piw_sprintf("%s/%s/json", self->json_url, entry->package), NULL,
+               (gazer_http_request){.data = on_data, .done = on_done})) {
+        free(entry->summary);
+        entry->summary = NULL;
+        end(self, entry);
+    }
 }
 
 void gazer_describer_go(gazer_describer *describer)

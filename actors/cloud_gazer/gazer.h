@@ -1,5 +1,5 @@
 /* gazer.h — inside cloud_gazer: following PyPI's log into the database (cloud_gazer.c), saying how far it is
- * (progress.c), fetching descriptions (descriptions.c), and telling others of changes (spread.c). Everything belongs to the task's thread. */
+ * (progress.c), fetching what it says of packages (descriptions.c), and telling others of changes (spread.c). Everything belongs to the task's thread. */
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
@@ -66,14 +66,16 @@ void gazer_say_progress(gazer *self);
 void gazer_say_caught_up(gazer *self);
 
 /* --- descriptions.c --- */
-gazer_describer *gazer_describer_new(gazer *self, const char *json_url);
+gazer_describer *gazer_describer_new(gazer *self, const char *json_url, const char *simple_url);
 void gazer_describer_free(gazer_describer **describer);
-/* Fetch the package's description some time (once, however often it is asked for). */
-void gazer_describe(gazer_describer *describer, piw_text package);
+/* Fetch some time what PyPI says of the package, once, however often it is asked for: its status and the reasons of its
+ * yanks, its summary if that is wanted too. */
+void gazer_describe(gazer_describer *describer, piw_text package, bool summary_too);
 /* Start what may start now. */
 void gazer_describer_go(gazer_describer *describer);
 /* Iterates over packages without a description yet, for saving: NULL begins and ends. */
 const char *gazer_undescribed(const gazer_describer *describer, const char *after, size_t *count);
 int on_describe(piw_task *task, piw_msg *reply, uint64_t key);
+int on_facts(piw_task *task, piw_msg *reply, uint64_t key);
 
 #endif

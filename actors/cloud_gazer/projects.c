@@ -574,6 +574,8 @@ static void confirm(gazer_projects *self)
     for (size_t i = 0; i < self->batch; i++) {
         document *at = &self->window[(self->applied + i) % WINDOW];
         describe(self, at);
+        if (at->project != NULL) /* what changed may be the project's status, of which its document doesn't speak */
+            gazer_describe(self->gazer->describer, piw_text_of(at->listed->package), false);
         clear(at);
     }
     self->applied += self->batch;
@@ -608,6 +610,7 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
     if (body != NULL) {
         count_changes(self, body);
         confirm(self);
+        gazer_describer_go(owner->describer);
         self->batch_max = self->batch_max * 2 < BATCH ? self->batch_max * 2 : BATCH;
     } else if (code == PIW_EDB && self->batch > 1) {
         self->batch_max = self->batch_max > 1 ? self->batch_max / 2 : 1;

@@ -62,8 +62,9 @@ void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *bef
             return;
         piw_msg *pages = web_BOTH_make(change->package, false);
         gazer_cast(self, &pages);
-        if (describe && (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version")))
-            gazer_describe(self->describer, change->package);
+        gazer_describe(self->describer, change->package,
+                       describe &&
+                           (piw_text_is(change->change, "new_package") || piw_text_is(change->change, "new_version")));
         return;
     }
     piw_msg *removed = slaves_REMOVED_make(change->package, change->version, false);

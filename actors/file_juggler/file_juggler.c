@@ -349,8 +349,10 @@ static int on_publish(piw_task *task, piw_msg *msg)
 static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) == 0)
+    if (piw_msg_error(reply) == 0) {
         upkeep_over(self, publish_build_reply_of(reply)->build_id);
+        tell_placed(task, publish_build_reply_of(reply)->placed);
+    }
     self->unsynced = true;
     /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
     int rc = self->withheld_missing ? withheld_look(task) : 0;
@@ -412,6 +414,8 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
         rc = upkeep_begin(task, state == NULL ? NULL : file_juggler_state_of(state));
     if (rc == 0)
         rc = withheld_begin(task);
+    if (rc == 0)
+        rc = metadata_pass_begin(task);
     return rc == 0 ? site_watch_begin(task) : rc;
 }
 
@@ -453,7 +457,10 @@ static const piw_service serves[] = {{"fs", &fs_protocol_def}, PIW_SERVICES_END}
 static const piw_service uses[] = {
     {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", NULL};
-static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE},
+                                  {&events_protocol_def, WHEEL_PUBLISHED},
+                                  {&events_protocol_def, WHEEL_REMOVED},
+                                  PIW_EVENTS_END};
 static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&file_juggler_protocol_def, NULL};
 static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_hello},
@@ -467,12 +474,20 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_SETTLE, on_settle},
                                        {&fs_protocol_def, FS_WITHHELD, on_withheld_asked},
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
+                                       {&fs_protocol_def, FS_WRITE_FILE, on_write_file},
+                                       {&fs_protocol_def, FS_REMOVE_FILE, on_remove_file},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(paced),
                                                  PIW_CONTINUATION(written_out),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),
+                                                 PIW_CONTINUATION(file_written),
+                                                 PIW_CONTINUATION(metadata_look),
+                                                 PIW_CONTINUATION(metadata_due),
+                                                 PIW_CONTINUATION(metadata_written),
+                                                 PIW_CONTINUATION(metadata_made),
+                                                 PIW_CONTINUATION(file_removed),
                                                  PIW_CONTINUATION(sealed),
                                                  PIW_CONTINUATION(builds_synced),
                                                  PIW_CONTINUATION(logs_checked),

@@ -99,10 +99,27 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     return piw_file_place(from, to, 0, err);
 }
 
-/* Put in place every staged file whose name ends in `suffix`, but for those whose published file stays. The caller
- * has wheels put in place before their metadata. */
+/* The names of the wheels of a build that were put in place. */
+typedef struct wheels_placed {
+    piw_msg *msg; /* in whose arena they are */
+    juggler_names *names;
+} wheels_placed;
+
+/* Each wheel is named once, however many passes go over it. */
+static void note_placed(wheels_placed *placed, const char *name)
+{
+    juggler_names *names = placed->names;
+    for (uint32_t i = 0; i < names->at.count; i++)
+        if (piw_text_is(names->at.at[i], name))
+            return;
+    if (names->at.count < WHEELS_MAX)
+        names->at.at[names->at.count++] = piw_msg_textz(placed->msg, name);
+}
+
+/* Put in place every staged file whose name ends in `suffix`, but for those whose published file stays, and note the names
+ * in `placed`, unless it is NULL. The caller has wheels put in place before their metadata. */
 static int place_all(const publish_build *job, DIR *folder, const char *suffix,
-                     int (*place)(const publish_build *, const char *, piw_err *), int64_t *count, piw_err *err)
+                     int (*place)(const publish_build *, const char *, piw_err *), wheels_placed *placed, piw_err *err)
 {
     rewinddir(folder);
     struct dirent *entry;
@@ -121,8 +138,8 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
         }
         piw_err own_err = {0}; /* an error of this file alone: that a file has gone already is none */
         rc = place(job, name, &own_err);
-        if (rc == 0)
-            ++*count;
+        if (rc == 0 && placed != NULL)
+            note_placed(placed, name);
         else if (rc == PIW_ENOENT) /* another publication of the same build was quicker */
             rc = 0;
         else
@@ -198,14 +215,15 @@ static int place_log(const publish_build *job, bool *placed, piw_err *err)
     return rc == 0 ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
-static int publish(const publish_build *job, const char *path, DIR *folder, publish_build_reply *reply, piw_err *err)
+static int publish(const publish_build *job, const char *path, DIR *folder, wheels_placed *placed,
+                   publish_build_reply *reply, piw_err *err)
 {
-    int64_t metadata = 0, links = 0;
-    int rc = place_all(job, folder, ".whl", place_wheel, &reply->wheels, err);
+    int rc = place_all(job, folder, ".whl", place_wheel, placed, err);
     if (rc == 0)
-        rc = place_all(job, folder, ".whl", place_link, &links, err);
+        rc = place_all(job, folder, ".whl", place_link, placed, err);
     if (rc == 0 && !is_mended(job))
-        rc = place_all(job, folder, ".whl.metadata", place_metadata, &metadata, err);
+        rc = place_all(job, folder, ".whl.metadata", place_metadata, NULL, err);
+    reply->wheels = placed->names->at.count;
     if (rc == 0)
         rc = place_log(job, &reply->log, err);
     if (rc == 0)
@@ -225,12 +243,16 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
         return rc;
     publish_build_reply *reply;
     piw_msg *made = publish_build_reply_new(&reply);
+    wheels_placed placed = {.msg = made, .names = piw_msg_alloc(made, sizeof(*placed.names))};
+    piw_msg_list(made, &placed.names->at, WHEELS_MAX);
+    placed.names->at.count = 0;
+    reply->placed = placed.names;
     DIR *folder = opendir(path);
     if (folder == NULL)
         /* Another publication was quicker; or the site has just gone. */
         rc = errno == ENOENT ? piw_site_there(body->root.s, err) : piw_err_errno(err, "can't list %s", path);
     else
-        rc = publish(body, path, folder, reply, err);
+        rc = publish(body, path, folder, &placed, reply, err);
     if (folder != NULL)
         closedir(folder);
     if (rc == 0)

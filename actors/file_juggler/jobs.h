@@ -37,6 +37,10 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err);
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
 /* move_withheld: renames between a package's folder and the hidden one; synced. */
 int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err);
+/* put_file: written whole or not at all, unless it has these bytes; or removed. */
+int job_put_file(piw_msg *job, piw_msg **result, piw_err *err);
+/* make_metadata: of wheels that can be read. */
+int job_make_metadata(piw_msg *job, piw_msg **result, piw_err *err);
 /* sync_site: syncfs. */
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err);
 /* empty_trash */

@@ -131,6 +131,26 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* --- plugin_files.c --- */
+typedef void tell_fn(piw_task *task, piw_text package, const piw_text *files, uint32_t count);
+/* Whoever has subscribed hears of a package's wheels that are in their place now, or have gone from it. */
+tell_fn tell_published, tell_removed;
+/* The wheels that a publish_build job has put in place (NULL: it doesn't say). */
+void tell_placed(piw_task *task, const struct juggler_names *placed);
+/* The same of wheels of any packages, which their names tell. */
+void tell_each(piw_task *task, const piw_text *files, uint32_t count, tell_fn *tell);
+int on_write_file(piw_task *task, piw_msg *msg);
+int on_remove_file(piw_task *task, piw_msg *msg);
+int on_file_written(piw_task *task, piw_msg *reply, uint64_t key);
+int on_file_removed(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- metadata_pass.c --- */
+int metadata_pass_begin(piw_task *task);
+int on_metadata_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_metadata_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_metadata_written(piw_task *task, piw_msg *reply, uint64_t key);
+int on_metadata_made(piw_task *task, piw_msg *reply, uint64_t key);
+
 /* --- opening.c --- */
 /* Read what lies on the site, and go on with it. Once, when the site is there. */
 int juggler_open(piw_task *task, const piw_msg *state, piw_err *err);

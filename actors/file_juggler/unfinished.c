@@ -485,5 +485,6 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
         return rc;
     piw_msg_free(&self->reading);
     upkeep_over(self, publish_build_reply_of(reply)->build_id);
+    tell_placed(task, publish_build_reply_of(reply)->placed);
     return done_with_it(task);
 }

@@ -297,10 +297,12 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
         piw_err err = {0};
         if (was_published(self, file->package))
             continue;
-        if (remove_file(self, file, job, &err) == 0)
+        if (remove_file(self, file, job, &err) == 0) {
             done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
-        else
+            tell_removed(task, file->package, &file->filename, 1);
+        } else {
             piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        }
     }
     bool more = due->files.count == REMOVALS_AT_ONCE && done->filenames.count > 0;
     int rc = done->filenames.count == 0 ? 0 : piw_cast(task, &cast);

@@ -106,6 +106,8 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
         self->withheld_again = false; /* nothing but what isn't there */
         return end(task, self);
     }
+    tell_each(task, moved->away.at, moved->away.count, tell_removed);
+    tell_each(task, moved->back.at, moved->back.count, tell_published);
     db_WITHHELD_DONE *body;
     piw_msg *call = db_WITHHELD_DONE_new(&body);
     piw_msg_list(call, &body->away, moved->away.count);

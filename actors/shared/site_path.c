@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const int64_t BUILD_ID_MAX = 999999999999;
 enum { COMPONENT_MAX = 255 };
@@ -93,6 +94,33 @@ bool piw_path_project(char *to, const char *root, piw_text name)
 static bool id_ok(int64_t build_id)
 {
     return build_id > 0 && build_id <= BUILD_ID_MAX;
+}
+
+/* The next name of a path, which goes on behind it; false where none is, or one that isn't safe. */
+static bool next_name(const char **at, const char *end, piw_text *name)
+{
+    const char *slash = *at < end ? memchr(*at, '/', (size_t)(end - *at)) : NULL;
+    const char *stop = slash != NULL ? slash : end;
+    *name = (piw_text){*at, (uint32_t)(stop - *at)};
+    *at = slash != NULL ? slash + 1 : NULL;
+    return piw_path_component(*name);
+}
+
+bool piw_path_plugin(char *to, const char *root, piw_text path)
+{
+    enum { NAMES_MAX = 5 };
+    piw_text names[NAMES_MAX];
+    uint32_t count = 0;
+    const char *at = path.s;
+    while (at != NULL) {
+        if (count == NAMES_MAX || !next_name(&at, path.s + path.len, &names[count]))
+            return unsafe(to);
+        count++;
+    }
+    bool feed = count >= 2 && piw_text_is(names[0], "feeds");
+    bool of_package = count == 3 && piw_text_is(names[0], "project") && piw_name_is_canonical(names[1]) &&
+                      piw_text_is(names[2], "feed.atom");
+    return feed || of_package ? join(to, "%s/%.*s", root, (int)path.len, path.s) : unsafe(to);
 }
 
 static bool join_log(char *to, const char *root, int64_t build_id, const char *kind)

@@ -25,6 +25,9 @@ bool piw_path_withheld(char *to, const char *root, piw_text package, piw_text fi
 bool piw_path_withheld_metadata(char *to, const char *root, piw_text package, piw_text file);
 /* ROOT/project/NAME: a package's folder, or the link of an alias. */
 bool piw_path_project(char *to, const char *root, piw_text name);
+/* A file that plugins may write, from its path below ROOT: feeds/NAME, with up to three folders between, or
+ * project/PKG/feed.atom. */
+bool piw_path_plugin(char *to, const char *root, piw_text path);
 /* ROOT/logs/AAAA/BBBB/CCCC.txt.gz; build ids are 1 to 999,999,999,999. */
 bool piw_path_log(char *to, const char *root, int64_t build_id);
 /* ROOT/logs/AAAA/BBBB/CCCC.html.gz: the page of that log. */

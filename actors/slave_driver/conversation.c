@@ -139,6 +139,7 @@ static void say_ack(driver *self, driver_slave *slave, piw_msg *msg)
 {
     driver_tell_hello(self, slave);
     driver_give_token(slave);
+    driver_tell_came(self, slave);
     piw_msg *answer = slave_ACK_make(slave->saved.slave_id, self->pypi_url, slave->saved.token);
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_ACK);
 }

@@ -1,6 +1,7 @@
 /* monitor.c — what monitors see of slaves: sent to the stats service, which keeps and publishes it. */
 #include "slave_driver/monitor.h"
 
+#include "events.piw.h"
 #include "slave_driver/slaves.h"
 #include "stats.piw.h"
 
@@ -63,6 +64,16 @@ void driver_tell_gone(driver *self, const driver_slave *slave, bool expired)
     piw_msg *gone = stats_SLAVE_GONE_make(slave->saved.slave_id);
     if (piw_cast(self->task, &gone) != 0)
         piw_msg_free(&gone);
+    piw_msg *event = slave_gone_make(slave->saved.slave_id);
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
+}
+
+void driver_tell_came(driver *self, const driver_slave *slave)
+{
+    piw_msg *event = slave_came_make(slave->saved.slave_id, slave->saved.hello.label, slave->saved.hello.abi);
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
 }
 
 void driver_tell_pending(driver *self)

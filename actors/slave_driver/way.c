@@ -125,7 +125,8 @@ static build_row row_of(const driver_build *build)
                        .abi_tag = build->embargo->saved.abi_tag,
                        .status = report->status,
                        .duration = report->duration,
-                       .files = {report->verified.count, report->verified.at}};
+                       .files = {report->verified.count, report->verified.at},
+                       .cause = report->cause};
 }
 
 static piw_msg *make_record(driver *self, const driver_build *build)

@@ -14,7 +14,7 @@ typedef struct statement {
     const char *name, *sql;
 } statement;
 
-enum { STATEMENTS_MAX = 16 };
+enum { STATEMENTS_MAX = 24 };
 
 typedef struct database {
     PGconn *conn; /* NULL: not connected */

@@ -2,7 +2,9 @@
  * stands alone; nothing is stored twice. */
 #include "oracle.h"
 
+#include "events.piw.h"
 #include "piw/fault.h"
+#include "shared/text.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -40,11 +42,35 @@ static void drop(entry *e)
     free(e);
 }
 
+/* Tell who has subscribed of a build that is recorded now. */
+static void tell_build(oracle *self, const entry *e)
+{
+    if (e->reply == NULL || piw_msg_type_of(e->msg)->index != DB_LOGBUILD || !db_LOGBUILD_reply_of(e->reply)->recorded)
+        return;
+    const build_row *from = db_LOGBUILD_of(e->msg);
+    build_done *to;
+    piw_msg *event = build_done_new(&to);
+    to->build_id = from->build_id;
+    to->package = piw_text_copy(event, from->package);
+    to->version = piw_text_copy(event, from->version);
+    to->abi_tag = piw_text_copy(event, from->abi_tag);
+    to->slave_id = from->slave_id;
+    to->status = from->status;
+    to->cause = piw_text_copy(event, from->cause);
+    to->duration = from->duration;
+    piw_msg_list(event, &to->files, from->files.count);
+    for (uint32_t i = 0; i < from->files.count; i++)
+        to->files.at[i] = piw_text_copy(event, from->files.at[i].state.filename);
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
+}
+
 /* The first `count` entries are stored: answer and forget them. */
 static void finish(oracle *self, uint32_t count)
 {
     for (; count > 0; count--) {
         entry *e = pop(self);
+        tell_build(self, e);
         answer(self, e);
         drop(e);
     }

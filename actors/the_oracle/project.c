@@ -1,177 +1,380 @@
-/* project.c — all that the pages of one package show, of one moment: five short statements under one snapshot.
+/* project.c — all that the pages of packages show, of one moment: a few statements for all of them, under one snapshot.
  *
- * Versions, files and dependencies come in the same order, so that one pass over each puts them together. */
+ * Versions, builds with their files, and dependencies come in the same order, so that one pass over each puts them together:
+ * what a package's pages cost grows as what it has does. */
 #include "oracle.h"
 #include "shared/text.h"
+#include "shared/version.h"
+
+#include <stdlib.h>
 
 enum {
-    FILES_MAX = 200000, /* of a package; more would burst the answer's arena */
+    ROWS_MAX = 200000, /* versions, aliases or files of all packages of a call; more would burst the answer's arena */
     DEPENDENCIES_MAX = 1000000,
+    PROJECTS_MAX = 100, /* of a call, as proto/db.piw has it */
 };
 
-typedef struct project_rows {
-    PGresult *package, *aliases, *versions, *abis, *files, *dependencies;
-} project_rows;
+/* The results of a call's statements, in their order. */
+typedef enum { PACKAGES, ALIASES, VERSIONS, ABIS, BUILDS, DEPENDENCIES, YANKS, RESULTS } result_of;
 
-static void rows_fini(project_rows *rows)
+static const statement statements[RESULTS] = {
+    [PACKAGES] = {"project_packages",
+                  "SELECT p.package, coalesce((SELECT n.name FROM package_names n WHERE n.package = p.package "
+                  "ORDER BY n.seen DESC, n.name LIMIT 1), p.package), p.description, p.skip, s.status, s.reason "
+                  "FROM packages p LEFT JOIN piw.project_states s ON s.package = p.package "
+                  "WHERE p.package = ANY ($1) ORDER BY p.package"},
+    [ALIASES] = {"project_aliases", "SELECT package, name FROM package_names WHERE package = ANY ($1) "
+                                    "AND name <> package ORDER BY package, name LIMIT 200001"},
+    [VERSIONS] = {"project_versions",
+                  "SELECT package, version, (extract(epoch FROM released) * 1000000)::bigint, yanked, skip "
+                  "FROM versions WHERE package = ANY ($1) ORDER BY package, version LIMIT 200001"},
+    [ABIS] = {"project_abis",
+              "SELECT abi_tag, skip FROM build_abis ORDER BY piw.abi_rank(abi_tag), abi_tag LIMIT 1000"},
+    [BUILDS] = {"project_builds",
+                "WITH abis AS MATERIALIZED (SELECT a.abi_tag, piw.abi_takes(a.abi_tag) AS takes FROM build_abis a) "
+                "SELECT b.package, b.version, b.build_id, b.abi_tag, b.status, g.serves, f.filename, f.location, "
+                "f.filehash, f.filesize, f.abi_tag, f.platform_tag, f.requires_python, o.metadata_hash, "
+                "(extract(epoch FROM coalesce(o.uploaded, b.built_at)) * 1000000)::bigint, w.filename IS NOT NULL "
+                "FROM builds b LEFT JOIN files f ON f.build_id = b.build_id "
+                "LEFT JOIN piw.file_facts o ON o.filename = f.filename "
+                "LEFT JOIN piw.withheld w ON w.filename = f.filename "
+                "LEFT JOIN LATERAL (SELECT string_agg(a.abi_tag, chr(31)) AS serves FROM (SELECT "
+                "piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag) AS offers OFFSET 0) t "
+                "JOIN abis a ON t.offers && a.takes) g ON f.filename IS NOT NULL "
+                "WHERE b.package = ANY ($1) ORDER BY b.package, b.version, f.filename LIMIT 200001"},
+    [DEPENDENCIES] = {"project_dependencies",
+                      "SELECT f.filename, d.tool, d.dependency FROM builds b JOIN files f ON f.build_id = b.build_id "
+                      "JOIN dependencies d ON d.filename = f.filename WHERE b.package = ANY ($1) "
+                      "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename) AND (d.tool = 'pip' "
+                      "OR d.tool = 'apt' AND NOT EXISTS (SELECT FROM preinstalled_apt_packages i "
+                      "WHERE i.abi_tag = b.abi_tag AND i.apt_package = d.dependency)) "
+                      "ORDER BY b.package, b.version, f.filename, d.tool, d.dependency LIMIT 1000001"},
+    [YANKS] = {"project_yanks",
+               "SELECT y.package, y.version, y.reason FROM piw.yank_reasons y JOIN packages p ON p.package = y.package "
+               "WHERE y.package = ANY ($1) ORDER BY y.package, y.version LIMIT 200001"},
+};
+
+/* The first row of each result that isn't used yet. */
+typedef struct reader {
+    PGresult *rows[RESULTS];
+    int at[RESULTS];
+    piw_msg *msg; /* what they are put into */
+} reader;
+
+/* What came of a version for one ABI. */
+typedef struct outcome {
+    int64_t good, own;         /* build ids; 0: none */
+    bool good_own, own_status; /* the good one was made for this ABI */
+} outcome;
+
+static void reader_fini(reader *self)
 {
-    PGresult *const all[] = {rows->package, rows->aliases, rows->versions, rows->abis, rows->files, rows->dependencies};
-    for (size_t i = 0; i < PIW_COUNT(all); i++)
-        PQclear(all[i]);
+    for (size_t i = 0; i < RESULTS; i++)
+        PQclear(self->rows[i]);
 }
 
-static int query_rows(database *db, piw_text package, project_rows *rows, piw_err *err)
+/* --- Asking ------------------------------------------------------------------------------------------------------ */
+
+/* Plans look up key after key: one that was made while a table was small would read the whole of it later. */
+static const char BEGIN[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off; "
+                            "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
+
+static int send_all(database *db, const piw_text *packages, uint32_t count, piw_err *err)
 {
-    const struct {
-        PGresult **result;
-        const char *sql;
-    } queries[] = {
-        {&rows->package, "SELECT coalesce((SELECT n.name FROM package_names n WHERE n.package = p.package "
-                         "ORDER BY n.seen DESC, n.name LIMIT 1), p.package), p.description, p.skip "
-                         "FROM packages p WHERE p.package = $1"},
-        {&rows->aliases,
-         "SELECT name FROM package_names WHERE package = $1 AND name <> package ORDER BY name LIMIT 10000"},
-        {&rows->versions,
-         "SELECT version, (extract(epoch FROM released) * 1000000)::bigint, yanked, skip FROM versions "
-         "WHERE package = $1 ORDER BY version LIMIT 100000"},
-        {&rows->abis, "SELECT version, abi_tag, status, build_id FROM piw.project_abis($1)"},
-        {&rows->files,
-         "SELECT b.version, f.filename, f.location, f.filehash, f.filesize, b.abi_tag, f.abi_tag, f.platform_tag, "
-         "f.requires_python, o.metadata_hash, "
-         "(extract(epoch FROM coalesce(o.uploaded, b.built_at)) * 1000000)::bigint FROM builds b JOIN files f "
-         "ON f.build_id = b.build_id LEFT JOIN piw.file_facts o ON o.filename = f.filename WHERE b.package = $1 "
-         "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename) "
-         "ORDER BY b.version, f.filename LIMIT 200001"},
-        {&rows->dependencies,
-         "SELECT f.filename, d.tool, d.dependency FROM builds b JOIN files f ON f.build_id = b.build_id "
-         "JOIN dependencies d ON d.filename = f.filename WHERE b.package = $1 "
-         "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename) AND (d.tool = 'pip' OR d.tool = "
-         "'apt' "
-         "AND "
-         "NOT EXISTS (SELECT FROM preinstalled_apt_packages i WHERE i.abi_tag = b.abi_tag AND i.apt_package = "
-         "d.dependency)) ORDER BY b.version, f.filename, d.tool, d.dependency LIMIT 1000001"},
-    };
-    int rc = database_run(db, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
-    for (size_t i = 0; rc == 0 && i < PIW_COUNT(queries); i++) {
+    int rc = 0;
+    for (size_t i = 0; i < RESULTS && rc == 0; i++) {
         params p = {0};
-        params_text(&p, package);
-        rc = database_query(db, queries[i].sql, &p, queries[i].result, err);
-        /* Nothing else to ask about a package that isn't there. */
-        if (rc == 0 && i == 0 && PQntuples(rows->package) == 0)
-            break;
+        int names = i != ABIS ? params_array(&p) : 0;
+        for (uint32_t k = 0; i != ABIS && k < count; k++)
+            params_add_text(&p, names, packages[k]);
+        rc = database_send(db, &statements[i], &p, err);
     }
+    return rc == 0 ? database_flush(db, err) : rc;
+}
+
+static int query(database *db, const piw_text *packages, uint32_t count, reader *self, piw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < RESULTS && rc == 0; i++)
+        rc = database_prepare(db, &statements[i], err);
+    if (rc == 0)
+        rc = database_run(db, BEGIN, err);
+    if (rc != 0)
+        return rc;
+    rc = database_many(db, err);
+    if (rc == 0)
+        rc = send_all(db, packages, count, err);
+    for (size_t i = 0; i < RESULTS && rc == 0; i++)
+        rc = database_take(db, &self->rows[i], err);
+    database_done(db);
     piw_err ignored_err = {0};
-    if (PQstatus(db->conn) == CONNECTION_OK && database_run(db, "ROLLBACK", &ignored_err) != 0)
+    if (db->conn != NULL && PQstatus(db->conn) == CONNECTION_OK && database_run(db, "ROLLBACK", &ignored_err) != 0)
         database_close(db);
     return rc;
 }
 
-/* Fill one list with the rows from `begin` on that have this file name and tool; returns the first row behind. */
-static int fill_dependencies(piw_msg *msg, const PGresult *r, int begin, piw_text filename, const char *tool,
-                             uint32_t *count, piw_text **at)
+/* --- Putting together -------------------------------------------------------------------------------------------- */
+
+/* Is the next row of this result about the package, and, if one is given, the version? */
+static bool next_is(const reader *self, result_of which, piw_text package, piw_text version)
 {
-    int end = begin;
+    const PGresult *rows = self->rows[which];
+    int at = self->at[which];
+    return at < PQntuples(rows) && piw_text_eq(row_text(rows, at, 0), package) &&
+           (version.s == NULL || piw_text_eq(row_text(rows, at, 1), version));
+}
+
+/* How many rows from the next one on are. */
+static int run_length(reader *self, result_of which, piw_text package, piw_text version)
+{
+    int begin = self->at[which], count;
+    while (next_is(self, which, package, version))
+        self->at[which]++;
+    count = self->at[which] - begin;
+    self->at[which] = begin;
+    return count;
+}
+
+/* Fill one list with the next rows if they have this file name and tool. */
+static void fill_dependencies(reader *self, piw_text filename, const char *tool, uint32_t *count, piw_text **list)
+{
+    const PGresult *r = self->rows[DEPENDENCIES];
+    int begin = self->at[DEPENDENCIES], end = begin;
     while (end < PQntuples(r) && piw_text_eq(row_text(r, end, 0), filename) && piw_text_is(row_text(r, end, 1), tool))
         end++;
     *count = (uint32_t)(end - begin);
-    *at = piw_msg_alloc(msg, sizeof(piw_text) * (size_t)(end - begin));
+    *list = piw_msg_alloc(self->msg, sizeof(piw_text) * (size_t)(end - begin));
     for (int i = begin; i < end; i++)
-        (*at)[i - begin] = row_copy(msg, r, i, 2);
-    return end;
+        (*list)[i - begin] = row_copy(self->msg, r, i, 2);
+    self->at[DEPENDENCIES] = end;
 }
 
-static void fill_file(piw_msg *msg, const project_rows *rows, int row, int *dependency, project_file *file)
+static void fill_file(reader *self, int row, project_file *file)
 {
-    const PGresult *r = rows->files;
+    const PGresult *r = self->rows[BUILDS];
     *file = (project_file){
-        .filename = row_copy(msg, r, row, 1),
-        .location = row_copy(msg, r, row, 2),
-        .filehash = row_copy(msg, r, row, 3),
-        .filesize = row_int(r, row, 4),
-        .builder_abi = row_copy(msg, r, row, 5),
-        .file_abi = row_copy(msg, r, row, 6),
-        .platform = row_copy(msg, r, row, 7),
-        .requires_python = row_copy(msg, r, row, 8),
-        .metadata_hash = row_copy(msg, r, row, 9),
-        .uploaded = {.us = row_int(r, row, 10)},
+        .filename = row_copy(self->msg, r, row, 6),
+        .location = row_copy(self->msg, r, row, 7),
+        .filehash = row_copy(self->msg, r, row, 8),
+        .filesize = row_int(r, row, 9),
+        .builder_abi = row_copy(self->msg, r, row, 3),
+        .file_abi = row_copy(self->msg, r, row, 10),
+        .platform = row_copy(self->msg, r, row, 11),
+        .requires_python = row_copy(self->msg, r, row, 12),
+        .metadata_hash = row_copy(self->msg, r, row, 13),
+        .uploaded = {.us = row_int(r, row, 14)},
     };
-    *dependency = fill_dependencies(msg, rows->dependencies, *dependency, file->filename, "apt",
-                                    &file->apt_dependencies.count, &file->apt_dependencies.at);
-    *dependency = fill_dependencies(msg, rows->dependencies, *dependency, file->filename, "pip",
-                                    &file->pip_dependencies.count, &file->pip_dependencies.at);
+    fill_dependencies(self, file->filename, "apt", &file->apt_dependencies.count, &file->apt_dependencies.at);
+    fill_dependencies(self, file->filename, "pip", &file->pip_dependencies.count, &file->pip_dependencies.at);
 }
 
-/* How many rows from `begin` on have this version in their first column. */
-static int run_length(const PGresult *r, int begin, piw_text version)
+/* Is the tag among those that `list` has, parted by U+001F? */
+static bool has_tag(piw_text list, piw_text tag)
 {
-    int end = begin;
-    while (end < PQntuples(r) && piw_text_eq(row_text(r, end, 0), version))
-        end++;
-    return end - begin;
+    for (const char *at = list.s, *end = list.s + list.len; at != NULL && at < end;) {
+        const char *part = memchr(at, '\x1f', (size_t)(end - at));
+        size_t len = (size_t)((part != NULL ? part : end) - at);
+        if (len == tag.len && memcmp(at, tag.s, len) == 0)
+            return true;
+        at = part != NULL ? part + 1 : end;
+    }
+    return false;
 }
 
-static void fill_abis(piw_msg *msg, const PGresult *r, int begin, int count, project_release *release)
+/* A build that is made for the ABI beats one for another, a newer one an older. */
+static void note_build(const reader *self, int row, piw_text abi, outcome *to)
 {
-    piw_msg_list(msg, &release->abis, count);
-    for (int i = 0; i < count; i++) {
-        release->abis.at[i].key = row_copy(msg, r, begin + i, 1);
-        release->abis.at[i].value.status = row_copy(msg, r, begin + i, 2);
-        if (row_null(r, begin + i, 3))
-            continue;
-        int64_t *id = piw_msg_alloc(msg, sizeof(*id));
-        *id = row_int(r, begin + i, 3);
-        release->abis.at[i].value.build_id = id;
+    const PGresult *r = self->rows[BUILDS];
+    int64_t id = row_int(r, row, 2);
+    bool own = piw_text_eq(row_text(r, row, 3), abi);
+    if (own && id > to->own) {
+        to->own = id;
+        to->own_status = row_bool(r, row, 4);
+    }
+    if (!row_null(r, row, 5) && has_tag(row_text(r, row, 5), abi) &&
+        (to->good == 0 || own > to->good_own || (own == to->good_own && id > to->good))) {
+        to->good = id;
+        to->good_own = own;
     }
 }
 
-static void fill_releases(piw_msg *msg, const project_rows *rows, project_data *data)
+static const char *status_of(const outcome *came, bool skipped)
 {
-    int file = 0, dependency = 0, abi = 0;
-    piw_msg_list(msg, &data->releases, PQntuples(rows->versions));
+    if (came->good != 0)
+        return "success";
+    if (came->own != 0)
+        return came->own_status ? "error" : "fail";
+    return skipped ? "skip" : "pending";
+}
+
+static void fill_abis(const reader *self, int begin, int count, piw_text package_skip, project_release *release)
+{
+    const PGresult *abis = self->rows[ABIS];
+    piw_msg_list(self->msg, &release->abis, PQntuples(abis));
+    for (uint32_t i = 0; i < release->abis.count; i++) {
+        piw_text abi = row_text(abis, (int)i, 0);
+        outcome came = {0};
+        for (int row = begin; row < begin + count; row++)
+            note_build(self, row, abi, &came);
+        bool skipped = package_skip.len > 0 || release->skip.len > 0 || PQgetlength(abis, (int)i, 1) > 0;
+        int64_t id = came.good != 0 ? came.good : came.own, *build_id = NULL;
+        if (id != 0) {
+            build_id = piw_msg_alloc(self->msg, sizeof(*build_id));
+            *build_id = id;
+        }
+        release->abis.at[i].key = row_copy(self->msg, abis, (int)i, 0);
+        release->abis.at[i].value =
+            (project_abi){.status = piw_text_of(status_of(&came, skipped)), .build_id = build_id};
+    }
+}
+
+/* Is there a file in this row of BUILDS that pages may show? */
+static bool is_shown(const reader *self, int row)
+{
+    return !row_null(self->rows[BUILDS], row, 6) && !row_bool(self->rows[BUILDS], row, 15);
+}
+
+static void fill_builds(reader *self, piw_text package, piw_text package_skip, project_release *release)
+{
+    int begin = self->at[BUILDS], count = run_length(self, BUILDS, package, release->version);
+    uint32_t files = 0;
+    for (int row = begin; row < begin + count; row++)
+        files += is_shown(self, row);
+    piw_msg_list(self->msg, &release->files, files);
+    files = 0;
+    for (int row = begin; row < begin + count; row++)
+        if (is_shown(self, row))
+            fill_file(self, row, &release->files.at[files++]);
+    fill_abis(self, begin, count, package_skip, release);
+    self->at[BUILDS] = begin + count;
+}
+
+/* Reasons name versions as files do, so that the spelling may be another. */
+static piw_text yank_reason(const reader *self, int begin, int end, piw_text version)
+{
+    const PGresult *r = self->rows[YANKS];
+    for (int row = begin; row < end; row++)
+        if (piw_version_matches_tag(version, row_text(r, row, 1)))
+            return row_copy(self->msg, r, row, 2);
+    return (piw_text){0};
+}
+
+static void fill_releases(reader *self, project_data *data)
+{
+    const PGresult *r = self->rows[VERSIONS];
+    int begin = self->at[VERSIONS], yanks = self->at[YANKS];
+    int yanks_end = yanks + run_length(self, YANKS, data->package, (piw_text){0});
+    piw_msg_list(self->msg, &data->releases, run_length(self, VERSIONS, data->package, (piw_text){0}));
     for (uint32_t i = 0; i < data->releases.count; i++) {
         project_release *release = &data->releases.at[i];
-        release->version = row_copy(msg, rows->versions, (int)i, 0);
-        release->released.us = row_int(rows->versions, (int)i, 1);
-        release->yanked = row_bool(rows->versions, (int)i, 2);
-        release->skip = row_copy(msg, rows->versions, (int)i, 3);
-        int count = run_length(rows->files, file, release->version);
-        piw_msg_list(msg, &release->files, count);
-        for (int k = 0; k < count; k++)
-            fill_file(msg, rows, file++, &dependency, &release->files.at[k]);
-        count = run_length(rows->abis, abi, release->version);
-        fill_abis(msg, rows->abis, abi, count, release);
-        abi += count;
+        int row = begin + (int)i;
+        release->version = row_copy(self->msg, r, row, 1);
+        release->released.us = row_int(r, row, 2);
+        release->yanked = row_bool(r, row, 3);
+        release->skip = row_copy(self->msg, r, row, 4);
+        if (release->yanked)
+            release->yank_reason = yank_reason(self, yanks, yanks_end, release->version);
+        fill_builds(self, data->package, data->skip, release);
     }
+    self->at[VERSIONS] = begin + (int)data->releases.count;
+    self->at[YANKS] = yanks_end;
+}
+
+/* The package of the next row. */
+static void fill_project(reader *self, project_data *data)
+{
+    const PGresult *r = self->rows[PACKAGES];
+    int row = self->at[PACKAGES]++, alias = self->at[ALIASES];
+    data->name = row_copy(self->msg, r, row, 1);
+    data->description = row_copy(self->msg, r, row, 2);
+    data->skip = row_copy(self->msg, r, row, 3);
+    data->status = row_copy(self->msg, r, row, 4);
+    data->status_reason = row_copy(self->msg, r, row, 5);
+    int aliases = run_length(self, ALIASES, data->package, (piw_text){0});
+    piw_msg_list(self->msg, &data->aliases, aliases < 10000 ? aliases : 10000);
+    for (uint32_t i = 0; i < data->aliases.count; i++)
+        data->aliases.at[i] = row_copy(self->msg, self->rows[ALIASES], alias + (int)i, 1);
+    self->at[ALIASES] = alias + aliases;
+    fill_releases(self, data);
+}
+
+static void clear_data(piw_msg *msg, piw_text package, project_data *data)
+{
+    *data = (project_data){.package = piw_text_copy(msg, package)};
+    data->name = data->description = data->skip = piw_text_of("");
+}
+
+static int check_size(const reader *self, piw_err *err)
+{
+    for (size_t i = 0; i < RESULTS; i++)
+        if (PQntuples(self->rows[i]) > (i == DEPENDENCIES ? DEPENDENCIES_MAX : ROWS_MAX))
+            return piw_err_set(err, PIW_ELIMIT, "they have too many versions, files or dependencies for a page");
+    return 0;
+}
+
+/* --- The calls --------------------------------------------------------------------------------------------------- */
+
+/* Which of those that were asked for is the package of the next row? */
+static uint32_t place_of(const reader *self, const db_PROJECTS_reply *answer)
+{
+    piw_text package = row_text(self->rows[PACKAGES], self->at[PACKAGES], 0);
+    uint32_t i = 0;
+    while (i < answer->projects.count && !piw_text_eq(answer->projects.at[i].package, package))
+        i++;
+    return i;
+}
+
+int read_projects(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_PROJECTS *body = db_PROJECTS_of(msg);
+    reader self = {0};
+    int rc = query(db, body->packages.at, body->packages.count, &self, err);
+    if (rc == 0)
+        rc = check_size(&self, err);
+    if (rc == 0) {
+        db_PROJECTS_reply *answer = NULL;
+        *reply = self.msg = db_PROJECTS_reply_new(&answer);
+        piw_msg_list(self.msg, &answer->projects, body->packages.count);
+        for (uint32_t i = 0; i < answer->projects.count; i++) {
+            answer->projects.at[i].package = piw_text_copy(self.msg, body->packages.at[i]);
+            clear_data(self.msg, body->packages.at[i], &answer->projects.at[i].data);
+        }
+        project_data *found[PROJECTS_MAX];
+        size_t count = 0;
+        while (self.at[PACKAGES] < PQntuples(self.rows[PACKAGES]) && count < PROJECTS_MAX) {
+            project_found *to = &answer->projects.at[place_of(&self, answer)];
+            to->found = true;
+            fill_project(&self, &to->data);
+            found[count++] = &to->data;
+        }
+        rc = read_histories(db, self.msg, found, count, err);
+    }
+    if (rc != 0)
+        piw_msg_free(reply);
+    reader_fini(&self);
+    return rc;
 }
 
 int read_project(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     piw_text package = db_PROJECT_of(msg)->package;
-    project_rows rows = {0};
-    int rc = query_rows(db, package, &rows, err);
-    if (rc == 0 && PQntuples(rows.package) > 0 &&
-        (PQntuples(rows.files) > FILES_MAX || PQntuples(rows.dependencies) > DEPENDENCIES_MAX))
-        rc = piw_err_set(err, PIW_ELIMIT, "package %.*s has too many files for a page", (int)package.len, package.s);
+    reader self = {0};
+    int rc = query(db, &package, 1, &self, err);
+    if (rc == 0)
+        rc = check_size(&self, err);
     if (rc == 0) {
         db_PROJECT_reply *answer = NULL;
-        *reply = db_PROJECT_reply_new(&answer);
+        *reply = self.msg = db_PROJECT_reply_new(&answer);
+        clear_data(self.msg, package, &answer->data);
+        answer->found = PQntuples(self.rows[PACKAGES]) > 0;
         project_data *data = &answer->data;
-        data->package = piw_text_copy(*reply, package);
-        data->name = data->description = data->skip = piw_text_of("");
-        answer->found = PQntuples(rows.package) > 0;
         if (answer->found) {
-            data->name = row_copy(*reply, rows.package, 0, 0);
-            data->description = row_copy(*reply, rows.package, 0, 1);
-            data->skip = row_copy(*reply, rows.package, 0, 2);
-            piw_msg_list(*reply, &data->aliases, PQntuples(rows.aliases));
-            for (uint32_t i = 0; i < data->aliases.count; i++)
-                data->aliases.at[i] = row_copy(*reply, rows.aliases, (int)i, 0);
-            fill_releases(*reply, &rows, data);
-            rc = read_histories(db, *reply, &data, 1, err);
+            fill_project(&self, data);
+            rc = read_histories(db, self.msg, &data, 1, err);
         }
     }
     if (rc != 0)
         piw_msg_free(reply);
-    rows_fini(&rows);
+    reader_fini(&self);
     return rc;
 }

@@ -128,3 +128,24 @@ int write_pypi_pages(database *db, const piw_msg *msg, piw_msg **reply, piw_err 
     PQclear(r);
     return 0;
 }
+
+int write_pypi_facts(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_PYPI_FACTS *body = db_PYPI_FACTS_of(msg);
+    params p = {0};
+    params_text(&p, body->package);
+    params_text(&p, body->status);
+    params_text(&p, body->reason);
+    int versions = params_array(&p), reasons = params_array(&p);
+    for (uint32_t i = 0; i < body->yanks.count; i++) {
+        params_add_text(&p, versions, body->yanks.at[i].version);
+        params_add_text(&p, reasons, body->yanks.at[i].reason);
+    }
+    PGresult *r = NULL;
+    int rc = database_query(db, "SELECT piw.keep_facts($1, $2, $3, $4, $5)", &p, &r, err);
+    if (rc != 0)
+        return rc;
+    *reply = db_PYPI_FACTS_reply_make(body->package, row_bool(r, 0, 0));
+    PQclear(r);
+    return 0;
+}

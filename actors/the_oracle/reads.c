@@ -67,13 +67,13 @@ int read_builds_newest(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     piw_msg_list(*reply, &answer->builds, PQntuples(r));
     for (uint32_t i = 0; i < answer->builds.count; i++)
         answer->builds.at[i] = (listed_build){.build_id = row_int(r, (int)i, 0),
-                                           .package = row_copy(*reply, r, (int)i, 1),
-                                           .version = row_copy(*reply, r, (int)i, 2),
-                                           .abi_tag = row_copy(*reply, r, (int)i, 3),
-                                           .slave_id = row_int(r, (int)i, 4),
-                                           .status = row_bool(r, (int)i, 5),
-                                           .duration = piw_duration_from_us(row_int(r, (int)i, 6)),
-                                           .built_at = {.us = row_int(r, (int)i, 7)}};
+                                              .package = row_copy(*reply, r, (int)i, 1),
+                                              .version = row_copy(*reply, r, (int)i, 2),
+                                              .abi_tag = row_copy(*reply, r, (int)i, 3),
+                                              .slave_id = row_int(r, (int)i, 4),
+                                              .status = row_bool(r, (int)i, 5),
+                                              .duration = piw_duration_from_us(row_int(r, (int)i, 6)),
+                                              .built_at = {.us = row_int(r, (int)i, 7)}};
     PQclear(r);
     return 0;
 }
@@ -139,6 +139,68 @@ int read_search_index(database *db, const piw_msg *msg, piw_msg **reply, piw_err
     return 0;
 }
 
+/* Texts that the database has joined, parted by U+001F. */
+static void split_texts(piw_msg *msg, piw_text joined, uint32_t *count, piw_text **list)
+{
+    uint32_t parts = joined.len > 0 ? 1 : 0;
+    for (uint32_t i = 0; i < joined.len; i++)
+        parts += joined.s[i] == '\x1f';
+    *list = piw_msg_alloc(msg, sizeof(piw_text) * parts);
+    *count = parts;
+    const char *at = joined.s;
+    for (uint32_t i = 0; i < parts; i++) {
+        size_t len = strcspn(at, "\x1f");
+        (*list)[i] = piw_msg_text(msg, at, (uint32_t)len);
+        at += len + 1;
+    }
+}
+
+#define RECENT_COLUMNS                                                                                                 \
+    "SELECT b.build_id, b.package, b.version, b.abi_tag, b.built_by, b.status, "                                       \
+    "(extract(epoch FROM b.built_at) * 1000000)::bigint, (extract(epoch FROM b.duration) * 1000000)::bigint, "         \
+    "(SELECT string_agg(f.filename, chr(31) ORDER BY f.filename) FROM files f WHERE f.build_id = b.build_id "          \
+    "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename)) FROM builds b "                        \
+    "WHERE b.build_id < $1::bigint "
+
+int read_recent_builds(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_RECENT_BUILDS *body = db_RECENT_BUILDS_of(msg);
+    if (body->limit < 1 || body->limit > 1000)
+        return piw_err_set(err, PIW_EINVAL, "between 1 and 1000 builds can be asked for, not %lld",
+                           (long long)body->limit);
+    params p = {0};
+    params_int(&p, body->before != NULL ? *body->before : INT64_MAX);
+    params_int(&p, body->limit);
+    bool of_package = body->package.s != NULL;
+    if (of_package)
+        params_text(&p, body->package);
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            of_package ? RECENT_COLUMNS "AND b.package = $3 ORDER BY b.build_id DESC LIMIT $2::bigint"
+                                       : RECENT_COLUMNS "ORDER BY b.build_id DESC LIMIT $2::bigint",
+                            &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_RECENT_BUILDS_reply *answer = NULL;
+    *reply = db_RECENT_BUILDS_reply_new(&answer);
+    piw_msg_list(*reply, &answer->builds, PQntuples(r));
+    for (uint32_t i = 0; i < answer->builds.count; i++) {
+        recent_build *to = &answer->builds.at[i];
+        int row = (int)i;
+        *to = (recent_build){.build_id = row_int(r, row, 0),
+                             .package = row_copy(*reply, r, row, 1),
+                             .version = row_copy(*reply, r, row, 2),
+                             .abi_tag = row_copy(*reply, r, row, 3),
+                             .slave_id = row_int(r, row, 4),
+                             .status = row_bool(r, row, 5),
+                             .built = {.us = row_int(r, row, 6)},
+                             .duration = piw_duration_from_us(row_int(r, row, 7))};
+        split_texts(*reply, row_text(r, row, 8), &to->files.count, &to->files.at);
+    }
+    PQclear(r);
+    return 0;
+}
+
 int read_statistics(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     (void)msg;
@@ -193,10 +255,12 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_ABIS, true, read_abis},
         {DB_ABI_LIST, true, read_abi_list},
         {DB_PROJECT, true, read_project},
+        {DB_PROJECTS, true, read_projects},
         {DB_PACKAGES, true, read_packages},
         {DB_SEARCH_INDEX, true, read_search_index},
         {DB_STATISTICS, true, read_statistics},
         {DB_SITE_FIGURES, true, read_site_figures},
+        {DB_RECENT_BUILDS, true, read_recent_builds},
         {DB_KNOWN, true, read_known},
         {DB_PYPI_APPLY, false, write_pypi_apply},
         {DB_PYPI_PROJECTS, false, write_pypi_projects},
@@ -213,7 +277,10 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_SITE_MARK, false, write_site_mark},
         {DB_WITHHELD_DUE, false, write_withheld_due},
         {DB_WITHHELD_DONE, false, write_withheld_done},
+        {DB_METADATA_DUE, true, read_metadata_due},
+        {DB_METADATA_MADE, false, write_metadata_made},
         {DB_PYPI_PAGES, false, write_pypi_pages},
+        {DB_PYPI_FACTS, false, write_pypi_facts},
         {DB_ADDPKG, false, write_addpkg},
         {DB_ADDVER, false, write_addver},
         {DB_REMPKG, false, write_rempkg},

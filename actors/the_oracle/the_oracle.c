@@ -285,7 +285,11 @@ static void stop(piw_task *task, bool leaving)
 
 static const piw_service serves[] = {{"oracle", &db_protocol_def}, PIW_SERVICES_END};
 static const piw_event emits[] = {
-    {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
+    {&events_protocol_def, DATABASE_UP},
+    {&events_protocol_def, DATABASE_DOWN},
+    {&events_protocol_def, BUILD_DONE},
+    PIW_EVENTS_END,
+};
 static const piw_handler handlers[] = {{&db_protocol_def, PIW_EVERY_MESSAGE, on_request}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
     PIW_CONTINUATION(try_again),

@@ -4,7 +4,7 @@
 #include "web.piw.h"
 
 enum {
-    FLYING_MAX = 8,     /* the scribe writes two at a time; the others keep it busy */
+    FLYING_MAX = 96,    /* the scribe asks the database for many at a time */
     ANSWER_MS = 600000, /* the scribe waits for the database meanwhile */
 };
 

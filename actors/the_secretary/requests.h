@@ -10,7 +10,7 @@
 #include "shared/table.h"
 #include "the_secretary.piw.h"
 
-enum { REQUESTS_FLYING_MAX = 16 };
+enum { REQUESTS_FLYING_MAX = 96 };
 
 /* In the order in which they win. */
 typedef enum {

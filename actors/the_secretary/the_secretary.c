@@ -2,6 +2,7 @@
  * (docs/site.md#requests-for-pages). */
 #include "secretary.h"
 
+#include "events.piw.h"
 #include "piw/plugin.h"
 #include "shared/text.h"
 #include "the_secretary.piw.h"
@@ -35,6 +36,14 @@ static int64_t back_off_ns(uint32_t tries)
     return (seconds < BACKOFF_MAX_S ? seconds : BACKOFF_MAX_S) * SECOND_NS;
 }
 
+/* Whoever has subscribed hears that the package's pages are written. */
+static void tell_changed(piw_task *task, const request *r)
+{
+    piw_msg *event = package_changed_make(piw_text_of(r->package), r->saved.part == PART_REMOVE);
+    if (piw_emit(task, &event) != 0)
+        piw_msg_free(&event);
+}
+
 int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     secretary *self = piw_soul(task);
@@ -42,6 +51,8 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     if (r == NULL)
         return 0;
     waiters_tell(task, self, r->package, (int64_t)key, reply);
+    if (piw_msg_error(reply) == 0)
+        tell_changed(task, r);
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
                         r->package, piw_msg_error_text(reply));
@@ -304,6 +315,7 @@ static void stop(piw_task *task, bool leaving)
 static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {{"scribe", &scribe_protocol_def}, {"db", &db_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", "scribe", NULL};
+static const piw_event emits[] = {{&events_protocol_def, PACKAGE_CHANGED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_PROJECT, on_project},
     {&web_protocol_def, WEB_BOTH, on_both},
@@ -365,6 +377,7 @@ static const piw_opt options[] = {
 };
 
 PIW_PLUGIN(the_secretary, .version = "1.0", .summary = "merges page requests before the scribe sees them",
-           .serves = serves, .uses = uses, .needs = needs, .state_protocol = &the_secretary_protocol_def,
-           .state_message = SECRETARY_STATE, .options = options, .critical = true, .start = start, .stop = stop,
-           .save = save, .handlers = handlers, .continuations = continuations);
+           .serves = serves, .uses = uses, .needs = needs, .emits = emits,
+           .state_protocol = &the_secretary_protocol_def, .state_message = SECRETARY_STATE, .options = options,
+           .critical = true, .start = start, .stop = stop, .save = save, .handlers = handlers,
+           .continuations = continuations);

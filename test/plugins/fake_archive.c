@@ -76,15 +76,22 @@ static int on_note(piw_task *task, piw_msg *msg)
     return serve_waiters(task, self);
 }
 
-/* Note a call of the database and answer it. Takes the answer. */
+/* Answer a call of the database that is noted. Takes the answer. */
+static int answer_noted(piw_task *task, piw_msg *msg, piw_msg *answer)
+{
+    const archive *self = piw_soul(task);
+    int rc = self->away ? piw_refuse(task, msg, PIW_EDBAWAY, "the test wants the database away")
+                        : piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+/* The same, and note it. */
 static int respond(piw_task *task, piw_msg *msg, piw_msg *answer)
 {
-    archive *self = piw_soul(task);
     int rc = on_note(task, msg);
-    if (rc == 0 && self->away)
-        rc = piw_refuse(task, msg, PIW_EDBAWAY, "the test wants the database away");
-    else if (rc == 0)
-        rc = piw_reply(task, msg, &answer);
+    if (rc == 0)
+        return answer_noted(task, msg, answer);
     piw_msg_free(&answer);
     return rc;
 }
@@ -122,6 +129,33 @@ static int on_project(piw_task *task, piw_msg *msg)
     if (body->found)
         piw_value_copy(answer, project_data_type(), project_at(self, i), &body->data);
     return respond(task, msg, answer);
+}
+
+/* A question for several is noted as one for each. */
+static int on_projects(piw_task *task, piw_msg *msg)
+{
+    archive *self = piw_soul(task);
+    const db_PROJECTS *from = db_PROJECTS_of(msg);
+    db_PROJECTS_reply *body;
+    piw_msg *answer = db_PROJECTS_reply_new(&body);
+    piw_msg_list(answer, &body->projects, from->packages.count);
+    for (uint32_t k = 0; k < from->packages.count; k++) {
+        project_found *to = &body->projects.at[k];
+        size_t i = place_of(self, from->packages.at[k], &to->found);
+        piw_text package = from->packages.at[k];
+        to->package = piw_msg_text(answer, package.s, package.len);
+        to->data.package = to->data.name = to->data.description = to->data.skip = piw_text_of("");
+        if (to->found)
+            piw_value_copy(answer, project_data_type(), project_at(self, i), &to->data);
+        piw_msg *one = db_PROJECT_make(package);
+        int rc = on_note(task, one);
+        piw_msg_free(&one);
+        if (rc != 0) {
+            piw_msg_free(&answer);
+            return rc;
+        }
+    }
+    return answer_noted(task, msg, answer);
 }
 
 static int on_packages(piw_task *task, piw_msg *msg)
@@ -382,6 +416,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_LOGBUILD, on_logbuild},
     {&db_protocol_def, DB_BUILDS_KNOWN, on_builds_known},
     {&db_protocol_def, DB_PROJECT, on_project},
+    {&db_protocol_def, DB_PROJECTS, on_projects},
     {&db_protocol_def, DB_PACKAGES, on_packages},
     {&db_protocol_def, DB_REWRITES_SAVE, on_rewrites_save},
     {&db_protocol_def, DB_REWRITES_LOAD, on_rewrites_load},

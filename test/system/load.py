@@ -11,7 +11,7 @@ import farm as farms
 ABI = "cp311"
 # Each is swapped between its own file and another: the_scribe with the writer that makes JSON too, the others with a
 # file that differs from theirs by a few bytes at the end, which the loader takes for another plugin.
-SWAPPED = {"the_scribe": "scribe_json.so", "slave_driver": "slave_driver_too.so", "file_juggler": "file_juggler_too.so"}
+SWAPPED = {"the_scribe": "scribe_html.so", "slave_driver": "slave_driver_too.so", "file_juggler": "file_juggler_too.so"}
 
 
 def fill(farm, packages, versions, name="load"):

@@ -193,18 +193,18 @@ def test_other_user(farm, ctl):
 
 
 def test_swap(farm, ctl):
-    json_writer = (farm.dir / "inst" / "plugins" / "scribe_json.so").exists()
+    json_writer = (farm.dir / "inst" / "plugins" / "scribe_html.so").exists()
     if json_writer:
-        ctl.good("replace", "replace", "the_scribe", "scribe_json.so", says="replaced by scribe_json.so, version .* pause was")
+        ctl.good("replace", "replace", "the_scribe", "scribe_html.so", says="replaced by scribe_html.so, version .* pause was")
         row = ctl.task("the_scribe")
-        check("replace.row", row["file"] == "scribe_json.so" and row["plugin"] == "scribe_json" and row["swaps"] == 1 and
+        check("replace.row", row["file"] == "scribe_html.so" and row["plugin"] == "scribe_html" and row["swaps"] == 1 and
               row["images"] == 2 and row["state"] == "running", row)
         settings = {setting["name"]: setting for setting in ctl.json("config")["settings"]}
-        check("replace.config", settings["task:the_scribe.plugin"]["value"] == "scribe_json.so" and
+        check("replace.config", settings["task:the_scribe.plugin"]["value"] == "scribe_html.so" and
               settings["task:the_scribe.plugin"]["origin"] == "piw-ctl", settings["task:the_scribe.plugin"])
         ctl.good("replace.back", "replace", "the_scribe", "the_scribe.so")
         check("replace.images", ctl.task("the_scribe")["images"] == 2, ctl.task("the_scribe"))
-        ctl.good("replace.fresh", "replace", "the_scribe", "scribe_json.so", "--fresh", says="began anew")
+        ctl.good("replace.fresh", "replace", "the_scribe", "scribe_html.so", "--fresh", says="began anew")
         ctl.good("replace.fresh_back", "replace", "the_scribe", "the_scribe.so", "--fresh")
     else:
         score.skip("replace", "there is no second writer")
@@ -513,14 +513,14 @@ def test_sighup(farm, ctl):
           done.stdout + done.stderr)
     test_new_task(farm, ctl)
     test_flags(farm, ctl)
-    if (farm.dir / "inst" / "plugins" / "scribe_json.so").exists():
-        farm.task_options["the_scribe"]["plugin"] = "scribe_json.so"
-        hup(farm, r"task the_scribe: replaced by scribe_json\.so")
-        check("sighup.plugin", ctl.task("the_scribe")["file"] == "scribe_json.so", ctl.task("the_scribe"))
+    if (farm.dir / "inst" / "plugins" / "scribe_html.so").exists():
+        farm.task_options["the_scribe"]["plugin"] = "scribe_html.so"
+        hup(farm, r"task the_scribe: replaced by scribe_html\.so")
+        check("sighup.plugin", ctl.task("the_scribe")["file"] == "scribe_html.so", ctl.task("the_scribe"))
         farm.task_options["the_scribe"]["plugin"] = "none.so"
         found = hup(farm, r"the configuration was not taken over: (.*)")
         check("sighup.bad_plugin", "none.so is not there" in found.group(1), found.group(1))
-        check("sighup.bad_plugin_old", ctl.task("the_scribe")["file"] == "scribe_json.so", ctl.task("the_scribe"))
+        check("sighup.bad_plugin_old", ctl.task("the_scribe")["file"] == "scribe_html.so", ctl.task("the_scribe"))
         del farm.task_options["the_scribe"]["plugin"]
     check("sighup.ready", all(row["state"] == "running" for row in ctl.json("list")["tasks"] if row["task"] in TASKS),
           ctl.run("list").stdout)

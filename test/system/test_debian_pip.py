@@ -76,6 +76,7 @@ def find_pips(farm):
 
 def run(site, farm):
     spellings.add_all(farm, "1.0")
+    farm.task_options["the_scribe"] = {"plugin": "scribe_html.so"}
     farm.start(slaves=2, web=False)
     site.serve()
     all_pips = find_pips(farm)
@@ -83,7 +84,7 @@ def run(site, farm):
     for pip in all_pips:
         try_names(site, pip, "HTML")
     farm.stop_process(farm.master)
-    farm.task_options["the_scribe"] = {"plugin": "scribe_json.so"}
+    del farm.task_options["the_scribe"]
     farm.start_master()
     farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes",
               "index"])

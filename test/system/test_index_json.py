@@ -196,9 +196,50 @@ def index_lists(site, count):
     return page.exists() and page.read_text(encoding="utf-8").count("<a ") == count
 
 
+def check_facts(site, farm):
+    """What PyPI's page of the project says beside its versions is on ours: why it is yanked, and the project's status."""
+    page = lambda: read_json(site, "/simple/piwdemo-pure/")  # noqa: E731
+    html = lambda: site.get("/simple/piwdemo-pure/", "text/html")[2].decode()  # noqa: E731
+    with (farm.folder("pypi") / "events.txt").open("a", encoding="utf-8") as events:
+        events.write('status piwdemo-pure archived it <is> "done"\nyank piwdemo-pure 1.0 breaks <b>all</b> & "more"\n')
+    farm.wait("the reason of the yank", lambda: page()["files"][0]["yanked"] == 'breaks <b>all</b> & "more"', 120)
+    check("facts.yanked", 'data-yanked="breaks &lt;b&gt;all&lt;/b&gt; &amp; &quot;more&quot;"' in html(), html())
+    equal("facts.status", page()["project-status"], {"status": "archived", "reason": 'it <is> "done"'})
+    check("facts.status in HTML", '<meta name="pypi:project-status" content="archived">\n<meta name="pypi:project-status-reason"'
+          ' content="it &lt;is&gt; &quot;done&quot;">' in html(), html())
+    equal("facts.kept", farm.rows("SELECT version, reason FROM piw.yank_reasons"), [["1.0", 'breaks <b>all</b> & "more"']])
+    with (farm.folder("pypi") / "events.txt").open("a", encoding="utf-8") as events:
+        events.write("status piwdemo-pure active\nunyank piwdemo-pure 1.0\n")
+    farm.wait("the end of both", lambda: "project-status" not in page(), 120)
+    equal("facts.unyanked", page()["files"][0]["yanked"], False)
+
+
+def check_unchanged(site, farm):
+    """Pages that say the same as before aren't written, whoever asks for them."""
+    names = [f"simple/piwdemo-pure/{name}" for name in ("index.html", "index.v1.json")] + ["simple/index.html", "simple/index.v1.json"]
+    before = [(farm.www / name).stat() for name in names]
+    tags = [site.get(f"/simple/piwdemo-pure/", accept)[1]["ETag"] for accept in (JSON, "text/html")]
+    farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes", "index",
+              "piwdemo-pure"])
+    for name, old in zip(names, before):
+        new = (farm.www / name).stat()
+        equal(f"unchanged.{name}", (new.st_ino, new.st_mtime_ns), (old.st_ino, old.st_mtime_ns))
+    equal("unchanged.etags", [site.get(f"/simple/piwdemo-pure/", accept)[1]["ETag"] for accept in (JSON, "text/html")], tags)
+
+
+def forget_metadata(farm, wheel):
+    """As in a tree and a database that were adopted: there is a wheel, and nothing is known of its METADATA."""
+    path = farm.www / "simple" / "piwdemo-pure" / f"{wheel}.metadata"
+    data = path.read_bytes()
+    path.unlink()
+    farm.psql("UPDATE piw.file_facts SET metadata_hash = NULL; UPDATE piw.metadata_pass SET done = false, after = ''")
+    page = farm.www / "simple" / "piwdemo-pure" / "index.html"
+    page.write_text(re.sub(' data-core-metadata="[^"]*"', "", page.read_text("utf-8")), "utf-8")
+    return path, data
+
+
 def run(site, farm):
     farm.add_samples("piwdemo-pure", versions=["1.0"])
-    farm.task_options["the_scribe"] = {"plugin": "scribe_json.so"}
     farm.start(web=False)
     site.serve()
     farm.wait("the package on its index", lambda: index_lists(site, 1), 120)
@@ -210,10 +251,16 @@ def run(site, farm):
     check_forms(site, wheel)
     check_site(site, wheel)
     try_pip(site, "json.pip", JSON)
-    # The standard writer: JSON forms go as pages are written, HTML takes their place.
+    check_facts(site, farm)
+    check_unchanged(site, farm)
+    # The writer without JSON: JSON forms go as pages are written, HTML takes their place.
     farm.stop_process(farm.master)
-    farm.task_options["the_scribe"] = {"plugin": "the_scribe.so"}
+    farm.task_options["the_scribe"] = {"plugin": "scribe_html.so"}
+    metadata = forget_metadata(farm, wheel)
     farm.start_master()
+    farm.wait("the metadata that an adopted tree lacks", lambda: metadata[0].exists() and metadata[0].read_bytes() == metadata[1], 60)
+    farm.wait("its hash on the page", lambda: "data-core-metadata" in site.get("/simple/piwdemo-pure/", "text/html")[2].decode(), 60)
+    farm.wait("the end of the pass", lambda: farm.value("SELECT done FROM piw.metadata_pass") == "t", 60)
     farm.add_samples("piwdemo-pure", versions=["1.1"])
     farm.wait("the new version on its index", lambda: index_lists(site, 2), 120)
     farm.wait("the root list without JSON", lambda: not (farm.www / "simple" / "index.v1.json").exists())

@@ -60,6 +60,10 @@ QUESTIONS = {
                   "false); SELECT * FROM piw.withheld_due('', 10); SELECT piw.withheld_done('{x.whl}', '{p20-1-cp39-cp39-any.whl}'); "
                   "SELECT * FROM piw.apply_pypi_events('{p20}', '{p20}', '{NULL}', '{2024-01-01}', '{clear}', '{1000009}', 1000009, "
                   "false)",
+    "RECENT_BUILDS": "SELECT b.build_id, (SELECT string_agg(f.filename, ' ') FROM files f WHERE f.build_id = b.build_id) FROM builds b "
+                     "WHERE b.build_id < 5000 ORDER BY b.build_id DESC LIMIT 20",
+    "METADATA_DUE": "SELECT * FROM piw.metadata_due(8); SELECT piw.metadata_made('{p30-1-cp39-cp39-any.whl}', array[repeat('a', 64)], 'p6')",
+    "PYPI_FACTS": "SELECT piw.keep_facts('p30', 'archived', 'why', '{1,2}', '{one,two}')",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
     "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
     "a download": "SELECT log_download('p1-1-cp39-cp39-any.whl', '::1', now() AT TIME ZONE 'UTC')",
@@ -151,6 +155,8 @@ def fill(farm):
     farm.psql("DELETE FROM build_abis")
     farm.psql(FILL)
     farm.run([farm.program("piw-initdb"), "-c", "/dev/null", "-d", farm.dsn("postgres"), "-u", "piwheels", "-y"])
+    # The pass over adopted wheels takes a while, and there is none on the site.
+    farm.psql("UPDATE piw.metadata_pass SET done = true")
 
 
 def work(farm):
@@ -191,6 +197,7 @@ def main():
         check(f"a master that works ({built} builds)", not scanned(before, counters(farm)), scanned(before, counters(farm)))
         found = plans.scans()
         check(f"the plans of {plans.count} statements", plans.count > 100 and not found, found)
+        farm.psql("UPDATE piw.metadata_pass SET done = false, after = 'p5'")
         for name, question in QUESTIONS.items():
             before = counters(farm)
             farm.psql(question, user="piwheels")

@@ -230,6 +230,30 @@ START_TEST(paths_are_made_of_safe_parts_only)
     ck_assert(!piw_path_log(path, "/w", 0));
     ck_assert(!piw_path_log(path, "/w", 1000000000000));
     ck_assert(!piw_path_project(path, "/w", piw_text_of("..")));
+    static const char *const good[] = {"feeds/new.atom", "feeds/a/b/c/d.json", "project/gold/feed.atom"};
+    static const char *const bad[] = {"",
+                                      "feeds",
+                                      "feeds/",
+                                      "feeds//x",
+                                      "feeds/.x",
+                                      "feeds/a/../x",
+                                      "feeds/a/b/c/d/e",
+                                      "/feeds/x",
+                                      "index.html",
+                                      "simple/gold/feed.atom",
+                                      "project/gold/index.html",
+                                      "project/Gold/feed.atom",
+                                      "project/gold/json/feed.atom",
+                                      "project/feed.atom",
+                                      "feeds/x\n",
+                                      "feeds/x/",
+                                      "Feeds/x"};
+    for (size_t i = 0; i < PIW_COUNT(good); i++)
+        ck_assert_msg(piw_path_plugin(path, "/w", piw_text_of(good[i])), "%s", good[i]);
+    ck_assert_str_eq(path, "/w/project/gold/feed.atom");
+    for (size_t i = 0; i < PIW_COUNT(bad); i++)
+        ck_assert_msg(!piw_path_plugin(path, "/w", piw_text_of(bad[i])), "%s", bad[i]);
+    ck_assert(!piw_path_plugin(path, "/w", (piw_text){0}));
     char name[300];
     memset(name, 'a', sizeof(name));
     ck_assert(piw_path_simple(path, "/w", piw_text_of("gold"), (piw_text){name, 255}));

@@ -4,8 +4,7 @@
 #include "shared/scribe/page_index.c"
 #include "shared/scribe/page_json.c"
 #include "shared/scribe/roster.c"
-
-#include "../../plugins/scribe_json/simple_json.c"
+#include "shared/scribe/simple_json.c"
 
 #include "db.piw.h"
 #include "piw/codec.h"
@@ -478,12 +477,11 @@ END_TEST
 
 START_TEST(the_json_form_goes_with_its_writer)
 {
-    static const simple_json forms = {.index = simple_json_index, .root = simple_json_root};
     static const char both[] = "a\0b";
     piw_blob *names = piw_blob_new(both, sizeof(both));
     void *list;
     size_t len;
-    json_form = &forms;
+    json_form = &simple_json_forms;
     write_pages_now(true);
     write_root_now(names);
     ck_assert(is_there("simple/gold-pure/index.html"));

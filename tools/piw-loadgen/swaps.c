@@ -5,7 +5,7 @@
 
 enum { SEND_MS = 5000 };
 
-/* "the_scribe=the_scribe.so,scribe_json.so" */
+/* "the_scribe=the_scribe.so,scribe_html.so" */
 static int read_item(load_swap *swap, const char *item, piw_err *err)
 {
     const char *equals = strchr(item, '='), *comma = equals != NULL ? strchr(equals, ',') : NULL;

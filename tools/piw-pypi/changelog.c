@@ -19,6 +19,7 @@ enum {
 };
 
 static const char yanked_prefix[] = "yank release";
+static const char status_prefix[] = "project status ";
 
 static void event_add(pypi_changelog *log, pypi_event event)
 {
@@ -168,6 +169,11 @@ static void control_line(pypi_changelog *log, unsigned number, char *line, int64
         char *action = piw_sprintf("%s%s%s", yanked_prefix, line != NULL ? ": " : "", line != NULL ? line : "");
         append(log, name, version, action, source, now);
         free(action);
+    } else if (good && strcmp(word, "status") == 0 && version != NULL) {
+        char *action =
+            piw_sprintf("%s%s%s%s", status_prefix, version, line != NULL ? ": " : "", line != NULL ? line : "");
+        append(log, name, NULL, action, source, now);
+        free(action);
     } else if (good && strcmp(word, "say") == 0 && version != NULL && line != NULL) {
         append(log, name, strcmp(version, "-") == 0 ? NULL : version, line, source, now);
     } else if (good && strcmp(word, "remove-file") == 0 && version != NULL && line != NULL) {
@@ -186,9 +192,8 @@ static void control_line(pypi_changelog *log, unsigned number, char *line, int64
     } else if (good && strcmp(word, "remove") == 0) {
         append(log, name, version, version != NULL ? "remove release" : "remove project", source, now);
     } else {
-        piw_warning("%s:%u: not an event: it begins with yank, unyank, remove, remove-file, quarantine, clear or say, "
-                    "then a name and "
-                    "maybe a version",
+        piw_warning("%s:%u: not an event: it begins with yank, unyank, remove, remove-file, quarantine, clear, status "
+                    "or say, then a name and maybe a version",
                     log->control, number);
     }
 }
@@ -282,6 +287,16 @@ const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *fi
         }
     }
     return NULL;
+}
+
+const char *pypi_changelog_status(const pypi_changelog *log, const char *canonical)
+{
+    for (size_t i = log->count; i-- > 0;) {
+        const pypi_event *event = &log->events[i];
+        if (strncmp(event->action, status_prefix, sizeof(status_prefix) - 1) == 0 && concerns(event, canonical))
+            return event->action + sizeof(status_prefix) - 1;
+    }
+    return "active";
 }
 
 bool pypi_changelog_quarantined(const pypi_changelog *log, const char *canonical, const char *version)

@@ -45,6 +45,8 @@ int64_t pypi_changelog_last(const pypi_changelog *log);
  * text lives as long as the log). */
 bool pypi_changelog_removed(const pypi_changelog *log, const pypi_file *file);
 const char *pypi_changelog_yanked(const pypi_changelog *log, const pypi_file *file);
+/* The project's status, and behind ": " its reason if there is one; "active" when nothing else was said. */
+const char *pypi_changelog_status(const pypi_changelog *log, const char *canonical);
 /* Is the project (version NULL) or release quarantined? */
 bool pypi_changelog_quarantined(const pypi_changelog *log, const char *canonical, const char *version);
 /* When the file came, in seconds since 1970; the file's own time when no event tells. */

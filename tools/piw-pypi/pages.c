@@ -136,20 +136,29 @@ static void file_json(const pypi_site *site, const pypi_file *file, piw_buffer *
 /* Up to the list of files. */
 static void project_head(const pypi_site *site, const pypi_file *file, bool json, piw_buffer *to)
 {
-    const char *status = pypi_changelog_quarantined(&site->log, file->canonical, NULL) ? "quarantined" : "active";
+    const char *status = pypi_changelog_quarantined(&site->log, file->canonical, NULL)
+                             ? "quarantined"
+                             : pypi_changelog_status(&site->log, file->canonical);
+    piw_text word = {status, (uint32_t)strcspn(status, ":")};
     if (!json) {
-        piw_putf(to,
-                 "<!DOCTYPE html>\n<html><head><meta name=\"pypi:repository-version\" content=\"1.4\">"
-                 "<meta name=\"pypi:project-status\" content=\"%s\"><title>",
-                 status);
+        piw_put(to, "<!DOCTYPE html>\n<html><head><meta name=\"pypi:repository-version\" content=\"1.4\">"
+                    "<meta name=\"pypi:project-status\" content=\"");
+        piw_put_html(to, word);
+        piw_put(to, "\"><title>");
         piw_put_html(to, text(file->name));
         piw_put(to, "</title></head><body>\n");
         return;
     }
     piw_putf(to,
              "{\"meta\": {\"_last-serial\": %lld, \"api-version\": \"1.4\"}, \"name\": \"%s\", "
-             "\"project-status\": {\"status\": \"%s\"}, \"files\": [",
-             (long long)pypi_changelog_serial_of(&site->log, file->canonical), file->canonical, status);
+             "\"project-status\": {\"status\": ",
+             (long long)pypi_changelog_serial_of(&site->log, file->canonical), file->canonical);
+    piw_put_json(to, word);
+    if (status[word.len] == ':') {
+        piw_put(to, ", \"reason\": ");
+        piw_put_json(to, text(status + word.len + 2));
+    }
+    piw_put(to, "}, \"files\": [");
 }
 
 /* Of a version, is this the first listed file? */

@@ -11,7 +11,8 @@ errand *errands_add(errands *all, piw_text package, errand_part part, piw_token 
                                .package = {e->package, package.len},
                                .part = part,
                                .request = request,
-                               .hidden = &e->hidden};
+                               .hidden = &e->hidden,
+                               .batch = &e->batch};
     if (all->last == NULL)
         all->first = e;
     else
@@ -35,6 +36,35 @@ errand *errands_running(const errands *all, const char *package)
     while (e != NULL && (e->saved.step == STEP_QUEUED || strcmp(e->package, package) != 0))
         e = e->next;
     return e;
+}
+
+uint32_t errands_gather(const errands *all, errand **to, uint32_t max)
+{
+    uint32_t count = 0;
+    for (errand *e = all->first; e != NULL && count < max; e = e->next) {
+        if (e->saved.step != STEP_ASK || e->batch != 0 || (e->alone && count > 0))
+            continue;
+        to[count++] = e;
+        if (e->alone)
+            break;
+    }
+    return count;
+}
+
+/* A call has the number of its first errand, which may have ended or been taken out of it since: count each number where it
+ * stands first. */
+uint32_t errands_asking(const errands *all)
+{
+    uint32_t calls = 0;
+    for (const errand *e = all->first; e != NULL; e = e->next) {
+        if (e->saved.step != STEP_ASK || e->batch == 0)
+            continue;
+        const errand *before = all->first;
+        while (before != e && (before->saved.step != STEP_ASK || before->batch != e->batch))
+            before = before->next;
+        calls += before == e;
+    }
+    return calls;
 }
 
 errand *errands_queued(const errands *all, const char *package)

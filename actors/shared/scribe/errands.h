@@ -10,7 +10,7 @@ typedef enum { PART_PROJECT, PART_BOTH, PART_REMOVE } errand_part;
 
 typedef enum {
     STEP_QUEUED, /* another errand of the same package is under way */
-    STEP_ASK,    /* the database is asked */
+    STEP_ASK,    /* the database is asked, or is to be */
     STEP_WRITE,  /* its pages are being written */
     STEP_ROOT,   /* it waits for a root list without it */
     STEP_REMOVE, /* its pages are being removed */
@@ -19,9 +19,11 @@ typedef enum {
 typedef struct errand {
     struct errand *next;
     scribe_errand
-        saved;   /* what a swap keeps. Its texts and `hidden` are below; a request with the id 0: nobody waits for it */
-    bool hidden; /* STEP_WRITE: what is written leaves the root list */
-    bool renewal; /* of the rewriting of pages of an older form, not asked for */
+        saved; /* what a swap keeps. Its texts, `hidden` and `batch` are below; a request with the id 0: nobody waits for it */
+    bool hidden;   /* STEP_WRITE: what is written leaves the root list */
+    bool renewal;  /* of the rewriting of pages of an older form, not asked for */
+    int64_t batch; /* STEP_ASK: of the call that asks for it, the number of the first errand in it; 0: none does yet */
+    bool alone;    /* it is to be asked for in a call of its own, since one with others failed */
     char package[PIW_NAME_MAX + 1];
 } errand;
 
@@ -35,6 +37,10 @@ errand *errands_add(errands *all, piw_text package, errand_part part, piw_token 
 errand *errands_find(const errands *all, int64_t number);
 /* One of this package that is past STEP_QUEUED, or NULL. */
 errand *errands_running(const errands *all, const char *package);
+/* Those that are to be asked for in the next call, `max` at most, in order: how many. */
+uint32_t errands_gather(const errands *all, errand **to, uint32_t max);
+/* How many calls that ask for errands are under way. */
+uint32_t errands_asking(const errands *all);
 /* The first of this package in STEP_QUEUED, or NULL. */
 errand *errands_queued(const errands *all, const char *package);
 void errands_remove(errands *all, errand *e);

@@ -20,6 +20,8 @@
  * package. */
 static const char ALIASES[] = ".aliases";
 enum { ALIASES_MAX = 4 << 20 };
+/* What plugins may put there (fs.WRITE_FILE) goes with the page. */
+static const char FEED[] = "feed.atom";
 
 static int unsafe(piw_err *err, piw_text package)
 {
@@ -244,6 +246,8 @@ int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err)
         rc = drop(project, "index.html", err);
     if (rc == 0)
         rc = drop(project, ALIASES, err);
+    if (rc == 0)
+        rc = drop(project, FEED, err);
     if (rc != 0)
         return rc;
     /* Folders that still hold something, as wheels that linger, stay. */

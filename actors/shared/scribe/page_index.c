@@ -40,6 +40,22 @@ bool pages_quarantined(const project_data *data)
     return piw_text_is(data->skip, "quarantined");
 }
 
+const char *pages_status(const project_data *data, piw_text *why)
+{
+    static const char *const known[] = {"archived", "deprecated"};
+    *why = piw_text_of("");
+    if (pages_quarantined(data))
+        return "quarantined";
+    for (size_t i = 0; i < PIW_COUNT(known) && data->status.s != NULL; i++) {
+        if (!piw_text_is(data->status, known[i]))
+            continue;
+        if (data->status_reason.s != NULL)
+            *why = data->status_reason;
+        return known[i];
+    }
+    return NULL;
+}
+
 bool pages_live(const project_data *data, const project_release *release)
 {
     return !pages_quarantined(data) && !piw_text_is(release->skip, "deleted") &&
@@ -85,8 +101,12 @@ static void put_anchor(const project_data *data, const project_release *release,
         piw_put_html(to, file->requires_python);
         piw_put(to, "\"");
     }
-    if (release->yanked)
-        piw_put(to, " data-yanked=\"\"");
+    if (release->yanked) {
+        piw_put(to, " data-yanked=\"");
+        if (release->yank_reason.s != NULL)
+            piw_put_html(to, release->yank_reason);
+        piw_put(to, "\"");
+    }
     if (file->metadata_hash.s != NULL && file->metadata_hash.len > 0) {
         /* Never under its older name as a twin: pip 22.3 to 23.1, so Debian 12's, takes the metadata then, and compares
          * the spelling that was asked for with its Name letter by letter. */
@@ -99,18 +119,34 @@ static void put_anchor(const project_data *data, const project_release *release,
     piw_put(to, "</a><br>\n");
 }
 
-/* `more`: further lines of the head. */
-static void put_head(const char *more, piw_buffer *to)
+static void put_head(piw_buffer *to)
 {
     piw_put(to, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"pypi:repository-version\" content=\"1.4\">\n");
-    piw_put(to, more);
+}
+
+static void put_status(const project_data *data, piw_buffer *to)
+{
+    piw_text why;
+    const char *status = pages_status(data, &why);
+    if (status == NULL)
+        return;
+    piw_putf(to, "<meta name=\"pypi:project-status\" content=\"%s\">\n", status);
+    if (why.len == 0)
+        return;
+    piw_put(to, "<meta name=\"pypi:project-status-reason\" content=\"");
+    piw_put_html(to, why);
+    piw_put(to, "\">\n");
 }
 
 void page_index(const project_data *data, piw_buffer *to)
 {
-    put_head(pages_quarantined(data) ? "<meta name=\"pypi:project-status\" content=\"quarantined\">\n" : "", to);
-    piw_put(to, "<title>Links for ");
+    put_head(to);
+    put_status(data, to);
+    /* The page that people read. */
+    piw_put(to, "<link rel=\"alternate\" type=\"text/html\" href=\"../../project/");
+    piw_put_url(to, data->package);
+    piw_put(to, "/\">\n<title>Links for ");
     piw_put_html(to, data->package);
     piw_put(to, "</title>\n</head>\n<body>\n<h1>Links for ");
     piw_put_html(to, data->package);
@@ -128,7 +164,7 @@ void page_index(const project_data *data, piw_buffer *to)
 
 void page_root(const char *names, size_t len, piw_buffer *to)
 {
-    put_head("", to);
+    put_head(to);
     piw_put(to, PAGES_GENERATOR "\n<title>Simple index</title>\n</head>\n<body>\n");
     const char *end = names + len;
     while (names < end) {

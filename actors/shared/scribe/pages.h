@@ -11,7 +11,8 @@
 /* The form of all pages. It rises with every change of what a page says of the same data: the pages of older forms are then
  * written anew (form.h). The root list names it; that of form 1 names none.
  *   2: HTML names the metadata's hash in data-core-metadata alone
- *   3: pages for people are made from templates; logs have pages */
+ *   3: pages for people are made from templates; logs have pages; the simple index is there as JSON too, leads to the project's
+ *      page, and has reasons of yanks and status */
 #define PAGES_FORM      "3"
 #define PAGES_GENERATOR "<meta name=\"generator\" content=\"piwheels pages " PAGES_FORM "\">"
 
@@ -19,6 +20,9 @@
 const project_release **pages_order(const project_data *data);
 /* Is nothing of the project offered, because PyPI has quarantined it (PEP 792)? */
 bool pages_quarantined(const project_data *data);
+/* What PyPI says of the project as a whole (PEP 792): archived, deprecated or quarantined; NULL: nothing of note. *why, which
+ * may be empty, is the reason that its people give. */
+const char *pages_status(const project_data *data, piw_text *why);
 /* Is this release shown, with its files? Not when it is marked deleted, or quarantined, alone or with its project; nor when
  * its version, out of an adopted database, could not be a name in a path. */
 bool pages_live(const project_data *data, const project_release *release);

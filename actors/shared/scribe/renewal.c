@@ -2,7 +2,7 @@
 #include "renewal.h"
 
 enum {
-    FLYING_MAX = 2,     /* what the workers that write pages have room for: the database has other callers */
+    FLYING_MAX = 16,    /* asked for together, and few enough that who asks meanwhile hardly waits */
     MARK_EVERY = 500,   /* packages: what is done once more after a kill -9 */
     FAILED_REST_S = 1,  /* a full disk fails every page: not thousands of them a second */
     AWAY_REST_S = 5,    /* while the database or the disk is away */

@@ -25,10 +25,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static piw_continuation_fn on_project, on_form_marked, on_written, on_removed, on_root, on_site_written, on_packages,
+static piw_continuation_fn on_projects, on_form_marked, on_written, on_removed, on_root, on_site_written, on_packages,
     on_root_written, on_search_page, on_search_written, on_figures;
 
 enum {
+    BATCH_MAX = 32, /* packages of one question to the database: it costs little more than that for one … */
+    ASKING_MAX = 2, /* … and while one is worked off the other is answered */
     ROOT_EVERY_MS = 3000,
     ROSTER_AT_ONCE = 10000,
     ROSTER_AGAIN_MS = 5000,
@@ -64,13 +66,32 @@ static void fill_site(const scribe *self, piw_msg *job, site_facts *to)
 
 /* --- Errands ----------------------------------------------------------------------------------------------------- */
 
-static int begin(piw_task *task, errand *e)
+/* Ask the database for all that waits for it. What comes while it is asked is gathered for the next question. */
+static int ask_database(piw_task *task, scribe *self)
 {
-    piw_msg *call = db_PROJECT_make(piw_text_of(e->package));
-    int rc = piw_call(task, &call, PIW_ON(project), (uint64_t)e->saved.number, 0);
+    errand *gathered[BATCH_MAX];
+    uint32_t count =
+        errands_asking(&self->errands) >= ASKING_MAX ? 0 : errands_gather(&self->errands, gathered, BATCH_MAX);
+    if (count == 0)
+        return 0;
+    db_PROJECTS *body;
+    piw_msg *call = db_PROJECTS_new(&body);
+    piw_msg_list(call, &body->packages, count);
+    for (uint32_t i = 0; i < count; i++)
+        body->packages.at[i] = piw_msg_textz(call, gathered[i]->package);
+    int rc = piw_call(task, &call, PIW_ON(projects), (uint64_t)gathered[0]->saved.number, 0);
     piw_msg_free(&call);
-    if (rc == 0)
-        e->saved.step = STEP_ASK;
+    for (uint32_t i = 0; i < count && rc == 0; i++)
+        gathered[i]->batch = gathered[0]->saved.number;
+    return rc;
+}
+
+static int begin(piw_task *task, scribe *self, errand *e)
+{
+    e->saved.step = STEP_ASK;
+    int rc = ask_database(task, self);
+    if (rc != 0)
+        e->saved.step = STEP_QUEUED;
     return rc;
 }
 
@@ -79,7 +100,7 @@ static void renew_package(piw_task *task, scribe *self, const char *package, siz
 {
     errand *e = errands_add(&self->errands, piw_text_of(package), PART_BOTH, (piw_token){0});
     e->renewal = true;
-    if (errands_running(&self->errands, e->package) == NULL && begin(task, e) != 0) {
+    if (errands_running(&self->errands, e->package) == NULL && begin(task, self, e) != 0) {
         errands_remove(&self->errands, e);
         renewal_ended(&self->renewal, RENEWAL_AWAY, piw_monotonic_ns());
     }
@@ -139,7 +160,7 @@ static int finish(piw_task *task, scribe *self, errand *e, renewal_outcome outco
 {
     errand *next = errands_queued(&self->errands, e->package);
     if (next != NULL) {
-        int rc = begin(task, next);
+        int rc = begin(task, self, next);
         if (rc != 0)
             return rc;
     }
@@ -192,7 +213,7 @@ static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
         return rc;
     errand *e = errands_add(&self->errands, package, part, token);
     if (errands_running(&self->errands, e->package) == NULL)
-        rc = begin(task, e);
+        rc = begin(task, self, e);
     if (rc != 0)
         errands_remove(&self->errands, e);
     return rc;
@@ -255,23 +276,56 @@ static int leave_root(piw_task *task, scribe *self, errand *e)
     return 0;
 }
 
-static int on_project(piw_task *task, piw_msg *reply, uint64_t key)
+/* The database has answered for the errand. */
+static int take_project(piw_task *task, scribe *self, errand *e, const project_found *project)
+{
+    e->batch = 0;
+    int rc = project->found ? write_all(task, self, e, &project->data) : leave_root(task, self, e);
+    return rc == 0 ? 0 : fail_with(task, self, e, rc, "the pages can't be handed to a worker");
+}
+
+/* One of the call, or NULL. */
+static errand *of_batch(const scribe *self, int64_t batch)
+{
+    errand *e = self->errands.first;
+    while (e != NULL && (e->saved.step != STEP_ASK || e->batch != batch))
+        e = e->next;
+    return e;
+}
+
+/* A question for several failed. Where that may be the fault of one of them, each is asked for alone. */
+static int part_batch(piw_task *task, scribe *self, const piw_msg *reply, int64_t batch)
+{
+    uint32_t count = 0;
+    for (const errand *e = self->errands.first; e != NULL; e = e->next)
+        count += e->saved.step == STEP_ASK && e->batch == batch;
+    bool parts = count > 1 && piw_msg_error(reply) != PIW_EDBAWAY;
+    int rc = 0;
+    for (errand *e; rc == 0 && (e = of_batch(self, batch)) != NULL;) {
+        e->batch = 0;
+        e->alone = parts;
+        if (!parts)
+            rc = fail(task, self, e, reply);
+    }
+    return rc;
+}
+
+static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
-    errand *e = errands_find(&self->errands, (int64_t)key);
-    if (e == NULL || e->saved.step != STEP_ASK)
-        return 0;
-    if (piw_msg_error(reply) != 0)
-        return fail(task, self, e, reply);
-    const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
-    if (!project->found)
-        return leave_root(task, self, e);
-    if (!piw_text_is(project->data.package, e->package)) {
-        piw_error("the database answers with %s when asked for %s: nothing is written", project->data.package.s,
-                  e->package);
-        return fail_with(task, self, e, PIW_EDB, "the database answers for another package");
+    int rc = piw_msg_error(reply) != 0 ? part_batch(task, self, reply, (int64_t)key) : 0;
+    const db_PROJECTS_reply *answer = piw_msg_error(reply) == 0 ? db_PROJECTS_reply_of(reply) : NULL;
+    for (uint32_t i = 0; answer != NULL && i < answer->projects.count && rc == 0; i++) {
+        errand *e = errands_running(&self->errands, answer->projects.at[i].package.s);
+        if (e != NULL && e->saved.step == STEP_ASK && e->batch == (int64_t)key)
+            rc = take_project(task, self, e, &answer->projects.at[i]);
     }
-    return write_all(task, self, e, &project->data);
+    for (errand *e; rc == 0 && (e = of_batch(self, (int64_t)key)) != NULL;) {
+        piw_error("the database doesn't answer for %s, of which it was asked: its pages aren't written", e->package);
+        e->batch = 0;
+        rc = fail_with(task, self, e, PIW_EDB, "the database answers for another package");
+    }
+    return rc == 0 ? ask_database(task, self) : rc;
 }
 
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
@@ -610,6 +664,7 @@ static void load(scribe *self, const scribe_state *state)
         e->saved.step = from->step;
         e->saved.root_turn = from->root_turn;
         e->hidden = from->hidden != NULL && *from->hidden;
+        e->batch = from->batch != NULL ? *from->batch : 0;
     }
     self->errands.last_number = state->last_number;
     self->course = state->course;
@@ -697,6 +752,8 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     piw_soul_set(task, self);
     int rc = read_roster(task, self);
     if (rc == 0)
+        rc = ask_database(task, self);
+    if (rc == 0)
         rc = piw_timer(task, PIW_ON(root), 0, ROOT_EVERY_MS, ROOT_EVERY_MS);
     if (rc == 0 && state == NULL)
         rc = write_site_pages(task, self, (piw_token){0});
@@ -724,7 +781,7 @@ const piw_handler scribe_handlers[] = {
     {&scribe_protocol_def, SCRIBE_DELPKG, on_ask_delpkg},   PIW_HANDLERS_END,
 };
 const piw_continuation scribe_continuations[] = {
-    PIW_CONTINUATION(project),      PIW_CONTINUATION(written),        PIW_CONTINUATION(removed),
+    PIW_CONTINUATION(projects),     PIW_CONTINUATION(written),        PIW_CONTINUATION(removed),
     PIW_CONTINUATION(packages),     PIW_CONTINUATION(roster_again),   PIW_CONTINUATION(root),
     PIW_CONTINUATION(root_written), PIW_CONTINUATION(site_written),   PIW_CONTINUATION(form_marked),
     PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written), PIW_CONTINUATION(figures),

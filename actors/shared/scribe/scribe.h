@@ -14,6 +14,9 @@ typedef struct scribe_writer {
     piw_work_fn *write_root;  /* a write_root job: calls job_write_root */
 } scribe_writer;
 
+/* The standard writer: the simple index as HTML and JSON. */
+extern const scribe_writer scribe_standard;
+
 /* For the manifest: start calls scribe_start with the plugin's writer; the state is SCRIBE_STATE of the_scribe.piw. */
 int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *state, piw_err *err);
 void scribe_stop(piw_task *task, bool leaving);

@@ -1,7 +1,7 @@
 /* simple_json.c — the simple index as JSON (PEP 691). */
 #include "simple_json.h"
 
-#include "shared/scribe/pages.h"
+#include "pages.h"
 #include "shared/text.h"
 
 #include <stdio.h>
@@ -56,7 +56,11 @@ static void put_file(const project_data *data, const project_release *release, c
         piw_put(to, ",\"requires-python\":");
         piw_put_json(to, file->requires_python);
     }
-    piw_put(to, release->yanked ? ",\"yanked\":true" : ",\"yanked\":false");
+    piw_put(to, ",\"yanked\":");
+    if (release->yanked && release->yank_reason.s != NULL && release->yank_reason.len > 0)
+        piw_put_json(to, release->yank_reason);
+    else
+        piw_put(to, release->yanked ? "true" : "false");
     /* Never with its older name as a twin: pip 22.3 to 23.1 take that for HTML's and crash. */
     if (file->metadata_hash.s != NULL && file->metadata_hash.len > 0) {
         piw_put(to, ",\"core-metadata\":{\"sha256\":");
@@ -66,10 +70,25 @@ static void put_file(const project_data *data, const project_release *release, c
     piw_put(to, "}");
 }
 
+static void put_json_status(const project_data *data, piw_buffer *to)
+{
+    piw_text why;
+    const char *status = pages_status(data, &why);
+    if (status == NULL)
+        return;
+    piw_putf(to, "\"project-status\":{\"status\":\"%s\"", status);
+    if (why.len > 0) {
+        piw_put(to, ",\"reason\":");
+        piw_put_json(to, why);
+    }
+    piw_put(to, "},");
+}
+
 void simple_json_index(const project_data *data, piw_buffer *to)
 {
-    piw_putf(to, "{%s,%s\"name\":", META,
-             pages_quarantined(data) ? "\"project-status\":{\"status\":\"quarantined\"}," : "");
+    piw_putf(to, "{%s,", META);
+    put_json_status(data, to);
+    piw_put(to, "\"name\":");
     piw_put_json(to, data->package);
     const project_release **order = pages_order(data);
     const char *comma = "";
@@ -109,3 +128,5 @@ void simple_json_root(const char *names, size_t len, piw_buffer *to)
     }
     piw_put(to, "]}\n");
 }
+
+const simple_json simple_json_forms = {.index = simple_json_index, .root = simple_json_root};
