@@ -159,8 +159,8 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # --- core ---
-# The admin queue is the core's own: its protocols are inside.
-CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o
+# The admin queue, and the service that shows the tasks, are the core's own: their protocols are inside.
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o $(B)/obj/gen/tasks.piw.o
 $(B)/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,core/libpiw.map \

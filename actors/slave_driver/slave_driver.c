@@ -346,7 +346,8 @@ static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED},
                                        {&events_protocol_def, DATABASE_UP},
                                        {&events_protocol_def, DATABASE_DOWN},
                                        PIW_EVENTS_END};
-static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE}, PIW_EVENTS_END};
+static const piw_event emits[] = {
+    {&events_protocol_def, SLAVES_HERE}, {&events_protocol_def, ATTEMPT_OVER}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
     {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},

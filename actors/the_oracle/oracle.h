@@ -134,7 +134,7 @@ single_fn write_attempt_failed, write_retry, write_pypi_apply, write_pypi_projec
     write_site_mark, write_withheld_due, write_withheld_done, write_pypi_pages, write_addpkg, write_addver,
     write_rempkg, write_remver, write_abi_change;
 single_fn read_pypi_state, read_builds_known, read_abis, read_project, read_packages, read_statistics, read_known,
-    read_search_index, read_why, read_abi_list;
+    read_search_index, read_why, read_abi_list, read_queue_ages;
 /* The function for a type of message; NULL for those that batch_takes. `*read`: it needs no transaction of ours. */
 single_fn *oracle_single(const piw_msg *msg, bool *read);
 

@@ -3,12 +3,14 @@
 #define THE_SECRETARY_SECRETARY_H
 
 #include "db.piw.h"
+#include "events.piw.h"
 #include "piw/task.h"
 #include "requests.h"
 #include "the_secretary.piw.h"
 
 enum {
     SAVE_EVERY_MS = 1000,
+    COUNT_EVERY_S = 10,  /* what is counted is told */
     SAVED_MAX = 1000000, /* requests that wait: what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
     ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
@@ -36,7 +38,9 @@ typedef struct secretary {
     bool loaded;           /* what an earlier run left waiting has been read */
     bool changed;          /* since the last save */
     bool saving;
-    int64_t save_at_ns; /* not sooner */
+    int64_t written, failed; /* packages' pages, since that was told */
+    int64_t count_at_ns;     /* when it is told next */
+    int64_t save_at_ns;      /* not sooner */
     waiter waiters[WAITERS_MAX];
     size_t waiters_count;
     piw_log_limiter trouble;

@@ -46,8 +46,10 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
                         r->package, piw_msg_error_text(reply));
         requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->tries));
+        self->failed++;
     } else {
         requests_done(&self->requests, r);
+        self->written++;
     }
     self->changed = true;
     return secretary_go_on(task);
@@ -242,6 +244,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     int64_t *search_due_ns = piw_msg_alloc(msg, sizeof(*search_due_ns));
     *search_due_ns = self->search_due_ns;
     body->search_due_ns = search_due_ns;
+    secretary_counts *counts = piw_msg_alloc(msg, sizeof(*counts));
+    *counts = (secretary_counts){.written = self->written, .failed = self->failed};
+    body->counts = counts;
     waiters_save(self, msg, body);
     *state = msg;
     return 0;
@@ -277,6 +282,10 @@ static void load(secretary *self, const secretary_state *state)
     self->loaded = state->loaded;
     self->changed = state->changed;
     self->saving = state->saving;
+    if (state->counts != NULL) {
+        self->written = state->counts->written;
+        self->failed = state->counts->failed;
+    }
     waiters_load(self, state);
 }
 
@@ -323,6 +332,7 @@ static void stop(piw_task *task, bool leaving)
 static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {{"scribe", &scribe_protocol_def}, {"db", &db_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", "scribe", NULL};
+static const piw_event emits[] = {{&events_protocol_def, PAGES_COUNTED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_PROJECT, on_project},
     {&web_protocol_def, WEB_BOTH, on_both},
@@ -384,6 +394,7 @@ static const piw_opt options[] = {
 };
 
 PIW_PLUGIN(the_secretary, .version = "1.0", .summary = "merges page requests before the scribe sees them",
-           .serves = serves, .uses = uses, .needs = needs, .state_protocol = &the_secretary_protocol_def,
-           .state_message = SECRETARY_STATE, .options = options, .critical = true, .start = start, .stop = stop,
-           .save = save, .handlers = handlers, .continuations = continuations);
+           .serves = serves, .uses = uses, .needs = needs, .emits = emits,
+           .state_protocol = &the_secretary_protocol_def, .state_message = SECRETARY_STATE, .options = options,
+           .critical = true, .start = start, .stop = stop, .save = save, .handlers = handlers,
+           .continuations = continuations);
