@@ -82,6 +82,7 @@ LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
+LIBS_metrics       := -lmicrohttpd
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-audit     := -lpq -lcjson -lz -lcrypto
 LIBS_piw-ctl       := -lcjson
@@ -334,6 +335,7 @@ install: all $(if $(CROSS),,man)
 	install -m 644 $(GEN:=.h) $(DEST)/include/piwheels
 	install -m 644 $(PROTO) $(DEST)/share/piwheels/proto
 	install -m 644 README.md LICENSE piwheels.conf.example docs/*.md $(DEST)/share/doc/piwheels
+	install -m 644 packaging/prometheus/* $(DEST)/share/doc/piwheels/examples
 	for server in nginx apache; do \
 	    install -m 644 packaging/$$server/piwheels.conf $(DEST)/share/doc/piwheels/examples/$$server.conf || exit 1; done
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' packaging/piwheels.pc.in \
