@@ -1,6 +1,8 @@
 /* listen.c — the socket that is listened at. */
 #include "listen.h"
 
+#include "piw/log.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -138,13 +140,16 @@ int metrics_listen_again(int fd)
 void metrics_unlisten(const char *where)
 {
     const char *path = unix_path(where);
-    if (path != NULL && unlink(path) != 0 && errno != ENOENT)
-        piw_err_errno(NULL, "can't remove %s", path);
+    piw_err err = {0};
+    if (path == NULL || unlink(path) == 0 || errno == ENOENT)
+        return;
+    piw_err_errno(&err, "the socket %s can't be removed", path);
+    piw_warning("%s", err.text);
 }
 
 unsigned metrics_listen_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         return 0;
