@@ -83,6 +83,7 @@ LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
 LIBS_metrics       := -lmicrohttpd
+LIBS_notify        := -lcurl -lcjson -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-audit     := -lpq -lcjson -lz -lcrypto
 LIBS_piw-ctl       := -lcjson
