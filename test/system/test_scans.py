@@ -40,6 +40,7 @@ COUNTERS = """SELECT relname, seq_scan, seq_tup_read, (SELECT coalesce(sum(i.idx
 QUESTIONS = {
     "STATISTICS": "SELECT * FROM piw.statistics(); SELECT * FROM piw.queue_state() q LEFT JOIN piw.builds_last_hour() h "
                   "ON h.abi_tag = q.abi_tag",
+    "QUEUE_AGES": "SELECT * FROM piw.queue_ages()",
     "SEARCH_INDEX": "SELECT * FROM piw.search_index('', 100000)",
     "PACKAGES": "SELECT package FROM packages WHERE package > 'p5'::varchar AND skip NOT IN ('deleted', 'quarantined') ORDER BY package LIMIT 100",
     "project's ABIs": "SELECT * FROM piw.project_abis('p77')",
