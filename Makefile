@@ -82,6 +82,8 @@ LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
+LIBS_metrics       := -lmicrohttpd
+LIBS_notify        := -lcurl -lcjson -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
 LIBS_piw-audit     := -lpq -lcjson -lz -lcrypto
 LIBS_piw-ctl       := -lcjson -lz
@@ -160,8 +162,8 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # --- core ---
-# The admin queue is the core's own: its protocols are inside.
-CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o
+# The admin queue, and the service that shows the tasks, are the core's own: their protocols are inside.
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o $(B)/obj/gen/tasks.piw.o
 $(B)/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,core/libpiw.map \
@@ -340,6 +342,7 @@ install: all $(if $(CROSS),,man)
 	install -m 644 $(GEN:=.h) $(DEST)/include/piwheels
 	install -m 644 $(PROTO) $(DEST)/share/piwheels/proto
 	install -m 644 README.md LICENSE piwheels.conf.example docs/*.md $(DEST)/share/doc/piwheels
+	install -m 644 packaging/prometheus/* $(DEST)/share/doc/piwheels/examples
 	for server in nginx apache; do \
 	    install -m 644 packaging/$$server/piwheels.conf $(DEST)/share/doc/piwheels/examples/$$server.conf || exit 1; done
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' packaging/piwheels.pc.in \

@@ -501,6 +501,16 @@ AS $$
     ORDER BY piw.abi_rank(a.abi_tag), a.abi_tag
 $$;
 
+-- Of each ABI for which anything waits: for how long the oldest release has.
+CREATE FUNCTION piw.queue_ages() RETURNS TABLE (abi_tag varchar, age_s bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT a.abi_tag, greatest(0, extract(epoch FROM now() AT TIME ZONE 'UTC' - o.released))::bigint
+    FROM public.build_abis a
+    CROSS JOIN LATERAL (SELECT q.released FROM piw.queue q WHERE q.abi_tag = a.abi_tag ORDER BY q.released LIMIT 1) o
+    WHERE a.skip = ''
+$$;
+
 -- The head of an ABI's queue, in the order in which it is to be given out; versions that rest after a try that failed for
 -- its builder's sake are left out. Packages that an operator put first come first. Then the order that is configured;
 -- with `oldest` every version has its turn, since finitely many are older. The other orders would let some wait for

@@ -5,6 +5,7 @@
 
 #include "control.piw.h"
 #include "events.piw.h"
+#include "slave.piw.h"
 #include "slaves.piw.h"
 #include "web.piw.h"
 
@@ -70,6 +71,20 @@ static int on_site(piw_task *task, piw_msg *msg)
     self->site_pause = body->away;
     brother_say_pause(self, body->why.s);
     return 0;
+}
+
+static int on_figures_asked(piw_task *task, piw_msg *msg)
+{
+    const brother *self = piw_soul(task);
+    stats_FIGURES_reply *body;
+    piw_msg *answer = stats_FIGURES_reply_new(&body);
+    piw_value_copy(answer, master_stats_type(), status_STATS_of(self->latest), &body->farm);
+    body->paused = brother_paused(self);
+    body->site_away = self->site_pause;
+    brother_list_slaves(self, answer, body);
+    int rc = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc;
 }
 
 static int on_queue(piw_task *task, piw_msg *msg)
@@ -298,6 +313,7 @@ static const piw_service queues[] = {
     {"status", &status_protocol_def},
     PIW_SERVICES_END,
 };
+static piw_protocol_def *const extra[] = {&slave_protocol_def, NULL}; /* what replies to slaves say */
 static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_DISK, on_disk},
@@ -307,6 +323,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_SLAVE_GONE, brother_on_slave_gone},
     {&stats_protocol_def, STATS_PAUSE, on_pause},
     {&stats_protocol_def, STATS_PAUSED, on_paused},
+    {&stats_protocol_def, STATS_FIGURES, on_figures_asked},
     {&control_protocol_def, CONTROL_HELLO, on_hello},
     {&control_protocol_def, CONTROL_KILL, on_kill},
     {&control_protocol_def, CONTROL_SLEEP, on_sleep},
@@ -322,6 +339,6 @@ static const piw_continuation continuations[] = {
 
 PIW_PLUGIN(big_brother, .version = "1.0",
            .summary = "keeps statistics, shows them to monitors and takes their commands", .serves = serves,
-           .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
+           .uses = uses, .needs = needs, .queues = queues, .emits = emits, .extra = extra, .options = options,
            .state_protocol = &big_brother_protocol_def, .state_message = BIG_BROTHER_STATE, .critical = true,
            .start = start, .stop = stop, .save = save, .handlers = handlers, .continuations = continuations);

@@ -57,6 +57,8 @@ void brother_publish(brother *self, piw_msg **msg);
 /* --- watch.c --- */
 int brother_on_slave(piw_task *task, piw_msg *msg);
 int brother_on_slave_gone(piw_task *task, piw_msg *msg);
+/* Every slave as it is now, into the arena of `msg`. */
+void brother_list_slaves(const brother *self, piw_msg *msg, stats_FIGURES_reply *body);
 /* Show a new monitor everything: the master's HELLO and STATS, then the slaves in slices. */
 int brother_replay(brother *self);
 int on_slice(piw_task *task, piw_msg *reply, uint64_t key);

@@ -1,6 +1,7 @@
 /* watch.c — what slaves showed, published as it comes and kept for monitors that come later. */
 #include "big_brother/brother.h"
 #include "shared/text.h"
+#include "slave.piw.h"
 
 #include <stdlib.h>
 
@@ -186,6 +187,46 @@ int brother_on_slave_gone(piw_task *task, piw_msg *msg)
     self->slaves_count--;
     memmove(self->slaves + place, self->slaves + place + 1, (self->slaves_count - place) * sizeof(*self->slaves));
     return 0;
+}
+
+/* --- as it is now ------------------------------------------------------------------------------------------------- */
+
+static bool is_told_to_rest(const brother_slave *slave, piw_msg *msg)
+{
+    bool paused = false;
+    piw_err ignored_err = {0};
+    const status_SLAVE *reply = status_SLAVE_of(slave->reply);
+    return piw_text_is(reply->message, "SLEEP") &&
+           piw_any_read(msg, &reply->data, slave_SLEEP_type()->body->fields[0].type, &paused, &ignored_err) == 0 &&
+           paused;
+}
+
+static void list_slave(const brother_slave *from, piw_msg *msg, slave_figures *to)
+{
+    to->slave_id = from->id;
+    to->label = to->abi = to->board = to->reply = piw_msg_textz(msg, "");
+    if (from->hello != NULL && is_typed(&status_SLAVE_of(from->hello)->data, "slave_hello", sizeof(slave_hello))) {
+        const slave_hello *hello = status_SLAVE_of(from->hello)->data.value;
+        to->label = piw_text_copy(msg, hello->label);
+        to->abi = piw_text_copy(msg, hello->abi);
+        to->board = piw_text_copy(msg, hello->board_revision);
+    }
+    if (from->reply != NULL) {
+        to->reply = piw_text_copy(msg, status_SLAVE_of(from->reply)->message);
+        to->paused = is_told_to_rest(from, msg);
+    }
+    if (from->stats_count > 0) {
+        slave_stats *stats = piw_msg_alloc(msg, sizeof(*stats));
+        *stats = *kept_stats(from, from->stats_count - 1);
+        to->stats = stats;
+    }
+}
+
+void brother_list_slaves(const brother *self, piw_msg *msg, stats_FIGURES_reply *body)
+{
+    piw_msg_list(msg, &body->slaves, self->slaves_count);
+    for (uint32_t i = 0; i < body->slaves.count; i++)
+        list_slave(self->slaves[i], msg, &body->slaves.at[i]);
 }
 
 /* --- replay ------------------------------------------------------------------------------------------------------ */

@@ -230,6 +230,8 @@ static void go_on(gazer *self)
         read_on(self);
     } else if (!busy) {
         gazer_say_caught_up(self);
+        gazer_progress at = gazer_order_progress(self->order);
+        gazer_tell_place(self, at.stored, at.serial, true);
         rest(self, self->poll_ms);
     }
 }
@@ -404,6 +406,7 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "web", "slaves", "fs", NULL};
 static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED}, PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, FOLLOWER_AT}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {{&events_protocol_def, FARM_PAUSED, on_paused}, PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {
     PIW_CONTINUATION(where),       PIW_CONTINUATION(applied),     PIW_CONTINUATION(go),
@@ -414,6 +417,6 @@ static const piw_continuation continuations[] = {
 };
 
 PIW_PLUGIN(cloud_gazer, .version = "1.0", .summary = "follows PyPI's log of changes into the database", .uses = uses,
-           .needs = needs, .subscribes = subscribes, .options = options, .state_protocol = &cloud_gazer_protocol_def,
-           .state_message = CLOUD_GAZER_STATE, .critical = true, .start = start, .stop = stop, .save = save,
-           .handlers = handlers, .continuations = continuations);
+           .needs = needs, .subscribes = subscribes, .emits = emits, .options = options,
+           .state_protocol = &cloud_gazer_protocol_def, .state_message = CLOUD_GAZER_STATE, .critical = true,
+           .start = start, .stop = stop, .save = save, .handlers = handlers, .continuations = continuations);

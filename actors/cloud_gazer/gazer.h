@@ -47,10 +47,13 @@ typedef struct gazer {
     gazer_projects *projects; /* follows, or compares only */
     struct gazer_left *left;  /* looks after projects that left the list; projects.c makes and frees it */
     bool follows_list;
-    bool located; /* the database has said where it is */
+    bool located;       /* the database has said where it is */
+    int64_t current_at; /* when a look last found all of it applied, Unix time; 0: not yet */
 } gazer;
 
 /* --- spread.c --- */
+/* Where the following is: what is stored, and what was seen; `all`: a look has just found that all that is due is applied. */
+void gazer_tell_place(gazer *self, int64_t stored, int64_t seen, bool all);
 /* The next wait after PyPI failed, in ms: at least 10 s, growing in *wait_ms, and not less than the server asked
  * for. */
 int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t asked_s);

@@ -374,6 +374,7 @@ void gazer_order_confirm(gazer_order *order)
 gazer_progress gazer_order_progress(const gazer_order *order)
 {
     return (gazer_progress){.serial = order->newest,
+                            .stored = order->stored,
                             .waiting = order->count + order->ready_count - order->next,
                             .applied = order->applied,
                             .applied_s = order->applied_s};

@@ -38,10 +38,10 @@ piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development);
 /* The last batch is in the database; or it is given up. */
 void gazer_order_confirm(gazer_order *order);
 
-/* For progress: the newest serial seen, events in memory, events delivered and confirmed, and the time of the last of
+/* For progress: the newest serial seen, the one that is stored, events in memory, events delivered and confirmed, and the time of the last of
  * these (0: none yet). */
 typedef struct gazer_progress {
-    int64_t serial;
+    int64_t serial, stored;
     size_t waiting;
     uint64_t applied;
     int64_t applied_s;

@@ -33,6 +33,7 @@ void gazer_say_progress(gazer *self)
 {
     int64_t now_ns = piw_monotonic_ns();
     gazer_progress now = gazer_order_progress(self->order);
+    gazer_tell_place(self, now.stored, now.serial, false);
     if (self->progress.applied_s == 0) /* where the log begins for us */
         self->progress.applied_s = now.applied_s;
     if (self->was_caught_up || now_ns == self->progress_ns)

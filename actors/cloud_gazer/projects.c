@@ -643,8 +643,11 @@ static void say_progress(gazer_projects *self)
     }
     snprintf(line, sizeof(line), "%zu of %zu changed projects applied, %.0f a second, %s; at serial %lld",
              self->applied, self->todo_count, rate, left, (long long)self->stored);
-    if (self->follows)
+    if (self->follows) {
         piw_task_note(self->gazer->task, "%s", line);
+        gazer_tell_place(self->gazer, self->stored,
+                         self->todo_count == 0 ? 0 : self->todo[self->todo_count - 1]->serial, false);
+    }
     if (now_ns - self->said_ns < (int64_t)GAZER_PROGRESS_MS * 1000000)
         return;
     self->said_ns = now_ns;
@@ -668,8 +671,10 @@ static void finish(gazer_projects *self)
         self->hashes_count = self->new_hashes_count;
         self->new_hashes = NULL;
     }
-    if (self->follows)
+    if (self->follows) {
         piw_task_note(self->gazer->task, "%s", "");
+        gazer_tell_place(self->gazer, self->stored, self->stored, true);
+    }
     end_pass(self);
     rest(self, self->follows ? self->poll_ms : 0);
 }

@@ -1,6 +1,7 @@
 /* spread.c — who must know of a change, and how long to wait after PyPI failed: for the log's follower and the list's. */
 #include "cloud_gazer/gazer.h"
 
+#include "events.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
 #include "slaves.piw.h"
@@ -16,6 +17,15 @@ int64_t gazer_longer(const gazer *self, int64_t *wait_ms, bool refused, int64_t 
     if (asked_s > 0 && asked_s * 1000 > *wait_ms)
         return asked_s > GAZER_WAIT_MAX_MS / 1000 ? GAZER_WAIT_MAX_MS : asked_s * 1000;
     return *wait_ms;
+}
+
+void gazer_tell_place(gazer *self, int64_t stored, int64_t seen, bool all)
+{
+    if (all)
+        self->current_at = piw_time_now().us / 1000000;
+    piw_msg *event = follower_at_make(stored, seen > stored ? seen : stored, self->current_at);
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
 }
 
 void gazer_cast(gazer *self, piw_msg **msg)

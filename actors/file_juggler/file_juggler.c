@@ -111,9 +111,11 @@ static int on_verify(piw_task *task, piw_msg *msg)
     if (rc == 0)
         rc = piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
     piw_msg_free(&job);
-    if (rc == 0)
-        transfers_end(&self->transfers, t);
-    return rc;
+    if (rc != 0)
+        return rc;
+    counts_received(self, t->about->size);
+    transfers_end(&self->transfers, t);
+    return 0;
 }
 
 static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
@@ -126,6 +128,8 @@ static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
     const check_file_reply *checked = check_file_reply_of(reply);
     if (!checked->good)
         piw_info("%s", checked->why.s);
+    if (!checked->good && checked->refused_by.len > 0)
+        counts_refused(piw_soul(task), checked->refused_by);
     fs_VERIFY_reply *body;
     piw_msg *answer = fs_VERIFY_reply_new(&body);
     body->good = checked->good;
@@ -398,6 +402,7 @@ static void free_soul(juggler *self)
     transfers_fini(&self->transfers);
     piw_msg_free(&self->published);
     piw_msg_free(&self->reading);
+    piw_msg_free(&self->counts);
     journal_close(&self->journal);
     free(self->waiting);
     free(self->unfinished);
@@ -458,6 +463,7 @@ static const piw_service uses[] = {
     {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", NULL};
 static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE},
+                                  {&events_protocol_def, FILES_COUNTED},
                                   {&events_protocol_def, WHEEL_PUBLISHED},
                                   {&events_protocol_def, WHEEL_REMOVED},
                                   PIW_EVENTS_END};

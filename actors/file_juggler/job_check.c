@@ -115,11 +115,12 @@ static piw_msg *answer(const check_file *job, check_file_reply **body)
     return msg;
 }
 
-static piw_msg *answer_bad(const check_file *job, bool final, const char *why)
+static piw_msg *answer_bad(const check_file *job, bool final, const char *refused_by, const char *why)
 {
     check_file_reply *body;
     piw_msg *msg = answer(job, &body);
     body->final = final;
+    body->refused_by = piw_msg_textz(msg, refused_by);
     body->why = piw_msg_textz(msg, why);
     return msg;
 }
@@ -133,7 +134,7 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
         piw_err own_err = {0};
         piw_err_set(&own_err, PIW_EAGAIN, "%s has %lld bytes, not %lld as was said", job->state.filename.s,
                     (long long)info.st_size, (long long)job->state.filesize);
-        *result = answer_bad(job, false, own_err.text);
+        *result = answer_bad(job, false, "size", own_err.text);
         return 0;
     }
     /* What hasn't been written out yet is written while the wheel is checked. */
@@ -143,7 +144,7 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     piw_err own_err = {0};
     int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, known, &wheel, &own_err);
     if (rc == PIW_EAGAIN || rc == PIW_EREFUSED) {
-        *result = answer_bad(job, rc == PIW_EREFUSED, own_err.text);
+        *result = answer_bad(job, rc == PIW_EREFUSED, wheel.refused_by, own_err.text);
         return 0;
     }
     if (rc != 0)

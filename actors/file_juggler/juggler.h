@@ -52,6 +52,9 @@ typedef struct juggler {
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;
     uint32_t published_count;
+
+    /* counts.c: what has come and was refused, since that was told. */
+    piw_msg *counts; /* a files_counted; NULL: nothing */
 } juggler;
 
 /* May anything be written on the site? PIW_EAGAIN with a sentence: not now. */
@@ -121,6 +124,14 @@ int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
 void upkeep_remove_log(const juggler *self, int64_t build_id);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
+
+/* --- counts.c: what has come and was refused, told now and then to whoever counts --- */
+void counts_received(juggler *self, int64_t bytes);
+/* `by`: the check that a file didn't pass. */
+void counts_refused(juggler *self, piw_text by);
+void counts_tell(piw_task *task);
+void counts_save(const juggler *self, piw_msg *msg, file_juggler_state *body);
+void counts_load(juggler *self, const file_juggler_state *state);
 
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
 /* Find out which wheels must be moved out of reach or put back. */

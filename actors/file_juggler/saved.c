@@ -82,6 +82,7 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     settled->builds.count = 0;
     body->settled = settled;
     save_syncs(msg, self, body);
+    counts_save(self, msg, body);
     for (uint32_t i = 0; i < self->unfinished_count; i++) {
         const unfinished *from = &self->unfinished[i];
         body->leftovers.at[i] = from->recorded ? from->id : -from->id;
@@ -115,6 +116,7 @@ int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err)
     }
     self->unfinished_count = self->unfinished_room = state->leftovers.count;
     load_syncs(self, state);
+    counts_load(self, state);
     for (uint32_t i = 0; i < state->published.count; i++)
         upkeep_published(self, state->published.at[i]);
     return 0;

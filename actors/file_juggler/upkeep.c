@@ -37,6 +37,7 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     juggler *self = piw_soul(task);
     int64_t size, free_bytes;
+    counts_tell(task);
     if (self->site_away)
         return 0;
     if (piw_disk_room(self->root, &size, &free_bytes) != 0) {

@@ -320,9 +320,13 @@ static int check_hash(gate *g, piw_err *err)
 }
 
 /* In this order: later ones rely on what earlier ones found. */
-static gate_check *const gate_checks[] = {
-    check_hash,       check_name,  check_archive, check_layout,   check_metadata,
-    check_wheel_file, read_record, check_listed,  check_contents, check_code,
+static const struct {
+    const char *word;
+    gate_check *passes;
+} gate_checks[] = {
+    {"hash", check_hash},         {"name", check_name},        {"archive", check_archive}, {"layout", check_layout},
+    {"metadata", check_metadata}, {"wheel", check_wheel_file}, {"record", read_record},    {"listed", check_listed},
+    {"contents", check_contents}, {"code", check_code},
 };
 
 /* --- Files --- */
@@ -378,8 +382,11 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
               .known = known_hash,
               .wheel = wheel};
     piw_err own_err = {0};
-    for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++)
-        rc = gate_checks[i](&g, &own_err);
+    const char *refused_by = NULL;
+    for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++) {
+        refused_by = gate_checks[i].word;
+        rc = gate_checks[i].passes(&g, &own_err);
+    }
     piw_zip_close(&g.zip);
     piw_wheel_record_fini(&g.record);
     piw_code_fini(&g.code);
@@ -388,6 +395,7 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
     if (rc == 0)
         return 0;
     piw_wheel_fini(wheel);
+    wheel->refused_by = refused_by;
     bool theirs = rc != PIW_ENOMEM && rc != PIW_ESYS && rc != PIW_EAGAIN;
     return piw_err_set(err, theirs ? PIW_EREFUSED : rc, theirs ? "%s is no sound wheel: %s" : "%s: %s", filename,
                        own_err.text);

@@ -17,7 +17,8 @@ typedef struct piw_wheel {
     uint8_t *metadata_bytes;
     size_t metadata_len;
     piw_metadata metadata;
-    bool armv6_too; /* a linux_armv7l wheel without code that needs more than ARMv6 */
+    bool armv6_too;         /* a linux_armv7l wheel without code that needs more than ARMv6 */
+    const char *refused_by; /* the check that it didn't pass, in a word; NULL: none. Stays when the rest is freed */
 } piw_wheel;
 
 /* Read and check the wheel at `path`, whose published name is `filename`. On success the caller owns what is in *wheel

@@ -2,8 +2,10 @@
 #include "slave_driver/build.h"
 
 #include "db.piw.h"
+#include "events.piw.h"
 #include "fs.piw.h"
 #include "shared/file_check.h"
+#include "shared/text.h"
 #include "shared/version.h"
 #include "slave_driver/slaves.h"
 
@@ -213,10 +215,37 @@ static void throw_away(driver *self, driver_build *build, const char *why)
     cast_quietly(self, &end);
 }
 
+/* To whoever counts attempts. */
+static void tell_over(driver *self, const driver_build *build, driver_outcome outcome)
+{
+    const driver_reported *report = &build->report;
+    bool recorded = outcome.what == DRIVER_RECORDED;
+    bool transient = outcome.what == DRIVER_RESTS;
+    attempt_over *body;
+    piw_msg *event = attempt_over_new(&body);
+    body->package = piw_text_copy(event, build->embargo->saved.package);
+    body->version = piw_text_copy(event, build->embargo->saved.version);
+    body->abi_tag = piw_text_copy(event, build->embargo->saved.abi_tag);
+    body->slave_id = build->slave_id;
+    body->outcome = piw_msg_textz(event, transient        ? "transient"
+                                         : !recorded      ? "void"
+                                         : report->status ? "built"
+                                                          : "failed");
+    body->cause = piw_msg_textz(event, "");
+    if (transient && report->cause.len > 0)
+        body->cause = piw_text_copy(event, report->cause);
+    else if (!recorded && outcome.why != NULL)
+        body->cause = piw_msg_textz(event, outcome.why);
+    body->duration = report->duration;
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
+}
+
 void driver_build_end(driver *self, driver_build **build, driver_outcome outcome)
 {
     driver_build *over = *build;
     driver_embargo *embargo = over->embargo;
+    tell_over(self, over, outcome);
     if (outcome.what == DRIVER_RECORDED)
         log_recorded(over);
     if (outcome.why != NULL)

@@ -10,6 +10,7 @@
 #include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
 #include "slave_driver/leave.h"
+#include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
 #include "slave_driver/slaves.h"
@@ -551,8 +552,10 @@ int driver_on_bye(piw_task *task, piw_msg *msg)
 {
     driver *self = piw_soul(task);
     driver_slave *slave = known(self, task, msg);
-    if (slave == NULL)
+    if (slave == NULL) {
+        driver_lost_said_bye(self, piw_peer_address(task, piw_msg_peer(msg)));
         return 0;
+    }
     piw_info("slave %lld says BYE", (long long)slave->saved.slave_id);
     if (!driver_waits(slave) || slave->waits_number || driver_waiting_has(slave)) {
         leave(self, slave);

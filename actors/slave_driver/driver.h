@@ -3,7 +3,7 @@
  * Who calls whom, from the top down: slave_driver.c (the manifest, and what other tasks tell it); sweep.c (what time brings);
  * conversation.c (what slaves say, and the only place that answers them); claims.c (builds that outlived a restart of the
  * master, or their slave's connection); leave.c (the end of a slave's record); way.c (a reported build's steps into the
- * database, up to its one outcome), alike.c, attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c and abis.c
+ * database, up to its one outcome), alike.c, attempt.c and cause.c (failures that are their slave's fault); state.c (the soul saved and loaded); build.c (a version in the making); monitor.c, lost.c and abis.c
  * (what others hear of slaves); commands.c (what an operator asks); slaves.c, addresses.c, waiting.c, offers.c and numbers.c (plain stores).
  * Everything belongs to the task's thread. */
 #ifndef SLAVE_DRIVER_DRIVER_H
@@ -29,6 +29,7 @@ enum {
     DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
     DRIVER_OWN_FAULTS = 5, /* builds in a row that failed for a slave's own sake, and were built elsewhere: it sleeps */
     DRIVER_TOKEN_LEN = 32, /* hex digits */
+    DRIVER_LOST_MAYBE = 64,  /* slaves whose BYE may be on its way; of more it isn't waited for */
     DRIVER_FAULTS_KEPT = 16, /* of those in a row so many are known */
 };
 
@@ -117,6 +118,13 @@ typedef struct driver_slave {
     int faults_elsewhere;                /* those that one has */
 } driver_slave;
 
+/* A slave whose connection has gone, and the event that says that it is lost. */
+typedef struct driver_lost {
+    int64_t until_ns; /* it may still say BYE until then */
+    piw_msg *event;
+    char address[64];
+} driver_lost;
+
 enum { DRIVER_POOL_SLAVE = 0, DRIVER_POOL_BUILD = 1, DRIVER_POOLS };
 
 typedef struct driver {
@@ -128,7 +136,9 @@ typedef struct driver {
     uint64_t address_seed;
     driver_slave *waiting, **waiting_end; /* those whose IDLE is open, the longest waiting first */
     driver_offers *offers;
-    driver_numbers numbers[DRIVER_POOLS]; /* reserved in the database */
+    driver_numbers numbers[DRIVER_POOLS];      /* reserved in the database */
+    driver_lost lost_maybe[DRIVER_LOST_MAYBE]; /* not saved */
+    uint32_t lost_maybe_count;
     int64_t claims_until_ns; /* after a start of the master slaves may claim their builds until then; 0: not */
     bool claims_known;       /* the database has said what was under way */
     driver_farm farm;

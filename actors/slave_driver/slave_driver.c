@@ -6,6 +6,7 @@
 #include "slave_driver/claims.h"
 #include "slave_driver/commands.h"
 #include "slave_driver/conversation.h"
+#include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
 #include "slave_driver/slaves.h"
@@ -168,6 +169,7 @@ static void free_soul(driver *self)
     }
     while ((slave = driver_next(self, NULL)) != NULL)
         driver_remove(self, &slave);
+    driver_lost_forget(self);
     piw_table_fini(&self->by_peer);
     piw_table_fini(&self->by_id);
     piw_table_fini(&self->by_number);
@@ -305,10 +307,9 @@ static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED},
                                        {&events_protocol_def, DATABASE_UP},
                                        {&events_protocol_def, DATABASE_DOWN},
                                        PIW_EVENTS_END};
-static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE},
-                                  {&events_protocol_def, SLAVE_CAME},
-                                  {&events_protocol_def, SLAVE_GONE},
-                                  PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE}, {&events_protocol_def, SLAVE_CAME},
+                                  {&events_protocol_def, SLAVE_GONE},  {&events_protocol_def, ATTEMPT_OVER},
+                                  {&events_protocol_def, SLAVE_LOST},  PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
     {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},

@@ -5,6 +5,7 @@
 #include "slave_driver/addresses.h"
 #include "slave_driver/conversation.h"
 #include "slave_driver/leave.h"
+#include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/way.h"
@@ -30,6 +31,7 @@ static void lose(driver *self, driver_slave *lost)
 {
     driver_build *build = lost->build;
     int64_t heard_ns = lost->saved.heard_ns;
+    driver_lost_tell(self, lost);
     if (lost->saved.slave_id != 0)
         driver_tell_gone(self, lost, true);
     piw_peer_forget(self->task, lost->peer);
@@ -64,6 +66,7 @@ static void release(driver *self, driver_slave *slave)
                     "the connection of slave %lld at %s has gone while it built %s %s, which is offered again",
                     (long long)slave->saved.slave_id, slave->address->text, build->embargo->saved.package.s,
                     build->embargo->saved.version.s);
+    driver_lost_tell(self, slave);
     driver_leave(self, slave, outcome, true);
 }
 
@@ -81,6 +84,7 @@ static bool look_at_connection(driver *self, driver_slave *slave, int64_t now_ns
         if (!sure && now_ns - gone_ns < DRIVER_SUSPECT_S * INT64_C(1000000000))
             return false;
         piw_debug("slave %lld at %s has hung up", (long long)slave->saved.slave_id, slave->address->text);
+        driver_lost_maybe(self, slave);
         driver_leave(self, slave, (driver_outcome){0}, true);
         return true;
     }
@@ -154,6 +158,7 @@ int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
         sweep_slave(self, slave, now_ns);
         slave = next;
     }
+    driver_lost_sweep(self, now_ns);
     driver_offers_sweep(self->offers, now_ns);
     driver_serve_idle(self);
     give_back(self);

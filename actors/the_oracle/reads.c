@@ -242,6 +242,24 @@ int read_statistics(database *db, const piw_msg *msg, piw_msg **reply, piw_err *
     return 0;
 }
 
+int read_queue_ages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *rows = NULL;
+    int rc = database_query(db, "SELECT abi_tag, age_s FROM piw.queue_ages() LIMIT 1000", NULL, &rows, err);
+    if (rc != 0)
+        return rc;
+    db_QUEUE_AGES_reply *answer = NULL;
+    *reply = db_QUEUE_AGES_reply_new(&answer);
+    piw_msg_list(*reply, &answer->ages, PQntuples(rows));
+    for (uint32_t i = 0; i < answer->ages.count; i++) {
+        answer->ages.at[i].key = row_copy(*reply, rows, (int)i, 0);
+        answer->ages.at[i].value = row_int(rows, (int)i, 1);
+    }
+    PQclear(rows);
+    return 0;
+}
+
 single_fn *oracle_single(const piw_msg *msg, bool *read)
 {
     static const struct {
@@ -261,6 +279,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_STATISTICS, true, read_statistics},
         {DB_SITE_FIGURES, true, read_site_figures},
         {DB_RECENT_BUILDS, true, read_recent_builds},
+        {DB_QUEUE_AGES, true, read_queue_ages},
         {DB_KNOWN, true, read_known},
         {DB_PYPI_APPLY, false, write_pypi_apply},
         {DB_PYPI_PROJECTS, false, write_pypi_projects},

@@ -38,11 +38,23 @@ int rewrites_save(piw_task *task)
 }
 
 /* Nothing is saved before the requests of the last run are read: they would be overwritten. */
+static void tell_counts(piw_task *task, secretary *self, int64_t now)
+{
+    if (now < self->count_at_ns || self->written + self->failed == 0)
+        return;
+    self->count_at_ns = now + COUNT_EVERY_S * INT64_C(1000000000);
+    piw_msg *event = pages_counted_make(self->written, self->failed);
+    if (piw_emit(task, &event) == 0)
+        self->written = self->failed = 0;
+    piw_msg_free(&event);
+}
+
 int on_save(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     secretary *self = piw_soul(task);
     int64_t now = piw_monotonic_ns();
+    tell_counts(task, self, now);
     if (!self->course.changed || self->course.saving || !self->course.loaded || now < self->save_at_ns)
         return 0;
     self->save_at_ns = now + (int64_t)requests_count(&self->requests) * SAVE_NS_EACH;

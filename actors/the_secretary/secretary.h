@@ -3,12 +3,14 @@
 #define THE_SECRETARY_SECRETARY_H
 
 #include "db.piw.h"
+#include "events.piw.h"
 #include "piw/task.h"
 #include "requests.h"
 #include "the_secretary.piw.h"
 
 enum {
     SAVE_EVERY_MS = 1000,
+    COUNT_EVERY_S = 10,  /* what is counted is told */
     SAVED_MAX = 1000000, /* requests that wait: what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
     ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
@@ -30,8 +32,10 @@ typedef struct secretary {
     secretary_course course; /* as it is saved */
     piw_msg *all_after;      /* a db_PACKAGES call: where "all" is */
     int64_t search_hold_ns, search_every_ns;
-    int64_t search_due_ns; /* when the search index and the sitemaps are written next */
-    int64_t save_at_ns;    /* not sooner */
+    int64_t search_due_ns;   /* when the search index and the sitemaps are written next */
+    int64_t written, failed; /* packages' pages, since that was told */
+    int64_t count_at_ns;     /* when it is told next */
+    int64_t save_at_ns;      /* not sooner */
     waiter waiters[WAITERS_MAX];
     size_t waiters_count;
     piw_log_limiter trouble;

@@ -57,8 +57,10 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
                         r->package, piw_msg_error_text(reply));
         requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
+        self->failed++;
     } else {
         requests_done(&self->requests, r);
+        self->written++;
     }
     self->course.changed = true;
     return secretary_go_on(task);
@@ -239,6 +241,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     int64_t *search_due_ns = piw_msg_alloc(msg, sizeof(*search_due_ns));
     *search_due_ns = self->search_due_ns;
     body->search_due_ns = search_due_ns;
+    secretary_counts *counts = piw_msg_alloc(msg, sizeof(*counts));
+    *counts = (secretary_counts){.written = self->written, .failed = self->failed};
+    body->counts = counts;
     waiters_save(self, msg, body);
     *state = msg;
     return 0;
@@ -269,6 +274,10 @@ static void load(secretary *self, const secretary_state *state)
     self->course.all_part = part_of(state->course.all_part);
     if (self->course.all_part != PART_NONE)
         self->all_after = db_PACKAGES_make(state->all_after, ALL_AT_ONCE);
+    if (state->counts != NULL) {
+        self->written = state->counts->written;
+        self->failed = state->counts->failed;
+    }
     waiters_load(self, state);
 }
 
@@ -315,7 +324,8 @@ static void stop(piw_task *task, bool leaving)
 static const piw_service serves[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {{"scribe", &scribe_protocol_def}, {"db", &db_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", "scribe", NULL};
-static const piw_event emits[] = {{&events_protocol_def, PACKAGE_CHANGED}, PIW_EVENTS_END};
+static const piw_event emits[] = {
+    {&events_protocol_def, PACKAGE_CHANGED}, {&events_protocol_def, PAGES_COUNTED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_PROJECT, on_project},
     {&web_protocol_def, WEB_BOTH, on_both},

@@ -104,6 +104,7 @@ unsigned piw__ports_read(piw__shell *shell)
     if (shell->queues.count == 0 || !piw__ports_wanted(shell))
         return 0;
     unsigned count = 0;
+    uint64_t refused = 0;
     bool more = false;
     shell->queues.dirty = false;
     for (unsigned i = 0; i < shell->queues.count; i++) {
@@ -113,7 +114,9 @@ unsigned piw__ports_read(piw__shell *shell)
             continue;
         count += read_one(shell, shell->queues.ports[i], &more_here);
         more |= more_here;
+        refused += piw__port_figures(shell->queues.ports[i]).refused;
     }
+    atomic_store_explicit(&shell->seen.figures.refused, refused, memory_order_relaxed);
     count_last(shell, count, more);
     if (count > 0 || more)
         shell->queues.dirty = true;

@@ -14,6 +14,7 @@
 typedef struct piw__figures {
     _Atomic uint64_t handled, errors, slow, restarts, swaps, dead_letters, unanswered, dropped, late;
     _Atomic uint64_t calls_open, deferred, pause_last_ns, pause_max_ns;
+    _Atomic uint64_t refused;     /* what came to its queues and was no message */
     _Atomic uint64_t left_behind; /* values that another version of the plugin had kept and this one doesn't know */
     _Atomic int state;
 } piw__figures;

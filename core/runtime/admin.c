@@ -52,6 +52,12 @@ static int on_list(piw_task *task, piw_msg *msg)
     return give(task, msg, piw__admin_tasks(runtime_of(task)), "");
 }
 
+/* For a task. */
+static int on_tasks(piw_task *task, piw_msg *msg)
+{
+    return give(task, msg, piw__admin_tasks_reply(runtime_of(task)), "");
+}
+
 static int on_info(piw_task *task, piw_msg *msg)
 {
     const char *name = admin_INFO_of(msg)->task.s;
@@ -329,19 +335,31 @@ static int on_reread(piw_task *task, piw_msg *msg)
 /* --- The task -------------------------------------------------------------------------------------------------------- */
 
 static const piw_handler handlers[] = {
-    {&admin_protocol_def, ADMIN_LIST, on_list},       {&admin_protocol_def, ADMIN_INFO, on_info},
-    {&admin_protocol_def, ADMIN_ENABLE, on_enable},   {&admin_protocol_def, ADMIN_DISABLE, on_disable},
-    {&admin_protocol_def, ADMIN_REPLACE, on_replace}, {&admin_protocol_def, ADMIN_RELOAD, on_reload},
-    {&admin_protocol_def, ADMIN_RESTART, on_restart}, {&admin_protocol_def, ADMIN_HOLD, on_hold},
-    {&admin_protocol_def, ADMIN_RELEASE, on_release}, {&admin_protocol_def, ADMIN_DEBUG, on_debug},
-    {&admin_protocol_def, ADMIN_TRACE, on_trace},     {&admin_protocol_def, ADMIN_UNTRACE, on_untrace},
-    {&admin_protocol_def, ADMIN_DUMP, on_dump},       {&admin_protocol_def, ADMIN_LIMITS, on_limits},
-    {&admin_protocol_def, ADMIN_CONFIG, on_config},   {&admin_protocol_def, ADMIN_REREAD, on_reread},
-    {&admin_protocol_def, ADMIN_PAUSE, on_pause},     {&admin_protocol_def, ADMIN_WAKE, on_wake},
-    {&admin_protocol_def, ADMIN_ASK, on_ask},         PIW_HANDLERS_END,
+    {&admin_protocol_def, ADMIN_LIST, on_list},
+    {&admin_protocol_def, ADMIN_INFO, on_info},
+    {&admin_protocol_def, ADMIN_ENABLE, on_enable},
+    {&admin_protocol_def, ADMIN_DISABLE, on_disable},
+    {&admin_protocol_def, ADMIN_REPLACE, on_replace},
+    {&admin_protocol_def, ADMIN_RELOAD, on_reload},
+    {&admin_protocol_def, ADMIN_RESTART, on_restart},
+    {&admin_protocol_def, ADMIN_HOLD, on_hold},
+    {&admin_protocol_def, ADMIN_RELEASE, on_release},
+    {&admin_protocol_def, ADMIN_DEBUG, on_debug},
+    {&admin_protocol_def, ADMIN_TRACE, on_trace},
+    {&admin_protocol_def, ADMIN_UNTRACE, on_untrace},
+    {&admin_protocol_def, ADMIN_DUMP, on_dump},
+    {&admin_protocol_def, ADMIN_LIMITS, on_limits},
+    {&admin_protocol_def, ADMIN_CONFIG, on_config},
+    {&admin_protocol_def, ADMIN_REREAD, on_reread},
+    {&admin_protocol_def, ADMIN_PAUSE, on_pause},
+    {&admin_protocol_def, ADMIN_WAKE, on_wake},
+    {&admin_protocol_def, ADMIN_ASK, on_ask},
+    {&tasks_protocol_def, TASKS_LIST, on_tasks},
+    PIW_HANDLERS_END,
 };
 
 static piw_protocol_def *const extra[] = {&orders_protocol_def, NULL};
+static const piw_service serves[] = {{"tasks", &tasks_protocol_def}, PIW_SERVICES_END};
 static const piw_service queues[] = {{"admin", &admin_protocol_def}, PIW_SERVICES_END};
 
 /* Not PIW_PLUGIN: the library must not export a manifest, which a plugin without one would seem to have. */
@@ -353,7 +371,8 @@ static const piw_plugin plugin = {
     .sizes = PIW_SIZES,
     .name = "admin",
     .version = PIW_VERSION,
-    .summary = "answers piw-ctl",
+    .summary = "answers piw-ctl, and tasks that show the others",
+    .serves = serves,
     .queues = queues,
     .extra = extra,
     .blocks = true,

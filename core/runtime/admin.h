@@ -4,9 +4,11 @@
 
 #include "admin.piw.h"
 #include "runtime/inner.h"
+#include "tasks.piw.h"
 
-/* Every task, in the order of the configuration. */
+/* Every task, in the order of the configuration: for piw-ctl, and for tasks. */
 piw_msg *piw__admin_tasks(piw_runtime *runtime);
+piw_msg *piw__admin_tasks_reply(piw_runtime *runtime);
 /* One task with all that its manifest says; NULL: there is none of that name. */
 piw_msg *piw__admin_task(piw_runtime *runtime, const char *name);
 /* The flight recorder of one task, or ("") the ends of all. NULL: there is none of that name. */

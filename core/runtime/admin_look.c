@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { LINES_MAX = 2000, DUMP_ALL = 16 };
+enum { LINES_MAX = 2000, DUMP_ALL = 16, ROWS_MAX = 1000 };
 
 /* What changes with the task, as it is at one moment. */
 struct view {
@@ -91,7 +91,8 @@ static uint64_t value(const _Atomic uint64_t *figure)
     return atomic_load_explicit(figure, memory_order_relaxed);
 }
 
-static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, uint64_t *recent, int64_t *left)
+static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, uint64_t *recent, int64_t *left,
+                         int64_t *refused)
 {
     const piw__figures *own = &shell->seen.figures;
     row->restarts += (int64_t)value(&own->restarts);
@@ -105,6 +106,7 @@ static void add_instance(task_row *row, piw__shell *shell, uint64_t *times, uint
     row->deferred += (int64_t)value(&own->deferred);
     row->mailbox += piw__mailbox_depth(&shell->mailbox);
     *left += (int64_t)value(&own->left_behind);
+    *refused += (int64_t)value(&own->refused);
     row->rate += (double)value(&shell->seen.rate_milli) / 1000;
     int64_t pause_us = (int64_t)(value(&own->pause_last_ns) / 1000);
     row->pause_us = pause_us > row->pause_us ? pause_us : row->pause_us;
@@ -130,12 +132,13 @@ static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__r
     row->instances = role->instances;
     row->images = view.images;
     uint64_t times[PIW__TIMES_STEPS] = {0}, recent[PIW__TIMES_STEPS] = {0};
-    int64_t *left = piw_msg_alloc(msg, sizeof(*left));
+    int64_t *left = piw_msg_alloc(msg, sizeof(*left)), *refused = piw_msg_alloc(msg, sizeof(*refused));
     task_recent *since = piw_msg_alloc(msg, sizeof(*since));
     row->left_behind = left;
+    row->refused = refused;
     row->recent = since;
     for (unsigned n = 0; n < role->instances; n++)
-        add_instance(row, role->shells[n], times, recent, left);
+        add_instance(row, role->shells[n], times, recent, left, refused);
     for (unsigned i = 0; i < PIW__TIMES_STEPS; i++)
         since->timed += (int64_t)recent[i];
     since->p99_us = (int64_t)((piw__times_percentile(recent, 99) + 999) / 1000);
@@ -143,13 +146,27 @@ static void fill(piw_msg *msg, task_row *row, piw_runtime *runtime, const piw__r
     row->p99_us = (int64_t)((piw__times_percentile(times, 99) + 999) / 1000);
 }
 
+static size_t rows_count(const piw_runtime *runtime)
+{
+    return runtime->roles_count < ROWS_MAX ? runtime->roles_count : ROWS_MAX;
+}
+
 piw_msg *piw__admin_tasks(piw_runtime *runtime)
 {
     admin_TASKS *body;
     piw_msg *msg = admin_TASKS_new(&body);
-    size_t count = runtime->roles_count < 1000 ? runtime->roles_count : 1000;
-    piw_msg_list(msg, &body->tasks, count);
-    for (size_t i = 0; i < count; i++)
+    piw_msg_list(msg, &body->tasks, rows_count(runtime));
+    for (size_t i = 0; i < body->tasks.count; i++)
+        fill(msg, &body->tasks.at[i], runtime, runtime->roles[i]);
+    return msg;
+}
+
+piw_msg *piw__admin_tasks_reply(piw_runtime *runtime)
+{
+    tasks_LIST_reply *body;
+    piw_msg *msg = tasks_LIST_reply_new(&body);
+    piw_msg_list(msg, &body->tasks, rows_count(runtime));
+    for (size_t i = 0; i < body->tasks.count; i++)
         fill(msg, &body->tasks.at[i], runtime, runtime->roles[i]);
     return msg;
 }

@@ -197,23 +197,15 @@ static const piw_service uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
 static const piw_event subscribes[] = {
     {&events_protocol_def, DATABASE_UP}, {&events_protocol_def, DATABASE_DOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&storm_protocol_def, STORM_STORM, on_storm},
-    {&storm_protocol_def, STORM_ATTEMPT, on_attempt},
-    {&storm_protocol_def, STORM_RESULT, on_result},
-    {&storm_protocol_def, STORM_OFFERED, on_offered},
-    {&storm_protocol_def, STORM_EVENTS, on_events},
-    {&builds_protocol_def, BUILDS_QUEUE, on_queue},
-    {&builds_protocol_def, BUILDS_ABIS, on_stats},
-    {&stats_protocol_def, STATS_QUEUE, on_stats},
-    {&stats_protocol_def, STATS_SITE, on_stats},
-    {&stats_protocol_def, STATS_DISK, on_stats},
-    {&stats_protocol_def, STATS_SLAVE, on_stats},
-    {&stats_protocol_def, STATS_SLAVE_GONE, on_stats},
-    {&stats_protocol_def, STATS_PAUSED, on_stats},
-    {&stats_protocol_def, STATS_PAUSE, on_stats},
-    {&events_protocol_def, DATABASE_UP, on_up},
-    {&events_protocol_def, DATABASE_DOWN, on_down},
-    PIW_HANDLERS_END,
+    {&storm_protocol_def, STORM_STORM, on_storm},   {&storm_protocol_def, STORM_ATTEMPT, on_attempt},
+    {&storm_protocol_def, STORM_RESULT, on_result}, {&storm_protocol_def, STORM_OFFERED, on_offered},
+    {&storm_protocol_def, STORM_EVENTS, on_events}, {&builds_protocol_def, BUILDS_QUEUE, on_queue},
+    {&builds_protocol_def, BUILDS_ABIS, on_stats},  {&stats_protocol_def, STATS_QUEUE, on_stats},
+    {&stats_protocol_def, STATS_SITE, on_stats},    {&stats_protocol_def, STATS_DISK, on_stats},
+    {&stats_protocol_def, STATS_SLAVE, on_stats},   {&stats_protocol_def, STATS_SLAVE_GONE, on_stats},
+    {&stats_protocol_def, STATS_PAUSED, on_stats},  {&stats_protocol_def, STATS_PAUSE, on_stats},
+    {&stats_protocol_def, STATS_FIGURES, on_stats}, {&events_protocol_def, DATABASE_UP, on_up},
+    {&events_protocol_def, DATABASE_DOWN, on_down}, PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {PIW_CONTINUATION(stored), PIW_CONTINUATIONS_END};
 

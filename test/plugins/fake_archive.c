@@ -429,6 +429,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_SLAVE_GONE, on_note},
     {&stats_protocol_def, STATS_PAUSED, on_note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
+    {&stats_protocol_def, STATS_FIGURES, on_other},
     {&archive_protocol_def, ARCHIVE_SET, on_set},
     {&archive_protocol_def, ARCHIVE_STORE, on_store},
     {&archive_protocol_def, ARCHIVE_FORGET, on_forget},

@@ -615,6 +615,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_SLAVE_GONE, on_just_note},
     {&stats_protocol_def, STATS_PAUSED, on_just_note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
+    {&stats_protocol_def, STATS_FIGURES, on_other},
 #endif
     {&fake_protocol_def, FAKE_SET, on_set},
     {&fake_protocol_def, FAKE_WAIT, on_wait},

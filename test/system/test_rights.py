@@ -173,6 +173,7 @@ SELECT piw.describe('{{q}}', '{{text}}');
 SELECT piw.drain(100), piw.drain(100), piw.drain(100);
 SELECT known, waiting FROM piw.put_first('q');
 SELECT * FROM piw.queue_head('cp39', 'popular', 10), piw.queue_state(), piw.statistics();
+SELECT abi_tag FROM piw.queue_ages();
 """
 
 

@@ -42,6 +42,7 @@ QUESTIONS = {
                   "ON h.abi_tag = q.abi_tag",
     "SITE_FIGURES": "SELECT * FROM piw.site_days(); SELECT * FROM piw.last_builds(20); SELECT * FROM piw.most_downloaded(60)",
     "a project's history": "SELECT * FROM piw.project_histories('{p76,p77}')",
+    "QUEUE_AGES": "SELECT * FROM piw.queue_ages()",
     "SEARCH_INDEX": "SELECT * FROM piw.search_index('', 100000)",
     "PACKAGES": "SELECT package FROM packages WHERE package > 'p5'::varchar AND skip NOT IN ('deleted', 'quarantined') ORDER BY package LIMIT 100",
     "project's ABIs": "SELECT * FROM piw.project_abis('p77')",

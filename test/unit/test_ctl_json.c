@@ -64,7 +64,7 @@ static task_row row_of(void)
 
 #define ROW_KEYS                                                                                                       \
     "task plugin version file state note isolated instances images restarts swaps handled errors slow dead_letters "   \
-    "unanswered calls_open deferred mailbox p50_us p99_us pause_us uptime_s left_behind rate"
+    "unanswered calls_open deferred mailbox p50_us p99_us pause_us uptime_s left_behind refused rate"
 
 START_TEST(a_row_has_all_keys_in_their_order)
 {

@@ -89,6 +89,7 @@ static void add_row(cJSON *to, const task_row *row)
         {"pause_us", row->pause_us},
         {"uptime_s", row->uptime_s},
         {"left_behind", row->left_behind != NULL ? *row->left_behind : 0},
+        {"refused", row->refused != NULL ? *row->refused : 0},
     };
     for (size_t i = 0; i < PIW_COUNT(texts); i++)
         add_text(to, texts[i].name, texts[i].value.s);

@@ -168,6 +168,8 @@ static void show_row(const task_row *row)
     printf("%-10s %lld handled, %.1f/s, p50 %s, p99 %s, %lld slow, %lld errors\n", "work", (long long)row->handled,
            row->rate, show_time_us(row->p50_us, p50, sizeof(p50)), show_time_us(row->p99_us, p99, sizeof(p99)),
            (long long)row->slow, (long long)row->errors);
+    if (row->refused != NULL && *row->refused > 0)
+        printf("%-10s %lld that came from outside and were no messages\n", "refused", (long long)*row->refused);
     printf("%-10s %lld in the mailbox, %lld calls open, %lld deferred, %lld dead letters, %lld unanswered\n", "waiting",
            (long long)row->mailbox, (long long)row->calls_open, (long long)row->deferred, (long long)row->dead_letters,
            (long long)row->unanswered);
