@@ -24,6 +24,8 @@
 
 enum {
     GREETING = 64, /* bytes, of which the eleventh is the version */
+    SIGNATURE =
+        0xff, /* the first of them: who begins otherwise speaks something else, such as HTTP to a task's own server */
     VERSION_AT = 10,
     VERSION_FOLLOWED = 3,
     FRAME_MORE = 1,
@@ -91,6 +93,11 @@ static void frame_begins(incoming *self)
 static void follow_greeting(incoming *self, const uint8_t *at, size_t len)
 {
     uint64_t done = GREETING - self->left;
+    if (done == 0 && at[0] != SIGNATURE) {
+        self->step = STEP_NONE;
+        atomic_store_explicit(&self->shakes, false, memory_order_relaxed);
+        return;
+    }
     /* Older peers speak in another way; where they would have to be admitted libzmq lets none in. */
     bool older = done <= VERSION_AT && done + len > VERSION_AT && at[VERSION_AT - done] < VERSION_FOLLOWED;
     self->left -= len;

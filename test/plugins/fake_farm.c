@@ -589,6 +589,7 @@ static const piw_handler handlers[] = {
     {&db_protocol_def, DB_REMPKG, on_rempkg},
     {&db_protocol_def, DB_REMVER, on_remver},
     {&db_protocol_def, DB_KNOWN, on_known},
+    {&fs_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&fs_protocol_def, FS_EXPECT, on_expect},
     {&fs_protocol_def, FS_VERIFY, on_verify},
     {&fs_protocol_def, FS_STAGE, on_stage},

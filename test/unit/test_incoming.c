@@ -96,6 +96,19 @@ START_TEST(a_message_without_an_end_is_ended)
 }
 END_TEST
 
+/* Others than libzmq's peers come to the program too, such as browsers to a task's own web server. */
+START_TEST(what_is_no_greeting_is_not_followed)
+{
+    static const char head[] =
+        "GET /simple/ HTTP/1.1\r\nHost: localhost\r\nUser-Agent: a browser of a longer name than most\r\n\r\n";
+    char read_back[sizeof(head)];
+    for (int i = 0; i < 3 * PIW_LIMIT_FRAMES; i++) {
+        ck_assert_int_eq(send(theirs, head, sizeof(head), 0), sizeof(head));
+        ck_assert_int_eq(piw_incoming_recv(ours, read_back, sizeof(read_back), 0), sizeof(head));
+    }
+}
+END_TEST
+
 START_TEST(so_is_one_of_tiny_frames)
 {
     ck_assert(greets(3));
@@ -176,6 +189,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, whole_messages_go_through_without_end);
     tcase_add_test(tests, a_message_without_an_end_is_ended);
+    tcase_add_test(tests, what_is_no_greeting_is_not_followed);
     tcase_add_test(tests, so_is_one_of_tiny_frames);
     tcase_add_test(tests, all_together_are_bounded);
     tcase_add_test(tests, who_never_shakes_hands_makes_room);

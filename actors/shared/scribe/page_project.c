@@ -290,7 +290,11 @@ static void put_release(project_page *page, const project_release *release)
     piw_view_print(row, "released", "%.10s", piw_time_print(release->released, released, sizeof(released)));
     piw_view_flag(row, "prerelease", piw_version_prerelease(release->version));
     piw_view_flag(row, "yanked", release->yanked);
-    piw_view_text(row, "yanked_words", piw_text_of("by its authors: installers avoid it"));
+    if (release->yank_reason.len > 0)
+        piw_view_print(row, "yanked_words", "by its authors: %.*s", (int)release->yank_reason.len,
+                       release->yank_reason.s);
+    else
+        piw_view_text(row, "yanked_words", piw_text_of("by its authors: installers avoid it"));
     piw_view_text(row, "note", skip_words(release->skip));
     piw_view_list(row, "cells");
     for (size_t k = 0; k < page->columns.count; k++)
