@@ -215,18 +215,20 @@ static int check_listed(audit *self, names *all, findings *found, piw_err *err)
 {
     if (all->count > 0)
         qsort(all->at, all->count, sizeof(*all->at), by_bytes);
-    PGresult *rows =
-        rows_ask(self,
-                 "SELECT p.package FROM packages p WHERE p.skip NOT IN ('deleted', 'quarantined') AND EXISTS "
-                 "(SELECT FROM builds b JOIN files f ON f.build_id = b.build_id WHERE b.package = p.package)",
-                 0, NULL, err);
+    PGresult *rows = rows_ask(
+        self,
+        /* One whose first wheel has just come is listed once its own page is written. */
+        "SELECT p.package, f.first > piw.utc_now() - interval '2 minutes' FROM packages p CROSS JOIN LATERAL "
+        "(SELECT min(b.built_at) AS first FROM builds b JOIN files f ON f.build_id = b.build_id "
+        "WHERE b.package = p.package) f WHERE p.skip NOT IN ('deleted', 'quarantined') AND f.first IS NOT NULL",
+        0, NULL, err);
     if (rows == NULL)
         return PIW_EDB;
     for (int i = 0; i < PQntuples(rows); i++) {
         char *name = PQgetvalue(rows, i, 0);
         if (piw_name_is_canonical(piw_text_of(name)) &&
             (all->count == 0 || bsearch(&name, all->at, all->count, sizeof(*all->at), by_bytes) == NULL))
-            findings_add(found, "root", false, name, piw_strdup("simple/index.html"),
+            findings_add(found, "root", rows_bool(rows, i, 1), name, piw_strdup("simple/index.html"),
                          piw_sprintf("it doesn't list %s", name));
     }
     PQclear(rows);

@@ -7,6 +7,7 @@
 #include "shared/site_path.h"
 #include "shared/text.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -21,9 +22,14 @@ enum {
 static bool unpack(const char *path, piw_buffer *to)
 {
     char piece[64 << 10];
-    gzFile file = gzopen(path, "rb");
-    if (file == NULL)
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    /* gzopen's name has another width of files in it on some machines. */
+    gzFile file = fd >= 0 ? gzdopen(fd, "rb") : NULL;
+    if (file == NULL) {
+        if (fd >= 0)
+            close(fd);
         return false;
+    }
     int n;
     while ((n = gzread(file, piece, sizeof(piece))) > 0 && to->len < LOG_PAGE_MAX)
         piw_put_bytes(to, piece, (size_t)n);
@@ -60,7 +66,8 @@ static int write_one(const site_facts *site, piw_text package, const project_bui
             rc = page_pack(&page, &packed, err);
     }
     if (rc == 0 && packed.len > 0)
-        rc = piw_file_write(site->root.s, path, packed.data, packed.len, 0, err);
+        /* Synced: it is never written again, so what a machine that went down had half of would stay so. */
+        rc = piw_file_write(site->root.s, path, packed.data, packed.len, PIW_FILE_SYNC, err);
     piw_buffer_fini(&log);
     piw_buffer_fini(&page);
     piw_buffer_fini(&packed);
