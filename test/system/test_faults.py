@@ -207,6 +207,7 @@ def stat_size(path):
 
 def main():
     with farms.Farm() as farm:
+        farm.slave_options = ["--sandbox", "no"]  # builds wait for a file of the test
         try:
             farm.start(web=False)
             for test in (test_points, test_commits, test_mid_build, test_mid_transfer):

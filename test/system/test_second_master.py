@@ -142,6 +142,7 @@ def test_swaps(farm):
 
 def main():
     with farms.Farm() as farm:
+        farm.slave_options = ["--sandbox", "no"]  # builds wait for a file of the test
         try:
             farm.start(slaves=1, web=False)
             test_refused(farm)
