@@ -19,6 +19,7 @@ import importlib.util
 import io
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
@@ -480,9 +481,13 @@ class Farm:
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One that nobody listens at, below those that the kernel gives to whoever connects somewhere: it would take it meanwhile."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", port))
+            return port
 
 
 def connects(port):
