@@ -232,7 +232,7 @@ class Replay:
         start = len(self.farm.master.text())
         self.push(message)
         who = "all slaves" if message.data is None else f"slave {self.numbers.get(message.data, message.data)}"
-        wanted = {"HELLO": "a monitor says HELLO", "QUIT": "a monitor said QUIT"}.get(message.word, f"{message.word} to {who}")
+        wanted = {"HELLO": "a monitor says HELLO", "QUIT": "a monitor said QUIT"}.get(message.word, f"{message.word.lower()} to {who}")
         self.farm.wait_log(self.farm.master, re.escape(wanted), start=start)
 
     def push(self, message):
