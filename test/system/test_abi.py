@@ -53,7 +53,7 @@ class Variant:
         self.compile(self.core / source, self.folder / "one.o")
         old = BUILD / "obj" / "core" / pathlib.Path(source).with_suffix(".o")
         others = [path for path in (BUILD / "obj" / "core").glob("*/*.o") if path != old]
-        others += [BUILD / "obj" / "gen" / f"{name}.piw.o" for name in ("admin", "orders")]
+        others += [BUILD / "obj" / "gen" / f"{name}.piw.o" for name in ("admin", "orders", "tasks")]
         run(["cc", "-shared", "-Wl,-soname,libpiw.so.1", f"-Wl,--version-script,{ROOT}/core/libpiw.map", "-o",
              self.build / "lib" / "libpiw.so", self.folder / "one.o", *others, "-lzmq", "-lmsgpackc", "-lcbor", "-ldl", "-lm"])
         shutil.copy(BUILD / "plugins" / "hello.so", self.build / "plugins")
