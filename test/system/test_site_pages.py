@@ -170,6 +170,20 @@ def operators_own(farm):
     put("project.html", "<p>{{name}}, mine</p>")
     farm.wait("the page, once its template is right", lambda: read(farm, "project/fine/index.html") == "<p>fine, mine</p>", 60)
     check("wrong: mended, it is taken by itself", True)
+    put("project.html", "{{nmae}}")
+    farm.psql("INSERT INTO packages VALUES ('late', '', 'A late thing'); INSERT INTO package_names (package, name) VALUES ('late', 'late')")
+    told = rebuild(farm, "index", "late").stderr
+    check("wrong: who asks for a new package is told", "{{nmae}}" in told, told)
+    farm.wait("the root list", lambda: 'href="late/"' in read(farm, "simple/index.html"), 30)
+    check("wrong: installers find what is new", "Links for late" in read(farm, "simple/late/index.html") and
+          "A late thing" in read(farm, "project/late/json/index.json"))
+    put("log.html", "{{#never}}")
+    put("project.html", "<p>{{name}} without a log's page</p>")
+    for path in farm.www.glob("logs/0000/0000/*.html.gz"):
+        path.unlink()
+    told = rebuild(farm, "project", "fine").stderr
+    check("wrong: a log's template is named", f"{folder}/log.html:1: " in told, told)
+    check("wrong: the project's page is written", read(farm, "project/fine/index.html") == "<p>fine without a log's page</p>")
 
 
 def main():
