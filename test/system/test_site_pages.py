@@ -88,7 +88,7 @@ def everything_is_there(farm):
     for name in (*PAGES[:6], "project/fine/index.html", "project/rough/index.html"):
         page = Page(read(farm, name))
         for link in page.links:
-            if link.startswith(("https://pypi.org/", "#")) or "feed" in link or link.endswith(".whl"):
+            if link.startswith(("https://pypi.org/", "#")) or link.endswith(".whl"):
                 continue
             target = (farm.www / link.lstrip("/")) if link.startswith("/") or name == "404.html" else (farm.www / name).parent / link
             target = target.resolve()
@@ -138,6 +138,21 @@ def log_page(farm):
     check("log: lines can be linked to", {"L1", "L2", f"L{number}"} <= page.ids)
     check("log: the middle of a long one is left out", "L3000" not in page.ids and re.search(r"… [0-9,]+ lines are left out", text))
     check("log: the project leads to it", "../../logs/0000/0000/0001.html" in read(farm, "project/rough/index.html"))
+
+
+def feeds(farm):
+    """The task that writes them doesn't run here; then it does, or did."""
+    names = ("index.html", "faq.html", "json.html", "project/fine/index.html")
+    leading = [name for name in names if ".atom" in read(farm, name)]
+    check("feeds: where there are none no page leads to one", not leading, leading)
+    (farm.www / "feeds").mkdir()
+    (farm.www / "feeds" / "new.atom").write_text("<feed/>")
+    for path in (farm.www / "feeds", farm.www / "feeds" / "new.atom"):
+        farm.own(path)
+    rebuild(farm, "home")
+    rebuild(farm, "project", "fine")
+    farm.wait("links to feeds", lambda: all(".atom" in read(farm, name) for name in names), 60)
+    check("feeds: where there are some pages lead to them", '<a href="feed.atom">' in read(farm, "project/fine/index.html"))
 
 
 def operators_own(farm):
@@ -202,7 +217,7 @@ def main():
         farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 60)
         farm.wait("the site's own pages", lambda: all((farm.www / name).exists() for name in PAGES), 60)
         farm.wait("links to the logs' pages", lambda: "logs/0000/0000/0001.html" in read(farm, "index.html"), 90)
-        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, operators_own):
+        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, feeds, operators_own):
             step(farm)
         if score.failures:
             farm.show_logs()
