@@ -20,7 +20,10 @@ static int on_builds_command(piw_task *task, piw_msg *msg)
     int64_t count = body->args.count > 0 ? strtoll(body->args.at[0].s, NULL, 10) : BUILDS_SHOWN;
     if (body->args.count > 1 || count < 1 || count > BUILDS_MAX)
         return piw_refuse(task, msg, PIW_EINVAL, "the command is: builds [COUNT], with a COUNT of 1 to %d", BUILDS_MAX);
-    return chase_ask(task, msg, db_BUILDS_NEWEST_make(count), PIW_ON(builds));
+    db_RECENT_BUILDS *wanted;
+    piw_msg *call = db_RECENT_BUILDS_new(&wanted);
+    wanted->limit = count;
+    return chase_ask(task, msg, call, PIW_ON(builds));
 }
 
 int chase_on_command(piw_task *task, piw_msg *msg)
@@ -54,14 +57,14 @@ int on_builds(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
         return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
-    const db_BUILDS_NEWEST_reply *list = db_BUILDS_NEWEST_reply_of(reply);
+    const db_RECENT_BUILDS_reply *list = db_RECENT_BUILDS_reply_of(reply);
     chase_answer made = chase_answer_new();
     char when[CHASE_MOMENT_BYTES];
     chase_say(&made, ">build\tended\tpackage\tversion\tabi\tresult\t>seconds\t>slave");
     for (uint32_t i = list->builds.count; i-- > 0;) {
-        const listed_build *build = &list->builds.at[i];
+        const recent_build *build = &list->builds.at[i];
         chase_say(&made, "%lld\t%s\t%s\t%s\t%s\t%s\t%.1f\t%lld", (long long)build->build_id,
-                  chase_moment(build->built_at, when), build->package.s, build->version.s, build->abi_tag.s,
+                  chase_moment(build->built, when), build->package.s, build->version.s, build->abi_tag.s,
                   build->status ? "built" : "failed", (double)piw_duration_us(build->duration) / 1e6,
                   (long long)build->slave_id);
     }

@@ -49,35 +49,6 @@ int read_builds_known(database *db, const piw_msg *msg, piw_msg **reply, piw_err
     return 0;
 }
 
-int read_builds_newest(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
-{
-    params p = {0};
-    params_int(&p, db_BUILDS_NEWEST_of(msg)->limit);
-    PGresult *r = NULL;
-    int rc = database_query(db,
-                            "SELECT build_id, package, version, abi_tag, built_by, status, "
-                            "(extract(epoch FROM duration) * 1000000)::bigint, "
-                            "(extract(epoch FROM built_at) * 1000000)::bigint "
-                            "FROM builds ORDER BY build_id DESC LIMIT least(greatest($1::bigint, 0), 1000)",
-                            &p, &r, err);
-    if (rc != 0)
-        return rc;
-    db_BUILDS_NEWEST_reply *answer = NULL;
-    *reply = db_BUILDS_NEWEST_reply_new(&answer);
-    piw_msg_list(*reply, &answer->builds, PQntuples(r));
-    for (uint32_t i = 0; i < answer->builds.count; i++)
-        answer->builds.at[i] = (listed_build){.build_id = row_int(r, (int)i, 0),
-                                              .package = row_copy(*reply, r, (int)i, 1),
-                                              .version = row_copy(*reply, r, (int)i, 2),
-                                              .abi_tag = row_copy(*reply, r, (int)i, 3),
-                                              .slave_id = row_int(r, (int)i, 4),
-                                              .status = row_bool(r, (int)i, 5),
-                                              .duration = piw_duration_from_us(row_int(r, (int)i, 6)),
-                                              .built_at = {.us = row_int(r, (int)i, 7)}};
-    PQclear(r);
-    return 0;
-}
-
 int read_abis(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     (void)msg;
@@ -269,7 +240,6 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
     } table[] = {
         {DB_PYPI_STATE, true, read_pypi_state},
         {DB_BUILDS_KNOWN, true, read_builds_known},
-        {DB_BUILDS_NEWEST, true, read_builds_newest},
         {DB_ABIS, true, read_abis},
         {DB_ABI_LIST, true, read_abi_list},
         {DB_PROJECT, true, read_project},

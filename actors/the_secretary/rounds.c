@@ -37,8 +37,9 @@ int rounds_begin(piw_task *task, secretary *self, const secretary_state *kept)
         now_ns + (self->search_hold_ns < self->search_every_ns ? self->search_hold_ns : self->search_every_ns);
     if (kept != NULL && kept->search_due_ns != NULL && *kept->search_due_ns < self->search_due_ns)
         self->search_due_ns = *kept->search_due_ns;
-    /* sitemap.xml is written last: where it is, all are. */
-    if (kept == NULL && root != NULL && (missing(root, "packages.json") || missing(root, "sitemap.xml")))
+    /* sitemap.xml is written last: where it is, all are; but an adopted site has it without the lists of the search. */
+    if (kept == NULL && root != NULL &&
+        (missing(root, "packages.json") || missing(root, "search/index.json") || missing(root, "sitemap.xml")))
         self->search_due_ns = now_ns;
     return piw_timer(task, PIW_ON(round), 0, 0, ROUND_MS);
 }

@@ -20,6 +20,9 @@ import farm as farms
 import score
 from score import check
 
+SITE = ("index.html", "packages.html", "faq.html", "json.html", "stats.html", "404.html", "sitemap.xml", "sitemap0.xml",
+        "packages.json", "search/index.json", "simple/index.html", "simple/index.v1.json", "simple/piwdemo-cext/index.html",
+        "simple/piwdemo-cext/index.v1.json", "project/piwdemo-cext/index.html", "feeds/new.atom")
 DEMO = farms.ROOT / "tools" / "demo" / "run"
 
 
@@ -83,8 +86,8 @@ def test_once(link):
                           timeout=480, check=False)
     check("once.ends", done.returncode == 0, done)
     kept = link / "www"
-    check("once.the site is kept", (kept / "simple" / "piwdemo-cext" / "index.html").is_file() and (kept / "404.html").is_file()
-          and not (kept / "old").exists())
+    missing = [name for name in SITE if not (kept / name).is_file()]
+    check("once.the site is kept", not missing and not (kept / "old").exists(), missing)
     check("once.without the master's own", not [path.name for path in kept.iterdir() if path.name.startswith(".")])
 
 

@@ -49,7 +49,6 @@ QUESTIONS = {
     "stock's project data": "SELECT get_project_data('p77')",
     "heads": "SELECT h.* FROM unnest('{oldest,newest,popular}'::text[]) o, piw.queue_head('cp311', o, 100) h",
     "BUILDS_KNOWN": "SELECT build_id FROM builds WHERE build_id = ANY ('{1,2,3}'::bigint[])",
-    "BUILDS_NEWEST": "SELECT build_id, package, version, abi_tag FROM builds ORDER BY build_id DESC LIMIT 20",
     "a page of root": "SELECT package FROM packages WHERE package > 'a'::varchar ORDER BY package LIMIT 10",
     "PYPI_APPLY": "SELECT * FROM piw.apply_pypi_events('{new,p5,p6}', '{New,p5,p6}', '{1,99,NULL}', "
                   "'{2024-01-01,2024-01-01,2024-01-01}', '{source,source,remove}', '{1000001,1000002,1000003}', 1000003, false)",
@@ -63,6 +62,8 @@ QUESTIONS = {
                   "false)",
     "RECENT_BUILDS": "SELECT b.build_id, (SELECT string_agg(f.filename, ' ') FROM files f WHERE f.build_id = b.build_id) FROM builds b "
                      "WHERE b.build_id < 5000 ORDER BY b.build_id DESC LIMIT 20",
+    "a package's recent builds": "SELECT b.build_id, (SELECT string_agg(f.filename, ' ') FROM files f WHERE f.build_id = b.build_id) "
+                                 "FROM builds b WHERE b.build_id < 9000 AND b.package = 'p77' ORDER BY b.build_id DESC LIMIT 100",
     "METADATA_DUE": "SELECT * FROM piw.metadata_due(8); SELECT piw.metadata_made('{p30-1-cp39-cp39-any.whl}', array[repeat('a', 64)], 'p6')",
     "PYPI_FACTS": "SELECT piw.keep_facts('p30', 'archived', 'why', '{1,2}', '{one,two}')",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",

@@ -4,6 +4,7 @@
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 
+#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -265,7 +266,7 @@ static int check_root(audit *self, findings *found, piw_err *err)
     return rc;
 }
 
-/* --- The site's own pages --- */
+/* --- The site's own pages, and the lists of the search --- */
 
 static bool ends_with(const char *page, const char *end)
 {
@@ -280,9 +281,16 @@ static int check_own(audit *self, findings *found, piw_err *err)
     static const struct {
         const char *name, *kind, *end;
     } pages[] = {{"index.html", "home", "</html>"},
+                 {"packages.html", "home", "</html>"},
+                 {"faq.html", "home", "</html>"},
+                 {"json.html", "home", "</html>"},
+                 {"stats.html", "home", "</html>"},
                  {"404.html", "home", "</html>"},
                  {"site.css", "home", "}"},
+                 {"search.js", "home", ""},
+                 {"favicon.svg", "home", "</svg>"},
                  {"packages.json", "search", "]"},
+                 {"search/index.json", "search", "}"},
                  {"sitemap.xml", "search", "</sitemapindex>"},
                  {"sitemap0.xml", "search", "</urlset>"}};
     (void)err;
@@ -301,6 +309,39 @@ static int check_own(audit *self, findings *found, piw_err *err)
             free(page);
         pace_take(self, (int64_t)len);
     }
+    return 0;
+}
+
+static void check_piece(audit *self, const cJSON *name, findings *found)
+{
+    const char *file = cJSON_IsString(name) ? name->valuestring : "";
+    struct stat info;
+    char *path = piw_sprintf("%s/search/%s", self->root, file);
+    pace_take(self, 0);
+    if (piw_path_component(piw_text_of(file)) && (lstat(path, &info) != 0 || info.st_size == 0))
+        findings_add(found, "search", false, NULL, piw_sprintf("search/%s", file),
+                     piw_strdup("search/index.json names it, and it isn't there"));
+    free(path);
+}
+
+/* The names that the search reads lie in pieces, which search/index.json names; check_own says when that one isn't there. */
+static int check_pieces(audit *self, findings *found, piw_err *err)
+{
+    void *text;
+    size_t len;
+    (void)err;
+    char *path = piw_sprintf("%s/search/index.json", self->root);
+    int rc = piw_file_read(path, PAGE_MAX, &text, &len, NULL);
+    free(path);
+    if (rc != 0)
+        return 0;
+    cJSON *all = cJSON_Parse(text);
+    const cJSON *piece;
+    cJSON_ArrayForEach(piece, cJSON_GetObjectItemCaseSensitive(all, "pieces"))
+        check_piece(self, cJSON_GetArrayItem(piece, 1), found);
+    check_piece(self, cJSON_GetObjectItemCaseSensitive(all, "popular"), found);
+    cJSON_Delete(all);
+    free(text);
     return 0;
 }
 
@@ -353,11 +394,9 @@ static int check_withheld(audit *self, findings *found, piw_err *err)
     return rc;
 }
 
-static const audit_part parts[] = {{"simple", check_simple},
-                                   {"project", check_project},
-                                   {"root", check_root},
-                                   {"pages", check_own},
-                                   {"quarantine", check_withheld}};
+static const audit_part parts[] = {{"simple", check_simple}, {"project", check_project},
+                                   {"root", check_root},     {"pages", check_own},
+                                   {"search", check_pieces}, {"quarantine", check_withheld}};
 
 int check_site(audit *self, const char *key, findings *found, piw_err *err)
 {

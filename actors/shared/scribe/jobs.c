@@ -178,18 +178,17 @@ static int write_index(const site_facts *site, const project_data *data, const s
     return put_forms(site, folder, &page, json != NULL ? &form : NULL, err);
 }
 
-/* The page for people, and of its builds' logs. When a template fails the old page stays. */
+/* The page for people, and of its builds' logs. When a template fails the old page stays, and the others are written. */
 static int write_people(const site_facts *site, const project_data *data, const char *folder, piw_err *err)
 {
     /* The logs' pages first: the project's page leads to those that are there. */
-    int rc = log_pages_write(site, data, err);
+    int logs = log_pages_write(site, data, err);
     piw_buffer page = {0};
-    if (rc == 0)
-        rc = page_project(site, data, &page, err);
+    int rc = page_project(site, data, &page, err);
     if (rc == 0)
         rc = put(site, folder, "index.html", &page, err);
     piw_buffer_fini(&page);
-    return rc;
+    return rc != 0 ? rc : logs;
 }
 
 /* All of it, also when an operator's template fails. */

@@ -328,13 +328,22 @@ static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
     return rc == 0 ? ask_database(task, self) : rc;
 }
 
+/* What installers read is written first, and is there though a template of the pages for people fails. */
+static bool has_index(const scribe *self, const errand *e)
+{
+    char path[PIW_PATH_MAX];
+    return piw_path_simple(path, self->root, piw_text_of(e->package), piw_text_of("index.html")) &&
+           access(path, F_OK) == 0;
+}
+
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
     errand *e = errands_find(&self->errands, (int64_t)key);
     if (e == NULL)
         return 0;
-    if (piw_msg_error(reply) != 0)
+    bool failed = piw_msg_error(reply) != 0;
+    if (failed && !has_index(self, e))
         return fail(task, self, e, reply);
     if (e->renewal && PIW_FAULT("scribe.renewed"))
         return fail_with(task, self, e, PIW_ESYS, "the fault point scribe.renewed is armed");
@@ -348,7 +357,7 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     /* Its page is there: now the root list may lead to it. */
     if (!e->hidden && e->saved.part != PART_PROJECT && roster_add(&self->roster, piw_text_of(e->package)))
         self->root_stale = true;
-    return succeed(task, self, e);
+    return failed ? fail(task, self, e, reply) : succeed(task, self, e);
 }
 
 static int on_removed(piw_task *task, piw_msg *reply, uint64_t key)

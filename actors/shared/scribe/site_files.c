@@ -111,6 +111,13 @@ bool site_colour_ok(piw_text colour)
     return true;
 }
 
+/* Does the task that writes them run here, or did it? Pages lead to feeds that are there. */
+static bool has_feeds(const site_facts *site)
+{
+    char path[PIW_PATH_MAX];
+    return piw_path_plugin(path, site->root.s, piw_text_of("feeds/new.atom")) && access(path, F_OK) == 0;
+}
+
 piw_view *site_view(const site_facts *site, const char *up, piw_text title, const char *on)
 {
     static const char *const places[][2] = {
@@ -122,6 +129,7 @@ piw_view *site_view(const site_facts *site, const char *up, piw_text title, cons
     piw_view_text(view, "title", title);
     piw_view_text(view, "notice", site->notice);
     piw_view_text(view, "accent", site_colour_ok(site->accent) ? site->accent : piw_text_of("#2f7d57"));
+    piw_view_flag(view, "has_feeds", has_feeds(site));
     for (size_t i = 0; i < PIW_COUNT(places); i++)
         piw_view_flag(view, places[i][1], strcmp(on, places[i][0]) == 0);
     return view;
