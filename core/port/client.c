@@ -1,6 +1,7 @@
 /* client.c — the other end of an outer queue, for programs. */
 #include "piw/client.h"
 
+#include "piw/log.h"
 #include "port/inner.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ enum {
     RECONNECT_MS = 200,
     RECONNECT_MAX_MS = 5000,
     CONNECT_TIMEOUT_MS = 10000,
+    END_MS = 30000,   /* ZeroMQ's thread may be looking up a name */
     DRAIN_LOOKS = 10, /* so often in a row a connection must be found empty */
     DRAIN_LOOK_MS = 10,
 };
@@ -40,6 +42,7 @@ struct piw_client {
     int socket_fd, monitor_fd;
     int wake_fd; /* eventfd: a send saw that there is input, and with that used up ZeroMQ's own signal of it */
     bool connected, lost, reconnected, refused;
+    bool ended;  /* the closed socket and its connection are gone */
     int peer_fd; /* ZeroMQ's own of the connection, to be asked only; -1: none */
     piw_buffer buffer;
 };
@@ -114,29 +117,91 @@ static int open_monitor(piw_client *client, piw_err *err)
     static _Atomic unsigned number; /* makes names unique; needs no order */
     char name[64];
     snprintf(name, sizeof(name), "inproc://piw-client-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
-    int events =
-        ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_MONITOR_STOPPED;
     if (zmq_socket_monitor(client->socket, name, events) != 0 || zmq_connect(client->monitor, name) != 0)
         return piw_err_set(err, PIW_ENET, "can't watch the connection: %s", zmq_strerror(errno));
     return 0;
 }
 
-/* linger_ms < 0 keeps the socket's own. */
-static void drop_socket(piw_client *client, int linger_ms)
+static void note_event(piw_client *client, uint16_t event, int32_t value)
+{
+    if (event == ZMQ_EVENT_CONNECTED || event == ZMQ_EVENT_DISCONNECTED)
+        client->peer_fd = event == ZMQ_EVENT_CONNECTED ? value : -1;
+    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+        client->reconnected |= client->lost;
+        client->connected = true;
+        client->lost = client->refused = false;
+    } else if (event == ZMQ_EVENT_DISCONNECTED) {
+        client->lost |= client->connected;
+    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+        client->refused = true;
+    } else if (event == ZMQ_EVENT_MONITOR_STOPPED) {
+        client->ended = true;
+    }
+}
+
+/* An event is two frames: its number (16 bits) with a value, and the address. */
+static void read_monitor(piw_client *client)
+{
+    uint8_t frame[256];
+    for (;;) {
+        int len = zmq_recv(client->monitor, frame, sizeof(frame), ZMQ_DONTWAIT);
+        if (len < 0 && errno == EINTR)
+            continue;
+        if (len < 0)
+            return;
+        uint16_t event = 0;
+        int32_t value = -1;
+        memcpy(&event, frame, sizeof(event));
+        if (len >= (int)(sizeof(event) + sizeof(value)))
+            memcpy(&value, frame + sizeof(event), sizeof(value));
+        int more = 0;
+        size_t size = sizeof(more);
+        while (zmq_getsockopt(client->monitor, ZMQ_RCVMORE, &more, &size) == 0 && more != 0)
+            if (zmq_recv(client->monitor, frame, sizeof(frame), ZMQ_DONTWAIT) < 0 && errno != EINTR)
+                return;
+        if (len >= (int)sizeof(event))
+            note_event(client, event, value);
+    }
+}
+
+static void drop_socket(piw_client *client)
 {
     unwatch(client, &client->socket_fd);
     unwatch(client, &client->monitor_fd);
     if (client->socket != NULL) {
-        if (linger_ms >= 0)
-            zmq_setsockopt(client->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
         zmq_socket_monitor(client->socket, NULL, 0);
         zmq_close(client->socket);
     }
     if (client->monitor != NULL)
         zmq_close(client->monitor);
     client->socket = client->monitor = NULL;
-    client->asked = client->connected = client->lost = client->reconnected = client->refused = false;
+    client->asked = client->connected = client->lost = client->reconnected = client->refused = client->ended = false;
     client->peer_fd = -1;
+}
+
+/* Close the socket and throw away what it still holds. ZeroMQ ends the connection in threads of its own, which meanwhile
+ * could still make one and deliver: the monitor's last event tells that nothing is left. */
+static void end_socket(piw_client *client)
+{
+    int linger = 0;
+    unwatch(client, &client->socket_fd);
+    if (client->socket == NULL || client->monitor == NULL)
+        return;
+    zmq_setsockopt(client->socket, ZMQ_LINGER, &linger, sizeof(linger));
+    zmq_close(client->socket);
+    client->socket = NULL;
+    int64_t until_ns = piw_monotonic_ns() + END_MS * INT64_C(1000000);
+    for (read_monitor(client); !client->ended; read_monitor(client)) {
+        int64_t left_ns = until_ns - piw_monotonic_ns();
+        zmq_pollitem_t item = {.socket = client->monitor, .events = ZMQ_POLLIN};
+        if (left_ns <= 0 || (zmq_poll(&item, 1, (long)((left_ns + 999999) / 1000000)) < 0 && errno != EINTR)) {
+            piw_warning("the connection to the %s queue at %.200s doesn't end: what was to be sent may still arrive",
+                        client->protocol->name, client->address);
+            return;
+        }
+    }
 }
 
 int piw_key_make(piw_key *key, piw_err *err)
@@ -224,7 +289,7 @@ void piw_client_close(piw_client **client)
     if (old == NULL)
         return;
     *client = NULL;
-    drop_socket(old, -1);
+    drop_socket(old);
     if (old->context != NULL)
         piw__client_context_release();
     if (old->wake_fd >= 0)
@@ -239,7 +304,8 @@ void piw_client_close(piw_client **client)
 
 int piw_client_reset(piw_client *client, piw_err *err)
 {
-    drop_socket(client, 0); /* a request that still waits to be sent must not be delivered later */
+    end_socket(client); /* a request that still waits to be sent must not be delivered later */
+    drop_socket(client);
     int rc = make_socket(client, err);
     if (rc != 0)
         piw_err_prefix(err, "%s queue at %.200s", client->protocol->name, client->address);
@@ -252,46 +318,6 @@ int piw_client_fd(const piw_client *client)
 }
 
 /* --- Connection events ------------------------------------------------------------------------------------------ */
-
-static void note_event(piw_client *client, uint16_t event, int32_t value)
-{
-    if (event == ZMQ_EVENT_CONNECTED || event == ZMQ_EVENT_DISCONNECTED)
-        client->peer_fd = event == ZMQ_EVENT_CONNECTED ? value : -1;
-    if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-        client->reconnected |= client->lost;
-        client->connected = true;
-        client->lost = client->refused = false;
-    } else if (event == ZMQ_EVENT_DISCONNECTED) {
-        client->lost |= client->connected;
-    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
-        client->refused = true;
-    }
-}
-
-/* An event is two frames: its number (16 bits) with a value, and the address. */
-static void read_monitor(piw_client *client)
-{
-    uint8_t frame[256];
-    for (;;) {
-        int len = zmq_recv(client->monitor, frame, sizeof(frame), ZMQ_DONTWAIT);
-        if (len < 0 && errno == EINTR)
-            continue;
-        if (len < 0)
-            return;
-        uint16_t event = 0;
-        int32_t value = -1;
-        memcpy(&event, frame, sizeof(event));
-        if (len >= (int)(sizeof(event) + sizeof(value)))
-            memcpy(&value, frame + sizeof(event), sizeof(value));
-        int more = 0;
-        size_t size = sizeof(more);
-        while (zmq_getsockopt(client->monitor, ZMQ_RCVMORE, &more, &size) == 0 && more != 0)
-            if (zmq_recv(client->monitor, frame, sizeof(frame), ZMQ_DONTWAIT) < 0 && errno != EINTR)
-                return;
-        if (len >= (int)sizeof(event))
-            note_event(client, event, value);
-    }
-}
 
 bool piw_client_connected(piw_client *client)
 {
