@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LINGER_MS = 600000 };
+enum { LINGER_MS = 600000, LAST_TRIES = 2 };
 
 /* --- The connection's life --------------------------------------------------------------------------------------- */
 
@@ -271,14 +271,41 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     return PIW_EAGAIN;
 }
 
+/* Of what waits, what would change something that counts: reads end with their askers, and attempts that aren't noted are
+ * void at the next start. */
+static uint32_t unstored(const oracle *self)
+{
+    uint32_t count = 0;
+    for (const entry *e = self->first; e != NULL; e = e->next) {
+        bool read = false;
+        single_fn *fn = oracle_single(e->msg, &read);
+        if (!(fn != NULL && read) && !batch_can_wait(e->msg))
+            count++;
+    }
+    return count;
+}
+
+/* What waits is stored if it can be: the database may be back, or have needed no more than a pause. */
+static void store_the_rest(oracle *self)
+{
+    piw_err err = {0};
+    for (int tries = 0; tries < LAST_TRIES && self->first != NULL; tries++) {
+        if (!self->up && (unstored(self) == 0 || come_up(self, &err) != 0))
+            return;
+        oracle_flush(self);
+    }
+}
+
 static void stop(piw_task *task, bool leaving)
 {
     (void)leaving;
     oracle *self = piw_soul(task);
-    if (self->up && !self->handed_over)
-        oracle_flush(self);
-    if (self->waiting > 0 && !self->handed_over)
-        piw_error("the database is away: %u requests are given up", self->waiting);
+    if (!self->handed_over) {
+        store_the_rest(self);
+        uint32_t count = unstored(self);
+        if (count > 0)
+            piw_error("the database is away: %u changes that wait for it are given up", count);
+    }
     oracle_unwatch(self);
     free_soul(self);
 }

@@ -376,6 +376,21 @@ def orderly_stop(farm):
     lost = [line for line in farm.master.text().splitlines() if "are lost" in line or "given up" in line]
     check("stop.nothing is lost", not lost, lost)
     equal("stop.all is stored", count(farm), 20000)
+    farm.restart_master()
+    empty(farm)
+
+
+def late_stop(farm):
+    """So is what it took while the database was away, which is just back when the master is told to stop."""
+    start = len(farm.master.text())
+    farm.stop_process(next(p for p in farm.processes if p.name == "postgres"))
+    logger(farm, "-", text="".join(line(f"/simple/load/{wheel(number)}") for number in range(2000)))
+    farm.wait_log(farm.master, r"database connection is lost", start=start)
+    farm.start_postgres()
+    equal("late stop.code", farm.master.stop(), 0)
+    lost = [line for line in farm.master.text()[start:].splitlines() if "are lost" in line or "given up" in line]
+    check("late stop.nothing is lost", not lost, lost)
+    equal("late stop.all is stored", count(farm), 2000)
 
 
 def main():
@@ -392,7 +407,7 @@ def main():
             step(farm)
         for how in ("stopped", "killed"):
             database_away(farm, how)
-        for step in (commit_cut, oracle_dies, orderly_stop):
+        for step in (commit_cut, oracle_dies, orderly_stop, late_stop):
             step(farm)
     return score.code()
 
