@@ -209,26 +209,29 @@ AS $$
     ON CONFLICT DO NOTHING
 $$;
 
+-- NULL: there is no such file.
 CREATE FUNCTION piw.is_hidden(of_filename text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET jit = off
 AS $$
-    SELECT coalesce((SELECT p.skip = 'quarantined' OR v.skip = 'quarantined'
-                     FROM public.files f
-                     JOIN public.builds b ON b.build_id = f.build_id
-                     JOIN public.versions v ON v.package = b.package AND v.version = b.version
-                     JOIN public.packages p ON p.package = v.package
-                     WHERE f.filename = of_filename), false)
+    SELECT p.skip = 'quarantined' OR v.skip = 'quarantined'
+    FROM public.files f
+    JOIN public.builds b ON b.build_id = f.build_id
+    JOIN public.versions v ON v.package = b.package AND v.version = b.version
+    JOIN public.packages p ON p.package = v.package
+    WHERE f.filename = of_filename
 $$;
 
--- Files that are not where they belong: hidden and not known to be out of reach, or not hidden any more.
+-- Files that are not where they belong: hidden and not known to be out of reach, or not hidden any more. A file whose row has
+-- gone meanwhile is brought back never: piw.removals has it.
 CREATE FUNCTION piw.withheld_due(after text, lim integer) RETURNS TABLE (package varchar, filename varchar, hidden boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET jit = off
 AS $$
     SELECT w.package, w.filename, w.hidden
-    FROM (SELECT w.*, piw.is_hidden(w.filename) AS hidden FROM piw.withheld w WHERE w.filename > after::varchar) w
-    WHERE NOT (w.hidden AND w.away)
+    FROM (SELECT w.*, piw.is_hidden(w.filename) AS hidden FROM piw.withheld w
+          WHERE w.filename > after::varchar) w
+    WHERE w.hidden IS NOT NULL AND NOT (w.hidden AND w.away)
     ORDER BY w.filename
     LIMIT lim
 $$;
@@ -243,6 +246,13 @@ DECLARE
     packages text[];
 BEGIN
     UPDATE piw.withheld w SET away = true WHERE w.filename = ANY (withheld_done.away);
+    -- The row went and came again while they were on their way: they belong into their place.
+    INSERT INTO piw.withheld (filename, package, away)
+    SELECT f.filename, b.package, true
+    FROM public.files f
+    JOIN public.builds b ON b.build_id = f.build_id
+    WHERE f.filename = ANY (withheld_done.away)
+    ON CONFLICT DO NOTHING;
     WITH gone AS (
         DELETE FROM piw.withheld w WHERE w.filename = ANY (back) AND NOT piw.is_hidden(w.filename) RETURNING w.package
     )

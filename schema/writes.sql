@@ -566,7 +566,9 @@ $$;
 CREATE FUNCTION piw.removals_done(filenames text[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
-    DELETE FROM piw.removals r WHERE r.filename = ANY (filenames)
+    DELETE FROM piw.removals r WHERE r.filename = ANY (filenames);
+    DELETE FROM piw.withheld w
+    WHERE w.filename = ANY (filenames) AND NOT EXISTS (SELECT FROM public.files f WHERE f.filename = w.filename)
 $$;
 
 -- The given mark becomes the site's when there is none; '' only asks. The site's, or ''.

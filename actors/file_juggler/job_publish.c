@@ -107,6 +107,40 @@ static int place_wheel(const publish_build *job, const char *name, piw_err *err)
     return rc == 0 ? piw_file_place(from, to, 0, err) : rc;
 }
 
+static bool is_there(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+/* A wheel of the same name may still lie out of reach, if its row went while it was quarantined. This one comes in its
+ * place, which no removal will see to: the row is there again. */
+static int replace_withheld(const publish_build *job, const char *name, piw_err *err)
+{
+    char from[PIW_PATH_MAX], away[PIW_PATH_MAX];
+    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) || !is_there(from) ||
+        !piw_path_withheld(away, job->root.s, job->package, piw_text_of(name)))
+        return 0;
+    int rc = piw_file_remove(away, err);
+    *strrchr(away, '/') = '\0';
+    rmdir(away); /* does nothing while others are in the folder */
+    return rc;
+}
+
+/* The wheel may have been taken out of reach before its metadata was here. */
+static int follow_withheld(const publish_build *job, piw_text wheel, const char *metadata, piw_err *err)
+{
+    char place[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
+    if (!piw_path_simple(place, job->root.s, job->package, wheel) ||
+        !piw_path_withheld(away, job->root.s, job->package, wheel) ||
+        !piw_path_withheld_metadata(away_metadata, job->root.s, job->package, wheel) || is_there(place) ||
+        !is_there(away))
+        return 0;
+    return rename(metadata, away_metadata) == 0 || errno == ENOENT
+               ? 0
+               : piw_err_errno(err, "can't move %s to %s", metadata, away_metadata);
+}
+
 /* The staged FILE.metadata, beside its wheel. */
 static int place_metadata(const publish_build *job, const char *name, piw_err *err)
 {
@@ -117,7 +151,8 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
-    return piw_file_place(from, to, 0, err);
+    int rc = piw_file_place(from, to, 0, err);
+    return rc == 0 ? follow_withheld(job, wheel, to, err) : rc;
 }
 
 /* The names of the wheels of a build that were put in place. */
@@ -158,7 +193,8 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
             continue;
         }
         piw_err own_err = {0}; /* an error of this file alone: that a file has gone already is none */
-        rc = place(job, name, &own_err);
+        rc = replace_withheld(job, name, &own_err);
+        rc = rc != 0 ? rc : place(job, name, &own_err);
         if (rc == 0 && placed != NULL)
             note_placed(placed, name);
         else if (rc == PIW_ENOENT) /* another publication of the same build was quicker */

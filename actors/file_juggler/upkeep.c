@@ -17,6 +17,7 @@ enum {
     SYNC_EVERY_MS = 500,    /* a failed build's log is synced within a second of its row */
     PUBLISHED_MAX = 100000,
     TROUBLE_PER_MINUTE = 2,
+    BUSY_MS = 1000,
 };
 
 int upkeep_begin(piw_task *task, const file_juggler_state *state)
@@ -285,6 +286,8 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     const db_REMOVALS_DUE_reply *due = db_REMOVALS_DUE_reply_of(reply);
     if (due->files.count == 0)
         return 0;
+    if (self->withheld_busy) /* they may be just on their way out of reach, or back: then in neither place */
+        return piw_timer(task, PIW_ON(removals), 0, BUSY_MS, piw_option_number(task, "removals-every"));
     empty_trash *trash;
     piw_msg *job = empty_trash_new(&trash);
     piw_msg_list(job, &trash->paths, 2 * due->files.count); /* here, and out of reach */

@@ -140,11 +140,18 @@ def test_meanwhile(cluster):
     equal("its wheel is to be taken away", run("SELECT * FROM piw.withheld_due('', 10)"), [("p", "p-1-py3-none-any.whl", "t")])
     run("SELECT piw.withheld_done('{p-1-py3-none-any.whl}', '{}')")
     equal("and then it is", run("SELECT * FROM piw.withheld_due('', 10)"), [])
+    equal("also if its row went and came again on the way",
+          run("DELETE FROM piw.withheld; SELECT piw.withheld_done('{p-1-py3-none-any.whl}', '{}'); SELECT * FROM piw.withheld")[-1],
+          ("p-1-py3-none-any.whl", "p", "t"))
     event(("p", None, "remove"))
     equal("removed while it lasts", (run("SELECT package FROM packages"), run("SELECT package FROM piw.quarantines"),
                                      run("SELECT filename FROM piw.withheld"), run("SELECT filename FROM piw.removals")),
           ([("q",), ("new",)], [], [], [("p-1-py3-none-any.whl",)]))
     equal("its end is of no concern then", event(("p", None, "clear")), [])
+    run("INSERT INTO piw.withheld VALUES ('p-1-py3-none-any.whl', 'p')")
+    equal("what was noted while it was removed is never brought back", run("SELECT * FROM piw.withheld_due('', 10)"), [])
+    run("SELECT piw.removals_done('{p-1-py3-none-any.whl}')")
+    equal("and goes with it", run("SELECT * FROM piw.withheld"), [])
 
 
 def test_schema(cluster):
@@ -347,6 +354,27 @@ def test_running(farm):
     farm.wait("a build after all", lambda: farm.rows("SELECT 1 FROM builds WHERE package = 'slow-one' AND status"))
 
 
+def test_built_again(farm):
+    """Builds are removed while their wheels are out of reach, and made again before those bytes are due for removal."""
+    farm.stop_process(farm.master)
+    farm.site_options["linger"] = "1h"
+    farm.restart_master()
+    place, away = farm.www / "simple" / "slow-one", farm.www / ".quarantine" / "slow-one"
+    farm.wait("a wheel in its place", lambda: [*place.glob("*.whl.metadata")])
+    farm.add_event("quarantine slow-one")
+    out = "SELECT coalesce(bool_and(away), false) FROM piw.withheld WHERE package = 'slow-one'"
+    farm.wait("the wheel out of reach", lambda: farm.value(out) == "t")
+    check("with its metadata", [*away.glob("*.whl.metadata")] and not [*place.glob("*.whl*")])
+    farm.run([farm.program("piw-remove"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "-y", "--builds",
+              "slow-one", "1.0"])
+    farm.add_event("clear slow-one")
+    farm.wait("it is built again", lambda: [*place.glob("*.whl.metadata")])
+    equal("nothing of the former wheel is left", [*away.glob("*")], [])
+    farm.stop_process(farm.master)
+    farm.site_options["linger"] = 0
+    farm.restart_master()
+
+
 def test_actions(farm):
     """Actions with references in them; the fault's own seconds."""
     farm.add_event(f"say {PACKAGE} - project&#32;quarantined")
@@ -394,7 +422,7 @@ def main():
         farm.site_options["linger"] = 0
         farm.add_samples(PACKAGE)
         farm.start()
-        return score.run([test_log, test_import, test_running, test_actions, test_list], farm)
+        return score.run([test_log, test_import, test_running, test_built_again, test_actions, test_list], farm)
 
 
 if __name__ == "__main__":
