@@ -347,16 +347,35 @@ static int check_pieces(audit *self, findings *found, piw_err *err)
 
 /* --- .quarantine/ --- */
 
-static int add_withheld(audit *self, const char *name, findings *found, piw_err *err)
+/* Is this the wheel, or its metadata? */
+static bool is_of_wheel(const char *name, const char *wheel)
 {
-    (void)self, (void)err;
-    findings_add(found, "orphan", false, NULL, piw_strdup(name), piw_strdup("no quarantine of the database names it"));
-    return 0;
+    size_t n = strlen(wheel);
+    return strncmp(name, wheel, n) == 0 && (name[n] == '\0' || strcmp(name + n, ".metadata") == 0);
+}
+
+/* A file that neither a quarantine nor a removal names. With a row it is on its way: the wheel was built again, and comes in its
+ * place; or it is brought back. */
+static void look_at_withheld(const char *folder, const char *name, const PGresult *known, findings *found)
+{
+    bool named = false, moving = false;
+    for (int row = 0; row < PQntuples(known) && !named; row++) {
+        bool is = is_of_wheel(name, PQgetvalue(known, row, 0));
+        named = is && rows_bool(known, row, 1);
+        moving |= is;
+    }
+    if (!named)
+        findings_add(found, "orphan", moving, NULL, piw_sprintf(".quarantine/%s/%s", folder, name),
+                     piw_strdup("no quarantine of the database names it"));
 }
 
 /* Files by their own names, each one's path found again. */
 static int check_withheld(audit *self, findings *found, piw_err *err)
 {
+    static const char wheels[] = "SELECT filename, true FROM piw.withheld WHERE package = $1 "
+                                 "UNION SELECT filename, true FROM piw.removals WHERE package = $1 "
+                                 "UNION SELECT f.filename, false FROM files f "
+                                 "JOIN builds b ON b.build_id = f.build_id WHERE b.package = $1";
     char root[PIW_PATH_MAX];
     names folders = {0};
     if (!piw_path_quarantine(root, self->root))
@@ -366,26 +385,10 @@ static int check_withheld(audit *self, findings *found, piw_err *err)
         char *path = piw_sprintf("%s/%s", root, folders.at[i]);
         names files = {0};
         rc = names_read(&files, path, err);
-        PGresult *known = rc == 0
-                              ? rows_ask(self,
-                                         "SELECT filename FROM piw.withheld WHERE package = $1 UNION SELECT filename "
-                                         "FROM piw.removals WHERE package = $1 ORDER BY 1",
-                                         1, (const char *[]){folders.at[i]}, err)
-                              : NULL;
+        PGresult *known = rc == 0 ? rows_ask(self, wheels, 1, (const char *[]){folders.at[i]}, err) : NULL;
         rc = rc == 0 && known == NULL ? PIW_EDB : rc;
-        for (size_t k = 0; rc == 0 && k < files.count; k++) {
-            bool is = false;
-            for (int row = 0; row < PQntuples(known) && !is; row++) {
-                const char *wheel = PQgetvalue(known, row, 0);
-                size_t n = strlen(wheel);
-                is = strncmp(files.at[k], wheel, n) == 0 &&
-                     (files.at[k][n] == '\0' || strcmp(files.at[k] + n, ".metadata") == 0);
-            }
-            char *shown = piw_sprintf(".quarantine/%s/%s", folders.at[i], files.at[k]);
-            if (!is)
-                rc = add_withheld(self, shown, found, err);
-            free(shown);
-        }
+        for (size_t k = 0; rc == 0 && k < files.count; k++)
+            look_at_withheld(folders.at[i], files.at[k], known, found);
         PQclear(known);
         names_fini(&files);
         free(path);
