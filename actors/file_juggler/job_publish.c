@@ -49,23 +49,6 @@ static bool is_link(const char *path)
     return lstat(path, &there) == 0 && S_ISLNK(there.st_mode);
 }
 
-/* A version whose builds were removed while it was out of reach, and that is built again, has its old wheel there still:
- * the removal that would have taken it away went when the name came back. Before the new one is in place, since that
- * may have to go out of reach at once. */
-static int drop_withheld(const publish_build *job, const char *name, piw_err *err)
-{
-    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX];
-    if (!piw_path_withheld(wheel, job->root.s, job->package, piw_text_of(name)) ||
-        !piw_path_withheld_metadata(metadata, job->root.s, job->package, piw_text_of(name)))
-        return 0;
-    int rc = piw_file_remove(wheel, err);
-    if (rc == 0)
-        rc = piw_file_remove(metadata, err);
-    *strrchr(wheel, '/') = '\0';
-    rmdir(wheel); /* does nothing while others are in the folder */
-    return rc;
-}
-
 /* Publish the second name of a wheel, for linux_armv6l, once the wheel itself is in place: as a link to it. Where
  * another wheel keeps the first name, ours is published under the second name alone. A file of that name is never
  * replaced by a link. */
@@ -77,16 +60,13 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" makes no safe path", name);
     if (!is_link(from))
         return 0;
-    int rc = drop_withheld(job, name, err);
-    if (rc != 0)
-        return rc;
     ssize_t n = readlink(from, target, sizeof(target) - 1);
     if (n <= 0)
         return piw_err_errno(err, "can't read the staged link %s", from);
     target[n] = '\0';
     if (!piw_path_staged(wheel, job->root.s, job->build_id, piw_text_of(target)))
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" leads nowhere", name);
-    rc = is_kept(job, target) ? piw_file_place(wheel, to, PIW_FILE_KEEP, err)
+    int rc = is_kept(job, target) ? piw_file_place(wheel, to, PIW_FILE_KEEP, err)
                               : piw_link_write(job->root.s, to, target, err);
     if (rc == PIW_EEXIST)
         piw_info("%s is a file of its own already: it stays", to);
@@ -103,8 +83,7 @@ static int place_wheel(const publish_build *job, const char *name, piw_err *err)
         return 0;
     if (PIW_FAULT("juggler.rename"))
         return fault(err, "juggler.rename", to);
-    int rc = drop_withheld(job, name, err);
-    return rc == 0 ? piw_file_place(from, to, 0, err) : rc;
+    return piw_file_place(from, to, 0, err);
 }
 
 static bool is_there(const char *path)

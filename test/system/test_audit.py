@@ -91,25 +91,6 @@ def test_load(farm):
     equal("nothing is found afterwards", (code, found), (0, {}))
 
 
-def test_built_again():
-    """A version's builds are removed while its wheels are out of reach, and it is built again before that is carried out."""
-    with farms.Farm() as farm:
-        farm.task_options["cloud_gazer"] = {"poll": "200ms"}
-        load.start(farm, 1, 1)
-        load.Load(farm, "--slaves", "1", "--builds", "1", name="first").finish(60)
-        away = farm.www / ".quarantine" / "load-1"
-        farm.wait("the wheel in its place", lambda: list((farm.www / "simple" / "load-1").glob("*.whl")))
-        farm.add_event("quarantine load-1")
-        farm.wait("the wheel out of reach", lambda: list(away.glob("*.whl")))
-        remove(farm, "load-1", "1.0")
-        farm.add_event("clear load-1")
-        load.Load(farm, "--slaves", "1", "--builds", "1", name="again").finish(60)
-        farm.wait("the new wheel in its place", lambda: list((farm.www / "simple" / "load-1").glob("*.whl")))
-        equal("what is built again leaves no old wheel out of reach", [path.name for path in away.rglob("*")], [])
-        settle(farm)
-        equal("and nothing is found", Audit(farm, "--rate", "0", patience="60s").json(), (0, {}))
-
-
 # --- Damage -------------------------------------------------------------------------------------------------------------
 
 def gone(path):
@@ -387,7 +368,6 @@ def test_names(farm):
 
 
 def main():
-    test_built_again()
     with farms.Farm() as farm:
         farm.site_options["linger"] = "1s"
         farm.task_options["file_juggler"] = {"removals-every": "1s"}
