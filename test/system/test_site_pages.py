@@ -61,7 +61,7 @@ def fill(farm):
             FROM unnest('{{3.11.2,3.11.9,99.<b>}}'::text[]) v;
         INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, ended, next_try) SELECT 1, 'fine', '1.1', 'cp311',
             'transient', 'no space left on device', now() AT TIME ZONE 'UTC', '2100-01-02 03:04';
-        SELECT piw.drain()""")
+        SELECT piw.drain(1000)""")
     for (number,) in farm.rows("SELECT build_id FROM builds"):
         path = farm.www / "logs" / "0000" / "0000" / f"{int(number):04}.txt.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
