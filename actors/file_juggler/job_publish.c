@@ -67,7 +67,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
     if (!piw_path_staged(wheel, job->root.s, job->build_id, piw_text_of(target)))
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" leads nowhere", name);
     int rc = is_kept(job, target) ? piw_file_place(wheel, to, PIW_FILE_KEEP, err)
-                              : piw_link_write(job->root.s, to, target, err);
+                                  : piw_link_write(job->root.s, to, target, err);
     if (rc == PIW_EEXIST)
         piw_info("%s is a file of its own already: it stays", to);
     return rc == PIW_EEXIST ? 0 : rc;
