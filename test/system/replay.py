@@ -274,7 +274,7 @@ class Replay:
         """The recorded answer as it must come from our master."""
         value = message.value
         if message.queue == "slave" and message.word == "ACK":
-            return ["ACK", [self.numbers[message.data[0]], message.data[1]]]
+            return ["ACK", [self.numbers.get(message.data[0]), message.data[1]]]
         return value
 
     def receive(self, message):

@@ -422,7 +422,7 @@ def rejected_inputs(farm):
     said = [queue for queue in ("slave", "import", "control", "log") if f"queue {queue}: message" not in log]
     equal("rejected.said for each queue", said, [])
     check("rejected.the log stays short", log.count(" refused: ") < 4 * len(entries), log.count(" refused: "))
-    orders = [line for line in log.splitlines() if re.search(r"slave_driver: (KILL|SLEEP|SKIP|WAKE) to ", line)]
+    orders = [line for line in log.splitlines() if re.search(r"slave_driver: (kill|sleep|skip|wake) to ", line)]
     equal("rejected.no command is followed", orders, [])
     for connection in [*askers.values(), *pushers]:
         connection.close()
