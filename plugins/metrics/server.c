@@ -1,7 +1,8 @@
 /* server.c — the HTTP server of one soul: a few small pages, each made when it is asked for. */
 #include "server.h"
 
-#include <errno.h>
+#include "shared/http_turns.h"
+
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,7 +13,6 @@ enum {
     HEAD_MAX = 8192,
     IDLE_S = 30,
     ACCEPTS_A_TURN = 16,
-    RUNS_A_TURN = 8, /* then the mailbox gets its turn */
 };
 
 struct metrics_server {
@@ -83,14 +83,12 @@ int metrics_server_open(metrics_server **server, int listener, metrics_page_fn *
                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                                     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                     (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info =
-        self->daemon != NULL ? MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    if (info == NULL || info->epoll_fd < 0) {
+    self->epoll_fd = piw_http_descriptor(self->daemon, err);
+    if (self->epoll_fd < 0) {
+        int rc = self->epoll_fd;
         metrics_server_close(&self);
-        return piw_err_set(err, PIW_ESYS,
-                           "libmicrohttpd can't be set up: it is out of memory, or was built without epoll");
+        return rc;
     }
-    self->epoll_fd = info->epoll_fd;
     self->listener = listener;
     *server = self;
     return 0;
@@ -121,27 +119,11 @@ int metrics_server_epoll(const metrics_server *server)
 
 void metrics_server_accept(metrics_server *server)
 {
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct sockaddr_storage from;
-        socklen_t size = sizeof(from);
-        /* In a master this is the one that keeps descriptors for the site and the database (port/descriptors.h). */
-        int fd = accept4(server->listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
-            continue;
-        if (fd < 0)
-            return;
-        /* One that isn't let in is closed by it. */
-        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&from, size);
-    }
+    for (int i = 0; i < ACCEPTS_A_TURN && piw_http_accept(server->daemon, server->listener) == PIW_HTTP_SOMEBODY; i++)
+        ;
 }
 
 bool metrics_server_run(metrics_server *server)
 {
-    for (int i = 0; i < RUNS_A_TURN; i++) {
-        MHD_UNSIGNED_LONG_LONG wait_ms = 0;
-        MHD_run(server->daemon);
-        if (MHD_get_timeout(server->daemon, &wait_ms) != MHD_YES || wait_ms > 0)
-            return false;
-    }
-    return true;
+    return piw_http_run(server->daemon);
 }

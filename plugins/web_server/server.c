@@ -2,9 +2,9 @@
 #include "server.h"
 
 #include "answer.h"
+#include "shared/http_turns.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -14,7 +14,6 @@
 enum {
     HEAD_MAX = 16384,           /* bytes that a request's head may have, with what libmicrohttpd keeps of it */
     ACCEPTS_A_TURN = 64,        /* then those who are in already get their turn */
-    RUNS_A_TURN = 8,            /* then the mailbox gets its */
     RATE_WINDOW_S = 20,         /* over which a client must take the least rate */
     SPARE_IDLE_NS = 1000000000, /* who has been idle for so long may make room for another */
     BACKSTOP_S = 300,           /* libmicrohttpd's own bound, should the kernel not tell how many bytes were taken */
@@ -186,14 +185,11 @@ int web_server_open(web_server **server, const char *where, int listener, const 
                                     on_connection, self, MHD_OPTION_NOTIFY_COMPLETED, on_completed, self,
                                     MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                     MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
-    const union MHD_DaemonInfo *info =
-        self->daemon != NULL ? MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    if (info == NULL || info->epoll_fd < 0) {
+    self->epoll_fd = rc = piw_http_descriptor(self->daemon, err);
+    if (rc < 0) {
         web_server_close(&self);
-        return piw_err_set(err, PIW_ESYS,
-                           "libmicrohttpd can't be set up: it is out of memory, or was built without epoll");
+        return rc;
     }
-    self->epoll_fd = info->epoll_fd;
     self->listener = listener;
     *server = self;
     return 0;
@@ -244,29 +240,16 @@ bool web_server_accept(web_server *server, int64_t others)
             if (server->count + others >= server->bounds.connections)
                 return false;
         }
-        struct sockaddr_storage from;
-        socklen_t size = sizeof(from);
-        /* In a master this is the one that keeps descriptors for the site and the database (port/descriptors.h). */
-        int fd = accept4(server->listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
-            continue;
-        if (fd < 0)
-            return errno != EMFILE && errno != ENFILE;
-        /* One that isn't let in (an address has as many as it may) is closed by it. */
-        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&from, size);
+        piw_http_came came = piw_http_accept(server->daemon, server->listener);
+        if (came != PIW_HTTP_SOMEBODY)
+            return came == PIW_HTTP_NOBODY;
     }
     return true;
 }
 
 bool web_server_run(web_server *server)
 {
-    for (int i = 0; i < RUNS_A_TURN; i++) {
-        MHD_UNSIGNED_LONG_LONG wait_ms = 0;
-        MHD_run(server->daemon);
-        if (MHD_get_timeout(server->daemon, &wait_ms) != MHD_YES || wait_ms > 0)
-            return false;
-    }
-    return true;
+    return piw_http_run(server->daemon);
 }
 
 /* Bytes that the client has sent, or has taken and said so; false: the kernel doesn't tell. */
