@@ -98,17 +98,6 @@ def test_oracles():
 # --- Through a farm ----------------------------------------------------------------------------------------------------
 
 
-def transfer(farm, number, data):
-    """A file over the file queue, as it is asked for."""
-    with contextlib.closing(client.Connection(farm.socket("file"), "DEALER")) as peer:
-        peer.send(b"HELLO", str(number).encode())
-        while (frames := peer.receive(60)) != [b"DONE"]:
-            if frames is None:
-                raise farms.Failure("the file queue is silent")
-            offset, length = int(frames[1]), int(frames[2])
-            peer.send(b"CHUNK", frames[1], data[offset:offset + length])
-
-
 def log_of(farm, number):
     text = f"{number:012}"
     path = farm.www / "logs" / text[:4] / text[4:8] / f"{text[8:]}.txt.gz"
@@ -130,7 +119,7 @@ def build_all(farm, platform, kinds):
         kind = left.pop(said[1][0])
         said = slave.say("BUILT", [True, ("tag", 2001, [0, 1, 0]), "built\n", [kind.report()]])
         while said[0] == "SEND":
-            transfer(farm, slave.id, kind.data)
+            client.send_file(farm.socket("file"), slave.id, kind.data)
             said = slave.say("SENT")
         if said != "DONE":
             raise farms.Failure(f"{kind.name}: {said}")
@@ -173,7 +162,7 @@ def import_one(farm, kind):
             return message if isinstance(message, str) else " ".join(message)
         said = say("IMPORT", [0, kind.package, kind.version, ABI, True, ("tag", 2001, [0, 1, 0]), "built\n", [kind.report()]])
         while said.startswith("SEND "):
-            transfer(farm, 0, kind.data)
+            client.send_file(farm.socket("file"), 0, kind.data)
             said = say("SENT")
         return said
 

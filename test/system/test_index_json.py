@@ -8,12 +8,12 @@ import http.client
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 
 import farm as farms
 import score
+import webs
 from score import check, equal
 
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -30,22 +30,6 @@ ASKED = {
     "json after html": (f"text/html, {JSON};q=0.9", False), "another version": ("application/vnd.pypi.simple.v2+json", False),
     "plain json": ("application/json", False), "longer name": (JSON + "x", False),
 }
-EXAMPLE = farms.ROOT / "packaging" / "nginx" / "piwheels.conf"
-FRAME = """daemon off;
-worker_processes 1;
-pid {dir}/s/nginx.pid;
-error_log {dir}/log/nginx-error.log;
-events {{ worker_connections 64; }}
-http {{
-    access_log {dir}/log/nginx-access.log;
-    client_body_temp_path {dir}/tmp/body;
-    proxy_temp_path {dir}/tmp/proxy;
-    fastcgi_temp_path {dir}/tmp/fastcgi;
-    uwsgi_temp_path {dir}/tmp/uwsgi;
-    scgi_temp_path {dir}/tmp/scgi;
-{example}
-}}
-"""
 
 
 class Site:
@@ -54,29 +38,8 @@ class Site:
         self.port = 0
 
     def serve(self):
-        """nginx with the example, of which only the address, the folder and the place of the log are others."""
-        farm = self.farm
-        for _ in range(5):
-            self.port = farms.free_port()
-            text = EXAMPLE.read_text(encoding="utf-8")
-            for pattern, new in ((r"(?m)^    listen 80;", f"    listen 127.0.0.1:{self.port};"),
-                                 (r"(?m)^    listen \[::\]:80;\n", ""), (r"root /var/www;", f"root {farm.www};"),
-                                 (r"access_log /var/log/nginx/access.log combined;",
-                                  f"access_log {farm.dir}/log/nginx-access.log;")):
-                text, count = re.subn(pattern, new, text)
-                if count != 1:
-                    raise farms.Failure(f"the example has no single line {pattern}")
-            conf = farm.dir / "nginx.conf"
-            conf.write_text(FRAME.format(dir=farm.dir, example=text), encoding="utf-8")
-            conf.chmod(0o644)
-            process = farm.start_process("nginx", ["/usr/sbin/nginx", "-c", conf, "-e", farm.dir / "log" / "nginx-error.log"],
-                                         stop_signal=signal.SIGQUIT)
-            farm.web_url = f"http://127.0.0.1:{self.port}"
-            if farm.wait("nginx", lambda p=process: "gone" if not p.running() else farms.connects(self.port),
-                         alive=False) != "gone":
-                return
-            farm.forget(process)
-        raise farms.Failure("nginx finds no free port, or doesn't like the example")
+        self.port = webs.Nginx(self.farm).start().port
+        self.farm.web_url = f"http://127.0.0.1:{self.port}"
 
     def get(self, path, accept=None, method="GET", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

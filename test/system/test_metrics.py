@@ -106,16 +106,6 @@ def add(farm, *packages):
                       f"TIMESTAMP '2024-03-01 12:00:00');" for package in packages))
 
 
-def transfer(farm, number, data):
-    with contextlib.closing(client.Connection(farm.socket("file"), "DEALER")) as peer:
-        peer.send(b"HELLO", str(number).encode())
-        while (frames := peer.receive(60)) != [b"DONE"]:
-            if frames is None:
-                raise farms.Failure("the file queue is silent")
-            offset, length = int(frames[1]), int(frames[2])
-            peer.send(b"CHUNK", frames[1], data[offset:offset + length])
-
-
 def report(filename, data):
     parts = filename.removesuffix(".whl").split("-")
     return [filename, len(data), wheels.sha256(data), *parts[:2], *parts[-3:], None, {"apt": [], "pip": [], "": []}, "/simple"]
@@ -132,7 +122,7 @@ def build(farm, slave, seconds, makes):
     files = [report(f"{package}-1.0-py3-none-any.whl", data)] if data else []
     said = slave.say("BUILT", [bool(data), ("tag", 2001, [0, seconds, 0]), "its log\n", files])
     while said[0] == "SEND":
-        transfer(farm, slave.id, data)
+        client.send_file(farm.socket("file"), slave.id, data)
         said = slave.say("SENT")
     slave.builds = False
     equal(f"{package} is built", said, "DONE")
