@@ -107,6 +107,7 @@ START_TEST(what_is_no_greeting_is_not_followed)
         char got[HEAD];
         ck_assert_int_eq(send(theirs, head, sizeof(head), 0), sizeof(head));
         ck_assert_int_eq(piw_incoming_recv(ours, got, sizeof(got), 0), sizeof(got));
+        memset(head, 'a', sizeof(head));
     }
 }
 END_TEST
