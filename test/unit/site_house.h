@@ -10,7 +10,6 @@
 #include "piw/client.h"
 #include "runtime/runtime.h"
 #include "shared/atomic_file.h"
-#include "shared/scribe/pages.h"
 #include "shared/site_path.h"
 #include "shared/wheel_name.h"
 #include "test/fake_archive.piw.h"
@@ -77,18 +76,6 @@ static inline void end(void)
     piw_runtime_free(&runtime);
 }
 
-/* Its pages have the present form: nothing is written but what a test asks for. */
-static inline void write_form(void)
-{
-    static const char mark[] = "form " PAGES_FORM "\nall\n";
-    char path[PIW_PATH_MAX];
-    ck_assert(piw_path_form(path, root));
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_ge(fputs(mark, file), 0);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
 static inline void make_folders(void)
 {
     unit_folder(dir);
@@ -96,7 +83,6 @@ static inline void make_folders(void)
     snprintf(file_address, sizeof(file_address), "ipc://%s/file", dir);
     snprintf(rewrites_file, sizeof(rewrites_file), "%s/rewrites", dir);
     ck_assert_int_eq(mkdir(root, 0755), 0);
-    write_form();
     unit_plugins(plugins);
     away_at_start = NULL;
     piw_protocol_use(&archive_protocol_def);

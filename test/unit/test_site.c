@@ -2,20 +2,38 @@
  * of the pages. */
 #include "site_house.h"
 
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 /* --- Pages --- */
 
+enum { HOLD_NS = 2000000000 /* less than is held */ };
+
+/* Until the scribe has looked for pages of an older form: it writes them, asked or not. */
+static void wait_for_form(void)
+{
+    for (int64_t until_ns = piw_monotonic_ns() + WAIT_MS * INT64_C(1000000);; poll(NULL, 0, 10)) {
+        char *form = content(".pages");
+        bool all = strstr(form, "\nall\n") != NULL;
+        free(form);
+        if (all)
+            return;
+        ck_assert_msg(piw_monotonic_ns() < until_ns, "the scribe still looks for pages of an older form");
+    }
+}
+
 START_TEST(requests_are_held_and_merged)
 {
+    wait_for_form();
+    int64_t began_ns = piw_monotonic_ns();
     store("gold", NULL, NULL);
     store("silver", NULL, NULL);
     for (int i = 0; i < 5; i++)
         web(i == 3 ? "BOTH" : "PROJECT", "gold", false);
     web("PROJECT", "silver", true);
     wait_for("PROJECT(package='silver')", 1);
-    ck_assert_int_eq(count_of("PROJECT(package='gold')"), 0);
+    ck_assert(count_of("PROJECT(package='gold')") == 0 || piw_monotonic_ns() - began_ns > HOLD_NS);
     wait_for("PROJECT(package='gold')", 1);
     /* Errands of one package follow each other, so after this one the first is written. */
     tell("scribe", scribe_PROJECT_make(piw_text_of("gold")));

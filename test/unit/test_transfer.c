@@ -252,7 +252,7 @@ START_TEST(a_transfer_belongs_to_its_token)
     hello_with(slave, 7, "5e6f");
     ck_assert(asked(slave, &offset, &length));
     hello(liar, 7);
-    chunk(liar, offset, small.bytes.data, small.bytes.len);
+    chunk(liar, offset, p.bytes.data + offset + 1, (size_t)length); /* other bytes of that place */
     ck_only_heard(liar, &small);
     chunk(slave, offset, p.bytes.data + offset, (size_t)length);
     ck_assert(asked(slave, &offset, &length));
