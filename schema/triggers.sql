@@ -119,15 +119,13 @@ BEGIN
     END IF;
     IF TG_OP <> 'DELETE' THEN
         PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
-        INSERT INTO piw.deltas (kind, amount)
-        SELECT 'time', sum(extract(epoch FROM n.duration) * 1000000)::bigint
-        FROM new_rows n WHERE n.duration < interval '1 week' HAVING count(*) > 0;
-    END IF;
-    -- What happened stays so when a build is removed later.
-    IF TG_OP = 'INSERT' THEN
+        -- What happened on a day stays so when a build is removed later.
         INSERT INTO piw.deltas (kind, package_tag, moment, amount)
+        SELECT 'time', NULL, NULL, sum(extract(epoch FROM n.duration) * 1000000)::bigint
+        FROM new_rows n WHERE n.duration < interval '1 week' HAVING count(*) > 0
+        UNION ALL
         SELECT CASE WHEN n.status THEN 'built' ELSE 'failed' END, n.abi_tag, n.built_at::date, count(*)
-        FROM new_rows n GROUP BY 1, 2, 3;
+        FROM new_rows n WHERE TG_OP = 'INSERT' GROUP BY 1, 2, 3;
     END IF;
     RETURN NULL;
 END
