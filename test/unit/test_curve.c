@@ -153,7 +153,10 @@ START_TEST(others_are_refused)
         piw_client_close(&clients[i]);
     }
     piw_client *plain = connect_with(&slave_protocol_def, port, NULL);
-    say(plain, slave_BYE_new());
+    piw_msg *bye = slave_BYE_new();
+    int rc = piw_client_send(plain, &bye, NEVER_MS, NULL); /* libzmq may have given the connection up already */
+    ck_assert(rc == 0 || rc == PIW_EAGAIN);
+    piw_msg_free(&bye);
     ck_assert_ptr_null(side_wait(port, NEVER_MS));
     piw_client_close(&plain);
     piw__port_close(&port);
