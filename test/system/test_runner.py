@@ -66,6 +66,11 @@ subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
 wait("child.pid"); note("hangs.ready"); time.sleep(600)
 '''
 PLAIN = 'print("ok @SELF@")\n'
+# Fails once.
+UNSTEADY = '''
+print("ok now" if (MEET / "@SELF@.once").exists() else "not ok the first time - @OTHER@")
+note("@SELF@.once")
+'''
 # For a keeper: it is told to stop as soon as its program runs, before it knows so.
 AT_ONCE = '''
 import os, pathlib, signal, subprocess, time
@@ -184,6 +189,27 @@ def selection(tree):
     check("selection.default", got == ["charm", "short"], done.stdout)  # sanitized, test_charm isn't one of the default
 
 
+def unsteady(tree):
+    """In a default run what fails beside others has a second try, alone; what fails for good, or with a race, hasn't."""
+    said = {}
+    for name, body, why in (("once", UNSTEADY, "late"), ("race", UNSTEADY, "WARNING: ThreadSanitizer: data race"),
+                            ("never", 'print("not ok ever")\n', "")):
+        tree.add(name, body, why)
+        done = tree.run(jobs=4)
+        (tree.dir / "test" / "system" / f"test_{name}.py").unlink()
+        said[name] = (done.returncode, done.stdout.splitlines()[-2:])
+    check("unsteady.passes alone", said["once"] == (0, ["UNSTEADY system plain test_once: not ok the first time - late",
+                                                        "3 passed, 0 failed, 0 skipped"]), said["once"])
+    for name, line in (("race", "not ok the first time - WARNING: ThreadSanitizer: data race"), ("never", "not ok ever")):
+        check(f"unsteady.{name} fails", said[name] == (1, [f"FAILED system plain test_{name}: {line}",
+                                                           "2 passed, 1 failed, 0 skipped"]), said[name])
+    tree.add("once", UNSTEADY, "late")
+    (tree.meet / "once.once").unlink()
+    done = tree.run("once", "charm")
+    check("unsteady.only in the default run", done.returncode == 1 and "1 passed, 1 failed" in done.stdout, done.stdout)
+    (tree.dir / "test" / "system" / "test_once.py").unlink()
+
+
 def needed(tree):
     """A program of a group without a variant gets the build that it names."""
     tree.add("builds", '"""TEST-NEEDS: plain"""\n' + PLAIN, folder="har")
@@ -230,7 +256,7 @@ def stopped_at_once(tree):
 def main():
     with tempfile.TemporaryDirectory(prefix="piw-", dir="/tmp") as folder:
         tree = Tree(folder)
-        for test in (side_by_side, remains, company, selection, listed, needed, stopped, stopped_at_once):
+        for test in (side_by_side, remains, company, selection, unsteady, listed, needed, stopped, stopped_at_once):
             test(tree)
     return score.code()
 
