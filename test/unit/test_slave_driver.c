@@ -314,6 +314,7 @@ END_TEST
 START_TEST(a_silent_slave_is_forgotten)
 {
     piw_client *slave = building(1000, 10800000);
+    farm_set(&f, "wait", "600");
     farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
     ck_assert_ptr_nonnull(strstr(farm_wait(&f, "message='DIE'", 1), "data=null"));
     /* Its build was lost because of the slave: another slave gets it later. */
