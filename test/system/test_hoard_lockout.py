@@ -2,7 +2,7 @@
 """Slaves that mean harm beside honest ones, on one farm: whatever they do, the honest ones build on at their rate, and builds,
 records and memory that the others took are given back.
 
-TEST-TIMEOUT: 600
+TEST-TIMEOUT: 1200
 """
 
 import sys
