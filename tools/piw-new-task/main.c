@@ -15,7 +15,7 @@ static const piw_opt options[] = {
 
 static const char summary[] =
     "Makes the folder NAME of a new task of the master, with sources, Makefile and a test: it builds,\n"
-    "passes its test and can be loaded as it is. NAME is also what the task and its service are called.";
+    "passes its test and can be loaded as it is. NAME is also what the task is called.";
 
 static const piw_program program = {
     .name = "piw-new-task",
