@@ -22,6 +22,20 @@ from score import check, equal  # pylint: disable=wrong-import-position
 from stranger import Stranger  # pylint: disable=wrong-import-position
 
 TEN_MINUTES_S = 600
+ORDER = """static int on_order(piw_task *task, piw_msg *msg)
+{
+    const soul *self = piw_soul(task);
+    const orders_ORDER *order = orders_ORDER_of(msg);
+    orders_ORDER_reply *body;
+    piw_msg *answer = orders_ORDER_reply_new(&body);
+    piw_msg_list(answer, &body->lines, 1);
+    body->lines.at[0] = piw_msg_printf(answer, "%s: %lld pauses, %u arguments", order->word.s, (long long)self->pauses, order->args.count);
+    int rc = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+"""
 FILES = {".gitignore", "Makefile", "README.md", "moon.c", "proto/moon.piw", "test/probe.c", "test/run"}
 
 
@@ -94,7 +108,12 @@ def change_an_option(stranger):
 
 
 def bump_the_state(stranger):
-    """Version 2.0 also counts how often the farm went on; the count of 1.0 goes over, and back."""
+    """Version 2.0 also counts how often the farm went on, and takes commands; the count of 1.0 goes over, and back."""
+    stranger.edit("moon.c", '#include "events.piw.h" /* the farm\'s own protocols are installed */\n',
+                  '#include "events.piw.h"\n#include "orders.piw.h"\n')
+    stranger.edit("moon.c", "/* The timer that start sets. */\n", ORDER)
+    stranger.edit("moon.c", '&moon_pauses_protocol_def}, PIW_SERVICES_END', '&moon_pauses_protocol_def}, {"moon", &orders_protocol_def}, PIW_SERVICES_END')
+    stranger.edit("moon.c", "    PIW_HANDLERS_END,\n", "    {&orders_protocol_def, ORDERS_ORDER, on_order},\n    PIW_HANDLERS_END,\n")
     stranger.edit("proto/moon.piw", "moon_state (pauses: int)", "moon_state (pauses: int, wakes: int optional)")
     stranger.edit("moon.c", "    int64_t pauses;\n", "    int64_t pauses, wakes;\n")
     stranger.edit("moon.c", "        self->pauses++;\n", "        self->pauses++;\n    else\n        self->wakes++;\n")
@@ -112,8 +131,10 @@ def bump_the_state(stranger):
     said(stranger, r"master\.moon: 2 pauses and 0 wakes$")
     pauses(stranger, 1)
     said(stranger, r"master\.moon: 3 pauses and 1 wakes$")
+    equal("it takes commands", succeeds(stranger, "piw-ctl ask moon how are you"), "how: 3 pauses, 2 arguments")
     succeeds(stranger, "piw-ctl replace moon moon-1.so")
     said(stranger, r"master\.moon: 3 pauses so far$")
+    says_why(stranger, "piw-ctl ask moon how", "task moon takes no commands", 1, "it takes none any more")
     succeeds(stranger, "piw-ctl replace moon moon.so")
     said(stranger, r"master\.moon: 3 pauses and 0 wakes$")
 
