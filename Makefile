@@ -323,8 +323,9 @@ bench: deps
 
 # Manual pages, and what bash and zsh complete, from the option tables that the programs and tasks themselves have: a library that
 # is loaded before theirs gets each table in place of the configuration's reader (packaging/man/). $(B)/man/share is laid out as
-# below PREFIX. Programs for another machine can't be asked here.
-man: $(if $(CROSS),,$(B)/man/made)
+# below PREFIX. Programs for another machine can't be asked here, nor sanitized ones, which want to be loaded first themselves.
+MUTE := $(CROSS)$(SAN)
+man: $(if $(MUTE),,$(B)/man/made)
 $(B)/man/tables.so: $(B)/obj/packaging/man/tables.o $(B)/obj/core/config/program.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -o $@ $^
@@ -340,7 +341,7 @@ $(B)/man/made: $(B)/man/tables.so $(B)/man/sections $(TOOLS:%=$(B)/bin/%) $(B)/b
 # What a task outside of this tree needs is installed too: headers, piw-idl, the farm's protocols as sources, headers and
 # tables (libpiwproto.a), and piwheels.pc, which knows where they are (docs/writing-a-task.md).
 DEST := $(DESTDIR)$(PREFIX)
-install: all $(if $(CROSS),,man)
+install: all $(if $(MUTE),,man)
 	install -d $(DEST)/bin $(DEST)/$(LIBDIR)/pkgconfig $(DEST)/lib/piwheels/plugins $(DEST)/lib/systemd/system \
 	    $(DEST)/lib/tmpfiles.d $(DEST)/include/piw $(DEST)/include/piwheels $(DEST)/share/piwheels/proto \
 	    $(DEST)/share/piwheels/templates $(DEST)/share/doc/piwheels/examples
@@ -362,7 +363,7 @@ install: all $(if $(CROSS),,man)
 	for unit in packaging/systemd/*.service; do \
 	    sed 's|/usr/bin/piw-|$(PREFIX)/bin/piw-|' $$unit >$(DEST)/lib/systemd/system/$${unit##*/} || exit 1; done
 	install -m 644 packaging/tmpfiles/piwheels.conf $(DEST)/lib/tmpfiles.d
-	$(if $(CROSS),,cp -R $(B)/man/share $(DEST))
+	$(if $(MUTE),,cp -R $(B)/man/share $(DEST))
 
 clean:
 	rm -rf build

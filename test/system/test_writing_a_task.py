@@ -117,6 +117,9 @@ def run(farm):
 
 
 def main():
+    if farms.SANITIZED:
+        score.skip("the page", "what a reader has installed is the plain build")
+        return score.code()
     with farms.Farm() as farm:
         try:
             run(farm)
