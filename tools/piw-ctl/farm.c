@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORD_MAX = 64, ARGUMENT_MAX = 1000, SLAVES_PAGE = 1000, FOLLOW_EVERY_MS = 1000, BUILDS_SHOWN = 20 };
+enum { ARGUMENT_MAX = 1000, SLAVES_PAGE = 1000, FOLLOW_EVERY_MS = 1000, BUILDS_SHOWN = 20 };
 
 /* To `task`: a word, the operands from `first` on, and one more unless that is NULL. */
 static int ask_word(ctl *self, const char *task, const char *word, size_t first, const char *more, piw_msg **answer,
@@ -27,7 +27,7 @@ static int ask_word(ctl *self, const char *task, const char *word, size_t first,
     return ctl_ask(self, request, admin_LINES_type(), answer, err);
 }
 
-static int print_answer(ctl *self, const char *task, const char *word, size_t first, const char *more, piw_err *err)
+static int print_lines(ctl *self, const char *task, const char *word, size_t first, const char *more, piw_err *err)
 {
     piw_msg *answer = NULL;
     int rc = ask_word(self, task, word, first, more, &answer, err);
@@ -37,38 +37,44 @@ static int print_answer(ctl *self, const char *task, const char *word, size_t fi
     return rc;
 }
 
-int farm_first(ctl *self, piw_err *err)
+static int print_answer(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
 {
-    return print_answer(self, "the_architect", "first", 1, NULL, err);
-}
-
-int farm_why(ctl *self, piw_err *err)
-{
-    return print_answer(self, "mr_chase", "why", 1, NULL, err);
-}
-
-int farm_retry(ctl *self, piw_err *err)
-{
-    return print_answer(self, "mr_chase", "retry", 1, NULL, err);
-}
-
-int farm_abi(ctl *self, piw_err *err)
-{
-    return print_answer(self, "mr_chase", "abi", 1, piw_config_switch(self->config, "force") ? "force" : NULL, err);
+    return print_lines(self, task, word, 1, more, err);
 }
 
 /* Any task that takes commands, in its own words. */
 int farm_ask(ctl *self, piw_err *err)
 {
+    enum { WORD_MAX = 64 };
     if (strlen(self->operands[2]) > WORD_MAX)
         return piw_err_set(err, PIW_EUSAGE, "ask: '%.50s…' is longer than any word", self->operands[2]);
-    return print_answer(self, self->operands[1], self->operands[2], 3, NULL, err);
+    return print_lines(self, self->operands[1], self->operands[2], 3, NULL, err);
+}
+
+int farm_first(ctl *self, piw_err *err)
+{
+    return print_answer(self, "the_architect", "first", NULL, err);
+}
+
+int farm_why(ctl *self, piw_err *err)
+{
+    return print_answer(self, "mr_chase", "why", NULL, err);
+}
+
+int farm_retry(ctl *self, piw_err *err)
+{
+    return print_answer(self, "mr_chase", "retry", NULL, err);
+}
+
+int farm_abi(ctl *self, piw_err *err)
+{
+    return print_answer(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
 /* kill, skip, sleep, wake: the word is the command itself. */
 int farm_slave(ctl *self, piw_err *err)
 {
-    return print_answer(self, "slave_driver", self->operands[0], 1, NULL, err);
+    return print_answer(self, "slave_driver", self->operands[0], NULL, err);
 }
 
 /* --- Tables --------------------------------------------------------------------------------------------------------- */
