@@ -88,7 +88,7 @@ def make_and_load(stranger):
     said(stranger, r"master\.moon: ready$")
 
 
-def test_sees_what_is_wrong(stranger):
+def see_it_fail(stranger):
     """The test of the folder runs the handlers: with one that does nothing it fails, and says why."""
     stranger.edit("moon.c", "self->pauses++;", ";")
     done = stranger.run("make test")
@@ -247,7 +247,6 @@ def with_a_checkout(stranger):
 def run(farm):
     farm.prepare()
     stranger = Stranger(farm)
-    stranger.seen = 0
     stranger.install()
     farm.start_postgres()
     farm.create_database()
@@ -258,7 +257,7 @@ def run(farm):
     top = stranger.cwd
     began = time.monotonic()
     make_and_load(stranger)
-    test_sees_what_is_wrong(stranger)
+    see_it_fail(stranger)
     change_an_option(stranger)
     bump_the_state(stranger)
     try_one_that_errs(stranger)
@@ -271,8 +270,7 @@ def run(farm):
     bad_names(stranger)
     bad_places(stranger)
     stranger.cwd = top / "empty" / "sun"
-    test_of = stranger.cwd / "sun.c"
-    check("the other task has its own name", "sun_pauses_COUNT" in test_of.read_text("utf-8"))
+    check("the other task has its own name", "sun_pauses_COUNT" in (stranger.cwd / "sun.c").read_text("utf-8"))
     missing_parts(stranger)
     with_a_checkout(stranger)
 

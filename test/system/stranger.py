@@ -18,6 +18,7 @@ class Stranger:
         self.home = farm.folder("home")
         self.cwd = farm.folder("stranger")
         self.master = None
+        self.seen = 0  # of the master's log
         self.env = {"PATH": f"{self.prefix}/bin:/usr/bin:/bin", "HOME": str(self.home),
                     "PKG_CONFIG_PATH": f"{self.prefix}/lib/pkgconfig",
                     "ASAN_OPTIONS": "detect_leaks=0"}  # piw-idl ends with its parse trees still in memory, which is no leak

@@ -39,7 +39,6 @@ class Reader(Stranger):
 
     def __init__(self, farm):
         super().__init__(farm)
-        self.seen = 0
         self.said = ""
 
     def do(self, commands, fails):
