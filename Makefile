@@ -103,7 +103,7 @@ LIBS_bench         := -lzmq -lpq -lcrypto $(ATOMIC)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/lock.checked $(B)/bin/piw-idl $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%)
+all: $(B)/lock.checked $(B)/bin/piw-idl $(B)/lib/libpiw.so $(ACTORS:%=$(B)/plugins/%.so) $(PLUGINS:%=$(B)/plugins/%.so) $(TOOLS:%=$(B)/bin/%) $(B)/pkgconfig/piwheels.pc
 
 # --- the IDL compiler stands alone; everything else may use what it emits ---
 # It ends with its parse trees still in memory, which is no leak worth stopping a sanitizer's build for.
@@ -222,6 +222,18 @@ $$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)
 	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) -Wl,--as-needed $$(LIBS_shared)
 endef
 $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
+# What piw-new-task doesn't call a task. The folders change when something comes or goes in them.
+TAKEN := $(B)/gen/taken.inc
+$(TAKEN): actors plugins $(PROTO)
+	@mkdir -p $(@D)
+	printf '"%s",\n' $(sort $(ACTORS) $(PLUGINS) $(basename $(notdir $(PROTO))) \
+	    $(shell sed -n 's/^\(service\|queue\) \([a-z_]*\).*/\2/p' $(PROTO))) >$@
+$(B)/obj/tools/piw-new-task/main.o: $(TAKEN)
+$(B)/obj/tools/piw-new-task/template.o: $(wildcard tools/piw-new-task/template/*)
+# Where a task outside of this tree finds a checkout: make PIWHEELS=… in what piw-new-task makes.
+$(B)/pkgconfig/piwheels.pc: packaging/piwheels-checkout.pc.in core/piw/version.h
+	@mkdir -p $(@D)
+	sed 's|@SOURCE@|$(CURDIR)|; s|@BUILD@|$(abspath $(B))|; s|@VERSION@|$(VERSION)|' $< >$@
 # systemd hears of a slave as of a master, by code of the runtime that is none of its interface.
 $(B)/bin/piw-slave: $(B)/obj/core/base/sdnotify.o
 
@@ -311,8 +323,9 @@ bench: deps
 
 # Manual pages, and what bash and zsh complete, from the option tables that the programs and tasks themselves have: a library that
 # is loaded before theirs gets each table in place of the configuration's reader (packaging/man/). $(B)/man/share is laid out as
-# below PREFIX. Programs for another machine can't be asked here.
-man: $(if $(CROSS),,$(B)/man/made)
+# below PREFIX. Programs for another machine can't be asked here, nor sanitized ones, which want to be loaded first themselves.
+MUTE := $(CROSS)$(SAN)
+man: $(if $(MUTE),,$(B)/man/made)
 $(B)/man/tables.so: $(B)/obj/packaging/man/tables.o $(B)/obj/core/config/program.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -o $@ $^
@@ -328,7 +341,7 @@ $(B)/man/made: $(B)/man/tables.so $(B)/man/sections $(TOOLS:%=$(B)/bin/%) $(B)/b
 # What a task outside of this tree needs is installed too: headers, piw-idl, the farm's protocols as sources, headers and
 # tables (libpiwproto.a), and piwheels.pc, which knows where they are (docs/writing-a-task.md).
 DEST := $(DESTDIR)$(PREFIX)
-install: all $(if $(CROSS),,man)
+install: all $(if $(MUTE),,man)
 	install -d $(DEST)/bin $(DEST)/$(LIBDIR)/pkgconfig $(DEST)/lib/piwheels/plugins $(DEST)/lib/systemd/system \
 	    $(DEST)/lib/tmpfiles.d $(DEST)/include/piw $(DEST)/include/piwheels $(DEST)/share/piwheels/proto \
 	    $(DEST)/share/piwheels/templates $(DEST)/share/doc/piwheels/examples
@@ -350,7 +363,7 @@ install: all $(if $(CROSS),,man)
 	for unit in packaging/systemd/*.service; do \
 	    sed 's|/usr/bin/piw-|$(PREFIX)/bin/piw-|' $$unit >$(DEST)/lib/systemd/system/$${unit##*/} || exit 1; done
 	install -m 644 packaging/tmpfiles/piwheels.conf $(DEST)/lib/tmpfiles.d
-	$(if $(CROSS),,cp -R $(B)/man/share $(DEST))
+	$(if $(MUTE),,cp -R $(B)/man/share $(DEST))
 
 clean:
 	rm -rf build
@@ -365,7 +378,7 @@ format-check:
 # headers that piw-idl writes must be there; a plugin's own lie in its folder. core/base/err.c defines what test/tidy.h wraps.
 TIDY := $(wildcard core/*/*.c actors/*/*.c actors/*/*/*.c tools/*/*.c plugins/*/*.c)
 tidy: $(TIDY:%=$(B)/tidy/%)
-$(B)/tidy/%.c: %.c .clang-tidy test/tidy.h | $(GEN_STAMP) $(PLUGIN_GEN)
+$(B)/tidy/%.c: %.c .clang-tidy test/tidy.h | $(GEN_STAMP) $(PLUGIN_GEN) $(TAKEN)
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- -std=gnu17 $(filter-out -MMD -MP,$(CPPFLAGS)) -I$(B)/gen/$(<D) $(PQ_CFLAGS) \
 	    $(if $(filter-out core/base/err.c,$<),-include test/tidy.h)

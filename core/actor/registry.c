@@ -102,11 +102,19 @@ piw__service *piw__registry_find(piw__registry *registry, const char *name)
     return service;
 }
 
+/* Is there such a service, and does its task's present plugin serve it? */
+static const piw__service *served(piw__registry *registry, const char *name)
+{
+    const piw__service *service = piw__registry_find(registry, name);
+    bool gone = service != NULL && service->role->image != NULL && !piw__image_serves(service->role->image, name);
+    return gone ? NULL : service;
+}
+
 int piw__registry_check_uses(piw__registry *registry, const piw__image *image, piw_err *err)
 {
     const piw_plugin *plugin = image->plugin;
     for (unsigned i = 0; plugin->uses != NULL && plugin->uses[i].name != NULL; i++) {
-        const piw__service *service = piw__registry_find(registry, plugin->uses[i].name);
+        const piw__service *service = served(registry, plugin->uses[i].name);
         if (service == NULL)
             return piw_err_set(err, PIW_EPLUGIN, "%s is refused: it uses the service %s, which no task serves",
                                image->file, plugin->uses[i].name);
@@ -118,7 +126,7 @@ int piw__registry_check_uses(piw__registry *registry, const piw__image *image, p
                 image->file, service->name, service->role->name);
     }
     for (unsigned i = 0; plugin->needs != NULL && plugin->needs[i] != NULL; i++)
-        if (piw__registry_find(registry, plugin->needs[i]) == NULL)
+        if (served(registry, plugin->needs[i]) == NULL)
             return piw_err_set(err, PIW_EPLUGIN, "%s is refused: it needs the service %s, which no task serves",
                                image->file, plugin->needs[i]);
     return 0;

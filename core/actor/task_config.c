@@ -93,8 +93,24 @@ int64_t piw_option_number(piw_task *task, const char *name)
     return number;
 }
 
+/* A default that its own bounds refuse would be 0 to the task. An empty one is none. */
+static int check_defaults(const piw__image *image, piw_err *err)
+{
+    for (const piw_opt *option = image->plugin->options; option != NULL && option->name != NULL; option++) {
+        piw_err own_err = {0};
+        if (option->fallback != NULL && option->fallback[0] != '\0' &&
+            piw_opt_check(option, option->fallback, &own_err) != 0)
+            return piw_err_set(err, PIW_EPLUGIN, "%s is refused: the default of its option %s: %s", image->file,
+                               option->name, own_err.text);
+    }
+    return 0;
+}
+
 int piw__role_check_options(const piw__role *role, const piw__options *options, const piw__image *image, piw_err *err)
 {
+    int rc = check_defaults(image, err);
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; options != NULL && i < options->count; i++) {
         const piw_opt *option = option_of(image->plugin, options->names[i]);
         piw_err own_err = {0};

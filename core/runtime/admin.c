@@ -281,14 +281,25 @@ static piw_msg *lines_of(const orders_ORDER_reply *reply)
     return lines.msg;
 }
 
+/* Does the task's present plugin take commands? */
+static bool takes_orders(piw_runtime *runtime, const piw__role *role)
+{
+    const piw__service *service = piw__registry_find(&runtime->hub.registry, role->name);
+    pthread_mutex_lock(&runtime->look);
+    const piw__image *image = role->image;
+    pthread_mutex_unlock(&runtime->look);
+    return service != NULL && service->protocol == orders_protocol_def.interned &&
+           (image == NULL || piw__image_serves(image, role->name));
+}
+
 static int on_ask(piw_task *task, piw_msg *msg)
 {
     const admin_ASK *body = admin_ASK_of(msg);
     piw_runtime *runtime = runtime_of(task);
-    if (piw__runtime_role(runtime, body->task.s) == NULL)
+    const piw__role *role = piw__runtime_role(runtime, body->task.s);
+    if (role == NULL)
         return give(task, msg, NULL, body->task.s);
-    const piw__service *service = piw__registry_find(&runtime->hub.registry, body->task.s);
-    if (service == NULL || service->protocol != orders_protocol_def.interned)
+    if (!takes_orders(runtime, role))
         return piw_refuse(task, msg, PIW_ENOENT, "task %s takes no commands", body->task.s);
     piw_err err = {0};
     piw_msg *command = command_of(body), *reply = NULL;

@@ -164,18 +164,52 @@ int piw__admin_operate(piw__role *role, piw__op_kind kind, const piw__image *ima
 
 /* --- Replace ----------------------------------------------------------------------------------------------------- */
 
+static bool uses(const piw_plugin *plugin, const char *service)
+{
+    for (unsigned i = 0; plugin->needs != NULL && plugin->needs[i] != NULL; i++)
+        if (strcmp(plugin->needs[i], service) == 0)
+            return true;
+    for (unsigned i = 0; plugin->uses != NULL && plugin->uses[i].name != NULL; i++)
+        if (strcmp(plugin->uses[i].name, service) == 0)
+            return true;
+    return false;
+}
+
+/* An enabled task that uses the service of another; NULL: none does. */
+static const piw__role *user_of(const piw__role *role, const char *service)
+{
+    const piw_runtime *runtime = role->runtime;
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        const piw__role *other = runtime->roles[i];
+        if (other != role && other->enabled && other->image != NULL && uses(other->image->plugin, service))
+            return other;
+    }
+    return NULL;
+}
+
+/* A service that nobody uses may go: else there would be no way back from a version that serves one more. */
+static int check_services(const piw__role *role, const piw__image *image, piw_err *err)
+{
+    const piw_service *list = role->image->plugin->serves;
+    for (unsigned i = 0; list != NULL && list[i].name != NULL; i++) {
+        const piw__role *user = piw__image_serves(image, list[i].name) ? NULL : user_of(role, list[i].name);
+        if (user != NULL)
+            return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it does not serve %s, which task %s uses",
+                               image->file, role->image->file, list[i].name, user->name);
+    }
+    return 0;
+}
+
 int piw__admin_check_successor(const piw__role *role, const piw__image *image, bool fresh, piw_err *err)
 {
     const piw__image *old = role->image;
-    const piw_service *list = old->plugin->serves;
-    for (unsigned i = 0; list != NULL && list[i].name != NULL; i++)
-        if (!piw__image_serves(image, list[i].name))
-            return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it does not serve %s", image->file, old->file,
-                               list[i].name);
+    int rc = check_services(role, image, err);
+    if (rc != 0)
+        return rc;
     if (!piw__ports_same(old, image))
         return piw_err_set(err, PIW_EPLUGIN, "%s can't replace %s: it serves other queues", image->file, old->file);
-    int ret = !fresh && role->enabled ? piw__image_follows(image, old, err) : 0;
-    return ret != 0 ? ret : piw__registry_check_uses(&role->runtime->hub.registry, image, err);
+    rc = !fresh && role->enabled ? piw__image_follows(image, old, err) : 0;
+    return rc != 0 ? rc : piw__registry_check_uses(&role->runtime->hub.registry, image, err);
 }
 
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err)
@@ -264,17 +298,6 @@ int piw_runtime_hold(piw_runtime *runtime, const char *task, bool on, piw_err *e
 }
 
 /* --- Disable, enable ------------------------------------------------------------------------------------------------- */
-
-static bool uses(const piw_plugin *plugin, const char *service)
-{
-    for (unsigned i = 0; plugin->needs != NULL && plugin->needs[i] != NULL; i++)
-        if (strcmp(plugin->needs[i], service) == 0)
-            return true;
-    for (unsigned i = 0; plugin->uses != NULL && plugin->uses[i].name != NULL; i++)
-        if (strcmp(plugin->uses[i].name, service) == 0)
-            return true;
-    return false;
-}
 
 /* Which enabled tasks need or use what this one serves: "greeter (door), …"; how many. */
 static unsigned used_by(piw_runtime *runtime, const piw__role *role, char *to, size_t size)

@@ -167,6 +167,12 @@ def test_bad_input(farm, ctl):
     ctl.refused("bad.empty", "info", "", says="a name is empty", code=2)
     for command in ("info", "enable", "disable", "reload", "restart", "hold", "release", "dump", "trace"):
         ctl.refused(f"bad.task.{command}", command, "the_butler", says="there is no task the_butler")
+    ctl.refused("ask.task", "ask", "the_architct", "first", "x", says="no task the_architct; did you mean the_architect")
+    ctl.refused("ask.no_commands", "ask", "the_scribe", "first", "x", says="task the_scribe takes no commands")
+    ctl.refused("ask.word", "ask", "the_architect", "dance", "x", says="the_architect takes no command 'dance'")
+    ctl.refused("ask.as_it_is", "ask", "the_architect", "first", "a b", "c", says="the command is: first PACKAGE")
+    ctl.refused("ask.operands", "ask", "the_architect", says="the command is: ask TASK WORD", code=2)
+    ctl.refused("ask.long", "ask", "the_architect", "x" * 65, says="longer than any word", code=2)
     ctl.refused("bad.self", "restart", "admin", says="task admin can't change itself")
     done = farm.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("nobody"), "list"], check=False)
     check("bad.no_master", done.returncode == 1 and "no master listens at" in done.stderr, done.stderr)

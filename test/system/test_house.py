@@ -225,9 +225,10 @@ def headers_are_followed_however_the_folder_is_spelt():
 
 
 def paths_in_docs_exist():
+    elsewhere = {"writing-a-task.md": ("proto/backlog.piw", "test/probe.c", "test/run")}  # in the folder that the page makes
     path = re.compile(r"(?<![\w/.$~-])(?:core|actors|proto|plugins|schema|tools|test|docs|packaging)/[\w.*/-]*[\w*/]")
     named = [(doc, name) for doc in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-             for name in sorted(set(path.findall(doc.read_text(encoding="utf-8"))))]
+             for name in sorted(set(path.findall(doc.read_text(encoding="utf-8")))) if name not in elsewhere.get(doc.name, ())]
     wrong = [f"{doc.name} names {name}" for doc, name in named if not any(ROOT.glob(name.rstrip("/")))]
     report("paths_in_docs_exist", "; ".join(wrong) if named else "no document names a path")
 

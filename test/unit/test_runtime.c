@@ -277,6 +277,7 @@ static const struct {
     {"bad_reserved.so", "reserved fields"},
     {"bad_entries.so", " bytes each, this runtime's "},
     {"bad_option.so", "reserved fields of its option limit are in use"},
+    {"bad_default.so", "the default of its option pause: 'soon' is not a duration"},
     {"echo_no_note.so", "has no handler for NOTE"},
     {"nowhere.so", "is not there"},
     {"../unit/test_runtime", "outside the plugin folder "},

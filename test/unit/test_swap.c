@@ -131,6 +131,30 @@ START_TEST(another_state_is_refused)
 }
 END_TEST
 
+/* So that there is a way back from a version that serves more. */
+START_TEST(a_service_goes_when_nobody_uses_it)
+{
+    piw_err err = {0};
+    piw_msg *answer = NULL;
+    bus_new();
+    bus_add("echo", "echo_every.so", (piw_task_config){BUS_ON});
+    bus_add("relay", NULL, (piw_task_config){BUS_ON});
+    bus_start();
+    bus_replace_refused("idle.so", "it does not serve echo, which task relay uses");
+    ck_assert_int_eq(piw_runtime_disable(bus, "relay", false, NULL), 0);
+    bus_replace("idle.so");
+    ck_assert_int_eq(bus_try("echo", echo_ECHO_make(1, 5), &answer), PIW_ENOENT);
+    piw_msg_free(&answer);
+    ck_assert_int_ne(piw_runtime_enable(bus, "relay", &err), 0);
+    ck_assert_msg(strstr(err.text, "it uses the service echo, which no task serves") != NULL, "%s", err.text);
+    bus_replace("echo_every.so");
+    ck_assert_int_eq(piw_runtime_enable(bus, "relay", NULL), 0);
+    ck_assert(bus_try("echo", echo_ECHO_make(1, 5), &answer) == 0);
+    piw_msg_free(&answer);
+    bus_end();
+}
+END_TEST
+
 START_TEST(a_handler_that_does_not_end_aborts_the_swap)
 {
     piw__tune.boundary_ms = 100;
@@ -529,6 +553,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, deferred_requests_go_over);
     tcase_add_test(tc, timers_keep_their_phase);
     tcase_add_test(tc, work_of_the_old_soul_reaches_the_new);
+    tcase_add_test(tc, a_service_goes_when_nobody_uses_it);
     tcase_add_test(tc, a_start_that_refuses_changes_nothing);
     tcase_add_test(tc, another_state_is_refused);
     tcase_add_test(tc, a_handler_that_does_not_end_aborts_the_swap);

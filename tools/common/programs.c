@@ -22,6 +22,7 @@ const piw_config_section farm_sections[] = {
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience wait warm-up journal swap swaps swap-every"},
     {"setup", ""}, /* what it is told stands in no file */
+    {"new-task", ""},
     /* Programs whose keys aren't known here. */
     {"sense", NULL},
     /* The parts of the master: it looks at their keys itself. */

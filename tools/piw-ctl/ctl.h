@@ -62,6 +62,7 @@ void rows_json(const ctl_rows *rows, size_t row, ctl_field_fn *put, void *arg);
 const char *near_name(const char *word, const char *const *names, size_t count);
 
 /* --- farm.c: commands about the farm --- */
+int farm_ask(ctl *self, piw_err *err);
 int farm_first(ctl *self, piw_err *err);
 int farm_why(ctl *self, piw_err *err);
 int farm_retry(ctl *self, piw_err *err);

@@ -27,14 +27,28 @@ static int ask_word(ctl *self, const char *task, const char *word, size_t first,
     return ctl_ask(self, request, admin_LINES_type(), answer, err);
 }
 
-static int print_answer(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
+static int print_lines(ctl *self, const char *task, const char *word, size_t first, const char *more, piw_err *err)
 {
     piw_msg *answer = NULL;
-    int rc = ask_word(self, task, word, 1, more, &answer, err);
+    int rc = ask_word(self, task, word, first, more, &answer, err);
     if (rc == 0)
         (self->json ? json_lines : show_lines)(admin_LINES_of(answer));
     piw_msg_free(&answer);
     return rc;
+}
+
+static int print_answer(ctl *self, const char *task, const char *word, const char *more, piw_err *err)
+{
+    return print_lines(self, task, word, 1, more, err);
+}
+
+/* Any task that takes commands, in its own words. */
+int farm_ask(ctl *self, piw_err *err)
+{
+    enum { WORD_MAX = 64 };
+    if (strlen(self->operands[2]) > WORD_MAX)
+        return piw_err_set(err, PIW_EUSAGE, "ask: '%.50s…' is longer than any word", self->operands[2]);
+    return print_lines(self, self->operands[1], self->operands[2], 3, NULL, err);
 }
 
 int farm_first(ctl *self, piw_err *err)

@@ -49,6 +49,7 @@ static const char summary[] =
     "  restart TASK          begin anew\n"
     "  hold TASK             let its messages wait; release TASK lets them go on\n"
     "  debug TASK on|off     its debug log\n"
+    "  ask TASK WORD [ARGUMENT...]  a command in the task's own words\n"
     "  trace TASK            its messages as they come and go, until Ctrl+C; --match PATTERN\n"
     "  dump [TASK]           the last messages of the flight recorder\n"
     "  limits                the runtime's limits and why they are what they are\n"
@@ -63,7 +64,7 @@ static const piw_program program = {
     .sections = farm_sections,
     .operands = "COMMAND [TASK|SLAVE|BUILD|PACKAGE|ABI|ACTION [FILE|VERSION|TAG [REASON]]]",
     .operands_min = 1,
-    .operands_max = 4,
+    .operands_max = 23, /* ask: with as many arguments as its message takes */
 };
 
 /* --- Looking ------------------------------------------------------------------------------------------------------ */
@@ -240,6 +241,7 @@ static const struct command {
     {"abi", 1, 3, " add|skip|remove|list [TAG [REASON]]", farm_abi, .of_farm = true},
     {"retry", 1, 2, " PACKAGE [VERSION]", farm_retry, .of_farm = true},
     {"debug", 2, 2, " TASK on|off", on_debug},
+    {"ask", 2, 22, " TASK WORD [ARGUMENT...]", farm_ask},
     {"trace", 1, 1, " TASK", watch_trace},
     {"top", 0, 0, "", watch_top},
     {"dump", 0, 1, " [TASK]", on_dump},

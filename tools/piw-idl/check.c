@@ -1,14 +1,10 @@
 /* check.c — what the grammar alone doesn't forbid, and the names of the C structs. */
+#include "common/c_words.h"
 #include "idl.h"
 
 #include <string.h>
 
-static const char *const c_words[] = {"auto",     "bool",     "break",  "case",    "char",   "const",  "continue",
-                                      "default",  "do",       "double", "else",    "enum",   "extern", "false",
-                                      "float",    "for",      "goto",   "if",      "inline", "int",    "long",
-                                      "register", "restrict", "return", "short",   "signed", "sizeof", "static",
-                                      "struct",   "switch",   "true",   "typedef", "typeof", "union",  "unsigned",
-                                      "void",     "volatile", "while",  "asm",     "unix",   "linux"};
+static const char *const c_words[] = {C_WORDS};
 
 static void check_name(idl_pos pos, const char *name)
 {

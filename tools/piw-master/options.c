@@ -33,6 +33,8 @@ static const piw_opt options[] = {
     {0, "require-slave-version", PIW_OPT_SWITCH, NULL, NULL, "turn away slaves that don't tell their version"},
     {0, "core-dumps", PIW_OPT_SWITCH, NULL, NULL,
      "let a crash leave a core file, with passwords and keys in it, and its user trace the master"},
+    {0, "no-farm", PIW_OPT_SWITCH, NULL, NULL, "no task but those that [task:NAME] sections name: to try one out",
+     .cli_only = true},
     {0, "plugin-dir", PIW_OPT_LIST, "DIR", NULL, "where tasks are loaded from, first wins"},
     {0, "check-config", PIW_OPT_SWITCH, NULL, NULL, "check the configuration and exit", .cli_only = true},
     {0, "print-config", PIW_OPT_SWITCH, NULL, NULL, "show every value and where it comes from", .cli_only = true},

@@ -1,6 +1,7 @@
 /* tasks.c — which tasks the master runs: the standard ones, changed and added to by [task:NAME] sections. */
 #include "tasks.h"
 
+#include "common/programs.h"
 #include "options.h"
 
 #include <stdio.h>
@@ -165,12 +166,11 @@ static int task_key(piw_task_config *task, const char *key, const char *text, co
 static int check_name(const char *name, const char *section, const char *origin, piw_err *err)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
-    enum { NAME_MAX_ = 40 };
     size_t len = strspn(name, letters);
-    if (len == 0 || name[len] != '\0' || len > NAME_MAX_) {
+    if (len == 0 || name[len] != '\0' || len > FARM_TASK_NAME_MAX) {
         return piw_err_set(err, PIW_ECONFIG,
                            "%s: [%.100s]: a task's name is 1 to %d lower case letters, digits and underscores", origin,
-                           section, NAME_MAX_);
+                           section, FARM_TASK_NAME_MAX);
     }
     return 0;
 }
@@ -199,7 +199,7 @@ static int apply_section(task_list *tasks, const piw_config *config, const char 
 int task_list_make(task_list *tasks, const piw_config *config, piw_err *err)
 {
     *tasks = (task_list){0};
-    for (size_t i = 0; i < PIW_COUNT(standard); i++)
+    for (size_t i = 0; i < PIW_COUNT(standard) && !piw_config_switch(config, "no-farm"); i++)
         task_add(tasks, standard[i]);
     const char *const *sections;
     size_t count = piw_config_sections(config, "task:", &sections);

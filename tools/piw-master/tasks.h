@@ -21,7 +21,7 @@ typedef struct task_list {
     size_t count;
 } task_list;
 
-/* Standard tasks first, then those that sections add, in order of appearance. */
+/* Standard tasks first, unless there is to be no farm, then those that sections add, in order of appearance. */
 int task_list_make(task_list *tasks, const piw_config *config, piw_err *err);
 void task_list_fini(task_list *tasks);
 
