@@ -1,6 +1,7 @@
 /* test_ctl_words.c — piw-ctl: which name was meant, and which line of a log tells why a build failed. */
 #include "unit.h"
 
+#include "common/build_log.h"
 #include "piw-ctl/ctl.h"
 
 START_TEST(test_near)
@@ -28,7 +29,7 @@ static ssize_t line_of(const char *text)
     size_t count = 0;
     while (count < PIW_COUNT(lines) && (line = strsep(&rest, "\n")) != NULL)
         lines[count++] = line;
-    ssize_t found = log_error_line(lines, count);
+    ssize_t found = build_log_error(lines, count);
     free(copy);
     return found;
 }
@@ -41,6 +42,12 @@ START_TEST(test_error_line)
     ck_assert_int_eq(line_of("x\n  ERROR: No matching distribution\nERROR: more"), 1);
     ck_assert_int_eq(line_of("a: undefined reference to `b'"), 0);
     ck_assert_int_eq(line_of("Successfully built x\nError\nTerror: is no exception, and this no word: error"), -1);
+    ck_assert_int_eq(line_of("2026-11-29T21:25:27,747   Traceback\n2026-11-29T21:25:27,747   KeyError: 'a'\n"
+                             "2026-11-29T21:25:27,748 ERROR: Failed building wheel for x"),
+                     1);
+    ck_assert_int_eq(line_of("2026-11-29T21:25:27,747 fine\n2026-11-29T21:25:27,748 ERROR: No matching distribution"),
+                     1);
+    ck_assert_int_eq(line_of("2026-11-29T21:25 KeyError: is no stamp of pip's"), -1);
     ck_assert_int_eq(line_of(""), -1);
 }
 END_TEST

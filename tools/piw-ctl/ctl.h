@@ -73,8 +73,6 @@ int farm_builds(ctl *self, piw_err *err);
 
 /* --- log.c --- */
 int log_print(ctl *self, piw_err *err);
-/* The line that tells why a build failed; -1: none looks so. */
-ssize_t log_error_line(char *const *lines, size_t count);
 
 /* --- json.c: for scripts, one document on one line --- */
 void json_tasks(const admin_TASKS *tasks);
