@@ -69,17 +69,13 @@ static bool has_any(const char *line, const char *const *marks)
     return false;
 }
 
-/* What is behind the stamp that pip gives each line of its log, 2026-11-29T21:25:27,747, and behind blanks. */
-static const char *said(const char *line)
+const char *build_log_unstamped(const char *line)
 {
     static const char form[] = "dddd-dd-ddTdd:dd:dd,ddd ";
     size_t i = 0;
     while (form[i] != '\0' && (form[i] == 'd' ? isdigit((unsigned char)line[i]) != 0 : line[i] == form[i]))
         i++;
-    line += form[i] == '\0' ? i : 0;
-    while (*line == ' ')
-        line++;
-    return line;
+    return form[i] == '\0' ? line + i : line;
 }
 
 /* "  pkg.errors.CompileError: …", as the last line of a Python traceback is. */
@@ -102,7 +98,9 @@ ssize_t build_log_error(char *const *lines, size_t count)
     for (size_t i = 0; i < count; i++) {
         if (has_any(lines[i], tools))
             return (ssize_t)i;
-        const char *line = said(lines[i]);
+        const char *line = build_log_unstamped(lines[i]);
+        while (*line == ' ')
+            line++;
         if (is_exception(line))
             exception = (ssize_t)i;
         if (error < 0 && strncasecmp(line, "error:", 6) == 0)

@@ -12,6 +12,8 @@
 int build_log_read(const char *path, size_t most, piw_buffer *to, piw_err *err);
 /* A text's lines, ended in place; the list is to be freed. */
 char **build_log_lines(char *text, size_t *count);
+/* A line without the stamp that pip gives each of its log: 2026-11-29T21:25:27,747. */
+const char *build_log_unstamped(const char *line);
 /* The line that tells why a build failed; -1: none looks so. */
 ssize_t build_log_error(char *const *lines, size_t count);
 

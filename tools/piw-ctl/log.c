@@ -25,14 +25,14 @@ static int find_site(ctl *self, char **site, piw_err *err)
 
 static int read_log(const char *path, int64_t build, piw_buffer *to, piw_err *err)
 {
-    piw_err why = {0};
-    int rc = build_log_read(path, LOG_MAX, to, &why);
+    piw_err read_err = {0};
+    int rc = build_log_read(path, LOG_MAX, to, &read_err);
     if (rc == PIW_ENOENT)
         return piw_err_set(err, rc,
                            "build %lld has no log at %s: there is no such build (piw-ctl builds shows the newest), or "
                            "it was removed",
                            (long long)build, path);
-    return rc != 0 ? piw_err_set(err, rc, "%s", why.text) : 0;
+    return rc != 0 ? piw_err_set(err, rc, "%s", read_err.text) : 0;
 }
 
 static void show_log(const char *path, char *const *lines, size_t count, size_t first, size_t after)
