@@ -78,23 +78,25 @@ const char *build_log_unstamped(const char *line)
     return form[i] == '\0' ? line + i : line;
 }
 
-/* "  pkg.errors.CompileError: …", as the last line of a Python traceback is. */
+/* "pkg.errors.CompileError: …", as the last line of a Python traceback is. */
 static bool is_exception(const char *line)
 {
     size_t len = 0;
     while (isalnum((unsigned char)line[len]) || line[len] == '_' || line[len] == '.')
         len++;
     return line[len] == ':' && ((len > 5 && strncmp(line + len - 5, "Error", 5) == 0) ||
-                                (len > 9 && strncmp(line + len - 9, "Exception", 9) == 0));
+                                (len > 9 && strncmp(line + len - 9, "Exception", 9) == 0) ||
+                                (len > 6 && strncmp(line + len - 6, "Failed", 6) == 0));
 }
 
-/* Compilers and linkers say it first; of Python's exceptions the last ended the build; else what calls itself an error. */
+/* Compilers and linkers say it first; of Python's exceptions the last ended the build; else what calls itself an error. Whatever it
+ * was, pip then raises exceptions of its own, which say least. */
 ssize_t build_log_error(char *const *lines, size_t count)
 {
     static const char *const tools[] = {
-        ": fatal error:", ": error:", "undefined reference to", "CMake Error", "ld: cannot find",
-        "error: linker",  NULL};
-    ssize_t exception = -1, error = -1;
+        ": fatal error:", ": error:", ": ERROR:", "undefined reference to", "CMake Error", "ld: cannot find",
+        "error: linker",  "error[E",  NULL};
+    ssize_t exception = -1, error = -1, pips = -1;
     for (size_t i = 0; i < count; i++) {
         if (has_any(lines[i], tools))
             return (ssize_t)i;
@@ -102,9 +104,9 @@ ssize_t build_log_error(char *const *lines, size_t count)
         while (*line == ' ')
             line++;
         if (is_exception(line))
-            exception = (ssize_t)i;
+            *(strncmp(line, "pip._internal.", 14) == 0 ? &pips : &exception) = (ssize_t)i;
         if (error < 0 && strncasecmp(line, "error:", 6) == 0)
             error = (ssize_t)i;
     }
-    return exception >= 0 ? exception : error;
+    return exception >= 0 ? exception : error >= 0 ? error : pips;
 }

@@ -25,8 +25,9 @@ void show_tasks(const admin_TASKS *tasks);
 void show_task(const admin_TASK *task);
 void show_lines(const admin_LINES *lines);
 void show_settings(const admin_SETTINGS *settings);
-/* Copies the text, at most `size` bytes of it, and replaces the characters that would act on a terminal. */
+/* Copies the text, as much as `size` bytes hold, and replaces the characters that would act on a terminal or turn text around. */
 const char *show_clean(const char *text, char *to, size_t size);
+/* Prints a line of any length so. */
 void show_line(const char *text);
 /* "950 us", "12 ms", "3 d 4 h": at most 8 characters. */
 const char *show_time_us(int64_t us, char *to, size_t size);

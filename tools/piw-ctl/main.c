@@ -139,7 +139,7 @@ static int change(ctl *self, piw_msg *request, piw_err *err)
     if (rc == 0 && self->json)
         json_done(admin_DONE_of(answer)->text.s);
     else if (rc == 0)
-        printf("%s\n", admin_DONE_of(answer)->text.s);
+        show_line(admin_DONE_of(answer)->text.s);
     piw_msg_free(&answer);
     return rc;
 }
