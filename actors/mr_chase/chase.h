@@ -149,6 +149,7 @@ void chase_forget_questions(chase *self);
 int on_why(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_rests(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_package(piw_task *task, piw_msg *reply, uint64_t key);
+int on_why_package_rests(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"

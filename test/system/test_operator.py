@@ -94,6 +94,8 @@ def test_builds(farm, slave):
     follower = farm.start_process("follow", [farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue",
                                              farm.socket("admin"), "--json", "builds", "--follow"])
     equal("slave.builds again", slave.next(farm), ("handmade", "2.0"))
+    says(farm, "why.package while it is built", rf"^2\.0: {farm.abi()} is being built by slave {slave.number}$", "why", "handmade")
+    says(farm, "why.while it is built", rf"^{farm.abi()}: slave {slave.number} is building it$", "why", "handmade", "2.0")
     slave.fails("Collecting handmade\n" + "  word\n" * 50 + "  handmade.c:3:10: fatal error: nothing.h: No such file\n"
                 "  error: command 'gcc' failed with exit code 1\n" + "  more\n" * 30)
     found = farm.wait("the build", lambda: re.search(r'\{"build":(\d+),.*"package":"handmade","version":"2.0".*"result":"failed"',
@@ -113,7 +115,7 @@ def test_builds(farm, slave):
     whole = document(farm, "log", str(number))
     check("log.json", whole["build"] == number and whole["error_line"] == 49 and whole["log"][0] == "Collecting handmade" and
           "fatal error" in whole["error"][3], whole)
-    says(farm, "why.package", rf"^2\.0: {farm.abi()} failed \(build {number}\)\n1\.0: {farm.abi()} waits or rests$", "why", "handmade")
+    says(farm, "why.package", rf"^2\.0: {farm.abi()} failed \(build {number}\)\n1\.0: {farm.abi()} rests until \S+Z$", "why", "handmade")
     refuses(farm, "log.unknown", "build 999999 has no log", 1, "log", "999999")
     refuses(farm, "log.no number", "'x' is no build's number", 2, "log", "x")
     return number
