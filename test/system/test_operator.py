@@ -82,6 +82,8 @@ def test_commands(farm, one):
     refuses(farm, "kill.two labels", f"several slaves are called 'twin', such as {two.number} and {three.number}|{three.number} and "
             f"{two.number}", 1, "kill", "twin")
     refuses(farm, "kill.nobody", "no slave here has the number or label 'nobody'", 1, "kill", "nobody")
+    refuses(farm, "kill.nearly", r"no slave here has the number or label 'twinn': .*; did you mean twin\?", 1, "kill", "twinn")
+    refuses(farm, "skip.known", r"^(?!.*did you mean).*several slaves", 1, "skip", "twin")
     says(farm, "kill", rf"^slave {two.number} \(twin\) ends", "kill", str(two.number))
     equal("kill.does", two.asker.ask(["IDLE", two.stats()]), "DIE")
     says(farm, "wake.the farm", "", "wake")

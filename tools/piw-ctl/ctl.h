@@ -61,6 +61,8 @@ void rows_json(const ctl_rows *rows, size_t row, ctl_field_fn *put, void *arg);
 /* --- near.c --- */
 /* Which of the names may have been meant by this word; NULL: none. */
 const char *near_name(const char *word, const char *const *names, size_t count);
+/* Adds to a refusal what may have been meant, unless that is NULL. */
+void near_add(piw_err *err, const char *meant);
 
 /* --- farm.c: commands about the farm --- */
 int farm_first(ctl *self, piw_err *err);
