@@ -98,7 +98,7 @@ static int lost(piw_task *task, uint64_t key)
 static int give_up(piw_task *task, uint64_t key, const piw_msg *reply)
 {
     forget(piw_soul(task), key);
-    return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    return chase_pass_error(task, key, reply);
 }
 
 /* --- A version ------------------------------------------------------------------------------------------------------ */

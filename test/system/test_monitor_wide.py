@@ -16,6 +16,7 @@ import load as loads
 import score
 from score import check, equal
 import screen
+from test_causes import ctl
 from test_monitor import args, builder, is_free, shows, until
 import wire
 
@@ -247,6 +248,16 @@ def test_search(farm, monitor, slave):
     zero.close()
 
 
+def test_away(farm, monitor):
+    """What the database isn't asked for goes on without it."""
+    check("away.disabled", ctl(farm, "disable", "seraph", "--force").returncode == 0)
+    shows("away.said", monitor, r" the database can't be asked now \(")
+    shows("away.builds are old", monitor, r"─ Builds ─.* as of \d+\w+ ago ─")
+    shows("away.queues", monitor, r"─ Queues ─.* as of \d+\w+ ago ─", gone=True)
+    check("away.enabled", ctl(farm, "enable", "seraph").returncode == 0)
+    shows("away.over", monitor, r" the database can't be asked now ", gone=True)
+
+
 def test_gone(farm, monitor):
     """A master that dies, and comes again."""
     farm.master.kill()
@@ -274,6 +285,7 @@ def test_large(farm):
         test_search(farm, monitor, slave)
         slave.close()
         other.close()
+        test_away(farm, monitor)
         test_gone(farm, monitor)
 
 

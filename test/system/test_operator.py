@@ -133,6 +133,16 @@ def test_meant(farm):
     refuses(farm, "follow.elsewhere", "--follow belongs to builds", 2, "list", "--follow")
 
 
+def test_away(farm):
+    """What takes the database says so without it; what doesn't goes on."""
+    says(farm, "away.disabled", "", "disable", "seraph", "--force")
+    for words in (("builds",), ("why", "handmade"), ("why", "handmade", "1.0"), ("retry", "handmade"), ("abi", "list")):
+        refuses(farm, f"away.{' '.join(words)}", r"the database can't be asked now \(.*\): see piw-ctl list", 1, *words)
+    check("away.queue", document(farm, "queue")["abis"] and document(farm, "slaves")["slaves"])
+    says(farm, "away.enabled", "", "enable", "seraph")
+    farm.wait("the database to be asked again", lambda: ctl(farm, "builds").returncode == 0)
+
+
 STREAMS = ("trace", "top")
 
 
@@ -193,6 +203,7 @@ def test_all(farm):
     two = test_commands(farm, one)
     build = test_builds(farm, one)
     test_meant(farm)
+    test_away(farm)
     test_json(farm, one, build)
     one.close()
     two.close()

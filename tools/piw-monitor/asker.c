@@ -1,4 +1,4 @@
-/* asker.c — asks the master over the admin queue, round by round: builds, queues, what is next for one ABI. */
+/* asker.c — asks the master over the admin queue, round by round: queues, what is next for one ABI, builds. */
 #include "asker.h"
 
 #include "common/reach.h"
@@ -9,7 +9,7 @@
 enum {
     ROUND_MS = 2000,
     RETRY_MS = 5000,
-    PATIENCE_MS = 30000, /* the master answers between two changes of tasks, each of which may take seconds */
+    PATIENCE_MS = 60000, /* a task waits 30 s for the database, and the master may be changing tasks */
     IDLE_MS = 60000,
 };
 
@@ -183,7 +183,7 @@ static bool answered(asker *self, farm_known *known, asker_wish wish)
     if (rc == PIW_EAGAIN) {
         if (piw_monotonic_ns() - self->asked_ns < PATIENCE_MS * 1000000ll)
             return false;
-        return give_up(self, known, "the master hasn't answered for 30 s");
+        return give_up(self, known, "the master hasn't answered for a minute");
     }
     rc = rc != 0 ? rc : take(self, known, msg, &err);
     piw_msg_free(&msg);
@@ -193,10 +193,12 @@ static bool answered(asker *self, farm_known *known, asker_wish wish)
     known->link.why[0] = '\0';
     if (self->next == ASKER_QUEUES)
         choose_abi(self, known, wish.abi);
-    bool more = self->next == ASKER_QUEUES ? self->abi[0] != '\0' : self->next != ASKER_NEXT;
-    self->next = more ? self->next + 1 : ASKER_NOTHING;
-    if (!more)
+    if (self->next == ASKER_BUILDS) {
+        self->next = ASKER_NOTHING;
         self->due_ns = in_ms(ROUND_MS);
+    } else {
+        self->next += self->next == ASKER_QUEUES && self->abi[0] == '\0' ? 2 : 1;
+    }
     return true;
 }
 
@@ -216,7 +218,7 @@ bool asker_turn(asker *self, farm_known *known, asker_wish wish)
     if (self->waits)
         news = answered(self, known, wish);
     else if (self->next == ASKER_NOTHING && due)
-        self->next = ASKER_BUILDS;
+        self->next = ASKER_QUEUES;
     if (self->client != NULL && !self->waits && self->next != ASKER_NOTHING)
         news |= ask(self, known);
     if (self->site != NULL && known->builds_state.known) {

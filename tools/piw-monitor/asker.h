@@ -8,7 +8,8 @@
 #include "farm.h"
 #include "piw/client.h"
 
-typedef enum { ASKER_NOTHING, ASKER_CONFIG, ASKER_BUILDS, ASKER_QUEUES, ASKER_NEXT } asker_question;
+/* In this order; builds last, since a database that is away keeps them waiting. */
+typedef enum { ASKER_NOTHING, ASKER_CONFIG, ASKER_QUEUES, ASKER_NEXT, ASKER_BUILDS } asker_question;
 
 typedef struct asker {
     const char *address, *status; /* of the admin queue, and of the status queue; not ours */
