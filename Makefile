@@ -90,7 +90,7 @@ LIBS_piw-ctl       := -lcjson -lz
 LIBS_piw-initdb    := -lpq
 # libzmq finds the accept4, recv and close of tools/piw-master/accept.c.
 LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4 -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=close
-LIBS_piw-monitor   := -lncursesw -ltinfo
+LIBS_piw-monitor   := -lncursesw -ltinfo -lz
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
 LIBS_web_server    := -lmicrohttpd -lz -lcjson

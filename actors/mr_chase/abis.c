@@ -72,7 +72,7 @@ int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key)
 {
     chase *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+        return chase_pass_error(task, key, reply);
     const db_ABI_LIST_reply *list = db_ABI_LIST_reply_of(reply);
     chase_answer made = chase_answer_new();
     if (list->abis.count == 0)
@@ -91,7 +91,7 @@ int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key)
 int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
-        return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+        return chase_pass_error(task, key, reply);
     const db_ABI_CHANGE_reply *body = db_ABI_CHANGE_reply_of(reply);
     const char *tag = body->abi_tag.s;
     long long builds = (long long)body->builds;

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { LINES_MAX = 2000, LINE_BYTES = 700 };
+enum { LINES_MAX = 2000, LINE_BYTES = 1200 };
 
 int chase_error(piw_task *task, piw_msg *request, const char *why)
 {
@@ -49,4 +49,14 @@ int chase_give(piw_task *task, uint64_t key, chase_answer *made)
     int rc = piw_answer(task, (piw_token){key}, &made->msg);
     piw_msg_free(&made->msg);
     return rc;
+}
+
+int chase_pass_error(piw_task *task, uint64_t key, const piw_msg *reply)
+{
+    int code = piw_msg_error(reply);
+    const char *text = piw_msg_error_text(reply);
+    if (code == PIW_EDEADLINE || code == PIW_EABSENT)
+        return piw_answer_error(task, (piw_token){key}, code, "the database can't be asked now (%s): see piw-ctl list",
+                                text);
+    return piw_answer_error(task, (piw_token){key}, code, "%s", text);
 }

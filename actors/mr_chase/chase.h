@@ -103,6 +103,8 @@ typedef struct chase_answer {
 chase_answer chase_answer_new(void);
 void chase_say(chase_answer *to, const char *fmt, ...) PIW_PRINTF(2, 3);
 int chase_give(piw_task *task, uint64_t key, chase_answer *made);
+/* Answers with the error of the database's reply, and says so when it is the database that is away. */
+int chase_pass_error(piw_task *task, uint64_t key, const piw_msg *reply);
 
 /* --- conversation.c ---------------------------------------------------------------------------------------------- */
 int on_known(piw_task *task, piw_msg *reply, uint64_t key);
@@ -149,6 +151,7 @@ void chase_forget_questions(chase *self);
 int on_why(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_rests(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_package(piw_task *task, piw_msg *reply, uint64_t key);
+int on_why_package_rests(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"

@@ -56,7 +56,7 @@ int chase_on_command(piw_task *task, piw_msg *msg)
 int on_builds(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
-        return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+        return chase_pass_error(task, key, reply);
     const db_RECENT_BUILDS_reply *list = db_RECENT_BUILDS_reply_of(reply);
     chase_answer made = chase_answer_new();
     char when[CHASE_MOMENT_BYTES];
@@ -83,7 +83,7 @@ static void cast_quietly(piw_task *task, piw_msg *msg)
 int on_retry(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
-        return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+        return chase_pass_error(task, key, reply);
     const db_RETRY_reply *body = db_RETRY_reply_of(reply);
     if (!body->known)
         return piw_answer_error(task, (piw_token){key}, PIW_ENOENT, "the database knows nothing of that name");

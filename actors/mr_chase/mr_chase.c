@@ -79,13 +79,17 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    PIW_CONTINUATION(administered), PIW_CONTINUATION(rebuild_project), PIW_CONTINUATION(rebuild_both),
-    PIW_CONTINUATION(rebuilt),      PIW_CONTINUATION(known),           PIW_CONTINUATION(number),
-    PIW_CONTINUATION(expected),     PIW_CONTINUATION(verified),        PIW_CONTINUATION(staged),
-    PIW_CONTINUATION(recorded),     PIW_CONTINUATION(was_recorded),    PIW_CONTINUATION(published),
-    PIW_CONTINUATION(again),        PIW_CONTINUATION(silent),          PIW_CONTINUATION(why),
-    PIW_CONTINUATION(why_rests),    PIW_CONTINUATION(why_package),     PIW_CONTINUATION(builds),
-    PIW_CONTINUATION(retry),        PIW_CONTINUATION(abi_list),        PIW_CONTINUATION(abi_changed),
+    PIW_CONTINUATION(administered), PIW_CONTINUATION(rebuild_project),
+    PIW_CONTINUATION(rebuild_both), PIW_CONTINUATION(rebuilt),
+    PIW_CONTINUATION(known),        PIW_CONTINUATION(number),
+    PIW_CONTINUATION(expected),     PIW_CONTINUATION(verified),
+    PIW_CONTINUATION(staged),       PIW_CONTINUATION(recorded),
+    PIW_CONTINUATION(was_recorded), PIW_CONTINUATION(published),
+    PIW_CONTINUATION(again),        PIW_CONTINUATION(silent),
+    PIW_CONTINUATION(why),          PIW_CONTINUATION(why_rests),
+    PIW_CONTINUATION(why_package),  PIW_CONTINUATION(why_package_rests),
+    PIW_CONTINUATION(builds),       PIW_CONTINUATION(retry),
+    PIW_CONTINUATION(abi_list),     PIW_CONTINUATION(abi_changed),
     PIW_CONTINUATIONS_END,
 };
 

@@ -1,5 +1,6 @@
 /* why.c — why is a version, or a package, as it is? Of a version the database is asked for what came of it and slave_driver
- * whether it rests; of a package, or when the version is unknown, for all versions. */
+ * whether it rests; of a package, or when the version is unknown, for all versions, and of a package
+ * for which of them rest. */
 #include "mr_chase/chase.h"
 
 #include "piw/codec.h"
@@ -97,7 +98,7 @@ static int lost(piw_task *task, uint64_t key)
 static int give_up(piw_task *task, uint64_t key, const piw_msg *reply)
 {
     forget(piw_soul(task), key);
-    return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    return chase_pass_error(task, key, reply);
 }
 
 /* --- A version ------------------------------------------------------------------------------------------------------ */
@@ -119,7 +120,7 @@ static void say_attempt(chase_answer *to, const why_attempt *attempt)
     chase_say(to, "    %s  slave %lld %s", chase_moment(attempt->started, began), (long long)attempt->slave_id, what);
 }
 
-/* Where slave_driver keeps it back. */
+/* Who builds it, or why it is kept back, as slave_driver knows. */
 static bool say_rest(chase_answer *to, const why_abi *abi, const slaves_RESTS_reply *rests)
 {
     const version_rest *rest = NULL;
@@ -131,7 +132,9 @@ static bool say_rest(chase_answer *to, const why_abi *abi, const slaves_RESTS_re
     piw_time until = piw_time_now();
     until.us += rest->seconds * 1000000;
     chase_moment(until, when);
-    if (piw_text_is(rest->after, "alike"))
+    if (piw_text_is(rest->after, "builds"))
+        chase_say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)rest->slave_id);
+    else if (piw_text_is(rest->after, "alike"))
         chase_say(to, "%s: waits, for nothing is given out while all its slaves fail alike", abi->abi_tag.s);
     else if (piw_text_is(rest->after, "claimable"))
         chase_say(to, "%s: was being built when the master ended; slave %lld may go on with it until %s",
@@ -161,10 +164,10 @@ static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply
     }
     for (uint32_t i = 0; i < why->abis.count; i++)
         before = why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
+    if (say_rest(to, abi, rests))
+        return;
     if (runs != NULL)
         chase_say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)runs->slave_id);
-    else if (say_rest(to, abi, rests))
-        return;
     else if (later != NULL)
         chase_say(to, "%s: rests; the next try is after %s", abi->abi_tag.s, chase_moment(*later->next_try, when));
     else if (abi->offered)
@@ -243,20 +246,48 @@ static int newest_first(const void *left, const void *right)
     return piw_version_compare_text((*b)->version, (*a)->version);
 }
 
-/* "cp39 built (build 7), cp311 waits" */
-static void say_release(chase_answer *to, const project_release *release)
+/* What happens to a version that has no build for an ABI yet. `rests` NULL: slave_driver didn't say. */
+static size_t say_waits(char *to, size_t size, piw_text abi_tag, piw_text version, const slaves_RESTS_reply *rests)
 {
-    char states[600] = "";
+    const version_rest *found = NULL;
+    bool alike = false;
+    for (uint32_t i = 0; rests != NULL && i < rests->rests.count; i++) {
+        const version_rest *rest = &rests->rests.at[i];
+        if (!piw_text_eq(rest->abi_tag, abi_tag))
+            continue;
+        alike = alike || rest->version.s == NULL;
+        found = rest->version.s != NULL && piw_text_eq(rest->version, version) ? rest : found;
+    }
+    char when[CHASE_MOMENT_BYTES];
+    piw_time until = piw_time_now();
+    until.us += found != NULL ? found->seconds * 1000000 : 0;
+    if (rests == NULL)
+        return (size_t)snprintf(to, size, "waits or rests");
+    if (found != NULL && piw_text_is(found->after, "builds"))
+        return (size_t)snprintf(to, size, "is being built by slave %lld", (long long)found->slave_id);
+    if (found != NULL && found->seconds > 0)
+        return (size_t)snprintf(to, size, "rests until %s", chase_moment(until, when));
+    return (size_t)snprintf(to, size, alike ? "waits while all its slaves fail alike" : "waits");
+}
+
+/* "cp39 built (build 7), cp311 waits" */
+static void say_release(chase_answer *to, const project_release *release, const slaves_RESTS_reply *rests)
+{
+    enum { ONE_MAX = 250 /* tag, state, build */ };
+    char states[1000] = "";
     size_t used = 0;
-    for (uint32_t i = 0; i < release->abis.count && used + 150 < sizeof(states); i++) {
+    for (uint32_t i = 0; i < release->abis.count && used + ONE_MAX < sizeof(states); i++) {
         const project_abi *abi = &release->abis.at[i].value;
+        piw_text tag = release->abis.at[i].key;
         const char *state = piw_text_is(abi->status, "success")   ? "built"
                             : piw_text_is(abi->status, "fail")    ? "failed"
-                            : piw_text_is(abi->status, "pending") ? "waits or rests"
+                            : piw_text_is(abi->status, "pending") ? NULL
                             : piw_text_is(abi->status, "skip")    ? "not built"
                                                                   : "left no files";
-        used += (size_t)snprintf(states + used, sizeof(states) - used, "%s%s %s", used > 0 ? ", " : "",
-                                 release->abis.at[i].key.s, state);
+        used += (size_t)snprintf(states + used, sizeof(states) - used, "%s%s %s", used > 0 ? ", " : "", tag.s,
+                                 state != NULL ? state : "");
+        if (state == NULL)
+            used += say_waits(states + used, sizeof(states) - used, tag, release->version, rests);
         if (abi->build_id != NULL)
             used += (size_t)snprintf(states + used, sizeof(states) - used, " (build %lld)", (long long)*abi->build_id);
     }
@@ -278,40 +309,64 @@ static int refuse_version(piw_task *task, uint64_t key, const chase_asked *asked
                             count > 0 ? "the newest are " : "it has none", known);
 }
 
-int on_why_package(piw_task *task, piw_msg *reply, uint64_t key)
+/* The releases of a package, the newest first, in the arena of `reply`. */
+static const project_release **releases_of(piw_msg *reply)
 {
-    chase *self = piw_soul(task);
-    const chase_asked *asked = find(self, key);
-    if (asked == NULL)
-        return lost(task, key);
-    if (piw_msg_error(reply) != 0)
-        return give_up(task, key, reply);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
     uint32_t count = project->data.releases.count;
     const project_release **list = piw_msg_alloc(reply, (count + 1) * sizeof(*list));
     for (uint32_t i = 0; i < count; i++)
         list[i] = &project->data.releases.at[i];
     qsort(list, count, sizeof(list[0]), newest_first);
-    int rc;
-    if (!project->found) {
-        rc = piw_answer_error(
-            task, (piw_token){key}, PIW_ENOENT,
-            "package %s is unknown: PyPI's log hasn't named it so far as it was followed, or it was removed",
-            asked->package);
-    } else if (asked->version != NULL) {
-        rc = refuse_version(task, key, asked, list, count);
-    } else {
-        chase_answer made = chase_answer_new();
-        if (project->data.skip.len > 0)
-            chase_say(&made, "the package is not built: %s", project->data.skip.s);
-        if (count == 0)
-            chase_say(&made, "no version of it is known");
-        for (uint32_t i = 0; i < count && i < VERSIONS_SHOWN; i++)
-            say_release(&made, list[i]);
-        if (count > VERSIONS_SHOWN)
-            chase_say(&made, "… and %u older versions", count - VERSIONS_SHOWN);
-        rc = chase_give(task, key, &made);
+    return list;
+}
+
+int on_why_package(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    chase *self = piw_soul(task);
+    chase_asked *asked = find(self, key);
+    if (asked == NULL)
+        return lost(task, key);
+    if (piw_msg_error(reply) != 0)
+        return give_up(task, key, reply);
+    const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
+    if (project->found && asked->version == NULL) {
+        asked->why = piw_msg_copy(reply);
+        return ask_on(task, asked, slaves_RESTS_make(piw_text_of(asked->package), piw_text_of("")),
+                      PIW_ON(why_package_rests));
     }
+    int rc = project->found
+                 ? refuse_version(task, key, asked, releases_of(reply), project->data.releases.count)
+                 : piw_answer_error(
+                       task, (piw_token){key}, PIW_ENOENT,
+                       "package %s is unknown: PyPI's log hasn't named it so far as it was followed, or it was removed",
+                       asked->package);
     forget(self, key);
     return rc;
+}
+
+int on_why_package_rests(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    const chase_asked *asked = find(piw_soul(task), key);
+    if (asked == NULL || asked->why == NULL)
+        return lost(task, key);
+    const db_PROJECT_reply *project = db_PROJECT_reply_of(asked->why);
+    const slaves_RESTS_reply *rests = piw_msg_error(reply) == 0 ? slaves_RESTS_reply_of(reply) : NULL;
+    const project_release **list = releases_of(asked->why);
+    uint32_t count = project->data.releases.count;
+    chase_answer made = chase_answer_new();
+    if (project->data.skip.len > 0)
+        chase_say(&made, "the package is not built: %s", project->data.skip.s);
+    if (count == 0)
+        chase_say(&made, "no version of it is known");
+    for (uint32_t i = 0; i < count && i < VERSIONS_SHOWN; i++)
+        say_release(&made, list[i], rests);
+    if (count > VERSIONS_SHOWN)
+        chase_say(&made, "… and %u older versions", count - VERSIONS_SHOWN);
+    if (rests != NULL && rests->paused)
+        chase_say(&made, "the farm is paused: nothing is given out");
+    if (rests == NULL)
+        chase_say(&made, "which of them rest isn't known: %s", piw_msg_error_text(reply));
+    forget(piw_soul(task), key);
+    return chase_give(task, key, &made);
 }

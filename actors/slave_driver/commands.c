@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGE = 1000, CELL_BYTES = 400, LINE_BYTES = 3000, NS_A_SECOND = 1000000000 };
+enum { PAGE = 1000, RESTS_MAX = 1000, CELL_BYTES = 400, LINE_BYTES = 3000, NS_A_SECOND = 1000000000 };
 
 /* --- Commands to slaves --------------------------------------------------------------------------------------------- */
 
@@ -324,9 +324,12 @@ int driver_on_order(piw_task *task, piw_msg *msg)
 
 /* --- What mr_chase asks for `why` ------------------------------------------------------------------------------------- */
 
+/* Why a version isn't given out; NULL: nothing keeps it. */
 static const char *why_kept(const driver_embargo *embargo)
 {
-    switch (embargo != NULL ? embargo->saved.kind : DRIVER_EMBARGO_OUT) {
+    switch (embargo != NULL ? embargo->saved.kind : DRIVER_EMBARGO_RECORDED) {
+    case DRIVER_EMBARGO_OUT:
+        return "builds";
     case DRIVER_EMBARGO_RESTING:
         return "failed";
     case DRIVER_EMBARGO_SKIPPED:
@@ -338,34 +341,80 @@ static const char *why_kept(const driver_embargo *embargo)
     }
 }
 
+/* An answer to RESTS as it is made. */
+typedef struct rests {
+    const driver *self;
+    piw_msg *msg;
+    slaves_RESTS_reply *body;
+    int64_t now_ns;
+} rests;
+
+/* Who has it now; else who had it last. */
+static int64_t holder_of(const driver *self, const driver_embargo *embargo)
+{
+    for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
+        if (slave->build != NULL && slave->build->embargo == embargo)
+            return slave->saved.slave_id;
+    return embargo->saved.slave_id;
+}
+
+static void add_rest(rests *to, piw_text abi_tag, const char *after, const driver_embargo *embargo, piw_text version)
+{
+    bool ends = embargo != NULL && embargo->saved.kind != DRIVER_EMBARGO_OUT;
+    int64_t left_ns = ends ? embargo->saved.until_ns - to->now_ns : 0;
+    if (to->body->rests.count == RESTS_MAX)
+        return;
+    to->body->rests.at[to->body->rests.count++] =
+        (version_rest){.abi_tag = piw_text_copy(to->msg, abi_tag),
+                       .after = piw_msg_textz(to->msg, after),
+                       .seconds = left_ns > 0 ? (left_ns + NS_A_SECOND - 1) / NS_A_SECOND : 0,
+                       .slave_id = embargo != NULL ? holder_of(to->self, embargo) : 0,
+                       .version = version.s != NULL ? piw_text_copy(to->msg, version) : (piw_text){0}};
+}
+
+static void rests_of_version(rests *to, piw_text package, piw_text version)
+{
+    struct driver_abi *abi = NULL;
+    while ((abi = driver_offers_next_abi(to->self->offers, abi)) != NULL) {
+        piw_text tag = driver_offers_view(abi).abi_tag;
+        const driver_embargo *embargo = driver_offers_find(to->self->offers, tag, package, version);
+        const char *after = why_kept(embargo);
+        bool over =
+            after == NULL || (embargo->saved.kind != DRIVER_EMBARGO_OUT && embargo->saved.until_ns <= to->now_ns);
+        if (over && driver_offers_paused(to->self->offers, tag, to->now_ns))
+            after = "alike";
+        if (after != NULL)
+            add_rest(to, tag, after, embargo, (piw_text){0});
+    }
+}
+
+static void rests_of_package(rests *to, piw_text package)
+{
+    struct driver_abi *abi = NULL;
+    while ((abi = driver_offers_next_abi(to->self->offers, abi)) != NULL)
+        if (driver_offers_paused(to->self->offers, driver_offers_view(abi).abi_tag, to->now_ns))
+            add_rest(to, driver_offers_view(abi).abi_tag, "alike", NULL, (piw_text){0});
+    const driver_embargo *embargo = NULL;
+    while ((embargo = driver_offers_next_embargo(to->self->offers, embargo)) != NULL) {
+        const char *after = why_kept(embargo);
+        if (after != NULL && piw_text_eq(embargo->saved.package, package))
+            add_rest(to, embargo->saved.abi_tag, after, embargo, embargo->saved.version);
+    }
+}
+
 int driver_on_rests(piw_task *task, piw_msg *msg)
 {
-    enum { RESTS_MAX = 1000 };
-    const driver *self = piw_soul(task);
     const slaves_RESTS *body = slaves_RESTS_of(msg);
-    int64_t now_ns = piw_monotonic_ns();
-    slaves_RESTS_reply *to = NULL;
-    piw_msg *reply = slaves_RESTS_reply_new(&to);
-    piw_msg_list(reply, &to->rests, RESTS_MAX);
-    to->rests.count = 0;
-    to->paused = self->farm.farm_paused;
-    struct driver_abi *abi = NULL;
-    while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL && to->rests.count < RESTS_MAX) {
-        piw_text tag = driver_offers_view(abi).abi_tag;
-        const driver_embargo *embargo = driver_offers_find(self->offers, tag, body->package, body->version);
-        const char *after = why_kept(embargo);
-        int64_t left_ns = after != NULL ? embargo->saved.until_ns - now_ns : 0;
-        if (left_ns <= 0 && driver_offers_paused(self->offers, tag, now_ns))
-            after = "alike";
-        if (after == NULL)
-            continue;
-        to->rests.at[to->rests.count++] =
-            (version_rest){.abi_tag = piw_text_copy(reply, tag),
-                           .after = piw_msg_textz(reply, after),
-                           .seconds = left_ns > 0 ? (left_ns + NS_A_SECOND - 1) / NS_A_SECOND : 0,
-                           .slave_id = embargo != NULL ? embargo->saved.slave_id : 0};
-    }
-    int rc = piw_reply(task, msg, &reply);
-    piw_msg_free(&reply);
+    rests made = {.self = piw_soul(task), .now_ns = piw_monotonic_ns()};
+    made.msg = slaves_RESTS_reply_new(&made.body);
+    piw_msg_list(made.msg, &made.body->rests, RESTS_MAX);
+    made.body->rests.count = 0;
+    made.body->paused = made.self->farm.farm_paused;
+    if (body->version.len > 0)
+        rests_of_version(&made, body->package, body->version);
+    else
+        rests_of_package(&made, body->package);
+    int rc = piw_reply(task, msg, &made.msg);
+    piw_msg_free(&made.msg);
     return rc;
 }

@@ -5,6 +5,7 @@
         terminal.send("q")
 """
 
+import codecs
 import fcntl
 import os
 import pty
@@ -168,6 +169,7 @@ class Terminal:
         self.leader, follower = pty.openpty()
         self.screen = Screen(rows, columns)
         self.raw = b""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # what is read may end inside of a character
         self._set_size(follower, rows, columns)
         self.before = termios.tcgetattr(follower)
         # pylint: disable-next=consider-using-with,subprocess-popen-preexec-fn
@@ -197,7 +199,7 @@ class Terminal:
         except OSError:
             return False
         self.raw += data
-        self.screen.feed(data.decode("utf-8", "replace"))
+        self.screen.feed(self.decoder.decode(data))
         return bool(data)
 
     def lines(self):

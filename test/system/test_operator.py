@@ -82,6 +82,8 @@ def test_commands(farm, one):
     refuses(farm, "kill.two labels", f"several slaves are called 'twin', such as {two.number} and {three.number}|{three.number} and "
             f"{two.number}", 1, "kill", "twin")
     refuses(farm, "kill.nobody", "no slave here has the number or label 'nobody'", 1, "kill", "nobody")
+    refuses(farm, "kill.nearly", r"no slave here has the number or label 'twinn': .*; did you mean twin\?", 1, "kill", "twinn")
+    refuses(farm, "skip.known", r"^(?!.*did you mean).*several slaves", 1, "skip", "twin")
     says(farm, "kill", rf"^slave {two.number} \(twin\) ends", "kill", str(two.number))
     equal("kill.does", two.asker.ask(["IDLE", two.stats()]), "DIE")
     says(farm, "wake.the farm", "", "wake")
@@ -94,6 +96,8 @@ def test_builds(farm, slave):
     follower = farm.start_process("follow", [farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue",
                                              farm.socket("admin"), "--json", "builds", "--follow"])
     equal("slave.builds again", slave.next(farm), ("handmade", "2.0"))
+    says(farm, "why.package while it is built", rf"^2\.0: {farm.abi()} is being built by slave {slave.number}$", "why", "handmade")
+    says(farm, "why.while it is built", rf"^{farm.abi()}: slave {slave.number} is building it$", "why", "handmade", "2.0")
     slave.fails("Collecting handmade\n" + "  word\n" * 50 + "  handmade.c:3:10: fatal error: nothing.h: No such file\n"
                 "  error: command 'gcc' failed with exit code 1\n" + "  more\n" * 30)
     found = farm.wait("the build", lambda: re.search(r'\{"build":(\d+),.*"package":"handmade","version":"2.0".*"result":"failed"',
@@ -113,9 +117,10 @@ def test_builds(farm, slave):
     whole = document(farm, "log", str(number))
     check("log.json", whole["build"] == number and whole["error_line"] == 49 and whole["log"][0] == "Collecting handmade" and
           "fatal error" in whole["error"][3], whole)
-    says(farm, "why.package", rf"^2\.0: {farm.abi()} failed \(build {number}\)\n1\.0: {farm.abi()} waits or rests$", "why", "handmade")
+    says(farm, "why.package", rf"^2\.0: {farm.abi()} failed \(build {number}\)\n1\.0: {farm.abi()} rests until \S+Z$", "why", "handmade")
     refuses(farm, "log.unknown", "build 999999 has no log", 1, "log", "999999")
     refuses(farm, "log.no number", "'x' is no build's number", 2, "log", "x")
+    return number
 
 
 def test_meant(farm):
@@ -128,11 +133,78 @@ def test_meant(farm):
     refuses(farm, "follow.elsewhere", "--follow belongs to builds", 2, "list", "--follow")
 
 
+def test_away(farm):
+    """What takes the database says so without it; what doesn't goes on."""
+    says(farm, "away.disabled", "", "disable", "seraph", "--force")
+    for words in (("builds",), ("why", "handmade"), ("why", "handmade", "1.0"), ("retry", "handmade"), ("abi", "list")):
+        refuses(farm, f"away.{' '.join(words)}", r"the database can't be asked now \(.*\): see piw-ctl list", 1, *words)
+    check("away.queue", document(farm, "queue")["abis"] and document(farm, "slaves")["slaves"])
+    says(farm, "away.enabled", "", "enable", "seraph")
+    farm.wait("the database to be asked again", lambda: ctl(farm, "builds").returncode == 0)
+
+
+STREAMS = ("trace", "top")
+
+
+def test_json(farm, slave, build):
+    """Every command that there is answers one document on one line; and all stand in one table of the documents."""
+    task = "lumberjack"
+    asked = [("list",), ("info", task), ("disable", task), ("enable", task), ("restart", task), ("hold", task), ("release", task),
+             ("reload", task), ("replace", task, f"{task}.so"), ("debug", task, "off"), ("dump",), ("dump", task), ("limits",),
+             ("config",), ("reread",), ("pause",), ("wake",), ("slaves",), ("builds",), ("queue",), ("queue", farm.abi()),
+             ("log", str(build)), ("why", "handmade"), ("why", "handmade", "1.0"), ("first", "handmade"), ("abi", "list"),
+             ("retry", "handmade"), ("sleep", str(slave.number)), ("wake", str(slave.number))]
+    for words in asked:
+        done = ctl(farm, "--json", *words)
+        try:
+            good = done.returncode == 0 and len(done.stdout.splitlines()) == 1 and isinstance(json.loads(done.stdout), dict)
+        except ValueError:
+            good = False
+        check(f"json.{' '.join(words)}", good and not done.stderr, f"{done.returncode} {done.stdout[:300]} {done.stderr}")
+    equal("slave.builds once more", slave.next(farm)[0], "handmade")
+    for words in (("skip", str(slave.number)), ("kill", str(slave.number))):
+        done = document(farm, *words)
+        check(f"json.{words[0]}", str(slave.number) in done["lines"][0], done)
+    for words in ((STREAMS[0], "slave_driver"), (STREAMS[1],)):
+        stream = farm.start_process(words[0], [farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue",
+                                               farm.socket("admin"), "--json", *words])
+        farm.wait(f"a line of {words[0]}", lambda stream=stream: ctl(farm, "slaves") and "\n" in stream.text())
+        check(f"json.{words[0]}", isinstance(json.loads(stream.text().splitlines()[0]), dict), stream.text()[:300])
+        stream.kill(signal.SIGINT)
+        equal(f"json.{words[0]} ends", stream.popen.returncode, 0)
+        farm.forget(stream)
+    source = (farms.ROOT / "tools" / "piw-ctl" / "main.c").read_text("utf-8")
+    known = set(re.findall(r'^    \{"(\w+)", \d, \d,', source, re.M))
+    equal("json.all", {words[0] for words in asked} | {"skip", "kill", *STREAMS}, known)
+    rows = re.findall(r"^\| (`.*?) \|", (farms.ROOT / "docs" / "operating.md").read_text("utf-8"), re.M)
+    equal("docs.all", {span.split()[0] for row in rows for span in re.findall(r"`([^`]+)`", row)}, known)
+
+
+def test_real_logs(farm):
+    """What pip itself leaves: the package's error is shown, not what pip makes of it."""
+    cases = {"raises": ({"setup.py": "raise KeyError('nothing here')\n"}, r"  KeyError: 'nothing here'$"),
+             "requires": ({"setup.py": "", "pyproject.toml": "[build-system]\nrequires = ['no-such-thing-at-all']\n"},
+                          r"  ERROR: Could not find a version that satisfies the requirement no-such-thing-at-all")}
+    for name, (files, _) in cases.items():
+        farms.make_sdist(farm.folder("pypi"), name, "1.0", files)
+    slave = farm.start_slave()
+    numbers = farm.wait("the builds", lambda: (lambda rows: rows if len(rows) == len(cases) else None)(
+        {row["package"]: row["build"] for row in document(farm, "builds")["builds"] if row["package"] in cases}), timeout=120)
+    for name, (_, error) in cases.items():
+        log = farm.wait("its log", lambda name=name: (lambda done: done if done.returncode == 0 else None)(
+            ctl(farm, "--json", "log", str(numbers[name]))))
+        shown = json.loads(log.stdout)["error"]
+        check(f"log.of pip.{name}", len(shown) > 3 and re.search(error, shown[3]), shown)
+    farm.stop_process(slave)
+
+
 def test_all(farm):
     one = test_slaves(farm)
     two = test_commands(farm, one)
-    test_builds(farm, one)
+    build = test_builds(farm, one)
     test_meant(farm)
+    test_away(farm)
+    test_json(farm, one, build)
     one.close()
     two.close()
 
@@ -144,7 +216,7 @@ def main():
         farm.create_database()
         farm.start_pypi()
         farm.start_master()
-        score.run([test_all], farm)
+        score.run([test_all, test_real_logs], farm)
         if score.failures:
             farm.show_logs()
     for complaint in farm.complaints:

@@ -137,12 +137,12 @@ class Builder:
 
     STATS = [10 ** 11, 4 * 10 ** 10, 8 * 10 ** 9, 6 * 10 ** 9, 10 ** 9, 10 ** 9, 0.5, 48.0]
 
-    def __init__(self, path, label, abi="cp311", busy_timeout=300, platform="linux_x86_64"):
+    def __init__(self, path, label, abi="cp311", busy_timeout=300, platform="linux_x86_64", board="unknown"):
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(path))
         self.peer = Peer(connection, 60, kind=b"REQ")
         hello = [("tag", 2001, [0, 10800, 0]), ("tag", 2001, [0, busy_timeout, 0]), abi[2:], abi, platform, label,
-                 "Debian GNU/Linux", "12 (bookworm)", "unknown", "unknown"]
+                 "Debian GNU/Linux", "12 (bookworm)", board, "unknown"]
         self.builds = False
         self.id = self.say("HELLO", hello)[1][0]
 
@@ -164,9 +164,9 @@ class Builder:
     def busy(self, **other):
         return self.say("BUSY", self.stats(**other))
 
-    def fail(self):
+    def fail(self, log="it went wrong"):
         """Report that the build has failed."""
-        return self.say("BUILT", [False, ("tag", 2001, [0, 1, 0]), "it went wrong", []])
+        return self.say("BUILT", [False, ("tag", 2001, [0, 1, 0]), log, []])
 
     def bye(self):
         self.peer.send(b"", cbor_encode("BYE"))

@@ -12,6 +12,7 @@
 #define SECOND INT64_C(1000000)
 
 static model *known;
+static farm_known beside; /* what an admin queue tells */
 static ui person;
 static canvas *screen;
 static int64_t now; /* ours; the master's clock is far away from it */
@@ -22,7 +23,9 @@ static inline void setup(void)
     ck_assert_ptr_nonnull(setlocale(LC_ALL, "C.UTF-8"));
     piw_protocol_use(&status_protocol_def);
     piw_protocol_use(&slave_protocol_def);
+    piw_protocol_use(&admin_protocol_def);
     known = model_new();
+    farm_init(&beside);
     ui_init(&person, "ipc:///tmp/piw-status");
     now = 1000 * SECOND;
 }
@@ -31,6 +34,7 @@ static inline void teardown(void)
 {
     canvas_free(&screen);
     model_free(&known);
+    farm_fini(&beside);
 }
 
 /* --- What the master says ---------------------------------------------------------------------------------------- */
@@ -160,7 +164,7 @@ static inline void look(int columns, int rows)
 {
     canvas_free(&screen);
     screen = canvas_new(rows, columns, false);
-    view_draw(screen, known, &person, now);
+    view_draw(screen, known, &beside, &person, now);
 }
 
 /* The first line that holds the text, or -1. */

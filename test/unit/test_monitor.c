@@ -174,7 +174,7 @@ START_TEST(the_recorded_farm_at_other_sizes)
     /* In ASCII alone. */
     canvas_free(&screen);
     screen = canvas_new(24, 80, true);
-    view_draw(screen, known, &person, now);
+    view_draw(screen, known, &beside, &person, now);
     for (int i = 0; i < 24 * 80; i++)
         ck_assert_int_lt(screen->cells[i].text[0], 0x80);
     SEES(">   2 builder-1");

@@ -14,7 +14,7 @@ const piw_config_section farm_sections[] = {
     {"rebuild", "import-queue codec"},
     {"audit", "dsn output-path import-queue codec rate settle patience state"},
     {"logger", "format drop log-queue codec"},
-    {"monitor", "status-queue control-queue key codec"},
+    {"monitor", "status-queue control-queue admin-queue key codec"},
     {"ctl", "admin-queue codec"},
     {"keys", "keys for"},
     {"pypi", "port listen dir first-serial"},

@@ -25,8 +25,9 @@ void show_tasks(const admin_TASKS *tasks);
 void show_task(const admin_TASK *task);
 void show_lines(const admin_LINES *lines);
 void show_settings(const admin_SETTINGS *settings);
-/* Copies the text, at most `size` bytes of it, and replaces the characters that would act on a terminal. */
+/* Copies the text, as much as `size` bytes hold, and replaces the characters that would act on a terminal or turn text around. */
 const char *show_clean(const char *text, char *to, size_t size);
+/* Prints a line of any length so. */
 void show_line(const char *text);
 /* "950 us", "12 ms", "3 d 4 h": at most 8 characters. */
 const char *show_time_us(int64_t us, char *to, size_t size);
@@ -60,6 +61,8 @@ void rows_json(const ctl_rows *rows, size_t row, ctl_field_fn *put, void *arg);
 /* --- near.c --- */
 /* Which of the names may have been meant by this word; NULL: none. */
 const char *near_name(const char *word, const char *const *names, size_t count);
+/* Adds to a refusal what may have been meant, unless that is NULL. */
+void near_add(piw_err *err, const char *meant);
 
 /* --- farm.c: commands about the farm --- */
 int farm_ask(ctl *self, piw_err *err);
@@ -74,8 +77,6 @@ int farm_builds(ctl *self, piw_err *err);
 
 /* --- log.c --- */
 int log_print(ctl *self, piw_err *err);
-/* The line that tells why a build failed; -1: none looks so. */
-ssize_t log_error_line(char *const *lines, size_t count);
 
 /* --- json.c: for scripts, one document on one line --- */
 void json_tasks(const admin_TASKS *tasks);

@@ -5,7 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ARGUMENT_MAX = 1000, SLAVES_PAGE = 1000, FOLLOW_EVERY_MS = 1000, BUILDS_SHOWN = 20 };
+enum {
+    ARGUMENT_MAX = 1000,
+    LABEL_MAX = 400,
+    NO_OPERANDS = 1000000,
+    SLAVES_PAGE = 1000,
+    FOLLOW_EVERY_MS = 1000,
+    BUILDS_SHOWN = 20
+};
 
 /* To `task`: a word, the operands from `first` on, and one more unless that is NULL. */
 static int ask_word(ctl *self, const char *task, const char *word, size_t first, const char *more, piw_msg **answer,
@@ -71,18 +78,13 @@ int farm_abi(ctl *self, piw_err *err)
     return print_answer(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
-/* kill, skip, sleep, wake: the word is the command itself. */
-int farm_slave(ctl *self, piw_err *err)
-{
-    return print_answer(self, "slave_driver", self->operands[0], NULL, err);
-}
-
 /* --- Tables --------------------------------------------------------------------------------------------------------- */
 
-static int take_rows(ctl *self, ctl_rows *rows, const char *task, const char *word, const char *more, piw_err *err)
+static int take_rows(ctl *self, ctl_rows *rows, const char *task, const char *word, size_t first, const char *more,
+                     piw_err *err)
 {
     piw_msg *answer = NULL;
-    int rc = ask_word(self, task, word, 1, more, &answer, err);
+    int rc = ask_word(self, task, word, first, more, &answer, err);
     rc = rc != 0 ? rc : rows_take(rows, admin_LINES_of(answer), err);
     piw_msg_free(&answer);
     return rc;
@@ -98,27 +100,73 @@ static void print_rows(const ctl *self, const ctl_rows *rows, const char *name)
 }
 
 /* In pages: a large farm has more than one answer holds. */
-int farm_slaves(ctl *self, piw_err *err)
+static int take_slaves(ctl *self, ctl_rows *rows, piw_err *err)
 {
-    ctl_rows rows = {0};
     size_t before;
     int rc;
     do {
         char after[24];
-        before = rows.count;
-        snprintf(after, sizeof(after), "%lld", before > 0 ? (long long)rows_number(&rows, before - 1) : 0);
-        rc = take_rows(self, &rows, "slave_driver", "slaves", after, err);
-    } while (rc == 0 && rows.count - before == SLAVES_PAGE);
+        before = rows->count;
+        snprintf(after, sizeof(after), "%lld", before > 0 ? (long long)rows_number(rows, before - 1) : 0);
+        rc = take_rows(self, rows, "slave_driver", "slaves", NO_OPERANDS, after, err);
+    } while (rc == 0 && rows->count - before == SLAVES_PAGE);
+    return rc;
+}
+
+int farm_slaves(ctl *self, piw_err *err)
+{
+    ctl_rows rows = {0};
+    int rc = take_slaves(self, &rows, err);
     if (rc == 0)
         print_rows(self, &rows, "slaves");
     rows_fini(&rows);
     return rc;
 }
 
+/* --- kill, skip, sleep, wake ---------------------------------------------------------------------------------------- */
+
+static void take_label(void *arg, const char *name, const char *value, bool number)
+{
+    (void)number;
+    if (strcmp(name, "label") == 0)
+        show_clean(value, arg, LABEL_MAX);
+}
+
+/* Adds to a refusal which slave may have been meant, unless the name is one. */
+static void name_the_slave(ctl *self, piw_err *err)
+{
+    piw_err ignored_err = {0};
+    ctl_rows rows = {0};
+    if (take_slaves(self, &rows, &ignored_err) == 0) {
+        char(*labels)[LABEL_MAX] = piw_zalloc((rows.count + 1) * sizeof(*labels));
+        const char **names = piw_alloc((rows.count + 1) * sizeof(*names));
+        bool known = false;
+        for (size_t i = 0; i < rows.count; i++) {
+            rows_json(&rows, i, take_label, labels[i]);
+            names[i] = labels[i];
+            known = known || strcmp(names[i], self->operands[1]) == 0;
+        }
+        near_add(err, known ? NULL : near_name(self->operands[1], names, rows.count));
+        free(names);
+        free(labels);
+    }
+    rows_fini(&rows);
+}
+
+/* The word is the command itself. */
+int farm_slave(ctl *self, piw_err *err)
+{
+    int rc = print_answer(self, "slave_driver", self->operands[0], NULL, err);
+    bool number = self->operands[1][strspn(self->operands[1], "0123456789")] == '\0';
+    if (rc == PIW_EREFUSED && !number)
+        name_the_slave(self, err);
+    return rc;
+}
+
 int farm_queue(ctl *self, piw_err *err)
 {
     ctl_rows rows = {0};
-    int rc = take_rows(self, &rows, "slave_driver", "queue", NULL, err);
+    int rc = take_rows(self, &rows, "slave_driver", "queue", 1, NULL, err);
     if (rc == 0)
         print_rows(self, &rows, self->operands_count > 1 ? "builds" : "abis");
     rows_fini(&rows);
@@ -177,7 +225,7 @@ static int follow(ctl *self, piw_err *err)
     int rc = 0;
     watch_signals();
     while (rc == 0 && !watch_interrupted() && !ferror(stdout)) {
-        rc = take_rows(self, &rows, "mr_chase", "builds", "1000", err);
+        rc = take_rows(self, &rows, "mr_chase", "builds", 1, "1000", err);
         if (rc == 0)
             show_new(self, &rows, &known, &widths);
         rows_clear(&rows);
@@ -194,7 +242,7 @@ int farm_builds(ctl *self, piw_err *err)
     if (piw_config_switch(self->config, "follow"))
         return follow(self, err);
     ctl_rows rows = {0};
-    int rc = take_rows(self, &rows, "mr_chase", "builds", NULL, err);
+    int rc = take_rows(self, &rows, "mr_chase", "builds", 1, NULL, err);
     if (rc == 0)
         print_rows(self, &rows, "builds");
     rows_fini(&rows);

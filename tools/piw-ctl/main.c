@@ -140,7 +140,7 @@ static int change(ctl *self, piw_msg *request, piw_err *err)
     if (rc == 0 && self->json)
         json_done(admin_DONE_of(answer)->text.s);
     else if (rc == 0)
-        printf("%s\n", admin_DONE_of(answer)->text.s);
+        show_line(admin_DONE_of(answer)->text.s);
     piw_msg_free(&answer);
     return rc;
 }
@@ -314,11 +314,7 @@ static void name_the_task(ctl *self, piw_err *err)
         known = known || strcmp(names[i], self->operands[1]) == 0;
     }
     const char *meant = known ? NULL : near_name(self->operands[1], names, tasks->tasks.count);
-    if (meant != NULL) {
-        const piw_err first_err = *err;
-        *err = (piw_err){0};
-        piw_err_set(err, first_err.code, "%s; did you mean %s?", first_err.text, meant);
-    }
+    near_add(err, meant);
     free(names);
     piw_msg_free(&answer);
 }

@@ -50,3 +50,12 @@ const char *near_name(const char *word, const char *const *names, size_t count)
     }
     return found;
 }
+
+void near_add(piw_err *err, const char *meant)
+{
+    if (meant == NULL)
+        return;
+    const piw_err first_err = *err;
+    *err = (piw_err){0};
+    piw_err_set(err, first_err.code, "%s; did you mean %.100s?", first_err.text, meant);
+}

@@ -1,5 +1,6 @@
 /* show.c — prints tables for people. Each column is as wide as its widest cell. */
 #include "ctl.h"
+#include "piw/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,19 +57,59 @@ static void print_row(const table *made, size_t row)
     putchar('\n');
 }
 
+/* The length of the character at `at`. Does it act on a terminal, turn text around, or is it none? */
+static size_t next_char(const char *at, bool *acts)
+{
+    static const char *const turning[] = {"\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202b",
+                                          "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069"};
+    unsigned char first = (unsigned char)at[0];
+    size_t len = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    *acts = first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)at[1] < 0xa0);
+    if (strnlen(at, len) < len || piw_utf8_valid(at, len) != len) {
+        *acts = true;
+        return 1;
+    }
+    for (size_t i = 0; !*acts && first >= 0x80 && i < PIW_COUNT(turning); i++)
+        *acts = strncmp(at, turning[i], strlen(turning[i])) == 0;
+    return len;
+}
+
+static char replacement(char acting)
+{
+    return acting == '\t' ? ' ' : '?';
+}
+
 const char *show_clean(const char *text, char *to, size_t size)
 {
-    size_t i = 0;
-    for (; text[i] != 0 && i + 1 < size; i++)
-        to[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    to[i] = 0;
+    size_t used = 0, len;
+    bool acts;
+    for (; *text != 0; text += len) {
+        len = next_char(text, &acts);
+        size_t takes = acts ? 1 : len;
+        if (used + takes >= size)
+            break;
+        if (acts)
+            to[used] = replacement(*text);
+        else
+            memcpy(to + used, text, len);
+        used += takes;
+    }
+    to[used] = 0;
     return to;
 }
 
 void show_line(const char *text)
 {
-    char line[LINE_MAX];
-    puts(show_clean(text, line, sizeof(line)));
+    size_t len;
+    bool acts;
+    for (; *text != 0; text += len) {
+        len = next_char(text, &acts);
+        if (acts)
+            putchar(replacement(*text));
+        else
+            fwrite(text, len, 1, stdout);
+    }
+    putchar('\n');
 }
 
 const char *show_time_us(int64_t us, char *to, size_t size)

@@ -37,6 +37,8 @@ static void draw_help(canvas *to, const ui *person)
         "         s k z w act on what is chosen",
         "t        terminate the master, in order",
         "a        choose all      Ctrl+L  draw anew",
+        "/        search a slave by its number, or a part of its",
+        "n  N     label, ABI or board; the next, or the one before",
         "q        leave this screen; the farm goes on",
         "",
         "> builds   ^ sends    - done    . idle",

@@ -1,4 +1,5 @@
 /* piw-monitor — the farm on a terminal (docs/wire.md#monitors). */
+#include "asker.h"
 #include "common/programs.h"
 #include "control.piw.h"
 #include "link.h"
@@ -19,6 +20,8 @@ enum { DRAW_EVERY_MS = 100 /* not more often than this */, DRAW_IDLE_MS = 1000 /
 static const piw_opt options[] = {
     {0, "status-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-status", "the master's status queue"},
     {0, "control-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-control", "the master's control queue"},
+    {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin",
+     "the master's admin queue: a large screen shows what it tells of builds, queues and logs"},
     {0, "key", PIW_OPT_PATH, "FILE", NULL, "both are encrypted: with the key that piw-keys made for this monitor"},
     {0, "codec", PIW_OPT_CHOICE, "CODEC", "msgpack", "how commands are encoded; cbor towards a stock master",
      .choices = "msgpack|cbor"},
@@ -35,7 +38,9 @@ static const piw_program program = {
 
 typedef struct monitor {
     link_queues link;
+    asker asker;
     model *known;
+    farm_known farm;
     ui person;
     canvas *screen; /* as it was drawn last: a click means what is shown at its place */
     int signals;
@@ -54,7 +59,7 @@ static void draw(monitor *self)
 {
     canvas_free(&self->screen);
     self->screen = term_canvas();
-    view_draw(self->screen, self->known, &self->person, now_us());
+    view_draw(self->screen, self->known, &self->farm, &self->person, now_us());
     term_show(self->screen, self->person.redraw);
     self->person.redraw = false;
     self->drawn_ns = piw_monotonic_ns();
@@ -114,16 +119,36 @@ static int until_drawn_ms(const monitor *self, bool news)
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
+/* What of the farm beside its slaves is to be seen. */
+static asker_wish wish_of(const monitor *self)
+{
+    const model_slave *slave = ui_slave(&self->person, self->known);
+    return (asker_wish){.wide = self->screen != NULL && view_wide(self->screen),
+                        .online = self->known->online,
+                        .slave = slave != NULL ? slave->id : 0,
+                        .abi = slave != NULL ? model_abi(slave) : NULL};
+}
+
+/* How long to wait for any of these things, when nothing comes. */
+static int timeout_ms(const monitor *self, bool news)
+{
+    int least = until_drawn_ms(self, news), link_ms = link_timeout_ms(&self->link),
+        asker_ms = asker_timeout_ms(&self->asker, wish_of(self).wide && self->known->online);
+    least = link_ms < least ? link_ms : least;
+    return asker_ms < least ? asker_ms : least;
+}
+
 static int run(monitor *self, piw_err *err)
 {
     struct pollfd waits[] = {{.fd = term_fd(), .events = POLLIN},
                              {.fd = self->signals, .events = POLLIN},
                              {.fd = piw_client_fd(self->link.status), .events = POLLIN},
-                             {.fd = piw_client_fd(self->link.control), .events = POLLIN}};
+                             {.fd = piw_client_fd(self->link.control), .events = POLLIN},
+                             {.fd = -1, .events = POLLIN}};
     bool news = true, more = false;
     while (!self->person.quit && !self->ended) {
-        int draw_ms = until_drawn_ms(self, news), link_ms = link_timeout_ms(&self->link);
-        int ready = poll(waits, PIW_COUNT(waits), more ? 0 : draw_ms < link_ms ? draw_ms : link_ms);
+        waits[4].fd = asker_fd(&self->asker);
+        int ready = poll(waits, PIW_COUNT(waits), more ? 0 : timeout_ms(self, news));
         if (ready < 0 && errno != EINTR)
             return piw_err_errno(err, "can't wait for keys and messages");
         if (ready > 0 && waits[1].revents != 0)
@@ -132,6 +157,7 @@ static int run(monitor *self, piw_err *err)
             news = true;
         more = link_turn(&self->link, self->known);
         model_tick(self->known, now_us());
+        news |= asker_turn(&self->asker, &self->farm, wish_of(self));
         if (ready > 0 && (waits[0].revents & POLLIN) != 0)
             read_person(self);
         else if (ready > 0 && waits[0].revents != 0)
@@ -157,6 +183,9 @@ static int start(monitor *self, const piw_config *config, piw_err *err)
         rc = link_open(&self->link, piw_config_text(config, "status-queue"), piw_config_text(config, "control-queue"),
                        codec, file != NULL ? &key : NULL, err);
     piw_key_wipe(&key);
+    if (rc == 0)
+        asker_init(&self->asker, piw_config_text(config, "admin-queue"), piw_config_text(config, "status-queue"),
+                   codec);
     /* Log lines on stderr would spoil the screen. With -l they go to a file. */
     rc = rc != 0 ? rc : piw_log_open(program.name, PIW_LOG_ERROR, piw_config_text(config, "log-file"), err);
     return rc != 0 ? rc : term_open(err);
@@ -170,17 +199,21 @@ int main(int argc, char **argv)
     piw_protocol_use(&status_protocol_def);
     piw_protocol_use(&control_protocol_def);
     piw_protocol_use(&slave_protocol_def);
+    piw_protocol_use(&admin_protocol_def);
     int rc = piw_config_load(&config, &program, argc, argv, &err);
     if (rc != 0)
         return rc > 0 ? EXIT_SUCCESS : piw_program_exit(&program, &err);
     self.known = model_new();
+    farm_init(&self.farm);
     ui_init(&self.person, piw_config_text(config, "status-queue"));
     rc = start(&self, config, &err);
     if (rc == 0)
         rc = run(&self, &err);
     term_close();
+    asker_fini(&self.asker);
     link_close(&self.link);
     canvas_free(&self.screen);
+    farm_fini(&self.farm);
     model_free(&self.known);
     if (self.signals >= 0)
         close(self.signals);

@@ -171,9 +171,19 @@ static int name_of(wint_t key)
     static const struct {
         wint_t from;
         int to;
-    } names[] = {{KEY_UP, UI_UP},     {KEY_DOWN, UI_DOWN},  {KEY_PPAGE, UI_PAGE_UP}, {KEY_NPAGE, UI_PAGE_DOWN},
-                 {KEY_HOME, UI_HOME}, {KEY_END, UI_END},    {KEY_ENTER, UI_ENTER},   {KEY_A1, UI_HOME},
-                 {KEY_C1, UI_END},    {KEY_A3, UI_PAGE_UP}, {KEY_C3, UI_PAGE_DOWN},  {KEY_REFRESH, UI_REDRAW}};
+    } names[] = {{KEY_UP, UI_UP},
+                 {KEY_DOWN, UI_DOWN},
+                 {KEY_PPAGE, UI_PAGE_UP},
+                 {KEY_NPAGE, UI_PAGE_DOWN},
+                 {KEY_HOME, UI_HOME},
+                 {KEY_END, UI_END},
+                 {KEY_ENTER, UI_ENTER},
+                 {KEY_A1, UI_HOME},
+                 {KEY_C1, UI_END},
+                 {KEY_A3, UI_PAGE_UP},
+                 {KEY_C3, UI_PAGE_DOWN},
+                 {KEY_REFRESH, UI_REDRAW},
+                 {KEY_BACKSPACE, UI_BACKSPACE}};
     for (size_t i = 0; i < PIW_COUNT(names); i++)
         if (names[i].from == key)
             return names[i].to;
@@ -209,7 +219,10 @@ bool term_next(term_event *event)
             if (event->key > 0)
                 return true;
         } else if (key != 0) {
-            event->key = key == 0x1b ? UI_ESCAPE : key == '\r' || key == '\n' ? UI_ENTER : (int)key;
+            event->key = key == 0x1b                  ? UI_ESCAPE
+                         : key == '\r' || key == '\n' ? UI_ENTER
+                         : key == '\b' || key == 0x7f ? UI_BACKSPACE
+                                                      : (int)key;
             return true;
         }
     }

@@ -31,6 +31,38 @@ static void move(ui *self, const model *known, int64_t by)
     choose(self, known, place + by);
 }
 
+/* --- Searching ------------------------------------------------------------------------------------------------------- */
+
+/* Chooses the slave that is searched for: with Enter, n or N. */
+static void jump(ui *self, model *known, int key, int64_t now_us)
+{
+    const model_slave *slave = ui_slave(self, known);
+    int64_t place = slave != NULL ? (int64_t)model_place(known, slave) : -1;
+    if (self->search.text[0] == '\0') {
+        model_say(known, LEVEL_WARNING, now_us, "nothing was searched for yet: / begins");
+        return;
+    }
+    size_t found = key == UI_ENTER ? search_first(&self->search, known, place)
+                                   : search_next(&self->search, known, place, key == 'n');
+    if (found < known->count)
+        choose(self, known, (int64_t)found);
+    else
+        model_say(known, LEVEL_WARNING, now_us,
+                  "no slave has '%s' as its number or in its label, ABI, platform or board", self->search.text);
+}
+
+static void search_key(ui *self, model *known, int key, int64_t now_us)
+{
+    if (key == UI_ENTER && self->search.text[0] != '\0')
+        jump(self, known, key, now_us);
+    if (key == UI_ENTER || key == UI_ESCAPE)
+        self->search.open = false;
+    else if (key == UI_BACKSPACE)
+        search_back(&self->search);
+    else if (key < UI_UP)
+        search_add(&self->search, key);
+}
+
 /* --- Commands ----------------------------------------------------------------------------------------------------- */
 
 static const command nothing = {.kind = COMMAND_NONE};
@@ -81,6 +113,10 @@ command ui_key(ui *self, model *known, int key, int64_t now_us)
     }
     if (self->dialog != DIALOG_NONE)
         return dialog_key(self, key);
+    if (self->search.open) {
+        search_key(self, known, key, now_us);
+        return nothing;
+    }
     switch (key) {
     case UI_UP:
         move(self, known, -1);
@@ -121,6 +157,13 @@ command ui_key(ui *self, model *known, int key, int64_t now_us)
         return to_chosen(self, known, COMMAND_KILL, now_us);
     case 't':
         return confirm(self, (command){.kind = COMMAND_QUIT});
+    case '/':
+        search_open(&self->search);
+        break;
+    case 'n':
+    case 'N':
+        jump(self, known, key, now_us);
+        break;
     case 'h':
     case '?':
         self->dialog = DIALOG_HELP;
@@ -139,6 +182,7 @@ command ui_key(ui *self, model *known, int key, int64_t now_us)
 command ui_click(ui *self, model *known, const canvas *screen, int row, int column, int64_t now_us)
 {
     const canvas_zone *zone = canvas_at(screen, row, column);
+    self->search.open = false;
     if (zone != NULL && zone->action == ZONE_KEY)
         return ui_key(self, known, (int)zone->arg, now_us);
     if (self->dialog != DIALOG_NONE)

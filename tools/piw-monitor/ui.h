@@ -6,6 +6,7 @@
 
 #include "canvas.h"
 #include "model.h"
+#include "search.h"
 
 /* Keys that don't stand for a character. */
 enum {
@@ -19,6 +20,7 @@ enum {
     UI_WHEEL_DOWN,
     UI_ENTER,
     UI_ESCAPE,
+    UI_BACKSPACE,
     UI_REDRAW,
 };
 
@@ -40,6 +42,7 @@ typedef struct ui {
     ui_dialog dialog;
     command waiting; /* to be confirmed */
     int help_top;
+    ui_search search;
     bool redraw, quit;
     const char *address; /* of the status queue; not ours */
 } ui;

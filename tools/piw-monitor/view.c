@@ -8,9 +8,12 @@
 enum {
     ROWS_MIN = 5,
     COLUMNS_MIN = 24,
-    PANE_FROM = 22,           /* with so many rows the chosen slave has a pane of its own */
-    PANE_ROWS = 6,            /* of that pane: its title, two lines of text, three rows of figures */
-    WIDE_FROM = 56,           /* with so many columns figures stand side by side */
+    PANE_FROM = 22,      /* with so many rows the chosen slave has a pane of its own */
+    PANE_ROWS = 6,       /* of that pane: its title, two lines of text, three rows of figures */
+    WIDE_FROM = 56,      /* with so many columns figures stand side by side */
+    PANES_COLUMNS = 120, /* with so many columns … */
+    PANES_ROWS = 30,     /* … and rows there are panes beside and below the list */
+    SIDE_MAX = 90,
     SILENT_US = 45 * 1000000, /* longer than a master should be silent, which sends STATS every 10 s */
 };
 
@@ -102,8 +105,8 @@ static void draw_keys(canvas *to, int row)
     static const struct {
         char key;
         const char *name;
-    } keys[] = {{'?', "Help"}, {'q', "Quit"},  {'p', "Pause"}, {'r', "Resume"},   {'s', "Skip"},
-                {'k', "Kill"}, {'z', "Sleep"}, {'w', "Wake"},  {'t', "Terminate"}};
+    } keys[] = {{'?', "Help"}, {'q', "Quit"},  {'p', "Pause"}, {'r', "Resume"},    {'s', "Skip"},
+                {'k', "Kill"}, {'z', "Sleep"}, {'w', "Wake"},  {'t', "Terminate"}, {'/', "Search"}};
     int column = 0;
     for (size_t i = 0; i < PIW_COUNT(keys); i++) {
         int width = (int)strlen(keys[i].name) + 3;
@@ -118,7 +121,22 @@ static void draw_keys(canvas *to, int row)
     }
 }
 
+/* What is typed after /, in place of the keys. */
+static void draw_search(canvas *to, const model *known, const ui_search *what, int row)
+{
+    int used = canvas_print(to, row, 0, to->columns, CANVAS_BOLD, "/%s", what->text);
+    canvas_fill(to, row, used, 1, CANVAS_REVERSE, L' ', '_');
+    size_t count = search_count(what, known);
+    canvas_print(to, row, used + 2, to->columns - used - 2, 0, "%zu slave%s; Enter jumps, Esc ends", count,
+                 count == 1 ? "" : "s");
+}
+
 /* --- The whole screen --------------------------------------------------------------------------------------------- */
+
+bool view_wide(const canvas *to)
+{
+    return to->columns >= PANES_COLUMNS && to->rows >= PANES_ROWS;
+}
 
 /* How many rows the master's figures get. On a large screen there are more, and the graphs are taller. */
 static int master_rows(const canvas *to)
@@ -128,10 +146,42 @@ static int master_rows(const canvas *to)
         return 0;
     if (to->columns < WIDE_FROM)
         return rows < 12 ? 2 : rows < 16 ? 3 : rows < 30 ? 5 : 9;
+    if (view_wide(to))
+        return rows < 50 ? 6 : 11;
     return rows < 12 ? 2 : rows < 16 ? 3 : rows < 34 ? 6 : rows < 50 ? 11 : 16;
 }
 
-void view_draw(canvas *to, const model *known, ui *person, int64_t now_us)
+/* The chosen slave has a pane below the list, where there is room for it. */
+static void draw_list(canvas *to, const model *known, ui *person, view_room room, bool apart, int64_t now_us)
+{
+    const model_slave *slave = apart ? ui_slave(person, known) : NULL;
+    int pane = slave != NULL ? PANE_ROWS : 0;
+    view_list(to, known, person, (view_room){room.row, room.column, room.rows - pane, room.columns}, now_us);
+    if (pane > 0)
+        view_slave(to, known, slave, (view_room){room.row + room.rows - pane, room.column, pane, room.columns}, now_us);
+}
+
+/* The list and, on a large screen, the panes; or the one line that says why there are none. */
+static void draw_body(canvas *to, const model *known, const farm_known *farm, ui *person, view_room room,
+                      int64_t now_us)
+{
+    bool apart = to->rows >= PANE_FROM;
+    if (view_wide(to) && farm->builds_state.known) {
+        int side = room.columns * 2 / 5 < SIDE_MAX ? room.columns * 2 / 5 : SIDE_MAX, log = room.rows / 3;
+        int left = room.columns - side - 1;
+        draw_list(to, known, person, (view_room){room.row, room.column, room.rows - log, left}, apart, now_us);
+        view_side(to, known, farm, (view_room){room.row, room.column + left + 1, room.rows - log, side}, now_us);
+        view_log(to, known, farm, (view_room){room.row + room.rows - log, room.column, log, room.columns}, now_us);
+        return;
+    }
+    const char *why = farm->link.why[0] != '\0' ? farm->link.why : farm->builds_state.why;
+    if (view_wide(to) && known->online && why[0] != '\0')
+        canvas_print(to, room.row + --room.rows, room.column + 1, room.columns - 2, CANVAS_DIM,
+                     "No builds, queues and log: %s", why);
+    draw_list(to, known, person, room, apart, now_us);
+}
+
+void view_draw(canvas *to, const model *known, const farm_known *farm, ui *person, int64_t now_us)
 {
     if (to->rows < ROWS_MIN || to->columns < COLUMNS_MIN) {
         canvas_print(to, 0, 0, to->columns, 0, "too small");
@@ -139,17 +189,17 @@ void view_draw(canvas *to, const model *known, ui *person, int64_t now_us)
     }
     int rows = to->rows, figures = master_rows(to), notes = rows >= 30 ? 3 : rows >= 8 ? 1 : 0;
     const model_slave *slave = ui_slave(person, known);
-    int pane = rows >= PANE_FROM && slave != NULL ? PANE_ROWS : 0;
     view_room top = {1, 0, figures, to->columns};
     draw_title(to, known, person, now_us);
-    if (pane == 0 && slave != NULL && figures > 0)
+    if (rows < PANE_FROM && slave != NULL && figures > 0)
         view_slave(to, known, slave, top, now_us);
     else
         view_master(to, known, top);
-    view_list(to, known, person, (view_room){1 + figures, 0, rows - 2 - figures - pane - notes, to->columns}, now_us);
-    if (pane > 0)
-        view_slave(to, known, slave, (view_room){rows - 1 - notes - pane, 0, pane, to->columns}, now_us);
+    draw_body(to, known, farm, person, (view_room){1 + figures, 0, rows - 2 - figures - notes, to->columns}, now_us);
     draw_notes(to, known, rows - 1 - notes, notes, now_us);
-    draw_keys(to, rows - 1);
+    if (person->search.open)
+        draw_search(to, known, &person->search, rows - 1);
+    else
+        draw_keys(to, rows - 1);
     view_dialog(to, known, person);
 }
