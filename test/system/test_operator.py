@@ -152,7 +152,7 @@ def test_json(farm, slave, build):
     asked = [("list",), ("info", task), ("disable", task), ("enable", task), ("restart", task), ("hold", task), ("release", task),
              ("reload", task), ("replace", task, f"{task}.so"), ("debug", task, "off"), ("dump",), ("dump", task), ("limits",),
              ("config",), ("reread",), ("pause",), ("wake",), ("slaves",), ("builds",), ("queue",), ("queue", farm.abi()),
-             ("log", str(build)), ("why", "handmade"), ("why", "handmade", "1.0"), ("first", "handmade"), ("abi", "list"),
+             ("ask", "slave_driver", "slaves"), ("log", str(build)), ("why", "handmade"), ("why", "handmade", "1.0"), ("first", "handmade"), ("abi", "list"),
              ("retry", "handmade"), ("sleep", str(slave.number)), ("wake", str(slave.number))]
     for words in asked:
         done = ctl(farm, "--json", *words)
@@ -174,7 +174,7 @@ def test_json(farm, slave, build):
         equal(f"json.{words[0]} ends", stream.popen.returncode, 0)
         farm.forget(stream)
     source = (farms.ROOT / "tools" / "piw-ctl" / "main.c").read_text("utf-8")
-    known = set(re.findall(r'^    \{"(\w+)", \d, \d,', source, re.M))
+    known = set(re.findall(r'^    \{"(\w+)", \d+, \d+,', source, re.M))
     equal("json.all", {words[0] for words in asked} | {"skip", "kill", *STREAMS}, known)
     rows = re.findall(r"^\| (`.*?) \|", (farms.ROOT / "docs" / "operating.md").read_text("utf-8"), re.M)
     equal("docs.all", {span.split()[0] for row in rows for span in re.findall(r"`([^`]+)`", row)}, known)
