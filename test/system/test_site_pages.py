@@ -110,6 +110,8 @@ def words_are_right(farm):
     table = fine[fine.index('<table class="versions">'):].split("</table>")[0]
     check("project: how long a build took stands in the table of versions", re.search(r">built</a><span class=\"sub\">1m 1s</span>"
           r"<span class=\"sub\">20\d\d-\d\d-\d\d</span></td>", table) and "title=" not in table, table)
+    check("project: downloads of a version and of a file", '<td class="num">3</td>' in table and
+          '<td class="num">3<span class="sub">3 in all</span></td>' in fine.split("</table>")[1], fine)
     check("project: yanked, in words", "installers avoid it" in read(farm, "project/rough/index.html"))
     home, stats = read(farm, "index.html"), read(farm, "stats.html")
     check("home: what has wheels is counted", "<strong>1</strong> so far" in home)

@@ -287,12 +287,27 @@ static void put_cell(project_page *page, const project_release *release, piw_tex
         put_missing(page, release, abi, status, log);
 }
 
+/* A file of which nothing is counted was never fetched. A recount may find less than was taken off meanwhile. */
+static int64_t downloads(const int64_t *counted)
+{
+    return counted == NULL || *counted < 0 ? 0 : *counted;
+}
+
+static int64_t recent_downloads(const project_release *release)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < release->files.count; i++)
+        sum += downloads(release->files.at[i].recent);
+    return sum;
+}
+
 static void put_release(project_page *page, const project_release *release)
 {
     char released[32];
     piw_view *row = piw_view_add(page->view, "releases");
     piw_view_text(row, "version", release->version);
     piw_view_print(row, "released", "%.10s", piw_time_print(release->released, released, sizeof(released)));
+    piw_view_number(row, "recent", recent_downloads(release));
     piw_view_flag(row, "prerelease", piw_version_prerelease(release->version));
     piw_view_flag(row, "yanked", release->yanked);
     if (release->yank_reason.len > 0)
@@ -449,6 +464,8 @@ static void put_file(project_page *page, const project_release *release, const p
     piw_view_print(row, "when", "%.10s", piw_time_print(file->uploaded, when, sizeof(when)));
     piw_view_print(row, "took", "%s", took);
     piw_view_text(row, "python", file->requires_python);
+    piw_view_number(row, "recent", downloads(file->recent));
+    piw_view_number(row, "ever", downloads(file->ever));
     uint32_t shown = put_names(row, "apt_names", file->apt_dependencies.at, file->apt_dependencies.count, true);
     piw_view_flag(row, "has_apt", shown > 0);
     shown = put_names(row, "pip_names", file->pip_dependencies.at, file->pip_dependencies.count, false);
