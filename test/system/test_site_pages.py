@@ -212,9 +212,9 @@ def operators_own(farm):
     put("index.html", "<p>{{packages}} is mine</p>")
     rebuild(farm, "home")
     farm.wait_log(farm.master, r"the home page isn't written: \S+/faq.html:1: \{\{#open\}\} is never closed")
-    check("wrong: other pages are written", farm.wait("the home page", lambda: read(farm, "index.html") == "<p>1 is mine</p>", 30))
+    check("wrong: other pages are written", farm.wait("the home page", lambda: read(farm, "index.html") == "<p>1 is mine</p>\n<!-- end -->\n", 30))
     put("project.html", "<p>{{name}}, mine</p>")
-    farm.wait("the page, once its template is right", lambda: read(farm, "project/fine/index.html") == "<p>fine, mine</p>", 60)
+    farm.wait("the page, once its template is right", lambda: read(farm, "project/fine/index.html") == "<p>fine, mine</p>\n<!-- end -->\n", 60)
     check("wrong: mended, it is taken by itself", True)
     put("project.html", "{{nmae}}")
     farm.psql("INSERT INTO packages VALUES ('late', '', 'A late thing'); INSERT INTO package_names (package, name) VALUES ('late', 'late')")
@@ -229,7 +229,7 @@ def operators_own(farm):
         path.unlink()
     told = rebuild(farm, "project", "fine").stderr
     check("wrong: a log's template is named", f"{folder}/log.html:1: " in told, told)
-    check("wrong: the project's page is written", read(farm, "project/fine/index.html") == "<p>fine without a log's page</p>")
+    check("wrong: the project's page is written", read(farm, "project/fine/index.html") == "<p>fine without a log's page</p>\n<!-- end -->\n")
 
 
 def main():

@@ -525,8 +525,7 @@ int page_project(const site_facts *site, const project_data *data, piw_buffer *t
     put_releases(&page);
     put_others(&page);
     put_files(&page);
-    piw_template_source source = site_templates(site);
-    int rc = piw_template_render(&source, "project.html", page.view, to, err);
+    int rc = site_render(site, "project.html", page.view, to, err);
     piw_view_free(&page.view);
     piw_buffer_fini(&page.waiting);
     free(page.linked);
