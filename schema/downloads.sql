@@ -1,4 +1,4 @@
--- downloads.sql — how much is downloaded of each package, in all and lately: for the search index and the queue's order.
+-- downloads.sql — how much is downloaded of each package and file, in all and lately: for pages, the search index and the queue's order.
 -- After queue.sql. The callers hold the queue's lock (piw.drain). A slice is looked up first and taken by its keys then, for
 -- the same reason as in piw.drain_later.
 
@@ -32,14 +32,24 @@ BEGIN
     SELECT w.since INTO first_day FROM piw.download_window w;
 
     INSERT INTO piw.download_days AS d (day, package, downloads)
-    SELECT n.day, n.package, sum(n.amount) FROM unnest(notes) n WHERE n.day >= first_day
+    SELECT n.day, n.package, sum(n.amount) FROM unnest(notes) n WHERE n.day >= first_day AND n.package IS NOT NULL
     GROUP BY n.day, n.package ORDER BY n.day, n.package
     ON CONFLICT (day, package) DO UPDATE SET downloads = d.downloads + excluded.downloads;
+
+    INSERT INTO piw.file_days AS d (day, filename, downloads)
+    SELECT n.day, n.filename, sum(n.amount) FROM unnest(notes) n WHERE n.day >= first_day AND n.filename IS NOT NULL
+    GROUP BY n.day, n.filename ORDER BY n.day, n.filename
+    ON CONFLICT (day, filename) DO UPDATE SET downloads = d.downloads + excluded.downloads;
+
+    INSERT INTO piw.file_downloads AS f (filename, recent, ever)
+    SELECT n.filename, coalesce(sum(n.amount) FILTER (WHERE n.day >= first_day), 0), sum(n.amount)
+    FROM unnest(notes) n WHERE n.filename IS NOT NULL GROUP BY n.filename ORDER BY n.filename
+    ON CONFLICT (filename) DO UPDATE SET recent = f.recent + excluded.recent, ever = f.ever + excluded.ever;
 
     WITH counted AS (
         INSERT INTO piw.package_downloads AS p (package, recent, ever)
         SELECT n.package, coalesce(sum(n.amount) FILTER (WHERE n.day >= first_day), 0), sum(n.amount)
-        FROM unnest(notes) n GROUP BY n.package ORDER BY n.package
+        FROM unnest(notes) n WHERE n.package IS NOT NULL GROUP BY n.package ORDER BY n.package
         ON CONFLICT (package) DO UPDATE SET recent = p.recent + excluded.recent, ever = p.ever + excluded.ever
         RETURNING p.package, p.recent, p.popularity
     )
@@ -47,6 +57,30 @@ BEGIN
     SELECT c.package FROM counted c WHERE piw.popularity(c.recent) <> c.popularity
     ON CONFLICT DO NOTHING;
     RETURN cardinality(notes) = slice;
+END
+$$;
+
+-- A slice of the days of files up to that one. False: there are none.
+CREATE FUNCTION piw.shift_files(last_day date, slice integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    places tid[];
+    gone piw.file_days[];
+BEGIN
+    -- Rows stay in their places: whoever changes them holds the queue's lock.
+    SELECT array_agg(o.place) INTO places
+    FROM (SELECT ctid AS place FROM piw.file_days WHERE day <= last_day ORDER BY day, filename LIMIT slice) o;
+    WITH taken AS (DELETE FROM piw.file_days d WHERE d.ctid = ANY (places) RETURNING d)
+    SELECT array_agg(taken.d) INTO gone FROM taken;
+    IF gone IS NULL THEN
+        RETURN false;
+    END IF;
+    UPDATE piw.file_downloads f SET recent = f.recent - g.downloads
+    FROM (SELECT o.filename, sum(o.downloads) AS downloads FROM unnest(gone) o GROUP BY o.filename) g
+    WHERE f.filename = g.filename;
+    RETURN true;
 END
 $$;
 
@@ -68,6 +102,9 @@ BEGIN
     FROM (SELECT ctid AS place FROM piw.download_days WHERE day <= last_day ORDER BY day, package LIMIT slice) o;
     WITH taken AS (DELETE FROM piw.download_days d WHERE d.ctid = ANY (places) RETURNING d)
     SELECT array_agg(taken.d) INTO gone FROM taken;
+    IF gone IS NULL AND piw.shift_files(last_day, slice) THEN
+        RETURN true;
+    END IF;
     IF gone IS NULL THEN
         UPDATE piw.download_window SET since = last_day + 1;
         RETURN false;

@@ -27,7 +27,7 @@ BEGIN
         WHERE n.nspname = ANY (schemas) AND p.prorettype <> 'trigger'::regtype
           AND (n.nspname <> 'piw' OR p.proname NOT IN (
               'note', 'note_pages', 'note_refill', 'note_downloads', 'recompute', 'refill_keys', 'refill_slice',
-              'drain_later', 'fold_deltas', 'fold_downloads', 'shift_window', 'spread_popularity', 'repair_queue',
+              'drain_later', 'fold_deltas', 'fold_downloads', 'shift_files', 'shift_window', 'spread_popularity', 'repair_queue',
               'recount', 'recount_versions', 'recount_some_versions', 'tell_progress', 'recount_queue', 'recount_builds', 'recount_downloads', 'recount_days',
               'record_rows', 'why_refused', 'add_names', 'apply_additions', 'apply_removals', 'apply_marks', 'mark_binary',
               'hide', 'show', 'adopt_quarantines', 'withhold',

@@ -122,12 +122,13 @@ CREATE TABLE piw.download_hours (
     downloads bigint NOT NULL
 );
 
--- Downloads of a package's wheels: noted by statements, …
+-- Downloads of wheels: noted by statements, …
 CREATE TABLE piw.download_notes (
     note_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    package varchar(200) NOT NULL,
+    package varchar(200),       -- null: nothing of packages changes
     day date NOT NULL,
-    amount bigint NOT NULL
+    amount bigint NOT NULL,
+    filename varchar(255)       -- null: nothing of files changes
 );
 
 -- … then counted by day, for the days from piw.download_window.since on, …
@@ -152,6 +153,18 @@ CREATE TABLE piw.package_downloads (
     popularity integer NOT NULL DEFAULT 0
 );
 CREATE INDEX package_downloads_popular ON piw.package_downloads (popularity, package);
+-- The same of each file.
+CREATE TABLE piw.file_days (
+    day date NOT NULL,
+    filename varchar(255) NOT NULL,
+    downloads bigint NOT NULL,
+    PRIMARY KEY (day, filename)
+);
+CREATE TABLE piw.file_downloads (
+    filename varchar(255) PRIMARY KEY,
+    recent bigint NOT NULL,
+    ever bigint NOT NULL
+);
 CREATE TABLE piw.popularity_due (
     package varchar(200) PRIMARY KEY
 );

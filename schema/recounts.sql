@@ -87,7 +87,7 @@ AS $$
     RETURNING files_count
 $$;
 
--- Downloads, by hour, by package and in all.
+-- Downloads, by hour, by package, by file and in all.
 CREATE FUNCTION piw.recount_downloads() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
@@ -105,11 +105,28 @@ AS $$
         ON CONFLICT (hour) DO UPDATE SET downloads = excluded.downloads WHERE h.downloads <> excluded.downloads
     ), gone_hours AS (
         DELETE FROM piw.download_hours h WHERE NOT EXISTS (SELECT FROM hours o WHERE o.hour = h.hour)
+    ), file_days AS MATERIALIZED (
+        SELECT m.filename, m.hour::date AS day, sum(m.downloads)::bigint AS downloads FROM moments m GROUP BY 1, 2
+    ), kept_file_days AS (
+        INSERT INTO piw.file_days AS d (day, filename, downloads)
+        SELECT o.day, o.filename, o.downloads FROM file_days o, piw.download_window w WHERE o.day >= w.since
+        ON CONFLICT (day, filename) DO UPDATE SET downloads = excluded.downloads WHERE d.downloads <> excluded.downloads
+    ), gone_file_days AS (
+        DELETE FROM piw.file_days d
+        WHERE NOT EXISTS (SELECT FROM file_days o WHERE o.day = d.day AND o.filename = d.filename)
+    ), files AS MATERIALIZED (
+        SELECT o.filename, coalesce(sum(o.downloads) FILTER (WHERE o.day >= w.since), 0) AS recent,
+               sum(o.downloads) AS ever
+        FROM file_days o, piw.download_window w GROUP BY o.filename
+    ), kept_files AS (
+        INSERT INTO piw.file_downloads AS f (filename, recent, ever) SELECT o.filename, o.recent, o.ever FROM files o
+        ON CONFLICT (filename) DO UPDATE SET recent = excluded.recent, ever = excluded.ever
+        WHERE (f.recent, f.ever) <> (excluded.recent, excluded.ever)
+    ), gone_files AS (
+        DELETE FROM piw.file_downloads f WHERE NOT EXISTS (SELECT FROM files o WHERE o.filename = f.filename)
     ), days AS MATERIALIZED (
-        SELECT piw.download_package(m.filename, b.package) AS package, m.hour::date AS day,
-               sum(m.downloads)::bigint AS downloads
-        FROM (SELECT m.filename, date_trunc('day', m.hour) AS hour, sum(m.downloads) AS downloads
-              FROM moments m GROUP BY 1, 2) m
+        SELECT piw.download_package(m.filename, b.package) AS package, m.day, sum(m.downloads)::bigint AS downloads
+        FROM file_days m
         LEFT JOIN public.files f ON f.filename = m.filename
         LEFT JOIN public.builds b ON b.build_id = f.build_id
         GROUP BY 1, 2

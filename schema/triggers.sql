@@ -178,12 +178,11 @@ CREATE FUNCTION piw.note_downloads(filenames text[], days date[], amounts bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
-    INSERT INTO piw.download_notes (package, day, amount)
-    SELECT piw.download_package(n.filename, b.package), n.day, sum(n.amount)
+    INSERT INTO piw.download_notes (package, filename, day, amount)
+    SELECT piw.download_package(n.filename, b.package), n.filename, n.day, n.amount
     FROM unnest(filenames, days, amounts) AS n (filename, day, amount)
     LEFT JOIN public.files f ON f.filename = n.filename
     LEFT JOIN public.builds b ON b.build_id = f.build_id
-    GROUP BY 1, 2
 $$;
 
 CREATE FUNCTION piw.downloads_changed() RETURNS trigger
@@ -228,10 +227,14 @@ BEGIN
         DELETE FROM piw.deltas d WHERE d.kind = 'downloads';
         INSERT INTO piw.deltas (kind, moment, amount) SELECT 'downloads', h.hour, -h.downloads FROM piw.download_hours h;
         DELETE FROM piw.download_notes;
-        INSERT INTO piw.download_notes (package, day, amount)
-        SELECT d.package, d.day, -d.downloads FROM piw.download_days d
+        INSERT INTO piw.download_notes (package, filename, day, amount)
+        SELECT d.package, NULL, d.day, -d.downloads FROM piw.download_days d
         UNION ALL
-        SELECT p.package, '-infinity', p.recent - p.ever FROM piw.package_downloads p WHERE p.ever <> p.recent;
+        SELECT p.package, NULL, '-infinity', p.recent - p.ever FROM piw.package_downloads p WHERE p.ever <> p.recent
+        UNION ALL
+        SELECT NULL, d.filename, d.day, -d.downloads FROM piw.file_days d
+        UNION ALL
+        SELECT NULL, f.filename, '-infinity', f.recent - f.ever FROM piw.file_downloads f WHERE f.ever <> f.recent;
     ELSE
         INSERT INTO piw.deltas (kind, amount) VALUES ('recount', 0);
         PERFORM piw.note_refill(NULL);

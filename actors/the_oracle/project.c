@@ -34,10 +34,11 @@ static const statement statements[RESULTS] = {
                 "WITH abis AS MATERIALIZED (SELECT a.abi_tag, piw.abi_takes(a.abi_tag) AS takes FROM build_abis a) "
                 "SELECT b.package, b.version, b.build_id, b.abi_tag, b.status, g.serves, f.filename, f.location, "
                 "f.filehash, f.filesize, f.abi_tag, f.platform_tag, f.requires_python, o.metadata_hash, "
-                "(extract(epoch FROM coalesce(o.uploaded, b.built_at)) * 1000000)::bigint, w.filename IS NOT NULL "
-                "FROM builds b LEFT JOIN files f ON f.build_id = b.build_id "
+                "(extract(epoch FROM coalesce(o.uploaded, b.built_at)) * 1000000)::bigint, w.filename IS NOT NULL, "
+                "n.recent, n.ever FROM builds b LEFT JOIN files f ON f.build_id = b.build_id "
                 "LEFT JOIN piw.file_facts o ON o.filename = f.filename "
                 "LEFT JOIN piw.withheld w ON w.filename = f.filename "
+                "LEFT JOIN piw.file_downloads n ON n.filename = f.filename "
                 "LEFT JOIN LATERAL (SELECT string_agg(a.abi_tag, chr(31)) AS serves FROM (SELECT "
                 "piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag) AS offers OFFSET 0) t "
                 "JOIN abis a ON t.offers && a.takes) g ON f.filename IS NOT NULL "
@@ -149,6 +150,17 @@ static void fill_dependencies(reader *self, piw_text filename, const char *tool,
     self->at[DEPENDENCIES] = end;
 }
 
+/* A number that may not be there. */
+static int64_t *number_of(reader *self, int row, int column)
+{
+    const PGresult *r = self->rows[BUILDS];
+    if (row_null(r, row, column))
+        return NULL;
+    int64_t *number = piw_msg_alloc(self->msg, sizeof(*number));
+    *number = row_int(r, row, column);
+    return number;
+}
+
 static void fill_file(reader *self, int row, project_file *file)
 {
     const PGresult *r = self->rows[BUILDS];
@@ -163,6 +175,8 @@ static void fill_file(reader *self, int row, project_file *file)
         .requires_python = row_copy(self->msg, r, row, 12),
         .metadata_hash = row_copy(self->msg, r, row, 13),
         .uploaded = {.us = row_int(r, row, 14)},
+        .recent = number_of(self, row, 16),
+        .ever = number_of(self, row, 17),
     };
     fill_dependencies(self, file->filename, "apt", &file->apt_dependencies.count, &file->apt_dependencies.at);
     fill_dependencies(self, file->filename, "pip", &file->pip_dependencies.count, &file->pip_dependencies.at);

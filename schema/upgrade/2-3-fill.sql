@@ -2,3 +2,4 @@
 
 SELECT piw.adopt_quarantines();
 SELECT piw.recount_days();
+SELECT piw.recount_downloads();

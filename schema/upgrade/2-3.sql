@@ -69,6 +69,22 @@ CREATE TABLE piw.days (
     PRIMARY KEY (day, kind, word)
 );
 
+-- --- Downloads of each file ---
+
+-- What is noted is counted anew (2-3-fill.sql).
+ALTER TABLE piw.download_notes ALTER COLUMN package DROP NOT NULL, ADD COLUMN filename varchar(255);
+CREATE TABLE piw.file_days (
+    day date NOT NULL,
+    filename varchar(255) NOT NULL,
+    downloads bigint NOT NULL,
+    PRIMARY KEY (day, filename)
+);
+CREATE TABLE piw.file_downloads (
+    filename varchar(255) PRIMARY KEY,
+    recent bigint NOT NULL,
+    ever bigint NOT NULL
+);
+
 -- --- Coverage ---
 
 -- The rule is another one (coverage.sql): every version is looked at again, in slices, while the farm works. Before other refills,

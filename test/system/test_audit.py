@@ -10,6 +10,7 @@ TEST-LOAD: heavy
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -115,9 +116,25 @@ def write(path, data):
     shutil.chown(path, "nobody", "nogroup") if os.geteuid() == 0 else None  # pylint: disable=expression-not-assigned
 
 
-def log_path(build):
+def log_path(build, kind="txt"):
     number = f"{int(build):012}"
-    return f"logs/{number[:4]}/{number[4:8]}/{number[8:]}.txt.gz"
+    return f"logs/{number[:4]}/{number[4:8]}/{number[8:]}.{kind}.gz"
+
+
+def age(path):
+    """As if what it is made from had come after it."""
+    os.utime(path, (1, 1))
+
+
+def feed_without(path):
+    """A feed of before the newest build of its package."""
+    text = path.read_text("utf-8")
+    write(path, re.sub(r"<entry>.*?</entry>\n", "", text, count=1, flags=re.DOTALL).encode())
+
+
+def own_folders(farm):
+    for path in (farm.www / "logs").rglob("*"):
+        farm.own(path)
 
 
 def plant(farm):
@@ -144,15 +161,23 @@ def plant(farm):
     damage("orphan", "project/left-behind", lambda path: (path.mkdir(), farm.own(path)))
     damage("log", log_path(wheels[8][3]), gone)
     damage("log", log_path(wheels[9][3]), cut)
+    damage("log page", log_path(wheels[12][3], "html"), cut)
+    damage("log page", log_path(wheels[13][3], "html"), age)
+    damage("orphan", log_path(999900000001, "html"), lambda path: (path.parent.mkdir(parents=True), write(path, b"x"), own_folders(farm)))
+    damage("feed", "feeds/new.atom", cut, False)
     damage("page", f"simple/{wheels[last[0]][0]}/index.html", cut)
-    names = sorted({row[0] for row in wheels} - {wheels[last[0]][0]})
+    # A package of which a log is mended has its pages written, too: these are others.
+    names = sorted({row[0] for row in wheels} - {wheels[last[0]][0]} - {row[0] for row in wheels[:14]})
     damage("page", f"project/{names[0]}/index.html", gone)
     damage("page", f"project/{names[1]}/json/index.json", cut)
     page = www / "simple" / names[2] / "index.html"
     damage("page", f"simple/{names[2]}/index.html", lambda path: write(path, page.read_bytes().replace(b"#sha256=", b"#sha256=0", 1)))
     farm.psql(f"INSERT INTO package_names (package, name) VALUES ('{names[3]}', '{names[3].upper()}')")
     planted["alias", f"project/{names[3].upper()}"] = True
-    damage("home", "site.css", gone, "asked")
+    damage("feed", f"project/{names[4]}/feed.atom", cut, "asked")
+    damage("feed", f"project/{names[5]}/feed.atom", feed_without, "asked")
+    damage("page", f"project/{names[6]}/index.html", cut)
+    damage("home", "site.css", cut, "asked")
     damage("home", "404.html", gone, "asked")
     damage("home", "faq.html", cut, "asked")
     damage("search", "packages.json", cut, "asked")
@@ -169,6 +194,11 @@ def plant(farm):
     return planted
 
 
+def whole_feed(path, newest):
+    text = path.read_text("utf-8")
+    return text.endswith("</feed>\n") and f"#build-{newest}<" in text
+
+
 def test_damage(farm):
     planted = plant(farm)
     started = Audit(farm, "--rate", "0").run()
@@ -178,7 +208,8 @@ def test_damage(farm):
     equal("nothing else is found", sorted(lines - set(planted)), [])
     equal("its exit code", started.returncode, 1)
     code, found = Audit(farm, "--rate", "0", "--fix").json()
-    equal("--fix finds them too", (code, sorted(set(planted) - OFTEN - set(found))), (1, []))
+    lost = {key for key in set(planted) - OFTEN - set(found) if key[0] != "search" or not any(kind == "search" for kind, _ in found)}
+    equal("--fix finds them too", (code, sorted(lost)), (1, []))
     for (kind, path), mended in planted.items():
         one = found.get((kind, path))
         if one is not None:
@@ -190,12 +221,21 @@ def test_damage(farm):
     farm.wait("the root list", lambda: b"nobody-knows" not in (farm.www / "simple" / "index.html").read_bytes(), 90)
     again = [path for kind, path in planted if kind in ("home", "search")]
     farm.wait("home and lists", lambda: all((farm.www / path).exists() for path in again))
-    farm.wait("a whole page", lambda: (farm.www / "faq.html").read_text("utf-8").endswith("</html>\n"), 90)
+    farm.wait("a whole page", lambda: (farm.www / "faq.html").read_text("utf-8").endswith("<!-- end -->\n"), 90)
+    for kind, path in planted:
+        if kind == "feed" and path.startswith("project/"):
+            newest = farm.value(f"SELECT max(build_id) FROM builds WHERE package = '{path.split('/')[1]}'")
+            farm.wait(f"the whole {path}", lambda path=path, newest=newest: whole_feed(farm.www / path, newest))
     equal("what is mended is right", sorted(Audit(farm, "--rate", "0").json()[1]), left)
     aside = farm.www / ".audit" / "aside" / "simple" / built(farm)[6][0] / "stray-1.0-py3-none-any.whl"
     equal("what was nobody's is kept", aside.read_bytes(), b"nobody's")
-    with gzip.open(farm.www / log_path(built(farm)[8][3]), "rt") as log:
-        check("a lost log says so", "is lost" in log.read())
+    for kind in ("txt", "html"):
+        with gzip.open(farm.www / log_path(built(farm)[8][3], kind), "rt") as log:
+            check(f"a lost log says so: {kind}", "is lost" in log.read())
+    check("a feed of the farm: what to do is said", "piw-ctl reload feed" in found["feed", "feeds/new.atom"]["done"])
+    farm.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("admin"), "reload", "feed"])
+    farm.wait("the feed of the farm", lambda: whole_feed(farm.www / "feeds" / "new.atom", farm.value(
+        "SELECT max(build_id) FROM builds JOIN files USING (build_id) WHERE status")))
 
 
 def test_withheld(farm):
@@ -367,11 +407,25 @@ def test_names(farm):
                                                                                                "build_abis: ../x"})
 
 
+def own_templates(farm):
+    """An operator's pages, none of which ends as ours do."""
+    folder = farm.dir / "templates"
+    folder.mkdir()
+    folder.chmod(0o755)
+    for name, text in (("faq.html", "<h1>Asked often</h1>"), ("project.html", "<h1>{{name}}</h1>{{#releases}}<p>{{version}}</p>{{/releases}}"),
+                       ("log.html", "<pre>{{#lines}}{{text}}\n{{/lines}}</pre>"), ("site.css", "body { margin: 0 } /* ours */")):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)
+    return folder
+
+
 def main():
     with farms.Farm() as farm:
         farm.site_options["linger"] = "1s"
         farm.task_options["file_juggler"] = {"removals-every": "1s"}
         farm.task_options["cloud_gazer"] = {"poll": "200ms"}
+        farm.task_options["feed"] = {"every": "100ms", "every-dev-mode": "100ms"}
+        farm.site_options["templates"] = own_templates(farm)
         load.start(farm, PACKAGES, VERSIONS)
         return score.run([test_load, test_damage, test_withheld, test_resume, test_not_run, test_terminal, test_vanished,
                           test_vanished_at_start, test_names], farm)

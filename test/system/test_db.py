@@ -194,6 +194,9 @@ DAYS = ["timestamp '2024-01-01'", "(now() AT TIME ZONE 'UTC')::date - interval '
 BY_PACKAGE = """SELECT replace(lower(split_part(filename, '-', 1)), '.', '-'), count(*) FILTER (WHERE accessed_at >=
     (now() AT TIME ZONE 'UTC')::date - 30), count(*) FROM downloads GROUP BY 1 ORDER BY 1"""
 KEPT_BY_PACKAGE = "SELECT package, recent, ever FROM piw.package_downloads WHERE ever <> 0 ORDER BY 1"
+BY_FILE = """SELECT filename, count(*) FILTER (WHERE accessed_at >= (now() AT TIME ZONE 'UTC')::date - 30), count(*)
+    FROM downloads GROUP BY 1 ORDER BY 1"""
+KEPT_BY_FILE = "SELECT filename, recent, ever FROM piw.file_downloads WHERE ever <> 0 ORDER BY 1"
 
 
 def random_change(rng, number):
@@ -262,6 +265,7 @@ def queue_random(cluster):
         same(cluster.rows("chance", "SELECT * FROM piw.check_queue()"), [], f"step {step}: check_queue")
         same(cluster.rows("chance", KEPT_TOTALS), cluster.rows("chance", TOTALS), f"step {step}: totals")
         same(cluster.rows("chance", KEPT_BY_PACKAGE), cluster.rows("chance", BY_PACKAGE), f"step {step}: downloads")
+        same(cluster.rows("chance", KEPT_BY_FILE), cluster.rows("chance", BY_FILE), f"step {step}: downloads of files")
         same(cluster.rows("chance", "SELECT * FROM piw.check_totals()"), [], f"step {step}: check_totals")
         counted = cluster.rows("chance", "SELECT abi_tag, count(*) FROM piw.queue GROUP BY 1 ORDER BY 1")
         kept = cluster.rows("chance", "SELECT abi_tag, pending FROM piw.queue_totals WHERE pending <> 0 ORDER BY 1")

@@ -260,6 +260,8 @@ def upgrades_ours(cluster):
          [("flask", "1.0", "running"), ("numpy", "1.0", "running")], "its attempts")
     same(cluster.rows("version1", "SELECT package, recent, ever FROM piw.package_downloads"), [("numpy", "0", "3")],
          "its downloads by package")
+    same(cluster.rows("version1", "SELECT filename, recent, ever FROM piw.file_downloads"),
+         [("numpy-1.0-cp39-cp39-linux_armv7l.whl", "0", "3")], "and by file")
     same(cluster.initdb("version1", "--check-queue").returncode, 0, "--check-queue")
     same("up to date" in cluster.initdb("version1", "-y").stdout, True, "a second run")
 

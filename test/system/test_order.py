@@ -61,6 +61,10 @@ def orders(cluster):
     drain(cluster, "orders")
     same(cluster.rows("orders", "SELECT package, recent, ever FROM piw.package_downloads WHERE ever > 0 ORDER BY 1"),
          [("p6", "0", "100"), ("p7", "0", "500"), ("p9", "20", "20")], "once it has")
+    same(cluster.rows("orders", "SELECT filename, recent, ever FROM piw.file_downloads WHERE filename ~ '^p[69]' AND ever > 0 ORDER BY 1"),
+         [(f"{name}-1-py3-none-any.whl", *counts) for name, counts in (("p6", ("0", "100")), ("p9", ("20", "20")))],
+         "of each file, too")
+    same(cluster.rows("orders", "SELECT filename FROM piw.file_days WHERE downloads > 0"), [("p9-1-py3-none-any.whl",)], "days of files that are left")
     same(head(cluster, "orders", "popular", 2), ["p9", "p7"], "popular then")
     same(cluster.initdb("orders", "--check-queue").returncode, 0, "--check-queue")
     try:

@@ -102,19 +102,24 @@ def told(lines, word):
 SLICE = 500
 SLICES = {
     "drain_later": "INSERT INTO piw.dirty_later (package, version) SELECT v.package, v.version FROM versions v LIMIT 20000;",
-    "fold_downloads": "INSERT INTO piw.download_notes (package, day, amount) SELECT 'p' || n % 9000, current_date, 20 "
-                      "FROM generate_series(1, 20000) n;",
+    "fold_downloads": "INSERT INTO piw.download_notes (package, filename, day, amount) SELECT 'p' || n % 9000, 'f' || n % 18000, "
+                      "current_date, 20 FROM generate_series(1, 20000) n;",
     "shift_window": "UPDATE piw.download_window SET since = '2020-01-01'; "
                     "INSERT INTO piw.download_days SELECT '2020-01-01', 'p' || n, 1 FROM generate_series(1, 20000) n;",
+    "shift_files": "INSERT INTO piw.file_days SELECT '2020-01-01', 'f' || n, 1 FROM generate_series(1, 20000) n;",
     "spread_popularity": "INSERT INTO piw.popularity_due SELECT 'p' || n FROM generate_series(1, 20000) n ON CONFLICT DO NOTHING;",
 }
 
 
+DAY = {"shift_files": "'2020-01-01', "}  # what it takes beside
+
+
 def check_slices(farm):
-    text = "DELETE FROM piw.popularity_due;\nDELETE FROM piw.download_days;\nUPDATE piw.download_window SET since = now()::date;\n"
-    text += "VACUUM ANALYZE;\n"
+    text = "DELETE FROM piw.popularity_due;\nDELETE FROM piw.download_days;\nDELETE FROM piw.file_days;\n"
+    text += "UPDATE piw.download_window SET since = now()::date;\nVACUUM ANALYZE;\n"
     for name, fill in SLICES.items():
-        text += f"SELECT piw.{name}({SLICE});\n" * 7 + f"{fill}\nBEGIN;\n{READ}SELECT piw.{name}({SLICE});\n{READ}COMMIT;\n"
+        call = f"SELECT piw.{name}({DAY.get(name, '')}{SLICE});\n"
+        text += call * 7 + f"{fill}\nBEGIN;\n{READ}{call}{READ}COMMIT;\n"
     read = [int(value) for value in told(session(farm, text), "read")]
     for name, before, after in zip(SLICES, read[::2], read[1::2]):
         check(f"rows that a slice of {name} reads", after - before <= ROWS_MAX * SLICE, f"{after - before} for {SLICE}")

@@ -130,7 +130,8 @@ def functions(cluster):
     """The inner ones are not for the role; each that is has its own search_path."""
     for call in ("piw.recompute('{}', '{}')", "piw.recount()", "piw.recount_versions()", "piw.repair_queue()", "piw.note('{a}', '{1}')",
                  "piw.note_refill(NULL)", "piw.note_downloads('{a}', '{2024-01-01}', '{1}')", "piw.fold_deltas()",
-                 "piw.shift_window(1)", "piw.apply_removals('{}')", "piw.truncated()", "piw.versions_changed()"):
+                 "piw.shift_window(1)", "piw.shift_files('2020-01-01', 1)", "piw.apply_removals('{}')", "piw.truncated()",
+                 "piw.versions_changed()"):
         refused(cluster, f"SELECT {call}")
     definers = cluster.rows(DATABASE, """SELECT p.oid::regprocedure, n.nspname, array_to_string(p.proconfig, ';')
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.prosecdef""")
@@ -191,7 +192,8 @@ def reset(cluster):
     cluster.sql(DATABASE, "TRUNCATE packages, build_abis, downloads, searches, project_page_hits, project_json_downloads, "
                           "web_page_hits, rewrites_pending CASCADE; UPDATE configuration SET pypi_serial = 0;"
                           "TRUNCATE piw.queue, piw.queue_totals, piw.attempts, piw.dirty, piw.deltas, piw.download_hours, "
-                          "piw.download_days, piw.package_downloads, piw.popularity_due, piw.download_notes, piw.refills, "
+                          "piw.download_days, piw.package_downloads, piw.file_days, piw.file_downloads, piw.popularity_due, "
+                          "piw.download_notes, piw.refills, "
                           "piw.removals, piw.file_facts, piw.built_tags, piw.applied_serials, piw.pages_due, piw.firsts;"
                           "UPDATE piw.totals SET (files_count, builds_size, builds_time_us, packages_built, downloads_all) = "
                           "(0, 0, 0, 0, 0); INSERT INTO build_abis VALUES ('cp39'), ('cp311')")

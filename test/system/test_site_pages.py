@@ -107,6 +107,11 @@ def words_are_right(farm):
     check("project: why, and when it is tried next", "tried once, and failed because of the machine, not of the package "
           "(no space left on device). The next try is after 2100-01-02 03:04 UTC." in fine, fine[-3000:])
     check("project: duration, size, downloads", all(word in fine for word in ("1m 1s", "1.5 KB", "3 downloads in 30 days")))
+    table = fine[fine.index('<table class="versions">'):].split("</table>")[0]
+    check("project: how long a build took stands in the table of versions", re.search(r">built</a><span class=\"sub\">1m 1s</span>"
+          r"<span class=\"sub\">20\d\d-\d\d-\d\d</span></td>", table) and "title=" not in table, table)
+    check("project: downloads of a version and of a file", '<td class="num">3</td>' in table and
+          '<td class="num">3<span class="sub">3 in all</span></td>' in fine.split("</table>")[1], fine)
     check("project: yanked, in words", "installers avoid it" in read(farm, "project/rough/index.html"))
     home, stats = read(farm, "index.html"), read(farm, "stats.html")
     check("home: what has wheels is counted", "<strong>1</strong> so far" in home)
@@ -138,6 +143,32 @@ def log_page(farm):
     check("log: lines can be linked to", {"L1", "L2", f"L{number}"} <= page.ids)
     check("log: the middle of a long one is left out", "L3000" not in page.ids and re.search(r"… [0-9,]+ lines are left out", text))
     check("log: the project leads to it", "../../logs/0000/0000/0001.html" in read(farm, "project/rough/index.html"))
+
+
+def every_log(farm):
+    """A version that was built 130 times in other years: the table shows the last of them, the rest have their place below, and every log
+    has a page in the end."""
+    farm.psql("INSERT INTO packages VALUES ('often'); INSERT INTO versions (package, version) VALUES ('often', '1'), ('often', '2'); "
+              "UPDATE versions SET skip = 'deleted' WHERE package = 'often' AND version = '2'; "
+              "INSERT INTO builds (build_id, package, version, built_by, built_at, duration, status, abi_tag) SELECT 200 + n, 'often', "
+              "CASE WHEN n = 131 THEN '2' ELSE '1' END, 1, timestamp '2020-01-01' + n * interval '1 hour', n * interval '1 s', false, 'cp311' "
+              "FROM generate_series(1, 132) n")
+    folder = farm.www / "logs" / "0000" / "0000"
+    for number in range(201, 332):
+        (folder / f"{number:04}.txt.gz").write_bytes(gzip.compress(b"error: in vain\n", mtime=0))
+        farm.own(folder / f"{number:04}.txt.gz")
+    rebuild(farm, "project", "often")
+    text = read(farm, "project/often/index.html")
+    links = re.findall(r'"\.\./\.\./logs/0000/0000/(\d{4})\.(\w+)"', text)
+    table, others = text.split("<details>")
+    check("logs: the table has the newest build", "0332.txt" in table and "../../logs/0000/0000/0331" not in text)
+    check("logs: each of the other builds has a way to its log", {int(number) for number, _ in links} == {*range(201, 331), 332} and
+          "their logs: 130<" in others, links)
+    check("logs: some have pages", 0 < len([kind for _, kind in links if kind == "html"]) < 131, links)
+    for _ in range(10):
+        rebuild(farm, "project", "often")
+    kinds = re.findall(r'"\.\./\.\./logs/0000/0000/0[23]\d\d\.(\w+)">failed', read(farm, "project/often/index.html").split("<details>")[1])
+    check("logs: in the end all have", kinds == ["html"] * 130, kinds)
 
 
 def feeds(farm):
@@ -181,9 +212,9 @@ def operators_own(farm):
     put("index.html", "<p>{{packages}} is mine</p>")
     rebuild(farm, "home")
     farm.wait_log(farm.master, r"the home page isn't written: \S+/faq.html:1: \{\{#open\}\} is never closed")
-    check("wrong: other pages are written", farm.wait("the home page", lambda: read(farm, "index.html") == "<p>1 is mine</p>", 30))
+    check("wrong: other pages are written", farm.wait("the home page", lambda: read(farm, "index.html") == "<p>1 is mine</p>\n<!-- end -->\n", 30))
     put("project.html", "<p>{{name}}, mine</p>")
-    farm.wait("the page, once its template is right", lambda: read(farm, "project/fine/index.html") == "<p>fine, mine</p>", 60)
+    farm.wait("the page, once its template is right", lambda: read(farm, "project/fine/index.html") == "<p>fine, mine</p>\n<!-- end -->\n", 60)
     check("wrong: mended, it is taken by itself", True)
     put("project.html", "{{nmae}}")
     farm.psql("INSERT INTO packages VALUES ('late', '', 'A late thing'); INSERT INTO package_names (package, name) VALUES ('late', 'late')")
@@ -198,7 +229,7 @@ def operators_own(farm):
         path.unlink()
     told = rebuild(farm, "project", "fine").stderr
     check("wrong: a log's template is named", f"{folder}/log.html:1: " in told, told)
-    check("wrong: the project's page is written", read(farm, "project/fine/index.html") == "<p>fine without a log's page</p>")
+    check("wrong: the project's page is written", read(farm, "project/fine/index.html") == "<p>fine without a log's page</p>\n<!-- end -->\n")
 
 
 def main():
@@ -217,7 +248,7 @@ def main():
         farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 60)
         farm.wait("the site's own pages", lambda: all((farm.www / name).exists() for name in PAGES), 60)
         farm.wait("links to the logs' pages", lambda: "logs/0000/0000/0001.html" in read(farm, "index.html"), 90)
-        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, feeds, operators_own):
+        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, every_log, feeds, operators_own):
             step(farm)
         if score.failures:
             farm.show_logs()

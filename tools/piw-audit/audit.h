@@ -111,6 +111,15 @@ int next_logs(audit *self, const char *after, char **key, piw_err *err);
 int check_site(audit *self, const char *key, findings *found, piw_err *err);
 int next_site(audit *self, const char *after, char **key, piw_err *err);
 
+/* Of the site's phase: pages of logs that are nobody's. */
+int check_log_folders(audit *self, findings *found, piw_err *err);
+
+/* --- check_feeds.c: the Atom feeds, where there are any (docs/events.md) --- */
+/* Those of the farm, a part of the site's phase. */
+int check_feeds(audit *self, findings *found, piw_err *err);
+/* A package's. */
+int check_package_feed(audit *self, const char *package, findings *found, piw_err *err);
+
 /* --- pages.c: what the pages of a package say, against what they have to --- */
 typedef struct listed {
     char *name;

@@ -316,6 +316,8 @@ int check_package(audit *self, const char *key, findings *found, piw_err *err)
         rc = check_folder(&one, err);
     if (rc == 0)
         rc = check_pages(&one, err);
+    if (rc == 0)
+        rc = check_package_feed(self, key, found, err);
     PQclear(one.files);
     PQclear(one.removals);
     PQclear(one.aliases);

@@ -3,6 +3,7 @@
 
 #include "shared/atomic_file.h"
 #include "shared/names.h"
+#include "shared/page_end.h"
 
 #include <cjson/cJSON.h>
 #include <dirent.h>
@@ -268,9 +269,12 @@ static int check_root(audit *self, findings *found, piw_err *err)
 
 /* --- The site's own pages, and the lists of the search --- */
 
-static bool ends_with(const char *page, const char *end)
+/* `end`: of a list, which is no page from a template. */
+static bool is_whole(const char *name, const char *page, size_t len, const char *end)
 {
-    size_t len = strlen(page), n = strlen(end);
+    if (end == NULL)
+        return piw_page_ended(name, page, len);
+    size_t n = strlen(end);
     while (len > 0 && page[len - 1] == '\n')
         len--;
     return len >= n && memcmp(page + len - n, end, n) == 0;
@@ -280,15 +284,15 @@ static int check_own(audit *self, findings *found, piw_err *err)
 {
     static const struct {
         const char *name, *kind, *end;
-    } pages[] = {{"index.html", "home", "</html>"},
-                 {"packages.html", "home", "</html>"},
-                 {"faq.html", "home", "</html>"},
-                 {"json.html", "home", "</html>"},
-                 {"stats.html", "home", "</html>"},
-                 {"404.html", "home", "</html>"},
-                 {"site.css", "home", "}"},
-                 {"search.js", "home", ""},
-                 {"favicon.svg", "home", "</svg>"},
+    } pages[] = {{"index.html", "home", NULL},
+                 {"packages.html", "home", NULL},
+                 {"faq.html", "home", NULL},
+                 {"json.html", "home", NULL},
+                 {"stats.html", "home", NULL},
+                 {"404.html", "home", NULL},
+                 {"site.css", "home", NULL},
+                 {"search.js", "home", NULL},
+                 {"favicon.svg", "home", NULL},
                  {"packages.json", "search", "]"},
                  {"search/index.json", "search", "}"},
                  {"sitemap.xml", "search", "</sitemapindex>"},
@@ -300,7 +304,7 @@ static int check_own(audit *self, findings *found, piw_err *err)
         size_t len;
         int rc = piw_file_read(path, PAGE_MAX, &page, &len, NULL);
         free(path);
-        if (rc != 0 || !ends_with(page, pages[i].end))
+        if (rc != 0 || !is_whole(pages[i].name, page, len, pages[i].end))
             findings_add(found, pages[i].kind, false, NULL, piw_strdup(pages[i].name),
                          piw_strdup(rc == PIW_ENOENT ? "it isn't there"
                                     : rc != 0        ? "it can't be read"
@@ -397,9 +401,9 @@ static int check_withheld(audit *self, findings *found, piw_err *err)
     return rc;
 }
 
-static const audit_part parts[] = {{"simple", check_simple}, {"project", check_project},
-                                   {"root", check_root},     {"pages", check_own},
-                                   {"search", check_pieces}, {"quarantine", check_withheld}};
+static const audit_part parts[] = {
+    {"simple", check_simple}, {"project", check_project},     {"root", check_root},   {"pages", check_own},
+    {"search", check_pieces}, {"quarantine", check_withheld}, {"feeds", check_feeds}, {"log pages", check_log_folders}};
 
 int check_site(audit *self, const char *key, findings *found, piw_err *err)
 {

@@ -47,7 +47,7 @@ static const struct {
     [AUDIT_DATABASE] = {next_database, "SELECT 3"},
     [AUDIT_PACKAGES] = {next_package, "SELECT count(*) FROM packages"},
     [AUDIT_LOGS] = {next_logs, "SELECT (coalesce(max(build_id) - min(build_id), 0) + 1000) / 1000 FROM builds"},
-    [AUDIT_SITE] = {next_site, "SELECT 5"},
+    [AUDIT_SITE] = {next_site, "SELECT 8"},
 };
 
 static int settle(audit *self, piw_config *config, piw_err *err)

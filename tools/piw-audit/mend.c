@@ -273,6 +273,41 @@ static int write_note(audit *self, const char *path, const char *text, piw_err *
     return piw_file_write(self->root, path, packed, len, PIW_FILE_KEEP, err);
 }
 
+/* The page of a log is written with a page of its package, where there is none. */
+static int renew_log_page(audit *self, const char *path, const finding *one, char **done, piw_err *err)
+{
+    char *aside, *asked = NULL;
+    int rc = move_aside(self, path, &aside, err);
+    /* Pages that were asked for before this one went are no help. */
+    free(self->rebuilt);
+    self->rebuilt = NULL;
+    if (rc == 0)
+        rc = rebuild_pages(self, one, &asked, err);
+    if (rc == 0)
+        *done = piw_sprintf("it was moved to %s, and %s", aside, asked);
+    free(asked);
+    free(aside);
+    return rc;
+}
+
+static int mend_log_page(audit *self, const finding *one, char **done, piw_err *err)
+{
+    return renew_log_page(self, one->path, one, done, err);
+}
+
+/* What the page says is of the log that was there before. */
+static int drop_log_page(audit *self, const finding *one, piw_err *err)
+{
+    static const char log[] = ".txt.gz";
+    char *page = piw_sprintf("%.*s.html.gz", (int)(strlen(one->path) - (sizeof(log) - 1)), one->path);
+    char *whole = piw_sprintf("%s/%s", self->root, page), *done = NULL;
+    int rc = access(whole, F_OK) == 0 ? renew_log_page(self, page, one, &done, err) : 0;
+    free(done);
+    free(whole);
+    free(page);
+    return rc;
+}
+
 /* A log that is lost stays lost: whoever follows its link is told. */
 static int note_log(audit *self, const finding *one, char **done, piw_err *err)
 {
@@ -284,11 +319,28 @@ static int note_log(audit *self, const finding *one, char **done, piw_err *err)
     if (rc == 0)
         rc = write_note(self, path, text, err);
     if (rc == 0)
+        rc = drop_log_page(self, one, err);
+    if (rc == 0)
         *done = aside == NULL ? piw_strdup("a log that says so lies there now")
                               : piw_sprintf("it was moved to %s, and a log that says so lies there now", aside);
     free(text);
     free(aside);
     free(path);
+    return rc;
+}
+
+/* --- Feeds --- */
+
+/* A package's follows its pages. */
+static int mend_feed(audit *self, const finding *one, char **done, piw_err *err)
+{
+    if (one->package == NULL)
+        return piw_err_set(err, PIW_EREFUSED, "piw-ctl reload feed has it written anew");
+    char *asked = NULL;
+    int rc = rebuild_pages(self, one, &asked, err);
+    if (rc == 0)
+        *done = piw_sprintf("%s: the task feed follows", asked);
+    free(asked);
     return rc;
 }
 
@@ -313,6 +365,8 @@ static const struct kind {
     {"home", rebuild_home, NULL, true},
     {"search", rebuild_search, NULL, true},
     {"log", note_log, NULL},
+    {"log page", mend_log_page, NULL},
+    {"feed", mend_feed, NULL, true},
     {"name", NULL, "somebody put it into the database by hand: take it out so"},
     {"queue", NULL, "piw-initdb --check-queue --repair makes it right"},
     {"totals", NULL, "they are figures for monitors alone"},

@@ -2,6 +2,7 @@
 #include "audit.h"
 
 #include "shared/atomic_file.h"
+#include "shared/page_end.h"
 #include "shared/text.h"
 
 #include <cjson/cJSON.h>
@@ -92,8 +93,9 @@ static void add_unescaped(listing *to, const char *text, size_t len, piw_text ha
 }
 
 /* simple/PKG/index.html. False: it isn't whole. */
-static bool read_index(const char *page, listing *got)
+static bool read_index(const char *page, size_t len, listing *got)
 {
+    (void)len;
     static const char mark[] = "#sha256=";
     const char *at = page;
     while ((at = strstr(at, mark)) != NULL) {
@@ -115,8 +117,9 @@ static piw_text text_of(const cJSON *item)
 }
 
 /* simple/PKG/index.v1.json */
-static bool read_json_index(const char *page, listing *got)
+static bool read_json_index(const char *page, size_t len, listing *got)
 {
+    (void)len;
     cJSON *all = cJSON_Parse(page);
     const cJSON *files = cJSON_GetObjectItemCaseSensitive(all, "files"), *file;
     bool good = cJSON_IsArray(files);
@@ -131,8 +134,9 @@ static bool read_json_index(const char *page, listing *got)
 }
 
 /* project/PKG/json/index.json */
-static bool read_project_json(const char *page, listing *got)
+static bool read_project_json(const char *page, size_t len, listing *got)
 {
+    (void)len;
     cJSON *all = cJSON_Parse(page);
     const cJSON *releases = cJSON_GetObjectItemCaseSensitive(all, "releases"), *release, *file;
     bool good = cJSON_IsObject(releases);
@@ -146,10 +150,10 @@ static bool read_project_json(const char *page, listing *got)
 }
 
 /* project/PKG/index.html is for people: that it is whole is enough. */
-static bool read_project(const char *page, listing *got)
+static bool read_project(const char *page, size_t len, listing *got)
 {
     (void)got;
-    return strstr(page, "</html>") != NULL;
+    return piw_page_ended("index.html", page, len);
 }
 
 typedef struct form {
@@ -157,7 +161,7 @@ typedef struct form {
     bool index;       /* it names what the index has to */
     bool optional;    /* some writers don't make it */
     bool names;       /* it is compared by the wheels it names */
-    bool (*read)(const char *page, listing *got);
+    bool (*read)(const char *page, size_t len, listing *got);
 } form;
 
 static const form forms[] = {
@@ -196,7 +200,7 @@ static int look(audit *self, const form *one, const char *path, listing *wanted,
         return 0;
     }
     listing got = {0};
-    if (!one->read(page, &got))
+    if (!one->read(page, len, &got))
         *wrong = piw_strdup("the page isn't whole");
     else if (one->names)
         *wrong = difference(wanted, &got);

@@ -27,7 +27,6 @@ INCLUDE(sql_grants, "schema/grants.sql");
 INCLUDE(sql_drop, "schema/upgrade/drop.sql");
 INCLUDE(sql_stock_22, "schema/upgrade/0.22-0.23.sql");
 INCLUDE(sql_1_2, "schema/upgrade/1-2.sql");
-INCLUDE(sql_1_2_fill, "schema/upgrade/1-2-fill.sql");
 INCLUDE(sql_2_3, "schema/upgrade/2-3.sql");
 INCLUDE(sql_2_3_count, "schema/upgrade/2-3-count.sql");
 INCLUDE(sql_2_3_fill, "schema/upgrade/2-3-fill.sql");
@@ -81,12 +80,10 @@ const schema_file schema_drop_programs = {"drop.sql", sql_drop,
                                           "schema piw: taking away the old functions and triggers"};
 
 const schema_step schema_steps[] = {
-    {1,
-     {"1-2.sql", sql_1_2, "upgrading schema piw from version 1 to 2"},
-     {"1-2-fill.sql", sql_1_2_fill, "counting downloads by package"}},
+    {1, {"1-2.sql", sql_1_2, "upgrading schema piw from version 1 to 2"}, {0}},
     {2,
      {"2-3.sql", sql_2_3, "upgrading schema piw from version 2 to 3"},
-     {"2-3-fill.sql", sql_2_3_fill, "keeping what is quarantined"}},
+     {"2-3-fill.sql", sql_2_3_fill, "keeping what is quarantined, and counting downloads"}},
     {0},
 };
 

@@ -1,5 +1,5 @@
 /* log_pages.c — the pages of builds' logs, packed as the logs are: the web server unpacks both alike. A log never changes, so its
- * page is written once, with the first page of its project that could lead to it. */
+ * page is written once, with a page of its project, which leads to the log as it was printed until then. */
 #include "log_pages.h"
 
 #include "pages.h"
@@ -13,8 +13,9 @@
 #include <zlib.h>
 
 enum {
-    BUILDS_LOOKED_AT = 100,  /* the newest of a package; older ones of an adopted site have their logs */
-    PAGES_AT_ONCE = 20,      /* the next ones are written when the project's page is */
+    NEW_S = 24 * 3600, /* builds of this age or less have their logs' pages written whatever their number */
+    OLDER_AT_ONCE =
+        20, /* of older ones, as an adopted site has; the next are written when the project's page is again */
     LOG_PAGE_MAX = 64 << 20, /* bytes of a log that are looked at: as much as a slave can send */
 };
 
@@ -74,19 +75,25 @@ static int write_one(const site_facts *site, piw_text package, const project_bui
     return rc;
 }
 
+/* Has this build a log that has no page yet? */
+static bool waits(const site_facts *site, const project_build *build, char *path, char *log)
+{
+    return piw_path_log_page(path, site->root.s, build->build_id) && piw_path_log(log, site->root.s, build->build_id) &&
+           access(path, F_OK) != 0 && access(log, R_OK) == 0;
+}
+
 int log_pages_write(const site_facts *site, const project_data *data, piw_err *err)
 {
-    int rc = 0, written = 0;
+    const int64_t new_from_us = piw_time_now().us - INT64_C(1000000) * NEW_S;
+    int rc = 0, older = 0;
     uint32_t count = data->history == NULL || pages_quarantined(data) ? 0 : data->history->builds.count;
-    uint32_t last = count > BUILDS_LOOKED_AT ? count - BUILDS_LOOKED_AT : 0;
-    for (uint32_t i = count; i > last && rc == 0 && written < PAGES_AT_ONCE; i--) {
+    for (uint32_t i = count; i > 0 && rc == 0 && older < OLDER_AT_ONCE; i--) {
         const project_build *build = &data->history->builds.at[i - 1];
         char path[PIW_PATH_MAX], log[PIW_PATH_MAX];
-        if (!piw_path_log_page(path, site->root.s, build->build_id) ||
-            !piw_path_log(log, site->root.s, build->build_id) || access(path, F_OK) == 0 || access(log, R_OK) != 0)
+        if (!waits(site, build, path, log))
             continue;
         rc = write_one(site, data->package, build, log, path, err);
-        written++;
+        older += build->built_at.us < new_from_us;
     }
     return rc;
 }

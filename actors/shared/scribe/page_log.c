@@ -180,8 +180,7 @@ int page_log(const site_facts *site, piw_text package, const project_build *buil
     piw_view_list(view, "lines");
     piw_view_list(view, "error");
     put_lines(view, log, count, error);
-    piw_template_source source = site_templates(site);
-    int rc = piw_template_render(&source, "log.html", view, to, err);
+    int rc = site_render(site, "log.html", view, to, err);
     piw_view_free(&view);
     free(title);
     return rc;

@@ -4,12 +4,14 @@
 #include "plain_system.h"
 #include "shared/abi.h"
 #include "shared/names.h"
+#include "shared/site_path.h"
 #include "shared/text.h"
 #include "shared/version.h"
 #include "site_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { MISSING_MAX = 60 /* sentences of what isn't there; the newest versions' */ };
 
@@ -116,6 +118,8 @@ typedef struct project_page {
     piw_view *view;
     uint32_t missing; /* how many there are */
     bool failed;
+    int64_t *linked; /* the builds whose logs the table of versions leads to */
+    size_t linked_count;
     piw_buffer waiting;             /* ABIs of the release, whose turn hasn't come */
     const project_release *skipped; /* the last one whose reason has been said */
 } project_page;
@@ -265,6 +269,7 @@ static void put_cell(project_page *page, const project_release *release, piw_tex
     char log[64] = "", took[48] = "", when[32] = "";
     if (status != NULL && status->build_id != NULL) {
         page_log_link(log, sizeof(log), page->site->root.s, *status->build_id);
+        page->linked[page->linked_count++] = *status->build_id;
         const project_build *build = find_build(page->data, *status->build_id);
         if (build != NULL) {
             piw_duration_print(build->duration, took, sizeof(took));
@@ -275,11 +280,25 @@ static void put_cell(project_page *page, const project_release *release, piw_tex
     piw_view_text(cell, "style", piw_text_of(style));
     piw_view_print(cell, "log", "%s", log);
     piw_view_print(cell, "took", "%s", took);
-    piw_view_print(cell, "when", "%.16s UTC", when);
+    piw_view_print(cell, "when", "%.10s", when);
     if (status != NULL)
         page->failed |= piw_text_is(status->status, "fail");
     if (status != NULL)
         put_missing(page, release, abi, status, log);
+}
+
+/* A file of which nothing is counted was never fetched. A recount may find less than was taken off meanwhile. */
+static int64_t downloads(const int64_t *counted)
+{
+    return counted == NULL || *counted < 0 ? 0 : *counted;
+}
+
+static int64_t recent_downloads(const project_release *release)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < release->files.count; i++)
+        sum += downloads(release->files.at[i].recent);
+    return sum;
 }
 
 static void put_release(project_page *page, const project_release *release)
@@ -288,6 +307,7 @@ static void put_release(project_page *page, const project_release *release)
     piw_view *row = piw_view_add(page->view, "releases");
     piw_view_text(row, "version", release->version);
     piw_view_print(row, "released", "%.10s", piw_time_print(release->released, released, sizeof(released)));
+    piw_view_number(row, "recent", recent_downloads(release));
     piw_view_flag(row, "prerelease", piw_version_prerelease(release->version));
     piw_view_flag(row, "yanked", release->yanked);
     if (release->yank_reason.len > 0)
@@ -323,6 +343,75 @@ static void put_releases(project_page *page)
         piw_view_number(page->view, "missing_more", page->missing - MISSING_MAX);
     else
         piw_view_text(page->view, "missing_more", piw_text_of(""));
+}
+
+/* --- Other builds ------------------------------------------------------------------------------------------------- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static int compare_versions(const void *a, const void *b)
+{
+    return strcmp((*(const project_release *const *)a)->version.s, (*(const project_release *const *)b)->version.s);
+}
+
+/* The releases that are shown, by the bytes of their versions. The caller frees the array. */
+static const project_release **shown_releases(const project_data *data, size_t *count)
+{
+    const project_release **shown = piw_alloc((data->releases.count + 1) * sizeof(*shown));
+    *count = 0;
+    for (uint32_t i = 0; i < data->releases.count; i++) {
+        if (pages_live(data, &data->releases.at[i]))
+            shown[(*count)++] = &data->releases.at[i];
+    }
+    qsort(shown, *count, sizeof(const project_release *), compare_versions);
+    return shown;
+}
+
+static bool has_log(const site_facts *site, int64_t build_id)
+{
+    char path[PIW_PATH_MAX];
+    return piw_path_log(path, site->root.s, build_id) && access(path, F_OK) == 0;
+}
+
+static void put_other(project_page *page, const project_build *build)
+{
+    char log[64], took[48], when[32];
+    piw_view *row = piw_view_add(page->view, "others");
+    page_log_link(log, sizeof(log), page->site->root.s, build->build_id);
+    piw_view_print(row, "log", "%s", log);
+    piw_view_text(row, "version", build->version);
+    piw_view_text(row, "abi", build->abi_tag);
+    piw_view_text(row, "style", piw_text_of(build->status ? "success" : "fail"));
+    piw_view_text(row, "words", piw_text_of(build->status ? "built" : "failed"));
+    piw_view_print(row, "took", "%s", piw_duration_print(build->duration, took, sizeof(took)));
+    piw_view_print(row, "when", "%.16s", piw_time_print(build->built_at, when, sizeof(when)));
+}
+
+/* Builds in whose place others have come, of versions that are shown: their logs can be read, too. The newest first. */
+static void put_others(project_page *page)
+{
+    size_t releases_count, others = 0;
+    const project_release **releases = shown_releases(page->data, &releases_count);
+    const project_history *history = page->data->history;
+    qsort(page->linked, page->linked_count, sizeof(*page->linked), compare_ids);
+    piw_view_list(page->view, "others");
+    for (uint32_t i = history == NULL ? 0 : history->builds.count; i > 0; i--) {
+        const project_build *build = &history->builds.at[i - 1];
+        const project_release wanted = {.version = build->version}, *key = &wanted;
+        if (bsearch(&build->build_id, page->linked, page->linked_count, sizeof(*page->linked), compare_ids) != NULL ||
+            bsearch(&key, releases, releases_count, sizeof(const project_release *), compare_versions) == NULL ||
+            !has_log(page->site, build->build_id))
+            continue;
+        put_other(page, build);
+        others++;
+    }
+    piw_view_flag(page->view, "has_others", others > 0);
+    piw_view_number(page->view, "others_count", (int64_t)others);
+    free(releases);
 }
 
 /* --- Files -------------------------------------------------------------------------------------------------------- */
@@ -375,6 +464,8 @@ static void put_file(project_page *page, const project_release *release, const p
     piw_view_print(row, "when", "%.10s", piw_time_print(file->uploaded, when, sizeof(when)));
     piw_view_print(row, "took", "%s", took);
     piw_view_text(row, "python", file->requires_python);
+    piw_view_number(row, "recent", downloads(file->recent));
+    piw_view_number(row, "ever", downloads(file->ever));
     uint32_t shown = put_names(row, "apt_names", file->apt_dependencies.at, file->apt_dependencies.count, true);
     piw_view_flag(row, "has_apt", shown > 0);
     shown = put_names(row, "pip_names", file->pip_dependencies.at, file->pip_dependencies.count, false);
@@ -427,15 +518,17 @@ int page_project(const site_facts *site, const project_data *data, piw_buffer *t
                          .order = pages_order(data),
                          .columns = find_columns(data),
                          .view = site_view(site, "../../", piw_text_of(title), "")};
+    page.linked = piw_alloc(((size_t)data->releases.count * page.columns.count + 1) * sizeof(*page.linked));
     piw_view_text(page.view, "feed", piw_text_of(feed));
     piw_view_text(page.view, "feed_title", piw_text_of(feed_title));
     put_head(&page);
     put_releases(&page);
+    put_others(&page);
     put_files(&page);
-    piw_template_source source = site_templates(site);
-    int rc = piw_template_render(&source, "project.html", page.view, to, err);
+    int rc = site_render(site, "project.html", page.view, to, err);
     piw_view_free(&page.view);
     piw_buffer_fini(&page.waiting);
+    free(page.linked);
     free(page.columns.abis);
     free(page.order);
     free(feed_title);

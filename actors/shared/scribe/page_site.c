@@ -313,8 +313,7 @@ int page_site(const site_facts *site, const char *name, const site_figures *figu
     piw_view_flag(view, "has_figures", figures != NULL);
     const site_figures none = {0};
     put_figures(view, site, figures != NULL ? figures : &none, strcmp(name, "stats.html") == 0);
-    piw_template_source source = site_templates(site);
-    int rc = piw_template_render(&source, name, view, to, err);
+    int rc = site_render(site, name, view, to, err);
     piw_view_free(&view);
     return rc;
 }

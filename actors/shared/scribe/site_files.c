@@ -3,6 +3,7 @@
 #include "site_files.h"
 
 #include "shared/atomic_file.h"
+#include "shared/page_end.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 
@@ -95,9 +96,13 @@ static void done(void *arg, piw_text text, const char *called)
     free((void *)called);
 }
 
-piw_template_source site_templates(const site_facts *site)
+int site_render(const site_facts *site, const char *name, const piw_view *view, piw_buffer *to, piw_err *err)
 {
-    return (piw_template_source){find, done, (void *)site};
+    piw_template_source source = {find, done, (void *)site};
+    int rc = piw_template_render(&source, name, view, to, err);
+    if (rc == 0)
+        piw_page_end(name, to);
+    return rc;
 }
 
 bool site_colour_ok(piw_text colour)

@@ -6,8 +6,9 @@
 #include "shared/template.h"
 #include "the_scribe.piw.h"
 
-/* What templates of this site come from: the operator's folder first. Valid as long as `site`. */
-piw_template_source site_templates(const site_facts *site);
+/* Append the page that the template of this name, the operator's or ours, makes of the view, with an end by which it can be seen to
+ * be whole (page_end.h). On failure the buffer is as it was. */
+int site_render(const site_facts *site, const char *name, const piw_view *view, piw_buffer *to, piw_err *err);
 /* A view with what every page needs. `up` is the way to the site's root ("", "../../"), `on` the page's name in the menu
  * (packages, stats, faq, json) or "". The title is borrowed. */
 piw_view *site_view(const site_facts *site, const char *up, piw_text title, const char *on);
