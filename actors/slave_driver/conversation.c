@@ -342,7 +342,7 @@ static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
     return 0;
 }
 
-/* What is reported is no longer being built: its files may take as long as they need. */
+/* What is reported is no longer being built: its files have their own time (sweep.c). */
 static int busy_sending(driver *self, driver_slave *slave, piw_msg *msg)
 {
     bool gone = slave->build != NULL && slave->build->saved.removed;
@@ -398,6 +398,8 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     if (end != NULL)
         driver_figures_see(slave, &end->figures);
     driver_build_report(build, &report, malformed != NULL ? note : NULL, NULL);
+    /* For its files it has as long as for the build, and as long as it may be silent. */
+    build->saved.ends_ns = slave->saved.heard_ns + driver_build_timeout_ns(slave) + self->busy_max_ns;
     if (build->report.note.len == 0)
         driver_judge(self, build, driver_cause_of(&build->report, build->embargo, &slave->figures, end));
     driver_way_begin(self, build);
