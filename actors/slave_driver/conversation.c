@@ -87,6 +87,8 @@ static int say_die(driver *self, driver_slave *slave, piw_msg *msg, const char *
     if (why != NULL)
         piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "slave %lld: %s; told to DIE",
                         (long long)slave->saved.slave_id, why);
+    if (why != NULL)
+        driver_address_left(slave);
     end_build(self, slave, DRIVER_RETURNED, why != NULL ? why : "the slave was stopped");
     piw_msg *answer = slave_DIE_new();
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_DIE);
@@ -117,6 +119,8 @@ static int out_of_order(driver *self, driver_slave *slave, piw_msg *msg)
 /* It said BYE: monitors are told DIE, the peer is forgotten. */
 static void leave(driver *self, driver_slave *slave)
 {
+    if (!slave->saved.killed)
+        driver_address_left(slave);
     driver_leave(self, slave, (driver_outcome){.what = DRIVER_RETURNED, .why = "the slave left"}, false);
 }
 
@@ -167,6 +171,7 @@ static void welcome(driver *self, driver_slave *slave, piw_msg *msg, int64_t id)
 
 static int hello_again(driver *self, driver_slave *slave, piw_msg *msg)
 {
+    driver_address_left(slave);
     end_build(self, slave, DRIVER_RETURNED, "the slave said HELLO again");
     driver_set_hello(self, slave, slave_HELLO_of(msg));
     driver_check_abi(self, slave);

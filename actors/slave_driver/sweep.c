@@ -74,6 +74,7 @@ static void release(driver *self, driver_slave *slave)
                     (long long)slave->saved.slave_id, slave->address->text, build->embargo->saved.package.s,
                     build->embargo->saved.version.s);
     driver_lost_tell(self, slave);
+    driver_address_left(slave);
     driver_leave(self, slave, outcome, true);
 }
 
@@ -177,6 +178,7 @@ int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
         sweep_slave(self, slave, now_ns);
         slave = next;
     }
+    driver_addresses_sweep(self);
     driver_lost_sweep(self, now_ns);
     driver_offers_sweep(self->offers, now_ns);
     driver_serve_idle(self);
