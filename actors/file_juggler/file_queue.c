@@ -178,7 +178,7 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     juggler *self = piw_soul(task);
     piw_err err = {0};
     piw_peer liar = t->peer;
-    if (transfers_anew(t, self->root, &err) != 0) {
+    if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
         piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }
@@ -245,9 +245,10 @@ int on_written_out(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int finish_transfer(piw_task *task, transfer *t)
 {
+    juggler *self = piw_soul(task);
     if (transfers_is_wrong(t) && t->waiting != 0 && piw_peer_address(task, t->waiting) != NULL)
         return begin_anew(task, t, t->waiting);
-    transfers_close(t);
+    transfers_close(&self->transfers, t);
     return send_done(task, t);
 }
 
@@ -264,7 +265,7 @@ int on_file_chunk(piw_task *task, piw_msg *msg)
         return 0;
     }
     piw_err err = {0};
-    if (transfers_store(t, chunk->offset, chunk->data, &err) != 0) {
+    if (transfers_store(&self->transfers, self->root, t, chunk->offset, chunk->data, &err) != 0) {
         piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }

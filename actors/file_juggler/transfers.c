@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ enum {
     /* Bytes that are read back and hashed at most for each piece that comes, after a gap was filled. */
     READ_BACK = 2 << 20,
     READ_BACK_PIECE = 64 << 10,
+    OPEN_LEAST = 8, /* files, however few descriptors there are */
 };
 
 static bool same_slave(const piw_table_node *node, const void *key)
@@ -62,10 +64,74 @@ void transfers_set_peer(transfers *all, transfer *t, piw_peer peer)
         piw_table_add(&all->by_peer, &t->by_peer, piw_table_hash_u64(peer));
 }
 
-static void release(transfer *t)
+/* --- Open files --- */
+
+static void close_file(transfers *all, transfer *t)
 {
+    if (t->fd < 0)
+        return;
+    close(t->fd);
+    t->fd = -1;
+    all->open--;
+}
+
+static void own_file(transfers *all, transfer *t, int fd)
+{
+    close_file(all, t);
+    t->fd = fd;
+    all->open++;
+}
+
+/* As many as descriptors are kept for them (core/port/descriptors.c): a slave needs one connection to be asked for a file, and
+ * then may never send it. */
+static rlim_t most_open(void)
+{
+    struct rlimit limit;
+    rlim_t share = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / 3 : 0;
+    return share > OPEN_LEAST ? share : OPEN_LEAST;
+}
+
+/* Another file is to be opened: where there are too many, those that nothing has come of for longest are closed, until
+ * something does. */
+static void make_room(transfers *all)
+{
+    for (rlim_t most = most_open(); all->open >= most;) {
+        transfer *silent = NULL;
+        for (transfer *t = transfers_next(all, NULL); t != NULL; t = transfers_next(all, t))
+            if (t->fd >= 0 && (silent == NULL || t->heard_ns < silent->heard_ns))
+                silent = t;
+        if (silent == NULL)
+            return;
+        close_file(all, silent);
+    }
+}
+
+static int reopen(const char *root, const juggler_transfer *about, int *fd, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, root, about->build_id, about->filename))
+        return piw_err_set(err, PIW_EINVAL, "the transfer of \"%s\" makes no safe path", about->filename.s);
+    *fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    return *fd >= 0 ? 0 : piw_err_errno(err, "can't open the staged file %s", path);
+}
+
+static int need_file(transfers *all, const char *root, transfer *t, piw_err *err)
+{
+    int fd = -1;
     if (t->fd >= 0)
-        close(t->fd);
+        return 0;
+    make_room(all);
+    int rc = reopen(root, t->about, &fd, err);
+    if (rc == 0)
+        own_file(all, t, fd);
+    return rc;
+}
+
+/* --- Ends --- */
+
+static void release(transfers *all, transfer *t)
+{
+    close_file(all, t);
     EVP_MD_CTX_free(t->digest);
     blocks_fini(&t->map);
     piw_msg_free(&t->owner);
@@ -76,7 +142,7 @@ void transfers_end(transfers *all, transfer *t)
 {
     transfers_set_peer(all, t, 0);
     piw_table_remove(&all->by_slave, &t->by_slave);
-    release(t);
+    release(all, t);
 }
 
 void transfers_fini(transfers *all)
@@ -186,9 +252,11 @@ static int write_piece(const transfer *t, int64_t offset, piw_bytes data, piw_er
     return 0;
 }
 
-int transfers_store(transfer *t, int64_t offset, piw_bytes data, piw_err *err)
+int transfers_store(transfers *all, const char *root, transfer *t, int64_t offset, piw_bytes data, piw_err *err)
 {
-    int rc = write_piece(t, offset, data, err);
+    int rc = need_file(all, root, t, err);
+    if (rc == 0)
+        rc = write_piece(t, offset, data, err);
     if (rc != 0)
         return rc;
     blocks_take(&t->map, offset);
@@ -196,10 +264,9 @@ int transfers_store(transfer *t, int64_t offset, piw_bytes data, piw_err *err)
     return 0;
 }
 
-void transfers_close(transfer *t)
+void transfers_close(transfers *all, transfer *t)
 {
-    close(t->fd);
-    t->fd = -1;
+    close_file(all, t);
 }
 
 bool transfers_is_wrong(const transfer *t)
@@ -226,7 +293,8 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
     if (old != NULL)
         transfers_end(all, old);
     window_init(&made->window);
-    made->fd = fd;
+    made->fd = -1;
+    own_file(all, made, fd);
     made->about = about;
     made->owner = *owner;
     *owner = NULL;
@@ -235,15 +303,14 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
     return 0;
 }
 
-int transfers_anew(transfer *t, const char *root, piw_err *err)
+int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err)
 {
     int fd = -1;
+    make_room(all);
     int rc = make_file(root, t->about, &fd, err);
     if (rc != 0)
         return rc;
-    if (t->fd >= 0)
-        close(t->fd);
-    t->fd = fd;
+    own_file(all, t, fd);
     blocks_clear(&t->map);
     forget_digest(t);
     begin_digest(t);
@@ -256,6 +323,7 @@ int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer 
 {
     const juggler_transfer *about = &file_juggler_state_of(*owner)->transfers.at[0];
     int fd = -1;
+    make_room(all);
     int rc = make_file(root, about, &fd, err);
     if (rc != 0)
         return rc;
@@ -284,15 +352,6 @@ static bool load_pieces(blocks *map, const juggler_transfer *about)
     return true;
 }
 
-static int reopen(const char *root, const juggler_transfer *about, int *fd, piw_err *err)
-{
-    char path[PIW_PATH_MAX];
-    if (!piw_path_staged(path, root, about->build_id, about->filename))
-        return piw_err_set(err, PIW_EINVAL, "the saved transfer of \"%s\" makes no safe path", about->filename.s);
-    *fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    return *fd >= 0 ? 0 : piw_err_errno(err, "can't open the staged file %s", path);
-}
-
 int transfers_resume(transfers *all, const char *root, const juggler_transfer *saved, piw_err *err)
 {
     file_juggler_state *body;
@@ -302,6 +361,7 @@ int transfers_resume(transfers *all, const char *root, const juggler_transfer *s
     const juggler_transfer *about = &body->transfers.at[0];
     int fd = -1;
     transfer *t = NULL;
+    make_room(all);
     int rc = about->size <= 0 || about->block <= 0 || about->block > UINT32_MAX
                  ? piw_err_set(err, PIW_EINVAL, "the saved transfer of \"%s\" has no size", about->filename.s)
                  : reopen(root, about, &fd, err);

@@ -20,7 +20,7 @@ typedef struct transfer {
     const juggler_transfer *about;    /* the constant part: ids, address, package, file */
     piw_peer peer;                    /* the connection that carries it; 0: none yet */
     piw_peer waiting;                 /* another one from the same address that says it is the slave's; 0: none */
-    int fd;                           /* open until the file is whole, then -1 */
+    int fd;                           /* -1: the file is whole, or waits, closed, for the next piece */
     blocks map;
     window window;
     EVP_MD_CTX *digest; /* of the bytes before `hashed`; NULL: the check reads the file for it */
@@ -35,6 +35,7 @@ typedef struct transfer {
 
 typedef struct transfers {
     piw_table by_slave, by_peer;
+    uint32_t open; /* files */
 } transfers;
 
 enum {
@@ -52,13 +53,13 @@ int transfers_resume(transfers *all, const char *root, const juggler_transfer *s
 transfer *transfers_of_slave(const transfers *all, int64_t slave_id);
 transfer *transfers_of_peer(const transfers *all, piw_peer peer);
 /* A piece that was asked for has come: keep it. When it can't be kept, it counts as not come. */
-int transfers_store(transfer *t, int64_t offset, piw_bytes data, piw_err *err);
+int transfers_store(transfers *all, const char *root, transfer *t, int64_t offset, piw_bytes data, piw_err *err);
 /* All has come. */
-void transfers_close(transfer *t);
+void transfers_close(transfers *all, transfer *t);
 /* Is it known that what has come has another hash than was announced? */
 bool transfers_is_wrong(const transfer *t);
 /* Forget what has come; the staged file is made anew. */
-int transfers_anew(transfer *t, const char *root, piw_err *err);
+int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err);
 /* The next piece to ask for now, when there is one; it counts as asked for. */
 bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length);
 /* The connection that carries it from now on. */

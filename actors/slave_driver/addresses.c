@@ -1,8 +1,15 @@
 /* addresses.c — where slaves come from. Who says HELLO, takes a build and hangs up, over and over, holds no more builds than
- * he keeps connections. */
+ * he keeps connections; and who leaves what he takes, over and over, has to wait for the next. */
 #include "slave_driver/addresses.h"
 
 #include <stdlib.h>
+
+enum {
+    /* Builds that may be left at once: all of an address's slaves may be restarted, and again. */
+    LEFT_MIN = 10,
+    LEFT_PER_SLAVE = 2,
+    FORGIVEN_S = 30, /* after which so many are forgiven */
+};
 
 static bool is_address(const piw_table_node *node, const void *key)
 {
@@ -33,15 +40,21 @@ void driver_address_enter(driver *self, driver_slave *slave, const char *text)
     slave->address = address;
 }
 
+static void forget(driver *self, driver_address *address)
+{
+    if (address->slaves > 0 || address->left > 0)
+        return;
+    piw_table_remove(&self->addresses, &address->node);
+    free(address);
+}
+
 void driver_address_leave(driver *self, driver_slave *slave)
 {
     driver_address *address = slave->address;
     driver_address_gone(slave, 0);
     slave->address = NULL;
-    if (--address->slaves > 0)
-        return;
-    piw_table_remove(&self->addresses, &address->node);
-    free(address);
+    address->slaves--;
+    forget(self, address);
 }
 
 void driver_address_gone(driver_slave *slave, int64_t gone_ns)
@@ -51,7 +64,44 @@ void driver_address_gone(driver_slave *slave, int64_t gone_ns)
     slave->gone_ns = gone_ns;
 }
 
+static uint32_t may_leave(const driver_address *address)
+{
+    return LEFT_MIN + LEFT_PER_SLAVE * (address->slaves - address->gone);
+}
+
 bool driver_address_full(const driver_slave *slave)
 {
-    return slave->address->builds >= slave->address->slaves - slave->address->gone;
+    const driver_address *address = slave->address;
+    return address->builds >= address->slaves - address->gone || address->left >= may_leave(address);
+}
+
+void driver_address_left(const driver_slave *slave)
+{
+    if (slave->build != NULL)
+        slave->address->left++;
+}
+
+static driver_address *next(const driver *self, const driver_address *address)
+{
+    piw_table_node *node = piw_table_next(&self->addresses, address != NULL ? &address->node : NULL);
+    return node != NULL ? PIW_TABLE_ENTRY(node, driver_address, node) : NULL;
+}
+
+void driver_addresses_sweep(driver *self)
+{
+    for (driver_address *address = next(self, NULL), *after; address != NULL; address = after) {
+        after = next(self, address);
+        uint32_t forgiven = may_leave(address) / FORGIVEN_S + 1;
+        address->left -= address->left < forgiven ? address->left : forgiven;
+        forget(self, address);
+    }
+}
+
+void driver_addresses_free(driver *self)
+{
+    for (driver_address *address; (address = next(self, NULL)) != NULL;) {
+        address->slaves = address->left = 0;
+        forget(self, address);
+    }
+    piw_table_fini(&self->addresses);
 }

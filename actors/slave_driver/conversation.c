@@ -87,6 +87,8 @@ static int say_die(driver *self, driver_slave *slave, piw_msg *msg, const char *
     if (why != NULL)
         piw_log_limited(&self->odd, 30, PIW_LOG_WARNING, "slave %lld: %s; told to DIE",
                         (long long)slave->saved.slave_id, why);
+    if (why != NULL)
+        driver_address_left(slave);
     end_build(self, slave, DRIVER_RETURNED, why != NULL ? why : "the slave was stopped");
     piw_msg *answer = slave_DIE_new();
     answer_slave(self, slave, msg, &answer, DRIVER_SAID_DIE);
@@ -117,6 +119,8 @@ static int out_of_order(driver *self, driver_slave *slave, piw_msg *msg)
 /* It said BYE: monitors are told DIE, the peer is forgotten. */
 static void leave(driver *self, driver_slave *slave)
 {
+    if (!slave->saved.killed)
+        driver_address_left(slave);
     driver_leave(self, slave, (driver_outcome){.what = DRIVER_RETURNED, .why = "the slave left"}, false);
 }
 
@@ -167,6 +171,7 @@ static void welcome(driver *self, driver_slave *slave, piw_msg *msg, int64_t id)
 
 static int hello_again(driver *self, driver_slave *slave, piw_msg *msg)
 {
+    driver_address_left(slave);
     end_build(self, slave, DRIVER_RETURNED, "the slave said HELLO again");
     driver_set_hello(self, slave, slave_HELLO_of(msg));
     driver_check_abi(self, slave);
@@ -342,7 +347,7 @@ static int busy_building(driver *self, driver_slave *slave, piw_msg *msg)
     return 0;
 }
 
-/* What is reported is no longer being built: its files may take as long as they need. */
+/* What is reported is no longer being built: its files have their own time (sweep.c). */
 static int busy_sending(driver *self, driver_slave *slave, piw_msg *msg)
 {
     bool gone = slave->build != NULL && slave->build->saved.removed;
@@ -398,6 +403,8 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     if (end != NULL)
         driver_figures_see(slave, &end->figures);
     driver_build_report(build, &report, malformed != NULL ? note : NULL, NULL);
+    /* For its files it has as long as for the build, and as long as it may be silent. */
+    build->saved.ends_ns = slave->saved.heard_ns + driver_build_timeout_ns(slave) + self->busy_max_ns;
     if (build->report.note.len == 0)
         driver_judge(self, build, driver_cause_of(&build->report, build->embargo, &slave->figures, end));
     driver_way_begin(self, build);

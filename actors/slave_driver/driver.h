@@ -87,6 +87,7 @@ typedef struct driver_address {
     uint32_t slaves; /* records, those whose connections are gone among them */
     uint32_t gone;
     uint32_t builds; /* in the hands of these slaves */
+    uint32_t left;   /* builds that they left lately; while there are any, the address is remembered */
     char text[];
 } driver_address;
 

@@ -2,6 +2,7 @@
  *
  * This file is its manifest, its start and stop, and what other tasks tell it. See driver.h for the others. */
 #include "slave_driver/abis.h"
+#include "slave_driver/addresses.h"
 #include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
 #include "slave_driver/commands.h"
@@ -173,7 +174,7 @@ static void free_soul(driver *self)
     piw_table_fini(&self->by_peer);
     piw_table_fini(&self->by_id);
     piw_table_fini(&self->by_number);
-    piw_table_fini(&self->addresses);
+    driver_addresses_free(self);
     driver_offers_free(&self->offers);
     piw_msg_free(&self->abis);
     free(self);

@@ -12,14 +12,21 @@
 
 #include <malloc.h>
 
-static const char lost_text[] = "The slave fell silent while it built this.\n";
+/* Why a slave is given up: the cause of its attempt, and what stands in its log. */
+typedef struct loss {
+    const char *cause, *text;
+} loss;
 
-static piw_msg *lost_report(const driver_build *build, int64_t heard_ns)
+static const loss silent = {"the slave fell silent", "The slave fell silent while it built this.\n"};
+static const loss endless = {"its files did not come in time",
+                             "The slave's files did not come within its build timeout.\n"};
+
+static piw_msg *lost_report(const driver_build *build, int64_t heard_ns, const char *text)
 {
     slave_BUILT *body;
     piw_msg *report = slave_BUILT_new(&body);
     body->duration = piw_duration_from_us((heard_ns - build->saved.began_ns) / 1000);
-    piw_blob *output = piw_blob_new(lost_text, sizeof(lost_text) - 1);
+    piw_blob *output = piw_blob_new(text, strlen(text));
     body->output = piw_msg_blob(report, output);
     piw_blob_unref(&output);
     return report;
@@ -27,7 +34,7 @@ static piw_msg *lost_report(const driver_build *build, int64_t heard_ns)
 
 /* The slave is lost: monitors are told, its peer is forgotten, and its attempt ends as one that failed because of
  * it. */
-static void lose(driver *self, driver_slave *lost)
+static void lose(driver *self, driver_slave *lost, const loss *why)
 {
     driver_build *build = lost->build;
     int64_t heard_ns = lost->saved.heard_ns;
@@ -44,12 +51,12 @@ static void lose(driver *self, driver_slave *lost)
         int what = build->saved.removed && !build->saved.again ? DRIVER_DROPPED
                    : build->saved.skip                         ? DRIVER_SKIPPED
                                                                : DRIVER_RETURNED;
-        driver_build_end(self, &build, (driver_outcome){.what = what, .why = "the slave fell silent"});
+        driver_build_end(self, &build, (driver_outcome){.what = what, .why = why->cause});
         return;
     }
     driver_build_unreport(self, build);
-    piw_msg *report = lost_report(build, heard_ns);
-    driver_build_report(build, &report, NULL, "the slave fell silent");
+    piw_msg *report = lost_report(build, heard_ns, why->text);
+    driver_build_report(build, &report, NULL, why->cause);
     driver_way_begin(self, build);
 }
 
@@ -67,6 +74,7 @@ static void release(driver *self, driver_slave *slave)
                     (long long)slave->saved.slave_id, slave->address->text, build->embargo->saved.package.s,
                     build->embargo->saved.version.s);
     driver_lost_tell(self, slave);
+    driver_address_left(slave);
     driver_leave(self, slave, outcome, true);
 }
 
@@ -104,6 +112,13 @@ int on_peer_gone(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
+/* It is asked for its files, and its time for them is over: a slave that says that it is busy, and sends a piece now and then, is
+ * never silent. */
+static bool is_endless(const driver_build *build, int64_t now_ns)
+{
+    return build != NULL && build->memory != NULL && build->saved.phase == DRIVER_IDLE && now_ns > build->saved.ends_ns;
+}
+
 static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
 {
     if (look_at_connection(self, slave, now_ns))
@@ -115,7 +130,12 @@ static void sweep_slave(driver *self, driver_slave *slave, int64_t now_ns)
         piw_warning("slave %lld (%.*s) has been silent for longer than its busy timeout%s; forgetting it",
                     (long long)slave->saved.slave_id, (int)label.len, label.s,
                     build != NULL ? " and its build is lost" : "");
-        lose(self, slave);
+        lose(self, slave, &silent);
+    } else if (is_endless(build, now_ns)) {
+        piw_text label = slave->saved.hello.label;
+        piw_warning("slave %lld (%.*s) has been sending its files for longer than its build timeout; forgetting it",
+                    (long long)slave->saved.slave_id, (int)label.len, label.s);
+        lose(self, slave, &endless);
     } else if (build != NULL && build->memory != NULL && now_ns - build->saved.phase_ns >= self->seal_after_ns) {
         driver_heed(self, build, driver_way_late(self, build));
     }
@@ -158,6 +178,7 @@ int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
         sweep_slave(self, slave, now_ns);
         slave = next;
     }
+    driver_addresses_sweep(self);
     driver_lost_sweep(self, now_ns);
     driver_offers_sweep(self->offers, now_ns);
     driver_serve_idle(self);

@@ -5,7 +5,9 @@ records and memory that the others took are given back.
 TEST-TIMEOUT: 1200
 """
 
+import contextlib
 import sys
+import threading
 
 import farm as farms
 import intruders
@@ -19,6 +21,7 @@ SLOWER = 0.9  # the share of their rate that honest slaves must keep
 ROUNDS = 1000  # of HELLO, IDLE, hang up
 CONNECTIONS = 17000  # that close after HELLO: more than PIW_LIMIT_PEERS
 AT_A_TIME = 100
+DROPPERS, DROPS = 4, 2000  # connections, and how often each says HELLO again over the build that it was given
 GROWN_KB = 32 << 10  # what may stay of those in the allocator's hands
 
 
@@ -75,6 +78,35 @@ def hoard(house):
     check("hoard.all is as before", True)
 
 
+def drop_again_and_again(port, got):
+    """HELLO, IDLE, HELLO, … on one connection; `got` is what IDLE brought."""
+    with contextlib.closing(intruders.Intruder(port)) as dropper:
+        for _ in range(DROPS):
+            dropper.say(intruders.hello("dropper"))
+            dropper.hear(b"ACK")
+            dropper.say(intruders.idle())
+            got.append(dropper.hear(b"BUILD", b"SLEEP"))
+
+
+def drop(house):
+    """Who leaves what he was given, over and over, is given less: else the farm does little but give out and take back."""
+    mark, got = house.honest.mark(), []
+    droppers = [threading.Thread(target=drop_again_and_again, args=(house.port, got)) for _ in range(DROPPERS)]
+    for dropper in droppers:
+        dropper.start()
+    for dropper in droppers:
+        dropper.join()
+    rate, builds = house.honest.since(mark), got.count(b"BUILD")
+    print(f"# {len(got)} rounds: {builds} builds, {got.count(b'SLEEP')} times SLEEP; honest slaves built {house.before:.1f} a second "
+          f"before, {rate:.1f} meanwhile", flush=True)
+    check("drop.all were answered", len(got) == DROPPERS * DROPS and None not in got, got[-4:])
+    check("drop.few builds are given", builds <= len(got) // 10, builds)
+    house.build_on("drop", rate)
+    house.farm.wait("what was dropped to be given back", lambda: running(house.farm) <= 10, GIVEN_BACK_S)
+    house.farm.wait("honest slaves at their rate", house.build_again)
+    check("drop.all is as before", True)
+
+
 def come_and_go(port):
     """How many of them were answered."""
     answered = 0
@@ -124,7 +156,7 @@ def unharmed(house):
 
 def main():
     with farms.Farm() as farm:
-        return score.run([hoard, lockout, unharmed], House(farm))
+        return score.run([hoard, drop, lockout, unharmed], House(farm))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ The clocks are moved by test/preload/clock.c in the farm's programs: five minute
 TEST-TIMEOUT: 400
 """
 
-import os
 import re
 import signal
 import struct
@@ -16,6 +15,7 @@ import sys
 import time
 
 import machine
+import pauses
 import score
 from machine import farms, loads
 from score import check
@@ -60,56 +60,10 @@ def test_jumps(farm, load):
         go_on(farm, load, name)
 
 
-def tree(pid):
-    """A process and its children."""
-    children = [int(child) for task in os.listdir(f"/proc/{pid}/task")
-                for child in open(f"/proc/{pid}/task/{task}/children", encoding="ascii").read().split()]
-    return [pid, *children]
-
-
-def pause(farm, process):
-    pids = tree(process.pid)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+def pause(farm):
+    """What passes while a process is stopped."""
     time.sleep(STOPPED)
     farm.shift(day=PAUSE, up=PAUSE)
-    for pid in reversed(pids):
-        os.kill(pid, signal.SIGCONT)
-
-
-def ended_well(farm, load):
-    """What the slaves were told is recorded, once."""
-    ended, twice = load.ended()
-    recorded = {(package, version): (status, count) for package, version, status, count in farm.rows(
-        "SELECT package, version, bool_and(status), count(*) FROM builds GROUP BY 1, 2")}
-    wrong = [(build, how, recorded.get(build)) for build, (how, _) in ended.items()
-             if recorded.get(build) != ("t" if how == "good" else "f", "1")]
-    return twice + wrong
-
-
-def test_pauses(farm):
-    postgres = next(process for process in farm.processes if process.name == "postgres")
-    stopped = []
-    for name, process in (("the master", farm.master), ("the database", postgres), ("all slaves", None)):
-        load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--patience", "20m", name=f"load{len(stopped)}")
-        load.wait_built(20)
-        start = len(farm.master.text())
-        pause(farm, process or load.process)
-        after = loads.Load(farm, "--slaves", "10", "--builds", str(BUILDS), name=f"after{len(stopped)}")
-        figures = after.finish(120)
-        check(f"clock.{name} stopped for five minutes: builds go on", figures.get("builds") == BUILDS,
-              (figures, after.complaints()[-3:]))
-        if process is farm.master:
-            text = farm.master.text()[start:]
-            check("clock.no slave is blamed for the master's pause", "silent for longer" not in text and "stood still" in text,
-                  text[-500:])
-        load.process.popen.send_signal(signal.SIGTERM)
-        farm.wait("the end of the load", lambda one=load: not one.process.running(), 120)
-        farm.forget(load.process)
-        stopped += [load, after]
-    machine.settled(farm, 60)
-    wrong = [text for load in stopped for text in ended_well(farm, load)]
-    check("clock.what slaves were told is recorded once", not wrong, wrong[:10])
 
 
 def main():
@@ -127,7 +81,7 @@ def main():
             loads.wait_recorded(farm, len(ended))
             wrong = loads.differences(farm, ended)
             check(f"clock.{len(ended)} builds are recorded as they were answered", not wrong, wrong[:5])
-            test_pauses(farm)
+            pauses.check_all(farm, "clock", lambda: pause(farm))
             machine.check_farm(farm, "clock")
             said = [line for line in farm.master.text().splitlines() if FAULTS.search(line)]
             check("clock.no task has died", farm.master.running() and not said, said[:5])

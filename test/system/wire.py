@@ -273,6 +273,8 @@ def msgpack_encode(value):
         return b"\xc0"
     if isinstance(value, int):
         return bytes([value]) if 0 <= value < 128 else b"\xd3" + struct.pack(">q", value)
+    if isinstance(value, float):
+        return b"\xcb" + struct.pack(">d", value)
     if isinstance(value, str):
         raw = value.encode()
         return _sized(len(raw), ((32, 0xa0, 0), (1 << 8, 0xd9, 1), (1 << 16, 0xda, 2), (1 << 32, 0xdb, 4))) + raw

@@ -298,6 +298,24 @@ START_TEST(silence_is_bounded)
 }
 END_TEST
 
+/* It is busy all the time, and its file never comes. */
+START_TEST(sending_is_bounded)
+{
+    piw_client *slave = building(86400000, 1000);
+    SAYS(slave, built(true, "fine", one_file), "SEND p-1.0-py3-none-any.whl");
+    int64_t until_ns = piw_monotonic_ns() + FARM_WAIT_MS * INT64_C(1000000);
+    bool answered = true;
+    while (answered && piw_monotonic_ns() < until_ns) {
+        slave_send(slave, busy());
+        answered = strcmp(slave_hear(slave, 300), "CONT") == 0;
+    }
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    ck_assert_ptr_nonnull(
+        strstr(farm_wait(&f, "ATTEMPT_FAILED(slave_id=1", 1), "cause='its files did not come in time'"));
+    piw_client_close(&slave);
+}
+END_TEST
+
 static void add(Suite *suite, const char *name, void (*with)(void), const TTest *const *list)
 {
     TCase *tests = tcase_create(name);
@@ -319,6 +337,6 @@ Suite *unit_suite(void)
                                who_tells_its_version_has_a_token, NULL});
     add(suite, "gone", setup_hasty, (const TTest *const[]){a_build_returns_when_its_connection_has_gone, NULL});
     add(suite, "few", setup_few, (const TTest *const[]){the_longest_silent_makes_room, NULL});
-    add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, NULL});
+    add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, sending_is_bounded, NULL});
     return suite;
 }
