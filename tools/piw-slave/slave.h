@@ -5,6 +5,7 @@
 #include "piw/client.h"
 #include "piw/log.h"
 #include "piw/options.h"
+#include "shared/outage.h"
 
 enum {
     SLAVE_BUSY_TIMEOUT_MS = 300000, /* how long we may be silent, and wait for an answer */
@@ -36,6 +37,7 @@ typedef struct slave_build slave_build;
 typedef struct slave {
     slave_settings settings;
     piw_client *master;
+    piw_outage away;     /* of the master: no connection, or no answer */
     int signals;         /* signalfd: SIGTERM, SIGINT, SIGHUP, SIGCHLD */
     bool asked;          /* a request is on its way: what arrives is its answer */
     int64_t patience_ms; /* the master may take so long for the answer to what was asked: it has been asked to */
