@@ -48,8 +48,8 @@ static void apply_later(gazer *self, int64_t delay_ms)
 static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *why)
 {
     int64_t delay = gazer_longer(self, &self->wait_ms, refused, asked_s);
-    piw_warning("PyPI's log at %s can't be read, trying again in %lld s: %s", self->xmlrpc_url,
-                (long long)(delay + 999) / 1000, why);
+    piw_outage_goes_on(&self->away, PIW_LOG_WARNING, 0, "PyPI's log at %s can't be read, trying again in %lld s: %s",
+                       self->xmlrpc_url, (long long)(delay + 999) / 1000, why);
     rest(self, delay);
 }
 
@@ -130,6 +130,7 @@ static void on_read(void *arg, const gazer_http_result *result)
         return;
     }
     self->wait_ms = 0;
+    piw_outage_over(&self->away, "PyPI's log is read again");
     self->caught_up = self->new_events == 0;
     gazer_say_progress(self);
     go_on(self);
@@ -200,6 +201,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* a batch of an earlier soul: this one reads on from what the database says */
     self->applying = false;
     if (code == 0) {
+        piw_outage_over(&self->unstored, "the database takes PyPI's events again");
         gazer_order_confirm(self->order);
         gazer_say_progress(self);
         if (self->batch_max < GAZER_BATCH)
@@ -207,7 +209,8 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
     } else if (code == PIW_EDB) {
         narrow(self, piw_msg_error_text(reply));
     } else {
-        piw_warning("PyPI's events wait for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unstored, PIW_LOG_WARNING, 0, "PyPI's events wait for the database: %s",
+                           piw_msg_error_text(reply));
         apply_later(self, GAZER_WAIT_MIN_MS);
     }
     go_on(self);

@@ -36,6 +36,7 @@ struct gazer_describer {
     wanted *first, **end; /* waiting, in order */
     unsigned running;
     bool resting;
+    piw_outage away; /* of PyPI's pages */
     piw_log_limiter troubles;
 };
 
@@ -163,13 +164,16 @@ static void end(gazer_describer *self, wanted *entry)
 /* Did the server say that it is too much, or nobody answer? Then all wait for a while. */
 static bool must_rest(gazer_describer *self, const wanted *entry, const gazer_http_result *result)
 {
-    if (!result->refused && result->status != 429 && result->status < 500)
+    if (!result->refused && result->status != 429 && result->status < 500) {
+        if (result->answered)
+            piw_outage_over(&self->away, "descriptions are fetched again");
         return false;
+    }
     int64_t rest_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : REST_MS;
     self->resting = piw_timer(self->gazer->task, PIW_ON(describe), 0, rest_ms, 0) == 0;
-    piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "descriptions rest for %d s: %s (status %ld for %s)",
-                    (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
-                    result->status, entry->package);
+    piw_outage_goes_on(&self->away, PIW_LOG_WARNING, 0, "descriptions rest for %d s: %s (status %ld for %s)",
+                       (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
+                       result->status, entry->package);
     return true;
 }
 
@@ -240,9 +244,10 @@ static void on_done(void *arg, const gazer_http_result *result)
     gazer_describer *self = entry->describer;
     self->running--;
     bool rests = false;
-    if (entry->summary->found)
+    if (entry->summary->found) {
+        piw_outage_over(&self->away, "descriptions are fetched again");
         describe(entry);
-    else if (!(rests = must_rest(self, entry, result)))
+    } else if (!(rests = must_rest(self, entry, result)))
         piw_debug("no description of %s: %s (status %ld)", entry->package,
                   result->answered ? "there is no summary" : result->problem, result->status);
     free(entry->summary);

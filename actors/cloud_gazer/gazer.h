@@ -38,6 +38,8 @@ typedef struct gazer {
     uint32_t batch_max;  /* halved while the database refuses a batch, to find the bad event */
     int64_t wait_ms;     /* how long the next wait after a failure is; 0: nothing has failed lately */
     int64_t poll_ms;
+    piw_outage away;         /* of PyPI's log */
+    piw_outage unstored;     /* of the database, which is to take what was read */
     gazer_progress progress; /* when its line was last written */
     int64_t begun_ns, progress_ns;
     bool was_caught_up; /* the first catching up is over */

@@ -223,11 +223,14 @@ int on_pages(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* an answer to the soul before this one */
     self->telling = false;
     if (body == NULL && piw_msg_error(reply) != PIW_EDB) {
-        piw_warning("what left PyPI's list waits for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&owner->unstored, PIW_LOG_WARNING, 0, "what left PyPI's list waits for the database: %s",
+                           piw_msg_error_text(reply));
         rest(self, GAZER_WAIT_MIN_MS);
         return 0;
     }
-    if (body == NULL)
+    if (body != NULL)
+        piw_outage_over(&owner->unstored, "the database takes what left PyPI's list again");
+    else
         piw_error("%s stays hidden because the database refuses to do more: %s", self->names[self->at],
                   piw_msg_error_text(reply));
     next(self);

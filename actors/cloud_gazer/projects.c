@@ -56,6 +56,7 @@ struct gazer_projects {
     int64_t period_us; /* from one to the next */
     int64_t poll_ms;
     int64_t wait_ms; /* of the next wait after a failure; 0: none was lately */
+    piw_outage away; /* of PyPI's pages */
     bool began, running, resting, applying, comparing;
     char etag[ETAG_MAX]; /* of the last list that was worked off */
     char new_etag[ETAG_MAX];
@@ -103,8 +104,15 @@ static void wait_longer(gazer_projects *self, const gazer_http_result *result, c
         return;
     int64_t delay_ms = gazer_longer(self->gazer, &self->wait_ms, result != NULL && result->refused,
                                     result != NULL ? result->retry_after_s : 0);
-    piw_warning("%s can't be read, trying again in %lld s: %s", what, (long long)(delay_ms + 999) / 1000, why);
+    piw_outage_goes_on(&self->away, PIW_LOG_WARNING, 0, "%s can't be read, trying again in %lld s: %s", what,
+                       (long long)(delay_ms + 999) / 1000, why);
     rest(self, delay_ms);
+}
+
+static void wait_no_longer(gazer_projects *self)
+{
+    self->wait_ms = 0;
+    piw_outage_over(&self->away, "PyPI's projects are read again");
 }
 
 /* What is wrong with an answer, or NULL. */
@@ -214,7 +222,7 @@ static void on_list(void *arg, const gazer_http_result *result)
     gazer_projects *self = arg;
     char text[64];
     if (result->answered && result->status == 304) {
-        self->wait_ms = 0;
+        wait_no_longer(self);
         end_pass(self);
         rest(self, self->poll_ms);
         return;
@@ -227,7 +235,7 @@ static void on_list(void *arg, const gazer_http_result *result)
         wait_longer(self, result, self->simple_url, why);
         return;
     }
-    self->wait_ms = 0;
+    wait_no_longer(self);
     snprintf(self->new_etag, sizeof(self->new_etag), "%s",
              result->etag != NULL && strlen(result->etag) < ETAG_MAX ? result->etag : "");
     take_list(self);
@@ -350,10 +358,12 @@ int on_compared(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* of an earlier soul */
     self->comparing = false;
     if (body == NULL) {
-        piw_warning("the comparison with PyPI's list waits for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&owner->unstored, PIW_LOG_WARNING, 0,
+                           "the comparison with PyPI's list waits for the database: %s", piw_msg_error_text(reply));
         rest(self, GAZER_WAIT_MIN_MS);
         return 0;
     }
+    piw_outage_over(&owner->unstored, "the database takes part in the comparison again");
     size_t left = self->listed_count - self->compared;
     self->compared += left < COMPARED ? left : COMPARED;
     bool refused = take_compared(self, body);
@@ -452,7 +462,7 @@ static void on_document(void *arg, const gazer_http_result *result)
         wait_longer(self, result, what, problem_of(result, &at->err, text, sizeof(text)));
         return;
     }
-    self->wait_ms = 0;
+    wait_no_longer(self);
     take_document(self, at, result);
     step(self);
 }
@@ -608,6 +618,7 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* of an earlier soul */
     self->applying = false;
     if (body != NULL) {
+        piw_outage_over(&owner->unstored, "the database takes PyPI's projects again");
         count_changes(self, body);
         confirm(self);
         gazer_describer_go(owner->describer);
@@ -619,7 +630,8 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
                   piw_msg_error_text(reply));
         confirm(self);
     } else {
-        piw_warning("PyPI's projects wait for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&owner->unstored, PIW_LOG_WARNING, 0, "PyPI's projects wait for the database: %s",
+                           piw_msg_error_text(reply));
         rest(self, GAZER_WAIT_MIN_MS);
         return 0;
     }

@@ -55,8 +55,8 @@ typedef struct chase {
     int64_t last_id;
     int64_t turn; /* the id of the one that transfers, 0: none */
     int64_t silence_ms;
-    piw_log_limiter troubles;
-    struct chase_asked *asked; /* questions of operators that wait for their answers */
+    piw_outage stuck[CHASE_PHASES]; /* imports have to try a step again */
+    struct chase_asked *asked;      /* questions of operators that wait for their answers */
     piw_msg *here; /* slaves_here, the latest; NULL: not heard yet. slave_driver says it every few seconds */
 } chase;
 

@@ -14,7 +14,6 @@
 #include "shared/abi.h"
 #include "shared/dsn.h"
 #include "shared/names.h"
-#include "shared/outage.h"
 #include "shared/version.h"
 #include "the_architect.piw.h"
 

@@ -11,7 +11,6 @@
 
 #include "db.piw.h"
 #include "piw/task.h"
-#include "shared/outage.h"
 
 enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
 

@@ -38,6 +38,7 @@ typedef struct secretary {
     int64_t save_at_ns;      /* not sooner */
     waiter waiters[WAITERS_MAX];
     size_t waiters_count;
+    piw_outage unwritten; /* of pages that can't be written now */
     piw_log_limiter trouble;
 } secretary;
 

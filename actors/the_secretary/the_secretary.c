@@ -54,11 +54,12 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) == 0)
         tell_changed(task, r);
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
-                        r->package, piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the pages of %s have to wait: %s", r->package,
+                           piw_msg_error_text(reply));
         requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
         self->failed++;
     } else {
+        piw_outage_over(&self->unwritten, "pages are written again");
         requests_done(&self->requests, r);
         self->written++;
     }
@@ -146,8 +147,10 @@ static int single_done(piw_task *task, int64_t *state, const piw_msg *reply, con
     secretary *self = piw_soul(task);
     bool failed = piw_msg_error(reply) != 0, again = *state == WRITING_AGAIN;
     if (failed)
-        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the %s has to wait: %s", what,
-                        piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the %s has to wait: %s", what,
+                           piw_msg_error_text(reply));
+    else
+        piw_outage_over(&self->unwritten, "pages are written again");
     int rc = failed || again ? piw_timer(task, retry, 0, failed ? HOME_RETRY_MS : 0, 0) : 0;
     if (rc == 0)
         *state = IDLE;

@@ -1,5 +1,5 @@
 /* test_said_once — an outage is said once, then every ten minutes, then that it is over; time is moved by its own figures. */
-#include "shared/outage.h"
+#include "piw/log.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -5,7 +5,6 @@
 #include "piw/client.h"
 #include "piw/log.h"
 #include "piw/options.h"
-#include "shared/outage.h"
 
 enum {
     SLAVE_BUSY_TIMEOUT_MS = 300000, /* how long we may be silent, and wait for an answer */

@@ -1,5 +1,5 @@
 /* outage.c — an outage is said once, then now and then, and that it is over. */
-#include "shared/outage.h"
+#include "piw/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
