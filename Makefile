@@ -82,6 +82,7 @@ LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
+LIBS_fetch         := -lcurl
 LIBS_metrics       := -lmicrohttpd
 LIBS_notify        := -lcurl -lcjson -lcrypto
 LIBS_piw-add       := -lcurl -lcjson

@@ -108,7 +108,7 @@ static bool on_data(void *arg, const void *data, size_t len)
     return gazer_xmlrpc_feed(self->parser, data, len, &self->parse_err) == 0;
 }
 
-static void on_read(void *arg, const gazer_http_result *result)
+static void on_read(void *arg, const piw_fetch_result *result)
 {
     gazer *self = arg;
     char why[PIW_ERR_TEXT];
@@ -142,16 +142,18 @@ static void read_on(gazer *self)
     self->parse_err = (piw_err){0};
     self->new_events = 0;
     char *body = gazer_xmlrpc_request(gazer_order_from(self->order, self->caught_up));
-    const gazer_http_request request = {.url = self->xmlrpc_url,
-                                        .body = body,
-                                        .timeout_ms = GAZER_READ_TIMEOUT_MS,
-                                        .data = on_data,
-                                        .done = on_read,
-                                        .arg = self};
+    const piw_fetch_request request = {.url = self->xmlrpc_url,
+                                       .body = body,
+                                       .body_len = strlen(body),
+                                       .type = "text/xml",
+                                       .timeout_ms = GAZER_READ_TIMEOUT_MS,
+                                       .data = on_data,
+                                       .done = on_read,
+                                       .arg = self};
     piw_err err = {0};
     if (self->parser == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for reading PyPI's answer");
-    if (err.code != 0 || gazer_http_start(self->http, &request, &err) != 0) {
+    if (err.code != 0 || piw_fetch_start(self->http, &request, &err) != 0) {
         gazer_xmlrpc_free(&self->parser);
         wait_longer(self, false, 0, err.text);
     }
@@ -278,7 +280,7 @@ int on_http_socket(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     gazer *self = piw_soul(task);
-    gazer_http_on_socket(self->http, key);
+    piw_fetch_on_socket(self->http, key);
     return 0;
 }
 
@@ -287,7 +289,7 @@ int on_http_timer(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     (void)key;
     gazer *self = piw_soul(task);
-    gazer_http_on_timer(self->http);
+    piw_fetch_on_timer(self->http);
     return 0;
 }
 
@@ -301,7 +303,7 @@ static const char *setting_or(piw_task *task, const char *name, const char *fall
 
 static void free_soul(gazer *self)
 {
-    gazer_http_close(&self->http);
+    piw_fetch_close(&self->http);
     gazer_xmlrpc_free(&self->parser);
     gazer_order_free(&self->order);
     gazer_describer_free(&self->describer);
@@ -318,7 +320,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->dev_mode = piw_setting(task, "dev-mode") != NULL && piw_setting_number(task, "dev-mode") != 0;
     self->xmlrpc_url = setting_or(task, "pypi-xmlrpc", "https://pypi.org/pypi");
     self->poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll");
-    int failed = gazer_http_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
+    int failed = piw_fetch_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
     if (failed != 0) {
         free(self);
         return failed;

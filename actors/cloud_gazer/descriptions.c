@@ -133,14 +133,14 @@ static void describe(wanted *entry)
 }
 
 /* Ask for the address with the entry as argument; it counts as running until `done`. False: it can't be asked for. */
-static bool start(gazer_describer *self, wanted *entry, char *url, const char *accept, gazer_http_request request)
+static bool start(gazer_describer *self, wanted *entry, char *url, const char *accept, piw_fetch_request request)
 {
     piw_err err = {0};
     request.url = url;
     request.accept = accept;
     request.timeout_ms = TIMEOUT_MS;
     request.arg = entry;
-    bool good = gazer_http_start(self->gazer->http, &request, &err) == 0;
+    bool good = piw_fetch_start(self->gazer->http, &request, &err) == 0;
     if (good)
         self->running++;
     else
@@ -162,7 +162,7 @@ static void end(gazer_describer *self, wanted *entry)
 }
 
 /* Did the server say that it is too much, or nobody answer? Then all wait for a while. */
-static bool must_rest(gazer_describer *self, const wanted *entry, const gazer_http_result *result)
+static bool must_rest(gazer_describer *self, const wanted *entry, const piw_fetch_result *result)
 {
     if (!result->refused && result->status != 429 && result->status < 500) {
         if (result->answered)
@@ -194,7 +194,7 @@ static void tell_facts(const wanted *entry)
         piw_msg_free(&msg);
 }
 
-static void on_page_done(void *arg, const gazer_http_result *result)
+static void on_page_done(void *arg, const piw_fetch_result *result)
 {
     wanted *entry = arg;
     gazer_describer *self = entry->describer;
@@ -218,7 +218,7 @@ static void fetch_page(gazer_describer *self, wanted *entry)
     entry->page = gazer_page_new(entry->package);
     if (entry->page == NULL ||
         !start(self, entry, piw_sprintf("%s/%s/", self->simple_url, entry->package),
-               "application/vnd.pypi.simple.v1+json", (gazer_http_request){.data = on_page_data, .done = on_page_done}))
+               "application/vnd.pypi.simple.v1+json", (piw_fetch_request){.data = on_page_data, .done = on_page_done}))
         end(self, entry);
 }
 
@@ -238,7 +238,7 @@ int on_facts(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- The project's document --- */
 
-static void on_done(void *arg, const gazer_http_result *result)
+static void on_done(void *arg, const piw_fetch_result *result)
 {
     wanted *entry = arg;
     gazer_describer *self = entry->describer;
@@ -269,7 +269,7 @@ static void fetch(gazer_describer *self, wanted *entry)
     entry->summary_too = false;
     entry->summary = piw_zalloc(sizeof(*entry->summary));
     if (!start(self, entry, piw_sprintf("%s/%s/json", self->json_url, entry->package), NULL,
-               (gazer_http_request){.data = on_data, .done = on_done})) {
+               (piw_fetch_request){.data = on_data, .done = on_done})) {
         free(entry->summary);
         entry->summary = NULL;
         end(self, entry);

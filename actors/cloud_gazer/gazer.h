@@ -3,7 +3,7 @@
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
-#include "cloud_gazer/http.h"
+#include "shared/fetch.h"
 #include "cloud_gazer/order.h"
 #include "cloud_gazer/projects.h"
 #include "piw/plugin.h"
@@ -25,7 +25,7 @@ typedef struct gazer_describer gazer_describer;
 
 typedef struct gazer {
     piw_task *task;
-    gazer_http *http;
+    piw_fetch *http;
     gazer_order *order;   /* NULL until the database has said where it is */
     gazer_xmlrpc *parser; /* of the reading that runs */
     piw_err parse_err;

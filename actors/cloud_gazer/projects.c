@@ -98,7 +98,7 @@ static void rest(gazer_projects *self, int64_t delay_ms)
 }
 
 /* PyPI failed, or wants us to wait: wait at least 10 s, and longer with each failure. */
-static void wait_longer(gazer_projects *self, const gazer_http_result *result, const char *what, const char *why)
+static void wait_longer(gazer_projects *self, const piw_fetch_result *result, const char *what, const char *why)
 {
     if (self->resting)
         return;
@@ -116,7 +116,7 @@ static void wait_no_longer(gazer_projects *self)
 }
 
 /* What is wrong with an answer, or NULL. */
-static const char *problem_of(const gazer_http_result *result, const piw_err *err, char *text, size_t size)
+static const char *problem_of(const piw_fetch_result *result, const piw_err *err, char *text, size_t size)
 {
     if (err->code != 0)
         return err->text;
@@ -217,7 +217,7 @@ static void end_pass(gazer_projects *self)
     self->compares = self->running = false;
 }
 
-static void on_list(void *arg, const gazer_http_result *result)
+static void on_list(void *arg, const piw_fetch_result *result)
 {
     gazer_projects *self = arg;
     char text[64];
@@ -250,17 +250,17 @@ static void read_list(gazer_projects *self)
     self->added = self->deleted = self->versions = self->hidden = 0;
     bool due = piw_time_now().us >= self->due_us;
     char *url = piw_sprintf("%s/", self->simple_url);
-    const gazer_http_request request = {.url = url,
-                                        .accept = "application/vnd.pypi.simple.v1+json",
-                                        .etag = !due && self->etag[0] != '\0' ? self->etag : NULL,
-                                        .timeout_ms = LIST_TIMEOUT_MS,
-                                        .data = on_list_data,
-                                        .done = on_list,
-                                        .arg = self};
+    const piw_fetch_request request = {.url = url,
+                                       .accept = "application/vnd.pypi.simple.v1+json",
+                                       .etag = !due && self->etag[0] != '\0' ? self->etag : NULL,
+                                       .timeout_ms = LIST_TIMEOUT_MS,
+                                       .data = on_list_data,
+                                       .done = on_list,
+                                       .arg = self};
     piw_err err = {0};
     if (self->listing == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
-    if (err.code != 0 || gazer_http_start(self->gazer->http, &request, &err) != 0) {
+    if (err.code != 0 || piw_fetch_start(self->gazer->http, &request, &err) != 0) {
         end_pass(self);
         wait_longer(self, NULL, self->simple_url, err.text);
     }
@@ -424,7 +424,7 @@ int on_projects_again(piw_task *task, piw_msg *reply, uint64_t key)
 }
 
 /* What is to become of the document, whose answer has ended. */
-static void take_document(gazer_projects *self, document *at, const gazer_http_result *result)
+static void take_document(gazer_projects *self, document *at, const piw_fetch_result *result)
 {
     char text[64];
     const char *why = problem_of(result, &at->err, text, sizeof(text));
@@ -445,7 +445,7 @@ static void take_document(gazer_projects *self, document *at, const gazer_http_r
                         at->listed->package, why);
 }
 
-static void on_document(void *arg, const gazer_http_result *result)
+static void on_document(void *arg, const piw_fetch_result *result)
 {
     document *at = arg;
     gazer_projects *self = at->owner;
@@ -473,16 +473,16 @@ static void fetch(gazer_projects *self, document *at)
     at->summary = piw_zalloc(sizeof(*at->summary));
     at->err = (piw_err){0};
     char *url = piw_sprintf("%s/%s/json", self->json_url, at->listed->package);
-    const gazer_http_request request = {.url = url,
-                                        .accept = "application/json",
-                                        .timeout_ms = DOCUMENT_TIMEOUT_MS,
-                                        .data = on_document_data,
-                                        .done = on_document,
-                                        .arg = at};
+    const piw_fetch_request request = {.url = url,
+                                       .accept = "application/json",
+                                       .timeout_ms = DOCUMENT_TIMEOUT_MS,
+                                       .data = on_document_data,
+                                       .done = on_document,
+                                       .arg = at};
     piw_err err = {0};
     if (at->project == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
-    if (err.code == 0 && gazer_http_start(self->gazer->http, &request, &err) == 0) {
+    if (err.code == 0 && piw_fetch_start(self->gazer->http, &request, &err) == 0) {
         at->started = true;
         self->fetches++;
     } else {
