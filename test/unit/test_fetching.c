@@ -154,7 +154,8 @@ static void begin(void)
 {
     char plugins[UNIT_BUILD];
     unit_built(plugins, "plugins");
-    const char *dir = plugins, *names[] = {"at-once", "per-task"}, *values[] = {"3", "3"};
+    const char *dir = plugins, *names[] = {"at-once", "per-task"},
+               *values[] = {"5", "3"}; /* all that ask here are one task */
     const piw_runtime_config config = {.plugin_dirs = &dir, .plugin_dirs_count = 1, .trust_files = true};
     const piw_task_config task = {.name = "fetch",
                                   .enabled = true,
