@@ -3,10 +3,10 @@
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
-#include "shared/fetch.h"
 #include "cloud_gazer/order.h"
 #include "cloud_gazer/projects.h"
 #include "piw/plugin.h"
+#include "shared/fetch.h"
 #include "shared/table.h"
 
 enum {
@@ -41,6 +41,7 @@ typedef struct gazer {
     piw_outage away;         /* of PyPI's log */
     piw_outage unstored;     /* of the database, which is to take what was read */
     gazer_progress progress; /* when its line was last written */
+    int64_t first_s;         /* when the first event was that was applied; 0: none yet */
     int64_t begun_ns, progress_ns;
     bool was_caught_up; /* the first catching up is over */
     bool dev_mode;

@@ -653,8 +653,9 @@ static void say_progress(gazer_projects *self)
         snprintf(left, sizeof(left), "about %lld h %02lld min left", (long long)(minutes / 60),
                  (long long)(minutes % 60));
     }
-    snprintf(line, sizeof(line), "%zu of %zu changed projects applied, %.0f a second, %s; at serial %lld",
-             self->applied, self->todo_count, rate, left, (long long)self->stored);
+    snprintf(line, sizeof(line), "%d %% done, %zu of %zu changed projects applied, %.0f a second, %s; at serial %lld",
+             self->todo_count > 0 ? (int)(self->applied * 100 / self->todo_count) : 100, self->applied,
+             self->todo_count, rate, left, (long long)self->stored);
     if (self->follows) {
         piw_task_note(self->gazer->task, "%s", line);
         gazer_tell_place(self->gazer, self->stored,

@@ -129,6 +129,8 @@ int chase_on_addver(piw_task *task, piw_msg *msg);
 int chase_on_rempkg(piw_task *task, piw_msg *msg);
 int chase_on_remver(piw_task *task, piw_msg *msg);
 int chase_on_rebuild(piw_task *task, piw_msg *msg);
+int chase_on_rebuilding(piw_task *task, piw_msg *msg);
+int on_rebuilding(piw_task *task, piw_msg *reply, uint64_t key);
 int on_administered(piw_task *task, piw_msg *reply, uint64_t key);
 int on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);

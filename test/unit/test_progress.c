@@ -131,6 +131,18 @@ START_TEST(a_dumb_terminal_and_a_file_get_lines)
 }
 END_TEST
 
+START_TEST(a_bar_of_its_own)
+{
+    char bar[40];
+    ck_assert_uint_eq(tool_progress_bar(0.5, 10, bar, sizeof(bar)), 13);
+    ck_assert_str_eq(bar, "[#####     ] ");
+    tool_progress_bar(1.5, 10, bar, sizeof(bar));
+    ck_assert_str_eq(bar, "[##########] ");
+    tool_progress_bar(-1, 10, bar, sizeof(bar));
+    ck_assert_str_eq(bar, "[          ] ");
+}
+END_TEST
+
 START_TEST(nothing_is_shown_to_nobody)
 {
     tool_progress bar;
@@ -149,6 +161,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, what_is_left_is_told_when_it_is_known);
     tcase_add_test(tc, it_is_shown_now_and_then);
     tcase_add_test(tc, a_dumb_terminal_and_a_file_get_lines);
+    tcase_add_test(tc, a_bar_of_its_own);
     tcase_add_test(tc, nothing_is_shown_to_nobody);
     suite_add_tcase(suite, tc);
     return suite;

@@ -68,18 +68,22 @@ static size_t cut(const char *text, size_t columns)
     return at;
 }
 
+size_t tool_progress_bar(double part, size_t columns, char *to, size_t size)
+{
+    int filled = (int)((part < 0 ? 0 : part > 1 ? 1 : part) * (double)columns);
+    int len = snprintf(to, size, "[%.*s%*s] ", filled, "##############################", (int)columns - filled, "");
+    return len < (int)size ? (size_t)len : size - 1;
+}
+
 static void show_bar(tool_progress *self, int64_t done, int64_t total, const char *place, const char *text)
 {
     char line[WIDTH_MAX * 4 + 1];
     size_t width = screen_width(self->to) - 1, bar = width / 3;
     bar = bar > BAR_MOST ? BAR_MOST : bar;
-    if (total > 0 && bar >= BAR_LEAST) {
-        int filled = (int)((double)done / (double)total * (double)bar);
-        snprintf(line, sizeof(line), "[%.*s%*s] %s%s", filled, "##############################", (int)bar - filled, "",
-                 place, text);
-    } else {
-        snprintf(line, sizeof(line), "%s%s", place, text);
-    }
+    size_t len = 0;
+    if (total > 0 && bar >= BAR_LEAST)
+        len = tool_progress_bar((double)done / (double)total, bar, line, sizeof(line));
+    snprintf(line + len, sizeof(line) - len, "%s%s", place, text);
     fprintf(self->to, "\r%.*s\033[K", (int)cut(line, width), line);
     self->shown = true;
 }

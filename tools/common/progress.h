@@ -22,6 +22,8 @@ void tool_progress_begin(tool_progress *self, FILE *to);
  * it is time again, or `now`. */
 void tool_progress_show(tool_progress *self, bool now, int64_t done, int64_t total, const char *fmt, ...)
     PIW_PRINTF(5, 6);
+/* "[####      ] " with so many columns between the brackets; returns the length. */
+size_t tool_progress_bar(double part, size_t columns, char *to, size_t size);
 /* Before something else is written, and at the end: the bar goes away. */
 void tool_progress_clear(tool_progress *self);
 
