@@ -23,7 +23,8 @@ static void print_time(int64_t seconds, char *to, size_t size)
 }
 
 /* The cause may be a library's, with lines of its own. */
-static void print_text(char to[TEXT_MAX], const char *fmt, va_list args)
+PIW_PRINTF(2, 0)
+static void print_text(char *to, const char *fmt, va_list args)
 {
     vsnprintf(to, TEXT_MAX, fmt, args);
     to[strcspn(to, "\n")] = '\0';
