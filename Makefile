@@ -82,6 +82,7 @@ LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
 LIBS_file_juggler  := -lz -lcrypto
+LIBS_fetch         := -lcurl
 LIBS_metrics       := -lmicrohttpd
 LIBS_notify        := -lcurl -lcjson -lcrypto
 LIBS_piw-add       := -lcurl -lcjson
@@ -249,6 +250,7 @@ define TOOL_UNIT_RULE
 $$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o,$$(filter-out %/main.c %/terminal.c,$$(wildcard tools/$(1)/*.c))) $$(B)/lib/libtools.a
 endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
+$(patsubst test/unit/%.c,$(B)/test/unit/%,$(shell grep -lE '^.include "common/' test/unit/test_*.c /dev/null)): $(B)/lib/libtools.a
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
 INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/incoming|port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)

@@ -48,8 +48,8 @@ static void apply_later(gazer *self, int64_t delay_ms)
 static void wait_longer(gazer *self, bool refused, int64_t asked_s, const char *why)
 {
     int64_t delay = gazer_longer(self, &self->wait_ms, refused, asked_s);
-    piw_warning("PyPI's log at %s can't be read, trying again in %lld s: %s", self->xmlrpc_url,
-                (long long)(delay + 999) / 1000, why);
+    piw_outage_goes_on(&self->away, PIW_LOG_WARNING, 0, "PyPI's log at %s can't be read, trying again in %lld s: %s",
+                       self->xmlrpc_url, (long long)(delay + 999) / 1000, why);
     rest(self, delay);
 }
 
@@ -108,7 +108,7 @@ static bool on_data(void *arg, const void *data, size_t len)
     return gazer_xmlrpc_feed(self->parser, data, len, &self->parse_err) == 0;
 }
 
-static void on_read(void *arg, const gazer_http_result *result)
+static void on_read(void *arg, const piw_fetch_result *result)
 {
     gazer *self = arg;
     char why[PIW_ERR_TEXT];
@@ -130,6 +130,7 @@ static void on_read(void *arg, const gazer_http_result *result)
         return;
     }
     self->wait_ms = 0;
+    piw_outage_over(&self->away, "PyPI's log is read again");
     self->caught_up = self->new_events == 0;
     gazer_say_progress(self);
     go_on(self);
@@ -141,16 +142,18 @@ static void read_on(gazer *self)
     self->parse_err = (piw_err){0};
     self->new_events = 0;
     char *body = gazer_xmlrpc_request(gazer_order_from(self->order, self->caught_up));
-    const gazer_http_request request = {.url = self->xmlrpc_url,
-                                        .body = body,
-                                        .timeout_ms = GAZER_READ_TIMEOUT_MS,
-                                        .data = on_data,
-                                        .done = on_read,
-                                        .arg = self};
+    const piw_fetch_request request = {.url = self->xmlrpc_url,
+                                       .body = body,
+                                       .body_len = strlen(body),
+                                       .type = "text/xml",
+                                       .timeout_ms = GAZER_READ_TIMEOUT_MS,
+                                       .data = on_data,
+                                       .done = on_read,
+                                       .arg = self};
     piw_err err = {0};
     if (self->parser == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for reading PyPI's answer");
-    if (err.code != 0 || gazer_http_start(self->http, &request, &err) != 0) {
+    if (err.code != 0 || piw_fetch_start(self->http, &request, &err) != 0) {
         gazer_xmlrpc_free(&self->parser);
         wait_longer(self, false, 0, err.text);
     }
@@ -200,6 +203,7 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* a batch of an earlier soul: this one reads on from what the database says */
     self->applying = false;
     if (code == 0) {
+        piw_outage_over(&self->unstored, "the database takes PyPI's events again");
         gazer_order_confirm(self->order);
         gazer_say_progress(self);
         if (self->batch_max < GAZER_BATCH)
@@ -207,7 +211,8 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
     } else if (code == PIW_EDB) {
         narrow(self, piw_msg_error_text(reply));
     } else {
-        piw_warning("PyPI's events wait for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unstored, PIW_LOG_WARNING, 0, "PyPI's events wait for the database: %s",
+                           piw_msg_error_text(reply));
         apply_later(self, GAZER_WAIT_MIN_MS);
     }
     go_on(self);
@@ -275,7 +280,7 @@ int on_http_socket(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     gazer *self = piw_soul(task);
-    gazer_http_on_socket(self->http, key);
+    piw_fetch_on_socket(self->http, key);
     return 0;
 }
 
@@ -284,7 +289,7 @@ int on_http_timer(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     (void)key;
     gazer *self = piw_soul(task);
-    gazer_http_on_timer(self->http);
+    piw_fetch_on_timer(self->http);
     return 0;
 }
 
@@ -298,7 +303,7 @@ static const char *setting_or(piw_task *task, const char *name, const char *fall
 
 static void free_soul(gazer *self)
 {
-    gazer_http_close(&self->http);
+    piw_fetch_close(&self->http);
     gazer_xmlrpc_free(&self->parser);
     gazer_order_free(&self->order);
     gazer_describer_free(&self->describer);
@@ -315,7 +320,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->dev_mode = piw_setting(task, "dev-mode") != NULL && piw_setting_number(task, "dev-mode") != 0;
     self->xmlrpc_url = setting_or(task, "pypi-xmlrpc", "https://pypi.org/pypi");
     self->poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll");
-    int failed = gazer_http_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
+    int failed = piw_fetch_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
     if (failed != 0) {
         free(self);
         return failed;

@@ -36,6 +36,7 @@ struct gazer_describer {
     wanted *first, **end; /* waiting, in order */
     unsigned running;
     bool resting;
+    piw_outage away; /* of PyPI's pages */
     piw_log_limiter troubles;
 };
 
@@ -132,14 +133,14 @@ static void describe(wanted *entry)
 }
 
 /* Ask for the address with the entry as argument; it counts as running until `done`. False: it can't be asked for. */
-static bool start(gazer_describer *self, wanted *entry, char *url, const char *accept, gazer_http_request request)
+static bool start(gazer_describer *self, wanted *entry, char *url, const char *accept, piw_fetch_request request)
 {
     piw_err err = {0};
     request.url = url;
     request.accept = accept;
     request.timeout_ms = TIMEOUT_MS;
     request.arg = entry;
-    bool good = gazer_http_start(self->gazer->http, &request, &err) == 0;
+    bool good = piw_fetch_start(self->gazer->http, &request, &err) == 0;
     if (good)
         self->running++;
     else
@@ -161,15 +162,18 @@ static void end(gazer_describer *self, wanted *entry)
 }
 
 /* Did the server say that it is too much, or nobody answer? Then all wait for a while. */
-static bool must_rest(gazer_describer *self, const wanted *entry, const gazer_http_result *result)
+static bool must_rest(gazer_describer *self, const wanted *entry, const piw_fetch_result *result)
 {
-    if (!result->refused && result->status != 429 && result->status < 500)
+    if (!result->refused && result->status != 429 && result->status < 500) {
+        if (result->answered)
+            piw_outage_over(&self->away, "descriptions are fetched again");
         return false;
+    }
     int64_t rest_ms = self->gazer->dev_mode ? GAZER_WAIT_DEV_MS : REST_MS;
     self->resting = piw_timer(self->gazer->task, PIW_ON(describe), 0, rest_ms, 0) == 0;
-    piw_log_limited(&self->troubles, 2, PIW_LOG_WARNING, "descriptions rest for %d s: %s (status %ld for %s)",
-                    (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
-                    result->status, entry->package);
+    piw_outage_goes_on(&self->away, PIW_LOG_WARNING, 0, "descriptions rest for %d s: %s (status %ld for %s)",
+                       (int)(rest_ms / 1000), result->refused ? "nobody answers" : "the server asks for it",
+                       result->status, entry->package);
     return true;
 }
 
@@ -190,7 +194,7 @@ static void tell_facts(const wanted *entry)
         piw_msg_free(&msg);
 }
 
-static void on_page_done(void *arg, const gazer_http_result *result)
+static void on_page_done(void *arg, const piw_fetch_result *result)
 {
     wanted *entry = arg;
     gazer_describer *self = entry->describer;
@@ -214,7 +218,7 @@ static void fetch_page(gazer_describer *self, wanted *entry)
     entry->page = gazer_page_new(entry->package);
     if (entry->page == NULL ||
         !start(self, entry, piw_sprintf("%s/%s/", self->simple_url, entry->package),
-               "application/vnd.pypi.simple.v1+json", (gazer_http_request){.data = on_page_data, .done = on_page_done}))
+               "application/vnd.pypi.simple.v1+json", (piw_fetch_request){.data = on_page_data, .done = on_page_done}))
         end(self, entry);
 }
 
@@ -234,15 +238,16 @@ int on_facts(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- The project's document --- */
 
-static void on_done(void *arg, const gazer_http_result *result)
+static void on_done(void *arg, const piw_fetch_result *result)
 {
     wanted *entry = arg;
     gazer_describer *self = entry->describer;
     self->running--;
     bool rests = false;
-    if (entry->summary->found)
+    if (entry->summary->found) {
+        piw_outage_over(&self->away, "descriptions are fetched again");
         describe(entry);
-    else if (!(rests = must_rest(self, entry, result)))
+    } else if (!(rests = must_rest(self, entry, result)))
         piw_debug("no description of %s: %s (status %ld)", entry->package,
                   result->answered ? "there is no summary" : result->problem, result->status);
     free(entry->summary);
@@ -264,7 +269,7 @@ static void fetch(gazer_describer *self, wanted *entry)
     entry->summary_too = false;
     entry->summary = piw_zalloc(sizeof(*entry->summary));
     if (!start(self, entry, piw_sprintf("%s/%s/json", self->json_url, entry->package), NULL,
-               (gazer_http_request){.data = on_data, .done = on_done})) {
+               (piw_fetch_request){.data = on_data, .done = on_done})) {
         free(entry->summary);
         entry->summary = NULL;
         end(self, entry);

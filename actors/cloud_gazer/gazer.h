@@ -3,10 +3,10 @@
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
-#include "cloud_gazer/http.h"
 #include "cloud_gazer/order.h"
 #include "cloud_gazer/projects.h"
 #include "piw/plugin.h"
+#include "shared/fetch.h"
 #include "shared/table.h"
 
 enum {
@@ -25,7 +25,7 @@ typedef struct gazer_describer gazer_describer;
 
 typedef struct gazer {
     piw_task *task;
-    gazer_http *http;
+    piw_fetch *http;
     gazer_order *order;   /* NULL until the database has said where it is */
     gazer_xmlrpc *parser; /* of the reading that runs */
     piw_err parse_err;
@@ -38,7 +38,10 @@ typedef struct gazer {
     uint32_t batch_max;  /* halved while the database refuses a batch, to find the bad event */
     int64_t wait_ms;     /* how long the next wait after a failure is; 0: nothing has failed lately */
     int64_t poll_ms;
+    piw_outage away;         /* of PyPI's log */
+    piw_outage unstored;     /* of the database, which is to take what was read */
     gazer_progress progress; /* when its line was last written */
+    int64_t first_s;         /* when the first event was that was applied; 0: none yet */
     int64_t begun_ns, progress_ns;
     bool was_caught_up; /* the first catching up is over */
     bool dev_mode;

@@ -94,7 +94,7 @@ static void go_on(gazer_left *self)
 
 /* The answer doesn't tell what has become of the project: ask once more after a while, then not before the next
  * comparison. */
-static void try_again(gazer_left *self, const gazer_http_result *result, const char *why)
+static void try_again(gazer_left *self, const piw_fetch_result *result, const char *why)
 {
     if (++self->tries == TRIES_MAX) {
         piw_warning("%s stays hidden: its page at %s can't be read: %s", self->names[self->at], self->simple_url, why);
@@ -118,7 +118,7 @@ static bool is_offered(const char *status)
     return strcmp(status, "active") == 0 || strcmp(status, "archived") == 0 || strcmp(status, "deprecated") == 0;
 }
 
-static void take(gazer_left *self, const gazer_http_result *result)
+static void take(gazer_left *self, const piw_fetch_result *result)
 {
     const char *name = self->names[self->at];
     self->gone = result->status == 404;
@@ -136,7 +136,7 @@ static void take(gazer_left *self, const gazer_http_result *result)
         next(self);
 }
 
-static void on_page(void *arg, const gazer_http_result *result)
+static void on_page(void *arg, const piw_fetch_result *result)
 {
     gazer_left *self = arg;
     char why[64];
@@ -159,16 +159,16 @@ static void ask(gazer_left *self)
     char *url = piw_sprintf("%s/%s/", self->simple_url, name);
     self->err = (piw_err){0};
     self->page = gazer_page_new(name);
-    const gazer_http_request request = {.url = url,
-                                        .accept = "application/vnd.pypi.simple.v1+json",
-                                        .timeout_ms = TIMEOUT_MS,
-                                        .data = on_data,
-                                        .done = on_page,
-                                        .arg = self};
+    const piw_fetch_request request = {.url = url,
+                                       .accept = "application/vnd.pypi.simple.v1+json",
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .data = on_data,
+                                       .done = on_page,
+                                       .arg = self};
     piw_err err = {0};
     if (self->page == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
-    if (err.code == 0 && gazer_http_start(self->gazer->http, &request, &err) == 0) {
+    if (err.code == 0 && piw_fetch_start(self->gazer->http, &request, &err) == 0) {
         self->asking = true;
     } else {
         gazer_page_free(&self->page);
@@ -223,11 +223,14 @@ int on_pages(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* an answer to the soul before this one */
     self->telling = false;
     if (body == NULL && piw_msg_error(reply) != PIW_EDB) {
-        piw_warning("what left PyPI's list waits for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&owner->unstored, PIW_LOG_WARNING, 0, "what left PyPI's list waits for the database: %s",
+                           piw_msg_error_text(reply));
         rest(self, GAZER_WAIT_MIN_MS);
         return 0;
     }
-    if (body == NULL)
+    if (body != NULL)
+        piw_outage_over(&owner->unstored, "the database takes what left PyPI's list again");
+    else
         piw_error("%s stays hidden because the database refuses to do more: %s", self->names[self->at],
                   piw_msg_error_text(reply));
     next(self);

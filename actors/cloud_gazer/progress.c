@@ -29,6 +29,15 @@ static void print_left(const gazer *self, gazer_progress now, double seconds, ch
     snprintf(to, size, "about %lld h %02lld min left", (long long)(minutes / 60), (long long)(minutes % 60));
 }
 
+/* "12 % done, ": of the time from the first event to now. */
+static void print_place(const gazer *self, gazer_progress now, char *to, size_t size)
+{
+    int64_t all_s = piw_time_now().us / 1000000 - self->first_s, done_s = now.applied_s - self->first_s;
+    to[0] = '\0';
+    if (self->first_s != 0 && all_s > 0 && done_s >= 0)
+        snprintf(to, size, "%d %% done, ", (int)(done_s < all_s ? done_s * 100 / all_s : 100));
+}
+
 void gazer_say_progress(gazer *self)
 {
     int64_t now_ns = piw_monotonic_ns();
@@ -36,14 +45,17 @@ void gazer_say_progress(gazer *self)
     gazer_tell_place(self, now.stored, now.serial, false);
     if (self->progress.applied_s == 0) /* where the log begins for us */
         self->progress.applied_s = now.applied_s;
+    if (self->first_s == 0)
+        self->first_s = now.applied_s;
     if (self->was_caught_up || now_ns == self->progress_ns)
         return;
     double seconds = (double)(now_ns - self->progress_ns) / (double)SECOND_NS;
-    char left[64], date[32] = "unknown time", line[PIW_LIMIT_NOTE + 1];
+    char left[64], date[32] = "unknown time", place[32], line[PIW_LIMIT_NOTE + 1];
+    print_place(self, now, place, sizeof(place));
     print_left(self, now, seconds, left, sizeof(left));
     if (now.applied_s != 0)
         piw_time_print((piw_time){now.applied_s * 1000000, 0}, date, sizeof(date));
-    snprintf(line, sizeof(line), "%llu events applied, %.0f a second, %s; at serial %lld of %s, %zu wait",
+    snprintf(line, sizeof(line), "%s%llu events applied, %.0f a second, %s; at serial %lld of %s, %zu wait", place,
              (unsigned long long)now.applied, (double)(now.applied - self->progress.applied) / seconds, left,
              (long long)now.serial, date, now.waiting);
     piw_task_note(self->task, "%s", line);

@@ -56,6 +56,7 @@ struct gazer_projects {
     int64_t period_us; /* from one to the next */
     int64_t poll_ms;
     int64_t wait_ms; /* of the next wait after a failure; 0: none was lately */
+    piw_outage away; /* of PyPI's pages */
     bool began, running, resting, applying, comparing;
     char etag[ETAG_MAX]; /* of the last list that was worked off */
     char new_etag[ETAG_MAX];
@@ -97,18 +98,25 @@ static void rest(gazer_projects *self, int64_t delay_ms)
 }
 
 /* PyPI failed, or wants us to wait: wait at least 10 s, and longer with each failure. */
-static void wait_longer(gazer_projects *self, const gazer_http_result *result, const char *what, const char *why)
+static void wait_longer(gazer_projects *self, const piw_fetch_result *result, const char *what, const char *why)
 {
     if (self->resting)
         return;
     int64_t delay_ms = gazer_longer(self->gazer, &self->wait_ms, result != NULL && result->refused,
                                     result != NULL ? result->retry_after_s : 0);
-    piw_warning("%s can't be read, trying again in %lld s: %s", what, (long long)(delay_ms + 999) / 1000, why);
+    piw_outage_goes_on(&self->away, PIW_LOG_WARNING, 0, "%s can't be read, trying again in %lld s: %s", what,
+                       (long long)(delay_ms + 999) / 1000, why);
     rest(self, delay_ms);
 }
 
+static void wait_no_longer(gazer_projects *self)
+{
+    self->wait_ms = 0;
+    piw_outage_over(&self->away, "PyPI's projects are read again");
+}
+
 /* What is wrong with an answer, or NULL. */
-static const char *problem_of(const gazer_http_result *result, const piw_err *err, char *text, size_t size)
+static const char *problem_of(const piw_fetch_result *result, const piw_err *err, char *text, size_t size)
 {
     if (err->code != 0)
         return err->text;
@@ -209,12 +217,12 @@ static void end_pass(gazer_projects *self)
     self->compares = self->running = false;
 }
 
-static void on_list(void *arg, const gazer_http_result *result)
+static void on_list(void *arg, const piw_fetch_result *result)
 {
     gazer_projects *self = arg;
     char text[64];
     if (result->answered && result->status == 304) {
-        self->wait_ms = 0;
+        wait_no_longer(self);
         end_pass(self);
         rest(self, self->poll_ms);
         return;
@@ -227,7 +235,7 @@ static void on_list(void *arg, const gazer_http_result *result)
         wait_longer(self, result, self->simple_url, why);
         return;
     }
-    self->wait_ms = 0;
+    wait_no_longer(self);
     snprintf(self->new_etag, sizeof(self->new_etag), "%s",
              result->etag != NULL && strlen(result->etag) < ETAG_MAX ? result->etag : "");
     take_list(self);
@@ -242,17 +250,17 @@ static void read_list(gazer_projects *self)
     self->added = self->deleted = self->versions = self->hidden = 0;
     bool due = piw_time_now().us >= self->due_us;
     char *url = piw_sprintf("%s/", self->simple_url);
-    const gazer_http_request request = {.url = url,
-                                        .accept = "application/vnd.pypi.simple.v1+json",
-                                        .etag = !due && self->etag[0] != '\0' ? self->etag : NULL,
-                                        .timeout_ms = LIST_TIMEOUT_MS,
-                                        .data = on_list_data,
-                                        .done = on_list,
-                                        .arg = self};
+    const piw_fetch_request request = {.url = url,
+                                       .accept = "application/vnd.pypi.simple.v1+json",
+                                       .etag = !due && self->etag[0] != '\0' ? self->etag : NULL,
+                                       .timeout_ms = LIST_TIMEOUT_MS,
+                                       .data = on_list_data,
+                                       .done = on_list,
+                                       .arg = self};
     piw_err err = {0};
     if (self->listing == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
-    if (err.code != 0 || gazer_http_start(self->gazer->http, &request, &err) != 0) {
+    if (err.code != 0 || piw_fetch_start(self->gazer->http, &request, &err) != 0) {
         end_pass(self);
         wait_longer(self, NULL, self->simple_url, err.text);
     }
@@ -350,10 +358,12 @@ int on_compared(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* of an earlier soul */
     self->comparing = false;
     if (body == NULL) {
-        piw_warning("the comparison with PyPI's list waits for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&owner->unstored, PIW_LOG_WARNING, 0,
+                           "the comparison with PyPI's list waits for the database: %s", piw_msg_error_text(reply));
         rest(self, GAZER_WAIT_MIN_MS);
         return 0;
     }
+    piw_outage_over(&owner->unstored, "the database takes part in the comparison again");
     size_t left = self->listed_count - self->compared;
     self->compared += left < COMPARED ? left : COMPARED;
     bool refused = take_compared(self, body);
@@ -414,7 +424,7 @@ int on_projects_again(piw_task *task, piw_msg *reply, uint64_t key)
 }
 
 /* What is to become of the document, whose answer has ended. */
-static void take_document(gazer_projects *self, document *at, const gazer_http_result *result)
+static void take_document(gazer_projects *self, document *at, const piw_fetch_result *result)
 {
     char text[64];
     const char *why = problem_of(result, &at->err, text, sizeof(text));
@@ -435,7 +445,7 @@ static void take_document(gazer_projects *self, document *at, const gazer_http_r
                         at->listed->package, why);
 }
 
-static void on_document(void *arg, const gazer_http_result *result)
+static void on_document(void *arg, const piw_fetch_result *result)
 {
     document *at = arg;
     gazer_projects *self = at->owner;
@@ -452,7 +462,7 @@ static void on_document(void *arg, const gazer_http_result *result)
         wait_longer(self, result, what, problem_of(result, &at->err, text, sizeof(text)));
         return;
     }
-    self->wait_ms = 0;
+    wait_no_longer(self);
     take_document(self, at, result);
     step(self);
 }
@@ -463,16 +473,16 @@ static void fetch(gazer_projects *self, document *at)
     at->summary = piw_zalloc(sizeof(*at->summary));
     at->err = (piw_err){0};
     char *url = piw_sprintf("%s/%s/json", self->json_url, at->listed->package);
-    const gazer_http_request request = {.url = url,
-                                        .accept = "application/json",
-                                        .timeout_ms = DOCUMENT_TIMEOUT_MS,
-                                        .data = on_document_data,
-                                        .done = on_document,
-                                        .arg = at};
+    const piw_fetch_request request = {.url = url,
+                                       .accept = "application/json",
+                                       .timeout_ms = DOCUMENT_TIMEOUT_MS,
+                                       .data = on_document_data,
+                                       .done = on_document,
+                                       .arg = at};
     piw_err err = {0};
     if (at->project == NULL)
         piw_err_set(&err, PIW_ENOMEM, "there is no memory for it");
-    if (err.code == 0 && gazer_http_start(self->gazer->http, &request, &err) == 0) {
+    if (err.code == 0 && piw_fetch_start(self->gazer->http, &request, &err) == 0) {
         at->started = true;
         self->fetches++;
     } else {
@@ -608,6 +618,7 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
         return 0; /* of an earlier soul */
     self->applying = false;
     if (body != NULL) {
+        piw_outage_over(&owner->unstored, "the database takes PyPI's projects again");
         count_changes(self, body);
         confirm(self);
         gazer_describer_go(owner->describer);
@@ -619,7 +630,8 @@ int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
                   piw_msg_error_text(reply));
         confirm(self);
     } else {
-        piw_warning("PyPI's projects wait for the database: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&owner->unstored, PIW_LOG_WARNING, 0, "PyPI's projects wait for the database: %s",
+                           piw_msg_error_text(reply));
         rest(self, GAZER_WAIT_MIN_MS);
         return 0;
     }
@@ -641,8 +653,9 @@ static void say_progress(gazer_projects *self)
         snprintf(left, sizeof(left), "about %lld h %02lld min left", (long long)(minutes / 60),
                  (long long)(minutes % 60));
     }
-    snprintf(line, sizeof(line), "%zu of %zu changed projects applied, %.0f a second, %s; at serial %lld",
-             self->applied, self->todo_count, rate, left, (long long)self->stored);
+    snprintf(line, sizeof(line), "%d %% done, %zu of %zu changed projects applied, %.0f a second, %s; at serial %lld",
+             self->todo_count > 0 ? (int)(self->applied * 100 / self->todo_count) : 100, self->applied,
+             self->todo_count, rate, left, (long long)self->stored);
     if (self->follows) {
         piw_task_note(self->gazer->task, "%s", line);
         gazer_tell_place(self->gazer, self->stored,

@@ -64,9 +64,10 @@ static int on_expect(piw_task *task, piw_msg *msg)
     rc = transfers_begin(&self->transfers, self->root, &owner, &t, &err);
     if (rc != 0) {
         piw_msg_free(&owner);
-        piw_error("%s", err.text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_RECEIVE], PIW_LOG_ERROR, 0, "%s", err.text);
         return piw_refuse(task, msg, rc, "%s", err.text);
     }
+    piw_outage_over(&self->troubles[TROUBLE_RECEIVE], "files are received again");
     piw_msg *answer = fs_EXPECT_reply_new();
     rc = piw_reply(task, msg, &answer);
     piw_msg_free(&answer);
@@ -120,11 +121,13 @@ static int on_verify(piw_task *task, piw_msg *msg)
 
 static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
 {
+    juggler *self = piw_soul(task);
     piw_token token = {key};
     if (piw_msg_error(reply) != 0) {
-        piw_error("%s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->troubles[TROUBLE_CHECK], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
         return piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     }
+    piw_outage_over(&self->troubles[TROUBLE_CHECK], "files are checked again");
     const check_file_reply *checked = check_file_reply_of(reply);
     if (!checked->good)
         piw_info("%s", checked->why.s);
@@ -161,7 +164,9 @@ static int note(juggler *self, piw_msg *record, piw_err *err)
     int rc = journal_put(&self->journal, &record, err);
     piw_msg_free(&record);
     if (rc != 0)
-        piw_error("%s", err->text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_JOURNAL], PIW_LOG_ERROR, 0, "%s", err->text);
+    else
+        piw_outage_over(&self->troubles[TROUBLE_JOURNAL], "builds are noted again");
     return rc;
 }
 
@@ -209,12 +214,14 @@ static int on_stage(piw_task *task, piw_msg *msg)
 /* The end of a job whose answer says no more than that it is done. Takes the answer. */
 static int finish(piw_task *task, const piw_msg *reply, uint64_t key, piw_msg *answer)
 {
+    juggler *self = piw_soul(task);
     piw_token token = {key};
     int rc;
     if (piw_msg_error(reply) != 0) {
-        piw_error("%s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
         rc = piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     } else {
+        piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
         rc = piw_answer(task, token, &answer);
     }
     piw_msg_free(&answer);

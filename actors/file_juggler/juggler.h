@@ -13,6 +13,24 @@ typedef struct unfinished {
     bool staged;   /* it has a folder */
 } unfinished;
 
+/* What may not work for a while, and is tried again: each with an outage of its own. */
+typedef enum juggler_trouble {
+    TROUBLE_RECEIVE,   /* files from slaves are received */
+    TROUBLE_CHECK,     /* … and checked */
+    TROUBLE_JOURNAL,   /* builds are noted */
+    TROUBLE_JOB,       /* … and put in place */
+    TROUBLE_STAGED,    /* what is staged is synced */
+    TROUBLE_SYNC,      /* what was put in place is synced */
+    TROUBLE_ROOM,      /* it is looked how much room there is */
+    TROUBLE_TRASH,     /* the trash is emptied */
+    TROUBLE_REMOVALS,  /* files are removed */
+    TROUBLE_MARK,      /* the site's mark is compared */
+    TROUBLE_WITHHELD,  /* quarantined wheels are moved */
+    TROUBLE_METADATA,  /* METADATA is put beside wheels */
+    TROUBLE_LEFTOVERS, /* builds that an earlier master left are finished */
+    JUGGLER_TROUBLES,
+} juggler_trouble;
+
 typedef struct juggler {
     char *root; /* the output path */
     transfers transfers;
@@ -28,7 +46,8 @@ typedef struct juggler {
     uint32_t waiting_count, waiting_room;
     bool waiting_busy; /* a job is at others */
 
-    piw_log_limiter strangers, sync_trouble, removal_trouble, withheld_trouble;
+    piw_outage troubles[JUGGLER_TROUBLES];
+    piw_log_limiter strangers;
 
     /* unfinished.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
     unfinished *unfinished;
@@ -47,7 +66,6 @@ typedef struct juggler {
     bool site_settled;                /* whether the site is there is known, or as good as known */
     bool site_away;
     unsigned site_looks; /* since it is away */
-    piw_log_limiter site_trouble;
 
     /* upkeep.c: packages published since REMOVALS_DUE was asked for, NUL-terminated texts in an arena. */
     piw_msg *published;

@@ -85,9 +85,11 @@ int on_metadata_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     if (piw_msg_error(reply) != 0) {
-        piw_warning("wheels without METADATA beside them have to wait for it: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&((juggler *)piw_soul(task))->troubles[TROUBLE_METADATA], PIW_LOG_WARNING, 0,
+                           "wheels without METADATA beside them have to wait for it: %s", piw_msg_error_text(reply));
         return later(task, AGAIN_MS);
     }
+    piw_outage_over(&((juggler *)piw_soul(task))->troubles[TROUBLE_METADATA], "METADATA is put beside wheels again");
     const make_metadata_reply *made = make_metadata_reply_of(reply);
     return keep(task, made, made->upto);
 }

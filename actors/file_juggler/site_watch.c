@@ -12,7 +12,6 @@ enum {
     LOOK_EVERY_MS = 1000,
     ANSWER_MS = 10000,
     TELL_EVERY = 10, /* looks: big_brother may have begun anew */
-    TROUBLE_PER_MINUTE = 2,
 };
 
 static int ask(piw_task *task, const char *mark)
@@ -112,7 +111,7 @@ static int mark_folder(piw_task *task, juggler *self)
         rc = piw_site_mark_write(self->root, mark, &err);
     if (rc == 0)
         return ask(task, mark);
-    piw_log_limited(&self->site_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+    piw_outage_goes_on(&self->troubles[TROUBLE_MARK], PIW_LOG_ERROR, 0, "%s", err.text);
     return 0; /* the next look asks again */
 }
 
@@ -122,18 +121,19 @@ int on_site_mark(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *self = piw_soul(task);
     self->mark_asked = false;
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->site_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                        "can't ask the database which site it means: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->troubles[TROUBLE_MARK], PIW_LOG_WARNING, 0,
+                           "can't ask the database which site it means: %s", piw_msg_error_text(reply));
         return 0;
     }
     piw_text mark = db_SITE_MARK_reply_of(reply)->mark;
     if (mark.len == 0)
         return mark_folder(task, self);
     if (mark.len != PIW_SITE_MARK_LEN) {
-        piw_log_limited(&self->site_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR,
-                        "the database's mark of the site, %s, is none", mark.s);
+        piw_outage_goes_on(&self->troubles[TROUBLE_MARK], PIW_LOG_ERROR, 0,
+                           "the database's mark of the site, %s, is none", mark.s);
         return 0;
     }
+    piw_outage_over(&self->troubles[TROUBLE_MARK], "the database has said which site it means");
     memcpy(self->mark, mark.s, mark.len + 1);
     return look(task, self);
 }

@@ -48,10 +48,12 @@ int syncs_go(piw_task *task)
 
 static int answer(piw_task *task, const sync_builds_reply_builds *synced)
 {
+    juggler *self = piw_soul(task);
     if (synced->code != 0) {
-        piw_error("%s", synced->why.s);
+        piw_outage_goes_on(&self->troubles[TROUBLE_STAGED], PIW_LOG_ERROR, 0, "%s", synced->why.s);
         return piw_answer_error(task, synced->token, (int)synced->code, "%s", synced->why.s);
     }
+    piw_outage_over(&self->troubles[TROUBLE_STAGED], "builds are synced again");
     piw_msg *reply = synced->seal ? fs_SEAL_reply_new() : fs_STAGE_reply_new();
     int rc = piw_answer(task, synced->token, &reply);
     piw_msg_free(&reply);
@@ -64,7 +66,8 @@ int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *self = piw_soul(task);
     self->waiting_busy = false;
     if (piw_msg_error(reply) != 0) { /* the pool's own: whoever waits asks again in time */
-        piw_error("builds could not be synced: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->troubles[TROUBLE_STAGED], PIW_LOG_ERROR, 0, "builds could not be synced: %s",
+                           piw_msg_error_text(reply));
         return syncs_go(task);
     }
     const sync_builds_reply *synced = sync_builds_reply_of(reply);

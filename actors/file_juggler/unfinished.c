@@ -203,7 +203,8 @@ int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int try_again(piw_task *task, const char *why)
 {
-    piw_warning("the builds that an earlier master left staged have to wait: %s", why);
+    piw_outage_goes_on(&((juggler *)piw_soul(task))->troubles[TROUBLE_LEFTOVERS], PIW_LOG_WARNING, 0,
+                       "the builds that an earlier master left staged have to wait: %s", why);
     return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
@@ -216,8 +217,10 @@ static unfinished *current(const juggler *self)
 static int next(piw_task *task)
 {
     juggler *self = piw_soul(task);
-    if (self->unfinished_count == 0)
+    if (self->unfinished_count == 0) {
+        piw_outage_over(&self->troubles[TROUBLE_LEFTOVERS], "the builds that an earlier master left are done with");
         return 0;
+    }
     const journal_entry *known = journal_find(&self->journal, current(self)->id);
     read_staged *body;
     piw_msg *job = read_staged_new(&body);

@@ -16,7 +16,6 @@ enum {
     REMOVALS_AT_ONCE = 100, /* each is two renames: far less than a handler's 10 ms */
     SYNC_EVERY_MS = 500,    /* a failed build's log is synced within a second of its row */
     PUBLISHED_MAX = 100000,
-    TROUBLE_PER_MINUTE = 2,
     BUSY_MS = 1000,
 };
 
@@ -44,9 +43,10 @@ int on_disk(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_disk_room(self->root, &size, &free_bytes) != 0) {
         piw_err err = {0};
         piw_err_errno(&err, "can't find out how much room is left on the disk of %s", self->root);
-        piw_log_limited(&self->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_ROOM], PIW_LOG_ERROR, 0, "%s", err.text);
         return 0;
     }
+    piw_outage_over(&self->troubles[TROUBLE_ROOM], "how much room is left is known again");
     piw_msg *msg = stats_DISK_make(size, free_bytes);
     int rc = piw_cast(task, &msg);
     piw_msg_free(&msg);
@@ -85,7 +85,9 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
         piw_err_set(&err, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     if (journal_sync_ends(&self->journal, good, &err) != 0 || !good) {
         self->unsynced = true;
-        piw_log_limited(&self->sync_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_SYNC], PIW_LOG_ERROR, 0, "%s", err.text);
+    } else {
+        piw_outage_over(&self->troubles[TROUBLE_SYNC], "what was put in place is synced again");
     }
     return 0;
 }
@@ -140,7 +142,9 @@ int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->troubles[TROUBLE_TRASH], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
+    else
+        piw_outage_over(&self->troubles[TROUBLE_TRASH], "the trash is emptied again");
     return 0;
 }
 
@@ -279,11 +283,12 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                        "can't ask which files are due for removal: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->troubles[TROUBLE_REMOVALS], PIW_LOG_WARNING, 0,
+                           "can't ask which files are due for removal: %s", piw_msg_error_text(reply));
         return 0;
     }
     const db_REMOVALS_DUE_reply *due = db_REMOVALS_DUE_reply_of(reply);
+    bool failed = false;
     if (due->files.count == 0)
         return 0;
     if (self->withheld_busy) /* they may be just on their way out of reach, or back: then in neither place */
@@ -305,9 +310,12 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
             done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
             tell_removed(task, file->package, &file->filename, 1);
         } else {
-            piw_log_limited(&self->removal_trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+            piw_outage_goes_on(&self->troubles[TROUBLE_REMOVALS], PIW_LOG_ERROR, 0, "%s", err.text);
+            failed = true;
         }
     }
+    if (!failed)
+        piw_outage_over(&self->troubles[TROUBLE_REMOVALS], "files are removed again");
     bool more = due->files.count == REMOVALS_AT_ONCE && done->filenames.count > 0;
     int rc = done->filenames.count == 0 ? 0 : piw_cast(task, &cast);
     piw_msg_free(&cast);

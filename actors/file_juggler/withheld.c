@@ -13,7 +13,6 @@ enum {
     AT_ONCE = 1000,
     AGAIN_MS = 2000,
     ANSWER_MS = 60000,
-    TROUBLE_PER_MINUTE = 2,
     TIMER_PERIOD = 0, /* keys of the timer: each so often, … */
     TIMER_AGAIN = 1,  /* … and once more after trouble */
 };
@@ -62,8 +61,8 @@ static int end(piw_task *task, juggler *self)
 /* What failed is tried again. */
 static int failed(piw_task *task, juggler *self, const piw_msg *reply, const char *what)
 {
-    piw_log_limited(&self->withheld_trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%s: %s", what,
-                    piw_msg_error_text(reply));
+    piw_outage_goes_on(&self->troubles[TROUBLE_WITHHELD], PIW_LOG_WARNING, 0, "%s: %s", what,
+                       piw_msg_error_text(reply));
     self->withheld_busy = false;
     return piw_timer(task, PIW_ON(withheld), TIMER_AGAIN, AGAIN_MS, 0);
 }
@@ -75,8 +74,10 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return failed(task, self, reply, "can't ask which wheels are quarantined");
     const db_WITHHELD_DUE_reply *due = db_WITHHELD_DUE_reply_of(reply);
-    if (due->files.count == 0)
+    if (due->files.count == 0) {
+        piw_outage_over(&self->troubles[TROUBLE_WITHHELD], "quarantined wheels are looked after again");
         return end(task, self);
+    }
     move_withheld *body;
     piw_msg *job = move_withheld_new(&body);
     body->root = piw_msg_textz(job, self->root);
@@ -125,6 +126,7 @@ int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return failed(task, self, reply, "can't tell the database which wheels were moved");
+    piw_outage_over(&self->troubles[TROUBLE_WITHHELD], "quarantined wheels are looked after again");
     const db_WITHHELD_DONE_reply *done = db_WITHHELD_DONE_reply_of(reply);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < done->packages.count; i++) {

@@ -15,14 +15,15 @@
 
 static piw_continuation_fn on_stored, on_again;
 
-enum { PAUSE_MS = 1000, BAD_PER_MINUTE = 10, TROUBLE_PER_MINUTE = 6 };
+enum { PAUSE_MS = 1000, BAD_PER_MINUTE = 10 };
 
 typedef struct lumberjack {
     batches batches;
     bool paused; /* it isn't known whether the database has stored the batch: waits before the next try */
     bool handed_over;
     uint64_t drops; /* by this soul */
-    piw_log_limiter bad, trouble;
+    piw_log_limiter bad;
+    piw_outage unstored, dropping; /* entries have to wait; those of a web server can't */
 } lumberjack;
 
 /* --- To the database --------------------------------------------------------------------------------------------- */
@@ -56,8 +57,8 @@ static void go_on(piw_task *task, lumberjack *self)
     while (!self->paused && rc == 0 && (b = batches_next(all, false)) != NULL)
         rc = send(task, self, b);
     if (rc != 0) {
-        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "log entries can't be sent on now: %s",
-                        piw_err_name(rc));
+        piw_outage_goes_on(&self->unstored, PIW_LOG_WARNING, 0, "log entries can't be sent on now: %s",
+                           piw_err_name(rc));
         try_later(task, self);
     }
     if (all->kept >= KEPT_MAX)
@@ -88,8 +89,8 @@ static void give_up(lumberjack *self, batch *b, const char *why)
  * ignores one that it has already. */
 static int send_later(piw_task *task, lumberjack *self, batch *b, const char *why)
 {
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                    "%u log entries have to wait for the database: %s", batch_count(b), why);
+    piw_outage_goes_on(&self->unstored, PIW_LOG_WARNING, 0, "%u log entries have to wait for the database: %s",
+                       batch_count(b), why);
     int rc = try_later(task, self);
     if (rc == 0)
         batches_sent(&self->batches, b, false);
@@ -104,9 +105,11 @@ static int on_stored(piw_task *task, piw_msg *reply, uint64_t key)
     int code = piw_msg_error(reply), rc = 0;
     if (b == NULL)
         return 0;
-    if (code == 0)
+    if (code == 0) {
+        piw_outage_over(&self->unstored, "log entries are stored again");
+        piw_outage_over(&self->dropping, "requests to the web server are recorded again");
         batches_end(&self->batches, b);
-    else if (code != PIW_EDB)
+    } else if (code != PIW_EDB)
         rc = send_later(task, self, b, piw_msg_error_text(reply));
     else if (batch_count(b) > 1)
         batches_split(&self->batches, b);
@@ -206,9 +209,9 @@ static bool dropped(lumberjack *self)
     if (self->batches.kept < KEPT_MAX)
         return false;
     self->drops++;
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING,
-                    "%llu requests to the web server couldn't be recorded so far: the database is away for too long",
-                    (unsigned long long)self->drops);
+    piw_outage_goes_on(&self->dropping, PIW_LOG_WARNING, 0,
+                       "%llu requests to the web server couldn't be recorded so far: the database is away for too long",
+                       (unsigned long long)self->drops);
     return true;
 }
 

@@ -230,6 +230,20 @@ int chase_on_rebuild(piw_task *task, piw_msg *msg)
     }
 }
 
+int chase_on_rebuilding(piw_task *task, piw_msg *msg)
+{
+    return ask(task, msg, web_ALL_AT_new(), PIW_ON(rebuilding));
+}
+
+int on_rebuilding(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    piw_token token = {key};
+    if (piw_msg_error(reply) != 0)
+        return answer(task, token, import_ERROR_make(piw_text_of(piw_msg_error_text(reply))));
+    const web_ALL_AT_reply *at = web_ALL_AT_reply_of(reply);
+    return answer(task, token, import_AT_make(at->done, at->total, at->running));
+}
+
 static int rebuild_known(piw_task *task, const piw_msg *reply, uint64_t key, bool index)
 {
     piw_token token = {key};

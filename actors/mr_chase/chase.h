@@ -55,8 +55,8 @@ typedef struct chase {
     int64_t last_id;
     int64_t turn; /* the id of the one that transfers, 0: none */
     int64_t silence_ms;
-    piw_log_limiter troubles;
-    struct chase_asked *asked; /* questions of operators that wait for their answers */
+    piw_outage stuck[CHASE_PHASES]; /* imports have to try a step again */
+    struct chase_asked *asked;      /* questions of operators that wait for their answers */
     piw_msg *here; /* slaves_here, the latest; NULL: not heard yet. slave_driver says it every few seconds */
 } chase;
 
@@ -131,6 +131,8 @@ int chase_on_addver(piw_task *task, piw_msg *msg);
 int chase_on_rempkg(piw_task *task, piw_msg *msg);
 int chase_on_remver(piw_task *task, piw_msg *msg);
 int chase_on_rebuild(piw_task *task, piw_msg *msg);
+int chase_on_rebuilding(piw_task *task, piw_msg *msg);
+int on_rebuilding(piw_task *task, piw_msg *reply, uint64_t key);
 int on_administered(piw_task *task, piw_msg *reply, uint64_t key);
 int on_rebuild_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_rebuild_both(piw_task *task, piw_msg *reply, uint64_t key);

@@ -269,8 +269,9 @@ static void again_later(chase *self, importer *imp, const char *why)
 {
     int64_t delay = piw_retry_ms(imp->saved.tries);
     imp->saved.tries++;
-    piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING, "the import of %s waits and is tried again in %lld s: %s",
-                    imp->package, (long long)delay / 1000, why);
+    piw_outage_goes_on(&self->stuck[imp->saved.phase], PIW_LOG_WARNING, 0,
+                       "the import of %s waits and is tried again in %lld s: %s", imp->package, (long long)delay / 1000,
+                       why);
     if (piw_timer(self->task, PIW_ON(again), (uint64_t)imp->saved.id, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for the import of %s", imp->package);
 }
@@ -332,10 +333,12 @@ int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_
 {
     int phase =
         piw_msg_error(reply) == 0 ? way[imp->saved.phase].follows(self, imp, reply, err) : after_error(imp, reply, err);
-    if (phase == AGAIN_LATER)
+    if (phase == AGAIN_LATER) {
         again_later(self, imp, err->text);
-    else
+    } else {
+        piw_outage_over(&self->stuck[imp->saved.phase], "imports that waited go on");
         chase_import_go(self, imp, phase);
+    }
     return imp->saved.phase;
 }
 

@@ -155,6 +155,7 @@ typedef struct driver {
     int64_t retry_after_ns;     /* the first rest of what failed for its slave's sake */
     int64_t seal_after_ns;      /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
+    piw_outage numberless, stuck[DRIVER_PHASES]; /* no numbers come; builds have to try a step again */
     piw_log_limiter strangers, troubles, odd, unbuilt, lost, alike;
 } driver;
 

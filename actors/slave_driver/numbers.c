@@ -75,12 +75,13 @@ bool driver_numbers_came(driver *self, int which, piw_msg *reply)
     driver_numbers *pool = &self->numbers[which];
     pool->asking = false;
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->troubles, 6, PIW_LOG_WARNING, "no %s numbers from the database yet: %s", kinds[which],
-                        piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->numberless, PIW_LOG_WARNING, 0, "no %s numbers from the database yet: %s",
+                           kinds[which], piw_msg_error_text(reply));
         if (piw_timer(self->task, PIW_ON(ask), (uint64_t)which, ASK_AGAIN_MS, 0) != 0)
             piw_fail(self->task, "no timer can be set for %s numbers", kinds[which]);
         return false;
     }
+    piw_outage_over(&self->numberless, "numbers come from the database again");
     int64_t first = db_RESERVE_reply_of(reply)->first;
     int64_t *next = pool->next < pool->end ? &pool->spare_next : &pool->next;
     int64_t *end = pool->next < pool->end ? &pool->spare_end : &pool->end;

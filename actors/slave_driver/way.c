@@ -340,9 +340,9 @@ static void again_later(driver *self, driver_build *build, const char *why)
     int64_t delay = piw_retry_ms(build->saved.tries);
     build->saved.tries++;
     long long number = (long long)build->report.build_id;
-    piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING,
-                    "build %lld of slave %lld waits and is tried again in %lld s: %s", number,
-                    (long long)build->slave_id, (long long)delay / 1000, why);
+    piw_outage_goes_on(&self->stuck[build->saved.phase], PIW_LOG_WARNING, 0,
+                       "build %lld of slave %lld waits and is tried again in %lld s: %s", number,
+                       (long long)build->slave_id, (long long)delay / 1000, why);
     if (piw_timer(self->task, PIW_ON(again), (uint64_t)number, delay, 0) != 0)
         piw_fail(self->task, "no timer can be set for build %lld", number);
 }
@@ -424,6 +424,8 @@ driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *r
         again_later(self, build, lost ? "fault point driver.committed" : piw_msg_error_text(reply));
         return next(DRIVER_GOES_ON);
     }
+    if (code == 0)
+        piw_outage_over(&self->stuck[build->saved.phase], "builds that waited go on");
     driver_outcome outcome =
         code == 0 ? now->follows(self, build, reply) : now->refused(self, build, piw_msg_error_text(reply));
     if (outcome.what > DRIVER_GOES_ON && outcome.what < DRIVER_PHASES) {
@@ -454,8 +456,8 @@ driver_outcome driver_way_sealed(driver *self, driver_build *build, piw_msg *rep
         return next(DRIVER_GOES_ON); /* recorded meanwhile */
     build->sealing = false;
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->troubles, 12, PIW_LOG_WARNING, "build %lld can't be sealed, its slave waits on: %s",
-                        number, piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->stuck[DRIVER_WAIT_RECORD], PIW_LOG_WARNING, 0,
+                           "build %lld can't be sealed, its slave waits on: %s", number, piw_msg_error_text(reply));
         return next(DRIVER_GOES_ON);
     }
     piw_warning(

@@ -14,7 +14,6 @@
 #include "shared/abi.h"
 #include "shared/dsn.h"
 #include "shared/names.h"
-#include "shared/outage.h"
 #include "shared/version.h"
 #include "the_architect.piw.h"
 
@@ -123,10 +122,8 @@ static void lost(architect *self, const char *why)
         free(command.package);
     }
     bool away = self->conn == NULL || PQstatus(self->conn) != CONNECTION_OK;
-    if (!away)
-        piw_log_limited(&self->trouble, 6, PIW_LOG_WARNING, "the build queue can't be read: %s; trying again", text);
-    else if (piw_outage_due(&self->outage, OUTAGE_MS))
-        piw_warning("the build queue can't be read: %s; trying again", text);
+    piw_outage_goes_on(&self->outage, PIW_LOG_WARNING, away ? OUTAGE_MS : 0,
+                       "the build queue can't be read: %s; trying again", text);
     hang_up(self);
     set_timer(self, PIW_ON(connect), self->backoff_ms);
     self->backoff_ms = self->backoff_ms * 2 < RECONNECT_MAX_MS ? self->backoff_ms * 2 : RECONNECT_MAX_MS;
@@ -183,7 +180,7 @@ static void end_cycle(architect *self)
 {
     self->phase = AT_REST;
     self->backoff_ms = RECONNECT_FIRST_MS;
-    piw_outage_over(&self->outage);
+    piw_outage_over(&self->outage, "the build queue is read again");
     if (!self->ready)
         piw_ready(self->task);
     self->ready = true;

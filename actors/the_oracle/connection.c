@@ -49,12 +49,12 @@ void oracle_down(oracle *self, const piw_err *err)
     self->up = false;
     self->resting = !lost;
     if (!lost) {
-        piw_log_limited(&self->trouble, 30, PIW_LOG_WARNING, "the database can't work at the moment: %s; trying again",
-                        err->text);
+        piw_outage_goes_on(&self->unable, PIW_LOG_WARNING, 0, "the database can't work at the moment: %s; trying again",
+                           err->text);
         self->backoff_ms = REST_MS;
     } else {
-        if (piw_outage_due(&self->outage, 0))
-            piw_log(oracle_loudness(self), "the database connection is lost: %s; trying again", err->text);
+        piw_outage_goes_on(&self->outage, oracle_loudness(self), 0, "the database connection is lost: %s; trying again",
+                           err->text);
         oracle_unwatch(self);
         database_close(&self->db);
         self->backoff_ms = RECONNECT_FIRST_MS;

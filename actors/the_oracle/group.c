@@ -282,6 +282,7 @@ void oracle_flush(oracle *self)
         else
             count = 1;
         if (rc == 0) {
+            piw_outage_over(&self->unable, "the database works again");
             finish(self, count);
             limit = limit * 2 < GROUP_MAX ? limit * 2 : GROUP_MAX;
         } else if (rc == PIW_EDBAWAY) {

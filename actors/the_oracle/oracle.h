@@ -11,7 +11,6 @@
 
 #include "db.piw.h"
 #include "piw/task.h"
-#include "shared/outage.h"
 
 enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
 
@@ -62,6 +61,7 @@ typedef struct oracle {
     int64_t refused_ns;           /* when another master is waited for no longer; 0: none has been met */
     bool handed_over;             /* saved for a successor, and nothing done since */
     piw_outage outage;            /* of the connection */
+    piw_outage unable;            /* with a connection: its disk is full, say */
     piw_log_limiter trouble;
 } oracle;
 

@@ -1,6 +1,8 @@
 /* reads.c — reads that are one or two statements. */
 #include "oracle.h"
 
+#include <stdlib.h>
+
 int read_pypi_state(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     (void)msg;
@@ -66,6 +68,20 @@ int read_abis(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
     return 0;
 }
 
+static int count_packages(database *db, piw_msg *reply, db_PACKAGES_reply *answer, piw_err *err)
+{
+    PGresult *r = NULL;
+    int rc =
+        database_query(db, "SELECT count(*) FROM packages WHERE skip NOT IN ('deleted', 'quarantined')", NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    int64_t *total = piw_msg_alloc(reply, sizeof(*total));
+    *total = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+    answer->total = total;
+    PQclear(r);
+    return 0;
+}
+
 int read_packages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     const db_PACKAGES *body = db_PACKAGES_of(msg);
@@ -86,7 +102,7 @@ int read_packages(database *db, const piw_msg *msg, piw_msg **reply, piw_err *er
     for (uint32_t i = 0; i < answer->packages.count; i++)
         answer->packages.at[i] = row_copy(*reply, r, (int)i, 0);
     PQclear(r);
-    return 0;
+    return body->after.len == 0 ? count_packages(db, *reply, answer, err) : 0;
 }
 
 int read_search_index(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)

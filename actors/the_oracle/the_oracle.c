@@ -59,14 +59,14 @@ int on_try_again(piw_task *task, piw_msg *reply, uint64_t key)
         return 0;
     }
     if (rc != 0) {
-        if (rc != PIW_EEXIST && piw_outage_due(&self->outage, 0)) /* the other master has been told of */
-            piw_log(oracle_loudness(self), "waiting for the database: %s", err.text);
+        if (rc != PIW_EEXIST) /* the other master has been told of */
+            piw_outage_goes_on(&self->outage, oracle_loudness(self), 0, "waiting for the database: %s", err.text);
         oracle_try_later(self);
         return 0;
     }
     if (!was_resting) {
-        piw_log(oracle_loudness(self), "the database is there");
-        piw_outage_over(&self->outage);
+        if (!piw_outage_over(&self->outage, "the database is there"))
+            piw_log(oracle_loudness(self), "the database is there");
         oracle_tell(self, true);
     }
     if (!self->was_ready)
@@ -126,6 +126,7 @@ static int read_now(oracle *self, piw_msg *msg, single_fn *fn)
     piw_err err = {0};
     int rc = fn(&self->db, msg, &reply, &err);
     if (rc == 0) {
+        piw_outage_over(&self->unable, "the database works again");
         rc = piw_reply(self->task, msg, &reply);
         piw_msg_free(&reply);
         return rc;
@@ -265,8 +266,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         free_soul(self);
         return rc;
     }
-    if (rc == PIW_EDBAWAY && piw_outage_due(&self->outage, 0))
-        piw_log(oracle_loudness(self), "waiting for the database: %s", err->text);
+    if (rc == PIW_EDBAWAY)
+        piw_outage_goes_on(&self->outage, oracle_loudness(self), 0, "waiting for the database: %s", err->text);
     oracle_try_later(self);
     return PIW_EAGAIN;
 }

@@ -187,9 +187,17 @@ static void land(requests *all, request *r)
     r->saved.number = 0;
 }
 
+void requests_mark(requests *all, request *r)
+{
+    all->of_all += r->of_all ? 0 : 1;
+    r->of_all = true;
+}
+
 void requests_done(requests *all, request *r)
 {
     land(all, r);
+    all->of_all -= r->of_all ? 1 : 0;
+    r->of_all = false;
     if (r->saved.again == PART_NONE) {
         piw_table_remove(&all->by_package, &r->node);
         free(r);

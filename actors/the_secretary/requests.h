@@ -23,6 +23,7 @@ typedef enum {
 typedef struct request {
     piw_table_node node;
     uint32_t place;          /* in the heap, from 1; 0: being written */
+    bool of_all;             /* asked for with all packages */
     secretary_request saved; /* what a swap keeps; its text is `package` */
     char package[PIW_NAME_MAX + 1];
 } request;
@@ -33,6 +34,7 @@ typedef struct requests {
     size_t waiting, room;
     request *flying[REQUESTS_FLYING_MAX];
     size_t flying_count;
+    size_t of_all; /* those that are */
     int64_t last_number;
     uint64_t seed;
 } requests;
@@ -43,6 +45,8 @@ request *requests_find(const requests *all, piw_text package);
 /* Ask for a part of a package's pages at `due_ns`. An earlier request keeps its time, but for one that is later than
  * this. PART_REMOVE throws away what was pending. Returns the request. */
 request *requests_ask(requests *all, piw_text package, page_part part, int64_t due_ns, piw_time added_at);
+/* It is one of all packages' pages, until it is done. */
+void requests_mark(requests *all, request *r);
 /* The one that has been due longest at `now_ns`, or NULL. */
 request *requests_due(const requests *all, int64_t now_ns);
 /* When the next one is due; INT64_MAX: none waits. */

@@ -13,7 +13,9 @@ enum {
     COUNT_EVERY_S = 10,  /* what is counted is told */
     SAVED_MAX = 1000000, /* requests that wait: what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
-    ALL_AT_ONCE = 1000, /* packages taken from the database for "all" when fewer wait */
+    ALL_NOTE_EVERY = 100, /* packages */
+    ALL_SAY_S = 30,       /* how often the log says how far "all" is */
+    ALL_AT_ONCE = 1000,   /* packages taken from the database for "all" when fewer wait */
 };
 
 /* The site's own pages have no package: one call of a kind at a time. */
@@ -31,6 +33,8 @@ typedef struct secretary {
     int64_t hold_ns;
     secretary_course course; /* as it is saved */
     piw_msg *all_after;      /* a db_PACKAGES call: where "all" is */
+    int64_t all_said_ns;
+    int64_t all_asked, all_total; /* packages of "all" so far, and about how many there are */
     int64_t search_hold_ns, search_every_ns;
     int64_t search_due_ns;   /* when the search index and the sitemaps are written next */
     int64_t written, failed; /* packages' pages, since that was told */
@@ -38,6 +42,7 @@ typedef struct secretary {
     int64_t save_at_ns;      /* not sooner */
     waiter waiters[WAITERS_MAX];
     size_t waiters_count;
+    piw_outage unwritten; /* of pages that can't be written now */
     piw_log_limiter trouble;
 } secretary;
 

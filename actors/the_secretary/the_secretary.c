@@ -44,6 +44,36 @@ static void tell_changed(piw_task *task, const request *r)
         piw_msg_free(&event);
 }
 
+static bool all_runs(const secretary *self)
+{
+    return self->course.all_part != PART_NONE || self->requests.of_all > 0;
+}
+
+static int64_t all_done(const secretary *self)
+{
+    return self->all_asked > (int64_t)self->requests.of_all ? self->all_asked - (int64_t)self->requests.of_all : 0;
+}
+
+/* For piw-ctl at all times, and on the log now and then. */
+static void say_all(piw_task *task, secretary *self)
+{
+    int64_t now_ns = piw_monotonic_ns(), done = all_done(self);
+    if (!all_runs(self)) {
+        piw_task_note(task, "%s", "");
+        piw_info("the pages of all %lld packages are written anew", (long long)done);
+        return;
+    }
+    if (done % ALL_NOTE_EVERY == 0)
+        piw_task_note(task, "%d %% done, all pages are written anew: %lld of about %lld packages",
+                      done < self->all_total ? (int)(done * 100 / self->all_total) : 100, (long long)done,
+                      (long long)self->all_total);
+    if (now_ns - self->all_said_ns >= ALL_SAY_S * SECOND_NS) {
+        self->all_said_ns = now_ns;
+        piw_info("all pages are written anew: %lld of about %lld packages done", (long long)done,
+                 (long long)self->all_total);
+    }
+}
+
 int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     secretary *self = piw_soul(task);
@@ -54,12 +84,16 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) == 0)
         tell_changed(task, r);
     if (piw_msg_error(reply) != 0) {
-        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the pages of %s have to wait: %s",
-                        r->package, piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the pages of %s have to wait: %s", r->package,
+                           piw_msg_error_text(reply));
         requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
         self->failed++;
     } else {
+        piw_outage_over(&self->unwritten, "pages are written again");
+        bool of_all = r->of_all;
         requests_done(&self->requests, r);
+        if (of_all)
+            say_all(task, self);
         self->written++;
     }
     self->course.changed = true;
@@ -146,8 +180,10 @@ static int single_done(piw_task *task, int64_t *state, const piw_msg *reply, con
     secretary *self = piw_soul(task);
     bool failed = piw_msg_error(reply) != 0, again = *state == WRITING_AGAIN;
     if (failed)
-        piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the %s has to wait: %s", what,
-                        piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the %s has to wait: %s", what,
+                           piw_msg_error_text(reply));
+    else
+        piw_outage_over(&self->unwritten, "pages are written again");
     int rc = failed || again ? piw_timer(task, retry, 0, failed ? HOME_RETRY_MS : 0, 0) : 0;
     if (rc == 0)
         *state = IDLE;
@@ -191,9 +227,20 @@ static int on_all(piw_task *task, piw_msg *msg)
     }
     page_part wanted = piw_text_is(what, "BOTH") ? PART_BOTH : PART_PROJECT;
     piw_msg_free(&self->all_after);
+    self->all_asked = self->all_total = 0;
     self->all_after = db_PACKAGES_make(piw_text_of(""), ALL_AT_ONCE);
     self->course.all_part = wanted > self->course.all_part ? wanted : self->course.all_part;
     return secretary_go_on(task);
+}
+
+static int on_all_at(piw_task *task, piw_msg *msg)
+{
+    const secretary *self = piw_soul(task);
+    bool runs = all_runs(self);
+    piw_msg *at = web_ALL_AT_reply_make(runs ? all_done(self) : 0, runs ? self->all_total : 0, runs);
+    int rc = piw_reply(task, msg, &at);
+    piw_msg_free(&at);
+    return rc;
 }
 
 int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
@@ -209,8 +256,12 @@ int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
     int64_t now = piw_monotonic_ns();
     for (uint32_t i = 0; i < page->packages.count; i++) {
         if (piw_name_is_canonical(page->packages.at[i]))
-            requests_ask(&self->requests, page->packages.at[i], self->course.all_part, now, piw_time_now());
+            requests_mark(&self->requests, requests_ask(&self->requests, page->packages.at[i], self->course.all_part,
+                                                        now, piw_time_now()));
     }
+    self->all_asked += page->packages.count;
+    if (page->total != NULL)
+        self->all_total = *page->total;
     if (page->packages.count < ALL_AT_ONCE) {
         self->course.all_part = PART_NONE;
         piw_msg_free(&self->all_after);
@@ -327,15 +378,11 @@ static const char *const needs[] = {"db", "scribe", NULL};
 static const piw_event emits[] = {
     {&events_protocol_def, PACKAGE_CHANGED}, {&events_protocol_def, PAGES_COUNTED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
-    {&web_protocol_def, WEB_PROJECT, on_project},
-    {&web_protocol_def, WEB_BOTH, on_both},
-    {&web_protocol_def, WEB_HOME, on_home},
-    {&web_protocol_def, WEB_SEARCH, on_search},
-    {&web_protocol_def, WEB_DELPKG, on_delpkg},
-    {&web_protocol_def, WEB_DELVER, on_delver},
-    {&web_protocol_def, WEB_ALL, on_all},
-    {&web_protocol_def, WEB_WRITE, on_write},
-    PIW_HANDLERS_END,
+    {&web_protocol_def, WEB_PROJECT, on_project}, {&web_protocol_def, WEB_BOTH, on_both},
+    {&web_protocol_def, WEB_HOME, on_home},       {&web_protocol_def, WEB_SEARCH, on_search},
+    {&web_protocol_def, WEB_DELPKG, on_delpkg},   {&web_protocol_def, WEB_DELVER, on_delver},
+    {&web_protocol_def, WEB_ALL, on_all},         {&web_protocol_def, WEB_ALL_AT, on_all_at},
+    {&web_protocol_def, WEB_WRITE, on_write},     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
     PIW_CONTINUATION(due),          PIW_CONTINUATION(written),

@@ -204,3 +204,8 @@ int piw_drop_token(piw_task *task, piw_token token, const char *why)
     drop(task->shell, &request, why);
     return 0;
 }
+
+const char *piw_msg_asker(const piw_msg *msg)
+{
+    return msg->from != NULL ? msg->from->name : "";
+}

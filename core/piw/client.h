@@ -44,6 +44,10 @@ PIW_API bool piw_client_connected(piw_client *client);
 PIW_API bool piw_client_met(piw_client *client);
 /* True once after the connection was lost and made again (a master was restarted). */
 PIW_API bool piw_client_reconnected(piw_client *client);
+/* Why no connection comes about although something takes it: a phrase for the operator on what is there instead, such as another
+ * queue, or one that wants a key; it ends with the next call. NULL: there is a connection, nothing takes it, or it is too early
+ * to tell. `lasting`, unless NULL: nothing more is tried before piw_client_reset. */
+PIW_API const char *piw_client_trouble(piw_client *client, bool *lasting);
 
 #ifdef __cplusplus
 }

@@ -36,6 +36,25 @@ typedef struct piw_log_limiter {
 PIW_API void piw_log_limited(piw_log_limiter *limiter, unsigned per_minute, piw_log_level level, const char *fmt, ...)
     PIW_PRINTF(4, 5);
 
+/* An outage is one line when it begins, one every ten minutes with how long it lasts, and one when it is over, however often is
+ * tried meanwhile. Zero: there is none. Part of a structure, used by one thread. */
+typedef struct piw_outage {
+    int64_t since_ns, said_ns;
+    int64_t minute_ns;    /* of the last first line … */
+    uint32_t begun;       /* … and how many there were since */
+    piw_log_level level;  /* of the last line */
+    uint32_t reserved[2]; /* zero */
+} piw_outage;
+/* It goes on, or has begun: writes a line when one is due, the first `after_ms` from its beginning. What comes and goes is told
+ * of a few times a minute. */
+PIW_API void piw_outage_goes_on(piw_outage *outage, piw_log_level level, int64_t after_ms, const char *fmt, ...)
+    PIW_PRINTF(4, 5);
+/* It is over, if there was one: writes "…, after 12 minutes", as loud as the last line, when it had been told of. True: so it
+ * was. */
+PIW_API bool piw_outage_over(piw_outage *outage, const char *fmt, ...) PIW_PRINTF(2, 3);
+/* What was tried is given up. */
+PIW_API void piw_outage_forget(piw_outage *outage);
+
 /* Would a line of this level be written anywhere, by this thread's task? */
 PIW_API bool piw_log_wants(piw_log_level level);
 

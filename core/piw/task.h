@@ -109,6 +109,8 @@ PIW_API int piw_drop_token(piw_task *task, piw_token token, const char *why);
 /* Was this message taken in although its data did not fit (PIW_M_MALFORMED)? Then the body is zero, and this is the
  * reason; else NULL. */
 PIW_API const char *piw_malformed(const piw_msg *msg);
+/* The name of the task that made this call; "": nobody of this process did. For limits of each, not for what it may do. */
+PIW_API const char *piw_msg_asker(const piw_msg *msg);
 /* Is this the second try that the queue gives after an error (PIW_M_AGAIN)? */
 PIW_API bool piw_again(const piw_msg *msg);
 

@@ -42,8 +42,10 @@ struct piw_client {
     int socket_fd, monitor_fd;
     int wake_fd; /* eventfd: a send saw that there is input, and with that used up ZeroMQ's own signal of it */
     bool connected, lost, reconnected, refused;
-    bool ended;  /* the closed socket and its connection are gone */
-    int peer_fd; /* ZeroMQ's own of the connection, to be asked only; -1: none */
+    bool ended;   /* the closed socket and its connection are gone */
+    bool hung_up; /* it was taken, and ended before it was one */
+    int misfit;   /* ZMQ_PROTOCOL_ERROR_*: who took it speaks ZeroMQ, but not as we do; 0: none */
+    int peer_fd;  /* ZeroMQ's own of the connection, to be asked only; -1: none */
     piw_buffer buffer;
 };
 
@@ -118,7 +120,8 @@ static int open_monitor(piw_client *client, piw_err *err)
     char name[64];
     snprintf(name, sizeof(name), "inproc://piw-client-%u", atomic_fetch_add_explicit(&number, 1, memory_order_relaxed));
     int events = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_MONITOR_STOPPED;
+                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_MONITOR_STOPPED;
     if (zmq_socket_monitor(client->socket, name, events) != 0 || zmq_connect(client->monitor, name) != 0)
         return piw_err_set(err, PIW_ENET, "can't watch the connection: %s", zmq_strerror(errno));
     return 0;
@@ -131,11 +134,17 @@ static void note_event(piw_client *client, uint16_t event, int32_t value)
     if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         client->reconnected |= client->lost;
         client->connected = true;
-        client->lost = client->refused = false;
+        client->lost = client->refused = client->hung_up = false;
+        client->misfit = 0;
     } else if (event == ZMQ_EVENT_DISCONNECTED) {
         client->lost |= client->connected;
+        client->hung_up |= !client->connected;
     } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
         client->refused = true;
+    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
+        client->misfit = value != 0 ? value : ZMQ_PROTOCOL_ERROR_ZMTP_UNSPECIFIED;
+    } else if (event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
+        client->hung_up = true;
     } else if (event == ZMQ_EVENT_MONITOR_STOPPED) {
         client->ended = true;
     }
@@ -178,6 +187,8 @@ static void drop_socket(piw_client *client)
         zmq_close(client->monitor);
     client->socket = client->monitor = NULL;
     client->asked = client->connected = client->lost = client->reconnected = client->refused = client->ended = false;
+    client->hung_up = false;
+    client->misfit = 0;
     client->peer_fd = -1;
 }
 
@@ -263,7 +274,7 @@ int piw_client_open_with(piw_client **client, piw_protocol_def *protocol, const 
     made->encrypted = key != NULL;
     if (key != NULL)
         made->key = *key;
-    made->socket_fd = made->monitor_fd = made->wake_fd = -1;
+    made->socket_fd = made->monitor_fd = made->wake_fd = made->peer_fd = -1;
     made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int rc = 0;
     if (kind_of(made->protocol) < 0)
@@ -344,6 +355,31 @@ bool piw_client_reconnected(piw_client *client)
     bool reconnected = client->reconnected;
     client->reconnected = false;
     return reconnected;
+}
+
+const char *piw_client_trouble(piw_client *client, bool *lasting)
+{
+    if (client->monitor != NULL)
+        read_monitor(client);
+    bool apart = !client->connected || client->lost;
+    if (lasting != NULL)
+        *lasting = apart && (client->misfit != 0 || client->hung_up); /* libzmq gives some of them up */
+    if (!apart)
+        return NULL;
+    if (client->misfit == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+        return client->encrypted ? "it speaks without keys: use its encrypted port, or no key"
+                                 : "it speaks with keys alone: use one that piw-keys made, or its port without";
+    if (client->misfit == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC)
+        return "it has another key than the master that ours was made for";
+    if (client->misfit != 0 || client->hung_up)
+        return client->encrypted
+                   ? "it takes the connection and ends it: a queue of another kind or without keys, another program, "
+                     "or "
+                     "a tunnel without a master behind it"
+                   : "it takes the connection and ends it: a queue of another kind or with keys, another program, or a "
+                     "tunnel without a master behind it";
+    return client->peer_fd >= 0 ? "it takes the connection and is silent: another program, or a master that hangs"
+                                : NULL;
 }
 
 /* Bytes that the master's process has not read from the connection; -1: there is none. */

@@ -34,8 +34,9 @@ typedef struct soul {
     list wheels, failures;
     char *packages[PACKAGES_MAX]; /* whose feeds are to be written, in order */
     uint32_t packages_count;
-    bool busy;  /* a package's feed is being made */
-    bool known; /* what there was before the start has been read */
+    bool busy;            /* a package's feed is being made */
+    piw_outage unwritten; /* of feeds that can't be written now */
+    bool known;           /* what there was before the start has been read */
 } soul;
 
 /* --- Entries --- */
@@ -194,7 +195,10 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     int code = piw_msg_error(reply);
     /* A package that has no page any more needs no feed. */
     if (code != 0 && code != PIW_ENOENT)
-        piw_warning("a feed isn't written, it is tried again: %s", piw_msg_error_text(reply));
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "a feed isn't written, it is tried again: %s",
+                           piw_msg_error_text(reply));
+    else
+        piw_outage_over(&self->unwritten, "feeds are written again");
     bool again = code != 0 && code != PIW_ENOENT;
     if (key == KEY_WHEELS && again)
         self->wheels.stale = true;

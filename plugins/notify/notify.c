@@ -41,8 +41,9 @@ typedef struct soul {
     char *secret;                   /* "": nothing is signed */
     const char *sent;               /* the notice that is being sent, which may be given up meanwhile */
     bool sending, keeping;
-    int64_t again_ms;   /* 0: the last try was good */
-    int64_t current_at; /* as follower_at says; until then, when this task began */
+    int64_t again_ms;          /* 0: the last try was good */
+    int64_t current_at;        /* as follower_at says; until then, when this task began */
+    piw_outage untold, unkept; /* its receiver, its file */
     piw_log_limiter trouble;
 } soul;
 
@@ -84,6 +85,7 @@ static int on_sent(piw_task *task, piw_msg *reply, uint64_t key)
     self->sending = false;
     bool good = status >= 200 && status < 300;
     if (good || is_refused(status)) {
+        piw_outage_over(&self->untold, "notices are taken again");
         if (!good)
             piw_warning("a notice is not taken: %s; it was %s", why, first ? self->sent : "given up already");
         if (first)
@@ -94,8 +96,8 @@ static int on_sent(piw_task *task, piw_msg *reply, uint64_t key)
     self->again_ms = self->again_ms == 0 ? AGAIN_LEAST_MS : self->again_ms * 2;
     if (self->again_ms > AGAIN_MOST_MS)
         self->again_ms = AGAIN_MOST_MS;
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "%u notices wait for %s: %s",
-                    self->notices.count, self->url, why);
+    piw_outage_goes_on(&self->untold, PIW_LOG_WARNING, 0, "%u notices wait for %s: %s", self->notices.count, self->url,
+                       why);
     return piw_timer(task, PIW_ON(send), 0, self->again_ms, 0);
 }
 
@@ -267,11 +269,13 @@ static int on_kept(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     soul *self = piw_soul(task);
     self->keeping = false;
-    if (piw_msg_error(reply) == 0)
+    if (piw_msg_error(reply) == 0) {
+        piw_outage_over(&self->unkept, "notices survive a restart again");
         return 0;
+    }
     self->notices.changed = true;
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "notices would not survive a restart: %s",
-                    piw_msg_error_text(reply));
+    piw_outage_goes_on(&self->unkept, PIW_LOG_ERROR, 0, "notices would not survive a restart: %s",
+                       piw_msg_error_text(reply));
     return 0;
 }
 

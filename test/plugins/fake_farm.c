@@ -330,6 +330,11 @@ static int on_write(piw_task *task, piw_msg *msg)
     return respond(task, msg, web_WRITE_reply_new());
 }
 
+static int on_all_at(piw_task *task, piw_msg *msg)
+{
+    return respond(task, msg, web_ALL_AT_reply_make(1, 2, true));
+}
+
 static int on_publish(piw_task *task, piw_msg *msg)
 {
     return respond(task, msg, fs_PUBLISH_reply_new());
@@ -607,6 +612,7 @@ static const piw_handler handlers[] = {
     {&web_protocol_def, WEB_DELVER, on_just_note},
     {&web_protocol_def, WEB_ALL, on_just_note},
     {&web_protocol_def, WEB_WRITE, on_write},
+    {&web_protocol_def, WEB_ALL_AT, on_all_at},
     {&heads_protocol_def, HEADS_WANTED, on_just_note},
 #ifndef FAKE_WITHOUT_STATS
     {&stats_protocol_def, STATS_DISK, on_just_note},

@@ -14,7 +14,7 @@ class Program:
     def __init__(self, world, args, answer="", stderr=subprocess.PIPE):
         self.world = world
         # pylint: disable-next=consider-using-with
-        self.popen = subprocess.Popen([*world.farm.drop, *map(str, args)], env=world.farm.env, cwd=world.dir,
+        self.popen = subprocess.Popen([*world.farm.drop, *map(str, args)], env={**world.farm.env, "TERM": "xterm"}, cwd=world.dir,
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True)
         with contextlib.suppress(BrokenPipeError):
             self.popen.stdin.write(answer)

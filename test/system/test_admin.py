@@ -146,6 +146,10 @@ def test_rebuild(office):
     page_is_written(office, "index", "simple/piwtest-hand/index.html", "index", "piwtest-hand")
     page_is_written(office, "all projects", "project/piwdemo-pure/index.html", "project")
     page_is_written(office, "all indexes", "simple/piwdemo-pure/index.html", "index")
+    page = office.farm.www / "project" / "piwdemo-pure" / "index.html"
+    page.unlink()
+    office.good("rebuild.all, waited for", "piw-rebuild", "--wait", "project", says="will be written anew\nthey are written")
+    check("rebuild.all, waited for: it is there", page.exists())
     page_is_written(office, "home", "index.html", "home")
     office.good("rebuild.search", "piw-rebuild", "search", says="will be written anew")
     office.bad("rebuild.unknown", "piw-rebuild", "project", "piwtest-absent", says="the master refuses: unknown package piwtest-absent")

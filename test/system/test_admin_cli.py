@@ -442,9 +442,35 @@ def test_import_progress(world):
         while piece := os.read(shown, 65536):
             text += piece
     os.close(shown)
-    steps = [int(step) for step in re.findall(rb"(\d+) %, ", text)]
+    steps = [int(step) for step in re.findall(rb"(\d+) % done", text)]
     check("progress.shown", code == 0 and len(steps) > 2 and steps == sorted(steps) and steps[-1] <= 100, (code, text))
     check("progress.wiped", text.endswith(b"\r\x1b[K"), text[-100:])
+
+
+def test_rebuild_progress(world):
+    """--wait asks for how far it is until it is over: a bar on a terminal, nothing with -q."""
+    for name, more in (("bar", ()), ("quiet", ("-q",))):
+        shown, terminal = pty.openpty()
+        running = Program(world, world.args("piw-rebuild", "-y", "--wait", "index", *more), stderr=terminal)
+        os.close(terminal)
+        client = world.client()
+        client.receive()
+        client.answer("DONE", "REBUILD")
+        for done in (1, 2, 3, 4, 5, 6, 7):
+            client.receive()
+            client.answer("AT", [done, 8, True])
+        client.receive()
+        client.answer("AT", [0, 0, False])
+        code, out, _ = running.end()
+        text = b""
+        with contextlib.suppress(OSError):
+            while piece := os.read(shown, 65536):
+                text += piece
+        os.close(shown)
+        steps = [int(step) for step in re.findall(rb"\] (\d+) % done", text)]
+        check(f"rebuild.{name}", code == 0 and "they are written" in out if name == "bar" else code == 0 and not out, (code, out))
+        check(f"rebuild.{name} on the terminal", len(steps) > 1 and steps == sorted(steps) and text.endswith(b"\r\x1b[K")
+              if name == "bar" else text == b"", text)
 
 
 def main():
@@ -452,7 +478,7 @@ def main():
         farm.prepare()
         return score.run((test_bad_words, test_what_a_script_sees, test_bad_files, test_no_master, test_questions, test_sentences, test_descriptions,
                           test_import_facts, test_import_transfers, test_import_endings, test_import_changed,
-                          test_import_progress),
+                          test_import_progress, test_rebuild_progress),
                          clerk.World(farm))
 
 

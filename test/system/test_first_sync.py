@@ -14,7 +14,7 @@ import score
 import screen
 check, equal = score.check, score.equal
 
-LINE = r"(\d+) events applied, \d+ a second, (time left unknown|about \d+ h \d\d min left); at serial (\d+) of (unknown time|20\d\d-)"
+LINE = r"(?:\d+ % done, )?(\d+) events applied, \d+ a second, (time left unknown|about \d+ h \d\d min left); at serial (\d+) of (unknown time|20\d\d-)"
 LOG_S = 10  # between two lines of the log
 
 
@@ -42,7 +42,7 @@ def test_progress(farm):
     said = re.match(LINE, note(farm))
     check("note.says it", said and said[1] == "0" and int(said[3]) > 0, note(farm))
     with screen.Terminal([*farm.drop, *ctl(farm, "top")], {**farm.env, "TERM": "xterm"}, 24, 80, farms.PATIENCE) as top:
-        check("top.shows it", top.wait(r"^cloud_gazer: 0 events applied, 0 a second, (time left unknown|about .* left)"),
+        check("top.shows it", top.wait(r"^cloud_gazer: (?:\[[# ]+\] \d+ % done, )?0 events applied, 0 a second, (time left unknown|about .* left)"),
               top.text())
         top.send("q")
         equal("top.ends", top.end(), 0)

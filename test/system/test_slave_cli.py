@@ -64,19 +64,6 @@ def test_root(farm):
     check("slave.refuses root", done.returncode == 1 and done.stderr.startswith("piw-slave: refuses to run as root"), done.stderr)
 
 
-def test_apart(farm):
-    """A slave without a master says why, while it tries on."""
-    for name, queue, why in (("unknown name", "tcp://no-such-host.invalid:5555", "no-such-host.invalid"),
-                             ("nobody listens", f"tcp://127.0.0.1:{farms.free_port()}", "Connection refused"),
-                             ("no such socket", farm.socket("nowhere"), "No such file or directory")):
-        slave = farm.start_process(f"apart-{name.replace(' ', '-')}", [
-            farm.program("piw-slave"), "-c", farm.configuration(), "--slave-queue", queue, "--file-queue", farm.socket("f"), "-d",
-            farm.dir / "tmp"])
-        farm.wait_log(slave, rf"can't reach the master at {re.escape(str(queue))}: .*{why}", 60)
-        check(f"apart.{name}", slave.running() and slave.text().count("can't reach") == 1, slave.text())
-        farm.stop_process(slave)
-
-
 def test_kept_log(farm):
     """A log of events that was tampered with stops the program; a good one keeps its serials over a restart."""
     folder = farm.folder("kept")
@@ -136,7 +123,7 @@ def test_requests(farm):
 def main():
     with farms.Farm() as farm:
         farm.prepare()
-        for test in (test_command_lines, test_root, test_apart, test_kept_log, test_requests):
+        for test in (test_command_lines, test_root, test_kept_log, test_requests):
             try:
                 test(farm)
             except (farms.Failure, OSError) as error:

@@ -138,6 +138,48 @@ START_TEST(a_known_key_is_let_in_and_is_who_it_is)
 }
 END_TEST
 
+/* Until it can be told why there is no connection. */
+static const char *trouble_of(piw_client *client)
+{
+    int64_t until = piw_monotonic_ns() + SOON_MS * INT64_C(1000000);
+    const char *why = NULL;
+    bool lasting = false;
+    while ((why == NULL || !lasting) && piw_monotonic_ns() < until) {
+        poll(NULL, 0, 10);
+        why = piw_client_trouble(client, &lasting);
+    }
+    ck_assert_msg(why != NULL, "nothing is known of what is wrong");
+    return why;
+}
+
+START_TEST(what_is_wrong_is_told)
+{
+    piw_key anna = known("anna", "slave file", &master), other = pair("other", "");
+    memcpy(anna.master, other.own, sizeof(anna.master));
+    zap_start();
+    piw__port *port = curve_port(&slave_protocol_def), *without = side_port(&slave_protocol_def, "tcp://127.0.0.1:*");
+    piw_client *plain = connect_with(&slave_protocol_def, port, NULL), *keyed = NULL;
+    ck_assert_ptr_nonnull(strstr(trouble_of(plain), "with keys"));
+    ck_assert_int_eq(
+        piw_client_open_with(&keyed, &slave_protocol_def, piw__port_endpoint(without), PIW_MSGPACK, &anna, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(trouble_of(keyed), "without keys"));
+    piw_client *mistaken = connect_with(&slave_protocol_def, port, &anna); /* of another master's */
+    ck_assert_ptr_nonnull(trouble_of(mistaken));
+    piw_client *good = side_client(&slave_protocol_def, without, PIW_MSGPACK);
+    say(good, slave_BYE_new());
+    piw_msg *bye = side_get(without);
+    ck_assert_ptr_null(piw_client_trouble(good, NULL));
+    piw_msg_free(&bye);
+    piw_client_close(&good);
+    piw_client_close(&mistaken);
+    piw_client_close(&keyed);
+    piw_client_close(&plain);
+    piw__port_close(&port);
+    piw__port_close(&without);
+    keys_teardown();
+}
+END_TEST
+
 START_TEST(others_are_refused)
 {
     piw_key eye = known("eye", "status control", &master), anna = known("anna", "slave file", &master);
@@ -288,6 +330,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(keys, 120);
     tcase_add_checked_fixture(keys, keys_setup, NULL);
     tcase_add_test(keys, a_known_key_is_let_in_and_is_who_it_is);
+    tcase_add_test(keys, what_is_wrong_is_told);
     tcase_add_test(keys, others_are_refused);
     tcase_add_test(keys, a_revoked_key_is_heard_no_more_and_told_nothing);
     tcase_add_test(keys, a_revoked_monitor_hears_no_more_and_others_do);

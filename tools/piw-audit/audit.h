@@ -8,6 +8,7 @@
 #define AUDIT_AUDIT_H
 
 #include "common/clerk.h"
+#include "common/progress.h"
 #include "piw/err.h"
 #include "shared/site_path.h"
 
@@ -43,7 +44,7 @@ typedef struct suspect {
 typedef struct audit {
     const piw_config *config;
     const char *root;
-    bool fix, json, quiet, terminal;
+    bool fix, json;
     PGconn *conn;
     clerk clerk;   /* for requests to the master */
     char *rebuilt; /* the package whose pages were last asked for */
@@ -53,7 +54,7 @@ typedef struct audit {
     int64_t settle_ns, patience_ns;
     /* pace.c */
     int64_t rate, begun_ns, taken; /* bytes a second; 0: as fast as it goes */
-    int64_t shown_ns;
+    tool_progress progress;
     int64_t units[AUDIT_PHASES], units_all[AUDIT_PHASES];
     int64_t files, bytes;
     /* journal.c */
@@ -163,7 +164,6 @@ void pace_sleep(int64_t ns);
 /* SHA-256 and size of a file, read at that pace. */
 int pace_hash(audit *self, const char *path, char *hash, int64_t *size, piw_err *err);
 void pace_show(audit *self, bool now);
-void pace_clear(const audit *self);
 
 /* --- journal.c --- */
 int journal_open(audit *self, piw_err *err);

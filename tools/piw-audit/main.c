@@ -56,14 +56,13 @@ static int settle(audit *self, piw_config *config, piw_err *err)
     self->root = piw_config_text(config, "output-path");
     self->fix = piw_config_switch(config, "fix");
     self->json = piw_config_switch(config, "json");
-    self->quiet = piw_config_switch(config, "quiet");
-    self->terminal = isatty(STDERR_FILENO) == 1;
+    tool_progress_begin(&self->progress, self->json || piw_config_switch(config, "quiet") ? NULL : stderr);
     self->rate = piw_config_int(config, "rate");
     self->settle_ns = piw_config_int(config, "settle") * 1000000;
     self->patience_ns = piw_config_int(config, "patience") * 1000000;
     self->clerk.config = config;
     self->clerk.address = piw_config_text(config, "import-queue");
-    self->begun_ns = self->shown_ns = piw_monotonic_ns();
+    self->begun_ns = piw_monotonic_ns();
     if (piw_codec_parse(piw_config_text(config, "codec"), &self->clerk.codec) != 0)
         return piw_err_set(err, PIW_EUSAGE, "there is no codec %.50s", piw_config_text(config, "codec"));
     struct stat info;
@@ -173,7 +172,7 @@ int main(int argc, char **argv)
     int rc = all(&self, argc, argv, &config, &err);
     if (self.journal != NULL) {
         pace_show(&self, true);
-        if (self.terminal && !self.quiet)
+        if (self.progress.shown)
             fputc('\n', stderr);
         if (self.json) {
             int written = findings_json(&self, rc == 0, &err);

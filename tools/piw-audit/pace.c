@@ -14,10 +14,7 @@ enum {
     PIECE = 1 << 20,
     LOOK_BYTES = 4096,   /* what looking at anything costs at least */
     AHEAD_NS = 20000000, /* shorter sleeps aren't worth their calls */
-    BAR_NS = 200000000,  /* on a terminal */
-    BAR_WIDTH = 30,
 };
-static const int64_t LINE_NS = 10000000000; /* elsewhere */
 
 void pace_sleep(int64_t ns)
 {
@@ -83,35 +80,16 @@ int pace_hash(audit *self, const char *path, char *hash, int64_t *size, piw_err 
     return rc;
 }
 
-void pace_clear(const audit *self)
-{
-    if (self->terminal && !self->quiet)
-        fputs("\r\033[K", stderr);
-}
-
-static void show_bar(int64_t done, int64_t all)
-{
-    int filled = all > 0 ? (int)(done * BAR_WIDTH / all) : 0;
-    filled = filled > BAR_WIDTH ? BAR_WIDTH : filled;
-    fprintf(stderr, "\r\033[K[%.*s%*s] ", filled, "##############################", BAR_WIDTH - filled, "");
-}
-
 void pace_show(audit *self, bool now)
 {
-    int64_t at = piw_monotonic_ns();
-    if (self->quiet || (!now && at - self->shown_ns < (self->terminal ? BAR_NS : LINE_NS)))
-        return;
-    self->shown_ns = at;
     int64_t done = 0, all = 0;
     for (int i = 0; i < AUDIT_PHASES; i++) {
         done += self->units[i];
         all += self->units_all[i] > self->units[i] ? self->units_all[i] : self->units[i];
     }
-    if (self->terminal)
-        show_bar(done, all);
-    fprintf(stderr, "%s: %lld of %lld packages, %lld files, %lld MB read, %zu findings, %zu to be looked at again%s",
-            audit_phase_name(self->phase), (long long)self->units[AUDIT_PACKAGES],
-            (long long)self->units_all[AUDIT_PACKAGES], (long long)self->files, (long long)(self->bytes / 1000000),
-            self->found.count, self->suspects_count, self->terminal ? "" : "\n");
-    fflush(stderr);
+    tool_progress_show(&self->progress, now, done, all,
+                       "%s: %lld of %lld packages, %lld files, %lld MB read, %zu findings, %zu to be looked at again",
+                       audit_phase_name(self->phase), (long long)self->units[AUDIT_PACKAGES],
+                       (long long)self->units_all[AUDIT_PACKAGES], (long long)self->files,
+                       (long long)(self->bytes / 1000000), self->found.count, self->suspects_count);
 }

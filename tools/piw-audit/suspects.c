@@ -66,7 +66,7 @@ static int report(audit *self, findings *list, size_t index, piw_err *err)
         mend(self, one);
     int rc = journal_found(self, one, err);
     if (!self->json) {
-        pace_clear(self);
+        tool_progress_clear(&self->progress);
         findings_print(one);
     }
     findings_take(&self->found, one);

@@ -1,6 +1,8 @@
 /* watch.c — the commands that go on until the user ends them: the trace of a task, and the screen of all tasks. */
 #include "ctl.h"
 
+#include "common/progress.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRACE_EVERY_MS = 200, TRACE_FULL = 1000 /* lines: there may be more */, TOP_EVERY_MS = 2000 };
+enum { TRACE_EVERY_MS = 200, TRACE_FULL = 1000 /* lines: there may be more */, TOP_EVERY_MS = 2000, NOTE_BAR = 20 };
 
 static volatile sig_atomic_t interrupted;
 
@@ -158,6 +160,9 @@ static void draw(const ctl *self, const admin_TASKS *tasks)
             continue;
         snprintf(line, sizeof(line), "%.40s: ", tasks->tasks.at[i].task.s);
         size_t len = strlen(line);
+        int percent = 0, read = 0; /* long work begins its note so */
+        if (sscanf(tasks->tasks.at[i].note.s, "%3d %% done%n", &percent, &read) == 1 && read > 0)
+            len += tool_progress_bar(percent / 100.0, NOTE_BAR, line + len, sizeof(line) - len);
         show_clean(tasks->tasks.at[i].note.s, line + len, sizeof(line) - len);
         put_line(columns, "", line);
         left--;

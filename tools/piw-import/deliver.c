@@ -1,6 +1,7 @@
 /* deliver.c — the conversation of an import: IMPORT, the files that the master asks for, DONE. */
 #include "deliver.h"
 
+#include "common/progress.h"
 #include "common/reach.h"
 #include "common/transfer.h"
 #include "piw/log.h"
@@ -10,24 +11,20 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     PATIENCE_S = 3600,  /* imports wait for each other, and for a database that is away */
     SILENCE_MS = 30000, /* in a transfer; the master gives up an import that is silent for so long */
     LOOK_MS = 500,      /* how often the connection is looked at during a transfer */
     TRIES_MAX = 10,     /* of one file; a master of ours gives up sooner */
-    SHOW_AFTER_MS = 1000,
-    SHOW_EVERY_MS = 200,      /* on a terminal */
-    SHOW_EVERY_LOG_MS = 10000 /* in a log */
 };
 
 typedef struct delivery {
     clerk *clerk;
     const build_file *file; /* that is being sent */
-    bool terminal;          /* progress is shown as it goes */
-    bool showing;           /* something stands in the terminal's last line */
-    int64_t begun_ns, shown_ns;
+    int64_t done_bytes;     /* of the files before */
+    int64_t all_bytes;      /* of all files */
+    tool_progress progress;
 } delivery;
 
 /* --- Progress ------------------------------------------------------------------------------------------------------ */
@@ -35,26 +32,11 @@ typedef struct delivery {
 static void on_progress(void *arg, int64_t sent, int64_t size)
 {
     delivery *d = arg;
-    int64_t now_ns = piw_monotonic_ns(), every_ms = d->terminal ? SHOW_EVERY_MS : SHOW_EVERY_LOG_MS;
-    if (now_ns - d->begun_ns < SHOW_AFTER_MS * INT64_C(1000000) || now_ns - d->shown_ns < every_ms * INT64_C(1000000))
-        return;
     char part[32], whole[32];
     piw_size_print(sent, part, sizeof(part));
     piw_size_print(size, whole, sizeof(whole));
-    d->shown_ns = now_ns;
-    if (d->terminal) {
-        fprintf(stderr, "\r%s: %3d %%, %s of %s\033[K", d->file->filename, (int)(sent * 100 / size), part, whole);
-        d->showing = true;
-    } else {
-        piw_info("%s: %s of %s sent", d->file->filename, part, whole);
-    }
-}
-
-static void end_progress(delivery *d)
-{
-    if (d->showing)
-        fputs("\r\033[K", stderr);
-    d->showing = false;
+    tool_progress_show(&d->progress, false, d->done_bytes + sent, d->all_bytes, "%s: %s of %s sent", d->file->filename,
+                       part, whole);
 }
 
 /* --- One file ------------------------------------------------------------------------------------------------------ */
@@ -84,13 +66,13 @@ static int send_file(delivery *d, build_file *file, const char *file_queue, piw_
                                     .reach_ms = TOOL_REACH_MS,
                                     .size = file->size,
                                     .wait = wait_in_transfer,
-                                    .progress = piw_config_switch(d->clerk->config, "quiet") ? NULL : on_progress,
+                                    .progress = on_progress,
                                     .arg = d};
     d->file = file;
-    d->begun_ns = piw_monotonic_ns();
-    d->shown_ns = d->begun_ns;
     int rc = tool_transfer_file(&transfer, file->path, err);
-    end_progress(d);
+    tool_progress_clear(&d->progress);
+    if (rc == 0 && file->sent == 1)
+        d->done_bytes += file->size;
     if (rc == PIW_EDEAD)
         piw_err_set(err, rc, "the master at %.200s went away", d->clerk->address);
     if (rc != 0)
@@ -121,7 +103,10 @@ static int on_done(const build *b, piw_err *err)
 
 int deliver(clerk *self, build *b, const char *file_queue, piw_err *err)
 {
-    delivery d = {.clerk = self, .terminal = isatty(STDERR_FILENO) == 1};
+    delivery d = {.clerk = self};
+    tool_progress_begin(&d.progress, piw_config_switch(self->config, "quiet") ? NULL : stderr);
+    for (size_t i = 0; i < b->count; i++)
+        d.all_bytes += b->files[i].size;
     piw_msg *request = b->request, *answer = NULL;
     b->request = NULL;
     int rc = tool_check_listens(file_queue, "run this as the master's own user", err);

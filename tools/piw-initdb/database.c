@@ -1,6 +1,8 @@
 /* database.c — what piw-initdb does to a database. */
 #include "database.h"
 
+#include "common/progress.h"
+
 #include "schema.h"
 #include "shared/dsn.h"
 #include "shared/schema_version.h"
@@ -261,26 +263,20 @@ static double seconds_since(int64_t begin_ns)
     return (double)(piw_monotonic_ns() - begin_ns) / 1e9;
 }
 
-enum { WORTH_SAYING_S = 1, SAY_AGAIN_S = 10 };
+enum { WORTH_SAYING_S = 1 };
 
-/* A step that takes long: for how long already, and how far it is if it tells. On a terminal in one line. */
+/* A step that takes long: for how long already, and how far it is if it tells. */
 typedef struct progress {
-    int64_t begin_ns, said_ns;
-    bool terminal, shown;
-    char told[64]; /* "37 % done", the latest */
+    tool_progress shown;
+    int64_t begin_ns;
+    int percent; /* the latest; 0: it hasn't told */
     PQnoticeReceiver receiver;
 } progress;
 
 static void say_progress(progress *self)
 {
-    int64_t now_ns = piw_monotonic_ns();
-    if (now_ns - self->said_ns < (self->terminal ? WORTH_SAYING_S : SAY_AGAIN_S) * INT64_C(1000000000))
-        return;
-    self->said_ns = now_ns;
-    self->shown = true;
-    printf("%s  %s%s%.0f s so far%s", self->terminal ? "\r\x1b[K" : "", self->told, self->told[0] != '\0' ? ", " : "",
-           seconds_since(self->begin_ns), self->terminal ? "" : "\n");
-    fflush(stdout);
+    tool_progress_show(&self->shown, false, self->percent, self->percent > 0 ? 100 : 0, "%s%.0f s so far",
+                       self->percent > 0 ? "" : "  ", seconds_since(self->begin_ns));
 }
 
 /* How far the step is (piw.tell_progress), or something for whoever listens otherwise. */
@@ -290,7 +286,7 @@ static void on_notice(void *arg, const PGresult *result)
     const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (code != NULL && text != NULL && strcmp(code, "PIW01") == 0)
-        snprintf(self->told, sizeof(self->told), "%s", text);
+        self->percent = atoi(text); /* "37 % done" */
     else
         self->receiver(NULL, result); /* libpq's own, which calls the notice processor */
 }
@@ -312,8 +308,8 @@ static PGresult *next_result(PGconn *conn, progress *step)
  * copy, unless that is NULL. */
 static int run_long(PGconn *conn, const char *sql, const char *what, char **value, piw_err *err)
 {
-    progress step = {.begin_ns = piw_monotonic_ns(), .terminal = isatty(STDOUT_FILENO) == 1};
-    step.said_ns = step.begin_ns;
+    progress step = {.begin_ns = piw_monotonic_ns()};
+    tool_progress_begin(&step.shown, stdout);
     step.receiver = PQsetNoticeReceiver(conn, on_notice, &step);
     int rc = 0;
     char text[300];
@@ -329,8 +325,7 @@ static int run_long(PGconn *conn, const char *sql, const char *what, char **valu
         *value = PQgetisnull(r, 0, 0) ? NULL : piw_strdup(PQgetvalue(r, 0, 0));
     }
     PQsetNoticeReceiver(conn, step.receiver, NULL);
-    if (step.shown && step.terminal)
-        printf("\r\x1b[K");
+    tool_progress_clear(&step.shown);
     if (rc == 0 && seconds_since(step.begin_ns) >= WORTH_SAYING_S)
         printf("  done in %.1f s\n", seconds_since(step.begin_ns));
     fflush(stdout);

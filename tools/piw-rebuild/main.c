@@ -1,10 +1,18 @@
 /* piw-rebuild — has the master write pages anew (docs/importing.md). */
 #include "common/clerk.h"
 #include "common/programs.h"
+#include "common/progress.h"
 
 #include <stdlib.h>
+#include <time.h>
 
-static const piw_opt options[] = {CLERK_OPTIONS};
+enum { LOOK_MS = 300 };
+
+static const piw_opt options[] = {
+    {'w', "wait", PIW_OPT_SWITCH, NULL, NULL,
+     "with all packages: wait until they are written, and show how far that is", .cli_only = true},
+    CLERK_OPTIONS,
+};
 
 static const char summary[] = "Has the master write pages of its site anew. What to write is one of\n"
                               "  home               the home page\n"
@@ -50,6 +58,33 @@ static piw_msg *make_request(const struct part *part, const char *package)
     return msg;
 }
 
+/* The master writes them in the background, and goes on when this ends. */
+static int wait_for_all(clerk *self, piw_err *err)
+{
+    tool_progress bar;
+    tool_progress_begin(&bar, piw_config_switch(self->config, "quiet") ? NULL : stderr);
+    int rc = 0;
+    for (bool running = true; rc == 0 && running;) {
+        const struct timespec rest = {.tv_nsec = LOOK_MS * 1000000L};
+        piw_msg *answer = NULL;
+        nanosleep(&rest, NULL);
+        rc = clerk_ask(self, import_REBUILDING_new(), CLERK_ANSWER_S, &answer, err);
+        if (rc == 0 && piw_msg_type_of(answer) == import_AT_type()) {
+            const import_AT *at = import_AT_of(answer);
+            running = at->running;
+            tool_progress_show(&bar, false, at->done, at->total, "%lld of %lld packages", (long long)at->done,
+                               (long long)at->total);
+        } else if (rc == 0) {
+            rc = piw_err_set(err, PIW_EREFUSED, "the master doesn't tell how far it is (piw-ctl list may)");
+        }
+        piw_msg_free(&answer);
+    }
+    tool_progress_clear(&bar);
+    if (rc == 0)
+        clerk_say(self, "they are written");
+    return rc;
+}
+
 static int run(clerk *self, piw_err *err)
 {
     size_t i = 0;
@@ -70,7 +105,8 @@ static int run(clerk *self, piw_err *err)
     char *subject = package != NULL ? piw_sprintf("%s %s", parts[i].one, package) : piw_strdup(parts[i].all);
     rc = clerk_command(self, make_request(&parts[i], package), subject, words, err);
     free(subject);
-    return rc;
+    bool waits = rc == 0 && package == NULL && parts[i].of_packages && piw_config_switch(self->config, "wait");
+    return waits ? wait_for_all(self, err) : rc;
 }
 
 int main(int argc, char **argv)

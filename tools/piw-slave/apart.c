@@ -94,9 +94,10 @@ bool slave_why_apart(const char *address, char *to, size_t size)
     int rc = look_up(&it);
     if (rc != 0) {
         if (rc == EAI_INPROGRESS)
-            snprintf(to, size, "the name server doesn't answer for %s", it.host);
+            snprintf(to, size, "the name server doesn't answer for %s (would an IP address do?)", it.host);
         else
-            snprintf(to, size, "%s: %s", it.host, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+            snprintf(to, size, "%s: %s (is --master right?)", it.host,
+                     rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
         return true;
     }
     /* Each that doesn't answer would take as long as the first. */
@@ -105,7 +106,8 @@ bool slave_why_apart(const char *address, char *to, size_t size)
         why = connect_to(at->ai_family, at->ai_addr, at->ai_addrlen);
     freeaddrinfo(it.request.ar_result);
     if (why != 0)
-        snprintf(to, size, "%s",
-                 why == ETIMEDOUT ? "it doesn't answer (is the port open in its firewall?)" : strerror(why));
+        snprintf(to, size, "%s%s",
+                 why == ETIMEDOUT ? "it doesn't answer (is the port open in its firewall?)" : strerror(why),
+                 why == ECONNREFUSED ? " (does piw-master run there, and listen at that port?)" : "");
     return why != 0;
 }

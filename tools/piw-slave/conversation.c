@@ -13,11 +13,13 @@
 #include <stdlib.h>
 
 enum {
-    AGAIN_MS = 5000,       /* before the next HELLO after nonsense or a refusal */
-    LAST_ANSWER_MS = 2000, /* how long a stopping slave waits for an answer, so that it may say BYE */
-    APART_MS = 2000,       /* without a connection for so long: say why, once */
-    QUIET_MS = 10000,      /* without an answer for so long: say so, once */
-    SEND_MS = 1000,        /* ZeroMQ takes a request at once, also without a connection */
+    AGAIN_MS = 5000,        /* before the next HELLO after nonsense or a refusal */
+    LAST_ANSWER_MS = 2000,  /* how long a stopping slave waits for an answer, so that it may say BYE */
+    APART_MS = 2000,        /* without a connection for so long: say why */
+    QUIET_MS = 10000,       /* without an answer for so long: say so */
+    FIRST_ANSWER_MS = 4000, /* the same, of the first */
+    LOOK_MS = 20000,        /* and so often what is wrong is looked at anew */
+    SEND_MS = 1000,         /* ZeroMQ takes a request at once, also without a connection */
 };
 
 /* Why a session with a master ended. */
@@ -28,28 +30,75 @@ static bool is(const piw_msg *msg, const piw_msg_type *type)
     return piw_msg_type_of(msg) == type;
 }
 
-/* There is no connection, and has been none for a while. */
-static bool say_apart(const slave *s)
+/* There is no connection, and has been none for a while: why, when that can be told. */
+static bool say_apart(slave *s, bool *lasting)
 {
-    char why[300];
-    if (!slave_why_apart(s->settings.slave_queue, why, sizeof(why)))
-        return false;
-    piw_warning("can't reach the master at %s: %s; trying on", s->settings.slave_queue, why);
-    return true;
+    char text[300];
+    const char *why = piw_client_trouble(s->master, lasting);
+    if (why == NULL && slave_why_apart(s->settings.slave_queue, text, sizeof(text)))
+        why = text;
+    if (why != NULL)
+        piw_outage_goes_on(&s->away, PIW_LOG_WARNING, 0, "can't reach the master at %s: %s; trying on",
+                           s->settings.slave_queue, why);
+    return why != NULL;
+}
+
+/* How long no answer is nothing to speak of. HELLO's is the first: who asked the wrong queue gets none. */
+static int64_t quiet_ms(const slave *s)
+{
+    return s->id == 0 ? FIRST_ANSWER_MS : QUIET_MS + s->patience_ms;
+}
+
+static void say_quiet(slave *s)
+{
+    if (s->id == 0)
+        piw_outage_goes_on(&s->away, PIW_LOG_WARNING, 0,
+                           "no answer yet at %s: the master waits for its database, or that isn't its slave queue; "
+                           "waiting for it",
+                           s->settings.slave_queue);
+    else
+        piw_outage_goes_on(&s->away, PIW_LOG_WARNING, 0, "no answer yet from the master at %s; waiting for it",
+                           s->settings.slave_queue);
+}
+
+/* Nothing has come. What is wrong is looked at again and again, for it may have passed; what the log says of it is up to
+ * piw_outage. *look_ns: of the connection, when next; 0: there is one. Gives how long to wait, or LOST when only another
+ * connection can help. */
+static int64_t look_for_master(slave *s, int64_t waited_ms, int64_t *look_ns)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    if (piw_client_connected(s->master)) {
+        *look_ns = 0;
+        if (waited_ms < quiet_ms(s))
+            return quiet_ms(s) - waited_ms;
+        say_quiet(s);
+        return LOOK_MS;
+    }
+    if (*look_ns == 0)
+        *look_ns = now_ns + APART_MS * INT64_C(1000000);
+    if (now_ns >= *look_ns && !s->stopping) {
+        bool lasting = false;
+        say_apart(s, &lasting);
+        if (lasting)
+            return LOST;
+        *look_ns = piw_monotonic_ns() + LOOK_MS * INT64_C(1000000);
+    }
+    return (*look_ns - now_ns) / 1000000 + 1;
 }
 
 /* Until the answer to what was sent is there. */
 static int await_answer(slave *s, piw_msg **answer)
 {
-    int64_t begun_ns = piw_monotonic_ns(), apart_ns = 0;
-    bool said = false;
+    int64_t begun_ns = piw_monotonic_ns(), look_ns = 0;
     for (;;) {
         piw_err err = {0};
         int rc = piw_client_recv(s->master, answer, 0, &err);
-        if (rc == 0)
+        if (rc == 0) {
+            piw_outage_over(&s->away, "the master at %s answers", s->settings.slave_queue);
             return 0;
+        }
         if (rc != PIW_EAGAIN) {
-            piw_warning("%s", err.text);
+            piw_outage_goes_on(&s->away, PIW_LOG_WARNING, 0, "%s", err.text);
             return NONSENSE;
         }
         if (piw_client_reconnected(s->master)) {
@@ -59,25 +108,13 @@ static int await_answer(slave *s, piw_msg **answer)
         int64_t waited_ms = (piw_monotonic_ns() - begun_ns) / 1000000;
         if (s->stopping && s->patience_ms > 0)
             return STOPPED; /* no answer is on its way, but when there is work */
-        if (waited_ms >= (s->stopping ? LAST_ANSWER_MS : SLAVE_BUSY_TIMEOUT_MS))
+        int64_t most_ms = s->stopping ? LAST_ANSWER_MS : SLAVE_BUSY_TIMEOUT_MS;
+        if (waited_ms >= most_ms)
             return s->stopping ? STOPPED : LOST;
-        if (piw_client_connected(s->master))
-            apart_ns = 0;
-        else if (apart_ns == 0)
-            apart_ns = piw_monotonic_ns();
-        int64_t apart_ms = apart_ns != 0 ? APART_MS - (piw_monotonic_ns() - apart_ns) / 1000000 : INT64_MAX;
-        if (apart_ms <= 0 && !said && !s->stopping) {
-            said = say_apart(s);
-            apart_ns = 0; /* what is wrong may have passed: look again later */
-            continue;
-        }
-        if (waited_ms >= QUIET_MS + s->patience_ms && !said) {
-            said = true;
-            piw_warning("no answer yet from the master at %s; waiting for it", s->settings.slave_queue);
-        }
-        int64_t until_ms = s->stopping ? LAST_ANSWER_MS : said ? SLAVE_BUSY_TIMEOUT_MS : QUIET_MS + s->patience_ms;
-        int64_t left_ms = until_ms - waited_ms < apart_ms || said ? until_ms - waited_ms : apart_ms;
-        slave_wait(s, -1, left_ms);
+        int64_t look_ms = look_for_master(s, waited_ms, &look_ns);
+        if (look_ms < 0)
+            return LOST;
+        slave_wait(s, -1, most_ms - waited_ms < look_ms ? most_ms - waited_ms : look_ms);
     }
 }
 
@@ -87,8 +124,9 @@ static int ask(slave *s, piw_msg *request, piw_msg **answer)
     piw_err err = {0};
     int rc = piw_client_send(s->master, &request, SEND_MS, &err);
     if (rc != 0) {
-        piw_warning("%s can't be sent: %s", piw_msg_type_of(request)->name,
-                    rc == PIW_EAGAIN ? piw_err_name(rc) : err.text);
+        if (rc != PIW_EAGAIN || !say_apart(s, NULL))
+            piw_outage_goes_on(&s->away, PIW_LOG_WARNING, 0, "%s can't be sent: %s", piw_msg_type_of(request)->name,
+                               rc == PIW_EAGAIN ? piw_err_name(rc) : err.text);
         piw_msg_free(&request);
         return rc == PIW_EAGAIN ? LOST : NONSENSE;
     }

@@ -36,6 +36,7 @@ typedef struct slave_build slave_build;
 typedef struct slave {
     slave_settings settings;
     piw_client *master;
+    piw_outage away;     /* of the master: no connection, or no answer */
     int signals;         /* signalfd: SIGTERM, SIGINT, SIGHUP, SIGCHLD */
     bool asked;          /* a request is on its way: what arrives is its answer */
     int64_t patience_ms; /* the master may take so long for the answer to what was asked: it has been asked to */

@@ -1,5 +1,5 @@
-/* http.c — web requests of one task over libcurl's multi interface, driven by the task's watches and timers. */
-#include "cloud_gazer/http.h"
+/* fetch.c — web requests of one task over libcurl's multi interface, driven by the task's watches and timers. */
+#include "shared/fetch.h"
 
 #include "shared/trust.h"
 
@@ -14,16 +14,16 @@ enum {
 
 typedef struct transfer {
     struct transfer *next;
-    gazer_http *http;
+    piw_fetch *http;
     CURL *easy;
-    gazer_http_request request; /* its texts are curl's copies */
+    piw_fetch_request request; /* its texts are curl's copies */
     struct curl_slist *headers;
     size_t refusal_bytes;
     bool ended_by_us;
     char problem[CURL_ERROR_SIZE];
 } transfer;
 
-struct gazer_http {
+struct piw_fetch {
     piw_task *task;
     CURLM *multi;
     transfer *transfers;
@@ -33,7 +33,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 {
     (void)easy;
     (void)socket_arg;
-    gazer_http *http = arg;
+    piw_fetch *http = arg;
     int events = (what & CURL_POLL_IN ? PIW_READ : 0) | (what & CURL_POLL_OUT ? PIW_WRITE : 0);
     if (what == CURL_POLL_REMOVE || events == 0)
         piw_unwatch(http->task, fd);
@@ -45,7 +45,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
 static int on_curl_timer(CURLM *multi, long timeout_ms, void *arg)
 {
     (void)multi;
-    gazer_http *http = arg;
+    piw_fetch *http = arg;
     if (timeout_ms < 0) {
         piw_timer_stop(http->task, PIW_ON(http_timer), 0);
         return 0;
@@ -58,7 +58,7 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *arg)
     transfer *self = arg;
     long status = 0;
     curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200) {
+    if (status != 200 && !self->request.whatever) {
         self->refusal_bytes += size * count;
         self->ended_by_us = self->refusal_bytes > REFUSAL_MAX;
         return self->ended_by_us ? 0 : size * count;
@@ -70,11 +70,11 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
-int gazer_http_open(gazer_http **http, piw_task *task, long connections_max, piw_err *err)
+int piw_fetch_open(piw_fetch **http, piw_task *task, long connections_max, piw_err *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return piw_err_set(err, PIW_ENET, "libcurl can't be initialised");
-    gazer_http *self = piw_zalloc(sizeof(*self));
+    piw_fetch *self = piw_zalloc(sizeof(*self));
     self->task = task;
     self->multi = curl_multi_init();
     if (self->multi == NULL || curl_multi_setopt(self->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket) != CURLM_OK ||
@@ -82,14 +82,14 @@ int gazer_http_open(gazer_http **http, piw_task *task, long connections_max, piw
         curl_multi_setopt(self->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer) != CURLM_OK ||
         curl_multi_setopt(self->multi, CURLMOPT_TIMERDATA, self) != CURLM_OK ||
         curl_multi_setopt(self->multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections_max) != CURLM_OK) {
-        gazer_http_close(&self);
+        piw_fetch_close(&self);
         return piw_err_set(err, PIW_ENET, "libcurl can't be set up");
     }
     *http = self;
     return 0;
 }
 
-static void free_transfer(gazer_http *http, transfer *self)
+static void free_transfer(piw_fetch *http, transfer *self)
 {
     transfer **at = &http->transfers;
     while (*at != NULL && *at != self)
@@ -104,9 +104,9 @@ static void free_transfer(gazer_http *http, transfer *self)
     free(self);
 }
 
-void gazer_http_close(gazer_http **http)
+void piw_fetch_close(piw_fetch **http)
 {
-    gazer_http *self = *http;
+    piw_fetch *self = *http;
     if (self == NULL)
         return;
     while (self->transfers != NULL)
@@ -118,23 +118,29 @@ void gazer_http_close(gazer_http **http)
     curl_global_cleanup();
 }
 
+static bool add_line(transfer *self, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(self->headers, line);
+    if (longer != NULL)
+        self->headers = longer;
+    return longer != NULL;
+}
+
 /* "NAME: VALUE" for the request; value NULL: nothing. */
 static bool add_header(transfer *self, const char *name, const char *value)
 {
     if (value == NULL)
         return true;
     char *line = piw_sprintf("%s: %s", name, value);
-    struct curl_slist *longer = curl_slist_append(self->headers, line);
+    bool good = add_line(self, line);
     free(line);
-    if (longer != NULL)
-        self->headers = longer;
-    return longer != NULL;
+    return good;
 }
 
 static bool set_up(transfer *self)
 {
     CURL *easy = self->easy;
-    const gazer_http_request *request = &self->request;
+    const piw_fetch_request *request = &self->request;
     bool good = true;
 #define SET(option, value) (good = good && curl_easy_setopt(easy, option, value) == CURLE_OK)
     SET(CURLOPT_URL, request->url);
@@ -149,13 +155,18 @@ static bool set_up(transfer *self)
     SET(CURLOPT_WRITEFUNCTION, on_curl_data);
     SET(CURLOPT_WRITEDATA, self);
     SET(CURLOPT_PRIVATE, self);
-    good = good && piw_trust_set(easy) && add_header(self, "Content-Type", request->body != NULL ? "text/xml" : NULL) &&
+    good = good && piw_trust_set(easy) && add_header(self, "Content-Type", request->type) &&
            add_header(self, "Accept", request->accept) && add_header(self, "If-None-Match", request->etag);
+    for (const char *const *line = request->headers; good && line != NULL && *line != NULL; line++)
+        good = add_line(self, *line);
+    if (request->proxy != NULL && request->proxy[0] != '\0')
+        SET(CURLOPT_PROXY, request->proxy);
     if (self->headers != NULL)
         SET(CURLOPT_HTTPHEADER, self->headers);
     if (request->body != NULL) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
         SET(CURLOPT_COPYPOSTFIELDS, request->body);
-    } else {
+    } else if (!request->stay) {
         SET(CURLOPT_FOLLOWLOCATION, 1L);
         SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
     }
@@ -163,7 +174,7 @@ static bool set_up(transfer *self)
     return good;
 }
 
-int gazer_http_start(gazer_http *http, const gazer_http_request *request, piw_err *err)
+int piw_fetch_start(piw_fetch *http, const piw_fetch_request *request, piw_err *err)
 {
     transfer *self = piw_zalloc(sizeof(*self));
     self->http = http;
@@ -174,14 +185,40 @@ int gazer_http_start(gazer_http *http, const gazer_http_request *request, piw_er
         return piw_err_set(err, PIW_ENET, "a request to %s can't be set up", request->url);
     }
     self->request.url = self->request.body = self->request.accept = self->request.etag = NULL;
+    self->request.type = self->request.proxy = NULL;
+    self->request.headers = NULL;
     self->next = http->transfers;
     http->transfers = self;
     return 0;
 }
 
-static void finish(gazer_http *http, transfer *self, CURLcode code)
+static int code_of(CURLcode code)
 {
-    gazer_http_result result = {.answered = code == CURLE_OK, .refused = code == CURLE_COULDNT_CONNECT};
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return PIW_EDEADLINE;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_TOO_MANY_REDIRECTS:
+        return PIW_EREFUSED;
+    case CURLE_URL_MALFORMAT:
+        return PIW_EINVAL;
+    default:
+        return PIW_ENET;
+    }
+}
+
+static void tell_headers(const transfer *self)
+{
+    struct curl_header *at = NULL;
+    while ((at = curl_easy_nextheader(self->easy, CURLH_HEADER, -1, at)) != NULL)
+        self->request.header(self->request.arg, at->name, at->value);
+}
+
+static void finish(piw_fetch *http, transfer *self, CURLcode code)
+{
+    piw_fetch_result result = {.answered = code == CURLE_OK,
+                               .refused = code == CURLE_COULDNT_CONNECT,
+                               .code = code != CURLE_OK ? code_of(code) : 0};
     curl_off_t retry_after = 0;
     curl_easy_getinfo(self->easy, CURLINFO_RESPONSE_CODE, &result.status);
     if (curl_easy_getinfo(self->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
@@ -193,11 +230,14 @@ static void finish(gazer_http *http, transfer *self, CURLcode code)
         result.problem = self->ended_by_us          ? "the answer was not read to its end"
                          : self->problem[0] != '\0' ? self->problem
                                                     : curl_easy_strerror(code);
+    curl_easy_getinfo(self->easy, CURLINFO_EFFECTIVE_URL, &result.url);
+    if (code == CURLE_OK && self->request.header != NULL)
+        tell_headers(self);
     self->request.done(self->request.arg, &result);
     free_transfer(http, self);
 }
 
-static void look(gazer_http *http)
+static void look(piw_fetch *http)
 {
     CURLMsg *msg;
     int left;
@@ -208,14 +248,14 @@ static void look(gazer_http *http)
     }
 }
 
-void gazer_http_on_socket(gazer_http *http, uint64_t key)
+void piw_fetch_on_socket(piw_fetch *http, uint64_t key)
 {
     int running;
     curl_multi_socket_action(http->multi, (curl_socket_t)key, 0, &running);
     look(http);
 }
 
-void gazer_http_on_timer(gazer_http *http)
+void piw_fetch_on_timer(piw_fetch *http)
 {
     int running;
     curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
