@@ -55,13 +55,13 @@ RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # Where the processor has no atomic access to 64 bits (ARMv6), the compiler's library does it.
 ATOMIC    := -Wl,--push-state,--as-needed -latomic -Wl,--pop-state
-CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
+CORE_LIBS := -lzmq -lmsgpackc -lcbor -lcrypto -ldl -lm $(ATOMIC)
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
 NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c core/port/links.c \
                 core/port/context.c
 PORTS_tsan   := core/port/noports.c
 CORE_SRC  := $(filter-out core/port/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*/*.c)) $(PORTS_$(VARIANT))
-CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
+CORE_LIBS_tsan := -lmsgpackc -lcbor -lcrypto -ldl -lm $(ATOMIC)
 CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
 
 PROTO     := $(wildcard proto/*.piw)
@@ -162,8 +162,9 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # --- core ---
-# The admin queue, and the service that shows the tasks, are the core's own: their protocols are inside.
-CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o $(B)/obj/gen/tasks.piw.o
+# The admin queue, the service that shows the tasks, and recordings are the core's own: their protocols are inside.
+CORE_PROTO := admin orders tasks recording
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(CORE_PROTO:%=$(B)/obj/gen/%.piw.o)
 $(B)/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,core/libpiw.map \

@@ -50,7 +50,11 @@ static void run(struct job *job)
 {
     piw_err err = {0};
     piw_msg *result = NULL;
+    int64_t began_ns = piw__record_clock();
+    piw__record_thread(job->msg->from);
     int ret = job->fn(job->msg, &result, &err);
+    piw__record_worked(job->msg->from, job->msg->type, ret, piw__record_clock() - began_ns);
+    piw__record_thread(NULL);
     const piw_msg_type *wanted = &job->msg->type->protocol->messages[job->msg->type->reply];
     if (ret == 0 && (result == NULL || result->type != wanted))
         ret = piw_err_set(&err, PIW_EHANDLER, "work %s ended without its result", job->msg->type->name);

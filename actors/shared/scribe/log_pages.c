@@ -3,6 +3,7 @@
 #include "log_pages.h"
 
 #include "pages.h"
+#include "piw/task.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
@@ -34,6 +35,7 @@ static bool unpack(const char *path, piw_buffer *to)
     while ((n = gzread(file, piece, sizeof(piece))) > 0 && to->len < LOG_PAGE_MAX)
         piw_put_bytes(to, piece, (size_t)n);
     gzclose(file);
+    piw_file_was_read(path);
     return n >= 0;
 }
 
