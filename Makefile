@@ -90,6 +90,8 @@ LIBS_piw-ctl       := -lcjson -lz
 LIBS_piw-initdb    := -lpq
 # libzmq finds the accept4, recv and close of tools/piw-master/accept.c.
 LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4 -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=close
+# The plugin and libpiw find the clock of tools/piw-replay/clock.c (on 32 bits by the name with 64).
+LIBS_piw-replay    := $(foreach s,clock_gettime __clock_gettime64 time __time64 gettimeofday __gettimeofday64,-Wl,--export-dynamic-symbol=$(s))
 LIBS_piw-monitor   := -lncursesw -ltinfo
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson

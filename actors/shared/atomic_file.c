@@ -229,6 +229,14 @@ bool piw_file_holds(const char *path, const void *data, size_t len)
     return same;
 }
 
+bool piw_file_there(const char *path)
+{
+    if (access(path, F_OK) != 0)
+        return false;
+    piw_file_was_read(path);
+    return true;
+}
+
 int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err)
 {
     if (chmod(from, 0644) != 0)

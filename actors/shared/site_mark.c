@@ -1,7 +1,6 @@
 /* site_mark.c — the mark of an output folder. */
 #include "shared/site_mark.h"
 
-#include "piw/task.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 
@@ -25,10 +24,8 @@ int piw_site_there(const char *root, piw_err *err)
     char path[PIW_PATH_MAX];
     if (!piw_path_mark(path, root))
         return too_long(root, err);
-    if (access(path, F_OK) == 0) {
-        piw_file_was_read(path);
+    if (piw_file_there(path))
         return 0;
-    }
     return piw_err_set(err, PIW_EAGAIN, "%s isn't this farm's site: %s is missing; nothing is written there", root,
                        path);
 }

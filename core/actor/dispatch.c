@@ -138,11 +138,11 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
         return;
     if (msg->trace == 0)
         msg->trace = piw__trace_new(shell);
-    if (watched(shell) != 0)
-        show_message(shell, msg);
     shell->soul.current = msg;
     shell->soul.current_gone = false;
     piw__flight_entry *entry = piw__run_begin(shell, type->name, msg->trace, msg->deadline_ns);
+    if (watched(shell) != 0)
+        show_message(shell, msg);
     int result = fn(task, msg);
     leave(shell, entry, type->name, result);
     shell->soul.current = NULL;
@@ -196,9 +196,9 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
     uint64_t trace = call->trace;
     int64_t deadline_ns = call->inherited_ns;
     piw__call_end(shell, call);
+    piw__flight_entry *entry = piw__run_begin(shell, what, trace, deadline_ns);
     if (watched(shell) != 0)
         show_answer(shell, msg, work);
-    piw__flight_entry *entry = piw__run_begin(shell, what, trace, deadline_ns);
     int result = fn(shell->soul.task, msg, key);
     leave(shell, entry, what, result);
     piw_msg_free(&msg);
@@ -262,9 +262,9 @@ void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t ke
     piw_continuation_fn *fn = piw__image_continue(shell->soul.task->image, continuation);
     if (fn == NULL)
         return;
+    piw__flight_entry *entry = piw__run_begin(shell, continuation, piw__trace_new(shell), 0);
     if ((watched(shell) & PIW__RECORDED) != 0)
         piw__record_bare(shell, continuation, key);
-    piw__flight_entry *entry = piw__run_begin(shell, continuation, piw__trace_new(shell), 0);
     int result = fn(shell->soul.task, NULL, key);
     leave(shell, entry, continuation, result);
     check(shell, result);
@@ -273,9 +273,9 @@ void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t ke
 void piw__dispatch_idle(piw__shell *shell)
 {
     piw_idle_fn *fn = shell->soul.task->plugin->idle;
+    piw__flight_entry *entry = piw__run_begin(shell, "idle", piw__trace_new(shell), 0);
     if ((watched(shell) & PIW__RECORDED) != 0)
         piw__record_bare(shell, NULL, 0);
-    piw__flight_entry *entry = piw__run_begin(shell, "idle", piw__trace_new(shell), 0);
     int result = fn(shell->soul.task);
     leave(shell, entry, "idle", result);
     check(shell, result);

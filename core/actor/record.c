@@ -182,6 +182,13 @@ static void opened(piw__shell *shell)
 {
     shell->record.sent.len = 0;
     shell->record.open = true;
+    piw__reads *reads = &shell->record.reads;
+    for (int kind = 0; kind < PIW__READ_KINDS; kind++) {
+        if (!reads->play)
+            reads->of[kind].count = 0;
+        reads->of[kind].next = 0;
+    }
+    piw__reads_now = reads;
     shell->record.began_ns = piw__record_clock();
 }
 
@@ -309,11 +316,27 @@ void piw__record_answered(piw__shell *shell, const piw_msg *request, const piw_m
     gather(shell, &msg);
 }
 
+static int64_t *copy_reads(const piw__reads *reads, piw__read_kind kind, piw_msg *msg, uint32_t *count)
+{
+    *count = reads->of[kind].count;
+    int64_t *copy = piw_msg_alloc(msg, *count * sizeof(*copy));
+    memcpy(copy, reads->of[kind].at, *count * sizeof(*copy));
+    return copy;
+}
+
+static void add_reads(const piw__reads *reads, piw_msg *msg, recording_done *body)
+{
+    body->monotonic_ns.at = copy_reads(reads, PIW__READ_MONOTONIC, msg, &body->monotonic_ns.count);
+    body->day_us.at = copy_reads(reads, PIW__READ_DAY, msg, &body->day_us.count);
+    body->random.at = copy_reads(reads, PIW__READ_RANDOM, msg, &body->random.count);
+}
+
 void piw__record_done(piw__shell *shell, int result)
 {
     piw_buffer *all = &shell->record.sent;
     bool open = shell->record.open;
     int64_t took_ns = piw__record_clock() - shell->record.began_ns;
+    piw__reads_now = NULL;
     shell->record.open = false;
     if (result != 0)
         all->len = 0; /* it has been undone */
@@ -322,6 +345,8 @@ void piw__record_done(piw__shell *shell, int result)
         piw_msg *msg = recording_done_new(&body);
         body->result = result;
         body->took_ns = took_ns;
+        if (!shell->record.reads.play)
+            add_reads(&shell->record.reads, msg, body);
         gather(shell, &msg);
         piw__recording_add(shell->record.to, all->data, all->len);
     }

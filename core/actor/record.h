@@ -5,6 +5,7 @@
 #define PIW__RECORD_H
 
 #include "actor/role.h"
+#include "base/reads.h"
 #include "record/recording.h"
 
 #include <pthread.h>
@@ -14,7 +15,8 @@ typedef struct piw__record {
     piw__recording *to;   /* NULL: none; written by the shell's thread, under the lock */
     piw_buffer sent;      /* by the function that runs, framed */
     bool open;            /* what came to it was written: its end is, too */
-    int64_t began_ns;     /* CLOCK_MONOTONIC_RAW: the player's clock stands still while a handler runs */
+    piw__reads reads;
+    int64_t began_ns; /* CLOCK_MONOTONIC_RAW: the player's clock stands still while a handler runs */
 } piw__record;
 
 /* Of souls without state, or in processes of their own: PIW_EREFUSED. */

@@ -73,12 +73,16 @@ static int write_all(int fd, const uint8_t *data, size_t len)
 static void wait_for_work(piw__recording *self)
 {
     while (self->waiting.len == 0 && !self->ending) {
+        if (self->until_ns == 0) {
+            pthread_cond_wait(&self->changed, &self->lock);
+            continue;
+        }
         int64_t now_ns = piw_monotonic_ns(), until_ns = now_ns + LOOK_MS * INT64_C(1000000);
-        if (self->until_ns != 0 && now_ns >= self->until_ns) {
+        if (now_ns >= self->until_ns) {
             begin_end(self, "its time was up");
             return;
         }
-        if (self->until_ns != 0 && self->until_ns < until_ns)
+        if (self->until_ns < until_ns)
             until_ns = self->until_ns;
         struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
         pthread_cond_timedwait(&self->changed, &self->lock, &until);

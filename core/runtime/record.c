@@ -28,6 +28,18 @@ static int find(piw_runtime *runtime, const char *task, piw__role **role, unsign
     return 0;
 }
 
+/* Asked once more by the shell itself; here it spares making a file. */
+static int check_free(piw__shell *shell, piw_err *err)
+{
+    piw__recording *now = piw__record_ref(shell);
+    int rc = 0;
+    if (now != NULL && !piw__recording_closed(now))
+        rc = piw_err_set(err, PIW_EREFUSED, "%s is being recorded in %s: piw-ctl record %s --stop ends that", shell->name,
+                         piw__recording_path(now), shell->name);
+    piw__recording_unref(&now);
+    return rc;
+}
+
 /* Under runtime->admin. */
 static int begin(piw__role *role, unsigned instance, piw__recording *recording, piw_err *err)
 {
@@ -50,6 +62,8 @@ int piw_runtime_record(piw_runtime *runtime, const char *task, const char *file,
     rc = find(runtime, task, &role, &instance, err);
     if (rc == 0 && !role->enabled)
         rc = piw_err_set(err, PIW_EREFUSED, "task %s is disabled", task);
+    if (rc == 0)
+        rc = check_free(role->shells[instance], err);
     if (rc == 0)
         rc = piw__recording_new(&recording, task, file, max,
                                 for_ms > 0 ? piw_monotonic_ns() + for_ms * INT64_C(1000000) : 0, err);

@@ -85,7 +85,7 @@ int log_pages_write(const site_facts *site, const project_data *data, piw_err *e
         const project_build *build = &data->history->builds.at[i - 1];
         char path[PIW_PATH_MAX], log[PIW_PATH_MAX];
         if (!piw_path_log_page(path, site->root.s, build->build_id) ||
-            !piw_path_log(log, site->root.s, build->build_id) || access(path, F_OK) == 0 || access(log, R_OK) != 0)
+            !piw_path_log(log, site->root.s, build->build_id) || piw_file_there(path) || access(log, R_OK) != 0)
             continue;
         rc = write_one(site, data->package, build, log, path, err);
         written++;

@@ -2,7 +2,6 @@
  * with the SQL of schema/. Paths are relative to the folder of the Makefile. */
 #include "site_files.h"
 
-#include "piw/task.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
@@ -116,10 +115,7 @@ bool site_colour_ok(piw_text colour)
 static bool has_feeds(const site_facts *site)
 {
     char path[PIW_PATH_MAX];
-    bool there = piw_path_plugin(path, site->root.s, piw_text_of("feeds/new.atom")) && access(path, F_OK) == 0;
-    if (there)
-        piw_file_was_read(path);
-    return there;
+    return piw_path_plugin(path, site->root.s, piw_text_of("feeds/new.atom")) && piw_file_there(path);
 }
 
 piw_view *site_view(const site_facts *site, const char *up, piw_text title, const char *on)
