@@ -241,7 +241,7 @@ $$(patsubst test/unit/%.c,$$(B)/test/unit/%,$(2)): $$(patsubst %.c,$$(B)/obj/%.o
 endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
-INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/incoming|port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/incoming|port/networks|port/peers|port/port|port_side|record/shape)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^

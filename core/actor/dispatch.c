@@ -100,7 +100,6 @@ static bool too_late(piw__shell *shell, piw_msg *msg)
     return true;
 }
 
-
 /* To whoever watches the task. */
 static void show_message(piw__shell *shell, const piw_msg *msg)
 {

@@ -41,7 +41,7 @@ struct piw__op {
     const piw__image *image;
     const piw__options *options; /* for the new soul; NULL: as before */
     piw_why why;
-    int64_t until_ns;       /* STOP: give up working off; SWAP: the decision comes by then */
+    int64_t until_ns;          /* STOP: give up working off; SWAP: the decision comes by then */
     piw__swap_group *group;    /* SWAP; a reference */
     piw__recording *recording; /* RECORD; a reference */
     pthread_mutex_t lock;

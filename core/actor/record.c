@@ -210,7 +210,8 @@ void piw__record_start(piw__shell *shell, const piw_task *task, piw_why why, con
     piw_msg_list(msg, &body->options, options != NULL ? options->count : 0);
     recording_pair *to = body->options.at;
     for (size_t i = 0; options != NULL && i < options->count; i++)
-        to[i] = (recording_pair){text_of(msg, options->names[i], NAME_MAX_BYTES), text_of(msg, options->values[i], 4096)};
+        to[i] =
+            (recording_pair){text_of(msg, options->names[i], NAME_MAX_BYTES), text_of(msg, options->values[i], 4096)};
     if (state != NULL) {
         piw_blob *data = name_it(shell, state, &body->protocol, &body->word);
         body->data = piw_msg_blob(msg, data);

@@ -9,7 +9,8 @@
 enum {
     TYPES_MAX = 10000, /* as proto/recording.piw says */
     DEPTH_MAX = 64,    /* of types in each other: no protocol of ours comes near */
-    WEIGHT_MAX = 1 << 17,  /* members of a type, those of its members counted in: what recursion may have to go through */
+    WEIGHT_MAX =
+        1 << 17, /* members of a type, those of its members counted in: what recursion may have to go through */
     SIZE_MAX_BYTES = 1 << 20,
 };
 
@@ -86,12 +87,10 @@ static uint64_t round_up(uint64_t size)
 static uint64_t size_of(piw_kind kind)
 {
     static const uint32_t sizes[] = {
-        [PIW_INT] = sizeof(int64_t),     [PIW_FLOAT] = sizeof(double),
-        [PIW_BOOL] = sizeof(bool),       [PIW_TEXT] = sizeof(piw_text),
-        [PIW_BYTES] = sizeof(piw_bytes), [PIW_BLOB] = sizeof(piw_blob *),
-        [PIW_TIME] = sizeof(piw_time),   [PIW_DURATION] = sizeof(piw_duration),
-        [PIW_ANY] = sizeof(piw_any),     [PIW_REQUEST] = sizeof(piw_token),
-        [PIW_LIST] = sizeof(piw__list),  [PIW_MAP] = sizeof(piw__list),
+        [PIW_INT] = sizeof(int64_t),       [PIW_FLOAT] = sizeof(double),          [PIW_BOOL] = sizeof(bool),
+        [PIW_TEXT] = sizeof(piw_text),     [PIW_BYTES] = sizeof(piw_bytes),       [PIW_BLOB] = sizeof(piw_blob *),
+        [PIW_TIME] = sizeof(piw_time),     [PIW_DURATION] = sizeof(piw_duration), [PIW_ANY] = sizeof(piw_any),
+        [PIW_REQUEST] = sizeof(piw_token), [PIW_LIST] = sizeof(piw__list),        [PIW_MAP] = sizeof(piw__list),
     };
     return (size_t)kind < PIW_COUNT(sizes) ? sizes[kind] : 0;
 }

@@ -177,7 +177,8 @@ static void read_sent(reader *in, const recording_sent *sent)
         wanted = wanted_new(in->self, sent->id);
     if (type != NULL && job)
         wanted->key = key_of_type(type);
-    else if (type != NULL && piw_recording_as(in->file, sent->protocol, sent->word, sent->data, type, &msg, &ignored_err) == 0)
+    else if (type != NULL &&
+             piw_recording_as(in->file, sent->protocol, sent->word, sent->data, type, &msg, &ignored_err) == 0)
         wanted->key = key_of_message(msg);
     piw_msg_free(&msg);
     if (in->open_count == in->open_room) {
@@ -222,7 +223,8 @@ static void read_setting(reader *in, const recording_setting *from)
     piw__playback *self = in->self;
     self->settings = piw_realloc(self->settings, (self->settings_count + 2) * sizeof(*self->settings));
     self->settings[self->settings_count++] = piw_strdup(from->name.s);
-    self->settings[self->settings_count++] = from->value.s != NULL ? piw__playback_place(in->root, from->value.s) : NULL;
+    self->settings[self->settings_count++] =
+        from->value.s != NULL ? piw__playback_place(in->root, from->value.s) : NULL;
 }
 
 /* A path that leads nowhere but down. */

@@ -9,13 +9,13 @@
 /* A recorded call or job, in their order. */
 typedef struct piw__wanted {
     piw__node by_id;
-    struct piw__wanted *next;  /* with the same content */
+    struct piw__wanted *next; /* with the same content */
     int64_t id;
-    uint64_t key;              /* of the content */
-    uint64_t answer_at;        /* where its answer stands; 0: there is none */
-    uint64_t mine;             /* the call that plays it; 0: none */
+    uint64_t key;       /* of the content */
+    uint64_t answer_at; /* where its answer stands; 0: there is none */
+    uint64_t mine;      /* the call that plays it; 0: none */
     bool taken;
-    piw_msg *result;           /* of its job, until its time */
+    piw_msg *result; /* of its job, until its time */
 } piw__wanted;
 
 typedef struct piw__same {

@@ -385,7 +385,12 @@ static int stop_soul(piw_task *old)
 static int state_for(const recording_start *start, piw_msg **state, piw_err *err)
 {
     const piw_task *old = player.shell->soul.task;
+    const piw_msg_type *saved = piw_recording_word(player.file, start->protocol, start->word);
     *state = NULL;
+    if (old == NULL && saved != NULL && player.image->state != NULL &&
+        strcmp(saved->name, player.image->state->name) != 0)
+        return piw_err_set(err, PIW_EPLUGIN, "the recording is of another task: its state is %.100s, that of %s %s",
+                           saved->name, player.image->file, player.image->state->name);
     if (old == NULL && start->protocol != 0 && player.image->state != NULL)
         return piw_recording_as(player.file, start->protocol, start->word, start->data, player.image->state, state,
                                 err);
@@ -508,7 +513,8 @@ static int fire_unknown(int64_t now_ns, piw_err *err)
     const piw__heap *heap = &player.shell->waits.timer_heap;
     int rc = 0;
     for (uint32_t i = 1; i <= heap->count && rc == 0;) {
-        const piw__timer *timer = (const piw__timer *)(const void *)((const char *)heap->at[i] - offsetof(piw__timer, due));
+        const piw__timer *timer =
+            (const piw__timer *)(const void *)((const char *)heap->at[i] - offsetof(piw__timer, due));
         if (timer->due.at_ns > now_ns - LATE_NS || piw__playback_names(&player.known, timer->continuation)) {
             i++;
             continue;

@@ -34,8 +34,8 @@ static int check_free(piw__shell *shell, piw_err *err)
     piw__recording *now = piw__record_ref(shell);
     int rc = 0;
     if (now != NULL && !piw__recording_closed(now))
-        rc = piw_err_set(err, PIW_EREFUSED, "%s is being recorded in %s: piw-ctl record %s --stop ends that", shell->name,
-                         piw__recording_path(now), shell->name);
+        rc = piw_err_set(err, PIW_EREFUSED, "%s is being recorded in %s: piw-ctl record %s --stop ends that",
+                         shell->name, piw__recording_path(now), shell->name);
     piw__recording_unref(&now);
     return rc;
 }

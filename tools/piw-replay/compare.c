@@ -3,7 +3,6 @@
 
 #include "shared/atomic_file.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,8 +26,10 @@ static const struct {
     piw_sent kind;
     const char *one, *many;
 } kinds[] = {
-    {PIW_SENT_CALL, "call", "calls"},          {PIW_SENT_CAST, "cast", "casts"},
-    {PIW_SENT_EVENT, "event", "events"},       {PIW_SENT_ANSWER, "answer", "answers"},
+    {PIW_SENT_CALL, "call", "calls"},
+    {PIW_SENT_CAST, "cast", "casts"},
+    {PIW_SENT_EVENT, "event", "events"},
+    {PIW_SENT_ANSWER, "answer", "answers"},
     {PIW_SENT_FORWARD, "request handed on", "requests handed on"},
     {PIW_SENT_PEER, "message to a peer", "messages to peers"},
 };
@@ -252,8 +253,8 @@ static void show_order(compared *self)
 
 static void count_kinds(const compared *self)
 {
-    printf("  %-20s %10s %10s %10s\n", "", self->a->name[0] == '/' || strchr(self->a->name, '.') ? "first" : "recorded",
-           "played", "the same");
+    printf("  %-20s %10s %10s %10s\n", "", self->a->root != NULL ? "first" : "recorded",
+           self->a->root != NULL ? "second" : "played", "the same");
     for (size_t k = 0; k < PIW_COUNT(kinds); k++) {
         size_t a = 0, b = 0, same = 0;
         for (size_t i = 0; i < self->a->sent_count; i++) {
@@ -279,7 +280,7 @@ static void print_file(const char *mark, const used_file *file)
     if (file->how == PIW_FILE_REMOVED)
         printf("      %s removed\n", mark);
     else
-        printf("      %s %" PRId64 " bytes, sha256 %.16s…\n", mark, file->size, file->sha256);
+        printf("      %s %lld bytes, sha256 %.16s…\n", mark, (long long)file->size, file->sha256);
 }
 
 static bool read_content(const side *of, const char *path, char **data, size_t *len)
@@ -341,7 +342,9 @@ static void show_files(compared *self)
         if ((order == 0 && same_file(x, y)) || !next_difference(self))
             continue;
         printf("  file %s%s%s\n", order <= 0 ? x->path : y->path, order == 0 ? "" : ": only ",
-               order == 0 ? "" : order < 0 ? a->name : b->name);
+               order == 0  ? ""
+               : order < 0 ? a->name
+                           : b->name);
         if (order <= 0)
             print_file("-", x);
         if (order >= 0)
@@ -391,8 +394,8 @@ static void show_times(const compared *self, const char *what, const times *a, s
     double each_a = a->count > 0 ? (double)a->total / (double)a->count : 0;
     double each_b = b->count > 0 ? (double)b->total / (double)b->count : 0;
     if (each_a > 0 && each_b > 0)
-        printf("  %-10s %s is %.2f times as %s\n", "", self->b->name, each_b < each_a ? each_a / each_b : each_b / each_a,
-               each_b < each_a ? "fast" : "slow");
+        printf("  %-10s %s is %.2f times as %s\n", "", self->b->name,
+               each_b < each_a ? each_a / each_b : each_b / each_a, each_b < each_a ? "fast" : "slow");
 }
 
 int64_t compare(side *a, side *b, const comparison *how, piw_err *err)
@@ -413,7 +416,7 @@ int64_t compare(side *a, side *b, const comparison *how, piw_err *err)
     show_order(&self);
     show_files(&self);
     if (self.differences - before > how->show)
-        printf("  … and %" PRId64 " differences more (--show)\n", self.differences - how->show);
+        printf("  … and %lld differences more (--show)\n", (long long)(self.differences - how->show));
     show_times(&self, "handlers", &a->handlers, a->failed, &b->handlers, b->failed);
     show_times(&self, "jobs", &a->jobs, a->jobs_failed, &b->jobs, b->jobs_failed);
     return self.differences;

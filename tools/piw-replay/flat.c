@@ -4,7 +4,6 @@
 #include "piw/codec.h"
 
 #include <fnmatch.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,7 +78,7 @@ static char *scalar(const piw_type *type, const void *value)
     const piw_time *time = value;
     switch (type->kind) {
     case PIW_INT:
-        return piw_sprintf("%" PRId64, *(const int64_t *)value);
+        return piw_sprintf("%lld", (long long)*(const int64_t *)value);
     case PIW_FLOAT:
         return piw_sprintf("%.17g", *(const double *)value);
     case PIW_BOOL:
@@ -91,11 +90,11 @@ static char *scalar(const piw_type *type, const void *value)
     case PIW_BLOB:
         return quoted_blob(*(piw_blob *const *)value);
     case PIW_TIME:
-        return piw_sprintf("%" PRId64 " µs%+d min", time->us, time->zone_min);
+        return piw_sprintf("%lld µs%+d min", (long long)time->us, time->zone_min);
     case PIW_DURATION:
-        return piw_sprintf("%" PRId64 " µs", piw_duration_us(*(const piw_duration *)value));
+        return piw_sprintf("%lld µs", (long long)piw_duration_us(*(const piw_duration *)value));
     case PIW_REQUEST:
-        return piw_sprintf("request %" PRIu64, ((const piw_token *)value)->id);
+        return piw_sprintf("request %llu", (unsigned long long)((const piw_token *)value)->id);
     default:
         return piw_strdup("?");
     }

@@ -22,20 +22,21 @@ static const piw_opt options[] = {
      .max = 1000000, .cli_only = true},
     {0, "show", PIW_OPT_INT, "COUNT", "10", "differences that are shown in full", .min = 0, .max = 1000000,
      .cli_only = true},
-    {0, "ignore", PIW_OPT_LIST, "FIELD", NULL, "leave out fields such as PROJECT.random; a shell pattern, repeatable",
-     .cli_only = true},
+    {0, "ignore", PIW_OPT_LIST, "FIELD", NULL,
+     "leave out such fields (PROJECTS.as_of) or files (*/stats.html); a shell pattern, repeatable", .cli_only = true},
     {0, "keep", PIW_OPT_SWITCH, NULL, NULL, "leave the files that were written, and say where", .cli_only = true},
-    {0, "timeout", PIW_OPT_DURATION, "DURATION", "1h", "a plugin that has not done by then can't be played", .min = 1000,
-     .max = 7 * 86400000, .cli_only = true},
+    {0, "timeout", PIW_OPT_DURATION, "DURATION", "1h", "a plugin that has not done by then can't be played",
+     .min = 1000, .max = 7 * 86400000, .cli_only = true},
     PIW_OPT_END,
 };
 
 static const piw_program program = {
     .name = "piw-replay",
     .section = "replay",
-    .summary = "Plays what piw-ctl record has recorded of a task to a plugin, outside of any master and in a folder of its\n"
-               "own, and compares what it sends and writes. Exit code 0: it does the same; 1: it does not; 2: it could not\n"
-               "be played.",
+    .summary =
+        "Plays what piw-ctl record has recorded of a task to a plugin, outside of any master and in a folder of its\n"
+        "own, and compares what it sends and writes. Exit code 0: it does the same; 1: it does not; 2: it could not\n"
+        "be played.",
     .options = options,
     .sections = farm_sections,
     .operands = "PLUGIN FILE",
@@ -56,11 +57,8 @@ typedef struct play {
 
 static _Noreturn void play_here(play *self, const char *recording, int64_t speed, int64_t timeout_ms, int to)
 {
-    const piw_play what = {.plugin = self->path,
-                           .recording = recording,
-                           .played = self->played,
-                           .root = self->root,
-                           .clock = clock_set};
+    const piw_play what = {
+        .plugin = self->path, .recording = recording, .played = self->played, .root = self->root, .clock = clock_set};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     alarm((unsigned)(timeout_ms / 1000));
     clock_speed(speed);
@@ -202,9 +200,8 @@ static int64_t look(const piw_config *config, const char *recording, const play 
     how.ignored_count = piw_config_list(config, "ignore", &ignored);
     how.ignored = ignored;
     side left = {0}, right = {0};
-    int64_t found = a == NULL
-                        ? side_read(&left, "recorded", recording, NULL, ignored, how.ignored_count, err)
-                        : side_read(&left, a->plugin, a->played, a->root, ignored, how.ignored_count, err);
+    int64_t found = a == NULL ? side_read(&left, "recorded", recording, NULL, ignored, how.ignored_count, err)
+                              : side_read(&left, a->plugin, a->played, a->root, ignored, how.ignored_count, err);
     if (found == 0)
         found = side_read(&right, b->plugin, b->played, b->root, ignored, how.ignored_count, err);
     if (found == 0) {

@@ -37,7 +37,7 @@ typedef struct sent {
     uint64_t at;       /* of its record */
     uint64_t hash;     /* of what it says */
     bool matched;
-    size_t place;      /* of what it is matched with, on the other side */
+    size_t place; /* of what it is matched with, on the other side */
 } sent;
 
 typedef struct used_file {
@@ -54,8 +54,8 @@ typedef struct times {
 } times;
 
 typedef struct side {
-    const char *name;   /* "recorded", or the plugin's file */
-    const char *root;   /* below which its files lie; "": as they are named; NULL: they are not at hand */
+    const char *name; /* "recorded", or the plugin's file */
+    const char *root; /* below which its files lie; "": as they are named; NULL: they are not at hand */
     piw_recording *file;
     char task[65], plugin[65], version[65], began[40];
     int64_t first_ns, last_ns;

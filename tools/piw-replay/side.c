@@ -1,6 +1,7 @@
 /* side.c — one of the two that are compared: what was sent, the files, how long its functions took. */
 #include "replay.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -90,14 +91,23 @@ int side_message(side *self, const sent *what, piw_msg **msg, piw_err *err)
 
 /* --- Files -------------------------------------------------------------------------------------------------------- */
 
-static void read_file(side *self, const recording_file *from)
+static bool is_ignored(const reader *in, const char *path)
 {
+    for (size_t i = 0; i < in->ignored_count; i++)
+        if (fnmatch(in->ignored[i], path, 0) == 0)
+            return true;
+    return false;
+}
+
+static void read_file(const reader *in, const recording_file *from)
+{
+    side *self = in->self;
     const char *path = from->path.s;
     size_t root = self->root != NULL ? strlen(self->root) : 0;
-    if (from->how == PIW_FILE_READ)
-        return;
     if (root > 0 && strncmp(path, self->root, root) == 0)
         path += root;
+    if (from->how == PIW_FILE_READ || is_ignored(in, path))
+        return;
     if (self->files_count == self->files_room) {
         self->files_room = self->files_room > 0 ? self->files_room * 2 : 256;
         self->files = piw_realloc(self->files, self->files_room * sizeof(*self->files));
@@ -164,7 +174,7 @@ static int read_record(reader *in, const piw_msg *record, uint64_t at, piw_err *
     else if (type == recording_came_type())
         self->last_ns = recording_came_of(record)->at_ns;
     else if (type == recording_file_type())
-        read_file(self, recording_file_of(record));
+        read_file(in, recording_file_of(record));
     else if (type == recording_worked_type()) {
         add_time(&self->jobs, recording_worked_of(record)->took_ns);
         self->jobs_failed += recording_worked_of(record)->result != 0;
