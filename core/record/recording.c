@@ -20,6 +20,8 @@ enum {
     END_ROOM = 4096,        /* below the bound on its size, for the record that ends it */
     PROTOCOLS_MAX = 999,
     LOOK_MS = 500,
+    GATHER_MS = 20,
+    GATHER_BYTES = 256 << 10,
 };
 
 struct piw__recording {
@@ -116,6 +118,17 @@ static void say_end(const piw__recording *self, bool trouble)
         piw_info("%s", text);
 }
 
+/* Some more may come: a write for each message would cost more than all else. */
+static void gather(piw__recording *self)
+{
+    const struct timespec rest = {.tv_nsec = GATHER_MS * 1000000};
+    if (self->ending || self->waiting.len >= GATHER_BYTES)
+        return;
+    pthread_mutex_unlock(&self->lock);
+    nanosleep(&rest, NULL);
+    pthread_mutex_lock(&self->lock);
+}
+
 static void *writer(void *arg)
 {
     piw__recording *self = arg;
@@ -125,6 +138,7 @@ static void *writer(void *arg)
     pthread_mutex_lock(&self->lock);
     for (;;) {
         wait_for_work(self);
+        gather(self);
         batch = self->waiting;
         self->waiting = (piw_buffer){0};
         bool last = self->ending;
