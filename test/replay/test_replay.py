@@ -113,7 +113,7 @@ def bounds(farm, rec):
 def full_disk(farm, rec):
     """A file system of a few pages, which the master sees only if the test may mount one."""
     small = farm.folder("small")
-    if not farm.as_root or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=777", "tmpfs", small], check=False,
+    if not farm.as_root or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k,mode=777", "tmpfs", small], check=False,
                                           capture_output=True).returncode != 0:
         score.skip("full disk", "no file system can be mounted here")
         return
@@ -121,8 +121,11 @@ def full_disk(farm, rec):
         start = len(farm.master.text())
         done = ctl(farm, "record", "the_secretary", small / "full")
         check("full disk.begins", done.returncode == 0, said(done))
-        farm.wait_log(farm.master, r"warning: master.recorder: the recording of the_secretary in \S+ has ended: it can't be written: "
-                      r"No space left on device; the task goes on", start=start)
+        ended = (r"warning: master.recorder: the recording of the_secretary in \S+ has ended: it can't be written: "
+                 r"No space left on device; the task goes on")
+        # Each swap has something to write.
+        farm.wait("the full disk", lambda: re.search(ended, farm.master.text()[start:]) or ctl(farm, "reload", "the_secretary").returncode)
+        check("full disk.is said", re.search(ended, farm.master.text()[start:]), farm.master.text()[start:])
         equal("full disk.the task is not disturbed", re.search(r"the_secretary.*running", ctl(farm, "list").stdout) is not None, True)
         shutil.copy(small / "full", rec / "full")
     finally:

@@ -336,6 +336,8 @@ static void show_files(compared *self)
     const side *a = self->a, *b = self->b;
     for (size_t i = 0, j = 0; i < a->files_count || j < b->files_count;) {
         const used_file *x = i < a->files_count ? &a->files[i] : NULL, *y = j < b->files_count ? &b->files[j] : NULL;
+        if (x == NULL && y == NULL)
+            break;
         int order = x == NULL ? 1 : y == NULL ? -1 : strcmp(x->path, y->path);
         i += order <= 0;
         j += order >= 0;
@@ -372,7 +374,10 @@ static void count_files(const compared *self)
 
 static double part_us(const times *list, unsigned percent)
 {
-    return list->count == 0 ? 0 : (double)list->at[(list->count - 1) * percent / 100] / 1e3;
+    if (list->count == 0)
+        return 0;
+    size_t place = (list->count - 1) * percent / 100;
+    return (double)list->at[place] / 1e3;
 }
 
 static void print_times(const char *what, const side *of, const times *list, size_t failed)
