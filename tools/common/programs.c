@@ -5,7 +5,8 @@
 
 const piw_config_section farm_sections[] = {
     {"master", ""}, /* its own options are known besides */
-    {"slave", "master timeout dir label python memory build-memory sandbox processes poll slave-queue file-queue key codec debug"},
+    {"slave", "master timeout dir label python memory build-memory sandbox processes poll slave-queue file-queue key "
+              "codec debug"},
     {"initdb", "dsn user"},
     {"import", "import-queue file-queue delete codec"},
     {"importer", "import-queue file-queue delete codec"},
@@ -22,6 +23,7 @@ const piw_config_section farm_sections[] = {
      "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
      "busy patience wait warm-up journal swap swaps swap-every"},
     {"setup", ""}, /* what it is told stands in no file */
+    {"replay", ""},
     /* Programs whose keys aren't known here. */
     {"sense", NULL},
     /* The parts of the master: it looks at their keys itself. */
