@@ -33,10 +33,9 @@ static const piw_opt options[] = {
 static const piw_program program = {
     .name = "piw-replay",
     .section = "replay",
-    .summary =
-        "Plays what piw-ctl record has recorded of a task to a plugin, outside of any master and in a folder of its\n"
-        "own, and compares what it sends and writes. Exit code 0: it does the same; 1: it does not; 2: it could not\n"
-        "be played.",
+    .summary = "Plays what piw-ctl record has recorded of a task to a plugin, outside of any\n"
+               "master and in a folder of its own, and compares what it sends and writes. Exit\n"
+               "code 0: it does the same; 1: it does not; 2: it could not be played.",
     .options = options,
     .sections = farm_sections,
     .operands = "PLUGIN FILE",
