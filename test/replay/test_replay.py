@@ -128,6 +128,7 @@ def full_disk(farm, rec):
         check("full disk.is said", re.search(ended, farm.master.text()[start:]), farm.master.text()[start:])
         equal("full disk.the task is not disturbed", re.search(r"the_secretary.*running", ctl(farm, "list").stdout) is not None, True)
         shutil.copy(small / "full", rec / "full")
+        farm.own(rec / "full")
     finally:
         subprocess.run(["umount", "-l", small], check=False, timeout=30)
     done = replay(farm, plugin(farm, "the_secretary"), rec / "full")
