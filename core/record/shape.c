@@ -185,9 +185,9 @@ static int read_words(piw_protocol *protocol, const recording_shape *from, piw_e
         const recording_word *word = &from->words.at[i];
         const piw_type *body =
             word->body >= 0 && word->body < protocol->types_count ? protocol->types[word->body] : NULL;
-        if (body == NULL || body->kind != PIW_TUPLE || word->name.len == 0 || word->kind < 0 ||
-            word->kind > PIW_M_PEER || word->flags < 0 || word->flags > UINT8_MAX || word->reply < -1 ||
-            word->reply >= from->words.count)
+        if (body == NULL || (body->kind != PIW_TUPLE && body->kind != PIW_ONEOF) || word->name.len == 0 ||
+            word->kind < 0 || word->kind > PIW_M_PEER || word->flags < 0 || word->flags > UINT8_MAX ||
+            word->reply < -1 || word->reply >= from->words.count)
             return malformed(err, "a word is none");
         words[i] = (piw_msg_type){.name = piw_strdup(word->name.s),
                                   .body = body,

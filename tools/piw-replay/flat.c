@@ -183,7 +183,9 @@ void flat_make(flat *to, const piw_msg *msg, const char *const *ignored, size_t 
     const piw_msg_type *type = piw_msg_type_of(msg);
     flattener self = {to, type->name, ignored, ignored_count};
     *to = (flat){0};
-    if (type->body->fields_count > 0)
+    if (type->body->kind == PIW_ONEOF)
+        walk(&self, "which", type->body, 0, piw_msg_any_body(msg));
+    else if (type->body->fields_count > 0)
         walk_members(&self, "", type->body, piw_msg_any_body(msg));
 }
 
