@@ -55,13 +55,13 @@ RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # Where the processor has no atomic access to 64 bits (ARMv6), the compiler's library does it.
 ATOMIC    := -Wl,--push-state,--as-needed -latomic -Wl,--pop-state
-CORE_LIBS := -lzmq -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
+CORE_LIBS := -lzmq -lmsgpackc -lcbor -lcrypto -ldl -lm $(ATOMIC)
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
 NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c core/port/links.c \
                 core/port/context.c
 PORTS_tsan   := core/port/noports.c
 CORE_SRC  := $(filter-out core/port/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*/*.c)) $(PORTS_$(VARIANT))
-CORE_LIBS_tsan := -lmsgpackc -lcbor -ldl -lm $(ATOMIC)
+CORE_LIBS_tsan := -lmsgpackc -lcbor -lcrypto -ldl -lm $(ATOMIC)
 CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
 
 PROTO     := $(wildcard proto/*.piw)
@@ -92,6 +92,8 @@ LIBS_piw-initdb    := -lpq
 # libzmq finds the accept4, recv and close of tools/piw-master/accept.c.
 LIBS_piw-master    := -Wl,--export-dynamic-symbol=accept4 -Wl,--export-dynamic-symbol=recv -Wl,--export-dynamic-symbol=close
 LIBS_piw-monitor   := -lncursesw -ltinfo -lz
+# The plugin and libpiw find the clock of tools/piw-replay/clock.c (on 32 bits by the name with 64).
+LIBS_piw-replay    := $(foreach s,clock_gettime __clock_gettime64 time __time64 gettimeofday __gettimeofday64,-Wl,--export-dynamic-symbol=$(s))
 LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
 LIBS_web_server    := -lmicrohttpd -lz -lcjson
@@ -163,8 +165,9 @@ $(B)/obj/gen/%.o: $(B)/gen/%.c | $(GEN_STAMP) $(TEST_GEN) $(PLUGIN_GEN)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # --- core ---
-# The admin queue, and the service that shows the tasks, are the core's own: their protocols are inside.
-CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(B)/obj/gen/admin.piw.o $(B)/obj/gen/orders.piw.o $(B)/obj/gen/tasks.piw.o
+# The admin queue, the service that shows the tasks, and recordings are the core's own: their protocols are inside.
+CORE_PROTO := admin orders tasks recording
+CORE_OBJ := $(CORE_SRC:%.c=$(B)/obj/%.o) $(CORE_PROTO:%=$(B)/obj/gen/%.piw.o)
 $(B)/lib/libpiw.so: $(CORE_OBJ) core/libpiw.map
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $(DEFS_$(VARIANT)) -shared -Wl,-soname,libpiw.so.$(ABI) -Wl,--version-script,core/libpiw.map \
@@ -252,7 +255,7 @@ endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
 $(patsubst test/unit/%.c,$(B)/test/unit/%,$(shell grep -lE '^.include "common/' test/unit/test_*.c /dev/null)): $(B)/lib/libtools.a
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
-INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/incoming|port/networks|port/peers|port/port|port_side)\.h"' test/unit/test_*.c /dev/null))
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(port/incoming|port/networks|port/peers|port/port|port_side|record/shape)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^

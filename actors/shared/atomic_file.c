@@ -1,6 +1,7 @@
 /* atomic_file.c — files of the site appear whole or not at all. */
 #include "shared/atomic_file.h"
 
+#include "piw/task.h"
 #include "shared/site_path.h"
 
 #include <dirent.h>
@@ -148,8 +149,10 @@ static int put_in_place(const char *from, const char *path, unsigned flags, piw_
     int rc = 0;
     for (int tries = 0; tries < 2; tries++) {
         int done = (flags & PIW_FILE_KEEP) != 0 ? rename_keeping(from, path) : rename(from, path);
-        if (done == 0)
+        if (done == 0) {
+            piw_file_was_written(path);
             return (flags & PIW_FILE_SYNC_DIR) != 0 ? piw_folder_sync_of(path, err) : 0;
+        }
         if (errno == EEXIST)
             return piw_err_set(err, PIW_EEXIST, "%s is there already and stays", path);
         if (errno != ENOENT || tries > 0)
@@ -221,7 +224,17 @@ bool piw_file_holds(const char *path, const void *data, size_t len)
     bool same = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 07777) == 0644 &&
                 (uint64_t)info.st_size == len && reads_as(fd, data, len);
     close(fd);
+    if (same)
+        piw_file_was_written(path); /* by whoever asks, had it not been there */
     return same;
+}
+
+bool piw_file_there(const char *path)
+{
+    if (access(path, F_OK) != 0)
+        return false;
+    piw_file_was_read(path);
+    return true;
 }
 
 int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err)
@@ -239,8 +252,10 @@ int piw_link_write(const char *root, const char *path, const char *target, piw_e
         return piw_err_set(err, PIW_EEXIST, "%s is not a link and stays", path);
     char old[PIW_PATH_MAX];
     ssize_t n = readlink(path, old, sizeof(old) - 1);
-    if (n >= 0 && (size_t)n == strlen(target) && memcmp(old, target, (size_t)n) == 0)
+    if (n >= 0 && (size_t)n == strlen(target) && memcmp(old, target, (size_t)n) == 0) {
+        piw_file_was_written(path);
         return 0;
+    }
     char tmp[PIW_PATH_MAX];
     int rc = tmp_path(root, tmp, err);
     if (rc == 0)
@@ -257,9 +272,11 @@ int piw_link_write(const char *root, const char *path, const char *target, piw_e
 
 int piw_file_remove(const char *path, piw_err *err)
 {
-    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
-        return 0;
-    return piw_err_errno(err, "can't remove %s", path);
+    piw_file_was_read(path); /* so that it is there to be removed when this is played */
+    bool gone = unlink(path) == 0;
+    if (gone)
+        piw_file_was_removed(path);
+    return gone || errno == ENOENT || errno == ENOTDIR ? 0 : piw_err_errno(err, "can't remove %s", path);
 }
 
 static int remove_entries(int fd, const char *path, int depth, piw_err *err);
@@ -405,5 +422,6 @@ int piw_file_read(const char *path, size_t max, void **data, size_t *len, piw_er
     bytes[got] = '\0';
     *data = bytes;
     *len = got;
+    piw_file_was_read(path);
     return 0;
 }

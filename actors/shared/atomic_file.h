@@ -19,6 +19,8 @@ enum {
 int piw_file_write(const char *root, const char *path, const void *data, size_t len, unsigned flags, piw_err *err);
 /* Is `path` a file of mode 0644 with exactly these bytes? */
 bool piw_file_holds(const char *path, const void *data, size_t len);
+/* Is there something of that path? */
+bool piw_file_there(const char *path);
 /* Begin a temporary file: *fd is open for writing, `tmp` (PIW_PATH_MAX bytes) its path. End it with piw_file_commit, or
  * close and unlink it. */
 int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err);

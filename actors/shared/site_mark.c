@@ -24,7 +24,7 @@ int piw_site_there(const char *root, piw_err *err)
     char path[PIW_PATH_MAX];
     if (!piw_path_mark(path, root))
         return too_long(root, err);
-    if (access(path, F_OK) == 0)
+    if (piw_file_there(path))
         return 0;
     return piw_err_set(err, PIW_EAGAIN, "%s isn't this farm's site: %s is missing; nothing is written there", root,
                        path);

@@ -88,9 +88,7 @@ uint64_t piw_table_hash_u64(uint64_t value)
 
 uint64_t piw_table_seed(void)
 {
-    /* The address of a local differs from run to run with address space randomisation, the clock in any case. */
-    int local = 0;
-    return piw_table_hash_u64((uint64_t)piw_monotonic_ns() ^ (uint64_t)(uintptr_t)&local);
+    return piw_random();
 }
 
 uint64_t piw_table_hash(uint64_t hash, const void *data, size_t len)

@@ -2,6 +2,7 @@
 #include "actor/dispatch.h"
 
 #include "actor/deliver.h"
+#include "actor/record.h"
 #include "actor/run.h"
 #include "actor/shell.h"
 #include "actor/trace.h"
@@ -28,12 +29,19 @@ static inline void look_at_clock(piw__shell *shell)
     shell->loop.coarse_ns = now;
 }
 
+static inline unsigned watched(const piw__shell *shell)
+{
+    return __builtin_expect(atomic_load_explicit(&shell->seen.watched, memory_order_relaxed), 0);
+}
+
 static inline void leave(piw__shell *shell, piw__flight_entry *entry, const char *what, int result)
 {
     if (__builtin_expect(result == 0, 1))
         piw__txn_commit(shell);
     else
         piw__txn_rollback(shell);
+    if ((watched(shell) & PIW__RECORDED) != 0)
+        piw__record_done(shell, result);
     atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
     piw__flight_end(entry, result);
     if (__builtin_expect(shell->soul.timed_ns != 0, 0)) {
@@ -92,9 +100,23 @@ static bool too_late(piw__shell *shell, piw_msg *msg)
     return true;
 }
 
-static inline bool is_traced(const piw__shell *shell)
+/* To whoever watches the task. */
+static void show_message(piw__shell *shell, const piw_msg *msg)
 {
-    return __builtin_expect(atomic_load_explicit(&shell->seen.tracing, memory_order_relaxed), 0);
+    unsigned by = watched(shell);
+    if ((by & PIW__TRACED) != 0)
+        piw__trace_in(shell, msg);
+    if ((by & PIW__RECORDED) != 0)
+        piw__record_message(shell, msg);
+}
+
+static void show_answer(piw__shell *shell, const piw_msg *msg, bool work)
+{
+    unsigned by = watched(shell);
+    if ((by & PIW__TRACED) != 0)
+        piw__trace_in(shell, msg);
+    if ((by & PIW__RECORDED) != 0)
+        piw__record_answer(shell, msg, work);
 }
 
 static void dispatch_message(piw__shell *shell, piw_msg *msg)
@@ -115,11 +137,11 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
         return;
     if (msg->trace == 0)
         msg->trace = piw__trace_new(shell);
-    if (is_traced(shell))
-        piw__trace_in(shell, msg);
     shell->soul.current = msg;
     shell->soul.current_gone = false;
     piw__flight_entry *entry = piw__run_begin(shell, type->name, msg->trace, msg->deadline_ns);
+    if (watched(shell) != 0)
+        show_message(shell, msg);
     int result = fn(task, msg);
     leave(shell, entry, type->name, result);
     shell->soul.current = NULL;
@@ -165,16 +187,17 @@ static void dispatch_answer(piw__shell *shell, piw_msg *msg)
         piw_msg_free(&msg);
         return;
     }
-    if (call->work)
+    bool work = call->work;
+    if (work)
         carry_result(shell, &msg);
     const char *what = call->continuation;
     uint64_t key = call->key;
     uint64_t trace = call->trace;
     int64_t deadline_ns = call->inherited_ns;
     piw__call_end(shell, call);
-    if (is_traced(shell))
-        piw__trace_in(shell, msg);
     piw__flight_entry *entry = piw__run_begin(shell, what, trace, deadline_ns);
+    if (watched(shell) != 0)
+        show_answer(shell, msg, work);
     int result = fn(shell->soul.task, msg, key);
     leave(shell, entry, what, result);
     piw_msg_free(&msg);
@@ -239,6 +262,8 @@ void piw__dispatch_bare(piw__shell *shell, const char *continuation, uint64_t ke
     if (fn == NULL)
         return;
     piw__flight_entry *entry = piw__run_begin(shell, continuation, piw__trace_new(shell), 0);
+    if ((watched(shell) & PIW__RECORDED) != 0)
+        piw__record_bare(shell, continuation, key);
     int result = fn(shell->soul.task, NULL, key);
     leave(shell, entry, continuation, result);
     check(shell, result);
@@ -248,6 +273,8 @@ void piw__dispatch_idle(piw__shell *shell)
 {
     piw_idle_fn *fn = shell->soul.task->plugin->idle;
     piw__flight_entry *entry = piw__run_begin(shell, "idle", piw__trace_new(shell), 0);
+    if ((watched(shell) & PIW__RECORDED) != 0)
+        piw__record_bare(shell, NULL, 0);
     int result = fn(shell->soul.task);
     leave(shell, entry, "idle", result);
     check(shell, result);

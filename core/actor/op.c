@@ -46,6 +46,7 @@ void piw__op_unref(piw__op *op)
     if (!last)
         return;
     group_unref(op->group);
+    piw__recording_unref(&op->recording);
     pthread_cond_destroy(&op->changed);
     pthread_mutex_destroy(&op->lock);
     free(op);

@@ -4,6 +4,7 @@
 #define PIW__OP_H
 
 #include "actor/role.h"
+#include "record/recording.h"
 
 #include <pthread.h>
 
@@ -16,6 +17,7 @@ typedef enum {
     PIW__OP_FRESH,   /* the same, after what is there has been worked off */
     PIW__OP_HOLD,
     PIW__OP_RELEASE,
+    PIW__OP_RECORD, /* begin a recording, with a swap for the same image */
     PIW__OP_DISABLE,
     PIW__OP_QUIET, /* ports are no longer read */
     PIW__OP_STOP,  /* work off, stop the soul */
@@ -39,8 +41,9 @@ struct piw__op {
     const piw__image *image;
     const piw__options *options; /* for the new soul; NULL: as before */
     piw_why why;
-    int64_t until_ns;       /* STOP: give up working off; SWAP: the decision comes by then */
-    piw__swap_group *group; /* SWAP; a reference */
+    int64_t until_ns;          /* STOP: give up working off; SWAP: the decision comes by then */
+    piw__swap_group *group;    /* SWAP; a reference */
+    piw__recording *recording; /* RECORD; a reference */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     enum { PIW__OP_QUEUED, PIW__OP_TAKEN, PIW__OP_DONE, PIW__OP_CANCELLED } state;

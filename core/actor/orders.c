@@ -93,10 +93,24 @@ static void fresh_cancel(piw__shell *shell)
     shell->supervision.fresh_op = NULL;
 }
 
+/* What is recorded begins where a swap does, so that whoever plays it begins there too: with a soul that has just been made. */
+static int record(piw__shell *shell, piw__op *op)
+{
+    piw_err err = {0};
+    int rc = piw__record_check(shell, &err);
+    if (rc != 0) {
+        piw__op_done(op, rc, &err);
+        return 0;
+    }
+    piw__record_begin(shell, op->recording);
+    return piw__swap(shell, op);
+}
+
 static void disable(piw__shell *shell, piw__op *op)
 {
     set_hold(shell, false);
     piw__soul_end(shell, true, PIW_EABSENT, "its task was disabled");
+    piw__record_end(shell, "its task was disabled");
     shell->supervision.restart_at_ns = 0;
     piw__state_set(shell, PIW__ABSENT);
     if (!shell->role->absent_wait)
@@ -124,6 +138,8 @@ static int carry_out(piw__shell *shell, piw__op *op)
         set_hold(shell, op->kind == PIW__OP_HOLD);
         piw__op_done(op, 0, NULL);
         return 0;
+    case PIW__OP_RECORD:
+        return record(shell, op);
     case PIW__OP_DISABLE:
         disable(shell, op);
         return 0;

@@ -17,6 +17,8 @@ void piw__soul_leave(piw__shell *shell, piw__flight_entry *record, int result, b
         piw__txn_commit(shell);
     else
         piw__txn_rollback(shell);
+    if ((atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED) != 0)
+        piw__record_done(shell, commit ? 0 : result != 0 ? result : PIW_EREFUSED);
     atomic_store_explicit(&shell->seen.busy_in, NULL, memory_order_relaxed);
     piw__flight_end(record, result);
     shell->loop.coarse_ns = piw__coarse_ns();

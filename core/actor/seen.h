@@ -19,6 +19,9 @@ typedef struct piw__figures {
     _Atomic int state;
 } piw__figures;
 
+/* One word, so that a task that nobody watches pays for one look. */
+enum { PIW__TRACED = 1u << 0, PIW__RECORDED = 1u << 1 };
+
 typedef struct piw__seen {
     /* Name of the handler that runs (NULL: none) and a number that changes with each: the monitor compares two looks a long
      * time apart. */
@@ -32,9 +35,9 @@ typedef struct piw__seen {
     _Atomic uint64_t rate_milli;   /* messages in 1,000 seconds; written by the monitor only */
     _Atomic int pid;               /* process of its isolated soul; 0: none. Written by the shell's thread */
     _Atomic bool on_hold;          /* handles nothing until it is released; written by the shell's thread */
-    /* Its messages are printed for `piw-ctl trace`. Set (release, after role->tracer) by who traces, also cleared by the
-     * shell's thread when nobody asks any more. */
-    _Atomic bool tracing;
+    /* PIW__TRACED: its messages are printed for `piw-ctl trace`. Set (release, after role->tracer) by who traces, also cleared
+     * by the shell's thread when nobody asks any more. PIW__RECORDED: record.c; set and cleared by the shell's thread. */
+    _Atomic unsigned watched;
     char failure[PIW_ERR_TEXT];    /* why the soul failed last; under the shell's ops_lock */
     char note[PIW_LIMIT_NOTE + 1]; /* the soul's note; likewise */
     _Atomic unsigned notes;        /* how often it has changed; written by the shell's thread */

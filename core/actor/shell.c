@@ -41,7 +41,8 @@ int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned 
     int rc = piw__mailbox_init(&shell->mailbox, err);
     if (rc != 0)
         return rc;
-    pthread_mutex_init(&shell->supervision.ops_lock, NULL); /* a plain mutex: no failure on Linux */
+    pthread_mutex_init(&shell->supervision.ops_lock, NULL); /* plain mutexes: no failure on Linux */
+    pthread_mutex_init(&shell->record.lock, NULL);
     if (role == NULL)
         return 0;
     shell->loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -83,6 +84,9 @@ void piw__shell_fini(piw__shell *shell)
     free(shell->queues.muted_by);
     if (shell->loop.epoll_fd >= 0)
         close(shell->loop.epoll_fd);
+    piw__recording_unref(&shell->record.to);
+    piw_buffer_fini(&shell->record.sent);
+    pthread_mutex_destroy(&shell->record.lock);
     pthread_mutex_destroy(&shell->supervision.ops_lock);
 }
 
@@ -268,6 +272,7 @@ static void turn(piw__shell *shell)
 static void finish(piw__shell *shell)
 {
     piw__soul_end(shell, true, PIW_ESTOPPED, "the master stops");
+    piw__record_end(shell, "the master stops");
     piw__state_set(shell, PIW__STOPPED);
     piw__release_held(shell);
     piw__mailbox_close(&shell->mailbox);
@@ -289,6 +294,7 @@ static void *shell_main(void *arg)
     char name[80];
     snprintf(name, sizeof(name), "master.%s", shell->name);
     piw_log_name_thread(name);
+    piw__record_thread(shell);
     /* A handler that overflows its stack still gets its flight recorder printed. */
     stack_t stack = {.ss_sp = malloc(SIGNAL_STACK), .ss_size = SIGNAL_STACK};
     bool has_stack = stack.ss_sp != NULL && sigaltstack(&stack, NULL) == 0;

@@ -9,6 +9,7 @@
 #include "actor/hub.h"
 #include "actor/loop.h"
 #include "actor/queues.h"
+#include "actor/record.h"
 #include "actor/seen.h"
 #include "actor/soul.h"
 #include "actor/supervision.h"
@@ -32,6 +33,7 @@ struct piw__shell {
     piw__loop loop;
     piw__waits waits;
     piw__queues queues;
+    piw__record record;
 };
 
 /* Make and free; the thread is started and joined by the runtime. */

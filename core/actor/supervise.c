@@ -114,6 +114,8 @@ int piw__soul_start(piw__shell *shell, const piw__image *image, piw_why why, piw
     atomic_store_explicit(&shell->seen.version, image->plugin->version, memory_order_release);
     atomic_store_explicit(&shell->seen.since_ns, piw_monotonic_ns(), memory_order_relaxed);
     piw__flight_entry *entry = piw__soul_enter(shell, "start");
+    if ((atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED) != 0)
+        piw__record_start(shell, task, why, NULL);
     rc = task->plugin->start(task, why, NULL, err);
     bool good = (rc == 0 || rc == PIW_EAGAIN) && !task->failed;
     piw__soul_leave(shell, entry, rc, good);
@@ -251,6 +253,8 @@ void piw__trial_back(piw__shell *shell, const char *why)
     piw_task *task = piw__task_new(shell, image);
     task->options = shell->supervision.trial.options;
     piw__flight_entry *entry = piw__soul_enter(shell, "start");
+    if ((atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED) != 0)
+        piw__record_start(shell, task, PIW_SWAP, shell->supervision.trial.state);
     int ret = task->plugin->start(task, PIW_SWAP, shell->supervision.trial.state, &second);
     bool good = (ret == 0 || ret == PIW_EAGAIN) && !task->failed;
     piw__soul_leave(shell, entry, ret, good);

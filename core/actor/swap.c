@@ -115,6 +115,8 @@ static void go_over(piw__shell *shell, piw_task *new_task)
 static int start(piw__shell *shell, piw_task *task, const piw_msg *state, piw_err *err)
 {
     int64_t began_ns = piw_monotonic_ns();
+    if ((atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED) != 0)
+        piw__record_start(shell, task, PIW_SWAP, state);
     int rc = task->plugin->start(task, PIW_SWAP, state, err);
     int64_t took_ms = (piw_monotonic_ns() - began_ns) / 1000000;
     if ((rc != 0 && rc != PIW_EAGAIN) || task->failed)

@@ -2,6 +2,13 @@
 #include "actor/registry.h"
 #include "actor/shell.h"
 
+/* To the recording of this task, if there is one. */
+static inline void show(piw__shell *shell, piw_sent kind, const piw_msg *msg, const char *service, int instance)
+{
+    if (__builtin_expect(atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED, 0))
+        piw__record_sent(shell, kind, msg, service, instance);
+}
+
 #include <stdio.h>
 
 /* Casts and calls sent to a service that the manifest doesn't name are a bug in the task: said, but not too often. */
@@ -142,6 +149,7 @@ int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg
     if (rc != 0)
         return rc;
     msg->trace = task->shell->soul.trace;
+    show(task->shell, PIW_SENT_CAST, msg, service, instance);
     piw__outbox_add(&task->shell->loop.outbox, &to->mailbox, msg);
     *msg_ = NULL;
     return 0;
@@ -190,6 +198,7 @@ int piw_call_to(piw_task *task, const char *service, int instance, piw_msg **msg
     msg->flags |= PIW__REQUEST;
     msg->from = shell;
     msg->call_id = call->node.key;
+    show(shell, PIW_SENT_CALL, msg, service, instance);
     piw__outbox_add(&shell->loop.outbox, &to->mailbox, msg);
     *msg_ = NULL;
     return 0;
@@ -209,6 +218,7 @@ int piw_forward(piw_task *task, piw_msg *request, const char *service, int insta
     int rc = find_receiver(task, request, service, instance, &to);
     if (rc != 0)
         return rc;
+    show(shell, PIW_SENT_FORWARD, request, service, instance);
     piw__outbox_add(&shell->loop.outbox, &to->mailbox, request);
     shell->soul.current_gone = true;
     return 0;
@@ -230,6 +240,7 @@ int piw_emit(piw_task *task, piw_msg **event)
     if (!may_send(task, msg) || msg->type->kind != PIW_M_EVENT)
         return PIW_EINVAL;
     msg->trace = shell->soul.trace;
+    show(shell, PIW_SENT_EVENT, msg, NULL, -1);
     piw__role *role;
     for (unsigned n = 0; (role = piw__registry_subscriber(&shell->hub->registry, msg->type, n)) != NULL; n++)
         for (unsigned i = 0; i < role->instances; i++)
@@ -274,6 +285,7 @@ int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continu
     msg->flags |= PIW__REQUEST;
     msg->from = shell;
     msg->call_id = call->node.key;
+    show(shell, PIW_SENT_JOB, msg, NULL, -1);
     piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_WORK);
     act->msg = msg;
     act->fn = fn;

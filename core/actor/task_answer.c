@@ -30,6 +30,8 @@ static int does_not_fit(const piw_task *task, const piw_msg_type *request, const
 static void put_answer(piw__shell *shell, const piw_msg *request, piw_msg *answer)
 {
     answer->trace = request->trace;
+    if (__builtin_expect(atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED, 0))
+        piw__record_answered(shell, request, answer);
     if (request->from != NULL) {
         answer->flags |= PIW__ANSWER;
         answer->call_id = request->call_id;

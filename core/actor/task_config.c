@@ -129,8 +129,11 @@ int piw__role_check_options(const piw__role *role, const piw__options *options, 
 
 const char *piw_setting(piw_task *task, const char *name)
 {
-    const piw__hub *hub = task->shell->hub;
-    return hub->setting != NULL ? hub->setting(hub->arg, name) : NULL;
+    piw__shell *shell = task->shell;
+    const char *value = shell->hub->setting != NULL ? shell->hub->setting(shell->hub->arg, name) : NULL;
+    if ((atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED) != 0)
+        piw__record_setting(shell, name, value);
+    return value;
 }
 
 /* Settings come as text: a number, a switch, a span or a size. */

@@ -115,6 +115,13 @@ int piw_peer_each(piw_task *task, const char *queue, piw_peer_fn *fn, void *arg)
     return PIW_ENOENT;
 }
 
+/* To the recording of this task, if there is one. */
+static void show(piw__shell *shell, const piw_msg *msg)
+{
+    if ((atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED) != 0)
+        piw__record_sent(shell, PIW_SENT_PEER, msg, NULL, -1);
+}
+
 int piw_peer_send(piw_task *task, piw_peer peer, piw_msg **msg)
 {
     piw__shell *shell = task->shell;
@@ -127,6 +134,7 @@ int piw_peer_send(piw_task *task, piw_peer peer, piw_msg **msg)
         piw_msg_free(msg);
         return 0;
     }
+    show(shell, *msg);
     piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_SEND);
     act->port = port;
     act->peer = peer;
@@ -153,6 +161,7 @@ int piw_publish(piw_task *task, piw_msg **msg)
     for (unsigned i = 0; i < shell->queues.count; i++) {
         if (shell->queues.protocols[i] != (*msg)->type->protocol)
             continue;
+        show(shell, *msg);
         piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_PUBLISH);
         act->port = shell->queues.ports[i];
         act->msg = *msg;

@@ -24,7 +24,7 @@ static bool is_over(piw__shell *shell, const piw__tracer *tracer)
 {
     if (tracer->on && piw_monotonic_ns() < tracer->until_ns)
         return false;
-    atomic_store_explicit(&shell->seen.tracing, false, memory_order_relaxed);
+    atomic_fetch_and_explicit(&shell->seen.watched, ~PIW__TRACED, memory_order_relaxed);
     return true;
 }
 
@@ -135,7 +135,7 @@ void piw__trace_on(piw__role *role, const char *match)
     tracer->on = true;
     pthread_mutex_unlock(&tracer->lock);
     for (unsigned i = 0; role->shells != NULL && i < role->instances; i++)
-        atomic_store_explicit(&role->shells[i]->seen.tracing, true, memory_order_release);
+        atomic_fetch_or_explicit(&role->shells[i]->seen.watched, PIW__TRACED, memory_order_release);
 }
 
 /* What is left costs nothing. */
@@ -151,7 +151,7 @@ void piw__trace_off(piw__role *role)
 {
     piw__tracer *tracer = atomic_load_explicit(&role->tracer, memory_order_acquire);
     for (unsigned i = 0; role->shells != NULL && i < role->instances; i++)
-        atomic_store_explicit(&role->shells[i]->seen.tracing, false, memory_order_relaxed);
+        atomic_fetch_and_explicit(&role->shells[i]->seen.watched, ~PIW__TRACED, memory_order_relaxed);
     if (tracer == NULL)
         return;
     pthread_mutex_lock(&tracer->lock);

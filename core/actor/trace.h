@@ -1,7 +1,7 @@
 /* trace.h — inside the core: the messages of one task, printed, for whoever watches it (piw-ctl trace).
  *
  * A tracer belongs to a role and is shared by its instances: a ring of printed lines under a lock, numbered from 1. The
- * shells write while their flag `tracing` is set; it falls by itself when nobody has asked for a while. */
+ * shells write while they are marked as traced; it falls by itself when nobody has asked for a while. */
 #ifndef PIW__TRACE_H
 #define PIW__TRACE_H
 

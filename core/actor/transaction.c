@@ -81,7 +81,7 @@ void piw__txn_commit(piw__shell *shell)
 {
     piw__txn *txn = &shell->soul.txn;
     txn->open = false;
-    if (__builtin_expect(atomic_load_explicit(&shell->seen.tracing, memory_order_relaxed), 0))
+    if (__builtin_expect(atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__TRACED, 0))
         piw__trace_out(shell);
     piw__outbox_commit(&shell->loop.outbox);
     for (uint32_t i = 0; i < txn->undos_count; i++)

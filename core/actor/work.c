@@ -22,7 +22,7 @@ struct piw__pool_of_workers {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct job *first, *last;
-    bool stopping;           /* under the lock */
+    bool stopping, draining; /* under the lock */
     bool large_runs;         /* the same */
     bool stopped, stuck;     /* the stopping thread's: its threads are joined; one of them can't be */
     unsigned count, running; /* threads; of them those with a job */
@@ -50,7 +50,11 @@ static void run(struct job *job)
 {
     piw_err err = {0};
     piw_msg *result = NULL;
+    int64_t began_ns = piw__record_clock();
+    piw__record_thread(job->msg->from);
     int ret = job->fn(job->msg, &result, &err);
+    piw__record_worked(job->msg->from, job->msg->type, ret, piw__record_clock() - began_ns);
+    piw__record_thread(NULL);
     const piw_msg_type *wanted = &job->msg->type->protocol->messages[job->msg->type->reply];
     if (ret == 0 && (result == NULL || result->type != wanted))
         ret = piw_err_set(&err, PIW_EHANDLER, "work %s ended without its result", job->msg->type->name);
@@ -101,7 +105,7 @@ static void *worker(void *arg)
         pthread_mutex_lock(&workers->lock);
         if (large)
             workers->large_runs = false;
-        if (--workers->running == 0 && workers->stopping)
+        if (--workers->running == 0 && (workers->stopping || workers->draining))
             pthread_cond_broadcast(&workers->changed);
     }
     pthread_mutex_unlock(&workers->lock);
@@ -160,6 +164,16 @@ void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg)
     pthread_mutex_unlock(&workers->lock);
     if (stopping)
         give_back(job);
+}
+
+void piw__workers_drain(piw__workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    workers->draining = true;
+    while (workers->first != NULL || workers->running > 0)
+        pthread_cond_wait(&workers->changed, &workers->lock);
+    workers->draining = false;
+    pthread_mutex_unlock(&workers->lock);
 }
 
 /* Under the lock: have the jobs that run come to their end, within a bound? */

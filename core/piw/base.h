@@ -76,6 +76,8 @@ PIW_API int64_t piw_duration_us(piw_duration d);
 PIW_API piw_time piw_time_now(void);
 /* CLOCK_MONOTONIC in nanoseconds (for every interval). */
 PIW_API int64_t piw_monotonic_ns(void);
+/* 64 bits that nobody can guess. Who plays a recording of a task gives it again what it read by these three functions. */
+PIW_API uint64_t piw_random(void);
 
 #ifdef __cplusplus
 }

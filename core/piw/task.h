@@ -130,6 +130,13 @@ PIW_API void piw_unwatch(piw_task *task, int fd);
 typedef int piw_work_fn(piw_msg *job, piw_msg **result, piw_err *err);
 PIW_API int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key);
 
+/* For recordings (docs/recording.md): this task, in a function of its soul or in a job, has read, written or removed the file, by
+ * its whole path. Who plays a recording needs what was read, and compares what was written. While nothing is recorded it costs a
+ * look. */
+PIW_API void piw_file_was_read(const char *path);
+PIW_API void piw_file_was_written(const char *path);
+PIW_API void piw_file_was_removed(const char *path);
+
 /* --- Peers of outer queues -------------------------------------------------------------------------------------- */
 
 /* One connection of a ROUTER or FRAMES queue; 0 is none. Never reused within a run of the master. */

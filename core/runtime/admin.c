@@ -234,6 +234,29 @@ static int on_untrace(piw_task *task, piw_msg *msg)
     return piw_reply(task, msg, &answer);
 }
 
+/* --- Recordings ------------------------------------------------------------------------------------------------------ */
+
+static int on_record(piw_task *task, piw_msg *msg)
+{
+    piw_err err = {0};
+    const admin_RECORD *body = admin_RECORD_of(msg);
+    if (body->for_ms < 0 || body->max < 0)
+        return piw_refuse(task, msg, PIW_EINVAL, "a recording has no such bounds");
+    if (piw_runtime_record(runtime_of(task), body->task.s, body->file.s, (uint64_t)body->max, body->for_ms, &err) != 0)
+        return refuse(task, msg, &err);
+    return done(task, msg, "task %s is recorded in %.900s", body->task.s, body->file.s);
+}
+
+static int on_unrecord(piw_task *task, piw_msg *msg)
+{
+    piw_err err = {0};
+    char said[PIW_LIMIT_NOTE + PIW_ERR_TEXT];
+    const char *name = admin_UNRECORD_of(msg)->task.s;
+    if (piw_runtime_record_end(runtime_of(task), name, said, sizeof(said), &err) != 0)
+        return refuse(task, msg, &err);
+    return done(task, msg, "the recording of %s: %.900s", name, said);
+}
+
 /* --- The whole ------------------------------------------------------------------------------------------------------- */
 
 static int pause_all(piw_task *task, piw_msg *msg, bool on)
@@ -358,6 +381,8 @@ static const piw_handler handlers[] = {
     {&admin_protocol_def, ADMIN_DEBUG, on_debug},
     {&admin_protocol_def, ADMIN_TRACE, on_trace},
     {&admin_protocol_def, ADMIN_UNTRACE, on_untrace},
+    {&admin_protocol_def, ADMIN_RECORD, on_record},
+    {&admin_protocol_def, ADMIN_UNRECORD, on_unrecord},
     {&admin_protocol_def, ADMIN_DUMP, on_dump},
     {&admin_protocol_def, ADMIN_LIMITS, on_limits},
     {&admin_protocol_def, ADMIN_CONFIG, on_config},

@@ -162,6 +162,14 @@ int piw__admin_operate(piw__role *role, piw__op_kind kind, const piw__image *ima
     return rc;
 }
 
+int piw__admin_operate_one(piw__role *role, unsigned instance, piw__op *op, piw_err *err)
+{
+    int64_t boundary_ns = piw_monotonic_ns() + piw__tune.boundary_ms * INT64_C(1000000);
+    op->until_ns = boundary_ns;
+    piw__op_send(op, role->shells[instance]);
+    return wait_one(role->runtime, op, role->shells[instance], boundary_ns, err);
+}
+
 /* --- Replace ----------------------------------------------------------------------------------------------------- */
 
 static bool uses(const piw_plugin *plugin, const char *service)

@@ -74,6 +74,8 @@ int piw__admin_find(piw_runtime *runtime, const char *task, piw__role **role, pi
 /* Have all its instances do the operation and wait, bounded, for the outcome. Under runtime->admin. */
 int piw__admin_operate(piw__role *role, piw__op_kind kind, const piw__image *image, const piw__options *options,
                        piw_err *err);
+/* The same of one instance, with an operation that the caller made and keeps. */
+int piw__admin_operate_one(piw__role *role, unsigned instance, piw__op *op, piw_err *err);
 /* The role's souls begin anew with this image, cold. When some instance isn't ready in time, all go back to what was. */
 int piw__admin_fresh(piw__role *role, const piw__image *image, const piw__options *options, piw_err *err);
 /* What piw_runtime_disable and _enable do, under runtime->admin. */

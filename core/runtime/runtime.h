@@ -117,6 +117,12 @@ PIW_API int piw_runtime_forget(piw_runtime *runtime, const char *const *kept, si
 /* While a task is on hold its messages wait and nothing of it runs. Changes of the task are possible. */
 PIW_API int piw_runtime_hold(piw_runtime *runtime, const char *task, bool on, piw_err *err);
 PIW_API int piw_runtime_restart(piw_runtime *runtime, const char *task, piw_err *err);
+/* Record what the task (or one instance, "NAME.0") gets and does to a new file (docs/recording.md), at most `max` bytes (0: no
+ * bound) and for `for_ms` (0: until it is ended). It begins with a swap of the task for itself. */
+PIW_API int piw_runtime_record(piw_runtime *runtime, const char *task, const char *file, uint64_t max, int64_t for_ms,
+                               piw_err *err);
+/* End it; `said` is how it ended. PIW_ENOENT: it wasn't recorded. */
+PIW_API int piw_runtime_record_end(piw_runtime *runtime, const char *task, char *said, size_t size, piw_err *err);
 /* Refused when others need or use what it serves, unless by force. */
 PIW_API int piw_runtime_disable(piw_runtime *runtime, const char *task, bool force, piw_err *err);
 PIW_API int piw_runtime_enable(piw_runtime *runtime, const char *task, piw_err *err);

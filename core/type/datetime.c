@@ -1,4 +1,5 @@
 /* datetime.c — moments and spans: now, arithmetic, and RFC 3339. */
+#include "base/reads.h"
 #include "type/wire.h"
 
 #include <stdio.h>
@@ -51,7 +52,7 @@ piw_time piw_time_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (piw_time){.us = (int64_t)now.tv_sec * MILLION + now.tv_nsec / 1000};
+    return (piw_time){.us = piw__read(PIW__READ_DAY, (int64_t)now.tv_sec * MILLION + now.tv_nsec / 1000)};
 }
 
 size_t piw_time_format(piw_time t, char *to, size_t size)

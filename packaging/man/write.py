@@ -20,7 +20,7 @@ PLAIN = ("piw-idl", "piw-soul")
 PAGES = {
     "piw-ctl": "operating.md", "piw-initdb": "database.md", "piw-setup": "install.md", "piw-logger": "web-logs.md",
     "piw-add": "importing.md", "piw-import": "importing.md", "piw-remove": "importing.md", "piw-rebuild": "importing.md",
-    "piw-idl": "idl.md", "piw-new-task": "writing-a-task.md", "piw-loadgen": "performance.md",
+    "piw-idl": "idl.md", "piw-new-task": "writing-a-task.md", "piw-loadgen": "performance.md", "piw-replay": "recording.md",
 }
 KINDS = {
     "duration": "A span such as 3h, 90m, 1h30m, 45s or 250ms; a bare number is seconds.",

@@ -75,7 +75,7 @@ def operands_of(program):
 def check_values(program, options):
     """Values that no option takes, and files that aren't there."""
     operands = operands_of(program)
-    failed = 2 if program.name == "piw-audit" else 1  # whose 1 says that something was found
+    failed = 2 if program.name in ("piw-audit", "piw-replay") else 1  # whose 1 says that something was found
     done = run(program, "-c", "/nowhere/piwheels.conf", *operands)
     check(f"{program.name}.configuration file", one_line(program, done, failed, "/nowhere/piwheels.conf"), done)
     done = run(program, "-c", "/dev/null", "-l", "/nowhere/log", *operands)

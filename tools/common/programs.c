@@ -23,6 +23,7 @@ const piw_config_section farm_sections[] = {
      "busy patience wait warm-up journal swap swaps swap-every"},
     {"setup", ""}, /* what it is told stands in no file */
     {"new-task", ""},
+    {"replay", ""},
     /* Programs whose keys aren't known here. */
     {"sense", NULL},
     /* The parts of the master: it looks at their keys itself. */

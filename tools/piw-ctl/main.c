@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const piw_opt options[] = {
     {0, "admin-queue", PIW_OPT_TEXT, "ADDR", "ipc:///tmp/piw-admin", "the master's admin queue"},
@@ -14,6 +15,11 @@ static const piw_opt options[] = {
     {0, "watch", PIW_OPT_DURATION, "DURATION", "0s",
      "replace: go back to the plugin before when within this time the new one errs, fails or is slow", .min = 0,
      .max = 86400000, .cli_only = true},
+    {0, "for", PIW_OPT_DURATION, "DURATION", "0s", "record: ends by itself after so long", .min = 0,
+     .max = 7 * 86400000, .cli_only = true},
+    {0, "max", PIW_OPT_SIZE, "SIZE", "1G", "record: the file has at most so many bytes; 0: no bound", .min = 0,
+     .max = INT64_C(1) << 50, .cli_only = true},
+    {0, "stop", PIW_OPT_SWITCH, NULL, NULL, "record: end the recording", .cli_only = true},
     {0, "follow", PIW_OPT_SWITCH, NULL, NULL, "builds: go on with those to come", .cli_only = true},
     {0, "match", PIW_OPT_TEXT, "PATTERN", NULL, "trace only lines in which this shell pattern is found",
      .cli_only = true},
@@ -51,6 +57,7 @@ static const char summary[] =
     "  debug TASK on|off     its debug log\n"
     "  ask TASK WORD [ARGUMENT...]  a command in the task's own words\n"
     "  trace TASK            its messages as they come and go, until Ctrl+C; --match PATTERN\n"
+    "  record TASK FILE      what it gets and does, for piw-replay; see --for, --max and --stop\n"
     "  dump [TASK]           the last messages of the flight recorder\n"
     "  limits                the runtime's limits and why they are what they are\n"
     "  config                the settings in force and where they come from\n"
@@ -66,6 +73,8 @@ static const piw_program program = {
     .operands_min = 1,
     .operands_max = 23, /* ask: with as many arguments as its message takes */
 };
+
+enum { TASK_MAX = 64, FILE_MAX = 4096, MATCH_MAX = 200 };
 
 /* --- Looking ------------------------------------------------------------------------------------------------------ */
 
@@ -198,6 +207,29 @@ static int on_debug(ctl *self, piw_err *err)
     return change(self, admin_DEBUG_make(task_of(self), on), err);
 }
 
+/* The master takes whole paths only: what is relative is so to where piw-ctl was called. */
+static int on_record(ctl *self, piw_err *err)
+{
+    bool stop = piw_config_switch(self->config, "stop");
+    if (stop != (self->operands_count == 2))
+        return piw_err_set(err, PIW_EUSAGE, "the command is: record TASK FILE, or record TASK --stop");
+    if (stop)
+        return change(self, admin_UNRECORD_make(task_of(self)), err);
+    char *here = self->operands[2][0] == '/' ? NULL : getcwd(NULL, 0);
+    if (here == NULL && self->operands[2][0] != '/')
+        return piw_err_errno(err, "the folder that this is cannot be told");
+    char *file = here != NULL ? piw_sprintf("%s/%s", here, self->operands[2]) : piw_strdup(self->operands[2]);
+    int rc = strlen(file) > FILE_MAX
+                 ? piw_err_set(err, PIW_EUSAGE, "a file's name has at most %d characters", FILE_MAX)
+                 : change(self,
+                          admin_RECORD_make(task_of(self), piw_text_of(file), piw_config_int(self->config, "for"),
+                                            piw_config_int(self->config, "max")),
+                          err);
+    free(file);
+    free(here);
+    return rc;
+}
+
 static int on_pause(ctl *self, piw_err *err)
 {
     return change(self, admin_PAUSE_new(), err);
@@ -243,14 +275,13 @@ static const struct command {
     {"debug", 2, 2, " TASK on|off", on_debug},
     {"ask", 2, 22, " TASK WORD [ARGUMENT...]", farm_ask},
     {"trace", 1, 1, " TASK", watch_trace},
+    {"record", 1, 2, " TASK FILE", on_record},
     {"top", 0, 0, "", watch_top},
     {"dump", 0, 1, " [TASK]", on_dump},
     {"limits", 0, 0, "", on_limits},
     {"config", 0, 0, "", on_config},
     {"reread", 0, 0, "", on_reread},
 };
-
-enum { TASK_MAX = 64, FILE_MAX = 4096, MATCH_MAX = 200 };
 
 static bool removes_abi(const ctl *self)
 {
@@ -271,6 +302,9 @@ static int check_operands(const ctl *self, const struct command *command, piw_er
         return piw_err_set(err, PIW_EUSAGE, "what --fresh forgets can't be gone back to: leave out --fresh or --watch");
     if (piw_config_text(self->config, "match") != NULL && strcmp(command->name, "trace") != 0)
         return piw_err_set(err, PIW_EUSAGE, "--match belongs to trace");
+    if (strcmp(command->name, "record") != 0 &&
+        (piw_config_switch(self->config, "stop") || piw_config_int(self->config, "for") > 0))
+        return piw_err_set(err, PIW_EUSAGE, "--stop and --for belong to record");
     if (piw_config_switch(self->config, "follow") && strcmp(command->name, "builds") != 0)
         return piw_err_set(err, PIW_EUSAGE, "--follow belongs to builds");
     if (command->of_farm)

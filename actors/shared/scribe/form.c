@@ -3,6 +3,7 @@
 
 #include "pages.h"
 #include "piw/codec.h"
+#include "piw/task.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_mark.h"
@@ -79,6 +80,7 @@ static bool root_has_form(const char *root)
         return false;
     ssize_t len = read(fd, head, sizeof(head) - 1);
     close(fd);
+    piw_file_was_read(path);
     if (len < 0)
         return false;
     head[len] = '\0';

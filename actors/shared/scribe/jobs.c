@@ -3,6 +3,7 @@
 
 #include "log_pages.h"
 #include "pages.h"
+#include "piw/task.h"
 #include "search_index.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
@@ -335,8 +336,9 @@ static void drop_sitemaps(const site_facts *site, uint32_t from)
     char path[PIW_PATH_MAX], name[32];
     for (;; from++) {
         snprintf(name, sizeof(name), "sitemap%u.xml", from);
-        if (!inside(path, site->root.s, name) || unlink(path) != 0)
+        if (!inside(path, site->root.s, name) || !piw_file_there(path) || unlink(path) != 0)
             return;
+        piw_file_was_removed(path);
     }
 }
 
@@ -388,7 +390,7 @@ int job_write_site(piw_msg *job, piw_msg **result, piw_err *err)
     int rc = piw_site_there(root, err), failed = 0;
     for (size_t i = 0; i < site_pages_count && rc == 0; i++) {
         const site_page *wanted = &site_pages[i];
-        if (wanted->figures && body->figures == NULL && inside(path, root, wanted->name) && access(path, F_OK) == 0)
+        if (wanted->figures && body->figures == NULL && inside(path, root, wanted->name) && piw_file_there(path))
             continue;
         piw_buffer page = {0};
         int made = page_site(&body->site, wanted->name, body->figures, body->packages, &page, err);

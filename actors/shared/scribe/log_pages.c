@@ -3,6 +3,7 @@
 #include "log_pages.h"
 
 #include "pages.h"
+#include "piw/task.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
@@ -35,6 +36,7 @@ static bool unpack(const char *path, piw_buffer *to)
     while ((n = gzread(file, piece, sizeof(piece))) > 0 && to->len < LOG_PAGE_MAX)
         piw_put_bytes(to, piece, (size_t)n);
     gzclose(file);
+    piw_file_was_read(path);
     return n >= 0;
 }
 
@@ -79,7 +81,7 @@ static int write_one(const site_facts *site, piw_text package, const project_bui
 static bool waits(const site_facts *site, const project_build *build, char *path, char *log)
 {
     return piw_path_log_page(path, site->root.s, build->build_id) && piw_path_log(log, site->root.s, build->build_id) &&
-           access(path, F_OK) != 0 && access(log, R_OK) == 0;
+           !piw_file_there(path) && access(log, R_OK) == 0;
 }
 
 int log_pages_write(const site_facts *site, const project_data *data, piw_err *err)

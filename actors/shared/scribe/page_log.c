@@ -1,6 +1,7 @@
 /* page_log.c — the page of a build's log: lines with numbers to link to, and the error first. */
 #include "pages.h"
 
+#include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 #include "site_files.h"
@@ -8,7 +9,6 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     LINES_FIRST = 1000, /* of a long log, and as many as LINES_LAST of its end */
@@ -25,7 +25,7 @@ void page_log_link(char *to, size_t size, const char *root, int64_t build_id)
         snprintf(to, size, "%s", "");
         return;
     }
-    bool there = piw_path_log_page(path, root, build_id) && access(path, F_OK) == 0;
+    bool there = piw_path_log_page(path, root, build_id) && piw_file_there(path);
     snprintf(to, size, "%.*s.%s", (int)strlen(link + 1) - 4, link + 1, there ? "html" : "txt");
 }
 

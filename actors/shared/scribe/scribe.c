@@ -15,6 +15,7 @@
 #include "db.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "shared/atomic_file.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 #include "the_scribe.piw.h"
@@ -333,7 +334,7 @@ static bool has_index(const scribe *self, const errand *e)
 {
     char path[PIW_PATH_MAX];
     return piw_path_simple(path, self->root, piw_text_of(e->package), piw_text_of("index.html")) &&
-           access(path, F_OK) == 0;
+           piw_file_there(path);
 }
 
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)

@@ -120,7 +120,7 @@ bool site_colour_ok(piw_text colour)
 static bool has_feeds(const site_facts *site)
 {
     char path[PIW_PATH_MAX];
-    return piw_path_plugin(path, site->root.s, piw_text_of("feeds/new.atom")) && access(path, F_OK) == 0;
+    return piw_path_plugin(path, site->root.s, piw_text_of("feeds/new.atom")) && piw_file_there(path);
 }
 
 piw_view *site_view(const site_facts *site, const char *up, piw_text title, const char *on)
