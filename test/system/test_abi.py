@@ -53,9 +53,9 @@ class Variant:
         self.compile(self.core / source, self.folder / "one.o")
         old = BUILD / "obj" / "core" / pathlib.Path(source).with_suffix(".o")
         others = [path for path in (BUILD / "obj" / "core").glob("*/*.o") if path != old]
-        others += [BUILD / "obj" / "gen" / f"{name}.piw.o" for name in ("admin", "orders", "tasks")]
+        others += [BUILD / "obj" / "gen" / f"{name}.piw.o" for name in ("admin", "orders", "tasks", "recording")]
         run(["cc", "-shared", "-Wl,-soname,libpiw.so.1", f"-Wl,--version-script,{ROOT}/core/libpiw.map", "-o",
-             self.build / "lib" / "libpiw.so", self.folder / "one.o", *others, "-lzmq", "-lmsgpackc", "-lcbor", "-ldl", "-lm"])
+             self.build / "lib" / "libpiw.so", self.folder / "one.o", *others, "-lzmq", "-lmsgpackc", "-lcbor", "-lcrypto", "-ldl", "-lm"])
         shutil.copy(BUILD / "plugins" / "hello.so", self.build / "plugins")
 
     def plugin(self):
