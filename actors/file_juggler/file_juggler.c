@@ -147,11 +147,12 @@ static bool is_staged(const juggler *self, int64_t build_id)
     return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
 }
 
-static piw_msg *describe_build(int64_t build_id, piw_text package, journal_build **body)
+static piw_msg *describe_build(int64_t build_id, piw_text package, piw_text view, journal_build **body)
 {
     piw_msg *record = journal_build_new(body);
     (*body)->build_id = build_id;
     (*body)->package = piw_text_copy(record, package);
+    (*body)->view = piw_text_copy_some(record, view);
     return record;
 }
 
@@ -177,6 +178,7 @@ static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
     body->output = piw_msg_blob(job, stage->output);
     body->staged = staged;
     body->again = again;
+    body->view = piw_text_copy_some(job, stage->view);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -202,7 +204,7 @@ static int on_stage(piw_task *task, piw_msg *msg)
         return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
     journal_build *body;
     piw_err err = {0};
-    int rc = note(self, describe_build(stage->build_id, stage->package, &body), &err);
+    int rc = note(self, describe_build(stage->build_id, stage->package, stage->view, &body), &err);
     return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", err.text);
 }
 
@@ -227,7 +229,7 @@ static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
     if (!kept->staged && !kept->foreign_log)
         return 0;
     journal_build *body;
-    piw_msg *record = describe_build(kept->build_id, kept->package, &body);
+    piw_msg *record = describe_build(kept->build_id, kept->package, kept->view, &body);
     body->foreign_log = kept->foreign_log;
     piw_msg_list(record, &body->wheels, kept->wheels.count);
     for (uint32_t i = 0; i < kept->wheels.count; i++)
@@ -271,7 +273,7 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
     const build_row *seal = fs_SEAL_of(msg);
     const journal_entry *known = journal_find(&self->journal, seal->build_id);
     journal_build *body;
-    piw_msg *record = describe_build(seal->build_id, seal->package, &body);
+    piw_msg *record = describe_build(seal->build_id, seal->package, seal->view, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
     sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
     copy_seal(record, seal, sealed);
@@ -302,6 +304,7 @@ static int on_seal(piw_task *task, piw_msg *msg)
     body->root = piw_msg_textz(job, self->root);
     body->build_id = seal->build_id;
     body->package = piw_text_copy(job, seal->package);
+    body->view = piw_text_copy_some(job, seal->view);
     copy_seal(job, seal, &body->sealed);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
@@ -333,9 +336,13 @@ static int on_publish(piw_task *task, piw_msg *msg)
         piw_msg_free(&answer);
         return done;
     }
+    char home[PIW_PATH_MAX];
+    if (!piw_path_view(home, self->root, publish->view))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no view's name", publish->view.s);
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, self->root);
+    body->home = piw_msg_textz(job, home);
     body->build_id = publish->build_id;
     body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
