@@ -131,6 +131,7 @@ BEGIN
     known := EXISTS (SELECT FROM public.versions v WHERE v.package = pkg AND (ver IS NULL OR v.version = ver));
     DELETE FROM public.builds b WHERE b.package = pkg AND (ver IS NULL OR b.version = ver) AND NOT b.status;
     GET DIAGNOSTICS builds = ROW_COUNT;
+    builds := builds + piw.forget_view_builds_of(pkg, ver, true);
     SELECT count(DISTINCT (a.version, a.abi_tag)) INTO resting FROM piw.attempts a
     WHERE a.package = pkg AND (ver IS NULL OR a.version = ver) AND a.state = 'transient' AND a.counts
       AND a.next_try > piw.utc_now();
@@ -239,6 +240,7 @@ DECLARE
     accepted integer[];
     attempts bigint[];
     rested boolean;
+    views text[] := piw.views_of(abis);
 BEGIN
     SELECT array_agg(b.ord),
            array_agg((SELECT a.attempt_id FROM piw.attempts a
@@ -253,6 +255,8 @@ BEGIN
               AS b (build_id, slave_id, package, version, abi_tag, ord)
           ORDER BY b.build_id, b.ord) b
     WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
+      AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
+      AND (views[b.ord] IS NOT NULL OR b.abi_tag !~ '[.-]') -- a view that the farm has no more
       AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
            FROM public.versions v JOIN public.packages p ON p.package = v.package
            WHERE v.package = b.package AND v.version = b.version);
@@ -265,7 +269,10 @@ BEGIN
            b.duration_us * interval '1 microsecond', b.status, b.abi_tag
     FROM unnest(build_ids, slaves, packages, versions, abis, statuses, durations_us) WITH ORDINALITY
         AS b (build_id, slave_id, package, version, abi_tag, status, duration_us, ord)
-    WHERE b.ord = ANY (accepted);
+    WHERE b.ord = ANY (accepted) AND views[b.ord] IS NULL;
+    IF cardinality(array_remove(views, NULL)) > 0 THEN
+        PERFORM piw.record_view_rows(accepted, views, build_ids, slaves, packages, versions, statuses, durations_us, moment);
+    END IF;
     UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
         build_id = b.build_id
     FROM (SELECT t.attempt_id, build_ids[t.ord] AS build_id, statuses[t.ord] AS status
@@ -286,7 +293,7 @@ END
 $$;
 
 -- Why a build is not recorded.
-CREATE FUNCTION piw.why_refused(pkg text, ver text) RETURNS text
+CREATE FUNCTION piw.why_refused(pkg text, ver text, abi text) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
@@ -295,6 +302,8 @@ BEGIN
     ELSIF EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
                   WHERE v.package = pkg AND v.version = ver AND 'quarantined' IN (v.skip, p.skip)) THEN
         RETURN 'it is quarantined by PyPI';
+    ELSIF abi ~ '[.-]' AND NOT EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
+        RETURN 'the farm has no such view any more';
     END IF;
     RETURN 'a build of this number is recorded already';
 END
@@ -317,7 +326,7 @@ BEGIN
     FOR n IN 1..amount LOOP
         ord := n;
         recorded := n = ANY (accepted);
-        why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n]) END;
+        why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n], abis[n]) END;
         kept := '{}';
         RETURN NEXT;
     END LOOP;
@@ -353,6 +362,7 @@ DECLARE
     kept_names text[] := '{}';
     here_builds integer[];
     here_names text[];
+    views text[] := piw.views_of(abis);
 BEGIN
     accepted := piw.record_rows(
         build_ids, slaves, packages, versions, abis, statuses, durations_us,
@@ -378,7 +388,7 @@ BEGIN
                 JOIN public.files s ON s.filename = piw.armv6l_name(f.filename) AND s.filename <> o.filename
                                    AND s.filehash = o.filehash
                 WHERE o.filename = f.filename AND o.filehash <> f.filehash OFFSET 0) s
-            WHERE f.build = ANY (accepted) AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
+            WHERE f.build = ANY (accepted) AND views[f.build] IS NULL AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
         END IF;
 
         WITH candidates AS (
@@ -387,7 +397,7 @@ BEGIN
                         platforms, requires, locations) WITH ORDINALITY
                 AS f (build, filename, filesize, filehash, package_tag, version_tag, py_tag, abi_tag, platform_tag,
                       requires_python, location, ord)
-            WHERE f.build = ANY (accepted) AND statuses[f.build]
+            WHERE f.build = ANY (accepted) AND views[f.build] IS NULL AND statuses[f.build]
         ), stored AS (
             INSERT INTO public.files AS o (filename, build_id, filesize, filehash, package_tag, package_version_tag,
                                            py_version_tag, abi_tag, platform_tag, requires_python, location)
@@ -443,10 +453,27 @@ BEGIN
             package = excluded.package, metadata_hash = excluded.metadata_hash,
             uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
     END LOOP;
+    FOR n IN 1..cardinality(file_builds) LOOP
+        IF views[file_builds[n]] IS NULL OR NOT statuses[file_builds[n]] OR file_builds[n] <> ALL (accepted) THEN
+            CONTINUE;
+        ELSIF NOT piw.record_view_file(
+                ROW(views[file_builds[n]], filenames[n], build_ids[file_builds[n]], filesizes[n], filehashes[n], package_tags[n],
+                    version_tags[n], py_tags[n], file_abis[n], platforms[n], requires[n], locations[n], metadata_hashes[n],
+                    moment)::piw.view_files, slaves[file_builds[n]] = 0) THEN
+            kept_builds := kept_builds || file_builds[n];
+            kept_names := kept_names || filenames[n];
+            CONTINUE;
+        END IF;
+        INSERT INTO piw.view_dependencies (view, filename, tool, dependency)
+        SELECT views[file_builds[n]], filenames[n], d.tool, d.dependency
+        FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
+        WHERE d.file = n
+        ON CONFLICT DO NOTHING;
+    END LOOP;
 
     RETURN QUERY
     SELECT b.ord::integer, b.ord = ANY (accepted),
-           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(b.package, b.version) END,
+           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(b.package, b.version, abis[b.ord]) END,
            ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
                  WHERE k.build = b.ord ORDER BY k.name)
     FROM unnest(packages, versions) WITH ORDINALITY AS b (package, version, ord)
@@ -678,6 +705,7 @@ BEGIN
     END IF;
     IF with_builds THEN
         DELETE FROM public.builds b WHERE b.package = pkg;
+        PERFORM piw.forget_view_builds_of(pkg, NULL, false);
         word := 'DELPKGBLD';
     END IF;
     IF word = 'DELPKG' THEN
@@ -708,6 +736,7 @@ BEGIN
     END IF;
     IF with_builds THEN
         PERFORM public.delete_build(pkg, ver);
+        PERFORM piw.forget_view_builds_of(pkg, ver, false);
         word := 'DELVERBLD';
     END IF;
     IF word = 'DELVER' THEN

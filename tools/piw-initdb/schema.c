@@ -12,6 +12,7 @@ INCLUDE(sql_public, "schema/public.sql");
 INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
 INCLUDE(sql_coverage, "schema/coverage.sql");
+INCLUDE(sql_views, "schema/views.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
@@ -51,6 +52,7 @@ const schema_file schema_piw_tables[] = {
 
 const schema_file schema_piw_programs[] = {
     {"coverage.sql", sql_coverage, "schema piw: which ABIs a build does for"},
+    {"views.sql", sql_views, "schema piw: functions of views"},
     {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
     {"abis.sql", sql_abis, "schema piw: functions of the list of ABIs"},
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
