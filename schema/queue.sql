@@ -435,10 +435,9 @@ AS $$
         SELECT b.package, b.version, f.view, o.abi_tag, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
         FROM piw.view_builds b JOIN piw.view_files f ON f.build_id = b.build_id JOIN piw.views o ON o.view = f.view
     ), lacks AS (
-        SELECT DISTINCT n.view AS of_view, n.filename, k.view
-        FROM piw.file_needs n CROSS JOIN unnest(n.needs) AS w (word) CROSS JOIN piw.views k
-        WHERE NOT EXISTS (SELECT FROM piw.view_has h WHERE h.view = k.view AND h.word = w.word)
-          AND w.word <> ALL (k.libraries)
+        SELECT n.view AS of_view, n.filename, k.view
+        FROM piw.file_needs n CROSS JOIN (SELECT k.view, piw.view_words(k.view) AS has FROM piw.views k) k
+        WHERE piw.meets(n.needs, k.has) IS NOT TRUE
     )
     SELECT v.package, v.version, k.view, v.released
     FROM public.versions v

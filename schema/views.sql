@@ -65,7 +65,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE WHEN platform_tags = 'any' THEN true
                 WHEN pg_catalog.string_to_array(platform_tags, '.') && platforms
-                THEN coalesce(needs <@ has, false)
+                THEN coalesce(piw.meets(needs, has), false)
                 ELSE false END
            AND (piw.build_offers(builder, py_tags, abi_tags))[2:] && takes
 $$;

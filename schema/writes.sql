@@ -334,7 +334,7 @@ END
 $$;
 
 -- Record builds with their files. Arrays of builds first; then of files, whose `file_builds` says to which build (by
--- position, from 1); then of dependencies, whose `dep_files` says to which file. A published name keeps its row when the
+-- position, from 1); then of dependencies, whose `dep_files` says to which file; what files' code needs (view_pages.sql). A published name keeps its row when the
 -- bytes differ, unless an operator imports it (slave 0): those names come back in `kept`.
 CREATE FUNCTION piw.record_builds(
     build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
@@ -342,7 +342,7 @@ CREATE FUNCTION piw.record_builds(
     file_builds integer[], filenames text[], filesizes integer[], filehashes text[], package_tags text[],
     version_tags text[], py_tags text[], file_abis text[], platforms text[], requires text[], locations text[],
     metadata_hashes text[],
-    dep_files integer[], dep_tools text[], dep_names text[])
+    dep_files integer[], dep_tools text[], dep_names text[], file_needs text[] DEFAULT NULL)
 RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -470,6 +470,9 @@ BEGIN
         WHERE d.file = n
         ON CONFLICT DO NOTHING;
     END LOOP;
+    IF file_needs IS NOT NULL THEN
+        PERFORM piw.record_needs(build_ids, slaves, abis, file_builds, filenames, file_needs);
+    END IF;
 
     RETURN QUERY
     SELECT b.ord::integer, b.ord = ANY (accepted),

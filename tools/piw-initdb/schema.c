@@ -12,7 +12,9 @@ INCLUDE(sql_public, "schema/public.sql");
 INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
 INCLUDE(sql_coverage, "schema/coverage.sql");
+INCLUDE(sql_needs, "schema/needs.sql");
 INCLUDE(sql_views, "schema/views.sql");
+INCLUDE(sql_view_pages, "schema/view_pages.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
@@ -52,7 +54,9 @@ const schema_file schema_piw_tables[] = {
 
 const schema_file schema_piw_programs[] = {
     {"coverage.sql", sql_coverage, "schema piw: which ABIs a build does for"},
+    {"needs.sql", sql_needs, "schema piw: what wheels need of a machine"},
     {"views.sql", sql_views, "schema piw: functions of views"},
+    {"view_pages.sql", sql_view_pages, "schema piw: functions of views' indexes"},
     {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
     {"abis.sql", sql_abis, "schema piw: functions of the list of ABIs"},
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
