@@ -22,11 +22,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET jit = off
 AS $$
     SELECT a.abi_tag, coalesce(r.builds, 0)
-    FROM public.build_abis a
+    FROM piw.queues() a
     LEFT JOIN (SELECT b.abi_tag, count(*) AS builds
                FROM public.builds b
                WHERE b.built_at > now() AT TIME ZONE 'UTC' - interval '1 hour'
-               GROUP BY b.abi_tag) r ON r.abi_tag = a.abi_tag
+               GROUP BY b.abi_tag
+               UNION ALL
+               SELECT b.view, count(*)
+               FROM piw.view_builds b
+               WHERE b.built_at > now() AT TIME ZONE 'UTC' - interval '1 hour'
+               GROUP BY b.view) r ON r.abi_tag = a.abi_tag
 $$;
 
 -- Packages in order of name, `lim` at most, after `after`: how much of each was downloaded in the last 30 days, and ever.

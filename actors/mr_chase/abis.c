@@ -57,9 +57,12 @@ void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_
         bool known = list == NULL && abi->known;
         for (uint32_t k = 0; list != NULL && k < list->abis.count; k++)
             known = known || piw_text_eq(list->abis.at[k].abi_tag, abi->abi_tag);
-        if (known)
+        if (self->views.count > 0 ? abi->known : known)
             continue;
-        if (piw_abi_typed(abi->abi_tag))
+        if (self->views.count > 0)
+            chase_say(to, "%s: %lld %s for it, but %s no view", abi->abi_tag.s, (long long)abi->slaves,
+                      abi->slaves == 1 ? "slave builds" : "slaves build", abi->slaves == 1 ? "fits" : "fit");
+        else if (piw_abi_typed(abi->abi_tag))
             chase_say(to, "%s: %lld %s for it, the farm doesn't; piw-ctl abi add %s", abi->abi_tag.s,
                       (long long)abi->slaves, abi->slaves == 1 ? "slave builds" : "slaves build", abi->abi_tag.s);
         else

@@ -16,6 +16,7 @@
 #include "piw/plugin.h"
 #include "shared/names.h"
 #include "shared/table.h"
+#include "shared/views.h"
 
 enum {
     CHASE_BAD_TRANSFERS = 5,     /* of one file, then the import has failed */
@@ -57,6 +58,7 @@ typedef struct chase {
     int64_t silence_ms;
     piw_log_limiter troubles;
     struct chase_asked *asked; /* questions of operators that wait for their answers */
+    piw_views views;
     piw_msg *here; /* slaves_here, the latest; NULL: not heard yet. slave_driver says it every few seconds */
 } chase;
 

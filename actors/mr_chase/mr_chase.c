@@ -20,14 +20,19 @@ static void free_soul(chase *self)
     piw_table_fini(&self->by_peer);
     chase_forget_questions(self);
     piw_msg_free(&self->here);
+    piw_views_fini(&self->views);
     free(self);
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
-    (void)err;
     chase *self = piw_zalloc(sizeof(*self));
     self->task = task;
+    int failed = piw_views_of_task(&self->views, task, err);
+    if (failed != 0) {
+        free(self);
+        return failed;
+    }
     self->silence_ms = piw_option_number(task, "silence");
     piw_soul_set(task, self);
     if (state != NULL)

@@ -140,10 +140,10 @@ static int read_view(piw_farm_view *view, piw_view_setting_fn *setting, void *ar
                        {"os_name", &view->os_names},
                        {"machine", &view->machines},
                        {"libraries", &view->libraries}};
-    piw_err found = {0};
+    piw_err found_err = {0};
     for (size_t i = 0; i < PIW_COUNT(lists); i++)
-        if (read_any(lists[i].words, value(view, lists[i].key, setting, arg), &found) != 0)
-            return refuse(view, lists[i].key, found.text, err);
+        if (read_any(lists[i].words, value(view, lists[i].key, setting, arg), &found_err) != 0)
+            return refuse(view, lists[i].key, found_err.text, err);
     view->abi = piw_strdup(value(view, "abi", setting, arg));
     const char *version = value(view, "os_version", setting, arg);
     view->os_version = piw_strdup(strcmp(version, "*") == 0 ? "" : version);

@@ -89,6 +89,10 @@ int owner_take(oracle *self, piw_err *err);
 /* Is there no sense in waiting for the end of the other master any more? */
 bool owner_gives_up(const oracle *self);
 
+/* --- views.c --- */
+/* The writer tells the database which views the configuration has. PIW_EREFUSED: it won't have them; PIW_EDBAWAY. */
+int views_tell(oracle *self, piw_err *err);
+
 /* --- group.c --- */
 /* Store what waits. Returns when nothing waits any more or the database is away (then oracle_down was called). */
 void oracle_flush(oracle *self);

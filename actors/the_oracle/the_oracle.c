@@ -25,6 +25,8 @@ static int come_up(oracle *self, piw_err *err)
         rc = database_check(&self->db, err);
     if (rc == 0 && !self->resting)
         rc = owner_take(self, err);
+    if (rc == 0 && !self->resting)
+        rc = views_tell(self, err);
     if (rc == 0)
         rc = oracle_settle_unknown(self, err);
     if (rc != 0) {

@@ -20,6 +20,7 @@ INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
 INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
+INCLUDE(sql_attempts, "schema/attempts.sql");
 INCLUDE(sql_pypi, "schema/pypi.sql");
 INCLUDE(sql_quarantine, "schema/quarantine.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
@@ -62,6 +63,7 @@ const schema_file schema_piw_programs[] = {
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
     {"recounts.sql", sql_recounts, "schema piw: full computations"},
     {"writes.sql", sql_writes, "schema piw: functions that write"},
+    {"attempts.sql", sql_attempts, "schema piw: functions of tries at builds"},
     {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
     {"quarantine.sql", sql_quarantine, "schema piw: functions of what PyPI has quarantined"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
