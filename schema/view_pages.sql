@@ -104,7 +104,7 @@ DECLARE
     views text[] := piw.views_of(abis);
     homes text[];
     names text[];
-    needs text[];
+    lists text[];
     builders integer[];
     learned record;
 BEGIN
@@ -112,7 +112,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(coalesce(views[f.build], '')), array_agg(f.filename), array_agg(f.needs), array_agg(f.build)
-    INTO homes, names, needs, builders
+    INTO homes, names, lists, builders
     FROM unnest(file_builds, filenames, file_needs) AS f (build, filename, needs)
     WHERE f.filename NOT LIKE '%-any.whl'
       AND CASE WHEN views[f.build] IS NULL
@@ -122,15 +122,15 @@ BEGIN
     IF names IS NULL THEN
         RETURN;
     END IF;
-    DELETE FROM piw.file_needs n USING unnest(homes, names, needs) AS f (home, filename, needs)
+    DELETE FROM piw.file_needs n USING unnest(homes, names, lists) AS f (home, filename, needs)
     WHERE n.view = f.home AND n.filename = f.filename AND f.needs IS NULL;
     INSERT INTO piw.file_needs AS o (view, filename, needs)
     SELECT DISTINCT ON (f.home, f.filename) f.home, f.filename, string_to_array(f.needs, ' ')
-    FROM unnest(homes, names, needs) AS f (home, filename, needs) WHERE f.needs IS NOT NULL
+    FROM unnest(homes, names, lists) AS f (home, filename, needs) WHERE f.needs IS NOT NULL
     ON CONFLICT (view, filename) DO UPDATE SET needs = excluded.needs WHERE o.needs <> excluded.needs;
     FOR learned IN
         SELECT v.view, array_agg(DISTINCT w.word) AS words
-        FROM unnest(builders, needs) AS f (build, needs)
+        FROM unnest(builders, lists) AS f (build, needs)
         JOIN piw.views v ON CASE WHEN views[f.build] IS NULL THEN v.common AND v.abi_tag = abis[f.build]
                                  ELSE v.view = views[f.build] END
         CROSS JOIN unnest(string_to_array(f.needs, ' ')) AS w (word)

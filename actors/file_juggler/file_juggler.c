@@ -14,6 +14,7 @@
 #include "shared/names.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
+#include "shared/views.h"
 #include "stats.piw.h"
 #include "web.piw.h"
 
@@ -106,6 +107,9 @@ static int on_verify(piw_task *task, piw_msg *msg)
     piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
     if (t->hash[0] != '\0')
         body->hash = piw_msg_textz(job, t->hash);
+    bool *needs = piw_msg_alloc(job, sizeof(*needs));
+    *needs = self->views;
+    body->needs = needs;
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -434,10 +438,16 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     const char *root = piw_setting(task, "output-path");
+    piw_views views;
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
+    int found = piw_views_of_task(&views, task, err);
+    if (found != 0)
+        return found;
     juggler *self = piw_zalloc(sizeof(*self));
     self->root = piw_strdup(root);
+    self->views = views.count > 0;
+    piw_views_fini(&views);
     self->why = why;
     self->journal.fd = -1;
     piw_soul_set(task, self);

@@ -15,6 +15,7 @@ typedef struct unfinished {
 
 typedef struct juggler {
     char *root; /* the output path */
+    bool views; /* the farm has some: what wheels need is asked for */
     transfers transfers;
     int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
     bool writing_out; /* a write_out job is under way */
