@@ -120,7 +120,7 @@ typedef struct project_page {
     const project_release *skipped; /* the last one whose reason has been said */
 } project_page;
 
-static const char *words_for(piw_text status, const char **style)
+const char *pages_state_words(piw_text status, const char **style)
 {
     static const struct {
         const char *status, *words;
@@ -261,7 +261,7 @@ static void put_cell(project_page *page, const project_release *release, piw_tex
 {
     piw_view *cell = piw_view_add(row, "cells");
     const project_abi *status = find_abi(release, abi);
-    const char *style = "", *words = status == NULL ? "" : words_for(status->status, &style);
+    const char *style = "", *words = status == NULL ? "" : pages_state_words(status->status, &style);
     char log[64] = "", took[48] = "", when[32] = "";
     if (status != NULL && status->build_id != NULL) {
         page_log_link(log, sizeof(log), page->site->root.s, *status->build_id);
@@ -432,6 +432,7 @@ int page_project(const site_facts *site, const project_data *data, piw_buffer *t
     put_head(&page);
     put_releases(&page);
     put_files(&page);
+    pages_put_project_views(site, data, page.order, page.view);
     piw_template_source source = site_templates(site);
     int rc = piw_template_render(&source, "project.html", page.view, to, err);
     piw_view_free(&page.view);

@@ -6,6 +6,7 @@
 
 #include "piw/codec.h"
 #include "piw/err.h"
+#include "shared/view.h"
 #include "the_scribe.piw.h"
 
 /* The form of all pages. It rises with every change of what a page says of the same data: the pages of older forms are then
@@ -46,6 +47,12 @@ void pages_put_url(const project_data *data, piw_text view, const page_entry *en
 void page_index(const project_data *data, piw_text view, piw_buffer *to);
 /* project/PKG/index.html, from its template; -1 and the sentence when that fails. */
 int page_project(const site_facts *site, const project_data *data, piw_buffer *to, piw_err *err);
+/* The farm's views, for the pages that show them: names and pip's lines; and what a project has for each. */
+void pages_put_views(const site_facts *site, piw_view *view);
+void pages_put_project_views(const site_facts *site, const project_data *data, const project_release *const *order,
+                             piw_view *view);
+/* What a version's state is called, and its style. */
+const char *pages_state_words(piw_text status, const char **style);
 /* The address of a build's log below the site's root: its page when there is one, else the log as it was printed. */
 void page_log_link(char *to, size_t size, const char *root, int64_t build_id);
 /* logs/AAAA/BBBB/CCCC.html of a log: its lines numbered, the error first. What is very long is left out in the middle. */
