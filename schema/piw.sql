@@ -330,6 +330,7 @@ CREATE TABLE piw.view_builds (
     status boolean NOT NULL
 );
 CREATE INDEX view_builds_version ON piw.view_builds (package, version);
+CREATE INDEX view_builds_view ON piw.view_builds (view, build_id);
 CREATE INDEX view_builds_time ON piw.view_builds (built_at);
 -- As public.files and piw.file_facts. A name has one meaning within a view.
 CREATE TABLE piw.view_files (
@@ -387,6 +388,10 @@ CREATE TABLE piw.view_withheld (
     package varchar(200) NOT NULL,
     away boolean NOT NULL DEFAULT false,
     PRIMARY KEY (view, filename)
+);
+-- Views of which an operator wants nothing kept: their builds go in slices.
+CREATE TABLE piw.view_drops (
+    view varchar(32) PRIMARY KEY
 );
 -- What PyPI offers of a version as wheels: tags as in their names, PYTHON-ABI-PLATFORM.
 CREATE TABLE piw.pypi_wheels (

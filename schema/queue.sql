@@ -355,7 +355,8 @@ BEGIN
         RETURN true;
     END IF;
     PERFORM piw.refill_slice(slice);
-    more := piw.fold_downloads(slice);
+    more := piw.drop_slice(slice);
+    more := piw.fold_downloads(slice) OR more;
     more := piw.shift_window(slice) OR more;
     more := piw.spread_popularity(slice) OR more;
     RETURN more OR EXISTS (SELECT FROM piw.refills);
@@ -420,7 +421,8 @@ AS $$
         LIMIT 1
     ) lowest
     WHERE v.skip = '' AND p.skip = ''
-      AND NOT EXISTS (SELECT FROM piw.views r WHERE r.common AND piw.view_rule(r.view, v.package, v.version, v.released) <> '')
+      AND NOT EXISTS (SELECT FROM piw.views r WHERE r.common AND r.view IN (SELECT piw.views_with_rules())
+                      AND piw.view_rule(r.view, v.package, v.version, v.released) <> '')
 $$;
 
 -- The same of piw.view_wanted: what each view wants by itself, file by file.
@@ -428,7 +430,9 @@ CREATE FUNCTION piw.full_view_queue()
 RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
 AS $$
-    WITH files AS MATERIALIZED (
+    WITH ruled AS MATERIALIZED (
+        SELECT r AS view FROM piw.views_with_rules() r
+    ), files AS MATERIALIZED (
         SELECT b.package, b.version, '' AS view, b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
         FROM public.builds b JOIN public.files f ON f.build_id = b.build_id
         UNION ALL
@@ -443,7 +447,8 @@ AS $$
     FROM public.versions v
     JOIN public.packages p ON p.package = v.package
     CROSS JOIN piw.views k
-    WHERE v.skip = '' AND p.skip = '' AND NOT k.common AND piw.view_rule(k.view, v.package, v.version, v.released) = ''
+    WHERE v.skip = '' AND p.skip = '' AND NOT k.common
+      AND (k.view NOT IN (SELECT r.view FROM ruled r) OR piw.view_rule(k.view, v.package, v.version, v.released) = '')
       AND NOT EXISTS (SELECT FROM piw.view_builds b WHERE b.view = k.view AND b.package = v.package AND b.version = v.version)
       AND NOT EXISTS (
           SELECT FROM files f

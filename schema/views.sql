@@ -35,6 +35,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(7306001);
     SELECT array_agg(v.view) INTO gone FROM piw.views v
     WHERE NOT v.common AND NOT EXISTS (SELECT FROM unnest(given) g WHERE g.view = v.view AND NOT g.common);
+    DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
     DELETE FROM piw.views;
     INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
@@ -140,6 +141,26 @@ $$;
 
 -- --- The queue ---
 
+-- The wheels of a version, whosever they are (view '': the common view's), with what their code needs (NULL: not known).
+CREATE FUNCTION piw.version_files(pkg varchar, ver varchar)
+RETURNS TABLE (view varchar, filename varchar, build_id integer, builder varchar, py_version_tag varchar, abi_tag varchar,
+               platform_tag varchar, needs text[])
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT '', f.filename, f.build_id, b.abi_tag, f.py_version_tag, f.abi_tag, f.platform_tag,
+           (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = f.filename)
+    FROM public.builds b
+    CROSS JOIN LATERAL (SELECT f.* FROM public.files f WHERE f.build_id = b.build_id OFFSET 0) f
+    WHERE b.package = pkg AND b.version = ver
+    UNION ALL
+    SELECT f.view, f.filename, f.build_id, o.abi_tag, f.py_version_tag, f.abi_tag, f.platform_tag,
+           (SELECT n.needs FROM piw.file_needs n WHERE n.view = f.view AND n.filename = f.filename)
+    FROM piw.view_builds b
+    CROSS JOIN LATERAL (SELECT f.* FROM piw.view_files f WHERE f.build_id = b.build_id OFFSET 0) f
+    CROSS JOIN LATERAL (SELECT o.abi_tag FROM piw.views o WHERE o.view = b.view OFFSET 0) o
+    WHERE b.package = pkg AND b.version = ver
+$$;
+
 -- The views but the common one that want a build of these versions: those that have none of their own, whatever came of it, and
 -- on whose machines no file of another view runs. As piw.wanted, by which the common one's are found.
 CREATE FUNCTION piw.view_wanted(packages text[], versions text[])
@@ -174,18 +195,7 @@ BEGIN
         FROM (SELECT b.view FROM piw.view_builds b WHERE b.package = v.package AND b.version = v.version
               UNION ALL
               SELECT k.view
-              FROM (SELECT b.abi_tag AS builder, f.py_version_tag, f.abi_tag, f.platform_tag,
-                           (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = f.filename) AS needs
-                    FROM public.builds b
-                    CROSS JOIN LATERAL (SELECT f.* FROM public.files f WHERE f.build_id = b.build_id OFFSET 0) f
-                    WHERE b.package = v.package AND b.version = v.version
-                    UNION ALL
-                    SELECT o.abi_tag, f.py_version_tag, f.abi_tag, f.platform_tag,
-                           (SELECT n.needs FROM piw.file_needs n WHERE n.view = f.view AND n.filename = f.filename)
-                    FROM piw.view_builds b
-                    CROSS JOIN LATERAL (SELECT f.* FROM piw.view_files f WHERE f.build_id = b.build_id OFFSET 0) f
-                    JOIN piw.views o ON o.view = b.view
-                    WHERE b.package = v.package AND b.version = v.version) f
+              FROM piw.version_files(v.package, v.version) f
               JOIN kinds k ON piw.view_runs(k.takes, k.platforms, k.has, f.builder, f.py_version_tag, f.abi_tag,
                                             f.platform_tag, f.needs)) c
     ) covered
@@ -281,4 +291,105 @@ LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     SELECT piw.forget_view_builds(array_agg(b.build_id)) FROM piw.view_builds b
     WHERE b.package = pkg AND (ver IS NULL OR b.version = ver) AND NOT (failed_only AND b.status)
+$$;
+
+-- --- What operators ask for (piw-ctl view) ---
+
+-- The views of the configuration, then those of which only builds are left. It counts rows: for an operator, not for what the
+-- master does by itself.
+CREATE FUNCTION piw.list_views()
+RETURNS TABLE (view varchar, abi_tag varchar, platforms text, common boolean, configured boolean, pending bigint, builds bigint,
+               files bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT n.view, coalesce(v.abi_tag, ''), coalesce(array_to_string(v.platforms, ' '), ''), coalesce(v.common, false),
+           v.view IS NOT NULL,
+           coalesce((SELECT t.pending FROM piw.queue_totals t WHERE t.abi_tag = CASE WHEN v.common THEN v.abi_tag ELSE n.view END), 0),
+           CASE WHEN v.common THEN (SELECT count(*) FROM public.builds b WHERE b.abi_tag = v.abi_tag)
+                ELSE (SELECT count(*) FROM piw.view_builds b WHERE b.view = n.view) END,
+           CASE WHEN v.common
+                THEN (SELECT count(*) FROM public.files f JOIN public.builds b ON b.build_id = f.build_id WHERE b.abi_tag = v.abi_tag)
+                ELSE (SELECT count(*) FROM piw.view_files f WHERE f.view = n.view) END
+    FROM (SELECT v.view FROM piw.views v UNION SELECT b.view FROM piw.view_builds b) n
+    LEFT JOIN piw.views v ON v.view = n.view
+    ORDER BY v.place NULLS LAST, n.view
+$$;
+
+-- Look at every version again, in slices. `outcome`: filling, unknown.
+CREATE FUNCTION piw.fill_view(of_view text, OUT outcome text, OUT builds bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    builds := 0;
+    outcome := CASE WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = of_view) THEN 'filling' ELSE 'unknown' END;
+    PERFORM piw.note_refill(NULL) WHERE outcome = 'filling';
+END
+$$;
+
+-- Take back all that was built for it, in slices. `outcome`: dropping, unknown; common; there: the configuration has it.
+CREATE FUNCTION piw.drop_view(of_view text, OUT outcome text, OUT builds bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    SELECT count(*) INTO builds FROM piw.view_builds b WHERE b.view = of_view;
+    outcome := CASE WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = of_view AND v.common) THEN 'common'
+                    WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = of_view) THEN 'there'
+                    WHEN builds = 0 THEN 'unknown' ELSE 'dropping' END;
+    IF outcome = 'dropping' THEN
+        INSERT INTO piw.view_drops VALUES (of_view) ON CONFLICT DO NOTHING;
+        PERFORM pg_notify('piw_queue', '');
+    END IF;
+END
+$$;
+
+-- A slice of the builds of views that are dropped. True: there may be more.
+CREATE FUNCTION piw.drop_slice(slice integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+    dropped varchar;
+BEGIN
+    SELECT d.view INTO dropped FROM piw.view_drops d ORDER BY d.view LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF piw.forget_view_builds(ARRAY(SELECT b.build_id FROM piw.view_builds b WHERE b.view = dropped LIMIT slice)) < slice THEN
+        DELETE FROM piw.view_drops d WHERE d.view = dropped;
+        DELETE FROM piw.view_has h WHERE h.view = dropped;
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- What became of a version for each view but the common one (piw.why_abis): its own build, a file of another view that runs
+-- there, the rule by which it isn't wanted; or it waits.
+CREATE FUNCTION piw.why_views(pkg text, ver text)
+RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+    SELECT w.view, CASE WHEN own.build_id IS NULL AND good.build_id IS NULL THEN rule.text ELSE '' END::varchar,
+           CASE WHEN own.status AND EXISTS (SELECT FROM piw.view_files f WHERE f.build_id = own.build_id) THEN 'success'
+                WHEN good.build_id IS NOT NULL THEN 'success'
+                WHEN own.status THEN 'error'
+                WHEN own.build_id IS NOT NULL THEN 'fail'
+                WHEN p.skip <> '' OR v.skip <> '' OR rule.text <> '' THEN 'skip'
+                ELSE 'pending' END,
+           CASE WHEN own.status OR good.build_id IS NULL THEN own.build_id ELSE good.build_id END,
+           EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = w.view)
+    FROM piw.views w
+    JOIN public.versions v ON v.package = pkg AND v.version = ver
+    JOIN public.packages p ON p.package = v.package
+    LEFT JOIN LATERAL (
+        SELECT b.build_id, b.status FROM piw.view_builds b
+        WHERE b.view = w.view AND b.package = pkg AND b.version = ver ORDER BY b.build_id DESC LIMIT 1) own ON true
+    LEFT JOIN LATERAL (
+        SELECT f.build_id FROM piw.version_files(pkg, ver) f
+        WHERE f.view <> w.view AND piw.view_runs(piw.abi_takes(w.abi_tag), w.platforms, piw.view_words(w.view), f.builder,
+                                                 f.py_version_tag, f.abi_tag, f.platform_tag, f.needs)
+        ORDER BY f.build_id LIMIT 1) good ON true
+    CROSS JOIN LATERAL (SELECT piw.view_rule(w.view, pkg, ver, v.released) AS text) rule
+    WHERE NOT w.common
+    ORDER BY w.place
 $$;

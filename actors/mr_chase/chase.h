@@ -2,7 +2,7 @@
  *
  * Calls go one way, from the end of this list to its beginning: imports.c keeps the imports, state.c carries them
  * over a swap or restart, import.c is an import in progress, answers.c makes answers; above them stand
- * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c, why.c and
+ * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c, views.c, why.c and
  * commands.c, which answer what an operator asks with piw-ctl; mr_chase.c puts them together. Everything belongs to
  * the task's thread. */
 #ifndef MR_CHASE_CHASE_H
@@ -152,12 +152,19 @@ int on_why(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_rests(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_package(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* --- views.c ----------------------------------------------------------------------------------------------------- */
+int chase_on_view_command(piw_task *task, piw_msg *msg);
+int on_view_list(piw_task *task, piw_msg *reply, uint64_t key);
+int on_view_changed(piw_task *task, piw_msg *reply, uint64_t key);
+
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"
 int chase_on_abi_command(piw_task *task, piw_msg *msg);
 int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key);
 int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_slaves_here(piw_task *task, piw_msg *msg);
+/* How many slaves build from this queue. */
+int64_t chase_slaves_of(const chase *self, piw_text queue);
 /* Slaves of ABIs that the farm doesn't know: those that are not in `list`, or (NULL) as slave_driver said. */
 void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_reply *list);
 

@@ -91,7 +91,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(again),        PIW_CONTINUATION(silent),          PIW_CONTINUATION(why),
     PIW_CONTINUATION(why_rests),    PIW_CONTINUATION(why_package),     PIW_CONTINUATION(builds),
     PIW_CONTINUATION(retry),        PIW_CONTINUATION(abi_list),        PIW_CONTINUATION(abi_changed),
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(view_list),    PIW_CONTINUATION(view_changed),    PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(mr_chase, .version = "1.0", .summary = "takes in builds made elsewhere, and administrators' requests",

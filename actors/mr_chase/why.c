@@ -160,7 +160,7 @@ static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply
         runs = runs == NULL && piw_text_is(attempt->state, "running") ? attempt : runs;
     }
     for (uint32_t i = 0; i < why->abis.count; i++)
-        before = why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
+        before = before == NULL && why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
     if (runs != NULL)
         chase_say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)runs->slave_id);
     else if (say_rest(to, abi, rests))

@@ -253,7 +253,14 @@ static bool fits_any(const piw_view_words *words, piw_text said)
     return words->count == 0 || (said.s != NULL && has_word(words, said.s, said.len));
 }
 
-/* The numbers of the version that is said begin with those of `wanted`. */
+/* Systems call themselves `Debian GNU/Linux`: the first word counts. */
+static bool os_fits(const piw_view_words *words, piw_text said)
+{
+    const char *space = said.len > 0 ? memchr(said.s, ' ', said.len) : NULL;
+    return fits_any(words, (piw_text){said.s, space != NULL ? (uint32_t)(space - said.s) : said.len});
+}
+
+/* The numbers of the version that is said, as in `12 (bookworm)`, begin with those of `wanted`. */
 static bool version_fits(const char *wanted, piw_text said)
 {
     size_t len = strlen(wanted);
@@ -280,7 +287,7 @@ const piw_farm_view *piw_views_fit(const piw_views *views, const piw_view_machin
     for (size_t i = 0; i < views->count; i++) {
         const piw_farm_view *view = &views->at[i];
         if (piw_text_is(machine->abi, view->abi) && machine->platform.len > 0 &&
-            fits_any(&view->platforms, machine->platform) && fits_any(&view->os_names, machine->os_name) &&
+            fits_any(&view->platforms, machine->platform) && os_fits(&view->os_names, machine->os_name) &&
             version_fits(view->os_version, machine->os_version) && machine_fits(view, machine))
             return view;
     }

@@ -280,6 +280,8 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_REMPKG, false, write_rempkg},
         {DB_REMVER, false, write_remver},
         {DB_ABI_CHANGE, false, write_abi_change},
+        {DB_VIEW_LIST, true, read_view_list},
+        {DB_VIEW_CHANGE, false, write_view_change},
     };
     *read = false;
     for (size_t i = 0; i < PIW_COUNT(table); i++)

@@ -1,6 +1,8 @@
-/* views.c — which views the configuration has, for the database's functions (schema/views.sql). */
+/* views.c — views: which ones the configuration has, for the database's functions (schema/views.sql), and what an operator asks
+ * of them. */
 #include "oracle.h"
 
+#include "shared/text.h"
 #include "shared/views.h"
 
 #include <stdio.h>
@@ -51,4 +53,53 @@ int views_tell(oracle *self, piw_err *err)
     piw_views_fini(&views);
     rc = database_query(&self->db, "SELECT piw.set_views($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", &p, NULL, err);
     return rc == PIW_EDB ? PIW_EREFUSED : rc;
+}
+
+int read_view_list(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    (void)msg;
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            "SELECT view, abi_tag, left(platforms, 10000), common, configured, pending, builds, files "
+                            "FROM piw.list_views() LIMIT 1000",
+                            NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    db_VIEW_LIST_reply *answer = NULL;
+    *reply = db_VIEW_LIST_reply_new(&answer);
+    piw_msg_list(*reply, &answer->views, PQntuples(r));
+    for (uint32_t i = 0; i < answer->views.count; i++) {
+        int row = (int)i;
+        answer->views.at[i] = (view_row){.view = row_copy(*reply, r, row, 0),
+                                         .abi_tag = row_copy(*reply, r, row, 1),
+                                         .platforms = row_copy(*reply, r, row, 2),
+                                         .common = row_bool(r, row, 3),
+                                         .configured = row_bool(r, row, 4),
+                                         .pending = row_int(r, row, 5),
+                                         .builds = row_int(r, row, 6),
+                                         .files = row_int(r, row, 7)};
+    }
+    PQclear(r);
+    return 0;
+}
+
+int write_view_change(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+{
+    const db_VIEW_CHANGE *body = db_VIEW_CHANGE_of(msg);
+    params p = {0};
+    params_text(&p, body->view);
+    PGresult *r = NULL;
+    int rc = database_query(db,
+                            piw_text_is(body->action, "drop") ? "SELECT outcome, builds FROM piw.drop_view($1)"
+                                                              : "SELECT outcome, builds FROM piw.fill_view($1)",
+                            &p, &r, err);
+    if (rc != 0)
+        return rc;
+    db_VIEW_CHANGE_reply *answer = NULL;
+    *reply = db_VIEW_CHANGE_reply_new(&answer);
+    answer->view = piw_text_copy(*reply, body->view);
+    answer->outcome = row_copy(*reply, r, 0, 0);
+    answer->builds = row_int(r, 0, 1);
+    PQclear(r);
+    return 0;
 }

@@ -26,7 +26,7 @@ HASH = "0" * 64
 class Slave:
     """One of stock's, of any machine."""
 
-    def __init__(self, farm, label, abi, platform, os_name="Debian", os_version="12"):
+    def __init__(self, farm, label, abi, platform, os_name="Debian GNU/Linux", os_version="12 (bookworm)"):
         self.asker = client.Asker(farm.socket("slave"))
         minutes = datetime.timedelta(minutes=5)
         answer = self.asker.ask(["HELLO", [minutes, minutes, "311", abi, platform, label, os_name, os_version, "", ""]])
@@ -99,9 +99,9 @@ def test_fit(farm, slaves):
     farm.wait("the refill", lambda: farm.value("SELECT count(*) FROM piw.refills") == "0")
     equal("fit.the first views are filled with what is there", waits(farm, "early"), [ARM, "cp311", TRIXIE])
     slaves[COMMON] = Slave(farm, "common", "cp311", "linux_x86_64")
-    slaves[ARM] = Slave(farm, "arm", "cp311", "linux_aarch64", "Raspbian", "12.5")
-    slaves[TRIXIE] = Slave(farm, "trixie", "cp313", "linux_x86_64", "debian", "13")
-    none = Slave(farm, "bullseye", "cp311", "linux_x86_64", "Debian", "11")
+    slaves[ARM] = Slave(farm, "arm", "cp311", "linux_aarch64", "Raspbian GNU/Linux", "12.5 (bookworm)")
+    slaves[TRIXIE] = Slave(farm, "trixie", "cp313", "linux_x86_64", "debian", "13 (trixie)")
+    none = Slave(farm, "bullseye", "cp311", "linux_x86_64", "Debian GNU/Linux", "11 (bullseye)")
     equal("fit.no view has no work", none.idle(), None)
     says(farm, "fit.and is listed as such", "slaves", has=["VIEW", "none", ARM, TRIXIE, COMMON])
     for view in VIEWS:
@@ -188,6 +188,47 @@ def test_policy(farm):
     equal("policy.PyPI has a wheel for such machines", waits(farm, "rules", "4.0"), [ARM, "cp311"])
     equal("policy.PyPI has one for all", waits(farm, "rules", "3.0"), ["cp311"])
     sane(farm, "policy")
+    says(farm, "policy.why names the rule", "why", "rules", "2.0rc1", has=[f"{ARM}: not built: stable_only: it is a pre-release",
+                                                                         f"{TRIXIE}: waits for a slave", "cp311: waits for a slave"])
+    says(farm, "policy.and PyPI's wheel", "why", "rules", "4.0", has=["skip_pypi_wheels: PyPI has a wheel for this kind of machine"])
+    says(farm, "policy.and what another view built", "why", "pure", "1.0",
+         has=["cp311: built, build 1001", f"{ARM}: built, build 1001", f"{TRIXIE}: built, build 1001"])
+
+
+def test_commands(farm):
+    says(farm, "commands.list", "view", "list", has=["; the common view", ARM, TRIXIE, "cp313", "linux_aarch64"])
+    farm.psql(f"DELETE FROM piw.queue WHERE abi_tag = '{TRIXIE}'; SELECT piw.recount_queue()")
+    says(farm, "commands.fill", "view", "fill", TRIXIE, has=["all versions are looked at again"])
+    farm.wait("the queue", lambda: not farm.rows("SELECT * FROM piw.check_queue()")
+              and farm.value("SELECT count(*) FROM piw.refills") == "0")
+    says(farm, "commands.fill unknown", "view", "fill", "nosuch", has=["the farm has no view nosuch"])
+    says(farm, "commands.drop what is there", "view", "drop", TRIXIE, has=["take the section away"])
+    says(farm, "commands.drop the common view", "view", "drop", COMMON, has=["is the common view"])
+    says(farm, "commands.usage", "view", "fill", has=["the command is"])
+
+
+def test_gone(farm):
+    """Two views go: nothing waits for them, their builds stay until an operator says otherwise, and the common view is as it was."""
+    record(farm, 1020, TRIXIE, "rules", ("cp313", "cp313", "linux_x86_64"), version="2.0")
+    record(farm, 1021, ARM, "rules", ("cp311", "cp311", "linux_aarch64"), version="3.0")
+    before = farm.rows("SELECT package, version FROM piw.queue WHERE abi_tag = 'cp311' ORDER BY 1, 2")
+    farm.stop_process(farm.master)
+    farm.views = {COMMON: VIEWS[COMMON]}
+    farm.start_master()
+    farm.wait("the queue", lambda: farm.rows("SELECT DISTINCT abi_tag FROM piw.queue") == [["cp311"]])
+    equal("gone.the common view's queue stays", farm.rows("SELECT package, version FROM piw.queue ORDER BY 1, 2"), before)
+    says(farm, "gone.what is left is listed", "view", "list", has=[TRIXIE, "gone from the configuration"])
+    says(farm, "gone.drop", "view", "drop", TRIXIE, has=["are deleted, in slices"])
+    farm.wait("its end", lambda: farm.value(f"SELECT count(*) FROM piw.view_builds WHERE view = '{TRIXIE}'") == "0")
+    check("gone.its bytes follow", ["rules-2.0-cp313-cp313-linux_x86_64.whl"] in farm.rows(
+        f"SELECT filename FROM piw.view_removals WHERE view = '{TRIXIE}'"))
+    says(farm, "gone.once", "view", "drop", TRIXIE, has=[f"the farm has no view {TRIXIE}"])
+    sane(farm, "gone")
+    farm.stop_process(farm.master)
+    farm.views = {ARM: VIEWS[ARM]}
+    done = farm.run(farm.master_args(), check=False)
+    check("gone.one with builds can't become the common one", done.returncode != 0 and "can't become the common one" in done.stderr,
+          done.stderr)
 
 
 def refused(farm, name, why, **views):
@@ -218,10 +259,11 @@ def main():
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
-            for test in (test_coverage, test_names, test_removal, test_policy):
+            for test in (test_coverage, test_names, test_removal, test_policy, test_commands):
                 test(farm)
             refused(farm, "simple", "the site uses this name itself", simple={})
             refused(farm, "wrong", "unknown key 'abis'", wrong={"abis": "cp311"})
+            test_gone(farm)
         except (farms.Failure, subprocess.SubprocessError) as error:
             check("the farm", False, error)
         if score.failures:

@@ -16,7 +16,7 @@ static const char *setting(void *arg, const char *name)
 }
 
 static const piw_view_machine bookworm_pi = {
-    {"cp311", 5}, {"linux_armv7l", 12}, {"Raspbian", 8}, {"12", 2}, {"c03112", 6}};
+    {"cp311", 5}, {"linux_armv7l", 12}, {"Raspbian GNU/Linux", 18}, {"12 (bookworm)", 13}, {"c03112", 6}};
 
 static given two[] = {
     {"views", "bookworm-armhf trixie-arm64"},
@@ -110,6 +110,8 @@ START_TEST(which_fits)
     }
     machine = bookworm_pi;
     machine.os_name = text("Ubuntu");
+    ck_assert_ptr_null(piw_views_fit(&views, &machine));
+    machine.os_name = text("GNU/Debian Linux");
     ck_assert_ptr_null(piw_views_fit(&views, &machine));
     machine = bookworm_pi;
     machine.abi = text("cp39");

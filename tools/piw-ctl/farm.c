@@ -57,6 +57,11 @@ int farm_abi(ctl *self, piw_err *err)
     return print_answer(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
+int farm_view(ctl *self, piw_err *err)
+{
+    return print_answer(self, "mr_chase", "view", NULL, err);
+}
+
 /* kill, skip, sleep, wake: the word is the command itself. */
 int farm_slave(ctl *self, piw_err *err)
 {
