@@ -347,6 +347,7 @@ static int on_publish(piw_task *task, piw_msg *msg)
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, self->root);
     body->home = piw_msg_textz(job, home);
+    body->view = piw_text_copy_some(job, publish->view);
     body->build_id = publish->build_id;
     body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
@@ -366,7 +367,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) == 0) {
         upkeep_over(self, publish_build_reply_of(reply)->build_id);
-        tell_placed(task, publish_build_reply_of(reply)->placed);
+        tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
     }
     self->unsynced = true;
     /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */

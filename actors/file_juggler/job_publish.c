@@ -9,6 +9,7 @@
 #include "shared/names.h"
 #include "shared/site_mark.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "shared/wheel.h"
 #include "shared/wheel_name.h"
 
@@ -289,6 +290,7 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
     piw_msg_list(made, &placed.names->at, WHEELS_MAX);
     placed.names->at.count = 0;
     reply->placed = placed.names;
+    reply->view = piw_text_copy_some(made, body->view);
     DIR *folder = opendir(path);
     if (folder == NULL)
         /* Another publication was quicker; or the site has just gone. */

@@ -467,6 +467,7 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, self->root);
     body->home = piw_msg_textz(job, home);
+    body->view = piw_text_copy_some(job, staged->view);
     body->build_id = current(self)->id;
     body->package = piw_text_copy(job, staged->package);
     piw_msg_list(job, &body->kept, staged->files.count);
@@ -507,6 +508,6 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
         return rc;
     piw_msg_free(&self->reading);
     upkeep_over(self, publish_build_reply_of(reply)->build_id);
-    tell_placed(task, publish_build_reply_of(reply)->placed);
+    tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
     return done_with_it(task);
 }

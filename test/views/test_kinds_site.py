@@ -59,8 +59,8 @@ def test_first(farm):
     kinds.add_extension(farm, "early")
     kinds.start_slave(farm, "old", "12")
     name = wheel_name(farm, "early")
-    farm.wait("the first wheel", lambda: (farm.www / "simple/early" / name).exists() and name in kinds.links(
-        (farm.www / "simple/early/index.html").read_text("utf-8")))
+    farm.wait("the first wheel", lambda: (farm.www / "simple/early" / name).exists() and all(
+        name in (farm.www / "simple/early" / page).read_text("utf-8") for page in ("index.html", "index.v1.json")))
     farm.wait("all pages", lambda: farm.pages_form() == "all")
     equal("first.no view's folder", sorted(p.name for p in farm.www.iterdir() if p.name.startswith(("book", "trix"))), [])
 
@@ -161,19 +161,49 @@ def test_back(farm):
     equal("back.nothing was built again", counted(farm), built)
 
 
+def audit(farm, name):
+    done = farm.run([farm.program("piw-audit"), "-c", farm.configuration(), "-d", farm.dsn(), "-o", farm.www, "--import-queue",
+                     farm.socket("import"), "--restart", "--settle", "1s", "--patience", "20s"], timeout=120, check=False)
+    check(f"{name}.piw-audit finds nothing", done.returncode == 0, done.stdout[-1500:] + done.stderr[-500:])
+    return done
+
+
+def test_gone(farm):
+    """What PyPI quarantines is out of reach in every store, and what is removed goes from every store."""
+    name = wheel_name(farm, "early")
+    places = [farm.www / "simple/early" / name, farm.www / NEW / "simple/early" / name]
+    away = [farm.www / ".quarantine/early" / name, farm.www / NEW / ".quarantine/early" / name]
+    audit(farm, "gone.before")
+    farm.psql("UPDATE versions SET skip = 'quarantined' WHERE package = 'early'")
+    farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "-y", "index", "early"])
+    farm.wait("the wheels out of reach", lambda: all(p.exists() for p in away) and not any(p.exists() for p in places))
+    status, _, _ = farm.get(f"/{NEW}/.quarantine/early/{name}")
+    equal("gone.quarantined: out of reach", status, 404)
+    audit(farm, "gone.quarantined")
+    farm.psql("UPDATE versions SET skip = '' WHERE package = 'early'")
+    farm.wait("the wheels back", lambda: all(p.exists() for p in places) and name in index_of(farm, NEW, "early"))
+    farm.run([farm.program("piw-remove"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "-y", "early", "1.0"])
+    farm.wait("the wheels gone", lambda: not any(p.exists() for p in places) and name not in index_of(farm, NEW, "early"))
+    farm.wait("their metadata", lambda: not list(farm.www.rglob(f"{name}*")))
+    check("gone.removed from every store", True)
+    audit(farm, "gone.after")
+
+
 def main():
     if os.geteuid() != 0:
         print("skip kinds - a slave of another release wants a mount of its own: root")
         return 0
     with farms.Farm() as farm:
         try:
+            farm.site_options["linger"] = "0s"
+            farm.task_options["file_juggler"] = {"removals-every": "500ms"}
             farm.prepare()
             farm.start_postgres()
             farm.create_database()
             farm.start_pypi()
             farm.start_master()
             farm.start_web()
-            for test in (test_first, test_collision, test_forms, test_pip, test_cover, test_back):
+            for test in (test_first, test_collision, test_forms, test_pip, test_cover, test_back, test_gone):
                 test(farm)
         except (farms.Failure, subprocess.SubprocessError, OSError, ValueError) as error:
             check("the farm", False, error)

@@ -15,6 +15,7 @@ INCLUDE(sql_coverage, "schema/coverage.sql");
 INCLUDE(sql_needs, "schema/needs.sql");
 INCLUDE(sql_views, "schema/views.sql");
 INCLUDE(sql_view_pages, "schema/view_pages.sql");
+INCLUDE(sql_view_files, "schema/view_files.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
@@ -66,6 +67,7 @@ const schema_file schema_piw_programs[] = {
     {"attempts.sql", sql_attempts, "schema piw: functions of tries at builds"},
     {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
     {"quarantine.sql", sql_quarantine, "schema piw: functions of what PyPI has quarantined"},
+    {"view_files.sql", sql_view_files, "schema piw: functions of views' files"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
     {"site.sql", sql_site, "schema piw: functions of the site's pages"},
     {"triggers.sql", sql_triggers, "schema piw: functions of the triggers"},
