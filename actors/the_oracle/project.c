@@ -112,25 +112,6 @@ static int query(database *db, const piw_text *packages, uint32_t count, reader 
 
 /* --- Putting together -------------------------------------------------------------------------------------------- */
 
-/* Is the next row of this result about the package, and, if one is given, the version? */
-static bool next_is(const reader *self, result_of which, piw_text package, piw_text version)
-{
-    const PGresult *rows = self->rows[which];
-    int at = self->at[which];
-    return at < PQntuples(rows) && piw_text_eq(row_text(rows, at, 0), package) &&
-           (version.s == NULL || piw_text_eq(row_text(rows, at, 1), version));
-}
-
-int reader_run(reader *self, result_of which, piw_text package, piw_text version)
-{
-    int begin = self->at[which], count;
-    while (next_is(self, which, package, version))
-        self->at[which]++;
-    count = self->at[which] - begin;
-    self->at[which] = begin;
-    return count;
-}
-
 /* Fill one list with the next rows if they have this file name and tool. */
 static void fill_dependencies(reader *self, piw_text filename, const char *tool, uint32_t *count, piw_text **list)
 {

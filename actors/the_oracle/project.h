@@ -27,6 +27,7 @@ typedef struct reader {
     piw_msg *msg; /* what they are put into */
 } reader;
 
+/* --- reader.c --- */
 /* How many rows from the next one on are about the package, and, if one is given, the version. */
 int reader_run(reader *self, result_of which, piw_text package, piw_text version);
 

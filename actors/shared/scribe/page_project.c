@@ -120,22 +120,6 @@ typedef struct project_page {
     const project_release *skipped; /* the last one whose reason has been said */
 } project_page;
 
-const char *pages_state_words(piw_text status, const char **style)
-{
-    static const struct {
-        const char *status, *words;
-    } known[] = {
-        {"success", "built"}, {"fail", "failed"}, {"pending", "waiting"}, {"skip", "skipped"}, {"error", "no files"}};
-    for (size_t i = 0; i < PIW_COUNT(known); i++) {
-        if (piw_text_is(status, known[i].status)) {
-            *style = known[i].status;
-            return known[i].words;
-        }
-    }
-    *style = "note";
-    return "unknown";
-}
-
 static int compare_builds(const void *key, const void *build)
 {
     int64_t id = *(const int64_t *)key, other = ((const project_build *)build)->build_id;

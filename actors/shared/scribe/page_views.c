@@ -5,6 +5,22 @@
 
 #include <stdlib.h>
 
+const char *pages_state_words(piw_text status, const char **style)
+{
+    static const struct {
+        const char *status, *words;
+    } known[] = {
+        {"success", "built"}, {"fail", "failed"}, {"pending", "waiting"}, {"skip", "skipped"}, {"error", "no files"}};
+    for (size_t i = 0; i < PIW_COUNT(known); i++) {
+        if (piw_text_is(status, known[i].status)) {
+            *style = known[i].status;
+            return known[i].words;
+        }
+    }
+    *style = "note";
+    return "unknown";
+}
+
 void pages_put_views(const site_facts *site, piw_view *view)
 {
     const site_views *views = site->views;
