@@ -244,6 +244,13 @@ AS $$
     LEFT JOIN piw.views v ON v.view = q.name AND NOT v.common
 $$;
 
+-- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has such characters.
+CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue)
+$$;
+
 -- The rows of builds for views, of those positions that are `accepted` and have one.
 CREATE FUNCTION piw.record_view_rows(
     accepted integer[], views text[], build_ids integer[], slaves integer[], packages text[], versions text[], statuses boolean[],

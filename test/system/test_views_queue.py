@@ -20,6 +20,7 @@ COMMON, ARM, TRIXIE = "bookworm-amd64", "bookworm-arm64", "trixie-amd64"
 VIEWS = {COMMON: {"abi": "cp311", "platform": "linux_x86_64", "os_name": "debian", "os_version": "12"},
          ARM: {"abi": "cp311", "platform": "linux_aarch64", "os_name": "debian, raspbian", "os_version": "12"},
          TRIXIE: {"abi": "cp313", "platform": "linux_x86_64", "os_version": "13"}}
+LIKED = "liked-armhf"
 GB = 1 << 30
 HASH = "0" * 64
 
@@ -188,6 +189,12 @@ def test_policy(farm):
     equal("policy.PyPI has a wheel for such machines", waits(farm, "rules", "4.0"), [ARM, "cp311"])
     equal("policy.PyPI has one for all", waits(farm, "rules", "3.0"), ["cp311"])
     sane(farm, "policy")
+    farm.psql("INSERT INTO piw.package_downloads VALUES ('liked', 100, 100)")
+    add(farm, "liked", "1.0")
+    equal("policy.not popular enough", waits(farm, "liked"), [ARM, "cp311", TRIXIE])
+    farm.psql("UPDATE piw.package_downloads SET recent = 400 WHERE package = 'liked'; INSERT INTO piw.popularity_due VALUES ('liked')")
+    farm.psql("SELECT piw.drain(500)")
+    check("policy.now it is", farm.wait("the queue", lambda: waits(farm, "liked") == [ARM, "cp311", LIKED, TRIXIE]))
     says(farm, "policy.why names the rule", "why", "rules", "2.0rc1", has=[f"{ARM}: not built: stable_only: it is a pre-release",
                                                                          f"{TRIXIE}: waits for a slave", "cp311: waits for a slave"])
     says(farm, "policy.and PyPI's wheel", "why", "rules", "4.0", has=["skip_pypi_wheels: PyPI has a wheel for this kind of machine"])
@@ -282,6 +289,7 @@ def main():
             farm.views = {name: dict(options) for name, options in VIEWS.items()}
             farm.views[ARM].update(stable_only="yes", newest="2")
             farm.views[TRIXIE].update(skip_pypi_wheels="yes")
+            farm.views[LIKED] = {"abi": "cp311", "platform": "linux_armv7l", "popular": "200"}
             farm.stop_process(farm.master)
             farm.start_master()
             slaves = {}
