@@ -403,6 +403,8 @@ AS $$
            OR (a.kind = 'cp' AND a.major = '3' AND k.py = 'cp3' || k.py_minor AND greatest(k.py_minor, k.built_with) <= a.minor
                AND ((k.abi = 'abi3' AND NOT a.free_threaded AND greatest(k.py_minor, k.built_with) >= 2)
                     OR (k.abi = 'abi3t' AND a.free_threaded AND greatest(k.py_minor, k.built_with) >= 15)))
+    ), ruled AS MATERIALIZED (
+        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT piw.views_with_rules())
     ), covered AS (
         SELECT m.package, m.version, array_agg(DISTINCT d.abi_tag) AS abis
         FROM (SELECT DISTINCT * FROM made) m
@@ -421,45 +423,48 @@ AS $$
         LIMIT 1
     ) lowest
     WHERE v.skip = '' AND p.skip = ''
-      AND NOT EXISTS (SELECT FROM piw.views r WHERE r.common AND r.view IN (SELECT piw.views_with_rules())
-                      AND piw.view_rule(r.view, v.package, v.version, v.released) <> '')
+      -- Not a join: the planner would guess how many versions that leaves.
+      AND CASE (SELECT true FROM ruled) WHEN true
+          THEN (SELECT piw.view_rule(r.view, v.package, v.version, v.released) FROM ruled r) = '' ELSE true END
 $$;
 
--- The same of piw.view_wanted: what each view wants by itself, file by file.
+-- The same of piw.view_wanted, by what each file covers.
 CREATE FUNCTION piw.full_view_queue()
 RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
 AS $$
-    WITH ruled AS MATERIALIZED (
-        SELECT r AS view FROM piw.views_with_rules() r
+    WITH kinds AS MATERIALIZED (
+        SELECT v.view, v.platforms, piw.abi_takes(v.abi_tag) AS takes, v.view IN (SELECT piw.views_with_rules()) AS ruled,
+               piw.view_words(v.view) AS has
+        FROM piw.views v WHERE NOT v.common
     ), files AS MATERIALIZED (
         SELECT b.package, b.version, '' AS view, b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
         FROM public.builds b JOIN public.files f ON f.build_id = b.build_id
+        WHERE EXISTS (SELECT FROM kinds)
         UNION ALL
         SELECT b.package, b.version, f.view, o.abi_tag, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
         FROM piw.view_builds b JOIN piw.view_files f ON f.build_id = b.build_id JOIN piw.views o ON o.view = f.view
-    ), lacks AS (
-        SELECT n.view AS of_view, n.filename, k.view
-        FROM piw.file_needs n CROSS JOIN (SELECT k.view, piw.view_words(k.view) AS has FROM piw.views k) k
-        WHERE piw.meets(n.needs, k.has) IS NOT TRUE
+    ), taken AS MATERIALIZED (
+        SELECT t.builder, t.py_version_tag, t.abi_tag, k.view, k.platforms, k.takes, k.has
+        FROM (SELECT DISTINCT f.builder, f.py_version_tag, f.abi_tag FROM files f) t
+        JOIN kinds k ON (piw.build_offers(t.builder, t.py_version_tag, t.abi_tag))[2:] && k.takes
+    ), covered AS MATERIALIZED (
+        SELECT DISTINCT f.package, f.version, t.view
+        FROM files f
+        JOIN taken t ON t.builder = f.builder AND t.py_version_tag = f.py_version_tag AND t.abi_tag = f.abi_tag
+        LEFT JOIN piw.file_needs n ON n.view = f.view AND n.filename = f.filename
+        WHERE f.platform_tag = 'any'
+           OR piw.view_runs(t.takes, t.platforms, t.has, f.builder, f.py_version_tag, f.abi_tag, f.platform_tag, n.needs)
+        UNION
+        SELECT b.package, b.version, b.view FROM piw.view_builds b
     )
     SELECT v.package, v.version, k.view, v.released
-    FROM public.versions v
+    FROM kinds k
+    CROSS JOIN public.versions v
     JOIN public.packages p ON p.package = v.package
-    CROSS JOIN piw.views k
-    WHERE v.skip = '' AND p.skip = '' AND NOT k.common
-      AND (k.view NOT IN (SELECT r.view FROM ruled r) OR piw.view_rule(k.view, v.package, v.version, v.released) = '')
-      AND NOT EXISTS (SELECT FROM piw.view_builds b WHERE b.view = k.view AND b.package = v.package AND b.version = v.version)
-      AND NOT EXISTS (
-          SELECT FROM files f
-          LEFT JOIN piw.file_needs n ON n.view = f.view AND n.filename = f.filename
-          WHERE f.package = v.package AND f.version = v.version
-            AND (piw.build_offers(f.builder, f.py_version_tag, f.abi_tag))[2:] && piw.abi_takes(k.abi_tag)
-            AND (f.platform_tag = 'any'
-                 OR (string_to_array(f.platform_tag, '.') && k.platforms AND n.filename IS NOT NULL
-                     AND (cardinality(k.libraries) > 0 OR EXISTS (SELECT FROM piw.view_has h WHERE h.view = k.view))
-                     AND NOT EXISTS (SELECT FROM lacks l
-                                     WHERE l.of_view = f.view AND l.filename = f.filename AND l.view = k.view))))
+    LEFT JOIN covered c ON c.package = v.package AND c.version = v.version AND c.view = k.view
+    WHERE v.skip = '' AND p.skip = '' AND c.view IS NULL
+      AND (NOT k.ruled OR piw.view_rule(k.view, v.package, v.version, v.released) = '')
 $$;
 
 -- What differs from it, but for keys that are noted and not yet looked at. With `has` and `wants` NULL: the row of

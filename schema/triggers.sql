@@ -66,6 +66,9 @@ BEGIN
             PERFORM piw.forget_view_builds(array_agg(b.build_id))
             FROM old_rows o JOIN piw.view_builds b ON b.package = o.package AND b.version = o.version;
         END IF;
+        IF EXISTS (SELECT FROM piw.pypi_wheels) THEN
+            DELETE FROM piw.pypi_wheels w USING old_rows o WHERE w.package = o.package AND w.version = o.version;
+        END IF;
         PERFORM piw.note_packages(array_agg(o.package::text)) FROM old_rows o;
     ELSE
         DELETE FROM piw.ages a USING (

@@ -92,6 +92,34 @@ AS $$
                         OR 'linux' || substring(p.platform from '^manylinux[0-9]*(?:_[0-9]+_[0-9]+)?(_.+)$') = ANY (platforms)) END)
 $$;
 
+-- What PyPI has as wheels of a package, by versions as the names of files spell them.
+CREATE FUNCTION piw.keep_pypi_wheels(pkg text, versions text[], tags text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    changed text[];
+BEGIN
+    WITH given AS MATERIALIZED (
+        SELECT g.version, array_agg(DISTINCT g.tag ORDER BY g.tag) AS tags
+        FROM unnest(keep_pypi_wheels.versions, keep_pypi_wheels.tags) AS g (version, tag) GROUP BY g.version
+    ), gone AS (
+        DELETE FROM piw.pypi_wheels w
+        WHERE w.package = pkg AND NOT EXISTS (SELECT FROM given g WHERE g.version = w.version) RETURNING w.version
+    ), kept AS (
+        INSERT INTO piw.pypi_wheels AS w (package, version, tags) SELECT pkg, g.version, g.tags FROM given g
+        WHERE EXISTS (SELECT FROM public.packages p WHERE p.package = pkg)
+        ON CONFLICT (package, version) DO UPDATE SET tags = excluded.tags WHERE w.tags <> excluded.tags
+        RETURNING w.version
+    )
+    SELECT array_agg(c.version) INTO changed FROM (SELECT version FROM gone UNION ALL SELECT version FROM kept) c;
+    IF changed IS NOT NULL THEN
+        PERFORM piw.note(array_fill(pkg, ARRAY[cardinality(changed)]), changed);
+    END IF;
+END
+$$;
+
 -- The policy of a view by which it doesn't want a version; '': none.
 CREATE FUNCTION piw.view_rule(of_view text, pkg text, ver text, moment timestamp) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -214,6 +242,13 @@ AS $$
     SELECT array_agg(v.view ORDER BY q.ord)
     FROM unnest(queues) WITH ORDINALITY AS q (name, ord)
     LEFT JOIN piw.views v ON v.view = q.name AND NOT v.common
+$$;
+
+-- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has such characters.
+CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue)
 $$;
 
 -- The rows of builds for views, of those positions that are `accepted` and have one.

@@ -155,7 +155,7 @@ BEGIN
           ORDER BY b.build_id, b.ord) b
     WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
       AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
-      AND (views[b.ord] IS NOT NULL OR b.abi_tag !~ '[.-]') -- a view that the farm has no more
+      AND (views[b.ord] IS NOT NULL OR NOT piw.was_view(b.abi_tag))
       AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
            FROM public.versions v JOIN public.packages p ON p.package = v.package
            WHERE v.package = b.package AND v.version = b.version);
@@ -201,7 +201,7 @@ BEGIN
     ELSIF EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
                   WHERE v.package = pkg AND v.version = ver AND 'quarantined' IN (v.skip, p.skip)) THEN
         RETURN 'it is quarantined by PyPI';
-    ELSIF abi ~ '[.-]' AND NOT EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
+    ELSIF piw.was_view(abi) AND NOT EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
         RETURN 'the farm has no such view any more';
     END IF;
     RETURN 'a build of this number is recorded already';

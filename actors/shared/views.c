@@ -302,9 +302,27 @@ const piw_farm_view *piw_views_find(const piw_views *views, piw_text name)
     return NULL;
 }
 
+bool piw_view_takes_platform(const piw_farm_view *view, piw_text platforms)
+{
+    for (const char *s = platforms.s, *end = s + platforms.len; s < end;) {
+        const char *dot = memchr(s, '.', (size_t)(end - s));
+        size_t len = (size_t)((dot != NULL ? dot : end) - s);
+        if ((len == 3 && memcmp(s, "any", 3) == 0) || has_word(&view->platforms, s, len))
+            return true;
+        s += len + 1;
+    }
+    return false;
+}
+
 const char *piw_view_queue(const piw_farm_view *view)
 {
     return view->common ? view->abi : view->name;
+}
+
+piw_text piw_views_store(const piw_views *views, piw_text queue)
+{
+    const piw_farm_view *view = piw_views_of_queue(views, queue);
+    return view != NULL && !view->common ? piw_text_of(view->name) : (piw_text){0};
 }
 
 const piw_farm_view *piw_views_of_queue(const piw_views *views, piw_text queue)

@@ -61,6 +61,10 @@ const piw_farm_view *piw_views_fit(const piw_views *views, const piw_view_machin
 const piw_farm_view *piw_views_find(const piw_views *views, piw_text name);
 /* The one whose queue has this name; NULL: none. */
 const piw_farm_view *piw_views_of_queue(const piw_views *views, piw_text queue);
+/* Is one of the platforms of a wheel, a set with dots between as in its name, one of the view's, or any? */
+bool piw_view_takes_platform(const piw_farm_view *view, piw_text platforms);
+/* The view in whose own store the files of a build from this queue are; a null text: the common one's. */
+piw_text piw_views_store(const piw_views *views, piw_text queue);
 /* The name of its build queue. */
 const char *piw_view_queue(const piw_farm_view *view);
 /* May a build queue have this name: is it an ABI's tag, or a view's name? */

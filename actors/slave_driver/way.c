@@ -62,9 +62,7 @@ static const file_state *asked_for(const driver_build *build)
 /* The view in whose store its files will be; null: the common one. */
 static piw_text store_of(const driver *self, const driver_build *build)
 {
-    piw_text queue = build->embargo->saved.abi_tag;
-    const piw_farm_view *view = piw_views_of_queue(&self->views, queue);
-    return view != NULL && !view->common ? queue : (piw_text){0};
+    return piw_views_store(&self->views, build->embargo->saved.abi_tag);
 }
 
 /* --- the calls ---------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ import sys
 import client
 import farm as farms
 import score
+import wheels
 import wire
 from score import check, equal
 
@@ -19,6 +20,7 @@ COMMON, ARM, TRIXIE = "bookworm-amd64", "bookworm-arm64", "trixie-amd64"
 VIEWS = {COMMON: {"abi": "cp311", "platform": "linux_x86_64", "os_name": "debian", "os_version": "12"},
          ARM: {"abi": "cp311", "platform": "linux_aarch64", "os_name": "debian, raspbian", "os_version": "12"},
          TRIXIE: {"abi": "cp313", "platform": "linux_x86_64", "os_version": "13"}}
+LIKED = "liked-armhf"
 GB = 1 << 30
 HASH = "0" * 64
 
@@ -183,16 +185,32 @@ def test_policy(farm):
     add(farm, "rules", "4.0")
     equal("policy.a newer one takes its place", [waits(farm, "rules", v) for v in ("2.0", "3.0", "4.0")],
           [["cp311", TRIXIE], [ARM, "cp311", TRIXIE], [ARM, "cp311", TRIXIE]])
-    farm.psql("INSERT INTO piw.pypi_wheels VALUES ('rules', '4.0', '{cp313-cp313-manylinux_2_17_x86_64}'), "
-              "('rules', '3.0', '{py3-none-any}'); SELECT piw.note('{rules,rules}', '{3.0,4.0}'); SELECT piw.drain()")
+    farm.psql("SELECT piw.keep_pypi_wheels('rules', '{4.0,3.0}', '{cp313-cp313-manylinux_2_17_x86_64,py3-none-any}'); SELECT piw.drain()")
     equal("policy.PyPI has a wheel for such machines", waits(farm, "rules", "4.0"), [ARM, "cp311"])
     equal("policy.PyPI has one for all", waits(farm, "rules", "3.0"), ["cp311"])
     sane(farm, "policy")
+    farm.psql("INSERT INTO piw.package_downloads VALUES ('liked', 100, 100)")
+    add(farm, "liked", "1.0")
+    equal("policy.not popular enough", waits(farm, "liked"), [ARM, "cp311", TRIXIE])
+    farm.psql("UPDATE piw.package_downloads SET recent = 400 WHERE package = 'liked'; INSERT INTO piw.popularity_due VALUES ('liked')")
+    farm.psql("SELECT piw.drain(500)")
+    check("policy.now it is", farm.wait("the queue", lambda: waits(farm, "liked") == [ARM, "cp311", LIKED, TRIXIE]))
     says(farm, "policy.why names the rule", "why", "rules", "2.0rc1", has=[f"{ARM}: not built: stable_only: it is a pre-release",
                                                                          f"{TRIXIE}: waits for a slave", "cp311: waits for a slave"])
     says(farm, "policy.and PyPI's wheel", "why", "rules", "4.0", has=["skip_pypi_wheels: PyPI has a wheel for this kind of machine"])
     says(farm, "policy.and what another view built", "why", "pure", "1.0",
          has=["cp311: built, build 1001", f"{ARM}: built, build 1001", f"{TRIXIE}: built, build 1001"])
+
+
+def test_pypi(farm):
+    """What PyPI's page says of wheels."""
+    name = "bothkinds-1.0-py3-none-any.whl"
+    (farm.folder("elsewhere") / name).write_bytes(wheels.make(name))
+    farm.add_sdist(farm.dir / "elsewhere" / name)
+    farms.make_sdist(farm.folder("pypi"), "bothkinds", "1.0", {"setup.py": "import setuptools; setuptools.setup()"})
+    check("pypi.its wheels are known", farm.wait("the wheel on its page", lambda: farm.rows("SELECT version, tags FROM piw.pypi_wheels WHERE package = 'bothkinds'")
+                                                 == [["1.0", "{py3-none-any}"]]))
+    check("pypi.only the common view builds it", farm.wait("the queue", lambda: waits(farm, "bothkinds") == ["cp311"]))
 
 
 def test_commands(farm):
@@ -205,6 +223,25 @@ def test_commands(farm):
     says(farm, "commands.drop what is there", "view", "drop", TRIXIE, has=["take the section away"])
     says(farm, "commands.drop the common view", "view", "drop", COMMON, has=["is the common view"])
     says(farm, "commands.usage", "view", "fill", has=["the command is"])
+
+
+def test_import(farm):
+    """What was built elsewhere is for the view that is named."""
+    add(farm, "brought", "1.0")
+    names = ["brought-1.0-cp313-cp313-linux_x86_64.whl", "brought-1.0-cp311-cp311-linux_aarch64.whl"]
+    for name in names:
+        (farm.folder("elsewhere") / name).write_bytes(wheels.make(name))
+
+    def bring(view, name):
+        done = farm.run([farm.program("piw-import"), "-c", farm.configuration(), "-y", "--import-queue", farm.socket("import"),
+                         "--file-queue", farm.socket("file"), "--view", view, farm.dir / "elsewhere" / name], check=False)
+        return done.stdout + done.stderr
+    check("import.is refused for another platform", "none of the platforms of view" in (said := bring(TRIXIE, names[1])), said)
+    check("import.for no view", "invalid ABI: nosuch" in (said := bring("nosuch", names[0])), said)
+    check("import.for a view", "was imported" in (said := bring(TRIXIE, names[0])), said)
+    equal("import.is recorded", farm.rows("SELECT b.view, b.built_by, f.filename FROM piw.view_builds b JOIN piw.view_files f "
+                                          "USING (build_id) WHERE b.package = 'brought'"), [[TRIXIE, "0", names[0]]])
+    check("import.does for its view", farm.wait("the queue", lambda: waits(farm, "brought") == [ARM, "cp311"]))
 
 
 def test_gone(farm):
@@ -252,6 +289,7 @@ def main():
             farm.views = {name: dict(options) for name, options in VIEWS.items()}
             farm.views[ARM].update(stable_only="yes", newest="2")
             farm.views[TRIXIE].update(skip_pypi_wheels="yes")
+            farm.views[LIKED] = {"abi": "cp311", "platform": "linux_armv7l", "popular": "200"}
             farm.stop_process(farm.master)
             farm.start_master()
             slaves = {}
@@ -259,7 +297,7 @@ def main():
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
-            for test in (test_coverage, test_names, test_removal, test_policy, test_commands):
+            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_import):
                 test(farm)
             refused(farm, "simple", "the site uses this name itself", simple={})
             refused(farm, "wrong", "unknown key 'abis'", wrong={"abis": "cp311"})
