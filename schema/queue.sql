@@ -64,7 +64,7 @@ BEGIN
         SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes
         FROM public.build_abis a WHERE a.skip = ''
     ), ruled AS MATERIALIZED (
-        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT piw.views_with_rules())
+        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT r.view FROM piw.views_with_rules() r)
     )
     SELECT v.package, v.version, lowest.abi_tag, v.released
     FROM keys k
@@ -404,7 +404,7 @@ AS $$
                AND ((k.abi = 'abi3' AND NOT a.free_threaded AND greatest(k.py_minor, k.built_with) >= 2)
                     OR (k.abi = 'abi3t' AND a.free_threaded AND greatest(k.py_minor, k.built_with) >= 15)))
     ), ruled AS MATERIALIZED (
-        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT piw.views_with_rules())
+        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT r.view FROM piw.views_with_rules() r)
     ), covered AS (
         SELECT m.package, m.version, array_agg(DISTINCT d.abi_tag) AS abis
         FROM (SELECT DISTINCT * FROM made) m
@@ -434,7 +434,7 @@ RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released times
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
 AS $$
     WITH kinds AS MATERIALIZED (
-        SELECT v.view, v.platforms, piw.abi_takes(v.abi_tag) AS takes, v.view IN (SELECT piw.views_with_rules()) AS ruled,
+        SELECT v.view, v.platforms, piw.abi_takes(v.abi_tag) AS takes, v.view IN (SELECT r.view FROM piw.views_with_rules() r) AS ruled,
                piw.view_words(v.view) AS has
         FROM piw.views v WHERE NOT v.common
     ), files AS MATERIALIZED (

@@ -51,11 +51,14 @@ $$;
 
 -- What the machines of a view have; NULL: nobody has said.
 CREATE FUNCTION piw.view_words(of_view text) RETURNS text[]
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
-    SELECT array_agg(w.word)
-    FROM (SELECT unnest(v.libraries) AS word FROM piw.views v WHERE v.view = of_view
-          UNION SELECT h.word FROM piw.view_has h WHERE h.view = of_view) w
+BEGIN
+    RETURN (SELECT array_agg(w.word)
+            FROM (SELECT unnest(v.libraries) AS word FROM piw.views v WHERE v.view = of_view
+                  UNION SELECT h.word FROM piw.view_has h WHERE h.view = of_view) w);
+END
 $$;
 
 -- Would installers there take a wheel of these tags, and would it run? A pure one does anywhere; another one where all is that
@@ -159,8 +162,8 @@ END
 $$;
 
 -- The views that piw.view_rule has something to say about.
-CREATE FUNCTION piw.views_with_rules() RETURNS SETOF varchar
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+CREATE FUNCTION piw.views_with_rules() RETURNS TABLE (view varchar)
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT v.view FROM piw.views v
     WHERE v.stable_only OR v.newest > 0 OR v.popular > 0
@@ -207,7 +210,7 @@ BEGIN
         SELECT DISTINCT k.package, k.version FROM unnest(view_wanted.packages, view_wanted.versions) AS k (package, version)
     ), kinds AS MATERIALIZED (
         SELECT v.view, v.platforms, piw.abi_takes(v.abi_tag) AS takes, piw.view_words(v.view) AS has,
-               v.view IN (SELECT piw.views_with_rules()) AS ruled
+               v.view IN (SELECT r.view FROM piw.views_with_rules() r) AS ruled
         FROM piw.views v WHERE NOT v.common
     )
     SELECT v.package, v.version, k.view, v.released
@@ -237,18 +240,22 @@ $$;
 
 -- Of each of these queues: the view whose it is, or NULL where its builds are stock's.
 CREATE FUNCTION piw.views_of(queues text[]) RETURNS text[]
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
-    SELECT array_agg(v.view ORDER BY q.ord)
-    FROM unnest(queues) WITH ORDINALITY AS q (name, ord)
-    LEFT JOIN piw.views v ON v.view = q.name AND NOT v.common
+BEGIN
+    RETURN (SELECT array_agg((SELECT v.view FROM piw.views v WHERE v.view = q.name AND NOT v.common) ORDER BY q.ord)
+            FROM unnest(queues) WITH ORDINALITY AS q (name, ord));
+END
 $$;
 
 -- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has such characters.
 CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
-    SELECT queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue)
+BEGIN
+    RETURN queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue);
+END
 $$;
 
 -- The rows of builds for views, of those positions that are `accepted` and have one.
