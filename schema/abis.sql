@@ -7,6 +7,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
     builds := 0;
+    IF EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
+        RAISE EXCEPTION '% is the name of a view', abi;
+    END IF;
     INSERT INTO public.build_abis (abi_tag) VALUES (abi) ON CONFLICT DO NOTHING;
     IF FOUND THEN
         outcome := 'added';

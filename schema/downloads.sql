@@ -143,6 +143,10 @@ BEGIN
         RETURNING q.abi_tag
     )
     UPDATE piw.queue_totals t SET changes = t.changes + 1 WHERE t.abi_tag IN (SELECT m.abi_tag FROM moved m);
+    IF EXISTS (SELECT FROM piw.views v WHERE v.popular > 0) THEN
+        PERFORM piw.note(array_agg(v.package::text), array_agg(v.version::text))
+        FROM public.versions v WHERE v.package = ANY (due);
+    END IF;
     RETURN cardinality(due) = slice;
 END
 $$;

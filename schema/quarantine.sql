@@ -206,6 +206,15 @@ AS $$
     JOIN public.builds b ON b.package = v.package AND b.version = v.version
     JOIN public.files f ON f.build_id = b.build_id
     WHERE p.skip = 'quarantined' OR v.skip = 'quarantined'
+    ON CONFLICT DO NOTHING;
+    INSERT INTO piw.view_withheld (view, filename, package)
+    SELECT f.view, f.filename, b.package
+    FROM (SELECT DISTINCT k.package FROM unnest(packages) AS k (package)) k
+    JOIN public.packages p ON p.package = k.package
+    JOIN public.versions v ON v.package = p.package
+    JOIN piw.view_builds b ON b.package = v.package AND b.version = v.version
+    JOIN piw.view_files f ON f.build_id = b.build_id
+    WHERE p.skip = 'quarantined' OR v.skip = 'quarantined'
     ON CONFLICT DO NOTHING
 $$;
 

@@ -44,7 +44,7 @@ AS $$
     SELECT pg_catalog.clock_timestamp() AT TIME ZONE 'UTC'
 $$;
 
--- --- The queue: for each key the lowest ABI that it wants ---
+-- --- The queue: for each key the lowest ABI that it wants; and the views that want it (views.sql) ---
 
 -- The definition (docs/schema.md#the-build-queue), for just these keys. Every other function of the queue uses it. The
 -- planner must look up key after key, by a plan made once: from its guess of how many there are it would at times rather read a
@@ -63,6 +63,8 @@ BEGIN
     ), abis AS MATERIALIZED (
         SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes
         FROM public.build_abis a WHERE a.skip = ''
+    ), ruled AS MATERIALIZED (
+        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT r.view FROM piw.views_with_rules() r)
     )
     SELECT v.package, v.version, lowest.abi_tag, v.released
     FROM keys k
@@ -87,7 +89,8 @@ BEGIN
         WHERE covered.offers IS NULL OR NOT covered.offers && a.takes
         ORDER BY a.rank, a.abi_tag
         LIMIT 1
-    ) lowest;
+    ) lowest
+    WHERE NOT EXISTS (SELECT FROM ruled r WHERE piw.view_rule(r.view, v.package, v.version, v.released) <> '');
 END
 $$;
 
@@ -106,11 +109,11 @@ DECLARE
 BEGIN
     SELECT array_agg(w.package), array_agg(w.version), array_agg(w.abi_tag), array_agg(w.released)
     INTO wants_package, wants_version, wants_abi, wants_released
-    FROM piw.wanted(packages, versions) w;
+    FROM (SELECT * FROM piw.wanted(packages, versions) UNION ALL SELECT * FROM piw.view_wanted(packages, versions)) w;
 
     -- Grouped, not joined: the planner, which must look up key after key, would compare every key with every other.
     SELECT array_agg(q.place) INTO unwanted
-    FROM (SELECT k.package, k.version, max(k.abi_tag) AS abi_tag, max(k.released) AS released
+    FROM (SELECT k.package, k.version, array_agg(k.abi_tag) AS abi_tags, max(k.released) AS released
           FROM (SELECT k.package, k.version, NULL::text AS abi_tag, NULL::timestamp AS released
                 FROM unnest(packages, versions) AS k (package, version)
                 UNION ALL
@@ -119,7 +122,7 @@ BEGIN
     CROSS JOIN LATERAL (
         SELECT q.ctid AS place, q.abi_tag, q.released FROM piw.queue q
         WHERE q.package = k.package AND q.version = k.version OFFSET 0) q
-    WHERE k.abi_tag IS NULL OR k.abi_tag <> q.abi_tag OR k.released <> q.released;
+    WHERE array_position(k.abi_tags, q.abi_tag) IS NULL OR k.released <> q.released;
 
     -- Rows stay in their places: whoever changes the queue holds its lock.
     WITH gone AS (
@@ -352,7 +355,8 @@ BEGIN
         RETURN true;
     END IF;
     PERFORM piw.refill_slice(slice);
-    more := piw.fold_downloads(slice);
+    more := piw.drop_slice(slice);
+    more := piw.fold_downloads(slice) OR more;
     more := piw.shift_window(slice) OR more;
     more := piw.spread_popularity(slice) OR more;
     RETURN more OR EXISTS (SELECT FROM piw.refills);
@@ -399,6 +403,8 @@ AS $$
            OR (a.kind = 'cp' AND a.major = '3' AND k.py = 'cp3' || k.py_minor AND greatest(k.py_minor, k.built_with) <= a.minor
                AND ((k.abi = 'abi3' AND NOT a.free_threaded AND greatest(k.py_minor, k.built_with) >= 2)
                     OR (k.abi = 'abi3t' AND a.free_threaded AND greatest(k.py_minor, k.built_with) >= 15)))
+    ), ruled AS MATERIALIZED (
+        SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT r.view FROM piw.views_with_rules() r)
     ), covered AS (
         SELECT m.package, m.version, array_agg(DISTINCT d.abi_tag) AS abis
         FROM (SELECT DISTINCT * FROM made) m
@@ -417,6 +423,48 @@ AS $$
         LIMIT 1
     ) lowest
     WHERE v.skip = '' AND p.skip = ''
+      -- Not a join: the planner would guess how many versions that leaves.
+      AND CASE (SELECT true FROM ruled) WHEN true
+          THEN (SELECT piw.view_rule(r.view, v.package, v.version, v.released) FROM ruled r) = '' ELSE true END
+$$;
+
+-- The same of piw.view_wanted, by what each file covers.
+CREATE FUNCTION piw.full_view_queue()
+RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET work_mem = '64MB'
+AS $$
+    WITH kinds AS MATERIALIZED (
+        SELECT v.view, v.platforms, piw.abi_takes(v.abi_tag) AS takes, v.view IN (SELECT r.view FROM piw.views_with_rules() r) AS ruled,
+               piw.view_words(v.view) AS has
+        FROM piw.views v WHERE NOT v.common
+    ), files AS MATERIALIZED (
+        SELECT b.package, b.version, '' AS view, b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
+        FROM public.builds b JOIN public.files f ON f.build_id = b.build_id
+        WHERE EXISTS (SELECT FROM kinds)
+        UNION ALL
+        SELECT b.package, b.version, f.view, o.abi_tag, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
+        FROM piw.view_builds b JOIN piw.view_files f ON f.build_id = b.build_id JOIN piw.views o ON o.view = f.view
+    ), taken AS MATERIALIZED (
+        SELECT t.builder, t.py_version_tag, t.abi_tag, k.view, k.platforms, k.takes, k.has
+        FROM (SELECT DISTINCT f.builder, f.py_version_tag, f.abi_tag FROM files f) t
+        JOIN kinds k ON (piw.build_offers(t.builder, t.py_version_tag, t.abi_tag))[2:] && k.takes
+    ), covered AS MATERIALIZED (
+        SELECT DISTINCT f.package, f.version, t.view
+        FROM files f
+        JOIN taken t ON t.builder = f.builder AND t.py_version_tag = f.py_version_tag AND t.abi_tag = f.abi_tag
+        LEFT JOIN piw.file_needs n ON n.view = f.view AND n.filename = f.filename
+        WHERE f.platform_tag = 'any'
+           OR piw.view_runs(t.takes, t.platforms, t.has, f.builder, f.py_version_tag, f.abi_tag, f.platform_tag, n.needs)
+        UNION
+        SELECT b.package, b.version, b.view FROM piw.view_builds b
+    )
+    SELECT v.package, v.version, k.view, v.released
+    FROM kinds k
+    CROSS JOIN public.versions v
+    JOIN public.packages p ON p.package = v.package
+    LEFT JOIN covered c ON c.package = v.package AND c.version = v.version AND c.view = k.view
+    WHERE v.skip = '' AND p.skip = '' AND c.view IS NULL
+      AND (NOT k.ruled OR piw.view_rule(k.view, v.package, v.version, v.released) = '')
 $$;
 
 -- What differs from it, but for keys that are noted and not yet looked at. With `has` and `wants` NULL: the row of
@@ -429,9 +477,14 @@ AS $$
     ), differs AS (
         SELECT coalesce(q.package, w.package) AS package, coalesce(q.version, w.version) AS version,
                q.abi_tag AS has, w.abi_tag AS wants
-        FROM piw.queue q
+        FROM (SELECT q.* FROM piw.queue q WHERE q.abi_tag NOT IN (SELECT v.view FROM piw.views v)) q
         FULL JOIN piw.full_queue() w ON w.package = q.package AND w.version = q.version
         WHERE q.abi_tag IS DISTINCT FROM w.abi_tag OR q.released IS DISTINCT FROM w.released
+        UNION ALL
+        SELECT coalesce(q.package, w.package), coalesce(q.version, w.version), q.abi_tag, w.abi_tag
+        FROM (SELECT q.* FROM piw.queue q WHERE q.abi_tag IN (SELECT v.view FROM piw.views v WHERE NOT v.common)) q
+        FULL JOIN piw.full_view_queue() w ON w.package = q.package AND w.version = q.version AND w.abi_tag = q.abi_tag
+        WHERE q.released IS DISTINCT FROM w.released
         UNION ALL
         SELECT coalesce(a.package, v.package), coalesce(a.version, v.version), NULL, NULL
         FROM piw.ages a
@@ -491,14 +544,22 @@ $$;
 
 -- --- Reading ---
 
+-- The queues there are: of each ABI, then of each view but the common one.
+CREATE FUNCTION piw.queues() RETURNS TABLE (abi_tag varchar, skip varchar, place integer)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT a.abi_tag, a.skip, 0 FROM public.build_abis a
+    UNION ALL SELECT v.view, '', v.place FROM piw.views v WHERE NOT v.common
+$$;
+
 -- What the_architect reads: the state of each ABI's queue, and the head of one.
 CREATE FUNCTION piw.queue_state() RETURNS TABLE (abi_tag varchar, pending bigint, changes bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     SELECT a.abi_tag, CASE WHEN a.skip = '' THEN coalesce(t.pending, 0) ELSE 0 END, coalesce(t.changes, 0)
-    FROM public.build_abis a
+    FROM piw.queues() a
     LEFT JOIN piw.queue_totals t ON t.abi_tag = a.abi_tag
-    ORDER BY piw.abi_rank(a.abi_tag), a.abi_tag
+    ORDER BY a.place, piw.abi_rank(a.abi_tag), a.abi_tag
 $$;
 
 -- Of each ABI for which anything waits: for how long the oldest release has.
@@ -506,7 +567,7 @@ CREATE FUNCTION piw.queue_ages() RETURNS TABLE (abi_tag varchar, age_s bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     SELECT a.abi_tag, greatest(0, extract(epoch FROM now() AT TIME ZONE 'UTC' - o.released))::bigint
-    FROM public.build_abis a
+    FROM piw.queues() a
     CROSS JOIN LATERAL (SELECT q.released FROM piw.queue q WHERE q.abi_tag = a.abi_tag ORDER BY q.released LIMIT 1) o
     WHERE a.skip = ''
 $$;
@@ -525,7 +586,7 @@ DECLARE
     head_packages text[];
     head_versions text[];
 BEGIN
-    IF NOT EXISTS (SELECT FROM public.build_abis a WHERE a.abi_tag = abi AND a.skip = '') THEN
+    IF NOT EXISTS (SELECT FROM piw.queues() a WHERE a.abi_tag = abi AND a.skip = '') THEN
         RETURN;
     END IF;
     IF which NOT IN ('oldest', 'newest', 'popular') THEN
@@ -585,7 +646,8 @@ BEGIN
               FROM unnest(head_packages, head_versions) WITH ORDINALITY AS h (package, version, nth)
               UNION ALL
               SELECT w.package, w.version, NULL, true
-              FROM piw.wanted(head_packages, head_versions) w WHERE w.abi_tag = abi) k
+              FROM (SELECT * FROM piw.wanted(head_packages, head_versions)
+                    UNION ALL SELECT * FROM piw.view_wanted(head_packages, head_versions)) w WHERE w.abi_tag = abi) k
         GROUP BY k.package, k.version
         HAVING bool_or(k.wanted)
         ORDER BY max(k.nth);
@@ -607,7 +669,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(7306001);
     SELECT p.skip INTO reason FROM public.packages p WHERE p.package = pkg;
     known := FOUND;
-    SELECT count(*) INTO waiting FROM piw.queue q WHERE q.package = pkg;
+    SELECT count(DISTINCT q.version) INTO waiting FROM piw.queue q WHERE q.package = pkg;
     IF waiting > 0 THEN
         INSERT INTO piw.firsts (package, asked) VALUES (pkg, piw.utc_now()) ON CONFLICT DO NOTHING;
         UPDATE piw.queue_totals t SET changes = t.changes + 1

@@ -22,11 +22,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET jit = off
 AS $$
     SELECT a.abi_tag, coalesce(r.builds, 0)
-    FROM public.build_abis a
+    FROM piw.queues() a
     LEFT JOIN (SELECT b.abi_tag, count(*) AS builds
                FROM public.builds b
                WHERE b.built_at > now() AT TIME ZONE 'UTC' - interval '1 hour'
-               GROUP BY b.abi_tag) r ON r.abi_tag = a.abi_tag
+               GROUP BY b.abi_tag
+               UNION ALL
+               SELECT b.view, count(*)
+               FROM piw.view_builds b
+               WHERE b.built_at > now() AT TIME ZONE 'UTC' - interval '1 hour'
+               GROUP BY b.view) r ON r.abi_tag = a.abi_tag
 $$;
 
 -- Packages in order of name, `lim` at most, after `after`: how much of each was downloaded in the last 30 days, and ever.
@@ -88,12 +93,18 @@ CREATE FUNCTION piw.why_abis(pkg text, ver text)
 RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
-    SELECT p.abi_tag, a.skip, p.status, p.build_id,
-           EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = p.abi_tag)
-    FROM piw.project_abis(pkg) p
-    JOIN public.build_abis a ON a.abi_tag = p.abi_tag
-    WHERE p.version = ver
-    ORDER BY piw.abi_rank(p.abi_tag), p.abi_tag
+    SELECT w.abi_tag, w.abi_skip, w.status, w.build_id, w.offered
+    FROM (SELECT p.abi_tag, CASE WHEN p.status = 'pending' AND a.skip = '' THEN coalesce(rule.text, '') ELSE a.skip END AS abi_skip,
+                 CASE WHEN p.status = 'pending' AND rule.text <> '' THEN 'skip' ELSE p.status END AS status, p.build_id,
+                 EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = p.abi_tag) AS offered,
+                 piw.abi_rank(p.abi_tag) AS place
+          FROM piw.project_abis(pkg) p
+          JOIN public.build_abis a ON a.abi_tag = p.abi_tag
+          LEFT JOIN LATERAL (
+              SELECT piw.view_rule(c.view, pkg, ver, v.released) AS text
+              FROM piw.views c, public.versions v WHERE c.common AND v.package = pkg AND v.version = ver) rule ON true
+          WHERE p.version = ver) w
+    ORDER BY w.place, w.abi_tag
 $$;
 
 CREATE FUNCTION piw.why_attempts(pkg text, ver text, lim integer)

@@ -55,7 +55,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
     SELECT k.abi_tag, coalesce(q.pending, 0), 1
-    FROM (SELECT a.abi_tag FROM public.build_abis a UNION SELECT t.abi_tag FROM piw.queue_totals t
+    FROM (SELECT a.abi_tag FROM piw.queues() a UNION SELECT t.abi_tag FROM piw.queue_totals t
           UNION SELECT q.abi_tag FROM piw.queue q) k
     LEFT JOIN (SELECT q.abi_tag, count(*) AS pending FROM piw.queue q GROUP BY q.abi_tag) q ON q.abi_tag = k.abi_tag
     ORDER BY k.abi_tag

@@ -19,6 +19,18 @@ BEGIN
 END
 $$;
 
+-- Where a view wants only a package's newest versions, each change of one is a change of others.
+CREATE FUNCTION piw.note_packages(packages text[]) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM piw.views v WHERE v.newest > 0) THEN
+        PERFORM piw.note(array_agg(v.package::text), array_agg(v.version::text))
+        FROM public.versions v WHERE v.package = ANY (packages);
+    END IF;
+END
+$$;
+
 -- Everything is to be looked at again, or what stands in the queue of one ABI.
 CREATE FUNCTION piw.note_refill(abi text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -36,6 +48,7 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO piw.ages SELECT n.released, n.package, n.version FROM new_rows n;
         PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
+        PERFORM piw.note_packages(array_agg(n.package::text)) FROM new_rows n;
         -- Known to be quarantined before it was here.
         IF EXISTS (SELECT FROM new_rows n JOIN piw.quarantines q ON q.package = n.package AND q.version = n.version) THEN
             UPDATE piw.quarantines q SET former = n.skip
@@ -49,6 +62,14 @@ BEGIN
         DELETE FROM piw.ages a USING old_rows o
         WHERE a.released = o.released AND a.package = o.package AND a.version = o.version;
         PERFORM piw.note(array_agg(o.package::text), array_agg(o.version::text)) FROM old_rows o;
+        IF EXISTS (SELECT FROM piw.view_builds) THEN
+            PERFORM piw.forget_view_builds(array_agg(b.build_id))
+            FROM old_rows o JOIN piw.view_builds b ON b.package = o.package AND b.version = o.version;
+        END IF;
+        IF EXISTS (SELECT FROM piw.pypi_wheels) THEN
+            DELETE FROM piw.pypi_wheels w USING old_rows o WHERE w.package = o.package AND w.version = o.version;
+        END IF;
+        PERFORM piw.note_packages(array_agg(o.package::text)) FROM old_rows o;
     ELSE
         DELETE FROM piw.ages a USING (
             SELECT o.released, o.package, o.version FROM old_rows o
@@ -65,6 +86,7 @@ BEGIN
                     UNION
                     (SELECT package, version, released, skip FROM new_rows
                      EXCEPT SELECT package, version, released, skip FROM old_rows)) d) c;
+        PERFORM piw.note_packages(array_agg(n.package::text)) FROM new_rows n;
         IF EXISTS (SELECT FROM new_rows n WHERE n.skip = 'quarantined') THEN
             PERFORM piw.withhold(array_agg(n.package::text)) FROM new_rows n WHERE n.skip = 'quarantined';
         END IF;
@@ -220,6 +242,7 @@ BEGIN
     CASE TG_TABLE_NAME
     WHEN 'versions' THEN
         DELETE FROM piw.ages;
+        PERFORM piw.forget_view_builds(array_agg(b.build_id)) FROM piw.view_builds b;
         PERFORM piw.note_refill(t.abi_tag) FROM piw.queue_totals t;
     WHEN 'build_abis' THEN
         PERFORM piw.note_refill(t.abi_tag) FROM piw.queue_totals t;

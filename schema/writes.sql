@@ -58,106 +58,6 @@ BEGIN
 END
 $$;
 
--- --- Attempts ---
-
-CREATE FUNCTION piw.begin_attempts(
-    slaves integer[], packages text[], versions text[], abis text[], addresses text[] DEFAULT NULL)
-RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-    SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-    UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = piw.utc_now()
-    WHERE state = 'running' AND slave_id = ANY (slaves);
-    INSERT INTO piw.attempts (slave_id, package, version, abi_tag, address)
-    SELECT a.slave_id, a.package, a.version, a.abi_tag, coalesce(a.address, '')
-    FROM unnest(slaves, packages, versions, abis, addresses) AS a (slave_id, package, version, abi_tag, address);
-END
-$$;
-
-CREATE FUNCTION piw.end_attempts(slaves integer[], packages text[], versions text[], abis text[], causes text[])
-RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-    SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-    FOR n IN 1..cardinality(slaves) LOOP
-        UPDATE piw.attempts a SET state = 'ended', cause = left(causes[n], 100), ended = piw.utc_now()
-        WHERE a.state = 'running' AND a.slave_id = slaves[n] AND a.package = packages[n] AND a.version = versions[n]
-          AND a.abi_tag = abis[n];
-    END LOOP;
-END
-$$;
-
--- A try failed for its slave's sake: it is kept with its cause and the end of its log, and its version rests before the
--- next one (docs/reliability.md#a-build-fails-because-of-its-slave). The fifth is the last; those that don't count come before it.
-CREATE FUNCTION piw.fail_attempt(slave integer, pkg text, ver text, abi text, why text, the_end text,
-                                 unit_s integer DEFAULT 60, counted boolean DEFAULT true)
-RETURNS TABLE (tries integer, final boolean, wait_s integer)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-AS $$
-DECLARE
-    tries_max CONSTANT integer := 5;
-    moment timestamp := piw.utc_now();
-    attempt bigint;
-BEGIN
-    SELECT 1 + count(*) INTO tries FROM piw.attempts a
-    WHERE a.package = pkg AND a.version = ver AND a.abi_tag = abi AND a.state = 'transient' AND a.counts;
-    final := counted AND tries >= tries_max;
-    wait_s := CASE WHEN final THEN 0 ELSE unit_s * 3 ^ least(tries - 1, tries_max - 2) END;
-    UPDATE piw.attempts a SET state = 'transient', counts = counted, cause = left(why, 100), ended = moment, log = the_end,
-        next_try = CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END
-    WHERE a.state = 'running' AND a.slave_id = slave AND a.package = pkg AND a.version = ver AND a.abi_tag = abi
-    RETURNING a.attempt_id INTO attempt;
-    IF attempt IS NULL THEN
-        INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, ended, log, counts, next_try)
-        VALUES (slave, pkg, ver, abi, 'transient', left(why, 100), moment, the_end, counted,
-                CASE WHEN final THEN NULL ELSE moment + wait_s * interval '1 second' END);
-    END IF;
-    INSERT INTO piw.deltas (kind, package_tag, moment, amount) VALUES ('cause', left(why, 100), moment::date, 1);
-    RETURN NEXT;
-END
-$$;
-
--- An operator wants what failed tried again: failed builds go, and tries count from the first again; the attempts stay.
--- Without a version all of the package's. Returns how many builds and resting versions that were.
-CREATE FUNCTION piw.retry(pkg text, ver text, OUT known boolean, OUT builds integer, OUT resting integer)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(7306001);
-    known := EXISTS (SELECT FROM public.versions v WHERE v.package = pkg AND (ver IS NULL OR v.version = ver));
-    DELETE FROM public.builds b WHERE b.package = pkg AND (ver IS NULL OR b.version = ver) AND NOT b.status;
-    GET DIAGNOSTICS builds = ROW_COUNT;
-    SELECT count(DISTINCT (a.version, a.abi_tag)) INTO resting FROM piw.attempts a
-    WHERE a.package = pkg AND (ver IS NULL OR a.version = ver) AND a.state = 'transient' AND a.counts
-      AND a.next_try > piw.utc_now();
-    UPDATE piw.attempts a SET counts = false
-    WHERE a.package = pkg AND (ver IS NULL OR a.version = ver) AND a.state = 'transient' AND a.counts;
-    IF builds > 0 THEN
-        PERFORM piw.note_pages(ARRAY[pkg], ARRAY['PROJECT']);
-    END IF;
-    -- What rested shows in the queue's heads again: they have changed.
-    UPDATE piw.queue_totals t SET changes = t.changes + 1
-    WHERE resting > 0 AND t.abi_tag IN (SELECT q.abi_tag FROM piw.queue q WHERE q.package = pkg);
-    PERFORM pg_notify('piw_queue', '');
-END
-$$;
-
--- The master has started: nobody builds any more.
-CREATE FUNCTION piw.void_attempts() RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
-AS $$
-    WITH ended AS (
-        UPDATE piw.attempts SET state = 'void', cause = 'the master was restarted', ended = piw.utc_now()
-        WHERE state = 'running'
-        RETURNING 1
-    )
-    SELECT count(*) FROM ended
-$$;
-
 -- --- Pages ---
 
 -- Note that these packages' pages are stale; BOTH wins.
@@ -239,6 +139,7 @@ DECLARE
     accepted integer[];
     attempts bigint[];
     rested boolean;
+    views text[] := piw.views_of(abis);
 BEGIN
     SELECT array_agg(b.ord),
            array_agg((SELECT a.attempt_id FROM piw.attempts a
@@ -253,6 +154,8 @@ BEGIN
               AS b (build_id, slave_id, package, version, abi_tag, ord)
           ORDER BY b.build_id, b.ord) b
     WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
+      AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
+      AND (views[b.ord] IS NOT NULL OR NOT piw.was_view(b.abi_tag))
       AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
            FROM public.versions v JOIN public.packages p ON p.package = v.package
            WHERE v.package = b.package AND v.version = b.version);
@@ -265,7 +168,10 @@ BEGIN
            b.duration_us * interval '1 microsecond', b.status, b.abi_tag
     FROM unnest(build_ids, slaves, packages, versions, abis, statuses, durations_us) WITH ORDINALITY
         AS b (build_id, slave_id, package, version, abi_tag, status, duration_us, ord)
-    WHERE b.ord = ANY (accepted);
+    WHERE b.ord = ANY (accepted) AND views[b.ord] IS NULL;
+    IF cardinality(array_remove(views, NULL)) > 0 THEN
+        PERFORM piw.record_view_rows(accepted, views, build_ids, slaves, packages, versions, statuses, durations_us, moment);
+    END IF;
     UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
         build_id = b.build_id
     FROM (SELECT t.attempt_id, build_ids[t.ord] AS build_id, statuses[t.ord] AS status
@@ -286,7 +192,7 @@ END
 $$;
 
 -- Why a build is not recorded.
-CREATE FUNCTION piw.why_refused(pkg text, ver text) RETURNS text
+CREATE FUNCTION piw.why_refused(pkg text, ver text, abi text) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 BEGIN
@@ -295,6 +201,8 @@ BEGIN
     ELSIF EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
                   WHERE v.package = pkg AND v.version = ver AND 'quarantined' IN (v.skip, p.skip)) THEN
         RETURN 'it is quarantined by PyPI';
+    ELSIF piw.was_view(abi) AND NOT EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
+        RETURN 'the farm has no such view any more';
     END IF;
     RETURN 'a build of this number is recorded already';
 END
@@ -317,7 +225,7 @@ BEGIN
     FOR n IN 1..amount LOOP
         ord := n;
         recorded := n = ANY (accepted);
-        why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n]) END;
+        why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n], abis[n]) END;
         kept := '{}';
         RETURN NEXT;
     END LOOP;
@@ -325,7 +233,7 @@ END
 $$;
 
 -- Record builds with their files. Arrays of builds first; then of files, whose `file_builds` says to which build (by
--- position, from 1); then of dependencies, whose `dep_files` says to which file. A published name keeps its row when the
+-- position, from 1); then of dependencies, whose `dep_files` says to which file; what files' code needs (view_pages.sql). A published name keeps its row when the
 -- bytes differ, unless an operator imports it (slave 0): those names come back in `kept`.
 CREATE FUNCTION piw.record_builds(
     build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
@@ -333,7 +241,7 @@ CREATE FUNCTION piw.record_builds(
     file_builds integer[], filenames text[], filesizes integer[], filehashes text[], package_tags text[],
     version_tags text[], py_tags text[], file_abis text[], platforms text[], requires text[], locations text[],
     metadata_hashes text[],
-    dep_files integer[], dep_tools text[], dep_names text[])
+    dep_files integer[], dep_tools text[], dep_names text[], file_needs text[] DEFAULT NULL)
 RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -353,6 +261,7 @@ DECLARE
     kept_names text[] := '{}';
     here_builds integer[];
     here_names text[];
+    views text[] := piw.views_of(abis);
 BEGIN
     accepted := piw.record_rows(
         build_ids, slaves, packages, versions, abis, statuses, durations_us,
@@ -378,7 +287,7 @@ BEGIN
                 JOIN public.files s ON s.filename = piw.armv6l_name(f.filename) AND s.filename <> o.filename
                                    AND s.filehash = o.filehash
                 WHERE o.filename = f.filename AND o.filehash <> f.filehash OFFSET 0) s
-            WHERE f.build = ANY (accepted) AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
+            WHERE f.build = ANY (accepted) AND views[f.build] IS NULL AND slaves[f.build] = 0 AND s.filename <> ALL (filenames);
         END IF;
 
         WITH candidates AS (
@@ -387,7 +296,7 @@ BEGIN
                         platforms, requires, locations) WITH ORDINALITY
                 AS f (build, filename, filesize, filehash, package_tag, version_tag, py_tag, abi_tag, platform_tag,
                       requires_python, location, ord)
-            WHERE f.build = ANY (accepted) AND statuses[f.build]
+            WHERE f.build = ANY (accepted) AND views[f.build] IS NULL AND statuses[f.build]
         ), stored AS (
             INSERT INTO public.files AS o (filename, build_id, filesize, filehash, package_tag, package_version_tag,
                                            py_version_tag, abi_tag, platform_tag, requires_python, location)
@@ -443,10 +352,30 @@ BEGIN
             package = excluded.package, metadata_hash = excluded.metadata_hash,
             uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
     END LOOP;
+    FOR n IN 1..cardinality(file_builds) LOOP
+        IF views[file_builds[n]] IS NULL OR NOT statuses[file_builds[n]] OR file_builds[n] <> ALL (accepted) THEN
+            CONTINUE;
+        ELSIF NOT piw.record_view_file(
+                ROW(views[file_builds[n]], filenames[n], build_ids[file_builds[n]], filesizes[n], filehashes[n], package_tags[n],
+                    version_tags[n], py_tags[n], file_abis[n], platforms[n], requires[n], locations[n], metadata_hashes[n],
+                    moment)::piw.view_files, slaves[file_builds[n]] = 0) THEN
+            kept_builds := kept_builds || file_builds[n];
+            kept_names := kept_names || filenames[n];
+            CONTINUE;
+        END IF;
+        INSERT INTO piw.view_dependencies (view, filename, tool, dependency)
+        SELECT views[file_builds[n]], filenames[n], d.tool, d.dependency
+        FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
+        WHERE d.file = n
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+    IF file_needs IS NOT NULL THEN
+        PERFORM piw.record_needs(build_ids, slaves, abis, file_builds, filenames, file_needs);
+    END IF;
 
     RETURN QUERY
     SELECT b.ord::integer, b.ord = ANY (accepted),
-           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(b.package, b.version) END,
+           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(b.package, b.version, abis[b.ord]) END,
            ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
                  WHERE k.build = b.ord ORDER BY k.name)
     FROM unnest(packages, versions) WITH ORDINALITY AS b (package, version, ord)
@@ -678,6 +607,7 @@ BEGIN
     END IF;
     IF with_builds THEN
         DELETE FROM public.builds b WHERE b.package = pkg;
+        PERFORM piw.forget_view_builds_of(pkg, NULL, false);
         word := 'DELPKGBLD';
     END IF;
     IF word = 'DELPKG' THEN
@@ -708,6 +638,7 @@ BEGIN
     END IF;
     IF with_builds THEN
         PERFORM public.delete_build(pkg, ver);
+        PERFORM piw.forget_view_builds_of(pkg, ver, false);
         word := 'DELVERBLD';
     END IF;
     IF word = 'DELVER' THEN

@@ -13,6 +13,7 @@
 #include "fs.piw.h"
 #include "piw/fault.h"
 #include "shared/text.h"
+#include "shared/views.h"
 #include "slaves.piw.h"
 #include "web.piw.h"
 
@@ -311,6 +312,16 @@ static void free_soul(gazer *self)
     free(self);
 }
 
+static int ask_views(gazer *self, piw_err *err)
+{
+    piw_views views;
+    int failed = piw_views_of_task(&views, self->task, err);
+    for (size_t i = 0; i < views.count; i++)
+        self->wants_wheels = self->wants_wheels || views.at[i].skip_pypi_wheels || !views.at[i].pure_from_pypi;
+    piw_views_fini(&views);
+    return failed;
+}
+
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why;
@@ -320,7 +331,9 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->dev_mode = piw_setting(task, "dev-mode") != NULL && piw_setting_number(task, "dev-mode") != 0;
     self->xmlrpc_url = setting_or(task, "pypi-xmlrpc", "https://pypi.org/pypi");
     self->poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll");
-    int failed = piw_fetch_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
+    int failed = ask_views(self, err);
+    if (failed == 0)
+        failed = piw_fetch_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
     if (failed != 0) {
         free(self);
         return failed;

@@ -189,7 +189,7 @@ static void tell_facts(const wanted *entry)
 {
     db_PYPI_FACTS *body;
     piw_msg *msg = db_PYPI_FACTS_new(&body);
-    gazer_page_put(entry->page, msg, body);
+    gazer_page_put(entry->page, msg, body, entry->describer->gazer->wants_wheels);
     if (piw_call(entry->describer->gazer->task, &msg, PIW_ON(facts), 0, -1) != 0)
         piw_msg_free(&msg);
 }

@@ -46,6 +46,7 @@ typedef struct gazer {
     bool was_caught_up; /* the first catching up is over */
     bool dev_mode;
     const char *xmlrpc_url;
+    bool wants_wheels; /* a view's policy asks for those that PyPI has */
     gazer_describer *describer;
     gazer_projects *projects; /* follows, or compares only */
     struct gazer_left *left;  /* looks after projects that left the list; projects.c makes and frees it */

@@ -32,6 +32,8 @@ struct gazer_page {
     char *filename, *yanked; /* of the file being read */
     yank *yanks;             /* sorted */
     uint32_t count, size;
+    char **wheels; /* names of files */
+    uint32_t wheels_count, wheels_size;
     char what[PIW_NAME_MAX + 32];
     char package[PIW_NAME_MAX + 1];
 };
@@ -100,8 +102,22 @@ static void keep_yank(gazer_page *self, char **version, char **reason)
     self->count++;
 }
 
+static void keep_wheel(gazer_page *self)
+{
+    size_t len = strlen(self->filename);
+    if (len < 4 || strcmp(self->filename + len - 4, ".whl") != 0 || self->wheels_count == GAZER_WHEELS_MAX)
+        return;
+    if (self->wheels_count == self->wheels_size) {
+        self->wheels_size = self->wheels_size == 0 ? 16 : self->wheels_size * 2;
+        self->wheels = piw_realloc(self->wheels, self->wheels_size * sizeof(*self->wheels));
+    }
+    self->wheels[self->wheels_count++] = piw_strdup(self->filename);
+}
+
 static void end_file(gazer_page *self)
 {
+    if (self->filename != NULL)
+        keep_wheel(self);
     if (self->filename != NULL && self->yanked != NULL && self->yanked[0] != '\0') {
         char *version = version_of(self, self->filename);
         if (version != NULL)
@@ -238,6 +254,9 @@ void gazer_page_free(gazer_page **page)
         free(self->yanks[i].reason);
     }
     free(self->yanks);
+    for (uint32_t i = 0; i < self->wheels_count; i++)
+        free(self->wheels[i]);
+    free(self->wheels);
     free(self->reason);
     free(self->filename);
     free(self->yanked);
@@ -269,13 +288,32 @@ static piw_text put_reason(piw_msg *msg, const char *reason)
     return piw_text_copy(msg, piw_text_cut(msg, piw_text_clean(msg, whole), GAZER_REASON_CHARS));
 }
 
-void gazer_page_put(const gazer_page *page, piw_msg *msg, db_PYPI_FACTS *to)
+/* Names that aren't wheels' of this project say nothing of it. */
+static pypi_wheels *put_wheels(const gazer_page *page, piw_msg *msg)
+{
+    pypi_wheels *made = piw_msg_alloc(msg, sizeof(*made));
+    piw_msg_list(msg, &made->wheels, page->wheels_count);
+    made->wheels.count = 0;
+    for (uint32_t i = 0; i < page->wheels_count; i++) {
+        piw_wheel_name name;
+        piw_err ignored_err = {0};
+        if (piw_wheel_name_parse(piw_text_of(page->wheels[i]), &name, &ignored_err) == 0 &&
+            strcmp(name.canonical, page->package) == 0 && piw_version_acceptable(piw_text_of(name.version)))
+            made->wheels.at[made->wheels.count++] =
+                (pypi_wheel){.version = piw_msg_textz(msg, name.version),
+                             .tags = piw_msg_printf(msg, "%s-%s-%s", name.py, name.abi, name.platform)};
+    }
+    return made;
+}
+
+void gazer_page_put(const gazer_page *page, piw_msg *msg, db_PYPI_FACTS *to, bool wheels)
 {
     /* Quarantine has its own way (left.c). */
     bool worth = strcmp(page->status, "archived") == 0 || strcmp(page->status, "deprecated") == 0;
     *to = (db_PYPI_FACTS){.package = piw_msg_textz(msg, page->package),
                           .status = piw_msg_textz(msg, worth ? page->status : ""),
                           .reason = put_reason(msg, worth ? page->reason : NULL)};
+    to->wheels = wheels ? put_wheels(page, msg) : NULL;
     piw_msg_list(msg, &to->yanks, page->count);
     for (uint32_t i = 0; i < page->count; i++)
         to->yanks.at[i] = (pypi_yank){.version = piw_msg_textz(msg, page->yanks[i].version),

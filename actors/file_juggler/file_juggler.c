@@ -14,6 +14,7 @@
 #include "shared/names.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
+#include "shared/views.h"
 #include "stats.piw.h"
 #include "web.piw.h"
 
@@ -107,6 +108,9 @@ static int on_verify(piw_task *task, piw_msg *msg)
     piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
     if (t->hash[0] != '\0')
         body->hash = piw_msg_textz(job, t->hash);
+    bool *needs = piw_msg_alloc(job, sizeof(*needs));
+    *needs = self->views;
+    body->needs = needs;
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -150,11 +154,12 @@ static bool is_staged(const juggler *self, int64_t build_id)
     return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
 }
 
-static piw_msg *describe_build(int64_t build_id, piw_text package, journal_build **body)
+static piw_msg *describe_build(int64_t build_id, piw_text package, piw_text view, journal_build **body)
 {
     piw_msg *record = journal_build_new(body);
     (*body)->build_id = build_id;
     (*body)->package = piw_text_copy(record, package);
+    (*body)->view = piw_text_copy_some(record, view);
     return record;
 }
 
@@ -182,6 +187,7 @@ static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
     body->output = piw_msg_blob(job, stage->output);
     body->staged = staged;
     body->again = again;
+    body->view = piw_text_copy_some(job, stage->view);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     if (rc == 0)
@@ -207,7 +213,7 @@ static int on_stage(piw_task *task, piw_msg *msg)
         return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
     journal_build *body;
     piw_err err = {0};
-    int rc = note(self, describe_build(stage->build_id, stage->package, &body), &err);
+    int rc = note(self, describe_build(stage->build_id, stage->package, stage->view, &body), &err);
     return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", err.text);
 }
 
@@ -234,7 +240,7 @@ static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
     if (!kept->staged && !kept->foreign_log)
         return 0;
     journal_build *body;
-    piw_msg *record = describe_build(kept->build_id, kept->package, &body);
+    piw_msg *record = describe_build(kept->build_id, kept->package, kept->view, &body);
     body->foreign_log = kept->foreign_log;
     piw_msg_list(record, &body->wheels, kept->wheels.count);
     for (uint32_t i = 0; i < kept->wheels.count; i++)
@@ -278,7 +284,7 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
     const build_row *seal = fs_SEAL_of(msg);
     const journal_entry *known = journal_find(&self->journal, seal->build_id);
     journal_build *body;
-    piw_msg *record = describe_build(seal->build_id, seal->package, &body);
+    piw_msg *record = describe_build(seal->build_id, seal->package, seal->view, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
     sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
     copy_seal(record, seal, sealed);
@@ -309,6 +315,7 @@ static int on_seal(piw_task *task, piw_msg *msg)
     body->root = piw_msg_textz(job, self->root);
     body->build_id = seal->build_id;
     body->package = piw_text_copy(job, seal->package);
+    body->view = piw_text_copy_some(job, seal->view);
     copy_seal(job, seal, &body->sealed);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
@@ -340,9 +347,14 @@ static int on_publish(piw_task *task, piw_msg *msg)
         piw_msg_free(&answer);
         return done;
     }
+    char home[PIW_PATH_MAX];
+    if (!piw_path_view(home, self->root, publish->view))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no view's name", publish->view.s);
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, self->root);
+    body->home = piw_msg_textz(job, home);
+    body->view = piw_text_copy_some(job, publish->view);
     body->build_id = publish->build_id;
     body->package = piw_text_copy(job, publish->package);
     piw_msg_list(job, &body->kept, publish->kept.count);
@@ -362,7 +374,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) == 0) {
         upkeep_over(self, publish_build_reply_of(reply)->build_id);
-        tell_placed(task, publish_build_reply_of(reply)->placed);
+        tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
     }
     self->unsynced = true;
     /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
@@ -434,10 +446,16 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     const char *root = piw_setting(task, "output-path");
+    piw_views views;
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
+    int found = piw_views_of_task(&views, task, err);
+    if (found != 0)
+        return found;
     juggler *self = piw_zalloc(sizeof(*self));
     self->root = piw_strdup(root);
+    self->views = views.count > 0;
+    piw_views_fini(&views);
     self->why = why;
     self->journal.fd = -1;
     piw_soul_set(task, self);

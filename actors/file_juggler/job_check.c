@@ -6,6 +6,7 @@
 #include "shared/site_path.h"
 #include "shared/wheel.h"
 #include "shared/wheel_name.h"
+#include "shared/wheel_needs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,6 +126,24 @@ static piw_msg *answer_bad(const check_file *job, bool final, const char *refuse
     return msg;
 }
 
+/* What the wheel's code needs of the machine; nothing where it isn't asked for, or isn't known. */
+static int note_needs(const staged *s, const check_file *job, piw_msg *to, built_file *file, piw_err *err)
+{
+    piw_needs needs;
+    if (job->needs == NULL || !*job->needs)
+        return 0;
+    int rc = piw_wheel_needs(s->file, job->state.filename.s, &needs, err);
+    if (rc == 0 && !needs.unknown) {
+        wheel_needs *words = piw_msg_alloc(to, sizeof(*words));
+        piw_msg_list(to, &words->words, needs.count);
+        for (uint32_t i = 0; i < words->words.count; i++)
+            words->words.at[i] = piw_msg_textz(to, needs.at[i]);
+        file->needs = words;
+    }
+    piw_needs_fini(&needs);
+    return rc;
+}
+
 static int check(const staged *s, const check_file *job, piw_msg **result, piw_err *err)
 {
     struct stat info;
@@ -160,6 +179,9 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
         body->file.state.requires_python = piw_msg_textz(*result, wheel.metadata.requires_python);
         if (metadata)
             body->file.metadata_hash = piw_msg_textz(*result, wheel.metadata_hash);
+        rc = note_needs(s, job, *result, &body->file, err);
+        if (rc != 0)
+            piw_msg_free(result);
     }
     piw_wheel_fini(&wheel);
     return rc;

@@ -8,6 +8,7 @@
 #include "shared/atomic_file.h"
 #include "shared/site_mark.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -93,6 +94,7 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
     piw_msg *made = keep_log_reply_new(&reply);
     reply->build_id = body->build_id;
     reply->package = piw_msg_text(made, body->package.s, body->package.len);
+    reply->view = piw_text_copy_some(made, body->view);
     reply->staged = body->staged;
     rc = body->staged ? stage_log(body, err) : place_log(body, &reply->foreign_log, err);
     if (rc == 0 && body->staged)

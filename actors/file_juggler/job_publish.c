@@ -9,6 +9,7 @@
 #include "shared/names.h"
 #include "shared/site_mark.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 #include "shared/wheel.h"
 #include "shared/wheel_name.h"
 
@@ -26,6 +27,12 @@ static bool ends_with(const char *s, const char *suffix)
 {
     size_t n = strlen(s), m = strlen(suffix);
     return n > m && strcmp(s + n - m, suffix) == 0;
+}
+
+/* The root of the store that its wheels are for. */
+static const char *home_of(const publish_build *job)
+{
+    return job->home.s != NULL ? job->home.s : job->root.s;
 }
 
 static bool is_kept(const publish_build *job, const char *filename)
@@ -56,7 +63,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX], wheel[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
-        !piw_path_simple(to, job->root.s, job->package, piw_text_of(name)))
+        !piw_path_simple(to, home_of(job), job->package, piw_text_of(name)))
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" makes no safe path", name);
     if (!is_link(from))
         return 0;
@@ -77,7 +84,7 @@ static int place_wheel(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
-        !piw_path_simple(to, job->root.s, job->package, piw_text_of(name)))
+        !piw_path_simple(to, home_of(job), job->package, piw_text_of(name)))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
     if (is_link(from))
         return 0;
@@ -98,7 +105,7 @@ static int replace_withheld(const publish_build *job, const char *name, piw_err 
 {
     char from[PIW_PATH_MAX], away[PIW_PATH_MAX];
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) || !is_there(from) ||
-        !piw_path_withheld(away, job->root.s, job->package, piw_text_of(name)))
+        !piw_path_withheld(away, home_of(job), job->package, piw_text_of(name)))
         return 0;
     int rc = piw_file_remove(away, err);
     *strrchr(away, '/') = '\0';
@@ -110,9 +117,9 @@ static int replace_withheld(const publish_build *job, const char *name, piw_err 
 static int follow_withheld(const publish_build *job, piw_text wheel, const char *metadata, piw_err *err)
 {
     char place[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
-    if (!piw_path_simple(place, job->root.s, job->package, wheel) ||
-        !piw_path_withheld(away, job->root.s, job->package, wheel) ||
-        !piw_path_withheld_metadata(away_metadata, job->root.s, job->package, wheel) || is_there(place) ||
+    if (!piw_path_simple(place, home_of(job), job->package, wheel) ||
+        !piw_path_withheld(away, home_of(job), job->package, wheel) ||
+        !piw_path_withheld_metadata(away_metadata, home_of(job), job->package, wheel) || is_there(place) ||
         !is_there(away))
         return 0;
     return rename(metadata, away_metadata) == 0 || errno == ENOENT
@@ -126,7 +133,7 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
     piw_text wheel = {name, (uint32_t)(strlen(name) - (sizeof(METADATA_SUFFIX) - 1))};
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
-        !piw_path_metadata(to, job->root.s, job->package, wheel))
+        !piw_path_metadata(to, home_of(job), job->package, wheel))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
@@ -195,16 +202,16 @@ static bool is_mended(const publish_build *job)
 static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
 {
     char link[PIW_PATH_MAX], path[PIW_PATH_MAX], to[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
-    if (!piw_path_simple(link, job->root.s, job->package, name))
+    if (!piw_path_simple(link, home_of(job), job->package, name))
         return piw_err_set(err, PIW_EINVAL, "the wheel \"%s\" makes no safe path", name.s);
-    if (!piw_path_metadata(to, job->root.s, job->package, name))
+    if (!piw_path_metadata(to, home_of(job), job->package, name))
         return 0; /* too long a name: it has none */
     ssize_t n = readlink(link, target, sizeof(target) - 1);
     target[n > 0 ? n : 0] = '\0';
     piw_text wheel_name = n > 0 ? piw_text_of(target) : name;
     piw_err own_err = {0};
     piw_wheel wheel;
-    int rc = !piw_path_simple(path, job->root.s, job->package, wheel_name)
+    int rc = !piw_path_simple(path, home_of(job), job->package, wheel_name)
                  ? piw_err_set(&own_err, PIW_EINVAL, "the link %s leads out of its folder", link)
                  : piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
     if (rc == PIW_ENOENT)
@@ -283,6 +290,7 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
     piw_msg_list(made, &placed.names->at, WHEELS_MAX);
     placed.names->at.count = 0;
     reply->placed = placed.names;
+    reply->view = piw_text_copy_some(made, body->view);
     DIR *folder = opendir(path);
     if (folder == NULL)
         /* Another publication was quicker; or the site has just gone. */

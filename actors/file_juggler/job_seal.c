@@ -36,6 +36,7 @@ int job_seal_build(piw_msg *job, piw_msg **result, piw_err *err)
     piw_msg *msg = staged_record_new(&record);
     record->build_id = body->build_id;
     record->package = piw_text_copy(msg, body->package);
+    record->view = piw_text_copy_some(msg, body->view);
     sealed_build *sealed = piw_msg_alloc(msg, sizeof(*sealed));
     piw_value_copy(msg, sealed_build_type(), &body->sealed, sealed);
     record->sealed = sealed;

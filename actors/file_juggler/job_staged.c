@@ -19,7 +19,7 @@
 enum { RECORD_MAX = 64 << 20, FILES_MAX = 1000 };
 
 /* The package that the record names, and what it has sealed; null when there is no record that can be read. */
-static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_build **sealed)
+static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_build **sealed, piw_text *view)
 {
     char path[PIW_PATH_MAX];
     void *data;
@@ -36,6 +36,7 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
     } else if (piw_msg_type_of(record) == staged_record_type()) {
         const staged_record *body = staged_record_of(record);
         package = piw_text_copy(into, body->package);
+        *view = piw_text_copy_some(into, body->view);
         if (body->sealed != NULL) {
             sealed_build *copy = piw_msg_alloc(into, sizeof(*copy));
             piw_value_copy(into, sealed_build_type(), body->sealed, copy);
@@ -48,9 +49,10 @@ static piw_text read_record(const read_staged *job, piw_msg *into, const sealed_
 }
 
 /* A staged link is another name of a wheel: put that wheel's own path into `path`, staged or already in place. */
-static int follow_link(const read_staged *job, const char *name, char *path, const char *package, piw_err *err)
+static int follow_link(const read_staged *job, const char *name, char *path, const char *package, piw_text view,
+                       piw_err *err)
 {
-    char target[PIW_FILENAME_MAX + 1];
+    char target[PIW_FILENAME_MAX + 1], home[PIW_PATH_MAX];
     ssize_t n = readlink(path, target, sizeof(target) - 1);
     if (n < 0)
         return errno == EINVAL ? 0 : piw_err_errno(err, "can't look at the staged file %s", path);
@@ -59,7 +61,8 @@ static int follow_link(const read_staged *job, const char *name, char *path, con
         return piw_err_set(err, PIW_EREFUSED, "the staged link %s leads nowhere", name);
     if (access(path, F_OK) == 0)
         return 0;
-    if (!piw_path_simple(path, job->root.s, piw_text_of(package), piw_text_of(target)) || access(path, F_OK) != 0)
+    if (!piw_path_view(home, job->root.s, view) ||
+        !piw_path_simple(path, home, piw_text_of(package), piw_text_of(target)) || access(path, F_OK) != 0)
         return piw_err_set(err, PIW_EREFUSED, "the staged link %s leads nowhere", name);
     return 0;
 }
@@ -72,7 +75,8 @@ static int add_file(const read_staged *job, const char *name, piw_msg *into, rea
     if (piw_wheel_name_split(piw_text_of(name), &parts, NULL) != 0 ||
         !piw_path_staged(path, job->root.s, job->build_id, piw_text_of(name)))
         return 0;
-    int rc = follow_link(job, name, path, reply->package.s != NULL ? reply->package.s : parts.canonical, err);
+    int rc =
+        follow_link(job, name, path, reply->package.s != NULL ? reply->package.s : parts.canonical, reply->view, err);
     if (rc == 0)
         rc = piw_file_hash(path, hash, &size, err);
     if (rc != 0)
@@ -111,9 +115,11 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
         return rc;
     read_staged_reply *reply;
     piw_msg *made = read_staged_reply_new(&reply);
-    reply->package = read_record(body, made, &reply->sealed);
-    if (reply->package.s == NULL && body->package.len > 0)
+    reply->package = read_record(body, made, &reply->sealed, &reply->view);
+    if (reply->package.s == NULL && body->package.len > 0) {
         reply->package = piw_msg_text(made, body->package.s, body->package.len);
+        reply->view = piw_text_copy_some(made, body->view);
+    }
     if (reply->sealed == NULL && body->sealed != NULL) {
         sealed_build *sealed = piw_msg_alloc(made, sizeof(*sealed));
         piw_value_copy(made, sealed_build_type(), body->sealed, sealed);

@@ -58,13 +58,16 @@ static int move_away(const char *from, const char *to, bool *there, piw_err *err
 static int move_file(const move_withheld *job, const move_withheld_files *file, bool *there, piw_err *err)
 {
     char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
-    if (!piw_path_simple(wheel, job->root.s, file->package, file->filename) ||
-        !piw_path_metadata(metadata, job->root.s, file->package, file->filename) ||
-        !piw_path_withheld(away, job->root.s, file->package, file->filename) ||
-        !piw_path_withheld_metadata(away_metadata, job->root.s, file->package, file->filename))
+    char home[PIW_PATH_MAX];
+    if (!piw_path_view(home, job->root.s, file->view) || !piw_path_simple(wheel, home, file->package, file->filename) ||
+        !piw_path_metadata(metadata, home, file->package, file->filename) ||
+        !piw_path_withheld(away, home, file->package, file->filename) ||
+        !piw_path_withheld_metadata(away_metadata, home, file->package, file->filename))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", file->filename.s, file->package.s);
     bool ignored;
-    int rc;
+    int rc = file->view.len > 0 ? make_folder(home, err) : 0;
+    if (rc != 0)
+        return rc;
     if (file->hidden) {
         rc = move_away(wheel, away, there, err);
         return rc == 0 ? move_away(metadata, away_metadata, &ignored, err) : rc;
@@ -76,6 +79,21 @@ static int move_file(const move_withheld *job, const move_withheld_files *file, 
     rmdir(away);   /* does nothing while others are in the folder */
     *there = true; /* if it is in neither place, there is nothing to put back */
     return rc;
+}
+
+/* Of views' files, with room for as many. */
+static files_of_views *new_list(piw_msg *msg, uint32_t room)
+{
+    files_of_views *list = piw_msg_alloc(msg, sizeof(*list));
+    piw_msg_list(msg, &list->at, room);
+    list->at.count = 0;
+    return list;
+}
+
+static void note_moved(piw_msg *msg, files_of_views *list, const move_withheld_files *file)
+{
+    list->at.at[list->at.count++] =
+        (files_of_views_at){piw_text_copy(msg, file->view), piw_text_copy(msg, file->filename)};
 }
 
 int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
@@ -91,6 +109,9 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
     piw_msg_list(made, &reply->away, body->files.count);
     piw_msg_list(made, &reply->back, body->files.count);
     reply->away.count = reply->back.count = 0;
+    files_of_views *views_away = new_list(made, body->files.count), *views_back = new_list(made, body->files.count);
+    reply->views_away = views_away;
+    reply->views_back = views_back;
     for (uint32_t i = 0; rc == 0 && i < body->files.count; i++) {
         const move_withheld_files *file = &body->files.at[i];
         bool there = false;
@@ -99,7 +120,9 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
         piw_text name = piw_text_copy(made, file->filename);
         if (rc != 0)
             break;
-        if (!file->hidden)
+        if (file->view.len > 0 && (!file->hidden || there))
+            note_moved(made, file->hidden ? views_away : views_back, file);
+        else if (!file->hidden)
             reply->back.at[reply->back.count++] = name;
         else if (there)
             reply->away.at[reply->away.count++] = name;

@@ -33,6 +33,7 @@ typedef enum juggler_trouble {
 
 typedef struct juggler {
     char *root; /* the output path */
+    bool views; /* the farm has some: what wheels need is asked for */
     transfers transfers;
     int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
     bool writing_out; /* a write_out job is under way */
@@ -161,13 +162,15 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_done(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- plugin_files.c --- */
-typedef void tell_fn(piw_task *task, piw_text package, const piw_text *files, uint32_t count);
-/* Whoever has subscribed hears of a package's wheels that are in their place now, or have gone from it. */
+typedef void tell_fn(piw_task *task, piw_text view, piw_text package, const piw_text *files, uint32_t count);
+/* Whoever has subscribed hears of a package's wheels that are in their place now, or have gone from it; `view`: in whose store,
+ * null or empty: the common one's. */
 tell_fn tell_published, tell_removed;
 /* The wheels that a publish_build job has put in place (NULL: it doesn't say). */
-void tell_placed(piw_task *task, const struct juggler_names *placed);
+void tell_placed(piw_task *task, piw_text view, const struct juggler_names *placed);
 /* The same of wheels of any packages, which their names tell. */
-void tell_each(piw_task *task, const piw_text *files, uint32_t count, tell_fn *tell);
+void tell_each(piw_task *task, piw_text view, const piw_text *files, uint32_t count, tell_fn *tell);
+void tell_of_views(piw_task *task, const struct files_of_views *files, tell_fn *tell);
 int on_write_file(piw_task *task, piw_msg *msg);
 int on_remove_file(piw_task *task, piw_msg *msg);
 int on_file_written(piw_task *task, piw_msg *reply, uint64_t key);

@@ -17,44 +17,52 @@ static void emit(piw_task *task, piw_msg *event)
 
 /* --- Wheels --- */
 
-void tell_published(piw_task *task, piw_text package, const piw_text *files, uint32_t count)
+void tell_published(piw_task *task, piw_text view, piw_text package, const piw_text *files, uint32_t count)
 {
     if (count == 0)
         return;
     wheel_published *body;
     piw_msg *event = wheel_published_new(&body);
     body->package = piw_text_copy(event, package);
+    body->view = piw_text_copy_some(event, view);
     piw_msg_list(event, &body->files, count);
     piw_texts_copy(event, files, count, body->files.at);
     emit(task, event);
 }
 
-void tell_removed(piw_task *task, piw_text package, const piw_text *files, uint32_t count)
+void tell_removed(piw_task *task, piw_text view, piw_text package, const piw_text *files, uint32_t count)
 {
     if (count == 0)
         return;
     wheel_removed *body;
     piw_msg *event = wheel_removed_new(&body);
     body->package = piw_text_copy(event, package);
+    body->view = piw_text_copy_some(event, view);
     piw_msg_list(event, &body->files, count);
     piw_texts_copy(event, files, count, body->files.at);
     emit(task, event);
 }
 
-void tell_each(piw_task *task, const piw_text *files, uint32_t count, tell_fn *tell)
+void tell_each(piw_task *task, piw_text view, const piw_text *files, uint32_t count, tell_fn *tell)
 {
     for (uint32_t i = 0; i < count; i++) {
         char package[PIW_NAME_MAX + 1];
         piw_text name = {files[i].s, (uint32_t)strcspn(files[i].s, "-")};
         if (piw_name_canonical(name, package))
-            tell(task, piw_text_of(package), &files[i], 1);
+            tell(task, view, piw_text_of(package), &files[i], 1);
     }
 }
 
-void tell_placed(piw_task *task, const juggler_names *placed)
+void tell_placed(piw_task *task, piw_text view, const juggler_names *placed)
 {
     if (placed != NULL)
-        tell_each(task, placed->at.at, placed->at.count, tell_published);
+        tell_each(task, view, placed->at.at, placed->at.count, tell_published);
+}
+
+void tell_of_views(piw_task *task, const files_of_views *files, tell_fn *tell)
+{
+    for (uint32_t i = 0; files != NULL && i < files->at.count; i++)
+        tell_each(task, files->at.at[i].view, &files->at.at[i].filename, 1, tell);
 }
 
 /* --- Files of plugins --- */

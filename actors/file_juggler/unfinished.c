@@ -228,6 +228,7 @@ static int next(piw_task *task)
     body->build_id = current(self)->id;
     if (known != NULL) {
         body->package = piw_text_copy(job, known->build->package);
+        body->view = piw_text_copy_some(job, known->build->view);
         if (known->build->sealed != NULL) {
             sealed_build *sealed = piw_msg_alloc(job, sizeof(*sealed));
             piw_value_copy(job, sealed_build_type(), known->build->sealed, sealed);
@@ -314,7 +315,8 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
                            .abi_tag = sealed->abi_tag,
                            .status = sealed->status,
                            .duration = sealed->duration,
-                           .files = {sealed->files.count, sealed->files.at}};
+                           .files = {sealed->files.count, sealed->files.at},
+                           .view = from->view};
     build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
     piw_value_copy(call, build_row_type(), &row, body);
@@ -422,15 +424,28 @@ int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
     return done_with_it(task);
 }
 
+/* The hash of the release's file of this name in a store, or a null text. */
+static piw_text find_hash(const project_release *release, piw_text view, piw_text filename)
+{
+    for (uint32_t i = 0; view.len == 0 && i < release->files.count; i++) {
+        if (piw_text_eq(release->files.at[i].filename, filename))
+            return release->files.at[i].filehash;
+    }
+    for (uint32_t i = 0; view.len > 0 && release->views != NULL && i < release->views->files.count; i++) {
+        const view_file *own = &release->views->files.at[i];
+        if (piw_text_eq(own->view, view) && piw_text_eq(own->file.filename, filename))
+            return own->file.filehash;
+    }
+    return (piw_text){0};
+}
+
 /* Does the database name a file of this name with this hash? */
-static bool is_wanted(const project_data *project, const read_staged_reply_files *file)
+static bool is_wanted(const project_data *project, piw_text view, const read_staged_reply_files *file)
 {
     for (uint32_t i = 0; i < project->releases.count; i++) {
-        const project_release *release = &project->releases.at[i];
-        for (uint32_t k = 0; k < release->files.count; k++) {
-            if (piw_text_eq(release->files.at[k].filename, file->filename))
-                return piw_text_eq(release->files.at[k].filehash, file->filehash);
-        }
+        piw_text hash = find_hash(&project->releases.at[i], view, file->filename);
+        if (hash.s != NULL)
+            return piw_text_eq(hash, file->filehash);
     }
     return false;
 }
@@ -445,16 +460,24 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
         return unfinished_begin(task);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
     const read_staged_reply *staged = read_staged_reply_of(self->reading);
+    char home[PIW_PATH_MAX];
+    if (!piw_path_view(home, self->root, staged->view)) {
+        piw_error("build %lld is staged and recorded, but \"%s\" is no view's name: it stays staged",
+                  (long long)current(self)->id, staged->view.s);
+        return done_with_it(task);
+    }
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, self->root);
+    body->home = piw_msg_textz(job, home);
+    body->view = piw_text_copy_some(job, staged->view);
     body->build_id = current(self)->id;
     body->package = piw_text_copy(job, staged->package);
     piw_msg_list(job, &body->kept, staged->files.count);
     body->kept.count = 0;
     for (uint32_t i = 0; i < staged->files.count; i++) {
         const read_staged_reply_files *file = &staged->files.at[i];
-        if (!project->found || !is_wanted(&project->data, file))
+        if (!project->found || !is_wanted(&project->data, staged->view, file))
             body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
     }
     const journal_entry *known = journal_find(&self->journal, body->build_id);
@@ -488,6 +511,6 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
         return rc;
     piw_msg_free(&self->reading);
     upkeep_over(self, publish_build_reply_of(reply)->build_id);
-    tell_placed(task, publish_build_reply_of(reply)->placed);
+    tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
     return done_with_it(task);
 }

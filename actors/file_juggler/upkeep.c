@@ -242,11 +242,12 @@ int on_removals(piw_task *task, piw_msg *reply, uint64_t key)
 }
 
 /* What was removed while it was quarantined lies out of reach. */
-static int remove_withheld(juggler *self, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
+static int remove_withheld(juggler *self, const char *home, const db_REMOVALS_DUE_reply_files *file, piw_msg *job,
+                           piw_err *err)
 {
     char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX];
-    if (!piw_path_withheld(wheel, self->root, file->package, file->filename) ||
-        !piw_path_withheld_metadata(metadata, self->root, file->package, file->filename))
+    if (!piw_path_withheld(wheel, home, file->package, file->filename) ||
+        !piw_path_withheld_metadata(metadata, home, file->package, file->filename))
         return 0;
     piw_err own_err = {0};
     int rc = throw_away(self, wheel, job, &own_err);
@@ -261,21 +262,21 @@ static int remove_withheld(juggler *self, const db_REMOVALS_DUE_reply_files *fil
 /* The wheel and its metadata; the package's folder goes when it is empty. */
 static int remove_file(juggler *self, const db_REMOVALS_DUE_reply_files *file, piw_msg *job, piw_err *err)
 {
-    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], folder[PIW_PATH_MAX];
-    if (!piw_path_simple(wheel, self->root, file->package, file->filename) ||
-        !piw_path_simple(folder, self->root, file->package, (piw_text){0}))
+    char home[PIW_PATH_MAX], wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], folder[PIW_PATH_MAX];
+    if (!piw_path_view(home, self->root, file->view) || !piw_path_simple(wheel, home, file->package, file->filename) ||
+        !piw_path_simple(folder, home, file->package, (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", file->filename.s, file->package.s);
     int rc = throw_away(self, wheel, job, err);
     if (rc == PIW_ENOENT)
         *err = (piw_err){0};
     else if (rc != 0)
         return rc;
-    if (piw_path_metadata(metadata, self->root, file->package, file->filename))
+    if (piw_path_metadata(metadata, home, file->package, file->filename))
         rc = piw_file_remove(metadata, err);
     else
         rc = 0;
     rmdir(folder);
-    return rc == 0 ? remove_withheld(self, file, job, err) : rc;
+    return rc == 0 ? remove_withheld(self, home, file, job, err) : rc;
 }
 
 int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
@@ -301,14 +302,22 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *cast = db_REMOVALS_DONE_new(&done);
     piw_msg_list(cast, &done->filenames, due->files.count);
     done->filenames.count = 0;
+    files_of_views *of_views = piw_msg_alloc(cast, sizeof(*of_views));
+    piw_msg_list(cast, &of_views->at, due->files.count);
+    of_views->at.count = 0;
+    done->of_views = of_views;
     for (uint32_t i = 0; i < due->files.count; i++) {
         const db_REMOVALS_DUE_reply_files *file = &due->files.at[i];
         piw_err err = {0};
         if (was_published(self, file->package))
             continue;
         if (remove_file(self, file, job, &err) == 0) {
-            done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
-            tell_removed(task, file->package, &file->filename, 1);
+            if (file->view.len > 0)
+                of_views->at.at[of_views->at.count++] =
+                    (files_of_views_at){piw_text_copy(cast, file->view), piw_text_copy(cast, file->filename)};
+            else
+                done->filenames.at[done->filenames.count++] = piw_text_copy(cast, file->filename);
+            tell_removed(task, file->view, file->package, &file->filename, 1);
         } else {
             piw_outage_goes_on(&self->troubles[TROUBLE_REMOVALS], PIW_LOG_ERROR, 0, "%s", err.text);
             failed = true;
@@ -316,8 +325,8 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     }
     if (!failed)
         piw_outage_over(&self->troubles[TROUBLE_REMOVALS], "files are removed again");
-    bool more = due->files.count == REMOVALS_AT_ONCE && done->filenames.count > 0;
-    int rc = done->filenames.count == 0 ? 0 : piw_cast(task, &cast);
+    bool any = done->filenames.count + of_views->at.count > 0, more = due->files.count == REMOVALS_AT_ONCE && any;
+    int rc = !any ? 0 : piw_cast(task, &cast);
     piw_msg_free(&cast);
     int trash_rc = empty(task, &job);
     if (rc == 0)

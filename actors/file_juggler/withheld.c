@@ -87,12 +87,22 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
         body->files.at[i].package = piw_text_copy(job, from->package);
         body->files.at[i].filename = piw_text_copy(job, from->filename);
         body->files.at[i].hidden = from->hidden;
+        body->files.at[i].view = piw_text_copy_some(job, from->view);
     }
     int rc = piw_work(task, job_move_withheld, &job, PIW_ON(withheld_moved), 0);
     piw_msg_free(&job);
     if (rc == 0 && due->files.count == AT_ONCE)
         self->withheld_again = true;
     return rc;
+}
+
+static const files_of_views *copy_of_views(piw_msg *msg, const files_of_views *from)
+{
+    if (from == NULL)
+        return NULL;
+    files_of_views *to = piw_msg_alloc(msg, sizeof(*to));
+    piw_value_copy(msg, files_of_views_type(), from, to);
+    return to;
 }
 
 int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
@@ -103,18 +113,24 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
         return failed(task, self, reply, "wheels that are quarantined, or aren't any more, can't be moved");
     const move_withheld_reply *moved = move_withheld_reply_of(reply);
     self->withheld_missing = moved->missing;
-    if (moved->away.count + moved->back.count == 0) {
+    uint32_t of_views = (moved->views_away != NULL ? moved->views_away->at.count : 0) +
+                        (moved->views_back != NULL ? moved->views_back->at.count : 0);
+    if (moved->away.count + moved->back.count + of_views == 0) {
         self->withheld_again = false; /* nothing but what isn't there */
         return end(task, self);
     }
-    tell_each(task, moved->away.at, moved->away.count, tell_removed);
-    tell_each(task, moved->back.at, moved->back.count, tell_published);
+    tell_each(task, (piw_text){0}, moved->away.at, moved->away.count, tell_removed);
+    tell_each(task, (piw_text){0}, moved->back.at, moved->back.count, tell_published);
+    tell_of_views(task, moved->views_away, tell_removed);
+    tell_of_views(task, moved->views_back, tell_published);
     db_WITHHELD_DONE *body;
     piw_msg *call = db_WITHHELD_DONE_new(&body);
     piw_msg_list(call, &body->away, moved->away.count);
     piw_texts_copy(call, moved->away.at, moved->away.count, body->away.at);
     piw_msg_list(call, &body->back, moved->back.count);
     piw_texts_copy(call, moved->back.at, moved->back.count, body->back.at);
+    body->views_away = copy_of_views(call, moved->views_away);
+    body->views_back = copy_of_views(call, moved->views_back);
     int rc = piw_call(task, &call, PIW_ON(withheld_done), 0, ANSWER_MS);
     piw_msg_free(&call);
     return rc;

@@ -40,11 +40,11 @@ int chase_on_abi_command(piw_task *task, piw_msg *msg)
     return chase_ask(task, msg, db_ABI_CHANGE_make(action, tag, reason, force), PIW_ON(abi_changed));
 }
 
-static int64_t slaves_of(const chase *self, piw_text abi)
+int64_t chase_slaves_of(const chase *self, piw_text queue)
 {
     const slaves_here *here = self->here != NULL ? slaves_here_of(self->here) : NULL;
     for (uint32_t i = 0; here != NULL && i < here->abis.count; i++)
-        if (piw_text_eq(here->abis.at[i].abi_tag, abi))
+        if (piw_text_eq(here->abis.at[i].abi_tag, queue))
             return here->abis.at[i].slaves;
     return 0;
 }
@@ -57,9 +57,12 @@ void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_
         bool known = list == NULL && abi->known;
         for (uint32_t k = 0; list != NULL && k < list->abis.count; k++)
             known = known || piw_text_eq(list->abis.at[k].abi_tag, abi->abi_tag);
-        if (known)
+        if (self->views.count > 0 ? abi->known : known)
             continue;
-        if (piw_abi_typed(abi->abi_tag))
+        if (self->views.count > 0)
+            chase_say(to, "%s: %lld %s for it, but %s no view", abi->abi_tag.s, (long long)abi->slaves,
+                      abi->slaves == 1 ? "slave builds" : "slaves build", abi->slaves == 1 ? "fits" : "fit");
+        else if (piw_abi_typed(abi->abi_tag))
             chase_say(to, "%s: %lld %s for it, the farm doesn't; piw-ctl abi add %s", abi->abi_tag.s,
                       (long long)abi->slaves, abi->slaves == 1 ? "slave builds" : "slaves build", abi->abi_tag.s);
         else
@@ -82,7 +85,7 @@ int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key)
     for (uint32_t i = 0; i < list->abis.count; i++) {
         const abi_row *abi = &list->abis.at[i];
         chase_say(&made, "%-20s %9lld %9lld %7lld%s%s", abi->abi_tag.s, (long long)abi->pending, (long long)abi->builds,
-                  (long long)slaves_of(self, abi->abi_tag), abi->skip.len > 0 ? "  skipped: " : "", abi->skip.s);
+                  (long long)chase_slaves_of(self, abi->abi_tag), abi->skip.len > 0 ? "  skipped: " : "", abi->skip.s);
     }
     chase_say_strangers(self, &made, list);
     return chase_give(task, key, &made);

@@ -2,7 +2,7 @@
  *
  * Calls go one way, from the end of this list to its beginning: imports.c keeps the imports, state.c carries them
  * over a swap or restart, import.c is an import in progress, answers.c makes answers; above them stand
- * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c, why.c and
+ * conversation.c, which speaks with importers, admin.c, which answers what administrators ask, and abis.c, views.c, why.c and
  * commands.c, which answer what an operator asks with piw-ctl; mr_chase.c puts them together. Everything belongs to
  * the task's thread. */
 #ifndef MR_CHASE_CHASE_H
@@ -16,6 +16,7 @@
 #include "piw/plugin.h"
 #include "shared/names.h"
 #include "shared/table.h"
+#include "shared/views.h"
 
 enum {
     CHASE_BAD_TRANSFERS = 5,     /* of one file, then the import has failed */
@@ -57,6 +58,7 @@ typedef struct chase {
     int64_t silence_ms;
     piw_outage stuck[CHASE_PHASES]; /* imports have to try a step again */
     struct chase_asked *asked;      /* questions of operators that wait for their answers */
+    piw_views views;
     piw_msg *here; /* slaves_here, the latest; NULL: not heard yet. slave_driver says it every few seconds */
 } chase;
 
@@ -155,12 +157,19 @@ int on_why_rests(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_package(piw_task *task, piw_msg *reply, uint64_t key);
 int on_why_package_rests(piw_task *task, piw_msg *reply, uint64_t key);
 
+/* --- views.c ----------------------------------------------------------------------------------------------------- */
+int chase_on_view_command(piw_task *task, piw_msg *msg);
+int on_view_list(piw_task *task, piw_msg *reply, uint64_t key);
+int on_view_changed(piw_task *task, piw_msg *reply, uint64_t key);
+
 /* --- abis.c ------------------------------------------------------------------------------------------------------ */
 #define CHASE_NO_ABI "the farm builds for no ABI: piw-ctl abi add ABI, such as cp311"
 int chase_on_abi_command(piw_task *task, piw_msg *msg);
 int on_abi_list(piw_task *task, piw_msg *reply, uint64_t key);
 int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key);
 int chase_on_slaves_here(piw_task *task, piw_msg *msg);
+/* How many slaves build from this queue. */
+int64_t chase_slaves_of(const chase *self, piw_text queue);
 /* Slaves of ABIs that the farm doesn't know: those that are not in `list`, or (NULL) as slave_driver said. */
 void chase_say_strangers(const chase *self, chase_answer *to, const db_ABI_LIST_reply *list);
 

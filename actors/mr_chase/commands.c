@@ -1,5 +1,5 @@
-/* commands.c — what an operator asks with piw-ctl: the newest builds, and to have what failed tried again. why.c and abis.c have
- * the others. */
+/* commands.c — what an operator asks with piw-ctl: the newest builds, and to have what failed tried again. why.c, abis.c and views.c
+ * have the others. */
 #include "mr_chase/chase.h"
 
 #include "piw/codec.h"
@@ -33,12 +33,14 @@ int chase_on_command(piw_task *task, piw_msg *msg)
     char package[PIW_NAME_MAX + 1];
     if (piw_text_is(body->word, "abi"))
         return chase_on_abi_command(task, msg);
+    if (piw_text_is(body->word, "view"))
+        return chase_on_view_command(task, msg);
     if (piw_text_is(body->word, "builds"))
         return on_builds_command(task, msg);
     if (!why && !retry)
         return piw_refuse(task, msg, PIW_ENOENT,
                           "mr_chase takes no command '%.64s': there are builds [COUNT], why PACKAGE [VERSION], retry "
-                          "PACKAGE [VERSION] and abi add|skip|remove|list",
+                          "PACKAGE [VERSION], abi add|skip|remove|list and view list|fill|drop",
                           body->word.s);
     if (body->args.count > 2 || body->args.count < 1)
         return piw_refuse(task, msg, PIW_EINVAL, "the command is: %s PACKAGE [VERSION]", body->word.s);

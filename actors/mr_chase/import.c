@@ -22,11 +22,17 @@ enum {
 
 /* --- The calls ---------------------------------------------------------------------------------------------------- */
 
+/* The queue that it is a build for: in place of an ABI importers may name a view. */
+static piw_text queue_of(const chase *self, const importer *imp)
+{
+    const build_state *report = chase_report(imp);
+    const piw_farm_view *view = piw_views_find(&self->views, report->abi_tag);
+    return view != NULL ? piw_text_of(piw_view_queue(view)) : report->abi_tag;
+}
+
 static piw_msg *make_known(const chase *self, const importer *imp)
 {
-    (void)self;
-    const build_state *report = chase_report(imp);
-    return db_KNOWN_make(piw_text_of(imp->package), report->version, report->abi_tag);
+    return db_KNOWN_make(piw_text_of(imp->package), chase_report(imp)->version, queue_of(self, imp));
 }
 
 static piw_msg *make_number(const chase *self, const importer *imp)
@@ -59,26 +65,26 @@ static piw_msg *make_expect(const chase *self, const importer *imp)
 
 static piw_msg *make_stage(const chase *self, const importer *imp)
 {
-    (void)self;
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = imp->saved.build_id;
     body->package = piw_msg_textz(call, imp->package);
     body->output = piw_msg_blob(call, chase_report(imp)->output);
+    body->view = piw_text_copy_some(call, piw_views_store(&self->views, queue_of(self, imp)));
     return call;
 }
 
 static piw_msg *make_record(const chase *self, const importer *imp)
 {
-    (void)self;
     const build_state *report = chase_report(imp);
     const build_row row = {.build_id = imp->saved.build_id,
                            .package = piw_text_of(imp->package),
                            .version = report->version,
-                           .abi_tag = report->abi_tag,
+                           .abi_tag = queue_of(self, imp),
                            .status = true,
                            .duration = report->duration,
-                           .files = {imp->saved.verified.count, imp->saved.verified.at}};
+                           .files = {imp->saved.verified.count, imp->saved.verified.at},
+                           .view = piw_views_store(&self->views, queue_of(self, imp))};
     build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
     piw_value_copy(call, build_row_type(), &row, body);
@@ -97,13 +103,13 @@ static piw_msg *make_recorded(const chase *self, const importer *imp)
 
 static piw_msg *make_publish(const chase *self, const importer *imp)
 {
-    (void)self;
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = imp->saved.build_id;
     body->package = piw_msg_textz(call, imp->package);
     piw_msg_list(call, &body->kept, imp->saved.kept.count);
     piw_texts_copy(call, imp->saved.kept.at, imp->saved.kept.count, body->kept.at);
+    body->view = piw_text_copy_some(call, piw_views_store(&self->views, queue_of(self, imp)));
     return call;
 }
 
@@ -128,14 +134,31 @@ static int quarantined(const importer *imp, piw_err *err)
     return CHASE_REFUSED;
 }
 
+/* For a view that is named each wheel must be for one of its platforms. */
+static bool fits_view(const chase *self, const importer *imp, piw_err *err)
+{
+    const build_state *report = chase_report(imp);
+    const piw_farm_view *view = piw_views_find(&self->views, report->abi_tag);
+    for (uint32_t i = 0; view != NULL && i < report->files.count; i++) {
+        const file_state *file = &report->files.at[i];
+        if (!piw_view_takes_platform(view, file->platform_tag)) {
+            piw_err_set(err, PIW_EREFUSED, "the wheel %.255s is for %.100s, which is none of the platforms of view %s",
+                        file->filename.s, file->platform_tag.s, view->name);
+            return false;
+        }
+    }
+    return true;
+}
+
 static int known(const chase *self, importer *imp, const piw_msg *reply, piw_err *err)
 {
-    (void)self;
     const db_KNOWN_reply *known = db_KNOWN_reply_of(reply);
     if (!known->abi) {
         piw_err_set(err, PIW_EREFUSED, "invalid ABI: %s", chase_report(imp)->abi_tag.s);
         return CHASE_REFUSED;
     }
+    if (!fits_view(self, imp, err))
+        return CHASE_REFUSED;
     return known->version ? CHASE_NUMBER : unknown(imp, err);
 }
 

@@ -20,14 +20,19 @@ static void free_soul(chase *self)
     piw_table_fini(&self->by_peer);
     chase_forget_questions(self);
     piw_msg_free(&self->here);
+    piw_views_fini(&self->views);
     free(self);
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
-    (void)err;
     chase *self = piw_zalloc(sizeof(*self));
     self->task = task;
+    int failed = piw_views_of_task(&self->views, task, err);
+    if (failed != 0) {
+        free(self);
+        return failed;
+    }
     self->silence_ms = piw_option_number(task, "silence");
     piw_soul_set(task, self);
     if (state != NULL)
@@ -80,14 +85,19 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    PIW_CONTINUATION(administered), PIW_CONTINUATION(rebuild_project), PIW_CONTINUATION(rebuild_both),
-    PIW_CONTINUATION(rebuilt),      PIW_CONTINUATION(known),           PIW_CONTINUATION(number),
-    PIW_CONTINUATION(expected),     PIW_CONTINUATION(verified),        PIW_CONTINUATION(staged),
-    PIW_CONTINUATION(recorded),     PIW_CONTINUATION(was_recorded),    PIW_CONTINUATION(published),
-    PIW_CONTINUATION(again),        PIW_CONTINUATION(silent),          PIW_CONTINUATION(why),
-    PIW_CONTINUATION(why_rests),    PIW_CONTINUATION(why_package),     PIW_CONTINUATION(why_package_rests),
-    PIW_CONTINUATION(builds),       PIW_CONTINUATION(rebuilding),      PIW_CONTINUATION(retry),
-    PIW_CONTINUATION(abi_list),     PIW_CONTINUATION(abi_changed),     PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(administered), PIW_CONTINUATION(rebuild_project),
+    PIW_CONTINUATION(rebuild_both), PIW_CONTINUATION(rebuilt),
+    PIW_CONTINUATION(known),        PIW_CONTINUATION(number),
+    PIW_CONTINUATION(expected),     PIW_CONTINUATION(verified),
+    PIW_CONTINUATION(staged),       PIW_CONTINUATION(recorded),
+    PIW_CONTINUATION(was_recorded), PIW_CONTINUATION(published),
+    PIW_CONTINUATION(again),        PIW_CONTINUATION(silent),
+    PIW_CONTINUATION(why),          PIW_CONTINUATION(why_rests),
+    PIW_CONTINUATION(why_package),  PIW_CONTINUATION(why_package_rests),
+    PIW_CONTINUATION(builds),       PIW_CONTINUATION(rebuilding),
+    PIW_CONTINUATION(retry),        PIW_CONTINUATION(abi_list),
+    PIW_CONTINUATION(abi_changed),  PIW_CONTINUATION(view_list),
+    PIW_CONTINUATION(view_changed), PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(mr_chase, .version = "1.0", .summary = "takes in builds made elsewhere, and administrators' requests",

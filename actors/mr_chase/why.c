@@ -163,7 +163,7 @@ static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply
         runs = runs == NULL && piw_text_is(attempt->state, "running") ? attempt : runs;
     }
     for (uint32_t i = 0; i < why->abis.count; i++)
-        before = why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
+        before = before == NULL && why->abis.at[i].offered ? why->abis.at[i].abi_tag.s : before;
     if (say_rest(to, abi, rests))
         return;
     if (runs != NULL)

@@ -5,6 +5,8 @@
 #include <gelf.h>
 #include <libelf.h>
 
+enum { VERSIONS_SIZE_MAX = 64 << 10 /* bytes of all versions that a file needs: real ones come to some 2,000 */ };
+
 /* --- The file header --- */
 
 static uint32_t number_at(const uint8_t *at, size_t size, bool big_endian)
@@ -194,16 +196,22 @@ static Elf *open_elf(const void *data, size_t len)
     return elf_version(EV_CURRENT) == EV_NONE ? NULL : elf_memory((char *)(uintptr_t)data, len);
 }
 
-/* The section of this type with its data, or NULL. */
-static Elf_Data *find_section(Elf *elf, uint32_t type, GElf_Shdr *header)
+static Elf_Scn *find_header(Elf *elf, uint32_t type, GElf_Shdr *header)
 {
     if (elf == NULL || elf_kind(elf) != ELF_K_ELF)
         return NULL;
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section != NULL; section = elf_nextscn(elf, section)) {
         if (gelf_getshdr(section, header) != NULL && header->sh_type == type)
-            return elf_getdata(section, NULL);
+            return section;
     }
     return NULL;
+}
+
+/* The section of this type with its data, or NULL. */
+static Elf_Data *find_section(Elf *elf, uint32_t type, GElf_Shdr *header)
+{
+    Elf_Scn *section = find_header(elf, type, header);
+    return section == NULL ? NULL : elf_getdata(section, NULL);
 }
 
 bool piw_elf_exports(const void *data, size_t len, const char *symbol)
@@ -249,6 +257,49 @@ int piw_elf_needs(const void *data, size_t len, piw_elf_needs_fn *fn, void *arg)
         const char *name = entry.d_tag == DT_NEEDED ? elf_strptr(elf, header.sh_link, entry.d_un.d_val) : NULL;
         if (name != NULL)
             rc = fn(arg, name, path);
+    }
+    elf_end(elf);
+    return rc;
+}
+
+/* Those of one library, whose first entry is at `at`. */
+static int list_versions(Elf *elf, size_t strings, Elf_Data *entries, const GElf_Verneed *of, int at,
+                         piw_elf_versions_fn *fn, void *arg)
+{
+    const char *library = elf_strptr(elf, strings, of->vn_file);
+    GElf_Vernaux entry;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < of->vn_cnt; i++) {
+        if (gelf_getvernaux(entries, at, &entry) == NULL)
+            return PIW_ELIMIT;
+        const char *version = elf_strptr(elf, strings, entry.vna_name);
+        /* Without a weak one the dynamic linker only warns. */
+        if (library != NULL && version != NULL && (entry.vna_flags & VER_FLG_WEAK) == 0)
+            rc = fn(arg, library, version);
+        if (entry.vna_next == 0)
+            break;
+        if (entry.vna_next > VERSIONS_SIZE_MAX)
+            return PIW_ELIMIT;
+        at += (int)entry.vna_next;
+    }
+    return rc;
+}
+
+int piw_elf_versions(const void *data, size_t len, piw_elf_versions_fn *fn, void *arg)
+{
+    Elf *elf = open_elf(data, len);
+    GElf_Shdr header;
+    GElf_Verneed of;
+    Elf_Scn *section = find_header(elf, SHT_GNU_verneed, &header);
+    int rc = section != NULL && header.sh_size > VERSIONS_SIZE_MAX ? PIW_ELIMIT : 0, at = 0;
+    Elf_Data *entries = section == NULL || rc != 0 ? NULL : elf_getdata(section, NULL);
+    while (rc == 0 && entries != NULL && gelf_getverneed(entries, at, &of) != NULL) {
+        rc = of.vn_aux > VERSIONS_SIZE_MAX || of.vn_next > VERSIONS_SIZE_MAX
+                 ? PIW_ELIMIT
+                 : list_versions(elf, header.sh_link, entries, &of, at + (int)of.vn_aux, fn, arg);
+        if (of.vn_next == 0)
+            break;
+        at += (int)of.vn_next;
     }
     elf_end(elf);
     return rc;

@@ -39,5 +39,9 @@ bool piw_elf_exports(const void *data, size_t len, const char *symbol);
  * "" without one), until it returns other than 0, which is returned. The texts lie in `data`. */
 typedef int piw_elf_needs_fn(void *arg, const char *library, const char *search_path);
 int piw_elf_needs(const void *data, size_t len, piw_elf_needs_fn *fn, void *arg);
+/* The same for each version of symbols that the file can't do without, with the library that is to have it. PIW_ELIMIT: there
+ * are more than a linker writes. */
+typedef int piw_elf_versions_fn(void *arg, const char *library, const char *version);
+int piw_elf_versions(const void *data, size_t len, piw_elf_versions_fn *fn, void *arg);
 
 #endif

@@ -182,7 +182,7 @@ static uint8_t *section_at(const excerpt *x, size_t i)
 
 static bool is_read(uint64_t type)
 {
-    return type == SHT_DYNSYM || type == SHT_DYNAMIC || type == SHT_ARM_ATTRIBUTES;
+    return type == SHT_DYNSYM || type == SHT_DYNAMIC || type == SHT_GNU_verneed || type == SHT_ARM_ATTRIBUTES;
 }
 
 /* Those that are read, and those in which they have their texts. */

@@ -45,6 +45,13 @@ bool piw_path_page(char *to, const char *root, const char *name)
     return piw_path_component(piw_text_of(name)) ? join(to, "%s/%s", root, name) : unsafe(to);
 }
 
+bool piw_path_view(char *to, const char *root, piw_text view)
+{
+    if (view.s == NULL || view.len == 0)
+        return join(to, "%s", root);
+    return piw_path_component(view) ? join(to, "%s/%.*s", root, (int)view.len, view.s) : unsafe(to);
+}
+
 bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file)
 {
     if (!piw_name_is_canonical(package))

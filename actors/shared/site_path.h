@@ -14,6 +14,8 @@ bool piw_path_component(piw_text name);
 
 /* ROOT/NAME, for the site's own pages ("index.html"). */
 bool piw_path_page(char *to, const char *root, const char *name);
+/* ROOT/VIEW: the root of a view's own store, for the four functions below; ROOT with a null or empty text. */
+bool piw_path_view(char *to, const char *root, piw_text view);
 /* ROOT/simple/PKG or ROOT/simple/PKG/FILE (`file` may be a null text). */
 bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file);
 /* ROOT/simple/PKG/FILE.metadata */

@@ -15,6 +15,11 @@ piw_text piw_text_copy(piw_msg *msg, piw_text text)
     return piw_msg_text(msg, text.s, text.len);
 }
 
+piw_text piw_text_copy_some(piw_msg *msg, piw_text text)
+{
+    return text.len > 0 ? piw_text_copy(msg, text) : (piw_text){0};
+}
+
 void piw_texts_copy(piw_msg *msg, const piw_text *from, uint32_t count, piw_text *to)
 {
     for (uint32_t i = 0; i < count; i++)

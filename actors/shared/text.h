@@ -9,6 +9,8 @@
 
 /* A copy in the arena of `msg`. Of a null text it is an empty one: for fields that can't be null. */
 piw_text piw_text_copy(piw_msg *msg, piw_text text);
+/* The same, but an empty or null text is a null one: for optional fields. */
+piw_text piw_text_copy_some(piw_msg *msg, piw_text text);
 /* The same of `count` texts; `to` has room for them. */
 void piw_texts_copy(piw_msg *msg, const piw_text *from, uint32_t count, piw_text *to);
 /* For storing: U+0000-0008, 000B, 000E-001F and 007F become U+FFFD. The copy lies in the arena of `msg`; a

@@ -257,6 +257,7 @@ typedef struct search {
     const code *by;
     size_t *searches; /* of the whole wheel */
     piw_err *err;
+    piw_needs *needs; /* of others; NULL: not asked for */
 } search;
 
 /* FOLDER/PATH/NAME with '.' and '..' worked out; false when it leads out of what is installed. */
@@ -316,23 +317,31 @@ static const code *look_in(const search *s, const char *folder, size_t len, cons
     return NULL;
 }
 
-/* One library that a file of the wheel needs, along the file's search path. */
-static int check_needed(void *arg, const char *library, const char *search_path)
+/* The wheel's own library of this name along the search path: the first that fits, else one that doesn't; NULL: none. */
+static int find_along(const search *s, const char *library, const char *search_path, const code **own)
 {
-    search *s = arg;
-    const code *foreign = NULL;
+    *own = NULL;
     for (const char *at = search_path; *at != '\0';) {
         if (++*s->searches > SEARCHES_MAX)
             return piw_err_set(s->err, PIW_EREFUSED, "its libraries are to be searched in more than %d folders",
                                SEARCHES_MAX);
         size_t n = strcspn(at, ":");
         const code *found = look_in(s, at, n, library);
+        *own = found != NULL ? found : *own;
         if (found != NULL && found->fits)
             return 0;
-        foreign = found != NULL ? found : foreign;
         at += n + (at[n] == ':');
     }
-    return foreign == NULL ? 0 : refuse(s->err, foreign, "a library that its own code loads");
+    return 0;
+}
+
+/* One library that a file of the wheel needs, along the file's search path. */
+static int check_needed(void *arg, const char *library, const char *search_path)
+{
+    search *s = arg;
+    const code *own;
+    int rc = find_along(s, library, search_path, &own);
+    return rc != 0 || own == NULL || own->fits ? rc : refuse(s->err, own, "a library that its own code loads");
 }
 
 /* The dynamic linker finds libraries of the wheel for its modules: those are loaded, whatever else is data. */
@@ -349,12 +358,46 @@ static int check_libraries(const inspection *in, piw_err *err)
             continue;
         uint8_t *data;
         size_t len;
-        search s = {in, c, &searches, err};
+        search s = {.in = in, .by = c, .searches = &searches, .err = err};
         rc = piw_elf_excerpt(in->zip, c->file->entry, &data, &len, err);
         if (rc == 0 && data != NULL)
             rc = piw_elf_needs(data, len, check_needed, &s);
         free(data);
     }
+    return rc;
+}
+
+/* --- What others must have --- */
+
+static int note_library(void *arg, const char *library, const char *search_path)
+{
+    search *s = arg;
+    const code *own;
+    int rc = find_along(s, library, search_path, &own);
+    return rc != 0 || own != NULL ? rc : piw_needs_library(s->needs, library, s->err);
+}
+
+/* Of the wheel's own libraries versions don't matter: they come with it. */
+static int note_version(void *arg, const char *library, const char *version)
+{
+    search *s = arg;
+    return piw_needs_has_library(s->needs, library) ? piw_needs_version(s->needs, version, s->err) : 0;
+}
+
+static int note_needs(search *s)
+{
+    uint8_t *data;
+    size_t len;
+    int rc = piw_elf_excerpt(s->in->zip, s->by->file->entry, &data, &len, s->err);
+    if (rc == 0 && data != NULL)
+        rc = piw_elf_needs(data, len, note_library, s);
+    if (rc == 0 && data != NULL)
+        rc = piw_elf_versions(data, len, note_version, s);
+    if (data == NULL || rc == PIW_ELIMIT) {
+        s->needs->unknown = true;
+        rc = rc == PIW_ELIMIT ? 0 : rc;
+    }
+    free(data);
     return rc;
 }
 
@@ -383,27 +426,53 @@ void piw_code_fini(piw_code_files *files)
     *files = (piw_code_files){0};
 }
 
+/* All that is known of the files, by their paths. `in` is to be freed by the caller, whatever is returned. */
+static int inspect(inspection *in, const piw_zip *zip, const piw_code_files *files, const char *platform_tag,
+                   piw_err *err)
+{
+    *in = (inspection){.zip = zip,
+                       .platform_tag = platform_tag,
+                       .native = piw_platform_native(platform_tag),
+                       .hard_float = piw_platform_hard_float(platform_tag),
+                       .armv6_too = strcmp(platform_tag, "linux_armv7l") == 0};
+    in->all = calloc(files->count + 1, sizeof(*in->all));
+    if (in->all == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel's libraries");
+    int rc = 0;
+    for (; in->count < files->count && rc == 0; in->count++)
+        rc = classify(in, &in->all[in->count], &files->at[in->count], err);
+    qsort(in->all, in->count, sizeof(*in->all), compare_paths);
+    return rc;
+}
+
 int piw_code_check(const piw_zip *zip, const piw_code_files *files, const char *platform_tag, bool *armv6_too,
                    piw_err *err)
 {
-    inspection in = {.zip = zip,
-                     .platform_tag = platform_tag,
-                     .native = piw_platform_native(platform_tag),
-                     .hard_float = piw_platform_hard_float(platform_tag),
-                     .armv6_too = strcmp(platform_tag, "linux_armv7l") == 0};
-    in.all = calloc(files->count + 1, sizeof(*in.all));
-    if (in.all == NULL)
-        return piw_err_set(err, PIW_ENOMEM, "no memory to check the wheel's libraries");
-    int rc = 0;
-    for (; in.count < files->count && rc == 0; in.count++)
-        rc = classify(&in, &in.all[in.count], &files->at[in.count], err);
-    qsort(in.all, in.count, sizeof(*in.all), compare_paths);
+    inspection in;
+    int rc = inspect(&in, zip, files, platform_tag, err);
     rc = rc != 0 ? rc : check_each(&in, err);
     if (rc == 0 && in.native)
         rc = check_own(&in, err);
     if (rc == 0 && in.native)
         rc = check_libraries(&in, err);
     *armv6_too = rc == 0 && in.armv6_too;
+    free(in.all);
+    return rc;
+}
+
+int piw_code_needs(const piw_zip *zip, const piw_code_files *files, const char *platform_tag, piw_needs *needs,
+                   piw_err *err)
+{
+    inspection in;
+    size_t searches = 0;
+    int rc = inspect(&in, zip, files, platform_tag, err);
+    for (size_t i = 0; i < in.count && rc == 0; i++) {
+        const code *c = &in.all[i];
+        search s = {.in = &in, .by = c, .searches = &searches, .err = err, .needs = needs};
+        if (c->fits && c->linked && c->role != ROLE_DATA)
+            rc = note_needs(&s);
+    }
+    piw_needs_sort(needs);
     free(in.all);
     return rc;
 }

@@ -7,6 +7,7 @@
 #define SHARED_WHEEL_CODE_H
 
 #include "shared/elf.h"
+#include "shared/needs.h"
 #include "shared/zip.h"
 
 typedef struct piw_code_file {
@@ -27,6 +28,10 @@ void piw_code_fini(piw_code_files *files);
 /* Check them all against the wheel's platform tag. *armv6_too: the tag is linux_armv7l, and no code that is run needs
  * more than ARMv6. PIW_EREFUSED with a sentence about the wheel; PIW_ENOMEM. */
 int piw_code_check(const piw_zip *zip, const piw_code_files *files, const char *platform_tag, bool *armv6_too,
+                   piw_err *err);
+/* What the code that is run needs beside what the wheel brings itself, into an empty list. For a wheel that has passed the
+ * check above. PIW_ENOMEM, PIW_EREFUSED. */
+int piw_code_needs(const piw_zip *zip, const piw_code_files *files, const char *platform_tag, piw_needs *needs,
                    piw_err *err);
 
 #endif

@@ -21,12 +21,32 @@ static bool knows(const driver *self, piw_text abi)
     return false;
 }
 
+static void warn_no_view(driver *self, driver_slave *slave)
+{
+    const slave_hello *hello = &slave->saved.hello;
+    const char *address = piw_peer_address(self->task, slave->peer);
+    if (!slave->abi_warned)
+        piw_log_limited(
+            &self->unbuilt, 30, PIW_LOG_WARNING,
+            "slave %lld: %.*s at %s fits no view: it gets no work; it builds for %.*s on %.*s and is %.*s %.*s, "
+            "board %.*s",
+            (long long)slave->saved.slave_id, (int)hello->label.len, hello->label.s,
+            address != NULL ? address : "an unknown address", (int)hello->abi.len, hello->abi.s,
+            (int)hello->platform.len, hello->platform.s, (int)hello->os_name.len, hello->os_name.s,
+            (int)hello->os_version.len, hello->os_version.s, (int)hello->board_revision.len, hello->board_revision.s);
+    slave->abi_warned = true;
+}
+
 void driver_check_abi(driver *self, driver_slave *slave)
 {
     if (self->abis == NULL || slave->saved.slave_id == 0)
         return;
     const slave_hello *hello = &slave->saved.hello;
-    bool known = knows(self, hello->abi);
+    bool known = knows(self, slave->queue);
+    if (slave->queue.len == 0 && self->views.count > 0) {
+        warn_no_view(self, slave);
+        return;
+    }
     if (!known && !slave->abi_warned) {
         const char *address = piw_peer_address(self->task, slave->peer);
         bool typed = piw_abi_typed(hello->abi);
@@ -54,18 +74,19 @@ int driver_on_abis(piw_task *task, piw_msg *msg)
     return 0;
 }
 
-/* How many slaves there are of each ABI; of more ABIs than the event has room for the rest is left out. */
+/* How many slaves there are for each queue, and of each ABI of those that have none; of more ABIs than the event has room for the rest is left out. */
 static void count_slaves(const driver *self, slaves_here *here)
 {
     for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {
         if (slave->saved.slave_id == 0)
             continue;
-        piw_text abi = slave->saved.hello.abi;
+        piw_text abi = slave->queue.len > 0 ? slave->queue : slave->saved.hello.abi;
+        bool known = slave->queue.len > 0 && knows(self, abi);
         uint32_t i = 0;
-        while (i < here->abis.count && !piw_text_eq(here->abis.at[i].abi_tag, abi))
+        while (i < here->abis.count && !(piw_text_eq(here->abis.at[i].abi_tag, abi) && here->abis.at[i].known == known))
             i++;
         if (i == here->abis.count && i < ABIS_SHOWN)
-            here->abis.at[here->abis.count++] = (abi_slaves){abi, 0, knows(self, abi)};
+            here->abis.at[here->abis.count++] = (abi_slaves){abi, 0, known};
         if (i < here->abis.count)
             here->abis.at[i].slaves++;
     }
@@ -89,6 +110,8 @@ static void note(driver *self, const slaves_here *here)
     }
     if (builds_ABIS_of(self->abis)->abis.count == 0)
         piw_task_note(self->task, "the farm builds for no ABI: piw-ctl abi add ABI");
+    else if (slaves > 0 && self->views.count > 0)
+        piw_task_note(self->task, "%lld %s no view: piw-ctl slaves", slaves, slaves == 1 ? "slave fits" : "slaves fit");
     else if (slaves > 0)
         piw_task_note(self->task, "%lld %s for what the farm doesn't: %s%s%.*s", slaves,
                       slaves == 1 ? "slave builds" : "slaves build", names, first != NULL ? "; piw-ctl abi add " : "",

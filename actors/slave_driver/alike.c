@@ -94,7 +94,7 @@ static int all_fail(const driver *self, const driver_slave *slave, const char *w
     bool many = false;
     for (const driver_slave *other = driver_next(self, NULL); other != NULL; other = driver_next(self, other)) {
         if (other->saved.killed || other->saved.paused || other->saved.leaving ||
-            !piw_text_eq(other->saved.hello.abi, slave->saved.hello.abi))
+            !piw_text_eq(other->queue, slave->queue))
             continue;
         if (other->failing != why)
             return 0;

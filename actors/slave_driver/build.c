@@ -85,7 +85,7 @@ void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns)
     build->saved.began_ns = slave->saved.heard_ns - elapsed_ns;
     build->saved.ends_ns = build->saved.began_ns + driver_build_timeout_ns(slave);
     piw_msg *attempt = db_ATTEMPT_make(build->slave_id, build->embargo->saved.package, build->embargo->saved.version,
-                                       slave->saved.hello.abi, piw_text_of(slave->address->text));
+                                       build->embargo->saved.abi_tag, piw_text_of(slave->address->text));
     cast_quietly(self, &attempt);
 }
 

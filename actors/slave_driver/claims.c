@@ -66,7 +66,7 @@ static driver_embargo *claimed(driver *self, const driver_slave *slave)
     const slave_hello *hello = &slave->saved.hello;
     int64_t elapsed_us = piw_duration_us(hello->claim->elapsed);
     driver_embargo *embargo =
-        driver_offers_find(self->offers, hello->abi, hello->claim->package, hello->claim->version);
+        driver_offers_find(self->offers, slave->queue, hello->claim->package, hello->claim->version);
     if (embargo == NULL || elapsed_us < 0 || elapsed_us > driver_build_timeout_ns(slave) / 1000)
         return NULL;
     driver_slave *before = embargo->saved.kind == DRIVER_EMBARGO_OUT ? earlier(self, slave, embargo) : NULL;

@@ -134,6 +134,13 @@ static const char *state_of(const driver_slave *slave)
     return slave->saved.paused ? "asleep" : "idle";
 }
 
+/* Only a farm with views says it. */
+static const char *view_of(const driver *self, const driver_slave *slave)
+{
+    const piw_farm_view *view = piw_views_of_queue(&self->views, slave->queue);
+    return view != NULL ? view->name : self->views.count > 0 ? "none" : "";
+}
+
 static void add_slave(lines *to, const driver *self, const driver_slave *slave, int64_t now_ns)
 {
     char label[CELL_BYTES], abi[CELL_BYTES], platform[CELL_BYTES], package[CELL_BYTES] = "", version[CELL_BYTES] = "",
@@ -145,9 +152,11 @@ static void add_slave(lines *to, const driver *self, const driver_slave *slave, 
         cell(version, slave->build->embargo->saved.version);
         snprintf(since, sizeof(since), "%lld", (long long)((now_ns - slave->build->saved.began_ns) / NS_A_SECOND));
     }
-    add(to, "%lld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%lld", (long long)slave->saved.slave_id, cell(label, hello->label),
-        cell(abi, hello->abi), cell(platform, hello->platform), address != NULL ? address : "", state_of(slave),
-        package, version, since, (long long)((now_ns - slave->saved.heard_ns) / NS_A_SECOND));
+    add(to, "%lld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%lld%s%s", (long long)slave->saved.slave_id,
+        cell(label, hello->label), cell(abi, hello->abi), cell(platform, hello->platform),
+        address != NULL ? address : "", state_of(slave), package, version, since,
+        (long long)((now_ns - slave->saved.heard_ns) / NS_A_SECOND), self->views.count > 0 ? "\t" : "",
+        view_of(self, slave));
 }
 
 static int by_number(const void *left, const void *right)
@@ -169,7 +178,8 @@ static int on_slaves(piw_task *task, piw_msg *msg)
             list[count++] = slave;
     qsort(list, count, sizeof(list[0]), by_number);
     lines made = lines_new(PAGE + 1);
-    add(&made, ">slave\tlabel\tabi\tplatform\taddress\tstate\tpackage\tversion\t>seconds\t>silent");
+    add(&made, ">slave\tlabel\tabi\tplatform\taddress\tstate\tpackage\tversion\t>seconds\t>silent%s",
+        self->views.count > 0 ? "\tview" : "");
     for (uint32_t i = 0; i < count && i < PAGE; i++)
         add_slave(&made, self, list[i], now_ns);
     return give(task, msg, &made);
@@ -193,8 +203,7 @@ static standing standing_of(const driver *self, piw_text abi_tag)
         found.resting += embargo->saved.kind == DRIVER_EMBARGO_RESTING || embargo->saved.kind == DRIVER_EMBARGO_SKIPPED;
     }
     for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
-        found.slaves +=
-            slave->saved.slave_id != 0 && slave->gone_ns == 0 && piw_text_eq(slave->saved.hello.abi, abi_tag);
+        found.slaves += slave->saved.slave_id != 0 && slave->gone_ns == 0 && piw_text_eq(slave->queue, abi_tag);
     return found;
 }
 

@@ -218,9 +218,8 @@ static void say_build(driver *self, driver_slave *slave, piw_msg *msg, driver_em
 
 static driver_embargo *next_build(driver *self, const driver_slave *slave)
 {
-    piw_text abi = slave->saved.hello.abi;
-    bool others = driver_offers_rest(self->offers, abi) && driver_has_others(self, slave);
-    return driver_offers_take(self->offers, abi, slave->saved.slave_id, others);
+    bool others = driver_offers_rest(self->offers, slave->queue) && driver_has_others(self, slave);
+    return driver_offers_take(self->offers, slave->queue, slave->saved.slave_id, others);
 }
 
 /* The window of its queue is to have something for every slave. */
@@ -242,14 +241,14 @@ static bool is_paused(const driver *self, const driver_slave *slave)
 static driver_embargo *work_for(driver *self, const driver_slave *slave)
 {
     if (is_paused(self, slave) || self->farm.database_away || driver_address_full(slave) ||
-        driver_offers_paused(self->offers, slave->saved.hello.abi, piw_monotonic_ns()))
+        driver_offers_paused(self->offers, slave->queue, piw_monotonic_ns()))
         return NULL;
     if (!driver_number_there(self, DRIVER_POOL_BUILD)) {
         driver_numbers_ask(self, DRIVER_POOL_BUILD);
         return NULL;
     }
     driver_embargo *embargo = next_build(self, slave);
-    ask_window(self, slave->saved.hello.abi);
+    ask_window(self, slave->queue);
     return embargo;
 }
 
@@ -259,9 +258,8 @@ static int64_t patience_ns(const driver *self, const driver_slave *slave, const 
     const int64_t *asked = slave_IDLE_of(msg)->wait;
     int64_t wait_s = asked == NULL || *asked < 0 ? 0 : *asked < DRIVER_WAIT_MAX_S ? *asked : DRIVER_WAIT_MAX_S;
     int64_t wait_ms = wait_s * 1000;
-    bool coming =
-        !self->farm.database_away && !driver_address_full(slave) &&
-        (driver_offers_more(self->offers, slave->saved.hello.abi) || !driver_number_there(self, DRIVER_POOL_BUILD));
+    bool coming = !self->farm.database_away && !driver_address_full(slave) &&
+                  (driver_offers_more(self->offers, slave->queue) || !driver_number_there(self, DRIVER_POOL_BUILD));
     if (coming && wait_ms < DRIVER_COMING_MS)
         wait_ms = DRIVER_COMING_MS;
     return is_paused(self, slave) ? 0 : wait_ms * 1000000;

@@ -10,6 +10,7 @@
 #define SLAVE_DRIVER_DRIVER_H
 
 #include "piw/plugin.h"
+#include "shared/views.h"
 #include "slave.piw.h"
 #include "slave_driver.piw.h"
 #include "slave_driver/offers.h"
@@ -100,7 +101,8 @@ typedef struct driver_slave {
     driver_saved saved;
     bool waits_number; /* its HELLO waits for its number */
     bool unsure;       /* known from before a restart: the queue may have answered it for us */
-    bool abi_warned;   /* it was said that the farm doesn't know its ABI */
+    bool abi_warned;   /* it was said that the farm doesn't know its ABI, or has no view for it */
+    piw_text queue;    /* what it builds from: its ABI's, or its view's; empty: it fits no view */
     driver_build *build;
     driver_address *address;
     char token[DRIVER_TOKEN_LEN + 1]; /* saved.token lies here */
@@ -144,6 +146,7 @@ typedef struct driver {
     bool claims_known;       /* the database has said what was under way */
     driver_farm farm;
     bool require_version;
+    piw_views views;
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
     bool slaves_changed;        /* since slaves_here was told */
     int64_t tell_abis_ns;       /* when it is told again in any case */

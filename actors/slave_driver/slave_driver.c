@@ -177,6 +177,7 @@ static void free_soul(driver *self)
     driver_addresses_free(self);
     driver_offers_free(&self->offers);
     piw_msg_free(&self->abis);
+    piw_views_fini(&self->views);
     free(self);
 }
 
@@ -229,6 +230,11 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->busy_max_ns = piw_option_number(task, "busy-timeout") * 1000000;
     self->per_address = piw_option_number(task, "per-address");
     self->seal_after_ns = piw_option_number(task, "seal-after") * 1000000;
+    int failed = piw_views_of_task(&self->views, task, err);
+    if (failed != 0) {
+        free_soul(self);
+        return failed;
+    }
     piw_soul_set(task, self);
     if (state != NULL) {
         driver_load(self, state);
@@ -236,7 +242,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     }
     if (why == PIW_RESTART)
         driver_recall(self);
-    int failed = begin(self, why);
+    failed = begin(self, why);
     if (failed != 0) {
         free_soul(self);
         piw_soul_set(task, NULL);

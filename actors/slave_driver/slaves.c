@@ -41,6 +41,17 @@ driver_slave *driver_next(const driver *self, const driver_slave *slave)
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_slave, by_peer) : NULL;
 }
 
+/* Without views each ABI has one; else the first view has it that such a machine fits. */
+static piw_text queue_of(const driver *self, const slave_hello *hello)
+{
+    if (self->views.count == 0)
+        return hello->abi;
+    const piw_farm_view *view =
+        piw_views_fit(&self->views, &(piw_view_machine){hello->abi, hello->platform, hello->os_name, hello->os_version,
+                                                        hello->board_revision});
+    return piw_text_of(view != NULL ? piw_view_queue(view) : "");
+}
+
 void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hello)
 {
     slave_hello *body;
@@ -49,6 +60,7 @@ void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hell
     piw_msg_free(&slave->memory);
     slave->memory = memory;
     slave->saved.hello = *body;
+    slave->queue = queue_of(self, body);
     slave->abi_warned = false;
     self->slaves_changed = true;
 }
@@ -121,7 +133,7 @@ bool driver_has_others(const driver *self, const driver_slave *slave)
 {
     for (const driver_slave *other = driver_next(self, NULL); other != NULL; other = driver_next(self, other))
         if (other != slave && !other->saved.killed && !other->saved.paused && !other->saved.leaving &&
-            piw_text_eq(other->saved.hello.abi, slave->saved.hello.abi))
+            piw_text_eq(other->queue, slave->queue))
             return true;
     return false;
 }

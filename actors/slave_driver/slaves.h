@@ -18,7 +18,7 @@ void driver_remove(driver *self, driver_slave **slave);
 /* The slave that makes room for another: without a build, of the address that has the most, and of those the one that has
  * been silent longest. `of`: of this address only. NULL: all are at work. */
 driver_slave *driver_least(const driver *self, const driver_address *of);
-/* Are there other slaves of its ABI that could build now? */
+/* Are there other slaves of its queue that could build now? */
 bool driver_has_others(const driver *self, const driver_slave *slave);
 /* Is its answer still to come? */
 bool driver_waits(const driver_slave *slave);

@@ -125,7 +125,8 @@ static void load_report(driver *self, driver_build *build, const driver_reported
 static void load_build(driver *self, driver_slave *slave, const driver_saved *from)
 {
     const driver_making *making = &from->making;
-    driver_embargo *embargo = driver_offers_find(self->offers, from->hello.abi, making->package, making->version);
+    piw_text queue = slave != NULL ? slave->queue : from->hello.abi;
+    driver_embargo *embargo = driver_offers_find(self->offers, queue, making->package, making->version);
     if (embargo == NULL)
         return;
     driver_build *build = driver_build_new(self, slave, from->slave_id, embargo);
@@ -148,8 +149,6 @@ static driver_slave *load_slave(driver *self, const driver_saved *from)
     to->waits_number = from->making.phase == DRIVER_WAIT_SLAVE_NO;
     if (from->slave_id != 0)
         driver_set_id(self, to, from->slave_id);
-    if (from->making.holds)
-        load_build(self, to, from);
     return to;
 }
 
@@ -158,6 +157,16 @@ static void load_open(driver *self, driver_slave *slave, const driver_saved *fro
 {
     if (from->waits_until_ns != NULL)
         driver_waiting_add(self, slave, *from->waits_until_ns);
+}
+
+/* A slave, or a build without one. */
+static void load_saved(driver *self, const driver_saved *from)
+{
+    driver_slave *slave = from->alone ? NULL : load_slave(self, from);
+    if (from->alone || from->making.holds)
+        load_build(self, slave, from);
+    if (slave != NULL)
+        load_open(self, slave, from);
 }
 
 void driver_load(driver *self, const piw_msg *state)
@@ -171,10 +180,7 @@ void driver_load(driver *self, const piw_msg *state)
     for (uint32_t i = 0; i < body->holds.count; i++)
         driver_offers_restore(self->offers, &body->holds.at[i]);
     for (uint32_t i = 0; i < body->slaves.count; i++)
-        if (body->slaves.at[i].alone)
-            load_build(self, NULL, &body->slaves.at[i]);
-        else
-            load_open(self, load_slave(self, &body->slaves.at[i]), &body->slaves.at[i]);
+        load_saved(self, &body->slaves.at[i]);
     self->numbers[DRIVER_POOL_SLAVE] = body->slave_numbers;
     self->numbers[DRIVER_POOL_BUILD] = body->build_numbers;
     self->farm = body->farm;
@@ -199,12 +205,14 @@ static int recall_peer(piw_task *task, piw_peer peer, const piw_msg *record, voi
     const driver_saved *from = &driver_peer_of(record)->slave;
     if (from->slave_id == 0)
         return 0;
-    if (from->making.holds)
+    driver_slave *to = load_slave(self, from);
+    if (from->making.holds) {
         driver_offers_restore(self->offers, &(driver_hold){.package = from->making.package,
                                                            .version = from->making.version,
-                                                           .abi_tag = from->hello.abi,
+                                                           .abi_tag = to->queue,
                                                            .kind = DRIVER_EMBARGO_OUT});
-    driver_slave *to = load_slave(self, from);
+        load_build(self, to, from);
+    }
     to->saved.heard_ns = piw_monotonic_ns();
     to->saved.request = (piw_token){0};
     to->unsure = true;

@@ -59,6 +59,12 @@ static const file_state *asked_for(const driver_build *build)
     return &build->report.files.at[build->report.verified.count];
 }
 
+/* The view in whose store its files will be; null: the common one. */
+static piw_text store_of(const driver *self, const driver_build *build)
+{
+    return piw_views_store(&self->views, build->embargo->saved.abi_tag);
+}
+
 /* --- the calls ---------------------------------------------------------------------------------------------------- */
 
 static piw_msg *make_expect(driver *self, const driver_build *build)
@@ -102,7 +108,6 @@ static piw_blob *with_note(const piw_blob *output, const char *note)
 
 static piw_msg *make_stage(driver *self, const driver_build *build)
 {
-    (void)self;
     fs_STAGE *body;
     piw_msg *call = fs_STAGE_new(&body);
     body->build_id = build->report.build_id;
@@ -110,12 +115,13 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
     piw_blob *output = build->report.output;
     piw_blob *noted = build->report.note.len > 0 ? with_note(output, build->report.note.s) : NULL;
     body->output = piw_msg_blob(call, noted != NULL ? noted : output);
+    body->view = piw_text_copy_some(call, store_of(self, build));
     piw_blob_unref(&noted);
     return call;
 }
 
 /* What is recorded of the build. It points to what belongs to the build. */
-static build_row row_of(const driver_build *build)
+static build_row row_of(const driver *self, const driver_build *build)
 {
     const driver_reported *report = &build->report;
     return (build_row){.build_id = report->build_id,
@@ -126,13 +132,13 @@ static build_row row_of(const driver_build *build)
                        .status = report->status,
                        .duration = report->duration,
                        .files = {report->verified.count, report->verified.at},
-                       .cause = report->cause};
+                       .cause = report->cause,
+                       .view = store_of(self, build)};
 }
 
 static piw_msg *make_record(driver *self, const driver_build *build)
 {
-    (void)self;
-    const build_row row = row_of(build);
+    const build_row row = row_of(self, build);
     build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
     piw_value_copy(call, build_row_type(), &row, body);
@@ -151,19 +157,19 @@ static piw_msg *make_known(driver *self, const driver_build *build)
 
 static piw_msg *make_publish(driver *self, const driver_build *build)
 {
-    (void)self;
     fs_PUBLISH *body;
     piw_msg *call = fs_PUBLISH_new(&body);
     body->build_id = build->report.build_id;
     body->package = piw_text_copy(call, build->embargo->saved.package);
     piw_msg_list(call, &body->kept, build->report.kept.count);
     piw_texts_copy(call, build->report.kept.at, build->report.kept.count, body->kept.at);
+    body->view = piw_text_copy_some(call, store_of(self, build));
     return call;
 }
 
-static piw_msg *make_seal(const driver_build *build)
+static piw_msg *make_seal(const driver *self, const driver_build *build)
 {
-    const build_row row = row_of(build);
+    const build_row row = row_of(self, build);
     build_row *body;
     piw_msg *call = fs_SEAL_new(&body);
     piw_value_copy(call, build_row_type(), &row, body);
@@ -442,7 +448,7 @@ driver_outcome driver_way_late(driver *self, driver_build *build)
     if (build->saved.phase == DRIVER_WAIT_ATTEMPT) /* should the master die too, the attempt is void, and that is all */
         return next(DRIVER_LET_GO);
     if (build->saved.phase == DRIVER_WAIT_RECORD && !build->sealing) {
-        piw_msg *call = make_seal(build);
+        piw_msg *call = make_seal(self, build);
         build->sealing = piw_call(self->task, &call, PIW_ON(sealed), (uint64_t)build->report.build_id, 0) == 0;
         piw_msg_free(&call);
     }

@@ -11,10 +11,10 @@
 #include "heads.piw.h"
 #include "orders.piw.h"
 #include "piw/plugin.h"
-#include "shared/abi.h"
 #include "shared/dsn.h"
 #include "shared/names.h"
 #include "shared/version.h"
+#include "shared/views.h"
 #include "the_architect.piw.h"
 
 #include <libpq-fe.h>
@@ -265,12 +265,13 @@ static void take_state(architect *self, const PGresult *r)
     build_queues_begin(&self->queues);
     for (int i = 0; i < PQntuples(r); i++) {
         const char *tag = PQgetvalue(r, i, 0);
-        if (piw_abi_acceptable(piw_text_of(tag)))
+        if (piw_queue_acceptable(piw_text_of(tag)))
             build_queues_state(&self->queues, tag, strtoll(PQgetvalue(r, i, 1), NULL, 10),
                                strtoll(PQgetvalue(r, i, 2), NULL, 10));
         else
-            piw_log_limited(&self->odd, 6, PIW_LOG_WARNING,
-                            "the database builds for \"%s\", which is no ABI's tag: it is passed over", tag);
+            piw_log_limited(
+                &self->odd, 6, PIW_LOG_WARNING,
+                "the database builds for \"%s\", which is no ABI's tag and no view's name: it is passed over", tag);
     }
     build_queues_end(&self->queues);
     if (self->queues.others)

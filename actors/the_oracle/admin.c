@@ -103,7 +103,7 @@ int read_known(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
     PGresult *r = NULL;
     int rc = database_query(db,
                             "SELECT test_package($1), test_package_version($1, $2), "
-                            "EXISTS (SELECT FROM build_abis WHERE abi_tag = $3)",
+                            "EXISTS (SELECT FROM piw.queues() WHERE abi_tag = $3)",
                             &p, &r, err);
     if (rc != 0)
         return rc;

@@ -5,6 +5,7 @@
  * are sent one after the other without waiting, then their answers are taken. */
 #include "oracle.h"
 
+#include "shared/text.h"
 #include "shared/wheel_name.h"
 
 typedef enum { KIND_DESCRIBE, KIND_FAILURE, KIND_LOGBUILD, KIND_ATTEMPT_END, KIND_ATTEMPT, KIND_WEB_LOG, KINDS } kind;
@@ -111,24 +112,36 @@ typedef struct build_params {
     int id, slave, package, version, abi, status, duration;
     int of_build, filename, size, hash, package_tag, version_tag, py_tag, file_abi, platform, requires, location,
         metadata;
-    int of_file, tool, dependency;
+    int of_file, tool, dependency, needs;
     int64_t builds, files; /* how many there are: positions in SQL count from 1 */
 } build_params;
 
 static void begin_builds(build_params *b, params *p)
 {
-    int *const arrays[] = {&b->id,          &b->slave,    &b->package,  &b->version,   &b->abi,      &b->status,
-                           &b->duration,    &b->of_build, &b->filename, &b->size,      &b->hash,     &b->package_tag,
-                           &b->version_tag, &b->py_tag,   &b->file_abi, &b->platform,  &b->requires, &b->location,
-                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency};
+    int *const arrays[] = {&b->id,          &b->slave,    &b->package,  &b->version,    &b->abi,      &b->status,
+                           &b->duration,    &b->of_build, &b->filename, &b->size,       &b->hash,     &b->package_tag,
+                           &b->version_tag, &b->py_tag,   &b->file_abi, &b->platform,   &b->requires, &b->location,
+                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency, &b->needs};
     *b = (build_params){.p = p};
     for (size_t i = 0; i < PIW_COUNT(arrays); i++)
         *arrays[i] = params_array(p);
 }
 
-static void add_file(build_params *b, const file_state *state, piw_text metadata_hash)
+/* Words with a blank between; NULL: not known. */
+static void add_needs(build_params *b, const wheel_needs *needs)
+{
+    piw_buffer words = {0};
+    for (uint32_t i = 0; needs != NULL && i < needs->words.count; i++)
+        piw_putf(&words, "%s%s", i == 0 ? "" : " ", needs->words.at[i].s);
+    const char *text = words.len > 0 ? (const char *)words.data : "";
+    params_add_text(b->p, b->needs, needs == NULL ? (piw_text){0} : (piw_text){text, (uint32_t)words.len});
+    piw_buffer_fini(&words);
+}
+
+static void add_file(build_params *b, const file_state *state, piw_text metadata_hash, const wheel_needs *needs)
 {
     params *p = b->p;
+    add_needs(b, needs);
     params_add_int(p, b->of_build, b->builds);
     params_add_text(p, b->filename, state->filename);
     params_add_int(p, b->size, state->filesize);
@@ -162,7 +175,7 @@ static void add_armv6l(build_params *b, const build_row *body, const built_file 
     file_state twin = file->state;
     twin.filename = piw_text_of(name);
     twin.platform_tag = piw_text_of("linux_armv6l");
-    add_file(b, &twin, file->metadata_hash);
+    add_file(b, &twin, file->metadata_hash, file->needs);
 }
 
 static void add_build(build_params *b, const build_row *body)
@@ -176,7 +189,7 @@ static void add_build(build_params *b, const build_row *body)
     params_add_int(b->p, b->duration, piw_duration_us(body->duration));
     b->builds++;
     for (uint32_t i = 0; i < body->files.count; i++) {
-        add_file(b, &body->files.at[i].state, body->files.at[i].metadata_hash);
+        add_file(b, &body->files.at[i].state, body->files.at[i].metadata_hash, body->files.at[i].needs);
         add_armv6l(b, body, &body->files.at[i]);
     }
 }
@@ -243,7 +256,7 @@ static const struct {
                       GROUP_MAX},
     [KIND_LOGBUILD] = {{"record_builds",
                         "SELECT r.ord, r.recorded, r.why, k.name FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, "
-                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) r "
+                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) r "
                         "LEFT JOIN LATERAL unnest(r.kept) AS k (name) ON true ORDER BY r.ord, k.name"},
                        put_builds,
                        build_replies,

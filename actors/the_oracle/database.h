@@ -14,7 +14,7 @@ typedef struct statement {
     const char *name, *sql;
 } statement;
 
-enum { STATEMENTS_MAX = 24 };
+enum { STATEMENTS_MAX = 32 };
 
 typedef struct database {
     PGconn *conn; /* NULL: not connected */
@@ -23,6 +23,7 @@ typedef struct database {
     char *dsn;         /* as libpq wants it */
     char *shown;       /* without a password, for messages */
     bool reads;        /* only reads: statements are cut off after a time */
+    bool views;        /* the farm has views (docs/views.md) */
     int64_t linger_ms; /* how long removed wheels stay on disk (docs/site.md#order-of-publication) */
 } database;
 

@@ -58,6 +58,7 @@ static void tell_build(oracle *self, const entry *e)
     to->status = from->status;
     to->cause = piw_text_copy(event, from->cause);
     to->duration = from->duration;
+    to->view = piw_text_copy_some(event, from->view);
     piw_msg_list(event, &to->files, from->files.count);
     for (uint32_t i = 0; i < from->files.count; i++)
         to->files.at[i] = piw_text_copy(event, from->files.at[i].state.filename);

@@ -89,6 +89,10 @@ int owner_take(oracle *self, piw_err *err);
 /* Is there no sense in waiting for the end of the other master any more? */
 bool owner_gives_up(const oracle *self);
 
+/* --- views.c --- */
+/* The writer tells the database which views the configuration has. PIW_EREFUSED: it won't have them; PIW_EDBAWAY. */
+int views_tell(oracle *self, piw_err *err);
+
 /* --- group.c --- */
 /* Store what waits. Returns when nothing waits any more or the database is away (then oracle_down was called). */
 void oracle_flush(oracle *self);
@@ -130,14 +134,14 @@ typedef struct web_log_kind {
 /* NULL: it is none of them. */
 const web_log_kind *web_log_kind_of(const piw_msg *msg);
 
-/* --- writes.c, admin.c, reads.c, project.c, why.c --- */
+/* --- writes.c, admin.c, reads.c, project.c, why.c, views.c --- */
 single_fn write_attempt_failed, write_retry, write_pypi_apply, write_pypi_projects, write_pypi_compare, write_reserve,
     write_attempts_void, write_rewrites_save, write_rewrites_load, write_removals_due, write_removals_done,
     write_site_mark, write_withheld_due, write_withheld_done, write_pypi_pages, write_pypi_facts, write_metadata_made,
-    write_addpkg, write_addver, write_rempkg, write_remver, write_abi_change;
+    write_addpkg, write_addver, write_rempkg, write_remver, write_abi_change, write_view_change;
 single_fn read_pypi_state, read_builds_known, read_abis, read_project, read_projects, read_packages, read_statistics,
     read_known, read_search_index, read_why, read_abi_list, read_site_figures, read_recent_builds, read_metadata_due,
-    read_queue_ages;
+    read_queue_ages, read_view_list;
 /* Fill in the history of each of these packages, with memory of `msg`. */
 int read_histories(database *db, piw_msg *msg, project_data *const *packages, size_t count, piw_err *err);
 /* The function for a type of message; NULL for those that batch_takes. `*read`: it needs no transaction of ours. */

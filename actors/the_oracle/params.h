@@ -7,7 +7,7 @@
 
 #include "piw/codec.h"
 
-enum { PARAMS_MAX = 24 };
+enum { PARAMS_MAX = 32 };
 
 typedef struct params {
     piw_buffer bytes[PARAMS_MAX]; /* NUL-terminated; of an array without its closing brace */

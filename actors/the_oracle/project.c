@@ -2,7 +2,7 @@
  *
  * Versions, builds with their files, and dependencies come in the same order, so that one pass over each puts them together:
  * what a package's pages cost grows as what it has does. */
-#include "oracle.h"
+#include "project.h"
 #include "shared/text.h"
 #include "shared/version.h"
 
@@ -14,10 +14,7 @@ enum {
     PROJECTS_MAX = 100, /* of a call, as proto/db.piw has it */
 };
 
-/* The results of a call's statements, in their order. */
-typedef enum { PACKAGES, ALIASES, VERSIONS, ABIS, BUILDS, DEPENDENCIES, YANKS, RESULTS } result_of;
-
-static const statement statements[RESULTS] = {
+static const statement statements[VIEWS] = {
     [PACKAGES] = {"project_packages",
                   "SELECT p.package, coalesce((SELECT n.name FROM package_names n WHERE n.package = p.package "
                   "ORDER BY n.seen DESC, n.name LIMIT 1), p.package), p.description, p.skip, s.status, s.reason "
@@ -55,13 +52,6 @@ static const statement statements[RESULTS] = {
                "WHERE y.package = ANY ($1) ORDER BY y.package, y.version LIMIT 200001"},
 };
 
-/* The first row of each result that isn't used yet. */
-typedef struct reader {
-    PGresult *rows[RESULTS];
-    int at[RESULTS];
-    piw_msg *msg; /* what they are put into */
-} reader;
-
 /* What came of a version for one ABI. */
 typedef struct outcome {
     int64_t good, own;         /* build ids; 0: none */
@@ -80,15 +70,21 @@ static void reader_fini(reader *self)
 static const char BEGIN[] = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off; "
                             "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
 
-static int send_all(database *db, const piw_text *packages, uint32_t count, piw_err *err)
+static const statement *statement_for(size_t result)
+{
+    return result < VIEWS ? &statements[result] : &view_statements[result - VIEWS];
+}
+
+static int send_all(database *db, size_t results, const piw_text *packages, uint32_t count, piw_err *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < RESULTS && rc == 0; i++) {
+    for (size_t i = 0; i < results && rc == 0; i++) {
         params p = {0};
-        int names = i != ABIS ? params_array(&p) : 0;
-        for (uint32_t k = 0; i != ABIS && k < count; k++)
+        bool named = i != ABIS && i != VIEWS;
+        int names = named ? params_array(&p) : 0;
+        for (uint32_t k = 0; named && k < count; k++)
             params_add_text(&p, names, packages[k]);
-        rc = database_send(db, &statements[i], &p, err);
+        rc = database_send(db, statement_for(i), &p, err);
     }
     return rc == 0 ? database_flush(db, err) : rc;
 }
@@ -96,16 +92,17 @@ static int send_all(database *db, const piw_text *packages, uint32_t count, piw_
 static int query(database *db, const piw_text *packages, uint32_t count, reader *self, piw_err *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < RESULTS && rc == 0; i++)
-        rc = database_prepare(db, &statements[i], err);
+    size_t results = db->views ? RESULTS : VIEWS;
+    for (size_t i = 0; i < results && rc == 0; i++)
+        rc = database_prepare(db, statement_for(i), err);
     if (rc == 0)
         rc = database_run(db, BEGIN, err);
     if (rc != 0)
         return rc;
     rc = database_many(db, err);
     if (rc == 0)
-        rc = send_all(db, packages, count, err);
-    for (size_t i = 0; i < RESULTS && rc == 0; i++)
+        rc = send_all(db, results, packages, count, err);
+    for (size_t i = 0; i < results && rc == 0; i++)
         rc = database_take(db, &self->rows[i], err);
     database_done(db);
     piw_err ignored_err = {0};
@@ -115,26 +112,6 @@ static int query(database *db, const piw_text *packages, uint32_t count, reader 
 }
 
 /* --- Putting together -------------------------------------------------------------------------------------------- */
-
-/* Is the next row of this result about the package, and, if one is given, the version? */
-static bool next_is(const reader *self, result_of which, piw_text package, piw_text version)
-{
-    const PGresult *rows = self->rows[which];
-    int at = self->at[which];
-    return at < PQntuples(rows) && piw_text_eq(row_text(rows, at, 0), package) &&
-           (version.s == NULL || piw_text_eq(row_text(rows, at, 1), version));
-}
-
-/* How many rows from the next one on are. */
-static int run_length(reader *self, result_of which, piw_text package, piw_text version)
-{
-    int begin = self->at[which], count;
-    while (next_is(self, which, package, version))
-        self->at[which]++;
-    count = self->at[which] - begin;
-    self->at[which] = begin;
-    return count;
-}
 
 /* Fill one list with the next rows if they have this file name and tool. */
 static void fill_dependencies(reader *self, piw_text filename, const char *tool, uint32_t *count, piw_text **list)
@@ -248,9 +225,9 @@ static bool is_shown(const reader *self, int row)
     return !row_null(self->rows[BUILDS], row, 6) && !row_bool(self->rows[BUILDS], row, 15);
 }
 
-static void fill_builds(reader *self, piw_text package, piw_text package_skip, project_release *release)
+static void fill_builds(reader *self, const project_data *data, project_release *release)
 {
-    int begin = self->at[BUILDS], count = run_length(self, BUILDS, package, release->version);
+    int begin = self->at[BUILDS], count = reader_run(self, BUILDS, data->package, release->version);
     uint32_t files = 0;
     for (int row = begin; row < begin + count; row++)
         files += is_shown(self, row);
@@ -259,8 +236,9 @@ static void fill_builds(reader *self, piw_text package, piw_text package_skip, p
     for (int row = begin; row < begin + count; row++)
         if (is_shown(self, row))
             fill_file(self, row, &release->files.at[files++]);
-    fill_abis(self, begin, count, package_skip, release);
+    fill_abis(self, begin, count, data->skip, release);
     self->at[BUILDS] = begin + count;
+    fill_views(self, data, release);
 }
 
 /* Reasons name versions as files do, so that the spelling may be another. */
@@ -277,8 +255,8 @@ static void fill_releases(reader *self, project_data *data)
 {
     const PGresult *r = self->rows[VERSIONS];
     int begin = self->at[VERSIONS], yanks = self->at[YANKS];
-    int yanks_end = yanks + run_length(self, YANKS, data->package, (piw_text){0});
-    piw_msg_list(self->msg, &data->releases, run_length(self, VERSIONS, data->package, (piw_text){0}));
+    int yanks_end = yanks + reader_run(self, YANKS, data->package, (piw_text){0});
+    piw_msg_list(self->msg, &data->releases, reader_run(self, VERSIONS, data->package, (piw_text){0}));
     for (uint32_t i = 0; i < data->releases.count; i++) {
         project_release *release = &data->releases.at[i];
         int row = begin + (int)i;
@@ -288,7 +266,7 @@ static void fill_releases(reader *self, project_data *data)
         release->skip = row_copy(self->msg, r, row, 4);
         if (release->yanked)
             release->yank_reason = yank_reason(self, yanks, yanks_end, release->version);
-        fill_builds(self, data->package, data->skip, release);
+        fill_builds(self, data, release);
     }
     self->at[VERSIONS] = begin + (int)data->releases.count;
     self->at[YANKS] = yanks_end;
@@ -304,7 +282,7 @@ static void fill_project(reader *self, project_data *data)
     data->skip = row_copy(self->msg, r, row, 3);
     data->status = row_copy(self->msg, r, row, 4);
     data->status_reason = row_copy(self->msg, r, row, 5);
-    int aliases = run_length(self, ALIASES, data->package, (piw_text){0});
+    int aliases = reader_run(self, ALIASES, data->package, (piw_text){0});
     piw_msg_list(self->msg, &data->aliases, aliases < 10000 ? aliases : 10000);
     for (uint32_t i = 0; i < data->aliases.count; i++)
         data->aliases.at[i] = row_copy(self->msg, self->rows[ALIASES], alias + (int)i, 1);
@@ -321,7 +299,7 @@ static void clear_data(piw_msg *msg, piw_text package, project_data *data)
 static int check_size(const reader *self, piw_err *err)
 {
     for (size_t i = 0; i < RESULTS; i++)
-        if (PQntuples(self->rows[i]) > (i == DEPENDENCIES ? DEPENDENCIES_MAX : ROWS_MAX))
+        if (self->rows[i] != NULL && PQntuples(self->rows[i]) > (i == DEPENDENCIES ? DEPENDENCIES_MAX : ROWS_MAX))
             return piw_err_set(err, PIW_ELIMIT, "they have too many versions, files or dependencies for a page");
     return 0;
 }

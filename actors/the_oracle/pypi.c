@@ -129,6 +129,18 @@ int write_pypi_pages(database *db, const piw_msg *msg, piw_msg **reply, piw_err 
     return 0;
 }
 
+static int keep_wheels(database *db, const db_PYPI_FACTS *body, piw_err *err)
+{
+    params p = {0};
+    params_text(&p, body->package);
+    int versions = params_array(&p), tags = params_array(&p);
+    for (uint32_t i = 0; i < body->wheels->wheels.count; i++) {
+        params_add_text(&p, versions, body->wheels->wheels.at[i].version);
+        params_add_text(&p, tags, body->wheels->wheels.at[i].tags);
+    }
+    return database_query(db, "SELECT piw.keep_pypi_wheels($1, $2, $3)", &p, NULL, err);
+}
+
 int write_pypi_facts(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     const db_PYPI_FACTS *body = db_PYPI_FACTS_of(msg);
@@ -145,7 +157,11 @@ int write_pypi_facts(database *db, const piw_msg *msg, piw_msg **reply, piw_err 
     int rc = database_query(db, "SELECT piw.keep_facts($1, $2, $3, $4, $5)", &p, &r, err);
     if (rc != 0)
         return rc;
-    *reply = db_PYPI_FACTS_reply_make(body->package, row_bool(r, 0, 0));
+    bool changed = row_bool(r, 0, 0);
     PQclear(r);
-    return 0;
+    if (body->wheels != NULL)
+        rc = keep_wheels(db, body, err);
+    if (rc == 0)
+        *reply = db_PYPI_FACTS_reply_make(body->package, changed);
+    return rc;
 }

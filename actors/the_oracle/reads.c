@@ -38,8 +38,11 @@ int read_builds_known(database *db, const piw_msg *msg, piw_msg **reply, piw_err
     for (uint32_t i = 0; i < body->build_ids.count; i++)
         params_add_int(&p, ids, body->build_ids.at[i]);
     PGresult *r = NULL;
-    int rc = database_query(db, "SELECT build_id FROM builds WHERE build_id = ANY ($1::bigint[]) ORDER BY build_id", &p,
-                            &r, err);
+    int rc =
+        database_query(db,
+                       "SELECT build_id FROM builds WHERE build_id = ANY ($1::bigint[]) UNION ALL "
+                       "SELECT build_id FROM piw.view_builds WHERE build_id = ANY ($1::bigint[]) ORDER BY build_id",
+                       &p, &r, err);
     if (rc != 0)
         return rc;
     db_BUILDS_KNOWN_reply *answer = NULL;
@@ -142,12 +145,17 @@ static void split_texts(piw_msg *msg, piw_text joined, uint32_t *count, piw_text
     }
 }
 
-#define RECENT_COLUMNS                                                                                                 \
-    "SELECT b.build_id, b.package, b.version, b.abi_tag, b.built_by, b.status, "                                       \
+/* The newest of stock's builds, and the newest of views'; `also` is a further condition. */
+#define RECENT_HALF(queue, builds, files, withheld, also)                                                              \
+    "(SELECT b.build_id, b.package, b.version, " queue ", b.built_by, b.status, "                                      \
     "(extract(epoch FROM b.built_at) * 1000000)::bigint, (extract(epoch FROM b.duration) * 1000000)::bigint, "         \
-    "(SELECT string_agg(f.filename, chr(31) ORDER BY f.filename) FROM files f WHERE f.build_id = b.build_id "          \
-    "AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename)) FROM builds b "                        \
-    "WHERE b.build_id < $1::bigint "
+    "(SELECT string_agg(f.filename, chr(31) ORDER BY f.filename) FROM " files " f WHERE f.build_id = b.build_id "      \
+    "AND NOT EXISTS (SELECT FROM " withheld " AND w.filename = f.filename)) FROM " builds " b "                        \
+    "WHERE b.build_id < $1::bigint " also " ORDER BY b.build_id DESC LIMIT $2::bigint)"
+#define RECENT(also)                                                                                                   \
+    RECENT_HALF("b.abi_tag", "builds", "files", "piw.withheld w WHERE true", also)                                     \
+    " UNION ALL " RECENT_HALF("b.view", "piw.view_builds", "piw.view_files",                                           \
+                              "piw.view_withheld w WHERE w.view = f.view", also) " ORDER BY 1 DESC LIMIT $2::bigint"
 
 int read_recent_builds(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
@@ -162,10 +170,7 @@ int read_recent_builds(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     if (of_package)
         params_text(&p, body->package);
     PGresult *r = NULL;
-    int rc = database_query(db,
-                            of_package ? RECENT_COLUMNS "AND b.package = $3 ORDER BY b.build_id DESC LIMIT $2::bigint"
-                                       : RECENT_COLUMNS "ORDER BY b.build_id DESC LIMIT $2::bigint",
-                            &p, &r, err);
+    int rc = database_query(db, of_package ? RECENT("AND b.package = $3") : RECENT(""), &p, &r, err);
     if (rc != 0)
         return rc;
     db_RECENT_BUILDS_reply *answer = NULL;
@@ -291,6 +296,8 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_REMPKG, false, write_rempkg},
         {DB_REMVER, false, write_remver},
         {DB_ABI_CHANGE, false, write_abi_change},
+        {DB_VIEW_LIST, true, read_view_list},
+        {DB_VIEW_CHANGE, false, write_view_change},
     };
     *read = false;
     for (size_t i = 0; i < PIW_COUNT(table); i++)

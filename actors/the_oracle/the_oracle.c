@@ -7,6 +7,7 @@
 
 #include "events.piw.h"
 #include "piw/plugin.h"
+#include "shared/views.h"
 #include "the_oracle.piw.h"
 
 #include <stdio.h>
@@ -24,6 +25,8 @@ static int come_up(oracle *self, piw_err *err)
         rc = database_check(&self->db, err);
     if (rc == 0 && !self->resting)
         rc = owner_take(self, err);
+    if (rc == 0 && !self->resting)
+        rc = views_tell(self, err);
     if (rc == 0)
         rc = oracle_settle_unknown(self, err);
     if (rc != 0) {
@@ -238,12 +241,26 @@ static void free_soul(oracle *self)
     free(self);
 }
 
+/* Has the farm views, by its configuration? */
+static int find_views(piw_task *task, bool *any, piw_err *err)
+{
+    piw_views views;
+    int rc = piw_views_of_task(&views, task, err);
+    *any = rc == 0 && views.count > 0;
+    piw_views_fini(&views);
+    return rc;
+}
+
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why;
     const char *dsn = piw_setting(task, "dsn");
     if (dsn == NULL)
         return piw_err_set(err, PIW_ECONFIG, "no database is configured (dsn)");
+    bool views;
+    int found = find_views(task, &views, err);
+    if (found != 0)
+        return found;
     oracle *self = piw_zalloc(sizeof(*self));
     self->task = task;
     self->watched = -1;
@@ -252,6 +269,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->backoff_ms = RECONNECT_FIRST_MS;
     /* With few instances the lanes share them. An instance that writes has no bound on its statements. */
     database_init(&self->db, dsn, piw_task_instance(task) >= READ_FROM);
+    self->db.views = views;
     self->db.linger_ms = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_MS;
     piw_soul_set(task, self);
     int rc = state != NULL ? load(self, state, err) : 0;

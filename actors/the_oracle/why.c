@@ -44,8 +44,10 @@ static int add_abis(database *db, const db_WHY *body, piw_msg *reply, db_WHY_rep
     params_text(&p, body->package);
     params_text(&p, body->version);
     PGresult *r = NULL;
-    int rc = database_query(
-        db, "SELECT abi_tag, abi_skip, status, build_id, offered FROM piw.why_abis($1, $2) LIMIT 1000", &p, &r, err);
+    int rc = database_query(db,
+                            "SELECT abi_tag, abi_skip, status, build_id, offered FROM piw.why_abis($1, $2) UNION ALL "
+                            "SELECT abi_tag, abi_skip, status, build_id, offered FROM piw.why_views($1, $2) LIMIT 1000",
+                            &p, &r, err);
     if (rc != 0)
         return rc;
     piw_msg_list(reply, &to->abis, PQntuples(r));

@@ -115,8 +115,11 @@ int write_removals_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     params_int(&p, db->linger_ms);
     params_int(&p, body->limit < 0 ? 0 : body->limit > 1000 ? 1000 : body->limit);
     PGresult *r = NULL;
-    int rc = database_query(db, "SELECT package, filename FROM piw.removals_due($1 * interval '1 millisecond', $2)", &p,
-                            &r, err);
+    int rc = database_query(
+        db,
+        "(SELECT package, filename, NULL FROM piw.removals_due($1 * interval '1 millisecond', $2)) UNION ALL "
+        "(SELECT package, filename, view FROM piw.view_removals_due($1 * interval '1 millisecond', $2)) LIMIT $2",
+        &p, &r, err);
     if (rc != 0)
         return rc;
     db_REMOVALS_DUE_reply *answer = NULL;
@@ -125,6 +128,7 @@ int write_removals_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     for (uint32_t i = 0; i < answer->files.count; i++) {
         answer->files.at[i].package = row_copy(*reply, r, (int)i, 0);
         answer->files.at[i].filename = row_copy(*reply, r, (int)i, 1);
+        answer->files.at[i].view = row_copy(*reply, r, (int)i, 2);
     }
     PQclear(r);
     return 0;
@@ -152,7 +156,10 @@ int write_withheld_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
     params_text(&p, body->after);
     params_int(&p, body->limit < 0 ? 0 : body->limit > 1000 ? 1000 : body->limit);
     PGresult *r = NULL;
-    int rc = database_query(db, "SELECT package, filename, hidden FROM piw.withheld_due($1, $2)", &p, &r, err);
+    int rc = database_query(db,
+                            "(SELECT package, filename, hidden, NULL FROM piw.withheld_due($1, $2)) UNION ALL "
+                            "(SELECT package, filename, hidden, view FROM piw.view_withheld_due($1, $2)) LIMIT $2",
+                            &p, &r, err);
     if (rc != 0)
         return rc;
     db_WITHHELD_DUE_reply *answer = NULL;
@@ -162,9 +169,20 @@ int write_withheld_due(database *db, const piw_msg *msg, piw_msg **reply, piw_er
         answer->files.at[i].package = row_copy(*reply, r, (int)i, 0);
         answer->files.at[i].filename = row_copy(*reply, r, (int)i, 1);
         answer->files.at[i].hidden = row_bool(r, (int)i, 2);
+        answer->files.at[i].view = row_copy(*reply, r, (int)i, 3);
     }
     PQclear(r);
     return 0;
+}
+
+/* Two arrays: in whose stores, and the names. */
+static void put_of_views(params *p, const files_of_views *files)
+{
+    int views = params_array(p), names = params_array(p);
+    for (uint32_t i = 0; files != NULL && i < files->at.count; i++) {
+        params_add_text(p, views, files->at.at[i].view);
+        params_add_text(p, names, files->at.at[i].filename);
+    }
 }
 
 int write_withheld_done(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
@@ -177,7 +195,12 @@ int write_withheld_done(database *db, const piw_msg *msg, piw_msg **reply, piw_e
     for (uint32_t i = 0; i < body->back.count; i++)
         params_add_text(&p, back, body->back.at[i]);
     PGresult *r = NULL;
-    int rc = database_query(db, "SELECT * FROM piw.withheld_done($1, $2)", &p, &r, err);
+    put_of_views(&p, body->views_away);
+    put_of_views(&p, body->views_back);
+    int rc = database_query(db,
+                            "SELECT * FROM piw.withheld_done($1, $2) UNION "
+                            "SELECT * FROM piw.view_withheld_done($3, $4, $5, $6)",
+                            &p, &r, err);
     if (rc != 0)
         return rc;
     db_WITHHELD_DONE_reply *answer = NULL;
@@ -197,5 +220,6 @@ int write_removals_done(database *db, const piw_msg *msg, piw_msg **reply, piw_e
     int names = params_array(&p);
     for (uint32_t i = 0; i < body->filenames.count; i++)
         params_add_text(&p, names, body->filenames.at[i]);
-    return database_query(db, "SELECT piw.removals_done($1)", &p, NULL, err);
+    put_of_views(&p, body->of_views);
+    return database_query(db, "SELECT piw.removals_done($1), piw.view_removals_done($2, $3)", &p, NULL, err);
 }

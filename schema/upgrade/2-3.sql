@@ -85,6 +85,111 @@ CREATE TABLE piw.file_downloads (
     ever bigint NOT NULL
 );
 
+-- --- Views: named kinds of machine (views.sql) ---
+--
+-- What the common view makes stands in stock's tables, under its ABI; what the others make stands here, under their names. The
+-- build queue, attempts and counts by ABI go by the queue's name: the common view's is its ABI, each other's is its own.
+
+-- The views as the master's configuration has them. No row: a farm without views.
+CREATE TABLE piw.views (
+    view varchar(32) PRIMARY KEY,
+    place integer NOT NULL,             -- in the configuration, from 1
+    abi_tag varchar(100) NOT NULL,
+    platforms text[] NOT NULL,          -- of wheels that run there, beside `any`
+    libraries text[] NOT NULL,          -- sonames and symbol versions that are there, as far as the operator says
+    common boolean NOT NULL,            -- its wheels are those of the common index
+    skip_pypi_wheels boolean NOT NULL,
+    stable_only boolean NOT NULL,
+    newest integer NOT NULL,            -- so many versions of a package at most; 0: all
+    popular integer NOT NULL,           -- packages of which so many wheels were downloaded in the last 30 days; 0: all
+    pure_from_pypi boolean NOT NULL     -- a pure wheel that PyPI has is built all the same
+);
+-- As public.builds, of which it shares the numbers.
+CREATE TABLE piw.view_builds (
+    build_id integer PRIMARY KEY,
+    view varchar(32) NOT NULL,
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    built_by integer NOT NULL,
+    built_at timestamp NOT NULL,
+    duration interval NOT NULL,
+    status boolean NOT NULL
+);
+CREATE INDEX view_builds_version ON piw.view_builds (package, version);
+CREATE INDEX view_builds_view ON piw.view_builds (view, build_id);
+CREATE INDEX view_builds_time ON piw.view_builds (built_at);
+-- As public.files and piw.file_facts. A name has one meaning within a view.
+CREATE TABLE piw.view_files (
+    view varchar(32) NOT NULL,
+    filename varchar(255) NOT NULL,
+    build_id integer NOT NULL REFERENCES piw.view_builds (build_id) ON DELETE CASCADE,
+    filesize integer NOT NULL,
+    filehash char(64) NOT NULL,
+    package_tag varchar(200) NOT NULL,
+    package_version_tag varchar(200) NOT NULL,
+    py_version_tag varchar(100) NOT NULL,
+    abi_tag varchar(100) NOT NULL,
+    platform_tag varchar(100) NOT NULL,
+    requires_python varchar(200),
+    location varchar(100) NOT NULL DEFAULT '',
+    metadata_hash char(64),
+    uploaded timestamp NOT NULL,
+    PRIMARY KEY (view, filename)
+);
+CREATE INDEX view_files_build ON piw.view_files (build_id);
+CREATE TABLE piw.view_dependencies (
+    view varchar(32) NOT NULL,
+    filename varchar(255) NOT NULL,
+    tool varchar(10) NOT NULL,
+    dependency varchar(255) NOT NULL,
+    PRIMARY KEY (view, filename, tool, dependency),
+    FOREIGN KEY (view, filename) REFERENCES piw.view_files (view, filename) ON DELETE CASCADE
+);
+-- What a wheel's code needs of the machine: sonames of libraries and symbol versions (GLIBC_2.36). View '': a file of stock's
+-- table. A wheel of one platform without a row: not known.
+CREATE TABLE piw.file_needs (
+    view varchar(32) NOT NULL DEFAULT '',
+    filename varchar(255) NOT NULL,
+    needs text[] NOT NULL,
+    PRIMARY KEY (view, filename)
+);
+-- What the machines of a view have, as its slaves' builds have shown; beside piw.views.libraries.
+CREATE TABLE piw.view_has (
+    view varchar(32) NOT NULL,
+    word varchar(200) NOT NULL,
+    PRIMARY KEY (view, word)
+);
+-- As piw.removals and piw.withheld, of files of views.
+CREATE TABLE piw.view_removals (
+    view varchar(32) NOT NULL,
+    filename varchar(255) NOT NULL,
+    package varchar(200) NOT NULL,
+    removed timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
+    PRIMARY KEY (view, filename)
+);
+CREATE INDEX view_removals_time ON piw.view_removals (removed);
+CREATE TABLE piw.view_withheld (
+    view varchar(32) NOT NULL,
+    filename varchar(255) NOT NULL,
+    package varchar(200) NOT NULL,
+    away boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (view, filename)
+);
+-- Views of which an operator wants nothing kept: their builds go in slices.
+CREATE TABLE piw.view_drops (
+    view varchar(32) PRIMARY KEY
+);
+-- What PyPI offers of a version as wheels: tags as in their names, PYTHON-ABI-PLATFORM.
+CREATE TABLE piw.pypi_wheels (
+    package varchar(200) NOT NULL,
+    version varchar(200) NOT NULL,
+    tags text[] NOT NULL,
+    PRIMARY KEY (package, version)
+);
+
+ALTER TABLE piw.queue DROP CONSTRAINT queue_pkey;
+ALTER TABLE piw.queue ADD PRIMARY KEY (package, version, abi_tag);
+
 -- --- Coverage ---
 
 -- The rule is another one (coverage.sql): every version is looked at again, in slices, while the farm works. Before other refills,

@@ -3,7 +3,9 @@
 how much memory it takes; beside the full computation over the same tables in the same run.
 
 test/bench/bench_queue.py [tiny|small|medium]: 500, 25,000, 100,000 packages; 500,000 without. Ten versions each, three ABIs,
-six versions of ten built. Lines NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
+six versions of ten built. Then, but for the largest, whose queues of five would take half an hour to fill, the same of a farm of
+one view and of one of five: `views_5` is what the figures of a view have grown to, at most, in figures of one view's. Lines
+NAME<TAB>VALUE<TAB>UNIT<TAB>LIMIT<TAB>RATIO.
 """
 
 import pathlib
@@ -22,6 +24,10 @@ VERSIONS, BUILT, ABIS = 10, 6, ("cp39", "cp311", "cp313")
 OFFERS = 50
 GROUP, GROUPS_MAX = 100, 50  # builds recorded: in each transaction, transactions
 SLICE, FILLING_S = 20000, 60
+VIEWS_RATIO, OFFERED_MS = 1.5, 1000
+# Kinds of machine: ABI, platform. The first is the common view.
+KINDS = {"kind-1": ("cp39", "linux_x86_64"), "kind-2": ("cp39", "linux_aarch64"), "kind-3": ("cp311", "linux_x86_64"),
+         "kind-4": ("cp311", "linux_aarch64"), "kind-5": ("cp313", "linux_x86_64")}
 PATIENCE_S = 7200
 # Wheels of every second package are for all interpreters; the others' for one each.
 FILL = (
@@ -42,9 +48,9 @@ DECLARE first integer; taken record;
 BEGIN
     SELECT piw.reserve('build', {group}) INTO first;
     SELECT array_agg(h.package::text) AS packages, array_agg(h.version::text) AS versions INTO taken
-    FROM piw.queue_head('cp39', 'oldest', {group}) h;
+    FROM piw.queue_head('{queue}', 'oldest', {group}) h;
     PERFORM piw.record_builds((SELECT array_agg(first + i) FROM generate_series(0, {group} - 1) i), array_fill(7, ARRAY[{group}]),
-        taken.packages, taken.versions, array_fill('cp39'::text, ARRAY[{group}]), array_fill(false, ARRAY[{group}]),
+        taken.packages, taken.versions, array_fill('{queue}'::text, ARRAY[{group}]), array_fill(false, ARRAY[{group}]),
         array_fill(1000000::bigint, ARRAY[{group}]), '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
         '{{}}', '{{}}', '{{}}', '{{}}', '{{}}');
     PERFORM piw.drain();
@@ -211,13 +217,90 @@ def records(server, packages, full_rows, full_mb):
     groups = min(GROUPS_MAX, packages // GROUP)
     read, memory = server.read(), Memory(server.farm)
     begin = time.monotonic()
-    server.sql([RECORD.format(group=GROUP)] * groups, "piwheels")
+    server.sql([RECORD.format(group=GROUP, queue="cp39")] * groups, "piwheels")
     seconds = time.monotonic() - begin
     memory.stop()
     count = groups * GROUP
     line("build_recorded", seconds * 1e6 / count, "us/build")
     line("build_rows_read", (server.read() - read) / count, "rows/build", full_rows)
     line("memory_server", memory.most_mb, "MB", full_mb)
+
+
+# --- Views ---------------------------------------------------------------------------------------------------------------
+
+
+def have_views(farm, server, names):
+    """The farm's views from now on, what waits for each of them, and nothing that is still to be looked at."""
+    farm.views = {name: {"abi": KINDS[name][0], "platform": KINDS[name][1]} for name in names}
+    count, first = len(names), ["true"] + ["false"] * (len(names) - 1)
+    many = [",".join(words) for words in (names, (KINDS[n][0] for n in names), (KINDS[n][1] for n in names), ['""'] * count, first,
+                                          ["false"] * count, ["false"] * count, ["0"] * count, ["0"] * count, first)]
+    server.sql("SELECT piw.set_views(" + ", ".join(f"'{{{words}}}'" for words in many) + ")", "piwheels")
+    begin = time.monotonic()
+    server.sql("DELETE FROM piw.queue q WHERE q.abi_tag IN (SELECT v.view FROM piw.views v)")
+    server.sql("INSERT INTO piw.queue SELECT * FROM piw.full_view_queue() ON CONFLICT DO NOTHING; DELETE FROM piw.refills; "
+               "SELECT piw.recount_queue()")
+    line(f"views_{count}.full", (time.monotonic() - begin) * 1000, "ms")
+    server.sql("VACUUM ANALYZE")
+
+
+def view_records(server, queue, groups):
+    begin = time.monotonic()
+    server.sql([RECORD.format(group=GROUP, queue=queue)] * groups, "piwheels")
+    return (time.monotonic() - begin) * 1e6 / (groups * GROUP)
+
+
+def view_offers(farm, names):
+    """For each view the times from the commit of an INSERT in psql to the answer BUILD of a slave of that view."""
+    farm.start_master()
+    slaves = {name: Builder(farm.dir / "s" / "slave", name, abi=KINDS[name][0], platform=KINDS[name][1]) for name in names}
+    times = {name: [] for name in names}
+    psql = subprocess.Popen([*farm.drop, "/usr/bin/psql", "-XAtq", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=farm.env, text=True)
+    with psql:
+        for number in range(OFFERS):
+            name = f"fresh-{len(names)}-{number}"
+            psql.stdin.write(f"BEGIN; INSERT INTO packages VALUES ('{name}'); INSERT INTO versions VALUES ('{name}', '1', "
+                             f"timestamp '1999-01-01' - {number} * interval '1 day'); COMMIT; SELECT 1;\n")
+            psql.stdin.flush()
+            psql.stdout.readline()
+            begin, left = time.monotonic(), set(names)
+            while left:
+                for view in sorted(left):
+                    answer = slaves[view].idle()
+                    if answer[0] == "BUILD" and answer[1][0] == name:
+                        times[view].append((time.monotonic() - begin) * 1000)
+                        left.remove(view)
+                    if answer[0] == "BUILD":
+                        slaves[view].fail()
+                if time.monotonic() - begin > 60:
+                    raise farms.Failure(f"{name} was not offered to {left} within a minute")
+                time.sleep(0.002)
+        psql.stdin.close()
+    for slave in slaves.values():
+        slave.bye()
+        slave.close()
+    farm.stop_process(farm.master)
+    return {name: sorted(found) for name, found in times.items()}
+
+
+def view_figures(farm, server, count, groups):
+    """The most of any view: microseconds to record a build, milliseconds to offer what is new."""
+    names = list(KINDS)[:count]
+    have_views(farm, server, names)
+    recorded = max(view_records(server, KINDS[name][0] if n == 0 else name, groups) for n, name in enumerate(names))
+    times = view_offers(farm, names)
+    middle, worst = max(t[len(t) // 2] for t in times.values()), max(t[-1] for t in times.values())
+    line(f"views_{count}.build_recorded", recorded, "us/build")
+    line(f"views_{count}.offered_p50", middle, "ms")
+    line(f"views_{count}.offered_p99", worst, "ms", OFFERED_MS)
+    return recorded, middle
+
+
+def views(farm, server, packages):
+    groups = max(1, min(GROUPS_MAX, packages // GROUP) // 5)
+    one, five = (view_figures(farm, server, count, groups) for count in (1, 5))
+    line("views_5", max(more / less for more, less in zip(five, one)), "times one view's", VIEWS_RATIO)
 
 
 def main():
@@ -238,6 +321,8 @@ def main():
         line("full.memory", stock[3], "MB")
         records(server, packages, stock[1], stock[3])
         offers(farm, server, stock[0] * 1000)
+        if scale:
+            views(farm, server, packages)
     return 0
 
 

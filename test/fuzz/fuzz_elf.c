@@ -18,6 +18,7 @@ static void look_into(const uint8_t *data, size_t len)
     size_t count = 0;
     piw_elf_exports(data, len, "PyInit_demo");
     piw_elf_needs(data, len, need, &count);
+    piw_elf_versions(data, len, need, &count);
     piw_arm_code_of(data, len);
 }
 

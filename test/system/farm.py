@@ -166,6 +166,7 @@ class Farm:
         self.task_options = {"the_secretary": {"hold": "1s"}, "cloud_gazer": {"poll": "1s"}}
         self.master_options = [] if self.as_root else ["--core-dumps"]  # so that tests may look into its folder in /proc
         self.slave_options = []
+        self.views = {}
         self.site_options = {}
         self.postgres_options = []
         self.site_options = {}
@@ -362,6 +363,8 @@ class Farm:
         for task, options in self.task_options.items():
             lines.append(f"[task:{task}]")
             lines += [f"{key} = {value}" for key, value in options.items()]
+        for view, options in self.views.items():
+            lines += [f"[view:{view}]", *(f"{key} = {value}" for key, value in options.items())]
         if self.site_options:
             lines += ["[site]", *(f"{key} = {value}" for key, value in self.site_options.items())]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -18,6 +18,8 @@ typedef struct elf_wish {
     const piw_buffer *attributes; /* of ARM */
     const char *exports;          /* a symbol */
     const char *needs, *runpath;
+    const char *version; /* of the symbols of what it needs */
+    bool weak;           /* that version */
 } elf_wish;
 
 /* Texts of one string table: offset 0 is the empty one. */
@@ -80,6 +82,10 @@ static inline piw_buffer elf_make(const elf_wish *w)
     static uint8_t code[16];
     elf_texts texts = {0};
     uint8_t symbols[2 * sizeof(Elf64_Sym)] = {0}, entries[4 * sizeof(Elf64_Dyn)] = {0};
+    struct {
+        GElf_Verneed of;
+        GElf_Vernaux one;
+    } versions = {{0}, {0}};
     int fd = memfd_create("elf", MFD_CLOEXEC);
     ck_assert_int_ge(fd, 0);
     ck_assert_uint_ne(elf_version(EV_CURRENT), EV_NONE);
@@ -98,7 +104,14 @@ static inline piw_buffer elf_make(const elf_wish *w)
         size_t symbol = w->exports != NULL ? elf_text(&texts, w->exports) : 0;
         size_t needs = w->needs != NULL ? elf_text(&texts, w->needs) : 0;
         size_t runpath = w->runpath != NULL ? elf_text(&texts, w->runpath) : 0;
+        size_t version = w->version != NULL ? elf_text(&texts, w->version) : 0;
         elf_section(elf, SHT_STRTAB, SHF_ALLOC, 0, texts.s, texts.len + 1, ELF_T_BYTE);
+        if (w->version != NULL) {
+            versions.of = (GElf_Verneed){
+                .vn_version = 1, .vn_cnt = 1, .vn_file = (GElf_Word)needs, .vn_aux = sizeof(versions.of)};
+            versions.one = (GElf_Vernaux){.vna_flags = w->weak ? VER_FLG_WEAK : 0, .vna_name = (GElf_Word)version};
+            elf_section(elf, SHT_GNU_verneed, SHF_ALLOC, 1, &versions, sizeof(versions), ELF_T_VNEED);
+        }
         if (w->code)
             elf_section(elf, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0, code, sizeof(code), ELF_T_BYTE);
         if (w->attributes != NULL)

@@ -106,7 +106,7 @@ static void make_project(piw_buffer *page)
 START_TEST(the_index_has_its_links_and_attributes)
 {
     piw_buffer page = {0};
-    page_index(data, &page);
+    page_index(data, (piw_text){0}, &page);
     const char *html = text_of(&page);
     ck_assert_ptr_nonnull(strstr(html, "<!DOCTYPE html>"));
     ck_assert_ptr_nonnull(strstr(html, "<meta name=\"pypi:repository-version\" content=\"1.4\">"));
@@ -139,7 +139,7 @@ START_TEST(names_that_no_installer_reads_are_not_in_the_index)
     for (size_t i = 0; i < PIW_COUNT(names); i++) {
         file(&data->releases.at[1], 0, names[i]);
         piw_buffer page = {0}, project = {0};
-        page_index(data, &page);
+        page_index(data, (piw_text){0}, &page);
         const char *html = text_of(&page);
         ck_assert_ptr_null(strstr(html, names[i]));
         ck_assert_ptr_nonnull(strstr(html, "Gold.Pure-1.2-py3-none-any.whl"));
@@ -162,10 +162,10 @@ END_TEST
 static char *all_pages(void)
 {
     piw_buffer page = {0};
-    page_index(data, &page);
+    page_index(data, (piw_text){0}, &page);
     make_project(&page);
     page_json(&site, data, &page);
-    simple_json_index(data, &page);
+    simple_json_index(data, (piw_text){0}, &page);
     return text_of(&page);
 }
 
@@ -192,7 +192,7 @@ START_TEST(files_of_another_place_are_linked_there)
 {
     data->releases.at[0].files.at[0].location = piw_text_of("https://elsewhere.test/s");
     piw_buffer page = {0};
-    page_index(data, &page);
+    page_index(data, (piw_text){0}, &page);
     ck_assert_ptr_nonnull(
         strstr(text_of(&page), "<a href=\"https://elsewhere.test/s/gold-pure/Gold.Pure-1.2-py3-none-any.whl#"));
     piw_buffer_fini(&page);
@@ -432,7 +432,7 @@ static const char *string_of(const cJSON *object, const char *name)
 static cJSON *index_form(void)
 {
     piw_buffer page = {0};
-    simple_json_index(data, &page);
+    simple_json_index(data, (piw_text){0}, &page);
     /* Debian 12's pip crashes where this key stands. */
     const char *text = text_of(&page);
     ck_assert_ptr_null(strstr(text, "dist-info-metadata"));

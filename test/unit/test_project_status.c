@@ -57,7 +57,7 @@ START_TEST(reasons_of_yanks_go_by_version)
     ck_assert_int_eq(gazer_page_end(page, &err), 0);
     db_PYPI_FACTS *facts;
     piw_msg *msg = db_PYPI_FACTS_new(&facts);
-    gazer_page_put(page, msg, facts);
+    gazer_page_put(page, msg, facts, false);
     gazer_page_free(&page);
     ck_assert_str_eq(facts->package.s, "foo");
     ck_assert_str_eq(facts->status.s, "archived");
@@ -85,12 +85,38 @@ START_TEST(long_reasons_are_cut_where_a_character_ends)
     ck_assert_int_eq(gazer_page_end(page, &err), 0);
     db_PYPI_FACTS *facts;
     piw_msg *msg = db_PYPI_FACTS_new(&facts);
-    gazer_page_put(page, msg, facts);
+    gazer_page_put(page, msg, facts, false);
     ck_assert_uint_eq(facts->yanks.count, 1);
     ck_assert_uint_eq(piw_utf8_chars(facts->yanks.at[0].reason.s, facts->yanks.at[0].reason.len), GAZER_REASON_CHARS);
     gazer_page_free(&page);
     piw_msg_free(&msg);
     piw_buffer_fini(&json);
+}
+END_TEST
+
+START_TEST(wheels_are_told_when_they_are_wanted)
+{
+    static const char json[] =
+        "{\"files\": [{\"filename\": \"foo-1.0.tar.gz\"}, {\"filename\": \"Foo-1.0-1-cp311-cp311-linux_armv7l.whl\"},"
+        "{\"filename\": \"foo-1.0-py2.py3-none-any.whl\", \"yanked\": \"it is broken\"}, {\"filename\": "
+        "\"foo-1.0.whl\"},"
+        "{\"filename\": \"bar-1.0-py3-none-any.whl\"}, {\"filename\": \"foo-../..-py3-none-any.whl\"}]}";
+    piw_err err = {0};
+    piw_protocol_use(&db_protocol_def);
+    gazer_page *page = gazer_page_new("foo");
+    ck_assert_int_eq(gazer_page_feed(page, json, sizeof(json) - 1, &err), 0);
+    ck_assert_int_eq(gazer_page_end(page, &err), 0);
+    db_PYPI_FACTS *facts;
+    piw_msg *msg = db_PYPI_FACTS_new(&facts);
+    gazer_page_put(page, msg, facts, false);
+    ck_assert_ptr_null(facts->wheels);
+    gazer_page_put(page, msg, facts, true);
+    gazer_page_free(&page);
+    ck_assert_uint_eq(facts->wheels->wheels.count, 2);
+    ck_assert_str_eq(facts->wheels->wheels.at[0].version.s, "1.0");
+    ck_assert_str_eq(facts->wheels->wheels.at[0].tags.s, "cp311-cp311-linux_armv7l");
+    ck_assert_str_eq(facts->wheels->wheels.at[1].tags.s, "py2.py3-none-any");
+    piw_msg_free(&msg);
 }
 END_TEST
 
@@ -110,6 +136,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_status_is_found_where_it_stands);
     tcase_add_test(tests, reasons_of_yanks_go_by_version);
     tcase_add_test(tests, long_reasons_are_cut_where_a_character_ends);
+    tcase_add_test(tests, wheels_are_told_when_they_are_wanted);
     tcase_add_test(tests, what_is_no_page_is_refused);
     suite_add_tcase(suite, tests);
     return suite;

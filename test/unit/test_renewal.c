@@ -178,14 +178,21 @@ static void ck_mark(const char *text)
     free(data);
 }
 
-static void ck_begins(const char *wanted, bool wanted_done)
+static void ck_begins_with(const char *views, const char *wanted, bool wanted_done, const char *wanted_former)
 {
-    char after[PIW_NAME_MAX + 1];
+    char after[PIW_NAME_MAX + 1], *former;
     bool done;
     piw_err err = {0};
-    ck_assert_msg(form_begin(root, after, &done, &err) == 0, "%s", err.text);
+    ck_assert_msg(form_begin(root, views, after, &done, &former, &err) == 0, "%s", err.text);
     ck_assert_str_eq(after, wanted);
     ck_assert_int_eq(done, wanted_done);
+    ck_assert_str_eq(former, wanted_former);
+    free(former);
+}
+
+static void ck_begins(const char *wanted, bool wanted_done)
+{
+    ck_begins_with("", wanted, wanted_done, "");
 }
 
 START_TEST(the_site_says_how_far_its_pages_have_the_form)
@@ -227,6 +234,30 @@ START_TEST(nothing_is_believed_of_another_master_or_a_damaged_mark)
 }
 END_TEST
 
+#define THREE "form " PAGES_FORM "\n"
+
+/* With other views all pages are of another form; those of views that have gone go. */
+START_TEST(pages_of_other_views_are_written_anew)
+{
+    put("simple/index.html", "<!DOCTYPE html>\n<head>\n" PAGES_GENERATOR "\n");
+    put(".pages", THREE "all\n");
+    ck_begins_with("a b #12345678", "", false, "");
+    ck_mark(THREE "up to \nviews a b #12345678\n");
+    put(".pages", THREE "up to gold\nviews a b #12345678\n");
+    ck_begins_with("a b #12345678", "gold", false, "");
+    put(".pages", THREE "all\nviews a b #12345678\n");
+    ck_begins_with("a b #12345678", "", true, "");
+    ck_begins_with("a b #87654321", "", false, "");
+    ck_begins_with("b c #00000000", "", false, " a");
+    ck_mark(THREE "up to \nviews b c #00000000\nwithout  a\n");
+    ck_begins_with("", "", false, " b c a");
+    ck_mark(THREE "up to \nwithout  b c a\n");
+    ck_begins_with("", "", false, " b c a");
+    put(".pages", THREE "up to gold\nviews ../x simple a\nwithout /etc\n");
+    ck_begins_with("", "", false, " a");
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("renewal");
@@ -240,6 +271,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, packages_may_come_and_go_meanwhile);
     tcase_add_test(tests, the_site_says_how_far_its_pages_have_the_form);
     tcase_add_test(tests, nothing_is_believed_of_another_master_or_a_damaged_mark);
+    tcase_add_test(tests, pages_of_other_views_are_written_anew);
     suite_add_tcase(suite, tests);
     return suite;
 }

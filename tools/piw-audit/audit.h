@@ -47,6 +47,7 @@ typedef struct audit {
     bool fix, json;
     PGconn *conn;
     clerk clerk;   /* for requests to the master */
+    const char *store; /* "", or VIEW/: the store that check_site.c looks at */
     char *rebuilt; /* the package whose pages were last asked for */
     findings found;
     suspect *suspects;
@@ -137,6 +138,9 @@ bool pages_settled(const audit *self);
 /* `wanted` by the index, `shown` by the project's page. */
 int pages_check(audit *self, const char *package, listing *wanted, listing *shown, bool moving, findings *found,
                 piw_err *err);
+/* The same of the index of a view. */
+int pages_check_view(audit *self, const char *view, const char *package, listing *wanted, bool moving, findings *found,
+                     piw_err *err);
 
 /* --- suspects.c --- */
 /* Look at a unit; what is odd makes it a suspect. */

@@ -16,9 +16,12 @@ int next_logs(audit *self, const char *after, char **key, piw_err *err)
     char from[24];
     *key = NULL;
     snprintf(from, sizeof(from), "%lld", after != NULL ? strtoll(after, NULL, 10) + UNIT : 0);
-    PGresult *rows = rows_ask(
-        self, "SELECT build_id / 1000 * 1000 FROM builds WHERE build_id >= $1::bigint ORDER BY build_id LIMIT 1", 1,
-        (const char *[]){from}, err);
+    PGresult *rows = rows_ask(self,
+                              "SELECT min(k.first) / 1000 * 1000 FROM (SELECT min(build_id) AS first FROM builds WHERE "
+                              "build_id >= $1::bigint "
+                              "UNION ALL SELECT min(build_id) FROM piw.view_builds WHERE build_id >= $1::bigint) k "
+                              "HAVING min(k.first) IS NOT NULL",
+                              1, (const char *[]){from}, err);
     if (rows == NULL)
         return PIW_EDB;
     if (PQntuples(rows) > 0)
@@ -102,8 +105,10 @@ static void check_log(audit *self, int64_t build_id, const char *package, findin
 int check_logs(audit *self, const char *key, findings *found, piw_err *err)
 {
     PGresult *rows = rows_ask(
-        self, "SELECT build_id, package FROM builds WHERE build_id >= $1::bigint AND build_id < $1::bigint + 1000", 1,
-        (const char *[]){key}, err);
+        self,
+        "SELECT build_id, package FROM builds WHERE build_id >= $1::bigint AND build_id < $1::bigint + 1000 UNION ALL "
+        "SELECT build_id, package FROM piw.view_builds WHERE build_id >= $1::bigint AND build_id < $1::bigint + 1000",
+        1, (const char *[]){key}, err);
     if (rows == NULL)
         return PIW_EDB;
     for (int i = 0; i < PQntuples(rows) && !audit_stopped(); i++)

@@ -20,6 +20,8 @@ enum { F_NAME, F_HASH, F_SIZE, F_LOCATION, F_BUILD, F_METADATA, F_HELD, F_AWAY, 
 typedef struct package {
     audit *audit;
     const char *name;
+    const char *view;        /* in whose store; "": the common one */
+    char home[PIW_PATH_MAX]; /* the root of that store */
     findings *found;
     PGresult *files, *removals, *aliases;
     bool hidden; /* the whole package is quarantined */
@@ -43,9 +45,16 @@ int next_package(audit *self, const char *after, char **key, piw_err *err)
     return 0;
 }
 
+/* A path in the store, as findings have it. */
+static char *in_store(const package *self, const char *folder, piw_text file, const char *more)
+{
+    return piw_sprintf("%s%s%s/%s/%.*s%s", self->view, self->view[0] == '\0' ? "" : "/", folder, self->name,
+                       (int)file.len, file.s, more);
+}
+
 static char *in_simple(const package *self, piw_text file, const char *more)
 {
-    return piw_sprintf("simple/%s/%.*s%s", self->name, (int)file.len, file.s, more);
+    return in_store(self, "simple", file, more);
 }
 
 /* --- Wheels --- */
@@ -97,7 +106,7 @@ static int check_metadata(const package *self, int row, bool moving, piw_err *er
     piw_err own_err = {0};
     piw_text file = rows_text(self->files, row, F_NAME);
     if (PQgetisnull(self->files, row, F_METADATA) ||
-        !piw_path_metadata(path, self->audit->root, piw_text_of(self->name), file))
+        !piw_path_metadata(path, self->home, piw_text_of(self->name), file))
         return 0;
     int rc = pace_hash(self->audit, path, hash, &size, &own_err);
     if (rc != 0 && rc != PIW_ENOENT)
@@ -120,9 +129,8 @@ static bool check_withheld(const package *self, piw_text file, const char *path)
     if (lstat(path, &info) == 0)
         findings_add(self->found, "exposed", false, self->name, in_simple(self, file, ""),
                      piw_strdup("PyPI has it quarantined, but it can be fetched"));
-    else if (piw_path_withheld(away, self->audit->root, piw_text_of(self->name), file) && lstat(away, &info) != 0)
-        findings_add(self->found, "wheel", false, self->name,
-                     piw_sprintf(".quarantine/%s/%.*s", self->name, (int)file.len, file.s),
+    else if (piw_path_withheld(away, self->home, piw_text_of(self->name), file) && lstat(away, &info) != 0)
+        findings_add(self->found, "wheel", false, self->name, in_store(self, ".quarantine", file, ""),
                      piw_strdup("it isn't there"));
     return true;
 }
@@ -133,9 +141,9 @@ static int check_wheel(const package *self, int row, piw_err *err)
     struct stat info;
     piw_text file = rows_text(self->files, row, F_NAME);
     bool held = rows_bool(self->files, row, F_HELD);
-    if (!piw_text_is(rows_text(self->files, row, F_LOCATION), "/simple"))
+    if (self->view[0] == '\0' && !piw_text_is(rows_text(self->files, row, F_LOCATION), "/simple"))
         return 0; /* another site's */
-    if (!piw_path_simple(path, self->audit->root, piw_text_of(self->name), file)) {
+    if (!piw_path_simple(path, self->home, piw_text_of(self->name), file)) {
         findings_add(self->found, "name", false, self->name, piw_sprintf("files: %.*s", (int)file.len, file.s),
                      piw_strdup("this is no name of a file"));
         return 0;
@@ -187,7 +195,7 @@ static bool belongs(const package *self, const char *name)
 static int check_folder(const package *self, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    if (!piw_path_simple(path, self->audit->root, piw_text_of(self->name), (piw_text){0}))
+    if (!piw_path_simple(path, self->home, piw_text_of(self->name), (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
     DIR *folder = opendir(path);
     if (folder == NULL)
@@ -301,14 +309,108 @@ static int read_rows(package *self, piw_err *err)
     return good ? 0 : PIW_EDB;
 }
 
+/* --- Views' stores --- */
+
+static int read_view_rows(package *self, piw_err *err)
+{
+    const char *values[] = {self->name, self->view};
+    self->files = rows_ask(
+        self->audit,
+        "SELECT f.filename, f.filehash, f.filesize, f.location, f.build_id, f.metadata_hash, w.filename IS NOT NULL, "
+        "coalesce(w.away, false), v.skip, b.version FROM piw.view_builds b "
+        "JOIN piw.view_files f ON f.build_id = b.build_id "
+        "JOIN versions v ON v.package = b.package AND v.version = b.version "
+        "LEFT JOIN piw.view_withheld w ON w.view = f.view AND w.filename = f.filename "
+        "WHERE b.package = $1 AND b.view = $2 ORDER BY f.filename",
+        2, values, err);
+    self->removals = rows_ask(self->audit, "SELECT filename FROM piw.view_removals WHERE package = $1 AND view = $2", 2,
+                              values, err);
+    return self->files != NULL && self->removals != NULL ? 0 : PIW_EDB;
+}
+
+/* What its index lists from other stores. */
+static int add_links(const package *self, listing *wanted, piw_err *err)
+{
+    const char *values[] = {self->name, self->view};
+    PGresult *links = rows_ask(self->audit,
+                               "SELECT l.filename, coalesce(f.filehash, o.filehash), v.skip, v.version "
+                               "FROM piw.view_links(ARRAY[$1]) l "
+                               "JOIN versions v ON v.package = l.package AND v.version = l.version "
+                               "LEFT JOIN files f ON l.home = '' AND f.filename = l.filename "
+                               "LEFT JOIN piw.view_files o ON o.view = l.home AND o.filename = l.filename "
+                               "WHERE l.view = $2 ORDER BY l.filename",
+                               2, values, err);
+    if (links == NULL)
+        return PIW_EDB;
+    for (int i = 0; i < PQntuples(links) && !self->hidden; i++) {
+        piw_text file = rows_text(links, i, 0), skip = rows_text(links, i, 2);
+        if (!piw_text_is(skip, "deleted") && !piw_text_is(skip, "quarantined") &&
+            piw_version_acceptable(rows_text(links, i, 3)) && piw_wheel_name_readable(file))
+            listing_add(wanted, file, rows_text(links, i, 1));
+    }
+    PQclear(links);
+    return 0;
+}
+
+static int check_view_pages(const package *self, piw_err *err)
+{
+    listing wanted = {0}, shown = {0};
+    list(self, &wanted, &shown);
+    int rc = add_links(self, &wanted, err);
+    if (rc == 0 && pages_settled(self->audit))
+        rc = pages_check_view(self->audit, self->view, self->name, &wanted, self->due, self->found, err);
+    listing_fini(&wanted);
+    listing_fini(&shown);
+    return rc;
+}
+
+static int check_store(package *self, bool has_index, piw_err *err)
+{
+    int rc = piw_path_view(self->home, self->audit->root, piw_text_of(self->view)) ? read_view_rows(self, err) : 0;
+    for (int i = 0; rc == 0 && i < PQntuples(self->files); i++)
+        rc = check_wheel(self, i, err);
+    if (rc == 0)
+        rc = check_folder(self, err);
+    if (rc == 0 && has_index)
+        rc = check_view_pages(self, err);
+    PQclear(self->files);
+    PQclear(self->removals);
+    return rc;
+}
+
+/* Of the farm's views, and of those that have gone and left files. */
+static int check_stores(const package *common, piw_err *err)
+{
+    PGresult *views = rows_ask(common->audit,
+                               "SELECT v.view, true FROM piw.views v UNION ALL SELECT DISTINCT b.view, false "
+                               "FROM piw.view_builds b WHERE b.package = $1 AND b.view NOT IN (SELECT v.view FROM "
+                               "piw.views v) ORDER BY 1",
+                               1, (const char *[]){common->name}, err);
+    if (views == NULL)
+        return PIW_EDB;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < PQntuples(views); i++) {
+        package one = {.audit = common->audit,
+                       .name = common->name,
+                       .view = PQgetvalue(views, i, 0),
+                       .found = common->found,
+                       .hidden = common->hidden,
+                       .due = common->due};
+        rc = check_store(&one, rows_bool(views, i, 1), err);
+    }
+    PQclear(views);
+    return rc;
+}
+
 int check_package(audit *self, const char *key, findings *found, piw_err *err)
 {
-    package one = {.audit = self, .name = key, .found = found};
+    package one = {.audit = self, .name = key, .view = "", .found = found};
     if (!piw_name_is_canonical(piw_text_of(key))) {
         findings_add(found, "name", false, NULL, piw_sprintf("packages: %s", key),
                      piw_strdup("this is no canonical name: nothing of it is built or shown"));
         return 0;
     }
+    snprintf(one.home, sizeof(one.home), "%s", self->root);
     int rc = read_rows(&one, err);
     for (int i = 0; rc == 0 && i < PQntuples(one.files); i++)
         rc = check_wheel(&one, i, err);
@@ -318,6 +420,8 @@ int check_package(audit *self, const char *key, findings *found, piw_err *err)
         rc = check_pages(&one, err);
     if (rc == 0)
         rc = check_package_feed(self, key, found, err);
+    if (rc == 0)
+        rc = check_stores(&one, err);
     PQclear(one.files);
     PQclear(one.removals);
     PQclear(one.aliases);

@@ -107,24 +107,29 @@ static int check_gone(audit *self, const char *name, findings *found, piw_err *e
     char path[PIW_PATH_MAX];
     names files = {0};
     PGresult *removals =
-        rows_ask(self, "SELECT filename FROM piw.removals WHERE package = $1 ORDER BY filename COLLATE \"C\"", 1,
-                 (const char *[]){name}, err);
+        self->store[0] == '\0'
+            ? rows_ask(self, "SELECT filename FROM piw.removals WHERE package = $1 ORDER BY filename COLLATE \"C\"", 1,
+                       (const char *[]){name}, err)
+            : rows_ask(self,
+                       "SELECT filename FROM piw.view_removals WHERE package = $1 AND view || '/' = $2 "
+                       "ORDER BY filename COLLATE \"C\"",
+                       2, (const char *[]){name, self->store}, err);
     if (removals == NULL)
         return PIW_EDB;
-    bool holds = piw_path_simple(path, self->root, piw_text_of(name), (piw_text){0}) &&
-                 names_read(&files, path, NULL) == 0 && files.count > 0;
+    int n = snprintf(path, sizeof(path), "%s/%ssimple/%s", self->root, self->store, name);
+    bool holds = n > 0 && n < PIW_PATH_MAX && names_read(&files, path, NULL) == 0 && files.count > 0;
     for (size_t i = 0; i < files.count; i++) {
         char *file = files.at[i], *suffix = strstr(file, ".metadata");
         if (suffix != NULL && suffix[9] == '\0')
             *suffix = '\0';
         if (!is_known(removals, file))
-            findings_add(
-                found, "orphan", false, NULL,
-                piw_sprintf("simple/%s/%s%s", name, file, suffix != NULL && *suffix == '\0' ? ".metadata" : ""),
-                piw_strdup("the database doesn't know the package"));
+            findings_add(found, "orphan", false, NULL,
+                         piw_sprintf("%ssimple/%s/%s%s", self->store, name, file,
+                                     suffix != NULL && *suffix == '\0' ? ".metadata" : ""),
+                         piw_strdup("the database doesn't know the package"));
     }
     if (!holds)
-        findings_add(found, "orphan", false, NULL, piw_sprintf("simple/%s", name),
+        findings_add(found, "orphan", false, NULL, piw_sprintf("%ssimple/%s", self->store, name),
                      piw_strdup("the database doesn't know the package"));
     names_fini(&files);
     PQclear(removals);
@@ -133,13 +138,13 @@ static int check_gone(audit *self, const char *name, findings *found, piw_err *e
 
 static int check_simple(audit *self, findings *found, piw_err *err)
 {
-    char *path = piw_sprintf("%s/simple", self->root);
+    char *path = piw_sprintf("%s/%ssimple", self->root, self->store);
     names all = {0}, odd = {0};
     int rc = names_read(&all, path, err);
     free(path);
     split_odd(&all, &odd);
     for (size_t i = 0; i < odd.count; i++)
-        findings_add(found, "orphan", false, NULL, piw_sprintf("simple/%s", odd.at[i]),
+        findings_add(found, "orphan", false, NULL, piw_sprintf("%ssimple/%s", self->store, odd.at[i]),
                      piw_strdup("this is no package's name"));
     /* The root list lies there, too: no package can have its names. */
     for (size_t i = 0; i < all.count; i++) {
@@ -192,7 +197,7 @@ static int check_project(audit *self, findings *found, piw_err *err)
 static int add_listed(audit *self, const char *name, findings *found, piw_err *err)
 {
     (void)self, (void)err;
-    findings_add(found, "root", false, NULL, piw_strdup("simple/index.html"),
+    findings_add(found, "root", false, NULL, piw_sprintf("%ssimple/index.html", self->store),
                  piw_sprintf("it lists %s, which the database doesn't know", name));
     return 0;
 }
@@ -230,7 +235,7 @@ static int check_listed(audit *self, names *all, findings *found, piw_err *err)
         char *name = PQgetvalue(rows, i, 0);
         if (piw_name_is_canonical(piw_text_of(name)) &&
             (all->count == 0 || bsearch(&name, all->at, all->count, sizeof(*all->at), by_bytes) == NULL))
-            findings_add(found, "root", rows_bool(rows, i, 1), name, piw_strdup("simple/index.html"),
+            findings_add(found, "root", rows_bool(rows, i, 1), name, piw_sprintf("%ssimple/index.html", self->store),
                          piw_sprintf("it doesn't list %s", name));
     }
     PQclear(rows);
@@ -239,14 +244,14 @@ static int check_listed(audit *self, names *all, findings *found, piw_err *err)
 
 static int check_root(audit *self, findings *found, piw_err *err)
 {
-    char *path = piw_sprintf("%s/simple/index.html", self->root);
+    char *path = piw_sprintf("%s/%ssimple/index.html", self->root, self->store);
     void *page;
     size_t len;
     piw_err own_err = {0};
     int rc = piw_file_read(path, PAGE_MAX, &page, &len, &own_err);
     free(path);
     if (rc != 0 || strstr(page, "</html>") == NULL) {
-        findings_add(found, "root", false, NULL, piw_strdup("simple/index.html"),
+        findings_add(found, "root", false, NULL, piw_sprintf("%ssimple/index.html", self->store),
                      piw_strdup(rc == PIW_ENOENT ? "it isn't there"
                                 : rc != 0        ? own_err.text
                                                  : "it isn't whole"));
@@ -401,9 +406,27 @@ static int check_withheld(audit *self, findings *found, piw_err *err)
     return rc;
 }
 
+/* What a folder of packages and a root list have to be, in the index of each view, too. */
+static int check_views(audit *self, findings *found, piw_err *err)
+{
+    PGresult *views = rows_ask(self, "SELECT view || '/' FROM piw.views ORDER BY place", 0, NULL, err);
+    if (views == NULL)
+        return PIW_EDB;
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < PQntuples(views) && pages_settled(self); i++) {
+        self->store = PQgetvalue(views, i, 0);
+        rc = check_simple(self, found, err);
+        rc = rc == 0 ? check_root(self, found, err) : rc;
+    }
+    self->store = "";
+    PQclear(views);
+    return rc;
+}
+
 static const audit_part parts[] = {
-    {"simple", check_simple}, {"project", check_project},     {"root", check_root},   {"pages", check_own},
-    {"search", check_pieces}, {"quarantine", check_withheld}, {"feeds", check_feeds}, {"log pages", check_log_folders}};
+    {"simple", check_simple},       {"views", check_views}, {"project", check_project},
+    {"root", check_root},           {"pages", check_own},   {"search", check_pieces},
+    {"quarantine", check_withheld}, {"feeds", check_feeds}, {"log pages", check_log_folders}};
 
 int check_site(audit *self, const char *key, findings *found, piw_err *err)
 {

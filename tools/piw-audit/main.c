@@ -54,6 +54,7 @@ static int settle(audit *self, piw_config *config, piw_err *err)
 {
     self->config = config;
     self->root = piw_config_text(config, "output-path");
+    self->store = "";
     self->fix = piw_config_switch(config, "fix");
     self->json = piw_config_switch(config, "json");
     tool_progress_begin(&self->progress, self->json || piw_config_switch(config, "quiet") ? NULL : stderr);

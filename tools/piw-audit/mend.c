@@ -151,14 +151,36 @@ static char *file_of(const finding *one)
     return file;
 }
 
-/* The hashes that the database has of a file, and of its metadata ("": none). */
-static int hashes_of(audit *self, const char *file, char *wheel, char *metadata, piw_err *err)
+/* The view in whose store it lies, "VIEW/simple/…"; "": the common one. To be freed. */
+static char *view_of(const finding *one)
 {
+    const char *slash = strchr(one->path, '/'), *third = slash != NULL ? strstr(slash, "/simple/") : NULL;
+    return third != slash || slash == NULL ? piw_strdup("") : piw_strndup(one->path, (size_t)(slash - one->path));
+}
+
+/* The root of that store. To be freed. */
+static char *home_of(const audit *self, const finding *one)
+{
+    char *view = view_of(one), *home = piw_sprintf("%s%s%s", self->root, view[0] != '\0' ? "/" : "", view);
+    free(view);
+    return home;
+}
+
+/* The hashes that the database has of a file, and of its metadata ("": none). */
+static int hashes_of(audit *self, const finding *one, const char *file, char *wheel, char *metadata, piw_err *err)
+{
+    char *view = view_of(one);
     PGresult *rows =
-        rows_ask(self,
-                 "SELECT f.filehash, coalesce(o.metadata_hash, '') FROM files f LEFT JOIN piw.file_facts o ON "
-                 "o.filename = f.filename WHERE f.filename = $1",
-                 1, (const char *[]){file}, err);
+        view[0] != '\0'
+            ? rows_ask(self,
+                       "SELECT f.filehash, coalesce(f.metadata_hash, '') FROM piw.view_files f "
+                       "WHERE f.filename = $1 AND f.view = $2",
+                       2, (const char *[]){file, view}, err)
+            : rows_ask(self,
+                       "SELECT f.filehash, coalesce(o.metadata_hash, '') FROM files f LEFT JOIN piw.file_facts o ON "
+                       "o.filename = f.filename WHERE f.filename = $1",
+                       1, (const char *[]){file}, err);
+    free(view);
     if (rows == NULL)
         return PIW_EDB;
     bool there = PQntuples(rows) > 0;
@@ -182,8 +204,9 @@ static int make_link(audit *self, const finding *one, char **done, piw_err *err)
                  : piw_err_set(err, PIW_ENOENT, "its bytes are lost: have it built again (piw-remove --builds)");
     if (rc == 0) {
         memcpy(target + len - n, armv7, n);
-        char *first = piw_sprintf("%s/simple/%s/%s", self->root, one->package, target);
-        rc = hashes_of(self, file, wheel, metadata, err);
+        char *home = home_of(self, one), *first = piw_sprintf("%s/simple/%s/%s", home, one->package, target);
+        free(home);
+        rc = hashes_of(self, one, file, wheel, metadata, err);
         if (rc == 0)
             rc = pace_hash(self, first, hash, &size, err);
         if (rc == 0 && strcmp(hash, wheel) != 0)
@@ -207,8 +230,10 @@ static int write_metadata(audit *self, const finding *one, char **done, piw_err 
 {
     char wheel[65], metadata[65], *file = file_of(one);
     piw_wheel read = {0};
-    int rc = hashes_of(self, file, wheel, metadata, err);
-    char *path = piw_sprintf("%s/simple/%s/%s", self->root, one->package, file), *to = whole_path(self, one);
+    int rc = hashes_of(self, one, file, wheel, metadata, err);
+    char *home = home_of(self, one), *path = piw_sprintf("%s/simple/%s/%s", home, one->package, file);
+    char *to = whole_path(self, one);
+    free(home);
     if (rc == 0)
         rc = piw_wheel_read(path, file, &read, err);
     if (rc == 0) {
@@ -231,12 +256,12 @@ static int write_metadata(audit *self, const finding *one, char **done, piw_err 
 static int withhold(audit *self, const finding *one, char **done, piw_err *err)
 {
     char folder[PIW_PATH_MAX], to[PIW_PATH_MAX], to_metadata[PIW_PATH_MAX], from_metadata[PIW_PATH_MAX];
-    char *file = file_of(one), *from = whole_path(self, one);
+    char *file = file_of(one), *from = whole_path(self, one), *home = home_of(self, one);
     piw_text package = piw_text_of(one->package), name = piw_text_of(file);
     int rc = 0;
-    if (!piw_path_quarantine(folder, self->root) || !piw_path_withheld(to, self->root, package, name) ||
-        !piw_path_withheld_metadata(to_metadata, self->root, package, name) ||
-        !piw_path_metadata(from_metadata, self->root, package, name))
+    if (!piw_path_quarantine(folder, home) || !piw_path_withheld(to, home, package, name) ||
+        !piw_path_withheld_metadata(to_metadata, home, package, name) ||
+        !piw_path_metadata(from_metadata, home, package, name))
         rc = piw_err_set(err, PIW_EINVAL, "it makes no safe path");
     if (rc == 0 && mkdir(folder, 0700) != 0 && errno != EEXIST)
         rc = piw_err_errno(err, "can't make the folder %s", folder);
@@ -248,6 +273,7 @@ static int withhold(audit *self, const finding *one, char **done, piw_err *err)
         rc = piw_err_errno(err, "can't move %s to %s", from_metadata, to_metadata);
     if (rc == 0)
         *done = piw_sprintf("it was moved to %s", to);
+    free(home);
     free(from);
     free(file);
     return rc;

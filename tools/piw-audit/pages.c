@@ -209,20 +209,41 @@ static int look(audit *self, const form *one, const char *path, listing *wanted,
     return 0;
 }
 
+/* `path` is taken over. */
+static int check_form(audit *self, const form *one, const char *package, char *path, listing *wanted, bool moving,
+                      findings *found, piw_err *err)
+{
+    char *wrong;
+    int rc = look(self, one, path, wanted, &wrong, err);
+    if (rc == 0 && wrong != NULL)
+        findings_add(found, "page", moving, package, path, wrong);
+    else
+        free(path);
+    return rc;
+}
+
 int pages_check(audit *self, const char *package, listing *wanted, listing *shown, bool moving, findings *found,
                 piw_err *err)
 {
-    for (size_t i = 0; i < PIW_COUNT(forms); i++) {
-        char *path = path_of(&forms[i], package), *wrong;
-        int rc = look(self, &forms[i], path, forms[i].index ? wanted : shown, &wrong, err);
-        if (rc == 0 && wrong != NULL)
-            findings_add(found, "page", moving, package, path, wrong);
-        else
-            free(path);
-        if (rc != 0)
-            return rc;
+    int rc = 0;
+    for (size_t i = 0; i < PIW_COUNT(forms) && rc == 0; i++)
+        rc = check_form(self, &forms[i], package, path_of(&forms[i], package), forms[i].index ? wanted : shown, moving,
+                        found, err);
+    return rc;
+}
+
+int pages_check_view(audit *self, const char *view, const char *package, listing *wanted, bool moving, findings *found,
+                     piw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < PIW_COUNT(forms) && rc == 0; i++) {
+        if (!forms[i].index)
+            continue;
+        char *path = path_of(&forms[i], package);
+        rc = check_form(self, &forms[i], package, piw_sprintf("%s/%s", view, path), wanted, moving, found, err);
+        free(path);
     }
-    return 0;
+    return rc;
 }
 
 bool pages_settled(const audit *self)

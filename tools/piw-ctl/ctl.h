@@ -70,6 +70,7 @@ int farm_first(ctl *self, piw_err *err);
 int farm_why(ctl *self, piw_err *err);
 int farm_retry(ctl *self, piw_err *err);
 int farm_abi(ctl *self, piw_err *err);
+int farm_view(ctl *self, piw_err *err);
 int farm_slave(ctl *self, piw_err *err);
 int farm_slaves(ctl *self, piw_err *err);
 int farm_queue(ctl *self, piw_err *err);

@@ -78,6 +78,11 @@ int farm_abi(ctl *self, piw_err *err)
     return print_answer(self, "mr_chase", "abi", piw_config_switch(self->config, "force") ? "force" : NULL, err);
 }
 
+int farm_view(ctl *self, piw_err *err)
+{
+    return print_answer(self, "mr_chase", "view", NULL, err);
+}
+
 /* --- Tables --------------------------------------------------------------------------------------------------------- */
 
 static int take_rows(ctl *self, ctl_rows *rows, const char *task, const char *word, size_t first, const char *more,

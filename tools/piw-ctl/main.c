@@ -44,6 +44,9 @@ static const char summary[] =
     "  abi add TAG           build for this one, such as cp311; again, if skipped\n"
     "  abi skip TAG [REASON] build for it no more\n"
     "  abi remove TAG        forget it; --force: although it has builds\n"
+    "  view list             kinds of machine: what waits, builds, files, slaves\n"
+    "  view fill VIEW        look at all versions again for what it lacks\n"
+    "  view drop VIEW        delete its builds, once the configuration has it no more\n"
     "  pause, wake           the farm: no builds are given out; they are again\n"
     "  list                  every task with its figures\n"
     "  top                   all tasks, refreshed; q ends\n"
@@ -271,6 +274,7 @@ static const struct command {
     {"first", 1, 1, " PACKAGE", farm_first, .of_farm = true},
     {"why", 1, 2, " PACKAGE [VERSION]", farm_why, .of_farm = true},
     {"abi", 1, 3, " add|skip|remove|list [TAG [REASON]]", farm_abi, .of_farm = true},
+    {"view", 1, 2, " list|fill|drop [VIEW]", farm_view, .of_farm = true},
     {"retry", 1, 2, " PACKAGE [VERSION]", farm_retry, .of_farm = true},
     {"debug", 2, 2, " TASK on|off", on_debug},
     {"ask", 2, 22, " TASK WORD [ARGUMENT...]", farm_ask},

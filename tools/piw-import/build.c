@@ -40,6 +40,14 @@ static int settle_version(build *b, const build_wish *wish, const piw_wheel *whe
  * be said. */
 static int settle_abi(build *b, const build_wish *wish, const piw_wheel_name *name, const char *filename, piw_err *err)
 {
+    if (wish->view != NULL) {
+        const char *fault = wish->abi != NULL ? "the view says for which ABI it was built: leave out --abi"
+                                              : piw_view_name_fault(piw_text_of(wish->view));
+        if (fault != NULL)
+            return piw_err_set(err, PIW_EUSAGE, "--view '%.100s': %s", wish->view, fault);
+        memcpy(b->abi, wish->view, strlen(wish->view) + 1);
+        return 0;
+    }
     const char *abi = wish->abi != NULL ? wish->abi : name->abi;
     bool one = piw_abi_acceptable(piw_text_of(abi));
     if (!one && wish->abi != NULL)

@@ -6,12 +6,13 @@
 #include "needs.h"
 #include "shared/abi.h"
 #include "shared/names.h"
+#include "shared/views.h"
 
 enum { BUILD_FILES_MAX = 1000 }; /* the bound of IMPORT's list */
 
 /* What the user says of the build; NULL: what the first wheel says. */
 typedef struct build_wish {
-    const char *package, *version, *abi;
+    const char *package, *version, *abi, *view;
     int64_t duration_ms;
     const char *output;       /* file with the build's log */
     const char *dependencies; /* file with what all wheels need */
@@ -30,7 +31,7 @@ typedef struct build {
     size_t count;
     char package[PIW_NAME_MAX + 1]; /* canonical */
     char *version;
-    char abi[PIW_ABI_TAG_MAX + 1];
+    char abi[PIW_ABI_TAG_MAX + 1]; /* or the view that it is for */
     needs needs;
     piw_msg *request; /* IMPORT; taken when it is sent */
 } build;

@@ -20,6 +20,8 @@ static const piw_opt options[] = {
     {0, "abi", PIW_OPT_TEXT, "ABI", NULL,
      "for which ABI it was built (default: as the first file says; needed when that is none, abi3 or a set)",
      .cli_only = true},
+    {0, "view", PIW_OPT_TEXT, "VIEW", NULL,
+     "for which kind of machine it was built, as the master's configuration names it", .cli_only = true},
     {0, "duration", PIW_OPT_DURATION, "DURATION", "0s", "how long the build took", .max = INT64_C(366) * 86400 * 1000,
      .cli_only = true},
     {0, "output", PIW_OPT_PATH, "FILE", NULL, "the build's log", .cli_only = true},
@@ -78,6 +80,7 @@ static int run(clerk *self, piw_err *err)
     const build_wish wish = {.package = piw_config_text(config, "package"),
                              .version = piw_config_text(config, "package-version"),
                              .abi = piw_config_text(config, "abi"),
+                             .view = piw_config_text(config, "view"),
                              .duration_ms = piw_config_int(config, "duration"),
                              .output = piw_config_text(config, "output"),
                              .dependencies = piw_config_text(config, "dependencies")};

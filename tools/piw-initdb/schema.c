@@ -12,11 +12,16 @@ INCLUDE(sql_public, "schema/public.sql");
 INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
 INCLUDE(sql_coverage, "schema/coverage.sql");
+INCLUDE(sql_needs, "schema/needs.sql");
+INCLUDE(sql_views, "schema/views.sql");
+INCLUDE(sql_view_pages, "schema/view_pages.sql");
+INCLUDE(sql_view_files, "schema/view_files.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
 INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
+INCLUDE(sql_attempts, "schema/attempts.sql");
 INCLUDE(sql_pypi, "schema/pypi.sql");
 INCLUDE(sql_quarantine, "schema/quarantine.sql");
 INCLUDE(sql_reads, "schema/reads.sql");
@@ -50,13 +55,18 @@ const schema_file schema_piw_tables[] = {
 
 const schema_file schema_piw_programs[] = {
     {"coverage.sql", sql_coverage, "schema piw: which ABIs a build does for"},
+    {"needs.sql", sql_needs, "schema piw: what wheels need of a machine"},
+    {"views.sql", sql_views, "schema piw: functions of views"},
+    {"view_pages.sql", sql_view_pages, "schema piw: functions of views' indexes"},
     {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
     {"abis.sql", sql_abis, "schema piw: functions of the list of ABIs"},
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
     {"recounts.sql", sql_recounts, "schema piw: full computations"},
     {"writes.sql", sql_writes, "schema piw: functions that write"},
+    {"attempts.sql", sql_attempts, "schema piw: functions of tries at builds"},
     {"pypi.sql", sql_pypi, "schema piw: functions that follow PyPI"},
     {"quarantine.sql", sql_quarantine, "schema piw: functions of what PyPI has quarantined"},
+    {"view_files.sql", sql_view_files, "schema piw: functions of views' files"},
     {"reads.sql", sql_reads, "schema piw: functions that read"},
     {"site.sql", sql_site, "schema piw: functions of the site's pages"},
     {"triggers.sql", sql_triggers, "schema piw: functions of the triggers"},

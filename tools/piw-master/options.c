@@ -57,6 +57,26 @@ const piw_opt master_site_options[] = {
     {0, "templates", PIW_OPT_PATH, "DIR", NULL, "folder of templates that take the place of the pages' own"},
     {0, "linger", PIW_OPT_DURATION, "DURATION", "10m", "removed wheels stay on disk so long", .max = 31536000000},
     {0, "order", PIW_OPT_CHOICE, NULL, "oldest", "which versions are built first", "oldest|newest|popular"},
+    {0, "common", PIW_OPT_TEXT, "VIEW", NULL, "the view whose wheels /simple/ has (default: the first one)"},
+    PIW_OPT_END,
+};
+
+const piw_opt master_view_options[] = {
+    {0, "abi", PIW_OPT_TEXT, "ABI", NULL, "of its slaves and wheels, as cp311"},
+    {0, "platform", PIW_OPT_TEXT, "TAGS", NULL,
+     "what its slaves build for, and wheels that run there, as linux_aarch64"},
+    {0, "os_name", PIW_OPT_TEXT, "NAMES", "*", "what a slave's operating system calls itself, as debian"},
+    {0, "os_version", PIW_OPT_TEXT, "NUMBERS", "*", "its version, or how that begins: 12 fits 12 and 12.5"},
+    {0, "machine", PIW_OPT_TEXT, "WORDS", "*", "of its platform after linux_, or its board's revision code"},
+    {0, "libraries", PIW_OPT_TEXT, "WORDS", NULL, "sonames and symbol versions that its machines have, as GLIBC_2.36"},
+    {0, "skip_pypi_wheels", PIW_OPT_SWITCH, NULL, NULL,
+     "don't build what PyPI has as a wheel for this kind of machine"},
+    {0, "stable_only", PIW_OPT_SWITCH, NULL, NULL, "build no pre-releases"},
+    {0, "newest", PIW_OPT_INT, "N", "0", "only so many versions of a package (0: all)", .max = 1000000},
+    {0, "popular", PIW_OPT_INT, "N", "0", "only packages of which so many wheels were downloaded in 30 days (0: all)",
+     .max = 1000000000},
+    {0, "pure_from_pypi", PIW_OPT_SWITCH, NULL, NULL,
+     "build what PyPI has as a wheel for any machine (default: only for the common view)"},
     PIW_OPT_END,
 };
 

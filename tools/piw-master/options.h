@@ -1,4 +1,4 @@
-/* options.h — what piw-master can be told: its options, the keys of [site] and [auth]. */
+/* options.h — what piw-master can be told: its options, the keys of [site], [auth] and views. */
 #ifndef MASTER_OPTIONS_H
 #define MASTER_OPTIONS_H
 
@@ -6,9 +6,10 @@
 
 extern const piw_program master_program;
 
-/* Keys of the sections [site] and [auth]; each ends with PIW_OPT_END. */
+/* Keys of the sections [site], [auth] and [view:NAME]; each ends with PIW_OPT_END. */
 extern const piw_opt master_site_options[];
 extern const piw_opt master_auth_options[];
+extern const piw_opt master_view_options[];
 /* Keys that every [task:NAME] has besides those of its plugin: by enum PIW_TASK_… of the runtime, then PIW_OPT_END. */
 extern const piw_opt master_task_options[];
 

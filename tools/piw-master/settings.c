@@ -4,6 +4,7 @@
 #include "options.h"
 #include "runtime/runtime.h"
 #include "shared/dsn.h"
+#include "shared/views.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,15 +245,32 @@ static int check_auth(settings *made, const piw_config *config, piw_err *err)
     return rc;
 }
 
-/* No view is known to this version, so neither is a key of one. */
-static int check_views(const piw_config *config, piw_err *err)
+/* The sections of views, and `views`: their names in order. */
+static int add_views(settings *made, const piw_config *config, piw_err *err)
 {
-    static const piw_opt none[] = {PIW_OPT_END};
+    enum { PREFIX = 5 };
     const char *const *sections;
     size_t count = piw_config_sections(config, "view:", &sections);
+    char *names = piw_strdup("");
     int rc = 0;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        rc = check_section(config, sections[i], none, err);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        const char *name = sections[i] + PREFIX, *fault = piw_view_name_fault(piw_text_of(name));
+        if (fault != NULL)
+            rc = piw_err_set(err, PIW_ECONFIG, "[%.100s]: %s", sections[i], fault);
+        else
+            rc = add_section(made, config, sections[i], master_view_options, err);
+        char *more = piw_sprintf("%s%s%s", names, i > 0 ? " " : "", name);
+        free(names);
+        names = more;
+    }
+    if (count > 0)
+        add(made, piw_strdup("views"), names);
+    else
+        free(names);
+    piw_views views = {0};
+    if (rc == 0)
+        rc = piw_views_read(&views, settings_get, made, err);
+    piw_views_fini(&views);
     return rc;
 }
 
@@ -271,7 +289,7 @@ int settings_make(settings *made, const piw_config *config, piw_err *err)
     if (rc == 0)
         rc = check_auth(made, config, err);
     if (rc == 0)
-        rc = check_views(config, err);
+        rc = add_views(made, config, err);
     for (const piw_opt *opt = master_program.options; rc == 0 && opt->name != NULL; opt++) {
         const char *text = opt->kind != PIW_OPT_LIST ? piw_config_text(config, opt->name) : NULL;
         if (text != NULL && strcmp(opt->name, "dsn") != 0)

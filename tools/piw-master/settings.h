@@ -1,6 +1,6 @@
 /* settings.h — the configuration as tasks see it (piw_setting): one table of names and texts, made once at the start.
  *
- * Names are the long options and "site.KEY", "auth.KEY". Spans are milliseconds, switches 0 or 1. Read-only after
+ * Names are the long options, "site.KEY", "auth.KEY" and "view:NAME.KEY", and "views": the names of all views. Spans are milliseconds, switches 0 or 1. Read-only after
  * settings_make, so any thread may ask. */
 #ifndef MASTER_SETTINGS_H
 #define MASTER_SETTINGS_H

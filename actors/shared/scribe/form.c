@@ -9,6 +9,7 @@
 #include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
+#include "shared/views.h"
 #include "the_scribe.piw.h"
 
 #include <fcntl.h>
@@ -16,58 +17,107 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The file's first line; the second says how far the pages have this form. */
-static const char FORM[] = "form " PAGES_FORM "\n";
-static const char DONE[] = "all\n";
+/* The file's first line; the second says how far the pages have this form. On a farm with views two more may follow. */
+static const char FORM[] = "form " PAGES_FORM;
+static const char DONE[] = "all";
 static const char UP_TO[] = "up to ";
+static const char VIEWS[] = "views ";     /* their mark (facts.h) */
+static const char WITHOUT[] = "without "; /* names of those that have gone and may still have pages */
 
 enum {
-    MARK_MAX = 1024,
+    MARK_MAX = 16384,
     ROOT_HEAD = 1024, /* bytes of the root list that hold its head */
 };
 
-/* What a mark of the present form says. False for any other text. */
-static bool read_mark(const char *text, char *after, bool *done)
+typedef struct page_mark {
+    bool form, done;
+    char after[PIW_NAME_MAX + 1];
+    const char *views, *without; /* "" when there is none */
+} page_mark;
+
+/* What a line says behind these words, or NULL. */
+static const char *behind(const char *line, const char *words)
 {
-    after[0] = '\0';
-    *done = false;
-    if (strncmp(text, FORM, sizeof(FORM) - 1) != 0)
-        return false;
-    text += sizeof(FORM) - 1;
-    if (strcmp(text, DONE) == 0) {
-        *done = true;
+    size_t n = strlen(words);
+    return strncmp(line, words, n) == 0 ? line + n : NULL;
+}
+
+/* How far it has come. False for any other line. */
+static bool read_progress(const char *line, page_mark *to)
+{
+    const char *name = behind(line, UP_TO);
+    to->done = strcmp(line, DONE) == 0;
+    if (to->done)
         return true;
-    }
-    size_t len = strlen(text), prefix = sizeof(UP_TO) - 1;
-    if (strncmp(text, UP_TO, prefix) != 0 || text[len - 1] != '\n')
+    if (name == NULL || (name[0] != '\0' && !piw_name_is_canonical(piw_text_of(name))))
         return false;
-    piw_text name = {text + prefix, (uint32_t)(len - prefix - 1)};
-    if (name.len > 0 && !piw_name_is_canonical(name))
-        return false;
-    memcpy(after, name.s, name.len);
-    after[name.len] = '\0';
+    memcpy(to->after, name, strlen(name) + 1);
     return true;
 }
 
-static int write_mark(const char *root, piw_text after, bool done, piw_err *err)
+/* Cuts the text into lines. `form` is false for one of another form, and for one that can't be read. */
+static page_mark read_mark(char *text, size_t len)
+{
+    page_mark found = {.views = "", .without = ""};
+    bool whole = len > 0 && text[len - 1] == '\n';
+    char *rest = NULL, *line = strtok_r(text, "\n", &rest);
+    found.form = whole && line != NULL && strcmp(line, FORM) == 0;
+    line = strtok_r(NULL, "\n", &rest);
+    found.form = line != NULL && read_progress(line, &found) && found.form;
+    while (line != NULL && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
+        const char *views = behind(line, VIEWS), *without = behind(line, WITHOUT);
+        found.views = views != NULL ? views : found.views;
+        found.without = without != NULL ? without : found.without;
+    }
+    return found;
+}
+
+static int write_mark(const char *root, piw_text views, const char *former, piw_text after, bool done, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_form(path, root))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
     piw_buffer text = {0};
-    piw_put(&text, FORM);
-    if (done) {
-        piw_put(&text, DONE);
-    } else {
-        piw_put(&text, UP_TO);
-        piw_put_text(&text, after);
-        piw_put(&text, "\n");
-    }
+    piw_putf(&text, "%s\n", FORM);
+    piw_put(&text, done ? DONE : UP_TO);
+    piw_put_text(&text, done ? piw_text_of("") : after);
+    piw_put(&text, "\n");
+    if (views.len > 0)
+        piw_putf(&text, "%s%.*s\n", VIEWS, (int)views.len, views.s);
+    if (former[0] != '\0' && !done)
+        piw_putf(&text, "%s%s\n", WITHOUT, former);
     int rc = piw_site_there(root, err);
     if (rc == 0)
         rc = piw_file_write(root, path, text.data, text.len, 0, err);
     piw_buffer_fini(&text);
     return rc;
+}
+
+/* --- Views that have gone --- */
+
+static bool has_word(const char *words, const char *word, size_t len)
+{
+    while (*words != '\0') {
+        words += strspn(words, " ");
+        size_t n = strcspn(words, " ");
+        if (n == len && memcmp(words, word, len) == 0)
+            return true;
+        words += n;
+    }
+    return false;
+}
+
+/* Add the names among `words` that aren't among those of `views`, each behind a blank. */
+static void add_former(piw_buffer *to, const char *words, const char *views)
+{
+    while (*words != '\0') {
+        words += strspn(words, " ");
+        size_t n = strcspn(words, " ");
+        piw_text name = {words, (uint32_t)n};
+        if (n > 0 && piw_view_name_fault(name) == NULL && !has_word(views, words, n))
+            piw_putf(to, " %.*s", (int)n, words);
+        words += n;
+    }
 }
 
 /* Has the root list been written by somebody who writes the present form? */
@@ -87,31 +137,73 @@ static bool root_has_form(const char *root)
     return strstr(head, PAGES_GENERATOR) != NULL;
 }
 
-int form_begin(const char *root, char *after, bool *done, piw_err *err)
+int form_begin(const char *root, const char *views, char *after, bool *done, char **former, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     void *text;
     size_t len;
     after[0] = '\0';
     *done = false;
+    *former = piw_strdup("");
     if (!piw_path_form(path, root))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
     /* A record that can't be read is treated as if it weren't there. */
     if (piw_file_read(path, MARK_MAX, &text, &len, NULL) == 0) {
-        bool known = read_mark(text, after, done) && root_has_form(root);
+        page_mark found = read_mark(text, len);
+        piw_buffer gone = {0};
+        add_former(&gone, found.views, views);
+        add_former(&gone, found.without, views);
+        free(*former);
+        *former = piw_sprintf("%.*s", (int)gone.len, gone.len > 0 ? (const char *)gone.data : "");
+        piw_buffer_fini(&gone);
+        bool known = found.form && strcmp(found.views, views) == 0 && root_has_form(root);
+        if (known) {
+            memcpy(after, found.after, sizeof(found.after));
+            *done = found.done;
+        }
         free(text);
         if (known)
             return 0;
     }
-    after[0] = '\0';
-    *done = false;
-    return write_mark(root, piw_text_of(""), false, err);
+    return write_mark(root, piw_text_of(views), *former, piw_text_of(""), false, err);
+}
+
+/* The root list of a view that has gone, and its folders unless there are wheels in them. */
+static int remove_former(const char *root, piw_text view, piw_err *err)
+{
+    static const char *const names[] = {"index.v1.json", "index.html"};
+    char home[PIW_PATH_MAX];
+    if (!piw_path_view(home, root, view))
+        return 0;
+    int rc = 0;
+    for (size_t i = 0; i < PIW_COUNT(names) && rc == 0; i++) {
+        char *path = piw_sprintf("%s/simple/%s", home, names[i]);
+        rc = piw_file_remove(path, err);
+        free(path);
+    }
+    char *simple = piw_sprintf("%s/simple", home);
+    rmdir(simple);
+    rmdir(home);
+    free(simple);
+    return rc;
 }
 
 int job_mark_form(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const mark_form *body = mark_form_of(job);
-    int rc = write_mark(body->site.root.s, body->after, body->done, err);
+    const site_views *views = body->site.views;
+    piw_buffer former = {0};
+    int rc = body->done ? piw_site_there(body->site.root.s, err) : 0;
+    for (uint32_t i = 0; views != NULL && i < views->former.count && rc == 0; i++) {
+        piw_putf(&former, " %s", views->former.at[i].s);
+        rc = body->done ? remove_former(body->site.root.s, views->former.at[i], err) : 0;
+    }
+    char *names = piw_sprintf("%.*s", (int)former.len, former.len > 0 ? (const char *)former.data : "");
+    if (rc == 0)
+        rc = write_mark(body->site.root.s, views != NULL ? views->mark : (piw_text){0}, names, body->after, body->done,
+                        err);
+    free(names);
+    piw_buffer_fini(&former);
     if (rc == 0)
         *result = mark_form_reply_new();
     return rc;

@@ -164,19 +164,79 @@ static int put_forms(const site_facts *site, const char *folder, piw_buffer *htm
     return rc;
 }
 
-static int write_index(const site_facts *site, const project_data *data, const simple_json *json, piw_err *err)
+/* The folder of a package in the index of a view (null: the common one). */
+static bool index_folder(char *to, const site_facts *site, piw_text view, piw_text package)
+{
+    char home[PIW_PATH_MAX];
+    return piw_path_view(home, site->root.s, view) && piw_path_simple(to, home, package, (piw_text){0});
+}
+
+static int write_index(const site_facts *site, const project_data *data, piw_text view, const simple_json *json,
+                       piw_err *err)
 {
     char folder[PIW_PATH_MAX];
-    if (!piw_path_simple(folder, site->root.s, data->package, (piw_text){0}))
+    if (!index_folder(folder, site, view, data->package))
         return unsafe(err, data->package);
     int rc = clear_way(folder, err);
     if (rc != 0)
         return rc;
     piw_buffer page = {0}, form = {0};
-    page_index(data, &page);
+    page_index(data, view, &page);
     if (json != NULL)
-        json->index(data, &form);
+        json->index(data, view, &form);
     return put_forms(site, folder, &page, json != NULL ? &form : NULL, err);
+}
+
+static int drop_index(const site_facts *site, piw_text view, piw_text package, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    if (!index_folder(folder, site, view, package))
+        return unsafe(err, package);
+    int rc = drop(folder, "index.v1.json", err);
+    return rc == 0 ? drop(folder, "index.html", err) : rc;
+}
+
+/* Does nothing while wheels are in it. */
+static void drop_folder(const site_facts *site, piw_text view, piw_text package)
+{
+    char folder[PIW_PATH_MAX];
+    if (index_folder(folder, site, view, package))
+        rmdir(folder);
+}
+
+/* Of the common index, and of each view's; views that have gone lose theirs. */
+static int write_indexes(const site_facts *site, const project_data *data, const simple_json *json, piw_err *err)
+{
+    const site_views *views = site->views;
+    int rc = write_index(site, data, (piw_text){0}, json, err);
+    for (uint32_t i = 0; views != NULL && i < views->at.count && rc == 0; i++)
+        rc = write_index(site, data, views->at.at[i].name, json, err);
+    for (uint32_t i = 0; views != NULL && i < views->former.count && rc == 0; i++) {
+        rc = drop_index(site, views->former.at[i], data->package, err);
+        drop_folder(site, views->former.at[i], data->package);
+    }
+    return rc;
+}
+
+static int drop_indexes(const site_facts *site, piw_text package, piw_err *err)
+{
+    const site_views *views = site->views;
+    int rc = drop_index(site, (piw_text){0}, package, err);
+    for (uint32_t i = 0; views != NULL && i < views->at.count && rc == 0; i++)
+        rc = drop_index(site, views->at.at[i].name, package, err);
+    for (uint32_t i = 0; views != NULL && i < views->former.count && rc == 0; i++)
+        rc = drop_index(site, views->former.at[i], package, err);
+    return rc;
+}
+
+static void drop_folders(const site_facts *site, piw_text package)
+{
+    const site_views *views = site->views;
+    drop_folder(site, (piw_text){0}, package);
+    for (uint32_t i = 0; views != NULL && i < views->at.count; i++)
+        drop_folder(site, views->at.at[i].name, package);
+    for (uint32_t i = 0; views != NULL && i < views->former.count; i++)
+        drop_folder(site, views->former.at[i], package);
 }
 
 /* The page for people, and of its builds' logs. When a template fails the old page stays, and the others are written. */
@@ -217,7 +277,7 @@ int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw
         return unsafe(err, body->data.package);
     int rc = piw_site_there(body->site.root.s, err);
     if (rc == 0 && body->index)
-        rc = write_index(&body->site, &body->data, json, err);
+        rc = write_indexes(&body->site, &body->data, json, err);
     if (rc == 0)
         rc = write_project(&body->site, &body->data, err);
     if (rc == 0)
@@ -228,18 +288,15 @@ int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw
 int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const remove_pages *body = remove_pages_of(job);
-    char simple[PIW_PATH_MAX], project[PIW_PATH_MAX], json[PIW_PATH_MAX];
-    if (!piw_name_is_canonical(body->package) ||
-        !piw_path_simple(simple, body->site.root.s, body->package, (piw_text){0}) ||
-        !piw_path_project(project, body->site.root.s, body->package) || !inside(json, project, "json"))
+    char project[PIW_PATH_MAX], json[PIW_PATH_MAX];
+    if (!piw_name_is_canonical(body->package) || !piw_path_project(project, body->site.root.s, body->package) ||
+        !inside(json, project, "json"))
         return unsafe(err, body->package);
     int rc = piw_site_there(body->site.root.s, err);
     if (rc == 0)
         rc = drop_links(&body->site, project, body->package, NULL, err);
     if (rc == 0)
-        rc = drop(simple, "index.v1.json", err);
-    if (rc == 0)
-        rc = drop(simple, "index.html", err);
+        rc = drop_indexes(&body->site, body->package, err);
     if (rc == 0)
         rc = drop(json, "index.json", err);
     if (rc == 0)
@@ -253,7 +310,7 @@ int job_remove_pages(piw_msg *job, piw_msg **result, piw_err *err)
     /* Folders that still hold something, as wheels that linger, stay. */
     rmdir(json);
     rmdir(project);
-    rmdir(simple);
+    drop_folders(&body->site, body->package);
     *result = remove_pages_reply_new();
     return 0;
 }
@@ -272,12 +329,23 @@ static char *read_blob(const piw_blob *blob, size_t *len)
     return data;
 }
 
+/* Of the common index, or of a view's. */
+static int put_root(const site_facts *site, piw_text view, const char *names, size_t len, const simple_json *json,
+                    piw_err *err)
+{
+    char home[PIW_PATH_MAX], folder[PIW_PATH_MAX];
+    if (!piw_path_view(home, site->root.s, view) || !inside(folder, home, "simple"))
+        return piw_err_set(err, PIW_EINVAL, "the output path is too long");
+    piw_buffer page = {0}, form = {0};
+    page_root(names, len, &page);
+    if (json != NULL)
+        json->root(names, len, &form);
+    return put_forms(site, folder, &page, json != NULL ? &form : NULL, err);
+}
+
 int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err)
 {
     const write_root *body = write_root_of(job);
-    char folder[PIW_PATH_MAX];
-    if (!inside(folder, body->site.root.s, "simple"))
-        return piw_err_set(err, PIW_EINVAL, "the output path is too long");
     int rc = piw_site_there(body->site.root.s, err);
     if (rc != 0)
         return rc;
@@ -285,12 +353,11 @@ int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_
     char *names = read_blob(body->names, &len);
     if (names == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory for the root list");
-    piw_buffer page = {0}, form = {0};
-    page_root(names, len, &page);
-    if (json != NULL)
-        json->root(names, len, &form);
+    const site_views *views = body->site.views;
+    rc = put_root(&body->site, (piw_text){0}, names, len, json, err);
+    for (uint32_t i = 0; views != NULL && i < views->at.count && rc == 0; i++)
+        rc = put_root(&body->site, views->at.at[i].name, names, len, json, err);
     free(names);
-    rc = put_forms(&body->site, folder, &page, json != NULL ? &form : NULL, err);
     if (rc == 0)
         *result = write_root_reply_new();
     return rc;

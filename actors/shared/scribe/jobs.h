@@ -8,7 +8,8 @@
 
 /* The JSON form of the simple index, for writers that make it; pure, any thread. */
 typedef struct simple_json {
-    void (*index)(const project_data *data, piw_buffer *to);           /* simple/PKG/index.v1.json */
+    void (*index)(const project_data *data, piw_text view,
+                  piw_buffer *to);                                     /* simple/PKG/index.v1.json; as page_index */
     void (*root)(const char *names, size_t names_len, piw_buffer *to); /* simple/index.v1.json; as page_root */
 } simple_json;
 

@@ -76,25 +76,94 @@ bool pages_offered(const project_data *data, const project_release *release)
     return false;
 }
 
-/* Relative to the page when the file lies beside it. */
-static void put_href(const project_data *data, const project_file *file, piw_buffer *to)
+/* --- What an index lists --- */
+
+static const project_file *find_common(const project_release *release, piw_text filename)
 {
-    if (!piw_text_is(file->location, "/simple")) {
-        piw_put_html(to, file->location);
+    for (uint32_t i = 0; i < release->files.count; i++) {
+        if (piw_text_eq(release->files.at[i].filename, filename))
+            return &release->files.at[i];
+    }
+    return NULL;
+}
+
+static const project_file *find_file(const project_release *release, piw_text home, piw_text filename)
+{
+    for (uint32_t i = 0; home.len > 0 && i < release->views->files.count; i++) {
+        const view_file *f = &release->views->files.at[i];
+        if (piw_text_eq(f->view, home) && piw_text_eq(f->file.filename, filename))
+            return &f->file;
+    }
+    return home.len > 0 ? NULL : find_common(release, filename);
+}
+
+static void add_entry(const project_data *data, const project_release *release, const project_file *file, piw_text home,
+                      page_entry *entries, size_t *count)
+{
+    if (file != NULL && pages_indexed(data, release, file))
+        entries[(*count)++] = (page_entry){file, home};
+}
+
+page_entry *pages_entries(const project_data *data, const project_release *release, piw_text view, size_t *count)
+{
+    const release_views *views = release->views;
+    size_t most = view.len == 0 ? release->files.count : views == NULL ? 0 : views->files.count + views->links.count;
+    page_entry *entries = piw_alloc((most + 1) * sizeof(*entries));
+    *count = 0;
+    for (uint32_t i = 0; view.len == 0 && i < release->files.count; i++)
+        add_entry(data, release, &release->files.at[i], piw_text_of(""), entries, count);
+    if (view.len == 0 || views == NULL)
+        return entries;
+    for (uint32_t i = 0; i < views->files.count; i++) {
+        if (piw_text_eq(views->files.at[i].view, view))
+            add_entry(data, release, &views->files.at[i].file, view, entries, count);
+    }
+    for (uint32_t i = 0; i < views->links.count; i++) {
+        const view_link *link = &views->links.at[i];
+        if (piw_text_eq(link->view, view))
+            add_entry(data, release, find_file(release, link->home, link->filename), link->home, entries, count);
+    }
+    return entries;
+}
+
+/* Relative to the page; an adopted database may say that a file of the common index lies elsewhere. */
+void pages_put_url(const project_data *data, piw_text view, const page_entry *entry, piw_buffer *to)
+{
+    bool elsewhere = entry->home.len == 0 && !piw_text_is(entry->file->location, "/simple");
+    bool beside = !elsewhere && (view.len == 0 || piw_text_eq(view, entry->home));
+    if (elsewhere) {
+        piw_put_text(to, entry->file->location);
+    } else if (!beside) {
+        piw_put(to, "../../../");
+        piw_put_text(to, entry->home);
+        piw_put(to, entry->home.len > 0 ? "/simple" : "simple");
+    }
+    if (!beside) {
         piw_put(to, "/");
         piw_put_url(to, data->package);
         piw_put(to, "/");
     }
-    piw_put_url(to, file->filename);
-    piw_put(to, "#sha256=");
-    piw_put_html(to, file->filehash);
+    piw_put_url(to, entry->file->filename);
 }
 
-static void put_anchor(const project_data *data, const project_release *release, const project_file *file,
+/* --- The pages --- */
+
+static void put_href(const project_data *data, piw_text view, const page_entry *entry, piw_buffer *to)
+{
+    piw_buffer url = {0};
+    pages_put_url(data, view, entry, &url);
+    piw_put_html(to, (piw_text){(const char *)url.data, (uint32_t)url.len});
+    piw_buffer_fini(&url);
+    piw_put(to, "#sha256=");
+    piw_put_html(to, entry->file->filehash);
+}
+
+static void put_anchor(const project_data *data, piw_text view, const project_release *release, const page_entry *entry,
                        piw_buffer *to)
 {
+    const project_file *file = entry->file;
     piw_put(to, "<a href=\"");
-    put_href(data, file, to);
+    put_href(data, view, entry, to);
     piw_put(to, "\"");
     if (file->requires_python.s != NULL && file->requires_python.len > 0) {
         piw_put(to, " data-requires-python=\"");
@@ -139,12 +208,13 @@ static void put_status(const project_data *data, piw_buffer *to)
     piw_put(to, "\">\n");
 }
 
-void page_index(const project_data *data, piw_buffer *to)
+void page_index(const project_data *data, piw_text view, piw_buffer *to)
 {
     put_head(to);
     put_status(data, to);
     /* The page that people read. */
-    piw_put(to, "<link rel=\"alternate\" type=\"text/html\" href=\"../../project/");
+    piw_put(to, "<link rel=\"alternate\" type=\"text/html\" href=\"../../");
+    piw_put(to, view.len > 0 ? "../project/" : "project/");
     piw_put_url(to, data->package);
     piw_put(to, "/\">\n<title>Links for ");
     piw_put_html(to, data->package);
@@ -153,10 +223,11 @@ void page_index(const project_data *data, piw_buffer *to)
     piw_put(to, "</h1>\n");
     const project_release **order = pages_order(data);
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        for (uint32_t k = 0; k < order[i]->files.count; k++) {
-            if (pages_indexed(data, order[i], &order[i]->files.at[k]))
-                put_anchor(data, order[i], &order[i]->files.at[k], to);
-        }
+        size_t count;
+        page_entry *entries = pages_entries(data, order[i], view, &count);
+        for (size_t k = 0; k < count; k++)
+            put_anchor(data, view, order[i], &entries[k], to);
+        free(entries);
     }
     free(order);
     piw_put(to, "</body>\n</html>\n");

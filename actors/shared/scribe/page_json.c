@@ -55,7 +55,33 @@ static void put_wheel(const project_data *data, const project_file *file, piw_bu
     piw_put(to, "}");
 }
 
-static void put_release(const project_data *data, const project_release *release, piw_buffer *to)
+/* Of each view: what came of the release for it, and the files that its index lists, wherever they lie. */
+static void put_views(const project_data *data, const project_release *release, piw_buffer *to)
+{
+    put_key(to, "views");
+    piw_put(to, "{");
+    for (uint32_t i = 0; i < release->views->states.count; i++) {
+        piw_text view = release->views->states.at[i].key;
+        piw_put(to, i == 0 ? "" : ", ");
+        piw_put_json(to, view);
+        piw_put(to, ": {");
+        put_member(to, "status", release->views->states.at[i].value.status);
+        put_key(to, "files");
+        piw_put(to, "{");
+        size_t count;
+        page_entry *entries = pages_entries(data, release, view, &count);
+        for (size_t k = 0; k < count; k++) {
+            piw_put(to, k == 0 ? "" : ", ");
+            put_wheel(data, entries[k].file, to);
+        }
+        free(entries);
+        piw_put(to, "}}");
+    }
+    piw_put(to, "}");
+}
+
+static void put_release(const site_facts *site, const project_data *data, const project_release *release,
+                        piw_buffer *to)
 {
     char released[32];
     piw_put_json(to, release->version);
@@ -69,7 +95,12 @@ static void put_release(const project_data *data, const project_release *release
         piw_put(to, i == 0 ? "" : ", ");
         put_wheel(data, &release->files.at[i], to);
     }
-    piw_put(to, "}}");
+    piw_put(to, "}");
+    if (site->views != NULL && site->views->at.count > 0 && release->views != NULL) {
+        piw_put(to, ", ");
+        put_views(data, release, to);
+    }
+    piw_put(to, "}");
 }
 
 static void put_address(piw_buffer *to, const char *key, const char *base, piw_text package)
@@ -96,7 +127,7 @@ void page_json(const site_facts *site, const project_data *data, piw_buffer *to)
         if (!pages_live(data, order[i]))
             continue;
         piw_put(to, first ? "" : ", ");
-        put_release(data, order[i], to);
+        put_release(site, data, order[i], to);
         first = false;
     }
     free(order);

@@ -124,22 +124,6 @@ typedef struct project_page {
     const project_release *skipped; /* the last one whose reason has been said */
 } project_page;
 
-static const char *words_for(piw_text status, const char **style)
-{
-    static const struct {
-        const char *status, *words;
-    } known[] = {
-        {"success", "built"}, {"fail", "failed"}, {"pending", "waiting"}, {"skip", "skipped"}, {"error", "no files"}};
-    for (size_t i = 0; i < PIW_COUNT(known); i++) {
-        if (piw_text_is(status, known[i].status)) {
-            *style = known[i].status;
-            return known[i].words;
-        }
-    }
-    *style = "note";
-    return "unknown";
-}
-
 static int compare_builds(const void *key, const void *build)
 {
     int64_t id = *(const int64_t *)key, other = ((const project_build *)build)->build_id;
@@ -265,7 +249,7 @@ static void put_cell(project_page *page, const project_release *release, piw_tex
 {
     piw_view *cell = piw_view_add(row, "cells");
     const project_abi *status = find_abi(release, abi);
-    const char *style = "", *words = status == NULL ? "" : words_for(status->status, &style);
+    const char *style = "", *words = status == NULL ? "" : pages_state_words(status->status, &style);
     char log[64] = "", took[48] = "", when[32] = "";
     if (status != NULL && status->build_id != NULL) {
         page_log_link(log, sizeof(log), page->site->root.s, *status->build_id);
@@ -525,6 +509,7 @@ int page_project(const site_facts *site, const project_data *data, piw_buffer *t
     put_releases(&page);
     put_others(&page);
     put_files(&page);
+    pages_put_project_views(site, data, page.order, page.view);
     int rc = site_render(site, "project.html", page.view, to, err);
     piw_view_free(&page.view);
     piw_buffer_fini(&page.waiting);

@@ -311,6 +311,8 @@ int page_site(const site_facts *site, const char *name, const site_figures *figu
     piw_view_text(view, "feed_title", piw_text_of("New wheels"));
     piw_view_number(view, "known", known);
     piw_view_flag(view, "has_figures", figures != NULL);
+    if (main_page)
+        pages_put_views(site, view);
     const site_figures none = {0};
     put_figures(view, site, figures != NULL ? figures : &none, strcmp(name, "stats.html") == 0);
     int rc = site_render(site, name, view, to, err);

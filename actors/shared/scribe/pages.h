@@ -6,6 +6,7 @@
 
 #include "piw/codec.h"
 #include "piw/err.h"
+#include "shared/view.h"
 #include "the_scribe.piw.h"
 
 /* The form of all pages. It rises with every change of what a page says of the same data: the pages of older forms are then
@@ -29,13 +30,29 @@ bool pages_live(const project_data *data, const project_release *release);
 /* Is this file in the indexes that installers read? Not when the release isn't shown, and not under a name at which
  * installers stop, as an adopted database may have one. */
 bool pages_indexed(const project_data *data, const project_release *release, const project_file *file);
-/* Is any of the release's files? */
+/* Is any of the release's files, of the common index? */
 bool pages_offered(const project_data *data, const project_release *release);
 
-/* simple/PKG/index.html */
-void page_index(const project_data *data, piw_buffer *to);
+/* A file that an index lists. */
+typedef struct page_entry {
+    const project_file *file;
+    piw_text home; /* the view in whose store it lies; empty: the common one */
+} page_entry;
+/* What the index of a view (null: the common one) lists of a release: what is in its own store first. The caller frees. */
+page_entry *pages_entries(const project_data *data, const project_release *release, piw_text view, size_t *count);
+/* The address of such a file from the page of that index. */
+void pages_put_url(const project_data *data, piw_text view, const page_entry *entry, piw_buffer *to);
+
+/* simple/PKG/index.html, of the common index, or (view not null) of a view's. */
+void page_index(const project_data *data, piw_text view, piw_buffer *to);
 /* project/PKG/index.html, from its template; -1 and the sentence when that fails. */
 int page_project(const site_facts *site, const project_data *data, piw_buffer *to, piw_err *err);
+/* The farm's views, for the pages that show them: names and pip's lines; and what a project has for each. */
+void pages_put_views(const site_facts *site, piw_view *view);
+void pages_put_project_views(const site_facts *site, const project_data *data, const project_release *const *order,
+                             piw_view *view);
+/* What a version's state is called, and its style. */
+const char *pages_state_words(piw_text status, const char **style);
 /* The address of a build's log below the site's root: its page when there is one, else the log as it was printed. */
 void page_log_link(char *to, size_t size, const char *root, int64_t build_id);
 /* logs/AAAA/BBBB/CCCC.html of a log: its lines numbered, the error first. What is very long is left out in the middle. */

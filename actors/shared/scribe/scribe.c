@@ -6,6 +6,7 @@
 #include "scribe.h"
 
 #include "errands.h"
+#include "facts.h"
 #include "form.h"
 #include "pages.h"
 #include "renewal.h"
@@ -42,7 +43,7 @@ enum {
 
 typedef struct scribe {
     const scribe_writer *writer;
-    char *root, *name, *base_url, *accent, *notice, *templates;
+    facts facts;
     errands errands;
     roster roster;
     renewal renewal;
@@ -54,16 +55,6 @@ typedef struct scribe {
     piw_buffer search_downloads, search_names;
     piw_log_limiter trouble;
 } scribe;
-
-static void fill_site(const scribe *self, piw_msg *job, site_facts *to)
-{
-    to->root = piw_msg_textz(job, self->root);
-    to->name = piw_msg_textz(job, self->name);
-    to->base_url = piw_msg_textz(job, self->base_url);
-    to->accent = piw_msg_textz(job, self->accent);
-    to->notice = piw_msg_textz(job, self->notice);
-    to->templates = piw_msg_textz(job, self->templates);
-}
 
 /* --- Errands ----------------------------------------------------------------------------------------------------- */
 
@@ -114,7 +105,7 @@ static void mark_form_reached(piw_task *task, scribe *self, bool done)
 {
     mark_form *body;
     piw_msg *job = mark_form_new(&body);
-    fill_site(self, job, &body->site);
+    facts_fill(&self->facts, job, &body->site);
     body->after = piw_msg_textz(job, self->renewal.at);
     body->done = done;
     if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), (uint64_t)self->course.load_number) != 0)
@@ -148,6 +139,7 @@ static int on_form_marked(piw_task *task, piw_msg *reply, uint64_t key)
                         "how many pages have the present form already can't be saved: %s", piw_msg_error_text(reply));
     renewal_marked(&self->renewal, piw_msg_error(reply) == 0, piw_monotonic_ns());
     if (!self->renewal.running) {
+        self->facts.former[0] = '\0';
         piw_task_note(task, "%s", "");
         if (self->roster.count > 0)
             piw_info("the pages of all %zu packages have the present form", self->roster.count);
@@ -240,7 +232,7 @@ static int write_all(piw_task *task, scribe *self, errand *e, const project_data
 {
     write_pages *body;
     piw_msg *job = write_pages_new(&body);
-    fill_site(self, job, &body->site);
+    facts_fill(&self->facts, job, &body->site);
     body->index = e->saved.part != PART_PROJECT;
     piw_value_copy(job, project_data_type(), data, &body->data);
     int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), (uint64_t)e->saved.number);
@@ -256,7 +248,7 @@ static int remove_now(piw_task *task, scribe *self, errand *e)
 {
     remove_pages *body;
     piw_msg *job = remove_pages_new(&body);
-    fill_site(self, job, &body->site);
+    facts_fill(&self->facts, job, &body->site);
     body->package = piw_msg_textz(job, e->package);
     int rc = piw_work(task, job_remove_pages, &job, PIW_ON(removed), (uint64_t)e->saved.number);
     piw_msg_free(&job);
@@ -333,7 +325,7 @@ static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
 static bool has_index(const scribe *self, const errand *e)
 {
     char path[PIW_PATH_MAX];
-    return piw_path_simple(path, self->root, piw_text_of(e->package), piw_text_of("index.html")) &&
+    return piw_path_simple(path, self->facts.root, piw_text_of(e->package), piw_text_of("index.html")) &&
            piw_file_there(path);
 }
 
@@ -386,7 +378,7 @@ static int on_figures(piw_task *task, piw_msg *reply, uint64_t key)
     scribe *self = piw_soul(task);
     write_site *body;
     piw_msg *job = write_site_new(&body);
-    fill_site(self, job, &body->site);
+    facts_fill(&self->facts, job, &body->site);
     body->packages = (int64_t)self->roster.count;
     if (piw_msg_error(reply) == 0) {
         site_figures *figures = piw_msg_alloc(job, sizeof(*figures));
@@ -460,7 +452,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     }
     write_root *body;
     piw_msg *job = write_root_new(&body);
-    fill_site(self, job, &body->site);
+    facts_fill(&self->facts, job, &body->site);
     piw_value_copy(job, write_root_type()->body->fields[1].type, &names, &body->names);
     piw_blob_unref(&names);
     int rc = piw_work(task, self->writer->write_root, &job, PIW_ON(root_written), (uint64_t)self->course.root_turn + 1);
@@ -475,7 +467,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
 
 static void look_at_root(const scribe *self, struct stat *seen)
 {
-    char *path = piw_sprintf("%s/simple/index.html", self->root);
+    char *path = piw_sprintf("%s/simple/index.html", self->facts.root);
     if (lstat(path, seen) != 0)
         *seen = (struct stat){0};
     free(path);
@@ -603,7 +595,7 @@ static int write_search_files(piw_task *task, scribe *self, uint64_t key)
     }
     write_search *body;
     piw_msg *job = write_search_new(&body);
-    fill_site(self, job, &body->site);
+    facts_fill(&self->facts, job, &body->site);
     piw_value_copy(job, write_search_type()->body->fields[1].type, &downloads, &body->downloads);
     piw_value_copy(job, write_search_type()->body->fields[2].type, &names, &body->names);
     piw_blob_unref(&downloads);
@@ -686,52 +678,8 @@ static void free_soul(scribe *self)
     roster_fini(&self->roster);
     piw_msg_free(&self->roster_after);
     forget_search(self);
-    free(self->root);
-    free(self->name);
-    free(self->base_url);
-    free(self->accent);
-    free(self->notice);
-    free(self->templates);
+    facts_fini(&self->facts);
     free(self);
-}
-
-static char *default_base_url(void)
-{
-    char host[256] = "localhost";
-    if (gethostname(host, sizeof(host) - 1) != 0)
-        memcpy(host, "localhost", sizeof("localhost"));
-    return piw_sprintf("http://%s", host);
-}
-
-/* A key of [site], or "" when it isn't set or longer than what pages can take. */
-static char *setting_text(piw_task *task, const char *name, size_t max)
-{
-    const char *value = piw_setting(task, name);
-    if (value != NULL && strlen(value) > max) {
-        piw_warning("%s is longer than %zu bytes: it isn't used", name, max);
-        value = NULL;
-    }
-    return piw_strdup(value == NULL ? "" : value);
-}
-
-static scribe *make_soul(piw_task *task, const char *root)
-{
-    scribe *self = piw_zalloc(sizeof(*self));
-    const char *name = piw_setting(task, "site.name"), *base_url = piw_setting(task, "site.base-url");
-    self->root = piw_strdup(root);
-    self->name = piw_strdup(name == NULL ? "piwheels" : name);
-    self->base_url = base_url == NULL ? default_base_url() : piw_strdup(base_url);
-    /* Paths are appended to it with their own '/'. */
-    for (size_t n = strlen(self->base_url); n > 0 && self->base_url[n - 1] == '/'; n--)
-        self->base_url[n - 1] = '\0';
-    self->notice = setting_text(task, "site.notice", 1000);
-    self->templates = setting_text(task, "site.templates", PIW_PATH_MAX - 1);
-    self->accent = setting_text(task, "site.accent", 7);
-    if (self->accent[0] != '\0' && !site_colour_ok(piw_text_of(self->accent))) {
-        piw_warning("[site] accent is no colour like #2b6cb0: the pages keep their own");
-        self->accent[0] = '\0';
-    }
-    return self;
 }
 
 static void begin_renewal(scribe *self)
@@ -739,7 +687,8 @@ static void begin_renewal(scribe *self)
     char after[PIW_NAME_MAX + 1];
     bool done;
     piw_err err = {0};
-    if (form_begin(self->root, after, &done, &err) != 0)
+    free(self->facts.former);
+    if (form_begin(self->facts.root, self->facts.mark, after, &done, &self->facts.former, &err) != 0)
         piw_warning("the form of the site's pages isn't known, all are written anew: %s", err.text);
     if (!done)
         renewal_begin(&self->renewal, after);
@@ -750,17 +699,22 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     const char *root = piw_setting(task, "output-path");
     if (root == NULL || root[0] != '/')
         return piw_err_set(err, PIW_ECONFIG, "the output path \"%s\" is no absolute path", root == NULL ? "" : root);
-    scribe *self = make_soul(task, root);
+    scribe *self = piw_zalloc(sizeof(*self));
+    int rc = facts_read(&self->facts, task, root, err);
+    if (rc != 0) {
+        free_soul(self);
+        return rc;
+    }
     self->writer = writer;
     if (state == NULL && piw_setting(task, "site.base-url") == NULL)
-        piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->base_url);
+        piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->facts.base_url);
     if (state != NULL)
         load(self, scribe_state_of(state));
     self->course.load_number++;
     begin_renewal(self);
     self->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
     piw_soul_set(task, self);
-    int rc = read_roster(task, self);
+    rc = read_roster(task, self);
     if (rc == 0)
         rc = ask_database(task, self);
     if (rc == 0)

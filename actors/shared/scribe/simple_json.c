@@ -27,27 +27,22 @@ static void put_upload_time(piw_time uploaded, piw_buffer *to)
     piw_putf(to, ",\"upload-time\":\"%s.%06lldZ\"", text, (long long)micros);
 }
 
-/* Relative to the page when the file lies beside it. */
-static void put_file_url(const project_data *data, const project_file *file, piw_buffer *to)
+static void put_file_url(const project_data *data, piw_text view, const page_entry *entry, piw_buffer *to)
 {
     piw_buffer url = {0};
-    if (!piw_text_is(file->location, "/simple")) {
-        piw_put_text(&url, file->location);
-        piw_put(&url, "/");
-        piw_put_url(&url, data->package);
-        piw_put(&url, "/");
-    }
-    piw_put_url(&url, file->filename);
+    pages_put_url(data, view, entry, &url);
     piw_put_json(to, (piw_text){(const char *)url.data, (uint32_t)url.len});
     piw_buffer_fini(&url);
 }
 
-static void put_file(const project_data *data, const project_release *release, const project_file *file, piw_buffer *to)
+static void put_file(const project_data *data, piw_text view, const project_release *release, const page_entry *entry,
+                     piw_buffer *to)
 {
+    const project_file *file = entry->file;
     piw_put(to, "{\"filename\":");
     piw_put_json(to, file->filename);
     piw_put(to, ",\"url\":");
-    put_file_url(data, file, to);
+    put_file_url(data, view, entry, to);
     piw_put(to, ",\"hashes\":{\"sha256\":");
     piw_put_json(to, file->filehash);
     piw_putf(to, "},\"size\":%lld", (long long)file->filesize);
@@ -84,17 +79,14 @@ static void put_json_status(const project_data *data, piw_buffer *to)
     piw_put(to, "},");
 }
 
-void simple_json_index(const project_data *data, piw_buffer *to)
+/* The versions, then their files; entries[i], of counts[i], are order[i]'s. */
+static void put_lists(const project_data *data, piw_text view, const project_release *const *order,
+                      page_entry *const *entries, const size_t *counts, piw_buffer *to)
 {
-    piw_putf(to, "{%s,", META);
-    put_json_status(data, to);
-    piw_put(to, "\"name\":");
-    piw_put_json(to, data->package);
-    const project_release **order = pages_order(data);
     const char *comma = "";
     piw_put(to, ",\"versions\":[");
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        if (!pages_offered(data, order[i]))
+        if (counts[i] == 0)
             continue;
         piw_put(to, comma);
         piw_put_json(to, order[i]->version);
@@ -103,14 +95,30 @@ void simple_json_index(const project_data *data, piw_buffer *to)
     piw_put(to, "],\"files\":[");
     comma = "";
     for (uint32_t i = 0; i < data->releases.count; i++) {
-        for (uint32_t k = 0; k < order[i]->files.count; k++) {
-            if (!pages_indexed(data, order[i], &order[i]->files.at[k]))
-                continue;
+        for (size_t k = 0; k < counts[i]; k++) {
             piw_put(to, comma);
-            put_file(data, order[i], &order[i]->files.at[k], to);
+            put_file(data, view, order[i], &entries[i][k], to);
             comma = ",";
         }
     }
+}
+
+void simple_json_index(const project_data *data, piw_text view, piw_buffer *to)
+{
+    piw_putf(to, "{%s,", META);
+    put_json_status(data, to);
+    piw_put(to, "\"name\":");
+    piw_put_json(to, data->package);
+    const project_release **order = pages_order(data);
+    size_t *counts = piw_alloc((data->releases.count + 1) * sizeof(*counts));
+    page_entry **entries = piw_alloc((data->releases.count + 1) * sizeof(*entries));
+    for (uint32_t i = 0; i < data->releases.count; i++)
+        entries[i] = pages_entries(data, order[i], view, &counts[i]);
+    put_lists(data, view, order, entries, counts, to);
+    for (uint32_t i = 0; i < data->releases.count; i++)
+        free(entries[i]);
+    free(entries);
+    free(counts);
     free(order);
     piw_put(to, "]}\n");
 }

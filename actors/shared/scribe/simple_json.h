@@ -6,7 +6,7 @@
 #include "jobs.h"
 
 /* simple/PKG/index.v1.json */
-void simple_json_index(const project_data *data, piw_buffer *to);
+void simple_json_index(const project_data *data, piw_text view, piw_buffer *to);
 /* simple/index.v1.json; names are NUL-ended, one after the other. */
 void simple_json_root(const char *names, size_t len, piw_buffer *to);
 

@@ -1,0 +1,437 @@
+-- views.sql — views, the farm's named kinds of machine: what the configuration says of them, and which versions they want. After
+-- coverage.sql, before queue.sql, which calls it.
+
+-- What the master's configuration says, at each of its starts. Lists are words with a blank between. What differs from the last
+-- time is looked at again, in slices.
+CREATE FUNCTION piw.set_views(
+    names text[], abis text[], platforms text[], libraries text[], commons boolean[], skips boolean[], stables boolean[],
+    newest integer[], popular integer[], pures boolean[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    given piw.views[];
+    gone text[];
+    fault text;
+BEGIN
+    SELECT coalesce(array_agg(ROW(v.view, v.place, v.abi_tag, string_to_array(v.platforms, ' '), string_to_array(v.libraries, ' '),
+                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure)::piw.views ORDER BY v.place), '{}')
+    INTO given
+    FROM unnest(set_views.names, set_views.abis, set_views.platforms, set_views.libraries, set_views.commons,
+                set_views.skips, set_views.stables, set_views.newest, set_views.popular, set_views.pures) WITH ORDINALITY
+        AS v (view, abi_tag, platforms, libraries, common, skip, stable, newest, popular, pure, place);
+    IF given = coalesce((SELECT array_agg(v ORDER BY v.place) FROM piw.views v), '{}') THEN
+        RETURN;
+    END IF;
+    SELECT g.view INTO fault FROM unnest(given) g JOIN public.build_abis a ON a.abi_tag = g.view LIMIT 1;
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION 'the view % has the name of an ABI that the farm builds for: it needs another', fault;
+    END IF;
+    SELECT g.view INTO fault FROM unnest(given) g WHERE g.common AND EXISTS (SELECT FROM piw.view_builds b WHERE b.view = g.view);
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION 'the view % has builds of its own and can''t become the common one; see common in [site]', fault;
+    END IF;
+    PERFORM pg_advisory_xact_lock(7306001);
+    SELECT array_agg(v.view) INTO gone FROM piw.views v
+    WHERE NOT v.common AND NOT EXISTS (SELECT FROM unnest(given) g WHERE g.view = v.view AND NOT g.common);
+    DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
+    DELETE FROM piw.views;
+    INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
+    INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
+    -- What stood only in the queue of a view that has gone leaves it; the others' may be wanted or not by now.
+    PERFORM piw.note_refill(g.view) FROM unnest(gone) AS g (view);
+    IF cardinality(given) > 0 THEN
+        PERFORM piw.note_refill(NULL);
+    END IF;
+END
+$$;
+
+-- --- Which files run on a view's machines ---
+
+-- What the machines of a view have; NULL: nobody has said.
+CREATE FUNCTION piw.view_words(of_view text) RETURNS text[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (SELECT array_agg(w.word)
+            FROM (SELECT unnest(v.libraries) AS word FROM piw.views v WHERE v.view = of_view
+                  UNION SELECT h.word FROM piw.view_has h WHERE h.view = of_view) w);
+END
+$$;
+
+-- Would installers there take a wheel of these tags, and would it run? A pure one does anywhere; another one where all is that
+-- it needs, so never where either isn't known. `takes`: of the view's ABI (coverage.sql).
+CREATE FUNCTION piw.view_runs(takes text[], platforms text[], has text[], builder text, py_tags text, abi_tags text,
+                              platform_tags text, needs text[]) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN platform_tags = 'any' THEN true
+                WHEN pg_catalog.string_to_array(platform_tags, '.') && platforms
+                THEN coalesce(piw.meets(needs, has), false)
+                ELSE false END
+           AND (piw.build_offers(builder, py_tags, abi_tags))[2:] && takes
+$$;
+
+-- --- What a view is to have at all ---
+
+-- No version of an alpha, a beta, a candidate or a state of development (PEP 440, in any spelling).
+CREATE FUNCTION piw.is_stable(version text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+    SELECT pg_catalog.lower(pg_catalog.split_part(version, '+', 1)) !~ '[abcd]|pre'
+$$;
+
+-- Does PyPI have a wheel of these tags that installers of a view take? With `pure`: one for any platform. Its wheels for
+-- linux are `manylinux…_MACHINE`.
+CREATE FUNCTION piw.pypi_serves(tags text[], takes text[], platforms text[], pure boolean) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+    SELECT coalesce(bool_or((piw.build_offers('', split_part(t.tag, '-', 1), split_part(t.tag, '-', 2)))[2:] && takes), false)
+    FROM unnest(tags) AS t (tag)
+    WHERE EXISTS (SELECT FROM unnest(string_to_array(split_part(t.tag, '-', 3), '.')) AS p (platform)
+                  WHERE CASE WHEN p.platform = 'any' THEN pure ELSE NOT pure AND (p.platform = ANY (platforms)
+                        OR 'linux' || substring(p.platform from '^manylinux[0-9]*(?:_[0-9]+_[0-9]+)?(_.+)$') = ANY (platforms)) END)
+$$;
+
+-- What PyPI has as wheels of a package, by versions as the names of files spell them.
+CREATE FUNCTION piw.keep_pypi_wheels(pkg text, versions text[], tags text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    changed text[];
+BEGIN
+    WITH given AS MATERIALIZED (
+        SELECT g.version, array_agg(DISTINCT g.tag ORDER BY g.tag) AS tags
+        FROM unnest(keep_pypi_wheels.versions, keep_pypi_wheels.tags) AS g (version, tag) GROUP BY g.version
+    ), gone AS (
+        DELETE FROM piw.pypi_wheels w
+        WHERE w.package = pkg AND NOT EXISTS (SELECT FROM given g WHERE g.version = w.version) RETURNING w.version
+    ), kept AS (
+        INSERT INTO piw.pypi_wheels AS w (package, version, tags) SELECT pkg, g.version, g.tags FROM given g
+        WHERE EXISTS (SELECT FROM public.packages p WHERE p.package = pkg)
+        ON CONFLICT (package, version) DO UPDATE SET tags = excluded.tags WHERE w.tags <> excluded.tags
+        RETURNING w.version
+    )
+    SELECT array_agg(c.version) INTO changed FROM (SELECT version FROM gone UNION ALL SELECT version FROM kept) c;
+    IF changed IS NOT NULL THEN
+        PERFORM piw.note(array_fill(pkg, ARRAY[cardinality(changed)]), changed);
+    END IF;
+END
+$$;
+
+-- The policy of a view by which it doesn't want a version; '': none.
+CREATE FUNCTION piw.view_rule(of_view text, pkg text, ver text, moment timestamp) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+    own piw.views;
+    there text[];
+BEGIN
+    SELECT * INTO own FROM piw.views v WHERE v.view = of_view;
+    IF own.stable_only AND NOT piw.is_stable(ver) THEN
+        RETURN 'stable_only: it is a pre-release';
+    END IF;
+    IF own.newest > 0 AND (SELECT count(*) FROM (
+            SELECT FROM public.versions n
+            WHERE n.package = pkg AND n.skip = '' AND (n.released, n.version) > (moment, ver)
+              AND (NOT own.stable_only OR piw.is_stable(n.version)) LIMIT own.newest) n) >= own.newest THEN
+        RETURN format('newest: there are %s newer ones', own.newest);
+    END IF;
+    IF own.popular > 0 AND coalesce((SELECT d.popularity FROM piw.package_downloads d WHERE d.package = pkg), 0)
+                           < piw.popularity(own.popular) THEN
+        RETURN format('popular: fewer than %s downloads in 30 days', own.popular);
+    END IF;
+    IF own.skip_pypi_wheels OR NOT own.pure_from_pypi THEN
+        SELECT w.tags INTO there FROM piw.pypi_wheels w WHERE w.package = pkg AND w.version = ver;
+        IF there IS NOT NULL AND own.skip_pypi_wheels
+           AND piw.pypi_serves(there, piw.abi_takes(own.abi_tag), own.platforms, false) THEN
+            RETURN 'skip_pypi_wheels: PyPI has a wheel for this kind of machine';
+        END IF;
+        IF there IS NOT NULL AND NOT own.pure_from_pypi
+           AND piw.pypi_serves(there, piw.abi_takes(own.abi_tag), own.platforms, true) THEN
+            RETURN 'pure_from_pypi: PyPI has a wheel for any machine';
+        END IF;
+    END IF;
+    RETURN '';
+END
+$$;
+
+-- The views that piw.view_rule has something to say about.
+CREATE FUNCTION piw.views_with_rules() RETURNS TABLE (view varchar)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT v.view FROM piw.views v
+    WHERE v.stable_only OR v.newest > 0 OR v.popular > 0
+       OR ((v.skip_pypi_wheels OR NOT v.pure_from_pypi) AND (SELECT true FROM piw.pypi_wheels LIMIT 1))
+$$;
+
+-- --- The queue ---
+
+-- The wheels of a version, whosever they are (view '': the common view's), with what their code needs (NULL: not known).
+CREATE FUNCTION piw.version_files(pkg varchar, ver varchar)
+RETURNS TABLE (view varchar, filename varchar, build_id integer, builder varchar, py_version_tag varchar, abi_tag varchar,
+               platform_tag varchar, needs text[])
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT '', f.filename, f.build_id, b.abi_tag, f.py_version_tag, f.abi_tag, f.platform_tag,
+           (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = f.filename)
+    FROM public.builds b
+    CROSS JOIN LATERAL (SELECT f.* FROM public.files f WHERE f.build_id = b.build_id OFFSET 0) f
+    WHERE b.package = pkg AND b.version = ver
+    UNION ALL
+    SELECT f.view, f.filename, f.build_id, o.abi_tag, f.py_version_tag, f.abi_tag, f.platform_tag,
+           (SELECT n.needs FROM piw.file_needs n WHERE n.view = f.view AND n.filename = f.filename)
+    FROM piw.view_builds b
+    CROSS JOIN LATERAL (SELECT f.* FROM piw.view_files f WHERE f.build_id = b.build_id OFFSET 0) f
+    CROSS JOIN LATERAL (SELECT o.abi_tag FROM piw.views o WHERE o.view = b.view OFFSET 0) o
+    WHERE b.package = pkg AND b.version = ver
+$$;
+
+-- The views but the common one that want a build of these versions: those that have none of their own, whatever came of it, and
+-- on whose machines no file of another view runs. As piw.wanted, by which the common one's are found.
+CREATE FUNCTION piw.view_wanted(packages text[], versions text[])
+RETURNS TABLE (package varchar, version varchar, abi_tag varchar, released timestamp)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM piw.views v WHERE NOT v.common) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH keys AS (
+        SELECT DISTINCT k.package, k.version FROM unnest(view_wanted.packages, view_wanted.versions) AS k (package, version)
+    ), kinds AS MATERIALIZED (
+        SELECT v.view, v.platforms, piw.abi_takes(v.abi_tag) AS takes, piw.view_words(v.view) AS has,
+               v.view IN (SELECT r.view FROM piw.views_with_rules() r) AS ruled
+        FROM piw.views v WHERE NOT v.common
+    )
+    SELECT v.package, v.version, k.view, v.released
+    FROM keys
+    CROSS JOIN LATERAL (
+        SELECT v.package, v.version, v.released
+        FROM public.versions v
+        JOIN public.packages p ON p.package = v.package
+        WHERE v.package = keys.package AND v.version = keys.version AND v.skip = '' AND p.skip = '' OFFSET 0
+    ) v
+    CROSS JOIN LATERAL (
+        SELECT array_agg(c.view) AS views
+        FROM (SELECT b.view FROM piw.view_builds b WHERE b.package = v.package AND b.version = v.version
+              UNION ALL
+              SELECT k.view
+              FROM piw.version_files(v.package, v.version) f
+              JOIN kinds k ON piw.view_runs(k.takes, k.platforms, k.has, f.builder, f.py_version_tag, f.abi_tag,
+                                            f.platform_tag, f.needs)) c
+    ) covered
+    CROSS JOIN kinds k
+    WHERE (covered.views IS NULL OR k.view <> ALL (covered.views))
+      AND (NOT k.ruled OR piw.view_rule(k.view, v.package, v.version, v.released) = '');
+END
+$$;
+
+-- --- Builds and files ---
+
+-- Of each of these queues: the view whose it is, or NULL where its builds are stock's.
+CREATE FUNCTION piw.views_of(queues text[]) RETURNS text[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (SELECT array_agg((SELECT v.view FROM piw.views v WHERE v.view = q.name AND NOT v.common) ORDER BY q.ord)
+            FROM unnest(queues) WITH ORDINALITY AS q (name, ord));
+END
+$$;
+
+-- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has such characters.
+CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue);
+END
+$$;
+
+-- The rows of builds for views, of those positions that are `accepted` and have one.
+CREATE FUNCTION piw.record_view_rows(
+    accepted integer[], views text[], build_ids integer[], slaves integer[], packages text[], versions text[], statuses boolean[],
+    durations_us bigint[], moment timestamp)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    INSERT INTO piw.view_builds (build_id, view, package, version, built_by, built_at, duration, status)
+    SELECT build_ids[a.ord], views[a.ord], packages[a.ord], versions[a.ord], slaves[a.ord],
+           moment + a.ord * interval '1 microsecond', durations_us[a.ord] * interval '1 microsecond', statuses[a.ord]
+    FROM unnest(accepted) AS a (ord) WHERE views[a.ord] IS NOT NULL;
+    PERFORM piw.note(array_agg(packages[a.ord]), array_agg(versions[a.ord]))
+    FROM unnest(accepted) AS a (ord) WHERE views[a.ord] IS NOT NULL;
+    INSERT INTO piw.deltas (kind, package_tag, moment, amount)
+    SELECT CASE WHEN statuses[a.ord] THEN 'built' ELSE 'failed' END, views[a.ord], moment::date, count(*)
+    FROM unnest(accepted) AS a (ord) WHERE views[a.ord] IS NOT NULL GROUP BY 1, 2;
+END
+$$;
+
+-- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces. False: the
+-- published one stays.
+CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    INSERT INTO piw.view_files AS o SELECT file.*
+    ON CONFLICT (view, filename) DO UPDATE SET
+        build_id = excluded.build_id, filesize = excluded.filesize, filehash = excluded.filehash,
+        package_tag = excluded.package_tag, package_version_tag = excluded.package_version_tag,
+        py_version_tag = excluded.py_version_tag, abi_tag = excluded.abi_tag, platform_tag = excluded.platform_tag,
+        requires_python = excluded.requires_python, location = excluded.location, metadata_hash = excluded.metadata_hash,
+        uploaded = CASE WHEN o.filehash = excluded.filehash THEN o.uploaded ELSE excluded.uploaded END
+    WHERE o.filehash = excluded.filehash OR imported;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM piw.view_dependencies d WHERE d.view = file.view AND d.filename = file.filename;
+    DELETE FROM piw.view_removals r WHERE r.view = file.view AND r.filename = file.filename;
+    RETURN true;
+END
+$$;
+
+-- Builds of views are taken back; their versions are looked at again, and their files follow later.
+CREATE FUNCTION piw.forget_view_builds(build_ids integer[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    gone bigint;
+BEGIN
+    IF build_ids IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM piw.note(array_agg(b.package::text), array_agg(b.version::text)) FROM piw.view_builds b
+    WHERE b.build_id = ANY (build_ids);
+    INSERT INTO piw.view_removals (view, filename, package)
+    SELECT f.view, f.filename, b.package
+    FROM piw.view_builds b JOIN piw.view_files f ON f.build_id = b.build_id WHERE b.build_id = ANY (build_ids)
+    ON CONFLICT (view, filename) DO UPDATE SET package = excluded.package, removed = excluded.removed;
+    DELETE FROM piw.file_needs n USING piw.view_files f
+    WHERE f.build_id = ANY (build_ids) AND n.view = f.view AND n.filename = f.filename;
+    DELETE FROM piw.view_withheld w USING piw.view_files f
+    WHERE f.build_id = ANY (build_ids) AND w.view = f.view AND w.filename = f.filename;
+    DELETE FROM piw.view_builds b WHERE b.build_id = ANY (build_ids);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN gone;
+END
+$$;
+
+-- Of a package, or one of its versions: all of them, or those that failed.
+CREATE FUNCTION piw.forget_view_builds_of(pkg text, ver text, failed_only boolean) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT piw.forget_view_builds(array_agg(b.build_id)) FROM piw.view_builds b
+    WHERE b.package = pkg AND (ver IS NULL OR b.version = ver) AND NOT (failed_only AND b.status)
+$$;
+
+-- --- What operators ask for (piw-ctl view) ---
+
+-- The views of the configuration, then those of which only builds are left. It counts rows: for an operator, not for what the
+-- master does by itself.
+CREATE FUNCTION piw.list_views()
+RETURNS TABLE (view varchar, abi_tag varchar, platforms text, common boolean, configured boolean, pending bigint, builds bigint,
+               files bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+    SELECT n.view, coalesce(v.abi_tag, ''), coalesce(array_to_string(v.platforms, ' '), ''), coalesce(v.common, false),
+           v.view IS NOT NULL,
+           coalesce((SELECT t.pending FROM piw.queue_totals t WHERE t.abi_tag = CASE WHEN v.common THEN v.abi_tag ELSE n.view END), 0),
+           CASE WHEN v.common THEN (SELECT count(*) FROM public.builds b WHERE b.abi_tag = v.abi_tag)
+                ELSE (SELECT count(*) FROM piw.view_builds b WHERE b.view = n.view) END,
+           CASE WHEN v.common
+                THEN (SELECT count(*) FROM public.files f JOIN public.builds b ON b.build_id = f.build_id WHERE b.abi_tag = v.abi_tag)
+                ELSE (SELECT count(*) FROM piw.view_files f WHERE f.view = n.view) END
+    FROM (SELECT v.view FROM piw.views v UNION SELECT b.view FROM piw.view_builds b) n
+    LEFT JOIN piw.views v ON v.view = n.view
+    ORDER BY v.place NULLS LAST, n.view
+$$;
+
+-- Look at every version again, in slices. `outcome`: filling, unknown.
+CREATE FUNCTION piw.fill_view(of_view text, OUT outcome text, OUT builds bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    builds := 0;
+    outcome := CASE WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = of_view) THEN 'filling' ELSE 'unknown' END;
+    PERFORM piw.note_refill(NULL) WHERE outcome = 'filling';
+END
+$$;
+
+-- Take back all that was built for it, in slices. `outcome`: dropping, unknown; common; there: the configuration has it.
+CREATE FUNCTION piw.drop_view(of_view text, OUT outcome text, OUT builds bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    SELECT count(*) INTO builds FROM piw.view_builds b WHERE b.view = of_view;
+    outcome := CASE WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = of_view AND v.common) THEN 'common'
+                    WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = of_view) THEN 'there'
+                    WHEN builds = 0 THEN 'unknown' ELSE 'dropping' END;
+    IF outcome = 'dropping' THEN
+        INSERT INTO piw.view_drops VALUES (of_view) ON CONFLICT DO NOTHING;
+        PERFORM pg_notify('piw_queue', '');
+    END IF;
+END
+$$;
+
+-- A slice of the builds of views that are dropped. True: there may be more.
+CREATE FUNCTION piw.drop_slice(slice integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+    dropped varchar;
+BEGIN
+    SELECT d.view INTO dropped FROM piw.view_drops d ORDER BY d.view LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF piw.forget_view_builds(ARRAY(SELECT b.build_id FROM piw.view_builds b WHERE b.view = dropped LIMIT slice)) < slice THEN
+        DELETE FROM piw.view_drops d WHERE d.view = dropped;
+        DELETE FROM piw.view_has h WHERE h.view = dropped;
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- What became of a version for each view but the common one (piw.why_abis): its own build, a file of another view that runs
+-- there, the rule by which it isn't wanted; or it waits.
+CREATE FUNCTION piw.why_views(pkg text, ver text)
+RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off
+AS $$
+    SELECT w.view, CASE WHEN own.build_id IS NULL AND good.build_id IS NULL THEN rule.text ELSE '' END::varchar,
+           CASE WHEN own.status AND EXISTS (SELECT FROM piw.view_files f WHERE f.build_id = own.build_id) THEN 'success'
+                WHEN good.build_id IS NOT NULL THEN 'success'
+                WHEN own.status THEN 'error'
+                WHEN own.build_id IS NOT NULL THEN 'fail'
+                WHEN p.skip <> '' OR v.skip <> '' OR rule.text <> '' THEN 'skip'
+                ELSE 'pending' END,
+           CASE WHEN own.status OR good.build_id IS NULL THEN own.build_id ELSE good.build_id END,
+           EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = w.view)
+    FROM piw.views w
+    JOIN public.versions v ON v.package = pkg AND v.version = ver
+    JOIN public.packages p ON p.package = v.package
+    LEFT JOIN LATERAL (
+        SELECT b.build_id, b.status FROM piw.view_builds b
+        WHERE b.view = w.view AND b.package = pkg AND b.version = ver ORDER BY b.build_id DESC LIMIT 1) own ON true
+    LEFT JOIN LATERAL (
+        SELECT f.build_id FROM piw.version_files(pkg, ver) f
+        WHERE f.view <> w.view AND piw.view_runs(piw.abi_takes(w.abi_tag), w.platforms, piw.view_words(w.view), f.builder,
+                                                 f.py_version_tag, f.abi_tag, f.platform_tag, f.needs)
+        ORDER BY f.build_id LIMIT 1) good ON true
+    CROSS JOIN LATERAL (SELECT piw.view_rule(w.view, pkg, ver, v.released) AS text) rule
+    WHERE NOT w.common
+    ORDER BY w.place
+$$;
