@@ -152,7 +152,8 @@ def test_json(farm, slave, build):
     asked = [("list",), ("info", task), ("disable", task), ("enable", task), ("restart", task), ("hold", task), ("release", task),
              ("reload", task), ("replace", task, f"{task}.so"), ("debug", task, "off"), ("dump",), ("dump", task), ("limits",),
              ("config",), ("reread",), ("pause",), ("wake",), ("slaves",), ("builds",), ("queue",), ("queue", farm.abi()),
-             ("ask", "slave_driver", "slaves"), ("log", str(build)), ("why", "handmade"), ("why", "handmade", "1.0"), ("first", "handmade"), ("abi", "list"),
+             ("ask", "slave_driver", "slaves"), ("view", "list"), ("record", task, str(farm.dir / "tmp" / "recorded")),
+             ("record", task, "--stop"), ("log", str(build)), ("why", "handmade"), ("why", "handmade", "1.0"), ("first", "handmade"), ("abi", "list"),
              ("retry", "handmade"), ("sleep", str(slave.number)), ("wake", str(slave.number))]
     for words in asked:
         done = ctl(farm, "--json", *words)
