@@ -20,6 +20,10 @@ import tarfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test" / "system"))
+sys.dont_write_bytecode = True
+import one_maker  # pylint: disable=wrong-import-position
+
 KEPT = ROOT / "build" / "packages"
 TMP = pathlib.Path(os.environ.get("PIW_TMP") or "/tmp")
 PACKAGES = ("libpiw1", "libpiw-dev", "piwheels-master", "piwheels-slave", "piwheels-tools")
@@ -107,26 +111,31 @@ def clean_root(name="root"):
     return root_with("root", name, True, ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *DEBIAN])
 
 
+def make_root(folder, sources, commands):
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    done = run(["debootstrap", "--variant=minbase", "bookworm", part], 1500)
+    if done.returncode != 0:
+        raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
+    configure_apt(part, sources)
+    root = Root(part)
+    for command in (["apt-get", "-qq", "update"], *commands):
+        done = root.run(command, bound=1800, network=True)
+        if done.returncode != 0:
+            raise Missing(f"Debian's packages can't be installed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
+    part.rename(folder)
+
+
 def root_with(kept_name, name, sources, *commands):
     """A copy of the kept root of that name, which is made when it isn't there: with this machine's sources of packages, or only the
     release itself, and what the commands install in it."""
-    kept = KEPT / kept_name
-    if not kept.is_dir():
-        part = KEPT / f"{kept_name}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        done = run(["debootstrap", "--variant=minbase", "bookworm", part], 1500)
-        if done.returncode != 0:
-            raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
-        configure_apt(part, sources)
-        root = Root(part)
-        for command in (["apt-get", "-qq", "update"], *commands):
-            done = root.run(command, bound=1800, network=True)
-            if done.returncode != 0:
-                raise Missing(f"Debian's packages can't be installed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
-        part.rename(kept)
+    folder = KEPT / kept_name
+    with one_maker.alone(KEPT):
+        if not folder.is_dir():
+            make_root(folder, sources, commands)
     own = TMP / name
-    done = run(["cp", "-a", "--reflink=auto", kept, own])
+    done = run(["cp", "-a", "--reflink=auto", folder, own])
     if done.returncode != 0:
         raise Failure(done.stdout)
     return Root(own)

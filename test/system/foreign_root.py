@@ -5,13 +5,13 @@ the caller's matter.
 """
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
 import subprocess
 
 import farm as farms
+import one_maker
 
 ROOTS = farms.BUILD.parent / "roots"
 SUITE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n"
@@ -56,9 +56,7 @@ def unpack(name, arch, packages):
     if not shutil.which("apt-get"):
         raise Missing("this is no Debian: there is no apt-get")
     folder = ROOTS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_maker.alone(folder):
         known = folder / "packages"
         wanted = " ".join(sorted(packages))
         if not (folder / "root").is_dir() or not known.exists() or known.read_text() != wanted:

@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import kinds
 from kinds import NEW, OLD, farms
+import one_maker
 import score
 from score import check, equal
 
@@ -55,17 +56,18 @@ def make_root():
         raise Missing("a root of another release wants root")
     if 'VERSION_ID="12"' not in pathlib.Path("/etc/os-release").read_text("utf-8"):
         raise Missing("this machine isn't Debian 12")
-    if not KEPT.is_dir():
-        if not shutil.which("debootstrap"):
-            raise Missing("there is no debootstrap")
-        part = KEPT.with_name("trixie.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={DEBIAN}", "trixie", part], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=900, check=False)
-        if done.returncode != 0:
-            raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
-        part.rename(KEPT)
+    with one_maker.alone(KEPT.parent):
+        if not KEPT.is_dir():
+            if not shutil.which("debootstrap"):
+                raise Missing("there is no debootstrap")
+            part = KEPT.with_name("trixie.part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={DEBIAN}", "trixie", part], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=900, check=False)
+            if done.returncode != 0:
+                raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
+            part.rename(KEPT)
     return KEPT
 
 
