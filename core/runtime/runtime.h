@@ -12,8 +12,7 @@ extern "C" {
 
 typedef struct piw_runtime piw_runtime;
 
-/* One task as configured (a [task:NAME] section, or what a test wants). Texts are copied. */
-/* Keys of a task's section that aren't its plugin's. */
+/* Keys of a task's section that aren't its plugin's; plugin/manifest.c refuses options of these names. */
 typedef enum {
     PIW_TASK_PLUGIN,
     PIW_TASK_ENABLED,
@@ -24,6 +23,7 @@ typedef enum {
     PIW_TASK_KEYS
 } piw_task_key;
 
+/* One task as configured (a [task:NAME] section, or what a test wants). Texts are copied. */
 typedef struct piw_task_config {
     const char *name;   /* "greeter" */
     const char *plugin; /* file name searched in the plugin folders, or a path in one of them; NULL: NAME.so */
