@@ -29,6 +29,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char program_name[64] = "";
 static piw_log_level console_level = PIW_LOG_WARNING;
 static bool to_journal;
+/* Relaxed: a line that comes before a bar is seen to have gone clears an empty line. */
+static atomic_bool over_bar;
 static char *file_path;
 static int file_fd = -1;
 static char *patterns[PATTERNS_MAX];
@@ -104,7 +106,8 @@ static size_t console_line(char *line, size_t size, piw_log_level level, const c
     else
         snprintf(head, sizeof(head), "%s: ", level_names[level]);
     bool named = thread_name[0] != '\0';
-    return (size_t)snprintf(line, size, "%s%s%s%s\n", head, named ? thread_name : "", named ? ": " : "", text);
+    const char *clear = atomic_load_explicit(&over_bar, memory_order_relaxed) ? "\r\033[K" : "";
+    return (size_t)snprintf(line, size, "%s%s%s%s%s\n", clear, head, named ? thread_name : "", named ? ": " : "", text);
 }
 
 static size_t file_line(char *line, size_t size, piw_log_level level, const char *text)
@@ -254,6 +257,11 @@ void piw_log_close(void)
     patterns_count = 0;
     atomic_fetch_add_explicit(&patterns_generation, 1, memory_order_release);
     pthread_mutex_unlock(&lock);
+}
+
+void piw_log_over_bar(bool on)
+{
+    atomic_store_explicit(&over_bar, on, memory_order_relaxed);
 }
 
 void piw__log_sink(void (*fn)(piw_log_level level, const char *text, size_t len))

@@ -63,6 +63,9 @@ PIW_API int piw_log_open(const char *program, piw_log_level console, const char 
 /* Reopen the file (after rotation). */
 PIW_API int piw_log_reopen(piw_err *err);
 PIW_API void piw_log_close(void);
+/* The last line of the terminal that stderr is may be a bar of the program's own, without an end: lines take its place. Any
+ * thread. */
+PIW_API void piw_log_over_bar(bool on);
 /* Names the calling thread in log lines; `name` is copied. Debug lines pass for names that match a pattern given to
  * piw_log_debug_task (fnmatch; '*' allowed). */
 PIW_API void piw_log_name_thread(const char *name);

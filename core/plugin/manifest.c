@@ -183,11 +183,26 @@ static int check_sizes(const piw_sizes *theirs, const char *file, piw_err *err)
     return 0;
 }
 
+/* What the section of a task says to the master (piw_task_key): an option of that name would never be given a value. */
+static bool is_the_masters(const char *key)
+{
+    static const char *const keys[] = {"plugin", "enabled", "instances", "critical", "isolate", "absent"};
+    for (unsigned i = 0; i < PIW_COUNT(keys); i++)
+        if (strcmp(key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
 static int check_options(const piw_opt *list, const char *file, piw_err *err)
 {
     for (unsigned i = 0; list != NULL && list[i].name != NULL; i++) {
         if (i == ENTRIES_MAX)
             return piw_err_set(err, PIW_EPLUGIN, "%s is refused: its list of options is malformed", file);
+        if (is_the_masters(list[i].name))
+            return piw_err_set(err, PIW_EPLUGIN,
+                               "%s is refused: its option %s can never be set, for the master itself takes that key: "
+                               "name it otherwise",
+                               file, list[i].name);
         for (unsigned j = 0; j < PIW_COUNT(list[i].reserved); j++)
             if (list[i].reserved[j] != NULL)
                 return piw_err_set(err, PIW_EPLUGIN, "%s is refused: reserved fields of its option %s are in use", file,

@@ -30,7 +30,9 @@ struct piw_runtime {
     _Atomic size_t roles_count;
     piw__role **order;
     bool started, zap;
-    bool leaked; /* a thread could not be ended: nothing may be freed */
+    bool leaked;                    /* a thread could not be ended: nothing may be freed */
+    void (*each_second)(void *arg); /* for the thread in piw_runtime_run; NULL: nothing */
+    void *each_second_arg;
 
     /* Endpoints of piw_runtime_call, reused, never freed before the end: late answers may come to them. */
     pthread_mutex_t bare_lock;

@@ -404,13 +404,20 @@ void piw_runtime_quit(piw_runtime *runtime)
     errno = before;
 }
 
+void piw_runtime_each_second(piw_runtime *runtime, void (*fn)(void *arg), void *arg)
+{
+    runtime->each_second = fn;
+    runtime->each_second_arg = arg;
+}
+
 int piw_runtime_run(piw_runtime *runtime, piw_err *err)
 {
     struct pollfd fd = {.fd = runtime->hub.quit_fd, .events = POLLIN};
     piw__sd_notify("READY=1");
-    while (poll(&fd, 1, 60000) <= 0) {
-        /* The bound has no other purpose than that every wait has one. */
-    }
+    /* The longer bound has no other purpose than that every wait has one. */
+    while (poll(&fd, 1, runtime->each_second != NULL ? 1000 : 60000) <= 0)
+        if (runtime->each_second != NULL)
+            runtime->each_second(runtime->each_second_arg);
     pthread_mutex_lock(&runtime->hub.quit_lock);
     int rc = runtime->hub.quit_code;
     if (rc != 0)

@@ -12,8 +12,7 @@ extern "C" {
 
 typedef struct piw_runtime piw_runtime;
 
-/* One task as configured (a [task:NAME] section, or what a test wants). Texts are copied. */
-/* Keys of a task's section that aren't its plugin's. */
+/* Keys of a task's section that aren't its plugin's; plugin/manifest.c refuses options of these names. */
 typedef enum {
     PIW_TASK_PLUGIN,
     PIW_TASK_ENABLED,
@@ -24,6 +23,7 @@ typedef enum {
     PIW_TASK_KEYS
 } piw_task_key;
 
+/* One task as configured (a [task:NAME] section, or what a test wants). Texts are copied. */
 typedef struct piw_task_config {
     const char *name;   /* "greeter" */
     const char *plugin; /* file name searched in the plugin folders, or a path in one of them; NULL: NAME.so */
@@ -75,6 +75,8 @@ PIW_API int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err);
 /* Supervise until a task quits the master, a critical task can't be kept up, or piw_runtime_quit. Notifies systemd
  * (READY, WATCHDOG, STOPPING). Returns 0 for an orderly quit, else an error with the reason. */
 PIW_API int piw_runtime_run(piw_runtime *runtime, piw_err *err);
+/* Before it: have its thread call `fn` about once a second. */
+PIW_API void piw_runtime_each_second(piw_runtime *runtime, void (*fn)(void *arg), void *arg);
 /* From any thread or signal handler: make run return. */
 PIW_API void piw_runtime_quit(piw_runtime *runtime);
 /* Stop all tasks in reverse order: no new work (ports closed for reading), mailboxes worked off, then souls stopped. */

@@ -95,6 +95,15 @@ def refusals(farm, rec):
     check("refused.--stop belongs to record", done.returncode == 2 and "belong to record" in done.stderr, said(done))
 
 
+def cut_off(farm, rec):
+    """The swap with which it begins has the scribe look through its pages: the end comes before that is done."""
+    file = rec / "cut off"
+    done = [ctl(farm, "record", "the_scribe", file), ctl(farm, "record", "the_scribe", "--stop")]
+    check("cut off.recorded", all(one.returncode == 0 for one in done), "\n".join(map(said, done)))
+    done = replay(farm, plugin(farm, "the_scribe"), file)
+    check("cut off.what was under way is no difference", done.returncode == 0, said(done))
+
+
 def bounds(farm, rec):
     """Time, size and the disk end a recording; the task goes on."""
     done = ctl(farm, "record", "the_secretary", rec / "short", "--for", "1s")
@@ -213,6 +222,7 @@ def main():
         same_plugins(farm, rec)
         other_writer(farm, rec)
         not_played(farm, rec)
+        cut_off(farm, rec)
         bounds(farm, rec)
         changed(farm, rec)
         if score.failures:

@@ -278,6 +278,7 @@ static const struct {
     {"bad_entries.so", " bytes each, this runtime's "},
     {"bad_option.so", "reserved fields of its option limit are in use"},
     {"bad_default.so", "the default of its option pause: 'soon' is not a duration"},
+    {"bad_key.so", "its option enabled can never be set"},
     {"echo_no_note.so", "has no handler for NOTE"},
     {"nowhere.so", "is not there"},
     {"../unit/test_runtime", "outside the plugin folder "},

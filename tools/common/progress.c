@@ -1,6 +1,8 @@
 /* progress.c — how far long work is: a bar on a terminal, elsewhere a line now and then. */
 #include "common/progress.h"
 
+#include "piw/log.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -84,8 +86,24 @@ static void show_bar(tool_progress *self, int64_t done, int64_t total, const cha
     if (total > 0 && bar >= BAR_LEAST)
         len = tool_progress_bar((double)done / (double)total, bar, line, sizeof(line));
     snprintf(line + len, sizeof(line) - len, "%s%s", place, text);
+    if (self->to == stderr)
+        piw_log_over_bar(true);
     fprintf(self->to, "\r%.*s\033[K", (int)cut(line, width), line);
     self->shown = true;
+}
+
+int tool_progress_percent(const char *note)
+{
+    int percent = 0, read = 0;
+    return sscanf(note, "%3d %% done%n", &percent, &read) == 1 && read > 0 && percent >= 0 ? percent : -1;
+}
+
+void tool_progress_note(tool_progress *self, int percent, const char *text)
+{
+    if (!self->terminal)
+        return;
+    show_bar(self, percent, 100, "", text);
+    fflush(self->to);
 }
 
 void tool_progress_show(tool_progress *self, bool now, int64_t done, int64_t total, const char *fmt, ...)
@@ -114,5 +132,7 @@ void tool_progress_clear(tool_progress *self)
         return;
     fputs("\r\033[K", self->to);
     fflush(self->to);
+    if (self->to == stderr)
+        piw_log_over_bar(false);
     self->shown = false;
 }

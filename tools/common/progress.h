@@ -22,6 +22,10 @@ void tool_progress_begin(tool_progress *self, FILE *to);
  * it is time again, or `now`. */
 void tool_progress_show(tool_progress *self, bool now, int64_t done, int64_t total, const char *fmt, ...)
     PIW_PRINTF(5, 6);
+/* What a task says of long work begins "12 % done": 12; -1: it says something else. */
+int tool_progress_percent(const char *note);
+/* A bar of so many percent and a text that says so itself. On a terminal alone. */
+void tool_progress_note(tool_progress *self, int percent, const char *text);
 /* "[####      ] " with so many columns between the brackets; returns the length. */
 size_t tool_progress_bar(double part, size_t columns, char *to, size_t size);
 /* Before something else is written, and at the end: the bar goes away. */

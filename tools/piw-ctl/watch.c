@@ -160,8 +160,8 @@ static void draw(const ctl *self, const admin_TASKS *tasks)
             continue;
         snprintf(line, sizeof(line), "%.40s: ", tasks->tasks.at[i].task.s);
         size_t len = strlen(line);
-        int percent = 0, read = 0; /* long work begins its note so */
-        if (sscanf(tasks->tasks.at[i].note.s, "%3d %% done%n", &percent, &read) == 1 && read > 0)
+        int percent = tool_progress_percent(tasks->tasks.at[i].note.s);
+        if (percent >= 0)
             len += tool_progress_bar(percent / 100.0, NOTE_BAR, line + len, sizeof(line) - len);
         show_clean(tasks->tasks.at[i].note.s, line + len, sizeof(line) - len);
         put_line(columns, "", line);

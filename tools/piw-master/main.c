@@ -1,5 +1,6 @@
 /* piw-master — reads the configuration, then gives the runtime its tasks and waits. It knows nothing of wheels. */
 #include "base/signals.h"
+#include "foreground.h"
 #include "options.h"
 #include "piw/log.h"
 #include "port/descriptors.h"
@@ -32,6 +33,7 @@ typedef struct master {
     task_list tasks;
     piw_runtime *runtime;
     reread reread;
+    foreground foreground;
 } master;
 
 static int configure(master *self, piw_err *err)
@@ -253,7 +255,9 @@ static int run(master *self, piw_err *err)
             piw_info("%s", err->text);
             rc = 0;
         } else if (rc == 0) {
+            foreground_begin(&self->foreground, self->runtime, &self->tasks, piw_config_switch(self->config, "quiet"));
             rc = piw_runtime_run(self->runtime, err);
+            foreground_end(&self->foreground);
             piw_runtime_stop(self->runtime);
         }
     }

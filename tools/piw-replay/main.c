@@ -209,6 +209,9 @@ static int64_t look(const piw_config *config, const char *recording, const play 
         if (a != NULL)
             tell(a);
         tell(b);
+        size_t unfinished = a == NULL ? unfinished_leave_out(&left, &right) : 0;
+        if (unfinished > 0)
+            printf("  %zu files aren't compared: what wrote them was under way when the recording ended\n", unfinished);
         found = compare(&left, &right, &how, err);
     }
     side_fini(&left);

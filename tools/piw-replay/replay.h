@@ -45,7 +45,14 @@ typedef struct used_file {
     piw_file_use how;
     int64_t size;
     char sha256[65];
+    size_t job;      /* of the kind of job that used it, from 1; 0: a handler did */
+    uint64_t number; /* of that job among those of its kind, in the order of their ends, from 1 */
 } used_file;
+
+typedef struct job_kind {
+    char *word;
+    uint64_t before, begun, ended; /* under way when it began; since then */
+} job_kind;
 
 typedef struct times {
     int64_t *at;
@@ -63,6 +70,8 @@ typedef struct side {
     size_t sent_count, sent_room;
     used_file *files; /* sorted by path, each as it was in the end */
     size_t files_count, files_room;
+    job_kind *kinds;
+    size_t kinds_count;
     times handlers, jobs;
     size_t failed, jobs_failed;
 } side;
@@ -73,6 +82,14 @@ int side_read(side *self, const char *name, const char *path, const char *root, 
 /* What was sent, in full. */
 int side_message(side *self, const sent *what, piw_msg **msg, piw_err *err);
 void side_fini(side *self);
+
+/* --- unfinished.c: what was under way when the recording ended ------------------------------------------------------------- */
+
+/* Good until the next one is asked for. */
+job_kind *unfinished_kind(side *self, const char *word);
+/* Files of jobs that the recording has without their end are taken out of both; how many there were. */
+size_t unfinished_leave_out(side *recorded, side *played);
+void unfinished_fini(side *self);
 
 /* --- compare.c ------------------------------------------------------------------------------------------------------------- */
 

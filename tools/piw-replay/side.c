@@ -12,6 +12,7 @@ typedef struct reader {
     const char *const *ignored;
     size_t ignored_count;
     size_t settled; /* of self->sent */
+    size_t owned;   /* of self->files, by handlers and jobs that have ended */
 } reader;
 
 static void add_time(times *to, int64_t ns)
@@ -36,10 +37,12 @@ static int read_sent(reader *in, const recording_sent *from, uint64_t at, piw_er
 {
     side *self = in->self;
     const piw_msg_type *type = piw_recording_word(self->file, from->protocol, from->word);
-    if (from->kind == PIW_SENT_JOB)
-        return 0; /* what it came to is seen: files, and what follows from its result */
     if (type == NULL)
         return piw_err_set(err, PIW_ESHAPE, "the recording doesn't say what one of its messages is");
+    if (from->kind == PIW_SENT_JOB) { /* what it came to is seen: files, and what follows from its result */
+        unfinished_kind(self, type->name)->begun++;
+        return 0;
+    }
     piw_msg *msg;
     int rc = message_of(self, from, &msg, err);
     if (rc != 0)
@@ -73,6 +76,7 @@ static void read_done(reader *in, const recording_done *done)
             free(self->sent[--self->sent_count].word);
     }
     in->settled = self->sent_count;
+    in->owned = self->files_count;
 }
 
 int side_message(side *self, const sent *what, piw_msg **msg, piw_err *err)
@@ -147,10 +151,33 @@ static void settle_files(side *self)
     free(all);
 }
 
+static int read_worked(reader *in, const recording_worked *worked, piw_err *err)
+{
+    side *self = in->self;
+    const piw_msg_type *type = piw_recording_word(self->file, worked->protocol, worked->word);
+    if (type == NULL)
+        return piw_err_set(err, PIW_ESHAPE, "the recording doesn't say what one of its jobs is");
+    job_kind *kind = unfinished_kind(self, type->name);
+    kind->ended++;
+    for (; in->owned < self->files_count; in->owned++) {
+        self->files[in->owned].job = (size_t)(kind - self->kinds) + 1;
+        self->files[in->owned].number = kind->ended;
+    }
+    add_time(&self->jobs, worked->took_ns);
+    self->jobs_failed += worked->result != 0;
+    return 0;
+}
+
 /* --- The whole ---------------------------------------------------------------------------------------------------- */
 
 static void read_begin(side *self, const recording_begin *from)
 {
+    for (uint32_t i = 0; i < from->calls.count; i++) {
+        const recording_call *call = &from->calls.at[i];
+        const piw_msg_type *type = piw_recording_word(self->file, call->protocol, call->word);
+        if (call->work && type != NULL)
+            unfinished_kind(self, type->name)->before++;
+    }
     time_t began = (time_t)(from->started.us / 1000000);
     struct tm utc = {0};
     gmtime_r(&began, &utc);
@@ -175,10 +202,8 @@ static int read_record(reader *in, const piw_msg *record, uint64_t at, piw_err *
         self->last_ns = recording_came_of(record)->at_ns;
     else if (type == recording_file_type())
         read_file(in, recording_file_of(record));
-    else if (type == recording_worked_type()) {
-        add_time(&self->jobs, recording_worked_of(record)->took_ns);
-        self->jobs_failed += recording_worked_of(record)->result != 0;
-    }
+    else if (type == recording_worked_type())
+        return read_worked(in, recording_worked_of(record), err);
     return 0;
 }
 
@@ -198,7 +223,7 @@ int side_read(side *self, const char *name, const char *path, const char *root, 
               size_t ignored_count, piw_err *err)
 {
     *self = (side){.name = name, .root = root};
-    reader in = {self, ignored, ignored_count, 0};
+    reader in = {.self = self, .ignored = ignored, .ignored_count = ignored_count};
     int rc = piw_recording_open(&self->file, path, err);
     if (rc != 0)
         return rc;
@@ -228,6 +253,7 @@ void side_fini(side *self)
         free(self->files[i].path);
     free(self->sent);
     free(self->files);
+    unfinished_fini(self);
     free(self->handlers.at);
     free(self->jobs.at);
     piw_recording_close(&self->file);
