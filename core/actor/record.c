@@ -393,7 +393,7 @@ void piw__record_worked(piw__shell *shell, const piw_msg_type *job, int result, 
     piw__recording_unref(&to);
 }
 
-/* What a file holds, or where a link leads by name. Read piece by piece: wheels are large, and several jobs at work. */
+/* What a file holds, or where a link leads by name. Read piece by piece: some are large, and several jobs at work. */
 typedef struct held {
     EVP_MD_CTX *digest;
     int64_t size;

@@ -117,8 +117,10 @@ static inline piw_buffer elf_make(const elf_wish *w)
         ck_assert_uint_le(w->tangled, PIW_COUNT(tangle));
         for (uint32_t i = 0; i < w->tangled; i++)
             tangle[i] = (Elf64_Verneed){1, UINT16_MAX, (Elf64_Word)needs, sizeof(tangle[0]), sizeof(tangle[0])};
-        if (w->tangled > 0)
+        if (w->tangled > 0) {
+            tangle[w->tangled - 1].vn_next = 0; /* each list comes to its end there */
             elf_section(elf, SHT_GNU_verneed, SHF_ALLOC, 1, tangle, w->tangled * sizeof(tangle[0]), ELF_T_BYTE);
+        }
         if (w->code)
             elf_section(elf, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0, code, sizeof(code), ELF_T_BYTE);
         if (w->attributes != NULL)
