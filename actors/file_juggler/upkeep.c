@@ -290,8 +290,10 @@ int on_removals_due(piw_task *task, piw_msg *reply, uint64_t key)
     }
     const db_REMOVALS_DUE_reply *due = db_REMOVALS_DUE_reply_of(reply);
     bool failed = false;
-    if (due->files.count == 0)
+    if (due->files.count == 0) {
+        piw_outage_over(&self->troubles[TROUBLE_REMOVALS], "files are removed again");
         return 0;
+    }
     if (self->withheld_busy) /* they may be just on their way out of reach, or back: then in neither place */
         return piw_timer(task, PIW_ON(removals), 0, BUSY_MS, piw_option_number(task, "removals-every"));
     empty_trash *trash;

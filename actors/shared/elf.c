@@ -5,7 +5,11 @@
 #include <gelf.h>
 #include <libelf.h>
 
-enum { VERSIONS_SIZE_MAX = 64 << 10 /* bytes of all versions that a file needs: real ones come to some 2,000 */ };
+enum {
+    VERSIONS_SIZE_MAX = 64 << 10, /* bytes of all versions that a file needs: real ones come to some 2,000 */
+    /* As many as lie side by side there: lists that share their entries would be gone through for each of them. */
+    VERSIONS_MAX = VERSIONS_SIZE_MAX / sizeof(Elf64_Vernaux),
+};
 
 /* --- The file header --- */
 
@@ -262,20 +266,28 @@ int piw_elf_needs(const void *data, size_t len, piw_elf_needs_fn *fn, void *arg)
     return rc;
 }
 
+typedef struct versions {
+    Elf *elf;
+    size_t strings;
+    Elf_Data *entries;
+    unsigned count; /* looked at so far */
+    piw_elf_versions_fn *fn;
+    void *arg;
+} versions;
+
 /* Those of one library, whose first entry is at `at`. */
-static int list_versions(Elf *elf, size_t strings, Elf_Data *entries, const GElf_Verneed *of, int at,
-                         piw_elf_versions_fn *fn, void *arg)
+static int list_versions(versions *all, const GElf_Verneed *of, int at)
 {
-    const char *library = elf_strptr(elf, strings, of->vn_file);
+    const char *library = elf_strptr(all->elf, all->strings, of->vn_file);
     GElf_Vernaux entry;
     int rc = 0;
     for (int i = 0; rc == 0 && i < of->vn_cnt; i++) {
-        if (gelf_getvernaux(entries, at, &entry) == NULL)
+        if (++all->count > VERSIONS_MAX || gelf_getvernaux(all->entries, at, &entry) == NULL)
             return PIW_ELIMIT;
-        const char *version = elf_strptr(elf, strings, entry.vna_name);
+        const char *version = elf_strptr(all->elf, all->strings, entry.vna_name);
         /* Without a weak one the dynamic linker only warns. */
         if (library != NULL && version != NULL && (entry.vna_flags & VER_FLG_WEAK) == 0)
-            rc = fn(arg, library, version);
+            rc = all->fn(all->arg, library, version);
         if (entry.vna_next == 0)
             break;
         if (entry.vna_next > VERSIONS_SIZE_MAX)
@@ -293,10 +305,12 @@ int piw_elf_versions(const void *data, size_t len, piw_elf_versions_fn *fn, void
     Elf_Scn *section = find_header(elf, SHT_GNU_verneed, &header);
     int rc = section != NULL && header.sh_size > VERSIONS_SIZE_MAX ? PIW_ELIMIT : 0, at = 0;
     Elf_Data *entries = section == NULL || rc != 0 ? NULL : elf_getdata(section, NULL);
+    versions all = {
+        .elf = elf, .strings = section != NULL ? header.sh_link : 0, .entries = entries, .fn = fn, .arg = arg};
     while (rc == 0 && entries != NULL && gelf_getverneed(entries, at, &of) != NULL) {
         rc = of.vn_aux > VERSIONS_SIZE_MAX || of.vn_next > VERSIONS_SIZE_MAX
                  ? PIW_ELIMIT
-                 : list_versions(elf, header.sh_link, entries, &of, at + (int)of.vn_aux, fn, arg);
+                 : list_versions(&all, &of, at + (int)of.vn_aux);
         if (of.vn_next == 0)
             break;
         at += (int)of.vn_next;

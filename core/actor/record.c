@@ -393,30 +393,47 @@ void piw__record_worked(piw__shell *shell, const piw_msg_type *job, int result, 
     piw__recording_unref(&to);
 }
 
-/* All of a file, or of what a link leads to by name; false: it isn't there, or no file. */
-static bool read_file(const char *path, piw_buffer *to)
+/* What a file holds, or where a link leads by name. Read piece by piece: some are large, and several jobs at work. */
+typedef struct held {
+    EVP_MD_CTX *digest;
+    int64_t size;
+    bool keep;          /* its content is wanted, unless that is too large */
+    piw_buffer content; /* complete when size <= CONTENT_MAX */
+} held;
+
+static bool hold(held *to, const char *piece, size_t len)
+{
+    to->size += (int64_t)len;
+    if (EVP_DigestUpdate(to->digest, piece, len) != 1)
+        return false;
+    return !to->keep || to->size > CONTENT_MAX || piw_buffer_add(&to->content, piece, len) == 0;
+}
+
+/* False: it isn't there, or no file. */
+static bool read_file(const char *path, held *to)
 {
     char piece[64 << 10];
     ssize_t n = readlink(path, piece, sizeof(piece));
     if (n > 0)
-        return piw_buffer_add(to, piece, (size_t)n) == 0;
+        return hold(to, piece, (size_t)n);
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    bool good = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= UINT32_MAX / 2;
+    bool good = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
     while (good && (n = read(fd, piece, sizeof(piece))) != 0)
-        good = n > 0 ? piw_buffer_add(to, piece, (size_t)n) == 0 : errno == EINTR;
+        good = n > 0 ? hold(to, piece, (size_t)n) : errno == EINTR;
     if (fd >= 0)
         close(fd);
     return good;
 }
 
-static piw_text sum_of(piw_msg *msg, const piw_buffer *bytes)
+static piw_text sum_of(piw_msg *msg, const held *file)
 {
-    unsigned char sum[EVP_MAX_MD_SIZE] = {0};
-    char text[2 * 32 + 1] = "";
-    if (EVP_Digest(bytes->data, bytes->len, sum, NULL, EVP_sha256(), NULL) != 1)
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    char text[2 * EVP_MAX_MD_SIZE + 1] = "";
+    if (EVP_DigestFinal_ex(file->digest, sum, &len) != 1)
         return piw_text_of("");
-    for (size_t i = 0; i < 32; i++)
+    for (size_t i = 0; i < len; i++)
         snprintf(text + 2 * i, 3, "%02x", sum[i]);
     return piw_msg_textz(msg, text);
 }
@@ -424,19 +441,21 @@ static piw_text sum_of(piw_msg *msg, const piw_buffer *bytes)
 static void put_file(piw__recording *to, piw_file_use how, const char *path)
 {
     recording_file *body;
-    piw_buffer bytes = {0};
+    held file = {.digest = EVP_MD_CTX_new(), .keep = how == PIW_FILE_READ};
     piw_msg *msg = recording_file_new(&body);
-    bool there = how != PIW_FILE_REMOVED && read_file(path, &bytes);
+    bool there = how != PIW_FILE_REMOVED && file.digest != NULL &&
+                 EVP_DigestInit_ex(file.digest, EVP_sha256(), NULL) == 1 && read_file(path, &file);
     body->how = how;
     body->path = text_of(msg, path, 4096);
-    body->size = (int64_t)bytes.len;
-    body->sha256 = there ? sum_of(msg, &bytes) : piw_text_of("");
-    if (there && how == PIW_FILE_READ && bytes.len <= CONTENT_MAX) {
-        piw_blob *content = piw_blob_new(bytes.data, bytes.len);
+    body->size = file.size;
+    body->sha256 = there ? sum_of(msg, &file) : piw_text_of("");
+    if (there && file.keep && file.size <= CONTENT_MAX) {
+        piw_blob *content = piw_blob_new(file.content.data, file.content.len);
         body->content = piw_msg_blob(msg, content);
         piw_blob_unref(&content);
     }
-    piw_buffer_fini(&bytes);
+    piw_buffer_fini(&file.content);
+    EVP_MD_CTX_free(file.digest);
     if (there || how == PIW_FILE_REMOVED)
         piw__recording_put(to, &msg);
     piw_msg_free(&msg);

@@ -2,14 +2,14 @@
 #include "actor/registry.h"
 #include "actor/shell.h"
 
+#include <stdio.h>
+
 /* To the recording of this task, if there is one. */
 static inline void show(piw__shell *shell, piw_sent kind, const piw_msg *msg, const char *service, int instance)
 {
     if (__builtin_expect(atomic_load_explicit(&shell->seen.watched, memory_order_relaxed) & PIW__RECORDED, 0))
         piw__record_sent(shell, kind, msg, service, instance);
 }
-
-#include <stdio.h>
 
 /* Casts and calls sent to a service that the manifest doesn't name are a bug in the task: said, but not too often. */
 static int no_route(piw_task *task, const piw_msg_type *type, const char *service)

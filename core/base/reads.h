@@ -16,7 +16,9 @@ typedef struct piw__reads {
     } of[PIW__READ_KINDS];
 } piw__reads;
 
-extern __thread piw__reads *piw__reads_now; /* NULL: nobody wants to know */
+/* NULL: nobody wants to know. Looked at with each reading of a clock; the library is loaded with the program, so that the cheap
+ * access is allowed. */
+extern __thread piw__reads *piw__reads_now __attribute__((tls_model("initial-exec")));
 int64_t piw__reads_note(piw__reads *reads, piw__read_kind kind, int64_t value);
 
 /* What was read, or what is to be taken for it. */

@@ -113,8 +113,9 @@ static piw__same *same_of(const piw__playback *self, uint64_t key)
 static void put_same(piw__playback *self, piw__wanted *wanted)
 {
     piw__same *same = same_of(self, wanted->key);
-    if (wanted->key == 0)
+    if (wanted->key == 0 || wanted->listed)
         return;
+    wanted->listed = true;
     if (same == NULL) {
         same = piw_zalloc(sizeof(*same));
         piw__table_put(&self->same, &same->node, wanted->key);
@@ -135,7 +136,6 @@ static piw__wanted *take(piw__playback *self, uint64_t key)
     same->first = wanted->next;
     if (same->first == NULL)
         same->last = NULL;
-    wanted->taken = true;
     return wanted;
 }
 
@@ -190,10 +190,8 @@ static void read_sent(reader *in, const recording_sent *sent)
 
 static void read_done(reader *in, const recording_done *done)
 {
-    for (size_t i = 0; i < in->open_count && done->result == 0; i++) {
-        if (!in->open[i]->taken && in->open[i]->next == NULL)
-            put_same(in->self, in->open[i]);
-    }
+    for (size_t i = 0; i < in->open_count && done->result == 0; i++)
+        put_same(in->self, in->open[i]);
     in->open_count = 0;
 }
 

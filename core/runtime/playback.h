@@ -14,8 +14,8 @@ typedef struct piw__wanted {
     uint64_t key;       /* of the content */
     uint64_t answer_at; /* where its answer stands; 0: there is none */
     uint64_t mine;      /* the call that plays it; 0: none */
-    bool taken;
-    piw_msg *result; /* of its job, until its time */
+    bool listed;        /* with its content */
+    piw_msg *result;    /* of its job, until its time */
 } piw__wanted;
 
 typedef struct piw__same {

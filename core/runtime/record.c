@@ -17,14 +17,15 @@ static int find(piw_runtime *runtime, const char *task, piw__role **role, unsign
     int rc = piw__admin_find(runtime, name, role, err);
     if (rc != 0)
         return rc;
-    *instance = numbered ? (unsigned)strtoul(dot + 1, NULL, 10) : 0;
+    unsigned long number = numbered ? strtoul(dot + 1, NULL, 10) : 0;
     if (*role == runtime->admin_role)
         return piw_err_set(err, PIW_EREFUSED, "task %s can't be recorded: it is who records", name);
     if (!numbered && (*role)->instances > 1)
         return piw_err_set(err, PIW_EREFUSED, "task %s has %u instances: say which one, %s.0 to %s.%u", name,
                            (*role)->instances, name, name, (*role)->instances - 1);
-    if (*instance >= (*role)->instances)
-        return piw_err_set(err, PIW_ENOENT, "task %s has no instance %u", name, *instance);
+    if (number >= (*role)->instances)
+        return piw_err_set(err, PIW_ENOENT, "task %s has no instance %lu", name, number);
+    *instance = (unsigned)number;
     return 0;
 }
 

@@ -20,6 +20,7 @@ typedef struct elf_wish {
     const char *needs, *runpath;
     const char *version; /* of the symbols of what it needs */
     bool weak;           /* that version */
+    uint32_t tangled;    /* so many records of versions instead, each the beginning of a list of all that follow it */
 } elf_wish;
 
 /* Texts of one string table: offset 0 is the empty one. */
@@ -111,6 +112,14 @@ static inline piw_buffer elf_make(const elf_wish *w)
                 .vn_version = 1, .vn_cnt = 1, .vn_file = (GElf_Word)needs, .vn_aux = sizeof(versions.of)};
             versions.one = (GElf_Vernaux){.vna_flags = w->weak ? VER_FLG_WEAK : 0, .vna_name = (GElf_Word)version};
             elf_section(elf, SHT_GNU_verneed, SHF_ALLOC, 1, &versions, sizeof(versions), ELF_T_VNEED);
+        }
+        static Elf64_Verneed tangle[2000];
+        ck_assert_uint_le(w->tangled, PIW_COUNT(tangle));
+        for (uint32_t i = 0; i < w->tangled; i++)
+            tangle[i] = (Elf64_Verneed){1, UINT16_MAX, (Elf64_Word)needs, sizeof(tangle[0]), sizeof(tangle[0])};
+        if (w->tangled > 0) {
+            tangle[w->tangled - 1].vn_next = 0; /* each list comes to its end there */
+            elf_section(elf, SHT_GNU_verneed, SHF_ALLOC, 1, tangle, w->tangled * sizeof(tangle[0]), ELF_T_BYTE);
         }
         if (w->code)
             elf_section(elf, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, 0, code, sizeof(code), ELF_T_BYTE);

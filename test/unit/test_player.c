@@ -124,6 +124,19 @@ START_TEST(another_plugin_is_seen_to_be_one)
 }
 END_TEST
 
+START_TEST(an_instance_is_one_that_is_there)
+{
+    static const char *const none[] = {"echo.1", "echo.4294967296", "echo.99999999999999999999999"};
+    for (size_t i = 0; i < PIW_COUNT(none); i++) {
+        piw_err err = {0};
+        ck_assert_int_eq(piw_runtime_record(bus, none[i], played, 0, 0, &err), PIW_ENOENT);
+        ck_assert_ptr_nonnull(strstr(err.text, "task echo has no instance"));
+        ck_assert(!unit_exists(played));
+    }
+    bus_end();
+}
+END_TEST
+
 START_TEST(a_task_is_recorded_once_at_a_time)
 {
     piw_err err = {0};
@@ -145,6 +158,7 @@ Suite *unit_suite(void)
     tcase_add_test(all, the_same_plugin_does_the_same);
     tcase_add_test(all, a_recording_goes_on_over_a_swap);
     tcase_add_test(all, another_plugin_is_seen_to_be_one);
+    tcase_add_test(all, an_instance_is_one_that_is_there);
     tcase_add_test(all, a_task_is_recorded_once_at_a_time);
     suite_add_tcase(suite, all);
     return suite;

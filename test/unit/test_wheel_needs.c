@@ -3,6 +3,7 @@
 
 #include "elf_maker.h"
 
+#include "shared/elf.h"
 #include "shared/wheel_needs.h"
 
 #include <elf.h>
@@ -72,6 +73,28 @@ START_TEST(a_list_has_an_end)
     word[sizeof(word) - 1] = '\0';
     ck_assert_int_eq(piw_needs_library(&needs, word, NULL), 0);
     ck_assert(needs.unknown && needs.count == 0);
+}
+END_TEST
+
+static int count_version(void *arg, const char *library, const char *version)
+{
+    unsigned *count = arg;
+    ck_assert_str_eq(library, "libtangled.so.1");
+    ck_assert_str_eq(version, "");
+    ++*count;
+    return 0;
+}
+
+START_TEST(lists_that_share_entries_have_an_end)
+{
+    enum { RECORDS = 2000, SIDE_BY_SIDE = 4096 };
+    const elf_wish wish = {.machine = EM_X86_64, .wide = true, .needs = "libtangled.so.1", .tangled = RECORDS};
+    piw_buffer file = elf_make(&wish);
+    unsigned count = 0;
+    ck_assert_int_eq(piw_elf_versions(file.data, file.len, count_version, &count), PIW_ELIMIT);
+    ck_assert_uint_ge(count, RECORDS - 1);
+    ck_assert_uint_le(count, SIDE_BY_SIDE);
+    piw_buffer_fini(&file);
 }
 END_TEST
 
@@ -173,6 +196,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, of_each_kind_the_highest_version_stays);
     tcase_add_test(all, a_list_has_an_end);
+    tcase_add_test(all, lists_that_share_entries_have_an_end);
     tcase_add_test(all, a_wheel_needs_what_it_does_not_bring);
     tcase_add_test(all, damaged_wheels_do_no_harm);
     suite_add_tcase(suite, all);
