@@ -1,4 +1,4 @@
-/* emulate — runs an ARM program with qemu-arm as the processor it is meant for.
+/* emulate — runs an ARM program with qemu as the processor it is meant for.
  *
  * The kernel starts it with `emulate PATH ARGV0 ARGUMENTS…` (binfmt_misc, flag P) for each ARM program that is executed in the
  * namespace where it is registered (test/arm/within). Environments may be emptied on the way, so what qemu must know is
@@ -45,7 +45,7 @@ int main(int argc, char *argv[])
     if (words == NULL)
         return 126;
     int n = 0;
-    words[n++] = "qemu-arm";
+    words[n++] = QEMU;
     words[n++] = "-cpu";
     words[n++] = CPU;
     words[n++] = "-L";

@@ -1,4 +1,4 @@
-"""What the ARM tests share: Debian's packages of other machines, unpacked; builds for them; programs run with qemu-arm.
+"""What the ARM tests share: Debian's packages of other machines, unpacked; builds for them; programs run with qemu.
 
 Packages come through an apt with a configuration and folders of its own, below build/arm/: nothing is installed, no foreign
 architecture is added, and they are kept for the next run.
@@ -45,8 +45,9 @@ class Machine:
     # pylint: disable=too-few-public-methods
     """One kind of machine to build for."""
 
-    def __init__(self, name, debian, triplet, cpu=None, flags=""):
-        self.name, self.debian, self.triplet, self.cpu, self.flags = name, debian, triplet, cpu, flags
+    def __init__(self, name, debian, triplet, cpu, flags="", qemu="qemu-arm"):
+        # pylint: disable=too-many-arguments,too-many-positional-arguments
+        self.name, self.debian, self.triplet, self.cpu, self.flags, self.qemu = name, debian, triplet, cpu, flags, qemu
         self.cross = f"{triplet}-"
         self.build = KEPT / name
 
@@ -55,7 +56,7 @@ ARMHF = Machine("armhf", "armhf", "arm-linux-gnueabihf", "cortex-a7")
 # The processor of a Pi Zero and of the first Pi. Debian's armel passes numbers in integer registers, so that its libraries
 # run on ARMv6 too; the floating point unit is used inside of functions.
 ARMV6 = Machine("armv6", "armel", "arm-linux-gnueabi", "arm1176", "-march=armv6+fp -mfloat-abi=softfp")
-ARM64 = Machine("arm64", "arm64", "aarch64-linux-gnu")
+ARM64 = Machine("arm64", "arm64", "aarch64-linux-gnu", "cortex-a72", qemu="qemu-aarch64")
 
 
 def need(*programs):
@@ -185,7 +186,7 @@ def make_root(machine, packages, alone, folder):
             relink(made)
             for name in ("tmp", "proc", "dev", "sys", "lib64", "usr/lib/x86_64-linux-gnu"):
                 (made / name).mkdir(exist_ok=True)
-            (made / "usr" / "bin" / "qemu-arm").touch()
+            (made / "usr" / "bin" / machine.qemu).touch()
             made.chmod(0o755)
             made.rename(folder)
         finally:
@@ -236,11 +237,11 @@ def elf_facts(path):
 
 
 def emulator(machine, prefix):
-    """The program that the kernel starts ARM programs with: qemu-arm as that machine's processor."""
-    need("qemu-arm", "unshare")
+    """The program that the kernel starts ARM programs with: qemu as that machine's processor."""
+    need(machine.qemu, "unshare")
     path = KEPT / f"emulate-{machine.name}-{hashlib.sha256(str(prefix).encode()).hexdigest()[:8]}"
     made = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")  # another program may be running the one that is there
-    subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", '-DQEMU="/usr/bin/qemu-arm"',
+    subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-static", f'-DQEMU="/usr/bin/{machine.qemu}"',
                     f'-DCPU="{machine.cpu}"', f'-DPREFIX="{prefix}"', "-o", made, HERE / "emulate.c"], check=True)
     made.rename(path)
     return path
@@ -248,7 +249,7 @@ def emulator(machine, prefix):
 
 def within(machine, prefix):
     """The words before a command whose ARM programs are emulated; Missing when the kernel can't."""
-    words = [str(HERE / "within"), str(emulator(machine, prefix))]
+    words = [str(HERE / "within"), machine.qemu, str(emulator(machine, prefix))]
     done = subprocess.run([*words, "/bin/true"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Missing("ARM programs can't start others here: the kernel must be 6.7 or newer and allow user namespaces with "
@@ -311,11 +312,11 @@ class Guest:
 
     def __init__(self, farm, machine, folder, inside):
         self.farm, self.machine = farm, machine
-        self.place = farm.folder("guest")
+        self.place = farm.folder(f"guest-{machine.name}")
         prefix = "/" if inside else self.place
-        bounds = within(machine, prefix)
-        tools = farm.folder("emulate")
-        self.words = [shutil.copy(word, tools) for word in bounds]
+        script, qemu, program = within(machine, prefix)
+        self.tools = farm.folder(f"emulate-{machine.name}")
+        self.words = [shutil.copy(script, self.tools), qemu, shutil.copy(program, self.tools)]
         for part in ("bin/piw-slave", "bin/piw-master", "bin/piw-soul", "lib/libpiw.so.1", "plugins"):
             source, target = machine.build / part, farm.dir / machine.name / part
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -332,8 +333,8 @@ class Guest:
             self.env |= {"ROOT": str(self.place), "SHARE": str(farm.dir)}
 
     def orphanage(self):
-        """The environment of a program that wants to be the parent of orphans, which qemu-arm can't arrange."""
-        library = self.farm.dir / "emulate" / "prctl.so"
+        """The environment of a program that wants to be the parent of orphans, which qemu can't arrange."""
+        library = self.tools / "prctl.so"
         subprocess.run([f"{self.machine.cross}gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
                         "-D_FILE_OFFSET_BITS=64", "-D_TIME_BITS=64", "-o", library,  # as the product: the function's name
                         HERE / "prctl.c"], check=True)
@@ -341,6 +342,19 @@ class Guest:
 
     def program(self, name):
         return self.farm.dir / self.machine.name / "bin" / name
+
+    def start_slave(self, name, timeout="20m"):
+        """A slave whose Python, compiler and all else are the guest's."""
+        farm = self.farm
+        farm.folder(name)
+        orphanage = [f"{key}={value}" for key, value in self.orphanage().items()]
+        with self.entered() as words:
+            slave = farm.start_process(name, [
+                *words, "/usr/bin/env", *orphanage, self.program("piw-slave"), "-c", farm.configuration(), "-v", "--slave-queue",
+                farm.socket("slave"), "--file-queue", farm.socket("file"), "-d", farm.dir / name, "-L", name, "-t", timeout,
+                "--poll", "500ms", "--python", "/usr/bin/python3"])
+        farm.slaves.append(slave)
+        return slave
 
     @contextlib.contextmanager
     def entered(self):

@@ -1,4 +1,4 @@
-/* prctl.c — the one call of piw-slave that qemu-arm doesn't pass on: to be the parent of orphans. The process is that already,
+/* prctl.c — the one call of piw-slave that qemu doesn't pass on: to be the parent of orphans. The process is that already,
  * emulate.c has seen to it; preloaded, this says so. */
 #include <stdarg.h>
 #include <sys/prctl.h>

@@ -34,13 +34,7 @@ def wheel(report):
         farm.start_pypi()
         farm.start_master()
         farm.start_web()
-        farm.folder("pi")
-        orphanage = [f"{key}={value}" for key, value in guest.orphanage().items()]
-        with guest.entered() as words:
-            slave = farm.start_process("pi", [
-                *words, "/usr/bin/env", *orphanage, guest.program("piw-slave"), "-c", farm.configuration(), "-v", "--slave-queue", farm.socket("slave"),
-                "--file-queue", farm.socket("file"), "-d", farm.dir / "pi", "-L", "pi", "-t", "20m", "--poll", "500ms",
-                "--python", "/usr/bin/python3"])
+        slave = guest.start_slave("pi")
         farm.wait("the build", lambda: farm.rows("SELECT 1 FROM builds"), timeout=900)
         report.check("wheel.built", farm.value("SELECT status FROM builds") == "t", slave.text()[-600:])
         published = farm.wait("the file", lambda: list((farm.www / "simple").rglob("*.whl")), timeout=120)
