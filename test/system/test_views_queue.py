@@ -6,6 +6,7 @@ TEST-TIMEOUT: 120
 """
 
 import datetime
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ import score
 import wheels
 import wire
 from score import check, equal
+from test_metrics import promtool, Shown
 
 COMMON, ARM, TRIXIE = "bookworm-amd64", "bookworm-arm64", "trixie-amd64"
 VIEWS = {COMMON: {"abi": "cp311", "platform": "linux_x86_64", "os_name": "debian", "os_version": "12"},
@@ -111,7 +113,18 @@ def test_fit(farm, slaves):
     equal("fit.each by its queue", farm.wait("the attempts", lambda: (
         found := farm.rows("SELECT abi_tag FROM piw.attempts WHERE state = 'running' ORDER BY 1")) and len(found) == 3 and found),
           [[ARM], ["cp311"], [TRIXIE]])
-    none.close()
+    return none
+
+
+def test_figures(farm, shown):
+    """Prometheus is told the view beside the ABI; what stock's monitors see goes by the queue's name."""
+    for view, options in VIEWS.items():
+        shown.comes(f"figures.{view}", "piwheels_slaves", 1, abi=options["abi"], view=view, state="building")
+        shown.comes(f"figures.{view}'s queue", "piwheels_queue_builds", 0, abi=options["abi"], view=view)
+    shown.comes("figures.one that fits none", "piwheels_slaves", 1, abi="cp311", view="none", state="idle")
+    said = shown.get()[1]
+    equal("figures.the form", promtool("check", "metrics", text=said) if shutil.which("promtool") else "", "")
+    equal("figures.no sample is without a view", [line for line in said.splitlines() if 'abi="' in line and 'view="' not in line], [])
 
 
 def test_failures(farm, slaves):
@@ -280,6 +293,8 @@ def refused(farm, name, why, **views):
 def main():
     with farms.Farm() as farm:
         try:
+            shown = Shown(farm)
+            farm.task_options["metrics"] = {"listen": f"127.0.0.1:{shown.port}", "every": "200ms"}
             farm.prepare()
             farm.start_postgres()
             farm.create_database(abis=["cp311"])
@@ -293,7 +308,9 @@ def main():
             farm.stop_process(farm.master)
             farm.start_master()
             slaves = {}
-            test_fit(farm, slaves)
+            none = test_fit(farm, slaves)
+            test_figures(farm, shown)
+            none.close()
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
