@@ -38,6 +38,7 @@ BEGIN
     DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
     DELETE FROM piw.views;
     INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
+    INSERT INTO piw.view_names SELECT g.view FROM unnest(given) g ON CONFLICT DO NOTHING;
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
     -- What stood only in the queue of a view that has gone leaves it; the others' may be wanted or not by now.
     PERFORM piw.note_refill(g.view) FROM unnest(gone) AS g (view);
@@ -248,13 +249,14 @@ BEGIN
 END
 $$;
 
--- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has such characters.
+-- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has a dot or a hyphen.
 CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    RETURN queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue);
+    RETURN queue ~ '[.-]' OR (EXISTS (SELECT FROM piw.view_names n WHERE n.view = queue)
+                              AND NOT EXISTS (SELECT FROM public.build_abis a WHERE a.abi_tag = queue));
 END
 $$;
 

@@ -22,7 +22,7 @@ COMMON, ARM, TRIXIE = "bookworm-amd64", "bookworm-arm64", "trixie-amd64"
 VIEWS = {COMMON: {"abi": "cp311", "platform": "linux_x86_64", "os_name": "debian", "os_version": "12"},
          ARM: {"abi": "cp311", "platform": "linux_aarch64", "os_name": "debian, raspbian", "os_version": "12"},
          TRIXIE: {"abi": "cp313", "platform": "linux_x86_64", "os_version": "13"}}
-LIKED = "liked-armhf"
+LIKED = "liked"
 GB = 1 << 30
 HASH = "0" * 64
 
@@ -238,6 +238,20 @@ def test_commands(farm):
     says(farm, "commands.usage", "view", "fill", has=["the command is"])
 
 
+def test_reread(farm):
+    """Sections of views are what they were at the master's start, and a changed one is named."""
+    kept, farm.views = farm.views, {name: dict(options) for name, options in farm.views.items() if name != LIKED}
+    farm.views[TRIXIE]["newest"] = "5"
+    farm.configuration()
+    says(farm, "reread.what waits for the next start", "reread",
+         has=[f"{key} in [view:{view}] takes effect when the master is restarted" for key, view in
+              (("newest", TRIXIE), ("abi", LIKED), ("popular", LIKED))], lacks=[ARM, f"skip_pypi_wheels in [view:{TRIXIE}]"])
+    says(farm, "reread.what is in force", "config", has=[f"view:{TRIXIE}.skip_pypi_wheels", f"view:{LIKED}.popular"],
+         lacks=[f"view:{TRIXIE}.newest"])
+    farm.views = kept
+    farm.configuration()
+
+
 def test_import(farm):
     """What was built elsewhere is for the view that is named."""
     add(farm, "brought", "1.0")
@@ -267,6 +281,8 @@ def test_gone(farm):
     farm.start_master()
     farm.wait("the queue", lambda: farm.rows("SELECT DISTINCT abi_tag FROM piw.queue") == [["cp311"]])
     equal("gone.the common view's queue stays", farm.rows("SELECT package, version FROM piw.queue ORDER BY 1, 2"), before)
+    record(farm, 1022, LIKED, "rules", ("cp311", "cp311", "linux_armv7l"), version="3.0")
+    equal("gone.a build for it is none for an ABI", farm.value("SELECT count(*) FROM builds WHERE build_id = 1022"), "0")
     says(farm, "gone.what is left is listed", "view", "list", has=[TRIXIE, "gone from the configuration"])
     says(farm, "gone.drop", "view", "drop", TRIXIE, has=["are deleted, in slices"])
     farm.wait("its end", lambda: farm.value(f"SELECT count(*) FROM piw.view_builds WHERE view = '{TRIXIE}'") == "0")
@@ -314,7 +330,7 @@ def main():
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
-            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_import):
+            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_reread, test_import):
                 test(farm)
             refused(farm, "simple", "the site uses this name itself", simple={})
             refused(farm, "wrong", "unknown key 'abis'", wrong={"abis": "cp311"})
