@@ -234,6 +234,9 @@ def test_commands(farm):
               and farm.value("SELECT count(*) FROM piw.refills") == "0")
     says(farm, "commands.fill unknown", "view", "fill", "nosuch", has=["the farm has no view nosuch"])
     says(farm, "commands.drop what is there", "view", "drop", TRIXIE, has=["take the section away"])
+    says(farm, "commands.queues", "queue", has=["VIEW", COMMON, ARM, TRIXIE])
+    for view in (COMMON, TRIXIE):
+        says(farm, f"commands.queue {view}", "queue", view, has=["PLACE", "rules"], lacks=["doesn't build for"])
     says(farm, "commands.drop the common view", "view", "drop", COMMON, has=["is the common view"])
     says(farm, "commands.usage", "view", "fill", has=["the command is"])
 
