@@ -50,15 +50,14 @@ $$;
 
 -- --- Which files run on a view's machines ---
 
--- What the machines of a view have; NULL: nobody has said.
+-- What the machines of a view have: what the operator says, else what its slaves have shown; NULL: nobody has.
 CREATE FUNCTION piw.view_words(of_view text) RETURNS text[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    RETURN (SELECT array_agg(w.word)
-            FROM (SELECT unnest(v.libraries) AS word FROM piw.views v WHERE v.view = of_view
-                  UNION SELECT h.word FROM piw.view_has h WHERE h.view = of_view) w);
+    RETURN coalesce((SELECT v.libraries FROM piw.views v WHERE v.view = of_view AND cardinality(v.libraries) > 0),
+                    (SELECT array_agg(h.word) FROM piw.view_has h WHERE h.view = of_view));
 END
 $$;
 
