@@ -402,6 +402,10 @@ CREATE TABLE piw.view_withheld (
     away boolean NOT NULL DEFAULT false,
     PRIMARY KEY (view, filename)
 );
+-- Names that views had or have: a build for one that has gone is none for an ABI.
+CREATE TABLE piw.view_names (
+    view varchar(32) PRIMARY KEY
+);
 -- Views of which an operator wants nothing kept: their builds go in slices.
 CREATE TABLE piw.view_drops (
     view varchar(32) PRIMARY KEY

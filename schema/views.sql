@@ -38,6 +38,7 @@ BEGIN
     DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
     DELETE FROM piw.views;
     INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
+    INSERT INTO piw.view_names SELECT g.view FROM unnest(given) g ON CONFLICT DO NOTHING;
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
     -- What stood only in the queue of a view that has gone leaves it; the others' may be wanted or not by now.
     PERFORM piw.note_refill(g.view) FROM unnest(gone) AS g (view);
@@ -49,15 +50,14 @@ $$;
 
 -- --- Which files run on a view's machines ---
 
--- What the machines of a view have; NULL: nobody has said.
+-- What the machines of a view have: what the operator says, else what its slaves have shown; NULL: nobody has.
 CREATE FUNCTION piw.view_words(of_view text) RETURNS text[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    RETURN (SELECT array_agg(w.word)
-            FROM (SELECT unnest(v.libraries) AS word FROM piw.views v WHERE v.view = of_view
-                  UNION SELECT h.word FROM piw.view_has h WHERE h.view = of_view) w);
+    RETURN coalesce((SELECT v.libraries FROM piw.views v WHERE v.view = of_view AND cardinality(v.libraries) > 0),
+                    (SELECT array_agg(h.word) FROM piw.view_has h WHERE h.view = of_view));
 END
 $$;
 
@@ -248,13 +248,14 @@ BEGIN
 END
 $$;
 
--- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has such characters.
+-- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has a dot or a hyphen.
 CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    RETURN queue ~ '[.-]' OR EXISTS (SELECT FROM piw.view_builds b WHERE b.view = queue);
+    RETURN queue ~ '[.-]' OR (EXISTS (SELECT FROM piw.view_names n WHERE n.view = queue)
+                              AND NOT EXISTS (SELECT FROM public.build_abis a WHERE a.abi_tag = queue));
 END
 $$;
 

@@ -201,7 +201,7 @@ BEGIN
     ELSIF EXISTS (SELECT FROM public.versions v JOIN public.packages p ON p.package = v.package
                   WHERE v.package = pkg AND v.version = ver AND 'quarantined' IN (v.skip, p.skip)) THEN
         RETURN 'it is quarantined by PyPI';
-    ELSIF piw.was_view(abi) AND NOT EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
+    ELSIF piw.was_view(abi) AND NOT EXISTS (SELECT FROM piw.views v WHERE v.view = abi AND NOT v.common) THEN
         RETURN 'the farm has no such view any more';
     END IF;
     RETURN 'a build of this number is recorded already';

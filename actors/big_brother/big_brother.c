@@ -212,6 +212,7 @@ static void free_soul(brother *self)
 {
     brother_forget_slaves(self);
     brother_forget_history(self);
+    piw_views_fini(&self->views);
     free(self);
 }
 
@@ -240,6 +241,20 @@ static int begin(brother *self, piw_why why)
     return failed;
 }
 
+/* What views there are, and what was saved or how to begin. */
+static int set_up(brother *self, piw_why why, const piw_msg *state, piw_err *err)
+{
+    int rc = piw_views_of_task(&self->views, self->task, err);
+    if (rc != 0)
+        return rc;
+    if (state != NULL) {
+        load(self, state);
+        return 0;
+    }
+    rc = begin(self, why);
+    return rc == 0 ? 0 : piw_err_set(err, rc, "big_brother can't set its timers");
+}
+
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     brother *self = piw_zalloc(sizeof(*self));
@@ -249,17 +264,12 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->latest = status_STATS_new(&figures);
     self->disk_floor = piw_option_number(task, "disk-floor");
     piw_soul_set(task, self);
-    if (state != NULL) {
-        load(self, state);
-        return 0;
-    }
-    int failed = begin(self, why);
-    if (failed != 0) {
+    int rc = set_up(self, why, state, err);
+    if (rc != 0) {
         free_soul(self);
         piw_soul_set(task, NULL);
-        return piw_err_set(err, failed, "big_brother can't set its timers");
     }
-    return 0;
+    return rc;
 }
 
 static void stop(piw_task *task, bool leaving)

@@ -9,6 +9,7 @@
 #include "big_brother.piw.h"
 #include "db.piw.h"
 #include "piw/plugin.h"
+#include "shared/views.h"
 #include "stats.piw.h"
 #include "status.piw.h"
 
@@ -34,6 +35,7 @@ typedef struct brother_slave {
 
 typedef struct brother {
     piw_task *task;
+    piw_views views;        /* of the configuration */
     watched_farm farm;      /* as it is saved */
     brother_slave **slaves; /* sorted by id */
     size_t slaves_count, slaves_size;

@@ -201,7 +201,16 @@ static bool is_told_to_rest(const brother_slave *slave, piw_msg *msg)
            paused;
 }
 
-static void list_slave(const brother_slave *from, piw_msg *msg, slave_figures *to)
+/* As slave_driver puts it into one. */
+static piw_text view_of(const brother *self, piw_msg *msg, const slave_hello *hello)
+{
+    const piw_farm_view *view =
+        piw_views_fit(&self->views, &(piw_view_machine){hello->abi, hello->platform, hello->os_name, hello->os_version,
+                                                        hello->board_revision});
+    return self->views.count > 0 ? piw_msg_textz(msg, view != NULL ? view->name : "") : (piw_text){0};
+}
+
+static void list_slave(const brother *self, const brother_slave *from, piw_msg *msg, slave_figures *to)
 {
     to->slave_id = from->id;
     to->label = to->abi = to->board = to->reply = piw_msg_textz(msg, "");
@@ -210,6 +219,7 @@ static void list_slave(const brother_slave *from, piw_msg *msg, slave_figures *t
         to->label = piw_text_copy(msg, hello->label);
         to->abi = piw_text_copy(msg, hello->abi);
         to->board = piw_text_copy(msg, hello->board_revision);
+        to->view = view_of(self, msg, hello);
     }
     if (from->reply != NULL) {
         to->reply = piw_text_copy(msg, status_SLAVE_of(from->reply)->message);
@@ -226,7 +236,7 @@ void brother_list_slaves(const brother *self, piw_msg *msg, stats_FIGURES_reply 
 {
     piw_msg_list(msg, &body->slaves, self->slaves_count);
     for (uint32_t i = 0; i < body->slaves.count; i++)
-        list_slave(self->slaves[i], msg, &body->slaves.at[i]);
+        list_slave(self, self->slaves[i], msg, &body->slaves.at[i]);
 }
 
 /* --- replay ------------------------------------------------------------------------------------------------------ */

@@ -135,9 +135,9 @@ static const char *state_of(const driver_slave *slave)
 }
 
 /* Only a farm with views says it. */
-static const char *view_of(const driver *self, const driver_slave *slave)
+static const char *view_of(const driver *self, piw_text queue)
 {
-    const piw_farm_view *view = piw_views_of_queue(&self->views, slave->queue);
+    const piw_farm_view *view = piw_views_of_queue(&self->views, queue);
     return view != NULL ? view->name : self->views.count > 0 ? "none" : "";
 }
 
@@ -156,7 +156,7 @@ static void add_slave(lines *to, const driver *self, const driver_slave *slave, 
         cell(label, hello->label), cell(abi, hello->abi), cell(platform, hello->platform),
         address != NULL ? address : "", state_of(slave), package, version, since,
         (long long)((now_ns - slave->saved.heard_ns) / NS_A_SECOND), self->views.count > 0 ? "\t" : "",
-        view_of(self, slave));
+        view_of(self, slave->queue));
 }
 
 static int by_number(const void *left, const void *right)
@@ -212,12 +212,15 @@ static int show_queues(piw_task *task, piw_msg *msg)
     const driver *self = piw_soul(task);
     lines made = lines_new(PAGE + 1);
     char tag[CELL_BYTES];
-    add(&made, "abi\t>waiting\t>building\t>resting\t>slaves");
+    bool views = self->views.count > 0;
+    add(&made, "abi\t>waiting\t>building\t>resting\t>slaves%s", views ? "\tview" : "");
     struct driver_abi *abi = NULL;
     while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL && made.body->lines.count <= PAGE) {
-        standing found = standing_of(self, driver_offers_view(abi).abi_tag);
-        add(&made, "%s\t%lld\t%lld\t%lld\t%lld", cell(tag, driver_offers_view(abi).abi_tag),
-            (long long)driver_offers_pending(self->offers, abi), found.building, found.resting, found.slaves);
+        piw_text queue = driver_offers_view(abi).abi_tag;
+        standing found = standing_of(self, queue);
+        add(&made, "%s\t%lld\t%lld\t%lld\t%lld%s%s", cell(tag, queue),
+            (long long)driver_offers_pending(self->offers, abi), found.building, found.resting, found.slaves,
+            views ? "\t" : "", view_of(self, queue));
     }
     return give(task, msg, &made);
 }
@@ -243,9 +246,11 @@ static int on_queue_order(piw_task *task, piw_msg *msg)
     const orders_ORDER *body = orders_ORDER_of(msg);
     if (body->args.count == 0)
         return show_queues(task, msg);
+    const piw_farm_view *named = piw_views_find(&self->views, body->args.at[0]);
+    piw_text wanted = named != NULL ? piw_text_of(piw_view_queue(named)) : body->args.at[0];
     struct driver_abi *abi = NULL;
     while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL &&
-           !piw_text_eq(driver_offers_view(abi).abi_tag, body->args.at[0]))
+           !piw_text_eq(driver_offers_view(abi).abi_tag, wanted))
         ;
     if (abi == NULL)
         return no_such_abi(task, msg, body->args.at[0]);

@@ -5,6 +5,7 @@
 #include "counts.h"
 #include "db.piw.h"
 #include "exposition.h"
+#include "queues.h"
 #include "slaves.h"
 #include "stats.piw.h"
 #include "tasks.piw.h"
@@ -95,7 +96,7 @@ static void write_tasks(const figures *self, FILE *to)
 
 /* --- Builds and files ------------------------------------------------------------------------------------------------ */
 
-static void write_builds(const metrics_state *counts, FILE *to)
+static void write_builds(const metrics_state *counts, const piw_views *views, FILE *to)
 {
     exposition_begin(
         to, "piwheels_builds_total", "counter",
@@ -103,13 +104,16 @@ static void write_builds(const metrics_state *counts, FILE *to)
     for (uint32_t i = 0; i < counts->builds.count; i++) {
         const metrics_builds *at = &counts->builds.at[i];
         exposition_count(to, "piwheels_builds_total",
-                         LABELS({"outcome", at->outcome}, {"cause", at->cause}, {"abi", at->abi}), at->count);
+                         LABELS({"outcome", at->outcome}, {"cause", at->cause}, queues_abi(views, at->abi),
+                                queues_view(views, at->abi)),
+                         at->count);
     }
     exposition_begin(to, "piwheels_build_duration_seconds", "histogram",
                      "How long recorded builds took on their slaves.");
     for (uint32_t i = 0; i < counts->durations.count; i++) {
         const metrics_times *at = &counts->durations.at[i];
-        exposition_histogram(to, "piwheels_build_duration_seconds", LABELS({"outcome", at->outcome}, {"abi", at->abi}),
+        exposition_histogram(to, "piwheels_build_duration_seconds",
+                             LABELS({"outcome", at->outcome}, queues_abi(views, at->abi), queues_view(views, at->abi)),
                              counts_of_builds.at, counts_of_builds.count, at->counts.at, at->seconds);
     }
 }
@@ -153,6 +157,11 @@ static void write_follower(const metrics_state *counts, FILE *to)
         exposition_count(to, "piwheels_follower_lag_seconds", exposition_none, now_s > at_s ? now_s - at_s : 0);
 }
 
+static void write_queue_figure(const piw_views *views, const char *name, piw_text queue, int64_t value, FILE *to)
+{
+    exposition_count(to, name, LABELS(queues_abi(views, queue), queues_view(views, queue)), value);
+}
+
 static void write_database(const figures *self, const metrics_state *counts, FILE *to)
 {
     write_one(to, "piwheels_database_up", "gauge", "Whether the database answers.", self->database_up);
@@ -164,8 +173,8 @@ static void write_database(const figures *self, const metrics_state *counts, FIL
                      "The age of the oldest release that waits to be built.");
     const db_QUEUE_AGES_reply *ages = self->ages != NULL ? db_QUEUE_AGES_reply_of(self->ages) : NULL;
     for (uint32_t i = 0; ages != NULL && i < ages->ages.count; i++)
-        exposition_count(to, "piwheels_queue_oldest_seconds", LABELS({"abi", ages->ages.at[i].key}),
-                         ages->ages.at[i].value);
+        write_queue_figure(&self->views, "piwheels_queue_oldest_seconds", ages->ages.at[i].key, ages->ages.at[i].value,
+                           to);
 }
 
 /* --- The farm ------------------------------------------------------------------------------------------------------------ */
@@ -187,19 +196,19 @@ static const struct {
     {"piwheels_memory_free_bytes", "What is free of it.", offsetof(master_stats, mem_free)},
 };
 
-static void write_queue(const master_stats *stats, FILE *to)
+static void write_queues(const master_stats *stats, const piw_views *views, FILE *to)
 {
     exposition_begin(to, "piwheels_queue_builds", "gauge", "Versions that wait to be built.");
     for (uint32_t i = 0; i < stats->builds_pending.count; i++)
-        exposition_count(to, "piwheels_queue_builds", LABELS({"abi", stats->builds_pending.at[i].key}),
-                         stats->builds_pending.at[i].value);
+        write_queue_figure(views, "piwheels_queue_builds", stats->builds_pending.at[i].key,
+                           stats->builds_pending.at[i].value, to);
     exposition_begin(to, "piwheels_builds_last_hour", "gauge", "Builds recorded in the last hour.");
     for (uint32_t i = 0; i < stats->builds_last_hour.count; i++)
-        exposition_count(to, "piwheels_builds_last_hour", LABELS({"abi", stats->builds_last_hour.at[i].key}),
-                         stats->builds_last_hour.at[i].value);
+        write_queue_figure(views, "piwheels_builds_last_hour", stats->builds_last_hour.at[i].key,
+                           stats->builds_last_hour.at[i].value, to);
 }
 
-static void write_farm(const stats_FIGURES_reply *known, FILE *to)
+static void write_farm(const stats_FIGURES_reply *known, const piw_views *views, FILE *to)
 {
     static const stats_FIGURES_reply none = {0};
     const stats_FIGURES_reply *farm = known != NULL ? known : &none;
@@ -224,19 +233,19 @@ static void write_farm(const stats_FIGURES_reply *known, FILE *to)
     exposition_begin(to, "piwheels_site_away", "gauge", "Whether the output folder isn't the farm's site.");
     if (known != NULL)
         exposition_count(to, "piwheels_site_away", exposition_none, farm->site_away);
-    write_queue(stats, to);
+    write_queues(stats, views, to);
 }
 
 void figures_write(const figures *self, FILE *to)
 {
     const metrics_state *counts = metrics_state_of(self->counts);
     const stats_FIGURES_reply *farm = self->farm != NULL ? stats_FIGURES_reply_of(self->farm) : NULL;
-    write_builds(counts, to);
+    write_builds(counts, &self->views, to);
     write_files(counts, to);
     write_follower(counts, to);
     write_database(self, counts, to);
-    write_farm(farm, to);
-    slaves_write(farm, self->slaves_max, to);
+    write_farm(farm, &self->views, to);
+    slaves_write(farm, &self->views, self->slaves_max, to);
     write_tasks(self, to);
 }
 

@@ -3,6 +3,7 @@
 #define METRICS_FIGURES_H
 
 #include "piw/msg.h"
+#include "shared/views.h"
 
 #include <stdio.h>
 
@@ -14,6 +15,7 @@ typedef struct figures {
     int64_t tasks_ns; /* when the tasks were seen last */
     bool database_up;
     uint32_t slaves_max; /* slaves that have samples of their own */
+    piw_views views;     /* of the configuration */
 } figures;
 
 /* Everything, in Prometheus' text format. */

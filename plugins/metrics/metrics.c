@@ -198,6 +198,7 @@ static void free_soul(soul *self)
     piw_msg_free(&self->figures.tasks);
     piw_msg_free(&self->figures.farm);
     piw_msg_free(&self->figures.ages);
+    piw_views_fini(&self->figures.views);
     free(self);
 }
 
@@ -242,7 +243,9 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->figures.slaves_max = (uint32_t)piw_option_number(task, "slaves");
     self->figures.counts = counts_new(kept);
     self->figures.tasks_ns = piw_monotonic_ns();
-    int rc = open_server(self, kept, err);
+    int rc = piw_views_of_task(&self->figures.views, task, err);
+    if (rc == 0)
+        rc = open_server(self, kept, err);
     if (rc == 0)
         rc = watch(task, self, err);
     if (rc != 0) {

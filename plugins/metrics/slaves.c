@@ -3,13 +3,14 @@
 #include "slaves.h"
 
 #include "exposition.h"
+#include "queues.h"
 #include "shared/board.h"
 
 enum { KINDS_MAX = 500 };
 
 typedef struct kind {
     const char *state;
-    piw_text abi;
+    piw_text abi, view;
     char board[PIW_BOARD_NAME];
     int64_t count;
 } kind;
@@ -28,22 +29,29 @@ static const char *state_of(const slave_figures *slave)
     return "coming";
 }
 
-static piw_text abi_of(const stats_FIGURES_reply *farm, const slave_figures *slave)
+static piw_text abi_of(const stats_FIGURES_reply *farm, const piw_views *views, const slave_figures *slave)
 {
     for (uint32_t i = 0; i < farm->farm.builds_pending.count; i++)
-        if (piw_text_eq(farm->farm.builds_pending.at[i].key, slave->abi))
+        if (queues_know_abi(views, farm->farm.builds_pending.at[i].key, slave->abi))
             return slave->abi;
     return piw_text_of("other");
 }
 
-static void count_slave(kind *kinds, uint32_t *count, const stats_FIGURES_reply *farm, const slave_figures *slave)
+/* It has been put into a view, or into none. */
+static piw_text view_of(const slave_figures *slave)
 {
-    kind own = {.state = state_of(slave), .abi = abi_of(farm, slave)};
+    return slave->view.len > 0 ? slave->view : piw_text_of("none");
+}
+
+static void count_slave(kind *kinds, uint32_t *count, const stats_FIGURES_reply *farm, const piw_views *views,
+                        const slave_figures *slave)
+{
+    kind own = {.state = state_of(slave), .abi = abi_of(farm, views, slave), .view = view_of(slave)};
     uint32_t i = 0;
     if (!piw_board_name(slave->board.s, own.board))
         snprintf(own.board, sizeof(own.board), "other");
     while (i < *count && !(strcmp(kinds[i].state, own.state) == 0 && piw_text_eq(kinds[i].abi, own.abi) &&
-                           strcmp(kinds[i].board, own.board) == 0))
+                           piw_text_eq(kinds[i].view, own.view) && strcmp(kinds[i].board, own.board) == 0))
         i++;
     if (i == KINDS_MAX)
         return;
@@ -52,18 +60,19 @@ static void count_slave(kind *kinds, uint32_t *count, const stats_FIGURES_reply 
     kinds[i].count++;
 }
 
-static void write_kinds(const stats_FIGURES_reply *farm, FILE *to)
+static void write_kinds(const stats_FIGURES_reply *farm, const piw_views *views, FILE *to)
 {
     kind kinds[KINDS_MAX];
     uint32_t count = 0;
     exposition_begin(to, "piwheels_slaves", "gauge",
                      "Slaves by what they are at, their ABI, and the board they run on.");
     for (uint32_t i = 0; farm != NULL && i < farm->slaves.count; i++)
-        count_slave(kinds, &count, farm, &farm->slaves.at[i]);
+        count_slave(kinds, &count, farm, views, &farm->slaves.at[i]);
     for (uint32_t i = 0; i < count; i++)
         exposition_count(to, "piwheels_slaves",
                          LABELS({"state", piw_text_of(kinds[i].state)}, {"abi", kinds[i].abi},
-                                {"board", piw_text_of(kinds[i].board)}),
+                                {"board", piw_text_of(kinds[i].board)},
+                                {views->count > 0 ? "view" : NULL, kinds[i].view}),
                          kinds[i].count);
 }
 
@@ -111,9 +120,9 @@ static const struct {
     {"piwheels_slave_memory_free_bytes", "What a slave's machine has free.", memory_free},
 };
 
-void slaves_write(const stats_FIGURES_reply *farm, uint32_t most, FILE *to)
+void slaves_write(const stats_FIGURES_reply *farm, const piw_views *views, uint32_t most, FILE *to)
 {
-    write_kinds(farm, to);
+    write_kinds(farm, views, to);
     for (size_t n = 0; n < PIW_COUNT(singles); n++) {
         exposition_begin(to, singles[n].name, "gauge", singles[n].help);
         for (uint32_t i = 0; farm != NULL && i < farm->slaves.count && i < most; i++)

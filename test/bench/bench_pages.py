@@ -6,6 +6,8 @@ versions; beside it what a bare set query for them, and then writing and renamin
 could do.
 pages_1000_versions: how much more processor time of master and PostgreSQL the pages of a package with 1,000 versions take than
 those of one with 100, each beyond one with none; beside it 11.
+pages_views_5: how much of it each of four views beside the common one adds to the pages of a package with 1,000 versions, in each of which every version
+has a wheel of its own, in figures of what the first of them adds alone; beside it 1.5.
 pages_new_package, pages_new_in_root: in an index of 100,000 packages, from asking for a new one's pages until they are there, and
 until the root list has it; beside them 0.15 s and 5 s.
 
@@ -24,7 +26,10 @@ SCALES = {"": (2000, 5, 1000, 100000), "small": (1000, 3, 1000, 20000), "tiny": 
 VERSIONS = 10
 AT_ONCE = 32  # packages of one set query
 TIMES = 7     # that the pages of one package are written
-GROWTH, NEW_S, ROOT_S = 11, 0.15, 5
+GROWTH, VIEWS_GROWTH, NEW_S, ROOT_S = 11, 1.5, 0.15, 5
+# Kinds of machine: ABI, platform. The first is the common view.
+KINDS = {"kind-1": ("cp311", "linux_x86_64"), "kind-2": ("cp311", "linux_aarch64"), "kind-3": ("cp39", "linux_x86_64"),
+         "kind-4": ("cp39", "linux_aarch64"), "kind-5": ("cp313", "linux_x86_64")}
 PATIENCE_S = 900
 FILL = ("SET session_replication_role = replica; SET synchronous_commit = off;"
         "INSERT INTO packages (package, description) SELECT '{0}' || n, 'what it is' FROM generate_series(1, {1}) n;"
@@ -38,6 +43,13 @@ FILL = ("SET session_replication_role = replica; SET synchronous_commit = off;"
         "platform_tag, requires_python, location) SELECT replace(package, '-', '_') || '-' || version || '-py3-none-any.whl', build_id, "
         "1000, repeat('a', 64), replace(package, '-', '_'), version, 'py3', 'none', 'any', '>=3.7', '/simple' FROM b RETURNING filename) "
         "INSERT INTO dependencies (filename, tool, dependency) SELECT filename, tool, 'needed' FROM f, (VALUES ('apt'), ('pip')) t (tool)")
+# A wheel of each version of a package for a view.
+FILL_VIEW = ("WITH b AS (INSERT INTO piw.view_builds (build_id, view, package, version, built_by, built_at, duration, status) "
+             "SELECT {place} * 1000000 + row_number() OVER (), '{view}', package, version, 1, '2024-01-01', '30 s', true "
+             "FROM versions WHERE package = '{package}' RETURNING *) "
+             "INSERT INTO piw.view_files (view, filename, build_id, filesize, filehash, package_tag, package_version_tag, py_version_tag, "
+             "abi_tag, platform_tag, uploaded) SELECT view, replace(package, '-', '_') || '-' || version || '-{abi}-{abi}-{platform}.whl', "
+             "build_id, 1000, repeat('b', 64), replace(package, '-', '_'), version, '{abi}', '{abi}', '{platform}', built_at FROM b")
 # All that pages show, in one statement.
 SET_QUERY = ("PREPARE wanted (text[]) AS SELECT v.package, p.description, v.version, v.released, v.yanked, v.skip, b.build_id, b.abi_tag, "
              "b.status, f.*, x.metadata_hash, (SELECT string_agg(d.tool || d.dependency, ' ') FROM dependencies d "
@@ -154,6 +166,30 @@ def growth(side, versions):
     rig.line(f"pages_{many}_versions", (large - nothing) / max(small - nothing, 0.001), f"times {few}'s", GROWTH)
 
 
+def views(side, versions):
+    """The farm has the common view, one more, three more, none again."""
+    name, found, filled = "views-1", [], 1
+    fill(side, "views-", 1, versions)
+    for count in (1, 2, 5):
+        side.stop_process(side.master)
+        side.views = {view: {"abi": abi, "platform": platform} for view, (abi, platform) in list(KINDS.items())[:count]}
+        for place, (view, (abi, platform)) in list(enumerate(KINDS.items()))[filled:count]:
+            sql(side, FILL_VIEW.format(place=place, view=view, package=name, abi=abi, platform=platform))
+        filled = count
+        sql(side, "VACUUM ANALYZE")
+        side.start_master()
+        rebuilt(side, name)
+        side.wait("what the change of views asked for", lambda: side.value("SELECT (SELECT count(*) FROM piw.refills) + "
+                                                                           "(SELECT count(*) FROM rewrites_pending)") == "0", PATIENCE_S)
+        found.append(spent(side, name))
+    one, two, five = found
+    side.stop_process(side.master)
+    side.views = {}
+    side.start_master()
+    rig.say(f"pages of {versions} versions {one:.1f} ms of CPU with one view, {two:.1f} with two, {five:.1f} with five")
+    rig.line("pages_views_5", (five - one) / 4 / max(two - one, 0.001), "times one view's", VIEWS_GROWTH)
+
+
 def has_name(path, name):
     return path.exists() and f'href="{name}/"'.encode() in path.read_bytes()
 
@@ -183,6 +219,7 @@ def main():
     with rig.sides(args.against) as found:
         rates(found, count, turns)
         growth(found[0], versions)
+        views(found[0], versions)
         new_package(found[0], packages)
     return 0
 

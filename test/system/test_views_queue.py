@@ -6,6 +6,7 @@ TEST-TIMEOUT: 120
 """
 
 import datetime
+import shutil
 import subprocess
 import sys
 
@@ -15,12 +16,13 @@ import score
 import wheels
 import wire
 from score import check, equal
+from test_metrics import promtool, Shown
 
 COMMON, ARM, TRIXIE = "bookworm-amd64", "bookworm-arm64", "trixie-amd64"
 VIEWS = {COMMON: {"abi": "cp311", "platform": "linux_x86_64", "os_name": "debian", "os_version": "12"},
          ARM: {"abi": "cp311", "platform": "linux_aarch64", "os_name": "debian, raspbian", "os_version": "12"},
          TRIXIE: {"abi": "cp313", "platform": "linux_x86_64", "os_version": "13"}}
-LIKED = "liked-armhf"
+LIKED = "liked"
 GB = 1 << 30
 HASH = "0" * 64
 
@@ -111,7 +113,18 @@ def test_fit(farm, slaves):
     equal("fit.each by its queue", farm.wait("the attempts", lambda: (
         found := farm.rows("SELECT abi_tag FROM piw.attempts WHERE state = 'running' ORDER BY 1")) and len(found) == 3 and found),
           [[ARM], ["cp311"], [TRIXIE]])
-    none.close()
+    return none
+
+
+def test_figures(farm, shown):
+    """Prometheus is told the view beside the ABI; what stock's monitors see goes by the queue's name."""
+    for view, options in VIEWS.items():
+        shown.comes(f"figures.{view}", "piwheels_slaves", 1, abi=options["abi"], view=view, state="building")
+        shown.comes(f"figures.{view}'s queue", "piwheels_queue_builds", 0, abi=options["abi"], view=view)
+    shown.comes("figures.one that fits none", "piwheels_slaves", 1, abi="cp311", view="none", state="idle")
+    said = shown.get()[1]
+    equal("figures.the form", promtool("check", "metrics", text=said) if shutil.which("promtool") else "", "")
+    equal("figures.no sample is without a view", [line for line in said.splitlines() if 'abi="' in line and 'view="' not in line], [])
 
 
 def test_failures(farm, slaves):
@@ -150,6 +163,9 @@ def test_coverage(farm):
     farm.psql(f"INSERT INTO piw.view_has VALUES ('{TRIXIE}', 'GLIBC_2.36'); SELECT piw.note('{{stable}}', '{{1.0}}'); "
               "SELECT piw.drain()")
     equal("coverage.all that it needs is there", waits(farm, "stable"), [ARM])
+    equal("coverage.what the operator says stands for what slaves showed", farm.rows(
+        f"BEGIN; UPDATE piw.views SET libraries = '{{libssl.so.3}}' WHERE view = '{TRIXIE}'; SELECT piw.view_words('{TRIXIE}'); "
+        "ROLLBACK")[0], ["{libssl.so.3}"])
     sane(farm, "coverage")
 
 
@@ -221,8 +237,25 @@ def test_commands(farm):
               and farm.value("SELECT count(*) FROM piw.refills") == "0")
     says(farm, "commands.fill unknown", "view", "fill", "nosuch", has=["the farm has no view nosuch"])
     says(farm, "commands.drop what is there", "view", "drop", TRIXIE, has=["take the section away"])
+    says(farm, "commands.queues", "queue", has=["VIEW", COMMON, ARM, TRIXIE])
+    for view in (COMMON, TRIXIE):
+        says(farm, f"commands.queue {view}", "queue", view, has=["PLACE"], lacks=["doesn't build for"])
     says(farm, "commands.drop the common view", "view", "drop", COMMON, has=["is the common view"])
     says(farm, "commands.usage", "view", "fill", has=["the command is"])
+
+
+def test_reread(farm):
+    """Sections of views are what they were at the master's start, and a changed one is named."""
+    kept, farm.views = farm.views, {name: dict(options) for name, options in farm.views.items() if name != LIKED}
+    farm.views[TRIXIE]["newest"] = "5"
+    farm.configuration()
+    says(farm, "reread.what waits for the next start", "reread",
+         has=[f"{key} in [view:{view}] takes effect when the master is restarted" for key, view in
+              (("newest", TRIXIE), ("abi", LIKED), ("popular", LIKED))], lacks=[ARM, f"skip_pypi_wheels in [view:{TRIXIE}]"])
+    says(farm, "reread.what is in force", "config", has=[f"view:{TRIXIE}.skip_pypi_wheels", f"view:{LIKED}.popular"],
+         lacks=[f"view:{TRIXIE}.newest"])
+    farm.views = kept
+    farm.configuration()
 
 
 def test_import(farm):
@@ -254,6 +287,8 @@ def test_gone(farm):
     farm.start_master()
     farm.wait("the queue", lambda: farm.rows("SELECT DISTINCT abi_tag FROM piw.queue") == [["cp311"]])
     equal("gone.the common view's queue stays", farm.rows("SELECT package, version FROM piw.queue ORDER BY 1, 2"), before)
+    record(farm, 1022, LIKED, "rules", ("cp311", "cp311", "linux_armv7l"), version="3.0")
+    equal("gone.a build for it is none for an ABI", farm.value("SELECT count(*) FROM builds WHERE build_id = 1022"), "0")
     says(farm, "gone.what is left is listed", "view", "list", has=[TRIXIE, "gone from the configuration"])
     says(farm, "gone.drop", "view", "drop", TRIXIE, has=["are deleted, in slices"])
     farm.wait("its end", lambda: farm.value(f"SELECT count(*) FROM piw.view_builds WHERE view = '{TRIXIE}'") == "0")
@@ -280,6 +315,8 @@ def refused(farm, name, why, **views):
 def main():
     with farms.Farm() as farm:
         try:
+            shown = Shown(farm)
+            farm.task_options["metrics"] = {"listen": f"127.0.0.1:{shown.port}", "every": "200ms"}
             farm.prepare()
             farm.start_postgres()
             farm.create_database(abis=["cp311"])
@@ -293,11 +330,13 @@ def main():
             farm.stop_process(farm.master)
             farm.start_master()
             slaves = {}
-            test_fit(farm, slaves)
+            none = test_fit(farm, slaves)
+            test_figures(farm, shown)
+            none.close()
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
-            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_import):
+            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_reread, test_import):
                 test(farm)
             refused(farm, "simple", "the site uses this name itself", simple={})
             refused(farm, "wrong", "unknown key 'abis'", wrong={"abis": "cp311"})

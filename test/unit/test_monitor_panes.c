@@ -221,6 +221,57 @@ START_TEST(what_is_typed_is_bounded_text)
 }
 END_TEST
 
+static setting told(const char *name, const char *value)
+{
+    return (setting){piw_text_of(name), piw_text_of(value), piw_text_of("piwheels.conf:1")};
+}
+
+START_TEST(slaves_stand_below_their_views)
+{
+    const setting all[] = {
+        told("output-path", "/var/www"),
+        told("site.common", "a-common-one"),
+        told("view:trixie-arm64.1.2.abi", "cp311"),
+        told("view:trixie-arm64.1.2.platform", "linux_aarch64"),
+        told("view:a-common-one.abi", "cp39"),
+        told("view:a-common-one.platform", "linux_armv7l"),
+    };
+    admin_SETTINGS *body;
+    piw_msg *msg = admin_SETTINGS_new(&body);
+    piw_err err = {0};
+    body->settings.at = (setting *)all;
+    body->settings.count = PIW_COUNT(all);
+    a_farm();
+    ck_assert_int_eq(take_queues(LINES("abi\t>waiting\t>building\t>resting\t>slaves", "trixie-arm64.1.2\t12\t1\t2\t0",
+                                       "cp39\t3\t0\t0\t2"),
+                                 &err),
+                     0);
+    look(132, 43);
+    SEES(" cp39  9 pending");
+    ck_assert_int_eq(farm_take_settings(&beside, body, &err), 0);
+    ck_assert(beside.views_came);
+    model_take_views(known, &beside.views);
+    look(132, 43);
+    SEES(" a-common-one  9 pending");
+    SEES(" fits no view, so no work");
+    SEES("next for a-common-one:");
+    ck_assert_int_lt(find("fits no view"), find("garage"));
+    ck_assert_int_lt(find("garage"), find(" a-common-one  9"));
+    SEES_NOT(" cp39  9 pending");
+    slave_hello *hello;
+    piw_msg *arm = make_slave_hello(&hello, "tree", "cp311");
+    hello->platform = piw_text_of("linux_aarch64");
+    hear_slave(20, 0, "HELLO", arm);
+    piw_msg_free(&arm);
+    look(160, 43);
+    SEES(" trixie-arm64.1.2  0 pending");
+    ck_assert_uint_eq(known->count, 4);
+    ck_assert_uint_eq(model_place(known, model_find(known, 20)), 3);
+    ck_assert_str_eq(model_queue(model_find(known, 20)), "trixie-arm64.1.2");
+    piw_msg_free(&msg);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("monitor_panes");
@@ -233,6 +284,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, why_there_are_no_panes);
     tcase_add_test(tests, what_is_no_table_is_refused);
     tcase_add_test(tests, tables_are_bounded);
+    tcase_add_test(tests, slaves_stand_below_their_views);
     tcase_add_test(tests, a_slave_is_found);
     tcase_add_test(tests, what_is_typed_is_bounded_text);
     suite_add_tcase(suite, tests);

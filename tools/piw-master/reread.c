@@ -46,6 +46,27 @@ static void say_changed_section(const reread *self, const piw_config *now, const
     }
 }
 
+static bool is_among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Views that there are now, then those that have gone. */
+static void say_changed_views(const reread *self, const piw_config *now, say_fn *say, void *to)
+{
+    const char *const *before, *const *after;
+    size_t before_count = piw_config_sections(self->config, "view:", &before);
+    size_t after_count = piw_config_sections(now, "view:", &after);
+    for (size_t i = 0; i < after_count; i++)
+        say_changed_section(self, now, after[i], master_view_options, say, to);
+    for (size_t i = 0; i < before_count; i++)
+        if (!is_among(before[i], after, after_count))
+            say_changed_section(self, now, before[i], master_view_options, say, to);
+}
+
 /* Can all of it be done? Then nothing is left half-done because of a mistake in the file. */
 static int check_tasks(const reread *self, const task_list *tasks, piw_err *err)
 {
@@ -121,6 +142,7 @@ int reread_configuration(void *arg, say_fn *say, void *to, piw_err *err)
         say_changed_options(self, config, say, to);
         say_changed_section(self, config, "site", master_site_options, say, to);
         say_changed_section(self, config, "auth", master_auth_options, say, to);
+        say_changed_views(self, config, say, to);
         if (!any)
             say(to, "the configuration was read again: nothing changed about tasks");
     }
@@ -141,6 +163,22 @@ static void say_section(const piw_config *config, const char *section, const piw
             text = opt->fallback != NULL ? opt->fallback : "";
         say(to, name, text, origin != NULL ? origin : "default");
     }
+}
+
+/* What their sections say: of many views what they don't say would fill the answer. */
+static void say_views(const piw_config *config,
+                      void (*say)(void *to, const char *name, const char *value, const char *origin), void *to)
+{
+    const char *const *sections;
+    size_t count = piw_config_sections(config, "view:", &sections);
+    char name[200];
+    for (size_t i = 0; i < count; i++)
+        for (const piw_opt *opt = master_view_options; opt->name != NULL; opt++) {
+            const char *origin = NULL, *text = piw_config_raw(config, sections[i], opt->name, &origin);
+            snprintf(name, sizeof(name), "%s.%s", sections[i], opt->name);
+            if (text != NULL)
+                say(to, name, text, origin);
+        }
 }
 
 static void say_list(const piw_config *config, const char *name,
@@ -177,4 +215,5 @@ void reread_settings(void *arg, void (*say)(void *to, const char *name, const ch
     }
     say_section(self->config, "site", master_site_options, say, to);
     say_section(self->config, "auth", master_auth_options, say, to);
+    say_views(self->config, say, to);
 }

@@ -124,7 +124,7 @@ static bool ask(asker *self, farm_known *known)
 /* --- Answers ------------------------------------------------------------------------------------------------------------ */
 
 /* Where the site is, and whether this master is the one whose slaves are shown: on one machine there may be others. */
-static int take_config(asker *self, const admin_SETTINGS *settings, piw_err *err)
+static int take_config(asker *self, farm_known *known, const admin_SETTINGS *settings, piw_err *err)
 {
     for (uint32_t i = 0; i < settings->settings.count; i++) {
         const setting *one = &settings->settings.at[i];
@@ -136,7 +136,9 @@ static int take_config(asker *self, const admin_SETTINGS *settings, piw_err *err
         if (piw_text_is(one->name, "output-path") && self->site == NULL)
             self->site = piw_strndup(one->value.s, one->value.len);
     }
-    return self->site != NULL ? 0 : piw_err_set(err, PIW_ENOENT, "the master doesn't say where its site is");
+    if (self->site == NULL)
+        return piw_err_set(err, PIW_ENOENT, "the master doesn't say where its site is");
+    return farm_take_settings(known, settings, err);
 }
 
 static farm_state *state_of(farm_known *known, asker_question asked)
@@ -161,7 +163,7 @@ static int take(asker *self, farm_known *known, const piw_msg *msg, piw_err *err
     piw_err task_err = {0};
     int rc = 0;
     if (self->next == ASKER_CONFIG)
-        return type == admin_SETTINGS_type() ? take_config(self, admin_SETTINGS_of(msg), err)
+        return type == admin_SETTINGS_type() ? take_config(self, known, admin_SETTINGS_of(msg), err)
                                              : piw_err_set(err, PIW_ESHAPE, "the master doesn't tell its settings");
     if (type == admin_ERROR_type())
         rc = piw_err_set(&task_err, PIW_EREFUSED, "%s", admin_ERROR_of(msg)->text.s);

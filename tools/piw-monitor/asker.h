@@ -14,13 +14,13 @@ typedef enum { ASKER_NOTHING, ASKER_CONFIG, ASKER_QUEUES, ASKER_NEXT, ASKER_BUIL
 typedef struct asker {
     const char *address, *status; /* of the admin queue, and of the status queue; not ours */
     piw_codec codec;
-    piw_client *client;  /* NULL: there is no connection */
-    asker_question next; /* what is asked next in this round */
-    bool waits;          /* it was asked, and the answer isn't there */
-    int64_t asked_ns;    /* when */
-    int64_t due_ns;      /* when the next round, or the next try to connect, begins */
-    char *site;          /* the master's output path; NULL: not known yet */
-    char abi[24];        /* whose versions are asked for in this round */
+    piw_client *client;         /* NULL: there is no connection */
+    asker_question next;        /* what is asked next in this round */
+    bool waits;                 /* it was asked, and the answer isn't there */
+    int64_t asked_ns;           /* when */
+    int64_t due_ns;             /* when the next round, or the next try to connect, begins */
+    char *site;                 /* the master's output path; NULL: not known yet */
+    char abi[FARM_QUEUE_BYTES]; /* whose versions are asked for in this round */
 } asker;
 
 /* What is to be shown. */

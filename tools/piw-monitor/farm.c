@@ -28,7 +28,62 @@ void farm_init(farm_known *self)
 
 void farm_fini(farm_known *self)
 {
+    piw_views_fini(&self->views);
     forget_log(self);
+}
+
+/* --- Views ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct told_settings {
+    const admin_SETTINGS *all;
+    const char *views; /* names, with a blank between */
+} told_settings;
+
+static const char *find_setting(void *arg, const char *name)
+{
+    const told_settings *self = arg;
+    if (strcmp(name, "views") == 0)
+        return self->views;
+    for (uint32_t i = 0; i < self->all->settings.count; i++)
+        if (piw_text_is(self->all->settings.at[i].name, name))
+            return self->all->settings.at[i].value.s;
+    return NULL;
+}
+
+/* Each section's settings stand together: view:NAME.KEY, and keys have no dots. */
+static char *name_views(const admin_SETTINGS *settings)
+{
+    static const char prefix[] = "view:";
+    piw_buffer names = {0};
+    const char *last = "";
+    size_t last_len = 0;
+    for (uint32_t i = 0; i < settings->settings.count; i++) {
+        const char *name = settings->settings.at[i].name.s, *dot = strrchr(name, '.');
+        if (dot == NULL || strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+            continue;
+        name += sizeof(prefix) - 1;
+        size_t len = (size_t)(dot - name);
+        if (len != last_len || memcmp(name, last, len) != 0)
+            piw_putf(&names, "%s%.*s", names.len > 0 ? " " : "", (int)len, name);
+        last = name;
+        last_len = len;
+    }
+    piw_put_bytes(&names, "", 1);
+    return (char *)names.data;
+}
+
+int farm_take_settings(farm_known *self, const admin_SETTINGS *settings, piw_err *err)
+{
+    char *names = name_views(settings);
+    piw_views views;
+    int rc = piw_views_read(&views, find_setting, &(told_settings){settings, names}, err);
+    free(names);
+    if (rc != 0)
+        return rc;
+    piw_views_fini(&self->views);
+    self->views = views;
+    self->views_came = true;
+    return 0;
 }
 
 /* --- Tables ----------------------------------------------------------------------------------------------------------- */

@@ -7,10 +7,12 @@
 
 #include "admin.piw.h"
 #include "piw/err.h"
+#include "shared/views.h"
 
 enum {
     FARM_BUILDS = 200, /* so many are looked through for failures and for slaves' last builds */
-    FARM_QUEUES = 64,
+    FARM_QUEUES = 128,
+    FARM_QUEUE_BYTES = PIW_VIEW_NAME_MAX + 1,
     FARM_NEXT = 100,       /* versions of one ABI that are built next */
     FARM_TAIL = 120,       /* lines of a log */
     FARM_LINE_BYTES = 1500 /* of such a line */
@@ -21,11 +23,11 @@ typedef struct farm_build {
     int64_t ended_us; /* by the master's clock; 0: not known */
     double seconds;
     bool failed;
-    char abi[24], package[128], version[80];
+    char abi[FARM_QUEUE_BYTES], package[128], version[80];
 } farm_build;
 
 typedef struct farm_queue {
-    char abi[24];
+    char abi[FARM_QUEUE_BYTES]; /* what messages call it: an ABI, or a view */
     int64_t waiting, building, resting, slaves;
 } farm_queue;
 
@@ -41,13 +43,15 @@ typedef struct farm_state {
 } farm_state;
 
 typedef struct farm_known {
+    piw_views views; /* as they came; whoever shows slaves takes them away (model_take_views) */
+    bool views_came;
     farm_state link; /* the connection; only its `why` is used */
     farm_state builds_state, queues_state, next_state;
     farm_build builds[FARM_BUILDS]; /* the newest first */
     size_t builds_count;
     farm_queue queues[FARM_QUEUES];
     size_t queues_count;
-    char next_abi[24];
+    char next_abi[FARM_QUEUE_BYTES];
     farm_next next[FARM_NEXT];
     size_t next_count;
     struct {
@@ -62,6 +66,8 @@ typedef struct farm_known {
 
 void farm_init(farm_known *self);
 void farm_fini(farm_known *self);
+/* Takes what views the master has from its settings. */
+int farm_take_settings(farm_known *self, const admin_SETTINGS *settings, piw_err *err);
 /* Take answers of tasks (proto/orders.piw). PIW_ESHAPE: it is no such table. */
 int farm_take_builds(farm_known *self, const admin_LINES *lines, int64_t now_us, piw_err *err);
 int farm_take_queues(farm_known *self, const admin_LINES *lines, int64_t now_us, piw_err *err);

@@ -210,12 +210,15 @@ static void say_who(const model_slave *slave, int64_t now_us, char *to, size_t s
 }
 
 /* Says what the slave is called, what it builds for, and how long a build may take. */
-static void say_title(const model_slave *slave, char *to, size_t size)
+static void say_title(const model *known, const model_slave *slave, char *to, size_t size)
 {
     char text[FORMAT_MAX];
     const slave_hello *hello = model_hello(slave);
     snprintf(to, size, "Slave %lld %s, %s on %s", (long long)slave->id, model_label(slave), model_abi(slave),
              hello != NULL ? hello->platform.s : "?");
+    if (slave->queue != NULL)
+        format_add(to, size, slave->queue[0] != '\0' ? ", view %s" : ", fits no view",
+                   model_queue_name(known, slave->queue));
     if (hello != NULL)
         format_add(to, size, ", build limit %s", format_age(piw_duration_us(hello->build_timeout), text));
 }
@@ -224,7 +227,7 @@ void view_slave(canvas *to, const model *known, const model_slave *slave, view_r
 {
     static const model_figure wanted[] = {FIGURE_DISK, FIGURE_LOAD, FIGURE_MEMORY, FIGURE_TEMPERATURE, FIGURE_SWAP};
     char text[2048];
-    say_title(slave, text, sizeof(text));
+    say_title(known, slave, text, sizeof(text));
     view_rule(to, room.row, room.column, room.columns, text);
     room.column++;
     room.columns -= 2;

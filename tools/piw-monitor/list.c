@@ -1,5 +1,6 @@
-/* list.c — draws the list of slaves, grouped by their ABIs, with as many columns as there is room for. */
+/* list.c — draws the list of slaves, grouped by their ABIs or views, with as many columns as there is room for. */
 #include "format.h"
+#include "shared/abi.h"
 #include "view.h"
 
 #include <stdio.h>
@@ -15,9 +16,9 @@ enum {
     LONG_FROM = 66, /* columns that the longer heading of a group needs */
 };
 
-/* A line of the list is that of all slaves, the heading of an ABI, or a slave. */
+/* A line of the list is that of all slaves, the heading of a queue, or a slave. */
 typedef struct line {
-    const char *abi;          /* NULL, and slave NULL: the line of all slaves */
+    const char *queue;        /* NULL, and slave NULL: the line of all slaves */
     const model_slave *slave; /* NULL: a heading */
     size_t slaves;            /* how many are in the group */
 } line;
@@ -29,35 +30,36 @@ typedef struct lines {
 
 /* --- The lines of the list ---------------------------------------------------------------------------------------- */
 
-/* Are there builds waiting for this ABI, and no slave that could make them? */
-static bool is_deserted(const model *known, const char *abi)
+/* Are there builds waiting in this queue, and no slave that could make them? Of a view nobody knows while it isn't known which
+ * slaves are of it. */
+static bool is_deserted(const model *known, const char *queue)
 {
     for (size_t i = 0; i < known->count; i++)
-        if (strcmp(model_abi(known->slaves[i]), abi) == 0)
+        if (strcmp(model_queue(known->slaves[i]), queue) == 0)
             return false;
-    return true;
+    return known->views.count > 0 || piw_abi_typed(piw_text_of(queue));
 }
 
 static lines make_lines(const model *known)
 {
     const master_stats *stats = model_stats(known);
-    uint32_t abis = stats != NULL ? stats->builds_pending.count : 0;
-    lines made = {.at = piw_zalloc((1 + 2 * known->count + abis) * sizeof(line)), .count = 1};
+    uint32_t queues = stats != NULL ? stats->builds_pending.count : 0;
+    lines made = {.at = piw_zalloc((1 + 2 * known->count + queues) * sizeof(line)), .count = 1};
     made.at[0].slaves = known->count;
     line *head = NULL;
     for (size_t i = 0; i < known->count; i++) {
-        const char *abi = model_abi(known->slaves[i]);
-        if (head == NULL || strcmp(head->abi, abi) != 0) {
+        const char *queue = model_queue(known->slaves[i]);
+        if (head == NULL || strcmp(head->queue, queue) != 0) {
             head = &made.at[made.count++];
-            head->abi = abi;
+            head->queue = queue;
         }
         head->slaves++;
-        made.at[made.count++] = (line){.abi = abi, .slave = known->slaves[i]};
+        made.at[made.count++] = (line){.queue = queue, .slave = known->slaves[i]};
     }
-    for (uint32_t i = 0; i < abis; i++) {
-        const char *abi = stats->builds_pending.at[i].key.s;
-        if (stats->builds_pending.at[i].value > 0 && is_deserted(known, abi))
-            made.at[made.count++] = (line){.abi = abi};
+    for (uint32_t i = 0; i < queues; i++) {
+        const char *queue = stats->builds_pending.at[i].key.s;
+        if (stats->builds_pending.at[i].value > 0 && is_deserted(known, queue))
+            made.at[made.count++] = (line){.queue = queue};
     }
     return made;
 }
@@ -220,10 +222,13 @@ static void draw_slave(canvas *to, const model *known, const model_slave *slave,
 static void draw_head(canvas *to, const model *known, const line *what, view_room room)
 {
     char text[512], pending[FORMAT_MAX], hour[FORMAT_MAX];
-    int64_t waiting = view_lookup(known, what->abi, true);
+    int64_t waiting = view_lookup(known, what->queue, true);
     snprintf(text, sizeof(text),
-             room.columns >= LONG_FROM ? "%s  %s pending, %s built in the last hour" : "%s  %s pending", what->abi,
-             format_count(waiting, pending), format_count(view_lookup(known, what->abi, false), hour));
+             room.columns >= LONG_FROM ? "%s  %s pending, %s built in the last hour" : "%s  %s pending",
+             model_queue_name(known, what->queue), format_count(waiting, pending),
+             format_count(view_lookup(known, what->queue, false), hour));
+    if (what->queue[0] == '\0')
+        snprintf(text, sizeof(text), "fits no view, so no work");
     view_rule(to, room.row, room.column, room.columns, "");
     canvas_print(to, room.row, room.column + 1, room.columns - 15, CANVAS_BOLD | CANVAS_CYAN, " %s ", text);
     if (what->slaves == 0)
@@ -289,7 +294,7 @@ void view_list(canvas *to, const model *known, ui *person, view_room room, int64
         view_room row = {room.row + 1 + i, room.column, 1, room.columns};
         if (what->slave != NULL)
             draw_slave(to, known, what->slave, row, &widths, now_us);
-        else if (what->abi != NULL)
+        else if (what->queue != NULL)
             draw_head(to, known, what, row);
         else
             draw_all(to, known, row, now_us);

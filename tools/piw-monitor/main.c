@@ -126,7 +126,7 @@ static asker_wish wish_of(const monitor *self)
     return (asker_wish){.wide = self->screen != NULL && view_wide(self->screen),
                         .online = self->known->online,
                         .slave = slave != NULL ? slave->id : 0,
-                        .abi = slave != NULL ? model_abi(slave) : NULL};
+                        .abi = slave != NULL ? model_queue(slave) : NULL};
 }
 
 /* How long to wait for any of these things, when nothing comes. */
@@ -158,6 +158,9 @@ static int run(monitor *self, piw_err *err)
         more = link_turn(&self->link, self->known);
         model_tick(self->known, now_us());
         news |= asker_turn(&self->asker, &self->farm, wish_of(self));
+        if (self->farm.views_came)
+            model_take_views(self->known, &self->farm.views);
+        self->farm.views_came = false;
         if (ready > 0 && (waits[0].revents & POLLIN) != 0)
             read_person(self);
         else if (ready > 0 && waits[0].revents != 0)

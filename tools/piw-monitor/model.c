@@ -29,8 +29,26 @@ void model_free(model **self)
     history_fini(&(*self)->past);
     piw_msg_free(&(*self)->hello);
     piw_msg_free(&(*self)->stats);
+    piw_views_fini(&(*self)->views);
     free(*self);
     *self = NULL;
+}
+
+/* --- Views ---------------------------------------------------------------------------------------------------------- */
+
+void model_take_views(model *self, piw_views *views)
+{
+    piw_views before = self->views;
+    self->views = *views;
+    *views = (piw_views){0};
+    model__slaves_sort(self);
+    piw_views_fini(&before);
+}
+
+const char *model_queue_name(const model *self, const char *queue)
+{
+    const piw_farm_view *view = piw_views_of_queue(&self->views, piw_text_of(queue));
+    return view != NULL ? view->name : queue;
 }
 
 /* --- The clock ---------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #define MONITOR_MODEL_H
 
 #include "history.h"
+#include "shared/views.h"
 #include "slave.piw.h"
 #include "status.piw.h"
 
@@ -68,9 +69,10 @@ typedef struct model_machine {
 
 typedef struct model_slave {
     int64_t id;
-    piw_msg *hello; /* slave_HELLO, or NULL: none was seen, or it could not be read */
-    piw_msg *build; /* slave_BUILD: the last one, or NULL */
-    piw_msg *send;  /* slave_SEND: the file that is fetched, or NULL */
+    piw_msg *hello;    /* slave_HELLO, or NULL: none was seen, or it could not be read */
+    const char *queue; /* of its view; "": it fits none; NULL: that of its ABI */
+    piw_msg *build;    /* slave_BUILD: the last one, or NULL */
+    piw_msg *send;     /* slave_SEND: the file that is fetched, or NULL */
     model_state state;
     int64_t since_us;    /* by the master's clock: when the state began … */
     bool since_at_least; /* … or earlier */
@@ -94,6 +96,7 @@ typedef struct model_note {
 typedef struct model {
     piw_msg *hello;     /* status_HELLO, or NULL: none yet */
     piw_msg *stats;     /* status_STATS: the last one, or NULL */
+    piw_views views;    /* of the master, when somebody has said which; else there are none */
     int64_t hellos;     /* how many came */
     int64_t heard_us;   /* by our clock: when the last message of any kind came */
     int64_t newest_us;  /* by the master's clock: when its newest STATS were made */
@@ -104,7 +107,7 @@ typedef struct model {
     int64_t going_us;   /* by the master's clock: when it last gave out a build, or said that there is none */
     model_machine machine;
     history past;
-    model_slave **slaves; /* in the order in which they are shown: ABI, label, number */
+    model_slave **slaves; /* in the order in which they are shown: queue, label, number */
     size_t count, size;
     model_slave **by_id;
     model_note notes[MODEL_NOTES]; /* a ring */
@@ -127,6 +130,8 @@ void model_connected(model *self, bool online, int64_t now_us);
 void model_asked_hello(model *self);
 /* A command was sent to the master. */
 void model_commanded(model *self, command what, int64_t now_us);
+/* The master's views have become known; they are the model's afterwards. */
+void model_take_views(model *self, piw_views *views);
 /* Forgets slaves and notes whose time is over. */
 void model_tick(model *self, int64_t now_us);
 void model_say(model *self, model_level level, int64_t now_us, const char *fmt, ...) PIW_PRINTF(4, 5);
@@ -140,6 +145,10 @@ size_t model_place(const model *self, const model_slave *slave);
 const slave_hello *model_hello(const model_slave *slave); /* NULL: unknown */
 const char *model_label(const model_slave *slave);        /* hostile */
 const char *model_abi(const model_slave *slave);
+/* What it builds from: "" when it fits none of the master's views. */
+const char *model_queue(const model_slave *slave);
+/* What a queue is called before people: that of a view has the view's name. */
+const char *model_queue_name(const model *self, const char *queue);
 bool model_silent(const model_slave *slave, int64_t now_us); /* for longer than the busy_timeout of its HELLO */
 const master_stats *model_stats(const model *self);          /* NULL: none yet */
 /* The i-th note, the newest first; NULL: there are no more. */
@@ -154,6 +163,7 @@ const char *model_command_name(command_kind kind); /* "KILL" */
 /* --- slaves.c, for model.c --- */
 void model__slave_hear(model *self, const status_SLAVE *body, int64_t now_us);
 void model__forget_slaves(model *self);
+void model__slaves_sort(model *self);
 void model__slaves_tick(model *self, int64_t now_us);
 
 #endif

@@ -8,7 +8,7 @@ enum {
     STALE_US = 10 * 1000000, /* older than a master that answers lets it become */
     NUMBER_COLUMNS = 8,
     AGE_COLUMNS = 7,
-    ABI_COLUMNS = 7,
+    QUEUE_COLUMNS = 7, /* at least, of a queue's name */
     RESULT_COLUMNS = 7,
     SLAVE_COLUMNS = 14,
     SLAVE_FROM = 70, /* with so many columns the slave is named */
@@ -32,9 +32,20 @@ static view_room begin(canvas *to, const model *known, view_room room, const cha
     return (view_room){room.row + used, room.column, room.rows - used, room.columns};
 }
 
+/* The names of queues in a pane so wide. */
+static int queue_columns(const model *known, const farm_known *farm, int columns)
+{
+    int wanted = QUEUE_COLUMNS, most = columns / 4;
+    for (size_t i = 0; i < farm->queues_count; i++) {
+        int own = (int)strlen(model_queue_name(known, farm->queues[i].abi)) + 1;
+        wanted = own > wanted ? own : wanted;
+    }
+    return wanted > most && most > QUEUE_COLUMNS ? most : wanted;
+}
+
 /* --- Builds ------------------------------------------------------------------------------------------------------------- */
 
-static void draw_build(canvas *to, const model *known, const farm_build *build, view_room row, bool result,
+static void draw_build(canvas *to, const model *known, const farm_build *build, view_room row, int queue, bool result,
                        int64_t now_us)
 {
     char text[FORMAT_MAX];
@@ -47,8 +58,8 @@ static void draw_build(canvas *to, const model *known, const farm_build *build, 
         canvas_right(to, row.row, column, AGE_COLUMNS, CANVAS_DIM,
                      format_age(model_ago(known, build->ended_us, now_us), text));
     column += AGE_COLUMNS + 1;
-    canvas_print(to, row.row, column, ABI_COLUMNS - 1, 0, "%s", build->abi);
-    column += ABI_COLUMNS;
+    canvas_print(to, row.row, column, queue - 1, 0, "%s", model_queue_name(known, build->abi));
+    column += queue;
     if (result) {
         end -= RESULT_COLUMNS;
         canvas_print(to, row.row, end, RESULT_COLUMNS, style, "%s", build->failed ? "failed" : "built");
@@ -78,10 +89,11 @@ static void draw_builds(canvas *to, const model *known, const farm_known *farm, 
         snprintf(title, sizeof(title), "Builds");
     const char *why = farm->link.why[0] != '\0' ? farm->link.why : farm->builds_state.why;
     view_room body = begin(to, known, room, title, &farm->builds_state, failures ? "" : why, now_us);
+    int queue = queue_columns(known, farm, body.columns);
     for (size_t i = 0; i < farm->builds_count && body.rows > 0; i++) {
         if (failures && !farm->builds[i].failed)
             continue;
-        draw_build(to, known, &farm->builds[i], body, !failures, now_us);
+        draw_build(to, known, &farm->builds[i], body, queue, !failures, now_us);
         body.row++;
         body.rows--;
     }
@@ -96,18 +108,19 @@ static void draw_counts(canvas *to, int row, int column, unsigned style, const i
         canvas_right(to, row, column + i * COUNT_COLUMNS, COUNT_COLUMNS, style, format_count(counts[i], text));
 }
 
-static void draw_queue(canvas *to, const farm_queue *queue, view_room row)
+static void draw_queue(canvas *to, const model *known, const farm_queue *queue, int columns, view_room row)
 {
     bool deserted = queue->slaves == 0 && queue->waiting > 0;
-    int first = row.column + 1 + ABI_COLUMNS;
-    canvas_print(to, row.row, row.column + 1, ABI_COLUMNS, CANVAS_BOLD | CANVAS_CYAN, "%s", queue->abi);
+    int first = row.column + 1 + columns;
+    canvas_print(to, row.row, row.column + 1, columns, CANVAS_BOLD | CANVAS_CYAN, "%s",
+                 model_queue_name(known, queue->abi));
     draw_counts(to, row.row, first, deserted ? view_level_style(LEVEL_WARNING) : 0,
                 (const int64_t[]){queue->waiting, queue->building, queue->resting, queue->slaves});
     if (deserted)
         canvas_print(to, row.row, first + 4 * COUNT_COLUMNS, row.columns, view_level_style(LEVEL_WARNING), "!");
 }
 
-/* What each ABI has, and below it what is next for one of them. */
+/* What each queue has, and below it what is next for one of them. */
 static void draw_queues(canvas *to, const model *known, const farm_known *farm, view_room room, int64_t now_us)
 {
     static const char *const heads[] = {"WAIT", "BUILD", "REST", "SLAVES"};
@@ -115,15 +128,16 @@ static void draw_queues(canvas *to, const model *known, const farm_known *farm, 
     view_room body = begin(to, known, room, "Queues", &farm->queues_state, why, now_us);
     if (body.rows <= 0)
         return;
+    int columns = queue_columns(known, farm, body.columns);
     for (int i = 0; i < (int)PIW_COUNT(heads); i++)
-        canvas_right(to, body.row, body.column + 1 + ABI_COLUMNS + i * COUNT_COLUMNS, COUNT_COLUMNS, CANVAS_DIM,
-                     heads[i]);
+        canvas_right(to, body.row, body.column + 1 + columns + i * COUNT_COLUMNS, COUNT_COLUMNS, CANVAS_DIM, heads[i]);
     int last = body.row + body.rows, row = body.row + 1;
     int next_rows = farm->next_count == 0 ? 0 : body.rows / 2;
     for (size_t i = 0; i < farm->queues_count && row < last - next_rows; i++)
-        draw_queue(to, &farm->queues[i], (view_room){row++, body.column, 1, body.columns});
+        draw_queue(to, known, &farm->queues[i], columns, (view_room){row++, body.column, 1, body.columns});
     if (farm->next_count > 0 && row + 1 < last)
-        canvas_print(to, row++, body.column + 1, body.columns - 1, CANVAS_DIM, "next for %s:", farm->next_abi);
+        canvas_print(to, row++, body.column + 1, body.columns - 1, CANVAS_DIM,
+                     "next for %s:", model_queue_name(known, farm->next_abi));
     for (size_t i = 0; i < farm->next_count && row < last; i++)
         canvas_print(to, row++, body.column + 2, body.columns - 2, 0, "%s %s", farm->next[i].package,
                      farm->next[i].version);
@@ -149,8 +163,8 @@ void view_log(canvas *to, const model *known, const farm_known *farm, view_room 
     const model_slave *slave = model_find(known, build->slave);
     if (build->number != 0)
         snprintf(title, sizeof(title), "Log of build %lld: %s %s for %s, %s by slave %lld %s", (long long)build->number,
-                 build->package, build->version, build->abi, build->failed ? "failed" : "built",
-                 (long long)build->slave, slave != NULL ? model_label(slave) : "");
+                 build->package, build->version, model_queue_name(known, build->abi),
+                 build->failed ? "failed" : "built", (long long)build->slave, slave != NULL ? model_label(slave) : "");
     else
         snprintf(title, sizeof(title), "Log: no build is known whose it could be");
     view_room body = begin(to, known, room, title, NULL, farm->log.why, now_us);

@@ -30,10 +30,27 @@ const char *model_abi(const model_slave *slave)
     return slave->hello != NULL ? slave_HELLO_of(slave->hello)->abi.s : "?";
 }
 
+const char *model_queue(const model_slave *slave)
+{
+    return slave->queue != NULL ? slave->queue : model_abi(slave);
+}
+
+/* By the rule by which the master gives it work. */
+static const char *queue_of(const model *self, const model_slave *slave)
+{
+    const slave_hello *hello = model_hello(slave);
+    if (self->views.count == 0 || hello == NULL)
+        return NULL;
+    const piw_farm_view *view =
+        piw_views_fit(&self->views, &(piw_view_machine){hello->abi, hello->platform, hello->os_name, hello->os_version,
+                                                        hello->board_revision});
+    return view != NULL ? piw_view_queue(view) : "";
+}
+
 static int shown_order(const model_slave *a, const model_slave *b)
 {
-    int before = piw_abi_compare(piw_text_of(model_abi(a)), piw_text_of(model_abi(b)));
-    before = before != 0 ? before : strcmp(model_abi(a), model_abi(b));
+    int before = piw_abi_compare(piw_text_of(model_queue(a)), piw_text_of(model_queue(b)));
+    before = before != 0 ? before : strcmp(model_queue(a), model_queue(b));
     before = before != 0 ? before : format_order(model_label(a), model_label(b));
     return before != 0 ? before : (a->id > b->id) - (a->id < b->id);
 }
@@ -124,6 +141,14 @@ void model__forget_slaves(model *self)
     self->count = 0;
 }
 
+void model__slaves_sort(model *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        self->by_id[i]->queue = queue_of(self, self->by_id[i]);
+    for (size_t i = 0; i < self->count; i++)
+        insert(self->slaves, i, self->by_id[i], shown_order);
+}
+
 /* --- Messages of slaves, and the answers to them ------------------------------------------------------------------ */
 
 static void say_odd(model *self, const model_slave *slave, const char *word, const char *why, int64_t now_us)
@@ -173,6 +198,7 @@ static void hear_hello(model *self, model_slave *slave, const status_SLAVE *body
         take_out(self->slaves, self->count, slave, shown_order);
         piw_msg_free(&slave->hello);
         slave->hello = msg;
+        slave->queue = queue_of(self, slave);
         insert(self->slaves, self->count - 1, slave, shown_order);
     }
     /* The STATS that the master kept of it follow. */
