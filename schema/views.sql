@@ -36,6 +36,12 @@ BEGIN
     SELECT array_agg(v.view) INTO gone FROM piw.views v
     WHERE NOT v.common AND NOT EXISTS (SELECT FROM unnest(given) g WHERE g.view = v.view AND NOT g.common);
     DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
+    -- Nobody has asked what wheels need that came while there was no view.
+    IF cardinality(given) = 0 THEN
+        UPDATE piw.needs_pass SET done = true;
+    ELSIF NOT EXISTS (SELECT FROM piw.views) THEN
+        UPDATE piw.needs_pass SET after = '', done = NOT EXISTS (SELECT FROM public.files);
+    END IF;
     DELETE FROM piw.views;
     INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
@@ -192,6 +198,22 @@ AS $$
     WHERE b.package = pkg AND b.version = ver
 $$;
 
+-- The wheels of the common store beyond this name are yet to be read for what they need (piw.needs_due); NULL: none.
+CREATE FUNCTION piw.needs_unread() RETURNS varchar
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (SELECT p.after FROM piw.needs_pass p WHERE NOT p.done);
+END
+$$;
+
+-- A wheel that is yet to be read is taken to need nothing: what it may cover isn't built before that is known.
+CREATE FUNCTION piw.needs_for_now(view varchar, filename varchar, needs text[], unread varchar) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN needs IS NULL AND view = '' AND filename > unread THEN '{}' ELSE needs END
+$$;
+
 -- The views but the common one that want a build of these versions: those that have none of their own, whatever came of it, and
 -- on whose machines no file of another view runs. As piw.wanted, by which the common one's are found.
 CREATE FUNCTION piw.view_wanted(packages text[], versions text[])
@@ -201,6 +223,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    unread varchar := piw.needs_unread();
 BEGIN
     IF NOT EXISTS (SELECT FROM piw.views v WHERE NOT v.common) THEN
         RETURN;
@@ -228,7 +252,7 @@ BEGIN
               SELECT k.view
               FROM piw.version_files(v.package, v.version) f
               JOIN kinds k ON piw.view_runs(k.takes, k.platforms, k.has, f.builder, f.py_version_tag, f.abi_tag,
-                                            f.platform_tag, f.needs)) c
+                                            f.platform_tag, piw.needs_for_now(f.view, f.filename, f.needs, unread))) c
     ) covered
     CROSS JOIN kinds k
     WHERE (covered.views IS NULL OR k.view <> ALL (covered.views))

@@ -153,6 +153,31 @@ def test_coverage(farm):
     sane(farm, "coverage")
 
 
+def test_older(farm):
+    """A wheel from before there were views: what it may cover waits until it is read."""
+    tags, name = ("cp311", "abi3", "linux_x86_64"), "older-1.0-cp311-abi3-linux_x86_64.whl"
+    farm.wait("the end of the first pass", lambda: farm.value("SELECT done FROM piw.needs_pass") == "t")
+    farm.psql("UPDATE piw.needs_pass SET done = false, after = 'nothing-before'")
+    add(farm, "older", "1.0")
+    record(farm, 1030, "cp311", "older", tags)
+    equal("older.not built too soon", waits(farm, "older"), [ARM])
+    sane(farm, "older")
+
+    def read(needs):
+        farm.psql("UPDATE piw.needs_pass SET done = false, after = 'nothing-before'; DELETE FROM piw.file_needs WHERE filename = "
+                  f"'{name}'")
+        equal("older.due", farm.rows("SELECT filename, upto FROM piw.needs_due(20) WHERE filename = '" + name + "' OR filename IS NULL"),
+              [[name, ""], ["", ""]])
+        farm.psql(f"SELECT piw.needs_read('{{{name}}}', '{{{HASH}}}', ARRAY[{needs}]::text[], NULL); SELECT piw.drain()")
+    read("'GLIBC_2.36 libc.so.6'")
+    equal("older.it has all", waits(farm, "older"), [ARM])
+    read("'GLIBC_2.99'")
+    equal("older.a version isn't there", waits(farm, "older"), [ARM, TRIXIE])
+    read("NULL")
+    equal("older.nobody knows", waits(farm, "older"), [ARM, TRIXIE])
+    sane(farm, "older read")
+
+
 def test_names(farm):
     """A name has one meaning within a view; published bytes stay."""
     tags, name = ("cp311", "cp311", "linux_aarch64"), "twice-1.0-cp311-cp311-linux_aarch64.whl"
@@ -297,7 +322,7 @@ def main():
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
-            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_import):
+            for test in (test_coverage, test_older, test_names, test_removal, test_policy, test_pypi, test_commands, test_import):
                 test(farm)
             refused(farm, "simple", "the site uses this name itself", simple={})
             refused(farm, "wrong", "unknown key 'abis'", wrong={"abis": "cp311"})
