@@ -302,12 +302,42 @@ BEGIN
 END
 $$;
 
+-- Does the view's index lead to a file of this name with other bytes (view_pages.sql), in the store of another view?
+CREATE FUNCTION piw.means_another(of_view text, name text, hash text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT f.filehash <> hash
+        FROM (SELECT o.filehash, o.py_version_tag, o.abi_tag, o.platform_tag, b.abi_tag AS builder, 0 AS place,
+                     coalesce((SELECT x.uploaded FROM piw.file_facts x WHERE x.filename = o.filename), b.built_at) AS uploaded,
+                     (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = o.filename) AS needs
+              FROM public.files o JOIN public.builds b ON b.build_id = o.build_id
+              WHERE o.filename = name::varchar AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = o.filename)
+              UNION ALL
+              SELECT o.filehash, o.py_version_tag, o.abi_tag, o.platform_tag, h.abi_tag, h.place, o.uploaded,
+                     (SELECT n.needs FROM piw.file_needs n WHERE n.view = o.view AND n.filename = o.filename)
+              FROM piw.views h JOIN piw.view_files o ON o.view = h.view AND o.filename = name::varchar
+              WHERE h.view <> of_view
+                AND NOT EXISTS (SELECT FROM piw.view_withheld w WHERE w.view = o.view AND w.filename = o.filename)) f
+        JOIN piw.views v ON v.view = of_view
+        WHERE piw.view_runs(piw.abi_takes(v.abi_tag), v.platforms, piw.view_words(v.view), f.builder, f.py_version_tag, f.abi_tag,
+                            f.platform_tag, f.needs)
+        ORDER BY f.uploaded, f.place LIMIT 1), false);
+END
+$$;
+
 -- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces. False: the
--- published one stays.
+-- published one stays, be it the view's own or one that its index leads to.
 CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
+    IF NOT imported AND NOT EXISTS (SELECT FROM piw.view_files o WHERE o.view = file.view AND o.filename = file.filename)
+       AND piw.means_another(file.view, file.filename, file.filehash) THEN
+        RETURN false;
+    END IF;
     INSERT INTO piw.view_files AS o SELECT file.*
     ON CONFLICT (view, filename) DO UPDATE SET
         build_id = excluded.build_id, filesize = excluded.filesize, filehash = excluded.filehash,

@@ -188,6 +188,16 @@ def test_names(farm):
     equal("names.two meanings", farm.rows(
         f"SELECT view, left(filehash, 1) FROM piw.view_files WHERE filename = '{name}' UNION ALL "
         f"SELECT '', left(filehash, 1) FROM files WHERE filename = '{name}' ORDER BY 1"), [["", "2"], [ARM, "0"]])
+    # What the index leads to is its meaning, too.
+    pure, light = ("py3", "none", "any"), "light-1.0-py3-none-any.whl"
+    add(farm, "light", "1.0")
+    leads = "SELECT view, home FROM piw.view_links('{light}') WHERE view = '" + ARM + "'"
+    equal("names.a pure one", record(farm, 1014, TRIXIE, "light", pure), ["t", "", "{}"])
+    equal("names.the index leads to it", farm.rows(leads), [[ARM, TRIXIE]])
+    equal("names.an own one with other bytes is not", record(farm, 1015, ARM, "light", pure, digest="1" * 64), ["t", "", f"{{{light}}}"])
+    equal("names.the common index has its own", record(farm, 1016, "cp311", "light", pure, digest="2" * 64), ["t", "", "{}"])
+    equal("names.where the link leads stays", farm.rows(leads), [[ARM, TRIXIE]])
+    equal("names.the same bytes are its own", record(farm, 1017, ARM, "light", pure)[2], "{}")
     equal("names.a number is recorded once", record(farm, 1010, ARM, "twice", tags)[:2],
           ["f", "a build of this number is recorded already"])
     equal("names.no such view", record(farm, 1013, "no-such", "twice", tags)[:2], ["f", "the farm has no such view any more"])
