@@ -7,7 +7,9 @@ TEST-TIMEOUT: 300
 TEST-NEEDS: plain
 """
 
+import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -34,6 +36,13 @@ def queued(farm):
 def index_of(farm, package):
     path = farm.www / NEW / "simple" / package / "index.html"
     return kinds.links(path.read_text("utf-8")) if path.exists() else {}
+
+
+def roots(farm):
+    """What each kind's root list names, in both forms."""
+    return {view: [sorted(re.findall(r'<a href="([^"/]+)/">', (farm.www / view / "simple/index.html").read_text("utf-8"))),
+                   sorted(p["name"] for p in json.loads((farm.www / view / "simple/index.v1.json").read_text("utf-8"))["projects"])]
+            for view in (NEW, OLD)}
 
 
 def restart(farm):
@@ -72,6 +81,9 @@ def test_first_views(farm):
     equal("older.only what lacks something was ever queued", farm.rows("SELECT DISTINCT package FROM public.seen"), [[STRANGE]])
     equal("older.the queue is what is wanted", farm.rows("SELECT * FROM piw.check_queue()"), [])
     equal("older.and not listed", index_of(farm, STRANGE), {})
+    farm.wait("the root list", lambda: roots(farm)[NEW] == [PACKAGES] * 2)
+    equal("older.the root lists name what there is for each", roots(farm), {NEW: [PACKAGES] * 2, OLD: [[*PACKAGES, STRANGE]] * 2})
+    check("older.there is no empty page", not (farm.www / NEW / "simple" / STRANGE).exists())
 
 
 def test_again(farm):
@@ -87,6 +99,7 @@ def test_again(farm):
     farm.views = views
     restart(farm)
     farm.wait("a link", lambda: index_of(farm, "between"))
+    farm.wait("the root list", lambda: roots(farm)[NEW] == [["between", *PACKAGES]] * 2)
     farm.wait("the queue", lambda: queued(farm) == [[STRANGE]])
     equal("again.what came between is read, too", farm.rows("SELECT DISTINCT package FROM public.seen"), [[STRANGE]])
     check("again.the pass has its end", farm.wait("it", lambda: farm.value("SELECT done FROM piw.needs_pass") == "t"))

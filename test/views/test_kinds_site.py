@@ -86,6 +86,8 @@ def test_collision(farm):
 
 def test_forms(farm):
     """Every form of a kind's index, as a web server gives it."""
+    farm.wait("the root lists", lambda: all('href="early/"' in (farm.www / view / "simple/index.html").read_text("utf-8")
+                                            for view in (OLD, NEW)))
     for view in (OLD, NEW):
         for path, word in ((f"/{view}/simple/", 'href="early/"'), (f"/{view}/simple/early/", wheel_name(farm, "early"))):
             status, _, page = farm.get(path)
