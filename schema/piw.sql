@@ -380,6 +380,13 @@ CREATE TABLE piw.file_needs (
     needs text[] NOT NULL,
     PRIMARY KEY (view, filename)
 );
+-- How far wheels that were recorded when the farm had no views have been read for what their code needs.
+CREATE TABLE piw.needs_pass (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    after varchar(255) NOT NULL DEFAULT '',
+    done boolean NOT NULL DEFAULT true
+);
+INSERT INTO piw.needs_pass DEFAULT VALUES;
 -- What the machines of a view have, as its slaves' builds have shown; beside piw.views.libraries.
 CREATE TABLE piw.view_has (
     view varchar(32) NOT NULL,

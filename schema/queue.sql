@@ -438,7 +438,7 @@ AS $$
                piw.view_words(v.view) AS has
         FROM piw.views v WHERE NOT v.common
     ), files AS MATERIALIZED (
-        SELECT b.package, b.version, '' AS view, b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
+        SELECT b.package, b.version, ''::varchar AS view, b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag
         FROM public.builds b JOIN public.files f ON f.build_id = b.build_id
         WHERE EXISTS (SELECT FROM kinds)
         UNION ALL
@@ -454,7 +454,8 @@ AS $$
         JOIN taken t ON t.builder = f.builder AND t.py_version_tag = f.py_version_tag AND t.abi_tag = f.abi_tag
         LEFT JOIN piw.file_needs n ON n.view = f.view AND n.filename = f.filename
         WHERE f.platform_tag = 'any'
-           OR piw.view_runs(t.takes, t.platforms, t.has, f.builder, f.py_version_tag, f.abi_tag, f.platform_tag, n.needs)
+           OR piw.view_runs(t.takes, t.platforms, t.has, f.builder, f.py_version_tag, f.abi_tag, f.platform_tag,
+                            piw.needs_for_now(f.view, f.filename, n.needs, piw.needs_unread()))
         UNION
         SELECT b.package, b.version, b.view FROM piw.view_builds b
     )

@@ -8,8 +8,8 @@ AS $$
     SELECT v.view, v.abi_tag, v.common, v.view IN (SELECT piw.views_with_rules()) FROM piw.views v ORDER BY v.place
 $$;
 
--- Of packages, the files that views list from other stores ('': the common one): of a name that more than one store has, the first
--- store's in the configuration's order. The common view lists all that the common index does.
+-- Of packages, the files that views list from other stores ('': the common one): of a name that more than one store has, the one
+-- that was published first, so that a name keeps its meaning. The common view lists all that the common index does.
 CREATE FUNCTION piw.view_links(packages text[])
 RETURNS TABLE (package varchar, version varchar, view varchar, home varchar, filename varchar)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -23,15 +23,16 @@ BEGIN
         SELECT v.view, v.place, v.common, v.platforms, piw.abi_takes(v.abi_tag) AS takes, piw.view_words(v.view) AS has
         FROM piw.views v
     ), files AS MATERIALIZED (
-        SELECT b.package, b.version, ''::varchar AS home, 0 AS place, b.abi_tag AS builder, f.filename, f.py_version_tag,
-               f.abi_tag, f.platform_tag,
+        SELECT b.package, b.version, ''::varchar AS home, 0 AS place,
+               coalesce((SELECT x.uploaded FROM piw.file_facts x WHERE x.filename = f.filename), b.built_at) AS uploaded,
+               b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag,
                (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = f.filename) AS needs
         FROM public.builds b
         CROSS JOIN LATERAL (SELECT f.* FROM public.files f WHERE f.build_id = b.build_id OFFSET 0) f
         WHERE b.package = ANY (view_links.packages)
           AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename)
         UNION ALL
-        SELECT b.package, b.version, f.view, o.place, o.abi_tag, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag,
+        SELECT b.package, b.version, f.view, o.place, f.uploaded, o.abi_tag, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag,
                (SELECT n.needs FROM piw.file_needs n WHERE n.view = f.view AND n.filename = f.filename)
         FROM piw.view_builds b
         CROSS JOIN LATERAL (SELECT f.* FROM piw.view_files f WHERE f.build_id = b.build_id OFFSET 0) f
@@ -46,7 +47,7 @@ BEGIN
                ELSE coalesce(piw.view_runs(k.takes, k.platforms, k.has, f.builder, f.py_version_tag, f.abi_tag,
                                            f.platform_tag, f.needs), false) END
       AND NOT EXISTS (SELECT FROM piw.view_files o WHERE o.view = k.view AND o.filename = f.filename)
-    ORDER BY f.package, f.version, k.place, f.filename, f.place;
+    ORDER BY f.package, f.version, k.place, f.filename, f.uploaded, f.place;
 END
 $$;
 

@@ -36,6 +36,12 @@ BEGIN
     SELECT array_agg(v.view) INTO gone FROM piw.views v
     WHERE NOT v.common AND NOT EXISTS (SELECT FROM unnest(given) g WHERE g.view = v.view AND NOT g.common);
     DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
+    -- Nobody has asked what wheels need that came while there was no view.
+    IF cardinality(given) = 0 THEN
+        UPDATE piw.needs_pass SET done = true;
+    ELSIF NOT EXISTS (SELECT FROM piw.views) THEN
+        UPDATE piw.needs_pass SET after = '', done = NOT EXISTS (SELECT FROM public.files);
+    END IF;
     DELETE FROM piw.views;
     INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
     INSERT INTO piw.view_names SELECT g.view FROM unnest(given) g ON CONFLICT DO NOTHING;
@@ -192,6 +198,22 @@ AS $$
     WHERE b.package = pkg AND b.version = ver
 $$;
 
+-- The wheels of the common store beyond this name are yet to be read for what they need (piw.needs_due); NULL: none.
+CREATE FUNCTION piw.needs_unread() RETURNS varchar
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (SELECT p.after FROM piw.needs_pass p WHERE NOT p.done);
+END
+$$;
+
+-- A wheel that is yet to be read is taken to need nothing: what it may cover isn't built before that is known.
+CREATE FUNCTION piw.needs_for_now(view varchar, filename varchar, needs text[], unread varchar) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN needs IS NULL AND view = '' AND filename > unread THEN '{}' ELSE needs END
+$$;
+
 -- The views but the common one that want a build of these versions: those that have none of their own, whatever came of it, and
 -- on whose machines no file of another view runs. As piw.wanted, by which the common one's are found.
 CREATE FUNCTION piw.view_wanted(packages text[], versions text[])
@@ -201,6 +223,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    unread varchar := piw.needs_unread();
 BEGIN
     IF NOT EXISTS (SELECT FROM piw.views v WHERE NOT v.common) THEN
         RETURN;
@@ -228,7 +252,7 @@ BEGIN
               SELECT k.view
               FROM piw.version_files(v.package, v.version) f
               JOIN kinds k ON piw.view_runs(k.takes, k.platforms, k.has, f.builder, f.py_version_tag, f.abi_tag,
-                                            f.platform_tag, f.needs)) c
+                                            f.platform_tag, piw.needs_for_now(f.view, f.filename, f.needs, unread))) c
     ) covered
     CROSS JOIN kinds k
     WHERE (covered.views IS NULL OR k.view <> ALL (covered.views))
@@ -279,12 +303,42 @@ BEGIN
 END
 $$;
 
+-- Does the view's index lead to a file of this name with other bytes (view_pages.sql), in the store of another view?
+CREATE FUNCTION piw.means_another(of_view text, name text, hash text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT f.filehash <> hash
+        FROM (SELECT o.filehash, o.py_version_tag, o.abi_tag, o.platform_tag, b.abi_tag AS builder, 0 AS place,
+                     coalesce((SELECT x.uploaded FROM piw.file_facts x WHERE x.filename = o.filename), b.built_at) AS uploaded,
+                     (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = o.filename) AS needs
+              FROM public.files o JOIN public.builds b ON b.build_id = o.build_id
+              WHERE o.filename = name::varchar AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = o.filename)
+              UNION ALL
+              SELECT o.filehash, o.py_version_tag, o.abi_tag, o.platform_tag, h.abi_tag, h.place, o.uploaded,
+                     (SELECT n.needs FROM piw.file_needs n WHERE n.view = o.view AND n.filename = o.filename)
+              FROM piw.views h JOIN piw.view_files o ON o.view = h.view AND o.filename = name::varchar
+              WHERE h.view <> of_view
+                AND NOT EXISTS (SELECT FROM piw.view_withheld w WHERE w.view = o.view AND w.filename = o.filename)) f
+        JOIN piw.views v ON v.view = of_view
+        WHERE piw.view_runs(piw.abi_takes(v.abi_tag), v.platforms, piw.view_words(v.view), f.builder, f.py_version_tag, f.abi_tag,
+                            f.platform_tag, f.needs)
+        ORDER BY f.uploaded, f.place LIMIT 1), false);
+END
+$$;
+
 -- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces. False: the
--- published one stays.
+-- published one stays, be it the view's own or one that its index leads to.
 CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
+    IF NOT imported AND NOT EXISTS (SELECT FROM piw.view_files o WHERE o.view = file.view AND o.filename = file.filename)
+       AND piw.means_another(file.view, file.filename, file.filehash) THEN
+        RETURN false;
+    END IF;
     INSERT INTO piw.view_files AS o SELECT file.*
     ON CONFLICT (view, filename) DO UPDATE SET
         build_id = excluded.build_id, filesize = excluded.filesize, filehash = excluded.filehash,

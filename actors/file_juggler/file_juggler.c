@@ -440,6 +440,8 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
         rc = withheld_begin(task);
     if (rc == 0)
         rc = metadata_pass_begin(task);
+    if (rc == 0 && self->views)
+        rc = needs_pass_begin(task);
     return rc == 0 ? site_watch_begin(task) : rc;
 }
 
@@ -518,6 +520,10 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(metadata_due),
                                                  PIW_CONTINUATION(metadata_written),
                                                  PIW_CONTINUATION(metadata_made),
+                                                 PIW_CONTINUATION(needs_look),
+                                                 PIW_CONTINUATION(needs_due),
+                                                 PIW_CONTINUATION(needs_read),
+                                                 PIW_CONTINUATION(needs_kept),
                                                  PIW_CONTINUATION(file_removed),
                                                  PIW_CONTINUATION(sealed),
                                                  PIW_CONTINUATION(builds_synced),

@@ -41,6 +41,8 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err);
 int job_put_file(piw_msg *job, piw_msg **result, piw_err *err);
 /* make_metadata: of wheels that can be read. */
 int job_make_metadata(piw_msg *job, piw_msg **result, piw_err *err);
+/* read_needs: of wheels in the common store; what can't be read needs nobody knows what. */
+int job_read_needs(piw_msg *job, piw_msg **result, piw_err *err);
 /* sync_site: syncfs. */
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err);
 /* empty_trash */

@@ -27,6 +27,7 @@ typedef enum juggler_trouble {
     TROUBLE_MARK,      /* the site's mark is compared */
     TROUBLE_WITHHELD,  /* quarantined wheels are moved */
     TROUBLE_METADATA,  /* METADATA is put beside wheels */
+    TROUBLE_NEEDS,     /* wheels are read for what they need */
     TROUBLE_LEFTOVERS, /* builds that an earlier master left are finished */
     JUGGLER_TROUBLES,
 } juggler_trouble;
@@ -182,6 +183,13 @@ int on_metadata_look(piw_task *task, piw_msg *reply, uint64_t key);
 int on_metadata_due(piw_task *task, piw_msg *reply, uint64_t key);
 int on_metadata_written(piw_task *task, piw_msg *reply, uint64_t key);
 int on_metadata_made(piw_task *task, piw_msg *reply, uint64_t key);
+
+/* --- needs_pass.c --- */
+int needs_pass_begin(piw_task *task);
+int on_needs_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_needs_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_needs_read(piw_task *task, piw_msg *reply, uint64_t key);
+int on_needs_kept(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- opening.c --- */
 /* Read what lies on the site, and go on with it. Once, when the site is there. */

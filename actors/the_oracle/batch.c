@@ -127,21 +127,10 @@ static void begin_builds(build_params *b, params *p)
         *arrays[i] = params_array(p);
 }
 
-/* Words with a blank between; NULL: not known. */
-static void add_needs(build_params *b, const wheel_needs *needs)
-{
-    piw_buffer words = {0};
-    for (uint32_t i = 0; needs != NULL && i < needs->words.count; i++)
-        piw_putf(&words, "%s%s", i == 0 ? "" : " ", needs->words.at[i].s);
-    const char *text = words.len > 0 ? (const char *)words.data : "";
-    params_add_text(b->p, b->needs, needs == NULL ? (piw_text){0} : (piw_text){text, (uint32_t)words.len});
-    piw_buffer_fini(&words);
-}
-
 static void add_file(build_params *b, const file_state *state, piw_text metadata_hash, const wheel_needs *needs)
 {
     params *p = b->p;
-    add_needs(b, needs);
+    add_needs(p, b->needs, needs);
     params_add_int(p, b->of_build, b->builds);
     params_add_text(p, b->filename, state->filename);
     params_add_int(p, b->size, state->filesize);

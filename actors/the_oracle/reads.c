@@ -289,6 +289,8 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_WITHHELD_DONE, false, write_withheld_done},
         {DB_METADATA_DUE, true, read_metadata_due},
         {DB_METADATA_MADE, false, write_metadata_made},
+        {DB_NEEDS_DUE, true, read_needs_due},
+        {DB_NEEDS_READ, false, write_needs_read},
         {DB_PYPI_PAGES, false, write_pypi_pages},
         {DB_PYPI_FACTS, false, write_pypi_facts},
         {DB_ADDPKG, false, write_addpkg},

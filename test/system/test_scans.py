@@ -65,6 +65,7 @@ QUESTIONS = {
     "a package's recent builds": "SELECT b.build_id, (SELECT string_agg(f.filename, ' ') FROM files f WHERE f.build_id = b.build_id) "
                                  "FROM builds b WHERE b.build_id < 9000 AND b.package = 'p77' ORDER BY b.build_id DESC LIMIT 100",
     "METADATA_DUE": "SELECT * FROM piw.metadata_due(8); SELECT piw.metadata_made('{p30-1-cp39-cp39-any.whl}', array[repeat('a', 64)], 'p6')",
+    "NEEDS_DUE": "SELECT * FROM piw.needs_due(20); SELECT piw.needs_read('{p30-1-cp39-cp39-any.whl}', array[repeat('a', 64)], '{libc.so.6}', 'p6')",
     "PYPI_FACTS": "SELECT piw.keep_facts('p30', 'archived', 'why', '{1,2}', '{one,two}')",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
     "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
@@ -199,7 +200,7 @@ def main():
         check(f"a master that works ({built} builds)", not scanned(before, counters(farm)), scanned(before, counters(farm)))
         found = plans.scans()
         check(f"the plans of {plans.count} statements", plans.count > 100 and not found, found)
-        farm.psql("UPDATE piw.metadata_pass SET done = false, after = 'p5'")
+        farm.psql("UPDATE piw.metadata_pass SET done = false, after = 'p5'; UPDATE piw.needs_pass SET done = false, after = 'p5'")
         for name, question in QUESTIONS.items():
             before = counters(farm)
             farm.psql(question, user="piwheels")

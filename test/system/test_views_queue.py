@@ -169,6 +169,31 @@ def test_coverage(farm):
     sane(farm, "coverage")
 
 
+def test_older(farm):
+    """A wheel from before there were views: what it may cover waits until it is read."""
+    tags, name = ("cp311", "abi3", "linux_x86_64"), "older-1.0-cp311-abi3-linux_x86_64.whl"
+    farm.wait("the end of the first pass", lambda: farm.value("SELECT done FROM piw.needs_pass") == "t")
+    farm.psql("UPDATE piw.needs_pass SET done = false, after = 'nothing-before'")
+    add(farm, "older", "1.0")
+    record(farm, 1030, "cp311", "older", tags)
+    equal("older.not built too soon", waits(farm, "older"), [ARM])
+    sane(farm, "older")
+
+    def read(needs):
+        farm.psql("UPDATE piw.needs_pass SET done = false, after = 'nothing-before'; DELETE FROM piw.file_needs WHERE filename = "
+                  f"'{name}'")
+        equal("older.due", farm.rows("SELECT filename, upto FROM piw.needs_due(20) WHERE filename = '" + name + "' OR filename IS NULL"),
+              [[name, ""], ["", ""]])
+        farm.psql(f"SELECT piw.needs_read('{{{name}}}', '{{{HASH}}}', ARRAY[{needs}]::text[], NULL); SELECT piw.drain()")
+    read("'GLIBC_2.36 libc.so.6'")
+    equal("older.it has all", waits(farm, "older"), [ARM])
+    read("'GLIBC_2.99'")
+    equal("older.a version isn't there", waits(farm, "older"), [ARM, TRIXIE])
+    read("NULL")
+    equal("older.nobody knows", waits(farm, "older"), [ARM, TRIXIE])
+    sane(farm, "older read")
+
+
 def test_names(farm):
     """A name has one meaning within a view; published bytes stay."""
     tags, name = ("cp311", "cp311", "linux_aarch64"), "twice-1.0-cp311-cp311-linux_aarch64.whl"
@@ -179,6 +204,16 @@ def test_names(farm):
     equal("names.two meanings", farm.rows(
         f"SELECT view, left(filehash, 1) FROM piw.view_files WHERE filename = '{name}' UNION ALL "
         f"SELECT '', left(filehash, 1) FROM files WHERE filename = '{name}' ORDER BY 1"), [["", "2"], [ARM, "0"]])
+    # What the index leads to is its meaning, too.
+    pure, light = ("py3", "none", "any"), "light-1.0-py3-none-any.whl"
+    add(farm, "light", "1.0")
+    leads = "SELECT view, home FROM piw.view_links('{light}') WHERE view = '" + ARM + "'"
+    equal("names.a pure one", record(farm, 1014, TRIXIE, "light", pure), ["t", "", "{}"])
+    equal("names.the index leads to it", farm.rows(leads), [[ARM, TRIXIE]])
+    equal("names.an own one with other bytes is not", record(farm, 1015, ARM, "light", pure, digest="1" * 64), ["t", "", f"{{{light}}}"])
+    equal("names.the common index has its own", record(farm, 1016, "cp311", "light", pure, digest="2" * 64), ["t", "", "{}"])
+    equal("names.where the link leads stays", farm.rows(leads), [[ARM, TRIXIE]])
+    equal("names.the same bytes are its own", record(farm, 1017, ARM, "light", pure)[2], "{}")
     equal("names.a number is recorded once", record(farm, 1010, ARM, "twice", tags)[:2],
           ["f", "a build of this number is recorded already"])
     equal("names.no such view", record(farm, 1013, "no-such", "twice", tags)[:2], ["f", "the farm has no such view any more"])
@@ -336,7 +371,7 @@ def main():
             test_failures(farm, slaves)
             for slave in slaves.values():
                 slave.close()
-            for test in (test_coverage, test_names, test_removal, test_policy, test_pypi, test_commands, test_reread, test_import):
+            for test in (test_coverage, test_older, test_names, test_removal, test_policy, test_pypi, test_commands, test_reread, test_import):
                 test(farm)
             refused(farm, "simple", "the site uses this name itself", simple={})
             refused(farm, "wrong", "unknown key 'abis'", wrong={"abis": "cp311"})

@@ -15,7 +15,8 @@ SETUP = """import re
 from setuptools import Extension, setup
 release = re.search(r'^VERSION_ID="?([0-9.]+)', open("/etc/os-release").read(), re.M).group(1)
 setup(name="{name}", version="{version}",
-      ext_modules=[Extension("{name}", ["module.c"], define_macros=[("RELEASE", '"' + release + '"')])])
+      ext_modules=[Extension("{name}", ["module.c"], define_macros=[("RELEASE", '"' + release + '"')],
+                             extra_link_args={libraries})])
 """
 MODULE = """#define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -29,10 +30,10 @@ PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}
 PURE = "from setuptools import setup\nsetup(name='{name}', version='{version}', py_modules=['{name}'])\n"
 
 
-def add_extension(farm, name, version="1.0"):
-    """A package in C whose module says the release of Debian that it was built on."""
+def add_extension(farm, name, version="1.0", libraries=()):
+    """A package in C whose module says the release of Debian that it was built on, and needs these libraries."""
     farms.make_sdist(farm.dir / "pypi", name, version, {
-        "setup.py": SETUP.format(name=name, version=version), "module.c": MODULE.format(name=name)})
+        "setup.py": SETUP.format(name=name, version=version, libraries=[f"-Wl,--no-as-needed,-l{library}" for library in libraries]), "module.c": MODULE.format(name=name)})
 
 
 def add_pure(farm, name, version="1.0"):

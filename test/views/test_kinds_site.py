@@ -86,6 +86,8 @@ def test_collision(farm):
 
 def test_forms(farm):
     """Every form of a kind's index, as a web server gives it."""
+    farm.wait("the root lists", lambda: all('href="early/"' in (farm.www / view / "simple/index.html").read_text("utf-8")
+                                            for view in (OLD, NEW)))
     for view in (OLD, NEW):
         for path, word in ((f"/{view}/simple/", 'href="early/"'), (f"/{view}/simple/early/", wheel_name(farm, "early"))):
             status, _, page = farm.get(path)
@@ -189,6 +191,26 @@ def test_gone(farm):
     audit(farm, "gone.after")
 
 
+def test_drop(farm):
+    """The views go for good: what was built for one is dropped, rows and bytes, and the common index is as it was."""
+    farm.stop_process(next(s for s in farm.slaves if s.name == "old"))
+    kinds.start_slave(farm, "newer", "13")
+    kinds.add_extension(farm, "last")
+    own = farm.www / NEW / "simple/last" / wheel_name(farm, "last")
+    farm.wait("a wheel of its own", lambda: own.exists() and index_of(farm, NEW, "last"))
+    before = snapshot(farm)
+    restart(farm, {})
+    done = farm.run([farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue", farm.socket("admin"), "view", "drop", NEW])
+    check("drop.is taken", "in slices" in done.stdout, done.stdout)
+    farm.wait("its rows gone", lambda: farm.value("SELECT (SELECT count(*) FROM piw.view_builds) + (SELECT count(*) FROM piw.view_files) "
+                                                  "+ (SELECT count(*) FROM piw.view_has WHERE view = '" + NEW + "')") == "0")
+    farm.wait("its bytes gone", lambda: not list((farm.www / NEW).rglob("*.whl*")))
+    equal("drop.nothing of it waits", [row for row in waiting(farm) if row[2] != farm.abi()], [])
+    after = snapshot(farm)
+    equal("drop.the common index is as it was", [str(p) for p in before.keys() | after.keys() if before.get(p) != after.get(p)], [])
+    audit(farm, "drop.after")
+
+
 def main():
     if os.geteuid() != 0:
         print("skip kinds - a slave of another release wants a mount of its own: root")
@@ -203,7 +225,7 @@ def main():
             farm.start_pypi()
             farm.start_master()
             farm.start_web()
-            for test in (test_first, test_collision, test_forms, test_pip, test_cover, test_back, test_gone):
+            for test in (test_first, test_collision, test_forms, test_pip, test_cover, test_back, test_gone, test_drop):
                 test(farm)
         except (farms.Failure, subprocess.SubprocessError, OSError, ValueError) as error:
             check("the farm", False, error)

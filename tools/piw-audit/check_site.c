@@ -222,13 +222,20 @@ static int check_listed(audit *self, names *all, findings *found, piw_err *err)
 {
     if (all->count > 0)
         qsort(all->at, all->count, sizeof(*all->at), by_bytes);
-    PGresult *rows = rows_ask(
-        self,
-        /* One whose first wheel has just come is listed once its own page is written. */
-        "SELECT p.package, f.first > piw.utc_now() - interval '2 minutes' FROM packages p CROSS JOIN LATERAL "
-        "(SELECT min(b.built_at) AS first FROM builds b JOIN files f ON f.build_id = b.build_id "
-        "WHERE b.package = p.package) f WHERE p.skip NOT IN ('deleted', 'quarantined') AND f.first IS NOT NULL",
-        0, NULL, err);
+    /* One whose first wheel has just come is listed once its own page is written. A view's list: what is in its own store. */
+    const char *query =
+        self->store[0] != '\0'
+            ? "SELECT p.package, f.first > piw.utc_now() - interval '2 minutes' FROM packages p CROSS JOIN LATERAL "
+              "(SELECT min(b.built_at) AS first FROM piw.view_builds b JOIN piw.view_files f ON f.build_id = "
+              "b.build_id "
+              "JOIN versions v ON v.package = b.package AND v.version = b.version AND v.skip NOT IN ('deleted', "
+              "'quarantined') "
+              "WHERE b.package = p.package AND b.view || '/' = $1) f "
+              "WHERE p.skip NOT IN ('deleted', 'quarantined') AND f.first IS NOT NULL"
+            : "SELECT p.package, f.first > piw.utc_now() - interval '2 minutes' FROM packages p CROSS JOIN LATERAL "
+              "(SELECT min(b.built_at) AS first FROM builds b JOIN files f ON f.build_id = b.build_id "
+              "WHERE b.package = p.package) f WHERE p.skip NOT IN ('deleted', 'quarantined') AND f.first IS NOT NULL";
+    PGresult *rows = rows_ask(self, query, self->store[0] != '\0', (const char *[]){self->store}, err);
     if (rows == NULL)
         return PIW_EDB;
     for (int i = 0; i < PQntuples(rows); i++) {

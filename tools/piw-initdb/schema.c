@@ -15,6 +15,7 @@ INCLUDE(sql_coverage, "schema/coverage.sql");
 INCLUDE(sql_needs, "schema/needs.sql");
 INCLUDE(sql_views, "schema/views.sql");
 INCLUDE(sql_view_pages, "schema/view_pages.sql");
+INCLUDE(sql_view_needs, "schema/view_needs.sql");
 INCLUDE(sql_view_files, "schema/view_files.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_abis, "schema/abis.sql");
@@ -58,6 +59,7 @@ const schema_file schema_piw_programs[] = {
     {"needs.sql", sql_needs, "schema piw: what wheels need of a machine"},
     {"views.sql", sql_views, "schema piw: functions of views"},
     {"view_pages.sql", sql_view_pages, "schema piw: functions of views' indexes"},
+    {"view_needs.sql", sql_view_needs, "schema piw: functions of what older wheels need"},
     {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
     {"abis.sql", sql_abis, "schema piw: functions of the list of ABIs"},
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},

@@ -24,6 +24,8 @@ typedef struct errand {
     bool renewal;  /* of the rewriting of pages of an older form, not asked for */
     int64_t batch; /* STEP_ASK: of the call that asks for it, the number of the first errand in it; 0: none does yet */
     bool alone;    /* it is to be asked for in a call of its own, since one with others failed */
+    uint64_t
+        paged; /* STEP_WRITE: the views that had a page of it before, a bit each in the order of the configuration */
     char package[PIW_NAME_MAX + 1];
 } errand;
 

@@ -11,6 +11,7 @@
 #include "shared/site_path.h"
 #include "shared/text.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -171,6 +172,17 @@ static bool index_folder(char *to, const site_facts *site, piw_text view, piw_te
     return piw_path_view(home, site->root.s, view) && piw_path_simple(to, home, package, (piw_text){0});
 }
 
+static bool is_listed(const project_data *data, piw_text view)
+{
+    bool any = pages_quarantined(data); /* which its page says */
+    for (uint32_t i = 0; i < data->releases.count && !any; i++) {
+        size_t count;
+        free(pages_entries(data, &data->releases.at[i], view, &count));
+        any = count > 0;
+    }
+    return any;
+}
+
 static int write_index(const site_facts *site, const project_data *data, piw_text view, const simple_json *json,
                        piw_err *err)
 {
@@ -204,13 +216,24 @@ static void drop_folder(const site_facts *site, piw_text view, piw_text package)
         rmdir(folder);
 }
 
+/* A view has a page of a package only where it has something for the view. */
+static int write_view_index(const site_facts *site, const project_data *data, piw_text view, const simple_json *json,
+                            piw_err *err)
+{
+    if (is_listed(data, view))
+        return write_index(site, data, view, json, err);
+    int rc = drop_index(site, view, data->package, err);
+    drop_folder(site, view, data->package);
+    return rc;
+}
+
 /* Of the common index, and of each view's; views that have gone lose theirs. */
 static int write_indexes(const site_facts *site, const project_data *data, const simple_json *json, piw_err *err)
 {
     const site_views *views = site->views;
     int rc = write_index(site, data, (piw_text){0}, json, err);
     for (uint32_t i = 0; views != NULL && i < views->at.count && rc == 0; i++)
-        rc = write_index(site, data, views->at.at[i].name, json, err);
+        rc = write_view_index(site, data, views->at.at[i].name, json, err);
     for (uint32_t i = 0; views != NULL && i < views->former.count && rc == 0; i++) {
         rc = drop_index(site, views->former.at[i], data->package, err);
         drop_folder(site, views->former.at[i], data->package);
@@ -329,17 +352,37 @@ static char *read_blob(const piw_blob *blob, size_t *len)
     return data;
 }
 
-/* Of the common index, or of a view's. */
+/* Of these names the ones that have a page in the folder. */
+static void put_paged(const char *folder, const char *names, size_t len, piw_buffer *to)
+{
+    int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char page[PIW_PATH_MAX];
+    for (const char *end = names + len; dir >= 0 && names < end; names += strlen(names) + 1) {
+        int n = snprintf(page, sizeof(page), "%s/index.html", names);
+        if (n > 0 && (size_t)n < sizeof(page) && faccessat(dir, page, F_OK, 0) == 0)
+            piw_put_bytes(to, names, strlen(names) + 1);
+    }
+    if (dir >= 0)
+        close(dir);
+}
+
+/* Of the common index, or of a view's, which names what it has a page of. */
 static int put_root(const site_facts *site, piw_text view, const char *names, size_t len, const simple_json *json,
                     piw_err *err)
 {
     char home[PIW_PATH_MAX], folder[PIW_PATH_MAX];
     if (!piw_path_view(home, site->root.s, view) || !inside(folder, home, "simple"))
         return piw_err_set(err, PIW_EINVAL, "the output path is too long");
-    piw_buffer page = {0}, form = {0};
+    piw_buffer page = {0}, form = {0}, paged = {0};
+    if (view.len > 0) {
+        put_paged(folder, names, len, &paged);
+        names = (const char *)paged.data;
+        len = paged.len;
+    }
     page_root(names, len, &page);
     if (json != NULL)
         json->root(names, len, &form);
+    piw_buffer_fini(&paged);
     return put_forms(site, folder, &page, json != NULL ? &form : NULL, err);
 }
 

@@ -49,6 +49,7 @@ typedef struct scribe {
     renewal renewal;
     piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
     bool roster_loaded, root_stale;
+    bool root_behind;      /* of a view, by what the renewal has written: it follows at its end */
     scribe_course course;  /* of the root list, as it is saved */
     struct stat root_seen; /* the root list as it was written; all 0: not known */
     uint64_t search;       /* the token of the request for the search index that is being read; 0: none */
@@ -228,6 +229,20 @@ static int on_ask_delpkg(piw_task *task, piw_msg *msg)
 }
 
 /* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
+/* The views that have a page of the package, a bit each: their root lists name it. */
+static uint64_t paged_views(const scribe *self, const errand *e)
+{
+    char home[PIW_PATH_MAX], page[PIW_PATH_MAX];
+    uint64_t found = 0;
+    _Static_assert(PIW_VIEWS_MAX <= 64, "a bit for each view");
+    for (size_t i = 0; i < self->facts.views.count; i++) {
+        if (piw_path_view(home, self->facts.root, piw_text_of(self->facts.views.at[i].name)) &&
+            piw_path_simple(page, home, piw_text_of(e->package), piw_text_of("index.html")) && piw_file_there(page))
+            found |= (uint64_t)1 << i;
+    }
+    return found;
+}
+
 static int write_all(piw_task *task, scribe *self, errand *e, const project_data *data)
 {
     write_pages *body;
@@ -235,6 +250,7 @@ static int write_all(piw_task *task, scribe *self, errand *e, const project_data
     facts_fill(&self->facts, job, &body->site);
     body->index = e->saved.part != PART_PROJECT;
     piw_value_copy(job, project_data_type(), data, &body->data);
+    e->paged = paged_views(self, e);
     int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), (uint64_t)e->saved.number);
     piw_msg_free(&job);
     if (rc == 0) {
@@ -347,6 +363,11 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
         if (rc != 0)
             return rc;
     }
+    bool moved = e->saved.part != PART_PROJECT && e->paged != paged_views(self, e);
+    if (moved && self->renewal.running && e->renewal)
+        self->root_behind = true;
+    else if (moved)
+        self->root_stale = true;
     /* Its page is there: now the root list may lead to it. */
     if (!e->hidden && e->saved.part != PART_PROJECT && roster_add(&self->roster, piw_text_of(e->package)))
         self->root_stale = true;
@@ -442,6 +463,10 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     scribe *self = piw_soul(task);
     renew(task, self); /* the renewal may have rested meanwhile */
+    if (self->root_behind && !self->renewal.running) {
+        self->root_behind = false;
+        self->root_stale = true;
+    }
     if (!self->root_stale || self->course.root_writing || !self->roster_loaded)
         return 0;
     piw_blob *names = roster_blob(&self->roster);
