@@ -61,7 +61,7 @@ def takes_memory(farm):
 def beside_others(farm):
     """Two large ones again and again, a quick slave beside them, and swaps in the middle of both."""
     large = load(farm, "large", "--slaves", "2", "--builds", "6", "--file-size", "30M")
-    quick = load(farm, "quick", "--slaves", "1", "--builds", "60", "--fail-percent", "50", swaps=10, tasks=["file_juggler"])
+    quick = load(farm, "quick", "--slaves", "1", "--builds", "60", "--fail-percent", "50", "--swap-every", "200ms", swaps=10, tasks=["file_juggler"])
     ended = finish("a quick slave beside two large transfers", quick, 1)
     return ended | finish("two large transfers beside a quick slave", large, 6)
 
