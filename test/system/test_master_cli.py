@@ -284,11 +284,11 @@ def strays(place):
     report("check: all strays at once", None if (code, out, err.splitlines()) == (1, "", wanted) else f"{code} {err}")
     code, _, err = place.run("-c", place.write("stray_and_bad.conf", "[mater]\n[site]\nnam = x\n"), "--check-config")
     report("check: strays hide no error", None if code == 1 and "[mater]" in err and "unknown key 'nam' in [site]" in err else f"{code} {err}")
-    conf = place.write("view.conf", "[view:mine]\nplatform = x\n")
+    conf = place.write("view.conf", "[view:mine]\nplatfrom = x\n")
     for option in ("--check-config", "--print-config"):
         code, _, err = place.run("-c", conf, option)
         report(f"unknown key of a view, {option}",
-               None if (code, err) == (1, f"piw-master: {conf}:2: unknown key 'platform' in [view:mine]\n") else f"{code} {err!r}")
+               None if (code, err) == (1, f"piw-master: {conf}:2: unknown key 'platfrom' in [view:mine]\n") else f"{code} {err!r}")
 
 
 def keys_of(program):
