@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A slave that can't resolve or reach its master, or reaches something else, says within five seconds which address that is, why
-it doesn't work and what would help: once, however often it tries. It says when its master answers, and how long that took.
+it doesn't work and what would help: once, however often it tries. It says when its master answers, and how long that took. A monitor
+gets through once what it met is the right thing.
 
 The time is measured by lines' own times in the slave's log, from its first to the complaint."""
 
@@ -12,9 +13,19 @@ import threading
 
 import farm as farms
 import score
+import screen
 from score import check
 
 WITHIN_S = 5
+
+
+class Farm(farms.Farm):
+    sections = ""
+
+    def configuration(self):
+        path = super().configuration()
+        path.write_text(path.read_text() + self.sections)
+        return path
 
 
 def slave_of(farm, name, queue, *options):
@@ -103,8 +114,32 @@ def test_away_and_back(farm):
     farm.stop_process(slave)
 
 
+def test_monitor(farm):
+    """It meets a queue that wants a key. Later the same address is one without."""
+    ports = {queue: farms.free_port() for queue in ("status", "control")}
+    keys = farm.dir / "keys"
+    args = [*farm.drop, farm.program("piw-monitor"), "-c", farm.configuration()]
+    for queue, port in ports.items():
+        args += [f"--{queue}-queue", f"tcp://127.0.0.1:{port}"]
+    farm.run([farm.program("piw-keys"), "-c", farm.configuration(), "--keys", keys, "make", "eye", "--for", "monitor", "-o", farm.dir / "eye.key"])
+    usual = list(farm.master_options)
+    farm.sections = f"[auth]\nmethod = curve\nkeys = {keys}\n"
+    for queue, port in ports.items():
+        farm.master_options += [f"--{queue}-queue-curve", f"tcp://127.0.0.1:{port}"]
+    farm.start_master()
+    with screen.Terminal(args, {**farm.env, "TERM": "xterm-256color"}, 24, 80, farms.PATIENCE) as monitor:
+        check("monitor.says that a key is wanted", monitor.wait(r"queue: it speaks with keys alone"), monitor.text())
+        farm.stop_process(farm.master)
+        farm.sections = ""
+        farm.master_options = usual + [word for queue, port in ports.items() for word in (f"--{queue}-queue", f"tcp://127.0.0.1:{port}")]
+        farm.start_master()
+        check("monitor.connects once none is", monitor.wait(r" 0 slaves *$", timeout=40), monitor.text())
+    farm.stop_process(farm.master)
+    farm.master_options = usual
+
+
 def main():
-    with farms.Farm() as farm:
+    with Farm() as farm:
         farm.prepare()
         farm.start_postgres()
         farm.create_database()
@@ -113,6 +148,7 @@ def main():
         slaves.update(test_wrong_queue(farm))
         still_once(farm, slaves)
         farm.stop_process(farm.master)
+        test_monitor(farm)
         for complaint in farm.complaints:
             check("stops in order", False, complaint)
     return score.code()

@@ -105,9 +105,38 @@ static void try_again(link_queues *self, model *known)
     }
 }
 
+/* What listens there may be no master, or want a key, and another time be the right one: ZeroMQ itself doesn't try a
+ * connection of another mechanism again. */
+static void mend_apart(link_queues *self, model *known)
+{
+    piw_client *queues[] = {self->status, self->control};
+    int64_t now_ns = piw_monotonic_ns();
+    bool any = false;
+    for (size_t i = 0; i < sizeof(queues) / sizeof(*queues); i++) {
+        piw_err err = {0};
+        bool lasting;
+        const char *why = piw_client_trouble(queues[i], &lasting);
+        if (why == NULL || !lasting)
+            continue;
+        any = true;
+        if (why != self->apart)
+            model_say(known, LEVEL_ALARM, now_us(), "the %s queue: %s", i == 0 ? "status" : "control", why);
+        self->apart = why;
+        if (self->apart_ns != 0 && now_ns >= self->apart_ns && piw_client_reset(queues[i], &err) != 0)
+            model_say(known, LEVEL_ALARM, now_us(), "%s", err.text);
+    }
+    if (any && (self->apart_ns == 0 || now_ns >= self->apart_ns))
+        self->apart_ns = now_ns + RESET_MS * 1000000ll;
+    if (piw_client_connected(self->status) && piw_client_connected(self->control)) {
+        self->apart_ns = 0;
+        self->apart = NULL;
+    }
+}
+
 bool link_turn(link_queues *self, model *known)
 {
     try_again(self, known);
+    mend_apart(self, known);
     look(self, known);
     int ret = 0, count = 0;
     for (; count < BUDGET && self->reset_ns == 0; count++) {

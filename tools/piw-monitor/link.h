@@ -14,6 +14,8 @@ typedef struct link_queues {
     int64_t greet_ns;    /* when HELLO is sent next; 0: never */
     int64_t patience_ms; /* how long its answer may take before it is sent once more */
     int64_t reset_ns;    /* when a refused connection is tried again; 0: none was refused */
+    int64_t apart_ns;    /* when a connection that can't come about is made anew; 0: there is none such */
+    const char *apart;   /* why, as it was said last */
 } link_queues;
 
 /* A `key` of NULL means that the queues are not encrypted. */
