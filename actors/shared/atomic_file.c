@@ -164,11 +164,26 @@ static int put_in_place(const char *from, const char *path, unsigned flags, piw_
     return piw_err_errno(err, "can't put %s in place", path);
 }
 
+static int set_later(int fd, const char *path, piw_err *err)
+{
+    struct stat now, old;
+    if (lstat(path, &old) != 0 || !S_ISREG(old.st_mode))
+        return 0;
+    if (fstat(fd, &now) != 0)
+        return piw_err_errno(err, "can't read the time of what is written as %s", path);
+    if (now.st_size != old.st_size || now.st_mtim.tv_sec > old.st_mtim.tv_sec)
+        return 0;
+    struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = old.st_mtim.tv_sec + 1}};
+    return futimens(fd, times) == 0 ? 0 : piw_err_errno(err, "can't set the time of %s", path);
+}
+
 int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, piw_err *err)
 {
     int rc = 0;
     if (fchmod(*fd, 0644) != 0)
         rc = piw_err_errno(err, "can't set the mode of %s", tmp);
+    if (rc == 0 && (flags & PIW_FILE_LATER) != 0)
+        rc = set_later(*fd, path, err);
     if (rc == 0 && (flags & PIW_FILE_SYNC) != 0 && fsync(*fd) != 0)
         rc = piw_err_errno(err, "can't sync %s", path);
     /* Some file systems say only now that there was no room. */

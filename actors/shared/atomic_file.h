@@ -12,6 +12,9 @@ enum {
     PIW_FILE_SYNC = 1 << 0,     /* fsync the file before the rename */
     PIW_FILE_SYNC_DIR = 1 << 1, /* fsync its folder after the rename */
     PIW_FILE_KEEP = 1 << 2,     /* never replace: PIW_EEXIST when there is one */
+    PIW_FILE_LATER =
+        1 << 3, /* its time is of a later second than that of a file of its size that it replaces: web servers
+                                 * tell files apart by these (docs/web-logs.md#what-caches-are-told) */
 };
 
 /* Write `data` as `path`, mode 0644, replacing what is there. Folders that are missing are made (0755). On failure

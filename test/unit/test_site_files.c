@@ -45,6 +45,26 @@ static bool is_there(const char *name)
     return unit_exists(at(name));
 }
 
+/* nginx knows a file by its size and the second of its time. */
+START_TEST(a_page_of_the_same_length_has_a_later_second)
+{
+    struct stat old, new;
+    ck_assert_int_eq(piw_file_write(root, at("page.html"), "one", 3, PIW_FILE_LATER, NULL), 0);
+    ck_assert_int_eq(stat(path, &old), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(piw_file_write(root, at("page.html"), i % 2 ? "one" : "two", 3, PIW_FILE_LATER, NULL), 0);
+        ck_assert_int_eq(stat(path, &new), 0);
+        ck_assert_int_gt(new.st_mtime, old.st_mtime);
+        old = new;
+    }
+    /* Another length tells them apart: its time is true. */
+    ck_assert_int_eq(piw_file_write(root, at("page.html"), "three", 5, PIW_FILE_LATER, NULL), 0);
+    ck_assert_int_eq(stat(path, &new), 0);
+    ck_assert_int_lt(new.st_mtime, old.st_mtime);
+    ck_holds("page.html", "three");
+}
+END_TEST
+
 START_TEST(a_file_appears_with_its_folders_and_mode)
 {
     mode_t before = umask(077);
@@ -158,6 +178,7 @@ Suite *unit_suite(void)
     TCase *tests = tcase_create("files");
     tcase_add_checked_fixture(tests, make_root, remove_root);
     tcase_add_test(tests, a_file_appears_with_its_folders_and_mode);
+    tcase_add_test(tests, a_page_of_the_same_length_has_a_later_second);
     tcase_add_test(tests, a_file_holds_its_bytes_in_its_mode_or_is_another);
     tcase_add_test(tests, what_fails_changes_nothing);
     tcase_add_test(tests, links_replace_links_only);

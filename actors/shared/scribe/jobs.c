@@ -46,7 +46,7 @@ static int put(const site_facts *site, const char *folder, const char *name, piw
     if (!inside(path, folder, name))
         rc = piw_err_set(err, PIW_EINVAL, "the path of %s is too long", name);
     else if (!piw_file_holds(path, page->data, page->len))
-        rc = piw_file_write(site->root.s, path, page->data, page->len, 0, err);
+        rc = piw_file_write(site->root.s, path, page->data, page->len, PIW_FILE_LATER, err);
     piw_buffer_fini(page);
     return rc;
 }
@@ -417,7 +417,7 @@ static int put_downloads(const write_search *body, piw_err *err)
     if (rc == 0 && !inside(path, body->site.root.s, "packages.json"))
         rc = piw_err_set(err, PIW_EINVAL, "the output path is too long");
     else if (rc == 0 && !same(path, downloads, len))
-        rc = piw_file_write(body->site.root.s, path, downloads, len, 0, err);
+        rc = piw_file_write(body->site.root.s, path, downloads, len, PIW_FILE_LATER, err);
     free(downloads);
     return rc;
 }

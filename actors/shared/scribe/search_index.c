@@ -197,7 +197,7 @@ int search_index_write(const site_facts *site, const char *packages, size_t len,
         rc = put_popular(site, &all, &list, err);
     snprintf(path, sizeof(path), "%s/index.json", folder);
     if (rc == 0 && !piw_file_holds(path, list.data, list.len))
-        rc = piw_file_write(site->root.s, path, list.data, list.len, 0, err);
+        rc = piw_file_write(site->root.s, path, list.data, list.len, PIW_FILE_LATER, err);
     if (rc == 0)
         drop_old(folder, &list);
     piw_buffer_fini(&list);
