@@ -206,7 +206,7 @@ static void put_slot(piw__image *image, const piw_msg_type *type, piw_handler_fn
     while (image->slots[at].type != NULL && image->slots[at].type != type)
         at = (at + 1) & image->slots_mask;
     if (image->slots[at].type == NULL)
-        image->slots[at] = (piw__slot){type, fn};
+        image->slots[at] = (piw__handler_slot){type, fn};
 }
 
 static void fill_slots(piw__image *image)
