@@ -183,11 +183,11 @@ typedef enum wheel_pass {
     PASS_NEEDS,    /* what their code needs, in the database */
 } wheel_pass;
 int wheel_pass_begin(piw_task *task, wheel_pass which);
-int on_pass_look(piw_task *task, piw_msg *reply, uint64_t which);
-int on_pass_due(piw_task *task, piw_msg *reply, uint64_t which);
-int on_pass_worked(piw_task *task, piw_msg *reply, uint64_t which);
-int on_pass_told(piw_task *task, piw_msg *reply, uint64_t which);
-int on_pass_over(piw_task *task, piw_msg *reply, uint64_t which);
+int on_pass_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_worked(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_told(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_over(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- opening.c --- */
 /* Read what lies on the site, and go on with it. Once, when the site is there. */

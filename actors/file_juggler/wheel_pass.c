@@ -73,42 +73,42 @@ int wheel_pass_begin(piw_task *task, wheel_pass which)
     return later(task, which, passes[which].first_ms);
 }
 
-int on_pass_look(piw_task *task, piw_msg *reply, uint64_t which)
+int on_pass_look(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
     piw_err ignored_err = {0};
     if (site_check(piw_soul(task), &ignored_err) != 0)
-        return later(task, which, AGAIN_MS);
-    piw_msg *call = passes[which].ask();
-    int rc = piw_call(task, &call, PIW_ON(pass_due), which, ANSWER_MS);
+        return later(task, key, AGAIN_MS);
+    piw_msg *call = passes[key].ask();
+    int rc = piw_call(task, &call, PIW_ON(pass_due), key, ANSWER_MS);
     piw_msg_free(&call);
     return rc;
 }
 
-int on_pass_due(piw_task *task, piw_msg *reply, uint64_t which)
+int on_pass_due(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
-        return later(task, which, AGAIN_MS);
-    piw_msg *job = passes[which].job(piw_soul(task), reply);
-    int rc = job != NULL ? piw_work(task, passes[which].work, &job, PIW_ON(pass_worked), which) : 0;
+        return later(task, key, AGAIN_MS);
+    piw_msg *job = passes[key].job(piw_soul(task), reply);
+    int rc = job != NULL ? piw_work(task, passes[key].work, &job, PIW_ON(pass_worked), key) : 0;
     piw_msg_free(&job);
     return rc;
 }
 
-int on_pass_worked(piw_task *task, piw_msg *reply, uint64_t which)
+int on_pass_worked(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    const pass *p = &passes[which];
+    const pass *p = &passes[key];
     piw_outage *trouble = &((juggler *)piw_soul(task))->troubles[p->trouble];
     if (piw_msg_error(reply) != 0) {
         piw_outage_goes_on(trouble, PIW_LOG_WARNING, 0, "%s: %s", p->waits, piw_msg_error_text(reply));
-        return later(task, which, AGAIN_MS);
+        return later(task, key, AGAIN_MS);
     }
     piw_outage_over(trouble, "%s", p->again);
     const wheels_done *done = piw_msg_any_body(reply);
     wheels_done *body;
     piw_msg *call = p->tell(&body);
     piw_value_copy(call, wheels_done_type(), done, body);
-    int rc = piw_call(task, &call, done->upto.s != NULL ? PIW_ON(pass_told) : PIW_ON(pass_over), which, ANSWER_MS);
+    int rc = piw_call(task, &call, done->upto.s != NULL ? PIW_ON(pass_told) : PIW_ON(pass_over), key, ANSWER_MS);
     piw_msg_free(&call);
     return rc;
 }
@@ -124,18 +124,18 @@ static int write_pages(piw_task *task, const changed_packages *changed)
     return rc;
 }
 
-int on_pass_told(piw_task *task, piw_msg *reply, uint64_t which)
+int on_pass_told(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
-        return later(task, which, AGAIN_MS);
+        return later(task, key, AGAIN_MS);
     int rc = write_pages(task, piw_msg_any_body(reply));
-    return rc == 0 ? later(task, which, NEXT_MS) : rc;
+    return rc == 0 ? later(task, key, NEXT_MS) : rc;
 }
 
-int on_pass_over(piw_task *task, piw_msg *reply, uint64_t which)
+int on_pass_over(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
-        return later(task, which, AGAIN_MS);
-    piw_info("%s", passes[which].over);
+        return later(task, key, AGAIN_MS);
+    piw_info("%s", passes[key].over);
     return write_pages(task, piw_msg_any_body(reply));
 }
