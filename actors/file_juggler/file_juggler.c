@@ -439,9 +439,9 @@ static int begin(piw_task *task, juggler *self, const piw_msg *state, piw_err *e
     if (rc == 0)
         rc = withheld_begin(task);
     if (rc == 0)
-        rc = metadata_pass_begin(task);
+        rc = wheel_pass_begin(task, PASS_METADATA);
     if (rc == 0 && self->views)
-        rc = needs_pass_begin(task);
+        rc = wheel_pass_begin(task, PASS_NEEDS);
     return rc == 0 ? site_watch_begin(task) : rc;
 }
 
@@ -516,14 +516,11 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(file_written),
-                                                 PIW_CONTINUATION(metadata_look),
-                                                 PIW_CONTINUATION(metadata_due),
-                                                 PIW_CONTINUATION(metadata_written),
-                                                 PIW_CONTINUATION(metadata_made),
-                                                 PIW_CONTINUATION(needs_look),
-                                                 PIW_CONTINUATION(needs_due),
-                                                 PIW_CONTINUATION(needs_read),
-                                                 PIW_CONTINUATION(needs_kept),
+                                                 PIW_CONTINUATION(pass_look),
+                                                 PIW_CONTINUATION(pass_due),
+                                                 PIW_CONTINUATION(pass_worked),
+                                                 PIW_CONTINUATION(pass_told),
+                                                 PIW_CONTINUATION(pass_over),
                                                  PIW_CONTINUATION(file_removed),
                                                  PIW_CONTINUATION(sealed),
                                                  PIW_CONTINUATION(builds_synced),

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 /* 0 with the hash; PIW_ENOENT: it can't have any. */
-static int make_one(const char *root, const make_metadata_files *file, piw_msg *into, piw_text *hash, piw_err *err)
+static int make_one(const char *root, const wheels_for_metadata_files *file, piw_msg *into, piw_text *hash,
+                    piw_err *err)
 {
     char path[PIW_PATH_MAX], to[PIW_PATH_MAX];
     piw_wheel wheel;
@@ -42,22 +43,22 @@ int job_make_metadata(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const make_metadata *body = make_metadata_of(job);
     int rc = piw_site_there(body->root.s, err);
-    make_metadata_reply *made;
+    wheels_done *made;
     piw_msg *reply = make_metadata_reply_new(&made);
-    piw_msg_list(reply, &made->files, body->files.count);
+    piw_msg_list(reply, &made->files, body->wheels.files.count);
     made->files.count = 0;
-    for (uint32_t i = 0; rc == 0 && i < body->files.count; i++) {
-        make_metadata_reply_files *to = &made->files.at[made->files.count];
-        rc = make_one(body->root.s, &body->files.at[i], reply, &to->hash, err);
+    for (uint32_t i = 0; rc == 0 && i < body->wheels.files.count; i++) {
+        wheels_done_files *to = &made->files.at[made->files.count];
+        rc = make_one(body->root.s, &body->wheels.files.at[i], reply, &to->hash, err);
         if (rc == 0) {
-            to->filename = piw_text_copy(reply, body->files.at[i].filename);
+            to->filename = piw_text_copy(reply, body->wheels.files.at[i].filename);
             made->files.count++;
         } else if (rc == PIW_ENOENT) {
             rc = 0;
         }
     }
-    if (body->upto.s != NULL)
-        made->upto = piw_text_copy(reply, body->upto);
+    if (body->wheels.upto.s != NULL)
+        made->upto = piw_text_copy(reply, body->wheels.upto);
     if (rc == 0)
         *result = reply;
     else

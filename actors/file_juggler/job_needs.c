@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* The wheel in its place, or out of reach while it is quarantined. -1 with errno. */
-static int open_wheel(const char *root, const read_needs_files *file)
+static int open_wheel(const char *root, const wheels_for_needs_files *file)
 {
     char path[PIW_PATH_MAX];
     errno = EINVAL;
@@ -24,7 +24,7 @@ static int open_wheel(const char *root, const read_needs_files *file)
     return fd;
 }
 
-static int read_one(const char *root, const read_needs_files *file, piw_msg *into, const wheel_needs **found,
+static int read_one(const char *root, const wheels_for_needs_files *file, piw_msg *into, const wheel_needs **found,
                     piw_err *err)
 {
     piw_needs needs = {.count = 0};
@@ -54,17 +54,17 @@ int job_read_needs(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const read_needs *body = read_needs_of(job);
     int rc = piw_site_there(body->root.s, err);
-    read_needs_reply *found;
+    wheels_done *found;
     piw_msg *reply = read_needs_reply_new(&found);
-    piw_msg_list(reply, &found->files, body->files.count);
-    for (uint32_t i = 0; rc == 0 && i < body->files.count; i++) {
-        read_needs_reply_files *to = &found->files.at[i];
-        to->filename = piw_text_copy(reply, body->files.at[i].filename);
-        to->hash = piw_text_copy(reply, body->files.at[i].hash);
-        rc = read_one(body->root.s, &body->files.at[i], reply, &to->needs, err);
+    piw_msg_list(reply, &found->files, body->wheels.files.count);
+    for (uint32_t i = 0; rc == 0 && i < body->wheels.files.count; i++) {
+        wheels_done_files *to = &found->files.at[i];
+        to->filename = piw_text_copy(reply, body->wheels.files.at[i].filename);
+        to->hash = piw_text_copy(reply, body->wheels.files.at[i].hash);
+        rc = read_one(body->root.s, &body->wheels.files.at[i], reply, &to->needs, err);
     }
-    if (body->upto.s != NULL)
-        found->upto = piw_text_copy(reply, body->upto);
+    if (body->wheels.upto.s != NULL)
+        found->upto = piw_text_copy(reply, body->wheels.upto);
     if (rc == 0)
         *result = reply;
     else

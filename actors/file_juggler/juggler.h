@@ -177,19 +177,17 @@ int on_remove_file(piw_task *task, piw_msg *msg);
 int on_file_written(piw_task *task, piw_msg *reply, uint64_t key);
 int on_file_removed(piw_task *task, piw_msg *reply, uint64_t key);
 
-/* --- metadata_pass.c --- */
-int metadata_pass_begin(piw_task *task);
-int on_metadata_look(piw_task *task, piw_msg *reply, uint64_t key);
-int on_metadata_due(piw_task *task, piw_msg *reply, uint64_t key);
-int on_metadata_written(piw_task *task, piw_msg *reply, uint64_t key);
-int on_metadata_made(piw_task *task, piw_msg *reply, uint64_t key);
-
-/* --- needs_pass.c --- */
-int needs_pass_begin(piw_task *task);
-int on_needs_look(piw_task *task, piw_msg *reply, uint64_t key);
-int on_needs_due(piw_task *task, piw_msg *reply, uint64_t key);
-int on_needs_read(piw_task *task, piw_msg *reply, uint64_t key);
-int on_needs_kept(piw_task *task, piw_msg *reply, uint64_t key);
+/* --- wheel_pass.c: wheels that lack something get it in the background --- */
+typedef enum wheel_pass {
+    PASS_METADATA, /* METADATA beside them */
+    PASS_NEEDS,    /* what their code needs, in the database */
+} wheel_pass;
+int wheel_pass_begin(piw_task *task, wheel_pass which);
+int on_pass_look(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_due(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_worked(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_told(piw_task *task, piw_msg *reply, uint64_t key);
+int on_pass_over(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- opening.c --- */
 /* Read what lies on the site, and go on with it. Once, when the site is there. */

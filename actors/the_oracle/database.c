@@ -332,3 +332,19 @@ piw_text row_copy(piw_msg *msg, const PGresult *result, int row, int column)
     piw_text text = row_text(result, row, column);
     return text.s == NULL ? text : piw_text_copy(msg, text);
 }
+
+void row_split(piw_msg *msg, const PGresult *result, int row, int column, uint32_t *count, piw_text **list)
+{
+    piw_text joined = row_text(result, row, column);
+    uint32_t parts = joined.len > 0 ? 1 : 0;
+    for (uint32_t i = 0; i < joined.len; i++)
+        parts += joined.s[i] == '\x1f';
+    *list = piw_msg_alloc(msg, sizeof(piw_text) * parts);
+    *count = parts;
+    const char *at = joined.s;
+    for (uint32_t i = 0; i < parts; i++) {
+        size_t len = strcspn(at, "\x1f");
+        (*list)[i] = piw_msg_text(msg, at, (uint32_t)len);
+        at += len + 1;
+    }
+}

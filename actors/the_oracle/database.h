@@ -68,5 +68,7 @@ bool row_bool(const PGresult *result, int row, int column);
 piw_text row_text(const PGresult *result, int row, int column);
 /* A copy in the arena of `msg`. */
 piw_text row_copy(piw_msg *msg, const PGresult *result, int row, int column);
+/* Copies of the texts that the database has joined there, parted by U+001F. */
+void row_split(piw_msg *msg, const PGresult *result, int row, int column, uint32_t *count, piw_text **list);
 
 #endif

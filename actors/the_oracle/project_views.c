@@ -28,27 +28,6 @@ const statement view_statements[RESULTS - VIEWS] = {
                                                   "piw.views v) ORDER BY q.package, q.version LIMIT 200001"},
 };
 
-/* The parts of a text with U+001F between. */
-static uint32_t count_parts(piw_text list)
-{
-    uint32_t count = list.len > 0;
-    for (uint32_t i = 0; i < list.len; i++)
-        count += list.s[i] == '\x1f';
-    return count;
-}
-
-static void fill_parts(piw_msg *msg, piw_text list, uint32_t *count, piw_text **to)
-{
-    *count = count_parts(list);
-    *to = piw_msg_alloc(msg, (*count + 1) * sizeof(**to));
-    for (uint32_t i = 0; i < *count; i++) {
-        const char *end = memchr(list.s, '\x1f', list.len);
-        uint32_t len = end != NULL ? (uint32_t)(end - list.s) : list.len, skip = end != NULL ? len + 1 : len;
-        (*to)[i] = piw_msg_text(msg, list.s, len);
-        list = (piw_text){list.s + skip, list.len - skip};
-    }
-}
-
 static void fill_file(const reader *self, int row, view_file *to)
 {
     const PGresult *r = self->rows[VIEW_BUILDS];
@@ -65,8 +44,8 @@ static void fill_file(const reader *self, int row, view_file *to)
         .metadata_hash = row_copy(self->msg, r, row, 12),
         .uploaded = {.us = row_int(r, row, 13)},
     };
-    fill_parts(self->msg, row_text(r, row, 15), &to->file.apt_dependencies.count, &to->file.apt_dependencies.at);
-    fill_parts(self->msg, row_text(r, row, 16), &to->file.pip_dependencies.count, &to->file.pip_dependencies.at);
+    row_split(self->msg, r, row, 15, &to->file.apt_dependencies.count, &to->file.apt_dependencies.at);
+    row_split(self->msg, r, row, 16, &to->file.pip_dependencies.count, &to->file.pip_dependencies.at);
 }
 
 /* Is there a file in this row that pages may show? */

@@ -129,22 +129,6 @@ int read_search_index(database *db, const piw_msg *msg, piw_msg **reply, piw_err
     return 0;
 }
 
-/* Texts that the database has joined, parted by U+001F. */
-static void split_texts(piw_msg *msg, piw_text joined, uint32_t *count, piw_text **list)
-{
-    uint32_t parts = joined.len > 0 ? 1 : 0;
-    for (uint32_t i = 0; i < joined.len; i++)
-        parts += joined.s[i] == '\x1f';
-    *list = piw_msg_alloc(msg, sizeof(piw_text) * parts);
-    *count = parts;
-    const char *at = joined.s;
-    for (uint32_t i = 0; i < parts; i++) {
-        size_t len = strcspn(at, "\x1f");
-        (*list)[i] = piw_msg_text(msg, at, (uint32_t)len);
-        at += len + 1;
-    }
-}
-
 /* The newest of stock's builds, and the newest of views'; `also` is a further condition. */
 #define RECENT_HALF(queue, builds, files, withheld, also)                                                              \
     "(SELECT b.build_id, b.package, b.version, " queue ", b.built_by, b.status, "                                      \
@@ -187,7 +171,7 @@ int read_recent_builds(database *db, const piw_msg *msg, piw_msg **reply, piw_er
                              .status = row_bool(r, row, 5),
                              .built = {.us = row_int(r, row, 6)},
                              .duration = piw_duration_from_us(row_int(r, row, 7))};
-        split_texts(*reply, row_text(r, row, 8), &to->files.count, &to->files.at);
+        row_split(*reply, r, row, 8, &to->files.count, &to->files.at);
     }
     PQclear(r);
     return 0;

@@ -72,21 +72,29 @@ int piw__registry_check(piw__registry *registry, const piw__role *role, const pi
     return rc;
 }
 
+static void serve(piw__registry *registry, piw__role *role, const piw_service *service)
+{
+    if (find(registry, service->name) != NULL)
+        return;
+    piw__service *entry = piw_zalloc(sizeof(*entry));
+    *entry = (piw__service){registry->services, piw__intern(service->name), service->protocol->interned, role};
+    registry->services = entry;
+}
+
+void piw__registry_serve(piw__registry *registry, piw__role *role, const piw_service *service)
+{
+    pthread_mutex_lock(&registry->lock);
+    serve(registry, role, service);
+    pthread_mutex_unlock(&registry->lock);
+}
+
 int piw__registry_enter(piw__registry *registry, piw__role *role, const piw__image *image, piw_err *err)
 {
     pthread_mutex_lock(&registry->lock);
     int rc = check_free(registry, role, image, err);
     const piw_service *list = image->plugin->serves;
-    for (unsigned i = 0; rc == 0 && list != NULL && list[i].name != NULL; i++) {
-        if (find(registry, list[i].name) != NULL)
-            continue;
-        piw__service *service = piw_zalloc(sizeof(*service));
-        service->name = piw__intern(list[i].name);
-        service->protocol = list[i].protocol->interned;
-        service->role = role;
-        service->next = registry->services;
-        registry->services = service;
-    }
+    for (unsigned i = 0; rc == 0 && list != NULL && list[i].name != NULL; i++)
+        serve(registry, role, &list[i]);
     const piw_event *events = image->plugin->subscribes;
     for (unsigned i = 0; rc == 0 && events != NULL && events[i].protocol != NULL; i++)
         subscribe(registry, role, &events[i].protocol->interned->messages[events[i].message]);

@@ -36,6 +36,8 @@ void piw__registry_fini(piw__registry *registry);
 int piw__registry_check(piw__registry *registry, const piw__role *role, const piw__image *image, piw_err *err);
 /* The same, and then enter them. PIW_EPLUGIN, nothing entered. */
 int piw__registry_enter(piw__registry *registry, piw__role *role, const piw__image *image, piw_err *err);
+/* Enter one, unless somebody serves it. */
+void piw__registry_serve(piw__registry *registry, piw__role *role, const piw_service *service);
 /* NULL when nobody serves the name. */
 piw__service *piw__registry_find(piw__registry *registry, const char *name);
 /* Are all services that the image uses and needs served, with the same types? */

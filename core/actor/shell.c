@@ -22,40 +22,6 @@ enum { TURN = 256, FLUSH_EVERY = 64, EVENTS = 32, FETCH_LINES = 4, SIGNAL_STACK 
 /* While the bus holds too many bytes nobody tells when that ends: look again so often. */
 enum { BUS_FULL_MS = 20 };
 
-int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned instance, piw_err *err)
-{
-    /* Tokens and traces carry the number, so that they are unique in the process. */
-    static _Atomic uint64_t numbers;
-    memset(shell, 0, sizeof(*shell));
-    shell->hub = hub;
-    shell->role = role;
-    shell->soul.options = role != NULL ? role->options : NULL;
-    shell->instance = instance;
-    shell->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
-    shell->soul.state = PIW__DOWN;
-    shell->loop.epoll_fd = -1;
-    if (role != NULL && role->instances > 1)
-        snprintf(shell->name, sizeof(shell->name), "%s.%u", role->name, instance);
-    else
-        snprintf(shell->name, sizeof(shell->name), "%s", role != NULL ? role->name : "caller");
-    int rc = piw__mailbox_init(&shell->mailbox, err);
-    if (rc != 0)
-        return rc;
-    pthread_mutex_init(&shell->supervision.ops_lock, NULL); /* plain mutexes: no failure on Linux */
-    pthread_mutex_init(&shell->record.lock, NULL);
-    if (role == NULL)
-        return 0;
-    shell->loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = PIW__POLL_WAKE};
-    if (shell->loop.epoll_fd < 0 ||
-        epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_ADD, shell->mailbox.wake_fd, &event) != 0) {
-        rc = piw_err_errno(err, "task %s can't be set up: there is no epoll descriptor", shell->name);
-        piw__shell_fini(shell);
-        return rc;
-    }
-    return 0;
-}
-
 static void free_list(piw_msg *msg)
 {
     while (msg != NULL) {
@@ -66,8 +32,12 @@ static void free_list(piw_msg *msg)
 }
 
 /* After the thread has ended, or when it never ran. */
-void piw__shell_fini(piw__shell *shell)
+void piw__shell_free(piw__shell **shell_)
 {
+    piw__shell *shell = *shell_;
+    *shell_ = NULL;
+    if (shell == NULL)
+        return;
     free_list(shell->loop.batch);
     free_list(shell->loop.kept.first);
     piw__outbox_fini(&shell->loop.outbox);
@@ -88,6 +58,48 @@ void piw__shell_fini(piw__shell *shell)
     piw_buffer_fini(&shell->record.sent);
     pthread_mutex_destroy(&shell->record.lock);
     pthread_mutex_destroy(&shell->supervision.ops_lock);
+    free(shell);
+}
+
+int piw__shell_new(piw__hub *hub, piw__role *role, unsigned instance, piw__shell **made, piw_err *err)
+{
+    /* Tokens and traces carry the number, so that they are unique in the process. */
+    static _Atomic uint64_t numbers;
+    piw__shell *shell = piw_alloc_aligned(64, sizeof(*shell));
+    *made = NULL;
+    memset(shell, 0, sizeof(*shell));
+    shell->hub = hub;
+    shell->role = role;
+    shell->soul.options = role != NULL ? role->options : NULL;
+    shell->instance = instance;
+    shell->number = atomic_fetch_add_explicit(&numbers, 1, memory_order_relaxed) + 1;
+    shell->soul.state = PIW__DOWN;
+    shell->loop.epoll_fd = -1;
+    if (role != NULL && role->instances > 1)
+        snprintf(shell->name, sizeof(shell->name), "%s.%u", role->name, instance);
+    else
+        snprintf(shell->name, sizeof(shell->name), "%s", role != NULL ? role->name : "caller");
+    int rc = piw__mailbox_init(&shell->mailbox, err);
+    if (rc != 0) {
+        free(shell);
+        return rc;
+    }
+    pthread_mutex_init(&shell->supervision.ops_lock, NULL); /* plain mutexes: no failure on Linux */
+    pthread_mutex_init(&shell->record.lock, NULL);
+    if (role == NULL) {
+        *made = shell;
+        return 0;
+    }
+    shell->loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = PIW__POLL_WAKE};
+    if (shell->loop.epoll_fd < 0 ||
+        epoll_ctl(shell->loop.epoll_fd, EPOLL_CTL_ADD, shell->mailbox.wake_fd, &event) != 0) {
+        rc = piw_err_errno(err, "task %s can't be set up: there is no epoll descriptor", shell->name);
+        piw__shell_free(&shell);
+        return rc;
+    }
+    *made = shell;
+    return 0;
 }
 
 /* --- One turn ---------------------------------------------------------------------------------------------------- */

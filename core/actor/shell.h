@@ -36,9 +36,9 @@ struct piw__shell {
     piw__record record;
 };
 
-/* Make and free; the thread is started and joined by the runtime. */
-int piw__shell_init(piw__shell *shell, piw__hub *hub, piw__role *role, unsigned instance, piw_err *err);
-void piw__shell_fini(piw__shell *shell);
+/* Make and free; the thread is started and joined by the runtime. Without a role it is bare: a mailbox, and no more. */
+int piw__shell_new(piw__hub *hub, piw__role *role, unsigned instance, piw__shell **made, piw_err *err);
+void piw__shell_free(piw__shell **shell);
 int piw__shell_run(piw__shell *shell, piw_err *err); /* starts the thread */
 
 #endif

@@ -1,6 +1,7 @@
 /* image.c — the loader: from a file name to a checked image in memory. */
 #include "plugin/image.h"
 
+#include "base/fd.h"
 #include "plugin/elf_check.h"
 #include "plugin/manifest.h"
 #include "type/carry.h"
@@ -114,32 +115,6 @@ static int find(const piw__plugin_dirs *dirs, const char *file, char *path, piw_
 
 /* --- Its bytes ---------------------------------------------------------------------------------------------------- */
 
-static int read_all(int fd, uint8_t *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = read(fd, data + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, data + done, size - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return -1;
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 static int read_file(const char *path, const char *file, uint8_t **data, size_t *size, piw_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -154,7 +129,7 @@ static int read_file(const char *path, const char *file, uint8_t **data, size_t 
         rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
     else if ((bytes = malloc((size_t)st.st_size + 1)) == NULL)
         rc = piw_err_set(err, PIW_ENOMEM, "no memory for plugin %s", file);
-    else if (read_all(fd, bytes, (size_t)st.st_size) != 0)
+    else if (piw__fd_read(fd, bytes, (size_t)st.st_size) != 0)
         rc = piw_err_errno(err, "plugin %s can't be read", file);
     close(fd);
     if (rc != 0) {
@@ -206,7 +181,7 @@ static void put_slot(piw__image *image, const piw_msg_type *type, piw_handler_fn
     while (image->slots[at].type != NULL && image->slots[at].type != type)
         at = (at + 1) & image->slots_mask;
     if (image->slots[at].type == NULL)
-        image->slots[at] = (piw__slot){type, fn};
+        image->slots[at] = (piw__handler_slot){type, fn};
 }
 
 static void fill_slots(piw__image *image)
@@ -290,7 +265,7 @@ static int map(const uint8_t *data, size_t size, const char *file, int *fd, void
     *fd = memfd_create(base, MFD_CLOEXEC);
     if (*fd < 0)
         return piw_err_errno(err, "can't make a memory file for the copy of plugin %s", file);
-    if (write_all(*fd, data, size) != 0) {
+    if (piw__fd_write(*fd, data, size) != 0) {
         int rc = piw_err_errno(err, "plugin %s can't be copied", file);
         close(*fd);
         return rc;

@@ -7,10 +7,10 @@
 
 #include "piw/plugin.h"
 
-typedef struct piw__slot {
+typedef struct piw__handler_slot {
     const piw_msg_type *type;
     piw_handler_fn *fn;
-} piw__slot;
+} piw__handler_slot;
 
 typedef struct piw__image {
     struct piw__image *next;
@@ -20,7 +20,7 @@ typedef struct piw__image {
     size_t size;
     uint64_t hash; /* of the file's bytes */
     void *handle;
-    piw__slot *slots; /* handlers by message type: open addressing */
+    piw__handler_slot *slots; /* handlers by message type: open addressing */
     uint32_t slots_mask;
     const char **continuations; /* interned names, in the manifest's order */
     unsigned continuations_count;

@@ -2,6 +2,7 @@
 #include "record/recording.h"
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "piw/log.h"
 #include "record/frame.h"
 #include "record/shape.h"
@@ -56,21 +57,6 @@ static void begin_end(piw__recording *self, const char *why)
     pthread_cond_broadcast(&self->changed);
 }
 
-/* 0 or errno. */
-static int write_all(int fd, const uint8_t *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 /* Under the lock: wait until there is something to do; the time may be up. */
 static void wait_for_work(piw__recording *self)
 {
@@ -103,7 +89,7 @@ static int write_end(piw__recording *self)
     body->why = piw_msg_textz(msg, self->why);
     piw__recording_frame(&framed, msg);
     piw_msg_free(&msg);
-    int failed = write_all(self->fd, framed.data, framed.len);
+    int failed = piw__fd_write(self->fd, framed.data, framed.len) == 0 ? 0 : errno;
     piw_buffer_fini(&framed);
     return failed == 0 && fdatasync(self->fd) != 0 ? errno : failed;
 }
@@ -143,7 +129,7 @@ static void *writer(void *arg)
         self->waiting = (piw_buffer){0};
         bool last = self->ending;
         pthread_mutex_unlock(&self->lock);
-        int failed = write_all(self->fd, batch.data, batch.len);
+        int failed = piw__fd_write(self->fd, batch.data, batch.len) == 0 ? 0 : errno;
         piw_buffer_fini(&batch);
         if (failed == 0 && last)
             failed = write_end(self);
@@ -223,7 +209,7 @@ int piw__recording_new(piw__recording **made, const char *task, const char *path
     int rc = self->fd < 0 ? piw_err_errno(err, "the recording %s can't be made", path) : 0;
     bool is_made = rc == 0;
     piw__record_head_put(head);
-    if (rc == 0 && (errno = write_all(self->fd, head, sizeof(head))) != 0)
+    if (rc == 0 && piw__fd_write(self->fd, head, sizeof(head)) != 0)
         rc = piw_err_errno(err, "the recording %s can't be written", path);
     if (rc == 0)
         rc = start_thread(self, err);

@@ -16,18 +16,12 @@ static piw__shell *endpoint_take(piw_runtime *runtime, size_t *index, piw_err *e
             *index = i;
         }
     }
-    if (shell == NULL) {
-        shell = piw_alloc_aligned(64, sizeof(*shell));
-        if (piw__shell_init(shell, &runtime->hub, NULL, 0, err) != 0) {
-            free(shell);
-            shell = NULL;
-        } else {
-            *index = runtime->bare_count++;
-            runtime->bare = piw_realloc(runtime->bare, runtime->bare_count * sizeof(*runtime->bare));
-            runtime->bare_busy = piw_realloc(runtime->bare_busy, runtime->bare_count * sizeof(*runtime->bare_busy));
-            runtime->bare[*index] = shell;
-            runtime->bare_busy[*index] = true;
-        }
+    if (shell == NULL && piw__shell_new(&runtime->hub, NULL, 0, &shell, err) == 0) {
+        *index = runtime->bare_count++;
+        runtime->bare = piw_realloc(runtime->bare, runtime->bare_count * sizeof(*runtime->bare));
+        runtime->bare_busy = piw_realloc(runtime->bare_busy, runtime->bare_count * sizeof(*runtime->bare_busy));
+        runtime->bare[*index] = shell;
+        runtime->bare_busy[*index] = true;
     }
     pthread_mutex_unlock(&runtime->bare_lock);
     return shell;

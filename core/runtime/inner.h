@@ -57,6 +57,8 @@ int piw__role_settle(piw__role *role, const piw__image *image, piw_err *err);
 /* Its shells, which don't run yet; their threads. */
 int piw__role_make_shells(piw__role *role, piw_err *err);
 int piw__role_run_shells(const piw__role *role, piw_err *err);
+/* In the place of a task that isn't in this process: its instances only have mailboxes. `*made` in any case. */
+int piw__bare_role(piw_runtime *runtime, const char *name, unsigned instances, piw__role **made, piw_err *err);
 PIW_API piw__role *piw__runtime_role(const piw_runtime *runtime, const char *name);
 /* Load the role's plugin and check it against what is configured. */
 int piw__role_look(const piw__role *role, const char *file, const piw__options *options, const piw__image **image,

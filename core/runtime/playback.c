@@ -1,6 +1,7 @@
 /* playback.c — a recording is looked through before it is played. */
 #include "runtime/playback.h"
 
+#include "base/fd.h"
 #include "recording.piw.h"
 
 #include <errno.h>
@@ -254,11 +255,9 @@ static int write_file(const char *path, const piw_blob *content, piw_err *err)
     if (fd < 0)
         return errno == EEXIST ? 0 : piw_err_errno(err, "the file %s can't be made", path);
     int rc = fchmod(fd, 0644) == 0 ? 0 : piw_err_errno(err, "the mode of %s can't be set", path);
-    for (size_t at = 0, n; rc == 0 && (n = piw_blob_read(content, at, piece, sizeof(piece))) > 0; at += n) {
-        ssize_t done = write(fd, piece, n);
-        if (done != (ssize_t)n)
+    for (size_t at = 0, n; rc == 0 && (n = piw_blob_read(content, at, piece, sizeof(piece))) > 0; at += n)
+        if (piw__fd_write(fd, piece, n) != 0)
             rc = piw_err_errno(err, "the file %s can't be written", path);
-    }
     close(fd);
     return rc;
 }

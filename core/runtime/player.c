@@ -52,22 +52,11 @@ static void left_out(const char *what, const char *name)
 
 /* --- The shell and what stands around it ---------------------------------------------------------------------------- */
 
-static int make_other(int64_t asker, piw__shell **made, piw_err *err)
+static int add_other(piw__shell *shell, int64_t asker, piw_err *err)
 {
     if (player.others_count == OTHERS_MAX)
         return piw_err_set(err, PIW_ELIMIT, "the recording has messages of too many tasks");
-    piw__shell *shell = NULL;
-    if (posix_memalign((void **)&shell, 64, sizeof(*shell)) != 0)
-        return piw_err_set(err, PIW_ENOMEM, "there is no memory to play a recording");
-    int rc = piw__shell_init(shell, &player.runtime->hub, NULL, 0, err);
-    if (rc != 0) {
-        free(shell);
-        return rc;
-    }
-    if (asker != 0)
-        shell->number = (uint64_t)asker;
     player.others[player.others_count++] = (other){shell, asker};
-    *made = shell;
     return 0;
 }
 
@@ -79,20 +68,18 @@ static int asker_of(int64_t number, piw__shell **asker, piw_err *err)
             return 0;
         }
     }
-    return make_other(number, asker, err);
+    int rc = piw__shell_new(&player.runtime->hub, NULL, 0, asker, err);
+    if (rc != 0)
+        return rc;
+    (*asker)->number = (uint64_t)number;
+    return add_other(*asker, number, err);
 }
 
 static int make_role(const char *name, unsigned instances, piw__role **made, piw_err *err)
 {
-    piw__role *role = piw_zalloc(sizeof(*role));
-    int rc = 0;
-    role->runtime = player.runtime;
-    role->name = piw_strdup(name);
-    role->instances = instances;
-    role->shells = piw_zalloc((instances + 1) * sizeof(*role->shells));
+    int rc = piw__bare_role(player.runtime, name, instances, made, err);
     for (unsigned n = 0; n < instances && rc == 0; n++)
-        rc = make_other(0, &role->shells[n], err);
-    *made = role;
+        rc = add_other((*made)->shells[n], 0, err);
     return rc;
 }
 
@@ -117,9 +104,7 @@ static int make_services(const piw_service *list, piw_err *err)
         int rc = make_role(list[i].name, instances_of(list[i].name), &role, err);
         if (rc != 0)
             return rc;
-        piw__service *service = piw_zalloc(sizeof(*service));
-        *service = (piw__service){registry->services, piw__intern(list[i].name), list[i].protocol->interned, role};
-        registry->services = service;
+        piw__registry_serve(registry, role, &list[i]);
     }
     return 0;
 }
@@ -156,9 +141,7 @@ static int make_shell(piw_err *err)
     player.role->enabled = true;
     player.role->parts = (unsigned)begin->instances;
     player.role->part = (unsigned)begin->instance;
-    if (posix_memalign((void **)&player.shell, 64, sizeof(*player.shell)) != 0)
-        return piw_err_set(err, PIW_ENOMEM, "there is no memory to play a recording");
-    rc = piw__shell_init(player.shell, &player.runtime->hub, player.role, 0, err);
+    rc = piw__shell_new(&player.runtime->hub, player.role, 0, &player.shell, err);
     if (rc != 0)
         return rc;
     player.role->shells[0] = player.shell;

@@ -66,12 +66,8 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
 
 void piw__role_free(piw__role *role)
 {
-    for (unsigned i = 0; role->shells != NULL && i < role->instances; i++) {
-        if (role->shells[i] == NULL)
-            continue;
-        piw__shell_fini(role->shells[i]);
-        free(role->shells[i]);
-    }
+    for (unsigned i = 0; role->shells != NULL && i < role->instances; i++)
+        piw__shell_free(&role->shells[i]);
     free(role->shells);
     piw__options_free(&role->all_options);
     free(role->origins);
@@ -93,10 +89,8 @@ void piw_runtime_free(piw_runtime **runtime_)
         piw__role_free(runtime->roles[i]);
     free(runtime->roles);
     free(runtime->order);
-    for (size_t i = 0; i < runtime->bare_count; i++) {
-        piw__shell_fini(runtime->bare[i]);
-        free(runtime->bare[i]);
-    }
+    for (size_t i = 0; i < runtime->bare_count; i++)
+        piw__shell_free(&runtime->bare[i]);
     free(runtime->bare);
     free(runtime->bare_busy);
     for (size_t i = 0; i < runtime->dirs_count; i++)
@@ -290,19 +284,11 @@ static int load_all(piw_runtime *runtime, piw_err *err)
 
 int piw__role_make_shells(piw__role *role, piw_err *err)
 {
+    int rc = 0;
     role->shells = piw_zalloc(role->instances * sizeof(*role->shells));
-    for (unsigned n = 0; n < role->instances; n++) {
-        piw__shell *shell;
-        if (posix_memalign((void **)&shell, 64, sizeof(*shell)) != 0)
-            return piw_err_set(err, PIW_ENOMEM, "no memory for task %s", role->name);
-        int rc = piw__shell_init(shell, &role->runtime->hub, role, n, err);
-        if (rc != 0) {
-            free(shell);
-            return rc;
-        }
-        role->shells[n] = shell;
-    }
-    return 0;
+    for (unsigned n = 0; rc == 0 && n < role->instances; n++)
+        rc = piw__shell_new(&role->runtime->hub, role, n, &role->shells[n], err);
+    return rc;
 }
 
 int piw__role_run_shells(const piw__role *role, piw_err *err)
@@ -310,6 +296,20 @@ int piw__role_run_shells(const piw__role *role, piw_err *err)
     int rc = 0;
     for (unsigned n = 0; rc == 0 && n < role->instances; n++)
         rc = piw__shell_run(role->shells[n], err);
+    return rc;
+}
+
+int piw__bare_role(piw_runtime *runtime, const char *name, unsigned instances, piw__role **made, piw_err *err)
+{
+    piw__role *role = piw_zalloc(sizeof(*role));
+    int rc = 0;
+    role->runtime = runtime;
+    role->name = piw_strdup(name);
+    role->instances = instances;
+    role->shells = piw_zalloc((instances + 1) * sizeof(*role->shells));
+    for (unsigned n = 0; rc == 0 && n < instances; n++)
+        rc = piw__shell_new(&runtime->hub, NULL, 0, &role->shells[n], err);
+    *made = role;
     return rc;
 }
 

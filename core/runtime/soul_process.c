@@ -383,29 +383,21 @@ static uint64_t next_number(texts *from)
     return strtoull(next_text(from), NULL, 10);
 }
 
-static piw__shell *bare_shell(unsigned service, unsigned instance)
+static void add_port(piw__shell *shell, unsigned service, unsigned instance)
 {
-    piw__shell *shell = NULL;
-    piw_err err = {0};
     if (soul.ports_count == PORTS_MAX)
         fail("it uses too many services");
-    if (posix_memalign((void **)&shell, 64, sizeof(*shell)) != 0)
-        fail("no memory");
-    if (piw__shell_init(shell, &soul.runtime->hub, NULL, 0, &err) != 0)
-        fail(err.text);
     soul.ports[soul.ports_count++] = (port){shell, service, instance};
-    return shell;
 }
 
 static piw__role *bare_role(const char *name, unsigned service, unsigned instances)
 {
-    piw__role *role = piw_zalloc(sizeof(*role));
-    role->runtime = soul.runtime;
-    role->name = piw_strdup(name);
-    role->instances = instances;
-    role->shells = piw_zalloc((instances + 1) * sizeof(*role->shells));
+    piw__role *role;
+    piw_err err = {0};
+    if (piw__bare_role(soul.runtime, name, instances, &role, &err) != 0)
+        fail(err.text);
     for (unsigned n = 0; n < instances; n++)
-        role->shells[n] = bare_shell(service, n);
+        add_port(role->shells[n], service, n);
     return role;
 }
 
@@ -424,12 +416,7 @@ static void make_services(texts *from)
             fail("its setup is malformed");
         if (instances == 0 || is_served(one->name))
             continue;
-        piw__service *service = piw_zalloc(sizeof(*service));
-        service->name = piw__intern(one->name);
-        service->protocol = one->protocol->interned;
-        service->role = bare_role(one->name, n, instances);
-        service->next = registry->services;
-        registry->services = service;
+        piw__registry_serve(registry, bare_role(one->name, n, instances), one);
     }
 }
 
@@ -488,9 +475,7 @@ static piw__role *make_role(const char *name)
 static void make_shell(piw__role *role, const char *name, uint64_t number)
 {
     piw_err err = {0};
-    if (posix_memalign((void **)&soul.shell, 64, sizeof(*soul.shell)) != 0)
-        fail("no memory");
-    if (piw__shell_init(soul.shell, &soul.runtime->hub, role, 0, &err) != 0)
+    if (piw__shell_new(&soul.runtime->hub, role, 0, &soul.shell, &err) != 0)
         fail(err.text);
     role->shells[0] = soul.shell;
     snprintf(soul.shell->name, sizeof(soul.shell->name), "%s", name);
@@ -525,7 +510,9 @@ static void set_up(const piw__frame *frame, const uint8_t *payload)
     role->parts = parts;
     role->options = make_options(&from);
     make_shell(role, name, number);
-    soul.asker = bare_shell(0, 0);
+    if (piw__shell_new(&soul.runtime->hub, NULL, 0, &soul.asker, &err) != 0)
+        fail(err.text);
+    add_port(soul.asker, 0, 0);
     make_services(&from);
     make_events();
     if (piw__workers_start(&soul.runtime->hub.workers, PIW_LIMIT_WORKERS, &err) != 0)

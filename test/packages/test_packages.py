@@ -113,11 +113,9 @@ def clean_root(name="root"):
 
 def make_root(folder, sources, commands):
     part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    done = run(["debootstrap", "--variant=minbase", "bookworm", part], 1500)
-    if done.returncode != 0:
-        raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
+    wrong = one_maker.debian("bookworm", part)
+    if wrong:
+        raise Missing(f"debootstrap failed: {wrong}")
     configure_apt(part, sources)
     root = Root(part)
     for command in (["apt-get", "-qq", "update"], *commands):

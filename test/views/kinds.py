@@ -69,5 +69,18 @@ def links(page):
     return {match.group(2): match.group(1) for match in re.finditer(r'<a href="([^"#]*)[^"]*"[^>]*>([^<]+)</a>', page)}
 
 
+def page(farm, path):
+    """What the site has there; "": nothing yet."""
+    try:
+        return (farm.www / path).read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def index_of(farm, view, package):
+    """What a package's page for this kind links to: {name: address}."""
+    return links(page(farm, f"{view}/simple/{package}/index.html"))
+
+
 def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()

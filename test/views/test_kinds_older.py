@@ -33,11 +33,6 @@ def queued(farm):
     return farm.rows(f"SELECT package FROM piw.queue WHERE abi_tag = '{NEW}' ORDER BY 1")
 
 
-def index_of(farm, package):
-    path = farm.www / NEW / "simple" / package / "index.html"
-    return kinds.links(path.read_text("utf-8")) if path.exists() else {}
-
-
 def roots(farm):
     """What each kind's root list names, in both forms."""
     return {view: [sorted(re.findall(r'<a href="([^"/]+)/">', (farm.www / view / "simple/index.html").read_text("utf-8"))),
@@ -76,11 +71,11 @@ def test_first_views(farm):
     equal("older.all have been read", farm.value("SELECT count(*) FROM piw.file_needs WHERE view = ''"), "4")
     for package in PACKAGES:
         name = wheel_name(farm, package)
-        farm.wait(f"a link to {name}", lambda p=package, n=name: index_of(farm, p) == {n: f"../../../simple/{p}/{n}"})
+        farm.wait(f"a link to {name}", lambda p=package, n=name: kinds.index_of(farm, NEW, p) == {n: f"../../../simple/{p}/{n}"})
     farm.wait("the queue", lambda: queued(farm) == [[STRANGE]])
     equal("older.only what lacks something was ever queued", farm.rows("SELECT DISTINCT package FROM public.seen"), [[STRANGE]])
     equal("older.the queue is what is wanted", farm.rows("SELECT * FROM piw.check_queue()"), [])
-    equal("older.and not listed", index_of(farm, STRANGE), {})
+    equal("older.and not listed", kinds.index_of(farm, NEW, STRANGE), {})
     farm.wait("the root list", lambda: roots(farm)[NEW] == [PACKAGES] * 2)
     equal("older.the root lists name what there is for each", roots(farm), {NEW: [PACKAGES] * 2, OLD: [[*PACKAGES, STRANGE]] * 2})
     check("older.there is no empty page", not (farm.www / NEW / "simple" / STRANGE).exists())
@@ -98,7 +93,7 @@ def test_again(farm):
     farm.psql("DELETE FROM public.seen")
     farm.views = views
     restart(farm)
-    farm.wait("a link", lambda: index_of(farm, "between"))
+    farm.wait("a link", lambda: kinds.index_of(farm, NEW, "between"))
     farm.wait("the root list", lambda: roots(farm)[NEW] == [["between", *PACKAGES]] * 2)
     farm.wait("the queue", lambda: queued(farm) == [[STRANGE]])
     equal("again.what came between is read, too", farm.rows("SELECT DISTINCT package FROM public.seen"), [[STRANGE]])

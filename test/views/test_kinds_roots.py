@@ -61,12 +61,9 @@ def make_root():
             if not shutil.which("debootstrap"):
                 raise Missing("there is no debootstrap")
             part = KEPT.with_name("trixie.part")
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={DEBIAN}", "trixie", part], stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, timeout=900, check=False)
-            if done.returncode != 0:
-                raise Missing(f"debootstrap failed: {(done.stdout.strip().splitlines() or ['no reason given'])[-1]}")
+            wrong = one_maker.debian("trixie", part, f"--include={DEBIAN}", timeout=900)
+            if wrong:
+                raise Missing(f"debootstrap failed: {wrong}")
             part.rename(KEPT)
     return KEPT
 
@@ -122,7 +119,7 @@ def story(farm, root):
     farm.wait("the common index", lambda: (farm.www / "simple/both" / NAME).exists(), timeout=120)
     before = kinds.digest(farm.www / "simple/both" / NAME)
     start_in_root(farm, root)
-    farm.wait("Debian 13's wheel", lambda: NAME in kinds.links((farm.www / NEW / "simple/both/index.html").read_text("utf-8"))
+    farm.wait("Debian 13's wheel", lambda: NAME in kinds.index_of(farm, NEW, "both")
               and (farm.www / NEW / "simple/both" / NAME).exists(), timeout=180)
     equal("both wheels are kept, the common index is on the first", kinds.digest(farm.www / "simple/both" / NAME), before)
     old = install_and_import(farm, here, "simple", "common")
@@ -135,7 +132,7 @@ def story(farm, root):
     check("what would be loaded without views can't be", "GLIBC_2.38" in wrong, wrong)
     needs = farm.value(f"SELECT needs FROM piw.file_needs WHERE view = '{NEW}' AND filename = '{NAME}'")
     check("and the farm knows why", needs and "GLIBC_2.38" in needs, needs)
-    equal("so that it isn't listed for Debian 12", kinds.links((farm.www / OLD / "simple/both/index.html").read_text("utf-8")),
+    equal("so that it isn't listed for Debian 12", kinds.index_of(farm, OLD, "both"),
           {NAME: f"../../../simple/both/{NAME}"})
 
 

@@ -28,11 +28,6 @@ def wheel_name(farm, package, version="1.0"):
     return f"{package}-{version}-{farm.abi()}-{farm.abi()}-{kinds.machine()}.whl"
 
 
-def index_of(farm, view, package):
-    path = farm.www / view / "simple" / package / "index.html"
-    return kinds.links(path.read_text("utf-8")) if path.exists() else {}
-
-
 def snapshot(farm):
     """All that the common index has: {path: bytes}."""
     return {path.relative_to(farm.www): path.read_bytes() for path in (farm.www / "simple").rglob("*") if path.is_file()}
@@ -60,7 +55,7 @@ def test_first(farm):
     kinds.start_slave(farm, "old", "12")
     name = wheel_name(farm, "early")
     farm.wait("the first wheel", lambda: (farm.www / "simple/early" / name).exists() and all(
-        name in (farm.www / "simple/early" / page).read_text("utf-8") for page in ("index.html", "index.v1.json")))
+        name in kinds.page(farm, f"simple/early/{page}") for page in ("index.html", "index.v1.json")))
     farm.wait("all pages", lambda: farm.pages_form() == "all")
     equal("first.no view's folder", sorted(p.name for p in farm.www.iterdir() if p.name.startswith(("book", "trix"))), [])
 
@@ -72,21 +67,21 @@ def test_collision(farm):
     kinds.start_slave(farm, "new", "13")
     name = wheel_name(farm, "early")
     own = farm.www / NEW / "simple/early" / name
-    farm.wait("the other kind's wheel", lambda: own.exists() and index_of(farm, NEW, "early"))
+    farm.wait("the other kind's wheel", lambda: own.exists() and kinds.index_of(farm, NEW, "early"))
     common = farm.www / "simple/early" / name
     check("collision.two wheels of one name", kinds.digest(own) != kinds.digest(common))
     after = snapshot(farm)
     equal("collision.the common index is as it was", [str(p) for p in before if before[p] != after.get(p)], [])
     equal("collision.built once for each", counted(farm), "2")
-    equal("collision.its index lists its own", index_of(farm, NEW, "early"), {name: name})
-    equal("collision.the common kind's leads to the common index", index_of(farm, OLD, "early"),
+    equal("collision.its index lists its own", kinds.index_of(farm, NEW, "early"), {name: name})
+    equal("collision.the common kind's leads to the common index", kinds.index_of(farm, OLD, "early"),
           {name: f"../../../simple/early/{name}"})
     check("collision.metadata beside it", pathlib.Path(f"{own}.metadata").exists())
 
 
 def test_forms(farm):
     """Every form of a kind's index, as a web server gives it."""
-    farm.wait("the root lists", lambda: all('href="early/"' in (farm.www / view / "simple/index.html").read_text("utf-8")
+    farm.wait("the root lists", lambda: all('href="early/"' in kinds.page(farm, f"{view}/simple/index.html")
                                             for view in (OLD, NEW)))
     for view in (OLD, NEW):
         for path, word in ((f"/{view}/simple/", 'href="early/"'), (f"/{view}/simple/early/", wheel_name(farm, "early"))):
@@ -94,7 +89,7 @@ def test_forms(farm):
             check(f"forms.{view}.HTML {path.count('/')}", status == 200 and word in page.decode(), page[:300])
         listed = json.loads((farm.www / view / "simple/early/index.v1.json").read_text("utf-8"))
         file, = listed["files"]
-        equal(f"forms.{view}.JSON has the page's address", file["url"], index_of(farm, view, "early")[file["filename"]])
+        equal(f"forms.{view}.JSON has the page's address", file["url"], kinds.index_of(farm, view, "early")[file["filename"]])
         status, _, data = farm.get(f"/{view}/simple/early/{file['url']}.metadata")
         check(f"forms.{view}.metadata at its address", status == 200 and b"Name: early" in data, data[:200])
         names = [p["name"] for p in json.loads((farm.www / view / "simple/index.v1.json").read_text("utf-8"))["projects"]]
@@ -130,7 +125,7 @@ def test_cover(farm):
     """A pure wheel does for all; a wheel in C does where all is there that it needs."""
     kinds.add_pure(farm, "light")
     pure = "light-1.0-py3-none-any.whl"
-    farm.wait("the pure wheel", lambda: all(pure in index_of(farm, view, "light") for view in (OLD, NEW)) and not waiting(farm))
+    farm.wait("the pure wheel", lambda: all(pure in kinds.index_of(farm, view, "light") for view in (OLD, NEW)) and not waiting(farm))
     # The common index has its own; whoever was first, all list it.
     equal("cover.no more than each queue's build", farm.value(
         "SELECT count(*) <= 2 FROM (SELECT FROM builds WHERE package = 'light' UNION ALL SELECT FROM piw.view_builds "
@@ -140,7 +135,7 @@ def test_cover(farm):
     farm.stop_process(next(s for s in farm.slaves if s.name == "new"))
     kinds.add_extension(farm, "later")
     name = wheel_name(farm, "later")
-    farm.wait("a link to what runs there", lambda: index_of(farm, NEW, "later").get(name) == f"../../../simple/later/{name}")
+    farm.wait("a link to what runs there", lambda: kinds.index_of(farm, NEW, "later").get(name) == f"../../../simple/later/{name}")
     farm.wait("the queue", lambda: not waiting(farm))
     equal("cover.not built again", farm.value("SELECT count(*) FROM piw.view_builds WHERE package = 'later'"), "0")
 
@@ -158,7 +153,7 @@ def test_back(farm):
     home = (farm.www / "index.html").read_text("utf-8")
     check("back.no view on a page", NEW not in home and NEW not in (farm.www / "project/early/index.html").read_text("utf-8"))
     restart(farm, kinds.views(farm))
-    farm.wait("its index", lambda: index_of(farm, NEW, "early"))
+    farm.wait("its index", lambda: kinds.index_of(farm, NEW, "early"))
     equal("back.and again nothing waits", waiting(farm), [])
     equal("back.nothing was built again", counted(farm), built)
 
@@ -183,9 +178,9 @@ def test_gone(farm):
     equal("gone.quarantined: out of reach", status, 404)
     audit(farm, "gone.quarantined")
     farm.psql("UPDATE versions SET skip = '' WHERE package = 'early'")
-    farm.wait("the wheels back", lambda: all(p.exists() for p in places) and name in index_of(farm, NEW, "early"))
+    farm.wait("the wheels back", lambda: all(p.exists() for p in places) and name in kinds.index_of(farm, NEW, "early"))
     farm.run([farm.program("piw-remove"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "-y", "early", "1.0"])
-    farm.wait("the wheels gone", lambda: not any(p.exists() for p in places) and name not in index_of(farm, NEW, "early"))
+    farm.wait("the wheels gone", lambda: not any(p.exists() for p in places) and name not in kinds.index_of(farm, NEW, "early"))
     farm.wait("their metadata", lambda: not list(farm.www.rglob(f"{name}*")))
     check("gone.removed from every store", True)
     audit(farm, "gone.after")
@@ -197,7 +192,7 @@ def test_drop(farm):
     kinds.start_slave(farm, "newer", "13")
     kinds.add_extension(farm, "last")
     own = farm.www / NEW / "simple/last" / wheel_name(farm, "last")
-    farm.wait("a wheel of its own", lambda: own.exists() and index_of(farm, NEW, "last"))
+    farm.wait("a wheel of its own", lambda: own.exists() and kinds.index_of(farm, NEW, "last"))
     before = snapshot(farm)
     restart(farm, {})
     done = farm.run([farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue", farm.socket("admin"), "view", "drop", NEW])

@@ -29,9 +29,8 @@ void show_settings(const admin_SETTINGS *settings);
 const char *show_clean(const char *text, char *to, size_t size);
 /* Prints a line of any length so. */
 void show_line(const char *text);
-/* "950 us", "12 ms", "3 d 4 h": at most 8 characters. */
+/* "950 us", "12 ms": at most 8 characters. */
 const char *show_time_us(int64_t us, char *to, size_t size);
-const char *show_uptime(int64_t seconds, char *to, size_t size);
 
 /* In characters. */
 size_t show_width(const char *text);

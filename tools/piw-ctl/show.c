@@ -1,4 +1,5 @@
 /* show.c — prints tables for people. Each column is as wide as its widest cell. */
+#include "common/age.h"
 #include "ctl.h"
 #include "piw/codec.h"
 
@@ -127,20 +128,6 @@ const char *show_time_us(int64_t us, char *to, size_t size)
     return to;
 }
 
-const char *show_uptime(int64_t seconds, char *to, size_t size)
-{
-    long long s = seconds;
-    if (s < 60)
-        snprintf(to, size, "%lld s", s);
-    else if (s < 3600)
-        snprintf(to, size, "%lldm%02llds", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(to, size, "%lldh%02lldm", s / 3600, s / 60 % 60);
-    else
-        snprintf(to, size, "%lldd%02lldh", s / 86400, s / 3600 % 24);
-    return to;
-}
-
 static void put_number(table *made, size_t row, size_t column, int64_t number)
 {
     char text[32];
@@ -164,7 +151,7 @@ static void put_task(table *made, size_t row, const task_row *task)
     put(made, row, 9, text);
     put(made, row, 10, show_time_us(task->p50_us, text, sizeof(text)));
     put(made, row, 11, show_time_us(task->p99_us, text, sizeof(text)));
-    put(made, row, 12, show_uptime(task->uptime_s, text, sizeof(text)));
+    put(made, row, 12, tool_age(task->uptime_s, text, sizeof(text)));
 }
 
 void show_tasks(const admin_TASKS *tasks)
@@ -200,7 +187,7 @@ static void show_row(const task_row *row)
            row->file.len > 0 ? row->file.s : "built in", (long long)row->images, row->images == 1 ? "" : "s");
     printf("%-10s %lld instance%s%s, up %s, %lld restarts, %lld swaps, last pause %s\n", "life",
            (long long)row->instances, row->instances == 1 ? "" : "s", row->isolated ? ", isolated" : "",
-           show_uptime(row->uptime_s, up, sizeof(up)), (long long)row->restarts, (long long)row->swaps,
+           tool_age(row->uptime_s, up, sizeof(up)), (long long)row->restarts, (long long)row->swaps,
            show_time_us(row->pause_us, pause, sizeof(pause)));
     if (row->left_behind != NULL && *row->left_behind > 0)
         printf(

@@ -1,6 +1,7 @@
 /* watch.c — the commands that go on until the user ends them: the trace of a task, and the screen of all tasks. */
 #include "ctl.h"
 
+#include "common/age.h"
 #include "common/progress.h"
 
 #include <errno.h>
@@ -127,7 +128,7 @@ static void put_task(int columns, const task_row *row)
                                  show_time_us(row->p99_us, p99, sizeof(p99)),
                                  open,
                                  errors,
-                                 show_uptime(row->uptime_s, up, sizeof(up)),
+                                 tool_age(row->uptime_s, up, sizeof(up)),
                                  restarts,
                                  row->version.s,
                                  row->file.len > 0 ? row->file.s : "(built in)"};

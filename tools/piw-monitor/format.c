@@ -5,22 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *format_age(int64_t us, char *to)
-{
-    long long s = us < 0 ? 0 : us / 1000000;
-    if (s < 60)
-        snprintf(to, FORMAT_MAX, "%llds", s);
-    else if (s < 3600)
-        snprintf(to, FORMAT_MAX, "%lldm%02llds", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(to, FORMAT_MAX, "%lldh%02lldm", s / 3600, s / 60 % 60);
-    else if (s < 100ll * 86400)
-        snprintf(to, FORMAT_MAX, "%lldd%02lldh", s / 86400, s / 3600 % 24);
-    else
-        snprintf(to, FORMAT_MAX, "%lldd", s / 86400 < 99999 ? s / 86400 : 99999);
-    return to;
-}
-
 static const char *scale(double n, double step, const char *units, char *to)
 {
     const char *unit = units;

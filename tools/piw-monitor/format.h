@@ -2,13 +2,17 @@
 #ifndef MONITOR_FORMAT_H
 #define MONITOR_FORMAT_H
 
+#include "common/age.h"
 #include "piw/base.h"
 
 enum { FORMAT_MAX = 32 };
 
 /* Each writes to `to`, which has FORMAT_MAX bytes, and returns it. */
 /* "5s", "2m14s", "3h12m", "4d05h", "812d": at most 6 characters. */
-const char *format_age(int64_t us, char *to);
+static inline const char *format_age(int64_t us, char *to)
+{
+    return tool_age(us / 1000000, to, FORMAT_MAX);
+}
 /* "742", "12.3k", "1.2M": at most 5 characters, a minus apart. */
 const char *format_count(int64_t n, char *to);
 /* Bytes: "742", "1.2K", "78G": at most 5 characters. */

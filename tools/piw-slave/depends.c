@@ -3,6 +3,7 @@
 
 #include "depends_parse.h"
 #include "process.h"
+#include "shared/atomic_file.h"
 #include "shared/zip.h"
 
 #include <errno.h>
@@ -80,17 +81,7 @@ static bool is_library(const piw_zip_entry *entry)
 
 static int write_piece(void *arg, const uint8_t *data, size_t len)
 {
-    int fd = *(int *)arg;
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return PIW_ESYS;
-        data += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    return piw_write_all(*(int *)arg, data, len);
 }
 
 static int unpack(unpacking *u, const piw_zip *zip, const piw_zip_entry *entry, piw_err *err)

@@ -1,0 +1,11 @@
+/* fd.h — inside the core: all of so many bytes, through interruptions and in however many pieces. */
+#ifndef PIW__FD_H
+#define PIW__FD_H
+
+#include "piw/base.h"
+
+/* Each: 0, or -1 with errno; a file that ends before is EIO. */
+int piw__fd_read(int fd, void *data, size_t size);
+int piw__fd_write(int fd, const void *data, size_t size);
+
+#endif
