@@ -3,6 +3,7 @@
 #define FILE_JUGGLER_JUGGLER_H
 
 #include "journal.h"
+#include "shared/pace.h"
 #include "shared/site_mark.h"
 #include "transfers.h"
 
@@ -36,7 +37,8 @@ typedef struct juggler {
     char *root; /* the output path */
     bool views; /* the farm has some: what wheels need is asked for */
     transfers transfers;
-    int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
+    pace transfers_pace, bulk_pace;
+    int64_t metadata_began_ns, needs_began_ns; /* the present pieces of the passes */
     bool writing_out; /* a write_out job is under way */
     journal journal;
     bool unsynced;     /* something was put in place since the last sync */
@@ -96,7 +98,7 @@ int on_file_hello(piw_task *task, piw_msg *msg);
 int on_file_chunk(piw_task *task, piw_msg *msg);
 int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
-/* Somebody waits for the end of a build: transfers yield for a moment. */
+/* Somebody waits for the end of a build: transfers yield for a moment, and bulk work. */
 void file_queue_yield(juggler *self);
 
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */

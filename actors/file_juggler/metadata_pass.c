@@ -31,6 +31,7 @@ int on_metadata_look(piw_task *task, piw_msg *reply, uint64_t key)
     piw_err ignored_err = {0};
     if (site_check(self, &ignored_err) != 0)
         return later(task, AGAIN_MS);
+    self->metadata_began_ns = piw_monotonic_ns();
     piw_msg *call = db_METADATA_DUE_new();
     int rc = piw_call(task, &call, PIW_ON(metadata_due), 0, ANSWER_MS);
     piw_msg_free(&call);
@@ -76,7 +77,7 @@ int on_metadata_due(piw_task *task, piw_msg *reply, uint64_t key)
     }
     if (due->upto.s != NULL)
         body->upto = piw_text_copy(job, due->upto);
-    int rc = piw_work(task, job_make_metadata, &job, PIW_ON(metadata_written), 0);
+    int rc = piw_work_background(task, job_make_metadata, &job, PIW_ON(metadata_written), 0);
     piw_msg_free(&job);
     return rc;
 }
@@ -109,5 +110,10 @@ int on_metadata_made(piw_task *task, piw_msg *reply, uint64_t key)
     bool last = key != 0;
     if (last)
         piw_info("all wheels that can be read have their METADATA beside them");
-    return last ? 0 : later(task, NEXT_MS);
+    if (last)
+        return 0;
+    const juggler *self = piw_soul(task);
+    int64_t now_ns = piw_monotonic_ns();
+    int64_t rest_ms = pace_rest_ms(&self->bulk_pace, now_ns, now_ns - self->metadata_began_ns);
+    return later(task, rest_ms > NEXT_MS ? rest_ms : NEXT_MS);
 }

@@ -28,9 +28,11 @@ int needs_pass_begin(piw_task *task)
 int on_needs_look(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
+    juggler *self = piw_soul(task);
     piw_err ignored_err = {0};
-    if (site_check(piw_soul(task), &ignored_err) != 0)
+    if (site_check(self, &ignored_err) != 0)
         return later(task, AGAIN_MS);
+    self->needs_began_ns = piw_monotonic_ns();
     piw_msg *call = db_NEEDS_DUE_new();
     int rc = piw_call(task, &call, PIW_ON(needs_due), 0, ANSWER_MS);
     piw_msg_free(&call);
@@ -83,7 +85,7 @@ int on_needs_due(piw_task *task, piw_msg *reply, uint64_t key)
     }
     if (due->upto.s != NULL)
         body->upto = piw_text_copy(job, due->upto);
-    int rc = piw_work(task, job_read_needs, &job, PIW_ON(needs_read), 0);
+    int rc = piw_work_background(task, job_read_needs, &job, PIW_ON(needs_read), 0);
     piw_msg_free(&job);
     return rc;
 }
@@ -119,5 +121,10 @@ int on_needs_kept(piw_task *task, piw_msg *reply, uint64_t key)
     bool last = key != 0;
     if (last)
         piw_info("all wheels from before the farm had views have been read for what they need");
-    return last ? 0 : later(task, NEXT_MS);
+    if (last)
+        return 0;
+    const juggler *self = piw_soul(task);
+    int64_t now_ns = piw_monotonic_ns();
+    int64_t rest_ms = pace_rest_ms(&self->bulk_pace, now_ns, now_ns - self->needs_began_ns);
+    return later(task, rest_ms > NEXT_MS ? rest_ms : NEXT_MS);
 }
