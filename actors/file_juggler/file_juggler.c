@@ -456,6 +456,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         return found;
     juggler *self = piw_zalloc(sizeof(*self));
     self->root = piw_strdup(root);
+    self->transfers_pace = PACE_TRANSFERS;
+    self->bulk_pace = PACE_BULK;
     self->views = views.count > 0;
     piw_views_fini(&views);
     self->why = why;

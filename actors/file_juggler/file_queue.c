@@ -15,10 +15,6 @@ enum {
     /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five
      * seconds. */
     SILENT_MS = 4000,
-    /* Somebody has waited for the end of a build so lately that others may follow. */
-    HURRY_NS = 20000000,
-    REST_MIN_MS = 1,
-    REST_MAX_MS = 5,
 };
 
 static int send_done(piw_task *task, const transfer *t)
@@ -41,7 +37,9 @@ static int fetch(piw_task *task, const transfer *t, int64_t offset, int64_t leng
 
 void file_queue_yield(juggler *self)
 {
-    self->hurry_ns = piw_monotonic_ns();
+    int64_t now_ns = piw_monotonic_ns();
+    pace_recorded(&self->transfers_pace, now_ns);
+    pace_recorded(&self->bulk_pace, now_ns);
 }
 
 /* Ask for as much as may be under way. */
@@ -77,12 +75,11 @@ static int go_on(piw_task *task, transfer *t)
 {
     const juggler *self = piw_soul(task);
     int64_t now_ns = piw_monotonic_ns();
-    if (self->hurry_ns == 0 || now_ns - self->hurry_ns > HURRY_NS)
+    int64_t rest_ms = pace_rest_ms(&self->transfers_pace, now_ns, now_ns - t->asked_ns);
+    if (rest_ms == 0)
         return ask(task, t);
     if (t->map.in_flight > 0)
         return 0;
-    int64_t rest_ms = (now_ns - t->asked_ns) / 1000000;
-    rest_ms = rest_ms < REST_MIN_MS ? REST_MIN_MS : rest_ms > REST_MAX_MS ? REST_MAX_MS : rest_ms;
     window_stood(&t->window);
     return piw_timer(task, PIW_ON(paced), (uint64_t)t->about->slave_id, rest_ms, 0);
 }

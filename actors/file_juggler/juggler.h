@@ -3,6 +3,7 @@
 #define FILE_JUGGLER_JUGGLER_H
 
 #include "journal.h"
+#include "shared/pace.h"
 #include "shared/site_mark.h"
 #include "transfers.h"
 
@@ -32,11 +33,19 @@ typedef enum juggler_trouble {
     JUGGLER_TROUBLES,
 } juggler_trouble;
 
+/* What wheels may lack (wheel_pass.c). */
+typedef enum wheel_pass {
+    PASS_METADATA, /* METADATA beside them */
+    PASS_NEEDS,    /* what their code needs, in the database */
+    PASSES
+} wheel_pass;
+
 typedef struct juggler {
     char *root; /* the output path */
     bool views; /* the farm has some: what wheels need is asked for */
     transfers transfers;
-    int64_t hurry_ns; /* when somebody last waited for the end of a build; 0: never */
+    pace transfers_pace, bulk_pace;
+    int64_t pass_began_ns[PASSES]; /* the present piece of each */
     bool writing_out; /* a write_out job is under way */
     journal journal;
     bool unsynced;     /* something was put in place since the last sync */
@@ -96,7 +105,7 @@ int on_file_hello(piw_task *task, piw_msg *msg);
 int on_file_chunk(piw_task *task, piw_msg *msg);
 int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
-/* Somebody waits for the end of a build: transfers yield for a moment. */
+/* Somebody waits for the end of a build: transfers yield for a moment, and bulk work. */
 void file_queue_yield(juggler *self);
 
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
@@ -178,10 +187,6 @@ int on_file_written(piw_task *task, piw_msg *reply, uint64_t key);
 int on_file_removed(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- wheel_pass.c: wheels that lack something get it in the background --- */
-typedef enum wheel_pass {
-    PASS_METADATA, /* METADATA beside them */
-    PASS_NEEDS,    /* what their code needs, in the database */
-} wheel_pass;
 int wheel_pass_begin(piw_task *task, wheel_pass which);
 int on_pass_look(piw_task *task, piw_msg *reply, uint64_t key);
 int on_pass_due(piw_task *task, piw_msg *reply, uint64_t key);

@@ -106,7 +106,7 @@ int upkeep_check_logs(piw_task *task)
     if (self->journal.low == INT64_MAX)
         return 0;
     piw_msg *job = check_logs_make(juggler_root(self), self->journal.low);
-    int rc = piw_work(task, job_check_logs, &job, PIW_ON(logs_checked), 0);
+    int rc = piw_work_background(task, job_check_logs, &job, PIW_ON(logs_checked), 0);
     piw_msg_free(&job);
     return rc;
 }
@@ -131,8 +131,9 @@ int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key)
 
 static int empty(piw_task *task, piw_msg **job)
 {
-    int rc =
-        empty_trash_of(*job)->paths.count == 0 ? 0 : piw_work(task, job_empty_trash, job, PIW_ON(trash_emptied), 0);
+    int rc = empty_trash_of(*job)->paths.count == 0
+                 ? 0
+                 : piw_work_background(task, job_empty_trash, job, PIW_ON(trash_emptied), 0);
     piw_msg_free(job);
     return rc;
 }

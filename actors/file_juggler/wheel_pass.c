@@ -8,7 +8,7 @@
 #include "web.piw.h"
 
 enum {
-    NEXT_MS = 200,    /* between two questions: slaves have other work meanwhile */
+    NEXT_MS = 200,    /* between two questions, at least: slaves have other work meanwhile */
     AGAIN_MS = 30000, /* after trouble */
     ANSWER_MS = 60000,
 };
@@ -76,9 +76,11 @@ int wheel_pass_begin(piw_task *task, wheel_pass which)
 int on_pass_look(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply;
+    juggler *self = piw_soul(task);
     piw_err ignored_err = {0};
-    if (site_check(piw_soul(task), &ignored_err) != 0)
+    if (site_check(self, &ignored_err) != 0)
         return later(task, key, AGAIN_MS);
+    self->pass_began_ns[key] = piw_monotonic_ns();
     piw_msg *call = passes[key].ask();
     int rc = piw_call(task, &call, PIW_ON(pass_due), key, ANSWER_MS);
     piw_msg_free(&call);
@@ -90,7 +92,7 @@ int on_pass_due(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0)
         return later(task, key, AGAIN_MS);
     piw_msg *job = passes[key].job(piw_soul(task), reply);
-    int rc = job != NULL ? piw_work(task, passes[key].work, &job, PIW_ON(pass_worked), key) : 0;
+    int rc = job != NULL ? piw_work_background(task, passes[key].work, &job, PIW_ON(pass_worked), key) : 0;
     piw_msg_free(&job);
     return rc;
 }
@@ -128,8 +130,11 @@ int on_pass_told(piw_task *task, piw_msg *reply, uint64_t key)
 {
     if (piw_msg_error(reply) != 0)
         return later(task, key, AGAIN_MS);
+    const juggler *self = piw_soul(task);
+    int64_t now_ns = piw_monotonic_ns();
+    int64_t rest_ms = pace_rest_ms(&self->bulk_pace, now_ns, now_ns - self->pass_began_ns[key]);
     int rc = write_pages(task, piw_msg_any_body(reply));
-    return rc == 0 ? later(task, key, NEXT_MS) : rc;
+    return rc == 0 ? later(task, key, rest_ms > NEXT_MS ? rest_ms : NEXT_MS) : rc;
 }
 
 int on_pass_over(piw_task *task, piw_msg *reply, uint64_t key)

@@ -66,11 +66,24 @@ static void tell_build(oracle *self, const entry *e)
         piw_msg_free(&event);
 }
 
+static void tell_recorded(oracle *self, const entry *e)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    if (piw_msg_type_of(e->msg)->index != DB_LOGBUILD ||
+        (self->told_recorded_ns != 0 && now_ns - self->told_recorded_ns < RECORDED_EVERY_MS * INT64_C(1000000)))
+        return;
+    self->told_recorded_ns = now_ns;
+    piw_msg *event = builds_recorded_new();
+    if (piw_emit(self->task, &event) != 0)
+        piw_msg_free(&event);
+}
+
 /* The first `count` entries are stored: answer and forget them. */
 static void finish(oracle *self, uint32_t count)
 {
     for (; count > 0; count--) {
         entry *e = pop(self);
+        tell_recorded(self, e);
         tell_build(self, e);
         answer(self, e);
         drop(e);

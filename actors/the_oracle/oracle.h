@@ -21,7 +21,8 @@ enum {
     WAITING_MAX = 50000, /* entries kept while the database is away; more are refused */
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
-    REST_MS = 200, /* after a lock or a lack of resources */
+    REST_MS = 200,           /* after a lock or a lack of resources */
+    RECORDED_EVERY_MS = 250, /* that builds are being recorded is told */
 };
 
 /* One kept request: a copy of it, the token of its answer, and the answer once it is known. */
@@ -58,6 +59,7 @@ typedef struct oracle {
     uint32_t unknown;
     int64_t unknown_mark;
     char predecessor[OWNER_NAME]; /* of a swap: the name of the session that has the lock until it is gone */
+    int64_t told_recorded_ns;     /* when it was told last that builds are being recorded */
     int64_t refused_ns;           /* when another master is waited for no longer; 0: none has been met */
     bool handed_over;             /* saved for a successor, and nothing done since */
     piw_outage outage;            /* of the connection */

@@ -334,6 +334,7 @@ static const piw_event emits[] = {
     {&events_protocol_def, DATABASE_UP},
     {&events_protocol_def, DATABASE_DOWN},
     {&events_protocol_def, BUILD_DONE},
+    {&events_protocol_def, BUILDS_RECORDED},
     PIW_EVENTS_END,
 };
 static const piw_handler handlers[] = {{&db_protocol_def, PIW_EVERY_MESSAGE, on_request}, PIW_HANDLERS_END};

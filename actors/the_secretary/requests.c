@@ -36,7 +36,8 @@ void requests_fini(requests *all)
         r = next;
     }
     piw_table_fini(&all->by_package);
-    free(all->heap);
+    free(all->heaps[false].at);
+    free(all->heaps[true].at);
     *all = (requests){0};
 }
 
@@ -53,59 +54,66 @@ size_t requests_count(const requests *all)
 
 /* --- A heap, so that the next one due is found at once however many wait --- */
 
-static void put(requests *all, size_t place, request *r)
+static void put(request_heap *heap, size_t place, request *r)
 {
-    all->heap[place] = r;
+    heap->at[place] = r;
     r->place = (uint32_t)place;
 }
 
-static void rise(requests *all, request *r)
+static void rise(request_heap *heap, request *r)
 {
     size_t at = r->place;
-    while (at > 1 && all->heap[at / 2]->saved.due_ns > r->saved.due_ns) {
-        put(all, at, all->heap[at / 2]);
+    while (at > 1 && heap->at[at / 2]->saved.due_ns > r->saved.due_ns) {
+        put(heap, at, heap->at[at / 2]);
         at /= 2;
     }
-    put(all, at, r);
+    put(heap, at, r);
 }
 
-static void sink(requests *all, request *r)
+static void sink(request_heap *heap, request *r)
 {
     size_t at = r->place;
     for (;;) {
         size_t child = 2 * at;
-        if (child > all->waiting)
+        if (child > heap->waiting)
             break;
-        if (child < all->waiting && all->heap[child + 1]->saved.due_ns < all->heap[child]->saved.due_ns)
+        if (child < heap->waiting && heap->at[child + 1]->saved.due_ns < heap->at[child]->saved.due_ns)
             child++;
-        if (all->heap[child]->saved.due_ns >= r->saved.due_ns)
+        if (heap->at[child]->saved.due_ns >= r->saved.due_ns)
             break;
-        put(all, at, all->heap[child]);
+        put(heap, at, heap->at[child]);
         at = child;
     }
-    put(all, at, r);
+    put(heap, at, r);
 }
 
 static void wait(requests *all, request *r)
 {
-    if (all->waiting + 1 >= all->room) {
-        all->room = all->room == 0 ? 64 : 2 * all->room;
-        all->heap = piw_realloc(all->heap, all->room * sizeof(*all->heap));
+    request_heap *heap = &all->heaps[r->bulk];
+    if (heap->waiting + 1 >= heap->room) {
+        heap->room = heap->room == 0 ? 64 : 2 * heap->room;
+        heap->at = piw_realloc(heap->at, heap->room * sizeof(*heap->at));
     }
-    put(all, ++all->waiting, r);
-    rise(all, r);
+    put(heap, ++heap->waiting, r);
+    rise(heap, r);
 }
 
 static void unwait(requests *all, request *r)
 {
+    request_heap *heap = &all->heaps[r->bulk];
     size_t place = r->place;
-    request *last = all->heap[all->waiting--];
+    request *last = heap->at[heap->waiting--];
     r->place = 0;
     if (last == r)
         return;
-    put(all, place, last);
-    rise(all, last);
-    sink(all, last);
+    put(heap, place, last);
+    rise(heap, last);
+    sink(heap, last);
+}
+
+size_t requests_waiting(const requests *all)
+{
+    return all->heaps[false].waiting + all->heaps[true].waiting;
 }
 
 /* --- Requests --- */
@@ -113,8 +121,8 @@ static void unwait(requests *all, request *r)
 static void move_to(requests *all, request *r, int64_t due_ns)
 {
     r->saved.due_ns = due_ns;
-    rise(all, r);
-    sink(all, r);
+    rise(&all->heaps[r->bulk], r);
+    sink(&all->heaps[r->bulk], r);
 }
 
 /* While it is being written, what is asked for waits behind it. */
@@ -126,45 +134,88 @@ static void ask_again(request *r, page_part what, int64_t due_ns)
         r->saved.again = what;
 }
 
-request *requests_ask(requests *all, piw_text package, page_part what, int64_t due_ns, piw_time added_at)
+static void leave_bulk(requests *all, request *r)
 {
-    request *r = requests_find(all, package);
-    if (r == NULL) {
-        r = piw_zalloc(sizeof(*r));
-        memcpy(r->package, package.s, package.len);
-        r->saved.package = (piw_text){r->package, package.len};
-        r->saved.part = what;
-        r->saved.due_ns = due_ns;
-        r->saved.added_at = added_at;
-        piw_table_add(&all->by_package, &r->node, hash_of(all, package));
+    if (!r->bulk)
+        return;
+    bool waits = r->place != 0;
+    if (waits)
+        unwait(all, r);
+    else
+        all->flying_bulk--;
+    r->bulk = false;
+    if (waits)
         wait(all, r);
-        return r;
-    }
+}
+
+static request *add(requests *all, piw_text package, page_part what, int64_t due_ns, piw_time added_at, bool bulk)
+{
+    request *r = piw_zalloc(sizeof(*r));
+    memcpy(r->package, package.s, package.len);
+    r->bulk = bulk;
+    r->saved = (secretary_request){.package = {r->package, package.len},
+                                   .part = what,
+                                   .due_ns = due_ns,
+                                   .added_at = added_at,
+                                   .bulk = &r->bulk,
+                                   .of_all = &r->of_all};
+    piw_table_add(&all->by_package, &r->node, hash_of(all, package));
+    wait(all, r);
+    return r;
+}
+
+/* Of one that is there already. */
+static void ask_more(requests *all, request *r, page_part what, int64_t due_ns)
+{
     if (r->place == 0) {
         ask_again(r, what, due_ns);
-        return r;
+        return;
     }
     if (what > r->saved.part)
         r->saved.part = what;
     if (due_ns < r->saved.due_ns)
         move_to(all, r, due_ns);
+}
+
+request *requests_ask(requests *all, piw_text package, page_part what, int64_t due_ns, piw_time added_at)
+{
+    request *r = requests_find(all, package);
+    if (r == NULL)
+        return add(all, package, what, due_ns, added_at, false);
+    leave_bulk(all, r);
+    ask_more(all, r, what, due_ns);
     return r;
 }
 
-request *requests_due(const requests *all, int64_t now_ns)
+request *requests_ask_of_all(requests *all, piw_text package, page_part what, int64_t due_ns, piw_time added_at)
 {
-    return all->waiting > 0 && all->heap[1]->saved.due_ns <= now_ns ? all->heap[1] : NULL;
+    request *r = requests_find(all, package);
+    if (r == NULL)
+        r = add(all, package, what, due_ns, added_at, true);
+    else
+        ask_more(all, r, what, due_ns);
+    all->of_all += r->of_all ? 0 : 1;
+    r->of_all = true;
+    return r;
 }
 
-int64_t requests_next_due(const requests *all)
+request *requests_due(const requests *all, int64_t now_ns, bool bulk)
 {
-    return all->waiting > 0 ? all->heap[1]->saved.due_ns : INT64_MAX;
+    const request_heap *heap = &all->heaps[bulk];
+    return heap->waiting > 0 && heap->at[1]->saved.due_ns <= now_ns ? heap->at[1] : NULL;
+}
+
+int64_t requests_next_due(const requests *all, bool bulk)
+{
+    const request_heap *heap = &all->heaps[bulk];
+    return heap->waiting > 0 ? heap->at[1]->saved.due_ns : INT64_MAX;
 }
 
 int64_t requests_fly(requests *all, request *r)
 {
     unwait(all, r);
     all->flying[all->flying_count++] = r;
+    all->flying_bulk += r->bulk ? 1 : 0;
     r->saved.number = ++all->last_number;
     return r->saved.number;
 }
@@ -184,21 +235,15 @@ static void land(requests *all, request *r)
         if (all->flying[i] == r)
             all->flying[i] = all->flying[--all->flying_count];
     }
+    all->flying_bulk -= r->bulk ? 1 : 0;
     r->saved.number = 0;
-}
-
-void requests_mark(requests *all, request *r)
-{
-    all->of_all += r->of_all ? 0 : 1;
-    r->of_all = true;
 }
 
 void requests_done(requests *all, request *r)
 {
     land(all, r);
-    all->of_all -= r->of_all ? 1 : 0;
-    r->of_all = false;
     if (r->saved.again == PART_NONE) {
+        all->of_all -= r->of_all ? 1 : 0;
         piw_table_remove(&all->by_package, &r->node);
         free(r);
         return;

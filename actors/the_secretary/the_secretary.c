@@ -102,6 +102,18 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- What is asked for --- */
 
+/* The scribe has it already, as bulk work: what is asked for now would have to wait for that. */
+static int leave_bulk(piw_task *task, const secretary *self, piw_text package)
+{
+    const request *r = requests_find(&self->requests, package);
+    if (r == NULL || !r->bulk || r->saved.number == 0)
+        return 0;
+    piw_msg *soon = scribe_SOON_make(package);
+    int rc = piw_cast(task, &soon);
+    piw_msg_free(&soon);
+    return rc;
+}
+
 static int ask(piw_task *task, piw_text package, page_part what, bool now)
 {
     secretary *self = piw_soul(task);
@@ -115,6 +127,9 @@ static int ask(piw_task *task, piw_text package, page_part what, bool now)
         return 0;
     }
     int64_t now_ns = piw_monotonic_ns();
+    int rc = leave_bulk(task, self, package);
+    if (rc != 0)
+        return rc;
     requests_ask(&self->requests, package, what, now ? now_ns : now_ns + self->hold_ns, piw_time_now());
     self->course.changed = true;
     rounds_changed(self);
@@ -256,8 +271,7 @@ int on_all_packages(piw_task *task, piw_msg *reply, uint64_t key)
     int64_t now = piw_monotonic_ns();
     for (uint32_t i = 0; i < page->packages.count; i++) {
         if (piw_name_is_canonical(page->packages.at[i]))
-            requests_mark(&self->requests, requests_ask(&self->requests, page->packages.at[i], self->course.all_part,
-                                                        now, piw_time_now()));
+            requests_ask_of_all(&self->requests, page->packages.at[i], self->course.all_part, now, piw_time_now());
     }
     self->all_asked += page->packages.count;
     if (page->total != NULL)
@@ -295,6 +309,9 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     secretary_counts *counts = piw_msg_alloc(msg, sizeof(*counts));
     *counts = (secretary_counts){.written = self->written, .failed = self->failed};
     body->counts = counts;
+    secretary_all *all = piw_msg_alloc(msg, sizeof(*all));
+    *all = (secretary_all){.asked = self->all_asked, .total = self->all_total};
+    body->all = all;
     waiters_save(self, msg, body);
     *state = msg;
     return 0;
@@ -311,7 +328,12 @@ static void load(secretary *self, const secretary_state *state)
         const secretary_request *from = &state->requests.at[i];
         if (!piw_name_is_canonical(from->package))
             continue;
-        request *r = requests_ask(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
+        request *r = NULL;
+        bool bulk = from->bulk != NULL && *from->bulk;
+        if (!bulk)
+            r = requests_ask(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
+        if (bulk || (from->of_all != NULL && *from->of_all))
+            r = requests_ask_of_all(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
         r->saved.tries = from->tries < 0 ? 0 : from->tries;
         r->saved.again = part_of(from->again);
         r->saved.again_ns = from->again_ns;
@@ -328,6 +350,10 @@ static void load(secretary *self, const secretary_state *state)
     if (state->counts != NULL) {
         self->written = state->counts->written;
         self->failed = state->counts->failed;
+    }
+    if (state->all != NULL) {
+        self->all_asked = state->all->asked;
+        self->all_total = state->all->total;
     }
     waiters_load(self, state);
 }

@@ -24,7 +24,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 }
 
 PIW_PLUGIN(scribe_html, .version = "1.0", .summary = "writes the pages of the site, the simple index in HTML alone",
-           .serves = scribe_serves, .uses = scribe_uses, .needs = scribe_needs,
+           .serves = scribe_serves, .uses = scribe_uses, .needs = scribe_needs, .subscribes = scribe_subscribes,
            .state_protocol = &the_scribe_protocol_def, .state_message = SCRIBE_STATE, .critical = true, .start = start,
            .stop = scribe_stop, .save = scribe_save, .handlers = scribe_handlers,
            .continuations = scribe_continuations);

@@ -12,7 +12,9 @@ errand *errands_add(errands *all, piw_text package, errand_part part, piw_token 
                                .part = part,
                                .request = request,
                                .hidden = &e->hidden,
-                               .batch = &e->batch};
+                               .batch = &e->batch,
+                               .bulk = &e->bulk,
+                               .soon = &e->soon};
     if (all->last == NULL)
         all->first = e;
     else
@@ -38,11 +40,17 @@ errand *errands_running(const errands *all, const char *package)
     return e;
 }
 
-uint32_t errands_gather(const errands *all, errand **to, uint32_t max)
+bool errand_is_bulk(const errand *e)
+{
+    return (e->bulk || e->renewal) && !e->soon;
+}
+
+uint32_t errands_gather(const errands *all, errand **to, uint32_t max, bool bulk)
 {
     uint32_t count = 0;
     for (errand *e = all->first; e != NULL && count < max; e = e->next) {
-        if (e->saved.step != STEP_ASK || e->batch != 0 || (e->alone && count > 0))
+        if (e->saved.step != STEP_ASK || e->batch != 0 || e->job != NULL || errand_is_bulk(e) != bulk ||
+            (e->alone && count > 0))
             continue;
         to[count++] = e;
         if (e->alone)
@@ -53,11 +61,11 @@ uint32_t errands_gather(const errands *all, errand **to, uint32_t max)
 
 /* A call has the number of its first errand, which may have ended or been taken out of it since: count each number where it
  * stands first. */
-uint32_t errands_asking(const errands *all)
+uint32_t errands_asking(const errands *all, bool bulk)
 {
     uint32_t calls = 0;
     for (const errand *e = all->first; e != NULL; e = e->next) {
-        if (e->saved.step != STEP_ASK || e->batch == 0)
+        if (e->saved.step != STEP_ASK || e->batch == 0 || errand_is_bulk(e) != bulk)
             continue;
         const errand *before = all->first;
         while (before != e && (before->saved.step != STEP_ASK || before->batch != e->batch))
@@ -65,6 +73,27 @@ uint32_t errands_asking(const errands *all)
         calls += before == e;
     }
     return calls;
+}
+
+uint32_t errands_bulk_under_way(const errands *all)
+{
+    uint32_t count = 0;
+    for (const errand *e = all->first; e != NULL; e = e->next)
+        count += errand_is_bulk(e) &&
+                 (e->saved.step == STEP_WRITE || e->job != NULL || (e->saved.step == STEP_ASK && e->batch != 0));
+    return count;
+}
+
+errand *errands_held(const errands *all, uint32_t max)
+{
+    uint32_t written = 0;
+    errand *held = NULL;
+    for (errand *e = all->first; e != NULL; e = e->next) {
+        written += errand_is_bulk(e) && e->saved.step == STEP_WRITE;
+        if (held == NULL && e->job != NULL)
+            held = e;
+    }
+    return written < max ? held : NULL;
 }
 
 errand *errands_queued(const errands *all, const char *package)
@@ -87,6 +116,7 @@ void errands_remove(errands *all, errand *e)
     if (all->last == e)
         all->last = before;
     all->count--;
+    piw_msg_free(&e->job);
     free(e);
 }
 

@@ -5,30 +5,27 @@
  * list. */
 #include "scribe.h"
 
-#include "errands.h"
-#include "facts.h"
 #include "form.h"
 #include "pages.h"
-#include "renewal.h"
-#include "roster.h"
 #include "site_files.h"
+#include "soul.h"
 
 #include "db.piw.h"
+#include "events.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
+#include "piw/limits.h"
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
-#include "shared/text.h"
 #include "the_scribe.piw.h"
 #include "web.piw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static piw_continuation_fn on_projects, on_form_marked, on_written, on_removed, on_root, on_site_written, on_packages,
-    on_root_written, on_search_page, on_search_written, on_figures;
+    on_root_written, on_figures, on_bulk_rested;
 
 enum {
     BATCH_MAX = 32, /* packages of one question to the database: it costs little more than that for one … */
@@ -36,37 +33,21 @@ enum {
     ROOT_EVERY_MS = 3000,
     ROSTER_AT_ONCE = 10000,
     ROSTER_AGAIN_MS = 5000,
-    TROUBLE_PER_MINUTE = 6,
-    NOTE_EVERY = 50,        /* packages whose pages are written anew, between two notes for piw-ctl */
-    SEARCH_AT_ONCE = 10000, /* entries are put into a buffer as they come: far less than a handler's 10 ms */
+    BULK_WRITING_MAX =
+        2 * PIW_LIMIT_BACKGROUND, /* jobs of bulk work that are handed on: the threads never look for one */
+    NOTE_EVERY = 50,              /* packages whose pages are written anew, between two notes for piw-ctl */
 };
-
-typedef struct scribe {
-    const scribe_writer *writer;
-    facts facts;
-    errands errands;
-    roster roster;
-    renewal renewal;
-    piw_msg *roster_after; /* a db_PACKAGES call: where the reading is */
-    bool roster_loaded, root_stale;
-    bool root_behind;      /* of a view, by what the renewal has written: it follows at its end */
-    scribe_course course;  /* of the root list, as it is saved */
-    struct stat root_seen; /* the root list as it was written; all 0: not known */
-    uint64_t search;       /* the token of the request for the search index that is being read; 0: none */
-    piw_buffer search_downloads, search_names;
-    piw_log_limiter trouble;
-} scribe;
 
 /* --- Errands ----------------------------------------------------------------------------------------------------- */
 
-/* Ask the database for all that waits for it. What comes while it is asked is gathered for the next question. */
-static int ask_database(piw_task *task, scribe *self)
+static int ask_for(piw_task *task, scribe *self, bool bulk)
 {
     errand *gathered[BATCH_MAX];
-    uint32_t count =
-        errands_asking(&self->errands) >= ASKING_MAX ? 0 : errands_gather(&self->errands, gathered, BATCH_MAX);
+    uint32_t count = errands_gather(&self->errands, gathered, BATCH_MAX, bulk);
     if (count == 0)
         return 0;
+    if (bulk && errands_bulk_under_way(&self->errands) == 0)
+        self->bulk_began_ns = piw_monotonic_ns();
     db_PROJECTS *body;
     piw_msg *call = db_PROJECTS_new(&body);
     piw_msg_list(call, &body->packages, count);
@@ -77,6 +58,42 @@ static int ask_database(piw_task *task, scribe *self)
     for (uint32_t i = 0; i < count && rc == 0; i++)
         gathered[i]->batch = gathered[0]->saved.number;
     return rc;
+}
+
+/* While builds are recorded bulk work goes piece by piece, with rests between. */
+static bool bulk_may_ask(const scribe *self)
+{
+    int64_t now_ns = piw_monotonic_ns();
+    return pace_yields(&self->pace, now_ns)
+               ? now_ns >= self->bulk_rests_till && errands_bulk_under_way(&self->errands) == 0
+               : errands_asking(&self->errands, true) < ASKING_MAX;
+}
+
+/* Ask the database for all that waits for it. What comes while it is asked is gathered for the next question. */
+static int ask_database(piw_task *task, scribe *self)
+{
+    int rc = errands_asking(&self->errands, false) < ASKING_MAX ? ask_for(task, self, false) : 0;
+    return rc == 0 && bulk_may_ask(self) ? ask_for(task, self, true) : rc;
+}
+
+static int on_bulk_rested(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return ask_database(task, piw_soul(task));
+}
+
+static int write_held(piw_task *task, scribe *self);
+
+/* An errand of bulk work has ended: perhaps the last of a piece. */
+static int bulk_ended(piw_task *task, scribe *self)
+{
+    int rc = write_held(task, self);
+    if (rc != 0 || errands_bulk_under_way(&self->errands) > 0)
+        return rc;
+    int64_t now_ns = piw_monotonic_ns();
+    int64_t rest_ms = pace_rest_ms(&self->pace, now_ns, now_ns - self->bulk_began_ns);
+    self->bulk_rests_till = now_ns + rest_ms * 1000000;
+    return rest_ms > 0 ? piw_timer(task, PIW_ON(bulk_rested), 0, rest_ms, 0) : ask_database(task, self);
 }
 
 static int begin(piw_task *task, scribe *self, errand *e)
@@ -160,15 +177,19 @@ static int finish(piw_task *task, scribe *self, errand *e, renewal_outcome outco
     }
     if (e->renewal)
         renewal_ended(&self->renewal, outcome, piw_monotonic_ns());
+    bool bulk = errand_is_bulk(e);
     errands_remove(&self->errands, e);
+    int rc = bulk ? bulk_ended(task, self) : 0;
     renew(task, self);
-    return 0;
+    return rc;
 }
 
 static piw_msg *answer_for(const errand *e)
 {
     if (e->saved.part == PART_REMOVE)
         return scribe_DELPKG_reply_new();
+    if (e->bulk)
+        return scribe_BULK_reply_new();
     return e->saved.part == PART_BOTH ? scribe_BOTH_reply_new() : scribe_PROJECT_reply_new();
 }
 
@@ -196,7 +217,46 @@ static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
     return fail_with(task, self, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
 
-static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
+/* Hand on what is held, as far as it may be. */
+static int write_held(piw_task *task, scribe *self)
+{
+    errand *e = errands_held(&self->errands, BULK_WRITING_MAX);
+    for (; e != NULL; e = errands_held(&self->errands, BULK_WRITING_MAX)) {
+        int rc =
+            piw_work_background(task, self->writer->write_pages, &e->job, PIW_ON(written), (uint64_t)e->saved.number);
+        if (rc != 0)
+            return fail_with(task, self, e, rc, "the pages can't be handed to a worker");
+        e->saved.step = STEP_WRITE;
+    }
+    return 0;
+}
+
+/* Somebody wants the package's pages, and not in the course of bulk work: what isn't being written yet is asked for anew, so
+ * that the pages are made by a thread that gets the processor. */
+static int leave_bulk(piw_task *task, scribe *self, const char *package)
+{
+    errand *e = errands_running(&self->errands, package);
+    if (e == NULL || !errand_is_bulk(e))
+        return 0;
+    e->soon = true;
+    piw_msg_free(&e->job);
+    int rc = ask_database(task, self);
+    return rc == 0 ? write_held(task, self) : rc;
+}
+
+static int on_soon(piw_task *task, piw_msg *msg)
+{
+    return leave_bulk(task, piw_soul(task), scribe_SOON_of(msg)->package.s);
+}
+
+static int on_builds_recorded(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    pace_recorded(&((scribe *)piw_soul(task))->pace, piw_monotonic_ns());
+    return 0;
+}
+
+static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part, bool bulk)
 {
     scribe *self = piw_soul(task);
     if (!piw_name_is_canonical(package))
@@ -205,7 +265,11 @@ static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
     int rc = piw_defer(task, msg, &token);
     if (rc != 0)
         return rc;
+    rc = bulk ? 0 : leave_bulk(task, self, package.s);
+    if (rc != 0)
+        return rc;
     errand *e = errands_add(&self->errands, package, part, token);
+    e->bulk = bulk;
     if (errands_running(&self->errands, e->package) == NULL)
         rc = begin(task, self, e);
     if (rc != 0)
@@ -215,17 +279,23 @@ static int ask(piw_task *task, piw_msg *msg, piw_text package, errand_part part)
 
 static int on_ask_project(piw_task *task, piw_msg *msg)
 {
-    return ask(task, msg, scribe_PROJECT_of(msg)->package, PART_PROJECT);
+    return ask(task, msg, scribe_PROJECT_of(msg)->package, PART_PROJECT, false);
 }
 
 static int on_ask_both(piw_task *task, piw_msg *msg)
 {
-    return ask(task, msg, scribe_BOTH_of(msg)->package, PART_BOTH);
+    return ask(task, msg, scribe_BOTH_of(msg)->package, PART_BOTH, false);
 }
 
 static int on_ask_delpkg(piw_task *task, piw_msg *msg)
 {
-    return ask(task, msg, scribe_DELPKG_of(msg)->package, PART_REMOVE);
+    return ask(task, msg, scribe_DELPKG_of(msg)->package, PART_REMOVE, false);
+}
+
+static int on_ask_bulk(piw_task *task, piw_msg *msg)
+{
+    const scribe_BULK *body = scribe_BULK_of(msg);
+    return ask(task, msg, body->package, body->index ? PART_BOTH : PART_PROJECT, true);
 }
 
 /* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
@@ -251,12 +321,15 @@ static int write_all(piw_task *task, scribe *self, errand *e, const project_data
     body->index = e->saved.part != PART_PROJECT;
     piw_value_copy(job, project_data_type(), data, &body->data);
     e->paged = paged_views(self, e);
+    e->hidden = pages_quarantined(data);
+    if (errand_is_bulk(e)) {
+        e->job = job;
+        return 0;
+    }
     int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), (uint64_t)e->saved.number);
     piw_msg_free(&job);
-    if (rc == 0) {
+    if (rc == 0)
         e->saved.step = STEP_WRITE;
-        e->hidden = pages_quarantined(data);
-    }
     return rc;
 }
 
@@ -334,6 +407,8 @@ static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
         e->batch = 0;
         rc = fail_with(task, self, e, PIW_EDB, "the database answers for another package");
     }
+    if (rc == 0)
+        rc = write_held(task, self);
     return rc == 0 ? ask_database(task, self) : rc;
 }
 
@@ -357,7 +432,7 @@ static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
     if (e->renewal && PIW_FAULT("scribe.renewed"))
         return fail_with(task, self, e, PIW_ESYS, "the fault point scribe.renewed is armed");
     if (e->hidden && roster_remove(&self->roster, piw_text_of(e->package))) {
-        self->root_stale = true;
+        self->root_stale = self->root_urgent = true;
         /* What is quarantined is hidden at once. */
         int rc = self->roster_loaded ? piw_timer(task, PIW_ON(root), 0, 0, ROOT_EVERY_MS) : 0;
         if (rc != 0)
@@ -458,6 +533,15 @@ static int on_packages(piw_task *task, piw_msg *reply, uint64_t key)
     return read_roster(task, self);
 }
 
+/* While builds are recorded, unless somebody waits for it. */
+static bool root_rests(const scribe *self)
+{
+    bool awaited = self->root_urgent;
+    for (const errand *e = self->errands.first; e != NULL && !awaited; e = e->next)
+        awaited = e->saved.step == STEP_ROOT;
+    return !awaited && piw_monotonic_ns() < self->root_rests_till;
+}
+
 static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
@@ -467,7 +551,7 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
         self->root_behind = false;
         self->root_stale = true;
     }
-    if (!self->root_stale || self->course.root_writing || !self->roster_loaded)
+    if (!self->root_stale || self->course.root_writing || !self->roster_loaded || root_rests(self))
         return 0;
     piw_blob *names = roster_blob(&self->roster);
     if (names == NULL) {
@@ -484,8 +568,9 @@ static int on_root(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg_free(&job);
     if (rc == 0) {
         self->course.root_turn++;
-        self->root_stale = false;
+        self->root_stale = self->root_urgent = false;
         self->course.root_writing = true;
+        self->root_began_ns = piw_monotonic_ns();
     }
     return rc;
 }
@@ -512,6 +597,9 @@ static int on_root_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
     self->course.root_writing = false;
+    int64_t now_ns = piw_monotonic_ns();
+    int64_t took_ns = self->root_began_ns == 0 ? 0 : now_ns - self->root_began_ns;
+    self->root_rests_till = now_ns + pace_rest_ms(&self->pace, now_ns, took_ns) * 1000000;
     if (piw_msg_error(reply) != 0) {
         piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the root list isn't written: %s",
                         piw_msg_error_text(reply));
@@ -559,108 +647,6 @@ static int on_site_written(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-/* --- The search index, and the sitemaps -------------------------------------------------------------------------- */
-
-static void forget_search(scribe *self)
-{
-    piw_buffer_fini(&self->search_downloads);
-    piw_buffer_fini(&self->search_names);
-    self->search = 0;
-}
-
-/* The next packages after that one. The key is the request's token. */
-static int read_search(piw_task *task, piw_text after, uint64_t key)
-{
-    piw_msg *call = db_SEARCH_INDEX_make(after, SEARCH_AT_ONCE);
-    int rc = piw_call(task, &call, PIW_ON(search_page), key, 0);
-    piw_msg_free(&call);
-    return rc;
-}
-
-static int begin_search(piw_task *task, scribe *self, uint64_t key)
-{
-    int rc = read_search(task, piw_text_of(""), key);
-    if (rc != 0)
-        return rc;
-    forget_search(self);
-    self->search = key;
-    page_downloads_begin(&self->search_downloads);
-    return 0;
-}
-
-static int on_search(piw_task *task, piw_msg *msg)
-{
-    scribe *self = piw_soul(task);
-    piw_token token;
-    if (self->search != 0)
-        return piw_refuse(task, msg, PIW_EAGAIN, "the search index is being written already");
-    int rc = piw_defer(task, msg, &token);
-    return rc != 0 ? rc : begin_search(task, self, token.id);
-}
-
-static int search_failed(piw_task *task, scribe *self, const piw_msg *reply, uint64_t key)
-{
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_WARNING, "the search index isn't written: %s",
-                    piw_msg_error_text(reply));
-    if (self->search == key)
-        forget_search(self);
-    return piw_answer_error(task, (piw_token){key}, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
-}
-
-static int write_search_files(piw_task *task, scribe *self, uint64_t key)
-{
-    page_downloads_end(&self->search_downloads);
-    piw_blob *downloads = piw_blob_new(self->search_downloads.data, self->search_downloads.len);
-    piw_blob *names = piw_blob_new(self->search_names.data, self->search_names.len);
-    forget_search(self);
-    if (downloads == NULL || names == NULL) {
-        piw_blob_unref(&downloads);
-        piw_blob_unref(&names);
-        return piw_answer_error(task, (piw_token){key}, PIW_ENOMEM, "no memory for the search index");
-    }
-    write_search *body;
-    piw_msg *job = write_search_new(&body);
-    facts_fill(&self->facts, job, &body->site);
-    piw_value_copy(job, write_search_type()->body->fields[1].type, &downloads, &body->downloads);
-    piw_value_copy(job, write_search_type()->body->fields[2].type, &names, &body->names);
-    piw_blob_unref(&downloads);
-    piw_blob_unref(&names);
-    int rc = piw_work(task, job_write_search, &job, PIW_ON(search_written), key);
-    piw_msg_free(&job);
-    return rc;
-}
-
-static int on_search_page(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    scribe *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
-        return search_failed(task, self, reply, key);
-    if (self->search != key) /* asked for by the soul before this one, and what it had is gone */
-        return begin_search(task, self, key);
-    const db_SEARCH_INDEX_reply *page = db_SEARCH_INDEX_reply_of(reply);
-    uint32_t count = page->packages.count;
-    if (count == SEARCH_AT_ONCE) {
-        int rc = read_search(task, page->packages.at[count - 1].package, key);
-        if (rc != 0)
-            return rc;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        page_downloads_add(&page->packages.at[i], self->search_names.len == 0, &self->search_downloads);
-        piw_put_bytes(&self->search_names, page->packages.at[i].package.s, page->packages.at[i].package.len + 1);
-    }
-    return count == SEARCH_AT_ONCE ? 0 : write_search_files(task, self, key);
-}
-
-static int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    if (piw_msg_error(reply) != 0)
-        return search_failed(task, piw_soul(task), reply, key);
-    piw_msg *answer = scribe_SEARCH_reply_new();
-    int rc = piw_answer(task, (piw_token){key}, &answer);
-    piw_msg_free(&answer);
-    return rc;
-}
-
 /* --- The soul ---------------------------------------------------------------------------------------------------- */
 
 int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
@@ -692,6 +678,8 @@ static void load(scribe *self, const scribe_state *state)
         e->saved.root_turn = from->root_turn;
         e->hidden = from->hidden != NULL && *from->hidden;
         e->batch = from->batch != NULL ? *from->batch : 0;
+        e->bulk = from->bulk != NULL && *from->bulk;
+        e->soon = from->soon != NULL && *from->soon;
     }
     self->errands.last_number = state->last_number;
     self->course = state->course;
@@ -702,7 +690,7 @@ static void free_soul(scribe *self)
     errands_fini(&self->errands);
     roster_fini(&self->roster);
     piw_msg_free(&self->roster_after);
-    forget_search(self);
+    search_round_fini(&self->search);
     facts_fini(&self->facts);
     free(self);
 }
@@ -731,6 +719,8 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
         return rc;
     }
     self->writer = writer;
+    self->pace = PACE_BULK;
+    self->bulk_began_ns = piw_monotonic_ns();
     if (state == NULL && piw_setting(task, "site.base-url") == NULL)
         piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->facts.base_url);
     if (state != NULL)
@@ -764,15 +754,22 @@ const piw_service scribe_serves[] = {{"scribe", &scribe_protocol_def}, PIW_SERVI
 const piw_service scribe_uses[] = {{"db", &db_protocol_def}, {"fs", &fs_protocol_def}, PIW_SERVICES_END};
 /* file_juggler is ready when it knows that the output folder is the site, or that it isn't. */
 const char *const scribe_needs[] = {"db", "fs", NULL};
+const piw_event scribe_subscribes[] = {{&events_protocol_def, BUILDS_RECORDED}, PIW_EVENTS_END};
 const piw_handler scribe_handlers[] = {
-    {&scribe_protocol_def, SCRIBE_PROJECT, on_ask_project}, {&scribe_protocol_def, SCRIBE_BOTH, on_ask_both},
-    {&scribe_protocol_def, SCRIBE_HOME, on_home},           {&scribe_protocol_def, SCRIBE_SEARCH, on_search},
-    {&scribe_protocol_def, SCRIBE_DELPKG, on_ask_delpkg},   PIW_HANDLERS_END,
+    {&scribe_protocol_def, SCRIBE_PROJECT, on_ask_project},
+    {&scribe_protocol_def, SCRIBE_BOTH, on_ask_both},
+    {&scribe_protocol_def, SCRIBE_HOME, on_home},
+    {&scribe_protocol_def, SCRIBE_SEARCH, on_search},
+    {&scribe_protocol_def, SCRIBE_DELPKG, on_ask_delpkg},
+    {&scribe_protocol_def, SCRIBE_BULK, on_ask_bulk},
+    {&scribe_protocol_def, SCRIBE_SOON, on_soon},
+    {&events_protocol_def, BUILDS_RECORDED, on_builds_recorded},
+    PIW_HANDLERS_END,
 };
 const piw_continuation scribe_continuations[] = {
     PIW_CONTINUATION(projects),     PIW_CONTINUATION(written),        PIW_CONTINUATION(removed),
     PIW_CONTINUATION(packages),     PIW_CONTINUATION(roster_again),   PIW_CONTINUATION(root),
     PIW_CONTINUATION(root_written), PIW_CONTINUATION(site_written),   PIW_CONTINUATION(form_marked),
     PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written), PIW_CONTINUATION(figures),
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(bulk_rested),  PIW_CONTINUATION(search_rested),  PIW_CONTINUATIONS_END,
 };

@@ -23,6 +23,7 @@ void scribe_stop(piw_task *task, bool leaving);
 int scribe_save(piw_task *task, piw_msg **state, piw_err *err);
 extern const piw_service scribe_serves[], scribe_uses[];
 extern const char *const scribe_needs[];
+extern const piw_event scribe_subscribes[];
 extern const piw_handler scribe_handlers[];
 extern const piw_continuation scribe_continuations[];
 
