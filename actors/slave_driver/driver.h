@@ -87,8 +87,9 @@ typedef struct driver_address {
     piw_table_node node;
     uint32_t slaves; /* records, those whose connections are gone among them */
     uint32_t gone;
-    uint32_t builds; /* in the hands of these slaves */
-    uint32_t left;   /* builds that they left lately; while there are any, the address is remembered */
+    uint32_t builds;          /* in the hands of these slaves */
+    uint32_t left;            /* builds that they left lately; while there are any, the address is remembered */
+    uint32_t forgiven_each_s; /* of those, so that all are in time */
     char text[];
 } driver_address;
 

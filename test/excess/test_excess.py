@@ -207,6 +207,14 @@ def half_open(house):
     check("half open.so many were opened", len(opened) >= HALF_OPEN * 9 // 10, len(opened))
 
 
+def gets_work(house):
+    with contextlib.closing(intruders.Intruder(house.port)) as slave:
+        slave.say(intruders.hello("another"))
+        slave.hear(b"ACK")
+        slave.say(intruders.idle())
+        return slave.hear(b"BUILD", b"SLEEP") == b"BUILD"
+
+
 def two_hundred(house):
     """One machine that says it is two hundred slaves: each of its connections gets a build, and lets it lie."""
     builds = []
@@ -226,6 +234,8 @@ def two_hundred(house):
     running = "SELECT count(*) FROM piw.attempts WHERE state = 'running'"
     house.farm.wait("their builds to be given back", lambda: int(house.farm.value(running)) <= 10, GIVEN_BACK_S)
     check("two hundred.their builds are given back", True)
+    house.farm.wait("work for who comes from there next", lambda: gets_work(house), GIVEN_BACK_S)
+    check("two hundred.who comes from there next gets work", True)
 
 
 def others_files(house):
