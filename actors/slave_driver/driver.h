@@ -160,7 +160,7 @@ typedef struct driver {
     int64_t seal_after_ns;      /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
     piw_outage numberless, stuck[DRIVER_PHASES]; /* no numbers come; builds have to try a step again */
-    piw_log_limiter strangers, troubles, odd, unbuilt, lost, alike;
+    piw_log_limiter strangers, troubles, odd, unbuilt, lost, alike, large;
 } driver;
 
 #endif
