@@ -4,7 +4,9 @@
 
 #include "piw/msg.h"
 
-/* Write the log into an open file; `path` is for sentences. Equal logs give equal files. */
+/* One of those that must not hold up the rest. */
+bool log_file_is_large(const piw_blob *output);
+/* Write the log into an open file; `path` is for sentences. Equal logs give equal files. A large one is on the disk afterwards. */
 int log_file_write(int fd, const char *path, const piw_blob *output, piw_err *err);
 /* Is there a file, and is it a log from its first byte to its last? */
 bool log_file_whole(const char *path);

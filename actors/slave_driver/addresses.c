@@ -8,7 +8,7 @@ enum {
     /* Builds that may be left at once: all of an address's slaves may be restarted, and again. */
     LEFT_MIN = 10,
     LEFT_PER_SLAVE = 2,
-    FORGIVEN_S = 30, /* after which so many are forgiven */
+    FORGIVEN_S = 30, /* after which all are forgiven, whoever is still there */
 };
 
 static bool is_address(const piw_table_node *node, const void *key)
@@ -75,10 +75,16 @@ bool driver_address_full(const driver_slave *slave)
     return address->builds >= address->slaves - address->gone || address->left >= may_leave(address);
 }
 
+/* How many are forgiven in a second is decided by how many there are: those who left them may have gone, and whoever comes from
+ * there next would have to wait for their limit's sake as long as there were many. */
 void driver_address_left(const driver_slave *slave)
 {
-    if (slave->build != NULL)
-        slave->address->left++;
+    driver_address *address = slave->address;
+    if (slave->build == NULL)
+        return;
+    uint32_t each_s = ++address->left / FORGIVEN_S + 1;
+    if (address->forgiven_each_s < each_s)
+        address->forgiven_each_s = each_s;
 }
 
 static driver_address *next(const driver *self, const driver_address *address)
@@ -91,8 +97,9 @@ void driver_addresses_sweep(driver *self)
 {
     for (driver_address *address = next(self, NULL), *after; address != NULL; address = after) {
         after = next(self, address);
-        uint32_t forgiven = may_leave(address) / FORGIVEN_S + 1;
-        address->left -= address->left < forgiven ? address->left : forgiven;
+        address->left -= address->left < address->forgiven_each_s ? address->left : address->forgiven_each_s;
+        if (address->left == 0)
+            address->forgiven_each_s = 0;
         forget(self, address);
     }
 }

@@ -9,6 +9,7 @@
 #include "slave_driver/addresses.h"
 #include "slave_driver/alike.h"
 #include "slave_driver/claims.h"
+#include "slave_driver/large_logs.h"
 #include "slave_driver/leave.h"
 #include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
@@ -396,7 +397,7 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     char note[PIW_ERR_TEXT + 64];
     if (malformed != NULL)
         snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
-    piw_msg *report = piw_msg_copy(msg);
+    piw_msg *report = driver_report_copy(self, msg);
     const slave_end *end = malformed == NULL ? slave_BUILT_of(msg)->end : NULL;
     if (end != NULL)
         driver_figures_see(slave, &end->figures);

@@ -87,8 +87,9 @@ typedef struct driver_address {
     piw_table_node node;
     uint32_t slaves; /* records, those whose connections are gone among them */
     uint32_t gone;
-    uint32_t builds; /* in the hands of these slaves */
-    uint32_t left;   /* builds that they left lately; while there are any, the address is remembered */
+    uint32_t builds;          /* in the hands of these slaves */
+    uint32_t left;            /* builds that they left lately; while there are any, the address is remembered */
+    uint32_t forgiven_each_s; /* of those, so that all are in time */
     char text[];
 } driver_address;
 
@@ -159,7 +160,7 @@ typedef struct driver {
     int64_t seal_after_ns;      /* a slave waits so long for the database to take its build */
     piw_text pypi_url;
     piw_outage numberless, stuck[DRIVER_PHASES]; /* no numbers come; builds have to try a step again */
-    piw_log_limiter strangers, troubles, odd, unbuilt, lost, alike;
+    piw_log_limiter strangers, troubles, odd, unbuilt, lost, alike, large;
 } driver;
 
 #endif

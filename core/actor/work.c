@@ -1,7 +1,6 @@
-/* work.c — the worker pool: a list under a lock, a few threads, results as answers. Of jobs with much to work on one runs at a
- * time, so that what others wait for isn't held up by them.
+/* work.c — the worker pool: a list under a lock, a few threads, results as answers.
  *
- * Jobs of the background have threads of their own, since a thread that has given up its priority can't take it back. Such a
+ * Jobs of the background, and those with much to work on, of which one runs at a time, have threads of their own, since a thread that has given up its priority can't take it back. Such a
  * thread may be off the processor for long where others want it, whatever it holds just then: so nobody else ever takes a lock
  * that it takes here. Jobs come to it and go from it over a chain (below), and a thread of normal priority answers. */
 #include "actor/work.h"
@@ -41,6 +40,7 @@ struct background {
     chain asked, done;
     pthread_mutex_t lock; /* of its own threads alone */
     struct job *first;    /* under the lock: taken out of `asked`, oldest first */
+    bool large_runs;      /* the same */
     unsigned count;       /* threads that do the jobs */
     bool answers, stuck;  /* the thread that answers was begun; one of the others doesn't end */
     pthread_t answerer;
@@ -52,7 +52,6 @@ struct piw__pool_of_workers {
     pthread_cond_t changed;
     struct job *first, *last;
     bool stopping, draining; /* under the lock */
-    bool large_runs;         /* the same */
     bool stopped, stuck;     /* the stopping thread's: its threads are joined; one of them can't be */
     unsigned count, running; /* threads; of them those with a job */
     struct background background;
@@ -111,21 +110,15 @@ static void give_back_all(struct job *job)
     }
 }
 
-/* Under the lock: take the first that may run now out of the list; NULL when there is none. Who ends a large one looks again. */
+/* Under the lock; NULL when there is none. */
 static struct job *take(piw__workers *workers)
 {
-    struct job **at = &workers->first, *before = NULL;
-    while (*at != NULL && (*at)->large && workers->large_runs) {
-        before = *at;
-        at = &before->next;
-    }
-    struct job *job = *at;
+    struct job *job = workers->first;
     if (job == NULL)
         return NULL;
-    *at = job->next;
-    if (workers->last == job)
-        workers->last = before;
-    workers->large_runs |= job->large;
+    workers->first = job->next;
+    if (workers->first == NULL)
+        workers->last = NULL;
     workers->running++;
     return job;
 }
@@ -143,13 +136,10 @@ static void *worker(void *arg)
             pthread_cond_wait(&workers->changed, &workers->lock);
             continue;
         }
-        bool large = job->large;
         pthread_mutex_unlock(&workers->lock);
         work(job);
         finish(job);
         pthread_mutex_lock(&workers->lock);
-        if (large)
-            workers->large_runs = false;
         if (--workers->running == 0 && (workers->stopping || workers->draining))
             pthread_cond_broadcast(&workers->changed);
     }
@@ -227,17 +217,37 @@ static void *answerer(void *arg)
     return NULL;
 }
 
-/* NULL: woken for nothing, or to end. */
+static struct job **first_to_run(const struct background *background, struct job **at)
+{
+    while (*at != NULL && (*at)->large && background->large_runs)
+        at = &(*at)->next;
+    return at;
+}
+
+/* NULL: woken for nothing, to end, or for a large one while another runs: whoever ends that looks again. */
 static struct job *take_background(struct background *background)
 {
     pthread_mutex_lock(&background->lock);
-    if (background->first == NULL)
-        background->first = chain_take(&background->asked, false);
-    struct job *job = background->first;
-    if (job != NULL)
-        background->first = job->next;
+    struct job **at = first_to_run(background, &background->first);
+    if (*at == NULL) {
+        *at = chain_take(&background->asked, false);
+        at = first_to_run(background, at);
+    }
+    struct job *job = *at;
+    if (job != NULL) {
+        *at = job->next;
+        background->large_runs |= job->large;
+    }
     pthread_mutex_unlock(&background->lock);
     return job;
+}
+
+static void end_large(struct background *background)
+{
+    pthread_mutex_lock(&background->lock);
+    background->large_runs = false;
+    pthread_mutex_unlock(&background->lock);
+    sem_post(&background->asked.some);
 }
 
 /* On Linux both are a thread's own. */
@@ -264,9 +274,12 @@ static void *background_worker(void *arg)
         if (job == NULL)
             continue;
         work(job);
+        if (job->large)
+            end_large(background);
         chain_add(&background->done, job);
     }
 }
+
 static int background_start(struct background *self, unsigned threads, piw_err *err)
 {
     pthread_mutex_init(&self->lock, NULL);
@@ -362,7 +375,7 @@ void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg, b
 {
     struct job *job = piw_alloc(sizeof(*job));
     *job = (struct job){.fn = fn, .msg = msg, .large = is_large(msg)};
-    if (background && workers->background.count > 0) {
+    if ((background || job->large) && workers->background.count > 0) {
         if (!chain_add(&workers->background.asked, job))
             give_back(job);
         return;

@@ -138,6 +138,33 @@ def logs(house):
     print(f"# {len(said)} logs of 64 MiB", flush=True)
 
 
+def many_logs(house):
+    """The same from four addresses, twelve at a time: more than the memory is to hold."""
+    built = intruders.frames(b"", largest_log())
+    said = []
+
+    def report(until, source):
+        while time.monotonic() < until:
+            with contextlib.closing(intruders.Intruder(house.port, source)) as slave, contextlib.suppress(OSError):
+                slave.say(intruders.hello("one-of-many"))
+                slave.hear(b"ACK")
+                slave.say(intruders.idle())
+                if slave.hear(b"BUILD", b"SLEEP") == b"BUILD":
+                    slave.say(built)
+                    said.append(slave.hear(b"DONE", timeout=60 * farms.PATIENCE))
+
+    def attack(until):
+        slaves = [threading.Thread(target=report, args=(until, f"127.0.0.{10 + number % 4}")) for number in range(12)]
+        for slave in slaves:
+            slave.start()
+        for slave in slaves:
+            slave.join()
+
+    try_attack(house, "many logs", attack, 1200 << 10)
+    check("many logs.some were taken", said.count(b"DONE") >= 4, said)
+    print(f"# {said.count(b'DONE')} of {len(said)} logs of 64 MiB", flush=True)
+
+
 def endless(house):
     """Messages whose last frame never comes."""
     sent = []
@@ -207,6 +234,14 @@ def half_open(house):
     check("half open.so many were opened", len(opened) >= HALF_OPEN * 9 // 10, len(opened))
 
 
+def gets_work(house):
+    with contextlib.closing(intruders.Intruder(house.port)) as slave:
+        slave.say(intruders.hello("another"))
+        slave.hear(b"ACK")
+        slave.say(intruders.idle())
+        return slave.hear(b"BUILD", b"SLEEP") == b"BUILD"
+
+
 def two_hundred(house):
     """One machine that says it is two hundred slaves: each of its connections gets a build, and lets it lie."""
     builds = []
@@ -226,6 +261,8 @@ def two_hundred(house):
     running = "SELECT count(*) FROM piw.attempts WHERE state = 'running'"
     house.farm.wait("their builds to be given back", lambda: int(house.farm.value(running)) <= 10, GIVEN_BACK_S)
     check("two hundred.their builds are given back", True)
+    house.farm.wait("work for who comes from there next", lambda: gets_work(house), GIVEN_BACK_S)
+    check("two hundred.who comes from there next gets work", True)
 
 
 def others_files(house):
@@ -261,7 +298,7 @@ def unharmed(house):
 
 def main():
     with farms.Farm() as farm:
-        return score.run([others_files, two_hundred, half_open, deaf, endless, logs, unharmed], House(farm))
+        return score.run([others_files, two_hundred, half_open, deaf, endless, logs, many_logs, unharmed], House(farm))
 
 
 if __name__ == "__main__":

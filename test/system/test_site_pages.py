@@ -171,6 +171,29 @@ def every_log(farm):
     check("logs: in the end all have", kinds == ["html"] * 130, kinds)
 
 
+def large_logs(farm):
+    """Of a log that is larger than what is looked at the page has its beginning and its end, and their lines have their numbers."""
+    many = ["Collecting large==1"] + [f"gcc -c {n}.c {'x' * 60}" for n in range(300000)] + ["a.c:1:2: error: at the end", "bye"]
+    long = ["Collecting large==1", "=" * (20 << 20), "a.c:1:2: error: behind it", "bye"]
+    logs = {400: "\n".join(many), 401: "\n".join(long) + "\n", 402: "x" * (20 << 20)}
+    farm.psql("INSERT INTO packages VALUES ('large'); INSERT INTO versions (package, version) VALUES ('large', '1'); "
+              "INSERT INTO builds (build_id, package, version, built_by, built_at, duration, status, abi_tag) SELECT n, 'large', '1', 1, "
+              "now() AT TIME ZONE 'UTC' + n * interval '1 s', '1 s', false, 'cp311' FROM generate_series(400, 402) n")
+    for number, text in logs.items():
+        path = farm.www / "logs" / "0000" / "0000" / f"{number:04}.txt.gz"
+        path.write_bytes(gzip.compress(text.encode(), 1, mtime=0))
+        farm.own(path)
+    rebuild(farm, "project", "large")
+    pages = [read(farm, f"logs/0000/0000/{number:04}.html.gz") for number in logs]
+    parts = [Page(page) for page in pages]
+    count, left_out = len(many), len(many) - 1000 - 3000
+    check("large: its lines have their numbers", {"L1", "L1000", f"L{count - 1}", f"L{count}"} <= parts[0].ids and "L1001" not in parts[0].ids and
+          f'<a href="#L{count - 1}">' in pages[0], sorted(parts[0].ids)[-5:])
+    check("large: what is left out is counted", re.search(rf"… {left_out:,} lines are left out", "".join(parts[0].text)), pages[0][-600:])
+    check("large: behind a line that never seems to end", {"L1", "L3", "L4"} <= parts[1].ids and '<a href="#L3">' in pages[1], parts[1].ids)
+    check("large: of a single line nothing is shown", not any(name.startswith("L") for name in parts[2].ids), parts[2].ids)
+
+
 def feeds(farm):
     """The task that writes them doesn't run here; then it does, or did."""
     names = ("index.html", "faq.html", "json.html", "project/fine/index.html")
@@ -248,7 +271,7 @@ def main():
         farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 60)
         farm.wait("the site's own pages", lambda: all((farm.www / name).exists() for name in PAGES), 60)
         farm.wait("links to the logs' pages", lambda: "logs/0000/0000/0001.html" in read(farm, "index.html"), 90)
-        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, every_log, feeds, operators_own):
+        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, every_log, large_logs, feeds, operators_own):
             step(farm)
         if score.failures:
             farm.show_logs()

@@ -1,4 +1,4 @@
-/* Jobs of the background: threads of their own with the least priority, for which no other job waits. */
+/* Jobs of the background, and large ones: threads of their own with the least priority, for which no other job waits. */
 #include "bus.h"
 
 #include "runtime/inner.h"
@@ -10,13 +10,27 @@
 
 static piw_continuation_fn on_did, on_one_of_many;
 
-enum { MANY = 200, STOP_MS = 200 };
+enum { MANY = 200, LARGE = 20, STOP_MS = 200 };
+
+static const char bytes[PIW_LIMIT_LARGE_JOB + 1];
 
 static struct {
     _Atomic bool open; /* those that wait may end; released by the test's thread */
     _Atomic int64_t begun, ended;
     _Atomic bool out_of_order;
+    _Atomic int64_t large, large_at_once; /* that run; the most that did */
+    _Atomic int64_t large_nice;
 } it;
+
+static piw_msg *make_job(int64_t n, bool waits, piw_blob *much)
+{
+    chores_job *body;
+    piw_msg *job = chores_job_new(&body);
+    body->n = n;
+    body->waits = waits;
+    body->much = piw_msg_blob(job, much);
+    return job;
+}
 
 static int do_job(piw_msg *job, piw_msg **result, piw_err *err)
 {
@@ -40,7 +54,7 @@ static int on_do(piw_task *task, piw_msg *msg)
 {
     piw_token token;
     int rc = piw_defer(task, msg, &token);
-    piw_msg *job = chores_job_make(0, false);
+    piw_msg *job = make_job(0, false, NULL);
     if (rc == 0)
         rc = chores_DO_of(msg)->background ? piw_work_background(task, do_job, &job, PIW_ON(did), token.id)
                                            : piw_work(task, do_job, &job, PIW_ON(did), token.id);
@@ -61,10 +75,34 @@ static int on_many(piw_task *task, piw_msg *msg)
 {
     int rc = 0;
     for (int64_t n = 0; n < chores_MANY_of(msg)->count && rc == 0; n++) {
-        piw_msg *job = chores_job_make(n, true);
+        piw_msg *job = make_job(n, true, NULL);
         rc = piw_work_background(task, do_job, &job, PIW_ON(one_of_many), (uint64_t)n);
         piw_msg_free(&job);
     }
+    return rc;
+}
+
+static int do_large(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    int64_t at_once = ++it.large;
+    if (at_once > it.large_at_once)
+        it.large_at_once = at_once;
+    int rc = do_job(job, result, err);
+    it.large_nice = chores_job_reply_of(*result)->nice;
+    it.large--;
+    return rc;
+}
+
+static int on_large(piw_task *task, piw_msg *msg)
+{
+    piw_blob *much = piw_blob_new(bytes, sizeof(bytes));
+    int rc = 0;
+    for (int64_t n = 0; n < chores_LARGE_of(msg)->count && rc == 0; n++) {
+        piw_msg *job = make_job(n, true, much);
+        rc = piw_work(task, do_large, &job, PIW_ON(one_of_many), (uint64_t)n);
+        piw_msg_free(&job);
+    }
+    piw_blob_unref(&much);
     return rc;
 }
 
@@ -87,8 +125,10 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 
 static const piw_service services[] = {{"chores", &chores_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&chores_local_protocol_def, NULL};
-static const piw_handler handlers[] = {
-    {&chores_protocol_def, CHORES_DO, on_do}, {&chores_protocol_def, CHORES_MANY, on_many}, PIW_HANDLERS_END};
+static const piw_handler handlers[] = {{&chores_protocol_def, CHORES_DO, on_do},
+                                       {&chores_protocol_def, CHORES_MANY, on_many},
+                                       {&chores_protocol_def, CHORES_LARGE, on_large},
+                                       PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {PIW_CONTINUATION(did), PIW_CONTINUATION(one_of_many),
                                                  PIW_CONTINUATIONS_END};
 
@@ -160,6 +200,27 @@ START_TEST(other_jobs_dont_wait_for_it)
 }
 END_TEST
 
+START_TEST(of_large_ones_one_runs_and_others_go_past_it)
+{
+    up();
+    piw_msg *large = chores_LARGE_make(LARGE);
+    ck_assert_int_eq(piw_runtime_call(bus, "chores", &large, 0, NULL, NULL), 0);
+    BUS_UNTIL(it.begun == 1);
+    for (int i = 0; i < 20; i++) {
+        did(true);
+        did(false);
+    }
+    ck_assert_int_eq(it.begun, 1);
+    ck_assert_int_eq(it.ended, 0);
+    it.open = true;
+    BUS_UNTIL(it.ended == LARGE);
+    ck_assert_int_eq(it.large_at_once, 1);
+    ck_assert_int_eq(it.large_nice, 19);
+    ck_assert(!it.out_of_order);
+    bus_end();
+}
+END_TEST
+
 START_TEST(what_is_given_while_it_works_is_done)
 {
     up();
@@ -193,6 +254,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, its_threads_alone_have_the_least_priority);
     tcase_add_test(tc, other_jobs_dont_wait_for_it);
+    tcase_add_test(tc, of_large_ones_one_runs_and_others_go_past_it);
     tcase_add_test(tc, what_is_given_while_it_works_is_done);
     tcase_add_test(tc, the_end_waits_for_none_that_hasnt_begun);
     suite_add_tcase(suite, tc);

@@ -17,11 +17,63 @@ enum {
     NEW_S = 24 * 3600, /* builds of this age or less have their logs' pages written whatever their number */
     OLDER_AT_ONCE =
         20, /* of older ones, as an adopted site has; the next are written when the project's page is again */
-    LOG_PAGE_MAX = 64 << 20, /* bytes of a log that are looked at: as much as a slave can send */
+    /* Bytes of a large log that are looked at: many times what its page shows. A slave can send 64 MiB, again and again. */
+    FIRST_BYTES = 2 << 20,
+    LAST_BYTES = 6 << 20,
 };
 
-/* All of a packed file, or its first LOG_PAGE_MAX bytes. False: it can't be read. */
-static bool unpack(const char *path, piw_buffer *to)
+/* A log as it is unpacked: its beginning, then as much as `text` has room for, and at least LAST_BYTES of its end. */
+typedef struct unpacked {
+    piw_buffer text;
+    bool cut;
+    uint32_t lines_cut; /* line ends in what stood after the beginning */
+    uint32_t lines;     /* line ends in all */
+} unpacked;
+
+static uint32_t count_lines(const void *data, size_t len)
+{
+    const unsigned char *at = data;
+    uint32_t count = 0;
+    for (size_t i = 0; i < len; i++)
+        count += at[i] == '\n';
+    return count;
+}
+
+static void put(unpacked *log, const char *piece, size_t len)
+{
+    piw_buffer *text = &log->text;
+    if (text->len + len > FIRST_BYTES + 2 * LAST_BYTES) {
+        unsigned char *last = text->data + text->len - LAST_BYTES, *to = text->data + FIRST_BYTES;
+        log->lines_cut += count_lines(to, (size_t)(last - to));
+        memmove(to, last, LAST_BYTES);
+        text->len = FIRST_BYTES + LAST_BYTES;
+        log->cut = true;
+    }
+    log->lines += count_lines(piece, len);
+    piw_put_bytes(text, piece, len);
+}
+
+/* Whole lines of both; a line that is longer than such a part isn't looked at. */
+static page_log_lines lines_of(const unpacked *log)
+{
+    const char *text = (const char *)log->text.data, *end = text + log->text.len;
+    page_log_lines lines = {.first = {text, (uint32_t)log->text.len}, .last = {end, 0}};
+    lines.count = log->lines + (log->text.len > 0 && end[-1] != '\n');
+    lines.last_number = lines.count + 1;
+    if (!log->cut)
+        return lines;
+    const char *first_end = memrchr(text, '\n', FIRST_BYTES);
+    const char *last = memchr(text + FIRST_BYTES, '\n', log->text.len - FIRST_BYTES);
+    lines.first.len = first_end != NULL ? (uint32_t)(first_end + 1 - text) : 0;
+    if (last != NULL) {
+        lines.last = (piw_text){last + 1, (uint32_t)(end - last - 1)};
+        lines.last_number = count_lines(text, FIRST_BYTES) + log->lines_cut + 2;
+    }
+    return lines;
+}
+
+/* False: it can't be read. */
+static bool unpack(const char *path, unpacked *to)
 {
     char piece[64 << 10];
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -33,8 +85,8 @@ static bool unpack(const char *path, piw_buffer *to)
         return false;
     }
     int n;
-    while ((n = gzread(file, piece, sizeof(piece))) > 0 && to->len < LOG_PAGE_MAX)
-        piw_put_bytes(to, piece, (size_t)n);
+    while ((n = gzread(file, piece, sizeof(piece))) > 0)
+        put(to, piece, (size_t)n);
     gzclose(file);
     piw_file_was_read(path);
     return n >= 0;
@@ -61,17 +113,19 @@ int page_pack(const piw_buffer *page, piw_buffer *to, piw_err *err)
 static int write_one(const site_facts *site, piw_text package, const project_build *build, const char *log_path,
                      const char *path, piw_err *err)
 {
-    piw_buffer log = {0}, page = {0}, packed = {0};
+    unpacked log = {0};
+    piw_buffer page = {0}, packed = {0};
     int rc = 0;
     if (unpack(log_path, &log)) {
-        rc = page_log(site, package, build, (piw_text){(const char *)log.data, (uint32_t)log.len}, &page, err);
+        const page_log_lines lines = lines_of(&log);
+        rc = page_log(site, package, build, &lines, &page, err);
         if (rc == 0)
             rc = page_pack(&page, &packed, err);
     }
     if (rc == 0 && packed.len > 0)
         /* Synced: it is never written again, so what a machine that went down had half of would stay so. */
         rc = piw_file_write(site->root.s, path, packed.data, packed.len, PIW_FILE_SYNC, err);
-    piw_buffer_fini(&log);
+    piw_buffer_fini(&log.text);
     piw_buffer_fini(&page);
     piw_buffer_fini(&packed);
     return rc;

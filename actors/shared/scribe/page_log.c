@@ -115,51 +115,75 @@ static void add_gap(piw_view *view, uint32_t lines)
     piw_view_number(item, "gap", lines);
 }
 
+/* The next line of both parts, and its number; false: there is none. */
+typedef struct walk {
+    const page_log_lines *log;
+    const char *at, *end;
+    uint32_t number;
+    bool in_last;
+} walk;
+
+static bool next_line(walk *self, piw_text *line)
+{
+    if (self->at == self->end && !self->in_last) {
+        self->in_last = true;
+        self->at = self->log->last.s;
+        self->end = self->at + self->log->last.len;
+        self->number = self->log->last_number - 1;
+    }
+    if (self->at == self->end)
+        return false;
+    *line = line_at(self->at, self->end, &self->at);
+    self->number++;
+    return true;
+}
+
+static walk walk_of(const page_log_lines *log)
+{
+    return (walk){.log = log, .at = log->first.s, .end = log->first.s + log->first.len};
+}
+
 /* The number of the first of the weightiest lines; 0: nothing looks like an error. */
-static uint32_t find_error(piw_text log, uint32_t *count)
+static uint32_t find_error(const page_log_lines *log)
 {
     uint32_t found = 0;
     int most = 0;
-    *count = 0;
-    for (const char *at = log.s, *end = log.s + log.len, *next; at < end; at = next) {
-        int w = weight(line_at(at, end, &next));
-        ++*count;
-        if (w > most) {
-            most = w;
-            found = *count;
+    piw_text line;
+    for (walk w = walk_of(log); next_line(&w, &line);) {
+        int heavy = weight(line);
+        if (heavy > most) {
+            most = heavy;
+            found = w.number;
         }
     }
     return found;
 }
 
-static void put_lines(piw_view *view, piw_text log, uint32_t count, uint32_t error)
+static void put_lines(piw_view *view, const page_log_lines *log, uint32_t error)
 {
-    uint32_t number = 0, skipped = 0;
-    for (const char *at = log.s, *end = log.s + log.len, *next; at < end; at = next) {
-        piw_text line = line_at(at, end, &next);
-        number++;
-        bool near = error != 0 && number + ERROR_BEFORE >= error && number <= error + ERROR_AFTER;
+    uint32_t shown = 0; /* the last line so far */
+    piw_text line;
+    for (walk w = walk_of(log); next_line(&w, &line);) {
+        bool near = error != 0 && w.number + ERROR_BEFORE >= error && w.number <= error + ERROR_AFTER;
         if (near)
-            add_line(view, "error", number, line);
+            add_line(view, "error", w.number, line);
         /* What the first part links to is always there. */
-        if (number > LINES_FIRST && number + LINES_LAST <= count && !near) {
-            skipped++;
+        if (w.number > LINES_FIRST && w.number + LINES_LAST <= log->count && !near)
             continue;
-        }
-        if (skipped > 0)
-            add_gap(view, skipped);
-        skipped = 0;
-        add_line(view, "lines", number, line);
+        if (w.number > shown + 1)
+            add_gap(view, w.number - shown - 1);
+        shown = w.number;
+        add_line(view, "lines", w.number, line);
     }
+    if (log->count > shown)
+        add_gap(view, log->count - shown);
 }
 
-int page_log(const site_facts *site, piw_text package, const project_build *build, piw_text log, piw_buffer *to,
-             piw_err *err)
+int page_log(const site_facts *site, piw_text package, const project_build *build, const page_log_lines *log,
+             piw_buffer *to, piw_err *err)
 {
     char when[32], took[48], link[64];
-    uint32_t count, error = find_error(log, &count);
-    if (build->status)
-        error = 0;
+    uint32_t error = build->status ? 0 : find_error(log);
     char *title = piw_sprintf("%s %s for %s, build %lld", package.s, build->version.s, build->abi_tag.s,
                               (long long)build->build_id);
     piw_view *view = site_view(site, "../../../", piw_text_of(title), "");
@@ -173,13 +197,13 @@ int page_log(const site_facts *site, piw_text package, const project_build *buil
     piw_view_text(view, "words", piw_text_of(build->status ? "built" : "failed"));
     piw_view_print(view, "when", "%.16s", piw_time_print(build->built_at, when, sizeof(when)));
     piw_view_print(view, "took", "%s", piw_duration_print(build->duration, took, sizeof(took)));
-    piw_view_number(view, "lines_count", count);
+    piw_view_number(view, "lines_count", log->count);
     piw_link_log(link, sizeof(link), build->build_id);
     piw_view_print(view, "raw", "%s", strrchr(link, '/') == NULL ? "" : strrchr(link, '/') + 1);
     piw_view_flag(view, "has_error", error != 0);
     piw_view_list(view, "lines");
     piw_view_list(view, "error");
-    put_lines(view, log, count, error);
+    put_lines(view, log, error);
     int rc = site_render(site, "log.html", view, to, err);
     piw_view_free(&view);
     free(title);

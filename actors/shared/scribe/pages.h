@@ -55,11 +55,17 @@ void pages_put_project_views(const site_facts *site, const project_data *data, c
 const char *pages_state_words(piw_text status, const char **style);
 /* The address of a build's log below the site's root: its page when there is one, else the log as it was printed. */
 void page_log_link(char *to, size_t size, const char *root, int64_t build_id);
-/* logs/AAAA/BBBB/CCCC.html of a log: its lines numbered, the error first. What is very long is left out in the middle. */
 /* Packed as gzip does, without a time or a name: equal pages give equal bytes. */
 int page_pack(const piw_buffer *page, piw_buffer *to, piw_err *err);
-int page_log(const site_facts *site, piw_text package, const project_build *build, piw_text log, piw_buffer *to,
-             piw_err *err);
+/* A log, or of a large one whole lines of its beginning and of its end. */
+typedef struct page_log_lines {
+    piw_text first, last;
+    uint32_t last_number; /* of the first line of `last` */
+    uint32_t count;       /* lines of all of it */
+} page_log_lines;
+/* logs/AAAA/BBBB/CCCC.html of a log: its lines numbered, the error first. What is very long is left out in the middle. */
+int page_log(const site_facts *site, piw_text package, const project_build *build, const page_log_lines *log,
+             piw_buffer *to, piw_err *err);
 /* project/PKG/json/index.json */
 void page_json(const site_facts *site, const project_data *data, piw_buffer *to);
 /* simple/index.html; names are NUL-ended, one after the other. */
