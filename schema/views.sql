@@ -16,7 +16,7 @@ DECLARE
     fault text;
 BEGIN
     SELECT coalesce(array_agg(ROW(v.view, v.place, v.abi_tag, string_to_array(v.platforms, ' '), string_to_array(v.libraries, ' '),
-                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure)::piw.views ORDER BY v.place), '{}')
+                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure, '{}', '', '{}')::piw.views ORDER BY v.place), '{}')
     INTO given
     FROM unnest(set_views.names, set_views.abis, set_views.platforms, set_views.libraries, set_views.commons,
                 set_views.skips, set_views.stables, set_views.newest, set_views.popular, set_views.pures) WITH ORDINALITY
