@@ -420,11 +420,13 @@ CREATE TABLE piw.view_names (
 CREATE TABLE piw.view_drops (
     view varchar(32) PRIMARY KEY
 );
--- What PyPI offers of a version as wheels: tags as in their names, PYTHON-ABI-PLATFORM.
+-- What PyPI offers of a version as wheels: tags as in their names, PYTHON-ABI-PLATFORM, and of each which of Python 3's releases its
+-- Requires-Python takes (bit 11: 3.11; missing: not known).
 CREATE TABLE piw.pypi_wheels (
     package varchar(200) NOT NULL,
     version varchar(200) NOT NULL,
     tags text[] NOT NULL,
+    pythons bigint[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (package, version)
 );
 
@@ -459,15 +461,14 @@ CREATE TABLE piw.view_downloads (
     PRIMARY KEY (view, package)
 );
 
--- Packages of which it is known: piw.pypi_wheels has what there is. And how far those have been asked for that were here when the
--- farm had no view that it matters to.
+-- Packages of which it is known: piw.pypi_wheels has what there was when they were asked for.
 CREATE TABLE piw.pypi_known (
     package varchar(200) PRIMARY KEY,
     asked timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
 );
-CREATE TABLE piw.pypi_pass (
+-- Until then nothing of which it isn't known is given out for a view that it matters to; cloud_gazer, as long as it gets on, moves it on.
+CREATE TABLE piw.offers_hold (
     id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
-    after varchar(200) NOT NULL DEFAULT '',
-    done boolean NOT NULL DEFAULT true
+    until timestamp NOT NULL DEFAULT '-infinity'
 );
-INSERT INTO piw.pypi_pass DEFAULT VALUES;
+INSERT INTO piw.offers_hold DEFAULT VALUES;

@@ -41,17 +41,18 @@ CREATE TABLE piw.view_downloads (
 
 -- --- What PyPI offers ---
 
--- Packages of which it is known: piw.pypi_wheels has what there is. And how far those have been asked for that were here when the
--- farm had no view that it matters to.
+-- Which of Python 3's releases take each of them: bit 11 for 3.11. Not known of those that are there.
+ALTER TABLE piw.pypi_wheels ADD COLUMN pythons bigint[] NOT NULL DEFAULT '{}';
+-- Packages of which it is known: piw.pypi_wheels has what there was when they were asked for.
 CREATE TABLE piw.pypi_known (
     package varchar(200) PRIMARY KEY,
     asked timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
 );
-CREATE TABLE piw.pypi_pass (
+-- Until then nothing of which it isn't known is given out for a view that it matters to; cloud_gazer, as long as it gets on, moves it on.
+CREATE TABLE piw.offers_hold (
     id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
-    after varchar(200) NOT NULL DEFAULT '',
-    done boolean NOT NULL DEFAULT true
+    until timestamp NOT NULL DEFAULT '-infinity'
 );
-INSERT INTO piw.pypi_pass DEFAULT VALUES;
+INSERT INTO piw.offers_hold DEFAULT VALUES;
 
 UPDATE piw.configuration SET version = 4;

@@ -13,6 +13,7 @@ INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
 INCLUDE(sql_coverage, "schema/coverage.sql");
 INCLUDE(sql_needs, "schema/needs.sql");
+INCLUDE(sql_offers, "schema/offers.sql");
 INCLUDE(sql_views, "schema/views.sql");
 INCLUDE(sql_view_pages, "schema/view_pages.sql");
 INCLUDE(sql_view_needs, "schema/view_needs.sql");
@@ -58,6 +59,7 @@ const schema_file schema_piw_tables[] = {
 const schema_file schema_piw_programs[] = {
     {"coverage.sql", sql_coverage, "schema piw: which ABIs a build does for"},
     {"needs.sql", sql_needs, "schema piw: what wheels need of a machine"},
+    {"offers.sql", sql_offers, "schema piw: functions of what PyPI offers"},
     {"views.sql", sql_views, "schema piw: functions of views"},
     {"view_pages.sql", sql_view_pages, "schema piw: functions of views' indexes"},
     {"view_needs.sql", sql_view_needs, "schema piw: functions of what older wheels need"},
