@@ -15,7 +15,7 @@ CREATE TABLE piw.configuration (
     id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     version integer NOT NULL
 );
-INSERT INTO piw.configuration (version) VALUES (3);
+INSERT INTO piw.configuration (version) VALUES (4);
 
 -- --- What the queue is made of ---
 
@@ -329,7 +329,10 @@ CREATE TABLE piw.views (
     stable_only boolean NOT NULL,
     newest integer NOT NULL,            -- so many versions of a package at most; 0: all
     popular integer NOT NULL,           -- packages of which so many wheels were downloaded in the last 30 days; 0: all
-    pure_from_pypi boolean NOT NULL     -- a pure wheel that PyPI has is built all the same
+    pure_from_pypi boolean NOT NULL,    -- a pure wheel that PyPI has is built all the same
+    os_names text[] NOT NULL DEFAULT '{}',  -- what its machines are, besides: whose a download is
+    os_version varchar(100) NOT NULL DEFAULT '',
+    machines text[] NOT NULL DEFAULT '{}'
 );
 -- As public.builds, of which it shares the numbers.
 CREATE TABLE piw.view_builds (
@@ -417,10 +420,55 @@ CREATE TABLE piw.view_names (
 CREATE TABLE piw.view_drops (
     view varchar(32) PRIMARY KEY
 );
--- What PyPI offers of a version as wheels: tags as in their names, PYTHON-ABI-PLATFORM.
+-- What PyPI offers of a version as wheels: tags as in their names, PYTHON-ABI-PLATFORM, and of each which of Python 3's releases its
+-- Requires-Python takes (bit 11: 3.11; missing: not known).
 CREATE TABLE piw.pypi_wheels (
     package varchar(200) NOT NULL,
     version varchar(200) NOT NULL,
     tags text[] NOT NULL,
+    pythons bigint[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (package, version)
 );
+
+-- --- Views: downloads by their machines, and what PyPI offers them ---
+
+-- The views for which they are counted: those with a rule by downloads. From `since` on, an hour, all are; what was before is
+-- counted in slices, backwards. `stale`: what is there is another's, by an earlier section, and goes first.
+CREATE TABLE piw.view_counts (
+    view varchar(32) PRIMARY KEY,
+    since timestamp NOT NULL,
+    stale boolean NOT NULL DEFAULT false
+);
+-- As piw.download_notes, piw.download_days and piw.package_downloads.
+CREATE TABLE piw.view_download_notes (
+    note_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    view varchar(32) NOT NULL,
+    package varchar(200) NOT NULL,
+    hour timestamp NOT NULL,
+    amount bigint NOT NULL
+);
+CREATE TABLE piw.view_download_days (
+    day date NOT NULL,
+    view varchar(32) NOT NULL,
+    package varchar(200) NOT NULL,
+    downloads bigint NOT NULL,
+    PRIMARY KEY (day, view, package)
+);
+CREATE TABLE piw.view_downloads (
+    view varchar(32) NOT NULL,
+    package varchar(200) NOT NULL,
+    recent bigint NOT NULL,
+    PRIMARY KEY (view, package)
+);
+
+-- Packages of which it is known: piw.pypi_wheels has what there was when they were asked for.
+CREATE TABLE piw.pypi_known (
+    package varchar(200) PRIMARY KEY,
+    asked timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')
+);
+-- Until then nothing of which it isn't known is given out for a view that it matters to; cloud_gazer, as long as it gets on, moves it on.
+CREATE TABLE piw.offers_hold (
+    id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    until timestamp NOT NULL DEFAULT '-infinity'
+);
+INSERT INTO piw.offers_hold DEFAULT VALUES;

@@ -126,6 +126,11 @@ BEGIN
     )
     SELECT c.package::text, c.version::text, 'enabled'::text FROM enabled c;
 
+    -- Of others nobody asks what PyPI offers.
+    RETURN QUERY
+    SELECT DISTINCT e.package, NULL::text, 'wheels'::text FROM unnest(events) e
+    WHERE e.action = 'binary' AND EXISTS (SELECT FROM piw.pypi_known k WHERE k.package = e.package);
+
     RETURN QUERY
     WITH marked AS (
         UPDATE public.versions v SET yanked = e.yanked
@@ -153,6 +158,8 @@ BEGIN
     WHERE m.package = e.package AND (e.version IS NULL OR m.version = e.version);
     DELETE FROM piw.project_states s USING (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.version IS NULL) e
     WHERE s.package = e.package;
+    DELETE FROM piw.pypi_known k USING (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.version IS NULL) e
+    WHERE k.package = e.package;
     DELETE FROM piw.yank_reasons y USING (SELECT DISTINCT e.package, e.version FROM unnest(events) e) e
     WHERE y.package = e.package AND (e.version IS NULL OR y.version = e.version);
     RETURN QUERY

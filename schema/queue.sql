@@ -578,14 +578,10 @@ $$;
 -- with `oldest` every version has its turn, since finitely many are older. The other orders would let some wait for
 -- ever: there every eighth place is for the version that was released first. `phase` (0 to 7) moves these places:
 -- whoever takes only a few from each head must find them at the front at times.
-CREATE FUNCTION piw.queue_head(abi text, which text, lim integer, phase integer DEFAULT floor(random() * 8)::integer)
-RETURNS TABLE (package varchar, version varchar)
+CREATE FUNCTION piw.head_keys(abi text, which text, lim integer, phase integer, OUT packages text[], OUT versions text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
-DECLARE
-    head_packages text[];
-    head_versions text[];
 BEGIN
     IF NOT EXISTS (SELECT FROM piw.queues() a WHERE a.abi_tag = abi AND a.skip = '') THEN
         RETURN;
@@ -633,11 +629,29 @@ BEGIN
     )
     SELECT array_agg(h.package ORDER BY h.place, h.package, h.version),
            array_agg(h.version ORDER BY h.place, h.package, h.version)
-    INTO head_packages, head_versions
+    INTO packages, versions
     FROM (SELECT p.package, p.version, min(p.place) AS place FROM placed p
           GROUP BY p.package, p.version
           ORDER BY min(p.place), p.package, p.version
           LIMIT lim) h;
+END
+$$;
+
+-- The same as it is given out: but for versions of which a view wants to know first what PyPI offers (offers.sql).
+CREATE FUNCTION piw.queue_head(abi text, which text, lim integer, phase integer DEFAULT floor(random() * 8)::integer)
+RETURNS TABLE (package varchar, version varchar)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    head_packages text[];
+    head_versions text[];
+BEGIN
+    SELECT h.packages, h.versions INTO head_packages, head_versions FROM piw.head_keys(abi, which, lim, phase) h;
+    IF piw.offers_held(abi) THEN
+        SELECT array_agg(s.package ORDER BY s.nth), array_agg(s.version ORDER BY s.nth) INTO head_packages, head_versions
+        FROM piw.offers_sort(abi, head_packages, head_versions, true) s;
+    END IF;
     -- While what a large statement changed is still being worked off, nothing is given out without another look at it.
     IF EXISTS (SELECT FROM piw.dirty_later) THEN
         RETURN QUERY

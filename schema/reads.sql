@@ -90,10 +90,11 @@ $$;
 
 -- What an operator may want to know of a version (piw-ctl why): what came of it for each ABI, and the newest tries.
 CREATE FUNCTION piw.why_abis(pkg text, ver text)
-RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean)
+RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean, unread boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
-    SELECT w.abi_tag, w.abi_skip, w.status, w.build_id, w.offered
+    SELECT w.abi_tag, w.abi_skip, w.status, w.build_id, w.offered,
+           w.offered AND piw.offers_held(w.abi_tag) AND EXISTS (SELECT FROM piw.offers_sort(w.abi_tag, ARRAY[pkg], ARRAY[ver], false))
     FROM (SELECT p.abi_tag, CASE WHEN p.status = 'pending' AND a.skip = '' THEN coalesce(rule.text, '') ELSE a.skip END AS abi_skip,
                  CASE WHEN p.status = 'pending' AND rule.text <> '' THEN 'skip' ELSE p.status END AS status, p.build_id,
                  EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = p.abi_tag) AS offered,

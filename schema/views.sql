@@ -14,13 +14,18 @@ DECLARE
     given piw.views[];
     gone text[];
     fault text;
+    asks boolean;
 BEGIN
     SELECT coalesce(array_agg(ROW(v.view, v.place, v.abi_tag, string_to_array(v.platforms, ' '), string_to_array(v.libraries, ' '),
-                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure)::piw.views ORDER BY v.place), '{}')
+                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure, '{}', '', '{}')::piw.views ORDER BY v.place), '{}')
     INTO given
     FROM unnest(set_views.names, set_views.abis, set_views.platforms, set_views.libraries, set_views.commons,
                 set_views.skips, set_views.stables, set_views.newest, set_views.popular, set_views.pures) WITH ORDINALITY
         AS v (view, abi_tag, platforms, libraries, common, skip, stable, newest, popular, pure, place);
+    asks := EXISTS (SELECT FROM unnest(given) g WHERE g.skip_pypi_wheels OR NOT g.pure_from_pypi);
+    IF asks THEN -- until cloud_gazer, which starts now, says how long
+        UPDATE piw.offers_hold h SET until = greatest(h.until, piw.utc_now() + interval '1 minute');
+    END IF;
     IF given = coalesce((SELECT array_agg(v ORDER BY v.place) FROM piw.views v), '{}') THEN
         RETURN;
     END IF;
@@ -36,6 +41,9 @@ BEGIN
     SELECT array_agg(v.view) INTO gone FROM piw.views v
     WHERE NOT v.common AND NOT EXISTS (SELECT FROM unnest(given) g WHERE g.view = v.view AND NOT g.common);
     DELETE FROM piw.view_drops d USING unnest(given) g WHERE d.view = g.view;
+    IF NOT asks THEN -- nobody keeps up what is known
+        DELETE FROM piw.pypi_known;
+    END IF;
     -- Nobody has asked what wheels need that came while there was no view.
     IF cardinality(given) = 0 THEN
         UPDATE piw.needs_pass SET done = true;
@@ -89,43 +97,50 @@ AS $$
     SELECT pg_catalog.lower(pg_catalog.split_part(version, '+', 1)) !~ '[abcd]|pre'
 $$;
 
--- Does PyPI have a wheel of these tags that installers of a view take? With `pure`: one for any platform. Its wheels for
--- linux are `manylinux…_MACHINE`.
-CREATE FUNCTION piw.pypi_serves(tags text[], takes text[], platforms text[], pure boolean) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = piw, public, pg_temp
+-- The highest version of glibc among such words, 2036 for 2.36; NULL: none, so it isn't known.
+CREATE FUNCTION piw.glibc_of(words text[]) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = piw, public, pg_temp
 AS $$
-    SELECT coalesce(bool_or((piw.build_offers('', split_part(t.tag, '-', 1), split_part(t.tag, '-', 2)))[2:] && takes), false)
-    FROM unnest(tags) AS t (tag)
-    WHERE EXISTS (SELECT FROM unnest(string_to_array(split_part(t.tag, '-', 3), '.')) AS p (platform)
-                  WHERE CASE WHEN p.platform = 'any' THEN pure ELSE NOT pure AND (p.platform = ANY (platforms)
-                        OR 'linux' || substring(p.platform from '^manylinux[0-9]*(?:_[0-9]+_[0-9]+)?(_.+)$') = ANY (platforms)) END)
+BEGIN
+    RETURN (SELECT max(w.part[1]::integer * 1000 + w.part[2]::integer)
+            FROM (SELECT regexp_match(u.word, '^GLIBC_([0-9]{1,3})[.]([0-9]{1,3})(?:[.]|$)') AS part FROM unnest(words) AS u (word)) w);
+END
 $$;
 
--- What PyPI has as wheels of a package, by versions as the names of files spell them.
-CREATE FUNCTION piw.keep_pypi_wheels(pkg text, versions text[], tags text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET jit = off
+-- May a wheel of this platform's tag run on a view's machines? PyPI's wheels for Linux are manylinux_GLIBC_MACHINE, older ones
+-- manylinux2014_MACHINE and the like (PEP 600); musllinux is of another C library. `glibc` NULL: not known, any may.
+CREATE FUNCTION piw.platform_fits(platform text, platforms text[], glibc integer) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = piw, public, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-    changed text[];
+    part text[] := regexp_match(platform, '^manylinux(?:(1|2010|2014)|_([0-9]{1,3})_([0-9]{1,3}))(_.+)$');
 BEGIN
-    WITH given AS MATERIALIZED (
-        SELECT g.version, array_agg(DISTINCT g.tag ORDER BY g.tag) AS tags
-        FROM unnest(keep_pypi_wheels.versions, keep_pypi_wheels.tags) AS g (version, tag) GROUP BY g.version
-    ), gone AS (
-        DELETE FROM piw.pypi_wheels w
-        WHERE w.package = pkg AND NOT EXISTS (SELECT FROM given g WHERE g.version = w.version) RETURNING w.version
-    ), kept AS (
-        INSERT INTO piw.pypi_wheels AS w (package, version, tags) SELECT pkg, g.version, g.tags FROM given g
-        WHERE EXISTS (SELECT FROM public.packages p WHERE p.package = pkg)
-        ON CONFLICT (package, version) DO UPDATE SET tags = excluded.tags WHERE w.tags <> excluded.tags
-        RETURNING w.version
-    )
-    SELECT array_agg(c.version) INTO changed FROM (SELECT version FROM gone UNION ALL SELECT version FROM kept) c;
-    IF changed IS NOT NULL THEN
-        PERFORM piw.note(array_fill(pkg, ARRAY[cardinality(changed)]), changed);
+    IF part IS NULL THEN
+        RETURN platform = ANY (platforms);
     END IF;
+    RETURN 'linux' || part[4] = ANY (platforms)
+           AND coalesce(CASE part[1] WHEN '1' THEN 2005 WHEN '2010' THEN 2012 WHEN '2014' THEN 2017
+                        ELSE part[2]::integer * 1000 + part[3]::integer END <= glibc, true);
+END
+$$;
+
+-- Does PyPI have a wheel of these tags that installers of a view take? With `pure`: one for any platform. `pythons`: which of
+-- Python 3's releases take each, as far as that is known.
+CREATE FUNCTION piw.pypi_serves(tags text[], pythons bigint[], abi text, platforms text[], glibc integer, pure boolean)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = piw, public, pg_temp
+AS $$
+DECLARE
+    takes text[] := piw.abi_takes(abi);
+    minor integer := least(substring(abi from '^(?:cp|pypy)3([0-9]{1,3})')::integer, 62);
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM unnest(tags, pythons) AS t (tag, python)
+        WHERE coalesce(t.python >> minor & 1 = 1, true)
+          AND (piw.build_offers('', split_part(t.tag, '-', 1), split_part(t.tag, '-', 2)))[2:] && takes
+          AND EXISTS (SELECT FROM unnest(string_to_array(split_part(t.tag, '-', 3), '.')) AS p (platform)
+                      WHERE CASE WHEN p.platform = 'any' THEN pure
+                                 ELSE NOT pure AND piw.platform_fits(p.platform, platforms, glibc) END));
 END
 $$;
 
@@ -136,7 +151,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 DECLARE
     own piw.views;
-    there text[];
+    there piw.pypi_wheels;
 BEGIN
     SELECT * INTO own FROM piw.views v WHERE v.view = of_view;
     IF own.stable_only AND NOT piw.is_stable(ver) THEN
@@ -153,13 +168,13 @@ BEGIN
         RETURN format('popular: fewer than %s downloads in 30 days', own.popular);
     END IF;
     IF own.skip_pypi_wheels OR NOT own.pure_from_pypi THEN
-        SELECT w.tags INTO there FROM piw.pypi_wheels w WHERE w.package = pkg AND w.version = ver;
-        IF there IS NOT NULL AND own.skip_pypi_wheels
-           AND piw.pypi_serves(there, piw.abi_takes(own.abi_tag), own.platforms, false) THEN
+        SELECT w.* INTO there FROM piw.pypi_wheels w WHERE w.package = pkg AND w.version = ver;
+        IF there.tags IS NOT NULL AND own.skip_pypi_wheels
+           AND piw.pypi_serves(there.tags, there.pythons, own.abi_tag, own.platforms, piw.glibc_of(own.libraries), false) THEN
             RETURN 'skip_pypi_wheels: PyPI has a wheel for this kind of machine';
         END IF;
-        IF there IS NOT NULL AND NOT own.pure_from_pypi
-           AND piw.pypi_serves(there, piw.abi_takes(own.abi_tag), own.platforms, true) THEN
+        IF there.tags IS NOT NULL AND NOT own.pure_from_pypi
+           AND piw.pypi_serves(there.tags, there.pythons, own.abi_tag, own.platforms, NULL, true) THEN
             RETURN 'pure_from_pypi: PyPI has a wheel for any machine';
         END IF;
     END IF;
@@ -396,7 +411,7 @@ $$;
 -- master does by itself.
 CREATE FUNCTION piw.list_views()
 RETURNS TABLE (view varchar, abi_tag varchar, platforms text, common boolean, configured boolean, pending bigint, builds bigint,
-               files bigint)
+               files bigint, unread bigint, held boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     SELECT n.view, coalesce(v.abi_tag, ''), coalesce(array_to_string(v.platforms, ' '), ''), coalesce(v.common, false),
@@ -406,7 +421,8 @@ AS $$
                 ELSE (SELECT count(*) FROM piw.view_builds b WHERE b.view = n.view) END,
            CASE WHEN v.common
                 THEN (SELECT count(*) FROM public.files f JOIN public.builds b ON b.build_id = f.build_id WHERE b.abi_tag = v.abi_tag)
-                ELSE (SELECT count(*) FROM piw.view_files f WHERE f.view = n.view) END
+                ELSE (SELECT count(*) FROM piw.view_files f WHERE f.view = n.view) END,
+           piw.offers_left(n.view), piw.offers_held(CASE WHEN v.common THEN v.abi_tag ELSE n.view END)
     FROM (SELECT v.view FROM piw.views v UNION SELECT b.view FROM piw.view_builds b) n
     LEFT JOIN piw.views v ON v.view = n.view
     ORDER BY v.place NULLS LAST, n.view
@@ -462,7 +478,7 @@ $$;
 -- What became of a version for each view but the common one (piw.why_abis): its own build, a file of another view that runs
 -- there, the rule by which it isn't wanted; or it waits.
 CREATE FUNCTION piw.why_views(pkg text, ver text)
-RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean)
+RETURNS TABLE (abi_tag varchar, abi_skip varchar, status text, build_id integer, offered boolean, unread boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET jit = off
 AS $$
@@ -474,7 +490,8 @@ AS $$
                 WHEN p.skip <> '' OR v.skip <> '' OR rule.text <> '' THEN 'skip'
                 ELSE 'pending' END,
            CASE WHEN own.status OR good.build_id IS NULL THEN own.build_id ELSE good.build_id END,
-           EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = w.view)
+           EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = w.view),
+           piw.offers_held(w.view) AND EXISTS (SELECT FROM piw.offers_sort(w.view, ARRAY[pkg], ARRAY[ver], false))
     FROM piw.views w
     JOIN public.versions v ON v.package = pkg AND v.version = ver
     JOIN public.packages p ON p.package = v.package

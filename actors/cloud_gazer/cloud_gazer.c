@@ -7,6 +7,7 @@
 #include "cloud_gazer/gazer.h"
 
 #include "cloud_gazer/left.h"
+#include "cloud_gazer/offers.h"
 
 #include "cloud_gazer.piw.h"
 #include "events.piw.h"
@@ -83,6 +84,7 @@ static int on_where(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg *search_pages = web_SEARCH_new();
     gazer_cast(self, &search_pages);
     gazer_projects_begin(self->projects, body->serial, body->compared);
+    gazer_offers_go(self->offers);
     if (self->follows_list) {
         piw_info("following PyPI's list of projects from serial %lld", (long long)body->serial);
         return 0;
@@ -273,6 +275,7 @@ static int on_paused(piw_task *task, piw_msg *msg)
         return 0;
     gazer_describer_go(self->describer);
     gazer_projects_go(self->projects);
+    gazer_offers_go(self->offers);
     go_on(self);
     return 0;
 }
@@ -309,6 +312,7 @@ static void free_soul(gazer *self)
     gazer_order_free(&self->order);
     gazer_describer_free(&self->describer);
     gazer_projects_free(&self->projects);
+    gazer_offers_free(&self->offers);
     free(self);
 }
 
@@ -333,7 +337,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->poll_ms = piw_option_number(task, self->dev_mode ? "poll-dev-mode" : "poll");
     int failed = ask_views(self, err);
     if (failed == 0)
-        failed = piw_fetch_open(&self->http, task, GAZER_DESCRIPTIONS + 1, err);
+        failed =
+            piw_fetch_open(&self->http, task, GAZER_DESCRIPTIONS + 1 + piw_option_number(task, "offers-at-once"), err);
     if (failed != 0) {
         free(self);
         return failed;
@@ -350,6 +355,14 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         .period_ms = piw_option_number(task, "compare"),
     };
     self->projects = gazer_projects_new(self, &list);
+    const gazer_offers_options offers = {
+        .simple_url = simple_url,
+        .order = setting_or(task, "site.order", "oldest"),
+        .rate = piw_option_number(task, "offers-rate"),
+        .at_once = piw_option_number(task, "offers-at-once"),
+        .patience_ms = piw_option_number(task, "offers-patience"),
+    };
+    self->offers = gazer_offers_new(self, &offers);
     piw_soul_set(task, self);
     if (state != NULL) {
         const cloud_gazer_state *body = cloud_gazer_state_of(state);
@@ -416,6 +429,28 @@ static const piw_opt options[] = {
      .help = "time between two comparisons of PyPI's list of projects with the database",
      .min = 1000,
      .max = INT64_C(86400000) * 365},
+    {.name = "offers-rate",
+     .kind = PIW_OPT_INT,
+     .value_name = "N",
+     .fallback = "5",
+     .help = "pages of projects a second that are read for views that don't want what PyPI has; 0: none, and no build "
+             "waits for them",
+     .min = 0,
+     .max = 1000},
+    {.name = "offers-at-once",
+     .kind = PIW_OPT_INT,
+     .value_name = "N",
+     .fallback = "4",
+     .help = "at most so many of them at the same time",
+     .min = 1,
+     .max = 16},
+    {.name = "offers-patience",
+     .kind = PIW_OPT_DURATION,
+     .value_name = "DURATION",
+     .fallback = "6h",
+     .help = "when none could be read for so long, no build waits for them",
+     .min = 1000,
+     .max = INT64_C(86400000) * 365},
     PIW_OPT_END,
 };
 static const piw_service uses[] = {
@@ -431,7 +466,8 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(http_socket), PIW_CONTINUATION(apply_again), PIW_CONTINUATION(http_timer),
     PIW_CONTINUATION(describe),    PIW_CONTINUATION(projects_go), PIW_CONTINUATION(projects_again),
     PIW_CONTINUATION(projects),    PIW_CONTINUATION(compared),    PIW_CONTINUATION(pages),
-    PIW_CONTINUATION(left_again),  PIW_CONTINUATION(facts),       PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(left_again),  PIW_CONTINUATION(facts),       PIW_CONTINUATION(offers_go),
+    PIW_CONTINUATION(offers_due),  PIW_CONTINUATION(offers_told), PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(cloud_gazer, .version = "1.0", .summary = "follows PyPI's log of changes into the database", .uses = uses,

@@ -24,6 +24,7 @@ typedef struct wanted {
     piw_summary *summary; /* while it is fetched, … */
     size_t read;
     gazer_page *page; /* … and while the page is */
+    int64_t began_ns; /* to be read */
     piw_err err;
     char package[];
 } wanted;
@@ -114,6 +115,13 @@ void gazer_describe(gazer_describer *describer, piw_text package, bool summary_t
     enqueue(describer, entry);
 }
 
+bool gazer_describes(const gazer_describer *describer, const char *package)
+{
+    uint64_t hash = piw_table_hash(describer->seed, package, strlen(package));
+    const piw_table_node *node = piw_table_find(&describer->all, hash, is_package, package);
+    return node != NULL && runs(PIW_TABLE_ENTRY(node, const wanted, node));
+}
+
 static bool on_data(void *arg, const void *data, size_t len)
 {
     wanted *entry = arg;
@@ -190,6 +198,9 @@ static void tell_facts(const wanted *entry)
     db_PYPI_FACTS *body;
     piw_msg *msg = db_PYPI_FACTS_new(&body);
     gazer_page_put(entry->page, msg, body, entry->describer->gazer->wants_wheels);
+    int64_t *age_ms = piw_msg_alloc(msg, sizeof(*age_ms));
+    *age_ms = (piw_monotonic_ns() - entry->began_ns) / 1000000;
+    body->age_ms = age_ms;
     if (piw_call(entry->describer->gazer->task, &msg, PIW_ON(facts), 0, -1) != 0)
         piw_msg_free(&msg);
 }
@@ -215,6 +226,7 @@ static void on_page_done(void *arg, const piw_fetch_result *result)
 static void fetch_page(gazer_describer *self, wanted *entry)
 {
     entry->err = (piw_err){0};
+    entry->began_ns = piw_monotonic_ns();
     entry->page = gazer_page_new(entry->package);
     if (entry->page == NULL ||
         !start(self, entry, piw_sprintf("%s/%s/", self->simple_url, entry->package),

@@ -1,5 +1,5 @@
 /* gazer.h — inside cloud_gazer: following PyPI's log into the database (cloud_gazer.c), saying how far it is
- * (progress.c), fetching what it says of packages (descriptions.c), and telling others of changes (spread.c). Everything belongs to the task's thread. */
+ * (progress.c), fetching what it says of packages (descriptions.c, offers.c), and telling others of changes (spread.c). Everything belongs to the task's thread. */
 #ifndef CLOUD_GAZER_GAZER_H
 #define CLOUD_GAZER_GAZER_H
 
@@ -47,6 +47,7 @@ typedef struct gazer {
     bool dev_mode;
     const char *xmlrpc_url;
     bool wants_wheels; /* a view's policy asks for those that PyPI has */
+    struct gazer_offers *offers;
     gazer_describer *describer;
     gazer_projects *projects; /* follows, or compares only */
     struct gazer_left *left;  /* looks after projects that left the list; projects.c makes and frees it */
@@ -78,6 +79,8 @@ void gazer_describer_free(gazer_describer **describer);
 /* Fetch some time what PyPI says of the package, once, however often it is asked for: its status and the reasons of its
  * yanks, its summary if that is wanted too. */
 void gazer_describe(gazer_describer *describer, piw_text package, bool summary_too);
+/* Is that being done just now? */
+bool gazer_describes(const gazer_describer *describer, const char *package);
 /* Start what may start now. */
 void gazer_describer_go(gazer_describer *describer);
 /* Iterates over packages without a description yet, for saving: NULL begins and ends. */

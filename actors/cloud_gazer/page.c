@@ -1,10 +1,12 @@
-/* page.c — reads the status of a project, and the reasons of its yanks, from its page of the Simple API: {"project-status":
- * {"status": TEXT, "reason": TEXT, …}, "files": [{"filename": TEXT, "yanked": BOOL or TEXT, …}, …], …} */
+/* page.c — reads the status of a project, the reasons of its yanks, and which wheels it offers, from its page of the Simple API:
+ * {"project-status": {"status": TEXT, "reason": TEXT, …}, "files": [{"filename": TEXT, "yanked": BOOL or TEXT,
+ * "requires-python": TEXT, …}, …], …} */
 #include "cloud_gazer/page.h"
 
 #include "cloud_gazer/json_reader.h"
 #include "piw/codec.h"
 #include "shared/names.h"
+#include "shared/requires_python.h"
 #include "shared/text.h"
 #include "shared/version.h"
 #include "shared/wheel_name.h"
@@ -15,24 +17,33 @@
 /* Where in the page the reader is; what is elsewhere doesn't matter. */
 enum { TOP = 1, SECOND, FILE_ITSELF };
 typedef enum { PART_OTHER, PART_STATUS, PART_FILES } page_part;
-typedef enum { KEY_OTHER, KEY_STATUS, KEY_REASON, KEY_FILENAME, KEY_YANKED } page_key;
+typedef enum { KEY_OTHER, KEY_STATUS, KEY_REASON, KEY_FILENAME, KEY_YANKED, KEY_REQUIRES } page_key;
 
-enum { REASON_BYTES = 4 * GAZER_REASON_CHARS + 4 /* one character more than is kept, so that a cut is seen */ };
+enum {
+    REASON_BYTES = 4 * GAZER_REASON_CHARS + 4, /* one character more than is kept, so that a cut is seen */
+    REQUIRES_BYTES = 1000,                     /* of a Requires-Python; what is longer is none */
+};
 
 typedef struct yank {
     char *version, *reason;
 } yank;
+
+typedef struct offered_wheel {
+    char *filename;
+    int64_t pythons; /* requires_python.h */
+} offered_wheel;
 
 struct gazer_page {
     gazer_json_reader reader;
     page_part part; /* of the top object */
     page_key next;  /* what the value to come is of */
     char status[32];
-    char *reason;            /* of the status */
-    char *filename, *yanked; /* of the file being read */
-    yank *yanks;             /* sorted */
+    char *reason;                       /* of the status */
+    char *filename, *yanked, *requires; /* of the file being read */
+    bool is_yanked;
+    yank *yanks; /* sorted */
     uint32_t count, size;
-    char **wheels; /* names of files */
+    offered_wheel *wheels;
     uint32_t wheels_count, wheels_size;
     char what[PIW_NAME_MAX + 32];
     char package[PIW_NAME_MAX + 1];
@@ -111,12 +122,13 @@ static void keep_wheel(gazer_page *self)
         self->wheels_size = self->wheels_size == 0 ? 16 : self->wheels_size * 2;
         self->wheels = piw_realloc(self->wheels, self->wheels_size * sizeof(*self->wheels));
     }
-    self->wheels[self->wheels_count++] = piw_strdup(self->filename);
+    uint64_t pythons = piw_requires_python(self->requires != NULL ? piw_text_of(self->requires) : (piw_text){0});
+    self->wheels[self->wheels_count++] = (offered_wheel){piw_strdup(self->filename), (int64_t)pythons};
 }
 
 static void end_file(gazer_page *self)
 {
-    if (self->filename != NULL)
+    if (self->filename != NULL && !self->is_yanked)
         keep_wheel(self);
     if (self->filename != NULL && self->yanked != NULL && self->yanked[0] != '\0') {
         char *version = version_of(self, self->filename);
@@ -126,7 +138,9 @@ static void end_file(gazer_page *self)
     }
     free(self->filename);
     free(self->yanked);
-    self->filename = self->yanked = NULL;
+    free(self->requires);
+    self->filename = self->yanked = self->requires = NULL;
+    self->is_yanked = false;
 }
 
 static page_key key_of(const gazer_page *self, piw_text word)
@@ -134,7 +148,10 @@ static page_key key_of(const gazer_page *self, piw_text word)
     if (self->reader.depth == SECOND && self->part == PART_STATUS)
         return piw_text_is(word, "status") ? KEY_STATUS : piw_text_is(word, "reason") ? KEY_REASON : KEY_OTHER;
     if (self->reader.depth == FILE_ITSELF && self->part == PART_FILES)
-        return piw_text_is(word, "filename") ? KEY_FILENAME : piw_text_is(word, "yanked") ? KEY_YANKED : KEY_OTHER;
+        return piw_text_is(word, "filename")          ? KEY_FILENAME
+               : piw_text_is(word, "yanked")          ? KEY_YANKED
+               : piw_text_is(word, "requires-python") ? KEY_REQUIRES
+                                                      : KEY_OTHER;
     return KEY_OTHER;
 }
 
@@ -171,6 +188,9 @@ static int on_string(void *arg, const unsigned char *text, size_t len)
         keep_text(&self->filename, text, len);
     } else if (self->next == KEY_YANKED) {
         keep_text(&self->yanked, text, cut);
+        self->is_yanked = len > 0;
+    } else if (self->next == KEY_REQUIRES && len <= REQUIRES_BYTES) {
+        keep_text(&self->requires, text, len);
     }
     self->next = KEY_OTHER;
     return 1;
@@ -184,7 +204,9 @@ static int on_other(void *arg)
 
 static int on_boolean(void *arg, int value)
 {
-    (void)value;
+    gazer_page *self = arg;
+    if (self->next == KEY_YANKED)
+        self->is_yanked = value;
     return on_other(arg);
 }
 
@@ -255,11 +277,12 @@ void gazer_page_free(gazer_page **page)
     }
     free(self->yanks);
     for (uint32_t i = 0; i < self->wheels_count; i++)
-        free(self->wheels[i]);
+        free(self->wheels[i].filename);
     free(self->wheels);
     free(self->reason);
     free(self->filename);
     free(self->yanked);
+    free(self->requires);
     free(self);
     *page = NULL;
 }
@@ -288,6 +311,13 @@ static piw_text put_reason(piw_msg *msg, const char *reason)
     return piw_text_copy(msg, piw_text_cut(msg, piw_text_clean(msg, whole), GAZER_REASON_CHARS));
 }
 
+static const int64_t *put_number(piw_msg *msg, int64_t number)
+{
+    int64_t *made = piw_msg_alloc(msg, sizeof(*made));
+    *made = number;
+    return made;
+}
+
 /* Names that aren't wheels' of this project say nothing of it. */
 static pypi_wheels *put_wheels(const gazer_page *page, piw_msg *msg)
 {
@@ -297,11 +327,12 @@ static pypi_wheels *put_wheels(const gazer_page *page, piw_msg *msg)
     for (uint32_t i = 0; i < page->wheels_count; i++) {
         piw_wheel_name name;
         piw_err ignored_err = {0};
-        if (piw_wheel_name_parse(piw_text_of(page->wheels[i]), &name, &ignored_err) == 0 &&
+        if (piw_wheel_name_parse(piw_text_of(page->wheels[i].filename), &name, &ignored_err) == 0 &&
             strcmp(name.canonical, page->package) == 0 && piw_version_acceptable(piw_text_of(name.version)))
             made->wheels.at[made->wheels.count++] =
                 (pypi_wheel){.version = piw_msg_textz(msg, name.version),
-                             .tags = piw_msg_printf(msg, "%s-%s-%s", name.py, name.abi, name.platform)};
+                             .tags = piw_msg_printf(msg, "%s-%s-%s", name.py, name.abi, name.platform),
+                             .pythons = put_number(msg, page->wheels[i].pythons)};
     }
     return made;
 }

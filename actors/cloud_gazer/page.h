@@ -1,5 +1,5 @@
 /* page.h — reads a project's page of the Simple API as it comes in, for what PyPI says of the project as a whole (PEP 792),
- * and why releases are yanked (PEP 592). The bytes are hostile: nesting, size and number are bounded. One thread. */
+ * why releases are yanked (PEP 592), and which wheels it offers: those that aren't. The bytes are hostile: nesting, size and number are bounded. One thread. */
 #ifndef CLOUD_GAZER_PAGE_H
 #define CLOUD_GAZER_PAGE_H
 

@@ -66,6 +66,10 @@ void gazer_spread(gazer *self, const pypi_change *change, const pypi_change *bef
         spread_quarantine(self, change);
         return;
     }
+    if (piw_text_is(change->change, "wheels")) {
+        gazer_describe(self->describer, change->package, false);
+        return;
+    }
     if (!piw_text_is(change->change, "deleted")) {
         if (before != NULL && piw_text_eq(before->package, change->package) &&
             piw_text_eq(before->change, change->change))

@@ -21,6 +21,16 @@ int chase_on_view_command(piw_task *task, piw_msg *msg)
     return chase_ask(task, msg, db_VIEW_CHANGE_make(action, view), PIW_ON(view_changed));
 }
 
+/* How far it is with asking PyPI for what the view doesn't want. */
+static void say_unread(chase_answer *to, const view_row *view)
+{
+    if (view->unread == NULL || *view->unread == 0)
+        return;
+    bool held = view->held != NULL && *view->held;
+    chase_say(to, "%s: of %lld packages it is still to be read what PyPI offers; they are built %s", view->view.s,
+              (long long)*view->unread, held ? "after that" : "all the same, for its pages can't be read or aren't");
+}
+
 int on_view_list(piw_task *task, piw_msg *reply, uint64_t key)
 {
     const chase *self = piw_soul(task);
@@ -42,6 +52,8 @@ int on_view_list(piw_task *task, piw_msg *reply, uint64_t key)
                   : view->configured ? ""
                                      : "gone from the configuration: view drop deletes its builds");
     }
+    for (uint32_t i = 0; i < list->views.count; i++)
+        say_unread(&made, &list->views.at[i]);
     if (list->views.count > 0)
         chase_say_strangers(self, &made, NULL);
     return chase_give(task, key, &made);

@@ -170,6 +170,8 @@ static void say_pending(chase_answer *to, const why_abi *abi, const db_WHY_reply
         chase_say(to, "%s: slave %lld is building it", abi->abi_tag.s, (long long)runs->slave_id);
     else if (later != NULL)
         chase_say(to, "%s: rests; the next try is after %s", abi->abi_tag.s, chase_moment(*later->next_try, when));
+    else if (abi->unread != NULL && *abi->unread)
+        chase_say(to, "%s: waits until it is known what PyPI offers", abi->abi_tag.s);
     else if (abi->offered)
         chase_say(to, "%s: waits for a slave", abi->abi_tag.s);
     else if (before != NULL)

@@ -27,6 +27,7 @@ struct driver_abi {
     uint32_t spare;   /* entries that are neither held nor removed; holds that end meanwhile don't count */
     int64_t paused_until_ns;
     bool asked; /* a larger window was asked for since this one came */
+    bool whole; /* it would have no more */
     embargo_list recorded;
     embargo_list returned;
 };
@@ -284,19 +285,24 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
     abi->spare = 0;
     for (uint32_t i = 0; i < abi->count; i++)
         abi->spare += find_embargo(builds, &(embargo_key){abi, abi->list[i].package, abi->list[i].version}) == NULL;
-    abi->asked = false;
+    abi->asked = abi->whole = false;
+}
+
+void driver_offers_whole(driver_offers *builds, piw_text abi_tag)
+{
+    need_abi(builds, abi_tag)->whole = true;
 }
 
 bool driver_offers_more(const driver_offers *builds, piw_text abi_tag)
 {
     const struct driver_abi *abi = find_abi(builds, abi_tag);
-    return abi != NULL && abi->total > abi->count;
+    return abi != NULL && !abi->whole && abi->total > abi->count;
 }
 
 int64_t driver_offers_lack(driver_offers *builds, piw_text abi_tag, int64_t spare)
 {
     struct driver_abi *abi = find_abi(builds, abi_tag);
-    if (abi == NULL || abi->asked || abi->total <= abi->count || abi->spare >= spare / 2)
+    if (abi == NULL || abi->asked || abi->whole || abi->total <= abi->count || abi->spare >= spare / 2)
         return 0;
     abi->asked = true;
     return spare + abi->held;

@@ -43,6 +43,8 @@ void driver_offers_free(driver_offers **builds);
 /* The head of an ABI's build queue, whole, as it stood at as_of_ns (proto/builds.piw). Texts are copied. */
 void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of_ns, int64_t total,
                           const build_ref *list, uint32_t count);
+/* The window that has just come has all that may be given out now: a larger one would have no more. */
+void driver_offers_whole(driver_offers *builds, piw_text abi_tag);
 /* The next version for an ABI, now under DRIVER_EMBARGO_OUT; NULL when there is none. `others`: there are more
  * slaves of the ABI, so that what failed for this one's sake waits a while for them. */
 driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others);

@@ -33,6 +33,8 @@ static int on_queue(piw_task *task, piw_msg *msg)
     driver *self = piw_soul(task);
     const builds_QUEUE *body = builds_QUEUE_of(msg);
     driver_offers_window(self->offers, body->abi_tag, body->as_of_ns, body->total, body->builds.at, body->builds.count);
+    if (body->whole != NULL && *body->whole)
+        driver_offers_whole(self->offers, body->abi_tag);
     driver_serve_idle(self);
     return 0;
 }

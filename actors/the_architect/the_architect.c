@@ -202,6 +202,13 @@ static void cast(architect *self, piw_msg *msg)
     piw_msg_free(&msg);
 }
 
+/* How many builds of the head are read. */
+static int64_t head_size(const architect *self)
+{
+    int64_t wanted = self->reading->wanted > self->window ? self->reading->wanted : self->window;
+    return wanted < HEAD_MAX ? wanted : HEAD_MAX;
+}
+
 /* The next head that is stale, or the end of the cycle. */
 static void read_on(architect *self)
 {
@@ -211,8 +218,7 @@ static void read_on(architect *self)
         return;
     }
     char limit[24];
-    int64_t wanted = self->reading->wanted > self->window ? self->reading->wanted : self->window;
-    snprintf(limit, sizeof(limit), "%lld", (long long)(wanted < HEAD_MAX ? wanted : HEAD_MAX));
+    snprintf(limit, sizeof(limit), "%lld", (long long)head_size(self));
     send_statement(self, READING_HEAD, "SELECT package, version FROM piw.queue_head($1, $2, $3)", 3,
                    (const char *[]){self->reading->tag, self->order, limit});
 }
@@ -240,6 +246,9 @@ static void take_head(architect *self, const PGresult *r)
                             "\"%s\" of \"%s\" waits in the database, but is never built: one is no name in a path",
                             build.version.s, build.package.s);
     }
+    bool *whole = piw_msg_alloc(queue, sizeof(*whole));
+    *whole = PQntuples(r) < head_size(self);
+    body->whole = whole;
     cast(self, queue);
     self->reading->stale = false;
     read_on(self);

@@ -133,12 +133,18 @@ static int keep_wheels(database *db, const db_PYPI_FACTS *body, piw_err *err)
 {
     params p = {0};
     params_text(&p, body->package);
-    int versions = params_array(&p), tags = params_array(&p);
+    int versions = params_array(&p), tags = params_array(&p), pythons = params_array(&p);
     for (uint32_t i = 0; i < body->wheels->wheels.count; i++) {
-        params_add_text(&p, versions, body->wheels->wheels.at[i].version);
-        params_add_text(&p, tags, body->wheels->wheels.at[i].tags);
+        const pypi_wheel *wheel = &body->wheels->wheels.at[i];
+        params_add_text(&p, versions, wheel->version);
+        params_add_text(&p, tags, wheel->tags);
+        if (wheel->pythons != NULL)
+            params_add_int(&p, pythons, *wheel->pythons);
+        else
+            params_add_text(&p, pythons, (piw_text){0});
     }
-    return database_query(db, "SELECT piw.keep_pypi_wheels($1, $2, $3)", &p, NULL, err);
+    params_int(&p, body->age_ms != NULL ? *body->age_ms : 0);
+    return database_query(db, "SELECT piw.keep_pypi_wheels($1, $2, $3, $4, $5)", &p, NULL, err);
 }
 
 int write_pypi_facts(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)

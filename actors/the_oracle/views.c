@@ -60,7 +60,8 @@ int read_view_list(database *db, const piw_msg *msg, piw_msg **reply, piw_err *e
     (void)msg;
     PGresult *r = NULL;
     int rc = database_query(db,
-                            "SELECT view, abi_tag, left(platforms, 10000), common, configured, pending, builds, files "
+                            "SELECT view, abi_tag, left(platforms, 10000), common, configured, pending, builds, files, "
+                            "unread, held "
                             "FROM piw.list_views() LIMIT 1000",
                             NULL, &r, err);
     if (rc != 0)
@@ -70,6 +71,10 @@ int read_view_list(database *db, const piw_msg *msg, piw_msg **reply, piw_err *e
     piw_msg_list(*reply, &answer->views, PQntuples(r));
     for (uint32_t i = 0; i < answer->views.count; i++) {
         int row = (int)i;
+        int64_t *unread = piw_msg_alloc(*reply, sizeof(*unread));
+        bool *held = piw_msg_alloc(*reply, sizeof(*held));
+        *unread = row_int(r, row, 8);
+        *held = row_bool(r, row, 9);
         answer->views.at[i] = (view_row){.view = row_copy(*reply, r, row, 0),
                                          .abi_tag = row_copy(*reply, r, row, 1),
                                          .platforms = row_copy(*reply, r, row, 2),
@@ -77,7 +82,9 @@ int read_view_list(database *db, const piw_msg *msg, piw_msg **reply, piw_err *e
                                          .configured = row_bool(r, row, 4),
                                          .pending = row_int(r, row, 5),
                                          .builds = row_int(r, row, 6),
-                                         .files = row_int(r, row, 7)};
+                                         .files = row_int(r, row, 7),
+                                         .unread = unread,
+                                         .held = held};
     }
     PQclear(r);
     return 0;

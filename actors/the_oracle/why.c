@@ -38,6 +38,13 @@ static const int64_t *row_number(piw_msg *msg, const PGresult *r, int row, int c
     return number;
 }
 
+static const bool *row_flag(piw_msg *msg, const PGresult *r, int row, int column)
+{
+    bool *flag = piw_msg_alloc(msg, sizeof(*flag));
+    *flag = row_bool(r, row, column);
+    return flag;
+}
+
 static int add_abis(database *db, const db_WHY *body, piw_msg *reply, db_WHY_reply *to, piw_err *err)
 {
     params p = {0};
@@ -45,8 +52,9 @@ static int add_abis(database *db, const db_WHY *body, piw_msg *reply, db_WHY_rep
     params_text(&p, body->version);
     PGresult *r = NULL;
     int rc = database_query(db,
-                            "SELECT abi_tag, abi_skip, status, build_id, offered FROM piw.why_abis($1, $2) UNION ALL "
-                            "SELECT abi_tag, abi_skip, status, build_id, offered FROM piw.why_views($1, $2) LIMIT 1000",
+                            "SELECT abi_tag, abi_skip, status, build_id, offered, unread FROM piw.why_abis($1, $2) "
+                            "UNION ALL SELECT abi_tag, abi_skip, status, build_id, offered, unread FROM "
+                            "piw.why_views($1, $2) LIMIT 1000",
                             &p, &r, err);
     if (rc != 0)
         return rc;
@@ -56,7 +64,8 @@ static int add_abis(database *db, const db_WHY *body, piw_msg *reply, db_WHY_rep
                                    .abi_skip = row_copy(reply, r, (int)i, 1),
                                    .status = row_copy(reply, r, (int)i, 2),
                                    .build_id = row_number(reply, r, (int)i, 3),
-                                   .offered = row_bool(r, (int)i, 4)};
+                                   .offered = row_bool(r, (int)i, 4),
+                                   .unread = row_flag(reply, r, (int)i, 5)};
     PQclear(r);
     return 0;
 }

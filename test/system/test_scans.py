@@ -67,6 +67,8 @@ QUESTIONS = {
     "METADATA_DUE": "SELECT * FROM piw.metadata_due(8); SELECT piw.metadata_made('{p30-1-cp39-cp39-any.whl}', array[repeat('a', 64)], 'p6')",
     "NEEDS_DUE": "SELECT * FROM piw.needs_due(20); SELECT piw.needs_read('{p30-1-cp39-cp39-any.whl}', array[repeat('a', 64)], '{libc.so.6}', 'p6')",
     "PYPI_FACTS": "SELECT piw.keep_facts('p30', 'archived', 'why', '{1,2}', '{one,two}')",
+    "OFFERS_DUE": "SELECT * FROM piw.offers_due('oldest', 20, -1, NULL, true); SELECT piw.hold_offers(60), piw.know_offers('p30', 0), "
+                  "piw.keep_pypi_wheels('p30', '{1}', '{py3-none-any}', '{1}', 0)",
     "REMOVALS_DUE": "SELECT * FROM piw.removals_due('0', 10)",
     "a package's skip": "SELECT skip_package('p9', 'x'), skip_package('p9', ''), delete_build('p8', '1'), yank_version('p8', '2')",
     "a download": "SELECT log_download('p1-1-cp39-cp39-any.whl', '::1', now() AT TIME ZONE 'UTC')",

@@ -102,6 +102,10 @@ START_TEST(a_window_that_runs_short_is_told_once)
     ck_assert_int_eq(driver_offers_lack(builds, abi, 4), 5); /* what is recorded may still stand there */
     driver_offers_window(builds, abi, 40, 50, list, 2);
     ck_assert_int_eq(driver_offers_lack(builds, abi, 6), 6);
+    driver_offers_window(builds, abi, 50, 50, list, 2);
+    driver_offers_whole(builds, abi); /* the others can't be given out now */
+    ck_assert(!driver_offers_more(builds, abi));
+    ck_assert_int_eq(driver_offers_lack(builds, abi, 6), 0);
 }
 END_TEST
 

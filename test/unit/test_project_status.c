@@ -97,9 +97,12 @@ END_TEST
 START_TEST(wheels_are_told_when_they_are_wanted)
 {
     static const char json[] =
-        "{\"files\": [{\"filename\": \"foo-1.0.tar.gz\"}, {\"filename\": \"Foo-1.0-1-cp311-cp311-linux_armv7l.whl\"},"
-        "{\"filename\": \"foo-1.0-py2.py3-none-any.whl\", \"yanked\": \"it is broken\"}, {\"filename\": "
-        "\"foo-1.0.whl\"},"
+        "{\"files\": [{\"filename\": \"foo-1.0.tar.gz\"}, {\"filename\": \"Foo-1.0-1-cp311-cp311-linux_armv7l.whl\", "
+        "\"requires-python\": null, \"yanked\": false}, {\"filename\": \"foo-0.9-py3-none-any.whl\", \"yanked\": \"it "
+        "is "
+        "broken\"}, {\"yanked\": true, \"filename\": \"foo-0.8-py3-none-any.whl\"}, {\"requires-python\": \">=3.9, "
+        "<3.12\", "
+        "\"filename\": \"foo-1.0-py2.py3-none-any.whl\", \"yanked\": \"\"}, {\"filename\": \"foo-1.0.whl\"},"
         "{\"filename\": \"bar-1.0-py3-none-any.whl\"}, {\"filename\": \"foo-../..-py3-none-any.whl\"}]}";
     piw_err err = {0};
     piw_protocol_use(&db_protocol_def);
@@ -115,7 +118,9 @@ START_TEST(wheels_are_told_when_they_are_wanted)
     ck_assert_uint_eq(facts->wheels->wheels.count, 2);
     ck_assert_str_eq(facts->wheels->wheels.at[0].version.s, "1.0");
     ck_assert_str_eq(facts->wheels->wheels.at[0].tags.s, "cp311-cp311-linux_armv7l");
+    ck_assert_int_eq(*facts->wheels->wheels.at[0].pythons, INT64_MAX);
     ck_assert_str_eq(facts->wheels->wheels.at[1].tags.s, "py2.py3-none-any");
+    ck_assert_int_eq(*facts->wheels->wheels.at[1].pythons, 7 << 9);
     piw_msg_free(&msg);
 }
 END_TEST

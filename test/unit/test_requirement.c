@@ -1,5 +1,6 @@
 /* Requires-Python and Requires-Dist: what is taken is what python3-packaging 23.0 takes, but for an empty "===". */
 #include "shared/requirement.h"
+#include "shared/requires_python.h"
 
 #include "unit.h"
 
@@ -139,6 +140,43 @@ START_TEST(depth_is_bounded)
 }
 END_TEST
 
+/* As python3-packaging says of 3.N.99. */
+START_TEST(releases_of_python)
+{
+    static const struct {
+        const char *text;
+        uint64_t taken;
+    } cases[] = {
+        {"", UINT64_C(0x7fffffffffffffff)},
+        {">=3.8", UINT64_C(0x7fffffffffffff00)},
+        {">=3.8,<3.12", UINT64_C(0xf00)},
+        {">= 3.9 , != 3.9.0", UINT64_C(0x7ffffffffffffe00)},
+        {"!=3.10.*,>=3.9", UINT64_C(0x7ffffffffffffa00)},
+        {"==3.11.*", UINT64_C(0x800)},
+        {"~=3.8", UINT64_C(0x7fffffffffffff00)},
+        {"~=3.8.1", UINT64_C(0x100)},
+        {"~=3.8.1,!=3.8.5", UINT64_C(0x100)},
+        {"<4", UINT64_C(0x7fffffffffffffff)},
+        {">=2.7,!=3.0.*,!=3.1.*,!=3.2.*", UINT64_C(0x7ffffffffffffff8)},
+        {"<=3.11", UINT64_C(0x7ff)},
+        {"<=3.11.4", UINT64_C(0x7ff)},
+        {"==3.11", UINT64_C(0x0)},
+        {"==3.11.99", UINT64_C(0x800)},
+        {">3.9", UINT64_C(0x7ffffffffffffe00)},
+        {">3.9.99", UINT64_C(0x7ffffffffffffc00)},
+        {"<3.12.0b1", UINT64_C(0xfff)},
+        {"===3.12.99", UINT64_C(0x1000)},
+        {"==3.*", UINT64_C(0x7fffffffffffffff)},
+        {"==2.*", UINT64_C(0x0)},
+        {">=3.12rc1", UINT64_C(0x7ffffffffffff000)},
+        {">=3.8.*", UINT64_C(0x7fffffffffffffff)}, /* it can't be read */
+    };
+    for (size_t i = 0; i < PIW_COUNT(cases); i++)
+        ck_assert_msg(piw_requires_python(piw_text_of(cases[i].text)) == cases[i].taken, "\"%s\": %llx", cases[i].text,
+                      (unsigned long long)piw_requires_python(piw_text_of(cases[i].text)));
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("requirement");
@@ -146,6 +184,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, specifiers);
     tcase_add_test(tests, requirements);
     tcase_add_test(tests, depth_is_bounded);
+    tcase_add_test(tests, releases_of_python);
     suite_add_tcase(suite, tests);
     return suite;
 }

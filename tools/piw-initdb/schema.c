@@ -13,6 +13,7 @@ INCLUDE(sql_project_data, "schema/project_data.sql");
 INCLUDE(sql_piw, "schema/piw.sql");
 INCLUDE(sql_coverage, "schema/coverage.sql");
 INCLUDE(sql_needs, "schema/needs.sql");
+INCLUDE(sql_offers, "schema/offers.sql");
 INCLUDE(sql_views, "schema/views.sql");
 INCLUDE(sql_view_pages, "schema/view_pages.sql");
 INCLUDE(sql_view_needs, "schema/view_needs.sql");
@@ -36,6 +37,7 @@ INCLUDE(sql_1_2, "schema/upgrade/1-2.sql");
 INCLUDE(sql_2_3, "schema/upgrade/2-3.sql");
 INCLUDE(sql_2_3_count, "schema/upgrade/2-3-count.sql");
 INCLUDE(sql_2_3_fill, "schema/upgrade/2-3-fill.sql");
+INCLUDE(sql_3_4, "schema/upgrade/3-4.sql");
 
 const schema_file schema_public[] = {
     {"public.sql", sql_public, "creating the tables and functions of release 0.23"},
@@ -57,6 +59,7 @@ const schema_file schema_piw_tables[] = {
 const schema_file schema_piw_programs[] = {
     {"coverage.sql", sql_coverage, "schema piw: which ABIs a build does for"},
     {"needs.sql", sql_needs, "schema piw: what wheels need of a machine"},
+    {"offers.sql", sql_offers, "schema piw: functions of what PyPI offers"},
     {"views.sql", sql_views, "schema piw: functions of views"},
     {"view_pages.sql", sql_view_pages, "schema piw: functions of views' indexes"},
     {"view_needs.sql", sql_view_needs, "schema piw: functions of what older wheels need"},
@@ -96,6 +99,7 @@ const schema_step schema_steps[] = {
     {2,
      {"2-3.sql", sql_2_3, "upgrading schema piw from version 2 to 3"},
      {"2-3-fill.sql", sql_2_3_fill, "keeping what is quarantined, and counting downloads"}},
+    {3, {"3-4.sql", sql_3_4, "upgrading schema piw from version 3 to 4"}, {0}},
     {0},
 };
 
