@@ -314,6 +314,30 @@ BEGIN
 END
 $$;
 
+-- Builds from the queue of one view whose rows are another's. Where none of the version's files runs on the machines of the first, as
+-- when the names were taken, its own build stands for it as ever: it isn't tried again.
+CREATE FUNCTION piw.record_uncovered(
+    accepted integer[], queues text[], build_ids integer[], slaves integer[], packages text[], versions text[], durations_us bigint[],
+    moment timestamp)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    FOR n IN 1..cardinality(queues) LOOP
+        CONTINUE WHEN queues[n] IS NULL OR n <> ALL (accepted);
+        INSERT INTO piw.view_builds (build_id, view, package, version, built_by, built_at, duration, status)
+        SELECT build_ids[n], v.view, packages[n], versions[n], slaves[n], moment, durations_us[n] * interval '1 microsecond', true
+        FROM piw.views v
+        WHERE v.view = queues[n] AND NOT v.common AND NOT EXISTS (
+            SELECT FROM piw.version_files(packages[n]::varchar, versions[n]::varchar) f
+            WHERE piw.view_runs(piw.abi_takes(v.abi_tag), v.platforms, piw.view_words(v.view), f.builder, f.py_version_tag, f.abi_tag,
+                                f.platform_tag, f.needs));
+    END LOOP;
+END
+$$;
+
 -- Does the view's index lead to a file of this name with other bytes (view_pages.sql), in the store of another view?
 CREATE FUNCTION piw.means_another(of_view text, name text, hash text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
