@@ -3,7 +3,8 @@
 --
 -- Both sides are sets of tags, as in a wheel's name without its platform. What a build offers: its own ABI, the ABI tags of
 -- its files, and INTERPRETER-none, INTERPRETER-abi3, INTERPRETER-abi3t of those that are for more than one. What an ABI
--- takes: what an installer that runs on it accepts. Sets that overlap: covered.
+-- takes: what an installer that runs on it accepts. Sets that overlap: covered. (Of pure wheels piw_abi_takes_pure in
+-- actors/shared/abi.c says the same, for who has no database at hand.)
 --
 -- Nothing here depends on what schema piw held before: piw-initdb asks these functions too what an upgrade will change.
 

@@ -102,7 +102,7 @@ BEGIN
     FROM (SELECT ctid AS place FROM piw.download_days WHERE day <= last_day ORDER BY day, package LIMIT slice) o;
     WITH taken AS (DELETE FROM piw.download_days d WHERE d.ctid = ANY (places) RETURNING d)
     SELECT array_agg(taken.d) INTO gone FROM taken;
-    IF gone IS NULL AND piw.shift_files(last_day, slice) THEN
+    IF gone IS NULL AND (piw.shift_files(last_day, slice) OR piw.shift_views(last_day, slice)) THEN
         RETURN true;
     END IF;
     IF gone IS NULL THEN
@@ -143,10 +143,6 @@ BEGIN
         RETURNING q.abi_tag
     )
     UPDATE piw.queue_totals t SET changes = t.changes + 1 WHERE t.abi_tag IN (SELECT m.abi_tag FROM moved m);
-    IF EXISTS (SELECT FROM piw.views v WHERE v.popular > 0) THEN
-        PERFORM piw.note(array_agg(v.package::text), array_agg(v.version::text))
-        FROM public.versions v WHERE v.package = ANY (due);
-    END IF;
     RETURN cardinality(due) = slice;
 END
 $$;

@@ -28,9 +28,11 @@ BEGIN
           AND (n.nspname <> 'piw' OR p.proname NOT IN (
               'view_rule', 'views_with_rules', 'view_words', 'view_wanted', 'view_runs', 'views_of', 'was_view',
               'record_needs', 'learn_words', 'asking_queues', 'offers_held', 'offers_sort', 'show_heads', 'walk_offers', 'head_keys', 'is_view_hidden', 'needs_unread', 'needs_for_now', 'means_another',
-              'record_view_rows', 'record_view_file', 'forget_view_builds', 'forget_view_builds_of', 'note_packages', 'drop_slice',
+              'record_view_rows', 'record_view_file', 'record_uncovered', 'forget_view_builds', 'forget_view_builds_of', 'note_packages', 'drop_slice',
               'note', 'note_pages', 'note_refill', 'note_downloads', 'recompute', 'refill_keys', 'refill_slice',
-              'drain_later', 'fold_deltas', 'fold_downloads', 'shift_files', 'shift_window', 'spread_popularity', 'repair_queue',
+              'drain_later', 'fold_deltas', 'fold_downloads', 'shift_files', 'shift_views', 'shift_window', 'spread_popularity',
+              'download_view', 'note_view_downloads', 'count_view_downloads', 'note_popular', 'clear_view_counts', 'fill_view_counts',
+              'fold_view_downloads', 'drain_view_counts', 'set_view_counts', 'repair_queue',
               'recount', 'recount_versions', 'recount_some_versions', 'tell_progress', 'recount_queue', 'recount_builds', 'recount_downloads', 'recount_days',
               'record_rows', 'why_refused', 'add_names', 'apply_additions', 'apply_removals', 'apply_marks', 'mark_binary',
               'hide', 'show', 'adopt_quarantines', 'withhold',

@@ -357,6 +357,7 @@ BEGIN
     PERFORM piw.refill_slice(slice);
     more := piw.drop_slice(slice);
     more := piw.fold_downloads(slice) OR more;
+    more := piw.drain_view_counts(slice) OR more;
     more := piw.shift_window(slice) OR more;
     more := piw.spread_popularity(slice) OR more;
     RETURN more OR EXISTS (SELECT FROM piw.refills);

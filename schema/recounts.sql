@@ -87,7 +87,7 @@ AS $$
     RETURNING files_count
 $$;
 
--- Downloads, by hour, by package, by file and in all.
+-- Downloads, by hour, by package, by file and in all; by view in slices, later.
 CREATE FUNCTION piw.recount_downloads() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
@@ -95,6 +95,8 @@ AS $$
         DELETE FROM piw.deltas d WHERE d.kind = 'downloads'
     ), noted_packages AS (
         DELETE FROM piw.download_notes
+    ), views AS (
+        UPDATE piw.view_counts SET stale = true
     ), moments AS MATERIALIZED (
         SELECT d.filename, date_trunc('hour', d.accessed_at) AS hour, count(*) AS downloads
         FROM public.downloads d GROUP BY 1, 2

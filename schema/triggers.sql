@@ -216,6 +216,13 @@ BEGIN
         SELECT 'downloads', date_trunc('hour', o.accessed_at), -count(*) FROM old_rows o GROUP BY 2;
         PERFORM piw.note_downloads(array_agg(g.filename::text), array_agg(g.day), array_agg(g.amount))
         FROM (SELECT o.filename, o.accessed_at::date AS day, -count(*) AS amount FROM old_rows o GROUP BY 1, 2) g;
+        IF EXISTS (SELECT FROM piw.view_counts) THEN
+            PERFORM piw.note_view_downloads(array_agg(g.filename::text), array_agg(g.hour), array_agg(g.arch::text),
+                                            array_agg(g.distro_name::text), array_agg(g.distro_version::text),
+                                            array_agg(g.py_name::text), array_agg(g.py_version::text), array_agg(g.amount))
+            FROM (SELECT o.filename, date_trunc('hour', o.accessed_at) AS hour, o.arch, o.distro_name, o.distro_version, o.py_name,
+                         o.py_version, -count(*) AS amount FROM old_rows o GROUP BY 1, 2, 3, 4, 5, 6, 7) g;
+        END IF;
     END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO piw.deltas (kind, moment, amount)
@@ -228,6 +235,13 @@ BEGIN
         GROUP BY 1, 2, 3;
         PERFORM piw.note_downloads(array_agg(g.filename::text), array_agg(g.day), array_agg(g.amount))
         FROM (SELECT n.filename, n.accessed_at::date AS day, count(*) AS amount FROM new_rows n GROUP BY 1, 2) g;
+        IF EXISTS (SELECT FROM piw.view_counts) THEN
+            PERFORM piw.note_view_downloads(array_agg(g.filename::text), array_agg(g.hour), array_agg(g.arch::text),
+                                            array_agg(g.distro_name::text), array_agg(g.distro_version::text),
+                                            array_agg(g.py_name::text), array_agg(g.py_version::text), array_agg(g.amount))
+            FROM (SELECT n.filename, date_trunc('hour', n.accessed_at) AS hour, n.arch, n.distro_name, n.distro_version, n.py_name,
+                         n.py_version, count(*) AS amount FROM new_rows n GROUP BY 1, 2, 3, 4, 5, 6, 7) g;
+        END IF;
     END IF;
     RETURN NULL;
 END
@@ -258,6 +272,7 @@ BEGIN
         SELECT NULL, d.filename, d.day, -d.downloads FROM piw.file_days d
         UNION ALL
         SELECT NULL, f.filename, '-infinity', f.recent - f.ever FROM piw.file_downloads f WHERE f.ever <> f.recent;
+        UPDATE piw.view_counts SET stale = true;
     ELSE
         INSERT INTO piw.deltas (kind, amount) VALUES ('recount', 0);
         PERFORM piw.note_refill(NULL);

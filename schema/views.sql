@@ -5,7 +5,7 @@
 -- time is looked at again, in slices.
 CREATE FUNCTION piw.set_views(
     names text[], abis text[], platforms text[], libraries text[], commons boolean[], skips boolean[], stables boolean[],
-    newest integer[], popular integer[], pures boolean[])
+    newest integer[], popular integer[], pures boolean[], os_names text[], os_versions text[], machines text[])
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
@@ -15,13 +15,16 @@ DECLARE
     gone text[];
     fault text;
     asks boolean;
+    others boolean; -- machines than before
 BEGIN
     SELECT coalesce(array_agg(ROW(v.view, v.place, v.abi_tag, string_to_array(v.platforms, ' '), string_to_array(v.libraries, ' '),
-                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure, '{}', '', '{}')::piw.views ORDER BY v.place), '{}')
+                                  v.common, v.skip, v.stable, v.newest, v.popular, v.pure, string_to_array(v.os_names, ' '),
+                                  v.os_version, string_to_array(v.machines, ' '))::piw.views ORDER BY v.place), '{}')
     INTO given
     FROM unnest(set_views.names, set_views.abis, set_views.platforms, set_views.libraries, set_views.commons,
-                set_views.skips, set_views.stables, set_views.newest, set_views.popular, set_views.pures) WITH ORDINALITY
-        AS v (view, abi_tag, platforms, libraries, common, skip, stable, newest, popular, pure, place);
+                set_views.skips, set_views.stables, set_views.newest, set_views.popular, set_views.pures, set_views.os_names,
+                set_views.os_versions, set_views.machines) WITH ORDINALITY
+        AS v (view, abi_tag, platforms, libraries, common, skip, stable, newest, popular, pure, os_names, os_version, machines, place);
     asks := EXISTS (SELECT FROM unnest(given) g WHERE g.skip_pypi_wheels OR NOT g.pure_from_pypi);
     IF asks THEN -- until cloud_gazer, which starts now, says how long
         UPDATE piw.offers_hold h SET until = greatest(h.until, piw.utc_now() + interval '1 minute');
@@ -50,8 +53,13 @@ BEGIN
     ELSIF NOT EXISTS (SELECT FROM piw.views) THEN
         UPDATE piw.needs_pass SET after = '', done = NOT EXISTS (SELECT FROM public.files);
     END IF;
+    SELECT array_agg((v.view, v.abi_tag, v.platforms, v.os_names, v.os_version, v.machines)::text ORDER BY v.place)
+           IS DISTINCT FROM (SELECT array_agg((g.view, g.abi_tag, g.platforms, g.os_names, g.os_version, g.machines)::text ORDER BY g.place)
+                             FROM unnest(given) g)
+    INTO others FROM piw.views v;
     DELETE FROM piw.views;
     INSERT INTO piw.views SELECT g.* FROM unnest(given) g;
+    PERFORM piw.set_view_counts(others);
     INSERT INTO piw.view_names SELECT g.view FROM unnest(given) g ON CONFLICT DO NOTHING;
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
     -- What stood only in the queue of a view that has gone leaves it; the others' may be wanted or not by now.
@@ -152,6 +160,7 @@ AS $$
 DECLARE
     own piw.views;
     there piw.pypi_wheels;
+    recent bigint;
 BEGIN
     SELECT * INTO own FROM piw.views v WHERE v.view = of_view;
     IF own.stable_only AND NOT piw.is_stable(ver) THEN
@@ -163,9 +172,11 @@ BEGIN
               AND (NOT own.stable_only OR piw.is_stable(n.version)) LIMIT own.newest) n) >= own.newest THEN
         RETURN format('newest: there are %s newer ones', own.newest);
     END IF;
-    IF own.popular > 0 AND coalesce((SELECT d.popularity FROM piw.package_downloads d WHERE d.package = pkg), 0)
-                           < piw.popularity(own.popular) THEN
-        RETURN format('popular: fewer than %s downloads in 30 days', own.popular);
+    IF own.popular > 0 THEN
+        recent := coalesce((SELECT d.recent FROM piw.view_downloads d WHERE d.view = of_view AND d.package = pkg), 0);
+        IF recent < own.popular THEN
+            RETURN format('popular: %s of %s downloads by such machines in 30 days', recent, own.popular);
+        END IF;
     END IF;
     IF own.skip_pypi_wheels OR NOT own.pure_from_pypi THEN
         SELECT w.* INTO there FROM piw.pypi_wheels w WHERE w.package = pkg AND w.version = ver;
@@ -315,6 +326,30 @@ BEGIN
     INSERT INTO piw.deltas (kind, package_tag, moment, amount)
     SELECT CASE WHEN statuses[a.ord] THEN 'built' ELSE 'failed' END, views[a.ord], moment::date, count(*)
     FROM unnest(accepted) AS a (ord) WHERE views[a.ord] IS NOT NULL GROUP BY 1, 2;
+END
+$$;
+
+-- Builds from the queue of one view whose rows are another's. Where none of the version's files runs on the machines of the first, as
+-- when the names were taken, its own build stands for it as ever: it isn't tried again.
+CREATE FUNCTION piw.record_uncovered(
+    accepted integer[], queues text[], build_ids integer[], slaves integer[], packages text[], versions text[], durations_us bigint[],
+    moment timestamp)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    FOR n IN 1..cardinality(queues) LOOP
+        CONTINUE WHEN queues[n] IS NULL OR n <> ALL (accepted);
+        INSERT INTO piw.view_builds (build_id, view, package, version, built_by, built_at, duration, status)
+        SELECT build_ids[n], v.view, packages[n], versions[n], slaves[n], moment, durations_us[n] * interval '1 microsecond', true
+        FROM piw.views v
+        WHERE v.view = queues[n] AND NOT v.common AND NOT EXISTS (
+            SELECT FROM piw.version_files(packages[n]::varchar, versions[n]::varchar) f
+            WHERE piw.view_runs(piw.abi_takes(v.abi_tag), v.platforms, piw.view_words(v.view), f.builder, f.py_version_tag, f.abi_tag,
+                                f.platform_tag, f.needs));
+    END LOOP;
 END
 $$;
 

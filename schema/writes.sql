@@ -125,11 +125,11 @@ AS $$
     SELECT pg_catalog.regexp_replace(filename, '-linux_armv7l\.whl$', '-linux_armv6l.whl')
 $$;
 
--- The rows of builds themselves, the ends of their attempts, and the pages that they make stale. Returns the positions of
--- those that are recorded: not when the number is there already or the version is gone. Called under the settings of the
--- two that follow.
+-- The rows of builds themselves, the ends of their attempts (`queues`: from which they were built), and the pages that they make
+-- stale. Returns the positions of those that are recorded: not when the number is there already or the version is gone. Called
+-- under the settings of the two that follow.
 CREATE FUNCTION piw.record_rows(
-    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
+    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], queues text[], statuses boolean[],
     durations_us bigint[], pages text[], moment timestamp)
 RETURNS integer[]
 LANGUAGE plpgsql
@@ -144,14 +144,14 @@ BEGIN
     SELECT array_agg(b.ord),
            array_agg((SELECT a.attempt_id FROM piw.attempts a
                       WHERE a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
-                        AND a.version = b.version AND a.abi_tag = b.abi_tag LIMIT 1)),
+                        AND a.version = b.version AND a.abi_tag = b.queue LIMIT 1)),
            bool_or(EXISTS (SELECT FROM piw.attempts a
                            WHERE a.state = 'transient' AND a.counts AND a.package = b.package AND a.version = b.version
-                             AND a.abi_tag = b.abi_tag))
+                             AND a.abi_tag IN (b.abi_tag, b.queue)))
     INTO accepted, attempts, rested
     FROM (SELECT DISTINCT ON (b.build_id) b.*
-          FROM unnest(build_ids, slaves, packages, versions, abis) WITH ORDINALITY
-              AS b (build_id, slave_id, package, version, abi_tag, ord)
+          FROM unnest(build_ids, slaves, packages, versions, abis, queues) WITH ORDINALITY
+              AS b (build_id, slave_id, package, version, abi_tag, queue, ord)
           ORDER BY b.build_id, b.ord) b
     WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
       AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
@@ -181,7 +181,7 @@ BEGIN
         FOR n IN 1..cardinality(accepted) LOOP
             UPDATE piw.attempts a SET counts = false
             WHERE a.state = 'transient' AND a.counts AND a.package = packages[accepted[n]]
-              AND a.version = versions[accepted[n]] AND a.abi_tag = abis[accepted[n]];
+              AND a.version = versions[accepted[n]] AND a.abi_tag IN (abis[accepted[n]], queues[accepted[n]]);
         END LOOP;
     END IF;
     PERFORM piw.note_pages(array_agg(b.package), array_agg(b.page))
@@ -220,7 +220,7 @@ DECLARE
     amount constant integer := cardinality(build_ids);
     accepted integer[];
 BEGIN
-    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, array_fill(false, ARRAY[amount]), durations_us,
+    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, abis, array_fill(false, ARRAY[amount]), durations_us,
                                 array_fill('PROJECT'::text, ARRAY[amount]), piw.utc_now());
     FOR n IN 1..amount LOOP
         ord := n;
@@ -233,15 +233,17 @@ END
 $$;
 
 -- Record builds with their files. Arrays of builds first; then of files, whose `file_builds` says to which build (by
--- position, from 1); then of dependencies, whose `dep_files` says to which file; what files' code needs (view_pages.sql). A published name keeps its row when the
--- bytes differ, unless an operator imports it (slave 0): those names come back in `kept`.
+-- position, from 1); then of dependencies, whose `dep_files` says to which file; what files' code needs (view_pages.sql); and of
+-- builds whose rows are another view's, from which queue they were built. A published name keeps its row when the bytes differ,
+-- unless an operator imports it (slave 0): those names come back in `kept`.
 CREATE FUNCTION piw.record_builds(
     build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], statuses boolean[],
     durations_us bigint[],
     file_builds integer[], filenames text[], filesizes integer[], filehashes text[], package_tags text[],
     version_tags text[], py_tags text[], file_abis text[], platforms text[], requires text[], locations text[],
     metadata_hashes text[],
-    dep_files integer[], dep_tools text[], dep_names text[], file_needs text[] DEFAULT NULL)
+    dep_files integer[], dep_tools text[], dep_names text[], file_needs text[] DEFAULT NULL,
+    from_queues text[] DEFAULT NULL)
 RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -264,7 +266,9 @@ DECLARE
     views text[] := piw.views_of(abis);
 BEGIN
     accepted := piw.record_rows(
-        build_ids, slaves, packages, versions, abis, statuses, durations_us,
+        build_ids, slaves, packages, versions, abis,
+        ARRAY(SELECT coalesce(from_queues[b.ord], b.abi_tag) FROM unnest(abis) WITH ORDINALITY AS b (abi_tag, ord) ORDER BY b.ord),
+        statuses, durations_us,
         ARRAY(SELECT CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END
               FROM generate_series(1, cardinality(build_ids)) AS b (ord) ORDER BY b.ord), moment);
 
@@ -371,6 +375,9 @@ BEGIN
     END LOOP;
     IF file_needs IS NOT NULL THEN
         PERFORM piw.record_needs(build_ids, slaves, abis, file_builds, filenames, file_needs);
+    END IF;
+    IF cardinality(array_remove(from_queues, NULL)) > 0 THEN
+        PERFORM piw.record_uncovered(accepted, from_queues, build_ids, slaves, packages, versions, durations_us, moment);
     END IF;
 
     RETURN QUERY

@@ -273,7 +273,8 @@ static void copy_seal(piw_msg *into, const build_row *row, sealed_build *to)
                                .abi_tag = row->abi_tag,
                                .status = row->status,
                                .duration = row->duration,
-                               .files = {row->files.count, row->files.at}};
+                               .files = {row->files.count, row->files.at},
+                               .queue = row->queue};
     piw_value_copy(into, sealed_build_type(), &seal, to);
 }
 

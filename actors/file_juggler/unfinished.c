@@ -316,7 +316,8 @@ static int record_sealed(piw_task *task, const piw_msg *staged, int64_t id)
                            .status = sealed->status,
                            .duration = sealed->duration,
                            .files = {sealed->files.count, sealed->files.at},
-                           .view = from->view};
+                           .view = from->view,
+                           .queue = sealed->queue};
     build_row *body;
     piw_msg *call = db_LOGBUILD_new(&body);
     piw_value_copy(call, build_row_type(), &row, body);

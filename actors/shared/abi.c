@@ -78,3 +78,77 @@ bool piw_abi_typed(piw_text tag)
             return false;
     return letters > 0 && digits > letters;
 }
+
+/* --- pure wheels ----------------------------------------------------------------------------------------------------- */
+
+/* An interpreter by its ABI's tag, cp311, pypy310_pp73; or by a wheel's, py3, cp311. */
+typedef struct interpreter {
+    char letters[3];
+    char major;
+    int minor; /* -1: none is said */
+} interpreter;
+
+/* Three digits at most, and a zero that leads stands alone. */
+static int read_minor(const char *s, size_t len)
+{
+    if (len == 0 || len > 3 || (len > 1 && s[0] == '0'))
+        return -1;
+    int minor = 0;
+    for (size_t i = 0; i < len; i++)
+        minor = minor * 10 + (s[i] - '0');
+    return minor;
+}
+
+static bool read_interpreter(piw_text tag, interpreter *to)
+{
+    size_t letters, digits;
+    split(tag, &letters, &digits);
+    if (letters != 2 || digits == letters || digits != tag.len)
+        return false;
+    *to = (interpreter){.major = tag.s[2], .minor = digits > 3 ? read_minor(tag.s + 3, digits - 3) : -1};
+    memcpy(to->letters, tag.s, 2);
+    return digits == 3 || to->minor >= 0;
+}
+
+/* Whose ABI it is; false: nothing is known of it but that it is a Python 3. */
+static bool of_abi(piw_text abi, interpreter *to)
+{
+    bool pypy = abi.len > 4 && memcmp(abi.s, "pypy", 4) == 0;
+    piw_text tag = pypy ? (piw_text){abi.s + 2, abi.len - 2} : abi;
+    size_t letters, digits;
+    split(tag, &letters, &digits);
+    if (pypy ? digits == tag.len || tag.s[digits] != '_' : abi.len < 2 || memcmp(abi.s, "cp", 2) != 0)
+        return false;
+    for (size_t i = digits; i < tag.len && !pypy; i++)
+        if (tag.s[i] < 'a' || tag.s[i] > 'z')
+            return false;
+    if (!read_interpreter((piw_text){tag.s, (uint32_t)digits}, to) || to->minor < 0)
+        return false;
+    memcpy(to->letters, pypy ? "pp" : "cp", 2);
+    return true;
+}
+
+static bool takes(const interpreter *own, const interpreter *wheel)
+{
+    if (wheel->major != own->major)
+        return false;
+    if (strcmp(wheel->letters, "py") == 0)
+        return wheel->minor <= own->minor;
+    bool any_minor = strcmp(own->letters, "pp") == 0 && wheel->minor < 0;
+    return strcmp(wheel->letters, own->letters) == 0 && (any_minor || wheel->minor == own->minor);
+}
+
+bool piw_abi_takes_pure(piw_text abi, piw_text interpreters)
+{
+    interpreter own;
+    bool known = abi.len > 0 && of_abi(abi, &own);
+    for (const char *s = interpreters.s, *end = s + interpreters.len; s < end;) {
+        const char *dot = memchr(s, '.', (size_t)(end - s));
+        piw_text tag = {s, (uint32_t)((dot != NULL ? dot : end) - s)};
+        interpreter wheel;
+        if (known ? read_interpreter(tag, &wheel) && takes(&own, &wheel) : piw_text_is(tag, "py3"))
+            return true;
+        s += tag.len + 1;
+    }
+    return false;
+}

@@ -15,5 +15,8 @@ bool piw_abi_acceptable(piw_text tag);
 /* Does it look like what interpreters call theirs, too: small letters, then a version (cp311, pypy310_pp73), and no
  * letters that stand for many interpreters (py3, abi3)? What an operator types must; what is there already need not. */
 bool piw_abi_typed(piw_text tag);
+/* Do installers that run on this ABI take a wheel without an ABI (`none`) of these interpreters, a set with dots between as in its
+ * name? What schema/coverage.sql says of such wheels. */
+bool piw_abi_takes_pure(piw_text abi, piw_text interpreters);
 
 #endif

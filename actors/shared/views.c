@@ -325,6 +325,29 @@ piw_text piw_views_store(const piw_views *views, piw_text queue)
     return view != NULL && !view->common ? piw_text_of(view->name) : (piw_text){0};
 }
 
+static const piw_farm_view *common_of(const piw_views *views)
+{
+    for (size_t i = 0; i < views->count; i++)
+        if (views->at[i].common)
+            return &views->at[i];
+    return NULL;
+}
+
+piw_text piw_views_owner(const piw_views *views, piw_text queue, const built_file *files, uint32_t count)
+{
+    const piw_farm_view *own = piw_views_of_queue(views, queue), *common = common_of(views);
+    if (own == NULL || own->common || common == NULL || count == 0)
+        return queue;
+    for (uint32_t i = 0; i < count; i++) {
+        const file_state *file = &files[i].state;
+        if (!piw_text_is(file->platform_tag, "any") || !piw_text_is(file->abi_tag, "none") ||
+            !piw_abi_takes_pure(piw_text_of(common->abi), file->py_version_tag) ||
+            !piw_abi_takes_pure(piw_text_of(own->abi), file->py_version_tag))
+            return queue;
+    }
+    return piw_text_of(piw_view_queue(common));
+}
+
 const piw_farm_view *piw_views_of_queue(const piw_views *views, piw_text queue)
 {
     for (size_t i = 0; i < views->count; i++)

@@ -11,6 +11,8 @@
 #include "piw/err.h"
 #include "piw/task.h"
 
+#include "db.piw.h"
+
 enum { PIW_VIEWS_MAX = 64, PIW_VIEW_NAME_MAX = 32, PIW_VIEW_WORDS_MAX = 5000 };
 
 typedef struct piw_view_words {
@@ -63,6 +65,9 @@ const piw_farm_view *piw_views_find(const piw_views *views, piw_text name);
 const piw_farm_view *piw_views_of_queue(const piw_views *views, piw_text queue);
 /* Is one of the platforms of a wheel, a set with dots between as in its name, one of the view's, or any? */
 bool piw_view_takes_platform(const piw_farm_view *view, piw_text platforms);
+/* The queue of the view whose a good build from this one is. A pure wheel is the common view's, whichever built it, so that one
+ * covers all: when installers there and on the view's own machines take each of these files. */
+piw_text piw_views_owner(const piw_views *views, piw_text queue, const built_file *files, uint32_t count);
 /* The view in whose own store the files of a build from this queue are; a null text: the common one's. */
 piw_text piw_views_store(const piw_views *views, piw_text queue);
 /* The name of its build queue. */

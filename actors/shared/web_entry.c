@@ -2,6 +2,7 @@
 #include "shared/web_entry.h"
 
 #include "shared/names.h"
+#include "shared/views.h"
 #include "shared/web_agent.h"
 #include "shared/web_log.h"
 
@@ -42,6 +43,19 @@ static piw_text path_of(piw_text target, char *room)
         i += escape ? 2 : 0;
     }
     return path;
+}
+
+/* A view's index is asked for what the common one is: without the view's name. */
+static piw_text of_any_view(piw_text path)
+{
+    static const char simple[] = "/simple/";
+    const char *slash = path.len > 0 && path.s[0] == '/' ? memchr(path.s + 1, '/', path.len - 1) : NULL;
+    if (slash == NULL)
+        return path;
+    uint32_t skip = (uint32_t)(slash - path.s);
+    piw_text rest = {slash, path.len - skip};
+    bool view = starts(rest, simple) && piw_view_name_fault((piw_text){path.s + 1, skip - 1}) == NULL;
+    return view ? rest : path;
 }
 
 /* --- The rules of docs/web-logs.md -------------------------------------------------------------------------------- */
@@ -195,7 +209,7 @@ piw_msg *piw_web_entry(const piw_web_words *words, const piw_web_request *reques
     if (request->target.len == 0 || request->agent.len == 0)
         return NULL;
     char *room = piw_alloc((size_t)request->target.len + 1);
-    piw_msg *msg = message_of(words, request, path_of(request->target, room), request->agent);
+    piw_msg *msg = message_of(words, request, of_any_view(path_of(request->target, room)), request->agent);
     free(room);
     return msg;
 }

@@ -59,10 +59,19 @@ static const file_state *asked_for(const driver_build *build)
     return &build->report.files.at[build->report.verified.count];
 }
 
+/* The queue of the view whose it will be. */
+static piw_text owner_of(const driver *self, const driver_build *build)
+{
+    const driver_reported *report = &build->report;
+    bool whole = report->status && report->verified.count == report->files.count;
+    return piw_views_owner(&self->views, build->embargo->saved.abi_tag, report->verified.at,
+                           whole ? report->verified.count : 0);
+}
+
 /* The view in whose store its files will be; null: the common one. */
 static piw_text store_of(const driver *self, const driver_build *build)
 {
-    return piw_views_store(&self->views, build->embargo->saved.abi_tag);
+    return piw_views_store(&self->views, owner_of(self, build));
 }
 
 /* --- the calls ---------------------------------------------------------------------------------------------------- */
@@ -124,16 +133,18 @@ static piw_msg *make_stage(driver *self, const driver_build *build)
 static build_row row_of(const driver *self, const driver_build *build)
 {
     const driver_reported *report = &build->report;
+    piw_text queue = build->embargo->saved.abi_tag, owner = owner_of(self, build);
     return (build_row){.build_id = report->build_id,
                        .slave_id = build->slave_id,
                        .package = build->embargo->saved.package,
                        .version = build->embargo->saved.version,
-                       .abi_tag = build->embargo->saved.abi_tag,
+                       .abi_tag = owner,
                        .status = report->status,
                        .duration = report->duration,
                        .files = {report->verified.count, report->verified.at},
                        .cause = report->cause,
-                       .view = store_of(self, build)};
+                       .view = piw_views_store(&self->views, owner),
+                       .queue = piw_text_eq(owner, queue) ? (piw_text){0} : queue};
 }
 
 static piw_msg *make_record(driver *self, const driver_build *build)

@@ -112,7 +112,7 @@ typedef struct build_params {
     int id, slave, package, version, abi, status, duration;
     int of_build, filename, size, hash, package_tag, version_tag, py_tag, file_abi, platform, requires, location,
         metadata;
-    int of_file, tool, dependency, needs;
+    int of_file, tool, dependency, needs, queue;
     int64_t builds, files; /* how many there are: positions in SQL count from 1 */
 } build_params;
 
@@ -121,7 +121,8 @@ static void begin_builds(build_params *b, params *p)
     int *const arrays[] = {&b->id,          &b->slave,    &b->package,  &b->version,    &b->abi,      &b->status,
                            &b->duration,    &b->of_build, &b->filename, &b->size,       &b->hash,     &b->package_tag,
                            &b->version_tag, &b->py_tag,   &b->file_abi, &b->platform,   &b->requires, &b->location,
-                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency, &b->needs};
+                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency, &b->needs,
+                           &b->queue};
     *b = (build_params){.p = p};
     for (size_t i = 0; i < PIW_COUNT(arrays); i++)
         *arrays[i] = params_array(p);
@@ -174,6 +175,7 @@ static void add_build(build_params *b, const build_row *body)
     params_add_text(b->p, b->package, body->package);
     params_add_text(b->p, b->version, body->version);
     params_add_text(b->p, b->abi, body->abi_tag);
+    params_add_text(b->p, b->queue, body->queue);
     params_add_bool(b->p, b->status, body->status);
     params_add_int(b->p, b->duration, piw_duration_us(body->duration));
     b->builds++;
@@ -245,7 +247,7 @@ static const struct {
                       GROUP_MAX},
     [KIND_LOGBUILD] = {{"record_builds",
                         "SELECT r.ord, r.recorded, r.why, k.name FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, "
-                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) r "
+                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) r "
                         "LEFT JOIN LATERAL unnest(r.kept) AS k (name) ON true ORDER BY r.ord, k.name"},
                        put_builds,
                        build_replies,

@@ -24,7 +24,8 @@ static void put_views(params *p, const piw_views *views)
 {
     int names = params_array(p), abis = params_array(p), platforms = params_array(p), libraries = params_array(p);
     int commons = params_array(p), skips = params_array(p), stables = params_array(p), newest = params_array(p);
-    int popular = params_array(p), pures = params_array(p);
+    int popular = params_array(p), pures = params_array(p), os_names = params_array(p), os_versions = params_array(p);
+    int machines = params_array(p);
     for (size_t i = 0; i < views->count; i++) {
         const piw_farm_view *view = &views->at[i];
         params_add_text(p, names, piw_text_of(view->name));
@@ -37,6 +38,9 @@ static void put_views(params *p, const piw_views *views)
         params_add_int(p, newest, view->newest);
         params_add_int(p, popular, view->popular);
         params_add_bool(p, pures, view->pure_from_pypi);
+        add_words(p, os_names, &view->os_names);
+        params_add_text(p, os_versions, piw_text_of(view->os_version));
+        add_words(p, machines, &view->machines);
     }
 }
 
@@ -51,7 +55,8 @@ int views_tell(oracle *self, piw_err *err)
     params p = {0};
     put_views(&p, &views);
     piw_views_fini(&views);
-    rc = database_query(&self->db, "SELECT piw.set_views($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", &p, NULL, err);
+    rc = database_query(&self->db, "SELECT piw.set_views($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)", &p, NULL,
+                        err);
     return rc == PIW_EDB ? PIW_EREFUSED : rc;
 }
 

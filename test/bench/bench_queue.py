@@ -234,7 +234,7 @@ def have_views(farm, server, names):
     farm.views = {name: {"abi": KINDS[name][0], "platform": KINDS[name][1]} for name in names}
     count, first = len(names), ["true"] + ["false"] * (len(names) - 1)
     many = [",".join(words) for words in (names, (KINDS[n][0] for n in names), (KINDS[n][1] for n in names), ['""'] * count, first,
-                                          ["false"] * count, ["false"] * count, ["0"] * count, ["0"] * count, first)]
+                                          ["false"] * count, ["false"] * count, ["0"] * count, ["0"] * count, first, *[['""'] * count] * 3)]
     server.sql("SELECT piw.set_views(" + ", ".join(f"'{{{words}}}'" for words in many) + ")", "piwheels")
     begin = time.monotonic()
     server.sql("DELETE FROM piw.queue q WHERE q.abi_tag IN (SELECT v.view FROM piw.views v)")

@@ -21,6 +21,7 @@ INCLUDE(sql_view_files, "schema/view_files.sql");
 INCLUDE(sql_queue, "schema/queue.sql");
 INCLUDE(sql_abis, "schema/abis.sql");
 INCLUDE(sql_downloads, "schema/downloads.sql");
+INCLUDE(sql_view_downloads, "schema/view_downloads.sql");
 INCLUDE(sql_recounts, "schema/recounts.sql");
 INCLUDE(sql_writes, "schema/writes.sql");
 INCLUDE(sql_attempts, "schema/attempts.sql");
@@ -66,6 +67,7 @@ const schema_file schema_piw_programs[] = {
     {"queue.sql", sql_queue, "schema piw: functions of the build queue"},
     {"abis.sql", sql_abis, "schema piw: functions of the list of ABIs"},
     {"downloads.sql", sql_downloads, "schema piw: functions of the download counts"},
+    {"view_downloads.sql", sql_view_downloads, "schema piw: functions of downloads by views"},
     {"recounts.sql", sql_recounts, "schema piw: full computations"},
     {"writes.sql", sql_writes, "schema piw: functions that write"},
     {"attempts.sql", sql_attempts, "schema piw: functions of tries at builds"},

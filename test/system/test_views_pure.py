@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""A pure wheel is the common view's, whichever slave built it: it is in the common index and its rows in stock's tables, so that one
+file covers all views. Also when the master dies on its way or the database is away, and when another was there first.
+
+TEST-TIMEOUT: 240
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+import farm as farms
+import score
+from score import check, equal
+from test_faults import BACKEND, PACKAGE, PYPROJECT, add_version, check_whole, killed
+from test_outage import hold_rows
+from test_views_queue import says
+import wheels
+
+COMMON, HERE, OTHER = "elsewhere", "here", "third"
+ABI = "cp39"  # the common view's: older than any of this machine
+
+
+def wheel(version, py="py3"):
+    return f"piwtest_quick-{version}-{py}-none-any.whl"
+
+
+def waiting(farm):
+    return farm.rows("SELECT version, abi_tag FROM piw.queue ORDER BY 1, 2")
+
+
+def check_common(farm, name, version):
+    """It is published once and whole, as the common view's, and does for all."""
+    check_whole(farm, name, version)
+    equal(f"{name}.its build is the common view's", farm.rows(
+        f"SELECT abi_tag, status FROM builds WHERE version = '{version}'"), [[ABI, "t"]])
+    equal(f"{name}.none of its own", farm.rows(f"SELECT view FROM piw.view_builds WHERE version = '{version}'"), [])
+    check(f"{name}.no view has the file", not list(farm.www.glob(f"*/simple/*/{wheel(version)}*")))
+    check(f"{name}.nothing waits", farm.wait("the queues", lambda: waiting(farm) == []), waiting(farm))
+    link = f"../../../simple/{PACKAGE}/{wheel(version)}"
+    check(f"{name}.every view's index leads to it", farm.wait("the indexes", lambda: all(
+        (page := farm.www / view / "simple" / PACKAGE / "index.html").exists() and link in page.read_text("utf-8")
+        for view in (COMMON, HERE, OTHER))))
+    equal(f"{name}.check-queue", farm.rows("SELECT * FROM piw.check_queue()") + farm.rows("SELECT * FROM piw.check_totals()"), [])
+
+
+def tries(farm, version):
+    return farm.rows(f"SELECT abi_tag, state FROM piw.attempts WHERE version = '{version}' ORDER BY attempt_id")
+
+
+def test_pure(farm):
+    add_version(farm, "1.0")
+    check_common(farm, "pure", "1.0")
+    equal("pure.its try is its queue's, and over", tries(farm, "1.0"), [[HERE, "built"]])
+    says(farm, "pure.why", "why", PACKAGE, "1.0", has=[f"{ABI}: built, build ", f"{HERE}: built, build ", f"{OTHER}: built, build "])
+    says(farm, "pure.builds", "builds", has=[ABI], lacks=[HERE])
+
+
+def test_own(farm):
+    """What the common view's installers wouldn't take is the view's own."""
+    own = farm.abi()
+    farms.make_sdist(farm.dir / "pypi", PACKAGE, "1.1", {"pyproject.toml": PYPROJECT, "backend.py": BACKEND.replace(
+        "@VERSION@", "1.1").replace("@SIZE@", "9").replace("@GATE@", "").replace("py3-none", f"{own}-none")})
+    path = farm.www / HERE / "simple" / PACKAGE / wheel("1.1", own)
+    check("own.in its store", farm.wait("the wheel", path.exists))
+    equal("own.its build is its view's", farm.rows("SELECT view FROM piw.view_builds WHERE version = '1.1'"), [[HERE]])
+    check("own.the others wait on", farm.wait("the queues", lambda: waiting(farm) == [["1.1", ABI]]), waiting(farm))
+    farm.psql("UPDATE versions SET skip = 'done' WHERE version = '1.1'; SELECT piw.drain()")
+
+
+def test_later(farm):
+    """An operator's for the common view is first: it stays, and covers all the same."""
+    gate, other = farm.folder("gates", 0o777) / "gate", farm.folder("other") / wheel("1.2")
+    add_version(farm, "1.2", gate=gate)
+    farm.wait("the build", gate.with_name("gate.reached").exists)
+    other.write_bytes(wheels.make(other.name))
+    farm.run([farm.program("piw-import"), "-c", farm.configuration(), "-y", "--import-queue", farm.socket("import"), "--file-queue",
+              farm.socket("file"), "--abi", ABI, other])
+    gate.touch()
+    farm.wait("the end of the build", lambda: tries(farm, "1.2") == [[HERE, "built"]])
+    farm.wait("its publishing", lambda: not farm.staged())
+    equal("later.what was published stays", (farm.www / "simple" / PACKAGE / other.name).read_bytes(), other.read_bytes())
+    equal("later.both are recorded, one has the file", farm.rows(
+        "SELECT b.abi_tag, b.built_by = 0, f.filename FROM builds b LEFT JOIN files f USING (build_id) WHERE version = '1.2' ORDER BY 2"),
+          [[ABI, "f", ""], [ABI, "t", other.name]])
+    check("later.nothing waits", farm.wait("the queues", lambda: waiting(farm) == []), waiting(farm))
+    says(farm, "later.why", "why", PACKAGE, "1.2", has=[f"{ABI}: built", f"{HERE}: built, build ", f"{OTHER}: built, build "])
+
+
+def test_deaths(farm):
+    """The master dies at a step of the way."""
+    for number, point in enumerate(("juggler.staged", "driver.committed", "juggler.rename")):
+        farm.stop_process(farm.master)
+        farm.start_master(faults=f"{point}=kill")
+        add_version(farm, f"2.{number}")
+        equal(f"{point}.killed", killed(farm), -signal.SIGKILL)
+        farm.restart_master()
+        check_common(farm, point, f"2.{number}")
+
+
+def test_sealed(farm):
+    """The database takes nothing for a while, and the master dies meanwhile."""
+    farm.stop_process(farm.master)
+    farm.task_options["slave_driver"] = {"seal-after": "1s"}
+    farm.start_master()
+    add_version(farm, "3.0")
+    holder = hold_rows(farm)
+    farm.wait_log(farm.master, r" is sealed: ")
+    farm.master.expected_end = True
+    farm.master.kill()
+    farm.forget(farm.master)
+    farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")
+    farm.stop_process(holder)
+    farm.restart_master()
+    check_common(farm, "sealed", "3.0")
+
+
+def test_nothing(farm):
+    """Should such a build come to nothing that runs on its own view's machines, it isn't tried again."""
+    farm.psql("INSERT INTO packages (package) VALUES ('odd'); INSERT INTO versions (package, version) VALUES ('odd', '1.0'); SELECT piw.drain()")
+    equal("nothing.recorded", farm.rows(
+        f"SELECT recorded FROM piw.record_builds('{{9000}}', '{{1}}', '{{odd}}', '{{1.0}}', '{{{ABI}}}', '{{t}}', '{{1000}}', '{{}}', '{{}}', "
+        "'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', NULL, '{" + HERE + "}'); "), [["t"]])
+    farm.psql("SELECT piw.drain()")
+    equal("nothing.its view has had its build", farm.rows("SELECT abi_tag FROM piw.queue WHERE package = 'odd'"), [[OTHER]])
+    farm.psql("DELETE FROM packages WHERE package = 'odd'; SELECT piw.drain()")
+    equal("nothing.it goes with its version", farm.rows("SELECT view FROM piw.view_builds WHERE package = 'odd'"), [])
+
+
+def test_gone(farm):
+    """The way back to stock: what its tables say is all there."""
+    farm.stop_process(farm.master)
+    farm.psql("DROP SCHEMA piw CASCADE")
+    rows = farm.rows(f"SELECT filename FROM files JOIN builds USING (build_id) WHERE package = '{PACKAGE}' ORDER BY 1")
+    equal("gone.stock's tables have the wheels", rows, [[wheel(version)] for version in ("1.0", "1.2", "2.0", "2.1", "2.2", "3.0")])
+    check("gone.and the site", all((farm.www / "simple" / PACKAGE / name).exists() for name, in rows))
+
+
+def main():
+    with farms.Farm() as farm:
+        try:
+            farm.prepare()
+            farm.start_postgres()
+            farm.create_database(abis=[ABI])
+            farm.start_pypi()
+            platform = f"linux_{os.uname().machine}"
+            farm.views = {COMMON: {"abi": ABI, "platform": "linux_armv7l"}, HERE: {"abi": farm.abi(), "platform": platform},
+                          OTHER: {"abi": farm.abi(), "platform": "linux_riscv64"}}
+            farm.slave_options = ["--sandbox", "no"]  # builds wait for a file of the test
+            farm.start_master()
+            farm.start_slave()
+            for test in (test_pure, test_own, test_later, test_deaths, test_sealed, test_nothing, test_gone):
+                test(farm)
+        except (farms.Failure, subprocess.SubprocessError, OSError) as error:
+            check("the farm", False, error)
+        if score.failures:
+            farm.show_logs()
+    score.stops(farm)
+    return score.code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
