@@ -387,6 +387,7 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
         return say_thrown_away(self, slave, msg, DRIVER_SKIPPED, "skipped");
     if (build->saved.removed)
         return say_removed(self, slave, msg);
+    driver_log_bound(self, msg); /* before it is deferred: the queue keeps it */
     if (PIW_FAULT("driver.built") || piw_defer(self->task, msg, &slave->saved.request) != 0)
         return cannot_take(self, slave, msg);
     if (build->memory != NULL) { /* only after a restart: this is the same report once more */
@@ -397,7 +398,7 @@ static int built(driver *self, driver_slave *slave, piw_msg *msg)
     char note[PIW_ERR_TEXT + 64];
     if (malformed != NULL)
         snprintf(note, sizeof(note), "The slave's report of the build could not be read: %s", malformed);
-    piw_msg *report = driver_report_copy(self, msg);
+    piw_msg *report = piw_msg_copy(msg);
     const slave_end *end = malformed == NULL ? slave_BUILT_of(msg)->end : NULL;
     if (end != NULL)
         driver_figures_see(slave, &end->figures);

@@ -58,24 +58,20 @@ static piw_blob *without_middle(const piw_blob *output)
     return made;
 }
 
-piw_msg *driver_report_copy(driver *self, const piw_msg *built)
+void driver_log_bound(driver *self, piw_msg *built)
 {
     if (piw_malformed(built) != NULL)
-        return piw_msg_copy(built);
-    slave_BUILT said = *slave_BUILT_of(built);
-    size_t size = piw_blob_size(said.output);
+        return;
+    slave_BUILT *said = piw_msg_any_body(built);
+    size_t size = piw_blob_size(said->output);
     bool fits = size <= FIRST_BYTES + LAST_BYTES || waiting_bytes(self) + size <= WAITING_MAX;
-    piw_blob *output = fits ? NULL : without_middle(said.output);
+    piw_blob *output = fits ? NULL : without_middle(said->output);
     if (output == NULL)
-        return piw_msg_copy(built);
-    slave_BUILT *body;
-    piw_msg *made = slave_BUILT_new(&body);
-    said.output = NULL;
-    piw_value_copy(made, slave_BUILT_type()->body, &said, body);
-    body->output = piw_msg_blob(made, output);
+        return;
+    piw_msg_blob_drop(built, &said->output);
+    said->output = piw_msg_blob(built, output);
     piw_blob_unref(&output);
     piw_log_limited(&self->large, LINES_PER_MINUTE, PIW_LOG_WARNING,
                     "a log of %zu MiB is kept without its middle: builds that are being recorded have more than %d MiB",
                     size >> 20, WAITING_MAX >> 20);
-    return made;
 }

@@ -4,8 +4,8 @@
 
 #include "slave_driver/driver.h"
 
-/* A slave's BUILT, to be kept until the build is recorded. The middle of a large log is left out when those of other builds take
- * much already; the log says so where it was. */
-piw_msg *driver_report_copy(driver *self, const piw_msg *built);
+/* A slave says BUILT: the middle of a large log is taken out of the message when those of other builds take much already. The log
+ * says so where it was. */
+void driver_log_bound(driver *self, piw_msg *built);
 
 #endif

@@ -66,6 +66,9 @@ PIW_API void piw_blob_unref(piw_blob **blob);
 /* For a field of the body: `body->output = piw_msg_blob(msg, blob)`. The message takes a reference of its own and gives
  * it back when it is freed; a blob that is only assigned would leak or dangle. Returns `blob`, which may be NULL. */
 PIW_API piw_blob *piw_msg_blob(piw_msg *msg, piw_blob *blob);
+/* The blob in this field of the body isn't the message's any more: its memory is free when nobody else has it. The field
+ * becomes NULL. */
+PIW_API void piw_msg_blob_drop(piw_msg *msg, piw_blob **field);
 PIW_API size_t piw_blob_size(const piw_blob *blob); /* NULL: 0 */
 /* Copies at most n bytes from offset; returns how many. */
 PIW_API size_t piw_blob_read(const piw_blob *blob, size_t offset, void *to, size_t n);

@@ -79,7 +79,7 @@ void piw_msg_free(piw_msg **msg_)
     *msg_ = NULL;
     if (msg == NULL)
         return;
-    if (msg->blob != NULL)
+    if (msg->blob != NULL || msg->more_blobs != NULL)
         release_blobs(msg);
     for (piw__chunk *chunk = msg->chunks; chunk != NULL;) {
         piw__chunk *next = chunk->next;
@@ -344,4 +344,18 @@ void piw__msg_own_blob(piw_msg *msg, piw_blob *blob)
         msg->more_blobs = more;
     }
     more->blobs[more->count++] = blob;
+}
+
+void piw_msg_blob_drop(piw_msg *msg, piw_blob **field)
+{
+    piw_blob *blob = *field;
+    *field = NULL;
+    if (blob == NULL)
+        return;
+    piw_blob **at = msg->blob == blob ? &msg->blob : NULL;
+    for (struct more_blobs *more = msg->more_blobs; more != NULL && at == NULL; more = more->next)
+        for (unsigned i = 0; i < more->count && at == NULL; i++)
+            at = more->blobs[i] == blob ? &more->blobs[i] : NULL;
+    if (at != NULL)
+        piw_blob_unref(at);
 }

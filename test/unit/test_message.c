@@ -80,6 +80,31 @@ static void count_release(void *arg)
     (*(int *)arg)++;
 }
 
+/* Each in its turn, the first of a message and those beside it; what is left goes with the message. */
+START_TEST(a_blob_can_be_dropped)
+{
+    enum { BLOBS = 20, SIZE = 5000 };
+    static const char text[SIZE];
+    uint64_t before = piw__bus_bytes();
+    piw_msg *msg = echo_NOTE_make(1);
+    piw_blob *fields[BLOBS];
+    for (int i = 0; i < BLOBS; i++) {
+        piw_blob *blob = piw_blob_new(text, sizeof(text));
+        fields[i] = piw_msg_blob(msg, blob);
+        piw_blob_unref(&blob);
+    }
+    for (int i = 0; i < BLOBS; i += 3) {
+        uint64_t bytes = piw__bus_bytes();
+        piw_msg_blob_drop(msg, &fields[i]);
+        ck_assert_ptr_null(fields[i]);
+        ck_assert_uint_eq(bytes - piw__bus_bytes(), SIZE);
+    }
+    piw_msg_blob_drop(msg, &fields[0]); /* nothing is there */
+    piw_msg_free(&msg);
+    ck_assert_uint_eq(piw__bus_bytes(), before);
+}
+END_TEST
+
 START_TEST(blobs_are_shared)
 {
     uint64_t before = piw__bus_bytes();
@@ -205,6 +230,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, a_new_one_is_zero);
     tcase_add_test(tc, the_arena_grows);
     tcase_add_test(tc, texts_are_counted_and_ended);
+    tcase_add_test(tc, a_blob_can_be_dropped);
     tcase_add_test(tc, blobs_are_shared);
     tcase_add_test(tc, copies_are_deep);
     tcase_add_test(tc, errors_are_answers);
