@@ -11,7 +11,7 @@ import screen
 from cluster import ROOT, Cluster
 import score
 
-# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it. With MORE_ROWS piw-2.sql.
+# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it. With MORE_ROWS piw-2.sql and piw-3.sql.
 ROWS = """SELECT nextval('builds_build_id_seq'); INSERT INTO build_abis VALUES ('cp39'), ('cp311');
 INSERT INTO packages VALUES ('flask', '', 'words'), ('numpy', '', ''), ('skipped', 'no', '');
 INSERT INTO versions VALUES ('flask', '1.0', '2020-01-01'), ('flask', '2.0', '2021-01-01'), ('numpy', '1.0', '2019-01-01'),
@@ -231,6 +231,35 @@ def upgrades_version_2(cluster):
     same("up to date" in cluster.initdb("version2", "-y").stdout, True, "a second run")
 
 
+def upgrades_version_3(cluster):
+    """A farm with views, one with a rule by downloads: what is counted then is counted by its machines."""
+    stock(cluster, "version3")
+    cluster.sql("version3", MORE_ROWS + (ROOT / "test" / "schema" / "piw-3.sql").read_text("utf-8"))
+    before = cluster.rows("version3", "SELECT view, place, abi_tag, platforms, libraries, common, popular FROM piw.views ORDER BY 2")
+    waited = queue(cluster, "version3")
+    same("upgrading schema piw from version 3 to 4" in cluster.initdb("version3", "-y").stdout, True, "what it says")
+    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
+        cluster.create("fresh")
+    for name, lines in shape(cluster, "fresh").items():
+        same(shape(cluster, "version3")[name], lines, f"{name} of an upgraded schema and of a new one")
+    same(cluster.rows("version3", "SELECT view, place, abi_tag, platforms, libraries, common, popular FROM piw.views ORDER BY 2"), before,
+         "its views")
+    same((queue(cluster, "version3"), len(before)), (waited, 2), "its queue")
+    same(cluster.initdb("version3", "--check-queue").returncode, 0, "--check-queue")
+    cluster.sql("version3", "INSERT INTO downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, py_version) SELECT "
+                "'numpy-1.0-py3-none-any.whl', '192.0.2.1', now() AT TIME ZONE 'UTC' - interval '1 day', 'aarch64', 'Debian', '13', '3.13' "
+                "FROM generate_series(1, 5)")
+    cluster.sql("version3", "SELECT piw.set_views('{cp39view,trixie}', '{cp39,cp313}', '{linux_armv7l,linux_aarch64}', "
+                "ARRAY['', 'GLIBC_2.41'], '{t,f}', '{f,t}', '{f,f}', '{0,0}', '{0,5}', '{t,f}', ARRAY['', 'debian'], ARRAY['', '13'], "
+                "ARRAY['', ''])")
+    drain(cluster, "version3")
+    same(cluster.rows("version3", "SELECT view, package, recent FROM piw.view_downloads"), [("trixie", "numpy", "5")], "its counts by view")
+    same([row for row in queue(cluster, "version3") if row[2] == "trixie"], [("numpy", "1.0", "trixie"), ("numpy", "2.0", "trixie")],
+         "what waits by them")
+    same(cluster.initdb("version3", "--check-queue").returncode, 0, "--check-queue then")
+    same("up to date" in cluster.initdb("version3", "-y").stdout, True, "a second run")
+
+
 def upgrades_ours(cluster):
     fixture = (ROOT / "test" / "schema" / "piw-1.sql").read_text("utf-8")
     cluster.create("fresh")
@@ -297,7 +326,7 @@ def names_the_versions_alike(_cluster):
         same((ROOT / "schema" / "upgrade" / f"{step}-{step + 1}.sql").exists(), True, f"a step from version {step}")
 
 
-TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, upgrades_version_2, shows_progress, names_the_versions_alike]
+TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, upgrades_version_2, upgrades_version_3, shows_progress, names_the_versions_alike]
 
 
 def main():

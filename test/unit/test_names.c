@@ -86,6 +86,51 @@ START_TEST(abis_come_in_the_order_of_interpreters)
 }
 END_TEST
 
+START_TEST(pure_wheels_by_their_interpreters)
+{
+    static const struct {
+        const char *abi, *interpreters;
+        bool takes;
+    } cases[] = {
+        {"cp311", "py3", true},
+        {"cp311", "py2.py3", true},
+        {"cp311", "py2", false},
+        {"cp311", "py30", true},
+        {"cp311", "py311", true},
+        {"cp311", "py312", false},
+        {"cp311", "cp311", true},
+        {"cp311", "cp310", false},
+        {"cp311", "cp3", false},
+        {"cp311", "cp310.cp311", true},
+        {"cp311", "py03", false},
+        {"cp311", "py3011", false},
+        {"cp311", "py3x", false},
+        {"cp311", "pp311", false},
+        {"cp311", "", false},
+        {"cp311", "...", false},
+        {"cp313t", "cp313", true},
+        {"cp313t", "py39", true},
+        {"cp27mu", "py2", true},
+        {"cp27mu", "py27", true},
+        {"cp27mu", "py3", false},
+        {"pypy310_pp73", "py3", true},
+        {"pypy310_pp73", "pp310", true},
+        {"pypy310_pp73", "pp3", true},
+        {"pypy310_pp73", "pp39", false},
+        {"pypy310_pp73", "cp310", false},
+        {"pypy310_pp73", "py311", false},
+        {"graalpy250_310", "py3", true},
+        {"graalpy250_310", "py310", false},
+        {"cp3", "py3", true},
+        {"cp3", "py30", false},
+        {"", "py3", true},
+    };
+    for (size_t i = 0; i < PIW_COUNT(cases); i++)
+        ck_assert_msg(piw_abi_takes_pure(piw_text_of(cases[i].abi), piw_text_of(cases[i].interpreters)) == cases[i].takes,
+                      "%s on %s", cases[i].interpreters, cases[i].abi);
+}
+END_TEST
+
 /* --- What is said of a file --- */
 
 static file_state good_file(void)
@@ -345,6 +390,7 @@ Suite *unit_suite(void)
     tcase_add_test(names, what_is_no_name_is_refused);
     tcase_add_test(names, aliases_lead_to_their_package_only);
     tcase_add_test(names, abis_come_in_the_order_of_interpreters);
+    tcase_add_test(names, pure_wheels_by_their_interpreters);
     suite_add_tcase(suite, names);
     TCase *files = tcase_create("files");
     tcase_add_test(files, a_good_file_passes);

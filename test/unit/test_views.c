@@ -144,6 +144,35 @@ START_TEST(machine_or_board)
 }
 END_TEST
 
+static built_file file(const char *interpreters, const char *abi, const char *platform)
+{
+    return (built_file){
+        .state = {.py_version_tag = text(interpreters), .abi_tag = text(abi), .platform_tag = text(platform)}};
+}
+
+START_TEST(whose_a_build_is)
+{
+    piw_views views;
+    piw_err err = {0};
+    ck_assert_int_eq(piw_views_read(&views, setting, two, &err), 0);
+    built_file files[] = {file("py3", "none", "any"), file("py2.py3", "none", "any"), file("cp313", "none", "any")};
+    const piw_text own = text("trixie-arm64");
+    ck_assert(piw_text_is(piw_views_owner(&views, own, files, 1), "cp311"));
+    ck_assert(piw_text_is(piw_views_owner(&views, own, files, 2), "cp311"));
+    ck_assert(piw_text_eq(piw_views_owner(&views, own, files, 0), own));
+    ck_assert_msg(piw_text_eq(piw_views_owner(&views, own, files, 3), own), "one isn't for the common view's Python");
+    ck_assert(piw_text_is(piw_views_owner(&views, text("cp311"), files, 3), "cp311"));
+    ck_assert_msg(piw_text_is(piw_views_owner(&views, text("cp39"), files, 1), "cp39"), "an ABI that no view has");
+    files[1] = file("cp311", "none", "any");
+    ck_assert_msg(piw_text_eq(piw_views_owner(&views, own, files, 2), own), "one isn't for its own Python");
+    files[1] = file("py3", "none", "linux_aarch64");
+    ck_assert(piw_text_eq(piw_views_owner(&views, own, files, 2), own));
+    files[1] = file("cp32", "abi3", "any");
+    ck_assert(piw_text_eq(piw_views_owner(&views, own, files, 2), own));
+    piw_views_fini(&views);
+}
+END_TEST
+
 START_TEST(names)
 {
     static const char *const good[] = {"bookworm-arm64", "bookworm", "debian-12.5", "12", "pi5"};
@@ -217,6 +246,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, common_by_name);
     tcase_add_test(tests, which_fits);
     tcase_add_test(tests, machine_or_board);
+    tcase_add_test(tests, whose_a_build_is);
     tcase_add_test(tests, names);
     tcase_add_test(tests, refused);
     suite_add_tcase(suite, tests);
