@@ -223,7 +223,7 @@ $(B)/lib/libtools.a: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tools/common/*.c))
 define TOOL_RULE
 $$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)/lib/libtools.a $$(B)/lib/libshared.a $$(B)/lib/libproto.a | $$(B)/lib/libpiw.so
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) -Wl,--as-needed $$(LIBS_shared)
+	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) $$(ATOMIC) -Wl,--as-needed $$(LIBS_shared)
 endef
 $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
 # What piw-new-task doesn't call a task. The folders change when something comes or goes in them.

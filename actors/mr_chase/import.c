@@ -154,7 +154,9 @@ static int known(const chase *self, importer *imp, const piw_msg *reply, piw_err
 {
     const db_KNOWN_reply *known = db_KNOWN_reply_of(reply);
     if (!known->abi) {
-        piw_err_set(err, PIW_EREFUSED, "invalid ABI: %s", chase_report(imp)->abi_tag.s);
+        piw_text abi = chase_report(imp)->abi_tag;
+        piw_err_set(err, PIW_EREFUSED, piw_view_name_fault(abi) == NULL ? "the farm has no view %s" : "invalid ABI: %s",
+                    abi.s);
         return CHASE_REFUSED;
     }
     if (!fits_view(self, imp, err))

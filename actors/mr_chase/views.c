@@ -80,8 +80,8 @@ int on_view_changed(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_text_is(body->outcome, "filling"))
         chase_say(&made, "all versions are looked at again, in slices: what %s lacks joins its queue", view);
     else
-        chase_say(&made, "the %lld builds of %s are deleted, in slices; their files follow later",
-                  (long long)body->builds, view);
+        chase_say(&made, "what %s has built is deleted, in slices: %lld build%s; the files follow later", view,
+                  (long long)body->builds, body->builds == 1 ? "" : "s");
     piw_info("%s", made.body->lines.at[0].s);
     return chase_give(task, key, &made);
 }

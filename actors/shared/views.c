@@ -35,7 +35,8 @@ static bool is_file_name(piw_text name)
     return at > 0 && at < name.len && name.s[at] >= 'a' && name.s[at] <= 'z';
 }
 
-static bool is_interpreter(piw_text name)
+/* Tags of ABIs are names of queues, as those of views are; and "none" says in lists that a slave is of no view. */
+static bool is_abi(piw_text name)
 {
     static const char *const letters[] = {"cp", "pp", "py", "pypy", "graalpy", "jy", "ip", "abi"};
     for (size_t i = 0; i < PIW_COUNT(letters); i++) {
@@ -43,7 +44,7 @@ static bool is_interpreter(piw_text name)
         if (name.len > len && memcmp(name.s, letters[i], len) == 0 && name.s[len] >= '0' && name.s[len] <= '9')
             return true;
     }
-    return false;
+    return piw_text_is(name, "none");
 }
 
 const char *piw_view_name_fault(piw_text name)
@@ -59,7 +60,7 @@ const char *piw_view_name_fault(piw_text name)
         return "the site uses this name itself";
     if (is_file_name(name))
         return "what ends so is the name of one of the site's files";
-    if (is_interpreter(name))
+    if (is_abi(name))
         return "this is what ABIs are called";
     return NULL;
 }

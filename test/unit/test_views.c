@@ -193,6 +193,7 @@ START_TEST(names)
                                       "py3",
                                       "pypy310",
                                       "abi3",
+                                      "none",
                                       "abcdefghijklmnopqrstuvwxyz0123456",
                                       "a b",
                                       "\xc3\xa4"};
