@@ -264,7 +264,7 @@ int piw_queues_rest(piw_task *task, bool rest)
 
 /* --- Work and time ----------------------------------------------------------------------------------------------- */
 
-int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key)
+static int work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key, bool background)
 {
     piw__shell *shell = task->shell;
     piw_msg *msg = *job;
@@ -289,8 +289,19 @@ int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continu
     piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_WORK);
     act->msg = msg;
     act->fn = fn;
+    act->background = background;
     *job = NULL;
     return 0;
+}
+
+int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key)
+{
+    return work(task, fn, job, continuation, key, false);
+}
+
+int piw_work_background(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key)
+{
+    return work(task, fn, job, continuation, key, true);
 }
 
 static void note_timer(piw__shell *shell, const piw__timer *timer, const char *name, uint64_t key)

@@ -48,6 +48,7 @@ typedef struct piw__do {
     piw_peer peer;
     piw_msg *msg;
     piw_work_fn *fn;
+    bool background;                /* WORK: its threads are to do it */
     struct piw__deferred *deferred; /* AGAIN: whose message it is */
 } piw__do;
 

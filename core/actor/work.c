@@ -1,5 +1,9 @@
 /* work.c — the worker pool: a list under a lock, a few threads, results as answers. Of jobs with much to work on one runs at a
- * time, so that what others wait for isn't held up by them. */
+ * time, so that what others wait for isn't held up by them.
+ *
+ * Jobs of the background have threads of their own, since a thread that has given up its priority can't take it back. Such a
+ * thread may be off the processor for long where others want it, whatever it holds just then: so nobody else ever takes a lock
+ * that it takes here. Jobs come to it and go from it over a chain (below), and a thread of normal priority answers. */
 #include "actor/work.h"
 
 #include "actor/shell.h"
@@ -7,15 +11,40 @@
 #include <pthread.h>
 
 #include <errno.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+
+enum { NICE_LEAST = 19 };
 
 struct job {
     struct job *next;
     piw_work_fn *fn;
     piw_msg *msg;
+    piw_msg *result; /* once it is done: the answer */
     bool large;
+};
+
+/* Jobs from many threads to others without a lock: whoever adds releases the job to whoever takes all. */
+typedef struct chain {
+    _Atomic(struct job *) newest;
+    sem_t some; /* one for each job added; more to wake who should look at `closed` */
+} chain;
+
+static struct job closed; /* stands in a chain to which nothing is added any more */
+
+struct background {
+    chain asked, done;
+    pthread_mutex_t lock; /* of its own threads alone */
+    struct job *first;    /* under the lock: taken out of `asked`, oldest first */
+    unsigned count;       /* threads that do the jobs */
+    bool answers, stuck;  /* the thread that answers was begun; one of the others doesn't end */
+    pthread_t answerer;
+    pthread_t threads[PIW_LIMIT_BACKGROUND];
 };
 
 struct piw__pool_of_workers {
@@ -26,6 +55,7 @@ struct piw__pool_of_workers {
     bool large_runs;         /* the same */
     bool stopped, stuck;     /* the stopping thread's: its threads are joined; one of them can't be */
     unsigned count, running; /* threads; of them those with a job */
+    struct background background;
     pthread_t threads[];
 };
 
@@ -46,7 +76,7 @@ static void give_back(struct job *job)
     free(job);
 }
 
-static void run(struct job *job)
+static void work(struct job *job)
 {
     piw_err err = {0};
     piw_msg *result = NULL;
@@ -62,9 +92,23 @@ static void run(struct job *job)
         piw_msg_free(&result);
         result = piw__msg_error_answer(job->msg, ret, err.code != 0 ? err.text : piw_err_name(ret));
     }
-    answer(job->msg, result);
+    job->result = result;
+}
+
+static void finish(struct job *job)
+{
+    answer(job->msg, job->result);
     piw_msg_free(&job->msg);
     free(job);
+}
+
+static void give_back_all(struct job *job)
+{
+    while (job != NULL) {
+        struct job *next = job->next;
+        give_back(job);
+        job = next;
+    }
 }
 
 /* Under the lock: take the first that may run now out of the list; NULL when there is none. Who ends a large one looks again. */
@@ -101,7 +145,8 @@ static void *worker(void *arg)
         }
         bool large = job->large;
         pthread_mutex_unlock(&workers->lock);
-        run(job);
+        work(job);
+        finish(job);
         pthread_mutex_lock(&workers->lock);
         if (large)
             workers->large_runs = false;
@@ -112,7 +157,179 @@ static void *worker(void *arg)
     return NULL;
 }
 
-int piw__workers_start(piw__workers **workers_, unsigned threads, piw_err *err)
+/* --- The background ---------------------------------------------------------------------------------------------- */
+
+/* False: nothing is added any more. */
+static bool chain_add(chain *to, struct job *job)
+{
+    struct job *newest = atomic_load_explicit(&to->newest, memory_order_relaxed);
+    do {
+        if (newest == &closed)
+            return false;
+        job->next = newest;
+        /* Released to chain_take. */
+    } while (
+        !atomic_compare_exchange_weak_explicit(&to->newest, &newest, job, memory_order_release, memory_order_relaxed));
+    sem_post(&to->some);
+    return true;
+}
+
+static struct job *turned(struct job *newest)
+{
+    struct job *oldest = NULL;
+    while (newest != NULL) {
+        struct job *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+/* All that was added, oldest first. With `close` nothing is added any more. */
+static struct job *chain_take(chain *from, bool close)
+{
+    struct job *newest = atomic_load_explicit(&from->newest, memory_order_relaxed);
+    do {
+        if (newest == &closed)
+            return NULL;
+        /* Acquires what chain_add released. */
+    } while (!atomic_compare_exchange_weak_explicit(&from->newest, &newest, close ? &closed : NULL,
+                                                    memory_order_acquire, memory_order_relaxed));
+    return turned(newest);
+}
+
+static bool chain_is_closed(const chain *at)
+{
+    return atomic_load_explicit(&at->newest, memory_order_relaxed) == &closed;
+}
+
+static void wait_for_some(chain *at)
+{
+    while (sem_wait(&at->some) != 0 && errno == EINTR)
+        ;
+}
+
+static void *answerer(void *arg)
+{
+    struct background *background = arg;
+    piw_log_name_thread("master.worker");
+    for (bool over = false; !over;) {
+        wait_for_some(&background->done);
+        over = chain_is_closed(&background->done);
+        struct job *job = chain_take(&background->done, false);
+        while (job != NULL) {
+            struct job *next = job->next;
+            finish(job);
+            job = next;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: woken for nothing, or to end. */
+static struct job *take_background(struct background *background)
+{
+    pthread_mutex_lock(&background->lock);
+    if (background->first == NULL)
+        background->first = chain_take(&background->asked, false);
+    struct job *job = background->first;
+    if (job != NULL)
+        background->first = job->next;
+    pthread_mutex_unlock(&background->lock);
+    return job;
+}
+
+/* On Linux both are a thread's own. */
+static void step_back(void)
+{
+    const struct sched_param none = {0};
+    piw_err err = {0};
+    if (sched_setscheduler(0, SCHED_BATCH, &none) != 0 || setpriority(PRIO_PROCESS, 0, NICE_LEAST) != 0)
+        piw_err_errno(&err, "jobs of the background have no less priority than others");
+    if (err.code != 0)
+        piw_warning("%s", err.text);
+}
+
+static void *background_worker(void *arg)
+{
+    struct background *background = arg;
+    piw_log_name_thread("master.worker");
+    step_back();
+    for (;;) {
+        wait_for_some(&background->asked);
+        if (chain_is_closed(&background->asked))
+            return NULL;
+        struct job *job = take_background(background);
+        if (job == NULL)
+            continue;
+        work(job);
+        chain_add(&background->done, job);
+    }
+}
+static int background_start(struct background *self, unsigned threads, piw_err *err)
+{
+    pthread_mutex_init(&self->lock, NULL);
+    if (sem_init(&self->asked.some, 0, 0) != 0 || sem_init(&self->done.some, 0, 0) != 0)
+        return piw_err_errno(err, "a semaphore of the worker pool can't be made");
+    int rc = threads > 0 ? pthread_create(&self->answerer, NULL, answerer, self) : 0;
+    self->answers = threads > 0 && rc == 0;
+    for (; self->count < threads && rc == 0; self->count += rc == 0) {
+        rc = pthread_create(&self->threads[self->count], NULL, background_worker, self);
+        if (rc == 0)
+            pthread_setname_np(self->threads[self->count], "background");
+    }
+    return rc;
+}
+
+/* Its threads end, within the bound; what they haven't begun is given back. */
+static void background_stop(struct background *self, const struct timespec *until)
+{
+    give_back_all(chain_take(&self->asked, true));
+    for (unsigned i = 0; i < self->count; i++)
+        sem_post(&self->asked.some);
+    for (unsigned i = 0; i < self->count; i++)
+        self->stuck |= pthread_clockjoin_np(self->threads[i], NULL, CLOCK_MONOTONIC, until) != 0;
+    pthread_mutex_lock(&self->lock);
+    struct job *taken = self->first;
+    self->first = NULL;
+    pthread_mutex_unlock(&self->lock);
+    give_back_all(taken);
+    struct job *done = chain_take(&self->done, true);
+    sem_post(&self->done.some);
+    if (self->answers)
+        pthread_join(self->answerer, NULL);
+    while (done != NULL) {
+        struct job *next = done->next;
+        finish(done);
+        done = next;
+    }
+}
+
+static void background_fini(struct background *self)
+{
+    pthread_mutex_destroy(&self->lock);
+    sem_destroy(&self->asked.some);
+    sem_destroy(&self->done.some);
+}
+
+/* --- The pool ---------------------------------------------------------------------------------------------------- */
+
+static int start_threads(piw__workers *workers, unsigned threads, unsigned background, piw_err *err)
+{
+    int rc = background_start(&workers->background, background, err);
+    for (; workers->count < threads && rc == 0; workers->count += rc == 0) {
+        rc = pthread_create(&workers->threads[workers->count], NULL, worker, workers);
+        if (rc == 0)
+            pthread_setname_np(workers->threads[workers->count], "worker");
+    }
+    if (rc <= 0)
+        return rc;
+    errno = rc;
+    return piw_err_errno(err, "a thread of the worker pool can't be started");
+}
+
+int piw__workers_start(piw__workers **workers_, unsigned threads, unsigned background, piw_err *err)
 {
     piw__workers *workers = piw_zalloc(sizeof(*workers) + threads * sizeof(pthread_t));
     pthread_mutex_init(&workers->lock, NULL);
@@ -124,18 +341,12 @@ int piw__workers_start(piw__workers **workers_, unsigned threads, piw_err *err)
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int ret = 0;
-    for (; workers->count < threads && ret == 0; workers->count += ret == 0) {
-        ret = pthread_create(&workers->threads[workers->count], NULL, worker, workers);
-        if (ret == 0)
-            pthread_setname_np(workers->threads[workers->count], "worker");
-    }
+    int rc = start_threads(workers, threads, background, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (ret != 0) {
+    if (rc != 0) {
         piw__workers_stop(workers);
         piw__workers_free(&workers);
-        errno = ret;
-        return piw_err_errno(err, "a thread of the worker pool can't be started");
+        return rc;
     }
     *workers_ = workers;
     return 0;
@@ -147,10 +358,15 @@ static bool is_large(const piw_msg *msg)
     return msg->total + blob > PIW_LIMIT_LARGE_JOB;
 }
 
-void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg)
+void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg, bool background)
 {
     struct job *job = piw_alloc(sizeof(*job));
     *job = (struct job){.fn = fn, .msg = msg, .large = is_large(msg)};
+    if (background && workers->background.count > 0) {
+        if (!chain_add(&workers->background.asked, job))
+            give_back(job);
+        return;
+    }
     pthread_mutex_lock(&workers->lock);
     bool stopping = workers->stopping;
     if (!stopping) {
@@ -177,12 +393,10 @@ void piw__workers_drain(piw__workers *workers)
 }
 
 /* Under the lock: have the jobs that run come to their end, within a bound? */
-static bool wait_for_running(piw__workers *workers)
+static bool wait_for_running(piw__workers *workers, const struct timespec *until)
 {
-    int64_t until_ns = piw_monotonic_ns() + PIW_LIMIT_STOP_MS * INT64_C(1000000);
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     while (workers->running > 0)
-        if (pthread_cond_timedwait(&workers->changed, &workers->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_timedwait(&workers->changed, &workers->lock, until) == ETIMEDOUT)
             return false;
     return true;
 }
@@ -191,19 +405,18 @@ void piw__workers_stop(piw__workers *workers)
 {
     if (workers == NULL || workers->stopped)
         return;
+    int64_t until_ns = piw_monotonic_ns() + PIW_LIMIT_STOP_MS * INT64_C(1000000);
+    const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_mutex_lock(&workers->lock);
-    struct job *job = workers->first;
+    struct job *undone = workers->first;
     workers->first = workers->last = NULL;
     workers->stopping = true;
     pthread_cond_broadcast(&workers->changed);
-    workers->stuck = !wait_for_running(workers);
+    workers->stuck = !wait_for_running(workers, &until);
     pthread_mutex_unlock(&workers->lock);
-    while (job != NULL) {
-        struct job *next = job->next;
-        give_back(job);
-        job = next;
-    }
-    if (workers->stuck)
+    give_back_all(undone);
+    background_stop(&workers->background, &until);
+    if (workers->stuck || workers->background.stuck)
         piw_error("a job of the worker pool doesn't end: the master stops without it");
     for (unsigned i = 0; i < workers->count && !workers->stuck; i++)
         pthread_join(workers->threads[i], NULL);
@@ -214,8 +427,9 @@ void piw__workers_free(piw__workers **workers_)
 {
     piw__workers *workers = *workers_;
     *workers_ = NULL;
-    if (workers == NULL || workers->stuck)
+    if (workers == NULL || workers->stuck || workers->background.stuck)
         return; /* a thread that can't be ended still uses it */
+    background_fini(&workers->background);
     pthread_cond_destroy(&workers->changed);
     pthread_mutex_destroy(&workers->lock);
     free(workers);

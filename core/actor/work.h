@@ -8,10 +8,12 @@
 
 typedef struct piw__pool_of_workers piw__workers;
 
-int piw__workers_start(piw__workers **workers, unsigned threads, piw_err *err);
+/* `background`: how many threads more have the least priority (PIW_LIMIT_BACKGROUND at most); without any all jobs are done by
+ * the others. */
+int piw__workers_start(piw__workers **workers, unsigned threads, unsigned background, piw_err *err);
 /* Run `fn` with the job, taking it; its result goes to job->from as the answer to job->call_id. */
-void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *job);
-/* Wait until all that was submitted has been done; by who alone submits. */
+void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *job, bool background);
+/* Wait until all that was submitted has been done; by who alone submits, to a pool without threads of the background. */
 void piw__workers_drain(piw__workers *workers);
 /* Waits for jobs that run, within PIW_LIMIT_STOP_MS; those that haven't begun, and what is submitted later, are
  * answered with PIW_ESTOPPED. A second call does nothing. NULL is allowed. */

@@ -668,7 +668,7 @@ static int set_up(piw_err *err)
     if (rc == 0)
         rc = make_shell(err);
     if (rc == 0)
-        rc = piw__workers_start(&player.runtime->hub.workers, 1, err);
+        rc = piw__workers_start(&player.runtime->hub.workers, 1, 0, err);
     return rc;
 }
 

@@ -377,7 +377,7 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
         runtime->zap = rc == 0;
     }
     if (rc == 0)
-        rc = piw__workers_start(&runtime->hub.workers, PIW_LIMIT_WORKERS, err);
+        rc = piw__workers_start(&runtime->hub.workers, PIW_LIMIT_WORKERS, PIW_LIMIT_BACKGROUND, err);
     if (rc == 0)
         rc = make_shells(runtime, err);
     if (rc == 0) {

@@ -528,7 +528,7 @@ static void set_up(const piw__frame *frame, const uint8_t *payload)
     soul.asker = bare_shell(0, 0);
     make_services(&from);
     make_events();
-    if (piw__workers_start(&soul.runtime->hub.workers, PIW_LIMIT_WORKERS, &err) != 0)
+    if (piw__workers_start(&soul.runtime->hub.workers, PIW_LIMIT_WORKERS, PIW_LIMIT_BACKGROUND, &err) != 0)
         fail(err.text);
     piw__crash_watch(soul.runtime);
     if (piw__shell_run(soul.shell, &err) != 0)
