@@ -108,6 +108,7 @@ static int on_verify(piw_task *task, piw_msg *msg)
     piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
     if (t->hash[0] != '\0')
         body->hash = piw_msg_textz(job, t->hash);
+    body->seen = piw_msg_bytes(job, t->reading.seen, t->reading.count * sizeof(*t->reading.seen));
     bool *needs = piw_msg_alloc(job, sizeof(*needs));
     *needs = self->views;
     body->needs = needs;
@@ -515,6 +516,7 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(paced),
+                                                 PIW_CONTINUATION(read_along),
                                                  PIW_CONTINUATION(written_out),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(published),

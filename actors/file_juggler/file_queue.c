@@ -189,6 +189,24 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     return rc;
 }
 
+/* Everything has come. */
+static int hello_after_all(piw_task *task, transfer *t, piw_peer peer)
+{
+    juggler *self = piw_soul(task);
+    int rc = transfers_is_read(t) ? 0 : along_go(task, t);
+    if (rc != 0)
+        return rc;
+    if (!transfers_is_read(t)) { /* DONE follows */
+        if (peer != t->peer)
+            t->waiting = peer;
+        return 0;
+    }
+    if (peer != t->peer && transfers_is_wrong(t))
+        return begin_anew(task, t, peer);
+    transfers_set_peer(&self->transfers, t, peer);
+    return send_done(task, t);
+}
+
 /* The first connection that may say HELLO has the transfer until it is silent, or has sent something else. */
 int on_file_hello(piw_task *task, piw_msg *msg)
 {
@@ -196,13 +214,8 @@ int on_file_hello(piw_task *task, piw_msg *msg)
     transfer *t = find_transfer(task, file_HELLO_of(msg), piw_peer_address(task, peer));
     if (t == NULL)
         return 0;
-    if (t->map.missing == 0 && peer != t->peer && transfers_is_wrong(t))
-        return begin_anew(task, t, peer);
-    if (t->map.missing == 0) {
-        juggler *self = piw_soul(task);
-        transfers_set_peer(&self->transfers, t, peer);
-        return send_done(task, t);
-    }
+    if (t->map.missing == 0)
+        return hello_after_all(task, t, peer);
     if (peer == t->peer)
         return ask_again(task, t);
     if (is_left(task, t))
@@ -240,16 +253,22 @@ int on_written_out(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-static int finish_transfer(piw_task *task, transfer *t)
+int file_queue_finish(piw_task *task, transfer *t)
 {
     juggler *self = piw_soul(task);
-    if (transfers_is_wrong(t) && t->waiting != 0 && piw_peer_address(task, t->waiting) != NULL)
+    bool other = t->waiting != 0 && piw_peer_address(task, t->waiting) != NULL;
+    if (other && transfers_is_wrong(t))
         return begin_anew(task, t, t->waiting);
     transfers_close(&self->transfers, t);
+    int rc = t->peer != 0 ? send_done(task, t) : 0;
+    if (rc != 0 || !other)
+        return rc;
+    transfers_set_peer(&self->transfers, t, t->waiting);
+    t->waiting = 0;
     return send_done(task, t);
 }
 
-/* The hot path: one look-up, one write, one hash, one FETCH. A piece that can't be stored counts as not come: the slave says
+/* The hot path: one look-up, one write, one FETCH. A piece that can't be stored counts as not come: the slave says
  * HELLO again when it hears nothing, and is asked for it again. */
 int on_file_chunk(piw_task *task, piw_msg *msg)
 {
@@ -269,8 +288,11 @@ int on_file_chunk(piw_task *task, piw_msg *msg)
     t->heard_ns = piw_monotonic_ns();
     window_took(&t->window, chunk->data.len, t->heard_ns);
     tell_alive(task, t, t->heard_ns);
-    if (t->map.missing == 0)
-        return finish_transfer(task, t);
     begin_writing(task, t);
-    return go_on(task, t);
+    int rc = along_go(task, t);
+    if (rc != 0)
+        return rc;
+    if (t->map.missing > 0)
+        return go_on(task, t);
+    return transfers_is_read(t) ? file_queue_finish(task, t) : 0;
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,10 +159,12 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     }
     /* What hasn't been written out yet is written while the wheel is checked. */
     (void)sync_file_range(s->file, 0, 0, SYNC_FILE_RANGE_WRITE);
-    const char *known = job->hash.len == 64 ? job->hash.s : NULL;
+    piw_wheel_known known = {.hash = job->hash.len == 64 ? job->hash.s : NULL,
+                             .seen = (const piw_wheel_seen *)(const void *)job->seen.data,
+                             .count = job->seen.len / sizeof(*known.seen)};
     piw_wheel wheel;
     piw_err own_err = {0};
-    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, known, &wheel, &own_err);
+    int rc = piw_wheel_read_fd(s->file, job->state.filename.s, job->state.filehash.s, &known, &wheel, &own_err);
     if (rc == PIW_EAGAIN || rc == PIW_EREFUSED) {
         *result = answer_bad(job, rc == PIW_EREFUSED, wheel.refused_by, own_err.text);
         return 0;
@@ -196,6 +199,29 @@ int job_check_file(piw_msg *job, piw_msg **result, piw_err *err)
         return rc;
     rc = check(&s, body, result, err);
     close_staged(&s);
+    return rc;
+}
+
+int job_read_along(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const read_along *body = read_along_of(job);
+    int fd = open(body->path.s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open the staged file %s", body->path.s);
+    piw_wheel_along *along = piw_zalloc(sizeof(*along));
+    along->at = body->at;
+    memcpy(along->kept, body->kept.data, sizeof(along->kept));
+    int rc = piw_wheel_along_read(along, fd, body->size, body->until, err);
+    close(fd);
+    if (rc == 0) {
+        read_along_reply *reply;
+        *result = read_along_reply_new(&reply);
+        reply->at = along->at;
+        reply->kept = piw_msg_bytes(*result, along->kept, sizeof(along->kept));
+        reply->seen = piw_msg_bytes(*result, along->seen, along->count * sizeof(along->seen[0]));
+        reply->hash = piw_msg_textz(*result, along->hash);
+    }
+    free(along);
     return rc;
 }
 

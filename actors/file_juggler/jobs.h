@@ -18,6 +18,8 @@ static inline bool job_is_wheel(const char *name)
 /* check_file: is a received file of the right size and hash, and a sound wheel? When it is, its
  * METADATA is staged beside it; a large one is on the disk. Errors are our own trouble (disk, memory); a bad file is an answer. */
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err);
+/* read_along: read on in a file that is still being received (along.c). */
+int job_read_along(piw_msg *job, piw_msg **result, piw_err *err);
 /* write_out: have the disk begin with a part of a file that is still being received; not waited for. */
 int job_write_out(piw_msg *job, piw_msg **result, piw_err *err);
 /* stage_build: log.txt.gz and record. */

@@ -107,6 +107,13 @@ int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment, and bulk work. */
 void file_queue_yield(juggler *self);
+/* All of a file has come and was read. */
+int file_queue_finish(piw_task *task, transfer *t);
+
+/* --- along.c: files are read while they come --- */
+/* There may be more to read of it. */
+int along_go(piw_task *task, transfer *t);
+int on_read_along(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */

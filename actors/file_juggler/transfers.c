@@ -3,20 +3,15 @@
 
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
-#include "shared/wheel.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    /* Bytes that are read back and hashed at most for each piece that comes, after a gap was filled. */
-    READ_BACK = 2 << 20,
-    READ_BACK_PIECE = 64 << 10,
     OPEN_LEAST = 8, /* files, however few descriptors there are */
 };
 
@@ -127,12 +122,42 @@ static int need_file(transfers *all, const char *root, transfer *t, piw_err *err
     return rc;
 }
 
+/* --- Reading --- */
+
+/* A job that reads it has read another file. */
+static void leave_row(transfers *all, transfer *t)
+{
+    if (all->read == t)
+        all->read = NULL;
+    for (transfer **at = &all->first; t->reading.waits && *at != NULL; at = &(*at)->behind) {
+        if (*at == t) {
+            *at = t->behind;
+            t->reading.waits = false;
+            return;
+        }
+    }
+}
+
+/* Nothing of it has been read. */
+static void begin_reading(transfers *all, transfer *t)
+{
+    piw_wheel_along along;
+    piw_wheel_along_begin(&along);
+    leave_row(all, t);
+    t->reading.at = 0;
+    memcpy(t->reading.kept, along.kept, sizeof(along.kept));
+    t->reading.count = 0;
+    t->reading.given_up = false;
+    t->hash[0] = '\0';
+}
+
 /* --- Ends --- */
 
 static void release(transfers *all, transfer *t)
 {
     close_file(all, t);
-    EVP_MD_CTX_free(t->digest);
+    leave_row(all, t);
+    free(t->reading.seen);
     blocks_fini(&t->map);
     piw_msg_free(&t->owner);
     free(t);
@@ -185,59 +210,6 @@ static int make_file(const char *root, const juggler_transfer *about, int *fd, p
 
 /* --- What has come --- */
 
-/* Without a digest the check computes the hash, later: nothing else depends on it. */
-static void forget_digest(transfer *t)
-{
-    EVP_MD_CTX_free(t->digest);
-    t->digest = NULL;
-}
-
-static void begin_digest(transfer *t)
-{
-    t->digest = EVP_MD_CTX_new();
-    if (t->digest != NULL && EVP_DigestInit_ex(t->digest, EVP_sha256(), NULL) != 1)
-        forget_digest(t);
-}
-
-static void hash_bytes(transfer *t, const void *data, size_t len)
-{
-    if (EVP_DigestUpdate(t->digest, data, len) != 1)
-        forget_digest(t);
-    t->hashed += (int64_t)len;
-}
-
-/* A gap was filled: what lies behind it came before it, and is read. */
-static void hash_behind(transfer *t)
-{
-    uint8_t *piece = malloc(READ_BACK_PIECE);
-    int64_t until = blocks_whole(&t->map);
-    if (until - t->hashed > READ_BACK)
-        until = t->hashed + READ_BACK;
-    while (t->digest != NULL && t->hashed < until) {
-        size_t want = until - t->hashed < READ_BACK_PIECE ? (size_t)(until - t->hashed) : READ_BACK_PIECE;
-        ssize_t n = piece == NULL ? -1 : pread(t->fd, piece, want, t->hashed);
-        if (n > 0)
-            hash_bytes(t, piece, (size_t)n);
-        else if (n == 0 || errno != EINTR)
-            forget_digest(t);
-    }
-    free(piece);
-}
-
-/* Bytes are hashed in the file's order, each once, while they are still in the processor's cache. */
-static void hash_on(transfer *t, int64_t offset, piw_bytes data)
-{
-    if (t->digest != NULL && t->hashed == offset)
-        hash_bytes(t, data.data, data.len);
-    if (t->digest != NULL && t->hashed < blocks_whole(&t->map))
-        hash_behind(t);
-    uint8_t hash[EVP_MAX_MD_SIZE];
-    if (t->digest == NULL || t->hashed < t->map.size || EVP_DigestFinal_ex(t->digest, hash, NULL) != 1)
-        return;
-    piw_hash_hex(hash, t->hash);
-    forget_digest(t);
-}
-
 static int write_piece(const transfer *t, int64_t offset, piw_bytes data, piw_err *err)
 {
     size_t done = 0;
@@ -260,7 +232,6 @@ int transfers_store(transfers *all, const char *root, transfer *t, int64_t offse
     if (rc != 0)
         return rc;
     blocks_take(&t->map, offset);
-    hash_on(t, offset, data);
     return 0;
 }
 
@@ -272,6 +243,11 @@ void transfers_close(transfers *all, transfer *t)
 bool transfers_is_wrong(const transfer *t)
 {
     return t->hash[0] != '\0' && !piw_text_is(t->about->filehash, t->hash);
+}
+
+bool transfers_is_read(const transfer *t)
+{
+    return t->hash[0] != '\0' || t->reading.given_up;
 }
 
 bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length)
@@ -293,6 +269,7 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
     if (old != NULL)
         transfers_end(all, old);
     window_init(&made->window);
+    begin_reading(all, made);
     made->fd = -1;
     own_file(all, made, fd);
     made->about = about;
@@ -312,10 +289,8 @@ int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err)
         return rc;
     own_file(all, t, fd);
     blocks_clear(&t->map);
-    forget_digest(t);
-    begin_digest(t);
-    t->hash[0] = '\0';
-    t->hashed = t->written_out = 0;
+    begin_reading(all, t);
+    t->written_out = 0;
     return 0;
 }
 
@@ -330,8 +305,6 @@ int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer 
     rc = add(all, owner, about, fd, t, err);
     if (rc != 0)
         close(fd);
-    else
-        begin_digest(*t);
     return rc;
 }
 

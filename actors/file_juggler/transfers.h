@@ -10,9 +10,18 @@
 #include "piw/log.h"
 #include "piw/task.h"
 #include "shared/table.h"
+#include "shared/wheel_along.h"
 #include "window.h"
 
-#include <openssl/types.h>
+/* How far a file that comes has been read (along.c). */
+typedef struct reading {
+    int64_t at;
+    uint8_t kept[PIW_ALONG_STATE];
+    piw_wheel_seen *seen;
+    uint32_t count, room;
+    bool waits;    /* it stands in the row of those that have more to read */
+    bool given_up; /* the check reads all of it */
+} reading;
 
 typedef struct transfer {
     piw_table_node by_slave, by_peer; /* by_peer only while peer isn't 0 */
@@ -23,19 +32,22 @@ typedef struct transfer {
     int fd;                           /* -1: the file is whole, or waits, closed, for the next piece */
     blocks map;
     window window;
-    EVP_MD_CTX *digest; /* of the bytes before `hashed`; NULL: the check reads the file for it */
-    int64_t hashed;
-    char hash[65];       /* of the whole file; "" until it is known */
-    int64_t written_out; /* the bytes before this one are on their way to the disk */
-    int64_t asked_ns;    /* when something was asked for while nothing was under way */
-    int64_t heard_ns;    /* when its sender last sent a piece, or began */
-    int64_t told_ns;     /* when its sender was last said to be alive */
+    reading reading;
+    struct transfer *behind; /* the next one in that row */
+    char hash[65];           /* of the whole file; "" until it is known */
+    int64_t written_out;     /* the bytes before this one are on their way to the disk */
+    int64_t asked_ns;        /* when something was asked for while nothing was under way */
+    int64_t heard_ns;        /* when its sender last sent a piece, or began */
+    int64_t told_ns;         /* when its sender was last said to be alive */
     piw_log_limiter limiter;
 } transfer;
 
 typedef struct transfers {
     piw_table by_slave, by_peer;
-    uint32_t open; /* files */
+    uint32_t open;   /* files */
+    transfer *first; /* the row of those that have more to read */
+    transfer *read;  /* the one that a job reads; NULL: none, or it has gone meanwhile */
+    uint64_t job;    /* that job's key; 0: there is none */
 } transfers;
 
 enum {
@@ -58,6 +70,8 @@ int transfers_store(transfers *all, const char *root, transfer *t, int64_t offse
 void transfers_close(transfers *all, transfer *t);
 /* Is it known that what has come has another hash than was announced? */
 bool transfers_is_wrong(const transfer *t);
+/* All has come; has it been read too, as far as it can be? */
+bool transfers_is_read(const transfer *t);
 /* Forget what has come; the staged file is made anew. */
 int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err);
 /* The next piece to ask for now, when there is one; it counts as asked for. */

@@ -28,7 +28,8 @@ enum {
 typedef struct gate {
     const uint8_t *data;
     size_t len;
-    const char *filename, *expected, *known;
+    const char *filename, *expected;
+    piw_wheel_known known;
     piw_wheel_name name;
     piw_zip_mapped mapped;
     piw_zip *zip;
@@ -262,6 +263,42 @@ static const EVP_MD *digest_of(const piw_wheel_record_line *line)
     }
 }
 
+static int compare_seen(const void *key, const void *element)
+{
+    uint64_t data = *(const uint64_t *)key, other = ((const piw_wheel_seen *)element)->data;
+    return (data > other) - (data < other);
+}
+
+/* What was read of it while the wheel came; NULL: nothing. */
+static const piw_wheel_seen *find_seen(const gate *g, const piw_zip_entry *entry)
+{
+    if (g->known.count == 0)
+        return NULL;
+    const piw_wheel_seen *seen = bsearch(&entry->data, g->known.seen, g->known.count, sizeof(*seen), compare_seen);
+    bool same = seen != NULL && seen->packed_size == entry->packed_size && seen->size == entry->size &&
+                seen->crc == entry->crc && seen->method == entry->method;
+    return same ? seen : NULL;
+}
+
+/* The hash of a member by `algorithm`, and its first bytes. */
+static int read_member(gate *g, const piw_zip_entry *entry, const EVP_MD *algorithm, member *m, uint8_t *hash,
+                       piw_err *err)
+{
+    const piw_wheel_seen *seen = algorithm == EVP_sha256() ? find_seen(g, entry) : NULL;
+    if (seen != NULL) {
+        memcpy(hash, seen->hash, sizeof(seen->hash));
+        memcpy(m->head, seen->head, sizeof(m->head));
+        m->head_len = seen->head_len;
+        return 0;
+    }
+    if (EVP_DigestInit_ex(g->digest, algorithm, NULL) != 1)
+        return no_digest(err);
+    int rc = piw_zip_read(g->zip, entry, take_piece, m, err);
+    if (rc == 0 && EVP_DigestFinal_ex(g->digest, hash, NULL) != 1)
+        rc = no_digest(err);
+    return rc;
+}
+
 /* One member's bytes: as RECORD says. */
 static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
 {
@@ -273,13 +310,9 @@ static int check_content(gate *g, const piw_zip_entry *entry, piw_err *err)
         return refuse(err, entry, "has no hash in its RECORD");
     member m = {.gate = g};
     uint8_t hash[EVP_MAX_MD_SIZE];
-    if (EVP_DigestInit_ex(g->digest, digest_of(line), NULL) != 1)
-        return no_digest(err);
-    int rc = piw_zip_read(g->zip, entry, take_piece, &m, err);
+    int rc = read_member(g, entry, digest_of(line), &m, hash, err);
     if (rc != 0)
         return rc;
-    if (EVP_DigestFinal_ex(g->digest, hash, NULL) != 1)
-        return no_digest(err);
     if (line != NULL && line->hash_len > 0 && memcmp(hash, line->hash, line->hash_len) != 0)
         return refuse(err, entry, "has another hash than its RECORD says");
     if (line != NULL && line->has_size && line->size != entry->size)
@@ -310,8 +343,8 @@ static int check_code(gate *g, piw_err *err)
 static int check_hash(gate *g, piw_err *err)
 {
     int rc = 0;
-    if (g->known != NULL)
-        memcpy(g->wheel->filehash, g->known, sizeof(g->wheel->filehash));
+    if (g->known.hash != NULL)
+        memcpy(g->wheel->filehash, g->known.hash, sizeof(g->wheel->filehash));
     else
         rc = hash_mapped(g->data, g->len, g->wheel->filehash, err);
     if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
@@ -366,8 +399,8 @@ static int map_file(int fd, const char *path, mapping *map, piw_err *err)
     return rc;
 }
 
-int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const char *known_hash, piw_wheel *wheel,
-                      piw_err *err)
+int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const piw_wheel_known *known,
+                      piw_wheel *wheel, piw_err *err)
 {
     *wheel = (piw_wheel){0};
     mapping map;
@@ -375,12 +408,9 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
     if (rc != 0)
         return rc;
     wheel->filesize = (int64_t)map.len;
-    gate g = {.data = map.data,
-              .len = map.len,
-              .filename = filename,
-              .expected = expected_hash,
-              .known = known_hash,
-              .wheel = wheel};
+    gate g = {.data = map.data, .len = map.len, .filename = filename, .expected = expected_hash, .wheel = wheel};
+    if (known != NULL)
+        g.known = *known;
     piw_err own_err = {0};
     const char *refused_by = NULL;
     for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++) {

@@ -7,6 +7,7 @@
 #define SHARED_WHEEL_H
 
 #include "shared/metadata.h"
+#include "shared/wheel_along.h"
 
 enum { PIW_METADATA_MAX = 16 << 20 }; /* bytes: a description with embedded pictures fits */
 
@@ -25,10 +26,16 @@ typedef struct piw_wheel {
  * (piw_wheel_fini). PIW_EREFUSED: it isn't a sound wheel, with a sentence fit for a build's log that names the file;
  * PIW_ESYS, PIW_ENOENT, PIW_ENOMEM: our own trouble. */
 int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err);
+/* What was read of a wheel while it came (shared/wheel_along.h), and isn't read again. It changes no verdict. */
+typedef struct piw_wheel_known {
+    const char *hash;           /* of the whole file; NULL: isn't known */
+    const piw_wheel_seen *seen; /* members, in the file's order */
+    size_t count;
+} piw_wheel_known;
 /* The same over an open file. `expected_hash` (64 hex digits, or NULL) is compared first: PIW_EAGAIN when the file has
- * another one. `known_hash` is the file's, when the caller has computed it; with NULL it is computed. */
-int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const char *known_hash, piw_wheel *wheel,
-                      piw_err *err);
+ * another one. `known` may be NULL. */
+int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const piw_wheel_known *known,
+                      piw_wheel *wheel, piw_err *err);
 /* The 32 bytes of a SHA-256 as 64 hex digits (65 bytes). */
 void piw_hash_hex(const void *hash, char *hex);
 /* SHA-256 and size of a file, as 64 hex digits (65 bytes). */

@@ -12,7 +12,6 @@ enum {
     END_SIGNATURE = 0x06054b50,
     END64_SIGNATURE = 0x06064b50,
     LOCATOR64_SIGNATURE = 0x07064b50,
-    LOCAL_SIZE = 30,
     CENTRAL_SIZE = 46,
     END_SIZE = 22,
     END64_SIZE = 56,
@@ -23,8 +22,7 @@ enum {
     FLAG_STRONG = 1 << 6,
     FLAG_UTF8 = 1 << 11,
     FLAG_MASKED = 1 << 13,
-    STORED = 0,
-    DEFLATED = 8,
+    FLAGS_CLOSED = FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED,
     DOS_FOLDER = 0x10,
     MODE_TYPE = 0170000,
     MODE_FOLDER = 0040000,
@@ -190,11 +188,11 @@ static int check_kind(const piw_zip_entry *entry, const uint8_t *header, uint32_
         return refuse(err, entry,
                       "has its size and checksum behind its bytes (a data descriptor, as archives have that are "
                       "written into a pipe): pack the wheel into a file");
-    if ((flags & (FLAG_ENCRYPTED | FLAG_PATCH | FLAG_STRONG | FLAG_MASKED)) != 0)
+    if ((flags & FLAGS_CLOSED) != 0)
         return refuse(err, entry, "is encrypted or a patch");
-    if (entry->method != STORED && entry->method != DEFLATED)
+    if (entry->method != PIW_ZIP_STORED && entry->method != PIW_ZIP_DEFLATED)
         return refuse(err, entry, "is packed by a method other than stored or deflated");
-    if (entry->method == STORED && entry->packed_size != entry->size)
+    if (entry->method == PIW_ZIP_STORED && entry->packed_size != entry->size)
         return refuse(err, entry, "is stored with two different sizes");
     /* Unpackers look at these bits whatever system the header names. */
     uint32_t mode = get32(header + 38) >> 16;
@@ -247,27 +245,57 @@ static int check_local(const piw_zip *zip, piw_zip_entry *entry, uint32_t flags,
 {
     uint64_t limit = zip->directory;
     const uint8_t *p = zip->data + entry->header;
-    if (entry->header > limit || limit - entry->header < LOCAL_SIZE || get32(p) != LOCAL_SIGNATURE)
+    if (entry->header > limit || limit - entry->header < PIW_ZIP_LOCAL_SIZE || get32(p) != LOCAL_SIGNATURE)
         return refuse(err, entry, "has no local header");
     uint64_t name_len = get16(p + 26), extra_len = get16(p + 28);
-    if (limit - entry->header - LOCAL_SIZE < name_len + extra_len)
+    if (limit - entry->header - PIW_ZIP_LOCAL_SIZE < name_len + extra_len)
         return refuse(err, entry, "has a local header that is cut");
     piw_zip_touch(zip, HEADER_TOUCHES);
-    if (name_len != entry->name_len || memcmp(p + LOCAL_SIZE, entry->name, name_len) != 0 || get16(p + 6) != flags ||
-        get16(p + 8) != entry->method)
+    if (name_len != entry->name_len || memcmp(p + PIW_ZIP_LOCAL_SIZE, entry->name, name_len) != 0 ||
+        get16(p + 6) != flags || get16(p + 8) != entry->method)
         return refuse(err, entry, "differs between its local header and the central directory");
     uint64_t size = get32(p + 22), packed = get32(p + 18);
     uint64_t *wide[] = {&size, &packed};
-    const char *why = piw_zip_extra_read(p + LOCAL_SIZE + name_len, extra_len, name_of(entry), wide, PIW_COUNT(wide));
+    const char *why =
+        piw_zip_extra_read(p + PIW_ZIP_LOCAL_SIZE + name_len, extra_len, name_of(entry), wide, PIW_COUNT(wide));
     if (why != NULL)
         return refuse(err, entry, why);
     if (get32(p + 14) != entry->crc || size != entry->size || packed != entry->packed_size)
         return refuse(err, entry, "differs between its local header and the central directory");
-    entry->data = entry->header + LOCAL_SIZE + name_len + extra_len;
+    entry->data = entry->header + PIW_ZIP_LOCAL_SIZE + name_len + extra_len;
     if (entry->packed_size > limit - entry->data)
         return refuse(err, entry, "reaches beyond the archive's members");
     *end = entry->data + entry->packed_size;
     return 0;
+}
+
+piw_zip_local piw_zip_read_local(const void *data, size_t len, uint64_t at, piw_zip_entry *entry, size_t *took)
+{
+    const uint8_t *p = data;
+    if (len < PIW_ZIP_LOCAL_SIZE)
+        return PIW_ZIP_CUT;
+    if (get32(p) != LOCAL_SIGNATURE)
+        return PIW_ZIP_OTHER;
+    size_t name_len = get16(p + 26), extra_len = get16(p + 28);
+    if (len - PIW_ZIP_LOCAL_SIZE < name_len + extra_len)
+        return PIW_ZIP_CUT;
+    *took = PIW_ZIP_LOCAL_SIZE + name_len + extra_len;
+    *entry = (piw_zip_entry){
+        .name = (const char *)p + PIW_ZIP_LOCAL_SIZE,
+        .name_len = (uint16_t)name_len,
+        .method = (uint16_t)get16(p + 8),
+        .crc = get32(p + 14),
+        .packed_size = get32(p + 18),
+        .size = get32(p + 22),
+        .header = at,
+        .data = at + *took,
+    };
+    uint64_t *wide[] = {&entry->size, &entry->packed_size};
+    bool sound =
+        piw_zip_extra_read(p + PIW_ZIP_LOCAL_SIZE + name_len, extra_len, name_of(entry), wide, PIW_COUNT(wide)) == NULL;
+    sound = sound && (get16(p + 6) & (FLAG_DESCRIPTOR | FLAGS_CLOSED)) == 0;
+    return sound && (entry->method == PIW_ZIP_STORED || entry->method == PIW_ZIP_DEFLATED) ? PIW_ZIP_LOCAL
+                                                                                           : PIW_ZIP_OTHER;
 }
 
 static int compare_headers(const void *a, const void *b)

@@ -16,12 +16,16 @@ enum {
     PIW_ZIP_RATIO_MAX = 250,       /* bytes unpacked per byte of the archive, beyond the free part */
     PIW_ZIP_STRIDE = 4 << 20,      /* bytes of the archive that are read between two calls of let_go */
     PIW_ZIP_RATIO_FREE = 64 << 20, /* bytes that may be unpacked whatever the ratio: small files of zeros are common */
+    PIW_ZIP_LOCAL_SIZE = 30,       /* bytes of a local header before the name and extra fields */
 };
+
+/* How a member's bytes are packed. */
+enum { PIW_ZIP_STORED = 0, PIW_ZIP_DEFLATED = 8 };
 
 typedef struct piw_zip_entry {
     const char *name; /* in the archive's bytes: counted, not terminated */
     uint16_t name_len;
-    uint16_t method; /* 0 stored, 8 deflated */
+    uint16_t method;
     uint32_t crc;
     uint64_t packed_size, size;
     uint64_t header; /* offset of the local header */
@@ -55,6 +59,15 @@ void piw_zip_touch(const piw_zip *zip, size_t len);
 uint64_t piw_zip_directory(const piw_zip *zip);
 /* Bytes of all members unpacked. */
 uint64_t piw_zip_unpacked(const piw_zip *zip);
+
+/* Of an archive whose end isn't known yet: the local header that begins at byte `at`, of which `data` is what has come. *took:
+ * its bytes, behind which those of the member begin. */
+typedef enum piw_zip_local {
+    PIW_ZIP_LOCAL,
+    PIW_ZIP_CUT,   /* it hasn't come whole */
+    PIW_ZIP_OTHER, /* no local header, or of a member that no sound archive has */
+} piw_zip_local;
+piw_zip_local piw_zip_read_local(const void *data, size_t len, uint64_t at, piw_zip_entry *entry, size_t *took);
 
 /* Unpack a member piece by piece into `fn`, which returns 0 to go on or an error that ends it. Size and CRC are checked:
  * PIW_EREFUSED. */

@@ -90,7 +90,7 @@ static int read_deflated(const piw_zip *zip, progress *p, piw_err *err)
 int piw_zip_read(const piw_zip *zip, const piw_zip_entry *entry, piw_zip_fn *fn, void *arg, piw_err *err)
 {
     progress p = {.entry = entry, .fn = fn, .arg = arg, .crc = (uint32_t)crc32_z(0, NULL, 0)};
-    int rc = entry->method == 0 ? read_stored(zip, &p, err) : read_deflated(zip, &p, err);
+    int rc = entry->method == PIW_ZIP_STORED ? read_stored(zip, &p, err) : read_deflated(zip, &p, err);
     if (rc != 0)
         return rc;
     if (p.done != entry->size)

@@ -5,8 +5,12 @@
 #include "unit.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { KINDS_MIN = 150 };
 
@@ -49,12 +53,93 @@ START_TEST(each_kind_has_its_verdict)
 }
 END_TEST
 
+/* --- Read while they come --- */
+
+/* As if so many bytes came at a time. */
+static piw_wheel_seen *read_along(int fd, int64_t step, size_t *count, char *hash)
+{
+    struct stat info;
+    ck_assert_int_eq(fstat(fd, &info), 0);
+    piw_wheel_along along;
+    piw_wheel_seen *seen = NULL;
+    *count = 0;
+    piw_wheel_along_begin(&along);
+    for (int64_t come = 0; along.at < info.st_size;) {
+        come = info.st_size - come < step ? info.st_size : come + step;
+        piw_err err = {0};
+        ck_assert_msg(piw_wheel_along_read(&along, fd, info.st_size, come, &err) == 0, "%s", err.text);
+        ck_assert_int_le(along.at, come);
+        seen = realloc(seen, (*count + along.count + 1) * sizeof(*seen));
+        ck_assert_ptr_nonnull(seen);
+        memcpy(seen + *count, along.seen, along.count * sizeof(*seen));
+        *count += along.count;
+    }
+    memcpy(hash, along.hash, sizeof(along.hash));
+    return seen;
+}
+
+static void compare_with_plain(int fd, const char *name)
+{
+    static const int64_t steps[] = {61, 4096, INT64_MAX};
+    piw_wheel plain, along;
+    piw_err plain_err = {0};
+    int plain_rc = piw_wheel_read_fd(fd, name, NULL, NULL, &plain, &plain_err);
+    for (size_t i = 0; i < PIW_COUNT(steps); i++) {
+        char hash[65];
+        piw_err err = {0};
+        piw_wheel_known known = {.hash = hash};
+        piw_wheel_seen *seen = read_along(fd, steps[i], &known.count, hash);
+        known.seen = seen;
+        int rc = piw_wheel_read_fd(fd, name, NULL, &known, &along, &err);
+        ck_assert_msg(rc == plain_rc && strcmp(err.text, plain_err.text) == 0, "%s: \"%s\", not \"%s\"", name, err.text,
+                      plain_err.text);
+        if (rc == 0) {
+            ck_assert_str_eq(along.filehash, plain.filehash);
+            ck_assert_str_eq(along.metadata_hash, plain.metadata_hash);
+            ck_assert(along.armv6_too == plain.armv6_too);
+            piw_wheel_fini(&along);
+            /* It isn't for nothing: what was seen is believed. */
+            ck_assert_uint_gt(known.count, 0);
+            for (size_t k = 0; k < known.count; k++)
+                seen[k].hash[0] ^= 1;
+            rc = piw_wheel_read_fd(fd, name, NULL, &known, &along, &err);
+            bool other = strstr(name, "sha384") != NULL || strstr(name, "sha512") != NULL;
+            ck_assert_msg(rc == (other ? 0 : PIW_EREFUSED), "%s", name);
+            if (rc == 0)
+                piw_wheel_fini(&along);
+        }
+        free(seen);
+    }
+    if (plain_rc == 0)
+        piw_wheel_fini(&plain);
+}
+
+START_TEST(what_was_read_while_it_came_changes_no_verdict)
+{
+    static const char *const folders[] = {"test/wheels/take", "test/wheels/refuse"};
+    for (size_t i = 0; i < PIW_COUNT(folders); i++) {
+        DIR *dir = opendir(folders[i]);
+        ck_assert_ptr_nonnull(dir);
+        for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+            if (entry->d_name[0] == '.')
+                continue;
+            int fd = openat(dirfd(dir), entry->d_name, O_RDONLY);
+            ck_assert_int_ge(fd, 0);
+            compare_with_plain(fd, entry->d_name);
+            close(fd);
+        }
+        closedir(dir);
+    }
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("gate");
     TCase *tests = tcase_create("gate");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, each_kind_has_its_verdict);
+    tcase_add_test(tests, what_was_read_while_it_came_changes_no_verdict);
     suite_add_tcase(suite, tests);
     return suite;
 }
