@@ -178,6 +178,7 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     juggler *self = piw_soul(task);
     piw_err err = {0};
     piw_peer liar = t->peer;
+    transfers_set_early(&self->transfers, t, 0);
     if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
         piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
@@ -249,7 +250,10 @@ static int finish_transfer(piw_task *task, transfer *t)
     if (transfers_is_wrong(t) && t->waiting != 0 && piw_peer_address(task, t->waiting) != NULL)
         return begin_anew(task, t, t->waiting);
     transfers_close(&self->transfers, t);
-    return send_done(task, t);
+    int rc = send_done(task, t);
+    if (rc == 0)
+        early_check(task, t);
+    return rc;
 }
 
 /* The hot path: one look-up, one write, one hash, one FETCH. A piece that can't be stored counts as not come: the slave says
