@@ -61,14 +61,17 @@ static int on_expect(piw_task *task, piw_msg *msg)
     if (piw_path_staged(folder, self->root, expect->build_id, (piw_text){0}))
         piw_folder_reuse(self->root, folder, expect->build_id); /* else the transfer makes one */
     piw_msg *owner = describe_transfer(expect);
-    transfer *t = NULL;
-    rc = transfers_begin(&self->transfers, self->root, &owner, &t, &err);
+    transfer *t = transfers_of_slave(&self->transfers, expect->slave_id);
+    rc = t == NULL ? 0 : early_abandon(task, t);
+    if (rc == 0)
+        rc = transfers_begin(&self->transfers, self->root, &owner, &t, &err);
     if (rc != 0) {
         piw_msg_free(&owner);
         piw_outage_goes_on(&self->troubles[TROUBLE_RECEIVE], PIW_LOG_ERROR, 0, "%s", err.text);
         return piw_refuse(task, msg, rc, "%s", err.text);
     }
     piw_outage_over(&self->troubles[TROUBLE_RECEIVE], "files are received again");
+    early_expect(task, t, msg);
     piw_msg *answer = fs_EXPECT_reply_new();
     rc = piw_reply(task, msg, &answer);
     piw_msg_free(&answer);
@@ -85,8 +88,20 @@ static int answer_bad(piw_task *task, piw_msg *request, const char *why)
     return rc;
 }
 
-/* The job's result becomes the answer to this request. The job's key is the request's token, so nothing else has to
- * be remembered. */
+/* The job's result becomes the answer to the request. The job's key is the request's token, so nothing else has to be
+ * remembered. */
+static int check_now(piw_task *task, transfer *t, piw_token token)
+{
+    juggler *self = piw_soul(task);
+    piw_msg *job = early_check_job(self, t);
+    int rc = job == NULL ? piw_answer_error(task, token, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s)
+                         : piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
+    piw_msg_free(&job);
+    if (rc == 0)
+        transfers_end(&self->transfers, t);
+    return rc;
+}
+
 static int on_verify(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
@@ -99,52 +114,56 @@ static int on_verify(piw_task *task, piw_msg *msg)
         return answer_bad(task, msg, "no transfer of the file was begun");
     if (t->map.missing > 0)
         return answer_bad(task, msg, "the transfer of the file was not finished");
-    char path[PIW_PATH_MAX];
-    if (!piw_path_staged(path, self->root, verify->build_id, t->about->filename))
-        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s);
-    check_file *body;
-    piw_msg *job = check_file_new(&body);
-    body->path = piw_msg_textz(job, path);
-    piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
-    if (t->hash[0] != '\0')
-        body->hash = piw_msg_textz(job, t->hash);
-    body->seen = piw_msg_bytes(job, t->reading.seen, t->reading.count * sizeof(*t->reading.seen));
-    bool *needs = piw_msg_alloc(job, sizeof(*needs));
-    *needs = self->views;
-    body->needs = needs;
+    counts_received(self, t->about->size);
+    if (early_last(t) != NULL)
+        file_queue_yield(self);
+    if (t->early.checking)
+        return early_verify(task, msg, t);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
-    if (rc == 0)
-        rc = piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
-    piw_msg_free(&job);
-    if (rc != 0)
-        return rc;
-    counts_received(self, t->about->size);
-    transfers_end(&self->transfers, t);
-    return 0;
+    return rc == 0 ? check_now(task, t, token) : rc;
 }
 
-static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
+int juggler_recheck(piw_task *task)
 {
     juggler *self = piw_soul(task);
-    piw_token token = {key};
+    int rc = 0;
+    for (transfer *t = transfers_next(&self->transfers, NULL), *next; t != NULL && rc == 0; t = next) {
+        next = transfers_next(&self->transfers, t);
+        if (t->about->verify != NULL)
+            rc = check_now(task, t, *t->about->verify);
+    }
+    return rc;
+}
+
+piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply)
+{
+    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0) {
         piw_outage_goes_on(&self->troubles[TROUBLE_CHECK], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
-        return piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+        return NULL;
     }
     piw_outage_over(&self->troubles[TROUBLE_CHECK], "files are checked again");
     const check_file_reply *checked = check_file_reply_of(reply);
     if (!checked->good)
         piw_info("%s", checked->why.s);
     if (!checked->good && checked->refused_by.len > 0)
-        counts_refused(piw_soul(task), checked->refused_by);
+        counts_refused(self, checked->refused_by);
     fs_VERIFY_reply *body;
     piw_msg *answer = fs_VERIFY_reply_new(&body);
     body->good = checked->good;
     body->final = checked->final;
     body->why = piw_text_copy(answer, checked->why);
     piw_value_copy(answer, built_file_type(), &checked->file, &body->file);
-    int rc = piw_answer(task, token, &answer);
+    return answer;
+}
+
+static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    piw_token token = {key};
+    piw_msg *answer = juggler_verdict(task, reply);
+    int rc = answer != NULL ? piw_answer(task, token, &answer)
+                            : piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
     piw_msg_free(&answer);
     return rc;
 }
@@ -155,7 +174,7 @@ static bool is_staged(const juggler *self, int64_t build_id)
     return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
 }
 
-static piw_msg *describe_build(int64_t build_id, piw_text package, piw_text view, journal_build **body)
+piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body)
 {
     piw_msg *record = journal_build_new(body);
     (*body)->build_id = build_id;
@@ -164,8 +183,7 @@ static piw_msg *describe_build(int64_t build_id, piw_text package, piw_text view
     return record;
 }
 
-/* Into the journal with it; then `record` is gone. */
-static int note(juggler *self, piw_msg *record, piw_err *err)
+int juggler_note(juggler *self, piw_msg *record, piw_err *err)
 {
     int rc = journal_put(&self->journal, &record, err);
     piw_msg_free(&record);
@@ -214,7 +232,7 @@ static int on_stage(piw_task *task, piw_msg *msg)
         return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
     journal_build *body;
     piw_err err = {0};
-    int rc = note(self, describe_build(stage->build_id, stage->package, stage->view, &body), &err);
+    int rc = juggler_note(self, juggler_describe(stage->build_id, stage->package, stage->view, &body), &err);
     return rc == 0 ? keep_the_log(task, msg, false, false) : piw_refuse(task, msg, rc, "%s", err.text);
 }
 
@@ -241,12 +259,12 @@ static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
     if (!kept->staged && !kept->foreign_log)
         return 0;
     journal_build *body;
-    piw_msg *record = describe_build(kept->build_id, kept->package, kept->view, &body);
+    piw_msg *record = juggler_describe(kept->build_id, kept->package, kept->view, &body);
     body->foreign_log = kept->foreign_log;
     piw_msg_list(record, &body->wheels, kept->wheels.count);
     for (uint32_t i = 0; i < kept->wheels.count; i++)
         body->wheels.at[i] = piw_text_copy(record, kept->wheels.at[i]);
-    return note(self, record, err);
+    return juggler_note(self, record, err);
 }
 
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
@@ -286,13 +304,13 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
     const build_row *seal = fs_SEAL_of(msg);
     const journal_entry *known = journal_find(&self->journal, seal->build_id);
     journal_build *body;
-    piw_msg *record = describe_build(seal->build_id, seal->package, seal->view, &body);
+    piw_msg *record = juggler_describe(seal->build_id, seal->package, seal->view, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
     sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
     copy_seal(record, seal, sealed);
     body->sealed = sealed;
     piw_err err = {0};
-    int rc = note(self, record, &err);
+    int rc = juggler_note(self, record, &err);
     if (rc == 0 && PIW_FAULT("juggler.sealed"))
         rc = piw_err_set(&err, PIW_ESYS, "build %lld can't be sealed: the fault point juggler.sealed is armed",
                          (long long)seal->build_id);
@@ -411,8 +429,10 @@ static int on_discard(piw_task *task, piw_msg *msg)
     const fs_DISCARD *discard = fs_DISCARD_of(msg);
     int rc = upkeep_discard(task, discard->build_id);
     transfer *t = transfers_of_slave(&self->transfers, discard->slave_id);
-    if (rc == 0 && t != NULL && t->about->build_id == discard->build_id)
-        transfers_end(&self->transfers, t);
+    if (rc != 0 || t == NULL || t->about->build_id != discard->build_id)
+        return rc;
+    rc = early_abandon(task, t);
+    transfers_end(&self->transfers, t);
     return rc;
 }
 
@@ -426,6 +446,7 @@ static void free_soul(juggler *self)
     piw_msg_free(&self->counts);
     journal_close(&self->journal);
     free(self->waiting);
+    free(self->early);
     free(self->unfinished);
     free(self->root);
     free(self);
@@ -515,6 +536,7 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_REMOVE_FILE, on_remove_file},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
+                                                 PIW_CONTINUATION(early_checked),
                                                  PIW_CONTINUATION(paced),
                                                  PIW_CONTINUATION(read_along),
                                                  PIW_CONTINUATION(written_out),

@@ -175,6 +175,7 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     juggler *self = piw_soul(task);
     piw_err err = {0};
     piw_peer liar = t->peer;
+    transfers_set_early(&self->transfers, t, 0);
     if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
         piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
@@ -261,11 +262,14 @@ int file_queue_finish(piw_task *task, transfer *t)
         return begin_anew(task, t, t->waiting);
     transfers_close(&self->transfers, t);
     int rc = t->peer != 0 ? send_done(task, t) : 0;
-    if (rc != 0 || !other)
-        return rc;
-    transfers_set_peer(&self->transfers, t, t->waiting);
-    t->waiting = 0;
-    return send_done(task, t);
+    if (rc == 0 && other) {
+        transfers_set_peer(&self->transfers, t, t->waiting);
+        t->waiting = 0;
+        rc = send_done(task, t);
+    }
+    if (rc == 0)
+        early_check(task, t);
+    return rc;
 }
 
 /* The hot path: one look-up, one write, one FETCH. A piece that can't be stored counts as not come: the slave says

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SYNCED_ALONE = 1 << 20 /* bytes */ };
-
 /* The staged file and the folder that it lies in. All goes through these two, so that a build that is thrown away
  * meanwhile (its folder renamed) takes what is written here with it. */
 typedef struct staged {
@@ -92,7 +90,7 @@ static int stage_armv6l(const staged *s, const check_file *job, const piw_wheel 
 /* Most wheels are synced with those of other builds (job_sync.c), which a large one would hold up. */
 static int sync_large(const staged *s, const check_file *job, piw_err *err)
 {
-    if (job->state.filesize <= SYNCED_ALONE || fdatasync(s->file) == 0)
+    if (job->state.filesize <= JOB_SYNCED_ALONE || fdatasync(s->file) == 0)
         return 0;
     return piw_err_errno(err, "can't sync %s", job->path.s);
 }
@@ -145,6 +143,17 @@ static int note_needs(const staged *s, const check_file *job, piw_msg *to, built
     return rc;
 }
 
+/* A log that can't be kept now is tried again when it is asked for, which says what is wrong. */
+static void keep_log_too(const check_file *job, piw_msg *to, check_file_reply *body)
+{
+    piw_err err = {0};
+    if (job->log == NULL)
+        return;
+    bool *logged = piw_msg_alloc(to, sizeof(*logged));
+    *logged = job_stage_log(job->log, &err) == 0;
+    body->logged = logged;
+}
+
 static int check(const staged *s, const check_file *job, piw_msg **result, piw_err *err)
 {
     struct stat info;
@@ -183,7 +192,9 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
         if (metadata)
             body->file.metadata_hash = piw_msg_textz(*result, wheel.metadata_hash);
         rc = note_needs(s, job, *result, &body->file, err);
-        if (rc != 0)
+        if (rc == 0)
+            keep_log_too(job, *result, body);
+        else
             piw_msg_free(result);
     }
     piw_wheel_fini(&wheel);

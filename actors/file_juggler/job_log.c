@@ -22,19 +22,43 @@ enum { WHEELS_MAX = 1000, LOST_MAX = 100000 };
 
 /* --- Keeping one ------------------------------------------------------------------------------------------------------ */
 
+static int begin_keeping(int64_t build_id, piw_err *err)
+{
+    return PIW_FAULT("juggler.log")
+               ? piw_err_set(err, PIW_ESYS, "can't write the log of build %lld: the fault point juggler.log is armed",
+                             (long long)build_id)
+               : 0;
+}
+
+static int end_keeping(int64_t build_id, piw_err *err)
+{
+    return PIW_FAULT("juggler.staged")
+               ? piw_err_set(err, PIW_ESYS, "build %lld can't be staged: the fault point juggler.staged is armed",
+                             (long long)build_id)
+               : 0;
+}
+
 /* Beside the build's wheels. */
-static int stage_log(const keep_log *job, piw_err *err)
+static int stage_log(const char *root, int64_t build_id, const piw_blob *output, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    if (!piw_path_staged(path, job->root.s, job->build_id, piw_text_of("log.txt.gz")))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
+    if (!piw_path_staged(path, root, build_id, piw_text_of("log.txt.gz")))
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return piw_err_errno(err, "can't make the staged log %s", path);
-    int rc = log_file_write(fd, path, job->output, err);
+    int rc = log_file_write(fd, path, output, err);
     if (close(fd) != 0 && rc == 0)
         rc = piw_err_errno(err, "can't write the staged log %s", path);
     return rc;
+}
+
+int job_stage_log(const struct staged_log *log, piw_err *err)
+{
+    int rc = begin_keeping(log->build_id, err);
+    if (rc == 0)
+        rc = stage_log(log->root.s, log->build_id, log->output, err);
+    return rc == 0 ? end_keeping(log->build_id, err) : rc;
 }
 
 /* Where the site has it. */
@@ -84,10 +108,9 @@ static int list_wheels(const keep_log *job, piw_msg *into, keep_log_reply *reply
 int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const keep_log *body = keep_log_of(job);
-    if (PIW_FAULT("juggler.log"))
-        return piw_err_set(err, PIW_ESYS, "can't write the log of build %lld: the fault point juggler.log is armed",
-                           (long long)body->build_id);
-    int rc = piw_site_there(body->root.s, err);
+    int rc = begin_keeping(body->build_id, err);
+    if (rc == 0)
+        rc = piw_site_there(body->root.s, err);
     if (rc != 0)
         return rc;
     keep_log_reply *reply;
@@ -96,12 +119,12 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
     reply->package = piw_msg_text(made, body->package.s, body->package.len);
     reply->view = piw_text_copy_some(made, body->view);
     reply->staged = body->staged;
-    rc = body->staged ? stage_log(body, err) : place_log(body, &reply->foreign_log, err);
+    rc = body->staged ? stage_log(body->root.s, body->build_id, body->output, err)
+                      : place_log(body, &reply->foreign_log, err);
     if (rc == 0 && body->staged)
         rc = list_wheels(body, made, reply, err);
-    if (rc == 0 && PIW_FAULT("juggler.staged"))
-        rc = piw_err_set(err, PIW_ESYS, "build %lld can't be staged: the fault point juggler.staged is armed",
-                         (long long)body->build_id);
+    if (rc == 0)
+        rc = end_keeping(body->build_id, err);
     if (rc == 0)
         *result = made;
     else

@@ -91,27 +91,84 @@ static int sync_shared(const sync_builds *job, piw_err *err)
     return rc == 0 ? sync_folder(staging, err) : rc;
 }
 
+static int early_file(const sync_builds *job, const early_syncs_at *it, uint32_t i, file_fn *fn, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, job->root.s, it->build_id, it->wheels.at[i]))
+        return piw_err_set(err, PIW_EINVAL, "\"%s\" makes no safe path", it->wheels.at[i].s);
+    return fn(path, err);
+}
+
+/* The names of its files, or the files. */
+static int sync_early(const sync_builds *job, const early_syncs_at *it, piw_err *err)
+{
+    char folder[PIW_PATH_MAX];
+    int rc = 0;
+    if (it->names)
+        return piw_path_staged(folder, job->root.s, it->build_id, (piw_text){0})
+                   ? sync_folder(folder, err)
+                   : piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)it->build_id);
+    for (uint32_t i = 0; rc == 0 && i < it->wheels.count; i++)
+        rc = early_file(job, it, i, end_file, err);
+    return rc;
+}
+
+/* Nothing is gained by it when there is but one file. */
+static void begin_all(const sync_builds *job, bool names)
+{
+    char folder[PIW_PATH_MAX];
+    const early_syncs_at *early = job->early->at.at;
+    uint32_t count = job->early->at.count;
+    if (names)
+        begin_file(job->journal.s, NULL);
+    for (uint32_t i = 0; i < job->builds.count; i++)
+        each_file(job, job->builds.at[i].build_id, begin_file, folder, NULL);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < early[i].wheels.count; k++)
+            early_file(job, &early[i], k, begin_file, NULL);
+}
+
+static bool any_names(const sync_builds *job)
+{
+    bool names = job->builds.count > 0;
+    for (uint32_t i = 0; i < job->early->at.count; i++)
+        names = names || job->early->at.at[i].names;
+    return names;
+}
+
 int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err)
 {
     (void)err; /* each build has its own */
     const sync_builds *body = sync_builds_of(job);
+    const early_syncs *early = body->early;
     sync_builds_reply *reply;
     *result = sync_builds_reply_new(&reply);
     piw_msg_list(*result, &reply->builds, body->builds.count);
-    char folder[PIW_PATH_MAX];
-    begin_file(body->journal.s, NULL);
-    for (uint32_t i = 0; i < body->builds.count; i++)
-        each_file(body, body->builds.at[i].build_id, begin_file, folder, NULL);
+    early_synced *early_done = piw_msg_alloc(*result, sizeof(*early_done));
+    piw_msg_list(*result, &early_done->at, early->at.count);
+    reply->early = early_done;
+    bool names = any_names(body);
+    if (body->builds.count + early->at.count > 1)
+        begin_all(body, names);
     piw_err shared_err = {0};
     int shared_rc = PIW_FAULT("juggler.sync")
                         ? piw_err_set(&shared_err, PIW_ESYS, "can't sync: the fault point juggler.sync is armed")
-                        : sync_shared(body, &shared_err);
+                    : names ? sync_shared(body, &shared_err)
+                            : 0;
     for (uint32_t i = 0; i < body->builds.count; i++) {
         piw_err own_err = shared_err;
         sync_builds_reply_builds *to = &reply->builds.at[i];
         to->token = body->builds.at[i].token;
         to->seal = body->builds.at[i].seal;
         to->code = shared_rc != 0 ? shared_rc : sync_build(body, body->builds.at[i].build_id, &own_err);
+        to->why = piw_msg_textz(*result, to->code != 0 ? own_err.text : "");
+    }
+    for (uint32_t i = 0; i < early->at.count; i++) {
+        piw_err own_err = shared_err;
+        early_synced_at *to = &early_done->at.at[i];
+        to->key = early->at.at[i].key;
+        to->names = early->at.at[i].names;
+        to->code = shared_rc != 0 ? shared_rc : sync_early(body, &early->at.at[i], &own_err);
         to->why = piw_msg_textz(*result, to->code != 0 ? own_err.text : "");
     }
     return 0;

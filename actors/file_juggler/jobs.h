@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { JOB_SYNCED_ALONE = 1 << 20 /* bytes: wheels that are larger are synced when they are checked */ };
+
 /* Is this, in a staging folder, a wheel or another name of one? */
 static inline bool job_is_wheel(const char *name)
 {
@@ -16,15 +18,15 @@ static inline bool job_is_wheel(const char *name)
 }
 
 /* check_file: is a received file of the right size and hash, and a sound wheel? When it is, its
- * METADATA is staged beside it; a large one is on the disk. Errors are our own trouble (disk, memory); a bad file is an answer. */
+ * METADATA is staged beside it, and with `log` the build's log; a large one is on the disk. Errors are our own trouble (disk, memory); a bad file is an answer. */
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err);
 /* read_along: read on in a file that is still being received (along.c). */
 int job_read_along(piw_msg *job, piw_msg **result, piw_err *err);
 /* write_out: have the disk begin with a part of a file that is still being received; not waited for. */
 int job_write_out(piw_msg *job, piw_msg **result, piw_err *err);
-/* stage_build: log.txt.gz and record. */
-int job_stage_build(piw_msg *job, piw_msg **result, piw_err *err);
-/* seal_build: the record once more, with all that the build's row needs, synced like the log. */
+/* A part of job_check_file: the log of a staged build. */
+struct staged_log;
+int job_stage_log(const struct staged_log *log, piw_err *err);
 /* keep_log: staged beside the wheels, or in its place. */
 int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err);
 /* check_logs: those that reached the disk in part only are removed. */

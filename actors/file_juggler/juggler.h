@@ -2,6 +2,7 @@
 #ifndef FILE_JUGGLER_JUGGLER_H
 #define FILE_JUGGLER_JUGGLER_H
 
+#include "fs.piw.h"
 #include "journal.h"
 #include "shared/pace.h"
 #include "shared/site_mark.h"
@@ -40,6 +41,12 @@ typedef enum wheel_pass {
     PASSES
 } wheel_pass;
 
+/* What early.c wants synced of the transfer with this key: names, or bytes. */
+typedef struct juggler_early_sync {
+    uint64_t key;
+    bool names;
+} juggler_early_sync;
+
 typedef struct juggler {
     char *root; /* the output path */
     bool views; /* the farm has some: what wheels need is asked for */
@@ -56,6 +63,9 @@ typedef struct juggler {
     juggler_sync *waiting;
     uint32_t waiting_count, waiting_room;
     bool waiting_busy; /* a job is at others */
+    juggler_early_sync *early;
+    uint32_t early_count, early_room;
+    uint64_t early_key; /* the last that was given */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -100,6 +110,34 @@ static inline piw_text juggler_root(const juggler *self)
     return piw_text_of(self->root);
 }
 
+/* --- file_juggler.c: what its parts share --- */
+piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body);
+/* Into the journal with it; then `record` is gone. */
+int juggler_note(juggler *self, piw_msg *record, piw_err *err);
+/* What a check has found, as VERIFY's answer. NULL when the check itself has failed, which is said. */
+piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply);
+
+/* After a swap: who waited for a check that was made early waits for another. */
+int juggler_recheck(piw_task *task);
+
+/* --- early.c: what is done before it is asked for --- */
+/* `msg`, an EXPECT, has begun the transfer. */
+void early_expect(piw_task *task, transfer *t, const piw_msg *msg);
+/* The file is there. */
+void early_check(piw_task *task, transfer *t);
+/* VERIFY of a transfer whose check is under way or over. */
+int early_verify(piw_task *task, piw_msg *msg, transfer *t);
+/* The transfer is about to end, or to begin anew. */
+int early_abandon(piw_task *task, transfer *t);
+/* The job that checks the file; NULL: its name makes no path. */
+piw_msg *early_check_job(const juggler *self, const transfer *t);
+/* What is kept with it, of a build's last file; or NULL. */
+const last_file *early_last(const transfer *t);
+int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key);
+int early_reached_disk(piw_task *task, const early_synced_at *synced);
+/* What was being synced ended without an answer. */
+int early_sync_failed(piw_task *task);
+
 /* --- file_queue.c: what slaves and importers send --- */
 int on_file_hello(piw_task *task, piw_msg *msg);
 int on_file_chunk(piw_task *task, piw_msg *msg);
@@ -136,6 +174,8 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
 /* --- syncs.c: what has to be on the disk before a build's row is committed, many builds together --- */
 /* Have it there, and then answer with `token`: a SEAL, or a STAGE. */
 int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal);
+/* For early.c: the names of the transfer's build, or its bytes. */
+void syncs_early(piw_task *task, uint64_t key, bool names);
 /* Begin with what waits, unless a job is under way. */
 int syncs_go(piw_task *task);
 int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);

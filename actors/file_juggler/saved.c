@@ -14,6 +14,10 @@ static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
     for (uint32_t i = 0; i < t->map.pieces_count; i++)
         blocks_piece(&t->map, i, &pieces->at.at[i].offset, &pieces->at.at[i].length);
     to->pieces = pieces;
+    piw_token *verify = t->early.verify.id == 0 ? NULL : piw_msg_alloc(msg, sizeof(*verify));
+    if (verify != NULL)
+        *verify = t->early.verify;
+    to->verify = verify;
 }
 
 static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *body)

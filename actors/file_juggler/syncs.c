@@ -5,6 +5,7 @@
 #include "jobs.h"
 #include "piw/log.h"
 #include "shared/site_path.h"
+#include "shared/text.h"
 
 #include <string.h>
 
@@ -21,11 +22,48 @@ int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal)
     return syncs_go(task);
 }
 
+void syncs_early(piw_task *task, uint64_t key, bool names)
+{
+    juggler *self = piw_soul(task);
+    if (self->early_count == self->early_room) {
+        self->early_room = self->early_room == 0 ? 16 : 2 * self->early_room;
+        self->early = piw_realloc(self->early, self->early_room * sizeof(*self->early));
+    }
+    self->early[self->early_count++] = (juggler_early_sync){.key = key, .names = names};
+    if (syncs_go(task) != 0) /* it goes with the next, or is done when it is asked for */
+        piw_debug("a sync could not begin early");
+}
+
+/* What is still wanted of it. */
+static const early_syncs *take_early(juggler *self, piw_msg *job)
+{
+    early_syncs *made = piw_msg_alloc(job, sizeof(*made));
+    uint32_t count = self->early_count < AT_ONCE_MAX ? self->early_count : AT_ONCE_MAX;
+    piw_msg_list(job, &made->at, count);
+    made->at.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const transfer *t = transfers_of_early(&self->transfers, self->early[i].key);
+        const last_file *last = t == NULL ? NULL : early_last(t);
+        if (last == NULL)
+            continue;
+        early_syncs_at *to = &made->at.at[made->at.count++];
+        *to = (early_syncs_at){
+            .key = (int64_t)t->early.key, .build_id = t->about->build_id, .names = self->early[i].names};
+        if (to->names)
+            continue;
+        piw_msg_list(job, &to->wheels, last->wheels.count);
+        piw_texts_copy(job, last->wheels.at, last->wheels.count, to->wheels.at);
+    }
+    self->early_count -= count;
+    memmove(self->early, self->early + count, self->early_count * sizeof(*self->early));
+    return made;
+}
+
 int syncs_go(piw_task *task)
 {
     juggler *self = piw_soul(task);
     char path[PIW_PATH_MAX];
-    if (self->waiting_busy || self->waiting_count == 0)
+    if (self->waiting_busy || self->waiting_count + self->early_count == 0)
         return 0;
     if (!journal_path(&self->journal, path))
         return PIW_EINVAL;
@@ -35,14 +73,21 @@ int syncs_go(piw_task *task)
     body->root = piw_msg_textz(job, self->root);
     body->journal = piw_msg_textz(job, path);
     piw_msg_list(job, &body->builds, count);
-    memcpy(body->builds.at, self->waiting, count * sizeof(*self->waiting));
+    if (count > 0)
+        memcpy(body->builds.at, self->waiting, count * sizeof(*self->waiting));
+    body->early = take_early(self, job);
+    if (count + body->early->at.count == 0) {
+        piw_msg_free(&job);
+        return 0;
+    }
     int rc = piw_work(task, job_sync_builds, &job, PIW_ON(builds_synced), 0);
     piw_msg_free(&job);
     if (rc != 0)
         return rc;
     self->waiting_busy = true;
     self->waiting_count -= count;
-    memmove(self->waiting, self->waiting + count, self->waiting_count * sizeof(*self->waiting));
+    if (count > 0)
+        memmove(self->waiting, self->waiting + count, self->waiting_count * sizeof(*self->waiting));
     return 0;
 }
 
@@ -68,12 +113,17 @@ int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
     if (piw_msg_error(reply) != 0) { /* the pool's own: whoever waits asks again in time */
         piw_outage_goes_on(&self->troubles[TROUBLE_STAGED], PIW_LOG_ERROR, 0, "builds could not be synced: %s",
                            piw_msg_error_text(reply));
-        return syncs_go(task);
+        int rc = early_sync_failed(task);
+        return rc == 0 ? syncs_go(task) : rc;
     }
     const sync_builds_reply *synced = sync_builds_reply_of(reply);
     for (uint32_t i = 0; i < synced->builds.count; i++) {
         if (answer(task, &synced->builds.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's sync has gone");
+    }
+    for (uint32_t i = 0; synced->early != NULL && i < synced->early->at.count; i++) {
+        if (early_reached_disk(task, &synced->early->at.at[i]) != 0)
+            piw_debug("the task that waited for a file's check has gone");
     }
     return syncs_go(task);
 }

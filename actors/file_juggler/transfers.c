@@ -38,6 +38,28 @@ transfer *transfers_of_peer(const transfers *all, piw_peer peer)
     return node == NULL ? NULL : PIW_TABLE_ENTRY(node, transfer, by_peer);
 }
 
+static bool same_early(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, transfer, by_early)->early.key == *(const uint64_t *)key;
+}
+
+transfer *transfers_of_early(const transfers *all, uint64_t key)
+{
+    piw_table_node *node = piw_table_find(&all->by_early, piw_table_hash_u64(key), same_early, &key);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, transfer, by_early);
+}
+
+void transfers_set_early(transfers *all, transfer *t, uint64_t key)
+{
+    if (t->early.key != 0)
+        piw_table_remove(&all->by_early, &t->by_early);
+    piw_msg_free(&t->early.last);
+    piw_msg_free(&t->early.verdict);
+    t->early = (transfer_early){.key = key};
+    if (key != 0)
+        piw_table_add(&all->by_early, &t->by_early, piw_table_hash_u64(key));
+}
+
 transfer *transfers_next(const transfers *all, const transfer *t)
 {
     piw_table_node *node = piw_table_next(&all->by_slave, t == NULL ? NULL : &t->by_slave);
@@ -166,6 +188,7 @@ static void release(transfers *all, transfer *t)
 void transfers_end(transfers *all, transfer *t)
 {
     transfers_set_peer(all, t, 0);
+    transfers_set_early(all, t, 0);
     piw_table_remove(&all->by_slave, &t->by_slave);
     release(all, t);
 }
@@ -180,6 +203,7 @@ void transfers_fini(transfers *all)
     }
     piw_table_fini(&all->by_slave);
     piw_table_fini(&all->by_peer);
+    piw_table_fini(&all->by_early);
 }
 
 static int make_folder(const char *path, piw_err *err)

@@ -23,13 +23,25 @@ typedef struct reading {
     bool given_up; /* the check reads all of it */
 } reading;
 
+/* What is done for a file before anybody asks for it (early.c). */
+typedef struct transfer_early {
+    uint64_t key;     /* jobs that are at it have this; 0: there is none */
+    bool checking;    /* its check was begun */
+    unsigned waits;   /* for EARLY_... */
+    bool failed;      /* the build has to be staged as if nothing had been done */
+    piw_msg *last;    /* the EXPECT that says what is kept with it, of a build's last file; or NULL */
+    piw_msg *verdict; /* VERIFY's answer, once it is known */
+    piw_token verify; /* who waits for that; 0: nobody */
+} transfer_early;
+
 typedef struct transfer {
-    piw_table_node by_slave, by_peer; /* by_peer only while peer isn't 0 */
-    piw_msg *owner;                   /* what the texts below lie in */
-    const juggler_transfer *about;    /* the constant part: ids, address, package, file */
-    piw_peer peer;                    /* the connection that carries it; 0: none yet */
-    piw_peer waiting;                 /* another one from the same address that says it is the slave's; 0: none */
-    int fd;                           /* -1: the file is whole, or waits, closed, for the next piece */
+    piw_table_node by_slave, by_peer,
+        by_early;                  /* by_peer only while peer isn't 0, by_early only while there is a key */
+    piw_msg *owner;                /* what the texts below lie in */
+    const juggler_transfer *about; /* the constant part: ids, address, package, file */
+    piw_peer peer;                 /* the connection that carries it; 0: none yet */
+    piw_peer waiting;              /* another one from the same address that says it is the slave's; 0: none */
+    int fd;                        /* -1: the file is whole, or waits, closed, for the next piece */
     blocks map;
     window window;
     reading reading;
@@ -40,10 +52,11 @@ typedef struct transfer {
     int64_t heard_ns;        /* when its sender last sent a piece, or began */
     int64_t told_ns;         /* when its sender was last said to be alive */
     piw_log_limiter limiter;
+    transfer_early early;
 } transfer;
 
 typedef struct transfers {
-    piw_table by_slave, by_peer;
+    piw_table by_slave, by_peer, by_early;
     uint32_t open;   /* files */
     transfer *first; /* the row of those that have more to read */
     transfer *read;  /* the one that a job reads; NULL: none, or it has gone meanwhile */
@@ -78,6 +91,10 @@ int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err);
 bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length);
 /* The connection that carries it from now on. */
 void transfers_set_peer(transfers *all, transfer *t, piw_peer peer);
+/* What is done early for it has this key from now on; 0: nothing is, and what was is forgotten. Who waits for VERIFY must
+ * have been answered, or be answered without it. */
+void transfers_set_early(transfers *all, transfer *t, uint64_t key);
+transfer *transfers_of_early(const transfers *all, uint64_t key);
 void transfers_end(transfers *all, transfer *t);
 void transfers_fini(transfers *all);
 /* One after the other; NULL begins and ends. */

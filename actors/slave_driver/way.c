@@ -1,6 +1,7 @@
 /* way.c — a reported build's way into the database and onto the site, step by step, up to its one outcome.
  *
- * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), LOGBUILD, PUBLISH, the pages, DONE.
+ * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), unless the last file's check saw to that;
+ * LOGBUILD, PUBLISH, the pages, DONE.
  * BUILT bad, or without files: from STAGE on, and nothing is left to be published. A step that fails for its surroundings (a task away, the disk full) is
  * tried again while the slave waits; each can be repeated without harm. What the data's receiver refuses ends the way.
  */
@@ -76,6 +77,21 @@ static piw_text store_of(const driver *self, const driver_build *build)
 
 /* --- the calls ---------------------------------------------------------------------------------------------------- */
 
+/* What is kept with the last of its files, for which no other call has to be made then. */
+static const last_file *last_of(const driver *self, const driver_build *build, piw_msg *call)
+{
+    const driver_reported *report = &build->report;
+    if (report->verified.count + 1 < report->files.count)
+        return NULL;
+    last_file *last = piw_msg_alloc(call, sizeof(*last));
+    last->output = piw_msg_blob(call, report->output);
+    last->view = piw_text_copy_some(call, store_of(self, build));
+    piw_msg_list(call, &last->wheels, report->files.count);
+    for (uint32_t i = 0; i < report->files.count; i++)
+        last->wheels.at[i] = piw_text_copy(call, report->files.at[i].filename);
+    return last;
+}
+
 static piw_msg *make_expect(driver *self, const driver_build *build)
 {
     const char *address = build->slave != NULL ? piw_peer_address(self->task, build->slave->peer) : NULL;
@@ -88,6 +104,7 @@ static piw_msg *make_expect(driver *self, const driver_build *build)
     piw_value_copy(call, file_state_type(), asked_for(build), &body->file);
     if (build->slave != NULL && build->slave->saved.token.s != NULL)
         body->token = piw_text_copy(call, build->slave->saved.token);
+    body->last = last_of(self, build, call);
     return call;
 }
 
@@ -266,7 +283,9 @@ static driver_outcome verified(driver *self, driver_build *build, const piw_msg 
     report->verified.count++;
     report->bad = 0;
     remember(self, build);
-    return next(report->verified.count < report->files.count ? DRIVER_WAIT_EXPECT : DRIVER_WAIT_STAGE);
+    if (report->verified.count < report->files.count)
+        return next(DRIVER_WAIT_EXPECT);
+    return next(verdict->staged != NULL && *verdict->staged ? DRIVER_WAIT_RECORD : DRIVER_WAIT_STAGE);
 }
 
 static driver_outcome staged(driver *self, driver_build *build, const piw_msg *reply)

@@ -1,0 +1,206 @@
+/* early.c — what is done before anybody asks for it: names reach the disk while a build's last file comes, and when it is there
+ * it is checked, its build's log kept and its bytes synced while its sender still says so.
+ *
+ * Whoever asks (VERIFY) then finds the build staged, or waits for the rest. Whatever goes wrong here is tried again
+ * by STAGE, which says what it is; nothing of it is kept over a swap but who waits for the check, which is made again. */
+#include "jobs.h"
+#include "juggler.h"
+
+#include "fs.piw.h"
+#include "shared/names.h"
+#include "shared/site_path.h"
+#include "shared/text.h"
+
+enum { EARLY_CHECK = 1, EARLY_NAMES = 2, EARLY_BYTES = 4 };
+
+static uint64_t new_key(juggler *self)
+{
+    uint64_t now = (uint64_t)piw_monotonic_ns();
+    self->early_key = now > self->early_key ? now : self->early_key + 1;
+    return self->early_key;
+}
+
+static const fs_EXPECT *last_of(const transfer *t)
+{
+    return t->early.last == NULL ? NULL : fs_EXPECT_of(t->early.last);
+}
+
+/* --- Names ------------------------------------------------------------------------------------------------------------ */
+
+void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
+{
+    juggler *self = piw_soul(task);
+    const fs_EXPECT *expect = fs_EXPECT_of(msg);
+    const last_file *last = expect->last;
+    piw_err err = {0};
+    journal_build *body;
+    if (last == NULL || !piw_name_is_canonical(expect->package))
+        return;
+    piw_msg *record = juggler_describe(expect->build_id, expect->package, last->view, &body);
+    piw_msg_list(record, &body->wheels, last->wheels.count);
+    piw_texts_copy(record, last->wheels.at, last->wheels.count, body->wheels.at);
+    if (juggler_note(self, record, &err) != 0)
+        return;
+    transfers_set_early(&self->transfers, t, new_key(self));
+    t->early.last = piw_msg_copy(msg);
+    t->early.waits = EARLY_NAMES;
+    syncs_early(task, t->early.key, true);
+}
+
+const last_file *early_last(const transfer *t)
+{
+    const fs_EXPECT *expect = last_of(t);
+    return expect == NULL ? NULL : expect->last;
+}
+
+/* --- The check -------------------------------------------------------------------------------------------------------- */
+
+piw_msg *early_check_job(const juggler *self, const transfer *t)
+{
+    char path[PIW_PATH_MAX];
+    if (!piw_path_staged(path, self->root, t->about->build_id, t->about->filename))
+        return NULL;
+    check_file *body;
+    piw_msg *job = check_file_new(&body);
+    body->path = piw_msg_textz(job, path);
+    piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
+    if (t->hash[0] != '\0')
+        body->hash = piw_msg_textz(job, t->hash);
+    body->seen = piw_msg_bytes(job, t->reading.seen, t->reading.count * sizeof(*t->reading.seen));
+    bool *needs = piw_msg_alloc(job, sizeof(*needs));
+    *needs = self->views;
+    body->needs = needs;
+    const last_file *last = early_last(t);
+    if (last != NULL) {
+        staged_log *log = piw_msg_alloc(job, sizeof(*log));
+        log->root = piw_msg_textz(job, self->root);
+        log->build_id = t->about->build_id;
+        log->output = piw_msg_blob(job, last->output);
+        body->log = log;
+    }
+    return job;
+}
+
+/* Its bytes are synced beside its check, unless that would hold up other builds. */
+static void sync_bytes(piw_task *task, transfer *t)
+{
+    t->early.waits |= EARLY_BYTES;
+    syncs_early(task, t->early.key, false);
+}
+
+void early_check(piw_task *task, transfer *t)
+{
+    juggler *self = piw_soul(task);
+    piw_err err = {0};
+    piw_msg *job = NULL;
+    bool begun = !transfers_is_wrong(t) && site_check(self, &err) == 0;
+    if (begun && t->early.key == 0)
+        transfers_set_early(&self->transfers, t, new_key(self));
+    if (begun)
+        job = early_check_job(self, t);
+    begun = job != NULL && piw_work(task, job_check_file, &job, PIW_ON(early_checked), t->early.key) == 0;
+    piw_msg_free(&job);
+    if (!begun) {
+        transfers_set_early(&self->transfers, t, 0);
+        return;
+    }
+    t->early.checking = true;
+    t->early.waits |= EARLY_CHECK;
+    if (t->early.last != NULL && t->about->size <= JOB_SYNCED_ALONE)
+        sync_bytes(task, t);
+}
+
+/* Answer who waits, when all is known. The transfer is over then. */
+static int answer(piw_task *task, transfer *t)
+{
+    juggler *self = piw_soul(task);
+    if (t->early.waits != 0 || t->early.verify.id == 0)
+        return 0;
+    fs_VERIFY_reply *body = piw_msg_body(t->early.verdict, fs_VERIFY_reply_type());
+    bool *staged = piw_msg_alloc(t->early.verdict, sizeof(*staged));
+    *staged = t->early.last != NULL && !t->early.failed;
+    body->staged = staged;
+    int rc = piw_answer(task, t->early.verify, &t->early.verdict);
+    transfers_end(&self->transfers, t);
+    return rc;
+}
+
+static int answer_error(piw_task *task, transfer *t, const piw_msg *reply)
+{
+    juggler *self = piw_soul(task);
+    piw_token verify = t->early.verify;
+    transfers_set_early(&self->transfers, t, 0);
+    if (verify.id == 0)
+        return 0; /* it is checked again when that is asked for */
+    transfers_end(&self->transfers, t);
+    return piw_answer_error(task, verify, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+}
+
+int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    juggler *self = piw_soul(task);
+    transfer *t = transfers_of_early(&self->transfers, key);
+    if (t == NULL)
+        return 0;
+    t->early.verdict = juggler_verdict(task, reply);
+    if (t->early.verdict == NULL)
+        return answer_error(task, t, reply);
+    const check_file_reply *checked = check_file_reply_of(reply);
+    t->early.waits &= ~(unsigned)EARLY_CHECK;
+    /* A second name came with the check: it has to be noted and synced as well. */
+    if (!checked->good || checked->logged == NULL || !*checked->logged || checked->file.armv6_too) {
+        t->early.failed = true;
+        t->early.waits = 0;
+    } else if (t->early.last != NULL && t->about->size > JOB_SYNCED_ALONE) {
+        sync_bytes(task, t);
+    }
+    return answer(task, t);
+}
+
+int early_reached_disk(piw_task *task, const early_synced_at *synced)
+{
+    juggler *self = piw_soul(task);
+    transfer *t = transfers_of_early(&self->transfers, (uint64_t)synced->key);
+    if (t == NULL)
+        return 0;
+    t->early.waits &= synced->names ? ~(unsigned)EARLY_NAMES : ~(unsigned)EARLY_BYTES;
+    if (synced->code != 0) {
+        t->early.failed = true;
+        t->early.waits &= EARLY_CHECK;
+    }
+    return answer(task, t);
+}
+
+int early_sync_failed(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    int rc = 0;
+    for (transfer *t = transfers_next(&self->transfers, NULL), *next; t != NULL && rc == 0; t = next) {
+        next = transfers_next(&self->transfers, t);
+        if ((t->early.waits & (EARLY_NAMES | EARLY_BYTES)) == 0)
+            continue;
+        t->early.failed = true;
+        t->early.waits &= EARLY_CHECK;
+        rc = answer(task, t);
+    }
+    return rc;
+}
+
+/* --- Who asks --------------------------------------------------------------------------------------------------------- */
+
+int early_verify(piw_task *task, piw_msg *msg, transfer *t)
+{
+    piw_token before = t->early.verify;
+    int rc = piw_defer(task, msg, &t->early.verify);
+    if (rc == 0 && before.id != 0)
+        rc = piw_drop_token(task, before, "it was asked again");
+    return rc == 0 ? answer(task, t) : rc;
+}
+
+int early_abandon(piw_task *task, transfer *t)
+{
+    juggler *self = piw_soul(task);
+    piw_token verify = t->early.verify;
+    transfers_set_early(&self->transfers, t, 0);
+    return verify.id == 0 ? 0 : piw_answer_error(task, verify, PIW_EAGAIN, "the transfer was given up");
+}
