@@ -39,7 +39,7 @@ typedef struct juggler {
     transfers transfers;
     pace transfers_pace, bulk_pace;
     int64_t metadata_began_ns, needs_began_ns; /* the present pieces of the passes */
-    bool writing_out; /* a write_out job is under way */
+    bool writing_out;                          /* a write_out job is under way */
     journal journal;
     bool unsynced;     /* something was put in place since the last sync */
     bool syncing;      /* a sync is under way */

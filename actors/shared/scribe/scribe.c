@@ -310,7 +310,6 @@ static int on_ask_bulk(piw_task *task, piw_msg *msg)
     return ask(task, msg, body->package, body->index ? PART_BOTH : PART_PROJECT, true);
 }
 
-/* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
 /* The views that have a page of the package, a bit each: their root lists name it. */
 static uint64_t paged_views(const scribe *self, const errand *e)
 {
@@ -325,6 +324,7 @@ static uint64_t paged_views(const scribe *self, const errand *e)
     return found;
 }
 
+/* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
 static int write_all(piw_task *task, scribe *self, errand *e, const project_data *data)
 {
     write_pages *body;
