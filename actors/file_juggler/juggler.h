@@ -53,7 +53,7 @@ typedef struct juggler {
     transfers transfers;
     pace transfers_pace, bulk_pace;
     int64_t pass_began_ns[PASSES]; /* the present piece of each */
-    bool writing_out; /* a write_out job is under way */
+    bool writing_out;              /* a write_out job is under way */
     journal journal;
     bool unsynced;     /* something was put in place since the last sync */
     bool syncing;      /* a sync is under way */

@@ -18,7 +18,7 @@ typedef struct pace {
 
 /* Of bulk work: pages, lists and looks that nobody waits for. A sixteenth of the time it works. What takes very long, as on a
  * machine that has other work too, is followed by a bounded rest, so that it comes to its end. */
-static const pace PACE_BULK = {.lasts_ms = 1000, .times = 15, .least_ms = 1, .most_ms = 20000};
+static const pace PACE_BULK = {.lasts_ms = 1000, .times = 15, .least_ms = 1, .most_ms = 8000};
 
 /* Of transfers: they have slaves that wait for them. */
 static const pace PACE_TRANSFERS = {.lasts_ms = 20, .times = 1, .least_ms = 1, .most_ms = 5};

@@ -43,6 +43,20 @@ START_TEST(requests_are_held_and_merged)
 }
 END_TEST
 
+START_TEST(bulk_work_is_answered_when_it_is_written)
+{
+    store("gold", NULL, NULL);
+    store("silver", NULL, NULL);
+    piw_msg *soon = scribe_SOON_make(piw_text_of("copper"));
+    ck_assert_int_eq(piw_runtime_call(runtime, "scribe", &soon, 0, NULL, NULL), 0);
+    tell("scribe", scribe_BULK_make(piw_text_of("silver"), false));
+    ck_assert(is_there("project/silver/index.html"));
+    ck_assert(!is_there("simple/silver"));
+    tell("scribe", scribe_BULK_make(piw_text_of("gold"), true));
+    ck_assert(is_there("simple/gold/index.html"));
+}
+END_TEST
+
 START_TEST(a_removed_package_loses_its_pages_after_the_root_list)
 {
     store("gold", NULL, NULL);
@@ -186,6 +200,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(pages, 60);
     tcase_add_checked_fixture(pages, setup, teardown);
     tcase_add_test(pages, requests_are_held_and_merged);
+    tcase_add_test(pages, bulk_work_is_answered_when_it_is_written);
     tcase_add_test(pages, a_removed_package_loses_its_pages_after_the_root_list);
     tcase_add_test(pages, what_is_held_survives);
     tcase_add_test(pages, what_is_held_at_the_end_is_saved);

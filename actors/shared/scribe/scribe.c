@@ -28,8 +28,9 @@ static piw_continuation_fn on_projects, on_form_marked, on_written, on_removed, 
     on_root_written, on_figures, on_bulk_rested;
 
 enum {
-    BATCH_MAX = 32, /* packages of one question to the database: it costs little more than that for one … */
-    ASKING_MAX = 2, /* … and while one is worked off the other is answered */
+    BATCH_MAX = 32,      /* packages of one question to the database: it costs little more than that for one … */
+    BULK_BATCH_MAX = 16, /* of bulk work that gives way: what is asked meanwhile waits no longer than that takes */
+    ASKING_MAX = 2,      /* … and while one is worked off the other is answered */
     ROOT_EVERY_MS = 3000,
     ROSTER_AT_ONCE = 10000,
     ROSTER_AGAIN_MS = 5000,
@@ -43,11 +44,13 @@ enum {
 static int ask_for(piw_task *task, scribe *self, bool bulk)
 {
     errand *gathered[BATCH_MAX];
-    uint32_t count = errands_gather(&self->errands, gathered, BATCH_MAX, bulk);
+    int64_t now_ns = piw_monotonic_ns();
+    uint32_t most = bulk && pace_yields(&self->pace, now_ns) ? BULK_BATCH_MAX : BATCH_MAX;
+    uint32_t count = errands_gather(&self->errands, gathered, most, bulk);
     if (count == 0)
         return 0;
-    if (bulk && errands_bulk_under_way(&self->errands) == 0)
-        self->bulk_began_ns = piw_monotonic_ns();
+    if (bulk)
+        self->bulk_began_ns = now_ns;
     db_PROJECTS *body;
     piw_msg *call = db_PROJECTS_new(&body);
     piw_msg_list(call, &body->packages, count);
@@ -60,7 +63,7 @@ static int ask_for(piw_task *task, scribe *self, bool bulk)
     return rc;
 }
 
-/* While builds are recorded bulk work goes piece by piece, with rests between. */
+/* While builds are recorded nothing of bulk work is asked for before all is written, and it has rested. */
 static bool bulk_may_ask(const scribe *self)
 {
     int64_t now_ns = piw_monotonic_ns();
@@ -76,24 +79,27 @@ static int ask_database(piw_task *task, scribe *self)
     return rc == 0 && bulk_may_ask(self) ? ask_for(task, self, true) : rc;
 }
 
+static int write_held(piw_task *task, scribe *self);
+
+static int go_on_with_bulk(piw_task *task, scribe *self)
+{
+    int rc = write_held(task, self);
+    return rc == 0 ? ask_database(task, self) : rc;
+}
+
 static int on_bulk_rested(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    return ask_database(task, piw_soul(task));
+    return go_on_with_bulk(task, piw_soul(task));
 }
 
-static int write_held(piw_task *task, scribe *self);
-
-/* An errand of bulk work has ended: perhaps the last of a piece. */
-static int bulk_ended(piw_task *task, scribe *self)
+/* A question of bulk work is answered, or a package of it written. */
+static int bulk_piece_ended(piw_task *task, scribe *self)
 {
-    int rc = write_held(task, self);
-    if (rc != 0 || errands_bulk_under_way(&self->errands) > 0)
-        return rc;
     int64_t now_ns = piw_monotonic_ns();
     int64_t rest_ms = pace_rest_ms(&self->pace, now_ns, now_ns - self->bulk_began_ns);
     self->bulk_rests_till = now_ns + rest_ms * 1000000;
-    return rest_ms > 0 ? piw_timer(task, PIW_ON(bulk_rested), 0, rest_ms, 0) : ask_database(task, self);
+    return rest_ms > 0 ? piw_timer(task, PIW_ON(bulk_rested), 0, rest_ms, 0) : go_on_with_bulk(task, self);
 }
 
 static int begin(piw_task *task, scribe *self, errand *e)
@@ -179,7 +185,7 @@ static int finish(piw_task *task, scribe *self, errand *e, renewal_outcome outco
         renewal_ended(&self->renewal, outcome, piw_monotonic_ns());
     bool bulk = errand_is_bulk(e);
     errands_remove(&self->errands, e);
-    int rc = bulk ? bulk_ended(task, self) : 0;
+    int rc = bulk ? bulk_piece_ended(task, self) : 0;
     renew(task, self);
     return rc;
 }
@@ -217,16 +223,22 @@ static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
     return fail_with(task, self, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
 
-/* Hand on what is held, as far as it may be. */
+/* Hand on what is held, as far as it may be: one after the other while builds are recorded, with rests between. */
 static int write_held(piw_task *task, scribe *self)
 {
-    errand *e = errands_held(&self->errands, BULK_WRITING_MAX);
-    for (; e != NULL; e = errands_held(&self->errands, BULK_WRITING_MAX)) {
+    int64_t now_ns = piw_monotonic_ns();
+    bool yields = pace_yields(&self->pace, now_ns);
+    uint32_t most = yields ? 1 : BULK_WRITING_MAX;
+    if (yields && now_ns < self->bulk_rests_till)
+        return 0;
+    errand *e = errands_held(&self->errands, most);
+    for (; e != NULL; e = errands_held(&self->errands, most)) {
         int rc =
             piw_work_background(task, self->writer->write_pages, &e->job, PIW_ON(written), (uint64_t)e->saved.number);
         if (rc != 0)
             return fail_with(task, self, e, rc, "the pages can't be handed to a worker");
         e->saved.step = STEP_WRITE;
+        self->bulk_began_ns = now_ns;
     }
     return 0;
 }
@@ -298,7 +310,6 @@ static int on_ask_bulk(piw_task *task, piw_msg *msg)
     return ask(task, msg, body->package, body->index ? PART_BOTH : PART_PROJECT, true);
 }
 
-/* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
 /* The views that have a page of the package, a bit each: their root lists name it. */
 static uint64_t paged_views(const scribe *self, const errand *e)
 {
@@ -313,6 +324,7 @@ static uint64_t paged_views(const scribe *self, const errand *e)
     return found;
 }
 
+/* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
 static int write_all(piw_task *task, scribe *self, errand *e, const project_data *data)
 {
     write_pages *body;
@@ -395,6 +407,8 @@ static int part_batch(piw_task *task, scribe *self, const piw_msg *reply, int64_
 static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
+    const errand *asked = of_batch(self, (int64_t)key);
+    bool bulk = asked != NULL && errand_is_bulk(asked);
     int rc = piw_msg_error(reply) != 0 ? part_batch(task, self, reply, (int64_t)key) : 0;
     const db_PROJECTS_reply *answer = piw_msg_error(reply) == 0 ? db_PROJECTS_reply_of(reply) : NULL;
     for (uint32_t i = 0; answer != NULL && i < answer->projects.count && rc == 0; i++) {
@@ -407,9 +421,9 @@ static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
         e->batch = 0;
         rc = fail_with(task, self, e, PIW_EDB, "the database answers for another package");
     }
-    if (rc == 0)
-        rc = write_held(task, self);
-    return rc == 0 ? ask_database(task, self) : rc;
+    if (rc != 0)
+        return rc;
+    return bulk ? bulk_piece_ended(task, self) : go_on_with_bulk(task, self);
 }
 
 /* What installers read is written first, and is there though a template of the pages for people fails. */

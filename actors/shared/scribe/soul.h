@@ -38,7 +38,7 @@ typedef struct scribe {
     struct stat root_seen; /* the root list as it was written; all 0: not known */
     search_round search;
     pace pace;               /* of all bulk work */
-    int64_t bulk_began_ns;   /* the present piece of it: packages of a question, until their pages are there */
+    int64_t bulk_began_ns;   /* the present piece of it: a question to the database, or a package's pages */
     int64_t bulk_rests_till; /* and the next one, not before this moment */
     int64_t root_began_ns, root_rests_till; /* likewise of the root list */
     piw_log_limiter trouble;
