@@ -106,45 +106,66 @@ DECLARE
     wants_abi text[];
     wants_released timestamp[];
     unwanted tid[];
+    come_package text[];
+    come_version text[];
+    come_abi text[];
+    come_released timestamp[];
 BEGIN
     SELECT array_agg(w.package), array_agg(w.version), array_agg(w.abi_tag), array_agg(w.released)
     INTO wants_package, wants_version, wants_abi, wants_released
     FROM (SELECT * FROM piw.wanted(packages, versions) UNION ALL SELECT * FROM piw.view_wanted(packages, versions)) w;
 
-    -- Grouped, not joined: the planner, which must look up key after key, would compare every key with every other.
-    SELECT array_agg(q.place) INTO unwanted
-    FROM (SELECT k.package, k.version, array_agg(k.abi_tag) AS abi_tags, max(k.released) AS released
+    -- What stands there and isn't wanted so, and what is wanted and doesn't stand there: of a version that many views wait for most
+    -- stays. Grouped, not joined: the planner, which must look up key after key, would compare every key with every other.
+    SELECT array_agg(n.place) FILTER (WHERE n.abi_tag IS NULL),
+           array_agg(k.package) FILTER (WHERE n.abi_tag IS NOT NULL), array_agg(k.version) FILTER (WHERE n.abi_tag IS NOT NULL),
+           array_agg(n.abi_tag) FILTER (WHERE n.abi_tag IS NOT NULL), array_agg(k.released) FILTER (WHERE n.abi_tag IS NOT NULL)
+    INTO unwanted, come_package, come_version, come_abi, come_released
+    FROM (SELECT k.package, k.version, array_agg(k.abi_tag) FILTER (WHERE k.abi_tag IS NOT NULL) AS abi_tags,
+                 max(k.released) AS released
           FROM (SELECT k.package, k.version, NULL::text AS abi_tag, NULL::timestamp AS released
                 FROM unnest(packages, versions) AS k (package, version)
                 UNION ALL
                 SELECT * FROM unnest(wants_package, wants_version, wants_abi, wants_released)) k
           GROUP BY k.package, k.version) k
     CROSS JOIN LATERAL (
-        SELECT q.ctid AS place, q.abi_tag, q.released FROM piw.queue q
-        WHERE q.package = k.package AND q.version = k.version OFFSET 0) q
-    WHERE array_position(k.abi_tags, q.abi_tag) IS NULL OR k.released <> q.released;
+        SELECT array_agg(q.place) FILTER (WHERE NOT q.stays) AS unwanted,
+               array_agg(q.abi_tag) FILTER (WHERE q.stays) AS stay
+        FROM (SELECT q.ctid AS place, q.abi_tag::text AS abi_tag,
+                     coalesce(q.abi_tag::text = ANY (k.abi_tags) AND q.released = k.released, false) AS stays
+              FROM piw.queue q WHERE q.package = k.package AND q.version = k.version OFFSET 0) q
+    ) q
+    CROSS JOIN LATERAL (
+        SELECT u.place, NULL::text AS abi_tag FROM unnest(q.unwanted) AS u (place)
+        UNION ALL
+        SELECT NULL, w.abi_tag FROM unnest(k.abi_tags) AS w (abi_tag) WHERE q.stay IS NULL OR w.abi_tag <> ALL (q.stay)
+    ) n;
 
     -- Rows stay in their places: whoever changes the queue holds its lock.
-    WITH gone AS (
-        DELETE FROM piw.queue q WHERE q.ctid = ANY (unwanted) RETURNING q.abi_tag
-    )
-    INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
-    SELECT g.abi_tag, -count(*), count(*) FROM gone g GROUP BY g.abi_tag ORDER BY g.abi_tag
-    ON CONFLICT (abi_tag) DO UPDATE SET
-        pending = t.pending + excluded.pending, changes = t.changes + excluded.changes;
+    IF unwanted IS NOT NULL THEN
+        WITH gone AS (
+            DELETE FROM piw.queue q WHERE q.ctid = ANY (unwanted) RETURNING q.abi_tag
+        )
+        INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
+        SELECT g.abi_tag, -count(*), count(*) FROM gone g GROUP BY g.abi_tag ORDER BY g.abi_tag
+        ON CONFLICT (abi_tag) DO UPDATE SET
+            pending = t.pending + excluded.pending, changes = t.changes + excluded.changes;
+    END IF;
 
-    WITH come AS (
-        INSERT INTO piw.queue (package, version, abi_tag, released, popularity)
-        SELECT w.package, w.version, w.abi_tag, w.released,
-               coalesce((SELECT d.popularity FROM piw.package_downloads d WHERE d.package = w.package), 0)
-        FROM unnest(wants_package, wants_version, wants_abi, wants_released) AS w (package, version, abi_tag, released)
-        ON CONFLICT DO NOTHING
-        RETURNING abi_tag
-    )
-    INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
-    SELECT c.abi_tag, count(*), count(*) FROM come c GROUP BY c.abi_tag ORDER BY c.abi_tag
-    ON CONFLICT (abi_tag) DO UPDATE SET
-        pending = t.pending + excluded.pending, changes = t.changes + excluded.changes;
+    IF come_abi IS NOT NULL THEN
+        WITH come AS (
+            INSERT INTO piw.queue (package, version, abi_tag, released, popularity)
+            SELECT w.package, w.version, w.abi_tag, w.released,
+                   coalesce((SELECT d.popularity FROM piw.package_downloads d WHERE d.package = w.package), 0)
+            FROM unnest(come_package, come_version, come_abi, come_released) AS w (package, version, abi_tag, released)
+            ON CONFLICT DO NOTHING
+            RETURNING abi_tag
+        )
+        INSERT INTO piw.queue_totals AS t (abi_tag, pending, changes)
+        SELECT c.abi_tag, count(*), count(*) FROM come c GROUP BY c.abi_tag ORDER BY c.abi_tag
+        ON CONFLICT (abi_tag) DO UPDATE SET
+            pending = t.pending + excluded.pending, changes = t.changes + excluded.changes;
+    END IF;
 
     -- Of a package put first nothing waits any more: what comes later waits like the others.
     DELETE FROM piw.firsts f

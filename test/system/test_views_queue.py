@@ -324,7 +324,7 @@ def test_gone(farm):
     record(farm, 1022, LIKED, "rules", ("cp311", "cp311", "linux_armv7l"), version="3.0")
     equal("gone.a build for it is none for an ABI", farm.value("SELECT count(*) FROM builds WHERE build_id = 1022"), "0")
     says(farm, "gone.what is left is listed", "view", "list", has=[TRIXIE, "gone from the configuration"])
-    says(farm, "gone.drop", "view", "drop", TRIXIE, has=["are deleted, in slices"])
+    says(farm, "gone.drop", "view", "drop", TRIXIE, has=["is deleted, in slices: "])
     farm.wait("its end", lambda: farm.value(f"SELECT count(*) FROM piw.view_builds WHERE view = '{TRIXIE}'") == "0")
     check("gone.its bytes follow", ["rules-2.0-cp313-cp313-linux_x86_64.whl"] in farm.rows(
         f"SELECT filename FROM piw.view_removals WHERE view = '{TRIXIE}'"))
