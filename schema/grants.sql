@@ -32,7 +32,7 @@ BEGIN
               'note', 'note_pages', 'note_refill', 'note_downloads', 'recompute', 'refill_keys', 'refill_slice',
               'drain_later', 'fold_deltas', 'fold_downloads', 'shift_files', 'shift_window', 'spread_popularity', 'repair_queue',
               'recount', 'recount_versions', 'recount_some_versions', 'tell_progress', 'recount_queue', 'recount_builds', 'recount_downloads', 'recount_days',
-              'record_rows', 'why_refused', 'add_names', 'apply_additions', 'apply_removals', 'apply_marks', 'mark_binary',
+              'record_rows', 'note_short_attempts', 'why_refused', 'add_names', 'apply_additions', 'apply_removals', 'apply_marks', 'mark_binary',
               'hide', 'show', 'adopt_quarantines', 'withhold',
               'take_log_batch'))
     LOOP
