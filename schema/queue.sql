@@ -80,7 +80,8 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT f.py_version_tag, f.abi_tag FROM public.files f WHERE f.build_id = b.build_id OFFSET 0
         ) f ON true
-        CROSS JOIN LATERAL unnest(piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag)) AS o (tag)
+        CROSS JOIN LATERAL unnest(CASE WHEN f.abi_tag IS NULL THEN ARRAY[b.abi_tag]::text[]
+                                       ELSE piw.build_offers(b.abi_tag, f.py_version_tag, f.abi_tag) END) AS o (tag)
         WHERE b.package = v.package AND b.version = v.version
     ) covered
     CROSS JOIN LATERAL (
@@ -610,6 +611,15 @@ BEGIN
     END IF;
     IF which NOT IN ('oldest', 'newest', 'popular') THEN
         RAISE EXCEPTION 'there is no order %: oldest, newest, popular', which;
+    END IF;
+    -- As it is nearly always: just what comes first.
+    IF which = 'oldest' AND NOT EXISTS (SELECT FROM piw.firsts) AND NOT EXISTS (SELECT FROM piw.dirty_later)
+       AND NOT EXISTS (SELECT FROM piw.attempts a
+                       WHERE a.abi_tag = abi AND a.state = 'transient' AND a.counts AND a.next_try > piw.utc_now()) THEN
+        RETURN QUERY
+        SELECT q.package, q.version FROM piw.queue q
+        WHERE q.abi_tag = abi ORDER BY q.released, q.package, q.version LIMIT lim;
+        RETURN;
     END IF;
     WITH resting AS MATERIALIZED (
         SELECT a.package, a.version FROM piw.attempts a

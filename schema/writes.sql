@@ -60,9 +60,10 @@ $$;
 
 -- --- Pages ---
 
--- Note that these packages' pages are stale; BOTH wins.
+-- Note that these packages' pages are stale; BOTH wins. Called under the settings and the rights of the functions that change
+-- something.
 CREATE FUNCTION piw.note_pages(packages text[], commands text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+LANGUAGE plpgsql
 AS $$
 DECLARE
     moment timestamp := piw.utc_now();
@@ -126,11 +127,11 @@ AS $$
 $$;
 
 -- The rows of builds themselves, the ends of their attempts (`queues`: from which they were built), and the pages that they make
--- stale. Returns the positions of those that are recorded: not when the number is there already or the version is gone. Called
--- under the settings of the two that follow.
+-- stale. Returns the positions of those that are recorded: not when the number is there already or the version is gone. `addresses`:
+-- of those whose attempt has not been noted before, where their slave was. Called under the settings of the two that follow.
 CREATE FUNCTION piw.record_rows(
     build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], queues text[], statuses boolean[],
-    durations_us bigint[], pages text[], moment timestamp)
+    durations_us bigint[], pages text[], moment timestamp, addresses text[])
 RETURNS integer[]
 LANGUAGE plpgsql
 AS $$
@@ -138,9 +139,14 @@ AS $$
 DECLARE
     accepted integer[];
     attempts bigint[];
+    noted bigint[]; -- those of them that are there
     rested boolean;
-    views text[] := piw.views_of(abis);
+    views text[];   -- NULL: none of them is for a view
+    had_views boolean := EXISTS (SELECT FROM piw.view_names);
 BEGIN
+    IF EXISTS (SELECT FROM piw.views v WHERE NOT v.common) THEN
+        views := piw.views_of(abis);
+    END IF;
     SELECT array_agg(b.ord),
            array_agg((SELECT a.attempt_id FROM piw.attempts a
                       WHERE a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
@@ -155,10 +161,13 @@ BEGIN
           ORDER BY b.build_id, b.ord) b
     WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
       AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
-      AND (views[b.ord] IS NOT NULL OR NOT piw.was_view(b.abi_tag))
+      AND (views[b.ord] IS NOT NULL OR (b.abi_tag !~ '[.-]' AND NOT (had_views AND piw.was_view(b.abi_tag))))
       AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
            FROM public.versions v JOIN public.packages p ON p.package = v.package
            WHERE v.package = b.package AND v.version = b.version);
+    IF cardinality(array_remove(addresses, NULL)) > 0 THEN
+        PERFORM piw.note_short_attempts(build_ids, slaves, packages, versions, queues, statuses, moment, addresses, accepted);
+    END IF;
     IF accepted IS NULL THEN
         RETURN '{}';
     END IF;
@@ -172,11 +181,14 @@ BEGIN
     IF cardinality(array_remove(views, NULL)) > 0 THEN
         PERFORM piw.record_view_rows(accepted, views, build_ids, slaves, packages, versions, statuses, durations_us, moment);
     END IF;
-    UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
-        build_id = b.build_id
-    FROM (SELECT t.attempt_id, build_ids[t.ord] AS build_id, statuses[t.ord] AS status
-          FROM unnest(attempts, accepted) AS t (attempt_id, ord)) b
-    WHERE a.attempt_id = ANY (attempts) AND a.attempt_id = b.attempt_id;
+    noted := array_remove(attempts, NULL);
+    IF cardinality(noted) > 0 THEN
+        UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
+            build_id = b.build_id
+        FROM (SELECT t.attempt_id, build_ids[t.ord] AS build_id, statuses[t.ord] AS status
+              FROM unnest(attempts, accepted) AS t (attempt_id, ord)) b
+        WHERE a.attempt_id = ANY (noted) AND a.attempt_id = b.attempt_id;
+    END IF;
     IF rested THEN
         FOR n IN 1..cardinality(accepted) LOOP
             UPDATE piw.attempts a SET counts = false
@@ -188,6 +200,30 @@ BEGIN
     FROM unnest(packages, pages) WITH ORDINALITY AS b (package, page, ord)
     WHERE b.ord = ANY (accepted);
     RETURN accepted;
+END
+$$;
+
+-- Attempts that are noted with their builds: they were over before anybody would have noted that they had begun. Called as
+-- piw.record_rows is.
+CREATE FUNCTION piw.note_short_attempts(
+    build_ids integer[], slaves integer[], packages text[], versions text[], queues text[], statuses boolean[], moment timestamp,
+    addresses text[], accepted integer[])
+RETURNS void
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+BEGIN
+    UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = moment
+    WHERE state = 'running' AND slave_id = ANY (ARRAY(
+        SELECT b.slave_id FROM unnest(slaves, addresses) AS b (slave_id, address) WHERE b.address IS NOT NULL));
+    INSERT INTO piw.attempts (slave_id, package, version, abi_tag, address, state, ended, build_id)
+    SELECT b.slave_id, b.package, b.version, b.abi_tag, b.address,
+           CASE WHEN over.yes IS NOT TRUE THEN 'running' WHEN b.status THEN 'built' ELSE 'failed' END,
+           CASE WHEN over.yes THEN moment END, CASE WHEN over.yes THEN b.build_id END
+    FROM unnest(build_ids, slaves, packages, versions, queues, statuses, addresses) WITH ORDINALITY
+        AS b (build_id, slave_id, package, version, abi_tag, status, address, ord)
+    CROSS JOIN LATERAL (SELECT b.ord = ANY (accepted) AS yes) over
+    WHERE b.address IS NOT NULL;
 END
 $$;
 
@@ -210,7 +246,8 @@ $$;
 
 -- Record builds that failed: what record_builds does when there are no files, in a fraction of its time.
 CREATE FUNCTION piw.record_failures(
-    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], durations_us bigint[])
+    build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], durations_us bigint[],
+    addresses text[] DEFAULT NULL)
 RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -221,7 +258,7 @@ DECLARE
     accepted integer[];
 BEGIN
     accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, abis, array_fill(false, ARRAY[amount]), durations_us,
-                                array_fill('PROJECT'::text, ARRAY[amount]), piw.utc_now());
+                                array_fill('PROJECT'::text, ARRAY[amount]), piw.utc_now(), addresses);
     FOR n IN 1..amount LOOP
         ord := n;
         recorded := n = ANY (accepted);
@@ -243,7 +280,7 @@ CREATE FUNCTION piw.record_builds(
     version_tags text[], py_tags text[], file_abis text[], platforms text[], requires text[], locations text[],
     metadata_hashes text[],
     dep_files integer[], dep_tools text[], dep_names text[], file_needs text[] DEFAULT NULL,
-    from_queues text[] DEFAULT NULL)
+    from_queues text[] DEFAULT NULL, addresses text[] DEFAULT NULL)
 RETURNS TABLE (ord integer, recorded boolean, why text, kept text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -270,7 +307,7 @@ BEGIN
         ARRAY(SELECT coalesce(from_queues[b.ord], b.abi_tag) FROM unnest(abis) WITH ORDINALITY AS b (abi_tag, ord) ORDER BY b.ord),
         statuses, durations_us,
         ARRAY(SELECT CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END
-              FROM generate_series(1, cardinality(build_ids)) AS b (ord) ORDER BY b.ord), moment);
+              FROM generate_series(1, cardinality(build_ids)) AS b (ord) ORDER BY b.ord), moment, addresses);
 
     -- Files of the same name in one group are taken one after the other, as if each build came alone.
     SELECT coalesce(max(s.occurrences), 0) INTO rounds

@@ -43,6 +43,7 @@ void driver_build_saved(driver_build *build, const driver_making *saved)
     build->saved.package = build->embargo->saved.package;
     build->saved.version = build->embargo->saved.version;
     build->saved.build = NULL;
+    build->saved.unnoted = NULL;
     if (build->saved.tries < 0)
         build->saved.tries = 0;
 }
@@ -73,6 +74,7 @@ void driver_build_free(driver *self, driver_build **build)
     *build = NULL;
     driver_build_part(gone);
     forget_report(self, gone);
+    piw_msg_free(&gone->attempt);
     *gone->at = gone->next;
     if (gone->next != NULL)
         gone->next->at = gone->at;
@@ -84,9 +86,36 @@ void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns)
     const driver_slave *slave = build->slave;
     build->saved.began_ns = slave->saved.heard_ns - elapsed_ns;
     build->saved.ends_ns = build->saved.began_ns + driver_build_timeout_ns(slave);
-    piw_msg *attempt = db_ATTEMPT_make(build->slave_id, build->embargo->saved.package, build->embargo->saved.version,
-                                       build->embargo->saved.abi_tag, piw_text_of(slave->address->text));
-    cast_quietly(self, &attempt);
+    driver_build_note_soon(self, build);
+}
+
+void driver_build_note_soon(driver *self, driver_build *build)
+{
+    const char *address = build->slave != NULL ? build->slave->address->text : "";
+    piw_msg_free(&build->attempt);
+    build->attempt = db_ATTEMPT_make(build->slave_id, build->embargo->saved.package, build->embargo->saved.version,
+                                     build->embargo->saved.abi_tag, piw_text_of(address));
+    if (!self->noting)
+        self->noting = piw_timer(self->task, PIW_ON(note_attempts), 0, DRIVER_NOTE_MS, 0) == 0;
+    if (!self->noting)
+        driver_build_note(self, build);
+}
+
+void driver_build_note(driver *self, driver_build *build)
+{
+    if (build->attempt != NULL)
+        cast_quietly(self, &build->attempt);
+}
+
+int on_note_attempts(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    (void)key;
+    driver *self = piw_soul(task);
+    self->noting = false;
+    for (driver_build *build = self->builds; build != NULL; build = build->next)
+        driver_build_note(self, build);
+    return 0;
 }
 
 static bool is_build(const piw_table_node *node, const void *key)
@@ -210,6 +239,7 @@ static void log_recorded(const driver_build *build)
 static void throw_away(driver *self, driver_build *build, const char *why)
 {
     driver_build_unreport(self, build);
+    driver_build_note(self, build);
     piw_msg *end = db_ATTEMPT_END_make(build->slave_id, build->embargo->saved.package, build->embargo->saved.version,
                                        build->embargo->saved.abi_tag, piw_text_of(why));
     cast_quietly(self, &end);

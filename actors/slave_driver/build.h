@@ -28,8 +28,13 @@ driver_build *driver_build_new(driver *self, driver_slave *slave, int64_t slave_
 void driver_build_saved(driver_build *build, const driver_making *saved);
 /* Only what is here is freed: the version stays under its embargo. */
 void driver_build_free(driver *self, driver_build **build);
-/* It is built from now on, or since elapsed_ns: the attempt is noted, and its time runs. */
+/* It is built from now on, or since elapsed_ns: its time runs, and the attempt is noted soon. */
 void driver_build_begins(driver *self, driver_build *build, int64_t elapsed_ns);
+/* Soon: together with what comes of it, if that comes at once. So a build that is over at once wakes nobody for its beginning. */
+void driver_build_note_soon(driver *self, driver_build *build);
+/* Now, if it hasn't been: before anything else of the build is stored. */
+void driver_build_note(driver *self, driver_build *build);
+int on_note_attempts(piw_task *task, piw_msg *reply, uint64_t key);
 /* The build with this number, or NULL. */
 driver_build *driver_build_find(const driver *self, int64_t number);
 void driver_build_set_number(driver *self, driver_build *build, int64_t number);

@@ -51,6 +51,7 @@ static driver_slave *earlier(const driver *self, const driver_slave *slave, cons
 /* Another slave goes on with the version: what is known of the first one's attempt ends. */
 static void take_over(driver *self, driver_slave *before)
 {
+    driver_build_note(self, before->build);
     piw_msg *end = db_ATTEMPT_END_make(before->saved.slave_id, before->build->embargo->saved.package,
                                        before->build->embargo->saved.version, before->build->embargo->saved.abi_tag,
                                        piw_text_of("its slave came back under another number"));

@@ -26,6 +26,7 @@ enum {
     DRIVER_SHOW_MS = 1000,           /* monitors are shown a sleeping slave that asks more often only so often */
     DRIVER_SHOWS = 16,               /* so many of those are shown at once before that */
     DRIVER_SUSPECT_S = 15,           /* a slave whose connection may be another's has spoken by then */
+    DRIVER_NOTE_MS = 25,             /* that an attempt has begun is told with its build, or so late */
     DRIVER_SPARE = 1000,             /* builds that a window should have to give out, beside one for each slave */
     DRIVER_TRIM_AFTER = 1000,        /* slaves that left: their memory is given back to the system once it is quiet */
     DRIVER_OWN_FAULTS = 5, /* builds in a row that failed for a slave's own sake, and were built elsewhere: it sleeps */
@@ -69,6 +70,7 @@ typedef struct driver_build {
     struct driver_slave *slave;      /* or NULL */
     int64_t slave_id;
     driver_embargo *embargo; /* which version of what, for which ABI */
+    piw_msg *attempt;        /* db.ATTEMPT, which is still to be cast; NULL: it has been */
     bool uncounted;          /* of a try that failed: as all slaves failed then; not saved */
     bool sealing;            /* its record is being kept on disk, because the database is away */
     driver_making saved;     /* its texts are the embargo's; `build` stays NULL here, since `report` follows */
@@ -138,6 +140,7 @@ typedef struct driver {
     piw_table by_number; /* builds */
     piw_table addresses;
     uint64_t address_seed;
+    bool noting; /* the timer runs by which attempts are noted whose builds aren't over before */
     driver_slave *waiting, **waiting_end; /* those whose IDLE is open, the longest waiting first */
     driver_offers *offers;
     driver_numbers numbers[DRIVER_POOLS];      /* reserved in the database */

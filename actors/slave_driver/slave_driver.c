@@ -344,22 +344,12 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {
-    PIW_CONTINUATION(sweep),
-    PIW_CONTINUATION(peer_gone),
-    PIW_CONTINUATION(patience),
-    PIW_CONTINUATION(numbers),
-    PIW_CONTINUATION(ask),
-    PIW_CONTINUATION(voided),
-    PIW_CONTINUATION(expected),
-    PIW_CONTINUATION(verified),
-    PIW_CONTINUATION(staged),
-    PIW_CONTINUATION(recorded),
-    PIW_CONTINUATION(known),
-    PIW_CONTINUATION(published),
-    PIW_CONTINUATION(attempt_failed),
-    PIW_CONTINUATION(sealed),
-    PIW_CONTINUATION(again),
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(sweep),          PIW_CONTINUATION(peer_gone), PIW_CONTINUATION(patience),
+    PIW_CONTINUATION(numbers),        PIW_CONTINUATION(ask),       PIW_CONTINUATION(voided),
+    PIW_CONTINUATION(expected),       PIW_CONTINUATION(verified),  PIW_CONTINUATION(staged),
+    PIW_CONTINUATION(recorded),       PIW_CONTINUATION(known),     PIW_CONTINUATION(published),
+    PIW_CONTINUATION(attempt_failed), PIW_CONTINUATION(sealed),    PIW_CONTINUATION(again),
+    PIW_CONTINUATION(note_attempts),  PIW_CONTINUATIONS_END,
 };
 
 PIW_PLUGIN(slave_driver, .version = "1.0",

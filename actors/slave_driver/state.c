@@ -34,6 +34,16 @@ static void save_alone(piw_msg *msg, const driver_build *from, driver_saved *to)
     piw_value_copy(msg, driver_saved_type(), &record, to);
 }
 
+/* What only a successor has to know. */
+static void save_unnoted(piw_msg *msg, const driver_build *build, driver_saved *to)
+{
+    if (build == NULL || build->attempt == NULL)
+        return;
+    bool *unnoted = piw_msg_alloc(msg, sizeof(*unnoted));
+    *unnoted = true;
+    to->making.unnoted = unnoted;
+}
+
 static void save_slaves(piw_msg *msg, const driver *self, slave_driver_state *body)
 {
     uint32_t count = self->by_peer.count;
@@ -41,11 +51,15 @@ static void save_slaves(piw_msg *msg, const driver *self, slave_driver_state *bo
         count += build->slave == NULL;
     piw_msg_list(msg, &body->slaves, count);
     driver_saved *to = body->slaves.at;
-    for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave))
-        save_slave(msg, slave, to++);
+    for (const driver_slave *slave = driver_next(self, NULL); slave != NULL; slave = driver_next(self, slave)) {
+        save_slave(msg, slave, to);
+        save_unnoted(msg, slave->build, to++);
+    }
     for (const driver_build *build = self->builds; build != NULL; build = build->next)
-        if (build->slave == NULL)
-            save_alone(msg, build, to++);
+        if (build->slave == NULL) {
+            save_alone(msg, build, to);
+            save_unnoted(msg, build, to++);
+        }
 }
 
 static void save_windows(piw_msg *msg, const driver *self, slave_driver_state *body)
@@ -134,6 +148,8 @@ static void load_build(driver *self, driver_slave *slave, const driver_saved *fr
     build->saved.phase = in_table(making->phase, DRIVER_PHASES);
     if (making->build != NULL)
         load_report(self, build, making->build);
+    if (making->unnoted != NULL && *making->unnoted)
+        driver_build_note_soon(self, build);
 }
 
 static driver_slave *load_slave(driver *self, const driver_saved *from)

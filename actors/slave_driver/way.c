@@ -389,6 +389,8 @@ static void make_step(driver *self, driver_build *build)
     const step *now = &way[build->saved.phase];
     if (now->call == NULL)
         return;
+    if (build->saved.phase == DRIVER_WAIT_RECORD || build->saved.phase == DRIVER_WAIT_ATTEMPT)
+        driver_build_note(self, build);
     piw_msg *call = now->call(self, build);
     int failed = piw_call(self->task, &call, now->continuation, (uint64_t)build->report.build_id, now->deadline_ms);
     if (failed != 0) {

@@ -39,6 +39,7 @@ bool batch_can_wait(const piw_msg *msg)
 static int64_t slave_of(const piw_msg *msg)
 {
     switch (kind_of(msg)) {
+    case KIND_FAILURE:
     case KIND_LOGBUILD:
         return db_LOGBUILD_of(msg)->slave_id;
     case KIND_ATTEMPT_END:
@@ -90,11 +91,20 @@ static void put_attempt_ends(params *p, entry *const *entries, uint32_t count)
     }
 }
 
-/* Failed builds: numbers, slaves, packages, versions, ABIs, durations. */
+/* Where a build's slave was, if its attempt is stored with it; else NULL. */
+static piw_text begun_at(const entry *build)
+{
+    if (build->attempt == NULL)
+        return (piw_text){0};
+    piw_text address = db_ATTEMPT_of(build->attempt->msg)->address;
+    return address.s != NULL ? address : piw_text_of("");
+}
+
+/* Failed builds: numbers, slaves, packages, versions, ABIs, durations, addresses. */
 static void put_failures(params *p, entry *const *entries, uint32_t count)
 {
     int ids = params_array(p), slaves = params_array(p), packages = params_array(p), versions = params_array(p);
-    int abis = params_array(p), durations = params_array(p);
+    int abis = params_array(p), durations = params_array(p), addresses = params_array(p);
     for (uint32_t i = 0; i < count; i++) {
         const build_row *body = db_LOGBUILD_of(entries[i]->msg);
         params_add_int(p, ids, body->build_id);
@@ -103,13 +113,14 @@ static void put_failures(params *p, entry *const *entries, uint32_t count)
         params_add_text(p, versions, body->version);
         params_add_text(p, abis, body->abi_tag);
         params_add_int(p, durations, piw_duration_us(body->duration));
+        params_add_text(p, addresses, begun_at(entries[i]));
     }
 }
 
 /* The parameters of piw.record_builds, in its order: of builds, then of files, then of dependencies. */
 typedef struct build_params {
     params *p;
-    int id, slave, package, version, abi, status, duration;
+    int id, slave, package, version, abi, status, duration, address;
     int of_build, filename, size, hash, package_tag, version_tag, py_tag, file_abi, platform, requires, location,
         metadata;
     int of_file, tool, dependency, needs, queue;
@@ -118,11 +129,11 @@ typedef struct build_params {
 
 static void begin_builds(build_params *b, params *p)
 {
-    int *const arrays[] = {&b->id,          &b->slave,    &b->package,  &b->version,    &b->abi,      &b->status,
-                           &b->duration,    &b->of_build, &b->filename, &b->size,       &b->hash,     &b->package_tag,
-                           &b->version_tag, &b->py_tag,   &b->file_abi, &b->platform,   &b->requires, &b->location,
-                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency, &b->needs,
-                           &b->queue};
+    int *const arrays[] = {&b->id,       &b->slave,       &b->package,     &b->version,  &b->abi,
+                           &b->status,   &b->duration,    &b->of_build,    &b->filename, &b->size,
+                           &b->hash,     &b->package_tag, &b->version_tag, &b->py_tag,   &b->file_abi,
+                           &b->platform, &b->requires,    &b->location,    &b->metadata, &b->of_file,
+                           &b->tool,     &b->dependency,  &b->needs,       &b->queue,    &b->address};
     *b = (build_params){.p = p};
     for (size_t i = 0; i < PIW_COUNT(arrays); i++)
         *arrays[i] = params_array(p);
@@ -168,8 +179,9 @@ static void add_armv6l(build_params *b, const build_row *body, const built_file 
     add_file(b, &twin, file->metadata_hash, file->needs);
 }
 
-static void add_build(build_params *b, const build_row *body)
+static void add_build(build_params *b, const entry *build)
 {
+    const build_row *body = db_LOGBUILD_of(build->msg);
     params_add_int(b->p, b->id, body->build_id);
     params_add_int(b->p, b->slave, body->slave_id);
     params_add_text(b->p, b->package, body->package);
@@ -178,6 +190,7 @@ static void add_build(build_params *b, const build_row *body)
     params_add_text(b->p, b->queue, body->queue);
     params_add_bool(b->p, b->status, body->status);
     params_add_int(b->p, b->duration, piw_duration_us(body->duration));
+    params_add_text(b->p, b->address, begun_at(build));
     b->builds++;
     for (uint32_t i = 0; i < body->files.count; i++) {
         add_file(b, &body->files.at[i].state, body->files.at[i].metadata_hash, body->files.at[i].needs);
@@ -215,7 +228,7 @@ static void put_builds(params *p, entry *const *entries, uint32_t count)
     build_params b;
     begin_builds(&b, p);
     for (uint32_t i = 0; i < count; i++)
-        add_build(&b, db_LOGBUILD_of(entries[i]->msg));
+        add_build(&b, entries[i]);
 }
 
 static void put_web_log(params *p, entry *const *entries, uint32_t count)
@@ -241,13 +254,15 @@ static const struct {
 } kinds[KINDS] = {
     [KIND_DESCRIBE] = {{"describe", "SELECT piw.describe($1, $2)"}, put_descriptions, NULL, GROUP_MAX},
     [KIND_FAILURE] = {{"record_failures",
-                       "SELECT r.ord, r.recorded, r.why, NULL FROM piw.record_failures($1, $2, $3, $4, $5, $6) r"},
+                       "SELECT r.ord, r.recorded, r.why, NULL FROM piw.record_failures($1, $2, $3, $4, $5, $6, "
+                       "$7) r"},
                       put_failures,
                       build_replies,
                       GROUP_MAX},
     [KIND_LOGBUILD] = {{"record_builds",
                         "SELECT r.ord, r.recorded, r.why, k.name FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, "
-                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) r "
+                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, "
+                        "$25) r "
                         "LEFT JOIN LATERAL unnest(r.kept) AS k (name) ON true ORDER BY r.ord, k.name"},
                        put_builds,
                        build_replies,
@@ -270,6 +285,19 @@ typedef struct place {
     int kind;
 } place;
 
+enum { STORED_WITH_ITS_BUILD = KINDS };
+
+/* Is this the attempt that the build ends? */
+static bool is_its_attempt(const entry *attempt, const entry *build)
+{
+    if (kind_of(attempt->msg) != KIND_ATTEMPT || piw_msg_type_of(build->msg)->index != DB_LOGBUILD)
+        return false;
+    const db_ATTEMPT *begun = db_ATTEMPT_of(attempt->msg);
+    const build_row *body = db_LOGBUILD_of(build->msg);
+    return piw_text_eq(begun->package, body->package) && piw_text_eq(begun->version, body->version) &&
+           piw_text_eq(begun->abi_tag, body->queue.s != NULL ? body->queue : body->abi_tag);
+}
+
 /* Where each entry is stored; returns how many rounds there are. Groups are small: a look back over all is cheap. */
 static uint32_t place_all(entry *const *entries, uint32_t count, place *places)
 {
@@ -277,9 +305,15 @@ static uint32_t place_all(entry *const *entries, uint32_t count, place *places)
     for (uint32_t i = 0; i < count; i++) {
         int64_t slave = slave_of(entries[i]->msg);
         places[i] = (place){0, kind_of(entries[i]->msg)};
+        entries[i]->attempt = NULL;
         for (uint32_t j = i; slave >= 0 && j-- > 0;) {
-            if (slave_of(entries[j]->msg) != slave)
+            if (slave_of(entries[j]->msg) != slave || places[j].kind == STORED_WITH_ITS_BUILD)
                 continue;
+            if (is_its_attempt(entries[j], entries[i])) {
+                entries[i]->attempt = entries[j];
+                places[j].kind = STORED_WITH_ITS_BUILD;
+                continue;
+            }
             /* Two builds that one slave begins can't stand in one statement: the second ends the first. */
             bool later =
                 places[i].kind < places[j].kind || (places[i].kind == places[j].kind && places[i].kind == KIND_ATTEMPT);
@@ -350,4 +384,45 @@ int batch_take(database *db, const batch *group, piw_err *err)
         PQclear(r);
     }
     return rc;
+}
+
+bool batch_answers_last(const batch *group)
+{
+    for (uint32_t i = 0; i < group->steps_count; i++)
+        if (group->steps[i].kind == KIND_LOGBUILD) /* which of its files stayed is known before the commit only */
+            return false;
+    return true;
+}
+
+int batch_answer_again(database *db, entry *first, uint32_t count, piw_err *err)
+{
+    params p = {0};
+    int ids = params_array(&p);
+    uint32_t i = 0;
+    for (entry *e = first; e != NULL && i < count; e = e->next, i++)
+        if (e->reply == NULL && kind_of(e->msg) == KIND_WEB_LOG)
+            web_log_reply(NULL, &e, 1, err);
+        else if (e->reply == NULL && kind_of(e->msg) == KIND_FAILURE)
+            params_add_int(&p, ids, db_LOGBUILD_of(e->msg)->build_id);
+    PGresult *r = NULL;
+    int rc =
+        database_query(db,
+                       "SELECT EXISTS (SELECT FROM public.builds b WHERE b.build_id = k.id) OR EXISTS (SELECT FROM "
+                       "piw.view_builds b WHERE b.build_id = k.id) FROM unnest($1::bigint[]) WITH ORDINALITY AS k "
+                       "(id, ord) ORDER BY k.ord",
+                       &p, &r, err);
+    if (rc != 0)
+        return rc;
+    int row = 0;
+    i = 0;
+    for (entry *e = first; e != NULL && i < count && row < PQntuples(r); e = e->next, i++) {
+        if (e->reply != NULL || kind_of(e->msg) != KIND_FAILURE)
+            continue;
+        db_LOGBUILD_reply *body = NULL;
+        e->reply = db_LOGBUILD_reply_new(&body);
+        body->recorded = row_bool(r, row++, 0);
+        body->why = piw_msg_textz(e->reply, body->recorded ? "" : "the version is unknown or has been removed");
+    }
+    PQclear(r);
+    return 0;
 }

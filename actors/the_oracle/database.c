@@ -248,6 +248,7 @@ int database_prepare(database *db, const statement *which, piw_err *err)
 
 int database_many(database *db, piw_err *err)
 {
+    db->ended = false;
     return PQenterPipelineMode(db->conn) != 0 ? 0 : cant(db, err);
 }
 
@@ -266,6 +267,12 @@ int database_send(database *db, const statement *which, params *p, piw_err *err)
 int database_flush(database *db, piw_err *err)
 {
     return PQsendFlushRequest(db->conn) != 0 && PQflush(db->conn) == 0 ? 0 : cant(db, err);
+}
+
+int database_end(database *db, piw_err *err)
+{
+    db->ended = PQpipelineSync(db->conn) != 0;
+    return db->ended ? 0 : cant(db, err);
 }
 
 int database_take(database *db, PGresult **result, piw_err *err)
@@ -296,7 +303,8 @@ void database_done(database *db)
 {
     if (db->conn == NULL || PQpipelineStatus(db->conn) == PQ_PIPELINE_OFF)
         return;
-    if (PQpipelineSync(db->conn) == 0 || !reach_sync(db->conn) || PQexitPipelineMode(db->conn) == 0)
+    bool ended = db->ended || PQpipelineSync(db->conn) != 0;
+    if (!ended || !reach_sync(db->conn) || PQexitPipelineMode(db->conn) == 0)
         database_close(db);
 }
 

@@ -22,6 +22,7 @@ typedef struct database {
     int prepared_count;
     char *dsn;         /* as libpq wants it */
     char *shown;       /* without a password, for messages */
+    bool ended;        /* the pipeline's end has been sent */
     bool reads;        /* only reads: statements are cut off after a time */
     bool views;        /* the farm has views (docs/views.md) */
     int64_t linger_ms; /* how long removed wheels stay on disk (docs/site.md#order-of-publication) */
@@ -45,14 +46,16 @@ int database_query(database *db, const char *sql, params *p, PGresult **result, 
 int database_run(database *db, const char *sql, piw_err *err);
 /* --- Many statements at a time (libpq's pipeline mode): none waits for the answer of the one before ---
  *
- * database_prepare for each kind, database_many, then in turn any number of database_send, database_flush and as many
- * database_take as were sent; at the end database_done, whatever happened. After a statement that failed the server passes
+ * database_prepare for each kind, database_many, then in turn any number of database_send, database_flush (the last time
+ * database_end) and as many database_take as were sent; at the end database_done, whatever happened. After a statement that failed the server passes
  * over all up to database_done; what it had begun is the caller's to roll back. Errors as those of database_query. */
 int database_prepare(database *db, const statement *which, piw_err *err);
 int database_many(database *db, piw_err *err);
 /* `p` may be NULL, and is used up. */
 int database_send(database *db, const statement *which, params *p, piw_err *err);
 int database_flush(database *db, piw_err *err);
+/* The same as database_flush, and nothing more will be sent: what the server still has to say comes in one piece. */
+int database_end(database *db, piw_err *err);
 int database_take(database *db, PGresult **result, piw_err *err);
 /* Passes over what wasn't taken. The connection is closed if it is of no use any more. */
 void database_done(database *db);

@@ -179,9 +179,8 @@ static const statement mark = {"mark", "SELECT piw.mark_commit($1, $2)"};
 static const statement mark_loosely = {"mark_loosely",
                                        "SELECT piw.mark_commit($1, $2), set_config('synchronous_commit', 'off', true)"};
 
-/* Everything up to the commit is sent at once, then the answers are read: they must be known before the commit is sent,
- * for after a cut nobody could tell them. */
-static int send_group(oracle *self, const batch *group, const statement *with_mark, piw_err *err)
+/* `whole`: with its commit, in one exchange. */
+static int send_group(oracle *self, const batch *group, const statement *with_mark, bool whole, piw_err *err)
 {
     database *db = &self->db;
     params p = {0};
@@ -192,20 +191,49 @@ static int send_group(oracle *self, const batch *group, const statement *with_ma
         return rc;
     put_mark(self, &p);
     rc = database_send(db, with_mark, &p, err);
+    if (rc == 0 && whole)
+        rc = database_send(db, &commit, NULL, err);
     if (rc == 0)
-        rc = database_flush(db, err);
-    if (rc == 0)
-        rc = database_take(db, NULL, err);
+        rc = whole ? database_end(db, err) : database_flush(db, err);
+    return rc;
+}
+
+static int take_group(database *db, const batch *group, piw_err *err)
+{
+    int rc = database_take(db, NULL, err);
     if (rc == 0)
         rc = batch_take(db, group, err);
     return rc == 0 ? database_take(db, NULL, err) : rc;
 }
 
-static int commit_group(database *db, piw_err *err)
+/* In one exchange: should it be cut off, what the database answered can be found out afterwards. */
+static int store_at_once(oracle *self, const batch *group, const statement *with_mark, uint32_t count, piw_err *err)
 {
-    int rc = database_send(db, &commit, NULL, err);
+    int rc = before_commit(self, count, err);
     if (rc == 0)
-        rc = database_flush(db, err);
+        rc = send_group(self, group, with_mark, true, err);
+    if (rc == 0 && PIW_FAULT("oracle.unanswered")) {
+        database_close(&self->db);
+        rc = piw_err_set(err, PIW_EDBAWAY, "the connection was cut before the answers");
+    }
+    if (rc == 0)
+        rc = take_group(&self->db, group, err);
+    return rc == 0 ? database_take(&self->db, NULL, err) : rc;
+}
+
+/* In two: the answers must be known before the commit is sent, for after a cut nobody could tell them. */
+static int store_in_two(oracle *self, const batch *group, const statement *with_mark, uint32_t count, piw_err *err)
+{
+    database *db = &self->db;
+    int rc = send_group(self, group, with_mark, false, err);
+    if (rc == 0)
+        rc = take_group(db, group, err);
+    if (rc == 0)
+        rc = before_commit(self, count, err);
+    if (rc == 0)
+        rc = database_send(db, &commit, NULL, err);
+    if (rc == 0)
+        rc = database_end(db, err);
     return rc == 0 ? database_take(db, NULL, err) : rc;
 }
 
@@ -227,20 +255,16 @@ static int transact_group(oracle *self, entry *const *entries, uint32_t count, p
     for (uint32_t i = 0; i < count; i++)
         loosely = loosely && batch_can_wait(entries[i]->msg);
     batch_arrange(&group, entries, count);
+    const statement *with_mark = loosely ? &mark_loosely : &mark;
     int rc = prepare_group(db, &group, err);
     if (rc == 0)
         rc = database_many(db, err);
     if (rc == 0)
-        rc = send_group(self, &group, loosely ? &mark_loosely : &mark, err);
-    if (rc == 0)
-        rc = before_commit(self, count, err);
-    if (rc == 0) {
-        rc = commit_group(db, err);
-        database_done(db);
+        rc = batch_answers_last(&group) ? store_at_once(self, &group, with_mark, count, err)
+                                        : store_in_two(self, &group, with_mark, count, err);
+    database_done(db);
+    if (self->unknown > 0)
         rc = after_commit(self, rc, err);
-    } else {
-        database_done(db);
-    }
     if (rc != 0)
         roll_back(db);
     return rc;
@@ -331,6 +355,9 @@ int oracle_settle_unknown(oracle *self, piw_err *err)
     uint32_t count = self->unknown;
     bool stored = row_bool(r, 0, 0);
     PQclear(r);
+    rc = stored ? batch_answer_again(&self->db, self->first, count, err) : 0;
+    if (rc != 0)
+        return rc == PIW_EDBAWAY ? rc : piw_err_set(err, PIW_EDBAWAY, "%s", err->text);
     self->unknown = 0;
     piw_info("%u requests were cut off at their commit: they are stored%s", count, stored ? "" : " again");
     if (stored)

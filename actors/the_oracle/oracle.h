@@ -17,7 +17,7 @@ enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
 enum {
     GROUP_MAX = 200,   /* entries of one transaction: a hundred builds with their attempts, some 5 ms of the server's */
     GROUP_AGE_MS = 10, /* the oldest entry of a busy writer waits no longer for company */
-    NOTE_AGE_MS = 50,  /* entries that can wait, waited for no longer */
+    NOTE_AGE_MS = 25,  /* entries that can wait, waited for no longer */
     WAITING_MAX = 50000, /* entries kept while the database is away; more are refused */
     RECONNECT_FIRST_MS = 250,
     RECONNECT_MAX_MS = 10000,
@@ -29,8 +29,9 @@ enum {
 typedef struct entry {
     struct entry *next;
     piw_msg *msg;
-    piw_token token; /* id 0: a cast */
-    piw_msg *reply;  /* to be sent after the commit */
+    piw_token token;             /* id 0: a cast */
+    piw_msg *reply;              /* to be sent after the commit */
+    const struct entry *attempt; /* of a build: its attempt that is stored with it, in the same group */
 } entry;
 
 /* Work off one request that stands alone: fills *reply for calls. PIW_EDB, PIW_EDBAWAY or another error: nothing done.
@@ -125,6 +126,10 @@ int batch_prepare(database *db, const batch *group, piw_err *err);
 int batch_send(database *db, const batch *group, piw_err *err);
 /* The answers of the same; fills the entries' replies. */
 int batch_take(database *db, const batch *group, piw_err *err);
+/* Can what the database answers be found out after the commit too? */
+bool batch_answers_last(const batch *group);
+/* Does so for the first `count` entries, which are stored. */
+int batch_answer_again(database *db, entry *first, uint32_t count, piw_err *err);
 
 /* --- web_log.c: those of the log lane. Each message is a batch by itself. --- */
 typedef struct web_log_kind {

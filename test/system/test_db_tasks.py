@@ -37,8 +37,8 @@ def main():
         return score.code()
     with Cluster() as cluster:
         run(cluster, "", ["running", "starting"])
-        for when in ("before", "after"):
-            run(cluster, f"cut_{when}_commit", ["faults"], f"oracle.{when}_commit=error:3")
+        for when in ("before_commit", "unanswered", "after_commit"):
+            run(cluster, f"cut_{when}", ["faults"], f"oracle.{when}=error:3")
     return score.code()
 
 

@@ -399,6 +399,31 @@ START_TEST(an_attempt_waits_for_no_build)
 }
 END_TEST
 
+/* Whether it was stored before its build or together with it. */
+START_TEST(an_attempt_ends_with_its_build)
+{
+    admin("INSERT INTO packages VALUES ('brief') ON CONFLICT DO NOTHING;"
+          "INSERT INTO versions VALUES ('brief', '1') ON CONFLICT DO NOTHING");
+    build_row *body = NULL;
+    piw_msg *build = db_LOGBUILD_new(&body);
+    body->build_id = reserve_builds(1);
+    body->slave_id = 9;
+    body->package = piw_msg_textz(build, "brief");
+    body->version = piw_msg_textz(build, "1");
+    body->abi_tag = piw_msg_textz(build, "cp311");
+    body->duration = piw_duration_from_us(1000);
+    char sql[200];
+    snprintf(sql, sizeof(sql),
+             "SELECT count(*) FROM piw.attempts WHERE slave_id = 9 AND state = 'failed' AND build_id = %lld",
+             (long long)body->build_id);
+    tell("storm", storm_ATTEMPT_make(9, piw_text_of("brief"), piw_text_of("1")));
+    tell("storm", storm_EVENTS_new()); /* what it sent before is on its way by then */
+    tell("db", build);
+    ck_assert_int_eq(admin_int(sql), 1);
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM piw.attempts WHERE slave_id = 9"), 1);
+}
+END_TEST
+
 static void cut_connections(void)
 {
     admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'piwheels'");
@@ -561,6 +586,7 @@ Suite *unit_suite(void)
     tcase_add_test(running, every_call);
     tcase_add_test(running, a_bad_row_in_a_group_stands_alone);
     tcase_add_test(running, an_attempt_waits_for_no_build);
+    tcase_add_test(running, an_attempt_ends_with_its_build);
     tcase_add_test(running, cut_connections_lose_and_double_nothing);
     tcase_add_test(running, an_outage_is_waited_for);
     tcase_add_test(running, a_swap_loses_no_request);

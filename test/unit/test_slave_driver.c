@@ -719,6 +719,7 @@ START_TEST(a_claim_in_vain_is_thrown_away)
             SAYS(slaves[i], built(false, "", NULL), "DONE");
         SAYS(slaves[i], i == 4 ? busy() : idle(), i == 4 ? "CONT" : "SLEEP false");
     }
+    farm_wait(&f, "ATTEMPT(slave_id=", 1); /* it is noted a moment later */
     ck_assert_int_eq(farm_count(&f, "ATTEMPT(slave_id="), 1);
     ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 0);
     for (size_t i = 0; i < PIW_COUNT(claims); i++)
