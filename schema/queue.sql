@@ -613,12 +613,14 @@ BEGIN
         RAISE EXCEPTION 'there is no order %: oldest, newest, popular', which;
     END IF;
     -- As it is nearly always: just what comes first.
-    IF which = 'oldest' AND NOT EXISTS (SELECT FROM piw.firsts) AND NOT EXISTS (SELECT FROM piw.dirty_later)
+    IF which = 'oldest' AND NOT EXISTS (SELECT FROM piw.firsts)
        AND NOT EXISTS (SELECT FROM piw.attempts a
                        WHERE a.abi_tag = abi AND a.state = 'transient' AND a.counts AND a.next_try > piw.utc_now()) THEN
-        RETURN QUERY
-        SELECT q.package, q.version FROM piw.queue q
-        WHERE q.abi_tag = abi ORDER BY q.released, q.package, q.version LIMIT lim;
+        SELECT array_agg(h.package ORDER BY h.released, h.package, h.version),
+               array_agg(h.version ORDER BY h.released, h.package, h.version)
+        INTO packages, versions
+        FROM (SELECT q.package, q.version, q.released FROM piw.queue q
+              WHERE q.abi_tag = abi ORDER BY q.released, q.package, q.version LIMIT lim) h;
         RETURN;
     END IF;
     WITH resting AS MATERIALIZED (
