@@ -17,6 +17,8 @@ enum {
     SILENT_MS = 4000,
     /* Somebody has waited for the end of a build so lately that others may follow. */
     HURRY_NS = 20000000,
+    /* Then bytes of a piece: none keeps this thread or the socket's for long. */
+    YIELDING_PIECE = 128 << 10,
     REST_MIN_MS = 1,
     REST_MAX_MS = 5,
 };
@@ -44,6 +46,11 @@ void file_queue_yield(juggler *self)
     self->hurry_ns = piw_monotonic_ns();
 }
 
+bool file_queue_yields(const juggler *self)
+{
+    return self->hurry_ns != 0 && piw_monotonic_ns() - self->hurry_ns <= HURRY_NS;
+}
+
 /* Ask for as much as may be under way. */
 static int ask(piw_task *task, transfer *t)
 {
@@ -52,7 +59,8 @@ static int ask(piw_task *task, transfer *t)
     int rc = 0;
     if (t->map.in_flight == 0)
         t->asked_ns = piw_monotonic_ns();
-    while (rc == 0 && transfers_next_piece(&self->transfers, t, &offset, &length))
+    int64_t most = file_queue_yields(self) ? YIELDING_PIECE : PIECE_MAX;
+    while (rc == 0 && transfers_next_piece(&self->transfers, t, most, &offset, &length))
         rc = fetch(task, t, offset, length);
     return rc;
 }
@@ -71,13 +79,14 @@ static int ask_again(piw_task *task, transfer *t)
     return rc != 0 ? rc : ask(task, t);
 }
 
-/* While others wait for the end of their builds a transfer rests half of its time: what is under way comes in, then nothing
- * is asked for as long as that took. A slave whose line is slow is no burden, and rests no more than moments. */
+/* While others wait for the end of their builds a transfer asks for small pieces, is read in the background (along.c), and
+ * rests half of its time: what is under way comes in, then nothing is asked for as long as that took. A slave whose line is
+ * slow is no burden, and rests no more than moments. */
 static int go_on(piw_task *task, transfer *t)
 {
     const juggler *self = piw_soul(task);
     int64_t now_ns = piw_monotonic_ns();
-    if (self->hurry_ns == 0 || now_ns - self->hurry_ns > HURRY_NS)
+    if (!file_queue_yields(self))
         return ask(task, t);
     if (t->map.in_flight > 0)
         return 0;
