@@ -20,6 +20,9 @@ enum {
     /* Bytes that are read in one go: it is over soon, and is more than what handing it over costs. */
     GO_LEAST = 1 << 20,
     GO_MOST = 2 << 20,
+    /* While transfers yield files are read in the background. Where that took so long the next part is read as usual, so that a
+     * transfer comes to its end however much others have to do. */
+    STARVED_NS = 20000000,
 };
 
 /* --- Small files --- */
@@ -70,7 +73,9 @@ static int begin(piw_task *task, transfer *t)
     body->until = until - t->reading.at > GO_MOST ? t->reading.at + GO_MOST : until;
     body->kept = piw_msg_bytes(job, t->reading.kept, sizeof(t->reading.kept));
     uint64_t key = (uint64_t)piw_monotonic_ns(); /* no job before a swap had it */
-    int rc = piw_work(task, job_read_along, &job, PIW_ON(read_along), key);
+    bool background = file_queue_yields(self) && !self->transfers.starved;
+    int rc = background ? piw_work_background(task, job_read_along, &job, PIW_ON(read_along), key)
+                        : piw_work(task, job_read_along, &job, PIW_ON(read_along), key);
     piw_msg_free(&job);
     if (rc == 0) {
         self->transfers.job = key;
@@ -146,6 +151,7 @@ int on_read_along(piw_task *task, piw_msg *reply, uint64_t key)
     if (key != self->transfers.job) /* of the task before a swap */
         return 0;
     transfer *t = self->transfers.read; /* NULL: the file has gone */
+    self->transfers.starved = !self->transfers.starved && piw_monotonic_ns() - (int64_t)key > STARVED_NS;
     self->transfers.job = 0;
     self->transfers.read = NULL;
     int rc = 0;

@@ -15,6 +15,8 @@ enum {
     /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five
      * seconds. */
     SILENT_MS = 4000,
+    /* While somebody may wait for the end of a build, bytes of a piece: none keeps this thread or the socket's for long. */
+    YIELDING_PIECE = 128 << 10,
 };
 
 static int send_done(piw_task *task, const transfer *t)
@@ -42,6 +44,11 @@ void file_queue_yield(juggler *self)
     pace_recorded(&self->bulk_pace, now_ns);
 }
 
+bool file_queue_yields(const juggler *self)
+{
+    return pace_yields(&self->transfers_pace, piw_monotonic_ns());
+}
+
 /* Ask for as much as may be under way. */
 static int ask(piw_task *task, transfer *t)
 {
@@ -50,7 +57,8 @@ static int ask(piw_task *task, transfer *t)
     int rc = 0;
     if (t->map.in_flight == 0)
         t->asked_ns = piw_monotonic_ns();
-    while (rc == 0 && transfers_next_piece(&self->transfers, t, &offset, &length))
+    int64_t most = file_queue_yields(self) ? YIELDING_PIECE : PIECE_MAX;
+    while (rc == 0 && transfers_next_piece(&self->transfers, t, most, &offset, &length))
         rc = fetch(task, t, offset, length);
     return rc;
 }
@@ -69,8 +77,9 @@ static int ask_again(piw_task *task, transfer *t)
     return rc != 0 ? rc : ask(task, t);
 }
 
-/* While others wait for the end of their builds a transfer rests half of its time: what is under way comes in, then nothing
- * is asked for as long as that took. A slave whose line is slow is no burden, and rests no more than moments. */
+/* While others wait for the end of their builds a transfer asks for small pieces, is read in the background (along.c), and
+ * rests half of its time: what is under way comes in, then nothing is asked for as long as that took. A slave whose line is
+ * slow is no burden, and rests no more than moments. */
 static int go_on(piw_task *task, transfer *t)
 {
     const juggler *self = piw_soul(task);

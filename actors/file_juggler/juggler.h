@@ -145,6 +145,8 @@ int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment, and bulk work. */
 void file_queue_yield(juggler *self);
+/* Do they? */
+bool file_queue_yields(const juggler *self);
 /* All of a file has come and was read. */
 int file_queue_finish(piw_task *task, transfer *t);
 

@@ -274,10 +274,10 @@ bool transfers_is_read(const transfer *t)
     return t->hash[0] != '\0' || t->reading.given_up;
 }
 
-bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length)
+bool transfers_next_piece(const transfers *all, transfer *t, int64_t most, int64_t *offset, int64_t *length)
 {
-    int64_t ahead = window_ahead(&t->window, AHEAD_MAX / all->by_slave.count);
-    return t->map.in_flight < ahead && blocks_next(&t->map, window_piece(&t->window), offset, length);
+    int64_t ahead = window_ahead(&t->window, AHEAD_MAX / all->by_slave.count), piece = window_piece(&t->window);
+    return t->map.in_flight < ahead && blocks_next(&t->map, piece < most ? piece : most, offset, length);
 }
 
 /* --- Beginnings --- */

@@ -60,7 +60,8 @@ typedef struct transfers {
     uint32_t open;   /* files */
     transfer *first; /* the row of those that have more to read */
     transfer *read;  /* the one that a job reads; NULL: none, or it has gone meanwhile */
-    uint64_t job;    /* that job's key; 0: there is none */
+    uint64_t job;    /* that job's key, when it began; 0: there is none */
+    bool starved;    /* the last one had little of the processor */
 } transfers;
 
 enum {
@@ -87,8 +88,8 @@ bool transfers_is_wrong(const transfer *t);
 bool transfers_is_read(const transfer *t);
 /* Forget what has come; the staged file is made anew. */
 int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err);
-/* The next piece to ask for now, when there is one; it counts as asked for. */
-bool transfers_next_piece(const transfers *all, transfer *t, int64_t *offset, int64_t *length);
+/* The next piece to ask for now, of at most `most` bytes, when there is one; it counts as asked for. */
+bool transfers_next_piece(const transfers *all, transfer *t, int64_t most, int64_t *offset, int64_t *length);
 /* The connection that carries it from now on. */
 void transfers_set_peer(transfers *all, transfer *t, piw_peer peer);
 /* What is done early for it has this key from now on; 0: nothing is, and what was is forgotten. Who waits for VERIFY must

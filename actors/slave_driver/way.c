@@ -77,6 +77,19 @@ static piw_text store_of(const driver *self, const driver_build *build)
 
 /* --- the calls ---------------------------------------------------------------------------------------------------- */
 
+/* The same, if the last file turns out to be what was announced. */
+static piw_text store_to_be(const driver *self, const driver_build *build, piw_msg *call)
+{
+    const driver_reported *report = &build->report;
+    uint32_t verified = report->verified.count;
+    built_file *files = piw_msg_alloc(call, report->files.count * sizeof(*files));
+    if (verified > 0)
+        memcpy(files, report->verified.at, verified * sizeof(*files));
+    files[verified] = (built_file){.state = *asked_for(build)};
+    return piw_views_store(&self->views,
+                           piw_views_owner(&self->views, build->embargo->saved.abi_tag, files, verified + 1));
+}
+
 /* What is kept with the last of its files, for which no other call has to be made then. */
 static const last_file *last_of(const driver *self, const driver_build *build, piw_msg *call)
 {
@@ -85,7 +98,7 @@ static const last_file *last_of(const driver *self, const driver_build *build, p
         return NULL;
     last_file *last = piw_msg_alloc(call, sizeof(*last));
     last->output = piw_msg_blob(call, report->output);
-    last->view = piw_text_copy_some(call, store_of(self, build));
+    last->view = piw_text_copy_some(call, store_to_be(self, build, call));
     piw_msg_list(call, &last->wheels, report->files.count);
     for (uint32_t i = 0; i < report->files.count; i++)
         last->wheels.at[i] = piw_text_copy(call, report->files.at[i].filename);
