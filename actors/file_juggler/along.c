@@ -73,7 +73,7 @@ static int begin(piw_task *task, transfer *t)
     body->until = until - t->reading.at > GO_MOST ? t->reading.at + GO_MOST : until;
     body->kept = piw_msg_bytes(job, t->reading.kept, sizeof(t->reading.kept));
     uint64_t key = (uint64_t)piw_monotonic_ns(); /* no job before a swap had it */
-    bool background = file_queue_yields(self) && !self->transfers.starved;
+    bool background = pace_yields(&self->transfers_pace, piw_monotonic_ns()) && !self->transfers.starved;
     int rc = background ? piw_work_background(task, job_read_along, &job, PIW_ON(read_along), key)
                         : piw_work(task, job_read_along, &job, PIW_ON(read_along), key);
     piw_msg_free(&job);
@@ -94,7 +94,7 @@ static void wait_in_row(transfers *all, transfer *t)
     t->reading.waits = true;
 }
 
-static int next(piw_task *task)
+int along_next(piw_task *task)
 {
     juggler *self = piw_soul(task);
     transfer *t = self->transfers.first;
@@ -113,7 +113,7 @@ int along_go(piw_task *task, transfer *t)
     if (t->about->size <= SMALL || t->reading.waits || t == self->transfers.read || !has_more(t))
         return 0;
     wait_in_row(&self->transfers, t);
-    return next(task);
+    return along_next(task);
 }
 
 static void keep_seen(reading *r, piw_bytes seen)
@@ -128,38 +128,27 @@ static void keep_seen(reading *r, piw_bytes seen)
     r->count += count;
 }
 
-static int take(piw_task *task, transfer *t, const read_along_reply *reply)
+static void take(transfer *t, const read_along_reply *reply)
 {
     t->reading.at = reply->at;
     memcpy(t->reading.kept, reply->kept.data, sizeof(t->reading.kept));
     keep_seen(&t->reading, reply->seen);
     if (t->reading.at == t->about->size)
         snprintf(t->hash, sizeof(t->hash), "%s", reply->hash.s);
-    return t->map.missing == 0 && transfers_is_read(t) ? file_queue_finish(task, t) : 0;
 }
 
-/* What can't be read now the check may read later. */
-static int give_up(piw_task *task, transfer *t)
-{
-    t->reading.given_up = true;
-    return t->map.missing == 0 ? file_queue_finish(task, t) : 0;
-}
-
-int on_read_along(piw_task *task, piw_msg *reply, uint64_t key)
+transfer *along_took(piw_task *task, const piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
     if (key != self->transfers.job) /* of the task before a swap */
-        return 0;
+        return NULL;
     transfer *t = self->transfers.read; /* NULL: the file has gone */
     self->transfers.starved = !self->transfers.starved && piw_monotonic_ns() - (int64_t)key > STARVED_NS;
     self->transfers.job = 0;
     self->transfers.read = NULL;
-    int rc = 0;
     if (t != NULL && piw_msg_error(reply) != 0)
-        rc = give_up(task, t);
+        t->reading.given_up = true; /* what can't be read now the check may read later */
     else if (t != NULL)
-        rc = take(task, t, read_along_reply_of(reply));
-    if (rc == 0 && t != NULL && !transfers_is_read(t))
-        rc = along_go(task, t);
-    return rc == 0 ? next(task) : rc;
+        take(t, read_along_reply_of(reply));
+    return t;
 }

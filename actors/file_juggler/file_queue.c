@@ -44,11 +44,6 @@ void file_queue_yield(juggler *self)
     pace_recorded(&self->bulk_pace, now_ns);
 }
 
-bool file_queue_yields(const juggler *self)
-{
-    return pace_yields(&self->transfers_pace, piw_monotonic_ns());
-}
-
 /* Ask for as much as may be under way. */
 static int ask(piw_task *task, transfer *t)
 {
@@ -57,7 +52,7 @@ static int ask(piw_task *task, transfer *t)
     int rc = 0;
     if (t->map.in_flight == 0)
         t->asked_ns = piw_monotonic_ns();
-    int64_t most = file_queue_yields(self) ? YIELDING_PIECE : PIECE_MAX;
+    int64_t most = pace_yields(&self->transfers_pace, piw_monotonic_ns()) ? YIELDING_PIECE : PIECE_MAX;
     while (rc == 0 && transfers_next_piece(&self->transfers, t, most, &offset, &length))
         rc = fetch(task, t, offset, length);
     return rc;
@@ -263,7 +258,8 @@ int on_written_out(piw_task *task, piw_msg *reply, uint64_t key)
     return 0;
 }
 
-int file_queue_finish(piw_task *task, transfer *t)
+/* All of it has come and was read. */
+static int finish(piw_task *task, transfer *t)
 {
     juggler *self = piw_soul(task);
     bool other = t->waiting != 0 && piw_peer_address(task, t->waiting) != NULL;
@@ -279,6 +275,17 @@ int file_queue_finish(piw_task *task, transfer *t)
     if (rc == 0)
         early_check(task, t);
     return rc;
+}
+
+int on_read_along(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    transfer *t = along_took(task, reply, key);
+    int rc = 0;
+    if (t != NULL && t->map.missing == 0 && transfers_is_read(t))
+        rc = finish(task, t);
+    if (rc == 0 && t != NULL && !transfers_is_read(t))
+        rc = along_go(task, t);
+    return rc == 0 ? along_next(task) : rc;
 }
 
 /* The hot path: one look-up, one write, one FETCH. A piece that can't be stored counts as not come: the slave says
@@ -307,5 +314,5 @@ int on_file_chunk(piw_task *task, piw_msg *msg)
         return rc;
     if (t->map.missing > 0)
         return go_on(task, t);
-    return transfers_is_read(t) ? file_queue_finish(task, t) : 0;
+    return transfers_is_read(t) ? finish(task, t) : 0;
 }

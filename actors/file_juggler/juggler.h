@@ -145,15 +145,15 @@ int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment, and bulk work. */
 void file_queue_yield(juggler *self);
-/* Do they? */
-bool file_queue_yields(const juggler *self);
-/* All of a file has come and was read. */
-int file_queue_finish(piw_task *task, transfer *t);
+int on_read_along(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- along.c: files are read while they come --- */
 /* There may be more to read of it. */
 int along_go(piw_task *task, transfer *t);
-int on_read_along(piw_task *task, piw_msg *reply, uint64_t key);
+/* A part was read: of which file; NULL: of one that has gone. Then along_next. */
+transfer *along_took(piw_task *task, const piw_msg *reply, uint64_t key);
+/* Read the next one that has more. */
+int along_next(piw_task *task);
 
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
