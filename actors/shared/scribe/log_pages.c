@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -20,11 +21,13 @@ enum {
     /* Bytes of a large log that are looked at: many times what its page shows. A slave can send 64 MiB, again and again. */
     FIRST_BYTES = 2 << 20,
     LAST_BYTES = 6 << 20,
+    ROOM = FIRST_BYTES + 2 * LAST_BYTES,
 };
 
-/* A log as it is unpacked: its beginning, then as much as `text` has room for, and at least LAST_BYTES of its end. */
+/* A log as it is unpacked: its beginning, then as much as there is room for, and at least LAST_BYTES of its end. */
 typedef struct unpacked {
-    piw_buffer text;
+    char *text; /* the system's: the allocator would keep as much for each worker */
+    size_t len;
     bool cut;
     uint32_t lines_cut; /* line ends in what stood after the beginning */
     uint32_t lines;     /* line ends in all */
@@ -41,29 +44,29 @@ static uint32_t count_lines(const void *data, size_t len)
 
 static void put(unpacked *log, const char *piece, size_t len)
 {
-    piw_buffer *text = &log->text;
-    if (text->len + len > FIRST_BYTES + 2 * LAST_BYTES) {
-        unsigned char *last = text->data + text->len - LAST_BYTES, *to = text->data + FIRST_BYTES;
+    if (log->len + len > ROOM) {
+        char *last = log->text + log->len - LAST_BYTES, *to = log->text + FIRST_BYTES;
         log->lines_cut += count_lines(to, (size_t)(last - to));
         memmove(to, last, LAST_BYTES);
-        text->len = FIRST_BYTES + LAST_BYTES;
+        log->len = FIRST_BYTES + LAST_BYTES;
         log->cut = true;
     }
     log->lines += count_lines(piece, len);
-    piw_put_bytes(text, piece, len);
+    memcpy(log->text + log->len, piece, len);
+    log->len += len;
 }
 
 /* Whole lines of both; a line that is longer than such a part isn't looked at. */
 static page_log_lines lines_of(const unpacked *log)
 {
-    const char *text = (const char *)log->text.data, *end = text + log->text.len;
-    page_log_lines lines = {.first = {text, (uint32_t)log->text.len}, .last = {end, 0}};
-    lines.count = log->lines + (log->text.len > 0 && end[-1] != '\n');
+    const char *text = log->text, *end = text + log->len;
+    page_log_lines lines = {.first = {text, (uint32_t)log->len}, .last = {end, 0}};
+    lines.count = log->lines + (log->len > 0 && end[-1] != '\n');
     lines.last_number = lines.count + 1;
     if (!log->cut)
         return lines;
     const char *first_end = memrchr(text, '\n', FIRST_BYTES);
-    const char *last = memchr(text + FIRST_BYTES, '\n', log->text.len - FIRST_BYTES);
+    const char *last = memchr(text + FIRST_BYTES, '\n', log->len - FIRST_BYTES);
     lines.first.len = first_end != NULL ? (uint32_t)(first_end + 1 - text) : 0;
     if (last != NULL) {
         lines.last = (piw_text){last + 1, (uint32_t)(end - last - 1)};
@@ -73,7 +76,7 @@ static page_log_lines lines_of(const unpacked *log)
 }
 
 /* False: it can't be read. */
-static bool unpack(const char *path, unpacked *to)
+static bool read_all(const char *path, unpacked *to)
 {
     char piece[64 << 10];
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -90,6 +93,23 @@ static bool unpack(const char *path, unpacked *to)
     gzclose(file);
     piw_file_was_read(path);
     return n >= 0;
+}
+
+static int unpack(const char *path, unpacked *log, bool *is_there, piw_err *err)
+{
+    void *room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *log = (unpacked){.text = room};
+    *is_there = false;
+    if (room == MAP_FAILED)
+        return piw_err_errno(err, "no memory to unpack the log %s", path);
+    *is_there = read_all(path, log);
+    return 0;
+}
+
+static void forget(const unpacked *log)
+{
+    if (log->text != MAP_FAILED)
+        munmap(log->text, ROOM);
 }
 
 int page_pack(const piw_buffer *page, piw_buffer *to, piw_err *err)
@@ -113,10 +133,11 @@ int page_pack(const piw_buffer *page, piw_buffer *to, piw_err *err)
 static int write_one(const site_facts *site, piw_text package, const project_build *build, const char *log_path,
                      const char *path, piw_err *err)
 {
-    unpacked log = {0};
+    unpacked log;
+    bool is_there;
     piw_buffer page = {0}, packed = {0};
-    int rc = 0;
-    if (unpack(log_path, &log)) {
+    int rc = unpack(log_path, &log, &is_there, err);
+    if (is_there) {
         const page_log_lines lines = lines_of(&log);
         rc = page_log(site, package, build, &lines, &page, err);
         if (rc == 0)
@@ -125,7 +146,7 @@ static int write_one(const site_facts *site, piw_text package, const project_bui
     if (rc == 0 && packed.len > 0)
         /* Synced: it is never written again, so what a machine that went down had half of would stay so. */
         rc = piw_file_write(site->root.s, path, packed.data, packed.len, PIW_FILE_SYNC, err);
-    piw_buffer_fini(&log.text);
+    forget(&log);
     piw_buffer_fini(&page);
     piw_buffer_fini(&packed);
     return rc;
