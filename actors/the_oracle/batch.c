@@ -121,8 +121,7 @@ static void begin_builds(build_params *b, params *p)
     int *const arrays[] = {&b->id,          &b->slave,    &b->package,  &b->version,    &b->abi,      &b->status,
                            &b->duration,    &b->of_build, &b->filename, &b->size,       &b->hash,     &b->package_tag,
                            &b->version_tag, &b->py_tag,   &b->file_abi, &b->platform,   &b->requires, &b->location,
-                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency, &b->needs,
-                           &b->queue};
+                           &b->metadata,    &b->of_file,  &b->tool,     &b->dependency, &b->needs,    &b->queue};
     *b = (build_params){.p = p};
     for (size_t i = 0; i < PIW_COUNT(arrays); i++)
         *arrays[i] = params_array(p);
