@@ -362,6 +362,9 @@ DECLARE
 BEGIN
     -- In the order in which a TRUNCATE takes them, and before anybody can wait for us.
     LOCK TABLE public.packages, public.versions, public.builds, public.files, public.build_abis IN ACCESS SHARE MODE;
+    IF slice > 0 AND piw.view_counts_due() THEN
+        LOCK TABLE public.downloads IN ACCESS SHARE MODE;
+    END IF;
     PERFORM pg_advisory_xact_lock(7306001);
     WITH taken AS (DELETE FROM piw.dirty d RETURNING d.package, d.version)
     SELECT array_agg(t.package), array_agg(t.version) INTO keys_package, keys_version

@@ -154,6 +154,15 @@ BEGIN
 END
 $$;
 
+-- Is there a view that isn't counted through the window yet, so that public.downloads will be read?
+CREATE FUNCTION piw.view_counts_due() RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM piw.view_counts c WHERE c.stale OR c.since > (SELECT w.since FROM piw.download_window w));
+END
+$$;
+
 -- The next hour backwards of views that aren't counted through the window yet; hours without a download are passed over. True:
 -- there is more.
 CREATE FUNCTION piw.fill_view_counts() RETURNS boolean

@@ -55,8 +55,8 @@ int views_tell(oracle *self, piw_err *err)
     params p = {0};
     put_views(&p, &views);
     piw_views_fini(&views);
-    rc = database_query(&self->db, "SELECT piw.set_views($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)", &p, NULL,
-                        err);
+    rc = database_query(&self->db, "SELECT piw.set_views($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)", &p,
+                        NULL, err);
     return rc == PIW_EDB ? PIW_EREFUSED : rc;
 }
 

@@ -39,6 +39,12 @@ CREATE TABLE piw.view_downloads (
     PRIMARY KEY (view, package)
 );
 
+-- A rule by downloads counted those of all machines: every version is looked at again, in slices (see 2-3.sql for its number).
+INSERT INTO piw.view_counts (view, since)
+SELECT v.view, date_trunc('hour', clock_timestamp() AT TIME ZONE 'UTC') + interval '1 hour' FROM piw.views v WHERE v.popular > 0;
+INSERT INTO piw.refills (refill_id) OVERRIDING SYSTEM VALUE
+SELECT least(coalesce((SELECT min(r.refill_id) FROM piw.refills r), 1), 1) - 1 WHERE EXISTS (SELECT FROM piw.view_counts);
+
 -- --- What PyPI offers ---
 
 -- Which of Python 3's releases take each of them: bit 11 for 3.11. Not known of those that are there.

@@ -249,6 +249,8 @@ def upgrades_version_3(cluster):
     cluster.sql("version3", "INSERT INTO downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, py_version) SELECT "
                 "'numpy-1.0-py3-none-any.whl', '192.0.2.1', now() AT TIME ZONE 'UTC' - interval '1 day', 'aarch64', 'Debian', '13', '3.13' "
                 "FROM generate_series(1, 5)")
+    drain(cluster, "version3")
+    same(cluster.rows("version3", "SELECT view, package, recent FROM piw.view_downloads"), [("trixie", "numpy", "5")], "its counts at once")
     cluster.sql("version3", "SELECT piw.set_views('{cp39view,trixie}', '{cp39,cp313}', '{linux_armv7l,linux_aarch64}', "
                 "ARRAY['', 'GLIBC_2.41'], '{t,f}', '{f,t}', '{f,f}', '{0,0}', '{0,5}', '{t,f}', ARRAY['', 'debian'], ARRAY['', '13'], "
                 "ARRAY['', ''])")

@@ -126,7 +126,8 @@ START_TEST(pure_wheels_by_their_interpreters)
         {"", "py3", true},
     };
     for (size_t i = 0; i < PIW_COUNT(cases); i++)
-        ck_assert_msg(piw_abi_takes_pure(piw_text_of(cases[i].abi), piw_text_of(cases[i].interpreters)) == cases[i].takes,
+        ck_assert_msg(piw_abi_takes_pure(piw_text_of(cases[i].abi), piw_text_of(cases[i].interpreters)) ==
+                          cases[i].takes,
                       "%s on %s", cases[i].interpreters, cases[i].abi);
 }
 END_TEST
