@@ -229,11 +229,12 @@ static inline parcel pack(const char *package, size_t size)
 }
 
 /* `token`: NULL as for a stock slave. */
-static inline void expect_with(const parcel *p, int64_t build_id, int64_t slave_id, const char *address,
-                               const char *package, const char *token)
+static inline piw_msg *make_expect(const parcel *p, int64_t build_id, int64_t slave_id, const char *address,
+                                   const char *package, fs_EXPECT **made)
 {
     fs_EXPECT *body;
     piw_msg *msg = fs_EXPECT_new(&body);
+    *made = body;
     piw_wheel_name tags;
     ck_assert_int_eq(piw_wheel_name_parse(piw_text_of(p->name), &tags, NULL), 0);
     body->build_id = build_id;
@@ -251,8 +252,39 @@ static inline void expect_with(const parcel *p, int64_t build_id, int64_t slave_
         .platform_tag = piw_msg_textz(msg, tags.platform),
         .location = piw_text_of("/simple"),
     };
+    return msg;
+}
+
+static inline void expect_with(const parcel *p, int64_t build_id, int64_t slave_id, const char *address,
+                               const char *package, const char *token)
+{
+    fs_EXPECT *body;
+    piw_msg *msg = make_expect(p, build_id, slave_id, address, package, &body);
     body->token = piw_msg_textz(msg, token);
     tell("fs", msg);
+}
+
+/* As the only file of its build, whose log it brings. */
+static inline void expect_last(const parcel *p, int64_t build_id, int64_t slave_id, const char *package,
+                               const char *output)
+{
+    fs_EXPECT *body;
+    piw_msg *msg = make_expect(p, build_id, slave_id, "local", package, &body);
+    piw_blob *blob = piw_blob_new(output, strlen(output));
+    last_file *last = piw_msg_alloc(msg, sizeof(*last));
+    last->output = piw_msg_blob(msg, blob);
+    piw_blob_unref(&blob);
+    piw_msg_list(msg, &last->wheels, 1);
+    last->wheels.at[0] = piw_msg_textz(msg, p->name);
+    body->last = last;
+    tell("fs", msg);
+}
+
+static inline bool is_staged_too(const piw_msg *verdict)
+{
+    const fs_VERIFY_reply *found = fs_VERIFY_reply_of(verdict);
+    ck_assert_msg(found->good, "%s", found->why.s);
+    return found->staged != NULL && *found->staged;
 }
 
 static inline void expect(const parcel *p, int64_t build_id, int64_t slave_id, const char *address, const char *package)

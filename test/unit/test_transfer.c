@@ -45,6 +45,77 @@ START_TEST(a_wheel_travels_from_slave_to_page)
 }
 END_TEST
 
+/* Many at a time are synced together. */
+START_TEST(the_last_file_of_a_build_stages_it)
+{
+    enum { BUILDS = 12 };
+    parcel p = pack("gold", 3000), large = pack("gold", 3000000);
+    piw_client *clients[BUILDS];
+    for (int i = 0; i < BUILDS; i++) {
+        expect_last(i == BUILDS - 1 ? &large : &p, BUILD + i, 7 + i, "gold", "all is well");
+        clients[i] = connect_file();
+        hello(clients[i], 7 + i);
+    }
+    for (int i = 0; i < BUILDS; i++)
+        serve(clients[i], i == BUILDS - 1 ? &large : &p);
+    for (int i = 0; i < BUILDS; i++) {
+        piw_msg *verdict = verify(BUILD + i, 7 + i);
+        ck_assert(is_staged_too(verdict));
+        piw_msg_free(&verdict);
+        ck_assert(!is_there("simple/gold"));
+    }
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    ck_assert(is_there("simple/gold/gold-1.0-py3-none-any.whl.metadata"));
+    ck_log("logs/0001/2345/6789.txt.gz", "all is well");
+    publish(BUILD + BUILDS - 1, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &large.bytes);
+    for (int i = 0; i < BUILDS; i++)
+        piw_client_close(&clients[i]);
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&large.bytes);
+}
+END_TEST
+
+/* What was done before VERIFY asked isn't kept over a swap: it is done again. */
+START_TEST(a_swap_before_it_is_asked_for_loses_nothing)
+{
+    parcel p = pack("gold", 3000);
+    piw_err err = {0};
+    expect_last(&p, BUILD, 7, "gold", "all is well");
+    piw_client *client = connect_file();
+    hello(client, 7);
+    serve(client, &p);
+    ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
+    piw_msg *verdict = verify(BUILD, 7);
+    if (!is_staged_too(verdict))
+        stage(BUILD, "gold", "all is well");
+    piw_msg_free(&verdict);
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    ck_log("logs/0001/2345/6789.txt.gz", "all is well");
+    piw_client_close(&client);
+    piw_buffer_fini(&p.bytes);
+}
+END_TEST
+
+START_TEST(a_bad_last_file_stages_nothing)
+{
+    parcel p = pack("gold", 3000), other = pack("gold", 3000);
+    other.bytes.data[1000] ^= 1;
+    for (int i = 0; i < 2; i++) {
+        expect_last(&p, BUILD, 7, "gold", "all is well");
+        transfer(i == 0 ? &other : &p, 7);
+        piw_msg *verdict = verify(BUILD, 7);
+        ck_assert_int_eq(fs_VERIFY_reply_of(verdict)->good, i == 1);
+        ck_assert_int_eq(fs_VERIFY_reply_of(verdict)->staged != NULL && *fs_VERIFY_reply_of(verdict)->staged, i == 1);
+        piw_msg_free(&verdict);
+    }
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&other.bytes);
+}
+END_TEST
+
 START_TEST(strange_chunks_change_nothing)
 {
     parcel p = pack("gold", 1000000);
@@ -521,6 +592,9 @@ Suite *unit_suite(void)
     tcase_set_timeout(files, 60);
     tcase_add_checked_fixture(files, setup, teardown);
     tcase_add_test(files, a_wheel_travels_from_slave_to_page);
+    tcase_add_test(files, the_last_file_of_a_build_stages_it);
+    tcase_add_test(files, a_swap_before_it_is_asked_for_loses_nothing);
+    tcase_add_test(files, a_bad_last_file_stages_nothing);
     tcase_add_test(files, strange_chunks_change_nothing);
     tcase_add_test(files, a_transfer_belongs_to_its_address);
     tcase_add_test(files, a_socket_file_and_the_loopback_interface_are_one_place);
