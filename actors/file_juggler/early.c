@@ -20,11 +20,6 @@ static uint64_t new_key(juggler *self)
     return self->early_key;
 }
 
-static const fs_EXPECT *last_of(const transfer *t)
-{
-    return t->early.last == NULL ? NULL : fs_EXPECT_of(t->early.last);
-}
-
 /* --- Names ------------------------------------------------------------------------------------------------------------ */
 
 void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
@@ -47,15 +42,9 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
     syncs_early(task, t->early.key, true);
 }
 
-const last_file *early_last(const transfer *t)
-{
-    const fs_EXPECT *expect = last_of(t);
-    return expect == NULL ? NULL : expect->last;
-}
-
 /* --- The check -------------------------------------------------------------------------------------------------------- */
 
-piw_msg *early_check_job(const juggler *self, const transfer *t)
+static piw_msg *check_job(const juggler *self, const transfer *t)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(path, self->root, t->about->build_id, t->about->filename))
@@ -70,7 +59,7 @@ piw_msg *early_check_job(const juggler *self, const transfer *t)
     bool *needs = piw_msg_alloc(job, sizeof(*needs));
     *needs = self->views;
     body->needs = needs;
-    const last_file *last = early_last(t);
+    const last_file *last = juggler_last(t);
     if (last != NULL) {
         staged_log *log = piw_msg_alloc(job, sizeof(*log));
         log->root = piw_msg_textz(job, self->root);
@@ -97,7 +86,7 @@ void early_check(piw_task *task, transfer *t)
     if (begun && t->early.key == 0)
         transfers_set_early(&self->transfers, t, new_key(self));
     if (begun)
-        job = early_check_job(self, t);
+        job = check_job(self, t);
     begun = job != NULL && piw_work(task, job_check_file, &job, PIW_ON(early_checked), t->early.key) == 0;
     piw_msg_free(&job);
     if (!begun) {
@@ -157,7 +146,7 @@ int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key)
     return answer(task, t);
 }
 
-int early_reached_disk(piw_task *task, const early_synced_at *synced)
+static int reached_disk(piw_task *task, const early_synced_at *synced)
 {
     juggler *self = piw_soul(task);
     transfer *t = transfers_of_early(&self->transfers, (uint64_t)synced->key);
@@ -171,7 +160,7 @@ int early_reached_disk(piw_task *task, const early_synced_at *synced)
     return answer(task, t);
 }
 
-int early_sync_failed(piw_task *task)
+static int sync_failed(piw_task *task)
 {
     juggler *self = piw_soul(task);
     int rc = 0;
@@ -183,6 +172,57 @@ int early_sync_failed(piw_task *task)
         t->early.waits &= EARLY_CHECK;
         rc = answer(task, t);
     }
+    return rc;
+}
+
+int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    if (!syncs_over(task, reply)) {
+        int rc = sync_failed(task);
+        return rc == 0 ? syncs_go(task) : rc;
+    }
+    const sync_builds_reply *synced = sync_builds_reply_of(reply);
+    for (uint32_t i = 0; synced->early != NULL && i < synced->early->at.count; i++) {
+        if (reached_disk(task, &synced->early->at.at[i]) != 0)
+            piw_debug("the task that waited for a file's check has gone");
+    }
+    return syncs_go(task);
+}
+
+/* The job's result becomes the answer to the request. The job's key is the request's token, so nothing else has to be
+ * remembered. */
+int early_check_now(piw_task *task, transfer *t, piw_token token)
+{
+    juggler *self = piw_soul(task);
+    piw_msg *job = check_job(self, t);
+    int rc = job == NULL ? piw_answer_error(task, token, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s)
+                         : piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
+    piw_msg_free(&job);
+    if (rc == 0)
+        transfers_end(&self->transfers, t);
+    return rc;
+}
+
+int early_recheck(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    int rc = 0;
+    for (transfer *t = transfers_next(&self->transfers, NULL), *next; t != NULL && rc == 0; t = next) {
+        next = transfers_next(&self->transfers, t);
+        if (t->about->verify != NULL)
+            rc = early_check_now(task, t, *t->about->verify);
+    }
+    return rc;
+}
+
+int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    piw_token token = {key};
+    piw_msg *answer = juggler_verdict(task, reply);
+    int rc = answer != NULL ? piw_answer(task, token, &answer)
+                            : piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+    piw_msg_free(&answer);
     return rc;
 }
 

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static piw_continuation_fn on_checked, on_staged, on_sealed, on_published;
+static piw_continuation_fn on_staged, on_sealed, on_published;
 
 /* --- The service --- */
 
@@ -88,20 +88,6 @@ static int answer_bad(piw_task *task, piw_msg *request, const char *why)
     return rc;
 }
 
-/* The job's result becomes the answer to the request. The job's key is the request's token, so nothing else has to be
- * remembered. */
-static int check_now(piw_task *task, transfer *t, piw_token token)
-{
-    juggler *self = piw_soul(task);
-    piw_msg *job = early_check_job(self, t);
-    int rc = job == NULL ? piw_answer_error(task, token, PIW_EINVAL, "\"%s\" makes no safe path", t->about->filename.s)
-                         : piw_work(task, job_check_file, &job, PIW_ON(checked), token.id);
-    piw_msg_free(&job);
-    if (rc == 0)
-        transfers_end(&self->transfers, t);
-    return rc;
-}
-
 static int on_verify(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
@@ -115,83 +101,19 @@ static int on_verify(piw_task *task, piw_msg *msg)
     if (t->map.missing > 0)
         return answer_bad(task, msg, "the transfer of the file was not finished");
     counts_received(self, t->about->size);
-    if (early_last(t) != NULL)
+    if (juggler_last(t) != NULL)
         file_queue_yield(self);
     if (t->early.checking)
         return early_verify(task, msg, t);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
-    return rc == 0 ? check_now(task, t, token) : rc;
-}
-
-int juggler_recheck(piw_task *task)
-{
-    juggler *self = piw_soul(task);
-    int rc = 0;
-    for (transfer *t = transfers_next(&self->transfers, NULL), *next; t != NULL && rc == 0; t = next) {
-        next = transfers_next(&self->transfers, t);
-        if (t->about->verify != NULL)
-            rc = check_now(task, t, *t->about->verify);
-    }
-    return rc;
-}
-
-piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply)
-{
-    juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0) {
-        piw_outage_goes_on(&self->troubles[TROUBLE_CHECK], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
-        return NULL;
-    }
-    piw_outage_over(&self->troubles[TROUBLE_CHECK], "files are checked again");
-    const check_file_reply *checked = check_file_reply_of(reply);
-    if (!checked->good)
-        piw_info("%s", checked->why.s);
-    if (!checked->good && checked->refused_by.len > 0)
-        counts_refused(self, checked->refused_by);
-    fs_VERIFY_reply *body;
-    piw_msg *answer = fs_VERIFY_reply_new(&body);
-    body->good = checked->good;
-    body->final = checked->final;
-    body->why = piw_text_copy(answer, checked->why);
-    piw_value_copy(answer, built_file_type(), &checked->file, &body->file);
-    return answer;
-}
-
-static int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    piw_token token = {key};
-    piw_msg *answer = juggler_verdict(task, reply);
-    int rc = answer != NULL ? piw_answer(task, token, &answer)
-                            : piw_answer_error(task, token, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
-    piw_msg_free(&answer);
-    return rc;
+    return rc == 0 ? early_check_now(task, t, token) : rc;
 }
 
 static bool is_staged(const juggler *self, int64_t build_id)
 {
     char folder[PIW_PATH_MAX];
     return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
-}
-
-piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body)
-{
-    piw_msg *record = journal_build_new(body);
-    (*body)->build_id = build_id;
-    (*body)->package = piw_text_copy(record, package);
-    (*body)->view = piw_text_copy_some(record, view);
-    return record;
-}
-
-int juggler_note(juggler *self, piw_msg *record, piw_err *err)
-{
-    int rc = journal_put(&self->journal, &record, err);
-    piw_msg_free(&record);
-    if (rc != 0)
-        piw_outage_goes_on(&self->troubles[TROUBLE_JOURNAL], PIW_LOG_ERROR, 0, "%s", err->text);
-    else
-        piw_outage_over(&self->troubles[TROUBLE_JOURNAL], "builds are noted again");
-    return rc;
 }
 
 static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)

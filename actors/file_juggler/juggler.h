@@ -110,15 +110,19 @@ static inline piw_text juggler_root(const juggler *self)
     return piw_text_of(self->root);
 }
 
-/* --- file_juggler.c: what its parts share --- */
+/* What is kept with a build's last file; NULL: it isn't the last one, or is done as any other. */
+static inline const last_file *juggler_last(const transfer *t)
+{
+    return t->early.last == NULL ? NULL : fs_EXPECT_of(t->early.last)->last;
+}
+
+/* --- notes.c --- */
+/* The record of a build for the journal. */
 piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body);
 /* Into the journal with it; then `record` is gone. */
 int juggler_note(juggler *self, piw_msg *record, piw_err *err);
 /* What a check has found, as VERIFY's answer. NULL when the check itself has failed, which is said. */
 piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply);
-
-/* After a swap: who waited for a check that was made early waits for another. */
-int juggler_recheck(piw_task *task);
 
 /* --- early.c: what is done before it is asked for --- */
 /* `msg`, an EXPECT, has begun the transfer. */
@@ -129,14 +133,13 @@ void early_check(piw_task *task, transfer *t);
 int early_verify(piw_task *task, piw_msg *msg, transfer *t);
 /* The transfer is about to end, or to begin anew. */
 int early_abandon(piw_task *task, transfer *t);
-/* The job that checks the file; NULL: its name makes no path. */
-piw_msg *early_check_job(const juggler *self, const transfer *t);
-/* What is kept with it, of a build's last file; or NULL. */
-const last_file *early_last(const transfer *t);
+/* Check the file for who waits for that; the transfer is over. */
+int early_check_now(piw_task *task, transfer *t, piw_token token);
+/* After a swap: who waited for a check that was made early waits for another. */
+int early_recheck(piw_task *task);
+int on_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key);
-int early_reached_disk(piw_task *task, const early_synced_at *synced);
-/* What was being synced ended without an answer. */
-int early_sync_failed(piw_task *task);
+int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- file_queue.c: what slaves and importers send --- */
 int on_file_hello(piw_task *task, piw_msg *msg);
@@ -180,7 +183,8 @@ int syncs_ask(piw_task *task, piw_token token, int64_t build_id, bool seal);
 void syncs_early(piw_task *task, uint64_t key, bool names);
 /* Begin with what waits, unless a job is under way. */
 int syncs_go(piw_task *task);
-int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
+/* A job is over: answer who waited for it. False: it came to nothing, which is said. */
+bool syncs_over(piw_task *task, const piw_msg *reply);
 
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
 /* `state`: a predecessor's, or NULL. */

@@ -48,7 +48,7 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     if (rc == 0)
         rc = syncs_go(task);
     if (rc == 0)
-        rc = juggler_recheck(task);
+        rc = early_recheck(task);
     /* After a swap what the predecessor has begun comes back to us by itself. */
     return rc != 0 || state != NULL ? rc : unfinished_begin(task);
 }

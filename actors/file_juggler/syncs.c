@@ -43,7 +43,7 @@ static const early_syncs *take_early(juggler *self, piw_msg *job)
     made->at.count = 0;
     for (uint32_t i = 0; i < count; i++) {
         const transfer *t = transfers_of_early(&self->transfers, self->early[i].key);
-        const last_file *last = t == NULL ? NULL : early_last(t);
+        const last_file *last = t == NULL ? NULL : juggler_last(t);
         if (last == NULL)
             continue;
         early_syncs_at *to = &made->at.at[made->at.count++];
@@ -105,25 +105,19 @@ static int answer(piw_task *task, const sync_builds_reply_builds *synced)
     return rc;
 }
 
-int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
+bool syncs_over(piw_task *task, const piw_msg *reply)
 {
-    (void)key;
     juggler *self = piw_soul(task);
     self->waiting_busy = false;
     if (piw_msg_error(reply) != 0) { /* the pool's own: whoever waits asks again in time */
         piw_outage_goes_on(&self->troubles[TROUBLE_STAGED], PIW_LOG_ERROR, 0, "builds could not be synced: %s",
                            piw_msg_error_text(reply));
-        int rc = early_sync_failed(task);
-        return rc == 0 ? syncs_go(task) : rc;
+        return false;
     }
     const sync_builds_reply *synced = sync_builds_reply_of(reply);
     for (uint32_t i = 0; i < synced->builds.count; i++) {
         if (answer(task, &synced->builds.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's sync has gone");
     }
-    for (uint32_t i = 0; synced->early != NULL && i < synced->early->at.count; i++) {
-        if (early_reached_disk(task, &synced->early->at.at[i]) != 0)
-            piw_debug("the task that waited for a file's check has gone");
-    }
-    return syncs_go(task);
+    return true;
 }
