@@ -270,6 +270,7 @@ def main():
         farm.start_master()
         farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 60)
         farm.wait("the site's own pages", lambda: all((farm.www / name).exists() for name in PAGES), 60)
+        farm.wait("the site's address", lambda: "http://wheels.test/simple PACKAGE" in read(farm, "index.html"), 60)
         farm.wait("links to the logs' pages", lambda: "logs/0000/0000/0001.html" in read(farm, "index.html"), 90)
         for step in (everything_is_there, words_are_right, nothing_is_run, log_page, every_log, large_logs, feeds, operators_own):
             step(farm)
