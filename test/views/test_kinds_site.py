@@ -29,7 +29,9 @@ def wheel_name(farm, package, version="1.0"):
 
 
 def snapshot(farm):
-    """All that the common index has: {path: bytes}."""
+    """All that the common index has: {path: bytes}. Its root list, which is written a moment later than pages, is waited for."""
+    wanted = {package for package, in farm.rows("SELECT DISTINCT package FROM files JOIN builds USING (build_id)")}
+    farm.wait("the root list", lambda: wanted <= kinds.links(kinds.page(farm, "simple/index.html")).keys(), 60)
     return {path.relative_to(farm.www): path.read_bytes() for path in (farm.www / "simple").rglob("*") if path.is_file()}
 
 
