@@ -58,7 +58,7 @@ static bool compatible(piw_text version, int order, int minor)
 
 static bool takes(const specifier *self, int minor)
 {
-    char text[16];
+    char text[32];
     snprintf(text, sizeof(text), "3.%d.%d", minor, PATCH);
     int order = piw_version_compare_text(piw_text_of(text), self->version);
     if (strcmp(self->op, "==") == 0)
