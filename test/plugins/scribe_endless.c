@@ -23,10 +23,17 @@ static int on_other(piw_task *task, piw_msg *msg)
     return piw_refuse(task, msg, PIW_EREFUSED, "this fixture writes nothing");
 }
 
+static int on_soon(piw_task *task, piw_msg *msg)
+{
+    (void)task, (void)msg;
+    return 0;
+}
+
 static const piw_handler handlers[] = {
     {&scribe_protocol_def, SCRIBE_PROJECT, on_page}, {&scribe_protocol_def, SCRIBE_BOTH, on_page},
     {&scribe_protocol_def, SCRIBE_HOME, on_other},   {&scribe_protocol_def, SCRIBE_SEARCH, on_other},
-    {&scribe_protocol_def, SCRIBE_DELPKG, on_other}, PIW_HANDLERS_END};
+    {&scribe_protocol_def, SCRIBE_DELPKG, on_other}, {&scribe_protocol_def, SCRIBE_BULK, on_page},
+    {&scribe_protocol_def, SCRIBE_SOON, on_soon},    PIW_HANDLERS_END};
 static const piw_service serves[] = {{"scribe", &scribe_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {{"db", &db_protocol_def}, PIW_SERVICES_END};
 
