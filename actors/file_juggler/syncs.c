@@ -55,7 +55,8 @@ static const early_syncs *take_early(juggler *self, piw_msg *job)
         piw_texts_copy(job, last->wheels.at, last->wheels.count, to->wheels.at);
     }
     self->early_count -= count;
-    memmove(self->early, self->early + count, self->early_count * sizeof(*self->early));
+    if (count > 0)
+        memmove(self->early, self->early + count, self->early_count * sizeof(*self->early));
     return made;
 }
 

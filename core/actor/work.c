@@ -42,6 +42,7 @@ struct background {
     struct job *first;    /* under the lock: taken out of `asked`, oldest first */
     bool large_runs;      /* the same */
     unsigned count;       /* threads that do the jobs */
+    sem_t ended;          /* one for each of these that is at its end */
     bool answers, stuck;  /* the thread that answers was begun; one of the others doesn't end */
     pthread_t answerer;
     pthread_t threads[PIW_LIMIT_BACKGROUND];
@@ -269,7 +270,7 @@ static void *background_worker(void *arg)
     for (;;) {
         wait_for_some(&background->asked);
         if (chain_is_closed(&background->asked))
-            return NULL;
+            break;
         struct job *job = take_background(background);
         if (job == NULL)
             continue;
@@ -278,12 +279,15 @@ static void *background_worker(void *arg)
             end_large(background);
         chain_add(&background->done, job);
     }
+    sem_post(&background->ended);
+    return NULL;
 }
 
 static int background_start(struct background *self, unsigned threads, piw_err *err)
 {
     pthread_mutex_init(&self->lock, NULL);
-    if (sem_init(&self->asked.some, 0, 0) != 0 || sem_init(&self->done.some, 0, 0) != 0)
+    if (sem_init(&self->asked.some, 0, 0) != 0 || sem_init(&self->done.some, 0, 0) != 0 ||
+        sem_init(&self->ended, 0, 0) != 0)
         return piw_err_errno(err, "a semaphore of the worker pool can't be made");
     int rc = threads > 0 ? pthread_create(&self->answerer, NULL, answerer, self) : 0;
     self->answers = threads > 0 && rc == 0;
@@ -295,6 +299,15 @@ static int background_start(struct background *self, unsigned threads, piw_err *
     return rc;
 }
 
+/* Of one of its threads; false: not within the bound. */
+static bool wait_for_end(struct background *self, const struct timespec *until)
+{
+    int rc;
+    while ((rc = sem_clockwait(&self->ended, CLOCK_MONOTONIC, until)) != 0 && errno == EINTR)
+        ;
+    return rc == 0;
+}
+
 /* Its threads end, within the bound; what they haven't begun is given back. */
 static void background_stop(struct background *self, const struct timespec *until)
 {
@@ -302,7 +315,9 @@ static void background_stop(struct background *self, const struct timespec *unti
     for (unsigned i = 0; i < self->count; i++)
         sem_post(&self->asked.some);
     for (unsigned i = 0; i < self->count; i++)
-        self->stuck |= pthread_clockjoin_np(self->threads[i], NULL, CLOCK_MONOTONIC, until) != 0;
+        self->stuck |= !wait_for_end(self, until);
+    for (unsigned i = 0; i < self->count && !self->stuck; i++)
+        pthread_join(self->threads[i], NULL);
     pthread_mutex_lock(&self->lock);
     struct job *taken = self->first;
     self->first = NULL;
@@ -324,6 +339,7 @@ static void background_fini(struct background *self)
     pthread_mutex_destroy(&self->lock);
     sem_destroy(&self->asked.some);
     sem_destroy(&self->done.some);
+    sem_destroy(&self->ended);
 }
 
 /* --- The pool ---------------------------------------------------------------------------------------------------- */

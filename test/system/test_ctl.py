@@ -71,9 +71,16 @@ static int on_any(piw_task *task, piw_msg *msg)
     return piw_refuse(task, msg, PIW_EREFUSED, "the stub writes nothing");
 }
 
+static int on_soon(piw_task *task, piw_msg *msg)
+{
+    (void)task, (void)msg;
+    return 0;
+}
+
 static const piw_handler handlers[] = {
     {&scribe_protocol_def, SCRIBE_PROJECT, on_any}, {&scribe_protocol_def, SCRIBE_BOTH, on_any},
     {&scribe_protocol_def, SCRIBE_HOME, on_any}, {&scribe_protocol_def, SCRIBE_SEARCH, on_any},
+    {&scribe_protocol_def, SCRIBE_BULK, on_any}, {&scribe_protocol_def, SCRIBE_SOON, on_soon},
 #ifndef MISSING_HANDLER
     {&scribe_protocol_def, SCRIBE_DELPKG, on_any},
 #endif
