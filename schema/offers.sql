@@ -78,6 +78,7 @@ $$;
 CREATE FUNCTION piw.know_offers(pkg text, age_ms bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     moment timestamp := piw.utc_now();
@@ -100,7 +101,7 @@ $$;
 CREATE FUNCTION piw.keep_pypi_wheels(pkg text, versions text[], tags text[], pythons bigint[] DEFAULT NULL, age_ms bigint DEFAULT 0)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET jit = off
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -607,6 +607,7 @@ $$;
 CREATE FUNCTION piw.head_keys(abi text, which text, lim integer, phase integer, OUT packages text[], OUT versions text[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM piw.queues() a WHERE a.abi_tag = abi AND a.skip = '') THEN

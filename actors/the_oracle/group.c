@@ -179,18 +179,26 @@ static const statement mark = {"mark", "SELECT piw.mark_commit($1, $2)"};
 static const statement mark_loosely = {"mark_loosely",
                                        "SELECT piw.mark_commit($1, $2), set_config('synchronous_commit', 'off', true)"};
 
-/* `whole`: with its commit, in one exchange. */
-static int send_group(oracle *self, const batch *group, const statement *with_mark, bool whole, piw_err *err)
+/* `whole`: with its commit, in one exchange; from the mark on nobody can tell how far that gets. */
+static int send_group(oracle *self, const batch *group, const statement *with_mark, uint32_t count, bool whole,
+                      piw_err *err)
 {
     database *db = &self->db;
     params p = {0};
     int rc = database_send(db, &begin, NULL, err);
     if (rc == 0)
         rc = batch_send(db, group, err);
+    if (rc == 0 && PIW_FAULT("oracle.unsent")) {
+        database_close(db);
+        rc = piw_err_set(err, PIW_EDBAWAY, "the connection was cut while a group was sent");
+    }
     if (rc != 0)
         return rc;
     put_mark(self, &p);
-    rc = database_send(db, with_mark, &p, err);
+    if (whole)
+        rc = before_commit(self, count, err);
+    if (rc == 0)
+        rc = database_send(db, with_mark, &p, err);
     if (rc == 0 && whole)
         rc = database_send(db, &commit, NULL, err);
     if (rc == 0)
@@ -209,9 +217,7 @@ static int take_group(database *db, const batch *group, piw_err *err)
 /* In one exchange: should it be cut off, what the database answered can be found out afterwards. */
 static int store_at_once(oracle *self, const batch *group, const statement *with_mark, uint32_t count, piw_err *err)
 {
-    int rc = before_commit(self, count, err);
-    if (rc == 0)
-        rc = send_group(self, group, with_mark, true, err);
+    int rc = send_group(self, group, with_mark, count, true, err);
     if (rc == 0 && PIW_FAULT("oracle.unanswered")) {
         database_close(&self->db);
         rc = piw_err_set(err, PIW_EDBAWAY, "the connection was cut before the answers");
@@ -225,7 +231,7 @@ static int store_at_once(oracle *self, const batch *group, const statement *with
 static int store_in_two(oracle *self, const batch *group, const statement *with_mark, uint32_t count, piw_err *err)
 {
     database *db = &self->db;
-    int rc = send_group(self, group, with_mark, false, err);
+    int rc = send_group(self, group, with_mark, count, false, err);
     if (rc == 0)
         rc = take_group(db, group, err);
     if (rc == 0)

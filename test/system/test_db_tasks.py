@@ -37,7 +37,7 @@ def main():
         return score.code()
     with Cluster() as cluster:
         run(cluster, "", ["running", "starting"])
-        for when in ("before_commit", "unanswered", "after_commit"):
+        for when in ("unsent", "before_commit", "unanswered", "after_commit"):
             run(cluster, f"cut_{when}", ["faults"], f"oracle.{when}=error:3")
     return score.code()
 
