@@ -199,6 +199,8 @@ static int send_group(oracle *self, const batch *group, const statement *with_ma
         rc = before_commit(self, count, err);
     if (rc == 0)
         rc = database_send(db, with_mark, &p, err);
+    else
+        params_fini(&p);
     if (rc == 0 && whole)
         rc = database_send(db, &commit, NULL, err);
     if (rc == 0)
