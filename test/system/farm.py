@@ -167,9 +167,9 @@ class Farm:
         self.master_options = [] if self.as_root else ["--core-dumps"]  # so that tests may look into its folder in /proc
         self.slave_options = []
         self.views = {}
+        self.sections = ""  # of the configuration, beside those
         self.site_options = {}
         self.postgres_options = []
-        self.site_options = {}
         atexit.register(self.close)
         self._old = {}
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -367,7 +367,7 @@ class Farm:
             lines += [f"[view:{view}]", *(f"{key} = {value}" for key, value in options.items())]
         if self.site_options:
             lines += ["[site]", *(f"{key} = {value}" for key, value in self.site_options.items())]
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n" + self.sections, encoding="utf-8")
         path.chmod(0o644)
         return path
 

@@ -19,15 +19,6 @@ from score import check
 WITHIN_S = 5
 
 
-class Farm(farms.Farm):
-    sections = ""
-
-    def configuration(self):
-        path = super().configuration()
-        path.write_text(path.read_text() + self.sections)
-        return path
-
-
 def slave_of(farm, name, queue, *options):
     """Its log's first line stands there before it speaks to anybody."""
     log = farm.dir / "tmp" / f"{name}.log"
@@ -139,7 +130,7 @@ def test_monitor(farm):
 
 
 def main():
-    with Farm() as farm:
+    with farms.Farm() as farm:
         farm.prepare()
         farm.start_postgres()
         farm.create_database()

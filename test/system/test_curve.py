@@ -20,15 +20,6 @@ from score import check
 QUEUES = ("slave", "file", "status", "control")
 
 
-class Farm(farms.Farm):
-    sections = ""
-
-    def configuration(self):
-        path = super().configuration()
-        path.write_text(path.read_text() + self.sections)
-        return path
-
-
 class Elsewhere:
     """A network namespace at the other end of a cable. Addresses are of the networks for measurements (RFC 2544)."""
 
@@ -246,7 +237,7 @@ def main():
     if os.geteuid() != 0 or shutil.which("ip") is None:
         print("skip curve - a network namespace needs root, and ip (apt package iproute2)")
         return 0
-    with Farm() as farm:
+    with farms.Farm() as farm:
         farm.slave_options = ["--sandbox", "no"]  # builds wait for files of the test
         elsewhere = Elsewhere(farm)
         try:

@@ -17,16 +17,6 @@ from test_hostile import Stranger
 RUN_S = 60  # for a master that is to end by itself
 
 
-class Farm(farms.Farm):
-    """With sections of the configuration beside those of tasks."""
-    sections = ""
-
-    def configuration(self):
-        path = super().configuration()
-        path.write_text(path.read_text("utf-8") + self.sections, "utf-8")
-        return path
-
-
 class Systemd:
     """Starts the master and keeps what it is told."""
 
@@ -166,7 +156,7 @@ def check_networks(farm):
 
 
 def main():
-    with Farm() as farm:
+    with farms.Farm() as farm:
         try:
             farm.prepare()
             postgres = farm.start_postgres()

@@ -18,12 +18,10 @@ PASSWORD = "tr0ub4dor-and-3"
 class Farm(farms.Farm):
     """The password is in the configuration file; PostgreSQL trusts whoever comes by its socket, and doesn't ask."""
 
-    sections = ""
-
     def configuration(self):
         path = super().configuration()
         dsn = f"postgres://piwheels:{PASSWORD}@/piwheels?host={self.dir}/s"
-        path.write_text(f"[master]\ndsn = {dsn}\n[audit]\ndsn = {dsn}\n{path.read_text()}{self.sections}", encoding="utf-8")
+        path.write_text(f"[master]\ndsn = {dsn}\n[audit]\ndsn = {dsn}\n{path.read_text()}", encoding="utf-8")
         path.chmod(0o600)
         self.own(path)
         return path

@@ -119,9 +119,9 @@ static void mend_apart(link_queues *self, model *known)
         if (why == NULL || !lasting)
             continue;
         any = true;
-        if (why != self->apart)
+        if (why != self->apart[i])
             model_say(known, LEVEL_ALARM, now_us(), "the %s queue: %s", i == 0 ? "status" : "control", why);
-        self->apart = why;
+        self->apart[i] = why;
         if (self->apart_ns != 0 && now_ns >= self->apart_ns && piw_client_reset(queues[i], &err) != 0)
             model_say(known, LEVEL_ALARM, now_us(), "%s", err.text);
     }
@@ -129,7 +129,7 @@ static void mend_apart(link_queues *self, model *known)
         self->apart_ns = now_ns + RESET_MS * 1000000ll;
     if (piw_client_connected(self->status) && piw_client_connected(self->control)) {
         self->apart_ns = 0;
-        self->apart = NULL;
+        self->apart[0] = self->apart[1] = NULL;
     }
 }
 

@@ -10,12 +10,12 @@
 
 typedef struct link_queues {
     piw_client *status, *control;
-    int64_t hellos;      /* how many the master had sent when we asked for one the last time */
-    int64_t greet_ns;    /* when HELLO is sent next; 0: never */
-    int64_t patience_ms; /* how long its answer may take before it is sent once more */
-    int64_t reset_ns;    /* when a refused connection is tried again; 0: none was refused */
-    int64_t apart_ns;    /* when a connection that can't come about is made anew; 0: there is none such */
-    const char *apart;   /* why, as it was said last */
+    int64_t hellos;       /* how many the master had sent when we asked for one the last time */
+    int64_t greet_ns;     /* when HELLO is sent next; 0: never */
+    int64_t patience_ms;  /* how long its answer may take before it is sent once more */
+    int64_t reset_ns;     /* when a refused connection is tried again; 0: none was refused */
+    int64_t apart_ns;     /* when a connection that can't come about is made anew; 0: there is none such */
+    const char *apart[2]; /* why, as it was said last of status and control */
 } link_queues;
 
 /* A `key` of NULL means that the queues are not encrypted. */
