@@ -147,6 +147,15 @@ static int lay_out(piw_type *type, piw_field *fields, piw_err *err)
     return 0;
 }
 
+/* Members are found by their names. A list of a thousand of them, the most that a shape has, is soon gone through. */
+static bool is_named(const recording_member *members, uint32_t before, piw_text name)
+{
+    for (uint32_t i = 0; i < before; i++)
+        if (piw_text_eq(members[i].name, name))
+            return true;
+    return false;
+}
+
 static int read_type(piw_type *types, made_type *made, uint32_t n, const recording_type *from, piw_err *err)
 {
     piw_type *type = &types[n];
@@ -164,6 +173,8 @@ static int read_type(piw_type *types, made_type *made, uint32_t n, const recordi
         const recording_member *member = &from->members.at[i];
         if (member->type < 0 || member->type >= n || (named && member->name.len == 0))
             return malformed(err, "a member has no name or no type");
+        if (named && is_named(from->members.at, i, member->name))
+            return malformed(err, "two members have one name");
         const made_type *inner = &made[member->type];
         fields[i] = (piw_field){.name = named ? piw_strdup(member->name.s) : NULL,
                                 .type = &types[member->type],
