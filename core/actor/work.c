@@ -1,4 +1,6 @@
-/* work.c — the worker pool: a list under a lock, a few threads, results as answers.
+/* work.c — the worker pool: a line of jobs for each task under a lock, a few threads, results as answers.
+ *
+ * Threads go from line to line, so that a task with thousands of jobs holds up no other's for longer than one of them takes.
  *
  * Jobs of the background, and those with much to work on, of which one runs at a time, have threads of their own, since a thread that has given up its priority can't take it back. Such a
  * thread may be off the processor for long where others want it, whatever it holds just then: so nobody else ever takes a lock
@@ -48,10 +50,18 @@ struct background {
     pthread_t threads[PIW_LIMIT_BACKGROUND];
 };
 
+/* What one task has asked for and nobody has begun, oldest first. */
+struct line {
+    struct line *next; /* the ring of all */
+    const piw__shell *of;
+    struct job *first, *last;
+};
+
 struct piw__pool_of_workers {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    struct job *first, *last;
+    struct line *turn;       /* under the lock: in the ring, the line of which a job was begun last; or NULL */
+    unsigned waiting;        /* the same: jobs in all lines */
     bool stopping, draining; /* under the lock */
     bool stopped, stuck;     /* the stopping thread's: its threads are joined; one of them can't be */
     unsigned count, running; /* threads; of them those with a job */
@@ -111,18 +121,81 @@ static void give_back_all(struct job *job)
     }
 }
 
-/* Under the lock; NULL when there is none. */
-static struct job *take(piw__workers *workers)
+/* --- Lines: all under the lock ----------------------------------------------------------------------------------- */
+
+static struct line *line_of(piw__workers *workers, const piw__shell *shell)
 {
-    struct job *job = workers->first;
-    if (job == NULL)
+    struct line *at = workers->turn;
+    for (unsigned n = 0; at != NULL && (n == 0 || at != workers->turn); n++, at = at->next)
+        if (at->of == shell)
+            return at;
+    struct line *line = piw_zalloc(sizeof(*line));
+    line->of = shell;
+    line->next = workers->turn != NULL ? workers->turn->next : line;
+    if (workers->turn != NULL)
+        workers->turn->next = line;
+    else
+        workers->turn = line;
+    return line;
+}
+
+static void add(piw__workers *workers, struct job *job)
+{
+    struct line *line = line_of(workers, job->msg->from);
+    if (line->last != NULL)
+        line->last->next = job;
+    else
+        line->first = job;
+    line->last = job;
+    workers->waiting++;
+}
+
+/* The first of the next line that has one; NULL when none has. */
+static struct job *take_next(piw__workers *workers)
+{
+    if (workers->waiting == 0)
         return NULL;
-    workers->first = job->next;
-    if (workers->first == NULL)
-        workers->last = NULL;
-    workers->running++;
+    struct line *line = workers->turn->next;
+    while (line->first == NULL)
+        line = line->next;
+    struct job *job = line->first;
+    line->first = job->next;
+    if (line->first == NULL)
+        line->last = NULL;
+    job->next = NULL;
+    workers->turn = line;
+    workers->waiting--;
     return job;
 }
+
+static struct job *take(piw__workers *workers)
+{
+    struct job *job = take_next(workers);
+    workers->running += job != NULL;
+    return job;
+}
+
+static struct job *take_all(piw__workers *workers)
+{
+    struct job *first = NULL, **end = &first, *job;
+    while ((job = take_next(workers)) != NULL) {
+        *end = job;
+        end = &job->next;
+    }
+    return first;
+}
+
+static void free_lines(piw__workers *workers)
+{
+    struct line *line = workers->turn != NULL ? workers->turn->next : NULL;
+    while (line != NULL) {
+        struct line *next = line != workers->turn ? line->next : NULL;
+        free(line);
+        line = next;
+    }
+}
+
+/* --- Its threads ------------------------------------------------------------------------------------------------- */
 
 static void *worker(void *arg)
 {
@@ -399,11 +472,7 @@ void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg, b
     pthread_mutex_lock(&workers->lock);
     bool stopping = workers->stopping;
     if (!stopping) {
-        if (workers->last != NULL)
-            workers->last->next = job;
-        else
-            workers->first = job;
-        workers->last = job;
+        add(workers, job);
         pthread_cond_signal(&workers->changed);
     }
     pthread_mutex_unlock(&workers->lock);
@@ -415,7 +484,7 @@ void piw__workers_drain(piw__workers *workers)
 {
     pthread_mutex_lock(&workers->lock);
     workers->draining = true;
-    while (workers->first != NULL || workers->running > 0)
+    while (workers->waiting > 0 || workers->running > 0)
         pthread_cond_wait(&workers->changed, &workers->lock);
     workers->draining = false;
     pthread_mutex_unlock(&workers->lock);
@@ -437,8 +506,7 @@ void piw__workers_stop(piw__workers *workers)
     int64_t until_ns = piw_monotonic_ns() + PIW_LIMIT_STOP_MS * INT64_C(1000000);
     const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
     pthread_mutex_lock(&workers->lock);
-    struct job *undone = workers->first;
-    workers->first = workers->last = NULL;
+    struct job *undone = take_all(workers);
     workers->stopping = true;
     pthread_cond_broadcast(&workers->changed);
     workers->stuck = !wait_for_running(workers, &until);
@@ -459,6 +527,7 @@ void piw__workers_free(piw__workers **workers_)
     if (workers == NULL || workers->stuck || workers->background.stuck)
         return; /* a thread that can't be ended still uses it */
     background_fini(&workers->background);
+    free_lines(workers);
     pthread_cond_destroy(&workers->changed);
     pthread_mutex_destroy(&workers->lock);
     free(workers);

@@ -126,6 +126,7 @@ PIW_API int piw_watch(piw_task *task, int fd, int events, const char *continuati
 PIW_API void piw_unwatch(piw_task *task, int fd);
 
 /* Run fn in the worker pool with the job (an IDL `work` message); its result, or error, comes to the continuation.
+ * Jobs of one task are begun in their order, and in turn with those of others: thousands hold up nobody else's for longer than one takes.
  * fn may block and must not touch the task or the soul. It returns 0 with *result made by it, or an error. */
 typedef int piw_work_fn(piw_msg *job, piw_msg **result, piw_err *err);
 PIW_API int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key);

@@ -1,4 +1,5 @@
-/* Jobs of the background, and large ones: threads of their own with the least priority, for which no other job waits. */
+/* Jobs of the background, and large ones: threads of their own with the least priority, for which no other job waits; and turns
+ * between the tasks that have jobs for the others. */
 #include "bus.h"
 
 #include "runtime/inner.h"
@@ -15,7 +16,9 @@ enum { MANY = 200, LARGE = 20, STOP_MS = 200 };
 static const char bytes[PIW_LIMIT_LARGE_JOB + 1];
 
 static struct {
-    _Atomic bool open; /* those that wait may end; released by the test's thread */
+    _Atomic bool open;     /* those that wait may end; released by the test's thread */
+    _Atomic int64_t spare; /* or so many of them */
+    _Atomic int64_t last;  /* how many had been begun before the job of LAST; or -1 */
     _Atomic int64_t begun, ended;
     _Atomic bool out_of_order;
     _Atomic int64_t large, large_at_once; /* that run; the most that did */
@@ -32,6 +35,14 @@ static piw_msg *make_job(int64_t n, bool waits, piw_blob *much)
     return job;
 }
 
+static bool may_end(void)
+{
+    int64_t spare = it.spare;
+    while (spare > 0 && !atomic_compare_exchange_weak(&it.spare, &spare, spare - 1))
+        ;
+    return it.open || spare > 0;
+}
+
 static int do_job(piw_msg *job, piw_msg **result, piw_err *err)
 {
     (void)err;
@@ -42,7 +53,7 @@ static int do_job(piw_msg *job, piw_msg **result, piw_err *err)
         if (place - body->n > PIW_LIMIT_BACKGROUND || body->n - place > PIW_LIMIT_BACKGROUND)
             it.out_of_order = true;
         const struct timespec moment = {.tv_nsec = 1000000};
-        while (!it.open)
+        while (!may_end())
             nanosleep(&moment, NULL);
     }
     int policy = sched_getscheduler(0);
@@ -76,9 +87,25 @@ static int on_many(piw_task *task, piw_msg *msg)
     int rc = 0;
     for (int64_t n = 0; n < chores_MANY_of(msg)->count && rc == 0; n++) {
         piw_msg *job = make_job(n, true, NULL);
-        rc = piw_work_background(task, do_job, &job, PIW_ON(one_of_many), (uint64_t)n);
+        rc = chores_MANY_of(msg)->background ? piw_work_background(task, do_job, &job, PIW_ON(one_of_many), (uint64_t)n)
+                                             : piw_work(task, do_job, &job, PIW_ON(one_of_many), (uint64_t)n);
         piw_msg_free(&job);
     }
+    return rc;
+}
+
+static int do_last(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    it.last = it.begun;
+    return do_job(job, result, err);
+}
+
+static int on_last(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    piw_msg *job = make_job(0, false, NULL);
+    int rc = piw_work(task, do_last, &job, PIW_ON(one_of_many), 0);
+    piw_msg_free(&job);
     return rc;
 }
 
@@ -124,50 +151,59 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 }
 
 static const piw_service services[] = {{"chores", &chores_protocol_def}, PIW_SERVICES_END};
+static const piw_service other_services[] = {{"others", &chores_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&chores_local_protocol_def, NULL};
 static const piw_handler handlers[] = {{&chores_protocol_def, CHORES_DO, on_do},
                                        {&chores_protocol_def, CHORES_MANY, on_many},
                                        {&chores_protocol_def, CHORES_LARGE, on_large},
+                                       {&chores_protocol_def, CHORES_LAST, on_last},
                                        PIW_HANDLERS_END};
 static const piw_continuation continuations[] = {PIW_CONTINUATION(did), PIW_CONTINUATION(one_of_many),
                                                  PIW_CONTINUATIONS_END};
 
-static const piw_plugin plugin = {.size = sizeof(plugin),
-                                  .abi = PIW_ABI,
-                                  .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},
-                                  .build = PIW_BUILD,
-                                  .sizes = PIW_SIZES,
-                                  .name = "chores",
-                                  .version = "1",
-                                  .serves = services,
-                                  .extra = extra,
-                                  .start = start,
-                                  .handlers = handlers,
-                                  .continuations = continuations};
+#define CHORES(name_, serves_)                                                                                         \
+    {                                                                                                                  \
+        .size = sizeof(piw_plugin), .abi = PIW_ABI, .magic = {'p', 'i', 'w', '-', 't', 'a', 's', 'k'},                 \
+        .build = PIW_BUILD, .sizes = PIW_SIZES, .name = name_, .version = "1", .serves = serves_, .extra = extra,      \
+        .start = start, .handlers = handlers, .continuations = continuations,                                          \
+    }
+
+static const piw_plugin plugin = CHORES("chores", services), other_plugin = CHORES("others", other_services);
 
 static void up(void)
 {
-    const piw_task_config config = {.name = "chores", BUS_ON, .critical = 1};
+    const piw_task_config config = {.name = "chores", BUS_ON, .critical = 1},
+                          other = {.name = "others", BUS_ON, .critical = 1};
     piw_err err = {0};
     bus_new();
     piw_protocol_use(&chores_protocol_def);
     piw_protocol_use(&chores_local_protocol_def);
     ck_assert_msg(piw__runtime_add_builtin(bus, &config, &plugin, &err) == 0, "%s", err.text);
+    ck_assert_msg(piw__runtime_add_builtin(bus, &other, &other_plugin, &err) == 0, "%s", err.text);
     bus_start();
 }
 
-static chores_DO_reply did(bool background)
+static chores_DO_reply did_by(const char *service, bool background)
 {
-    piw_msg *answer = bus_call("chores", chores_DO_make(background));
+    piw_msg *answer = bus_call(service, chores_DO_make(background));
     chores_DO_reply body = *chores_DO_reply_of(answer);
     piw_msg_free(&answer);
     return body;
 }
 
+static chores_DO_reply did(bool background)
+{
+    return did_by("chores", background);
+}
+
+static void give(const char *service, piw_msg *msg)
+{
+    ck_assert_int_eq(piw_runtime_call(bus, service, &msg, 0, NULL, NULL), 0);
+}
+
 static void give_many(int64_t count)
 {
-    piw_msg *many = chores_MANY_make(count);
-    ck_assert_int_eq(piw_runtime_call(bus, "chores", &many, 0, NULL, NULL), 0);
+    give("chores", chores_MANY_make(count, true));
 }
 
 START_TEST(its_threads_alone_have_the_least_priority)
@@ -203,8 +239,7 @@ END_TEST
 START_TEST(of_large_ones_one_runs_and_others_go_past_it)
 {
     up();
-    piw_msg *large = chores_LARGE_make(LARGE);
-    ck_assert_int_eq(piw_runtime_call(bus, "chores", &large, 0, NULL, NULL), 0);
+    give("chores", chores_LARGE_make(LARGE));
     BUS_UNTIL(it.begun == 1);
     for (int i = 0; i < 20; i++) {
         did(true);
@@ -247,6 +282,26 @@ START_TEST(the_end_waits_for_none_that_hasnt_begun)
 }
 END_TEST
 
+/* Another task's one job is begun as soon as one of the many is done. */
+START_TEST(a_task_with_many_holds_up_no_other)
+{
+    it.last = -1;
+    up();
+    give("chores", chores_MANY_make(MANY, false));
+    BUS_UNTIL(it.begun == PIW_LIMIT_WORKERS);
+    give("others", chores_LAST_new());
+    did_by("others", true); /* so it has been asked for */
+    ck_assert_int_eq(it.last, -1);
+    it.spare = 1;
+    BUS_UNTIL(it.last >= 0);
+    ck_assert_int_eq(it.last, PIW_LIMIT_WORKERS);
+    it.open = true;
+    BUS_UNTIL(it.ended == MANY + 1);
+    ck_assert(!it.out_of_order);
+    bus_end();
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("background");
@@ -256,6 +311,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, other_jobs_dont_wait_for_it);
     tcase_add_test(tc, of_large_ones_one_runs_and_others_go_past_it);
     tcase_add_test(tc, what_is_given_while_it_works_is_done);
+    tcase_add_test(tc, a_task_with_many_holds_up_no_other);
     tcase_add_test(tc, the_end_waits_for_none_that_hasnt_begun);
     suite_add_tcase(suite, tc);
     return suite;
