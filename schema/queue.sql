@@ -400,8 +400,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET 
 AS $$
     WITH abis AS MATERIALIZED (
         SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank,
-               CASE WHEN a.abi_tag ~ '^cp[0-9]{2,4}[a-z]*$' THEN 'cp'
-                    WHEN a.abi_tag ~ '^pypy[0-9]{2,4}_' THEN 'pp' END AS kind,
+               CASE WHEN a.abi_tag ~ '^cp[0-9](?:0|[1-9][0-9]{0,2})[a-z]*$' THEN 'cp'
+                    WHEN a.abi_tag ~ '^pypy[0-9](?:0|[1-9][0-9]{0,2})_' THEN 'pp' END AS kind,
                substring(a.abi_tag from '^(?:cp|pypy)([0-9])') AS major,
                substring(a.abi_tag from '^(?:cp|pypy)[0-9]([0-9]{1,3})')::integer AS minor,
                a.abi_tag ~ '^cp[0-9]+[a-z]*t' AS free_threaded
