@@ -379,9 +379,30 @@ BEGIN
 END
 $$;
 
--- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces. False: the
--- published one stays, be it the view's own or one that its index leads to.
-CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean) RETURNS boolean
+-- Of a wheel for linux_armv7l that an operator replaces, the second entry (piw.armv6l_name) goes with it: the new one brings its own, or
+-- has none.
+CREATE FUNCTION piw.drop_second_entry(of_view text, name text, hash text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    WITH gone AS (
+        DELETE FROM piw.view_files s USING piw.view_files o
+        WHERE o.view = of_view AND o.filename = name AND o.filehash <> hash
+          AND s.view = of_view AND s.filename = piw.armv6l_name(name) AND s.filename <> o.filename AND s.filehash = o.filehash
+        RETURNING s.view, s.filename, s.build_id
+    ), needless AS (
+        DELETE FROM piw.file_needs n USING gone g WHERE n.view = g.view AND n.filename = g.filename
+    )
+    INSERT INTO piw.view_removals (view, filename, package)
+    SELECT g.view, g.filename, b.package FROM gone g JOIN piw.view_builds b ON b.build_id = g.build_id
+    ON CONFLICT (view, filename) DO UPDATE SET package = excluded.package, removed = excluded.removed;
+END
+$$;
+
+-- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces; but a `second` entry
+-- never takes the place of a wheel for linux_armv6l. False: the published one stays, be it the view's own or one that its index leads to.
+CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean, second boolean) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
@@ -396,7 +417,7 @@ BEGIN
         py_version_tag = excluded.py_version_tag, abi_tag = excluded.abi_tag, platform_tag = excluded.platform_tag,
         requires_python = excluded.requires_python, location = excluded.location, metadata_hash = excluded.metadata_hash,
         uploaded = CASE WHEN o.filehash = excluded.filehash THEN o.uploaded ELSE excluded.uploaded END
-    WHERE o.filehash = excluded.filehash OR imported;
+    WHERE o.filehash = excluded.filehash OR (imported AND NOT second);
     IF NOT FOUND THEN
         RETURN false;
     END IF;
