@@ -75,7 +75,7 @@ $$;
 -- What the machines of a view have: what the operator says, else what its slaves have shown; NULL: nobody has.
 CREATE FUNCTION piw.view_words(of_view text) RETURNS text[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN coalesce((SELECT v.libraries FROM piw.views v WHERE v.view = of_view AND cardinality(v.libraries) > 0),
@@ -301,7 +301,7 @@ $$;
 -- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has a dot or a hyphen.
 CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN queue ~ '[.-]' OR (EXISTS (SELECT FROM piw.view_names n WHERE n.view = queue)
