@@ -1,6 +1,17 @@
 -- views.sql — views, the farm's named kinds of machine: what the configuration says of them, and which versions they want. After
 -- coverage.sql, before queue.sql, which calls it.
 
+-- The ABIs, as far as the farm builds for them: where it has views, for that of the common one alone. Machines of another have a view, whose
+-- queue goes by its name; and as a version waits for its lowest ABI first, it would wait for one that nobody has.
+CREATE FUNCTION piw.farm_abis() RETURNS TABLE (abi_tag varchar, skip varchar)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT a.abi_tag,
+           coalesce((SELECT ('the common view is for ' || c.abi_tag)::varchar FROM piw.views c
+                     WHERE c.common AND c.abi_tag <> a.abi_tag AND a.skip = ''), a.skip)
+    FROM public.build_abis a
+$$;
+
 -- What the master's configuration says, at each of its starts. Lists are words with a blank between. What differs from the last
 -- time is looked at again, in slices.
 CREATE FUNCTION piw.set_views(
@@ -64,7 +75,7 @@ BEGIN
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
     -- What stood only in the queue of a view that has gone leaves it; the others' may be wanted or not by now.
     PERFORM piw.note_refill(g.view) FROM unnest(gone) AS g (view);
-    IF cardinality(given) > 0 THEN
+    IF cardinality(given) > 0 OR (SELECT count(*) FROM public.build_abis) > 1 THEN -- without views every ABI is built for
         PERFORM piw.note_refill(NULL);
     END IF;
 END
