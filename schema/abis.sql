@@ -1,14 +1,17 @@
 -- abis.sql — what an operator says about the ABIs that the farm builds for (piw-ctl abi). After queue.sql. That the queue
 -- follows is the triggers' work.
 
--- Build for an ABI, again if it was skipped. `outcome`: added, enabled, known.
+-- Build for an ABI, again if it was skipped. `outcome`: added, enabled, known; view: a view has this name; views: who builds for another
+-- ABI than the common view's needs a view (piw.farm_abis).
 CREATE FUNCTION piw.add_abi(abi text, OUT outcome text, OUT builds bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
     builds := 0;
-    IF EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN
-        RAISE EXCEPTION '% is the name of a view', abi;
+    outcome := CASE WHEN EXISTS (SELECT FROM piw.views v WHERE v.view = abi) THEN 'view'
+                    WHEN EXISTS (SELECT FROM piw.views v WHERE v.common AND v.abi_tag <> abi) THEN 'views' END;
+    IF outcome IS NOT NULL THEN
+        RETURN;
     END IF;
     INSERT INTO public.build_abis (abi_tag) VALUES (abi) ON CONFLICT DO NOTHING;
     IF FOUND THEN
@@ -32,7 +35,8 @@ END
 $$;
 
 -- Forget it. Builds name their ABI without a key, so they and their files stay; but pages show it no more, and what is
--- preinstalled for it goes by cascade: that is refused while there are any, unless `force`. `outcome`: removed, unknown, built.
+-- preinstalled for it goes by cascade: that is refused while there are any, unless `force`. `outcome`: removed, unknown, built; common: the
+-- common view builds for it.
 CREATE FUNCTION piw.remove_abi(abi text, force boolean, OUT outcome text, OUT builds bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
@@ -44,6 +48,10 @@ BEGIN
         RETURN;
     END IF;
     SELECT count(*) INTO builds FROM public.builds b WHERE b.abi_tag = abi;
+    IF EXISTS (SELECT FROM piw.views v WHERE v.common AND v.abi_tag = abi) THEN
+        outcome := 'common';
+        RETURN;
+    END IF;
     IF builds > 0 AND NOT force THEN
         outcome := 'built';
         RETURN;
@@ -59,7 +67,7 @@ CREATE FUNCTION piw.list_abis() RETURNS TABLE (abi_tag varchar, skip varchar, pe
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
     SELECT a.abi_tag, a.skip, s.pending, coalesce(b.builds, 0)
-    FROM public.build_abis a
+    FROM piw.farm_abis() a
     JOIN piw.queue_state() s ON s.abi_tag = a.abi_tag
     LEFT JOIN (SELECT b.abi_tag, count(*) AS builds FROM public.builds b GROUP BY b.abi_tag) b ON b.abi_tag = a.abi_tag
     ORDER BY piw.abi_rank(a.abi_tag), a.abi_tag

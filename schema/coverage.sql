@@ -14,11 +14,11 @@ CREATE FUNCTION piw.abi_takes(abi text) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = piw, public, pg_temp
 AS $$
 DECLARE
-    part text[] := regexp_match(abi, '^(cp)([0-9])([0-9]{1,3})([a-z]*)$');
+    part text[] := regexp_match(abi, '^(cp)([0-9])(0|[1-9][0-9]{0,2})([a-z]*)$');
     minor integer;
     takes text[];
 BEGIN
-    part := coalesce(part, regexp_match(abi, '^(py)py([0-9])([0-9]{1,3})_'));
+    part := coalesce(part, regexp_match(abi, '^(py)py([0-9])(0|[1-9][0-9]{0,2})_'));
     IF part IS NULL THEN
         RETURN ARRAY[abi, 'py3-none'];
     END IF;

@@ -4,7 +4,7 @@
 -- The queues of such views: of the common one all ABIs'.
 CREATE FUNCTION piw.asking_queues() RETURNS TABLE (queue varchar, place integer)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN QUERY
@@ -18,7 +18,7 @@ $$;
 -- Is nothing of this queue given out for now of which it isn't known?
 CREATE FUNCTION piw.offers_held(of_queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM piw.views) AND (SELECT h.until > piw.utc_now() FROM piw.offers_hold h)

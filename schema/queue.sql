@@ -62,7 +62,7 @@ BEGIN
         SELECT DISTINCT k.package, k.version FROM unnest(wanted.packages, wanted.versions) AS k (package, version)
     ), abis AS MATERIALIZED (
         SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes
-        FROM public.build_abis a WHERE a.skip = ''
+        FROM piw.farm_abis() a WHERE a.skip = ''
     ), ruled AS MATERIALIZED (
         SELECT c.view FROM piw.views c WHERE c.common AND c.view IN (SELECT r.view FROM piw.views_with_rules() r)
     )
@@ -400,12 +400,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp SET 
 AS $$
     WITH abis AS MATERIALIZED (
         SELECT a.abi_tag, piw.abi_rank(a.abi_tag) AS rank,
-               CASE WHEN a.abi_tag ~ '^cp[0-9]{2,4}[a-z]*$' THEN 'cp'
-                    WHEN a.abi_tag ~ '^pypy[0-9]{2,4}_' THEN 'pp' END AS kind,
+               CASE WHEN a.abi_tag ~ '^cp[0-9](?:0|[1-9][0-9]{0,2})[a-z]*$' THEN 'cp'
+                    WHEN a.abi_tag ~ '^pypy[0-9](?:0|[1-9][0-9]{0,2})_' THEN 'pp' END AS kind,
                substring(a.abi_tag from '^(?:cp|pypy)([0-9])') AS major,
                substring(a.abi_tag from '^(?:cp|pypy)[0-9]([0-9]{1,3})')::integer AS minor,
                a.abi_tag ~ '^cp[0-9]+[a-z]*t' AS free_threaded
-        FROM public.build_abis a WHERE a.skip = ''
+        FROM piw.farm_abis() a WHERE a.skip = ''
     ), made AS (
         SELECT b.package, b.version, b.abi_tag AS builder, coalesce(f.py_version_tag, '') AS py_tags,
                coalesce(f.abi_tag, '') AS abi_tags
@@ -575,7 +575,7 @@ $$;
 CREATE FUNCTION piw.queues() RETURNS TABLE (abi_tag varchar, skip varchar, place integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    SELECT a.abi_tag, a.skip, 0 FROM public.build_abis a
+    SELECT a.abi_tag, a.skip, 0 FROM piw.farm_abis() a
     UNION ALL SELECT v.view, '', v.place FROM piw.views v WHERE NOT v.common
 $$;
 

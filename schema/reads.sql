@@ -62,7 +62,7 @@ AS $$
         WHERE b.package = pkg
         GROUP BY b.build_id
     ), abis AS MATERIALIZED (
-        SELECT a.abi_tag, a.skip, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes FROM public.build_abis a
+        SELECT a.abi_tag, a.skip, piw.abi_rank(a.abi_tag) AS rank, piw.abi_takes(a.abi_tag) AS takes FROM piw.farm_abis() a
     )
     SELECT v.version, a.abi_tag,
            CASE WHEN good.build_id IS NOT NULL THEN 'success'
@@ -100,7 +100,7 @@ AS $$
                  EXISTS (SELECT FROM piw.queue q WHERE q.package = pkg AND q.version = ver AND q.abi_tag = p.abi_tag) AS offered,
                  piw.abi_rank(p.abi_tag) AS place
           FROM piw.project_abis(pkg) p
-          JOIN public.build_abis a ON a.abi_tag = p.abi_tag
+          JOIN piw.farm_abis() a ON a.abi_tag = p.abi_tag
           LEFT JOIN LATERAL (
               SELECT piw.view_rule(c.view, pkg, ver, v.released) AS text
               FROM piw.views c, public.versions v WHERE c.common AND v.package = pkg AND v.version = ver) rule ON true

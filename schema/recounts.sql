@@ -16,7 +16,7 @@ $$;
 -- The versions of the packages after `after` up to `upto`.
 CREATE FUNCTION piw.recount_some_versions(after text, upto text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off
+    SET enable_seqscan = off SET jit = off
 AS $$
     INSERT INTO piw.ages SELECT v.released, v.package, v.version FROM public.versions v
     WHERE v.package > after::varchar AND v.package <= upto::varchar

@@ -254,7 +254,7 @@ $$;
 -- All of it that is to be done now, a slice. True: there may be more.
 CREATE FUNCTION piw.drain_view_counts(slice integer) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off
+    SET enable_seqscan = off SET jit = off
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM piw.view_counts) AND NOT EXISTS (SELECT FROM piw.view_download_notes) THEN

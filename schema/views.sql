@@ -1,6 +1,17 @@
 -- views.sql — views, the farm's named kinds of machine: what the configuration says of them, and which versions they want. After
 -- coverage.sql, before queue.sql, which calls it.
 
+-- The ABIs, as far as the farm builds for them: where it has views, for that of the common one alone. Machines of another have a view, whose
+-- queue goes by its name; and as a version waits for its lowest ABI first, it would wait for one that nobody has.
+CREATE FUNCTION piw.farm_abis() RETURNS TABLE (abi_tag varchar, skip varchar)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT a.abi_tag,
+           coalesce((SELECT ('the common view is for ' || c.abi_tag)::varchar FROM piw.views c
+                     WHERE c.common AND c.abi_tag <> a.abi_tag AND a.skip = ''), a.skip)
+    FROM public.build_abis a
+$$;
+
 -- What the master's configuration says, at each of its starts. Lists are words with a blank between. What differs from the last
 -- time is looked at again, in slices.
 CREATE FUNCTION piw.set_views(
@@ -64,7 +75,7 @@ BEGIN
     INSERT INTO public.build_abis (abi_tag) SELECT g.abi_tag FROM unnest(given) g WHERE g.common ON CONFLICT DO NOTHING;
     -- What stood only in the queue of a view that has gone leaves it; the others' may be wanted or not by now.
     PERFORM piw.note_refill(g.view) FROM unnest(gone) AS g (view);
-    IF cardinality(given) > 0 THEN
+    IF cardinality(given) > 0 OR (SELECT count(*) FROM public.build_abis) > 1 THEN -- without views every ABI is built for
         PERFORM piw.note_refill(NULL);
     END IF;
 END
@@ -75,7 +86,7 @@ $$;
 -- What the machines of a view have: what the operator says, else what its slaves have shown; NULL: nobody has.
 CREATE FUNCTION piw.view_words(of_view text) RETURNS text[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN coalesce((SELECT v.libraries FROM piw.views v WHERE v.view = of_view AND cardinality(v.libraries) > 0),
@@ -301,7 +312,7 @@ $$;
 -- Is this queue's name that of a view, though perhaps of one that the farm has no more? No ABI's tag has a dot or a hyphen.
 CREATE FUNCTION piw.was_view(queue text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
-    SET enable_seqscan = off SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN queue ~ '[.-]' OR (EXISTS (SELECT FROM piw.view_names n WHERE n.view = queue)
@@ -379,9 +390,30 @@ BEGIN
 END
 $$;
 
--- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces. False: the
--- published one stays, be it the view's own or one that its index leads to.
-CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean) RETURNS boolean
+-- Of a wheel for linux_armv7l that an operator replaces, the second entry (piw.armv6l_name) goes with it: the new one brings its own, or
+-- has none.
+CREATE FUNCTION piw.drop_second_entry(of_view text, name text, hash text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    WITH gone AS (
+        DELETE FROM piw.view_files s USING piw.view_files o
+        WHERE o.view = of_view AND o.filename = name AND o.filehash <> hash
+          AND s.view = of_view AND s.filename = piw.armv6l_name(name) AND s.filename <> o.filename AND s.filehash = o.filehash
+        RETURNING s.view, s.filename, s.build_id
+    ), needless AS (
+        DELETE FROM piw.file_needs n USING gone g WHERE n.view = g.view AND n.filename = g.filename
+    )
+    INSERT INTO piw.view_removals (view, filename, package)
+    SELECT g.view, g.filename, b.package FROM gone g JOIN piw.view_builds b ON b.build_id = g.build_id
+    ON CONFLICT (view, filename) DO UPDATE SET package = excluded.package, removed = excluded.removed;
+END
+$$;
+
+-- A file of a view's build, in the place of one of that name that has the same bytes, or that an operator replaces; but a `second` entry
+-- never takes the place of a wheel for linux_armv6l. False: the published one stays, be it the view's own or one that its index leads to.
+CREATE FUNCTION piw.record_view_file(file piw.view_files, imported boolean, second boolean) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 BEGIN
@@ -396,7 +428,7 @@ BEGIN
         py_version_tag = excluded.py_version_tag, abi_tag = excluded.abi_tag, platform_tag = excluded.platform_tag,
         requires_python = excluded.requires_python, location = excluded.location, metadata_hash = excluded.metadata_hash,
         uploaded = CASE WHEN o.filehash = excluded.filehash THEN o.uploaded ELSE excluded.uploaded END
-    WHERE o.filehash = excluded.filehash OR imported;
+    WHERE o.filehash = excluded.filehash OR (imported AND NOT second);
     IF NOT FOUND THEN
         RETURN false;
     END IF;

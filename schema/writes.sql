@@ -394,12 +394,20 @@ BEGIN
             uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
     END LOOP;
     FOR n IN 1..cardinality(file_builds) LOOP
+        IF views[file_builds[n]] IS NOT NULL AND slaves[file_builds[n]] = 0 AND file_builds[n] = ANY (accepted) THEN
+            PERFORM piw.drop_second_entry(views[file_builds[n]], filenames[n], filehashes[n]);
+        END IF;
+    END LOOP;
+    FOR n IN 1..cardinality(file_builds) LOOP
         IF views[file_builds[n]] IS NULL OR NOT statuses[file_builds[n]] OR file_builds[n] <> ALL (accepted) THEN
             CONTINUE;
         ELSIF NOT piw.record_view_file(
                 ROW(views[file_builds[n]], filenames[n], build_ids[file_builds[n]], filesizes[n], filehashes[n], package_tags[n],
                     version_tags[n], py_tags[n], file_abis[n], platforms[n], requires[n], locations[n], metadata_hashes[n],
-                    moment)::piw.view_files, slaves[file_builds[n]] = 0) THEN
+                    moment)::piw.view_files, slaves[file_builds[n]] = 0,
+                EXISTS (SELECT FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
+                        WHERE f.build = file_builds[n] AND f.filename = piw.armv7l_name(filenames[n]) AND f.filename <> filenames[n]
+                          AND f.filehash = filehashes[n])) THEN
             kept_builds := kept_builds || file_builds[n];
             kept_names := kept_names || filenames[n];
             CONTINUE;

@@ -105,6 +105,14 @@ int on_abi_changed(piw_task *task, piw_msg *reply, uint64_t key)
                                 "%s has %lld builds, which would stay without a column on their pages: use abi skip %s "
                                 "instead, or --force",
                                 tag, builds, tag);
+    if (piw_text_is(body->outcome, "view"))
+        return piw_answer_error(task, (piw_token){key}, PIW_EREFUSED, "%s is the name of a view", tag);
+    if (piw_text_is(body->outcome, "views"))
+        return piw_answer_error(task, (piw_token){key}, PIW_EREFUSED,
+                                "the farm has views: it builds for %s when a section [view:NAME] has abi = %s", tag,
+                                tag);
+    if (piw_text_is(body->outcome, "common"))
+        return piw_answer_error(task, (piw_token){key}, PIW_EREFUSED, "the common view builds for %s", tag);
     chase_answer made = chase_answer_new();
     if (piw_text_is(body->outcome, "added"))
         chase_say(&made, "the farm builds for %s: what no other build does for waits to be built from now on", tag);

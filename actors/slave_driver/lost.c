@@ -3,14 +3,16 @@
 #include "slave_driver/lost.h"
 
 #include "events.piw.h"
+#include "slave_driver/slaves.h"
 
 #include <stdio.h>
 
 static const int64_t BYE_NS = 2000000000;
 
-static piw_msg *make_event(const driver_slave *slave)
+static piw_msg *make_event(const driver *self, const driver_slave *slave)
 {
-    return slave_lost_make(slave->saved.slave_id, slave->saved.hello.label, slave->saved.hello.abi);
+    return slave_lost_make(slave->saved.slave_id, slave->saved.hello.label, slave->saved.hello.abi,
+                           driver_view_of(self, slave));
 }
 
 static void emit(driver *self, piw_msg *event)
@@ -22,7 +24,7 @@ static void emit(driver *self, piw_msg *event)
 void driver_lost_tell(driver *self, const driver_slave *slave)
 {
     if (slave->saved.slave_id != 0)
-        emit(self, make_event(slave));
+        emit(self, make_event(self, slave));
 }
 
 static piw_msg *take(driver *self, uint32_t place)
@@ -41,7 +43,7 @@ void driver_lost_maybe(driver *self, const driver_slave *slave)
         emit(self, take(self, 0));
     driver_lost *made = &self->lost_maybe[self->lost_maybe_count++];
     made->until_ns = piw_monotonic_ns() + BYE_NS;
-    made->event = make_event(slave);
+    made->event = make_event(self, slave);
     snprintf(made->address, sizeof(made->address), "%s", slave->address->text);
 }
 

@@ -71,7 +71,8 @@ void driver_tell_gone(driver *self, const driver_slave *slave, bool expired)
 
 void driver_tell_came(driver *self, const driver_slave *slave)
 {
-    piw_msg *event = slave_came_make(slave->saved.slave_id, slave->saved.hello.label, slave->saved.hello.abi);
+    piw_msg *event = slave_came_make(slave->saved.slave_id, slave->saved.hello.label, slave->saved.hello.abi,
+                                     driver_view_of(self, slave));
     if (piw_emit(self->task, &event) != 0)
         piw_msg_free(&event);
 }

@@ -52,6 +52,12 @@ static piw_text queue_of(const driver *self, const slave_hello *hello)
     return piw_text_of(view != NULL ? piw_view_queue(view) : "");
 }
 
+piw_text driver_view_of(const driver *self, const driver_slave *slave)
+{
+    const piw_farm_view *view = piw_views_of_queue(&self->views, slave->queue);
+    return self->views.count == 0 ? (piw_text){0} : piw_text_of(view != NULL ? view->name : "");
+}
+
 void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hello)
 {
     slave_hello *body;

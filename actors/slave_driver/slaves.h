@@ -7,6 +7,8 @@
 driver_slave *driver_find_peer(const driver *self, piw_peer peer);
 driver_slave *driver_find_id(const driver *self, int64_t id);
 driver_slave *driver_next(const driver *self, const driver_slave *slave); /* NULL begins and ends */
+/* The name of its view; empty: it fits none; null: the farm has none. */
+piw_text driver_view_of(const driver *self, const driver_slave *slave);
 driver_slave *driver_add(driver *self, piw_peer peer, const slave_hello *hello);
 void driver_set_hello(driver *self, driver_slave *slave, const slave_hello *hello);
 /* Gives it a token for its transfers, unless it has one: a slave that tells its version knows of tokens. */

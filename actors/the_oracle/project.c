@@ -26,7 +26,7 @@ static const statement statements[VIEWS] = {
                   "SELECT package, version, (extract(epoch FROM released) * 1000000)::bigint, yanked, skip "
                   "FROM versions WHERE package = ANY ($1) ORDER BY package, version LIMIT 200001"},
     [ABIS] = {"project_abis",
-              "SELECT abi_tag, skip FROM build_abis ORDER BY piw.abi_rank(abi_tag), abi_tag LIMIT 1000"},
+              "SELECT abi_tag, skip FROM piw.farm_abis() ORDER BY piw.abi_rank(abi_tag), abi_tag LIMIT 1000"},
     [BUILDS] = {"project_builds",
                 "WITH abis AS MATERIALIZED (SELECT a.abi_tag, piw.abi_takes(a.abi_tag) AS takes FROM build_abis a) "
                 "SELECT b.package, b.version, b.build_id, b.abi_tag, b.status, g.serves, f.filename, f.location, "

@@ -65,7 +65,7 @@ int read_site_figures(database *db, const piw_msg *msg, piw_msg **reply, piw_err
         [TOTALS] = "SELECT packages_built, files_count, builds_time_us, builds_size, downloads_last_hour, "
                    "downloads_last_month, downloads_all FROM piw.statistics()",
         [QUEUES] = "SELECT q.abi_tag, a.skip, q.pending, coalesce(h.builds, 0) FROM piw.queue_state() q "
-                   "JOIN build_abis a ON a.abi_tag = q.abi_tag "
+                   "JOIN piw.farm_abis() a ON a.abi_tag = q.abi_tag "
                    "LEFT JOIN piw.builds_last_hour() h ON h.abi_tag = q.abi_tag "
                    "ORDER BY piw.abi_rank(q.abi_tag), q.abi_tag LIMIT 1000",
         [DAYS] =

@@ -5,6 +5,7 @@ file covers all views. Also when the master dies on its way or the database is a
 TEST-TIMEOUT: 240
 """
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -15,10 +16,11 @@ import score
 from score import check, equal
 from test_faults import BACKEND, PACKAGE, PYPROJECT, add_version, check_whole, killed
 from test_outage import hold_rows
-from test_views_queue import says
+from test_views_queue import ctl, says
 import wheels
 
 COMMON, HERE, OTHER = "elsewhere", "here", "third"
+WRITER = "the_oracle"
 ABI = "cp39"  # the common view's: older than any of this machine
 
 
@@ -88,6 +90,97 @@ def test_later(farm):
     says(farm, "later.why", "why", PACKAGE, "1.2", has=[f"{ABI}: built", f"{HERE}: built, build ", f"{OTHER}: built, build "])
 
 
+def slave_of(farm, view):
+    """One whose Python says that wheels are for the view's platform."""
+    python = farm.folder("pythons", 0o755) / view
+    python.write_text(f"#!/bin/sh\n_PYTHON_HOST_PLATFORM={farm.views[view]['platform'].replace('_', '-', 1)} exec {farms.PYTHON} \"$@\"\n",
+                      encoding="ascii")
+    python.chmod(0o755)
+    return farm.start_slave(f"of-{view}", python=python)
+
+
+def add_gated(farm, version):
+    """A version whose builds wait, each for a gate of its own view; {view: gate} once both are there."""
+    folder = farm.folder(f"gates/{version}", 0o777)
+    backend = BACKEND.replace("@VERSION@", version).replace("@SIZE@", "1000").replace("if GATE:", "if True:").replace(
+        '"@GATE@"', f'"{folder}/" + __import__("sysconfig").get_platform()')
+    farms.make_sdist(farm.dir / "pypi", PACKAGE, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
+    gates = {view: folder / farm.views[view]["platform"].replace("_", "-", 1) for view in (HERE, OTHER)}
+    farm.wait("both builds", lambda: all(gate.with_name(f"{gate.name}.reached").exists() for gate in gates.values()))
+    return gates
+
+
+def staged_wheels(farm):
+    return len(list((farm.www / ".staging").rglob("*.whl")))
+
+
+def in_turn(farm, gates):
+    """The second is built after the first has been published; the first's wheel as it was then."""
+    first, second = gates.values()
+    first.touch()
+    path = farm.www / "simple" / PACKAGE / wheel(first.parent.name)
+    farm.wait("the first's wheel", path.exists)
+    before = path.read_bytes(), path.stat().st_ino
+    second.touch()
+    return before
+
+
+def at_once(farm, gates):
+    """Both are built, checked and staged before either is recorded."""
+    holder = farm.start_process("holder", ["/usr/bin/psql", "-X", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels", "-c",
+                                           "BEGIN; LOCK TABLE builds IN SHARE MODE; SELECT pg_sleep(600)"])
+    holder.expected_end = True
+    farm.wait("the lock", lambda: farm.value("SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareLock' AND relation = 'builds'::regclass")
+              != "0")
+    for gate in gates.values():
+        gate.touch()
+    farm.wait("both staged", lambda: staged_wheels(farm) == 2 and farm.value(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'builds'::regclass") == "1")
+    farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")
+    farm.stop_process(holder)
+
+
+def in_one_group(farm, gates):
+    """Both wait for the writer, which records them in one transaction."""
+    ctl(farm, "hold", WRITER)
+    for gate in gates.values():
+        gate.touch()
+    farm.wait("both staged", lambda: staged_wheels(farm) == 2)
+    ctl(farm, "release", WRITER)
+
+
+def test_race(farm):
+    """Two views' slaves build the same version at a time, to different bytes: what is published first stays, and does for all."""
+    slave = slave_of(farm, OTHER)
+    for number, race in enumerate((in_turn, at_once, in_one_group)):
+        name, version = f"race.{race.__name__}", f"1.{number + 3}"
+        begin = len(farm.master.text())
+        before = race(farm, add_gated(farm, version))
+        farm.wait("the end of both", lambda v=version: sorted(tries(farm, v)) == [[HERE, "built"], [OTHER, "built"]])
+        farm.wait("their publishing", lambda: not farm.staged())
+        path = farm.www / "simple" / PACKAGE / wheel(version)
+        after = path.read_bytes(), path.stat().st_ino
+        check(f"{name}.published once", before in (None, after), path.stat())
+        rows = farm.rows("SELECT b.abi_tag, b.status, f.filename, f.filehash FROM builds b LEFT JOIN files f USING (build_id) "
+                         f"WHERE version = '{version}' ORDER BY 3 DESC")
+        equal(f"{name}.both are recorded, one has the file", rows, [[ABI, "t", "", ""], [ABI, "t", wheel(version), hashlib.sha256(after[0]).hexdigest()]])
+        if race is in_one_group:
+            equal(f"{name}.recorded in one transaction", farm.value(
+                f"SELECT max(built_at) - min(built_at) = interval '1 microsecond' FROM builds WHERE version = '{version}'"), "t")
+        check(f"{name}.the other is named", "gave other bytes for " + wheel(version) in farm.master.text()[begin:])
+        check(f"{name}.no view has the file", not list(farm.www.glob(f"*/simple/*/{wheel(version)}*")))
+        check(f"{name}.nothing waits", farm.wait("the queues", lambda: waiting(farm) == []), waiting(farm))
+        says(farm, f"{name}.why", "why", PACKAGE, version, has=[f"{ABI}: built", f"{HERE}: built, build ", f"{OTHER}: built, build "])
+        link = f"../../../simple/{PACKAGE}/{wheel(version)}"
+        check(f"{name}.every view's index leads to it", farm.wait("the indexes", lambda: all(
+            link in (farm.www / view / "simple" / PACKAGE / "index.html").read_text("utf-8") for view in (COMMON, HERE, OTHER))))
+        equal(f"{name}.check-queue", farm.rows("SELECT * FROM piw.check_queue()") + farm.rows("SELECT * FROM piw.check_totals()"), [])
+    farm.stop_process(slave)
+    done = farm.run([farm.program("piw-audit"), "-c", farm.configuration(), "-d", farm.dsn(), "-o", farm.www, "--import-queue",
+                     farm.socket("import"), "--restart", "--settle", "1s", "--patience", "20s"], timeout=120, check=False)
+    check("race.piw-audit finds nothing", done.returncode == 0, done.stdout[-1500:] + done.stderr[-500:])
+
+
 def test_deaths(farm):
     """The master dies at a step of the way."""
     for number, point in enumerate(("juggler.staged", "driver.committed", "juggler.rename")):
@@ -107,6 +200,7 @@ def test_sealed(farm):
     add_version(farm, "3.0")
     holder = hold_rows(farm)
     farm.wait_log(farm.master, r" is sealed: ")
+    farm.stop_process(farm.slaves[0])  # it would be given the version once more before the next master has recorded the build
     farm.master.expected_end = True
     farm.master.kill()
     farm.forget(farm.master)
@@ -133,7 +227,7 @@ def test_gone(farm):
     farm.stop_process(farm.master)
     farm.psql("DROP SCHEMA piw CASCADE")
     rows = farm.rows(f"SELECT filename FROM files JOIN builds USING (build_id) WHERE package = '{PACKAGE}' ORDER BY 1")
-    equal("gone.stock's tables have the wheels", rows, [[wheel(version)] for version in ("1.0", "1.2", "2.0", "2.1", "2.2", "3.0")])
+    equal("gone.stock's tables have the wheels", rows, [[wheel(version)] for version in ("1.0", "1.2", "1.3", "1.4", "1.5", "2.0", "2.1", "2.2", "3.0")])
     check("gone.and the site", all((farm.www / "simple" / PACKAGE / name).exists() for name, in rows))
 
 
@@ -150,7 +244,7 @@ def main():
             farm.slave_options = ["--sandbox", "no"]  # builds wait for a file of the test
             farm.start_master()
             farm.start_slave()
-            for test in (test_pure, test_own, test_later, test_deaths, test_sealed, test_nothing, test_gone):
+            for test in (test_pure, test_own, test_later, test_race, test_deaths, test_sealed, test_nothing, test_gone):
                 test(farm)
         except (farms.Failure, subprocess.SubprocessError, OSError) as error:
             check("the farm", False, error)

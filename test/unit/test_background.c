@@ -48,10 +48,13 @@ static int do_job(piw_msg *job, piw_msg **result, piw_err *err)
     (void)err;
     const chores_job *body = chores_job_of(job);
     if (body->waits) {
-        /* Two threads take one each: one may be a place ahead. */
-        int64_t place = it.begun++;
-        if (place - body->n > PIW_LIMIT_BACKGROUND || body->n - place > PIW_LIMIT_BACKGROUND)
+        /* Between a thread's taking of one and this the others may do any number of those that follow: only what it takes itself comes
+         * in order for sure. */
+        static _Thread_local int64_t before = -1;
+        if (body->n <= before)
             it.out_of_order = true;
+        before = body->n;
+        it.begun++;
         const struct timespec moment = {.tv_nsec = 1000000};
         while (!may_end())
             nanosleep(&moment, NULL);

@@ -186,6 +186,7 @@ START_TEST(names)
                                       "project",
                                       "logs",
                                       "json",
+                                      "p",
                                       "index.html",
                                       "packages.json",
                                       "sitemap0.xml",
