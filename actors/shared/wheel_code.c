@@ -96,7 +96,8 @@ static bool is_library_name(piw_text name)
 /* "module.TAG.so" with a tag that interpreters use; *tag may be empty. */
 static bool is_tagged(piw_text name, piw_text *tag)
 {
-    static const char *const implementations[] = {"cpython-", "pypy", "graalpy"};
+    /* Since 3.15 CPython names a machine behind its stable ABIs too. */
+    static const char *const implementations[] = {"cpython-", "pypy", "graalpy", "abi3-", "abi3t-"};
     const char *dot = memchr(name.s, '.', name.len);
     if (dot == NULL || !has_suffix(name, ".so") || !is_module_name(name.s, (size_t)(dot - name.s)))
         return false;
