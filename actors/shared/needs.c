@@ -23,6 +23,16 @@ static bool is_glibc(const char *soname)
     return false;
 }
 
+bool piw_needs_is_basic(const char *soname)
+{
+    static const char *const compilers[] = {"libgcc_s.so.1", "libstdc++.so.6", "libatomic.so.1", "libgomp.so.1",
+                                            "libgfortran.so.5"};
+    for (size_t i = 0; i < PIW_COUNT(compilers); i++)
+        if (strcmp(soname, compilers[i]) == 0)
+            return true;
+    return is_glibc(soname);
+}
+
 /* --- Versions --- */
 
 /* How long the part of "GLIBC_2.34" before its number is, with the '_'; 0: it has no number. */

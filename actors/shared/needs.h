@@ -24,6 +24,8 @@ int piw_needs_library(piw_needs *needs, const char *soname, piw_err *err);
 int piw_needs_version(piw_needs *needs, const char *version, piw_err *err);
 /* Has a library of this name been noted? */
 bool piw_needs_has_library(const piw_needs *needs, const char *soname);
+/* Is it of the C library or of GCC, whose interfaces are the same whatever size time_t has? */
+bool piw_needs_is_basic(const char *soname);
 void piw_needs_sort(piw_needs *needs);
 void piw_needs_fini(piw_needs *needs);
 

@@ -259,6 +259,20 @@ static bool take_url(reader *r)
     return true;
 }
 
+/* Specifiers of a requirement are not left out between commas, as those of Requires-Python may be; behind the last comma
+ * there may be none. */
+static bool left_out(piw_text specifiers)
+{
+    bool awaited = true;
+    for (uint32_t i = 0; i < specifiers.len; i++) {
+        bool comma = specifiers.s[i] == ',';
+        if (comma && awaited)
+            return true;
+        awaited = comma || (awaited && is_blank(specifiers.s[i]));
+    }
+    return false;
+}
+
 /* No specifier holds a ';' or ')', so the text goes to the first of them. */
 static bool take_specifiers(reader *r)
 {
@@ -266,7 +280,8 @@ static bool take_specifiers(reader *r)
     const char *from = r->at;
     while (r->at < r->end && *r->at != ';' && *r->at != ')')
         r->at++;
-    if (!piw_specifiers_valid((piw_text){from, (uint32_t)(r->at - from)}))
+    piw_text specifiers = {from, (uint32_t)(r->at - from)};
+    if (left_out(specifiers) || !piw_specifiers_valid(specifiers))
         return false;
     return !closed || take(r, ")");
 }

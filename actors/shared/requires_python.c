@@ -7,7 +7,16 @@
 
 #include <stdio.h>
 
-enum { PATCH = 99 /* a release's latest is none higher */ };
+enum {
+    PATCH = 99, /* a release's latest is none higher */
+    RELEASE_MAX = 8,
+    NUMBER_MAX = 1000000,
+};
+
+typedef struct release {
+    long numbers[RELEASE_MAX];
+    int count;
+} release;
 
 typedef struct specifier {
     char op[4];
@@ -15,45 +24,44 @@ typedef struct specifier {
     bool prefix; /* "3.9.*": the version is without the star */
 } specifier;
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static const uint64_t all = (UINT64_C(1) << PIW_PYTHON_MINORS) - 1;
 
-/* Of "3.9" or "3.9.1" the numbers; how many there are, 0: it is spelt in another way. */
-static int numbers_of(piw_text version, long numbers[3])
+/* The numbers of a version's release, as far as they matter; false: it is of another epoch than Python's. */
+static bool release_of(piw_text version, release *to)
 {
-    int count = 0;
-    uint32_t at = 0;
-    while (at < version.len && count < 3) {
-        long number = 0;
-        uint32_t from = at;
-        for (; at < version.len && at - from < 6 && version.s[at] >= '0' && version.s[at] <= '9'; at++)
-            number = number * 10 + (version.s[at] - '0');
-        if (at == from)
-            return 0;
-        numbers[count++] = number;
-        if (at < version.len && version.s[at++] != '.')
-            return 0;
-    }
-    return count;
-}
-
-/* Does 3.MINOR.PATCH begin with it? */
-static bool begins(piw_text prefix, int minor)
-{
-    long numbers[3];
-    const long own[3] = {3, minor, PATCH};
-    int count = numbers_of(prefix, numbers);
-    for (int i = 0; i < count; i++)
-        if (numbers[i] != own[i])
+    const char *at = version.s, *end = at + version.len, *epoch = memchr(at, '!', version.len);
+    at += at < end && (*at == 'v' || *at == 'V');
+    for (; epoch != NULL && at < epoch; at++)
+        if (*at != '0')
             return false;
-    return count > 0;
+    at += epoch != NULL;
+    *to = (release){0};
+    while (at < end && is_digit(*at) && to->count < RELEASE_MAX) {
+        long number = 0;
+        for (; at < end && is_digit(*at); at++)
+            number = number < NUMBER_MAX ? number * 10 + (*at - '0') : NUMBER_MAX;
+        to->numbers[to->count++] = number;
+        at += end - at > 1 && *at == '.' && is_digit(at[1]);
+    }
+    return true;
 }
 
-/* "~=3.8.1": at least that, and of the same 3.8. */
-static bool compatible(piw_text version, int order, int minor)
+/* Does 3.MINOR.PATCH begin with the version's release, without the last `less` of its numbers? */
+static bool begins(piw_text version, int less, int minor)
 {
-    long numbers[3];
-    int count = numbers_of(version, numbers);
-    return order >= 0 && (count < 2 || numbers[0] == 3) && (count < 3 || numbers[1] == minor);
+    const long own[RELEASE_MAX] = {3, minor, PATCH};
+    release wanted;
+    if (!release_of(version, &wanted))
+        return false;
+    for (int i = 0; i < wanted.count - less; i++)
+        if (wanted.numbers[i] != own[i])
+            return false;
+    return true;
 }
 
 static bool takes(const specifier *self, int minor)
@@ -62,11 +70,11 @@ static bool takes(const specifier *self, int minor)
     snprintf(text, sizeof(text), "3.%d.%d", minor, PATCH);
     int order = piw_version_compare_text(piw_text_of(text), self->version);
     if (strcmp(self->op, "==") == 0)
-        return self->prefix ? begins(self->version, minor) : order == 0;
+        return self->prefix ? begins(self->version, 0, minor) : order == 0;
     if (strcmp(self->op, "!=") == 0)
-        return self->prefix ? !begins(self->version, minor) : order != 0;
+        return self->prefix ? !begins(self->version, 0, minor) : order != 0;
     if (strcmp(self->op, "~=") == 0)
-        return compatible(self->version, order, minor);
+        return order >= 0 && begins(self->version, 1, minor); /* of the same 3.8, with "~=3.8.1" */
     if (strcmp(self->op, "===") == 0)
         return piw_text_is(self->version, text);
     return strcmp(self->op, "<=") == 0   ? order <= 0

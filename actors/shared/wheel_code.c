@@ -96,7 +96,8 @@ static bool is_library_name(piw_text name)
 /* "module.TAG.so" with a tag that interpreters use; *tag may be empty. */
 static bool is_tagged(piw_text name, piw_text *tag)
 {
-    static const char *const implementations[] = {"cpython-", "pypy", "graalpy"};
+    /* Since 3.15 CPython names a machine behind its stable ABIs too. */
+    static const char *const implementations[] = {"cpython-", "pypy", "graalpy", "abi3-", "abi3t-"};
     const char *dot = memchr(name.s, '.', name.len);
     if (dot == NULL || !has_suffix(name, ".so") || !is_module_name(name.s, (size_t)(dot - name.s)))
         return false;
@@ -369,11 +370,19 @@ static int check_libraries(const inspection *in, piw_err *err)
 
 /* --- What others must have --- */
 
+/* Debian 13 gave 32-bit ARM a time_t of 64 bits. The libraries kept their sonames and the versions of their symbols, so that
+ * nothing tells which of both a file was built for: it may run where it was built, and nobody knows where else. */
+static bool may_hand_over_time(const code *c, const char *library)
+{
+    return c->file->head.machine == EM_ARM && !piw_needs_is_basic(library);
+}
+
 static int note_library(void *arg, const char *library, const char *search_path)
 {
     search *s = arg;
     const code *own;
     int rc = find_along(s, library, search_path, &own);
+    s->needs->unknown = s->needs->unknown || (rc == 0 && own == NULL && may_hand_over_time(s->by, library));
     return rc != 0 || own != NULL ? rc : piw_needs_library(s->needs, library, s->err);
 }
 

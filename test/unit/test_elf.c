@@ -248,6 +248,9 @@ START_TEST(extension_modules_have_a_machine_in_their_name)
         {"linux_x86_64", "cpython-311-x86_64-linux-gnu", true},
         {"linux_x86_64", "cpython-311-arm-linux-gnueabihf", false},
         {"linux_x86_64", "abi3", true},
+        {"linux_x86_64", "abi3-x86_64-linux-gnu", true},
+        {"linux_x86_64", "abi3t-aarch64-linux-gnu", false},
+        {"linux_armv7l", "abi3-arm-linux-gnueabihf", true},
         {"linux_armv7l", "cpython-311-arm-linux-gnueabihf", true},
         {"linux_armv7l", "cpython-311-arm-linux-gnueabi", false},
         {"musllinux_1_2_armv7l", "cpython-311-arm-linux-musleabihf", true},
@@ -346,9 +349,13 @@ START_TEST(foreign_files_are_data_beside_the_platforms_own)
         {"linux_x86_64", {{"e.so", &X86}, {"f.cpython-311-x86_64-linux-gnu.so", &I386}}, "extension module"},
         {"linux_x86_64", {{"e.so", &X86}, {"other.so", &I386_MODULE}}, "extension module"},
         {"linux_x86_64", {{"e.so", &X86}, {"another.so", &I386_MODULE}}, NULL},
+        {"linux_x86_64", {{"e.so", &X86}, {"f.abi3-x86_64-linux-gnu.so", &I386}}, "extension module"},
+        {"linux_x86_64", {{"e.so", &X86}, {"f.abi3t-x86_64-linux-gnu.so", &I386}}, "extension module"},
         /* No interpreter of the tag looks for the other machine's name, */
         {"linux_x86_64", {{"e.abi3.so", &X86}, {"e.cpython-311-arm-linux-gnueabihf.so", &HARD}}, NULL},
+        {"linux_x86_64", {{"e.abi3-x86_64-linux-gnu.so", &X86}, {"e.abi3-arm-linux-gnueabihf.so", &HARD}}, NULL},
         /* but a wheel of such alone is another machine's. */
+        {"linux_x86_64", {{"e.abi3-arm-linux-gnueabihf.so", &HARD}, {"libx.so", &X86}}, "another processor"},
         {"linux_x86_64", {{"e.cpython-311-arm-linux-gnueabihf.so", &HARD}}, "another processor"},
         {"linux_x86_64", {{"e.cpython-311-arm-linux-gnueabihf.so", &HARD}, {"libx.so", &X86}}, "another processor"},
         /* What the dynamic linker finds beside the module. */
@@ -366,6 +373,7 @@ START_TEST(foreign_files_are_data_beside_the_platforms_own)
         {"linux_aarch64.linux_x86_64", {{"e.so", &X86}}, "another processor"},
         {"linux_aarch64.any", {{"e.so", &X86}}, "another processor"},
         {"any", {{"e.abi3.so", &X86}}, "extension module"},
+        {"any", {{"e.abi3-x86_64-linux-gnu.so", &X86}}, "extension module"},
         {"any", {{"p/attach_linux_amd64.so", &X86}, {"p/boot.elf", &AVR}}, NULL},
         {"win_amd64", {{"e.cpython-311-x86_64-linux-gnu.so", &X86}}, "extension module"},
         /* Floating point. */

@@ -1,5 +1,5 @@
-/* test_retag.c — wheels that bear the kernel's name, made anew under the interpreter's: which tags, what is refused, and
- * that the result is a sound wheel with everything else as it was. */
+/* test_retag.c — wheels that bear the kernel's name, made anew under the interpreter's, and those that promise too old an
+ * interpreter: which tags, what is refused, and that the result is a sound wheel with everything else as it was. */
 #include "../../tools/piw-slave/folder.c"
 #include "../../tools/piw-slave/repack.c"
 #include "../../tools/piw-slave/retag.c"
@@ -177,6 +177,7 @@ typedef struct kind {
     const char *filename, *wheel;
     int machine; /* of its one library; -1: none */
     bool signed_, unlisted, quoted;
+    const char *library; /* its name; NULL: demo.so */
 } kind;
 
 static void make(const kind *k)
@@ -187,7 +188,7 @@ static void make(const kind *k)
                          {INFO "METADATA", metadata, sizeof(metadata) - 1, true}};
     size_t count = 3;
     if (k->machine >= 0)
-        members[count++] = (member){"demo.so", elf, sizeof(elf), true};
+        members[count++] = (member){k->library != NULL ? k->library : "demo.so", elf, sizeof(elf), true};
     piw_buffer record = {0};
     for (size_t i = k->unlisted; i < count; i++)
         put_line(&record, &members[i], k->quoted);
@@ -206,14 +207,20 @@ static bool is_there(const char *filename)
     return access(path, F_OK) == 0;
 }
 
-static int rename_all(const char *platform, const char *kernel, piw_buffer *notes, piw_err *err)
+static int rename_for(const char *abi, const char *platform, const char *kernel, piw_buffer *notes, piw_err *err)
 {
     slave_settings settings = {0};
+    snprintf(settings.abi, sizeof(settings.abi), "%s", abi);
     snprintf(settings.platform, sizeof(settings.platform), "%s", platform);
     snprintf(settings.kernel, sizeof(settings.kernel), "%s", kernel);
     int rc = slave_retag(folder, &settings, notes, err);
     piw_put_bytes(notes, "", 1);
     return rc;
+}
+
+static int rename_all(const char *platform, const char *kernel, piw_buffer *notes, piw_err *err)
+{
+    return rename_for("cp311", platform, kernel, notes, err);
 }
 
 static void check_renamed(const char *filename, const char *wheel)
@@ -297,6 +304,86 @@ START_TEST(left_as_they_are)
 }
 END_TEST
 
+#define ARM_MODULE "pkg/demo.abi3-arm-linux-gnueabihf.so"
+
+START_TEST(stable_modules_of_too_new_a_name)
+{
+    static const struct {
+        kind k;
+        const char *abi, *kernel, *renamed, *wheel, *note;
+    } cases[] = {
+        {{"demo-1.0-cp39-abi3-linux_armv7l.whl",
+          "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp39-abi3-linux_armv7l\n", EM_ARM, .library = ARM_MODULE},
+         "cp315",
+         "linux_armv7l",
+         "demo-1.0-cp315-abi3-linux_armv7l.whl",
+         "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp315-abi3-linux_armv7l\n",
+         "demo-1.0-cp39-abi3-linux_armv7l.whl was renamed demo-1.0-cp315-abi3-linux_armv7l.whl: it holds modules under "
+         "names "
+         "that cp315 looks for and older interpreters don't\n"},
+        {{"demo-1.0-2-cp314-abi3.abi3t-linux_aarch64.whl",
+          "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp314-abi3-linux_aarch64\nTag:cp314-abi3t-linux_aarch64",
+          EM_ARM, .library = "demo.abi3t-arm-linux-gnueabihf.so"},
+         "cp316t",
+         "linux_aarch64",
+         "demo-1.0-2-cp316-abi3.abi3t-linux_armv7l.whl",
+         "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp316-abi3-linux_armv7l\nTag:cp316-abi3t-linux_armv7l",
+         "demo-1.0-2-cp314-abi3.abi3t-linux_aarch64.whl was renamed demo-1.0-2-cp316-abi3.abi3t-linux_armv7l.whl: "
+         "linux_aarch64 is the kernel's name here, the interpreter's platform is linux_armv7l\n"},
+    };
+    for (size_t i = 0; i < PIW_COUNT(cases); i++) {
+        make(&cases[i].k);
+        piw_buffer notes = {0};
+        piw_err err = {0};
+        ck_assert_msg(rename_for(cases[i].abi, "linux_armv7l", cases[i].kernel, &notes, &err) == 0, "%s", err.text);
+        ck_assert_str_eq((const char *)notes.data, cases[i].note);
+        piw_buffer_fini(&notes);
+        ck_assert(!is_there(cases[i].k.filename));
+        check_renamed(cases[i].renamed, cases[i].wheel);
+        char path[400];
+        snprintf(path, sizeof(path), "%s/%s", folder, cases[i].renamed);
+        unlink(path);
+    }
+}
+END_TEST
+
+START_TEST(stable_modules_that_keep_their_promise)
+{
+    static const struct {
+        kind k;
+        const char *abi;
+    } cases[] = {
+        {{"demo-1.0-cp39-abi3-linux_armv7l.whl", "", EM_ARM, .library = "demo.abi3.so"}, "cp315"},
+        {{"demo-1.1-cp39-abi3-linux_armv7l.whl", "", EM_ARM, .library = "demo.abi3-arm-linux-gnueabihf.txt"}, "cp315"},
+        {{"demo-1.2-cp315-abi3-linux_armv7l.whl", "", EM_ARM, .library = ARM_MODULE}, "cp315"},
+        {{"demo-1.3-cp316-abi3-linux_armv7l.whl", "", EM_ARM, .library = ARM_MODULE}, "cp315"},
+        {{"demo-1.4-cp39-cp39-linux_armv7l.whl", "", EM_ARM, .library = ARM_MODULE}, "cp315"},
+        {{"demo-1.5-py3-abi3-linux_armv7l.whl", "", EM_ARM, .library = ARM_MODULE}, "cp315"},
+        {{"demo-1.6-cp39-abi3-linux_armv7l.whl", "", EM_ARM, .library = ARM_MODULE}, "pypy311_pp73"},
+    };
+    piw_err err = {0};
+    piw_buffer notes = {0};
+    for (size_t i = 0; i < PIW_COUNT(cases); i++) {
+        make(&cases[i].k);
+        ck_assert_int_eq(rename_for(cases[i].abi, "linux_armv7l", "linux_armv7l", &notes, &err), 0);
+        ck_assert_msg(is_there(cases[i].k.filename), "%s", cases[i].k.filename);
+        char path[400];
+        snprintf(path, sizeof(path), "%s/%s", folder, cases[i].k.filename);
+        unlink(path);
+    }
+    /* What can't be read is refused later. */
+    char path[400];
+    snprintf(path, sizeof(path), "%s/demo-1.7-cp39-abi3-linux_armv7l.whl", folder);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("no archive", file);
+    fclose(file);
+    ck_assert_int_eq(rename_for("cp315", "linux_armv7l", "linux_armv7l", &notes, &err), 0);
+    ck_assert(is_there("demo-1.7-cp39-abi3-linux_armv7l.whl"));
+    piw_buffer_fini(&notes);
+}
+END_TEST
+
 static void refused(const kind *k, const char *why)
 {
     make(k);
@@ -341,6 +428,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, renamed_as_a_whole);
     tcase_add_test(tests, left_as_they_are);
     tcase_add_test(tests, what_cant_be_renamed_safely);
+    tcase_add_test(tests, stable_modules_of_too_new_a_name);
+    tcase_add_test(tests, stable_modules_that_keep_their_promise);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -109,8 +109,9 @@ static const char *needs_of(const char *filename, const member *members, size_t 
     maker m = {0};
     for (size_t i = 0; i < count && members[i].name != NULL; i++) {
         elf_wish wish = members[i].wish;
-        wish.machine = EM_X86_64;
-        wish.wide = wish.code = true;
+        wish.wide = wish.machine == 0;
+        wish.machine = wish.wide ? EM_X86_64 : wish.machine;
+        wish.code = true;
         piw_buffer file = elf_make(&wish);
         maker_add(&m, members[i].name, file.data, file.len,
                   &(maker_odd){.deflate = i % 2 == 0, .method = i % 2 == 0 ? 8 : 0});
@@ -161,6 +162,32 @@ START_TEST(a_wheel_needs_what_it_does_not_bring)
 }
 END_TEST
 
+/* Libraries of 32-bit ARM have one name for both sizes of time_t. */
+START_TEST(where_time_has_two_sizes_other_libraries_are_not_known)
+{
+    enum { HARD = 0x5000400 };
+    static const struct {
+        const char *platform, *told;
+        elf_wish wish;
+    } cases[] = {
+        {"linux_armv7l",
+         "OPENSSL_3.0.0 libssl.so.3 ?",
+         {.machine = EM_ARM, .flags = HARD, .needs = "libssl.so.3", .version = "OPENSSL_3.0.0"}},
+        {"linux_armv6l", "libz.so.1 ?", {.machine = EM_ARM, .flags = HARD, .needs = "libz.so.1"}},
+        {"linux_armv7l",
+         "GLIBC_2.34",
+         {.machine = EM_ARM, .flags = HARD, .needs = "libc.so.6", .version = "GLIBC_2.34"}},
+        {"linux_armv7l", "libstdc++.so.6", {.machine = EM_ARM, .flags = HARD, .needs = "libstdc++.so.6"}},
+        {"linux_i686", "libssl.so.3", {.machine = EM_386, .needs = "libssl.so.3"}},
+    };
+    for (size_t i = 0; i < PIW_COUNT(cases); i++) {
+        char filename[100];
+        snprintf(filename, sizeof(filename), "gold-1.0-cp39-abi3-%s.whl", cases[i].platform);
+        ck_assert_str_eq(needs_of(filename, &(member){"gold.abi3.so", cases[i].wish}, 1), cases[i].told);
+    }
+}
+END_TEST
+
 /* Bytes changed and cut at random: an answer, and no more. */
 START_TEST(damaged_wheels_do_no_harm)
 {
@@ -198,6 +225,7 @@ Suite *unit_suite(void)
     tcase_add_test(all, a_list_has_an_end);
     tcase_add_test(all, lists_that_share_entries_have_an_end);
     tcase_add_test(all, a_wheel_needs_what_it_does_not_bring);
+    tcase_add_test(all, where_time_has_two_sizes_other_libraries_are_not_known);
     tcase_add_test(all, damaged_wheels_do_no_harm);
     suite_add_tcase(suite, all);
     return suite;

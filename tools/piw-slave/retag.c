@@ -1,4 +1,4 @@
-/* retag.c — renames wheels that bear the kernel's name to the interpreter's platform. */
+/* retag.c — renames wheels whose tags say what their code isn't for: the kernel's processor, interpreters too old. */
 #include "retag.h"
 
 #include "folder.h"
@@ -89,6 +89,26 @@ bool slave_retag_platform(const char *tag, const char *platform, const char *ker
     return changed;
 }
 
+/* "cp39": 9; -1: not the tag of one CPython 3. */
+static long minor_of(const char *tag)
+{
+    char *end;
+    if (strncmp(tag, "cp3", 3) != 0 || tag[3] < '0' || tag[3] > '9')
+        return -1;
+    long minor = strtol(tag + 3, &end, 10);
+    return *end == '\0' ? minor : -1;
+}
+
+/* Is the wheel for the stable ABI, and for interpreters older than this slave's? Into `to`, the tag that isn't. */
+static bool says_older(const piw_wheel_name *name, const char *abi, char *to, size_t size)
+{
+    static const char stable[] = "abi3";
+    int n = snprintf(to, size, "%.*s", (int)strcspn(abi, "tdmu"), abi);
+    long minor = minor_of(name->py);
+    return n > 0 && (size_t)n < size && strncmp(name->abi, stable, sizeof(stable) - 1) == 0 && minor >= 0 &&
+           minor < minor_of(to);
+}
+
 /* --- What is in the wheel ---------------------------------------------------------------------------------------- */
 
 typedef struct retag {
@@ -96,7 +116,8 @@ typedef struct retag {
     const char *folder, *filename;
     piw_wheel_name name;
     char platform[PIW_FILENAME_MAX + 1]; /* the new one */
-    bool foreign;
+    char py[32];                         /* the new one */
+    bool new_platform, new_py, foreign;
     uint8_t *data;
     size_t len;
     piw_zip *zip;
@@ -135,6 +156,32 @@ static int find_members(retag *r, piw_err *err)
     return 0;
 }
 
+static bool ends(const char *s, size_t len, const char *suffix)
+{
+    size_t n = strlen(suffix);
+    return len >= n && memcmp(s + len - n, suffix, n) == 0;
+}
+
+/* "MODULE.abi3-x86_64-linux-gnu.so": CPython looks for it since 3.15, and for what was called MODULE.abi3.so all along. */
+static bool is_named_for_machine(const piw_zip_entry *entry)
+{
+    const char *slash = memrchr(entry->name, '/', entry->name_len), *end = entry->name + entry->name_len;
+    const char *name = slash == NULL ? entry->name : slash + 1, *dot = memchr(name, '.', (size_t)(end - name));
+    if (dot == NULL || !ends(dot, (size_t)(end - dot), ".so"))
+        return false;
+    size_t len = (size_t)(end - dot);
+    return (memmem(dot, len, ".abi3-", 6) == dot || memmem(dot, len, ".abi3t-", 7) == dot) &&
+           memmem(dot, len, "-linux", 6) != NULL;
+}
+
+static bool has_modules_for_machine(const retag *r)
+{
+    for (size_t i = 0; i < piw_zip_count(r->zip); i++)
+        if (is_named_for_machine(piw_zip_at(r->zip, i)))
+            return true;
+    return false;
+}
+
 typedef struct head {
     uint8_t data[PIW_ELF_HEAD];
     size_t len;
@@ -170,24 +217,38 @@ static int check_code(const retag *r, piw_err *err)
 
 /* --- What it will say -------------------------------------------------------------------------------------------- */
 
+/* The interpreter's part of a Tag, then the ABI's, with the dashes around it. */
+static void put_interpreter(retag *r, piw_text tag)
+{
+    const char *dash = memchr(tag.s, '-', tag.len);
+    piw_text py = {tag.s, (uint32_t)(dash != NULL ? dash - tag.s : 0)};
+    if (r->new_py && piw_text_is(py, r->name.py)) {
+        piw_put(&r->wheel, r->py);
+        tag = (piw_text){tag.s + py.len, tag.len - py.len};
+    }
+    piw_put_text(&r->wheel, tag);
+}
+
 /* `line` with its end. */
 static void put_tag(retag *r, piw_text line)
 {
     char tag[PIW_FILENAME_MAX + 1], to[PIW_FILENAME_MAX + 1];
     const char *dash = memrchr(line.s, '-', line.len);
-    size_t begin = dash != NULL ? (size_t)(dash - line.s) + 1 : line.len, end = line.len;
+    size_t from = sizeof("Tag:") - 1, begin = dash != NULL ? (size_t)(dash - line.s) + 1 : line.len, end = line.len;
     while (end > begin && strchr(" \t\r\n", line.s[end - 1]) != NULL)
         end--;
+    while (from < begin && (line.s[from] == ' ' || line.s[from] == '\t'))
+        from++;
+    piw_put_bytes(&r->wheel, line.s, from);
+    put_interpreter(r, (piw_text){line.s + from, (uint32_t)(begin - from)});
     bool foreign;
     int n = snprintf(tag, sizeof(tag), "%.*s", (int)(end - begin), line.s + begin);
-    if ((size_t)n < sizeof(tag) &&
-        slave_retag_platform(tag, r->settings->platform, r->settings->kernel, to, sizeof(to), &foreign)) {
-        piw_put_bytes(&r->wheel, line.s, begin);
+    if (r->new_platform && (size_t)n < sizeof(tag) &&
+        slave_retag_platform(tag, r->settings->platform, r->settings->kernel, to, sizeof(to), &foreign))
         piw_put(&r->wheel, to);
-        piw_put_bytes(&r->wheel, line.s + end, line.len - end);
-    } else {
-        piw_put_text(&r->wheel, line);
-    }
+    else
+        piw_put_bytes(&r->wheel, line.s + begin, end - begin);
+    piw_put_bytes(&r->wheel, line.s + end, line.len - end);
 }
 
 /* The next line of what is left, with its end. */
@@ -302,47 +363,80 @@ static int write_renamed(const retag *r, const char *renamed, piw_err *err)
     return rc;
 }
 
-static int rename_wheel(retag *r, const char *renamed, piw_err *err)
+static void close_wheel(retag *r)
 {
-    int rc = map_wheel(r, err);
-    rc = rc != 0 ? rc : piw_zip_open(&r->zip, r->data, r->len, err);
-    rc = rc != 0 ? rc : find_members(r, err);
-    rc = rc != 0 || !r->foreign ? rc : check_code(r, err);
-    rc = rc != 0 ? rc : make_wheel(r, err);
-    rc = rc != 0 ? rc : make_record(r, err);
-    rc = rc != 0 ? rc : write_renamed(r, renamed, err);
     piw_zip_close(&r->zip);
     piw_buffer_fini(&r->wheel);
     piw_buffer_fini(&r->record);
     if (r->data != NULL)
         munmap(r->data, r->len);
-    return rc;
+}
+
+static int open_wheel(retag *r, piw_err *err)
+{
+    int rc = map_wheel(r, err);
+    return rc != 0 ? rc : piw_zip_open(&r->zip, r->data, r->len, err);
+}
+
+static int rename_wheel(retag *r, const char *renamed, piw_err *err)
+{
+    int rc = find_members(r, err);
+    rc = rc != 0 || !r->foreign ? rc : check_code(r, err);
+    rc = rc != 0 ? rc : make_wheel(r, err);
+    rc = rc != 0 ? rc : make_record(r, err);
+    return rc != 0 ? rc : write_renamed(r, renamed, err);
+}
+
+static void note_renamed(const retag *r, const char *renamed, piw_buffer *notes)
+{
+    piw_putf(notes, "%s was renamed %s: ", r->filename, renamed);
+    if (r->new_platform)
+        piw_putf(notes, "%s is the kernel's name here, the interpreter's platform is %s\n", r->settings->kernel,
+                 r->settings->platform);
+    else
+        piw_putf(notes, "it holds modules under names that %s looks for and older interpreters don't\n", r->py);
+}
+
+static char *new_name(const retag *r)
+{
+    const piw_wheel_name *n = &r->name;
+    size_t tags = strlen(n->py) + strlen(n->abi) + strlen(n->platform) + sizeof("--.whl") - 1;
+    return piw_sprintf("%.*s%s-%s-%s.whl", (int)(strlen(r->filename) - tags), r->filename, r->new_py ? r->py : n->py,
+                       n->abi, r->new_platform ? r->platform : n->platform);
 }
 
 static int retag_one(retag *r, piw_buffer *notes, piw_err *err)
 {
     piw_err found_err = {0};
-    if (piw_wheel_name_parse(piw_text_of(r->filename), &r->name, &found_err) != 0 ||
-        !slave_retag_platform(r->name.platform, r->settings->platform, r->settings->kernel, r->platform,
-                              sizeof(r->platform), &r->foreign))
+    if (piw_wheel_name_parse(piw_text_of(r->filename), &r->name, &found_err) != 0)
         return 0; /* what has no wheel's name is refused for that, later */
-    int stem = (int)(strlen(r->filename) - strlen(r->name.platform) - strlen(".whl"));
-    char *renamed = piw_sprintf("%.*s%s.whl", stem, r->filename, r->platform);
-    int rc = rename_wheel(r, renamed, &found_err);
+    const slave_settings *own = r->settings;
+    r->new_platform =
+        strcmp(own->platform, own->kernel) != 0 && slave_retag_platform(r->name.platform, own->platform, own->kernel,
+                                                                        r->platform, sizeof(r->platform), &r->foreign);
+    bool older = says_older(&r->name, own->abi, r->py, sizeof(r->py));
+    if (!r->new_platform && !older)
+        return 0;
+    int rc = open_wheel(r, &found_err);
+    r->new_py = rc == 0 && older && has_modules_for_machine(r);
+    if (!r->new_platform && !r->new_py) {
+        close_wheel(r);
+        return 0; /* as is what can't be read */
+    }
+    char *renamed = new_name(r);
+    rc = rc != 0 ? rc : rename_wheel(r, renamed, &found_err);
     if (rc == 0)
-        piw_putf(notes, "%s was renamed %s: %s is the kernel's name here, the interpreter's platform is %s\n",
-                 r->filename, renamed, r->settings->kernel, r->settings->platform);
+        note_renamed(r, renamed, notes);
     else
         piw_err_set(err, rc, "%s isn't published: it should be called %s, but %s", r->filename, renamed,
                     found_err.text);
     free(renamed);
+    close_wheel(r);
     return rc;
 }
 
 int slave_retag(const char *folder, const slave_settings *settings, piw_buffer *notes, piw_err *err)
 {
-    if (strcmp(settings->platform, settings->kernel) == 0)
-        return 0;
     struct dirent **found;
     int n = slave_folder_wheels(folder, &found, err);
     int rc = n < 0 ? n : 0;

@@ -1,7 +1,10 @@
-/* retag.h — wheels that bear the kernel's name, renamed to the interpreter's platform.
+/* retag.h — wheels whose tags say what their code isn't for, renamed.
  *
  * Where the kernel has 64 bits and the interpreter 32 (the default of a Raspberry Pi), build backends may name a wheel after
- * the kernel though it holds code for the interpreter: no installer there looks for such a name. */
+ * the kernel though it holds code for the interpreter: no installer there looks for such a name.
+ *
+ * A wheel of the stable ABI is named after the oldest interpreter that its code is for. With CPython 3.15 some backends call
+ * its modules MODULE.abi3-MACHINE.so, which no older one looks for: it is renamed to be for the interpreter that built it. */
 #ifndef SLAVE_RETAG_H
 #define SLAVE_RETAG_H
 
