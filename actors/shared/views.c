@@ -20,7 +20,7 @@ static bool is_sites(piw_text name)
     static const char *const taken[] = {"simple",  "project", "logs",  "json",   "feeds",    "static", "search",
                                         "sitemap", "about",   "stats", "status", "packages", "files",  "faq",
                                         "css",     "js",      "img",   "images", "api",      "admin",  "metrics",
-                                        "pypi",    "debug",   "index", "common", "any"};
+                                        "pypi",    "debug",   "index", "common", "any",      "p"};
     for (size_t i = 0; i < PIW_COUNT(taken); i++)
         if (piw_text_is(name, taken[i]))
             return true;

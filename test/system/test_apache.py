@@ -17,6 +17,7 @@ import sys
 import threading
 
 import farm as farms
+import forms
 import score
 from score import check, equal
 
@@ -273,6 +274,11 @@ def index_pages(apache):
             tags.add(headers["ETag"])
         equal(f"{name}.each form has its own", len(tags), 2)
 
+    def ask(path, **headers):
+        return apache.get(path, **headers)[:2]
+    forms.check_weights("apache", ask)
+    forms.check_view("apache", ask, lambda headers: re.sub(r"^http://[^/]*", "", headers["Location"] or ""))
+
 
 def build_logs(apache, packed):
     """Sent packed with what a cache needs, unpacked without a promise that isn't kept."""
@@ -299,6 +305,7 @@ def make_site(farm):
     for folder in ("simple/load", "simple"):
         farm.write_site(f"{folder}/index.html", b"<!DOCTYPE html>" + folder.encode())
         farm.write_site(f"{folder}/index.v1.json", b'{"form": "json"}')
+    forms.make_view(farm.write_site)
     packed = gzip.compress(b"a line of a build's log\n" * 1000)
     farm.write_site("logs/0000/0000/0001.txt.gz", packed)
     return packed
