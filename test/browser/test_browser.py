@@ -50,8 +50,8 @@ INSERT INTO builds (package, version, built_by, built_at, duration, status, abi_
     ('gold', '1.0', 1, '2024-01-02', '90 s', true, 'cp311'), ('gold', '1.0', 1, '2024-01-03', '2 h', true, 'cp313'),
     ('gold', '1.1', 1, '2024-02-02', '9 s', false, 'cp311'), ('gold', '1.2rc1', 1, '2024-03-04', '9 s', true, 'cp311'),
     ('LONG', '2024.12.31.post1.dev20241231235959+with.a.local.version.label', 1, now() AT TIME ZONE 'UTC', '123456 s', true, 'cp311');
-INSERT INTO files SELECT left(package, 100) || '-' || version || '-' || abi_tag || '-' || abi_tag || '-linux_armv7l.whl', build_id, 1234567,
-    repeat('ab', 32), left(package, 100), version, abi_tag, abi_tag, 'linux_armv7l', '>=3.9,<4' FROM builds WHERE status;
+INSERT INTO files SELECT replace(package, '-', '_') || '-' || version || '-' || abi_tag || '-' || abi_tag || '-linux_armv7l.whl', build_id, 1234567,
+    repeat('ab', 32), package, version, abi_tag, abi_tag, 'linux_armv7l', '>=3.9,<4' FROM builds WHERE status;
 INSERT INTO dependencies SELECT filename, 'apt', d FROM files, unnest('{libc6,libgold-with-a-long-name-1}'::text[]) d;
 INSERT INTO downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, py_version)
     SELECT f.filename, '192.0.2.1', now() AT TIME ZONE 'UTC' - n * interval '5 hours', 'armv7l', 'Debian GNU/Linux', '12', '3.11.2'

@@ -175,6 +175,9 @@ def examples(way):
         return answer.status, answer.headers
     forms.check_weights(name, ask)
     forms.check_view(name, ask, lambda headers: re.sub(r"^http://[^/]*", "", headers["Location"] or ""))
+    for accepted in ("gzip;q=0", "br, gzip; q=0.0", "identity"):
+        answer = get(port, "/logs/0000/0000/0001.txt", Accept_Encoding=accepted)
+        equal(f"{name}.a log for {accepted}", (answer.header("Content-Encoding"), answer.body == gzip.decompress(LOG)), ("", True))
     for path in ("/.farm", "/.staging/", "/%2efarm"):
         equal(f"{name}.hidden {path}", get(port, path).status, 404)
     spellings = {"/simple/Load/": "/simple/load/", "/project/LOAD/": "/project/load/", "/simple/a__b/": "/simple/a-b/",

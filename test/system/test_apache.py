@@ -287,6 +287,10 @@ def build_logs(apache, packed):
     equal("log.packed", (status, headers["Content-Encoding"], body), (200, "gzip", packed))
     check("log.packed.a strong ETag", strong(headers) and headers["Vary"] == "Accept-Encoding", headers.items())
     equal("log.packed.304", apache.get(path, Accept_Encoding="gzip", If_None_Match=headers["ETag"])[0], 304)
+    for accepted in ("gzip;q=0", "br, gzip; q=0.00", "gzip;q=0.5"):
+        status, headers, body = apache.get(path, Accept_Encoding=accepted)
+        coding, wanted = ("gzip", packed) if accepted.endswith("5") else (None, gzip.decompress(packed))
+        equal(f"log.for {accepted}", (status, headers["Content-Encoding"], body == wanted), (200, coding, True))
     status, headers, body = apache.get(path)
     equal("log.unpacked", (status, headers["Content-Encoding"], body, headers["Vary"]),
           (200, None, gzip.decompress(packed), "Accept-Encoding"))
