@@ -175,10 +175,11 @@ async function rings(browser) {
 /* On paper: black on white whatever the scheme, nothing cut at an edge, no navigation. */
 async function onPaper(browser) {
     const { context, page } = await open(browser, { colorScheme: "dark", viewport: { width: 720, height: 1000 } });
-    await page.emulateMedia({ media: "print" });
     const wrong = [];
     for (const where of ["/", task.pages.project, task.pages.log, "/stats.html"]) {
         await page.goto(task.base + where);
+        /* Not before: with a second session of its protocol (open), Chromium forgets it in the new page. */
+        await page.emulateMedia({ media: "print" });
         const found = await page.evaluate(() => [
             document.documentElement.scrollWidth > window.innerWidth && "too wide", getComputedStyle(document.body).backgroundColor,
             [...document.querySelectorAll(".top nav, .search, .bottom")].some((part) => part.offsetParent !== null) && "has what only a screen needs"]);
