@@ -6,12 +6,16 @@
 
 (() => {
     const form = document.querySelector("form[data-search]");
-    if (!form || !window.DecompressionStream) return;
+    if (!form) return;
     const root = form.dataset.search;
     const input = form.querySelector("input");
     const list = form.querySelector(".hits");
     const hint = form.querySelector("[data-hint]");
     const SHOWN = 12;
+    if (!window.DecompressionStream) {
+        hint.textContent = "This browser can't search as you type. Package index, below, has all names.";
+        return;
+    }
 
     /* --- The names --- */
 
@@ -188,6 +192,19 @@
 
     let current = -1;
     let shownFor = null;
+    let away = false; /* the reader has left the form: nothing opens over what is looked at now */
+
+    function close() {
+        list.hidden = true;
+        input.setAttribute("aria-expanded", "false");
+        input.removeAttribute("aria-activedescendant");
+        current = -1;
+    }
+
+    function leave() {
+        away = true;
+        close();
+    }
 
     function choose(number) {
         const items = list.children;
@@ -228,12 +245,10 @@
 
     function show() {
         const text = canonical(input.value);
-        if (text === "" || !popular) {
-            list.hidden = true;
+        if (text === "" || !popular || away) {
+            close();
             list.replaceChildren();
-            input.setAttribute("aria-expanded", "false");
-            hint.textContent = "";
-            current = -1;
+            if (!away) hint.textContent = "";
             return;
         }
         const kept = shownFor === text && current >= 0 ? list.children[current]?.textContent : null;
@@ -282,8 +297,16 @@
     input.setAttribute("aria-autocomplete", "list");
     list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", "Packages");
-    input.addEventListener("focus", start);
+    input.addEventListener("focus", () => {
+        away = false;
+        show();
+        start();
+    });
     input.addEventListener("input", typed);
+    form.addEventListener("focusout", (event) => { if (!form.contains(event.relatedTarget)) leave(); });
+    document.addEventListener("pointerdown", (event) => { if (!form.contains(event.target)) leave(); });
+    /* Where a click takes the focus away without giving it to the link, the list would be gone before the click is. */
+    list.addEventListener("mousedown", (event) => event.preventDefault());
     input.addEventListener("keydown", (event) => {
         if (event.key === "ArrowDown") choose(current + 1);
         else if (event.key === "ArrowUp") choose(current < 0 ? -1 : current - 1);
@@ -301,6 +324,12 @@
     const query = new URLSearchParams(location.search).get("q");
     if (query && location.pathname.endsWith("packages.html")) {
         input.value = query;
+        typed();
+    }
+    /* What isn't there may be there by a name that is nearly the same. */
+    const missing = document.querySelector("[data-missing]") && /\/(?:project|simple)\/([\w.-]+)/.exec(location.pathname);
+    if (missing) {
+        input.value = missing[1];
         typed();
     }
     if (document.activeElement === input) typed();

@@ -16,10 +16,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static piw_continuation_fn on_recent, on_package, on_written;
+static piw_continuation_fn on_recent, on_package, on_names, on_written;
 
 enum {
-    PACKAGES_MAX = 1000, /* whose feeds wait; others get theirs with their next build */
+    PACKAGES_MAX = 1000, /* whose feeds wait; where there are more, all packages are gone through */
+    NAMES_AT_ONCE = 500,
     ANSWER_MS = 60000,
 };
 
@@ -35,6 +36,9 @@ typedef struct soul {
     char *packages[PACKAGES_MAX]; /* whose feeds are to be written, in order */
     uint32_t packages_count;
     bool busy;            /* a package's feed is being made */
+    bool naming;          /* names are being asked for */
+    char *after;          /* all packages are gone through, and this one was the last so far; NULL: they aren't */
+    bool missed;          /* a package had no room: it may be one that has been gone by */
     piw_outage unwritten; /* of feeds that can't be written now */
     bool known;           /* what there was before the start has been read */
 } soul;
@@ -144,11 +148,32 @@ static int write_list(piw_task *task, list *of, const char *path, const char *ti
     return rc;
 }
 
+/* The next names, where all packages are gone through. */
+static int next_names(piw_task *task, soul *self)
+{
+    if (self->after == NULL && self->missed)
+        self->after = piw_strdup("");
+    if (self->after == NULL)
+        return 0;
+    if (self->after[0] == '\0')
+        self->missed = false;
+    db_SEARCH_INDEX *body;
+    piw_msg *call = db_SEARCH_INDEX_new(&body);
+    body->after = piw_msg_textz(call, self->after);
+    body->limit = NAMES_AT_ONCE;
+    int rc = piw_call(task, &call, PIW_ON(names), 0, ANSWER_MS);
+    piw_msg_free(&call);
+    self->naming = rc == 0;
+    return rc;
+}
+
 /* The next package's builds are asked for; its feed follows from the answer. */
 static int next_package(piw_task *task, soul *self)
 {
-    if (self->busy || self->packages_count == 0)
+    if (self->busy || self->naming)
         return 0;
+    if (self->packages_count == 0)
+        return next_names(task, self);
     db_RECENT_BUILDS *body;
     piw_msg *call = db_RECENT_BUILDS_new(&body);
     body->package = piw_msg_textz(call, self->packages[0]);
@@ -164,6 +189,43 @@ static void package_done(soul *self)
     free(self->packages[0]);
     memmove(self->packages, self->packages + 1, --self->packages_count * sizeof(*self->packages));
     self->busy = false;
+}
+
+static bool waits(const soul *self, piw_text package)
+{
+    /* The first one's builds may have been read already. */
+    for (uint32_t i = self->busy ? 1 : 0; i < self->packages_count; i++)
+        if (strcmp(self->packages[i], package.s) == 0)
+            return true;
+    return false;
+}
+
+static void add_package(soul *self, piw_text package)
+{
+    if (waits(self, package))
+        return;
+    if (self->packages_count == PACKAGES_MAX)
+        self->missed = true;
+    else
+        self->packages[self->packages_count++] = piw_strndup(package.s, package.len);
+}
+
+static int on_names(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    soul *self = piw_soul(task);
+    if (!self->naming)
+        return 0; /* what the version before has asked for */
+    self->naming = false;
+    if (piw_msg_error(reply) != 0)
+        return 0; /* asked again with the next look */
+    const db_SEARCH_INDEX_reply *names = db_SEARCH_INDEX_reply_of(reply);
+    uint32_t taken = 0;
+    while (taken < names->packages.count && self->packages_count < PACKAGES_MAX)
+        add_package(self, names->packages.at[taken++].package);
+    free(self->after);
+    self->after = taken > 0 ? piw_strdup(names->packages.at[taken - 1].package.s) : NULL;
+    return next_package(task, self);
 }
 
 static int on_package(piw_task *task, piw_msg *reply, uint64_t key)
@@ -235,12 +297,8 @@ static int on_package_changed(piw_task *task, piw_msg *msg)
 {
     soul *self = piw_soul(task);
     const package_changed *package = package_changed_of(msg);
-    if (package->removed || self->packages_count == PACKAGES_MAX)
-        return 0;
-    for (uint32_t i = self->busy ? 1 : 0; i < self->packages_count; i++)
-        if (strcmp(self->packages[i], package->package.s) == 0)
-            return 0;
-    self->packages[self->packages_count++] = piw_strndup(package->package.s, package->package.len);
+    if (!package->removed)
+        add_package(self, package->package);
     return 0;
 }
 
@@ -308,6 +366,8 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg_list(*state, &body->packages, self->packages_count);
     for (uint32_t i = 0; i < self->packages_count; i++)
         body->packages.at[i] = piw_msg_textz(*state, self->packages[i]);
+    if (self->missed || self->after != NULL)
+        body->after = piw_msg_textz(*state, self->missed ? "" : self->after);
     return 0;
 }
 
@@ -320,6 +380,7 @@ static void load(soul *self, const feed_state *state)
         add(&self->failures, &state->failures.at[i]);
     for (uint32_t i = 0; i < state->packages.count && i < PACKAGES_MAX; i++)
         self->packages[self->packages_count++] = piw_strndup(state->packages.at[i].s, state->packages.at[i].len);
+    self->after = state->after.s != NULL ? piw_strdup(state->after.s) : NULL;
 }
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
@@ -343,6 +404,7 @@ static void stop(piw_task *task, bool leaving)
     empty(&self->failures);
     while (self->packages_count > 0)
         free(self->packages[--self->packages_count]);
+    free(self->after);
     free(self);
     piw_soul_set(task, NULL);
 }
@@ -356,9 +418,9 @@ static const piw_handler handlers[] = {
     {&events_protocol_def, PACKAGE_CHANGED, on_package_changed},
     PIW_HANDLERS_END,
 };
-static const piw_continuation continuations[] = {PIW_CONTINUATION(look), PIW_CONTINUATION(recent),
-                                                 PIW_CONTINUATION(package), PIW_CONTINUATION(written),
-                                                 PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(look),    PIW_CONTINUATION(recent),
+                                                 PIW_CONTINUATION(package), PIW_CONTINUATION(names),
+                                                 PIW_CONTINUATION(written), PIW_CONTINUATIONS_END};
 static const piw_opt options[] = {
     {.name = "every",
      .kind = PIW_OPT_DURATION,

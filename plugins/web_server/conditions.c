@@ -20,14 +20,42 @@ const char *web_date_print(time_t when, char *to)
     return to;
 }
 
+/* A year of two digits is the latest one that isn't more than 50 years ahead (RFC 9110 5.6.7). */
+static int whole_year(int year)
+{
+    time_t now = time(NULL);
+    struct tm tm = {0};
+    gmtime_r(&now, &tm);
+    int this_year = tm.tm_year + 1900, whole = this_year - this_year % 100 + year;
+    return whole > this_year + 50 ? whole - 100 : whole;
+}
+
+/* Fields of a date in the form of today, or in one of the obsolete ones, of RFC 850 and of C's asctime, which are to be understood
+ * too. The day of the week says nothing. */
+static bool read_fields(const char *text, struct tm *tm, char month[4])
+{
+    int end = 0;
+    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm->tm_mday, month, &tm->tm_year,
+               &tm->tm_hour, &tm->tm_min, &tm->tm_sec, &end) == 6 &&
+        end > 0)
+        return text[end] == '\0';
+    if (sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", month, &tm->tm_mday, &tm->tm_hour, &tm->tm_min,
+               &tm->tm_sec, &tm->tm_year, &end) == 6 &&
+        end > 0)
+        return text[end] == '\0';
+    if (sscanf(text, "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d GMT%n", &tm->tm_mday, month, &tm->tm_year,
+               &tm->tm_hour, &tm->tm_min, &tm->tm_sec, &end) != 6 ||
+        end == 0 || text[end] != '\0' || tm->tm_year < 0)
+        return false;
+    tm->tm_year = whole_year(tm->tm_year);
+    return true;
+}
+
 bool web_date_read(const char *text, time_t *when)
 {
     struct tm tm = {0};
-    char month[4] = "", zone[4] = "";
-    int end = 0;
-    if (sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d %3[A-Z]%n", &tm.tm_mday, month, &tm.tm_year,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, zone, &end) != 7 ||
-        text[end] != '\0' || strcmp(zone, "GMT") != 0)
+    char month[4] = "";
+    if (!read_fields(text, &tm, month))
         return false;
     while (tm.tm_mon < 12 && strcmp(months[tm.tm_mon], month) != 0)
         tm.tm_mon++;

@@ -26,7 +26,7 @@ unsigned web_decide(const web_conditions *conditions, const web_copy *copy, uint
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT". Returns `to`, which has WEB_DATE_SIZE bytes. */
 const char *web_date_print(time_t when, char *to);
-/* The same read; false: it is no such date. */
+/* The same read, and the two obsolete forms of HTTP's dates; false: it is none of them. */
 bool web_date_read(const char *text, time_t *when);
 
 #endif

@@ -2,6 +2,7 @@
 #include "target.h"
 
 #include "shared/names.h"
+#include "shared/views.h"
 #include "shared/web_log.h"
 
 #include <stdio.h>
@@ -90,23 +91,44 @@ static bool redirect_spelling(web_target *target, const char *spelling)
     return true;
 }
 
+/* What follows FOLDER/ in the path; NULL: it isn't below that. */
+static const char *below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+    return strncmp(path, folder, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
+/* The path from the index's own folder on, which is simple/ or VIEW/simple/ (docs/views.md); NULL: it is of no index. */
+static const char *in_index(const char *path)
+{
+    size_t len = strcspn(path, "/");
+    if (path[len] == '/' && piw_view_name_fault((piw_text){path, (uint32_t)len}) == NULL)
+        path += len + 1;
+    return strcmp(path, "simple") == 0 || below(path, "simple") != NULL ? path : NULL;
+}
+
 static web_place place_of(const web_target *target)
 {
-    const char *path = target->path;
+    const char *path = target->path, *index = in_index(path);
     bool folder = target->kind == WEB_FOLDER;
-    if (strncmp(path, "logs/", strlen("logs/")) == 0)
+    if (below(path, "logs") != NULL)
         return !folder && (ends(path, ".txt") || ends(path, ".html")) ? WEB_LOG : WEB_ANYWHERE;
-    if (strcmp(path, "simple") == 0)
-        return folder ? WEB_INDEX : WEB_ANYWHERE;
-    if (strncmp(path, "simple/", strlen("simple/")) != 0)
-        return WEB_ANYWHERE;
-    const char *name = strrchr(path, '/') + 1;
-    bool below = strchr(path + strlen("simple/"), '/') != NULL;
+    const char *name = index != NULL ? below(index, "simple") : NULL;
+    if (name == NULL)
+        return index != NULL && folder ? WEB_INDEX : WEB_ANYWHERE;
+    bool deep = strchr(name, '/') != NULL;
     if (folder)
-        return below ? WEB_ANYWHERE : WEB_INDEX;
-    if (is_page(name))
+        return deep ? WEB_ANYWHERE : WEB_INDEX;
+    if (is_page(strrchr(path, '/') + 1))
         return WEB_INDEX_PAGE;
-    return below && (ends(path, ".whl") || ends(path, ".whl.metadata")) ? WEB_WHEEL : WEB_ANYWHERE;
+    return deep && (ends(path, ".whl") || ends(path, ".whl.metadata")) ? WEB_WHEEL : WEB_ANYWHERE;
+}
+
+/* Where the name of a package begins in the path; NULL: there is none. */
+static const char *package_in(const char *path)
+{
+    const char *index = in_index(path);
+    return index != NULL ? below(index, "simple") : below(path, "project");
 }
 
 void web_target_read(const char *raw, web_target *target)
@@ -130,7 +152,7 @@ void web_target_read(const char *raw, web_target *target)
         redirect(target, path, folder);
         return;
     }
-    const char *name = strncmp(at, "simple/", 7) == 0 ? at + 7 : strncmp(at, "project/", 8) == 0 ? at + 8 : NULL;
+    const char *name = package_in(at);
     if (name != NULL && (folder || !is_page(name)) && redirect_spelling(target, name))
         return;
     target->place = place_of(target);

@@ -18,7 +18,7 @@ typedef enum {
 /* What is said to caches, and what is negotiated, depends on the place. */
 typedef enum {
     WEB_ANYWHERE,
-    WEB_INDEX,      /* /simple/ and /simple/PKG/: two forms */
+    WEB_INDEX,      /* /simple/ and /simple/PKG/, or a view's: two forms */
     WEB_INDEX_PAGE, /* one of them by its own name */
     WEB_WHEEL,      /* a wheel or its metadata */
     WEB_LOG,        /* /logs/….txt or .html, which lies there with .gz behind it */

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The pages that people read, in Debian's Chromium: search by keyboard, from there to a project and to a log; charts; both schemes,
-360 and 1440 pixels wide; no serious violation that axe-core finds; no request to another site; search over 700,000 names with what
+360, 768 and 1440 pixels wide; on paper; nothing that axe-core finds wrong; no request to another site; search over 700,000 names with what
 it costs. By nginx, and by the master's own web server where it is built.
 
 playwright-core and axe-core come from the npm registry, at the versions of package.json, into build/browser; without them, or
@@ -35,20 +35,23 @@ ERROR = "src/mod8.c:3:10: fatal error: Python.h: No such file or directory"
 LOG = ("Collecting gold==1.1\n" + "".join(f"  gcc -c src/mod{n}.c -o build/mod{n}.o -Wall -fPIC -I/usr/include/python3.11\n" for n in range(9)) +
        f"  {ERROR}\n      3 | #include <Python.h>\n  compilation terminated.\n  error: command 'gcc' failed with exit code 1\n"
        "\u202ehtml.<script>alert(1)</script>\n")
+LONG = "a-name-as-long-as-somebody-may-publish-it-" * 3 + "since-no-rule-is-against-it"
 # A package with every kind of version, some others, and sixty days.
 FILL = """
 INSERT INTO packages (package, skip, description) VALUES
     ('gold', '', 'Golden <script>alert(1)</script> things'), ('plated', '', 'A long description, ' || repeat('with-a-very-long-word', 8)),
-    ('binary', 'binary only', '');
+    ('binary', 'binary only', ''), ('LONG', '', repeat('Longer', 30)), ('nothing', '', '');
 INSERT INTO package_names VALUES ('gold', 'Gold', '2020-01-01');
 INSERT INTO versions (package, version, released, yanked, skip) VALUES
     ('gold', '1.0', '2024-01-01', true, ''), ('gold', '1.1', '2024-02-01', false, ''), ('gold', '1.2rc1', '2024-03-01', false, ''),
-    ('gold', '1.2', '2024-03-02', false, ''), ('gold', '1.3', '2024-03-03', false, 'broken by "hand"'), ('plated', '1', '2024-01-01', false, '');
+    ('gold', '1.2', '2024-03-02', false, ''), ('gold', '1.3', '2024-03-03', false, 'broken by "hand"'), ('plated', '1', '2024-01-01', false, ''),
+    ('LONG', '2024.12.31.post1.dev20241231235959+with.a.local.version.label', '2024-01-01', false, '');
 INSERT INTO builds (package, version, built_by, built_at, duration, status, abi_tag) VALUES
     ('gold', '1.0', 1, '2024-01-02', '90 s', true, 'cp311'), ('gold', '1.0', 1, '2024-01-03', '2 h', true, 'cp313'),
-    ('gold', '1.1', 1, '2024-02-02', '9 s', false, 'cp311'), ('gold', '1.2rc1', 1, '2024-03-04', '9 s', true, 'cp311');
-INSERT INTO files SELECT 'gold-' || version || '-' || abi_tag || '-' || abi_tag || '-linux_armv7l.whl', build_id, 1234567, repeat('ab', 32),
-    'gold', version, abi_tag, abi_tag, 'linux_armv7l', '>=3.9,<4' FROM builds WHERE status;
+    ('gold', '1.1', 1, '2024-02-02', '9 s', false, 'cp311'), ('gold', '1.2rc1', 1, '2024-03-04', '9 s', true, 'cp311'),
+    ('LONG', '2024.12.31.post1.dev20241231235959+with.a.local.version.label', 1, now() AT TIME ZONE 'UTC', '123456 s', true, 'cp311');
+INSERT INTO files SELECT replace(package, '-', '_') || '-' || version || '-' || abi_tag || '-' || abi_tag || '-linux_armv7l.whl', build_id, 1234567,
+    repeat('ab', 32), package, version, abi_tag, abi_tag, 'linux_armv7l', '>=3.9,<4' FROM builds WHERE status;
 INSERT INTO dependencies SELECT filename, 'apt', d FROM files, unnest('{libc6,libgold-with-a-long-name-1}'::text[]) d;
 INSERT INTO downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, py_version)
     SELECT f.filename, '192.0.2.1', now() AT TIME ZONE 'UTC' - n * interval '5 hours', 'armv7l', 'Debian GNU/Linux', '12', '3.11.2'
@@ -58,7 +61,7 @@ INSERT INTO piw.attempts (slave_id, package, version, abi_tag, state, cause, end
 INSERT INTO piw.days SELECT current_date - d, k, CASE k WHEN 'cause' THEN 'no space left on device' ELSE 'cp311' END, 100 + 37 * d % 50
     FROM generate_series(1, 58) d, unnest('{built,failed,cause}'::text[]) k;
 SELECT piw.drain();
-"""
+""".replace("LONG", LONG)
 
 
 class Missing(Exception):
@@ -154,7 +157,7 @@ def look(farm, name, base, all_names):
         "base": base, "name": name, "chromium": CHROMIUM, "modules": str(KEPT), "axe": str(KEPT / "node_modules/axe-core/axe.min.js"),
         "shots": str(shots), "bounds": BOUNDS,
         "pages": {"home": "/", "packages": "/packages.html", "stats": "/stats.html", "faq": "/faq.html", "json": "/json.html",
-                  "404": "/nothing/here", "project": "/project/gold/", "plated": "/project/plated/", "binary": "/project/binary/", "log": log},
+                  "404": "/nothing/here", "project": "/project/gold/", "long": f"/project/{LONG}/", "nothing": "/project/nothing/", "plated": "/project/plated/", "binary": "/project/binary/", "log": log},
         "search": {"known": "gold", "prefix": "gol", "error": ERROR, "count": index["count"], "files": len(index["pieces"]) + 2,
                    "rare": next(n for n in all_names[400000:] if len(n) > 12 and n not in downloaded),
                    "typos": typos(all_names, 40)}}

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "test" / "system"))
 os.environ.setdefault("B", str(ROOT / "build" / "plain"))
 # pylint: disable=wrong-import-position
 import farm as farms
+import forms
 import score
 import test_apache
 import webs
@@ -168,6 +169,15 @@ def examples(way):
         answer = get(port, "/simple/load/", Accept=accept)
         equal(f"{name}.{accept}", (answer.header("Content-Type").split(";")[0], answer.header("Vary"), answer.header("Cache-Control")),
               (wanted, "Accept", "no-cache"))
+
+    def ask(path, **headers):
+        answer = get(port, path, **headers)
+        return answer.status, answer.headers
+    forms.check_weights(name, ask)
+    forms.check_view(name, ask, lambda headers: re.sub(r"^http://[^/]*", "", headers["Location"] or ""))
+    for accepted in ("gzip;q=0", "br, gzip; q=0.0", "identity"):
+        answer = get(port, "/logs/0000/0000/0001.txt", Accept_Encoding=accepted)
+        equal(f"{name}.a log for {accepted}", (answer.header("Content-Encoding"), answer.body == gzip.decompress(LOG)), ("", True))
     for path in ("/.farm", "/.staging/", "/%2efarm"):
         equal(f"{name}.hidden {path}", get(port, path).status, 404)
     spellings = {"/simple/Load/": "/simple/load/", "/project/LOAD/": "/project/load/", "/simple/a__b/": "/simple/a-b/",
@@ -254,6 +264,7 @@ def make_site(farm):
         write(f"simple/{name}/index.v1.json", b"{}")
         write(f"project/{name}/index.html", b"<!DOCTYPE html>")
     write("project/load/json/index.json", b"{}")
+    forms.make_view(write)
     for alias, name in (("Load", "load"), ("LOAD", "load"), ("a__b", "a-b")):
         (farm.www / "project" / alias).symlink_to(name)
     write("logs/0000/0000/0001.txt.gz", LOG)

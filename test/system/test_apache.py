@@ -17,6 +17,7 @@ import sys
 import threading
 
 import farm as farms
+import forms
 import score
 from score import check, equal
 
@@ -273,6 +274,11 @@ def index_pages(apache):
             tags.add(headers["ETag"])
         equal(f"{name}.each form has its own", len(tags), 2)
 
+    def ask(path, **headers):
+        return apache.get(path, **headers)[:2]
+    forms.check_weights("apache", ask)
+    forms.check_view("apache", ask, lambda headers: re.sub(r"^http://[^/]*", "", headers["Location"] or ""))
+
 
 def build_logs(apache, packed):
     """Sent packed with what a cache needs, unpacked without a promise that isn't kept."""
@@ -281,6 +287,10 @@ def build_logs(apache, packed):
     equal("log.packed", (status, headers["Content-Encoding"], body), (200, "gzip", packed))
     check("log.packed.a strong ETag", strong(headers) and headers["Vary"] == "Accept-Encoding", headers.items())
     equal("log.packed.304", apache.get(path, Accept_Encoding="gzip", If_None_Match=headers["ETag"])[0], 304)
+    for accepted in ("gzip;q=0", "br, gzip; q=0.00", "gzip;q=0.5"):
+        status, headers, body = apache.get(path, Accept_Encoding=accepted)
+        coding, wanted = ("gzip", packed) if accepted.endswith("5") else (None, gzip.decompress(packed))
+        equal(f"log.for {accepted}", (status, headers["Content-Encoding"], body == wanted), (200, coding, True))
     status, headers, body = apache.get(path)
     equal("log.unpacked", (status, headers["Content-Encoding"], body, headers["Vary"]),
           (200, None, gzip.decompress(packed), "Accept-Encoding"))
@@ -299,6 +309,7 @@ def make_site(farm):
     for folder in ("simple/load", "simple"):
         farm.write_site(f"{folder}/index.html", b"<!DOCTYPE html>" + folder.encode())
         farm.write_site(f"{folder}/index.v1.json", b'{"form": "json"}')
+    forms.make_view(farm.write_site)
     packed = gzip.compress(b"a line of a build's log\n" * 1000)
     farm.write_site("logs/0000/0000/0001.txt.gz", packed)
     return packed

@@ -59,8 +59,12 @@ def test_run(link):
             check("demo.imported", "imported    piwdemo_cext 0.3 squeezed 1000 bytes to" in said, said)
             check("demo.failed build is told", re.search(r"failed +piwdemo-broken 2.0", said), said)
             url = re.search(r"web server at (http://\S+)", said).group(1)
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/simple/", timeout=30) as page:
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"{url}/simple/", timeout=30) as page:
                 check("demo.index", b"piwdemo-cext" in page.read())
+            for path in ("/", "/faq.html", "/project/piwdemo-cext/"):
+                with opener.open(url + path, timeout=30) as page:
+                    check(f"demo.what {path} has to paste works here", f"--extra-index-url {url}/simple " in page.read().decode())
             place = os.readlink(link)
             check("demo.link", (pathlib.Path(place) / "www" / "simple").is_dir(), place)
             check("demo.something new", read_until(process, r"built +piwdemo-pure 9\.1 ", 120))

@@ -73,6 +73,21 @@ def check_feed(farm, path, titles):
     equal(f"{path}: ids differ", len({entry.findtext(f"{ATOM}id") for entry in root.iter(f"{ATOM}entry")}), len(titles))
 
 
+def overrun(farm):
+    """More packages change than the task remembers: each gets its feed all the same, which its page leads to."""
+    farm.psql("INSERT INTO packages (package) SELECT 'many-' || n FROM generate_series(1, 1200) n; "
+              "INSERT INTO versions (package, version, released, skip) SELECT 'many-' || n, '1', '2024-01-01', 'none' FROM generate_series(1, 1200) n")
+    ctl = [farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue", farm.socket("admin")]
+    farm.run([*ctl, "hold", "feed"])
+    farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--yes", "--import-queue", farm.socket("import"), "project"])
+    pages = [farm.www / "project" / f"many-{n}" for n in range(1, 1201)]
+    farm.wait("their pages", lambda: all((page / "index.html").exists() for page in pages), 120)
+    check("a page leads to its feed", 'href="feed.atom"' in (pages[-1] / "index.html").read_text("utf-8"))
+    farm.run([*ctl, "release", "feed"])
+    farm.wait("all feeds", lambda: all((page / "feed.atom").exists() for page in pages), 120)
+    check_feed(farm, "project/many-1200/feed.atom", [])
+
+
 def run(farm):
     farm.task_options["feed"] = {"every": "1s"}
     farm.prepare()
@@ -92,6 +107,7 @@ def run(farm):
     check_feed(farm, "project/zope-interface/feed.atom", [bad])
     new = (farm.www / "feeds" / "new.atom").stat()
     equal("a feed without news stays", (new.st_ino, new.st_mtime_ns), (old.st_ino, old.st_mtime_ns))
+    overrun(farm)
     # What was built while it was away is in it, too.
     farm.stop_process(farm.master)
     (farm.www / "feeds" / "new.atom").unlink()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import farm as farms
+import forms
 import score
 import webs
 from score import check, equal
@@ -211,6 +212,7 @@ def run(site, farm):
     wheel, = (path.name for path in (farm.www / "simple" / "piwdemo-pure").glob("*.whl"))
     negotiate(site, "both forms", "/simple/piwdemo-pure/", True)
     negotiate(site, "both forms of the root", "/simple/", True)
+    forms.check_weights("nginx", lambda path, **headers: site.get(path, **headers)[:2], "/simple/piwdemo-pure/")
     check_forms(site, wheel)
     check_site(site, wheel)
     try_pip(site, "json.pip", JSON)

@@ -90,6 +90,9 @@ def everything_is_there(farm):
         for link in page.links:
             if link.startswith(("https://pypi.org/", "#")) or link.endswith(".whl"):
                 continue
+            link, _, fragment = link.partition("#")
+            if fragment and fragment not in Page(read(farm, link)).ids:
+                lost.append(f"{name}: #{fragment} of {link}")
             target = (farm.www / link.lstrip("/")) if link.startswith("/") or name == "404.html" else (farm.www / name).parent / link
             target = target.resolve()
             if not any(p.exists() for p in (target, target / "index.html", target.with_name(target.name + ".gz"))):
@@ -99,6 +102,9 @@ def everything_is_there(farm):
         if page.events:
             lost.append(f"{name}: {page.events}")
     check("there: what pages lead to", not lost, lost)
+    titles = {name: re.search("<title>(.*)</title>", read(farm, name)).group(1) for name in PAGES[:6]}
+    check("there: titles say which page of which site it is", len(set(titles.values())) == 6 and
+          all(title == "piwheels" or title.endswith(" - piwheels") for title in titles.values()), titles)
 
 
 def words_are_right(farm):
@@ -219,10 +225,16 @@ def operators_own(farm):
         (folder / name).chmod(0o644)
 
     farm.stop_process(farm.master)
-    farm.site_options.update({"templates": folder, "notice": "Closed on <Sundays>", "accent": '"#123abc"', "name": "Ours"})
+    farm.site_options.update({"templates": folder, "notice": "Closed on <Sundays>", "accent": '"#123abc"', "name": "Ours & \"theirs\"",
+                              "base-url": "http://wheels.test/below/"})
     put("foot.html", "<p>{{site_name}} by its operator</p></body></html>\n")
     farm.start_master()
-    farm.wait("the operator's template", lambda: "Ours by its operator" in read(farm, "index.html"), 30)
+    farm.wait("the operator's template", lambda: "Ours &amp; &quot;theirs&quot; by its operator" in read(farm, "index.html"), 30)
+    check("own: what is to be pasted for uv is TOML whatever the site's name", '\nname = "wheels"\nurl = "http://wheels.test/below/simple"<' in
+          read(farm, "faq.html"))
+    links = Page(read(farm, "404.html")).links
+    check("own: below a path of its host, too, the page of what isn't there leads to what is", links and
+          all(link.startswith(("/below/", "#", "https://pypi.org/")) for link in links), links)
     check("own: template, notice and colour", "Closed on &lt;Sundays&gt;" in read(farm, "faq.html") and "--accent: #123abc" in read(farm, "site.css"))
     before = read(farm, "project/fine/index.html")
     put("project.html", "{{>head.html}}\n<p>mine</p>\n{{nmae}}\n")

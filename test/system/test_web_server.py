@@ -10,6 +10,7 @@ import threading
 import time
 
 import farm as farms
+import forms
 import score
 from score import check, equal
 from visitor import JSON, PIP, Raw, get
@@ -37,6 +38,7 @@ def make_site(farm):
     write("project/load/json/index.json", b"{}")
     write("logs/0000/0000/0001.txt.gz", LOG)
     write("logs/0000/0000/0001.html.gz", LOG)
+    forms.make_view(write)
     write(".quarantine/bad.whl", b"hidden")
     write("simple/load/.hidden.whl", b"hidden")
     (farm.www / "project" / "Load").symlink_to("load")
@@ -69,6 +71,17 @@ def test_forms(port):
     tags = {get(port, "/simple/load/", Accept=accept).header("ETag") for accept in (JSON, "text/html")}
     equal("forms.each has its own ETag", len(tags), 2)
 
+    def ask(path, **headers):
+        answer = get(port, path, **headers)
+        return answer.status, answer.headers
+    forms.check_weights("forms", ask)
+    forms.check_view("forms", ask)
+
+
+def obsolete_date(date, form):
+    """The same moment as servers wrote it once, which RFC 9110 has all understand."""
+    return time.strftime(form, time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT"))
+
 
 def test_conditions(port):
     whole = get(port, WHEEL)
@@ -82,6 +95,9 @@ def test_conditions(port):
             ({"If_None_Match": tag}, 304), ({"If_None_Match": f'"x", W/{tag}'}, 304), ({"If_None_Match": '"x"'}, 200),
             ({"If_None_Match": "*"}, 304), ({"If_Modified_Since": date}, 304),
             ({"If_Modified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 200), ({"If_Modified_Since": "yesterday"}, 200),
+            ({"If_Modified_Since": obsolete_date(date, "%A, %d-%b-%y %H:%M:%S GMT")}, 304),
+            ({"If_Modified_Since": obsolete_date(date, "%a %b %e %H:%M:%S %Y")}, 304),
+            ({"If_Modified_Since": "Sunday, 06-Nov-94 08:49:37 GMT"}, 200), ({"If_Modified_Since": "Sun Nov  6 08:49:37 1994"}, 200),
             ({"If_None_Match": '"x"', "If_Modified_Since": date}, 200), ({"If_Match": '"x"'}, 412), ({"If_Match": tag}, 200),
             ({"If_Unmodified_Since": "Sun, 06 Nov 1994 08:49:37 GMT"}, 412)):
         equal(f"conditions.{headers}".replace(tag, "TAG").replace(date, "DATE"), get(port, WHEEL, **headers).status, wanted)

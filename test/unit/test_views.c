@@ -223,6 +223,7 @@ START_TEST(refused)
         {"view:a.os_version", "bookworm", "[view:a]: os_version is no number with dots, such as 12 or 12.5"},
         {"view:a.os_version", "12.", "[view:a]: os_version is no number with dots, such as 12 or 12.5"},
         {"views", "a logs", "[view:logs]: the site uses this name itself"},
+        {"views", "a p", "[view:p]: the site uses this name itself"},
     };
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         given one[] = {{cases[i].key, cases[i].text},

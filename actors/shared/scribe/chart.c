@@ -59,9 +59,9 @@ static void put_bar(const chart_days *chart, uint32_t day, int64_t top, piw_buff
     piw_putf(to, "<g><title>%s:", day_name(chart->today - chart->days + 1 + day, name, sizeof(name)));
     for (uint32_t i = 0; i < chart->count; i++) {
         piw_put(to, i == 0 ? " " : ", ");
-        put_number(to, chart->values[day * chart->count + i]);
-        piw_put(to, " ");
         piw_put_html(to, chart->labels[i]);
+        piw_put(to, " ");
+        put_number(to, chart->values[day * chart->count + i]);
     }
     /* The whole column shows the title. */
     piw_putf(to, "</title><rect x=\"%.2f\" y=\"0\" width=\"%.2f\" height=\"%d\" fill=\"none\" pointer-events=\"all\"/>",
@@ -82,7 +82,7 @@ static void put_table(const chart_days *chart, piw_buffer *to)
 {
     char name[16];
     piw_put(to,
-            "<details><summary>As a table</summary><div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"");
+            "<details><summary>As a table</summary><div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"");
     piw_put(to, chart->title);
     piw_put(to, "\"><table><thead><tr><th scope=\"col\">Day</th>");
     for (uint32_t i = 0; i < chart->count; i++) {
@@ -119,9 +119,31 @@ static void put_key(const chart_days *chart, piw_buffer *to)
     piw_put(to, "</ul>");
 }
 
+/* Beside the picture: what its top, its middle and its bottom stand for. */
+static void put_scale(int64_t top, piw_buffer *to)
+{
+    piw_put(to, "<ul class=\"scale\" aria-hidden=\"true\"><li>");
+    put_number(to, top);
+    if (top % 2 == 0) {
+        piw_put(to, "</li><li>");
+        put_number(to, top / 2);
+    }
+    piw_put(to, "</li><li>0</li></ul>");
+}
+
+static void put_axis(const chart_days *chart, piw_buffer *to)
+{
+    char name[16];
+    const int64_t first = chart->today - chart->days + 1;
+    const int64_t named[] = {first, first + (chart->days - 1) / 2, chart->today};
+    piw_put(to, "<div class=\"axis\">");
+    for (size_t i = 0; i < PIW_COUNT(named); i++)
+        piw_putf(to, "<span>%s</span>", day_name(named[i], name, sizeof(name)));
+    piw_put(to, "</div>");
+}
+
 void chart_put_days(const chart_days *chart, piw_buffer *to)
 {
-    char first[16], last[16];
     int64_t most = 0, all = 0;
     for (uint32_t day = 0; day < chart->days; day++) {
         int64_t sum = sum_of(chart, day);
@@ -129,29 +151,28 @@ void chart_put_days(const chart_days *chart, piw_buffer *to)
         all += sum;
     }
     int64_t top = round_up(most > 0 ? most : 1);
-    piw_putf(to, "<figure class=\"chart\"><figcaption>%s</figcaption><p class=\"peak\">", chart->title);
+    piw_putf(to, "<figure class=\"chart\"><figcaption>%s</figcaption>", chart->title);
     if (all == 0) {
-        piw_putf(to, "none in %u days</p></figure>", chart->days);
+        piw_putf(to, "<p class=\"none\">none in %u days</p></figure>", chart->days);
         return;
     }
-    piw_put(to, "top of the picture: ");
-    put_number(to, top);
+    piw_put(to, "<div class=\"plot\">");
+    put_scale(top, to);
     piw_putf(to,
-             " %s a day</p><svg class=\"days\" viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" "
-             "aria-label=\"%s: ",
-             chart->unit, WIDTH, HEIGHT, chart->title);
+             "<svg class=\"days\" viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"%s: ",
+             WIDTH, HEIGHT, chart->title);
     put_number(to, all);
-    piw_putf(to, " %s in %u days, ", chart->unit, chart->days);
+    piw_putf(to, " in %u days, ", chart->days);
     put_number(to, most);
-    piw_put(to, " at most on one day\">");
+    piw_put(to, " at most\">");
     for (int i = 0; i < GRID; i++)
         piw_putf(to, "<line class=\"grid\" x1=\"0\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", WIDTH, i * HEIGHT / GRID,
                  i * HEIGHT / GRID);
     for (uint32_t day = 0; day < chart->days; day++)
         put_bar(chart, day, top, to);
-    piw_putf(to, "</svg><div class=\"axis\"><span>%s</span><span>%s</span></div>",
-             day_name(chart->today - chart->days + 1, first, sizeof(first)),
-             day_name(chart->today, last, sizeof(last)));
+    piw_put(to, "</svg>");
+    put_axis(chart, to);
+    piw_put(to, "</div>");
     put_key(chart, to);
     put_table(chart, to);
     piw_put(to, "</figure>");
@@ -165,7 +186,7 @@ void chart_put_rows(const char *title, const char *nothing, const chart_row *row
         most = rows[i].value > most ? rows[i].value : most;
     piw_putf(to, "<figure class=\"chart\"><figcaption>%s</figcaption>", title);
     if (count == 0)
-        piw_putf(to, "<p class=\"peak\">%s</p>", nothing);
+        piw_putf(to, "<p class=\"none\">%s</p>", nothing);
     else
         piw_put(to, "<ul class=\"rows\">");
     for (size_t i = 0; i < count; i++) {

@@ -9,7 +9,7 @@ enum { CHART_SERIES_MAX = 7 };
 /* A bar for each day, of `count` parts one on the other; values[day * count + part]. The last day is `today`, in days since
  * 1970. */
 typedef struct chart_days {
-    const char *title, *unit;
+    const char *title;
     const piw_text *labels;
     uint32_t count, days;
     const int64_t *values;

@@ -105,13 +105,8 @@ static void put_builds(piw_view *view, const site_figures *figures, uint32_t day
 {
     const piw_text labels[] = {piw_text_of("built"), piw_text_of("failed")};
     int64_t values[2 * STATS_DAYS] = {0};
-    chart_days chart = {.title = "Builds",
-                        .unit = "builds",
-                        .labels = labels,
-                        .count = 2,
-                        .days = days,
-                        .values = values,
-                        .today = today()};
+    chart_days chart = {
+        .title = "Builds a day", .labels = labels, .count = 2, .days = days, .values = values, .today = today()};
     fill_days(figures, "built", (piw_text){0}, &chart, values, 0);
     fill_days(figures, "failed", (piw_text){0}, &chart, values, 1);
     piw_buffer html = {0};
@@ -123,8 +118,7 @@ static void put_downloads(piw_view *view, const site_figures *figures, uint32_t 
 {
     const piw_text labels[] = {piw_text_of("downloads")};
     int64_t values[STATS_DAYS] = {0};
-    chart_days chart = {.title = "Downloads",
-                        .unit = "wheels",
+    chart_days chart = {.title = "Downloads a day",
                         .labels = labels,
                         .count = 1,
                         .days = days,
@@ -149,8 +143,7 @@ static void put_failures(piw_view *view, const site_figures *figures)
         count = CHART_SERIES_MAX - 1;
     for (size_t i = 0; i < count; i++)
         labels[i + 1] = rows[i].label;
-    chart_days chart = {.title = "Failures by cause",
-                        .unit = "failures",
+    chart_days chart = {.title = "Failures a day, by cause",
                         .labels = labels,
                         .count = (uint32_t)count + 1,
                         .days = STATS_DAYS,
@@ -235,11 +228,14 @@ static void put_popular(piw_view *view, const site_figures *figures)
     }
 }
 
-/* "3 years 120 days": of builds one after the other. */
+/* "1.3 years": of builds one after the other. */
 static void put_long_time(piw_view *view, const char *key, piw_duration time)
 {
+    char text[48];
     int64_t hours = piw_duration_us(time) / 3600000000;
-    if (hours < 48)
+    if (hours < 1)
+        piw_view_print(view, key, "%s", piw_duration_print(time, text, sizeof(text)));
+    else if (hours < 48)
         piw_view_print(view, key, "%lld h", (long long)hours);
     else if (hours < (int64_t)24 * 730)
         piw_view_print(view, key, "%lld days", (long long)hours / 24);
@@ -285,7 +281,7 @@ static void put_figures(piw_view *view, const site_facts *site, const site_figur
     put_disk(view, site, figures);
 }
 
-static piw_text title_of(const char *name, const site_facts *site)
+static char *title_of(const char *name, const site_facts *site)
 {
     static const char *const titles[][2] = {{"404.html", "Not found"},
                                             {"faq.html", "Questions and answers"},
@@ -294,9 +290,17 @@ static piw_text title_of(const char *name, const site_facts *site)
                                             {"stats.html", "Stats"}};
     for (size_t i = 0; i < PIW_COUNT(titles); i++) {
         if (strcmp(name, titles[i][0]) == 0)
-            return piw_text_of(titles[i][1]);
+            return piw_sprintf("%s - %s", titles[i][1], site->name.s);
     }
-    return site->name;
+    return piw_strdup(site->name.s);
+}
+
+/* "/", or what the site's address has behind its host: "/wheels/". */
+static char *root_of(const site_facts *site)
+{
+    const char *host = site->base_url.s != NULL ? strstr(site->base_url.s, "://") : NULL;
+    const char *path = host != NULL ? strchr(host + strlen("://"), '/') : NULL;
+    return piw_sprintf("%s/", path != NULL ? path : "");
 }
 
 int page_site(const site_facts *site, const char *name, const site_figures *figures, int64_t known, piw_buffer *to,
@@ -304,8 +308,9 @@ int page_site(const site_facts *site, const char *name, const site_figures *figu
 {
     char on[32];
     snprintf(on, sizeof(on), "%.*s", (int)strcspn(name, "."), name);
+    char *title = title_of(name, site), *root = root_of(site);
     /* The page of what isn't there is sent for any path: its links start at the root. */
-    piw_view *view = site_view(site, strcmp(name, "404.html") == 0 ? "/" : "", title_of(name, site), on);
+    piw_view *view = site_view(site, strcmp(name, "404.html") == 0 ? root : "", piw_text_of(title), on);
     bool main_page = strcmp(name, "index.html") == 0;
     piw_view_text(view, "feed", piw_text_of(main_page ? "feeds/new.atom" : ""));
     piw_view_text(view, "feed_title", piw_text_of("New wheels"));
@@ -317,5 +322,7 @@ int page_site(const site_facts *site, const char *name, const site_figures *figu
     put_figures(view, site, figures != NULL ? figures : &none, strcmp(name, "stats.html") == 0);
     int rc = site_render(site, name, view, to, err);
     piw_view_free(&view);
+    free(root);
+    free(title);
     return rc;
 }
