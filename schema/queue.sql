@@ -394,6 +394,20 @@ BEGIN
 END
 $$;
 
+-- The same without waiting for somebody who does it just then: what was noted here has sent a notification, upon which the_architect
+-- looks again. Builds that are to be recorded wait behind whoever calls this.
+CREATE FUNCTION piw.drain_unless_busy() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    -- As piw.drain does, before the lock.
+    LOCK TABLE public.packages, public.versions, public.builds, public.files, public.build_abis IN ACCESS SHARE MODE;
+    IF pg_try_advisory_xact_lock(7306001) THEN
+        PERFORM piw.drain();
+    END IF;
+END
+$$;
+
 -- --- Checking ---
 
 -- The definition once more, for all versions at once and in the way of full computations: by numbers of versions instead
