@@ -99,6 +99,7 @@ $$;
 CREATE FUNCTION piw.recompute(packages text[], versions text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET enable_bitmapscan = off SET enable_sort = off
     SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -117,7 +118,9 @@ BEGIN
     FROM (SELECT * FROM piw.wanted(packages, versions) UNION ALL SELECT * FROM piw.view_wanted(packages, versions)) w;
 
     -- What stands there and isn't wanted so, and what is wanted and doesn't stand there: of a version that many views wait for most
-    -- stays. Grouped, not joined: the planner, which must look up key after key, would compare every key with every other.
+    -- stays. Grouped, not joined: the planner, which must look up key after key, would compare every key with every other. And looked
+    -- up by range, in the order of the primary key: of two equal conditions a plan that is made while the queue is empty would take any
+    -- index that has the columns somewhere, and read all of that for each key from then on.
     SELECT array_agg(n.place) FILTER (WHERE n.abi_tag IS NULL),
            array_agg(k.package) FILTER (WHERE n.abi_tag IS NOT NULL), array_agg(k.version) FILTER (WHERE n.abi_tag IS NOT NULL),
            array_agg(n.abi_tag) FILTER (WHERE n.abi_tag IS NOT NULL), array_agg(k.released) FILTER (WHERE n.abi_tag IS NOT NULL)
@@ -134,7 +137,9 @@ BEGIN
                array_agg(q.abi_tag) FILTER (WHERE q.stays) AS stay
         FROM (SELECT q.ctid AS place, q.abi_tag::text AS abi_tag,
                      coalesce(q.abi_tag::text = ANY (k.abi_tags) AND q.released = k.released, false) AS stays
-              FROM piw.queue q WHERE q.package = k.package AND q.version = k.version OFFSET 0) q
+              FROM piw.queue q
+              WHERE (q.package, q.version) >= (k.package, k.version) AND (q.package, q.version) <= (k.package, k.version)
+              ORDER BY q.package, q.version OFFSET 0) q
     ) q
     CROSS JOIN LATERAL (
         SELECT u.place, NULL::text AS abi_tag FROM unnest(q.unwanted) AS u (place)
@@ -386,6 +391,20 @@ BEGIN
     more := piw.shift_window(slice) OR more;
     more := piw.spread_popularity(slice) OR more;
     RETURN more OR EXISTS (SELECT FROM piw.refills);
+END
+$$;
+
+-- The same without waiting for somebody who does it just then: what was noted here has sent a notification, upon which the_architect
+-- looks again. Builds that are to be recorded wait behind whoever calls this.
+CREATE FUNCTION piw.drain_unless_busy() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+AS $$
+BEGIN
+    -- As piw.drain does, before the lock.
+    LOCK TABLE public.packages, public.versions, public.builds, public.files, public.build_abis IN ACCESS SHARE MODE;
+    IF pg_try_advisory_xact_lock(7306001) THEN
+        PERFORM piw.drain();
+    END IF;
 END
 $$;
 

@@ -149,7 +149,8 @@ static int after_commit(oracle *self, int rc, piw_err *err)
     return rc;
 }
 
-/* One transaction for a request that stands alone. It brings the build queue up to date too. */
+/* One transaction for a request that stands alone. What PyPI or an operator says brings the build queue up to date too, unless
+ * the_architect is at that just then. */
 static int transact_single(oracle *self, entry *e, piw_err *err)
 {
     database *db = &self->db;
@@ -160,9 +161,10 @@ static int transact_single(oracle *self, entry *e, piw_err *err)
         rc = oracle_single(e->msg, &read)(db, e->msg, &e->reply, err);
     if (rc == 0) {
         put_mark(self, &p);
+        bool drains = self->drains && oracle_moves_queue(e->msg);
         rc = database_query(
-            db, self->drains ? "SELECT piw.mark_commit($1, $2), piw.drain()" : "SELECT piw.mark_commit($1, $2)", &p,
-            NULL, err);
+            db, drains ? "SELECT piw.mark_commit($1, $2), piw.drain_unless_busy()" : "SELECT piw.mark_commit($1, $2)",
+            &p, NULL, err);
     }
     if (rc == 0)
         rc = before_commit(self, 1, err);

@@ -46,9 +46,10 @@ enum { TIMER_CONNECT = 0, TIMER_NOTES = 1 };
 typedef struct oracle {
     piw_task *task;
     database db;
-    int watched;    /* the connection's descriptor, also when libpq has closed it already; or -1 */
-    bool drains;    /* requests that stand alone bring the build queue up to date; after others the_architect does it */
-    bool up;        /* connected, checked, and nothing stands in the way of the next statement */
+    int watched; /* the connection's descriptor, also when libpq has closed it already; or -1 */
+    bool
+        drains; /* PyPI's and operators' requests bring the build queue up to date; after others the_architect does it */
+    bool up;    /* connected, checked, and nothing stands in the way of the next statement */
     bool was_ready; /* was connected once: from then on it waits for the database instead of refusing to start */
     bool resting;   /* connected, but waits a moment before the next try */
     int backoff_ms;
@@ -156,5 +157,7 @@ void add_needs(params *p, int array, const wheel_needs *needs);
 int read_histories(database *db, piw_msg *msg, project_data *const *packages, size_t count, piw_err *err);
 /* The function for a type of message; NULL for those that batch_takes. `*read`: it needs no transaction of ours. */
 single_fn *oracle_single(const piw_msg *msg, bool *read);
+/* PyPI's word or an operator's, which may change what waits to be built. */
+bool oracle_moves_queue(const piw_msg *msg);
 
 #endif

@@ -296,3 +296,21 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         }
     return NULL;
 }
+
+bool oracle_moves_queue(const piw_msg *msg)
+{
+    switch (piw_msg_type_of(msg)->index) {
+    case DB_PYPI_APPLY:
+    case DB_PYPI_PROJECTS:
+    case DB_PYPI_COMPARE:
+    case DB_ADDPKG:
+    case DB_ADDVER:
+    case DB_REMPKG:
+    case DB_REMVER:
+    case DB_ABI_CHANGE:
+    case DB_VIEW_CHANGE:
+        return true;
+    default:
+        return false;
+    }
+}

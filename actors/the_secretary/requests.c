@@ -134,7 +134,8 @@ static void ask_again(request *r, page_part what, int64_t due_ns)
         r->saved.again = what;
 }
 
-static void leave_bulk(requests *all, request *r)
+/* It has the time of whoever asks for it now: as bulk work it had none. */
+static void leave_bulk(requests *all, request *r, int64_t due_ns)
 {
     if (!r->bulk)
         return;
@@ -144,8 +145,10 @@ static void leave_bulk(requests *all, request *r)
     else
         all->flying_bulk--;
     r->bulk = false;
-    if (waits)
+    if (waits) {
+        r->saved.due_ns = due_ns;
         wait(all, r);
+    }
 }
 
 static request *add(requests *all, piw_text package, page_part what, int64_t due_ns, piw_time added_at, bool bulk)
@@ -182,7 +185,7 @@ request *requests_ask(requests *all, piw_text package, page_part what, int64_t d
     request *r = requests_find(all, package);
     if (r == NULL)
         return add(all, package, what, due_ns, added_at, false);
-    leave_bulk(all, r);
+    leave_bulk(all, r, due_ns);
     ask_more(all, r, what, due_ns);
     return r;
 }
@@ -193,7 +196,7 @@ request *requests_ask_of_all(requests *all, piw_text package, page_part what, in
     if (r == NULL)
         r = add(all, package, what, due_ns, added_at, true);
     else
-        ask_more(all, r, what, due_ns);
+        ask_more(all, r, what, r->place != 0 ? r->saved.due_ns : due_ns);
     all->of_all += r->of_all ? 0 : 1;
     r->of_all = true;
     return r;

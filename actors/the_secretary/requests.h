@@ -50,9 +50,11 @@ void requests_init(requests *all);
 void requests_fini(requests *all);
 request *requests_find(const requests *all, piw_text package);
 /* Ask for a part of a package's pages at `due_ns`. An earlier request keeps its time, but for one that is later than
- * this. PART_REMOVE throws away what was pending. Returns the request, which isn't bulk, though it may have been. */
+ * this, and for bulk ones, which have none. PART_REMOVE throws away what was pending. Returns the request, which isn't bulk, though
+ * it may have been. */
 request *requests_ask(requests *all, piw_text package, page_part part, int64_t due_ns, piw_time added_at);
-/* The same with all packages, so that it is marked as one of them until it is done. Unless it was asked for before, it is bulk. */
+/* The same with all packages, so that it is marked as one of them until it is done. Unless it was asked for before, it is bulk; one
+ * that waits already keeps its time: what is held, written all at once, would be no bulk work. */
 request *requests_ask_of_all(requests *all, piw_text package, page_part part, int64_t due_ns, piw_time added_at);
 /* How many wait. */
 size_t requests_waiting(const requests *all);

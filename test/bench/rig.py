@@ -184,8 +184,8 @@ class Side(farms.Farm):
         self.settle()
 
     def settle(self):
-        self.wait("the queue", lambda: self.value("SELECT NOT EXISTS (SELECT FROM piw.dirty) AND NOT EXISTS (SELECT FROM piw.refills)")
-                  == "t", PATIENCE_S)
+        self.wait("the queue", lambda: self.value("SELECT NOT EXISTS (SELECT FROM piw.dirty) AND NOT EXISTS (SELECT FROM piw.dirty_later) "
+                                                  "AND NOT EXISTS (SELECT FROM piw.refills)") == "t", PATIENCE_S)
         self.psql("CHECKPOINT")
 
     def load(self, *options, look=lambda: None):

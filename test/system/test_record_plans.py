@@ -5,6 +5,7 @@ a build costs doesn't grow with its group or with the tables. The same of what i
 TEST-TIMEOUT: 300
 """
 
+import re
 import sys
 
 import cluster
@@ -15,6 +16,7 @@ from score import check
 PACKAGES, VERSIONS, OLD = 1500, 20, 20000
 KINDS = ("attempts", "failures", "builds", "ends", "drain", "mark")
 ROWS_MAX = 60  # read for a build; a table read whole has thousands
+BLOCKS_MAX = 60  # read for a key
 GROWTH_MAX = 3  # of the processor time of a build, in a group of 500 beside one of 100
 
 SCHEMA = f"""
@@ -125,6 +127,17 @@ def check_slices(farm):
         check(f"rows that a slice of {name} reads", after - before <= ROWS_MAX * SLICE, f"{after - before} for {SLICE}")
 
 
+def check_empty_queue(farm):
+    """Looked up by an index that merely has package and version, each key would read all of it."""
+    keys = 100
+    text = "TRUNCATE piw.queue;\nVACUUM ANALYZE piw.queue;\n" + "INSERT INTO piw.dirty VALUES ('p1', '1');\nSELECT piw.drain();\n" * 7
+    text += "INSERT INTO piw.dirty SELECT package, version FROM versions;\nSELECT piw.drain();\n"
+    text += f"INSERT INTO piw.dirty SELECT package, version FROM versions LIMIT {keys};\n"
+    text += "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) SELECT piw.drain();\n"
+    blocks = re.findall(r"shared hit=(\d+)", "\n".join(" ".join(line) for line in session(farm, text)))
+    check("blocks read for keys of a queue that was empty", blocks and int(blocks[-1]) <= BLOCKS_MAX * keys, f"{blocks} for {keys}")
+
+
 def main():
     with farms.Farm() as farm:
         farm.postgres_options = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all",
@@ -158,6 +171,7 @@ def main():
             check(f"{kind} in a large group", large - again <= GROWTH_MAX * (small - begin),
                   f"{(large - again) / 500e3:.0f} us a build beside {(small - begin) / 500e3:.0f}")
         check_slices(farm)
+        check_empty_queue(farm)
         farm.psql("ANALYZE")
         check("the queue is right", farm.rows("SELECT * FROM piw.check_queue()") == [], farm.rows("SELECT * FROM piw.check_queue()"))
     return score.code()

@@ -139,7 +139,8 @@ START_TEST(what_somebody_else_asks_for_is_bulk_no_more)
     ck_assert(!waits->bulk);
     ck_assert(!flies->bulk);
     ck_assert_uint_eq(all.flying_bulk, 0);
-    ck_assert_ptr_eq(requests_due(&all, 0, false), waits);
+    ck_assert_ptr_null(requests_due(&all, 59, false));
+    ck_assert_ptr_eq(requests_due(&all, 60, false), waits);
     ck_assert_int_eq(waits->saved.part, PART_BOTH);
     ck_assert_ptr_null(requests_due(&all, 1000, true));
     requests_done(&all, flies);
@@ -147,6 +148,8 @@ START_TEST(what_somebody_else_asks_for_is_bulk_no_more)
     /* And the other way round: what waits already stays what it is. */
     ck_assert_ptr_eq(ask_of_all("gold", 0), waits);
     ck_assert(!waits->bulk);
+    ck_assert_int_eq(waits->saved.due_ns, 60);
+    ck_assert_uint_eq(all.of_all, 2);
 }
 END_TEST
 
