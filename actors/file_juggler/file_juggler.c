@@ -149,8 +149,10 @@ static int on_stage(piw_task *task, piw_msg *msg)
     if (!piw_name_is_canonical(stage->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
     const journal_entry *known = journal_find(&self->journal, stage->build_id);
-    bool staged = is_staged(self, stage->build_id);
-    if (staged || (known != NULL && known->state == JOURNAL_IS_OPEN))
+    bool staged = is_staged(self, stage->build_id), open = known != NULL && known->state == JOURNAL_IS_OPEN;
+    if (logs_waits(self, stage->build_id) || (!staged && !open && logs_takes(self, stage)))
+        return logs_stage(task, msg);
+    if (staged || open)
         return keep_the_log(task, msg, staged, known != NULL && !known->build->foreign_log);
     journal_build *body;
     piw_err err = {0};
@@ -228,6 +230,8 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
     journal_build *body;
     piw_msg *record = juggler_describe(seal->build_id, seal->package, seal->view, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
+    if (known != NULL && logs_waits(self, seal->build_id))
+        body->log = piw_msg_blob(record, known->build->log);
     sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
     copy_seal(record, seal, sealed);
     body->sealed = sealed;
@@ -282,6 +286,8 @@ static int on_publish(piw_task *task, piw_msg *msg)
         return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
+    if (logs_waits(self, publish->build_id))
+        return logs_publish(task, msg, publish->build_id);
     if (!is_staged(self, publish->build_id)) {
         upkeep_over(self, publish->build_id);
         piw_msg *answer = fs_PUBLISH_reply_new();
@@ -369,6 +375,7 @@ static void free_soul(juggler *self)
     journal_close(&self->journal);
     free(self->waiting);
     free(self->early);
+    free(self->logs);
     free(self->unfinished);
     free(self->root);
     free(self);
@@ -463,6 +470,7 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(read_along),
                                                  PIW_CONTINUATION(written_out),
                                                  PIW_CONTINUATION(staged),
+                                                 PIW_CONTINUATION(logs_placed),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(file_written),
                                                  PIW_CONTINUATION(pass_look),

@@ -22,7 +22,7 @@ enum { WHEELS_MAX = 1000, LOST_MAX = 100000 };
 
 /* --- Keeping one ------------------------------------------------------------------------------------------------------ */
 
-static int begin_keeping(int64_t build_id, piw_err *err)
+int job_keeping_begins(int64_t build_id, piw_err *err)
 {
     return PIW_FAULT("juggler.log")
                ? piw_err_set(err, PIW_ESYS, "can't write the log of build %lld: the fault point juggler.log is armed",
@@ -30,7 +30,7 @@ static int begin_keeping(int64_t build_id, piw_err *err)
                : 0;
 }
 
-static int end_keeping(int64_t build_id, piw_err *err)
+int job_keeping_ends(int64_t build_id, piw_err *err)
 {
     return PIW_FAULT("juggler.staged")
                ? piw_err_set(err, PIW_ESYS, "build %lld can't be staged: the fault point juggler.staged is armed",
@@ -55,33 +55,33 @@ static int stage_log(const char *root, int64_t build_id, const piw_blob *output,
 
 int job_stage_log(const struct staged_log *log, piw_err *err)
 {
-    int rc = begin_keeping(log->build_id, err);
+    int rc = job_keeping_begins(log->build_id, err);
     if (rc == 0)
         rc = stage_log(log->root.s, log->build_id, log->output, err);
-    return rc == 0 ? end_keeping(log->build_id, err) : rc;
+    return rc == 0 ? job_keeping_ends(log->build_id, err) : rc;
 }
 
-/* Where the site has it. */
-static int place_log(const keep_log *job, bool *foreign, piw_err *err)
+int job_place_log(const char *root, int64_t build_id, const piw_blob *output, bool again, bool *foreign, piw_err *err)
 {
     char path[PIW_PATH_MAX], tmp[PIW_PATH_MAX];
     int fd;
-    if (!piw_path_log(path, job->root.s, job->build_id))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)job->build_id);
-    int rc = piw_file_begin(job->root.s, tmp, &fd, err);
+    *foreign = false;
+    if (!piw_path_log(path, root, build_id))
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
+    int rc = piw_file_begin(root, tmp, &fd, err);
     if (rc != 0)
         return rc;
-    rc = log_file_write(fd, path, job->output, err);
+    rc = log_file_write(fd, path, output, err);
     if (rc != 0) {
         close(fd);
         unlink(tmp);
         return rc;
     }
     piw_err own_err = {0};
-    rc = piw_file_commit(&fd, tmp, path, job->again ? 0 : PIW_FILE_KEEP, &own_err);
+    rc = piw_file_commit(&fd, tmp, path, again ? 0 : PIW_FILE_KEEP, &own_err);
     *foreign = rc == PIW_EEXIST;
     if (*foreign)
-        piw_warning("build %lld has a log already, %s: it stays", (long long)job->build_id, path);
+        piw_warning("build %lld has a log already, %s: it stays", (long long)build_id, path);
     return rc == 0 || *foreign ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
@@ -108,7 +108,7 @@ static int list_wheels(const keep_log *job, piw_msg *into, keep_log_reply *reply
 int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const keep_log *body = keep_log_of(job);
-    int rc = begin_keeping(body->build_id, err);
+    int rc = job_keeping_begins(body->build_id, err);
     if (rc == 0)
         rc = piw_site_there(body->root.s, err);
     if (rc != 0)
@@ -119,17 +119,45 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
     reply->package = piw_msg_text(made, body->package.s, body->package.len);
     reply->view = piw_text_copy_some(made, body->view);
     reply->staged = body->staged;
-    rc = body->staged ? stage_log(body->root.s, body->build_id, body->output, err)
-                      : place_log(body, &reply->foreign_log, err);
+    rc = body->staged
+             ? stage_log(body->root.s, body->build_id, body->output, err)
+             : job_place_log(body->root.s, body->build_id, body->output, body->again, &reply->foreign_log, err);
     if (rc == 0 && body->staged)
         rc = list_wheels(body, made, reply, err);
     if (rc == 0)
-        rc = end_keeping(body->build_id, err);
+        rc = job_keeping_ends(body->build_id, err);
     if (rc == 0)
         *result = made;
     else
         piw_msg_free(&made);
     return rc;
+}
+
+int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    (void)err; /* each log has its own */
+    const place_logs *body = place_logs_of(job);
+    piw_err shared_err = {0};
+    int shared_rc = piw_site_there(body->root.s, &shared_err);
+    place_logs_reply *reply;
+    *result = place_logs_reply_new(&reply);
+    piw_msg_list(*result, &reply->logs, body->logs.count);
+    for (uint32_t i = 0; i < body->logs.count; i++) {
+        const place_logs_logs *log = &body->logs.at[i];
+        place_logs_reply_logs *to = &reply->logs.at[i];
+        piw_err own_err = shared_err;
+        int rc = shared_rc;
+        if (rc == 0 && PIW_FAULT("juggler.place"))
+            rc = piw_err_set(&own_err, PIW_ESYS,
+                             "can't put the log of build %lld in place: the fault point juggler.place is armed",
+                             (long long)log->build_id);
+        if (rc == 0)
+            rc = job_place_log(body->root.s, log->build_id, log->output, log->again, &to->foreign, &own_err);
+        to->build_id = log->build_id;
+        to->code = rc;
+        to->why = piw_msg_textz(*result, rc != 0 ? own_err.text : "");
+    }
+    return 0;
 }
 
 /* --- After the machine went down -------------------------------------------------------------------------------------- */

@@ -29,6 +29,14 @@ struct staged_log;
 int job_stage_log(const struct staged_log *log, piw_err *err);
 /* keep_log: staged beside the wheels, or in its place. */
 int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err);
+/* The fault points before a build's log is kept, and after it. */
+int job_keeping_begins(int64_t build_id, piw_err *err);
+int job_keeping_ends(int64_t build_id, piw_err *err);
+/* Write the log of a build without wheels where the site has it. `again`: what lies there is its own; else another's stays, which is
+ * said, and *foreign becomes true. */
+int job_place_log(const char *root, int64_t build_id, const piw_blob *output, bool again, bool *foreign, piw_err *err);
+/* place_logs: never an error, each log has its own. */
+int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err);
 /* check_logs: those that reached the disk in part only are removed. */
 int job_check_logs(piw_msg *job, piw_msg **result, piw_err *err);
 /* sync_builds: never an error, each build has its own. */

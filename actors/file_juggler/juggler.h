@@ -47,6 +47,13 @@ typedef struct juggler_early_sync {
     bool names;
 } juggler_early_sync;
 
+/* A log of logs.c. */
+typedef struct waiting_log {
+    juggler_log saved;
+    bool busy;        /* a job is at it */
+    bool thrown_away; /* … and nobody wants what comes of it */
+} waiting_log;
+
 typedef struct juggler {
     char *root; /* the output path */
     bool views; /* the farm has some: what wheels need is asked for */
@@ -66,6 +73,12 @@ typedef struct juggler {
     juggler_early_sync *early;
     uint32_t early_count, early_room;
     uint64_t early_key; /* the last that was given */
+
+    /* logs.c: those that lie in the journal, and not in their place. */
+    waiting_log *logs;
+    uint32_t logs_count, logs_room;
+    bool logs_running; /* a job is at some of them */
+    bool logs_failed;  /* the last one could not put all of its logs in place */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -185,6 +198,26 @@ void syncs_early(piw_task *task, uint64_t key, bool names);
 int syncs_go(piw_task *task);
 /* A job is over: answer who waited for it. False: it came to nothing, which is said. */
 bool syncs_over(piw_task *task, const piw_msg *reply);
+
+/* --- logs.c: logs that lie in the journal until a worker has put them in place --- */
+/* May this build's log lie there? It isn't staged. */
+bool logs_takes(const juggler *self, const fs_STAGE *stage);
+/* Does this build's? */
+bool logs_waits(const juggler *self, int64_t build_id);
+/* Answer the STAGE of one that may, or does. */
+int logs_stage(piw_task *task, piw_msg *msg);
+/* Answer the PUBLISH of one that does, once the log is in its place. */
+int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id);
+/* Nothing else is left to be done of the build. False: nor is there a log that waits. */
+bool logs_over(juggler *self, int64_t build_id);
+void logs_throw_away(juggler *self, int64_t build_id);
+/* Begin with what waits, unless a job is under way. */
+int logs_go(piw_task *task);
+int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key);
+void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body);
+void logs_load(juggler *self, const file_juggler_state *state);
+/* At a start: put those in place that an earlier master left in the journal. */
+void logs_mend(juggler *self);
 
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
 /* `state`: a predecessor's, or NULL. */

@@ -37,6 +37,8 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
         journal_open(&self->journal, self->root, state == NULL ? NULL : file_juggler_state_of(state)->journal, err);
     if (rc == 0 && state == NULL)
         spread_folders(self->root);
+    if (rc == 0 && state == NULL)
+        logs_mend(self);
     if (rc == 0 && state != NULL)
         rc = juggler_load(self, file_juggler_state_of(state), err);
     else if (rc == 0 && self->why == PIW_BOOT)
@@ -49,6 +51,8 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     self->unsynced = true; /* the journal's new file */
     if (rc == 0)
         rc = syncs_go(task);
+    if (rc == 0)
+        rc = logs_go(task);
     if (rc == 0)
         rc = early_recheck(task);
     /* After a swap what the predecessor has begun comes back to us by itself. */

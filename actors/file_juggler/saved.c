@@ -86,6 +86,7 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     settled->builds.count = 0;
     body->settled = settled;
     save_syncs(msg, self, body);
+    logs_save(self, msg, body);
     counts_save(self, msg, body);
     for (uint32_t i = 0; i < self->unfinished_count; i++) {
         const unfinished *from = &self->unfinished[i];
@@ -120,6 +121,7 @@ int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err)
     }
     self->unfinished_count = self->unfinished_room = state->leftovers.count;
     load_syncs(self, state);
+    logs_load(self, state);
     counts_load(self, state);
     for (uint32_t i = 0; i < state->published.count; i++)
         upkeep_published(self, state->published.at[i]);

@@ -59,8 +59,9 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
     juggler *self = piw_soul(task);
-    if (!self->unsynced || self->syncing || self->site_away)
-        return 0;
+    int tried = self->logs_failed ? logs_go(task) : 0;
+    if (tried != 0 || !self->unsynced || self->syncing || self->site_away)
+        return tried;
     journal_sync_begins(&self->journal);
     self->sync_key = (uint64_t)piw_monotonic_ns();
     piw_msg *job = sync_site_make(juggler_root(self));
@@ -94,7 +95,7 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 
 void upkeep_over(juggler *self, int64_t build_id)
 {
-    if (!self->opened)
+    if (!self->opened || logs_over(self, build_id))
         return;
     journal_end(&self->journal, build_id);
     self->unsynced = true;
@@ -176,6 +177,7 @@ int upkeep_discard(piw_task *task, int64_t build_id)
     juggler *self = piw_soul(task);
     char path[PIW_PATH_MAX];
     const journal_entry *known = journal_find(&self->journal, build_id);
+    logs_throw_away(self, build_id);
     if (known != NULL && known->state == JOURNAL_IS_OPEN && known->build->wheels.count == 0 &&
         !known->build->foreign_log)
         upkeep_remove_log(self, build_id);

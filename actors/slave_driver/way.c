@@ -2,7 +2,7 @@
  *
  * BUILT good: EXPECT, SEND, … SENT, VERIFY, for each file; then STAGE (the log), unless the last file's check saw to that;
  * LOGBUILD, PUBLISH, the pages, DONE.
- * BUILT bad, or without files: from STAGE on, and nothing is left to be published. A step that fails for its surroundings (a task away, the disk full) is
+ * BUILT bad, or without files: from STAGE on; PUBLISH then waits for the log's file. A step that fails for its surroundings (a task away, the disk full) is
  * tried again while the slave waits; each can be repeated without harm. What the data's receiver refuses ends the way.
  */
 #include "slave_driver/way.h"
@@ -321,17 +321,6 @@ static driver_outcome ask_for_pages(driver *self, const driver_build *build)
     return ends(DRIVER_RECORDED, NULL);
 }
 
-/* What is recorded is put in place. A build without wheels is: its log was, before its row. */
-static driver_outcome place(driver *self, const driver_build *build)
-{
-    if (build->report.verified.count > 0)
-        return next(DRIVER_WAIT_PUBLISH);
-    piw_msg *over = fs_RECORDED_make(build->report.build_id);
-    if (piw_cast(self->task, &over) != 0)
-        piw_msg_free(&over); /* the next start finds that it is */
-    return ask_for_pages(self, build);
-}
-
 static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
 {
     driver_reported *report = &build->report;
@@ -346,10 +335,11 @@ static void keep_names(driver_build *build, const db_LOGBUILD_reply *body)
 
 static driver_outcome recorded(driver *self, driver_build *build, const piw_msg *reply)
 {
+    (void)self;
     const db_LOGBUILD_reply *body = db_LOGBUILD_reply_of(reply);
     if (body->recorded) {
         keep_names(build, body);
-        return place(self, build);
+        return next(DRIVER_WAIT_PUBLISH);
     }
     if (build->report.sent_before)
         return next(DRIVER_WAIT_KNOWN);
@@ -360,8 +350,9 @@ static driver_outcome recorded(driver *self, driver_build *build, const piw_msg 
 
 static driver_outcome known(driver *self, driver_build *build, const piw_msg *reply)
 {
+    (void)self;
     if (db_BUILDS_KNOWN_reply_of(reply)->known.count > 0)
-        return place(self, build);
+        return next(DRIVER_WAIT_PUBLISH);
     build->report.sent_before = false; /* there is no row */
     return ends(DRIVER_DROPPED, "the version was removed");
 }

@@ -18,7 +18,7 @@ from score import check
 
 SLAVES = 100
 # The master's steps, and at which passage it dies there. A group of the writer holds many builds; wheels are two a build.
-POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "oracle.before_commit": 60, "oracle.after_commit": 60,
+POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "juggler.place": 150, "oracle.before_commit": 60, "oracle.after_commit": 60,
           "driver.committed": 150, "juggler.rename": 200, "juggler.metadata": 200}
 CUTS, BUILDS = (2, 800) if farms.SANITIZED else (3, 1800)  # of the database's processes, in a load of so many builds
 

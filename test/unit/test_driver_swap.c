@@ -65,7 +65,7 @@ START_TEST(a_restart_while_recording_records_once)
     farm_set(&f, "recorded", "no");
     farm_set(&f, "db", "here");
     ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
-    farm_wait(&f, "RECORDED(build_id=100", 1);
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
     ck_assert_int_eq(farm_count(&f, "LOGBUILD("), 2);
     ck_assert_int_eq(farm_count(&f, "DISCARD("), 0);
     SAYS(slave, idle(), "SLEEP false");

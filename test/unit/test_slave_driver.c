@@ -18,7 +18,7 @@ START_TEST(a_failed_build_from_hello_to_done)
     const char *row = farm_wait(&f, "LOGBUILD(", 1);
     ck_assert_ptr_nonnull(
         strstr(row, "build_id=100, slave_id=1, package='p', version='1.0', abi_tag='cp311', status=false"));
-    farm_wait(&f, "RECORDED(build_id=100", 1);
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
     farm_wait(&f, "PROJECT(package='p'", 1);
     /* The recorded one isn't given out again, though the window still names it. */
     SAYS(slave, idle(), "BUILD p 2.0");
@@ -620,7 +620,7 @@ START_TEST(a_lost_answer_of_the_database_is_asked_for)
     farm_set(&f, "recorded", "no"); /* as the second LOGBUILD of a number says */
     ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "DONE");
     farm_wait(&f, "BUILDS_KNOWN(", 1);
-    farm_wait(&f, "RECORDED(build_id=100", 1);
+    farm_wait(&f, "PUBLISH(build_id=100", 1);
     piw_client_close(&slave);
 }
 END_TEST

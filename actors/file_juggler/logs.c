@@ -1,0 +1,273 @@
+/* logs.c — logs of builds without wheels that lie in the journal: a build's row doesn't wait for its log's file, which a worker makes
+ * meanwhile, those of many builds in one job. PUBLISH waits for it.
+ *
+ * Only what is short lies there. While logs can't be put in place a build's own is waited for before its row, as that of a
+ * build with a long one always is. */
+#include "juggler.h"
+
+#include "fs.piw.h"
+#include "jobs.h"
+#include "log_file.h"
+#include "shared/site_path.h"
+#include "shared/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHORT_MAX = 16384 /* bytes */, AT_ONCE_MAX = 200 /* in one job: the first mustn't wait for long */ };
+
+static waiting_log *find(const juggler *self, int64_t build_id)
+{
+    for (uint32_t i = 0; i < self->logs_count; i++)
+        if (self->logs[i].saved.build_id == build_id)
+            return &self->logs[i];
+    return NULL;
+}
+
+bool logs_waits(const juggler *self, int64_t build_id)
+{
+    return find(self, build_id) != NULL;
+}
+
+static waiting_log *add(juggler *self, const juggler_log *saved)
+{
+    if (self->logs_count == self->logs_room) {
+        self->logs_room = self->logs_room == 0 ? 16 : 2 * self->logs_room;
+        self->logs = piw_realloc(self->logs, self->logs_room * sizeof(*self->logs));
+    }
+    waiting_log *log = &self->logs[self->logs_count++];
+    *log = (waiting_log){.saved = *saved};
+    return log;
+}
+
+static void forget(juggler *self, waiting_log *log)
+{
+    *log = self->logs[--self->logs_count];
+}
+
+/* --- Before the row ----------------------------------------------------------------------------------------------------- */
+
+bool logs_takes(const juggler *self, const fs_STAGE *stage)
+{
+    return piw_blob_size(stage->output) <= SHORT_MAX && !self->logs_failed && self->logs_count < JOURNAL_BUILDS_MAX &&
+           !journal_late(&self->journal, stage->build_id);
+}
+
+static int note(juggler *self, const fs_STAGE *stage, piw_err *err)
+{
+    journal_build *body;
+    piw_msg *record = juggler_describe(stage->build_id, stage->package, stage->view, &body);
+    body->log = piw_msg_blob(record, stage->output);
+    int rc = job_keeping_begins(stage->build_id, err);
+    if (rc != 0) {
+        piw_msg_free(&record);
+        return rc;
+    }
+    rc = juggler_note(self, record, err);
+    return rc == 0 ? job_keeping_ends(stage->build_id, err) : rc;
+}
+
+int logs_stage(piw_task *task, piw_msg *msg)
+{
+    juggler *self = piw_soul(task);
+    const fs_STAGE *stage = fs_STAGE_of(msg);
+    piw_err err = {0};
+    if (find(self, stage->build_id) == NULL) {
+        int rc = note(self, stage, &err);
+        if (rc != 0)
+            return piw_refuse(task, msg, rc, "%s", err.text);
+        add(self, &(juggler_log){.build_id = stage->build_id});
+    }
+    piw_msg *answer = fs_STAGE_reply_new();
+    int rc = piw_reply(task, msg, &answer);
+    piw_msg_free(&answer);
+    return rc == 0 ? logs_go(task) : rc;
+}
+
+/* --- Into their place --------------------------------------------------------------------------------------------------- */
+
+/* It lies in its place, or nowhere: whoever waits for that goes on. */
+static int placed(piw_task *task, waiting_log *log)
+{
+    juggler *self = piw_soul(task);
+    const juggler_log it = log->saved;
+    forget(self, log);
+    if (it.publish.id != 0 || it.over)
+        upkeep_over(self, it.build_id);
+    if (it.publish.id == 0)
+        return 0;
+    piw_msg *answer = fs_PUBLISH_reply_new();
+    int rc = piw_answer(task, it.publish, &answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static piw_msg *make_job(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    place_logs *body;
+    piw_msg *job = place_logs_new(&body);
+    body->root = piw_msg_textz(job, self->root);
+    uint32_t most = self->logs_count < AT_ONCE_MAX ? self->logs_count : AT_ONCE_MAX;
+    piw_msg_list(job, &body->logs, most);
+    body->logs.count = 0;
+    for (uint32_t i = 0; i < self->logs_count && body->logs.count < most;) {
+        waiting_log *log = &self->logs[i];
+        const journal_entry *known = journal_find(&self->journal, log->saved.build_id);
+        if (known == NULL || known->build->log == NULL) { /* it can't be read, as was said */
+            if (placed(task, log) != 0)
+                piw_debug("the task that waited for a build's log has gone");
+            continue;
+        }
+        log->busy = true;
+        body->logs.at[body->logs.count++] = (place_logs_logs){
+            .build_id = log->saved.build_id, .again = log->saved.again, .output = piw_msg_blob(job, known->build->log)};
+        i++;
+    }
+    return job;
+}
+
+int logs_go(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    if (self->logs_running || self->logs_count == 0 || self->site_away)
+        return 0;
+    piw_msg *job = make_job(task);
+    bool any = place_logs_of(job)->logs.count > 0;
+    int rc = any ? piw_work(task, job_place_logs, &job, PIW_ON(logs_placed), 0) : 0;
+    self->logs_running = rc == 0 && any;
+    piw_msg_free(&job);
+    return rc;
+}
+
+/* It is tried again by who waits for it, or with the next sync. */
+static int failed(piw_task *task, waiting_log *log, int code, const char *why)
+{
+    juggler *self = piw_soul(task);
+    self->logs_failed = true;
+    piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", why);
+    piw_token publish = log->saved.publish;
+    log->saved.publish = (piw_token){0};
+    return publish.id == 0 ? 0 : piw_answer_error(task, publish, code, "%s", why);
+}
+
+static int take(piw_task *task, const place_logs_reply_logs *done)
+{
+    juggler *self = piw_soul(task);
+    waiting_log *log = find(self, done->build_id);
+    if (log == NULL)
+        return 0; /* of a soul before */
+    if (done->code != 0 && !log->thrown_away)
+        return failed(task, log, (int)done->code, done->why.s);
+    if (log->thrown_away) {
+        if (!done->foreign)
+            upkeep_remove_log(self, done->build_id);
+        forget(self, log);
+        return 0;
+    }
+    const journal_entry *known = done->foreign ? journal_find(&self->journal, done->build_id) : NULL;
+    if (known != NULL) {
+        journal_build *body;
+        piw_err err = {0};
+        piw_msg *record = juggler_describe(done->build_id, known->build->package, known->build->view, &body);
+        body->foreign_log = true;
+        if (juggler_note(self, record, &err) != 0)
+            piw_debug("that build %lld has a log of somebody else's isn't noted", (long long)done->build_id);
+    }
+    return placed(task, log);
+}
+
+int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    self->logs_running = false;
+    bool lost = piw_msg_error(reply) != 0; /* the pool's own: some may be in their place */
+    self->logs_failed = lost;
+    if (lost)
+        piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
+    for (uint32_t i = 0; i < self->logs_count; i++) {
+        self->logs[i].saved.again = self->logs[i].saved.again || (lost && self->logs[i].busy);
+        self->logs[i].busy = false;
+    }
+    const place_logs_reply *done = lost ? NULL : place_logs_reply_of(reply);
+    for (uint32_t i = 0; done != NULL && i < done->logs.count; i++)
+        if (take(task, &done->logs.at[i]) != 0) /* one that waits no more must not stand in the way of others */
+            piw_debug("the task that waited for a build's log has gone");
+    if (self->logs_failed)
+        return 0;
+    piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
+    return logs_go(task);
+}
+
+/* --- What else happens to its build ------------------------------------------------------------------------------------- */
+
+int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id)
+{
+    juggler *self = piw_soul(task);
+    waiting_log *log = find(self, build_id);
+    piw_token before = log->saved.publish;
+    int rc = piw_defer(task, msg, &log->saved.publish);
+    if (rc == 0 && before.id != 0)
+        rc = piw_drop_token(task, before, "it was asked again");
+    return rc == 0 ? logs_go(task) : rc;
+}
+
+bool logs_over(juggler *self, int64_t build_id)
+{
+    waiting_log *log = find(self, build_id);
+    if (log != NULL)
+        log->saved.over = true;
+    return log != NULL;
+}
+
+void logs_throw_away(juggler *self, int64_t build_id)
+{
+    waiting_log *log = find(self, build_id);
+    if (log != NULL && log->busy)
+        log->thrown_away = true;
+    else if (log != NULL)
+        forget(self, log);
+}
+
+/* --- Over a swap, and after a start ------------------------------------------------------------------------------------- */
+
+void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body)
+{
+    juggler_logs *logs = piw_msg_alloc(msg, sizeof(*logs));
+    piw_msg_list(msg, &logs->at, self->logs_count);
+    logs->at.count = 0;
+    for (uint32_t i = 0; i < self->logs_count; i++)
+        if (!self->logs[i].thrown_away) /* a log without a row: the next start knows it by the journal */
+            logs->at.at[logs->at.count++] = self->logs[i].saved;
+    logs->running = self->logs_running;
+    body->logs = logs;
+}
+
+void logs_load(juggler *self, const file_juggler_state *state)
+{
+    for (uint32_t i = 0; state->logs != NULL && i < state->logs->at.count; i++)
+        add(self, &state->logs->at.at[i])->busy = state->logs->running;
+    self->logs_running = state->logs != NULL && state->logs->running; /* its end comes to us */
+}
+
+/* What can't be put in place now is tried again, as what comes while the task works. */
+static void mend(juggler *self, const journal_build *build)
+{
+    char path[PIW_PATH_MAX];
+    piw_err err = {0};
+    bool foreign;
+    if (!piw_path_log(path, self->root, build->build_id) || log_file_whole(path) ||
+        job_place_log(self->root, build->build_id, build->log, true, &foreign, &err) == 0)
+        return;
+    piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", err.text);
+    add(self, &(juggler_log){.build_id = build->build_id, .again = true});
+}
+
+void logs_mend(juggler *self)
+{
+    for (const journal_entry *at = journal_next(&self->journal, NULL); at != NULL;
+         at = journal_next(&self->journal, at))
+        if (at->state == JOURNAL_IS_OPEN && at->build != NULL && at->build->log != NULL && !at->build->foreign_log)
+            mend(self, at->build);
+}

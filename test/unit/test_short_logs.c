@@ -1,0 +1,208 @@
+/* Logs of builds without wheels: a short one lies in the journal until it is in its place, which PUBLISH waits for; what goes wrong
+ * meanwhile loses none. */
+#include "site_house.h"
+
+#include <errno.h>
+
+enum { MANY = 300, LONG = 40000 };
+
+static const char *log_at(int64_t build_id)
+{
+    static char path[64];
+    char digits[16];
+    snprintf(digits, sizeof(digits), "%012lld", (long long)build_id);
+    snprintf(path, sizeof(path), "logs/%.4s/%.4s/%s.txt.gz", digits, digits + 4, digits + 8);
+    return path;
+}
+
+/* The answer's code. */
+static int try_call(piw_msg *msg)
+{
+    piw_err err = {0};
+    piw_msg *answer = NULL;
+    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
+    if (rc == 0)
+        rc = piw_msg_error(answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static int try_publish(int64_t build_id)
+{
+    fs_PUBLISH *body;
+    piw_msg *msg = fs_PUBLISH_new(&body);
+    body->build_id = build_id;
+    body->package = piw_msg_textz(msg, "gold");
+    return try_call(msg);
+}
+
+static int try_stage(int64_t build_id, const char *output)
+{
+    fs_STAGE *body;
+    piw_msg *msg = fs_STAGE_new(&body);
+    piw_blob *blob = piw_blob_new(output, strlen(output));
+    body->build_id = build_id;
+    body->package = piw_msg_textz(msg, "gold");
+    body->output = piw_msg_blob(msg, blob);
+    piw_blob_unref(&blob);
+    return try_call(msg);
+}
+
+/* Nothing can be put in place while a file stands where the folder of logs should. */
+static void block(void)
+{
+    char logs[PIW_PATH_MAX];
+    snprintf(logs, sizeof(logs), "%s", at("logs"));
+    ck_assert(rename(logs, at("logs.away")) == 0 || errno == ENOENT);
+    ck_assert_int_eq(piw_file_write(root, logs, "x", 1, 0, NULL), 0);
+}
+
+static void unblock(void)
+{
+    char logs[PIW_PATH_MAX];
+    snprintf(logs, sizeof(logs), "%s", at("logs"));
+    ck_assert_int_eq(unlink(logs), 0);
+    ck_assert(rename(at("logs.away"), logs) == 0 || errno == ENOENT);
+}
+
+/* As long as the journal on the disk says nothing of numbers yet, logs are waited for as long ones are. */
+static void settle(void)
+{
+    int64_t build_id = BUILD - 1000;
+    int rc = PIW_ESYS;
+    stage(build_id, "gold", "over");
+    publish(build_id, "gold", NULL);
+    for (int i = 0; i < WAIT_MS / 20 && rc != 0; i++) {
+        block();
+        rc = try_stage(++build_id, "rides");
+        unblock();
+        if (rc != 0)
+            usleep(20000);
+    }
+    ck_assert_msg(rc == 0, "no log lies in the journal after %d s", WAIT_MS / 1000);
+    publish(build_id, "gold", NULL);
+}
+
+START_TEST(each_is_in_its_place_when_its_build_is_published)
+{
+    char text[32];
+    settle();
+    for (int i = 0; i < MANY; i++) {
+        snprintf(text, sizeof(text), "log %d\n", i);
+        stage(BUILD + i, "gold", text);
+    }
+    for (int i = MANY; i-- > 0;) {
+        snprintf(text, sizeof(text), "log %d\n", i);
+        publish(BUILD + i, "gold", NULL);
+        ck_log(log_at(BUILD + i), text);
+    }
+    publish(BUILD, "gold", NULL); /* asked again */
+}
+END_TEST
+
+START_TEST(a_long_one_is_there_before)
+{
+    char *text = malloc(LONG + 1);
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'x', LONG);
+    text[LONG] = '\0';
+    stage(BUILD, "gold", text);
+    ck_assert(is_there(log_at(BUILD)));
+    publish(BUILD, "gold", NULL);
+    free(text);
+}
+END_TEST
+
+START_TEST(another_s_stays)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s", log_at(BUILD));
+    ck_assert_int_eq(piw_file_write(root, at(path), "another", 7, 0, NULL), 0);
+    stage(BUILD, "gold", "ours");
+    publish(BUILD, "gold", NULL);
+    char *found = content(path);
+    ck_assert_str_eq(found, "another");
+    free(found);
+}
+END_TEST
+
+START_TEST(what_cannot_be_put_in_place_is_tried_again)
+{
+    settle();
+    block();
+    stage(BUILD, "gold", "first");
+    ck_assert_int_ne(try_publish(BUILD), 0);
+    /* Now a build's own is waited for before its row. */
+    ck_assert_int_ne(try_stage(BUILD + 1, "second"), 0);
+    unblock();
+    publish(BUILD, "gold", NULL);
+    ck_log(log_at(BUILD), "first");
+    stage(BUILD + 1, "gold", "second");
+    ck_log(log_at(BUILD + 1), "second");
+    publish(BUILD + 1, "gold", NULL);
+    /* And nobody's is any more. */
+    stage(BUILD + 2, "gold", "third");
+    publish(BUILD + 2, "gold", NULL);
+    ck_log(log_at(BUILD + 2), "third");
+}
+END_TEST
+
+START_TEST(a_swap_loses_none)
+{
+    piw_err err = {0};
+    settle();
+    block();
+    stage(BUILD, "gold", "first");
+    ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
+    ck_assert_int_ne(try_publish(BUILD), 0);
+    unblock();
+    publish(BUILD, "gold", NULL);
+    ck_log(log_at(BUILD), "first");
+}
+END_TEST
+
+/* The next start puts it in its place; without a row it goes again. */
+START_TEST(what_a_killed_master_left_in_the_journal_is_put_in_place)
+{
+    const bool recorded = _i == 0;
+    make_folders();
+    begin();
+    settle();
+    block();
+    stage(BUILD, "gold", "left behind");
+    end();
+    unblock();
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    ck_log(log_at(BUILD), "left behind");
+    if (recorded)
+        tell("archive", known(BUILD));
+    set("away", "no");
+    if (recorded)
+        wait_for("PROJECT(package='gold')", 1);
+    for (int i = 0; i < WAIT_MS / 20 && !recorded && is_there(log_at(BUILD)); i++)
+        usleep(20000);
+    ck_assert_int_eq(is_there(log_at(BUILD)), recorded);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("short_logs");
+    TCase *logs = tcase_create("logs");
+    tcase_set_timeout(logs, 60);
+    tcase_add_checked_fixture(logs, setup, teardown);
+    tcase_add_test(logs, each_is_in_its_place_when_its_build_is_published);
+    tcase_add_test(logs, a_long_one_is_there_before);
+    tcase_add_test(logs, another_s_stays);
+    tcase_add_test(logs, what_cannot_be_put_in_place_is_tried_again);
+    tcase_add_test(logs, a_swap_loses_none);
+    suite_add_tcase(suite, logs);
+    TCase *starts = tcase_create("starts");
+    tcase_set_timeout(starts, 60);
+    tcase_add_checked_fixture(starts, NULL, teardown);
+    tcase_add_loop_test(starts, what_a_killed_master_left_in_the_journal_is_put_in_place, 0, 2);
+    suite_add_tcase(suite, starts);
+    return suite;
+}
