@@ -375,7 +375,7 @@ static void free_soul(juggler *self)
     journal_close(&self->journal);
     free(self->waiting);
     free(self->early);
-    free(self->logs);
+    logs_fini(self);
     free(self->unfinished);
     free(self->root);
     free(self);

@@ -49,9 +49,10 @@ typedef struct juggler_early_sync {
 
 /* A log of logs.c. */
 typedef struct waiting_log {
+    piw_table_node by_id;
+    struct waiting_log *next; /* of those that no job is at */
     juggler_log saved;
-    bool busy;        /* a job is at it */
-    bool thrown_away; /* … and nobody wants what comes of it */
+    bool thrown_away; /* a job is at it, and nobody wants what comes of it */
 } waiting_log;
 
 typedef struct juggler {
@@ -75,10 +76,10 @@ typedef struct juggler {
     uint64_t early_key; /* the last that was given */
 
     /* logs.c: those that lie in the journal, and not in their place. */
-    waiting_log *logs;
-    uint32_t logs_count, logs_room;
-    bool logs_running; /* a job is at some of them */
-    bool logs_failed;  /* the last one could not put all of its logs in place */
+    piw_table logs;
+    waiting_log *logs_first, **logs_end; /* those that no job is at */
+    bool logs_running;                   /* a job is at others */
+    bool logs_failed;                    /* the last one could not put all of its logs in place */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -216,6 +217,7 @@ int logs_go(piw_task *task);
 int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key);
 void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body);
 void logs_load(juggler *self, const file_juggler_state *state);
+void logs_fini(juggler *self);
 /* At a start: put those in place that an earlier master left in the journal. */
 void logs_mend(juggler *self);
 

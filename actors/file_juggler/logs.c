@@ -16,12 +16,22 @@
 
 enum { SHORT_MAX = 16384 /* bytes */, AT_ONCE_MAX = 200 /* in one job: the first mustn't wait for long */ };
 
+static bool is_build(const piw_table_node *node, const void *key)
+{
+    return PIW_TABLE_ENTRY(node, const waiting_log, by_id)->saved.build_id == *(const int64_t *)key;
+}
+
 static waiting_log *find(const juggler *self, int64_t build_id)
 {
-    for (uint32_t i = 0; i < self->logs_count; i++)
-        if (self->logs[i].saved.build_id == build_id)
-            return &self->logs[i];
-    return NULL;
+    piw_table_node *node = piw_table_find(&self->logs, piw_table_hash_u64((uint64_t)build_id), is_build, &build_id);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, waiting_log, by_id);
+}
+
+/* One after the other; NULL begins and ends. */
+static waiting_log *next(const juggler *self, const waiting_log *log)
+{
+    piw_table_node *node = piw_table_next(&self->logs, log == NULL ? NULL : &log->by_id);
+    return node == NULL ? NULL : PIW_TABLE_ENTRY(node, waiting_log, by_id);
 }
 
 bool logs_waits(const juggler *self, int64_t build_id)
@@ -29,27 +39,56 @@ bool logs_waits(const juggler *self, int64_t build_id)
     return find(self, build_id) != NULL;
 }
 
-static waiting_log *add(juggler *self, const juggler_log *saved)
+/* No job is at it (any more). */
+static void line_up(juggler *self, waiting_log *log)
 {
-    if (self->logs_count == self->logs_room) {
-        self->logs_room = self->logs_room == 0 ? 16 : 2 * self->logs_room;
-        self->logs = piw_realloc(self->logs, self->logs_room * sizeof(*self->logs));
-    }
-    waiting_log *log = &self->logs[self->logs_count++];
-    *log = (waiting_log){.saved = *saved};
+    log->saved.busy = false;
+    log->next = NULL;
+    if (self->logs_first == NULL)
+        self->logs_end = &self->logs_first;
+    *self->logs_end = log;
+    self->logs_end = &log->next;
+}
+
+static waiting_log *take_first(juggler *self)
+{
+    waiting_log *log = self->logs_first;
+    self->logs_first = log->next;
     return log;
 }
 
+static void add(juggler *self, const juggler_log *saved)
+{
+    waiting_log *log = piw_zalloc(sizeof(*log));
+    log->saved = *saved;
+    piw_table_add(&self->logs, &log->by_id, piw_table_hash_u64((uint64_t)saved->build_id));
+    if (!saved->busy)
+        line_up(self, log);
+}
+
+/* It isn't in the line. */
 static void forget(juggler *self, waiting_log *log)
 {
-    *log = self->logs[--self->logs_count];
+    piw_table_remove(&self->logs, &log->by_id);
+    free(log);
+}
+
+void logs_fini(juggler *self)
+{
+    waiting_log *log = next(self, NULL);
+    while (log != NULL) {
+        waiting_log *following = next(self, log);
+        forget(self, log);
+        log = following;
+    }
+    piw_table_fini(&self->logs);
 }
 
 /* --- Before the row ----------------------------------------------------------------------------------------------------- */
 
 bool logs_takes(const juggler *self, const fs_STAGE *stage)
 {
-    return piw_blob_size(stage->output) <= SHORT_MAX && !self->logs_failed && self->logs_count < JOURNAL_BUILDS_MAX &&
+    return piw_blob_size(stage->output) <= SHORT_MAX && !self->logs_failed &&
            !journal_late(&self->journal, stage->build_id);
 }
 
@@ -102,27 +141,41 @@ static int placed(piw_task *task, waiting_log *log)
     return rc;
 }
 
+/* The job came to nothing: its logs wait again. `begun`: some may be in their place. */
+static void come_back(juggler *self, bool begun)
+{
+    self->logs_running = false;
+    for (waiting_log *log = next(self, NULL), *following; log != NULL; log = following) {
+        following = next(self, log);
+        if (!log->saved.busy)
+            continue;
+        log->saved.again = log->saved.again || begun;
+        if (log->thrown_away)
+            forget(self, log);
+        else
+            line_up(self, log);
+    }
+}
+
 static piw_msg *make_job(piw_task *task)
 {
     juggler *self = piw_soul(task);
     place_logs *body;
     piw_msg *job = place_logs_new(&body);
     body->root = piw_msg_textz(job, self->root);
-    uint32_t most = self->logs_count < AT_ONCE_MAX ? self->logs_count : AT_ONCE_MAX;
-    piw_msg_list(job, &body->logs, most);
+    piw_msg_list(job, &body->logs, AT_ONCE_MAX);
     body->logs.count = 0;
-    for (uint32_t i = 0; i < self->logs_count && body->logs.count < most;) {
-        waiting_log *log = &self->logs[i];
+    while (self->logs_first != NULL && body->logs.count < AT_ONCE_MAX) {
+        waiting_log *log = take_first(self);
         const journal_entry *known = journal_find(&self->journal, log->saved.build_id);
         if (known == NULL || known->build->log == NULL) { /* it can't be read, as was said */
             if (placed(task, log) != 0)
                 piw_debug("the task that waited for a build's log has gone");
             continue;
         }
-        log->busy = true;
+        log->saved.busy = true;
         body->logs.at[body->logs.count++] = (place_logs_logs){
             .build_id = log->saved.build_id, .again = log->saved.again, .output = piw_msg_blob(job, known->build->log)};
-        i++;
     }
     return job;
 }
@@ -130,12 +183,13 @@ static piw_msg *make_job(piw_task *task)
 int logs_go(piw_task *task)
 {
     juggler *self = piw_soul(task);
-    if (self->logs_running || self->logs_count == 0 || self->site_away)
+    if (self->logs_running || self->logs_first == NULL || self->site_away)
         return 0;
     piw_msg *job = make_job(task);
-    bool any = place_logs_of(job)->logs.count > 0;
-    int rc = any ? piw_work(task, job_place_logs, &job, PIW_ON(logs_placed), 0) : 0;
-    self->logs_running = rc == 0 && any;
+    self->logs_running = place_logs_of(job)->logs.count > 0;
+    int rc = self->logs_running ? piw_work(task, job_place_logs, &job, PIW_ON(logs_placed), 0) : 0;
+    if (rc != 0)
+        come_back(self, false);
     piw_msg_free(&job);
     return rc;
 }
@@ -148,6 +202,7 @@ static int failed(piw_task *task, waiting_log *log, int code, const char *why)
     piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", why);
     piw_token publish = log->saved.publish;
     log->saved.publish = (piw_token){0};
+    line_up(self, log);
     return publish.id == 0 ? 0 : piw_answer_error(task, publish, code, "%s", why);
 }
 
@@ -181,17 +236,15 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     juggler *self = piw_soul(task);
-    self->logs_running = false;
-    bool lost = piw_msg_error(reply) != 0; /* the pool's own: some may be in their place */
-    self->logs_failed = lost;
-    if (lost)
+    if (piw_msg_error(reply) != 0) { /* the pool's own */
+        self->logs_failed = true;
         piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
-    for (uint32_t i = 0; i < self->logs_count; i++) {
-        self->logs[i].saved.again = self->logs[i].saved.again || (lost && self->logs[i].busy);
-        self->logs[i].busy = false;
+        come_back(self, true);
+        return 0;
     }
-    const place_logs_reply *done = lost ? NULL : place_logs_reply_of(reply);
-    for (uint32_t i = 0; done != NULL && i < done->logs.count; i++)
+    self->logs_running = self->logs_failed = false;
+    const place_logs_reply *done = place_logs_reply_of(reply);
+    for (uint32_t i = 0; i < done->logs.count; i++)
         if (take(task, &done->logs.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's log has gone");
     if (self->logs_failed)
@@ -224,10 +277,19 @@ bool logs_over(juggler *self, int64_t build_id)
 void logs_throw_away(juggler *self, int64_t build_id)
 {
     waiting_log *log = find(self, build_id);
-    if (log != NULL && log->busy)
+    if (log == NULL)
+        return;
+    if (log->saved.busy) {
         log->thrown_away = true;
-    else if (log != NULL)
-        forget(self, log);
+        return;
+    }
+    waiting_log **at = &self->logs_first;
+    while (*at != log)
+        at = &(*at)->next;
+    *at = log->next;
+    if (*at == NULL)
+        self->logs_end = at;
+    forget(self, log);
 }
 
 /* --- Over a swap, and after a start ------------------------------------------------------------------------------------- */
@@ -235,20 +297,25 @@ void logs_throw_away(juggler *self, int64_t build_id)
 void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body)
 {
     juggler_logs *logs = piw_msg_alloc(msg, sizeof(*logs));
-    piw_msg_list(msg, &logs->at, self->logs_count);
+    piw_msg_list(msg, &logs->at, self->logs.count);
     logs->at.count = 0;
-    for (uint32_t i = 0; i < self->logs_count; i++)
-        if (!self->logs[i].thrown_away) /* a log without a row: the next start knows it by the journal */
-            logs->at.at[logs->at.count++] = self->logs[i].saved;
-    logs->running = self->logs_running;
+    /* One that is thrown away while a job is at it: a log without a row. The next start knows it by the journal. */
+    for (const waiting_log *log = next(self, NULL); log != NULL; log = next(self, log))
+        if (log->saved.busy && !log->thrown_away)
+            logs->at.at[logs->at.count++] = log->saved;
+    for (const waiting_log *log = self->logs_first; log != NULL; log = log->next)
+        logs->at.at[logs->at.count++] = log->saved;
     body->logs = logs;
 }
 
 void logs_load(juggler *self, const file_juggler_state *state)
 {
-    for (uint32_t i = 0; state->logs != NULL && i < state->logs->at.count; i++)
-        add(self, &state->logs->at.at[i])->busy = state->logs->running;
-    self->logs_running = state->logs != NULL && state->logs->running; /* its end comes to us */
+    for (uint32_t i = 0; state->logs != NULL && i < state->logs->at.count; i++) {
+        const juggler_log *log = &state->logs->at.at[i];
+        if (find(self, log->build_id) == NULL)
+            add(self, log);
+        self->logs_running = self->logs_running || log->busy; /* its end comes to us */
+    }
 }
 
 /* What can't be put in place now is tried again, as what comes while the task works. */
