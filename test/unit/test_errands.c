@@ -28,9 +28,9 @@ static errand *asked(const char *package, bool bulk)
     return e;
 }
 
-static errand *held(const char *package)
+static errand *held(const char *package, bool bulk)
 {
-    errand *e = asked(package, true);
+    errand *e = asked(package, bulk);
     mark_form *body;
     e->job = mark_form_new(&body);
     return e;
@@ -74,7 +74,7 @@ END_TEST
 START_TEST(what_is_held_is_under_way_and_not_asked_for_again)
 {
     errand *to[MOST];
-    held("bulk");
+    held("bulk", true);
     ck_assert_uint_eq(errands_gather(&all, to, MOST, true), 0);
     ck_assert_uint_eq(errands_bulk_under_way(&all), 1);
 }
@@ -82,15 +82,17 @@ END_TEST
 
 START_TEST(so_many_are_written_at_once)
 {
-    errand *first = held("one"), *second = held("two");
-    ck_assert_ptr_eq(errands_held(&all, 1), first);
+    errand *first = held("one", true), *second = held("two", true), *gold = held("gold", false);
+    ck_assert_ptr_eq(errands_held(&all, 1, true), first);
     piw_msg_free(&first->job);
     first->saved.step = STEP_WRITE;
-    ck_assert_ptr_null(errands_held(&all, 1));
-    ck_assert_ptr_eq(errands_held(&all, 2), second);
+    ck_assert_ptr_null(errands_held(&all, 1, true));
+    ck_assert_ptr_eq(errands_held(&all, 2, true), second);
+    ck_assert_ptr_eq(errands_held(&all, 1, false), gold);
+    ck_assert_ptr_null(errands_held(&all, 0, false));
     /* What somebody else has asked for meanwhile takes no place of theirs. */
     first->soon = true;
-    ck_assert_ptr_eq(errands_held(&all, 1), second);
+    ck_assert_ptr_eq(errands_held(&all, 1, true), second);
     ck_assert_uint_eq(errands_bulk_under_way(&all), 1);
 }
 END_TEST

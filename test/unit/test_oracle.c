@@ -312,6 +312,7 @@ START_TEST(every_call)
     piw_msg_free(&answer);
     check_pages_due("some-thing", "BOTH");
     check_project(build);
+    ck_assert_int_eq(admin_int("SELECT piw.drain()::integer"), 0); /* as the_architect does */
     check_reads();
     check_rewrites();
 

@@ -1,4 +1,4 @@
-/* How long bulk work rests while builds are being recorded. */
+/* How long bulk work rests while builds are being recorded, and how large its pieces are. */
 #include "shared/pace.h"
 
 #include "unit.h"
@@ -44,6 +44,18 @@ START_TEST(a_rest_has_its_bounds)
 }
 END_TEST
 
+START_TEST(the_next_piece_is_as_large_as_time_allows)
+{
+    const pace p = {.piece_ms = 30};
+    ck_assert_uint_eq(pace_size(&p, 4, 32, 31 * MS), 2);
+    ck_assert_uint_eq(pace_size(&p, 1, 32, 3000 * MS), 1);
+    ck_assert_uint_eq(pace_size(&p, 4, 32, 20 * MS), 4);
+    ck_assert_uint_eq(pace_size(&p, 4, 32, 5 * MS), 8);
+    ck_assert_uint_eq(pace_size(&p, 20, 32, 5 * MS), 32);
+    ck_assert_uint_eq(pace_size(&p, 32, 32, 5 * MS), 32);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("pace");
@@ -52,6 +64,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, it_rests_so_many_times_as_long_as_it_took);
     tcase_add_test(tc, it_goes_on_at_full_speed_when_builds_are_over);
     tcase_add_test(tc, a_rest_has_its_bounds);
+    tcase_add_test(tc, the_next_piece_is_as_large_as_time_allows);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -84,12 +84,14 @@ uint32_t errands_bulk_under_way(const errands *all)
     return count;
 }
 
-errand *errands_held(const errands *all, uint32_t max)
+errand *errands_held(const errands *all, uint32_t max, bool bulk)
 {
     uint32_t written = 0;
     errand *held = NULL;
     for (errand *e = all->first; e != NULL; e = e->next) {
-        written += errand_is_bulk(e) && e->saved.step == STEP_WRITE;
+        if (errand_is_bulk(e) != bulk)
+            continue;
+        written += e->saved.step == STEP_WRITE;
         if (held == NULL && e->job != NULL)
             held = e;
     }

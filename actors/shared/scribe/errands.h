@@ -26,7 +26,7 @@ typedef struct errand {
     bool alone;    /* it is to be asked for in a call of its own, since one with others failed */
     bool bulk;     /* its request is BULK */
     bool soon;     /* what is asked for besides waits behind it: it is bulk work no more */
-    piw_msg *job;  /* STEP_ASK: bulk work, and the database has answered: a write_pages that isn't handed on yet */
+    piw_msg *job;  /* STEP_ASK: the database has answered: a write_pages that isn't handed on yet */
     uint64_t
         paged; /* STEP_WRITE: the views that had a page of it before, a bit each in the order of the configuration */
     char package[PIW_NAME_MAX + 1];
@@ -50,8 +50,8 @@ uint32_t errands_gather(const errands *all, errand **to, uint32_t max, bool bulk
 uint32_t errands_asking(const errands *all, bool bulk);
 /* How many bulk ones are being worked on: asked for, held, or written. */
 uint32_t errands_bulk_under_way(const errands *all);
-/* The first whose job is held and may be handed on, when less than `max` bulk ones are being written; or NULL. */
-errand *errands_held(const errands *all, uint32_t max);
+/* The first of the kind whose job is held and may be handed on, when less than `max` of the kind are being written; or NULL. */
+errand *errands_held(const errands *all, uint32_t max, bool bulk);
 /* The first of this package in STEP_QUEUED, or NULL. */
 errand *errands_queued(const errands *all, const char *package);
 void errands_remove(errands *all, errand *e);

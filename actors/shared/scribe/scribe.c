@@ -28,15 +28,19 @@ static piw_continuation_fn on_projects, on_form_marked, on_written, on_removed, 
     on_root_written, on_figures, on_bulk_rested;
 
 enum {
-    BATCH_MAX = 32,      /* packages of one question to the database: it costs little more than that for one … */
-    BULK_BATCH_MAX = 16, /* of bulk work that gives way: what is asked meanwhile waits no longer than that takes */
-    ASKING_MAX = 2,      /* … and while one is worked off the other is answered */
+    BATCH_MAX = 32,  /* packages of one question to the database: it costs little more than that for one … */
+    ASKING_MAX = 2,  /* … and while one is worked off the other is answered */
+    BULK_BATCH = 4,  /* of the first one of bulk work; of others as many as pace.h says */
+    BULK_ASKING = 1, /* bulk work has one of the server's processes at most */
+    /* Jobs that are handed on: the threads never look for one … */
+    WRITING_MAX = 2 * PIW_LIMIT_WORKERS,
+    /* … but while builds are recorded, whose logs and wheels go through the same threads: they don't wait for many pages. */
+    YIELDING_MAX = 1,
     ROOT_EVERY_MS = 3000,
     ROSTER_AT_ONCE = 10000,
     ROSTER_AGAIN_MS = 5000,
-    BULK_WRITING_MAX =
-        2 * PIW_LIMIT_BACKGROUND, /* jobs of bulk work that are handed on: the threads never look for one */
-    NOTE_EVERY = 50,              /* packages whose pages are written anew, between two notes for piw-ctl */
+    BULK_WRITING_MAX = 2 * PIW_LIMIT_BACKGROUND,
+    NOTE_EVERY = 50, /* packages whose pages are written anew, between two notes for piw-ctl */
 };
 
 /* --- Errands ----------------------------------------------------------------------------------------------------- */
@@ -44,13 +48,11 @@ enum {
 static int ask_for(piw_task *task, scribe *self, bool bulk)
 {
     errand *gathered[BATCH_MAX];
-    int64_t now_ns = piw_monotonic_ns();
-    uint32_t most = bulk && pace_yields(&self->pace, now_ns) ? BULK_BATCH_MAX : BATCH_MAX;
-    uint32_t count = errands_gather(&self->errands, gathered, most, bulk);
+    uint32_t count = errands_gather(&self->errands, gathered, bulk ? self->bulk_batch : BATCH_MAX, bulk);
     if (count == 0)
         return 0;
     if (bulk)
-        self->bulk_began_ns = now_ns;
+        self->bulk_began_ns = self->bulk_asked_ns = piw_monotonic_ns();
     db_PROJECTS *body;
     piw_msg *call = db_PROJECTS_new(&body);
     piw_msg_list(call, &body->packages, count);
@@ -69,7 +71,7 @@ static bool bulk_may_ask(const scribe *self)
     int64_t now_ns = piw_monotonic_ns();
     return pace_yields(&self->pace, now_ns)
                ? now_ns >= self->bulk_rests_till && errands_bulk_under_way(&self->errands) == 0
-               : errands_asking(&self->errands, true) < ASKING_MAX;
+               : errands_asking(&self->errands, true) < BULK_ASKING;
 }
 
 /* Ask the database for all that waits for it. What comes while it is asked is gathered for the next question. */
@@ -79,27 +81,30 @@ static int ask_database(piw_task *task, scribe *self)
     return rc == 0 && bulk_may_ask(self) ? ask_for(task, self, true) : rc;
 }
 
-static int write_held(piw_task *task, scribe *self);
+static int write_held(piw_task *task, scribe *self, bool bulk);
 
-static int go_on_with_bulk(piw_task *task, scribe *self)
+/* Hand on what is held, and ask for more. */
+static int go_on(piw_task *task, scribe *self)
 {
-    int rc = write_held(task, self);
+    int rc = write_held(task, self, false);
+    if (rc == 0)
+        rc = write_held(task, self, true);
     return rc == 0 ? ask_database(task, self) : rc;
 }
 
 static int on_bulk_rested(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    return go_on_with_bulk(task, piw_soul(task));
+    return go_on(task, piw_soul(task));
 }
 
-/* A question of bulk work is answered, or a package of it written. */
+/* A question of bulk work is answered, or a package of it written: it rests, while builds are recorded. */
 static int bulk_piece_ended(piw_task *task, scribe *self)
 {
     int64_t now_ns = piw_monotonic_ns();
     int64_t rest_ms = pace_rest_ms(&self->pace, now_ns, now_ns - self->bulk_began_ns);
     self->bulk_rests_till = now_ns + rest_ms * 1000000;
-    return rest_ms > 0 ? piw_timer(task, PIW_ON(bulk_rested), 0, rest_ms, 0) : go_on_with_bulk(task, self);
+    return rest_ms > 0 ? piw_timer(task, PIW_ON(bulk_rested), 0, rest_ms, 0) : 0;
 }
 
 static int begin(piw_task *task, scribe *self, errand *e)
@@ -186,6 +191,8 @@ static int finish(piw_task *task, scribe *self, errand *e, renewal_outcome outco
     bool bulk = errand_is_bulk(e);
     errands_remove(&self->errands, e);
     int rc = bulk ? bulk_piece_ended(task, self) : 0;
+    if (rc == 0)
+        rc = go_on(task, self);
     renew(task, self);
     return rc;
 }
@@ -223,22 +230,25 @@ static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
     return fail_with(task, self, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
 
-/* Hand on what is held, as far as it may be: one after the other while builds are recorded, with rests between. */
-static int write_held(piw_task *task, scribe *self)
+/* One after the other while builds are recorded; of bulk work with rests between. */
+static int write_held(piw_task *task, scribe *self, bool bulk)
 {
     int64_t now_ns = piw_monotonic_ns();
     bool yields = pace_yields(&self->pace, now_ns);
-    uint32_t most = yields ? 1 : BULK_WRITING_MAX;
-    if (yields && now_ns < self->bulk_rests_till)
+    uint32_t most = yields ? YIELDING_MAX : bulk ? BULK_WRITING_MAX : WRITING_MAX;
+    if (bulk && yields && now_ns < self->bulk_rests_till)
         return 0;
-    errand *e = errands_held(&self->errands, most);
-    for (; e != NULL; e = errands_held(&self->errands, most)) {
-        int rc =
-            piw_work_background(task, self->writer->write_pages, &e->job, PIW_ON(written), (uint64_t)e->saved.number);
+    errand *e = errands_held(&self->errands, most, bulk);
+    for (; e != NULL; e = errands_held(&self->errands, most, bulk)) {
+        piw_work_fn *fn = self->writer->write_pages;
+        uint64_t number = (uint64_t)e->saved.number;
+        int rc = bulk ? piw_work_background(task, fn, &e->job, PIW_ON(written), number)
+                      : piw_work(task, fn, &e->job, PIW_ON(written), number);
         if (rc != 0)
             return fail_with(task, self, e, rc, "the pages can't be handed to a worker");
         e->saved.step = STEP_WRITE;
-        self->bulk_began_ns = now_ns;
+        if (bulk)
+            self->bulk_began_ns = now_ns;
     }
     return 0;
 }
@@ -252,8 +262,7 @@ static int leave_bulk(piw_task *task, scribe *self, const char *package)
         return 0;
     e->soon = true;
     piw_msg_free(&e->job);
-    int rc = ask_database(task, self);
-    return rc == 0 ? write_held(task, self) : rc;
+    return go_on(task, self);
 }
 
 static int on_soon(piw_task *task, piw_msg *msg)
@@ -324,25 +333,16 @@ static uint64_t paged_views(const scribe *self, const errand *e)
     return found;
 }
 
-/* The package is in the database: write what was asked for. After DELPKG all of it, since it has come back. */
-static int write_all(piw_task *task, scribe *self, errand *e, const project_data *data)
+/* The package is in the database: what was asked for is to be written. After DELPKG all of it, since it has come back. */
+static void hold_job(scribe *self, errand *e, const project_data *data)
 {
     write_pages *body;
-    piw_msg *job = write_pages_new(&body);
-    facts_fill(&self->facts, job, &body->site);
+    e->job = write_pages_new(&body);
+    facts_fill(&self->facts, e->job, &body->site);
     body->index = e->saved.part != PART_PROJECT;
-    piw_value_copy(job, project_data_type(), data, &body->data);
+    piw_value_copy(e->job, project_data_type(), data, &body->data);
     e->paged = paged_views(self, e);
     e->hidden = pages_quarantined(data);
-    if (errand_is_bulk(e)) {
-        e->job = job;
-        return 0;
-    }
-    int rc = piw_work(task, self->writer->write_pages, &job, PIW_ON(written), (uint64_t)e->saved.number);
-    piw_msg_free(&job);
-    if (rc == 0)
-        e->saved.step = STEP_WRITE;
-    return rc;
 }
 
 static int remove_now(piw_task *task, scribe *self, errand *e)
@@ -374,7 +374,11 @@ static int leave_root(piw_task *task, scribe *self, errand *e)
 static int take_project(piw_task *task, scribe *self, errand *e, const project_found *project)
 {
     e->batch = 0;
-    int rc = project->found ? write_all(task, self, e, &project->data) : leave_root(task, self, e);
+    if (project->found) {
+        hold_job(self, e, &project->data);
+        return 0;
+    }
+    int rc = leave_root(task, self, e);
     return rc == 0 ? 0 : fail_with(task, self, e, rc, "the pages can't be handed to a worker");
 }
 
@@ -409,6 +413,9 @@ static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
     scribe *self = piw_soul(task);
     const errand *asked = of_batch(self, (int64_t)key);
     bool bulk = asked != NULL && errand_is_bulk(asked);
+    if (bulk)
+        self->bulk_batch =
+            pace_size(&self->pace, self->bulk_batch, BATCH_MAX, piw_monotonic_ns() - self->bulk_asked_ns);
     int rc = piw_msg_error(reply) != 0 ? part_batch(task, self, reply, (int64_t)key) : 0;
     const db_PROJECTS_reply *answer = piw_msg_error(reply) == 0 ? db_PROJECTS_reply_of(reply) : NULL;
     for (uint32_t i = 0; answer != NULL && i < answer->projects.count && rc == 0; i++) {
@@ -421,9 +428,9 @@ static int on_projects(piw_task *task, piw_msg *reply, uint64_t key)
         e->batch = 0;
         rc = fail_with(task, self, e, PIW_EDB, "the database answers for another package");
     }
-    if (rc != 0)
-        return rc;
-    return bulk ? bulk_piece_ended(task, self) : go_on_with_bulk(task, self);
+    if (rc == 0 && bulk)
+        rc = bulk_piece_ended(task, self);
+    return rc == 0 ? go_on(task, self) : rc;
 }
 
 /* What installers read is written first, and is there though a template of the pages for people fails. */
@@ -663,42 +670,6 @@ static int on_site_written(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- The soul ---------------------------------------------------------------------------------------------------- */
 
-int scribe_save(piw_task *task, piw_msg **state, piw_err *err)
-{
-    (void)err;
-    const scribe *self = piw_soul(task);
-    scribe_state *body;
-    piw_msg *msg = scribe_state_new(&body);
-    piw_msg_list(msg, &body->errands, self->errands.count);
-    uint32_t n = 0;
-    for (const errand *e = self->errands.first; e != NULL; e = e->next)
-        piw_value_copy(msg, scribe_errand_type(), &e->saved, &body->errands.at[n++]);
-    body->last_number = self->errands.last_number;
-    body->course = self->course;
-    *state = msg;
-    return 0;
-}
-
-static void load(scribe *self, const scribe_state *state)
-{
-    for (uint32_t i = 0; i < state->errands.count; i++) {
-        const scribe_errand *from = &state->errands.at[i];
-        if (!piw_name_is_canonical(from->package) || from->part < PART_PROJECT || from->part > PART_REMOVE ||
-            from->step < STEP_QUEUED || from->step > STEP_REMOVE)
-            continue;
-        errand *e = errands_add(&self->errands, from->package, (errand_part)from->part, from->request);
-        e->saved.number = from->number;
-        e->saved.step = from->step;
-        e->saved.root_turn = from->root_turn;
-        e->hidden = from->hidden != NULL && *from->hidden;
-        e->batch = from->batch != NULL ? *from->batch : 0;
-        e->bulk = from->bulk != NULL && *from->bulk;
-        e->soon = from->soon != NULL && *from->soon;
-    }
-    self->errands.last_number = state->last_number;
-    self->course = state->course;
-}
-
 static void free_soul(scribe *self)
 {
     errands_fini(&self->errands);
@@ -734,11 +705,12 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     }
     self->writer = writer;
     self->pace = PACE_BULK;
-    self->bulk_began_ns = piw_monotonic_ns();
+    self->bulk_began_ns = self->bulk_asked_ns = piw_monotonic_ns();
+    self->bulk_batch = BULK_BATCH;
     if (state == NULL && piw_setting(task, "site.base-url") == NULL)
         piw_warning("[site] base-url isn't set: the pages tell people to install from %s/simple", self->facts.base_url);
     if (state != NULL)
-        load(self, scribe_state_of(state));
+        scribe_load(self, scribe_state_of(state));
     self->course.load_number++;
     begin_renewal(self);
     self->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);

@@ -40,6 +40,8 @@ typedef struct scribe {
     pace pace;               /* of all bulk work */
     int64_t bulk_began_ns;   /* the present piece of it: a question to the database, or a package's pages */
     int64_t bulk_rests_till; /* and the next one, not before this moment */
+    int64_t bulk_asked_ns;   /* the question that is under way */
+    uint32_t bulk_batch;     /* packages of the next one */
     int64_t root_began_ns, root_rests_till; /* likewise of the root list */
     piw_log_limiter trouble;
 } scribe;
@@ -48,5 +50,8 @@ typedef struct scribe {
 int on_search(piw_task *task, piw_msg *msg);
 piw_continuation_fn on_search_page, on_search_rested, on_search_written;
 void search_round_fini(search_round *self);
+
+/* --- saved.c --- */
+void scribe_load(scribe *self, const scribe_state *state);
 
 #endif
