@@ -316,6 +316,7 @@
     });
     form.addEventListener("submit", async (event) => {
         event.preventDefault();
+        away = false;
         await typed();
         const item = list.children[current < 0 ? 0 : current];
         if (item) location.href = item.href;

@@ -147,6 +147,10 @@ async function lost(browser) {
     await page.goto(`${task.base}/project/${task.search.known}x/`);
     await page.waitForFunction(option, task.search.known);
     check("404: it offers names that are nearly the one that isn't there", await page.inputValue("#q") === `${task.search.known}x`);
+    await page.click("h1");
+    await page.click("form.search button");
+    await page.waitForURL(`**/project/${task.search.known}/`);
+    check("404: its button leads to the first of them, also for who has looked elsewhere", true);
     await page.goto(`${task.base}/nothing/here`);
     check("404: else it guesses nothing", await page.inputValue("#q") === "");
     await context.close();

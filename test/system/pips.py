@@ -102,10 +102,12 @@ def debian(farm, suite, name, more=""):
         if (top / "root" / part).is_dir():
             shutil.copytree(top / "root" / part, root / part, symlinks=True)
     farm.own(root)
-    loader, = glob.glob(f"{root}/usr/lib64/ld-linux*.so.*") or glob.glob(f"{root}/usr/lib/ld-linux*.so.*")
-    libraries = pathlib.Path(glob.glob(f"{root}/usr/lib/*/libc.so.6")[0]).parent
+    # Releases before Debian 12 have the C library outside of usr/.
+    loaders = ("usr/lib64/ld-linux*.so.*", "usr/lib/ld-linux*.so.*", "lib/*-linux-gnu*/ld-2.*.so")
+    loader = [path for pattern in loaders for path in glob.glob(f"{root}/{pattern}")][0]
+    libraries = [path for part in ("usr/lib", "lib") for path in glob.glob(f"{root}/{part}/*-linux-gnu*")]
     python, = (path for path in glob.glob(f"{root}/usr/bin/python3.*") if re.search(r"python3\.\d+$", path))
-    pip = Pip(name, [loader, "--library-path", str(libraries), python, "-m", "pip"],
+    pip = Pip(name, [loader, "--library-path", ":".join(libraries), python, "-m", "pip"],
               {"PYTHONHOME": f"{root}/usr", "PYTHONPATH": f"{root}/usr/lib/python3/dist-packages"})
     pip.find_version(farm)
     return pip

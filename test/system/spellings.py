@@ -68,9 +68,10 @@ def needed(name):
     return found
 
 
-def wheel_files(name, version):
-    """What is in the wheel: {path: text}."""
+def wheel_files(name, version, pythons=None):
+    """What is in the wheel: {path: text}. `pythons` in place of its Requires-Python."""
     needs, requires_python = PACKAGES[name]
+    requires_python = pythons or requires_python
     stem = f"{module(name)}-{version}"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: spelt {name}\n"
     metadata += f"Requires-Python: {requires_python}\n" if requires_python else ""
@@ -85,10 +86,10 @@ def wheel_files(name, version):
     return {**files, f"{stem}.dist-info/RECORD": f"{record}{stem}.dist-info/RECORD,,\n"}
 
 
-def add(farm, name, version, gate="", fails=False):
+def add(farm, name, version, gate="", fails=False, requires_python=None):
     """A version appears on PyPI. Its build waits until the file `gate` is there."""
     backend = BACKEND.replace("@FILENAME@", repr(f"{module(name)}-{version}-py3-none-any.whl"))
-    backend = backend.replace("@FILES@", repr({} if fails else wheel_files(name, version))).replace("@GATE@", repr(str(gate)))
+    backend = backend.replace("@FILES@", repr({} if fails else wheel_files(name, version, requires_python))).replace("@GATE@", repr(str(gate)))
     return farms.make_sdist(farm.folder("pypi"), name, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
 
 

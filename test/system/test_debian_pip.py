@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """Debian 12's pip and Debian 13's, the latter from a root of its own, install packages of every spelling, with dependencies
-among them, from a farm's pages in both forms, served by nginx as our example says.
+among them, from a farm's pages in both forms, served by nginx as our example says; and what these say of single versions is
+obeyed: yanked, for other Pythons, hashes.
 
 The first run downloads and unpacks 25 MB of Debian 13 into build/debian/ (half a minute), later ones take a minute in all.
-PIW_PIP_SUITES="trixie sid" in the environment tries further releases.
+PIW_PIP_SUITES="bullseye trixie sid" in the environment tries further releases.
 
 TEST-TIMEOUT: 900
 """
 
+import hashlib
+import json
 import os
 import re
 import sys
@@ -16,11 +19,12 @@ import tempfile
 import farm as farms
 import pips
 import score
-from score import check
+from score import check, equal
 import spellings
 from test_index_json import JSON, Site
 
-SUITES = {"trixie": ("Debian 13", ""), "sid": ("Debian unstable", 'Acquire::Check-Valid-Until "false";')}
+BUILDERS = f"{sys.version_info[0]}.{sys.version_info[1]}"  # the Python of this machine's slaves
+SUITES = {"bullseye": ("Debian 11", ""), "trixie": ("Debian 13", ""), "sid": ("Debian unstable", 'Acquire::Check-Valid-Until "false";')}
 
 
 def install(farm, pip, *typed):
@@ -55,6 +59,58 @@ def try_names(site, pip, form):
     # Taking the metadata is what newer ones do, and what older ones do wrong.
     newer = tuple(map(int, pip.version.split(".")[:2])) >= (23, 2)
     check(f"{name}: the metadata's use", (".whl.metadata HTTP" in site.asked_for(start)) == newer, site.asked_for(start))
+
+
+def try_more(site, pip):
+    """What is said of a version beside its link: yanked and why, the Pythons that it is for, its hash; and the lists of versions that are
+    made of it. MarkupSafe has 1.0, 1.1, which is yanked, and 1.2, which is for the builder's Python alone."""
+    farm, name = site.farm, f"{pip.name}, pip {pip.version}"
+    version = tuple(map(int, pip.version.split(".")[:2]))
+    here = pip.run(farm, "--version").stdout.endswith(f"(python {BUILDERS})\n")
+    newest = "1.2" if here else "1.0"
+    index = ("--no-cache-dir", "--index-url", f"{farm.web_url}/simple/")
+    wheels = {path.name.split("-")[1]: path for path in (farm.www / "simple" / "markupsafe").glob("*.whl")}
+    hashes = {number: hashlib.sha256(path.read_bytes()).hexdigest() for number, path in wheels.items()}
+    with tempfile.TemporaryDirectory(dir=farm.dir / "tmp") as target:
+        os.chmod(target, 0o777)
+
+        def run(*args):
+            return pip.run(farm, *args, *index, cwd=target)
+        done = run("download", "--no-deps", "MarkupSafe")
+        check(f"{name}: neither what is yanked nor what is for another Python", os.listdir(target) == [wheels[newest].name],
+              f"{os.listdir(target)}: {done.stdout} {done.stderr}")
+        done = run("download", "--no-deps", "MarkupSafe==1.1")
+        check(f"{name}: what is yanked for who names it, with the reason", wheels["1.1"].name in os.listdir(target) and
+              "it is <broken>" in done.stdout + done.stderr, done.stdout + done.stderr)
+        done = run("download", "--no-deps", "MarkupSafe==1.2")
+        check(f"{name}: nothing for another Python", (done.returncode == 0) == (wheels["1.2"].name in os.listdir(target)) == here, done.stdout)
+        for digest, good in ((hashes["1.0"], True), ("0" * 64, False)):
+            place = os.path.join(target, "wanted.txt")
+            with open(place, "w", encoding="ascii") as file:
+                file.write(f"MarkupSafe==1.0 --hash=sha256:{digest}\n")
+            done = run("install", "--require-hashes", "--no-deps", "--target", os.path.join(target, f"into-{good}"), "-r", place)
+            check(f"{name}: a hash that is {'right' if good else 'wrong'}", (done.returncode == 0) == good, done.stdout + done.stderr)
+        if version >= (21, 2):
+            done = run("index", "versions", "markupsafe")
+            check(f"{name}: the list of versions", re.search(re.escape(f"Available versions: {'1.2, ' if here else ''}1.0\n"), done.stdout), done.stdout + done.stderr)
+        if version >= (23, 0):
+            done = run("install", "--dry-run", "--ignore-installed", "--target", target, "--quiet", "--report", "-", "Flask", "MarkupSafe==1.1")
+            found = {item["metadata"]["name"]: item for item in json.loads(done.stdout)["install"]} if done.returncode == 0 else {}
+            equal(f"{name}: a report's names", set(map(spellings.canonical, found)), spellings.needed("Flask"))
+            archive = found.get("MarkupSafe", {}).get("download_info", {}).get("archive_info", {})
+            equal(f"{name}: a report's hash", archive.get("hash"), f"sha256={hashes['1.1']}")
+            # Older ones don't say it.
+            equal(f"{name}: a report of what is yanked", found.get("MarkupSafe", {}).get("is_yanked"), True if version >= (23, 2) else None)
+
+
+def add_more(farm):
+    """To 1.0, which is there."""
+    spellings.add(farm, "MarkupSafe", "1.1")
+    spellings.add(farm, "MarkupSafe", "1.2", requires_python=f">={BUILDERS},<{BUILDERS}.999")
+    farm.add_event("yank MarkupSafe 1.1 it is <broken>")
+    page = farm.www / "simple" / "markupsafe" / "index.html"
+    farm.wait("MarkupSafe's further versions", lambda: all(said in page.read_text() for said in (
+        "-1.0-", "-1.1-", "-1.2-", "it is &lt;broken&gt;", f"&gt;={BUILDERS}")), 120)
 
 
 def published(farm):
@@ -92,6 +148,9 @@ def run(site, farm):
         farm.wait(f"the JSON form of {name}", (farm.www / "simple" / spellings.canonical(name) / "index.v1.json").exists)
     for pip in all_pips:
         try_names(site, pip, "JSON")
+    add_more(farm)
+    for pip in all_pips:
+        try_more(site, pip)
     for slave in list(farm.slaves):
         check(f"{slave.name} ends", farm.stop_process(slave) == 0)
     check("the master ends", farm.stop_process(farm.master) == 0)
