@@ -7,6 +7,7 @@
 #include "shared/zip.h"
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -117,7 +118,7 @@ static void note(reader *r, bool good)
 static void begin_member(state *s)
 {
     SHA256_Init(&s->member);
-    s->crc = (uint32_t)crc32_z(0, NULL, 0);
+    s->crc = 0;
     s->now.head_len = 0;
 }
 
@@ -197,7 +198,7 @@ static int inflate_some(reader *r, inflater *i, int *outcome, piw_err *err)
     i->out += n;
     if (i->out > s->now.size)
         *outcome = Z_DATA_ERROR;
-    s->crc = (uint32_t)crc32_z(s->crc, r->out, n);
+    s->crc = libdeflate_crc32(s->crc, r->out, n);
     SHA256_Update(&s->member, r->out, n);
     note_head(&s->now, r->out, n);
     return 0;
@@ -246,7 +247,7 @@ static int read_piece(reader *r, piw_err *err)
         return rc;
     if (s->part == PART_STORED) {
         hash_both(&s->whole, &s->member, r->piece, n);
-        s->crc = (uint32_t)crc32_z(s->crc, r->piece, n);
+        s->crc = libdeflate_crc32(s->crc, r->piece, n);
         note_head(&s->now, r->piece, n);
     } else {
         SHA256_Update(&s->whole, r->piece, n);
