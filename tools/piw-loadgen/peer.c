@@ -180,8 +180,10 @@ static ssize_t send_copy(load_peer *peer)
 {
     load_rest *rest = &peer->rest;
     size_t len = rest->len < COPIED ? rest->len : COPIED;
-    load_frame head = {peer->out.data + peer->out_at, peer->out.len - peer->out_at}, file = {rest->bytes + rest->at, len};
-    struct iovec parts[3] = {{(void *)head.data, head.len}, {(void *)file.data, len}, {(void *)rest->tail.data, rest->tail.len}};
+    load_frame head = {peer->out.data + peer->out_at, peer->out.len - peer->out_at},
+               file = {rest->bytes + rest->at, len};
+    struct iovec parts[3] = {
+        {(void *)head.data, head.len}, {(void *)file.data, len}, {(void *)rest->tail.data, rest->tail.len}};
     const struct msghdr msg = {.msg_iov = parts, .msg_iovlen = len < rest->len ? 2 : 3};
     ssize_t sent = sendmsg(peer->fd, &msg, MSG_NOSIGNAL);
     size_t n = sent > 0 ? (size_t)sent : 0;

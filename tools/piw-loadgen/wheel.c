@@ -267,8 +267,7 @@ void load_wheel_fini(load_wheel *wheel)
     piw_buffer_fini(&wheel->tail);
 }
 
-void load_wheel_piece(const load_wheel *wheel, const load_filling *filling, size_t offset, size_t len,
-                      load_rest *piece)
+void load_wheel_piece(const load_wheel *wheel, const load_filling *filling, size_t offset, size_t len, load_rest *piece)
 {
     size_t first = offset >= filling->len ? 0 : filling->len - offset < len ? filling->len - offset : len;
     size_t in_tail = offset > filling->len ? offset - filling->len : 0;
