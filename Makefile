@@ -81,7 +81,7 @@ TESTPROTO := $(patsubst test/proto/%.piw,%,$(wildcard test/proto/*.piw))
 LIBS_the_oracle    := -lpq -lcjson
 LIBS_the_architect := -lpq
 LIBS_cloud_gazer   := -lcurl -lexpat -lyajl -lcjson
-LIBS_file_juggler  := -lz -lcrypto
+LIBS_file_juggler  := -lz -lcrypto -ldeflate
 LIBS_fetch         := -lcurl
 LIBS_metrics       := -lmicrohttpd
 LIBS_notify        := -lcurl -lcjson -lcrypto
@@ -98,7 +98,7 @@ LIBS_piw-slave     := -lz -lcrypto -larchive -lcjson
 LIBS_piw-logger    := -lz -lcjson
 LIBS_web_server    := -lmicrohttpd -lz -lcjson
 LIBS_piw-pypi      := -lmicrohttpd -lcrypto -lz -larchive
-LIBS_shared        := -lz -lcrypto -lelf
+LIBS_shared        := -lz -lcrypto -lelf -ldeflate
 LIBS_unit          := -lcheck -lsubunit -lrt -lm -lcjson -larchive -lpq -lexpat -lyajl $(ATOMIC)
 LIBS_bench         := -lzmq -lpq -lcrypto $(ATOMIC)
 

@@ -65,7 +65,7 @@ bool blocks_next(blocks *map, int64_t most, int64_t *offset, int64_t *length)
         map->next++;
     if (map->next == map->count)
         return false;
-    block_run run = {map->next, 1};
+    block_run run = {.first = map->next, .count = 1};
     while (((int64_t)run.count + 1) * map->block <= most && is_left(map, run.first + run.count))
         run.count++;
     add_piece(map, run);
@@ -87,17 +87,39 @@ static uint32_t find(const blocks *map, int64_t offset)
 bool blocks_wants(const blocks *map, int64_t offset, size_t length)
 {
     uint32_t i = find(map, offset);
-    return i < PIECES_MAX && length == (size_t)length_of(map, map->pieces[i]);
+    return i < PIECES_MAX && !map->pieces[i].here && length == (size_t)length_of(map, map->pieces[i]);
+}
+
+static void move(blocks *map, uint32_t i, bool here)
+{
+    int64_t length = map->pieces[i].here == here ? 0 : length_of(map, map->pieces[i]);
+    map->here += here ? length : -length;
+    map->in_flight -= here ? length : -length;
+    map->pieces[i].here = here;
+}
+
+void blocks_came(blocks *map, int64_t offset)
+{
+    move(map, find(map, offset), true);
+}
+
+void blocks_lose_all(blocks *map)
+{
+    for (uint32_t i = 0; i < map->pieces_count; i++)
+        move(map, i, false);
 }
 
 void blocks_take(blocks *map, int64_t offset)
 {
     uint32_t i = find(map, offset);
+    if (i == PIECES_MAX)
+        return;
+    move(map, i, true);
     block_run run = map->pieces[i];
     for (uint32_t k = 0; k < run.count; k++)
         set(map->got, run.first + k);
     map->missing -= run.count;
-    map->in_flight -= length_of(map, run);
+    map->here -= length_of(map, run);
     map->pieces_count--;
     memmove(&map->pieces[i], &map->pieces[i + 1], (map->pieces_count - i) * sizeof(run));
     while (map->whole < map->count && is_set(map->got, map->whole))
@@ -109,7 +131,7 @@ void blocks_clear(blocks *map)
     memset(map->got, 0, blocks_bytes(map));
     map->missing = map->count;
     map->whole = map->next = map->pieces_count = 0;
-    map->in_flight = 0;
+    map->in_flight = map->here = 0;
 }
 
 int64_t blocks_whole(const blocks *map)
@@ -136,7 +158,8 @@ bool blocks_load_piece(blocks *map, int64_t offset, int64_t length)
 {
     if (map->pieces_count == PIECES_MAX || offset < 0 || offset >= map->size || offset % map->block != 0 || length <= 0)
         return false;
-    block_run run = {(uint32_t)(offset / map->block), (uint32_t)((length + map->block - 1) / map->block)};
+    block_run run = {.first = (uint32_t)(offset / map->block),
+                     .count = (uint32_t)((length + map->block - 1) / map->block)};
     if (length > map->size - offset || length != length_of(map, run))
         return false;
     for (uint32_t i = 0; i < run.count; i++)
@@ -146,8 +169,9 @@ bool blocks_load_piece(blocks *map, int64_t offset, int64_t length)
     return true;
 }
 
-void blocks_piece(const blocks *map, uint32_t index, int64_t *offset, int64_t *length)
+bool blocks_piece(const blocks *map, uint32_t index, int64_t *offset, int64_t *length)
 {
     *offset = (int64_t)map->pieces[index].first * map->block;
     *length = length_of(map, map->pieces[index]);
+    return !map->pieces[index].here;
 }

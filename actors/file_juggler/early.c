@@ -13,13 +13,6 @@
 
 enum { EARLY_CHECK = 1, EARLY_NAMES = 2, EARLY_BYTES = 4 };
 
-static uint64_t new_key(juggler *self)
-{
-    uint64_t now = (uint64_t)piw_monotonic_ns();
-    self->early_key = now > self->early_key ? now : self->early_key + 1;
-    return self->early_key;
-}
-
 /* --- Names ------------------------------------------------------------------------------------------------------------ */
 
 void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
@@ -36,7 +29,7 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
     piw_texts_copy(record, last->wheels.at, last->wheels.count, body->wheels.at);
     if (juggler_note(self, record, &err) != 0)
         return;
-    transfers_set_early(&self->transfers, t, new_key(self));
+    transfers_set_early(&self->transfers, t, yielding_key(self));
     t->early.last = piw_msg_copy(msg);
     t->early.waits = EARLY_NAMES;
     syncs_early(task, t->early.key, true);
@@ -84,7 +77,7 @@ void early_check(piw_task *task, transfer *t)
     piw_msg *job = NULL;
     bool begun = !transfers_is_wrong(t) && site_check(self, &err) == 0;
     if (begun && t->early.key == 0)
-        transfers_set_early(&self->transfers, t, new_key(self));
+        transfers_set_early(&self->transfers, t, yielding_key(self));
     if (begun)
         job = check_job(self, t);
     begun = job != NULL && piw_work(task, job_check_file, &job, PIW_ON(early_checked), t->early.key) == 0;

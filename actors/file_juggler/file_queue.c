@@ -10,7 +10,6 @@
 
 enum {
     STRANGERS_PER_MINUTE = 6,
-    CHUNKS_PER_MINUTE = 2,
     ALIVE_EVERY_NS = 1000000000,
     /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five
      * seconds. */
@@ -48,11 +47,12 @@ void file_queue_yield(juggler *self)
 static int ask(piw_task *task, transfer *t)
 {
     const juggler *self = piw_soul(task);
-    int64_t offset, length;
+    int64_t offset, length, most = PIECE_MAX;
     int rc = 0;
-    if (t->map.in_flight == 0)
-        t->asked_ns = piw_monotonic_ns();
-    int64_t most = pace_yields(&self->transfers_pace, piw_monotonic_ns()) ? YIELDING_PIECE : PIECE_MAX;
+    if (yielding(self)) {
+        most = YIELDING_PIECE;
+        window_stood(&t->window);
+    }
     while (rc == 0 && transfers_next_piece(&self->transfers, t, most, &offset, &length))
         rc = fetch(task, t, offset, length);
     return rc;
@@ -66,34 +66,10 @@ static int ask_again(piw_task *task, transfer *t)
     window_stood(&t->window);
     for (uint32_t i = 0; rc == 0 && i < t->map.pieces_count; i++) {
         int64_t offset, length;
-        blocks_piece(&t->map, i, &offset, &length);
-        rc = fetch(task, t, offset, length);
+        if (blocks_piece(&t->map, i, &offset, &length))
+            rc = fetch(task, t, offset, length);
     }
     return rc != 0 ? rc : ask(task, t);
-}
-
-/* While others wait for the end of their builds a transfer asks for small pieces, is read in the background (along.c), and
- * rests half of its time: what is under way comes in, then nothing is asked for as long as that took. A slave whose line is
- * slow is no burden, and rests no more than moments. */
-static int go_on(piw_task *task, transfer *t)
-{
-    const juggler *self = piw_soul(task);
-    int64_t now_ns = piw_monotonic_ns();
-    int64_t rest_ms = pace_rest_ms(&self->transfers_pace, now_ns, now_ns - t->asked_ns);
-    if (rest_ms == 0)
-        return ask(task, t);
-    if (t->map.in_flight > 0)
-        return 0;
-    window_stood(&t->window);
-    return piw_timer(task, PIW_ON(paced), (uint64_t)t->about->slave_id, rest_ms, 0);
-}
-
-int on_paced(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    (void)reply;
-    const juggler *self = piw_soul(task);
-    transfer *t = transfers_of_slave(&self->transfers, (int64_t)key);
-    return t == NULL || t->peer == 0 || t->map.missing == 0 ? 0 : ask(task, t);
 }
 
 /* --- Who sends --- */
@@ -181,7 +157,7 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     piw_peer liar = t->peer;
     transfers_set_early(&self->transfers, t, 0);
     if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
-        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        piw_log_limited(&t->limiter, TRANSFER_LINES_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;
     }
     piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
@@ -242,7 +218,7 @@ static void begin_writing(piw_task *task, transfer *t)
         !piw_path_staged(path, self->root, t->about->build_id, t->about->filename))
         return;
     piw_msg *job = write_out_make(piw_text_of(path), from, whole - from);
-    if (piw_work(task, job_write_out, &job, PIW_ON(written_out), 0) == 0) {
+    if (yielding_work(task, job_write_out, &job, PIW_ON(written_out), yielding_key(self)) == 0) {
         self->writing_out = true;
         t->written_out = whole;
     }
@@ -277,19 +253,26 @@ static int finish(piw_task *task, transfer *t)
     return rc;
 }
 
+/* More of it was stored, or read. */
+static int go_on(piw_task *task, transfer *t)
+{
+    begin_writing(task, t);
+    if (t->map.missing == 0 && transfers_is_read(t))
+        return finish(task, t);
+    int rc = along_go(task, t);
+    if (rc == 0 && t->map.missing == 0 && transfers_is_read(t)) /* a small one */
+        return finish(task, t);
+    return rc != 0 || t->map.missing == 0 || t->peer == 0 ? rc : ask(task, t);
+}
+
 int on_read_along(piw_task *task, piw_msg *reply, uint64_t key)
 {
     transfer *t = along_took(task, reply, key);
-    int rc = 0;
-    if (t != NULL && t->map.missing == 0 && transfers_is_read(t))
-        rc = finish(task, t);
-    if (rc == 0 && t != NULL && !transfers_is_read(t))
-        rc = along_go(task, t);
+    int rc = t == NULL ? 0 : go_on(task, t);
     return rc == 0 ? along_next(task) : rc;
 }
 
-/* The hot path: one look-up, one write, one FETCH. A piece that can't be stored counts as not come: the slave says
- * HELLO again when it hears nothing, and is asked for it again. */
+/* The hot path: one look-up, a job, one FETCH. */
 int on_file_chunk(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
@@ -300,19 +283,10 @@ int on_file_chunk(piw_task *task, piw_msg *msg)
                   (long long)chunk->offset);
         return 0;
     }
-    piw_err err = {0};
-    if (transfers_store(&self->transfers, self->root, t, chunk->offset, chunk->data, &err) != 0) {
-        piw_log_limited(&t->limiter, CHUNKS_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+    if (along_take(task, t, msg) != 0)
         return 0;
-    }
     t->heard_ns = piw_monotonic_ns();
     window_took(&t->window, chunk->data.len, t->heard_ns);
     tell_alive(task, t, t->heard_ns);
-    begin_writing(task, t);
-    int rc = along_go(task, t);
-    if (rc != 0)
-        return rc;
-    if (t->map.missing > 0)
-        return go_on(task, t);
-    return transfers_is_read(t) ? finish(task, t) : 0;
+    return go_on(task, t);
 }

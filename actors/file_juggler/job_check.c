@@ -213,29 +213,6 @@ int job_check_file(piw_msg *job, piw_msg **result, piw_err *err)
     return rc;
 }
 
-int job_read_along(piw_msg *job, piw_msg **result, piw_err *err)
-{
-    const read_along *body = read_along_of(job);
-    int fd = open(body->path.s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return piw_err_errno(err, "can't open the staged file %s", body->path.s);
-    piw_wheel_along *along = piw_zalloc(sizeof(*along));
-    along->at = body->at;
-    memcpy(along->kept, body->kept.data, sizeof(along->kept));
-    int rc = piw_wheel_along_read(along, fd, body->size, body->until, err);
-    close(fd);
-    if (rc == 0) {
-        read_along_reply *reply;
-        *result = read_along_reply_new(&reply);
-        reply->at = along->at;
-        reply->kept = piw_msg_bytes(*result, along->kept, sizeof(along->kept));
-        reply->seen = piw_msg_bytes(*result, along->seen, along->count * sizeof(along->seen[0]));
-        reply->hash = piw_msg_textz(*result, along->hash);
-    }
-    free(along);
-    return rc;
-}
-
 /* Only a hint: trouble shows when the file is synced. */
 int job_write_out(piw_msg *job, piw_msg **result, piw_err *err)
 {

@@ -20,8 +20,10 @@ static inline bool job_is_wheel(const char *name)
 /* check_file: is a received file of the right size and hash, and a sound wheel? When it is, its
  * METADATA is staged beside it, and with `log` the build's log; a large one is on the disk. Errors are our own trouble (disk, memory); a bad file is an answer. */
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err);
-/* read_along: read on in a file that is still being received (along.c). */
+/* read_along: store what has come of a file, and read on in it (along.c). */
 int job_read_along(piw_msg *job, piw_msg **result, piw_err *err);
+/* A part of it. */
+int job_write_at(int fd, const void *data, size_t len, int64_t at, piw_err *err);
 /* write_out: have the disk begin with a part of a file that is still being received; not waited for. */
 int job_write_out(piw_msg *job, piw_msg **result, piw_err *err);
 /* A part of job_check_file: the log of a staged build. */

@@ -60,6 +60,10 @@ typedef struct juggler {
     bool views; /* the farm has some: what wheels need is asked for */
     transfers transfers;
     pace transfers_pace, bulk_pace;
+    int64_t as_usual_until_ns;     /* jobs of transfers don't give way until then */
+    bool resting;                  /* transfers' next job begins when a timer ends */
+    int64_t slow_until_ns;         /* workers store what comes until then, builds or not */
+    uint64_t last_key;             /* that was given to a job */
     int64_t pass_began_ns[PASSES]; /* the present piece of each */
     bool writing_out;              /* a write_out job is under way */
     journal journal;
@@ -73,7 +77,6 @@ typedef struct juggler {
     bool waiting_busy; /* a job is at others */
     juggler_early_sync *early;
     uint32_t early_count, early_room;
-    uint64_t early_key; /* the last that was given */
 
     /* logs.c: those that lie in the journal, and not in their place. */
     piw_table logs;
@@ -138,6 +141,14 @@ int juggler_note(juggler *self, piw_msg *record, piw_err *err);
 /* What a check has found, as VERIFY's answer. NULL when the check itself has failed, which is said. */
 piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply);
 
+/* --- yielding.c: transfers give way to builds that are being recorded --- */
+bool yielding(const juggler *self);
+/* A new key for a job, which no job before a swap had: the time. */
+uint64_t yielding_key(juggler *self);
+/* piw_work, in the background while transfers yield; and that job has ended. */
+int yielding_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key);
+void yielding_worked(juggler *self, uint64_t key);
+
 /* --- early.c: what is done before it is asked for --- */
 /* `msg`, an EXPECT, has begun the transfer. */
 void early_expect(piw_task *task, transfer *t, const piw_msg *msg);
@@ -158,19 +169,21 @@ int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
 /* --- file_queue.c: what slaves and importers send --- */
 int on_file_hello(piw_task *task, piw_msg *msg);
 int on_file_chunk(piw_task *task, piw_msg *msg);
-int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_written_out(piw_task *task, piw_msg *reply, uint64_t key);
 /* Somebody waits for the end of a build: transfers yield for a moment, and bulk work. */
 void file_queue_yield(juggler *self);
 int on_read_along(piw_task *task, piw_msg *reply, uint64_t key);
 
-/* --- along.c: files are read while they come --- */
-/* There may be more to read of it. */
+/* --- along.c: what comes is stored and read --- */
+/* A CHUNK that is waited for has come: keep it, until along_go or for good. When it can't be kept it counts as not come, which is said. */
+int along_take(piw_task *task, transfer *t, const piw_msg *msg);
+/* There may be more to store or read of it. */
 int along_go(piw_task *task, transfer *t);
-/* A part was read: of which file; NULL: of one that has gone. Then along_next. */
+/* A job has ended: of which file; NULL: of one that has gone. Then along_next. */
 transfer *along_took(piw_task *task, const piw_msg *reply, uint64_t key);
-/* Read the next one that has more. */
+/* The next one that has more. */
 int along_next(piw_task *task);
+int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */

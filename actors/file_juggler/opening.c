@@ -51,6 +51,9 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     self->unsynced = true; /* the journal's new file */
     if (rc == 0)
         rc = syncs_go(task);
+    for (transfer *t = transfers_next(&self->transfers, NULL); rc == 0 && t != NULL;
+         t = transfers_next(&self->transfers, t))
+        rc = along_go(task, t);
     if (rc == 0)
         rc = logs_go(task);
     if (rc == 0)

@@ -18,6 +18,10 @@ static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
     if (verify != NULL)
         *verify = t->early.verify;
     to->verify = verify;
+    int64_t *storing = t->storing == 0 ? NULL : piw_msg_alloc(msg, sizeof(*storing));
+    if (storing != NULL)
+        *storing = (int64_t)t->storing;
+    to->storing = storing;
 }
 
 static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *body)
@@ -78,8 +82,10 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg *msg = file_juggler_state_new(&body);
     piw_msg_list(msg, &body->transfers, self->transfers.by_slave.count);
     uint32_t n = 0;
-    for (transfer *t = transfers_next(&self->transfers, NULL); t != NULL; t = transfers_next(&self->transfers, t))
+    for (transfer *t = transfers_next(&self->transfers, NULL); t != NULL; t = transfers_next(&self->transfers, t)) {
+        transfers_flush(&self->transfers, self->root, t);
         save_transfer(msg, t, &body->transfers.at[n++]);
+    }
     piw_msg_list(msg, &body->leftovers, self->unfinished_count);
     juggler_settled *settled = piw_msg_alloc(msg, sizeof(*settled));
     piw_msg_list(msg, &settled->builds, self->unfinished_count);

@@ -1,6 +1,8 @@
 /* transfers.c — the files that are being received, found by slave and by connection. */
 #include "transfers.h"
 
+#include "jobs.h"
+
 #include "shared/atomic_file.h"
 #include "shared/site_path.h"
 
@@ -149,8 +151,10 @@ static int need_file(transfers *all, const char *root, transfer *t, piw_err *err
 /* A job that reads it has read another file. */
 static void leave_row(transfers *all, transfer *t)
 {
-    if (all->read == t)
-        all->read = NULL;
+    for (int i = 0; i < TRANSFER_JOBS; i++)
+        if (all->jobs[i].t == t)
+            all->jobs[i].t = NULL;
+    t->reading.busy = false;
     for (transfer **at = &all->first; t->reading.waits && *at != NULL; at = &(*at)->behind) {
         if (*at == t) {
             *at = t->behind;
@@ -180,6 +184,7 @@ static void release(transfers *all, transfer *t)
     close_file(all, t);
     leave_row(all, t);
     free(t->reading.seen);
+    piw_msg_free(&t->coming);
     blocks_fini(&t->map);
     piw_msg_free(&t->owner);
     free(t);
@@ -234,29 +239,45 @@ static int make_file(const char *root, const juggler_transfer *about, int *fd, p
 
 /* --- What has come --- */
 
-static int write_piece(const transfer *t, int64_t offset, piw_bytes data, piw_err *err)
-{
-    size_t done = 0;
-    while (done < data.len) {
-        ssize_t n = pwrite(t->fd, data.data + done, data.len - done, offset + (int64_t)done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return piw_err_errno(err, "can't store a piece of \"%s\"", t->about->filename.s);
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 int transfers_store(transfers *all, const char *root, transfer *t, int64_t offset, piw_bytes data, piw_err *err)
 {
     int rc = need_file(all, root, t, err);
     if (rc == 0)
-        rc = write_piece(t, offset, data, err);
+        rc = job_write_at(t->fd, data.data, data.len, offset, err);
     if (rc != 0)
         return rc;
     blocks_take(&t->map, offset);
     return 0;
+}
+
+int transfers_open(transfers *all, const char *root, transfer *t, int *fd, piw_err *err)
+{
+    int rc = need_file(all, root, t, err);
+    if (rc != 0)
+        return rc;
+    *fd = fcntl(t->fd, F_DUPFD_CLOEXEC, 0);
+    return *fd >= 0 ? 0 : piw_err_errno(err, "can't store pieces of \"%s\"", t->about->filename.s);
+}
+
+void transfers_lose(transfer *t)
+{
+    piw_msg_free(&t->coming);
+    t->storing = 0;
+    blocks_lose_all(&t->map);
+}
+
+void transfers_flush(transfers *all, const char *root, transfer *t)
+{
+    const come_pieces *come = t->coming == NULL ? NULL : read_along_of(t->coming)->come;
+    piw_err err = {0};
+    int rc = come == NULL ? 0 : need_file(all, root, t, &err);
+    for (uint32_t i = 0; come != NULL && rc == 0 && i < come->at.count; i++) {
+        const piw_blob *data = come->at.at[i].data;
+        rc = job_write_at(t->fd, piw_blob_data(data), piw_blob_size(data), come->at.at[i].offset, &err);
+        if (rc == 0)
+            blocks_take(&t->map, come->at.at[i].offset);
+    }
+    piw_msg_free(&t->coming); /* what couldn't be written is asked for again */
 }
 
 void transfers_close(transfers *all, transfer *t)
@@ -274,10 +295,16 @@ bool transfers_is_read(const transfer *t)
     return t->hash[0] != '\0' || t->reading.given_up;
 }
 
+static int64_t unread(const transfer *t)
+{
+    return t->reading.given_up || t->about->size <= TRANSFER_SMALL ? 0 : blocks_whole(&t->map) - t->reading.at;
+}
+
 bool transfers_next_piece(const transfers *all, transfer *t, int64_t most, int64_t *offset, int64_t *length)
 {
     int64_t ahead = window_ahead(&t->window, AHEAD_MAX / all->by_slave.count), piece = window_piece(&t->window);
-    return t->map.in_flight < ahead && blocks_next(&t->map, piece < most ? piece : most, offset, length);
+    return t->map.in_flight < ahead && t->map.in_flight + t->map.here < 2 * ahead && unread(t) < TRANSFER_UNREAD &&
+           blocks_next(&t->map, piece < most ? piece : most, offset, length);
 }
 
 /* --- Beginnings --- */
@@ -312,6 +339,8 @@ int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err)
     if (rc != 0)
         return rc;
     own_file(all, t, fd);
+    piw_msg_free(&t->coming);
+    t->storing = 0; /* a job that is under way has the file that was */
     blocks_clear(&t->map);
     begin_reading(all, t);
     t->written_out = 0;
@@ -375,6 +404,7 @@ int transfers_resume(transfers *all, const char *root, const juggler_transfer *s
         transfers_end(all, t);
         return PIW_EINVAL;
     }
+    t->storing = about->storing == NULL ? 0 : (uint64_t)*about->storing; /* its end comes to us */
     transfers_set_peer(all, t, (piw_peer)about->peer);
     t->heard_ns = piw_monotonic_ns();
     return 0;

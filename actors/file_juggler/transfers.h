@@ -19,7 +19,8 @@ typedef struct reading {
     uint8_t kept[PIW_ALONG_STATE];
     piw_wheel_seen *seen;
     uint32_t count, room;
-    bool waits;    /* it stands in the row of those that have more to read */
+    bool waits;    /* it stands in the row of those for which a job has something to do */
+    bool busy;     /* a job is at it */
     bool given_up; /* the check reads all of it */
 } reading;
 
@@ -44,24 +45,28 @@ typedef struct transfer {
     int fd;                        /* -1: the file is whole, or waits, closed, for the next piece */
     blocks map;
     window window;
+    piw_msg *coming;  /* the next job for it, with pieces that have come meanwhile (along.c); NULL: there are none */
+    uint64_t storing; /* the job that stores others has this key; 0: there is none */
     reading reading;
     struct transfer *behind; /* the next one in that row */
     char hash[65];           /* of the whole file; "" until it is known */
     int64_t written_out;     /* the bytes before this one are on their way to the disk */
-    int64_t asked_ns;        /* when something was asked for while nothing was under way */
     int64_t heard_ns;        /* when its sender last sent a piece, or began */
     int64_t told_ns;         /* when its sender was last said to be alive */
     piw_log_limiter limiter;
     transfer_early early;
 } transfer;
 
+enum { TRANSFER_JOBS = 2 /* as many as the pool has threads */ };
+
 typedef struct transfers {
     piw_table by_slave, by_peer, by_early;
     uint32_t open;   /* files */
-    transfer *first; /* the row of those that have more to read */
-    transfer *read;  /* the one that a job reads; NULL: none, or it has gone meanwhile */
-    uint64_t job;    /* that job's key, when it began; 0: there is none */
-    bool starved;    /* the last one had little of the processor */
+    transfer *first; /* the row of those for which a job has something to do */
+    struct transfers_job {
+        uint64_t key; /* 0: there is none */
+        transfer *t;  /* which it is at; NULL: that has gone meanwhile */
+    } jobs[TRANSFER_JOBS];
 } transfers;
 
 enum {
@@ -69,6 +74,11 @@ enum {
     AHEAD_MAX = 64 << 20,
     /* The disk begins with what has come each time so much more has; then little is left to wait for in the end. */
     TRANSFER_WRITE_OUT = 2 << 20,
+    TRANSFER_SMALL = 256 << 10, /* bytes of a file that takes a moment */
+    /* No more of a file is asked for while so much of it has come and wasn't read: whoever reads would only have to fetch it from far
+     * in memory, and a transfer that yields to others asks for no more than is done with what came. */
+    TRANSFER_UNREAD = 4 << 20,
+    TRANSFER_LINES_PER_MINUTE = 2, /* of one that can't be stored */
 };
 
 /* Start one: the staged file is made anew (0600), its folder too if need be. Replaces the slave's earlier transfer. Takes
@@ -78,6 +88,12 @@ int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer 
 int transfers_resume(transfers *all, const char *root, const juggler_transfer *saved, piw_err *err);
 transfer *transfers_of_slave(const transfers *all, int64_t slave_id);
 transfer *transfers_of_peer(const transfers *all, piw_peer peer);
+/* A descriptor of its file, the caller's to close. */
+int transfers_open(transfers *all, const char *root, transfer *t, int *fd, piw_err *err);
+/* What has come and isn't stored, counts as not come. */
+void transfers_lose(transfer *t);
+/* Store what has come and waits for a job, now. */
+void transfers_flush(transfers *all, const char *root, transfer *t);
 /* A piece that was asked for has come: keep it. When it can't be kept, it counts as not come. */
 int transfers_store(transfers *all, const char *root, transfer *t, int64_t offset, piw_bytes data, piw_err *err);
 /* All has come. */

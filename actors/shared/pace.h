@@ -22,8 +22,9 @@ typedef struct pace {
  * machine that has other work too, is followed by a bounded rest, so that it comes to its end. */
 static const pace PACE_BULK = {.lasts_ms = 1000, .times = 15, .least_ms = 1, .most_ms = 8000, .piece_ms = 20};
 
-/* Of transfers: they have slaves that wait for them. */
-static const pace PACE_TRANSFERS = {.lasts_ms = 20, .times = 1, .least_ms = 1, .most_ms = 5};
+/* Of transfers, which have slaves that wait for them: a moment. A processor that does nothing is found at once by whoever wakes up;
+ * one that is busy with the least important thing isn't always (docs/performance.md#transfers). */
+static const pace PACE_TRANSFERS = {.lasts_ms = 20, .times = 1, .least_ms = 1, .most_ms = 1};
 
 static inline void pace_recorded(pace *self, int64_t now_ns)
 {

@@ -7,6 +7,7 @@
 #include "shared/zip.h"
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@ void piw_wheel_along_begin(piw_wheel_along *along)
 
 /* --- Bytes --- */
 
-static int read_at(const reader *r, void *to, size_t len, int64_t from, piw_err *err)
+static int read_file(const reader *r, void *to, size_t len, int64_t from, piw_err *err)
 {
     for (size_t done = 0; done < len;) {
         ssize_t n = pread(r->fd, (uint8_t *)to + done, len - done, from + (int64_t)done);
@@ -70,6 +71,30 @@ static int read_at(const reader *r, void *to, size_t len, int64_t from, piw_err 
             return piw_err_set(err, PIW_ESYS, "a file that comes is shorter than it was");
         done += (size_t)n;
     }
+    return 0;
+}
+
+/* Is it in memory? Its length is cut to what is. */
+static const uint8_t *in_memory(const reader *r, size_t *len, int64_t from)
+{
+    for (size_t i = 0; i < r->along->pieces_count; i++) {
+        const piw_wheel_piece *piece = &r->along->pieces[i];
+        if (from < piece->offset || from - piece->offset >= (int64_t)piece->len)
+            continue;
+        size_t left = piece->len - (size_t)(from - piece->offset);
+        *len = *len < left ? *len : left;
+        return piece->data + (from - piece->offset);
+    }
+    return NULL;
+}
+
+static int read_at(const reader *r, void *to, size_t len, int64_t from, piw_err *err)
+{
+    size_t n = len;
+    const uint8_t *data = in_memory(r, &n, from);
+    if (data == NULL || n < len)
+        return read_file(r, to, len, from, err);
+    memcpy(to, data, len);
     return 0;
 }
 
@@ -117,7 +142,7 @@ static void note(reader *r, bool good)
 static void begin_member(state *s)
 {
     SHA256_Init(&s->member);
-    s->crc = (uint32_t)crc32_z(0, NULL, 0);
+    s->crc = 0;
     s->now.head_len = 0;
 }
 
@@ -197,7 +222,7 @@ static int inflate_some(reader *r, inflater *i, int *outcome, piw_err *err)
     i->out += n;
     if (i->out > s->now.size)
         *outcome = Z_DATA_ERROR;
-    s->crc = (uint32_t)crc32_z(s->crc, r->out, n);
+    s->crc = libdeflate_crc32(s->crc, r->out, n);
     SHA256_Update(&s->member, r->out, n);
     note_head(&s->now, r->out, n);
     return 0;
@@ -241,15 +266,17 @@ static int read_piece(reader *r, piw_err *err)
     state *s = &r->s;
     int64_t end = s->part == PART_REST || (int64_t)s->end > r->until ? r->until : (int64_t)s->end;
     size_t n = end - along->at < PIECE ? (size_t)(end - along->at) : PIECE;
-    int rc = read_at(r, r->piece, n, along->at, err);
+    const uint8_t *data = in_memory(r, &n, along->at);
+    int rc = data != NULL ? 0 : read_file(r, r->piece, n, along->at, err);
     if (rc != 0)
         return rc;
+    data = data != NULL ? data : r->piece;
     if (s->part == PART_STORED) {
-        hash_both(&s->whole, &s->member, r->piece, n);
-        s->crc = (uint32_t)crc32_z(s->crc, r->piece, n);
-        note_head(&s->now, r->piece, n);
+        hash_both(&s->whole, &s->member, data, n);
+        s->crc = libdeflate_crc32(s->crc, data, n);
+        note_head(&s->now, data, n);
     } else {
-        SHA256_Update(&s->whole, r->piece, n);
+        SHA256_Update(&s->whole, data, n);
     }
     along->at += (int64_t)n;
     return 0;

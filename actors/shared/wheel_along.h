@@ -24,12 +24,23 @@ typedef struct piw_wheel_seen {
     uint8_t head[PIW_ELF_HEAD];
 } piw_wheel_seen;
 
+enum { PIW_ALONG_PIECES = 10 };
+
+/* Bytes of the file that are in memory as well. */
+typedef struct piw_wheel_piece {
+    int64_t offset;
+    const uint8_t *data;
+    size_t len;
+} piw_wheel_piece;
+
 typedef struct piw_wheel_along {
     int64_t at; /* the file's bytes before this one have been read */
     uint8_t kept[PIW_ALONG_STATE];
     char hash[65];                          /* of the whole file, when all of it has been read; "" before */
     piw_wheel_seen seen[PIW_ALONG_AT_ONCE]; /* found in the last go, in the file's order */
     size_t count;
+    piw_wheel_piece pieces[PIW_ALONG_PIECES]; /* the caller's: they are read from there */
+    size_t pieces_count;
 } piw_wheel_along;
 
 void piw_wheel_along_begin(piw_wheel_along *along);

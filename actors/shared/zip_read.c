@@ -1,6 +1,7 @@
 /* zip_read.c — unpacks the members of a ZIP archive that zip.c has opened. */
 #include "shared/zip.h"
 
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -27,7 +28,7 @@ static int deliver(progress *p, const uint8_t *data, size_t len, piw_err *err)
     if (len > p->entry->size - p->done)
         return refuse(err, p->entry, "is larger than it says");
     p->done += len;
-    p->crc = (uint32_t)crc32_z(p->crc, data, len);
+    p->crc = libdeflate_crc32(p->crc, data, len);
     int rc = p->fn(p->arg, data, len);
     return rc == 0 ? 0
                    : piw_err_set(err, rc, "reading the member \"%.*s\" was ended", p->entry->name_len, p->entry->name);
@@ -89,7 +90,7 @@ static int read_deflated(const piw_zip *zip, progress *p, piw_err *err)
 
 int piw_zip_read(const piw_zip *zip, const piw_zip_entry *entry, piw_zip_fn *fn, void *arg, piw_err *err)
 {
-    progress p = {.entry = entry, .fn = fn, .arg = arg, .crc = (uint32_t)crc32_z(0, NULL, 0)};
+    progress p = {.entry = entry, .fn = fn, .arg = arg, .crc = 0};
     int rc = entry->method == PIW_ZIP_STORED ? read_stored(zip, &p, err) : read_deflated(zip, &p, err);
     if (rc != 0)
         return rc;

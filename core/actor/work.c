@@ -27,7 +27,6 @@ struct job {
     piw_work_fn *fn;
     piw_msg *msg;
     piw_msg *result; /* once it is done: the answer */
-    bool large;
 };
 
 /* Jobs from many threads to others without a lock: whoever adds releases the job to whoever takes all. */
@@ -42,9 +41,9 @@ struct background {
     chain asked, done;
     pthread_mutex_t lock; /* of its own threads alone */
     struct job *first;    /* under the lock: taken out of `asked`, oldest first */
-    bool large_runs;      /* the same */
-    unsigned count;       /* threads that do the jobs */
-    sem_t ended;          /* one for each of these that is at its end */
+    int policy;           /* its threads' */
+    unsigned count;       /* of these */
+    sem_t ended;          /* one for each of them that is at its end */
     bool answers, stuck;  /* the thread that answers was begun; one of the others doesn't end */
     pthread_t answerer;
     pthread_t threads[PIW_LIMIT_BACKGROUND];
@@ -65,7 +64,9 @@ struct piw__pool_of_workers {
     bool stopping, draining; /* under the lock */
     bool stopped, stuck;     /* the stopping thread's: its threads are joined; one of them can't be */
     unsigned count, running; /* threads; of them those with a job */
-    struct background background;
+    /* What nobody waits for gets what no other thread wants of the processors, and gives them up at once. Large jobs, for which somebody
+     * waits, get little, but some. */
+    struct background background, large;
     pthread_t threads[];
 };
 
@@ -291,45 +292,25 @@ static void *answerer(void *arg)
     return NULL;
 }
 
-static struct job **first_to_run(const struct background *background, struct job **at)
-{
-    while (*at != NULL && (*at)->large && background->large_runs)
-        at = &(*at)->next;
-    return at;
-}
-
-/* NULL: woken for nothing, to end, or for a large one while another runs: whoever ends that looks again. */
+/* NULL: woken for nothing, or to end. */
 static struct job *take_background(struct background *background)
 {
     pthread_mutex_lock(&background->lock);
-    struct job **at = first_to_run(background, &background->first);
-    if (*at == NULL) {
-        *at = chain_take(&background->asked, false);
-        at = first_to_run(background, at);
-    }
-    struct job *job = *at;
-    if (job != NULL) {
-        *at = job->next;
-        background->large_runs |= job->large;
-    }
+    if (background->first == NULL)
+        background->first = chain_take(&background->asked, false);
+    struct job *job = background->first;
+    if (job != NULL)
+        background->first = job->next;
     pthread_mutex_unlock(&background->lock);
     return job;
 }
 
-static void end_large(struct background *background)
-{
-    pthread_mutex_lock(&background->lock);
-    background->large_runs = false;
-    pthread_mutex_unlock(&background->lock);
-    sem_post(&background->asked.some);
-}
-
 /* On Linux both are a thread's own. */
-static void step_back(void)
+static void step_back(int policy)
 {
     const struct sched_param none = {0};
     piw_err err = {0};
-    if (sched_setscheduler(0, SCHED_BATCH, &none) != 0 || setpriority(PRIO_PROCESS, 0, NICE_LEAST) != 0)
+    if (sched_setscheduler(0, policy, &none) != 0 || setpriority(PRIO_PROCESS, 0, NICE_LEAST) != 0)
         piw_err_errno(&err, "jobs of the background have no less priority than others");
     if (err.code != 0)
         piw_warning("%s", err.text);
@@ -339,7 +320,7 @@ static void *background_worker(void *arg)
 {
     struct background *background = arg;
     piw_log_name_thread("master.worker");
-    step_back();
+    step_back(background->policy);
     for (;;) {
         wait_for_some(&background->asked);
         if (chain_is_closed(&background->asked))
@@ -348,16 +329,15 @@ static void *background_worker(void *arg)
         if (job == NULL)
             continue;
         work(job);
-        if (job->large)
-            end_large(background);
         chain_add(&background->done, job);
     }
     sem_post(&background->ended);
     return NULL;
 }
 
-static int background_start(struct background *self, unsigned threads, piw_err *err)
+static int background_start(struct background *self, unsigned threads, int policy, piw_err *err)
 {
+    self->policy = policy;
     pthread_mutex_init(&self->lock, NULL);
     if (sem_init(&self->asked.some, 0, 0) != 0 || sem_init(&self->done.some, 0, 0) != 0 ||
         sem_init(&self->ended, 0, 0) != 0)
@@ -419,7 +399,8 @@ static void background_fini(struct background *self)
 
 static int start_threads(piw__workers *workers, unsigned threads, unsigned background, piw_err *err)
 {
-    int rc = background_start(&workers->background, background, err);
+    int rc = background_start(&workers->background, background, SCHED_IDLE, err);
+    rc = rc != 0 ? rc : background_start(&workers->large, background > 0 ? 1 : 0, SCHED_BATCH, err);
     for (; workers->count < threads && rc == 0; workers->count += rc == 0) {
         rc = pthread_create(&workers->threads[workers->count], NULL, worker, workers);
         if (rc == 0)
@@ -463,9 +444,10 @@ static bool is_large(const piw_msg *msg)
 void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg, bool background)
 {
     struct job *job = piw_alloc(sizeof(*job));
-    *job = (struct job){.fn = fn, .msg = msg, .large = is_large(msg)};
-    if ((background || job->large) && workers->background.count > 0) {
-        if (!chain_add(&workers->background.asked, job))
+    *job = (struct job){.fn = fn, .msg = msg};
+    struct background *apart = is_large(msg) ? &workers->large : &workers->background;
+    if ((background || is_large(msg)) && apart->count > 0) {
+        if (!chain_add(&apart->asked, job))
             give_back(job);
         return;
     }
@@ -513,7 +495,8 @@ void piw__workers_stop(piw__workers *workers)
     pthread_mutex_unlock(&workers->lock);
     give_back_all(undone);
     background_stop(&workers->background, &until);
-    if (workers->stuck || workers->background.stuck)
+    background_stop(&workers->large, &until);
+    if (workers->stuck || workers->background.stuck || workers->large.stuck)
         piw_error("a job of the worker pool doesn't end: the master stops without it");
     for (unsigned i = 0; i < workers->count && !workers->stuck; i++)
         pthread_join(workers->threads[i], NULL);
@@ -524,9 +507,10 @@ void piw__workers_free(piw__workers **workers_)
 {
     piw__workers *workers = *workers_;
     *workers_ = NULL;
-    if (workers == NULL || workers->stuck || workers->background.stuck)
+    if (workers == NULL || workers->stuck || workers->background.stuck || workers->large.stuck)
         return; /* a thread that can't be ended still uses it */
     background_fini(&workers->background);
+    background_fini(&workers->large);
     free_lines(workers);
     pthread_cond_destroy(&workers->changed);
     pthread_mutex_destroy(&workers->lock);

@@ -8,11 +8,11 @@
 
 typedef struct piw__pool_of_workers piw__workers;
 
-/* `background`: how many threads more have the least priority (PIW_LIMIT_BACKGROUND at most); without any all jobs are done by
- * the others. */
+/* `background`: how many threads more have the least priority (PIW_LIMIT_BACKGROUND at most), beside which another one does large
+ * jobs; without any all jobs are done by the others. */
 int piw__workers_start(piw__workers **workers, unsigned threads, unsigned background, piw_err *err);
 /* Run `fn` with the job, taking it; its result goes to job->from as the answer to job->call_id. A job of more than
- * PIW_LIMIT_LARGE_JOB is always one of the background. */
+ * PIW_LIMIT_LARGE_JOB goes to a thread of its own. */
 void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *job, bool background);
 /* Wait until all that was submitted has been done; by who alone submits, to a pool without threads of the background. */
 void piw__workers_drain(piw__workers *workers);

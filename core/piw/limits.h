@@ -46,7 +46,7 @@ extern "C" {
     X(PIW_LIMIT_DRAIN_MS, 3000, "a task that stops or begins anew works off what it has for so long")                  \
     X(PIW_LIMIT_WORKERS, 2, "threads of the worker pool")                                                              \
     X(PIW_LIMIT_BACKGROUND, 2, "threads of the worker pool for what has the least priority")                           \
-    X(PIW_LIMIT_LARGE_JOB, 2 << 20, "bytes of a job that is one of the background, and of which one runs at a time")   \
+    X(PIW_LIMIT_LARGE_JOB, 2 << 20, "bytes of a job that has a thread of its own, one such at a time, at nice 19")     \
     X(PIW_LIMIT_NOTE, 255, "bytes of what a task says about itself to piw-ctl")                                        \
     X(PIW_LIMIT_RECORDER, 256, "message headers kept by a task's flight recorder")                                     \
     X(PIW_LIMIT_TASKS, 256, "tasks of one master")                                                                     \

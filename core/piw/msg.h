@@ -70,6 +70,11 @@ PIW_API piw_blob *piw_msg_blob(piw_msg *msg, piw_blob *blob);
  * becomes NULL. */
 PIW_API void piw_msg_blob_drop(piw_msg *msg, piw_blob **field);
 PIW_API size_t piw_blob_size(const piw_blob *blob); /* NULL: 0 */
+/* These bytes of the message as a blob, the caller's: the memory that they were received in, which stays as long as the blob, or a
+ * copy of few bytes. NULL when there is no memory. */
+PIW_API piw_blob *piw_msg_blob_of(const piw_msg *msg, piw_bytes bytes);
+/* All of a blob's bytes. */
+PIW_API const void *piw_blob_data(const piw_blob *blob);
 /* Copies at most n bytes from offset; returns how many. */
 PIW_API size_t piw_blob_read(const piw_blob *blob, size_t offset, void *to, size_t n);
 

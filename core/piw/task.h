@@ -130,10 +130,11 @@ PIW_API void piw_unwatch(piw_task *task, int fd);
  * fn may block and must not touch the task or the soul. It returns 0 with *result made by it, or an error. */
 typedef int piw_work_fn(piw_msg *job, piw_msg **result, piw_err *err);
 PIW_API int piw_work(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key);
-/* The same for what nobody waits for: threads of their own run it, which have the least priority the system gives (nice 19) and
+/* The same for what nobody waits for: threads of their own run it, which have the least priority the system gives (SCHED_IDLE) and
  * can't have more again, not even for a moment. Where others want the processors it may take long, and a lock that fn holds
- * meanwhile, of a file say, is held as long. So nothing goes here that a build, a request or a person waits for. But what is larger
- * than PIW_LIMIT_LARGE_JOB always does, and one such at a time: few wait for it, and all would for the processors that it takes. */
+ * meanwhile, of a file say, is held as long. So nothing goes here that a build, a request or a person waits for. What is larger
+ * than PIW_LIMIT_LARGE_JOB always goes apart too, one at a time, at nice 19: few wait for it, and all would for the processors that it
+ * takes. */
 PIW_API int piw_work_background(piw_task *task, piw_work_fn *fn, piw_msg **job, const char *continuation, uint64_t key);
 
 /* For recordings (docs/recording.md): this task, in a function of its soul or in a job, has read, written or removed the file, by

@@ -314,6 +314,28 @@ void piw_blob_unref(piw_blob **blob_)
     free(blob);
 }
 
+static piw_blob *blob_at(const piw_msg *msg, piw_bytes bytes)
+{
+    if (msg->blob != NULL && msg->blob->data == bytes.data && msg->blob->len == bytes.len)
+        return msg->blob;
+    for (const struct more_blobs *more = msg->more_blobs; more != NULL; more = more->next)
+        for (unsigned i = 0; i < more->count; i++)
+            if (more->blobs[i]->data == bytes.data && more->blobs[i]->len == bytes.len)
+                return more->blobs[i];
+    return NULL;
+}
+
+piw_blob *piw_msg_blob_of(const piw_msg *msg, piw_bytes bytes)
+{
+    piw_blob *blob = blob_at(msg, bytes);
+    return blob != NULL ? piw_blob_ref(blob) : piw_blob_new(bytes.data, bytes.len);
+}
+
+const void *piw_blob_data(const piw_blob *blob)
+{
+    return blob->data;
+}
+
 size_t piw_blob_size(const piw_blob *blob)
 {
     return blob != NULL ? blob->len : 0;

@@ -24,9 +24,9 @@ CPUS = len(os.sched_getaffinity(0))
 
 # What the product is linked with: libraries with what they need in turn, then the files to compile and link with, alone.
 LIBRARIES = ("libc6 libzmq5 libpq5 libmsgpackc2 libcbor0.8 libcurl4 libcjson1 libexpat1 libyajl2 zlib1g libssl3 libarchive13 "
-             "libelf1 libmicrohttpd12 libncursesw6 libsubunit0 libatomic1").split()
+             "libdeflate0 libelf1 libmicrohttpd12 libncursesw6 libsubunit0 libatomic1").split()
 DEVELOPMENT = ("libc6-dev linux-libc-dev libcrypt-dev libzmq3-dev libpq-dev libmsgpack-dev libcbor-dev libcurl4-openssl-dev "
-               "libcjson-dev libexpat1-dev libyajl-dev zlib1g-dev libssl-dev libarchive-dev libelf-dev libmicrohttpd-dev "
+               "libcjson-dev libexpat1-dev libyajl-dev zlib1g-dev libdeflate-dev libssl-dev libarchive-dev libelf-dev libmicrohttpd-dev "
                "libncurses-dev check libsubunit-dev").split()
 # A machine that builds wheels.
 BUILDER = ("python3 python3-pip python3-dev python3-setuptools-whl python3-wheel-whl gcc libc6-dev zlib1g-dev bash coreutils "

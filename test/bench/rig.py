@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
@@ -105,9 +106,9 @@ class Window:
         return f"{number(self.rate)} builds/s; fdatasync {self.synced_ms:.2f} ms; CPU a build in us: {cpu}"
 
 
-def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp", look=lambda: None):
+def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp", look=lambda: None, begins=lambda: None):
     """Today's generator until it ends. `watched` are processes by name; they and what `look` gives are looked at where the window
-    begins and ends."""
+    begins and ends; `begins` is called at its beginning."""
     synced = sync_ms(folder)
     args = [*drop, farms.BUILD / "bin" / "piw-loadgen", "-c", "/dev/null", "--slave-queue", slave_queue, "--file-queue", file_queue,
             "--abi", ABI, "--busy", "0", *options]
@@ -120,6 +121,8 @@ def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp", 
             elif name in ("begins", "ends"):
                 spent.append({who: sum(cpu_ns(pid) for pid in pids()) for who, pids in watched.items()})
                 looks.append(look())
+                if name == "begins":
+                    begins()
     if process.returncode != 0 or figures.get("violations"):
         raise farms.Failure(f"the load found faults (exit code {process.returncode}), so its figures are worth nothing")
     builds = max(figures["builds"], 1)
@@ -198,10 +201,15 @@ class Side(farms.Farm):
 
     @contextlib.contextmanager
     def meanwhile(self, *options, slave_queue=None):
-        """Another load beside what is done; its window is in the list that is given, in the end."""
+        """Another load beside what is done, which begins when that load's window does, if it has one; that window is in the list that is
+        given, in the end."""
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            found = []
-            other = pool.submit(run_load, slave_queue or self.socket("slave"), self.socket("file"), options, {}, self.drop, self.dir)
+            found, begun = [], threading.Event()
+            other = pool.submit(run_load, slave_queue or self.socket("slave"), self.socket("file"), options, {}, self.drop, self.dir,
+                                begins=begun.set)
+            other.add_done_callback(lambda _: begun.set())
+            if "--warm-up" in options:
+                begun.wait(PATIENCE_S)
             yield found
             found.append(other.result())
 

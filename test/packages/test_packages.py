@@ -36,7 +36,7 @@ SAMPLES = {"piwdemo-cext": "piwdemo_cext-0.3-", "piwdemo-pure": "-1.0-py3-none-a
 FIXTURE = ROOT / "test" / "golden" / "upgrade-40b4f6b.tar.xz"
 CROSS = {"armhf": "ARM", "arm64": "AArch64"}
 # What debian/control has in Build-Depends.
-LIBRARIES = ("libarchive-dev libcbor-dev libcjson-dev libcurl4-openssl-dev libelf-dev libexpat1-dev libmicrohttpd-dev libmsgpack-dev "
+LIBRARIES = ("libarchive-dev libcbor-dev libcjson-dev libcurl4-openssl-dev libdeflate-dev libelf-dev libexpat1-dev libmicrohttpd-dev libmsgpack-dev "
              "libncurses-dev libpq-dev libssl-dev libyajl-dev libzmq3-dev zlib1g-dev").split()
 PYPI_PORT = 8123
 SITE = "http://127.0.0.1/simple/"

@@ -1,5 +1,5 @@
-/* Jobs of the background, and large ones: threads of their own with the least priority, for which no other job waits; and turns
- * between the tasks that have jobs for the others. */
+/* Jobs of the background, and large ones: threads of their own with less priority, for which no other job waits; and turns between
+ * the tasks that have jobs for the others. */
 #include "bus.h"
 
 #include "runtime/inner.h"
@@ -22,7 +22,7 @@ static struct {
     _Atomic int64_t begun, ended;
     _Atomic bool out_of_order;
     _Atomic int64_t large, large_at_once; /* that run; the most that did */
-    _Atomic int64_t large_nice;
+    _Atomic int64_t large_nice, large_policy;
 } it;
 
 static piw_msg *make_job(int64_t n, bool waits, piw_blob *much)
@@ -59,8 +59,7 @@ static int do_job(piw_msg *job, piw_msg **result, piw_err *err)
         while (!may_end())
             nanosleep(&moment, NULL);
     }
-    int policy = sched_getscheduler(0);
-    *result = chores_job_reply_make(getpriority(PRIO_PROCESS, 0), policy == SCHED_BATCH);
+    *result = chores_job_reply_make(getpriority(PRIO_PROCESS, 0), sched_getscheduler(0));
     return 0;
 }
 
@@ -79,7 +78,7 @@ static int on_do(piw_task *task, piw_msg *msg)
 static int on_did(piw_task *task, piw_msg *reply, uint64_t key)
 {
     const chores_job_reply *did = chores_job_reply_of(reply);
-    piw_msg *answer = chores_DO_reply_make(did->nice, did->batch);
+    piw_msg *answer = chores_DO_reply_make(did->nice, did->policy);
     int rc = piw_answer(task, (piw_token){key}, &answer);
     piw_msg_free(&answer);
     return rc;
@@ -119,6 +118,7 @@ static int do_large(piw_msg *job, piw_msg **result, piw_err *err)
         it.large_at_once = at_once;
     int rc = do_job(job, result, err);
     it.large_nice = chores_job_reply_of(*result)->nice;
+    it.large_policy = chores_job_reply_of(*result)->policy;
     it.large--;
     return rc;
 }
@@ -215,9 +215,9 @@ START_TEST(its_threads_alone_have_the_least_priority)
     for (int i = 0; i < 20; i++) {
         chores_DO_reply background = did(true), other = did(false);
         ck_assert_int_eq(background.nice, 19);
-        ck_assert(background.batch);
+        ck_assert_int_eq(background.policy, SCHED_IDLE);
         ck_assert_int_eq(other.nice, getpriority(PRIO_PROCESS, 0));
-        ck_assert(!other.batch);
+        ck_assert_int_eq(other.policy, sched_getscheduler(0));
     }
     bus_end();
 }
@@ -254,6 +254,7 @@ START_TEST(of_large_ones_one_runs_and_others_go_past_it)
     BUS_UNTIL(it.ended == LARGE);
     ck_assert_int_eq(it.large_at_once, 1);
     ck_assert_int_eq(it.large_nice, 19);
+    ck_assert_int_eq(it.large_policy, SCHED_BATCH);
     ck_assert(!it.out_of_order);
     bus_end();
 }

@@ -130,6 +130,35 @@ START_TEST(what_is_under_way_is_known_and_what_has_come_without_a_gap)
 }
 END_TEST
 
+/* What is here and isn't stored yet is neither wanted nor asked for again, until it is lost. */
+START_TEST(what_has_come_waits_until_it_is_stored)
+{
+    int64_t offset, length;
+    begin(1000);
+    ask_all(200);
+    blocks_came(&map, 0);
+    blocks_came(&map, 400);
+    ck_assert(!blocks_wants(&map, 0, 200));
+    ck_assert(blocks_wants(&map, 200, 200));
+    ck_assert(!blocks_piece(&map, 0, &offset, &length));
+    ck_assert(blocks_piece(&map, 1, &offset, &length));
+    ck_assert_int_eq(map.in_flight, 600);
+    ck_assert_int_eq(map.here, 400);
+    ck_assert_uint_eq(map.missing, 10);
+    ck_assert_int_eq(blocks_whole(&map), 0);
+    ck_assert(!blocks_next(&map, 1000, &offset, &length));
+    blocks_take(&map, 0);
+    blocks_take(&map, 0); /* of a job whose pieces came twice */
+    ck_assert_int_eq(map.here, 200);
+    ck_assert_int_eq(blocks_whole(&map), 200);
+    blocks_lose_all(&map);
+    ck_assert(blocks_wants(&map, 400, 200));
+    ck_assert_int_eq(map.in_flight, 800);
+    ck_assert_int_eq(map.here, 0);
+    ck_assert_uint_eq(map.missing, 8);
+}
+END_TEST
+
 START_TEST(maps_are_saved_and_loaded)
 {
     begin(2000);
@@ -173,6 +202,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, only_what_was_asked_for_counts_and_once);
     tcase_add_test(tests, a_piece_comes_as_it_was_asked_for);
     tcase_add_test(tests, what_is_under_way_is_known_and_what_has_come_without_a_gap);
+    tcase_add_test(tests, what_has_come_waits_until_it_is_stored);
     tcase_add_test(tests, maps_are_saved_and_loaded);
     suite_add_tcase(suite, tests);
     return suite;

@@ -105,6 +105,38 @@ START_TEST(a_blob_can_be_dropped)
 }
 END_TEST
 
+/* What was received is the blob that it lies in, not a copy, and stays without its message; few bytes are copied. */
+START_TEST(bytes_of_a_message_are_a_blob)
+{
+    static const char text[5000] = "received";
+    uint64_t before = piw__bus_bytes();
+    piw_msg *msg = echo_NOTE_make(1);
+    piw_blob *received[3];
+    for (size_t i = 0; i < PIW_COUNT(received); i++) {
+        piw_blob *blob = piw_blob_new(text, sizeof(text) - i);
+        received[i] = piw_msg_blob(msg, blob);
+        piw_blob_unref(&blob);
+    }
+    for (size_t i = 0; i < PIW_COUNT(received); i++) {
+        piw_blob *found =
+            piw_msg_blob_of(msg, (piw_bytes){piw_blob_data(received[i]), (uint32_t)piw_blob_size(received[i])});
+        ck_assert_ptr_eq(found, received[i]);
+        piw_blob_unref(&found);
+    }
+    piw_blob *kept =
+        piw_msg_blob_of(msg, (piw_bytes){piw_blob_data(received[2]), (uint32_t)piw_blob_size(received[2])});
+    piw_blob *copy = piw_msg_blob_of(msg, (piw_bytes){piw_blob_data(received[0]), 8});
+    piw_msg_free(&msg);
+    ck_assert_uint_eq(piw_blob_size(kept), sizeof(text) - 2);
+    ck_assert_mem_eq(piw_blob_data(kept), text, sizeof(text) - 2);
+    ck_assert_uint_eq(piw_blob_size(copy), 8);
+    ck_assert_mem_eq(piw_blob_data(copy), text, 8);
+    piw_blob_unref(&kept);
+    piw_blob_unref(&copy);
+    ck_assert_uint_eq(piw__bus_bytes(), before);
+}
+END_TEST
+
 START_TEST(blobs_are_shared)
 {
     uint64_t before = piw__bus_bytes();
@@ -231,6 +263,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, the_arena_grows);
     tcase_add_test(tc, texts_are_counted_and_ended);
     tcase_add_test(tc, a_blob_can_be_dropped);
+    tcase_add_test(tc, bytes_of_a_message_are_a_blob);
     tcase_add_test(tc, blobs_are_shared);
     tcase_add_test(tc, copies_are_deep);
     tcase_add_test(tc, errors_are_answers);

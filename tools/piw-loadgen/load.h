@@ -72,6 +72,7 @@ struct load {
     load_settings settings;
     load_figures figures, before, window; /* of all; as they were when the window began; of the window */
     load_filling filling;
+    int64_t prepared_us; /* processor time that was taken before anything was said: by the payload */
     load_given given;
     load_slave *slaves;
     int epoll_fd, signals;

@@ -129,10 +129,10 @@ static int64_t cpu_us(void)
            usage.ru_stime.tv_usec;
 }
 
-static void note_now(load_figures *to, const load_figures *figures, int64_t now_ns)
+static void note_now(load_figures *to, const load *all, int64_t now_ns)
 {
-    *to = *figures;
-    to->cpu_us = cpu_us();
+    *to = all->figures;
+    to->cpu_us = cpu_us() - all->prepared_us;
     to->ended_ns = now_ns;
 }
 
@@ -150,13 +150,13 @@ static void move_window(load *all, int64_t now_ns)
         all->begin_ns = now_ns + settings->warm_up_ms * INT64_C(1000000);
     if (all->stage == LOAD_WARMS_UP && all->begin_ns > 0 && now_ns >= all->begin_ns) {
         all->stage = LOAD_MEASURES;
-        note_now(&all->before, &all->figures, now_ns);
+        note_now(&all->before, all, now_ns);
         say_stage("begins");
     } else if (all->stage == LOAD_MEASURES &&
                (all->stopping || now_ns - all->before.ended_ns > settings->duration_ms * INT64_C(1000000))) {
         all->stage = LOAD_MEASURED;
         all->stopping = true;
-        note_now(&all->window, &all->figures, now_ns);
+        note_now(&all->window, all, now_ns);
         load_figures_since(&all->window, &all->before);
         say_stage("ends");
     }
@@ -239,6 +239,8 @@ static int open_signals(load *all, piw_err *err)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) /* sendfile has no MSG_NOSIGNAL */
+        return piw_err_errno(err, "signals can't be set up");
     /* Blocked before ZeroMQ starts its threads, which inherit this. */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (all->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         return piw_err_errno(err, "signals can't be set up");
@@ -278,6 +280,7 @@ static int start(load *all, piw_err *err)
     }
     if (rc == 0 && all->swaps.admin != NULL)
         rc = load_watch_fd(all->epoll_fd, piw_client_fd(all->swaps.admin), SWAPS, err);
+    all->prepared_us = cpu_us();
     if (rc == 0)
         all->figures.began_ns = piw_monotonic_ns();
     return rc != 0 ? rc : load_swaps_begin(&all->swaps, err);
@@ -287,7 +290,7 @@ static int start(load *all, piw_err *err)
 static void finish(load *all, piw_err *err)
 {
     all->figures.ended_ns = piw_monotonic_ns();
-    all->figures.cpu_us = cpu_us();
+    all->figures.cpu_us = cpu_us() - all->prepared_us;
     for (int64_t i = 0; all->slaves != NULL && i < all->settings.slaves; i++)
         load_slave_close(&all->slaves[i]);
     free(all->slaves);
@@ -320,7 +323,7 @@ int main(int argc, char **argv)
 {
     piw_err err = {0};
     piw_config *config = NULL;
-    load all = {.epoll_fd = -1, .signals = -1};
+    load all = {.filling = {.fd = -1}, .epoll_fd = -1, .signals = -1};
     int rc = piw_config_load(&config, &program, argc, argv, &err);
     if (rc != 0)
         return rc > 0 ? 0 : piw_program_exit(&program, &err);

@@ -2,11 +2,13 @@
 #include "peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -22,6 +24,7 @@ enum {
     COMMAND = 4,
     HEAD_MAX = 9, /* flags and a length of 64 bits */
     SHORT_MAX = 255,
+    COPIED = 16 << 10, /* bytes that cost less to copy than to be sent from where they are */
 };
 
 /* --- Connecting ------------------------------------------------------------------------------------------------------ */
@@ -106,7 +109,9 @@ static int introduce(int fd, const char *kind, piw_err *err)
     at += kind_len;
     /* A new connection takes so much at once. */
     ssize_t n = send(fd, text, (size_t)(at - text), MSG_NOSIGNAL | MSG_DONTWAIT);
-    return n == at - text ? 0 : piw_err_errno(err, "can't greet");
+    if (n != at - text)
+        return piw_err_errno(err, "can't greet");
+    return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 ? 0 : piw_err_errno(err, "can't set up a connection");
 }
 
 int load_peer_open(load_peer *peer, const char *address, const char *kind, int epoll_fd, uint64_t key, int64_t wait_ms,
@@ -147,7 +152,7 @@ void load_peer_close(load_peer *peer)
 
 bool load_peer_idle(const load_peer *peer)
 {
-    return peer->out_at == peer->out.len && peer->rest[0].len == 0 && peer->rest[1].len == 0;
+    return peer->out_at == peer->out.len && peer->rest.len == 0 && peer->rest.tail.len == 0;
 }
 
 static int wake_when_taken(load_peer *peer, bool blocked, piw_err *err)
@@ -169,27 +174,45 @@ static void taken(load_frame *piece, size_t *n)
     *n -= part;
 }
 
+/* What is copied: a message's beginning with some of what follows, so that the other side isn't woken for the one and then for the
+ * other; and its end. */
+static ssize_t send_copy(load_peer *peer)
+{
+    load_rest *rest = &peer->rest;
+    size_t len = rest->len < COPIED ? rest->len : COPIED;
+    load_frame head = {peer->out.data + peer->out_at, peer->out.len - peer->out_at},
+               file = {rest->bytes + rest->at, len};
+    struct iovec parts[3] = {
+        {(void *)head.data, head.len}, {(void *)file.data, len}, {(void *)rest->tail.data, rest->tail.len}};
+    const struct msghdr msg = {.msg_iov = parts, .msg_iovlen = len < rest->len ? 2 : 3};
+    ssize_t sent = sendmsg(peer->fd, &msg, MSG_NOSIGNAL);
+    size_t n = sent > 0 ? (size_t)sent : 0;
+    taken(&head, &n);
+    taken(&file, &n);
+    taken(&rest->tail, &n);
+    peer->out_at = peer->out.len - head.len;
+    rest->at += (off_t)(len - file.len);
+    rest->len -= len - file.len;
+    return sent;
+}
+
+static ssize_t send_file(load_rest *rest, int fd)
+{
+    ssize_t n = sendfile(fd, rest->fd, &rest->at, rest->len);
+    rest->len -= n > 0 ? (size_t)n : 0;
+    return n;
+}
+
 /* As much as the kernel takes. */
 static int flush(load_peer *peer, piw_err *err)
 {
     while (!load_peer_idle(peer)) {
-        load_frame left = {peer->out.data + peer->out_at, peer->out.len - peer->out_at};
-        struct iovec parts[3] = {{(void *)left.data, left.len},
-                                 {(void *)peer->rest[0].data, peer->rest[0].len},
-                                 {(void *)peer->rest[1].data, peer->rest[1].len}};
-        const struct msghdr msg = {.msg_iov = parts, .msg_iovlen = 3};
-        ssize_t sent = sendmsg(peer->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && errno == EAGAIN)
+        bool copy = peer->out_at < peer->out.len || peer->rest.len <= COPIED;
+        ssize_t n = copy ? send_copy(peer) : send_file(&peer->rest, peer->fd);
+        if (n < 0 && errno == EAGAIN)
             return wake_when_taken(peer, true, err);
-        if (sent < 0)
+        if (n < 0 && errno != EINTR)
             return piw_err_set(err, PIW_ENET, "the master has ended a connection: %s", strerror(errno));
-        size_t n = (size_t)sent;
-        taken(&left, &n);
-        taken(&peer->rest[0], &n);
-        taken(&peer->rest[1], &n);
-        peer->out_at = peer->out.len - left.len;
     }
     peer->out.len = peer->out_at = 0;
     return wake_when_taken(peer, false, err);
@@ -208,10 +231,10 @@ static int add_head(load_peer *peer, size_t len, uint8_t flags)
     return piw_buffer_add(&peer->out, head, head_len);
 }
 
-int load_peer_send(load_peer *peer, const load_frame *frames, size_t count, const load_frame *rest, piw_err *err)
+int load_peer_send(load_peer *peer, const load_frame *frames, size_t count, const load_rest *rest, piw_err *err)
 {
     int rc = 0;
-    size_t more = rest != NULL ? rest[0].len + rest[1].len : 0;
+    size_t more = rest != NULL ? rest->len + rest->tail.len : 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         bool last = i + 1 == count;
         rc = add_head(peer, frames[i].len + (last ? more : 0), last ? 0 : MORE);
@@ -221,7 +244,7 @@ int load_peer_send(load_peer *peer, const load_frame *frames, size_t count, cons
     if (rc != 0)
         return piw_err_set(err, rc, "no memory for a message");
     if (rest != NULL)
-        memcpy(peer->rest, rest, sizeof(peer->rest));
+        peer->rest = *rest;
     return peer->ready ? flush(peer, err) : 0;
 }
 
@@ -292,7 +315,7 @@ static int on_command(load_peer *peer, const load_frame *frame, piw_err *err)
     }
     if (!command_is(frame, "PING") || frame->len < 7)
         return command_is(frame, "ERROR") ? PIW_ESHAPE : 0;
-    if (peer->rest[0].len + peer->rest[1].len > 0)
+    if (peer->rest.len + peer->rest.tail.len > 0)
         return 0; /* in the middle of a message: that it goes on is a sign of life, too */
     size_t context = frame->len - 7;
     int rc = add_head(peer, 5 + context, COMMAND);

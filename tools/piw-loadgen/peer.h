@@ -16,6 +16,16 @@ typedef struct load_frame {
     size_t len;
 } load_frame;
 
+/* How a message goes on: with bytes of a file, then with others. The kernel sends most of the file's from where they are, so that a
+ * load costs little of the machine that it shares with the master. */
+typedef struct load_rest {
+    int fd;
+    const uint8_t *bytes; /* the file, mapped */
+    off_t at;
+    size_t len; /* of the file's bytes, from `at` on */
+    load_frame tail;
+} load_rest;
+
 typedef struct load_peer {
     bool open;
     bool greeted, ready; /* the other side's greeting and its READY came */
@@ -24,7 +34,7 @@ typedef struct load_peer {
     uint64_t key; /* epoll's, of this connection */
     piw_buffer out;
     size_t out_at;
-    load_frame rest[2]; /* what follows `out`, not copied: kept by the caller until load_peer_idle */
+    load_rest rest; /* what follows `out`: kept by the caller until load_peer_idle */
     uint8_t in[LOAD_PEER_INPUT];
     size_t in_at, in_len;
 } load_peer;
@@ -34,8 +44,8 @@ int load_peer_open(load_peer *peer, const char *address, const char *kind, int e
                    piw_err *err);
 void load_peer_close(load_peer *peer);
 
-/* Sends a message of these frames, the last of which goes on with `rest` (two, or NULL). */
-int load_peer_send(load_peer *peer, const load_frame *frames, size_t count, const load_frame *rest, piw_err *err);
+/* Sends a message of these frames, the last of which goes on with `rest` (or NULL). */
+int load_peer_send(load_peer *peer, const load_frame *frames, size_t count, const load_rest *rest, piw_err *err);
 /* All that was sent is the kernel's. */
 bool load_peer_idle(const load_peer *peer);
 

@@ -81,21 +81,21 @@ static void on_fetch(load_slave *slave, const load_frame *frames)
         (load_fetch){(size_t)offset, (size_t)length};
 }
 
-/* Pieces go from the wheel's own memory, one after the other. */
+/* Pieces go from where the wheel is, one after the other. */
 static int send_pieces(load_slave *slave, piw_err *err)
 {
     int rc = 0;
     while (rc == 0 && slave->phase == LOAD_SENDS && slave->fetches_count > 0 && load_peer_idle(&slave->files)) {
         const load_fetch *fetch = &slave->fetches[slave->fetches_first];
-        load_frame pieces[2];
+        load_rest piece;
         char offset[24];
         int len = snprintf(offset, sizeof(offset), "%zu", fetch->offset);
         const load_frame frames[] = {{"CHUNK", 5}, {offset, (size_t)len}, {NULL, 0}};
-        load_wheel_piece(wheel_of(slave), &slave->load->filling, fetch->offset, fetch->len, pieces);
+        load_wheel_piece(wheel_of(slave), &slave->load->filling, fetch->offset, fetch->len, &piece);
         slave->fetches_first = (slave->fetches_first + 1) % LOAD_FETCHES_MAX;
         slave->fetches_count--;
         slave->said_ns = piw_monotonic_ns();
-        rc = load_peer_send(&slave->files, frames, 3, pieces, err);
+        rc = load_peer_send(&slave->files, frames, 3, &piece, err);
     }
     return rc;
 }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { SHA_BYTES = 32, LOCAL_LEN = 30, CENTRAL_LEN = 46, MEMBERS = 5, PATH_MAX_LEN = 512 };
@@ -169,23 +171,35 @@ static void add_members(archive *a, const load_wheel *wheel, const char *package
 static void fill(uint8_t *data, size_t len)
 {
     uint64_t seed = 0x9e3779b97f4a7c15;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i += sizeof(seed)) {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        data[i] = (uint8_t)seed;
+        memcpy(data + i, &seed, len - i < sizeof(seed) ? len - i : sizeof(seed));
     }
+}
+
+static int make_room(load_filling *filling, piw_err *err)
+{
+    filling->fd = memfd_create("piw-loadgen", MFD_CLOEXEC);
+    if (filling->fd < 0 || ftruncate(filling->fd, (off_t)filling->len) != 0)
+        return piw_err_errno(err, "--file-size: no room for %zu bytes", filling->len);
+    void *at = mmap(NULL, filling->len, PROT_READ | PROT_WRITE, MAP_SHARED, filling->fd, 0);
+    if (at == MAP_FAILED)
+        return piw_err_errno(err, "--file-size: no memory for %zu bytes", filling->len);
+    filling->bytes = at;
+    return 0;
 }
 
 int load_filling_init(load_filling *filling, size_t data_len, piw_err *err)
 {
     uint8_t digest[SHA_BYTES];
     size_t head = LOCAL_LEN + strlen(filling_path);
-    filling->bytes = malloc(head + data_len);
     filling->data_len = data_len;
     filling->len = head + data_len;
-    if (filling->bytes == NULL)
-        return piw_err_set(err, PIW_ENOMEM, "--file-size: no memory for %zu bytes", data_len);
+    int rc = make_room(filling, err);
+    if (rc != 0)
+        return rc;
     fill(filling->bytes + head, data_len);
     filling->crc = (uint32_t)crc32_z(0, filling->bytes + head, data_len);
     put_local(filling->bytes, filling_path, data_len, filling->crc);
@@ -203,11 +217,14 @@ int load_filling_init(load_filling *filling, size_t data_len, piw_err *err)
 
 void load_filling_fini(load_filling *filling)
 {
-    free(filling->bytes);
+    if (filling->bytes != NULL)
+        munmap(filling->bytes, filling->len);
+    if (filling->fd >= 0)
+        close(filling->fd);
     EVP_MD_CTX_free(filling->begun);
     EVP_MD_CTX_free(filling->work);
     EVP_MD_free(filling->sha256);
-    *filling = (load_filling){0};
+    *filling = (load_filling){.fd = -1};
 }
 
 static int hash_all(load_wheel *wheel, const load_filling *filling)
@@ -250,13 +267,15 @@ void load_wheel_fini(load_wheel *wheel)
     piw_buffer_fini(&wheel->tail);
 }
 
-void load_wheel_piece(const load_wheel *wheel, const load_filling *filling, size_t offset, size_t len,
-                      load_frame pieces[2])
+void load_wheel_piece(const load_wheel *wheel, const load_filling *filling, size_t offset, size_t len, load_rest *piece)
 {
     size_t first = offset >= filling->len ? 0 : filling->len - offset < len ? filling->len - offset : len;
     size_t in_tail = offset > filling->len ? offset - filling->len : 0;
-    pieces[0] = (load_frame){filling->bytes + (first > 0 ? offset : 0), first};
-    pieces[1] = (load_frame){wheel->tail.data + in_tail, len - first};
+    *piece = (load_rest){.fd = filling->fd,
+                         .bytes = filling->bytes,
+                         .at = (off_t)offset,
+                         .len = first,
+                         .tail = {wheel->tail.data + in_tail, len - first}};
 }
 
 void load_wheel_state(const load_wheel *wheel, const char *abi, piw_msg *msg, file_state *state)

@@ -11,7 +11,8 @@
 
 /* The payload that all wheels share, as the member of an archive that begins with it. */
 typedef struct load_filling {
-    uint8_t *bytes; /* the member's head and data */
+    int fd;         /* a file in memory, from which it is sent */
+    uint8_t *bytes; /* the member's head and data: that file, mapped */
     size_t len, data_len;
     uint32_t crc;
     char digest[48]; /* SHA-256 of the data, as RECORD writes it */
@@ -35,9 +36,9 @@ void load_filling_fini(load_filling *filling);
 int load_wheel_make(load_wheel *wheel, const load_filling *filling, const char *package, const char *version,
                     const char *abi, unsigned build, piw_err *err);
 void load_wheel_fini(load_wheel *wheel);
-/* `len` of its bytes from `offset` on: two pieces, of which either may be empty. */
+/* `len` of its bytes from `offset` on. */
 void load_wheel_piece(const load_wheel *wheel, const load_filling *filling, size_t offset, size_t len,
-                      load_frame pieces[2]);
+                      load_rest *piece);
 /* What the slave says of it, in the arena of `msg`. */
 void load_wheel_state(const load_wheel *wheel, const char *abi, piw_msg *msg, file_state *state);
 
