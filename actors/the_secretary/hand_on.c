@@ -33,7 +33,7 @@ static int send(piw_task *task, secretary *self, request *r)
 static int ask_for_all(piw_task *task, secretary *self)
 {
     if (self->course.all_part == PART_NONE || self->course.asking_all ||
-        requests_waiting(&self->requests) >= ALL_AT_ONCE)
+        requests_waiting(&self->requests, true) >= ALL_AT_ONCE)
         return 0;
     const db_PACKAGES *at = db_PACKAGES_of(self->all_after);
     piw_msg *call = db_PACKAGES_make(at->after, ALL_AT_ONCE);

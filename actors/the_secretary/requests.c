@@ -111,9 +111,9 @@ static void unwait(requests *all, request *r)
     sink(heap, last);
 }
 
-size_t requests_waiting(const requests *all)
+size_t requests_waiting(const requests *all, bool bulk)
 {
-    return all->heaps[false].waiting + all->heaps[true].waiting;
+    return all->heaps[bulk].waiting;
 }
 
 /* --- Requests --- */

@@ -56,8 +56,8 @@ request *requests_ask(requests *all, piw_text package, page_part part, int64_t d
 /* The same with all packages, so that it is marked as one of them until it is done. Unless it was asked for before, it is bulk; one
  * that waits already keeps its time: what is held, written all at once, would be no bulk work. */
 request *requests_ask_of_all(requests *all, piw_text package, page_part part, int64_t due_ns, piw_time added_at);
-/* How many wait. */
-size_t requests_waiting(const requests *all);
+/* How many bulk ones wait, or of the others. */
+size_t requests_waiting(const requests *all, bool bulk);
 /* The one that has been due longest at `now_ns`, or NULL: of the bulk ones or of the others. */
 request *requests_due(const requests *all, int64_t now_ns, bool bulk);
 /* When the next one of them is due; INT64_MAX: none waits. */

@@ -15,7 +15,7 @@ enum {
     WAITERS_MAX = 1000,
     ALL_NOTE_EVERY = 100, /* packages */
     ALL_SAY_S = 30,       /* how often the log says how far "all" is */
-    ALL_AT_ONCE = 1000,   /* packages taken from the database for "all" when fewer wait */
+    ALL_AT_ONCE = 1000,   /* packages taken from the database for "all" when fewer wait as bulk work */
 };
 
 /* The site's own pages have no package: one call of a kind at a time. */

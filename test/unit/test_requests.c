@@ -124,7 +124,8 @@ START_TEST(bulk_ones_wait_apart)
     request *gold = ask("gold", PART_BOTH, 60);
     ck_assert_ptr_eq(requests_due(&all, 60, false), gold);
     ck_assert_ptr_ne(requests_due(&all, 60, true), gold);
-    ck_assert_uint_eq(requests_waiting(&all), 1001);
+    ck_assert_uint_eq(requests_waiting(&all, true), 1000);
+    ck_assert_uint_eq(requests_waiting(&all, false), 1);
     ck_assert_uint_eq(all.of_all, 1000);
 }
 END_TEST
