@@ -46,7 +46,8 @@ typedef struct reader {
     int fd;
     int64_t size, until;
     uint64_t unpacked; /* in this go */
-    uint8_t *piece, *out;
+    uint8_t *out;
+    uint8_t piece[HEADER_MAX];
 } reader;
 
 void piw_wheel_along_begin(piw_wheel_along *along)
@@ -303,19 +304,25 @@ static int read_on(reader *r, piw_err *err)
 
 int piw_wheel_along_read(piw_wheel_along *along, int fd, int64_t size, int64_t until, piw_err *err)
 {
-    reader r = {.along = along, .fd = fd, .size = size, .until = until, .piece = malloc(HEADER_MAX)};
-    if (r.piece == NULL)
+    reader *r = malloc(sizeof(*r));
+    if (r == NULL)
         return piw_err_set(err, PIW_ENOMEM, "no memory to read a file that comes");
-    memcpy(&r.s, along->kept, sizeof(r.s));
+    r->along = along;
+    r->fd = fd;
+    r->size = size;
+    r->until = until;
+    r->unpacked = 0;
+    r->out = NULL;
+    memcpy(&r->s, along->kept, sizeof(r->s));
     along->count = 0;
-    int rc = read_on(&r, err);
-    memcpy(along->kept, &r.s, sizeof(r.s));
+    int rc = read_on(r, err);
+    memcpy(along->kept, &r->s, sizeof(r->s));
     if (rc == 0 && along->at == size) {
         uint8_t hash[SHA256_DIGEST_LENGTH];
-        SHA256_Final(hash, &r.s.whole);
+        SHA256_Final(hash, &r->s.whole);
         piw_hash_hex(hash, along->hash);
     }
-    free(r.piece);
-    free(r.out);
+    free(r->out);
+    free(r);
     return rc;
 }
