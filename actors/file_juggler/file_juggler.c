@@ -200,7 +200,7 @@ static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
     const keep_log_reply *kept = keep_log_reply_of(reply);
     piw_err err = {0};
     if (!kept->staged && journal_find(&self->journal, kept->build_id) == NULL)
-        upkeep_remove_log(self, kept->build_id); /* thrown away meanwhile */
+        juggler_remove_log(self, kept->build_id); /* thrown away meanwhile */
     int rc = note_kept(self, kept, &err);
     if (rc != 0)
         return piw_answer_error(task, token, rc, "%s", err.text);

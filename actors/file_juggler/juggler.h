@@ -138,6 +138,10 @@ static inline const last_file *juggler_last(const transfer *t)
 piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body);
 /* Into the journal with it; then `record` is gone. */
 int juggler_note(juggler *self, piw_msg *record, piw_err *err);
+/* Nothing is left to be done of a build but to have it reach the disk, soon; not even a log waits. */
+void juggler_ended(juggler *self, int64_t build_id);
+/* Our own log of a build that is thrown away. */
+void juggler_remove_log(const juggler *self, int64_t build_id);
 /* What a check has found, as VERIFY's answer. NULL when the check itself has failed, which is said. */
 piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply);
 
@@ -245,13 +249,11 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
 int on_trash_emptied(piw_task *task, piw_msg *reply, uint64_t key);
 /* Note that a package's files are being put in place: a removal that was decided before must not hit them. */
 void upkeep_published(juggler *self, piw_text package);
-/* Nothing is left to be done of a build but to have it reach the disk, soon. */
+/* Nothing is left to be done of a build, or but for its log, for which nobody waits. */
 void upkeep_over(juggler *self, int64_t build_id);
 /* At boot: look at the logs that may have reached the disk in part only. */
 int upkeep_check_logs(piw_task *task);
 int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
-/* Our own log of a build that is thrown away. */
-void upkeep_remove_log(const juggler *self, int64_t build_id);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
 

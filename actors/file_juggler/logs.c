@@ -132,7 +132,7 @@ static int placed(piw_task *task, waiting_log *log)
     const juggler_log it = log->saved;
     forget(self, log);
     if (it.publish.id != 0 || it.over)
-        upkeep_over(self, it.build_id);
+        juggler_ended(self, it.build_id);
     if (it.publish.id == 0)
         return 0;
     piw_msg *answer = fs_PUBLISH_reply_new();
@@ -216,7 +216,7 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
         return failed(task, log, (int)done->code, done->why.s);
     if (log->thrown_away) {
         if (!done->foreign)
-            upkeep_remove_log(self, done->build_id);
+            juggler_remove_log(self, done->build_id);
         forget(self, log);
         return 0;
     }

@@ -1,7 +1,9 @@
-/* notes.c — what several parts do alike with a build: its record goes into the journal, and what a check has found is said. */
+/* notes.c — what several parts do alike with a build: it goes into the journal and out of it, its log goes, and what a check has found is said. */
 #include "juggler.h"
 
 #include "file_juggler.piw.h"
+#include "shared/atomic_file.h"
+#include "shared/site_path.h"
 #include "shared/text.h"
 
 piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body)
@@ -22,6 +24,20 @@ int juggler_note(juggler *self, piw_msg *record, piw_err *err)
     else
         piw_outage_over(&self->troubles[TROUBLE_JOURNAL], "builds are noted again");
     return rc;
+}
+
+void juggler_ended(juggler *self, int64_t build_id)
+{
+    journal_end(&self->journal, build_id);
+    self->unsynced = true;
+}
+
+void juggler_remove_log(const juggler *self, int64_t build_id)
+{
+    char path[PIW_PATH_MAX];
+    piw_err err = {0};
+    if (piw_path_log(path, self->root, build_id) && piw_file_remove(path, &err) != 0)
+        piw_error("%s", err.text);
 }
 
 piw_msg *juggler_verdict(piw_task *task, const piw_msg *reply)

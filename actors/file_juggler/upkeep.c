@@ -97,8 +97,7 @@ void upkeep_over(juggler *self, int64_t build_id)
 {
     if (!self->opened || logs_over(self, build_id))
         return;
-    journal_end(&self->journal, build_id);
-    self->unsynced = true;
+    juggler_ended(self, build_id);
 }
 
 int upkeep_check_logs(piw_task *task)
@@ -164,14 +163,6 @@ static int throw_away(juggler *self, const char *path, piw_msg *job, piw_err *er
     return 0;
 }
 
-void upkeep_remove_log(const juggler *self, int64_t build_id)
-{
-    char path[PIW_PATH_MAX];
-    piw_err err = {0};
-    if (piw_path_log(path, self->root, build_id) && piw_file_remove(path, &err) != 0)
-        piw_error("%s", err.text);
-}
-
 int upkeep_discard(piw_task *task, int64_t build_id)
 {
     juggler *self = piw_soul(task);
@@ -180,7 +171,7 @@ int upkeep_discard(piw_task *task, int64_t build_id)
     logs_throw_away(self, build_id);
     if (known != NULL && known->state == JOURNAL_IS_OPEN && known->build->wheels.count == 0 &&
         !known->build->foreign_log)
-        upkeep_remove_log(self, build_id);
+        juggler_remove_log(self, build_id);
     upkeep_over(self, build_id);
     if (!piw_path_staged(path, self->root, build_id, (piw_text){0})) {
         piw_warning("build %lld can't be thrown away: its number makes no path", (long long)build_id);
