@@ -45,6 +45,7 @@ END_TEST
 
 START_TEST(bulk_work_is_answered_when_it_is_written)
 {
+    wait_for_form(); /* which would write all of silver's pages */
     store("gold", NULL, NULL);
     store("silver", NULL, NULL);
     piw_msg *soon = scribe_SOON_make(piw_text_of("copper"));
