@@ -27,7 +27,7 @@ BEGIN
         WHERE n.nspname = ANY (schemas) AND p.prorettype <> 'trigger'::regtype
           AND (n.nspname <> 'piw' OR p.proname NOT IN (
               'view_rule', 'views_with_rules', 'view_words', 'view_wanted', 'view_runs', 'views_of', 'was_view',
-              'record_needs', 'learn_words', 'asking_queues', 'offers_held', 'offers_sort', 'show_heads', 'walk_offers', 'head_keys', 'is_view_hidden', 'needs_unread', 'needs_for_now', 'means_another',
+              'record_needs', 'learn_words', 'keep_meanings', 'in_another_store', 'asking_queues', 'offers_held', 'offers_sort', 'show_heads', 'walk_offers', 'head_keys', 'is_view_hidden', 'needs_unread', 'needs_for_now', 'means_another',
               'record_view_rows', 'record_view_file', 'drop_second_entry', 'record_uncovered', 'forget_view_builds', 'forget_view_builds_of', 'note_packages', 'drop_slice',
               'note', 'note_pages', 'note_refill', 'note_downloads', 'recompute', 'refill_keys', 'refill_slice',
               'drain_later', 'fold_deltas', 'fold_downloads', 'shift_files', 'shift_views', 'shift_window', 'spread_popularity',

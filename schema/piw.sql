@@ -15,7 +15,7 @@ CREATE TABLE piw.configuration (
     id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     version integer NOT NULL
 );
-INSERT INTO piw.configuration (version) VALUES (4);
+INSERT INTO piw.configuration (version) VALUES (5);
 
 -- --- What the queue is made of ---
 
@@ -395,6 +395,13 @@ CREATE TABLE piw.view_has (
     view varchar(32) NOT NULL,
     word varchar(200) NOT NULL,
     PRIMARY KEY (view, word)
+);
+-- Of names that several stores have, the bytes that a view's index led to when another of these files came to run there: they stay.
+CREATE TABLE piw.view_meanings (
+    view varchar(32) NOT NULL,
+    filename varchar(255) NOT NULL,
+    filehash char(64) NOT NULL,
+    PRIMARY KEY (view, filename)
 );
 -- As piw.removals and piw.withheld, of files of views.
 CREATE TABLE piw.view_removals (

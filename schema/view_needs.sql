@@ -53,6 +53,14 @@ DECLARE
     covering text[];
     covered text[];
 BEGIN
+    SELECT array_agg(DISTINCT b.package::text) INTO packages
+    FROM unnest(needs_read.filenames) AS r (filename)
+    JOIN public.files f ON f.filename = r.filename
+    JOIN public.builds b ON b.build_id = f.build_id
+    WHERE piw.in_another_store('', r.filename);
+    IF packages IS NOT NULL THEN
+        PERFORM piw.keep_meanings(packages);
+    END IF;
     -- Of a name that has other bytes by now, whoever recorded those has said what they need.
     INSERT INTO piw.file_needs (view, filename, needs)
     SELECT '', f.filename, string_to_array(r.needs, ' ')

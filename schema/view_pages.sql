@@ -9,7 +9,8 @@ AS $$
 $$;
 
 -- Of packages, the files that views list from other stores ('': the common one): of a name that more than one store has, the one
--- that was published first, so that a name keeps its meaning. The common view lists all that the common index does.
+-- that was published first, unless its index led to another before that one came to run there (piw.keep_meanings). So a name keeps its
+-- meaning. The common view lists all that the common index does.
 CREATE FUNCTION piw.view_links(packages text[])
 RETURNS TABLE (package varchar, version varchar, view varchar, home varchar, filename varchar)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
@@ -25,14 +26,15 @@ BEGIN
     ), files AS MATERIALIZED (
         SELECT b.package, b.version, ''::varchar AS home, 0 AS place,
                coalesce((SELECT x.uploaded FROM piw.file_facts x WHERE x.filename = f.filename), b.built_at) AS uploaded,
-               b.abi_tag AS builder, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag,
+               b.abi_tag AS builder, f.filename, f.filehash, f.py_version_tag, f.abi_tag, f.platform_tag,
                (SELECT n.needs FROM piw.file_needs n WHERE n.view = '' AND n.filename = f.filename) AS needs
         FROM public.builds b
         CROSS JOIN LATERAL (SELECT f.* FROM public.files f WHERE f.build_id = b.build_id OFFSET 0) f
         WHERE b.package = ANY (view_links.packages)
           AND NOT EXISTS (SELECT FROM piw.withheld w WHERE w.filename = f.filename)
         UNION ALL
-        SELECT b.package, b.version, f.view, o.place, f.uploaded, o.abi_tag, f.filename, f.py_version_tag, f.abi_tag, f.platform_tag,
+        SELECT b.package, b.version, f.view, o.place, f.uploaded, o.abi_tag, f.filename, f.filehash, f.py_version_tag, f.abi_tag,
+               f.platform_tag,
                (SELECT n.needs FROM piw.file_needs n WHERE n.view = f.view AND n.filename = f.filename)
         FROM piw.view_builds b
         CROSS JOIN LATERAL (SELECT f.* FROM piw.view_files f WHERE f.build_id = b.build_id OFFSET 0) f
@@ -47,7 +49,40 @@ BEGIN
                ELSE coalesce(piw.view_runs(k.takes, k.platforms, k.has, f.builder, f.py_version_tag, f.abi_tag,
                                            f.platform_tag, f.needs), false) END
       AND NOT EXISTS (SELECT FROM piw.view_files o WHERE o.view = k.view AND o.filename = f.filename)
-    ORDER BY f.package, f.version, k.place, f.filename, f.uploaded, f.place;
+    ORDER BY f.package, f.version, k.place, f.filename,
+             coalesce((SELECT m.filehash <> f.filehash FROM piw.view_meanings m WHERE m.view = k.view AND m.filename = f.filename), true),
+             f.uploaded, f.place;
+END
+$$;
+
+-- Before files of these packages come to run where they didn't: what names that several stores have mean in the views' indexes stays.
+CREATE FUNCTION piw.keep_meanings(packages text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+    SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO piw.view_meanings AS o (view, filename, filehash)
+    SELECT l.view, l.filename, h.filehash
+    FROM piw.view_links(keep_meanings.packages) l
+    CROSS JOIN LATERAL (
+        SELECT f.filehash FROM public.files f WHERE l.home = '' AND f.filename = l.filename
+        UNION ALL SELECT f.filehash FROM piw.view_files f WHERE f.view = l.home AND f.filename = l.filename
+    ) h
+    WHERE piw.in_another_store(l.home, l.filename)
+    ON CONFLICT (view, filename) DO UPDATE SET filehash = excluded.filehash WHERE o.filehash <> excluded.filehash;
+END
+$$;
+
+-- Has another store than `home` ('': the common one) a file of this name?
+CREATE FUNCTION piw.in_another_store(home text, name text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN (home <> '' AND EXISTS (SELECT FROM public.files f WHERE f.filename = name::varchar))
+           OR EXISTS (SELECT FROM piw.views v JOIN piw.view_files f ON f.view = v.view AND f.filename = name::varchar WHERE v.view <> home);
 END
 $$;
 
@@ -67,12 +102,25 @@ BEGIN
        OR EXISTS (SELECT FROM piw.views v WHERE v.view = of_view AND cardinality(v.libraries) > 0) THEN
         RETURN;
     END IF;
-    INSERT INTO piw.view_has (view, word) SELECT of_view, w.word FROM unnest(words) AS w (word) ON CONFLICT DO NOTHING;
-    after := piw.view_words(of_view);
+    after := coalesce(before, '{}') || words;
     FOR met IN
         SELECT n.needs FROM (SELECT n.needs FROM piw.file_needs n GROUP BY n.needs) n
         WHERE NOT coalesce(piw.meets(n.needs, before), false) AND piw.meets(n.needs, after)
     LOOP
+        SELECT array_agg(DISTINCT f.package::text) INTO pages
+        FROM (SELECT b.package, n.view, n.filename FROM piw.file_needs n
+              JOIN public.files f ON f.filename = n.filename
+              JOIN public.builds b ON b.build_id = f.build_id
+              WHERE n.view = '' AND n.needs = met
+              UNION ALL
+              SELECT b.package, n.view, n.filename FROM piw.file_needs n
+              JOIN piw.view_files f ON f.view = n.view AND f.filename = n.filename
+              JOIN piw.view_builds b ON b.build_id = f.build_id
+              WHERE n.view <> of_view AND n.view <> '' AND n.needs = met) f
+        WHERE piw.in_another_store(f.view, f.filename);
+        IF pages IS NOT NULL THEN
+            PERFORM piw.keep_meanings(pages);
+        END IF;
         WITH files AS (
             SELECT b.package, b.version FROM piw.file_needs n
             JOIN public.files f ON f.filename = n.filename
@@ -91,6 +139,7 @@ BEGIN
             PERFORM piw.note_pages(pages, array_fill('BOTH'::text, ARRAY[cardinality(pages)]));
         END IF;
     END LOOP;
+    INSERT INTO piw.view_has (view, word) SELECT of_view, w.word FROM unnest(words) AS w (word) ON CONFLICT DO NOTHING;
 END
 $$;
 

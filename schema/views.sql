@@ -386,7 +386,9 @@ BEGIN
         JOIN piw.views v ON v.view = of_view
         WHERE piw.view_runs(piw.abi_takes(v.abi_tag), v.platforms, piw.view_words(v.view), f.builder, f.py_version_tag, f.abi_tag,
                             f.platform_tag, f.needs)
-        ORDER BY f.uploaded, f.place LIMIT 1), false);
+        ORDER BY coalesce((SELECT m.filehash <> f.filehash FROM piw.view_meanings m
+                           WHERE m.view = of_view AND m.filename = name::varchar), true), f.uploaded, f.place
+        LIMIT 1), false);
 END
 $$;
 
@@ -537,6 +539,7 @@ BEGIN
     IF piw.forget_view_builds(ARRAY(SELECT b.build_id FROM piw.view_builds b WHERE b.view = dropped LIMIT slice)) < slice THEN
         DELETE FROM piw.view_drops d WHERE d.view = dropped;
         DELETE FROM piw.view_has h WHERE h.view = dropped;
+        DELETE FROM piw.view_meanings m WHERE m.view = dropped;
     END IF;
     RETURN true;
 END

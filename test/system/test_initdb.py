@@ -11,7 +11,7 @@ import screen
 from cluster import ROOT, Cluster
 import score
 
-# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it. With MORE_ROWS piw-2.sql and piw-3.sql.
+# What a database of an earlier version holds: test/schema/piw-1.sql belongs to it. With MORE_ROWS the later ones.
 ROWS = """SELECT nextval('builds_build_id_seq'); INSERT INTO build_abis VALUES ('cp39'), ('cp311');
 INSERT INTO packages VALUES ('flask', '', 'words'), ('numpy', '', ''), ('skipped', 'no', '');
 INSERT INTO versions VALUES ('flask', '1.0', '2020-01-01'), ('flask', '2.0', '2021-01-01'), ('numpy', '1.0', '2019-01-01'),
@@ -262,6 +262,26 @@ def upgrades_version_3(cluster):
     same("up to date" in cluster.initdb("version3", "-y").stdout, True, "a second run")
 
 
+def upgrades_version_4(cluster):
+    """A farm with views: what its names mean is kept from now on."""
+    stock(cluster, "version4")
+    cluster.sql("version4", MORE_ROWS + (ROOT / "test" / "schema" / "piw-4.sql").read_text("utf-8"))
+    views, waited = cluster.rows("version4", "SELECT * FROM piw.views ORDER BY place"), queue(cluster, "version4")
+    same("upgrading schema piw from version 4 to 5" in cluster.initdb("version4", "-y").stdout, True, "what it says")
+    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
+        cluster.create("fresh")
+    for name, lines in shape(cluster, "fresh").items():
+        same(shape(cluster, "version4")[name], lines, f"{name} of an upgraded schema and of a new one")
+    same((cluster.rows("version4", "SELECT * FROM piw.views ORDER BY place"), len(views)), (views, 2), "its views")
+    same((queue(cluster, "version4"), [row[2] for row in waited if row[2] not in ("cp39", "trixie")]), (waited, ["cp311", "cp311", "cp313t"]),
+         "its queue at once")
+    same(cluster.initdb("version4", "--check-queue").returncode, 0, "--check-queue")
+    drain(cluster, "version4")
+    same(queue(cluster, "version4"), [row for row in waited if row[2] in ("cp39", "trixie")], "its queue: no view builds for other ABIs")
+    same(cluster.initdb("version4", "--check-queue").returncode, 0, "--check-queue then")
+    same("up to date" in cluster.initdb("version4", "-y").stdout, True, "a second run")
+
+
 def upgrades_ours(cluster):
     fixture = (ROOT / "test" / "schema" / "piw-1.sql").read_text("utf-8")
     cluster.create("fresh")
@@ -328,7 +348,8 @@ def names_the_versions_alike(_cluster):
         same((ROOT / "schema" / "upgrade" / f"{step}-{step + 1}.sql").exists(), True, f"a step from version {step}")
 
 
-TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, upgrades_version_2, upgrades_version_3, shows_progress, names_the_versions_alike]
+TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, upgrades_version_2, upgrades_version_3, upgrades_version_4,
+         shows_progress, names_the_versions_alike]
 
 
 def main():

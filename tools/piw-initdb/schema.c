@@ -39,6 +39,7 @@ INCLUDE(sql_2_3, "schema/upgrade/2-3.sql");
 INCLUDE(sql_2_3_count, "schema/upgrade/2-3-count.sql");
 INCLUDE(sql_2_3_fill, "schema/upgrade/2-3-fill.sql");
 INCLUDE(sql_3_4, "schema/upgrade/3-4.sql");
+INCLUDE(sql_4_5, "schema/upgrade/4-5.sql");
 
 const schema_file schema_public[] = {
     {"public.sql", sql_public, "creating the tables and functions of release 0.23"},
@@ -102,6 +103,7 @@ const schema_step schema_steps[] = {
      {"2-3.sql", sql_2_3, "upgrading schema piw from version 2 to 3"},
      {"2-3-fill.sql", sql_2_3_fill, "keeping what is quarantined, and counting downloads"}},
     {3, {"3-4.sql", sql_3_4, "upgrading schema piw from version 3 to 4"}, {0}},
+    {4, {"4-5.sql", sql_4_5, "upgrading schema piw from version 4 to 5"}, {0}},
     {0},
 };
 
