@@ -95,6 +95,7 @@ AS $$
 DECLARE
     before text[] := piw.view_words(of_view);
     after text[];
+    is_common constant boolean := (SELECT v.common FROM piw.views v WHERE v.view = of_view);
     met text[];
     pages text[];
 BEGIN
@@ -107,16 +108,17 @@ BEGIN
         SELECT n.needs FROM (SELECT n.needs FROM piw.file_needs n GROUP BY n.needs) n
         WHERE NOT coalesce(piw.meets(n.needs, before), false) AND piw.meets(n.needs, after)
     LOOP
+        -- Where nothing is known of the view, nothing with needs runs there; the common view lists its own in any case.
         SELECT array_agg(DISTINCT f.package::text) INTO pages
         FROM (SELECT b.package, n.view, n.filename FROM piw.file_needs n
               JOIN public.files f ON f.filename = n.filename
               JOIN public.builds b ON b.build_id = f.build_id
-              WHERE n.view = '' AND n.needs = met
+              WHERE n.view = '' AND n.needs = met AND NOT is_common AND before IS NOT NULL
               UNION ALL
               SELECT b.package, n.view, n.filename FROM piw.file_needs n
               JOIN piw.view_files f ON f.view = n.view AND f.filename = n.filename
               JOIN piw.view_builds b ON b.build_id = f.build_id
-              WHERE n.view <> of_view AND n.view <> '' AND n.needs = met) f
+              WHERE n.view <> of_view AND n.view <> '' AND n.needs = met AND (is_common OR before IS NOT NULL)) f
         WHERE piw.in_another_store(f.view, f.filename);
         IF pages IS NOT NULL THEN
             PERFORM piw.keep_meanings(pages);
