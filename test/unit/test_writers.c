@@ -3,6 +3,7 @@
  * stayed. */
 #include "site_house.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -82,6 +83,17 @@ static void both(const char *package)
     tell("scribe", scribe_BOTH_make(piw_text_of(package)));
 }
 
+/* Once no request is deferred any more: the last answer may be here before the shell that gave it has counted it. */
+static piw_task_figures last_figures(void)
+{
+    piw_task_figures figures;
+    for (int64_t until_ns = piw_monotonic_ns() + WAIT_MS * INT64_C(1000000);; poll(NULL, 0, 10)) {
+        ck_assert_int_eq(piw_runtime_figures(runtime, "the_scribe", 0, &figures), 0);
+        if (figures.deferred == 0 || piw_monotonic_ns() > until_ns)
+            return figures;
+    }
+}
+
 START_TEST(writers_take_turns_and_no_request_is_lost)
 {
     caller callers[CALLERS] = {0};
@@ -107,8 +119,7 @@ START_TEST(writers_take_turns_and_no_request_is_lost)
         answered += callers[i].answered;
     }
     ck_assert_uint_ge(answered, SWAPS);
-    piw_task_figures figures;
-    ck_assert_int_eq(piw_runtime_figures(runtime, "the_scribe", 0, &figures), 0);
+    piw_task_figures figures = last_figures();
     ck_assert_uint_eq(figures.swaps, SWAPS);
     ck_assert_uint_eq(figures.restarts, 0);
     ck_assert_uint_eq(figures.errors, 0);
