@@ -34,7 +34,7 @@ BUILDER = ("python3 python3-pip python3-dev python3-setuptools-whl python3-wheel
 
 
 # Unit programs that start programs, themselves among them; as user root of their namespace they have no other user.
-STARTERS = {"test_driver_failures", "test_fault", "test_idl", "test_isolate", "test_out_of_tree"}
+STARTERS = {"test_beside_builds", "test_driver_failures", "test_fault", "test_idl", "test_isolate", "test_out_of_tree"}
 
 
 class Missing(Exception):
