@@ -65,6 +65,17 @@ static void unblock(void)
     ck_assert(rename(at("logs.away"), logs) == 0 || errno == ENOENT);
 }
 
+/* A worker may still be at it with what was in the way before, which fails. */
+static void publish_at_last(int64_t build_id)
+{
+    int rc = try_publish(build_id);
+    for (int i = 0; i < WAIT_MS / 20 && rc != 0; i++) {
+        usleep(20000);
+        rc = try_publish(build_id);
+    }
+    ck_assert_int_eq(rc, 0);
+}
+
 /* As long as the journal on the disk says nothing of numbers yet, logs are waited for as long ones are. */
 static void settle(void)
 {
@@ -80,7 +91,7 @@ static void settle(void)
             usleep(20000);
     }
     ck_assert_msg(rc == 0, "no log lies in the journal after %d s", WAIT_MS / 1000);
-    publish(build_id, "gold", NULL);
+    publish_at_last(build_id);
 }
 
 START_TEST(each_is_in_its_place_when_its_build_is_published)
@@ -135,7 +146,7 @@ START_TEST(what_cannot_be_put_in_place_is_tried_again)
     /* Now a build's own is waited for before its row. */
     ck_assert_int_ne(try_stage(BUILD + 1, "second"), 0);
     unblock();
-    publish(BUILD, "gold", NULL);
+    publish_at_last(BUILD);
     ck_log(log_at(BUILD), "first");
     stage(BUILD + 1, "gold", "second");
     ck_log(log_at(BUILD + 1), "second");
@@ -156,7 +167,7 @@ START_TEST(a_swap_loses_none)
     ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
     ck_assert_int_ne(try_publish(BUILD), 0);
     unblock();
-    publish(BUILD, "gold", NULL);
+    publish_at_last(BUILD);
     ck_log(log_at(BUILD), "first");
 }
 END_TEST
