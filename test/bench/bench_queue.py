@@ -255,13 +255,34 @@ def view_records(server, queue, groups):
     return sorted(took)[VIEW_SESSIONS // 2]
 
 
+class Asker(threading.Thread):
+    """A slave of a view that asks without a pause and whose builds fail: when it was given each package first."""
+
+    def __init__(self, farm, name):
+        super().__init__(daemon=True)
+        self.slave = Builder(farm.dir / "s" / "slave", name, abi=KINDS[name][0], platform=KINDS[name][1])
+        self.given, self.going = {}, True
+
+    def run(self):
+        while self.going:
+            answer = self.slave.idle()
+            if answer[0] == "BUILD":
+                self.given.setdefault(answer[1][0], time.monotonic())
+                self.slave.fail()
+            time.sleep(0.002)
+        self.slave.bye()
+        self.slave.close()
+
+
 def view_offers(farm, names):
     """For each view the times from the commit of an INSERT in psql to the answer BUILD of a slave of that view."""
     farm.start_master()
-    slaves = {name: Builder(farm.dir / "s" / "slave", name, abi=KINDS[name][0], platform=KINDS[name][1]) for name in names}
+    askers = {name: Asker(farm, name) for name in names}
     times = {name: [] for name in names}
     psql = subprocess.Popen([*farm.drop, "/usr/bin/psql", "-XAtq", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels"],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=farm.env, text=True)
+    for asker in askers.values():
+        asker.start()
     with psql:
         for number in range(OFFERS):
             name = f"fresh-{len(names)}-{number}"
@@ -269,22 +290,17 @@ def view_offers(farm, names):
                              f"timestamp '1999-01-01' - {number} * interval '1 day'); COMMIT; SELECT 1;\n")
             psql.stdin.flush()
             psql.stdout.readline()
-            begin, left = time.monotonic(), set(names)
-            while left:
-                for view in sorted(left):
-                    answer = slaves[view].idle()
-                    if answer[0] == "BUILD" and answer[1][0] == name:
-                        times[view].append((time.monotonic() - begin) * 1000)
-                        left.remove(view)
-                    if answer[0] == "BUILD":
-                        slaves[view].fail()
-                if time.monotonic() - begin > 60:
-                    raise farms.Failure(f"{name} was not offered to {left} within a minute")
+            begin = time.monotonic()
+            while any(name not in asker.given for asker in askers.values()):
+                if time.monotonic() - begin > 60 or not all(asker.is_alive() for asker in askers.values()):
+                    raise farms.Failure(f"{name} was not offered to all within a minute")
                 time.sleep(0.002)
+            for view, asker in askers.items():
+                times[view].append((asker.given[name] - begin) * 1000)
         psql.stdin.close()
-    for slave in slaves.values():
-        slave.bye()
-        slave.close()
+    for asker in askers.values():
+        asker.going = False
+        asker.join()
     farm.stop_process(farm.master)
     return {name: sorted(found) for name, found in times.items()}
 
