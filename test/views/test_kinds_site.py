@@ -202,6 +202,8 @@ def test_drop(farm):
     own = farm.www / NEW / "simple/last" / wheel_name(farm, "last")
     farm.wait("a wheel of its own", lambda: own.exists() and kinds.index_of(farm, NEW, "last"))
     farm.stop_process(next(s for s in farm.slaves if s.name == "newer"))  # without views it would build it for all
+    # The common index has a page of it too, without files.
+    farm.wait("the root list", lambda: "last" in kinds.links(kinds.page(farm, "simple/index.html")), 60)
     before = snapshot(farm)
     restart(farm, {})
     done = farm.run([farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue", farm.socket("admin"), "view", "drop", NEW])
