@@ -2,9 +2,9 @@
  *
  * Threads go from line to line, so that a task with thousands of jobs holds up no other's for longer than one of them takes.
  *
- * Jobs of the background, and those with much to work on, of which one runs at a time, have threads of their own, since a thread that has given up its priority can't take it back. Such a
- * thread may be off the processor for long where others want it, whatever it holds just then: so nobody else ever takes a lock
- * that it takes here. Jobs come to it and go from it over a chain (below), and a thread of normal priority answers. */
+ * Jobs of the background, and those with much to work on, have threads of their own, since a thread that has given up its priority
+ * can't take it back. Such a thread may be off the processor for long where others want it, whatever it holds just then: so nobody else
+ * ever takes a lock that it takes here. Jobs come to it and go from it over a chain (below), and a thread of normal priority answers. */
 #include "actor/work.h"
 
 #include "actor/shell.h"

@@ -75,6 +75,15 @@ def shape(cluster, database):
             for name, query in SHAPE.items()}
 
 
+def like_new(cluster, database):
+    """An upgraded schema is what a new one is."""
+    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
+        cluster.create("fresh")
+    upgraded = shape(cluster, database)
+    for name, lines in shape(cluster, "fresh").items():
+        same(upgraded[name], lines, f"{name} of an upgraded schema and of a new one")
+
+
 def drain(cluster, database):
     for _ in range(100):
         if cluster.value(database, "SELECT piw.drain(100)") == "f":
@@ -220,10 +229,7 @@ def upgrades_version_2(cluster):
     asked = cluster.initdb("version2", stdin="\n").stdout
     same(bool(re.search(r"from version 2 to \d+, and bring 2 versions back into its build queue\? \[Y/n\]", asked)), True,
          f"the question: {asked}")
-    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
-        cluster.create("fresh")
-    for name, lines in shape(cluster, "fresh").items():
-        same(shape(cluster, "version2")[name], lines, f"{name} of an upgraded schema and of a new one")
+    like_new(cluster, "version2")
     same(queue(cluster, "version2"), QUEUE, "its queue at once")
     drain(cluster, "version2")
     same(queue(cluster, "version2"), QUEUE + [("own", "1.0", "cp311"), ("stable", "1.0", "cp313t")], "its queue, filled")
@@ -238,10 +244,7 @@ def upgrades_version_3(cluster):
     before = cluster.rows("version3", "SELECT view, place, abi_tag, platforms, libraries, common, popular FROM piw.views ORDER BY 2")
     waited = queue(cluster, "version3")
     same("upgrading schema piw from version 3 to 4" in cluster.initdb("version3", "-y").stdout, True, "what it says")
-    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
-        cluster.create("fresh")
-    for name, lines in shape(cluster, "fresh").items():
-        same(shape(cluster, "version3")[name], lines, f"{name} of an upgraded schema and of a new one")
+    like_new(cluster, "version3")
     same(cluster.rows("version3", "SELECT view, place, abi_tag, platforms, libraries, common, popular FROM piw.views ORDER BY 2"), before,
          "its views")
     same((queue(cluster, "version3"), len(before)), (waited, 2), "its queue")
@@ -268,10 +271,7 @@ def upgrades_version_4(cluster):
     cluster.sql("version4", MORE_ROWS + (ROOT / "test" / "schema" / "piw-4.sql").read_text("utf-8"))
     views, waited = cluster.rows("version4", "SELECT * FROM piw.views ORDER BY place"), queue(cluster, "version4")
     same("upgrading schema piw from version 4 to 5" in cluster.initdb("version4", "-y").stdout, True, "what it says")
-    if not cluster.rows("postgres", "SELECT 1 FROM pg_database WHERE datname = 'fresh'"):
-        cluster.create("fresh")
-    for name, lines in shape(cluster, "fresh").items():
-        same(shape(cluster, "version4")[name], lines, f"{name} of an upgraded schema and of a new one")
+    like_new(cluster, "version4")
     same((cluster.rows("version4", "SELECT * FROM piw.views ORDER BY place"), len(views)), (views, 2), "its views")
     same((queue(cluster, "version4"), [row[2] for row in waited if row[2] not in ("cp39", "trixie")]), (waited, ["cp311", "cp311", "cp313t"]),
          "its queue at once")
@@ -284,7 +284,6 @@ def upgrades_version_4(cluster):
 
 def upgrades_ours(cluster):
     fixture = (ROOT / "test" / "schema" / "piw-1.sql").read_text("utf-8")
-    cluster.create("fresh")
     stock(cluster, "version1")
     cluster.sql("version1", fixture)
     before = dump(cluster, "version1")
@@ -303,8 +302,7 @@ def upgrades_ours(cluster):
     same((done.returncode, "a master is connected to database version1" in done.stderr), (1, True), "with a master connected")
     asked = cluster.initdb("version1", stdin="y\n").stdout
     same(bool(re.search(r"Upgrade schema piw in database version1 from version 1 to \d+\?", asked)), True, "the question")
-    for name, lines in shape(cluster, "fresh").items():
-        same(shape(cluster, "version1")[name], lines, f"{name} of an upgraded schema and of a new one")
+    like_new(cluster, "version1")
     drain(cluster, "version1")
     same(queue(cluster, "version1"), QUEUE, "its queue")
     same(cluster.rows("version1", "SELECT package, version, state FROM piw.attempts ORDER BY 1"),
