@@ -1,8 +1,8 @@
 #!/bin/sh
 # Apache 2.4's "RewriteCond STRING <OTHER" compares lengths before it compares letters.
 #
-# Expected: "treats the CondPattern as a plain string and compares it lexicographically to TestString": 0.25 precedes 0.5, and 1
-# doesn't. So does "<" in an expression of the same server.
+# Expected: the manual says lexicographically, of plain strings: 0.25 precedes 0.5, and 1 doesn't. So it is with "<" in an
+# expression of the same server.
 # Seen: 1 precedes 0.5, since it is shorter, and 0.25 doesn't, since it is longer. So weights of an Accept header, dates of several
 # forms or versions can't be compared so; the example in packaging/apache does it with one regular expression.
 set -u

@@ -1,5 +1,5 @@
 #!/bin/sh
-# PEP 440 lets a version begin with a "v", which "MUST be ignored for all purposes", and every operator takes one. One would
+# PEP 440 lets a version begin with a "v" that means nothing anywhere, and every operator takes one. One would
 # expect that pip finds the same wheel for "~=v1.0" as for "~=1.0", or says that it can't read the first. It reads it, and no
 # version at all is one of it, in Debian 12's pip and in Debian 13's; "==v1.*" matches nothing in the first and what it should in the
 # second, ">=v1.0" what it should in both. So a package with such a requirement, or such a Requires-Python, is valid and is for nobody.
