@@ -34,7 +34,7 @@ enum {
     BULK_ASKING = 1, /* bulk work has one of the server's processes at most */
     /* Jobs that are handed on: the threads never look for one … */
     WRITING_MAX = 2 * PIW_LIMIT_WORKERS,
-    /* … but while builds are recorded, whose logs and wheels go through the same threads: they don't wait for many pages. */
+    /* … but while builds are recorded, whose logs and wheels go through the same threads: one is left for them. */
     YIELDING_MAX = 1,
     ROOT_EVERY_MS = 3000,
     ROSTER_AT_ONCE = 10000,
