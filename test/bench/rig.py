@@ -23,6 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 import farm as farms  # pylint: disable=wrong-import-position
 
 ABI = "cp311"
+SIZES = ("tiny", "small", "medium", "")  # as SCALE names them
 QUIET_MS = 1.0
 TINY = 1e-9  # of a rate: on a machine that is busy a window may pass without a build
 SYNCS = 5
@@ -33,10 +34,13 @@ VERSIONS = 50  # of each package
 
 
 def arguments(what, scales):
+    """`scales` names those of SIZES that a bench has; of one that it hasn't it takes the next larger."""
     parser = argparse.ArgumentParser(description=what)
-    parser.add_argument("scale", nargs="?", default="", choices=scales)
+    parser.add_argument("scale", nargs="?", default="", choices=SIZES)
     parser.add_argument("--against", metavar="BUILD", help="a build of an earlier revision, measured beside this one")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.scale = next(size for size in SIZES[SIZES.index(args.scale):] if size in scales)
+    return args
 
 
 def line(name, value, unit, limit=None):
