@@ -227,11 +227,13 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO piw.deltas (kind, moment, amount)
         SELECT 'downloads', date_trunc('hour', n.accessed_at), count(*) FROM new_rows n GROUP BY 2;
+        -- Words cost more than all else of a row, and a statement's rows are of few kinds of machine.
         INSERT INTO piw.deltas (kind, package_tag, moment, amount)
-        SELECT w.kind, w.word, n.accessed_at::date, count(*)
-        FROM new_rows n
-        CROSS JOIN LATERAL (VALUES ('python', piw.python_word(n.py_version)), ('arch', piw.arch_word(n.arch)),
-                                   ('distro', piw.distro_word(n.distro_name, n.distro_version))) AS w (kind, word)
+        SELECT w.kind, w.word, m.day, sum(m.amount)
+        FROM (SELECT n.py_version, n.arch, n.distro_name, n.distro_version, n.accessed_at::date AS day, count(*) AS amount
+              FROM new_rows n GROUP BY 1, 2, 3, 4, 5) m
+        CROSS JOIN LATERAL (VALUES ('python', piw.python_word(m.py_version)), ('arch', piw.arch_word(m.arch)),
+                                   ('distro', piw.distro_word(m.distro_name, m.distro_version))) AS w (kind, word)
         GROUP BY 1, 2, 3;
         PERFORM piw.note_downloads(array_agg(g.filename::text), array_agg(g.day), array_agg(g.amount))
         FROM (SELECT n.filename, n.accessed_at::date AS day, count(*) AS amount FROM new_rows n GROUP BY 1, 2) g;
