@@ -70,6 +70,8 @@ static void print_time(piw_time moment, char *to, size_t size)
         snprintf(to, size, "1970-01-01T00:00:00Z");
 }
 
+/* Links say that they are "alternate" though RFC 4287 has that as the default: readers are about that look for the word, and take
+ * a feed's address for the site's where it is missing (docs/compatibility.md). */
 static int put_entry(const char *root, const feed_item *item, piw_buffer *to)
 {
     char moment[64], number[32], log[64], files[64];
@@ -81,7 +83,8 @@ static int put_entry(const char *root, const feed_item *item, piw_buffer *to)
     int rc =
         put_format(to,
                    "<entry>\n<title>%s %s for %s</title>\n<id>%s/project/%s/#build-%s</id>\n<updated>%s</updated>\n"
-                   "<link href=\"%s/project/%s/\"/>\n<link rel=\"related\" href=\"%s%s\"/>\n",
+                   "<link rel=\"alternate\" type=\"text/html\" href=\"%s/project/%s/\"/>\n"
+                   "<link rel=\"related\" href=\"%s%s\"/>\n",
                    item->package, item->version, item->abi_tag, root, item->package, number, moment, root,
                    item->package, root, log);
     if (rc == 0)
@@ -105,8 +108,9 @@ int feed_print(const feed_site *site, const char *path, const char *title, const
         put_format(to,
                    "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">\n"
                    "<title>%s: %s</title>\n<id>%s/%s</id>\n<updated>%s</updated>\n<author><name>%s</name></author>\n"
-                   "<link rel=\"self\" href=\"%s/%s\"/>\n<link href=\"%s/\"/>\n",
-                   name, title, base, path, moment, name, base, path, base);
+                   "<link rel=\"alternate\" type=\"text/html\" href=\"%s/\"/>\n"
+                   "<link rel=\"self\" type=\"application/atom+xml\" href=\"%s/%s\"/>\n",
+                   name, title, base, path, moment, name, base, base, path);
     for (uint32_t i = 0; i < count && rc == 0; i++)
         rc = put_entry(base, &items[i], to);
     free(base);

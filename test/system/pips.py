@@ -64,8 +64,8 @@ def apt(env, *args):
         raise Missing(f"apt-get {args[-1]} failed: {lines[0]}")
 
 
-def unpack(suite, top, more):
-    """Into a folder beside it first: what is at `top` is whole."""
+def unpack(suite, top, more, packages=("python3-pip",)):
+    """Packages and all that they need, into a folder beside it first: what is at `top` is whole."""
     for tool in ("apt-get", "dpkg-deb", KEYRING):
         if not (os.path.exists(tool) or shutil.which(tool)):
             raise Missing(f"{tool} isn't there")
@@ -80,7 +80,7 @@ def unpack(suite, top, more):
            "HOME": str(part)}
     env.update({key: os.environ[key] for key in ("http_proxy", "https_proxy") if key in os.environ})
     apt(env, "update")
-    apt(env, "--download-only", "install", "python3-pip")
+    apt(env, "--download-only", "install", *packages)
     for package in sorted((part / "apt" / "archives").glob("*.deb")):
         subprocess.run(["dpkg-deb", "-x", package, part / "root"], stdin=subprocess.DEVNULL, timeout=60, check=True)
     shutil.rmtree(part / "apt")

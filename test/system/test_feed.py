@@ -63,7 +63,11 @@ def check_feed(farm, path, titles):
     for kind in ("id", "title", "updated", "author"):
         check(f"{path} has a {kind}", root.find(f"{ATOM}{kind}") is not None)
     equal(f"{path} names itself", root.findtext(f"{ATOM}id"), f"{BASE}/{path}")
+    # Readers are about that take no link for the site's but one that says so.
+    equal(f"{path}: links", [(link.get("rel"), link.get("type"), link.get("href")) for link in root.findall(f"{ATOM}link")],
+          [("alternate", "text/html", f"{BASE}/"), ("self", "application/atom+xml", f"{BASE}/{path}")])
     for entry in root.iter(f"{ATOM}entry"):
+        equal(f"{path}: links of an entry", [link.get("rel") for link in entry.iter(f"{ATOM}link")], ["alternate", "related"])
         check(f"{path}: a moment", re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)", entry.findtext(f"{ATOM}updated")),
               entry.findtext(f"{ATOM}updated"))
         for link in entry.iter(f"{ATOM}link"):
