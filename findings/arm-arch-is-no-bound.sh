@@ -9,7 +9,8 @@ folder=$(mktemp -d /tmp/finding-XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/state/lists/partial" "$folder/cache/archives/partial"
 : > "$folder/status"
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg arch=armel] http://deb.debian.org/debian bookworm main" \
+mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" | grep -v security | head -n 1)
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg arch=armel] $mirror bookworm main" \
     > "$folder/sources.list"
 cat > "$folder/apt.conf" <<END
 APT::Architecture "armel";

@@ -35,7 +35,8 @@ try() {
 
 mkdir -p bookworm trixie/state/lists/partial trixie/cache/archives/partial
 : >trixie/status
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >trixie/sources.list
+mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" | grep -v security | head -n 1)
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >trixie/sources.list
 cat >trixie/apt.conf <<CONF
 APT::Sandbox::User "root";
 Acquire::Languages "none";

@@ -15,7 +15,8 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null; wait; rm -rf "$dir"' EXIT
 cd "$dir" || exit 2
 mkdir -p state/lists/partial cache/archives/partial home || exit 2
 : >status
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >sources.list
+mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" | grep -v security | head -n 1)
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >sources.list
 cat >apt.conf <<CONF
 APT::Sandbox::User "root";
 APT::Install-Recommends "false";

@@ -14,7 +14,8 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 mkdir -p state/lists/partial cache/archives/partial demo
 : >status
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian sid main" >sources.list
+mirror=$(apt-get indextargets --format '$(REPO_URI)' "Created-By: Packages" "Origin: Debian" | grep -v security | head -n 1)
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror sid main" >sources.list
 cat >apt.conf <<CONF
 APT::Sandbox::User "root";
 Acquire::Languages "none";

@@ -13,13 +13,18 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "test" / "system"))
+
+import mirror  # pylint: disable=wrong-import-position
+from mirror import Missing  # pylint: disable=wrong-import-position
+
 KEPT = ROOT / "build" / "arm"
 HERE = ROOT / "test" / "arm"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 CPUS = len(os.sched_getaffinity(0))
 
 # What the product is linked with: libraries with what they need in turn, then the files to compile and link with, alone.
@@ -35,10 +40,6 @@ BUILDER = ("python3 python3-pip python3-dev python3-setuptools-whl python3-wheel
 
 # Unit programs that start programs, themselves among them; as user root of their namespace they have no other user.
 STARTERS = {"test_beside_builds", "test_driver_failures", "test_fault", "test_idl", "test_isolate", "test_out_of_tree"}
-
-
-class Missing(Exception):
-    """What this machine hasn't got: the text of a skipped test."""
 
 
 class Machine:
@@ -68,18 +69,6 @@ def need(*programs):
 # --- Debian's packages -------------------------------------------------------------------------------------------------
 
 
-def mirrors():
-    """Lines for apt: where this machine's own apt finds Debian."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        found = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages",
-             "Origin: Debian", "Codename: bookworm"], capture_output=True, text=True, check=True, timeout=60).stdout
-        lines = sorted(set(found.splitlines()))
-        if lines:
-            return [f"deb [signed-by={KEYRING}] {line}" for line in lines]
-    return [f"deb [signed-by={KEYRING}] http://deb.debian.org/debian bookworm main"]
-
-
 @contextlib.contextmanager
 def alone_at(name):
     """One program at a time: those that run side by side want the same folders made."""
@@ -98,7 +87,7 @@ class Apt:
         for name in ("lists/partial", "archives/partial", "etc/preferences.d", "etc/apt.conf.d", "etc/sources.list.d"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
-        (self.folder / "etc" / "sources.list").write_text("\n".join(mirrors()) + "\n", encoding="utf-8")
+        (self.folder / "etc" / "sources.list").write_text(mirror.source("bookworm"), encoding="utf-8")
         conf = self.folder / "apt.conf"
         conf.write_text(f'''Dir::State "{self.folder}";
 Dir::State::lists "{self.folder}/lists";

@@ -11,14 +11,11 @@ import shutil
 import subprocess
 
 import farm as farms
+import mirror
 import one_maker
+from mirror import Missing
 
 ROOTS = farms.BUILD.parent / "roots"
-SUITE = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main\n"
-
-
-class Missing(Exception):
-    """What a test needs and this machine hasn't: the reason of a skip."""
 
 
 def _apt(folder, arch, *args):
@@ -39,7 +36,7 @@ def _fetch(folder, arch, packages):
     for name in ("state/lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").write_text("")
-    (folder / "sources.list").write_text(SUITE)
+    (folder / "sources.list").write_text(mirror.source("bookworm"))
     _apt(folder, arch, "update")
     _apt(folder, arch, "--download-only", "install", *packages)
     part = folder / "root.part"

@@ -13,9 +13,9 @@ import shutil
 import subprocess
 
 import farm as farms
+import mirror
+from mirror import Missing
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-MIRROR = "http://deb.debian.org/debian"
 APT = """Dir::State "{top}/apt"; Dir::State::Lists "{top}/apt/lists"; Dir::State::status "{top}/apt/status";
 Dir::Cache "{top}/apt"; Dir::Cache::Archives "{top}/apt/archives";
 Dir::Etc::SourceList "{top}/apt/sources.list"; Dir::Etc::SourceParts "/dev/null"; Dir::Etc::Parts "/dev/null";
@@ -24,10 +24,6 @@ APT::Install-Recommends "false"; APT::Sandbox::User ""; Acquire::Languages "none
 """
 # Of an unpacked root: what an interpreter and its pip need.
 KEPT = ("usr/lib", "usr/lib64", "usr/bin", "usr/share/python-wheels", "lib", "lib64")
-
-
-class Missing(Exception):
-    """What a pip can't be had without."""
 
 
 class Pip:
@@ -66,7 +62,7 @@ def apt(env, *args):
 
 def unpack(suite, top, more, packages=("python3-pip",)):
     """Packages and all that they need, into a folder beside it first: what is at `top` is whole."""
-    for tool in ("apt-get", "dpkg-deb", KEYRING):
+    for tool in ("apt-get", "dpkg-deb", mirror.KEYRING):
         if not (os.path.exists(tool) or shutil.which(tool)):
             raise Missing(f"{tool} isn't there")
     part = top.with_name(f"{top.name}.part")
@@ -74,7 +70,7 @@ def unpack(suite, top, more, packages=("python3-pip",)):
     for name in ("lists/partial", "archives/partial"):
         (part / "apt" / name).mkdir(parents=True)
     (part / "apt" / "status").touch()
-    (part / "apt" / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {suite} main\n", encoding="ascii")
+    (part / "apt" / "sources.list").write_text(mirror.source(suite), encoding="ascii")
     (part / "apt" / "conf").write_text(APT.format(top=part, more=more), encoding="utf-8")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "APT_CONFIG": str(part / "apt" / "conf"),
            "HOME": str(part)}
