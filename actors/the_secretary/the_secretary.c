@@ -18,6 +18,7 @@ enum {
     ALL_AGAIN_MS = 5000,
     TROUBLE_PER_MINUTE = 6,
     HOME_RETRY_MS = 10000,
+    SOON_TRIES = 2, /* a build's files are put in place meanwhile: nobody is told yet */
 };
 
 static const int64_t SECOND_NS = 1000000000;
@@ -74,28 +75,40 @@ static void say_all(piw_task *task, secretary *self)
     }
 }
 
+static void end_written(piw_task *task, secretary *self, request *r)
+{
+    tell_changed(task, r);
+    piw_outage_over(&self->unwritten, "pages are written again");
+    bool of_all = r->of_all;
+    requests_done(&self->requests, r);
+    if (of_all)
+        say_all(task, self);
+    self->written++;
+}
+
+static void end_unwritten(secretary *self, request *r, const piw_msg *reply, bool soon)
+{
+    if (!soon) {
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the pages of %s have to wait: %s", r->package,
+                           piw_msg_error_text(reply));
+        self->failed++;
+    }
+    requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
+}
+
 int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     secretary *self = piw_soul(task);
     request *r = requests_flying(&self->requests, (int64_t)key);
     if (r == NULL)
         return 0;
-    waiters_tell(task, self, r->package, (int64_t)key, reply);
+    bool soon = piw_msg_error(reply) == PIW_EAGAIN && r->saved.tries < SOON_TRIES;
+    if (!soon)
+        waiters_tell(task, self, r->package, (int64_t)key, reply);
     if (piw_msg_error(reply) == 0)
-        tell_changed(task, r);
-    if (piw_msg_error(reply) != 0) {
-        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the pages of %s have to wait: %s", r->package,
-                           piw_msg_error_text(reply));
-        requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
-        self->failed++;
-    } else {
-        piw_outage_over(&self->unwritten, "pages are written again");
-        bool of_all = r->of_all;
-        requests_done(&self->requests, r);
-        if (of_all)
-            say_all(task, self);
-        self->written++;
-    }
+        end_written(task, self, r);
+    else
+        end_unwritten(self, r, reply, soon);
     self->course.changed = true;
     return secretary_go_on(task);
 }

@@ -225,7 +225,9 @@ static int fail_with(piw_task *task, scribe *self, errand *e, int code, const ch
 
 static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
 {
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the pages of %s aren't written: %s", e->package,
+    /* Not now: whoever has asked says so if it lasts. */
+    piw_log_level level = piw_msg_error(reply) == PIW_EAGAIN ? PIW_LOG_INFO : PIW_LOG_ERROR;
+    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, level, "the pages of %s aren't written: %s", e->package,
                     piw_msg_error_text(reply));
     return fail_with(task, self, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
