@@ -8,7 +8,8 @@
 #include "piw/err.h"
 #include "the_scribe.piw.h"
 
-/* PIW_EAGAIN, and which isn't: the pages have to wait, those of other packages needn't. */
+/* PIW_EAGAIN and which isn't: the pages have to wait, those of other packages needn't. Whoever puts it in its place asks for them
+ * then. */
 int in_place_check(const char *root, const project_data *data, piw_err *err);
 
 #endif

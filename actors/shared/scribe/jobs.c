@@ -299,9 +299,9 @@ int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw
     const write_pages *body = write_pages_of(job);
     if (!piw_name_is_canonical(body->data.package))
         return unsafe(err, body->data.package);
-    int rc = piw_site_there(body->site.root.s, err);
-    if (rc == 0)
-        rc = in_place_check(body->site.root.s, &body->data, err);
+    /* PIW_EAGAIN is for a file that isn't in its place. */
+    int rc =
+        piw_site_there(body->site.root.s, err) == 0 ? in_place_check(body->site.root.s, &body->data, err) : PIW_EIO;
     if (rc == 0 && body->index)
         rc = write_indexes(&body->site, &body->data, json, err);
     if (rc == 0)

@@ -225,9 +225,7 @@ static int fail_with(piw_task *task, scribe *self, errand *e, int code, const ch
 
 static int fail(piw_task *task, scribe *self, errand *e, const piw_msg *reply)
 {
-    /* Not now: whoever has asked says so if it lasts. */
-    piw_log_level level = piw_msg_error(reply) == PIW_EAGAIN ? PIW_LOG_INFO : PIW_LOG_ERROR;
-    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, level, "the pages of %s aren't written: %s", e->package,
+    piw_log_limited(&self->trouble, TROUBLE_PER_MINUTE, PIW_LOG_ERROR, "the pages of %s aren't written: %s", e->package,
                     piw_msg_error_text(reply));
     return fail_with(task, self, e, piw_msg_error(reply), piw_msg_error_text(reply));
 }
@@ -443,12 +441,22 @@ static bool has_index(const scribe *self, const errand *e)
            piw_file_there(path);
 }
 
+/* A file of the package isn't in its place yet. Whoever has asked says so, if it lasts; for the renewal nothing is left to do, since
+ * the pages are due, and written when it is. */
+static int wait_for_file(piw_task *task, scribe *self, errand *e, const char *why)
+{
+    int rc = e->saved.request.id == 0 ? 0 : piw_answer_error(task, e->saved.request, PIW_EAGAIN, "%s", why);
+    return rc != 0 ? rc : finish(task, self, e, RENEWAL_DONE);
+}
+
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
     errand *e = errands_find(&self->errands, (int64_t)key);
     if (e == NULL)
         return 0;
+    if (piw_msg_error(reply) == PIW_EAGAIN)
+        return wait_for_file(task, self, e, piw_msg_error_text(reply));
     bool failed = piw_msg_error(reply) != 0;
     if (failed && !has_index(self, e))
         return fail(task, self, e, reply);
