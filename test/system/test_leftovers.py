@@ -13,7 +13,7 @@ import sys
 
 import farm as farms
 import score
-from score import check
+from score import check, equal
 
 HELD, OTHER = "piwtest-held", "piwtest-other"
 WAITS = r"the pages of piwtest-held have to wait: build \d+ is recorded, and piwtest_held-1\.1-py3-none-any\.whl of it isn't in its place yet"
@@ -125,10 +125,12 @@ def test_others(farm):
     wait_for_trouble(farm)
     pages_there(farm, OTHER, "1.0")
     check("others.wheel", wheel(farm, OTHER, "1.0").is_file())
+    asked_in_vain(farm, "others")
     add(farm, OTHER, "1.1")
     pages_there(farm, OTHER, "1.1")
+    check("others.the trouble isn't said to be over", "pages are written again" not in farm.master.text(), "it is")
     rebuild(farm, "index")
-    asked_in_vain(farm, "others")
+    asked_in_vain(farm, "all")
 
 
 def test_tasks_anew(farm):
@@ -158,12 +160,24 @@ def test_placed(farm):
     farm.wait_log(farm.master, r"pages are written again")
 
 
+def test_unsaved(farm):
+    """A database that is there and refuses to keep what waits: an operator reads it, once."""
+    signature = "(text[], timestamp[], text[])"
+    farm.psql(f"ALTER FUNCTION piw.save_rewrites{signature} RENAME TO moved_away")
+    add(farm, OTHER, "1.2")
+    pages_there(farm, OTHER, "1.2")
+    farm.wait_log(farm.master, r"the page requests that wait can't be saved, and would be lost with the master: .*save_rewrites")
+    farm.psql(f"ALTER FUNCTION piw.moved_away{signature} RENAME TO save_rewrites")
+    farm.wait_log(farm.master, r"page requests are saved again")
+    equal("unsaved.said once", farm.master.text().count("can't be saved"), 1)
+
+
 def main():
     with farms.Farm() as farm:
         farm.slave_options = ["--sandbox", "no"]
         try:
             farm.start(web=False)
-            for test in (test_start, test_others, test_tasks_anew, test_placed):
+            for test in (test_start, test_others, test_tasks_anew, test_placed, test_unsaved):
                 test(farm)
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
