@@ -78,13 +78,15 @@ END
 $$;
 
 -- What the_secretary holds, whole: so whole tables are compared, and the planner, which guesses that arrays are short, must
--- not take one row after the other. It has heard of what it names; what it doesn't name after so long it has done.
+-- not take one row after the other. It has heard of what it names, but for BOTH where it names PROJECT; what it doesn't name after so
+-- long it has done.
 CREATE FUNCTION piw.save_rewrites(packages text[], moments timestamp[], commands text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_nestloop = off SET jit = off
 AS $$
 BEGIN
-    DELETE FROM piw.pages_due d USING unnest(packages) AS r (package) WHERE d.package = r.package;
+    DELETE FROM piw.pages_due d USING unnest(packages, commands) AS r (package, command)
+    WHERE d.package = r.package AND r.command <= d.command;
     DELETE FROM piw.pages_due d WHERE d.noted < piw.utc_now() - interval '10 minutes';
     DELETE FROM public.rewrites_pending w
     WHERE NOT EXISTS (SELECT FROM unnest(packages) AS r (package) WHERE r.package = w.package);

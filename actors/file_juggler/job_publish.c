@@ -270,6 +270,8 @@ static int publish(const publish_build *job, const char *path, DIR *folder, whee
     if (rc == 0)
         rc = place_log(job, &reply->log, err);
     if (rc == 0)
+        rc = mend(job, err); /* while the folder is there, pages wait for it */
+    if (rc == 0)
         rc = is_mended(job) ? piw_folder_remove(path, err) : piw_folder_spare(job->root.s, path, job->build_id, err);
     return rc;
 }
@@ -292,15 +294,14 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
     reply->placed = placed.names;
     reply->view = piw_text_copy_some(made, body->view);
     DIR *folder = opendir(path);
-    if (folder == NULL)
-        /* Another publication was quicker; or the site has just gone. */
-        rc = errno == ENOENT ? piw_site_there(body->root.s, err) : piw_err_errno(err, "can't list %s", path);
-    else
+    if (folder != NULL) {
         rc = publish(body, path, folder, &placed, reply, err);
-    if (folder != NULL)
         closedir(folder);
-    if (rc == 0)
-        rc = mend(body, err);
+    } else { /* another publication was quicker; or the site has just gone */
+        rc = errno == ENOENT ? piw_site_there(body->root.s, err) : piw_err_errno(err, "can't list %s", path);
+        if (rc == 0)
+            rc = mend(body, err);
+    }
     reply->build_id = body->build_id;
     if (rc != 0) {
         piw_msg_free(&made);

@@ -13,6 +13,8 @@ typedef struct unfinished {
     bool recorded; /* it has a row */
     bool settled;  /* not found at boot: its row may still be under way, so without one it is kept */
     bool staged;   /* it has a folder */
+    bool others;   /* found after the task began anew alone: without a row it is in the hands of whoever built it */
+    bool failed;   /* it couldn't be put in place in this round: those behind it go first */
 } unfinished;
 
 /* What may not work for a while, and is tried again: each with an outage of its own. */
@@ -192,9 +194,9 @@ int on_paced(piw_task *task, piw_msg *reply, uint64_t key);
 /* --- unfinished.c: what an earlier master, or a task before it began anew, left staged --- */
 /* Find it. Only at boot. */
 int unfinished_find(juggler *self, piw_err *err);
-/* After the task began anew alone: builds without a folder that the journal has, for nobody comes back to those whose row was
- * committed. */
-int unfinished_find_unstaged(juggler *self, piw_err *err);
+/* After the task began anew alone: what is recorded is put in place, for an earlier master may have left it, and nobody comes back to
+ * those without a folder. */
+int unfinished_find_recorded(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* Ask the database which of them have a row, if there are any. */

@@ -44,7 +44,7 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     else if (rc == 0 && self->why == PIW_BOOT)
         rc = unfinished_find(self, err);
     else if (rc == 0)
-        rc = unfinished_find_unstaged(self, err);
+        rc = unfinished_find_recorded(self, err);
     if (rc == 0 && self->why == PIW_BOOT)
         rc = upkeep_check_logs(task);
     self->opened = rc == 0;

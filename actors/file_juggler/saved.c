@@ -91,6 +91,10 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     piw_msg_list(msg, &settled->builds, self->unfinished_count);
     settled->builds.count = 0;
     body->settled = settled;
+    juggler_settled *others = piw_msg_alloc(msg, sizeof(*others));
+    piw_msg_list(msg, &others->builds, self->unfinished_count);
+    others->builds.count = 0;
+    body->others = others;
     save_syncs(msg, self, body);
     logs_save(self, msg, body);
     counts_save(self, msg, body);
@@ -99,6 +103,8 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
         body->leftovers.at[i] = from->recorded ? from->id : -from->id;
         if (from->settled)
             settled->builds.at[settled->builds.count++] = from->id;
+        if (from->others)
+            others->builds.at[others->builds.count++] = from->id;
     }
     const file_juggler_state *published = self->published == NULL ? NULL : file_juggler_state_of(self->published);
     piw_msg_list(msg, &body->published, self->published_count);
@@ -106,6 +112,15 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
         body->published.at[i] = piw_text_copy(msg, published->published.at[i]);
     *state = msg;
     return 0;
+}
+
+/* Is this the next one of a list, which is in the same order? */
+static bool is_next(const juggler_settled *list, uint32_t *at, int64_t id)
+{
+    if (list == NULL || *at >= list->builds.count || list->builds.at[*at] != id)
+        return false;
+    ++*at;
+    return true;
 }
 
 int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err)
@@ -117,13 +132,13 @@ int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err)
     }
     if (state->leftovers.count > 0)
         self->unfinished = piw_zalloc(state->leftovers.count * sizeof(*self->unfinished));
-    const juggler_settled *settled = state->settled;
-    for (uint32_t i = 0, k = 0; i < state->leftovers.count; i++) {
+    uint32_t settled = 0, others = 0;
+    for (uint32_t i = 0; i < state->leftovers.count; i++) {
         unfinished *to = &self->unfinished[i];
         to->id = llabs(state->leftovers.at[i]);
         to->recorded = state->leftovers.at[i] > 0;
-        to->settled = settled != NULL && k < settled->builds.count && settled->builds.at[k] == to->id;
-        k += to->settled ? 1 : 0;
+        to->settled = is_next(state->settled, &settled, to->id);
+        to->others = is_next(state->others, &others, to->id);
     }
     self->unfinished_count = self->unfinished_room = state->leftovers.count;
     load_syncs(self, state);

@@ -13,15 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { RETRY_MS = 5000, DIGITS = 12, UNFINISHED_MAX = 100000 };
-
-/* A folder's name as a build id, 0 when it isn't one. */
-static int64_t id_of(const char *name)
-{
-    if (strlen(name) != DIGITS || strspn(name, "0123456789") != DIGITS)
-        return 0;
-    return strtoll(name, NULL, 10);
-}
+enum { RETRY_MS = 5000, UNFINISHED_MAX = 100000 };
 
 /* With room for one more. */
 static void grow(juggler *self)
@@ -75,7 +67,7 @@ static int find_staged(juggler *self, bool settled, piw_err *err)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
     struct dirent *entry;
     while ((entry = readdir(folder)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
-        int64_t id = id_of(entry->d_name);
+        int64_t id = piw_staged_build(entry->d_name);
         if (id > 0)
             add(self, (unfinished){.id = id, .settled = settled, .staged = true});
     }
@@ -83,14 +75,13 @@ static int find_staged(juggler *self, bool settled, piw_err *err)
     return 0;
 }
 
-/* Of the journal: all that are open, or of those only what needs nobody else. */
-static void find_noted(juggler *self, bool settled, bool unstaged_only)
+/* Of the journal: all that are open. */
+static void find_noted(juggler *self, bool settled)
 {
     const journal_entry *at = NULL;
     while ((at = journal_next(&self->journal, at)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
-        if (at->state != JOURNAL_IS_OPEN || (unstaged_only && at->build->sealed != NULL))
-            continue;
-        add(self, (unfinished){.id = at->build_id, .settled = settled});
+        if (at->state == JOURNAL_IS_OPEN)
+            add(self, (unfinished){.id = at->build_id, .settled = settled});
     }
 }
 
@@ -124,7 +115,7 @@ static int find(juggler *self, const int64_t *except, uint32_t except_count, boo
     uint32_t before = self->unfinished_count;
     int rc = find_staged(self, settled, err);
     if (rc == 0)
-        find_noted(self, settled, false);
+        find_noted(self, settled);
     arrange(self, before, except, except_count);
     return rc;
 }
@@ -140,18 +131,11 @@ int unfinished_find(juggler *self, piw_err *err)
     return rc;
 }
 
-int unfinished_find_unstaged(juggler *self, piw_err *err)
+int unfinished_find_recorded(juggler *self, piw_err *err)
 {
-    int rc = find_staged(self, true, err);
-    int64_t *staged = piw_alloc((self->unfinished_count + 1) * sizeof(*staged));
-    uint32_t count = self->unfinished_count;
-    for (uint32_t i = 0; i < count; i++)
-        staged[i] = self->unfinished[i].id;
-    self->unfinished_count = 0;
-    if (rc == 0)
-        find_noted(self, true, true);
-    arrange(self, 0, staged, count);
-    free(staged);
+    int rc = find(self, NULL, 0, true, err);
+    for (uint32_t i = 0; i < self->unfinished_count; i++)
+        self->unfinished[i].others = true;
     return rc;
 }
 
@@ -213,6 +197,15 @@ static unfinished *current(const juggler *self)
     return &self->unfinished[self->unfinished_count - 1];
 }
 
+/* All that are left have failed. */
+static int end_round(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    for (uint32_t i = 0; i < self->unfinished_count; i++)
+        self->unfinished[i].failed = false;
+    return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
+}
+
 /* The last of the list: read what is staged of it. */
 static int next(piw_task *task)
 {
@@ -221,6 +214,8 @@ static int next(piw_task *task)
         piw_outage_over(&self->troubles[TROUBLE_LEFTOVERS], "the builds that an earlier master left are done with");
         return 0;
     }
+    if (current(self)->failed)
+        return end_round(task);
     const journal_entry *known = journal_find(&self->journal, current(self)->id);
     read_staged *body;
     piw_msg *job = read_staged_new(&body);
@@ -238,6 +233,22 @@ static int next(piw_task *task)
     int rc = piw_work(task, job_read_staged, &job, PIW_ON(leftover_read), 0);
     piw_msg_free(&job);
     return rc;
+}
+
+/* This one can't be put in place now. That may be its own fault, so the others don't wait for it. */
+static int put_off(piw_task *task, const piw_msg *reply)
+{
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) == PIW_EAGAIN || self->unfinished_count == 0) /* the site is away */
+        return try_again(task, piw_msg_error_text(reply));
+    unfinished it = *current(self);
+    piw_outage_goes_on(&self->troubles[TROUBLE_LEFTOVERS], PIW_LOG_WARNING, 0,
+                       "build %lld, which an earlier master left staged, has to wait: %s", (long long)it.id,
+                       piw_msg_error_text(reply));
+    it.failed = true;
+    memmove(self->unfinished + 1, self->unfinished, (self->unfinished_count - 1) * sizeof(it));
+    self->unfinished[0] = it;
+    return next(task);
 }
 
 /* A build without wheels has its log in place: when it has a row, nothing is left to do, and when it has none, it is thrown
@@ -276,8 +287,8 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
     for (uint32_t i = 0; i < self->unfinished_count; i++) {
         unfinished it = self->unfinished[i];
         it.recorded = is_in(ids, known->known.count, it.id);
-        bool over = false;
-        if (rc == 0)
+        bool over = it.others && !it.recorded;
+        if (rc == 0 && !over)
             rc = settle_at_once(task, &it, &over);
         if (!over)
             self->unfinished[left++] = it;
@@ -360,7 +371,7 @@ int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return try_again(task, piw_msg_error_text(reply));
+        return put_off(task, reply);
     const read_staged_reply *staged = read_staged_reply_of(reply);
     const unfinished *it = current(self);
     bool named = piw_name_is_canonical(staged->package);
@@ -500,11 +511,12 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     (void)key;
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
-        return try_again(task, piw_msg_error_text(reply));
+        return put_off(task, reply);
     if (self->reading == NULL)
         return unfinished_begin(task);
     piw_text package = read_staged_reply_of(self->reading)->package;
-    piw_info("a build of %s that was recorded before the master stopped is in place now", package.s);
+    piw_info("build %lld of %s, which was recorded before, is in place now",
+             (long long)publish_build_reply_of(reply)->build_id, package.s);
     piw_msg *cast = web_BOTH_make(package, false);
     int rc = piw_cast(task, &cast);
     piw_msg_free(&cast);

@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const int64_t BUILD_ID_MAX = 999999999999;
@@ -189,6 +190,12 @@ bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file
     if (!piw_path_component(file))
         return unsafe(to);
     return join(to, "%s/.staging/%012lld/%.*s", root, (long long)build_id, (int)file.len, file.s);
+}
+
+int64_t piw_staged_build(const char *name)
+{
+    enum { DIGITS = 12 };
+    return strlen(name) == DIGITS && strspn(name, "0123456789") == DIGITS ? strtoll(name, NULL, 10) : 0;
 }
 
 bool piw_path_journal(char *to, const char *root, int64_t number)

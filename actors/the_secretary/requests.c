@@ -242,9 +242,17 @@ static void land(requests *all, request *r)
     r->saved.number = 0;
 }
 
+void requests_set_tries(requests *all, request *r, int64_t tries)
+{
+    all->failing -= r->saved.tries > 0 ? 1 : 0;
+    r->saved.tries = tries;
+    all->failing += r->saved.tries > 0 ? 1 : 0;
+}
+
 void requests_done(requests *all, request *r)
 {
     land(all, r);
+    requests_set_tries(all, r, 0);
     if (r->saved.again == PART_NONE) {
         all->of_all -= r->of_all ? 1 : 0;
         piw_table_remove(&all->by_package, &r->node);
@@ -254,7 +262,6 @@ void requests_done(requests *all, request *r)
     r->saved.part = r->saved.again;
     r->saved.due_ns = r->saved.again_ns;
     r->saved.again = PART_NONE;
-    r->saved.tries = 0;
     wait(all, r);
 }
 
@@ -264,7 +271,7 @@ void requests_failed(requests *all, request *r, int64_t due_ns)
     if (r->saved.again > r->saved.part)
         r->saved.part = r->saved.again;
     r->saved.again = PART_NONE;
-    r->saved.tries++;
+    requests_set_tries(all, r, r->saved.tries + 1);
     r->saved.due_ns = due_ns;
     wait(all, r);
 }

@@ -41,7 +41,8 @@ typedef struct requests {
     request_heap heaps[2]; /* [true]: of bulk ones */
     request *flying[REQUESTS_FLYING_MAX];
     size_t flying_count, flying_bulk;
-    size_t of_all; /* those that are */
+    size_t of_all;  /* those that are */
+    size_t failing; /* those that couldn't be written so far */
     int64_t last_number;
     uint64_t seed;
 } requests;
@@ -70,6 +71,8 @@ request *requests_flying(const requests *all, int64_t number);
 void requests_done(requests *all, request *r);
 /* It couldn't be written: asked for again at `due_ns`. */
 void requests_failed(requests *all, request *r, int64_t due_ns);
+/* How often that was so already, by what a swap has kept. */
+void requests_set_tries(requests *all, request *r, int64_t tries);
 size_t requests_count(const requests *all);
 /* One after the other; NULL begins and ends. */
 request *requests_next(const requests *all, const request *r);

@@ -37,7 +37,6 @@ int rewrites_save(piw_task *task)
     return rc;
 }
 
-/* Nothing is saved before the requests of the last run are read: they would be overwritten. */
 static void tell_counts(piw_task *task, secretary *self, int64_t now)
 {
     if (now < self->count_at_ns || self->written + self->failed == 0)
@@ -49,6 +48,7 @@ static void tell_counts(piw_task *task, secretary *self, int64_t now)
     piw_msg_free(&event);
 }
 
+/* Nothing is saved before the requests of the last run are read: they would be overwritten. */
 int on_save(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
@@ -61,13 +61,24 @@ int on_save(piw_task *task, piw_msg *reply, uint64_t key)
     return rewrites_save(task);
 }
 
+/* That the database is away it says itself. */
+static void unsaved(secretary *self, const piw_msg *reply, const char *what)
+{
+    if (piw_msg_error(reply) != PIW_EDBAWAY)
+        piw_outage_goes_on(&self->unsaved, PIW_LOG_WARNING, 0, "%s: %s", what, piw_msg_error_text(reply));
+}
+
 int on_saved(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     secretary *self = piw_soul(task);
     self->course.saving = false;
-    if (piw_msg_error(reply) != 0)
+    if (piw_msg_error(reply) != 0) {
         self->course.changed = true;
+        unsaved(self, reply, "the page requests that wait can't be saved, and would be lost with the master");
+    } else {
+        piw_outage_over(&self->unsaved, "page requests are saved again");
+    }
     return 0;
 }
 
@@ -89,8 +100,11 @@ int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     secretary *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
+    if (piw_msg_error(reply) != 0) {
+        unsaved(self, reply, "the page requests that an earlier master left can't be read, and none is saved before");
         return piw_timer(task, PIW_ON(load), 0, LOAD_AGAIN_MS, 0);
+    }
+    piw_outage_over(&self->unsaved, "page requests are saved again");
     const db_REWRITES_LOAD_reply *kept = db_REWRITES_LOAD_reply_of(reply);
     int64_t now_ns = piw_monotonic_ns(), wall_us = piw_time_now().us;
     for (uint32_t i = 0; i < kept->rewrites.count; i++) {

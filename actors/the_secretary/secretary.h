@@ -42,7 +42,9 @@ typedef struct secretary {
     int64_t save_at_ns;      /* not sooner */
     waiter waiters[WAITERS_MAX];
     size_t waiters_count;
-    piw_outage unwritten; /* of pages that can't be written now */
+    piw_outage unwritten;    /* of packages' pages that can't be written now */
+    piw_outage home, search; /* of the site's own, likewise */
+    piw_outage unsaved;      /* of what waits, in the database */
     piw_log_limiter trouble;
 } secretary;
 

@@ -18,6 +18,7 @@ enum {
     ALL_AGAIN_MS = 5000,
     TROUBLE_PER_MINUTE = 6,
     HOME_RETRY_MS = 10000,
+    SOON_TRIES = 2, /* a build's files are put in place meanwhile: nobody is told yet */
 };
 
 static const int64_t SECOND_NS = 1000000000;
@@ -74,28 +75,41 @@ static void say_all(piw_task *task, secretary *self)
     }
 }
 
+static void end_written(piw_task *task, secretary *self, request *r)
+{
+    tell_changed(task, r);
+    bool of_all = r->of_all;
+    requests_done(&self->requests, r);
+    if (self->requests.failing == 0) /* else others still have to wait */
+        piw_outage_over(&self->unwritten, "pages are written again");
+    if (of_all)
+        say_all(task, self);
+    self->written++;
+}
+
+static void end_unwritten(secretary *self, request *r, const piw_msg *reply, bool soon)
+{
+    if (!soon) {
+        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the pages of %s have to wait: %s", r->package,
+                           piw_msg_error_text(reply));
+        self->failed++;
+    }
+    requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
+}
+
 int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     secretary *self = piw_soul(task);
     request *r = requests_flying(&self->requests, (int64_t)key);
     if (r == NULL)
         return 0;
-    waiters_tell(task, self, r->package, (int64_t)key, reply);
+    bool soon = piw_msg_error(reply) == PIW_EAGAIN && r->saved.tries < SOON_TRIES;
+    if (!soon)
+        waiters_tell(task, self, r->package, (int64_t)key, reply);
     if (piw_msg_error(reply) == 0)
-        tell_changed(task, r);
-    if (piw_msg_error(reply) != 0) {
-        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the pages of %s have to wait: %s", r->package,
-                           piw_msg_error_text(reply));
-        requests_failed(&self->requests, r, piw_monotonic_ns() + back_off_ns(r->saved.tries));
-        self->failed++;
-    } else {
-        piw_outage_over(&self->unwritten, "pages are written again");
-        bool of_all = r->of_all;
-        requests_done(&self->requests, r);
-        if (of_all)
-            say_all(task, self);
-        self->written++;
-    }
+        end_written(task, self, r);
+    else
+        end_unwritten(self, r, reply, soon);
     self->course.changed = true;
     return secretary_go_on(task);
 }
@@ -190,15 +204,14 @@ static int on_search(piw_task *task, piw_msg *msg)
 }
 
 /* A failed one is tried again later; one that was asked for meanwhile at once. */
-static int single_done(piw_task *task, int64_t *state, const piw_msg *reply, const char *what, const char *retry)
+static int single_done(piw_task *task, int64_t *state, piw_outage *outage, const piw_msg *reply, const char *what,
+                       const char *retry)
 {
-    secretary *self = piw_soul(task);
     bool failed = piw_msg_error(reply) != 0, again = *state == WRITING_AGAIN;
     if (failed)
-        piw_outage_goes_on(&self->unwritten, PIW_LOG_WARNING, 0, "the %s has to wait: %s", what,
-                           piw_msg_error_text(reply));
+        piw_outage_goes_on(outage, PIW_LOG_WARNING, 0, "the %s has to wait: %s", what, piw_msg_error_text(reply));
     else
-        piw_outage_over(&self->unwritten, "pages are written again");
+        piw_outage_over(outage, "the %s is written again", what);
     int rc = failed || again ? piw_timer(task, retry, 0, failed ? HOME_RETRY_MS : 0, 0) : 0;
     if (rc == 0)
         *state = IDLE;
@@ -208,14 +221,15 @@ static int single_done(piw_task *task, int64_t *state, const piw_msg *reply, con
 static int on_home_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    return single_done(task, &((secretary *)piw_soul(task))->course.home, reply, "home page", PIW_ON(home_again));
+    secretary *self = piw_soul(task);
+    return single_done(task, &self->course.home, &self->home, reply, "home page", PIW_ON(home_again));
 }
 
 int on_search_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    return single_done(task, &((secretary *)piw_soul(task))->course.search, reply, "search index",
-                       PIW_ON(search_again));
+    secretary *self = piw_soul(task);
+    return single_done(task, &self->course.search, &self->search, reply, "search index", PIW_ON(search_again));
 }
 
 static int on_home_again(piw_task *task, piw_msg *reply, uint64_t key)
@@ -334,7 +348,7 @@ static void load(secretary *self, const secretary_state *state)
             r = requests_ask(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
         if (bulk || (from->of_all != NULL && *from->of_all))
             r = requests_ask_of_all(&self->requests, from->package, part_of(from->part), from->due_ns, from->added_at);
-        r->saved.tries = from->tries < 0 ? 0 : from->tries;
+        requests_set_tries(&self->requests, r, from->tries < 0 ? 0 : from->tries);
         r->saved.again = part_of(from->again);
         r->saved.again_ns = from->again_ns;
         if (from->number != 0 && self->requests.flying_count < REQUESTS_FLYING_MAX) {

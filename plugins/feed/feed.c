@@ -386,7 +386,8 @@ static void load(soul *self, const feed_state *state)
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     int64_t every_ms = piw_option_number(task, piw_setting_number(task, "dev-mode") != 0 ? "every-dev-mode" : "every");
-    int rc = why == PIW_SWAP ? 0 : piw_timer(task, PIW_ON(look), 0, 0, every_ms);
+    /* Set anew by a successor too, which may have other options. */
+    int rc = piw_timer(task, PIW_ON(look), 0, why == PIW_SWAP ? every_ms : 0, every_ms);
     if (rc != 0)
         return piw_err_set(err, rc, "the timer can't be set: %s", piw_err_name(rc));
     soul *self = piw_zalloc(sizeof(*self));

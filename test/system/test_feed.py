@@ -115,7 +115,11 @@ def run(farm):
     # What was built while it was away is in it, too.
     farm.stop_process(farm.master)
     (farm.www / "feeds" / "new.atom").unlink()
+    farm.task_options["feed"] = {"every": "1h"}
     farm.start_master()
+    # At a new pace, which holds at once.
+    farm.task_options["feed"] = {"every": "1s"}
+    farm.run([farm.program("piw-ctl"), "-c", farm.configuration(), "--admin-queue", farm.socket("admin"), "reread"])
     check_feed(farm, "feeds/new.atom", [good])
     farm.run([farm.program("piw-remove"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes", "markupsafe"])
     farm.wait("the end of the package's feed", lambda: not (farm.www / "project" / "markupsafe").exists(), 60)

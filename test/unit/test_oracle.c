@@ -282,6 +282,20 @@ static void check_pages_due(const char *package, const char *command)
     admin("TRUNCATE piw.pages_due");
 }
 
+/* Who holds a request for the project's page alone hasn't heard of what was committed since and needs the index too. */
+static void check_greater_note(void)
+{
+    admin("INSERT INTO piw.pages_due VALUES ('p1', now(), 'BOTH'), ('p2', now(), 'PROJECT')");
+    db_REWRITES_SAVE *body = NULL;
+    piw_msg *msg = db_REWRITES_SAVE_new(&body);
+    piw_msg_list(msg, &body->rewrites, 2);
+    body->rewrites.at[0] = (rewrite){piw_text_of("p1"), {.us = 1700000000123456}, piw_text_of("PROJECT")};
+    body->rewrites.at[1] = (rewrite){piw_text_of("p2"), {.us = 1700000000123456}, piw_text_of("BOTH")};
+    tell("db", msg);
+    ck_assert_int_eq(admin_int("SELECT count(*)::integer FROM piw.pages_due WHERE package = 'p2'"), 0);
+    check_pages_due("p1", "BOTH");
+}
+
 static void check_rewrites(void)
 {
     db_REWRITES_SAVE *body = NULL;
@@ -315,6 +329,7 @@ START_TEST(every_call)
     ck_assert_int_eq(admin_int("SELECT piw.drain()::integer"), 0); /* as the_architect does */
     check_reads();
     check_rewrites();
+    check_greater_note();
 
     answer = call("db", build_with_file(build + 1, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"));
     ck_assert_uint_eq(db_LOGBUILD_reply_of(answer)->kept.count, 1);

@@ -1,6 +1,7 @@
 /* jobs.c — what a writer of the site does in the worker pool: making pages and writing them. */
 #include "jobs.h"
 
+#include "in_place.h"
 #include "log_pages.h"
 #include "pages.h"
 #include "piw/task.h"
@@ -298,7 +299,9 @@ int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw
     const write_pages *body = write_pages_of(job);
     if (!piw_name_is_canonical(body->data.package))
         return unsafe(err, body->data.package);
-    int rc = piw_site_there(body->site.root.s, err);
+    /* PIW_EAGAIN is for a file that isn't in its place. */
+    int rc =
+        piw_site_there(body->site.root.s, err) == 0 ? in_place_check(body->site.root.s, &body->data, err) : PIW_EIO;
     if (rc == 0 && body->index)
         rc = write_indexes(&body->site, &body->data, json, err);
     if (rc == 0)

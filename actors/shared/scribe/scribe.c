@@ -441,12 +441,22 @@ static bool has_index(const scribe *self, const errand *e)
            piw_file_there(path);
 }
 
+/* A file of the package isn't in its place yet. Whoever has asked says so, if it lasts; for the renewal nothing is left to do, since
+ * the pages are due, and written when it is. */
+static int wait_for_file(piw_task *task, scribe *self, errand *e, const char *why)
+{
+    int rc = e->saved.request.id == 0 ? 0 : piw_answer_error(task, e->saved.request, PIW_EAGAIN, "%s", why);
+    return rc != 0 ? rc : finish(task, self, e, RENEWAL_DONE);
+}
+
 static int on_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
     scribe *self = piw_soul(task);
     errand *e = errands_find(&self->errands, (int64_t)key);
     if (e == NULL)
         return 0;
+    if (piw_msg_error(reply) == PIW_EAGAIN)
+        return wait_for_file(task, self, e, piw_msg_error_text(reply));
     bool failed = piw_msg_error(reply) != 0;
     if (failed && !has_index(self, e))
         return fail(task, self, e, reply);
