@@ -23,34 +23,49 @@ CREATE TYPE piw.pypi_change AS (
 -- The planner must look up key after key, in these functions as in the queue's: a plan made while a table was small is
 -- kept, and would read the whole of it when it has grown. What is looked up is grouped first.
 
--- Events of one round that add or mark. A version without a source so far is marked `binary only`.
-CREATE FUNCTION piw.apply_additions(events piw.pypi_event[], development boolean) RETURNS SETOF piw.pypi_change
+-- Events of one round that add or mark. A version without a source so far is marked `binary only`. New versions are told one by
+-- one; unless `each`, only which packages have any that were there before: the caller asks no more, and there may be many.
+CREATE FUNCTION piw.apply_additions(events piw.pypi_event[], development boolean, each boolean) RETURNS SETOF piw.pypi_change
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
+    here text[]; -- packages that are there, or are to be, and when their canonical names were seen
+    here_seen timestamp[];
+    absent text[];
+    deleted text[];
+    fresh text[];    -- of these, those that are new
     new_packages text[];
     new_versions text[];
     open_packages text[]; -- there already, and to be enabled
     open_versions text[];
 BEGIN
-    RETURN QUERY
-    WITH come AS (
-        INSERT INTO public.packages (package, skip)
-        SELECT e.package, CASE WHEN development THEN 'development mode' ELSE '' END
-        FROM unnest(events) e
-        WHERE e.action IN ('create', 'source', 'binary')
-        GROUP BY e.package
-        ORDER BY e.package
-        ON CONFLICT DO NOTHING
-        RETURNING package
-    )
-    SELECT c.package::text, NULL::text, 'new_package'::text FROM come c;
+    -- Each package once, with what is known of it.
+    SELECT array_agg(k.package), array_agg(k.seen),
+           array_agg(k.package) FILTER (WHERE k.skip IS NULL), array_agg(k.package) FILTER (WHERE k.adds AND k.skip = 'deleted')
+    INTO here, here_seen, absent, deleted
+    FROM (SELECT g.package, g.seen, g.adds, p.skip
+          FROM (SELECT e.package, max(e.moment) FILTER (WHERE e.name = e.package) AS seen,
+                       bool_or(e.action IN ('create', 'source', 'binary')) AS adds
+                FROM unnest(events) e GROUP BY e.package) g
+          LEFT JOIN public.packages p ON p.package = g.package
+          WHERE g.adds OR p.package IS NOT NULL
+          ORDER BY g.package COLLATE "C") k;
+    IF absent IS NOT NULL THEN
+        WITH come AS (
+            INSERT INTO public.packages (package, skip)
+            SELECT a.package, CASE WHEN development THEN 'development mode' ELSE '' END FROM unnest(absent) AS a (package)
+            ON CONFLICT DO NOTHING
+            RETURNING package
+        )
+        SELECT array_agg(c.package::text) INTO fresh FROM come c;
+        RETURN QUERY SELECT f.package, NULL::text, 'new_package'::text FROM unnest(fresh) AS f (package);
+    END IF;
+    IF deleted IS NOT NULL THEN
+        UPDATE public.packages p SET skip = '' WHERE p.package = ANY (deleted) AND p.skip = 'deleted';
+    END IF;
 
-    UPDATE public.packages p SET skip = ''
-    FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
-    WHERE p.package = e.package AND p.skip = 'deleted';
     UPDATE piw.quarantines q SET former = ''
     FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
     WHERE q.package = e.package AND q.version = '' AND q.former = 'deleted';
@@ -60,11 +75,7 @@ BEGIN
 
     -- The canonical name first, in case an alias of another package holds it.
     INSERT INTO public.package_names AS n (package, name, seen)
-    SELECT p.package, p.package, coalesce(e.seen, '1970-01-01')
-    FROM (SELECT e.package, max(e.moment) FILTER (WHERE e.name = e.package) AS seen FROM unnest(events) e
-          GROUP BY e.package) e
-    JOIN public.packages p ON p.package = e.package
-    ORDER BY p.package
+    SELECT p.package, p.package, coalesce(p.seen, '1970-01-01') FROM unnest(here, here_seen) AS p (package, seen)
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen)
     WHERE n.package <> excluded.package OR n.seen < excluded.seen;
     INSERT INTO public.package_names AS n (package, name, seen)
@@ -73,7 +84,7 @@ BEGIN
           GROUP BY e.package, e.name) e
     JOIN public.packages p ON p.package = e.package
     WHERE piw.canonical(e.name) = e.package
-    ORDER BY e.name
+    ORDER BY e.name COLLATE "C"
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
 
     -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: seen the next time.
@@ -92,7 +103,7 @@ BEGIN
                 SELECT w.package, w.version, w.released, CASE WHEN w.source THEN '' ELSE 'binary only' END
                 FROM wanted w
                 WHERE w.skip IS NULL
-                ORDER BY w.package, w.version
+                ORDER BY w.package COLLATE "C", w.version COLLATE "C"
                 RETURNING package, version
             ), open AS (
                 SELECT w.package, w.version FROM wanted w WHERE w.source AND w.skip IN ('binary only', 'deleted')
@@ -115,16 +126,24 @@ BEGIN
             NULL;
         END;
     END LOOP;
-    RETURN QUERY
-    SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
-    RETURN QUERY
-    WITH enabled AS (
-        UPDATE public.versions v SET skip = ''
-        FROM unnest(open_packages, open_versions) AS o (package, version)
-        WHERE v.package = o.package AND v.version = o.version AND v.skip IN ('binary only', 'deleted')
-        RETURNING v.package, v.version
-    )
-    SELECT c.package::text, c.version::text, 'enabled'::text FROM enabled c;
+    IF each THEN
+        RETURN QUERY
+        SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
+    ELSE
+        RETURN QUERY
+        SELECT n.package, NULL::text, 'new_version'::text
+        FROM (SELECT unnest(new_packages) EXCEPT SELECT unnest(fresh)) AS n (package) ORDER BY n.package COLLATE "C";
+    END IF;
+    IF open_packages IS NOT NULL THEN
+        RETURN QUERY
+        WITH enabled AS (
+            UPDATE public.versions v SET skip = ''
+            FROM unnest(open_packages, open_versions) AS o (package, version)
+            WHERE v.package = o.package AND v.version = o.version AND v.skip IN ('binary only', 'deleted')
+            RETURNING v.package, v.version
+        )
+        SELECT c.package::text, c.version::text, 'enabled'::text FROM enabled c;
+    END IF;
 
     -- Of others nobody asks what PyPI offers.
     RETURN QUERY
@@ -202,7 +221,8 @@ DECLARE
     ordered_from constant bigint := 630000;
     reread constant bigint := 2000;
     stored bigint;
-    events piw.pypi_event[];
+    first_serial bigint;
+    events piw.pypi_event[]; -- in any order: each says its place
     here piw.pypi_event[];
     removals piw.pypi_event[];
     marks piw.pypi_event[];
@@ -211,18 +231,16 @@ DECLARE
 BEGIN
     SELECT c.pypi_serial INTO stored FROM public.configuration c WHERE c.id = 1 FOR UPDATE;
 
-    SELECT array_agg(ROW(e.ord, e.package, e.name, e.version, e.moment, e.action, e.serial, 0)::piw.pypi_event
-                     ORDER BY e.ord)
-    INTO events
+    SELECT array_agg(ROW(e.ord, e.package, e.name, e.version, e.moment, e.action, e.serial, 0)::piw.pypi_event), min(e.serial)
+    INTO events, first_serial
     FROM unnest(packages, names, versions, moments, actions, serials) WITH ORDINALITY
         AS e (package, name, version, moment, action, serial, ord)
     WHERE e.package <> '' AND char_length(e.package) <= 200 AND char_length(e.name) <= 200
       AND (e.version IS NULL OR char_length(e.version) BETWEEN 1 AND 200)
       AND (stored < ordered_from OR e.serial > stored - reread);
     -- Most batches come after all that was applied before.
-    IF EXISTS (SELECT FROM piw.applied_serials a
-               WHERE a.serial >= (SELECT min(e.serial) FROM unnest(events) e)) THEN
-        SELECT array_agg(e ORDER BY e.ord) INTO events FROM unnest(events) e
+    IF EXISTS (SELECT FROM piw.applied_serials a WHERE a.serial >= first_serial) THEN
+        SELECT array_agg(e) INTO events FROM unnest(events) e
         WHERE NOT EXISTS (SELECT FROM piw.applied_serials a WHERE a.serial = e.serial);
     END IF;
     IF events IS NOT NULL THEN
@@ -232,8 +250,7 @@ BEGIN
     -- of all packages is one step of each kind.
     mixed := actions && ARRAY['remove', 'quarantine', 'clear', 'unsource'];
     IF mixed THEN
-        SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event
-                         ORDER BY r.ord),
+        SELECT array_agg(ROW(r.ord, r.package, r.name, r.version, r.moment, r.action, r.serial, r.round)::piw.pypi_event),
                max(r.round)
         INTO events, rounds
         FROM (
@@ -249,7 +266,7 @@ BEGIN
 
     FOR step IN 0..coalesce(rounds, -1) LOOP
         IF NOT mixed THEN
-            RETURN QUERY SELECT * FROM piw.apply_additions(events, development);
+            RETURN QUERY SELECT * FROM piw.apply_additions(events, development, false);
             CONTINUE;
         END IF;
         SELECT array_agg(e) FILTER (WHERE piw.event_kind(e.action) = 0),
@@ -258,7 +275,7 @@ BEGIN
         INTO here, removals, marks
         FROM unnest(events) e WHERE e.round = step;
         IF here IS NOT NULL THEN
-            RETURN QUERY SELECT * FROM piw.apply_additions(here, development);
+            RETURN QUERY SELECT * FROM piw.apply_additions(here, development, false);
         END IF;
         IF removals IS NOT NULL THEN
             RETURN QUERY SELECT * FROM piw.apply_removals(removals);
@@ -379,7 +396,7 @@ BEGIN
         WHERE r.moment IS NOT NULL
     ) e;
     IF events IS NOT NULL THEN
-        RETURN QUERY SELECT * FROM piw.apply_additions(events, development);
+        RETURN QUERY SELECT * FROM piw.apply_additions(events, development, true);
     END IF;
     RETURN QUERY
     SELECT b.* FROM (

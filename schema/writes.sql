@@ -72,7 +72,7 @@ BEGIN
     SELECT n.package, moment, min(n.command)
     FROM unnest(packages, commands) AS n (package, command)
     GROUP BY n.package
-    ORDER BY n.package
+    ORDER BY n.package COLLATE "C"
     ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command);
 END
 $$;

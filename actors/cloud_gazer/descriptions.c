@@ -70,9 +70,13 @@ void gazer_describer_free(gazer_describer **describer)
     gazer_describer *self = *describer;
     if (self == NULL)
         return;
-    piw_table_node *node;
-    while ((node = piw_table_next(&self->all, NULL)) != NULL)
+    /* On from each, not from the beginning: while a log is worked off there are many. */
+    piw_table_node *node = piw_table_next(&self->all, NULL);
+    while (node != NULL) {
+        piw_table_node *next = piw_table_next(&self->all, node);
         forget(self, PIW_TABLE_ENTRY(node, wanted, node));
+        node = next;
+    }
     piw_table_fini(&self->all);
     free(self);
     *describer = NULL;

@@ -212,11 +212,11 @@ static int settle(database *db, PGresult *r, PGresult **result, piw_err *err)
 
 int database_query(database *db, const char *sql, params *p, PGresult **result, piw_err *err)
 {
-    const char *values[PARAMS_MAX] = {0};
+    params_sent ready = {.values = {0}};
     int count = p != NULL ? p->count : 0;
     if (p != NULL)
-        params_values(p, values);
-    PGresult *r = PQexecParams(db->conn, sql, count, NULL, values, NULL, NULL, 0);
+        params_values(p, &ready);
+    PGresult *r = PQexecParams(db->conn, sql, count, NULL, ready.values, ready.lengths, ready.formats, 0);
     if (p != NULL)
         params_fini(p);
     return settle(db, r, result, err);
@@ -254,11 +254,11 @@ int database_many(database *db, piw_err *err)
 
 int database_send(database *db, const statement *which, params *p, piw_err *err)
 {
-    const char *values[PARAMS_MAX] = {0};
+    params_sent ready = {.values = {0}};
     int count = p != NULL ? p->count : 0;
     if (p != NULL)
-        params_values(p, values);
-    int sent = PQsendQueryPrepared(db->conn, which->name, count, values, NULL, NULL, 0);
+        params_values(p, &ready);
+    int sent = PQsendQueryPrepared(db->conn, which->name, count, ready.values, ready.lengths, ready.formats, 0);
     if (p != NULL)
         params_fini(p);
     return sent != 0 ? 0 : cant(db, err);

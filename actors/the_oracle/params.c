@@ -1,11 +1,18 @@
-/* params.c — parameters of one SQL statement, in PostgreSQL's text form. */
+/* params.c — parameters of one SQL statement, in PostgreSQL's text form; long arrays in its binary form. */
 #include "params.h"
 
 #include "shared/text.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Of a packed array: dimensions, whether any element is NULL, the elements' type, how many there are, the first one's number. */
+enum { PACKED_HEAD = 5 };
+
+static const int64_t YEAR_2000_US = INT64_C(946684800000000);
 
 void params_fini(params *p)
 {
@@ -21,13 +28,41 @@ static int new_param(params *p, bool array)
     return p->count++;
 }
 
-void params_values(params *p, const char *values[PARAMS_MAX])
+static void put_32(piw_buffer *to, int32_t value)
+{
+    uint32_t big = htobe32((uint32_t)value);
+    piw_put_bytes(to, &big, sizeof(big));
+}
+
+static void put_64(piw_buffer *to, int64_t value)
+{
+    uint64_t big = htobe64((uint64_t)value);
+    put_32(to, sizeof(big));
+    piw_put_bytes(to, &big, sizeof(big));
+}
+
+/* The head, now that it is known how many elements there are. */
+static void close_packed(params *p, int i)
+{
+    const uint32_t head[PACKED_HEAD] = {htobe32(p->elements[i] > 0), htobe32(p->null[i]),
+                                        htobe32((uint32_t)p->packed[i]), htobe32((uint32_t)p->elements[i]), htobe32(1)};
+    memcpy(p->bytes[i].data, head, sizeof(head));
+    p->null[i] = false;
+}
+
+void params_values(params *p, params_sent *sent)
 {
     for (int i = 0; i < p->count; i++) {
-        if (p->array[i])
+        bool empty = p->packed[i] != 0 && p->elements[i] == 0;
+        if (p->packed[i] != 0)
+            close_packed(p, i);
+        else if (p->array[i])
             piw_put(&p->bytes[i], p->bytes[i].len == 0 ? "{}" : "}");
+        sent->formats[i] = p->packed[i] != 0;
+        /* Without elements the head ends before their number. */
+        sent->lengths[i] = empty ? 3 * (int)sizeof(uint32_t) : (int)p->bytes[i].len;
         piw_put_bytes(&p->bytes[i], "", 1);
-        values[i] = p->null[i] ? NULL : (const char *)p->bytes[i].data;
+        sent->values[i] = p->null[i] ? NULL : (const char *)p->bytes[i].data;
     }
 }
 
@@ -94,15 +129,53 @@ int params_array(params *p)
     return new_param(p, true);
 }
 
+int params_packed(params *p, params_type type)
+{
+    int at = new_param(p, true);
+    p->packed[at] = type;
+    const uint32_t head[PACKED_HEAD] = {0};
+    piw_put_bytes(&p->bytes[at], head, sizeof(head));
+    return at;
+}
+
+static piw_buffer *next_packed(params *p, int array, params_type type)
+{
+    assert(p->packed[array] == type);
+    (void)type;
+    p->elements[array]++;
+    return &p->bytes[array];
+}
+
 static piw_buffer *next_element(params *p, int array)
 {
-    assert(array < p->count && p->array[array]);
+    assert(array < p->count && p->array[array] && p->packed[array] == 0);
     piw_put(&p->bytes[array], p->bytes[array].len == 0 ? "{" : ",");
     return &p->bytes[array];
 }
 
+static void add_packed_text(params *p, int array, piw_text text)
+{
+    piw_buffer *to = next_packed(p, array, PACKED_TEXT);
+    if (text.s == NULL) {
+        p->null[array] = true;
+        put_32(to, -1);
+        return;
+    }
+    char small[1024];
+    size_t len;
+    char *clean = clean_text(text, small, sizeof(small), &len);
+    put_32(to, (int32_t)len);
+    piw_put_bytes(to, clean, len);
+    if (clean != small)
+        free(clean);
+}
+
 void params_add_text(params *p, int array, piw_text text)
 {
+    if (p->packed[array] != 0) {
+        add_packed_text(p, array, text);
+        return;
+    }
     piw_buffer *to = next_element(p, array);
     if (text.s == NULL) {
         piw_put(to, "NULL");
@@ -127,7 +200,10 @@ void params_add_text(params *p, int array, piw_text text)
 
 void params_add_int(params *p, int array, int64_t value)
 {
-    piw_putf(next_element(p, array), "%lld", (long long)value);
+    if (p->packed[array] != 0)
+        put_64(next_packed(p, array, PACKED_BIGINT), value);
+    else
+        piw_putf(next_element(p, array), "%lld", (long long)value);
 }
 
 void params_add_bool(params *p, int array, bool value)
@@ -137,5 +213,8 @@ void params_add_bool(params *p, int array, bool value)
 
 void params_add_time(params *p, int array, piw_time time)
 {
-    put_time(next_element(p, array), time);
+    if (p->packed[array] != 0)
+        put_64(next_packed(p, array, PACKED_TIMESTAMP), time.us - YEAR_2000_US);
+    else
+        put_time(next_element(p, array), time);
 }

@@ -10,8 +10,9 @@ int write_pypi_apply(database *db, const piw_msg *msg, piw_msg **reply, piw_err 
 {
     const db_PYPI_APPLY *body = db_PYPI_APPLY_of(msg);
     params p = {0};
-    int packages = params_array(&p), names = params_array(&p), versions = params_array(&p), times = params_array(&p);
-    int actions = params_array(&p), serials = params_array(&p);
+    int packages = params_packed(&p, PACKED_TEXT), names = params_packed(&p, PACKED_TEXT);
+    int versions = params_packed(&p, PACKED_TEXT), times = params_packed(&p, PACKED_TIMESTAMP);
+    int actions = params_packed(&p, PACKED_TEXT), serials = params_packed(&p, PACKED_BIGINT);
     for (uint32_t i = 0; i < body->events.count; i++) {
         const pypi_event *event = &body->events.at[i];
         params_add_text(&p, packages, event->package);
