@@ -501,6 +501,23 @@ START_TEST(the_json_form_goes_with_its_writer)
 }
 END_TEST
 
+/* At a start without the database: what isn't known isn't said to be nothing. */
+START_TEST(without_figures_none_are_told)
+{
+    static const char *const names[] = {"index.html", "packages.html", "stats.html"};
+    for (size_t i = 0; i < PIW_COUNT(names); i++) {
+        piw_buffer page = {0};
+        piw_err err = {0};
+        ck_assert_msg(page_site(&site, names[i], NULL, 0, &page, &err) == 0, "%s", err.text);
+        const char *html = text_of(&page);
+        ck_assert_ptr_null(strstr(html, "<strong>"));
+        ck_assert_ptr_null(strstr(html, "<dd>"));
+        ck_assert_ptr_nonnull(strstr(html, "class=\"lead\""));
+        piw_buffer_fini(&page);
+    }
+}
+END_TEST
+
 /* packages.json and the sitemaps for so many projects, p0 and on. */
 static void write_search_now(uint32_t count)
 {
@@ -654,6 +671,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_root_list_holds_all_names);
     tcase_add_test(tests, the_json_form_says_what_the_html_form_says);
     tcase_add_test(tests, the_json_form_goes_with_its_writer);
+    tcase_add_test(tests, without_figures_none_are_told);
     tcase_add_test(tests, search_index_and_sitemaps_name_every_project);
     tcase_add_test(tests, search_pieces_have_every_name);
     tcase_add_test(tests, one_more_name_changes_one_piece);
