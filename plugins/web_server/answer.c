@@ -256,6 +256,14 @@ static enum MHD_Result send_log(const web_site *site, const web_visit *visit, co
     return MHD_NO;
 }
 
+/* What caches are told (docs/web-logs.md). */
+static const char *cache_of(web_place place)
+{
+    return place == WEB_WHEEL || place == WEB_INDEX_PAGE ? "no-cache"
+           : place == WEB_NAMES                          ? "max-age=31536000, immutable"
+                                                         : NULL;
+}
+
 static enum MHD_Result send_path(const web_site *site, const web_visit *visit, const web_target *target,
                                  unsigned *status)
 {
@@ -270,10 +278,8 @@ static enum MHD_Result send_path(const web_site *site, const web_visit *visit, c
             *status = MHD_HTTP_MOVED_PERMANENTLY;
             return redirect(visit, target->path, true);
         }
-        bool asked_again = target->place == WEB_WHEEL || target->place == WEB_INDEX_PAGE;
         return send_file(visit, &file,
-                         &(web_manner){.type = web_type_of(target->path), .cache = asked_again ? "no-cache" : NULL},
-                         status);
+                         &(web_manner){.type = web_type_of(target->path), .cache = cache_of(target->place)}, status);
     }
     if (target->place == WEB_LOG)
         return send_log(site, visit, target->path, status);
