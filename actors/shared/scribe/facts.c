@@ -64,7 +64,7 @@ static piw_text system_of(piw_msg *job, const piw_farm_view *view)
     for (size_t i = 0; i < view->os_names.count; i++)
         piw_putf(&text, "%s%s", i == 0 ? "" : ", ", view->os_names.at[i]);
     if (view->os_version[0] != '\0')
-        piw_putf(&text, "%s%s", text.len > 0 ? " " : "", view->os_version);
+        piw_putf(&text, "%s%s", text.len > 0 ? " " : "release ", view->os_version);
     piw_text made = piw_msg_text(job, (const char *)text.data, text.len < 200 ? text.len : 200);
     piw_buffer_fini(&text);
     return made;
