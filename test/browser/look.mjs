@@ -5,7 +5,7 @@
  *   chromium, axe    the program; the source of axe-core
  *   pages            {name: path}, each looked at in both schemes and three widths
  *   looks            whether their looks count, too: pictures, accessibility
- *   search           {known, prefix, log, typos: [[typed, meant], …]}
+ *   search           not to look at pages alone: {known, prefix, log, typos: [[typed, meant], …]}
  *   shots            folder of the pictures
  *   bounds           {ms, bytes, again} */
 import fs from "node:fs";
@@ -319,15 +319,7 @@ async function typos(browser) {
 const browser = await chromium.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-gpu"] });
 try {
     for (const [name, where] of Object.entries(task.pages)) await lookAt(browser, name, where);
-    await byKeyboard(browser);
-    await leaving(browser);
-    await lost(browser);
-    await rings(browser);
-    await onPaper(browser);
-    await charts(browser);
-    await withoutScript(browser);
-    await cost(browser);
-    await typos(browser);
+    for (const step of task.search ? [byKeyboard, leaving, lost, rings, onPaper, charts, withoutScript, cost, typos] : []) await step(browser);
 } catch (error) {
     check("everything could be tried", false, error.stack);
 } finally {
