@@ -19,11 +19,6 @@ typedef struct web_manner {
     const char *type, *cache, *vary, *encoding;
 } web_manner;
 
-static const char *header_of(const web_visit *visit, const char *name)
-{
-    return MHD_lookup_connection_value(visit->connection, MHD_HEADER_KIND, name);
-}
-
 static bool add(struct MHD_Response *response, const char *name, const char *value)
 {
     return value == NULL || MHD_add_response_header(response, name, value) == MHD_YES;
@@ -124,12 +119,12 @@ static bool add_body(struct MHD_Response *response, const web_manner *manner, co
 static web_conditions conditions_of(const web_visit *visit)
 {
     return (web_conditions){
-        .if_match = header_of(visit, MHD_HTTP_HEADER_IF_MATCH),
-        .if_none_match = header_of(visit, MHD_HTTP_HEADER_IF_NONE_MATCH),
-        .if_modified_since = header_of(visit, MHD_HTTP_HEADER_IF_MODIFIED_SINCE),
-        .if_unmodified_since = header_of(visit, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE),
-        .if_range = header_of(visit, MHD_HTTP_HEADER_IF_RANGE),
-        .range = strcmp(visit->method, MHD_HTTP_METHOD_GET) == 0 ? header_of(visit, MHD_HTTP_HEADER_RANGE) : NULL,
+        .if_match = visit->head.fields[WEB_IF_MATCH],
+        .if_none_match = visit->head.fields[WEB_IF_NONE_MATCH],
+        .if_modified_since = visit->head.fields[WEB_IF_MODIFIED_SINCE],
+        .if_unmodified_since = visit->head.fields[WEB_IF_UNMODIFIED_SINCE],
+        .if_range = visit->head.fields[WEB_IF_RANGE],
+        .range = strcmp(visit->method, MHD_HTTP_METHOD_GET) == 0 ? visit->head.fields[WEB_RANGE] : NULL,
     };
 }
 
@@ -202,7 +197,7 @@ static enum MHD_Result send_index(const web_site *site, const web_visit *visit, 
     web_manner manner = {.cache = "no-cache", .vary = "Accept"};
     web_forms forms;
     web_file file;
-    web_forms_of(header_of(visit, MHD_HTTP_HEADER_ACCEPT), &forms);
+    web_forms_of(visit->head.fields[WEB_ACCEPT], &forms);
     bool json = forms.json && (forms.json_first || !forms.html);
     if (json && open_in(site, folder, "index.v1.json", &file)) {
         manner.type = WEB_TYPE_V1_JSON;
@@ -244,7 +239,7 @@ static enum MHD_Result send_log(const web_site *site, const web_visit *visit, co
         return send_missing(site, visit);
     }
     web_manner manner = {.type = web_type_of(path), .vary = MHD_HTTP_HEADER_ACCEPT_ENCODING, .encoding = "gzip"};
-    if (web_takes_gzip(header_of(visit, MHD_HTTP_HEADER_ACCEPT_ENCODING)))
+    if (web_takes_gzip(visit->head.fields[WEB_ACCEPT_ENCODING]))
         return send_file(visit, &file, &manner, status);
     struct MHD_Response *response = web_unpack(file.fd);
     if (response == NULL)
@@ -254,6 +249,14 @@ static enum MHD_Result send_log(const web_site *site, const web_visit *visit, co
         return queue(visit, *status, response);
     MHD_destroy_response(response);
     return MHD_NO;
+}
+
+/* What caches are told (docs/web-logs.md). */
+static const char *cache_of(web_place place)
+{
+    return place == WEB_WHEEL || place == WEB_INDEX_PAGE ? "no-cache"
+           : place == WEB_NAMES                          ? "max-age=31536000, immutable"
+                                                         : NULL;
 }
 
 static enum MHD_Result send_path(const web_site *site, const web_visit *visit, const web_target *target,
@@ -270,10 +273,8 @@ static enum MHD_Result send_path(const web_site *site, const web_visit *visit, c
             *status = MHD_HTTP_MOVED_PERMANENTLY;
             return redirect(visit, target->path, true);
         }
-        bool asked_again = target->place == WEB_WHEEL || target->place == WEB_INDEX_PAGE;
         return send_file(visit, &file,
-                         &(web_manner){.type = web_type_of(target->path), .cache = asked_again ? "no-cache" : NULL},
-                         status);
+                         &(web_manner){.type = web_type_of(target->path), .cache = cache_of(target->place)}, status);
     }
     if (target->place == WEB_LOG)
         return send_log(site, visit, target->path, status);
@@ -290,7 +291,7 @@ static piw_msg *entry_of(const web_visit *visit)
         .json = hits_JSON_new,
         .page = hits_PAGE_new,
     };
-    const char *agent = header_of(visit, MHD_HTTP_HEADER_USER_AGENT);
+    const char *agent = visit->head.fields[WEB_USER_AGENT];
     piw_web_request request = {
         .target = piw_text_of(visit->target),
         .host = piw_text_of(visit->address),
@@ -298,12 +299,6 @@ static piw_msg *entry_of(const web_visit *visit)
         .time = piw_time_now(),
     };
     return piw_web_entry(&words, &request);
-}
-
-bool web_has_body(const web_visit *visit)
-{
-    const char *length = header_of(visit, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    return header_of(visit, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
 static enum MHD_Result refuse_method(const web_visit *visit)
@@ -316,10 +311,12 @@ static bool reads(const web_visit *visit)
     return strcmp(visit->method, MHD_HTTP_METHOD_GET) == 0 || strcmp(visit->method, MHD_HTTP_METHOD_HEAD) == 0;
 }
 
-enum MHD_Result web_refuse_body(const web_visit *visit)
+enum MHD_Result web_refuse(const web_visit *visit, web_head_kind why)
 {
     web_visit last = *visit;
     last.last = true;
+    if (why == WEB_HEAD_BAD)
+        return send_text(&last, MHD_HTTP_BAD_REQUEST, "400 this is no head of a request by RFC 9112\n", NULL, NULL);
     return reads(visit) ? send_text(&last, MHD_HTTP_BAD_REQUEST, "400 a GET has no body here\n", NULL, NULL)
                         : refuse_method(&last);
 }

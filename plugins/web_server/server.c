@@ -132,10 +132,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (!self->answering) {
         is_at(self, true);
         server->requests++;
-        return web_has_body(&visit) ? web_refuse_body(&visit) : MHD_YES;
+        web_head_kind kind = web_head_look(mhd);
+        return kind != WEB_HEAD_GOOD ? web_refuse(&visit, kind) : MHD_YES;
     }
     piw_msg *msg = NULL;
+    web_head_read(mhd, &visit.head);
     enum MHD_Result done = web_answer(&server->site, &visit, &msg);
+    web_head_fini(&visit.head);
     if (!server->bounds.hits)
         piw_msg_free(&msg);
     *entry = msg;

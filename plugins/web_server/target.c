@@ -113,6 +113,8 @@ static web_place place_of(const web_target *target)
     bool folder = target->kind == WEB_FOLDER;
     if (below(path, "logs") != NULL)
         return !folder && (ends(path, ".txt") || ends(path, ".html")) ? WEB_LOG : WEB_ANYWHERE;
+    if (below(path, "search") != NULL)
+        return !folder && ends(path, ".gz") ? WEB_NAMES : WEB_ANYWHERE;
     const char *name = index != NULL ? below(index, "simple") : NULL;
     if (name == NULL)
         return index != NULL && folder ? WEB_INDEX : WEB_ANYWHERE;

@@ -22,6 +22,7 @@ typedef enum {
     WEB_INDEX_PAGE, /* one of them by its own name */
     WEB_WHEEL,      /* a wheel or its metadata */
     WEB_LOG,        /* /logs/….txt or .html, which lies there with .gz behind it */
+    WEB_NAMES,      /* /search/….gz, called after its bytes */
 } web_place;
 
 typedef struct web_target {

@@ -4,7 +4,8 @@
  *   base, name       the server's address, and what results are called after
  *   chromium, axe    the program; the source of axe-core
  *   pages            {name: path}, each looked at in both schemes and three widths
- *   search           {known, prefix, log, typos: [[typed, meant], …]}
+ *   looks            whether their looks count, too: pictures, accessibility
+ *   search           not to look at pages alone: {known, prefix, log, typos: [[typed, meant], …]}
  *   shots            folder of the pictures
  *   bounds           {ms, bytes, again} */
 import fs from "node:fs";
@@ -53,24 +54,47 @@ async function audit(page) {
         .map((violation) => `${violation.impact} ${violation.id}: ${violation.nodes[0].html} ${violation.nodes[0].failureSummary}`);
 }
 
+/* Words, in the middle of which a line ends though they are short. An option is none without its hyphens. Of what can't be broken
+ * elsewhere, and isn't short, anything may become. */
+function broken() {
+    const found = new Set(), range = document.createRange();
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let looked = 0; texts.nextNode() && looked < 5000;) {
+        for (const match of texts.currentNode.data.matchAll(/(?<!\S)--?[a-z]\w*|[^\s,-]+/g)) {
+            looked++;
+            if (match[0].length > 12) continue;
+            range.setStart(texts.currentNode, match.index);
+            range.setEnd(texts.currentNode, match.index + match[0].length);
+            if (new Set([...range.getClientRects()].map((part) => Math.round(part.top))).size > 1) found.add(match[0]);
+        }
+    }
+    return [...found];
+}
+
+/* Every server sends the same pages (test_browser.py compares them): how they look is looked at once. */
 async function lookAt(browser, name, where) {
-    const wide = [], barriers = [], complaints = [], outside = [];
+    const wide = [], torn = [], barriers = [], complaints = [], outside = [];
     for (const scheme of SCHEMES) {
-        for (const width of WIDTHS) {
+        for (const width of task.looks ? WIDTHS : [WIDTHS[0], WIDTHS.at(-1)]) {
             const { context, page, seen } = await open(browser, { colorScheme: scheme, viewport: { width, height: 900 } });
             const answer = await page.goto(task.base + where, { waitUntil: "load" });
             if (answer.status() !== (name === "404" ? 404 : 200)) complaints.push(`${where}: ${answer.status()}`);
             const across = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
             if (across > 0) wide.push(`${across} pixels at ${width}`);
-            for (const wrong of await audit(page)) barriers.push(`${scheme} ${width} ${wrong}`);
-            await page.screenshot({ path: path.join(task.shots, `${task.name}-${name}-${scheme}-${width}.png`), fullPage: name !== "log" });
+            for (const word of await page.evaluate(broken)) torn.push(`${word} at ${width}`);
+            if (task.looks) {
+                await page.screenshot({ path: path.join(task.shots, `${name}-${scheme}-${width}.png`), fullPage: name !== "log" });
+                /* Last, for it changes the page. */
+                for (const wrong of await audit(page)) barriers.push(`${scheme} ${width} ${wrong}`);
+            }
             complaints.push(...seen.complaints.filter((text) => name !== "404" || !text.includes("404")));
             outside.push(...seen.outside);
             await context.close();
         }
     }
     check(`${name}: nothing is wider than the window`, wide.length === 0, wide);
-    check(`${name}: no violation of accessibility`, barriers.length === 0, barriers);
+    check(`${name}: no short word is broken`, torn.length === 0, torn);
+    if (task.looks) check(`${name}: no violation of accessibility`, barriers.length === 0, barriers);
     check(`${name}: the console is silent`, complaints.length === 0, complaints);
     check(`${name}: no request leaves the site`, outside.length === 0, outside);
 }
@@ -97,7 +121,7 @@ async function byKeyboard(browser) {
     check("keyboard: an arrow chooses a name, and a screen reader hears which", chosen);
     const wrong = await audit(page);
     check("keyboard: the open list has no violation of accessibility", wrong.length === 0, wrong);
-    await page.screenshot({ path: path.join(task.shots, `${task.name}-search.png`) });
+    await page.screenshot({ path: path.join(task.shots, `search-${task.name}.png`) });
     const place = await page.evaluate((name) => [...document.querySelectorAll("#hits [role=option]")].findIndex((a) => a.textContent === name), task.search.known);
     for (let i = 0; i < place; i++) await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
@@ -295,15 +319,7 @@ async function typos(browser) {
 const browser = await chromium.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-gpu"] });
 try {
     for (const [name, where] of Object.entries(task.pages)) await lookAt(browser, name, where);
-    await byKeyboard(browser);
-    await leaving(browser);
-    await lost(browser);
-    await rings(browser);
-    await onPaper(browser);
-    await charts(browser);
-    await withoutScript(browser);
-    await cost(browser);
-    await typos(browser);
+    for (const step of task.search ? [byKeyboard, leaving, lost, rings, onPaper, charts, withoutScript, cost, typos] : []) await step(browser);
 } catch (error) {
     check("everything could be tried", false, error.stack);
 } finally {

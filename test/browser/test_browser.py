@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """The pages that people read, in Debian's Chromium: search by keyboard, from there to a project and to a log; charts; both schemes,
 360, 768 and 1440 pixels wide; on paper; nothing that axe-core finds wrong; no request to another site; search over 700,000 names with what
-it costs. By nginx, and by the master's own web server where it is built.
+it costs. By nginx, and by the master's own web server where it is built. First those of a farm with kinds of machine.
 
 playwright-core and axe-core come from the npm registry, at the versions of package.json, into build/browser; without them, or
-without Chromium, the test is skipped. Pictures of every page stay in build/browser/shots.
+without Chromium, the test is skipped. Pictures of every page stay in build/browser/shots. By hand, names of servers (nginx, web_server)
+leave the others out; how pages look, which is the same with each, is looked at with the first.
 
 TEST-TIMEOUT: 1500
 TEST-NEEDS: plain
@@ -18,6 +19,8 @@ import random
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[1:1] = [str(ROOT / "test" / "system")]
@@ -146,25 +149,82 @@ def servers(farm):
         yield "web_server", farm.own_url
 
 
-def look(farm, name, base, all_names):
-    index = json.loads((farm.www / "search" / "index.json").read_text())
+def pages(farm):
     failed = farm.value("SELECT lpad(build_id::text, 12, '0') FROM builds WHERE NOT status")
     log = f"/logs/{failed[:4]}/{failed[4:8]}/{failed[8:]}.html"
+    return {"home": "/", "packages": "/packages.html", "stats": "/stats.html", "faq": "/faq.html", "json": "/json.html", "404": "/nothing/here",
+            "project": "/project/gold/", "long": f"/project/{LONG}/", "nothing": "/project/nothing/", "plated": "/project/plated/",
+            "binary": "/project/binary/", "log": log}
+
+
+def fetch(url):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=60) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.read()
+
+
+def same_pages(farm):
+    """Else how they look would have to be looked at with each server."""
+    bases = [base for _, base in servers(farm)]
+    files = {**pages(farm), "style": "/site.css", "script": "/search.js"}
+    # Written again within the minute: one asked for before and one after that differ.
+    farm.wait("the same pages from all servers", lambda: all(len({fetch(base + path) for base in bases}) == 1 for path in files.values()), 60)
+
+
+def look(farm, name, base, paths, looks, search=None):
     shots = KEPT / "shots"
     shots.mkdir(parents=True, exist_ok=True)
-    downloaded = {row[0] for row in farm.rows("SELECT package FROM piw.package_downloads")}
-    task = {
-        "base": base, "name": name, "chromium": CHROMIUM, "modules": str(KEPT), "axe": str(KEPT / "node_modules/axe-core/axe.min.js"),
-        "shots": str(shots), "bounds": BOUNDS,
-        "pages": {"home": "/", "packages": "/packages.html", "stats": "/stats.html", "faq": "/faq.html", "json": "/json.html",
-                  "404": "/nothing/here", "project": "/project/gold/", "long": f"/project/{LONG}/", "nothing": "/project/nothing/", "plated": "/project/plated/", "binary": "/project/binary/", "log": log},
-        "search": {"known": "gold", "prefix": "gol", "error": ERROR, "count": index["count"], "files": len(index["pieces"]) + 2,
-                   "rare": next(n for n in all_names[400000:] if len(n) > 12 and n not in downloaded),
-                   "typos": typos(all_names, 40)}}
+    task = {"base": base, "name": name, "chromium": CHROMIUM, "modules": str(KEPT), "axe": str(KEPT / "node_modules/axe-core/axe.min.js"),
+            "shots": str(shots), "bounds": BOUNDS, "pages": paths, "looks": looks, "search": search}
     path = farm.dir / "tmp" / f"{name}.json"
     path.write_text(json.dumps(task))
     done = subprocess.run(["node", HERE / "look.mjs", path], stdin=subprocess.DEVNULL, timeout=600, check=False)
     return done.returncode == 0
+
+
+def search_of(farm, all_names):
+    index = json.loads((farm.www / "search" / "index.json").read_text())
+    downloaded = {row[0] for row in farm.rows("SELECT package FROM piw.package_downloads")}
+    return {"known": "gold", "prefix": "gol", "error": ERROR, "count": index["count"], "files": len(index["pieces"]) + 2,
+            "rare": next(n for n in all_names[400000:] if len(n) > 12 and n not in downloaded), "typos": typos(all_names, 40)}
+
+
+def begin(farm):
+    farm.prepare()
+    farm.start_postgres()
+    farm.create_database(["cp39", "cp311", "cp313"])
+    farm.psql(FILL)
+    write_logs(farm)
+    farm.site_options = {"name": "Wheels", "base-url": "https://wheels.example.org", "notice": "Disks are changed on Sunday."}
+    farm.own_url = None
+
+
+def rebuild(farm, *what):
+    farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--yes", "--import-queue", farm.socket("import"), *what])
+
+
+def kinds():
+    """What pages have besides on a farm of several kinds of machine."""
+    with farms.Farm() as farm:
+        begin(farm)
+        farm.views = {"pi-bookworm": {"abi": "cp311", "platform": "linux_armv7l, linux_armv6l", "os_name": "debian, raspbian", "os_version": "12"},
+                      "a-kind-with-a-name-of-32-letters": {"abi": "cp313", "platform": "linux_armv7l", "os_version": "13"}}
+        farm.start_pypi()
+        farm.start_master()
+        farm.start_web()
+        farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 120)
+        farm.wait("the refill", lambda: farm.value("SELECT count(*) FROM piw.refills") == "0", 60)
+        farm.psql(f"""
+            INSERT INTO piw.view_builds VALUES (900, '{list(farm.views)[1]}', 'gold', '1.2', 1, now(), '75 s', true);
+            INSERT INTO piw.view_files SELECT view, 'gold-1.2-cp313-cp313-linux_armv7l.whl', build_id, 1234567, repeat('ab', 32), 'gold', '1.2',
+                'cp313', 'cp313', 'linux_armv7l', NULL, '', NULL, now() FROM piw.view_builds""")
+        for what in (("project", "gold"), ("home",)):
+            rebuild(farm, *what)
+        return look(farm, "kinds", farm.web_url, {"kinds-home": "/", "kinds-project": "/project/gold/"}, True)
 
 
 def main():
@@ -173,15 +233,9 @@ def main():
     except Missing as why:
         print(f"skip browser - {why}")
         return 0
-    good = True
+    good = kinds()
     with farms.Farm() as farm:
-        farm.prepare()
-        farm.start_postgres()
-        farm.create_database(["cp39", "cp311", "cp313"])
-        farm.psql(FILL)
-        write_logs(farm)
-        farm.site_options = {"name": "Wheels", "base-url": "https://wheels.example.org", "notice": "Disks are changed on Sunday."}
-        farm.own_url = None
+        begin(farm)
         if (farm.build / "plugins" / "web_server.so").exists():
             port = farms.free_port()
             farm.task_options["web_server"] = {"listen": f"127.0.0.1:{port}"}
@@ -191,12 +245,15 @@ def main():
         farm.start_web()
         farm.wait("pages of all packages", lambda: farm.pages_form() == "all", 120)
         all_names = fill_names(farm)
-        farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--yes", "--import-queue", farm.socket("import"), "search"])
+        rebuild(farm, "search")
         farm.wait("the list of names", lambda: json.loads((farm.www / "search/index.json").read_text())["count"] > COUNT, 120)
-        farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--yes", "--import-queue", farm.socket("import"), "home"])
+        rebuild(farm, "home")
         farm.wait("the most downloaded", lambda: "gold" in (farm.www / "packages.html").read_text(), 60)
+        same_pages(farm)
+        wanted = sys.argv[1:] or [name for name, _ in servers(farm)]
         for name, base in servers(farm):
-            good = look(farm, name, base, all_names) and good
+            if name in wanted:
+                good = look(farm, name, base, pages(farm), name == wanted[0], search_of(farm, all_names)) and good
     return 0 if good else 1
 
 

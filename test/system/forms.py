@@ -36,13 +36,14 @@ def check_weights(name, get, path="/simple/load/"):
 
 
 def make_view(write):
-    """A package, and its page for people, may be called simple, too."""
+    """A package, and its page for people, may be called simple, too. Beside them a piece of the search."""
     for folder in ("trixie/simple", "trixie/simple/load", "simple/simple"):
         write(f"{folder}/index.html", b"<!DOCTYPE html>")
         write(f"{folder}/index.v1.json", b"{}")
     write("trixie/simple/load/load-1-py3-none-any.whl", b"w" * 100)
     write("project/simple/index.html", b"<!DOCTYPE html>")
     write("project/simple/json/index.json", b"{}")
+    write("search/0123456789abcdef0123.gz", b"names")
 
 
 def check_view(name, get, where=lambda headers: headers["Location"]):
@@ -58,6 +59,9 @@ def check_view(name, get, where=lambda headers: headers["Location"]):
         status, headers = get(f"/trixie/simple/load/{form}")
         equal(f"{name}: a view's {form}", (status, headers["Content-Type"].split(";")[0], headers["Cache-Control"]),
               (200, "text/html" if form == "index.html" else JSON, "no-cache"))
+    status, headers = get("/search/0123456789abcdef0123.gz")
+    equal(f"{name}: what is called after its bytes is kept for good", (status, headers["Cache-Control"], headers["Content-Encoding"] or ""),
+          (200, "max-age=31536000, immutable", ""))
     for path, wanted in (("/trixie/simple/Load/", "/trixie/simple/load/"), ("/trixie/simple/load", "/trixie/simple/load/"),
                          ("/trixie/simple/Load/load-1-py3-none-any.whl", "/trixie/simple/load/load-1-py3-none-any.whl")):
         status, headers = get(path)

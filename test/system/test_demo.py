@@ -92,6 +92,11 @@ def test_once(link):
     kept = link / "www"
     missing = [name for name in SITE if not (kept / name).is_file()]
     check("once.the site is kept", not missing and not (kept / "old").exists(), missing)
+    told = {name: (kept / name).read_text("utf-8") for name in ("index.html", "packages.json", "sitemap1.xml", "stats.html")}
+    check("once.what it tells isn't what was before the builds", "<strong>2</strong> so far" in told["index.html"] and
+          all(f'href="project/piwdemo-{name}/"' in told["index.html"] for name in ("broken", "cext", "pure")) and
+          "<dd>3</dd>" in told["stats.html"] and told["packages.json"].count("piwdemo-") == 3 and
+          told["sitemap1.xml"].count("/project/piwdemo-") == 3 and "feeds/new.atom" in told["index.html"], told)
     check("once.without the master's own", not [path.name for path in kept.iterdir() if path.name.startswith(".")])
 
 

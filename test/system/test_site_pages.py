@@ -7,6 +7,7 @@ TEST-TIMEOUT: 240
 
 import gzip
 import html.parser
+import json
 import re
 import sys
 
@@ -19,8 +20,9 @@ PAGES = ("index.html", "packages.html", "stats.html", "faq.html", "json.html", "
 TURNS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029]
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"' {{site_name}} " + "".join(map(chr, TURNS))
 TAGS = {"script", "img", "iframe", "object", "style", "base", "form", "input", "button"}
+STAMP = "2026-11-30T13:48:18,042 "  # as pip's own log has before each line
 LOG = (["Collecting rough==1"] + [f"gcc -c {n}.c" for n in range(6000)] + [HOSTILE.replace("\u2028", " ").replace("\u2029", " "),
-       "a.c:1:2: error: it is all wrong", "error: command 'gcc' failed"])
+       f"{STAMP}  \x1b[1mModuleNotFoundError\x1b[0m: No module named 'numpy'", f"{STAMP}ERROR: Failed building wheel for rough"])
 
 
 class Page(html.parser.HTMLParser):
@@ -127,6 +129,16 @@ def words_are_right(farm):
         "built: 1<", "failed: 1<", "downloads: 3<", ">3.11</span>", ">Debian 12</span>", ">other</span>")), stats[-4000:])
 
 
+def json_is_described(farm):
+    """The page for who reads a project's document names each of its members, and none that isn't there."""
+    document = json.loads(read(farm, "project/fine/json/index.json"))
+    release = document["releases"]["1.0"]
+    there = {*document, *release, *next(iter(release["files"].values()))}
+    cells = re.findall(r'<td class="members">(.*?)</td>', read(farm, "json.html"))
+    told = set(re.findall(r"<code>(\w+)</code>", "".join(cells)))
+    check("json: its page names its members", told == there | {"views"}, told ^ there)
+
+
 def nothing_is_run(farm):
     seen = {}
     for name in ("project/rough/index.html", "logs/0000/0000/0001.html.gz", "index.html", "stats.html", "packages.html"):
@@ -144,8 +156,9 @@ def nothing_is_run(farm):
 def log_page(farm):
     text = read(farm, "logs/0000/0000/0001.html.gz")
     page = Page(text)
-    number = LOG.index("a.c:1:2: error: it is all wrong") + 1
-    check("log: the error comes first", text.index(f'<a href="#L{number}">') < text.index('<li id="L1"'))
+    number = next(n for n, line in enumerate(LOG, 1) if "ModuleNotFoundError" in line)
+    check("log: the error comes first", text.find(f'<li class="err"><a href="#L{number}">') in range(text.index('<li id="L1"')), text[:3000])
+    check("log: no colours are shown", f"<code>{STAMP}  ModuleNotFoundError: No module named" in text, text[:3000])
     check("log: lines can be linked to", {"L1", "L2", f"L{number}"} <= page.ids)
     check("log: the middle of a long one is left out", "L3000" not in page.ids and re.search(r"… [0-9,]+ lines are left out", text))
     check("log: the project leads to it", "../../logs/0000/0000/0001.html" in read(farm, "project/rough/index.html"))
@@ -267,6 +280,25 @@ def operators_own(farm):
     check("wrong: the project's page is written", read(farm, "project/fine/index.html") == "<p>fine without a log's page</p>\n<!-- end -->\n")
 
 
+def operators_slips(farm):
+    """Settings that can't be used are named at the start, and no page is made worse by them."""
+    farm.stop_process(farm.master)
+    before = read(farm, "stats.html")
+    farm.site_options.update({"templates": farm.dir / "tmeplates", "notice": "x" * 1001, "accent": "red", "base-url": "wheels.test"})
+    farm.start_master()
+    for words in (r"\[site\] base-url is \"wheels.test\", which is no address like \S+: the pages tell people to install from http://\S+/simple$",
+                  r"\[site\] accent is no colour like #2b6cb0", r"site.notice is longer than 1000 bytes",
+                  rf"the home page isn't written: the folder of templates, {farm.dir}/tmeplates, can't be used: No such file or directory"):
+        farm.wait_log(farm.master, words)
+    check("slips: each is said", True)
+    rebuild(farm, "home")
+    check("slips: without the folder of templates pages stay as they were", read(farm, "stats.html") == before)
+    (farm.dir / "templates").rename(farm.dir / "tmeplates")
+    farm.wait("the page, once its template is there", lambda: "by its operator" in read(farm, "stats.html") and read(farm, "stats.html") != before, 60)
+    check("slips: mended, it is taken by itself; an address that is none isn't used", "://wheels.test" not in read(farm, "json.html") and
+          "wheels.test/simple" not in read(farm, "json.html") and "--accent: #2f7d57" in read(farm, "site.css"), read(farm, "json.html"))
+
+
 def main():
     with farms.Farm() as farm:
         farm.prepare()
@@ -284,7 +316,7 @@ def main():
         farm.wait("the site's own pages", lambda: all((farm.www / name).exists() for name in PAGES), 60)
         farm.wait("the site's address", lambda: "http://wheels.test/simple PACKAGE" in read(farm, "index.html"), 60)
         farm.wait("links to the logs' pages", lambda: "logs/0000/0000/0001.html" in read(farm, "index.html"), 90)
-        for step in (everything_is_there, words_are_right, nothing_is_run, log_page, every_log, large_logs, feeds, operators_own):
+        for step in (everything_is_there, words_are_right, json_is_described, nothing_is_run, log_page, every_log, large_logs, feeds, operators_own, operators_slips):
             step(farm)
         if score.failures:
             farm.show_logs()

@@ -175,6 +175,18 @@ def test_requests(port):
     equal("request.a body", (got.split(b" ")[1], got.count(b"HTTP/1.1 ")), (b"400", 1))
     got = Raw(port).send("GET /simple/load/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").all()
     equal("request.a body in pieces", got.split(b" ")[1], b"400")
+    smuggled = "GET /404.html HTTP/1.1\r\nHost: x\r\n\r\n"
+    for name, fields in (("two lengths", f"Content-Length: 0\r\nContent-Length: {len(smuggled)}\r\n"), ("two hosts", "Host: y\r\n"),
+                         ("a blank before the colon", f"Content-Length : {len(smuggled)}\r\n"),
+                         ("a tab before the colon", "Transfer-Encoding\t: chunked\r\n")):
+        got = Raw(port).send(f"GET /simple/load/ HTTP/1.1\r\nHost: x\r\n{fields}\r\n{smuggled}").all()
+        equal(f"request.{name}", (got.split(b" ")[1], got.count(b"HTTP/1.1 ")), (b"400", 1))
+    for name, path, fields, status in (
+            ("Accept", "/simple/load/", "Accept: text/plain\r\nAccept: text/html\r\n", b"200"),
+            ("If-None-Match", WHEEL, "If-None-Match: \"x\"\r\nif-none-match: *\r\n", b"304"),
+            ("Range, of which only one is possible", WHEEL, "Range: bytes=0-1\r\nRange: bytes=2-3\r\n", b"200")):
+        got = Raw(port).send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{fields}\r\n").all()
+        equal(f"request.twice {name}", got.split(b" ")[1], status)
     equal("request.no Host", Raw(port).send("GET / HTTP/1.1\r\n\r\n").answer().status, 400)
     got = Raw(port).send("GET / HTTP/1.1\r\nHost: x\r\n" + "".join(f"X-{n}: {'y' * 100}\r\n" for n in range(400)) + "\r\n").all()
     check("request.a head too large", got.split(b" ")[1] in (b"413", b"431"), got[:200])

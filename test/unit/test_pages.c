@@ -249,6 +249,48 @@ START_TEST(the_page_for_people_is_escaped)
 }
 END_TEST
 
+static void skip_all(const char *first, const char *second)
+{
+    for (uint32_t i = 0; i < data->releases.count; i++) {
+        project_release *r = &data->releases.at[i];
+        piw_msg_list(msg, &r->abis, 2);
+        r->abis.at[0].key = piw_text_of(first);
+        r->abis.at[1].key = piw_text_of(second);
+        r->abis.at[0].value = r->abis.at[1].value = (project_abi){piw_text_of("skip"), NULL};
+    }
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+        count++;
+    return count;
+}
+
+/* What is so for all versions is one sentence, however many there are. */
+START_TEST(what_is_skipped_for_all_versions_is_said_once)
+{
+    piw_buffer page = {0};
+    skip_all("cp31", "cp311");
+    data->releases.at[1].skip = piw_text_of("by hand");
+    make_project(&page);
+    const char *html = text_of(&page);
+    ck_assert_ptr_nonnull(strstr(html, "At present nothing at all is built for cp31, cp311.<"));
+    ck_assert_int_eq(count_of(html, "nothing at all"), 1);
+    ck_assert_int_eq(count_of(html, "isn&#39;t built"), 1);
+    ck_assert_int_eq(count_of(html, "isn&#39;t built: by hand."), 1);
+    piw_buffer_fini(&page);
+    data->skip = piw_text_of("binary only");
+    data->releases.at[1].skip = piw_text_of("");
+    make_project(&page);
+    html = text_of(&page);
+    ck_assert_int_eq(count_of(html, "no source archive"), 1);
+    ck_assert_ptr_null(strstr(html, "What is missing"));
+    piw_buffer_fini(&page);
+}
+END_TEST
+
 /* Names that another master left in the database: what isn't one of Debian's would be run by whoever pastes the line. */
 START_TEST(only_debian_names_are_in_the_install_line)
 {
@@ -501,6 +543,23 @@ START_TEST(the_json_form_goes_with_its_writer)
 }
 END_TEST
 
+/* At a start without the database: what isn't known isn't said to be nothing. */
+START_TEST(without_figures_none_are_told)
+{
+    static const char *const names[] = {"index.html", "packages.html", "stats.html"};
+    for (size_t i = 0; i < PIW_COUNT(names); i++) {
+        piw_buffer page = {0};
+        piw_err err = {0};
+        ck_assert_msg(page_site(&site, names[i], NULL, 0, &page, &err) == 0, "%s", err.text);
+        const char *html = text_of(&page);
+        ck_assert_ptr_null(strstr(html, "<strong>"));
+        ck_assert_ptr_null(strstr(html, "<dd>"));
+        ck_assert_ptr_nonnull(strstr(html, "class=\"lead\""));
+        piw_buffer_fini(&page);
+    }
+}
+END_TEST
+
 /* packages.json and the sitemaps for so many projects, p0 and on. */
 static void write_search_now(uint32_t count)
 {
@@ -646,6 +705,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, files_of_another_place_are_linked_there);
     tcase_add_test(tests, the_json_is_well_formed_and_says_all);
     tcase_add_test(tests, the_page_for_people_is_escaped);
+    tcase_add_test(tests, what_is_skipped_for_all_versions_is_said_once);
     tcase_add_test(tests, only_debian_names_are_in_the_install_line);
     tcase_add_test(tests, pages_are_written_and_removed);
     tcase_add_test(tests, project_pages_alone_leave_the_index);
@@ -654,6 +714,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, the_root_list_holds_all_names);
     tcase_add_test(tests, the_json_form_says_what_the_html_form_says);
     tcase_add_test(tests, the_json_form_goes_with_its_writer);
+    tcase_add_test(tests, without_figures_none_are_told);
     tcase_add_test(tests, search_index_and_sitemaps_name_every_project);
     tcase_add_test(tests, search_pieces_have_every_name);
     tcase_add_test(tests, one_more_name_changes_one_piece);

@@ -64,7 +64,7 @@ static piw_text system_of(piw_msg *job, const piw_farm_view *view)
     for (size_t i = 0; i < view->os_names.count; i++)
         piw_putf(&text, "%s%s", i == 0 ? "" : ", ", view->os_names.at[i]);
     if (view->os_version[0] != '\0')
-        piw_putf(&text, "%s%s", text.len > 0 ? " " : "", view->os_version);
+        piw_putf(&text, "%s%s", text.len > 0 ? " " : "release ", view->os_version);
     piw_text made = piw_msg_text(job, (const char *)text.data, text.len < 200 ? text.len : 200);
     piw_buffer_fini(&text);
     return made;
@@ -121,7 +121,13 @@ int facts_read(facts *self, piw_task *task, const char *root, piw_err *err)
     const char *name = piw_setting(task, "site.name"), *base_url = piw_setting(task, "site.base-url");
     *self = (facts){.root = piw_strdup(root), .mark = piw_strdup(""), .former = piw_strdup("")};
     self->name = piw_strdup(name == NULL ? "piwheels" : name);
-    self->base_url = base_url == NULL ? default_base_url() : piw_strdup(base_url);
+    bool good = base_url != NULL && site_address_ok(piw_text_of(base_url));
+    self->base_url = good ? piw_strdup(base_url) : default_base_url();
+    if (base_url != NULL && !good)
+        piw_warning(
+            "[site] base-url is \"%.200s\", which is no address like https://wheels.example.org: the pages tell people "
+            "to install from %s/simple",
+            base_url, self->base_url);
     /* Paths are appended to it with their own '/'. */
     for (size_t n = strlen(self->base_url); n > 0 && self->base_url[n - 1] == '/'; n--)
         self->base_url[n - 1] = '\0';

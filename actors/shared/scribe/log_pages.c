@@ -2,6 +2,7 @@
  * page is written once, with a page of its project, which leads to the log as it was printed until then. */
 #include "log_pages.h"
 
+#include "log_line.h"
 #include "pages.h"
 #include "piw/task.h"
 #include "shared/atomic_file.h"
@@ -57,7 +58,7 @@ static void put(unpacked *log, const char *piece, size_t len)
 }
 
 /* Whole lines of both; a line that is longer than such a part isn't looked at. */
-static page_log_lines lines_of(const unpacked *log)
+static page_log_lines split(const unpacked *log)
 {
     const char *text = log->text, *end = text + log->len;
     page_log_lines lines = {.first = {text, (uint32_t)log->len}, .last = {end, 0}};
@@ -72,6 +73,16 @@ static page_log_lines lines_of(const unpacked *log)
         lines.last = (piw_text){last + 1, (uint32_t)(end - last - 1)};
         lines.last_number = count_lines(text, FIRST_BYTES) + log->lines_cut + 2;
     }
+    return lines;
+}
+
+/* They have their numbers by then, and no colours any more. */
+static page_log_lines lines_of(const unpacked *log)
+{
+    page_log_lines lines = split(log);
+    char *last = log->text + (lines.last.s - log->text);
+    lines.first.len = log_line_plain(log->text, lines.first.len);
+    lines.last.len = log_line_plain(last, lines.last.len);
     return lines;
 }
 

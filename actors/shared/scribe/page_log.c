@@ -1,4 +1,5 @@
 /* page_log.c — the page of a build's log: lines with numbers to link to, and the error first. */
+#include "log_line.h"
 #include "pages.h"
 
 #include "shared/atomic_file.h"
@@ -6,7 +7,6 @@
 #include "shared/text.h"
 #include "site_files.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,53 +44,6 @@ static piw_text line_at(const char *at, const char *end, const char **next)
     return line;
 }
 
-static bool holds(piw_text line, const char *word)
-{
-    return memmem(line.s, line.len, word, strlen(word)) != NULL;
-}
-
-/* "ValueError: …", "SomeError" as Python ends a traceback with: at the line's start. */
-static bool is_exception(piw_text line)
-{
-    uint32_t i = 0;
-    while (i < line.len && (isalnum((unsigned char)line.s[i]) || line.s[i] == '_' || line.s[i] == '.'))
-        i++;
-    return i > 5 && (i == line.len || line.s[i] == ':') &&
-           (memcmp(line.s + i - 5, "Error", 5) == 0 || (i > 9 && memcmp(line.s + i - 9, "Exception", 9) == 0));
-}
-
-static piw_text without_indent(piw_text line)
-{
-    while (line.len > 0 && (line.s[0] == ' ' || line.s[0] == '\t')) {
-        line.s++;
-        line.len--;
-    }
-    return line;
-}
-
-/* How likely a line is to be what a build failed of: 0 not at all. */
-static int weight(piw_text line)
-{
-    line = without_indent(line);
-    if (line.len == 0)
-        return 0;
-    if (holds(line, "fatal error:") || holds(line, ": error:") || holds(line, "undefined reference to"))
-        return 4;
-    if (holds(line, "error[E") || holds(line, "CMake Error") || holds(line, "No space left on device") ||
-        holds(line, "Cannot allocate memory") || is_exception(line))
-        return 3;
-    if ((line.len > 6 && strncasecmp(line.s, "error:", 6) == 0) || holds(line, "command not found"))
-        return holds(line, "subprocess-exited-with-error") || holds(line, "metadata-generation-failed") ? 1 : 2;
-    return 0;
-}
-
-static const char *style_of(piw_text line)
-{
-    if (weight(line) >= 2)
-        return "err";
-    return holds(line, "warning:") || holds(line, "Warning:") ? "warn" : "";
-}
-
 static piw_text shown(piw_text line)
 {
     uint32_t len = line.len > LINE_MAX_BYTES ? LINE_MAX_BYTES : line.len;
@@ -105,7 +58,7 @@ static void add_line(piw_view *view, const char *list, uint32_t number, piw_text
     piw_view *item = piw_view_add(view, list);
     piw_view_print(item, "n", "%u", number);
     piw_view_text(item, "text", shown(line));
-    piw_view_text(item, "style", piw_text_of(style_of(line)));
+    piw_view_text(item, "style", piw_text_of(log_line_style(line)));
     piw_view_text(item, "gap", piw_text_of(""));
 }
 
@@ -143,15 +96,25 @@ static walk walk_of(const page_log_lines *log)
     return (walk){.log = log, .at = log->first.s, .end = log->first.s + log->first.len};
 }
 
-/* The number of the first of the weightiest lines; 0: nothing looks like an error. */
+static bool says_nothing(piw_text line)
+{
+    for (uint32_t i = 0; i < line.len; i++) {
+        if (line.s[i] != ' ' && line.s[i] != '\t')
+            return false;
+    }
+    return true;
+}
+
+/* The number of the first of the weightiest lines. Where nothing looks like an error it is the last that says anything, for who gives
+ * up says so at the end; 0: none does. */
 static uint32_t find_error(const page_log_lines *log)
 {
     uint32_t found = 0;
     int most = 0;
     piw_text line;
     for (walk w = walk_of(log); next_line(&w, &line);) {
-        int heavy = weight(line);
-        if (heavy > most) {
+        int heavy = log_line_weight(line);
+        if (heavy > most || (most == 0 && !says_nothing(line))) {
             most = heavy;
             found = w.number;
         }

@@ -121,6 +121,7 @@ typedef struct project_page {
     int64_t *linked; /* the builds whose logs the table of versions leads to */
     size_t linked_count;
     piw_buffer waiting;             /* ABIs of the release, whose turn hasn't come */
+    piw_buffer idle;                /* ABIs for which nothing is built, of whatever package */
     const project_release *skipped; /* the last one whose reason has been said */
 } project_page;
 
@@ -190,11 +191,28 @@ static void put_wait(const project_try *t, piw_view *item)
             times(t->tries, count, sizeof(count)), (int)t->cause.len, t->cause.s);
 }
 
-/* Why there is no wheel, and what becomes of it. */
+/* One more name in a list of them, once. They come in the order of the columns, for each release anew. */
+static void add_name(piw_buffer *list, piw_text name)
+{
+    size_t from = 0;
+    while (from < list->len) {
+        piw_text rest = {(const char *)list->data + from, (uint32_t)(list->len - from)};
+        const char *end = memmem(rest.s, rest.len, ", ", 2);
+        rest.len = end == NULL ? rest.len : (uint32_t)(end - rest.s);
+        if (piw_text_eq(rest, name))
+            return;
+        from += rest.len + 2;
+    }
+    piw_put(list, list->len > 0 ? ", " : "");
+    piw_put_text(list, name);
+}
+
+/* Why there is no wheel, and what becomes of it. What is so for all versions is said once: of the package above all, of an ABI below
+ * the list. */
 static void put_missing(project_page *page, const project_release *release, piw_text abi, const project_abi *status,
                         const char *log)
 {
-    piw_text skip = release->skip.len > 0 ? release->skip : page->data->skip;
+    piw_text skip = release->skip;
     bool skipped = piw_text_is(status->status, "skip");
     bool pending = piw_text_is(status->status, "pending");
     const project_try *tried = pending ? find_try(page->data, release->version, abi) : NULL;
@@ -205,23 +223,26 @@ static void put_missing(project_page *page, const project_release *release, piw_
         piw_put_text(&page->waiting, abi);
         return;
     }
+    if (skipped && skip.len == 0) {
+        if (page->data->skip.len == 0)
+            add_name(&page->idle, abi);
+        return;
+    }
     if (page->missing++ >= MISSING_MAX)
         return;
     piw_view *item = piw_view_add(page->view, "missing");
     piw_view_text(item, "version", release->version);
     /* A reason of the whole version is said once. */
-    piw_view_text(item, "abi", skipped && skip.len > 0 ? piw_text_of("") : abi);
+    piw_view_text(item, "abi", skipped ? piw_text_of("") : abi);
     piw_view_print(item, "log", "%s", log);
     char when[32], took[48];
     const project_build *build = status->build_id == NULL ? NULL : find_build(page->data, *status->build_id);
     if (pending) {
         put_wait(tried, item);
-    } else if (skipped && skip.len > 0) {
+    } else if (skipped) {
         page->skipped = release;
         piw_text words = skip_words(skip);
         piw_view_print(item, "words", "isn't built: %.*s.", (int)words.len, words.s);
-    } else if (skipped) {
-        piw_view_print(item, "words", "%s", "isn't built: nothing is, for this ABI, at present.");
     } else if (piw_text_is(status->status, "error")) {
         piw_view_print(item, "words", "%s", "was built, but no wheel came of it.");
     } else if (build != NULL) {
@@ -321,7 +342,9 @@ static void put_releases(project_page *page)
         any = true;
     }
     piw_view_flag(page->view, "has_releases", any);
-    piw_view_flag(page->view, "has_missing", page->missing > 0);
+    piw_view_flag(page->view, "has_missing", page->missing > 0 || page->idle.len > 0);
+    piw_view_print(page->view, "idle_abis", "%.*s", (int)page->idle.len,
+                   page->idle.len > 0 ? (char *)page->idle.data : "");
     piw_view_flag(page->view, "has_failed", page->failed);
     if (page->missing > MISSING_MAX)
         piw_view_number(page->view, "missing_more", page->missing - MISSING_MAX);
@@ -513,6 +536,7 @@ int page_project(const site_facts *site, const project_data *data, piw_buffer *t
     int rc = site_render(site, "project.html", page.view, to, err);
     piw_view_free(&page.view);
     piw_buffer_fini(&page.waiting);
+    piw_buffer_fini(&page.idle);
     free(page.linked);
     free(page.columns.abis);
     free(page.order);

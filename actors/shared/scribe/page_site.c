@@ -165,7 +165,7 @@ static void put_queue(piw_view *view, const site_figures *figures)
     char(*shown)[96] = piw_zalloc((count + 1) * sizeof(*shown));
     for (uint32_t i = 0; i < count; i++) {
         const site_queue *q = &figures->queues.at[i];
-        snprintf(shown[i], sizeof(shown[i]), "%lld waiting, %lld built in the last hour%s", (long long)q->pending,
+        snprintf(shown[i], sizeof(shown[i]), "%lld waiting, %lld built last hour%s", (long long)q->pending,
                  (long long)q->last_hour, q->skip.len > 0 ? ", skipped" : "");
         rows[i] = (chart_row){q->abi_tag, q->pending, shown[i]};
     }

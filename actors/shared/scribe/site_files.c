@@ -47,7 +47,9 @@ static int find_theirs(const char *folder, piw_text name, piw_text *text, const 
     char *path = piw_sprintf("%s/%.*s", folder, (int)name.len, name.s);
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         free(path);
-        return PIW_ENOENT;
+        /* A folder that was moved away, or whose name has a slip: not one without this file, in whose place ours is taken. */
+        return access(folder, X_OK) == 0 ? PIW_ENOENT
+                                         : piw_err_errno(err, "the folder of templates, %s, can't be used", folder);
     }
     void *data;
     size_t len;
@@ -103,6 +105,23 @@ int site_render(const site_facts *site, const char *name, const piw_view *view, 
     if (rc == 0)
         piw_page_end(name, to);
     return rc;
+}
+
+bool site_address_ok(piw_text url)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < PIW_COUNT(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+        if (url.s == NULL || url.len <= len || memcmp(url.s, schemes[i], len) != 0 || url.s[len] == '/')
+            continue;
+        for (uint32_t k = 0; k < url.len; k++) {
+            unsigned char c = (unsigned char)url.s[k];
+            if (c <= ' ' || c >= 0x7f || strchr("\"'<>\\^`{|}?#&;$()*!", c) != NULL)
+                return false;
+        }
+        return true;
+    }
+    return false;
 }
 
 bool site_colour_ok(piw_text colour)

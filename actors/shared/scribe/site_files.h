@@ -12,6 +12,8 @@ int site_render(const site_facts *site, const char *name, const piw_view *view, 
 /* A view with what every page needs. `up` is the way to the site's root ("", "../../"), `on` the page's name in the menu
  * (packages, stats, faq, json) or "". The title is borrowed. */
 piw_view *site_view(const site_facts *site, const char *up, piw_text title, const char *on);
+/* Is it an address as [site] base-url has it, which pages, sitemaps and what people paste into a shell can take? */
+bool site_address_ok(piw_text url);
 /* Is it a colour as [site] accent has it: #rrggbb? */
 bool site_colour_ok(piw_text colour);
 
