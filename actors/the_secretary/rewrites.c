@@ -4,9 +4,7 @@
 #include "piw/log.h"
 
 enum {
-    /* Long lists are saved more seldom: this much later for each request, of whose time saving takes a hundredth. */
-    SAVE_NS_EACH = 400000,
-    SAVE_S_MOST = 60,
+    SAVE_NS_EACH = 100000, /* long lists are saved more seldom: this much later for each request */
     LOAD_AGAIN_MS = 5000,
 };
 
@@ -39,6 +37,7 @@ int rewrites_save(piw_task *task)
     return rc;
 }
 
+/* Nothing is saved before the requests of the last run are read: they would be overwritten. */
 static void tell_counts(piw_task *task, secretary *self, int64_t now)
 {
     if (now < self->count_at_ns || self->written + self->failed == 0)
@@ -50,7 +49,6 @@ static void tell_counts(piw_task *task, secretary *self, int64_t now)
     piw_msg_free(&event);
 }
 
-/* Nothing is saved before the requests of the last run are read: they would be overwritten. */
 int on_save(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
@@ -59,9 +57,7 @@ int on_save(piw_task *task, piw_msg *reply, uint64_t key)
     tell_counts(task, self, now);
     if (!self->course.changed || self->course.saving || !self->course.loaded || now < self->save_at_ns)
         return 0;
-    int64_t rest_ns = (int64_t)requests_count(&self->requests) * SAVE_NS_EACH,
-            most_ns = SAVE_S_MOST * INT64_C(1000000000);
-    self->save_at_ns = now + (rest_ns < most_ns ? rest_ns : most_ns);
+    self->save_at_ns = now + (int64_t)requests_count(&self->requests) * SAVE_NS_EACH;
     return rewrites_save(task);
 }
 
