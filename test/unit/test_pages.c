@@ -431,7 +431,7 @@ START_TEST(a_folder_without_its_mark_is_left_alone)
     body->index = true;
     body->data = *data;
     piw_err err = {0};
-    ck_assert_int_eq(job_write_pages(job, NULL, &result, &err), PIW_EAGAIN);
+    ck_assert_int_eq(job_write_pages(job, NULL, &result, &err), PIW_EIO);
     ck_assert_ptr_nonnull(strstr(err.text, ".farm is missing"));
     piw_msg_free(&job);
     ck_assert_int_eq(rmdir(root), 0);

@@ -13,9 +13,9 @@ typedef struct simple_json {
     void (*root)(const char *names, size_t names_len, piw_buffer *to); /* simple/index.v1.json; as page_root */
 } simple_json;
 
-/* write_pages, if the files that they name are in place (in_place.h; else PIW_EAGAIN): simple index first, then the project's
- * page, its JSON, the links of its other spellings. With `json` NULL the simple index has no JSON form, and one that another
- * writer made is removed before the page is written. */
+/* write_pages: simple index first, then the project's page, its JSON, the links of its other spellings. PIW_EAGAIN: a file that they
+ * name isn't in place yet (in_place.h); PIW_EIO: the site is away. With `json` NULL the simple index has no JSON form, and one that
+ * another writer made is removed before the page is written. */
 int job_write_pages(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err);
 /* write_root: the same for the root list. */
 int job_write_root(piw_msg *job, const simple_json *json, piw_msg **result, piw_err *err);
