@@ -7,6 +7,7 @@ TEST-TIMEOUT: 240
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,12 +141,21 @@ def at_once(farm, gates):
     farm.stop_process(holder)
 
 
+def under_way(farm, task):
+    """What a task's line "waiting" says."""
+    line = re.search(r"^waiting +(.*)$", ctl(farm, "info", task).stdout, re.MULTILINE).group(1)
+    return {what: int(count) for count, what in re.findall(r"(\d+) ([a-z ]+)", line)}
+
+
 def in_one_group(farm, gates):
     """Both wait for the writer, which records them in one transaction."""
     ctl(farm, "hold", WRITER)
     for gate in gates.values():
         gate.touch()
     farm.wait("both staged", lambda: staged_wheels(farm) == 2)
+    # Their files are answered for, and each build's row is asked for.
+    farm.wait("both at the writer", lambda: under_way(farm, "file_juggler")["deferred"] == 0 and under_way(farm, "slave_driver")["calls open"] >= 2
+              and under_way(farm, "slave_driver")["in the mailbox"] == 0)
     ctl(farm, "release", WRITER)
 
 
