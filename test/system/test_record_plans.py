@@ -138,6 +138,16 @@ def check_empty_queue(farm):
     check("blocks read for keys of a queue that was empty", blocks and int(blocks[-1]) <= BLOCKS_MAX * keys, f"{blocks} for {keys}")
 
 
+def check_downloads(farm):
+    """A thousand downloads of two kinds of machine: the words that they are counted by are made for each kind, not for each row."""
+    text = ("SET track_functions = 'all';\nINSERT INTO downloads (filename, accessed_by, accessed_at, arch, distro_name, distro_version, "
+            "py_version) SELECT 'f' || n, '192.0.2.1', piw.utc_now(), 'armv7l', 'Debian', '12', '3.' || 11 + n % 2 "
+            "FROM generate_series(1, 1000) n;\nSELECT pg_stat_force_next_flush();\nSELECT 'made', sum(calls) FROM pg_stat_user_functions "
+            "WHERE schemaname = 'piw' AND funcname IN ('python_word', 'arch_word', 'distro_word');\n")
+    made = told(session(farm, text), "made")
+    check("words of a thousand downloads", made and 0 < int(made[0] or 0) <= 6, made)
+
+
 def main():
     with farms.Farm() as farm:
         farm.postgres_options = ["shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all",
@@ -172,6 +182,7 @@ def main():
                   f"{(large - again) / 500e3:.0f} us a build beside {(small - begin) / 500e3:.0f}")
         check_slices(farm)
         check_empty_queue(farm)
+        check_downloads(farm)
         farm.psql("ANALYZE")
         check("the queue is right", farm.rows("SELECT * FROM piw.check_queue()") == [], farm.rows("SELECT * FROM piw.check_queue()"))
     return score.code()
