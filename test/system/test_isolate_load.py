@@ -148,7 +148,7 @@ def run(farm):
     loads.fill(farm, 2000, 20)
     farm.start_pypi()
     farm.start_master()
-    load = loads.Load(farm, "--fail-percent", "20", "--rate", "400")
+    load = loads.Load(farm, "--fail-percent", "20", "--rate", "400", *loads.MIXED)
     load.wait_built(50)
     crash(farm, load)
     loop(farm, load)
