@@ -104,7 +104,7 @@ def sha256(path):
 
 
 def left_over(farm, timeout, *looks):
-    """Until each of `looks` finds nothing, as farm.staged does when nothing is on its way; what they find in the end."""
+    """Until each of `looks` finds nothing, for nothing is on its way any more; what they find in the end."""
     left = []
 
     def none():
@@ -113,6 +113,11 @@ def left_over(farm, timeout, *looks):
     with contextlib.suppress(farms.Failure):
         farm.wait("nothing to be on its way", none, timeout)
     return left
+
+
+def staged(farm):
+    """What is staged, but for pages that this master is just writing."""
+    return [path for path in farm.staged() if path.parent.name != "tmp" or path.name.split("-")[0] != str(farm.master.pid)]
 
 
 def missing(farm, ended):
@@ -185,10 +190,10 @@ def missing_kinds(farm):
     return {"one small wheel", "one large wheel", "several wheels"} - found
 
 
-def wait_recorded(farm, count, timeout=60, staged=None):
-    """Until the database has so many builds and nothing is on its way into it; `staged` looks in place of farm.staged."""
+def wait_recorded(farm, count, timeout=60, look=None):
+    """Until the database has so many builds and nothing is on its way into it; `look` is in place of farm.staged."""
     farm.wait(f"{count} recorded builds", lambda: int(farm.value("SELECT count(*) FROM builds")) >= count, timeout)
-    farm.wait("an empty staging folder", lambda: not (staged or farm.staged)(), timeout)
+    farm.wait("an empty staging folder", lambda: not (look or farm.staged)(), timeout)
 
 
-__all__ = ["ABI", "MIXED", "SWAPPED", "Load", "differences", "farms", "left_over", "missing", "missing_kinds", "start", "unlisted", "unplaced", "wait_recorded"]
+__all__ = ["ABI", "MIXED", "SWAPPED", "Load", "differences", "farms", "left_over", "missing", "missing_kinds", "staged", "start", "unlisted", "unplaced", "wait_recorded"]

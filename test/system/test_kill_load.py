@@ -42,7 +42,7 @@ def wheels_on_site(farm):
 
 def check_site(farm, name, ended):
     """Database and disk against each other, and against what slaves were told, whoever died."""
-    left = loads.left_over(farm, 60, farm.staged, lambda: loads.unplaced(farm), lambda: missing_logs(farm))
+    left = loads.left_over(farm, 60, lambda: loads.staged(farm), lambda: loads.unplaced(farm), lambda: missing_logs(farm))
     check(f"{name}.nothing is on its way for ever", not left, left[:10])
     rows = farm.rows("SELECT package, version, bool_and(status), count(*) FROM builds GROUP BY 1, 2")
     twice = [row for row in rows if row[3] != "1"]

@@ -57,7 +57,7 @@ def torn_logs(farm):
 
 
 def check_site(farm, name, ended, synced):
-    left = loads.left_over(farm, 90, farm.staged, lambda: loads.unplaced(farm), lambda: torn_logs(farm))
+    left = loads.left_over(farm, 90, lambda: loads.staged(farm), lambda: loads.unplaced(farm), lambda: torn_logs(farm))
     check(f"{name}.nothing is on its way for ever", not left, left[:10])
     recorded = {(row[0], row[1]): row[2] for row in farm.rows("SELECT package, version, status FROM builds")}
     lost = [build for build, (how, _) in ended.items() if recorded.get(build) != ("t" if how == "good" else "f")]
