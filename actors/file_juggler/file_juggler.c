@@ -325,8 +325,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
         tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
     }
     self->unsynced = true;
-    /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
-    int rc = self->withheld_missing ? withheld_look(task) : 0;
+    int rc = withheld_published(task);
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 

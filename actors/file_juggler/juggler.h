@@ -96,6 +96,7 @@ typedef struct juggler {
 
     /* withheld.c */
     bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
+    bool withheld_more;                 /* … unless it moves nothing: it has been told of as many as it asked for */
     bool withheld_missing;              /* a wheel that is to be taken away was not there: a publication may bring it */
 
     /* site_watch.c */
@@ -270,6 +271,8 @@ void counts_load(juggler *self, const file_juggler_state *state);
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
 /* Find out which wheels must be moved out of reach or put back. */
 int withheld_look(piw_task *task);
+/* Files have been put in their places: have a look if one of them may be out of place there. */
+int withheld_published(piw_task *task);
 int withheld_begin(piw_task *task);
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);

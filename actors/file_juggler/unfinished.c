@@ -525,5 +525,6 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     piw_msg_free(&self->reading);
     upkeep_over(self, publish_build_reply_of(reply)->build_id);
     tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
-    return done_with_it(task);
+    rc = withheld_published(task);
+    return rc != 0 ? rc : done_with_it(task);
 }
