@@ -200,6 +200,8 @@ int unfinished_find(juggler *self, piw_err *err);
 int unfinished_find_recorded(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
+/* A recorded build is to be looked at as if it had been left. */
+int unfinished_add(piw_task *task, int64_t build_id);
 /* Ask the database which of them have a row, if there are any. */
 int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
@@ -209,6 +211,7 @@ int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_told(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- syncs.c: what has to be on the disk before a build's row is committed, many builds together --- */
 /* Have it there, and then answer with `token`: a SEAL, or a STAGE. */
