@@ -191,6 +191,13 @@ static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
     return juggler_note(self, record, err);
 }
 
+/* While its log was being kept? */
+static bool is_thrown_away(juggler *self, const keep_log_reply *kept)
+{
+    const journal_entry *known = journal_find(&self->journal, kept->build_id);
+    return kept->staged ? !is_staged(self, kept->build_id) : known == NULL || known->state != JOURNAL_IS_OPEN;
+}
+
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
@@ -199,8 +206,12 @@ static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
         return finish(task, reply, key, NULL);
     const keep_log_reply *kept = keep_log_reply_of(reply);
     piw_err err = {0};
-    if (!kept->staged && journal_find(&self->journal, kept->build_id) == NULL)
-        juggler_remove_log(self, kept->build_id); /* thrown away meanwhile */
+    if (is_thrown_away(self, kept)) {
+        if (!kept->staged && !kept->foreign_log)
+            juggler_remove_log(self, kept->build_id);
+        return piw_answer_error(task, token, PIW_EAGAIN, "build %lld was thrown away meanwhile",
+                                (long long)kept->build_id);
+    }
     int rc = note_kept(self, kept, &err);
     if (rc != 0)
         return piw_answer_error(task, token, rc, "%s", err.text);
@@ -320,13 +331,19 @@ static int on_publish(piw_task *task, piw_msg *msg)
 static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
+    int rc = 0;
     if (piw_msg_error(reply) == 0) {
-        upkeep_over(self, publish_build_reply_of(reply)->build_id);
-        tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
+        const publish_build_reply *done = publish_build_reply_of(reply);
+        tell_placed(task, done->view, done->placed);
+        /* A namesake was out of reach: is this one, of which the database thinks the same, to follow it there? */
+        if (done->replaced != NULL && *done->replaced)
+            rc = unfinished_add(task, done->build_id);
+        else
+            upkeep_over(self, done->build_id);
     }
     self->unsynced = true;
-    /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
-    int rc = self->withheld_missing ? withheld_look(task) : 0;
+    if (rc == 0)
+        rc = withheld_published(task);
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 
@@ -501,6 +518,7 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(leftover_known),
                                                  PIW_CONTINUATION(leftover_project),
                                                  PIW_CONTINUATION(leftover_published),
+                                                 PIW_CONTINUATION(leftover_told),
                                                  PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",

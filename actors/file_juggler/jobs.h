@@ -51,6 +51,10 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err);
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
 /* move_withheld: renames between a package's folder and the hidden one; synced. */
 int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err);
+/* Parts of it. One wheel and what lies beside it go out of reach; *there: it lies there, by whoever. */
+int job_withhold(const char *home, piw_text package, piw_text filename, bool *there, piw_err *err);
+/* What was renamed of a package's wheels, in either direction, reaches the disk. */
+int job_withheld_sync(const char *home, piw_text package, piw_err *err);
 /* put_file: written whole or not at all, unless it has these bytes; or removed. */
 int job_put_file(piw_msg *job, piw_msg **result, piw_err *err);
 /* make_metadata: of wheels that can be read. */

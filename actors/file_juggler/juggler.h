@@ -96,6 +96,7 @@ typedef struct juggler {
 
     /* withheld.c */
     bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
+    bool withheld_more;                 /* … unless it moves nothing: it has been told of as many as it asked for */
     bool withheld_missing;              /* a wheel that is to be taken away was not there: a publication may bring it */
 
     /* site_watch.c */
@@ -199,6 +200,8 @@ int unfinished_find(juggler *self, piw_err *err);
 int unfinished_find_recorded(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
+/* A recorded build is to be looked at as if it had been left. */
+int unfinished_add(piw_task *task, int64_t build_id);
 /* Ask the database which of them have a row, if there are any. */
 int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
@@ -208,6 +211,7 @@ int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_told(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- syncs.c: what has to be on the disk before a build's row is committed, many builds together --- */
 /* Have it there, and then answer with `token`: a SEAL, or a STAGE. */
@@ -231,6 +235,8 @@ int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id);
 /* Nothing else is left to be done of the build. False: nor is there a log that waits. */
 bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);
+/* The build is thrown away; a job of a soul before may still be at its log, which goes when it comes. */
+void logs_expect_late(juggler *self, int64_t build_id);
 /* Begin with what waits, unless a job is under way. */
 int logs_go(piw_task *task);
 int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key);
@@ -258,6 +264,8 @@ int upkeep_check_logs(piw_task *task);
 int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
+/* The same of builds that a soul before threw away, in so far as that may not have come to its end. */
+int upkeep_discard_noted(piw_task *task);
 
 /* --- counts.c: what has come and was refused, told now and then to whoever counts --- */
 void counts_received(juggler *self, int64_t bytes);
@@ -270,6 +278,8 @@ void counts_load(juggler *self, const file_juggler_state *state);
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
 /* Find out which wheels must be moved out of reach or put back. */
 int withheld_look(piw_task *task);
+/* Files have been put in their places: have a look if one of them may be out of place there. */
+int withheld_published(piw_task *task);
 int withheld_begin(piw_task *task);
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);
