@@ -36,6 +36,8 @@ DECLARE
     absent text[];
     deleted text[];
     fresh text[];    -- of these, those that are new
+    renamed boolean; -- is any named other than canonically, …
+    marked boolean;  -- … or marked as yanked, or not any more?
     new_packages text[];
     new_versions text[];
     open_packages text[]; -- there already, and to be enabled
@@ -43,11 +45,13 @@ DECLARE
 BEGIN
     -- Each package once, with what is known of it.
     SELECT array_agg(k.package), array_agg(k.seen),
-           array_agg(k.package) FILTER (WHERE k.skip IS NULL), array_agg(k.package) FILTER (WHERE k.adds AND k.skip = 'deleted')
-    INTO here, here_seen, absent, deleted
-    FROM (SELECT g.package, g.seen, g.adds, p.skip
+           array_agg(k.package) FILTER (WHERE k.skip IS NULL), array_agg(k.package) FILTER (WHERE k.adds AND k.skip = 'deleted'),
+           bool_or(k.renamed), bool_or(k.marked)
+    INTO here, here_seen, absent, deleted, renamed, marked
+    FROM (SELECT g.package, g.seen, g.adds, g.renamed, g.marked, p.skip
           FROM (SELECT e.package, max(e.moment) FILTER (WHERE e.name = e.package) AS seen,
-                       bool_or(e.action IN ('create', 'source', 'binary')) AS adds
+                       bool_or(e.action IN ('create', 'source', 'binary')) AS adds, bool_or(e.name <> e.package) AS renamed,
+                       bool_or(e.action IN ('yank', 'unyank')) AS marked
                 FROM unnest(events) e GROUP BY e.package) g
           LEFT JOIN public.packages p ON p.package = g.package
           WHERE g.adds OR p.package IS NOT NULL
@@ -66,26 +70,30 @@ BEGIN
         UPDATE public.packages p SET skip = '' WHERE p.package = ANY (deleted) AND p.skip = 'deleted';
     END IF;
 
-    UPDATE piw.quarantines q SET former = ''
-    FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
-    WHERE q.package = e.package AND q.version = '' AND q.former = 'deleted';
-    UPDATE piw.quarantines q SET former = ''
-    FROM (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.action = 'source') e
-    WHERE q.package = e.package AND q.version = e.version AND q.former IN ('binary only', 'deleted');
+    IF EXISTS (SELECT FROM piw.quarantines) THEN
+        UPDATE piw.quarantines q SET former = ''
+        FROM (SELECT DISTINCT e.package FROM unnest(events) e WHERE e.action IN ('create', 'source', 'binary')) e
+        WHERE q.package = e.package AND q.version = '' AND q.former = 'deleted';
+        UPDATE piw.quarantines q SET former = ''
+        FROM (SELECT DISTINCT e.package, e.version FROM unnest(events) e WHERE e.action = 'source') e
+        WHERE q.package = e.package AND q.version = e.version AND q.former IN ('binary only', 'deleted');
+    END IF;
 
     -- The canonical name first, in case an alias of another package holds it.
     INSERT INTO public.package_names AS n (package, name, seen)
     SELECT p.package, p.package, coalesce(p.seen, '1970-01-01') FROM unnest(here, here_seen) AS p (package, seen)
     ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen)
     WHERE n.package <> excluded.package OR n.seen < excluded.seen;
-    INSERT INTO public.package_names AS n (package, name, seen)
-    SELECT p.package, e.name, e.seen
-    FROM (SELECT e.package, e.name, max(e.moment) AS seen FROM unnest(events) e WHERE e.name <> e.package
-          GROUP BY e.package, e.name) e
-    JOIN public.packages p ON p.package = e.package
-    WHERE piw.canonical(e.name) = e.package
-    ORDER BY e.name COLLATE "C"
-    ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
+    IF renamed THEN
+        INSERT INTO public.package_names AS n (package, name, seen)
+        SELECT p.package, e.name, e.seen
+        FROM (SELECT e.package, e.name, max(e.moment) AS seen FROM unnest(events) e WHERE e.name <> e.package
+              GROUP BY e.package, e.name) e
+        JOIN public.packages p ON p.package = e.package
+        WHERE piw.canonical(e.name) = e.package
+        ORDER BY e.name COLLATE "C"
+        ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
+    END IF;
 
     -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: seen the next time.
     LOOP
@@ -119,7 +127,7 @@ BEGIN
             )
             SELECT n.packages, n.versions, o.packages, o.versions
             INTO new_packages, new_versions, open_packages, open_versions
-            FROM (SELECT array_agg(c.package) AS packages, array_agg(c.version) AS versions FROM come c) n,
+            FROM (SELECT array_agg(c.package) AS packages, array_agg(c.version) FILTER (WHERE each) AS versions FROM come c) n,
                  (SELECT array_agg(o.package) AS packages, array_agg(o.version) AS versions FROM open o) o;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
@@ -146,12 +154,17 @@ BEGIN
     END IF;
 
     -- Of others nobody asks what PyPI offers.
-    RETURN QUERY
-    SELECT DISTINCT e.package, NULL::text, 'wheels'::text FROM unnest(events) e
-    WHERE e.action = 'binary' AND EXISTS (SELECT FROM piw.pypi_known k WHERE k.package = e.package);
+    IF EXISTS (SELECT FROM piw.pypi_known) THEN
+        RETURN QUERY
+        SELECT DISTINCT e.package, NULL::text, 'wheels'::text FROM unnest(events) e
+        WHERE e.action = 'binary' AND EXISTS (SELECT FROM piw.pypi_known k WHERE k.package = e.package);
+    END IF;
 
+    IF marked IS NOT TRUE THEN
+        RETURN;
+    END IF;
     RETURN QUERY
-    WITH marked AS (
+    WITH yanks AS (
         UPDATE public.versions v SET yanked = e.yanked
         FROM (SELECT DISTINCT ON (e.package, e.version) e.package, e.version, e.action = 'yank' AS yanked
               FROM unnest(events) e
@@ -160,7 +173,7 @@ BEGIN
         WHERE v.package = e.package AND v.version = e.version AND v.yanked <> e.yanked
         RETURNING v.package, v.version
     )
-    SELECT c.package::text, c.version::text, 'yanked'::text FROM marked c;
+    SELECT c.package::text, c.version::text, 'yanked'::text FROM yanks c;
 END
 $$;
 

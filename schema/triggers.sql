@@ -47,8 +47,15 @@ AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO piw.ages SELECT n.released, n.package, n.version FROM new_rows n;
-        PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
-        PERFORM piw.note_packages(array_agg(n.package::text)) FROM new_rows n;
+        IF (SELECT count(*) FROM new_rows) > 2000 THEN -- as piw.note has it
+            INSERT INTO piw.dirty_later (package, version) SELECT n.package, n.version FROM new_rows n;
+            PERFORM pg_notify('piw_queue', '');
+        ELSE
+            PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
+        END IF;
+        IF EXISTS (SELECT FROM piw.views v WHERE v.newest > 0) THEN
+            PERFORM piw.note_packages(array_agg(n.package::text)) FROM new_rows n;
+        END IF;
         -- Known to be quarantined before it was here.
         IF EXISTS (SELECT FROM new_rows n JOIN piw.quarantines q ON q.package = n.package AND q.version = n.version) THEN
             UPDATE piw.quarantines q SET former = n.skip

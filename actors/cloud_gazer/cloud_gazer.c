@@ -26,6 +26,7 @@ static piw_continuation_fn on_go, on_apply_again, on_where, on_applied;
 enum { STORED_AGAIN_MS = 1000 };
 
 static void go_on(gazer *self);
+static void apply_on(gazer *self);
 
 static void set_timer(gazer *self, const char *continuation, int64_t delay_ms)
 {
@@ -108,7 +109,12 @@ static void on_event(void *arg, const gazer_event *event)
 static bool on_data(void *arg, const void *data, size_t len)
 {
     gazer *self = arg;
-    return gazer_xmlrpc_feed(self->parser, data, len, &self->parse_err) == 0;
+    bool good = gazer_xmlrpc_feed(self->parser, data, len, &self->parse_err) == 0;
+    if (self->new_events >= self->early_at) {
+        self->early_at = self->new_events + GAZER_EARLY;
+        apply_on(self);
+    }
+    return good;
 }
 
 static void on_read(void *arg, const piw_fetch_result *result)
@@ -144,6 +150,7 @@ static void read_on(gazer *self)
     self->parser = gazer_xmlrpc_new(on_event, self);
     self->parse_err = (piw_err){0};
     self->new_events = 0;
+    self->early_at = GAZER_EARLY;
     char *body = gazer_xmlrpc_request(gazer_order_from(self->order, self->caught_up));
     const piw_fetch_request request = {.url = self->xmlrpc_url,
                                        .body = body,
@@ -224,13 +231,23 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
 
+/* The database gets what can be applied; while it has a batch, what comes after that is put in order. */
+static void apply_on(gazer *self)
+{
+    if (self->paused || self->holding || gazer_order_waits(self->order, self->caught_up))
+        return;
+    if (self->applying)
+        gazer_order_ahead(self->order);
+    else
+        apply_next(self);
+}
+
 /* Whatever came to an end: begin what may be done next. */
 static void go_on(gazer *self)
 {
     if (self->paused || self->order == NULL)
         return;
-    if (!self->applying && !self->holding && !gazer_order_waits(self->order, self->caught_up))
-        apply_next(self);
+    apply_on(self);
     bool busy = self->applying || self->holding;
     if (self->parser != NULL || self->resting || (busy && gazer_order_progress(self->order).waiting >= GAZER_AHEAD))
         return;

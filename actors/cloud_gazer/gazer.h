@@ -15,6 +15,7 @@ enum {
     GAZER_WAIT_DEV_MS = 1000,       /* --dev-mode: while nobody listens there yet */
     GAZER_READ_TIMEOUT_MS = 600000, /* one reading of 50,000 events over a slow line */
     GAZER_AHEAD = 50000,            /* reading waits while so many events are read and not yet applied */
+    GAZER_EARLY = 5000, /* of an answer that is still coming: after so many events it is seen what can be applied */
     GAZER_PROGRESS_MS = 10000,      /* between progress lines of a long catching up */
     GAZER_DESCRIPTIONS = 8,         /* fetched at the same time */
     GAZER_UNDESCRIBED_MAX = 200000, /* waiting at most; others get none until their next version */
@@ -30,6 +31,7 @@ typedef struct gazer {
     gazer_xmlrpc *parser; /* of the reading that runs */
     piw_err parse_err;
     uint64_t new_events; /* of the reading that runs */
+    uint64_t early_at;   /* the database gets what is ripe of them when there are so many */
     bool caught_up;      /* the last reading brought nothing new */
     bool applying;       /* a batch is with the database */
     bool holding;        /* a timer will go on with applying, … */

@@ -25,6 +25,7 @@ typedef struct seen {
 struct gazer_order {
     waiting *events; /* not old enough to be applied, or not yet sorted */
     size_t count, size;
+    bool unsorted;  /* some came since these were last looked at */
     waiting *ready; /* sorted; from `next` on to be delivered */
     size_t ready_count, next;
     size_t batch; /* events of the batch that isn't confirmed */
@@ -254,6 +255,7 @@ bool gazer_order_add(gazer_order *order, const gazer_event *event)
         return false;
     }
     note_seen(order, event->serial);
+    order->unsorted = true;
     if (order->count == order->size) {
         order->size = order->size == 0 ? 1024 : order->size * 2;
         order->events = piw_realloc(order->events, order->size * sizeof(*order->events));
@@ -291,11 +293,12 @@ static int by_time(const void *a, const void *b)
     return x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
-/* Move what is old enough to `ready`, which is empty. */
+/* Move what is old enough to `ready`, behind what is there. */
 static void ripen(gazer_order *self)
 {
     if (self->count > 1)
         qsort(self->events, self->count, sizeof(*self->events), by_time);
+    self->unsorted = false;
     size_t old_enough = 0;
     int64_t low = self->newest;
     while (old_enough < self->count && self->events[old_enough].time_s <= self->newest_s - GAZER_WINDOW_S)
@@ -303,9 +306,14 @@ static void ripen(gazer_order *self)
     for (size_t i = old_enough; i < self->count; i++)
         if (self->events[i].serial <= low)
             low = self->events[i].serial - 1;
+    size_t left = self->ready_count - self->next;
+    waiting *ready = piw_alloc((left + old_enough + 1) * sizeof(*ready));
+    if (left > 0)
+        memcpy(ready, self->ready + self->next, left * sizeof(*ready));
     free(self->ready);
-    self->ready = piw_alloc((old_enough + 1) * sizeof(*self->ready));
-    self->ready_count = self->next = 0;
+    self->ready = ready;
+    self->ready_count = left;
+    self->next = 0;
     for (size_t i = 0; i < old_enough; i++)
         if (self->events[i].action != NULL)
             self->ready[self->ready_count++] = self->events[i];
@@ -326,6 +334,12 @@ static int64_t covered(const gazer_order *self, size_t end)
         if (self->ready[i].serial <= serial)
             serial = self->ready[i].serial - 1;
     return serial > self->stored ? serial : self->stored;
+}
+
+void gazer_order_ahead(gazer_order *order)
+{
+    if (order->unsorted)
+        ripen(order);
 }
 
 piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development)

@@ -35,6 +35,8 @@ bool gazer_order_waits(const gazer_order *order, bool caught_up);
  * serial to be stored. NULL when neither events nor progress of the serial are there to be stored. The batch stays the
  * first until it is confirmed. */
 piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development);
+/* While the database has a batch: put what the next ones will be made of in order. */
+void gazer_order_ahead(gazer_order *order);
 /* The last batch is in the database; or it is given up. */
 void gazer_order_confirm(gazer_order *order);
 

@@ -76,7 +76,8 @@ int write_rewrites_save(database *db, const piw_msg *msg, piw_msg **reply, piw_e
 {
     const db_REWRITES_SAVE *body = db_REWRITES_SAVE_of(msg);
     params p = {0};
-    int packages = params_array(&p), times = params_array(&p), commands = params_array(&p);
+    int packages = params_packed(&p, PACKED_TEXT), times = params_packed(&p, PACKED_TIMESTAMP);
+    int commands = params_packed(&p, PACKED_TEXT);
     for (uint32_t i = 0; i < body->rewrites.count; i++) {
         params_add_text(&p, packages, body->rewrites.at[i].package);
         params_add_time(&p, times, body->rewrites.at[i].added_at);

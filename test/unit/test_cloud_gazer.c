@@ -1,4 +1,5 @@
 /* cloud_gazer as it is, in a runtime, following a small index of its own that keeps PyPI's rules. */
+#include "cloud_gazer/gazer.h"
 #include "farm.h"
 
 #include <arpa/inet.h>
@@ -11,7 +12,8 @@ static farm f;
 static const char *const tasks[] = {"fake_farm", "slave_driver", "cloud_gazer", NULL};
 static const char *const queues[] = {"slave", NULL};
 static pid_t server;
-static _Atomic int *asked; /* how often for the log; shared with the server */
+static const char half_a_log[] = "the beginning of a log"; /* as the first answer */
+static _Atomic int *asked;                                 /* how often for the log; shared with the server */
 
 /* --- the index: a child process that answers one request a connection -------------------------------------------- */
 
@@ -40,24 +42,40 @@ static void put(int fd, const char *text)
     }
 }
 
+static void begin_log(int fd)
+{
+    put(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n"
+            "<?xml version='1.0'?><methodResponse><params><param><value><array><data>");
+}
+
+static void put_event(int fd, const char *name, const char *version, int time_s, const char *action, int serial)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "<value><array><data><value><string>%s</string></value><value>%s%s%s</value><value><int>%d</int>"
+             "</value><value><string>%s</string></value><value><int>%d</int></value></data></array></value>",
+             name, version != NULL ? "<string>" : "<nil/>", version != NULL ? version : "",
+             version != NULL ? "</string>" : "", time_s, action, serial);
+    put(fd, text);
+}
+
+/* The beginning of a long answer, whose rest never comes. */
+static void answer_half(int fd)
+{
+    begin_log(fd);
+    for (int i = 1; i <= GAZER_EARLY; i++)
+        put_event(fd, "half", NULL, i, "create", GAZER_ORDERED_FROM + i);
+    pause();
+}
+
 static void answer_log(int fd, const char *request)
 {
     const char *since = strstr(request, "<int>");
     int from = since != NULL ? atoi(since + 5) : -1;
-    put(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n"
-            "<?xml version='1.0'?><methodResponse><params><param><value><array><data>");
-    for (size_t i = 0; i < PIW_COUNT(events); i++) {
-        if (events[i].serial <= from)
-            continue;
-        char text[512];
-        snprintf(text, sizeof(text),
-                 "<value><array><data><value><string>%s</string></value><value>%s%s%s</value><value><int>%d</int>"
-                 "</value><value><string>%s</string></value><value><int>%d</int></value></data></array></value>",
-                 events[i].name, events[i].version != NULL ? "<string>" : "<nil/>",
-                 events[i].version != NULL ? events[i].version : "", events[i].version != NULL ? "</string>" : "",
-                 events[i].time, events[i].action, events[i].serial);
-        put(fd, text);
-    }
+    begin_log(fd);
+    for (size_t i = 0; i < PIW_COUNT(events); i++)
+        if (events[i].serial > from)
+            put_event(fd, events[i].name, events[i].version, events[i].time, events[i].action, events[i].serial);
     put(fd, "</data></array></value></param></params></methodResponse>");
 }
 
@@ -85,6 +103,8 @@ static void serve_one(int fd, int number, const char *first_answer)
         ++*asked;
     if (strstr(request, "User-Agent: piwheels/" PIW_VERSION "\r\n") == NULL)
         put(fd, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    else if (number == 0 && first_answer == half_a_log)
+        answer_half(fd);
     else if (number == 0 && first_answer != NULL)
         put(fd, first_answer);
     else if (strncmp(request, "POST", 4) == 0)
@@ -230,6 +250,16 @@ START_TEST(reads_on_while_a_batch_is_applied)
 }
 END_TEST
 
+/* The database gets the first events of a long answer while the others are still coming. */
+START_TEST(applies_what_has_come_of_an_answer)
+{
+    start_following(start_server(0, half_a_log));
+    farm_wait(&f, "PYPI_APPLY(", 1);
+    farm_wait(&f, "BOTH(package='half'", 1);
+    ck_assert_int_eq(*asked, 1);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("cloud_gazer");
@@ -241,6 +271,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, waits_for_an_index_that_is_not_there_yet);
     tcase_add_test(tests, rests_while_the_farm_is_paused);
     tcase_add_test(tests, reads_on_while_a_batch_is_applied);
+    tcase_add_test(tests, applies_what_has_come_of_an_answer);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -79,6 +79,26 @@ START_TEST(sorts_by_time_then_serial)
 }
 END_TEST
 
+START_TEST(the_next_ones_are_put_in_order_beside_a_batch)
+{
+    order = gazer_order_new(1000000, NULL, 0);
+    add("a", NULL, 400, "create", 1000001);
+    add("b", NULL, 500, "create", 1000002);
+    add("y", NULL, 2000, "create", 1000003);
+    piw_msg *msg = gazer_order_batch(order, 1, false);
+    add("c", NULL, 600, "create", 1000004);
+    add("z", NULL, 3000, "create", 1000005);
+    ck_assert_uint_eq(order->ready_count, 2);
+    gazer_order_ahead(order);
+    ck_assert_uint_eq(order->ready_count, 4);
+    piw_msg_free(&msg);
+    /* The batch stays the first. */
+    ck_assert_str_eq(deliver(1), "1000001 > 1000001");
+    ck_assert_str_eq(deliver(10), "1000002 1000004 1000003 > 1000004");
+    ck_assert_str_eq(deliver(10), "nothing");
+}
+END_TEST
+
 START_TEST(an_unripe_early_serial_holds_the_stored_one_back)
 {
     order = gazer_order_new(1000000, NULL, 0);
@@ -230,6 +250,7 @@ Suite *unit_suite(void)
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, waits_for_five_minutes_of_later_events);
     tcase_add_test(tests, sorts_by_time_then_serial);
+    tcase_add_test(tests, the_next_ones_are_put_in_order_beside_a_batch);
     tcase_add_test(tests, an_unripe_early_serial_holds_the_stored_one_back);
     tcase_add_test(tests, applied_ones_are_passed_over);
     tcase_add_test(tests, old_history_waits_for_its_whole);
