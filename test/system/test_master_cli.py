@@ -91,7 +91,7 @@ VALUES = (
      r"slave-queue \(command line\): '5555' must begin with ipc:// or tcp://"),
     ("queue without port", ["--slave-queue", "tcp://*"], r"slave-queue \(command line\): 'tcp://\*' must be tcp://HOST:PORT"),
     ("queue with a bad port", ["--file-queue", "tcp://*:99999"],
-     r"file-queue \(command line\): 'tcp://\*:99999' must be tcp://HOST:PORT"),
+     r"file-queue \(command line\): 'tcp://\*:99999' must be tcp://HOST:PORT, the port at most 65535"),
     ("queue with an over-long path", ["--admin-queue", "ipc:///tmp/" + "x" * 110],
      r"admin-queue \(command line\): 'ipc:///tmp/x+' is longer than a socket's path may be"),
     ("two queues at one address", ["--slave-queue", "tcp://*:6000", "--file-queue", "tcp://*:6000"],
