@@ -226,12 +226,13 @@ $$(B)/bin/$(1): $$(patsubst %.c,$$(B)/obj/%.o,$$(wildcard tools/$(1)/*.c)) $$(B)
 	$$(CC) $$(LDFLAGS) $$(RPATH) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) -L$$(B)/lib -lpiw $$(LIBS_$(1)) $$(ATOMIC) -Wl,--as-needed $$(LIBS_shared)
 endef
 $(foreach t,$(TOOLS),$(eval $(call TOOL_RULE,$(t))))
-# What piw-new-task doesn't call a task. The folders change when something comes or goes in them.
+# What piw-new-task doesn't call a task: the farm's tasks, files and services of messages, and what has a state or record NAME_state
+# already, which would be the new task's. The folders change when something comes or goes in them.
 TAKEN := $(B)/gen/taken.inc
 $(TAKEN): actors plugins $(PROTO)
 	@mkdir -p $(@D)
 	printf '"%s",\n' $(sort $(ACTORS) $(PLUGINS) $(basename $(notdir $(PROTO))) \
-	    $(shell sed -n 's/^\(service\|queue\) \([a-z_]*\).*/\2/p' $(PROTO))) >$@
+	    $(shell sed -n 's/^\(service\|queue\) \([a-z_]*\).*/\2/p; s/^[a-z]* \([a-z_]*\)_state\>.*/\1/p' $(PROTO))) >$@
 $(B)/obj/tools/piw-new-task/main.o: $(TAKEN)
 $(B)/obj/tools/piw-new-task/template.o: $(wildcard tools/piw-new-task/template/*)
 # Where a task outside of this tree finds a checkout: make PIWHEELS=… in what piw-new-task makes.

@@ -111,7 +111,7 @@ static void resize_stats(brother_slave *slave, uint32_t size)
     slave->stats = stats;
     slave->stats_size = size;
     slave->stats_count = count;
-    slave->stats_next = count % size;
+    slave->stats_next = count == size ? 0 : count;
 }
 
 static void keep_stats(const brother *self, brother_slave *slave, const slave_stats *stats)
@@ -123,7 +123,7 @@ static void keep_stats(const brother *self, brother_slave *slave, const slave_st
     if (slave->stats_size > most || (full && slave->stats_size < most))
         resize_stats(slave, twice < most ? twice : most);
     slave->stats[slave->stats_next] = *stats;
-    slave->stats_next = (slave->stats_next + 1) % slave->stats_size;
+    slave->stats_next = slave->stats_next + 1 == slave->stats_size ? 0 : slave->stats_next + 1;
     if (slave->stats_count < slave->stats_size)
         slave->stats_count++;
 }

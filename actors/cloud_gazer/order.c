@@ -130,7 +130,7 @@ static size_t reference(const char *text, size_t len, unsigned long *code)
 static piw_text decode(piw_text from, char *to, size_t size)
 {
     size_t used = 0;
-    for (size_t at = 0; at < from.len && used + 1 < size;) {
+    for (size_t at = 0; from.s != NULL && at < from.len && used + 1 < size;) {
         unsigned long code;
         size_t len = reference(from.s + at, from.len - at, &code);
         if (len > 0 && code > 0 && code < 0x80) {

@@ -88,9 +88,12 @@ int on_retry(piw_task *task, piw_msg *reply, uint64_t key)
         return chase_pass_error(task, key, reply);
     const db_RETRY_reply *body = db_RETRY_reply_of(reply);
     if (!body->known)
-        return piw_answer_error(task, (piw_token){key}, PIW_ENOENT, "the database knows nothing of that name");
+        return piw_answer_error(task, (piw_token){key}, PIW_ENOENT, "package %s%s%s is unknown", body->package.s,
+                                body->version.s != NULL ? ", version " : "",
+                                body->version.s != NULL ? body->version.s : "");
     if (body->builds == 0 && body->resting == 0)
-        return piw_answer_error(task, (piw_token){key}, PIW_EREFUSED, "nothing of it has failed");
+        return piw_answer_error(task, (piw_token){key}, PIW_EREFUSED, "nothing of %s%s%s has failed", body->package.s,
+                                body->version.s != NULL ? " " : "", body->version.s != NULL ? body->version.s : "");
     cast_quietly(task, slaves_RETRY_make(body->package, body->version));
     if (body->builds > 0)
         cast_quietly(task, web_PROJECT_make(body->package, true));

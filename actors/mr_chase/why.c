@@ -308,7 +308,10 @@ static int refuse_version(piw_task *task, uint64_t key, const chase_asked *asked
         used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "", list[i]->version.s);
     return piw_answer_error(task, (piw_token){key}, PIW_ENOENT,
                             "package %s is known, but no version %.100s of it; %s%s", asked->package, asked->version,
-                            count > 0 ? "the newest are " : "it has none", known);
+                            count > 1   ? "the newest are "
+                            : count > 0 ? "there is "
+                                        : "it has none",
+                            known);
 }
 
 /* The releases of a package, the newest first, in the arena of `reply`. */

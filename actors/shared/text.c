@@ -94,6 +94,12 @@ bool piw_text_has_control(piw_text text)
     return false;
 }
 
+bool piw_is_port(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= 5 && text[digits] == '\0' && strtoul(text, NULL, 10) <= UINT16_MAX;
+}
+
 void piw_put_bytes(piw_buffer *to, const void *data, size_t len)
 {
     if (len > 0 && piw_buffer_add(to, data, len) != 0) {

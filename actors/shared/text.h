@@ -22,6 +22,8 @@ size_t piw_bytes_clean(const void *from, size_t len, void *to);
 piw_text piw_text_cut(piw_msg *msg, piw_text text, uint32_t chars);
 /* Does the text hold a control character (U+0000-001F, 007F)? */
 bool piw_text_has_control(piw_text text);
+/* Is it a port's number, 0 to 65535? The C library takes larger ones, of which it keeps 16 bits. */
+bool piw_is_port(const char *text);
 
 void piw_put(piw_buffer *to, const char *text);
 void piw_put_bytes(piw_buffer *to, const void *data, size_t len);

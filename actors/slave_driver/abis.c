@@ -21,6 +21,11 @@ static bool knows(const driver *self, piw_text abi)
     return false;
 }
 
+bool driver_builds_for(const driver *self, piw_text abi_tag)
+{
+    return self->abis == NULL || knows(self, abi_tag);
+}
+
 static void warn_no_view(driver *self, driver_slave *slave)
 {
     const slave_hello *hello = &slave->saved.hello;

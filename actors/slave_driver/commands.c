@@ -4,6 +4,7 @@
 
 #include "orders.piw.h"
 #include "shared/text.h"
+#include "slave_driver/abis.h"
 #include "slave_driver/alike.h"
 #include "slave_driver/conversation.h"
 #include "slave_driver/slaves.h"
@@ -217,6 +218,8 @@ static int show_queues(piw_task *task, piw_msg *msg)
     struct driver_abi *abi = NULL;
     while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL && made.body->lines.count <= PAGE) {
         piw_text queue = driver_offers_view(abi).abi_tag;
+        if (!driver_builds_for(self, queue))
+            continue;
         standing found = standing_of(self, queue);
         add(&made, "%s\t%lld\t%lld\t%lld\t%lld%s%s", cell(tag, queue),
             (long long)driver_offers_pending(self->offers, abi), found.building, found.resting, found.slaves,
@@ -233,7 +236,7 @@ static int no_such_abi(piw_task *task, piw_msg *msg, piw_text tag)
     struct driver_abi *abi = NULL;
     while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL) {
         piw_text name = driver_offers_view(abi).abi_tag;
-        if (used + name.len + 3 < sizeof(known))
+        if (driver_builds_for(self, name) && used + name.len + 3 < sizeof(known))
             used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used > 0 ? ", " : "", name.s);
     }
     return piw_refuse(task, msg, PIW_ENOENT, "the farm doesn't build for '%.100s', but for %s", tag.s,
@@ -252,7 +255,7 @@ static int on_queue_order(piw_task *task, piw_msg *msg)
     while ((abi = driver_offers_next_abi(self->offers, abi)) != NULL &&
            !piw_text_eq(driver_offers_view(abi).abi_tag, wanted))
         ;
-    if (abi == NULL)
+    if (abi == NULL || !driver_builds_for(self, wanted))
         return no_such_abi(task, msg, body->args.at[0]);
     driver_abi_view view = driver_offers_view(abi);
     lines made = lines_new(PAGE + 1);

@@ -154,7 +154,7 @@ typedef struct driver {
     piw_msg *abis; /* builds_ABIS: those that the farm knows; NULL: not heard yet, which the_architect changes soon */
     bool slaves_changed;        /* since slaves_here was told */
     int64_t tell_abis_ns;       /* when it is told again in any case */
-    int64_t swept_ns;           /* when the last sweep was */
+    int64_t swept_ns;           /* when the last sweep was, or the start */
     uint32_t left, left_before; /* slaves since memory was given back; and when the last sweep looked */
     int64_t gone_after_ns;      /* a build whose connection has gone is offered again so much later */
     int64_t busy_max_ns;        /* a slave may be silent so long, whatever it says */

@@ -203,6 +203,7 @@ static void settle(driver *self)
 static int begin(driver *self, piw_why why)
 {
     settle(self);
+    self->swept_ns = piw_monotonic_ns(); /* the master may stand still before the first sweep */
     int failed = piw_timer(self->task, PIW_ON(sweep), 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
         driver_claims_open(self);

@@ -155,7 +155,7 @@ static void give_back(driver *self)
  * none of them was silent for that time. */
 static void forgive_pause(driver *self, int64_t now_ns)
 {
-    int64_t late_ns = self->swept_ns == 0 ? 0 : now_ns - self->swept_ns - DRIVER_SWEEP_MS * INT64_C(1000000);
+    int64_t late_ns = now_ns - self->swept_ns - DRIVER_SWEEP_MS * INT64_C(1000000);
     self->swept_ns = now_ns;
     if (late_ns < DRIVER_PAUSE_S * INT64_C(1000000000))
         return;

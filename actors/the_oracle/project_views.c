@@ -5,7 +5,7 @@
 #include "shared/text.h"
 
 const statement view_statements[RESULTS - VIEWS] = {
-    [VIEWS - VIEWS] = {"project_views", "SELECT view, abi_tag, common, ruled FROM piw.view_list() LIMIT 100"},
+    [0] = {"project_views", "SELECT view, abi_tag, common, ruled FROM piw.view_list() LIMIT 100"},
     [VIEW_BUILDS -
         VIEWS] = {"project_view_builds",
                   "SELECT b.package, b.version, b.view, b.build_id, b.status, f.filename, f.filehash, f.filesize, "

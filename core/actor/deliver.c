@@ -63,9 +63,11 @@ void piw__bounce(piw__shell *shell, piw_msg *msg, int code, const char *text)
     if ((msg->flags & PIW__REQUEST) != 0) {
         piw__answer_error(shell, msg, code, text);
     } else {
+        /* Who disables a task means that it hears nothing: no trouble worth a line. */
+        bool meant = msg->type->kind == PIW_M_EVENT && shell->soul.state == PIW__ABSENT;
         piw__figure(&shell->seen.figures.dead_letters, 1);
-        piw_log_limited(&shell->supervision.log_dead, 10, PIW_LOG_WARNING, "dead letter: %s.%s was not delivered: %s",
-                        msg->type->protocol->name, msg->type->name, text);
+        piw_log_limited(&shell->supervision.log_dead, 10, meant ? PIW_LOG_DEBUG : PIW_LOG_WARNING,
+                        "dead letter: %s.%s was not delivered: %s", msg->type->protocol->name, msg->type->name, text);
     }
     piw_msg_free(&msg);
 }

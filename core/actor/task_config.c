@@ -1,6 +1,7 @@
 /* task_config.c — what a soul may know of the configuration. */
 #include "actor/shell.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const piw_opt *option_of(const piw_plugin *plugin, const char *name)
@@ -106,6 +107,16 @@ static int check_defaults(const piw__image *image, piw_err *err)
     return 0;
 }
 
+static void no_such_option(const piw__image *image, piw_err *err)
+{
+    char names[200] = "none";
+    size_t used = 0;
+    for (const piw_opt *option = image->plugin->options; option != NULL && option->name != NULL; option++)
+        if (used + strlen(option->name) + 3 < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used > 0 ? ", " : "", option->name);
+    piw_err_set(err, PIW_ECONFIG, "%s has no such option; it has %s", image->file, names);
+}
+
 int piw__role_check_options(const piw__role *role, const piw__options *options, const piw__image *image, piw_err *err)
 {
     int rc = check_defaults(image, err);
@@ -114,9 +125,9 @@ int piw__role_check_options(const piw__role *role, const piw__options *options, 
     for (size_t i = 0; options != NULL && i < options->count; i++) {
         const piw_opt *option = option_of(image->plugin, options->names[i]);
         piw_err own_err = {0};
-        int ret = option != NULL ? piw_opt_check(option, options->values[i], &own_err)
-                                 : piw_err_set(&own_err, PIW_ECONFIG, "%s has no such option", image->file);
-        if (ret != 0) {
+        if (option == NULL)
+            no_such_option(image, &own_err);
+        if (option == NULL || piw_opt_check(option, options->values[i], &own_err) != 0) {
             char *section = options->origins == NULL ? piw_sprintf("[task:%s]", role->name) : NULL;
             piw_err_set(err, PIW_ECONFIG, "%s: %s: %s", options->origins != NULL ? options->origins[i] : section,
                         options->names[i], own_err.text);

@@ -55,27 +55,67 @@ static size_t distance(const char *a, const char *b)
     return rows[na % 3][nb];
 }
 
-/* The section that was probably meant, or NULL. Capitals and the program's whole name are as near as two wrong letters; in
- * a short name only one letter may be wrong. */
-static const char *meant(const piw_config_section *sections, const char *name)
+/* What was probably meant by a name, of those that are tried one after another. */
+typedef struct nearest {
+    char written[NAME_MAX_BYTES + 1]; /* in small letters */
+    char name[NAME_MAX_BYTES + 1];    /* "": nothing is near */
+    size_t least;                     /* fewer steps are nearer */
+} nearest;
+
+/* Capitals are no steps; in a short name only one letter may be wrong. */
+static nearest nearest_to(const char *written)
 {
-    char plain[NAME_MAX_BYTES + 1];
-    const char *rest = strncasecmp(name, "piw-", 4) == 0 ? name + 4 : name;
-    size_t n = strlen(rest);
+    nearest to = {0};
+    size_t n = strlen(written);
     if (n > NAME_MAX_BYTES)
-        return NULL;
-    for (size_t i = 0; i <= n; i++)
-        plain[i] = rest[i] >= 'A' && rest[i] <= 'Z' ? (char)(rest[i] + 'a' - 'A') : rest[i];
-    const char *nearest = NULL;
-    size_t least = n <= 4 ? 2 : 3;
-    for (const piw_config_section *at = sections; at != NULL && at->name != NULL; at++) {
-        size_t steps = distance(plain, at->name);
-        if (steps < least && strchr(at->name, '*') == NULL) {
-            least = steps;
-            nearest = at->name;
-        }
+        return to;
+    for (size_t i = 0; i < n; i++)
+        to.written[i] = written[i] >= 'A' && written[i] <= 'Z' ? (char)(written[i] + 'a' - 'A') : written[i];
+    to.least = n <= 4 ? 2 : 3;
+    return to;
+}
+
+static void try_name(nearest *to, const char *name, size_t len)
+{
+    char word[NAME_MAX_BYTES + 1];
+    if (len > NAME_MAX_BYTES || memchr(name, '*', len) != NULL)
+        return;
+    snprintf(word, sizeof(word), "%.*s", (int)len, name);
+    size_t steps = distance(to->written, word);
+    if (steps >= to->least)
+        return;
+    to->least = steps;
+    memcpy(to->name, word, sizeof(word));
+}
+
+/* Of a section the program's whole name may be written. */
+static nearest nearest_section(const piw_config_section *sections, const char *name)
+{
+    nearest to = nearest_to(strncasecmp(name, "piw-", 4) == 0 ? name + 4 : name);
+    for (const piw_config_section *at = sections; at != NULL && at->name != NULL; at++)
+        try_name(&to, at->name, strlen(at->name));
+    return to;
+}
+
+static void try_options(nearest *to, const piw_opt *options)
+{
+    for (const piw_opt *option = options; option->name != NULL; option++)
+        if (!option->cli_only)
+            try_name(to, option->name, strlen(option->name));
+}
+
+/* Of the keys that `knows` finds in this section. */
+static void try_keys(nearest *to, const piw_config *config, const piw_config_section *section)
+{
+    for (const char *word = section->keys; word != NULL && *word != '\0';) {
+        size_t len = strcspn(word, " ");
+        if (len > 0)
+            try_name(to, word, len);
+        word += len + strspn(word + len, " ");
     }
-    return nearest;
+    try_options(to, piw__core_options);
+    if (strcmp(section->name, config->program->section) == 0)
+        try_options(to, config->program->options);
 }
 
 /* A key before any section, or in one without a reader, is right when some program has it. */
@@ -94,10 +134,10 @@ static size_t stray_sections(const piw_config *config, void (*tell)(const char *
     for (size_t i = 0; i < config->entries.sections_count; i++) {
         const char *name = config->entries.sections[i];
         bool known = name[0] == '\0' || piw__section_find(config->program, name) != NULL;
-        const char *other = known ? NULL : meant(config->program->sections, name);
-        if (other != NULL) {
+        nearest other = nearest_section(config->program->sections, name);
+        if (!known && other.name[0] != '\0') {
             snprintf(text, sizeof(text), "%s: no program reads [%.100s]; is [%s] meant?", config->entries.origins[i],
-                     name, other);
+                     name, other.name);
             tell(text);
             found++;
         }
@@ -105,19 +145,32 @@ static size_t stray_sections(const piw_config *config, void (*tell)(const char *
     return found;
 }
 
+static void say_stray(const piw_config *config, const piw__entry *entry, const piw_config_section *section,
+                      void (*tell)(const char *sentence))
+{
+    char text[PIW_ERR_TEXT];
+    nearest other = nearest_to(entry->key);
+    const piw_config_section *all = section == NULL ? config->program->sections : NULL;
+    if (section != NULL)
+        try_keys(&other, config, section);
+    for (; all != NULL && all->name != NULL; all++)
+        try_keys(&other, config, all);
+    bool near = other.name[0] != '\0';
+    snprintf(text, sizeof(text), "%s: unknown key '%.100s'%s%.100s%s%s%s%s", entry->origin, entry->key,
+             section != NULL ? " in [" : ": no program has it", section != NULL ? entry->section : "",
+             section != NULL ? "]" : "", near ? "; is " : "", other.name, near ? " meant?" : "");
+    tell(text);
+}
+
 size_t piw_config_strays(const piw_config *config, void (*tell)(const char *sentence))
 {
     size_t found = stray_sections(config, tell);
-    char text[PIW_ERR_TEXT];
     for (size_t i = 0; i < config->entries.count; i++) {
         const piw__entry *entry = &config->entries.at[i];
         const piw_config_section *section = piw__section_find(config->program, entry->section);
         if (section != NULL ? knows(config, section, entry->key) : known_to_any(config, entry->key))
             continue;
-        snprintf(text, sizeof(text),
-                 section != NULL ? "%s: unknown key '%.100s' in [%s]" : "%s: unknown key '%.100s': no program has it",
-                 entry->origin, entry->key, entry->section);
-        tell(text);
+        say_stray(config, entry, section, tell);
         found++;
     }
     return found;

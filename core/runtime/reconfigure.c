@@ -153,6 +153,8 @@ static int reconfigure(piw_runtime *runtime, const piw_task_config *config, bool
         rc = really ? piw__admin_add(runtime, config, err) : piw__admin_check_new(runtime, config, err);
         if (rc == 0)
             say(done, size, config->enabled ? "is new and runs" : "is new and disabled");
+        else if (really)
+            say(done, size, "is new");
         return rc;
     }
     rc = piw__admin_find(runtime, config->name, &c.role, err);

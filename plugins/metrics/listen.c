@@ -2,6 +2,7 @@
 #include "listen.h"
 
 #include "piw/log.h"
+#include "shared/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -73,6 +74,15 @@ static int no_address(const char *where, piw_err *err)
     return piw_err_set(err, PIW_ECONFIG, "listen = %s: ADDRESS:PORT, [IPv6]:PORT or unix:/PATH is wanted", where);
 }
 
+static int refuse_outside(const char *where, piw_err *err)
+{
+    return piw_err_set(err, PIW_ECONFIG,
+                       "listen = %s is no loopback address: figures are for this machine; a web server before them "
+                       "gives them to others (docs/metrics.md)",
+                       where);
+}
+
+/* The C library's "*" is the loopback address; who writes it means all. */
 static int resolve(const char *where, struct addrinfo **found, piw_err *err)
 {
     char host[64];
@@ -82,9 +92,11 @@ static int resolve(const char *where, struct addrinfo **found, piw_err *err)
         begin++;
         len -= 2;
     }
-    if (len == 0 || len >= sizeof(host) || colon[1] == '\0')
+    if (len == 0 || len >= sizeof(host) || !piw_is_port(colon + 1))
         return no_address(where, err);
     snprintf(host, sizeof(host), "%.*s", (int)len, begin);
+    if (strcmp(host, "*") == 0)
+        return refuse_outside(where, err);
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     if (getaddrinfo(host, colon + 1, &hints, found) != 0 || *found == NULL)
         return no_address(where, err);
@@ -106,10 +118,7 @@ static int listen_tcp(const char *where, int *fd, piw_err *err)
         return rc;
     if (!is_loopback(found->ai_addr)) {
         freeaddrinfo(found);
-        return piw_err_set(err, PIW_ECONFIG,
-                           "listen = %s is no loopback address: figures are for this machine; a web server before them "
-                           "gives them to others (docs/metrics.md)",
-                           where);
+        return refuse_outside(where, err);
     }
     *fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||

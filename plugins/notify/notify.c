@@ -338,6 +338,8 @@ static int set_up(piw_task *task, soul *self, piw_err *err)
     self->url = piw_option(task, "url");
     self->keep = piw_option(task, "keep");
     self->watch = piw_option(task, "watch");
+    if (self->url[0] == '\0')
+        return piw_err_set(err, PIW_ECONFIG, "url is missing: where notices are posted to, http://… or https://…");
     if (strncmp(self->url, "http://", 7) != 0 && strncmp(self->url, "https://", 8) != 0)
         return piw_err_set(err, PIW_ECONFIG, "url = %s: http:// or https:// is wanted", self->url);
     if (self->keep[0] != '\0' && self->keep[0] != '/')

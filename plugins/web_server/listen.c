@@ -1,6 +1,8 @@
 /* listen.c — the address that is listened at. */
 #include "listen.h"
 
+#include "shared/text.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -73,7 +75,7 @@ int web_listen(const char *where, bool shared, int *fd, piw_err *err)
 {
     char host[128];
     const char *port = split(where, host, sizeof(host));
-    if (port == NULL || *port == '\0')
+    if (port == NULL || !piw_is_port(port))
         return piw_err_set(err, PIW_ECONFIG, "\"%s\" is no address to listen at: ADDRESS:PORT, [IPv6]:PORT or *:PORT",
                            where);
     bool all = strcmp(host, "*") == 0;

@@ -286,7 +286,9 @@ def others_files(house):
     try_attack(house, "others' files", attack, 64 << 10)
     house.farm.stop_process(sender.process)
     figures = sender.figures()
-    check("others' files.each came through", figures.get("violations") == 0 and figures.get("builds", 0) >= 100, figures)
+    # How many there were is the machine's matter; ten were before.
+    check("others' files.each came through", figures.get("violations") == 0 == figures.get("given_up") and figures.get("builds", 0) >= 20 and
+          figures["builds"] == figures["transfers"] == figures["answers_done"], figures)
     print(f"# {len(tried)} times somebody else's number; {figures.get('transfers'):.0f} transfers", flush=True)
 
 

@@ -173,8 +173,8 @@ def make_it_crash(stranger):
 
 def bad_names(stranger):
     for name, words in (("Moon", "a-z"), ("9moon", "letter first"), ("_moon", "letter first"), ("mo-on", "a-z"), ("../moon", "a-z"),
-                        ("''", "1 to 40"), ("a" * 41, "1 to 40"), ("int", "word of C"), ("mo__on", "reserved"), ("piw_moon", "reserved"),
-                        ("'mo\non'", "a-z"), ("probe", "taken")):
+                        ("''", "1 to 40"), ("a" * 41, "1 to 40"), ("int", "word of C"), ("mo__on", "reserved"), ("moon_", "reserved"),
+                        ("piw_moon", "reserved"), ("'mo\non'", "a-z"), ("probe", "taken")):
         says_why(stranger, f"piw-new-task {name}", f"^piw-new-task: .*{words}", 2, f"refuses {name!r}")
     # Whatever this tree has, and so a master may have.
     names = {path.name for folder in ("actors", "plugins") for path in (farms.ROOT / folder).iterdir()
@@ -182,6 +182,8 @@ def bad_names(stranger):
     names |= {path.stem for path in (farms.ROOT / "proto").glob("*.piw")}
     for path in (farms.ROOT / "proto").glob("*.piw"):
         names |= set(re.findall(r"(?m)^(?:service|queue) (\w+)", path.read_text("utf-8")))
+        # The new task's state would be a second type of that name.
+        names |= set(re.findall(r"(?m)^[a-z]+ (\w+)_state\b", path.read_text("utf-8")))
     passed = [name for name in sorted(names) if stranger.run(f"piw-new-task {name}").returncode != 2]
     check("refuses the names of what there is", not passed and len(names) > 30, f"{passed} of {len(names)}")
     equal("nothing was made of them", [path.name for path in stranger.cwd.iterdir()], ["moon"])

@@ -187,17 +187,18 @@ def test_outage(farm):
 
 def test_refused(farm):
     refuses(farm, "why.unknown package", "package nobody is unknown", 1, "why", "nobody", "1.0")
-    refuses(farm, "why.unknown version", rf"package {PACKAGE} is known, but no version 7 of it; the newest are 1.0", 1, "why", PACKAGE,
+    refuses(farm, "why.unknown version", rf"package {PACKAGE} is known, but no version 7 of it; there is 1.0", 1, "why", PACKAGE,
             "7")
     says(farm, "why.package", rf"^1.0: {ABI} ", "why", PACKAGE)
     refuses(farm, "why.operands", r"the command is: why PACKAGE \[VERSION\]", 2, "why")
     refuses(farm, "why.name", "can't be a package's name", 1, "why", "no/body", "1.0")
-    refuses(farm, "retry.unknown", "the database knows nothing of that name", 1, "retry", "nobody")
+    refuses(farm, "retry.unknown", "package nobody is unknown", 1, "retry", "nobody")
+    refuses(farm, "retry.unknown version", f"package {PACKAGE}, version 7 is unknown", 1, "retry", PACKAGE, "7")
     farm.psql("INSERT INTO packages (package, skip) VALUES ('skipped', 'too big'); "
               "INSERT INTO versions (package, version, skip) VALUES ('skipped', '1.0', 'binary only')")
     says(farm, "why.skipped", "^the package is not built: too big\nthe version is not built: binary only\n", "why", "skipped",
          "1.0")
-    refuses(farm, "retry.nothing", "nothing of it has failed", 1, "retry", "skipped", "1.0")
+    refuses(farm, "retry.nothing", "nothing of skipped 1.0 has failed", 1, "retry", "skipped", "1.0")
 
 
 def main():

@@ -258,6 +258,8 @@ def by_command(farm, slave):
     farm.wait("a build", lambda: slave.idle()[0] == "BUILD", 20)
     same("has forgotten cp399; 1 builds for it stay" in ctl(farm, "--force", "abi", "remove", "cp399"), True, "remove --force")
     same(farm.rows("SELECT abi_tag, status FROM builds"), [["cp399", "f"]], "the builds")
+    farm.wait("its queue to go", lambda: "cp399" not in ctl(farm, "queue"))
+    same("'cp399', but for cp311" in ctl(farm, "queue", "cp399", good=False), True, "queue")
     ctl(farm, "abi", "remove", "cp311")
     same(farm.rows("SELECT * FROM build_abis"), [], "the ABIs")
     for words, said in ((("remove", "cp311"), "doesn't build for cp311"), (("skip", "cp311"), "doesn't build for cp311"),

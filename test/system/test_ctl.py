@@ -470,6 +470,11 @@ def test_new_task(farm, ctl):
           ctl.task("cloud_gazer")["state"] == "running", ctl.run("list").stdout)
     farm.task_options["cloud_gazer"]["enabled"] = "yes"
     del farm.task_options["the_cook"]
+    # What only its start finds out leaves it new, and not running. (The C library would take the port, less 65536.)
+    farm.task_options["web_server"] = {"listen": "127.0.0.1:70000"}
+    reread(farm, ctl, "new_task.not_started", 'task web_server: is new, but failed: "127.0.0.1:70000" is no address to listen at')
+    check("new_task.not_running", ctl.task("web_server")["state"] != "running", ctl.task("web_server"))
+    del farm.task_options["web_server"]
     del farm.task_options["the_butler"]
     reread(farm, ctl, "new_task.goes_again", "no longer configured")
 

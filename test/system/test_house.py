@@ -296,6 +296,19 @@ def options_are_in_the_example():
     report("options_are_in_the_example", "; ".join(wrong) if keys else "no task has an option")
 
 
+def testing_page_has_what_there_is():
+    """Suites with their budgets, and targets of the fuzzer, stand in the tables of docs/testing.md."""
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    suites = re.findall(r'^    Suite\("(\w+)", "(\w*)", (\d+),', (ROOT / "test" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = {tuple(row[:2]): row[-1] for row in ([cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()
+                                                if line.startswith("|"))}
+    wrong = [f"{name} {variant} has {minutes} minutes, not {rows.get((name, variant or '-'))}" for name, variant, minutes in suites
+             if name != "build" and not rows.get((name, variant or "-"), "").startswith(f"{minutes} min")]
+    wrong += [f"fuzz target {path.stem} isn't there" for path in (ROOT / "test" / "fuzz").glob("fuzz_*.c")
+              if not re.search(rf"^\|.*`{path.stem.removeprefix('fuzz_')}`.*\|.*\|$", page, re.MULTILINE)]
+    report("testing_page_has_what_there_is", "; ".join(wrong) if suites else "no suite was found")
+
+
 def continuations_are_functions():
     """Where an answer comes back to is said by PIW_ON, which the compiler compares with the functions there are; no text does."""
     call = re.compile(r'\bpiw_(?:call|timer|timer_stop|watch|work)\([^;"()]*"')
@@ -372,6 +385,7 @@ paths_in_docs_exist()
 references_lead_somewhere()
 nothing_cites_papers_from_elsewhere()
 options_are_in_the_example()
+testing_page_has_what_there_is()
 pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()
 dialect()

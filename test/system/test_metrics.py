@@ -265,6 +265,10 @@ def test_health(shown):
     ctl(farm, "disable", "lumberjack")
     farm.wait("readiness without a task that is disabled", lambda: ready() == (200, "ok\n"))
     ctl(farm, "enable", "lumberjack")
+    ctl(farm, "disable", "metrics")
+    farm.wait("an event that it would have heard", lambda: " 0 dead letters" not in ctl(farm, "info", "metrics").stdout)
+    check("disabled.what it doesn't hear is no warning", "dead letter" not in farm.master.text(), farm.master.text()[-500:])
+    ctl(farm, "enable", "metrics")
     ctl(farm, "hold", "the_scribe")
     farm.wait("what a held task means", lambda: ready() == (503, "task the_scribe is held\n"))
     check("not ready: a task is held", True)
@@ -274,10 +278,11 @@ def test_health(shown):
 def test_address(shown):
     """Only this machine is told; a socket in the file system is for a group."""
     farm = shown.farm
-    farm.task_options["metrics"]["listen"] = "0.0.0.0:0"
-    farm.configuration()
-    done = ctl(farm, "reread", good=False)
-    check("address.other machines aren't told", "is no loopback address" in done.stdout + done.stderr, done.stdout + done.stderr)
+    for where, why in (("0.0.0.0:0", "is no loopback address"), ("*:0", "is no loopback address"), ("127.0.0.1:70000", "ADDRESS:PORT, ")):
+        farm.task_options["metrics"]["listen"] = where
+        farm.configuration()
+        done = ctl(farm, "reread", good=False)
+        check(f"address.{where} isn't one for figures", why in done.stdout + done.stderr, done.stdout + done.stderr)
     path = farm.dir / "s" / "metrics"
     farm.task_options["metrics"]["listen"] = f"unix:{path}"
     farm.configuration()

@@ -338,7 +338,7 @@ START_TEST(strays)
     told_count = 0;
     ck_assert_uint_eq(piw_config_strays(config, tell), 3);
     ck_assert_str_eq(told[0], ":5: no program reads [monitr]; is [monitor] meant?");
-    ck_assert_str_eq(told[1], ":2: unknown key 'labl': no program has it");
+    ck_assert_str_eq(told[1], ":2: unknown key 'labl': no program has it; is label meant?");
     ck_assert_str_eq(told[2], ":4: unknown key 'colour' in [slave]");
     piw_config_free(&config);
 }

@@ -76,7 +76,7 @@ static int go_on(load_swaps *swaps, const piw_msg *answer, load_figures *figures
     if (!as_wanted) {
         char text[400];
         piw_msg_print(answer, text, sizeof(text));
-        load_violation(figures, "swap %lld of %s: %s", (long long)(swap->count + 1), swap->task, text);
+        load_violation(figures, "swap %lld of %s: %s", (long long)swap->count + 1, swap->task, text);
         return 0;
     }
     if (!swaps->looking) {
@@ -120,7 +120,7 @@ int load_swaps_tick(load_swaps *swaps, load_figures *figures, int64_t now_ns, pi
     }
     if (!swaps->waiting || now_ns - swaps->asked_ns <= swaps->patience_ms * INT64_C(1000000))
         return 0;
-    load_violation(figures, "swap %lld of %s: no answer within %lld s", (long long)(swaps->tasks[swaps->at].count + 1),
+    load_violation(figures, "swap %lld of %s: no answer within %lld s", (long long)swaps->tasks[swaps->at].count + 1,
                    swaps->tasks[swaps->at].task, (long long)(swaps->patience_ms / 1000));
     swaps->waiting = false;
     return 0;

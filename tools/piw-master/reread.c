@@ -89,14 +89,14 @@ static bool apply_tasks(const reread *self, const task_list *tasks, say_fn *say,
         const char *name = tasks->at[i].name;
         piw_err err = {0};
         int code = piw_runtime_reconfigure(self->runtime, &tasks->at[i], true, done, sizeof(done), &err);
-        if (done[0] != '\0') {
-            snprintf(line, sizeof(line), "task %s: %s", name, done);
-            say(to, line);
-        }
-        if (code != 0) {
+        if (code != 0 && done[0] != '\0')
+            snprintf(line, sizeof(line), "task %s: %s, but failed: %s", name, done, err.text);
+        else if (code != 0)
             snprintf(line, sizeof(line), "task %s goes on as it was: %s", name, err.text);
+        else
+            snprintf(line, sizeof(line), "task %s: %s", name, done);
+        if (code != 0 || done[0] != '\0')
             say(to, line);
-        }
         any = any || code != 0 || done[0] != '\0';
     }
     return any;

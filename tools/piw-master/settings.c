@@ -4,6 +4,7 @@
 #include "options.h"
 #include "runtime/runtime.h"
 #include "shared/dsn.h"
+#include "shared/text.h"
 #include "shared/views.h"
 
 #include <stdio.h>
@@ -54,11 +55,8 @@ static const char *address_fault(const char *address)
         const char *port = strrchr(address + 6, ':');
         if (port == NULL || port == address + 6)
             return "must be tcp://HOST:PORT";
-        char *end;
-        unsigned long number = strtoul(port + 1, &end, 10);
-        bool any = strcmp(port + 1, "*") == 0;
-        return any || (port[1] >= '0' && port[1] <= '9' && *end == '\0' && number <= 65535) ? NULL
-                                                                                            : "must be tcp://HOST:PORT";
+        return strcmp(port + 1, "*") == 0 || piw_is_port(port + 1) ? NULL
+                                                                   : "must be tcp://HOST:PORT, the port at most 65535";
     }
     return "must begin with ipc:// or tcp://";
 }

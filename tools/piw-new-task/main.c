@@ -29,7 +29,7 @@ static const piw_program program = {
 };
 
 static const char *const c_words[] = {C_WORDS};
-/* Tasks of this tree, services and files of their protocols; and what the new folder itself has. */
+/* Tasks of this tree, services, files and states of their protocols; and what the new folder itself has. */
 static const char *const taken[] = {
 #include "taken.inc"
     "probe",
@@ -52,8 +52,10 @@ static int check_name(const char *name, piw_err *err)
         return piw_err_set(err, PIW_EUSAGE,
                            "'%.100s' can't be the name of a task: 1 to %d of a-z, 0-9 and '_', with a letter first",
                            name, FARM_TASK_NAME_MAX);
-    if (strstr(name, "__") != NULL || strncmp(name, "piw_", 4) == 0 || strcmp(name, "piw") == 0)
-        return piw_err_set(err, PIW_EUSAGE, "the name %s is reserved: no \"__\" in it, no \"piw\" before it", name);
+    /* What is declared for it is called NAME_…: with '_' at its end that has two. */
+    if (strstr(name, "__") != NULL || name[len - 1] == '_' || strncmp(name, "piw_", 4) == 0 || strcmp(name, "piw") == 0)
+        return piw_err_set(err, PIW_EUSAGE,
+                           "the name %s is reserved: no \"__\" in it, no '_' at its end, no \"piw\" before it", name);
     if (is_among(name, c_words, PIW_COUNT(c_words)))
         return piw_err_set(err, PIW_EUSAGE, "%s is a word of C and can't be the name of a task", name);
     if (is_among(name, taken, PIW_COUNT(taken)))
