@@ -32,8 +32,10 @@ PKG_CONFIG := $(or $(and $(CROSS),$(shell command -v $(CROSS)pkg-config)),$(if $
     PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(CROSS:%-=%)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) \
     $(SYSROOT:%=PKG_CONFIG_SYSROOT_DIR=%) pkg-config)
 
+# A library's update may deprecate what we call: that is a warning, and stops nobody's build.
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-        -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers
+        -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers \
+        -Wno-error=deprecated-declarations
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
 SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
