@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A site on file systems of its own, while simulated slaves build as fast as they can: the file system stops as in a power failure
 (EXT4_IOC_SHUTDOWN, which XFS has too: whatever hasn't reached its journal is gone), the master is killed, and a new one goes on from what the
-file system recovers. Every DONE has its row, every row its files, whole. Needs root, who may mount.
+file system recovers. Every DONE has its row, every row its files, whole. (Btrfs can't stop like that: it is unmounted after the kill.) Needs
+root, who may mount, and xfsprogs and btrfs-progs.
 
 PIW_FILE_SYSTEMS="mergerfs bindfs gocryptfs overlay" in the environment tries others, which are mounted anew without having lost anything.
 
@@ -106,7 +107,8 @@ def run(farm, site, kind, ended):
     check(f"{kind} is mounted again{', as after a power failure' if failed else ''}", why is None, why)
     farm.start_master()
     test_kill_unsynced.check_site(farm, kind, ended, set())
-    machine.check_farm(farm, kind)
+    if not failed:  # else logs of the last half second may be gone
+        machine.check_farm(farm, kind)
 
 
 def try_one(kind):
@@ -136,7 +138,7 @@ def main():
     if not os.environ.get("PIW_OWN_MOUNTS"):
         score.skip("file systems", "none can be mounted here")
         return 0
-    for kind in (os.environ.get("PIW_FILE_SYSTEMS") or "xfs btrfs").split():
+    for kind in (os.environ.get("PIW_FILE_SYSTEMS") or "ext4 xfs btrfs").split():
         try_one(kind)
     return score.code()
 
