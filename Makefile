@@ -32,8 +32,10 @@ PKG_CONFIG := $(or $(and $(CROSS),$(shell command -v $(CROSS)pkg-config)),$(if $
     PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(CROSS:%-=%)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) \
     $(SYSROOT:%=PKG_CONFIG_SYSROOT_DIR=%) pkg-config)
 
+# A library's update may deprecate what we call: that is a warning, and stops nobody's build.
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-        -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers
+        -Wwrite-strings -Wformat=2 -Wundef -Wno-missing-field-initializers \
+        -Wno-error=deprecated-declarations
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread -fno-omit-frame-pointer
 SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -55,13 +57,15 @@ RPATH    = -Wl,-rpath,'$$ORIGIN/../lib' -Wl,-rpath,'$$ORIGIN/../../lib'
 
 # Where the processor has no atomic access to 64 bits (ARMv6), the compiler's library does it.
 ATOMIC    := -Wl,--push-state,--as-needed -latomic -Wl,--pop-state
-CORE_LIBS := -lzmq -lmsgpackc -lcbor -lcrypto -ldl -lm $(ATOMIC)
+# Since its version 6 msgpack has another name.
+MSGPACK   := $(or $(filter -lmsgpack%,$(shell $(PKG_CONFIG) --libs-only-l msgpack-c 2>/dev/null)),-lmsgpackc)
+CORE_LIBS := -lzmq $(MSGPACK) -lcbor -lcrypto -ldl -lm $(ATOMIC)
 # The core's unit tests under ThreadSanitizer are linked without ports: libzmq gives false races.
 NOPORTS_tsan := core/port/port.c core/port/socket.c core/port/frames.c core/port/client.c core/port/zap.c core/port/links.c \
                 core/port/context.c
 PORTS_tsan   := core/port/noports.c
 CORE_SRC  := $(filter-out core/port/noports.c $(NOPORTS_$(VARIANT)),$(wildcard core/*/*.c)) $(PORTS_$(VARIANT))
-CORE_LIBS_tsan := -lmsgpackc -lcbor -lcrypto -ldl -lm $(ATOMIC)
+CORE_LIBS_tsan := $(MSGPACK) -lcbor -lcrypto -ldl -lm $(ATOMIC)
 CORE_LIBS := $(or $(CORE_LIBS_$(VARIANT)),$(CORE_LIBS))
 
 PROTO     := $(wildcard proto/*.piw)

@@ -37,12 +37,21 @@ struct gazer_xmlrpc {
     char fault_text[300];
 };
 
+static unsigned long long line_of(const gazer_xmlrpc *self)
+{
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9 /* where the other is deprecated */
+    return XML_GetCurrentLineNumber64(self->expat);
+#else
+    return XML_GetCurrentLineNumber(self->expat);
+#endif
+}
+
 static void wrong(gazer_xmlrpc *self, int code, const char *what)
 {
     if (self->err.code != 0)
         return;
-    piw_err_set(&self->err, code, "PyPI's answer is not what changelog_since_serial gives: %s (line %lu)", what,
-                (unsigned long)XML_GetCurrentLineNumber(self->expat));
+    piw_err_set(&self->err, code, "PyPI's answer is not what changelog_since_serial gives: %s (line %llu)", what,
+                line_of(self));
     XML_StopParser(self->expat, XML_FALSE);
 }
 
@@ -256,9 +265,8 @@ void gazer_xmlrpc_free(gazer_xmlrpc **parser)
 static int parse(gazer_xmlrpc *self, const void *data, size_t len, bool last, piw_err *err)
 {
     if (self->err.code == 0 && XML_Parse(self->expat, data, (int)len, last) == XML_STATUS_ERROR)
-        piw_err_set(&self->err, PIW_ESHAPE, "PyPI's answer is not XML: %s (line %lu)",
-                    XML_ErrorString(XML_GetErrorCode(self->expat)),
-                    (unsigned long)XML_GetCurrentLineNumber(self->expat));
+        piw_err_set(&self->err, PIW_ESHAPE, "PyPI's answer is not XML: %s (line %llu)",
+                    XML_ErrorString(XML_GetErrorCode(self->expat)), line_of(self));
     return self->err.code != 0 ? piw_err_set(err, self->err.code, "%s", self->err.text) : 0;
 }
 

@@ -134,8 +134,8 @@ int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err)
     return rc != 0 ? rc : piw_err_errno(err, "can't make the temporary file %s", tmp);
 }
 
-/* Rename, but never over another file. Some file systems can't do it in one step: there a link is made first. */
-static int rename_keeping(const char *from, const char *path)
+/* Some file systems can't do it in one step, those in user space above all: there a link is made first. */
+int piw_file_rename_keeping(const char *from, const char *path)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
         return 0;
@@ -148,7 +148,7 @@ static int put_in_place(const char *from, const char *path, unsigned flags, piw_
 {
     int rc = 0;
     for (int tries = 0; tries < 2; tries++) {
-        int done = (flags & PIW_FILE_KEEP) != 0 ? rename_keeping(from, path) : rename(from, path);
+        int done = (flags & PIW_FILE_KEEP) != 0 ? piw_file_rename_keeping(from, path) : rename(from, path);
         if (done == 0) {
             piw_file_was_written(path);
             return (flags & PIW_FILE_SYNC_DIR) != 0 ? piw_folder_sync_of(path, err) : 0;

@@ -32,6 +32,8 @@ int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err);
 int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, piw_err *err);
 /* Put a file that is complete (staged) at `path`, mode 0644, by rename. PIW_ENOENT when `from` isn't there. */
 int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err);
+/* Rename, but never over another file; -1 and errno. */
+int piw_file_rename_keeping(const char *from, const char *path);
 /* A relative symbolic link `path` -> `target`, atomically; a real file or folder at `path` is left: PIW_EEXIST. */
 int piw_link_write(const char *root, const char *path, const char *target, piw_err *err);
 /* Remove a file or link; one that isn't there is fine. */

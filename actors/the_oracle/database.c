@@ -179,10 +179,11 @@ int database_check(database *db, piw_err *err)
     return rc;
 }
 
-/* Errors that are no fault of the data: resources, an operator's intervention, a shutdown, locks, a standby. */
+/* Errors that are no fault of the data: resources, an operator's intervention, a shutdown, locks, a standby; and a session that
+ * doesn't have the statements that were prepared in it, or has others: somebody else's, by a pooler. */
 static bool is_passing(const char *sqlstate)
 {
-    static const char *const classes[] = {"08", "53", "57P", "40", "55P03", "25006", "58"};
+    static const char *const classes[] = {"08", "26", "42P05", "53", "57P", "40", "55P03", "25006", "58"};
     for (size_t i = 0; i < PIW_COUNT(classes); i++)
         if (strncmp(sqlstate, classes[i], strlen(classes[i])) == 0)
             return true;

@@ -38,6 +38,8 @@ void database_close(database *db);
 /* Is this a database that the master can work with: both schemas' versions, and a role that may do what it must and
  * isn't a superuser? PIW_EREFUSED with one clear line; PIW_EDBAWAY. */
 int database_check(database *db, piw_err *err);
+/* Does it have sessions of its own? PIW_EREFUSED with one clear line; PIW_EDBAWAY. */
+int pooler_check(database *db, piw_err *err);
 
 /* Run one statement; `p` may be NULL, and is used up. On 0 `*result` is the caller's (NULL is allowed for statements
  * without rows). PIW_EDB: the data were refused. PIW_EDBAWAY: not now (connection lost, resources, locks). */

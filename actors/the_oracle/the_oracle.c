@@ -23,6 +23,8 @@ static int come_up(oracle *self, piw_err *err)
     int rc = self->resting ? 0 : database_connect(&self->db, err);
     if (rc == 0 && !self->resting)
         rc = database_check(&self->db, err);
+    if (rc == 0 && !self->resting && piw_task_instance(self->task) == INSTANCE_WRITE)
+        rc = pooler_check(&self->db, err);
     if (rc == 0 && !self->resting)
         rc = owner_take(self, err);
     if (rc == 0 && !self->resting)

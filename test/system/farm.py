@@ -345,8 +345,9 @@ class Farm:
             file.write(line + "\n")
 
     def start_pypi(self):
-        for wheel in [*glob.glob(f"{WHEELHOUSE}/setuptools-*.whl"), *glob.glob(f"{WHEELHOUSE}/wheel-*.whl")]:
-            self.add_sdist(wheel)
+        for name in ("setuptools", "wheel", "packaging"):  # since Debian 13 wheel needs the last
+            for wheel in glob.glob(f"{WHEELHOUSE}/{name}-*.whl"):
+                self.add_sdist(wheel)
         before = self.dir / "log" / "pypi.log"
         start = len(before.read_text()) if before.exists() else 0
         process = self.start_process("pypi", [self.program("piw-pypi"), "-c", self.configuration(), "-v", "--port", "0",

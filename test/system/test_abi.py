@@ -30,6 +30,12 @@ def abi(build, headers):
     return done.returncode, done.stdout
 
 
+def msgpack():
+    """Since its version 6 the library has another name."""
+    newer = subprocess.run(["pkg-config", "--exists", "msgpack-c"], check=False).returncode == 0
+    return "-lmsgpack-c" if newer else "-lmsgpackc"
+
+
 class Variant:
     """A build of which one part of the core's sources is another."""
 
@@ -55,7 +61,7 @@ class Variant:
         others = [path for path in (BUILD / "obj" / "core").glob("*/*.o") if path != old]
         others += [BUILD / "obj" / "gen" / f"{name}.piw.o" for name in ("admin", "orders", "tasks", "recording")]
         run(["cc", "-shared", "-Wl,-soname,libpiw.so.1", f"-Wl,--version-script,{ROOT}/core/libpiw.map", "-o",
-             self.build / "lib" / "libpiw.so", self.folder / "one.o", *others, "-lzmq", "-lmsgpackc", "-lcbor", "-lcrypto", "-ldl", "-lm"])
+             self.build / "lib" / "libpiw.so", self.folder / "one.o", *others, "-lzmq", msgpack(), "-lcbor", "-lcrypto", "-ldl", "-lm"])
         shutil.copy(BUILD / "plugins" / "hello.so", self.build / "plugins")
 
     def plugin(self):

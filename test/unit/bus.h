@@ -130,6 +130,13 @@ static inline piw_task_figures bus_figures(const char *task)
     return figures;
 }
 
+/* One of its texts. What a function returns is gone at the end of the expression, and its texts with it. */
+#define ck_figure(task, member, wanted)                                                                                \
+    do {                                                                                                               \
+        piw_task_figures figures_ = bus_figures(task);                                                                 \
+        ck_assert_str_eq(figures_.member, wanted);                                                                     \
+    } while (0)
+
 /* Ask until it holds, at most BUS_WAIT_MS: for what other threads bring about. */
 #define BUS_UNTIL(condition)                                                                                           \
     do {                                                                                                               \

@@ -192,8 +192,8 @@ START_TEST(tasks_start_after_what_they_need)
     bus_add("relay", NULL, (piw_task_config){BUS_ON});
     bus_add("echo", "echo_v1.so", (piw_task_config){BUS_ON});
     bus_start();
-    ck_assert_str_eq(bus_figures("relay").state, "running");
-    ck_assert_str_eq(bus_figures("echo").version, "1");
+    ck_figure("relay", state, "running");
+    ck_figure("echo", version, "1");
     bus_end();
 }
 END_TEST
@@ -451,7 +451,7 @@ START_TEST(a_stuck_handler_is_seen)
     piw_err err = {0};
     ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 100, &answer, &err), PIW_EDEADLINE);
     BUS_UNTIL(strcmp(bus_figures("echo").state, "stuck") == 0);
-    ck_assert_str_eq(bus_figures("echo").stuck_in, "SLOW");
+    ck_figure("echo", stuck_in, "SLOW");
     BUS_UNTIL(strcmp(bus_figures("echo").state, "running") == 0);
     bus_end();
 }

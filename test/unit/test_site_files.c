@@ -9,7 +9,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+static bool in_one_step = true;
+
+/* Stands for the system's: a file system that can't rename without replacing, as mergerfs and bindfs. */
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    if (in_one_step)
+        return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
+    errno = EINVAL;
+    return -1;
+}
 
 static char root[UNIT_FOLDER];
 static char path[PIW_PATH_MAX];
@@ -44,6 +56,23 @@ static bool is_there(const char *name)
 {
     return unit_exists(at(name));
 }
+
+START_TEST(a_file_system_that_cannot_keep_in_one_step_keeps_all_the_same)
+{
+    in_one_step = false;
+    int rc = piw_file_write(root, at("page.html"), "one", 3, PIW_FILE_KEEP, NULL);
+    int again = piw_file_write(root, at("page.html"), "two", 3, PIW_FILE_KEEP, NULL);
+    char from[PIW_PATH_MAX];
+    snprintf(from, sizeof(from), "%s", at("page.html"));
+    int moved = piw_file_rename_keeping(from, at("aside"));
+    in_one_step = true;
+    ck_assert_int_eq(rc, 0);
+    ck_assert_int_eq(again, PIW_EEXIST);
+    ck_assert_int_eq(moved, 0);
+    ck_holds("aside", "one");
+    ck_assert(!is_there("page.html"));
+}
+END_TEST
 
 /* nginx knows a file by its size and the second of its time. */
 START_TEST(a_page_of_the_same_length_has_a_later_second)
@@ -180,6 +209,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_file_appears_with_its_folders_and_mode);
     tcase_add_test(tests, a_page_of_the_same_length_has_a_later_second);
     tcase_add_test(tests, a_file_holds_its_bytes_in_its_mode_or_is_another);
+    tcase_add_test(tests, a_file_system_that_cannot_keep_in_one_step_keeps_all_the_same);
     tcase_add_test(tests, what_fails_changes_nothing);
     tcase_add_test(tests, links_replace_links_only);
     tcase_add_test(tests, trash_is_moved_and_cleared);

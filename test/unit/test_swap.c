@@ -30,7 +30,7 @@ START_TEST(state_goes_over)
     ck_assert_int_eq(stand.why, PIW_SWAP);
     ck_assert_int_eq(stand.seen, 10);
     ck_assert(bus_echo(1, 11));
-    ck_assert_str_eq(bus_figures("echo").version, "2");
+    ck_figure("echo", version, "2");
     /* Back again is the same operation. */
     bus_replace("echo_v1.so");
     ck_assert(bus_echo(1, 12));
@@ -205,7 +205,7 @@ START_TEST(a_successor_may_be_ready_later)
     BUS_UNTIL(bus_figures("echo").deferred > 0);
     bus_replace("echo_late.so");
     /* The order is carried out when it is ready, not when it has begun. */
-    ck_assert_str_eq(bus_figures("echo").state, "running");
+    ck_figure("echo", state, "running");
     ck_assert_int_ge(bus_figures("echo").swap_pause_ns_last, 15000000);
     echo_STAND_reply stand = bus_stand();
     ck_assert_int_eq(stand.version, 2);
@@ -344,29 +344,29 @@ static void say(const char *text, const char *then)
 START_TEST(what_a_task_says_of_itself)
 {
     bus_up("echo_v1.so");
-    ck_assert_str_eq(bus_figures("echo").note, "");
+    ck_figure("echo", note, "");
     say("1 of 2 done", "");
-    ck_assert_str_eq(bus_figures("echo").note, "1 of 2 done");
-    ck_assert_str_eq(bus_figures("relay").note, "");
+    ck_figure("echo", note, "1 of 2 done");
+    ck_figure("relay", note, "");
     say("2 of 2 done", "error");
-    ck_assert_str_eq(bus_figures("echo").note, "2 of 2 done");
+    ck_figure("echo", note, "2 of 2 done");
     say("\x1b[2J \xc3", "");
-    ck_assert_str_eq(bus_figures("echo").note, "\\x1b[2J \\xc3");
+    ck_figure("echo", note, "\\x1b[2J \\xc3");
     char text[600], cut[PIW_LIMIT_NOTE + 1];
     memset(text, 'x', sizeof(text));
     text[sizeof(text) - 1] = '\0';
     memset(cut, 'x', sizeof(cut));
     cut[PIW_LIMIT_NOTE] = '\0';
     say(text, "");
-    ck_assert_str_eq(bus_figures("echo").note, cut);
+    ck_figure("echo", note, cut);
     bus_replace_refused("echo_bad_start.so", "this fixture never starts");
-    ck_assert_str_eq(bus_figures("echo").note, cut);
+    ck_figure("echo", note, cut);
     bus_replace("echo_v2.so");
-    ck_assert_str_eq(bus_figures("echo").note, "");
+    ck_figure("echo", note, "");
     say("again", "");
     say("for the last time", "fail");
     BUS_UNTIL(bus_figures("echo").restarts == 1 && strcmp(bus_figures("echo").state, "running") == 0);
-    ck_assert_str_eq(bus_figures("echo").note, "");
+    ck_figure("echo", note, "");
     bus_end();
 }
 END_TEST

@@ -100,7 +100,7 @@ static int move_aside(audit *self, const char *path, char **to, piw_err *err)
         *to = i == 0 ? piw_sprintf("%s/.audit/aside/%s", self->root, path)
                      : piw_sprintf("%s/.audit/aside/%s.%d", self->root, path, i);
         rc = piw_folder_make_for(*to, err);
-        if (rc == 0 && renameat2(AT_FDCWD, from, AT_FDCWD, *to, RENAME_NOREPLACE) == 0)
+        if (rc == 0 && piw_file_rename_keeping(from, *to) == 0)
             break;
         if (rc == 0 && errno != EEXIST)
             rc = piw_err_errno(err, "can't move %s to %s", from, *to);
