@@ -141,15 +141,6 @@ static int read_file(const char *path, const char *file, uint8_t **data, size_t 
     return 0;
 }
 
-static uint64_t hash_bytes(const uint8_t *data, size_t size)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ data[i]) * 0x100000001b3u;
-    return hash;
-}
-
-/* The hash only finds the candidate: the bytes decide. */
 static bool same_bytes(const piw__image *image, const uint8_t *data, size_t size)
 {
     void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
@@ -160,10 +151,11 @@ static bool same_bytes(const piw__image *image, const uint8_t *data, size_t size
     return same;
 }
 
-static piw__image *find_image(const uint8_t *data, size_t size, uint64_t hash)
+/* Few files have one size, so their bytes are compared; a hash would have to read all bytes of every file. */
+static piw__image *find_image(const uint8_t *data, size_t size)
 {
     for (piw__image *image = loader.images; image != NULL; image = image->next)
-        if (image->fd >= 0 && image->hash == hash && image->size == size && same_bytes(image, data, size))
+        if (image->fd >= 0 && image->size == size && same_bytes(image, data, size))
             return image;
     return NULL;
 }
@@ -284,8 +276,7 @@ static int map(const uint8_t *data, size_t size, const char *file, int *fd, void
 
 static int load_locked(const uint8_t *data, size_t size, const char *file, const piw__image **image, piw_err *err)
 {
-    uint64_t hash = hash_bytes(data, size);
-    piw__image *found = find_image(data, size, hash);
+    piw__image *found = find_image(data, size);
     if (found == NULL) {
         int fd;
         void *handle;
@@ -299,7 +290,6 @@ static int load_locked(const uint8_t *data, size_t size, const char *file, const
         found = image_new(file);
         found->fd = fd;
         found->size = size;
-        found->hash = hash;
         found->handle = handle;
     }
     int rc = found->plugin != NULL ? 0 : image_finish(found, dlsym(found->handle, "piw_plugin_manifest"), err);
