@@ -268,7 +268,7 @@ single_fn *oracle_single(const piw_msg *msg, bool *read)
         {DB_REWRITES_LOAD, true, read_rewrites_load},
         {DB_REMOVALS_DUE, false, write_removals_due},
         {DB_REMOVALS_DONE, false, write_removals_done},
-        {DB_SITE_MARK, false, write_site_mark},
+        {DB_SITE_MARK, true, write_site_mark}, /* one statement, which may be said again */
         {DB_WITHHELD_DUE, true, read_withheld_due},
         {DB_WITHHELD_DONE, false, write_withheld_done},
         {DB_METADATA_DUE, true, read_metadata_due},

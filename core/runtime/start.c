@@ -1,6 +1,6 @@
 /* start.c — the start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
  * time), so tasks that don't need each other start side by side. Of a task with several instances the first begins alone: with it
- * others have what they need, and the rest come up beside them. Whoever is done rings a bell, so nobody is waited for in steps. */
+ * others have what they need; the rest begin when all first ones are ready. Whoever is done rings a bell, so nobody is waited for in steps. */
 #include "actor/op.h"
 #include "actor/shell.h"
 #include "runtime/inner.h"
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 200, /* without a bell: is one late, or to be told of? */
+    LOOK_MS = 20, /* without a bell: is one late, or to be told of, or does it wait for further instances? */
     PROGRESS_MS = 5000,
 };
 
@@ -95,13 +95,16 @@ static int wants_to_quit(piw_runtime *runtime, const char *waits_for, piw_err *e
     return rc;
 }
 
-/* Those that what is ready now lets begin: first instances before further ones. */
-static void begin_all(piw_runtime *runtime, start *starts)
+/* Those that what is ready now lets begin. `rung`: further instances need not begin yet; else a first one may wait for them. */
+static void begin_all(piw_runtime *runtime, start *starts, bool rung)
 {
-    for (size_t i = 0; i < runtime->roles_count; i++)
+    bool under_way = false;
+    for (size_t i = 0; i < runtime->roles_count; i++) {
         if (starts[i].begun == 0 && may_begin(runtime, starts, starts[i].role))
             begin(runtime, &starts[i], 1);
-    for (size_t i = 0; i < runtime->roles_count; i++)
+        under_way = under_way || starts[i].ready == 0;
+    }
+    for (size_t i = 0; !(under_way && rung) && i < runtime->roles_count; i++)
         if (starts[i].ready > 0)
             begin(runtime, &starts[i], starts[i].role->instances);
 }
@@ -120,14 +123,15 @@ static int look_at_all(piw_runtime *runtime, start *starts, int wait_ms, const c
     return 0;
 }
 
-/* Until one is done, somebody wants to quit, or a while has passed. */
-static void wait_for_bell(const piw_runtime *runtime)
+/* Until one is done, somebody wants to quit, or (false) a while has passed. */
+static bool wait_for_bell(const piw_runtime *runtime)
 {
     struct pollfd fds[] = {{.fd = runtime->bell_fd, .events = POLLIN}, {.fd = runtime->hub.quit_fd, .events = POLLIN}};
     uint64_t rung;
-    if (poll(fds, PIW_COUNT(fds), LOOK_MS) > 0 && fds[0].revents != 0 &&
-        read(runtime->bell_fd, &rung, sizeof(rung)) < 0)
+    int ready = poll(fds, PIW_COUNT(fds), LOOK_MS);
+    if (ready > 0 && fds[0].revents != 0 && read(runtime->bell_fd, &rung, sizeof(rung)) < 0)
         piw_debug("the bell of the starting tasks can't be read");
+    return ready > 0;
 }
 
 int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
@@ -136,12 +140,12 @@ int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
     const char *waits_for = NULL;
     for (size_t i = 0; i < runtime->roles_count; i++)
         starts[i].role = runtime->order[i];
-    begin_all(runtime, starts);
+    begin_all(runtime, starts, true);
     int rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
     while (rc == 0 && waits_for != NULL && (rc = wants_to_quit(runtime, waits_for, err)) == 0) {
-        wait_for_bell(runtime);
+        bool rung = wait_for_bell(runtime);
         rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
-        begin_all(runtime, starts);
+        begin_all(runtime, starts, rung);
     }
     for (size_t i = 0; i < runtime->roles_count; i++)
         for (unsigned n = 0; n < starts[i].begun; n++)
