@@ -13,7 +13,6 @@
 #include "events.piw.h"
 #include "fs.piw.h"
 #include "piw/fault.h"
-#include "shared/pace.h"
 #include "shared/text.h"
 #include "shared/views.h"
 #include "slaves.piw.h"
@@ -329,6 +328,7 @@ static int ask_views(gazer *self, piw_err *err)
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
+    (void)why;
     gazer *self = piw_zalloc(sizeof(*self));
     self->task = task;
     self->batch_max = GAZER_BATCH;
@@ -371,10 +371,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
             gazer_describe(self->describer, body->undescribed.at[i], true);
         gazer_describer_go(self->describer);
     }
-    if (why == PIW_BOOT)
-        rest(self, PACE_START_MS);
-    else
-        ask_where(self);
+    ask_where(self);
     return 0;
 }
 

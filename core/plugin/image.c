@@ -124,7 +124,7 @@ static int size_of(int fd, const char *file, size_t *size, piw_err *err)
     if (st.st_size > FILE_MAX)
         return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
     if (st.st_size == 0)
-        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is empty", file);
+        return piw_err_set(err, PIW_EPLUGIN, "%s is not a task plugin: it is no ELF file", file);
     *size = (size_t)st.st_size;
     return 0;
 }
