@@ -42,7 +42,6 @@ enum {
 typedef enum {
     AWAY,
     CONNECTING,
-    SETTING,
     LISTENING,
     AT_REST,
     DRAINING,
@@ -131,20 +130,22 @@ static void lost(architect *self, const char *why)
 
 /* --- Statements -------------------------------------------------------------------------------------------------- */
 
-static void send_statement(architect *self, phase next, const char *sql, int count, const char *const *values)
+/* `sent`: what libpq said of the statement. */
+static void await_answer(architect *self, phase next, int sent)
 {
     self->phase = next;
-    if (PQsendQueryParams(self->conn, sql, count, NULL, values, NULL, NULL, 0) == 0) {
-        lost(self, PQerrorMessage(self->conn));
-        return;
-    }
-    int left = PQflush(self->conn);
+    int left = sent != 0 ? PQflush(self->conn) : -1;
     if (left < 0) {
         lost(self, PQerrorMessage(self->conn));
         return;
     }
     watch(self, left > 0 ? PIW_READ | PIW_WRITE : PIW_READ);
     set_timer(self, PIW_ON(answer_due), ANSWER_MS);
+}
+
+static void send_statement(architect *self, phase next, const char *sql, int count, const char *const *values)
+{
+    await_answer(self, next, PQsendQueryParams(self->conn, sql, count, NULL, values, NULL, NULL, 0));
 }
 
 static void begin_cycle(architect *self)
@@ -346,9 +347,6 @@ static void go_on(architect *self, const PGresult *r)
 {
     piw_timer_stop(self->task, PIW_ON(answer_due), 0);
     switch (self->phase) {
-    case SETTING:
-        send_statement(self, LISTENING, "LISTEN piw_queue", 0, NULL);
-        break;
     case LISTENING:
         self->full = true;
         begin_cycle(self);
@@ -389,8 +387,8 @@ static void connect_on(architect *self)
             break;
         }
         /* piw.drain must see what was committed while it waited for its lock. */
-        send_statement(self, SETTING, "SELECT set_config('default_transaction_isolation', 'read committed', false)", 0,
-                       NULL);
+        await_answer(self, LISTENING,
+                     PQsendQuery(self->conn, "SET default_transaction_isolation = 'read committed'; LISTEN piw_queue"));
         break;
     default:
         lost(self, PQerrorMessage(self->conn));

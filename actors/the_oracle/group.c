@@ -149,25 +149,26 @@ static int after_commit(oracle *self, int rc, piw_err *err)
     return rc;
 }
 
-/* One transaction for a request that stands alone. What PyPI or an operator says brings the build queue up to date too, unless
- * the_architect is at that just then. */
-static int transact_single(oracle *self, entry *e, piw_err *err)
+/* One transaction for a request that stands alone, or some that came together. What PyPI or an operator says brings the build queue
+ * up to date too, unless the_architect is at that just then. */
+static int transact_singles(oracle *self, entry *const *entries, uint32_t count, piw_err *err)
 {
     database *db = &self->db;
-    bool read = false;
+    bool read = false, drains = false;
     params p = {0};
     int rc = database_run(db, "BEGIN", err);
-    if (rc == 0)
-        rc = oracle_single(e->msg, &read)(db, e->msg, &e->reply, err);
+    for (uint32_t i = 0; rc == 0 && i < count; i++) {
+        rc = oracle_single(entries[i]->msg, &read)(db, entries[i]->msg, &entries[i]->reply, err);
+        drains = drains || (self->drains && oracle_moves_queue(entries[i]->msg));
+    }
     if (rc == 0) {
         put_mark(self, &p);
-        bool drains = self->drains && oracle_moves_queue(e->msg);
         rc = database_query(
             db, drains ? "SELECT piw.mark_commit($1, $2), piw.drain_unless_busy()" : "SELECT piw.mark_commit($1, $2)",
             &p, NULL, err);
     }
     if (rc == 0)
-        rc = before_commit(self, 1, err);
+        rc = before_commit(self, count, err);
     if (rc == 0)
         return after_commit(self, database_run(db, "COMMIT", err), err);
     roll_back(db);
@@ -286,19 +287,29 @@ static int transact(oracle *self, entry *const *entries, uint32_t count, piw_err
     for (uint32_t i = 0; i < count; i++)
         piw_msg_free(&entries[i]->reply);
     return batch_takes(entries[0]->msg) ? transact_group(self, entries, count, err)
-                                        : transact_single(self, entries[0], err);
+                                        : transact_singles(self, entries, count, err);
+}
+
+/* What a run of requests has in common, with which one transaction can take it. */
+typedef enum { RUN_BATCH, RUN_START, RUN_ALONE } run;
+
+static run run_of(const piw_msg *msg)
+{
+    if (batch_takes(msg))
+        return RUN_BATCH;
+    /* slave_driver's first questions: one commit, for which the first build waits, in place of three. */
+    int which = piw_msg_type_of(msg)->index;
+    return which == DB_ATTEMPTS_VOID || which == DB_RESERVE ? RUN_START : RUN_ALONE;
 }
 
 /* The longest run from the front that one transaction can take. */
 static uint32_t gather(oracle *self, entry **entries)
 {
     uint32_t count = 0;
-    for (entry *e = self->first; e != NULL && count < GROUP_MAX; e = e->next) {
-        /* What stands alone ends the run before it, or is one. */
-        bool many = batch_takes(e->msg);
-        if (many || count == 0)
-            entries[count++] = e;
-        if (!many)
+    run kind = run_of(self->first->msg);
+    for (entry *e = self->first; e != NULL && count < GROUP_MAX && run_of(e->msg) == kind; e = e->next) {
+        entries[count++] = e;
+        if (kind == RUN_ALONE)
             break;
     }
     return count;

@@ -144,13 +144,13 @@ const web_log_kind *web_log_kind_of(const piw_msg *msg);
 
 /* --- writes.c, admin.c, reads.c, project.c, why.c, views.c, offers.c --- */
 single_fn write_attempt_failed, write_retry, write_pypi_apply, write_pypi_projects, write_pypi_compare, write_reserve,
-    write_attempts_void, write_rewrites_save, write_rewrites_load, write_removals_due, write_removals_done,
-    write_site_mark, write_withheld_due, write_withheld_done, write_pypi_pages, write_pypi_facts, write_metadata_made,
-    write_addpkg, write_addver, write_rempkg, write_remver, write_abi_change, write_view_change, write_needs_read,
-    write_offers_none, write_offers_hold;
+    write_attempts_void, write_rewrites_save, write_removals_due, write_removals_done, write_site_mark,
+    write_withheld_done, write_pypi_pages, write_pypi_facts, write_metadata_made, write_addpkg, write_addver,
+    write_rempkg, write_remver, write_abi_change, write_view_change, write_needs_read, write_offers_none,
+    write_offers_hold;
 single_fn read_pypi_state, read_builds_known, read_abis, read_project, read_projects, read_packages, read_statistics,
     read_known, read_search_index, read_why, read_abi_list, read_site_figures, read_recent_builds, read_metadata_due,
-    read_queue_ages, read_view_list, read_needs_due, read_offers_due;
+    read_queue_ages, read_view_list, read_needs_due, read_offers_due, read_rewrites_load, read_withheld_due;
 /* A wheel's needs as words with a blank between; NULL: not known. */
 void add_needs(params *p, int array, const wheel_needs *needs);
 /* Fill in the history of each of these packages, with memory of `msg`. */

@@ -89,7 +89,7 @@ int write_rewrites_save(database *db, const piw_msg *msg, piw_msg **reply, piw_e
     return rc;
 }
 
-int write_rewrites_load(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+int read_rewrites_load(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     (void)msg;
     PGresult *r = NULL;
@@ -150,7 +150,7 @@ int write_site_mark(database *db, const piw_msg *msg, piw_msg **reply, piw_err *
     return 0;
 }
 
-int write_withheld_due(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
+int read_withheld_due(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     const db_WITHHELD_DUE *body = db_WITHHELD_DUE_of(msg);
     params p = {0};

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 piw__op *piw__op_new(piw__op_kind kind, const piw__image *image)
 {
@@ -13,6 +14,7 @@ piw__op *piw__op_new(piw__op_kind kind, const piw__image *image)
     op->kind = kind;
     op->image = image;
     op->refs = 1;
+    op->bell_fd = -1;
     pthread_mutex_init(&op->lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -105,5 +107,9 @@ void piw__op_done(piw__op *op, int result, const piw_err *err)
     if (err != NULL)
         op->err = *err;
     pthread_cond_broadcast(&op->changed);
+    int bell_fd = op->bell_fd;
     pthread_mutex_unlock(&op->lock);
+    const uint64_t one = 1; /* refused only when the counter is full: then it rings already */
+    while (bell_fd >= 0 && write(bell_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
 }

@@ -49,6 +49,7 @@ struct piw__op {
     enum { PIW__OP_QUEUED, PIW__OP_TAKEN, PIW__OP_DONE, PIW__OP_CANCELLED } state;
     int result;
     piw_err err;
+    int bell_fd;   /* an event descriptor that is written to when it is done; -1: none */
     bool followed; /* SWAP: refused only since another instance was; written before it is done */
     unsigned refs;
 };

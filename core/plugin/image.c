@@ -115,42 +115,38 @@ static int find(const piw__plugin_dirs *dirs, const char *file, char *path, piw_
 
 /* --- Its bytes ---------------------------------------------------------------------------------------------------- */
 
-static int read_file(const char *path, const char *file, uint8_t **data, size_t *size, piw_err *err)
+/* How many bytes a file has that may be a plugin. */
+static int size_of(int fd, const char *file, size_t *size, piw_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return piw_err_errno(err, "plugin %s can't be opened", file);
     struct stat st;
-    int rc = 0;
-    uint8_t *bytes = NULL;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is not a regular file", file);
-    else if (st.st_size > FILE_MAX)
-        rc = piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
-    else if ((bytes = malloc((size_t)st.st_size + 1)) == NULL)
-        rc = piw_err_set(err, PIW_ENOMEM, "no memory for plugin %s", file);
-    else if (piw__fd_read(fd, bytes, (size_t)st.st_size) != 0)
-        rc = piw_err_errno(err, "plugin %s can't be read", file);
-    close(fd);
-    if (rc != 0) {
-        free(bytes);
-        return rc;
-    }
-    *data = bytes;
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is not a regular file", file);
+    if (st.st_size > FILE_MAX)
+        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is larger than %d bytes", file, FILE_MAX);
+    if (st.st_size == 0)
+        return piw_err_set(err, PIW_EPLUGIN, "%s is not a task plugin: it is no ELF file", file);
     *size = (size_t)st.st_size;
     return 0;
 }
 
-static uint64_t hash_bytes(const uint8_t *data, size_t size)
+/* A private copy that nobody can change, and its bytes in memory. */
+static int copy_file(int fd, size_t size, const char *file, int *copy, void **data, piw_err *err)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ data[i]) * 0x100000001b3u;
-    return hash;
+    const char *base = strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file;
+    *copy = memfd_create(base, MFD_CLOEXEC);
+    if (*copy < 0)
+        return piw_err_errno(err, "can't make a memory file for the copy of plugin %s", file);
+    *data = MAP_FAILED;
+    if (piw__fd_copy(fd, *copy, size) == 0)
+        *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, *copy, 0);
+    if (*data != MAP_FAILED)
+        return 0;
+    int rc = piw_err_errno(err, "plugin %s can't be copied", file);
+    close(*copy);
+    return rc;
 }
 
-/* The hash only finds the candidate: the bytes decide. */
-static bool same_bytes(const piw__image *image, const uint8_t *data, size_t size)
+static bool same_bytes(const piw__image *image, const void *data, size_t size)
 {
     void *mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, image->fd, 0);
     if (mapped == MAP_FAILED)
@@ -160,10 +156,11 @@ static bool same_bytes(const piw__image *image, const uint8_t *data, size_t size
     return same;
 }
 
-static piw__image *find_image(const uint8_t *data, size_t size, uint64_t hash)
+/* Few files have one size, so their bytes are compared; a hash would have to read all bytes of every file. */
+static piw__image *find_image(const void *data, size_t size)
 {
     for (piw__image *image = loader.images; image != NULL; image = image->next)
-        if (image->fd >= 0 && image->hash == hash && image->size == size && same_bytes(image, data, size))
+        if (image->fd >= 0 && image->size == size && same_bytes(image, data, size))
             return image;
     return NULL;
 }
@@ -257,50 +254,38 @@ static int image_finish(piw__image *image, const piw_plugin *plugin, piw_err *er
     return 0;
 }
 
-/* Map a private copy. The copy's descriptor stays open: its path is never used for another image, and its bytes can
- * be compared with those of later files. */
-static int map(const uint8_t *data, size_t size, const char *file, int *fd, void **handle, piw_err *err)
+/* The copy's descriptor stays open: its path is never used for another image, and its bytes can be compared with those of later
+ * files. */
+static int map(int copy, const char *file, void **handle, piw_err *err)
 {
-    const char *base = strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file;
-    *fd = memfd_create(base, MFD_CLOEXEC);
-    if (*fd < 0)
-        return piw_err_errno(err, "can't make a memory file for the copy of plugin %s", file);
-    if (piw__fd_write(*fd, data, size) != 0) {
-        int rc = piw_err_errno(err, "plugin %s can't be copied", file);
-        close(*fd);
-        return rc;
-    }
     char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), *fd);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), copy);
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (*handle == NULL) {
-        const char *why = dlerror();
-        int rc = piw_err_set(err, PIW_EPLUGIN, "%s can't be loaded: %s", file, why != NULL ? why : "unknown reason");
-        close(*fd);
-        return rc;
-    }
-    return 0;
+    if (*handle != NULL)
+        return 0;
+    const char *why = dlerror();
+    return piw_err_set(err, PIW_EPLUGIN, "%s can't be loaded: %s", file, why != NULL ? why : "unknown reason");
 }
 
-static int load_locked(const uint8_t *data, size_t size, const char *file, const piw__image **image, piw_err *err)
+/* `*copy` is -1 afterwards where it is kept. */
+static int load_locked(int *copy, const void *data, size_t size, const char *file, const piw__image **image,
+                       piw_err *err)
 {
-    uint64_t hash = hash_bytes(data, size);
-    piw__image *found = find_image(data, size, hash);
+    piw__image *found = find_image(data, size);
     if (found == NULL) {
-        int fd;
         void *handle;
         int rc = piw__elf_check(data, size, file, err);
         if (rc == 0)
-            rc = map(data, size, file, &fd, &handle, err);
+            rc = map(*copy, file, &handle, err);
         if (rc != 0)
             return rc;
         /* From here on it stays mapped, and its descriptor open, refused or not: code that ran once is never unmapped,
          * and the loader would take a later file under the same descriptor's path for this one. */
         found = image_new(file);
-        found->fd = fd;
+        found->fd = *copy;
         found->size = size;
-        found->hash = hash;
         found->handle = handle;
+        *copy = -1;
     }
     int rc = found->plugin != NULL ? 0 : image_finish(found, dlsym(found->handle, "piw_plugin_manifest"), err);
     *image = rc == 0 ? found : NULL;
@@ -315,32 +300,30 @@ int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__i
         rc = check_path(path, file, err);
     if (rc != 0)
         return rc;
-    uint8_t *data = NULL;
-    size_t size = 0;
-    rc = read_file(path, file, &data, &size, err);
-    if (rc != 0)
-        return rc;
-    pthread_mutex_lock(&loader.lock);
-    rc = load_locked(data, size, file, image, err);
-    pthread_mutex_unlock(&loader.lock);
-    free(data);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return piw_err_errno(err, "plugin %s can't be opened", file);
+    rc = piw__image_load_fd(fd, file, image, err);
+    close(fd);
     return rc;
 }
 
 int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_err *err)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > FILE_MAX)
-        return piw_err_set(err, PIW_EPLUGIN, "plugin %s is refused: it is not a regular file of at most %d bytes", file,
-                           FILE_MAX);
-    size_t size = (size_t)st.st_size;
-    void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED)
-        return piw_err_errno(err, "plugin %s can't be read", file);
+    size_t size = 0;
+    int copy = -1;
+    void *data = NULL;
+    int rc = size_of(fd, file, &size, err);
+    if (rc == 0)
+        rc = copy_file(fd, size, file, &copy, &data, err);
+    if (rc != 0)
+        return rc;
     pthread_mutex_lock(&loader.lock);
-    int rc = load_locked(data, size, file, image, err);
+    rc = load_locked(&copy, data, size, file, image, err);
     pthread_mutex_unlock(&loader.lock);
     munmap(data, size);
+    if (copy >= 0)
+        close(copy);
     return rc;
 }
 

@@ -18,7 +18,6 @@ typedef struct piw__image {
     const char *file;         /* name it was first loaded by */
     int fd;                   /* of the private copy; -1: compiled into the program */
     size_t size;
-    uint64_t hash; /* of the file's bytes */
     void *handle;
     piw__handler_slot *slots; /* handlers by message type: open addressing */
     uint32_t slots_mask;

@@ -43,6 +43,7 @@ struct piw_runtime {
     pthread_t monitor;
     bool monitor_runs;
     int monitor_fd; /* eventfd: the monitor ends */
+    int bell_fd;    /* eventfd: an operation of the start is done; open as long as shells may ring it */
 };
 
 /* Add a task whose manifest is compiled into the program (tests, benches). */

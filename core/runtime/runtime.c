@@ -35,8 +35,13 @@ int piw_runtime_new(piw_runtime **runtime_, const piw_runtime_config *config, pi
         return rc;
     }
     runtime->monitor_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (runtime->monitor_fd < 0) {
+    runtime->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (runtime->monitor_fd < 0 || runtime->bell_fd < 0) {
         rc = piw_err_errno(err, "the runtime can't be set up: there is no event descriptor");
+        if (runtime->monitor_fd >= 0)
+            close(runtime->monitor_fd);
+        if (runtime->bell_fd >= 0)
+            close(runtime->bell_fd);
         piw__hub_fini(&runtime->hub);
         free(runtime);
         return rc;
@@ -106,6 +111,7 @@ void piw_runtime_free(piw_runtime **runtime_)
     free(runtime->keys);
     piw__hub_fini(&runtime->hub);
     close(runtime->monitor_fd);
+    close(runtime->bell_fd);
     pthread_mutex_destroy(&runtime->admin);
     pthread_mutex_destroy(&runtime->look);
     pthread_mutex_destroy(&runtime->bare_lock);

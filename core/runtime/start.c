@@ -1,22 +1,24 @@
 /* start.c — the start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
- * time), so tasks that don't need each other start side by side. */
+ * time), so tasks that don't need each other start side by side. Of a task with several instances the first begins alone: with it
+ * others have what they need; the rest begin when all first ones are ready. Whoever is done rings a bell, so nobody is waited for in steps. */
 #include "actor/op.h"
 #include "actor/shell.h"
 #include "runtime/inner.h"
 
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
-    LOOK_MS = 2, /* so long one task is waited for before the others, and a wish to quit, are looked at */
+    LOOK_MS = 20, /* without a bell: is one late, or to be told of, or does it wait for further instances? */
     PROGRESS_MS = 5000,
 };
 
 typedef struct start {
     const piw__role *role;
-    piw__op *ops[PIW_LIMIT_INSTANCES]; /* NULL: ready */
-    int64_t began_ns, said_ns;         /* 0: not begun */
-    bool ready;
+    piw__op *ops[PIW_LIMIT_INSTANCES]; /* NULL: ready, or not begun */
+    unsigned begun, ready;             /* instances */
+    int64_t began_ns, said_ns;
 } start;
 
 /* Roles are in an order in which what is needed comes first; its place in it is a role's number. */
@@ -25,20 +27,24 @@ static bool may_begin(piw_runtime *runtime, const start *starts, const piw__role
     const char *const *needs = role->image != NULL ? role->image->plugin->needs : NULL;
     for (unsigned i = 0; needs != NULL && needs[i] != NULL; i++) {
         const piw__service *service = piw__registry_find(&runtime->hub.registry, needs[i]);
-        if (service != NULL && service->role != role && !starts[service->role->order].ready)
+        if (service != NULL && service->role != role && starts[service->role->order].ready == 0)
             return false;
     }
     return true;
 }
 
-static void begin(start *it)
+/* The next instances, up to `end`. */
+static void begin(piw_runtime *runtime, start *it, unsigned end)
 {
     const piw__role *role = it->role;
-    it->began_ns = it->said_ns = piw_monotonic_ns();
-    for (unsigned n = 0; n < role->instances; n++) {
-        it->ops[n] = piw__op_new(role->enabled ? PIW__OP_START : PIW__OP_DISABLE, role->image);
-        it->ops[n]->why = PIW_BOOT;
-        piw__op_send(it->ops[n], role->shells[n]);
+    if (it->begun == 0)
+        it->began_ns = it->said_ns = piw_monotonic_ns();
+    for (; it->begun < end; it->begun++) {
+        piw__op *op = piw__op_new(role->enabled ? PIW__OP_START : PIW__OP_DISABLE, role->image);
+        op->why = PIW_BOOT;
+        op->bell_fd = runtime->bell_fd;
+        it->ops[it->begun] = op;
+        piw__op_send(op, role->shells[it->begun]);
     }
 }
 
@@ -54,24 +60,25 @@ static int say_late(start *it, const piw__shell *shell, int wait_ms, piw_err *er
     return PIW_EAGAIN;
 }
 
-/* Is it ready? PIW_EAGAIN: not before `until_ns`. */
-static int look(start *it, int64_t until_ns, int wait_ms, piw_err *err)
+/* Which of its instances are ready? PIW_EAGAIN: not all of those that have begun. */
+static int look(start *it, int wait_ms, piw_err *err)
 {
-    for (unsigned n = 0; n < it->role->instances; n++) {
-        if (it->ops[n] == NULL)
-            continue;
-        int rc = piw__op_wait(it->ops[n], until_ns, false, err);
+    int found = 0;
+    for (unsigned n = 0; n < it->begun; n++) {
+        int rc = it->ops[n] != NULL ? piw__op_wait(it->ops[n], 0, false, err) : 0;
         if (rc == PIW_EAGAIN)
-            return say_late(it, it->role->shells[n], wait_ms, err);
-        if (rc != 0) {
+            rc = found = say_late(it, it->role->shells[n], wait_ms, err);
+        else if (rc != 0)
             piw_err_prefix(err, "task %s can't start", it->role->shells[n]->name);
+        if (rc != 0 && rc != PIW_EAGAIN)
             return rc;
-        }
+        if (rc == PIW_EAGAIN || it->ops[n] == NULL)
+            continue;
         piw__op_unref(it->ops[n]);
         it->ops[n] = NULL;
+        it->ready++;
     }
-    it->ready = true;
-    return 0;
+    return found;
 }
 
 /* 0: nobody wants it to. */
@@ -88,42 +95,61 @@ static int wants_to_quit(piw_runtime *runtime, const char *waits_for, piw_err *e
     return rc;
 }
 
-/* Begins what may, and looks at what has begun: only at the first of these for a while. */
-static int look_at_all(piw_runtime *runtime, start *starts, int wait_ms, size_t *ready, piw_err *err)
+/* Those that what is ready now lets begin. `rung`: further instances need not begin yet; else a first one may wait for them. */
+static void begin_all(piw_runtime *runtime, start *starts, bool rung)
 {
-    const char *waits_for = NULL;
-    int64_t until_ns = piw_monotonic_ns() + LOOK_MS * INT64_C(1000000);
-    *ready = 0;
+    bool under_way = false;
     for (size_t i = 0; i < runtime->roles_count; i++) {
-        start *it = &starts[i];
-        if (!it->ready && it->began_ns == 0 && may_begin(runtime, starts, it->role))
-            begin(it);
+        if (starts[i].begun == 0 && may_begin(runtime, starts, starts[i].role))
+            begin(runtime, &starts[i], 1);
+        under_way = under_way || starts[i].ready == 0;
     }
+    for (size_t i = 0; !(under_way && rung) && i < runtime->roles_count; i++)
+        if (starts[i].ready > 0)
+            begin(runtime, &starts[i], starts[i].role->instances);
+}
+
+/* Looks at all that have begun. `*waits_for`: the first that isn't ready, NULL: all are. */
+static int look_at_all(piw_runtime *runtime, start *starts, int wait_ms, const char **waits_for, piw_err *err)
+{
+    *waits_for = NULL;
     for (size_t i = 0; i < runtime->roles_count; i++) {
-        start *it = &starts[i];
-        int rc = it->ready || it->began_ns == 0 ? 0 : look(it, waits_for == NULL ? until_ns : 0, wait_ms, err);
-        if (rc == PIW_EAGAIN && waits_for == NULL)
-            waits_for = it->role->name;
-        else if (rc != 0 && rc != PIW_EAGAIN)
+        int rc = look(&starts[i], wait_ms, err);
+        if (rc != 0 && rc != PIW_EAGAIN)
             return rc;
-        *ready += it->ready ? 1 : 0;
+        if (*waits_for == NULL && starts[i].ready < starts[i].role->instances)
+            *waits_for = starts[i].role->name;
     }
-    return waits_for != NULL ? wants_to_quit(runtime, waits_for, err) : 0;
+    return 0;
+}
+
+/* Until one is done, somebody wants to quit, or (false) a while has passed. */
+static bool wait_for_bell(const piw_runtime *runtime)
+{
+    struct pollfd fds[] = {{.fd = runtime->bell_fd, .events = POLLIN}, {.fd = runtime->hub.quit_fd, .events = POLLIN}};
+    uint64_t rung;
+    int ready = poll(fds, PIW_COUNT(fds), LOOK_MS);
+    if (ready > 0 && fds[0].revents != 0 && read(runtime->bell_fd, &rung, sizeof(rung)) < 0)
+        piw_debug("the bell of the starting tasks can't be read");
+    return ready > 0;
 }
 
 int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
 {
     start *starts = piw_zalloc(runtime->roles_count * sizeof(*starts) + 1);
-    size_t ready = 0;
-    int rc = 0;
+    const char *waits_for = NULL;
     for (size_t i = 0; i < runtime->roles_count; i++)
         starts[i].role = runtime->order[i];
-    while (rc == 0 && ready < runtime->roles_count)
-        rc = look_at_all(runtime, starts, wait_ms, &ready, err);
+    begin_all(runtime, starts, true);
+    int rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
+    while (rc == 0 && waits_for != NULL && (rc = wants_to_quit(runtime, waits_for, err)) == 0) {
+        bool rung = wait_for_bell(runtime);
+        rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
+        begin_all(runtime, starts, rung);
+    }
     for (size_t i = 0; i < runtime->roles_count; i++)
-        for (unsigned n = 0; n < starts[i].role->instances; n++)
-            if (starts[i].ops[n] != NULL)
-                piw__op_unref(starts[i].ops[n]);
+        for (unsigned n = 0; n < starts[i].begun; n++)
+            piw__op_unref(starts[i].ops[n]);
     free(starts);
     return rc;
 }
