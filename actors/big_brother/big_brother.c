@@ -5,7 +5,6 @@
 
 #include "control.piw.h"
 #include "events.piw.h"
-#include "shared/pace.h"
 #include "slave.piw.h"
 #include "slaves.piw.h"
 #include "web.piw.h"
@@ -234,7 +233,7 @@ static void load(brother *self, const piw_msg *state)
 
 static int begin(brother *self, piw_why why)
 {
-    int failed = piw_timer(self->task, PIW_ON(tick), 0, PACE_START_MS, BROTHER_STATS_MS);
+    int failed = piw_timer(self->task, PIW_ON(tick), 0, 0, BROTHER_STATS_MS);
     if (failed == 0)
         failed = piw_timer(self->task, PIW_ON(home), 0, BROTHER_HOME_MS, BROTHER_HOME_MS);
     if (why == PIW_RESTART)

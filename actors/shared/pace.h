@@ -10,9 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* So long after a start the bulk work begins: the first builds go first. */
-enum { PACE_START_MS = 300 };
-
 typedef struct pace {
     int64_t lasts_ms;          /* so long after a build others may follow */
     int64_t times;             /* a rest is so many times as long as the piece before it */

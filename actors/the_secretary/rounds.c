@@ -3,7 +3,6 @@
 #include "secretary.h"
 
 #include "piw/log.h"
-#include "shared/pace.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +41,7 @@ int rounds_begin(piw_task *task, secretary *self, const secretary_state *kept)
     if (kept == NULL && root != NULL &&
         (missing(root, "packages.json") || missing(root, "search/index.json") || missing(root, "sitemap.xml")))
         self->search_due_ns = now_ns;
-    return piw_timer(task, PIW_ON(round), 0, PACE_START_MS, ROUND_MS);
+    return piw_timer(task, PIW_ON(round), 0, 0, ROUND_MS);
 }
 
 void rounds_changed(secretary *self)

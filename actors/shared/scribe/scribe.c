@@ -527,17 +527,6 @@ static int read_roster(piw_task *task, scribe *self)
     return rc;
 }
 
-/* What a start has to write although nobody asks for it. The key is its load of the roster: a successor has begun its own. */
-static int on_opening(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    (void)reply;
-    scribe *self = piw_soul(task);
-    if ((int64_t)key != self->course.load_number)
-        return 0;
-    int rc = read_roster(task, self);
-    return rc != 0 ? rc : write_site_pages(task, self, (piw_token){0});
-}
-
 static int on_roster_again(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
@@ -736,12 +725,13 @@ int scribe_start(piw_task *task, const scribe_writer *writer, const piw_msg *sta
     begin_renewal(self);
     self->roster_after = db_PACKAGES_make(piw_text_of(""), ROSTER_AT_ONCE);
     piw_soul_set(task, self);
-    rc = state != NULL ? read_roster(task, self)
-                       : piw_timer(task, PIW_ON(opening), (uint64_t)self->course.load_number, PACE_START_MS, 0);
+    rc = read_roster(task, self);
     if (rc == 0)
         rc = ask_database(task, self);
     if (rc == 0)
         rc = piw_timer(task, PIW_ON(root), 0, ROOT_EVERY_MS, ROOT_EVERY_MS);
+    if (rc == 0 && state == NULL)
+        rc = write_site_pages(task, self, (piw_token){0});
     if (rc == 0)
         return 0;
     piw_soul_set(task, NULL);
@@ -773,10 +763,9 @@ const piw_handler scribe_handlers[] = {
     PIW_HANDLERS_END,
 };
 const piw_continuation scribe_continuations[] = {
-    PIW_CONTINUATION(projects),    PIW_CONTINUATION(written),      PIW_CONTINUATION(removed),
-    PIW_CONTINUATION(packages),    PIW_CONTINUATION(roster_again), PIW_CONTINUATION(opening),
-    PIW_CONTINUATION(root),        PIW_CONTINUATION(root_written), PIW_CONTINUATION(site_written),
-    PIW_CONTINUATION(form_marked), PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written),
-    PIW_CONTINUATION(figures),     PIW_CONTINUATION(bulk_rested),  PIW_CONTINUATION(search_rested),
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(projects),     PIW_CONTINUATION(written),        PIW_CONTINUATION(removed),
+    PIW_CONTINUATION(packages),     PIW_CONTINUATION(roster_again),   PIW_CONTINUATION(root),
+    PIW_CONTINUATION(root_written), PIW_CONTINUATION(site_written),   PIW_CONTINUATION(form_marked),
+    PIW_CONTINUATION(search_page),  PIW_CONTINUATION(search_written), PIW_CONTINUATION(figures),
+    PIW_CONTINUATION(bulk_rested),  PIW_CONTINUATION(search_rested),  PIW_CONTINUATIONS_END,
 };
