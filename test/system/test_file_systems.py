@@ -4,7 +4,7 @@
 file system recovers. Every DONE has its row, every row its files, whole. (Btrfs can't stop like that: it is unmounted after the kill.) Needs
 root, who may mount, and xfsprogs and btrfs-progs.
 
-PIW_FILE_SYSTEMS="mergerfs bindfs gocryptfs overlay" in the environment tries others, which are mounted anew without having lost anything.
+PIW_FILE_SYSTEMS="mergerfs bindfs overlay" in the environment tries others, which are mounted anew without having lost anything.
 
 TEST-TIMEOUT: 300
 TEST-LOAD: heavy
