@@ -99,13 +99,10 @@ static bool is_there(const char *path)
     return lstat(path, &info) == 0;
 }
 
-/* A wheel of the same name may still lie out of reach, if its row went while it was quarantined. This one comes in its
- * place, which no removal will see to: the row is there again. */
-static int replace_withheld(const publish_build *job, const char *name, piw_err *err)
+int job_replace_withheld(const char *home, piw_text package, piw_text name, piw_err *err)
 {
-    char from[PIW_PATH_MAX], away[PIW_PATH_MAX];
-    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) || !is_there(from) ||
-        !piw_path_withheld(away, home_of(job), job->package, piw_text_of(name)))
+    char away[PIW_PATH_MAX];
+    if (!piw_path_withheld(away, home, package, name))
         return 0;
     int rc = piw_file_remove(away, err);
     *strrchr(away, '/') = '\0';
@@ -113,14 +110,19 @@ static int replace_withheld(const publish_build *job, const char *name, piw_err 
     return rc;
 }
 
-/* The wheel may have been taken out of reach before its metadata was here. */
-static int follow_withheld(const publish_build *job, piw_text wheel, const char *metadata, piw_err *err)
+static int replace_withheld(const publish_build *job, const char *name, piw_err *err)
+{
+    char from[PIW_PATH_MAX];
+    return piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) && is_there(from)
+               ? job_replace_withheld(home_of(job), job->package, piw_text_of(name), err)
+               : 0;
+}
+
+int job_follow_withheld(const char *home, piw_text package, piw_text wheel, const char *metadata, piw_err *err)
 {
     char place[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
-    if (!piw_path_simple(place, home_of(job), job->package, wheel) ||
-        !piw_path_withheld(away, home_of(job), job->package, wheel) ||
-        !piw_path_withheld_metadata(away_metadata, home_of(job), job->package, wheel) || is_there(place) ||
-        !is_there(away))
+    if (!piw_path_simple(place, home, package, wheel) || !piw_path_withheld(away, home, package, wheel) ||
+        !piw_path_withheld_metadata(away_metadata, home, package, wheel) || is_there(place) || !is_there(away))
         return 0;
     return rename(metadata, away_metadata) == 0 || errno == ENOENT
                ? 0
@@ -138,7 +140,7 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
     int rc = piw_file_place(from, to, 0, err);
-    return rc == 0 ? follow_withheld(job, wheel, to, err) : rc;
+    return rc == 0 ? job_follow_withheld(home_of(job), job->package, wheel, to, err) : rc;
 }
 
 /* The names of the wheels of a build that were put in place. */

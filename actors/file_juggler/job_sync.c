@@ -49,13 +49,18 @@ static int sync_folder(const char *path, piw_err *err)
     return rc;
 }
 
-/* Each wheel of a staged build, or the log of one that isn't staged. `folder` becomes where they lie. */
+/* Each wheel of a staged build, or the log of one that isn't staged; nothing of one that lies in the journal. `folder` becomes where they
+ * lie, "" for nowhere. */
 static int each_file(const sync_builds *job, int64_t build_id, file_fn *fn, char *folder, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(folder, job->root.s, build_id, (piw_text){0}) || !piw_path_log(path, job->root.s, build_id))
         return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
     DIR *wheels = opendir(folder);
+    if (wheels == NULL && errno == ENOTDIR) {
+        folder[0] = '\0';
+        return 0;
+    }
     if (wheels == NULL && errno != ENOENT)
         return piw_err_errno(err, "can't list %s", folder);
     if (wheels == NULL) {
@@ -77,7 +82,7 @@ static int sync_build(const sync_builds *job, int64_t build_id, piw_err *err)
 {
     char folder[PIW_PATH_MAX];
     int rc = each_file(job, build_id, end_file, folder, err);
-    return rc == 0 ? sync_folder(folder, err) : rc;
+    return rc == 0 && folder[0] != '\0' ? sync_folder(folder, err) : rc;
 }
 
 /* The journal, and the folder that it and the builds' folders lie in. A journal that has gone has a successor, which holds
@@ -104,6 +109,8 @@ static int sync_early(const sync_builds *job, const early_syncs_at *it, piw_err 
 {
     char folder[PIW_PATH_MAX];
     int rc = 0;
+    if (it->noted != NULL && *it->noted)
+        return 0; /* the journal has it */
     if (it->names)
         return piw_path_staged(folder, job->root.s, it->build_id, (piw_text){0})
                    ? sync_folder(folder, err)

@@ -55,7 +55,10 @@ typedef struct waiting_log {
     struct waiting_log *next; /* of those that no job is at */
     juggler_log saved;
     bool thrown_away; /* a job is at it, and nobody wants what comes of it */
+    bool kept[2];     /* the published file stays: of its wheel, and of that one's second name */
 } waiting_log;
+
+struct fs_PUBLISH;
 
 typedef struct juggler {
     char *root; /* the output path */
@@ -136,6 +139,8 @@ static inline const last_file *juggler_last(const transfer *t)
 }
 
 /* --- notes.c --- */
+/* Has this build a staging folder? */
+bool juggler_is_staged(const juggler *self, int64_t build_id);
 /* The record of a build for the journal. */
 piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body);
 /* Into the journal with it; then `record` is gone. */
@@ -162,12 +167,16 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg);
 void early_check(piw_task *task, transfer *t);
 /* VERIFY of a transfer whose check is under way or over. */
 int early_verify(piw_task *task, piw_msg *msg, transfer *t);
+/* What came is forgotten; what is kept with the file isn't. */
+void early_anew(juggler *self, transfer *t);
 /* The transfer is about to end, or to begin anew. */
 int early_abandon(piw_task *task, transfer *t);
 /* Check the file for who waits for that; the transfer is over. */
 int early_check_now(piw_task *task, transfer *t, piw_token token);
 /* After a swap: who waited for a check that was made early waits for another. */
 int early_recheck(piw_task *task);
+/* After a swap: what is kept with a file that came into memory. */
+void early_resume(juggler *self, transfer *t);
 int on_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
@@ -226,8 +235,10 @@ bool logs_takes(const juggler *self, const fs_STAGE *stage);
 bool logs_waits(const juggler *self, int64_t build_id);
 /* Answer the STAGE of one that may, or does. */
 int logs_stage(piw_task *task, piw_msg *msg);
-/* Answer the PUBLISH of one that does, once the log is in its place. */
-int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id);
+/* Answer the PUBLISH of one that does, or of one that lies in the journal as a whole, once all of it is in its place. */
+int logs_publish(piw_task *task, piw_msg *msg);
+/* Another build's wheels are published, after those of the same names that wait: these stay. */
+void logs_replaced(juggler *self, const journal_build *by, const struct fs_PUBLISH *publish);
 /* Nothing else is left to be done of the build. False: nor is there a log that waits. */
 bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);
@@ -239,6 +250,28 @@ void logs_load(juggler *self, const file_juggler_state *state);
 void logs_fini(juggler *self);
 /* At a start: put those in place that an earlier master left in the journal. */
 void logs_mend(juggler *self);
+
+/* --- small.c: builds that lie in the journal as a whole, and aren't staged --- */
+/* Is this file to be received in memory, for its build is to lie there? */
+bool small_takes(const juggler *self, const fs_EXPECT *expect);
+/* It has passed the gate: into the journal with its build. */
+int small_note(juggler *self, const transfer *t, const struct check_file_reply *checked, piw_err *err);
+/* Does this record hold a wheel? */
+bool small_has_wheel(const journal_build *build);
+/* Does this build lie there, and has no folder? */
+bool small_lies(juggler *self, int64_t build_id);
+/* Another record of the same build is to hold all of it. */
+void small_copy(piw_msg *record, journal_build *body, const journal_build *from);
+/* What a job needs to stage it. */
+const struct noted_build *small_describe(piw_msg *msg, const journal_build *from);
+/* Its files are in their places, or it is received anew: its mark goes. */
+void small_forget(juggler *self, int64_t build_id);
+/* At a start: each has its mark, before anybody is answered. */
+int small_open(juggler *self, piw_err *err);
+/* Does any lie there that isn't over? */
+bool small_any(juggler *self);
+/* The master stops: they are staged, which an older one understands too. */
+void small_leave(juggler *self);
 
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
 /* `state`: a predecessor's, or NULL. */

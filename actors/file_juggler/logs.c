@@ -1,5 +1,6 @@
 /* logs.c — logs of builds without wheels that lie in the journal: a build's row doesn't wait for its log's file, which a worker makes
- * meanwhile, those of many builds in one job. PUBLISH waits for it.
+ * meanwhile, those of many builds in one job. PUBLISH waits for it. So it does for all files of a build that lies in the journal as a
+ * whole (small.c), which are made once the row is there.
  *
  * Only what is short lies there. While logs can't be put in place a build's own is waited for before its row, as that of a
  * build with a long one always is. */
@@ -57,13 +58,14 @@ static waiting_log *take_first(juggler *self)
     return log;
 }
 
-static void add(juggler *self, const juggler_log *saved)
+static waiting_log *add(juggler *self, const juggler_log *saved)
 {
     waiting_log *log = piw_zalloc(sizeof(*log));
     log->saved = *saved;
     piw_table_add(&self->logs, &log->by_id, piw_table_hash_u64((uint64_t)saved->build_id));
     if (!saved->busy)
         line_up(self, log);
+    return log;
 }
 
 /* It isn't in the line. */
@@ -131,6 +133,7 @@ static int placed(piw_task *task, waiting_log *log)
     juggler *self = piw_soul(task);
     const juggler_log it = log->saved;
     forget(self, log);
+    small_forget(self, it.build_id);
     if (it.publish.id != 0 || it.over)
         juggler_ended(self, it.build_id);
     if (it.publish.id == 0)
@@ -157,6 +160,24 @@ static void come_back(juggler *self, bool begun)
     }
 }
 
+/* NULL for a build without wheels. */
+static const placed_wheel *describe_wheel(const juggler *self, piw_msg *job, const waiting_log *log,
+                                          const journal_build *build)
+{
+    char home[PIW_PATH_MAX];
+    if (!small_has_wheel(build) || !piw_path_view(home, self->root, build->view))
+        return NULL;
+    placed_wheel *to = piw_msg_alloc(job, sizeof(*to));
+    to->home = piw_msg_textz(job, home);
+    to->package = piw_text_copy(job, build->package);
+    to->filename = piw_text_copy(job, build->wheels.at[0]);
+    to->kept = log->kept[0];
+    to->second = build->wheels.count > 1 ? piw_text_copy(job, build->wheels.at[1]) : piw_msg_textz(job, "");
+    to->second_kept = log->kept[1];
+    piw_value_copy(job, noted_wheel_type(), build->wheel, &to->wheel);
+    return to;
+}
+
 static piw_msg *make_job(piw_task *task)
 {
     juggler *self = piw_soul(task);
@@ -174,8 +195,11 @@ static piw_msg *make_job(piw_task *task)
             continue;
         }
         log->saved.busy = true;
-        body->logs.at[body->logs.count++] = (place_logs_logs){
-            .build_id = log->saved.build_id, .again = log->saved.again, .output = piw_msg_blob(job, known->build->log)};
+        body->logs.at[body->logs.count++] =
+            (place_logs_logs){.build_id = log->saved.build_id,
+                              .again = log->saved.again,
+                              .output = piw_msg_blob(job, known->build->log),
+                              .wheel = describe_wheel(self, job, log, known->build)};
     }
     return job;
 }
@@ -220,8 +244,10 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
         forget(self, log);
         return 0;
     }
-    const journal_entry *known = done->foreign ? journal_find(&self->journal, done->build_id) : NULL;
-    if (known != NULL) {
+    const journal_entry *known = journal_find(&self->journal, done->build_id);
+    if (known != NULL)
+        tell_placed(task, known->build->view, done->placed);
+    if (known != NULL && done->foreign && !small_has_wheel(known->build)) {
         journal_build *body;
         piw_err err = {0};
         piw_msg *record = juggler_describe(done->build_id, known->build->package, known->build->view, &body);
@@ -244,21 +270,65 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
     }
     self->logs_running = self->logs_failed = false;
     const place_logs_reply *done = place_logs_reply_of(reply);
-    for (uint32_t i = 0; i < done->logs.count; i++)
+    bool wheels = false;
+    for (uint32_t i = 0; i < done->logs.count; i++) {
+        wheels = wheels || done->logs.at[i].placed != NULL;
         if (take(task, &done->logs.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's log has gone");
-    if (self->logs_failed)
-        return 0;
+    }
+    /* A wheel that is to be taken away was not there yet: it may be one of these. */
+    int rc = wheels && self->withheld_missing ? withheld_look(task) : 0;
+    if (rc != 0 || self->logs_failed)
+        return rc;
     piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
     return logs_go(task);
 }
 
 /* --- What else happens to its build ------------------------------------------------------------------------------------- */
 
-int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id)
+static bool names(const fs_PUBLISH *publish, piw_text wheel)
+{
+    for (uint32_t i = 0; i < publish->kept.count; i++)
+        if (piw_text_eq(publish->kept.at[i], wheel))
+            return true;
+    return false;
+}
+
+static void keep_published(waiting_log *log, const journal_build *build, const fs_PUBLISH *publish)
+{
+    for (uint32_t i = 0; i < 2; i++)
+        log->kept[i] = log->kept[i] || (i < build->wheels.count && names(publish, build->wheels.at[i]));
+}
+
+/* Wheels of this name and store that an earlier build couldn't put in place yet: these come in their stead. */
+void logs_replaced(juggler *self, const journal_build *by, const fs_PUBLISH *publish)
+{
+    for (waiting_log *log = next(self, NULL); log != NULL; log = next(self, log)) {
+        const journal_entry *known =
+            log->saved.build_id == by->build_id ? NULL : journal_find(&self->journal, log->saved.build_id);
+        if (known == NULL || !small_has_wheel(known->build) || !piw_text_eq(known->build->view, by->view))
+            continue;
+        for (uint32_t i = 0; i < by->wheels.count; i++)
+            for (uint32_t k = 0; k < known->build->wheels.count; k++)
+                if (piw_text_eq(known->build->wheels.at[k], by->wheels.at[i]) && !names(publish, by->wheels.at[i]))
+                    log->kept[k] = true;
+    }
+}
+
+int logs_publish(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
+    const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
+    int64_t build_id = publish->build_id;
+    const journal_entry *known = journal_find(&self->journal, build_id);
     waiting_log *log = find(self, build_id);
+    if (log == NULL)
+        log = add(self, &(juggler_log){.build_id = build_id});
+    if (known != NULL && small_has_wheel(known->build)) {
+        log->saved.over = true;
+        keep_published(log, known->build, publish);
+        upkeep_published(self, publish->package);
+    }
     piw_token before = log->saved.publish;
     int rc = piw_defer(task, msg, &log->saved.publish);
     if (rc == 0 && before.id != 0)
@@ -306,6 +376,13 @@ void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body)
     for (const waiting_log *log = self->logs_first; log != NULL; log = log->next)
         logs->at.at[logs->at.count++] = log->saved;
     body->logs = logs;
+    juggler_kept *kept = piw_msg_alloc(msg, sizeof(*kept));
+    piw_msg_list(msg, &kept->at, self->logs.count);
+    kept->at.count = 0;
+    for (const waiting_log *log = next(self, NULL); log != NULL; log = next(self, log))
+        if (log->kept[0] || log->kept[1])
+            kept->at.at[kept->at.count++] = (juggler_kept_at){log->saved.build_id, log->kept[0], log->kept[1]};
+    body->kept = kept;
 }
 
 void logs_load(juggler *self, const file_juggler_state *state)
@@ -315,6 +392,13 @@ void logs_load(juggler *self, const file_juggler_state *state)
         if (find(self, log->build_id) == NULL)
             add(self, log);
         self->logs_running = self->logs_running || log->busy; /* its end comes to us */
+    }
+    for (uint32_t i = 0; state->kept != NULL && i < state->kept->at.count; i++) {
+        waiting_log *log = find(self, state->kept->at.at[i].build_id);
+        if (log != NULL) {
+            log->kept[0] = state->kept->at.at[i].wheel;
+            log->kept[1] = state->kept->at.at[i].second;
+        }
     }
 }
 
@@ -335,6 +419,7 @@ void logs_mend(juggler *self)
 {
     for (const journal_entry *at = journal_next(&self->journal, NULL); at != NULL;
          at = journal_next(&self->journal, at))
-        if (at->state == JOURNAL_IS_OPEN && at->build != NULL && at->build->log != NULL && !at->build->foreign_log)
+        if (at->state == JOURNAL_IS_OPEN && at->build != NULL && at->build->log != NULL && at->build->wheel == NULL &&
+            !at->build->foreign_log)
             mend(self, at->build);
 }

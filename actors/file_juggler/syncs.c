@@ -49,6 +49,11 @@ static const early_syncs *take_early(juggler *self, piw_msg *job)
         early_syncs_at *to = &made->at.at[made->at.count++];
         *to = (early_syncs_at){
             .key = (int64_t)t->early.key, .build_id = t->about->build_id, .names = self->early[i].names};
+        if (t->held != NULL) {
+            bool *noted = piw_msg_alloc(job, sizeof(*noted));
+            *noted = true;
+            to->noted = noted;
+        }
         if (to->names)
             continue;
         piw_msg_list(job, &to->wheels, last->wheels.count);

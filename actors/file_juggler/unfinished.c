@@ -206,6 +206,12 @@ static int end_round(piw_task *task)
     return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
+/* It has no row, and won't have one. */
+static bool is_to_go(const unfinished *it, const journal_build *known)
+{
+    return !it->recorded && !it->settled && known->sealed == NULL;
+}
+
 /* The last of the list: read what is staged of it. */
 static int next(piw_task *task)
 {
@@ -229,6 +235,8 @@ static int next(piw_task *task)
             piw_value_copy(job, sealed_build_type(), known->build->sealed, sealed);
             body->sealed = sealed;
         }
+        if (small_has_wheel(known->build) && known->state == JOURNAL_IS_OPEN && !is_to_go(current(self), known->build))
+            body->noted = small_describe(job, known->build);
     }
     int rc = piw_work(task, job_read_staged, &job, PIW_ON(leftover_read), 0);
     piw_msg_free(&job);
