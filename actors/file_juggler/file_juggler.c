@@ -331,13 +331,19 @@ static int on_publish(piw_task *task, piw_msg *msg)
 static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
+    int rc = 0;
     if (piw_msg_error(reply) == 0) {
-        upkeep_over(self, publish_build_reply_of(reply)->build_id);
-        tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
+        const publish_build_reply *done = publish_build_reply_of(reply);
+        tell_placed(task, done->view, done->placed);
+        /* A namesake was out of reach: is this one, of which the database thinks the same, to follow it there? */
+        if (done->replaced != NULL && *done->replaced)
+            rc = unfinished_add(task, done->build_id);
+        else
+            upkeep_over(self, done->build_id);
     }
     self->unsynced = true;
-    /* A wheel that is to be taken away was not there yet: it may be one of this build, put in place just now. */
-    int rc = self->withheld_missing ? withheld_look(task) : 0;
+    if (rc == 0)
+        rc = withheld_published(task);
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 
@@ -514,6 +520,7 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(leftover_known),
                                                  PIW_CONTINUATION(leftover_project),
                                                  PIW_CONTINUATION(leftover_published),
+                                                 PIW_CONTINUATION(leftover_told),
                                                  PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",

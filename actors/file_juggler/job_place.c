@@ -50,28 +50,30 @@ static int fault(piw_err *err, const char *point, const char *path)
     return piw_err_set(err, PIW_ESYS, "can't put %s in place: the fault point %s is armed", path, point);
 }
 
-static int place_bytes(const char *root, const placed_wheel *job, piw_text name, unsigned flags, piw_err *err)
+static int place_bytes(const char *root, const placed_wheel *job, piw_text name, unsigned flags, bool *replaced,
+                       piw_err *err)
 {
     char to[PIW_PATH_MAX];
     if (!piw_path_simple(to, job->home.s, job->package, name))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" makes no safe path", name.s);
     if (PIW_FAULT("juggler.rename"))
         return fault(err, "juggler.rename", to);
-    int rc = job_replace_withheld(job->home.s, job->package, name, err);
-    return rc == 0 ? piw_file_write(root, to, piw_blob_data(job->wheel.data), piw_blob_size(job->wheel.data), flags, err)
-                   : rc;
+    int rc = job_replace_withheld(job->home.s, job->package, name, replaced, err);
+    return rc == 0
+               ? piw_file_write(root, to, piw_blob_data(job->wheel.data), piw_blob_size(job->wheel.data), flags, err)
+               : rc;
 }
 
 /* As a link to the wheel; where another one keeps that name, as the file itself. A file of this name is never replaced by a link. */
-static int place_second(const char *root, const placed_wheel *job, piw_err *err)
+static int place_second(const char *root, const placed_wheel *job, bool *replaced, piw_err *err)
 {
     char to[PIW_PATH_MAX];
     piw_err own_err = {0};
     if (!piw_path_simple(to, job->home.s, job->package, job->second))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" makes no safe path", job->second.s);
-    int rc = job->kept ? 0 : job_replace_withheld(job->home.s, job->package, job->second, &own_err);
+    int rc = job->kept ? 0 : job_replace_withheld(job->home.s, job->package, job->second, replaced, &own_err);
     if (rc == 0)
-        rc = job->kept ? place_bytes(root, job, job->second, PIW_FILE_KEEP, &own_err)
+        rc = job->kept ? place_bytes(root, job, job->second, PIW_FILE_KEEP, replaced, &own_err)
                        : piw_link_write(root, to, job->filename.s, &own_err);
     if (rc == PIW_EEXIST)
         piw_info("%s is a file of its own already: it stays", to);
@@ -89,12 +91,12 @@ static int place_beside(const char *root, const placed_wheel *job, piw_text name
     return rc == 0 ? job_follow_withheld(job->home.s, job->package, name, to, err) : rc;
 }
 
-static int place_files(const char *root, const placed_wheel *job, const beside *it, piw_err *err)
+static int place_files(const char *root, const placed_wheel *job, const beside *it, bool *replaced, piw_err *err)
 {
     bool second = job->second.len > 0 && !job->second_kept;
-    int rc = job->kept ? 0 : place_bytes(root, job, job->filename, 0, err);
+    int rc = job->kept ? 0 : place_bytes(root, job, job->filename, 0, replaced, err);
     if (rc == 0 && second)
-        rc = place_second(root, job, err);
+        rc = place_second(root, job, replaced, err);
     if (rc == 0 && !job->kept)
         rc = place_beside(root, job, job->filename, it, err);
     if (rc == 0 && second)
@@ -102,12 +104,13 @@ static int place_files(const char *root, const placed_wheel *job, const beside *
     return rc;
 }
 
-int job_place_wheel(const char *root, const placed_wheel *job, piw_msg *names, const juggler_names **placed, piw_err *err)
+int job_place_wheel(const char *root, const placed_wheel *job, piw_msg *names, const juggler_names **placed,
+                    bool *replaced, piw_err *err)
 {
     beside it;
     int rc = open_beside(&it, job->filename, &job->wheel, err);
     if (rc == 0)
-        rc = place_files(root, job, &it, err);
+        rc = place_files(root, job, &it, replaced, err);
     close_beside(&it);
     if (rc != 0)
         return rc;
@@ -141,8 +144,9 @@ static bool name_is_placed(const char *home, piw_text package, const noted_build
         (!long_name && !piw_path_withheld_metadata(metadata[1], home, package, name)))
         return false;
     for (int at = 0; at < 2; at++) {
-        bool there = i == 0 ? piw_file_holds(paths[at], piw_blob_data(noted->wheel.data), piw_blob_size(noted->wheel.data))
-                            : leads_to(paths[at], noted->wheels.at[0]);
+        bool there = i == 0
+                         ? piw_file_holds(paths[at], piw_blob_data(noted->wheel.data), piw_blob_size(noted->wheel.data))
+                         : leads_to(paths[at], noted->wheels.at[0]);
         if (there && (long_name || piw_file_holds(metadata[at], it->data, it->len)))
             return true;
     }

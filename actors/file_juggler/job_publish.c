@@ -35,13 +35,23 @@ static const char *home_of(const publish_build *job)
     return job->home.s != NULL ? job->home.s : job->root.s;
 }
 
-static bool is_kept(const publish_build *job, const char *filename)
+static bool is_among(const piw_text *names, uint32_t count, const char *filename)
 {
-    for (uint32_t i = 0; i < job->kept.count; i++) {
-        if (piw_text_is(job->kept.at[i], filename))
+    for (uint32_t i = 0; i < count; i++) {
+        if (piw_text_is(names[i], filename))
             return true;
     }
     return false;
+}
+
+static bool is_kept(const publish_build *job, const char *filename)
+{
+    return is_among(job->kept.at, job->kept.count, filename);
+}
+
+static bool is_withheld(const publish_build *job, const char *filename)
+{
+    return job->withheld != NULL && is_among(job->withheld->at.at, job->withheld->at.count, filename);
 }
 
 static int fault(piw_err *err, const char *point, const char *path)
@@ -99,22 +109,23 @@ static bool is_there(const char *path)
     return lstat(path, &info) == 0;
 }
 
-int job_replace_withheld(const char *home, piw_text package, piw_text name, piw_err *err)
+int job_replace_withheld(const char *home, piw_text package, piw_text name, bool *replaced, piw_err *err)
 {
     char away[PIW_PATH_MAX];
     if (!piw_path_withheld(away, home, package, name))
         return 0;
+    *replaced = *replaced || is_there(away);
     int rc = piw_file_remove(away, err);
     *strrchr(away, '/') = '\0';
     rmdir(away); /* does nothing while others are in the folder */
     return rc;
 }
 
-static int replace_withheld(const publish_build *job, const char *name, piw_err *err)
+static int replace_withheld(const publish_build *job, const char *name, bool *replaced, piw_err *err)
 {
     char from[PIW_PATH_MAX];
     return piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) && is_there(from)
-               ? job_replace_withheld(home_of(job), job->package, piw_text_of(name), err)
+               ? job_replace_withheld(home_of(job), job->package, piw_text_of(name), replaced, err)
                : 0;
 }
 
@@ -143,25 +154,31 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     return rc == 0 ? job_follow_withheld(home_of(job), job->package, wheel, to, err) : rc;
 }
 
-/* The names of the wheels of a build that were put in place. */
+/* Names of wheels of a build. */
 typedef struct wheels_placed {
     piw_msg *msg; /* in whose arena they are */
     juggler_names *names;
+    bool replaced; /* one of them had a namesake out of reach */
 } wheels_placed;
+
+static wheels_placed begin_names(piw_msg *msg)
+{
+    wheels_placed made = {.msg = msg, .names = piw_msg_alloc(msg, sizeof(*made.names))};
+    piw_msg_list(msg, &made.names->at, WHEELS_MAX);
+    made.names->at.count = 0;
+    return made;
+}
 
 /* Each wheel is named once, however many passes go over it. */
 static void note_placed(wheels_placed *placed, const char *name)
 {
     juggler_names *names = placed->names;
-    for (uint32_t i = 0; i < names->at.count; i++)
-        if (piw_text_is(names->at.at[i], name))
-            return;
-    if (names->at.count < WHEELS_MAX)
+    if (names->at.count < WHEELS_MAX && !is_among(names->at.at, names->at.count, name))
         names->at.at[names->at.count++] = piw_msg_textz(placed->msg, name);
 }
 
 /* Put in place every staged file whose name ends in `suffix`, but for those whose published file stays, and note the names
- * in `placed`, unless it is NULL. The caller has wheels put in place before their metadata. */
+ * of wheels that stay there in `placed`. The caller has wheels put in place before their metadata. */
 static int place_all(const publish_build *job, DIR *folder, const char *suffix,
                      int (*place)(const publish_build *, const char *, piw_err *), wheels_placed *placed, piw_err *err)
 {
@@ -181,9 +198,9 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
             continue;
         }
         piw_err own_err = {0}; /* an error of this file alone: that a file has gone already is none */
-        rc = replace_withheld(job, name, &own_err);
+        rc = replace_withheld(job, name, &placed->replaced, &own_err);
         rc = rc != 0 ? rc : place(job, name, &own_err);
-        if (rc == 0 && placed != NULL)
+        if (rc == 0 && strcmp(name, wheel) == 0 && !is_withheld(job, name))
             note_placed(placed, name);
         else if (rc == PIW_ENOENT) /* another publication of the same build was quicker */
             rc = 0;
@@ -200,24 +217,31 @@ static bool is_mended(const publish_build *job)
     return job->mend.count > 0;
 }
 
-/* FILE.metadata of a wheel, or link, that is in place: made again from the wheel, unless it is right. */
-static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
+/* Where a wheel, or link, may lie, and its METADATA beside it: in its place, or out of reach. */
+static bool find_place(const publish_build *job, piw_text name, bool away, char *wheel, char *metadata)
 {
-    char link[PIW_PATH_MAX], path[PIW_PATH_MAX], to[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
-    if (!piw_path_simple(link, home_of(job), job->package, name))
-        return piw_err_set(err, PIW_EINVAL, "the wheel \"%s\" makes no safe path", name.s);
-    if (!piw_path_metadata(to, home_of(job), job->package, name))
+    return away ? piw_path_withheld(wheel, home_of(job), job->package, name) &&
+                      piw_path_withheld_metadata(metadata, home_of(job), job->package, name)
+                : piw_path_simple(wheel, home_of(job), job->package, name) &&
+                      piw_path_metadata(metadata, home_of(job), job->package, name);
+}
+
+/* FILE.metadata of one that lies there: made again from the wheel, unless it is right. PIW_ENOENT: it doesn't, or not any more. */
+static int mend_there(const publish_build *job, piw_text name, bool away, piw_err *err)
+{
+    char link[PIW_PATH_MAX], path[PIW_PATH_MAX], to[PIW_PATH_MAX], unused[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
+    if (!find_place(job, name, away, link, to))
         return 0; /* too long a name: it has none */
     ssize_t n = readlink(link, target, sizeof(target) - 1);
     target[n > 0 ? n : 0] = '\0';
     piw_text wheel_name = n > 0 ? piw_text_of(target) : name;
     piw_err own_err = {0};
     piw_wheel wheel;
-    int rc = !piw_path_simple(path, home_of(job), job->package, wheel_name)
+    int rc = !find_place(job, wheel_name, away, path, unused)
                  ? piw_err_set(&own_err, PIW_EINVAL, "the link %s leads out of its folder", link)
                  : piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
     if (rc == PIW_ENOENT)
-        return 0; /* not published, or removed since */
+        return rc;
     if (rc != 0) {
         piw_warning("%s can't be made: %s", to, own_err.text);
         return rc == PIW_EREFUSED || rc == PIW_EINVAL ? 0 : piw_err_set(err, rc, "%s", own_err.text);
@@ -225,7 +249,19 @@ static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
     if (!piw_file_holds(to, wheel.metadata_bytes, wheel.metadata_len))
         rc = piw_file_write(job->root.s, to, wheel.metadata_bytes, wheel.metadata_len, 0, err);
     piw_wheel_fini(&wheel);
-    return rc;
+    if (rc != 0 || is_there(link))
+        return rc;
+    rc = piw_file_remove(to, err);
+    return rc == 0 ? PIW_ENOENT : rc;
+}
+
+/* A look may move it meanwhile, there or back. In neither place: it isn't published, or was removed since. */
+static int mend_metadata(const publish_build *job, piw_text name, piw_err *err)
+{
+    int rc = PIW_ENOENT;
+    for (int i = 0; rc == PIW_ENOENT && i < 4; i++)
+        rc = mend_there(job, name, i % 2 != 0, err);
+    return rc == PIW_ENOENT ? 0 : rc;
 }
 
 static int mend(const publish_build *job, piw_err *err)
@@ -234,6 +270,26 @@ static int mend(const publish_build *job, piw_err *err)
     for (uint32_t i = 0; rc == 0 && i < job->mend.count; i++)
         rc = mend_metadata(job, job->mend.at[i], err);
     return rc;
+}
+
+/* Those that are quarantined go on out of reach; then note what lies there, also of what isn't said to be: the database is to know of
+ * it, whatever it thought before. */
+static int withhold(const publish_build *job, wheels_placed *away, piw_err *err)
+{
+    char place[PIW_PATH_MAX], metadata[PIW_PATH_MAX];
+    const juggler_names *withheld = job->withheld;
+    bool there;
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && withheld != NULL && i < withheld->at.count; i++) {
+        rc = job_withhold(home_of(job), job->package, withheld->at.at[i], &there, err);
+        if (rc == 0 && there)
+            note_placed(away, withheld->at.at[i].s);
+    }
+    for (uint32_t i = 0; rc == 0 && i < job->mend.count; i++)
+        if (find_place(job, job->mend.at[i], false, place, metadata) && !is_there(place) &&
+            find_place(job, job->mend.at[i], true, place, metadata) && is_there(place))
+            note_placed(away, job->mend.at[i].s);
+    return rc == 0 && away->names->at.count > 0 ? job_withheld_sync(home_of(job), job->package, err) : rc;
 }
 
 /* --- The log, and all of it ------------------------------------------------------------------------------------------- */
@@ -260,19 +316,21 @@ static int place_log(const publish_build *job, bool *placed, piw_err *err)
     return rc == 0 ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
-static int publish(const publish_build *job, const char *path, DIR *folder, wheels_placed *placed,
+static int publish(const publish_build *job, const char *path, DIR *folder, wheels_placed *placed, wheels_placed *away,
                    publish_build_reply *reply, piw_err *err)
 {
     int rc = place_all(job, folder, ".whl", place_wheel, placed, err);
     if (rc == 0)
         rc = place_all(job, folder, ".whl", place_link, placed, err);
     if (rc == 0 && !is_mended(job))
-        rc = place_all(job, folder, ".whl.metadata", place_metadata, NULL, err);
+        rc = place_all(job, folder, ".whl.metadata", place_metadata, placed, err);
     reply->wheels = placed->names->at.count;
     if (rc == 0)
         rc = place_log(job, &reply->log, err);
     if (rc == 0)
         rc = mend(job, err); /* while the folder is there, pages wait for it */
+    if (rc == 0)
+        rc = withhold(job, away, err);
     if (rc == 0)
         rc = is_mended(job) ? piw_folder_remove(path, err) : piw_folder_spare(job->root.s, path, job->build_id, err);
     return rc;
@@ -290,20 +348,25 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
         return rc;
     publish_build_reply *reply;
     piw_msg *made = publish_build_reply_new(&reply);
-    wheels_placed placed = {.msg = made, .names = piw_msg_alloc(made, sizeof(*placed.names))};
-    piw_msg_list(made, &placed.names->at, WHEELS_MAX);
-    placed.names->at.count = 0;
+    wheels_placed placed = begin_names(made), away = begin_names(made);
     reply->placed = placed.names;
+    reply->away = away.names;
     reply->view = piw_text_copy_some(made, body->view);
     DIR *folder = opendir(path);
     if (folder != NULL) {
-        rc = publish(body, path, folder, &placed, reply, err);
+        rc = publish(body, path, folder, &placed, &away, reply, err);
         closedir(folder);
     } else { /* another publication was quicker; or the site has just gone */
-        rc = errno == ENOENT ? piw_site_there(body->root.s, err) : piw_err_errno(err, "can't list %s", path);
+        rc = errno == ENOENT || errno == ENOTDIR ? piw_site_there(body->root.s, err)
+                                                 : piw_err_errno(err, "can't list %s", path);
         if (rc == 0)
             rc = mend(body, err);
+        if (rc == 0)
+            rc = withhold(body, &away, err);
     }
+    bool *replaced = piw_msg_alloc(made, sizeof(*replaced));
+    *replaced = placed.replaced;
+    reply->replaced = replaced;
     reply->build_id = body->build_id;
     if (rc != 0) {
         piw_msg_free(&made);

@@ -9,6 +9,7 @@
 #include "shared/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,54 +31,121 @@ static int make_folder(const char *root, piw_err *err)
     return errno == EEXIST ? 0 : piw_err_errno(err, "can't make the folder %s for what is quarantined", folder);
 }
 
-/* Sets *there when `to` is there afterwards. A file that is in both places stays in both. */
-static int move(const char *from, const char *to, bool *there, piw_err *err)
+/* Back into its place. A file that is in both places stays in both. */
+static int move_back(const char *from, const char *to, piw_err *err)
 {
-    *there = is_there(to);
-    if (!is_there(from) || *there)
+    if (!is_there(from) || is_there(to))
         return 0;
     int rc = piw_folder_make_for(to, err);
-    if (rc == 0 && rename(from, to) != 0)
-        rc = piw_err_errno(err, "can't move %s to %s", from, to);
+    return rc != 0 || rename(from, to) == 0 || errno == ENOENT ? rc
+                                                               : piw_err_errno(err, "can't move %s to %s", from, to);
+}
+
+/* Out of reach, in the place of an older one of its name that lies there. In one step, since a look and the end of a build that was
+ * left may move the same. */
+static int move_away(const char *from, const char *to, piw_err *err)
+{
+    if (!is_there(from))
+        return 0;
+    int rc = piw_folder_make_for(to, err);
+    return rc != 0 || rename(from, to) == 0 || errno == ENOENT ? rc
+                                                               : piw_err_errno(err, "can't move %s to %s", from, to);
+}
+
+typedef struct places {
+    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
+} places;
+
+static int find_places(places *p, const char *home, piw_text package, piw_text filename, piw_err *err)
+{
+    return piw_path_simple(p->wheel, home, package, filename) &&
+                   piw_path_metadata(p->metadata, home, package, filename) &&
+                   piw_path_withheld(p->away, home, package, filename) &&
+                   piw_path_withheld_metadata(p->away_metadata, home, package, filename)
+               ? 0
+               : piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", filename.s, package.s);
+}
+
+int job_withhold(const char *home, piw_text package, piw_text filename, bool *there, piw_err *err)
+{
+    places p;
+    int rc = find_places(&p, home, package, filename, err);
     if (rc == 0)
-        rc = piw_folder_sync_of(to, err);
+        rc = make_folder(home, err);
     if (rc == 0)
-        rc = piw_folder_sync_of(from, err);
-    *there = rc == 0;
+        rc = move_away(p.wheel, p.away, err);
+    *there = rc == 0 && is_there(p.away);
+    return rc == 0 ? move_away(p.metadata, p.away_metadata, err) : rc;
+}
+
+static int put_back(const char *home, const move_withheld_files *file, piw_err *err)
+{
+    places p;
+    int rc = find_places(&p, home, file->package, file->filename, err);
+    if (rc == 0)
+        rc = move_back(p.away, p.wheel, err);
+    return rc == 0 ? move_back(p.away_metadata, p.metadata, err) : rc;
+}
+
+/* One that has gone holds nothing. */
+static int sync_folder(const char *path, piw_err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : piw_err_errno(err, "can't open the folder %s", path);
+    int rc = fsync(fd) == 0 ? 0 : piw_err_errno(err, "can't sync the folder %s", path);
+    close(fd);
     return rc;
 }
 
-/* Move a file out of reach; an older one of its name that lies there is replaced. */
-static int move_away(const char *from, const char *to, bool *there, piw_err *err)
+/* The folder, and its own name. */
+static int sync_names(char *folder, piw_err *err)
 {
-    if (is_there(from) && is_there(to) && unlink(to) != 0 && errno != ENOENT)
-        return piw_err_errno(err, "can't replace %s", to);
-    return move(from, to, there, err);
+    int rc = sync_folder(folder, err);
+    *strrchr(folder, '/') = '\0';
+    return rc == 0 ? sync_folder(folder, err) : rc;
 }
 
+int job_withheld_sync(const char *home, piw_text package, piw_err *err)
+{
+    char place[PIW_PATH_MAX], away[PIW_PATH_MAX];
+    if (!piw_path_simple(place, home, package, (piw_text){0}) ||
+        !piw_path_withheld(away, home, package, piw_text_of("x")))
+        return piw_err_set(err, PIW_EINVAL, "the package \"%s\" makes no safe path", package.s);
+    *strrchr(away, '/') = '\0';
+    rmdir(away); /* does nothing while anything is in it */
+    int rc = sync_names(place, err);
+    return rc == 0 ? sync_names(away, err) : rc;
+}
+
+/* Sets *there when it lies where it belongs now, or, if that is its place, in neither: there is nothing to put back then. */
 static int move_file(const move_withheld *job, const move_withheld_files *file, bool *there, piw_err *err)
 {
-    char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
     char home[PIW_PATH_MAX];
-    if (!piw_path_view(home, job->root.s, file->view) || !piw_path_simple(wheel, home, file->package, file->filename) ||
-        !piw_path_metadata(metadata, home, file->package, file->filename) ||
-        !piw_path_withheld(away, home, file->package, file->filename) ||
-        !piw_path_withheld_metadata(away_metadata, home, file->package, file->filename))
-        return piw_err_set(err, PIW_EINVAL, "\"%s\" of \"%s\" makes no safe path", file->filename.s, file->package.s);
-    bool ignored;
-    int rc = file->view.len > 0 ? make_folder(home, err) : 0;
-    if (rc != 0)
-        return rc;
-    if (file->hidden) {
-        rc = move_away(wheel, away, there, err);
-        return rc == 0 ? move_away(metadata, away_metadata, &ignored, err) : rc;
+    if (PIW_FAULT("juggler.withhold"))
+        return piw_err_set(err, PIW_ESYS, "the fault point juggler.withhold is armed");
+    if (!piw_path_view(home, job->root.s, file->view))
+        return piw_err_set(err, PIW_EINVAL, "\"%s\" is no view's name", file->view.s);
+    if (file->hidden)
+        return job_withhold(home, file->package, file->filename, there, err);
+    *there = true;
+    return put_back(home, file, err);
+}
+
+/* Also what was found where it belongs: whoever brought it there may have come no further. Once for a package's files that stand
+ * beside each other. */
+static int sync_moved(const move_withheld *job, piw_err *err)
+{
+    char home[PIW_PATH_MAX];
+    int rc =
+        PIW_FAULT("juggler.withheld") ? piw_err_set(err, PIW_ESYS, "the fault point juggler.withheld is armed") : 0;
+    for (uint32_t i = 0; rc == 0 && i < job->files.count; i++) {
+        const move_withheld_files *file = &job->files.at[i];
+        if (i > 0 && piw_text_eq(file->package, file[-1].package) && piw_text_eq(file->view, file[-1].view))
+            continue;
+        if (piw_path_view(home, job->root.s, file->view))
+            rc = job_withheld_sync(home, file->package, err);
     }
-    rc = move(away, wheel, there, err);
-    if (rc == 0)
-        rc = move(away_metadata, metadata, &ignored, err);
-    *strrchr(away, '/') = '\0';
-    rmdir(away);   /* does nothing while others are in the folder */
-    *there = true; /* if it is in neither place, there is nothing to put back */
     return rc;
 }
 
@@ -100,8 +168,6 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const move_withheld *body = move_withheld_of(job);
     int rc = piw_site_there(body->root.s, err);
-    if (rc == 0)
-        rc = make_folder(body->root.s, err);
     if (rc != 0)
         return rc;
     move_withheld_reply *reply;
@@ -115,8 +181,7 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
     for (uint32_t i = 0; rc == 0 && i < body->files.count; i++) {
         const move_withheld_files *file = &body->files.at[i];
         bool there = false;
-        rc = PIW_FAULT("juggler.withhold") ? piw_err_set(err, PIW_ESYS, "the fault point juggler.withhold is armed")
-                                           : move_file(body, file, &there, err);
+        rc = move_file(body, file, &there, err);
         piw_text name = piw_text_copy(made, file->filename);
         if (rc != 0)
             break;
@@ -129,6 +194,8 @@ int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err)
         else
             reply->missing = true;
     }
+    if (rc == 0)
+        rc = sync_moved(body, err);
     if (rc != 0) {
         piw_msg_free(&made);
         return rc;

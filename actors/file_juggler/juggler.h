@@ -56,6 +56,7 @@ typedef struct waiting_log {
     juggler_log saved;
     bool thrown_away; /* a job is at it, and nobody wants what comes of it */
     bool kept[2];     /* the published file stays: of its wheel, and of that one's second name */
+    bool replaced;    /* a namesake of its wheel was out of reach */
 } waiting_log;
 
 struct fs_PUBLISH;
@@ -99,6 +100,7 @@ typedef struct juggler {
 
     /* withheld.c */
     bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
+    bool withheld_more;                 /* … unless it moves nothing: it has been told of as many as it asked for */
     bool withheld_missing;              /* a wheel that is to be taken away was not there: a publication may bring it */
 
     /* site_watch.c */
@@ -208,6 +210,8 @@ int unfinished_find(juggler *self, piw_err *err);
 int unfinished_find_recorded(juggler *self, piw_err *err);
 /* Find what is staged now, but for what is listed already or in `except`, and begin with it. */
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
+/* A recorded build is to be looked at as if it had been left. */
+int unfinished_add(piw_task *task, int64_t build_id);
 /* Ask the database which of them have a row, if there are any. */
 int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
@@ -217,6 +221,7 @@ int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key);
 int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key);
+int on_leftover_told(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- syncs.c: what has to be on the disk before a build's row is committed, many builds together --- */
 /* Have it there, and then answer with `token`: a SEAL, or a STAGE. */
@@ -303,6 +308,8 @@ void counts_load(juggler *self, const file_juggler_state *state);
 /* --- withheld.c: wheels that are out of reach while PyPI has them quarantined --- */
 /* Find out which wheels must be moved out of reach or put back. */
 int withheld_look(piw_task *task);
+/* Files have been put in their places: have a look if one of them may be out of place there. */
+int withheld_published(piw_task *task);
 int withheld_begin(piw_task *task);
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key);
 int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key);

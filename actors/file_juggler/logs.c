@@ -132,9 +132,12 @@ static int placed(piw_task *task, waiting_log *log)
 {
     juggler *self = piw_soul(task);
     const juggler_log it = log->saved;
+    bool replaced = log->replaced; /* is it to follow its namesake, of which the database thinks the same? */
     forget(self, log);
     small_forget(self, it.build_id);
-    if (it.publish.id != 0 || it.over)
+    if (replaced && unfinished_add(task, it.build_id) != 0)
+        piw_debug("build %lld is looked at again when the master starts", (long long)it.build_id);
+    else if (!replaced && (it.publish.id != 0 || it.over))
         juggler_ended(self, it.build_id);
     if (it.publish.id == 0)
         return 0;
@@ -195,11 +198,10 @@ static piw_msg *make_job(piw_task *task)
             continue;
         }
         log->saved.busy = true;
-        body->logs.at[body->logs.count++] =
-            (place_logs_logs){.build_id = log->saved.build_id,
-                              .again = log->saved.again,
-                              .output = piw_msg_blob(job, known->build->log),
-                              .wheel = describe_wheel(self, job, log, known->build)};
+        body->logs.at[body->logs.count++] = (place_logs_logs){.build_id = log->saved.build_id,
+                                                              .again = log->saved.again,
+                                                              .output = piw_msg_blob(job, known->build->log),
+                                                              .wheel = describe_wheel(self, job, log, known->build)};
     }
     return job;
 }
@@ -236,6 +238,7 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
     waiting_log *log = find(self, done->build_id);
     if (log == NULL)
         return 0; /* of a soul before */
+    log->replaced = log->replaced || (done->replaced != NULL && *done->replaced);
     if (done->code != 0 && !log->thrown_away)
         return failed(task, log, (int)done->code, done->why.s);
     if (log->thrown_away) {
@@ -277,7 +280,7 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
             piw_debug("the task that waited for a build's log has gone");
     }
     /* A wheel that is to be taken away was not there yet: it may be one of these. */
-    int rc = wheels && self->withheld_missing ? withheld_look(task) : 0;
+    int rc = wheels ? withheld_published(task) : 0;
     if (rc != 0 || self->logs_failed)
         return rc;
     piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
@@ -380,8 +383,9 @@ void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body)
     piw_msg_list(msg, &kept->at, self->logs.count);
     kept->at.count = 0;
     for (const waiting_log *log = next(self, NULL); log != NULL; log = next(self, log))
-        if (log->kept[0] || log->kept[1])
-            kept->at.at[kept->at.count++] = (juggler_kept_at){log->saved.build_id, log->kept[0], log->kept[1]};
+        if (log->kept[0] || log->kept[1] || log->replaced)
+            kept->at.at[kept->at.count++] =
+                (juggler_kept_at){log->saved.build_id, log->kept[0], log->kept[1], log->replaced};
     body->kept = kept;
 }
 
@@ -398,6 +402,7 @@ void logs_load(juggler *self, const file_juggler_state *state)
         if (log != NULL) {
             log->kept[0] = state->kept->at.at[i].wheel;
             log->kept[1] = state->kept->at.at[i].second;
+            log->replaced = state->kept->at.at[i].replaced;
         }
     }
 }

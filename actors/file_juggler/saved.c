@@ -40,7 +40,8 @@ static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
  * state with a transfer of no size, and isn't swapped in then; present ones pass over it. */
 static void save_small(piw_msg *msg, juggler_transfer *to)
 {
-    to->filename = piw_msg_textz(msg, "a build that lies in the journal with its wheel, which an earlier version doesn't know");
+    to->filename =
+        piw_msg_textz(msg, "a build that lies in the journal with its wheel, which an earlier version doesn't know");
 }
 
 static bool is_for_earlier(const juggler_transfer *saved)

@@ -43,8 +43,8 @@ typedef struct transfer {
     piw_peer peer;                 /* the connection that carries it; 0: none yet */
     piw_peer waiting;              /* another one from the same address that says it is the slave's; 0: none */
     int fd;                        /* -1: the file is whole, or waits, closed, for the next piece */
-    uint8_t *held;                 /* its bytes, while its build is to lie in the journal (small.c); NULL: they are staged */
-    piw_blob *whole;               /* the same, once all has come */
+    uint8_t *held;   /* its bytes, while its build is to lie in the journal (small.c); NULL: they are staged */
+    piw_blob *whole; /* the same, once all has come */
     blocks map;
     window window;
     piw_msg *coming;  /* the next job for it, with pieces that have come meanwhile (along.c); NULL: there are none */

@@ -164,6 +164,20 @@ int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count)
     return 0;
 }
 
+int unfinished_add(piw_task *task, int64_t build_id)
+{
+    juggler *self = piw_soul(task);
+    add(self, (unfinished){.id = build_id, .settled = true});
+    if (self->unfinished_count == 1)
+        return unfinished_begin(task);
+    /* Its turn comes after those that are being dealt with. */
+    unfinished it = self->unfinished[self->unfinished_count - 1];
+    it.recorded = true;
+    memmove(self->unfinished + 1, self->unfinished, (self->unfinished_count - 1) * sizeof(it));
+    self->unfinished[0] = it;
+    return 0;
+}
+
 int unfinished_begin(piw_task *task)
 {
     juggler *self = piw_soul(task);
@@ -470,6 +484,51 @@ static bool is_wanted(const project_data *project, piw_text view, const read_sta
     return false;
 }
 
+/* What the database has of it while pages don't show it, since it is quarantined, or was; or NULL. */
+static const withheld_files_at *find_withheld(const db_PROJECT_reply *project, piw_text view, piw_text filename)
+{
+    const withheld_files *withheld = project->withheld;
+    for (uint32_t i = 0; withheld != NULL && i < withheld->at.count; i++) {
+        const withheld_files_at *file = &withheld->at.at[i];
+        if (piw_text_eq(file->filename, filename) &&
+            (view.len > 0 ? piw_text_eq(file->view, view) : file->view.len == 0))
+            return file;
+    }
+    return NULL;
+}
+
+static void add_hidden(piw_msg *job, juggler_names *to, const withheld_files_at *file)
+{
+    if (file != NULL && file->hidden)
+        to->at.at[to->at.count++] = piw_text_copy(job, file->filename);
+}
+
+/* Of what is staged, the files that the database doesn't name aren't wanted; of that and of what the journal has, some may be hidden. */
+static void sort_files(piw_msg *job, publish_build *body, const db_PROJECT_reply *project,
+                       const read_staged_reply *staged, const journal_entry *known)
+{
+    uint32_t noted = known == NULL ? 0 : known->build->wheels.count;
+    juggler_names *withheld = piw_msg_alloc(job, sizeof(*withheld));
+    piw_msg_list(job, &withheld->at, staged->files.count + noted);
+    withheld->at.count = 0;
+    body->withheld = withheld;
+    piw_msg_list(job, &body->kept, staged->files.count);
+    body->kept.count = 0;
+    for (uint32_t i = 0; i < staged->files.count; i++) {
+        const read_staged_reply_files *file = &staged->files.at[i];
+        const withheld_files_at *hidden = find_withheld(project, staged->view, file->filename);
+        if (!project->found || (hidden != NULL ? !piw_text_eq(hidden->filehash, file->filehash)
+                                               : !is_wanted(&project->data, staged->view, file)))
+            body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
+        add_hidden(job, withheld, hidden);
+    }
+    piw_msg_list(job, &body->mend, noted);
+    for (uint32_t i = 0; i < noted; i++) {
+        body->mend.at[i] = piw_text_copy(job, known->build->wheels.at[i]);
+        add_hidden(job, withheld, find_withheld(project, staged->view, body->mend.at[i]));
+    }
+}
+
 int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -493,24 +552,49 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     body->view = piw_text_copy_some(job, staged->view);
     body->build_id = current(self)->id;
     body->package = piw_text_copy(job, staged->package);
-    piw_msg_list(job, &body->kept, staged->files.count);
-    body->kept.count = 0;
-    for (uint32_t i = 0; i < staged->files.count; i++) {
-        const read_staged_reply_files *file = &staged->files.at[i];
-        if (!project->found || !is_wanted(&project->data, staged->view, file))
-            body->kept.at[body->kept.count++] = piw_text_copy(job, file->filename);
-    }
-    const journal_entry *known = journal_find(&self->journal, body->build_id);
-    if (known != NULL) {
-        const journal_build *noted = known->build;
-        piw_msg_list(job, &body->mend, noted->wheels.count);
-        for (uint32_t i = 0; i < noted->wheels.count; i++)
-            body->mend.at[i] = piw_text_copy(job, noted->wheels.at[i]);
-    }
+    sort_files(job, body, project, staged, journal_find(&self->journal, body->build_id));
     int rc = piw_work(task, job_publish_build, &job, PIW_ON(leftover_published), 0);
     piw_msg_free(&job);
     if (rc == 0)
         upkeep_published(self, staged->package);
+    return rc;
+}
+
+/* All of it lies where it belongs, and the database knows. */
+static int finish(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    int64_t id = current(self)->id;
+    piw_text package = read_staged_reply_of(self->reading)->package;
+    piw_info("build %lld of %s, which was recorded before, is in place now", (long long)id, package.s);
+    piw_msg *cast = web_BOTH_make(package, false);
+    int rc = piw_cast(task, &cast);
+    piw_msg_free(&cast);
+    if (rc != 0)
+        return rc;
+    piw_msg_free(&self->reading);
+    upkeep_over(self, id);
+    return done_with_it(task);
+}
+
+/* Wheels of it lie out of reach. The database may know nothing of that, or think that they are back: then the look that follows
+ * puts them back. */
+static int tell_away(piw_task *task, piw_text view, const juggler_names *away)
+{
+    db_WITHHELD_DONE *body;
+    piw_msg *call = db_WITHHELD_DONE_new(&body);
+    if (view.len > 0) {
+        files_of_views *files = piw_msg_alloc(call, sizeof(*files));
+        piw_msg_list(call, &files->at, away->at.count);
+        for (uint32_t i = 0; i < away->at.count; i++)
+            files->at.at[i] = (files_of_views_at){piw_text_copy(call, view), piw_text_copy(call, away->at.at[i])};
+        body->views_away = files;
+    } else {
+        piw_msg_list(call, &body->away, away->at.count);
+        piw_texts_copy(call, away->at.at, away->at.count, body->away.at);
+    }
+    int rc = piw_call(task, &call, PIW_ON(leftover_told), 0, 0);
+    piw_msg_free(&call);
     return rc;
 }
 
@@ -520,18 +604,24 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0)
         return put_off(task, reply);
-    if (self->reading == NULL)
+    if (self->reading == NULL || self->unfinished_count == 0)
         return unfinished_begin(task);
-    piw_text package = read_staged_reply_of(self->reading)->package;
-    piw_info("build %lld of %s, which was recorded before, is in place now",
-             (long long)publish_build_reply_of(reply)->build_id, package.s);
-    piw_msg *cast = web_BOTH_make(package, false);
-    int rc = piw_cast(task, &cast);
-    piw_msg_free(&cast);
-    if (rc != 0)
-        return rc;
-    piw_msg_free(&self->reading);
-    upkeep_over(self, publish_build_reply_of(reply)->build_id);
-    tell_placed(task, publish_build_reply_of(reply)->view, publish_build_reply_of(reply)->placed);
-    return done_with_it(task);
+    const publish_build_reply *done = publish_build_reply_of(reply);
+    tell_placed(task, done->view, done->placed);
+    if (done->away != NULL && done->away->at.count > 0)
+        return tell_away(task, done->view, done->away);
+    int rc = withheld_published(task);
+    return rc == 0 ? finish(task) : rc;
+}
+
+int on_leftover_told(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return try_again(task, piw_msg_error_text(reply));
+    if (self->reading == NULL || self->unfinished_count == 0)
+        return unfinished_begin(task);
+    int rc = withheld_look(task);
+    return rc == 0 ? finish(task) : rc;
 }

@@ -35,9 +35,16 @@ int withheld_look(piw_task *task)
     int rc = ask(task, piw_text_of(""));
     if (rc == 0) {
         self->withheld_busy = true;
-        self->withheld_again = self->withheld_missing = false;
+        self->withheld_again = self->withheld_more = self->withheld_missing = false;
     }
     return rc;
+}
+
+/* A wheel that is to be taken away may have been missing, or may be found missing by the look that is under way. */
+int withheld_published(piw_task *task)
+{
+    const juggler *self = piw_soul(task);
+    return self->withheld_missing || self->withheld_busy ? withheld_look(task) : 0;
 }
 
 int withheld_begin(piw_task *task)
@@ -55,7 +62,7 @@ int on_withheld(piw_task *task, piw_msg *reply, uint64_t key)
 static int end(piw_task *task, juggler *self)
 {
     self->withheld_busy = false;
-    return self->withheld_again ? withheld_look(task) : 0;
+    return self->withheld_again || self->withheld_more ? withheld_look(task) : 0;
 }
 
 /* What failed is tried again. */
@@ -92,7 +99,7 @@ int on_withheld_due(piw_task *task, piw_msg *reply, uint64_t key)
     int rc = piw_work(task, job_move_withheld, &job, PIW_ON(withheld_moved), 0);
     piw_msg_free(&job);
     if (rc == 0 && due->files.count == AT_ONCE)
-        self->withheld_again = true;
+        self->withheld_more = true;
     return rc;
 }
 
@@ -116,7 +123,7 @@ int on_withheld_moved(piw_task *task, piw_msg *reply, uint64_t key)
     uint32_t of_views = (moved->views_away != NULL ? moved->views_away->at.count : 0) +
                         (moved->views_back != NULL ? moved->views_back->at.count : 0);
     if (moved->away.count + moved->back.count + of_views == 0) {
-        self->withheld_again = false; /* nothing but what isn't there */
+        self->withheld_more = false; /* nothing but what isn't there */
         return end(task, self);
     }
     tell_each(task, (piw_text){0}, moved->away.at, moved->away.count, tell_removed);

@@ -347,6 +347,38 @@ int read_projects(database *db, const piw_msg *msg, piw_msg **reply, piw_err *er
     return rc;
 }
 
+/* Of the rows of a result: what pages don't show, behind what is in the list already. `view`: the column of whose store. */
+static void add_withheld(reader *self, size_t result, int filename, int filehash, int view, int withheld,
+                         const project_data *data, withheld_files *to)
+{
+    const PGresult *r = self->rows[result];
+    for (int row = 0; r != NULL && row < PQntuples(r); row++) {
+        if (row_null(r, row, filename) || !row_bool(r, row, withheld))
+            continue;
+        withheld_files_at *file = &to->at.at[to->at.count++];
+        *file = (withheld_files_at){.filename = row_copy(self->msg, r, row, filename),
+                                    .filehash = row_copy(self->msg, r, row, filehash),
+                                    .hidden = piw_text_is(data->skip, "quarantined")};
+        if (view >= 0)
+            file->view = row_copy(self->msg, r, row, view);
+        for (uint32_t i = 0; i < data->releases.count && !file->hidden; i++)
+            file->hidden = piw_text_eq(data->releases.at[i].version, row_text(r, row, 1)) &&
+                           piw_text_is(data->releases.at[i].skip, "quarantined");
+    }
+}
+
+static const withheld_files *find_withheld(reader *self, const project_data *data)
+{
+    int builds = PQntuples(self->rows[BUILDS]);
+    int of_views = self->rows[VIEW_BUILDS] != NULL ? PQntuples(self->rows[VIEW_BUILDS]) : 0;
+    withheld_files *found = piw_msg_alloc(self->msg, sizeof(*found));
+    piw_msg_list(self->msg, &found->at, builds + of_views);
+    found->at.count = 0;
+    add_withheld(self, BUILDS, 6, 8, -1, 15, data, found);
+    add_withheld(self, VIEW_BUILDS, 5, 6, 2, 14, data, found);
+    return found->at.count > 0 ? found : NULL;
+}
+
 int read_project(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err)
 {
     piw_text package = db_PROJECT_of(msg)->package;
@@ -362,6 +394,7 @@ int read_project(database *db, const piw_msg *msg, piw_msg **reply, piw_err *err
         project_data *data = &answer->data;
         if (answer->found) {
             fill_project(&self, data);
+            answer->withheld = find_withheld(&self, data);
             rc = read_histories(db, self.msg, &data, 1, err);
         }
     }

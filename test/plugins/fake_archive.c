@@ -1,6 +1,7 @@
 /* fake_archive — stands for the database and the statistics behind the tasks that make the site. What it knows, and
  * what it is to say, the test tells it; whatever is sent to it is noted as a printed line, for the test to wait for. */
 #include "db.piw.h"
+#include "fs.piw.h"
 #include "piw/plugin.h"
 #include "stats.piw.h"
 #include "test/fake_archive.piw.h"
@@ -30,6 +31,9 @@ typedef struct archive {
     size_t due_count;
     piw_msg *rewrites; /* the last db_REWRITES_SAVE */
     bool away;
+    piw_msg *withheld; /* an archive_WITHHELD, until that is dealt with */
+    bool looks_held;
+    piw_token looking; /* while they are held: a WITHHELD_DUE */
 } archive;
 
 /* --- notes --- */
@@ -241,7 +245,6 @@ static int on_rewrites_load(piw_task *task, piw_msg *msg)
     return respond(task, msg, answer);
 }
 
-/* Nothing is quarantined. */
 /* Whatever it is given is the site's mark. */
 static int on_site_mark(piw_task *task, piw_msg *msg)
 {
@@ -251,10 +254,35 @@ static int on_site_mark(piw_task *task, piw_msg *msg)
     return rc;
 }
 
-static int on_withheld_due(piw_task *task, piw_msg *msg)
+static piw_msg *withheld_due(const archive *self)
 {
     db_WITHHELD_DUE_reply *body;
-    return respond(task, msg, db_WITHHELD_DUE_reply_new(&body));
+    piw_msg *answer = db_WITHHELD_DUE_reply_new(&body);
+    if (self->withheld != NULL) {
+        const archive_WITHHELD *from = archive_WITHHELD_of(self->withheld);
+        piw_msg_list(answer, &body->files, 1);
+        body->files.at[0].package = piw_msg_text(answer, from->package.s, from->package.len);
+        body->files.at[0].filename = piw_msg_text(answer, from->filename.s, from->filename.len);
+        body->files.at[0].hidden = from->hidden;
+    }
+    return answer;
+}
+
+static int on_withheld_due(piw_task *task, piw_msg *msg)
+{
+    archive *self = piw_soul(task);
+    if (!self->looks_held)
+        return respond(task, msg, withheld_due(self));
+    int rc = on_note(task, msg);
+    return rc == 0 ? piw_defer(task, msg, &self->looking) : rc;
+}
+
+static int on_withheld_done(piw_task *task, piw_msg *msg)
+{
+    archive *self = piw_soul(task);
+    db_WITHHELD_DONE_reply *body;
+    piw_msg_free(&self->withheld);
+    return respond(task, msg, db_WITHHELD_DONE_reply_new(&body));
 }
 
 static int on_other(piw_task *task, piw_msg *msg)
@@ -266,13 +294,60 @@ static int on_other(piw_task *task, piw_msg *msg)
 
 /* --- what the test says --- */
 
+/* Looks are held, or go on. */
+static int hold_looks(piw_task *task, bool held)
+{
+    archive *self = piw_soul(task);
+    self->looks_held = held;
+    if (held || self->looking.id == 0)
+        return 0;
+    piw_msg *answer = withheld_due(self);
+    int rc = piw_answer(task, self->looking, &answer);
+    piw_msg_free(&answer);
+    self->looking = (piw_token){0};
+    return rc;
+}
+
 static int on_set(piw_task *task, piw_msg *msg)
 {
     archive *self = piw_soul(task);
     const archive_SET *body = archive_SET_of(msg);
+    bool yes = piw_text_is(body->value, "yes");
+    int rc = 0;
     if (piw_text_is(body->name, "away"))
-        self->away = piw_text_is(body->value, "yes");
-    return done(task, msg, archive_SET_reply_new());
+        self->away = yes;
+    else if (piw_text_is(body->name, "looks-held"))
+        rc = hold_looks(task, yes);
+    return rc != 0 ? rc : done(task, msg, archive_SET_reply_new());
+}
+
+/* Takes what is cast. */
+static int pass_on(piw_task *task, piw_msg *msg, piw_msg *cast, piw_msg *answer)
+{
+    int rc = piw_cast(task, &cast);
+    piw_msg_free(&cast);
+    if (rc == 0)
+        return done(task, msg, answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static int on_look(piw_task *task, piw_msg *msg)
+{
+    return pass_on(task, msg, fs_WITHHELD_new(), archive_LOOK_reply_new());
+}
+
+static int on_discard(piw_task *task, piw_msg *msg)
+{
+    return pass_on(task, msg, fs_DISCARD_make(archive_DISCARD_of(msg)->build_id, 0), archive_DISCARD_reply_new());
+}
+
+static int on_withheld(piw_task *task, piw_msg *msg)
+{
+    archive *self = piw_soul(task);
+    piw_msg_free(&self->withheld);
+    self->withheld = piw_msg_copy(msg);
+    return done(task, msg, archive_WITHHELD_reply_new());
 }
 
 static int on_store(piw_task *task, piw_msg *msg)
@@ -400,16 +475,18 @@ static void stop(piw_task *task, bool leaving)
     for (size_t i = 0; i < self->due_count; i++)
         piw_msg_free(&self->due[i]);
     piw_msg_free(&self->rewrites);
+    piw_msg_free(&self->withheld);
     free(self);
 }
 
 static const piw_service serves[] = {
     {"db", &db_protocol_def}, {"stats", &stats_protocol_def}, {"archive", &archive_protocol_def}, PIW_SERVICES_END};
-static const piw_service uses[] = {{"web", &web_protocol_def}, PIW_SERVICES_END};
+static const piw_service uses[] = {{"fs", &fs_protocol_def}, {"web", &web_protocol_def}, PIW_SERVICES_END};
 static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&db_protocol_def, DB_SITE_MARK, on_site_mark},
     {&db_protocol_def, DB_WITHHELD_DUE, on_withheld_due},
+    {&db_protocol_def, DB_WITHHELD_DONE, on_withheld_done},
     {&db_protocol_def, DB_DESCRIBE, on_note},
     {&db_protocol_def, DB_ATTEMPT, on_note},
     {&db_protocol_def, DB_ATTEMPT_END, on_note},
@@ -435,6 +512,9 @@ static const piw_handler handlers[] = {
     {&archive_protocol_def, ARCHIVE_FORGET, on_forget},
     {&archive_protocol_def, ARCHIVE_KNOWN, on_known},
     {&archive_protocol_def, ARCHIVE_DUE, on_due},
+    {&archive_protocol_def, ARCHIVE_WITHHELD, on_withheld},
+    {&archive_protocol_def, ARCHIVE_LOOK, on_look},
+    {&archive_protocol_def, ARCHIVE_DISCARD, on_discard},
     {&archive_protocol_def, ARCHIVE_WEB, on_web},
     {&archive_protocol_def, ARCHIVE_WAIT, on_wait},
     {&archive_protocol_def, ARCHIVE_COUNT, on_count},

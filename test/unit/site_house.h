@@ -24,7 +24,7 @@ enum { WAIT_MS = 20000 /* for anything that must come */, BUILD = 123456789 };
 
 static piw_runtime *runtime;
 static char dir[UNIT_FOLDER], root[64], file_address[64], rewrites_file[64], plugins[2][UNIT_BUILD];
-static const char *away_at_start;
+static const char *away_at_start, *removals_every = "200ms";
 
 /* --- The house --- */
 
@@ -46,7 +46,8 @@ static inline const char *setting(void *arg, const char *name)
 
 static inline void begin(void)
 {
-    static const char *const names[] = {"removals-every"}, *const values[] = {"200ms"};
+    static const char *const names[] = {"removals-every"};
+    const char *const values[] = {removals_every};
     static const char *const tasks[] = {"fake_archive", "file_juggler", "the_scribe", "the_secretary"};
     const char *dirs[] = {plugins[0], plugins[1]}, *queues[] = {"file"}, *addresses[] = {file_address};
     const piw_runtime_config config = {.plugin_dirs = dirs,

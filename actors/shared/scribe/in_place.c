@@ -21,10 +21,9 @@ static int compare_builds(const void *key, const void *build)
 static const project_build *find_build(const project_data *data, int64_t build_id)
 {
     const project_history *history = data->history;
-    return history == NULL || history->builds.count == 0
-               ? NULL
-               : bsearch(&build_id, history->builds.at, history->builds.count, sizeof(*history->builds.at),
-                         compare_builds);
+    return history == NULL || history->builds.count == 0 ? NULL
+                                                         : bsearch(&build_id, history->builds.at, history->builds.count,
+                                                                   sizeof(*history->builds.at), compare_builds);
 }
 
 /* Does a page name this file, of any store? */

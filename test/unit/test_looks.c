@@ -1,0 +1,75 @@
+/* Looks at which wheels PyPI has quarantined: what is published while one is under way, or asked for, isn't overlooked until the
+ * next period. */
+#include "site_house.h"
+
+static void house(void)
+{
+    removals_every = "1h";
+    setup();
+    wait_for("WITHHELD_DUE(", 1);
+    set("looks-held", "yes");
+}
+
+/* A look that is under way, and will have been told of this wheel. */
+static void begin_look(const char *filename)
+{
+    tell("archive", archive_WITHHELD_make(piw_text_of("gold"), piw_text_of(filename), true));
+    tell("archive", archive_LOOK_new());
+    wait_for("WITHHELD_DUE(", 2);
+}
+
+static void publish_wheel(void)
+{
+    parcel p = pack("gold", 1000);
+    expect(&p, BUILD, 1, "local", "gold");
+    transfer(&p, 1);
+    ck_good(BUILD, 1);
+    stage(BUILD, "gold", "a log");
+    publish(BUILD, "gold", NULL);
+    piw_buffer_fini(&p.bytes);
+}
+
+/* Its look may have found the wheel missing a moment before. */
+START_TEST(a_publication_meanwhile_has_another_follow)
+{
+    begin_look("gold-2.0-py3-none-any.whl");
+    publish_wheel();
+    set("looks-held", "no");
+    wait_for("WITHHELD_DUE(", 3);
+}
+END_TEST
+
+/* Also when the look has nothing to move. */
+START_TEST(one_that_is_asked_for_meanwhile_follows)
+{
+    begin_look("gold-2.0-py3-none-any.whl");
+    tell("archive", archive_LOOK_new());
+    stage(BUILD, "gold", "an answer, so that it has come");
+    set("looks-held", "no");
+    wait_for("WITHHELD_DUE(", 3);
+}
+END_TEST
+
+START_TEST(without_a_publication_none_follows)
+{
+    begin_look("gold-2.0-py3-none-any.whl");
+    set("looks-held", "no");
+    publish_wheel(); /* which the wheel that is missing may be one of */
+    wait_for("WITHHELD_DUE(", 3);
+    publish(BUILD + 1, "gold", NULL);
+    ck_assert_int_eq(count_of("WITHHELD_DUE("), 3);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("looks");
+    TCase *looks = tcase_create("looks");
+    tcase_set_timeout(looks, 60);
+    tcase_add_checked_fixture(looks, house, teardown);
+    tcase_add_test(looks, a_publication_meanwhile_has_another_follow);
+    tcase_add_test(looks, one_that_is_asked_for_meanwhile_follows);
+    tcase_add_test(looks, without_a_publication_none_follows);
+    suite_add_tcase(suite, looks);
+    return suite;
+}
