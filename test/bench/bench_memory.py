@@ -56,6 +56,14 @@ def with_wheel(side, slaves, size, seconds):
     return peak.most
 
 
+def beside(name, ours, theirs, size, unit):
+    """Where either takes no more than a bare ROUTER there is nothing to divide by: then the line says how much less it is."""
+    if min(ours, theirs) > 0:
+        rig.line(name, theirs / ours, "times less than that")
+    else:
+        rig.line(name, (theirs - ours) / size, f"{unit} less than that, of which one isn't above the bare ROUTER")
+
+
 def main():
     args = rig.arguments(__doc__, SCALES)
     slaves, size, seconds = SCALES[args.scale]
@@ -72,10 +80,10 @@ def main():
             rig.say(f"memory {side.name}: {each[-1] / 1024:.1f} KB a slave and {most[-1] / MB:.0f} MB above a bare ROUTER")
     rig.line("memory_slave", each[0] / 1024, "KB", SLAVE_KB)
     if args.against:
-        rig.line("memory_slave_against", each[1] / max(each[0], 1), "times less than that")
+        beside("memory_slave_against", each[0], each[1], 1024, "KB")
     rig.line(f"memory_{slaves}_slaves_{size}mb", most[0] / MB, "MB", ALL_MB)
     if args.against:
-        rig.line(f"memory_{slaves}_slaves_{size}mb_against", most[1] / max(most[0], 1), "times less than that")
+        beside(f"memory_{slaves}_slaves_{size}mb_against", most[0], most[1], MB, "MB")
     return 0
 
 

@@ -2,6 +2,7 @@
 meanwhile; and what must be true of the database and the disk afterwards. Used by tests and benches.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -11,6 +12,8 @@ import farm as farms
 ABI = "cp311"
 # Each is swapped between its own file and another: the_scribe with the writer that makes JSON too, the others with a
 # file that differs from theirs by a few bytes at the end, which the loader takes for another plugin.
+MIXED = ("--also", "1x80K", "--also", "2x4K")  # builds with a larger wheel, and with two, as often as those with one of 4 KB
+LARGE = 48 << 10  # bytes: what is larger is kept in a folder until its row is committed, also when it is its build's only wheel
 SWAPPED = {"the_scribe": "scribe_html.so", "slave_driver": "slave_driver_too.so", "file_juggler": "file_juggler_too.so"}
 
 
@@ -100,8 +103,44 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def left_over(farm, timeout, *looks):
+    """Until each of `looks` finds nothing, for nothing is on its way any more; what they find in the end."""
+    left = []
+
+    def none():
+        left[:] = [found for look in looks for found in look()]
+        return not left
+    with contextlib.suppress(farms.Failure):
+        farm.wait("nothing to be on its way", none, timeout)
+    return left
+
+
+def staged(farm):
+    """What is staged, but for pages that this master is just writing."""
+    return [path for path in farm.staged() if path.parent.name != "tmp" or path.name.split("-")[0] != str(farm.master.pid)]
+
+
+def missing(farm, ended):
+    """Wheels that were answered DONE, and metadata, that aren't in their place (yet)."""
+    return [path for _, wheels in ended.values() for name in wheels
+            for path in places(farm, name.split("-")[0].replace("_", "-"), name) if not path.exists()]
+
+
+def unplaced(farm):
+    """The same of what the database has rows of."""
+    return [path for name, package in farm.rows("SELECT filename, package FROM files JOIN builds USING (build_id)")
+            for path in places(farm, package, name) if not path.exists()]
+
+
+def places(farm, package, name):
+    """Where a wheel and its metadata are published."""
+    folder = farm.www / "simple" / package
+    return folder / name, folder / f"{name}.metadata"
+
+
 def differences(farm, ended):
-    """Where database and disk aren't what the slaves were told: sentences."""
+    """Where database and disk aren't what the slaves were told, once what was on its way has come: sentences."""
+    left_over(farm, 60, lambda: missing(farm, ended))
     found = []
     rows = farm.rows("SELECT package, version, status, count(*) FROM builds GROUP BY 1, 2, 3")
     recorded = {}
@@ -144,10 +183,17 @@ def unlisted(farm, ended):
     return missing
 
 
-def wait_recorded(farm, count, timeout=60, staged=None):
-    """Until the database has so many builds and nothing is on its way into it; `staged` looks in place of farm.staged."""
+def missing_kinds(farm):
+    """What the builds of a load that is MIXED should be, and none is."""
+    found = {("several wheels" if int(count) > 1 else "one large wheel" if int(size) > LARGE else "one small wheel")
+             for count, size in farm.rows("SELECT count(*), max(filesize) FROM files GROUP BY build_id")}
+    return {"one small wheel", "one large wheel", "several wheels"} - found
+
+
+def wait_recorded(farm, count, timeout=60, look=None):
+    """Until the database has so many builds and nothing is on its way into it; `look` is in place of farm.staged."""
     farm.wait(f"{count} recorded builds", lambda: int(farm.value("SELECT count(*) FROM builds")) >= count, timeout)
-    farm.wait("an empty staging folder", lambda: not (staged or farm.staged)(), timeout)
+    farm.wait("an empty staging folder", lambda: not (look or farm.staged)(), timeout)
 
 
-__all__ = ["ABI", "SWAPPED", "Load", "differences", "farms", "start", "unlisted", "wait_recorded"]
+__all__ = ["ABI", "MIXED", "SWAPPED", "Load", "differences", "farms", "left_over", "missing", "missing_kinds", "staged", "start", "unlisted", "unplaced", "wait_recorded"]

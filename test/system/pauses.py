@@ -40,7 +40,7 @@ def check_all(farm, name, meanwhile):
     postgres = next(process for process in farm.processes if process.name == "postgres")
     stopped = []
     for what, process in (("the master", farm.master), ("the database", postgres), ("all slaves", None)):
-        load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--patience", "20m", name=f"load{len(stopped)}")
+        load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--patience", "20m", *loads.MIXED, name=f"load{len(stopped)}")
         load.wait_built(20)
         start = len(farm.master.text())
         stop(process or load.process, meanwhile)

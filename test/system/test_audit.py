@@ -72,7 +72,7 @@ def remove(farm, package, version):
 
 def test_load(farm):
     """Slaves build, versions and packages are removed, quarantined and cleared, while one audit follows the other."""
-    busy = load.Load(farm, "--slaves", "6", "--rate", "8", "--fail-percent", "20", "--builds", str(PACKAGES * VERSIONS))
+    busy = load.Load(farm, "--slaves", "6", "--rate", "8", "--fail-percent", "20", "--also", "1x80K", "--builds", str(PACKAGES * VERSIONS))
     busy.wait_built(10)
     runs, number = [], 0
     while busy.process.running() or not runs:
@@ -349,6 +349,7 @@ def test_vanished(farm):
     busy.finish(200)
     load.wait_recorded(farm, before + 100)
     builds, twice = busy.ended()
+    load.left_over(farm, 60, lambda: load.missing(farm, builds))
     equal("nothing is built twice", twice, [])
     lost = [name for _, files in builds.values() for name in files if not any(www.glob(f"simple/*/{name}"))]
     equal("nothing is lost", lost, [])

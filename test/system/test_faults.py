@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""kill -9 of the master at each step of a build's way into the site, in the middle of a build, and in the middle of a
-transfer. Restarted, it must go on: one build row a version, the published wheel whole and listed, nothing half or
+"""kill -9 of the master at each step of a build's way into the site, with a small wheel and with a large one, in the middle of a
+build, and in the middle of a transfer. Restarted, it must go on: one build row a version, the published wheel whole and listed, nothing half or
 staged left over, the slave never restarted.
 
 TEST-TIMEOUT: 420
@@ -20,8 +20,11 @@ from score import check
 
 PACKAGE = "piwtest-quick"
 
-# Each is a named step in the code of the master, where it kills itself.
-POINTS = ("driver.built", "juggler.log", "juggler.staged", "driver.committed", "juggler.rename", "juggler.metadata")
+# A wheel's bytes: what is small may be kept elsewhere than what is large until its row is committed.
+KINDS = {"small": 1000, "large": 80_000}
+# Each is a named step in the code of the master, where it kills itself; by the kinds of builds that pass it, however they are kept.
+POINTS = {"driver.built": ("small",), "juggler.log": ("large",), "juggler.staged": ("large",), "driver.committed": KINDS,
+          "juggler.rename": KINDS, "juggler.metadata": KINDS}
 # Holds the commit of a build's row for as long as the test holds the lock.
 HOLD = """
 CREATE FUNCTION public.hold_commit() RETURNS trigger LANGUAGE plpgsql AS
@@ -79,6 +82,10 @@ def listed(farm, version):
     return page.exists() and f">piwtest_quick-{version}-py3-none-any.whl<" in page.read_text("utf-8")
 
 
+def published(farm, version):
+    return (farm.www / "simple" / PACKAGE / f"piwtest_quick-{version}-py3-none-any.whl").exists()
+
+
 def check_whole(farm, name, version):
     """After it all: the version is published once and whole."""
     try:
@@ -112,16 +119,16 @@ def check_slave(farm, name):
 
 
 def test_points(farm):
-    for number, point in enumerate(POINTS):
-        version = f"1.{number}"
+    for number, (point, kind) in enumerate((point, kind) for point, kinds in POINTS.items() for kind in kinds):
+        name, version = f"{point}.{kind}", f"1.{number}"
         farm.stop_process(farm.master)
         farm.start_master(faults=f"{point}=kill")
-        add_version(farm, version)
+        add_version(farm, version, KINDS[kind])
         code = killed(farm)
-        check(f"{point}.killed", code == -signal.SIGKILL, f"exit {code}")
+        check(f"{name}.killed", code == -signal.SIGKILL, f"exit {code}")
         farm.restart_master()
-        check_whole(farm, point, version)
-        check_slave(farm, point)
+        check_whole(farm, name, version)
+        check_slave(farm, name)
 
 
 def recorded(farm, version):
@@ -137,16 +144,18 @@ def lock_holder(farm, granted):
 def test_commits(farm):
     """Killed while its COMMIT is under way: the server may go through with it or not, and the master never hears which."""
     farm.psql(HOLD)
-    for number, outcome in enumerate(("committed", "aborted")):
-        version = f"1.1{number}"
+    for number, (outcome, kind) in enumerate((outcome, kind) for outcome in ("committed", "aborted") for kind in KINDS):
+        name, version = f"{outcome}.{kind}", f"2.{number}"
         holder = farm.start_process("holder", ["/usr/bin/psql", "-X", "-q", "-h", farm.dir / "s", "-U", "postgres", "-c",
                                                "SELECT pg_advisory_lock(42)", "-c", "SELECT pg_sleep(600)", "piwheels"])
         holder.expected_end = True
         farm.wait("the lock", lambda: lock_holder(farm, True))
-        add_version(farm, version)
+        add_version(farm, version, KINDS[kind])
         committer = farm.wait("the commit to be held", lambda: lock_holder(farm, False))
         farm.master.kill()
-        check(f"{outcome}.staged", bool(farm.staged()), "nothing is staged while the row is being committed")
+        check(f"{name}.not in the site", not published(farm, version))
+        if kind == "large":
+            check(f"{name}.staged", bool(farm.staged()), "nothing is staged while the row is being committed")
         if outcome == "aborted":
             farm.psql(f"SELECT pg_terminate_backend({committer})")
             farm.wait("the end of the commit", lambda: not lock_holder(farm, False))
@@ -154,30 +163,30 @@ def test_commits(farm):
         farm.stop_process(holder)
         if outcome == "committed":
             farm.wait("the row", lambda v=version: recorded(farm, v))
-        check(f"{outcome}.row", recorded(farm, version) == (outcome == "committed"))
+        check(f"{name}.row", recorded(farm, version) == (outcome == "committed"))
         farm.restart_master()
-        check_whole(farm, outcome, version)
-        check_slave(farm, outcome)
+        check_whole(farm, name, version)
+        check_slave(farm, name)
     farm.psql("DROP FUNCTION public.hold_commit() CASCADE")
 
 
 def test_mid_build(farm):
     gate = farm.folder("gate") / "open"
-    add_version(farm, "2.0", gate=gate)
+    add_version(farm, "3.0", gate=gate)
     farm.wait("the build to begin", lambda: os.path.exists(f"{gate}.reached"))
     farm.master.kill()
     os.unlink(f"{gate}.reached")
     farm.restart_master()
-    farm.wait_log(farm.master, r"goes on with .* 2\.0")
+    farm.wait_log(farm.master, r"goes on with .* 3\.0")
     gate.touch()
-    check_whole(farm, "mid-build", "2.0")
+    check_whole(farm, "mid-build", "3.0")
     check("mid-build.not begun again", not os.path.exists(f"{gate}.reached"))
     check_slave(farm, "mid-build")
 
 
 def test_mid_transfer(farm):
     for attempt in range(5):
-        version = f"3.{attempt}"
+        version = f"4.{attempt}"
         before = set(farm.staged())
         add_version(farm, version, size=150 << 20)
 
@@ -188,8 +197,7 @@ def test_mid_transfer(farm):
         farm.master.kill()
         partial = [(p.name, stat_size(p)) for p in farm.staged()]
         done = recorded(farm, version)
-        check(f"mid-transfer.{version}.not in the site", not (farm.www / "simple" / PACKAGE /
-              f"piwtest_quick-{version}-py3-none-any.whl").exists() or done, partial)
+        check(f"mid-transfer.{version}.not in the site", not published(farm, version) or done, partial)
         farm.restart_master()
         check_whole(farm, f"mid-transfer.{version}", version)
         check_slave(farm, f"mid-transfer.{version}")

@@ -127,6 +127,10 @@ def files_of(farm, package):
                      f"WHERE b.package = '{package}' ORDER BY filename")
 
 
+def rows_of(farm, file):
+    return len(farm.rows(f"SELECT 1 FROM files WHERE filename = '{file}'"))
+
+
 def page_of(farm, package):
     path = farm.www / "simple" / package / "index.html"
     return path.read_text("utf-8") if path.exists() else ""
@@ -406,27 +410,32 @@ def test_outage(farm, office):
 
 def test_killed(farm, office):
     office.addpkg("goldkill")
-    office.addver("goldkill", "1")
-    files = make("goldkill-1-py3-none-any.whl")
-    wheel = farm.www / "simple" / "goldkill" / next(iter(files))
-    importer = Importer(farm, "goldkill", "1", files)
+    for version, size in (("1", 0), ("2", 80_000)):
+        office.addver("goldkill", version)
+        killed(farm, f"killed.{size or 'few'} bytes", version, make(f"goldkill-{version}-py3-none-any.whl", size=size))
+
+
+def killed(farm, name, version, files):
+    (file, data), = files.items()
+    wheel = farm.www / "simple" / "goldkill" / file
+    importer = Importer(farm, "goldkill", version, files)
     importer.transfer(files[importer.begin()[5:]])
     farm.master.kill()
     importer.close()
     farm.restart_master("juggler.rename=kill")
     farm.wait("nothing staged", lambda: lies_still(farm), 15)
-    equal("killed.in a transfer", (wheel.exists(), files_of(farm, "goldkill")), (False, []))
-    importer = Importer(farm, "goldkill", "1", files)
+    equal(f"{name}: in a transfer", (wheel.exists(), rows_of(farm, file)), (False, 0))
+    importer = Importer(farm, "goldkill", version, files)
     importer.transfer(files[importer.begin()[5:]])
     farm.master.expected_end = True
     importer.tell("SENT")
-    equal("killed.before the rename", farm.master.popen.wait(60), -signal.SIGKILL)
+    equal(f"{name}: before the rename", farm.master.popen.wait(60), -signal.SIGKILL)
     importer.close()
-    equal("killed.the row is there", (wheel.exists(), len(files_of(farm, "goldkill"))), (False, 1))
+    equal(f"{name}: the row is there", (wheel.exists(), rows_of(farm, file)), (False, 1))
     farm.restart_master()
-    farm.wait("the wheel", lambda: wheel.exists() and wheel.read_bytes() == next(iter(files.values())), 20)
+    farm.wait("the wheel", lambda: wheel.exists() and wheel.read_bytes() == data, 20)
     farm.wait("nothing staged", lambda: lies_still(farm), 15)
-    check("killed.then it is whole", True)
+    check(f"{name}: then it is whole", True)
 
 
 def test_packages(farm, office):

@@ -100,7 +100,7 @@ def end(farm, load):
     check("load.every request has its answer", 0 < figures.get("requests", 0) == figures.get("answers"),
           f"{figures.get('requests')} and {figures.get('answers')}")
     builds, twice = load.ended()
-    loads.wait_recorded(farm, len(builds), staged=lambda: [path for path in farm.staged() if not half_written(farm, path)])
+    loads.wait_recorded(farm, len(builds), look=lambda: [path for path in farm.staged() if not half_written(farm, path)])
     wrong = loads.differences(farm, builds)
     check(f"load.each of {len(builds)} builds is recorded once, its files whole", not wrong and not twice, wrong or twice)
     try:
@@ -148,7 +148,7 @@ def run(farm):
     loads.fill(farm, 2000, 20)
     farm.start_pypi()
     farm.start_master()
-    load = loads.Load(farm, "--fail-percent", "20", "--rate", "400")
+    load = loads.Load(farm, "--fail-percent", "20", "--rate", "400", *loads.MIXED)
     load.wait_built(50)
     crash(farm, load)
     loop(farm, load)

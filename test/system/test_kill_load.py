@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A hundred simulated slaves build and send as fast as they can while either side is killed with kill -9: the master at each
+"""A hundred simulated slaves build one small wheel, a larger one, or two, and send as fast as they can while either side is killed with kill -9: the master at each
 step of a build's way into the site, the database's processes again and again. What a slave was told DONE is recorded
 once and on the site, whole; what is recorded is on the site; nothing else is.
 
@@ -17,9 +17,9 @@ import score
 from score import check
 
 SLAVES = 100
-# The master's steps, and at which passage it dies there. A group of the writer holds many builds; wheels are two a build.
+# The master's steps, and at which passage it dies there. A group of the writer holds many builds.
 POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "juggler.place": 150, "oracle.before_commit": 60, "oracle.after_commit": 60,
-          "driver.committed": 150, "juggler.rename": 200, "juggler.metadata": 200}
+          "driver.committed": 150, "juggler.rename": 150, "juggler.metadata": 150}
 CUTS, BUILDS = (2, 800) if farms.SANITIZED else (3, 1800)  # of the database's processes, in a load of so many builds
 
 
@@ -42,7 +42,8 @@ def wheels_on_site(farm):
 
 def check_site(farm, name, ended):
     """Database and disk against each other, and against what slaves were told, whoever died."""
-    farm.wait("an empty staging folder", lambda: not farm.staged(), 60)
+    left = loads.left_over(farm, 60, lambda: loads.staged(farm), lambda: loads.unplaced(farm), lambda: missing_logs(farm))
+    check(f"{name}.nothing is on its way for ever", not left, left[:10])
     rows = farm.rows("SELECT package, version, bool_and(status), count(*) FROM builds GROUP BY 1, 2")
     twice = [row for row in rows if row[3] != "1"]
     check(f"{name}.no version is recorded twice", not twice, twice[:10])
@@ -58,7 +59,7 @@ def check_site(farm, name, ended):
     check(f"{name}.each of {len(files)} files is on the site, whole", not wrong, wrong[:10])
     stray = wheels_on_site(farm) - files.keys()
     check(f"{name}.nothing else is", not stray, sorted(stray)[:10])
-    missing = [row[0] for row in farm.rows("SELECT build_id FROM builds") if not log_of(farm, int(row[0])).exists()]
+    missing = missing_logs(farm)
     check(f"{name}.each build has its log", not missing, missing[:10])
     pages = {(row[0], ""): ("good", {wheel: "" for wheel, of in files.items() if of[0] == row[0]})
              for row in farm.rows("SELECT DISTINCT b.package FROM files JOIN builds b USING (build_id)")}
@@ -74,6 +75,10 @@ def log_of(farm, build_id):
     return farm.www / "logs" / number[:4] / number[4:8] / f"{number[8:]}.txt.gz"
 
 
+def missing_logs(farm):
+    return [row[0] for row in farm.rows("SELECT build_id FROM builds") if not log_of(farm, int(row[0])).exists()]
+
+
 def test_master(farm):
     """Master and slaves die together; a new master has nobody to ask."""
     ended = {}
@@ -81,7 +86,7 @@ def test_master(farm):
         passage = POINTS[point]
         farm.stop_process(farm.master)
         farm.start_master(faults=f"{point}=kill:{passage}")
-        load = loads.Load(farm, "--slaves", str(SLAVES), "--fail-percent", "20", "--files", "2", name=f"load-{point}")
+        load = loads.Load(farm, "--slaves", str(SLAVES), "--fail-percent", "20", *loads.MIXED, name=f"load-{point}")
         master = farm.master
         master.expected_end = True
         farm.wait("the master's death", lambda m=master: not m.running(), 90)
@@ -111,7 +116,7 @@ def server_answers(farm):
 
 def test_database(farm):
     """Of a killed process the server makes a new start, with all connections cut. No slave notices."""
-    load = loads.Load(farm, "--slaves", str(SLAVES), "--fail-percent", "20", "--files", "2", "--builds", str(BUILDS),
+    load = loads.Load(farm, "--slaves", str(SLAVES), "--fail-percent", "20", *loads.MIXED, "--builds", str(BUILDS),
                       name="load-cuts")
     cuts = 0
     while cuts < CUTS and load.process.running():
@@ -131,6 +136,7 @@ def test_database(farm):
     check("cuts.no version is built twice", not twice, twice[:10])
     loads.wait_recorded(farm, len(ended))
     check_site(farm, "cuts", ended)
+    check("cuts.builds of each kind", not loads.missing_kinds(farm), loads.missing_kinds(farm))
 
 
 def main():

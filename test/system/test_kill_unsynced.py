@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The machine goes down while fifty simulated slaves build and send as fast as they can. Whatever the master had not synced is gone,
+"""The machine goes down while fifty simulated slaves build one small wheel, a larger one, or two, and send as fast as they can. Whatever the master had not synced is gone,
 or some of it; then a new master starts. Every DONE has its row, every row its files, every published file its right bytes. A
 log may be lost for a second, and then is not there at all.
 
@@ -51,13 +51,14 @@ def metadata_differences(farm, wheel, package):
     return [] if beside.read_bytes() == own else [f"{beside} is not the wheel's own"]
 
 
-def settled(farm):
-    """Nothing is staged, and no log is half there. (One whose build has no row may stay, whole.)"""
-    return not farm.staged() and all(is_whole(log) for log in (farm.www / "logs").rglob("*.gz"))
+def torn_logs(farm):
+    """Those that are half there. (One whose build has no row may stay, whole.)"""
+    return [str(log) for log in (farm.www / "logs").rglob("*.gz") if not is_whole(log)]
 
 
 def check_site(farm, name, ended, synced):
-    farm.wait("the end of what was on its way", lambda: settled(farm), 90)
+    left = loads.left_over(farm, 90, lambda: loads.staged(farm), lambda: loads.unplaced(farm), lambda: torn_logs(farm))
+    check(f"{name}.nothing is on its way for ever", not left, left[:10])
     recorded = {(row[0], row[1]): row[2] for row in farm.rows("SELECT package, version, status FROM builds")}
     lost = [build for build, (how, _) in ended.items() if recorded.get(build) != ("t" if how == "good" else "f")]
     check(f"{name}.each of {len(ended)} DONEs has its row", not lost, lost[:10])
@@ -66,7 +67,7 @@ def check_site(farm, name, ended, synced):
     check(f"{name}.each row of {len(files)} files has its file, whole", not wrong, wrong[:10])
     wrong = [] if wrong else [text for wheel, row in files.items() for text in metadata_differences(farm, wheel, row[0])]
     check(f"{name}.and its metadata", not wrong, wrong[:10])
-    torn = [str(log) for log in (farm.www / "logs").rglob("*.gz") if not is_whole(log)]
+    torn = torn_logs(farm)
     check(f"{name}.each log is whole", not torn, torn[:10])
     rows = {log_of(farm, int(row[0])) for row in farm.rows("SELECT build_id FROM builds")}
     gone = [str(log) for log in rows if str(log) in synced and not log.exists()]
@@ -79,7 +80,7 @@ def run(farm, name, ended, dice):
     farm.stop_process(farm.master)
     recording = crash.Recording(farm, name)
     farm.start_master(env=recording.env())
-    load = loads.Load(farm, "--slaves", str(SLAVES), "--fail-percent", "30", name=f"load-{name}")
+    load = loads.Load(farm, "--slaves", str(SLAVES), "--fail-percent", "30", *loads.MIXED, name=f"load-{name}")
     load.wait_built(BUILDS + dice.randint(0, 200), 120)
     farm.master.kill()
     farm.forget(farm.master)
@@ -104,6 +105,7 @@ def main():
             ended = {}
             for name in ("nothing", "names", "some-1", "some-2", "most"):
                 run(farm, name, ended, dice)
+            check("builds of each kind", not loads.missing_kinds(farm), loads.missing_kinds(farm))
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
         if score.failures:

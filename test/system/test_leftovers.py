@@ -14,35 +14,27 @@ import sys
 import farm as farms
 import score
 from score import check, equal
+from test_faults import BACKEND, KINDS, PYPROJECT
 
 HELD, OTHER = "piwtest-held", "piwtest-other"
 WAITS = r"the pages of piwtest-held have to wait: build \d+ is recorded, and piwtest_held-1\.1-py3-none-any\.whl of it isn't in its place yet"
-# A build backend inside the source archive, which needs nothing.
-BACKEND = '''
-import base64, hashlib, os, zipfile
 
-NAME, VERSION = "@NAME@", "@VERSION@"
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    stem = NAME.replace("-", "_") + "-" + VERSION
-    filename, info = stem + "-py3-none-any.whl", stem + ".dist-info"
-    files = {f"{info}/METADATA": f"Metadata-Version: 2.1\\nName: {NAME}\\nVersion: {VERSION}\\n",
-             f"{info}/WHEEL": "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"}
-    record = ""
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        record += f"{path},sha256={digest},{len(text)}\\n"
-    files[f"{info}/RECORD"] = record + f"{info}/RECORD,,\\n"
-    with zipfile.ZipFile(os.path.join(wheel_directory, filename), "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
-    return filename
-'''
-PYPROJECT = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+class LeftFarm(farms.Farm):
+    """Its wheels are of one kind."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.slave_options = ["--sandbox", "no"]
+
+    def check(self, name, good, why=""):
+        return check(f"{self.kind}.{name}", good, why)
 
 
 def add(farm, package, version):
-    backend = BACKEND.replace("@NAME@", package).replace("@VERSION@", version)
+    backend = BACKEND.replace("piwtest-quick", package).replace("piwtest_quick", package.replace("-", "_"))
+    backend = backend.replace("@VERSION@", version).replace("@SIZE@", str(KINDS[farm.kind])).replace("@GATE@", "")
     farms.make_sdist(farm.dir / "pypi", package, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
 
 
@@ -64,7 +56,7 @@ def pages_there(farm, package, version):
 
 def check_held(farm, name):
     found = naming(farm, HELD, "1.1")
-    check(f"{name}.no page names it", not found, found)
+    farm.check(f"{name}.no page names it", not found, found)
 
 
 def killed_with(farm, package, version):
@@ -75,13 +67,13 @@ def killed_with(farm, package, version):
     master = farm.master
     master.expected_end = True
     farm.wait("the master's death", lambda: not master.running())
-    check(f"{package}.killed", master.popen.returncode == -signal.SIGKILL, master.popen.returncode)
-    check(f"{package}.recorded", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}' AND version = '{version}' AND status") == "1")
+    farm.check(f"{package}.killed", master.popen.returncode == -signal.SIGKILL, master.popen.returncode)
+    farm.check(f"{package}.recorded", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}' AND version = '{version}' AND status") == "1")
 
 
 def wait_for_trouble(farm):
     """An operator reads what is in the way."""
-    farm.wait_log(farm.master, r"left staged.* ha(s|ve) to wait: .*piwtest_held-1\.1-py3-none-any\.whl.*[Ii]s a directory")
+    farm.wait_log(farm.master, r"ha(s|ve) to wait: .*piwtest_held-1\.1-py3-none-any\.whl.*[Ii]s a directory")
 
 
 def ctl(farm, *words):
@@ -97,7 +89,7 @@ def rebuild(farm, *words, wrong=False):
 def asked_in_vain(farm, name):
     """Somebody asks for the pages, and hears why not."""
     code, said = rebuild(farm, "index", HELD, wrong=True)
-    check(f"{name}.who asks hears why", code != 0 and "isn't in its place yet" in said, said)
+    farm.check(f"{name}.who asks hears why", code != 0 and "isn't in its place yet" in said, said)
     check_held(farm, name)
 
 
@@ -124,11 +116,11 @@ def test_others(farm):
     farm.restart_master()
     wait_for_trouble(farm)
     pages_there(farm, OTHER, "1.0")
-    check("others.wheel", wheel(farm, OTHER, "1.0").is_file())
+    farm.check("others.wheel", wheel(farm, OTHER, "1.0").is_file())
     asked_in_vain(farm, "others")
     add(farm, OTHER, "1.1")
     pages_there(farm, OTHER, "1.1")
-    check("others.the trouble isn't said to be over", "pages are written again" not in farm.master.text(), "it is")
+    farm.check("others.the trouble isn't said to be over", "pages are written again" not in farm.master.text(), "it is")
     rebuild(farm, "index")
     asked_in_vain(farm, "all")
 
@@ -155,7 +147,7 @@ def test_placed(farm):
 
     shutil.rmtree(place)
     farm.wait("pages that name it", listed)
-    check("placed.the wheel comes first", not early, early)
+    farm.check("placed.the wheel comes first", not early, early)
     farm.wait("an empty staging folder", lambda: not farm.staged())
     farm.wait_log(farm.master, r"pages are written again")
 
@@ -173,16 +165,18 @@ def test_unsaved(farm):
 
 
 def main():
-    with farms.Farm() as farm:
-        farm.slave_options = ["--sandbox", "no"]
-        try:
-            farm.start(web=False)
-            for test in (test_start, test_others, test_tasks_anew, test_placed, test_unsaved):
-                test(farm)
-        except (farms.Failure, OSError) as error:
-            check("the farm", False, f"{type(error).__name__}: {error}")
-            farm.show_logs()
-    score.stops(farm)
+    for kind in KINDS:
+        with LeftFarm(kind) as farm:
+            try:
+                farm.start(web=False)
+                for test in (test_start, test_others, test_tasks_anew, test_placed):
+                    test(farm)
+                if kind == "small":
+                    test_unsaved(farm)
+            except (farms.Failure, OSError) as error:
+                farm.check("the farm", False, f"{type(error).__name__}: {error}")
+                farm.show_logs()
+        score.stops(farm)
     return score.code()
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The master's calls to the kernel that open, write, sync, rename, make or change what lies below the site fail once each, with an
 error of the disk and with a full one (which takes half of what is written first): those of one build's whole way, from its first
-piece to its pages, and of one that fails. Each time the build comes to its end, and the site is whole and agrees with the database.
+piece to its pages, with a small wheel and with a large one, and of one that fails. Each time the build comes to its end, and the site is whole and agrees with the database.
 
 TEST-TIMEOUT: 600
 """
@@ -20,6 +20,7 @@ from score import check
 
 OFF, LIST, FAIL = range(3)
 KEY = 512
+BUILDS = {"small": ("good",), "large": ("good", "--file-size", "80K"), "failed": ("failed", "--fail-percent", "100")}  # how each ends, and a load of it
 LISTS = 2
 TURNS = 5  # what is synced and noted twice a second may fall together for a build, and then comes once instead of twice
 # What a full disk refuses. (What is only read or has its mode changed needs no room.)
@@ -64,7 +65,7 @@ class FailingFarm(farms.Farm):
 
 def one_build(farm, name, how):
     """One more version is built, or fails, and is answered."""
-    load = loads.Load(farm, "--slaves", "1", "--builds", "1", "--fail-percent", "100" if how == "failed" else "0", name=name)
+    load = loads.Load(farm, "--slaves", "1", "--builds", "1", *BUILDS[how][1:], name=name)
     load.finish(120)
     builds, _ = load.ended()
     return load, builds
@@ -95,7 +96,7 @@ def fail(farm, name, how, key, passes, error):
         farm.wait("a call that comes once a second", farm.failed, 2)
     failed = farm.failed()
     farm.tell(OFF)
-    if [told for told, _ in builds.values()] != [how]:
+    if [told for told, _ in builds.values()] != [BUILDS[how][0]]:
         wrong += [f"the build was not answered: {builds}", *load.complaints()[-3:]]
     return failed, wrong
 
@@ -128,7 +129,8 @@ def main():
     with FailingFarm() as farm:
         try:
             loads.start(farm, 200, 20)
-            test_calls(farm, "good", ("open", "write", "pwrite", "fsync", "rename"))
+            test_calls(farm, "small", ("open", "write", "fsync", "rename"))
+            test_calls(farm, "large", ("open", "write", "pwrite", "fsync", "rename"))
             test_calls(farm, "failed", ("open", "write", "rename"))
         except (farms.Failure, OSError) as problem:
             check("the farm", False, f"{type(problem).__name__}: {problem}")

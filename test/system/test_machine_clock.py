@@ -70,7 +70,7 @@ def main():
     with Clocks() as farm:
         try:
             loads.start(farm, 500, 20)
-            load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--fail-percent", "10", "--patience", "20m")
+            load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--fail-percent", "10", *loads.MIXED, "--patience", "20m")
             load.wait_built(20)
             test_jumps(farm, load)
             load.process.popen.send_signal(signal.SIGTERM)

@@ -56,7 +56,7 @@ def open_now(farm):
 
 
 def test_strangers(farm):
-    load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--builds", "600")
+    load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--builds", "600", *loads.MIXED)
     load.wait_built(20)
     start = len(farm.master.text())
     with contextlib.ExitStack() as stack:
@@ -91,7 +91,7 @@ def set_limit(farm, soft):
 
 def test_falling(farm):
     """Below what is open already: nothing can be opened any more. The master says so, and works on when the limit is back."""
-    load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--builds", "200", name="falling")
+    load = loads.Load(farm, "--slaves", "10", "--rate", "40", "--builds", "200", *loads.MIXED, name="falling")
     load.wait_built(20)
     start = len(farm.master.text())
     set_limit(farm, 64)

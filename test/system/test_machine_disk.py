@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The disk of the site is full to the last byte while slaves build, then the database's, then both: nothing half is left, what was
+"""The disk of the site is full to the last byte while slaves build one small wheel, a larger one, or two, then the database's, then both: nothing half is left, what was
 answered is recorded and in place once there is room again, nothing is there twice. Needs root, who may mount small file systems.
 
 TEST-TIMEOUT: 400
@@ -60,7 +60,7 @@ def fill(farm, full):
 
 
 def test_full(farm):
-    load = loads.Load(farm, "--fail-percent", "10", "--rate", "40")
+    load = loads.Load(farm, "--fail-percent", "10", "--rate", "40", *loads.MIXED)
     load.wait_built(20)
     for full in (["www"], ["pg"], ["www", "pg"]):
         fill(farm, full)
@@ -76,6 +76,7 @@ def test_full(farm):
     wrong = loads.differences(farm, ended)
     check(f"full.{len(ended)} builds are recorded as they were answered", not wrong, wrong[:5])
     machine.check_farm(farm, "full", 180)
+    check("full.builds of each kind", not loads.missing_kinds(farm), loads.missing_kinds(farm))
     check("full.the master has lived through it", farm.master.running(), farm.master.popen.returncode)
 
 

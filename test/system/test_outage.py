@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The database goes away in every way while simulated slaves build: killed, full, locked, refusing, its connections cut. No
+"""The database goes away in every way while simulated slaves build one small wheel, a larger one, or two: killed, full, locked, refusing, its connections cut. No
 task dies, slaves wait politely, and what was answered DONE is recorded exactly once, also when the master is killed while
 builds are sealed.
 
@@ -22,6 +22,7 @@ from score import check
 
 BUILDS = 30  # that end after each outage
 SEAL_AFTER = "2s"
+SEALED = 15  # builds that are sealed when the master is killed: some of each kind
 RATE = "40"  # builds a second: the outages are what is tested, not the load
 # What the master must never say of all this.
 FAULTS = re.compile(r"dead letter|without an answer|stuck|is restarted|thrown away|given up", re.I)
@@ -50,9 +51,10 @@ def hold_rows(farm):
     return holder
 
 
-def kill(farm):
-    """The server goes down at once, and nobody starts it again for a while."""
+def kill(farm, first=0):
+    """The server goes down at once, or when so many builds are sealed, and nobody starts it again for a while."""
     before, holder = sealed(farm), hold_rows(farm)
+    farm.wait(f"{first} sealed builds", lambda: sealed(farm) >= before + first)
     process = postgres(farm)
     process.kill(signal.SIGQUIT)  # of the postmaster: kill -9 of it would leave its children running
     farm.forget(process)
@@ -171,8 +173,12 @@ def record_differences(farm, load):
     return found
 
 
+def missing_wheels(farm, load):
+    return loads.missing(farm, load.ended()[0])
+
+
 def test_outages(farm, disk):
-    load = loads.Load(farm, "--fail-percent", "20", "--rate", RATE)
+    load = loads.Load(farm, "--fail-percent", "20", "--rate", RATE, *loads.MIXED)
     load.wait_built(20)
     outages = [killed, backend_killed, connections_cut, refusing, locked] + ([full] if disk else [])
     if not disk:
@@ -193,33 +199,35 @@ def test_outages(farm, disk):
         check("outage.what was promised is recorded once", not wrong, wrong)
     except farms.Failure as error:
         check("outage.what was promised is recorded once", False, error)
+    check("outage.builds of each kind", not loads.missing_kinds(farm), loads.missing_kinds(farm))
     said = [line for line in farm.master.text().splitlines() if FAULTS.search(line)]
     check("outage.no task has died", not said and farm.master.running(), said[:10])
 
 
 def test_killed_while_sealed(farm):
     """The master dies with sealed builds on its hands; the next one records them."""
-    load = loads.Load(farm, "--rate", RATE, name="sealed")
+    load = loads.Load(farm, "--rate", RATE, *loads.MIXED, name="sealed")
     load.wait_built(20)
-    kill(farm)
+    kill(farm, SEALED)
+    staged = len(list((farm.www / ".staging").glob("[0-9]*/record")))
     farm.master.kill()
     load.process.kill()
     farm.forget(load.process)
-    staged = len(list((farm.www / ".staging").glob("[0-9]*/record")))
     farm.start_postgres()
     farm.restart_master()
     try:
         farm.wait("an empty staging folder", lambda: not farm.staged(), 60)
+        farm.wait("the wheels that were promised", lambda: not missing_wheels(farm, load), 60)
         wrong = record_differences(farm, load)
         check("sealed.the next master records them once", staged > 0 and not wrong, wrong or staged)
     except farms.Failure as error:
-        check("sealed.the next master records them once", False, error)
+        check("sealed.the next master records them once", False, f"{error}: {missing_wheels(farm, load)[:5]}")
     check("sealed.it says so", "sealed while the database was away, is recorded" in farm.master.text())
 
 
 def test_restarted_while_sealed(farm):
     """The task that knows of the sealed builds begins anew and forgets them: they are recorded and put in place by this master."""
-    load = loads.Load(farm, "--rate", RATE, name="forgotten")
+    load = loads.Load(farm, "--rate", RATE, *loads.MIXED, name="forgotten")
     load.wait_built(20)
     kill(farm)
     load.process.kill()
@@ -227,19 +235,13 @@ def test_restarted_while_sealed(farm):
     done = subprocess.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("admin"), "restart", "slave_driver"],
                           check=False, capture_output=True, text=True, timeout=60)
     check("forgotten.the task begins anew", done.returncode == 0, done.stdout + done.stderr)
-    builds, _ = load.ended()
     farm.start_postgres()
-    names = [name for _, wheels in builds.values() for name in wheels]
-
-    def missing():
-        return [name for name in names if not (farm.www / "simple" / name.split("-")[0].replace("_", "-") / name).exists()]
-
     try:
-        farm.wait("the wheels that were promised", lambda: not missing(), 60)
+        farm.wait("the wheels that were promised", lambda: not missing_wheels(farm, load), 60)
         wrong = record_differences(farm, load)
-        check("forgotten.what was promised is recorded once and in place", names and not wrong, wrong)
+        check("forgotten.what was promised is recorded once and in place", load.ended()[0] and not wrong, wrong)
     except farms.Failure as error:
-        check("forgotten.what was promised is recorded once and in place", False, f"{error}: {missing()[:5]}")
+        check("forgotten.what was promised is recorded once and in place", False, f"{error}: {missing_wheels(farm, load)[:5]}")
     check("forgotten.no other task has died", farm.master.running(), farm.master.text()[-300:])
 
 

@@ -16,6 +16,7 @@ import time
 import farm as farms
 from cluster import Cluster, SqlError
 import score
+from test_faults import BACKEND, KINDS, PYPROJECT
 check, equal = score.check, score.equal
 
 ACCEPT = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -306,6 +307,13 @@ def go_round(farm, name, words, project, kill=None):  # pylint: disable=too-many
     equal(f"{name}: as it was, without a build", (stored(farm), skips(farm)), (before, skip))
 
 
+def add_version(farm, version, kind):
+    """One more, with a wheel of this kind."""
+    backend = BACKEND.replace("piwtest-quick", PACKAGE).replace("piwtest_quick", PACKAGE.replace("-", "_"))
+    backend = backend.replace("@VERSION@", version).replace("@SIZE@", str(KINDS[kind])).replace("@GATE@", "")
+    farms.make_sdist(farm.dir / "pypi", PACKAGE, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
+
+
 def test_log(farm):
     farm.wait("wheels of all versions", lambda: len(wheels(farm)) == len(skips(farm)) - 1 > 1, 120)
     farm.wait("their page", lambda: all(name in page(farm, f"/simple/{PACKAGE}/index.html")[1] for name in wheels(farm)))
@@ -319,6 +327,26 @@ def test_log(farm):
     go_round(farm, "kill before pages", PACKAGE, True, "gazer.spread=kill")
     status, text = page(farm, f"/simple/{PACKAGE}/index.v1.json")
     check("no status of PEP 792 in the end", status != 200 or "project-status" not in json.loads(text))
+
+
+def test_unplaced(farm):
+    """A build is recorded, and its wheel isn't in its place yet when its package is quarantined."""
+    for version, kind in (("2.0", "small"), ("2.1", "large")):
+        name, wheel = f"unplaced {kind}", f"{PACKAGE.replace('-', '_')}-{version}-py3-none-any.whl"
+        farm.stop_process(farm.master)
+        farm.start_master(faults="driver.committed=kill")
+        add_version(farm, version, kind)
+        farm.wait(f"{name}: the end of the master", lambda: not farm.master.running(), alive=False)
+        digest = farm.value(f"SELECT filehash FROM files WHERE filename = '{wheel}'")
+        check(f"{name}: recorded and not in its place", digest and wheel not in wheels(farm), digest)
+        farm.add_event(f"quarantine {PACKAGE}")
+        farm.restart_master()
+        away = farm.www / ".quarantine" / PACKAGE / wheel
+        farm.wait(f"{name}: out of reach", away.exists)
+        farm.wait(f"{name}: hidden", lambda one=wheel: not hidden_on_site(farm, [one], True))
+        farm.add_event(f"clear {PACKAGE}")
+        farm.wait(f"{name}: shown", lambda one=wheel, has=digest: shown_on_site(farm, {one: has}))
+        check(f"{name}: hidden, and then as it was recorded", True)
 
 
 def test_import(farm):
@@ -421,8 +449,9 @@ def main():
         farm.task_options["file_juggler"] = {"removals-every": "1s"}
         farm.site_options["linger"] = 0
         farm.add_samples(PACKAGE)
+        add_version(farm, "1.2", "large")
         farm.start()
-        return score.run([test_log, test_import, test_running, test_built_again, test_actions, test_list], farm)
+        return score.run([test_log, test_unplaced, test_import, test_running, test_built_again, test_actions, test_list], farm)
 
 
 if __name__ == "__main__":

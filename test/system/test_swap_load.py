@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tasks are swapped a thousand times each (250 times with sanitizers, which see what is wrong in any of them) while fifty simulated slaves build and transfer as fast as they can, and the
+"""Tasks are swapped a thousand times each (250 times with sanitizers, which see what is wrong in any of them) while fifty simulated slaves build one small wheel, a larger one, or two, and transfer as fast as they can, and the
 database is away for a while: no slave notices, every build is recorded once, every file and page is right. Then the same
 load while slave_driver's handler fails again and again.
 
@@ -72,7 +72,7 @@ def deferred(farm):
 
 def test_swaps(farm):
     postgres = next(process for process in farm.processes if process.name == "postgres")
-    load = loads.Load(farm, "--fail-percent", "20", "--files", "2", "--swap-every", "5ms", swaps=SWAPS)
+    load = loads.Load(farm, "--fail-percent", "20", *loads.MIXED, "--swap-every", "5ms", swaps=SWAPS)
     load.wait_built(BUILDS_BEFORE)
     postgres.kill(signal.SIGQUIT)  # as pg_ctl stop -m immediate
     farm.forget(postgres)
@@ -103,7 +103,7 @@ def test_failures(farm, before):
     loads.fill(farm, FAILING_BUILDS, 2, "failing")
     farm.start_master(faults=f"driver.built=error/{FAIL_EVERY}")
     load = loads.Load(farm, "--fail-percent", "50", "--builds", str(FAILING_BUILDS), "--rate",
-                      str(FAILING_RATE), name="failing")
+                      str(FAILING_RATE), *loads.MIXED, name="failing")
     figures = load.finish(300)
     failed = farm.master.text().count("slave_driver: BUILT failed")
     check("failures.the handler failed", failed >= FAILING_BUILDS // FAIL_EVERY, failed)
@@ -120,6 +120,7 @@ def main():
             return 0
         load = test_swaps(farm)
         check_records("swaps", farm, load)
+        check("swaps.builds of each kind", not loads.missing_kinds(farm), loads.missing_kinds(farm))
         size = sum(file.stat().st_size for file in (farm.www / ".staging").glob("journal.*"))
         check("swaps.builds that are over leave the journal, however often file_juggler is swapped", size < JOURNAL_MAX,
               f"{size} bytes")

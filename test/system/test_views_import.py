@@ -49,15 +49,16 @@ def same(farm, what, wanted):
 def test_second(farm):
     """The second entry of a wheel for linux_armv7l is another name of the same bytes."""
     v6, v7 = name("2.0", "linux_armv6l"), name("2.0", "linux_armv7l")
-    wheel = make(v7)
-    bring(farm, "second", "2.0", wheel)
-    same(farm, "second", {v7: wheel[v7], v6: wheel[v7]})
-    other = make(v7, members={"more.py": b"more = 1\n"})
-    bring(farm, "second replaced", "2.0", other)
-    same(farm, "second replaced", {v7: other[v7], v6: other[v7]})
-    native = make(v7, members={"native.so": elf_for_armv7()})
-    bring(farm, "second gone", "2.0", native)
-    same(farm, "second gone", native)
+    for what, size in (("second", 0), ("large second", 80_000)):
+        wheel = make(v7, size=size)
+        bring(farm, what, "2.0", wheel)
+        same(farm, what, {v7: wheel[v7], v6: wheel[v7]})
+        other = make(v7, size=size, members={"more.py": b"more = 1\n"})
+        bring(farm, f"{what} replaced", "2.0", other)
+        same(farm, f"{what} replaced", {v7: other[v7], v6: other[v7]})
+        native = make(v7, size=size, members={"native.so": elf_for_armv7()})
+        bring(farm, f"{what} gone", "2.0", native)
+        same(farm, f"{what} gone", native)
 
 
 def test_own(farm):

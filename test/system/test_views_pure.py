@@ -15,13 +15,15 @@ import sys
 import farm as farms
 import score
 from score import check, equal
-from test_faults import BACKEND, PACKAGE, PYPROJECT, add_version, check_whole, killed
+from test_faults import BACKEND, KINDS, PACKAGE, PYPROJECT, add_version, check_whole, killed
 from test_outage import hold_rows
 from test_views_queue import ctl, says
 import wheels
 
 COMMON, HERE, OTHER = "elsewhere", "here", "third"
 WRITER = "the_oracle"
+DEATHS = (("juggler.staged", "large"), ("driver.committed", "small"), ("driver.committed", "large"), ("juggler.rename", "small"),
+          ("juggler.rename", "large"))
 ABI = "cp39"  # the common view's: older than any of this machine
 
 
@@ -101,9 +103,9 @@ def slave_of(farm, view):
 
 
 def add_gated(farm, version):
-    """A version whose builds wait, each for a gate of its own view; {view: gate} once both are there."""
+    """A version whose builds wait, each for a gate of its own view, with a wheel that is staged; {view: gate} once both are there."""
     folder = farm.folder(f"gates/{version}", 0o777)
-    backend = BACKEND.replace("@VERSION@", version).replace("@SIZE@", "1000").replace("if GATE:", "if True:").replace(
+    backend = BACKEND.replace("@VERSION@", version).replace("@SIZE@", str(KINDS["large"])).replace("if GATE:", "if True:").replace(
         '"@GATE@"', f'"{folder}/" + __import__("sysconfig").get_platform()')
     farms.make_sdist(farm.dir / "pypi", PACKAGE, version, {"pyproject.toml": PYPROJECT, "backend.py": backend})
     gates = {view: folder / farm.views[view]["platform"].replace("_", "-", 1) for view in (HERE, OTHER)}
@@ -193,13 +195,13 @@ def test_race(farm):
 
 def test_deaths(farm):
     """The master dies at a step of the way."""
-    for number, point in enumerate(("juggler.staged", "driver.committed", "juggler.rename")):
+    for number, (point, kind) in enumerate(DEATHS):
         farm.stop_process(farm.master)
         farm.start_master(faults=f"{point}=kill")
-        add_version(farm, f"2.{number}")
-        equal(f"{point}.killed", killed(farm), -signal.SIGKILL)
+        add_version(farm, f"2.{number}", KINDS[kind])
+        equal(f"{point}.{kind}.killed", killed(farm), -signal.SIGKILL)
         farm.restart_master()
-        check_common(farm, point, f"2.{number}")
+        check_common(farm, f"{point}.{kind}", f"2.{number}")
 
 
 def test_sealed(farm):
@@ -207,17 +209,24 @@ def test_sealed(farm):
     farm.stop_process(farm.master)
     farm.task_options["slave_driver"] = {"seal-after": "1s"}
     farm.start_master()
-    add_version(farm, "3.0")
+    for version, kind in (("3.0", "small"), ("3.1", "large")):
+        seal(farm, f"sealed.{kind}", version, KINDS[kind])
+        farm.start_slave()
+
+
+def seal(farm, name, version, size):
+    start = len(farm.master.text())
+    add_version(farm, version, size)
     holder = hold_rows(farm)
-    farm.wait_log(farm.master, r" is sealed: ")
-    farm.stop_process(farm.slaves[0])  # it would be given the version once more before the next master has recorded the build
+    farm.wait_log(farm.master, r" is sealed: ", start=start)
+    farm.stop_process(farm.slaves.pop())  # it would be given the version once more before the next master has recorded the build
     farm.master.expected_end = True
     farm.master.kill()
     farm.forget(farm.master)
     farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")
     farm.stop_process(holder)
     farm.restart_master()
-    check_common(farm, "sealed", "3.0")
+    check_common(farm, name, version)
 
 
 def test_nothing(farm):
@@ -237,7 +246,8 @@ def test_gone(farm):
     farm.stop_process(farm.master)
     farm.psql("DROP SCHEMA piw CASCADE")
     rows = farm.rows(f"SELECT filename FROM files JOIN builds USING (build_id) WHERE package = '{PACKAGE}' ORDER BY 1")
-    equal("gone.stock's tables have the wheels", rows, [[wheel(version)] for version in ("1.0", "1.2", "1.3", "1.4", "1.5", "2.0", "2.1", "2.2", "3.0")])
+    equal("gone.stock's tables have the wheels", rows, [[wheel(version)] for version in (
+        "1.0", "1.2", "1.3", "1.4", "1.5", *(f"2.{number}" for number in range(len(DEATHS))), "3.0", "3.1")])
     check("gone.and the site", all((farm.www / "simple" / PACKAGE / name).exists() for name, in rows))
 
 

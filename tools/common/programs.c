@@ -20,7 +20,7 @@ const piw_config_section farm_sections[] = {
     {"keys", "keys for"},
     {"pypi", "port listen dir first-serial"},
     {"loadgen",
-     "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size "
+     "slave-queue file-queue admin-queue codec slaves abi rate poll builds duration fail-percent files file-size also "
      "busy patience wait warm-up journal swap swaps swap-every"},
     {"setup", ""}, /* what it is told stands in no file */
     {"new-task", ""},

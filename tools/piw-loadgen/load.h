@@ -6,6 +6,7 @@
 #define LOADGEN_LOAD_H
 
 #include "given.h"
+#include "kinds.h"
 #include "peer.h"
 #include "report.h"
 #include "swaps.h"
@@ -14,7 +15,7 @@
 typedef struct load_settings {
     const char *slave_queue, *file_queue, *abi;
     int64_t slaves, builds, duration_ms; /* builds, duration_ms: 0 is no end */
-    int64_t fail_percent, files, file_size, rate, busy;
+    int64_t fail_percent, rate, busy;
     int64_t poll_ms, patience_ms, wait_ms;
     int64_t warm_up_ms; /* -1: the figures are of the whole run */
     piw_codec codec;
@@ -49,8 +50,9 @@ typedef struct load_slave {
     /* The build it is at. */
     char package[201], version[201];
     bool good;
+    const load_kind *kind;
     int64_t busy_left;
-    load_wheel *wheels; /* settings.files of them, in order of name */
+    load_wheel *wheels; /* kind->files of them, in order of name; room for the most that any kind has */
     int64_t next;       /* the file to be asked for next; the one before it is being sent or was */
     /* The transfer of wheels[next - 1]. */
     int64_t said_ns, heard_ns, fetched;
@@ -71,8 +73,8 @@ typedef enum { LOAD_WARMS_UP, LOAD_MEASURES, LOAD_MEASURED } load_stage;
 struct load {
     load_settings settings;
     load_figures figures, before, window; /* of all; as they were when the window began; of the window */
-    load_filling filling;
-    int64_t prepared_us; /* processor time that was taken before anything was said: by the payload */
+    load_kinds kinds;                     /* what good builds are */
+    int64_t prepared_us;                  /* processor time that was taken before anything was said: by the payload */
     load_given given;
     load_slave *slaves;
     int epoll_fd, signals;

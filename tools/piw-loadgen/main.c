@@ -26,8 +26,9 @@ static const piw_opt options[] = {
      "figures are of the duration alone, which begins so long after all slaves are known; says when it begins and ends",
      .min = 0, .max = 3600000},
     {0, "fail-percent", PIW_OPT_INT, "P", "0", "how many builds of a hundred fail", .min = 0, .max = 100},
-    {0, "files", PIW_OPT_INT, "N", "1", "wheels of each build that doesn't", .min = 1, .max = 999},
-    {0, "file-size", PIW_OPT_SIZE, "SIZE", "4K", "payload of each wheel", .min = 1, .max = 1 << 30},
+    {0, "files", PIW_OPT_INT, "N", "1", "wheels of each build that doesn't", .min = 1, .max = LOAD_FILES_MAX},
+    {0, "file-size", PIW_OPT_SIZE, "SIZE", "4K", "payload of each wheel", .min = 1, .max = LOAD_FILE_MAX},
+    {0, "also", PIW_OPT_LIST, "NxSIZE", NULL, "builds of another kind, as often: with N wheels of this payload"},
     {0, "busy", PIW_OPT_INT, "N", "1", "times that a slave says BUSY in each build", .min = 0, .max = 1000},
     {0, "rate", PIW_OPT_INT, "N", "0", "IDLE a second of all slaves together; 0: as fast as they can", .min = 0,
      .max = 10000000},
@@ -68,8 +69,6 @@ static int settle(const piw_config *config, load_settings *settings, piw_err *er
         .builds = piw_config_int(config, "builds"),
         .duration_ms = piw_config_int(config, "duration"),
         .fail_percent = piw_config_int(config, "fail-percent"),
-        .files = piw_config_int(config, "files"),
-        .file_size = piw_config_int(config, "file-size"),
         .rate = piw_config_int(config, "rate"),
         .busy = piw_config_int(config, "busy"),
         .poll_ms = piw_config_int(config, "poll"),
@@ -86,6 +85,14 @@ static int settle(const piw_config *config, load_settings *settings, piw_err *er
     if (journal != NULL && setvbuf(settings->journal, NULL, _IOLBF, 0) != 0)
         return piw_err_errno(err, "--journal %s", journal);
     return piw_codec_parse(piw_config_text(config, "codec"), &settings->codec);
+}
+
+static int settle_kinds(const piw_config *config, load_kinds *kinds, piw_err *err)
+{
+    const char *const *items = NULL;
+    size_t count = piw_config_list(config, "also", &items);
+    return load_kinds_read(kinds, piw_config_int(config, "files"), piw_config_int(config, "file-size"), items, count,
+                           err);
 }
 
 static int settle_swaps(const piw_config *config, load *all, piw_err *err)
@@ -272,7 +279,7 @@ static int start(load *all, piw_err *err)
     if (all->epoll_fd < 0)
         return piw_err_errno(err, "can't make a descriptor");
     int rc = open_signals(all, err);
-    rc = rc != 0 ? rc : load_filling_init(&all->filling, (size_t)all->settings.file_size, err);
+    rc = rc != 0 ? rc : load_kinds_fill(&all->kinds, err);
     for (int64_t i = 0; i < all->settings.slaves; i++) {
         all->slaves[i].load = all;
         all->slaves[i].number = (int)i;
@@ -299,7 +306,7 @@ static void finish(load *all, piw_err *err)
     free(all->wakes);
     piw_buffer_fini(&all->scratch);
     load_given_fini(&all->given);
-    load_filling_fini(&all->filling);
+    load_kinds_fini(&all->kinds);
     if (all->settings.journal != NULL && fclose(all->settings.journal) != 0)
         piw_err_errno(err, "--journal");
     if (all->signals >= 0)
@@ -323,11 +330,12 @@ int main(int argc, char **argv)
 {
     piw_err err = {0};
     piw_config *config = NULL;
-    load all = {.filling = {.fd = -1}, .epoll_fd = -1, .signals = -1};
+    load all = {.epoll_fd = -1, .signals = -1};
     int rc = piw_config_load(&config, &program, argc, argv, &err);
     if (rc != 0)
         return rc > 0 ? 0 : piw_program_exit(&program, &err);
     rc = settle(config, &all.settings, &err);
+    rc = rc != 0 ? rc : settle_kinds(config, &all.kinds, &err);
     if (rc == 0) {
         if (settle_swaps(config, &all, &err) == 0 && start(&all, &err) == 0)
             loop(&all, &err);

@@ -64,7 +64,7 @@ void load_slave_close(load_slave *slave)
     slave->load->ended++;
     load_peer_close(&slave->master);
     load_peer_close(&slave->files);
-    for (int64_t i = 0; slave->wheels != NULL && i < slave->load->settings.files; i++)
+    for (int64_t i = 0; slave->wheels != NULL && i < slave->load->kinds.files_max; i++)
         load_wheel_fini(&slave->wheels[i]);
     free(slave->wheels);
     slave->wheels = NULL;

@@ -107,7 +107,7 @@ static int say_built(load_slave *slave, piw_err *err)
     built->duration = piw_duration_from_us(1500000);
     built->output = piw_msg_blob(msg, log);
     piw_blob_unref(&log);
-    piw_msg_list(msg, &built->files, slave->good ? settings->files : 0);
+    piw_msg_list(msg, &built->files, slave->good ? slave->kind->files : 0);
     for (uint32_t i = 0; i < built->files.count; i++)
         load_wheel_state(&slave->wheels[i], settings->abi, msg, &built->files.at[i]);
     slave->next = 0;
@@ -164,11 +164,12 @@ static int on_build(load_slave *slave, const slave_BUILD *body, piw_err *err)
         load_violation(&all->figures, "slave %d: %s %s was given out before", slave->number, slave->package,
                        slave->version);
     slave->good = (int64_t)(chance(all) % 100) >= all->settings.fail_percent;
+    slave->kind = &all->kinds.at[all->kinds.count > 1 ? chance(all) % all->kinds.count : 0];
     slave->busy_left = all->settings.busy;
     int rc = 0;
-    for (int64_t i = 0; slave->good && rc == 0 && i < all->settings.files; i++)
-        rc = load_wheel_make(&slave->wheels[i], &all->filling, slave->package, slave->version, all->settings.abi,
-                             (unsigned)i + 1, err);
+    for (int64_t i = 0; slave->good && rc == 0 && i < slave->kind->files; i++)
+        rc = load_wheel_make(&slave->wheels[i], &slave->kind->filling, slave->package, slave->version,
+                             all->settings.abi, (unsigned)i + 1, err);
     if (rc != 0)
         return rc;
     return slave->busy_left > 0 ? say_busy(slave, err) : say_built(slave, err);
@@ -184,14 +185,13 @@ static int on_sleep(load_slave *slave)
 /* The file asked for is the next one, or the one that was sent, if the master found it wrong. */
 static int on_send(load_slave *slave, const slave_SEND *asked, const piw_msg *msg, piw_err *err)
 {
-    const load_settings *settings = &slave->load->settings;
     if (!slave->good)
         return wrong(slave, msg);
     if (slave->next > 0 && piw_text_is(asked->filename, slave->wheels[slave->next - 1].filename)) {
         slave->load->figures.again++;
         return load_transfer_begin(slave, err);
     }
-    if (slave->next == settings->files || !piw_text_is(asked->filename, slave->wheels[slave->next].filename))
+    if (slave->next == slave->kind->files || !piw_text_is(asked->filename, slave->wheels[slave->next].filename))
         return wrong(slave, msg);
     slave->next++;
     return load_transfer_begin(slave, err);
@@ -203,7 +203,7 @@ static void note(load_slave *slave, bool whole)
     if (to == NULL)
         return;
     fprintf(to, "%s\t%s\t%s", slave->package, slave->version, !whole ? "given-up" : slave->good ? "good" : "failed");
-    for (int64_t i = 0; whole && slave->good && i < slave->load->settings.files; i++)
+    for (int64_t i = 0; whole && slave->good && i < slave->kind->files; i++)
         fprintf(to, "\t%s=%s", slave->wheels[i].filename, slave->wheels[i].hash);
     fputc('\n', to);
 }
@@ -211,7 +211,7 @@ static void note(load_slave *slave, bool whole)
 static int on_done(load_slave *slave)
 {
     load_figures *figures = &slave->load->figures;
-    bool whole = !slave->good || slave->next == slave->load->settings.files;
+    bool whole = !slave->good || slave->next == slave->kind->files;
     figures->last_done_ns = piw_monotonic_ns();
     figures->ending_ns += (uint64_t)(figures->last_done_ns - slave->built_ns);
     figures->builds++;
@@ -219,7 +219,7 @@ static int on_done(load_slave *slave)
     if (!whole) {
         figures->given_up++;
         load_violation(figures, "slave %d: DONE with %s %s after %lld of its %lld files", slave->number, slave->package,
-                       slave->version, (long long)slave->next, (long long)slave->load->settings.files);
+                       slave->version, (long long)slave->next, (long long)slave->kind->files);
     }
     note(slave, whole);
     load_want_turn(slave);
@@ -311,7 +311,7 @@ int load_slave_tick(load_slave *slave, int64_t now_ns, piw_err *err)
 int load_slave_open(load_slave *slave, piw_err *err)
 {
     const load_settings *settings = &slave->load->settings;
-    slave->wheels = piw_zalloc((size_t)settings->files * sizeof(*slave->wheels) + 1);
+    slave->wheels = piw_zalloc((size_t)slave->load->kinds.files_max * sizeof(*slave->wheels) + 1);
     int rc = load_peer_open(&slave->master, settings->slave_queue, "REQ", slave->load->epoll_fd,
                             (uint64_t)slave->number * 2, settings->wait_ms, err);
     return rc != 0 ? rc : say_hello(slave, err);

@@ -91,7 +91,7 @@ static int send_pieces(load_slave *slave, piw_err *err)
         char offset[24];
         int len = snprintf(offset, sizeof(offset), "%zu", fetch->offset);
         const load_frame frames[] = {{"CHUNK", 5}, {offset, (size_t)len}, {NULL, 0}};
-        load_wheel_piece(wheel_of(slave), &slave->load->filling, fetch->offset, fetch->len, &piece);
+        load_wheel_piece(wheel_of(slave), &slave->kind->filling, fetch->offset, fetch->len, &piece);
         slave->fetches_first = (slave->fetches_first + 1) % LOAD_FETCHES_MAX;
         slave->fetches_count--;
         slave->said_ns = piw_monotonic_ns();
