@@ -85,15 +85,33 @@ static int sync_build(const sync_builds *job, int64_t build_id, piw_err *err)
     return rc == 0 && folder[0] != '\0' ? sync_folder(folder, err) : rc;
 }
 
+static bool is_noted(const early_syncs_at *it)
+{
+    return it->noted != NULL && *it->noted;
+}
+
+/* Does any of it need more than the journal's bytes: the name of a folder, or of the journal itself? */
+static bool needs_folder(const sync_builds *job)
+{
+    bool needs = job->builds.count > 0 || job->named == NULL || !*job->named;
+    for (uint32_t i = 0; i < job->early->at.count; i++)
+        needs = needs || (job->early->at.at[i].names && !is_noted(&job->early->at.at[i]));
+    return needs;
+}
+
 /* The journal, and the folder that it and the builds' folders lie in. A journal that has gone has a successor, which holds
  * the same and reached the disk before. */
-static int sync_shared(const sync_builds *job, piw_err *err)
+static int sync_shared(const sync_builds *job, int64_t *named, piw_err *err)
 {
     char staging[PIW_PATH_MAX];
     if (!piw_path_staging(staging, job->root.s))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", job->root.s);
     int rc = access(job->journal.s, F_OK) == 0 ? end_file(job->journal.s, err) : 0;
-    return rc == 0 ? sync_folder(staging, err) : rc;
+    if (rc != 0 || !needs_folder(job))
+        return rc;
+    rc = sync_folder(staging, err);
+    *named = rc == 0 && job->number != NULL ? *job->number : 0;
+    return rc;
 }
 
 static int early_file(const sync_builds *job, const early_syncs_at *it, uint32_t i, file_fn *fn, piw_err *err)
@@ -109,7 +127,7 @@ static int sync_early(const sync_builds *job, const early_syncs_at *it, piw_err 
 {
     char folder[PIW_PATH_MAX];
     int rc = 0;
-    if (it->noted != NULL && *it->noted)
+    if (is_noted(it))
         return 0; /* the journal has it */
     if (it->names)
         return piw_path_staged(folder, job->root.s, it->build_id, (piw_text){0})
@@ -158,9 +176,11 @@ int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err)
     if (body->builds.count + early->at.count > 1)
         begin_all(body, names);
     piw_err shared_err = {0};
+    int64_t *named = piw_msg_alloc(*result, sizeof(*named));
+    reply->named = named;
     int shared_rc = PIW_FAULT("juggler.sync")
                         ? piw_err_set(&shared_err, PIW_ESYS, "can't sync: the fault point juggler.sync is armed")
-                    : names ? sync_shared(body, &shared_err)
+                    : names ? sync_shared(body, named, &shared_err)
                             : 0;
     for (uint32_t i = 0; i < body->builds.count; i++) {
         piw_err own_err = shared_err;

@@ -81,6 +81,7 @@ typedef struct juggler {
     juggler_sync *waiting;
     uint32_t waiting_count, waiting_room;
     bool waiting_busy; /* a job is at others */
+    int64_t named;     /* the journal's file whose name is on the disk */
     juggler_early_sync *early;
     uint32_t early_count, early_room;
 
