@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-#define MARK ".staging/000123456789"
+#define MARK  ".staging/000123456789"
 #define WHEEL "simple/gold/gold-1.0-py3-none-any.whl"
-#define LOG "logs/0001/2345/6789.txt.gz"
+#define LOG   "logs/0001/2345/6789.txt.gz"
 
 enum { LARGE = 49000, MANY = 100 };
 
@@ -190,7 +190,8 @@ START_TEST(its_second_name_comes_with_it)
     publish(BUILD, "gold", _i == 2 ? two.name : NULL);
     struct stat info;
     ck_assert_int_eq(lstat(at("simple/gold/gold-1.0-py3-none-linux_armv6l.whl"), &info), 0);
-    ck_assert_int_eq(S_ISLNK(info.st_mode), _i != 2); /* where another wheel keeps the first name it is published alone */
+    ck_assert_int_eq(S_ISLNK(info.st_mode),
+                     _i != 2); /* where another wheel keeps the first name it is published alone */
     ck_bytes("simple/gold/gold-1.0-py3-none-linux_armv6l.whl", &two.bytes);
     ck_assert(is_there("simple/gold/gold-1.0-py3-none-linux_armv6l.whl.metadata"));
     ck_assert_int_eq(is_there("simple/gold/gold-1.0-py3-none-linux_armv7l.whl"), _i != 2);
