@@ -294,10 +294,11 @@ static int on_publish(piw_task *task, piw_msg *msg)
         return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
-    const journal_entry *known = journal_find(&self->journal, publish->build_id);
-    if (known != NULL)
-        logs_replaced(self, known->build, publish);
-    if (logs_waits(self, publish->build_id) || small_lies(self, publish->build_id))
+    bool lies = small_lies(self, publish->build_id);
+    if (lies && unfinished_waits(self, publish->build_id))
+        return piw_refuse(task, msg, PIW_EAGAIN, "build %lld waits for its turn to be put in place",
+                          (long long)publish->build_id);
+    if (logs_waits(self, publish->build_id) || lies)
         return logs_publish(task, msg);
     if (!juggler_is_staged(self, publish->build_id)) {
         upkeep_over(self, publish->build_id);
@@ -334,6 +335,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     int rc = 0;
     if (piw_msg_error(reply) == 0) {
         const publish_build_reply *done = publish_build_reply_of(reply);
+        self->small_failed = false;
         tell_placed(task, done->view, done->placed);
         /* A namesake was out of reach: is this one, of which the database thinks the same, to follow it there? */
         if (done->replaced != NULL && *done->replaced)

@@ -59,8 +59,6 @@ typedef struct waiting_log {
     bool replaced;    /* a namesake of its wheel was out of reach */
 } waiting_log;
 
-struct fs_PUBLISH;
-
 typedef struct juggler {
     char *root; /* the output path */
     bool views; /* the farm has some: what wheels need is asked for */
@@ -90,6 +88,7 @@ typedef struct juggler {
     waiting_log *logs_first, **logs_end; /* those that no job is at */
     bool logs_running;                   /* a job is at others */
     bool logs_failed;                    /* the last one could not put all of its logs in place */
+    bool small_failed;                   /* the last wheel from there could not be put in place: others are staged */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -213,6 +212,8 @@ int unfinished_find_recorded(juggler *self, piw_err *err);
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* A recorded build is to be looked at as if it had been left. */
 int unfinished_add(piw_task *task, int64_t build_id);
+/* Was it added, and isn't finished yet? */
+bool unfinished_waits(const juggler *self, int64_t build_id);
 /* Ask the database which of them have a row, if there are any. */
 int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
@@ -243,8 +244,6 @@ bool logs_waits(const juggler *self, int64_t build_id);
 int logs_stage(piw_task *task, piw_msg *msg);
 /* Answer the PUBLISH of one that does, or of one that lies in the journal as a whole, once all of it is in its place. */
 int logs_publish(piw_task *task, piw_msg *msg);
-/* Another build's wheels are published, after those of the same names that wait: these stay. */
-void logs_replaced(juggler *self, const journal_build *by, const struct fs_PUBLISH *publish);
 /* Nothing else is left to be done of the build. False: nor is there a log that waits. */
 bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);

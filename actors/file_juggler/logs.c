@@ -220,16 +220,31 @@ int logs_go(piw_task *task)
     return rc;
 }
 
-/* It is tried again by who waits for it, or with the next sync. */
+static bool has_wheel(juggler *self, int64_t build_id)
+{
+    const journal_entry *known = journal_find(&self->journal, build_id);
+    return known != NULL && small_has_wheel(known->build);
+}
+
+/* A log is tried again by who waits for it, or with the next sync. Where there is a wheel, whatever was published under its name since
+ * may be another's, or be quarantined: that is found out as of a build that was left. */
 static int failed(piw_task *task, waiting_log *log, int code, const char *why)
 {
     juggler *self = piw_soul(task);
-    self->logs_failed = true;
+    int64_t build_id = log->saved.build_id;
     piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", why);
     piw_token publish = log->saved.publish;
     log->saved.publish = (piw_token){0};
-    line_up(self, log);
-    return publish.id == 0 ? 0 : piw_answer_error(task, publish, code, "%s", why);
+    int rc = 0;
+    if (has_wheel(self, build_id)) {
+        self->small_failed = true;
+        forget(self, log);
+        rc = unfinished_add(task, build_id);
+    } else {
+        self->logs_failed = true;
+        line_up(self, log);
+    }
+    return publish.id == 0 || rc != 0 ? rc : piw_answer_error(task, publish, code, "%s", why);
 }
 
 static int take(piw_task *task, const place_logs_reply_logs *done)
@@ -276,6 +291,8 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
     bool wheels = false;
     for (uint32_t i = 0; i < done->logs.count; i++) {
         wheels = wheels || done->logs.at[i].placed != NULL;
+        if (done->logs.at[i].placed != NULL && done->logs.at[i].code == 0)
+            self->small_failed = false;
         if (take(task, &done->logs.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's log has gone");
     }
@@ -300,22 +317,7 @@ static bool names(const fs_PUBLISH *publish, piw_text wheel)
 static void keep_published(waiting_log *log, const journal_build *build, const fs_PUBLISH *publish)
 {
     for (uint32_t i = 0; i < 2; i++)
-        log->kept[i] = log->kept[i] || (i < build->wheels.count && names(publish, build->wheels.at[i]));
-}
-
-/* Wheels of this name and store that an earlier build couldn't put in place yet: these come in their stead. */
-void logs_replaced(juggler *self, const journal_build *by, const fs_PUBLISH *publish)
-{
-    for (waiting_log *log = next(self, NULL); log != NULL; log = next(self, log)) {
-        const journal_entry *known =
-            log->saved.build_id == by->build_id ? NULL : journal_find(&self->journal, log->saved.build_id);
-        if (known == NULL || !small_has_wheel(known->build) || !piw_text_eq(known->build->view, by->view))
-            continue;
-        for (uint32_t i = 0; i < by->wheels.count; i++)
-            for (uint32_t k = 0; k < known->build->wheels.count; k++)
-                if (piw_text_eq(known->build->wheels.at[k], by->wheels.at[i]) && !names(publish, by->wheels.at[i]))
-                    log->kept[k] = true;
-    }
+        log->kept[i] = i < build->wheels.count && names(publish, build->wheels.at[i]);
 }
 
 int logs_publish(piw_task *task, piw_msg *msg)

@@ -33,8 +33,8 @@ bool small_takes(const juggler *self, const fs_EXPECT *expect)
     const last_file *last = expect->last;
     return last != NULL && last->wheels.count == 1 && piw_text_eq(last->wheels.at[0], expect->file.filename) &&
            expect->file.filesize <= WHEEL_MAX && piw_blob_size(last->output) <= LOG_MAX && !self->logs_failed &&
-           self->journal.fd >= 0 && self->journal.open_size < OPEN_MAX && piw_name_is_canonical(expect->package) &&
-           !juggler_is_staged(self, expect->build_id);
+           !self->small_failed && self->journal.fd >= 0 && self->journal.open_size < OPEN_MAX &&
+           piw_name_is_canonical(expect->package) && !juggler_is_staged(self, expect->build_id);
 }
 
 bool small_has_wheel(const journal_build *build)

@@ -178,6 +178,14 @@ int unfinished_add(piw_task *task, int64_t build_id)
     return 0;
 }
 
+bool unfinished_waits(const juggler *self, int64_t build_id)
+{
+    for (uint32_t i = 0; i < self->unfinished_count; i++)
+        if (self->unfinished[i].id == build_id)
+            return self->unfinished[i].settled && !self->unfinished[i].others;
+    return false;
+}
+
 int unfinished_begin(piw_task *task)
 {
     juggler *self = piw_soul(task);
@@ -607,6 +615,7 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     if (self->reading == NULL || self->unfinished_count == 0)
         return unfinished_begin(task);
     const publish_build_reply *done = publish_build_reply_of(reply);
+    self->small_failed = false;
     tell_placed(task, done->view, done->placed);
     if (done->away != NULL && done->away->at.count > 0)
         return tell_away(task, done->view, done->away);
