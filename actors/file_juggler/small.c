@@ -26,15 +26,17 @@ enum {
     LOG_MAX = 49152,   /* as it is printed */
     /* While so much is open others are staged: the journal is read at each swap, and written anew now and then. */
     OPEN_MAX = 6 << 20,
+    HELD_MAX = 16 << 20, /* bytes that all transfers have in memory */
 };
 
 bool small_takes(const juggler *self, const fs_EXPECT *expect)
 {
     const last_file *last = expect->last;
     return last != NULL && last->wheels.count == 1 && piw_text_eq(last->wheels.at[0], expect->file.filename) &&
-           expect->file.filesize <= WHEEL_MAX && piw_blob_size(last->output) <= LOG_MAX && !self->logs_failed &&
-           !self->small_failed && self->journal.fd >= 0 && self->journal.open_size < OPEN_MAX &&
-           piw_name_is_canonical(expect->package) && !juggler_is_staged(self, expect->build_id);
+           expect->file.filesize <= WHEEL_MAX && self->transfers.held + expect->file.filesize <= HELD_MAX &&
+           piw_blob_size(last->output) <= LOG_MAX && !self->logs_failed && !self->small_failed &&
+           self->journal.fd >= 0 && self->journal.open_size < OPEN_MAX && piw_name_is_canonical(expect->package) &&
+           !juggler_is_staged(self, expect->build_id);
 }
 
 bool small_has_wheel(const journal_build *build)
@@ -124,7 +126,7 @@ void small_copy(piw_msg *record, journal_build *body, const journal_build *from)
 
 void small_forget(juggler *self, int64_t build_id)
 {
-    if (find(self, build_id) != NULL)
+    if (!self->site_away && find(self, build_id) != NULL)
         unmark(self, build_id);
 }
 

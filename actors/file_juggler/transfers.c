@@ -184,6 +184,7 @@ static void release(transfers *all, transfer *t)
     close_file(all, t);
     leave_row(all, t);
     free(t->reading.seen);
+    all->held -= t->held != NULL ? t->about->size : 0;
     free(t->held);
     piw_blob_unref(&t->whole);
     piw_msg_free(&t->coming);
@@ -333,6 +334,7 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
     made->fd = -1;
     if (fd >= 0)
         own_file(all, made, fd);
+    all->held += made->held != NULL ? about->size : 0;
     made->about = about;
     made->owner = *owner;
     *owner = NULL;

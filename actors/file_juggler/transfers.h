@@ -64,6 +64,7 @@ enum { TRANSFER_JOBS = 2 /* as many as the pool has threads */ };
 typedef struct transfers {
     piw_table by_slave, by_peer, by_early;
     uint32_t open;   /* files */
+    int64_t held;    /* bytes of those that come into memory */
     transfer *first; /* the row of those for which a job has something to do */
     struct transfers_job {
         uint64_t key; /* 0: there is none */
