@@ -104,11 +104,11 @@ def sha256(path):
 
 
 def left_over(farm, timeout, *looks):
-    """Until each of `looks` finds nothing, for nothing is on its way any more; what they find in the end."""
+    """Until none of `looks`, one after the other, finds anything, for nothing is on its way any more; what is found in the end."""
     left = []
 
     def none():
-        left[:] = [found for look in looks for found in look()]
+        left[:] = next((found for look in looks if (found := look())), [])
         return not left
     with contextlib.suppress(farms.Failure):
         farm.wait("nothing to be on its way", none, timeout)
