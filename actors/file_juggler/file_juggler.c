@@ -197,6 +197,13 @@ static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
     return juggler_note(self, record, err);
 }
 
+/* While its log was being kept? */
+static bool is_thrown_away(juggler *self, const keep_log_reply *kept)
+{
+    const journal_entry *known = journal_find(&self->journal, kept->build_id);
+    return kept->staged ? !juggler_is_staged(self, kept->build_id) : known == NULL || known->state != JOURNAL_IS_OPEN;
+}
+
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
 {
     juggler *self = piw_soul(task);
@@ -205,8 +212,12 @@ static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
         return finish(task, reply, key, NULL);
     const keep_log_reply *kept = keep_log_reply_of(reply);
     piw_err err = {0};
-    if (!kept->staged && journal_find(&self->journal, kept->build_id) == NULL)
-        juggler_remove_log(self, kept->build_id); /* thrown away meanwhile */
+    if (is_thrown_away(self, kept)) {
+        if (!kept->staged && !kept->foreign_log)
+            juggler_remove_log(self, kept->build_id);
+        return piw_answer_error(task, token, PIW_EAGAIN, "build %lld was thrown away meanwhile",
+                                (long long)kept->build_id);
+    }
     int rc = note_kept(self, kept, &err);
     if (rc != 0)
         return piw_answer_error(task, token, rc, "%s", err.text);

@@ -247,6 +247,8 @@ int logs_publish(piw_task *task, piw_msg *msg);
 /* Nothing else is left to be done of the build. False: nor is there a log that waits. */
 bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);
+/* The build is thrown away; a job of a soul before may still be at its log, which goes when it comes. */
+void logs_expect_late(juggler *self, int64_t build_id);
 /* Begin with what waits, unless a job is under way. */
 int logs_go(piw_task *task);
 int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key);
@@ -296,6 +298,8 @@ int upkeep_check_logs(piw_task *task);
 int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
 /* Throw away a build's staging folder (moved aside now, removed in the pool), or what it has without one. */
 int upkeep_discard(piw_task *task, int64_t build_id);
+/* The same of builds that a soul before threw away, in so far as that may not have come to its end. */
+int upkeep_discard_noted(piw_task *task);
 
 /* --- counts.c: what has come and was refused, told now and then to whoever counts --- */
 void counts_received(juggler *self, int64_t bytes);

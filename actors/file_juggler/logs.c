@@ -62,6 +62,8 @@ static waiting_log *add(juggler *self, const juggler_log *saved)
 {
     waiting_log *log = piw_zalloc(sizeof(*log));
     log->saved = *saved;
+    log->thrown_away = saved->thrown_away != NULL && *saved->thrown_away;
+    log->saved.thrown_away = NULL;
     piw_table_add(&self->logs, &log->by_id, piw_table_hash_u64((uint64_t)saved->build_id));
     if (!saved->busy)
         line_up(self, log);
@@ -156,10 +158,14 @@ static void come_back(juggler *self, bool begun)
         if (!log->saved.busy)
             continue;
         log->saved.again = log->saved.again || begun;
-        if (log->thrown_away)
-            forget(self, log);
-        else
+        if (!log->thrown_away) {
             line_up(self, log);
+            continue;
+        }
+        if (begun)
+            juggler_remove_log(self, log->saved.build_id);
+        juggler_ended(self, log->saved.build_id);
+        forget(self, log);
     }
 }
 
@@ -259,8 +265,7 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
     if (log->thrown_away) {
         if (!done->foreign)
             juggler_remove_log(self, done->build_id);
-        forget(self, log);
-        return 0;
+        return placed(task, log);
     }
     const journal_entry *known = journal_find(&self->journal, done->build_id);
     if (known != NULL)
@@ -374,10 +379,15 @@ void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body)
     juggler_logs *logs = piw_msg_alloc(msg, sizeof(*logs));
     piw_msg_list(msg, &logs->at, self->logs.count);
     logs->at.count = 0;
-    /* One that is thrown away while a job is at it: a log without a row. The next start knows it by the journal. */
-    for (const waiting_log *log = next(self, NULL); log != NULL; log = next(self, log))
-        if (log->saved.busy && !log->thrown_away)
-            logs->at.at[logs->at.count++] = log->saved;
+    for (const waiting_log *log = next(self, NULL); log != NULL; log = next(self, log)) {
+        if (!log->saved.busy)
+            continue;
+        bool *thrown_away = piw_msg_alloc(msg, sizeof(*thrown_away));
+        *thrown_away = log->thrown_away;
+        juggler_log *to = &logs->at.at[logs->at.count++];
+        *to = log->saved;
+        to->thrown_away = thrown_away;
+    }
     for (const waiting_log *log = self->logs_first; log != NULL; log = log->next)
         logs->at.at[logs->at.count++] = log->saved;
     body->logs = logs;
@@ -397,7 +407,8 @@ void logs_load(juggler *self, const file_juggler_state *state)
         const juggler_log *log = &state->logs->at.at[i];
         if (find(self, log->build_id) == NULL)
             add(self, log);
-        self->logs_running = self->logs_running || log->busy; /* its end comes to us */
+        /* Its end comes to us. Of one that is thrown away it may have come to nobody. */
+        self->logs_running = self->logs_running || (log->busy && (log->thrown_away == NULL || !*log->thrown_away));
     }
     for (uint32_t i = 0; state->kept != NULL && i < state->kept->at.count; i++) {
         waiting_log *log = find(self, state->kept->at.at[i].build_id);
@@ -407,6 +418,13 @@ void logs_load(juggler *self, const file_juggler_state *state)
             log->replaced = state->kept->at.at[i].replaced;
         }
     }
+}
+
+void logs_expect_late(juggler *self, int64_t build_id)
+{
+    const bool thrown_away = true;
+    if (find(self, build_id) == NULL)
+        add(self, &(juggler_log){.build_id = build_id, .busy = true, .over = true, .thrown_away = &thrown_away});
 }
 
 /* What can't be put in place now is tried again, as what comes while the task works. */

@@ -50,6 +50,8 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     if (rc == 0 && self->why == PIW_BOOT)
         rc = upkeep_check_logs(task);
     self->opened = rc == 0;
+    if (rc == 0 && state == NULL)
+        rc = upkeep_discard_noted(task);
     self->unsynced = true; /* the journal's new file */
     if (rc == 0)
         rc = syncs_go(task);

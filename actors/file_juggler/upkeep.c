@@ -164,6 +164,43 @@ static int throw_away(juggler *self, const char *path, piw_msg *job, piw_err *er
     return 0;
 }
 
+static bool is_discarded(const journal_entry *known)
+{
+    return known->build->discarded != NULL && *known->build->discarded;
+}
+
+/* Whoever comes after this soul knows it then by the journal. When that can't be written, the next start finds it as before. */
+static void note_discarded(juggler *self, const journal_entry *known)
+{
+    const journal_build *build = known->build;
+    journal_build *body;
+    piw_err err = {0};
+    piw_msg *record = juggler_describe(build->build_id, build->package, build->view, &body);
+    piw_msg_list(record, &body->wheels, build->wheels.count);
+    piw_texts_copy(record, build->wheels.at, build->wheels.count, body->wheels.at);
+    body->foreign_log = build->foreign_log;
+    bool *discarded = piw_msg_alloc(record, sizeof(*discarded));
+    *discarded = true;
+    body->discarded = discarded;
+    if (juggler_note(self, record, &err) != 0)
+        piw_debug("that build %lld is thrown away isn't noted", (long long)build->build_id);
+}
+
+int upkeep_discard_noted(piw_task *task)
+{
+    juggler *self = piw_soul(task);
+    int rc = 0;
+    for (const journal_entry *at = journal_next(&self->journal, NULL); rc == 0 && at != NULL;
+         at = journal_next(&self->journal, at)) {
+        if (at->state != JOURNAL_IS_OPEN || at->build == NULL || !is_discarded(at))
+            continue;
+        rc = upkeep_discard(task, at->build_id);
+        if (at->build->wheels.count == 0 && !at->build->foreign_log)
+            logs_expect_late(self, at->build_id);
+    }
+    return rc;
+}
+
 int upkeep_discard(piw_task *task, int64_t build_id)
 {
     juggler *self = piw_soul(task);
@@ -173,6 +210,8 @@ int upkeep_discard(piw_task *task, int64_t build_id)
     if (known != NULL && known->state == JOURNAL_IS_OPEN && known->build->wheels.count == 0 &&
         !known->build->foreign_log)
         juggler_remove_log(self, build_id);
+    if (known != NULL && known->state == JOURNAL_IS_OPEN && !is_discarded(known))
+        note_discarded(self, known);
     upkeep_over(self, build_id);
     if (!piw_path_staged(path, self->root, build_id, (piw_text){0})) {
         piw_warning("build %lld can't be thrown away: its number makes no path", (long long)build_id);

@@ -124,6 +124,20 @@ static size_t place_of(const archive *self, piw_text package, bool *there)
     return i;
 }
 
+/* What pages don't show of it. */
+static const withheld_files *withheld_of(const archive *self, piw_text package, piw_msg *answer)
+{
+    const archive_WITHHELD *from = self->withheld == NULL ? NULL : archive_WITHHELD_of(self->withheld);
+    if (from == NULL || !piw_text_eq(from->package, package))
+        return NULL;
+    withheld_files *files = piw_msg_alloc(answer, sizeof(*files));
+    piw_msg_list(answer, &files->at, 1);
+    files->at.at[0] = (withheld_files_at){.filename = piw_msg_text(answer, from->filename.s, from->filename.len),
+                                          .filehash = piw_text_of(""),
+                                          .hidden = from->hidden};
+    return files;
+}
+
 static int on_project(piw_task *task, piw_msg *msg)
 {
     archive *self = piw_soul(task);
@@ -132,6 +146,7 @@ static int on_project(piw_task *task, piw_msg *msg)
     size_t i = place_of(self, db_PROJECT_of(msg)->package, &body->found);
     if (body->found)
         piw_value_copy(answer, project_data_type(), project_at(self, i), &body->data);
+    body->withheld = withheld_of(self, db_PROJECT_of(msg)->package, answer);
     return respond(task, msg, answer);
 }
 

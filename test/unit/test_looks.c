@@ -61,6 +61,25 @@ START_TEST(without_a_publication_none_follows)
 }
 END_TEST
 
+/* The database knows of a wheel that it is out of reach; a later build of it was recorded before, and is put in place now. */
+START_TEST(one_whose_namesake_is_out_of_reach_follows_it)
+{
+    const char *name = "gold-1.0-py3-none-any.whl", *away = ".quarantine/gold/gold-1.0-py3-none-any.whl";
+    ck_assert_int_eq(piw_file_write(root, at(away), "another", 7, 0, NULL), 0);
+    store("gold", NULL, NULL);
+    tell("archive", known(BUILD));
+    tell("archive", archive_WITHHELD_make(piw_text_of("gold"), piw_text_of(name), true));
+    publish_wheel();
+    wait_for("WITHHELD_DONE(away=['gold-1.0-py3-none-any.whl']", 1);
+    parcel p = pack("gold", 1000);
+    ck_bytes(away, &p.bytes);
+    piw_buffer_fini(&p.bytes);
+    ck_assert(is_there(".quarantine/gold/gold-1.0-py3-none-any.whl.metadata"));
+    ck_assert(!is_there("simple/gold/gold-1.0-py3-none-any.whl"));
+    ck_assert(!is_there("simple/gold/gold-1.0-py3-none-any.whl.metadata"));
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("looks");
@@ -70,6 +89,7 @@ Suite *unit_suite(void)
     tcase_add_test(looks, a_publication_meanwhile_has_another_follow);
     tcase_add_test(looks, one_that_is_asked_for_meanwhile_follows);
     tcase_add_test(looks, without_a_publication_none_follows);
+    tcase_add_test(looks, one_whose_namesake_is_out_of_reach_follows_it);
     suite_add_tcase(suite, looks);
     return suite;
 }

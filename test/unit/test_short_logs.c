@@ -176,6 +176,43 @@ START_TEST(a_swap_loses_none)
 }
 END_TEST
 
+static bool is_open(int64_t build_id)
+{
+    char number[32];
+    snprintf(number, sizeof(number), "%lld", (long long)build_id);
+    piw_msg *answer = call("archive", archive_WAIT_make(piw_text_of("BUILDS_KNOWN("), 1));
+    bool found = strstr(archive_WAIT_reply_of(answer)->line.s, number) != NULL;
+    piw_msg_free(&answer);
+    return found;
+}
+
+/* Thrown away at whatever moment, it leaves nothing: no log, and nothing open in the journal, which a task that begins anew, in one
+ * way or another, has to know. */
+START_TEST(one_that_is_thrown_away_leaves_nothing)
+{
+    piw_err err = {0};
+    settle();
+    for (int i = 0; i < MANY; i++) {
+        stage(BUILD + i, "gold", "nobody wants it");
+        tell("archive", archive_DISCARD_make(BUILD + i));
+        if (_i == 1 && i % 10 == 0)
+            ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
+        if (_i == 2 && i % 60 == 0)
+            ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+    }
+    /* A build that stays open, so that the next start asks, and what came before it is on the disk. */
+    stage(BUILD + MANY, "gold", "on its way");
+    settle();
+    end();
+    begin();
+    ck_assert(is_open(BUILD + MANY));
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_msg(!is_open(BUILD + i), "build %d of %d is open", i, MANY);
+        ck_assert(!is_there(log_at(BUILD + i)));
+    }
+}
+END_TEST
+
 /* The next start puts it in its place; without a row it goes again. */
 START_TEST(what_a_killed_master_left_in_the_journal_is_put_in_place)
 {
@@ -213,6 +250,7 @@ Suite *unit_suite(void)
     tcase_add_test(logs, another_s_stays);
     tcase_add_test(logs, what_cannot_be_put_in_place_is_tried_again);
     tcase_add_test(logs, a_swap_loses_none);
+    tcase_add_loop_test(logs, one_that_is_thrown_away_leaves_nothing, 0, 3);
     suite_add_tcase(suite, logs);
     TCase *starts = tcase_create("starts");
     tcase_set_timeout(starts, 60);
