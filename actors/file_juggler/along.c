@@ -43,13 +43,14 @@ static bool read_all(int fd, uint8_t *to, size_t len)
 static void hash_small(transfer *t)
 {
     size_t len = (size_t)t->about->size;
-    uint8_t *bytes = malloc(len), hash[EVP_MAX_MD_SIZE];
-    if (bytes != NULL && t->fd >= 0 && read_all(t->fd, bytes, len) &&
+    uint8_t *bytes = t->held != NULL ? t->held : malloc(len), hash[EVP_MAX_MD_SIZE];
+    if (bytes != NULL && (t->held != NULL || (t->fd >= 0 && read_all(t->fd, bytes, len))) &&
         EVP_Digest(bytes, len, hash, NULL, EVP_sha256(), NULL) == 1)
         piw_hash_hex(hash, t->hash);
     else
         t->reading.given_up = true;
-    free(bytes);
+    if (bytes != t->held)
+        free(bytes);
 }
 
 /* --- Others --- */

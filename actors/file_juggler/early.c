@@ -24,6 +24,11 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
     journal_build *body;
     if (last == NULL || !piw_name_is_canonical(expect->package))
         return;
+    if (t->held != NULL) {
+        transfers_set_early(&self->transfers, t, yielding_key(self));
+        t->early.last = piw_msg_copy(msg);
+        return;
+    }
     piw_msg *record = juggler_describe(expect->build_id, expect->package, last->view, &body);
     piw_msg_list(record, &body->wheels, last->wheels.count);
     piw_texts_copy(record, last->wheels.at, last->wheels.count, body->wheels.at);
@@ -37,13 +42,16 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg)
 
 /* --- The check -------------------------------------------------------------------------------------------------------- */
 
-static piw_msg *check_job(const juggler *self, const transfer *t)
+static piw_msg *check_job(const juggler *self, transfer *t)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(path, self->root, t->about->build_id, t->about->filename))
         return NULL;
     check_file *body;
     piw_msg *job = check_file_new(&body);
+    if (t->held != NULL && t->whole == NULL)
+        t->whole = piw_blob_new(t->held, (size_t)t->about->size);
+    body->data = piw_msg_blob(job, t->whole);
     body->path = piw_msg_textz(job, path);
     piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
     if (t->hash[0] != '\0')
@@ -53,7 +61,7 @@ static piw_msg *check_job(const juggler *self, const transfer *t)
     *needs = self->views;
     body->needs = needs;
     const last_file *last = juggler_last(t);
-    if (last != NULL) {
+    if (last != NULL && t->held == NULL) {
         staged_log *log = piw_msg_alloc(job, sizeof(*log));
         log->root = piw_msg_textz(job, self->root);
         log->build_id = t->about->build_id;
@@ -83,12 +91,12 @@ void early_check(piw_task *task, transfer *t)
     begun = job != NULL && piw_work(task, job_check_file, &job, PIW_ON(early_checked), t->early.key) == 0;
     piw_msg_free(&job);
     if (!begun) {
-        transfers_set_early(&self->transfers, t, 0);
+        early_anew(self, t);
         return;
     }
     t->early.checking = true;
     t->early.waits |= EARLY_CHECK;
-    if (t->early.last != NULL && t->about->size <= JOB_SYNCED_ALONE)
+    if (t->held == NULL && t->early.last != NULL && t->about->size <= JOB_SYNCED_ALONE)
         sync_bytes(task, t);
 }
 
@@ -107,15 +115,37 @@ static int answer(piw_task *task, transfer *t)
     return rc;
 }
 
+/* One that is held is checked and noted again when that is asked for: nobody else has its bytes. */
+static int held_failed(piw_task *task, transfer *t, int code, const char *why)
+{
+    juggler *self = piw_soul(task);
+    piw_token verify = t->early.verify;
+    early_anew(self, t);
+    return verify.id == 0 ? 0 : piw_answer_error(task, verify, code, "%s", why);
+}
+
 static int answer_error(piw_task *task, transfer *t, const piw_msg *reply)
 {
     juggler *self = piw_soul(task);
     piw_token verify = t->early.verify;
+    if (t->held != NULL)
+        return held_failed(task, t, piw_msg_error(reply), piw_msg_error_text(reply));
     transfers_set_early(&self->transfers, t, 0);
     if (verify.id == 0)
         return 0; /* it is checked again when that is asked for */
     transfers_end(&self->transfers, t);
     return piw_answer_error(task, verify, piw_msg_error(reply), "%s", piw_msg_error_text(reply));
+}
+
+static int note_held(piw_task *task, transfer *t, const check_file_reply *checked)
+{
+    piw_err err = {0};
+    int rc = small_note(piw_soul(task), t, checked, &err);
+    if (rc != 0)
+        return held_failed(task, t, rc, err.text);
+    t->early.waits |= EARLY_NAMES;
+    syncs_early(task, t->early.key, true);
+    return 0;
 }
 
 int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key)
@@ -129,6 +159,8 @@ int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key)
         return answer_error(task, t, reply);
     const check_file_reply *checked = check_file_reply_of(reply);
     t->early.waits &= ~(unsigned)EARLY_CHECK;
+    if (t->held != NULL && checked->good)
+        return note_held(task, t, checked);
     /* A second name came with the check: it has to be noted and synced as well. */
     if (!checked->good || checked->logged == NULL || !*checked->logged || checked->file.armv6_too) {
         t->early.failed = true;
@@ -146,6 +178,12 @@ static int reached_disk(piw_task *task, const early_synced_at *synced)
     if (t == NULL)
         return 0;
     t->early.waits &= synced->names ? ~(unsigned)EARLY_NAMES : ~(unsigned)EARLY_BYTES;
+    if (t->held != NULL && synced->code != 0) {
+        piw_outage_goes_on(&self->troubles[TROUBLE_STAGED], PIW_LOG_ERROR, 0, "%s", synced->why.s);
+        return held_failed(task, t, (int)synced->code, synced->why.s);
+    }
+    if (t->held != NULL)
+        piw_outage_over(&self->troubles[TROUBLE_STAGED], "builds are synced again");
     if (synced->code != 0) {
         t->early.failed = true;
         t->early.waits &= EARLY_CHECK;
@@ -153,7 +191,7 @@ static int reached_disk(piw_task *task, const early_synced_at *synced)
     return answer(task, t);
 }
 
-static int sync_failed(piw_task *task)
+static int sync_failed(piw_task *task, const piw_msg *reply)
 {
     juggler *self = piw_soul(task);
     int rc = 0;
@@ -161,6 +199,10 @@ static int sync_failed(piw_task *task)
         next = transfers_next(&self->transfers, t);
         if ((t->early.waits & (EARLY_NAMES | EARLY_BYTES)) == 0)
             continue;
+        if (t->held != NULL) {
+            rc = held_failed(task, t, piw_msg_error(reply), piw_msg_error_text(reply));
+            continue;
+        }
         t->early.failed = true;
         t->early.waits &= EARLY_CHECK;
         rc = answer(task, t);
@@ -172,7 +214,7 @@ int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     if (!syncs_over(task, reply)) {
-        int rc = sync_failed(task);
+        int rc = sync_failed(task, reply);
         return rc == 0 ? syncs_go(task) : rc;
     }
     const sync_builds_reply *synced = sync_builds_reply_of(reply);
@@ -197,16 +239,47 @@ int early_check_now(piw_task *task, transfer *t, piw_token token)
     return rc;
 }
 
+/* Its check is under way, or is begun now. What has another hash than was said isn't noted, and needs no more than its check. */
+static int wait_for_held(piw_task *task, transfer *t, piw_token token)
+{
+    if (!t->early.checking)
+        early_check(task, t);
+    if (!t->early.checking && transfers_is_wrong(t))
+        return early_check_now(task, t, token);
+    if (!t->early.checking)
+        return piw_answer_error(task, token, PIW_EAGAIN, "\"%s\" can't be checked now", t->about->filename.s);
+    t->early.verify = token;
+    return answer(task, t);
+}
+
 int early_recheck(piw_task *task)
 {
     juggler *self = piw_soul(task);
     int rc = 0;
     for (transfer *t = transfers_next(&self->transfers, NULL), *next; t != NULL && rc == 0; t = next) {
         next = transfers_next(&self->transfers, t);
-        if (t->about->verify != NULL)
+        if (t->held != NULL && t->map.missing == 0)
+            early_check(task, t);
+        if (t->about->verify == NULL)
+            continue;
+        if (t->held != NULL)
+            rc = wait_for_held(task, t, *t->about->verify);
+        else
             rc = early_check_now(task, t, *t->about->verify);
     }
     return rc;
+}
+
+void early_resume(juggler *self, transfer *t)
+{
+    fs_EXPECT *body;
+    transfers_set_early(&self->transfers, t, yielding_key(self));
+    t->early.last = fs_EXPECT_new(&body);
+    body->build_id = t->about->build_id;
+    body->slave_id = t->about->slave_id;
+    last_file *last = piw_msg_alloc(t->early.last, sizeof(*last));
+    piw_value_copy(t->early.last, last_file_type(), &t->about->held->last, last);
+    body->last = last;
 }
 
 int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
@@ -223,11 +296,25 @@ int on_checked(piw_task *task, piw_msg *reply, uint64_t key)
 
 int early_verify(piw_task *task, piw_msg *msg, transfer *t)
 {
-    piw_token before = t->early.verify;
-    int rc = piw_defer(task, msg, &t->early.verify);
+    piw_token before = t->early.verify, token;
+    int rc = piw_defer(task, msg, &token);
     if (rc == 0 && before.id != 0)
         rc = piw_drop_token(task, before, "it was asked again");
-    return rc == 0 ? answer(task, t) : rc;
+    if (rc != 0)
+        return rc;
+    if (t->held != NULL)
+        return wait_for_held(task, t, token);
+    t->early.verify = token;
+    return answer(task, t);
+}
+
+void early_anew(juggler *self, transfer *t)
+{
+    piw_msg *last = t->held != NULL ? t->early.last : NULL;
+    if (last != NULL)
+        t->early.last = NULL;
+    transfers_set_early(&self->transfers, t, last != NULL ? yielding_key(self) : 0);
+    t->early.last = last;
 }
 
 int early_abandon(piw_task *task, transfer *t)

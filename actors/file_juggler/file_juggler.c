@@ -58,13 +58,16 @@ static int on_expect(piw_task *task, piw_msg *msg)
     if (rc != 0)
         return piw_refuse(task, msg, rc, "%s", err.text);
     char folder[PIW_PATH_MAX];
-    if (piw_path_staged(folder, self->root, expect->build_id, (piw_text){0}))
+    bool held = small_takes(self, expect);
+    if (!held)
+        small_forget(self, expect->build_id);
+    if (!held && piw_path_staged(folder, self->root, expect->build_id, (piw_text){0}))
         piw_folder_reuse(self->root, folder, expect->build_id); /* else the transfer makes one */
     piw_msg *owner = describe_transfer(expect);
     transfer *t = transfers_of_slave(&self->transfers, expect->slave_id);
     rc = t == NULL ? 0 : early_abandon(task, t);
     if (rc == 0)
-        rc = transfers_begin(&self->transfers, self->root, &owner, &t, &err);
+        rc = transfers_begin(&self->transfers, self->root, &owner, held, &t, &err);
     if (rc != 0) {
         piw_msg_free(&owner);
         piw_outage_goes_on(&self->troubles[TROUBLE_RECEIVE], PIW_LOG_ERROR, 0, "%s", err.text);
@@ -103,17 +106,11 @@ static int on_verify(piw_task *task, piw_msg *msg)
     counts_received(self, t->about->size);
     if (juggler_last(t) != NULL)
         file_queue_yield(self);
-    if (t->early.checking)
+    if (t->early.checking || t->held != NULL)
         return early_verify(task, msg, t);
     piw_token token;
     int rc = piw_defer(task, msg, &token);
     return rc == 0 ? early_check_now(task, t, token) : rc;
-}
-
-static bool is_staged(const juggler *self, int64_t build_id)
-{
-    char folder[PIW_PATH_MAX];
-    return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && access(folder, F_OK) == 0;
 }
 
 static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
@@ -137,6 +134,13 @@ static int keep_the_log(piw_task *task, piw_msg *msg, bool staged, bool again)
     return rc;
 }
 
+static int sync_again(piw_task *task, piw_msg *msg, int64_t build_id)
+{
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    return rc == 0 ? syncs_ask(task, token, build_id, false) : rc;
+}
+
 /* A build without wheels is in the journal before its log is in place, so that no log is left behind without a row. */
 static int on_stage(piw_task *task, piw_msg *msg)
 {
@@ -149,7 +153,9 @@ static int on_stage(piw_task *task, piw_msg *msg)
     if (!piw_name_is_canonical(stage->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", stage->package.s);
     const journal_entry *known = journal_find(&self->journal, stage->build_id);
-    bool staged = is_staged(self, stage->build_id), open = known != NULL && known->state == JOURNAL_IS_OPEN;
+    if (small_lies(self, stage->build_id)) /* its check saw to that, but its answer may have got lost */
+        return sync_again(task, msg, stage->build_id);
+    bool staged = juggler_is_staged(self, stage->build_id), open = known != NULL && known->state == JOURNAL_IS_OPEN;
     if (logs_waits(self, stage->build_id) || (!staged && !open && logs_takes(self, stage)))
         return logs_stage(task, msg);
     if (staged || open)
@@ -195,7 +201,7 @@ static int note_kept(juggler *self, const keep_log_reply *kept, piw_err *err)
 static bool is_thrown_away(juggler *self, const keep_log_reply *kept)
 {
     const journal_entry *known = journal_find(&self->journal, kept->build_id);
-    return kept->staged ? !is_staged(self, kept->build_id) : known == NULL || known->state != JOURNAL_IS_OPEN;
+    return kept->staged ? !juggler_is_staged(self, kept->build_id) : known == NULL || known->state != JOURNAL_IS_OPEN;
 }
 
 static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
@@ -232,7 +238,7 @@ static void copy_seal(piw_msg *into, const build_row *row, sealed_build *to)
     piw_value_copy(into, sealed_build_type(), &seal, to);
 }
 
-/* A build without wheels is sealed in the journal. */
+/* A build without wheels is sealed in the journal, and one that lies there as a whole. */
 static int seal_unstaged(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
@@ -241,7 +247,9 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
     journal_build *body;
     piw_msg *record = juggler_describe(seal->build_id, seal->package, seal->view, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
-    if (known != NULL && logs_waits(self, seal->build_id))
+    if (small_lies(self, seal->build_id))
+        small_copy(record, body, known->build);
+    else if (known != NULL && logs_waits(self, seal->build_id))
         body->log = piw_msg_blob(record, known->build->log);
     sealed_build *sealed = piw_msg_alloc(record, sizeof(*sealed));
     copy_seal(record, seal, sealed);
@@ -265,7 +273,7 @@ static int on_seal(piw_task *task, piw_msg *msg)
     piw_err site_err = {0};
     if (site_check(self, &site_err) != 0)
         return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
-    if (!is_staged(self, seal->build_id))
+    if (!juggler_is_staged(self, seal->build_id))
         return seal_unstaged(task, msg);
     seal_build *body;
     piw_msg *job = seal_build_new(&body);
@@ -297,9 +305,13 @@ static int on_publish(piw_task *task, piw_msg *msg)
         return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
-    if (logs_waits(self, publish->build_id))
-        return logs_publish(task, msg, publish->build_id);
-    if (!is_staged(self, publish->build_id)) {
+    bool lies = small_lies(self, publish->build_id);
+    if (lies && unfinished_waits(self, publish->build_id))
+        return piw_refuse(task, msg, PIW_EAGAIN, "build %lld waits for its turn to be put in place",
+                          (long long)publish->build_id);
+    if (logs_waits(self, publish->build_id) || lies)
+        return logs_publish(task, msg);
+    if (!juggler_is_staged(self, publish->build_id)) {
         upkeep_over(self, publish->build_id);
         piw_msg *answer = fs_PUBLISH_reply_new();
         int done = piw_reply(task, msg, &answer);
@@ -334,6 +346,7 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     int rc = 0;
     if (piw_msg_error(reply) == 0) {
         const publish_build_reply *done = publish_build_reply_of(reply);
+        self->small_failed = false;
         tell_placed(task, done->view, done->placed);
         /* A namesake was out of reach: is this one, of which the database thinks the same, to follow it there? */
         if (done->replaced != NULL && *done->replaced)
@@ -443,8 +456,10 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 
 static void stop(piw_task *task, bool leaving)
 {
-    (void)leaving;
-    free_soul(piw_soul(task));
+    juggler *self = piw_soul(task);
+    if (leaving && self->opened && !self->site_away)
+        small_leave(self);
+    free_soul(self);
     piw_soul_set(task, NULL);
 }
 

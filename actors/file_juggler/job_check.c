@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { METADATA_MAX = 64 << 10 /* bytes that go into the journal */ };
+
 /* The staged file and the folder that it lies in. All goes through these two, so that a build that is thrown away
  * meanwhile (its folder renamed) takes what is written here with it. */
 typedef struct staged {
@@ -125,13 +127,15 @@ static piw_msg *answer_bad(const check_file *job, bool final, const char *refuse
     return msg;
 }
 
-/* What the wheel's code needs of the machine; nothing where it isn't asked for, or isn't known. */
+/* What the wheel's code needs of the machine; nothing where it isn't asked for, or isn't known. `s`: NULL for one in memory. */
 static int note_needs(const staged *s, const check_file *job, piw_msg *to, built_file *file, piw_err *err)
 {
     piw_needs needs;
+    const char *name = job->state.filename.s;
     if (job->needs == NULL || !*job->needs)
         return 0;
-    int rc = piw_wheel_needs(s->file, job->state.filename.s, &needs, err);
+    int rc = s != NULL ? piw_wheel_needs(s->file, name, &needs, err)
+                       : piw_wheel_needs_of(piw_blob_data(job->data), piw_blob_size(job->data), name, &needs, err);
     if (rc == 0 && !needs.unknown) {
         wheel_needs *words = piw_msg_alloc(to, sizeof(*words));
         piw_msg_list(to, &words->words, needs.count);
@@ -201,10 +205,54 @@ static int check(const staged *s, const check_file *job, piw_msg **result, piw_e
     return rc;
 }
 
+/* --- One in memory ---------------------------------------------------------------------------------------------------- */
+
+/* Its METADATA goes with it into the journal. */
+static int answer_held(const check_file *job, const piw_wheel *wheel, piw_msg **result, piw_err *err)
+{
+    char name[PIW_PATH_MAX], second[PIW_FILENAME_MAX + 1];
+    check_file_reply *body;
+    int n = snprintf(name, sizeof(name), "%s.metadata", job->state.filename.s);
+    *result = answer(job, &body);
+    body->good = true;
+    body->file.armv6_too = wheel->armv6_too && piw_wheel_name_armv6l(job->state.filename, second);
+    body->file.state.requires_python = piw_msg_textz(*result, wheel->metadata.requires_python);
+    if (n > 0 && piw_path_component((piw_text){name, (uint32_t)n}))
+        body->file.metadata_hash = piw_msg_textz(*result, wheel->metadata_hash);
+    if (wheel->metadata_len <= METADATA_MAX) {
+        piw_blob *metadata = piw_blob_new(wheel->metadata_bytes, wheel->metadata_len);
+        body->metadata = piw_msg_blob(*result, metadata);
+        piw_blob_unref(&metadata);
+    }
+    return note_needs(NULL, job, *result, &body->file, err);
+}
+
+static int check_held(const check_file *job, piw_msg **result, piw_err *err)
+{
+    piw_wheel_known known = {.hash = job->hash.len == 64 ? job->hash.s : NULL};
+    piw_wheel wheel;
+    piw_err own_err = {0};
+    int rc = piw_wheel_read_bytes(piw_blob_data(job->data), piw_blob_size(job->data), job->state.filename.s,
+                                  job->state.filehash.s, &known, &wheel, &own_err);
+    if (rc == PIW_EAGAIN || rc == PIW_EREFUSED) {
+        *result = answer_bad(job, rc == PIW_EREFUSED, wheel.refused_by, own_err.text);
+        return 0;
+    }
+    if (rc != 0)
+        return piw_err_set(err, rc, "%s", own_err.text);
+    rc = answer_held(job, &wheel, result, err);
+    if (rc != 0)
+        piw_msg_free(result);
+    piw_wheel_fini(&wheel);
+    return rc;
+}
+
 int job_check_file(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const check_file *body = check_file_of(job);
     staged s;
+    if (body->data != NULL)
+        return check_held(body, result, err);
     int rc = open_staged(body, &s, err);
     if (rc != 0)
         return rc;

@@ -147,6 +147,11 @@ int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err)
         place_logs_reply_logs *to = &reply->logs.at[i];
         piw_err own_err = shared_err;
         int rc = shared_rc;
+        if (rc == 0 && log->wheel != NULL) {
+            bool *replaced = piw_msg_alloc(*result, sizeof(*replaced));
+            rc = job_place_wheel(body->root.s, log->wheel, *result, &to->placed, replaced, &own_err);
+            to->replaced = replaced;
+        }
         if (rc == 0 && PIW_FAULT("juggler.place"))
             rc = piw_err_set(&own_err, PIW_ESYS,
                              "can't put the log of build %lld in place: the fault point juggler.place is armed",

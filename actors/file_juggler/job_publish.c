@@ -109,13 +109,10 @@ static bool is_there(const char *path)
     return lstat(path, &info) == 0;
 }
 
-/* A wheel of the same name may still lie out of reach: its row went while it was quarantined, and no removal will see to it, as the
- * row is there again; or this one was recorded before. It comes in the other's place, and *replaced says so. */
-static int replace_withheld(const publish_build *job, const char *name, bool *replaced, piw_err *err)
+int job_replace_withheld(const char *home, piw_text package, piw_text name, bool *replaced, piw_err *err)
 {
-    char from[PIW_PATH_MAX], away[PIW_PATH_MAX];
-    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) || !is_there(from) ||
-        !piw_path_withheld(away, home_of(job), job->package, piw_text_of(name)))
+    char away[PIW_PATH_MAX];
+    if (!piw_path_withheld(away, home, package, name))
         return 0;
     *replaced = *replaced || is_there(away);
     int rc = piw_file_remove(away, err);
@@ -124,14 +121,19 @@ static int replace_withheld(const publish_build *job, const char *name, bool *re
     return rc;
 }
 
-/* The wheel may have been taken out of reach before its metadata was here. */
-static int follow_withheld(const publish_build *job, piw_text wheel, const char *metadata, piw_err *err)
+static int replace_withheld(const publish_build *job, const char *name, bool *replaced, piw_err *err)
+{
+    char from[PIW_PATH_MAX];
+    return piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) && is_there(from)
+               ? job_replace_withheld(home_of(job), job->package, piw_text_of(name), replaced, err)
+               : 0;
+}
+
+int job_follow_withheld(const char *home, piw_text package, piw_text wheel, const char *metadata, piw_err *err)
 {
     char place[PIW_PATH_MAX], away[PIW_PATH_MAX], away_metadata[PIW_PATH_MAX];
-    if (!piw_path_simple(place, home_of(job), job->package, wheel) ||
-        !piw_path_withheld(away, home_of(job), job->package, wheel) ||
-        !piw_path_withheld_metadata(away_metadata, home_of(job), job->package, wheel) || is_there(place) ||
-        !is_there(away))
+    if (!piw_path_simple(place, home, package, wheel) || !piw_path_withheld(away, home, package, wheel) ||
+        !piw_path_withheld_metadata(away_metadata, home, package, wheel) || is_there(place) || !is_there(away))
         return 0;
     return rename(metadata, away_metadata) == 0 || errno == ENOENT
                ? 0
@@ -149,7 +151,7 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
     int rc = piw_file_place(from, to, 0, err);
-    return rc == 0 ? follow_withheld(job, wheel, to, err) : rc;
+    return rc == 0 ? job_follow_withheld(home_of(job), job->package, wheel, to, err) : rc;
 }
 
 /* Names of wheels of a build. */
@@ -355,7 +357,8 @@ int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err)
         rc = publish(body, path, folder, &placed, &away, reply, err);
         closedir(folder);
     } else { /* another publication was quicker; or the site has just gone */
-        rc = errno == ENOENT ? piw_site_there(body->root.s, err) : piw_err_errno(err, "can't list %s", path);
+        rc = errno == ENOENT || errno == ENOTDIR ? piw_site_there(body->root.s, err)
+                                                 : piw_err_errno(err, "can't list %s", path);
         if (rc == 0)
             rc = mend(body, err);
         if (rc == 0)

@@ -96,7 +96,7 @@ static int list_files(const read_staged *job, piw_msg *into, read_staged_reply *
         return piw_err_set(err, PIW_EINVAL, "a staged build's number makes no path");
     DIR *folder = opendir(path);
     if (folder == NULL)
-        return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
+        return errno == ENOENT || errno == ENOTDIR ? 0 : piw_err_errno(err, "can't list %s", path);
     piw_msg_list(into, &reply->files, FILES_MAX);
     reply->files.count = 0;
     struct dirent *entry;
@@ -125,7 +125,10 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
         piw_value_copy(made, sealed_build_type(), body->sealed, sealed);
         reply->sealed = sealed;
     }
-    rc = list_files(body, made, reply, err);
+    if (body->noted != NULL && !job_is_placed(body->root.s, body->build_id, body->package, body->view, body->noted))
+        rc = job_stage_noted(body->root.s, body->build_id, body->noted, err);
+    if (rc == 0)
+        rc = list_files(body, made, reply, err);
     if (rc != 0) {
         piw_msg_free(&made);
         return rc;

@@ -49,13 +49,18 @@ static int sync_folder(const char *path, piw_err *err)
     return rc;
 }
 
-/* Each wheel of a staged build, or the log of one that isn't staged. `folder` becomes where they lie. */
+/* Each wheel of a staged build, or the log of one that isn't staged; nothing of one that lies in the journal. `folder` becomes where they
+ * lie, "" for nowhere. */
 static int each_file(const sync_builds *job, int64_t build_id, file_fn *fn, char *folder, piw_err *err)
 {
     char path[PIW_PATH_MAX];
     if (!piw_path_staged(folder, job->root.s, build_id, (piw_text){0}) || !piw_path_log(path, job->root.s, build_id))
         return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
     DIR *wheels = opendir(folder);
+    if (wheels == NULL && errno == ENOTDIR) {
+        folder[0] = '\0';
+        return 0;
+    }
     if (wheels == NULL && errno != ENOENT)
         return piw_err_errno(err, "can't list %s", folder);
     if (wheels == NULL) {
@@ -77,18 +82,36 @@ static int sync_build(const sync_builds *job, int64_t build_id, piw_err *err)
 {
     char folder[PIW_PATH_MAX];
     int rc = each_file(job, build_id, end_file, folder, err);
-    return rc == 0 ? sync_folder(folder, err) : rc;
+    return rc == 0 && folder[0] != '\0' ? sync_folder(folder, err) : rc;
+}
+
+static bool is_noted(const early_syncs_at *it)
+{
+    return it->noted != NULL && *it->noted;
+}
+
+/* Does any of it need more than the journal's bytes: the name of a folder, or of the journal itself? */
+static bool needs_folder(const sync_builds *job)
+{
+    bool needs = job->builds.count > 0 || job->named == NULL || !*job->named;
+    for (uint32_t i = 0; i < job->early->at.count; i++)
+        needs = needs || (job->early->at.at[i].names && !is_noted(&job->early->at.at[i]));
+    return needs;
 }
 
 /* The journal, and the folder that it and the builds' folders lie in. A journal that has gone has a successor, which holds
  * the same and reached the disk before. */
-static int sync_shared(const sync_builds *job, piw_err *err)
+static int sync_shared(const sync_builds *job, int64_t *named, piw_err *err)
 {
     char staging[PIW_PATH_MAX];
     if (!piw_path_staging(staging, job->root.s))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", job->root.s);
     int rc = access(job->journal.s, F_OK) == 0 ? end_file(job->journal.s, err) : 0;
-    return rc == 0 ? sync_folder(staging, err) : rc;
+    if (rc != 0 || !needs_folder(job))
+        return rc;
+    rc = sync_folder(staging, err);
+    *named = rc == 0 && job->number != NULL ? *job->number : 0;
+    return rc;
 }
 
 static int early_file(const sync_builds *job, const early_syncs_at *it, uint32_t i, file_fn *fn, piw_err *err)
@@ -104,6 +127,8 @@ static int sync_early(const sync_builds *job, const early_syncs_at *it, piw_err 
 {
     char folder[PIW_PATH_MAX];
     int rc = 0;
+    if (is_noted(it))
+        return 0; /* the journal has it */
     if (it->names)
         return piw_path_staged(folder, job->root.s, it->build_id, (piw_text){0})
                    ? sync_folder(folder, err)
@@ -151,9 +176,11 @@ int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err)
     if (body->builds.count + early->at.count > 1)
         begin_all(body, names);
     piw_err shared_err = {0};
+    int64_t *named = piw_msg_alloc(*result, sizeof(*named));
+    reply->named = named;
     int shared_rc = PIW_FAULT("juggler.sync")
                         ? piw_err_set(&shared_err, PIW_ESYS, "can't sync: the fault point juggler.sync is armed")
-                    : names ? sync_shared(body, &shared_err)
+                    : names ? sync_shared(body, named, &shared_err)
                             : 0;
     for (uint32_t i = 0; i < body->builds.count; i++) {
         piw_err own_err = shared_err;

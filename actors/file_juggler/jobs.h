@@ -47,6 +47,23 @@ int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err);
 int job_seal_build(piw_msg *job, piw_msg **result, piw_err *err);
 /* publish_build: renames what is staged to its place; doing it again finishes what was left. */
 int job_publish_build(piw_msg *job, piw_msg **result, piw_err *err);
+/* A wheel of the same name may still lie out of reach: its row went while it was quarantined, and no removal will see to it, as the
+ * row is there again; or this one was recorded before. It comes in the other's place, and *replaced says so. */
+int job_replace_withheld(const char *home, piw_text package, piw_text name, bool *replaced, piw_err *err);
+/* The wheel may have been taken out of reach before its metadata was here. */
+int job_follow_withheld(const char *home, piw_text package, piw_text wheel, const char *metadata, piw_err *err);
+/* A part of place_logs: the wheel of a build that lies in the journal, its second name and METADATA, but for what is kept. What was put
+ * in place, in `names`. */
+struct placed_wheel;
+struct juggler_names;
+int job_place_wheel(const char *root, const struct placed_wheel *job, piw_msg *names,
+                    const struct juggler_names **placed, bool *replaced, piw_err *err);
+/* Was all of such a build put in its place, and is it whole? */
+struct noted_build;
+bool job_is_placed(const char *root, int64_t build_id, piw_text package, piw_text view,
+                   const struct noted_build *noted);
+/* Make its staging folder, in its mark's place. */
+int job_stage_noted(const char *root, int64_t build_id, const struct noted_build *noted, piw_err *err);
 /* read_staged: the package of a staged build, its seal if it has one, and its wheels with their hashes. */
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
 /* move_withheld: renames between a package's folder and the hidden one; synced. */

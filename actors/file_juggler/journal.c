@@ -9,10 +9,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum { HEAD = 16, RECORD_MAX = 64 << 20, FILE_MAX = 512 << 20, DIGITS = 12, KNOWN_MAX = 64 };
 static const char NAME[] = "journal.";
@@ -108,7 +108,7 @@ static int64_t head_build(const uint8_t *record)
 
 static uint32_t checksum(const uint8_t *record)
 {
-    return (uint32_t)crc32(0, record + 8, (uInt)(HEAD - 8 + head_length(record)));
+    return libdeflate_crc32(0, record + 8, HEAD - 8 + head_length(record));
 }
 
 /* Behind the buffer's bytes: a head, and the message. */
@@ -196,7 +196,21 @@ static int add_entry(piw_buffer *bytes, const journal_entry *entry, piw_err *err
                : piw_err_set(err, PIW_ENOMEM, "no memory for the journal of builds");
 }
 
-/* Begin the next file with all that is open; the one before stays until this one is on the disk. */
+static int fill_file(const journal *j, int64_t *number, int *fd, const piw_buffer *bytes, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    int rc = make_file(j, number, fd, err);
+    if (rc != 0 || piw_write_all(*fd, bytes->data, bytes->len) == 0)
+        return rc;
+    rc = piw_err_errno(err, "can't write the journal of builds under %s", j->root);
+    close(*fd);
+    if (piw_path_journal(path, j->root, *number))
+        (void)unlink(path); /* what it has is in the one before as well */
+    return rc;
+}
+
+/* Begin the next file with all that is open; the one before stays until this one is on the disk, and is gone on with when this one
+ * can't be filled. */
 static int next_file(journal *j, piw_err *err)
 {
     piw_buffer bytes = {0};
@@ -206,14 +220,13 @@ static int next_file(journal *j, piw_err *err)
     for (const journal_entry *entry = journal_next(j, NULL); rc == 0 && entry != NULL; entry = journal_next(j, entry))
         rc = add_entry(&bytes, entry, err);
     if (rc == 0)
-        rc = make_file(j, &number, &fd, err);
+        rc = fill_file(j, &number, &fd, &bytes, err);
     if (rc == 0) {
         if (j->fd >= 0)
             close(j->fd);
         j->fd = fd;
         j->number = number;
-        j->size = 0;
-        rc = append(j, &bytes, err);
+        j->size = bytes.len;
         j->marked = j->low;
     }
     piw_buffer_fini(&bytes);
@@ -390,7 +403,8 @@ int journal_open(journal *j, const char *root, const juggler_files *known, piw_e
     int64_t *numbers = NULL;
     size_t count = 0;
     int rc = find_files(j, known, &numbers, &count, err);
-    for (size_t i = 0; rc == 0 && i < count; i++)
+    /* Each file begins with all that was open: earlier ones are for a machine that went down before it was synced. */
+    for (size_t i = known != NULL && count > 0 ? count - 1 : 0; rc == 0 && i < count; i++)
         rc = read_file(j, numbers[i], known != NULL, err);
     if (rc == 0 && count > 0) {
         j->first_number = numbers[0];
@@ -528,5 +542,6 @@ int journal_sync_ends(journal *j, bool good, piw_err *err)
             journal_end(j, entry->build_id);
         }
     }
-    return rc;
+    /* Now the least is open: the next file begins with little. */
+    return rc == 0 && j->size > JOURNAL_GROWTH + j->open_size ? next_file(j, err) : rc;
 }

@@ -55,6 +55,8 @@ typedef struct waiting_log {
     struct waiting_log *next; /* of those that no job is at */
     juggler_log saved;
     bool thrown_away; /* a job is at it, and nobody wants what comes of it */
+    bool kept[2];     /* the published file stays: of its wheel, and of that one's second name */
+    bool replaced;    /* a namesake of its wheel was out of reach */
 } waiting_log;
 
 typedef struct juggler {
@@ -77,6 +79,7 @@ typedef struct juggler {
     juggler_sync *waiting;
     uint32_t waiting_count, waiting_room;
     bool waiting_busy; /* a job is at others */
+    int64_t named;     /* the journal's file whose name is on the disk */
     juggler_early_sync *early;
     uint32_t early_count, early_room;
 
@@ -85,6 +88,7 @@ typedef struct juggler {
     waiting_log *logs_first, **logs_end; /* those that no job is at */
     bool logs_running;                   /* a job is at others */
     bool logs_failed;                    /* the last one could not put all of its logs in place */
+    bool small_failed;                   /* the last wheel from there could not be put in place: others are staged */
     int64_t logs_late;                   /* a soul before, which failed, may have had jobs at those of builds below */
 
     piw_outage troubles[JUGGLER_TROUBLES];
@@ -138,6 +142,8 @@ static inline const last_file *juggler_last(const transfer *t)
 }
 
 /* --- notes.c --- */
+/* Has this build a staging folder? */
+bool juggler_is_staged(const juggler *self, int64_t build_id);
 /* The record of a build for the journal. */
 piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body);
 /* Into the journal with it; then `record` is gone. */
@@ -164,12 +170,16 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg);
 void early_check(piw_task *task, transfer *t);
 /* VERIFY of a transfer whose check is under way or over. */
 int early_verify(piw_task *task, piw_msg *msg, transfer *t);
+/* What came is forgotten; what is kept with the file isn't. */
+void early_anew(juggler *self, transfer *t);
 /* The transfer is about to end, or to begin anew. */
 int early_abandon(piw_task *task, transfer *t);
 /* Check the file for who waits for that; the transfer is over. */
 int early_check_now(piw_task *task, transfer *t, piw_token token);
 /* After a swap: who waited for a check that was made early waits for another. */
 int early_recheck(piw_task *task);
+/* After a swap: what is kept with a file that came into memory. */
+void early_resume(juggler *self, transfer *t);
 int on_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int on_builds_synced(piw_task *task, piw_msg *reply, uint64_t key);
@@ -203,6 +213,8 @@ int unfinished_find_recorded(juggler *self, piw_err *err);
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 /* A recorded build is to be looked at as if it had been left. */
 int unfinished_add(piw_task *task, int64_t build_id);
+/* Was it added, and isn't finished yet? */
+bool unfinished_waits(const juggler *self, int64_t build_id);
 /* Ask the database which of them have a row, if there are any. */
 int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);
@@ -231,8 +243,8 @@ bool logs_takes(const juggler *self, const fs_STAGE *stage);
 bool logs_waits(const juggler *self, int64_t build_id);
 /* Answer the STAGE of one that may, or does. */
 int logs_stage(piw_task *task, piw_msg *msg);
-/* Answer the PUBLISH of one that does, once the log is in its place. */
-int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id);
+/* Answer the PUBLISH of one that does, or of one that lies in the journal as a whole, once all of it is in its place. */
+int logs_publish(piw_task *task, piw_msg *msg);
 /* Nothing else is left to be done of the build. False: nor is there a log that waits. */
 bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);
@@ -244,6 +256,28 @@ void logs_load(juggler *self, const file_juggler_state *state);
 void logs_fini(juggler *self);
 /* At a start: put those in place that an earlier master left in the journal. */
 void logs_mend(juggler *self);
+
+/* --- small.c: builds that lie in the journal as a whole, and aren't staged --- */
+/* Is this file to be received in memory, for its build is to lie there? */
+bool small_takes(const juggler *self, const fs_EXPECT *expect);
+/* It has passed the gate: into the journal with its build. */
+int small_note(juggler *self, const transfer *t, const struct check_file_reply *checked, piw_err *err);
+/* Does this record hold a wheel? */
+bool small_has_wheel(const journal_build *build);
+/* Does this build lie there, and has no folder? */
+bool small_lies(juggler *self, int64_t build_id);
+/* Another record of the same build is to hold all of it. */
+void small_copy(piw_msg *record, journal_build *body, const journal_build *from);
+/* What a job needs to stage it. */
+const struct noted_build *small_describe(piw_msg *msg, const journal_build *from);
+/* Its files are in their places, or it is received anew: its mark goes. */
+void small_forget(juggler *self, int64_t build_id);
+/* At a start: each has its mark, before anybody is answered. */
+int small_open(juggler *self, piw_err *err);
+/* Does any lie there that isn't over? */
+bool small_any(juggler *self);
+/* The master stops: they are staged, which an older one understands too. */
+void small_leave(juggler *self);
 
 /* --- upkeep.c: room on the disk, files that are due for removal, syncing, trash --- */
 /* `state`: a predecessor's, or NULL. */

@@ -1,5 +1,6 @@
 /* logs.c — logs of builds without wheels that lie in the journal: a build's row doesn't wait for its log's file, which a worker makes
- * meanwhile, those of many builds in one job. PUBLISH waits for it.
+ * meanwhile, those of many builds in one job. PUBLISH waits for it. So it does for all files of a build that lies in the journal as a
+ * whole (small.c), which are made once the row is there.
  *
  * Only what is short lies there. While logs can't be put in place a build's own is waited for before its row, as that of a
  * build with a long one always is. */
@@ -57,7 +58,7 @@ static waiting_log *take_first(juggler *self)
     return log;
 }
 
-static void add(juggler *self, const juggler_log *saved)
+static waiting_log *add(juggler *self, const juggler_log *saved)
 {
     waiting_log *log = piw_zalloc(sizeof(*log));
     log->saved = *saved;
@@ -66,6 +67,7 @@ static void add(juggler *self, const juggler_log *saved)
     piw_table_add(&self->logs, &log->by_id, piw_table_hash_u64((uint64_t)saved->build_id));
     if (!saved->busy)
         line_up(self, log);
+    return log;
 }
 
 /* It isn't in the line. */
@@ -132,8 +134,12 @@ static int placed(piw_task *task, waiting_log *log)
 {
     juggler *self = piw_soul(task);
     const juggler_log it = log->saved;
+    bool replaced = log->replaced; /* is it to follow its namesake, of which the database thinks the same? */
     forget(self, log);
-    if (it.publish.id != 0 || it.over)
+    small_forget(self, it.build_id);
+    if (replaced && unfinished_add(task, it.build_id) != 0)
+        piw_debug("build %lld is looked at again when the master starts", (long long)it.build_id);
+    else if (!replaced && (it.publish.id != 0 || it.over))
         juggler_ended(self, it.build_id);
     if (it.publish.id == 0)
         return 0;
@@ -163,6 +169,24 @@ static void come_back(juggler *self, bool begun)
     }
 }
 
+/* NULL for a build without wheels. */
+static const placed_wheel *describe_wheel(const juggler *self, piw_msg *job, const waiting_log *log,
+                                          const journal_build *build)
+{
+    char home[PIW_PATH_MAX];
+    if (!small_has_wheel(build) || !piw_path_view(home, self->root, build->view))
+        return NULL;
+    placed_wheel *to = piw_msg_alloc(job, sizeof(*to));
+    to->home = piw_msg_textz(job, home);
+    to->package = piw_text_copy(job, build->package);
+    to->filename = piw_text_copy(job, build->wheels.at[0]);
+    to->kept = log->kept[0];
+    to->second = build->wheels.count > 1 ? piw_text_copy(job, build->wheels.at[1]) : piw_msg_textz(job, "");
+    to->second_kept = log->kept[1];
+    piw_value_copy(job, noted_wheel_type(), build->wheel, &to->wheel);
+    return to;
+}
+
 static piw_msg *make_job(piw_task *task)
 {
     juggler *self = piw_soul(task);
@@ -180,8 +204,10 @@ static piw_msg *make_job(piw_task *task)
             continue;
         }
         log->saved.busy = true;
-        body->logs.at[body->logs.count++] = (place_logs_logs){
-            .build_id = log->saved.build_id, .again = log->saved.again, .output = piw_msg_blob(job, known->build->log)};
+        body->logs.at[body->logs.count++] = (place_logs_logs){.build_id = log->saved.build_id,
+                                                              .again = log->saved.again,
+                                                              .output = piw_msg_blob(job, known->build->log),
+                                                              .wheel = describe_wheel(self, job, log, known->build)};
     }
     return job;
 }
@@ -200,16 +226,31 @@ int logs_go(piw_task *task)
     return rc;
 }
 
-/* It is tried again by who waits for it, or with the next sync. */
+static bool has_wheel(juggler *self, int64_t build_id)
+{
+    const journal_entry *known = journal_find(&self->journal, build_id);
+    return known != NULL && small_has_wheel(known->build);
+}
+
+/* A log is tried again by who waits for it, or with the next sync. Where there is a wheel, whatever was published under its name since
+ * may be another's, or be quarantined: that is found out as of a build that was left. */
 static int failed(piw_task *task, waiting_log *log, int code, const char *why)
 {
     juggler *self = piw_soul(task);
-    self->logs_failed = true;
+    int64_t build_id = log->saved.build_id;
     piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", why);
     piw_token publish = log->saved.publish;
     log->saved.publish = (piw_token){0};
-    line_up(self, log);
-    return publish.id == 0 ? 0 : piw_answer_error(task, publish, code, "%s", why);
+    int rc = 0;
+    if (has_wheel(self, build_id)) {
+        self->small_failed = true;
+        forget(self, log);
+        rc = unfinished_add(task, build_id);
+    } else {
+        self->logs_failed = true;
+        line_up(self, log);
+    }
+    return publish.id == 0 || rc != 0 ? rc : piw_answer_error(task, publish, code, "%s", why);
 }
 
 static int take(piw_task *task, const place_logs_reply_logs *done)
@@ -218,6 +259,7 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
     waiting_log *log = find(self, done->build_id);
     if (log == NULL)
         return 0; /* of a soul before */
+    log->replaced = log->replaced || (done->replaced != NULL && *done->replaced);
     if (done->code != 0 && !log->thrown_away)
         return failed(task, log, (int)done->code, done->why.s);
     if (log->thrown_away) {
@@ -225,8 +267,10 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
             juggler_remove_log(self, done->build_id);
         return placed(task, log);
     }
-    const journal_entry *known = done->foreign ? journal_find(&self->journal, done->build_id) : NULL;
-    if (known != NULL) {
+    const journal_entry *known = journal_find(&self->journal, done->build_id);
+    if (known != NULL)
+        tell_placed(task, known->build->view, done->placed);
+    if (known != NULL && done->foreign && !small_has_wheel(known->build)) {
         journal_build *body;
         piw_err err = {0};
         piw_msg *record = juggler_describe(done->build_id, known->build->package, known->build->view, &body);
@@ -249,21 +293,52 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
     }
     self->logs_running = self->logs_failed = false;
     const place_logs_reply *done = place_logs_reply_of(reply);
-    for (uint32_t i = 0; i < done->logs.count; i++)
+    bool wheels = false;
+    for (uint32_t i = 0; i < done->logs.count; i++) {
+        wheels = wheels || done->logs.at[i].placed != NULL;
+        if (done->logs.at[i].placed != NULL && done->logs.at[i].code == 0)
+            self->small_failed = false;
         if (take(task, &done->logs.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's log has gone");
-    if (self->logs_failed)
-        return 0;
+    }
+    /* A wheel that is to be taken away was not there yet: it may be one of these. */
+    int rc = wheels ? withheld_published(task) : 0;
+    if (rc != 0 || self->logs_failed)
+        return rc;
     piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
     return logs_go(task);
 }
 
 /* --- What else happens to its build ------------------------------------------------------------------------------------- */
 
-int logs_publish(piw_task *task, piw_msg *msg, int64_t build_id)
+static bool names(const fs_PUBLISH *publish, piw_text wheel)
+{
+    for (uint32_t i = 0; i < publish->kept.count; i++)
+        if (piw_text_eq(publish->kept.at[i], wheel))
+            return true;
+    return false;
+}
+
+static void keep_published(waiting_log *log, const journal_build *build, const fs_PUBLISH *publish)
+{
+    for (uint32_t i = 0; i < 2; i++)
+        log->kept[i] = i < build->wheels.count && names(publish, build->wheels.at[i]);
+}
+
+int logs_publish(piw_task *task, piw_msg *msg)
 {
     juggler *self = piw_soul(task);
+    const fs_PUBLISH *publish = fs_PUBLISH_of(msg);
+    int64_t build_id = publish->build_id;
+    const journal_entry *known = journal_find(&self->journal, build_id);
     waiting_log *log = find(self, build_id);
+    if (log == NULL)
+        log = add(self, &(juggler_log){.build_id = build_id});
+    if (known != NULL && small_has_wheel(known->build)) {
+        log->saved.over = true;
+        keep_published(log, known->build, publish);
+        upkeep_published(self, publish->package);
+    }
     piw_token before = log->saved.publish;
     int rc = piw_defer(task, msg, &log->saved.publish);
     if (rc == 0 && before.id != 0)
@@ -316,6 +391,14 @@ void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body)
     for (const waiting_log *log = self->logs_first; log != NULL; log = log->next)
         logs->at.at[logs->at.count++] = log->saved;
     body->logs = logs;
+    juggler_kept *kept = piw_msg_alloc(msg, sizeof(*kept));
+    piw_msg_list(msg, &kept->at, self->logs.count);
+    kept->at.count = 0;
+    for (const waiting_log *log = next(self, NULL); log != NULL; log = next(self, log))
+        if (log->kept[0] || log->kept[1] || log->replaced)
+            kept->at.at[kept->at.count++] =
+                (juggler_kept_at){log->saved.build_id, log->kept[0], log->kept[1], log->replaced};
+    body->kept = kept;
 }
 
 void logs_load(juggler *self, const file_juggler_state *state)
@@ -326,6 +409,14 @@ void logs_load(juggler *self, const file_juggler_state *state)
             add(self, log);
         /* Its end comes to us. Of one that is thrown away it may have come to nobody. */
         self->logs_running = self->logs_running || (log->busy && (log->thrown_away == NULL || !*log->thrown_away));
+    }
+    for (uint32_t i = 0; state->kept != NULL && i < state->kept->at.count; i++) {
+        waiting_log *log = find(self, state->kept->at.at[i].build_id);
+        if (log != NULL) {
+            log->kept[0] = state->kept->at.at[i].wheel;
+            log->kept[1] = state->kept->at.at[i].second;
+            log->replaced = state->kept->at.at[i].replaced;
+        }
     }
 }
 
@@ -346,6 +437,7 @@ void logs_mend(juggler *self)
 {
     for (const journal_entry *at = journal_next(&self->journal, NULL); at != NULL;
          at = journal_next(&self->journal, at))
-        if (at->state == JOURNAL_IS_OPEN && at->build != NULL && at->build->log != NULL && !at->build->foreign_log)
+        if (at->state == JOURNAL_IS_OPEN && at->build != NULL && at->build->log != NULL && at->build->wheel == NULL &&
+            !at->build->foreign_log)
             mend(self, at->build);
 }

@@ -6,6 +6,16 @@
 #include "shared/site_path.h"
 #include "shared/text.h"
 
+#include <sys/stat.h>
+
+bool juggler_is_staged(const juggler *self, int64_t build_id)
+{
+    char folder[PIW_PATH_MAX];
+    struct stat there;
+    return piw_path_staged(folder, self->root, build_id, (piw_text){0}) && stat(folder, &there) == 0 &&
+           S_ISDIR(there.st_mode);
+}
+
 piw_msg *juggler_describe(int64_t build_id, piw_text package, piw_text view, journal_build **body)
 {
     piw_msg *record = journal_build_new(body);

@@ -38,6 +38,8 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     if (rc == 0 && state == NULL)
         spread_folders(self->root);
     if (rc == 0 && state == NULL)
+        rc = small_open(self, err);
+    if (rc == 0 && state == NULL)
         logs_mend(self);
     if (rc == 0 && state != NULL)
         rc = juggler_load(self, file_juggler_state_of(state), err);

@@ -4,6 +4,16 @@
 
 #include <stdlib.h>
 
+static void save_held(piw_msg *msg, const transfer *t, juggler_transfer *to)
+{
+    juggler_held *held = piw_msg_alloc(msg, sizeof(*held));
+    piw_blob *data = piw_blob_new(t->held, (size_t)t->about->size);
+    held->data = piw_msg_blob(msg, data);
+    piw_blob_unref(&data);
+    piw_value_copy(msg, last_file_type(), juggler_last(t), &held->last);
+    to->held = held;
+}
+
 static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
 {
     piw_value_copy(msg, juggler_transfer_type(), t->about, to);
@@ -22,6 +32,21 @@ static void save_transfer(piw_msg *msg, const transfer *t, juggler_transfer *to)
     if (storing != NULL)
         *storing = (int64_t)t->storing;
     to->storing = storing;
+    if (t->held != NULL)
+        save_held(msg, t, to);
+}
+
+/* An earlier version knows nothing of builds that lie in the journal as a whole, and would take them for published ones. It refuses a
+ * state with a transfer of no size, and isn't swapped in then; present ones pass over it. */
+static void save_small(piw_msg *msg, juggler_transfer *to)
+{
+    to->filename =
+        piw_msg_textz(msg, "a build that lies in the journal with its wheel, which an earlier version doesn't know");
+}
+
+static bool is_for_earlier(const juggler_transfer *saved)
+{
+    return saved->size == 0 && saved->build_id == 0;
 }
 
 static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *body)
@@ -80,12 +105,15 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     juggler *self = piw_soul(task);
     file_juggler_state *body;
     piw_msg *msg = file_juggler_state_new(&body);
-    piw_msg_list(msg, &body->transfers, self->transfers.by_slave.count);
+    piw_msg_list(msg, &body->transfers, self->transfers.by_slave.count + 1);
     uint32_t n = 0;
     for (transfer *t = transfers_next(&self->transfers, NULL); t != NULL; t = transfers_next(&self->transfers, t)) {
         transfers_flush(&self->transfers, self->root, t);
         save_transfer(msg, t, &body->transfers.at[n++]);
     }
+    if (small_any(self))
+        save_small(msg, &body->transfers.at[n++]);
+    body->transfers.count = n;
     piw_msg_list(msg, &body->leftovers, self->unfinished_count);
     juggler_settled *settled = piw_msg_alloc(msg, sizeof(*settled));
     piw_msg_list(msg, &settled->builds, self->unfinished_count);
@@ -126,9 +154,12 @@ static bool is_next(const juggler_settled *list, uint32_t *at, int64_t id)
 int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err)
 {
     for (uint32_t i = 0; i < state->transfers.count; i++) {
-        int rc = transfers_resume(&self->transfers, self->root, &state->transfers.at[i], err);
+        const juggler_transfer *saved = &state->transfers.at[i];
+        int rc = is_for_earlier(saved) ? 0 : transfers_resume(&self->transfers, self->root, saved, err);
         if (rc != 0)
             return rc;
+        if (saved->held != NULL)
+            early_resume(self, transfers_of_slave(&self->transfers, saved->slave_id));
     }
     if (state->leftovers.count > 0)
         self->unfinished = piw_zalloc(state->leftovers.count * sizeof(*self->unfinished));

@@ -49,6 +49,11 @@ static const early_syncs *take_early(juggler *self, piw_msg *job)
         early_syncs_at *to = &made->at.at[made->at.count++];
         *to = (early_syncs_at){
             .key = (int64_t)t->early.key, .build_id = t->about->build_id, .names = self->early[i].names};
+        if (t->held != NULL) {
+            bool *noted = piw_msg_alloc(job, sizeof(*noted));
+            *noted = true;
+            to->noted = noted;
+        }
         if (to->names)
             continue;
         piw_msg_list(job, &to->wheels, last->wheels.count);
@@ -77,6 +82,12 @@ int syncs_go(piw_task *task)
     if (count > 0)
         memcpy(body->builds.at, self->waiting, count * sizeof(*self->waiting));
     body->early = take_early(self, job);
+    bool *named = piw_msg_alloc(job, sizeof(*named));
+    *named = self->named == self->journal.number;
+    body->named = named;
+    int64_t *number = piw_msg_alloc(job, sizeof(*number));
+    *number = self->journal.number;
+    body->number = number;
     if (count + body->early->at.count == 0) {
         piw_msg_free(&job);
         return 0;
@@ -116,6 +127,8 @@ bool syncs_over(piw_task *task, const piw_msg *reply)
         return false;
     }
     const sync_builds_reply *synced = sync_builds_reply_of(reply);
+    if (synced->named != NULL && *synced->named > self->named)
+        self->named = *synced->named;
     for (uint32_t i = 0; i < synced->builds.count; i++) {
         if (answer(task, &synced->builds.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's sync has gone");

@@ -184,6 +184,9 @@ static void release(transfers *all, transfer *t)
     close_file(all, t);
     leave_row(all, t);
     free(t->reading.seen);
+    all->held -= t->held != NULL ? t->about->size : 0;
+    free(t->held);
+    piw_blob_unref(&t->whole);
     piw_msg_free(&t->coming);
     blocks_fini(&t->map);
     piw_msg_free(&t->owner);
@@ -241,8 +244,12 @@ static int make_file(const char *root, const juggler_transfer *about, int *fd, p
 
 int transfers_store(transfers *all, const char *root, transfer *t, int64_t offset, piw_bytes data, piw_err *err)
 {
-    int rc = need_file(all, root, t, err);
-    if (rc == 0)
+    int rc = 0;
+    if (t->held != NULL) /* the piece is one that was asked for, so it lies within */
+        memcpy(t->held + offset, data.data, data.len);
+    else
+        rc = need_file(all, root, t, err);
+    if (rc == 0 && t->held == NULL)
         rc = job_write_at(t->fd, data.data, data.len, offset, err);
     if (rc != 0)
         return rc;
@@ -309,10 +316,13 @@ bool transfers_next_piece(const transfers *all, transfer *t, int64_t most, int64
 
 /* --- Beginnings --- */
 
+/* Without a file (fd -1) its bytes are held. */
 static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, int fd, transfer **t, piw_err *err)
 {
     transfer *made = piw_zalloc(sizeof(*made));
-    if (!blocks_init(&made->map, about->size, (uint32_t)about->block)) {
+    made->held = fd < 0 ? calloc(1, (size_t)about->size) : NULL;
+    if ((fd < 0 && made->held == NULL) || !blocks_init(&made->map, about->size, (uint32_t)about->block)) {
+        free(made->held);
         free(made);
         return piw_err_set(err, PIW_ENOMEM, "no memory for the transfer of \"%s\"", about->filename.s);
     }
@@ -322,7 +332,9 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
     window_init(&made->window);
     begin_reading(all, made);
     made->fd = -1;
-    own_file(all, made, fd);
+    if (fd >= 0)
+        own_file(all, made, fd);
+    all->held += made->held != NULL ? about->size : 0;
     made->about = about;
     made->owner = *owner;
     *owner = NULL;
@@ -333,12 +345,16 @@ static int add(transfers *all, piw_msg **owner, const juggler_transfer *about, i
 
 int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err)
 {
-    int fd = -1;
-    make_room(all);
-    int rc = make_file(root, t->about, &fd, err);
+    int fd = -1, rc = 0;
+    if (t->held == NULL) {
+        make_room(all);
+        rc = make_file(root, t->about, &fd, err);
+    }
     if (rc != 0)
         return rc;
-    own_file(all, t, fd);
+    if (fd >= 0)
+        own_file(all, t, fd);
+    piw_blob_unref(&t->whole);
     piw_msg_free(&t->coming);
     t->storing = 0; /* a job that is under way has the file that was */
     blocks_clear(&t->map);
@@ -347,16 +363,18 @@ int transfers_anew(transfers *all, transfer *t, const char *root, piw_err *err)
     return 0;
 }
 
-int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer **t, piw_err *err)
+int transfers_begin(transfers *all, const char *root, piw_msg **owner, bool held, transfer **t, piw_err *err)
 {
     const juggler_transfer *about = &file_juggler_state_of(*owner)->transfers.at[0];
-    int fd = -1;
-    make_room(all);
-    int rc = make_file(root, about, &fd, err);
+    int fd = -1, rc = 0;
+    if (!held) {
+        make_room(all);
+        rc = make_file(root, about, &fd, err);
+    }
     if (rc != 0)
         return rc;
     rc = add(all, owner, about, fd, t, err);
-    if (rc != 0)
+    if (rc != 0 && fd >= 0)
         close(fd);
     return rc;
 }
@@ -387,10 +405,14 @@ int transfers_resume(transfers *all, const char *root, const juggler_transfer *s
     const juggler_transfer *about = &body->transfers.at[0];
     int fd = -1;
     transfer *t = NULL;
-    make_room(all);
-    int rc = about->size <= 0 || about->block <= 0 || about->block > UINT32_MAX
+    bool held = about->held != NULL;
+    if (!held)
+        make_room(all);
+    int rc = about->size <= 0 || about->block <= 0 || about->block > UINT32_MAX ||
+                     (held && (int64_t)piw_blob_size(about->held->data) != about->size)
                  ? piw_err_set(err, PIW_EINVAL, "the saved transfer of \"%s\" has no size", about->filename.s)
-                 : reopen(root, about, &fd, err);
+             : held ? 0
+                    : reopen(root, about, &fd, err);
     if (rc == 0)
         rc = add(all, &owner, about, fd, &t, err);
     if (rc != 0) {
@@ -404,6 +426,8 @@ int transfers_resume(transfers *all, const char *root, const juggler_transfer *s
         transfers_end(all, t);
         return PIW_EINVAL;
     }
+    if (held)
+        piw_blob_read(about->held->data, 0, t->held, (size_t)about->size);
     t->storing = about->storing == NULL ? 0 : (uint64_t)*about->storing; /* its end comes to us */
     transfers_set_peer(all, t, (piw_peer)about->peer);
     t->heard_ns = piw_monotonic_ns();

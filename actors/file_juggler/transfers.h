@@ -43,6 +43,8 @@ typedef struct transfer {
     piw_peer peer;                 /* the connection that carries it; 0: none yet */
     piw_peer waiting;              /* another one from the same address that says it is the slave's; 0: none */
     int fd;                        /* -1: the file is whole, or waits, closed, for the next piece */
+    uint8_t *held;   /* its bytes, while its build is to lie in the journal (small.c); NULL: they are staged */
+    piw_blob *whole; /* the same, once all has come */
     blocks map;
     window window;
     piw_msg *coming;  /* the next job for it, with pieces that have come meanwhile (along.c); NULL: there are none */
@@ -62,6 +64,7 @@ enum { TRANSFER_JOBS = 2 /* as many as the pool has threads */ };
 typedef struct transfers {
     piw_table by_slave, by_peer, by_early;
     uint32_t open;   /* files */
+    int64_t held;    /* bytes of those that come into memory */
     transfer *first; /* the row of those for which a job has something to do */
     struct transfers_job {
         uint64_t key; /* 0: there is none */
@@ -81,9 +84,9 @@ enum {
     TRANSFER_LINES_PER_MINUTE = 2, /* of one that can't be stored */
 };
 
-/* Start one: the staged file is made anew (0600), its folder too if need be. Replaces the slave's earlier transfer. Takes
- * `owner`, a file_juggler_state message of one transfer, on success. */
-int transfers_begin(transfers *all, const char *root, piw_msg **owner, transfer **t, piw_err *err);
+/* Start one: the staged file is made anew (0600), its folder too if need be; or it is `held` in memory. Replaces the slave's earlier
+ * transfer. Takes `owner`, a file_juggler_state message of one transfer, on success. */
+int transfers_begin(transfers *all, const char *root, piw_msg **owner, bool held, transfer **t, piw_err *err);
 /* Take one over from a saved state: the staged file is opened again. Copies `saved`. */
 int transfers_resume(transfers *all, const char *root, const juggler_transfer *saved, piw_err *err);
 transfer *transfers_of_slave(const transfers *all, int64_t slave_id);

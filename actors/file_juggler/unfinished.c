@@ -178,6 +178,14 @@ int unfinished_add(piw_task *task, int64_t build_id)
     return 0;
 }
 
+bool unfinished_waits(const juggler *self, int64_t build_id)
+{
+    for (uint32_t i = 0; i < self->unfinished_count; i++)
+        if (self->unfinished[i].id == build_id)
+            return self->unfinished[i].settled && !self->unfinished[i].others;
+    return false;
+}
+
 int unfinished_begin(piw_task *task)
 {
     juggler *self = piw_soul(task);
@@ -220,6 +228,12 @@ static int end_round(piw_task *task)
     return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
+/* It has no row, and won't have one. */
+static bool is_to_go(const unfinished *it, const journal_build *known)
+{
+    return !it->recorded && !it->settled && known->sealed == NULL;
+}
+
 /* The last of the list: read what is staged of it. */
 static int next(piw_task *task)
 {
@@ -243,6 +257,8 @@ static int next(piw_task *task)
             piw_value_copy(job, sealed_build_type(), known->build->sealed, sealed);
             body->sealed = sealed;
         }
+        if (small_has_wheel(known->build) && known->state == JOURNAL_IS_OPEN && !is_to_go(current(self), known->build))
+            body->noted = small_describe(job, known->build);
     }
     int rc = piw_work(task, job_read_staged, &job, PIW_ON(leftover_read), 0);
     piw_msg_free(&job);
@@ -599,6 +615,7 @@ int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
     if (self->reading == NULL || self->unfinished_count == 0)
         return unfinished_begin(task);
     const publish_build_reply *done = publish_build_reply_of(reply);
+    self->small_failed = false;
     tell_placed(task, done->view, done->placed);
     if (done->away != NULL && done->away->at.count > 0)
         return tell_away(task, done->view, done->away);

@@ -98,6 +98,7 @@ void upkeep_over(juggler *self, int64_t build_id)
 {
     if (!self->opened || logs_over(self, build_id))
         return;
+    small_forget(self, build_id);
     juggler_ended(self, build_id);
 }
 

@@ -134,6 +134,34 @@ int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err)
     return rc != 0 ? rc : piw_err_errno(err, "can't make the temporary file %s", tmp);
 }
 
+int piw_folder_begin(const char *root, char *tmp, piw_err *err)
+{
+    int rc = tmp_path(root, tmp, err);
+    if (rc == 0)
+        rc = make_tmp_folder(tmp, err);
+    return rc != 0 || mkdir(tmp, 0700) == 0 ? rc : piw_err_errno(err, "can't make the temporary folder %s", tmp);
+}
+
+/* In one step, where the file system can do that. */
+static int exchange(const char *from, const char *path)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+        return unlink(from);
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOENT)
+        return -1;
+    return unlink(path) == 0 || errno == ENOENT ? rename(from, path) : -1;
+}
+
+int piw_folder_commit(const char *tmp, const char *path, piw_err *err)
+{
+    if (exchange(tmp, path) == 0)
+        return 0;
+    int rc = piw_err_errno(err, "can't put the folder %s in place", path);
+    piw_err ignored_err = {0};
+    (void)piw_folder_remove(tmp, &ignored_err);
+    return rc;
+}
+
 /* Some file systems can't do it in one step, those in user space above all: there a link is made first. */
 int piw_file_rename_keeping(const char *from, const char *path)
 {

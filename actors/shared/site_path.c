@@ -192,6 +192,11 @@ bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file
     return join(to, "%s/.staging/%012lld/%.*s", root, (long long)build_id, (int)file.len, file.s);
 }
 
+bool piw_path_unstaged(char *to, const char *root)
+{
+    return join(to, "%s/.staging/journal.mark", root);
+}
+
 int64_t piw_staged_build(const char *name)
 {
     enum { DIGITS = 12 };

@@ -45,6 +45,8 @@ bool piw_path_form(char *to, const char *root);
 /* ROOT/.staging, ROOT/.staging/<build id, 12 digits>, and a file in it. */
 bool piw_path_staging(char *to, const char *root);
 bool piw_path_staged(char *to, const char *root, int64_t build_id, piw_text file);
+/* A build that lies in the journal alone has a file of no bytes in its folder's place: a link to this one. */
+bool piw_path_unstaged(char *to, const char *root);
 /* Whose folder this is, by its name in .staging; 0: no build's. */
 int64_t piw_staged_build(const char *name);
 /* ROOT/.staging/journal.<number, 12 digits>: what is known of builds on their way. */

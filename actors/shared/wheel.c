@@ -28,6 +28,7 @@ enum {
 typedef struct gate {
     const uint8_t *data;
     size_t len;
+    bool plain; /* memory of somebody's, not a mapped file */
     const char *filename, *expected;
     piw_wheel_known known;
     piw_wheel_name name;
@@ -110,7 +111,7 @@ static int check_name(gate *g, piw_err *err)
 static int check_archive(gate *g, piw_err *err)
 {
     g->mapped = (piw_zip_mapped){.let_go = let_go, .arg = g};
-    return piw_zip_open_mapped(&g->zip, g->data, g->len, &g->mapped, err);
+    return piw_zip_open_mapped(&g->zip, g->data, g->len, g->plain ? NULL : &g->mapped, err);
 }
 
 static int check_layout(gate *g, piw_err *err)
@@ -225,7 +226,7 @@ typedef struct member {
 static void forget_read(gate *g, size_t len)
 {
     g->read += len;
-    if (g->read >= HELD_MAX) {
+    if (g->read >= HELD_MAX && !g->plain) {
         forget(g->data, g->len);
         g->read = 0;
     }
@@ -346,7 +347,8 @@ static int check_hash(gate *g, piw_err *err)
     if (g->known.hash != NULL)
         memcpy(g->wheel->filehash, g->known.hash, sizeof(g->wheel->filehash));
     else
-        rc = hash_mapped(g->data, g->len, g->wheel->filehash, err);
+        rc = g->plain ? hash_bytes(g->data, g->len, g->wheel->filehash, err)
+                      : hash_mapped(g->data, g->len, g->wheel->filehash, err);
     if (rc == 0 && g->expected != NULL && strcmp(g->expected, g->wheel->filehash) != 0)
         return piw_err_set(err, PIW_EAGAIN, "its SHA-256 is %s, not %s as was said", g->wheel->filehash, g->expected);
     return rc;
@@ -399,6 +401,29 @@ static int map_file(int fd, const char *path, mapping *map, piw_err *err)
     return rc;
 }
 
+static int pass(gate *g, piw_err *err)
+{
+    piw_err own_err = {0};
+    const char *refused_by = NULL;
+    int rc = 0;
+    g->wheel->filesize = (int64_t)g->len;
+    for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++) {
+        refused_by = gate_checks[i].word;
+        rc = gate_checks[i].passes(g, &own_err);
+    }
+    piw_zip_close(&g->zip);
+    piw_wheel_record_fini(&g->record);
+    piw_code_fini(&g->code);
+    EVP_MD_CTX_free(g->digest);
+    if (rc == 0)
+        return 0;
+    piw_wheel_fini(g->wheel);
+    g->wheel->refused_by = refused_by;
+    bool theirs = rc != PIW_ENOMEM && rc != PIW_ESYS && rc != PIW_EAGAIN;
+    return piw_err_set(err, theirs ? PIW_EREFUSED : rc, theirs ? "%s is no sound wheel: %s" : "%s: %s", g->filename,
+                       own_err.text);
+}
+
 int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const piw_wheel_known *known,
                       piw_wheel *wheel, piw_err *err)
 {
@@ -407,28 +432,22 @@ int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, c
     int rc = map_file(fd, filename, &map, err);
     if (rc != 0)
         return rc;
-    wheel->filesize = (int64_t)map.len;
     gate g = {.data = map.data, .len = map.len, .filename = filename, .expected = expected_hash, .wheel = wheel};
     if (known != NULL)
         g.known = *known;
-    piw_err own_err = {0};
-    const char *refused_by = NULL;
-    for (size_t i = 0; i < PIW_COUNT(gate_checks) && rc == 0; i++) {
-        refused_by = gate_checks[i].word;
-        rc = gate_checks[i].passes(&g, &own_err);
-    }
-    piw_zip_close(&g.zip);
-    piw_wheel_record_fini(&g.record);
-    piw_code_fini(&g.code);
-    EVP_MD_CTX_free(g.digest);
+    rc = pass(&g, err);
     munmap(map.data, map.len);
-    if (rc == 0)
-        return 0;
-    piw_wheel_fini(wheel);
-    wheel->refused_by = refused_by;
-    bool theirs = rc != PIW_ENOMEM && rc != PIW_ESYS && rc != PIW_EAGAIN;
-    return piw_err_set(err, theirs ? PIW_EREFUSED : rc, theirs ? "%s is no sound wheel: %s" : "%s: %s", filename,
-                       own_err.text);
+    return rc;
+}
+
+int piw_wheel_read_bytes(const void *data, size_t len, const char *filename, const char *expected_hash,
+                         const piw_wheel_known *known, piw_wheel *wheel, piw_err *err)
+{
+    *wheel = (piw_wheel){0};
+    gate g = {.data = data, .len = len, .plain = true, .filename = filename, .expected = expected_hash, .wheel = wheel};
+    if (known != NULL)
+        g.known = *known;
+    return pass(&g, err);
 }
 
 int piw_wheel_read(const char *path, const char *filename, piw_wheel *wheel, piw_err *err)

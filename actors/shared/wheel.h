@@ -36,6 +36,9 @@ typedef struct piw_wheel_known {
  * another one. `known` may be NULL. */
 int piw_wheel_read_fd(int fd, const char *filename, const char *expected_hash, const piw_wheel_known *known,
                       piw_wheel *wheel, piw_err *err);
+/* The same of a file in memory. */
+int piw_wheel_read_bytes(const void *data, size_t len, const char *filename, const char *expected_hash,
+                         const piw_wheel_known *known, piw_wheel *wheel, piw_err *err);
 /* The 32 bytes of a SHA-256 as 64 hex digits (65 bytes). */
 void piw_hash_hex(const void *hash, char *hex);
 /* SHA-256 and size of a file, as 64 hex digits (65 bytes). */

@@ -52,33 +52,43 @@ static int find_code(const piw_zip *zip, piw_code_files *files, piw_err *err)
     return rc;
 }
 
-static int read_code(mapped *map, const char *platform_tag, piw_needs *needs, piw_err *err)
+static int read_code(const void *data, size_t len, piw_zip_mapped *reading, const char *platform_tag, piw_needs *needs,
+                     piw_err *err)
 {
-    piw_zip_mapped reading = {.let_go = let_go, .arg = map};
     piw_zip *zip = NULL;
     piw_code_files files = {0};
-    int rc = piw_zip_open_mapped(&zip, map->data, map->len, &reading, err);
-    rc = rc != 0 ? rc : find_code(zip, &files, err);
-    rc = rc != 0 ? rc : piw_code_needs(zip, &files, platform_tag, needs, err);
+    piw_err own_err = {0};
+    int rc = piw_zip_open_mapped(&zip, data, len, reading, &own_err);
+    rc = rc != 0 ? rc : find_code(zip, &files, &own_err);
+    rc = rc != 0 ? rc : piw_code_needs(zip, &files, platform_tag, needs, &own_err);
     piw_code_fini(&files);
     piw_zip_close(&zip);
-    return rc;
+    needs->unknown = needs->unknown || rc == PIW_EREFUSED;
+    return rc == 0 || rc == PIW_EREFUSED ? 0 : piw_err_set(err, rc, "%s", own_err.text);
+}
+
+/* Into an empty list. False: there is no code of whose needs anything could be known. */
+static bool has_code(const char *filename, piw_wheel_name *name, piw_needs *needs)
+{
+    *needs = (piw_needs){.count = 0};
+    if (piw_wheel_name_split(piw_text_of(filename), name, NULL) != 0)
+        needs->unknown = true;
+    else if (strcmp(name->platform, "any") != 0)
+        needs->unknown = !piw_platform_native(name->platform);
+    else
+        return false;
+    return !needs->unknown;
 }
 
 int piw_wheel_needs(int fd, const char *filename, piw_needs *needs, piw_err *err)
 {
     piw_wheel_name name;
     struct stat info;
-    *needs = (piw_needs){.count = 0};
-    if (piw_wheel_name_split(piw_text_of(filename), &name, NULL) != 0) {
-        needs->unknown = true;
-        return 0;
-    }
-    if (strcmp(name.platform, "any") == 0)
+    if (!has_code(filename, &name, needs))
         return 0;
     if (fstat(fd, &info) != 0)
         return piw_err_errno(err, "can't read %s", filename);
-    if (!S_ISREG(info.st_mode) || info.st_size == 0 || !piw_platform_native(name.platform)) {
+    if (!S_ISREG(info.st_mode) || info.st_size == 0) {
         needs->unknown = true;
         return 0;
     }
@@ -86,9 +96,17 @@ int piw_wheel_needs(int fd, const char *filename, piw_needs *needs, piw_err *err
     map.data = mmap(NULL, map.len, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map.data == MAP_FAILED)
         return piw_err_errno(err, "can't map %s", filename);
+    piw_zip_mapped reading = {.let_go = let_go, .arg = &map};
     piw_err own_err = {0};
-    int rc = read_code(&map, name.platform, needs, &own_err);
+    int rc = read_code(map.data, map.len, &reading, name.platform, needs, &own_err);
     munmap(map.data, map.len);
-    needs->unknown = needs->unknown || rc == PIW_EREFUSED;
-    return rc == 0 || rc == PIW_EREFUSED ? 0 : piw_err_set(err, rc, "%s: %s", filename, own_err.text);
+    return rc == 0 ? 0 : piw_err_set(err, rc, "%s: %s", filename, own_err.text);
+}
+
+int piw_wheel_needs_of(const void *data, size_t len, const char *filename, piw_needs *needs, piw_err *err)
+{
+    piw_wheel_name name;
+    piw_err own_err = {0};
+    int rc = has_code(filename, &name, needs) ? read_code(data, len, NULL, name.platform, needs, &own_err) : 0;
+    return rc == 0 ? 0 : piw_err_set(err, rc, "%s: %s", filename, own_err.text);
 }

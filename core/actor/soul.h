@@ -52,7 +52,7 @@ typedef struct piw__soul {
     void *kept;                  /* piw_keep: the souls' own */
     piw__times times;
     piw__times recent; /* the same since this soul came */
-    int64_t timed_ns; /* when the running handler began; 0: it is not timed */
+    int64_t timed_ns;  /* when the running handler began; 0: it is not timed */
     piw__txn txn;
 
     /* What the running handler works on. */

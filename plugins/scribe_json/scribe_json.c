@@ -6,9 +6,10 @@
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why;
-    piw_warning("scribe_json.so goes with the next release: the_scribe.so, which runs without being named, writes the same "
-                "(take \"plugin = scribe_json.so\" out of the section [task:%s])",
-                piw_task_name(task));
+    piw_warning(
+        "scribe_json.so goes with the next release: the_scribe.so, which runs without being named, writes the same "
+        "(take \"plugin = scribe_json.so\" out of the section [task:%s])",
+        piw_task_name(task));
     return scribe_start(task, &scribe_standard, state, err);
 }
 

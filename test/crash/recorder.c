@@ -2,6 +2,7 @@
  * the tree can be made as a crash of the machine could have left it. It writes a line for each step, in their order:
  *
  *   create INODE PATH      mkdir PATH         rename FROM TO         link FROM TO         symlink TARGET PATH
+ *   exchange FROM TO
  *   unlink PATH            rmdir PATH         write INODE OFFSET LENGTH                   truncate INODE LENGTH
  *   file INODE STEP        folder STEP PATH   all STEP
  *
@@ -166,9 +167,10 @@ int renameat2(int from_folder, const char *from, int to_folder, const char *to, 
     if (!path_at(from_folder, from, old) || !path_at(to_folder, to, new))
         return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags);
     pthread_mutex_lock(&lock);
-    if ((flags & RENAME_NOREPLACE) == 0)
+    if ((flags & (RENAME_NOREPLACE | RENAME_EXCHANGE)) == 0)
         keep_file(new);
-    NOTED((int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags), "rename\t%s\t%s\n", old, new);
+    const char *word = (flags & RENAME_EXCHANGE) != 0 ? "exchange" : "rename";
+    NOTED((int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags), "%s\t%s\t%s\n", word, old, new);
 }
 
 int rename(const char *from, const char *to)

@@ -84,7 +84,7 @@ def find_files(*folders):
 
 def folder_of(step):
     """Folders in which a step changes a name."""
-    paths = {"create": step[2:3], "mkdir": step[1:2], "rename": step[1:3], "link": step[2:3], "symlink": step[2:3],
+    paths = {"create": step[2:3], "mkdir": step[1:2], "rename": step[1:3], "exchange": step[1:3], "link": step[2:3], "symlink": step[2:3],
              "unlink": step[1:2], "rmdir": step[1:2]}.get(step[0], [])
     return [os.path.dirname(path) for path in paths]
 
@@ -125,6 +125,9 @@ def replay(before, steps, root):
             thing = node[name] if word == "link" else node.pop(name)
             node, name = place(step[2])
             node[name] = thing
+        elif word == "exchange":
+            (node, name), (other, second) = place(step[1]), place(step[2])
+            node[name], other[second] = other[second], node[name]
         elif word == "symlink":
             node, name = place(step[2])
             node[name] = ("link", step[1])

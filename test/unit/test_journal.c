@@ -3,7 +3,9 @@
 
 #include "unit.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static char root[UNIT_FOLDER];
 static journal j;
@@ -45,6 +47,43 @@ static int put_with(int64_t id, const char *package, const sealed_build *sealed)
 static void put(int64_t id)
 {
     ck_assert_int_eq(put_with(id, "gold", NULL), 0);
+}
+
+/* All of a build: `size` bytes of its wheel, whose METADATA and log are shorter. */
+static void put_whole(int64_t id, size_t size)
+{
+    uint8_t *bytes = malloc(size);
+    journal_build *body;
+    piw_msg *msg = journal_build_new(&body);
+    noted_wheel *wheel = piw_msg_alloc(msg, sizeof(*wheel));
+    memset(bytes, (int)id, size);
+    piw_blob *blobs[] = {piw_blob_new(bytes, size), piw_blob_new("Name: gold\n", 11), piw_blob_new("a log", 5)};
+    wheel->data = piw_msg_blob(msg, blobs[0]);
+    wheel->metadata = piw_msg_blob(msg, blobs[1]);
+    body->build_id = id;
+    body->package = piw_text_of("gold");
+    body->wheel = wheel;
+    body->log = piw_msg_blob(msg, blobs[2]);
+    piw_msg_list(msg, &body->wheels, 1);
+    body->wheels.at[0] = piw_text_of("gold-1.0-py3-none-any.whl");
+    piw_err err = {0};
+    ck_assert_msg(journal_put(&j, &msg, &err) == 0, "%s", err.text);
+    for (size_t i = 0; i < PIW_COUNT(blobs); i++)
+        piw_blob_unref(&blobs[i]);
+    free(bytes);
+}
+
+static void ck_whole(int64_t id, size_t size)
+{
+    const journal_entry *entry = journal_find(&j, id);
+    ck_assert_ptr_nonnull(entry);
+    const noted_wheel *wheel = entry->build->wheel;
+    ck_assert_ptr_nonnull(wheel);
+    ck_assert_uint_eq(piw_blob_size(wheel->data), size);
+    const uint8_t *data = piw_blob_data(wheel->data);
+    ck_assert(data[0] == (uint8_t)id && data[size - 1] == (uint8_t)id);
+    ck_assert_uint_eq(piw_blob_size(wheel->metadata), 11);
+    ck_assert_uint_eq(piw_blob_size(entry->build->log), 5);
 }
 
 static void sync_all(void)
@@ -102,7 +141,10 @@ START_TEST(a_torn_tail_is_passed_over)
 {
     put(1);
     size_t whole = j.size;
-    put(2);
+    if (_i == 0)
+        put(2);
+    else
+        put_whole(2, 300);
     size_t len = j.size;
     void *bytes;
     size_t got;
@@ -165,6 +207,55 @@ START_TEST(its_size_follows_what_is_open)
     ck_assert_uint_eq(j.builds.count, 0);
     ck_assert_int_eq(j.low, 60000);
     ck_assert_uint_eq(files(), 1);
+}
+END_TEST
+
+/* What is over goes with the sync, and isn't copied: the next file begins with the least. */
+START_TEST(whole_builds_make_it_no_longer)
+{
+    for (int64_t id = 1; id < 2000; id++) {
+        put_whole(id, 4096);
+        journal_end(&j, id);
+        if (id % 100 != 0)
+            continue;
+        journal_sync_begins(&j);
+        put_whole(1000000 + id, 4096);
+        piw_err err = {0};
+        ck_assert_int_eq(journal_sync_ends(&j, true, &err), 0);
+        ck_assert_uint_lt(j.size, JOURNAL_GROWTH + j.open_size + 4096);
+        ck_whole(1000000 + id, 4096);
+        const juggler_files known = {.first = j.first_number, .last = j.number};
+        journal_close(&j);
+        ck_assert_msg(journal_open(&j, root, &known, &err) == 0, "%s", err.text);
+        ck_whole(1000000 + id, 4096);
+        journal_end(&j, 1000000 + id);
+    }
+    sync_all();
+    ck_assert_uint_eq(j.builds.count, 0);
+}
+END_TEST
+
+/* The file that there is is gone on with. */
+START_TEST(a_next_file_that_cannot_be_filled_changes_nothing)
+{
+    struct rlimit small = {.rlim_cur = 8192}, before;
+    piw_err err = {0};
+    put_whole(1, 4000);
+    int64_t number = j.number;
+    put_whole(2, 4000);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    ck_assert_int_ne(next_file(&j, &err), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_int_eq(j.number, number);
+    ck_assert_uint_eq(files(), 1);
+    put(3);
+    reopen();
+    ck_whole(1, 4000);
+    ck_whole(2, 4000);
+    ck_assert_ptr_nonnull(journal_find(&j, 3));
 }
 END_TEST
 
@@ -293,7 +384,9 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, what_was_noted_is_known_again);
-    tcase_add_test(cases, a_torn_tail_is_passed_over);
+    tcase_add_loop_test(cases, a_torn_tail_is_passed_over, 0, 2);
+    tcase_add_test(cases, whole_builds_make_it_no_longer);
+    tcase_add_test(cases, a_next_file_that_cannot_be_filled_changes_nothing);
     tcase_add_test(cases, a_changed_byte_is_noticed);
     tcase_add_test(cases, its_size_follows_what_is_open);
     tcase_add_test(cases, it_is_full_some_time);

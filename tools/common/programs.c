@@ -5,7 +5,8 @@
 
 const piw_config_section farm_sections[] = {
     {"master", ""}, /* its own options are known besides */
-    {"slave", "master timeout dir label python memory build-memory sandbox processes poll slave-queue file-queue key codec debug"},
+    {"slave", "master timeout dir label python memory build-memory sandbox processes poll slave-queue file-queue key "
+              "codec debug"},
     {"initdb", "dsn user"},
     {"import", "import-queue file-queue delete codec"},
     {"importer", "import-queue file-queue delete codec"},

@@ -46,9 +46,9 @@ typedef struct audit {
     const char *root;
     bool fix, json;
     PGconn *conn;
-    clerk clerk;   /* for requests to the master */
+    clerk clerk;       /* for requests to the master */
     const char *store; /* "", or VIEW/: the store that check_site.c looks at */
-    char *rebuilt; /* the package whose pages were last asked for */
+    char *rebuilt;     /* the package whose pages were last asked for */
     findings found;
     suspect *suspects;
     size_t suspects_count, suspects_room;

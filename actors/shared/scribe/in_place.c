@@ -17,13 +17,13 @@ static int compare_builds(const void *key, const void *build)
     return wanted < id ? -1 : wanted > id;
 }
 
-/* Is it one of the package's, by what the database has said? */
-static bool is_recorded(const project_data *data, int64_t build_id)
+/* One of the package's, by what the database has said; or NULL. */
+static const project_build *find_build(const project_data *data, int64_t build_id)
 {
     const project_history *history = data->history;
-    return history != NULL && history->builds.count > 0 &&
-           bsearch(&build_id, history->builds.at, history->builds.count, sizeof(*history->builds.at), compare_builds) !=
-               NULL;
+    return history == NULL || history->builds.count == 0 ? NULL
+                                                         : bsearch(&build_id, history->builds.at, history->builds.count,
+                                                                   sizeof(*history->builds.at), compare_builds);
 }
 
 /* Does a page name this file, of any store? */
@@ -53,12 +53,28 @@ static piw_text wheel_of(const char *name)
     return wheel;
 }
 
-static int check_build(const char *root, const project_data *data, int64_t build_id, piw_err *err)
+/* Of a build that lies in the journal alone it isn't seen what its file is called: a page may name that if it names any of its release. */
+static int check_release(const project_data *data, const project_build *build, piw_err *err)
+{
+    for (uint32_t i = 0; i < data->releases.count; i++) {
+        const project_release *release = &data->releases.at[i];
+        bool named = release->files.count > 0 || (release->views != NULL && release->views->files.count > 0);
+        if (named && piw_text_eq(release->version, build->version) && pages_live(data, release))
+            return piw_err_set(err, PIW_EAGAIN, "build %lld is recorded, and its wheel for %s isn't in its place yet",
+                               (long long)build->build_id, build->version.s);
+    }
+    return 0;
+}
+
+static int check_build(const char *root, const project_data *data, const project_build *build, piw_err *err)
 {
     char path[PIW_PATH_MAX];
+    int64_t build_id = build->build_id;
     if (!piw_path_staged(path, root, build_id, (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", root);
     DIR *folder = opendir(path);
+    if (folder == NULL && errno == ENOTDIR)
+        return check_release(data, build, err);
     if (folder == NULL)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
     int rc = 0;
@@ -85,8 +101,9 @@ int in_place_check(const char *root, const project_data *data, piw_err *err)
     struct dirent *entry;
     while (rc == 0 && (entry = readdir(folder)) != NULL) {
         int64_t build_id = piw_staged_build(entry->d_name);
-        if (build_id > 0 && is_recorded(data, build_id))
-            rc = check_build(root, data, build_id, err);
+        const project_build *build = build_id > 0 ? find_build(data, build_id) : NULL;
+        if (build != NULL)
+            rc = check_build(root, data, build, err);
     }
     closedir(folder);
     return rc;

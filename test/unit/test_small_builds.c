@@ -1,0 +1,562 @@
+/* Builds with one small wheel and a short log: all of one lies in the journal until it is put in its place; what goes wrong meanwhile
+ * loses none, and leaves nothing. */
+#include "site_house.h"
+
+#include <stdlib.h>
+
+#define MARK  ".staging/000123456789"
+#define WHEEL "simple/gold/gold-1.0-py3-none-any.whl"
+#define LOG   "logs/0001/2345/6789.txt.gz"
+
+enum { LARGE = 49000, MANY = 100 };
+
+static parcel p;
+
+static bool is_folder(const char *name)
+{
+    struct stat info;
+    return stat(at(name), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Nothing of it is staged: there is a mark, and no more. */
+static void ck_lies(const char *mark)
+{
+    struct stat info;
+    ck_assert_int_eq(stat(at(mark), &info), 0);
+    ck_assert(S_ISREG(info.st_mode));
+    ck_assert_int_eq(info.st_size, 0);
+}
+
+static void receive(const parcel *from, int64_t build_id, const char *package, const char *output)
+{
+    expect_last(from, build_id, build_id, package, output);
+    transfer(from, build_id);
+    piw_msg *verdict = verify(build_id, build_id);
+    ck_assert(is_staged_too(verdict));
+    piw_msg_free(&verdict);
+}
+
+static void swap(void)
+{
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
+}
+
+static void anew(void)
+{
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+}
+
+static void wait_gone(const char *name)
+{
+    for (int i = 0; i < WAIT_MS / 20 && is_there(name); i++)
+        usleep(20000);
+    ck_assert_msg(!is_there(name), "%s is there still", name);
+}
+
+static void wait_there(const char *name)
+{
+    for (int i = 0; i < WAIT_MS / 20 && !is_there(name); i++)
+        usleep(20000);
+    ck_assert_msg(is_there(name), "%s doesn't come", name);
+}
+
+static void run(const char *command)
+{
+    ck_assert_int_eq(setenv("SITE", root, 1), 0);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* As kill -9 would leave the folder: it is put back as it was before the orderly end. */
+static void killed(void)
+{
+    run("cp -a $SITE $SITE.kept");
+    end();
+    run("rm -rf $SITE && mv $SITE.kept $SITE");
+}
+
+static int try_publish(int64_t build_id, const char *package)
+{
+    fs_PUBLISH *body;
+    piw_err err = {0};
+    piw_msg *msg = fs_PUBLISH_new(&body), *answer = NULL;
+    body->build_id = build_id;
+    body->package = piw_msg_textz(msg, package);
+    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
+    if (rc == 0)
+        rc = piw_msg_error(answer);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+static void ck_placed(void)
+{
+    ck_bytes(WHEEL, &p.bytes);
+    ck_assert(is_there(WHEEL ".metadata"));
+    ck_log(LOG, "all is well");
+    ck_assert(!is_there(MARK));
+}
+
+static void begin_small(void)
+{
+    setup();
+    p = pack("gold", 3000);
+}
+
+static void end_small(void)
+{
+    teardown();
+    piw_buffer_fini(&p.bytes);
+}
+
+/* --- Its way ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(it_lies_in_the_journal_until_it_is_published)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    ck_lies(MARK);
+    ck_assert(!is_there("simple/gold"));
+    ck_assert(!is_there("logs"));
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    struct stat info;
+    ck_assert_int_eq(stat(at(WHEEL), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0644);
+    publish(BUILD, "gold", NULL); /* asked again */
+    ck_placed();
+}
+END_TEST
+
+START_TEST(what_is_large_is_staged)
+{
+    char *output = malloc(LARGE + 1);
+    parcel large = pack("silver", LARGE);
+    ck_assert_ptr_nonnull(output);
+    memset(output, 'x', LARGE);
+    output[LARGE] = '\0';
+    receive(&large, BUILD, "silver", "short");
+    ck_assert(!is_folder(MARK) || large.bytes.len > 49152);
+    receive(&p, BUILD + 1, "gold", "short");
+    ck_lies(".staging/000123456790");
+    receive(&p, BUILD + 2, "gold", output);
+    ck_lies(".staging/000123456791");
+    free(output);
+    piw_buffer_fini(&large.bytes);
+    large = pack("silver", LARGE + 1000);
+    receive(&large, BUILD + 3, "silver", "short");
+    ck_assert(is_folder(".staging/000123456792"));
+    piw_buffer_fini(&large.bytes);
+}
+END_TEST
+
+/* The journal is read at each swap: there is a bound to what lies there. */
+START_TEST(only_so_much_lies_there)
+{
+    char *output = malloc(LARGE + 1), name[64];
+    parcel large = pack("silver", LARGE - 2000);
+    int staged = 0;
+    ck_assert_ptr_nonnull(output);
+    memset(output, 'x', LARGE);
+    output[LARGE] = '\0';
+    for (int i = 0; i < MANY; i++) {
+        receive(&large, BUILD + i, "silver", output);
+        snprintf(name, sizeof(name), ".staging/%012lld", (long long)BUILD + i);
+        staged += is_folder(name);
+    }
+    ck_assert_int_gt(staged, 10);
+    ck_assert_int_lt(staged, MANY - 10);
+    for (int i = 0; i < MANY; i++)
+        publish(BUILD + i, "silver", NULL);
+    ck_bytes("simple/silver/silver-1.0-py3-none-any.whl", &large.bytes);
+    free(output);
+    piw_buffer_fini(&large.bytes);
+}
+END_TEST
+
+START_TEST(its_second_name_comes_with_it)
+{
+    maker m = {.tags = "py3-none-linux_armv7l"};
+    parcel two = {0};
+    maker_file(&m, "gold.py", "x = 1\n", 6, NULL);
+    maker_dist_info(&m, "gold", "1.0", "");
+    two.bytes = maker_end(&m);
+    snprintf(two.name, sizeof(two.name), "gold-1.0-py3-none-linux_armv7l.whl");
+    maker_hash(&two.bytes, two.hash);
+    receive(&two, BUILD, "gold", "all is well");
+    ck_lies(MARK);
+    if (_i == 1)
+        swap();
+    publish(BUILD, "gold", _i == 2 ? two.name : NULL);
+    struct stat info;
+    ck_assert_int_eq(lstat(at("simple/gold/gold-1.0-py3-none-linux_armv6l.whl"), &info), 0);
+    ck_assert_int_eq(S_ISLNK(info.st_mode),
+                     _i != 2); /* where another wheel keeps the first name it is published alone */
+    ck_bytes("simple/gold/gold-1.0-py3-none-linux_armv6l.whl", &two.bytes);
+    ck_assert(is_there("simple/gold/gold-1.0-py3-none-linux_armv6l.whl.metadata"));
+    ck_assert_int_eq(is_there("simple/gold/gold-1.0-py3-none-linux_armv7l.whl"), _i != 2);
+    piw_buffer_fini(&two.bytes);
+}
+END_TEST
+
+START_TEST(what_is_published_stays_where_it_is_kept)
+{
+    parcel other = pack("gold", 2000);
+    receive(&p, BUILD, "gold", "all is well");
+    publish(BUILD, "gold", NULL);
+    receive(&other, BUILD + 1, "gold", "other bytes");
+    publish(BUILD + 1, "gold", other.name);
+    ck_placed();
+    ck_log("logs/0001/2345/6790.txt.gz", "other bytes");
+    ck_assert(!is_there(".staging/000123456790"));
+    piw_buffer_fini(&other.bytes);
+}
+END_TEST
+
+START_TEST(a_damaged_one_leaves_nothing)
+{
+    parcel other = pack("gold", 3000);
+    other.bytes.data[1000] ^= 1;
+    expect_last(&p, BUILD, 7, "gold", "all is well");
+    transfer(&other, 7);
+    ck_bad(BUILD, 7, false, "SHA-256");
+    ck_assert(!is_there(MARK));
+    receive(&p, BUILD, "gold", "all is well");
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    piw_buffer_fini(&other.bytes);
+}
+END_TEST
+
+START_TEST(one_that_is_given_up_leaves_nothing)
+{
+    expect_last(&p, BUILD, BUILD, "gold", "all is well");
+    if (_i > 0)
+        transfer(&p, BUILD);
+    if (_i > 1)
+        ck_good(BUILD, BUILD);
+    if (_i > 2)
+        swap();
+    tell("archive", archive_DISCARD_make(BUILD));
+    if (_i > 1)
+        wait_gone(MARK);
+    publish(BUILD, "gold", NULL); /* nobody would */
+    ck_assert(!is_there("simple/gold"));
+    ck_assert(!is_there(MARK));
+}
+END_TEST
+
+START_TEST(it_is_sent_again)
+{
+    parcel large = pack("gold", LARGE + 1000);
+    receive(&p, BUILD, "gold", "first");
+    if (_i == 0) { /* what comes now is staged */
+        receive(&large, BUILD, "gold", "second");
+        ck_assert(is_folder(MARK));
+        publish(BUILD, "gold", NULL);
+        ck_bytes(WHEEL, &large.bytes);
+        ck_log(LOG, "second");
+    } else {
+        receive(&p, BUILD, "gold", "all is well");
+        publish(BUILD, "gold", NULL);
+        ck_placed();
+    }
+    ck_assert(!is_there(MARK));
+    piw_buffer_fini(&large.bytes);
+}
+END_TEST
+
+/* Whoever records it may have forgotten that its check saw to that. */
+START_TEST(it_is_staged_already)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    stage(BUILD, "gold", "all is well");
+    ck_lies(MARK);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+}
+END_TEST
+
+/* --- Swaps and trouble ------------------------------------------------------------------------------------------------ */
+
+START_TEST(swaps_lose_none)
+{
+    expect_last(&p, BUILD, BUILD, "gold", "all is well");
+    if (_i == 0)
+        swap();
+    transfer(&p, BUILD);
+    if (_i == 1)
+        swap();
+    piw_msg *verdict = verify(BUILD, BUILD);
+    ck_assert(is_staged_too(verdict));
+    piw_msg_free(&verdict);
+    if (_i == 2)
+        swap();
+    ck_lies(MARK);
+    publish(BUILD, "gold", NULL);
+    if (_i == 3)
+        swap();
+    ck_placed();
+}
+END_TEST
+
+/* A file stands where its package's folder should. */
+static void block(void)
+{
+    ck_assert_int_eq(piw_file_write(root, at("simple/gold"), "x", 1, 0, NULL), 0);
+}
+
+static void unblock(void)
+{
+    ck_assert_int_eq(unlink(at("simple/gold")), 0);
+}
+
+static void publish_at_last(int64_t build_id)
+{
+    int rc = try_publish(build_id, "gold");
+    for (int i = 0; i < WAIT_MS / 20 && rc != 0; i++) {
+        usleep(20000);
+        rc = try_publish(build_id, "gold");
+    }
+    ck_assert_int_eq(rc, 0);
+}
+
+START_TEST(what_cannot_be_put_in_place_is_tried_again)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    store("gold", p.name, p.hash);
+    if (_i > 0)
+        tell("archive", known(BUILD));
+    block();
+    ck_assert_int_ne(try_publish(BUILD, "gold"), 0);
+    if (_i > 1)
+        swap();
+    else /* until then others are staged */
+        receive(&p, BUILD + 1, "gold", "later");
+    ck_assert(_i > 1 || is_folder(".staging/000123456790"));
+    unblock();
+    publish_at_last(BUILD);
+    ck_placed();
+}
+END_TEST
+
+static void know_both(void)
+{
+    archive_KNOWN *body;
+    piw_msg *msg = archive_KNOWN_new(&body);
+    piw_msg_list(msg, &body->build_ids, 2);
+    body->build_ids.at[0] = BUILD;
+    body->build_ids.at[1] = BUILD + 1;
+    tell("archive", msg);
+}
+
+/* One whose turn came before couldn't be put in its place; it doesn't come in the place of what was published since. */
+START_TEST(the_last_one_of_a_name_stays)
+{
+    parcel other = pack("gold", 2000);
+    receive(&p, BUILD, "gold", "all is well");
+    receive(&other, BUILD + 1, "gold", "other bytes");
+    store("gold", other.name, other.hash);
+    know_both();
+    block();
+    ck_assert_int_ne(try_publish(BUILD, "gold"), 0);
+    if (_i == 1)
+        swap();
+    ck_assert_int_ne(try_publish(BUILD + 1, "gold"), 0);
+    unblock();
+    wait_gone(".staging/000123456790");
+    wait_gone(MARK);
+    ck_bytes(WHEEL, &other.bytes);
+    ck_log(LOG, "all is well");
+    piw_buffer_fini(&other.bytes);
+}
+END_TEST
+
+/* Pages wait for it. */
+START_TEST(no_page_names_it_before)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    store("gold", p.name, p.hash);
+    tell("archive", known(BUILD));
+    piw_msg *msg = scribe_BOTH_make(piw_text_of("gold")), *answer = NULL;
+    piw_err err = {0};
+    ck_assert_int_eq(piw_runtime_call(runtime, "scribe", &msg, WAIT_MS, &answer, &err), 0);
+    int code = piw_msg_error(answer);
+    piw_msg_free(&answer);
+    if (code == 0) /* the stand-in tells of no builds */
+        ck_assert(is_there("simple/gold/index.html"));
+    publish(BUILD, "gold", NULL);
+    tell("scribe", scribe_BOTH_make(piw_text_of("gold")));
+    ck_placed();
+}
+END_TEST
+
+/* --- Starts ----------------------------------------------------------------------------------------------------------- */
+
+/* In order it is staged, which an older master understands. */
+START_TEST(at_the_end_it_is_staged)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    end();
+    ck_assert(is_folder(MARK));
+    ck_bytes(MARK "/gold-1.0-py3-none-any.whl", &p.bytes);
+    ck_assert(is_there(MARK "/gold-1.0-py3-none-any.whl.metadata"));
+    ck_log(MARK "/log.txt.gz", "all is well");
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    store("gold", p.name, p.hash);
+    tell("archive", known(BUILD));
+    set("away", "no");
+    wait_for("PROJECT(package='gold')", 2);
+    ck_placed();
+}
+END_TEST
+
+/* With a row it is put in place, without one it goes; also where its bytes were put in place and didn't all reach the disk. */
+START_TEST(what_a_killed_master_left_is_finished_or_removed)
+{
+    const bool recorded = _i != 0;
+    receive(&p, BUILD, "gold", "all is well");
+    if (_i == 2)
+        publish(BUILD, "gold", NULL);
+    killed();
+    if (_i == 2) {
+        ck_placed();
+        ck_assert_int_eq(truncate(at(WHEEL), 10), 0);
+    } else {
+        ck_lies(MARK);
+    }
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    ck_lies(MARK); /* pages wait */
+    store("gold", p.name, p.hash);
+    if (recorded)
+        tell("archive", known(BUILD));
+    set("away", "no");
+    if (recorded)
+        wait_for("PROJECT(package='gold')", 2);
+    wait_gone(MARK);
+    if (recorded)
+        ck_placed();
+    ck_assert_int_eq(is_there("simple/gold"), recorded);
+}
+END_TEST
+
+/* The mark may be lost, and not the record; or the record, and not the mark. */
+START_TEST(marks_follow_the_journal)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    killed();
+    if (_i == 0)
+        ck_assert_int_eq(unlink(at(MARK)), 0);
+    else
+        run("rm $SITE/.staging/journal.0*");
+    away_at_start = "yes";
+    begin();
+    if (_i == 0)
+        wait_for("BUILDS_KNOWN(", 1);
+    ck_assert_int_eq(is_there(MARK), _i == 0);
+    ck_assert(!is_folder(MARK));
+}
+END_TEST
+
+START_TEST(what_is_kept_is_asked_for_when_the_task_begins_anew)
+{
+    parcel other = pack("gold", 2000);
+    receive(&p, BUILD, "gold", "all is well");
+    publish(BUILD, "gold", NULL);
+    receive(&other, BUILD + 1, "gold", "other bytes");
+    store("gold", p.name, p.hash);
+    tell("archive", known(BUILD + 1));
+    anew();
+    wait_gone(".staging/000123456790");
+    wait_there("logs/0001/2345/6790.txt.gz");
+    ck_bytes(WHEEL, &p.bytes);
+    piw_buffer_fini(&other.bytes);
+}
+END_TEST
+
+/* Whoever built it may still have it recorded. */
+START_TEST(when_the_task_begins_anew_it_stays)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    anew();
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+}
+END_TEST
+
+static void seal(const built_file *file)
+{
+    build_row *body;
+    piw_msg *msg = fs_SEAL_new(&body);
+    body->build_id = BUILD;
+    body->slave_id = 7;
+    body->package = piw_text_of("gold");
+    body->version = piw_text_of("1.0");
+    body->abi_tag = piw_text_of("cp311");
+    body->status = true;
+    body->duration = piw_duration_from_us(1500000);
+    piw_msg_list(msg, &body->files, 1);
+    piw_value_copy(msg, built_file_type(), file, &body->files.at[0]);
+    tell("fs", msg);
+}
+
+START_TEST(what_was_sealed_is_recorded_and_put_in_place)
+{
+    expect_last(&p, BUILD, BUILD, "gold", "all is well");
+    transfer(&p, BUILD);
+    piw_msg *verdict = verify(BUILD, BUILD);
+    seal(&fs_VERIFY_reply_of(verdict)->file);
+    piw_msg_free(&verdict);
+    ck_lies(MARK);
+    if (_i == 0) { /* its row comes in time after all */
+        publish(BUILD, "gold", NULL);
+        ck_placed();
+        return;
+    }
+    if (_i == 1)
+        killed();
+    else
+        end();
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    store("gold", p.name, p.hash);
+    set("away", "no");
+    wait_for("PROJECT(package='gold')", 2);
+    wait_for("LOGBUILD(build_id=123456789, slave_id=7, package='gold', version='1.0', abi_tag='cp311', status=true", 1);
+    ck_placed();
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("small_builds");
+    TCase *cases = tcase_create("small_builds");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, begin_small, end_small);
+    tcase_add_test(cases, it_lies_in_the_journal_until_it_is_published);
+    tcase_add_test(cases, what_is_large_is_staged);
+    tcase_add_test(cases, only_so_much_lies_there);
+    tcase_add_loop_test(cases, its_second_name_comes_with_it, 0, 3);
+    tcase_add_test(cases, what_is_published_stays_where_it_is_kept);
+    tcase_add_test(cases, a_damaged_one_leaves_nothing);
+    tcase_add_loop_test(cases, one_that_is_given_up_leaves_nothing, 0, 4);
+    tcase_add_loop_test(cases, it_is_sent_again, 0, 2);
+    tcase_add_test(cases, it_is_staged_already);
+    tcase_add_loop_test(cases, swaps_lose_none, 0, 4);
+    tcase_add_loop_test(cases, what_cannot_be_put_in_place_is_tried_again, 0, 3);
+    tcase_add_loop_test(cases, the_last_one_of_a_name_stays, 0, 2);
+    tcase_add_test(cases, no_page_names_it_before);
+    tcase_add_test(cases, at_the_end_it_is_staged);
+    tcase_add_loop_test(cases, what_a_killed_master_left_is_finished_or_removed, 0, 3);
+    tcase_add_loop_test(cases, marks_follow_the_journal, 0, 2);
+    tcase_add_test(cases, what_is_kept_is_asked_for_when_the_task_begins_anew);
+    tcase_add_test(cases, when_the_task_begins_anew_it_stays);
+    tcase_add_loop_test(cases, what_was_sealed_is_recorded_and_put_in_place, 0, 3);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
