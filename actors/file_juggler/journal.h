@@ -34,6 +34,12 @@ typedef struct journal_entry {
     uint8_t record[]; /* as it was read at a swap, with its head; else nothing */
 } journal_entry;
 
+/* Nobody wants it: whoever reads that throws away what is left of it. */
+static inline bool journal_is_discarded(const journal_entry *entry)
+{
+    return entry->build != NULL && entry->build->discarded != NULL && *entry->build->discarded;
+}
+
 typedef struct journal {
     char *root;
     int fd;

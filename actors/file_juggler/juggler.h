@@ -89,6 +89,7 @@ typedef struct juggler {
     bool logs_running;                   /* a job is at others */
     bool logs_failed;                    /* the last one could not put all of its logs in place */
     bool small_failed;                   /* the last wheel from there could not be put in place: others are staged */
+    int64_t logs_late;                   /* a soul before, which failed, may have had jobs at those of builds below */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -247,8 +248,6 @@ int logs_publish(piw_task *task, piw_msg *msg);
 /* Nothing else is left to be done of the build. False: nor is there a log that waits. */
 bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);
-/* The build is thrown away; a job of a soul before may still be at its log, which goes when it comes. */
-void logs_expect_late(juggler *self, int64_t build_id);
 /* Begin with what waits, unless a job is under way. */
 int logs_go(piw_task *task);
 int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key);
@@ -300,6 +299,7 @@ int on_logs_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int upkeep_discard(piw_task *task, int64_t build_id);
 /* The same of builds that a soul before threw away, in so far as that may not have come to its end. */
 int upkeep_discard_noted(piw_task *task);
+int on_late_log(piw_task *task, piw_msg *reply, uint64_t key);
 
 /* --- counts.c: what has come and was refused, told now and then to whoever counts --- */
 void counts_received(juggler *self, int64_t bytes);

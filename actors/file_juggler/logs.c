@@ -420,13 +420,6 @@ void logs_load(juggler *self, const file_juggler_state *state)
     }
 }
 
-void logs_expect_late(juggler *self, int64_t build_id)
-{
-    const bool thrown_away = true;
-    if (find(self, build_id) == NULL)
-        add(self, &(juggler_log){.build_id = build_id, .busy = true, .over = true, .thrown_away = &thrown_away});
-}
-
 /* What can't be put in place now is tried again, as what comes while the task works. */
 static void mend(juggler *self, const journal_build *build)
 {

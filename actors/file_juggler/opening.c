@@ -49,6 +49,8 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
         rc = unfinished_find_recorded(self, err);
     if (rc == 0 && self->why == PIW_BOOT)
         rc = upkeep_check_logs(task);
+    if (rc == 0 && state == NULL && self->why != PIW_BOOT)
+        self->logs_late = self->journal.high;
     self->opened = rc == 0;
     if (rc == 0 && state == NULL)
         rc = upkeep_discard_noted(task);

@@ -75,12 +75,12 @@ static int find_staged(juggler *self, bool settled, piw_err *err)
     return 0;
 }
 
-/* Of the journal: all that are open. */
+/* Of the journal: all that are open, but for what is thrown away anyway. */
 static void find_noted(juggler *self, bool settled)
 {
     const journal_entry *at = NULL;
     while ((at = journal_next(&self->journal, at)) != NULL && self->unfinished_count < UNFINISHED_MAX) {
-        if (at->state == JOURNAL_IS_OPEN)
+        if (at->state == JOURNAL_IS_OPEN && !journal_is_discarded(at))
             add(self, (unfinished){.id = at->build_id, .settled = settled});
     }
 }

@@ -17,6 +17,7 @@ enum {
     SYNC_EVERY_MS = 500,    /* a failed build's log is synced within a second of its row */
     PUBLISHED_MAX = 100000,
     BUSY_MS = 1000,
+    LATE_LOG_MS = 10000, /* by then a job of a soul that has failed has put its logs in place */
 };
 
 int upkeep_begin(piw_task *task, const file_juggler_state *state)
@@ -164,11 +165,6 @@ static int throw_away(juggler *self, const char *path, piw_msg *job, piw_err *er
     return 0;
 }
 
-static bool is_discarded(const journal_entry *known)
-{
-    return known->build->discarded != NULL && *known->build->discarded;
-}
-
 /* Whoever comes after this soul knows it then by the journal. When that can't be written, the next start finds it as before. */
 static void note_discarded(juggler *self, const journal_entry *known)
 {
@@ -186,17 +182,23 @@ static void note_discarded(juggler *self, const journal_entry *known)
         piw_debug("that build %lld is thrown away isn't noted", (long long)build->build_id);
 }
 
+int on_late_log(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply;
+    juggler *self = piw_soul(task);
+    juggler_remove_log(self, (int64_t)key);
+    upkeep_over(self, (int64_t)key);
+    return 0;
+}
+
 int upkeep_discard_noted(piw_task *task)
 {
     juggler *self = piw_soul(task);
     int rc = 0;
     for (const journal_entry *at = journal_next(&self->journal, NULL); rc == 0 && at != NULL;
          at = journal_next(&self->journal, at)) {
-        if (at->state != JOURNAL_IS_OPEN || at->build == NULL || !is_discarded(at))
-            continue;
-        rc = upkeep_discard(task, at->build_id);
-        if (at->build->wheels.count == 0 && !at->build->foreign_log)
-            logs_expect_late(self, at->build_id);
+        if (at->state == JOURNAL_IS_OPEN && journal_is_discarded(at))
+            rc = upkeep_discard(task, at->build_id);
     }
     return rc;
 }
@@ -206,13 +208,20 @@ int upkeep_discard(piw_task *task, int64_t build_id)
     juggler *self = piw_soul(task);
     char path[PIW_PATH_MAX];
     const journal_entry *known = journal_find(&self->journal, build_id);
+    bool open = known != NULL && known->state == JOURNAL_IS_OPEN;
+    bool own_log = open && known->build->wheels.count == 0 && !known->build->foreign_log;
     logs_throw_away(self, build_id);
-    if (known != NULL && known->state == JOURNAL_IS_OPEN && known->build->wheels.count == 0 &&
-        !known->build->foreign_log)
+    if (own_log)
         juggler_remove_log(self, build_id);
-    if (known != NULL && known->state == JOURNAL_IS_OPEN && !is_discarded(known))
+    if (open && !journal_is_discarded(known))
         note_discarded(self, known);
-    upkeep_over(self, build_id);
+    if (own_log && build_id < self->logs_late) { /* nobody hears of that job: until then the journal has the build */
+        int rc = piw_timer(task, PIW_ON(late_log), (uint64_t)build_id, LATE_LOG_MS, 0);
+        if (rc != 0)
+            return rc;
+    } else {
+        upkeep_over(self, build_id);
+    }
     if (!piw_path_staged(path, self->root, build_id, (piw_text){0})) {
         piw_warning("build %lld can't be thrown away: its number makes no path", (long long)build_id);
         return 0;

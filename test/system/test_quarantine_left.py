@@ -14,7 +14,7 @@ import crash
 import farm as farms
 import score
 from score import check, equal
-from test_leftovers import add, naming, wheel
+from test_leftovers import LeftFarm, add, naming, wheel
 
 VERSION = "1.0"
 
@@ -111,8 +111,7 @@ def test_crash(farm):
 
 
 def main():
-    with farms.Farm() as farm:
-        farm.slave_options = ["--sandbox", "no"]
+    with LeftFarm("small") as farm:
         farm.task_options["file_juggler"] = {"removals-every": "500ms"}
         try:
             farm.start(web=False)

@@ -15,7 +15,7 @@ import machine
 import score
 from load import farms
 from score import check, equal
-from test_leftovers import add, naming, wheel
+from test_leftovers import LeftFarm, add, naming, wheel
 from test_quarantine_left import check_hidden, check_shown, quarantine
 
 SLAVES, BUILDS = 20, 300
@@ -87,10 +87,10 @@ def test_stopped(farm):
     equal("stopped.no mark is left", marks(farm), [])
     names = sorted(path.name for folder in folders(farm) for path in folder.iterdir())
     equal("stopped.staged", names, ["log.txt.gz", "piwtest_stopped-1.0-py3-none-any.whl", "piwtest_stopped-1.0-py3-none-any.whl.metadata"])
-    farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%record%' AND pid <> pg_backend_pid();"
+    farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep';"
               "DROP FUNCTION public.hold() CASCADE")
     farm.restart_master()
-    farm.wait("the wheel on its pages", lambda: len(naming(farm, "piwtest-stopped", "1.0")) >= 3, 60)
+    farm.wait("the wheel on its pages", lambda: len(naming(farm, "piwtest-stopped", "1.0")) >= 3)
 
 
 def test_torn(farm):
@@ -104,7 +104,7 @@ def test_torn(farm):
         farm.wait("the master's death", lambda m=master: not m.running())
         place = wheel(farm, package, "1.0")
         check(f"{package}.lies in the journal", bool(marks(farm)) and not place.exists())
-        place.parent.mkdir()
+        place.parent.mkdir(exist_ok=True)
         place.write_bytes(b"")
         for path in (place.parent, place):
             farm.own(path)
@@ -140,7 +140,7 @@ def with_load(isolated):
 def main():
     with_load(False)
     with_load(True)
-    with farms.Farm() as farm:
+    with LeftFarm("small") as farm:
         farm.slave_options = ["--sandbox", "no"]
         farm.task_options["file_juggler"] = {"removals-every": "500ms"}
         try:
