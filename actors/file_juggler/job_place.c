@@ -182,7 +182,7 @@ static int open_in(const char *folder, const char *name, char *path, int *fd, pi
 static int stage_bytes(const char *folder, const char *name, const void *data, size_t len, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    int fd;
+    int fd = -1;
     int rc = open_in(folder, name, path, &fd, err);
     if (rc != 0)
         return rc;
@@ -214,7 +214,7 @@ static int stage_second(const char *folder, const noted_build *noted, piw_err *e
 static int stage_log(const char *root, const char *folder, int64_t build_id, const piw_blob *log, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    int fd;
+    int fd = -1;
     if (piw_path_log(path, root, build_id) && log_file_whole(path))
         return 0;
     int rc = open_in(folder, "log.txt.gz", path, &fd, err);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,8 +62,8 @@ static journal_entry *put_entry(journal *j, int64_t id, size_t size, size_t room
         unlink_from(before->state == JOURNAL_IS_OVER ? &j->over : &j->syncing, before);
         forget(j, before);
     }
-    journal_entry *entry = piw_zalloc(sizeof(*entry) + room);
-    entry->build_id = id;
+    journal_entry *entry = piw_alloc(sizeof(*entry) + room);
+    *entry = (journal_entry){.build_id = id};
     entry->size = size;
     entry->state = JOURNAL_IS_OPEN;
     piw_table_add(&j->builds, &entry->by_id, piw_table_hash_u64((uint64_t)id));
@@ -309,15 +310,38 @@ const journal_entry *journal_find(journal *j, int64_t build_id)
     return entry;
 }
 
+/* Others write no more to it. */
+static int map_file(const char *path, const uint8_t **data, size_t *len, piw_err *err)
+{
+    struct stat info;
+    *data = NULL;
+    *len = 0;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open %s", path);
+    int rc = fstat(fd, &info) != 0     ? piw_err_errno(err, "can't read %s", path)
+             : info.st_size > FILE_MAX ? piw_err_set(err, PIW_ELIMIT, "%s is larger than %d bytes", path, FILE_MAX)
+                                       : 0;
+    void *mapped = NULL;
+    *len = rc == 0 ? (size_t)info.st_size : 0;
+    if (*len > 0)
+        mapped = mmap(NULL, *len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (mapped == MAP_FAILED)
+        rc = piw_err_errno(err, "can't map %s", path);
+    close(fd);
+    *data = mapped;
+    return rc;
+}
+
 /* `j->size` becomes its size, 0 when it ends with a torn record. */
 static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    void *data;
+    const uint8_t *data;
     size_t len, at = 0;
     if (!piw_path_journal(path, j->root, number))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
-    int rc = piw_file_read(path, FILE_MAX, &data, &len, err);
+    int rc = map_file(path, &data, &len, err);
     if (rc != 0)
         return rc;
     while (at < len && take(j, data, len, lazily, &at))
@@ -325,7 +349,8 @@ static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
     j->size = at == len ? len : 0;
     if (at < len)
         piw_info("%s ends with %zu bytes of a record that was never finished", path, len - at);
-    free(data);
+    if (len > 0)
+        munmap((void *)(uintptr_t)data, len);
     return 0;
 }
 

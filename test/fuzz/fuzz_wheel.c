@@ -53,7 +53,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             FUZZ_HOLDS(wheel.metadata.name != NULL && wheel.metadata.version != NULL);
             piw_wheel_fini(&wheel);
         }
-        /* Another reading of it says the same. */
+        /* A reading of its bytes in memory says the same, and so does another reading of it. */
+        piw_err memory_err = {0};
+        FUZZ_HOLDS(len == 0 || piw_wheel_read_bytes(data, len, names[i], NULL, NULL, &wheel, &memory_err) == r);
+        FUZZ_HOLDS(len == 0 || strcmp(err.text, memory_err.text) == 0);
+        if (r == 0)
+            piw_wheel_fini(&wheel);
         piw_err along_err = {0};
         FUZZ_HOLDS(piw_wheel_read_fd(fd, names[i], NULL, &known, &wheel, &along_err) == r);
         FUZZ_HOLDS(strcmp(err.text, along_err.text) == 0);

@@ -125,6 +125,12 @@ static const char *needs_of(const char *filename, const member *members, size_t 
     piw_err err = {0};
     ck_assert_msg(piw_wheel_needs(fd, filename, &needs, &err) == 0, "%s", err.text);
     close(fd);
+    piw_needs in_memory;
+    ck_assert_int_eq(piw_wheel_needs_of(wheel.data, wheel.len, filename, &in_memory, &err), 0);
+    ck_assert_uint_eq(in_memory.count, needs.count);
+    for (size_t i = 0; i < needs.count; i++)
+        ck_assert_str_eq(in_memory.at[i], needs.at[i]);
+    piw_needs_fini(&in_memory);
     piw_buffer_fini(&wheel);
     return told(&needs);
 }
