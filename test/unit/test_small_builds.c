@@ -560,6 +560,7 @@ START_TEST(what_was_sealed_is_recorded_and_put_in_place)
         killed();
     else
         end();
+    ck_assert_int_eq(is_there(MARK "/record"), _i == 2); /* for a master that can't read the journal's */
     away_at_start = "yes";
     begin();
     wait_for("BUILDS_KNOWN(", 1);
