@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,8 +62,8 @@ static journal_entry *put_entry(journal *j, int64_t id, size_t size, size_t room
         unlink_from(before->state == JOURNAL_IS_OVER ? &j->over : &j->syncing, before);
         forget(j, before);
     }
-    journal_entry *entry = piw_zalloc(sizeof(*entry) + room);
-    entry->build_id = id;
+    journal_entry *entry = piw_alloc(sizeof(*entry) + room);
+    *entry = (journal_entry){.build_id = id};
     entry->size = size;
     entry->state = JOURNAL_IS_OPEN;
     piw_table_add(&j->builds, &entry->by_id, piw_table_hash_u64((uint64_t)id));
@@ -309,23 +310,56 @@ const journal_entry *journal_find(journal *j, int64_t build_id)
     return entry;
 }
 
-/* `j->size` becomes its size, 0 when it ends with a torn record. */
-static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
+/* Others write no more to it. */
+static int map_file(const char *path, const uint8_t **data, size_t *len, piw_err *err)
 {
-    char path[PIW_PATH_MAX];
-    void *data;
-    size_t len, at = 0;
-    if (!piw_path_journal(path, j->root, number))
-        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
-    int rc = piw_file_read(path, FILE_MAX, &data, &len, err);
-    if (rc != 0)
-        return rc;
+    struct stat info;
+    *data = NULL;
+    *len = 0;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open %s", path);
+    int rc = fstat(fd, &info) != 0     ? piw_err_errno(err, "can't read %s", path)
+             : info.st_size > FILE_MAX ? piw_err_set(err, PIW_ELIMIT, "%s is larger than %d bytes", path, FILE_MAX)
+                                       : 0;
+    void *mapped = NULL;
+    *len = rc == 0 ? (size_t)info.st_size : 0;
+    if (*len > 0)
+        mapped = mmap(NULL, *len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (mapped == MAP_FAILED)
+        rc = piw_err_errno(err, "can't map %s", path);
+    close(fd);
+    *data = mapped;
+    return rc;
+}
+
+/* `j->size` becomes its size, 0 when it ends with a torn record. */
+static void take_all(journal *j, const char *path, const uint8_t *data, size_t len, bool lazily)
+{
+    size_t at = 0;
     while (at < len && take(j, data, len, lazily, &at))
         ;
     j->size = at == len ? len : 0;
     if (at < len)
         piw_info("%s ends with %zu bytes of a record that was never finished", path, len - at);
-    free(data);
+}
+
+/* At a swap it lies in memory still. At a start it may come from a disk that can't read it, which a mapping would end the process for. */
+static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    const uint8_t *mapped = NULL;
+    void *read = NULL;
+    size_t len;
+    if (!piw_path_journal(path, j->root, number))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    int rc = lazily ? map_file(path, &mapped, &len, err) : piw_file_read(path, FILE_MAX, &read, &len, err);
+    if (rc != 0)
+        return rc;
+    take_all(j, path, lazily ? mapped : read, len, lazily);
+    if (lazily && len > 0)
+        munmap((void *)(uintptr_t)mapped, len);
+    free(read);
     return 0;
 }
 
@@ -542,6 +576,7 @@ int journal_sync_ends(journal *j, bool good, piw_err *err)
             journal_end(j, entry->build_id);
         }
     }
-    /* Now the least is open: the next file begins with little. */
-    return rc == 0 && j->size > JOURNAL_GROWTH + j->open_size ? next_file(j, err) : rc;
+    /* Now the least is open: the next file begins with little. Where much is open still, as while the database is away, that is written
+     * again for half as much at least. */
+    return rc == 0 && j->size > JOURNAL_GROWTH + j->open_size + j->open_size / 2 ? next_file(j, err) : rc;
 }

@@ -15,7 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT_MAX = 16384 /* bytes */, AT_ONCE_MAX = 200 /* in one job: the first mustn't wait for long */ };
+enum {
+    SHORT_MAX = 16384, /* bytes */
+    AT_ONCE_MAX = 200, /* in one job: the first mustn't wait for long */
+    /* When wheels of so many bytes lie in the journal those in their places are synced at once: a swap reads it. */
+    SYNCED_SOONER = 2 << 20,
+};
 
 static bool is_build(const piw_table_node *node, const void *key)
 {
@@ -134,12 +139,13 @@ static int placed(piw_task *task, waiting_log *log)
 {
     juggler *self = piw_soul(task);
     const juggler_log it = log->saved;
-    bool replaced = log->replaced; /* is it to follow its namesake, of which the database thinks the same? */
+    /* Is it to follow its namesake, of which the database thinks the same? Or is its mark to be removed once more? */
+    bool again = log->replaced;
     forget(self, log);
-    small_forget(self, it.build_id);
-    if (replaced && unfinished_add(task, it.build_id) != 0)
+    again = !small_forget(self, it.build_id) || again;
+    if (again && unfinished_add(task, it.build_id) != 0)
         piw_debug("build %lld is looked at again when the master starts", (long long)it.build_id);
-    else if (!replaced && (it.publish.id != 0 || it.over))
+    else if (!again && (it.publish.id != 0 || it.over))
         juggler_ended(self, it.build_id);
     if (it.publish.id == 0)
         return 0;
@@ -303,6 +309,8 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
     }
     /* A wheel that is to be taken away was not there yet: it may be one of these. */
     int rc = wheels ? withheld_published(task) : 0;
+    if (rc == 0 && wheels && self->journal.open_size > SYNCED_SOONER)
+        rc = on_sync(task, NULL, 0);
     if (rc != 0 || self->logs_failed)
         return rc;
     piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");

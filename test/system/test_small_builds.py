@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Builds with one small wheel, which lie in the journal until they are published, while file_juggler is swapped, begins anew alone or
-runs as a process of its own, and while the master is killed: each is recorded once and lies in its place whole. One that the machine cut short
-before it reached the disk is whole again after the next start, also when PyPI has quarantined its package meanwhile.
+"""Builds with one small wheel, which lie in the journal until they are published, while file_juggler is swapped and begins anew alone, and
+while the master is killed: each is recorded once and lies in its place whole. One that the machine cut short before it reached the disk is whole
+again after the next start, also when PyPI has quarantined its package meanwhile.
 
 TEST-TIMEOUT: 420
 """
@@ -120,17 +120,14 @@ def test_torn(farm):
         check(f"{package}.metadata", os.path.exists(f"{place}.metadata"))
 
 
-def with_load(isolated):
+def with_load():
     with farms.Farm() as farm:
         farm.task_options["the_secretary"] = {"hold": "100ms"}
-        if isolated:
-            farm.task_options["file_juggler"] = {"isolate": "process"}
         try:
             loads.start(farm, 100, 20)
-            test_meanwhile(farm)
-            if not isolated:
-                test_killed(farm)
-            machine.check_farm(farm, "isolated" if isolated else "load")
+            for test in (test_meanwhile, test_killed):
+                test(farm)
+            machine.check_farm(farm, "load")
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
             farm.show_logs()
@@ -138,8 +135,7 @@ def with_load(isolated):
 
 
 def main():
-    with_load(False)
-    with_load(True)
+    with_load()
     with LeftFarm("small") as farm:
         farm.slave_options = ["--sandbox", "no"]
         farm.task_options["file_juggler"] = {"removals-every": "500ms"}
