@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A build is recorded and the master killed before all of it lies in its place; then PyPI quarantines its package, before another
-master starts; also when the build was sealed. The wheel comes to lie out of reach, with METADATA beside it, and when the quarantine ends it is in its place and on its
-pages. Nor is one at its address again, of which the database was told that it is out of reach, after the machine has gone down.
+master starts; also when the build was sealed. The wheel comes to lie out of reach, with METADATA beside it, and when the quarantine
+ends it is in its place and on its pages. Nor is one at its address again, of which the database was told that it is out of reach,
+after the machine has gone down.
 
 TEST-TIMEOUT: 300
 """
@@ -129,7 +130,7 @@ def test_sealed(farm):
 
 
 def test_sealed_in_vain(farm):
-    """It is quarantined before it is recorded: nothing comes of it, and it is built when it may be."""
+    """It is quarantined before it is recorded: nothing comes of it, and it is to be built when the quarantine ends."""
     package = "piwtest-sealed-late"
     seal(farm, package)
     quarantine(farm, package)
@@ -138,7 +139,9 @@ def test_sealed_in_vain(farm):
     place = wheel(farm, package, VERSION)
     check("sealed late.nothing came of it", not place.exists() and not away(farm, package).exists() and not naming(farm, package, VERSION))
     equal("sealed late.no row", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}'"), "0")
-    check_shown(farm, "sealed late", package)
+    farm.psql(f"SELECT piw.show('{{{package}}}', NULL)")
+    farm.wait("sealed late: it waits to be built", lambda: farm.rows(f"SELECT 1 FROM piw.queue WHERE package = '{package}'"))
+    check("sealed late.it is to be built again", True)
 
 
 def test_crash(farm):

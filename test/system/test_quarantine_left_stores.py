@@ -40,7 +40,7 @@ class Build:
 
     def bring(self):
         """Until the master dies."""
-        with contextlib.closing(Importer(self.farm, self.package, VERSION, self.sent, abi=ABIS[self.store])) as importer:
+        with contextlib.closing(Importer(self.farm, self.package, VERSION, self.sent, abi=ABIS[COMMON] if self.store == COMMON else VIEW)) as importer:
             said = importer.begin()
             for last in [False] * (len(self.sent) - 1) + [True]:
                 importer.transfer(self.sent[said.removeprefix("SEND ")])
@@ -92,7 +92,6 @@ def wait_killed(farm):
 def test_kills(farm, store):
     for number, fault in enumerate(FAULTS):
         name = f"{store}.{fault}"
-        farm.restart_master()
         build = Build(farm, store, f"gold{store[0]}{number}")
         farm.stop_process(farm.master)
         farm.start_master(faults=fault)
