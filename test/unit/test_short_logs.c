@@ -241,7 +241,7 @@ START_TEST(a_log_that_is_being_kept_is_thrown_away)
     parcel p = pack("gold", 1000);
     int in_vain = 0, count = 0;
     settle();
-    for (; count < MANY && (in_vain == 0 || count < 50); count++) {
+    for (; count < MANY && (in_vain == 0 || count < MANY / 2); count++) {
         archive_STAGE_DISCARD *body;
         piw_msg *msg = archive_STAGE_DISCARD_new(&body);
         piw_blob *blob = piw_blob_new(text, count % 2 == 0 ? 20 * LONG : wheels ? 10 : LONG);
