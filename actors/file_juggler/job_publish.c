@@ -248,6 +248,10 @@ static int mend_there(const publish_build *job, piw_text name, bool away, piw_er
     int rc = !find_place(job, wheel_name, away, path, unused)
                  ? piw_err_set(&own_err, PIW_EINVAL, "the link %s leads out of its folder", link)
                  : piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
+    if (rc == PIW_ENOENT && n > 0 && find_place(job, wheel_name, !away, path, unused)) {
+        own_err = (piw_err){0}; /* the link was moved, and the wheel is to follow, or the other way round */
+        rc = piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
+    }
     if (rc == PIW_ENOENT)
         return rc;
     if (rc != 0) {

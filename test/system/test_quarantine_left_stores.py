@@ -123,6 +123,27 @@ def test_killed_again(farm, store):
     build.check_shown(name)
 
 
+def test_apart(farm, store):
+    """The wheel is in its place and its second name staged, and no look helps: the link has its METADATA all the same."""
+    name = f"{store}.apart"
+    build = Build(farm, store, f"gold{store[0]}apart")
+    farm.stop_process(farm.master)
+    farm.start_master(faults="juggler.rename=kill")
+    build.bring()
+    [staged] = (farm.www / ".staging").glob("*/*armv7l.whl")
+    build.places.mkdir(parents=True, exist_ok=True)
+    staged.rename(build.places / staged.name)
+    for path in (build.places.parent, build.places):
+        farm.own(path)
+    build.quarantine()
+    farm.restart_master(faults="juggler.withhold=error/1")
+    build.check_hidden(name)
+    farm.stop_process(farm.master)
+    farm.start_master()
+    build.show()
+    build.check_shown(name)
+
+
 def main():
     with farms.Farm() as farm:
         try:
@@ -133,7 +154,7 @@ def main():
             farm.create_database(abis=["cp39"])
             farm.start_master()
             for store in ABIS:
-                for test in (test_kills, test_killed_again):
+                for test in (test_kills, test_killed_again, test_apart):
                     test(farm, store)
         except (farms.Failure, subprocess.SubprocessError, OSError, KeyError) as error:
             check("the farm", False, repr(error))
