@@ -333,9 +333,9 @@ Suite *unit_suite(void)
                                a_stop_ends_the_wait, a_wait_ends, nobody_sleeps_while_there_is_work,
                                a_record_ends_with_its_connection, an_address_has_no_more_builds_than_connections,
                                our_slave_goes_on_by_its_next_connection, what_another_builds_is_not_claimed,
-                               who_tells_its_version_has_a_token, sending_is_bounded, NULL});
+                               who_tells_its_version_has_a_token, NULL});
     add(suite, "gone", setup_hasty, (const TTest *const[]){a_build_returns_when_its_connection_has_gone, NULL});
     add(suite, "few", setup_few, (const TTest *const[]){the_longest_silent_makes_room, NULL});
-    add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, NULL});
+    add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, sending_is_bounded, NULL});
     return suite;
 }
