@@ -35,10 +35,10 @@ static const char *home_of(const publish_build *job)
     return job->home.s != NULL ? job->home.s : job->root.s;
 }
 
-static bool is_among(const piw_text *names, uint32_t count, const char *filename)
+static bool is_among(const piw_text *names, uint32_t count, piw_text filename)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (piw_text_is(names[i], filename))
+        if (piw_text_eq(names[i], filename))
             return true;
     }
     return false;
@@ -46,12 +46,20 @@ static bool is_among(const piw_text *names, uint32_t count, const char *filename
 
 static bool is_kept(const publish_build *job, const char *filename)
 {
-    return is_among(job->kept.at, job->kept.count, filename);
+    return is_among(job->kept.at, job->kept.count, piw_text_of(filename));
 }
 
-static bool is_withheld(const publish_build *job, const char *filename)
+static bool is_withheld(const publish_build *job, piw_text filename)
 {
     return job->withheld != NULL && is_among(job->withheld->at.at, job->withheld->at.count, filename);
+}
+
+/* Where the wheel, or link, goes. */
+static bool find_goal(const publish_build *job, const char *name, char *to)
+{
+    piw_text filename = piw_text_of(name);
+    return is_withheld(job, filename) ? piw_path_withheld(to, home_of(job), job->package, filename)
+                                      : piw_path_simple(to, home_of(job), job->package, filename);
 }
 
 static int fault(piw_err *err, const char *point, const char *path)
@@ -72,8 +80,7 @@ static bool is_link(const char *path)
 static int place_link(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX], wheel[PIW_PATH_MAX], target[PIW_FILENAME_MAX + 1];
-    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
-        !piw_path_simple(to, home_of(job), job->package, piw_text_of(name)))
+    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) || !find_goal(job, name, to))
         return piw_err_set(err, PIW_EINVAL, "the staged link \"%s\" makes no safe path", name);
     if (!is_link(from))
         return 0;
@@ -93,8 +100,7 @@ static int place_link(const publish_build *job, const char *name, piw_err *err)
 static int place_wheel(const publish_build *job, const char *name, piw_err *err)
 {
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
-    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
-        !piw_path_simple(to, home_of(job), job->package, piw_text_of(name)))
+    if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) || !find_goal(job, name, to))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
     if (is_link(from))
         return 0;
@@ -146,7 +152,8 @@ static int place_metadata(const publish_build *job, const char *name, piw_err *e
     char from[PIW_PATH_MAX], to[PIW_PATH_MAX];
     piw_text wheel = {name, (uint32_t)(strlen(name) - (sizeof(METADATA_SUFFIX) - 1))};
     if (!piw_path_staged(from, job->root.s, job->build_id, piw_text_of(name)) ||
-        !piw_path_metadata(to, home_of(job), job->package, wheel))
+        !(is_withheld(job, wheel) ? piw_path_withheld_metadata(to, home_of(job), job->package, wheel)
+                                  : piw_path_metadata(to, home_of(job), job->package, wheel)))
         return piw_err_set(err, PIW_EINVAL, "the staged file \"%s\" makes no safe path", name);
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
@@ -173,12 +180,12 @@ static wheels_placed begin_names(piw_msg *msg)
 static void note_placed(wheels_placed *placed, const char *name)
 {
     juggler_names *names = placed->names;
-    if (names->at.count < WHEELS_MAX && !is_among(names->at.at, names->at.count, name))
+    if (names->at.count < WHEELS_MAX && !is_among(names->at.at, names->at.count, piw_text_of(name)))
         names->at.at[names->at.count++] = piw_msg_textz(placed->msg, name);
 }
 
-/* Put in place every staged file whose name ends in `suffix`, but for those whose published file stays, and note the names
- * of wheels that stay there in `placed`. The caller has wheels put in place before their metadata. */
+/* Put in place, or out of reach, every staged file whose name ends in `suffix`, but for those whose published file stays, and note the
+ * names of wheels that are in place in `placed`. The caller has wheels put in place before their metadata. */
 static int place_all(const publish_build *job, DIR *folder, const char *suffix,
                      int (*place)(const publish_build *, const char *, piw_err *), wheels_placed *placed, piw_err *err)
 {
@@ -198,14 +205,17 @@ static int place_all(const publish_build *job, DIR *folder, const char *suffix,
             continue;
         }
         piw_err own_err = {0}; /* an error of this file alone: that a file has gone already is none */
+        bool ignored, away = is_withheld(job, piw_text_of(wheel));
         rc = replace_withheld(job, name, &placed->replaced, &own_err);
+        if (rc == 0 && away) /* an older one goes there first: later it would come in this one's place */
+            rc = job_withhold(home_of(job), job->package, piw_text_of(wheel), &ignored, &own_err);
         rc = rc != 0 ? rc : place(job, name, &own_err);
-        if (rc == 0 && strcmp(name, wheel) == 0 && !is_withheld(job, name))
-            note_placed(placed, name);
-        else if (rc == PIW_ENOENT) /* another publication of the same build was quicker */
+        if (rc == PIW_ENOENT) /* another publication of the same build was quicker */
             rc = 0;
-        else
+        else if (rc != 0)
             piw_err_set(err, rc, "%s", own_err.text);
+        else if (strcmp(name, wheel) == 0 && !away)
+            note_placed(placed, name);
     }
     return rc;
 }
@@ -240,6 +250,10 @@ static int mend_there(const publish_build *job, piw_text name, bool away, piw_er
     int rc = !find_place(job, wheel_name, away, path, unused)
                  ? piw_err_set(&own_err, PIW_EINVAL, "the link %s leads out of its folder", link)
                  : piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
+    if (rc == PIW_ENOENT && n > 0 && find_place(job, wheel_name, !away, path, unused)) {
+        own_err = (piw_err){0}; /* the link was moved, and the wheel is to follow, or the other way round */
+        rc = piw_wheel_read(path, wheel_name.s, &wheel, &own_err);
+    }
     if (rc == PIW_ENOENT)
         return rc;
     if (rc != 0) {
@@ -272,8 +286,8 @@ static int mend(const publish_build *job, piw_err *err)
     return rc;
 }
 
-/* Those that are quarantined go on out of reach; then note what lies there, also of what isn't said to be: the database is to know of
- * it, whatever it thought before. */
+/* Those that are quarantined and lay in their places before go out of reach; then note what lies there, also of what isn't said to be:
+ * the database is to know of it, whatever it thought before. */
 static int withhold(const publish_build *job, wheels_placed *away, piw_err *err)
 {
     char place[PIW_PATH_MAX], metadata[PIW_PATH_MAX];

@@ -289,14 +289,13 @@ static int remove_withheld(juggler *self, const char *home, const db_REMOVALS_DU
                            piw_err *err)
 {
     char wheel[PIW_PATH_MAX], metadata[PIW_PATH_MAX];
-    if (!piw_path_withheld(wheel, home, file->package, file->filename) ||
-        !piw_path_withheld_metadata(metadata, home, file->package, file->filename))
+    if (!piw_path_withheld(wheel, home, file->package, file->filename))
         return 0;
     piw_err own_err = {0};
     int rc = throw_away(self, wheel, job, &own_err);
     if (rc != 0 && rc != PIW_ENOENT)
         return piw_err_set(err, rc, "%s", own_err.text);
-    rc = piw_file_remove(metadata, err);
+    rc = piw_path_withheld_metadata(metadata, home, file->package, file->filename) ? piw_file_remove(metadata, err) : 0;
     *strrchr(wheel, '/') = '\0';
     rmdir(wheel);
     return rc;

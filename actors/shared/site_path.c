@@ -64,12 +64,19 @@ bool piw_path_simple(char *to, const char *root, piw_text package, piw_text file
     return join(to, "%s/simple/%.*s/%.*s", root, (int)package.len, package.s, (int)file.len, file.s);
 }
 
+static const char METADATA[] = ".metadata";
+
+/* Is there room for the suffix in what a file system takes? */
+static bool takes_metadata(piw_text file)
+{
+    return piw_path_component(file) && file.len + sizeof(METADATA) - 1 <= COMPONENT_MAX;
+}
+
 bool piw_path_metadata(char *to, const char *root, piw_text package, piw_text file)
 {
-    static const char suffix[] = ".metadata";
-    if (!piw_name_is_canonical(package) || !piw_path_component(file) || file.len + sizeof(suffix) - 1 > COMPONENT_MAX)
+    if (!piw_name_is_canonical(package) || !takes_metadata(file))
         return unsafe(to);
-    return join(to, "%s/simple/%.*s/%.*s%s", root, (int)package.len, package.s, (int)file.len, file.s, suffix);
+    return join(to, "%s/simple/%.*s/%.*s%s", root, (int)package.len, package.s, (int)file.len, file.s, METADATA);
 }
 
 bool piw_path_quarantine(char *to, const char *root)
@@ -86,9 +93,9 @@ bool piw_path_withheld(char *to, const char *root, piw_text package, piw_text fi
 
 bool piw_path_withheld_metadata(char *to, const char *root, piw_text package, piw_text file)
 {
-    if (!piw_name_is_canonical(package) || !piw_path_component(file))
+    if (!piw_name_is_canonical(package) || !takes_metadata(file))
         return unsafe(to);
-    return join(to, "%s/.quarantine/%.*s/%.*s.metadata", root, (int)package.len, package.s, (int)file.len, file.s);
+    return join(to, "%s/.quarantine/%.*s/%.*s%s", root, (int)package.len, package.s, (int)file.len, file.s, METADATA);
 }
 
 bool piw_path_project(char *to, const char *root, piw_text name)

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static piw_continuation_fn on_staged;
+
 enum { LINES_MAX = 10000, PROJECTS_MAX = 100, KNOWN_MAX = 100, DUE_MAX = 100, WAITERS_MAX = 16, LINE_MAX_BYTES = 3000 };
 
 typedef struct waiter {
@@ -354,7 +356,38 @@ static int on_look(piw_task *task, piw_msg *msg)
 
 static int on_discard(piw_task *task, piw_msg *msg)
 {
-    return pass_on(task, msg, fs_DISCARD_make(archive_DISCARD_of(msg)->build_id, 0), archive_DISCARD_reply_new());
+    const archive_DISCARD *from = archive_DISCARD_of(msg);
+    return pass_on(task, msg, fs_DISCARD_make(from->build_id, from->slave_id), archive_DISCARD_reply_new());
+}
+
+static int on_stage_discard(piw_task *task, piw_msg *msg)
+{
+    const archive_STAGE_DISCARD *from = archive_STAGE_DISCARD_of(msg);
+    fs_STAGE *body;
+    piw_msg *stage = fs_STAGE_new(&body);
+    body->build_id = from->build_id;
+    body->package = piw_msg_text(stage, from->package.s, from->package.len);
+    body->output = piw_msg_blob(stage, from->output);
+    piw_msg *discard = fs_DISCARD_make(from->build_id, 0);
+    piw_token token;
+    int rc = piw_defer(task, msg, &token);
+    if (rc == 0)
+        rc = piw_call(task, &stage, PIW_ON(staged), token.id, 0);
+    if (rc == 0)
+        rc = piw_cast(task, &discard);
+    piw_msg_free(&stage);
+    piw_msg_free(&discard);
+    return rc;
+}
+
+static int on_staged(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    piw_token token = {key};
+    piw_text why = piw_text_of(piw_msg_error(reply) == 0 ? "" : piw_msg_error_text(reply));
+    piw_msg *answer = archive_STAGE_DISCARD_reply_make(piw_msg_error(reply), why);
+    int rc = piw_answer(task, token, &answer);
+    piw_msg_free(&answer);
+    return rc;
 }
 
 static int on_withheld(piw_task *task, piw_msg *msg)
@@ -530,12 +563,13 @@ static const piw_handler handlers[] = {
     {&archive_protocol_def, ARCHIVE_WITHHELD, on_withheld},
     {&archive_protocol_def, ARCHIVE_LOOK, on_look},
     {&archive_protocol_def, ARCHIVE_DISCARD, on_discard},
+    {&archive_protocol_def, ARCHIVE_STAGE_DISCARD, on_stage_discard},
     {&archive_protocol_def, ARCHIVE_WEB, on_web},
     {&archive_protocol_def, ARCHIVE_WAIT, on_wait},
     {&archive_protocol_def, ARCHIVE_COUNT, on_count},
     PIW_HANDLERS_END,
 };
-static const piw_continuation continuations[] = {PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {PIW_CONTINUATION(staged), PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(fake_archive, .version = "1.0", .summary = "the database behind the site, as a test wants it",
            .serves = serves, .uses = uses, .start = start, .stop = stop, .handlers = handlers,

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """A build is recorded and the master killed before all of it lies in its place; then PyPI quarantines its package, before another
-master starts. The wheel comes to lie out of reach, with METADATA beside it, and when the quarantine ends it is in its place and on its
-pages. Nor is one at its address again, of which the database was told that it is out of reach, after the machine has gone down.
+master starts; also when the build was sealed. The wheel comes to lie out of reach, with METADATA beside it, and when the quarantine
+ends it is in its place and on its pages. Nor is one at its address again, of which the database was told that it is out of reach,
+after the machine has gone down.
 
 TEST-TIMEOUT: 300
 """
 
+import contextlib
 import hashlib
 import pathlib
 import sys
@@ -92,6 +94,56 @@ def test_namesake(farm):
     check_shown(farm, "namesake", package)
 
 
+def seal(farm, package):
+    """A build is sealed, and its master killed, while the database can't take it."""
+    lock = "SELECT 1 FROM pg_locks WHERE granted AND mode = 'ShareLock' AND relation = 'builds'::regclass"
+    holder = farm.start_process("holder", ["/usr/bin/psql", "-X", "-h", farm.dir / "s", "-U", "postgres", "-d", "piwheels", "-c",
+                                           "BEGIN; LOCK TABLE builds IN SHARE MODE; SELECT pg_sleep(600)"])
+    holder.expected_end = True
+    farm.wait("the lock", lambda: farm.rows(lock))
+    before = farm.master.text().count(" is sealed: ")
+    add(farm, package, VERSION)
+    farm.wait("a sealed build", lambda: farm.master.text().count(" is sealed: ") > before)
+    farm.master.expected_end = True
+    farm.master.kill()
+    farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")
+    farm.stop_process(holder)
+    equal(f"{package}.not recorded", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}'"), "0")
+    check(f"{package}.staged", farm.staged())
+
+
+def test_sealed(farm):
+    """The next master records it, and is killed before it is in its place."""
+    package = "piwtest-sealed"
+    seal(farm, package)
+    farm.stop_process(farm.master)
+    with contextlib.suppress(farms.Failure):  # it may die before it says that it is ready
+        farm.start_master(faults="juggler.rename=kill")
+    master = farm.master
+    master.expected_end = True
+    farm.wait("the next master's death", lambda: not master.running())
+    equal("sealed.recorded", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}' AND status"), "1")
+    quarantine(farm, package)
+    farm.restart_master()
+    check_hidden(farm, "sealed", package)
+    check_shown(farm, "sealed", package)
+
+
+def test_sealed_in_vain(farm):
+    """It is quarantined before it is recorded: nothing comes of it, and it is to be built when the quarantine ends."""
+    package = "piwtest-sealed-late"
+    seal(farm, package)
+    quarantine(farm, package)
+    farm.restart_master()
+    farm.wait("nothing that is staged", lambda: not farm.staged())
+    place = wheel(farm, package, VERSION)
+    check("sealed late.nothing came of it", not place.exists() and not away(farm, package).exists() and not naming(farm, package, VERSION))
+    equal("sealed late.no row", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}'"), "0")
+    farm.psql(f"SELECT piw.show('{{{package}}}', NULL)")
+    farm.wait("sealed late: it waits to be built", lambda: farm.rows(f"SELECT 1 FROM piw.queue WHERE package = '{package}'"))
+    check("sealed late.it is to be built again", True)
+
+
 def test_crash(farm):
     """A look is cut off between the names and their sync; the next one finds the wheel where it belongs, and tells the database."""
     package = "piwtest-crash"
@@ -113,10 +165,13 @@ def test_crash(farm):
 def main():
     with LeftFarm("small") as farm:
         farm.task_options["file_juggler"] = {"removals-every": "500ms"}
+        farm.task_options["slave_driver"] = {"seal-after": "2s"}
         try:
             farm.start(web=False)
-            for test in (test_kills, test_namesake, test_crash):
+            for test in (test_kills, test_namesake, test_sealed, test_sealed_in_vain):
                 test(farm)
+            if not farms.SANITIZED:  # a sanitizer's library wants to be loaded before the recorder
+                test_crash(farm)
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
             farm.show_logs()

@@ -80,6 +80,29 @@ START_TEST(one_whose_namesake_is_out_of_reach_follows_it)
 }
 END_TEST
 
+/* Too long a name has no METADATA: one of 250 bytes goes all the same, and comes back, and is removed. */
+START_TEST(a_long_name_goes_and_comes)
+{
+    char name[260], place[300], away[300];
+    snprintf(name, sizeof(name), "gold-1.0+%0224d-py3-none-any.whl", 1);
+    ck_assert_uint_eq(strlen(name), 250);
+    snprintf(place, sizeof(place), "simple/gold/%s", name);
+    snprintf(away, sizeof(away), ".quarantine/gold/%s", name);
+    ck_assert_int_eq(piw_file_write(root, at(place), "a wheel", 7, 0, NULL), 0);
+    begin_look(name);
+    set("looks-held", "no");
+    wait_for("WITHHELD_DONE(away=['gold-1.0+", 1);
+    ck_assert(is_there(away) && !is_there(place));
+    tell("archive", archive_WITHHELD_make(piw_text_of("gold"), piw_text_of(name), false));
+    tell("archive", archive_LOOK_new());
+    wait_for("back=['gold-1.0+", 1);
+    ck_assert(is_there(place) && !is_there(away));
+    tell("archive", archive_WITHHELD_make(piw_text_of("gold"), piw_text_of(name), true));
+    tell("archive", archive_LOOK_new());
+    wait_for("WITHHELD_DONE(away=['gold-1.0+", 2);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("looks");
@@ -90,6 +113,7 @@ Suite *unit_suite(void)
     tcase_add_test(looks, one_that_is_asked_for_meanwhile_follows);
     tcase_add_test(looks, without_a_publication_none_follows);
     tcase_add_test(looks, one_whose_namesake_is_out_of_reach_follows_it);
+    tcase_add_test(looks, a_long_name_goes_and_comes);
     suite_add_tcase(suite, looks);
     return suite;
 }

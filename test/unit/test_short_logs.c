@@ -186,6 +186,24 @@ static bool is_open(int64_t build_id)
     return found;
 }
 
+/* What the task that begins next finds: nothing of these builds, neither on the site nor in the journal. */
+static void ck_nothing_left(int count)
+{
+    char staged[64];
+    /* A build that stays open, so that the next start asks, and what came before it is on the disk. */
+    stage(BUILD + count, "gold", "on its way");
+    settle();
+    end();
+    begin();
+    ck_assert(is_open(BUILD + count));
+    for (int i = 0; i < count; i++) {
+        snprintf(staged, sizeof(staged), ".staging/%012d", BUILD + i);
+        ck_assert_msg(!is_open(BUILD + i), "build %d of %d is open", i, count);
+        ck_assert_msg(!is_there(log_at(BUILD + i)), "build %d of %d has a log", i, count);
+        ck_assert_msg(!is_there(staged), "build %d of %d is staged", i, count);
+    }
+}
+
 /* Thrown away at whatever moment, it leaves nothing: no log, and nothing open in the journal, which a task that begins anew, in one
  * way or another, has to know. */
 START_TEST(one_that_is_thrown_away_leaves_nothing)
@@ -194,22 +212,75 @@ START_TEST(one_that_is_thrown_away_leaves_nothing)
     settle();
     for (int i = 0; i < MANY; i++) {
         stage(BUILD + i, "gold", "nobody wants it");
-        tell("archive", archive_DISCARD_make(BUILD + i));
+        tell("archive", archive_DISCARD_make(BUILD + i, 1));
         if (_i == 1 && i % 10 == 0)
             ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
         if (_i == 2 && i % 60 == 0)
             ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
     }
-    /* A build that stays open, so that the next start asks, and what came before it is on the disk. */
-    stage(BUILD + MANY, "gold", "on its way");
+    ck_nothing_left(MANY);
+}
+END_TEST
+
+/* Its wheel is checked and staged. */
+static void bring_wheel(const parcel *p, int64_t build_id)
+{
+    expect(p, build_id, 1, "local", "gold");
+    transfer(p, 1);
+    ck_good(build_id, 1);
+}
+
+/* A worker keeps the log, of a build without wheels or with one, when nobody wants the build any more: whoever waits hears of that. */
+START_TEST(a_log_that_is_being_kept_is_thrown_away)
+{
+    const bool wheels = _i == 1;
+    char *text = malloc(20 * LONG);
+    ck_assert_ptr_nonnull(text);
+    for (size_t i = 0; i < 20 * LONG; i++)
+        text[i] = (char)(i * i >> 7);
+    parcel p = pack("gold", 1000);
+    int in_vain = 0, count = 0;
     settle();
-    end();
-    begin();
-    ck_assert(is_open(BUILD + MANY));
-    for (int i = 0; i < MANY; i++) {
-        ck_assert_msg(!is_open(BUILD + i), "build %d of %d is open", i, MANY);
-        ck_assert(!is_there(log_at(BUILD + i)));
+    for (; count < MANY && (in_vain == 0 || count < MANY / 2); count++) {
+        archive_STAGE_DISCARD *body;
+        piw_msg *msg = archive_STAGE_DISCARD_new(&body);
+        piw_blob *blob = piw_blob_new(text, count % 2 == 0 ? 20 * LONG : wheels ? 10 : LONG);
+        body->build_id = BUILD + count;
+        body->package = piw_text_of("gold");
+        body->output = piw_msg_blob(msg, blob);
+        piw_blob_unref(&blob);
+        if (wheels)
+            bring_wheel(&p, BUILD + count);
+        piw_msg *answer = call("archive", msg);
+        const archive_STAGE_DISCARD_reply *said = archive_STAGE_DISCARD_reply_of(answer);
+        in_vain += said->code != 0 && (wheels || strstr(said->why.s, "was thrown away meanwhile") != NULL);
+        ck_assert_msg(wheels || said->code == 0 || said->code == PIW_EAGAIN, "%s", said->why.s);
+        piw_msg_free(&answer);
     }
+    ck_assert_msg(in_vain > 0, "none of %d logs was thrown away while it was being kept", count);
+    ck_nothing_left(count);
+    piw_buffer_fini(&p.bytes);
+    free(text);
+}
+END_TEST
+
+/* A worker checks its wheel; also when the task fails right after, and hears nothing of the check's end. */
+START_TEST(a_wheel_that_is_being_checked_is_thrown_away)
+{
+    enum { WHEELS = 20 };
+    piw_err err = {0};
+    parcel p = pack("gold", 2000000);
+    settle();
+    for (int i = 0; i < WHEELS; i++) {
+        expect_last(&p, BUILD + i, 1, "gold", "a log");
+        transfer(&p, 1);
+        tell("archive", archive_DISCARD_make(BUILD + i, 1));
+        if (_i == 1)
+            ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+        ck_bad(BUILD + i, 1, false, "no transfer");
+    }
+    ck_nothing_left(WHEELS);
+    piw_buffer_fini(&p.bytes);
 }
 END_TEST
 
@@ -256,6 +327,12 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(thrown, setup, teardown);
     tcase_add_loop_test(thrown, one_that_is_thrown_away_leaves_nothing, 0, 3);
     suite_add_tcase(suite, thrown);
+    TCase *working = tcase_create("thrown_away_from_a_worker");
+    tcase_set_timeout(working, 60);
+    tcase_add_checked_fixture(working, setup, teardown);
+    tcase_add_loop_test(working, a_log_that_is_being_kept_is_thrown_away, 0, 2);
+    tcase_add_loop_test(working, a_wheel_that_is_being_checked_is_thrown_away, 0, 2);
+    suite_add_tcase(suite, working);
     TCase *starts = tcase_create("starts");
     tcase_set_timeout(starts, 60);
     tcase_add_checked_fixture(starts, NULL, teardown);
