@@ -82,12 +82,17 @@ static int place_second(const char *root, const placed_wheel *job, bool *replace
 
 static int place_beside(const char *root, const placed_wheel *job, piw_text name, const beside *it, piw_err *err)
 {
-    char to[PIW_PATH_MAX];
-    if (!piw_path_metadata(to, job->home.s, job->package, name))
+    char to[PIW_PATH_MAX], away[PIW_PATH_MAX];
+    if (!piw_path_metadata(to, job->home.s, job->package, name) ||
+        !piw_path_withheld_metadata(away, job->home.s, job->package, name))
         return 0; /* too long a name: it has none */
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
-    int rc = piw_file_write(root, to, it->data, it->len, 0, err);
+    int rc = piw_file_remove(away, err);
+    *strrchr(away, '/') = '\0';
+    rmdir(away); /* does nothing while others are in the folder */
+    if (rc == 0)
+        rc = piw_file_write(root, to, it->data, it->len, 0, err);
     return rc == 0 ? job_follow_withheld(job->home.s, job->package, name, to, err) : rc;
 }
 
