@@ -246,13 +246,45 @@ static int fill(const char *root, const char *folder, int64_t build_id, const no
     return rc == 0 ? stage_log(root, folder, build_id, noted->log, err) : rc;
 }
 
-int job_stage_noted(const char *root, int64_t build_id, const noted_build *noted, piw_err *err)
+/* Staged, at its address, or out of reach. Of a second name, whatever it is. */
+static bool lies_somewhere(const char *folder, const char *home, piw_text package, const noted_build *noted, uint32_t i)
+{
+    char paths[3][PIW_PATH_MAX];
+    struct stat there;
+    piw_text name = noted->wheels.at[i];
+    const piw_blob *data = noted->wheel.data;
+    int n = snprintf(paths[0], PIW_PATH_MAX, "%s/%s", folder, name.s);
+    if (n < 0 || n >= PIW_PATH_MAX || !piw_path_simple(paths[1], home, package, name) ||
+        !piw_path_withheld(paths[2], home, package, name))
+        return false;
+    for (int at = 0; at < 3; at++)
+        if (i > 0 ? lstat(paths[at], &there) == 0 : piw_file_holds(paths[at], piw_blob_data(data), piw_blob_size(data)))
+            return true;
+    return false;
+}
+
+/* What was staged in a hurry was never synced, and the machine may have gone down: are wheel and log whole, there or in their places?
+ * What lies beside them is made again when they are put in place. */
+static bool is_whole(const char *root, const char *folder, int64_t build_id, piw_text package, piw_text view,
+                     const noted_build *noted)
+{
+    char home[PIW_PATH_MAX], staged[PIW_PATH_MAX], log[PIW_PATH_MAX];
+    int n = snprintf(staged, sizeof(staged), "%s/log.txt.gz", folder);
+    bool whole = n > 0 && n < PIW_PATH_MAX && piw_path_log(log, root, build_id) && piw_path_view(home, root, view) &&
+                 (log_file_whole(staged) || log_file_whole(log));
+    for (uint32_t i = 0; whole && i < noted->wheels.count; i++)
+        whole = lies_somewhere(folder, home, package, noted, i);
+    return whole;
+}
+
+int job_stage_noted(const char *root, int64_t build_id, piw_text package, piw_text view, const noted_build *noted,
+                    piw_err *err)
 {
     char tmp[PIW_PATH_MAX], folder[PIW_PATH_MAX];
     struct stat there;
     if (!piw_path_staged(folder, root, build_id, (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
-    if (lstat(folder, &there) == 0 && S_ISDIR(there.st_mode))
+    if (lstat(folder, &there) == 0 && S_ISDIR(there.st_mode) && is_whole(root, folder, build_id, package, view, noted))
         return 0;
     int rc = piw_folder_begin(root, tmp, err);
     if (rc != 0)

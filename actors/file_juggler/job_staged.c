@@ -126,7 +126,7 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
         reply->sealed = sealed;
     }
     if (body->noted != NULL && !job_is_placed(body->root.s, body->build_id, body->package, body->view, body->noted))
-        rc = job_stage_noted(body->root.s, body->build_id, body->noted, err);
+        rc = job_stage_noted(body->root.s, body->build_id, body->package, body->view, body->noted, err);
     if (rc == 0)
         rc = list_files(body, made, reply, err);
     if (rc != 0) {

@@ -100,14 +100,15 @@ static bool needs_folder(const sync_builds *job)
 }
 
 /* The journal, and the folder that it and the builds' folders lie in. A journal that has gone has a successor, which holds
- * the same and reached the disk before. */
+ * the same and reached the disk before: unless the site has gone, as the folder shows then. */
 static int sync_shared(const sync_builds *job, int64_t *named, piw_err *err)
 {
     char staging[PIW_PATH_MAX];
     if (!piw_path_staging(staging, job->root.s))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", job->root.s);
-    int rc = access(job->journal.s, F_OK) == 0 ? end_file(job->journal.s, err) : 0;
-    if (rc != 0 || !needs_folder(job))
+    bool gone = access(job->journal.s, F_OK) != 0 && errno == ENOENT;
+    int rc = gone ? 0 : end_file(job->journal.s, err);
+    if (rc != 0 || (!gone && !needs_folder(job)))
         return rc;
     rc = sync_folder(staging, err);
     *named = rc == 0 && job->number != NULL ? *job->number : 0;

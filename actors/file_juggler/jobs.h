@@ -62,8 +62,9 @@ int job_place_wheel(const char *root, const struct placed_wheel *job, piw_msg *n
 struct noted_build;
 bool job_is_placed(const char *root, int64_t build_id, piw_text package, piw_text view,
                    const struct noted_build *noted);
-/* Make its staging folder, in its mark's place. */
-int job_stage_noted(const char *root, int64_t build_id, const struct noted_build *noted, piw_err *err);
+/* Make its staging folder, in its mark's place, or in that of a folder which isn't whole. */
+int job_stage_noted(const char *root, int64_t build_id, piw_text package, piw_text view,
+                    const struct noted_build *noted, piw_err *err);
 /* read_staged: the package of a staged build, its seal if it has one, and its wheels with their hashes. */
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
 /* move_withheld: renames between a package's folder and the hidden one; synced. */

@@ -334,23 +334,32 @@ static int map_file(const char *path, const uint8_t **data, size_t *len, piw_err
 }
 
 /* `j->size` becomes its size, 0 when it ends with a torn record. */
-static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
+static void take_all(journal *j, const char *path, const uint8_t *data, size_t len, bool lazily)
 {
-    char path[PIW_PATH_MAX];
-    const uint8_t *data;
-    size_t len, at = 0;
-    if (!piw_path_journal(path, j->root, number))
-        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
-    int rc = map_file(path, &data, &len, err);
-    if (rc != 0)
-        return rc;
+    size_t at = 0;
     while (at < len && take(j, data, len, lazily, &at))
         ;
     j->size = at == len ? len : 0;
     if (at < len)
         piw_info("%s ends with %zu bytes of a record that was never finished", path, len - at);
-    if (len > 0)
-        munmap((void *)(uintptr_t)data, len);
+}
+
+/* At a swap it lies in memory still. At a start it may come from a disk that can't read it, which a mapping would end the process for. */
+static int read_file(journal *j, int64_t number, bool lazily, piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    const uint8_t *mapped = NULL;
+    void *read = NULL;
+    size_t len;
+    if (!piw_path_journal(path, j->root, number))
+        return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
+    int rc = lazily ? map_file(path, &mapped, &len, err) : piw_file_read(path, FILE_MAX, &read, &len, err);
+    if (rc != 0)
+        return rc;
+    take_all(j, path, lazily ? mapped : read, len, lazily);
+    if (lazily && len > 0)
+        munmap((void *)(uintptr_t)mapped, len);
+    free(read);
     return 0;
 }
 
@@ -567,6 +576,7 @@ int journal_sync_ends(journal *j, bool good, piw_err *err)
             journal_end(j, entry->build_id);
         }
     }
-    /* Now the least is open: the next file begins with little. */
-    return rc == 0 && j->size > JOURNAL_GROWTH + j->open_size ? next_file(j, err) : rc;
+    /* Now the least is open: the next file begins with little. Where much is open still, as while the database is away, that is written
+     * again for half as much at least. */
+    return rc == 0 && j->size > JOURNAL_GROWTH + j->open_size + j->open_size / 2 ? next_file(j, err) : rc;
 }

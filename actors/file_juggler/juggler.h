@@ -274,8 +274,8 @@ bool small_lies(juggler *self, int64_t build_id);
 void small_copy(piw_msg *record, journal_build *body, const journal_build *from);
 /* What a job needs to stage it. */
 const struct noted_build *small_describe(piw_msg *msg, const journal_build *from);
-/* Its files are in their places, or it is received anew: its mark goes. */
-void small_forget(juggler *self, int64_t build_id);
+/* Its files are in their places, or it is received anew: its mark goes. False: it stays. */
+bool small_forget(juggler *self, int64_t build_id);
 /* At a start: each has its mark, before anybody is answered. */
 int small_open(juggler *self, piw_err *err);
 /* Does any lie there that isn't over? */

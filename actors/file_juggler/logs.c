@@ -147,10 +147,11 @@ static int placed(piw_task *task, waiting_log *log)
 {
     juggler *self = piw_soul(task);
     const juggler_log it = log->saved;
-    bool replaced = log->replaced; /* is it to follow its namesake, of which the database thinks the same? */
+    /* Is it to follow its namesake, of which the database thinks the same? Or is its mark to be removed once more? */
+    bool again = log->replaced;
     forget(self, log);
-    small_forget(self, it.build_id);
-    if (replaced)
+    again = !small_forget(self, it.build_id) || again;
+    if (again)
         leave(self, it.build_id);
     else if (it.publish.id != 0 || it.over)
         juggler_ended(self, it.build_id);

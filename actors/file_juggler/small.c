@@ -72,13 +72,15 @@ static int mark(const juggler *self, int64_t build_id, piw_err *err)
     return !missing || link(one, to) == 0 || errno == EEXIST ? 0 : piw_err_errno(err, "can't make the mark %s", to);
 }
 
-static void unmark(const juggler *self, int64_t build_id)
+/* False when it can't be removed, which is said: pages of its package wait. */
+static bool unmark(const juggler *self, int64_t build_id)
 {
     char path[PIW_PATH_MAX];
-    if (piw_path_staged(path, self->root, build_id, (piw_text){0}) && unlink(path) != 0 && errno != ENOENT &&
-        errno != EISDIR)
-        piw_error("the mark %s can't be removed, so pages of its package wait until the master starts again: %s", path,
-                  strerror(errno));
+    if (!piw_path_staged(path, self->root, build_id, (piw_text){0}) || unlink(path) == 0 || errno == ENOENT ||
+        errno == EISDIR)
+        return true;
+    piw_error("the mark %s can't be removed, so pages of its package wait: %s", path, strerror(errno));
+    return false;
 }
 
 /* --- Into the journal ------------------------------------------------------------------------------------------------- */
@@ -124,10 +126,9 @@ void small_copy(piw_msg *record, journal_build *body, const journal_build *from)
     piw_texts_copy(record, from->wheels.at, from->wheels.count, body->wheels.at);
 }
 
-void small_forget(juggler *self, int64_t build_id)
+bool small_forget(juggler *self, int64_t build_id)
 {
-    if (!self->site_away && find(self, build_id) != NULL)
-        unmark(self, build_id);
+    return self->site_away || find(self, build_id) == NULL || unmark(self, build_id);
 }
 
 /* --- At a start, and at an end ---------------------------------------------------------------------------------------- */
@@ -145,7 +146,7 @@ const noted_build *small_describe(piw_msg *msg, const journal_build *from)
 static int stage(const juggler *self, const journal_build *build, piw_err *err)
 {
     piw_msg *msg = read_staged_reply_new(&(read_staged_reply *){NULL});
-    int rc = job_stage_noted(self->root, build->build_id, small_describe(msg, build), err);
+    int rc = job_stage_noted(self->root, build->build_id, build->package, build->view, small_describe(msg, build), err);
     piw_msg_free(&msg);
     return rc;
 }

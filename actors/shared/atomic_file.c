@@ -142,14 +142,22 @@ int piw_folder_begin(const char *root, char *tmp, piw_err *err)
     return rc != 0 || mkdir(tmp, 0700) == 0 ? rc : piw_err_errno(err, "can't make the temporary folder %s", tmp);
 }
 
+/* A file or a folder, if there is one. */
+static int remove_any(const char *path)
+{
+    piw_err ignored_err = {0};
+    return unlink(path) == 0 || errno == ENOENT || (errno == EISDIR && piw_folder_remove(path, &ignored_err) == 0) ? 0
+                                                                                                                   : -1;
+}
+
 /* In one step, where the file system can do that. */
 static int exchange(const char *from, const char *path)
 {
     if (renameat2(AT_FDCWD, from, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
-        return unlink(from);
+        return remove_any(from);
     if (errno != EINVAL && errno != ENOSYS && errno != ENOENT)
         return -1;
-    return unlink(path) == 0 || errno == ENOENT ? rename(from, path) : -1;
+    return remove_any(path) == 0 ? rename(from, path) : -1;
 }
 
 int piw_folder_commit(const char *tmp, const char *path, piw_err *err)

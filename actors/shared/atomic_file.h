@@ -29,7 +29,7 @@ bool piw_file_there(const char *path);
 int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err);
 /* Make a temporary folder, 0700. End it with piw_folder_commit, or piw_folder_remove. */
 int piw_folder_begin(const char *root, char *tmp, piw_err *err);
-/* It becomes `path`; a file of that name goes, in the same moment. Removes `tmp` also when it fails. */
+/* It becomes `path`; a file or folder of that name goes, in the same moment. Removes `tmp` also when it fails. */
 int piw_folder_commit(const char *tmp, const char *path, piw_err *err);
 /* Finish: mode 0644, fsync when asked for, close, rename to `path`. Closes *fd (and sets it to -1) and unlinks tmp also
  * when it fails. */

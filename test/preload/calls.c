@@ -192,6 +192,11 @@ int mkdir(const char *path, mode_t mode)
     return fails("mkdir", path) ? -1 : REAL(mkdir)(path, mode);
 }
 
+int link(const char *from, const char *to)
+{
+    return fails("link", to) ? -1 : REAL(link)(from, to);
+}
+
 int symlink(const char *target, const char *path)
 {
     return fails("symlink", path) ? -1 : REAL(symlink)(target, path);

@@ -24,7 +24,7 @@ BUILDS = {"small": ("good",), "large": ("good", "--file-size", "80K"), "failed":
 LISTS = 2
 TURNS = 5  # what is synced and noted twice a second may fall together for a build, and then comes once instead of twice
 # What a full disk refuses. (What is only read or has its mode changed needs no room.)
-NEEDS_ROOM = ("write ", "pwrite ", "fsync ", "fdatasync ", "syncfs ", "rename ", "mkdir ", "open /.staging")
+NEEDS_ROOM = ("write ", "pwrite ", "fsync ", "fdatasync ", "syncfs ", "rename ", "link ", "mkdir ", "open /.staging")
 
 
 class FailingFarm(farms.Farm):
@@ -129,7 +129,7 @@ def main():
     with FailingFarm() as farm:
         try:
             loads.start(farm, 200, 20)
-            test_calls(farm, "small", ("open", "write", "fsync", "rename"))
+            test_calls(farm, "small", ("open", "write", "fsync", "rename", "link"))
             test_calls(farm, "large", ("open", "write", "pwrite", "fsync", "rename"))
             test_calls(farm, "failed", ("open", "write", "rename"))
         except (farms.Failure, OSError) as problem:

@@ -235,6 +235,28 @@ START_TEST(whole_builds_make_it_no_longer)
 }
 END_TEST
 
+/* While the database is away much is open for long, and each sync must not write it all again for a little that is over. */
+START_TEST(what_stays_open_is_seldom_written_again)
+{
+    for (int64_t id = 1; id <= 1000; id++)
+        put_whole(id, 4096);
+    sync_all();
+    int64_t before = j.number;
+    size_t garbage = 0;
+    for (int64_t id = 2000; id < 2400; id++) {
+        size_t size = j.size;
+        put_whole(id, 4096);
+        garbage += j.size > size ? j.size - size : 0;
+        journal_end(&j, id);
+        if (id % 20 == 0)
+            sync_all();
+    }
+    ck_assert_uint_gt(garbage, 1 << 20);
+    ck_assert_int_le(j.number - before, 1);
+    ck_assert_uint_lt(j.size, JOURNAL_GROWTH + 2 * j.open_size);
+}
+END_TEST
+
 /* The file that there is is gone on with. */
 START_TEST(a_next_file_that_cannot_be_filled_changes_nothing)
 {
@@ -386,6 +408,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, what_was_noted_is_known_again);
     tcase_add_loop_test(cases, a_torn_tail_is_passed_over, 0, 2);
     tcase_add_test(cases, whole_builds_make_it_no_longer);
+    tcase_add_test(cases, what_stays_open_is_seldom_written_again);
     tcase_add_test(cases, a_next_file_that_cannot_be_filled_changes_nothing);
     tcase_add_test(cases, a_changed_byte_is_noticed);
     tcase_add_test(cases, its_size_follows_what_is_open);

@@ -413,6 +413,45 @@ START_TEST(at_the_end_it_is_staged)
 }
 END_TEST
 
+/* What was staged at an orderly end may not have reached the disk; the journal has. */
+START_TEST(what_was_staged_and_torn_is_staged_again)
+{
+    static const char *const torn[] = {"gold-1.0-py3-none-any.whl", "gold-1.0-py3-none-any.whl.metadata", "log.txt.gz"};
+    char name[100];
+    const int which = _i % 3;
+    snprintf(name, sizeof(name), "%s/%s", MARK, torn[which]);
+    receive(&p, BUILD, "gold", "all is well");
+    end();
+    ck_assert_int_eq(_i < 3 ? truncate(at(name), 0) : unlink(at(name)), 0);
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    store("gold", p.name, p.hash);
+    tell("archive", known(BUILD));
+    set("away", "no");
+    wait_for("PROJECT(package='gold')", 2);
+    ck_placed();
+}
+END_TEST
+
+/* The same of a log in its place. */
+START_TEST(a_torn_log_is_made_again)
+{
+    receive(&p, BUILD, "gold", "all is well");
+    publish(BUILD, "gold", NULL);
+    killed();
+    ck_assert_int_eq(truncate(at(LOG), _i == 0 ? 0 : 10), 0);
+    away_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+    store("gold", p.name, p.hash);
+    tell("archive", known(BUILD));
+    set("away", "no");
+    wait_for("PROJECT(package='gold')", 2);
+    ck_placed();
+}
+END_TEST
+
 /* With a row it is put in place, without one it goes; also where its bytes were put in place and didn't all reach the disk. */
 START_TEST(what_a_killed_master_left_is_finished_or_removed)
 {
@@ -552,6 +591,8 @@ Suite *unit_suite(void)
     tcase_add_loop_test(cases, the_last_one_of_a_name_stays, 0, 2);
     tcase_add_test(cases, no_page_names_it_before);
     tcase_add_test(cases, at_the_end_it_is_staged);
+    tcase_add_loop_test(cases, what_was_staged_and_torn_is_staged_again, 0, 6);
+    tcase_add_loop_test(cases, a_torn_log_is_made_again, 0, 2);
     tcase_add_loop_test(cases, what_a_killed_master_left_is_finished_or_removed, 0, 3);
     tcase_add_loop_test(cases, marks_follow_the_journal, 0, 2);
     tcase_add_test(cases, what_is_kept_is_asked_for_when_the_task_begins_anew);
