@@ -328,6 +328,16 @@ def commands_are_known():
     report("commands_are_known", "; ".join(wrong) if helps else "docs have no commands")
 
 
+def the_environment_reaches_tests():
+    """What a test takes from the environment in place of its own choice, test/run passes on."""
+    run, wrong = (ROOT / "test/run").read_text(encoding="utf-8"), []
+    for path in sorted((ROOT / "test").glob("*/*.py")):
+        wrong += [f"{path.name} looks for {name}, which test/run takes away"
+                  for name in re.findall(r'environ\.get\("(PIW_\w+)"\) (?:or|else) ', path.read_text(encoding="utf-8"))
+                  if f'"{name}"' not in run and f"{name}=" not in run]
+    report("the_environment_reaches_tests", "; ".join(wrong))
+
+
 def testing_page_has_what_there_is():
     """Suites with their budgets, and targets of the fuzzer, stand in the tables of docs/testing.md."""
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
@@ -419,6 +429,7 @@ nothing_cites_papers_from_elsewhere()
 options_are_in_the_example()
 messages_are_real()
 commands_are_known()
+the_environment_reaches_tests()
 testing_page_has_what_there_is()
 pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()
