@@ -27,8 +27,10 @@ typedef struct piw__seen {
      * time apart. */
     _Atomic(const char *) busy_in;
     _Atomic uint64_t busy_number;
-    _Atomic bool stuck;            /* written by the monitor only */
-    _Atomic int64_t long_since_ns; /* its handler runs for long, since then; 0: it doesn't; the monitor's too */
+    /* Written by the monitor only: the numbers of the last handler that ran for long, and of the last one that was stuck. Neither
+     * says that it still runs: piw__seen_long_ns, piw__seen_stuck. */
+    _Atomic uint64_t long_number, stuck_number;
+    _Atomic int64_t long_since_ns; /* since when that one runs for long */
     _Atomic bool blocks;           /* the soul's handlers may block */
     _Atomic(const char *) version; /* of the soul; in its image, which is never unmapped */
     _Atomic int64_t since_ns;      /* when the soul began; 0: there is none */
@@ -44,6 +46,27 @@ typedef struct piw__seen {
     piw__figures figures;
     piw__recorder recorder;
 } piw__seen;
+
+/* Does the handler of that number still run? So that nobody who looks between two of the monitor's looks is told of one that
+ * has ended. */
+static inline bool piw__seen_runs(const piw__seen *seen, uint64_t number)
+{
+    return number != 0 && atomic_load_explicit(&seen->busy_in, memory_order_relaxed) != NULL &&
+           atomic_load_explicit(&seen->busy_number, memory_order_relaxed) == number;
+}
+
+static inline bool piw__seen_stuck(const piw__seen *seen)
+{
+    return piw__seen_runs(seen, atomic_load_explicit(&seen->stuck_number, memory_order_relaxed));
+}
+
+/* Since when its handler runs for long; 0: it doesn't. */
+static inline int64_t piw__seen_long_ns(const piw__seen *seen)
+{
+    return piw__seen_runs(seen, atomic_load_explicit(&seen->long_number, memory_order_relaxed))
+               ? atomic_load_explicit(&seen->long_since_ns, memory_order_relaxed)
+               : 0;
+}
 
 static inline void piw__figure(_Atomic uint64_t *figure, uint64_t add)
 {

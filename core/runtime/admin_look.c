@@ -41,7 +41,7 @@ static const char *state_of(const piw__role *role, bool enabled)
         unsigned is = state == PIW__RUNNING ? 0 : state == PIW__STARTING ? 1 : state == PIW__FAILED ? 4 : 2;
         if (atomic_load_explicit(&shell->seen.on_hold, memory_order_relaxed))
             is = 3;
-        if (atomic_load_explicit(&shell->seen.stuck, memory_order_relaxed))
+        if (piw__seen_stuck(&shell->seen))
             is = 5;
         worst = is > worst ? is : worst;
     }
@@ -64,9 +64,9 @@ static piw_text note_of(piw_msg *msg, const piw_runtime *runtime, const piw__rol
     for (unsigned n = 0; n < role->instances; n++) {
         piw__shell *shell = role->shells[n];
         const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
-        int64_t since_ns = atomic_load_explicit(&shell->seen.long_since_ns, memory_order_relaxed);
-        if (since_ns != 0)
-            return piw_msg_printf(msg, "%s has been in %s for %lld s", shell->name, what != NULL ? what : "its loop",
+        int64_t since_ns = piw__seen_long_ns(&shell->seen);
+        if (since_ns != 0 && what != NULL)
+            return piw_msg_printf(msg, "%s has been in %s for %lld s", shell->name, what,
                                   (long long)(piw_monotonic_ns() - since_ns) / 1000000000);
         char failure[PIW__SHOWN];
         piw__shown(shell, shell->seen.failure, failure);

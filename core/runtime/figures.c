@@ -28,7 +28,7 @@ int piw_runtime_figures(piw_runtime *runtime, const char *task, unsigned instanc
     piw__shell *shell = role->shells[instance];
     const piw__figures *own = &shell->seen.figures;
     memset(figures, 0, sizeof(*figures));
-    bool stuck = atomic_load_explicit(&shell->seen.stuck, memory_order_relaxed);
+    bool stuck = piw__seen_stuck(&shell->seen);
     const char *what = atomic_load_explicit(&shell->seen.busy_in, memory_order_relaxed);
     snprintf(figures->name, sizeof(figures->name), "%s", shell->name);
     snprintf(figures->state, sizeof(figures->state), "%s",

@@ -54,17 +54,16 @@ static void look_at(piw__shell *shell, struct seen *seen, int64_t now)
         seen->number = number;
         seen->since_ns = now;
         seen->reported = false;
-        atomic_store_explicit(&shell->seen.stuck, false, memory_order_relaxed);
-        atomic_store_explicit(&shell->seen.long_since_ns, 0, memory_order_relaxed);
         return;
     }
     if (seen->reported || now - seen->since_ns < piw__tune.stuck_ms * INT64_C(1000000))
         return;
     atomic_store_explicit(&shell->seen.long_since_ns, seen->since_ns, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.long_number, number, memory_order_relaxed);
     if (atomic_load_explicit(&shell->seen.blocks, memory_order_relaxed))
         return; /* it may: whoever asks is told */
     seen->reported = true;
-    atomic_store_explicit(&shell->seen.stuck, true, memory_order_relaxed);
+    atomic_store_explicit(&shell->seen.stuck_number, number, memory_order_relaxed);
     piw_error("task %s is stuck: its handler of %s has been running for more than %d ms", shell->name, what,
               (int)((now - seen->since_ns) / 1000000));
     piw__recorder_print(&shell->seen.recorder, shell->name, STDERR_FILENO, 32);
@@ -74,8 +73,7 @@ static bool is_fit(const piw_runtime *runtime)
 {
     for (size_t i = 0; i < runtime->roles_count; i++)
         for (unsigned n = 0; n < runtime->roles[i]->instances; n++)
-            if (runtime->roles[i]->critical &&
-                atomic_load_explicit(&runtime->roles[i]->shells[n]->seen.stuck, memory_order_relaxed))
+            if (runtime->roles[i]->critical && piw__seen_stuck(&runtime->roles[i]->shells[n]->seen))
                 return false;
     return true;
 }

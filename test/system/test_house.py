@@ -296,6 +296,48 @@ def options_are_in_the_example():
     report("options_are_in_the_example", "; ".join(wrong) if keys else "no task has an option")
 
 
+def messages_are_real():
+    """The parts of each message in the guide's table of troubles between its … stand in the sources, in which literals that follow each
+    other are one."""
+    text = "\n".join(path.read_text(encoding="utf-8") for folder in ("core", "actors", "tools") for path in (ROOT / folder).rglob("*.c"))
+    text = re.sub(r'"\s*\n\s*"', "", text)
+    messages = [message for message in re.findall(r"(?m)^\| [^|]*?`([^`|]*)`[^|]*\|",
+                                                  (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")) if len(message.split()) > 2]
+    wrong = [f"no program says {part!r} of `{message}`" for message in messages for part in map(str.strip, message.split("…")) if part not in text]
+    report("messages_are_real", "; ".join(wrong) if messages else "docs/troubleshooting.md has no messages")
+
+
+def commands_are_known():
+    """Commands in the running text of docs: the program is there, and its help has the command of piw-ctl and the long options."""
+    helps, wrong = {}, []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for code in re.findall(r"`(piw-[a-z]+ [^`\n]+)`", page.read_text(encoding="utf-8")):
+            name, *words = code.split()
+            program = BUILD / "bin" / name
+            if not program.exists():
+                wrong.append(f"{page.name}: there is no program for `{code}`")
+                continue
+            if name not in helps:
+                helps[name] = subprocess.run([str(program), "--help"], capture_output=True, text=True, timeout=60, check=False).stdout
+            known = [word.split("=")[0] for word in words if re.match("--[a-z]", word)]
+            operand = next((word for word in words if not word.startswith("-")), "")
+            if name == "piw-ctl" and re.fullmatch("[a-z]+", operand):
+                known.append(operand)
+            wrong += [f"{page.name}: {name} doesn't know {word} in `{code}`" for word in known
+                      if not re.search(rf"(?<![\w-]){re.escape(word)}\b", helps[name])]
+    report("commands_are_known", "; ".join(wrong) if helps else "docs have no commands")
+
+
+def the_environment_reaches_tests():
+    """What a test takes from the environment in place of its own choice, test/run passes on."""
+    run, wrong = (ROOT / "test/run").read_text(encoding="utf-8"), []
+    for path in sorted((ROOT / "test").glob("*/*.py")):
+        wrong += [f"{path.name} looks for {name}, which test/run takes away"
+                  for name in re.findall(r'environ\.get\("(PIW_\w+)"\) (?:or|else) ', path.read_text(encoding="utf-8"))
+                  if f'"{name}"' not in run and f"{name}=" not in run]
+    report("the_environment_reaches_tests", "; ".join(wrong))
+
+
 def testing_page_has_what_there_is():
     """Suites with their budgets, and targets of the fuzzer, stand in the tables of docs/testing.md."""
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
@@ -385,6 +427,9 @@ paths_in_docs_exist()
 references_lead_somewhere()
 nothing_cites_papers_from_elsewhere()
 options_are_in_the_example()
+messages_are_real()
+commands_are_known()
+the_environment_reaches_tests()
 testing_page_has_what_there_is()
 pages_name_the_metadata_once()
 headers_are_followed_however_the_folder_is_spelt()

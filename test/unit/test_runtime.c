@@ -452,7 +452,8 @@ START_TEST(a_stuck_handler_is_seen)
     ck_assert_int_eq(piw_runtime_call(bus, "echo", &slow, 100, &answer, &err), PIW_EDEADLINE);
     BUS_UNTIL(strcmp(bus_figures("echo").state, "stuck") == 0);
     ck_figure("echo", stuck_in, "SLOW");
-    BUS_UNTIL(strcmp(bus_figures("echo").state, "running") == 0);
+    bus_stand(); /* is answered behind the slow one: the next look says so, not only the monitor's */
+    ck_figure("echo", state, "running");
     bus_end();
 }
 END_TEST
