@@ -22,6 +22,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* When wheels of so many bytes lie in the journal those in their places are synced at once: a swap reads it. */
+enum { SYNCED_SOONER = 2 << 20 };
+
 static piw_continuation_fn on_staged, on_sealed, on_published;
 
 /* --- The service --- */
@@ -309,7 +312,9 @@ static int on_publish(piw_task *task, piw_msg *msg)
     if (lies && unfinished_waits(self, publish->build_id))
         return piw_refuse(task, msg, PIW_EAGAIN, "build %lld waits for its turn to be put in place",
                           (long long)publish->build_id);
-    if (logs_waits(self, publish->build_id) || lies)
+    if (lies)
+        upkeep_published(self, publish->package);
+    if (lies || logs_waits(self, publish->build_id))
         return logs_publish(task, msg);
     if (!juggler_is_staged(self, publish->build_id)) {
         upkeep_over(self, publish->build_id);
@@ -360,6 +365,29 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
     return rc != 0 ? rc : finish(task, reply, key, fs_PUBLISH_reply_new());
 }
 
+/* Some may have to be looked at as if they had been left. */
+static int finish_left(piw_task *task, juggler *self)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < self->left_count; i++)
+        rc = unfinished_add(task, self->left[i]);
+    self->left_count = 0;
+    return rc;
+}
+
+int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    juggler *self = piw_soul(task);
+    bool wheels = logs_placed(task, reply);
+    int rc = finish_left(task, self);
+    if (rc == 0 && wheels)
+        rc = withheld_published(task);
+    if (rc == 0 && wheels && self->journal.open_size > SYNCED_SOONER)
+        rc = on_sync(task, NULL, 0);
+    return rc != 0 || self->logs_failed ? rc : logs_go(task);
+}
+
 static int on_recorded(piw_task *task, piw_msg *msg)
 {
     upkeep_over(piw_soul(task), fs_RECORDED_of(msg)->build_id);
@@ -404,6 +432,7 @@ static void free_soul(juggler *self)
     piw_msg_free(&self->counts);
     journal_close(&self->journal);
     free(self->waiting);
+    free(self->left);
     free(self->early);
     logs_fini(self);
     free(self->unfinished);

@@ -83,12 +83,17 @@ static int place_second(const char *root, const placed_wheel *job, bool *replace
 
 static int place_beside(const char *root, const placed_wheel *job, piw_text name, const beside *it, piw_err *err)
 {
-    char to[PIW_PATH_MAX];
-    if (!piw_path_metadata(to, job->home.s, job->package, name))
+    char to[PIW_PATH_MAX], away[PIW_PATH_MAX];
+    if (!piw_path_metadata(to, job->home.s, job->package, name) ||
+        !piw_path_withheld_metadata(away, job->home.s, job->package, name))
         return 0; /* too long a name: it has none */
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
-    int rc = piw_file_write(root, to, it->data, it->len, 0, err);
+    int rc = piw_file_remove(away, err);
+    *strrchr(away, '/') = '\0';
+    rmdir(away); /* does nothing while others are in the folder */
+    if (rc == 0)
+        rc = piw_file_write(root, to, it->data, it->len, 0, err);
     return rc == 0 ? job_follow_withheld(job->home.s, job->package, name, to, err) : rc;
 }
 
@@ -275,8 +280,7 @@ static bool lies_somewhere(const char *folder, const char *home, piw_text packag
         !piw_path_withheld(paths[2], home, package, name))
         return false;
     for (int at = 0; at < 3; at++)
-        if (i > 0 ? lstat(paths[at], &there) == 0
-                  : piw_file_holds(paths[at], piw_blob_data(data), piw_blob_size(data)))
+        if (i > 0 ? lstat(paths[at], &there) == 0 : piw_file_holds(paths[at], piw_blob_data(data), piw_blob_size(data)))
             return true;
     return false;
 }
@@ -302,8 +306,7 @@ int job_stage_noted(const char *root, int64_t build_id, piw_text package, piw_te
     struct stat there;
     if (!piw_path_staged(folder, root, build_id, (piw_text){0}))
         return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
-    if (lstat(folder, &there) == 0 && S_ISDIR(there.st_mode) &&
-        is_whole(root, folder, build_id, package, view, noted))
+    if (lstat(folder, &there) == 0 && S_ISDIR(there.st_mode) && is_whole(root, folder, build_id, package, view, noted))
         return 0;
     int rc = piw_folder_begin(root, tmp, err);
     if (rc != 0)

@@ -88,8 +88,10 @@ typedef struct juggler {
     waiting_log *logs_first, **logs_end; /* those that no job is at */
     bool logs_running;                   /* a job is at others */
     bool logs_failed;                    /* the last one could not put all of its logs in place */
-    bool small_failed;                   /* the last wheel from there could not be put in place: others are staged */
-    int64_t logs_late;                   /* a soul before, which failed, may have had jobs at those of builds below */
+    int64_t *left; /* builds that aren't finished so: they are looked at as those that were left */
+    uint32_t left_count, left_room;
+    bool small_failed; /* the last wheel from there could not be put in place: others are staged */
+    int64_t logs_late; /* a soul before, which failed, may have had jobs at those of builds below */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -250,6 +252,8 @@ bool logs_over(juggler *self, int64_t build_id);
 void logs_throw_away(juggler *self, int64_t build_id);
 /* Begin with what waits, unless a job is under way. */
 int logs_go(piw_task *task);
+/* A job is over: answer who waited for it. True: wheels were put in place. */
+bool logs_placed(piw_task *task, const piw_msg *reply);
 int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key);
 void logs_save(const juggler *self, piw_msg *msg, file_juggler_state *body);
 void logs_load(juggler *self, const file_juggler_state *state);

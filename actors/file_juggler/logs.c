@@ -18,8 +18,6 @@
 enum {
     SHORT_MAX = 16384, /* bytes */
     AT_ONCE_MAX = 200, /* in one job: the first mustn't wait for long */
-    /* When wheels of so many bytes lie in the journal those in their places are synced at once: a swap reads it. */
-    SYNCED_SOONER = 2 << 20,
 };
 
 static bool is_build(const piw_table_node *node, const void *key)
@@ -134,6 +132,16 @@ int logs_stage(piw_task *task, piw_msg *msg)
 
 /* --- Into their place --------------------------------------------------------------------------------------------------- */
 
+/* What else is to be done of it is found out as of a build that was left (file_juggler.c). */
+static void leave(juggler *self, int64_t build_id)
+{
+    if (self->left_count == self->left_room) {
+        self->left_room = self->left_room == 0 ? 16 : 2 * self->left_room;
+        self->left = piw_realloc(self->left, self->left_room * sizeof(*self->left));
+    }
+    self->left[self->left_count++] = build_id;
+}
+
 /* It lies in its place, or nowhere: whoever waits for that goes on. */
 static int placed(piw_task *task, waiting_log *log)
 {
@@ -143,9 +151,9 @@ static int placed(piw_task *task, waiting_log *log)
     bool again = log->replaced;
     forget(self, log);
     again = !small_forget(self, it.build_id) || again;
-    if (again && unfinished_add(task, it.build_id) != 0)
-        piw_debug("build %lld is looked at again when the master starts", (long long)it.build_id);
-    else if (!again && (it.publish.id != 0 || it.over))
+    if (again)
+        leave(self, it.build_id);
+    else if (it.publish.id != 0 || it.over)
         juggler_ended(self, it.build_id);
     if (it.publish.id == 0)
         return 0;
@@ -247,16 +255,15 @@ static int failed(piw_task *task, waiting_log *log, int code, const char *why)
     piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", why);
     piw_token publish = log->saved.publish;
     log->saved.publish = (piw_token){0};
-    int rc = 0;
     if (has_wheel(self, build_id)) {
         self->small_failed = true;
         forget(self, log);
-        rc = unfinished_add(task, build_id);
+        leave(self, build_id);
     } else {
         self->logs_failed = true;
         line_up(self, log);
     }
-    return publish.id == 0 || rc != 0 ? rc : piw_answer_error(task, publish, code, "%s", why);
+    return publish.id == 0 ? 0 : piw_answer_error(task, publish, code, "%s", why);
 }
 
 static int take(piw_task *task, const place_logs_reply_logs *done)
@@ -287,15 +294,14 @@ static int take(piw_task *task, const place_logs_reply_logs *done)
     return placed(task, log);
 }
 
-int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
+bool logs_placed(piw_task *task, const piw_msg *reply)
 {
-    (void)key;
     juggler *self = piw_soul(task);
     if (piw_msg_error(reply) != 0) { /* the pool's own */
         self->logs_failed = true;
         piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", piw_msg_error_text(reply));
         come_back(self, true);
-        return 0;
+        return false;
     }
     self->logs_running = self->logs_failed = false;
     const place_logs_reply *done = place_logs_reply_of(reply);
@@ -307,14 +313,9 @@ int on_logs_placed(piw_task *task, piw_msg *reply, uint64_t key)
         if (take(task, &done->logs.at[i]) != 0) /* one that waits no more must not stand in the way of others */
             piw_debug("the task that waited for a build's log has gone");
     }
-    /* A wheel that is to be taken away was not there yet: it may be one of these. */
-    int rc = wheels ? withheld_published(task) : 0;
-    if (rc == 0 && wheels && self->journal.open_size > SYNCED_SOONER)
-        rc = on_sync(task, NULL, 0);
-    if (rc != 0 || self->logs_failed)
-        return rc;
-    piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
-    return logs_go(task);
+    if (!self->logs_failed && self->left_count == 0)
+        piw_outage_over(&self->troubles[TROUBLE_JOB], "builds are put in place again");
+    return wheels;
 }
 
 /* --- What else happens to its build ------------------------------------------------------------------------------------- */
@@ -345,7 +346,6 @@ int logs_publish(piw_task *task, piw_msg *msg)
     if (known != NULL && small_has_wheel(known->build)) {
         log->saved.over = true;
         keep_published(log, known->build, publish);
-        upkeep_published(self, publish->package);
     }
     piw_token before = log->saved.publish;
     int rc = piw_defer(task, msg, &log->saved.publish);

@@ -151,8 +151,7 @@ const noted_build *small_describe(piw_msg *msg, const journal_build *from)
 static int stage(const juggler *self, const journal_build *build, piw_err *err)
 {
     piw_msg *msg = read_staged_reply_new(&(read_staged_reply *){NULL});
-    int rc =
-        job_stage_noted(self->root, build->build_id, build->package, build->view, small_describe(msg, build), err);
+    int rc = job_stage_noted(self->root, build->build_id, build->package, build->view, small_describe(msg, build), err);
     piw_msg_free(&msg);
     return rc;
 }
