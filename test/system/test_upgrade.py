@@ -168,7 +168,9 @@ def check_right(farm, name, then, wheels, has_json):
     for table in ("builds", "files", "names"):
         check(f"{name}: {table} of then are as they were", all(row in now[table] for row in then[table]),
               [row for row in then[table] if row not in now[table]])
-    equal(f"{name}: versions are as they were", now["versions"], then["versions"])
+    # PyPI has what builds need as well, which the master hears of now or later.
+    packages = {row[0] for row in then["versions"]}
+    equal(f"{name}: versions are as they were", [row for row in now["versions"] if row[0] in packages], then["versions"])
     builds = [tuple(row[1:3]) for row in now["builds"]]
     check(f"{name}: one build a version", len(set(builds)) == len(builds) == len(then["builds"]) + len(finished) - 1, builds)
     sealed, = farm.rows("SELECT build_id FROM builds WHERE package = 'flask' AND version = '2.0'")
@@ -277,7 +279,9 @@ def test_interrupted(farm):
     farm.start_master(faults="scribe.renewed=error/20")
     said = farm.wait("the note", lambda: re.fullmatch(
         r"pages of an older form are written anew: (\d+) of (\d+) packages done, \d+ failed", note(farm)))
-    equal("interrupted: of so many", int(said.group(2)), MANY + len(spellings.PACKAGES))
+    # One that PyPI has besides, for builds, has come by then or not.
+    known, = farm.rows("SELECT count(*) FROM packages")[0]
+    check("interrupted: of so many", MANY + len(spellings.PACKAGES) <= int(said.group(2)) <= int(known), (said.group(0), known))
     farm.psql("UPDATE versions SET yanked = true WHERE package = 'zope-interface' AND version = '1.0'")
     farm.run([farm.program("piw-rebuild"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes",
               "index", "zope-interface"])

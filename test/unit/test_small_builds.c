@@ -237,7 +237,7 @@ START_TEST(one_that_is_given_up_leaves_nothing)
         ck_good(BUILD, BUILD);
     if (_i > 2)
         swap();
-    tell("archive", archive_DISCARD_make(BUILD));
+    tell("archive", archive_DISCARD_make(BUILD, 1));
     if (_i > 1)
         wait_gone(MARK);
     publish(BUILD, "gold", NULL); /* nobody would */
