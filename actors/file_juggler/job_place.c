@@ -4,6 +4,7 @@
 
 #include "file_juggler.piw.h"
 #include "log_file.h"
+#include "piw/codec.h"
 #include "piw/fault.h"
 #include "piw/log.h"
 #include "shared/atomic_file.h"
@@ -231,6 +232,27 @@ static int stage_log(const char *root, const char *folder, int64_t build_id, con
     return rc;
 }
 
+/* What its row needs, and whose its wheel is: an older master can't read the journal's record of a long log. */
+static int stage_record(const char *folder, int64_t build_id, piw_text package, piw_text view, const noted_build *noted,
+                        piw_err *err)
+{
+    staged_record *record;
+    piw_buffer bytes = {0};
+    if (noted->sealed == NULL && view.len == 0)
+        return 0;
+    piw_msg *msg = staged_record_new(&record);
+    record->build_id = build_id;
+    record->package = package;
+    record->view = view;
+    record->sealed = noted->sealed;
+    int rc = piw_record_write(msg, &bytes, err);
+    if (rc == 0)
+        rc = stage_bytes(folder, "record", bytes.data, bytes.len, err);
+    piw_buffer_fini(&bytes);
+    piw_msg_free(&msg);
+    return rc;
+}
+
 static int fill(const char *root, const char *folder, int64_t build_id, const noted_build *noted, piw_err *err)
 {
     beside it;
@@ -290,6 +312,8 @@ int job_stage_noted(const char *root, int64_t build_id, piw_text package, piw_te
     if (rc != 0)
         return rc;
     rc = fill(root, tmp, build_id, noted, err);
+    if (rc == 0)
+        rc = stage_record(tmp, build_id, package, view, noted, err);
     if (rc == 0)
         return piw_folder_commit(tmp, folder, err);
     piw_err ignored_err = {0};

@@ -140,6 +140,11 @@ const noted_build *small_describe(piw_msg *msg, const journal_build *from)
     piw_texts_copy(msg, from->wheels.at, from->wheels.count, to->wheels.at);
     piw_value_copy(msg, noted_wheel_type(), from->wheel, &to->wheel);
     to->log = piw_msg_blob(msg, from->log);
+    if (from->sealed != NULL) {
+        sealed_build *sealed = piw_msg_alloc(msg, sizeof(*sealed));
+        piw_value_copy(msg, sealed_build_type(), from->sealed, sealed);
+        to->sealed = sealed;
+    }
     return to;
 }
 
