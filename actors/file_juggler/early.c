@@ -2,7 +2,8 @@
  * it is checked, its build's log kept and its bytes synced while its sender still says so.
  *
  * Whoever asks (VERIFY) then finds the build staged, or waits for the rest. Whatever goes wrong here is tried again
- * by STAGE, which says what it is; nothing of it is kept over a swap but who waits for the check, which is made again. */
+ * by STAGE, which says what it is; nothing of it is kept over a swap but who waits for the check, which is made again. Of a file that
+ * comes into memory (small.c) all is kept, and what goes wrong is tried again when VERIFY asks. */
 #include "jobs.h"
 #include "juggler.h"
 
@@ -258,8 +259,8 @@ int early_recheck(piw_task *task)
     int rc = 0;
     for (transfer *t = transfers_next(&self->transfers, NULL), *next; t != NULL && rc == 0; t = next) {
         next = transfers_next(&self->transfers, t);
-        if (t->held != NULL && t->map.missing == 0)
-            early_check(task, t);
+        if (t->held != NULL && (t->early.waits & EARLY_NAMES) != 0)
+            syncs_early(task, t->early.key, true); /* it may not have been begun with */
         if (t->about->verify == NULL)
             continue;
         if (t->held != NULL)
@@ -270,16 +271,44 @@ int early_recheck(piw_task *task)
     return rc;
 }
 
+void early_save(piw_msg *msg, const transfer *t, juggler_held *to)
+{
+    to->key = (int64_t)t->early.key;
+    to->waits = t->early.waits;
+    to->checking = t->early.checking;
+    if (t->early.verdict == NULL || !fs_VERIFY_reply_of(t->early.verdict)->good)
+        return; /* what was refused is checked again */
+    built_file *file = piw_msg_alloc(msg, sizeof(*file));
+    piw_value_copy(msg, built_file_type(), &fs_VERIFY_reply_of(t->early.verdict)->file, file);
+    to->file = file;
+}
+
+static piw_msg *good_verdict(const built_file *file)
+{
+    fs_VERIFY_reply *body;
+    piw_msg *verdict = fs_VERIFY_reply_new(&body);
+    body->good = true;
+    body->why = piw_text_of("");
+    piw_value_copy(verdict, built_file_type(), file, &body->file);
+    return verdict;
+}
+
 void early_resume(juggler *self, transfer *t)
 {
+    const juggler_held *held = t->about->held;
     fs_EXPECT *body;
-    transfers_set_early(&self->transfers, t, yielding_key(self));
+    transfers_set_early(&self->transfers, t, held->key != 0 ? (uint64_t)held->key : yielding_key(self));
     t->early.last = fs_EXPECT_new(&body);
     body->build_id = t->about->build_id;
     body->slave_id = t->about->slave_id;
     last_file *last = piw_msg_alloc(t->early.last, sizeof(*last));
-    piw_value_copy(t->early.last, last_file_type(), &t->about->held->last, last);
+    piw_value_copy(t->early.last, last_file_type(), &held->last, last);
     body->last = last;
+    if (!held->checking || (held->waits == 0 && held->file == NULL))
+        return;
+    t->early.checking = true;
+    t->early.waits = (unsigned)held->waits;
+    t->early.verdict = held->file != NULL ? good_verdict(held->file) : NULL;
 }
 
 int on_checked(piw_task *task, piw_msg *reply, uint64_t key)

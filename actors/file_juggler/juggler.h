@@ -180,7 +180,8 @@ int early_abandon(piw_task *task, transfer *t);
 int early_check_now(piw_task *task, transfer *t, piw_token token);
 /* After a swap: who waited for a check that was made early waits for another. */
 int early_recheck(piw_task *task);
-/* After a swap: what is kept with a file that came into memory. */
+/* Of a file that comes into memory all is kept over a swap: the ends of its jobs come to us. */
+void early_save(piw_msg *msg, const transfer *t, struct juggler_held *to);
 void early_resume(juggler *self, transfer *t);
 int on_checked(piw_task *task, piw_msg *reply, uint64_t key);
 int on_early_checked(piw_task *task, piw_msg *reply, uint64_t key);

@@ -11,6 +11,7 @@ static void save_held(piw_msg *msg, const transfer *t, juggler_transfer *to)
     held->data = piw_msg_blob(msg, data);
     piw_blob_unref(&data);
     piw_value_copy(msg, last_file_type(), juggler_last(t), &held->last);
+    early_save(msg, t, held);
     to->held = held;
 }
 
