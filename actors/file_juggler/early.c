@@ -50,9 +50,7 @@ static piw_msg *check_job(const juggler *self, transfer *t)
         return NULL;
     check_file *body;
     piw_msg *job = check_file_new(&body);
-    if (t->held != NULL && t->whole == NULL)
-        t->whole = piw_blob_new(t->held, (size_t)t->about->size);
-    body->data = piw_msg_blob(job, t->whole);
+    body->data = piw_msg_blob(job, transfers_whole(t));
     body->path = piw_msg_textz(job, path);
     piw_value_copy(job, file_state_type(), &t->about->state, &body->state);
     if (t->hash[0] != '\0')

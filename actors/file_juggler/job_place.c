@@ -29,9 +29,11 @@ typedef struct beside {
 
 static int open_beside(beside *it, piw_text filename, const noted_wheel *wheel, piw_err *err)
 {
-    *it = (beside){.data = piw_blob_data(wheel->metadata), .len = piw_blob_size(wheel->metadata)};
-    if (wheel->metadata != NULL)
+    *it = (beside){.len = piw_blob_size(wheel->metadata)};
+    if (wheel->metadata != NULL) {
+        it->data = piw_blob_data(wheel->metadata);
         return 0;
+    }
     int rc = piw_wheel_read_bytes(piw_blob_data(wheel->data), piw_blob_size(wheel->data), filename.s, NULL, NULL,
                                   &it->wheel, err);
     it->data = it->wheel.metadata_bytes;

@@ -266,7 +266,7 @@ void logs_mend(juggler *self);
 /* Is this file to be received in memory, for its build is to lie there? */
 bool small_takes(const juggler *self, const fs_EXPECT *expect);
 /* It has passed the gate: into the journal with its build. */
-int small_note(juggler *self, const transfer *t, const struct check_file_reply *checked, piw_err *err);
+int small_note(juggler *self, transfer *t, const struct check_file_reply *checked, piw_err *err);
 /* Does this record hold a wheel? */
 bool small_has_wheel(const journal_build *build);
 /* Does this build lie there, and has no folder? */

@@ -41,7 +41,8 @@ bool small_takes(const juggler *self, const fs_EXPECT *expect)
 
 bool small_has_wheel(const journal_build *build)
 {
-    return build->wheel != NULL && build->log != NULL && build->wheels.count >= 1 && build->wheels.count <= 2;
+    return build->wheel != NULL && build->wheel->data != NULL && build->log != NULL && build->wheels.count >= 1 &&
+           build->wheels.count <= 2;
 }
 
 static const journal_build *find(juggler *self, int64_t build_id)
@@ -85,7 +86,7 @@ static bool unmark(const juggler *self, int64_t build_id)
 
 /* --- Into the journal ------------------------------------------------------------------------------------------------- */
 
-static void describe_wheel(piw_msg *record, journal_build *body, const transfer *t, const check_file_reply *checked)
+static void describe_wheel(piw_msg *record, journal_build *body, transfer *t, const check_file_reply *checked)
 {
     char second[PIW_FILENAME_MAX + 1];
     bool two = checked->file.armv6_too && piw_wheel_name_armv6l(t->about->filename, second);
@@ -94,13 +95,15 @@ static void describe_wheel(piw_msg *record, journal_build *body, const transfer 
     if (two)
         body->wheels.at[1] = piw_msg_textz(record, second);
     noted_wheel *wheel = piw_msg_alloc(record, sizeof(*wheel));
-    wheel->data = piw_msg_blob(record, t->whole);
+    wheel->data = piw_msg_blob(record, transfers_whole(t));
     wheel->metadata = piw_msg_blob(record, checked->metadata);
     body->wheel = wheel;
 }
 
-int small_note(juggler *self, const transfer *t, const check_file_reply *checked, piw_err *err)
+int small_note(juggler *self, transfer *t, const check_file_reply *checked, piw_err *err)
 {
+    if (transfers_whole(t) == NULL)
+        return piw_err_set(err, PIW_ENOMEM, "no memory to note \"%s\"", t->about->filename.s);
     int64_t build_id = t->about->build_id;
     const last_file *last = juggler_last(t);
     journal_build *body;

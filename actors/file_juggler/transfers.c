@@ -287,6 +287,13 @@ void transfers_flush(transfers *all, const char *root, transfer *t)
     piw_msg_free(&t->coming); /* what couldn't be written is asked for again */
 }
 
+piw_blob *transfers_whole(transfer *t)
+{
+    if (t->held != NULL && t->whole == NULL)
+        t->whole = piw_blob_new(t->held, (size_t)t->about->size);
+    return t->whole;
+}
+
 void transfers_close(transfers *all, transfer *t)
 {
     close_file(all, t);

@@ -99,6 +99,8 @@ void transfers_lose(transfer *t);
 void transfers_flush(transfers *all, const char *root, transfer *t);
 /* A piece that was asked for has come: keep it. When it can't be kept, it counts as not come. */
 int transfers_store(transfers *all, const char *root, transfer *t, int64_t offset, piw_bytes data, piw_err *err);
+/* The bytes of one that came into memory, whole; NULL: of another, or there is no memory. */
+piw_blob *transfers_whole(transfer *t);
 /* All has come. */
 void transfers_close(transfers *all, transfer *t);
 /* Is it known that what has come has another hash than was announced? */

@@ -90,6 +90,22 @@ static int try_publish(int64_t build_id, const char *package)
     return rc;
 }
 
+/* A .dist-info whose METADATA ends with these lines. */
+static void maker_metadata(maker *m, const char *lines)
+{
+    static const char head[] = "Metadata-Version: 2.1\nName: gold\nVersion: 1.0\n";
+    static const char wheel[] = "Wheel-Version: 1.0\nGenerator: maker\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    static const char record[] = "gold-1.0.dist-info/RECORD,,\n";
+    piw_buffer text = {0};
+    maker_put(&text, head, strlen(head));
+    maker_put(&text, lines, strlen(lines));
+    maker_file(m, "gold-1.0.dist-info/METADATA", text.data, text.len, &(maker_odd){.deflate = true});
+    maker_file(m, "gold-1.0.dist-info/WHEEL", wheel, strlen(wheel), NULL);
+    maker_put(&m->record, record, strlen(record));
+    maker_add(m, "gold-1.0.dist-info/RECORD", m->record.data, m->record.len, NULL);
+    piw_buffer_fini(&text);
+}
+
 static void ck_placed(void)
 {
     ck_bytes(WHEEL, &p.bytes);
@@ -297,6 +313,54 @@ START_TEST(swaps_lose_none)
     if (_i == 3)
         swap();
     ck_placed();
+}
+END_TEST
+
+/* Wherever its jobs are then. */
+START_TEST(many_swaps_lose_none)
+{
+    for (int i = 0; i < MANY / 2; i++) {
+        expect_last(&p, BUILD + i, BUILD, "gold", "all is well");
+        transfer(&p, BUILD);
+        for (int k = 0; k < i % 4; k++)
+            swap();
+        piw_msg *verdict = verify(BUILD + i, BUILD);
+        ck_assert(is_staged_too(verdict));
+        piw_msg_free(&verdict);
+        publish(BUILD + i, "gold", NULL);
+        ck_bytes(WHEEL, &p.bytes);
+        ck_assert_int_eq(unlink(at(WHEEL)), 0);
+    }
+}
+END_TEST
+
+/* The journal has it by the wheel alone. */
+START_TEST(a_long_metadata_is_read_from_the_wheel)
+{
+    enum { LINE = 1000, LINES = 100 };
+    char *words = malloc(LINES * LINE + 1);
+    ck_assert_ptr_nonnull(words);
+    memset(words, 'x', LINES * LINE);
+    for (int i = 0; i < LINES; i++)
+        memcpy(words + (size_t)i * LINE, "X-Word: ", 8), words[(size_t)i * LINE + LINE - 1] = '\n';
+    words[LINES * LINE] = '\0';
+    maker m = {0};
+    parcel talks = {0};
+    maker_file(&m, "gold.py", "x = 1\n", 6, NULL);
+    maker_metadata(&m, words);
+    talks.bytes = maker_end(&m);
+    snprintf(talks.name, sizeof(talks.name), "gold-1.0-py3-none-any.whl");
+    maker_hash(&talks.bytes, talks.hash);
+    receive(&talks, BUILD, "gold", "all is well");
+    ck_lies(MARK);
+    if (_i == 1)
+        swap();
+    publish(BUILD, "gold", NULL);
+    char *found = content(WHEEL ".metadata");
+    ck_assert_uint_gt(strlen(found), LINES * LINE);
+    free(found);
+    free(words);
+    piw_buffer_fini(&talks.bytes);
 }
 END_TEST
 
@@ -582,6 +646,8 @@ Suite *unit_suite(void)
     tcase_add_loop_test(cases, it_is_sent_again, 0, 2);
     tcase_add_test(cases, it_is_staged_already);
     tcase_add_loop_test(cases, swaps_lose_none, 0, 4);
+    tcase_add_test(cases, many_swaps_lose_none);
+    tcase_add_loop_test(cases, a_long_metadata_is_read_from_the_wheel, 0, 2);
     tcase_add_loop_test(cases, what_cannot_be_put_in_place_is_tried_again, 0, 3);
     tcase_add_loop_test(cases, the_last_one_of_a_name_stays, 0, 2);
     tcase_add_test(cases, no_page_names_it_before);
