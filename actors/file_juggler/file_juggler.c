@@ -308,6 +308,9 @@ static int on_publish(piw_task *task, piw_msg *msg)
         return piw_refuse(task, msg, PIW_EAGAIN, "%s", site_err.text);
     if (!piw_name_is_canonical(publish->package))
         return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no canonical package name", publish->package.s);
+    char home[PIW_PATH_MAX];
+    if (!piw_path_view(home, self->root, publish->view))
+        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no view's name", publish->view.s);
     bool lies = small_lies(self, publish->build_id);
     if (lies && unfinished_waits(self, publish->build_id))
         return piw_refuse(task, msg, PIW_EAGAIN, "build %lld waits for its turn to be put in place",
@@ -323,9 +326,6 @@ static int on_publish(piw_task *task, piw_msg *msg)
         piw_msg_free(&answer);
         return done;
     }
-    char home[PIW_PATH_MAX];
-    if (!piw_path_view(home, self->root, publish->view))
-        return piw_refuse(task, msg, PIW_EINVAL, "\"%s\" is no view's name", publish->view.s);
     publish_build *body;
     piw_msg *job = publish_build_new(&body);
     body->root = piw_msg_textz(job, self->root);
