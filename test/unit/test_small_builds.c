@@ -1,5 +1,7 @@
 /* Builds with one small wheel and a short log: all of one lies in the journal until it is put in its place; what goes wrong meanwhile
- * loses none, and leaves nothing. */
+ * loses none, and leaves nothing.
+ *
+ * TEST-TIMEOUT: 300 */
 #include "site_house.h"
 
 #include <stdlib.h>
