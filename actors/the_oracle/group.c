@@ -336,7 +336,7 @@ void oracle_flush(oracle *self)
         if (count > limit)
             count = limit;
         int rc = 0;
-        if (!answer_read(self, entries[0], &rc, &err))
+        if (!answer_read(self, self->first, &rc, &err))
             rc = transact(self, entries, count, &err);
         else
             count = 1;
