@@ -306,12 +306,12 @@ static run run_of(const piw_msg *msg)
 static uint32_t gather(oracle *self, entry **entries)
 {
     uint32_t count = 0;
-    run kind = run_of(self->first->msg);
-    for (entry *e = self->first; e != NULL && count < GROUP_MAX && run_of(e->msg) == kind; e = e->next) {
+    entry *e = self->first;
+    run kind = run_of(e->msg);
+    do {
         entries[count++] = e;
-        if (kind == RUN_ALONE)
-            break;
-    }
+        e = e->next;
+    } while (kind != RUN_ALONE && e != NULL && count < GROUP_MAX && run_of(e->msg) == kind);
     return count;
 }
 
