@@ -250,7 +250,7 @@ static int seal_unstaged(piw_task *task, piw_msg *msg)
     journal_build *body;
     piw_msg *record = juggler_describe(seal->build_id, seal->package, seal->view, &body);
     body->foreign_log = known != NULL && known->build->foreign_log;
-    if (small_lies(self, seal->build_id))
+    if (known != NULL && small_lies(self, seal->build_id))
         small_copy(record, body, known->build);
     else if (known != NULL && logs_waits(self, seal->build_id))
         body->log = piw_msg_blob(record, known->build->log);
