@@ -144,6 +144,7 @@ static int note_held(piw_task *task, transfer *t, const check_file_reply *checke
         return held_failed(task, t, rc, err.text);
     t->early.waits |= EARLY_NAMES;
     syncs_early(task, t->early.key, true);
+    ready_begin(task, t->about->build_id);
     return 0;
 }
 

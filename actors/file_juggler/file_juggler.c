@@ -434,6 +434,7 @@ static void free_soul(juggler *self)
     free(self->waiting);
     free(self->left);
     free(self->early);
+    ready_fini(self);
     logs_fini(self);
     free(self->unfinished);
     free(self->root);
@@ -532,6 +533,7 @@ static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
                                                  PIW_CONTINUATION(written_out),
                                                  PIW_CONTINUATION(staged),
                                                  PIW_CONTINUATION(logs_placed),
+                                                 PIW_CONTINUATION(made_ready),
                                                  PIW_CONTINUATION(published),
                                                  PIW_CONTINUATION(file_written),
                                                  PIW_CONTINUATION(pass_look),

@@ -61,24 +61,36 @@ int job_stage_log(const struct staged_log *log, piw_err *err)
     return rc == 0 ? job_keeping_ends(log->build_id, err) : rc;
 }
 
-int job_place_log(const char *root, int64_t build_id, const piw_blob *output, bool again, bool *foreign, piw_err *err)
+static int write_log(const job_place *by, const char *path, const piw_blob *output, unsigned flags, piw_err *err)
 {
-    char path[PIW_PATH_MAX], tmp[PIW_PATH_MAX];
+    char tmp[PIW_PATH_MAX];
     int fd;
-    *foreign = false;
-    if (!piw_path_log(path, root, build_id))
-        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
-    int rc = piw_file_begin(root, tmp, &fd, err);
+    int rc = piw_file_begin(by->root, by->room, tmp, &fd, err);
     if (rc != 0)
         return rc;
     rc = log_file_write(fd, path, output, err);
-    if (rc != 0) {
-        close(fd);
-        unlink(tmp);
-        return rc;
-    }
+    if (rc == 0)
+        return piw_file_commit(&fd, tmp, path, flags, err);
+    close(fd);
+    unlink(tmp);
+    return rc;
+}
+
+int job_place_log(const job_place *by, int64_t build_id, const piw_blob *output, bool again, bool *foreign,
+                  piw_err *err)
+{
+    char path[PIW_PATH_MAX];
+    unsigned flags = again ? 0 : PIW_FILE_KEEP;
+    *foreign = false;
+    if (!piw_path_log(path, by->root, build_id))
+        return piw_err_set(err, PIW_EINVAL, "the number of build %lld makes no path", (long long)build_id);
     piw_err own_err = {0};
-    rc = piw_file_commit(&fd, tmp, path, again ? 0 : PIW_FILE_KEEP, &own_err);
+    int rc = by->ready == NULL || by->ready->log.len == 0 ? PIW_ENOENT
+                                                          : piw_file_place(by->ready->log.s, path, flags, &own_err);
+    if (rc == PIW_ENOENT) {
+        own_err = (piw_err){0};
+        rc = write_log(by, path, output, flags, &own_err);
+    }
     *foreign = rc == PIW_EEXIST;
     if (*foreign)
         piw_warning("build %lld has a log already, %s: it stays", (long long)build_id, path);
@@ -119,9 +131,9 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err)
     reply->package = piw_msg_text(made, body->package.s, body->package.len);
     reply->view = piw_text_copy_some(made, body->view);
     reply->staged = body->staged;
-    rc = body->staged
-             ? stage_log(body->root.s, body->build_id, body->output, err)
-             : job_place_log(body->root.s, body->build_id, body->output, body->again, &reply->foreign_log, err);
+    rc = body->staged ? stage_log(body->root.s, body->build_id, body->output, err)
+                      : job_place_log(&(job_place){.root = body->root.s}, body->build_id, body->output, body->again,
+                                      &reply->foreign_log, err);
     if (rc == 0 && body->staged)
         rc = list_wheels(body, made, reply, err);
     if (rc == 0)
@@ -145,11 +157,12 @@ int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err)
     for (uint32_t i = 0; i < body->logs.count; i++) {
         const place_logs_logs *log = &body->logs.at[i];
         place_logs_reply_logs *to = &reply->logs.at[i];
+        const job_place by = {body->root.s, body->room == NULL ? 0 : *body->room, log->ready};
         piw_err own_err = shared_err;
         int rc = shared_rc;
         if (rc == 0 && log->wheel != NULL) {
             bool *replaced = piw_msg_alloc(*result, sizeof(*replaced));
-            rc = job_place_wheel(body->root.s, log->wheel, *result, &to->placed, replaced, &own_err);
+            rc = job_place_wheel(&by, log->wheel, *result, &to->placed, replaced, &own_err);
             to->replaced = replaced;
         }
         if (rc == 0 && PIW_FAULT("juggler.place"))
@@ -157,7 +170,9 @@ int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err)
                              "can't put the log of build %lld in place: the fault point juggler.place is armed",
                              (long long)log->build_id);
         if (rc == 0)
-            rc = job_place_log(body->root.s, log->build_id, log->output, log->again, &to->foreign, &own_err);
+            rc = job_place_log(&by, log->build_id, log->output, log->again, &to->foreign, &own_err);
+        if (log->ready != NULL && (rc != 0 || to->foreign || log->wheel == NULL || log->wheel->kept))
+            job_drop_ready(log->ready); /* of what isn't in its place now */
         to->build_id = log->build_id;
         to->code = rc;
         to->why = piw_msg_textz(*result, rc != 0 ? own_err.text : "");

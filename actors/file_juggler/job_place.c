@@ -1,5 +1,5 @@
 /* job_place.c — parts of jobs for the worker pool: what lies in the journal of a build with a small wheel is put in its place on the site,
- * or staged as any other build's. */
+ * written before that, or staged as any other build's. */
 #include "jobs.h"
 
 #include "file_juggler.piw.h"
@@ -53,22 +53,33 @@ static int fault(piw_err *err, const char *point, const char *path)
     return piw_err_set(err, PIW_ESYS, "can't put %s in place: the fault point %s is armed", path, point);
 }
 
-static int place_bytes(const char *root, const placed_wheel *job, piw_text name, unsigned flags, bool *replaced,
+/* What was written before it was asked for takes its place; what wasn't, or has gone, is written now. */
+static int put(const job_place *by, piw_text ready, const char *to, const void *data, size_t len, unsigned flags,
+               piw_err *err)
+{
+    piw_err own_err = {0};
+    int rc = ready.len == 0 ? PIW_ENOENT : piw_file_place(ready.s, to, flags, &own_err);
+    if (rc == PIW_ENOENT)
+        return piw_file_write_in(by->root, by->room, to, data, len, flags, err);
+    return rc == 0 ? 0 : piw_err_set(err, rc, "%s", own_err.text);
+}
+
+static int place_bytes(const job_place *by, const placed_wheel *job, piw_text name, unsigned flags, bool *replaced,
                        piw_err *err)
 {
     char to[PIW_PATH_MAX];
+    piw_text ready = by->ready == NULL ? (piw_text){0} : by->ready->wheel;
     if (!piw_path_simple(to, job->home.s, job->package, name))
         return piw_err_set(err, PIW_EINVAL, "\"%s\" makes no safe path", name.s);
     if (PIW_FAULT("juggler.rename"))
         return fault(err, "juggler.rename", to);
     int rc = job_replace_withheld(job->home.s, job->package, name, replaced, err);
-    return rc == 0
-               ? piw_file_write(root, to, piw_blob_data(job->wheel.data), piw_blob_size(job->wheel.data), flags, err)
-               : rc;
+    return rc == 0 ? put(by, ready, to, piw_blob_data(job->wheel.data), piw_blob_size(job->wheel.data), flags, err)
+                   : rc;
 }
 
 /* As a link to the wheel; where another one keeps that name, as the file itself. A file of this name is never replaced by a link. */
-static int place_second(const char *root, const placed_wheel *job, bool *replaced, piw_err *err)
+static int place_second(const job_place *by, const placed_wheel *job, bool *replaced, piw_err *err)
 {
     char to[PIW_PATH_MAX];
     piw_err own_err = {0};
@@ -76,14 +87,15 @@ static int place_second(const char *root, const placed_wheel *job, bool *replace
         return piw_err_set(err, PIW_EINVAL, "\"%s\" makes no safe path", job->second.s);
     int rc = job->kept ? 0 : job_replace_withheld(job->home.s, job->package, job->second, replaced, &own_err);
     if (rc == 0)
-        rc = job->kept ? place_bytes(root, job, job->second, PIW_FILE_KEEP, replaced, &own_err)
-                       : piw_link_write(root, to, job->filename.s, &own_err);
+        rc = job->kept ? place_bytes(by, job, job->second, PIW_FILE_KEEP, replaced, &own_err)
+                       : piw_link_write(by->root, to, job->filename.s, &own_err);
     if (rc == PIW_EEXIST)
         piw_info("%s is a file of its own already: it stays", to);
     return rc == 0 || rc == PIW_EEXIST ? 0 : piw_err_set(err, rc, "%s", own_err.text);
 }
 
-static int place_beside(const char *root, const placed_wheel *job, piw_text name, const beside *it, piw_err *err)
+static int place_beside(const job_place *by, const placed_wheel *job, piw_text name, piw_text ready, const beside *it,
+                        piw_err *err)
 {
     char to[PIW_PATH_MAX], away[PIW_PATH_MAX];
     if (!piw_path_metadata(to, job->home.s, job->package, name) ||
@@ -95,30 +107,31 @@ static int place_beside(const char *root, const placed_wheel *job, piw_text name
     *strrchr(away, '/') = '\0';
     rmdir(away); /* does nothing while others are in the folder */
     if (rc == 0)
-        rc = piw_file_write(root, to, it->data, it->len, 0, err);
+        rc = put(by, ready, to, it->data, it->len, 0, err);
     return rc == 0 ? job_follow_withheld(job->home.s, job->package, name, to, err) : rc;
 }
 
-static int place_files(const char *root, const placed_wheel *job, const beside *it, bool *replaced, piw_err *err)
+static int place_files(const job_place *by, const placed_wheel *job, const beside *it, bool *replaced, piw_err *err)
 {
+    piw_text ready = by->ready == NULL || job->kept ? (piw_text){0} : by->ready->metadata;
     bool second = job->second.len > 0 && !job->second_kept;
-    int rc = job->kept ? 0 : place_bytes(root, job, job->filename, 0, replaced, err);
+    int rc = job->kept ? 0 : place_bytes(by, job, job->filename, 0, replaced, err);
     if (rc == 0 && second)
-        rc = place_second(root, job, replaced, err);
+        rc = place_second(by, job, replaced, err);
     if (rc == 0 && !job->kept)
-        rc = place_beside(root, job, job->filename, it, err);
+        rc = place_beside(by, job, job->filename, ready, it, err);
     if (rc == 0 && second)
-        rc = place_beside(root, job, job->second, it, err);
+        rc = place_beside(by, job, job->second, (piw_text){0}, it, err);
     return rc;
 }
 
-int job_place_wheel(const char *root, const placed_wheel *job, piw_msg *names, const juggler_names **placed,
+int job_place_wheel(const job_place *by, const placed_wheel *job, piw_msg *names, const juggler_names **placed,
                     bool *replaced, piw_err *err)
 {
     beside it;
     int rc = open_beside(&it, job->filename, &job->wheel, err);
     if (rc == 0)
-        rc = place_files(root, job, &it, replaced, err);
+        rc = place_files(by, job, &it, replaced, err);
     close_beside(&it);
     if (rc != 0)
         return rc;
@@ -131,6 +144,53 @@ int job_place_wheel(const char *root, const placed_wheel *job, piw_msg *names, c
         made->at.at[made->at.count++] = piw_text_copy(names, job->second);
     *placed = made;
     return 0;
+}
+
+/* --- Before that is asked for ------------------------------------------------------------------------------------------ */
+
+/* A file of its own in the room; *path is "" when it can't be made: then it is written when it is asked for, which says what is wrong. */
+static void write_ready(const make_ready *job, piw_msg *made, piw_text *path, const void *data, size_t len)
+{
+    char tmp[PIW_PATH_MAX];
+    int fd;
+    piw_err ignored_err = {0};
+    *path = piw_msg_textz(made, "");
+    if (piw_file_begin(job->root.s, job->room, tmp, &fd, &ignored_err) != 0)
+        return;
+    bool written =
+        data != NULL ? piw_write_all(fd, data, len) == 0 : log_file_write(fd, tmp, job->log, &ignored_err) == 0;
+    written = close(fd) == 0 && written;
+    if (written)
+        *path = piw_msg_textz(made, tmp);
+    else
+        unlink(tmp);
+}
+
+int job_make_ready(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const make_ready *body = make_ready_of(job);
+    beside it;
+    int rc = open_beside(&it, body->filename, &body->wheel, err);
+    if (rc != 0)
+        return rc;
+    make_ready_reply *reply;
+    *result = make_ready_reply_new(&reply);
+    reply->build_id = body->build_id;
+    reply->files.metadata = piw_msg_textz(*result, "");
+    write_ready(body, *result, &reply->files.wheel, piw_blob_data(body->wheel.data), piw_blob_size(body->wheel.data));
+    if (it.len > 0)
+        write_ready(body, *result, &reply->files.metadata, it.data, it.len);
+    write_ready(body, *result, &reply->files.log, NULL, 0);
+    close_beside(&it);
+    return 0;
+}
+
+void job_drop_ready(const ready_files *files)
+{
+    const piw_text all[] = {files->wheel, files->metadata, files->log};
+    for (size_t i = 0; i < PIW_COUNT(all); i++)
+        if (all[i].len > 0)
+            (void)unlink(all[i].s); /* what can't be removed goes with piw_tmp_clear */
 }
 
 /* --- Are they there? -------------------------------------------------------------------------------------------------- */

@@ -34,9 +34,22 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err);
 /* The fault points before a build's log is kept, and after it. */
 int job_keeping_begins(int64_t build_id, piw_err *err);
 int job_keeping_ends(int64_t build_id, piw_err *err);
+/* How something comes from the journal into its place: by way of a room (atomic_file.h; 0: none), or it was written before and is
+ * renamed (NULL: it wasn't). */
+struct ready_files;
+typedef struct job_place {
+    const char *root;
+    int64_t room;
+    const struct ready_files *ready;
+} job_place;
+/* make_ready: what can't be written isn't, and is said when it is asked for. */
+int job_make_ready(piw_msg *job, piw_msg **result, piw_err *err);
+/* What was made so, and isn't in its place, goes. */
+void job_drop_ready(const struct ready_files *files);
 /* Write the log of a build without wheels where the site has it. `again`: what lies there is its own; else another's stays, which is
  * said, and *foreign becomes true. */
-int job_place_log(const char *root, int64_t build_id, const piw_blob *output, bool again, bool *foreign, piw_err *err);
+int job_place_log(const job_place *by, int64_t build_id, const piw_blob *output, bool again, bool *foreign,
+                  piw_err *err);
 /* place_logs: never an error, each log has its own. */
 int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err);
 /* check_logs: those that reached the disk in part only are removed. */
@@ -56,7 +69,7 @@ int job_follow_withheld(const char *home, piw_text package, piw_text wheel, cons
  * in place, in `names`. */
 struct placed_wheel;
 struct juggler_names;
-int job_place_wheel(const char *root, const struct placed_wheel *job, piw_msg *names,
+int job_place_wheel(const job_place *by, const struct placed_wheel *job, piw_msg *names,
                     const struct juggler_names **placed, bool *replaced, piw_err *err);
 /* Was all of such a build put in its place, and is it whole? */
 struct noted_build;

@@ -59,6 +59,15 @@ typedef struct waiting_log {
     bool replaced;    /* a namesake of its wheel was out of reach */
 } waiting_log;
 
+/* A build of ready.c. */
+typedef struct ready_build {
+    int64_t build_id; /* 0: nothing is here */
+    uint64_t key;     /* of the job that writes its files; 0: it is over */
+    piw_msg *made;    /* its answer */
+} ready_build;
+
+enum { READY_BUILDS = 16, READY_FILES = 3 /* of one of them */ };
+
 typedef struct juggler {
     char *root; /* the output path */
     bool views; /* the farm has some: what wheels need is asked for */
@@ -92,6 +101,11 @@ typedef struct juggler {
     uint32_t left_count, left_room;
     bool small_failed; /* the last wheel from there could not be put in place: others are staged */
     int64_t logs_late; /* a soul before, which failed, may have had jobs at those of builds below */
+
+    /* ready.c: files that are written before they are asked for. */
+    ready_build ready[READY_BUILDS];
+    int64_t room; /* of temporary files, that is filled just now; 0: none yet */
+    uint32_t room_files;
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -261,6 +275,20 @@ void logs_load(juggler *self, const file_juggler_state *state);
 void logs_fini(juggler *self);
 /* At a start: put those in place that an earlier master left in the journal. */
 void logs_mend(juggler *self);
+
+/* --- ready.c: files of builds of the journal that are written before they are asked for --- */
+/* This one lies in the journal as a whole now. */
+void ready_begin(piw_task *task, int64_t build_id);
+int on_made_ready(piw_task *task, piw_msg *reply, uint64_t key);
+/* What has been written of it, for this job, whose it is then; NULL: nothing has. */
+const struct ready_files *ready_take(juggler *self, piw_msg *job, int64_t build_id);
+/* The job isn't done: they go. */
+void ready_drop_of(const struct place_logs *job);
+/* Nobody asks for this build's files any more, or for any. */
+void ready_drop(juggler *self, int64_t build_id);
+void ready_fini(juggler *self);
+/* The room for so many more files (atomic_file.h). */
+int64_t ready_room(juggler *self, uint32_t files);
 
 /* --- small.c: builds that lie in the journal as a whole, and aren't staged --- */
 /* Is this file to be received in memory, for its build is to lie there? */

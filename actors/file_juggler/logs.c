@@ -206,6 +206,7 @@ static piw_msg *make_job(piw_task *task)
     juggler *self = piw_soul(task);
     place_logs *body;
     piw_msg *job = place_logs_new(&body);
+    uint32_t files = 0;
     body->root = piw_msg_textz(job, self->root);
     piw_msg_list(job, &body->logs, AT_ONCE_MAX);
     body->logs.count = 0;
@@ -218,11 +219,17 @@ static piw_msg *make_job(piw_task *task)
             continue;
         }
         log->saved.busy = true;
-        body->logs.at[body->logs.count++] = (place_logs_logs){.build_id = log->saved.build_id,
-                                                              .again = log->saved.again,
-                                                              .output = piw_msg_blob(job, known->build->log),
-                                                              .wheel = describe_wheel(self, job, log, known->build)};
+        place_logs_logs *to = &body->logs.at[body->logs.count++];
+        *to = (place_logs_logs){.build_id = log->saved.build_id,
+                                .again = log->saved.again,
+                                .output = piw_msg_blob(job, known->build->log),
+                                .wheel = describe_wheel(self, job, log, known->build),
+                                .ready = ready_take(self, job, log->saved.build_id)};
+        files += to->ready != NULL ? 0 : to->wheel != NULL ? READY_FILES : 1;
     }
+    int64_t *room = piw_msg_alloc(job, sizeof(*room));
+    *room = ready_room(self, files);
+    body->room = room;
     return job;
 }
 
@@ -234,8 +241,10 @@ int logs_go(piw_task *task)
     piw_msg *job = make_job(task);
     self->logs_running = place_logs_of(job)->logs.count > 0;
     int rc = self->logs_running ? piw_work(task, job_place_logs, &job, PIW_ON(logs_placed), 0) : 0;
-    if (rc != 0)
+    if (rc != 0) {
+        ready_drop_of(place_logs_of(job));
         come_back(self, false);
+    }
     piw_msg_free(&job);
     return rc;
 }
@@ -435,7 +444,7 @@ static void mend(juggler *self, const journal_build *build)
     piw_err err = {0};
     bool foreign;
     if (!piw_path_log(path, self->root, build->build_id) || log_file_whole(path) ||
-        job_place_log(self->root, build->build_id, build->log, true, &foreign, &err) == 0)
+        job_place_log(&(job_place){.root = self->root}, build->build_id, build->log, true, &foreign, &err) == 0)
         return;
     piw_outage_goes_on(&self->troubles[TROUBLE_JOB], PIW_LOG_ERROR, 0, "%s", err.text);
     add(self, &(juggler_log){.build_id = build->build_id, .again = true});

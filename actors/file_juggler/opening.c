@@ -10,17 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Folders in the staging folder have nothing to do with each other. ext4 then gives each a part of the disk of its own, with
- * inodes of its own: where other programs have just removed thousands of files nearby, one without a journal looks past
- * all their inodes for each file that is made (docs/performance.md#files-of-builds). Other file systems need no such word.
- * The folder of temporary files is made before that: those of pages are best near the pages. */
-static void spread_folders(const char *root)
+static void spread(const char *path)
 {
-    char staging[PIW_PATH_MAX], tmp[PIW_PATH_MAX];
     int flags = 0;
-    if (!piw_path_staging(staging, root) || !piw_path_tmp(tmp, root) || (mkdir(tmp, 0700) != 0 && errno != EEXIST))
-        return;
-    int fd = open(staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL) == 0) {
@@ -28,6 +21,19 @@ static void spread_folders(const char *root)
         (void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
     }
     close(fd);
+}
+
+/* Folders in the staging folder, and in that of temporary files, have nothing to do with each other. ext4 then gives each a part of the
+ * disk of its own, with inodes of its own: where other programs have just removed thousands of files nearby, one without a journal looks
+ * past all their inodes for each file that is made (docs/performance.md#files-of-builds). Other file systems need no such word.
+ * The folder of temporary files is made before that: those of pages are best near the pages. */
+static void spread_folders(const char *root)
+{
+    char staging[PIW_PATH_MAX], tmp[PIW_PATH_MAX];
+    if (!piw_path_staging(staging, root) || !piw_path_tmp(tmp, root) || (mkdir(tmp, 0700) != 0 && errno != EEXIST))
+        return;
+    spread(staging);
+    spread(tmp);
 }
 
 int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)

@@ -127,6 +127,7 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     save_syncs(msg, self, body);
     logs_save(self, msg, body);
     counts_save(self, msg, body);
+    ready_fini(self); /* its successor writes them when they are asked for */
     for (uint32_t i = 0; i < self->unfinished_count; i++) {
         const unfinished *from = &self->unfinished[i];
         body->leftovers.at[i] = from->recorded ? from->id : -from->id;

@@ -92,12 +92,19 @@ int piw_folder_sync_of(const char *path, piw_err *err)
     return rc;
 }
 
-/* ROOT/.staging/tmp/PID-RANDOM; the folders are made when they are missing. */
-static int tmp_path(const char *root, char *tmp, piw_err *err)
+/* ROOT/.staging/tmp/PID-room-ROOM, or without a room ROOT/.staging/tmp. */
+static bool room_path(const char *root, int64_t room, char *folder, size_t size)
+{
+    int n = room == 0 ? snprintf(folder, size, "%s/.staging/tmp", root)
+                      : snprintf(folder, size, "%s/.staging/tmp/%ld-room-%lld", root, (long)getpid(), (long long)room);
+    return n > 0 && (size_t)n < size;
+}
+
+/* PID-RANDOM in that folder. */
+static int tmp_path(const char *root, int64_t room, char *tmp, piw_err *err)
 {
     char folder[PIW_PATH_MAX - 64];
-    int n = snprintf(folder, sizeof(folder), "%s/.staging/tmp", root);
-    if (n < 0 || (size_t)n >= sizeof(folder))
+    if (!room_path(root, room, folder, sizeof(folder)))
         return piw_err_set(err, PIW_EINVAL, "the output path \"%s\" is too long", root);
     uint64_t random;
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
@@ -106,29 +113,31 @@ static int tmp_path(const char *root, char *tmp, piw_err *err)
     return 0;
 }
 
-/* The two folders that `tmp` lies in, and nothing above them: an output folder that has gone isn't made anew. */
-static int make_tmp_folder(const char *tmp, piw_err *err)
+/* The folders that `tmp` lies in, below ROOT, and nothing above them: an output folder that has gone isn't made anew. */
+static int make_tmp_folder(const char *root, const char *tmp, piw_err *err)
 {
     char folder[PIW_PATH_MAX];
-    memcpy(folder, tmp, folder_len(tmp));
-    folder[folder_len(tmp)] = '\0';
-    char *last = strrchr(folder, '/');
-    *last = '\0';
-    int rc = make_one(folder, 0700, err);
-    *last = '/';
-    return rc == 0 ? make_one(folder, 0700, err) : rc;
+    size_t len = folder_len(tmp) + 1;
+    memcpy(folder, tmp, len);
+    folder[len] = '\0';
+    int rc = 0;
+    for (char *slash = folder + strlen(root); rc == 0 && (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+        *slash = '\0';
+        rc = make_one(folder, 0700, err);
+    }
+    return rc;
 }
 
-int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err)
+int piw_file_begin(const char *root, int64_t room, char *tmp, int *fd, piw_err *err)
 {
-    int rc = tmp_path(root, tmp, err);
+    int rc = tmp_path(root, room, tmp, err);
     for (int tries = 0; rc == 0 && tries < 2; tries++) {
         *fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (*fd >= 0)
             return 0;
         if (errno != ENOENT || tries > 0)
             break;
-        rc = make_tmp_folder(tmp, err);
+        rc = make_tmp_folder(root, tmp, err);
     }
     *fd = -1;
     return rc != 0 ? rc : piw_err_errno(err, "can't make the temporary file %s", tmp);
@@ -136,9 +145,9 @@ int piw_file_begin(const char *root, char *tmp, int *fd, piw_err *err)
 
 int piw_folder_begin(const char *root, char *tmp, piw_err *err)
 {
-    int rc = tmp_path(root, tmp, err);
+    int rc = tmp_path(root, 0, tmp, err);
     if (rc == 0)
-        rc = make_tmp_folder(tmp, err);
+        rc = make_tmp_folder(root, tmp, err);
     return rc != 0 || mkdir(tmp, 0700) == 0 ? rc : piw_err_errno(err, "can't make the temporary folder %s", tmp);
 }
 
@@ -168,6 +177,13 @@ int piw_folder_commit(const char *tmp, const char *path, piw_err *err)
     piw_err ignored_err = {0};
     (void)piw_folder_remove(tmp, &ignored_err);
     return rc;
+}
+
+void piw_room_end(const char *root, int64_t room)
+{
+    char folder[PIW_PATH_MAX - 64];
+    if (room > 0 && room_path(root, room, folder, sizeof(folder)))
+        (void)rmdir(folder); /* what is left in it goes with piw_tmp_clear */
 }
 
 /* Some file systems can't do it in one step, those in user space above all: there a link is made first. */
@@ -235,9 +251,15 @@ int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, 
 
 int piw_file_write(const char *root, const char *path, const void *data, size_t len, unsigned flags, piw_err *err)
 {
+    return piw_file_write_in(root, 0, path, data, len, flags, err);
+}
+
+int piw_file_write_in(const char *root, int64_t room, const char *path, const void *data, size_t len, unsigned flags,
+                      piw_err *err)
+{
     char tmp[PIW_PATH_MAX];
     int fd;
-    int rc = piw_file_begin(root, tmp, &fd, err);
+    int rc = piw_file_begin(root, room, tmp, &fd, err);
     if (rc != 0)
         return rc;
     if (piw_write_all(fd, data, len) != 0) {
@@ -308,9 +330,9 @@ int piw_link_write(const char *root, const char *path, const char *target, piw_e
         return 0;
     }
     char tmp[PIW_PATH_MAX];
-    int rc = tmp_path(root, tmp, err);
+    int rc = tmp_path(root, 0, tmp, err);
     if (rc == 0)
-        rc = make_tmp_folder(tmp, err);
+        rc = make_tmp_folder(root, tmp, err);
     if (rc != 0)
         return rc;
     if (symlink(target, tmp) != 0)
@@ -405,14 +427,14 @@ bool piw_folder_reuse(const char *root, const char *path, int64_t number)
 
 int piw_trash(const char *root, const char *path, char *trash, piw_err *err)
 {
-    int rc = tmp_path(root, trash, err);
+    int rc = tmp_path(root, 0, trash, err);
     for (int tries = 0; rc == 0 && tries < 2; tries++) {
         if (rename(path, trash) == 0)
             return 0;
         if (errno != ENOENT)
             return piw_err_errno(err, "can't move %s away", path);
         /* The file or the folder for temporary files is missing: which one shows the second try. */
-        rc = tries == 0 ? make_tmp_folder(trash, err) : piw_err_set(err, PIW_ENOENT, "%s isn't there", path);
+        rc = tries == 0 ? make_tmp_folder(root, trash, err) : piw_err_set(err, PIW_ENOENT, "%s isn't there", path);
     }
     return rc;
 }
