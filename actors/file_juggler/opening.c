@@ -43,6 +43,8 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
         journal_open(&self->journal, self->root, state == NULL ? NULL : file_juggler_state_of(state)->journal, err);
     if (rc == 0 && state == NULL)
         spread_folders(self->root);
+    if (rc == 0)
+        ready_open(self, state != NULL);
     if (rc == 0 && state == NULL)
         rc = small_open(self, err);
     if (rc == 0 && state == NULL)

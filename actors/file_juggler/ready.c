@@ -11,11 +11,30 @@
 #include "shared/atomic_file.h"
 #include "shared/text.h"
 
-enum { ROOM_FILES = 4000 /* an ext4 has some 8,000 inodes in one place */ };
+enum {
+    ROOM_FILES = 4000, /* an ext4 has some 8,000 inodes in one place */
+    LATE_MS = 10000,   /* by then a job of a soul that has failed is over */
+};
+
+void ready_open(juggler *self, bool swapped)
+{
+    self->room = piw_room_last(self->root);
+    self->room_files = ROOM_FILES;
+    self->rooms_left = swapped ? 0 : self->room;
+    self->rooms_left_ns = piw_monotonic_ns() + LATE_MS * INT64_C(1000000);
+}
+
+void ready_clear(juggler *self)
+{
+    if (self->rooms_left == 0 || piw_monotonic_ns() < self->rooms_left_ns)
+        return;
+    piw_rooms_clear(self->root, self->rooms_left);
+    self->rooms_left = 0;
+}
 
 int64_t ready_room(juggler *self, uint32_t files)
 {
-    if (self->room == 0 || self->room_files >= ROOM_FILES) {
+    if (self->room_files >= ROOM_FILES) {
         piw_room_end(self->root, self->room - 1); /* what was begun in the last one may still be under way */
         self->room++;
         self->room_files = 0;

@@ -61,6 +61,7 @@ int on_sync(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply, (void)key;
     juggler *self = piw_soul(task);
     int tried = self->logs_failed ? logs_go(task) : 0;
+    ready_clear(self);
     if (tried != 0 || !self->unsynced || self->syncing || self->site_away)
         return tried;
     journal_sync_begins(&self->journal);

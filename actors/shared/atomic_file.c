@@ -1,6 +1,7 @@
 /* atomic_file.c — files of the site appear whole or not at all. */
 #include "shared/atomic_file.h"
 
+#include "piw/log.h"
 #include "piw/task.h"
 #include "shared/site_path.h"
 
@@ -183,7 +184,7 @@ void piw_room_end(const char *root, int64_t room)
 {
     char folder[PIW_PATH_MAX - 64];
     if (room > 0 && room_path(root, room, folder, sizeof(folder)))
-        (void)rmdir(folder); /* what is left in it goes with piw_tmp_clear */
+        (void)rmdir(folder); /* what is left in it goes with piw_rooms_clear */
 }
 
 /* Some file systems can't do it in one step, those in user space above all: there a link is made first. */
@@ -457,6 +458,43 @@ int piw_tmp_clear(const char *root, piw_err *err)
     }
     closedir(folder);
     return rc;
+}
+
+/* The number of a room of this process; 0: it is none. */
+static int64_t room_number(const char *name)
+{
+    char begin[32];
+    int n = snprintf(begin, sizeof(begin), "%ld-room-", (long)getpid());
+    return strncmp(name, begin, (size_t)n) == 0 ? strtoll(name + n, NULL, 10) : 0;
+}
+
+int64_t piw_room_last(const char *root)
+{
+    char path[PIW_PATH_MAX];
+    int64_t last = 0;
+    DIR *folder = piw_path_tmp(path, root) ? opendir(path) : NULL;
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        if (room_number(entry->d_name) > last)
+            last = room_number(entry->d_name);
+    if (folder != NULL)
+        closedir(folder);
+    return last;
+}
+
+void piw_rooms_clear(const char *root, int64_t last)
+{
+    char path[PIW_PATH_MAX];
+    DIR *folder = piw_path_tmp(path, root) ? opendir(path) : NULL;
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        int64_t number = room_number(entry->d_name);
+        piw_err err = {0};
+        if (number > 0 && number <= last && remove_entry(dirfd(folder), entry->d_name, path, 0, &err) != 0)
+            piw_debug("what is left in a room of temporary files stays for now: %s", err.text);
+    }
+    if (folder != NULL)
+        closedir(folder);
 }
 
 int piw_file_read(const char *path, size_t max, void **data, size_t *len, piw_err *err)

@@ -31,6 +31,10 @@ int piw_file_write_in(const char *root, int64_t room, const char *path, const vo
                       piw_err *err);
 /* Nobody makes files in this room any more: it goes when it is empty. */
 void piw_room_end(const char *root, int64_t room);
+/* The highest number of a room of this process; 0: there is none. */
+int64_t piw_room_last(const char *root);
+/* Remove those of this process up to this number, with all that is in them. */
+void piw_rooms_clear(const char *root, int64_t last);
 /* Begin a temporary file: *fd is open for writing, `tmp` (PIW_PATH_MAX bytes) its path. End it with piw_file_commit, or
  * close and unlink it. */
 int piw_file_begin(const char *root, int64_t room, char *tmp, int *fd, piw_err *err);
