@@ -1,0 +1,244 @@
+/* The files of a build with one small wheel are written before they are asked for, in a room of temporary files: PUBLISH renames them. What
+ * comes of that in whatever moment, nothing is left of it, and nothing depends on it.
+ *
+ * TEST-TIMEOUT: 120 */
+#include "site_house.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#define MARK  ".staging/000123456789"
+#define WHEEL "simple/gold/gold-1.0-py3-none-any.whl"
+#define LOG   "logs/0001/2345/6789.txt.gz"
+
+enum { PATHS_MAX = 16, FILES = 3 /* wheel, METADATA and log */ };
+
+static parcel p;
+
+typedef struct found {
+    char paths[PATHS_MAX][600]; /* below the site */
+    int count, rooms;
+} found;
+
+static void look_into(const char *room, found *to)
+{
+    DIR *folder = opendir(at(room));
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL && to->count < PATHS_MAX)
+        if (entry->d_name[0] != '.')
+            snprintf(to->paths[to->count++], sizeof(to->paths[0]), "%s/%s", room, entry->d_name);
+    if (folder != NULL)
+        closedir(folder);
+}
+
+/* What lies in rooms. */
+static found look(void)
+{
+    found all = {0};
+    DIR *folder = opendir(at(".staging/tmp"));
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char room[300];
+        if (strstr(entry->d_name, "-room-") == NULL)
+            continue;
+        all.rooms++;
+        snprintf(room, sizeof(room), ".staging/tmp/%s", entry->d_name);
+        look_into(room, &all);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    return all;
+}
+
+static found wait_for_files(int count)
+{
+    found all = look();
+    for (int i = 0; i < WAIT_MS / 20 && all.count != count; i++) {
+        usleep(20000);
+        all = look();
+    }
+    ck_assert_msg(all.count == count, "%d files lie in rooms, not %d", all.count, count);
+    return all;
+}
+
+static ino_t number_of(const char *name)
+{
+    struct stat info;
+    ck_assert_msg(stat(at(name), &info) == 0, "%s isn't there", name);
+    return info.st_ino;
+}
+
+static void receive(int64_t build_id)
+{
+    expect_last(&p, build_id, build_id, "gold", "all is well");
+    transfer(&p, build_id);
+    piw_msg *verdict = verify(build_id, build_id);
+    ck_assert(is_staged_too(verdict));
+    piw_msg_free(&verdict);
+}
+
+static void ck_placed(void)
+{
+    struct stat info;
+    ck_bytes(WHEEL, &p.bytes);
+    ck_assert(is_there(WHEEL ".metadata"));
+    ck_log(LOG, "all is well");
+    ck_assert(!is_there(MARK));
+    ck_assert_int_eq(stat(at(WHEEL), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0644);
+    ck_assert_int_eq(info.st_nlink, 1);
+}
+
+static void begin_gold(void)
+{
+    setup();
+    p = pack("gold", 3000);
+}
+
+static void end_gold(void)
+{
+    teardown();
+    piw_buffer_fini(&p.bytes);
+}
+
+START_TEST(they_are_renamed)
+{
+    static const char *const names[FILES] = {WHEEL, WHEEL ".metadata", LOG};
+    ino_t numbers[FILES];
+    receive(BUILD);
+    found before = wait_for_files(FILES);
+    ck_assert(!is_there("simple/gold"));
+    ck_assert(!is_there("logs"));
+    for (int i = 0; i < FILES; i++)
+        numbers[i] = number_of(before.paths[i]);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    wait_for_files(0);
+    for (int i = 0; i < FILES; i++) {
+        bool same = false;
+        for (int k = 0; k < FILES; k++)
+            same = same || number_of(names[i]) == numbers[k];
+        ck_assert_msg(same, "%s was written anew", names[i]);
+    }
+}
+END_TEST
+
+/* Whichever of them. */
+START_TEST(what_has_gone_is_written_again)
+{
+    receive(BUILD);
+    found before = wait_for_files(FILES);
+    for (int i = 0; i < FILES; i++)
+        if (_i == FILES || _i == i)
+            ck_assert_int_eq(unlink(at(before.paths[i])), 0);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    wait_for_files(0);
+}
+END_TEST
+
+START_TEST(what_is_not_asked_for_goes)
+{
+    receive(BUILD);
+    wait_for_files(FILES);
+    if (_i == 0) {
+        tell("archive", archive_DISCARD_make(BUILD, BUILD));
+    } else {
+        publish(BUILD, "gold", p.name);
+        ck_assert(!is_there(WHEEL));
+        ck_assert(is_there(LOG));
+    }
+    wait_for_files(0);
+}
+END_TEST
+
+/* Another master's log of that number stays. */
+START_TEST(a_log_that_is_there_stays)
+{
+    receive(BUILD);
+    wait_for_files(FILES);
+    piw_err err = {0};
+    ck_assert_msg(piw_file_write(root, at(LOG), "old", 3, 0, &err) == 0, "%s", err.text);
+    publish(BUILD, "gold", NULL);
+    ck_bytes(WHEEL, &p.bytes);
+    char *log = content(LOG);
+    ck_assert_str_eq(log, "old");
+    free(log);
+    wait_for_files(0);
+}
+END_TEST
+
+/* Over a swap they aren't kept, and nobody keeps count of them when the task begins anew: then they go after a while. */
+START_TEST(nothing_is_left_of_a_soul_before)
+{
+    piw_err err = {0};
+    receive(BUILD);
+    wait_for_files(FILES);
+    int rc = _i == 0 ? piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err)
+                     : piw_runtime_restart(runtime, "file_juggler", &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    wait_for_files(0);
+}
+END_TEST
+
+/* As of a job whose end nobody heard of. */
+START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
+{
+    char stray[PIW_PATH_MAX], name[64];
+    piw_err err = {0};
+    receive(BUILD);
+    wait_for_files(FILES);
+    snprintf(name, sizeof(name), ".staging/tmp/%ld-room-1/stray", (long)getpid());
+    snprintf(stray, sizeof(stray), "%s", at(name));
+    ck_assert_msg(piw_file_write(root, stray, "x", 1, 0, &err) == 0, "%s", err.text);
+    ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    wait_for_files(0);
+}
+END_TEST
+
+/* Each room takes some thousands of files. */
+START_TEST(rooms_follow_each_other)
+{
+    piw_err err = {0};
+    char path[PIW_PATH_MAX];
+    ck_assert_int_eq(piw_room_last(root), 0);
+    for (int room = 1; room <= 3; room++) {
+        snprintf(path, sizeof(path), "%s", at("index.html"));
+        ck_assert_msg(piw_file_write_in(root, room, path, "x", 1, 0, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(piw_room_last(root), room);
+    }
+    ck_assert_int_eq(look().rooms, 3);
+    piw_room_end(root, 2);
+    ck_assert_int_eq(look().rooms, 2);
+    snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-1/left", root, (long)getpid());
+    ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
+    piw_room_end(root, 1); /* something is in it */
+    ck_assert_int_eq(look().rooms, 2);
+    piw_rooms_clear(root, 1);
+    ck_assert_int_eq(look().rooms, 1);
+    ck_assert_int_eq(piw_room_last(root), 3);
+    piw_rooms_clear(root, 3);
+    ck_assert_int_eq(look().rooms, 0);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+    Suite *suite = suite_create("written_ahead");
+    TCase *cases = tcase_create("written_ahead");
+    tcase_set_timeout(cases, 60);
+    tcase_add_checked_fixture(cases, begin_gold, end_gold);
+    tcase_add_test(cases, they_are_renamed);
+    tcase_add_loop_test(cases, what_has_gone_is_written_again, 0, FILES + 1);
+    tcase_add_loop_test(cases, what_is_not_asked_for_goes, 0, 2);
+    tcase_add_test(cases, a_log_that_is_there_stays);
+    tcase_add_loop_test(cases, nothing_is_left_of_a_soul_before, 0, 2);
+    tcase_add_test(cases, what_nobody_knows_goes_when_the_task_begins_anew);
+    tcase_add_test(cases, rooms_follow_each_other);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
