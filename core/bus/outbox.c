@@ -25,10 +25,22 @@ static piw__out *find(piw__outbox *outbox, piw__mailbox *to)
     return &outbox->outs[outbox->last];
 }
 
+/* Its receiver, most likely on another processor, comes from message to message by what each says of the next. So that it
+ * need not wait for every one, it is also told of one further on. */
+static inline void put_ahead(piw__out *out, piw_msg *msg)
+{
+    piw_msg **before = &out->trail[out->count % PIW__AHEAD];
+    msg->ahead = NULL;
+    if (*before != NULL)
+        (*before)->ahead = msg;
+    *before = msg;
+}
+
 void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
 {
     piw__out *out = find(outbox, to);
     msg->next = NULL;
+    put_ahead(out, msg);
     if (out->last != NULL)
         out->last->next = msg;
     else
@@ -66,6 +78,7 @@ void piw__outbox_undo(piw__outbox *outbox, const piw_msg *spare)
             out->first = NULL;
         out->last = out->kept_last;
         out->count = out->kept_count;
+        memset(out->trail, 0, sizeof(out->trail)); /* some of them are freed */
         out->touched = false;
         while (msg != NULL) {
             piw_msg *next = msg->next;

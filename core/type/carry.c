@@ -256,7 +256,7 @@ int piw__carry(const piw_msg *msg, const piw_msg_type *to, piw_msg **carried, ui
     self.msg->error = msg->error;
     if (msg->error_text != NULL)
         self.msg->error_text = piw_msg_textz(self.msg, msg->error_text).s;
-    int rc = msg->error != 0 ? 0 : carry_value(&self, how, msg->body, self.msg->body);
+    int rc = msg->error != 0 ? 0 : carry_value(&self, how, piw__msg_body(msg), piw__msg_body(self.msg));
     reading_free(how);
     if (rc != 0) {
         piw_err_prefix(err, "%s", msg->type->name);

@@ -1,8 +1,6 @@
 /* message.c — messages: one block for header, body and arena; chunks behind it when it grows; blobs beside it. */
 #include "type/message.h"
 
-#include "base/pool.h"
-
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +35,6 @@ struct more_blobs {
 };
 
 enum {
-    HEADER = (sizeof(piw_msg) + PIW__POOL_ALIGNMENT - 1) & ~(PIW__POOL_ALIGNMENT - 1u),
     CHUNK_MIN = 512,       /* messages that are kept by the thousand have little beside their body */
     CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
 };
@@ -54,12 +51,11 @@ piw_msg *piw_msg_new(const piw_msg_type *type)
     size_t body = type->body != NULL ? round_up(type->body->size) : 0;
     uint32_t size;
     uint8_t size_class;
-    piw_msg *msg = piw__pool_take(HEADER + body, &size, &size_class);
-    memset(msg, 0, HEADER + body);
+    piw_msg *msg = piw__pool_take(PIW__MSG_HEADER + body, &size, &size_class);
+    memset(msg, 0, PIW__MSG_HEADER + body);
     msg->type = type;
-    msg->body = (uint8_t *)msg + HEADER;
     msg->size_class = size_class;
-    msg->used = (uint32_t)(HEADER + body);
+    msg->used = (uint32_t)(PIW__MSG_HEADER + body);
     msg->room = size;
     msg->total = size;
     return msg;
@@ -108,12 +104,12 @@ void *piw_msg_body(const piw_msg *msg, const piw_msg_type *type)
                   type->protocol != NULL ? type->protocol->name : "?", type->name);
         abort();
     }
-    return msg->body;
+    return piw__msg_body(msg);
 }
 
 void *piw_msg_any_body(const piw_msg *msg)
 {
-    return msg->body;
+    return piw__msg_body(msg);
 }
 
 int piw_msg_error(const piw_msg *msg)

@@ -2,6 +2,7 @@
 #ifndef PIW__MESSAGE_H
 #define PIW__MESSAGE_H
 
+#include "base/pool.h"
 #include "piw/codec.h"
 #include "piw/limits.h"
 #include "piw/task.h"
@@ -23,8 +24,9 @@ typedef struct piw__chunk piw__chunk;
 /* Two cache lines: the first is what every message needs on its way, the second what it is made and freed by. */
 struct piw_msg {
     piw_msg *next; /* the list it is in: mailbox, outbox, pool */
+    piw_msg
+        *ahead; /* one a few places further on in that list, to be fetched in time: a hint, never followed; or NULL */
     const piw_msg_type *type;
-    void *body;
     uint64_t trace;
     int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
     /* Where the answer goes: a shell's pending call, or a peer of a port of the receiving shell. */
@@ -43,6 +45,13 @@ struct piw_msg {
     piw_blob *blob; /* held for the body, released with the message; more hang in an arena list */
     void *more_blobs;
 };
+
+enum { PIW__MSG_HEADER = (sizeof(piw_msg) + PIW__POOL_ALIGNMENT - 1) & ~(PIW__POOL_ALIGNMENT - 1u) };
+
+static inline void *piw__msg_body(const piw_msg *msg)
+{
+    return (uint8_t *)(uintptr_t)msg + PIW__MSG_HEADER;
+}
 
 /* The message keeps the reference and releases it when it is freed. */
 PIW_API void piw__msg_own_blob(piw_msg *msg, piw_blob *blob);

@@ -188,7 +188,7 @@ size_t piw_msg_print(const piw_msg *msg, char *to, size_t size)
     if (msg->error != 0)
         addf(&l, "(error %s: ", piw_err_name(msg->error)), adds(&l, piw_msg_error_text(msg)), adds(&l, ")");
     else if ((msg->type->flags & PIW_M_NODATA) == 0)
-        value(&l, msg->type->body, 0, msg->body);
+        value(&l, msg->type->body, 0, piw__msg_body(msg));
     size_t len = l.len < size ? l.len : size - 1;
     /* Not in the middle of a character. */
     while (len > 0 && l.len > len && (to[len - 1] & 0xc0) == 0x80)
