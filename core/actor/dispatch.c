@@ -168,8 +168,7 @@ static void carry_result(piw__shell *shell, piw_msg **result)
     uint64_t left = 0;
     if (piw__carry(msg, type, &own, &left, &err) != 0) {
         own = piw_msg_new(type);
-        own->error = PIW_ESHAPE;
-        own->error_text = piw_msg_textz(own, err.text).s;
+        piw__msg_fail(own, PIW_ESHAPE, piw_msg_textz(own, err.text).s);
     }
     piw__left_behind(shell, shell->soul.task->image, type, left);
     piw_msg_free(result);

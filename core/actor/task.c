@@ -213,7 +213,7 @@ int piw_forward(piw_task *task, piw_msg *request, const char *service, int insta
 {
     piw__shell *shell = task->shell, *to;
     if (request != shell->soul.current || shell->soul.current_gone || (request->flags & PIW__SETTLED) != 0 ||
-        request->port != NULL)
+        piw__msg_rest_of(request)->port != NULL)
         return PIW_EINVAL;
     int rc = find_receiver(task, request, service, instance, &to);
     if (rc != 0)

@@ -46,27 +46,38 @@ static inline size_t round_up(size_t n)
 
 /* --- Message ---------------------------------------------------------------------------------------------- */
 
+const piw__msg_rest piw__msg_no_rest;
+
 piw_msg *piw_msg_new(const piw_msg_type *type)
 {
     size_t body = type->body != NULL ? round_up(type->body->size) : 0;
-    uint32_t size;
-    uint8_t size_class;
-    piw_msg *msg = piw__pool_take(PIW__MSG_HEADER + body, &size, &size_class);
-    memset(msg, 0, PIW__MSG_HEADER + body);
+    uint8_t size_class = piw__pool_class(PIW__MSG_HEADER + body);
+    piw_msg *msg = piw__pool_take(PIW__MSG_HEADER + body, size_class);
+    memset(msg, 0, offsetof(piw_msg, rest));
+    if (body > 0)
+        memset(piw__msg_body(msg), 0, body);
     msg->type = type;
     msg->size_class = size_class;
     msg->used = (uint32_t)(PIW__MSG_HEADER + body);
-    msg->room = size;
-    msg->total = size;
     return msg;
 }
 
-static void release_blobs(piw_msg *msg)
+static void release_blobs(piw__msg_rest *rest)
 {
-    piw_blob_unref(&msg->blob);
-    for (struct more_blobs *more = msg->more_blobs; more != NULL; more = more->next)
+    piw_blob_unref(&rest->blob);
+    for (struct more_blobs *more = rest->more_blobs; more != NULL; more = more->next)
         for (unsigned i = 0; i < more->count; i++)
             piw_blob_unref(&more->blobs[i]);
+}
+
+static void release_chunks(piw__msg_rest *rest)
+{
+    for (piw__chunk *chunk = rest->chunks; chunk != NULL;) {
+        piw__chunk *next = chunk->next;
+        piw__pool_count(-(int64_t)chunk->room);
+        free(chunk);
+        chunk = next;
+    }
 }
 
 void piw_msg_free(piw_msg **msg_)
@@ -75,15 +86,11 @@ void piw_msg_free(piw_msg **msg_)
     *msg_ = NULL;
     if (msg == NULL)
         return;
-    if (msg->blob != NULL || msg->more_blobs != NULL)
-        release_blobs(msg);
-    for (piw__chunk *chunk = msg->chunks; chunk != NULL;) {
-        piw__chunk *next = chunk->next;
-        piw__pool_count(-(int64_t)chunk->room);
-        free(chunk);
-        chunk = next;
+    if (__builtin_expect((msg->flags & PIW__REST) != 0, 0)) {
+        release_blobs(&msg->rest);
+        release_chunks(&msg->rest);
     }
-    piw__pool_give(msg, msg->room, msg->size_class);
+    piw__pool_give(msg, msg->used, msg->size_class);
 }
 
 const piw_msg_type *piw_msg_type_of(const piw_msg *msg)
@@ -114,12 +121,13 @@ void *piw_msg_any_body(const piw_msg *msg)
 
 int piw_msg_error(const piw_msg *msg)
 {
-    return (msg->flags & PIW__MALFORMED) != 0 ? 0 : msg->error;
+    return (msg->flags & PIW__MALFORMED) != 0 ? 0 : piw__msg_rest_of(msg)->error;
 }
 
 const char *piw_msg_error_text(const piw_msg *msg)
 {
-    return msg->error_text != NULL ? msg->error_text : "";
+    const char *text = piw__msg_rest_of(msg)->error_text;
+    return text != NULL ? text : "";
 }
 
 const char *piw_malformed(const piw_msg *msg)
@@ -134,7 +142,7 @@ bool piw_again(const piw_msg *msg)
 
 piw_peer piw_msg_peer(const piw_msg *msg)
 {
-    return msg->peer;
+    return piw__msg_rest_of(msg)->peer;
 }
 
 piw_msg *piw__msg_error_answer(const piw_msg *request, int code, const char *text)
@@ -144,8 +152,8 @@ piw_msg *piw__msg_error_answer(const piw_msg *request, int code, const char *tex
         type = &type->protocol->messages[type->reply];
     piw_msg *answer = piw_msg_new(type);
     answer->trace = request->trace;
-    answer->error = code != 0 ? code : PIW_EHANDLER;
-    answer->error_text = piw_msg_textz(answer, text != NULL ? text : piw_err_name(code)).s;
+    text = piw_msg_textz(answer, text != NULL ? text : piw_err_name(code)).s;
+    piw__msg_fail(answer, code != 0 ? code : PIW_EHANDLER, text);
     return answer;
 }
 
@@ -158,13 +166,14 @@ uint64_t piw__bus_bytes(void)
 
 static void *alloc_chunk(piw_msg *msg, size_t size)
 {
-    size_t room = msg->chunks != NULL ? (size_t)msg->chunks->room * 2 : CHUNK_MIN;
+    piw__msg_rest *rest = piw__msg_rest_new(msg);
+    size_t room = rest->chunks != NULL ? (size_t)rest->chunks->room * 2 : CHUNK_MIN;
     if (room > CHUNK_MAX)
         room = CHUNK_MAX;
     bool own = size > room / 2;
     if (own)
         room = size;
-    if (size > PIW_LIMIT_ARENA || msg->total + room > PIW_LIMIT_ARENA) {
+    if (size > PIW_LIMIT_ARENA || piw__msg_bytes(msg) + room > PIW_LIMIT_ARENA) {
         piw_error("a message %s would grow beyond %d bytes: its task must send less at once", msg->type->name,
                   PIW_LIMIT_ARENA);
         abort();
@@ -172,15 +181,15 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
     piw__chunk *chunk = piw_alloc_aligned(PIW__POOL_ALIGNMENT, sizeof(*chunk) + room);
     chunk->room = (uint32_t)room;
     chunk->used = (uint32_t)size;
-    msg->total += (uint32_t)room;
+    rest->chunk_bytes += (uint32_t)room;
     piw__pool_count((int64_t)room);
-    if (own && msg->chunks != NULL) {
+    if (own && rest->chunks != NULL) {
         /* The chunk in front still has room for small pieces. */
-        chunk->next = msg->chunks->next;
-        msg->chunks->next = chunk;
+        chunk->next = rest->chunks->next;
+        rest->chunks->next = chunk;
     } else {
-        chunk->next = msg->chunks;
-        msg->chunks = chunk;
+        chunk->next = rest->chunks;
+        rest->chunks = chunk;
     }
     return memset(chunk->bytes, 0, size);
 }
@@ -188,12 +197,12 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
 void *piw_msg_alloc(piw_msg *msg, size_t size)
 {
     size = size < PIW_LIMIT_ARENA ? round_up(size) : size;
-    if (size <= msg->room - msg->used) {
+    if (size <= piw__pool_size(msg->size_class, msg->used) - msg->used) {
         void *at = (uint8_t *)msg + msg->used;
         msg->used += (uint32_t)size;
         return memset(at, 0, size);
     }
-    piw__chunk *chunk = msg->chunks;
+    piw__chunk *chunk = piw__msg_rest_of(msg)->chunks;
     if (chunk != NULL && size <= chunk->room - chunk->used) {
         void *at = chunk->bytes + chunk->used;
         chunk->used += (uint32_t)size;
@@ -312,9 +321,10 @@ void piw_blob_unref(piw_blob **blob_)
 
 static piw_blob *blob_at(const piw_msg *msg, piw_bytes bytes)
 {
-    if (msg->blob != NULL && msg->blob->data == bytes.data && msg->blob->len == bytes.len)
-        return msg->blob;
-    for (const struct more_blobs *more = msg->more_blobs; more != NULL; more = more->next)
+    const piw__msg_rest *rest = piw__msg_rest_of(msg);
+    if (rest->blob != NULL && rest->blob->data == bytes.data && rest->blob->len == bytes.len)
+        return rest->blob;
+    for (const struct more_blobs *more = rest->more_blobs; more != NULL; more = more->next)
         for (unsigned i = 0; i < more->count; i++)
             if (more->blobs[i]->data == bytes.data && more->blobs[i]->len == bytes.len)
                 return more->blobs[i];
@@ -351,15 +361,16 @@ void piw__msg_own_blob(piw_msg *msg, piw_blob *blob)
 {
     if (blob == NULL)
         return;
-    if (msg->blob == NULL) {
-        msg->blob = blob;
+    piw__msg_rest *rest = piw__msg_rest_new(msg);
+    if (rest->blob == NULL) {
+        rest->blob = blob;
         return;
     }
-    struct more_blobs *more = msg->more_blobs;
+    struct more_blobs *more = rest->more_blobs;
     if (more == NULL || more->count == PIW_COUNT(more->blobs)) {
         more = piw_msg_alloc(msg, sizeof(*more));
-        more->next = msg->more_blobs;
-        msg->more_blobs = more;
+        more->next = rest->more_blobs;
+        rest->more_blobs = more;
     }
     more->blobs[more->count++] = blob;
 }
@@ -370,8 +381,9 @@ void piw_msg_blob_drop(piw_msg *msg, piw_blob **field)
     *field = NULL;
     if (blob == NULL)
         return;
-    piw_blob **at = msg->blob == blob ? &msg->blob : NULL;
-    for (struct more_blobs *more = msg->more_blobs; more != NULL && at == NULL; more = more->next)
+    piw__msg_rest *rest = piw__msg_rest_new(msg);
+    piw_blob **at = rest->blob == blob ? &rest->blob : NULL;
+    for (struct more_blobs *more = rest->more_blobs; more != NULL && at == NULL; more = more->next)
         for (unsigned i = 0; i < more->count && at == NULL; i++)
             at = more->blobs[i] == blob ? &more->blobs[i] : NULL;
     if (at != NULL)

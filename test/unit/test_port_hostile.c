@@ -112,7 +112,7 @@ START_TEST(random_bytes_are_refused)
             struct pollfd wait = {.fd = piw__port_fd(port), .events = POLLIN};
             if (piw__port_read(port, &budget, &msg) == 0) {
                 accepted++;
-                piw__port_release(port, msg->peer);
+                piw__port_release(port, piw_msg_peer(msg));
                 piw_msg_free(&msg);
             } else if (piw__port_figures(port).refused + accepted <= i) {
                 ck_assert_int_ge(poll(&wait, 1, SOON_MS), 1);
@@ -396,7 +396,7 @@ static unsigned replay(const char *name, const char *queue, piw_protocol_def *de
             if (msg == NULL)
                 continue;
             ++*accepted;
-            piw__port_release(port, msg->peer);
+            piw__port_release(port, piw_msg_peer(msg));
             piw_msg_free(&msg);
         }
     }
