@@ -74,7 +74,7 @@ static void key_make(void)
         abort();
 }
 
-static struct cache *cache_make(void)
+static __attribute__((noinline)) struct cache *cache_make(void)
 {
     pthread_once(&key_once, key_make);
     struct cache *cache = piw_alloc_aligned(LINE, sizeof(*cache));
@@ -140,7 +140,7 @@ static void swap(struct cache *cache, unsigned c)
 }
 
 /* The loaded magazine is empty: the spare one, a full one from the depot, or nothing. */
-static void refill(struct cache *cache, unsigned c)
+static __attribute__((noinline)) void refill(struct cache *cache, unsigned c)
 {
     if (cache->spare[c]->count > 0) {
         swap(cache, c);
@@ -159,7 +159,7 @@ static void refill(struct cache *cache, unsigned c)
 }
 
 /* The loaded magazine is full: it becomes the spare one, and a full spare one goes to the depot. */
-static void unload(struct cache *cache, unsigned c)
+static __attribute__((noinline)) void unload(struct cache *cache, unsigned c)
 {
     swap(cache, c);
     struct magazine *surplus = cache->loaded[c];

@@ -5,10 +5,9 @@
 
 enum { OUTS_MIN = 8 };
 
-static piw__out *find(piw__outbox *outbox, piw__mailbox *to)
+/* Whom the last message was for it isn't. */
+static __attribute__((noinline)) piw__out *find(piw__outbox *outbox, piw__mailbox *to)
 {
-    if (outbox->last < outbox->count && outbox->outs[outbox->last].to == to)
-        return &outbox->outs[outbox->last];
     for (uint32_t i = 0; i < outbox->count; i++) {
         if (outbox->outs[i].to == to) {
             outbox->last = i;
@@ -38,7 +37,9 @@ static inline void put_ahead(piw__out *out, piw_msg *msg)
 
 void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
 {
-    piw__out *out = find(outbox, to);
+    piw__out *out = outbox->last < outbox->count ? &outbox->outs[outbox->last] : NULL;
+    if (__builtin_expect(out == NULL || out->to != to, 0))
+        out = find(outbox, to);
     msg->next = NULL;
     put_ahead(out, msg);
     if (out->last != NULL)

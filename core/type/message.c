@@ -48,14 +48,23 @@ static inline size_t round_up(size_t n)
 
 const piw__msg_rest piw__msg_no_rest;
 
+/* Most bodies have a line or two: a call would take as long as this. */
+static inline void clear_body(uint8_t *body, size_t size)
+{
+    if (size > 256)
+        memset(body, 0, size);
+    else
+        for (size_t at = 0; at < size; at += PIW__POOL_ALIGNMENT)
+            memset(body + at, 0, PIW__POOL_ALIGNMENT);
+}
+
 piw_msg *piw_msg_new(const piw_msg_type *type)
 {
     size_t body = type->body != NULL ? round_up(type->body->size) : 0;
     uint8_t size_class = piw__pool_class(PIW__MSG_HEADER + body);
     piw_msg *msg = piw__pool_take(PIW__MSG_HEADER + body, size_class);
     memset(msg, 0, offsetof(piw_msg, rest));
-    if (body > 0)
-        memset(piw__msg_body(msg), 0, body);
+    clear_body(piw__msg_body(msg), body);
     msg->type = type;
     msg->size_class = size_class;
     msg->used = (uint32_t)(PIW__MSG_HEADER + body);

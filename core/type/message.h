@@ -37,8 +37,9 @@ typedef struct piw__msg_rest {
 /* Two cache lines: the first is what every message has. The second isn't touched, nor even cleared, before something of it is
  * needed (piw__msg_rest_new), so that most messages go from processor to processor without it. */
 struct piw_msg {
-    piw_msg *next;  /* the list it is in: mailbox, outbox, pool */
-    piw_msg *ahead; /* one a few places further on in that list, to be fetched in time: a hint, never followed; or NULL */
+    piw_msg *next; /* the list it is in: mailbox, outbox, pool */
+    piw_msg
+        *ahead; /* one a few places further on in that list, to be fetched in time: a hint, never followed; or NULL */
     const piw_msg_type *type;
     uint64_t trace;
     int64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
