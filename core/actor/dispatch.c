@@ -224,14 +224,14 @@ static void keep(piw__shell *shell, piw_msg *msg)
     shell->loop.kept.count++;
 }
 
-void piw__accept(piw__shell *shell, piw_msg *msg)
+/* There is no soul that takes everything. */
+static __attribute__((noinline)) void accept_by_state(piw__shell *shell, piw_msg *msg)
 {
-    if (__builtin_expect(shell->soul.state == PIW__RUNNING && !shell->soul.full, 1) ||
-        ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg))) {
+    char text[120];
+    if ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg)) {
         piw__dispatch(shell, msg);
         return;
     }
-    char text[120];
     switch (shell->soul.state) {
     case PIW__STARTING:
         if (msg->type->kind == PIW_M_EVENT && shell->supervision.trial.op == NULL)
@@ -255,6 +255,14 @@ void piw__accept(piw__shell *shell, piw_msg *msg)
         keep(shell, msg);
         break;
     }
+}
+
+void piw__accept(piw__shell *shell, piw_msg *msg)
+{
+    if (__builtin_expect(shell->soul.state == PIW__RUNNING && !shell->soul.full, 1))
+        piw__dispatch(shell, msg);
+    else
+        accept_by_state(shell, msg);
 }
 
 void piw__dispatch(piw__shell *shell, piw_msg *msg)

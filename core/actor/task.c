@@ -140,7 +140,7 @@ static inline int find_receiver(piw_task *task, const piw_msg *msg, const char *
 
 /* --- Sending ----------------------------------------------------------------------------------------------------- */
 
-int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg_)
+static inline int cast_to(piw_task *task, const char *service, int instance, piw_msg **msg_)
 {
     piw_msg *msg = *msg_;
     piw__shell *to;
@@ -156,9 +156,14 @@ int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg
     return 0;
 }
 
+int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg)
+{
+    return cast_to(task, service, instance, msg);
+}
+
 int piw_cast(piw_task *task, piw_msg **msg)
 {
-    return piw_cast_to(task, NULL, -1, msg);
+    return cast_to(task, NULL, -1, msg);
 }
 
 static void set_deadline(piw__shell *shell, piw__call *call, piw_msg *msg, int64_t deadline_ms)

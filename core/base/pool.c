@@ -108,7 +108,6 @@ static inline void count(struct cache *cache, int64_t bytes)
                           memory_order_relaxed);
 }
 
-#if PIW__POOL_RECYCLES
 /* Fetch a line in order to write to it. Without the right -m option gcc makes __builtin_prefetch a fetch for reading, and the
  * first store then has to wait after all. The instruction is a no-op where it is unknown. */
 static inline void fetch_to_write(const void *line)
@@ -132,6 +131,7 @@ static inline void prefetch(const struct magazine *magazine, size_t size)
         fetch_to_write((const void *)(block + at));
 }
 
+#if PIW__POOL_RECYCLES
 static void swap(struct cache *cache, unsigned c)
 {
     struct magazine *loaded = cache->loaded[c];
@@ -183,31 +183,30 @@ static __attribute__((noinline)) void unload(struct cache *cache, unsigned c)
 }
 #endif
 
-void *piw__pool_take(size_t size, uint8_t size_class)
+static __attribute__((noinline)) void *take_new(size_t size, uint8_t size_class)
 {
     struct cache *cache = cache_get();
     count(cache, piw__pool_size(size_class, (uint32_t)size));
 #if PIW__POOL_RECYCLES
-    if (__builtin_expect(size_class < PIW__POOL_CLASSES, 1)) {
-        if (__builtin_expect(cache->loaded[size_class]->count == 0, 0))
-            refill(cache, size_class);
+    if (size_class < PIW__POOL_CLASSES) {
+        refill(cache, size_class);
         struct magazine *magazine = cache->loaded[size_class];
-        if (__builtin_expect(magazine->count == 0, 0)) /* neighbours are in use by other threads */
-            return piw_alloc_aligned(LINE, piw__pool_class_size[size_class]);
-        prefetch(magazine, size);
-        return magazine->blocks[--magazine->count];
+        return magazine->count > 0
+                   ? magazine->blocks[--magazine->count]
+                   : piw_alloc_aligned(LINE,
+                                       piw__pool_class_size[size_class]); /* neighbours are in use by other threads */
     }
 #endif
     return piw_alloc_aligned(PIW__POOL_ALIGNMENT, size);
 }
 
-void piw__pool_give(void *memory, uint32_t size, uint8_t size_class)
+static __attribute__((noinline)) void give_back(void *memory, uint32_t size, uint8_t size_class)
 {
     struct cache *cache = cache_get();
     count(cache, -(int64_t)piw__pool_size(size_class, size));
 #if PIW__POOL_RECYCLES
-    if (__builtin_expect(size_class < PIW__POOL_CLASSES, 1)) {
-        if (__builtin_expect(cache->loaded[size_class]->count == PIW__POOL_MAGAZINE, 0))
+    if (size_class < PIW__POOL_CLASSES) {
+        if (cache->loaded[size_class]->count == PIW__POOL_MAGAZINE)
             unload(cache, size_class);
         struct magazine *magazine = cache->loaded[size_class];
         magazine->blocks[magazine->count++] = memory;
@@ -215,6 +214,34 @@ void piw__pool_give(void *memory, uint32_t size, uint8_t size_class)
     }
 #endif
     free(memory);
+}
+
+/* Most calls find a loaded magazine, and call nothing themselves. */
+static inline struct magazine *loaded(uint8_t size_class)
+{
+    const struct cache *cache = my_cache;
+    return __builtin_expect(size_class < PIW__POOL_CLASSES && cache != NULL, 1) ? cache->loaded[size_class] : NULL;
+}
+
+void *piw__pool_take(size_t size, uint8_t size_class)
+{
+    struct magazine *magazine = loaded(size_class);
+    if (__builtin_expect(magazine == NULL || magazine->count == 0, 0))
+        return take_new(size, size_class);
+    count(my_cache, piw__pool_class_size[size_class]);
+    prefetch(magazine, size);
+    return magazine->blocks[--magazine->count];
+}
+
+void piw__pool_give(void *memory, uint32_t size, uint8_t size_class)
+{
+    struct magazine *magazine = loaded(size_class);
+    if (__builtin_expect(magazine == NULL || magazine->count == PIW__POOL_MAGAZINE, 0)) {
+        give_back(memory, size, size_class);
+        return;
+    }
+    count(my_cache, -(int64_t)piw__pool_class_size[size_class]);
+    magazine->blocks[magazine->count++] = memory;
 }
 
 void piw__pool_count(int64_t bytes)

@@ -5,8 +5,7 @@
 
 enum { OUTS_MIN = 8 };
 
-/* Whom the last message was for it isn't. */
-static __attribute__((noinline)) piw__out *find(piw__outbox *outbox, piw__mailbox *to)
+static piw__out *find(piw__outbox *outbox, piw__mailbox *to)
 {
     for (uint32_t i = 0; i < outbox->count; i++) {
         if (outbox->outs[i].to == to) {
@@ -35,11 +34,8 @@ static inline void put_ahead(piw__out *out, piw_msg *msg)
     *before = msg;
 }
 
-void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+static inline void add(piw__outbox *outbox, piw__out *out, piw_msg *msg)
 {
-    piw__out *out = outbox->last < outbox->count ? &outbox->outs[outbox->last] : NULL;
-    if (__builtin_expect(out == NULL || out->to != to, 0))
-        out = find(outbox, to);
     msg->next = NULL;
     put_ahead(out, msg);
     if (out->last != NULL)
@@ -52,6 +48,20 @@ void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
         out->touched = true;
         outbox->touched[outbox->touched_count++] = (uint32_t)(out - outbox->outs);
     }
+}
+
+/* Not for whom the last one was. */
+static __attribute__((noinline)) void add_elsewhere(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+{
+    add(outbox, find(outbox, to), msg);
+}
+
+void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+{
+    if (__builtin_expect(outbox->last < outbox->count && outbox->outs[outbox->last].to == to, 1))
+        add(outbox, &outbox->outs[outbox->last], msg);
+    else
+        add_elsewhere(outbox, to, msg);
 }
 
 void piw__outbox_commit(piw__outbox *outbox)

@@ -35,6 +35,8 @@ struct more_blobs {
 };
 
 enum {
+    LINE = 64,
+    FEW_LINES = 4,         /* of a body that are cleared without a call */
     CHUNK_MIN = 512,       /* messages that are kept by the thousand have little beside their body */
     CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
 };
@@ -48,14 +50,14 @@ static inline size_t round_up(size_t n)
 
 const piw__msg_rest piw__msg_no_rest;
 
-/* Most bodies have a line or two: a call would take as long as this. */
-static inline void clear_body(uint8_t *body, size_t size)
+/* Most bodies have a line or two: a call would take as long as this. A recycled block has whole lines. */
+static inline void clear_body(uint8_t *body, size_t size, uint8_t size_class)
 {
-    if (size > 256)
+    if (size > FEW_LINES * LINE || size_class == PIW__POOL_PLAIN)
         memset(body, 0, size);
     else
-        for (size_t at = 0; at < size; at += PIW__POOL_ALIGNMENT)
-            memset(body + at, 0, PIW__POOL_ALIGNMENT);
+        for (size_t at = 0; at < size; at += LINE)
+            memset(body + at, 0, LINE);
 }
 
 piw_msg *piw_msg_new(const piw_msg_type *type)
@@ -64,7 +66,7 @@ piw_msg *piw_msg_new(const piw_msg_type *type)
     uint8_t size_class = piw__pool_class(PIW__MSG_HEADER + body);
     piw_msg *msg = piw__pool_take(PIW__MSG_HEADER + body, size_class);
     memset(msg, 0, offsetof(piw_msg, rest));
-    clear_body(piw__msg_body(msg), body);
+    clear_body(piw__msg_body(msg), body, size_class);
     msg->type = type;
     msg->size_class = size_class;
     msg->used = (uint32_t)(PIW__MSG_HEADER + body);
