@@ -183,6 +183,7 @@ static __attribute__((noinline)) void unload(struct cache *cache, unsigned c)
 }
 #endif
 
+/* No block lies ready in this thread. */
 static __attribute__((noinline)) void *take_new(size_t size, uint8_t size_class)
 {
     struct cache *cache = cache_get();
@@ -191,15 +192,15 @@ static __attribute__((noinline)) void *take_new(size_t size, uint8_t size_class)
     if (size_class < PIW__POOL_CLASSES) {
         refill(cache, size_class);
         struct magazine *magazine = cache->loaded[size_class];
-        return magazine->count > 0
-                   ? magazine->blocks[--magazine->count]
-                   : piw_alloc_aligned(LINE,
-                                       piw__pool_class_size[size_class]); /* neighbours are in use by other threads */
+        if (magazine->count > 0)
+            return magazine->blocks[--magazine->count];
+        return piw_alloc_aligned(LINE, piw__pool_class_size[size_class]); /* neighbours are in use by other threads */
     }
 #endif
     return piw_alloc_aligned(PIW__POOL_ALIGNMENT, size);
 }
 
+/* There is no room for one more in this thread, or it is no recycled one. */
 static __attribute__((noinline)) void give_back(void *memory, uint32_t size, uint8_t size_class)
 {
     struct cache *cache = cache_get();
