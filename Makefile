@@ -260,7 +260,7 @@ endef
 $(foreach t,$(TOOLS),$(foreach u,$(shell grep -lE '^.include "$(t)/' test/unit/test_*.c /dev/null),$(eval $(call TOOL_UNIT_RULE,$(t),$(u)))))
 $(patsubst test/unit/%.c,$(B)/test/unit/%,$(shell grep -lE '^.include "common/' test/unit/test_*.c /dev/null)): $(B)/lib/libtools.a
 # Unit programs that reach inside the library (hidden functions) are linked with its objects instead of it.
-INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(actor/record|port/incoming|port/networks|port/peers|port/port|port_side|record/shape)\.h"' test/unit/test_*.c /dev/null))
+INSIDE := $(patsubst test/unit/%.c,%,$(shell grep -lE '^.include "(actor/record|bus/outbox|port/incoming|port/networks|port/peers|port/port|port_side|record/shape)\.h"' test/unit/test_*.c /dev/null))
 $(B)/lib/libcore.a: $(CORE_OBJ)
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^

@@ -21,10 +21,9 @@ piw_msg piw__deferred_request(const piw__deferred *deferred)
     return (piw_msg){.type = deferred->type,
                      .from = deferred->from,
                      .call_id = deferred->call_id,
-                     .port = deferred->port,
-                     .peer = deferred->peer,
                      .trace = deferred->trace,
-                     .flags = PIW__REQUEST};
+                     .flags = PIW__REQUEST | PIW__REST,
+                     .rest = {.port = deferred->port, .peer = deferred->peer}};
 }
 
 static void fail(piw__shell *shell, piw__deferred *deferred, int code, const char *text)

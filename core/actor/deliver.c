@@ -48,12 +48,13 @@ void piw__answer_error(piw__shell *shell, const piw_msg *request, int code, cons
         piw__outbox_commit(&shell->loop.outbox);
         return;
     }
-    if (request->port == NULL)
+    const piw__msg_rest *rest = piw__msg_rest_of(request);
+    if (rest->port == NULL)
         return;
     piw_msg *answer = piw__port_fallback(request->type, code, text);
-    if (answer == NULL || piw__port_answer(request->port, request->peer, &answer) != 0) {
+    if (answer == NULL || piw__port_answer(rest->port, rest->peer, &answer) != 0) {
         piw_msg_free(&answer);
-        piw__port_release(request->port, request->peer);
+        piw__port_release(rest->port, rest->peer);
     }
     shell->queues.dirty = true;
 }

@@ -34,10 +34,20 @@ static inline unsigned watched(const piw__shell *shell)
     return __builtin_expect(atomic_load_explicit(&shell->seen.watched, memory_order_relaxed), 0);
 }
 
+/* Most handlers only change their state. */
+static inline void commit(piw__shell *shell)
+{
+    piw__txn *txn = &shell->soul.txn;
+    if (shell->loop.outbox.touched_count == 0 && txn->undos_count == 0 && txn->dos_count == 0)
+        txn->open = false;
+    else
+        piw__txn_commit(shell);
+}
+
 static inline void leave(piw__shell *shell, piw__flight_entry *entry, const char *what, int result)
 {
     if (__builtin_expect(result == 0, 1))
-        piw__txn_commit(shell);
+        commit(shell);
     else
         piw__txn_rollback(shell);
     if ((watched(shell) & PIW__RECORDED) != 0)
@@ -65,7 +75,7 @@ static inline void check(piw__shell *shell, int result)
         piw__soul_check(shell, result);
 }
 
-static void unanswered(piw__shell *shell, const piw_msg *msg)
+static __attribute__((noinline)) void unanswered(piw__shell *shell, const piw_msg *msg)
 {
     char text[200];
     snprintf(text, sizeof(text), "%s left %s.%s without an answer", shell->name, msg->type->protocol->name,
@@ -76,7 +86,7 @@ static void unanswered(piw__shell *shell, const piw_msg *msg)
 }
 
 /* The handler refused the message: the queue may want it asked once more, else the asker gets the error. */
-static void refused(piw__shell *shell, piw_msg *msg, int result)
+static __attribute__((noinline)) void refused(piw__shell *shell, piw_msg *msg, int result)
 {
     if ((msg->type->flags & PIW_M_AGAIN) != 0 && (msg->flags & (PIW__AGAIN | PIW__REQUEST)) == PIW__REQUEST) {
         msg->flags |= PIW__AGAIN;
@@ -90,9 +100,9 @@ static void refused(piw__shell *shell, piw_msg *msg, int result)
     piw_msg_free(&msg);
 }
 
-static bool too_late(piw__shell *shell, piw_msg *msg)
+static __attribute__((noinline)) bool too_late(piw__shell *shell, piw_msg *msg)
 {
-    if (msg->deadline_ns == 0 || msg->deadline_ns > piw_monotonic_ns())
+    if (msg->deadline_ns > piw_monotonic_ns())
         return false;
     piw__figure(&shell->seen.figures.late, 1);
     piw__answer_error(shell, msg, PIW_EDEADLINE, "its deadline had passed before it was handled");
@@ -133,7 +143,7 @@ static void dispatch_message(piw__shell *shell, piw_msg *msg)
         piw__bounce(shell, msg, PIW_ENOENT, "its receiver has no handler for it");
         return;
     }
-    if (too_late(shell, msg))
+    if (msg->deadline_ns != 0 && too_late(shell, msg))
         return;
     if (msg->trace == 0)
         msg->trace = piw__trace_new(shell);
@@ -168,8 +178,7 @@ static void carry_result(piw__shell *shell, piw_msg **result)
     uint64_t left = 0;
     if (piw__carry(msg, type, &own, &left, &err) != 0) {
         own = piw_msg_new(type);
-        own->error = PIW_ESHAPE;
-        own->error_text = piw_msg_textz(own, err.text).s;
+        piw__msg_fail(own, PIW_ESHAPE, piw_msg_textz(own, err.text).s);
     }
     piw__left_behind(shell, shell->soul.task->image, type, left);
     piw_msg_free(result);
@@ -215,14 +224,14 @@ static void keep(piw__shell *shell, piw_msg *msg)
     shell->loop.kept.count++;
 }
 
-void piw__accept(piw__shell *shell, piw_msg *msg)
+/* There is no soul that takes everything. */
+static __attribute__((noinline)) void accept_by_state(piw__shell *shell, piw_msg *msg)
 {
-    if (__builtin_expect(shell->soul.state == PIW__RUNNING && !shell->soul.full, 1) ||
-        ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg))) {
+    char text[120];
+    if ((msg->flags & PIW__ANSWER) != 0 && !piw__trial_keeps(shell, msg)) {
         piw__dispatch(shell, msg);
         return;
     }
-    char text[120];
     switch (shell->soul.state) {
     case PIW__STARTING:
         if (msg->type->kind == PIW_M_EVENT && shell->supervision.trial.op == NULL)
@@ -246,6 +255,14 @@ void piw__accept(piw__shell *shell, piw_msg *msg)
         keep(shell, msg);
         break;
     }
+}
+
+void piw__accept(piw__shell *shell, piw_msg *msg)
+{
+    if (__builtin_expect(shell->soul.state == PIW__RUNNING && !shell->soul.full, 1))
+        piw__dispatch(shell, msg);
+    else
+        accept_by_state(shell, msg);
 }
 
 void piw__dispatch(piw__shell *shell, piw_msg *msg)

@@ -22,8 +22,8 @@ void piw__calls_expire(piw__shell *shell, int64_t now_ns)
         answer->flags = PIW__ANSWER;
         answer->call_id = call->node.key;
         answer->trace = call->trace;
-        answer->error = PIW_EDEADLINE;
-        answer->error_text = piw_msg_printf(answer, "%s was not answered in time", call->type->name).s;
+        const char *text = piw_msg_printf(answer, "%s was not answered in time", call->type->name).s;
+        piw__msg_fail(answer, PIW_EDEADLINE, text);
         piw__heap_remove(&shell->waits.call_heap, &call->due);
         piw__accept(shell, answer);
     }

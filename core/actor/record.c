@@ -197,7 +197,7 @@ static piw_blob *name_it(piw__shell *shell, const piw_msg *msg, int64_t *protoco
 {
     *protocol = piw__recording_protocol(shell->record.to, msg->type->protocol);
     *word = msg->type->index;
-    return msg->error == 0 ? piw__recording_body(msg) : NULL;
+    return piw__msg_rest_of(msg)->error == 0 ? piw__recording_body(msg) : NULL;
 }
 
 void piw__record_start(piw__shell *shell, const piw_task *task, piw_why why, const piw_msg *state)
@@ -233,8 +233,8 @@ static piw_msg *came(piw__shell *shell, piw_came kind, const piw_msg *what, reco
     (*body)->data = piw_msg_blob(msg, data);
     piw_blob_unref(&data);
     (*body)->id = (int64_t)what->call_id;
-    (*body)->error = what->error;
-    if (what->error != 0)
+    (*body)->error = piw__msg_rest_of(what)->error;
+    if ((*body)->error != 0)
         (*body)->error_text = text_of(msg, piw_msg_error_text(what), TEXT_MAX_BYTES);
     return msg;
 }
@@ -251,10 +251,10 @@ void piw__record_message(piw__shell *shell, const piw_msg *what)
     piw_msg *msg = came(shell, PIW_CAME_MESSAGE, what, &body);
     if (what->from != NULL)
         body->name = piw_msg_printf(msg, "%.100s", what->from->name);
-    else if (what->port != NULL)
-        body->name = piw_msg_printf(msg, "queue %.100s", piw__port_name(what->port));
+    else if (piw__msg_rest_of(what)->port != NULL)
+        body->name = piw_msg_printf(msg, "queue %.100s", piw__port_name(piw__msg_rest_of(what)->port));
     if ((what->flags & PIW__REQUEST) != 0)
-        body->asker = asker_of(what->from, what->peer);
+        body->asker = asker_of(what->from, piw_msg_peer(what));
     put(shell, &msg);
 }
 
@@ -285,8 +285,8 @@ static piw_msg *sent(piw__shell *shell, piw_sent kind, const piw_msg *what, reco
     piw_blob *data = name_it(shell, what, &(*body)->protocol, &(*body)->word);
     (*body)->data = piw_msg_blob(msg, data);
     piw_blob_unref(&data);
-    (*body)->error = what->error;
-    if (what->error != 0)
+    (*body)->error = piw__msg_rest_of(what)->error;
+    if ((*body)->error != 0)
         (*body)->error_text = text_of(msg, piw_msg_error_text(what), TEXT_MAX_BYTES);
     return msg;
 }
@@ -313,7 +313,7 @@ void piw__record_answered(piw__shell *shell, const piw_msg *request, const piw_m
     recording_sent *body;
     piw_msg *msg = sent(shell, PIW_SENT_ANSWER, answer, &body);
     body->id = (int64_t)request->call_id;
-    body->asker = asker_of(request->from, request->peer);
+    body->asker = asker_of(request->from, piw_msg_peer(request));
     gather(shell, &msg);
 }
 

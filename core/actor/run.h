@@ -15,7 +15,7 @@ static inline piw__flight_entry *piw__run_begin(piw__shell *shell, const char *w
     atomic_store_explicit(&shell->seen.busy_in, what, memory_order_relaxed);
     piw__figure(&shell->seen.busy_number, 1);
     shell->soul.timed_ns = piw__times_due(&shell->soul.times, shell->loop.coarse_ns) ? piw_monotonic_ns() : 0;
-    piw__txn_begin(shell);
+    piw__txn_begin(&shell->soul.txn);
     return piw__flight_begin(&shell->seen.recorder, what, trace, shell->loop.coarse_ns);
 }
 

@@ -12,12 +12,11 @@ static inline void show(piw__shell *shell, piw_sent kind, const piw_msg *msg, co
 }
 
 /* Casts and calls sent to a service that the manifest doesn't name are a bug in the task: said, but not too often. */
-static int no_route(piw_task *task, const piw_msg_type *type, const char *service)
+static __attribute__((noinline)) void say_no_route(piw_task *task, const piw_msg_type *type, const char *service)
 {
     piw_log_limited(&task->shell->supervision.log_errors, 20, PIW_LOG_ERROR,
                     "%s.%s can't be sent%s%s: the manifest of %s does not use its service", type->protocol->name,
                     type->name, service != NULL ? " to " : "", service != NULL ? service : "", task->plugin->name);
-    return PIW_ENOENT;
 }
 
 void piw_soul_set(piw_task *task, void *soul)
@@ -101,7 +100,7 @@ unsigned piw_task_instances(const piw_task *task)
 
 /* --- Where to ---------------------------------------------------------------------------------------------------- */
 
-static piw__route *route_of(piw_task *task, const piw_protocol *protocol, const char *service)
+static inline piw__route *route_of(piw_task *task, const piw_protocol *protocol, const char *service)
 {
     for (unsigned i = 0; i < task->routes_count; i++) {
         piw__route *route = &task->routes[i];
@@ -111,7 +110,7 @@ static piw__route *route_of(piw_task *task, const piw_protocol *protocol, const 
     return NULL;
 }
 
-static piw__shell *shell_of(piw__route *route, int instance)
+static inline piw__shell *shell_of(piw__route *route, int instance)
 {
     const piw__role *role = route->to->role;
     if (instance < 0)
@@ -120,26 +119,28 @@ static piw__shell *shell_of(piw__route *route, int instance)
 }
 
 /* A message of a service, made by the soul, not one that it only borrows. */
-static bool may_send(const piw_task *task, const piw_msg *msg)
+static inline bool may_send(const piw_task *task, const piw_msg *msg)
 {
     return msg != NULL && msg != task->shell->soul.current && task->shell->soul.txn.open;
 }
 
-static int find_receiver(piw_task *task, const piw_msg *msg, const char *service, int instance, piw__shell **to)
+static inline int find_receiver(piw_task *task, const piw_msg *msg, const char *service, int instance, piw__shell **to)
 {
     const piw_msg_type *type = msg->type;
     if (type->kind != PIW_M_CALL && type->kind != PIW_M_CAST)
         return PIW_EINVAL;
     piw__route *route = route_of(task, type->protocol, service);
-    if (route == NULL)
-        return no_route(task, type, service);
+    if (__builtin_expect(route == NULL, 0)) {
+        say_no_route(task, type, service);
+        return PIW_ENOENT;
+    }
     *to = shell_of(route, instance);
     return *to != NULL ? 0 : PIW_ENOENT;
 }
 
 /* --- Sending ----------------------------------------------------------------------------------------------------- */
 
-int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg_)
+static inline int cast_to(piw_task *task, const char *service, int instance, piw_msg **msg_)
 {
     piw_msg *msg = *msg_;
     piw__shell *to;
@@ -155,9 +156,14 @@ int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg
     return 0;
 }
 
+int piw_cast_to(piw_task *task, const char *service, int instance, piw_msg **msg)
+{
+    return cast_to(task, service, instance, msg);
+}
+
 int piw_cast(piw_task *task, piw_msg **msg)
 {
-    return piw_cast_to(task, NULL, -1, msg);
+    return cast_to(task, NULL, -1, msg);
 }
 
 static void set_deadline(piw__shell *shell, piw__call *call, piw_msg *msg, int64_t deadline_ms)
@@ -213,7 +219,7 @@ int piw_forward(piw_task *task, piw_msg *request, const char *service, int insta
 {
     piw__shell *shell = task->shell, *to;
     if (request != shell->soul.current || shell->soul.current_gone || (request->flags & PIW__SETTLED) != 0 ||
-        request->port != NULL)
+        piw__msg_rest_of(request)->port != NULL)
         return PIW_EINVAL;
     int rc = find_receiver(task, request, service, instance, &to);
     if (rc != 0)

@@ -38,8 +38,8 @@ static void put_answer(piw__shell *shell, const piw_msg *request, piw_msg *answe
         piw__outbox_add(&shell->loop.outbox, &request->from->mailbox, answer);
     } else {
         piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_ANSWER);
-        act->port = request->port;
-        act->peer = request->peer;
+        act->port = piw__msg_rest_of(request)->port;
+        act->peer = piw_msg_peer(request);
         act->msg = answer;
     }
 }
@@ -56,7 +56,7 @@ int piw_reply(piw_task *task, piw_msg *request, piw_msg **answer)
     }
     if (!is_open(task, request))
         return PIW_EINVAL;
-    if (!fits(request->type, request->port != NULL, *answer))
+    if (!fits(request->type, piw__msg_rest_of(request)->port != NULL, *answer))
         return does_not_fit(task, request->type, *answer);
     put_answer(task->shell, request, *answer);
     *answer = NULL;
@@ -68,8 +68,8 @@ int piw_reply(piw_task *task, piw_msg *request, piw_msg **answer)
 static void put_release(piw__shell *shell, const piw_msg *request)
 {
     piw__do *act = piw__txn_do(&shell->soul.txn, PIW__DO_RELEASE);
-    act->port = request->port;
-    act->peer = request->peer;
+    act->port = piw__msg_rest_of(request)->port;
+    act->peer = piw_msg_peer(request);
 }
 
 /* Errors of calls are answered with a message; errors at a port with the queue's fallback, if it has one. */
@@ -130,8 +130,8 @@ int piw_defer(piw_task *task, piw_msg *request, piw_token *token)
     deferred->type = request->type;
     deferred->from = request->from;
     deferred->call_id = request->call_id;
-    deferred->port = request->port;
-    deferred->peer = request->peer;
+    deferred->port = piw__msg_rest_of(request)->port;
+    deferred->peer = piw_msg_peer(request);
     deferred->trace = request->trace;
     if ((request->type->flags & PIW_M_AGAIN) != 0 && (request->flags & PIW__AGAIN) == 0) {
         deferred->kept = request;

@@ -49,7 +49,7 @@ static void print(piw__shell *shell, const char *arrow, const piw_msg *msg, cons
     struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    if (msg->error != 0)
+    if (piw__msg_rest_of(msg)->error != 0)
         snprintf(text, sizeof(text), "%s error: %s", msg->type->name, piw_msg_error_text(msg));
     else
         piw_msg_print(msg, text, sizeof(text));
@@ -60,9 +60,10 @@ static void print(piw__shell *shell, const char *arrow, const piw_msg *msg, cons
 
 static const char *sender_of(const piw_msg *msg, char *to, size_t size)
 {
-    if (msg->port != NULL) {
-        const char *address = piw__port_peer_address(msg->port, msg->peer);
-        snprintf(to, size, "%s:%s", piw__port_name(msg->port), address != NULL ? address : "?");
+    const piw__msg_rest *rest = piw__msg_rest_of(msg);
+    if (rest->port != NULL) {
+        const char *address = piw__port_peer_address(rest->port, rest->peer);
+        snprintf(to, size, "%s:%s", piw__port_name(rest->port), address != NULL ? address : "?");
     } else if ((msg->flags & PIW__ANSWER) != 0) {
         snprintf(to, size, "answer");
     } else {

@@ -30,11 +30,6 @@ piw__do *piw__txn_do(piw__txn *txn, piw__do_kind kind)
     return act;
 }
 
-void piw__txn_begin(piw__shell *shell)
-{
-    shell->soul.txn.open = true;
-}
-
 static void hand_again(piw__shell *shell, piw_msg *msg)
 {
     msg->flags = (uint16_t)((msg->flags | PIW__AGAIN) & ~PIW__SETTLED);

@@ -62,7 +62,11 @@ typedef struct piw__txn {
 
 piw__undo *piw__txn_undo(piw__txn *txn, piw__undo_kind kind);
 piw__do *piw__txn_do(piw__txn *txn, piw__do_kind kind);
-void piw__txn_begin(struct piw__shell *shell);
+static inline void piw__txn_begin(piw__txn *txn)
+{
+    txn->open = true;
+}
+
 void piw__txn_commit(struct piw__shell *shell);
 void piw__txn_rollback(struct piw__shell *shell);
 void piw__txn_fini(piw__txn *txn);

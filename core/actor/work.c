@@ -437,8 +437,7 @@ int piw__workers_start(piw__workers **workers_, unsigned threads, unsigned backg
 
 static bool is_large(const piw_msg *msg)
 {
-    size_t blob = msg->blob != NULL ? piw_blob_size(msg->blob) : 0;
-    return msg->total + blob > PIW_LIMIT_LARGE_JOB;
+    return piw__msg_bytes(msg) + piw_blob_size(piw__msg_rest_of(msg)->blob) > PIW_LIMIT_LARGE_JOB;
 }
 
 void piw__workers_submit(piw__workers *workers, piw_work_fn *fn, piw_msg *msg, bool background)

@@ -7,23 +7,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define RECYCLE 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RECYCLE 0
-#endif
-#endif
-#ifndef RECYCLE
-#define RECYCLE 1
-#endif
-
-#if RECYCLE
-/* A message header and a small body fit the first; most bodies the second; small lists the third. Larger ones go on in
- * chunks. */
-static const uint32_t class_size[PIW__POOL_CLASSES] = {256, 1024, 4096};
-#endif
-
 /* Magazines that the depot keeps of each class: 16 MiB; beyond that blocks go back to malloc. */
 enum { DEPOT_BYTES = 16 << 20, LINE = 64, AHEAD = 4 };
 
@@ -91,12 +74,12 @@ static void key_make(void)
         abort();
 }
 
-static struct cache *cache_make(void)
+static __attribute__((noinline)) struct cache *cache_make(void)
 {
     pthread_once(&key_once, key_make);
     struct cache *cache = piw_alloc_aligned(LINE, sizeof(*cache));
     memset(cache, 0, sizeof(*cache));
-    for (unsigned i = 0; i < PIW__POOL_CLASSES && RECYCLE; i++) {
+    for (unsigned i = 0; i < PIW__POOL_CLASSES && PIW__POOL_RECYCLES; i++) {
         cache->loaded[i] = piw_zalloc(sizeof(struct magazine));
         cache->spare[i] = piw_zalloc(sizeof(struct magazine));
     }
@@ -125,7 +108,6 @@ static inline void count(struct cache *cache, int64_t bytes)
                           memory_order_relaxed);
 }
 
-#if RECYCLE
 /* Fetch a line in order to write to it. Without the right -m option gcc makes __builtin_prefetch a fetch for reading, and the
  * first store then has to wait after all. The instruction is a no-op where it is unknown. */
 static inline void fetch_to_write(const void *line)
@@ -138,16 +120,18 @@ static inline void fetch_to_write(const void *line)
 }
 
 /* The blocks that are taken next were freed on another processor, most likely: as many of their lines as this one needs
- * come while it is filled. */
+ * come while it is filled. But for a message's second line, which is seldom used. */
 static inline void prefetch(const struct magazine *magazine, size_t size)
 {
     if (magazine->count < AHEAD)
         return;
     uintptr_t block = (uintptr_t)magazine->blocks[magazine->count - AHEAD];
-    for (size_t at = 0; at < size && at < 4 * LINE; at += LINE)
+    fetch_to_write((const void *)block);
+    for (size_t at = 2 * LINE; at < size && at < 4 * LINE; at += LINE)
         fetch_to_write((const void *)(block + at));
 }
 
+#if PIW__POOL_RECYCLES
 static void swap(struct cache *cache, unsigned c)
 {
     struct magazine *loaded = cache->loaded[c];
@@ -156,7 +140,7 @@ static void swap(struct cache *cache, unsigned c)
 }
 
 /* The loaded magazine is empty: the spare one, a full one from the depot, or nothing. */
-static void refill(struct cache *cache, unsigned c)
+static __attribute__((noinline)) void refill(struct cache *cache, unsigned c)
 {
     if (cache->spare[c]->count > 0) {
         swap(cache, c);
@@ -175,14 +159,14 @@ static void refill(struct cache *cache, unsigned c)
 }
 
 /* The loaded magazine is full: it becomes the spare one, and a full spare one goes to the depot. */
-static void unload(struct cache *cache, unsigned c)
+static __attribute__((noinline)) void unload(struct cache *cache, unsigned c)
 {
     swap(cache, c);
     struct magazine *surplus = cache->loaded[c];
     if (surplus->count == 0)
         return;
     pthread_mutex_lock(&depot.lock);
-    bool keep = (size_t)depot.full_count[c] * PIW__POOL_MAGAZINE * class_size[c] < DEPOT_BYTES;
+    bool keep = (size_t)depot.full_count[c] * PIW__POOL_MAGAZINE * piw__pool_class_size[c] < DEPOT_BYTES;
     if (keep) {
         surplus->next = depot.full[c];
         depot.full[c] = surplus;
@@ -199,36 +183,29 @@ static void unload(struct cache *cache, unsigned c)
 }
 #endif
 
-void *piw__pool_take(size_t size, uint32_t *true_size, uint8_t *size_class)
+/* No block lies ready in this thread. */
+static __attribute__((noinline)) void *take_new(size_t size, uint8_t size_class)
 {
     struct cache *cache = cache_get();
-#if RECYCLE
-    for (unsigned c = 0; c < PIW__POOL_CLASSES; c++) {
-        if (size > class_size[c])
-            continue;
-        *true_size = class_size[c];
-        *size_class = (uint8_t)c;
-        count(cache, class_size[c]);
-        if (cache->loaded[c]->count == 0)
-            refill(cache, c);
-        struct magazine *magazine = cache->loaded[c];
-        if (magazine->count == 0)
-            return piw_alloc_aligned(LINE, class_size[c]); /* neighbours are in use by other threads */
-        prefetch(magazine, size);
-        return magazine->blocks[--magazine->count];
+    count(cache, piw__pool_size(size_class, (uint32_t)size));
+#if PIW__POOL_RECYCLES
+    if (size_class < PIW__POOL_CLASSES) {
+        refill(cache, size_class);
+        struct magazine *magazine = cache->loaded[size_class];
+        if (magazine->count > 0)
+            return magazine->blocks[--magazine->count];
+        return piw_alloc_aligned(LINE, piw__pool_class_size[size_class]); /* neighbours are in use by other threads */
     }
 #endif
-    *true_size = (uint32_t)size;
-    *size_class = PIW__POOL_PLAIN;
-    count(cache, (int64_t)size);
     return piw_alloc_aligned(PIW__POOL_ALIGNMENT, size);
 }
 
-void piw__pool_give(void *memory, uint32_t true_size, uint8_t size_class)
+/* There is no room for one more in this thread, or it is no recycled one. */
+static __attribute__((noinline)) void give_back(void *memory, uint32_t size, uint8_t size_class)
 {
     struct cache *cache = cache_get();
-    count(cache, -(int64_t)true_size);
-#if RECYCLE
+    count(cache, -(int64_t)piw__pool_size(size_class, size));
+#if PIW__POOL_RECYCLES
     if (size_class < PIW__POOL_CLASSES) {
         if (cache->loaded[size_class]->count == PIW__POOL_MAGAZINE)
             unload(cache, size_class);
@@ -236,10 +213,36 @@ void piw__pool_give(void *memory, uint32_t true_size, uint8_t size_class)
         magazine->blocks[magazine->count++] = memory;
         return;
     }
-#else
-    (void)size_class;
 #endif
     free(memory);
+}
+
+/* Most calls find a loaded magazine, and call nothing themselves. */
+static inline struct magazine *loaded(uint8_t size_class)
+{
+    const struct cache *cache = my_cache;
+    return __builtin_expect(size_class < PIW__POOL_CLASSES && cache != NULL, 1) ? cache->loaded[size_class] : NULL;
+}
+
+void *piw__pool_take(size_t size, uint8_t size_class)
+{
+    struct magazine *magazine = loaded(size_class);
+    if (__builtin_expect(magazine == NULL || magazine->count == 0, 0))
+        return take_new(size, size_class);
+    count(my_cache, piw__pool_class_size[size_class]);
+    prefetch(magazine, size);
+    return magazine->blocks[--magazine->count];
+}
+
+void piw__pool_give(void *memory, uint32_t size, uint8_t size_class)
+{
+    struct magazine *magazine = loaded(size_class);
+    if (__builtin_expect(magazine == NULL || magazine->count == PIW__POOL_MAGAZINE, 0)) {
+        give_back(memory, size, size_class);
+        return;
+    }
+    count(my_cache, -(int64_t)piw__pool_class_size[size_class]);
+    magazine->blocks[magazine->count++] = memory;
 }
 
 void piw__pool_count(int64_t bytes)

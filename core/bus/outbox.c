@@ -7,8 +7,6 @@ enum { OUTS_MIN = 8 };
 
 static piw__out *find(piw__outbox *outbox, piw__mailbox *to)
 {
-    if (outbox->last < outbox->count && outbox->outs[outbox->last].to == to)
-        return &outbox->outs[outbox->last];
     for (uint32_t i = 0; i < outbox->count; i++) {
         if (outbox->outs[i].to == to) {
             outbox->last = i;
@@ -25,10 +23,21 @@ static piw__out *find(piw__outbox *outbox, piw__mailbox *to)
     return &outbox->outs[outbox->last];
 }
 
-void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+/* Its receiver, most likely on another processor, comes from message to message by what each says of the next. So that it
+ * need not wait for every one, it is also told of one further on. */
+static inline void put_ahead(piw__out *out, piw_msg *msg)
 {
-    piw__out *out = find(outbox, to);
+    piw_msg **before = &out->trail[out->count % PIW__AHEAD];
+    msg->ahead = NULL;
+    if (*before != NULL)
+        (*before)->ahead = msg;
+    *before = msg;
+}
+
+static inline void add(piw__outbox *outbox, piw__out *out, piw_msg *msg)
+{
     msg->next = NULL;
+    put_ahead(out, msg);
     if (out->last != NULL)
         out->last->next = msg;
     else
@@ -39,6 +48,20 @@ void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
         out->touched = true;
         outbox->touched[outbox->touched_count++] = (uint32_t)(out - outbox->outs);
     }
+}
+
+/* Not for whom the last one was. */
+static __attribute__((noinline)) void add_elsewhere(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+{
+    add(outbox, find(outbox, to), msg);
+}
+
+void piw__outbox_add(piw__outbox *outbox, piw__mailbox *to, piw_msg *msg)
+{
+    if (__builtin_expect(outbox->last < outbox->count && outbox->outs[outbox->last].to == to, 1))
+        add(outbox, &outbox->outs[outbox->last], msg);
+    else
+        add_elsewhere(outbox, to, msg);
 }
 
 void piw__outbox_commit(piw__outbox *outbox)
@@ -66,6 +89,7 @@ void piw__outbox_undo(piw__outbox *outbox, const piw_msg *spare)
             out->first = NULL;
         out->last = out->kept_last;
         out->count = out->kept_count;
+        memset(out->trail, 0, sizeof(out->trail)); /* some of them are freed */
         out->touched = false;
         while (msg != NULL) {
             piw_msg *next = msg->next;

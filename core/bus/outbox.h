@@ -7,11 +7,14 @@
 
 #include "bus/mailbox.h"
 
+enum { PIW__AHEAD = 4 };
+
 typedef struct piw__out {
     piw__mailbox *to;
     piw_msg *first, *last;
     piw_msg *kept_last;         /* the last committed one */
     uint32_t count, kept_count; /* all; committed */
+    piw_msg *trail[PIW__AHEAD]; /* the last ones, in turn: each is told of the one that comes so many after it */
     bool touched;               /* by the handler that runs */
 } piw__out;
 

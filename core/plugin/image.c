@@ -167,14 +167,9 @@ static piw__image *find_image(const void *data, size_t size)
 
 /* --- The image --------------------------------------------------------------------------------------------------- */
 
-static inline uint32_t slot_of(const piw__image *image, const piw_msg_type *type)
-{
-    return (uint32_t)((uintptr_t)type / sizeof(piw_msg_type)) & image->slots_mask;
-}
-
 static void put_slot(piw__image *image, const piw_msg_type *type, piw_handler_fn *fn)
 {
-    uint32_t at = slot_of(image, type);
+    uint32_t at = piw__image_slot(image, type);
     while (image->slots[at].type != NULL && image->slots[at].type != type)
         at = (at + 1) & image->slots_mask;
     if (image->slots[at].type == NULL)
@@ -350,14 +345,6 @@ unsigned piw__images_count(void)
         count++;
     pthread_mutex_unlock(&loader.lock);
     return count;
-}
-
-piw_handler_fn *piw__image_handler(const piw__image *image, const piw_msg_type *type)
-{
-    for (uint32_t at = slot_of(image, type); image->slots[at].type != NULL; at = (at + 1) & image->slots_mask)
-        if (image->slots[at].type == type)
-            return image->slots[at].fn;
-    return NULL;
 }
 
 const char *piw__image_continuation(const piw__image *image, const char *name)

@@ -44,8 +44,21 @@ int piw__image_of(const piw_plugin *plugin, const piw__image **image, piw_err *e
 /* How many images are mapped. */
 PIW_API unsigned piw__images_count(void);
 
+/* Where the search for a type's handler begins. */
+static inline uint32_t piw__image_slot(const piw__image *image, const piw_msg_type *type)
+{
+    return (uint32_t)((uintptr_t)type / sizeof(piw_msg_type)) & image->slots_mask;
+}
+
 /* NULL when there is none. */
-piw_handler_fn *piw__image_handler(const piw__image *image, const piw_msg_type *type);
+static inline piw_handler_fn *piw__image_handler(const piw__image *image, const piw_msg_type *type)
+{
+    for (uint32_t at = piw__image_slot(image, type); image->slots[at].type != NULL; at = (at + 1) & image->slots_mask)
+        if (image->slots[at].type == type)
+            return image->slots[at].fn;
+    return NULL;
+}
+
 /* The interned name of a continuation; NULL when the manifest hasn't got it. */
 const char *piw__image_continuation(const piw__image *image, const char *name);
 piw_continuation_fn *piw__image_continue(const piw__image *image, const char *interned);

@@ -371,8 +371,7 @@ static piw_msg *malformed(const piw_msg_type *word, int code, const char *why)
         return NULL;
     piw_msg *msg = piw_msg_new(word);
     msg->flags |= PIW__MALFORMED;
-    msg->error = code;
-    msg->error_text = piw_msg_textz(msg, why).s;
+    piw__msg_fail(msg, code, piw_msg_textz(msg, why).s);
     return msg;
 }
 
@@ -449,7 +448,7 @@ static int take(piw__port *port, parts *got, piw_msg **msg)
     int rc = port->protocol->queue == PIW_Q_ROUTER ? take_request(port, got, entry, msg)
                                                    : take_frames(port, got, entry, msg);
     if (rc == 0)
-        (*msg)->peer = entry->id;
+        piw__msg_rest_new(*msg)->peer = entry->id;
     return rc;
 }
 
@@ -469,7 +468,7 @@ static int read_socket(piw__port *port, unsigned *budget, unsigned reserve, piw_
         close_parts(&got);
         if (rc == 0) {
             port->counts.received++;
-            (*msg)->port = port;
+            piw__msg_rest_new(*msg)->port = port;
             return 0;
         }
     }
@@ -485,13 +484,13 @@ static int read_later(piw__port *port, unsigned *budget, piw_msg **msg)
         if (port->later == NULL)
             port->later_end = &port->later;
         first->next = NULL;
-        const piw__peer_entry *entry = piw__peers_by_id(&port->peers, first->peer);
+        const piw__peer_entry *entry = piw__peers_by_id(&port->peers, piw_msg_peer(first));
         if (entry != NULL && !entry->ended) {
             *budget -= *budget > 0 ? 1 : 0;
             *msg = first;
             return 0;
         }
-        piw__port_release(port, first->peer);
+        piw__port_release(port, piw_msg_peer(first));
         piw_msg_free(&first);
     }
     return PIW_EAGAIN;

@@ -220,8 +220,7 @@ static bool has_passed(const piw__wanted *wanted)
 static piw_msg *error_answer(const piw_msg_type *type, int code, const char *text)
 {
     piw_msg *msg = piw_msg_new(&type->protocol->messages[type->reply]);
-    msg->error = code;
-    msg->error_text = piw_msg_textz(msg, text).s;
+    piw__msg_fail(msg, code, piw_msg_textz(msg, text).s);
     return msg;
 }
 
@@ -240,7 +239,7 @@ static piw_msg *answer_of(const recording_came *came, const piw_msg_type *asked)
 
 static void give_answer(uint64_t mine, piw_msg *msg)
 {
-    msg->flags = PIW__ANSWER;
+    msg->flags |= PIW__ANSWER;
     msg->call_id = mine;
     piw__dispatch(player.shell, msg);
 }

@@ -117,9 +117,9 @@ static void send_out(const port *from, piw_msg *msg)
     if ((msg->flags & (PIW__ANSWER | PIW__REQUEST)) != 0)
         frame.id = msg->call_id;
     pthread_mutex_lock(&soul.out_lock);
-    if (frame.kind == PIW__FRAME_ANSWER && msg->error != 0) {
+    if (frame.kind == PIW__FRAME_ANSWER && piw__msg_rest_of(msg)->error != 0) {
         const char *text = piw_msg_error_text(msg);
-        frame.code = msg->error;
+        frame.code = piw__msg_rest_of(msg)->error;
         piw__channel_put(&soul.out, &frame, text, strlen(text));
     } else if (piw__channel_put_msg(&soul.out, &frame, msg, &err) != 0) {
         piw__frame refusal = {.kind = PIW__FRAME_ANSWER, .id = frame.id, .code = err.code};
@@ -302,8 +302,7 @@ static piw_msg *answer_of(const piw__frame *frame, const uint8_t *payload)
     if (frame->code != 0) {
         /* The type does not matter: the continuation looks at the error first. */
         msg = piw_msg_new(&mark_protocol_def.interned->messages[0]);
-        msg->error = frame->code;
-        msg->error_text = piw_msg_text(msg, (const char *)payload, frame->size).s;
+        piw__msg_fail(msg, frame->code, piw_msg_text(msg, (const char *)payload, frame->size).s);
     } else {
         msg = message_of(frame, payload);
     }

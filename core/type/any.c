@@ -9,7 +9,7 @@ piw_any piw_any_of(piw_msg *to, const piw_msg *from)
     if ((type->flags & PIW_M_NODATA) != 0)
         return (piw_any){.nodata = true};
     const piw_type *data = type->body;
-    const void *value = from->body;
+    const void *value = piw__msg_body(from);
     if ((type->flags & PIW_M_BARE) != 0) {
         const piw_field *field = &data->fields[0];
         value = (const uint8_t *)value + field->offset;

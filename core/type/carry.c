@@ -252,11 +252,11 @@ int piw__carry(const piw_msg *msg, const piw_msg_type *to, piw_msg **carried, ui
     self.msg->trace = msg->trace;
     self.msg->deadline_ns = msg->deadline_ns;
     self.msg->call_id = msg->call_id;
-    self.msg->flags = msg->flags;
-    self.msg->error = msg->error;
-    if (msg->error_text != NULL)
-        self.msg->error_text = piw_msg_textz(self.msg, msg->error_text).s;
-    int rc = msg->error != 0 ? 0 : carry_value(&self, how, msg->body, self.msg->body);
+    self.msg->flags = (uint16_t)(msg->flags & ~PIW__REST);
+    int code = piw__msg_rest_of(msg)->error;
+    if (code != 0)
+        piw__msg_fail(self.msg, code, piw_msg_textz(self.msg, piw_msg_error_text(msg)).s);
+    int rc = code != 0 ? 0 : carry_value(&self, how, piw__msg_body(msg), piw__msg_body(self.msg));
     reading_free(how);
     if (rc != 0) {
         piw_err_prefix(err, "%s", msg->type->name);

@@ -358,7 +358,7 @@ static int decode_data(piw__reader *reader, const piw__token *outer, uint64_t le
     if (rc == 0 && (type->flags & PIW_M_NODATA) != 0)
         rc = piw_err_set(reader->err, PIW_ESHAPE, "it takes no data");
     if (rc == 0)
-        rc = decode_body(reader, type, reader->msg->body);
+        rc = decode_body(reader, type, piw__msg_body(reader->msg));
     if (rc == 0)
         rc = piw__more(reader, outer, &left, &more);
     if (rc == 0 && more)

@@ -233,9 +233,9 @@ static int encode_message(writer *w, const piw_msg *msg)
     if (rc != 0)
         return rc;
     if ((type->flags & PIW_M_BARE) == 0)
-        return encode(w, type->body, 0, msg->body);
+        return encode(w, type->body, 0, piw__msg_body(msg));
     const piw_field *field = &type->body->fields[0];
-    rc = encode(w, field->type, field->flags, (const uint8_t *)msg->body + field->offset);
+    rc = encode(w, field->type, field->flags, (const uint8_t *)piw__msg_body(msg) + field->offset);
     if (rc != 0)
         piw_err_prefix(w->err, "%s", field->name);
     return rc;

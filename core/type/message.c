@@ -1,8 +1,6 @@
 /* message.c — messages: one block for header, body and arena; chunks behind it when it grows; blobs beside it. */
 #include "type/message.h"
 
-#include "base/pool.h"
-
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +35,8 @@ struct more_blobs {
 };
 
 enum {
-    HEADER = (sizeof(piw_msg) + PIW__POOL_ALIGNMENT - 1) & ~(PIW__POOL_ALIGNMENT - 1u),
+    LINE = 64,
+    FEW_LINES = 4,         /* of a body that are cleared without a call */
     CHUNK_MIN = 512,       /* messages that are kept by the thousand have little beside their body */
     CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
 };
@@ -49,28 +48,47 @@ static inline size_t round_up(size_t n)
 
 /* --- Message ---------------------------------------------------------------------------------------------- */
 
+const piw__msg_rest piw__msg_no_rest;
+
+/* Most bodies have a line or two: a call would take as long as this. A recycled block has whole lines. */
+static inline void clear_body(uint8_t *body, size_t size, uint8_t size_class)
+{
+    if (size > FEW_LINES * LINE || size_class == PIW__POOL_PLAIN)
+        memset(body, 0, size);
+    else
+        for (size_t at = 0; at < size; at += LINE)
+            memset(body + at, 0, LINE);
+}
+
 piw_msg *piw_msg_new(const piw_msg_type *type)
 {
     size_t body = type->body != NULL ? round_up(type->body->size) : 0;
-    uint32_t size;
-    uint8_t size_class;
-    piw_msg *msg = piw__pool_take(HEADER + body, &size, &size_class);
-    memset(msg, 0, HEADER + body);
+    uint8_t size_class = piw__pool_class(PIW__MSG_HEADER + body);
+    piw_msg *msg = piw__pool_take(PIW__MSG_HEADER + body, size_class);
+    memset(msg, 0, offsetof(piw_msg, rest));
+    clear_body(piw__msg_body(msg), body, size_class);
     msg->type = type;
-    msg->body = (uint8_t *)msg + HEADER;
     msg->size_class = size_class;
-    msg->used = (uint32_t)(HEADER + body);
-    msg->room = size;
-    msg->total = size;
+    msg->used = (uint32_t)(PIW__MSG_HEADER + body);
     return msg;
 }
 
-static void release_blobs(piw_msg *msg)
+static void release_blobs(piw__msg_rest *rest)
 {
-    piw_blob_unref(&msg->blob);
-    for (struct more_blobs *more = msg->more_blobs; more != NULL; more = more->next)
+    piw_blob_unref(&rest->blob);
+    for (struct more_blobs *more = rest->more_blobs; more != NULL; more = more->next)
         for (unsigned i = 0; i < more->count; i++)
             piw_blob_unref(&more->blobs[i]);
+}
+
+static void release_chunks(piw__msg_rest *rest)
+{
+    for (piw__chunk *chunk = rest->chunks; chunk != NULL;) {
+        piw__chunk *next = chunk->next;
+        piw__pool_count(-(int64_t)chunk->room);
+        free(chunk);
+        chunk = next;
+    }
 }
 
 void piw_msg_free(piw_msg **msg_)
@@ -79,15 +97,11 @@ void piw_msg_free(piw_msg **msg_)
     *msg_ = NULL;
     if (msg == NULL)
         return;
-    if (msg->blob != NULL || msg->more_blobs != NULL)
-        release_blobs(msg);
-    for (piw__chunk *chunk = msg->chunks; chunk != NULL;) {
-        piw__chunk *next = chunk->next;
-        piw__pool_count(-(int64_t)chunk->room);
-        free(chunk);
-        chunk = next;
+    if (__builtin_expect((msg->flags & PIW__REST) != 0, 0)) {
+        release_blobs(&msg->rest);
+        release_chunks(&msg->rest);
     }
-    piw__pool_give(msg, msg->room, msg->size_class);
+    piw__pool_give(msg, msg->used, msg->size_class);
 }
 
 const piw_msg_type *piw_msg_type_of(const piw_msg *msg)
@@ -108,22 +122,23 @@ void *piw_msg_body(const piw_msg *msg, const piw_msg_type *type)
                   type->protocol != NULL ? type->protocol->name : "?", type->name);
         abort();
     }
-    return msg->body;
+    return piw__msg_body(msg);
 }
 
 void *piw_msg_any_body(const piw_msg *msg)
 {
-    return msg->body;
+    return piw__msg_body(msg);
 }
 
 int piw_msg_error(const piw_msg *msg)
 {
-    return (msg->flags & PIW__MALFORMED) != 0 ? 0 : msg->error;
+    return (msg->flags & PIW__MALFORMED) != 0 ? 0 : piw__msg_rest_of(msg)->error;
 }
 
 const char *piw_msg_error_text(const piw_msg *msg)
 {
-    return msg->error_text != NULL ? msg->error_text : "";
+    const char *text = piw__msg_rest_of(msg)->error_text;
+    return text != NULL ? text : "";
 }
 
 const char *piw_malformed(const piw_msg *msg)
@@ -138,7 +153,7 @@ bool piw_again(const piw_msg *msg)
 
 piw_peer piw_msg_peer(const piw_msg *msg)
 {
-    return msg->peer;
+    return piw__msg_rest_of(msg)->peer;
 }
 
 piw_msg *piw__msg_error_answer(const piw_msg *request, int code, const char *text)
@@ -148,8 +163,8 @@ piw_msg *piw__msg_error_answer(const piw_msg *request, int code, const char *tex
         type = &type->protocol->messages[type->reply];
     piw_msg *answer = piw_msg_new(type);
     answer->trace = request->trace;
-    answer->error = code != 0 ? code : PIW_EHANDLER;
-    answer->error_text = piw_msg_textz(answer, text != NULL ? text : piw_err_name(code)).s;
+    text = piw_msg_textz(answer, text != NULL ? text : piw_err_name(code)).s;
+    piw__msg_fail(answer, code != 0 ? code : PIW_EHANDLER, text);
     return answer;
 }
 
@@ -162,13 +177,14 @@ uint64_t piw__bus_bytes(void)
 
 static void *alloc_chunk(piw_msg *msg, size_t size)
 {
-    size_t room = msg->chunks != NULL ? (size_t)msg->chunks->room * 2 : CHUNK_MIN;
+    piw__msg_rest *rest = piw__msg_rest_new(msg);
+    size_t room = rest->chunks != NULL ? (size_t)rest->chunks->room * 2 : CHUNK_MIN;
     if (room > CHUNK_MAX)
         room = CHUNK_MAX;
     bool own = size > room / 2;
     if (own)
         room = size;
-    if (size > PIW_LIMIT_ARENA || msg->total + room > PIW_LIMIT_ARENA) {
+    if (size > PIW_LIMIT_ARENA || piw__msg_bytes(msg) + room > PIW_LIMIT_ARENA) {
         piw_error("a message %s would grow beyond %d bytes: its task must send less at once", msg->type->name,
                   PIW_LIMIT_ARENA);
         abort();
@@ -176,15 +192,15 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
     piw__chunk *chunk = piw_alloc_aligned(PIW__POOL_ALIGNMENT, sizeof(*chunk) + room);
     chunk->room = (uint32_t)room;
     chunk->used = (uint32_t)size;
-    msg->total += (uint32_t)room;
+    rest->chunk_bytes += (uint32_t)room;
     piw__pool_count((int64_t)room);
-    if (own && msg->chunks != NULL) {
+    if (own && rest->chunks != NULL) {
         /* The chunk in front still has room for small pieces. */
-        chunk->next = msg->chunks->next;
-        msg->chunks->next = chunk;
+        chunk->next = rest->chunks->next;
+        rest->chunks->next = chunk;
     } else {
-        chunk->next = msg->chunks;
-        msg->chunks = chunk;
+        chunk->next = rest->chunks;
+        rest->chunks = chunk;
     }
     return memset(chunk->bytes, 0, size);
 }
@@ -192,12 +208,12 @@ static void *alloc_chunk(piw_msg *msg, size_t size)
 void *piw_msg_alloc(piw_msg *msg, size_t size)
 {
     size = size < PIW_LIMIT_ARENA ? round_up(size) : size;
-    if (size <= msg->room - msg->used) {
+    if (size <= piw__pool_size(msg->size_class, msg->used) - msg->used) {
         void *at = (uint8_t *)msg + msg->used;
         msg->used += (uint32_t)size;
         return memset(at, 0, size);
     }
-    piw__chunk *chunk = msg->chunks;
+    piw__chunk *chunk = piw__msg_rest_of(msg)->chunks;
     if (chunk != NULL && size <= chunk->room - chunk->used) {
         void *at = chunk->bytes + chunk->used;
         chunk->used += (uint32_t)size;
@@ -316,9 +332,10 @@ void piw_blob_unref(piw_blob **blob_)
 
 static piw_blob *blob_at(const piw_msg *msg, piw_bytes bytes)
 {
-    if (msg->blob != NULL && msg->blob->data == bytes.data && msg->blob->len == bytes.len)
-        return msg->blob;
-    for (const struct more_blobs *more = msg->more_blobs; more != NULL; more = more->next)
+    const piw__msg_rest *rest = piw__msg_rest_of(msg);
+    if (rest->blob != NULL && rest->blob->data == bytes.data && rest->blob->len == bytes.len)
+        return rest->blob;
+    for (const struct more_blobs *more = rest->more_blobs; more != NULL; more = more->next)
         for (unsigned i = 0; i < more->count; i++)
             if (more->blobs[i]->data == bytes.data && more->blobs[i]->len == bytes.len)
                 return more->blobs[i];
@@ -355,15 +372,16 @@ void piw__msg_own_blob(piw_msg *msg, piw_blob *blob)
 {
     if (blob == NULL)
         return;
-    if (msg->blob == NULL) {
-        msg->blob = blob;
+    piw__msg_rest *rest = piw__msg_rest_new(msg);
+    if (rest->blob == NULL) {
+        rest->blob = blob;
         return;
     }
-    struct more_blobs *more = msg->more_blobs;
+    struct more_blobs *more = rest->more_blobs;
     if (more == NULL || more->count == PIW_COUNT(more->blobs)) {
         more = piw_msg_alloc(msg, sizeof(*more));
-        more->next = msg->more_blobs;
-        msg->more_blobs = more;
+        more->next = rest->more_blobs;
+        rest->more_blobs = more;
     }
     more->blobs[more->count++] = blob;
 }
@@ -374,8 +392,9 @@ void piw_msg_blob_drop(piw_msg *msg, piw_blob **field)
     *field = NULL;
     if (blob == NULL)
         return;
-    piw_blob **at = msg->blob == blob ? &msg->blob : NULL;
-    for (struct more_blobs *more = msg->more_blobs; more != NULL && at == NULL; more = more->next)
+    piw__msg_rest *rest = piw__msg_rest_new(msg);
+    piw_blob **at = rest->blob == blob ? &rest->blob : NULL;
+    for (struct more_blobs *more = rest->more_blobs; more != NULL && at == NULL; more = more->next)
         for (unsigned i = 0; i < more->count && at == NULL; i++)
             at = more->blobs[i] == blob ? &more->blobs[i] : NULL;
     if (at != NULL)

@@ -7,7 +7,7 @@ enum { SLACK = 1 << 20 }; /* the arena takes memory in pieces: stay this far bel
 
 void *piw__take(piw__reader *reader, uint64_t size)
 {
-    if (size > PIW_LIMIT_ARENA - SLACK || reader->msg->total + size > PIW_LIMIT_ARENA - SLACK) {
+    if (size > PIW_LIMIT_ARENA - SLACK || piw__msg_bytes(reader->msg) + size > PIW_LIMIT_ARENA - SLACK) {
         piw_err_set(reader->err, PIW_ELIMIT, "the message needs more than %d bytes in memory", PIW_LIMIT_ARENA - SLACK);
         return NULL;
     }

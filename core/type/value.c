@@ -118,12 +118,12 @@ piw_msg *piw_msg_copy(const piw_msg *msg)
 {
     piw_msg *copy = piw_msg_new(msg->type);
     copy->trace = msg->trace;
-    copy->error = msg->error;
     copy->flags = msg->flags & PIW__MALFORMED;
-    if (msg->error_text != NULL)
-        copy->error_text = piw_msg_textz(copy, msg->error_text).s;
+    int code = piw__msg_rest_of(msg)->error;
+    if (code != 0)
+        piw__msg_fail(copy, code, piw_msg_textz(copy, piw_msg_error_text(msg)).s);
     if (msg->type->body != NULL && msg->type->body->size > 0)
-        piw_value_copy(copy, msg->type->body, msg->body, copy->body);
+        piw_value_copy(copy, msg->type->body, piw__msg_body(msg), piw__msg_body(copy));
     return copy;
 }
 
@@ -242,7 +242,7 @@ int piw_msg_check(const piw_msg *msg, piw_err *err)
 {
     if ((msg->type->flags & PIW_M_NODATA) != 0)
         return 0;
-    int rc = check_value(msg->type->body, 0, msg->body, err);
+    int rc = check_value(msg->type->body, 0, piw__msg_body(msg), err);
     if (rc != 0)
         piw_err_prefix(err, "%s", msg->type->name);
     return rc;

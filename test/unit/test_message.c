@@ -228,6 +228,32 @@ static void *make_all(void *arg)
     return arg;
 }
 
+/* What few messages have isn't cleared with the others. */
+START_TEST(one_in_a_used_block_has_nothing_of_the_message_before)
+{
+    piw_msg *call = echo_ECHO_make(1, 2);
+    for (int i = 0; i < 10; i++) {
+        piw_msg *before = piw__msg_error_answer(call, PIW_ELIMIT, "too many");
+        piw_blob *blob = piw_blob_new("x", 1);
+        piw_msg_blob(before, blob);
+        piw_msg_alloc(before, 100000);
+        piw_msg_free(&before);
+
+        piw_msg *after = echo_NOTE_make(i);
+        ck_assert_int_eq(piw_msg_error(after), 0);
+        ck_assert_uint_eq(piw_msg_peer(after), 0);
+        piw_msg_blob(after, blob);
+        ck_assert_int_eq(piw_msg_error(after), 0);
+        ck_assert_str_eq(piw_msg_error_text(after), "");
+        ck_assert_ptr_null(piw_malformed(after));
+        piw_msg_alloc(after, 100000);
+        piw_msg_free(&after);
+        piw_blob_unref(&blob);
+    }
+    piw_msg_free(&call);
+}
+END_TEST
+
 START_TEST(blocks_travel_between_threads)
 {
     piw_err err = {0};
@@ -267,6 +293,7 @@ Suite *unit_suite(void)
     tcase_add_test(tc, blobs_are_shared);
     tcase_add_test(tc, copies_are_deep);
     tcase_add_test(tc, errors_are_answers);
+    tcase_add_test(tc, one_in_a_used_block_has_nothing_of_the_message_before);
     tcase_add_test(tc, blocks_travel_between_threads);
     /* An abort needs a process of its own. */
     if (getenv("CK_FORK") == NULL || strcmp(getenv("CK_FORK"), "no") != 0)

@@ -28,14 +28,14 @@ static void ask_everything(piw_protocol_def *def, const char *address, piw_codec
         piw_msg *got = side_get(port);
         side_assert_same(copy, got);
         ck_assert_uint_eq(got->codec, codec);
-        ck_assert_uint_eq(got->flags, PIW__REQUEST);
-        ck_assert_ptr_eq(got->port, (struct piw__port *)port);
+        ck_assert_uint_eq(got->flags & ~PIW__REST, PIW__REQUEST);
+        ck_assert_ptr_eq(piw__msg_rest_of(got)->port, (struct piw__port *)port);
         do
             out = (uint16_t)((out + 1) % protocol->messages_count);
         while (protocol->messages[out].kind != PIW_M_OUT);
         piw_msg *answer = side_filled(&protocol->messages[out]);
         piw_msg *expected = piw_msg_copy(answer);
-        ck_assert_int_eq(piw__port_answer(port, got->peer, &answer), 0);
+        ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &answer), 0);
         ck_assert_ptr_null(answer);
         piw_msg *answered = side_recv(client);
         side_assert_same(expected, answered);
@@ -74,8 +74,8 @@ static void push_everything(piw_protocol_def *def, piw_codec codec)
         side_send(client, sent);
         piw_msg *got = side_get(port);
         side_assert_same(copy, got);
-        ck_assert_uint_eq(got->flags, 0);
-        ck_assert_uint_eq(got->peer, 0);
+        ck_assert_uint_eq(got->flags & ~PIW__REST, 0);
+        ck_assert_uint_eq(piw_msg_peer(got), 0);
         piw_msg_free(&copy);
         piw_msg_free(&got);
     }
@@ -138,8 +138,8 @@ START_TEST(file_queue_carries_chunks_without_copying)
     side_send(client, file_HELLO_make(17, (piw_text){0}));
     piw_msg *got = side_get(port);
     ck_assert_int_eq(file_HELLO_of(got)->slave_id, 17);
-    ck_assert_uint_eq(got->flags, 0);
-    piw_peer peer = got->peer;
+    ck_assert_uint_eq(got->flags & ~PIW__REST, 0);
+    piw_peer peer = piw_msg_peer(got);
     piw_msg_free(&got);
     for (int i = 0; i < 10; i++) {
         piw_msg *fetch = file_FETCH_make(i * 1048576ll, 1048576);
@@ -158,8 +158,8 @@ START_TEST(file_queue_carries_chunks_without_copying)
         ck_assert_int_eq(file_CHUNK_of(got)->offset, (int64_t)i * 1048576);
         ck_assert_uint_eq(file_CHUNK_of(got)->data.len, sizes[i]);
         ck_assert_int_eq(memcmp(file_CHUNK_of(got)->data.data, wheel, sizes[i]), 0);
-        ck_assert_uint_lt(got->room, 65536);
-        ck_assert_ptr_null(sizes[i] > PIW_LIMIT_BLOB_COPY ? got->chunks : NULL);
+        ck_assert_uint_lt(piw__msg_bytes(got), 65536);
+        ck_assert_ptr_null(sizes[i] > PIW_LIMIT_BLOB_COPY ? piw__msg_rest_of(got)->chunks : NULL);
         piw_msg_free(&fetch);
         piw_msg_free(&got);
     }
@@ -194,8 +194,8 @@ START_TEST(build_log_is_referenced_not_copied)
     ck_assert_uint_eq(piw_blob_read(slave_BUILT_of(got)->output, 0, back, sizeof(log)), sizeof(log));
     ck_assert_int_eq(memcmp(back, log, sizeof(log)), 0);
     free(back);
-    ck_assert_uint_lt(got->room, 65536);
-    ck_assert_ptr_null(got->chunks);
+    ck_assert_uint_lt(piw__msg_bytes(got), 65536);
+    ck_assert_ptr_null(piw__msg_rest_of(got)->chunks);
     piw_client_close(&client);
     piw__port_close(&port);
     piw_msg_free(&got); /* after the socket it came from */
@@ -210,7 +210,7 @@ START_TEST(released_request_lets_the_peer_ask_again)
     piw_client *client = side_client(&slave_protocol_def, port, PIW_CBOR);
     side_send(client, slave_SENT_new());
     piw_msg *got = side_get(port);
-    piw_peer peer = got->peer;
+    piw_peer peer = piw_msg_peer(got);
     piw_msg_free(&got);
     piw__port_release(port, peer);
     piw_msg *answer = slave_DONE_new();
@@ -237,7 +237,7 @@ START_TEST(answer_to_a_gone_peer_is_a_dead_letter)
     for (int i = 0; i < 500 && dead == 0; i++) {
         piw_msg *none = side_wait(port, 10), *answer = slave_DONE_new();
         ck_assert_ptr_null(none);
-        ck_assert_int_eq(piw__port_answer(port, got->peer, &answer), 0);
+        ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &answer), 0);
         dead = piw__port_figures(port).dead_letters;
     }
     ck_assert_uint_ge(dead, 1);
@@ -253,7 +253,7 @@ START_TEST(answer_that_cannot_be_encoded_becomes_the_error_answer)
     side_send(client, slave_SENT_new());
     piw_msg *got = side_get(port);
     piw_msg *answer = slave_BUILD_make(piw_text_of("bad \xff utf-8"), piw_text_of("1"));
-    ck_assert_int_eq(piw__port_answer(port, got->peer, &answer), 0);
+    ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &answer), 0);
     ck_assert_ptr_null(answer);
     piw_msg_free(&got);
     got = side_recv(client);
@@ -263,7 +263,7 @@ START_TEST(answer_that_cannot_be_encoded_becomes_the_error_answer)
     side_send(client, side_filled(slave_HELLO_type()));
     got = side_get(port);
     answer = slave_ACK_make(1, piw_text_of("bad \xff utf-8"), (piw_text){0});
-    ck_assert_int_eq(piw__port_answer(port, got->peer, &answer), 0);
+    ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &answer), 0);
     ck_assert_uint_eq(piw__port_figures(port).dead_letters, 1);
     piw_msg_free(&got);
     piw_client_close(&client);
@@ -307,7 +307,7 @@ START_TEST(records_stay_with_their_peers)
         clients[i] = side_client(&slave_protocol_def, port, i % 2 ? PIW_CBOR : PIW_MSGPACK);
         side_send(clients[i], slave_SENT_new());
         piw_msg *got = side_get(port), *record = slave_ACK_make(i, piw_text_of("x"), (piw_text){0});
-        peers[i] = got->peer;
+        peers[i] = piw_msg_peer(got);
         ck_assert_str_eq(piw__port_peer_address(port, peers[i]), "127.0.0.1");
         piw__port_peer_set(port, peers[i], &record);
         ck_assert_ptr_null(record);
@@ -360,7 +360,7 @@ START_TEST(socket_files_have_the_mode_of_their_queue)
     piw_client *client = side_client(&import_protocol_def, port, PIW_MSGPACK);
     side_send(client, side_filled(import_SENT_type())); /* our own user may */
     piw_msg *got = side_get(port);
-    ck_assert_str_eq(piw__port_peer_address(port, got->peer), "local");
+    ck_assert_str_eq(piw__port_peer_address(port, piw_msg_peer(got)), "local");
     piw_msg_free(&got);
     piw_client_close(&client);
     piw__port_close(&port);
@@ -537,7 +537,7 @@ START_TEST(no_wake_up_is_lost_between_answers)
         side_send(client, file_HELLO_make(2, (piw_text){0}));
         for (int i = 0; i < 2; i++) {
             piw_msg *got = side_get(port), *done = file_DONE_new();
-            ck_assert_int_eq(piw__port_send(port, got->peer, &done), 0);
+            ck_assert_int_eq(piw__port_send(port, piw_msg_peer(got), &done), 0);
             piw_msg_free(&got);
         }
         piw_msg *msg = NULL;

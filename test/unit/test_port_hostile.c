@@ -27,7 +27,7 @@ static void assert_served(piw__port *port, int fd)
     ck_assert(zmtp_request(fd, cbor_sent, 5));
     piw_msg *got = side_get(port), *done = slave_DONE_new();
     ck_assert_ptr_eq(got->type, slave_SENT_type());
-    ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
+    ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &done), 0);
     ck_assert_int_eq(zmtp_answer(fd, answer, sizeof(answer)), 5);
     ck_assert_int_eq(memcmp(answer, cbor_done, 5), 0);
     piw_msg_free(&got);
@@ -112,7 +112,7 @@ START_TEST(random_bytes_are_refused)
             struct pollfd wait = {.fd = piw__port_fd(port), .events = POLLIN};
             if (piw__port_read(port, &budget, &msg) == 0) {
                 accepted++;
-                piw__port_release(port, msg->peer);
+                piw__port_release(port, piw_msg_peer(msg));
                 piw_msg_free(&msg);
             } else if (piw__port_figures(port).refused + accepted <= i) {
                 ck_assert_int_ge(poll(&wait, 1, SOON_MS), 1);
@@ -136,7 +136,7 @@ START_TEST(second_request_is_dropped_and_counted)
     piw_msg *got = side_get(port), *done = slave_DONE_new();
     side_await_refused(port, 1);
     ck_assert_uint_eq(piw__port_figures(port).second_requests, 1);
-    ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
+    ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &done), 0);
     piw_msg_free(&got);
     ck_assert_int_eq(zmtp_answer(fd, answer, sizeof(answer)), 5);
     assert_served(port, fd); /* one answer for the first, none for the second */
@@ -155,7 +155,7 @@ START_TEST(answers_go_in_the_codec_of_the_request)
         ck_assert(zmtp_request(fd, i % 2 ? cbor_sent : pack_sent, 5));
         piw_msg *got = side_get(port), *done = slave_DONE_new();
         ck_assert_uint_eq(got->codec, i % 2 ? PIW_CBOR : PIW_MSGPACK);
-        ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
+        ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &done), 0);
         ck_assert_int_eq(zmtp_answer(fd, answer, sizeof(answer)), 5);
         ck_assert_int_eq(memcmp(answer, i % 2 ? cbor_done : pack_done, 5), 0);
         piw_msg_free(&got);
@@ -177,7 +177,7 @@ static void assert_malformed(piw__port *port, int fd, const char *bytes, size_t 
     ck_assert_uint_eq(slave_BUILT_of(got)->files.count, 0);
     ck_assert(got->flags & PIW__REQUEST);
     piw_msg *done = piw__port_fallback(got->type, PIW_ESHAPE, piw_malformed(got));
-    ck_assert_int_eq(piw__port_answer(port, got->peer, &done), 0);
+    ck_assert_int_eq(piw__port_answer(port, piw_msg_peer(got), &done), 0);
     ck_assert_int_eq(zmtp_answer(fd, back, sizeof(back)), 5);
     ck_assert_int_eq(memcmp(back, answer, 5), 0);
     piw_msg_free(&got);
@@ -230,7 +230,7 @@ START_TEST(routing_id_from_another_address_is_refused)
     int fd = connect_as(port, "REQ", "chosen");
     ck_assert(zmtp_request(fd, cbor_sent, 5));
     piw_msg *got = side_get(port), *record = slave_DONE_new();
-    piw_peer peer = got->peer;
+    piw_peer peer = piw_msg_peer(got);
     piw_msg_free(&got);
     piw__port_peer_set(port, peer, &record);
     piw__port_release(port, peer);
@@ -396,7 +396,7 @@ static unsigned replay(const char *name, const char *queue, piw_protocol_def *de
             if (msg == NULL)
                 continue;
             ++*accepted;
-            piw__port_release(port, msg->peer);
+            piw__port_release(port, piw_msg_peer(msg));
             piw_msg_free(&msg);
         }
     }
