@@ -112,7 +112,7 @@ static void flush_when_due(piw__shell *shell)
 }
 
 /* Where one message was all that there was, its receivers don't wait for another look at the queues and descriptors: with
- * a single slave that is eight system calls, at each step of a build. */
+ * a single peer at work that is eight system calls, at each step that leads from its request to its answer. */
 static void flush_if_alone(piw__shell *shell, unsigned done)
 {
     if (done == 1 && shell->loop.outbox.waiting > 0)
