@@ -143,30 +143,31 @@ DECLARE
     attempts bigint[];
     noted bigint[]; -- those of them that are there
     rested boolean;
+    has_views boolean;
+    had_views boolean;
     views text[];   -- NULL: none of them is for a view
-    had_views boolean := EXISTS (SELECT FROM piw.view_names);
 BEGIN
-    IF EXISTS (SELECT FROM piw.views v WHERE NOT v.common) THEN
+    SELECT EXISTS (SELECT FROM piw.views v WHERE NOT v.common), EXISTS (SELECT FROM piw.view_names) INTO has_views, had_views;
+    IF has_views THEN
         views := piw.views_of(abis);
     END IF;
+    -- One array is unnested, by whose positions the others are read: each more would cost as much as looking up a row.
     SELECT array_agg(b.ord),
            array_agg((SELECT a.attempt_id FROM piw.attempts a
-                      WHERE a.state = 'running' AND a.slave_id = b.slave_id AND a.package = b.package
-                        AND a.version = b.version AND a.abi_tag = b.queue LIMIT 1)),
+                      WHERE a.state = 'running' AND a.slave_id = slaves[b.ord] AND a.package = packages[b.ord]
+                        AND a.version = versions[b.ord] AND a.abi_tag = queues[b.ord] LIMIT 1)),
            bool_or(EXISTS (SELECT FROM piw.attempts a
-                           WHERE a.state = 'transient' AND a.counts AND a.package = b.package AND a.version = b.version
-                             AND a.abi_tag IN (b.abi_tag, b.queue)))
+                           WHERE a.state = 'transient' AND a.counts AND a.package = packages[b.ord]
+                             AND a.version = versions[b.ord] AND a.abi_tag IN (abis[b.ord], queues[b.ord])))
     INTO accepted, attempts, rested
-    FROM (SELECT DISTINCT ON (b.build_id) b.*
-          FROM unnest(build_ids, slaves, packages, versions, abis, queues) WITH ORDINALITY
-              AS b (build_id, slave_id, package, version, abi_tag, queue, ord)
-          ORDER BY b.build_id, b.ord) b
-    WHERE (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
+    FROM unnest(build_ids) WITH ORDINALITY AS b (build_id, ord)
+    WHERE array_position(build_ids, b.build_id) = b.ord -- of one number twice the first
+      AND (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
       AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
-      AND (views[b.ord] IS NOT NULL OR (b.abi_tag !~ '[.-]' AND NOT (had_views AND piw.was_view(b.abi_tag))))
+      AND (views[b.ord] IS NOT NULL OR (abis[b.ord] !~ '[.-]' AND NOT (had_views AND piw.was_view(abis[b.ord]))))
       AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
            FROM public.versions v JOIN public.packages p ON p.package = v.package
-           WHERE v.package = b.package AND v.version = b.version);
+           WHERE v.package = packages[b.ord] AND v.version = versions[b.ord]);
     IF cardinality(array_remove(addresses, NULL)) > 0 THEN
         PERFORM piw.note_short_attempts(build_ids, slaves, packages, versions, queues, statuses, moment, addresses, accepted);
     END IF;
@@ -175,11 +176,10 @@ BEGIN
     END IF;
     -- A microsecond apart: package, version, time and builder together are unique.
     INSERT INTO public.builds (build_id, package, version, built_by, built_at, duration, status, abi_tag)
-    SELECT b.build_id, b.package, b.version, b.slave_id, moment + b.ord * interval '1 microsecond',
-           b.duration_us * interval '1 microsecond', b.status, b.abi_tag
-    FROM unnest(build_ids, slaves, packages, versions, abis, statuses, durations_us) WITH ORDINALITY
-        AS b (build_id, slave_id, package, version, abi_tag, status, duration_us, ord)
-    WHERE b.ord = ANY (accepted) AND views[b.ord] IS NULL;
+    SELECT build_ids[b.ord], packages[b.ord], versions[b.ord], slaves[b.ord], moment + b.ord * interval '1 microsecond',
+           durations_us[b.ord] * interval '1 microsecond', statuses[b.ord], abis[b.ord]
+    FROM unnest(accepted) AS b (ord)
+    WHERE views[b.ord] IS NULL;
     IF cardinality(array_remove(views, NULL)) > 0 THEN
         PERFORM piw.record_view_rows(accepted, views, build_ids, slaves, packages, versions, statuses, durations_us, moment);
     END IF;
@@ -198,9 +198,7 @@ BEGIN
               AND a.version = versions[accepted[n]] AND a.abi_tag IN (abis[accepted[n]], queues[accepted[n]]);
         END LOOP;
     END IF;
-    PERFORM piw.note_pages(array_agg(b.package), array_agg(b.page))
-    FROM unnest(packages, pages) WITH ORDINALITY AS b (package, page, ord)
-    WHERE b.ord = ANY (accepted);
+    PERFORM piw.note_pages(array_agg(packages[b.ord]), array_agg(pages[b.ord])) FROM unnest(accepted) AS b (ord);
     RETURN accepted;
 END
 $$;
@@ -215,15 +213,17 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 BEGIN
-    UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = moment
-    WHERE state = 'running' AND slave_id = ANY (ARRAY(
-        SELECT b.slave_id FROM unnest(slaves, addresses) AS b (slave_id, address) WHERE b.address IS NOT NULL));
+    -- Hardly ever there is one, and an UPDATE of nothing costs as much as an INSERT of a row.
+    IF EXISTS (SELECT FROM piw.attempts WHERE state = 'running' AND slave_id = ANY (slaves)) THEN
+        UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = moment
+        WHERE state = 'running' AND slave_id = ANY (ARRAY(
+            SELECT b.slave_id FROM unnest(slaves, addresses) AS b (slave_id, address) WHERE b.address IS NOT NULL));
+    END IF;
     INSERT INTO piw.attempts (slave_id, package, version, abi_tag, address, state, ended, build_id)
-    SELECT b.slave_id, b.package, b.version, b.abi_tag, b.address,
-           CASE WHEN over.yes IS NOT TRUE THEN 'running' WHEN b.status THEN 'built' ELSE 'failed' END,
-           CASE WHEN over.yes THEN moment END, CASE WHEN over.yes THEN b.build_id END
-    FROM unnest(build_ids, slaves, packages, versions, queues, statuses, addresses) WITH ORDINALITY
-        AS b (build_id, slave_id, package, version, abi_tag, status, address, ord)
+    SELECT slaves[b.ord], packages[b.ord], versions[b.ord], queues[b.ord], b.address,
+           CASE WHEN over.yes IS NOT TRUE THEN 'running' WHEN statuses[b.ord] THEN 'built' ELSE 'failed' END,
+           CASE WHEN over.yes THEN moment END, CASE WHEN over.yes THEN build_ids[b.ord] END
+    FROM unnest(addresses) WITH ORDINALITY AS b (address, ord)
     CROSS JOIN LATERAL (SELECT b.ord = ANY (accepted) AS yes) over
     WHERE b.address IS NOT NULL;
 END

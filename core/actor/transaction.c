@@ -58,6 +58,7 @@ static void perform(piw__shell *shell, piw__do *act)
         piw__port_peer_forget(act->port, act->peer);
         break;
     case PIW__DO_WORK:
+        piw__flush(shell); /* who waits for a message is woken before a worker is */
         piw__workers_submit(shell->hub->workers, act->fn, act->msg, act->background);
         act->msg = NULL;
         break;
