@@ -365,8 +365,7 @@ static int make_shells(piw_runtime *runtime, piw_err *err)
     return rc;
 }
 
-/* All shells stand before the first runs: messages may go to any of them from then on. */
-static int run_shells(piw_runtime *runtime, piw_err *err)
+int piw__runtime_run_shells(piw_runtime *runtime, piw_err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
@@ -427,10 +426,8 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
     if (rc == 0) {
         runtime->started = true;
         piw__crash_watch(runtime);
-        rc = run_shells(runtime, err);
-    }
-    if (rc == 0)
         rc = piw__monitor_start(runtime, err);
+    }
     rc = rc != 0 ? rc : piw__start_tasks(runtime, wait_ms, err);
     pthread_mutex_unlock(&runtime->admin);
     if (rc != 0)
