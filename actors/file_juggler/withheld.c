@@ -11,6 +11,7 @@
 
 enum {
     AT_ONCE = 1000,
+    FIRST_MS = 250, /* after a start: what slaves wait for is asked first */
     AGAIN_MS = 2000,
     ANSWER_MS = 60000,
     TIMER_PERIOD = 0, /* keys of the timer: each so often, … */
@@ -50,7 +51,7 @@ int withheld_published(piw_task *task)
 int withheld_begin(piw_task *task)
 {
     int64_t every_ms = piw_option_number(task, "removals-every");
-    return piw_timer(task, PIW_ON(withheld), TIMER_PERIOD, 0, every_ms);
+    return piw_timer(task, PIW_ON(withheld), TIMER_PERIOD, FIRST_MS, every_ms);
 }
 
 int on_withheld(piw_task *task, piw_msg *reply, uint64_t key)

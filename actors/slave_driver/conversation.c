@@ -253,6 +253,13 @@ static driver_embargo *work_for(driver *self, const driver_slave *slave)
     return embargo;
 }
 
+/* A window of its queue is on its way: the first one, until which nobody knows whether there is work, or a larger one. */
+static bool window_comes(const driver *self, const driver_slave *slave)
+{
+    return driver_builds_for(self, slave->queue) &&
+           (!driver_offers_shown(self->offers, slave->queue) || driver_offers_more(self->offers, slave->queue));
+}
+
 /* How long its IDLE may wait: as it asked; and for what is on its way to us. */
 static int64_t patience_ns(const driver *self, const driver_slave *slave, const piw_msg *msg)
 {
@@ -260,7 +267,7 @@ static int64_t patience_ns(const driver *self, const driver_slave *slave, const 
     int64_t wait_s = asked == NULL || *asked < 0 ? 0 : *asked < DRIVER_WAIT_MAX_S ? *asked : DRIVER_WAIT_MAX_S;
     int64_t wait_ms = wait_s * 1000;
     bool coming = !self->farm.database_away && !driver_address_full(slave) &&
-                  (driver_offers_more(self->offers, slave->queue) || !driver_number_there(self, DRIVER_POOL_BUILD));
+                  (window_comes(self, slave) || !driver_number_there(self, DRIVER_POOL_BUILD));
     if (coming && wait_ms < DRIVER_COMING_MS)
         wait_ms = DRIVER_COMING_MS;
     return is_paused(self, slave) ? 0 : wait_ms * 1000000;

@@ -293,6 +293,12 @@ void driver_offers_whole(driver_offers *builds, piw_text abi_tag)
     need_abi(builds, abi_tag)->whole = true;
 }
 
+bool driver_offers_shown(const driver_offers *builds, piw_text abi_tag)
+{
+    const struct driver_abi *abi = find_abi(builds, abi_tag);
+    return abi != NULL && abi->as_of_ns != 0;
+}
+
 bool driver_offers_more(const driver_offers *builds, piw_text abi_tag)
 {
     const struct driver_abi *abi = find_abi(builds, abi_tag);

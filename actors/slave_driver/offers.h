@@ -48,6 +48,8 @@ void driver_offers_whole(driver_offers *builds, piw_text abi_tag);
 /* The next version for an ABI, now under DRIVER_EMBARGO_OUT; NULL when there is none. `others`: there are more
  * slaves of the ABI, so that what failed for this one's sake waits a while for them. */
 driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int64_t slave_id, bool others);
+/* Has a window of the ABI come? */
+bool driver_offers_shown(const driver_offers *builds, piw_text abi_tag);
 /* Has the ABI's build queue more than its window shows? */
 bool driver_offers_more(const driver_offers *builds, piw_text abi_tag);
 /* How many builds the ABI's window should have so that `spare` of them can be given out, when it has less than half of

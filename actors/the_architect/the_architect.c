@@ -3,11 +3,15 @@
  * It has a database connection of its own, used without waiting: statements are sent, and what comes back wakes it up.
  * A cycle is: settle what triggers noted (piw.drain), tell the database which packages an operator put first, read each
  * ABI's state, read the heads that changed, cast them. Notifications start a cycle, at most one in GAP_MS; every FULL_MS
- * one is made in any case and casts all heads. */
+ * one is made in any case and casts all heads.
+ *
+ * When the master starts it connects at once, and what it will ask is asked once in vain, so that the server has read and
+ * planned it. Before the_oracle says that the database is this master's (DATABASE_UP) nothing is settled or cast. */
 #include "build_queue.h"
 #include "firsts.h"
 
 #include "builds.piw.h"
+#include "events.piw.h"
 #include "heads.piw.h"
 #include "orders.piw.h"
 #include "piw/plugin.h"
@@ -42,6 +46,8 @@ enum {
 typedef enum {
     AWAY,
     CONNECTING,
+    WARMING_UP,
+    HELD,
     LISTENING,
     AT_REST,
     DRAINING,
@@ -57,6 +63,7 @@ typedef struct architect {
     int watched, events; /* the descriptor, or -1; what for */
     phase phase;
     int backoff_ms;
+    bool held;   /* the database may still be another master's */
     bool ready;  /* the first cycle is over */
     bool wanted; /* another cycle */
     bool full;   /* … that casts every head */
@@ -157,9 +164,38 @@ static void begin_cycle(architect *self)
     self->full = false;
     char slice[16];
     snprintf(slice, sizeof(slice), "%d", SLICE);
-    /* What a crash of the server undoes here is noted again. */
-    send_statement(self, DRAINING, "SELECT piw.drain($1), set_config('synchronous_commit', 'off', true)", 1,
-                   (const char *[]){slice});
+    /* What a crash of the server undoes here is noted again. The first heads wait for it only where something is noted of
+     * what is in them: a new connection's first drain takes as long as all else until then. */
+    send_statement(self, DRAINING,
+                   self->ready ? "SELECT piw.drain($1), set_config('synchronous_commit', 'off', true)"
+                               : "SELECT CASE WHEN EXISTS (SELECT FROM piw.dirty) THEN piw.drain($1) END, "
+                                 "set_config('synchronous_commit', 'off', true)",
+                   1, (const char *[]){slice});
+}
+
+/* piw.drain must see what was committed while it waited for its lock. */
+static void listen(architect *self)
+{
+    await_answer(self, LISTENING,
+                 PQsendQuery(self->conn, "SET default_transaction_isolation = 'read committed'; LISTEN piw_queue"));
+}
+
+/* As a cycle asks, of each ABI. */
+static void warm_up(architect *self)
+{
+    send_statement(self, WARMING_UP,
+                   "SELECT count(h.package) FROM piw.queue_state() s CROSS JOIN LATERAL "
+                   "piw.queue_head(s.abi_tag, $1, 1) h",
+                   1, (const char *[]){self->order});
+}
+
+/* Connected, and warm: on, once the database is ours. */
+static void go_on_when_ours(architect *self)
+{
+    if (self->held)
+        self->phase = HELD;
+    else
+        listen(self);
 }
 
 static void want_cycle(architect *self)
@@ -347,12 +383,16 @@ static void go_on(architect *self, const PGresult *r)
 {
     piw_timer_stop(self->task, PIW_ON(answer_due), 0);
     switch (self->phase) {
+    case WARMING_UP:
+        go_on_when_ours(self);
+        break;
     case LISTENING:
         self->full = true;
         begin_cycle(self);
         break;
     case DRAINING:
         self->more = PQgetvalue(r, 0, 0)[0] == 't';
+        self->wanted = self->wanted || PQgetisnull(r, 0, 0) != 0; /* after the first heads, then */
         put_first(self);
         break;
     case PUTTING_FIRST:
@@ -386,9 +426,10 @@ static void connect_on(architect *self)
             lost(self, PQerrorMessage(self->conn));
             break;
         }
-        /* piw.drain must see what was committed while it waited for its lock. */
-        await_answer(self, LISTENING,
-                     PQsendQuery(self->conn, "SET default_transaction_isolation = 'read committed'; LISTEN piw_queue"));
+        if (self->held)
+            warm_up(self);
+        else
+            listen(self);
         break;
     default:
         lost(self, PQerrorMessage(self->conn));
@@ -458,7 +499,7 @@ static int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
     if (left == 0)
         watch(self, PIW_READ);
     take_notifications(self);
-    if (self->phase == AT_REST)
+    if (self->phase == AT_REST || self->phase == HELD)
         return 0;
     PGresult *answer = NULL;
     while (PQisBusy(self->conn) == 0) {
@@ -469,7 +510,9 @@ static int on_database_speaks(piw_task *task, piw_msg *reply, uint64_t key)
             continue;
         }
         ExecStatusType status = PQresultStatus(answer);
-        if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        /* What is wrong with the database the_oracle says. */
+        if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
+            (self->phase == WARMING_UP && PQstatus(self->conn) == CONNECTION_OK))
             go_on(self, answer);
         else
             lost(self, answer != NULL ? PQresultErrorMessage(answer) : PQerrorMessage(self->conn));
@@ -504,8 +547,18 @@ static int on_answer_due(piw_task *task, piw_msg *reply, uint64_t key)
     (void)reply;
     (void)key;
     architect *self = piw_soul(task);
-    if (self->phase != AWAY && self->phase != AT_REST)
+    if (self->phase != AWAY && self->phase != AT_REST && self->phase != HELD)
         lost(self, "the server does not answer");
+    return 0;
+}
+
+static int on_database_up(piw_task *task, piw_msg *msg)
+{
+    (void)msg;
+    architect *self = piw_soul(task);
+    self->held = false;
+    if (self->phase == HELD)
+        listen(self);
     return 0;
 }
 
@@ -566,7 +619,6 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
-    (void)why;
     const char *dsn = piw_setting(task, "dsn");
     if (dsn == NULL)
         return piw_err_set(err, PIW_ECONFIG, "no database is configured (dsn)");
@@ -574,6 +626,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     *self = (architect){.task = task,
                         .dsn = piw_dsn_normal(dsn),
                         .watched = -1,
+                        .held = why == PIW_BOOT,
                         .backoff_ms = RECONNECT_FIRST_MS,
                         .order = piw_setting(task, "site.order"),
                         .window = piw_option_number(task, "window")};
@@ -606,9 +659,7 @@ static void stop(piw_task *task, bool leaving)
 }
 
 static const piw_service uses[] = {{"builds", &builds_protocol_def}, PIW_SERVICES_END};
-/* The database has been checked by then. The windows are there before anyone is told that the master is ready, and wait
- * for slave_driver, which starts at the same time. */
-static const char *const needs[] = {"db", NULL};
+static const piw_event subscribes[] = {{&events_protocol_def, DATABASE_UP}, PIW_EVENTS_END};
 static const piw_opt options[] = {
     {0, "window", PIW_OPT_INT, "N", "1000", "how many builds of each ABI are held ready", NULL, 1, 10000},
     PIW_OPT_END,
@@ -620,9 +671,13 @@ static const piw_continuation continuations[] = {
 static const piw_service serves[] = {
     {"the_architect", &orders_protocol_def}, {"heads", &heads_protocol_def}, PIW_SERVICES_END};
 static const piw_handler handlers[] = {
-    {&orders_protocol_def, ORDERS_ORDER, on_order}, {&heads_protocol_def, HEADS_WANTED, on_wanted}, PIW_HANDLERS_END};
+    {&orders_protocol_def, ORDERS_ORDER, on_order},
+    {&heads_protocol_def, HEADS_WANTED, on_wanted},
+    {&events_protocol_def, DATABASE_UP, on_database_up},
+    PIW_HANDLERS_END,
+};
 
 PIW_PLUGIN(the_architect, .version = "1.0", .summary = "keeps a window of the build queue for each ABI",
-           .serves = serves, .uses = uses, .needs = needs, .options = options, .critical = true, .start = start,
-           .stop = stop, .save = save, .state_protocol = &the_architect_protocol_def, .state_message = ARCHITECT_STATE,
-           .handlers = handlers, .continuations = continuations);
+           .serves = serves, .uses = uses, .subscribes = subscribes, .options = options, .critical = true,
+           .start = start, .stop = stop, .save = save, .state_protocol = &the_architect_protocol_def,
+           .state_message = ARCHITECT_STATE, .handlers = handlers, .continuations = continuations);

@@ -89,10 +89,14 @@ int database_connect(database *db, piw_err *err)
     if (rc != 0)
         return rc;
     /* A server that has gone without a word is noticed within half a minute. */
-    static const char *const names[] = {"dbname",           "fallback_application_name", "client_encoding",
-                                        "connect_timeout",  "keepalives_idle",           "keepalives_interval",
-                                        "keepalives_count", "tcp_user_timeout",          NULL};
-    const char *values[] = {db->dsn, "piw-master", "UTF8", "5", "10", "5", "3", "30000", NULL};
+    static const char *const names[] = {"dbname",           "fallback_application_name",
+                                        "client_encoding",  "connect_timeout",
+                                        "keepalives_idle",  "keepalives_interval",
+                                        "keepalives_count", "tcp_user_timeout",
+                                        "application_name", NULL};
+    const char *values[] = {db->dsn, "piw-master", "UTF8", "5", "10", "5", "3", "30000", NULL, NULL};
+    if (db->name[0] != '\0')
+        values[8] = db->name;
     database_close(db);
     db->conn = PQconnectdbParams(names, values, 1);
     if (db->conn == NULL)
@@ -105,13 +109,7 @@ int database_connect(database *db, piw_err *err)
         return piw_err_set(err, refused ? PIW_EREFUSED : PIW_EDBAWAY, "database %s: %s", db->shown, text);
     }
     PQsetNoticeProcessor(db->conn, say_notice, NULL);
-    /* Reads give up after half a minute. Writes never do, but for a lock that someone else holds: then they begin anew
-     * later, and the task can be stopped meanwhile. */
-    return database_run(db,
-                        db->reads ? "SET statement_timeout = '30s'; SET timezone = 'UTC'"
-                                  : "SET lock_timeout = '5s'; SET timezone = 'UTC'; "
-                                    "SET default_transaction_isolation = 'read committed'",
-                        err);
+    return 0;
 }
 
 static int refuse(database *db, piw_err *err, const char *fmt, ...) PIW_PRINTF(3, 4);
@@ -125,10 +123,41 @@ static int refuse(database *db, piw_err *err, const char *fmt, ...)
     return piw_err_set(err, PIW_EREFUSED, "database %s %s", db->shown, text);
 }
 
-int database_check(database *db, piw_err *err)
+#define MAY_EXECUTE                                                                                                    \
+    "coalesce((SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p WHERE p.pronamespace = "       \
+    "'piw'::regnamespace AND p.proname IN ('drain', 'record_builds', 'apply_pypi_events')), false)"
+
+/* Sets the session up, and asks in the same breath for what is nearly always well. `*well`: it is, and nothing else need be
+ * asked. */
+static int set_up(database *db, bool *well, piw_err *err)
 {
-    if (PQserverVersion(db->conn) < SERVER_MIN)
-        return refuse(db, err, "runs on PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
+    /* Reads give up after half a minute. Writes never do, but for a lock that someone else holds: then they begin anew
+     * later, and the task can be stopped meanwhile. */
+    const char *query = db->reads
+                            ? "SELECT (SELECT version FROM public.configuration WHERE id = 1), (SELECT version FROM "
+                              "piw.configuration), has_table_privilege('public.builds', 'SELECT') AND " MAY_EXECUTE
+                              ", pg_backend_pid(), set_config('timezone', 'UTC', false), "
+                              "set_config('statement_timeout', '30s', false)"
+                            : "SELECT (SELECT version FROM public.configuration WHERE id = 1), (SELECT version FROM "
+                              "piw.configuration), has_table_privilege('public.builds', 'SELECT') AND " MAY_EXECUTE
+                              ", pg_backend_pid(), set_config('timezone', 'UTC', false), "
+                              "set_config('lock_timeout', '5s', false), "
+                              "set_config('default_transaction_isolation', 'read committed', false)";
+    const char *super = PQparameterStatus(db->conn, "is_superuser");
+    PGresult *r = NULL;
+    int rc = database_query(db, query, NULL, &r, err);
+    if (rc != 0)
+        return rc;
+    db->session = row_int(r, 0, 3);
+    *well = super != NULL && strcmp(super, "off") == 0 && piw_text_is(row_text(r, 0, 0), STOCK_SCHEMA_VERSION) &&
+            row_int(r, 0, 1) == PIW_SCHEMA_VERSION && row_bool(r, 0, 2);
+    PQclear(r);
+    return 0;
+}
+
+/* What is wrong, in the order in which it is to be mended. */
+static int find_fault(database *db, piw_err *err)
+{
     PGresult *r = NULL;
     int rc = database_query(db,
                             "SELECT to_regclass('public.configuration') IS NOT NULL, "
@@ -151,9 +180,7 @@ int database_check(database *db, piw_err *err)
                         "SELECT has_schema_privilege('public', 'USAGE') AND has_schema_privilege('piw', 'USAGE') "
                         "AND has_table_privilege('public.configuration', 'SELECT') "
                         "AND has_table_privilege('public.builds', 'SELECT') "
-                        "AND has_table_privilege('piw.configuration', 'SELECT') AND coalesce((SELECT "
-                        "bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p WHERE p.pronamespace = "
-                        "'piw'::regnamespace AND p.proname IN ('drain', 'record_builds', 'apply_pypi_events')), false)",
+                        "AND has_table_privilege('piw.configuration', 'SELECT') AND " MAY_EXECUTE,
                         NULL, &r, err);
     if (rc != 0)
         return rc;
@@ -177,6 +204,24 @@ int database_check(database *db, piw_err *err)
                     PIW_SCHEMA_VERSION);
     PQclear(r);
     return rc;
+}
+
+int database_check(database *db, piw_err *err)
+{
+    if (PQserverVersion(db->conn) < SERVER_MIN)
+        return refuse(db, err, "runs on PostgreSQL %d: 13 or newer is needed", PQserverVersion(db->conn) / 10000);
+    piw_err found_err = {0};
+    bool well = false;
+    int rc = set_up(db, &well, err);
+    if (rc == 0 && well)
+        return 0;
+    if (rc != 0 && rc != PIW_EDB)
+        return rc;
+    int found = find_fault(db, &found_err);
+    if (found == 0)
+        return rc; /* 0: all is well with what a pooler doesn't tell */
+    *err = found_err;
+    return found;
 }
 
 /* Errors that are no fault of the data: resources, an operator's intervention, a shutdown, locks, a standby; and a session that

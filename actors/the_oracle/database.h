@@ -25,6 +25,8 @@ typedef struct database {
     bool ended;        /* the pipeline's end has been sent */
     bool reads;        /* only reads: statements are cut off after a time */
     bool views;        /* the farm has views (docs/views.md) */
+    int64_t session;   /* the server's number of it, when it was checked */
+    char name[64];     /* by which others know the session; "": as the address says */
     int64_t linger_ms; /* how long removed wheels stay on disk (docs/site.md#order-of-publication) */
 } database;
 
@@ -32,11 +34,11 @@ void database_init(database *db, const char *dsn, bool reads);
 void database_fini(database *db);
 
 /* Connect. PIW_EDBAWAY: can't be reached now. PIW_EREFUSED: the server answers, but says no (unknown database or role,
- * failed authentication). Leaves the session ready for use. */
+ * failed authentication). */
 int database_connect(database *db, piw_err *err);
 void database_close(database *db);
 /* Is this a database that the master can work with: both schemas' versions, and a role that may do what it must and
- * isn't a superuser? PIW_EREFUSED with one clear line; PIW_EDBAWAY. */
+ * isn't a superuser? PIW_EREFUSED with one clear line; PIW_EDBAWAY. Leaves the session ready for use. */
 int database_check(database *db, piw_err *err);
 /* Does it have sessions of its own? PIW_EREFUSED with one clear line; PIW_EDBAWAY. */
 int pooler_check(database *db, piw_err *err);

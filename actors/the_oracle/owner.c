@@ -93,12 +93,13 @@ static int try_alone(database *db, bool *got, piw_err *err)
 {
     PGresult *r = NULL;
     int rc = database_query(db,
-                            "SELECT CASE WHEN pg_try_advisory_lock(" LOCK_KEY
-                            ") THEN pg_try_advisory_lock_shared(" LOCK_KEY ") ELSE false END",
+                            "SELECT CASE WHEN NOT pg_try_advisory_lock(" LOCK_KEY ") THEN false "
+                            "WHEN pg_try_advisory_lock_shared(" LOCK_KEY ") THEN pg_advisory_unlock(" LOCK_KEY
+                            ") ELSE false END",
                             NULL, &r, err);
     *got = rc == 0 && row_bool(r, 0, 0);
     PQclear(r);
-    return *got ? database_query(db, "SELECT pg_advisory_unlock(" LOCK_KEY ")", NULL, NULL, err) : rc;
+    return rc;
 }
 
 /* A session that has the lock beside this one: its number, name and role, or no row. */
@@ -175,21 +176,17 @@ static int settle_with(oracle *self, const char *name, piw_err *err)
 int owner_take(oracle *self, piw_err *err)
 {
     database *db = &self->db;
-    char name[OWNER_NAME];
     bool got = false;
+    int rc = 0;
     if (piw_task_instance(self->task) != INSTANCE_WRITE)
         return 0;
-    owner_name(name);
-    params p = {0};
-    params_text(&p, piw_text_of(name));
-    int rc = database_query(db, "SELECT set_config('application_name', $1, false)", &p, NULL, err);
-    if (rc == 0 && self->predecessor[0] != '\0')
+    if (self->predecessor[0] != '\0')
         rc = follow(db, self->predecessor, &got, err);
     self->predecessor[0] = '\0';
     if (rc == 0 && !got)
         rc = try_alone(db, &got, err);
     if (rc == 0 && !got)
-        rc = settle_with(self, name, err);
+        rc = settle_with(self, db->name, err);
     if (rc == 0)
         self->refused_ns = 0;
     return rc;

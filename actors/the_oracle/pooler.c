@@ -33,16 +33,14 @@ static int look(database *db, database *other, int64_t first, bool *shared, piw_
 
 int pooler_check(database *db, piw_err *err)
 {
-    int64_t pid = 0;
-    int rc = session_of(db, &pid, err);
-    if (rc != 0 || pid == PQbackendPID(db->conn)) /* a pooler tells a number of its own */
-        return rc;
+    if (db->session == PQbackendPID(db->conn)) /* a pooler tells a number of its own */
+        return 0;
     database other;
     bool shared = false;
     database_init(&other, db->dsn, true);
-    rc = database_connect(&other, err);
+    int rc = database_connect(&other, err);
     if (rc == 0)
-        rc = look(db, &other, pid, &shared, err);
+        rc = look(db, &other, db->session, &shared, err);
     database_fini(&other);
     if (rc != 0 || !shared)
         return rc;

@@ -198,11 +198,8 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     }
     body->unknown = self->unknown;
     body->unknown_mark = self->unknown_mark;
-    if (self->db.conn != NULL) {
-        char name[OWNER_NAME];
-        owner_name(name);
-        body->session = piw_msg_textz(*state, name);
-    }
+    if (self->db.conn != NULL)
+        body->session = piw_msg_textz(*state, self->db.name);
     self->handed_over = true;
     return 0;
 }
@@ -255,7 +252,6 @@ static int find_views(piw_task *task, bool *any, piw_err *err)
 
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
-    (void)why;
     const char *dsn = piw_setting(task, "dsn");
     if (dsn == NULL)
         return piw_err_set(err, PIW_ECONFIG, "no database is configured (dsn)");
@@ -271,6 +267,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->backoff_ms = RECONNECT_FIRST_MS;
     /* With few instances the lanes share them. An instance that writes has no bound on its statements. */
     database_init(&self->db, dsn, piw_task_instance(task) >= READ_FROM);
+    if (piw_task_instance(task) == INSTANCE_WRITE)
+        owner_name(self->db.name);
     self->db.views = views;
     self->db.linger_ms = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_MS;
     piw_soul_set(task, self);
@@ -279,6 +277,8 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         rc = come_up(self, err);
     if (rc == 0) {
         self->was_ready = true;
+        if (why == PIW_BOOT)
+            oracle_tell(self, true);
         return 0;
     }
     if (rc != PIW_EDBAWAY && rc != PIW_EEXIST) {

@@ -5,6 +5,7 @@
 
 enum {
     SAVE_NS_EACH = 100000, /* long lists are saved more seldom: this much later for each request */
+    LOAD_FIRST_MS = 250,   /* after a start: what slaves wait for is asked first */
     LOAD_AGAIN_MS = 5000,
 };
 
@@ -84,16 +85,16 @@ int on_saved(piw_task *task, piw_msg *reply, uint64_t key)
 
 int rewrites_load(piw_task *task)
 {
-    piw_msg *call = db_REWRITES_LOAD_new();
-    int rc = piw_call(task, &call, PIW_ON(loaded), 0, 0);
-    piw_msg_free(&call);
-    return rc;
+    return piw_timer(task, PIW_ON(load), 0, LOAD_FIRST_MS, 0);
 }
 
 int on_load(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)reply, (void)key;
-    return rewrites_load(task);
+    piw_msg *call = db_REWRITES_LOAD_new();
+    int rc = piw_call(task, &call, PIW_ON(loaded), 0, 0);
+    piw_msg_free(&call);
+    return rc;
 }
 
 int on_loaded(piw_task *task, piw_msg *reply, uint64_t key)

@@ -74,6 +74,7 @@ void waiters_save(const secretary *self, piw_msg *msg, secretary_state *body);
 void waiters_load(secretary *self, const secretary_state *state);
 
 /* --- rewrites.c: what waits survives the end of the master --- */
+/* Has it read in a moment. */
 int rewrites_load(piw_task *task);
 int rewrites_save(piw_task *task);
 int on_save(piw_task *task, piw_msg *reply, uint64_t key);

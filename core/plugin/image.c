@@ -130,20 +130,34 @@ static int size_of(int fd, const char *file, size_t *size, piw_err *err)
 }
 
 /* A private copy that nobody can change, and its bytes in memory. */
-static int copy_file(int fd, size_t size, const char *file, int *copy, void **data, piw_err *err)
+static int copy_file(int fd, const char *file, piw__plugin_file *to, piw_err *err)
 {
     const char *base = strrchr(file, '/') != NULL ? strrchr(file, '/') + 1 : file;
-    *copy = memfd_create(base, MFD_CLOEXEC);
-    if (*copy < 0)
+    *to = (piw__plugin_file)PIW__NO_PLUGIN_FILE;
+    int rc = size_of(fd, file, &to->size, err);
+    if (rc != 0)
+        return rc;
+    to->copy = memfd_create(base, MFD_CLOEXEC);
+    if (to->copy < 0)
         return piw_err_errno(err, "can't make a memory file for the copy of plugin %s", file);
-    *data = MAP_FAILED;
-    if (piw__fd_copy(fd, *copy, size) == 0)
-        *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, *copy, 0);
-    if (*data != MAP_FAILED)
+    to->data = MAP_FAILED;
+    if (piw__fd_copy(fd, to->copy, to->size) == 0)
+        to->data = mmap(NULL, to->size, PROT_READ, MAP_PRIVATE, to->copy, 0);
+    if (to->data != MAP_FAILED)
         return 0;
-    int rc = piw_err_errno(err, "plugin %s can't be copied", file);
-    close(*copy);
+    rc = piw_err_errno(err, "plugin %s can't be copied", file);
+    close(to->copy);
+    *to = (piw__plugin_file)PIW__NO_PLUGIN_FILE;
     return rc;
+}
+
+void piw__plugin_file_close(piw__plugin_file *file)
+{
+    if (file->data != NULL)
+        munmap(file->data, file->size);
+    if (file->copy >= 0)
+        close(file->copy);
+    *file = (piw__plugin_file)PIW__NO_PLUGIN_FILE;
 }
 
 static bool same_bytes(const piw__image *image, const void *data, size_t size)
@@ -262,34 +276,34 @@ static int map(int copy, const char *file, void **handle, piw_err *err)
     return piw_err_set(err, PIW_EPLUGIN, "%s can't be loaded: %s", file, why != NULL ? why : "unknown reason");
 }
 
-/* `*copy` is -1 afterwards where it is kept. */
-static int load_locked(int *copy, const void *data, size_t size, const char *file, const piw__image **image,
-                       piw_err *err)
+/* The copy is taken out where it is kept. */
+static int load_locked(piw__plugin_file *from, const char *file, const piw__image **image, piw_err *err)
 {
-    piw__image *found = find_image(data, size);
+    piw__image *found = find_image(from->data, from->size);
     if (found == NULL) {
         void *handle;
-        int rc = piw__elf_check(data, size, file, err);
+        int rc = piw__elf_check(from->data, from->size, file, err);
         if (rc == 0)
-            rc = map(*copy, file, &handle, err);
+            rc = map(from->copy, file, &handle, err);
         if (rc != 0)
             return rc;
         /* From here on it stays mapped, and its descriptor open, refused or not: code that ran once is never unmapped,
          * and the loader would take a later file under the same descriptor's path for this one. */
         found = image_new(file);
-        found->fd = *copy;
-        found->size = size;
+        found->fd = from->copy;
+        found->size = from->size;
         found->handle = handle;
-        *copy = -1;
+        from->copy = -1;
     }
     int rc = found->plugin != NULL ? 0 : image_finish(found, dlsym(found->handle, "piw_plugin_manifest"), err);
     *image = rc == 0 ? found : NULL;
     return rc;
 }
 
-int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__image **image, piw_err *err)
+int piw__image_fetch(const piw__plugin_dirs *dirs, const char *file, piw__plugin_file *to, piw_err *err)
 {
     char path[PATH_MAX];
+    *to = (piw__plugin_file)PIW__NO_PLUGIN_FILE;
     int rc = find(dirs, file, path, err);
     if (rc == 0 && !dirs->trust_files)
         rc = check_path(path, file, err);
@@ -298,28 +312,32 @@ int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__i
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return piw_err_errno(err, "plugin %s can't be opened", file);
-    rc = piw__image_load_fd(fd, file, image, err);
+    rc = copy_file(fd, file, to, err);
     close(fd);
     return rc;
 }
 
+int piw__image_of_file(piw__plugin_file *from, const char *file, const piw__image **image, piw_err *err)
+{
+    pthread_mutex_lock(&loader.lock);
+    int rc = load_locked(from, file, image, err);
+    pthread_mutex_unlock(&loader.lock);
+    piw__plugin_file_close(from);
+    return rc;
+}
+
+int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__image **image, piw_err *err)
+{
+    piw__plugin_file copy;
+    int rc = piw__image_fetch(dirs, file, &copy, err);
+    return rc == 0 ? piw__image_of_file(&copy, file, image, err) : rc;
+}
+
 int piw__image_load_fd(int fd, const char *file, const piw__image **image, piw_err *err)
 {
-    size_t size = 0;
-    int copy = -1;
-    void *data = NULL;
-    int rc = size_of(fd, file, &size, err);
-    if (rc == 0)
-        rc = copy_file(fd, size, file, &copy, &data, err);
-    if (rc != 0)
-        return rc;
-    pthread_mutex_lock(&loader.lock);
-    rc = load_locked(&copy, data, size, file, image, err);
-    pthread_mutex_unlock(&loader.lock);
-    munmap(data, size);
-    if (copy >= 0)
-        close(copy);
-    return rc;
+    piw__plugin_file copy;
+    int rc = copy_file(fd, file, &copy, err);
+    return rc == 0 ? piw__image_of_file(&copy, file, image, err) : rc;
 }
 
 int piw__image_of(const piw_plugin *plugin, const piw__image **image, piw_err *err)

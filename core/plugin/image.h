@@ -35,6 +35,21 @@ typedef struct piw__plugin_dirs {
     bool trust_files;
 } piw__plugin_dirs;
 
+/* The private copy of a plugin's file, which isn't mapped yet. */
+typedef struct piw__plugin_file {
+    int copy; /* -1: there is none */
+    void *data;
+    size_t size;
+} piw__plugin_file;
+
+/* clang-format off */
+#define PIW__NO_PLUGIN_FILE {.copy = -1}
+/* clang-format on */
+
+/* The two halves of piw__image_load: what may be done for several files at a time, and the rest, which uses the copy up. */
+int piw__image_fetch(const piw__plugin_dirs *dirs, const char *file, piw__plugin_file *to, piw_err *err);
+int piw__image_of_file(piw__plugin_file *from, const char *file, const piw__image **image, piw_err *err);
+void piw__plugin_file_close(piw__plugin_file *file);
 /* Find `file` (a name, or a path into one of the folders), check it, map it. PIW_EPLUGIN with one clear sentence. */
 int piw__image_load(const piw__plugin_dirs *dirs, const char *file, const piw__image **image, piw_err *err);
 /* The same from an open file, which was checked by whoever gave it. */

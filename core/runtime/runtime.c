@@ -4,6 +4,7 @@
 #include "base/sdnotify.h"
 #include "base/tuning.h"
 #include "port/networks.h"
+#include "runtime/ahead.h"
 #include "runtime/inner.h"
 
 #include <errno.h>
@@ -221,18 +222,24 @@ void piw__role_set_image(piw__role *role, const piw__image *image)
     pthread_mutex_unlock(&role->runtime->look);
 }
 
+static piw__plugin_dirs dirs_of(const piw_runtime *runtime)
+{
+    return (piw__plugin_dirs){(const char *const *)runtime->dirs, runtime->dirs_count, runtime->trust_files};
+}
+
+static int check_image(const piw__role *role, const piw__options *options, const piw__image *image, piw_err *err)
+{
+    int rc = piw__role_check_options(role, options, image, err);
+    return rc == 0 && role->isolate ? piw__isolate_check(image, err) : rc;
+}
+
 int piw__role_look(const piw__role *role, const char *file, const piw__options *options, const piw__image **image,
                    piw_err *err)
 {
-    const piw_runtime *runtime = role->runtime;
-    piw__plugin_dirs dirs = {(const char *const *)runtime->dirs, runtime->dirs_count, runtime->trust_files};
+    piw__plugin_dirs dirs = dirs_of(role->runtime);
     int rc = role->builtin != NULL && file == role->plugin ? piw__image_of(role->builtin, image, err)
                                                            : piw__image_load(&dirs, file, image, err);
-    if (rc == 0)
-        rc = piw__role_check_options(role, options, *image, err);
-    if (rc == 0 && role->isolate)
-        rc = piw__isolate_check(*image, err);
-    return rc;
+    return rc == 0 ? check_image(role, options, *image, err) : rc;
 }
 
 int piw__role_load(piw__role *role, const char *file, const piw__options *options, const piw__image **image,
@@ -257,13 +264,28 @@ int piw__role_settle(piw__role *role, const piw__image *image, piw_err *err)
     return 0;
 }
 
-static int load_all(piw_runtime *runtime, piw_err *err)
+/* As piw__role_load, from a file that was read ahead. */
+static int load_ahead(piw__role *role, piw__ahead *ahead, size_t number, const piw__image **image, piw_err *err)
 {
+    piw__plugin_file copy;
+    int rc = piw__ahead_take(ahead, number, &copy, err);
+    if (rc == 0)
+        rc = piw__image_of_file(&copy, role->plugin, image, err);
+    if (rc == 0)
+        rc = check_image(role, role->options, *image, err);
+    return rc == 0 ? piw__registry_enter(&role->runtime->hub.registry, role, *image, err) : rc;
+}
+
+static int load_each(piw_runtime *runtime, piw__ahead *ahead, piw_err *err)
+{
+    size_t number = 0;
     for (size_t i = 0; i < runtime->roles_count; i++) {
         piw__role *role = runtime->roles[i];
         piw_err own_err = {0};
         const piw__image *image = NULL;
-        int rc = piw__role_load(role, role->plugin, role->options, &image, &own_err);
+        int rc = role->builtin == NULL && ahead != NULL
+                     ? load_ahead(role, ahead, number++, &image, &own_err)
+                     : piw__role_load(role, role->plugin, role->options, &image, &own_err);
         piw__role_set_image(role, rc == 0 ? image : NULL);
         if (rc != 0 && role->enabled)
             return piw_err_set(err, rc, "task %s: %s", role->name, own_err.text);
@@ -277,9 +299,25 @@ static int load_all(piw_runtime *runtime, piw_err *err)
         if (rc != 0)
             return rc;
     }
+    return 0;
+}
+
+static int load_all(piw_runtime *runtime, piw_err *err)
+{
+    const char *files[PIW_LIMIT_TASKS];
+    size_t count = 0;
+    for (size_t i = 0; i < runtime->roles_count; i++)
+        if (runtime->roles[i]->builtin == NULL)
+            files[count++] = runtime->roles[i]->plugin;
+    const piw__plugin_dirs dirs = dirs_of(runtime);
+    piw__ahead *ahead = piw__ahead_start(&dirs, files, count);
+    int rc = load_each(runtime, ahead, err);
+    piw__ahead_end(&ahead);
+    if (rc != 0)
+        return rc;
     for (size_t i = 0; i < runtime->roles_count; i++) {
         const piw__role *role = runtime->roles[i];
-        int rc = role->enabled ? piw__registry_check_uses(&runtime->hub.registry, role->image, err) : 0;
+        rc = role->enabled ? piw__registry_check_uses(&runtime->hub.registry, role->image, err) : 0;
         if (rc != 0) {
             piw_err_prefix(err, "task %s", role->name);
             return rc;
@@ -327,8 +365,7 @@ static int make_shells(piw_runtime *runtime, piw_err *err)
     return rc;
 }
 
-/* All shells stand before the first runs: messages may go to any of them from then on. */
-static int run_shells(piw_runtime *runtime, piw_err *err)
+int piw__runtime_run_shells(piw_runtime *runtime, piw_err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
@@ -389,10 +426,8 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
     if (rc == 0) {
         runtime->started = true;
         piw__crash_watch(runtime);
-        rc = run_shells(runtime, err);
-    }
-    if (rc == 0)
         rc = piw__monitor_start(runtime, err);
+    }
     rc = rc != 0 ? rc : piw__start_tasks(runtime, wait_ms, err);
     pthread_mutex_unlock(&runtime->admin);
     if (rc != 0)

@@ -140,8 +140,10 @@ int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
     const char *waits_for = NULL;
     for (size_t i = 0; i < runtime->roles_count; i++)
         starts[i].role = runtime->order[i];
-    begin_all(runtime, starts, true);
-    int rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
+    begin_all(runtime, starts, true); /* before there are threads: the first needn't wait until all are made */
+    int rc = piw__runtime_run_shells(runtime, err);
+    if (rc == 0)
+        rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
     while (rc == 0 && waits_for != NULL && (rc = wants_to_quit(runtime, waits_for, err)) == 0) {
         bool rung = wait_for_bell(runtime);
         rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);

@@ -49,15 +49,27 @@ def running(farm):
     return farm.rows(f"SELECT attempt_id, state FROM piw.attempts WHERE package = '{PACKAGE}' ORDER BY 1")
 
 
+def queue_sessions(farm):
+    """What each connection of a the_architect has asked last, by its number."""
+    return {int(pid): query for pid, query in farm.rows(
+        "SELECT pid, query FROM pg_stat_activity WHERE application_name = 'piw-master queue'")}
+
+
 def test_refused(farm):
     gate = farm.dir / "tmp" / "go"
     farms.make_sdist(farm.dir / "pypi", PACKAGE, "1.0", {"pyproject.toml": PYPROJECT,
                                                          "backend.py": BACKEND.format(path=str(gate))})
     farm.wait("the build to begin", lambda: [row[1] for row in running(farm)] == ["running"])
     before = running(farm)
+    firsts, asked = queue_sessions(farm), set()
     second = start_second(farm)
     farm.wait_log(second, "waiting up to 15 s for the end of the database's other master")
-    farm.wait("its end", lambda: not second.running())
+
+    def ended():
+        asked.update(query for pid, query in queue_sessions(farm).items() if pid not in firsts and query)
+        return not second.running()
+    farm.wait("its end", ended)
+    check("second.reads the queue in vain at most", all("count(h.package)" in query for query in asked), asked)
     check("second.is refused", second.popen.returncode == 1, second.text())
     check("second.is told of the first", re.search(
         rf"has another master: process {farm.master.pid} on {re.escape(os.uname().nodename[:22])}, started 20\d\d-\d\d-\d\d",
@@ -75,6 +87,7 @@ def test_takes_over(farm):
     farm.wait_log(second, "waiting up to 15 s")
     farm.master.kill()
     farm.wait_log(second, "the database is there")
+    farm.wait_log(second, "the_architect: ready")  # from then on it gives out what waits
     farm.forget(farm.master)
     check("heir.takes over from one that is killed", second.running() and len(holders(farm)) == 1, second.text())
     second.kill()

@@ -146,6 +146,24 @@ START_TEST(nobody_sleeps_while_there_is_work)
 }
 END_TEST
 
+/* The master has just started: whether there is work nobody knows before the first window has come. */
+START_TEST(nobody_sleeps_before_the_first_window)
+{
+    static const char *const none[] = {NULL};
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    SAYS(slave, hello(), ACK(1));
+    asks(slave, idle());
+    farm_queue(&f, "cp311", two);
+    ck_assert_str_eq(slave_hear(slave, FARM_WAIT_MS), "BUILD p 1.0");
+    SAYS(slave, built(false, "log", NULL), "DONE");
+    farm_queue(&f, "cp311", none);
+    int64_t began_ns = piw_monotonic_ns();
+    SAYS(slave, idle(), "SLEEP false");
+    ck_assert_int_lt(piw_monotonic_ns() - began_ns, INT64_C(1000000000));
+    piw_client_close(&slave);
+}
+END_TEST
+
 START_TEST(a_record_ends_with_its_connection)
 {
     piw_client *slave = slave_connect(&f, PIW_CBOR);
@@ -331,9 +349,9 @@ Suite *unit_suite(void)
     add(suite, "waits", setup,
         (const TTest *const[]){an_idle_waits_for_work, a_swap_leaves_it_waiting, orders_end_the_wait,
                                a_stop_ends_the_wait, a_wait_ends, nobody_sleeps_while_there_is_work,
-                               a_record_ends_with_its_connection, an_address_has_no_more_builds_than_connections,
-                               our_slave_goes_on_by_its_next_connection, what_another_builds_is_not_claimed,
-                               who_tells_its_version_has_a_token, NULL});
+                               nobody_sleeps_before_the_first_window, a_record_ends_with_its_connection,
+                               an_address_has_no_more_builds_than_connections, our_slave_goes_on_by_its_next_connection,
+                               what_another_builds_is_not_claimed, who_tells_its_version_has_a_token, NULL});
     add(suite, "gone", setup_hasty, (const TTest *const[]){a_build_returns_when_its_connection_has_gone, NULL});
     add(suite, "few", setup_few, (const TTest *const[]){the_longest_silent_makes_room, NULL});
     add(suite, "strict", setup_strict, (const TTest *const[]){silence_is_bounded, sending_is_bounded, NULL});

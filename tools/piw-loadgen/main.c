@@ -178,7 +178,6 @@ static int tick(load *all, int64_t now_ns, piw_err *err)
         all->stopping = true;
     int rc = load_swaps_tick(&all->swaps, &all->figures, now_ns, err);
     all->stopping |= load_swaps_over(&all->swaps);
-    load_wake(all, now_ns);
     return rc;
 }
 
@@ -213,13 +212,23 @@ static int hear(load *all, const struct epoll_event *event, piw_err *err)
     return key % 2 != 0 ? load_slave_hear_files(slave, event->events, err) : load_slave_hear(slave, event->events, err);
 }
 
+/* Until the next tick at most; whoever rests is woken when its rest is over. */
+static int wait_ms(const load *all)
+{
+    if (all->turns.count > 0)
+        return 1;
+    int64_t rest_ns = all->rests.count > 0 ? all->wakes[all->rests.first] - piw_monotonic_ns() : INT64_MAX / 2;
+    int64_t rest_ms = (rest_ns + 999999) / 1000000;
+    return rest_ms < 0 ? 0 : rest_ms < TICK_MS ? (int)rest_ms : TICK_MS;
+}
+
 static int loop(load *all, piw_err *err)
 {
     struct epoll_event events[EVENTS_MAX];
     int64_t next_tick_ns = 0, next_look_ns = 0;
     int rc = 0;
     while (rc == 0 && all->ended < all->settings.slaves) {
-        int n = epoll_wait(all->epoll_fd, events, EVENTS_MAX, all->turns.count > 0 ? 1 : TICK_MS);
+        int n = epoll_wait(all->epoll_fd, events, EVENTS_MAX, wait_ms(all));
         if (n < 0 && errno != EINTR)
             return piw_err_errno(err, "can't wait for the master");
         for (int i = 0; i < n && rc == 0; i++)
@@ -233,6 +242,7 @@ static int loop(load *all, piw_err *err)
             rc = look_at_all(all, now_ns, err);
             next_look_ns = now_ns + LOOK_MS * INT64_C(1000000);
         }
+        load_wake(all, now_ns);
         rc = rc != 0 ? rc : give_turns(all, err);
     }
     return rc;
