@@ -203,7 +203,6 @@ static void settle(driver *self)
 static int begin(driver *self, piw_why why)
 {
     settle(self);
-    self->swept_ns = piw_monotonic_ns(); /* the master may stand still before the first sweep */
     int failed = piw_timer(self->task, PIW_ON(sweep), 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
         driver_claims_open(self);
@@ -220,6 +219,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     driver *self = piw_zalloc(sizeof(*self));
     self->task = task;
+    self->swept_ns = piw_monotonic_ns(); /* the master may stand still before the first sweep */
     self->offers = driver_offers_new();
     self->address_seed = piw_table_seed();
     driver_waiting_init(self);
