@@ -16,6 +16,7 @@
 #include "shared/text.h"
 #include "shared/views.h"
 #include "stats.piw.h"
+#include "transfers.piw.h"
 #include "web.piw.h"
 
 #include <errno.h>
@@ -470,6 +471,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     self->root = piw_strdup(root);
     self->transfers_pace = PACE_TRANSFERS;
     self->bulk_pace = PACE_BULK;
+    self->unknown_seed = piw_table_seed();
     self->views = views.count > 0;
     piw_views_fini(&views);
     self->why = why;
@@ -505,11 +507,9 @@ static const piw_service serves[] = {{"fs", &fs_protocol_def}, PIW_SERVICES_END}
 static const piw_service uses[] = {
     {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", NULL};
-static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE},
-                                  {&events_protocol_def, FILES_COUNTED},
-                                  {&events_protocol_def, WHEEL_PUBLISHED},
-                                  {&events_protocol_def, WHEEL_REMOVED},
-                                  PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE}, {&transfers_protocol_def, TRANSFER_UNKNOWN},
+                                  {&events_protocol_def, FILES_COUNTED},  {&events_protocol_def, WHEEL_PUBLISHED},
+                                  {&events_protocol_def, WHEEL_REMOVED},  PIW_EVENTS_END};
 static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&file_juggler_protocol_def, NULL};
 static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_hello},

@@ -5,12 +5,13 @@
 #include "events.piw.h"
 #include "file.piw.h"
 #include "shared/site_path.h"
+#include "transfers.piw.h"
 
 #include <openssl/crypto.h>
 
 enum {
     STRANGERS_PER_MINUTE = 6,
-    ALIVE_EVERY_NS = 1000000000,
+    TOLD_EVERY_NS = 1000000000, /* that a slave sends, or says HELLO for nothing */
     /* Who carries a transfer and is silent for so long loses it to who asks for it: slaves ask again after five
      * seconds. */
     SILENT_MS = 4000,
@@ -77,11 +78,27 @@ static int ask_again(piw_task *task, transfer *t)
 /* While it sends a file its slave is alive, even if it says nothing on the slave queue. */
 static void tell_alive(piw_task *task, transfer *t, int64_t now_ns)
 {
-    if (t->told_ns != 0 && now_ns - t->told_ns < ALIVE_EVERY_NS)
+    if (t->told_ns != 0 && now_ns - t->told_ns < TOLD_EVERY_NS)
         return;
     piw_msg *event = transfer_alive_make(t->about->slave_id);
     if (piw_emit(task, &event) == 0)
         t->told_ns = now_ns;
+    piw_msg_free(&event);
+}
+
+/* A task that began anew knows of no transfer that was begun before. Strangers may say any number: all that share a place are told of once
+ * a second, and a slave whose turn isn't now says HELLO again. */
+static void tell_unknown(piw_task *task, int64_t slave_id)
+{
+    juggler *self = piw_soul(task);
+    int64_t now_ns = piw_monotonic_ns();
+    uint64_t place = piw_table_hash_u64((uint64_t)slave_id ^ self->unknown_seed) % JUGGLER_UNKNOWN;
+    int64_t *told_ns = &self->unknown_told_ns[place];
+    if (*told_ns != 0 && now_ns - *told_ns < TOLD_EVERY_NS)
+        return;
+    piw_msg *event = transfer_unknown_make(slave_id);
+    if (piw_emit(task, &event) == 0)
+        *told_ns = now_ns;
     piw_msg_free(&event);
 }
 
@@ -110,9 +127,12 @@ static transfer *find_transfer(piw_task *task, const file_HELLO *hello, const ch
     int64_t slave_id = hello->slave_id;
     transfer *t = transfers_of_slave(&self->transfers, slave_id);
     if (t == NULL) {
-        piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
-                        "%s wants to transfer a file as slave %lld, which was asked for none: ignored",
-                        address == NULL ? "someone" : address, (long long)slave_id);
+        piw_log_limited(
+            &self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_INFO,
+            "%s wants to transfer a file as slave %lld, from which none is waited for: ignored, unless it was "
+            "asked for one before this task began anew",
+            address == NULL ? "someone" : address, (long long)slave_id);
+        tell_unknown(task, slave_id);
         return NULL;
     }
     if (address == NULL || !same_place(t->about->address.s, address)) {

@@ -67,6 +67,7 @@ typedef struct ready_build {
 } ready_build;
 
 enum { READY_BUILDS = 16, READY_FILES = 3 /* of one of them */ };
+enum { JUGGLER_UNKNOWN = 1024 /* that slaves are unknown is told so many times a second at most */ };
 
 typedef struct juggler {
     char *root; /* the output path */
@@ -111,6 +112,10 @@ typedef struct juggler {
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
+
+    /* file_queue.c: when it was last told that slaves of each place are unknown; which slave has which place nobody can guess. */
+    int64_t unknown_told_ns[JUGGLER_UNKNOWN];
+    uint64_t unknown_seed;
 
     /* unfinished.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
     unfinished *unfinished;

@@ -46,6 +46,7 @@ typedef struct importer {
     /* What a swap and a restart keep. What it points to lies in `memory`; `verified` has room for each file of the report. */
     chase_import saved;
     int64_t heard_ns;               /* when it was last heard of, while it sends */
+    bool expecting;                 /* its file is being expected once more meanwhile */
     char package[PIW_NAME_MAX + 1]; /* canonical */
     piw_msg *memory;                /* ours: the import_IMPORT that the report came in */
 } importer;
@@ -89,6 +90,10 @@ void chase_import_step(chase *self, importer *imp);
 /* The answer to what was asked. Returns the phase that the import is in now; at its end CHASE_DONE, or CHASE_REFUSED with
  * the reason. The caller gives a turn, says SEND, or forgets the import. */
 int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_err *err);
+/* file_juggler knows nothing of the file that the importer sends, if it does: have it expected once more. */
+void chase_import_expect_again(chase *self, importer *imp);
+/* Is this the answer to that? */
+bool chase_import_expected_again(chase *self, importer *imp, const piw_msg *reply);
 /* Throw away what is staged, unless its row may exist. */
 void chase_import_discard(chase *self, importer *imp);
 
@@ -120,6 +125,8 @@ int on_published(piw_task *task, piw_msg *reply, uint64_t key);
 int on_again(piw_task *task, piw_msg *reply, uint64_t key);
 /* A piece of the file came in. */
 int chase_on_alive(piw_task *task, piw_msg *msg);
+/* An importer says HELLO on the file queue, which doesn't know what is to come. */
+int chase_on_unknown(piw_task *task, piw_msg *msg);
 int chase_on_import(piw_task *task, piw_msg *msg);
 int chase_on_sent(piw_task *task, piw_msg *msg);
 int on_silent(piw_task *task, piw_msg *reply, uint64_t key);

@@ -4,6 +4,7 @@
 #include "events.piw.h"
 #include "shared/file_check.h"
 #include "shared/version.h"
+#include "transfers.piw.h"
 
 #include <stdlib.h>
 
@@ -107,6 +108,10 @@ int on_number(piw_task *task, piw_msg *reply, uint64_t key)
 
 int on_expected(piw_task *task, piw_msg *reply, uint64_t key)
 {
+    chase *self = piw_soul(task);
+    importer *imp = chase_of_id(self, (int64_t)key);
+    if (imp != NULL && chase_import_expected_again(self, imp, reply))
+        return 0;
     return go_on(task, reply, key, CHASE_EXPECT);
 }
 
@@ -245,6 +250,15 @@ int chase_on_alive(piw_task *task, piw_msg *msg)
     importer *imp = transfer_alive_of(msg)->slave_id == 0 ? chase_of_id(self, self->turn) : NULL;
     if (imp != NULL)
         imp->heard_ns = piw_monotonic_ns();
+    return 0;
+}
+
+int chase_on_unknown(piw_task *task, piw_msg *msg)
+{
+    chase *self = piw_soul(task);
+    importer *imp = transfer_unknown_of(msg)->slave_id == 0 ? chase_of_id(self, self->turn) : NULL;
+    if (imp != NULL)
+        chase_import_expect_again(self, imp);
     return 0;
 }
 

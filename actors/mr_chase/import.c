@@ -367,6 +367,32 @@ int chase_import_answered(chase *self, importer *imp, const piw_msg *reply, piw_
     return imp->saved.phase;
 }
 
+/* Its phase stays: its answer comes before that of any call that follows from what the importer says. */
+void chase_import_expect_again(chase *self, importer *imp)
+{
+    if (imp->saved.phase != CHASE_SENDING || imp->expecting)
+        return;
+    piw_msg *call = make_expect(self, imp);
+    imp->expecting = piw_call(self->task, &call, PIW_ON(expected), (uint64_t)imp->saved.id, EXPECT_DEADLINE_MS) == 0;
+    piw_msg_free(&call);
+}
+
+bool chase_import_expected_again(chase *self, importer *imp, const piw_msg *reply)
+{
+    if (!imp->expecting)
+        return false;
+    imp->expecting = false;
+    if (piw_msg_error(reply) != 0) {
+        piw_outage_goes_on(&self->stuck[CHASE_EXPECT], PIW_LOG_WARNING, 0,
+                           "the transfer of %s can't begin anew until its importer says HELLO again: %s", imp->package,
+                           piw_msg_error_text(reply));
+        return true;
+    }
+    piw_outage_over(&self->stuck[CHASE_EXPECT], "imports that waited go on");
+    piw_info("the importer of %s sends a file from its beginning: file_juggler didn't know of it", imp->package);
+    return true;
+}
+
 void chase_import_discard(chase *self, importer *imp)
 {
     if (imp->saved.build_id == 0 || imp->saved.sent_before)

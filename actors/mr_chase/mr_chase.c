@@ -7,6 +7,7 @@
 #include "fs.piw.h"
 #include "orders.piw.h"
 #include "slaves.piw.h"
+#include "transfers.piw.h"
 #include "web.piw.h"
 
 #include <stdlib.h>
@@ -68,8 +69,10 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "fs", "web", "slaves", NULL};
 static const piw_service queues[] = {{"import", &import_protocol_def}, PIW_SERVICES_END};
-static const piw_event subscribes[] = {
-    {&events_protocol_def, TRANSFER_ALIVE}, {&events_protocol_def, SLAVES_HERE}, PIW_EVENTS_END};
+static const piw_event subscribes[] = {{&events_protocol_def, TRANSFER_ALIVE},
+                                       {&transfers_protocol_def, TRANSFER_UNKNOWN},
+                                       {&events_protocol_def, SLAVES_HERE},
+                                       PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&import_protocol_def, IMPORT_IMPORT, chase_on_import},
     {&import_protocol_def, IMPORT_SENT, chase_on_sent},
@@ -81,6 +84,7 @@ static const piw_handler handlers[] = {
     {&import_protocol_def, IMPORT_REBUILDING, chase_on_rebuilding},
     {&orders_protocol_def, ORDERS_ORDER, chase_on_command},
     {&events_protocol_def, TRANSFER_ALIVE, chase_on_alive},
+    {&transfers_protocol_def, TRANSFER_UNKNOWN, chase_on_unknown},
     {&events_protocol_def, SLAVES_HERE, chase_on_slaves_here},
     PIW_HANDLERS_END,
 };

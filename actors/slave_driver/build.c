@@ -66,6 +66,7 @@ static void forget_report(driver *self, driver_build *build)
     piw_msg_free(&build->memory);
     build->report = (driver_reported){0};
     build->sealing = false;
+    build->expecting = false;
 }
 
 void driver_build_free(driver *self, driver_build **build)

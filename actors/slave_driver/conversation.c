@@ -648,6 +648,10 @@ static int answered(piw_task *task, piw_msg *reply, uint64_t number, int phase)
 
 int on_expected(piw_task *task, piw_msg *reply, uint64_t key)
 {
+    driver *self = piw_soul(task);
+    driver_build *build = driver_build_find(self, (int64_t)key);
+    if (build != NULL && driver_way_expected_again(self, build, reply))
+        return 0;
     return answered(task, reply, key, DRIVER_WAIT_EXPECT);
 }
 

@@ -73,6 +73,7 @@ typedef struct driver_build {
     piw_msg *attempt;        /* db.ATTEMPT, which is still to be cast; NULL: it has been */
     bool uncounted;          /* of a try that failed: as all slaves failed then; not saved */
     bool sealing;            /* its record is being kept on disk, because the database is away */
+    bool expecting;          /* its file is being expected once more, while its slave sends it; not saved */
     driver_making saved;     /* its texts are the embargo's; `build` stays NULL here, since `report` follows */
     piw_msg *memory;         /* holds what `report` points to; NULL until it is reported */
     driver_reported

@@ -24,6 +24,7 @@
 #include "orders.piw.h"
 #include "slaves.piw.h"
 #include "stats.piw.h"
+#include "transfers.piw.h"
 #include "web.piw.h"
 
 #include <stdlib.h>
@@ -107,6 +108,16 @@ static int on_transfer_alive(piw_task *task, piw_msg *msg)
     driver_slave *slave = driver_find_id(piw_soul(task), transfer_alive_of(msg)->slave_id);
     if (slave != NULL)
         slave->saved.heard_ns = piw_monotonic_ns();
+    return 0;
+}
+
+/* It sends a file that file_juggler doesn't know of. */
+static int on_transfer_unknown(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    const driver_slave *slave = driver_find_id(self, transfer_unknown_of(msg)->slave_id);
+    if (slave != NULL && slave->build != NULL && slave->saved.last == DRIVER_SAID_SEND)
+        driver_way_expect_again(self, slave->build);
     return 0;
 }
 
@@ -203,7 +214,6 @@ static void settle(driver *self)
 static int begin(driver *self, piw_why why)
 {
     settle(self);
-    self->swept_ns = piw_monotonic_ns(); /* the master may stand still before the first sweep */
     int failed = piw_timer(self->task, PIW_ON(sweep), 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
         driver_claims_open(self);
@@ -220,6 +230,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
 {
     driver *self = piw_zalloc(sizeof(*self));
     self->task = task;
+    self->swept_ns = piw_monotonic_ns(); /* the master may stand still before the first sweep */
     self->offers = driver_offers_new();
     self->address_seed = piw_table_seed();
     driver_waiting_init(self);
@@ -312,11 +323,10 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "fs", "web", "stats", NULL};
 static const piw_service queues[] = {{"slave", &slave_protocol_def}, PIW_SERVICES_END};
-static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED},
-                                       {&events_protocol_def, TRANSFER_ALIVE},
-                                       {&events_protocol_def, DATABASE_UP},
-                                       {&events_protocol_def, DATABASE_DOWN},
-                                       PIW_EVENTS_END};
+static const piw_event subscribes[] = {
+    {&events_protocol_def, FARM_PAUSED},         {&events_protocol_def, TRANSFER_ALIVE},
+    {&transfers_protocol_def, TRANSFER_UNKNOWN}, {&events_protocol_def, DATABASE_UP},
+    {&events_protocol_def, DATABASE_DOWN},       PIW_EVENTS_END};
 static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE}, {&events_protocol_def, SLAVE_CAME},
                                   {&events_protocol_def, SLAVE_GONE},  {&events_protocol_def, ATTEMPT_OVER},
                                   {&events_protocol_def, SLAVE_LOST},  PIW_EVENTS_END};
@@ -340,6 +350,7 @@ static const piw_handler handlers[] = {
     {&orders_protocol_def, ORDERS_ORDER, driver_on_order},
     {&events_protocol_def, FARM_PAUSED, on_paused},
     {&events_protocol_def, TRANSFER_ALIVE, on_transfer_alive},
+    {&transfers_protocol_def, TRANSFER_UNKNOWN, on_transfer_unknown},
     {&events_protocol_def, DATABASE_UP, on_database_up},
     {&events_protocol_def, DATABASE_DOWN, on_database_down},
     PIW_HANDLERS_END,

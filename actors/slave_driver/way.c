@@ -477,6 +477,40 @@ driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *r
     return outcome;
 }
 
+/* --- when file_juggler has forgotten its file ----------------------------------------------------------------------- */
+
+/* Its phase stays: it is its slave's turn, and its answer comes before that of any call that follows from what the slave says. */
+void driver_way_expect_again(driver *self, driver_build *build)
+{
+    const driver_reported *report = &build->report;
+    if (build->memory == NULL || build->saved.phase != DRIVER_IDLE || build->expecting ||
+        report->verified.count >= report->files.count)
+        return;
+    piw_msg *call = make_expect(self, build);
+    build->expecting =
+        piw_call(self->task, &call, PIW_ON(expected), (uint64_t)report->build_id, EXPECT_DEADLINE_MS) == 0;
+    piw_msg_free(&call);
+}
+
+bool driver_way_expected_again(driver *self, driver_build *build, const piw_msg *reply)
+{
+    if (!build->expecting)
+        return false;
+    build->expecting = false;
+    long long number = (long long)build->report.build_id, slave_id = (long long)build->slave_id;
+    if (piw_msg_error(reply) != 0) {
+        piw_outage_goes_on(&self->stuck[DRIVER_WAIT_EXPECT], PIW_LOG_WARNING, 0,
+                           "the transfer of build %lld can't begin anew until slave %lld says HELLO again: %s", number,
+                           slave_id, piw_msg_error_text(reply));
+        return true;
+    }
+    piw_outage_over(&self->stuck[DRIVER_WAIT_EXPECT], "builds that waited go on");
+    piw_log_limited(&self->odd, 30, PIW_LOG_INFO,
+                    "slave %lld sends a file of build %lld from its beginning: file_juggler didn't know of it",
+                    slave_id, number);
+    return true;
+}
+
 /* --- when the database stays away --------------------------------------------------------------------------------- */
 
 driver_outcome driver_way_late(driver *self, driver_build *build)

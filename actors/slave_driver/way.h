@@ -14,6 +14,10 @@ void driver_way_resume(driver *self, driver_build *build);
 /* The answer to the call of the phase that the build is in. Goes on with the next phase by itself; what else follows is for
  * the caller (build.h). */
 driver_outcome driver_way_answered(driver *self, driver_build *build, piw_msg *reply);
+/* file_juggler knows nothing of the file that its slave was asked for, if it was: have it expected once more. The slave isn't told. */
+void driver_way_expect_again(driver *self, driver_build *build);
+/* Is this the answer to that? */
+bool driver_way_expected_again(driver *self, driver_build *build, const piw_msg *reply);
 /* Its slave has waited for long: when the database is why, the build is sealed and its slave is let go. */
 driver_outcome driver_way_late(driver *self, driver_build *build);
 /* The answer to sealing it. */

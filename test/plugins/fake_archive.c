@@ -5,6 +5,7 @@
 #include "piw/plugin.h"
 #include "stats.piw.h"
 #include "test/fake_archive.piw.h"
+#include "transfers.piw.h"
 #include "web.piw.h"
 
 #include <stdio.h>
@@ -530,7 +531,9 @@ static void stop(piw_task *task, bool leaving)
 static const piw_service serves[] = {
     {"db", &db_protocol_def}, {"stats", &stats_protocol_def}, {"archive", &archive_protocol_def}, PIW_SERVICES_END};
 static const piw_service uses[] = {{"fs", &fs_protocol_def}, {"web", &web_protocol_def}, PIW_SERVICES_END};
+static const piw_event subscribes[] = {{&transfers_protocol_def, TRANSFER_UNKNOWN}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
+    {&transfers_protocol_def, TRANSFER_UNKNOWN, on_note},
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&db_protocol_def, DB_SITE_MARK, on_site_mark},
     {&db_protocol_def, DB_WITHHELD_DUE, on_withheld_due},
@@ -572,5 +575,5 @@ static const piw_handler handlers[] = {
 static const piw_continuation continuations[] = {PIW_CONTINUATION(staged), PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(fake_archive, .version = "1.0", .summary = "the database behind the site, as a test wants it",
-           .serves = serves, .uses = uses, .start = start, .stop = stop, .handlers = handlers,
+           .serves = serves, .uses = uses, .subscribes = subscribes, .start = start, .stop = stop, .handlers = handlers,
            .continuations = continuations);

@@ -23,6 +23,7 @@
 #include "slaves.piw.h"
 #include "stats.piw.h"
 #include "test/fake_farm.piw.h"
+#include "transfers.piw.h"
 #include "web.piw.h"
 
 #include <stdio.h>
@@ -440,10 +441,11 @@ static int on_queue(piw_task *task, piw_msg *msg)
 }
 
 #ifndef FAKE_WITHOUT_STATS
-/* As file_juggler does while a file comes in. */
+/* As file_juggler does while a file comes in, or when a slave says HELLO there and none is waited for. */
 static int on_pieces(piw_task *task, piw_msg *msg, int64_t slave_id)
 {
-    piw_msg *event = transfer_alive_make(slave_id);
+    bool known = piw_text_is(fake_ORDER_of(msg)->word, "PIECES");
+    piw_msg *event = known ? transfer_alive_make(slave_id) : transfer_unknown_make(slave_id);
     int failed = piw_emit(task, &event);
     piw_msg *answer = fake_ORDER_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
@@ -454,7 +456,7 @@ static int on_order(piw_task *task, piw_msg *msg)
 {
     const fake_ORDER *from = fake_ORDER_of(msg);
 #ifndef FAKE_WITHOUT_STATS
-    if (piw_text_is(from->word, "PIECES"))
+    if (piw_text_is(from->word, "PIECES") || piw_text_is(from->word, "UNKNOWN"))
         return on_pieces(task, msg, from->slave_id != NULL ? *from->slave_id : 0);
 #endif
     const piw_msg_type *type = piw_protocol_find(slaves_protocol_def.interned, from->word.s, from->word.len, -1);
@@ -572,8 +574,10 @@ static const piw_service uses[] = {
     PIW_SERVICES_END,
 };
 #ifndef FAKE_WITHOUT_STATS
-static const piw_event emits[] = {
-    {&events_protocol_def, FARM_PAUSED}, {&events_protocol_def, TRANSFER_ALIVE}, PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED},
+                                  {&events_protocol_def, TRANSFER_ALIVE},
+                                  {&transfers_protocol_def, TRANSFER_UNKNOWN},
+                                  PIW_EVENTS_END};
 #endif
 static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},

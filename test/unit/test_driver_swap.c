@@ -36,6 +36,16 @@ START_TEST(slaves_notice_nothing_of_a_swap)
 }
 END_TEST
 
+/* A swap is no pause of the master, for which slaves would be forgiven. */
+START_TEST(a_slave_that_is_silent_after_a_swap_is_forgotten)
+{
+    piw_client *slave = building(1000, 10800000);
+    swap();
+    farm_wait(&f, "SLAVE_GONE(slave_id=1)", 1);
+    piw_client_close(&slave);
+}
+END_TEST
+
 static void restart(void)
 {
     piw_err err = {0};
@@ -136,6 +146,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, slaves_notice_nothing_of_a_swap);
+    tcase_add_test(tests, a_slave_that_is_silent_after_a_swap_is_forgotten);
     tcase_add_test(tests, slaves_are_known_after_a_restart);
     tcase_add_test(tests, a_restart_while_recording_records_once);
     tcase_add_test(tests, a_restart_while_a_build_past_its_time_is_recorded);

@@ -3,6 +3,8 @@
 #include "farm.h"
 #include "import.piw.h"
 
+#include <poll.h>
+
 enum { SILENCE_MS = 2000 };
 
 /* Builds are numbered from 164: slave_driver has taken those before. */
@@ -225,6 +227,50 @@ START_TEST(who_is_silent_loses_the_turn)
 }
 END_TEST
 
+/* file_juggler has forgotten what the importer sends: it is expected again, and the importer isn't told. */
+START_TEST(a_transfer_that_is_forgotten_is_expected_again)
+{
+    piw_client *admin = connect_admin(PIW_CBOR);
+    farm_order(&f, "UNKNOWN", 0); /* nobody's turn */
+    SAYS(admin, import("p", one_file), "SEND p-1.0-py3-none-any.whl");
+    refuse("EXPECT", PIW_EAGAIN);
+    farm_order(&f, "UNKNOWN", 0);
+    farm_wait(&f, "EXPECT(build_id=164", 2);
+    farm_set(&f, "refuse", "");
+    /* Another HELLO. It may come before the refusal has been heard. */
+    for (int i = 0; farm_count(&f, "EXPECT(build_id=164") < 3; i++) {
+        ck_assert_int_lt(i, FARM_WAIT_MS / 10);
+        farm_order(&f, "PIECES", 0);
+        farm_order(&f, "UNKNOWN", 0);
+        poll(NULL, 0, 10);
+    }
+    swap();
+    ck_assert_str_eq(hear(admin, 100), "nothing");
+    /* In the middle of another it says that it has sent all: its file is told to be bad, and asked for again. */
+    farm_set(&f, "files", "slow");
+    farm_order(&f, "PIECES", 0);
+    int64_t expected = farm_count(&f, "EXPECT(build_id=164");
+    farm_order(&f, "UNKNOWN", 0);
+    farm_wait(&f, "EXPECT(build_id=164", (int)expected + 1);
+    farm_order(&f, "UNKNOWN", 0);
+    farm_set(&f, "verify", "bad");
+    slave_send(admin, import_SENT_new());
+    farm_wait(&f, "VERIFY(", 1);
+    ck_assert_int_eq(farm_count(&f, "EXPECT(build_id=164"), expected + 1);
+    farm_set(&f, "files", "quick");
+    HEARS(admin, "SEND p-1.0-py3-none-any.whl");
+    farm_set(&f, "verify", "good");
+    farm_set(&f, "files", "slow");
+    slave_send(admin, import_SENT_new());
+    farm_wait(&f, "VERIFY(", 2);
+    farm_order(&f, "UNKNOWN", 0); /* its file is being checked */
+    farm_set(&f, "files", "quick");
+    HEARS(admin, "DONE IMPORT");
+    ck_assert_int_eq(farm_count(&f, "EXPECT(build_id=164"), expected + 2);
+    piw_client_close(&admin);
+}
+END_TEST
+
 START_TEST(a_new_import_ends_the_last_of_its_connection)
 {
     piw_client *admin = connect_admin(PIW_CBOR);
@@ -436,6 +482,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, five_bad_transfers_are_the_end);
     tcase_add_test(tests, one_transfers_at_a_time);
     tcase_add_test(tests, who_is_silent_loses_the_turn);
+    tcase_add_test(tests, a_transfer_that_is_forgotten_is_expected_again);
     tcase_add_test(tests, a_new_import_ends_the_last_of_its_connection);
     tcase_add_test(tests, answers_wait_for_the_database);
     tcase_add_test(tests, what_the_database_says);

@@ -345,6 +345,51 @@ START_TEST(a_transfer_belongs_to_its_token)
 }
 END_TEST
 
+/* file_juggler begins anew alone and knows nothing of what it was sent: it says so, and when the file is expected again (which slave_driver
+ * sees to), its slave sends it from the beginning. Who has no token gets nothing all the while. */
+START_TEST(a_transfer_that_is_forgotten_begins_anew)
+{
+    enum { HELLOS = 200 };
+    parcel p = pack("gold", 5000000), small = pack("gold", 100);
+    store("gold", p.name, p.hash);
+    expect_with(&p, BUILD, 7, "local", "gold", "5e6f");
+    piw_client *liar = connect_file(), *slave = connect_file();
+    int64_t offset, length;
+    hello_with(slave, 7, "5e6f");
+    ck_assert(asked(slave, &offset, &length));
+    chunk(slave, offset, p.bytes.data + offset, (size_t)length);
+    ck_assert(asked(slave, &offset, &length));
+    ck_assert_int_eq(count_of("transfer_unknown("), 0);
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+    chunk(slave, offset, p.bytes.data + offset, (size_t)length);
+    hello_with(slave, 7, "5e6f");
+    wait_for("transfer_unknown(slave_id=7)", 1);
+    /* Who says it all the time is told of once a second. */
+    for (int i = 0; i < HELLOS; i++)
+        hello(liar, 7);
+    ck_only_heard(liar, &small);
+    ck_assert_int_lt(count_of("transfer_unknown(slave_id=7)"), HELLOS / 4);
+    expect_with(&p, BUILD, 7, "local", "gold", "5e6f");
+    int64_t told = count_of("transfer_unknown(");
+    hello(liar, 7);
+    ck_only_heard(liar, &small);
+    piw_client *next = connect_file();
+    hello_with(next, 7, "5e6f");
+    serve(next, &p);
+    ck_assert_int_eq(count_of("transfer_unknown("), told);
+    ck_good(BUILD, 7);
+    stage(BUILD, "gold", "log");
+    publish(BUILD, "gold", NULL);
+    ck_bytes("simple/gold/gold-1.0-py3-none-any.whl", &p.bytes);
+    piw_client_close(&liar);
+    piw_client_close(&slave);
+    piw_client_close(&next);
+    piw_buffer_fini(&p.bytes);
+    piw_buffer_fini(&small.bytes);
+}
+END_TEST
+
 /* A damaged file that nobody else claims is a bad transfer, as ever; and another connection sends all of it anew. */
 START_TEST(a_damaged_file_is_sent_anew_by_another_connection)
 {
@@ -602,6 +647,7 @@ Suite *unit_suite(void)
     tcase_add_test(files, pieces_come_in_any_order);
     tcase_add_test(files, who_sends_another_file_makes_way);
     tcase_add_test(files, a_transfer_belongs_to_its_token);
+    tcase_add_test(files, a_transfer_that_is_forgotten_begins_anew);
     tcase_add_test(files, a_damaged_file_is_sent_anew_by_another_connection);
     tcase_add_test(files, who_is_silent_makes_way);
     tcase_add_test(files, bad_files_are_told_from_bad_transfers);
