@@ -92,6 +92,16 @@ int piw_folder_sync_of(const char *path, piw_err *err)
     return rc;
 }
 
+int piw_site_sync(const char *root, piw_err *err)
+{
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open the output path %s", root);
+    int rc = syncfs(fd) == 0 ? 0 : piw_err_errno(err, "can't sync the file system of %s", root);
+    close(fd);
+    return rc;
+}
+
 /* ROOT/.staging/tmp/PID-RANDOM; the folders are made when they are missing. */
 static int tmp_path(const char *root, char *tmp, piw_err *err)
 {
