@@ -11,7 +11,7 @@
 
 enum {
     SAVE_EVERY_MS = 1000,
-    COUNT_EVERY_S = 10,  /* what is counted is told */
+    COUNT_EVERY_S = 10,                 /* what is counted is told */
     SAVED_MAX = 1000000 - UNSYNCED_MAX, /* requests that wait: with those what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
     ALL_NOTE_EVERY = 100, /* packages */

@@ -3,6 +3,7 @@
  * is for all that was written before it, in the background: nobody waits for it. */
 #include "secretary.h"
 
+#include "piw/fault.h"
 #include "piw/log.h"
 #include "shared/atomic_file.h"
 #include "shared/site_mark.h"
@@ -12,7 +13,9 @@ static const int64_t SYNC_EVERY_NS = 5000000000; /* as the kernel, which writes 
 static int job_sync_pages(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const char *root = sync_pages_of(job)->root.s;
-    int rc = piw_site_there(root, err); /* what is in its place reaches the disk for others */
+    if (PIW_FAULT("secretary.sync"))
+        return piw_err_set(err, PIW_ESYS, "can't sync: the fault point secretary.sync is armed");
+    int rc = piw_site_there(root, err); /* what lies in its place instead says nothing of pages */
     if (rc == 0)
         rc = piw_site_sync(root, err);
     if (rc == 0)

@@ -435,8 +435,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(round),        PIW_CONTINUATION(all_packages),
     PIW_CONTINUATION(save),         PIW_CONTINUATION(saved),
     PIW_CONTINUATION(load),         PIW_CONTINUATION(loaded),
-    PIW_CONTINUATION(synced),
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(synced),       PIW_CONTINUATIONS_END,
 };
 
 static const piw_opt options[] = {

@@ -160,13 +160,15 @@ def pages(farm, site, kind):
     if not stop(farm, site):
         return
     begin_again(farm, site, f"{kind}.pages of an older form", packages, "1.1")
-    farm.run([farm.program("piw-remove"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes", "load-7", "1.1",
-              "--yank"])
-    farm.wait("its pages", lambda: whole(farm, "load-7", "avoid it"))
-    farm.wait("nothing to be due", lambda: not farm.rows(
-        "SELECT package FROM rewrites_pending WHERE package = 'load-7' UNION SELECT package FROM piw.pages_due WHERE package = 'load-7'"))
-    stop(farm, site)
-    begin_again(farm, site, f"{kind}.a yanked version", ["load-7"], "avoid it")
+    due = "SELECT package FROM rewrites_pending WHERE package = '{0}' UNION SELECT package FROM piw.pages_due WHERE package = '{0}'"
+    for package, name, until in (("load-7", "a yanked version", lambda package: not farm.rows(due.format(package))),
+                                 ("load-8", "one that was just yanked", lambda package: True)):
+        farm.run([farm.program("piw-remove"), "-c", farm.configuration(), "--import-queue", farm.socket("import"), "--yes", package, "1.1",
+                  "--yank"])
+        farm.wait("its pages", lambda package=package: whole(farm, package, "avoid it"))
+        farm.wait("nothing to be due", lambda package=package, until=until: until(package))
+        stop(farm, site)
+        begin_again(farm, site, f"{kind}.{name}", [package], "avoid it")
 
 
 def load(farm, site, kind):
