@@ -172,8 +172,8 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg);
 void early_check(piw_task *task, transfer *t);
 /* VERIFY of a transfer whose check is under way or over. */
 int early_verify(piw_task *task, piw_msg *msg, transfer *t);
-/* What came is forgotten; what is kept with the file isn't. */
-void early_anew(juggler *self, transfer *t);
+/* What came is forgotten; what is kept with the file isn't. Who waits for its check asks again. */
+int early_anew(piw_task *task, transfer *t);
 /* The transfer is about to end, or to begin anew. */
 int early_abandon(piw_task *task, transfer *t);
 /* Check the file for who waits for that; the transfer is over. */

@@ -88,7 +88,7 @@ static int write_mark(const char *root, piw_text views, const char *former, piw_
         piw_putf(&text, "%s%s\n", WITHOUT, former);
     int rc = piw_site_there(root, err);
     if (rc == 0)
-        rc = piw_file_write(root, path, text.data, text.len, PIW_FILE_SYNC, err);
+        rc = piw_file_write(root, path, text.data, text.len, 0, err);
     piw_buffer_fini(&text);
     return rc;
 }
@@ -194,7 +194,7 @@ int job_mark_form(piw_msg *job, piw_msg **result, piw_err *err)
     const site_views *views = body->site.views;
     piw_buffer former = {0};
     int rc = piw_site_there(body->site.root.s, err);
-    if (rc == 0) /* after a power failure nobody would look at them again */
+    if (rc == 0 && (body->synced == NULL || !*body->synced)) /* after a power failure nobody would look at them again */
         rc = piw_site_sync(body->site.root.s, err);
     for (uint32_t i = 0; views != NULL && i < views->former.count && rc == 0; i++) {
         piw_putf(&former, " %s", views->former.at[i].s);
