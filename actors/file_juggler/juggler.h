@@ -90,8 +90,9 @@ typedef struct juggler {
     bool logs_failed;                    /* the last one could not put all of its logs in place */
     int64_t *left; /* builds that aren't finished so: they are looked at as those that were left */
     uint32_t left_count, left_room;
-    bool small_failed; /* the last wheel from there could not be put in place: others are staged */
-    int64_t logs_late; /* a soul before, which failed, may have had jobs at those of builds below */
+    bool small_unknown; /* records of the journal may hold wheels, which nobody has said */
+    bool small_failed;  /* the last wheel from there could not be put in place: others are staged */
+    int64_t logs_late;  /* a soul before, which failed, may have had jobs at those of builds below */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -279,7 +280,7 @@ const struct noted_build *small_describe(piw_msg *msg, const journal_build *from
 bool small_forget(juggler *self, int64_t build_id);
 /* At a start: each has its mark, before anybody is answered. */
 int small_open(juggler *self, piw_err *err);
-/* Does any lie there that isn't over? */
+/* May any lie there that isn't over? */
 bool small_any(juggler *self);
 /* The master stops: they are staged, which an older one understands too. */
 void small_leave(juggler *self);

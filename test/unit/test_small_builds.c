@@ -507,6 +507,25 @@ START_TEST(no_page_names_it_before)
 }
 END_TEST
 
+/* It knows nothing of builds that lie in the journal, and would take them for published ones. */
+START_TEST(an_older_version_has_to_wait)
+{
+    piw_err err = {0};
+    receive(&p, BUILD, "gold", "all is well");
+    if (_i == 1)
+        swap();
+    ck_assert_int_ne(piw_runtime_replace(runtime, "file_juggler", "juggler_older.so", &err), 0);
+    ck_assert_msg(strstr(err.text, "lies in the journal with its wheel") != NULL, "%s", err.text);
+    ck_lies(MARK);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    err = (piw_err){0};
+    if (_i == 1)
+        swap();
+    ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "juggler_older.so", &err) == 0, "%s", err.text);
+}
+END_TEST
+
 /* --- Starts ----------------------------------------------------------------------------------------------------------- */
 
 /* The next start: the build has its row, and the database says so when it has been asked once in vain. */
@@ -713,5 +732,10 @@ Suite *unit_suite(void)
     tcase_add_test(cases, when_the_task_begins_anew_it_stays);
     tcase_add_loop_test(cases, what_was_sealed_is_recorded_and_put_in_place, 0, 3);
     suite_add_tcase(suite, cases);
+    TCase *older = tcase_create("older");
+    tcase_set_timeout(older, 60);
+    tcase_add_checked_fixture(older, begin_small, end_small);
+    tcase_add_loop_test(older, an_older_version_has_to_wait, 0, 2);
+    suite_add_tcase(suite, older);
     return suite;
 }
