@@ -45,21 +45,15 @@ static const piw_opt options[] = {{.name = "removals-every",
                                   PIW_OPT_END};
 static const piw_service serves[] = {{"fs", &fs_protocol_def}, PIW_SERVICES_END};
 static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
-static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_any},
-                                       {&file_protocol_def, FILE_CHUNK, on_any},
-                                       {&fs_protocol_def, FS_EXPECT, on_any},
-                                       {&fs_protocol_def, FS_VERIFY, on_any},
-                                       {&fs_protocol_def, FS_STAGE, on_any},
-                                       {&fs_protocol_def, FS_PUBLISH, on_any},
-                                       {&fs_protocol_def, FS_SEAL, on_any},
-                                       {&fs_protocol_def, FS_RECORDED, on_any},
-                                       {&fs_protocol_def, FS_SETTLE, on_any},
-                                       {&fs_protocol_def, FS_WITHHELD, on_any},
-                                       {&fs_protocol_def, FS_DISCARD, on_any},
-                                       {&fs_protocol_def, FS_WRITE_FILE, on_any},
-                                       {&fs_protocol_def, FS_REMOVE_FILE, on_any},
-                                       PIW_HANDLERS_END};
+static const piw_handler handlers[] = {
+    {&file_protocol_def, FILE_HELLO, on_any},   {&file_protocol_def, FILE_CHUNK, on_any},
+    {&fs_protocol_def, FS_EXPECT, on_any},      {&fs_protocol_def, FS_VERIFY, on_any},
+    {&fs_protocol_def, FS_STAGE, on_any},       {&fs_protocol_def, FS_PUBLISH, on_any},
+    {&fs_protocol_def, FS_SEAL, on_any},        {&fs_protocol_def, FS_RECORDED, on_any},
+    {&fs_protocol_def, FS_SETTLE, on_any},      {&fs_protocol_def, FS_WITHHELD, on_any},
+    {&fs_protocol_def, FS_DISCARD, on_any},     {&fs_protocol_def, FS_WRITE_FILE, on_any},
+    {&fs_protocol_def, FS_REMOVE_FILE, on_any}, PIW_HANDLERS_END};
 
 PIW_PLUGIN(juggler_older, .version = "0.9", .summary = "a file_juggler that does nothing", .serves = serves,
-           .queues = queues, .options = options, .state_protocol = &file_juggler_protocol_def, .state_message = FILE_JUGGLER_STATE,
-           .start = start, .stop = stop, .save = save, .handlers = handlers);
+           .queues = queues, .options = options, .state_protocol = &file_juggler_protocol_def,
+           .state_message = FILE_JUGGLER_STATE, .start = start, .stop = stop, .save = save, .handlers = handlers);
