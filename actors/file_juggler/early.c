@@ -90,7 +90,8 @@ void early_check(piw_task *task, transfer *t)
     begun = job != NULL && piw_work(task, job_check_file, &job, PIW_ON(early_checked), t->early.key) == 0;
     piw_msg_free(&job);
     if (!begun) {
-        early_anew(self, t);
+        if (early_anew(task, t) != 0)
+            piw_debug("the task that waited for a file's check has gone");
         return;
     }
     t->early.checking = true;
@@ -117,10 +118,10 @@ static int answer(piw_task *task, transfer *t)
 /* One that is held is checked and noted again when that is asked for: nobody else has its bytes. */
 static int held_failed(piw_task *task, transfer *t, int code, const char *why)
 {
-    juggler *self = piw_soul(task);
     piw_token verify = t->early.verify;
-    early_anew(self, t);
-    return verify.id == 0 ? 0 : piw_answer_error(task, verify, code, "%s", why);
+    t->early.verify = (piw_token){0};
+    int rc = early_anew(task, t);
+    return rc != 0 || verify.id == 0 ? rc : piw_answer_error(task, verify, code, "%s", why);
 }
 
 static int answer_error(piw_task *task, transfer *t, const piw_msg *reply)
@@ -336,13 +337,18 @@ int early_verify(piw_task *task, piw_msg *msg, transfer *t)
     return answer(task, t);
 }
 
-void early_anew(juggler *self, transfer *t)
+int early_anew(piw_task *task, transfer *t)
 {
+    juggler *self = piw_soul(task);
+    piw_token verify = t->early.verify;
     piw_msg *last = t->held != NULL ? t->early.last : NULL;
     if (last != NULL)
         t->early.last = NULL;
     transfers_set_early(&self->transfers, t, last != NULL ? yielding_key(self) : 0);
     t->early.last = last;
+    return verify.id == 0
+               ? 0
+               : piw_answer_error(task, verify, PIW_EAGAIN, "\"%s\" has to be checked anew", t->about->filename.s);
 }
 
 int early_abandon(piw_task *task, transfer *t)

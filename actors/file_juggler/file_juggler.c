@@ -370,8 +370,10 @@ static int on_published(piw_task *task, piw_msg *reply, uint64_t key)
 static int finish_left(piw_task *task, juggler *self)
 {
     int rc = 0;
-    for (uint32_t i = 0; rc == 0 && i < self->left_count; i++)
-        rc = unfinished_add(task, self->left[i]);
+    for (uint32_t i = 0; i < self->left_count; i++) {
+        int added = unfinished_add(task, self->left[i]);
+        rc = rc == 0 ? added : rc;
+    }
     self->left_count = 0;
     return rc;
 }

@@ -175,7 +175,8 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     juggler *self = piw_soul(task);
     piw_err err = {0};
     piw_peer liar = t->peer;
-    early_anew(self, t);
+    if (early_anew(task, t) != 0)
+        piw_debug("the task that waited for a file's check has gone");
     if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
         piw_log_limited(&t->limiter, TRANSFER_LINES_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
         return 0;

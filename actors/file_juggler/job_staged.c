@@ -141,12 +141,7 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
 
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err)
 {
-    const char *root = sync_site_of(job)->root.s;
-    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return piw_err_errno(err, "can't open the output path %s", root);
-    int rc = syncfs(fd) == 0 ? 0 : piw_err_errno(err, "can't sync the file system of %s", root);
-    close(fd);
+    int rc = piw_site_sync(sync_site_of(job)->root.s, err);
     if (rc == 0)
         *result = sync_site_reply_new();
     return rc;

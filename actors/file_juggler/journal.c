@@ -37,8 +37,16 @@ const journal_entry *journal_next(const journal *j, const journal_entry *entry)
     return node == NULL ? NULL : PIW_TABLE_ENTRY(node, journal_entry, by_id);
 }
 
+static void set_whole(journal *j, journal_entry *entry, bool whole)
+{
+    j->whole += whole && !entry->whole;
+    j->whole -= !whole && entry->whole;
+    entry->whole = whole;
+}
+
 static void forget(journal *j, journal_entry *entry)
 {
+    set_whole(j, entry, false);
     piw_table_remove(&j->builds, &entry->by_id);
     j->open_size -= entry->size;
     piw_msg_free(&entry->owner);
@@ -78,6 +86,7 @@ static void keep(journal *j, piw_msg **owner, size_t size)
     entry->build = build;
     entry->owner = *owner;
     *owner = NULL;
+    set_whole(j, entry, build->wheel != NULL);
 }
 
 /* --- Records ---------------------------------------------------------------------------------------------------------- */
@@ -307,7 +316,15 @@ const journal_entry *journal_find(journal *j, int64_t build_id)
     }
     entry->owner = msg;
     entry->build = journal_build_of(msg);
+    set_whole(j, entry, entry->build->wheel != NULL && entry->state == JOURNAL_IS_OPEN);
     return entry;
+}
+
+void journal_is_whole(journal *j, int64_t build_id)
+{
+    journal_entry *entry = find(j, build_id);
+    if (entry != NULL && entry->state == JOURNAL_IS_OPEN)
+        set_whole(j, entry, true);
 }
 
 /* Others write no more to it. */
@@ -515,6 +532,7 @@ void journal_end(journal *j, int64_t build_id)
     journal_entry *entry = find(j, build_id);
     if (entry == NULL || entry->state != JOURNAL_IS_OPEN)
         return;
+    set_whole(j, entry, false);
     entry->state = JOURNAL_IS_OVER;
     entry->next = j->over;
     j->over = entry;

@@ -31,6 +31,7 @@ typedef struct journal_entry {
     const journal_build *build; /* NULL while nobody has asked for it since a swap; never from journal_find() */
     size_t size;                /* bytes of its record */
     journal_state state;
+    bool whole;       /* it is open, and its wheel lies in it */
     uint8_t record[]; /* as it was read at a swap, with its head; else nothing */
 } journal_entry;
 
@@ -47,6 +48,7 @@ typedef struct journal {
     int64_t first_number; /* of the earliest that isn't removed */
     size_t size;          /* bytes of the file */
     size_t open_size;     /* bytes of the records of the builds below */
+    size_t whole;         /* how many of them are open, and have their wheel in it, as far as that is known */
     int64_t low;    /* builds below are over and on the disk, but for the entries; INT64_MAX: none was ever here */
     int64_t marked; /* `low` as the file has it */
     int64_t high;   /* no build from here on has been here */
@@ -67,6 +69,8 @@ bool journal_late(const journal *j, int64_t build_id);
 const journal_entry *journal_find(journal *j, int64_t build_id);
 /* One after the other; NULL begins and ends. */
 const journal_entry *journal_next(const journal *j, const journal_entry *entry);
+/* What a swap has kept of a record that nobody has asked for since: it has its build's wheel. */
+void journal_is_whole(journal *j, int64_t build_id);
 /* Nothing is left to be done of this build (which needn't be here). */
 void journal_end(journal *j, int64_t build_id);
 /* A sync of everything begins, and ends: after a good one what was over at its beginning is forgotten. */

@@ -100,8 +100,9 @@ typedef struct juggler {
     bool logs_failed;                    /* the last one could not put all of its logs in place */
     int64_t *left; /* builds that aren't finished so: they are looked at as those that were left */
     uint32_t left_count, left_room;
-    bool small_failed; /* the last wheel from there could not be put in place: others are staged */
-    int64_t logs_late; /* a soul before, which failed, may have had jobs at those of builds below */
+    bool small_unknown; /* records of the journal may hold wheels, which nobody has said */
+    bool small_failed;  /* the last wheel from there could not be put in place: others are staged */
+    int64_t logs_late;  /* a soul before, which failed, may have had jobs at those of builds below */
 
     /* ready.c: files that are written before they are asked for. */
     ready_build ready[READY_BUILDS];
@@ -193,8 +194,8 @@ void early_expect(piw_task *task, transfer *t, const piw_msg *msg);
 void early_check(piw_task *task, transfer *t);
 /* VERIFY of a transfer whose check is under way or over. */
 int early_verify(piw_task *task, piw_msg *msg, transfer *t);
-/* What came is forgotten; what is kept with the file isn't. */
-void early_anew(juggler *self, transfer *t);
+/* What came is forgotten; what is kept with the file isn't. Who waits for its check asks again. */
+int early_anew(piw_task *task, transfer *t);
 /* The transfer is about to end, or to begin anew. */
 int early_abandon(piw_task *task, transfer *t);
 /* Check the file for who waits for that; the transfer is over. */
@@ -318,7 +319,7 @@ const struct noted_build *small_describe(piw_msg *msg, const journal_build *from
 bool small_forget(juggler *self, int64_t build_id);
 /* At a start: each has its mark, before anybody is answered. */
 int small_open(juggler *self, piw_err *err);
-/* Does any lie there that isn't over? */
+/* May any lie there that isn't over? */
 bool small_any(juggler *self);
 /* The master stops: they are staged, which an older one understands too. */
 void small_leave(juggler *self);

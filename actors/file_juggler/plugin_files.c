@@ -113,7 +113,9 @@ int on_remove_file(piw_task *task, piw_msg *msg)
 
 int on_file_written(piw_task *task, piw_msg *reply, uint64_t key)
 {
+    juggler *self = piw_soul(task);
     bool written = piw_msg_error(reply) == 0 && put_file_reply_of(reply)->written;
+    self->unsynced = self->unsynced || written;
     return answer_put(task, reply, key, fs_WRITE_FILE_reply_make(written));
 }
 

@@ -50,6 +50,26 @@ static bool is_for_earlier(const juggler_transfer *saved)
     return saved->size == 0 && saved->build_id == 0;
 }
 
+/* Which records hold wheels: nobody has to read them for that. */
+static void save_whole(piw_msg *msg, const juggler *self, file_juggler_state *body)
+{
+    juggler_settled *whole = piw_msg_alloc(msg, sizeof(*whole));
+    piw_msg_list(msg, &whole->builds, self->journal.whole);
+    whole->builds.count = 0;
+    for (const journal_entry *at = journal_next(&self->journal, NULL); at != NULL;
+         at = journal_next(&self->journal, at))
+        if (at->whole)
+            whole->builds.at[whole->builds.count++] = at->build_id;
+    body->whole = whole;
+}
+
+static void load_whole(juggler *self, const file_juggler_state *state)
+{
+    self->small_unknown = state->whole == NULL;
+    for (uint32_t i = 0; state->whole != NULL && i < state->whole->builds.count; i++)
+        journal_is_whole(&self->journal, state->whole->builds.at[i]);
+}
+
 static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *body)
 {
     juggler_syncs *syncs = piw_msg_alloc(msg, sizeof(*syncs));
@@ -126,6 +146,8 @@ int juggler_save(piw_task *task, piw_msg **state, piw_err *err)
     body->others = others;
     save_syncs(msg, self, body);
     logs_save(self, msg, body);
+    if (!self->small_unknown)
+        save_whole(msg, self, body);
     counts_save(self, msg, body);
     ready_fini(self); /* its successor writes them when they are asked for */
     for (uint32_t i = 0; i < self->unfinished_count; i++) {
@@ -174,6 +196,7 @@ int juggler_load(juggler *self, const file_juggler_state *state, piw_err *err)
         to->others = is_next(state->others, &others, to->id);
     }
     self->unfinished_count = self->unfinished_room = state->leftovers.count;
+    load_whole(self, state);
     load_syncs(self, state);
     logs_load(self, state);
     counts_load(self, state);

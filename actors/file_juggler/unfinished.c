@@ -3,6 +3,7 @@
 
 #include "db.piw.h"
 #include "jobs.h"
+#include "piw/fault.h"
 #include "shared/atomic_file.h"
 #include "shared/names.h"
 #include "shared/site_path.h"
@@ -139,6 +140,47 @@ int unfinished_find_recorded(juggler *self, piw_err *err)
     return rc;
 }
 
+/* All begins anew in a while. */
+static int try_again(piw_task *task, const char *why)
+{
+    piw_outage_goes_on(&((juggler *)piw_soul(task))->troubles[TROUBLE_LEFTOVERS], PIW_LOG_WARNING, 0,
+                       "the builds that an earlier master left staged have to wait: %s", why);
+    return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
+}
+
+/* A step that can't be made, for the task that it needs is away, mustn't be the last one. */
+static int or_again(piw_task *task, int rc)
+{
+    return rc == 0 ? 0 : try_again(task, piw_err_name(rc));
+}
+
+/* Ask the database which of these have a row. */
+static int ask_known(piw_task *task, const unfinished *from, uint32_t count, const char *continuation)
+{
+    db_BUILDS_KNOWN *body;
+    piw_msg *call = db_BUILDS_KNOWN_new(&body);
+    piw_msg_list(call, &body->build_ids, count);
+    for (uint32_t i = 0; i < count; i++)
+        body->build_ids.at[i] = from[i].id;
+    int rc = PIW_FAULT("juggler.left") ? PIW_ELIMIT : piw_call(task, &call, continuation, 0, 0);
+    piw_msg_free(&call);
+    return rc;
+}
+
+int unfinished_begin(piw_task *task)
+{
+    const juggler *self = piw_soul(task);
+    return self->unfinished_count == 0
+               ? 0
+               : or_again(task, ask_known(task, self->unfinished, self->unfinished_count, PIW_ON(builds_known)));
+}
+
+int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)reply, (void)key;
+    return unfinished_begin(task);
+}
+
 int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count)
 {
     juggler *self = piw_soul(task);
@@ -184,34 +226,6 @@ bool unfinished_waits(const juggler *self, int64_t build_id)
         if (self->unfinished[i].id == build_id)
             return self->unfinished[i].settled && !self->unfinished[i].others;
     return false;
-}
-
-int unfinished_begin(piw_task *task)
-{
-    juggler *self = piw_soul(task);
-    if (self->unfinished_count == 0)
-        return 0;
-    db_BUILDS_KNOWN *body;
-    piw_msg *call = db_BUILDS_KNOWN_new(&body);
-    piw_msg_list(call, &body->build_ids, self->unfinished_count);
-    for (uint32_t i = 0; i < self->unfinished_count; i++)
-        body->build_ids.at[i] = self->unfinished[i].id;
-    int rc = piw_call(task, &call, PIW_ON(builds_known), 0, 0);
-    piw_msg_free(&call);
-    return rc;
-}
-
-int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key)
-{
-    (void)reply, (void)key;
-    return unfinished_begin(task);
-}
-
-static int try_again(piw_task *task, const char *why)
-{
-    piw_outage_goes_on(&((juggler *)piw_soul(task))->troubles[TROUBLE_LEFTOVERS], PIW_LOG_WARNING, 0,
-                       "the builds that an earlier master left staged have to wait: %s", why);
-    return piw_timer(task, PIW_ON(leftovers), 0, RETRY_MS, 0);
 }
 
 static unfinished *current(const juggler *self)
@@ -266,9 +280,8 @@ static int next(piw_task *task)
 }
 
 /* This one can't be put in place now. That may be its own fault, so the others don't wait for it. */
-static int put_off(piw_task *task, const piw_msg *reply)
+static int put_off(piw_task *task, juggler *self, const piw_msg *reply)
 {
-    juggler *self = piw_soul(task);
     if (piw_msg_error(reply) == PIW_EAGAIN || self->unfinished_count == 0) /* the site is away */
         return try_again(task, piw_msg_error_text(reply));
     unfinished it = *current(self);
@@ -320,12 +333,12 @@ int on_builds_known(piw_task *task, piw_msg *reply, uint64_t key)
         bool over = it.others && !it.recorded;
         if (rc == 0 && !over)
             rc = settle_at_once(task, &it, &over);
-        if (!over)
+        if (!over || rc != 0)
             self->unfinished[left++] = it;
     }
     self->unfinished_count = left;
     free(ids);
-    return rc == 0 ? next(task) : rc;
+    return or_again(task, rc == 0 ? next(task) : rc);
 }
 
 /* This one is finished, or nothing can be done about it now. */
@@ -342,6 +355,29 @@ static void keep(juggler *self, const piw_msg *staged)
 {
     piw_msg_free(&self->reading);
     self->reading = piw_msg_copy(staged);
+}
+
+/* A swap takes that away: then all begins anew. */
+static bool is_kept(const juggler *self)
+{
+    return self->reading != NULL && self->unfinished_count > 0;
+}
+
+/* A question about the last of the list, whose answer leads on, or can't be had now. */
+typedef int step_fn(piw_task *task, juggler *self, const piw_msg *reply);
+
+static int ask_again(piw_task *task, juggler *self, const piw_msg *reply)
+{
+    (void)self;
+    return try_again(task, piw_msg_error_text(reply));
+}
+
+static int answered(piw_task *task, const piw_msg *reply, step_fn *step, step_fn *failed)
+{
+    juggler *self = piw_soul(task);
+    if (piw_msg_error(reply) != 0)
+        return or_again(task, failed(task, self, reply));
+    return is_kept(self) ? or_again(task, step(task, self, reply)) : unfinished_begin(task);
 }
 
 /* A build that was sealed while the database was away is recorded before its files are published. */
@@ -384,24 +420,13 @@ static int throw_away(piw_task *task, int64_t id, const char *why)
 }
 
 /* Ask the database whether this one has a row after all. */
-static int ask_known(piw_task *task)
+static int ask_row(piw_task *task, const juggler *self)
 {
-    const juggler *self = piw_soul(task);
-    db_BUILDS_KNOWN *body;
-    piw_msg *call = db_BUILDS_KNOWN_new(&body);
-    piw_msg_list(call, &body->build_ids, 1);
-    body->build_ids.at[0] = current(self)->id;
-    int rc = piw_call(task, &call, PIW_ON(leftover_known), 0, 0);
-    piw_msg_free(&call);
-    return rc;
+    return ask_known(task, current(self), 1, PIW_ON(leftover_known));
 }
 
-int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
+static int take_staged(piw_task *task, juggler *self, const piw_msg *reply)
 {
-    (void)key;
-    juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
-        return put_off(task, reply);
     const read_staged_reply *staged = read_staged_reply_of(reply);
     const unfinished *it = current(self);
     bool named = piw_name_is_canonical(staged->package);
@@ -414,48 +439,48 @@ int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
                   (long long)it->id);
         return done_with_it(task);
     }
-    int rc;
+    keep(self, reply);
     if (it->recorded)
-        rc = ask_project(task, reply);
-    else if (staged->sealed != NULL)
-        rc = record_sealed(task, reply, it->id);
-    else
-        rc = ask_known(task);
-    if (rc == 0)
-        keep(self, reply);
-    return rc;
+        return ask_project(task, reply);
+    return staged->sealed != NULL ? record_sealed(task, reply, it->id) : ask_row(task, self);
 }
 
-int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
+int on_leftover_read(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
     juggler *self = piw_soul(task);
-    if (self->reading == NULL || self->unfinished_count == 0)
-        return unfinished_begin(task);
+    if (piw_msg_error(reply) != 0)
+        return or_again(task, put_off(task, self, reply));
+    return self->unfinished_count == 0 ? 0 : or_again(task, take_staged(task, self, reply));
+}
+
+static int take_recorded(piw_task *task, juggler *self, const piw_msg *reply)
+{
     unfinished *it = current(self);
-    int code = piw_msg_error(reply);
-    if (code == PIW_EDB) {
-        piw_error("build %lld, sealed while the database was away, can't be recorded and stays staged: %s",
-                  (long long)it->id, piw_msg_error_text(reply));
-        return done_with_it(task);
-    }
-    if (code != 0)
-        return try_again(task, piw_msg_error_text(reply));
     if (!db_LOGBUILD_reply_of(reply)->recorded)
-        return ask_known(task); /* its version is gone; or who sealed it had sent it to be recorded */
+        return ask_row(task, self); /* its version is gone; or who sealed it had sent it to be recorded */
     piw_info("build %lld, sealed while the database was away, is recorded", (long long)it->id);
     it->recorded = true;
     return ask_project(task, self->reading);
 }
 
-int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
+static int take_refusal(piw_task *task, juggler *self, const piw_msg *reply)
+{
+    if (piw_msg_error(reply) != PIW_EDB || !is_kept(self))
+        return ask_again(task, self, reply);
+    piw_error("build %lld, sealed while the database was away, can't be recorded and stays staged: %s",
+              (long long)current(self)->id, piw_msg_error_text(reply));
+    return done_with_it(task);
+}
+
+int on_leftover_recorded(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
-        return try_again(task, piw_msg_error_text(reply));
-    if (self->reading == NULL || self->unfinished_count == 0)
-        return unfinished_begin(task);
+    return answered(task, reply, take_recorded, take_refusal);
+}
+
+static int take_known(piw_task *task, juggler *self, const piw_msg *reply)
+{
     unfinished *it = current(self);
     it->recorded = db_BUILDS_KNOWN_reply_of(reply)->known.count > 0;
     if (it->recorded)
@@ -464,6 +489,12 @@ int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
         return throw_away(task, it->id, "its version is gone");
     piw_info("build %lld is staged but not recorded: it stays staged until the master starts again", (long long)it->id);
     return done_with_it(task);
+}
+
+int on_leftover_known(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    return answered(task, reply, take_known, ask_again);
 }
 
 /* The hash of the release's file of this name in a store, or a null text. */
@@ -537,14 +568,8 @@ static void sort_files(piw_msg *job, publish_build *body, const db_PROJECT_reply
     }
 }
 
-int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
+static int take_project(piw_task *task, juggler *self, const piw_msg *reply)
 {
-    (void)key;
-    juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
-        return try_again(task, piw_msg_error_text(reply));
-    if (self->reading == NULL || self->unfinished_count == 0)
-        return unfinished_begin(task);
     const db_PROJECT_reply *project = db_PROJECT_reply_of(reply);
     const read_staged_reply *staged = read_staged_reply_of(self->reading);
     char home[PIW_PATH_MAX];
@@ -568,10 +593,15 @@ int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
     return rc;
 }
 
-/* All of it lies where it belongs, and the database knows. */
-static int finish(piw_task *task)
+int on_leftover_project(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    juggler *self = piw_soul(task);
+    (void)key;
+    return answered(task, reply, take_project, ask_again);
+}
+
+/* All of it lies where it belongs, and the database knows. */
+static int finish(piw_task *task, juggler *self)
+{
     int64_t id = current(self)->id;
     piw_text package = read_staged_reply_of(self->reading)->package;
     piw_info("build %lld of %s, which was recorded before, is in place now", (long long)id, package.s);
@@ -606,31 +636,32 @@ static int tell_away(piw_task *task, piw_text view, const juggler_names *away)
     return rc;
 }
 
-int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
+static int take_published(piw_task *task, juggler *self, const piw_msg *reply)
 {
-    (void)key;
-    juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
-        return put_off(task, reply);
-    if (self->reading == NULL || self->unfinished_count == 0)
-        return unfinished_begin(task);
     const publish_build_reply *done = publish_build_reply_of(reply);
     self->small_failed = false;
     tell_placed(task, done->view, done->placed);
     if (done->away != NULL && done->away->at.count > 0)
         return tell_away(task, done->view, done->away);
     int rc = withheld_published(task);
-    return rc == 0 ? finish(task) : rc;
+    return rc == 0 ? finish(task, self) : rc;
+}
+
+int on_leftover_published(piw_task *task, piw_msg *reply, uint64_t key)
+{
+    (void)key;
+    return answered(task, reply, take_published, put_off);
+}
+
+static int take_told(piw_task *task, juggler *self, const piw_msg *reply)
+{
+    (void)reply;
+    int rc = withheld_look(task);
+    return rc == 0 ? finish(task, self) : rc;
 }
 
 int on_leftover_told(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
-    juggler *self = piw_soul(task);
-    if (piw_msg_error(reply) != 0)
-        return try_again(task, piw_msg_error_text(reply));
-    if (self->reading == NULL || self->unfinished_count == 0)
-        return unfinished_begin(task);
-    int rc = withheld_look(task);
-    return rc == 0 ? finish(task) : rc;
+    return answered(task, reply, take_told, ask_again);
 }

@@ -93,6 +93,16 @@ int piw_folder_sync_of(const char *path, piw_err *err)
     return rc;
 }
 
+int piw_site_sync(const char *root, piw_err *err)
+{
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return piw_err_errno(err, "can't open the output path %s", root);
+    int rc = syncfs(fd) == 0 ? 0 : piw_err_errno(err, "can't sync the file system of %s", root);
+    close(fd);
+    return rc;
+}
+
 /* ROOT/.staging/tmp/PID-room-ROOM, or without a room ROOT/.staging/tmp. */
 static bool room_path(const char *root, int64_t room, char *folder, size_t size)
 {

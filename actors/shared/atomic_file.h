@@ -59,6 +59,8 @@ int piw_folder_make(const char *path, piw_err *err);
 int piw_folder_make_for(const char *path, piw_err *err);
 /* fsync of the folder that `path` lies in. */
 int piw_folder_sync_of(const char *path, piw_err *err);
+/* What has changed on the file system of `root` reaches the disk. */
+int piw_site_sync(const char *root, piw_err *err);
 /* Remove a folder and everything in it (no links are followed); one that isn't there is fine. */
 int piw_folder_remove(const char *path, piw_err *err);
 /* The same, but the emptied folder is kept for piw_folder_reuse: file systems look past what was just removed for each thing

@@ -1,4 +1,5 @@
-/* rewrites.c — page requests that are still waiting are kept in the database, and survive the end of the master. */
+/* rewrites.c — page requests that are still waiting, or whose pages may not have reached the disk, are kept in the database, and
+ * survive the end of the master. */
 #include "secretary.h"
 
 #include "piw/log.h"
@@ -9,11 +10,17 @@ enum {
     LOAD_AGAIN_MS = 5000,
 };
 
+static size_t count_of(const secretary *self)
+{
+    return requests_count(&self->requests) + unsynced_count(&self->unsynced);
+}
+
+/* A package may be there twice, which becomes one (piw.save_rewrites). */
 static piw_msg *all_rewrites(const secretary *self)
 {
     db_REWRITES_SAVE *body;
     piw_msg *call = db_REWRITES_SAVE_new(&body);
-    piw_msg_list(call, &body->rewrites, requests_count(&self->requests));
+    piw_msg_list(call, &body->rewrites, count_of(self));
     uint32_t n = 0;
     for (request *r = requests_next(&self->requests, NULL); r != NULL; r = requests_next(&self->requests, r)) {
         rewrite *to = &body->rewrites.at[n++];
@@ -22,6 +29,11 @@ static piw_msg *all_rewrites(const secretary *self)
         /* A removal shows when the pages are written: the database doesn't know the package then. */
         to->command = piw_text_of(r->saved.part == PART_PROJECT && r->saved.again <= PART_PROJECT ? "PROJECT" : "BOTH");
     }
+    for (const unsynced_page *page = unsynced_next(&self->unsynced, NULL); page != NULL;
+         page = unsynced_next(&self->unsynced, page))
+        body->rewrites.at[n++] = (rewrite){.package = piw_msg_textz(call, page->package),
+                                           .added_at = page->saved.added_at,
+                                           .command = piw_text_of(page->saved.index ? "BOTH" : "PROJECT")};
     return call;
 }
 
@@ -56,9 +68,12 @@ int on_save(piw_task *task, piw_msg *reply, uint64_t key)
     secretary *self = piw_soul(task);
     int64_t now = piw_monotonic_ns();
     tell_counts(task, self, now);
+    int rc = syncs_go(task);
+    if (rc != 0)
+        return rc;
     if (!self->course.changed || self->course.saving || !self->course.loaded || now < self->save_at_ns)
         return 0;
-    self->save_at_ns = now + (int64_t)requests_count(&self->requests) * SAVE_NS_EACH;
+    self->save_at_ns = now + (int64_t)count_of(self) * SAVE_NS_EACH;
     return rewrites_save(task);
 }
 

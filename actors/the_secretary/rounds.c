@@ -17,12 +17,13 @@ static int64_t option_ns(piw_task *task, const char *name)
     return piw_option_number(task, name) * MS_NS;
 }
 
+/* Or empty, as a power failure may leave it: then others may be too. */
 static bool missing(const char *root, const char *name)
 {
     char path[4096];
     struct stat info;
     int n = snprintf(path, sizeof(path), "%s/%s", root, name);
-    return n > 0 && (size_t)n < sizeof(path) && stat(path, &info) != 0 && errno == ENOENT;
+    return n > 0 && (size_t)n < sizeof(path) && (stat(path, &info) == 0 ? info.st_size == 0 : errno == ENOENT);
 }
 
 int rounds_begin(piw_task *task, secretary *self, const secretary_state *kept)

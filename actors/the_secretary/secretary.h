@@ -7,11 +7,12 @@
 #include "piw/task.h"
 #include "requests.h"
 #include "the_secretary.piw.h"
+#include "unsynced.h"
 
 enum {
     SAVE_EVERY_MS = 1000,
-    COUNT_EVERY_S = 10,  /* what is counted is told */
-    SAVED_MAX = 1000000, /* requests that wait: what REWRITES_SAVE takes */
+    COUNT_EVERY_S = 10,                 /* what is counted is told */
+    SAVED_MAX = 1000000 - UNSYNCED_MAX, /* requests that wait: with those what REWRITES_SAVE takes */
     WAITERS_MAX = 1000,
     ALL_NOTE_EVERY = 100, /* packages */
     ALL_SAY_S = 30,       /* how often the log says how far "all" is */
@@ -30,6 +31,9 @@ typedef struct waiter {
 
 typedef struct secretary {
     requests requests;
+    unsynced unsynced;
+    int64_t sync_ns;     /* when the sync of the site that is under way began, 0: none is */
+    int64_t sync_due_ns; /* the next one begins not before this moment */
     int64_t hold_ns;
     secretary_course course; /* as it is saved */
     piw_msg *all_after;      /* a db_PACKAGES call: where "all" is */
@@ -45,6 +49,7 @@ typedef struct secretary {
     piw_outage unwritten;    /* of packages' pages that can't be written now */
     piw_outage home, search; /* of the site's own, likewise */
     piw_outage unsaved;      /* of what waits, in the database */
+    piw_outage unreached;    /* of pages that can't be synced */
     piw_log_limiter trouble;
 } secretary;
 
@@ -72,6 +77,15 @@ int waiters_add(piw_task *task, secretary *self, piw_msg *msg, piw_text package)
 void waiters_tell(piw_task *task, secretary *self, const char *package, int64_t number, const piw_msg *reply);
 void waiters_save(const secretary *self, piw_msg *msg, secretary_state *body);
 void waiters_load(secretary *self, const secretary_state *state);
+
+/* --- syncs.c: pages that are written reach the disk --- */
+/* The request's pages were written. */
+void syncs_written(secretary *self, const request *r);
+/* Begin with those that there are, unless a sync is under way or was just now. */
+int syncs_go(piw_task *task);
+int on_synced(piw_task *task, piw_msg *reply, uint64_t key);
+void syncs_save(const secretary *self, piw_msg *msg, secretary_state *body);
+void syncs_load(secretary *self, const secretary_state *state);
 
 /* --- rewrites.c: what waits survives the end of the master --- */
 /* Has it read in a moment. */

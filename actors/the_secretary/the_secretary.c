@@ -78,6 +78,7 @@ static void say_all(piw_task *task, secretary *self)
 static void end_written(piw_task *task, secretary *self, request *r)
 {
     tell_changed(task, r);
+    syncs_written(self, r);
     bool of_all = r->of_all;
     requests_done(&self->requests, r);
     if (self->requests.failing == 0) /* else others still have to wait */
@@ -110,7 +111,6 @@ int on_written(piw_task *task, piw_msg *reply, uint64_t key)
         end_written(task, self, r);
     else
         end_unwritten(self, r, reply, soon);
-    self->course.changed = true;
     return secretary_go_on(task);
 }
 
@@ -327,6 +327,7 @@ static int save(piw_task *task, piw_msg **state, piw_err *err)
     *all = (secretary_all){.asked = self->all_asked, .total = self->all_total};
     body->all = all;
     waiters_save(self, msg, body);
+    syncs_save(self, msg, body);
     *state = msg;
     return 0;
 }
@@ -370,11 +371,13 @@ static void load(secretary *self, const secretary_state *state)
         self->all_total = state->all->total;
     }
     waiters_load(self, state);
+    syncs_load(self, state);
 }
 
 static void free_soul(secretary *self)
 {
     requests_fini(&self->requests);
+    unsynced_fini(&self->unsynced);
     piw_msg_free(&self->all_after);
     free(self);
 }
@@ -384,6 +387,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     (void)why;
     secretary *self = piw_zalloc(sizeof(*self));
     requests_init(&self->requests);
+    unsynced_init(&self->unsynced);
     self->hold_ns = piw_option_number(task, piw_setting_number(task, "dev-mode") != 0 ? "hold-dev-mode" : "hold") *
                     (SECOND_NS / 1000);
     piw_soul_set(task, self);
@@ -431,7 +435,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATION(round),        PIW_CONTINUATION(all_packages),
     PIW_CONTINUATION(save),         PIW_CONTINUATION(saved),
     PIW_CONTINUATION(load),         PIW_CONTINUATION(loaded),
-    PIW_CONTINUATIONS_END,
+    PIW_CONTINUATION(synced),       PIW_CONTINUATIONS_END,
 };
 
 static const piw_opt options[] = {

@@ -99,7 +99,7 @@ def pages_of(side, names):
 def write_pages(side, names):
     """The master is stopped and finds that these pages are due."""
     listed = ", ".join(f"('{name}', '2024-01-01', 'BOTH')" for name in names)
-    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) VALUES {listed}")
+    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) VALUES {listed} ON CONFLICT DO NOTHING")
     return restarted(side, lambda: side.wait("the pages", lambda: pages_of(side, names), PAGES_S))
 
 

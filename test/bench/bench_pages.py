@@ -89,7 +89,7 @@ def write_all(side, names):
     side.stop_process(side.master)
     forget_pages(side, names)
     listed = ", ".join(f"('{name}', '2024-01-01', 'BOTH')" for name in names)
-    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) VALUES {listed}")
+    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) VALUES {listed} ON CONFLICT DO NOTHING")
     synced = rig.sync_ms(side.dir)
     side.start_master()
     done, began, first = 0, None, 0

@@ -197,6 +197,11 @@ int link(const char *from, const char *to)
     return fails("link", to) ? -1 : REAL(link)(from, to);
 }
 
+int unlink(const char *path)
+{
+    return fails("unlink", path) ? -1 : REAL(unlink)(path);
+}
+
 int symlink(const char *target, const char *path)
 {
     return fails("symlink", path) ? -1 : REAL(symlink)(target, path);

@@ -90,6 +90,7 @@ static inline void make_folders(void)
     piw_protocol_use(&fs_protocol_def);
     piw_protocol_use(&file_protocol_def);
     piw_protocol_use(&scribe_protocol_def);
+    piw_protocol_use(&web_protocol_def);
     piw_protocol_use(&file_juggler_protocol_def);
 }
 

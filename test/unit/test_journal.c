@@ -380,6 +380,39 @@ START_TEST(a_swap_reads_a_record_when_it_is_asked_for)
 }
 END_TEST
 
+/* Who saves for a swap needn't read all of it. */
+START_TEST(whole_builds_are_counted)
+{
+    put(1);
+    put_whole(2, 100);
+    put_whole(3, 100);
+    put_whole(3, 200);
+    ck_assert_uint_eq(j.whole, 2);
+    put(3); /* nobody wants it, say */
+    ck_assert_uint_eq(j.whole, 1);
+    put_whole(3, 100);
+    const juggler_files known = {.first = j.first_number, .last = j.number};
+    piw_err err = {0};
+    journal_close(&j);
+    ck_assert_msg(journal_open(&j, root, &known, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(j.whole, 0); /* as far as is known */
+    journal_is_whole(&j, 2);
+    journal_is_whole(&j, 4);
+    ck_assert_uint_eq(j.whole, 1);
+    ck_assert_ptr_nonnull(journal_find(&j, 2));
+    ck_assert_ptr_nonnull(journal_find(&j, 3));
+    ck_assert_uint_eq(j.whole, 2);
+    journal_end(&j, 2);
+    ck_assert_uint_eq(j.whole, 1);
+    journal_sync_begins(&j);
+    ck_assert_int_eq(journal_sync_ends(&j, false, &err), 0);
+    ck_assert_uint_eq(j.whole, 1);
+    journal_end(&j, 3);
+    reopen();
+    ck_assert_uint_eq(j.whole, 2); /* that they are over has reached no disk */
+}
+END_TEST
+
 START_TEST(a_sync_that_fails_changes_nothing)
 {
     piw_err err = {0};
@@ -418,6 +451,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, known_files_need_no_list);
     tcase_add_test(cases, a_swap_reads_a_record_when_it_is_asked_for);
     tcase_add_test(cases, a_sync_that_fails_changes_nothing);
+    tcase_add_test(cases, whole_builds_are_counted);
     suite_add_tcase(suite, cases);
     return suite;
 }

@@ -109,6 +109,7 @@ END_TEST
 
 START_TEST(a_database_that_is_away_only_delays)
 {
+    wait_for_form(); /* which would ask for gold as well */
     store("gold", NULL, NULL);
     set("away", "yes");
     web("BOTH", "gold", true);

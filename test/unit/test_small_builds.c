@@ -4,6 +4,7 @@
  * TEST-TIMEOUT: 300 */
 #include "site_house.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #define MARK  ".staging/000123456789"
@@ -336,6 +337,55 @@ START_TEST(many_swaps_lose_none)
 }
 END_TEST
 
+static void *ask(void *code)
+{
+    piw_msg *msg = fs_VERIFY_make(BUILD, BUILD), *answer = NULL;
+    piw_err err = {0};
+    int *rc = code;
+    *rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
+    *rc = *rc == 0 ? piw_msg_error(answer) : *rc;
+    piw_msg_free(&answer);
+    return NULL;
+}
+
+/* All that it has said before was heard. */
+static void heard(piw_client *client, const parcel *small)
+{
+    int64_t offset, length;
+    expect(small, BUILD + 1, 8, "local", "gold");
+    hello(client, 8);
+    while (!asked(client, &offset, &length) || length != (int64_t)small->bytes.len)
+        ;
+}
+
+/* Who waits for its check hears of it, whoever says meanwhile that the file is theirs. */
+START_TEST(each_verify_is_answered)
+{
+    parcel damaged = pack("gold", 3000), small = pack("gold", 100);
+    damaged.bytes.data[500] ^= 1;
+    piw_client *other = connect_file();
+    for (int i = 0; i < MANY / 4; i++) {
+        pthread_t thread;
+        int code = 1;
+        expect_last(&p, BUILD, BUILD, "gold", "all is well");
+        transfer(i % 2 == 0 ? &p : &damaged, BUILD);
+        ck_assert_int_eq(pthread_create(&thread, NULL, ask, &code), 0);
+        if (i % 3 > 0)
+            swap();
+        hello(other, BUILD);
+        if (i % 3 > 1)
+            swap();
+        hello(other, BUILD);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_msg(code == 0 || code == PIW_EAGAIN, "%s", piw_err_name(code));
+        heard(other, &small);
+    }
+    piw_client_close(&other);
+    piw_buffer_fini(&small.bytes);
+    piw_buffer_fini(&damaged.bytes);
+}
+END_TEST
+
 /* The journal has it by the wheel alone. */
 START_TEST(a_long_metadata_is_read_from_the_wheel)
 {
@@ -454,6 +504,25 @@ START_TEST(no_page_names_it_before)
     publish(BUILD, "gold", NULL);
     tell("scribe", scribe_BOTH_make(piw_text_of("gold")));
     ck_placed();
+}
+END_TEST
+
+/* It knows nothing of builds that lie in the journal, and would take them for published ones. */
+START_TEST(an_older_version_has_to_wait)
+{
+    piw_err err = {0};
+    receive(&p, BUILD, "gold", "all is well");
+    if (_i == 1)
+        swap();
+    ck_assert_int_ne(piw_runtime_replace(runtime, "file_juggler", "juggler_older.so", &err), 0);
+    ck_assert_msg(strstr(err.text, "lies in the journal with its wheel") != NULL, "%s", err.text);
+    ck_lies(MARK);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    err = (piw_err){0};
+    if (_i == 1)
+        swap();
+    ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "juggler_older.so", &err) == 0, "%s", err.text);
 }
 END_TEST
 
@@ -649,6 +718,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, it_is_staged_already);
     tcase_add_loop_test(cases, swaps_lose_none, 0, 4);
     tcase_add_test(cases, many_swaps_lose_none);
+    tcase_add_test(cases, each_verify_is_answered);
     tcase_add_loop_test(cases, a_long_metadata_is_read_from_the_wheel, 0, 2);
     tcase_add_loop_test(cases, what_cannot_be_put_in_place_is_tried_again, 0, 3);
     tcase_add_loop_test(cases, the_last_one_of_a_name_stays, 0, 2);
@@ -662,5 +732,10 @@ Suite *unit_suite(void)
     tcase_add_test(cases, when_the_task_begins_anew_it_stays);
     tcase_add_loop_test(cases, what_was_sealed_is_recorded_and_put_in_place, 0, 3);
     suite_add_tcase(suite, cases);
+    TCase *older = tcase_create("older");
+    tcase_set_timeout(older, 60);
+    tcase_add_checked_fixture(older, begin_small, end_small);
+    tcase_add_loop_test(older, an_older_version_has_to_wait, 0, 2);
+    suite_add_tcase(suite, older);
     return suite;
 }

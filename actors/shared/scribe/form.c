@@ -193,7 +193,9 @@ int job_mark_form(piw_msg *job, piw_msg **result, piw_err *err)
     const mark_form *body = mark_form_of(job);
     const site_views *views = body->site.views;
     piw_buffer former = {0};
-    int rc = body->done ? piw_site_there(body->site.root.s, err) : 0;
+    int rc = piw_site_there(body->site.root.s, err);
+    if (rc == 0 && (body->synced == NULL || !*body->synced)) /* after a power failure nobody would look at them again */
+        rc = piw_site_sync(body->site.root.s, err);
     for (uint32_t i = 0; views != NULL && i < views->former.count && rc == 0; i++) {
         piw_putf(&former, " %s", views->former.at[i].s);
         rc = body->done ? remove_former(body->site.root.s, views->former.at[i], err) : 0;

@@ -137,7 +137,13 @@ static void mark_form_reached(piw_task *task, scribe *self, bool done)
     facts_fill(&self->facts, job, &body->site);
     body->after = piw_msg_textz(job, self->renewal.at);
     body->done = done;
-    if (piw_work(task, job_mark_form, &job, PIW_ON(form_marked), (uint64_t)self->course.load_number) != 0)
+    bool *synced = piw_msg_alloc(job, sizeof(*synced));
+    *synced = self->renewal.since_mark == 0;
+    body->synced = synced;
+    uint64_t key = (uint64_t)self->course.load_number;
+    int rc = *synced ? piw_work(task, job_mark_form, &job, PIW_ON(form_marked), key)
+                     : piw_work_background(task, job_mark_form, &job, PIW_ON(form_marked), key);
+    if (rc != 0)
         renewal_marked(&self->renewal, false, piw_monotonic_ns());
     piw_msg_free(&job);
 }
