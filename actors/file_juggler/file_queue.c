@@ -157,7 +157,7 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     piw_peer liar = t->peer;
     early_anew(self, t);
     if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
-        piw_log_limited(&t->limiter, TRANSFER_LINES_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_STORE], PIW_LOG_ERROR, 0, "%s", err.text);
         return 0;
     }
     piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,
