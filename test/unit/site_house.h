@@ -24,7 +24,7 @@ enum { WAIT_MS = 20000 /* for anything that must come */, BUILD = 123456789 };
 
 static piw_runtime *runtime;
 static char dir[UNIT_FOLDER], root[64], file_address[64], rewrites_file[64], plugins[2][UNIT_BUILD];
-static const char *away_at_start, *builds_held_at_start, *removals_every = "200ms";
+static const char *away_at_start, *builds_held_at_start, *removals_every = "200ms", *hold = "200ms";
 
 /* --- The house --- */
 
@@ -50,7 +50,7 @@ static inline void begin(void)
 {
     const struct {
         const char *task, *name, *value;
-    } options[] = {{"file_juggler", "removals-every", removals_every}, {"the_secretary", "hold-dev-mode", "200ms"}};
+    } options[] = {{"file_juggler", "removals-every", removals_every}, {"the_secretary", "hold-dev-mode", hold}};
     static const char *const tasks[] = {"fake_archive", "file_juggler", "the_scribe", "the_secretary"};
     const char *dirs[] = {plugins[0], plugins[1]}, *queues[] = {"file"}, *addresses[] = {file_address};
     const piw_runtime_config config = {.plugin_dirs = dirs,
