@@ -211,6 +211,13 @@ static inline bool is_there(const char *name)
     return unit_exists(at(name));
 }
 
+static inline void wait_there(const char *name)
+{
+    for (int i = 0; i < WAIT_MS / 20 && !is_there(name); i++)
+        usleep(20000);
+    ck_assert_msg(is_there(name), "%s doesn't come", name);
+}
+
 static inline char *content(const char *name)
 {
     void *data;

@@ -126,9 +126,7 @@ START_TEST(a_database_that_is_away_only_delays)
     web("BOTH", "gold", true);
     wait_for("PROJECT(package='gold')", 1);
     set("away", "no");
-    wait_for("PROJECT(package='gold')", 2);
-    tell("scribe", scribe_PROJECT_make(piw_text_of("gold")));
-    ck_assert(is_there("simple/gold/index.html"));
+    wait_there("simple/gold/index.html");
 }
 END_TEST
 

@@ -57,13 +57,6 @@ static void wait_gone(const char *name)
     ck_assert_msg(!is_there(name), "%s is there still", name);
 }
 
-static void wait_there(const char *name)
-{
-    for (int i = 0; i < WAIT_MS / 20 && !is_there(name); i++)
-        usleep(20000);
-    ck_assert_msg(is_there(name), "%s doesn't come", name);
-}
-
 static void run(const char *command)
 {
     ck_assert_int_eq(setenv("SITE", root, 1), 0);
