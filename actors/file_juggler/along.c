@@ -56,10 +56,15 @@ static void hash_small(transfer *t)
 /* --- Others --- */
 
 /* A piece that can't be stored counts as not come: its sender says HELLO again when it hears nothing, and is asked for it again. */
-static void lose(transfer *t, const char *why)
+static void lose(juggler *self, transfer *t, const char *why)
 {
-    piw_log_limited(&t->limiter, TRANSFER_LINES_PER_MINUTE, PIW_LOG_ERROR, "\"%s\": %s", t->about->filename.s, why);
+    piw_outage_goes_on(&self->troubles[TROUBLE_STORE], PIW_LOG_ERROR, 0, "\"%s\": %s", t->about->filename.s, why);
     transfers_lose(t);
+}
+
+static void stored_well(juggler *self)
+{
+    piw_outage_over(&self->troubles[TROUBLE_STORE], "what comes of files is stored again");
 }
 
 static int gather(transfer *t, const piw_msg *msg, piw_err *err)
@@ -137,7 +142,7 @@ static int begin(piw_task *task, transfer *t, struct transfers_job *slot)
     piw_msg *job = NULL;
     piw_err err = {0};
     if (make_job(self, t, &job, &err) != 0) {
-        lose(t, err.text);
+        lose(self, t, err.text);
         return 0;
     }
     const come_pieces *come = read_along_of(job)->come;
@@ -225,9 +230,12 @@ int along_take(piw_task *task, transfer *t, const piw_msg *msg)
     juggler *self = piw_soul(task);
     const file_CHUNK *chunk = file_CHUNK_of(msg);
     piw_err err = {0};
-    int rc = stores_at_once(self, t) ? store_at_once(self, t, chunk, &err) : gather(t, msg, &err);
+    bool at_once = stores_at_once(self, t);
+    int rc = at_once ? store_at_once(self, t, chunk, &err) : gather(t, msg, &err);
     if (rc != 0)
-        piw_log_limited(&t->limiter, TRANSFER_LINES_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_STORE], PIW_LOG_ERROR, 0, "%s", err.text);
+    else if (at_once && t->held == NULL)
+        stored_well(self);
     return rc;
 }
 
@@ -274,15 +282,16 @@ static void take_read(transfer *t, const read_along_reply *reply)
         t->reading.given_up = true; /* what can't be read now the check may read later */
 }
 
-static int take_stored(transfer *t, const stored_pieces *stored)
+static int take_stored(juggler *self, transfer *t, const stored_pieces *stored)
 {
     if (stored == NULL)
         return 0;
     t->storing = 0;
     if (stored->code != 0) {
-        lose(t, stored->why.s);
+        lose(self, t, stored->why.s);
         return (int)stored->code;
     }
+    stored_well(self);
     for (uint32_t i = 0; i < stored->offsets.count; i++)
         blocks_take(&t->map, stored->offsets.at[i]);
     return 0;
@@ -293,7 +302,7 @@ static transfer *take_foreign(juggler *self, const piw_msg *reply, uint64_t key)
 {
     const stored_pieces *stored = piw_msg_error(reply) == 0 ? read_along_reply_of(reply)->stored : NULL;
     transfer *t = stored == NULL ? NULL : transfers_of_slave(&self->transfers, stored->slave_id);
-    return t != NULL && t->storing == key && take_stored(t, stored) == 0 ? t : NULL;
+    return t != NULL && t->storing == key && take_stored(self, t, stored) == 0 ? t : NULL;
 }
 
 transfer *along_took(piw_task *task, const piw_msg *reply, uint64_t key)
@@ -315,11 +324,11 @@ transfer *along_took(piw_task *task, const piw_msg *reply, uint64_t key)
     t->reading.busy = false;
     if (piw_msg_error(reply) != 0) { /* the pool's own, or the file can't be opened */
         if (t->storing == key)
-            lose(t, piw_msg_error_text(reply));
+            lose(self, t, piw_msg_error_text(reply));
         t->reading.given_up = true;
         return t;
     }
-    if (take_stored(t, read_along_reply_of(reply)->stored) == 0)
+    if (take_stored(self, t, read_along_reply_of(reply)->stored) == 0)
         take_read(t, read_along_reply_of(reply));
     return t;
 }

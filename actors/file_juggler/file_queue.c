@@ -178,7 +178,7 @@ static int begin_anew(piw_task *task, transfer *t, piw_peer peer)
     if (early_anew(task, t) != 0)
         piw_debug("the task that waited for a file's check has gone");
     if (transfers_anew(&self->transfers, t, self->root, &err) != 0) {
-        piw_log_limited(&t->limiter, TRANSFER_LINES_PER_MINUTE, PIW_LOG_ERROR, "%s", err.text);
+        piw_outage_goes_on(&self->troubles[TROUBLE_STORE], PIW_LOG_ERROR, 0, "%s", err.text);
         return 0;
     }
     piw_log_limited(&self->strangers, STRANGERS_PER_MINUTE, PIW_LOG_WARNING,

@@ -20,6 +20,7 @@ typedef struct unfinished {
 /* What may not work for a while, and is tried again: each with an outage of its own. */
 typedef enum juggler_trouble {
     TROUBLE_RECEIVE,   /* files from slaves are received */
+    TROUBLE_STORE,     /* … and stored, piece by piece */
     TROUBLE_CHECK,     /* … and checked */
     TROUBLE_JOURNAL,   /* builds are noted */
     TROUBLE_JOB,       /* … and put in place */

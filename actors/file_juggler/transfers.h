@@ -55,7 +55,6 @@ typedef struct transfer {
     int64_t written_out;     /* the bytes before this one are on their way to the disk */
     int64_t heard_ns;        /* when its sender last sent a piece, or began */
     int64_t told_ns;         /* when its sender was last said to be alive */
-    piw_log_limiter limiter;
     transfer_early early;
 } transfer;
 
@@ -81,7 +80,6 @@ enum {
     /* No more of a file is asked for while so much of it has come and wasn't read: whoever reads would only have to fetch it from far
      * in memory, and a transfer that yields to others asks for no more than is done with what came. */
     TRANSFER_UNREAD = 4 << 20,
-    TRANSFER_LINES_PER_MINUTE = 2, /* of one that can't be stored */
 };
 
 /* Start one: the staged file is made anew (0600), its folder too if need be; or it is `held` in memory. Replaces the slave's earlier

@@ -35,8 +35,9 @@ typedef struct archive {
     piw_msg *rewrites; /* the last db_REWRITES_SAVE */
     bool away;
     piw_msg *withheld; /* an archive_WITHHELD, until that is dealt with */
-    bool looks_held;
-    piw_token looking; /* while they are held: a WITHHELD_DUE */
+    bool looks_held, builds_held;
+    piw_token looking;       /* while they are held: a WITHHELD_DUE */
+    piw_token asking_builds; /* … a BUILDS_KNOWN */
 } archive;
 
 /* --- notes --- */
@@ -195,14 +196,22 @@ static int on_packages(piw_task *task, piw_msg *msg)
     return respond(task, msg, answer);
 }
 
-static int on_builds_known(piw_task *task, piw_msg *msg)
+static piw_msg *builds_known(const archive *self)
 {
-    archive *self = piw_soul(task);
     db_BUILDS_KNOWN_reply *body;
     piw_msg *answer = db_BUILDS_KNOWN_reply_new(&body);
     piw_msg_list(answer, &body->known, self->known_count);
     memcpy(body->known.at, self->known, self->known_count * sizeof(*self->known));
-    return respond(task, msg, answer);
+    return answer;
+}
+
+static int on_builds_known(piw_task *task, piw_msg *msg)
+{
+    archive *self = piw_soul(task);
+    if (!self->builds_held)
+        return respond(task, msg, builds_known(self));
+    int rc = on_note(task, msg);
+    return rc == 0 ? piw_defer(task, msg, &self->asking_builds) : rc;
 }
 
 static int on_logbuild(piw_task *task, piw_msg *msg)
@@ -312,17 +321,12 @@ static int on_other(piw_task *task, piw_msg *msg)
 
 /* --- what the test says --- */
 
-/* Looks are held, or go on. */
-static int hold_looks(piw_task *task, bool held)
+/* What is held goes on, with this answer. */
+static int let_go(piw_task *task, piw_token *held, piw_msg *answer)
 {
-    archive *self = piw_soul(task);
-    self->looks_held = held;
-    if (held || self->looking.id == 0)
-        return 0;
-    piw_msg *answer = withheld_due(self);
-    int rc = piw_answer(task, self->looking, &answer);
+    int rc = held->id == 0 ? 0 : piw_answer(task, *held, &answer);
     piw_msg_free(&answer);
-    self->looking = (piw_token){0};
+    *held = (piw_token){0};
     return rc;
 }
 
@@ -335,7 +339,9 @@ static int on_set(piw_task *task, piw_msg *msg)
     if (piw_text_is(body->name, "away"))
         self->away = yes;
     else if (piw_text_is(body->name, "looks-held"))
-        rc = hold_looks(task, yes);
+        rc = (self->looks_held = yes) ? 0 : let_go(task, &self->looking, withheld_due(self));
+    else if (piw_text_is(body->name, "builds-held"))
+        rc = (self->builds_held = yes) ? 0 : let_go(task, &self->asking_builds, builds_known(self));
     return rc != 0 ? rc : done(task, msg, archive_SET_reply_new());
 }
 
@@ -489,12 +495,18 @@ static int on_count(piw_task *task, piw_msg *msg)
 
 /* --- life --- */
 
+static bool is_set(piw_task *task, const char *name)
+{
+    const char *value = piw_setting(task, name);
+    return value != NULL && strcmp(value, "yes") == 0;
+}
+
 static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err)
 {
     (void)why, (void)state, (void)err;
     archive *self = piw_zalloc(sizeof(*self));
-    const char *away = piw_setting(task, "test-away");
-    self->away = away != NULL && strcmp(away, "yes") == 0;
+    self->away = is_set(task, "test-away");
+    self->builds_held = is_set(task, "test-builds-held");
     piw_soul_set(task, self);
     return 0;
 }

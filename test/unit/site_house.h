@@ -24,7 +24,7 @@ enum { WAIT_MS = 20000 /* for anything that must come */, BUILD = 123456789 };
 
 static piw_runtime *runtime;
 static char dir[UNIT_FOLDER], root[64], file_address[64], rewrites_file[64], plugins[2][UNIT_BUILD];
-static const char *away_at_start, *removals_every = "200ms";
+static const char *away_at_start, *builds_held_at_start, *removals_every = "200ms", *hold = "200ms";
 
 /* --- The house --- */
 
@@ -41,13 +41,16 @@ static inline const char *setting(void *arg, const char *name)
         return rewrites_file;
     if (strcmp(name, "test-away") == 0)
         return away_at_start;
+    if (strcmp(name, "test-builds-held") == 0)
+        return builds_held_at_start;
     return NULL;
 }
 
 static inline void begin(void)
 {
-    static const char *const names[] = {"removals-every"};
-    const char *const values[] = {removals_every};
+    const struct {
+        const char *task, *name, *value;
+    } options[] = {{"file_juggler", "removals-every", removals_every}, {"the_secretary", "hold-dev-mode", hold}};
     static const char *const tasks[] = {"fake_archive", "file_juggler", "the_scribe", "the_secretary"};
     const char *dirs[] = {plugins[0], plugins[1]}, *queues[] = {"file"}, *addresses[] = {file_address};
     const piw_runtime_config config = {.plugin_dirs = dirs,
@@ -61,10 +64,12 @@ static inline void begin(void)
     ck_assert_msg(piw_runtime_new(&runtime, &config, &err) == 0, "%s", err.text);
     for (size_t i = 0; i < PIW_COUNT(tasks); i++) {
         piw_task_config task = {.name = tasks[i], .enabled = true, .critical = -1};
-        if (strcmp(tasks[i], "file_juggler") == 0) {
-            task.option_names = names;
-            task.option_values = values;
-            task.options_count = 1;
+        for (size_t k = 0; k < PIW_COUNT(options); k++) {
+            if (strcmp(tasks[i], options[k].task) == 0) {
+                task.option_names = &options[k].name;
+                task.option_values = &options[k].value;
+                task.options_count = 1;
+            }
         }
         ck_assert_msg(piw_runtime_add(runtime, &task, &err) == 0, "%s", err.text);
     }
@@ -85,7 +90,7 @@ static inline void make_folders(void)
     snprintf(rewrites_file, sizeof(rewrites_file), "%s/rewrites", dir);
     ck_assert_int_eq(mkdir(root, 0755), 0);
     unit_plugins(plugins);
-    away_at_start = NULL;
+    away_at_start = builds_held_at_start = NULL;
     piw_protocol_use(&archive_protocol_def);
     piw_protocol_use(&fs_protocol_def);
     piw_protocol_use(&file_protocol_def);
@@ -144,6 +149,19 @@ static inline void wait_for(const char *text, int count)
     tell("archive", archive_WAIT_make(piw_text_of(text), count));
 }
 
+/* A start that asks which of the builds that it finds have a row, and waits for the answer: what that is to be can be told now. */
+static inline void begin_asking(void)
+{
+    builds_held_at_start = "yes";
+    begin();
+    wait_for("BUILDS_KNOWN(", 1);
+}
+
+static inline void answer_builds(void)
+{
+    set("builds-held", "no");
+}
+
 static inline int64_t count_of(const char *text)
 {
     piw_msg *answer = call("archive", archive_COUNT_make(piw_text_of(text)));
@@ -192,6 +210,13 @@ static inline const char *at(const char *name)
 static inline bool is_there(const char *name)
 {
     return unit_exists(at(name));
+}
+
+static inline void wait_there(const char *name)
+{
+    for (int i = 0; i < WAIT_MS / 20 && !is_there(name); i++)
+        usleep(20000);
+    ck_assert_msg(is_there(name), "%s doesn't come", name);
 }
 
 static inline char *content(const char *name)

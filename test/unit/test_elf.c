@@ -591,12 +591,10 @@ START_TEST(a_start_finishes_the_link)
     char *staged = piw_strdup(at(".staging/000123456789/gold-1.0-cp311-cp311-linux_armv7l.whl"));
     ck_assert_int_eq(piw_file_place(staged, at("simple/gold/gold-1.0-cp311-cp311-linux_armv7l.whl"), 0, NULL), 0);
     free(staged);
-    away_at_start = "yes";
-    begin();
-    wait_for("BUILDS_KNOWN(", 1);
+    begin_asking();
     store("gold", ARMV6, p.hash);
     tell("archive", known(BUILD));
-    set("away", "no");
+    answer_builds();
     wait_for("PROJECT(package='gold')", 2);
     ck_assert_str_eq(link_of(ARMV6), ARMV7);
     ck_assert(!is_there(".staging/000123456789"));

@@ -295,13 +295,11 @@ START_TEST(what_a_killed_master_left_in_the_journal_is_put_in_place)
     stage(BUILD, "gold", "left behind");
     end();
     unblock();
-    away_at_start = "yes";
-    begin();
-    wait_for("BUILDS_KNOWN(", 1);
+    begin_asking();
     ck_log(log_at(BUILD), "left behind");
     if (recorded)
         tell("archive", known(BUILD));
-    set("away", "no");
+    answer_builds();
     if (recorded)
         wait_for("PROJECT(package='gold')", 1);
     for (int i = 0; i < WAIT_MS / 20 && !recorded && is_there(log_at(BUILD)); i++)

@@ -23,6 +23,18 @@ static void wait_for_form(void)
     }
 }
 
+static void setup_holding(void)
+{
+    hold = "3s";
+    setup();
+}
+
+static void setup_holding_long(void)
+{
+    hold = "1h";
+    setup();
+}
+
 START_TEST(requests_are_held_and_merged)
 {
     wait_for_form();
@@ -115,9 +127,7 @@ START_TEST(a_database_that_is_away_only_delays)
     web("BOTH", "gold", true);
     wait_for("PROJECT(package='gold')", 1);
     set("away", "no");
-    wait_for("PROJECT(package='gold')", 2);
-    tell("scribe", scribe_PROJECT_make(piw_text_of("gold")));
-    ck_assert(is_there("simple/gold/index.html"));
+    wait_there("simple/gold/index.html");
 }
 END_TEST
 
@@ -201,14 +211,22 @@ Suite *unit_suite(void)
     TCase *pages = tcase_create("pages");
     tcase_set_timeout(pages, 60);
     tcase_add_checked_fixture(pages, setup, teardown);
-    tcase_add_test(pages, requests_are_held_and_merged);
     tcase_add_test(pages, bulk_work_is_answered_when_it_is_written);
     tcase_add_test(pages, a_removed_package_loses_its_pages_after_the_root_list);
-    tcase_add_test(pages, what_is_held_survives);
-    tcase_add_test(pages, what_is_held_at_the_end_is_saved);
     tcase_add_test(pages, a_database_that_is_away_only_delays);
     tcase_add_test(pages, swaps_of_secretary_and_scribe_lose_no_request);
     suite_add_tcase(suite, pages);
+    TCase *held = tcase_create("held");
+    tcase_set_timeout(held, 60);
+    tcase_add_checked_fixture(held, setup_holding, teardown);
+    tcase_add_test(held, requests_are_held_and_merged);
+    suite_add_tcase(suite, held);
+    TCase *kept = tcase_create("kept");
+    tcase_set_timeout(kept, 60);
+    tcase_add_checked_fixture(kept, setup_holding_long, teardown);
+    tcase_add_test(kept, what_is_held_survives);
+    tcase_add_test(kept, what_is_held_at_the_end_is_saved);
+    suite_add_tcase(suite, kept);
     TCase *installers = tcase_create("installers");
     tcase_set_timeout(installers, 110);
     tcase_add_checked_fixture(installers, setup, teardown);

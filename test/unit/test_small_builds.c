@@ -58,13 +58,6 @@ static void wait_gone(const char *name)
     ck_assert_msg(!is_there(name), "%s is there still", name);
 }
 
-static void wait_there(const char *name)
-{
-    for (int i = 0; i < WAIT_MS / 20 && !is_there(name); i++)
-        usleep(20000);
-    ck_assert_msg(is_there(name), "%s doesn't come", name);
-}
-
 static void run(const char *command)
 {
     ck_assert_int_eq(setenv("SITE", root, 1), 0);
@@ -531,12 +524,10 @@ END_TEST
 /* The next start: the build has its row, and the database says so when it has been asked once in vain. */
 static void begin_recorded(void)
 {
-    away_at_start = "yes";
-    begin();
-    wait_for("BUILDS_KNOWN(", 1);
+    begin_asking();
     store("gold", p.name, p.hash);
     tell("archive", known(BUILD));
-    set("away", "no");
+    answer_builds();
     wait_for("PROJECT(package='gold')", 2);
 }
 
@@ -595,14 +586,12 @@ START_TEST(what_a_killed_master_left_is_finished_or_removed)
     } else {
         ck_lies(MARK);
     }
-    away_at_start = "yes";
-    begin();
-    wait_for("BUILDS_KNOWN(", 1);
+    begin_asking();
     ck_lies(MARK); /* pages wait */
     store("gold", p.name, p.hash);
     if (recorded)
         tell("archive", known(BUILD));
-    set("away", "no");
+    answer_builds();
     if (recorded)
         wait_for("PROJECT(package='gold')", 2);
     wait_gone(MARK);
@@ -690,11 +679,9 @@ START_TEST(what_was_sealed_is_recorded_and_put_in_place)
     else
         end();
     ck_assert_int_eq(is_there(MARK "/record"), _i == 2); /* for a master that can't read the journal's */
-    away_at_start = "yes";
-    begin();
-    wait_for("BUILDS_KNOWN(", 1);
+    begin_asking();
     store("gold", p.name, p.hash);
-    set("away", "no");
+    answer_builds();
     wait_for("PROJECT(package='gold')", 2);
     wait_for("LOGBUILD(build_id=123456789, slave_id=7, package='gold', version='1.0', abi_tag='cp311', status=true", 1);
     ck_placed();

@@ -597,12 +597,10 @@ START_TEST(what_was_sealed_is_recorded_and_put_in_place)
         piw_msg_free(&verdict);
     }
     end();
-    away_at_start = "yes";
-    begin();
-    wait_for("BUILDS_KNOWN(", 1);
+    begin_asking();
     for (int i = 0; i < 2; i++)
         store(names[i], p[i].name, p[i].hash);
-    set("away", "no");
+    answer_builds();
     wait_for("PROJECT(package='silver')", 2);
     wait_for("LOGBUILD(build_id=123456789, slave_id=7, package='gold', version='1.0', abi_tag='cp311', status=true", 1);
     wait_for("LOGBUILD(build_id=123456790", 1);
