@@ -65,13 +65,14 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         *context = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     self = piw_zalloc(sizeof(*self));
     self->server = server;
-    self->fd = fd != NULL ? fd->connect_fd : -1;
-    if (from != NULL && from->client_addr != NULL)
-        print_address(from->client_addr, self->address, sizeof(self->address));
+    /* What is pointed to lasts until the next question only, since 1.0. */
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    self->fd = info != NULL ? info->connect_fd : -1;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info != NULL && info->client_addr != NULL)
+        print_address(info->client_addr, self->address, sizeof(self->address));
     self->since_ns = piw_monotonic_ns();
     self->marked = true;
     self->at = &server->connections;
