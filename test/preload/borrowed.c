@@ -18,7 +18,8 @@ const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *c
     const union MHD_ConnectionInfo *found = ask(connection, info_type);
     memset(&lent, 0x5a, sizeof(lent));
     if (found != NULL)
-        memcpy(&lent, found, info_type == MHD_CONNECTION_INFO_CONNECTION_FD ? sizeof(found->connect_fd) : sizeof(void *));
+        memcpy(&lent, found,
+               info_type == MHD_CONNECTION_INFO_CONNECTION_FD ? sizeof(found->connect_fd) : sizeof(void *));
     dlclose(library);
     return found != NULL ? &lent : NULL;
 }
