@@ -3,8 +3,8 @@
 #
 # Expected: where the output is a file, sizes and checksums get into the header in front of each member, as with Info-ZIP's zip and Python's
 # zipfile: who packs a wheel goes back and fills them in. Only into a pipe they have to follow the member, in a "data descriptor".
-# Seen: bsdtar writes descriptors always, in Debian 12's version and in unstable's (3.8.10), though stored members, which are as long as the file
-# that they come from, too. What takes no descriptors, as PyPI and others, takes no wheel that was packed with bsdtar.
+# Seen: bsdtar writes descriptors always, of stored members too, whose size is known before; unstable's 3.8.10 as well. What takes no descriptors
+# takes no wheel that was packed with bsdtar.
 set -eu
 bsdtar=3.6.2-1+deb12u5 zip=3.0-13
 
