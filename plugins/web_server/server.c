@@ -236,7 +236,12 @@ static bool cut_idle(web_server *server)
 
 bool web_server_accept(web_server *server, int64_t others)
 {
+    int64_t untold = 0; /* let in; since libmicrohttpd 1.0 they are counted in its next run only */
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        if (untold > 0 && server->count + others + untold >= server->bounds.connections) {
+            web_server_run(server);
+            untold = 0;
+        }
         if (server->count + others >= server->bounds.connections) {
             if (!cut_idle(server))
                 return false;
@@ -247,6 +252,7 @@ bool web_server_accept(web_server *server, int64_t others)
         piw_http_came came = piw_http_accept(server->daemon, server->listener);
         if (came != PIW_HTTP_SOMEBODY)
             return came == PIW_HTTP_NOBODY;
+        untold++;
     }
     return true;
 }

@@ -380,7 +380,7 @@ def main():
         farm.create_database(abis=["cp311"])
         farm.start_pypi()
         # Whose runtime wants to be loaded first itself goes without.
-        farm.start_master(env={} if farms.SANITIZED else {"LD_PRELOAD": str(machine.preload(farm, "borrowed"))})
+        farm.start_master(env={} if farms.SANITIZED else {"LD_PRELOAD": str(machine.preload(farm, "microhttpd"))})
         burdens = Burdens(port)
         for test in (test_forms, test_conditions, test_redirects, test_logs, test_hidden, test_requests):
             test(port)
