@@ -98,7 +98,7 @@ static bool specifier_valid(piw_text text)
     if (op == NULL || version.len == 0 || has(version, ' ') || has(version, '\t'))
         return false;
     if (strcmp(op, "===") == 0)
-        return true;
+        return !has(version, ';') && !has(version, ')');
     bool equality = op[1] == '=' && (op[0] == '=' || op[0] == '!');
     if (equality && is_prefix(version))
         return true;
@@ -273,6 +273,26 @@ static bool left_out(piw_text specifiers)
     return false;
 }
 
+/* Behind "===" anything may stand, and installers read to the next blank, over commas: of "===1.0, !=2.0" they miss the comma
+ * then, and stop. */
+static bool hides_comma(piw_text specifiers)
+{
+    reader r = {.at = specifiers.s, .end = specifiers.s + specifiers.len};
+    while (r.at < r.end) {
+        if (!take(&r, "===")) {
+            r.at++;
+            continue;
+        }
+        skip_blanks(&r);
+        while (r.at < r.end && !is_blank(*r.at))
+            r.at++;
+        skip_blanks(&r);
+        if (r.at < r.end && *r.at != ',')
+            return true;
+    }
+    return false;
+}
+
 /* No specifier holds a ';' or ')', so the text goes to the first of them. */
 static bool take_specifiers(reader *r)
 {
@@ -281,7 +301,7 @@ static bool take_specifiers(reader *r)
     while (r->at < r->end && *r->at != ';' && *r->at != ')')
         r->at++;
     piw_text specifiers = {from, (uint32_t)(r->at - from)};
-    if (left_out(specifiers) || !piw_specifiers_valid(specifiers))
+    if (left_out(specifiers) || hides_comma(specifiers) || !piw_specifiers_valid(specifiers))
         return false;
     return !closed || take(r, ")");
 }

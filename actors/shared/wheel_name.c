@@ -58,6 +58,20 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Letters, digits, '_' and '.', and what isn't ASCII, of which newer ones take all letters. */
+static bool package_ok(const char *package)
+{
+    for (const char *c = package; *c != '\0'; c++)
+        if (!is_letter(*c) && !is_digit(*c) && *c != '_' && *c != '.' && ((unsigned char)*c & 0x80) == 0)
+            return false;
+    return true;
+}
+
 /* By which of their rules do installers (packaging.utils.parse_wheel_filename) refuse the name? NULL: they read it. */
 static const char *unreadable(const piw_wheel_name *name)
 {
@@ -65,6 +79,8 @@ static const char *unreadable(const piw_wheel_name *name)
         return "its build part doesn't begin with a digit";
     if (strstr(name->package, "__") != NULL)
         return "its package part holds \"__\", which no installer reads";
+    if (!package_ok(name->package))
+        return "its package part holds characters other than letters, digits, '_' and '.', which no installer reads";
     if (!piw_version_valid(piw_text_of(name->version)) || strpbrk(name->version, " \t") != NULL)
         return "its version part isn't a version by PEP 440, and installers stop at such a name";
     return NULL;
@@ -74,8 +90,7 @@ static const char *unreadable(const piw_wheel_name *name)
 static bool build_ok(const char *build)
 {
     for (const char *c = build; *c != '\0'; c++) {
-        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
-        if (!letter && !is_digit(*c) && *c != '_' && *c != '.')
+        if (!is_letter(*c) && !is_digit(*c) && *c != '_' && *c != '.')
             return false;
     }
     return true;

@@ -185,9 +185,10 @@ static int check_kind(const piw_zip_entry *entry, const uint8_t *header, uint32_
 {
     /* Readers that begin at the front can't tell where such a member ends; PyPI takes none either. */
     if ((flags & FLAG_DESCRIPTOR) != 0)
-        return refuse(err, entry,
-                      "has its size and checksum behind its bytes (a data descriptor, as archives have that are "
-                      "written into a pipe): pack the wheel into a file");
+        return refuse(
+            err, entry,
+            "has its size and checksum behind its bytes (a data descriptor, as archives have that are "
+            "written into a pipe, and all of bsdtar): pack the wheel into a file, with zip or Python's zipfile");
     if ((flags & FLAGS_CLOSED) != 0)
         return refuse(err, entry, "is encrypted or a patch");
     if (entry->method != PIW_ZIP_STORED && entry->method != PIW_ZIP_DEFLATED)

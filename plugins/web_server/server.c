@@ -65,13 +65,14 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         *context = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     self = piw_zalloc(sizeof(*self));
     self->server = server;
-    self->fd = fd != NULL ? fd->connect_fd : -1;
-    if (from != NULL && from->client_addr != NULL)
-        print_address(from->client_addr, self->address, sizeof(self->address));
+    /* What is pointed to lasts until the next question only, since 1.0. */
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    self->fd = info != NULL ? info->connect_fd : -1;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (info != NULL && info->client_addr != NULL)
+        print_address(info->client_addr, self->address, sizeof(self->address));
     self->since_ns = piw_monotonic_ns();
     self->marked = true;
     self->at = &server->connections;
@@ -235,7 +236,12 @@ static bool cut_idle(web_server *server)
 
 bool web_server_accept(web_server *server, int64_t others)
 {
+    int64_t untold = 0; /* let in; since libmicrohttpd 1.0 they are counted in its next run only */
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        if (untold > 0 && server->count + others + untold >= server->bounds.connections) {
+            web_server_run(server);
+            untold = 0;
+        }
         if (server->count + others >= server->bounds.connections) {
             if (!cut_idle(server))
                 return false;
@@ -246,6 +252,7 @@ bool web_server_accept(web_server *server, int64_t others)
         piw_http_came came = piw_http_accept(server->daemon, server->listener);
         if (came != PIW_HTTP_SOMEBODY)
             return came == PIW_HTTP_NOBODY;
+        untold++;
     }
     return true;
 }

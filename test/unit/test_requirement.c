@@ -26,10 +26,12 @@ START_TEST(specifiers)
         "== 1.0.post-1",
         "<2.0.dev1",
     };
-    static const char *const bad[] = {
-        "1.0",       "===",  "===a b",  "==1.0a1.*",    "==1.0.post1.*", "==1.0.dev1.*", ">=1.0+x",  "~=1", "~=1.0.*",
-        "==1.0.*+x", "<2.*", "~=1.0+x", "===any,thing", "~= 1!2",        "== 1.0 .*",    ">=3.6 <4", "=>3", "=3",
-        ">=",        "*",    ">=2004d", "==.*",         "== *",          ">=3.6;<4",     ">=3.*"};
+    static const char *const bad[] = {"1.0",          "===",       "===a b",       "==1.0a1.*", "==1.0.post1.*",
+                                      "==1.0.dev1.*", ">=1.0+x",   "~=1",          "~=1.0.*",   "==1.0.*+x",
+                                      "<2.*",         "~=1.0+x",   "===any,thing", "===1;x",    "===x)",
+                                      "~= 1!2",       "== 1.0 .*", ">=3.6 <4",     "=>3",       "=3",
+                                      ">=",           "*",         ">=2004d",      "==.*",      "== *",
+                                      ">=3.6;<4",     ">=3.*"};
     for (size_t i = 0; i < PIW_COUNT(good); i++)
         ck_assert_msg(piw_specifiers_valid(piw_text_of(good[i])), "\"%s\" was refused", good[i]);
     for (size_t i = 0; i < PIW_COUNT(bad); i++)
@@ -64,6 +66,10 @@ START_TEST(requirements)
                                        "a @ file:///x",
                                        "a ===foo",
                                        "a===foo;os_name=='x'",
+                                       "a ===1.0 , !=2.0",
+                                       "a===1.0,!=2.0 , <3",
+                                       "a !=2.0, ===1.0",
+                                       "a (===1.0, )",
                                        "a (===foo)",
                                        "a (>=1) ;os_name=='x'",
                                        "a; python_implementation=='x'",
@@ -93,6 +99,9 @@ START_TEST(requirements)
                                       "a 1.0",
                                       "a (1.0)",
                                       "a>=1<2",
+                                      "a ===1.0, !=2.0",
+                                      "a (===1.0,!=2.0, <3)",
+                                      "a ===1.0,\t===1.0; os_name=='x'",
                                       "_a",
                                       "a-",
                                       "a.",

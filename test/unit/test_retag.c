@@ -55,6 +55,18 @@ START_TEST(tags_of_the_kernel)
         {"linuxaarch64", "linux_armv7l", "linux_aarch64", NULL, false},
         {"linux_", "linux_armv7l", "linux_aarch64", NULL, false},
         {"", "linux_armv7l", "linux_aarch64", NULL, false},
+        {"manylinux_2_5_armv7l", "linux_armv7l", "linux_armv7l", "linux_armv7l", false},
+        {"manylinux_2_16_aarch64", "linux_aarch64", "linux_aarch64", "linux_aarch64", false},
+        {"manylinux1_aarch64.manylinux2010_aarch64", "linux_aarch64", "linux_aarch64", "linux_aarch64", false},
+        {"manylinux_2_4_x86_64", "linux_x86_64", "linux_x86_64", "linux_x86_64", false},
+        {"manylinux_2_17_armv7l", "linux_armv7l", "linux_armv7l", NULL, false},
+        {"manylinux_2_5_aarch64.manylinux_2_17_aarch64", "linux_aarch64", "linux_aarch64", NULL, false},
+        {"manylinux2014_aarch64", "linux_aarch64", "linux_aarch64", NULL, false},
+        {"manylinux_2_5_x86_64", "linux_x86_64", "linux_x86_64", NULL, false},
+        {"manylinux1_i686", "linux_i686", "linux_i686", NULL, false},
+        {"manylinux_2_5_x86_64", "linux_armv7l", "linux_armv7l", NULL, false},
+        {"manylinux_3_0_armv7l", "linux_armv7l", "linux_armv7l", NULL, false},
+        {"musllinux_1_1_armv7l", "linux_armv7l", "linux_armv7l", NULL, false},
     };
     char to[256];
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
@@ -280,6 +292,23 @@ START_TEST(renamed_as_a_whole)
 }
 END_TEST
 
+START_TEST(for_a_library_before_the_machine)
+{
+    make(&(kind){"demo-1.0-cp311-cp311-manylinux_2_5_armv7l.whl",
+                 "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-manylinux_2_5_armv7l\n", EM_ARM});
+    piw_buffer notes = {0};
+    piw_err err = {0};
+    ck_assert_msg(rename_all("linux_armv7l", "linux_armv7l", &notes, &err) == 0, "%s", err.text);
+    ck_assert_str_eq((const char *)notes.data,
+                     "demo-1.0-cp311-cp311-manylinux_2_5_armv7l.whl was renamed "
+                     "demo-1.0-cp311-cp311-linux_armv7l.whl: no installer asks for manylinux_2_5_armv7l\n");
+    piw_buffer_fini(&notes);
+    ck_assert(!is_there("demo-1.0-cp311-cp311-manylinux_2_5_armv7l.whl"));
+    check_renamed("demo-1.0-cp311-cp311-linux_armv7l.whl",
+                  "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp311-cp311-linux_armv7l\n");
+}
+END_TEST
+
 START_TEST(left_as_they_are)
 {
     static const kind kinds[] = {
@@ -426,6 +455,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, tags_of_the_kernel);
     tcase_add_test(tests, renamed_as_a_whole);
+    tcase_add_test(tests, for_a_library_before_the_machine);
     tcase_add_test(tests, left_as_they_are);
     tcase_add_test(tests, what_cant_be_renamed_safely);
     tcase_add_test(tests, stable_modules_of_too_new_a_name);

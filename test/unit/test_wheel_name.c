@@ -89,7 +89,7 @@ START_TEST(names_that_installers_read_are_told_from_others)
         {"a-latest-py3-none-any.whl", false},  {"a-1.0..0-py3-none-any.whl", false},
         {"a-1.0_1-py3-none-any.whl", false},   {"a-1.0-x-py3-none-any.whl", false},
         {"a-1.0-py3-any.whl", false},          {"a__b-1.0-py3-none-any.whl", false},
-        {"a-1.0-py3-none-any.zip", false},
+        {"a-1.0-py3-none-any.zip", false},     {"a+b-1.0-py3-none-any.whl", false},
     };
     for (size_t i = 0; i < PIW_COUNT(cases); i++) {
         piw_wheel_name name;

@@ -47,14 +47,41 @@ static bool is_linux(piw_text tag)
     return false;
 }
 
+/* A tag of this machine for a C library of a time before it: installers ask for none before 2.17, on x86 before 2.5. Some backends
+ * say 2.5 everywhere, without a look at the code. */
+static bool is_for_nobody(piw_text tag, const char *machine)
+{
+    char text[PIW_FILENAME_MAX + 1];
+    unsigned major = 0, minor = 0;
+    int n = snprintf(text, sizeof(text), "%.*s", (int)tag.len, tag.s);
+    if (n < 0 || (size_t)n >= sizeof(text) || !ends_with_machine(tag, machine))
+        return false;
+    bool x86 = strcmp(machine, "x86_64") == 0 || strcmp(machine, "i686") == 0;
+    if (strncmp(text, "manylinux1_", 11) == 0 || strncmp(text, "manylinux2010_", 14) == 0)
+        return !x86;
+    return sscanf(text, "manylinux_%3u_%3u_", &major, &minor) == 2 && major == 2 && minor < (x86 ? 5 : 17);
+}
+
+static bool all_for_nobody(const char *tags, const char *machine)
+{
+    for (const char *at = tags; at != NULL;) {
+        const char *dot = strchr(at, '.');
+        if (!is_for_nobody((piw_text){at, (uint32_t)(dot != NULL ? (size_t)(dot - at) : strlen(at))}, machine))
+            return false;
+        at = dot != NULL ? dot + 1 : NULL;
+    }
+    return true;
+}
+
 /* Is the tag one that this slave's own is to stand for? The kernel's processor is the interpreter's, misnamed; what a
  * backend says of the C library besides (manylinux) was worked out for the kernel's name too, and nobody has checked it. */
 static bool stands_for_own(piw_text tag, const char *platform, const char *kernel, bool *foreign)
 {
     if (!is_linux(tag) || piw_text_is(tag, platform))
         return false;
-    bool other = ends_with_machine(tag, machine_of(kernel)) ||
-                 (strcmp(machine_of(platform), "armv7l") == 0 && ends_with_machine(tag, "armv8l"));
+    bool other = strcmp(platform, kernel) != 0 &&
+                 (ends_with_machine(tag, machine_of(kernel)) ||
+                  (strcmp(machine_of(platform), "armv7l") == 0 && ends_with_machine(tag, "armv8l")));
     *foreign = *foreign || other;
     return other || ends_with_machine(tag, machine_of(platform));
 }
@@ -63,6 +90,8 @@ bool slave_retag_platform(const char *tag, const char *platform, const char *ker
                           bool *foreign)
 {
     *foreign = false;
+    if (strcmp(platform, kernel) == 0 && !all_for_nobody(tag, machine_of(platform)))
+        return false;
     bool changed = false, own = false;
     size_t used = 0;
     for (const char *at = tag; at != NULL;) {
@@ -390,7 +419,9 @@ static int rename_wheel(retag *r, const char *renamed, piw_err *err)
 static void note_renamed(const retag *r, const char *renamed, piw_buffer *notes)
 {
     piw_putf(notes, "%s was renamed %s: ", r->filename, renamed);
-    if (r->new_platform)
+    if (r->new_platform && strcmp(r->settings->platform, r->settings->kernel) == 0)
+        piw_putf(notes, "no installer asks for %s\n", r->name.platform);
+    else if (r->new_platform)
         piw_putf(notes, "%s is the kernel's name here, the interpreter's platform is %s\n", r->settings->kernel,
                  r->settings->platform);
     else
@@ -411,9 +442,8 @@ static int retag_one(retag *r, piw_buffer *notes, piw_err *err)
     if (piw_wheel_name_parse(piw_text_of(r->filename), &r->name, &found_err) != 0)
         return 0; /* what has no wheel's name is refused for that, later */
     const slave_settings *own = r->settings;
-    r->new_platform =
-        strcmp(own->platform, own->kernel) != 0 && slave_retag_platform(r->name.platform, own->platform, own->kernel,
-                                                                        r->platform, sizeof(r->platform), &r->foreign);
+    r->new_platform = slave_retag_platform(r->name.platform, own->platform, own->kernel, r->platform,
+                                           sizeof(r->platform), &r->foreign);
     bool older = says_older(&r->name, own->abi, r->py, sizeof(r->py));
     if (!r->new_platform && !older)
         return 0;

@@ -3,6 +3,9 @@
  * Where the kernel has 64 bits and the interpreter 32 (the default of a Raspberry Pi), build backends may name a wheel after
  * the kernel though it holds code for the interpreter: no installer there looks for such a name.
  *
+ * Others say manylinux_2_5 of any machine: for others than x86 installers begin with 2.17, and take no such wheel, not even where it
+ * was built.
+ *
  * A wheel of the stable ABI is named after the oldest interpreter that its code is for. With CPython 3.15 some backends call
  * its modules MODULE.abi3-MACHINE.so, which no older one looks for: it is renamed to be for the interpreter that built it. */
 #ifndef SLAVE_RETAG_H
