@@ -190,6 +190,19 @@ static int number_of(const char *name, const char *end)
     return (int)strtol(name, NULL, 10);
 }
 
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_others(const check_logs *job, int64_t build_id)
+{
+    const juggler_settled *others = job->others;
+    return others != NULL && others->builds.count > 0 &&
+           bsearch(&build_id, others->builds.at, others->builds.count, sizeof(build_id), compare) != NULL;
+}
+
 /* Logs in one folder, LOGS/AAAA/BBBB. */
 static void check_folder(const check_logs *job, const char *path, int64_t first, check_logs_reply *reply)
 {
@@ -199,8 +212,8 @@ static void check_folder(const check_logs *job, const char *path, int64_t first,
         int number = number_of(entry->d_name, ".txt.gz");
         char log[PIW_PATH_MAX];
         piw_err err = {0};
-        if (number < 0 || first + number < job->low || !piw_path_log(log, job->root.s, first + number) ||
-            log_file_whole(log))
+        if (number < 0 || first + number < job->low || is_others(job, first + number) ||
+            !piw_path_log(log, job->root.s, first + number) || log_file_whole(log))
             continue;
         if (piw_file_remove(log, &err) == 0)
             reply->lost.at[reply->lost.count++] = first + number;

@@ -321,7 +321,8 @@ static int place_log(const publish_build *job, bool *placed, piw_err *err)
         return 0;
     }
     piw_err own_err = {0};
-    int rc = piw_file_place(from, to, PIW_FILE_KEEP, &own_err);
+    bool torn = is_mended(job) && piw_file_there(to) && !log_file_whole(to);
+    int rc = piw_file_place(from, to, torn ? 0 : PIW_FILE_KEEP, &own_err);
     if (rc == PIW_EEXIST) {
         piw_warning("build %lld has a log already, %s: it stays", (long long)job->build_id, to);
         return 0;

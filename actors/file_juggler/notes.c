@@ -38,7 +38,6 @@ int juggler_note(juggler *self, piw_msg *record, piw_err *err)
 
 void juggler_ended(juggler *self, int64_t build_id)
 {
-    ready_drop(self, build_id);
     journal_end(&self->journal, build_id);
     self->unsynced = true;
 }

@@ -9,6 +9,7 @@
 #include "shared/text.h"
 #include "stats.piw.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -97,10 +98,32 @@ int on_synced(piw_task *task, piw_msg *reply, uint64_t key)
 
 void upkeep_over(juggler *self, int64_t build_id)
 {
+    ready_drop(self, build_id);
     if (!self->opened || logs_over(self, build_id))
         return;
     small_forget(self, build_id);
     juggler_ended(self, build_id);
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Those that lie in the journal as a whole: a log of theirs that isn't whole is replaced when they are put in place. */
+static void list_small(const juggler *self, piw_msg *job, check_logs *body)
+{
+    juggler_settled *others = piw_msg_alloc(job, sizeof(*others));
+    piw_msg_list(job, &others->builds, self->journal.builds.count);
+    others->builds.count = 0;
+    for (const journal_entry *at = journal_next(&self->journal, NULL); at != NULL;
+         at = journal_next(&self->journal, at))
+        if (at->state == JOURNAL_IS_OPEN && at->build != NULL && small_has_wheel(at->build))
+            others->builds.at[others->builds.count++] = at->build_id;
+    if (others->builds.count > 0)
+        qsort(others->builds.at, others->builds.count, sizeof(*others->builds.at), compare);
+    body->others = others;
 }
 
 int upkeep_check_logs(piw_task *task)
@@ -108,7 +131,11 @@ int upkeep_check_logs(piw_task *task)
     const juggler *self = piw_soul(task);
     if (self->journal.low == INT64_MAX)
         return 0;
-    piw_msg *job = check_logs_make(juggler_root(self), self->journal.low);
+    check_logs *body;
+    piw_msg *job = check_logs_new(&body);
+    body->root = piw_msg_textz(job, self->root);
+    body->low = self->journal.low;
+    list_small(self, job, body);
     int rc = piw_work_background(task, job_check_logs, &job, PIW_ON(logs_checked), 0);
     piw_msg_free(&job);
     return rc;
