@@ -96,8 +96,6 @@ int piw__admin_add(piw_runtime *runtime, const piw_task_config *config, piw_err 
 int piw__admin_check_successor(const piw__role *role, const piw__image *image, bool fresh, piw_err *err);
 /* The order of starts by serves and needs; PIW_ECONFIG naming a cycle or what is missing. */
 int piw__runtime_order(piw_runtime *runtime, piw_err *err);
-/* The threads of all. All shells stand before the first runs: messages may go to any of them from then on. */
-int piw__runtime_run_shells(piw_runtime *runtime, piw_err *err);
 /* Runs all shells and starts all tasks, each as soon as those that serve what it needs are ready; returns when all are, or one can't. */
 int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err);
 

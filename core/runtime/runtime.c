@@ -335,14 +335,6 @@ int piw__role_make_shells(piw__role *role, piw_err *err)
     return rc;
 }
 
-int piw__role_run_shells(const piw__role *role, piw_err *err)
-{
-    int rc = 0;
-    for (unsigned n = 0; rc == 0 && n < role->instances; n++)
-        rc = piw__shell_run(role->shells[n], err);
-    return rc;
-}
-
 int piw__bare_role(piw_runtime *runtime, const char *name, unsigned instances, piw__role **made, piw_err *err)
 {
     piw__role *role = piw_zalloc(sizeof(*role));
@@ -362,14 +354,6 @@ static int make_shells(piw_runtime *runtime, piw_err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
         rc = piw__role_make_shells(runtime->roles[i], err);
-    return rc;
-}
-
-int piw__runtime_run_shells(piw_runtime *runtime, piw_err *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
-        rc = piw__role_run_shells(runtime->roles[i], err);
     return rc;
 }
 

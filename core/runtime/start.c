@@ -134,6 +134,23 @@ static bool wait_for_bell(const piw_runtime *runtime)
     return ready > 0;
 }
 
+int piw__role_run_shells(const piw__role *role, piw_err *err)
+{
+    int rc = 0;
+    for (unsigned n = 0; rc == 0 && n < role->instances; n++)
+        rc = piw__shell_run(role->shells[n], err);
+    return rc;
+}
+
+/* The threads of all. All shells stand before the first runs: messages may go to any of them from then on. */
+static int run_shells(piw_runtime *runtime, piw_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
+        rc = piw__role_run_shells(runtime->roles[i], err);
+    return rc;
+}
+
 int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
 {
     start *starts = piw_zalloc(runtime->roles_count * sizeof(*starts) + 1);
@@ -141,7 +158,7 @@ int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
     for (size_t i = 0; i < runtime->roles_count; i++)
         starts[i].role = runtime->order[i];
     begin_all(runtime, starts, true); /* before there are threads: the first needn't wait until all are made */
-    int rc = piw__runtime_run_shells(runtime, err);
+    int rc = run_shells(runtime, err);
     if (rc == 0)
         rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
     while (rc == 0 && waits_for != NULL && (rc = wants_to_quit(runtime, waits_for, err)) == 0) {
