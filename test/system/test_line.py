@@ -249,9 +249,20 @@ class Line:
         farm.wait("the page gone", lambda: farm.get("/project/piwdemo-broken/")[0] == 404)
         check("later.removed package", True)
 
+    def builders(self):
+        return [row[0] for row in self.farm.rows("SELECT DISTINCT built_by FROM builds ORDER BY 1")]
+
     def check_end(self):
         farm = self.farm
-        equal("end.both slaves built", [r[0] for r in farm.rows("SELECT DISTINCT built_by FROM builds ORDER BY 1")], ["1", "2"])
+        # On a busy machine one may have built all before the other came. While it builds the one of two the other asks for work.
+        for number in range(3, 8):
+            if len(self.builders()) == 2:
+                break
+            more = [f"1.{number}", f"1.{number}.1"]
+            farm.add_samples("piwdemo-pure", versions=more)
+            farm.wait("two builds more", lambda new=more: farm.value(
+                f"SELECT count(*) FROM builds WHERE package = 'piwdemo-pure' AND version IN ('{new[0]}', '{new[1]}')") == "2", 120)
+        equal("end.both slaves built", self.builders(), ["1", "2"])
         for slave in list(farm.slaves):
             equal(f"end.{slave.name}", farm.stop_process(slave), 0)
             check(f"end.{slave.name} left nothing", os.listdir(farm.dir / slave.name) == [], os.listdir(farm.dir / slave.name))
