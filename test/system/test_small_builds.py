@@ -36,6 +36,7 @@ def folders(farm):
 def check_load(farm, name, load):
     load.finish(180)
     builds, twice = load.ended()
+    equal(f"{name}.no slave waits in vain", load.figures().get("violations"), 0)
     equal(f"{name}.builds", len(builds), BUILDS)
     check(f"{name}.none twice", not twice, twice)
     left = loads.differences(farm, builds)
