@@ -1,7 +1,7 @@
 /* The files of a build with one small wheel are written before they are asked for, in a room of temporary files: PUBLISH renames them. What
- * comes of that in whatever moment, nothing is left of it, and nothing depends on it.
+ * comes of that in whatever moment, nothing is left of it, and nothing depends on it. What is noted a second time can't be staged here.
  *
- * TEST-TIMEOUT: 120 */
+ * TEST-TIMEOUT: 240 */
 #include "site_house.h"
 
 #include <dirent.h>
@@ -14,6 +14,14 @@
 enum { PATHS_MAX = 16, FILES = 3 /* wheel, METADATA and log */ };
 
 static parcel p;
+
+/* Fault points are read when a program begins. */
+__attribute__((constructor)) static void arm(int argc, char **argv)
+{
+    (void)argc;
+    if (getenv("PIW_FAULTS") == NULL && setenv("PIW_FAULTS", "juggler.staged=error:2", 1) == 0)
+        execv("/proc/self/exe", argv);
+}
 
 typedef struct found {
     char paths[PATHS_MAX][600]; /* below the site */
@@ -200,6 +208,81 @@ START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
 }
 END_TEST
 
+/* What is staged of a build is what was noted last, though that could not be answered. */
+START_TEST(other_bytes_take_the_place_of_those_before)
+{
+    receive(BUILD);
+    wait_for_files(FILES);
+    piw_buffer_fini(&p.bytes);
+    p = pack("gold", 5000);
+    expect_last(&p, BUILD, BUILD, "gold", "all is well");
+    transfer(&p, BUILD);
+    piw_msg *msg = fs_VERIFY_make(BUILD, BUILD), *answer = NULL;
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err) == 0, "%s", err.text);
+    ck_assert_ptr_nonnull(strstr(piw_msg_error_text(answer), "juggler.staged"));
+    piw_msg_free(&answer);
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    wait_for_files(0);
+}
+END_TEST
+
+/* Of a wheel that has no METADATA beside it. */
+START_TEST(nothing_is_left_of_a_long_name)
+{
+    char package[201], path[600];
+    memset(package, 'g', sizeof(package) - 1);
+    package[sizeof(package) - 1] = '\0';
+    piw_buffer_fini(&p.bytes);
+    p = pack(package, 3000);
+    snprintf(p.name, sizeof(p.name), "%s-1.0-1%030d-py3-none-any.whl", package, 0);
+    expect_last(&p, BUILD, BUILD, package, "all is well");
+    transfer(&p, BUILD);
+    piw_msg *verdict = verify(BUILD, BUILD);
+    ck_assert(is_staged_too(verdict));
+    piw_msg_free(&verdict);
+    wait_for_files(FILES);
+    publish(BUILD, package, NULL);
+    snprintf(path, sizeof(path), "simple/%s/%s", package, p.name);
+    ck_bytes(path, &p.bytes);
+    wait_for_files(0);
+}
+END_TEST
+
+/* Until the site's own watch has seen that it isn't there. */
+static void wait_until_away(void)
+{
+    bool away = false;
+    for (int i = 0; i < WAIT_MS / 20 && !away; i++) {
+        piw_msg *msg = fs_VERIFY_make(BUILD, BUILD), *answer = NULL;
+        piw_err err = {0};
+        usleep(20000);
+        ck_assert_msg(piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err) == 0, "%s", err.text);
+        away = piw_msg_error(answer) != 0 && strstr(piw_msg_error_text(answer), "isn't the farm's site now") != NULL;
+        piw_msg_free(&answer);
+    }
+    ck_assert(away);
+}
+
+/* As on a file system that isn't mounted for a while. */
+START_TEST(nothing_is_left_while_the_site_was_away)
+{
+    char away[PIW_PATH_MAX];
+    snprintf(away, sizeof(away), "%s/away", dir);
+    receive(BUILD);
+    wait_for_files(FILES);
+    ck_assert_int_eq(rename(root, away), 0);
+    ck_assert_int_eq(mkdir(root, 0755), 0);
+    wait_until_away();
+    tell("archive", archive_DISCARD_make(BUILD, BUILD));
+    ck_assert(!is_there(".staging"));
+    ck_assert_int_eq(rmdir(root), 0);
+    ck_assert_int_eq(rename(away, root), 0);
+    wait_for_files(0);
+}
+END_TEST
+
 /* Each room takes some thousands of files. */
 START_TEST(rooms_follow_each_other)
 {
@@ -212,13 +295,18 @@ START_TEST(rooms_follow_each_other)
         ck_assert_int_eq(piw_room_last(root), room);
     }
     ck_assert_int_eq(look().rooms, 3);
-    piw_room_end(root, 2);
-    ck_assert_int_eq(look().rooms, 2);
     snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-1/left", root, (long)getpid());
     ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
-    piw_room_end(root, 1); /* something is in it */
-    ck_assert_int_eq(look().rooms, 2);
-    piw_rooms_clear(root, 1);
+    piw_rooms_end(root, 1); /* something is in it */
+    ck_assert_int_eq(look().rooms, 3);
+    ck_assert_int_eq(unlink(path), 0);
+    piw_rooms_end(root, 2); /* the first one is looked at again */
+    ck_assert_int_eq(look().rooms, 1);
+    for (int room = 1; room <= 3; room++) {
+        snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-%d/left", root, (long)getpid(), room);
+        ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
+    }
+    piw_rooms_clear(root, 2);
     ck_assert_int_eq(look().rooms, 1);
     ck_assert_int_eq(piw_room_last(root), 3);
     piw_rooms_clear(root, 3);
@@ -238,6 +326,9 @@ Suite *unit_suite(void)
     tcase_add_test(cases, a_log_that_is_there_stays);
     tcase_add_loop_test(cases, nothing_is_left_of_a_soul_before, 0, 2);
     tcase_add_test(cases, what_nobody_knows_goes_when_the_task_begins_anew);
+    tcase_add_test(cases, other_bytes_take_the_place_of_those_before);
+    tcase_add_test(cases, nothing_is_left_of_a_long_name);
+    tcase_add_test(cases, nothing_is_left_while_the_site_was_away);
     tcase_add_test(cases, rooms_follow_each_other);
     suite_add_tcase(suite, cases);
     return suite;
