@@ -13,7 +13,7 @@
 
 enum {
     ROOM_FILES = 4000, /* an ext4 has some 8,000 inodes in one place */
-    LATE_MS = 10000,   /* by then a job of a soul that has failed is over */
+    LATE_MS = 10000,   /* by then a job of a soul before is over */
 };
 
 void ready_open(juggler *self)

@@ -187,22 +187,27 @@ START_TEST(a_log_that_is_there_stays)
 }
 END_TEST
 
+static void begin_anew(bool swapped)
+{
+    piw_err err = {0};
+    int rc = swapped ? piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err)
+                     : piw_runtime_restart(runtime, "file_juggler", &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+}
+
 /* Over a swap they aren't kept, and nobody keeps count of them when the task begins anew: then they go after a while. */
 START_TEST(nothing_is_left_of_a_soul_before)
 {
-    piw_err err = {0};
     receive(BUILD);
     wait_for_files(FILES);
-    int rc = _i == 0 ? piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err)
-                     : piw_runtime_restart(runtime, "file_juggler", &err);
-    ck_assert_msg(rc == 0, "%s", err.text);
+    begin_anew(_i == 0);
     publish(BUILD, "gold", NULL);
     ck_placed();
     wait_for_files(0);
 }
 END_TEST
 
-/* As of a job whose end nobody heard of. */
+/* As of a job whose end nobody heard of, or a version before that didn't know what it was. */
 START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
 {
     char stray[PIW_PATH_MAX], name[64];
@@ -212,10 +217,24 @@ START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
     snprintf(name, sizeof(name), ".staging/tmp/%ld-room-1/stray", (long)getpid());
     snprintf(stray, sizeof(stray), "%s", at(name));
     ck_assert_msg(piw_file_write(root, stray, "x", 1, 0, &err) == 0, "%s", err.text);
-    ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+    begin_anew(_i == 0);
     publish(BUILD, "gold", NULL);
     ck_placed();
     wait_for_files(0);
+}
+END_TEST
+
+/* As in a container, where each master has the same one. */
+START_TEST(what_a_process_of_this_number_left_goes)
+{
+    char stray[PIW_PATH_MAX];
+    piw_err err = {0};
+    end();
+    snprintf(stray, sizeof(stray), "%s/.staging/tmp/%ld-room-7/stray", root, (long)getpid());
+    ck_assert_msg(piw_file_write(root, stray, "x", 1, 0, &err) == 0, "%s", err.text);
+    begin();
+    wait_for_files(0);
+    ck_assert_int_eq(look().rooms, 0);
 }
 END_TEST
 
@@ -328,7 +347,8 @@ Suite *unit_suite(void)
     tcase_add_loop_test(cases, what_is_not_asked_for_goes, 0, 2);
     tcase_add_test(cases, a_log_that_is_there_stays);
     tcase_add_loop_test(cases, nothing_is_left_of_a_soul_before, 0, 2);
-    tcase_add_test(cases, what_nobody_knows_goes_when_the_task_begins_anew);
+    tcase_add_loop_test(cases, what_nobody_knows_goes_when_the_task_begins_anew, 0, 2);
+    tcase_add_test(cases, what_a_process_of_this_number_left_goes);
     tcase_add_test(cases, other_bytes_take_the_place_of_those_before);
     tcase_add_test(cases, nothing_is_left_of_a_long_name);
     tcase_add_test(cases, nothing_is_left_while_the_site_was_away);
