@@ -302,7 +302,11 @@ bool small_takes(const juggler *self, const fs_EXPECT *expect);
 /* It has passed the gate: into the journal with its build. */
 int small_note(juggler *self, transfer *t, const struct check_file_reply *checked, piw_err *err);
 /* Does this record hold a wheel? */
-bool small_has_wheel(const journal_build *build);
+static inline bool small_has_wheel(const journal_build *build)
+{
+    return build->wheel != NULL && build->wheel->data != NULL && build->log != NULL && build->wheels.count >= 1 &&
+           build->wheels.count <= 2;
+}
 /* Does this build lie there, and has no folder? */
 bool small_lies(juggler *self, int64_t build_id);
 /* Another record of the same build is to hold all of it. */
