@@ -140,6 +140,7 @@ static int answer_error(piw_task *task, transfer *t, const piw_msg *reply)
 static int note_held(piw_task *task, transfer *t, const check_file_reply *checked)
 {
     piw_err err = {0};
+    ready_drop(piw_soul(task), t->about->build_id); /* it may have come before, with other bytes */
     int rc = small_note(piw_soul(task), t, checked, &err);
     if (rc != 0)
         return held_failed(task, t, rc, err.text);

@@ -8,6 +8,7 @@
 #include "piw/fault.h"
 #include "piw/log.h"
 #include "shared/atomic_file.h"
+#include "shared/site_mark.h"
 #include "shared/site_path.h"
 #include "shared/text.h"
 #include "shared/wheel.h"
@@ -99,8 +100,11 @@ static int place_beside(const job_place *by, const placed_wheel *job, piw_text n
 {
     char to[PIW_PATH_MAX], away[PIW_PATH_MAX];
     if (!piw_path_metadata(to, job->home.s, job->package, name) ||
-        !piw_path_withheld_metadata(away, job->home.s, job->package, name))
+        !piw_path_withheld_metadata(away, job->home.s, job->package, name)) {
+        if (ready.len > 0)
+            (void)unlink(ready.s);
         return 0; /* too long a name: it has none */
+    }
     if (PIW_FAULT("juggler.metadata"))
         return fault(err, "juggler.metadata", to);
     int rc = piw_file_remove(away, err);
@@ -169,8 +173,10 @@ static void write_ready(const make_ready *job, piw_msg *made, piw_text *path, co
 int job_make_ready(piw_msg *job, piw_msg **result, piw_err *err)
 {
     const make_ready *body = make_ready_of(job);
-    beside it;
-    int rc = open_beside(&it, body->filename, &body->wheel, err);
+    beside it = {0};
+    int rc = piw_site_there(body->root.s, err);
+    if (rc == 0)
+        rc = open_beside(&it, body->filename, &body->wheel, err);
     if (rc != 0)
         return rc;
     make_ready_reply *reply;

@@ -110,7 +110,7 @@ typedef struct juggler {
     int64_t room;        /* of temporary files, that is filled just now */
     uint32_t room_files; /* that were made in it */
     int64_t rooms_left,
-        rooms_left_ns; /* those up to this one are of a soul before, whose jobs are over then; 0: there is none */
+        rooms_left_ns; /* those up to this one lay there when the site was opened: jobs at them are over then; 0: there is none */
 
     piw_outage troubles[JUGGLER_TROUBLES];
     piw_log_limiter strangers;
@@ -286,11 +286,11 @@ void logs_fini(juggler *self);
 void logs_mend(juggler *self);
 
 /* --- ready.c: files of builds of the journal that are written before they are asked for --- */
-/* The site is there. `swapped`: what a predecessor has begun comes to us. */
-void ready_open(juggler *self, bool swapped);
-/* What a soul before has left goes, once nobody adds to it. */
+/* The site is there, or is there again: what was written on it until now isn't asked for any more. */
+void ready_open(juggler *self);
+/* What lay there goes, once nobody adds to it. */
 void ready_clear(juggler *self);
-/* This one lies in the journal as a whole now. */
+/* This one lies in the journal as a whole now, and nothing has been written of it. */
 void ready_begin(piw_task *task, int64_t build_id);
 int on_made_ready(piw_task *task, piw_msg *reply, uint64_t key);
 /* What has been written of it, for this job, whose it is then; NULL: nothing has. */
@@ -309,7 +309,11 @@ bool small_takes(const juggler *self, const fs_EXPECT *expect);
 /* It has passed the gate: into the journal with its build. */
 int small_note(juggler *self, transfer *t, const struct check_file_reply *checked, piw_err *err);
 /* Does this record hold a wheel? */
-bool small_has_wheel(const journal_build *build);
+static inline bool small_has_wheel(const journal_build *build)
+{
+    return build->wheel != NULL && build->wheel->data != NULL && build->log != NULL && build->wheels.count >= 1 &&
+           build->wheels.count <= 2;
+}
 /* Does this build lie there, and has no folder? */
 bool small_lies(juggler *self, int64_t build_id);
 /* Another record of the same build is to hold all of it. */

@@ -44,7 +44,7 @@ int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
     if (rc == 0 && state == NULL)
         spread_folders(self->root);
     if (rc == 0)
-        ready_open(self, state != NULL);
+        ready_open(self);
     if (rc == 0 && state == NULL)
         rc = small_open(self, err);
     if (rc == 0 && state == NULL)

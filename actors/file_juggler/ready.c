@@ -13,20 +13,21 @@
 
 enum {
     ROOM_FILES = 4000, /* an ext4 has some 8,000 inodes in one place */
-    LATE_MS = 10000,   /* by then a job of a soul that has failed is over */
+    LATE_MS = 10000,   /* by then a job of a soul before is over */
 };
 
-void ready_open(juggler *self, bool swapped)
+void ready_open(juggler *self)
 {
+    ready_fini(self);
     self->room = piw_room_last(self->root);
     self->room_files = ROOM_FILES;
-    self->rooms_left = swapped ? 0 : self->room;
+    self->rooms_left = self->room;
     self->rooms_left_ns = piw_monotonic_ns() + LATE_MS * INT64_C(1000000);
 }
 
 void ready_clear(juggler *self)
 {
-    if (self->rooms_left == 0 || piw_monotonic_ns() < self->rooms_left_ns)
+    if (self->rooms_left == 0 || self->logs_running || self->site_away || piw_monotonic_ns() < self->rooms_left_ns)
         return;
     piw_rooms_clear(self->root, self->rooms_left);
     self->rooms_left = 0;
@@ -35,7 +36,7 @@ void ready_clear(juggler *self)
 int64_t ready_room(juggler *self, uint32_t files)
 {
     if (self->room_files >= ROOM_FILES) {
-        piw_room_end(self->root, self->room - 1); /* what was begun in the last one may still be under way */
+        piw_rooms_end(self->root, self->room - 1); /* what was begun in the last one may still be under way */
         self->room++;
         self->room_files = 0;
     }
@@ -90,7 +91,6 @@ void ready_begin(piw_task *task, int64_t build_id)
 {
     juggler *self = piw_soul(task);
     const journal_entry *known = journal_find(&self->journal, build_id);
-    ready_drop(self, build_id);
     ready_build *it = find(self, 0);
     if (it == NULL || self->logs_running || known == NULL || !small_has_wheel(known->build))
         return;

@@ -67,6 +67,7 @@ static int come_back(piw_task *task, juggler *self)
     settled(task, self);
     if (!was_away)
         return 0;
+    ready_open(self); /* what wasn't wanted any more while it was away still lies there */
     piw_warning("the output path %s is the farm's site again: the farm goes on", self->root);
     return tell(task, false, "the output path is back");
 }

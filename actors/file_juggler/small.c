@@ -39,12 +39,6 @@ bool small_takes(const juggler *self, const fs_EXPECT *expect)
            !juggler_is_staged(self, expect->build_id);
 }
 
-bool small_has_wheel(const journal_build *build)
-{
-    return build->wheel != NULL && build->wheel->data != NULL && build->log != NULL && build->wheels.count >= 1 &&
-           build->wheels.count <= 2;
-}
-
 static const journal_build *find(juggler *self, int64_t build_id)
 {
     const journal_entry *known = journal_find(&self->journal, build_id);

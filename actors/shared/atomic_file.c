@@ -190,13 +190,6 @@ int piw_folder_commit(const char *tmp, const char *path, piw_err *err)
     return rc;
 }
 
-void piw_room_end(const char *root, int64_t room)
-{
-    char folder[PIW_PATH_MAX - 64];
-    if (room > 0 && room_path(root, room, folder, sizeof(folder)))
-        (void)rmdir(folder); /* what is left in it goes with piw_rooms_clear */
-}
-
 /* Some file systems can't do it in one step, those in user space above all: there a link is made first. */
 int piw_file_rename_keeping(const char *from, const char *path)
 {
@@ -492,7 +485,8 @@ int64_t piw_room_last(const char *root)
     return last;
 }
 
-void piw_rooms_clear(const char *root, int64_t last)
+/* `full`: with all that is in them. */
+static void remove_rooms(const char *root, int64_t last, bool full)
 {
     char path[PIW_PATH_MAX];
     DIR *folder = piw_path_tmp(path, root) ? opendir(path) : NULL;
@@ -500,11 +494,25 @@ void piw_rooms_clear(const char *root, int64_t last)
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
         int64_t number = room_number(entry->d_name);
         piw_err err = {0};
-        if (number > 0 && number <= last && remove_entry(dirfd(folder), entry->d_name, path, 0, &err) != 0)
+        if (number <= 0 || number > last)
+            continue;
+        if (!full)
+            (void)unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);
+        else if (remove_entry(dirfd(folder), entry->d_name, path, 0, &err) != 0)
             piw_debug("what is left in a room of temporary files stays for now: %s", err.text);
     }
     if (folder != NULL)
         closedir(folder);
+}
+
+void piw_rooms_end(const char *root, int64_t last)
+{
+    remove_rooms(root, last, false);
+}
+
+void piw_rooms_clear(const char *root, int64_t last)
+{
+    remove_rooms(root, last, true);
 }
 
 int piw_file_read(const char *path, size_t max, void **data, size_t *len, piw_err *err)

@@ -29,8 +29,8 @@ bool piw_file_there(const char *path);
  * that was removed near the others (docs/performance.md#files-of-builds). */
 int piw_file_write_in(const char *root, int64_t room, const char *path, const void *data, size_t len, unsigned flags,
                       piw_err *err);
-/* Nobody makes files in this room any more: it goes when it is empty. */
-void piw_room_end(const char *root, int64_t room);
+/* Nobody makes files in this process's rooms up to this one any more: they go when they are empty. */
+void piw_rooms_end(const char *root, int64_t last);
 /* The highest number of a room of this process; 0: there is none. */
 int64_t piw_room_last(const char *root);
 /* Remove those of this process up to this number, with all that is in them. */

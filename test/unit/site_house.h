@@ -232,7 +232,7 @@ static inline char *content(const char *name)
 
 typedef struct parcel {
     piw_buffer bytes;
-    char name[64], hash[65];
+    char name[256], hash[65];
 } parcel;
 
 /* `size` bytes of noise are in the wheel, so that it takes several chunks. */

@@ -1,7 +1,7 @@
 /* The files of a build with one small wheel are written before they are asked for, in a room of temporary files: PUBLISH renames them. What
- * comes of that in whatever moment, nothing is left of it, and nothing depends on it.
+ * comes of that in whatever moment, nothing is left of it, and nothing depends on it. What is noted a second time can't be staged here.
  *
- * TEST-TIMEOUT: 120 */
+ * TEST-TIMEOUT: 240 */
 #include "site_house.h"
 
 #include <dirent.h>
@@ -14,6 +14,14 @@
 enum { PATHS_MAX = 16, FILES = 3 /* wheel, METADATA and log */ };
 
 static parcel p;
+
+/* Fault points are read when a program begins. */
+__attribute__((constructor)) static void arm(int argc, char **argv)
+{
+    (void)argc;
+    if (getenv("PIW_FAULTS") == NULL && setenv("PIW_FAULTS", "juggler.staged=error:2,juggler.staged=error:3", 1) == 0)
+        execv("/proc/self/exe", argv);
+}
 
 typedef struct found {
     char paths[PATHS_MAX][600]; /* below the site */
@@ -87,6 +95,17 @@ static void ck_placed(void)
     ck_assert_int_eq(stat(at(WHEEL), &info), 0);
     ck_assert_uint_eq(info.st_mode & 07777, 0644);
     ck_assert_int_eq(info.st_nlink, 1);
+}
+
+/* Is VERIFY, by an error that says this? */
+static bool is_refused(const char *why)
+{
+    piw_msg *msg = fs_VERIFY_make(BUILD, BUILD), *answer = NULL;
+    piw_err err = {0};
+    bool refused = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err) != 0 && strstr(err.text, why) != NULL;
+    piw_msg_free(&answer);
+    piw_msg_free(&msg);
+    return refused;
 }
 
 static void begin_gold(void)
@@ -168,22 +187,27 @@ START_TEST(a_log_that_is_there_stays)
 }
 END_TEST
 
+static void begin_anew(bool swapped)
+{
+    piw_err err = {0};
+    int rc = swapped ? piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err)
+                     : piw_runtime_restart(runtime, "file_juggler", &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+}
+
 /* Over a swap they aren't kept, and nobody keeps count of them when the task begins anew: then they go after a while. */
 START_TEST(nothing_is_left_of_a_soul_before)
 {
-    piw_err err = {0};
     receive(BUILD);
     wait_for_files(FILES);
-    int rc = _i == 0 ? piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err)
-                     : piw_runtime_restart(runtime, "file_juggler", &err);
-    ck_assert_msg(rc == 0, "%s", err.text);
+    begin_anew(_i == 0);
     publish(BUILD, "gold", NULL);
     ck_placed();
     wait_for_files(0);
 }
 END_TEST
 
-/* As of a job whose end nobody heard of. */
+/* As of a job whose end nobody heard of, or a version before that didn't know what it was. */
 START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
 {
     char stray[PIW_PATH_MAX], name[64];
@@ -193,9 +217,89 @@ START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
     snprintf(name, sizeof(name), ".staging/tmp/%ld-room-1/stray", (long)getpid());
     snprintf(stray, sizeof(stray), "%s", at(name));
     ck_assert_msg(piw_file_write(root, stray, "x", 1, 0, &err) == 0, "%s", err.text);
-    ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
+    begin_anew(_i == 0);
     publish(BUILD, "gold", NULL);
     ck_placed();
+    wait_for_files(0);
+}
+END_TEST
+
+/* As in a container, where each master has the same one. */
+START_TEST(what_a_process_of_this_number_left_goes)
+{
+    char stray[PIW_PATH_MAX];
+    piw_err err = {0};
+    end();
+    snprintf(stray, sizeof(stray), "%s/.staging/tmp/%ld-room-7/stray", root, (long)getpid());
+    ck_assert_msg(piw_file_write(root, stray, "x", 1, 0, &err) == 0, "%s", err.text);
+    begin();
+    wait_for_files(0);
+}
+END_TEST
+
+/* What is staged of a build is what was noted last, though that could not be answered. */
+START_TEST(other_bytes_take_the_place_of_those_before)
+{
+    receive(BUILD);
+    wait_for_files(FILES);
+    piw_buffer_fini(&p.bytes);
+    p = pack("gold", 5000);
+    expect_last(&p, BUILD, BUILD, "gold", "all is well");
+    transfer(&p, BUILD);
+    ck_assert(is_refused("juggler.staged"));
+    publish(BUILD, "gold", NULL);
+    ck_placed();
+    wait_for_files(0);
+}
+END_TEST
+
+/* Of a wheel that has no METADATA beside it. */
+START_TEST(nothing_is_left_of_a_long_name)
+{
+    char package[201], path[600];
+    memset(package, 'g', sizeof(package) - 1);
+    package[sizeof(package) - 1] = '\0';
+    piw_buffer_fini(&p.bytes);
+    p = pack(package, 3000);
+    snprintf(p.name, sizeof(p.name), "%s-1.0-1%030d-py3-none-any.whl", package, 0);
+    expect_last(&p, BUILD, BUILD, package, "all is well");
+    transfer(&p, BUILD);
+    piw_msg *verdict = verify(BUILD, BUILD);
+    ck_assert(is_staged_too(verdict));
+    piw_msg_free(&verdict);
+    wait_for_files(FILES);
+    publish(BUILD, package, NULL);
+    snprintf(path, sizeof(path), "simple/%s/%s", package, p.name);
+    ck_bytes(path, &p.bytes);
+    wait_for_files(0);
+}
+END_TEST
+
+/* Until the site's own watch has seen that it isn't there. */
+static void wait_until_away(void)
+{
+    bool away = false;
+    for (int i = 0; i < WAIT_MS / 20 && !away; i++) {
+        usleep(20000);
+        away = is_refused("isn't the farm's site now");
+    }
+    ck_assert(away);
+}
+
+/* As on a file system that isn't mounted for a while. */
+START_TEST(nothing_is_left_while_the_site_was_away)
+{
+    char away[PIW_PATH_MAX];
+    snprintf(away, sizeof(away), "%s/away", dir);
+    receive(BUILD);
+    wait_for_files(FILES);
+    ck_assert_int_eq(rename(root, away), 0);
+    ck_assert_int_eq(mkdir(root, 0755), 0);
+    wait_until_away();
+    tell("archive", archive_DISCARD_make(BUILD, BUILD));
+    ck_assert(!is_there(".staging"));
+    ck_assert_int_eq(rmdir(root), 0);
+    ck_assert_int_eq(rename(away, root), 0);
     wait_for_files(0);
 }
 END_TEST
@@ -212,13 +316,18 @@ START_TEST(rooms_follow_each_other)
         ck_assert_int_eq(piw_room_last(root), room);
     }
     ck_assert_int_eq(look().rooms, 3);
-    piw_room_end(root, 2);
-    ck_assert_int_eq(look().rooms, 2);
     snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-1/left", root, (long)getpid());
     ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
-    piw_room_end(root, 1); /* something is in it */
-    ck_assert_int_eq(look().rooms, 2);
-    piw_rooms_clear(root, 1);
+    piw_rooms_end(root, 1); /* something is in it */
+    ck_assert_int_eq(look().rooms, 3);
+    ck_assert_int_eq(unlink(path), 0);
+    piw_rooms_end(root, 2); /* the first one is looked at again */
+    ck_assert_int_eq(look().rooms, 1);
+    for (int room = 1; room <= 3; room++) {
+        snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-%d/left", root, (long)getpid(), room);
+        ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
+    }
+    piw_rooms_clear(root, 2);
     ck_assert_int_eq(look().rooms, 1);
     ck_assert_int_eq(piw_room_last(root), 3);
     piw_rooms_clear(root, 3);
@@ -237,7 +346,11 @@ Suite *unit_suite(void)
     tcase_add_loop_test(cases, what_is_not_asked_for_goes, 0, 2);
     tcase_add_test(cases, a_log_that_is_there_stays);
     tcase_add_loop_test(cases, nothing_is_left_of_a_soul_before, 0, 2);
-    tcase_add_test(cases, what_nobody_knows_goes_when_the_task_begins_anew);
+    tcase_add_loop_test(cases, what_nobody_knows_goes_when_the_task_begins_anew, 0, 2);
+    tcase_add_test(cases, what_a_process_of_this_number_left_goes);
+    tcase_add_test(cases, other_bytes_take_the_place_of_those_before);
+    tcase_add_test(cases, nothing_is_left_of_a_long_name);
+    tcase_add_test(cases, nothing_is_left_while_the_site_was_away);
     tcase_add_test(cases, rooms_follow_each_other);
     suite_add_tcase(suite, cases);
     return suite;
