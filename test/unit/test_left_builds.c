@@ -40,13 +40,6 @@ static int try_publish(int64_t build_id, const char *package)
     return rc;
 }
 
-static void wait_there(const char *name)
-{
-    for (int i = 0; i < WAIT_MS / 20 && !is_there(name); i++)
-        usleep(20000);
-    ck_assert_msg(is_there(name), "%s doesn't come", name);
-}
-
 static void wait_gone(const char *name)
 {
     for (int i = 0; i < WAIT_MS / 20 && is_there(name); i++)
