@@ -35,7 +35,6 @@ struct more_blobs {
 };
 
 enum {
-    LINE = 64,
     FEW_LINES = 4,         /* of a body that are cleared without a call */
     CHUNK_MIN = 512,       /* messages that are kept by the thousand have little beside their body */
     CHUNK_MAX = 256 << 10, /* chunks double up to this; larger pieces get one of their own */
@@ -53,11 +52,11 @@ const piw__msg_rest piw__msg_no_rest;
 /* Most bodies have a line or two: a call would take as long as this. A recycled block has whole lines. */
 static inline void clear_body(uint8_t *body, size_t size, uint8_t size_class)
 {
-    if (size > FEW_LINES * LINE || size_class == PIW__POOL_PLAIN)
+    if (size > FEW_LINES * PIW__MSG_LINE || size_class == PIW__POOL_PLAIN)
         memset(body, 0, size);
     else
-        for (size_t at = 0; at < size; at += LINE)
-            memset(body + at, 0, LINE);
+        for (size_t at = 0; at < size; at += PIW__MSG_LINE)
+            memset(body + at, 0, PIW__MSG_LINE);
 }
 
 piw_msg *piw_msg_new(const piw_msg_type *type)

@@ -53,7 +53,8 @@ struct piw_msg {
     piw__msg_rest rest; /* with PIW__REST */
 };
 
-enum { PIW__MSG_HEADER = (sizeof(piw_msg) + PIW__POOL_ALIGNMENT - 1) & ~(PIW__POOL_ALIGNMENT - 1u) };
+/* The body begins at a line, also where pointers are short: it is cleared and fetched by lines. */
+enum { PIW__MSG_LINE = 64, PIW__MSG_HEADER = (sizeof(piw_msg) + PIW__MSG_LINE - 1) & ~(PIW__MSG_LINE - 1u) };
 
 static inline void *piw__msg_body(const piw_msg *msg)
 {
