@@ -167,9 +167,11 @@ static void begin_cycle(architect *self)
     /* What a crash of the server undoes here is noted again. The first heads wait for it only where something is noted of
      * what is in them: a new connection's first drain takes as long as all else until then. */
     send_statement(self, DRAINING,
-                   self->ready ? "SELECT piw.drain($1), set_config('synchronous_commit', 'off', true)"
-                               : "SELECT CASE WHEN EXISTS (SELECT FROM piw.dirty) THEN piw.drain($1) END, "
-                                 "set_config('synchronous_commit', 'off', true)",
+                   self->ready
+                       ? "SELECT piw.drain($1), set_config('synchronous_commit', 'off', true)"
+                       : "SELECT CASE WHEN EXISTS (SELECT FROM piw.dirty) OR EXISTS (SELECT FROM piw.dirty_later) OR "
+                         "EXISTS (SELECT FROM piw.refills) THEN piw.drain($1) END, "
+                         "set_config('synchronous_commit', 'off', true)",
                    1, (const char *[]){slice});
 }
 

@@ -53,6 +53,7 @@ class Site:
     def __init__(self, farm, kind):
         self.farm, self.kind, self.dir = farm, kind, farm.dir / "disk"
         self.image = self.dir / "image"
+        self.mounted = False
 
     def make(self):
         """None, or why it can't be."""
@@ -76,8 +77,11 @@ class Site:
 
     def mount(self):
         if self.kind in MADE:
-            return command(["mount", "-o", "loop", self.image, self.farm.www])
-        return command([word.format(dir=self.dir, www=self.farm.www) for word in MOUNTED[self.kind]])
+            why = command(["mount", "-o", "loop", self.image, self.farm.www])
+        else:
+            why = command([word.format(dir=self.dir, www=self.farm.www) for word in MOUNTED[self.kind]])
+        self.mounted = why is None
+        return why
 
     def fail(self):
         """It stops where it is; False when it can't."""
@@ -93,9 +97,9 @@ class Site:
             os.close(fd)
 
     def umount(self):
-        if not os.path.ismount(self.farm.www):
-            return
-        self.farm.wait(f"the end of {self.kind}", lambda: command(["umount", self.farm.www]) is None, 30, alive=False)
+        if self.mounted:  # one that has stopped can't be asked
+            self.farm.wait(f"the end of {self.kind}", lambda: command(["umount", self.farm.www]) is None, 30, alive=False)
+        self.mounted = False
 
 
 def run(farm, site, kind, ended):

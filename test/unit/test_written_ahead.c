@@ -97,15 +97,16 @@ static void ck_placed(void)
     ck_assert_int_eq(info.st_nlink, 1);
 }
 
-/* Is VERIFY, by an error that says this? */
-static bool is_refused(const char *why)
+/* Is VERIFY, by an error that says this? What it says instead is in `said`. */
+static bool is_refused(const char *why, char *said, size_t size)
 {
     piw_msg *msg = fs_VERIFY_make(BUILD, BUILD), *answer = NULL;
     piw_err err = {0};
-    bool refused = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err) != 0 && strstr(err.text, why) != NULL;
+    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
+    snprintf(said, size, "%s", rc != 0 ? err.text : piw_msg_error_text(answer));
     piw_msg_free(&answer);
     piw_msg_free(&msg);
-    return refused;
+    return strstr(said, why) != NULL;
 }
 
 static void begin_gold(void)
@@ -240,13 +241,14 @@ END_TEST
 /* What is staged of a build is what was noted last, though that could not be answered. */
 START_TEST(other_bytes_take_the_place_of_those_before)
 {
+    char said[PIW_ERR_TEXT];
     receive(BUILD);
     wait_for_files(FILES);
     piw_buffer_fini(&p.bytes);
     p = pack("gold", 5000);
     expect_last(&p, BUILD, BUILD, "gold", "all is well");
     transfer(&p, BUILD);
-    ck_assert(is_refused("juggler.staged"));
+    ck_assert_msg(is_refused("juggler.staged", said, sizeof(said)), "VERIFY comes to \"%s\"", said);
     publish(BUILD, "gold", NULL);
     ck_placed();
     wait_for_files(0);
@@ -278,10 +280,11 @@ END_TEST
 /* Until the site's own watch has seen that it isn't there. */
 static void wait_until_away(void)
 {
+    char said[PIW_ERR_TEXT];
     bool away = false;
     for (int i = 0; i < WAIT_MS / 20 && !away; i++) {
         usleep(20000);
-        away = is_refused("isn't the farm's site now");
+        away = is_refused("isn't the farm's site now", said, sizeof(said));
     }
     ck_assert(away);
 }
