@@ -161,6 +161,8 @@ class Story:
         finally:
             replay.close()
             status.close()
+        with contextlib.suppress(farms.Failure):  # pages stay in the saved list until they are synced; what is held longer stays there
+            farm.wait("pages on the disk", lambda: farm.value("SELECT count(*) FROM rewrites_pending") == "0", 8, alive=False)
         if replay.messages[-1].word == "QUIT":
             farm.wait("the end of the master after QUIT", lambda: not farm.master.running(), alive=False)
         check(f"{name}.master", farm.stop_process(farm.master) == 0, farm.master.popen.returncode)
