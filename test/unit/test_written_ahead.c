@@ -19,7 +19,9 @@ static parcel p;
 __attribute__((constructor)) static void arm(int argc, char **argv)
 {
     (void)argc;
-    if (getenv("PIW_FAULTS") == NULL && setenv("PIW_FAULTS", "juggler.staged=error:2,juggler.staged=error:3", 1) == 0)
+    if (getenv("PIW_FAULTS") == NULL &&
+        setenv("PIW_FAULTS",
+               "juggler.staged=error:2,juggler.staged=error:3,juggler.staged=error:4,juggler.staged=error:5", 1) == 0)
         execv("/proc/self/exe", argv);
 }
 
