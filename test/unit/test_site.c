@@ -188,7 +188,7 @@ START_TEST(pip_takes_what_is_published)
     stage(BUILD, "gold", "log");
     publish(BUILD, "gold", NULL);
     tell("scribe", scribe_BOTH_make(piw_text_of("gold")));
-    char index[96], target[64], found[128];
+    char index[96], target[64], found[400];
     snprintf(index, sizeof(index), "file://%s/simple", root);
     snprintf(target, sizeof(target), "%s/target", dir);
     ck_assert_int_eq(pip((const char *[]){"-q", "download", "-i", index, "-d", target, "gold==1.0", NULL}), 0);
