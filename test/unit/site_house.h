@@ -219,6 +219,13 @@ static inline void wait_there(const char *name)
     ck_assert_msg(is_there(name), "%s doesn't come", name);
 }
 
+static inline void wait_gone(const char *name)
+{
+    for (int i = 0; i < WAIT_MS / 20 && is_there(name); i++)
+        usleep(20000);
+    ck_assert_msg(!is_there(name), "%s is there still", name);
+}
+
 static inline char *content(const char *name)
 {
     void *data;
@@ -418,6 +425,21 @@ static inline void stage(int64_t build_id, const char *package, const char *outp
     piw_value_copy(msg, fs_STAGE_type()->body->fields[2].type, &blob, &body->output);
     piw_blob_unref(&blob);
     tell("fs", msg);
+}
+
+/* An error, or 0. */
+static inline int try_publish(int64_t build_id, const char *package)
+{
+    fs_PUBLISH *body;
+    piw_err err = {0};
+    piw_msg *msg = fs_PUBLISH_new(&body), *answer = NULL;
+    body->build_id = build_id;
+    body->package = piw_msg_textz(msg, package);
+    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
+    if (rc == 0)
+        rc = piw_msg_error(answer);
+    piw_msg_free(&answer);
+    return rc;
 }
 
 static inline void publish(int64_t build_id, const char *package, const char *kept)

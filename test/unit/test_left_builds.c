@@ -26,27 +26,6 @@ static void receive(int64_t build_id, const char *package)
     piw_buffer_fini(&own.bytes);
 }
 
-static int try_publish(int64_t build_id, const char *package)
-{
-    fs_PUBLISH *body;
-    piw_err err = {0};
-    piw_msg *msg = fs_PUBLISH_new(&body), *answer = NULL;
-    body->build_id = build_id;
-    body->package = piw_msg_textz(msg, package);
-    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
-    if (rc == 0)
-        rc = piw_msg_error(answer);
-    piw_msg_free(&answer);
-    return rc;
-}
-
-static void wait_gone(const char *name)
-{
-    for (int i = 0; i < WAIT_MS / 20 && is_there(name); i++)
-        usleep(20000);
-    ck_assert_msg(!is_there(name), "%s is there still", name);
-}
-
 /* Nothing can be put where the package's wheels belong. */
 static void block(const char *package)
 {

@@ -27,15 +27,6 @@ static int try_call(piw_msg *msg)
     return rc;
 }
 
-static int try_publish(int64_t build_id)
-{
-    fs_PUBLISH *body;
-    piw_msg *msg = fs_PUBLISH_new(&body);
-    body->build_id = build_id;
-    body->package = piw_msg_textz(msg, "gold");
-    return try_call(msg);
-}
-
 static int try_stage(int64_t build_id, const char *output)
 {
     fs_STAGE *body;
@@ -72,10 +63,10 @@ static void unblock(void)
 /* A worker may still be at it with what was in the way before, which fails. */
 static void publish_at_last(int64_t build_id)
 {
-    int rc = try_publish(build_id);
+    int rc = try_publish(build_id, "gold");
     for (int i = 0; i < WAIT_MS / 20 && rc != 0; i++) {
         usleep(20000);
-        rc = try_publish(build_id);
+        rc = try_publish(build_id, "gold");
     }
     ck_assert_int_eq(rc, 0);
 }
@@ -146,7 +137,7 @@ START_TEST(what_cannot_be_put_in_place_is_tried_again)
     settle();
     block();
     stage(BUILD, "gold", "first");
-    ck_assert_int_ne(try_publish(BUILD), 0);
+    ck_assert_int_ne(try_publish(BUILD, "gold"), 0);
     /* Now a build's own is waited for before its row. */
     ck_assert_int_ne(try_stage(BUILD + 1, "second"), 0);
     unblock();
@@ -169,7 +160,7 @@ START_TEST(a_swap_loses_none)
     block();
     stage(BUILD, "gold", "first");
     ck_assert_msg(piw_runtime_replace(runtime, "file_juggler", "file_juggler.so", &err) == 0, "%s", err.text);
-    ck_assert_int_ne(try_publish(BUILD), 0);
+    ck_assert_int_ne(try_publish(BUILD, "gold"), 0);
     unblock();
     publish_at_last(BUILD);
     ck_log(log_at(BUILD), "first");

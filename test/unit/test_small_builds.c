@@ -51,13 +51,6 @@ static void anew(void)
     ck_assert_msg(piw_runtime_restart(runtime, "file_juggler", &err) == 0, "%s", err.text);
 }
 
-static void wait_gone(const char *name)
-{
-    for (int i = 0; i < WAIT_MS / 20 && is_there(name); i++)
-        usleep(20000);
-    ck_assert_msg(!is_there(name), "%s is there still", name);
-}
-
 static void run(const char *command)
 {
     ck_assert_int_eq(setenv("SITE", root, 1), 0);
@@ -70,20 +63,6 @@ static void killed(void)
     run("cp -a $SITE $SITE.kept");
     end();
     run("rm -rf $SITE && mv $SITE.kept $SITE");
-}
-
-static int try_publish(int64_t build_id, const char *package)
-{
-    fs_PUBLISH *body;
-    piw_err err = {0};
-    piw_msg *msg = fs_PUBLISH_new(&body), *answer = NULL;
-    body->build_id = build_id;
-    body->package = piw_msg_textz(msg, package);
-    int rc = piw_runtime_call(runtime, "fs", &msg, WAIT_MS, &answer, &err);
-    if (rc == 0)
-        rc = piw_msg_error(answer);
-    piw_msg_free(&answer);
-    return rc;
 }
 
 /* A .dist-info whose METADATA ends with these lines. */
