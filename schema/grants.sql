@@ -34,7 +34,7 @@ BEGIN
               'download_view', 'note_view_downloads', 'count_view_downloads', 'note_popular', 'clear_view_counts', 'fill_view_counts',
               'fold_view_downloads', 'view_counts_due', 'drain_view_counts', 'set_view_counts', 'repair_queue',
               'recount', 'recount_versions', 'recount_some_versions', 'tell_progress', 'recount_queue', 'recount_builds', 'recount_downloads', 'recount_days',
-              'record_rows', 'note_short_attempts', 'why_refused', 'add_names', 'apply_additions', 'apply_removals', 'apply_marks', 'mark_binary',
+              'record_rows', 'why_refused', 'add_names', 'apply_additions', 'apply_removals', 'apply_marks', 'mark_binary',
               'hide', 'show', 'adopt_quarantines', 'withhold',
               'take_log_batch'))
     LOOP

@@ -128,12 +128,13 @@ AS $$
     SELECT pg_catalog.regexp_replace(filename, '-linux_armv7l\.whl$', '-linux_armv6l.whl')
 $$;
 
--- The rows of builds themselves, the ends of their attempts (`queues`: from which they were built), and the pages that they make
--- stale. Returns the positions of those that are recorded: not when the number is there already or the version is gone. `addresses`:
--- of those whose attempt has not been noted before, where their slave was. Called under the settings of the two that follow.
+-- The rows of builds themselves, their attempts, and the pages that they make stale. Returns the positions of those that are recorded:
+-- not when the number is there already or the version is gone. `queues`: from which they were built, where not for their ABI's;
+-- `file_builds`: positions that have files; `views`: whose their rows are, NULL: stock's; `viewed`: the farm has views, or had some;
+-- `addresses`: of those whose attempt has not been noted before, where their slave was. Called under the settings of the two that follow.
 CREATE FUNCTION piw.record_rows(
     build_ids integer[], slaves integer[], packages text[], versions text[], abis text[], queues text[], statuses boolean[],
-    durations_us bigint[], pages text[], moment timestamp, addresses text[])
+    durations_us bigint[], file_builds integer[], moment timestamp, addresses text[], views text[], viewed boolean)
 RETURNS integer[]
 LANGUAGE plpgsql
 AS $$
@@ -141,35 +142,42 @@ AS $$
 DECLARE
     accepted integer[];
     attempts bigint[];
-    noted bigint[]; -- those of them that are there
+    noted boolean;     -- one of them is there
     rested boolean;
-    has_views boolean;
-    had_views boolean;
-    views text[];   -- NULL: none of them is for a view
 BEGIN
-    SELECT EXISTS (SELECT FROM piw.views v WHERE NOT v.common), EXISTS (SELECT FROM piw.view_names) INTO has_views, had_views;
-    IF has_views THEN
-        views := piw.views_of(abis);
-    END IF;
     -- One array is unnested, by whose positions the others are read: each more would cost as much as looking up a row.
-    SELECT array_agg(b.ord),
-           array_agg((SELECT a.attempt_id FROM piw.attempts a
-                      WHERE a.state = 'running' AND a.slave_id = slaves[b.ord] AND a.package = packages[b.ord]
-                        AND a.version = versions[b.ord] AND a.abi_tag = queues[b.ord] LIMIT 1)),
-           bool_or(EXISTS (SELECT FROM piw.attempts a
-                           WHERE a.state = 'transient' AND a.counts AND a.package = packages[b.ord]
-                             AND a.version = versions[b.ord] AND a.abi_tag IN (abis[b.ord], queues[b.ord])))
-    INTO accepted, attempts, rested
-    FROM unnest(build_ids) WITH ORDINALITY AS b (build_id, ord)
-    WHERE array_position(build_ids, b.build_id) = b.ord -- of one number twice the first
-      AND (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
-      AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
-      AND (views[b.ord] IS NOT NULL OR (abis[b.ord] !~ '[.-]' AND NOT (had_views AND piw.was_view(abis[b.ord]))))
-      AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
-           FROM public.versions v JOIN public.packages p ON p.package = v.package
-           WHERE v.package = packages[b.ord] AND v.version = versions[b.ord]);
+    SELECT array_agg(l.ord), array_agg(l.attempt_id), bool_or(l.attempt_id IS NOT NULL), bool_or(l.rested)
+    INTO accepted, attempts, noted, rested
+    FROM (SELECT b.ord,
+                 (SELECT a.attempt_id FROM piw.attempts a
+                  WHERE a.state = 'running' AND a.slave_id = slaves[b.ord] AND a.package = packages[b.ord]
+                    AND a.version = versions[b.ord] AND a.abi_tag = coalesce(queues[b.ord], abis[b.ord]) LIMIT 1) AS attempt_id,
+                 EXISTS (SELECT FROM piw.attempts a
+                         WHERE a.state = 'transient' AND a.counts AND a.package = packages[b.ord]
+                           AND a.version = versions[b.ord] AND a.abi_tag IN (abis[b.ord], queues[b.ord])) AS rested
+          FROM unnest(build_ids) WITH ORDINALITY AS b (build_id, ord)
+          WHERE array_position(build_ids, b.build_id) = b.ord -- of one number twice the first
+            AND (SELECT o.build_id FROM public.builds o WHERE o.build_id = b.build_id) IS NULL
+            AND (SELECT o.build_id FROM piw.view_builds o WHERE o.build_id = b.build_id) IS NULL
+            AND (views[b.ord] IS NOT NULL OR (abis[b.ord] !~ '[.-]' AND NOT (viewed AND piw.was_view(abis[b.ord]))))
+            AND (SELECT 'quarantined' NOT IN (v.skip, p.skip)
+                 FROM public.versions v JOIN public.packages p ON p.package = v.package
+                 WHERE v.package = packages[b.ord] AND v.version = versions[b.ord])
+          OFFSET 0) l;
     IF cardinality(array_remove(addresses, NULL)) > 0 THEN
-        PERFORM piw.note_short_attempts(build_ids, slaves, packages, versions, queues, statuses, moment, addresses, accepted);
+        -- Hardly ever there is one, and an UPDATE of nothing costs as much as an INSERT of a row.
+        IF EXISTS (SELECT FROM piw.attempts WHERE state = 'running' AND slave_id = ANY (slaves)) THEN
+            UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = moment
+            WHERE state = 'running' AND slave_id = ANY (ARRAY(
+                SELECT b.slave_id FROM unnest(slaves, addresses) AS b (slave_id, address) WHERE b.address IS NOT NULL));
+        END IF;
+        -- They were over before anybody would have noted that they had begun.
+        INSERT INTO piw.attempts (slave_id, package, version, abi_tag, address, state, ended, build_id)
+        SELECT slaves[b.ord], packages[b.ord], versions[b.ord], coalesce(queues[b.ord], abis[b.ord]), b.address,
+               CASE WHEN b.ord <> ALL (coalesce(accepted, '{}')) THEN 'running' WHEN statuses[b.ord] THEN 'built' ELSE 'failed' END,
+               CASE WHEN b.ord = ANY (accepted) THEN moment END, CASE WHEN b.ord = ANY (accepted) THEN build_ids[b.ord] END
+        FROM unnest(addresses) WITH ORDINALITY AS b (address, ord)
+        WHERE b.address IS NOT NULL;
     END IF;
     IF accepted IS NULL THEN
         RETURN '{}';
@@ -177,19 +185,18 @@ BEGIN
     -- A microsecond apart: package, version, time and builder together are unique.
     INSERT INTO public.builds (build_id, package, version, built_by, built_at, duration, status, abi_tag)
     SELECT build_ids[b.ord], packages[b.ord], versions[b.ord], slaves[b.ord], moment + b.ord * interval '1 microsecond',
-           durations_us[b.ord] * interval '1 microsecond', statuses[b.ord], abis[b.ord]
+           durations_us[b.ord] * interval '1 microsecond', coalesce(statuses[b.ord], false), abis[b.ord]
     FROM unnest(accepted) AS b (ord)
     WHERE views[b.ord] IS NULL;
-    IF cardinality(array_remove(views, NULL)) > 0 THEN
+    IF viewed AND cardinality(array_remove(views, NULL)) > 0 THEN
         PERFORM piw.record_view_rows(accepted, views, build_ids, slaves, packages, versions, statuses, durations_us, moment);
     END IF;
-    noted := array_remove(attempts, NULL);
-    IF cardinality(noted) > 0 THEN
+    IF noted THEN
         UPDATE piw.attempts a SET state = CASE WHEN b.status THEN 'built' ELSE 'failed' END, ended = moment,
             build_id = b.build_id
         FROM (SELECT t.attempt_id, build_ids[t.ord] AS build_id, statuses[t.ord] AS status
               FROM unnest(attempts, accepted) AS t (attempt_id, ord)) b
-        WHERE a.attempt_id = ANY (noted) AND a.attempt_id = b.attempt_id;
+        WHERE a.attempt_id = ANY (array_remove(attempts, NULL)) AND a.attempt_id = b.attempt_id;
     END IF;
     IF rested THEN
         FOR n IN 1..cardinality(accepted) LOOP
@@ -198,34 +205,14 @@ BEGIN
               AND a.version = versions[accepted[n]] AND a.abi_tag IN (abis[accepted[n]], queues[accepted[n]]);
         END LOOP;
     END IF;
-    PERFORM piw.note_pages(array_agg(packages[b.ord]), array_agg(pages[b.ord])) FROM unnest(accepted) AS b (ord);
+    -- As piw.note_pages does it.
+    INSERT INTO piw.pages_due AS d (package, noted, command)
+    SELECT packages[b.ord], moment, min(CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END)
+    FROM unnest(accepted) AS b (ord)
+    GROUP BY 1
+    ORDER BY packages[b.ord] COLLATE "C"
+    ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command);
     RETURN accepted;
-END
-$$;
-
--- Attempts that are noted with their builds: they were over before anybody would have noted that they had begun. Called as
--- piw.record_rows is.
-CREATE FUNCTION piw.note_short_attempts(
-    build_ids integer[], slaves integer[], packages text[], versions text[], queues text[], statuses boolean[], moment timestamp,
-    addresses text[], accepted integer[])
-RETURNS void
-LANGUAGE plpgsql
-AS $$
-#variable_conflict use_column
-BEGIN
-    -- Hardly ever there is one, and an UPDATE of nothing costs as much as an INSERT of a row.
-    IF EXISTS (SELECT FROM piw.attempts WHERE state = 'running' AND slave_id = ANY (slaves)) THEN
-        UPDATE piw.attempts SET state = 'ended', cause = 'the slave began another build', ended = moment
-        WHERE state = 'running' AND slave_id = ANY (ARRAY(
-            SELECT b.slave_id FROM unnest(slaves, addresses) AS b (slave_id, address) WHERE b.address IS NOT NULL));
-    END IF;
-    INSERT INTO piw.attempts (slave_id, package, version, abi_tag, address, state, ended, build_id)
-    SELECT slaves[b.ord], packages[b.ord], versions[b.ord], queues[b.ord], b.address,
-           CASE WHEN over.yes IS NOT TRUE THEN 'running' WHEN statuses[b.ord] THEN 'built' ELSE 'failed' END,
-           CASE WHEN over.yes THEN moment END, CASE WHEN over.yes THEN build_ids[b.ord] END
-    FROM unnest(addresses) WITH ORDINALITY AS b (address, ord)
-    CROSS JOIN LATERAL (SELECT b.ord = ANY (accepted) AS yes) over
-    WHERE b.address IS NOT NULL;
 END
 $$;
 
@@ -256,12 +243,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
     SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    amount constant integer := cardinality(build_ids);
+    viewed constant boolean := EXISTS (SELECT FROM piw.views) OR EXISTS (SELECT FROM piw.view_names);
     accepted integer[];
 BEGIN
-    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, abis, array_fill(false, ARRAY[amount]), durations_us,
-                                array_fill('PROJECT'::text, ARRAY[amount]), piw.utc_now(), addresses);
-    FOR n IN 1..amount LOOP
+    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, NULL, NULL, durations_us, NULL, piw.utc_now(), addresses,
+                                CASE WHEN viewed THEN piw.views_of(abis) END, viewed);
+    FOR n IN 1..cardinality(build_ids) LOOP
         ord := n;
         recorded := n = ANY (accepted);
         why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n], abis[n]) END;
@@ -290,37 +277,71 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    moment constant timestamp := piw.utc_now();
+    viewed constant boolean := EXISTS (SELECT FROM piw.views) OR EXISTS (SELECT FROM piw.view_names);
+    views constant text[] := CASE WHEN viewed THEN piw.views_of(abis) END;
     accepted integer[];
-    moment timestamp := piw.utc_now();
-    rounds integer;
+    amount bigint;
+    round integer := 0;
+    rounds integer := 0;
     taken text[];
-    taken_files bigint[];
-    published boolean; -- one of these names
+    taken_files bigint[]; -- NULL: all
+    known_files bigint[]; -- whose name was published before
     unchanged text[];
     stale text[];
-    kept_builds integer[] := '{}';
-    kept_names text[] := '{}';
+    kept_builds integer[];
+    kept_names text[];
     here_builds integer[];
     here_names text[];
-    views text[] := piw.views_of(abis);
 BEGIN
-    accepted := piw.record_rows(
-        build_ids, slaves, packages, versions, abis,
-        ARRAY(SELECT coalesce(from_queues[b.ord], b.abi_tag) FROM unnest(abis) WITH ORDINALITY AS b (abi_tag, ord) ORDER BY b.ord),
-        statuses, durations_us,
-        ARRAY(SELECT CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END
-              FROM generate_series(1, cardinality(build_ids)) AS b (ord) ORDER BY b.ord), moment, addresses);
+    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, from_queues, statuses, durations_us, file_builds, moment,
+                                addresses, views, viewed);
 
-    -- Files of the same name in one group are taken one after the other, as if each build came alone.
-    SELECT coalesce(max(s.occurrences), 0) INTO rounds
-    FROM (SELECT count(*) AS occurrences FROM unnest(filenames) AS f GROUP BY f) s;
-    FOR round IN 1..rounds LOOP
-        SELECT bool_or(f.same IS NOT NULL), array_agg(f.filename) FILTER (WHERE f.same) INTO published, unchanged
-        FROM (SELECT f.filename,
-                     (SELECT o.filehash = f.filehash FROM public.files o WHERE o.filename = f.filename) AS same
-              FROM unnest(filenames, filehashes) AS f (filename, filehash)) f;
+    -- New names, as nearly all are. What isn't stored by this was published before, or comes twice.
+    INSERT INTO public.files (filename, build_id, filesize, filehash, package_tag, package_version_tag, py_version_tag, abi_tag,
+                              platform_tag, requires_python, location)
+    SELECT filenames[f.ord], build_ids[f.build], filesizes[f.ord], filehashes[f.ord], package_tags[f.ord], version_tags[f.ord],
+           py_tags[f.ord], file_abis[f.ord], platforms[f.ord], requires[f.ord], locations[f.ord]
+    FROM unnest(file_builds) WITH ORDINALITY AS f (build, ord)
+    WHERE f.build = ANY (accepted) AND views[f.build] IS NULL AND statuses[f.build]
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS amount = ROW_COUNT;
+    IF amount < cardinality(filenames) THEN
+        SELECT coalesce(array_agg(f.ord) FILTER (WHERE f.new), '{}'), array_agg(f.ord) FILTER (WHERE NOT f.new),
+               coalesce(max(f.nth) FILTER (WHERE NOT f.new), 0)
+        INTO taken_files, known_files, rounds
+        FROM (SELECT f.ord, f.new, row_number() OVER (PARTITION BY f.filename, f.new ORDER BY f.ord) AS nth
+              FROM (SELECT f.filename, f.ord,
+                           row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) = 1
+                           AND (SELECT o.build_id FROM public.files o WHERE o.filename = f.filename) = build_ids[f.build] AS new
+                    FROM unnest(file_builds, filenames) WITH ORDINALITY AS f (build, filename, ord)
+                    WHERE f.build = ANY (accepted) AND views[f.build] IS NULL AND statuses[f.build]) f) f;
+    END IF;
+    -- Then files of the same name are taken one after the other, as if each build came alone.
+    LOOP
+        IF cardinality(dep_files) > 0 THEN
+            INSERT INTO public.dependencies (filename, tool, dependency)
+            SELECT filenames[d.file], d.tool, d.dependency
+            FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
+            WHERE taken_files IS NULL OR d.file = ANY (taken_files)
+            ON CONFLICT DO NOTHING;
+        END IF;
+        -- What was published before keeps the time at which it was.
+        INSERT INTO piw.file_facts AS o (filename, package, metadata_hash, uploaded)
+        SELECT filenames[f.ord], packages[f.build], metadata_hashes[f.ord], moment
+        FROM unnest(file_builds) WITH ORDINALITY AS f (build, ord)
+        WHERE taken_files IS NULL OR f.ord = ANY (taken_files)
+        ON CONFLICT (filename) DO UPDATE SET
+            package = excluded.package, metadata_hash = excluded.metadata_hash,
+            uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
+        EXIT WHEN round = rounds;
+        round := round + 1;
+        SELECT array_agg(f.filename) INTO unchanged
+        FROM unnest(known_files) AS k (ord)
+        CROSS JOIN LATERAL (SELECT o.filename FROM public.files o
+                            WHERE o.filename = filenames[k.ord] AND o.filehash = filehashes[k.ord] OFFSET 0) f;
         stale := NULL;
-        IF published AND 0 = ANY (slaves) THEN
+        IF 0 = ANY (slaves) THEN
             -- Second entries whose wheel an operator replaces, and which the new wheel doesn't have.
             SELECT array_agg(s.filename) INTO stale
             FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
@@ -334,7 +355,8 @@ BEGIN
         END IF;
 
         WITH candidates AS (
-            SELECT f.*, row_number() OVER (PARTITION BY f.filename ORDER BY f.ord) AS nth
+            SELECT f.*, CASE WHEN f.ord = ANY (known_files)
+                             THEN row_number() OVER (PARTITION BY f.filename, f.ord = ANY (known_files) ORDER BY f.ord) END AS nth
             FROM unnest(file_builds, filenames, filesizes, filehashes, package_tags, version_tags, py_tags, file_abis,
                         platforms, requires, locations) WITH ORDINALITY
                 AS f (build, filename, filesize, filehash, package_tag, version_tag, py_tag, abi_tag, platform_tag,
@@ -364,7 +386,7 @@ BEGIN
                                      AND s.filehash = o.filehash)))
             RETURNING o.filename
         )
-        SELECT array_agg(k.filename) FILTER (WHERE k.stored), array_agg(k.ord) FILTER (WHERE k.stored),
+        SELECT coalesce(array_agg(k.filename) FILTER (WHERE k.stored), '{}'), coalesce(array_agg(k.ord) FILTER (WHERE k.stored), '{}'),
                array_agg(k.build) FILTER (WHERE NOT k.stored), array_agg(k.filename) FILTER (WHERE NOT k.stored)
         INTO taken, taken_files, here_builds, here_names
         -- Grouped, not joined: the planner would compare every file with every other.
@@ -377,62 +399,48 @@ BEGIN
         END IF;
         kept_builds := kept_builds || here_builds;
         kept_names := kept_names || here_names;
-
-        IF published THEN
-            DELETE FROM public.dependencies d WHERE d.filename = ANY (taken);
-        END IF;
-        INSERT INTO public.dependencies (filename, tool, dependency)
-        SELECT filenames[d.file], d.tool, d.dependency
-        FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
-        WHERE d.file = ANY (taken_files)
-        ON CONFLICT DO NOTHING;
-        -- What was published before keeps the time at which it was.
-        INSERT INTO piw.file_facts AS o (filename, package, metadata_hash, uploaded)
-        SELECT f.filename, packages[f.build], f.metadata_hash, moment
-        FROM unnest(file_builds, filenames, metadata_hashes) WITH ORDINALITY AS f (build, filename, metadata_hash, ord)
-        WHERE f.ord = ANY (taken_files)
-        ON CONFLICT (filename) DO UPDATE SET
-            package = excluded.package, metadata_hash = excluded.metadata_hash,
-            uploaded = CASE WHEN o.filename = ANY (unchanged) THEN o.uploaded ELSE excluded.uploaded END;
+        DELETE FROM public.dependencies d WHERE d.filename = ANY (taken);
     END LOOP;
-    FOR n IN 1..cardinality(file_builds) LOOP
-        IF views[file_builds[n]] IS NOT NULL AND slaves[file_builds[n]] = 0 AND file_builds[n] = ANY (accepted) THEN
-            PERFORM piw.drop_second_entry(views[file_builds[n]], filenames[n], filehashes[n]);
+    IF viewed THEN
+        FOR n IN 1..cardinality(file_builds) LOOP
+            IF views[file_builds[n]] IS NOT NULL AND slaves[file_builds[n]] = 0 AND file_builds[n] = ANY (accepted) THEN
+                PERFORM piw.drop_second_entry(views[file_builds[n]], filenames[n], filehashes[n]);
+            END IF;
+        END LOOP;
+        FOR n IN 1..cardinality(file_builds) LOOP
+            IF views[file_builds[n]] IS NULL OR NOT statuses[file_builds[n]] OR file_builds[n] <> ALL (accepted) THEN
+                CONTINUE;
+            ELSIF NOT piw.record_view_file(
+                    ROW(views[file_builds[n]], filenames[n], build_ids[file_builds[n]], filesizes[n], filehashes[n], package_tags[n],
+                        version_tags[n], py_tags[n], file_abis[n], platforms[n], requires[n], locations[n], metadata_hashes[n],
+                        moment)::piw.view_files, slaves[file_builds[n]] = 0,
+                    EXISTS (SELECT FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
+                            WHERE f.build = file_builds[n] AND f.filename = piw.armv7l_name(filenames[n])
+                              AND f.filename <> filenames[n] AND f.filehash = filehashes[n])) THEN
+                kept_builds := kept_builds || file_builds[n];
+                kept_names := kept_names || filenames[n];
+                CONTINUE;
+            END IF;
+            INSERT INTO piw.view_dependencies (view, filename, tool, dependency)
+            SELECT views[file_builds[n]], filenames[n], d.tool, d.dependency
+            FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
+            WHERE d.file = n
+            ON CONFLICT DO NOTHING;
+        END LOOP;
+        IF file_needs IS NOT NULL THEN
+            PERFORM piw.record_needs(build_ids, slaves, abis, file_builds, filenames, file_needs);
         END IF;
-    END LOOP;
-    FOR n IN 1..cardinality(file_builds) LOOP
-        IF views[file_builds[n]] IS NULL OR NOT statuses[file_builds[n]] OR file_builds[n] <> ALL (accepted) THEN
-            CONTINUE;
-        ELSIF NOT piw.record_view_file(
-                ROW(views[file_builds[n]], filenames[n], build_ids[file_builds[n]], filesizes[n], filehashes[n], package_tags[n],
-                    version_tags[n], py_tags[n], file_abis[n], platforms[n], requires[n], locations[n], metadata_hashes[n],
-                    moment)::piw.view_files, slaves[file_builds[n]] = 0,
-                EXISTS (SELECT FROM unnest(file_builds, filenames, filehashes) AS f (build, filename, filehash)
-                        WHERE f.build = file_builds[n] AND f.filename = piw.armv7l_name(filenames[n]) AND f.filename <> filenames[n]
-                          AND f.filehash = filehashes[n])) THEN
-            kept_builds := kept_builds || file_builds[n];
-            kept_names := kept_names || filenames[n];
-            CONTINUE;
+        IF cardinality(array_remove(from_queues, NULL)) > 0 THEN
+            PERFORM piw.record_uncovered(accepted, from_queues, build_ids, slaves, packages, versions, durations_us, moment);
         END IF;
-        INSERT INTO piw.view_dependencies (view, filename, tool, dependency)
-        SELECT views[file_builds[n]], filenames[n], d.tool, d.dependency
-        FROM unnest(dep_files, dep_tools, dep_names) AS d (file, tool, dependency)
-        WHERE d.file = n
-        ON CONFLICT DO NOTHING;
-    END LOOP;
-    IF file_needs IS NOT NULL THEN
-        PERFORM piw.record_needs(build_ids, slaves, abis, file_builds, filenames, file_needs);
-    END IF;
-    IF cardinality(array_remove(from_queues, NULL)) > 0 THEN
-        PERFORM piw.record_uncovered(accepted, from_queues, build_ids, slaves, packages, versions, durations_us, moment);
     END IF;
 
     RETURN QUERY
     SELECT b.ord::integer, b.ord = ANY (accepted),
-           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(b.package, b.version, abis[b.ord]) END,
+           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(packages[b.ord], versions[b.ord], abis[b.ord]) END,
            ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
                  WHERE k.build = b.ord ORDER BY k.name)
-    FROM unnest(packages, versions) WITH ORDINALITY AS b (package, version, ord)
+    FROM unnest(build_ids) WITH ORDINALITY AS b (build_id, ord)
     ORDER BY b.ord;
 END
 $$;
