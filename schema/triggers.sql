@@ -147,14 +147,23 @@ BEGIN
         FROM old_rows o WHERE o.duration < interval '1 week' HAVING count(*) > 0;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
+        -- Few, as nearly always, in one statement; else as piw.note has it.
+        INSERT INTO piw.dirty (package, version)
+        SELECT n.package, n.version FROM new_rows n WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 2000);
+        IF FOUND THEN
+            PERFORM pg_notify('piw_queue', '');
+        ELSE
+            PERFORM piw.note(array_agg(n.package::text), array_agg(n.version::text)) FROM new_rows n;
+        END IF;
         -- What happened on a day stays so when a build is removed later.
         INSERT INTO piw.deltas (kind, package_tag, moment, amount)
-        SELECT 'time', NULL, NULL, sum(extract(epoch FROM n.duration) * 1000000)::bigint
-        FROM new_rows n WHERE n.duration < interval '1 week' HAVING count(*) > 0
-        UNION ALL
-        SELECT CASE WHEN n.status THEN 'built' ELSE 'failed' END, n.abi_tag, n.built_at::date, count(*)
-        FROM new_rows n WHERE TG_OP = 'INSERT' GROUP BY 1, 2, 3;
+        SELECT d.kind, d.word, d.day, d.amount
+        FROM (SELECT n.status, n.abi_tag, n.built_at::date AS day, count(*) AS builds,
+                     sum(extract(epoch FROM n.duration) * 1000000) FILTER (WHERE n.duration < interval '1 week')::bigint AS time_us
+              FROM new_rows n GROUP BY 1, 2, 3) g
+        CROSS JOIN LATERAL (VALUES ('time', NULL, NULL, g.time_us),
+                                   (CASE WHEN g.status THEN 'built' ELSE 'failed' END, g.abi_tag, g.day, g.builds)) AS d (kind, word, day, amount)
+        WHERE d.amount IS NOT NULL AND (d.kind = 'time' OR TG_OP = 'INSERT');
     END IF;
     RETURN NULL;
 END
@@ -181,13 +190,21 @@ BEGIN
         FROM old_rows o GROUP BY o.package_tag;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        PERFORM piw.note(array_agg(b.package::text), array_agg(b.version::text))
+        INSERT INTO piw.dirty (package, version) -- as builds_changed does it
+        SELECT b.package, b.version
         FROM new_rows n
-        CROSS JOIN LATERAL (SELECT b.package, b.version FROM public.builds b WHERE b.build_id = n.build_id OFFSET 0) b;
+        CROSS JOIN LATERAL (SELECT b.package, b.version FROM public.builds b WHERE b.build_id = n.build_id OFFSET 0) b
+        WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 2000);
+        IF FOUND THEN
+            PERFORM pg_notify('piw_queue', '');
+        ELSE
+            PERFORM piw.note(array_agg(b.package::text), array_agg(b.version::text))
+            FROM new_rows n
+            CROSS JOIN LATERAL (SELECT b.package, b.version FROM public.builds b WHERE b.build_id = n.build_id OFFSET 0) b;
+        END IF;
         INSERT INTO piw.deltas (kind, package_tag, amount, size_bytes)
-        SELECT 'files', n.package_tag, count(*),
-               coalesce(sum(n.filesize) FILTER (WHERE n.platform_tag <> 'linux_armv6l'), 0)
-        FROM new_rows n GROUP BY n.package_tag;
+        SELECT 'files', n.package_tag, 1, CASE WHEN n.platform_tag <> 'linux_armv6l' THEN n.filesize ELSE 0 END
+        FROM new_rows n;
         DELETE FROM piw.removals r WHERE r.filename = ANY (ARRAY(SELECT n.filename FROM new_rows n));
     END IF;
     IF TG_OP = 'DELETE' THEN

@@ -127,19 +127,23 @@ END
 $$;
 
 -- May a wheel of this platform's tag run on a view's machines? PyPI's wheels for Linux are manylinux_GLIBC_MACHINE, older ones
--- manylinux2014_MACHINE and the like (PEP 600); musllinux is of another C library. `glibc` NULL: not known, any may.
+-- manylinux2014_MACHINE and the like (PEP 600); musllinux is of another C library. Installers ask for versions from 2.5 on where the
+-- machine is x86, for such from 2.17 on elsewhere. `glibc` NULL: not known, any of these may.
 CREATE FUNCTION piw.platform_fits(platform text, platforms text[], glibc integer) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = piw, public, pg_temp
 AS $$
 DECLARE
     part text[] := regexp_match(platform, '^manylinux(?:(1|2010|2014)|_([0-9]{1,3})_([0-9]{1,3}))(_.+)$');
+    version integer;
 BEGIN
     IF part IS NULL THEN
         RETURN platform = ANY (platforms);
     END IF;
+    version := CASE part[1] WHEN '1' THEN 2005 WHEN '2010' THEN 2012 WHEN '2014' THEN 2017
+               ELSE part[2]::integer * 1000 + part[3]::integer END;
     RETURN 'linux' || part[4] = ANY (platforms)
-           AND coalesce(CASE part[1] WHEN '1' THEN 2005 WHEN '2010' THEN 2012 WHEN '2014' THEN 2017
-                        ELSE part[2]::integer * 1000 + part[3]::integer END <= glibc, true);
+           AND version >= CASE WHEN part[4] IN ('_x86_64', '_i686') THEN 2005 ELSE 2017 END
+           AND coalesce(version <= glibc, true);
 END
 $$;
 

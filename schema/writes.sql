@@ -205,13 +205,14 @@ BEGIN
               AND a.version = versions[accepted[n]] AND a.abi_tag IN (abis[accepted[n]], queues[accepted[n]]);
         END LOOP;
     END IF;
-    -- As piw.note_pages does it.
-    INSERT INTO piw.pages_due AS d (package, noted, command)
-    SELECT packages[b.ord], moment, min(CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END)
-    FROM unnest(accepted) AS b (ord)
-    GROUP BY 1
-    ORDER BY packages[b.ord] COLLATE "C"
-    ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command);
+    IF cardinality(accepted) = 1 THEN
+        INSERT INTO piw.pages_due AS d (package, noted, command)
+        VALUES (packages[accepted[1]], moment, CASE WHEN accepted[1] = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END)
+        ON CONFLICT (package) DO UPDATE SET noted = excluded.noted, command = least(d.command, excluded.command);
+    ELSE
+        PERFORM piw.note_pages(array_agg(packages[b.ord]), array_agg(CASE WHEN b.ord = ANY (file_builds) THEN 'BOTH' ELSE 'PROJECT' END))
+        FROM unnest(accepted) AS b (ord);
+    END IF;
     RETURN accepted;
 END
 $$;
@@ -435,13 +436,16 @@ BEGIN
         END IF;
     END IF;
 
-    RETURN QUERY
-    SELECT b.ord::integer, b.ord = ANY (accepted),
-           CASE WHEN b.ord = ANY (accepted) THEN '' ELSE piw.why_refused(packages[b.ord], versions[b.ord], abis[b.ord]) END,
-           ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name)
-                 WHERE k.build = b.ord ORDER BY k.name)
-    FROM unnest(build_ids) WITH ORDINALITY AS b (build_id, ord)
-    ORDER BY b.ord;
+    FOR n IN 1..cardinality(build_ids) LOOP
+        ord := n;
+        recorded := n = ANY (accepted);
+        why := CASE WHEN recorded THEN '' ELSE piw.why_refused(packages[n], versions[n], abis[n]) END;
+        kept := '{}';
+        IF kept_names IS NOT NULL THEN
+            kept := ARRAY(SELECT k.name FROM unnest(kept_builds, kept_names) AS k (build, name) WHERE k.build = n ORDER BY k.name);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
 END
 $$;
 

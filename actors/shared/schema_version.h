@@ -3,6 +3,6 @@
 #define SHARED_SCHEMA_VERSION_H
 
 #define STOCK_SCHEMA_VERSION "0.23" /* public: of the release that everybody speaks to */
-enum { PIW_SCHEMA_VERSION = 5 };    /* piw: our own; also in schema/piw.sql */
+enum { PIW_SCHEMA_VERSION = 6 };    /* piw: our own; also in schema/piw.sql */
 
 #endif

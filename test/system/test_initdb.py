@@ -282,6 +282,21 @@ def upgrades_version_4(cluster):
     same("up to date" in cluster.initdb("version4", "-y").stdout, True, "a second run")
 
 
+def upgrades_version_5(cluster):
+    """A farm with views: what PyPI has under a name that no installer there asks for counts no more."""
+    stock(cluster, "version5")
+    cluster.sql("version5", MORE_ROWS + (ROOT / "test" / "schema" / "piw-5.sql").read_text("utf-8"))
+    views, waited = cluster.rows("version5", "SELECT * FROM piw.views ORDER BY place"), queue(cluster, "version5")
+    same("upgrading schema piw from version 5 to 6" in cluster.initdb("version5", "-y").stdout, True, "what it says")
+    like_new(cluster, "version5")
+    same((cluster.rows("version5", "SELECT * FROM piw.views ORDER BY place"), len(views)), (views, 2), "its views")
+    same((queue(cluster, "version5"), ("flask", "1.0", "trixie") in waited), (waited, False), "its queue at once")
+    drain(cluster, "version5")
+    same(sorted(queue(cluster, "version5")), sorted(waited + [("flask", "1.0", "trixie")]), "its queue, filled")
+    same(cluster.initdb("version5", "--check-queue").returncode, 0, "--check-queue")
+    same("up to date" in cluster.initdb("version5", "-y").stdout, True, "a second run")
+
+
 def upgrades_ours(cluster):
     fixture = (ROOT / "test" / "schema" / "piw-1.sql").read_text("utf-8")
     stock(cluster, "version1")
@@ -347,7 +362,7 @@ def names_the_versions_alike(_cluster):
 
 
 TESTS = [refuses, adopts, goes_back_after_work, upgrades_stock_22, upgrades_ours, upgrades_version_2, upgrades_version_3, upgrades_version_4,
-         shows_progress, names_the_versions_alike]
+         upgrades_version_5, shows_progress, names_the_versions_alike]
 
 
 def main():

@@ -31,6 +31,8 @@ SERVES = (  # tags, releases of Python, of which ABI, whether for its machines, 
     ("cp311-cp311-linux_armv7l", None, "cp311", True, False), ("cp311-cp311-linux_armv6l", None, "cp311", False, False),
     ("cp311-cp311-manylinux_2_36_armv7l", None, "cp311", True, False), ("cp311-cp311-manylinux_2_37_armv7l", None, "cp311", False, False),
     ("cp311-cp311-manylinux_2_39_aarch64.manylinux_2_17_armv7l", None, "cp311", True, False),
+    ("cp311-cp311-manylinux_2_16_armv7l", None, "cp311", False, False), ("cp311-cp311-manylinux2010_armv7l", None, "cp311", False, False),
+    ("cp311-cp311-manylinux_2_5_armv7l.manylinux1_armv7l", None, "cp311", False, False),
     ("cp311-cp311-manylinux2014_armv7l", None, "cp311", True, False), ("cp311-cp311-musllinux_1_1_armv7l", None, "cp311", False, False),
     ("cp37-abi3-manylinux_2_17_armv7l", None, "cp311", True, False), ("cp312-abi3-manylinux_2_17_armv7l", None, "cp311", False, False),
     ("cp37-abi3-manylinux_2_17_armv7l", None, "cp313t", False, False), ("cp310-cp310-manylinux_2_17_armv7l", None, "cp311", False, False),
@@ -86,6 +88,11 @@ def test_tags(farm):
         row = farm.rows(f"SELECT piw.pypi_serves('{{{tags}}}', ARRAY[{'NULL' if pythons is None else pythons}]::bigint[], '{abi}', "
                         f"'{{linux_armv7l}}', piw.glibc_of('{{{has}}}'), p) FROM unnest('{{f,t}}'::boolean[]) AS p (p)")
         equal(f"tags.{tags} {pythons} for {abi}", [value == "t" for [value] in row], [own, pure])
+    oldest = [farm.value(f"SELECT array_to_string(array_agg(t), ' ') FROM unnest('{{manylinux_2_4,manylinux1,manylinux_2_5,manylinux2010,"
+                         "manylinux_2_16,manylinux2014,manylinux_2_17,manylinux_2_36,manylinux_2_37}'::text[]) AS t (t) "
+                         f"WHERE piw.platform_fits(t || '_{machine}', '{{linux_{machine}}}', 2036)") for machine in ("x86_64", "i686", "aarch64")]
+    of_all = "manylinux2014 manylinux_2_17 manylinux_2_36"
+    equal("tags.the oldest that are asked for", oldest, 2 * [f"manylinux1 manylinux_2_5 manylinux2010 manylinux_2_16 {of_all}"] + [of_all])
     equal("tags.any glibc where it isn't known", farm.value(
         "SELECT piw.pypi_serves('{cp311-cp311-manylinux_2_39_armv7l}', '{}', 'cp311', '{linux_armv7l}', piw.glibc_of('{libc.so.6}'), false)"),
           "t")

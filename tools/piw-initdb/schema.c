@@ -40,6 +40,7 @@ INCLUDE(sql_2_3_count, "schema/upgrade/2-3-count.sql");
 INCLUDE(sql_2_3_fill, "schema/upgrade/2-3-fill.sql");
 INCLUDE(sql_3_4, "schema/upgrade/3-4.sql");
 INCLUDE(sql_4_5, "schema/upgrade/4-5.sql");
+INCLUDE(sql_5_6, "schema/upgrade/5-6.sql");
 
 const schema_file schema_public[] = {
     {"public.sql", sql_public, "creating the tables and functions of release 0.23"},
@@ -104,6 +105,7 @@ const schema_step schema_steps[] = {
      {"2-3-fill.sql", sql_2_3_fill, "keeping what is quarantined, and counting downloads"}},
     {3, {"3-4.sql", sql_3_4, "upgrading schema piw from version 3 to 4"}, {0}},
     {4, {"4-5.sql", sql_4_5, "upgrading schema piw from version 4 to 5"}, {0}},
+    {5, {"5-6.sql", sql_5_6, "upgrading schema piw from version 5 to 6"}, {0}},
     {0},
 };
 
