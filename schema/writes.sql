@@ -185,7 +185,7 @@ BEGIN
     -- A microsecond apart: package, version, time and builder together are unique.
     INSERT INTO public.builds (build_id, package, version, built_by, built_at, duration, status, abi_tag)
     SELECT build_ids[b.ord], packages[b.ord], versions[b.ord], slaves[b.ord], moment + b.ord * interval '1 microsecond',
-           durations_us[b.ord] * interval '1 microsecond', coalesce(statuses[b.ord], false), abis[b.ord]
+           durations_us[b.ord] * interval '1 microsecond', statuses[b.ord], abis[b.ord]
     FROM unnest(accepted) AS b (ord)
     WHERE views[b.ord] IS NULL;
     IF viewed AND cardinality(array_remove(views, NULL)) > 0 THEN
@@ -247,7 +247,8 @@ DECLARE
     viewed constant boolean := EXISTS (SELECT FROM piw.views) OR EXISTS (SELECT FROM piw.view_names);
     accepted integer[];
 BEGIN
-    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, NULL, NULL, durations_us, NULL, piw.utc_now(), addresses,
+    accepted := piw.record_rows(build_ids, slaves, packages, versions, abis, NULL,
+                                array_fill(false, ARRAY[cardinality(build_ids)]), durations_us, NULL, piw.utc_now(), addresses,
                                 CASE WHEN viewed THEN piw.views_of(abis) END, viewed);
     FOR n IN 1..cardinality(build_ids) LOOP
         ord := n;

@@ -164,15 +164,22 @@ static void add_file(build_params *b, const file_state *state, piw_text metadata
         }
 }
 
-/* The row under which a linux_armv7l wheel is listed for linux_armv6l, unless the build has a wheel of that name. */
+/* The name under which a linux_armv7l wheel is listed for linux_armv6l, unless the build has a wheel of that name. */
+static bool has_armv6l(const build_row *body, const built_file *file, char name[PIW_FILENAME_MAX + 1])
+{
+    if (!file->armv6_too || !piw_wheel_name_armv6l(file->state.filename, name))
+        return false;
+    for (uint32_t i = 0; i < body->files.count; i++)
+        if (piw_text_is(body->files.at[i].state.filename, name))
+            return false;
+    return true;
+}
+
 static void add_armv6l(build_params *b, const build_row *body, const built_file *file)
 {
     char name[PIW_FILENAME_MAX + 1];
-    if (!file->armv6_too || !piw_wheel_name_armv6l(file->state.filename, name))
+    if (!has_armv6l(body, file, name))
         return;
-    for (uint32_t i = 0; i < body->files.count; i++)
-        if (piw_text_is(body->files.at[i].state.filename, name))
-            return;
     file_state twin = file->state;
     twin.filename = piw_text_of(name);
     twin.platform_tag = piw_text_of("linux_armv6l");
@@ -198,26 +205,18 @@ static void add_build(build_params *b, const entry *build)
     }
 }
 
-/* Rows of (position, recorded, why, kept): the last is one row a name, or NULL. */
+/* A row for each, in their order: position, recorded, why, kept. */
 static int build_replies(const PGresult *r, entry *const *entries, uint32_t count, piw_err *err)
 {
-    int row = 0, rows = PQntuples(r);
     for (uint32_t i = 0; i < count; i++) {
-        int begin = row;
-        while (row < rows && row_int(r, row, 0) == i + 1)
-            row++;
-        if (row == begin)
+        if (PQntuples(r) <= (int)i || row_int(r, (int)i, 0) != i + 1)
             return piw_err_set(err, PIW_EDB, "the database gave no answer for build %lld",
                                (long long)db_LOGBUILD_of(entries[i]->msg)->build_id);
         db_LOGBUILD_reply *body = NULL;
         piw_msg *reply = db_LOGBUILD_reply_new(&body);
-        body->recorded = row_bool(r, begin, 1);
-        body->why = row_copy(reply, r, begin, 2);
-        if (!row_null(r, begin, 3)) {
-            piw_msg_list(reply, &body->kept, row - begin);
-            for (int k = begin; k < row; k++)
-                body->kept.at[k - begin] = row_copy(reply, r, k, 3);
-        }
+        body->recorded = row_bool(r, (int)i, 1);
+        body->why = row_copy(reply, r, (int)i, 2);
+        row_split(reply, r, (int)i, 3, &body->kept.count, &body->kept.at);
         entries[i]->reply = reply;
     }
     return 0;
@@ -254,16 +253,14 @@ static const struct {
 } kinds[KINDS] = {
     [KIND_DESCRIBE] = {{"describe", "SELECT piw.describe($1, $2)"}, put_descriptions, NULL, GROUP_MAX},
     [KIND_FAILURE] = {{"record_failures",
-                       "SELECT r.ord, r.recorded, r.why, NULL FROM piw.record_failures($1, $2, $3, $4, $5, $6, "
-                       "$7) r"},
+                       "SELECT r.ord, r.recorded, r.why, '' FROM piw.record_failures($1, $2, $3, $4, $5, $6, $7) r"},
                       put_failures,
                       build_replies,
                       GROUP_MAX},
     [KIND_LOGBUILD] = {{"record_builds",
-                        "SELECT r.ord, r.recorded, r.why, k.name FROM piw.record_builds($1, $2, $3, $4, $5, $6, $7, "
-                        "$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, "
-                        "$25) r "
-                        "LEFT JOIN LATERAL unnest(r.kept) AS k (name) ON true ORDER BY r.ord, k.name"},
+                        "SELECT r.ord, r.recorded, r.why, array_to_string(r.kept, chr(31)) FROM piw.record_builds($1, "
+                        "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, "
+                        "$22, $23, $24, $25) r"},
                        put_builds,
                        build_replies,
                        GROUP_MAX},
@@ -389,40 +386,63 @@ int batch_take(database *db, const batch *group, piw_err *err)
 bool batch_answers_last(const batch *group)
 {
     for (uint32_t i = 0; i < group->steps_count; i++)
-        if (group->steps[i].kind == KIND_LOGBUILD) /* which of its files stayed is known before the commit only */
-            return false;
+        for (uint32_t j = 0; group->steps[i].kind == KIND_LOGBUILD && j < group->steps[i].count; j++)
+            /* What an operator imports takes the place of others' files, perhaps of some that are stored just before. */
+            if (db_LOGBUILD_of(group->entries[group->steps[i].first + j]->msg)->slave_id == 0)
+                return false;
     return true;
+}
+
+/* Is a build there, and of its files (names and hashes, by its position), where another one has the name in the store in which
+ * its row is? */
+static const char look_again[] =
+    "SELECT b.ord, r.stock OR r.view IS NOT NULL, "
+    "CASE WHEN r.stock OR r.view IS NOT NULL THEN '' ELSE 'the version is unknown or has been removed' END, "
+    "(SELECT string_agg(f.name, chr(31) ORDER BY f.name) "
+    "FROM unnest($2::bigint[], $3::text[], $4::text[]) AS f (build, name, hash) "
+    "WHERE f.build = b.ord AND NOT CASE WHEN r.stock "
+    "THEN EXISTS (SELECT FROM public.files o WHERE o.filename = f.name AND o.filehash = f.hash) "
+    "ELSE EXISTS (SELECT FROM piw.view_files o WHERE o.view = r.view AND o.filename = f.name AND o.filehash = f.hash) "
+    "END AND (r.stock OR r.view IS NOT NULL)) "
+    "FROM unnest($1::bigint[]) WITH ORDINALITY AS b (id, ord) CROSS JOIN LATERAL ("
+    "SELECT EXISTS (SELECT FROM public.builds o WHERE o.build_id = b.id) AS stock, "
+    "(SELECT o.view FROM piw.view_builds o WHERE o.build_id = b.id) AS view) r ORDER BY b.ord";
+
+static void put_again(params *p, entry *const *entries, uint32_t count)
+{
+    int ids = params_array(p), builds = params_array(p), names = params_array(p), hashes = params_array(p);
+    for (uint32_t i = 0; i < count; i++) {
+        const build_row *body = db_LOGBUILD_of(entries[i]->msg);
+        params_add_int(p, ids, body->build_id);
+        for (uint32_t j = 0; body->status && j < body->files.count; j++) {
+            char second[PIW_FILENAME_MAX + 1];
+            const built_file *file = &body->files.at[j];
+            for (int k = 0; k < (has_armv6l(body, file, second) ? 2 : 1); k++) {
+                params_add_int(p, builds, i + 1);
+                params_add_text(p, names, k == 0 ? file->state.filename : piw_text_of(second));
+                params_add_text(p, hashes, file->state.filehash);
+            }
+        }
+    }
 }
 
 int batch_answer_again(database *db, entry *first, uint32_t count, piw_err *err)
 {
-    params p = {0};
-    int ids = params_array(&p);
-    uint32_t i = 0;
+    entry *builds[GROUP_MAX];
+    uint32_t asked = 0, i = 0;
     for (entry *e = first; e != NULL && i < count; e = e->next, i++)
         if (e->reply == NULL && kind_of(e->msg) == KIND_WEB_LOG)
             web_log_reply(NULL, &e, 1, err);
-        else if (e->reply == NULL && kind_of(e->msg) == KIND_FAILURE)
-            params_add_int(&p, ids, db_LOGBUILD_of(e->msg)->build_id);
+        else if (e->reply == NULL && (kind_of(e->msg) == KIND_FAILURE || kind_of(e->msg) == KIND_LOGBUILD))
+            builds[asked++] = e;
+    if (asked == 0)
+        return 0;
+    params p = {0};
     PGresult *r = NULL;
-    int rc =
-        database_query(db,
-                       "SELECT EXISTS (SELECT FROM public.builds b WHERE b.build_id = k.id) OR EXISTS (SELECT FROM "
-                       "piw.view_builds b WHERE b.build_id = k.id) FROM unnest($1::bigint[]) WITH ORDINALITY AS k "
-                       "(id, ord) ORDER BY k.ord",
-                       &p, &r, err);
-    if (rc != 0)
-        return rc;
-    int row = 0;
-    i = 0;
-    for (entry *e = first; e != NULL && i < count && row < PQntuples(r); e = e->next, i++) {
-        if (e->reply != NULL || kind_of(e->msg) != KIND_FAILURE)
-            continue;
-        db_LOGBUILD_reply *body = NULL;
-        e->reply = db_LOGBUILD_reply_new(&body);
-        body->recorded = row_bool(r, row++, 0);
-        body->why = piw_msg_textz(e->reply, body->recorded ? "" : "the version is unknown or has been removed");
-    }
+    put_again(&p, builds, asked);
+    int rc = database_query(db, look_again, &p, &r, err);
+    if (rc == 0)
+        rc = build_replies(r, builds, asked, err);
     PQclear(r);
-    return 0;
+    return rc;
 }

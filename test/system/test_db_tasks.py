@@ -38,7 +38,7 @@ def main():
     with Cluster() as cluster:
         run(cluster, "", ["running", "starting"])
         for when in ("unsent", "before_commit", "unanswered", "after_commit"):
-            run(cluster, f"cut_{when}", ["faults"], f"oracle.{when}=error:3")
+            run(cluster, f"cut_{when}", ["faults", "views"], f"oracle.{when}=error:3")
     return score.code()
 
 

@@ -18,8 +18,8 @@ from score import check
 
 SLAVES = 100
 # The master's steps, and at which passage it dies there. A group of the writer holds many builds.
-POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "juggler.place": 150, "oracle.before_commit": 60, "oracle.after_commit": 60,
-          "driver.committed": 150, "juggler.rename": 150, "juggler.metadata": 150}
+POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "juggler.place": 150, "oracle.before_commit": 60, "oracle.unanswered": 60,
+          "oracle.after_commit": 60, "driver.committed": 150, "juggler.rename": 150, "juggler.metadata": 150}
 CUTS, BUILDS = (2, 800) if farms.SANITIZED else (3, 1800)  # of the database's processes, in a load of so many builds
 
 

@@ -157,7 +157,7 @@ def main():
         farm.psql("CREATE EXTENSION pg_stat_statements", database="piwheels")
         farm.psql(SCHEMA)
         builds = Builds()
-        rounds = "".join(builds.group(kind, 2) for _ in range(7) for kind in KINDS)
+        rounds = "".join(builds.group(kind, count) for _ in range(7) for kind in KINDS for count in (1, 2))
         text = PREPARE + rounds + FILL + "".join(builds.group(kind, 2) for kind in KINDS) + "SELECT pg_stat_statements_reset();\n"
         for kind in KINDS:
             text += "BEGIN;\n" + READ + builds.group(kind, 10) + READ + "COMMIT;\n"

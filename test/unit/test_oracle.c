@@ -23,11 +23,20 @@ static struct {
     PGconn *admin;
     char plugins[2][512];
     const char *dsn;
+    bool viewed; /* the farm has views: the common one, and one that is called other */
 } house;
 
 static const char *setting(void *arg, const char *name)
 {
     (void)arg;
+    static const char *const views[][2] = {
+        {"views", "base other"},          {"view:base.abi", "cp39"},   {"view:base.platform", "linux_x86_64"},
+        {"view:base.os_name", "debian"},  {"view:other.abi", "cp311"}, {"view:other.platform", "linux_armv7l"},
+        {"view:other.os_name", "debian"},
+    };
+    for (size_t i = 0; house.viewed && i < PIW_COUNT(views); i++)
+        if (strcmp(name, views[i][0]) == 0)
+            return views[i][1];
     return strcmp(name, "dsn") == 0 ? house.dsn : NULL;
 }
 
@@ -84,6 +93,12 @@ static void start_house(void)
     set_up();
     piw_err err = {0};
     ck_assert_msg(try_start(&err) == 0, "%s", err.text);
+}
+
+static void start_viewed_house(void)
+{
+    house.viewed = true;
+    start_house();
 }
 
 static void stop_house(void)
@@ -169,10 +184,10 @@ static int64_t reserve_builds(int64_t count)
 
 static const char hash_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-static piw_msg *build_with_file(int64_t number, const char *hash)
+static piw_msg *fill_build(build_row **filled, int64_t number, const char *hash)
 {
-    build_row *body = NULL;
-    piw_msg *msg = db_LOGBUILD_new(&body);
+    piw_msg *msg = db_LOGBUILD_new(filled);
+    build_row *body = *filled;
     body->build_id = number;
     body->slave_id = 7;
     body->package = piw_msg_textz(msg, "some-thing");
@@ -202,6 +217,12 @@ static piw_msg *build_with_file(int64_t number, const char *hash)
         file->state.dependencies.at[i].value.at[1] = piw_msg_textz(msg, "a");
     }
     return msg;
+}
+
+static piw_msg *build_with_file(int64_t number, const char *hash)
+{
+    build_row *body = NULL;
+    return fill_build(&body, number, hash);
 }
 
 static void check_project(int64_t build)
@@ -501,6 +522,75 @@ START_TEST(an_unknown_commit_is_settled)
 }
 END_TEST
 
+enum { CUT_BUILDS = 8, CUT_FIRST = 900001 }; /* so many that one of them meets the fault point */
+
+static const char *cut_name(piw_msg *msg, int n, const char *machine)
+{
+    return piw_msg_printf(msg, "some_thing-1.0-%d-cp39-cp39-%s.whl", n, machine).s;
+}
+
+/* One build's files: a name that all have, with bytes of its own; and a new one whose second name is somebody else's. */
+static piw_msg *build_with_three(int n, const char *queue)
+{
+    build_row *body = NULL;
+    piw_msg *msg = fill_build(&body, CUT_FIRST + n, hash_a);
+    file_state state = body->files.at[0].state;
+    body->abi_tag = piw_msg_textz(msg, queue);
+    piw_msg_list(msg, &body->files, 2);
+    for (int i = 0; i < 2; i++)
+        body->files.at[i] = (built_file){.metadata_hash = piw_msg_textz(msg, hash_a), .state = state};
+    body->files.at[0].state.filehash = piw_msg_printf(msg, "%064d", n);
+    body->files.at[1].state.filename = piw_text_of(cut_name(msg, n, "linux_armv7l"));
+    body->files.at[1].state.platform_tag = piw_msg_textz(msg, "linux_armv7l");
+    body->files.at[1].armv6_too = true;
+    return msg;
+}
+
+/* Wherever the connection is cut, a build hears which of its files stayed, and no more. */
+static void check_cut_builds(const char *queue)
+{
+    for (int n = 0; n < CUT_BUILDS; n++) {
+        piw_msg *answer = call("db", build_with_three(n, queue));
+        const db_LOGBUILD_reply *reply = db_LOGBUILD_reply_of(answer);
+        ck_assert_msg(reply->recorded, "build %d: %s", n, reply->why.s);
+        ck_assert_str_eq(reply->why.s, "");
+        ck_assert_uint_eq(reply->kept.count, n == 0 ? 1 : 2);
+        ck_assert_str_eq(reply->kept.at[0].s, cut_name(answer, n, "linux_armv6l"));
+        if (n > 0)
+            ck_assert_str_eq(reply->kept.at[1].s, "some_thing-1.0-cp39-cp39-linux_x86_64.whl");
+        piw_msg_free(&answer);
+    }
+}
+
+#define OTHERS                                                                                                         \
+    "SELECT 'some_thing-1.0-' || n || '-cp39-cp39-linux_armv6l.whl', 900000, 1, repeat('c', 64), 'some_thing', "       \
+    "'1.0', "                                                                                                          \
+    "'cp39', 'cp39', 'linux_armv6l', NULL"
+
+START_TEST(an_unknown_commit_tells_which_files_stayed)
+{
+    admin("INSERT INTO packages VALUES ('some-thing'); INSERT INTO versions VALUES ('some-thing', '1.0');"
+          "INSERT INTO builds VALUES (900000, 'some-thing', '1.0', 1, now(), '1 s', true, 'cp311');"
+          "INSERT INTO files " OTHERS " FROM generate_series(0, 7) n");
+    check_cut_builds("cp39");
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM builds"), CUT_BUILDS + 1);
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM files"), 2 * CUT_BUILDS + 1);
+}
+END_TEST
+
+START_TEST(an_unknown_commit_tells_which_files_of_a_view_stayed)
+{
+    admin("INSERT INTO packages VALUES ('some-thing'); INSERT INTO versions VALUES ('some-thing', '1.0');"
+          "INSERT INTO piw.view_builds VALUES (900000, 'other', 'some-thing', '1.0', 1, now(), '1 s', true);"
+          "INSERT INTO piw.view_files SELECT 'other', f.*, '/simple', NULL, now() FROM (" OTHERS
+          " FROM generate_series(0, 7) n) f");
+    check_cut_builds("other");
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM piw.view_builds"), CUT_BUILDS + 1);
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM piw.view_files"), 2 * CUT_BUILDS + 1);
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM files"), 0);
+}
+END_TEST
+
 /* --- The queue ----------------------------------------------------------------------------------------------------------- */
 
 /* As much longer as there are more programs than processors: what others take is not ours to answer for. */
@@ -613,7 +703,13 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(faults, start_house, stop_house);
     tcase_set_timeout(faults, 120);
     tcase_add_test(faults, an_unknown_commit_is_settled);
+    tcase_add_test(faults, an_unknown_commit_tells_which_files_stayed);
     suite_add_tcase(suite, faults);
+    TCase *views = tcase_create("views");
+    tcase_add_checked_fixture(views, start_viewed_house, stop_house);
+    tcase_set_timeout(views, 120);
+    tcase_add_test(views, an_unknown_commit_tells_which_files_of_a_view_stayed);
+    suite_add_tcase(suite, views);
     TCase *starting = tcase_create("starting");
     tcase_add_checked_fixture(starting, NULL, stop_house);
     tcase_set_timeout(starting, 60);
