@@ -203,8 +203,9 @@ BEGIN
             CROSS JOIN LATERAL (SELECT b.package, b.version FROM public.builds b WHERE b.build_id = n.build_id OFFSET 0) b;
         END IF;
         INSERT INTO piw.deltas (kind, package_tag, amount, size_bytes)
-        SELECT 'files', n.package_tag, 1, CASE WHEN n.platform_tag <> 'linux_armv6l' THEN n.filesize ELSE 0 END
-        FROM new_rows n;
+        SELECT 'files', n.package_tag, count(*),
+               coalesce(sum(n.filesize) FILTER (WHERE n.platform_tag <> 'linux_armv6l'), 0)
+        FROM new_rows n GROUP BY n.package_tag;
         DELETE FROM piw.removals r WHERE r.filename = ANY (ARRAY(SELECT n.filename FROM new_rows n));
     END IF;
     IF TG_OP = 'DELETE' THEN
