@@ -106,6 +106,10 @@ def seal(farm, package):
     farm.wait("a sealed build", lambda: farm.master.text().count(" is sealed: ") > before)
     farm.master.expected_end = True
     farm.master.kill()
+    # What it had sent, and its commit with it, would be done as soon as the lock is free.
+    sessions = "FROM pg_stat_activity WHERE usename = 'piwheels'"
+    farm.psql(f"SELECT pg_terminate_backend(pid) {sessions}")
+    farm.wait("the end of its sessions", lambda: farm.value(f"SELECT count(*) {sessions}") == "0", alive=False)
     farm.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")
     farm.stop_process(holder)
     equal(f"{package}.not recorded", farm.value(f"SELECT count(*) FROM builds WHERE package = '{package}'"), "0")
