@@ -23,11 +23,18 @@ TABLES = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg
 WHERE c.relkind = 'r' AND n.nspname IN ('public', 'piw') ORDER BY 1"""
 
 
-def start_copy(farm):
-    """A database of the same tables, which follows the farm's."""
+def publish(farm):
+    """Without identities the queue stands still, and goes on when they are there."""
+    farm.psql("CREATE PUBLICATION everything FOR ALL TABLES")
+    loads.fill(farm, 200, 4)
+    farm.wait_log(farm.master, "can't be read: .*does not have a replica identity")
     for statement in IDENTITIES:
         farm.psql(statement)
-    farm.psql("CREATE PUBLICATION everything FOR ALL TABLES")
+    farm.wait("the queue", lambda: farm.value("SELECT count(*) FROM piw.queue") == "800")
+
+
+def start_copy(farm):
+    """A database of the same tables, which follows the farm's."""
     farm.psql("CREATE DATABASE copy TEMPLATE template0", database="postgres")
     dumped = farm.run([cluster.tools() / "pg_dump", "--schema-only", "--no-publications", "-h", farm.dir / "s", "-U", "postgres", "piwheels"])
     (farm.dir / "schema.sql").write_text(dumped.stdout, encoding="utf-8")
@@ -86,10 +93,10 @@ def main():
             farm.prepare()
             farm.start_postgres()
             farm.create_database(abis=[loads.ABI])
-            loads.fill(farm, 200, 4)
-            start_copy(farm)
             farm.start_pypi()
             farm.start_master()
+            publish(farm)
+            start_copy(farm)
             move(farm, follow(farm))
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
