@@ -5,7 +5,7 @@
 # clause "!= 1.1" is "Not equal, so 1.1.post1 matches".
 # Seen: Poetry takes 0.9. Not equal is to it what is less or what is greater, and "greater than 1.0" leaves out 1.0's post-releases by the rules for ">".
 # With "!=1.0,>=0.9" it is the same; "==1.0.post1" helps.
-poetry=2.3.4-3 pip=26.2.2+dfsg-1
+poetry=2.3.4-3 pip=26.2.2+dfsg-1 extensions=4.16.0-5
 
 dir=$(mktemp -d /tmp/finding-XXXXXX) || exit 2
 server=
@@ -28,7 +28,7 @@ Dir::Etc::SourceParts "/dev/null";
 CONF
 export LC_ALL=C
 { APT_CONFIG=$dir/apt.conf apt-get -qq update && APT_CONFIG=$dir/apt.conf apt-get -qq -y --download-only install \
-    "python3-poetry=$poetry" "python3-pip=$pip"; } >apt.log 2>&1 || { tail -3 apt.log; echo "the packages can't be downloaded"; exit 2; }
+    "python3-poetry=$poetry" "python3-pip=$pip" "python3-typing-extensions=$extensions"; } >apt.log 2>&1 || { tail -3 apt.log; echo "the packages can't be downloaded"; exit 2; }
 for package in cache/archives/*.deb; do dpkg-deb -x "$package" root || exit 2; done
 
 # An index with three wheels, and the server for it.
@@ -77,7 +77,7 @@ package-mode = false
 name = "farm"
 url = "$index"
 END
-# Both are written in Python; this machine's runs them.
+# Both are written in Python; this machine's runs them, and needs typing_extensions if it is older than 3.13.
 export HOME="$dir/home" PYTHONPATH="$dir/root/usr/lib/python3/dist-packages" POETRY_VIRTUALENVS_CREATE=false
 export PYTHON_KEYRING_BACKEND=keyring.backends.null.Keyring
 (cd project && python3 -m poetry -n lock) >lock.log 2>&1 || { tail -3 lock.log; exit 2; }
