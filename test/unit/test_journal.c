@@ -303,7 +303,8 @@ START_TEST(a_file_that_was_just_begun_loses_nothing)
         sync_all();
         ck_assert_uint_eq(files(), 1);
         reopen();
-        ck_assert_msg(j.builds.count == 2, "cut off at %zu of %zu bytes: %zu builds are left", cut, len, j.builds.count);
+        ck_assert_msg(j.builds.count == 2, "cut off at %zu of %zu bytes: %zu builds are left", cut, len,
+                      j.builds.count);
         ck_whole(2, 300);
     }
     free(bytes);
