@@ -32,25 +32,17 @@ NOTED = ("DO $$ BEGIN WHILE EXISTS (SELECT FROM piw.dirty) OR EXISTS (SELECT FRO
 
 
 class Meter:
-    """Processor time of a farm's master and server, in milliseconds. A server process that ends takes its own with it, so that is
-    looked up where its parent counts it."""
+    """Processor time of a farm's master and server, in milliseconds."""
 
     def __init__(self, side):
         self.side = side
         self.began = self.now()
 
     def now(self):
-        total = self.of_server()
+        total = self.side.postgres_ns()
         if self.side.master is not None and self.side.master.running():
-            total += rig.cpu_ns(self.side.master.pid) / 1e6
-        return total
-
-    def of_server(self):
-        parent, *others = self.side.postgres_pids()
-        text = rig.pathlib.Path(f"/proc/{parent}/stat").read_text("ascii")
-        words = text[text.rindex(")") + 2 :].split()
-        ended = (int(words[13]) + int(words[14])) * 1000 / rig.os.sysconf("SC_CLK_TCK")
-        return ended + sum(rig.cpu_ns(pid) for pid in (parent, *others)) / 1e6
+            total += rig.cpu_ns(self.side.master.pid)
+        return total / 1e6
 
     def spent(self):
         return self.now() - self.began
