@@ -329,7 +329,7 @@ run: deps
 
 bench: deps
 	@$(MAKE) --no-print-directory -s all bench-programs
-	@test/bench/run $(AGAINST:%=--against %) $(if $(PLOT),growth,$(BENCH)) $(SCALE)
+	@test/bench/run $(AGAINST:%=--against %) '$(if $(PLOT),growth,$(BENCH))' $(SCALE)
 
 # Manual pages, and what bash and zsh complete, from the option tables that the programs and tasks themselves have: a library that
 # is loaded before theirs gets each table in place of the configuration's reader (packaging/man/). $(B)/man/share is laid out as

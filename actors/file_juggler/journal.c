@@ -437,11 +437,11 @@ static int find_files(const journal *j, const juggler_files *known, int64_t **nu
     return 0;
 }
 
-/* Go on with the last file if it is whole: tasks are swapped often. */
-static int go_on(journal *j, int64_t marked, piw_err *err)
+/* Go on with the last file if all that is open stands in it, whole: tasks are swapped often. */
+static int go_on(journal *j, int64_t marked, bool alone, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    if (j->size == 0 || !journal_path(j, path))
+    if (j->size == 0 || !alone || !journal_path(j, path))
         return next_file(j, err);
     j->marked = marked;
     j->fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
@@ -470,8 +470,8 @@ int journal_open(journal *j, const char *root, const juggler_files *known, piw_e
         if (entry->build_id >= j->high)
             j->high = entry->build_id + 1;
     }
-    if (rc == 0)
-        rc = go_on(j, marked, err);
+    if (rc == 0) /* at a start nobody knows whether the last one was filled, or ends by chance where a record does */
+        rc = go_on(j, marked, known != NULL || count < 2, err);
     if (rc != 0)
         journal_close(j);
     return rc;

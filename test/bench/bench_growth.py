@@ -32,25 +32,17 @@ NOTED = ("DO $$ BEGIN WHILE EXISTS (SELECT FROM piw.dirty) OR EXISTS (SELECT FRO
 
 
 class Meter:
-    """Processor time of a farm's master and server, in milliseconds. A server process that ends takes its own with it, so that is
-    looked up where its parent counts it."""
+    """Processor time of a farm's master and server, in milliseconds."""
 
     def __init__(self, side):
         self.side = side
         self.began = self.now()
 
     def now(self):
-        total = self.of_server()
+        total = self.side.postgres_ns()
         if self.side.master is not None and self.side.master.running():
-            total += rig.cpu_ns(self.side.master.pid) / 1e6
-        return total
-
-    def of_server(self):
-        parent, *others = self.side.postgres_pids()
-        text = rig.pathlib.Path(f"/proc/{parent}/stat").read_text("ascii")
-        words = text[text.rindex(")") + 2 :].split()
-        ended = (int(words[13]) + int(words[14])) * 1000 / rig.os.sysconf("SC_CLK_TCK")
-        return ended + sum(rig.cpu_ns(pid) for pid in (parent, *others)) / 1e6
+            total += rig.cpu_ns(self.side.master.pid)
+        return total / 1e6
 
     def spent(self):
         return self.now() - self.began
@@ -100,39 +92,38 @@ def pages_of(side, names):
     return all((side.www / "simple" / name / "index.html").exists() for name in names)
 
 
-def write_pages(side, names):
-    """The master is stopped and finds that these pages are due."""
-    listed = ", ".join(f"('{name}', '2024-01-01', 'BOTH')" for name in names)
-    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) VALUES {listed} ON CONFLICT DO NOTHING")
+def write_pages(side, prefix, count):
+    """The master is stopped and finds that the pages of these packages are due."""
+    side.psql(f"INSERT INTO rewrites_pending (package, added_at, command) SELECT '{prefix}-' || n, '2024-01-01', 'BOTH' "
+              f"FROM generate_series(1, {count}) n ON CONFLICT DO NOTHING")
+    names = [f"{prefix}-{n}" for n in range(1, count + 1)]
     return restarted(side, lambda: side.wait("the pages", lambda: pages_of(side, names), PAGES_S))
 
 
-def add_built(side, names, files):
-    """Packages of one version with so many files each."""
-    listed = ", ".join(f"('{name}')" for name in names)
-    side.psql(f"{QUICK} INSERT INTO packages (package) VALUES {listed};"
-              f"INSERT INTO package_names (package, name) SELECT n, n FROM (VALUES {listed}) AS v (n);"
-              f"INSERT INTO versions (package, version, released) SELECT n, '1.0', '2024-01-01'::timestamp FROM (VALUES {listed}) AS v (n);"
-              "INSERT INTO builds (package, version, built_by, built_at, duration, abi_tag, status) SELECT n, '1.0', 1, "
-              f"'2024-01-01'::timestamp, '30 s', '{rig.ABI}', true FROM (VALUES {listed}) AS v (n);"
+def add_built(side, prefix, count, files):
+    """So many packages of one version, with so many files each."""
+    side.psql(f"{QUICK} CREATE TEMP TABLE added AS SELECT '{prefix}-' || n AS name FROM generate_series(1, {count}) n;"
+              "INSERT INTO packages (package) SELECT name FROM added;"
+              "INSERT INTO package_names (package, name) SELECT name, name FROM added;"
+              "INSERT INTO versions (package, version, released) SELECT name, '1.0', '2024-01-01'::timestamp FROM added;"
+              "INSERT INTO builds (package, version, built_by, built_at, duration, abi_tag, status) SELECT name, '1.0', 1, "
+              f"'2024-01-01'::timestamp, '30 s', '{rig.ABI}', true FROM added;"
               "INSERT INTO files (filename, build_id, filesize, filehash, package_tag, package_version_tag, py_version_tag, abi_tag, "
               "platform_tag, location) SELECT replace(b.package, '-', '_') || '-1.0-' || lpad(f::text, 6, '0') || "
               f"'-{rig.ABI}-{rig.ABI}-linux_armv7l.whl', b.build_id, 1000, repeat('a', 64), replace(b.package, '-', '_'), '1.0', '{rig.ABI}', "
-              f"'{rig.ABI}', 'linux_armv7l', '/simple' FROM builds b JOIN (VALUES {listed}) AS v (n) ON v.n = b.package, "
-              f"generate_series(1, {files}) f; ")
+              f"'{rig.ABI}', 'linux_armv7l', '/simple' FROM builds b JOIN added ON added.name = b.package, generate_series(1, {files}) f; ")
 
 
 def files(side, size, turn):
     side.stop_process(side.master)
-    add_built(side, [f"full-{size}-{turn}"], size)
-    return write_pages(side, [f"full-{size}-{turn}"])
+    add_built(side, f"full-{size}-{turn}", 1, size)
+    return write_pages(side, f"full-{size}-{turn}", 1)
 
 
 def pending_pages(side, size, turn):
     side.stop_process(side.master)
-    names = [f"due-{size}-{turn}-{n}" for n in range(size)]
-    add_built(side, names, 2)
-    return write_pages(side, names)
+    add_built(side, f"due-{size}-{turn}", size, 2)
+    return write_pages(side, f"due-{size}-{turn}", size)
 
 
 KINDS = {"slaves": slaves, "versions": versions, "files": files, "pending_pages": pending_pages, "packages": packages}

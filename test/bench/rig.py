@@ -111,8 +111,8 @@ class Window:
 
 
 def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp", look=lambda: None, begins=lambda: None):
-    """Today's generator until it ends. `watched` are processes by name; they and what `look` gives are looked at where the window
-    begins and ends; `begins` is called at its beginning."""
+    """Today's generator until it ends. `watched` tell by name what processes have spent; that and what `look` gives are looked at where
+    the window begins and ends; `begins` is called at its beginning."""
     synced = sync_ms(folder)
     args = [*drop, farms.BUILD / "bin" / "piw-loadgen", "-c", "/dev/null", "--slave-queue", slave_queue, "--file-queue", file_queue,
             "--abi", ABI, "--busy", "0", *options]
@@ -123,7 +123,7 @@ def run_load(slave_queue, file_queue, options, watched, drop=(), folder="/tmp", 
             if tab:
                 figures[name] = float(value)
             elif name in ("begins", "ends"):
-                spent.append({who: sum(cpu_ns(pid) for pid in pids()) for who, pids in watched.items()})
+                spent.append({who: told() for who, told in watched.items()})
                 looks.append(look())
                 if name == "begins":
                     begins()
@@ -168,9 +168,13 @@ class Side(farms.Farm):
                 part.chmod(0o755)
         return path
 
-    def postgres_pids(self):
-        found = next(process.pid for process in self.processes if process.name == "postgres")
-        return [found, *children(found)]
+    def postgres_ns(self):
+        """Of all processes of the server. One that ends takes its own with it, so that is looked up where its parent counts it."""
+        parent = next(process.pid for process in self.processes if process.name == "postgres")
+        text = pathlib.Path(f"/proc/{parent}/stat").read_text("ascii")
+        words = text[text.rindex(")") + 2:].split()
+        ended = (int(words[13]) + int(words[14])) * 10**9 // os.sysconf("SC_CLK_TCK")
+        return ended + sum(cpu_ns(pid) for pid in (parent, *children(parent)))
 
     def waiting(self):
         return self.versions - int(self.value("SELECT count(*) FROM builds"))
@@ -198,7 +202,7 @@ class Side(farms.Farm):
         self.psql("CHECKPOINT")
 
     def load(self, *options, look=lambda: None):
-        watched = {"master": lambda: [self.master.pid], "PostgreSQL": self.postgres_pids}
+        watched = {"master": lambda: cpu_ns(self.master.pid), "PostgreSQL": self.postgres_ns}
         window = run_load(self.socket("slave"), self.socket("file"), options, watched, self.drop, self.dir, look)
         self.fastest = max(self.fastest, window.rate)
         return window
@@ -264,7 +268,7 @@ class Bare:
         self.process.stdout.close()
 
     def load(self, *options, look=lambda: None):
-        watched = {"bare ROUTER": lambda: [self.process.pid]}
+        watched = {"bare ROUTER": lambda: cpu_ns(self.process.pid)}
         return run_load(self.slave, self.file, options, watched, self.side.drop, self.side.dir, look)
 
     def memory(self, field="RssAnon"):

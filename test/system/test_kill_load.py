@@ -18,8 +18,9 @@ from score import check
 
 SLAVES = 100
 # The master's steps, and at which passage it dies there. A group of the writer holds many builds.
-POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "juggler.place": 150, "oracle.before_commit": 60, "oracle.unanswered": 60,
-          "oracle.after_commit": 60, "driver.committed": 150, "juggler.rename": 150, "juggler.metadata": 150}
+POINTS = {"driver.built": 150, "juggler.log": 150, "juggler.staged": 150, "juggler.ready": 150, "juggler.sync": 60, "juggler.place": 150,
+          "oracle.before_commit": 60, "oracle.unsent": 60, "oracle.unanswered": 60, "oracle.after_commit": 60, "driver.committed": 150,
+          "juggler.rename": 150, "juggler.metadata": 150}
 CUTS, BUILDS = (2, 800) if farms.SANITIZED else (3, 1800)  # of the database's processes, in a load of so many builds
 
 
@@ -97,6 +98,8 @@ def test_master(farm):
         check(f"{point}.no version is handed out again", not twice and not builds.keys() & ended.keys(), twice[:10])
         ended.update(builds)
         farm.restart_master()
+        left = [path for path in (farm.www / ".staging" / "tmp").iterdir() if path.name.split("-")[0] == str(master.pid)]
+        check(f"{point}.nothing of what it was writing is left, nor where", not left, left[:10])
         check_site(farm, point, ended)
 
 

@@ -225,6 +225,33 @@ def test_killed_while_sealed(farm):
     check("sealed.it says so", "sealed while the database was away, is recorded" in farm.master.text())
 
 
+def test_killed_while_sealing(farm):
+    """Some builds are sealed, and of one it isn't told any more."""
+    farm.stop_process(farm.master)
+    farm.start_master(faults=f"juggler.sealed=kill:{SEALED}")
+    master, load = farm.master, loads.Load(farm, "--rate", RATE, *loads.MIXED, name="sealing")
+    master.expected_end = True
+    load.wait_built(20)
+    holder = hold_rows(farm)
+    farm.wait("the master's death", lambda: not master.running(), 60)
+    check("sealing.killed", master.popen.returncode == -signal.SIGKILL, master.popen.returncode)
+    load.process.kill()
+    farm.forget(load.process)
+    server = postgres(farm)
+    server.kill(signal.SIGQUIT)  # with the session that holds the rows
+    farm.forget(server)
+    farm.stop_process(holder)
+    farm.start_postgres()
+    farm.restart_master()
+    try:
+        farm.wait("an empty staging folder", lambda: not farm.staged(), 60)
+        farm.wait("the wheels that were promised", lambda: not missing_wheels(farm, load), 60)
+        wrong = record_differences(farm, load)
+        check("sealing.what was promised is recorded once", not wrong, wrong)
+    except farms.Failure as error:
+        check("sealing.what was promised is recorded once", False, f"{error}: {missing_wheels(farm, load)[:5]}")
+
+
 def test_restarted_while_sealed(farm):
     """The task that knows of the sealed builds begins anew and forgets them: they are recorded and put in place by this master."""
     load = loads.Load(farm, "--rate", RATE, *loads.MIXED, name="forgotten")
@@ -254,6 +281,7 @@ def main():
             loads.start(farm, 500, 20)
             test_outages(farm, disk)
             test_killed_while_sealed(farm)
+            test_killed_while_sealing(farm)
             test_restarted_while_sealed(farm)
         except farms.Failure as error:
             check("the farm", False, error)

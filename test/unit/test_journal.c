@@ -281,6 +281,36 @@ START_TEST(a_next_file_that_cannot_be_filled_changes_nothing)
 }
 END_TEST
 
+/* The master may die while it begins the next file, at any place; also where a record ends just there. What the one before holds stays when
+ * that one goes. */
+START_TEST(a_file_that_was_just_begun_loses_nothing)
+{
+    put(1);
+    put_whole(2, 300);
+    size_t len;
+    void *bytes;
+    char first[PIW_PATH_MAX], next[PIW_PATH_MAX];
+    ck_assert_int_eq(piw_file_read(path(), 1 << 20, &bytes, &len, NULL), 0);
+    for (size_t cut = 0; cut <= len; cut++) {
+        journal_close(&j);
+        ck_assert_int_eq(piw_folder_remove(root, NULL), 0);
+        ck_assert_int_eq(mkdir(root, 0755), 0);
+        ck_assert(piw_path_journal(first, root, 1) && piw_path_journal(next, root, 2));
+        ck_assert_int_eq(piw_file_write(root, first, bytes, len, 0, NULL), 0);
+        ck_assert_int_eq(piw_file_write(root, next, bytes, cut, 0, NULL), 0);
+        reopen();
+        ck_assert_uint_eq(j.builds.count, 2);
+        sync_all();
+        ck_assert_uint_eq(files(), 1);
+        reopen();
+        ck_assert_msg(j.builds.count == 2, "cut off at %zu of %zu bytes: %zu builds are left", cut, len,
+                      j.builds.count);
+        ck_whole(2, 300);
+    }
+    free(bytes);
+}
+END_TEST
+
 START_TEST(it_is_full_some_time)
 {
     for (int64_t id = 1; id <= JOURNAL_BUILDS_MAX; id++)
@@ -443,6 +473,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, whole_builds_make_it_no_longer);
     tcase_add_test(cases, what_stays_open_is_seldom_written_again);
     tcase_add_test(cases, a_next_file_that_cannot_be_filled_changes_nothing);
+    tcase_add_test(cases, a_file_that_was_just_begun_loses_nothing);
     tcase_add_test(cases, a_changed_byte_is_noticed);
     tcase_add_test(cases, its_size_follows_what_is_open);
     tcase_add_test(cases, it_is_full_some_time);
