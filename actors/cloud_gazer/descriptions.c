@@ -14,6 +14,9 @@ enum {
     READ_ON_BYTES = 256 << 10, /* what is left of a small answer is read, so that the connection can be kept */
 };
 
+/* As of the pages in offers.c. */
+_Static_assert(TIMEOUT_MS < GAZER_WINDOW_S * 1000, "no page is being read that was asked for before an applied event");
+
 /* A package on the list, or being fetched. */
 typedef struct wanted {
     piw_table_node node;

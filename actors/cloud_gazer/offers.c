@@ -25,6 +25,10 @@ enum {
     TRIES_MAX = 5, /* at one that can't be had while others can */
 };
 
+/* Of a wheel that comes to a package whose page was never read the log's event asks nobody (piw.apply_pypi_events): when it is applied it is
+ * so old that the page, if it is just being read, was asked for later, and has the wheel. */
+_Static_assert(TIMEOUT_MS < GAZER_WINDOW_S * 1000, "no page is being read that was asked for before an applied event");
+
 typedef struct asked_page {
     gazer_offers *owner;
     char package[PIW_NAME_MAX + 1];

@@ -5,10 +5,11 @@
  * ABI's state, read the heads that changed, cast them. Notifications start a cycle, at most one in GAP_MS; every FULL_MS
  * one is made in any case and casts all heads.
  *
- * When the master starts it connects at once, and what it will ask is asked once in vain, so that the server has read and
- * planned it. Before the_oracle says that the database is this master's (DATABASE_UP) nothing is settled or cast. */
+ * When the master starts it connects as soon as its plugin is loaded (session.c), and what it will ask is asked once in vain, so that
+ * the server has read and planned it. Before the_oracle says that the database is this master's (DATABASE_UP) nothing is settled or cast. */
 #include "build_queue.h"
 #include "firsts.h"
+#include "session.h"
 
 #include "builds.piw.h"
 #include "events.piw.h"
@@ -60,7 +61,8 @@ typedef struct architect {
     piw_task *task;
     char *dsn;
     PGconn *conn;
-    int watched, events; /* the descriptor, or -1; what for */
+    prepared_session *prepared; /* the first one, of a master that starts; NULL: it has been used, or there is none */
+    int watched, events;        /* the descriptor, or -1; what for */
     phase phase;
     int backoff_ms;
     bool held;   /* the database may still be another master's */
@@ -180,15 +182,6 @@ static void listen(architect *self)
 {
     await_answer(self, LISTENING,
                  PQsendQuery(self->conn, "SET default_transaction_isolation = 'read committed'; LISTEN piw_queue"));
-}
-
-/* As a cycle asks, of each ABI. */
-static void warm_up(architect *self)
-{
-    send_statement(self, WARMING_UP,
-                   "SELECT count(h.package) FROM piw.queue_state() s CROSS JOIN LATERAL "
-                   "piw.queue_head(s.abi_tag, $1, 1) h",
-                   1, (const char *[]){self->order});
 }
 
 /* Connected, and warm: on, once the database is ours. */
@@ -429,7 +422,7 @@ static void connect_on(architect *self)
             break;
         }
         if (self->held)
-            warm_up(self);
+            await_answer(self, WARMING_UP, session_ask_in_vain(self->conn, self->order));
         else
             listen(self);
         break;
@@ -439,10 +432,19 @@ static void connect_on(architect *self)
     }
 }
 
-static void quiet(void *arg, const char *message)
+/* From where it has come to. */
+static void go_on_with_prepared(architect *self)
 {
-    (void)arg;
-    piw_debug("database: %s", message);
+    PostgresPollingStatusType wants = self->prepared->wants;
+    self->conn = self->prepared->conn;
+    self->prepared->conn = NULL;
+    session_discard(self->prepared);
+    self->prepared = NULL;
+    self->phase = CONNECTING;
+    if (wants == PGRES_POLLING_OK)
+        await_answer(self, WARMING_UP, 1);
+    else
+        watch(self, wants == PGRES_POLLING_READING ? PIW_READ : PIW_WRITE);
 }
 
 static int on_connect(piw_task *task, piw_msg *reply, uint64_t key)
@@ -452,24 +454,18 @@ static int on_connect(piw_task *task, piw_msg *reply, uint64_t key)
     architect *self = piw_soul(task);
     if (self->phase != AWAY)
         return 0;
-    static const char *const names[] = {"dbname",
-                                        "fallback_application_name",
-                                        "client_encoding",
-                                        "keepalives_idle",
-                                        "keepalives_interval",
-                                        "keepalives_count",
-                                        "tcp_user_timeout",
-                                        NULL};
-    const char *values[] = {self->dsn, "piw-master queue", "UTF8", "10", "5", "3", "30000", NULL};
-    self->conn = PQconnectStartParams(names, values, 1);
+    set_timer(self, PIW_ON(answer_due), CONNECT_MS);
+    if (self->prepared != NULL) {
+        go_on_with_prepared(self);
+        return 0;
+    }
+    self->conn = session_begin(self->dsn);
     if (self->conn == NULL || PQstatus(self->conn) == CONNECTION_BAD) {
         lost(self, self->conn != NULL ? PQerrorMessage(self->conn) : "no memory for a connection");
         return 0;
     }
-    PQsetNoticeProcessor(self->conn, quiet, NULL);
     self->phase = CONNECTING;
     watch(self, PIW_WRITE);
-    set_timer(self, PIW_ON(answer_due), CONNECT_MS);
     return 0;
 }
 
@@ -629,11 +625,10 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
                         .dsn = piw_dsn_normal(dsn),
                         .watched = -1,
                         .held = why == PIW_BOOT,
+                        .prepared = piw_prepared(task),
                         .backoff_ms = RECONNECT_FIRST_MS,
-                        .order = piw_setting(task, "site.order"),
+                        .order = session_order(piw_setting(task, "site.order")),
                         .window = piw_option_number(task, "window")};
-    if (self->order == NULL)
-        self->order = "oldest";
     if (state != NULL)
         firsts_load(&self->firsts, architect_state_of(state));
     piw_soul_set(task, self);
@@ -641,6 +636,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
     if (rc == 0)
         rc = piw_timer(task, PIW_ON(connect), 0, 0, 0);
     if (rc != 0) {
+        session_discard(self->prepared);
         firsts_fini(&self->firsts);
         free(self->dsn);
         free(self);
@@ -653,11 +649,23 @@ static void stop(piw_task *task, bool leaving)
 {
     (void)leaving;
     architect *self = piw_soul(task);
+    session_discard(self->prepared);
     hang_up(self);
     build_queues_fini(&self->queues);
     firsts_fini(&self->firsts);
     free(self->dsn);
     free(self);
+}
+
+/* When the master starts. Nothing is settled or cast before the_oracle says that the database is this master's. */
+static void *prepare(piw_setting_fn *setting, void *arg)
+{
+    const char *dsn = setting(arg, "dsn");
+    char *normal = dsn != NULL ? piw_dsn_normal(dsn) : NULL;
+    prepared_session *prepared =
+        normal != NULL ? session_prepare(normal, session_order(setting(arg, "site.order"))) : NULL;
+    free(normal);
+    return prepared;
 }
 
 static const piw_service uses[] = {{"builds", &builds_protocol_def}, PIW_SERVICES_END};
@@ -679,6 +687,7 @@ static const piw_handler handlers[] = {
     PIW_HANDLERS_END,
 };
 
+PIW_PREPARES(prepare, session_discard);
 PIW_PLUGIN(the_architect, .version = "1.0", .summary = "keeps a window of the build queue for each ABI",
            .serves = serves, .uses = uses, .subscribes = subscribes, .options = options, .critical = true,
            .start = start, .stop = stop, .save = save, .state_protocol = &the_architect_protocol_def,

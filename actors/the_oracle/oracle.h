@@ -10,7 +10,7 @@
 #include "database.h"
 
 #include "db.piw.h"
-#include "piw/task.h"
+#include "piw/plugin.h"
 
 enum { INSTANCE_WRITE = 0, INSTANCE_LOG = 1, READ_FROM = 2 };
 
@@ -43,6 +43,13 @@ enum { OWNER_NAME = 64 /* bytes of a session's name; PostgreSQL's NAMEDATALEN */
 /* Continuation try_again has two timers. */
 enum { TIMER_CONNECT = 0, TIMER_NOTES = 1 };
 
+/* The writer's session, connected and checked before the task starts; or why it isn't. */
+typedef struct prepared_session {
+    database db;
+    int rc;
+    piw_err err;
+} prepared_session;
+
 typedef struct oracle {
     piw_task *task;
     database db;
@@ -52,6 +59,8 @@ typedef struct oracle {
     bool up;    /* connected, checked, and nothing stands in the way of the next statement */
     bool was_ready; /* was connected once: from then on it waits for the database instead of refusing to start */
     bool resting;   /* connected, but waits a moment before the next try */
+    prepared_session
+        *prepared; /* the first connection, of a master that starts; NULL: it has been used, or there is none */
     int backoff_ms;
     entry *first, **last;
     uint32_t waiting;
@@ -83,6 +92,12 @@ void oracle_try_later(oracle *self);
 piw_continuation_fn on_database_speaks, on_try_again;
 /* The connection is lost, or (resting) needs a pause: try again later. */
 void oracle_down(oracle *self, const piw_err *err);
+
+/* --- prepare.c: the writer's session, while other plugins are still being loaded --- */
+piw_prepare_fn session_prepare;
+void session_discard(void *prepared);
+/* Connect and check, or take what is prepared. Errors of database_connect and database_check. */
+int oracle_connect(oracle *self, piw_err *err);
 
 /* --- owner.c: one master to a database --- */
 /* The name of this process's session. */

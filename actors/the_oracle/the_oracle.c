@@ -6,7 +6,6 @@
 #include "oracle.h"
 
 #include "events.piw.h"
-#include "piw/plugin.h"
 #include "shared/views.h"
 #include "the_oracle.piw.h"
 
@@ -20,9 +19,7 @@ enum { LINGER_MS = 600000, LAST_TRIES = 2 };
 /* Connect, check, and settle what was cut off. PIW_EDBAWAY: later; PIW_EREFUSED: never. */
 static int come_up(oracle *self, piw_err *err)
 {
-    int rc = self->resting ? 0 : database_connect(&self->db, err);
-    if (rc == 0 && !self->resting)
-        rc = database_check(&self->db, err);
+    int rc = self->resting ? 0 : oracle_connect(self, err);
     if (rc == 0 && !self->resting && piw_task_instance(self->task) == INSTANCE_WRITE)
         rc = pooler_check(&self->db, err);
     if (rc == 0 && !self->resting)
@@ -236,6 +233,8 @@ static void free_soul(oracle *self)
         piw_msg_free(&e->reply);
         free(e);
     }
+    if (self->prepared != NULL)
+        session_discard(self->prepared);
     database_fini(&self->db);
     free(self);
 }
@@ -271,6 +270,7 @@ static int start(piw_task *task, piw_why why, const piw_msg *state, piw_err *err
         owner_name(self->db.name);
     self->db.views = views;
     self->db.linger_ms = piw_setting(task, "site.linger") != NULL ? piw_setting_number(task, "site.linger") : LINGER_MS;
+    self->prepared = piw_prepared(task);
     piw_soul_set(task, self);
     int rc = state != NULL ? load(self, state, err) : 0;
     if (rc == 0)
@@ -346,6 +346,7 @@ static const piw_continuation continuations[] = {
     PIW_CONTINUATIONS_END,
 };
 
+PIW_PREPARES(session_prepare, session_discard);
 PIW_PLUGIN(the_oracle, .version = "1.0", .summary = "runs the database's statements, writes in groups",
            .serves = serves, .emits = emits, .instances = 4, .critical = true, .blocks = true, .start = start,
            .stop = stop, .save = save, .idle = on_idle, .state_protocol = &the_oracle_protocol_def,

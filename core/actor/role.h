@@ -51,6 +51,8 @@ struct piw__role {
      * piw_service_instances; relaxed: a hint that may be old when it is used. */
     _Atomic unsigned absent;
     unsigned order; /* of its start */
+    struct piw__preparation
+        *preparation; /* what was begun before it starts (prepare.h), or NULL. Set before its threads start */
 };
 
 /* Texts are copied; `origins` NULL: unknown. */

@@ -1,4 +1,4 @@
-/* plugin.h — the manifest: the one symbol that a task's .so exports. Start here to write a task.
+/* plugin.h — the manifest: the one symbol that a task's .so must export. Start here to write a task.
  *
  *     static const piw_handler handlers[] = {{&door_protocol_def, DOOR_KNOCK, on_knock}, PIW_HANDLERS_END};
  *     static const piw_continuation continuations[] = {PIW_CONTINUATION(opened), PIW_CONTINUATIONS_END};
@@ -101,6 +101,24 @@ typedef struct piw_plugin {
     const piw_continuation *continuations;
     const void *reserved[8]; /* zero; checked */
 } piw_plugin;
+
+/* What takes long at the master's start and changes nothing that anybody sees, such as connecting, can be done while other plugins
+ * are still being loaded: PIW_PREPARES(prepare, discard) beside the manifest. Each enabled task's once, on a thread of its own; not for
+ * souls in processes of their own, nor for those that come later. The master may yet be refused, for another task's sake: then no soul
+ * starts, and what was prepared is discarded. It must come to an end within seconds. */
+typedef const char *piw_setting_fn(void *arg, const char *name); /* as piw_setting */
+/* NULL: nothing is prepared. */
+typedef void *piw_prepare_fn(piw_setting_fn *setting, void *arg);
+typedef struct piw_preparation {
+    uint32_t size; /* sizeof(piw_preparation); compared */
+    piw_prepare_fn *prepare;
+    void (*discard)(void *prepared);
+} piw_preparation;
+
+#define PIW_PREPARES(prepare_fn, discard_fn)                                                                           \
+    extern const piw_preparation piw_plugin_preparation;                                                               \
+    __attribute__((visibility("default"))) const piw_preparation piw_plugin_preparation = {                            \
+        .size = sizeof(piw_preparation), .prepare = prepare_fn, .discard = discard_fn}
 
 #define PIW_PLUGIN(plugin_name, ...)                                                                                   \
     extern const piw_plugin piw_plugin_manifest;                                                                       \

@@ -61,6 +61,9 @@ PIW_API void *piw_soul(const piw_task *task);
  * task it ends with the process. */
 PIW_API void piw_keep(piw_task *task, void *kept);
 PIW_API void *piw_kept(const piw_task *task);
+/* What the plugin prepared before this start (PIW_PREPARES in plugin.h), waited for; from then on the soul's. NULL: nothing, or it has
+ * been taken. For the first instance, in its start with PIW_BOOT. */
+PIW_API void *piw_prepared(piw_task *task);
 PIW_API void piw_ready(piw_task *task);
 /* This soul can't go on: it is stopped and restarted with back-off (docs/bus.md#failure). The handler should then
  * return. */

@@ -39,6 +39,7 @@
 #endif
 
 static const char manifest_symbol[] = "piw_plugin_manifest";
+static const char preparation_symbol[] = "piw_plugin_preparation"; /* may be there */
 
 /* An unmapped image that left one of these behind would crash the process; a plugin's own thread would know no
  * message boundary; a child process would inherit sockets and locks in any state. */
@@ -134,7 +135,7 @@ static int check_symbols(const struct reader *reader, const ElfW(Shdr) * table, 
                 return rc;
         } else if (strcmp(name, manifest_symbol) == 0) {
             manifest = true;
-        } else if (!SANITIZED && SYMBOL_BIND(symbol.st_info) != STB_LOCAL) {
+        } else if (!SANITIZED && SYMBOL_BIND(symbol.st_info) != STB_LOCAL && strcmp(name, preparation_symbol) != 0) {
             return piw_err_set(reader->err, PIW_EPLUGIN,
                                "%s is refused: it exports %s beside its manifest (build with -fvisibility=hidden)",
                                reader->file, name);

@@ -241,12 +241,24 @@ static piw__image *image_new(const char *file)
     return image;
 }
 
+static int find_preparation(piw__image *image, piw_err *err)
+{
+    image->preparation = image->handle != NULL ? dlsym(image->handle, "piw_plugin_preparation") : NULL;
+    if (image->preparation == NULL || image->preparation->size == sizeof(piw_preparation))
+        return 0;
+    return piw_err_set(err, PIW_EPLUGIN,
+                       "%s is refused: its preparation has %u bytes, this runtime's %zu: build it anew", image->file,
+                       image->preparation->size, sizeof(piw_preparation));
+}
+
 /* Check the manifest, and if it is sound make the image ready for use. */
 static int image_finish(piw__image *image, const piw_plugin *plugin, piw_err *err)
 {
     if (plugin == NULL)
         return piw_err_set(err, PIW_EPLUGIN, "%s is not a task plugin: its manifest can't be found", image->file);
     int rc = piw__manifest_check(plugin, image->file, err);
+    if (rc == 0)
+        rc = find_preparation(image, err);
     if (rc != 0)
         return rc;
     image->plugin = plugin;

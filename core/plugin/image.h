@@ -14,9 +14,10 @@ typedef struct piw__handler_slot {
 
 typedef struct piw__image {
     struct piw__image *next;
-    const piw_plugin *plugin; /* NULL: mapped, but refused for its manifest */
-    const char *file;         /* name it was first loaded by */
-    int fd;                   /* of the private copy; -1: compiled into the program */
+    const piw_plugin *plugin;           /* NULL: mapped, but refused for its manifest */
+    const piw_preparation *preparation; /* NULL: there is none */
+    const char *file;                   /* name it was first loaded by */
+    int fd;                             /* of the private copy; -1: compiled into the program */
     size_t size;
     void *handle;
     piw__handler_slot *slots; /* handlers by message type: open addressing */

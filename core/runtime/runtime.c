@@ -1,6 +1,7 @@
 /* runtime.c — the runtime: tasks as configured, their start in order, their supervision, their stop in reverse
  * order. */
 #include "actor/isolate.h"
+#include "actor/prepare.h"
 #include "base/sdnotify.h"
 #include "base/tuning.h"
 #include "port/networks.h"
@@ -276,7 +277,8 @@ static int load_ahead(piw__role *role, piw__ahead *ahead, size_t number, const p
     return rc == 0 ? piw__registry_enter(&role->runtime->hub.registry, role, *image, err) : rc;
 }
 
-static int load_each(piw_runtime *runtime, piw__ahead *ahead, piw_err *err)
+/* `starts`: the tasks are to start when all are loaded. */
+static int load_each(piw_runtime *runtime, piw__ahead *ahead, bool starts, piw_err *err)
 {
     size_t number = 0;
     for (size_t i = 0; i < runtime->roles_count; i++) {
@@ -298,11 +300,13 @@ static int load_each(piw_runtime *runtime, piw__ahead *ahead, piw_err *err)
         rc = piw__role_settle(role, image, err);
         if (rc != 0)
             return rc;
+        if (starts && role->enabled && !role->isolate)
+            piw__preparation_begin(role, &runtime->hub);
     }
     return 0;
 }
 
-static int load_all(piw_runtime *runtime, piw_err *err)
+static int load_all(piw_runtime *runtime, bool starts, piw_err *err)
 {
     const char *files[PIW_LIMIT_TASKS];
     size_t count = 0;
@@ -311,7 +315,7 @@ static int load_all(piw_runtime *runtime, piw_err *err)
             files[count++] = runtime->roles[i]->plugin;
     const piw__plugin_dirs dirs = dirs_of(runtime);
     piw__ahead *ahead = piw__ahead_start(&dirs, files, count);
-    int rc = load_each(runtime, ahead, err);
+    int rc = load_each(runtime, ahead, starts, err);
     piw__ahead_end(&ahead);
     if (rc != 0)
         return rc;
@@ -380,7 +384,7 @@ int piw_runtime_check(piw_runtime *runtime, piw_err *err)
     if (runtime->started)
         return piw_err_set(err, PIW_EUSAGE, "the runtime has started already");
     pthread_mutex_lock(&runtime->admin);
-    int rc = load_all(runtime, err);
+    int rc = load_all(runtime, false, err);
     pthread_mutex_unlock(&runtime->admin);
     return rc;
 }
@@ -393,7 +397,7 @@ int piw_runtime_start(piw_runtime *runtime, int wait_ms, piw_err *err)
     if (runtime->started)
         return piw_err_set(err, PIW_EUSAGE, "the runtime has started already");
     pthread_mutex_lock(&runtime->admin);
-    int rc = load_all(runtime, err);
+    int rc = load_all(runtime, true, err);
     if (rc == 0 && has_queues(runtime)) {
         const piw__zap_settings settings = {.allow = runtime->allow,
                                             .names = (const char *const *)runtime->allow_names,
@@ -518,6 +522,8 @@ void piw_runtime_stop(piw_runtime *runtime)
         piw__crash_unwatch(runtime);
         runtime->started = false;
     }
+    for (size_t i = 0; !runtime->leaked && i < runtime->roles_count; i++)
+        piw__preparation_end(runtime->roles[i]);
     piw__workers_stop(runtime->hub.workers);
     if (!runtime->leaked)
         piw__workers_free(&runtime->hub.workers);

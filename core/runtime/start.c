@@ -1,6 +1,7 @@
 /* start.c — the start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
  * time), so tasks that don't need each other start side by side. Of a task with several instances the first begins alone: with it
- * others have what they need; the rest begin when all first ones are ready. Whoever is done rings a bell, so nobody is waited for in steps. */
+ * others have what they need; the rest begin when nobody has been ready for a moment, since the first ones have their first questions to
+ * ask then. Whoever is done rings a bell, so nobody is waited for in steps. */
 #include "actor/op.h"
 #include "actor/shell.h"
 #include "runtime/inner.h"
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 20, /* without a bell: is one late, or to be told of, or does it wait for further instances? */
+    LOOK_MS = 10, /* without a bell: is one late, or to be told of? Further instances begin then */
     PROGRESS_MS = 5000,
 };
 
@@ -98,13 +99,10 @@ static int wants_to_quit(piw_runtime *runtime, const char *waits_for, piw_err *e
 /* Those that what is ready now lets begin. `rung`: further instances need not begin yet; else a first one may wait for them. */
 static void begin_all(piw_runtime *runtime, start *starts, bool rung)
 {
-    bool under_way = false;
-    for (size_t i = 0; i < runtime->roles_count; i++) {
+    for (size_t i = 0; i < runtime->roles_count; i++)
         if (starts[i].begun == 0 && may_begin(runtime, starts, starts[i].role))
             begin(runtime, &starts[i], 1);
-        under_way = under_way || starts[i].ready == 0;
-    }
-    for (size_t i = 0; !(under_way && rung) && i < runtime->roles_count; i++)
+    for (size_t i = 0; !rung && i < runtime->roles_count; i++)
         if (starts[i].ready > 0)
             begin(runtime, &starts[i], starts[i].role->instances);
 }

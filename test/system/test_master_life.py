@@ -175,6 +175,25 @@ def check_first_questions(farm, postgres):
     farm.psql("SELECT pg_reload_conf()")
 
 
+def check_refused_plugin(farm, postgres):
+    """Sessions are begun while plugins are still loaded. A master that is refused for a later one has only read."""
+    farm.psql("ALTER SYSTEM SET log_statement = 'all'")
+    farm.psql("ALTER SYSTEM SET log_line_prefix = '%a|'")
+    farm.psql("SELECT pg_reload_conf()")
+    farm.sections, begun = "[task:late]\nplugin = not-there.so\n", len(postgres.text())
+    check_refused(farm, "later plugin", "plugin not-there.so is not there")
+    farm.sections = ""
+    said = [line.partition("|LOG:  ") for line in postgres.text()[begun:].splitlines() if line.startswith("piw-master")]
+    asked = [(name.split()[1], text) for name, _, text in said if text.startswith(("execute", "statement"))]
+    check("refused plugin.the writer's session was checked, no more",
+          [text.partition("version FROM public.configuration")[1] != "" for name, text in asked if name != "queue"] == [True], asked)
+    check("refused plugin.the queue is read in vain at most", all("count(h.package)" in text for name, text in asked if name == "queue"),
+          asked)
+    for name in ("log_statement", "log_line_prefix"):
+        farm.psql(f"ALTER SYSTEM RESET {name}")
+    farm.psql("SELECT pg_reload_conf()")
+
+
 def main():
     with farms.Farm() as farm:
         try:
@@ -183,6 +202,7 @@ def main():
             farm.create_database()
             farm.start_pypi()
             check_first_questions(farm, postgres)
+            check_refused_plugin(farm, postgres)
             check_waits(farm, postgres)
             check_ends(farm)
             check_databases(farm)
