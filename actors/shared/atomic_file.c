@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 int piw_write_all(int fd, const void *data, size_t len)
@@ -139,11 +140,28 @@ static int make_tmp_folder(const char *root, const char *tmp, piw_err *err)
     return rc;
 }
 
-int piw_file_begin(const char *root, int64_t room, char *tmp, int *fd, piw_err *err)
+static int64_t processor_ns(void)
 {
-    int rc = tmp_path(root, room, tmp, err);
+    struct timespec spent;
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent) == 0 ? spent.tv_sec * INT64_C(1000000000) + spent.tv_nsec : 0;
+}
+
+static int make_file(const char *tmp, piw_room *room)
+{
+    int64_t began_ns = room == NULL ? 0 : processor_ns();
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && room != NULL) {
+        room->files++;
+        room->ns += processor_ns() - began_ns;
+    }
+    return fd;
+}
+
+int piw_file_begin(const char *root, piw_room *room, char *tmp, int *fd, piw_err *err)
+{
+    int rc = tmp_path(root, room == NULL ? 0 : room->number, tmp, err);
     for (int tries = 0; rc == 0 && tries < 2; tries++) {
-        *fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        *fd = make_file(tmp, room);
         if (*fd >= 0)
             return 0;
         if (errno != ENOENT || tries > 0)
@@ -255,10 +273,10 @@ int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, 
 
 int piw_file_write(const char *root, const char *path, const void *data, size_t len, unsigned flags, piw_err *err)
 {
-    return piw_file_write_in(root, 0, path, data, len, flags, err);
+    return piw_file_write_in(root, NULL, path, data, len, flags, err);
 }
 
-int piw_file_write_in(const char *root, int64_t room, const char *path, const void *data, size_t len, unsigned flags,
+int piw_file_write_in(const char *root, piw_room *room, const char *path, const void *data, size_t len, unsigned flags,
                       piw_err *err)
 {
     char tmp[PIW_PATH_MAX];
