@@ -15,6 +15,22 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of files of the site. Temporary ones have it from the beginning, if the umask lets them: their folder is 0700, and to look at a mode costs
+ * a tenth of setting it. */
+enum { MODE = 0644 };
+
+static int set_mode(int fd)
+{
+    struct stat info;
+    return fstat(fd, &info) == 0 && (info.st_mode & 07777) == MODE ? 0 : fchmod(fd, MODE);
+}
+
+static int set_mode_of(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && (info.st_mode & 07777) == MODE ? 0 : chmod(path, MODE);
+}
+
 int piw_write_all(int fd, const void *data, size_t len)
 {
     const char *at = data;
@@ -149,7 +165,7 @@ static int64_t processor_ns(void)
 static int make_file(const char *tmp, piw_room *room)
 {
     int64_t began_ns = room == NULL ? 0 : processor_ns();
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, MODE);
     if (fd >= 0 && room != NULL) {
         room->files++;
         room->ns += processor_ns() - began_ns;
@@ -254,7 +270,7 @@ static int set_later(int fd, const char *path, piw_err *err)
 int piw_file_commit(int *fd, const char *tmp, const char *path, unsigned flags, piw_err *err)
 {
     int rc = 0;
-    if (fchmod(*fd, 0644) != 0)
+    if (set_mode(*fd) != 0)
         rc = piw_err_errno(err, "can't set the mode of %s", tmp);
     if (rc == 0 && (flags & PIW_FILE_LATER) != 0)
         rc = set_later(*fd, path, err);
@@ -316,7 +332,7 @@ bool piw_file_holds(const char *path, const void *data, size_t len)
     if (fd < 0)
         return false;
     struct stat info;
-    bool same = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 07777) == 0644 &&
+    bool same = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 07777) == MODE &&
                 (uint64_t)info.st_size == len && reads_as(fd, data, len);
     close(fd);
     if (same)
@@ -334,7 +350,7 @@ bool piw_file_there(const char *path)
 
 int piw_file_place(const char *from, const char *path, unsigned flags, piw_err *err)
 {
-    if (chmod(from, 0644) != 0)
+    if (set_mode_of(from) != 0)
         return errno == ENOENT ? piw_err_set(err, PIW_ENOENT, "%s isn't there", from)
                                : piw_err_errno(err, "can't set the mode of %s", from);
     return put_in_place(from, path, flags, err);
