@@ -154,10 +154,11 @@ int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err)
     place_logs_reply *reply;
     *result = place_logs_reply_new(&reply);
     piw_msg_list(*result, &reply->logs, body->logs.count);
+    piw_room room = {.number = body->room == NULL ? 0 : *body->room};
     for (uint32_t i = 0; i < body->logs.count; i++) {
         const place_logs_logs *log = &body->logs.at[i];
         place_logs_reply_logs *to = &reply->logs.at[i];
-        const job_place by = {body->root.s, body->room == NULL ? 0 : *body->room, log->ready};
+        const job_place by = {body->root.s, room.number == 0 ? NULL : &room, log->ready};
         piw_err own_err = shared_err;
         int rc = shared_rc;
         if (rc == 0 && log->wheel != NULL) {
@@ -177,6 +178,7 @@ int job_place_logs(piw_msg *job, piw_msg **result, piw_err *err)
         to->code = rc;
         to->why = piw_msg_textz(*result, rc != 0 ? own_err.text : "");
     }
+    reply->cost = job_room_cost(*result, &room);
     return 0;
 }
 

@@ -150,16 +150,26 @@ int job_place_wheel(const job_place *by, const placed_wheel *job, piw_msg *names
     return 0;
 }
 
+const room_cost *job_room_cost(piw_msg *msg, const piw_room *room)
+{
+    if (room->files == 0)
+        return NULL;
+    room_cost *cost = piw_msg_alloc(msg, sizeof(*cost));
+    *cost = (room_cost){.room = room->number, .files = room->files, .ns = room->ns};
+    return cost;
+}
+
 /* --- Before that is asked for ------------------------------------------------------------------------------------------ */
 
 /* A file of its own in the room; *path is "" when it can't be made: then it is written when it is asked for, which says what is wrong. */
-static void write_ready(const make_ready *job, piw_msg *made, piw_text *path, const void *data, size_t len)
+static void write_ready(const make_ready *job, piw_room *room, piw_msg *made, piw_text *path, const void *data,
+                        size_t len)
 {
     char tmp[PIW_PATH_MAX];
     int fd;
     piw_err ignored_err = {0};
     *path = piw_msg_textz(made, "");
-    if (piw_file_begin(job->root.s, job->room, tmp, &fd, &ignored_err) != 0)
+    if (piw_file_begin(job->root.s, room, tmp, &fd, &ignored_err) != 0)
         return;
     bool written = !PIW_FAULT("juggler.ready") && (data != NULL ? piw_write_all(fd, data, len) == 0
                                                                 : log_file_write(fd, tmp, job->log, &ignored_err) == 0);
@@ -183,11 +193,14 @@ int job_make_ready(piw_msg *job, piw_msg **result, piw_err *err)
     *result = make_ready_reply_new(&reply);
     reply->build_id = body->build_id;
     reply->files.metadata = piw_msg_textz(*result, "");
-    write_ready(body, *result, &reply->files.wheel, piw_blob_data(body->wheel.data), piw_blob_size(body->wheel.data));
+    piw_room room = {.number = body->room};
+    write_ready(body, &room, *result, &reply->files.wheel, piw_blob_data(body->wheel.data),
+                piw_blob_size(body->wheel.data));
     if (it.len > 0)
-        write_ready(body, *result, &reply->files.metadata, it.data, it.len);
-    write_ready(body, *result, &reply->files.log, NULL, 0);
+        write_ready(body, &room, *result, &reply->files.metadata, it.data, it.len);
+    write_ready(body, &room, *result, &reply->files.log, NULL, 0);
     close_beside(&it);
+    reply->cost = job_room_cost(*result, &room);
     return 0;
 }
 

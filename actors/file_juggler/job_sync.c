@@ -139,7 +139,15 @@ static int sync_early(const sync_builds *job, const early_syncs_at *it, piw_err 
     return rc;
 }
 
-/* Nothing is gained by it when there is but one file. */
+/* Nothing is gained by it when there is but one file: one build's, or the journal, which alone has what is noted. */
+static bool many_files(const sync_builds *job)
+{
+    uint32_t all = job->builds.count + job->early->at.count, noted = 0;
+    for (uint32_t i = 0; i < job->early->at.count; i++)
+        noted += is_noted(&job->early->at.at[i]);
+    return all > 1 && noted < all;
+}
+
 static void begin_all(const sync_builds *job, bool names)
 {
     char folder[PIW_PATH_MAX];
@@ -174,7 +182,7 @@ int job_sync_builds(piw_msg *job, piw_msg **result, piw_err *err)
     piw_msg_list(*result, &early_done->at, early->at.count);
     reply->early = early_done;
     bool names = any_names(body);
-    if (body->builds.count + early->at.count > 1)
+    if (many_files(body))
         begin_all(body, names);
     piw_err shared_err = {0};
     int64_t *named = piw_msg_alloc(*result, sizeof(*named));

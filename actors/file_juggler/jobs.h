@@ -34,14 +34,16 @@ int job_keep_log(piw_msg *job, piw_msg **result, piw_err *err);
 /* The fault points before a build's log is kept, and after it. */
 int job_keeping_begins(int64_t build_id, piw_err *err);
 int job_keeping_ends(int64_t build_id, piw_err *err);
-/* How something comes from the journal into its place: by way of a room (atomic_file.h; 0: none), or it was written before and is
+/* How something comes from the journal into its place: by way of a room (atomic_file.h; NULL: none), or it was written before and is
  * renamed (NULL: it wasn't). */
 struct ready_files;
 typedef struct job_place {
     const char *root;
-    int64_t room;
+    struct piw_room *room;
     const struct ready_files *ready;
 } job_place;
+/* What it has cost, in the arena of `msg`; NULL when no file was made. */
+const struct room_cost *job_room_cost(piw_msg *msg, const struct piw_room *room);
 /* make_ready: what can't be written isn't, and is said when it is asked for. */
 int job_make_ready(piw_msg *job, piw_msg **result, piw_err *err);
 /* What was made so, and isn't in its place, goes. */

@@ -156,16 +156,46 @@ static int add_mark(piw_buffer *bytes, const int64_t *ids, uint32_t count, int64
     return rc;
 }
 
+static int write_at(int fd, const uint8_t *data, size_t len, size_t at)
+{
+    while (len > 0) {
+        ssize_t n = pwrite(fd, data, len, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        data += n;
+        at += (size_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Zeros behind the records, more where these grow faster: what is written over them changes neither the file's size nor its blocks, so a
+ * sync of it writes its bytes and no more. Where there is no room for them it goes without. */
+static void write_ahead(journal *j)
+{
+    static const uint8_t zeros[64 << 10];
+    for (size_t until = j->size + sizeof(zeros) + j->open_size / 4; j->ahead < until; j->ahead += sizeof(zeros))
+        if (write_at(j->fd, zeros, sizeof(zeros), j->ahead) != 0)
+            return;
+}
+
 /* All of it or nothing: what was begun is cut off again, or nothing is written behind it any more. */
 static int append(journal *j, const piw_buffer *bytes, piw_err *err)
 {
     if (j->fd < 0)
         return piw_err_set(err, PIW_ESYS, "the journal of builds under %s can't be written", j->root);
-    if (piw_write_all(j->fd, bytes->data, bytes->len) == 0) {
+    if (write_at(j->fd, bytes->data, bytes->len, j->size) == 0) {
         j->size += bytes->len;
+        if (j->size > j->ahead) {
+            j->ahead = j->size;
+            write_ahead(j);
+        }
         return 0;
     }
     int rc = piw_err_errno(err, "can't write the journal of builds under %s", j->root);
+    j->ahead = j->size;
     if (ftruncate(j->fd, (off_t)j->size) != 0) {
         close(j->fd);
         j->fd = -1;
@@ -192,7 +222,7 @@ static int make_file(const journal *j, int64_t *number, int *fd, piw_err *err)
         ++*number;
         if (!piw_path_journal(path, j->root, *number))
             return piw_err_set(err, PIW_EINVAL, "the journal of builds under %s has no number left", j->root);
-        *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+        *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     } while (*fd < 0 && errno == EEXIST);
     return *fd >= 0 ? 0 : piw_err_errno(err, "can't make the journal of builds %s", path);
 }
@@ -236,7 +266,7 @@ static int next_file(journal *j, piw_err *err)
             close(j->fd);
         j->fd = fd;
         j->number = number;
-        j->size = bytes.len;
+        j->size = j->ahead = bytes.len;
         j->marked = j->low;
     }
     piw_buffer_fini(&bytes);
@@ -350,14 +380,21 @@ static int map_file(const char *path, const uint8_t **data, size_t *len, piw_err
     return rc;
 }
 
-/* `j->size` becomes its size, 0 when it ends with a torn record. */
+static bool all_zeros(const uint8_t *data, size_t len)
+{
+    return len == 0 || (data[0] == 0 && memcmp(data, data + 1, len - 1) == 0);
+}
+
+/* `j->size` becomes that of its records, 0 when it ends with a torn one. */
 static void take_all(journal *j, const char *path, const uint8_t *data, size_t len, bool lazily)
 {
     size_t at = 0;
     while (at < len && take(j, data, len, lazily, &at))
         ;
-    j->size = at == len ? len : 0;
-    if (at < len)
+    bool whole = all_zeros(data + at, len - at);
+    j->size = whole ? at : 0;
+    j->ahead = len;
+    if (!whole)
         piw_info("%s ends with %zu bytes of a record that was never finished", path, len - at);
 }
 
@@ -444,7 +481,7 @@ static int go_on(journal *j, int64_t marked, bool alone, piw_err *err)
     if (j->size == 0 || !alone || !journal_path(j, path))
         return next_file(j, err);
     j->marked = marked;
-    j->fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+    j->fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     return j->fd >= 0 ? 0 : next_file(j, err);
 }
 

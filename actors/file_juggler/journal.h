@@ -1,7 +1,8 @@
 /* journal.h — what is known of builds on their way, in a file that the next start reads: a build without wheels has nothing
  * else beside its log, and of one with wheels it says what may have to be mended after the machine went down.
  *
- * Records are appended, each with its length and checksum; reading ends at the first that isn't whole. One that has grown,
+ * Records are appended, each with its length and checksum; reading ends at the first that isn't whole, or at the zeros that are written
+ * ahead of them, so that a sync has no more to write than the records. One that has grown,
  * or ends torn, is followed by another that begins with what is open; earlier files are removed once the newest is on the disk. So the
  * size follows what is open, and nothing is ever appended behind a torn record. Nothing here syncs. One thread. */
 #ifndef FILE_JUGGLER_JOURNAL_H
@@ -46,7 +47,8 @@ typedef struct journal {
     int fd;
     int64_t number;       /* of the file */
     int64_t first_number; /* of the earliest that isn't removed */
-    size_t size;          /* bytes of the file */
+    size_t size;          /* bytes of its records */
+    size_t ahead;         /* of the file: behind the records there are zeros */
     size_t open_size;     /* bytes of the records of the builds below */
     size_t whole;         /* how many of them are open, and have their wheel in it, as far as that is known */
     int64_t low;    /* builds below are over and on the disk, but for the entries; INT64_MAX: none was ever here */

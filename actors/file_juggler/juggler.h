@@ -4,6 +4,7 @@
 
 #include "fs.piw.h"
 #include "journal.h"
+#include "rooms.h"
 #include "shared/pace.h"
 #include "shared/site_mark.h"
 #include "transfers.h"
@@ -107,8 +108,7 @@ typedef struct juggler {
 
     /* ready.c: files that are written before they are asked for. */
     ready_build ready[READY_BUILDS];
-    int64_t room;        /* of temporary files, that is filled just now */
-    uint32_t room_files; /* that were made in it */
+    rooms rooms;
     int64_t rooms_left,
         rooms_left_ns; /* those up to this one lay there when the site was opened: jobs at them are over then; 0: there is none */
 
@@ -302,6 +302,8 @@ void ready_drop(juggler *self, int64_t build_id);
 void ready_fini(juggler *self);
 /* The room for so many more files (atomic_file.h). */
 int64_t ready_room(juggler *self, uint32_t files);
+/* What some cost (NULL: none was made). */
+void ready_cost(juggler *self, const struct room_cost *cost);
 
 /* --- small.c: builds that lie in the journal as a whole, and aren't staged --- */
 /* Is this file to be received in memory, for its build is to lie there? */

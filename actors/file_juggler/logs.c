@@ -315,6 +315,7 @@ bool logs_placed(piw_task *task, const piw_msg *reply)
     self->logs_running = self->logs_failed = false;
     const place_logs_reply *done = place_logs_reply_of(reply);
     bool wheels = false;
+    ready_cost(self, done->cost);
     for (uint32_t i = 0; i < done->logs.count; i++) {
         wheels = wheels || done->logs.at[i].placed != NULL;
         if (done->logs.at[i].placed != NULL && done->logs.at[i].code == 0)

@@ -12,16 +12,14 @@
 #include "shared/text.h"
 
 enum {
-    ROOM_FILES = 4000, /* an ext4 has some 8,000 inodes in one place */
-    LATE_MS = 10000,   /* by then a job of a soul before is over */
+    LATE_MS = 10000, /* by then a job of a soul before is over */
 };
 
 void ready_open(juggler *self)
 {
     ready_fini(self);
-    self->room = piw_room_last(self->root);
-    self->room_files = ROOM_FILES;
-    self->rooms_left = self->room;
+    rooms_init(&self->rooms, piw_room_last(self->root));
+    self->rooms_left = self->rooms.number;
     self->rooms_left_ns = piw_monotonic_ns() + LATE_MS * INT64_C(1000000);
 }
 
@@ -35,13 +33,16 @@ void ready_clear(juggler *self)
 
 int64_t ready_room(juggler *self, uint32_t files)
 {
-    if (self->room_files >= ROOM_FILES) {
-        piw_rooms_end(self->root, self->room - 1); /* what was begun in the last one may still be under way */
-        self->room++;
-        self->room_files = 0;
-    }
-    self->room_files += files;
-    return self->room;
+    int64_t before = self->rooms.number, room = rooms_take(&self->rooms, files);
+    if (room != before)
+        piw_rooms_end(self->root, before - 1); /* what was begun in the last one may still be under way */
+    return room;
+}
+
+void ready_cost(juggler *self, const room_cost *cost)
+{
+    if (cost != NULL)
+        rooms_cost(&self->rooms, cost->room, cost->files, cost->ns);
 }
 
 static ready_build *find(juggler *self, int64_t build_id)
@@ -113,6 +114,7 @@ int on_made_ready(piw_task *task, piw_msg *reply, uint64_t key)
             drop(it);
         return 0;
     }
+    ready_cost(self, make_ready_reply_of(reply)->cost);
     if (it == NULL) {
         job_drop_ready(&make_ready_reply_of(reply)->files);
         return 0;

@@ -24,10 +24,15 @@ int piw_file_write(const char *root, const char *path, const void *data, size_t 
 bool piw_file_holds(const char *path, const void *data, size_t len);
 /* Is there something of that path? */
 bool piw_file_there(const char *path);
-/* The same, by way of a room: a folder of its own for temporary files, by its number (from 1; 0: none), which is made when it is
- * missing. Who makes many files spreads them over rooms, a few thousand in each, so that ext4 doesn't look past the inodes of all
- * that was removed near the others (docs/performance.md#files-of-builds). */
-int piw_file_write_in(const char *root, int64_t room, const char *path, const void *data, size_t len, unsigned flags,
+/* A room: a folder of its own for temporary files, which is made when it is missing. Who makes many files spreads them over rooms, a few
+ * thousand in each, so that ext4 doesn't look past the inodes of all that was removed near the others
+ * (docs/performance.md#files-of-builds). */
+typedef struct piw_room {
+    int64_t number;    /* from 1 */
+    int64_t files, ns; /* that were made in it by this struct, and what this took of a processor */
+} piw_room;
+/* As piw_file_write, by way of a room (NULL: none). */
+int piw_file_write_in(const char *root, piw_room *room, const char *path, const void *data, size_t len, unsigned flags,
                       piw_err *err);
 /* Nobody makes files in this process's rooms up to this one any more: they go when they are empty. */
 void piw_rooms_end(const char *root, int64_t last);
@@ -35,9 +40,9 @@ void piw_rooms_end(const char *root, int64_t last);
 int64_t piw_room_last(const char *root);
 /* Remove those of this process up to this number, with all that is in them. */
 void piw_rooms_clear(const char *root, int64_t last);
-/* Begin a temporary file: *fd is open for writing, `tmp` (PIW_PATH_MAX bytes) its path. End it with piw_file_commit, or
- * close and unlink it. */
-int piw_file_begin(const char *root, int64_t room, char *tmp, int *fd, piw_err *err);
+/* Begin a temporary file, in a room (NULL: in none): *fd is open for writing, `tmp` (PIW_PATH_MAX bytes) its path. End it with
+ * piw_file_commit, or close and unlink it. */
+int piw_file_begin(const char *root, piw_room *room, char *tmp, int *fd, piw_err *err);
 /* Make a temporary folder, 0700. End it with piw_folder_commit, or piw_folder_remove. */
 int piw_folder_begin(const char *root, char *tmp, piw_err *err);
 /* It becomes `path`; a file or folder of that name goes, in the same moment. Removes `tmp` also when it fails. */

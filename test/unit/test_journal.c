@@ -149,7 +149,7 @@ START_TEST(a_torn_tail_is_passed_over)
     void *bytes;
     size_t got;
     ck_assert_int_eq(piw_file_read(path(), 1 << 20, &bytes, &got, NULL), 0);
-    ck_assert_uint_eq(got, len);
+    ck_assert_uint_gt(got, len); /* zeros */
     for (size_t cut = whole; cut < len; cut++) {
         for (int kind = 0; kind < 2; kind++) { /* cut off, or zeros from there on */
             uint8_t *torn = calloc(1, len);
@@ -167,6 +167,51 @@ START_TEST(a_torn_tail_is_passed_over)
         }
     }
     free(bytes);
+}
+END_TEST
+
+/* What is appended then changes neither the file's size nor its blocks, until more are needed; and the next start goes on in it. */
+START_TEST(zeros_are_written_ahead)
+{
+    struct stat before, after;
+    put(1);
+    ck_assert_int_eq(stat(path(), &before), 0);
+    for (int64_t id = 2; id <= 20; id++) {
+        put(id);
+        if (id % 5 == 0)
+            reopen();
+    }
+    ck_assert_int_eq(stat(path(), &after), 0);
+    ck_assert_int_eq(j.number, 1);
+    ck_assert_uint_eq(j.builds.count, 20);
+    ck_assert_int_eq(after.st_size, before.st_size);
+    ck_assert_int_eq(after.st_blocks, before.st_blocks);
+    ck_assert_int_gt(after.st_size, (off_t)j.size);
+    for (int64_t id = 21; (off_t)j.size <= before.st_size; id++)
+        put_whole(id, 40000);
+    put(30);
+    ck_assert_int_eq(stat(path(), &after), 0);
+    ck_assert_int_gt(after.st_size, (off_t)j.size);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 23);
+    ck_whole(21, 40000);
+    ck_whole(22, 40000);
+}
+END_TEST
+
+/* Of the last record the head may be what didn't reach the disk. */
+START_TEST(a_record_without_its_head_is_torn)
+{
+    put(1);
+    size_t whole = j.size;
+    put(2);
+    static const uint8_t nothing[HEAD];
+    int fd = open(path(), O_RDWR);
+    ck_assert_int_eq(pwrite(fd, nothing, HEAD, (off_t)whole), HEAD);
+    close(fd);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 1);
+    ck_assert_int_eq(j.number, 2);
 }
 END_TEST
 
@@ -470,6 +515,8 @@ Suite *unit_suite(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, what_was_noted_is_known_again);
     tcase_add_loop_test(cases, a_torn_tail_is_passed_over, 0, 2);
+    tcase_add_test(cases, zeros_are_written_ahead);
+    tcase_add_test(cases, a_record_without_its_head_is_torn);
     tcase_add_test(cases, whole_builds_make_it_no_longer);
     tcase_add_test(cases, what_stays_open_is_seldom_written_again);
     tcase_add_test(cases, a_next_file_that_cannot_be_filled_changes_nothing);

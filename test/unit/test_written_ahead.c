@@ -332,7 +332,7 @@ START_TEST(rooms_follow_each_other)
     ck_assert_int_eq(piw_room_last(root), 0);
     for (int room = 1; room <= 3; room++) {
         snprintf(path, sizeof(path), "%s", at("index.html"));
-        ck_assert_msg(piw_file_write_in(root, room, path, "x", 1, 0, &err) == 0, "%s", err.text);
+        ck_assert_msg(piw_file_write_in(root, &(piw_room){.number = room}, path, "x", 1, 0, &err) == 0, "%s", err.text);
         ck_assert_int_eq(piw_room_last(root), room);
     }
     ck_assert_int_eq(look().rooms, 3);
