@@ -60,6 +60,8 @@ CREATE TABLE piw.dirty (
     package varchar(200) NOT NULL,
     version varchar(200) NOT NULL
 );
+-- By whole rows, as there is no key: else a publication of all tables would let nothing be deleted here.
+ALTER TABLE piw.dirty REPLICA IDENTITY FULL;
 
 -- The same of statements that touched many: worked off in slices, so that nobody waits for them.
 CREATE TABLE piw.dirty_later (
@@ -91,6 +93,7 @@ CREATE TABLE piw.deltas (
     amount bigint NOT NULL,     -- files, downloads: how many · time: microseconds
     size_bytes bigint NOT NULL DEFAULT 0
 );
+ALTER TABLE piw.deltas REPLICA IDENTITY FULL; -- as piw.dirty
 
 CREATE TABLE piw.totals (
     id integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),

@@ -46,6 +46,7 @@ SHAPE = {
     "grants": """SELECT c.relname, x.grantee::regrole, x.privilege_type FROM pg_class c CROSS JOIN aclexplode(c.relacl) x
         WHERE c.relnamespace = 'piw'::regnamespace UNION ALL SELECT p.oid::regprocedure::text, x.grantee::regrole,
         x.privilege_type FROM pg_proc p CROSS JOIN aclexplode(p.proacl) x WHERE p.pronamespace = 'piw'::regnamespace""",
+    "identities": "SELECT relname, relreplident FROM pg_class WHERE relnamespace = 'piw'::regnamespace AND relkind = 'r'",
     "version": "SELECT version FROM piw.configuration",
 }
 
