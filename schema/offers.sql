@@ -96,6 +96,25 @@ BEGIN
 END
 $$;
 
+-- What stands in the queue of these versions is decided anew at once: as soon as it is known what PyPI offers, a head of the queue has
+-- what is there, and it may be read before the notes are worked off.
+CREATE FUNCTION piw.decide_offered(pkg text, versions text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = piw, public, pg_temp
+    SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    queued text[];
+BEGIN
+    -- As piw.drain does, before the lock.
+    LOCK TABLE public.packages, public.versions, public.builds, public.files, public.build_abis IN ACCESS SHARE MODE;
+    PERFORM pg_advisory_xact_lock(7306001);
+    queued := ARRAY(SELECT DISTINCT q.version FROM piw.queue q WHERE q.package = pkg AND q.version = ANY (decide_offered.versions));
+    IF cardinality(queued) > 0 THEN
+        PERFORM piw.recompute(array_fill(pkg, ARRAY[cardinality(queued)]), queued);
+    END IF;
+END
+$$;
+
 -- What PyPI has as wheels of a package, by versions as the names of files spell them. `pythons`: bit 11 for a wheel that Python 3.11
 -- may take, NULL: not known.
 CREATE FUNCTION piw.keep_pypi_wheels(pkg text, versions text[], tags text[], pythons bigint[] DEFAULT NULL, age_ms bigint DEFAULT 0)
@@ -125,6 +144,7 @@ BEGIN
     SELECT array_agg(c.version) INTO changed FROM (SELECT version FROM gone UNION ALL SELECT version FROM kept) c;
     IF changed IS NOT NULL THEN
         PERFORM piw.note(array_fill(pkg, ARRAY[cardinality(changed)]), changed);
+        PERFORM piw.decide_offered(pkg, changed) WHERE EXISTS (SELECT FROM piw.asking_queues());
     END IF;
     PERFORM piw.know_offers(pkg, age_ms);
 END

@@ -208,6 +208,16 @@ def test_cost(farm):
     check("cost.nothing is planned at each call", planned[0].startswith("0"), planned)
 
 
+def test_at_once(farm):
+    """Of what PyPI has nothing is given out between the moment at which that is known and the next one at which notes are worked off."""
+    given_out = [farm.value(f"SELECT count(*) FROM piw.queue_head('{PICKY}', 'newest', {HEAD}, 0) h WHERE h.package = '{package}'")
+                 for package, offers in (("many19998", "'{1}', '{py3-none-any}', '{NULL}'"), ("many19999", "'{}', '{}', '{}'"))
+                 if farm.psql(f"SELECT piw.keep_pypi_wheels('{package}', {offers})")]
+    equal("at once.what PyPI has, and what it hasn't", given_out, ["0", "1"])
+    farm.psql("SELECT piw.drain()")
+    equal("at once.the queue is right", farm.rows("SELECT * FROM piw.check_queue()"), [])
+
+
 def main():
     with farms.Farm() as farm:
         try:
@@ -218,7 +228,7 @@ def main():
             farm.create_database(abis=["cp311"])
             test_tags(farm)
             test_before(farm)
-            for test in (test_adopted, test_again, test_away, test_cost):
+            for test in (test_adopted, test_again, test_away, test_cost, test_at_once):
                 test(farm)
         except (farms.Failure, subprocess.SubprocessError) as error:
             check("the farm", False, error)

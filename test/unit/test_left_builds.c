@@ -31,7 +31,8 @@ static void block(const char *package)
 {
     char folder[64];
     snprintf(folder, sizeof(folder), "simple/%s", package);
-    ck_assert_int_eq(piw_file_write(root, at(folder), "x", 1, 0, NULL), 0);
+    piw_err err = {0};
+    ck_assert_msg(piw_file_write(root, at(folder), "x", 1, 0, &err) == 0, "%s", err.text);
 }
 
 static void unblock(const char *package)
@@ -55,8 +56,8 @@ START_TEST(they_are_asked_about_later)
 {
     know_both();
     for (int i = 0; i < 2; i++) {
-        receive(BUILD + i, packages[i]);
         block(packages[i]);
+        receive(BUILD + i, packages[i]);
     }
     for (int i = 0; i < 2; i++)
         ck_assert_int_ne(try_publish(BUILD + i, packages[i]), 0);
