@@ -33,10 +33,10 @@ int piw__fd_write(int fd, const void *data, size_t size)
     return 0;
 }
 
-int piw__fd_copy(int from, int to, size_t size)
+int piw__fd_copy(int from, size_t offset, int to, size_t size)
 {
-    for (off_t at = 0; (size_t)at < size;) {
-        ssize_t n = sendfile(to, from, &at, size - (size_t)at);
+    for (off_t at = (off_t)offset; (size_t)at < offset + size;) {
+        ssize_t n = sendfile(to, from, &at, offset + size - (size_t)at);
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0)

@@ -1,8 +1,9 @@
-/* elf_check.c — a bounded reader of the few parts of an ELF file that tell what it exports and imports. */
+/* elf_check.c — a bounded reader of the few parts of an ELF file that tell what it exports and imports, and what loading it needs. */
 #include "plugin/elf_check.h"
 
 #include <elf.h>
 #include <link.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -66,6 +67,43 @@ static const char *const forbidden[] = {
     "pthread_atfork",
 };
 
+static bool read_at(int fd, void *to, size_t len, uint64_t at)
+{
+    return pread(fd, to, len, (off_t)at) == (ssize_t)len;
+}
+
+static bool within(uint64_t offset, uint64_t len, uint64_t size)
+{
+    return offset <= size && len <= size - offset;
+}
+
+static bool find_parts(int fd, size_t size, piw__elf_parts *parts)
+{
+    ElfW(Ehdr) header;
+    if (!read_at(fd, &header, sizeof(header), 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        header.e_ident[EI_CLASS] != CLASS || header.e_phentsize != sizeof(ElfW(Phdr)))
+        return false;
+    parts->sections = header.e_shoff;
+    parts->sections_size = (size_t)header.e_shnum * header.e_shentsize;
+    parts->loaded = header.e_phoff + (size_t)header.e_phnum * header.e_phentsize;
+    bool sound = within(header.e_shoff, parts->sections_size, size) &&
+                 within(header.e_phoff, (uint64_t)header.e_phnum * header.e_phentsize, size);
+    for (unsigned i = 0; sound && i < header.e_phnum; i++) {
+        ElfW(Phdr) segment;
+        sound = read_at(fd, &segment, sizeof(segment), header.e_phoff + i * sizeof(segment)) &&
+                within(segment.p_offset, segment.p_filesz, size);
+        if (sound && segment.p_offset + segment.p_filesz > parts->loaded)
+            parts->loaded = segment.p_offset + segment.p_filesz;
+    }
+    return sound;
+}
+
+void piw__elf_find_parts(int fd, size_t size, piw__elf_parts *parts)
+{
+    if (SANITIZED || !find_parts(fd, size, parts))
+        *parts = (piw__elf_parts){.loaded = size, .sections = size};
+}
+
 struct reader {
     const uint8_t *data;
     size_t size;
@@ -80,7 +118,7 @@ static int refuse(const struct reader *reader, const char *why)
 
 static bool inside(const struct reader *reader, uint64_t offset, uint64_t len)
 {
-    return offset <= reader->size && len <= reader->size - offset;
+    return within(offset, len, reader->size);
 }
 
 static int check_header(const struct reader *reader, ElfW(Ehdr) * header)

@@ -129,6 +129,19 @@ static int size_of(int fd, const char *file, size_t *size, piw_err *err)
     return 0;
 }
 
+/* With holes, which read as zeros, where nothing is that loading needs. */
+static int copy_parts(int fd, int copy, size_t size)
+{
+    piw__elf_parts parts;
+    piw__elf_find_parts(fd, size, &parts);
+    int rc = piw__fd_copy(fd, 0, copy, parts.loaded);
+    if (rc == 0 && parts.loaded < size)
+        rc = ftruncate(copy, (off_t)size);
+    if (rc == 0 && lseek(copy, (off_t)parts.sections, SEEK_SET) < 0)
+        rc = -1;
+    return rc == 0 ? piw__fd_copy(fd, parts.sections, copy, parts.sections_size) : rc;
+}
+
 /* A private copy that nobody can change, and its bytes in memory. */
 static int copy_file(int fd, const char *file, piw__plugin_file *to, piw_err *err)
 {
@@ -141,7 +154,7 @@ static int copy_file(int fd, const char *file, piw__plugin_file *to, piw_err *er
     if (to->copy < 0)
         return piw_err_errno(err, "can't make a memory file for the copy of plugin %s", file);
     to->data = MAP_FAILED;
-    if (piw__fd_copy(fd, to->copy, to->size) == 0)
+    if (copy_parts(fd, to->copy, to->size) == 0)
         to->data = mmap(NULL, to->size, PROT_READ, MAP_PRIVATE, to->copy, 0);
     if (to->data != MAP_FAILED)
         return 0;
