@@ -27,7 +27,7 @@ ALONE = '''import os, sys
 print(f"alone\\t1\\t{' '.join(sys.argv[1:]) or 'full'}\\t\\t")
 sys.exit(os.environ.get("FAILS") == "1")
 '''
-MAKEFILE = "all bench-programs:\n\t@mkdir -p build/plain && cp word build/plain/made\n"
+MAKEFILE = "all bench-programs: build/plain/made\nbuild/plain/made: word\n\t@mkdir -p build/plain && cp word build/plain/made\n"
 
 
 class Tree:
