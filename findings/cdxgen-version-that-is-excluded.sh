@@ -2,7 +2,7 @@
 # cdxgen's bill of materials says that a project has the one version that it excludes.
 #
 # Expected: "demo !=1.5,>=1.0" is a component without a version, or with one that is allowed; "demo ==1!2.0" is 1!2.0, and "demo == 1.0", with a blank as
-# PEP 508 lets it stand, is 1.0: all that is pinned with one equals sign more or less is what the bill is for.
+# PEP 508 lets it stand, is 1.0, since both are pinned.
 # Seen: the first is listed as 1.5. Of 1!2.0 it lists 1, another version, of "== 1.0" and "===1.0.post1" none. "<2" is 2, which is excluded too. Who looks for
 # known faults by the bill is told of those that the project has taken care not to have.
 cdxgen=12.8.4

@@ -6,7 +6,7 @@
 # Seen: twine looks at all files with METADATA anywhere in their paths, the shortest path first and then by the alphabet, and "demo" comes before
 # "demo-1.0.dist-info": the form says other 2.0, beside the file demo-1.0-…. "twine check" passes. In a folder that comes later (test/METADATA.sample) the same
 # file does no harm. Poetry reads a wheel so too (by pkginfo): given the file, it needs what the sample needs.
-twine=7.0.0-1 pkginfo=1.12.1.2-3 pip=26.2.2+dfsg-1
+twine=7.0.0-1 pkginfo=1.12.1.2-3 pip=26.2.2+dfsg-1 python=3.14.10-1
 
 dir=$(mktemp -d /tmp/finding-XXXXXX) || exit 2
 server=
@@ -29,7 +29,7 @@ Dir::Etc::SourceParts "/dev/null";
 CONF
 export LC_ALL=C
 { APT_CONFIG=$dir/apt.conf apt-get -qq update && APT_CONFIG=$dir/apt.conf apt-get -qq -y --download-only install \
-    "twine=$twine" "python3-pkginfo=$pkginfo" "python3-pip=$pip"; } >apt.log 2>&1 || { tail -3 apt.log; echo "the packages can't be downloaded"; exit 2; }
+    "twine=$twine" "python3-pkginfo=$pkginfo" "python3-pip=$pip" "python3.14=$python"; } >apt.log 2>&1 || { tail -3 apt.log; echo "the packages can't be downloaded"; exit 2; }
 for package in cache/archives/*.deb; do dpkg-deb -x "$package" root || exit 2; done
 
 # Two wheels of demo 1.0, which differ in the folder of the sample, and a server that notes what is said of an uploaded file.
@@ -71,13 +71,15 @@ root=$dir/root
 loader=$(find "$root" -name 'ld-linux-x86-64.so.2' -o -name 'ld-linux-aarch64.so.1' | head -n 1)
 libraries=$(find "$root" -path '*-linux-gnu/*' -name '*.so.*' -exec dirname {} \; | sort -u | tr '\n' ':')
 sid_python() {
-    HOME=$dir/home PYTHONHOME=$root/usr PYTHONPATH=$root/usr/lib/python3/dist-packages "$loader" --library-path "$libraries" "$(echo "$root"/usr/bin/python3.[0-9]*)" "$@"
+    HOME=$dir/home PYTHONHOME=$root/usr PYTHONPATH=$root/usr/lib/python3/dist-packages "$loader" --library-path "$libraries" \
+        "$root/usr/bin/python3.14" "$@"
 }
 # try FOLDER: what is read of the wheel there
 try() {
     wheel=$1/demo-1.0-py3-none-any.whl
     sid_python -m twine --no-color check "$wheel" >log 2>&1 && grep -q PASSED log &&
-        sid_python -m twine --no-color upload --non-interactive --disable-progress-bar -u u -p p --repository-url "http://127.0.0.1:$(cat port)/" "$wheel" >>log 2>&1 ||
+        sid_python -m twine --no-color upload --non-interactive --disable-progress-bar -u u -p p \
+            --repository-url "http://127.0.0.1:$(cat port)/" "$wheel" >>log 2>&1 ||
         { tail -3 log >&2; exit 2; }
     sid_python -m pip --isolated install --no-index --no-deps --dry-run --ignore-installed --disable-pip-version-check --root-user-action=ignore \
         --break-system-packages "$wheel" >pip.log 2>&1 || { tail -3 pip.log >&2; exit 2; }

@@ -53,7 +53,8 @@ links=file://$dir/index/index.html
 find_it() {
     python3 -m unearth --find-link "$links" "$@" demo 2>unearth.log | sed -n 's/^ *"version": "\(.*\)",$/\1/p'
 }
-python3 -m pip --isolated -q download --disable-pip-version-check --no-index --find-links "$links" --no-deps -d got demo >pip.log 2>&1 || { tail -3 pip.log; exit 2; }
+python3 -m pip --isolated -q download --disable-pip-version-check --no-index --find-links "$links" --no-deps -d got demo >pip.log 2>&1 ||
+    { tail -3 pip.log; exit 2; }
 by_pip=$(basename got/demo-*.whl | cut -d- -f2)
 by_unearth=$(find_it)
 told=$(find_it --python-version "$full")
