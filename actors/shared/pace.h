@@ -24,7 +24,7 @@ static const pace PACE_BULK = {.lasts_ms = 1000, .times = 15, .least_ms = 1, .mo
 
 /* Of transfers, which have slaves that wait for them: a moment. A processor that does nothing is found at once by whoever wakes up;
  * one that is busy with the least important thing isn't always (docs/performance.md#transfers). */
-static const pace PACE_TRANSFERS = {.lasts_ms = 20, .times = 1, .least_ms = 1, .most_ms = 1};
+static const pace PACE_TRANSFERS = {.lasts_ms = 20, .times = 1, .least_ms = 3, .most_ms = 3};
 
 static inline void pace_recorded(pace *self, int64_t now_ns)
 {
