@@ -1,7 +1,8 @@
 /* start.c — the start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
- * time), so tasks that don't need each other start side by side. Of a task with several instances the first begins alone: with it
- * others have what they need; the rest begin when nobody has been ready for a moment, since the first ones have their first questions to
- * ask then. Whoever is done rings a bell, so nobody is waited for in steps. */
+ * time), so tasks that don't need each other start side by side. First come those that others need, or that have begun to prepare
+ * themselves, and of a task with several instances the first alone: with these others have what they need. The rest begin when nobody
+ * has been ready for a moment, since the first ones have their first questions to ask then. Whoever is done rings a bell, so nobody
+ * is waited for in steps. */
 #include "actor/op.h"
 #include "actor/shell.h"
 #include "runtime/inner.h"
@@ -11,12 +12,13 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 10, /* without a bell: is one late, or to be told of? Further instances begin then */
+    LOOK_MS = 10, /* without a bell: is one late, or to be told of? Those that have time begin then */
     PROGRESS_MS = 5000,
 };
 
 typedef struct start {
     const piw__role *role;
+    bool has_time;                     /* no other waits for it */
     piw__op *ops[PIW_LIMIT_INSTANCES]; /* NULL: ready, or not begun */
     unsigned begun, ready;             /* instances */
     int64_t began_ns, said_ns;
@@ -32,6 +34,20 @@ static bool may_begin(piw_runtime *runtime, const start *starts, const piw__role
             return false;
     }
     return true;
+}
+
+static bool is_needed(piw_runtime *runtime, const piw__role *role)
+{
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        const piw__image *image = runtime->roles[i]->enabled ? runtime->roles[i]->image : NULL;
+        const char *const *needs = image != NULL ? image->plugin->needs : NULL;
+        for (unsigned n = 0; needs != NULL && needs[n] != NULL; n++) {
+            const piw__service *service = piw__registry_find(&runtime->hub.registry, needs[n]);
+            if (service != NULL && service->role == role)
+                return true;
+        }
+    }
+    return false;
 }
 
 /* The next instances, up to `end`. */
@@ -96,11 +112,12 @@ static int wants_to_quit(piw_runtime *runtime, const char *waits_for, piw_err *e
     return rc;
 }
 
-/* Those that what is ready now lets begin. `rung`: further instances need not begin yet; else a first one may wait for them. */
+/* Those that what is ready now lets begin. `rung`: who has time, and further instances, need not begin yet; else a first one may wait
+ * for them. */
 static void begin_all(piw_runtime *runtime, start *starts, bool rung)
 {
     for (size_t i = 0; i < runtime->roles_count; i++)
-        if (starts[i].begun == 0 && may_begin(runtime, starts, starts[i].role))
+        if (starts[i].begun == 0 && !(rung && starts[i].has_time) && may_begin(runtime, starts, starts[i].role))
             begin(runtime, &starts[i], 1);
     for (size_t i = 0; !rung && i < runtime->roles_count; i++)
         if (starts[i].ready > 0)
@@ -153,8 +170,10 @@ int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
 {
     start *starts = piw_zalloc(runtime->roles_count * sizeof(*starts) + 1);
     const char *waits_for = NULL;
-    for (size_t i = 0; i < runtime->roles_count; i++)
+    for (size_t i = 0; i < runtime->roles_count; i++) {
         starts[i].role = runtime->order[i];
+        starts[i].has_time = starts[i].role->preparation == NULL && !is_needed(runtime, starts[i].role);
+    }
     begin_all(runtime, starts, true); /* before there are threads: the first needn't wait until all are made */
     int rc = run_shells(runtime, err);
     if (rc == 0)
