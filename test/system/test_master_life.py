@@ -123,6 +123,10 @@ def check_databases(farm):
                   undo="UPDATE piw.configuration SET version = version - 900")
     check_refused(farm, "no privileges", "does not let piwheels", sql="REVOKE SELECT ON builds FROM piwheels",
                   undo="GRANT SELECT ON builds TO piwheels")
+    check_refused(farm, "no function", "execute its functions", sql="REVOKE EXECUTE ON FUNCTION piw.drain FROM PUBLIC, piwheels",
+                  undo="GRANT EXECUTE ON FUNCTION piw.drain TO piwheels")
+    check_refused(farm, "a function is missing", "execute its functions", sql="ALTER FUNCTION piw.drain RENAME TO drained",
+                  undo="ALTER FUNCTION piw.drained RENAME TO drain")
 
 
 def has_ipv6():
@@ -170,6 +174,7 @@ def check_first_questions(farm, postgres):
     last = max(i for i, text in enumerate(asked) if "piw.reserve(" in text)
     commits = sum(text.endswith("COMMIT") for text in asked[:last])
     check("first questions.one commit", commits <= 1, asked[:last])  # none; one where a busy machine took them in two
+    check("first questions.nothing is void where nothing was under way", not any("void_attempts" in text for text in asked), asked)
     for name in ("log_statement", "log_line_prefix"):
         farm.psql(f"ALTER SYSTEM RESET {name}")
     farm.psql("SELECT pg_reload_conf()")
