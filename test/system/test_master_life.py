@@ -3,6 +3,7 @@
 sockets are made, and who may connect to them."""
 
 import os
+import re
 import select
 import signal
 import socket
@@ -199,6 +200,29 @@ def check_refused_plugin(farm, postgres):
     farm.psql("SELECT pg_reload_conf()")
 
 
+def check_first_window(farm, postgres):
+    """For the first window slaves wait, so it is a short one; whoever finds nothing in it doesn't wait for long."""
+    farm.psql("INSERT INTO packages (package) VALUES ('first-window');"
+              "INSERT INTO package_names (package, name) VALUES ('first-window', 'first-window');"
+              "INSERT INTO versions (package, version, released) SELECT 'first-window', '1.' || n, '2024-01-01' FROM generate_series(1, 300) n")
+    farm.psql("ALTER SYSTEM SET log_min_duration_statement = 0")
+    farm.psql("SELECT pg_reload_conf()")
+    with Systemd(farm) as systemd:
+        systemd.wait("READY=1")
+        farm.wait("the queue", lambda: farm.value("SELECT count(*) FROM piw.queue WHERE package = 'first-window'") == "300")
+    begun = len(postgres.text())
+    with Systemd(farm):
+        farm.run([farm.program("piw-loadgen"), "--slave-queue", farm.socket("slave"), "--file-queue", farm.socket("file"), "--abi",
+                  farm.abi(), "--slaves", 150, "--builds", 150, "--fail-percent", 100, "--busy", 0, "--wait", "60s"])
+    limits = re.findall(r"execute [^\n]*: SELECT package, version FROM piw\.queue_head\(.*\n.*DETAIL: .*\$3 = '(\d+)'", postgres.text()[begun:])
+    check("first window.short, and then as wanted", limits[:1] == ["100"] and all(int(limit) >= 1000 for limit in limits[1:]) and
+          len(limits) > 1, limits)
+    built = farm.value("SELECT count(*) FROM builds WHERE package = 'first-window'")
+    check("first window.each slave had a build", built == "150", built)
+    farm.psql("ALTER SYSTEM RESET log_min_duration_statement")
+    farm.psql("SELECT pg_reload_conf()")
+
+
 def main():
     with farms.Farm() as farm:
         try:
@@ -208,6 +232,7 @@ def main():
             farm.start_pypi()
             check_first_questions(farm, postgres)
             check_refused_plugin(farm, postgres)
+            check_first_window(farm, postgres)
             check_waits(farm, postgres)
             check_ends(farm)
             check_databases(farm)
