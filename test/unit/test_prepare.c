@@ -90,7 +90,7 @@ START_TEST(who_has_time_begins_after_it)
 }
 END_TEST
 
-/* What others need is such a task as little as one that has prepared itself. */
+/* What others need is such a task as little as one that has prepared itself. Until then there isn't even a thread. */
 START_TEST(who_has_time_begins_after_all_that_is_needed)
 {
     bus_end();
