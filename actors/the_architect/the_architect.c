@@ -42,6 +42,8 @@ enum {
         60000, /* the_oracle says at once that the database is away; from then on it may be our connection alone */
     ANSWER_MS = 120000, /* for one statement: a slice waits for the writer at most */
     SLICE = 500,        /* versions that one cycle looks at when an ABI came or went */
+    FIRST_HEAD =
+        100, /* builds of each ABI that the first cycle reads: slaves wait for it, and slave_driver asks for more */
 };
 
 typedef enum {
@@ -238,7 +240,8 @@ static void cast(architect *self, piw_msg *msg)
 static int64_t head_size(const architect *self)
 {
     int64_t wanted = self->reading->wanted > self->window ? self->reading->wanted : self->window;
-    return wanted < HEAD_MAX ? wanted : HEAD_MAX;
+    int64_t most = self->ready ? HEAD_MAX : FIRST_HEAD;
+    return wanted < most ? wanted : most;
 }
 
 /* The next head that is stale, or the end of the cycle. */

@@ -123,9 +123,11 @@ static int refuse(database *db, piw_err *err, const char *fmt, ...)
     return piw_err_set(err, PIW_EREFUSED, "database %s %s", db->shown, text);
 }
 
+/* By name: a look at pg_proc costs as much as all else that a new session is asked. One that isn't there may not be executed. */
 #define MAY_EXECUTE                                                                                                    \
-    "coalesce((SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p WHERE p.pronamespace = "       \
-    "'piw'::regnamespace AND p.proname IN ('drain', 'record_builds', 'apply_pypi_events')), false)"
+    "coalesce(has_function_privilege(to_regproc('piw.drain'), 'EXECUTE') AND "                                         \
+    "has_function_privilege(to_regproc('piw.record_builds'), 'EXECUTE') AND "                                          \
+    "has_function_privilege(to_regproc('piw.apply_pypi_events'), 'EXECUTE'), false)"
 
 /* Sets the session up, and asks in the same breath for what is nearly always well. `*well`: it is, and nothing else need be
  * asked. */

@@ -1,7 +1,8 @@
 /* start.c — the start of all tasks. Most of its time is waiting for others (a database's new connections, what it reads for the first
- * time), so tasks that don't need each other start side by side. Of a task with several instances the first begins alone: with it
- * others have what they need; the rest begin when nobody has been ready for a moment, since the first ones have their first questions to
- * ask then. Whoever is done rings a bell, so nobody is waited for in steps. */
+ * time), so tasks that don't need each other start side by side. First come those that others need, or that have begun to prepare
+ * themselves, and of a task with several instances the first alone: with these others have what they need. The rest begin when nobody
+ * has been ready for a moment, since the first ones have their first questions to ask then. Whoever is done rings a bell, so nobody
+ * is waited for in steps. */
 #include "actor/op.h"
 #include "actor/shell.h"
 #include "runtime/inner.h"
@@ -11,12 +12,13 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 10, /* without a bell: is one late, or to be told of? Further instances begin then */
+    LOOK_MS = 10, /* without a bell: is one late, or to be told of? Those that have time begin then */
     PROGRESS_MS = 5000,
 };
 
 typedef struct start {
     const piw__role *role;
+    bool has_time;                     /* no other waits for it */
     piw__op *ops[PIW_LIMIT_INSTANCES]; /* NULL: ready, or not begun */
     unsigned begun, ready;             /* instances */
     int64_t began_ns, said_ns;
@@ -34,19 +36,37 @@ static bool may_begin(piw_runtime *runtime, const start *starts, const piw__role
     return true;
 }
 
-/* The next instances, up to `end`. */
-static void begin(piw_runtime *runtime, start *it, unsigned end)
+static bool is_needed(piw_runtime *runtime, const piw__role *role)
+{
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        const piw__image *image = runtime->roles[i]->enabled ? runtime->roles[i]->image : NULL;
+        const char *const *needs = image != NULL ? image->plugin->needs : NULL;
+        for (unsigned n = 0; needs != NULL && needs[n] != NULL; n++) {
+            const piw__service *service = piw__registry_find(&runtime->hub.registry, needs[n]);
+            if (service != NULL && service->role == role)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* The next instances, up to `end`, with their threads where they have none yet. */
+static int begin(piw_runtime *runtime, start *it, unsigned end, piw_err *err)
 {
     const piw__role *role = it->role;
+    int rc = 0;
     if (it->begun == 0)
         it->began_ns = it->said_ns = piw_monotonic_ns();
-    for (; it->begun < end; it->begun++) {
+    for (; rc == 0 && it->begun < end; it->begun++) {
         piw__op *op = piw__op_new(role->enabled ? PIW__OP_START : PIW__OP_DISABLE, role->image);
         op->why = PIW_BOOT;
         op->bell_fd = runtime->bell_fd;
         it->ops[it->begun] = op;
         piw__op_send(op, role->shells[it->begun]);
+        if (!role->shells[it->begun]->thread_runs)
+            rc = piw__shell_run(role->shells[it->begun], err);
     }
+    return rc;
 }
 
 static int say_late(start *it, const piw__shell *shell, int wait_ms, piw_err *err)
@@ -96,15 +116,18 @@ static int wants_to_quit(piw_runtime *runtime, const char *waits_for, piw_err *e
     return rc;
 }
 
-/* Those that what is ready now lets begin. `rung`: further instances need not begin yet; else a first one may wait for them. */
-static void begin_all(piw_runtime *runtime, start *starts, bool rung)
+/* Those that what is ready now lets begin. `rung`: who has time, and further instances, need not begin yet; else a first one may wait
+ * for them. */
+static int begin_all(piw_runtime *runtime, start *starts, bool rung, piw_err *err)
 {
-    for (size_t i = 0; i < runtime->roles_count; i++)
-        if (starts[i].begun == 0 && may_begin(runtime, starts, starts[i].role))
-            begin(runtime, &starts[i], 1);
-    for (size_t i = 0; !rung && i < runtime->roles_count; i++)
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
+        if (starts[i].begun == 0 && !(rung && starts[i].has_time) && may_begin(runtime, starts, starts[i].role))
+            rc = begin(runtime, &starts[i], 1, err);
+    for (size_t i = 0; !rung && rc == 0 && i < runtime->roles_count; i++)
         if (starts[i].ready > 0)
-            begin(runtime, &starts[i], starts[i].role->instances);
+            rc = begin(runtime, &starts[i], starts[i].role->instances, err);
+    return rc;
 }
 
 /* Looks at all that have begun. `*waits_for`: the first that isn't ready, NULL: all are. */
@@ -140,12 +163,16 @@ int piw__role_run_shells(const piw__role *role, piw_err *err)
     return rc;
 }
 
-/* The threads of all. All shells stand before the first runs: messages may go to any of them from then on. */
-static int run_shells(piw_runtime *runtime, piw_err *err)
+/* The threads of those that come first, before what lets them begin; the others' are made with their beginning. All shells stand before
+ * the first runs: messages may go to any of them from then on. */
+static int run_first(piw_runtime *runtime, const start *starts, piw_err *err)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++)
-        rc = piw__role_run_shells(runtime->roles[i], err);
+    for (size_t i = 0; rc == 0 && i < runtime->roles_count; i++) {
+        piw__shell *shell = starts[i].role->shells[0];
+        if (!starts[i].has_time && !shell->thread_runs)
+            rc = piw__shell_run(shell, err);
+    }
     return rc;
 }
 
@@ -153,16 +180,20 @@ int piw__start_tasks(piw_runtime *runtime, int wait_ms, piw_err *err)
 {
     start *starts = piw_zalloc(runtime->roles_count * sizeof(*starts) + 1);
     const char *waits_for = NULL;
-    for (size_t i = 0; i < runtime->roles_count; i++)
+    for (size_t i = 0; i < runtime->roles_count; i++) {
         starts[i].role = runtime->order[i];
-    begin_all(runtime, starts, true); /* before there are threads: the first needn't wait until all are made */
-    int rc = run_shells(runtime, err);
+        starts[i].has_time = starts[i].role->preparation == NULL && !is_needed(runtime, starts[i].role);
+    }
+    int rc = begin_all(runtime, starts, true, err);
+    if (rc == 0)
+        rc = run_first(runtime, starts, err);
     if (rc == 0)
         rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
     while (rc == 0 && waits_for != NULL && (rc = wants_to_quit(runtime, waits_for, err)) == 0) {
         bool rung = wait_for_bell(runtime);
         rc = look_at_all(runtime, starts, wait_ms, &waits_for, err);
-        begin_all(runtime, starts, rung);
+        if (rc == 0)
+            rc = begin_all(runtime, starts, rung, err);
     }
     for (size_t i = 0; i < runtime->roles_count; i++)
         for (unsigned n = 0; n < starts[i].begun; n++)

@@ -3,6 +3,7 @@
 sockets are made, and who may connect to them."""
 
 import os
+import re
 import select
 import signal
 import socket
@@ -123,6 +124,10 @@ def check_databases(farm):
                   undo="UPDATE piw.configuration SET version = version - 900")
     check_refused(farm, "no privileges", "does not let piwheels", sql="REVOKE SELECT ON builds FROM piwheels",
                   undo="GRANT SELECT ON builds TO piwheels")
+    check_refused(farm, "no function", "execute its functions", sql="REVOKE EXECUTE ON FUNCTION piw.drain FROM PUBLIC, piwheels",
+                  undo="GRANT EXECUTE ON FUNCTION piw.drain TO piwheels")
+    check_refused(farm, "a function is missing", "execute its functions", sql="ALTER FUNCTION piw.drain RENAME TO drained",
+                  undo="ALTER FUNCTION piw.drained RENAME TO drain")
 
 
 def has_ipv6():
@@ -170,6 +175,7 @@ def check_first_questions(farm, postgres):
     last = max(i for i, text in enumerate(asked) if "piw.reserve(" in text)
     commits = sum(text.endswith("COMMIT") for text in asked[:last])
     check("first questions.one commit", commits <= 1, asked[:last])  # none; one where a busy machine took them in two
+    check("first questions.nothing is void where nothing was under way", not any("void_attempts" in text for text in asked), asked)
     for name in ("log_statement", "log_line_prefix"):
         farm.psql(f"ALTER SYSTEM RESET {name}")
     farm.psql("SELECT pg_reload_conf()")
@@ -194,6 +200,29 @@ def check_refused_plugin(farm, postgres):
     farm.psql("SELECT pg_reload_conf()")
 
 
+def check_first_window(farm, postgres):
+    """For the first window slaves wait, so it is a short one; whoever finds nothing in it doesn't wait for long."""
+    farm.psql("INSERT INTO packages (package) VALUES ('first-window');"
+              "INSERT INTO package_names (package, name) VALUES ('first-window', 'first-window');"
+              "INSERT INTO versions (package, version, released) SELECT 'first-window', '1.' || n, '2024-01-01' FROM generate_series(1, 300) n")
+    farm.psql("ALTER SYSTEM SET log_min_duration_statement = 0")
+    farm.psql("SELECT pg_reload_conf()")
+    with Systemd(farm) as systemd:
+        systemd.wait("READY=1")
+        farm.wait("the queue", lambda: farm.value("SELECT count(*) FROM piw.queue WHERE package = 'first-window'") == "300")
+    begun = len(postgres.text())
+    with Systemd(farm):
+        farm.run([farm.program("piw-loadgen"), "--slave-queue", farm.socket("slave"), "--file-queue", farm.socket("file"), "--abi",
+                  farm.abi(), "--slaves", 150, "--builds", 150, "--fail-percent", 100, "--busy", 0, "--wait", "60s"])
+    limits = re.findall(r"execute [^\n]*: SELECT package, version FROM piw\.queue_head\(.*\n.*DETAIL: .*\$3 = '(\d+)'", postgres.text()[begun:])
+    check("first window.short, and then as wanted", limits[:1] == ["100"] and all(int(limit) >= 1000 for limit in limits[1:]) and
+          len(limits) > 1, limits)
+    built = farm.value("SELECT count(*) FROM builds WHERE package = 'first-window'")
+    check("first window.each slave had a build", built == "150", built)
+    farm.psql("ALTER SYSTEM RESET log_min_duration_statement")
+    farm.psql("SELECT pg_reload_conf()")
+
+
 def main():
     with farms.Farm() as farm:
         try:
@@ -203,6 +232,7 @@ def main():
             farm.start_pypi()
             check_first_questions(farm, postgres)
             check_refused_plugin(farm, postgres)
+            check_first_window(farm, postgres)
             check_waits(farm, postgres)
             check_ends(farm)
             check_databases(farm)

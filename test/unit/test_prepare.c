@@ -1,5 +1,5 @@
 /* What a plugin prepares while others are loaded (PIW_PREPARES): once, for the first instance alone, and discarded where the
- * master is refused. */
+ * master is refused. Tasks that no other needs begin after those that are needed or have prepared themselves. */
 #include "bus.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@ static const char *setting(void *arg, const char *name)
     return strcmp(name, "notes") == 0 ? notes_fd : NULL;
 }
 
-static void setup(void)
+static void setup_notes(void)
 {
     piw_err err = {0};
     const char *dir = bus_plugins();
@@ -23,6 +23,11 @@ static void setup(void)
     ck_assert_int_eq(pipe2(notes, O_NONBLOCK | O_CLOEXEC), 0);
     snprintf(notes_fd, sizeof(notes_fd), "%d", notes[1]);
     ck_assert_msg(piw_runtime_new(&bus, &config, &err) == 0, "%s", err.text);
+}
+
+static void setup(void)
+{
+    setup_notes();
     bus_add("prepares", NULL, (piw_task_config){BUS_ON});
 }
 
@@ -73,6 +78,32 @@ START_TEST(a_disabled_task_prepares_nothing)
 }
 END_TEST
 
+START_TEST(who_has_time_begins_after_it)
+{
+    bus_end();
+    setup_notes();
+    bus_add("has_time", NULL, (piw_task_config){BUS_ON});
+    bus_add("prepares", NULL, (piw_task_config){BUS_ON, .instances = 1});
+    bus_start();
+    assert_noted("ptl");
+    bus_end();
+}
+END_TEST
+
+/* What others need is such a task as little as one that has prepared itself. Until then there isn't even a thread. */
+START_TEST(who_has_time_begins_after_all_that_is_needed)
+{
+    bus_end();
+    setup_notes();
+    bus_add("has_time", NULL, (piw_task_config){BUS_ON});
+    bus_add("echo", "echo_notes.so", (piw_task_config){BUS_ON});
+    bus_add("relay", NULL, (piw_task_config){BUS_ON});
+    bus_start();
+    assert_noted("el");
+    bus_end();
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("prepare");
@@ -83,6 +114,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, it_is_discarded_when_a_later_plugin_is_refused);
     tcase_add_test(tests, a_look_prepares_nothing);
     tcase_add_test(tests, a_disabled_task_prepares_nothing);
+    tcase_add_test(tests, who_has_time_begins_after_it);
+    tcase_add_test(tests, who_has_time_begins_after_all_that_is_needed);
     suite_add_tcase(suite, tests);
     return suite;
 }
