@@ -38,7 +38,7 @@ DECLARE
     fresh text[];    -- of these, those that are new
     renamed boolean; -- is any named other than canonically, …
     marked boolean;  -- … or marked as yanked, or not any more?
-    new_packages text[];
+    new_packages text[]; -- of each new version that is to be told
     new_versions text[];
     open_packages text[]; -- there already, and to be enabled
     open_versions text[];
@@ -95,24 +95,25 @@ BEGIN
         ON CONFLICT (name) DO UPDATE SET package = excluded.package, seen = greatest(n.seen, excluded.seen);
     END IF;
 
-    -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: seen the next time.
+    -- Looked up first, which costs less than ON CONFLICT. Somebody may add one of them just then: seen the next time. A package
+    -- that is new has none, and nobody else sees it yet: its versions have a NULL for `known`, with which no index is looked into.
     LOOP
         BEGIN
             WITH wanted AS MATERIALIZED (
-                SELECT g.package, g.version, g.released, g.source, g.uploads, v.skip
+                SELECT g.package, g.version, g.released, g.source, g.uploads, g.known, v.skip
                 FROM (SELECT e.package, e.version, min(e.moment) AS released, bool_or(e.action = 'source') AS source,
-                             count(*) FILTER (WHERE e.action = 'source' AND e.serial > 0) AS uploads
+                             count(*) FILTER (WHERE e.action = 'source' AND e.serial > 0) AS uploads,
+                             CASE WHEN e.package IN (SELECT unnest(fresh)) THEN NULL ELSE e.package END AS known
                       FROM unnest(events) e
                       WHERE e.action IN ('source', 'binary') AND e.version IS NOT NULL
                       GROUP BY e.package, e.version) g
-                LEFT JOIN public.versions v ON v.package = g.package AND v.version = g.version
+                LEFT JOIN public.versions v ON v.package = g.known AND v.version = g.version
             ), come AS (
                 INSERT INTO public.versions (package, version, released, skip)
                 SELECT w.package, w.version, w.released, CASE WHEN w.source THEN '' ELSE 'binary only' END
                 FROM wanted w
                 WHERE w.skip IS NULL
                 ORDER BY w.package COLLATE "C", w.version COLLATE "C"
-                RETURNING package, version
             ), open AS (
                 SELECT w.package, w.version FROM wanted w WHERE w.source AND w.skip IN ('binary only', 'deleted')
             ), more AS (
@@ -127,7 +128,8 @@ BEGIN
             )
             SELECT n.packages, n.versions, o.packages, o.versions
             INTO new_packages, new_versions, open_packages, open_versions
-            FROM (SELECT array_agg(c.package) AS packages, array_agg(c.version) FILTER (WHERE each) AS versions FROM come c) n,
+            FROM (SELECT array_agg(w.package) AS packages, array_agg(w.version) FILTER (WHERE each) AS versions
+                  FROM wanted w WHERE w.skip IS NULL AND (each OR w.known IS NOT NULL)) n,
                  (SELECT array_agg(o.package) AS packages, array_agg(o.version) AS versions FROM open o) o;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
@@ -136,11 +138,12 @@ BEGIN
     END LOOP;
     IF each THEN
         RETURN QUERY
-        SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version);
+        SELECT n.package, n.version, 'new_version'::text FROM unnest(new_packages, new_versions) AS n (package, version)
+        ORDER BY n.package COLLATE "C", n.version COLLATE "C";
     ELSE
         RETURN QUERY
         SELECT n.package, NULL::text, 'new_version'::text
-        FROM (SELECT unnest(new_packages) EXCEPT SELECT unnest(fresh)) AS n (package) ORDER BY n.package COLLATE "C";
+        FROM (SELECT DISTINCT unnest(new_packages)) AS n (package) ORDER BY n.package COLLATE "C";
     END IF;
     IF open_packages IS NOT NULL THEN
         RETURN QUERY

@@ -177,14 +177,17 @@ static void apply_next(gazer *self)
     piw_msg *batch = gazer_order_batch(self->order, self->batch_max, self->dev_mode);
     if (batch == NULL)
         return;
-    int failed = piw_call(self->task, &batch, PIW_ON(applied), 0, -1);
+    uint64_t number = (uint64_t)*db_PYPI_APPLY_of(batch)->number;
+    int failed = piw_call(self->task, &batch, PIW_ON(applied), number, -1);
     if (failed != 0) {
         piw_msg_free(&batch);
+        gazer_order_take_back(self->order, self->under_way);
         piw_debug("PyPI's events wait: %s", piw_err_name(failed));
         apply_later(self, STORED_AGAIN_MS);
         return;
     }
-    self->applying = true;
+    if (self->under_way++ == 0)
+        self->first = number;
 }
 
 /* The database refused a batch: smaller ones, until the event it doesn't like stands alone and is left out. */
@@ -198,9 +201,35 @@ static void narrow(gazer *self, const char *why)
     gazer_order_confirm(self->order);
 }
 
+/* The first batch under way has its answer; those of others come in the same order. */
+static void end_batch(gazer *self, const piw_msg *reply)
+{
+    int code = piw_msg_error(reply);
+    if (code == 0) {
+        piw_outage_over(&self->unstored, "the database takes PyPI's events again");
+        gazer_order_confirm(self->order);
+        gazer_say_progress(self);
+        if (self->batch_max < GAZER_BATCH)
+            self->batch_max = self->batch_max * 2 < GAZER_BATCH ? self->batch_max * 2 : GAZER_BATCH;
+        return;
+    }
+    if (code == PIW_EDB) {
+        narrow(self, piw_msg_error_text(reply));
+    } else if (code == PIW_EREFUSED) {
+        piw_debug("PyPI's events are sent again: %s", piw_msg_error_text(reply));
+        apply_later(self, STORED_AGAIN_MS);
+    } else {
+        piw_outage_goes_on(&self->unstored, PIW_LOG_WARNING, 0, "PyPI's events wait for the database: %s",
+                           piw_msg_error_text(reply));
+        apply_later(self, GAZER_WAIT_MIN_MS);
+    }
+    /* The one behind it is refused too, and sent again after its answer. */
+    gazer_order_take_back(self->order, 0);
+    self->astray = self->under_way > 0;
+}
+
 static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
 {
-    (void)key;
     gazer *self = piw_soul(task);
     int code = piw_msg_error(reply);
     if (code == 0) {
@@ -209,36 +238,30 @@ static int on_applied(piw_task *task, piw_msg *reply, uint64_t key)
             gazer_spread(self, &body->changes.at[i], i > 0 ? &body->changes.at[i - 1] : NULL, true);
         gazer_describer_go(self->describer);
     }
-    if (!self->applying)
+    if (self->under_way == 0 || key != self->first)
         return 0; /* a batch of an earlier soul: this one reads on from what the database says */
-    self->applying = false;
-    if (code == 0) {
-        piw_outage_over(&self->unstored, "the database takes PyPI's events again");
-        gazer_order_confirm(self->order);
-        gazer_say_progress(self);
-        if (self->batch_max < GAZER_BATCH)
-            self->batch_max = self->batch_max * 2 < GAZER_BATCH ? self->batch_max * 2 : GAZER_BATCH;
-    } else if (code == PIW_EDB) {
-        narrow(self, piw_msg_error_text(reply));
-    } else {
-        piw_outage_goes_on(&self->unstored, PIW_LOG_WARNING, 0, "PyPI's events wait for the database: %s",
-                           piw_msg_error_text(reply));
-        apply_later(self, GAZER_WAIT_MIN_MS);
-    }
+    self->under_way--;
+    self->first++;
+    if (self->astray)
+        self->astray = self->under_way > 0;
+    else
+        end_batch(self, reply);
     go_on(self);
     return 0;
 }
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */
 
-/* The database gets what can be applied; while it has a batch, what comes after that is put in order. */
+/* The database gets what can be applied. While it has a batch, what comes after that is put in order; a full one is sent, so that it need
+ * not wait for it. Where one was refused they go singly. */
 static void apply_on(gazer *self)
 {
-    if (self->paused || self->holding || gazer_order_waits(self->order, self->caught_up))
+    if (self->paused || self->holding || self->astray || gazer_order_waits(self->order, self->caught_up))
         return;
-    if (self->applying)
-        gazer_order_ahead(self->order);
-    else
+    if (self->under_way == 0)
+        apply_next(self);
+    if (self->under_way > 0 && gazer_order_ahead(self->order, GAZER_BATCH) && self->under_way < GAZER_UNDER_WAY &&
+        self->batch_max == GAZER_BATCH)
         apply_next(self);
 }
 
@@ -248,7 +271,7 @@ static void go_on(gazer *self)
     if (self->paused || self->order == NULL)
         return;
     apply_on(self);
-    bool busy = self->applying || self->holding;
+    bool busy = self->under_way > 0 || self->holding;
     if (self->parser != NULL || self->resting || (busy && gazer_order_progress(self->order).waiting >= GAZER_AHEAD))
         return;
     if (!self->caught_up) {

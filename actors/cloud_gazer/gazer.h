@@ -33,7 +33,9 @@ typedef struct gazer {
     uint64_t new_events; /* of the reading that runs */
     uint64_t early_at;   /* the database gets what is ripe of them when there are so many */
     bool caught_up;      /* the last reading brought nothing new */
-    bool applying;       /* a batch is with the database */
+    uint32_t under_way;  /* batches that are with the database, … */
+    uint64_t first;      /* … the number of the first of them … */
+    bool astray;         /* … and one before it has failed: its answer is only waited for */
     bool holding;        /* a timer will go on with applying, … */
     bool resting;        /* … with reading */
     bool paused;         /* the farm is */

@@ -6,6 +6,7 @@
 #include "shared/table.h"
 #include "shared/version.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* An event that waits. Events that don't concern the farm wait too, without texts: the serial to be stored stays
@@ -17,6 +18,12 @@ typedef struct waiting {
     const char *name, *version;
 } waiting;
 
+/* So many events, with the serial that is stored then. */
+typedef struct batch {
+    size_t count;
+    int64_t serial;
+} batch;
+
 typedef struct seen {
     piw_table_node node;
     int64_t serial;
@@ -26,12 +33,13 @@ struct gazer_order {
     waiting *events; /* not old enough to be applied, or not yet sorted */
     size_t count, size;
     bool unsorted;  /* some came since these were last looked at */
-    waiting *ready; /* sorted; from `next` on to be delivered */
+    waiting *ready; /* sorted; from `next` on to be delivered, beginning with the batches that are under way */
     size_t ready_count, next;
-    size_t batch; /* events of the batch that isn't confirmed */
+    batch under_way[GAZER_UNDER_WAY];
+    uint32_t under_way_count;
+    int64_t number; /* of the last batch */
     uint64_t applied;
     int64_t applied_s;
-    int64_t batch_serial;
     piw_table seen;
     int64_t stored;   /* in the database */
     int64_t low;      /* every event up to this serial was seen and is behind us */
@@ -78,6 +86,7 @@ static void forget_seen(gazer_order *self, int64_t up_to)
 gazer_order *gazer_order_new(int64_t stored, const int64_t *applied, uint32_t count)
 {
     gazer_order *self = piw_zalloc(sizeof(*self));
+    self->number = piw_monotonic_ns();
     self->stored = stored;
     self->low = stored < GAZER_ORDERED_FROM ? 0 : stored - GAZER_OVERLAP;
     self->newest = self->low;
@@ -336,53 +345,77 @@ static int64_t covered(const gazer_order *self, size_t end)
     return serial > self->stored ? serial : self->stored;
 }
 
-void gazer_order_ahead(gazer_order *order)
+/* Behind the batches that are under way. */
+static size_t next_batch(const gazer_order *self)
+{
+    size_t at = self->next;
+    for (uint32_t i = 0; i < self->under_way_count; i++)
+        at += self->under_way[i].count;
+    return at;
+}
+
+bool gazer_order_ahead(gazer_order *order, uint32_t count)
 {
     if (order->unsorted)
         ripen(order);
+    return order->ready_count - next_batch(order) >= count;
 }
 
 piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development)
 {
-    if (order->next == order->ready_count)
+    assert(order->under_way_count < GAZER_UNDER_WAY);
+    if (next_batch(order) == order->ready_count)
         ripen(order);
-    size_t count = order->ready_count - order->next;
+    size_t from = next_batch(order), count = order->ready_count - from;
     if (count > max)
         count = max;
-    int64_t serial = covered(order, order->next + count);
+    int64_t serial = covered(order, from + count);
     if (count == 0 && serial == order->stored)
         return NULL;
-    order->batch = count;
-    order->batch_serial = serial;
     db_PYPI_APPLY *body;
     piw_msg *msg = db_PYPI_APPLY_new(&body);
     body->serial = serial;
     body->development = development;
+    int64_t *numbers = piw_msg_alloc(msg, 2 * sizeof(*numbers));
+    numbers[1] = order->number++;
+    numbers[0] = order->number;
+    body->number = &numbers[0];
+    body->after = order->under_way_count > 0 ? &numbers[1] : NULL;
+    order->under_way[order->under_way_count++] = (batch){count, serial};
     piw_msg_list(msg, &body->events, count);
     for (size_t i = 0; i < count; i++) {
-        const waiting *from = &order->ready[order->next + i];
-        body->events.at[i] = (pypi_event){.package = piw_msg_textz(msg, from->texts),
-                                          .name = piw_msg_textz(msg, from->name),
-                                          .version = piw_msg_textz(msg, from->version),
-                                          .timestamp = {from->time_s * 1000000, 0},
-                                          .action = piw_msg_textz(msg, from->action),
-                                          .serial = from->serial};
+        const waiting *event = &order->ready[from + i];
+        body->events.at[i] = (pypi_event){.package = piw_msg_textz(msg, event->texts),
+                                          .name = piw_msg_textz(msg, event->name),
+                                          .version = piw_msg_textz(msg, event->version),
+                                          .timestamp = {event->time_s * 1000000, 0},
+                                          .action = piw_msg_textz(msg, event->action),
+                                          .serial = event->serial};
     }
     return msg;
 }
 
 void gazer_order_confirm(gazer_order *order)
 {
-    for (size_t i = 0; i < order->batch; i++) {
+    assert(order->under_way_count > 0);
+    const batch first = order->under_way[0];
+    for (size_t i = 0; i < first.count; i++) {
         free(order->ready[order->next + i].texts);
         order->ready[order->next + i].texts = NULL;
     }
-    if (order->batch > 0)
-        order->applied_s = order->ready[order->next + order->batch - 1].time_s;
-    order->applied += order->batch;
-    order->next += order->batch;
-    order->batch = 0;
-    order->stored = order->batch_serial;
+    if (first.count > 0)
+        order->applied_s = order->ready[order->next + first.count - 1].time_s;
+    order->applied += first.count;
+    order->next += first.count;
+    order->stored = first.serial;
+    order->under_way_count--;
+    memmove(order->under_way, order->under_way + 1, order->under_way_count * sizeof(*order->under_way));
+}
+
+void gazer_order_take_back(gazer_order *order, uint32_t kept)
+{
+    if (order->under_way_count > kept)
+        order->under_way_count = kept;
 }
 
 gazer_progress gazer_order_progress(const gazer_order *order)

@@ -15,6 +15,7 @@ enum {
     GAZER_ORDERED_FROM = 628000, /* history below this serial isn't in order of time */
     GAZER_EVENTS_MAX = 1000000,  /* waiting in memory; more are delivered without waiting for the rest */
     GAZER_BATCH = 20000,         /* events of one transaction: well below a second */
+    GAZER_UNDER_WAY = 2,         /* batches: one that the database applies, and the next, which it need not wait for */
 };
 
 typedef struct gazer_order gazer_order;
@@ -31,14 +32,17 @@ int64_t gazer_order_from(const gazer_order *order, bool caught_up);
 /* Is so much of the history still missing that its events can't be delivered in order yet? */
 bool gazer_order_waits(const gazer_order *order, bool caught_up);
 
-/* The next events, in order, that may be applied: at most `max` of them, copied into a db.PYPI_APPLY message with the
- * serial to be stored. NULL when neither events nor progress of the serial are there to be stored. The batch stays the
- * first until it is confirmed. */
+/* The next events, in order, that may be applied: at most `max` of them behind those of batches that are under way, copied into a
+ * db.PYPI_APPLY message with the serial to be stored. NULL when neither events nor progress of the serial are there to be
+ * stored. The batch is under way until it is confirmed; there are GAZER_UNDER_WAY at most. Its number is one more than that of the
+ * one before it, which it names while that is under way; another master's or soul's batches have other numbers. */
 piw_msg *gazer_order_batch(gazer_order *order, uint32_t max, bool development);
-/* While the database has a batch: put what the next ones will be made of in order. */
-void gazer_order_ahead(gazer_order *order);
-/* The last batch is in the database; or it is given up. */
+/* While the database has a batch: put what the next ones will be made of in order. Are `count` events there for one? */
+bool gazer_order_ahead(gazer_order *order, uint32_t count);
+/* The first batch under way is in the database; or it is given up. */
 void gazer_order_confirm(gazer_order *order);
+/* Of the batches under way all but the first `kept` won't be in the database: their events come again. */
+void gazer_order_take_back(gazer_order *order, uint32_t kept);
 
 /* For progress: the newest serial seen, the one that is stored, events in memory, events delivered and confirmed, and the time of the last of
  * these (0: none yet). */

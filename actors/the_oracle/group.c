@@ -12,7 +12,8 @@
 static void answer_error(oracle *self, entry *e, const piw_err *err)
 {
     const char *call = piw_msg_type_of(e->msg)->name;
-    piw_log_limited(&self->trouble, 30, PIW_LOG_ERROR, "%s failed: %s", call, err->text);
+    if (err->code != PIW_EREFUSED) /* what a batch lacks is its sender's matter */
+        piw_log_limited(&self->trouble, 30, PIW_LOG_ERROR, "%s failed: %s", call, err->text);
     if (e->token.id != 0 && piw_answer_error(self->task, e->token, err->code, "%s: %s", call, err->text) != 0)
         piw_debug("%s failed, but its sender has gone", call);
 }
@@ -78,11 +79,34 @@ static void tell_recorded(oracle *self, const entry *e)
         piw_msg_free(&event);
 }
 
+/* A batch of PyPI's events that was sent after another one is applied after that one alone. Which was the last is known here only:
+ * its commit was waited for, so the database has it for good, also when its connection ends and begins anew. Another soul, or another master,
+ * knows of none and refuses what follows one; its sender sends that anew, after nothing. */
+static bool lacks_predecessor(const oracle *self, const entry *e, piw_err *err)
+{
+    if (piw_msg_type_of(e->msg)->index != DB_PYPI_APPLY)
+        return false;
+    const int64_t *after = db_PYPI_APPLY_of(e->msg)->after;
+    if (after == NULL || *after == self->pypi_number)
+        return false;
+    piw_err_set(err, PIW_EREFUSED, "the batch of PyPI's events before this one isn't applied");
+    return true;
+}
+
+static void note_batch(oracle *self, const entry *e)
+{
+    if (piw_msg_type_of(e->msg)->index != DB_PYPI_APPLY)
+        return;
+    const int64_t *number = db_PYPI_APPLY_of(e->msg)->number;
+    self->pypi_number = number != NULL ? *number : 0;
+}
+
 /* The first `count` entries are stored: answer and forget them. */
 static void finish(oracle *self, uint32_t count)
 {
     for (; count > 0; count--) {
         entry *e = pop(self);
+        note_batch(self, e);
         tell_recorded(self, e);
         tell_build(self, e);
         answer(self, e);
@@ -336,7 +360,9 @@ void oracle_flush(oracle *self)
         if (count > limit)
             count = limit;
         int rc = 0;
-        if (!answer_read(self, self->first, &rc, &err))
+        if (lacks_predecessor(self, self->first, &err))
+            rc = err.code;
+        else if (!answer_read(self, self->first, &rc, &err))
             rc = transact(self, entries, count, &err);
         else
             count = 1;

@@ -69,6 +69,7 @@ typedef struct oracle {
     /* A transaction whose commit got no answer: of the first `unknown` entries, with this mark. */
     uint32_t unknown;
     int64_t unknown_mark;
+    int64_t pypi_number;          /* of the last batch of PyPI's events that was applied; 0: none, or it had none */
     char predecessor[OWNER_NAME]; /* of a swap: the name of the session that has the lock until it is gone */
     int64_t told_recorded_ns;     /* when it was told last that builds are being recorded */
     int64_t refused_ns;           /* when another master is waited for no longer; 0: none has been met */

@@ -1,7 +1,7 @@
 /* fake_farm — stands for the database, the file juggler, the secretary and big_brother around a task that is tested.
  *
  * Whatever is sent to it is noted as a printed line, for the test to wait for. Names for SET:
- *   db = here | away      away: calls to the database are kept until it is here again
+ *   db = here | away | lost   away: calls to the database are kept until it is here again; lost: it is, and those are answered with `code`
  *   files = quick | slow  slow: the same for calls to the file juggler
  *   verify = good | bad | final
  *   recorded = yes | no   LOGBUILD's answer
@@ -343,10 +343,11 @@ static int on_publish(piw_task *task, piw_msg *msg)
 
 /* --- what the test says ------------------------------------------------------------------------------------------ */
 
-static int release_kept(piw_task *task, fake *self)
+static int release_kept(piw_task *task, fake *self, bool lost)
 {
     for (size_t i = 0; i < self->kept_count; i++) {
-        int failed = piw_answer(task, self->kept[i].token, &self->kept[i].answer);
+        int failed = lost ? piw_answer_error(task, self->kept[i].token, self->code, "the test wants it lost")
+                          : piw_answer(task, self->kept[i].token, &self->kept[i].answer);
         piw_msg_free(&self->kept[i].answer);
         if (failed != 0)
             return failed;
@@ -384,7 +385,8 @@ static int on_set(piw_task *task, piw_msg *msg)
         self->away = piw_text_is(body->value, "away");
     if (piw_text_is(body->name, "files"))
         self->slow = piw_text_is(body->value, "slow");
-    int failed = self->away || self->slow ? 0 : release_kept(task, self);
+    bool lost = piw_text_is(body->name, "db") && piw_text_is(body->value, "lost");
+    int failed = self->away || self->slow ? 0 : release_kept(task, self, lost);
     piw_msg *answer = fake_SET_reply_new();
     return failed != 0 ? failed : piw_reply(task, msg, &answer);
 }

@@ -495,6 +495,25 @@ def following(cluster):
     same(cluster.value(db, "SELECT length(description) FROM packages WHERE package = 'baz'"), "200", "a description")
 
 
+def new_beside_known(cluster):
+    """Versions of packages that are new, and of some that are known, in one batch; also of one that goes and comes again in it."""
+    db, start = "beside", 1000000
+    cluster.create(db)
+    cluster.sql(db, "INSERT INTO packages VALUES ('known'), ('leaves');"
+                    "INSERT INTO versions VALUES ('known', '1', '2020-01-01'), ('known', '2', '2020-01-01', 'binary only'), "
+                    "('leaves', '1', '2020-01-01')")
+    events = [("new", "new", "1", "source"), ("known", "known", "1", "binary"), ("known", "known", "2", "source"),
+              ("known", "known", "3", "binary"), ("leaves", "leaves", None, "remove"), ("leaves", "leaves", "1", "binary"),
+              ("leaves", "leaves", "2", "source"), ("new", "new", "1", "source"), ("new", "new", "2", "binary")]
+    same(apply(cluster, db, [(p, n, v, at, action, start + at) for at, (p, n, v, action) in enumerate(events, 1)], start + 9),
+         [("new", None, "new_package"), ("known", None, "new_version"), ("known", "2", "enabled"), ("leaves", None, "deleted"),
+          ("leaves", None, "new_package")], "new beside known")
+    same(cluster.rows(db, "SELECT package, version, extract(second FROM released)::int, skip FROM versions ORDER BY 1, 2"),
+         [("known", "1", "0", ""), ("known", "2", "0", ""), ("known", "3", "4", "binary only"), ("leaves", "1", "6", "binary only"),
+          ("leaves", "2", "7", ""), ("new", "1", "1", ""), ("new", "2", "9", "binary only")], "versions of both")
+    same(cluster.rows(db, "SELECT * FROM piw.more_sources"), [("new", "1", "1")], "a second source of a new one")
+
+
 def adding_at_once(cluster):
     """Somebody else adds a version between the follower's look at it and its own insert."""
     db, start = "at_once", 1000000
@@ -563,7 +582,7 @@ def stock_functions(cluster):
 
 
 TESTS = [catalog, queue_rules, queue_random, repairing, lost_triggers, notification,
-         recording, removals, reserving, following, adding_at_once, stock_functions]
+         recording, removals, reserving, following, new_beside_known, adding_at_once, stock_functions]
 
 
 def main():

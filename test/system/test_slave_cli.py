@@ -120,10 +120,26 @@ def test_requests(farm):
     check("pypi.same serials after a restart", server.changelog_since_serial(0) == events + more)
 
 
+def test_long_log(farm):
+    """50,000 events at a time, which come in pieces, each once."""
+    first, count = 20000001, 50123
+    path = farm.folder("pypi") / ".changelog"
+    path.write_text("".join(f"{first + n}\t{1600000000 + n}\tlong\t1.{n}\tadd source file x\t-\n" for n in range(count)))
+    path.chmod(0o666)
+    pypi = farm.start_pypi()
+    server = xmlrpc.client.ServerProxy(f"{farm.pypi_url}/pypi", allow_none=True)
+    for name, after, expected in (("first", 0, range(first, first + 50000)),
+                                  ("rest", first + 49999, range(first + 50000, first + count))):
+        serials = [event[4] for event in server.changelog_since_serial(after)]
+        check(f"pypi.the {name} of a long log", serials[:len(expected)] == list(expected) and len(serials) <= 50000,
+              (len(serials), serials[:1], serials[-1:]))
+    farm.stop_process(pypi)
+
+
 def main():
     with farms.Farm() as farm:
         farm.prepare()
-        for test in (test_command_lines, test_root, test_kept_log, test_requests):
+        for test in (test_command_lines, test_root, test_kept_log, test_requests, test_long_log):
             try:
                 test(farm)
             except (farms.Failure, OSError) as error:

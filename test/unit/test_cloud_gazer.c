@@ -12,8 +12,10 @@ static farm f;
 static const char *const tasks[] = {"fake_farm", "slave_driver", "cloud_gazer", NULL};
 static const char *const queues[] = {"slave", NULL};
 static pid_t server;
-static const char half_a_log[] = "the beginning of a log"; /* as the first answer */
-static _Atomic int *asked;                                 /* how often for the log; shared with the server */
+static const char half_a_log[] = "the beginning of a log";       /* as the first answer */
+static const char long_log[] = "a log of more than two batches"; /* after a first answer that there is none */
+static const char busy_answer[] = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+static _Atomic int *asked; /* how often for the log; shared with the server */
 
 /* --- the index: a child process that answers one request a connection -------------------------------------------- */
 
@@ -68,6 +70,17 @@ static void answer_half(int fd)
     pause();
 }
 
+enum { LONG_EVENTS = 2 * GAZER_BATCH + GAZER_EARLY };
+
+static void answer_long(int fd, const char *request)
+{
+    begin_log(fd);
+    for (int i = 1; strstr(request, "<int>0</int>") != NULL && i <= LONG_EVENTS; i++)
+        put_event(fd, i == LONG_EVENTS ? "last" : "long", NULL, i, "create", GAZER_ORDERED_FROM + i);
+    put_event(fd, "later", NULL, LONG_EVENTS + GAZER_WINDOW_S, "create", GAZER_ORDERED_FROM + LONG_EVENTS + 1);
+    put(fd, "</data></array></value></param></params></methodResponse>");
+}
+
 static void answer_log(int fd, const char *request)
 {
     const char *since = strstr(request, "<int>");
@@ -106,7 +119,9 @@ static void serve_one(int fd, int number, const char *first_answer)
     else if (number == 0 && first_answer == half_a_log)
         answer_half(fd);
     else if (number == 0 && first_answer != NULL)
-        put(fd, first_answer);
+        put(fd, first_answer != long_log ? first_answer : busy_answer);
+    else if (strncmp(request, "POST", 4) == 0 && first_answer == long_log)
+        answer_long(fd, request);
     else if (strncmp(request, "POST", 4) == 0)
         answer_log(fd, request);
     else
@@ -188,7 +203,7 @@ END_TEST
 START_TEST(waits_when_told_to)
 {
     static const char *const answers[] = {
-        "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        busy_answer,
         "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<methodResponse><fault><value><struct><member><name>faultCode"
         "</name><value><int>-32500</int></value></member><member><name>faultString</name><value><string>Slow down"
         "</string></value></member></struct></value></fault></methodResponse>",
@@ -218,7 +233,7 @@ START_TEST(rests_while_the_farm_is_paused)
 {
     memset(&f, 0, sizeof(f));
     piw_err err = {0};
-    start_following(start_server(0, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    start_following(start_server(0, busy_answer));
     farm_pause(&f, true);
     ck_assert_msg(piw_runtime_replace(f.runtime, "cloud_gazer", "cloud_gazer.so", &err) == 0, "%s", err.text);
     farm_wait(&f, "PYPI_STATE", 2);
@@ -228,11 +243,20 @@ START_TEST(rests_while_the_farm_is_paused)
 }
 END_TEST
 
-/* Reading doesn't wait for the database: it comes to the end of the log while the first batch is being applied. */
-START_TEST(reads_on_while_a_batch_is_applied)
+static void await_asked(int count)
+{
+    int64_t until = piw_monotonic_ns() + INT64_C(20000000000);
+    while (*asked < count && piw_monotonic_ns() < until)
+        usleep(1000);
+    ck_assert_int_ge(*asked, count);
+}
+
+/* Begin to follow while the database keeps what it gets; `first_answer` is one that says that there is none. Until its end has been read. */
+static void read_to_the_end(const char *first_answer)
 {
     piw_err err = {0};
-    start_following(start_server(0, "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    start_following(start_server(0, first_answer));
+    await_asked(1);
     farm_pause(&f, true);
     ck_assert_msg(piw_runtime_replace(f.runtime, "cloud_gazer", "cloud_gazer.so", &err) == 0, "%s", err.text);
     farm_wait(&f, "PYPI_STATE", 2);
@@ -240,10 +264,13 @@ START_TEST(reads_on_while_a_batch_is_applied)
     farm_set(&f, "db", "away");
     farm_pause(&f, false);
     farm_wait(&f, "PYPI_APPLY(", 1);
-    int64_t until = piw_monotonic_ns() + INT64_C(20000000000);
-    while (*asked < before + 2 && piw_monotonic_ns() < until)
-        usleep(1000);
-    ck_assert_int_ge(*asked, before + 2);
+    await_asked(before + 2);
+}
+
+/* Reading doesn't wait for the database: it comes to the end of the log while the first batch is being applied. */
+START_TEST(reads_on_while_a_batch_is_applied)
+{
+    read_to_the_end(busy_answer);
     ck_assert_int_eq(farm_count(&f, "PYPI_APPLY("), 1);
     farm_set(&f, "db", "here");
     farm_wait(&f, "BOTH(package='foo-bar'", 1);
@@ -260,6 +287,46 @@ START_TEST(applies_what_has_come_of_an_answer)
 }
 END_TEST
 
+/* The database has a second batch before it has answered the first one, and no third. The first is what had come by then and
+ * was old enough, 4,700 events or more; 20,000 follow, and 20,000, and what is left. */
+START_TEST(a_second_batch_does_not_wait_for_the_first)
+{
+    read_to_the_end(long_log);
+    farm_wait(&f, "PYPI_APPLY(", 2);
+    ck_assert_int_eq(farm_count(&f, "PYPI_APPLY("), 2);
+    farm_set(&f, "db", "here");
+    farm_wait(&f, "BOTH(package='last'", 1);
+    ck_assert_int_le(farm_count(&f, "PYPI_APPLY("), 4);
+}
+END_TEST
+
+/* When the first is refused the second is too, which narrows nothing: 10,000 follow, then 20,000 and 15,000. */
+START_TEST(both_batches_come_again_when_the_first_is_refused)
+{
+    read_to_the_end(long_log);
+    farm_wait(&f, "PYPI_APPLY(", 2);
+    char code[16];
+    snprintf(code, sizeof(code), "%d", PIW_EDB);
+    farm_set(&f, "code", code);
+    farm_set(&f, "db", "lost");
+    farm_wait(&f, "BOTH(package='last'", 1);
+    ck_assert_int_eq(farm_count(&f, "PYPI_APPLY("), 2 + 3);
+}
+END_TEST
+
+/* The database's task doesn't know of the batch before: the batch comes again, after none. */
+START_TEST(a_batch_that_lacks_the_one_before_comes_again)
+{
+    char code[16];
+    snprintf(code, sizeof(code), "%d", PIW_EREFUSED);
+    read_to_the_end(busy_answer);
+    farm_set(&f, "code", code);
+    farm_set(&f, "db", "lost");
+    farm_wait(&f, "BOTH(package='foo-bar'", 1);
+    ck_assert_int_eq(farm_count(&f, "PYPI_APPLY("), 2);
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("cloud_gazer");
@@ -272,6 +339,9 @@ Suite *unit_suite(void)
     tcase_add_test(tests, rests_while_the_farm_is_paused);
     tcase_add_test(tests, reads_on_while_a_batch_is_applied);
     tcase_add_test(tests, applies_what_has_come_of_an_answer);
+    tcase_add_test(tests, a_second_batch_does_not_wait_for_the_first);
+    tcase_add_test(tests, both_batches_come_again_when_the_first_is_refused);
+    tcase_add_test(tests, a_batch_that_lacks_the_one_before_comes_again);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -174,6 +174,46 @@ static void follow_pypi(void)
     piw_msg_free(&answer);
 }
 
+/* One event of PyPI's log as a batch that has a number, after another or after none (0); the code of its answer. One of a year that the
+ * database does not have is refused. */
+static int send_batch(int64_t number, int64_t after, const char *version, int64_t serial, bool good)
+{
+    db_PYPI_APPLY *body = NULL;
+    piw_msg *msg = db_PYPI_APPLY_new(&body), *answer = NULL;
+    piw_err err = {0};
+    body->serial = serial;
+    piw_msg_list(msg, &body->events, 1);
+    add_event(msg, &body->events.at[0], "some-thing", version, "source", serial);
+    if (!good)
+        body->events.at[0].timestamp.us = INT64_C(-300000000000000000);
+    body->number = &number;
+    body->after = after != 0 ? &after : NULL;
+    int rc = try_call("db", msg, WAIT_MS, &answer, &err);
+    piw_msg_free(&answer);
+    return rc;
+}
+
+/* What was sent behind a batch that isn't applied isn't either, whatever there was before it. */
+START_TEST(a_batch_follows_only_the_one_that_it_names)
+{
+    int64_t serial = admin_int("UPDATE configuration SET pypi_serial = pypi_serial + 1000000 RETURNING pypi_serial");
+    ck_assert_int_eq(send_batch(11, 10, "1", serial + 1, true), PIW_EREFUSED);
+    ck_assert_int_eq(send_batch(11, 0, "1", serial + 1, true), 0);
+    ck_assert_int_eq(send_batch(12, 11, "2", serial + 2, true), 0);
+    ck_assert_int_eq(send_batch(13, 12, "3", serial + 3, false), PIW_EDB);
+    ck_assert_int_eq(send_batch(14, 13, "4", serial + 4, true), PIW_EREFUSED);
+    ck_assert_int_eq(admin_int("SELECT pypi_serial FROM configuration"), serial + 2);
+    ck_assert_int_eq(send_batch(15, 0, "3", serial + 3, true), 0);
+    ck_assert_int_eq(send_batch(16, 15, "4", serial + 4, true), 0);
+    /* A soul that has just begun knows of none. */
+    piw_err err = {0};
+    ck_assert_msg(piw_runtime_replace(house.runtime, "the_oracle", "the_oracle.so", &err) == 0, "%s", err.text);
+    ck_assert_int_eq(send_batch(17, 16, "5", serial + 5, true), PIW_EREFUSED);
+    ck_assert_int_eq(admin_int("SELECT count(*) FROM versions WHERE package = 'some-thing'"), 4);
+    ck_assert_int_eq(admin_int("SELECT pypi_serial FROM configuration"), serial + 4);
+}
+END_TEST
+
 static int64_t reserve_builds(int64_t count)
 {
     piw_msg *answer = call("db", db_RESERVE_make(piw_text_of("build"), count));
@@ -691,6 +731,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(running, start_house, stop_house);
     tcase_set_timeout(running, 120);
     tcase_add_test(running, every_call);
+    tcase_add_test(running, a_batch_follows_only_the_one_that_it_names);
     tcase_add_test(running, a_bad_row_in_a_group_stands_alone);
     tcase_add_test(running, an_attempt_waits_for_no_build);
     tcase_add_test(running, an_attempt_ends_with_its_build);

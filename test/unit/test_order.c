@@ -89,10 +89,11 @@ START_TEST(the_next_ones_are_put_in_order_beside_a_batch)
     add("c", NULL, 600, "create", 1000004);
     add("z", NULL, 3000, "create", 1000005);
     ck_assert_uint_eq(order->ready_count, 2);
-    gazer_order_ahead(order);
+    ck_assert(gazer_order_ahead(order, 3));
     ck_assert_uint_eq(order->ready_count, 4);
     piw_msg_free(&msg);
     /* The batch stays the first. */
+    gazer_order_take_back(order, 0);
     ck_assert_str_eq(deliver(1), "1000001 > 1000001");
     ck_assert_str_eq(deliver(10), "1000002 1000004 1000003 > 1000004");
     ck_assert_str_eq(deliver(10), "nothing");
@@ -236,8 +237,72 @@ START_TEST(an_unconfirmed_batch_comes_again)
     add("z", NULL, 5000, "create", 1000010);
     piw_msg *msg = gazer_order_batch(order, 4, false);
     piw_msg_free(&msg);
+    gazer_order_take_back(order, 0);
     ck_assert_str_eq(deliver(2), "1000001 1000002 > 1000002");
     ck_assert_str_eq(deliver(10), "1000003 1000004 1000005 > 1000009");
+}
+END_TEST
+
+/* Serials of a batch, its stored one, and whether it follows the one with the number *before, which becomes its own. */
+static const char *send(uint32_t max, int64_t *before)
+{
+    static char text[1024];
+    piw_msg *msg = gazer_order_batch(order, max, false);
+    if (msg == NULL)
+        return "nothing";
+    const db_PYPI_APPLY *body = db_PYPI_APPLY_of(msg);
+    ck_assert(body->after == NULL || *body->after == *before);
+    snprintf(text, sizeof(text), "%lld-%lld > %lld%s", (long long)body->events.at[0].serial,
+             (long long)body->events.at[body->events.count - 1].serial, (long long)body->serial,
+             body->after != NULL ? " after" : "");
+    ck_assert_int_ne(*body->number, *before);
+    *before = *body->number;
+    piw_msg_free(&msg);
+    return text;
+}
+
+START_TEST(a_second_batch_follows_the_one_that_is_under_way)
+{
+    int64_t number = 0;
+    order = gazer_order_new(1000000, NULL, 0);
+    for (int i = 1; i <= 8; i++)
+        add("a", NULL, i, "create", 1000000 + i);
+    add("z", NULL, 5000, "create", 1000010);
+    ck_assert(gazer_order_ahead(order, 8));
+    ck_assert_str_eq(send(3, &number), "1000001-1000003 > 1000003");
+    ck_assert(gazer_order_ahead(order, 5));
+    ck_assert(!gazer_order_ahead(order, 6));
+    ck_assert_str_eq(send(3, &number), "1000004-1000006 > 1000006 after");
+    ck_assert_uint_eq(gazer_order_progress(order).waiting, 9);
+    ck_assert_int_eq(gazer_order_progress(order).stored, 1000000);
+    /* The first is applied: the next follows the second. */
+    gazer_order_confirm(order);
+    ck_assert_int_eq(gazer_order_progress(order).stored, 1000003);
+    ck_assert_str_eq(send(1, &number), "1000007-1000007 > 1000007 after");
+    /* That couldn't be sent. */
+    gazer_order_take_back(order, 1);
+    gazer_order_confirm(order);
+    ck_assert_int_eq(gazer_order_progress(order).stored, 1000006);
+    ck_assert_str_eq(send(2, &number), "1000007-1000008 > 1000009");
+    gazer_order_confirm(order);
+    ck_assert_uint_eq(gazer_order_progress(order).applied, 8);
+    ck_assert_str_eq(send(2, &number), "nothing");
+}
+END_TEST
+
+START_TEST(batches_behind_a_refused_one_come_again_with_it)
+{
+    int64_t number = 0;
+    order = gazer_order_new(1000000, NULL, 0);
+    for (int i = 1; i <= 4; i++)
+        add("a", NULL, i, "create", 1000000 + i);
+    add("z", NULL, 5000, "create", 1000010);
+    send(2, &number);
+    ck_assert_str_eq(send(2, &number), "1000003-1000004 > 1000009 after");
+    gazer_order_take_back(order, 0);
+    ck_assert_str_eq(send(1, &number), "1000001-1000001 > 1000001");
+    gazer_order_confirm(order);
+    ck_assert_str_eq(send(10, &number), "1000002-1000004 > 1000009");
 }
 END_TEST
 
@@ -257,6 +322,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, actions_mean_what_they_mean);
     tcase_add_test(tests, names_become_canonical_and_odd_ones_are_left_out);
     tcase_add_test(tests, an_unconfirmed_batch_comes_again);
+    tcase_add_test(tests, a_second_batch_follows_the_one_that_is_under_way);
+    tcase_add_test(tests, batches_behind_a_refused_one_come_again_with_it);
     suite_add_tcase(suite, tests);
     return suite;
 }

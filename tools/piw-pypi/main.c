@@ -23,7 +23,8 @@ enum {
     BODY_MAX = 64 << 10, /* bytes of a request's body: a call with one number */
     TIMEOUT_S = 30,      /* seconds a connection may be idle */
     CONNECTIONS_MAX = 200,
-    ROUND_MS = 250, /* how soon a signal is noticed that came just before the wait */
+    BLOCK_SIZE = 64 << 10, /* bytes of an answer that is made while it is sent */
+    ROUND_MS = 250,        /* how soon a signal is noticed that came just before the wait */
 };
 
 static const piw_opt options[] = {
@@ -164,6 +165,60 @@ static enum MHD_Result simple(struct MHD_Connection *connection, const pypi_site
                  &body);
 }
 
+/* A list of events on its way. */
+typedef struct answering {
+    const pypi_site *site;
+    pypi_listing events;
+    piw_buffer piece;
+    size_t sent; /* of the piece */
+} answering;
+
+static ssize_t next_bytes(void *arg, uint64_t position, char *to, size_t size)
+{
+    (void)position;
+    answering *self = arg;
+    if (self->sent == self->piece.len) {
+        self->sent = self->piece.len = 0;
+        pypi_page_events(self->site, &self->events, &self->piece);
+    }
+    size_t len = self->piece.len - self->sent;
+    if (len == 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (len > size)
+        len = size;
+    memcpy(to, self->piece.data + self->sent, len);
+    self->sent += len;
+    return (ssize_t)len;
+}
+
+static void answered(void *arg)
+{
+    answering *self = arg;
+    piw_buffer_fini(&self->piece);
+    free(self);
+}
+
+static enum MHD_Result xmlrpc(struct MHD_Connection *connection, const pypi_site *site, const request *asked)
+{
+    pypi_listing events;
+    piw_buffer body = {0};
+    if (!pypi_page_xmlrpc(site, (const char *)asked->body.data, asked->body.len, &body, &events))
+        return reply(connection, MHD_HTTP_OK, "text/xml; charset=utf-8", &body);
+    answering *self = piw_zalloc(sizeof(*self));
+    *self = (answering){.site = site, .events = events};
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, next_bytes, self, answered);
+    if (response == NULL) {
+        answered(self);
+        return MHD_NO;
+    }
+    enum MHD_Result done = MHD_NO;
+    if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/xml; charset=utf-8") == MHD_YES)
+        done = MHD_queue_response(connection, MHD_HTTP_OK, response);
+    MHD_destroy_response(response);
+    return done;
+}
+
 static enum MHD_Result route(struct MHD_Connection *connection, pypi_site *site, const char *method, const char *url,
                              const request *asked)
 {
@@ -175,11 +230,8 @@ static enum MHD_Result route(struct MHD_Connection *connection, pypi_site *site,
     }
     char canonical[PIW_NAME_MAX + 1];
     bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
-    if (post && (strcmp(url, "/pypi") == 0 || strcmp(url, "/pypi/") == 0)) {
-        piw_buffer body = {0};
-        pypi_page_xmlrpc(site, (const char *)asked->body.data, asked->body.len, &body);
-        return reply(connection, MHD_HTTP_OK, "text/xml; charset=utf-8", &body);
-    }
+    if (post && (strcmp(url, "/pypi") == 0 || strcmp(url, "/pypi/") == 0))
+        return xmlrpc(connection, site, asked);
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
         return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET, and POST to /pypi");
     if (strncmp(url, "/simple/", 8) == 0)

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { EVENTS_MAX = 50000 }; /* as many as PyPI gives at a time */
+enum {
+    EVENTS_MAX = 50000, /* as many as PyPI gives at a time */
+    PIECE_EVENTS = 200, /* some 48 KB */
+};
 
 static piw_text text(const char *s)
 {
@@ -350,20 +353,32 @@ static void put_event(const pypi_event *event, piw_buffer *to)
              (long long)event->serial);
 }
 
-static void since(const pypi_site *site, int64_t serial, piw_buffer *to)
+void pypi_page_events(const pypi_site *site, pypi_listing *events, piw_buffer *to)
 {
-    piw_put(to, "<?xml version='1.0'?>\n<methodResponse><params><param><value><array><data>\n");
-    int given = 0;
-    for (size_t i = 0; i < site->log.count && given < EVENTS_MAX; i++)
-        if (site->log.events[i].serial > serial) {
-            put_event(&site->log.events[i], to);
-            given++;
-        }
+    if (!events->begun)
+        piw_put(to, "<?xml version='1.0'?>\n<methodResponse><params><param><value><array><data>\n");
+    events->begun = true;
+    for (int given = 0; events->next < events->end && given < PIECE_EVENTS; given++)
+        put_event(&site->log.events[events->next++], to);
+    if (events->next < events->end || events->ended)
+        return;
     piw_put(to, "</data></array></value></param></params></methodResponse>\n");
+    events->ended = true;
 }
 
-void pypi_page_xmlrpc(const pypi_site *site, const char *request, size_t len, piw_buffer *to)
+/* Serials rise. */
+static pypi_listing since(const pypi_site *site, int64_t serial)
 {
+    size_t from = 0;
+    while (from < site->log.count && site->log.events[from].serial <= serial)
+        from++;
+    size_t left = site->log.count - from;
+    return (pypi_listing){.next = from, .end = from + (left < EVENTS_MAX ? left : EVENTS_MAX)};
+}
+
+bool pypi_page_xmlrpc(const pypi_site *site, const char *request, size_t len, piw_buffer *to, pypi_listing *events)
+{
+    bool listed = false;
     char *call = piw_strndup(len > 0 ? request : "", len);
     const char *name;
     size_t name_len;
@@ -387,7 +402,9 @@ void pypi_page_xmlrpc(const pypi_site *site, const char *request, size_t len, pi
         fault(to, -32500, words);
         free(words);
     } else {
-        since(site, serial, to);
+        *events = since(site, serial);
+        listed = true;
     }
     free(call);
+    return listed;
 }
