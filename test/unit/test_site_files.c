@@ -4,12 +4,17 @@
 
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool in_one_step = true;
@@ -187,6 +192,78 @@ START_TEST(trash_is_moved_and_cleared)
 }
 END_TEST
 
+/* In a container of its own: the process has number 1 there. It says so with a byte when it is done, and waits to be killed. */
+static pid_t contained(void (*work)(void))
+{
+    int done[2];
+    char byte = '-';
+    ck_assert_int_eq(pipe(done), 0);
+    pid_t outer = fork();
+    if (outer == 0) {
+        pid_t inner = unshare(CLONE_NEWPID) == 0 ? fork() : -1;
+        if (inner == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (getpid() == 1)
+                work();
+            byte = getpid() == 1 ? '+' : '-';
+        }
+        if (inner <= 0 && write(done[1], &byte, 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    ck_assert_int_gt(outer, 0);
+    ck_assert_int_eq(read(done[0], &byte, 1), 1);
+    close(done[0]);
+    close(done[1]);
+    ck_assert_int_eq(byte, '+');
+    return outer;
+}
+
+static void leave_behind(void)
+{
+    char tmp[PIW_PATH_MAX];
+    int fd;
+    piw_room room = {.number = 1};
+    (void)piw_file_begin(root, NULL, tmp, &fd, NULL);
+    (void)piw_file_begin(root, &room, tmp, &fd, NULL);
+    (void)piw_folder_begin(root, tmp, NULL);
+}
+
+static void clear_and_leave_behind(void)
+{
+    (void)piw_tmp_clear(root, NULL);
+    leave_behind();
+}
+
+static int count_tmp(void)
+{
+    int count = 0;
+    DIR *folder = opendir(at(".staging/tmp"));
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    if (folder != NULL)
+        closedir(folder);
+    return count;
+}
+
+/* Each has the number that the one before had. */
+START_TEST(what_was_left_in_a_container_goes)
+{
+    const char *forks = getenv("CK_FORK");
+    if (geteuid() != 0 || (forks != NULL && strcmp(forks, "no") == 0))
+        return; /* that is for root; and this process knows by then what it is */
+    pid_t one = contained(leave_behind);
+    ck_assert_int_eq(count_tmp(), 3);
+    pid_t other = contained(clear_and_leave_behind);
+    ck_assert_int_eq(count_tmp(), 3);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(kill(i == 0 ? one : other, SIGKILL), 0);
+        ck_assert_int_gt(waitpid(i == 0 ? one : other, NULL, 0), 0);
+    }
+}
+END_TEST
+
 START_TEST(removing_what_is_not_there_is_fine)
 {
     ck_assert_int_eq(piw_file_remove(at("nothing"), NULL), 0);
@@ -213,6 +290,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, what_fails_changes_nothing);
     tcase_add_test(tests, links_replace_links_only);
     tcase_add_test(tests, trash_is_moved_and_cleared);
+    tcase_add_test(tests, what_was_left_in_a_container_goes);
     tcase_add_test(tests, removing_what_is_not_there_is_fine);
     suite_add_tcase(suite, tests);
     return suite;
