@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STAT_START = 22 /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */ };
+enum {
+    STAT_START = 22 /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */
+};
 
 static const uint64_t HASH_BEGIN = 0xcbf29ce484222325;
 

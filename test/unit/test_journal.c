@@ -6,6 +6,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+
+static bool full;
+
+/* Stands for the system's: the disk may be full. */
+ssize_t write(int fd, const void *data, size_t len)
+{
+    if (!full)
+        return syscall(SYS_write, fd, data, len);
+    errno = ENOSPC;
+    return -1;
+}
 
 static char root[UNIT_FOLDER];
 static journal j;
@@ -356,6 +368,63 @@ START_TEST(a_file_that_was_just_begun_loses_nothing)
 }
 END_TEST
 
+/* The next file is begun once there is room; until then nothing is removed, as the last one hasn't all that is open. */
+START_TEST(a_torn_end_on_a_full_disk_waits_for_room)
+{
+    put(1);
+    put_whole(2, 300);
+    char next[PIW_PATH_MAX];
+    ck_assert(piw_path_journal(next, root, 2));
+    ck_assert_int_eq(piw_file_write(root, next, "torn", 4, 0, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        full = true;
+        reopen();
+        ck_assert_int_lt(j.fd, 0);
+        ck_assert_uint_eq(j.builds.count, 2);
+        sync_all();
+        ck_assert_uint_eq(files(), 2);
+        ck_assert_int_ne(put_with(3, "gold", NULL), 0);
+        full = false;
+    }
+    if (_i == 0) {
+        put(3);
+    } else {
+        journal_end(&j, 1);
+        sync_all(); /* which notes it */
+        put(3);
+    }
+    ck_assert_int_ge(j.fd, 0);
+    sync_all();
+    ck_assert_uint_eq(files(), 1);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, _i == 0 ? 3 : 2);
+    ck_whole(2, 300);
+    ck_assert_ptr_nonnull(journal_find(&j, 3));
+}
+END_TEST
+
+/* Whatever else keeps it from being begun is for an operator to mend first. */
+START_TEST(what_is_no_want_of_room_ends_a_start)
+{
+    struct rlimit small = {.rlim_cur = 3}, before;
+    piw_err err = {0};
+    put(1);
+    char next[PIW_PATH_MAX];
+    ck_assert(piw_path_journal(next, root, 2));
+    ck_assert_int_eq(piw_file_write(root, next, "torn", 4, 0, NULL), 0);
+    journal_close(&j);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = journal_open(&j, root, NULL, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_int_eq(rc, PIW_ESYS);
+    reopen();
+    ck_assert_ptr_nonnull(journal_find(&j, 1));
+}
+END_TEST
+
 START_TEST(it_is_full_some_time)
 {
     for (int64_t id = 1; id <= JOURNAL_BUILDS_MAX; id++)
@@ -523,6 +592,8 @@ Suite *unit_suite(void)
     tcase_add_test(cases, a_file_that_was_just_begun_loses_nothing);
     tcase_add_test(cases, a_changed_byte_is_noticed);
     tcase_add_test(cases, its_size_follows_what_is_open);
+    tcase_add_loop_test(cases, a_torn_end_on_a_full_disk_waits_for_room, 0, 2);
+    tcase_add_test(cases, what_is_no_want_of_room_ends_a_start);
     tcase_add_test(cases, it_is_full_some_time);
     tcase_add_test(cases, a_number_that_is_taken_is_passed_over);
     tcase_add_test(cases, late_builds_are_told);
