@@ -1,24 +1,28 @@
-/* process_id.c — what the kernel says of this process. Where there is no /proc its number alone has to do. */
+/* process_id.c — what the kernel has given to this process. */
 #include "shared/process_id.h"
 
 #include "shared/table.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 enum {
-    STAT_START = 22 /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */
+    RANDOM_BYTES =
+        16, /* that each program is begun with; others make their secrets of them, so they aren't shown as they are */
+    STAT_START = 22, /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */
 };
 
 static const uint64_t HASH_BEGIN = 0xcbf29ce484222325;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint64_t id;    /* written once, as the next one is */
-static uint64_t ticks; /* from the machine's start to the process's: however the clock is set, they stay */
+uint64_t piw_process_id(void)
+{
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    uint64_t hash = random == NULL ? 0 : piw_table_hash(HASH_BEGIN, random, RANDOM_BYTES);
+    return hash & ((UINT64_C(1) << (4 * PIW_PROCESS_ID_DIGITS)) - 1);
+}
 
 /* A whole small file, NUL-terminated; "" when it can't be read. */
 static void read_small(const char *path, char *to, size_t size)
@@ -30,7 +34,7 @@ static void read_small(const char *path, char *to, size_t size)
     to[len] = '\0';
 }
 
-static uint64_t read_ticks(void)
+static uint64_t start_ticks(void)
 {
     char text[1024];
     read_small("/proc/self/stat", text, sizeof(text));
@@ -40,29 +44,13 @@ static uint64_t read_ticks(void)
     return at != NULL ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-static void find_out(void)
-{
-    char boot[64];
-    struct stat numbers;
-    ticks = read_ticks();
-    read_small("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
-    uint64_t parts[] = {(uint64_t)getpid(), ticks, stat("/proc/self/ns/pid", &numbers) == 0 ? numbers.st_ino : 0};
-    uint64_t hash = piw_table_hash(HASH_BEGIN, parts, sizeof(parts));
-    id = piw_table_hash(hash, boot, strlen(boot)) & ((UINT64_C(1) << (4 * PIW_PROCESS_ID_DIGITS)) - 1);
-}
-
-uint64_t piw_process_id(void)
-{
-    pthread_once(&once, find_out);
-    return id;
-}
-
 int64_t piw_process_began(void)
 {
     char text[65536];
     long rate = sysconf(_SC_CLK_TCK);
-    pthread_once(&once, find_out);
     read_small("/proc/stat", text, sizeof(text));
     const char *at = strstr(text, "\nbtime ");
-    return at != NULL && rate > 0 ? strtoll(at + strlen("\nbtime "), NULL, 10) + (int64_t)(ticks / (uint64_t)rate) : 0;
+    return at != NULL && rate > 0
+               ? strtoll(at + strlen("\nbtime "), NULL, 10) + (int64_t)(start_ticks() / (uint64_t)rate)
+               : 0;
 }

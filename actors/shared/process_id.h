@@ -9,8 +9,7 @@
 
 enum { PIW_PROCESS_ID_DIGITS = 10 /* of it in hexadecimal */ };
 
-/* Of the process's number and start, the machine's start, and the space of processes' numbers (a container's) that it is in: the same for
- * every image that the process loads, for as long as it lives. */
+/* Random, from the moment its program began; the same for every image that the process loads. */
 uint64_t piw_process_id(void);
 /* When it began, in seconds of the clock; 0: that isn't known. */
 int64_t piw_process_began(void);

@@ -2,8 +2,6 @@
 #include "slave_driver/seals.h"
 
 #include "heads.piw.h"
-#include "seals.piw.h"
-#include "slave_driver/conversation.h"
 
 enum { ANSWER_S = 5 /* a file_juggler from before this says nothing */ };
 
@@ -49,13 +47,11 @@ static void read_windows_anew(driver *self, int64_t now_ns)
     }
 }
 
-int driver_on_seals_left(piw_task *task, piw_msg *msg)
+void driver_seals_heard(driver *self, const seals_left *body)
 {
-    driver *self = piw_soul(task);
-    const seals_left *body = seals_left_of(msg);
     int64_t now_ns = piw_monotonic_ns();
     if (body->key != self->seals_key)
-        return 0; /* the answer to an earlier soul, before what that one had was left */
+        return; /* the answer to an earlier soul, before what that one had was left */
     for (uint32_t i = 0; i < body->left.at.count; i++) {
         const sealed_version *it = &body->left.at.at[i];
         driver_offers_seal(self->offers, it->queue, it->package, it->version, now_ns);
@@ -66,6 +62,4 @@ int driver_on_seals_left(piw_task *task, piw_msg *msg)
     if (driver_seals_open(self) && body->recorded)
         read_windows_anew(self, now_ns);
     self->seals_until_ns = 0;
-    driver_serve_idle(self);
-    return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef SLAVE_DRIVER_SEALS_H
 #define SLAVE_DRIVER_SEALS_H
 
+#include "seals.piw.h"
 #include "slave_driver/driver.h"
 
 /* Ask which those are. */
@@ -10,6 +11,7 @@ void driver_seals_begin(driver *self);
 bool driver_seals_open(const driver *self);
 /* It isn't known yet, or there were some: ask again. About once a second. */
 void driver_seals_sweep(driver *self, int64_t now_ns);
-int driver_on_seals_left(piw_task *task, piw_msg *msg);
+/* An answer. */
+void driver_seals_heard(driver *self, const seals_left *body);
 
 #endif

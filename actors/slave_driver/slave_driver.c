@@ -140,6 +140,14 @@ static int on_database_down(piw_task *task, piw_msg *msg)
     return 0;
 }
 
+static int on_seals_left(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    driver_seals_heard(self, seals_left_of(msg));
+    driver_serve_idle(self);
+    return 0;
+}
+
 static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -363,7 +371,7 @@ static const piw_handler handlers[] = {
     {&transfers_protocol_def, TRANSFER_UNKNOWN, on_transfer_unknown},
     {&events_protocol_def, DATABASE_UP, on_database_up},
     {&events_protocol_def, DATABASE_DOWN, on_database_down},
-    {&seals_protocol_def, SEALS_LEFT, driver_on_seals_left},
+    {&seals_protocol_def, SEALS_LEFT, on_seals_left},
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {

@@ -357,7 +357,6 @@ static int release_kept(piw_task *task, fake *self)
     return 0;
 }
 
-#ifndef FAKE_WITHOUT_STATS
 static int on_seals_wanted(piw_task *task, piw_msg *msg)
 {
     fake *self = piw_soul(task);
@@ -375,7 +374,6 @@ static int on_seals_wanted(piw_task *task, piw_msg *msg)
     piw_msg_free(&event);
     return rc;
 }
-#endif
 
 static int on_set(piw_task *task, piw_msg *msg)
 {
@@ -595,14 +593,14 @@ static const piw_service uses[] = {
 #endif
     PIW_SERVICES_END,
 };
+static const piw_event emits[] = {{&seals_protocol_def, SEALS_LEFT},
 #ifndef FAKE_WITHOUT_STATS
-static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED},
+                                  {&events_protocol_def, FARM_PAUSED},
                                   {&events_protocol_def, TRANSFER_ALIVE},
                                   {&transfers_protocol_def, TRANSFER_UNKNOWN},
-                                  {&seals_protocol_def, SEALS_LEFT},
+#endif
                                   PIW_EVENTS_END};
 static const piw_event subscribes[] = {{&seals_protocol_def, SEALS_WANTED}, PIW_EVENTS_END};
-#endif
 static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&db_protocol_def, DB_PYPI_STATE, on_pypi_state},
@@ -651,8 +649,8 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_PAUSED, on_just_note},
     {&stats_protocol_def, STATS_PAUSE, on_other},
     {&stats_protocol_def, STATS_FIGURES, on_other},
-    {&seals_protocol_def, SEALS_WANTED, on_seals_wanted},
 #endif
+    {&seals_protocol_def, SEALS_WANTED, on_seals_wanted},
     {&fake_protocol_def, FAKE_SET, on_set},
     {&fake_protocol_def, FAKE_WAIT, on_wait},
     {&fake_protocol_def, FAKE_COUNT, on_count},
@@ -668,7 +666,8 @@ static const piw_handler handlers[] = {
 
 #ifdef FAKE_WITHOUT_STATS
 PIW_PLUGIN(fake_house, .version = "1.0", .summary = "stands for the tasks around the two that are tested",
-           .serves = serves, .uses = uses, .start = start, .stop = stop, .handlers = handlers);
+           .serves = serves, .uses = uses, .subscribes = subscribes, .emits = emits, .start = start, .stop = stop,
+           .handlers = handlers);
 #else
 PIW_PLUGIN(fake_farm, .version = "1.0", .summary = "stands for the tasks around the one that is tested",
            .serves = serves, .uses = uses, .subscribes = subscribes, .emits = emits, .start = start, .stop = stop,
