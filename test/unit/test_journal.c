@@ -212,6 +212,24 @@ START_TEST(zeros_are_written_ahead)
 END_TEST
 
 /* Of the last record the head may be what didn't reach the disk. */
+/* As a crash may leave a file that was just begun: without bytes, or with its length alone. */
+START_TEST(an_empty_file_and_one_of_zeros_have_nothing)
+{
+    static const char zeros[70000];
+    put(1);
+    char next[PIW_PATH_MAX];
+    ck_assert(piw_path_journal(next, root, 2));
+    ck_assert_int_eq(piw_file_write(root, next, zeros, _i == 0 ? 0 : sizeof(zeros), 0, NULL), 0);
+    reopen();
+    ck_assert_ptr_nonnull(journal_find(&j, 1));
+    put(2);
+    sync_all();
+    ck_assert_uint_eq(files(), 1);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 2);
+}
+END_TEST
+
 START_TEST(a_record_without_its_head_is_torn)
 {
     put(1);
@@ -585,6 +603,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, what_was_noted_is_known_again);
     tcase_add_loop_test(cases, a_torn_tail_is_passed_over, 0, 2);
     tcase_add_test(cases, zeros_are_written_ahead);
+    tcase_add_loop_test(cases, an_empty_file_and_one_of_zeros_have_nothing, 0, 2);
     tcase_add_test(cases, a_record_without_its_head_is_torn);
     tcase_add_test(cases, whole_builds_make_it_no_longer);
     tcase_add_test(cases, what_stays_open_is_seldom_written_again);
