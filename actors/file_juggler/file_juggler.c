@@ -9,6 +9,7 @@
 #include "fs.piw.h"
 #include "piw/fault.h"
 #include "piw/plugin.h"
+#include "seals.piw.h"
 #include "shared/atomic_file.h"
 #include "shared/file_check.h"
 #include "shared/names.h"
@@ -509,9 +510,14 @@ static const piw_service serves[] = {{"fs", &fs_protocol_def}, PIW_SERVICES_END}
 static const piw_service uses[] = {
     {"db", &db_protocol_def}, {"web", &web_protocol_def}, {"stats", &stats_protocol_def}, PIW_SERVICES_END};
 static const char *const needs[] = {"db", NULL};
-static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE}, {&transfers_protocol_def, TRANSFER_UNKNOWN},
-                                  {&events_protocol_def, FILES_COUNTED},  {&events_protocol_def, WHEEL_PUBLISHED},
-                                  {&events_protocol_def, WHEEL_REMOVED},  PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, TRANSFER_ALIVE},
+                                  {&transfers_protocol_def, TRANSFER_UNKNOWN},
+                                  {&events_protocol_def, FILES_COUNTED},
+                                  {&events_protocol_def, WHEEL_PUBLISHED},
+                                  {&events_protocol_def, WHEEL_REMOVED},
+                                  {&seals_protocol_def, SEALS_LEFT},
+                                  PIW_EVENTS_END};
+static const piw_event subscribes[] = {{&seals_protocol_def, SEALS_WANTED}, PIW_EVENTS_END};
 static const piw_service queues[] = {{"file", &file_protocol_def}, PIW_SERVICES_END};
 static piw_protocol_def *const extra[] = {&file_juggler_protocol_def, NULL};
 static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_hello},
@@ -527,51 +533,26 @@ static const piw_handler handlers[] = {{&file_protocol_def, FILE_HELLO, on_file_
                                        {&fs_protocol_def, FS_DISCARD, on_discard},
                                        {&fs_protocol_def, FS_WRITE_FILE, on_write_file},
                                        {&fs_protocol_def, FS_REMOVE_FILE, on_remove_file},
+                                       {&seals_protocol_def, SEALS_WANTED, on_seals_wanted},
                                        PIW_HANDLERS_END};
-static const piw_continuation continuations[] = {PIW_CONTINUATION(checked),
-                                                 PIW_CONTINUATION(early_checked),
-                                                 PIW_CONTINUATION(paced),
-                                                 PIW_CONTINUATION(read_along),
-                                                 PIW_CONTINUATION(written_out),
-                                                 PIW_CONTINUATION(staged),
-                                                 PIW_CONTINUATION(logs_placed),
-                                                 PIW_CONTINUATION(made_ready),
-                                                 PIW_CONTINUATION(published),
-                                                 PIW_CONTINUATION(file_written),
-                                                 PIW_CONTINUATION(pass_look),
-                                                 PIW_CONTINUATION(pass_due),
-                                                 PIW_CONTINUATION(pass_worked),
-                                                 PIW_CONTINUATION(pass_told),
-                                                 PIW_CONTINUATION(pass_over),
-                                                 PIW_CONTINUATION(file_removed),
-                                                 PIW_CONTINUATION(sealed),
-                                                 PIW_CONTINUATION(builds_synced),
-                                                 PIW_CONTINUATION(logs_checked),
-                                                 PIW_CONTINUATION(late_log),
-                                                 PIW_CONTINUATION(disk),
-                                                 PIW_CONTINUATION(sync),
-                                                 PIW_CONTINUATION(synced),
-                                                 PIW_CONTINUATION(removals),
-                                                 PIW_CONTINUATION(removals_due),
-                                                 PIW_CONTINUATION(trash_emptied),
-                                                 PIW_CONTINUATION(site_look),
-                                                 PIW_CONTINUATION(site_mark),
-                                                 PIW_CONTINUATION(withheld),
-                                                 PIW_CONTINUATION(withheld_due),
-                                                 PIW_CONTINUATION(withheld_moved),
-                                                 PIW_CONTINUATION(withheld_done),
-                                                 PIW_CONTINUATION(leftovers),
-                                                 PIW_CONTINUATION(builds_known),
-                                                 PIW_CONTINUATION(leftover_read),
-                                                 PIW_CONTINUATION(leftover_recorded),
-                                                 PIW_CONTINUATION(leftover_known),
-                                                 PIW_CONTINUATION(leftover_project),
-                                                 PIW_CONTINUATION(leftover_published),
-                                                 PIW_CONTINUATION(leftover_told),
-                                                 PIW_CONTINUATIONS_END};
+static const piw_continuation continuations[] = {
+    PIW_CONTINUATION(checked),        PIW_CONTINUATION(early_checked),    PIW_CONTINUATION(paced),
+    PIW_CONTINUATION(read_along),     PIW_CONTINUATION(written_out),      PIW_CONTINUATION(staged),
+    PIW_CONTINUATION(logs_placed),    PIW_CONTINUATION(made_ready),       PIW_CONTINUATION(published),
+    PIW_CONTINUATION(file_written),   PIW_CONTINUATION(pass_look),        PIW_CONTINUATION(pass_due),
+    PIW_CONTINUATION(pass_worked),    PIW_CONTINUATION(pass_told),        PIW_CONTINUATION(pass_over),
+    PIW_CONTINUATION(file_removed),   PIW_CONTINUATION(sealed),           PIW_CONTINUATION(builds_synced),
+    PIW_CONTINUATION(logs_checked),   PIW_CONTINUATION(late_log),         PIW_CONTINUATION(disk),
+    PIW_CONTINUATION(sync),           PIW_CONTINUATION(synced),           PIW_CONTINUATION(removals),
+    PIW_CONTINUATION(removals_due),   PIW_CONTINUATION(trash_emptied),    PIW_CONTINUATION(site_look),
+    PIW_CONTINUATION(site_mark),      PIW_CONTINUATION(withheld),         PIW_CONTINUATION(withheld_due),
+    PIW_CONTINUATION(withheld_moved), PIW_CONTINUATION(withheld_done),    PIW_CONTINUATION(leftovers),
+    PIW_CONTINUATION(builds_known),   PIW_CONTINUATION(leftover_read),    PIW_CONTINUATION(leftover_recorded),
+    PIW_CONTINUATION(leftover_known), PIW_CONTINUATION(leftover_project), PIW_CONTINUATION(leftover_published),
+    PIW_CONTINUATION(leftover_told),  PIW_CONTINUATION(seals_read),       PIW_CONTINUATIONS_END};
 
 PIW_PLUGIN(file_juggler, .version = "1.0", .summary = "receives wheels, checks them and puts them in place",
-           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .emits = emits, .options = options,
-           .extra = extra, .state_protocol = &file_juggler_protocol_def, .state_message = FILE_JUGGLER_STATE,
-           .critical = true, .start = start, .stop = stop, .save = juggler_save, .handlers = handlers,
-           .continuations = continuations);
+           .serves = serves, .uses = uses, .needs = needs, .queues = queues, .subscribes = subscribes, .emits = emits,
+           .options = options, .extra = extra, .state_protocol = &file_juggler_protocol_def,
+           .state_message = FILE_JUGGLER_STATE, .critical = true, .start = start, .stop = stop, .save = juggler_save,
+           .handlers = handlers, .continuations = continuations);

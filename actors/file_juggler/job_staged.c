@@ -138,6 +138,38 @@ int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err)
     return 0;
 }
 
+void job_add_sealed(piw_msg *msg, sealed_versions *to, piw_text package, const sealed_build *sealed)
+{
+    to->at.at[to->at.count++] =
+        (sealed_version){.package = piw_text_copy(msg, package),
+                         .version = piw_text_copy(msg, sealed->version),
+                         .queue = piw_text_copy(msg, sealed->queue.len > 0 ? sealed->queue : sealed->abi_tag)};
+}
+
+int job_read_seals(piw_msg *job, piw_msg **result, piw_err *err)
+{
+    const read_seals *body = read_seals_of(job);
+    int rc = piw_site_there(body->root.s, err);
+    if (rc != 0)
+        return rc;
+    read_seals_reply *reply;
+    piw_msg *made = read_seals_reply_new(&reply);
+    piw_msg_list(made, &reply->left.at, body->known.at.count + body->builds.count);
+    reply->left.at.count = 0;
+    for (uint32_t i = 0; i < body->known.at.count; i++)
+        piw_value_copy(made, sealed_version_type(), &body->known.at.at[i], &reply->left.at.at[reply->left.at.count++]);
+    for (uint32_t i = 0; i < body->builds.count; i++) {
+        const sealed_build *sealed = NULL;
+        piw_text view;
+        piw_text package =
+            read_record(&(read_staged){.root = body->root, .build_id = body->builds.at[i]}, made, &sealed, &view);
+        if (sealed != NULL)
+            job_add_sealed(made, &reply->left, package, sealed);
+    }
+    *result = made;
+    return 0;
+}
+
 int job_sync_site(piw_msg *job, piw_msg **result, piw_err *err)
 {
     int rc = piw_site_sync(sync_site_of(job)->root.s, err);

@@ -82,6 +82,12 @@ int job_stage_noted(const char *root, int64_t build_id, piw_text package, piw_te
                     const struct noted_build *noted, piw_err *err);
 /* read_staged: the package of a staged build, its seal if it has one, and its wheels with their hashes. */
 int job_read_staged(piw_msg *job, piw_msg **result, piw_err *err);
+/* read_seals: those that can be read. */
+int job_read_seals(piw_msg *job, piw_msg **result, piw_err *err);
+/* A part of it: with the build queue that its version waits in. There is room for one more. */
+struct sealed_versions;
+struct sealed_build;
+void job_add_sealed(piw_msg *msg, struct sealed_versions *to, piw_text package, const struct sealed_build *sealed);
 /* move_withheld: renames between a package's folder and the hidden one; synced. */
 int job_move_withheld(piw_msg *job, piw_msg **result, piw_err *err);
 /* Parts of it. One wheel and what lies beside it go out of reach; *there: it lies there, by whoever. */

@@ -184,8 +184,6 @@ static void write_ahead(journal *j)
 /* All of it or nothing: what was begun is cut off again, or nothing is written behind it any more. */
 static int append(journal *j, const piw_buffer *bytes, piw_err *err)
 {
-    if (j->fd < 0)
-        return piw_err_set(err, PIW_ESYS, "the journal of builds under %s can't be written", j->root);
     if (write_at(j->fd, bytes->data, bytes->len, j->size) == 0) {
         j->size += bytes->len;
         if (j->size > j->ahead) {
@@ -210,21 +208,27 @@ bool journal_path(const journal *j, char *path)
     return piw_path_journal(path, j->root, j->number);
 }
 
-/* The next file; a number that is taken is that of a soul which never came to work. */
-static int make_file(const journal *j, int64_t *number, int *fd, piw_err *err)
+static int cant_begin(journal *j, const char *path, piw_err *err)
 {
-    char path[PIW_PATH_MAX], staging[PIW_PATH_MAX];
+    j->no_room = errno == ENOSPC || errno == EDQUOT;
+    return piw_err_errno(err, "can't begin the journal of builds %s", path);
+}
+
+/* The next file; a number that is taken is that of a soul which never came to work. */
+static int make_file(journal *j, int64_t *number, char *path, int *fd, piw_err *err)
+{
+    char staging[PIW_PATH_MAX];
     if (!piw_path_staging(staging, j->root))
         return piw_err_set(err, PIW_EINVAL, "the output path %s is too long", j->root);
     if (mkdir(staging, 0700) != 0 && errno != EEXIST)
-        return piw_err_errno(err, "can't make the folder %s", staging);
+        return cant_begin(j, staging, err);
     do {
         ++*number;
         if (!piw_path_journal(path, j->root, *number))
             return piw_err_set(err, PIW_EINVAL, "the journal of builds under %s has no number left", j->root);
         *fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     } while (*fd < 0 && errno == EEXIST);
-    return *fd >= 0 ? 0 : piw_err_errno(err, "can't make the journal of builds %s", path);
+    return *fd >= 0 ? 0 : cant_begin(j, path, err);
 }
 
 static int add_entry(piw_buffer *bytes, const journal_entry *entry, piw_err *err)
@@ -236,16 +240,15 @@ static int add_entry(piw_buffer *bytes, const journal_entry *entry, piw_err *err
                : piw_err_set(err, PIW_ENOMEM, "no memory for the journal of builds");
 }
 
-static int fill_file(const journal *j, int64_t *number, int *fd, const piw_buffer *bytes, piw_err *err)
+static int fill_file(journal *j, int64_t *number, int *fd, const piw_buffer *bytes, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    int rc = make_file(j, number, fd, err);
+    int rc = make_file(j, number, path, fd, err);
     if (rc != 0 || piw_write_all(*fd, bytes->data, bytes->len) == 0)
         return rc;
-    rc = piw_err_errno(err, "can't write the journal of builds under %s", j->root);
+    rc = cant_begin(j, path, err);
     close(*fd);
-    if (piw_path_journal(path, j->root, *number))
-        (void)unlink(path); /* what it has is in the one before as well */
+    (void)unlink(path); /* what it has is in the one before as well */
     return rc;
 }
 
@@ -256,6 +259,7 @@ static int next_file(journal *j, piw_err *err)
     piw_buffer bytes = {0};
     int fd = -1;
     int64_t number = j->number;
+    j->no_room = false;
     int rc = add_mark(&bytes, NULL, 0, j->low, err);
     for (const journal_entry *entry = journal_next(j, NULL); rc == 0 && entry != NULL; entry = journal_next(j, entry))
         rc = add_entry(&bytes, entry, err);
@@ -474,15 +478,18 @@ static int find_files(const journal *j, const juggler_files *known, int64_t **nu
     return 0;
 }
 
-/* Go on with the last file if all that is open stands in it, whole: tasks are swapped often. */
+/* Go on with the last file if all that is open stands in it, whole: tasks are swapped often. Where there is no room for the next one the
+ * files stay as they are until something is to be noted. */
 static int go_on(journal *j, int64_t marked, bool alone, piw_err *err)
 {
     char path[PIW_PATH_MAX];
-    if (j->size == 0 || !alone || !journal_path(j, path))
-        return next_file(j, err);
     j->marked = marked;
-    j->fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-    return j->fd >= 0 ? 0 : next_file(j, err);
+    if (j->size > 0 && alone && journal_path(j, path))
+        j->fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (j->fd >= 0)
+        return 0;
+    int rc = next_file(j, err);
+    return j->no_room ? 0 : rc;
 }
 
 int journal_open(journal *j, const char *root, const juggler_files *known, piw_err *err)
@@ -584,7 +591,7 @@ void journal_sync_begins(journal *j)
         entry->next = j->syncing;
         j->syncing = entry;
     }
-    j->synced_number = j->number;
+    j->synced_number = j->fd >= 0 ? j->number : j->first_number;
 }
 
 /* The lowest build that isn't over and on the disk. */
@@ -606,7 +613,9 @@ static int note_synced(journal *j, piw_err *err)
         ids[count++] = entry->build_id;
     int64_t low = lowest(j);
     piw_buffer bytes = {0};
-    int rc = add_mark(&bytes, ids, count, low, err);
+    int rc = j->fd >= 0 ? 0 : next_file(j, err);
+    if (rc == 0)
+        rc = add_mark(&bytes, ids, count, low, err);
     if (rc == 0)
         rc = append(j, &bytes, err);
     if (rc == 0)

@@ -44,8 +44,9 @@ static inline bool journal_is_discarded(const journal_entry *entry)
 
 typedef struct journal {
     char *root;
-    int fd;
-    int64_t number;       /* of the file */
+    int fd;         /* -1: the last file can't be gone on with. The next one is begun when something is to be noted */
+    bool no_room;   /* it couldn't be begun for that when it was tried last */
+    int64_t number; /* of the file */
     int64_t first_number; /* of the earliest that isn't removed */
     size_t size;          /* bytes of its records */
     size_t ahead;         /* of the file: behind the records there are zeros */
@@ -59,7 +60,8 @@ typedef struct journal {
     int64_t synced_number; /* while a sync is under way: the file that it has reach the disk */
 } journal;
 
-/* Read what an earlier journal left under `root`, and go on with it. `known` (or NULL): the files that there were a moment ago, at a
+/* Read what an earlier journal left under `root`, and go on with it. Where it ends torn, and the disk has no room for the next file, it is
+ * open all the same, without a file, and `err` says so. `known` (or NULL): the files that there were a moment ago, at a
  * swap. Then the folder, which others are busy in, isn't listed, and records are only looked through: each is read when it is
  * asked for. */
 int journal_open(journal *j, const char *root, const juggler_files *known, piw_err *err);

@@ -122,7 +122,8 @@ typedef struct juggler {
     /* unfinished.c: builds found staged that nobody finishes, worked off from the end, so the oldest first. */
     unfinished *unfinished;
     uint32_t unfinished_count, unfinished_room;
-    piw_msg *reading; /* what is staged of the one that is being dealt with (a read_staged_reply) */
+    piw_msg *reading;                /* what is staged of the one that is being dealt with (a read_staged_reply) */
+    bool seals_recorded, seals_told; /* seals.c: sealed ones were recorded before they were asked for; they were */
 
     /* withheld.c */
     bool withheld_busy, withheld_again; /* a look at what is due is under way; another look is to follow */
@@ -241,6 +242,9 @@ int unfinished_settle(piw_task *task, const int64_t *except, uint32_t count);
 int unfinished_add(piw_task *task, int64_t build_id);
 /* Was it added, and isn't finished yet? */
 bool unfinished_waits(const juggler *self, int64_t build_id);
+/* seals.c: which of them are sealed, and have no row yet? */
+int on_seals_wanted(piw_task *task, piw_msg *msg);
+int on_seals_read(piw_task *task, piw_msg *reply, uint64_t key);
 /* Ask the database which of them have a row, if there are any. */
 int unfinished_begin(piw_task *task);
 int on_leftovers(piw_task *task, piw_msg *reply, uint64_t key);

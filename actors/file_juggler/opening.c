@@ -36,11 +36,22 @@ static void spread_folders(const char *root)
     spread(tmp);
 }
 
+static int open_journal(juggler *self, const juggler_files *known, piw_err *err)
+{
+    piw_err own_err = {0};
+    int rc = journal_open(&self->journal, self->root, known, &own_err);
+    if (rc != 0)
+        return piw_err_set(err, rc, "%s", own_err.text);
+    if (self->journal.fd < 0)
+        piw_outage_goes_on(&self->troubles[TROUBLE_JOURNAL], PIW_LOG_ERROR, 0,
+                           "builds have to wait until there is room on the disk: %s", own_err.text);
+    return 0;
+}
+
 int juggler_open(piw_task *task, const piw_msg *state, piw_err *err)
 {
     juggler *self = piw_soul(task);
-    int rc =
-        journal_open(&self->journal, self->root, state == NULL ? NULL : file_juggler_state_of(state)->journal, err);
+    int rc = open_journal(self, state == NULL ? NULL : file_juggler_state_of(state)->journal, err);
     if (rc == 0 && state == NULL)
         spread_folders(self->root);
     if (rc == 0)

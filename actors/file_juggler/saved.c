@@ -94,6 +94,8 @@ static void save_syncs(piw_msg *msg, const juggler *self, file_juggler_state *bo
     for (const journal_entry *at = self->journal.syncing; at != NULL; at = at->next)
         run->builds.at[run->builds.count++] = at->build_id;
     body->sync_run = run;
+    if (self->journal.fd < 0) /* the last one hasn't all that is open: all are read again */
+        return;
     juggler_files *files = piw_msg_alloc(msg, sizeof(*files));
     *files = (juggler_files){.first = self->journal.first_number, .last = self->journal.number};
     body->journal = files;

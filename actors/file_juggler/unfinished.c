@@ -461,6 +461,7 @@ static int take_recorded(piw_task *task, juggler *self, const piw_msg *reply)
         return ask_row(task, self); /* its version is gone; or who sealed it had sent it to be recorded */
     piw_info("build %lld, sealed while the database was away, is recorded", (long long)it->id);
     it->recorded = true;
+    self->seals_recorded = self->seals_recorded || !self->seals_told;
     return ask_project(task, self->reading);
 }
 

@@ -139,6 +139,8 @@ static bool say_rest(chase_answer *to, const why_abi *abi, const slaves_RESTS_re
     else if (piw_text_is(rest->after, "claimable"))
         chase_say(to, "%s: was being built when the master ended; slave %lld may go on with it until %s",
                   abi->abi_tag.s, (long long)rest->slave_id, when);
+    else if (piw_text_is(rest->after, "sealed"))
+        chase_say(to, "%s: its build is sealed and is recorded as soon as the database takes it", abi->abi_tag.s);
     else if (piw_text_is(rest->after, "skipped"))
         chase_say(to, "%s: rests until %s, for its build was thrown away", abi->abi_tag.s, when);
     else if (rest->seconds > 0)

@@ -3,6 +3,7 @@
 
 #include "piw/log.h"
 #include "piw/task.h"
+#include "shared/process_id.h"
 #include "shared/site_path.h"
 
 #include <dirent.h>
@@ -120,24 +121,36 @@ int piw_site_sync(const char *root, piw_err *err)
     return rc;
 }
 
-/* ROOT/.staging/tmp/PID-room-ROOM, or without a room ROOT/.staging/tmp. */
+enum { OWN = 48 /* bytes of the beginning of a name */ };
+
+/* PID-ID-, with which the names of all that this process makes there begin. Returns its length. */
+static size_t own_names(char own[OWN])
+{
+    return (size_t)snprintf(own, OWN, "%ld-%0*llx-", (long)getpid(), PIW_PROCESS_ID_DIGITS,
+                            (unsigned long long)piw_process_id());
+}
+
+/* ROOT/.staging/tmp/PID-ID-room-ROOM, or without a room ROOT/.staging/tmp. */
 static bool room_path(const char *root, int64_t room, char *folder, size_t size)
 {
+    char own[OWN];
+    own_names(own);
     int n = room == 0 ? snprintf(folder, size, "%s/.staging/tmp", root)
-                      : snprintf(folder, size, "%s/.staging/tmp/%ld-room-%lld", root, (long)getpid(), (long long)room);
+                      : snprintf(folder, size, "%s/.staging/tmp/%sroom-%lld", root, own, (long long)room);
     return n > 0 && (size_t)n < size;
 }
 
-/* PID-RANDOM in that folder. */
+/* PID-ID-RANDOM in that folder. */
 static int tmp_path(const char *root, int64_t room, char *tmp, piw_err *err)
 {
-    char folder[PIW_PATH_MAX - 64];
+    char folder[PIW_PATH_MAX - 80], own[OWN];
     if (!room_path(root, room, folder, sizeof(folder)))
         return piw_err_set(err, PIW_EINVAL, "the output path \"%s\" is too long", root);
     uint64_t random;
     if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
         return piw_err_errno(err, "can't name a temporary file in %s", folder);
-    snprintf(tmp, PIW_PATH_MAX, "%s/%ld-%016llx", folder, (long)getpid(), (unsigned long long)random);
+    own_names(own);
+    snprintf(tmp, PIW_PATH_MAX, "%s/%s%016llx", folder, own, (unsigned long long)random);
     return 0;
 }
 
@@ -437,11 +450,13 @@ int piw_folder_remove(const char *path, piw_err *err)
     return rc;
 }
 
-/* ROOT/.staging/tmp/PID-spare-NUMBER, which piw_tmp_clear of a later process removes. */
+/* ROOT/.staging/tmp/PID-ID-spare-NUMBER, which piw_tmp_clear of a later process removes. */
 static bool spare_path(const char *root, int64_t number, char *spare)
 {
     enum { SPARES = 64 };
-    int n = snprintf(spare, PIW_PATH_MAX, "%s/.staging/tmp/%ld-spare-%d", root, (long)getpid(), (int)(number % SPARES));
+    char own[OWN];
+    own_names(own);
+    int n = snprintf(spare, PIW_PATH_MAX, "%s/.staging/tmp/%sspare-%d", root, own, (int)(number % SPARES));
     return n > 0 && n < PIW_PATH_MAX;
 }
 
@@ -485,11 +500,12 @@ int piw_tmp_clear(const char *root, piw_err *err)
     DIR *folder = opendir(path);
     if (folder == NULL)
         return errno == ENOENT ? 0 : piw_err_errno(err, "can't list %s", path);
-    long own = (long)getpid();
+    char own[OWN];
+    size_t len = own_names(own);
     int rc = 0;
     struct dirent *entry;
     while (rc == 0 && (entry = readdir(folder)) != NULL) {
-        if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == own)
+        if (entry->d_name[0] == '.' || strncmp(entry->d_name, own, len) == 0)
             continue;
         rc = remove_entry(dirfd(folder), entry->d_name, path, 0, err);
     }
@@ -500,9 +516,12 @@ int piw_tmp_clear(const char *root, piw_err *err)
 /* The number of a room of this process; 0: it is none. */
 static int64_t room_number(const char *name)
 {
-    char begin[32];
-    int n = snprintf(begin, sizeof(begin), "%ld-room-", (long)getpid());
-    return strncmp(name, begin, (size_t)n) == 0 ? strtoll(name + n, NULL, 10) : 0;
+    static const char ROOM[] = "room-";
+    char own[OWN];
+    size_t len = own_names(own);
+    return strncmp(name, own, len) == 0 && strncmp(name + len, ROOM, sizeof(ROOM) - 1) == 0
+               ? strtoll(name + len + sizeof(ROOM) - 1, NULL, 10)
+               : 0;
 }
 
 int64_t piw_room_last(const char *root)

@@ -353,9 +353,16 @@ static const char *why_kept(const driver_embargo *embargo)
         return "skipped";
     case DRIVER_EMBARGO_CLAIMABLE:
         return "claimable";
+    case DRIVER_EMBARGO_SEALED:
+        return "sealed";
     default:
         return NULL;
     }
+}
+
+static bool ends_by_time(const driver_embargo *embargo)
+{
+    return embargo->saved.kind != DRIVER_EMBARGO_OUT && embargo->saved.kind != DRIVER_EMBARGO_SEALED;
 }
 
 /* An answer to RESTS as it is made. */
@@ -377,7 +384,7 @@ static int64_t holder_of(const driver *self, const driver_embargo *embargo)
 
 static void add_rest(rests *to, piw_text abi_tag, const char *after, const driver_embargo *embargo, piw_text version)
 {
-    bool ends = embargo != NULL && embargo->saved.kind != DRIVER_EMBARGO_OUT;
+    bool ends = embargo != NULL && ends_by_time(embargo);
     int64_t left_ns = ends ? embargo->saved.until_ns - to->now_ns : 0;
     if (to->body->rests.count == RESTS_MAX)
         return;
@@ -396,8 +403,7 @@ static void rests_of_version(rests *to, piw_text package, piw_text version)
         piw_text tag = driver_offers_view(abi).abi_tag;
         const driver_embargo *embargo = driver_offers_find(to->self->offers, tag, package, version);
         const char *after = why_kept(embargo);
-        bool over =
-            after == NULL || (embargo->saved.kind != DRIVER_EMBARGO_OUT && embargo->saved.until_ns <= to->now_ns);
+        bool over = after == NULL || (ends_by_time(embargo) && embargo->saved.until_ns <= to->now_ns);
         if (over && driver_offers_paused(to->self->offers, tag, to->now_ns))
             after = "alike";
         if (after != NULL)

@@ -14,6 +14,7 @@
 #include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
+#include "slave_driver/seals.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/state.h"
 #include "slave_driver/waiting.h"
@@ -241,7 +242,7 @@ static bool is_paused(const driver *self, const driver_slave *slave)
  * a number for it a build could not be recorded. */
 static driver_embargo *work_for(driver *self, const driver_slave *slave)
 {
-    if (is_paused(self, slave) || self->farm.database_away || driver_address_full(slave) ||
+    if (is_paused(self, slave) || self->farm.database_away || driver_seals_open(self) || driver_address_full(slave) ||
         driver_offers_paused(self->offers, slave->queue, piw_monotonic_ns()))
         return NULL;
     if (!driver_number_there(self, DRIVER_POOL_BUILD)) {
@@ -266,8 +267,9 @@ static int64_t patience_ns(const driver *self, const driver_slave *slave, const 
     const int64_t *asked = slave_IDLE_of(msg)->wait;
     int64_t wait_s = asked == NULL || *asked < 0 ? 0 : *asked < DRIVER_WAIT_MAX_S ? *asked : DRIVER_WAIT_MAX_S;
     int64_t wait_ms = wait_s * 1000;
-    bool coming = !self->farm.database_away && !driver_address_full(slave) &&
-                  (window_comes(self, slave) || !driver_number_there(self, DRIVER_POOL_BUILD));
+    bool coming =
+        !self->farm.database_away && !driver_address_full(slave) &&
+        (driver_seals_open(self) || window_comes(self, slave) || !driver_number_there(self, DRIVER_POOL_BUILD));
     if (coming && wait_ms < DRIVER_COMING_MS)
         wait_ms = DRIVER_COMING_MS;
     return is_paused(self, slave) ? 0 : wait_ms * 1000000;

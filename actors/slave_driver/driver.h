@@ -149,6 +149,8 @@ typedef struct driver {
     uint32_t lost_maybe_count;
     int64_t claims_until_ns; /* after a start of the master slaves may claim their builds until then; 0: not */
     bool claims_known;       /* the database has said what was under way */
+    int64_t seals_key;       /* of the question which builds are sealed */
+    int64_t seals_until_ns;  /* it isn't known which builds are sealed, and nothing is given out until then; 0: it is */
     driver_farm farm;
     bool require_version;
     piw_views views;

@@ -36,6 +36,8 @@ struct driver_offers {
     struct driver_abi *abis; /* a farm has a handful: a list does */
     piw_table embargoes;
     uint64_t seed;
+    uint32_t sealed;  /* how many embargoes are */
+    int64_t stale_ns; /* windows from before then say nothing */
 };
 
 typedef struct embargo_key {
@@ -163,9 +165,11 @@ static driver_embargo *find_embargo(const driver_offers *builds, const embargo_k
     return node != NULL ? PIW_TABLE_ENTRY(node, driver_embargo, node) : NULL;
 }
 
-static void set_kind(driver_embargo *embargo, int64_t kind)
+static void set_kind(driver_offers *builds, driver_embargo *embargo, int64_t kind)
 {
     struct driver_abi *abi = embargo->abi;
+    builds->sealed -= embargo->saved.kind == DRIVER_EMBARGO_SEALED;
+    builds->sealed += kind == DRIVER_EMBARGO_SEALED;
     abi->resting -= embargo->saved.kind == DRIVER_EMBARGO_RESTING;
     abi->resting += kind == DRIVER_EMBARGO_RESTING;
     embargo->saved.kind = kind;
@@ -190,7 +194,7 @@ static driver_embargo *add_embargo(driver_offers *builds, const embargo_key *key
 
 static void forget(driver_offers *builds, driver_embargo *embargo)
 {
-    set_kind(embargo, DRIVER_EMBARGO_OUT);
+    set_kind(builds, embargo, DRIVER_EMBARGO_OUT);
     embargo->abi->held--;
     piw_table_remove(&builds->embargoes, &embargo->node);
     free_embargo(embargo);
@@ -212,8 +216,7 @@ static void enlist(driver_embargo *embargo)
 
 void driver_offers_end(driver_offers *builds, driver_embargo **embargo, int kind, int64_t until_ns)
 {
-    (void)builds;
-    set_kind(*embargo, kind);
+    set_kind(builds, *embargo, kind);
     (*embargo)->saved.until_ns = until_ns;
     (*embargo)->rested = false;
     enlist(*embargo);
@@ -240,12 +243,40 @@ void driver_offers_restore(driver_offers *builds, const driver_hold *saved)
     if (find_embargo(builds, &key) != NULL)
         return;
     driver_embargo *embargo = add_embargo(builds, &key, abi);
-    set_kind(embargo, saved->kind);
+    set_kind(builds, embargo, saved->kind);
     embargo->saved.until_ns = saved->until_ns;
     embargo->saved.slave_id = saved->slave_id;
     if (saved->address.len > 0)
         embargo->saved.address = (piw_text){piw_strndup(saved->address.s, saved->address.len), saved->address.len};
     enlist(embargo);
+}
+
+void driver_offers_seal(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version, int64_t now_ns)
+{
+    struct driver_abi *abi = need_abi(builds, abi_tag);
+    embargo_key key = {abi, package, version};
+    driver_embargo *embargo = find_embargo(builds, &key);
+    if (embargo == NULL)
+        embargo = add_embargo(builds, &key, abi);
+    else if (embargo->saved.kind != DRIVER_EMBARGO_CLAIMABLE && embargo->saved.kind != DRIVER_EMBARGO_SEALED)
+        return;
+    set_kind(builds, embargo, DRIVER_EMBARGO_SEALED);
+    embargo->saved.until_ns = now_ns;
+}
+
+void driver_offers_unseal(driver_offers *builds, int64_t now_ns)
+{
+    driver_embargo *embargo = NULL;
+    while (builds->sealed > 0 && (embargo = driver_offers_next_embargo(builds, embargo)) != NULL) {
+        driver_embargo *over = embargo;
+        if (embargo->saved.kind == DRIVER_EMBARGO_SEALED && embargo->saved.until_ns < now_ns)
+            driver_offers_end(builds, &over, DRIVER_EMBARGO_RECORDED, now_ns);
+    }
+}
+
+bool driver_offers_sealed(const driver_offers *builds)
+{
+    return builds->sealed > 0;
 }
 
 /* --- windows ------------------------------------------------------------------------------------------------------ */
@@ -275,6 +306,8 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
                           const build_ref *list, uint32_t count)
 {
     struct driver_abi *abi = need_abi(builds, abi_tag);
+    if (as_of_ns < builds->stale_ns)
+        return;
     free_window(abi);
     copy_window(abi, list, count);
     abi->as_of_ns = as_of_ns;
@@ -291,6 +324,17 @@ void driver_offers_window(driver_offers *builds, piw_text abi_tag, int64_t as_of
 void driver_offers_whole(driver_offers *builds, piw_text abi_tag)
 {
     need_abi(builds, abi_tag)->whole = true;
+}
+
+void driver_offers_stale(driver_offers *builds, int64_t now_ns)
+{
+    builds->stale_ns = now_ns;
+    for (struct driver_abi *abi = builds->abis; abi != NULL; abi = abi->next) {
+        free_window(abi);
+        abi->as_of_ns = abi->total = 0;
+        abi->spare = 0;
+        abi->asked = abi->whole = false;
+    }
 }
 
 bool driver_offers_shown(const driver_offers *builds, piw_text abi_tag)
@@ -328,7 +372,7 @@ driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int6
         return NULL;
     driver_embargo *embargo = list_take(&abi->returned);
     if (embargo != NULL) {
-        set_kind(embargo, DRIVER_EMBARGO_OUT);
+        set_kind(builds, embargo, DRIVER_EMBARGO_OUT);
         return embargo;
     }
     for (uint32_t i = abi->cursor; i < abi->count; i++) {
@@ -338,7 +382,7 @@ driver_embargo *driver_offers_take(driver_offers *builds, piw_text abi_tag, int6
         bool free_entry = entry->package.len > 0 && embargo == NULL;
         bool for_others = embargo != NULL && embargo->saved.kind == DRIVER_EMBARGO_RESTING && embargo->rested;
         if (embargo != NULL && rested_for(embargo, slave_id, others)) {
-            set_kind(embargo, DRIVER_EMBARGO_OUT);
+            set_kind(builds, embargo, DRIVER_EMBARGO_OUT);
             return embargo;
         }
         if (i == abi->cursor && !for_others)

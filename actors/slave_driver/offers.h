@@ -23,6 +23,7 @@ enum {
     DRIVER_EMBARGO_RETURNED = 3,  /* came back unbuilt at until_ns: the next to be given out */
     DRIVER_EMBARGO_CLAIMABLE = 4, /* under way when the master died: its slave may claim it before until_ns */
     DRIVER_EMBARGO_RESTING = 5,   /* failed because of its slave: after until_ns, rather by another slave */
+    DRIVER_EMBARGO_SEALED = 6,    /* sealed by whoever was here before: that it has no row yet was said at until_ns */
 };
 
 typedef struct driver_embargo {
@@ -64,6 +65,14 @@ bool driver_offers_paused(const driver_offers *builds, piw_text abi_tag, int64_t
 void driver_offers_end(driver_offers *builds, driver_embargo **embargo, int kind, int64_t until_ns);
 /* The version is wanted no more: forgotten, also by its window. Sets *embargo to NULL. */
 void driver_offers_drop(driver_offers *builds, driver_embargo **embargo);
+/* The version's build is sealed, as is known now: it is kept back, unless a slave has it or it rests. */
+void driver_offers_seal(driver_offers *builds, piw_text abi_tag, piw_text package, piw_text version, int64_t now_ns);
+/* Those that were known to be sealed before now, and aren't any more, have a row, or never will. */
+void driver_offers_unseal(driver_offers *builds, int64_t now_ns);
+/* Are any sealed? */
+bool driver_offers_sealed(const driver_offers *builds);
+/* Windows from before now, those that are still to come too, say nothing. */
+void driver_offers_stale(driver_offers *builds, int64_t now_ns);
 /* A package (version.s NULL) or version was removed: no window names it any more. Embargoes that are out stay. */
 void driver_offers_removed(driver_offers *builds, piw_text package, piw_text version);
 /* Versions that rest may be given out at once (an operator wants them tried again), still rather to other slaves: of a

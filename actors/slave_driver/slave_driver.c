@@ -10,6 +10,7 @@
 #include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
 #include "slave_driver/numbers.h"
+#include "slave_driver/seals.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/state.h"
 #include "slave_driver/sweep.h"
@@ -22,6 +23,7 @@
 #include "fs.piw.h"
 #include "heads.piw.h"
 #include "orders.piw.h"
+#include "seals.piw.h"
 #include "slaves.piw.h"
 #include "stats.piw.h"
 #include "transfers.piw.h"
@@ -138,6 +140,14 @@ static int on_database_down(piw_task *task, piw_msg *msg)
     return 0;
 }
 
+static int on_seals_left(piw_task *task, piw_msg *msg)
+{
+    driver *self = piw_soul(task);
+    driver_seals_heard(self, seals_left_of(msg));
+    driver_serve_idle(self);
+    return 0;
+}
+
 static int on_voided(piw_task *task, piw_msg *reply, uint64_t key)
 {
     (void)key;
@@ -214,6 +224,7 @@ static void settle(driver *self)
 static int begin(driver *self, piw_why why)
 {
     settle(self);
+    driver_seals_begin(self);
     int failed = piw_timer(self->task, PIW_ON(sweep), 0, DRIVER_SWEEP_MS, DRIVER_SWEEP_MS);
     if (failed == 0 && why == PIW_BOOT) {
         driver_claims_open(self);
@@ -323,13 +334,20 @@ static const piw_service uses[] = {
 };
 static const char *const needs[] = {"db", "fs", "web", "stats", NULL};
 static const piw_service queues[] = {{"slave", &slave_protocol_def}, PIW_SERVICES_END};
-static const piw_event subscribes[] = {
-    {&events_protocol_def, FARM_PAUSED},         {&events_protocol_def, TRANSFER_ALIVE},
-    {&transfers_protocol_def, TRANSFER_UNKNOWN}, {&events_protocol_def, DATABASE_UP},
-    {&events_protocol_def, DATABASE_DOWN},       PIW_EVENTS_END};
-static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE}, {&events_protocol_def, SLAVE_CAME},
-                                  {&events_protocol_def, SLAVE_GONE},  {&events_protocol_def, ATTEMPT_OVER},
-                                  {&events_protocol_def, SLAVE_LOST},  PIW_EVENTS_END};
+static const piw_event subscribes[] = {{&events_protocol_def, FARM_PAUSED},
+                                       {&events_protocol_def, TRANSFER_ALIVE},
+                                       {&transfers_protocol_def, TRANSFER_UNKNOWN},
+                                       {&events_protocol_def, DATABASE_UP},
+                                       {&events_protocol_def, DATABASE_DOWN},
+                                       {&seals_protocol_def, SEALS_LEFT},
+                                       PIW_EVENTS_END};
+static const piw_event emits[] = {{&events_protocol_def, SLAVES_HERE},
+                                  {&events_protocol_def, SLAVE_CAME},
+                                  {&events_protocol_def, SLAVE_GONE},
+                                  {&events_protocol_def, ATTEMPT_OVER},
+                                  {&events_protocol_def, SLAVE_LOST},
+                                  {&seals_protocol_def, SEALS_WANTED},
+                                  PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&slave_protocol_def, SLAVE_HELLO, driver_on_hello},
     {&slave_protocol_def, SLAVE_IDLE, driver_on_idle},
@@ -353,6 +371,7 @@ static const piw_handler handlers[] = {
     {&transfers_protocol_def, TRANSFER_UNKNOWN, on_transfer_unknown},
     {&events_protocol_def, DATABASE_UP, on_database_up},
     {&events_protocol_def, DATABASE_DOWN, on_database_down},
+    {&seals_protocol_def, SEALS_LEFT, on_seals_left},
     PIW_HANDLERS_END,
 };
 static const piw_continuation continuations[] = {

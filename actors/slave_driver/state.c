@@ -3,6 +3,7 @@
 
 #include "shared/text.h"
 #include "slave_driver/build.h"
+#include "slave_driver/seals.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/waiting.h"
 
@@ -108,6 +109,11 @@ int driver_save(piw_task *task, piw_msg **state, piw_err *err)
     body->slave_numbers = self->numbers[DRIVER_POOL_SLAVE];
     body->build_numbers = self->numbers[DRIVER_POOL_BUILD];
     body->farm = self->farm;
+    if (driver_seals_open(self)) {
+        bool *unknown = piw_msg_alloc(msg, sizeof(*unknown));
+        *unknown = true;
+        body->sealed_unknown = unknown;
+    }
     *state = msg;
     return 0;
 }
@@ -200,6 +206,8 @@ void driver_load(driver *self, const piw_msg *state)
     self->numbers[DRIVER_POOL_SLAVE] = body->slave_numbers;
     self->numbers[DRIVER_POOL_BUILD] = body->build_numbers;
     self->farm = body->farm;
+    if (body->sealed_unknown != NULL && *body->sealed_unknown)
+        driver_seals_begin(self);
 }
 
 /* --- restart --- */

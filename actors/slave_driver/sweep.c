@@ -7,6 +7,7 @@
 #include "slave_driver/leave.h"
 #include "slave_driver/lost.h"
 #include "slave_driver/monitor.h"
+#include "slave_driver/seals.h"
 #include "slave_driver/slaves.h"
 #include "slave_driver/way.h"
 
@@ -181,6 +182,7 @@ int on_sweep(piw_task *task, piw_msg *reply, uint64_t key)
     driver_addresses_sweep(self);
     driver_lost_sweep(self, now_ns);
     driver_offers_sweep(self->offers, now_ns);
+    driver_seals_sweep(self, now_ns);
     driver_serve_idle(self);
     give_back(self);
     driver_tell_pending(self);

@@ -6,6 +6,8 @@
  * Who has it is told by the session's application_name. */
 #include "oracle.h"
 
+#include "shared/process_id.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
@@ -19,51 +21,17 @@
 enum {
     WAIT_OTHER_MS = 15000, /* a predecessor that is at its end is waited for so long */
     LOOK_AGAIN_MS = 250,
-    STAT_START = 22, /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */
 };
 
-/* A whole small file, NUL-terminated; "" when it can't be read. */
-static void read_small(const char *path, char *to, size_t size)
-{
-    FILE *file = fopen(path, "re");
-    size_t len = file != NULL ? fread(to, 1, size - 1, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    to[len] = '\0';
-}
-
-/* When this process began, in ticks since the machine did: never changes, however the clock is set. */
-static unsigned long long start_ticks(void)
-{
-    char text[1024];
-    read_small("/proc/self/stat", text, sizeof(text));
-    const char *at = strrchr(text, ')'); /* the end of field 2, which may hold anything */
-    for (int field = 2; at != NULL && field < STAT_START; field++)
-        at = strchr(at + 1, ' ');
-    return at != NULL ? strtoull(at + 1, NULL, 10) : 0;
-}
-
-static long long start_time(unsigned long long ticks)
-{
-    char text[65536];
-    long rate = sysconf(_SC_CLK_TCK);
-    read_small("/proc/stat", text, sizeof(text));
-    const char *at = strstr(text, "\nbtime ");
-    return at != NULL && rate > 0
-               ? strtoll(at + strlen("\nbtime "), NULL, 10) + (long long)(ticks / (unsigned long)rate)
-               : 0;
-}
-
-/* A name holds 63 characters. What begins it, up to its last space, tells this process from every other; then it says when it
- * began. */
+/* A name holds 63 characters. What begins it, up to its last space, tells this process from every other, also where many machines have
+ * names that begin alike and a master of the same number, as containers do; then it says when it began. */
 void owner_name(char to[OWNER_NAME])
 {
     struct utsname machine = {.nodename = "unknown"};
     (void)uname(&machine);
     machine.nodename[strcspn(machine.nodename, " ")] = '\0';
-    unsigned long long ticks = start_ticks();
-    snprintf(to, OWNER_NAME, "piw-master %d@%.22s %llx %lld", (int)getpid(), machine.nodename, ticks,
-             start_time(ticks));
+    snprintf(to, OWNER_NAME, "piw-master %d@%.22s %0*llx %lld", (int)getpid(), machine.nodename, PIW_PROCESS_ID_DIGITS,
+             (unsigned long long)piw_process_id(), (long long)piw_process_began());
 }
 
 static bool same_process(const char *a, const char *b)
@@ -77,9 +45,8 @@ static void describe(const PGresult *r, char *to, size_t size)
 {
     int pid = 0;
     char host[64], began[40] = "an unknown time";
-    unsigned long long ticks = 0;
     long long start = 0;
-    if (sscanf(PQgetvalue(r, 0, 1), "piw-master %d@%63s %llx %lld", &pid, host, &ticks, &start) != 4) {
+    if (sscanf(PQgetvalue(r, 0, 1), "piw-master %d@%63s %*[0-9a-f] %lld", &pid, host, &start) != 3) {
         snprintf(to, size, "session %s of the database server, of role %s", PQgetvalue(r, 0, 0), PQgetvalue(r, 0, 2));
         return;
     }

@@ -1,7 +1,6 @@
 /* prepare.h — inside the core: what a plugin begins before its task starts (PIW_PREPARES), on a thread of its own.
  *
- * Begun by the runtime when the plugin is loaded, taken by the first instance's soul (piw_prepared), ended by the runtime when no
- * shell runs. */
+ * Begun by the runtime when the plugin is loaded, taken by the first instance's soul (piw_prepared), ended with the runtime. */
 #ifndef PIW__PREPARE_H
 #define PIW__PREPARE_H
 

@@ -67,6 +67,9 @@ static const char *const forbidden[] = {
     "pthread_atfork",
 };
 
+/* What some linkers, gold for one, export of every library. */
+static const char *const linkers_own[] = {"_edata", "_end", "__bss_start", "_init", "_fini"};
+
 static bool read_at(int fd, void *to, size_t len, uint64_t at)
 {
     return pread(fd, to, len, (off_t)at) == (ssize_t)len;
@@ -131,6 +134,8 @@ static int check_header(const struct reader *reader, ElfW(Ehdr) * header)
         return refuse(reader, "it was built for another kind of machine");
     if (header->e_type != ET_DYN)
         return refuse(reader, "it is no shared object");
+    if (header->e_shnum == 0)
+        return refuse(reader, "it has no section table, which tells what it exports: strip it with strip alone");
     if (header->e_shentsize != sizeof(ElfW(Shdr)) ||
         !inside(reader, header->e_shoff, (uint64_t)header->e_shnum * sizeof(ElfW(Shdr))))
         return refuse(reader, "its section table is damaged");
@@ -158,6 +163,14 @@ static int check_import(const struct reader *reader, const char *name)
     return 0;
 }
 
+static bool is_linkers_own(const char *name)
+{
+    bool own = false;
+    for (size_t i = 0; i < PIW_COUNT(linkers_own); i++)
+        own = own || strcmp(name, linkers_own[i]) == 0;
+    return own;
+}
+
 static int check_symbols(const struct reader *reader, const ElfW(Shdr) * table, const ElfW(Shdr) * strings)
 {
     bool manifest = false;
@@ -173,7 +186,8 @@ static int check_symbols(const struct reader *reader, const ElfW(Shdr) * table, 
                 return rc;
         } else if (strcmp(name, manifest_symbol) == 0) {
             manifest = true;
-        } else if (!SANITIZED && SYMBOL_BIND(symbol.st_info) != STB_LOCAL && strcmp(name, preparation_symbol) != 0) {
+        } else if (!SANITIZED && SYMBOL_BIND(symbol.st_info) != STB_LOCAL && strcmp(name, preparation_symbol) != 0 &&
+                   !is_linkers_own(name)) {
             return piw_err_set(reader->err, PIW_EPLUGIN,
                                "%s is refused: it exports %s beside its manifest (build with -fvisibility=hidden)",
                                reader->file, name);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -200,8 +201,12 @@ static int give(int fd, int folder_fd)
 
 int piw_key_write(const piw_key *key, int folder_fd, const char *name, piw_err *err)
 {
+    /* No process number: in a container all have the same, also the one that was killed while it was at this. */
     char fresh[PIW_KEY_NAME + 32];
-    snprintf(fresh, sizeof(fresh), ".%.*s.%ld", PIW_KEY_NAME, name, (long)getpid());
+    uint64_t random;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return piw_err_errno(err, "the key file %s can't be named", name);
+    snprintf(fresh, sizeof(fresh), ".%.*s.%016llx", PIW_KEY_NAME, name, (unsigned long long)random);
     int fd = openat(folder_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return piw_err_errno(err, "the key file %s can't be made", name);

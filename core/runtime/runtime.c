@@ -92,8 +92,10 @@ void piw_runtime_free(piw_runtime **runtime_)
     piw_runtime_stop(runtime);
     if (runtime->leaked)
         return; /* a thread that can't be ended still uses it */
-    for (size_t i = 0; i < runtime->roles_count; i++)
+    for (size_t i = 0; i < runtime->roles_count; i++) {
+        piw__preparation_end(runtime->roles[i]); /* which may take seconds: whoever stopped has been told why */
         piw__role_free(runtime->roles[i]);
+    }
     free(runtime->roles);
     free(runtime->order);
     for (size_t i = 0; i < runtime->bare_count; i++)
@@ -522,8 +524,6 @@ void piw_runtime_stop(piw_runtime *runtime)
         piw__crash_unwatch(runtime);
         runtime->started = false;
     }
-    for (size_t i = 0; !runtime->leaked && i < runtime->roles_count; i++)
-        piw__preparation_end(runtime->roles[i]);
     piw__workers_stop(runtime->hub.workers);
     if (!runtime->leaked)
         piw__workers_free(&runtime->hub.workers);

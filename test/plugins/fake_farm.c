@@ -9,6 +9,7 @@
  *   there = all | package | abi | version | none   KNOWN's answer: what is there
  *   word = WORD           the administrator's calls' answer, done
  *   error = WORD          the same, not done
+ *   sealed = VERSION | "" | silent   which of p of cp311 has its build sealed; silent: nobody says
  *   refuse = WORD | ""    a call of this name is answered with `code`
  *   code = NUMBER
  *   behind = NUMBER       so many builds wait behind those that QUEUE says
@@ -20,6 +21,7 @@
 #include "fs.piw.h"
 #include "heads.piw.h"
 #include "piw/plugin.h"
+#include "seals.piw.h"
 #include "slaves.piw.h"
 #include "stats.piw.h"
 #include "test/fake_farm.piw.h"
@@ -48,7 +50,7 @@ typedef struct fake {
     } kept[KEPT_MAX];
     size_t kept_count;
     bool away, slow, silent;
-    char verify[8], recorded[8], known[8], refuse[32], there[8], word[16], error[16];
+    char verify[8], recorded[8], known[8], refuse[32], there[8], word[16], error[16], sealed[16];
     int code;
     int64_t tries, wait_s, behind;
     int64_t next_number;
@@ -356,6 +358,24 @@ static int release_kept(piw_task *task, fake *self, bool lost)
     return 0;
 }
 
+static int on_seals_wanted(piw_task *task, piw_msg *msg)
+{
+    fake *self = piw_soul(task);
+    note(task, msg);
+    if (strcmp(self->sealed, "silent") == 0)
+        return 0;
+    seals_left *body;
+    piw_msg *event = seals_left_new(&body);
+    body->key = seals_wanted_of(msg)->key;
+    piw_msg_list(event, &body->left.at, self->sealed[0] != '\0');
+    if (body->left.at.count > 0)
+        body->left.at.at[0] = (sealed_version){
+            .package = piw_text_of("p"), .version = piw_msg_textz(event, self->sealed), .queue = piw_text_of("cp311")};
+    int rc = piw_emit(task, &event);
+    piw_msg_free(&event);
+    return rc;
+}
+
 static int on_set(piw_task *task, piw_msg *msg)
 {
     fake *self = piw_soul(task);
@@ -368,7 +388,7 @@ static int on_set(piw_task *task, piw_msg *msg)
         {"verify", self->verify, sizeof(self->verify)}, {"recorded", self->recorded, sizeof(self->recorded)},
         {"known", self->known, sizeof(self->known)},    {"refuse", self->refuse, sizeof(self->refuse)},
         {"there", self->there, sizeof(self->there)},    {"word", self->word, sizeof(self->word)},
-        {"error", self->error, sizeof(self->error)},
+        {"error", self->error, sizeof(self->error)},    {"sealed", self->sealed, sizeof(self->sealed)},
     };
     for (size_t i = 0; i < PIW_COUNT(names); i++)
         if (piw_text_is(body->name, names[i].name))
@@ -575,12 +595,14 @@ static const piw_service uses[] = {
 #endif
     PIW_SERVICES_END,
 };
+static const piw_event emits[] = {{&seals_protocol_def, SEALS_LEFT},
 #ifndef FAKE_WITHOUT_STATS
-static const piw_event emits[] = {{&events_protocol_def, FARM_PAUSED},
+                                  {&events_protocol_def, FARM_PAUSED},
                                   {&events_protocol_def, TRANSFER_ALIVE},
                                   {&transfers_protocol_def, TRANSFER_UNKNOWN},
-                                  PIW_EVENTS_END};
 #endif
+                                  PIW_EVENTS_END};
+static const piw_event subscribes[] = {{&seals_protocol_def, SEALS_WANTED}, PIW_EVENTS_END};
 static const piw_handler handlers[] = {
     {&db_protocol_def, PIW_EVERY_MESSAGE, on_other},
     {&db_protocol_def, DB_PYPI_STATE, on_pypi_state},
@@ -630,6 +652,7 @@ static const piw_handler handlers[] = {
     {&stats_protocol_def, STATS_PAUSE, on_other},
     {&stats_protocol_def, STATS_FIGURES, on_other},
 #endif
+    {&seals_protocol_def, SEALS_WANTED, on_seals_wanted},
     {&fake_protocol_def, FAKE_SET, on_set},
     {&fake_protocol_def, FAKE_WAIT, on_wait},
     {&fake_protocol_def, FAKE_COUNT, on_count},
@@ -645,8 +668,10 @@ static const piw_handler handlers[] = {
 
 #ifdef FAKE_WITHOUT_STATS
 PIW_PLUGIN(fake_house, .version = "1.0", .summary = "stands for the tasks around the two that are tested",
-           .serves = serves, .uses = uses, .start = start, .stop = stop, .handlers = handlers);
+           .serves = serves, .uses = uses, .subscribes = subscribes, .emits = emits, .start = start, .stop = stop,
+           .handlers = handlers);
 #else
 PIW_PLUGIN(fake_farm, .version = "1.0", .summary = "stands for the tasks around the one that is tested",
-           .serves = serves, .uses = uses, .emits = emits, .start = start, .stop = stop, .handlers = handlers);
+           .serves = serves, .uses = uses, .subscribes = subscribes, .emits = emits, .start = start, .stop = stop,
+           .handlers = handlers);
 #endif

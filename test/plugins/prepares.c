@@ -1,4 +1,5 @@
-/* A task that prepares something, and notes what became of it where the setting "notes" says: a descriptor. */
+/* A task that prepares something, and notes what became of it where the setting "notes" says: a descriptor. With the setting "gate" its
+ * preparation lasts until a byte comes from that one. */
 #include "piw/plugin.h"
 
 #include <stdlib.h>
@@ -16,6 +17,10 @@ static void *prepare(piw_setting_fn *setting, void *arg)
 {
     notes = atoi(setting(arg, "notes"));
     note('p');
+    const char *gate = setting(arg, "gate");
+    char byte;
+    if (gate != NULL && read(atoi(gate), &byte, 1) != 1)
+        abort();
     return &notes;
 }
 

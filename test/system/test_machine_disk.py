@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """The disk of the site is full to the last byte while slaves build one small wheel, a larger one, or two, then the database's, then both: nothing half is left, what was
-answered is recorded and in place once there is room again, nothing is there twice. Needs root, who may mount small file systems.
+answered is recorded and in place once there is room again, nothing is there twice; a master starts on a full disk though its journal ends
+torn. Needs root, who may mount small file systems.
 
 TEST-TIMEOUT: 400
 TEST-LOAD: heavy
 """
 
 import collections
+import os
 import re
 import signal
 import sys
@@ -62,6 +64,36 @@ def fill(farm, full):
     check_quiet(f"full.{' and '.join(full)}", farm.master.text()[start:], time.monotonic() - began)
 
 
+def journals(farm):
+    return sorted((farm.www / ".staging").glob("journal.[0-9]*"))
+
+
+def test_torn(farm):
+    """The master was killed while it began the journal's next file, and there is no room for another one."""
+    farm.master.expected_end = True
+    farm.master.kill()
+    farm.forget(farm.master)
+    last = journals(farm)[-1]
+    torn = last.with_name(f"journal.{int(last.name.split('.')[1]) + 1:012}")
+    torn.write_bytes(last.read_bytes()[:7])
+    os.chown(torn, last.stat().st_uid, last.stat().st_gid)
+    ballast = farm.dir / "www" / "ballast"
+    machine.fill_disk(ballast)
+    farm.start_master()
+    farm.wait_log(farm.master, "builds have to wait until there is room on the disk")
+    check("torn.the master starts all the same, and says why builds wait", "No space left on device" in farm.master.text(),
+          farm.master.text()[-300:])
+    check("torn.nothing of the journal is removed meanwhile", torn in journals(farm) and last in journals(farm), journals(farm))
+    ballast.unlink()
+    load = loads.Load(farm, "--rate", "40", *loads.MIXED, name="torn")
+    load.wait_built(BUILDS, 120)
+    load.process.popen.send_signal(signal.SIGTERM)
+    load.finish(120)
+    check("torn.builds go on once there is room", load.built() >= BUILDS, load.complaints()[-3:])
+    check("torn.the journal is one file again", farm.wait("it", lambda: len(journals(farm)) == 1), journals(farm))
+    machine.check_farm(farm, "torn", 180)
+
+
 def test_full(farm):
     load = loads.Load(farm, "--fail-percent", "10", "--rate", "40", *loads.MIXED)
     load.wait_built(20)
@@ -94,6 +126,7 @@ def main():
         try:
             loads.start(farm, 300, 20)
             test_full(farm)
+            test_torn(farm)
         except (farms.Failure, OSError) as error:
             check("the farm", False, f"{type(error).__name__}: {error}")
         if score.failures:

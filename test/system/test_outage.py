@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import load as loads
 from load import farms
@@ -22,6 +23,7 @@ from score import check
 
 BUILDS = 30  # that end after each outage
 SEAL_AFTER = "2s"
+CLAIMS_S = 30  # after its start the master keeps back what was under way (actors/slave_driver/claims.c)
 SEALED = 15  # builds that are sealed when the master is killed: some of each kind
 RATE = "40"  # builds a second: the outages are what is tested, not the load
 # What the master must never say of all this.
@@ -225,6 +227,37 @@ def test_killed_while_sealed(farm):
     check("sealed.it says so", "sealed while the database was away, is recorded" in farm.master.text())
 
 
+def test_killed_behind_a_lock(farm):
+    """Somebody still locks the table of builds when the next master is there, so rows of sealed builds have to wait: it gives out none of
+    their versions, nor does a slave_driver that begins anew then."""
+    before = loads.Load(farm, "--rate", RATE, *loads.MIXED, name="before")
+    before.wait_built(20)
+    holder, first = hold_rows(farm), sealed(farm)
+    farm.wait("sealed builds", lambda: sealed(farm) >= first + SEALED, 60)
+    farm.master.expected_end = True
+    farm.master.kill()
+    before.process.kill()
+    farm.forget(before.process)
+    farm.restart_master()
+    begun = time.monotonic()
+    after = loads.Load(farm, "--rate", "1", *loads.MIXED, name="after")  # so that build numbers last
+    farm.wait("the end of the time for claims", lambda: time.monotonic() > begun + CLAIMS_S, 60)
+    began = sealed(farm)
+    farm.wait("builds that the next master has sealed since", lambda: sealed(farm) >= began + 4, 60)
+    restart_driver(farm, "behind a lock")
+    end_lock(farm, holder)
+    built = after.built()
+    after.wait_built(built + 4, 90)
+    check("behind a lock.builds go on", after.built() >= built + 4, after.complaints()[-3:])
+    after.process.kill()
+    farm.forget(after.process)
+    loads.left_over(farm, 60, farm.staged, lambda: missing_wheels(farm, before), lambda: missing_wheels(farm, after))
+    twice = set(before.ended()[0]) & set(after.ended()[0])
+    check("behind a lock.nothing is given out that is sealed", not twice, sorted(twice)[:5])
+    wrong = record_differences(farm, before) + record_differences(farm, after)
+    check("behind a lock.what was promised is recorded once", before.ended()[0] and after.ended()[0] and not wrong, wrong[:5])
+
+
 def test_killed_while_sealing(farm):
     """Some builds are sealed, and of one it isn't told any more."""
     farm.stop_process(farm.master)
@@ -252,6 +285,12 @@ def test_killed_while_sealing(farm):
         check("sealing.what was promised is recorded once", False, f"{error}: {missing_wheels(farm, load)[:5]}")
 
 
+def restart_driver(farm, name):
+    done = subprocess.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("admin"), "restart", "slave_driver"],
+                          check=False, capture_output=True, text=True, timeout=60)
+    check(f"{name}.the task begins anew", done.returncode == 0, done.stdout + done.stderr)
+
+
 def test_restarted_while_sealed(farm):
     """The task that knows of the sealed builds begins anew and forgets them: they are recorded and put in place by this master."""
     load = loads.Load(farm, "--rate", RATE, *loads.MIXED, name="forgotten")
@@ -259,9 +298,7 @@ def test_restarted_while_sealed(farm):
     kill(farm)
     load.process.kill()
     farm.forget(load.process)
-    done = subprocess.run([farm.program("piw-ctl"), "--admin-queue", farm.socket("admin"), "restart", "slave_driver"],
-                          check=False, capture_output=True, text=True, timeout=60)
-    check("forgotten.the task begins anew", done.returncode == 0, done.stdout + done.stderr)
+    restart_driver(farm, "forgotten")
     farm.start_postgres()
     try:
         farm.wait("the wheels that were promised", lambda: not missing_wheels(farm, load), 60)
@@ -281,6 +318,7 @@ def main():
             loads.start(farm, 500, 20)
             test_outages(farm, disk)
             test_killed_while_sealed(farm)
+            test_killed_behind_a_lock(farm)
             test_killed_while_sealing(farm)
             test_restarted_while_sealed(farm)
         except farms.Failure as error:

@@ -308,6 +308,23 @@ START_TEST(files_that_others_may_use_are_refused)
 }
 END_TEST
 
+/* In a container a killed program's number is that of the next one. */
+START_TEST(what_was_left_half_made_is_in_nobodys_way)
+{
+    char path[128], left[64];
+    piw_key anna = pair("anna", "slave");
+    snprintf(left, sizeof(left), ".anna.key.%ld", (long)getpid());
+    path_in_keys(path, sizeof(path), left);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    put(&anna, "anna.key");
+    path_in_keys(path, sizeof(path), "anna.key");
+    ck_assert(unit_exists(path));
+    keys_teardown();
+}
+END_TEST
+
 START_TEST(names_and_queues)
 {
     static const char *const good[] = {"a", "anna", "pi-4.b_1", "0"}, *const bad[] = {"",    ".a",  "-a", "A",
@@ -335,6 +352,7 @@ Suite *unit_suite(void)
     tcase_add_test(keys, a_revoked_key_is_heard_no_more_and_told_nothing);
     tcase_add_test(keys, a_revoked_monitor_hears_no_more_and_others_do);
     tcase_add_test(keys, files_that_others_may_use_are_refused);
+    tcase_add_test(keys, what_was_left_half_made_is_in_nobodys_way);
     tcase_add_test(keys, names_and_queues);
     return side_suite(suite, keys);
 }

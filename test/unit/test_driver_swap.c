@@ -127,6 +127,57 @@ START_TEST(a_restart_while_files_come_goes_on)
 }
 END_TEST
 
+static const char *until_build(piw_client *slave)
+{
+    const char *said = slave_say(slave, idle());
+    for (int i = 0; i < FARM_WAIT_MS / 100 && strncmp(said, "SLEEP", 5) == 0; i++) {
+        poll(NULL, 0, 100);
+        said = slave_say(slave, idle());
+    }
+    return said;
+}
+
+/* Nothing is given out before it is known which builds are sealed, and those that are when they aren't any more. */
+START_TEST(what_is_sealed_is_not_given_out_after_a_restart)
+{
+    farm_set(&f, "sealed", "silent");
+    restart();
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    slave_say(slave, hello());
+    farm_queue(&f, "cp311", two);
+    farm_wait(&f, "seals_wanted", 3); /* it is asked again */
+    if (_i == 1)
+        swap();
+    farm_set(&f, "sealed", "1.0");
+    ck_assert_str_eq(until_build(slave), "BUILD p 2.0");
+    SAYS(slave, built(false, "log", NULL), "DONE");
+    SAYS(slave, idle(), "SLEEP false");
+    farm_set(&f, "sealed", "");
+    const char *const first[] = {"p", "1.0", NULL};
+    const char *said = "SLEEP false";
+    for (int i = 0; i < FARM_WAIT_MS / 100 && strcmp(said, "SLEEP false") == 0; i++) {
+        farm_queue(&f, "cp311", first); /* one that was read since */
+        said = slave_say(slave, idle());
+        poll(NULL, 0, 100);
+    }
+    ck_assert_str_eq(said, "BUILD p 1.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
+/* As by a file_juggler that knows nothing of the question. */
+START_TEST(who_says_nothing_of_seals_is_waited_for_a_while)
+{
+    farm_set(&f, "sealed", "silent");
+    restart();
+    piw_client *slave = slave_connect(&f, PIW_CBOR);
+    slave_say(slave, hello());
+    farm_queue(&f, "cp311", two);
+    ck_assert_str_eq(until_build(slave), "BUILD p 1.0");
+    piw_client_close(&slave);
+}
+END_TEST
+
 START_TEST(replay_tells_what_slaves_were_told_last)
 {
     piw_client *slave = building(300000, 10800000);
@@ -151,6 +202,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, a_restart_while_recording_records_once);
     tcase_add_test(tests, a_restart_while_a_build_past_its_time_is_recorded);
     tcase_add_test(tests, a_restart_while_files_come_goes_on);
+    tcase_add_loop_test(tests, what_is_sealed_is_not_given_out_after_a_restart, 0, 2);
+    tcase_add_test(tests, who_says_nothing_of_seals_is_waited_for_a_while);
     tcase_add_test(tests, replay_tells_what_slaves_were_told_last);
     suite_add_tcase(suite, tests);
     return suite;

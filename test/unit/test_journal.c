@@ -6,6 +6,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+
+static bool full;
+
+/* Stands for the system's: the disk may be full. */
+ssize_t write(int fd, const void *data, size_t len)
+{
+    if (!full)
+        return syscall(SYS_write, fd, data, len);
+    errno = ENOSPC;
+    return -1;
+}
 
 static char root[UNIT_FOLDER];
 static journal j;
@@ -200,6 +212,24 @@ START_TEST(zeros_are_written_ahead)
 END_TEST
 
 /* Of the last record the head may be what didn't reach the disk. */
+/* As a crash may leave a file that was just begun: without bytes, or with its length alone. */
+START_TEST(an_empty_file_and_one_of_zeros_have_nothing)
+{
+    static const char zeros[70000];
+    put(1);
+    char next[PIW_PATH_MAX];
+    ck_assert(piw_path_journal(next, root, 2));
+    ck_assert_int_eq(piw_file_write(root, next, zeros, _i == 0 ? 0 : sizeof(zeros), 0, NULL), 0);
+    reopen();
+    ck_assert_ptr_nonnull(journal_find(&j, 1));
+    put(2);
+    sync_all();
+    ck_assert_uint_eq(files(), 1);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, 2);
+}
+END_TEST
+
 START_TEST(a_record_without_its_head_is_torn)
 {
     put(1);
@@ -353,6 +383,63 @@ START_TEST(a_file_that_was_just_begun_loses_nothing)
         ck_whole(2, 300);
     }
     free(bytes);
+}
+END_TEST
+
+/* The next file is begun once there is room; until then nothing is removed, as the last one hasn't all that is open. */
+START_TEST(a_torn_end_on_a_full_disk_waits_for_room)
+{
+    put(1);
+    put_whole(2, 300);
+    char next[PIW_PATH_MAX];
+    ck_assert(piw_path_journal(next, root, 2));
+    ck_assert_int_eq(piw_file_write(root, next, "torn", 4, 0, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        full = true;
+        reopen();
+        ck_assert_int_lt(j.fd, 0);
+        ck_assert_uint_eq(j.builds.count, 2);
+        sync_all();
+        ck_assert_uint_eq(files(), 2);
+        ck_assert_int_ne(put_with(3, "gold", NULL), 0);
+        full = false;
+    }
+    if (_i == 0) {
+        put(3);
+    } else {
+        journal_end(&j, 1);
+        sync_all(); /* which notes it */
+        put(3);
+    }
+    ck_assert_int_ge(j.fd, 0);
+    sync_all();
+    ck_assert_uint_eq(files(), 1);
+    reopen();
+    ck_assert_uint_eq(j.builds.count, _i == 0 ? 3 : 2);
+    ck_whole(2, 300);
+    ck_assert_ptr_nonnull(journal_find(&j, 3));
+}
+END_TEST
+
+/* Whatever else keeps it from being begun is for an operator to mend first. */
+START_TEST(what_is_no_want_of_room_ends_a_start)
+{
+    struct rlimit small = {.rlim_cur = 3}, before;
+    piw_err err = {0};
+    put(1);
+    char next[PIW_PATH_MAX];
+    ck_assert(piw_path_journal(next, root, 2));
+    ck_assert_int_eq(piw_file_write(root, next, "torn", 4, 0, NULL), 0);
+    journal_close(&j);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = journal_open(&j, root, NULL, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_int_eq(rc, PIW_ESYS);
+    reopen();
+    ck_assert_ptr_nonnull(journal_find(&j, 1));
 }
 END_TEST
 
@@ -516,6 +603,7 @@ Suite *unit_suite(void)
     tcase_add_test(cases, what_was_noted_is_known_again);
     tcase_add_loop_test(cases, a_torn_tail_is_passed_over, 0, 2);
     tcase_add_test(cases, zeros_are_written_ahead);
+    tcase_add_loop_test(cases, an_empty_file_and_one_of_zeros_have_nothing, 0, 2);
     tcase_add_test(cases, a_record_without_its_head_is_torn);
     tcase_add_test(cases, whole_builds_make_it_no_longer);
     tcase_add_test(cases, what_stays_open_is_seldom_written_again);
@@ -523,6 +611,8 @@ Suite *unit_suite(void)
     tcase_add_test(cases, a_file_that_was_just_begun_loses_nothing);
     tcase_add_test(cases, a_changed_byte_is_noticed);
     tcase_add_test(cases, its_size_follows_what_is_open);
+    tcase_add_loop_test(cases, a_torn_end_on_a_full_disk_waits_for_room, 0, 2);
+    tcase_add_test(cases, what_is_no_want_of_room_ends_a_start);
     tcase_add_test(cases, it_is_full_some_time);
     tcase_add_test(cases, a_number_that_is_taken_is_passed_over);
     tcase_add_test(cases, late_builds_are_told);

@@ -169,6 +169,58 @@ START_TEST(skipped_rests_until_its_time)
 }
 END_TEST
 
+static void seal(const char *version, int64_t now_ns)
+{
+    driver_offers_seal(builds, piw_text_of("cp311"), piw_text_of("p"), piw_text_of(version), now_ns);
+}
+
+START_TEST(sealed_is_kept_back_until_it_is_known_not_to_be)
+{
+    driver_embargo *embargo;
+    driver_offers_restore(builds, &(driver_hold){.package = piw_text_of("p"),
+                                                 .version = piw_text_of("2"),
+                                                 .abi_tag = piw_text_of("cp311"),
+                                                 .kind = DRIVER_EMBARGO_CLAIMABLE,
+                                                 .until_ns = 100});
+    window("cp311", 10, 1, 4);
+    ck_assert_int_eq(take("cp311", &embargo), 1);
+    seal("1", 20); /* it is being built */
+    seal("2", 20);
+    seal("3", 20);
+    driver_offers_unseal(builds, 20);
+    driver_offers_sweep(builds, 200);
+    ck_assert_int_eq(take("cp311", NULL), 4);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    window("cp311", 210, 1, 4);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    seal("3", 220);
+    driver_offers_unseal(builds, 220); /* 2 has its row, or never will; what was read before may name it */
+    window("cp311", 219, 1, 4);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    ck_assert(driver_offers_sealed(builds));
+    driver_offers_unseal(builds, 230);
+    ck_assert(!driver_offers_sealed(builds));
+    window("cp311", 240, 1, 3);
+    ck_assert_int_eq(take("cp311", NULL), 2);
+    ck_assert_int_eq(take("cp311", NULL), 3);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    driver_offers_drop(builds, &embargo);
+}
+END_TEST
+
+START_TEST(stale_windows_say_nothing)
+{
+    window("cp311", 10, 1, 4);
+    driver_offers_stale(builds, 20);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    ck_assert(!driver_offers_shown(builds, piw_text_of("cp311")));
+    window("cp311", 19, 1, 4);
+    ck_assert_int_eq(take("cp311", NULL), -1);
+    window("cp311", 20, 3, 1);
+    ck_assert_int_eq(take("cp311", NULL), 3);
+}
+END_TEST
+
 START_TEST(removed_is_not_given_out)
 {
     driver_embargo *embargo;
@@ -268,6 +320,8 @@ Suite *unit_suite(void)
     tcase_add_test(tests, recorded_is_held_until_a_later_window);
     tcase_add_test(tests, returned_goes_first);
     tcase_add_test(tests, skipped_rests_until_its_time);
+    tcase_add_test(tests, sealed_is_kept_back_until_it_is_known_not_to_be);
+    tcase_add_test(tests, stale_windows_say_nothing);
     tcase_add_test(tests, removed_is_not_given_out);
     tcase_add_test(tests, restored_embargoes_stay);
     tcase_add_test(tests, names_do_not_run_together);

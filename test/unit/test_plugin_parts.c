@@ -89,6 +89,68 @@ START_TEST(a_file_with_other_headers_is_copied_whole)
 }
 END_TEST
 
+/* One of the symbols that every library asks for, and may do without, becomes one that it exports under that name. */
+static void export_as(const char *name)
+{
+    static const char before[] = "_ITM_deregisterTMCloneTable";
+    ElfW(Ehdr) header;
+    memcpy(&header, bytes, sizeof(header));
+    for (unsigned i = 0; i < header.e_shnum; i++) {
+        ElfW(Shdr) table, strings;
+        memcpy(&table, bytes + header.e_shoff + i * sizeof(table), sizeof(table));
+        if (table.sh_type != SHT_DYNSYM)
+            continue;
+        memcpy(&strings, bytes + header.e_shoff + table.sh_link * sizeof(strings), sizeof(strings));
+        for (size_t at = table.sh_offset; at < table.sh_offset + table.sh_size; at += sizeof(ElfW(Sym))) {
+            ElfW(Sym) symbol;
+            memcpy(&symbol, bytes + at, sizeof(symbol));
+            char *text = (char *)bytes + strings.sh_offset + symbol.st_name;
+            if (strcmp(text, before) != 0)
+                continue;
+            strcpy(text, name);
+            symbol.st_shndx = 1;
+            memcpy(bytes + at, &symbol, sizeof(symbol));
+            return;
+        }
+    }
+    ck_abort_msg("echo_v1.so doesn't know %s", before);
+}
+
+static void assert_exports(const char *name, bool good)
+{
+    piw_err err = {0};
+    export_as(name);
+    int rc = piw__elf_check(bytes, size, "echo_v1.so", &err);
+    ck_assert_msg((rc == 0) == good, "%s: %s", name, err.text);
+    teardown();
+    setup();
+}
+
+/* As gold leaves them in each library. */
+START_TEST(what_the_linker_exports_is_no_offence)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_exports("_end", true);
+    assert_exports("_edata", true);
+    assert_exports("__bss_start", true);
+    assert_exports("_ends", false);
+#endif
+}
+END_TEST
+
+START_TEST(a_file_without_a_section_table_is_told_so)
+{
+    piw_err err = {0};
+    ElfW(Ehdr) header;
+    memcpy(&header, bytes, sizeof(header));
+    header.e_shoff = header.e_shnum = header.e_shentsize = 0;
+    memcpy(bytes, &header, sizeof(header));
+    parts_of(size);
+    ck_assert_int_eq(piw__elf_check(bytes, size, "echo_v1.so", &err), PIW_EPLUGIN);
+    ck_assert_ptr_nonnull(strstr(err.text, "it has no section table"));
+}
+END_TEST
+
 Suite *unit_suite(void)
 {
     Suite *suite = suite_create("plugin_parts");
@@ -98,6 +160,8 @@ Suite *unit_suite(void)
     tcase_add_test(cases, a_sound_file_is_more_than_what_is_loaded);
     tcase_add_test(cases, a_file_that_was_cut_off_is_copied_whole);
     tcase_add_test(cases, a_file_with_other_headers_is_copied_whole);
+    tcase_add_test(cases, what_the_linker_exports_is_no_offence);
+    tcase_add_test(cases, a_file_without_a_section_table_is_told_so);
     suite_add_tcase(suite, cases);
     return suite;
 }

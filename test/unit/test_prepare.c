@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 static int notes[2];
-static char notes_fd[16];
+static int gate[2];
+static char notes_fd[16], gate_fd[16];
 
 static const char *setting(void *arg, const char *name)
 {
     (void)arg;
+    if (strcmp(name, "gate") == 0 && gate_fd[0] != '\0')
+        return gate_fd;
     return strcmp(name, "notes") == 0 ? notes_fd : NULL;
 }
 
@@ -51,10 +54,22 @@ END_TEST
 START_TEST(it_is_discarded_when_a_later_plugin_is_refused)
 {
     bus_add("late", "bad_magic.so", (piw_task_config){BUS_ON});
-    bus_start_refused("does not begin as a task's does");
-    assert_noted("pd");
+    bus_start_refused("does not begin as a task's does"); /* is said at once: only the end waits for what was begun */
     bus_end();
-    assert_noted("");
+    assert_noted("pd");
+}
+END_TEST
+
+/* As where the database can't be reached: the sentence doesn't wait for that. */
+START_TEST(a_refusal_is_said_before_it_is_done)
+{
+    ck_assert_int_eq(pipe2(gate, O_CLOEXEC), 0);
+    snprintf(gate_fd, sizeof(gate_fd), "%d", gate[0]);
+    bus_add("late", "bad_magic.so", (piw_task_config){BUS_ON});
+    bus_start_refused("does not begin as a task's does");
+    ck_assert_int_eq(write(gate[1], "g", 1), 1);
+    bus_end();
+    assert_noted("pd");
 }
 END_TEST
 
@@ -112,6 +127,7 @@ Suite *unit_suite(void)
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, the_first_instance_takes_it_once);
     tcase_add_test(tests, it_is_discarded_when_a_later_plugin_is_refused);
+    tcase_add_test(tests, a_refusal_is_said_before_it_is_done);
     tcase_add_test(tests, a_look_prepares_nothing);
     tcase_add_test(tests, a_disabled_task_prepares_nothing);
     tcase_add_test(tests, who_has_time_begins_after_it);

@@ -4,12 +4,17 @@
 
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool in_one_step = true;
@@ -187,6 +192,83 @@ START_TEST(trash_is_moved_and_cleared)
 }
 END_TEST
 
+static void leave_behind(const char *site)
+{
+    char tmp[PIW_PATH_MAX];
+    int fd;
+    piw_room room = {.number = 1};
+    (void)piw_tmp_clear(site, NULL);
+    (void)piw_file_begin(site, NULL, tmp, &fd, NULL);
+    (void)piw_file_begin(site, &room, tmp, &fd, NULL);
+    (void)piw_folder_begin(site, tmp, NULL);
+}
+
+/* This program once more, as a master that begins. It says with a byte on its output when it is done, and waits to be killed. */
+__attribute__((constructor)) static void be_contained(void)
+{
+    const char *site = getenv("PIW_TEST_SITE");
+    if (site == NULL)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    leave_behind(site);
+    if (write(STDOUT_FILENO, getpid() == 1 ? "+" : "-", 1) == 1)
+        for (;;)
+            pause();
+    _exit(1);
+}
+
+/* In a container of its own, where it has number 1. */
+static pid_t contained(void)
+{
+    int done[2];
+    char byte = '-';
+    ck_assert_int_eq(pipe(done), 0);
+    pid_t outer = fork();
+    if (outer == 0) {
+        pid_t inner = unshare(CLONE_NEWPID) == 0 ? fork() : -1;
+        if (inner == 0 && dup2(done[1], STDOUT_FILENO) >= 0 && setenv("PIW_TEST_SITE", root, 1) == 0)
+            execl("/proc/self/exe", "contained", NULL);
+        if (inner <= 0)
+            _exit(1);
+        close(done[1]);
+        for (;;)
+            pause();
+    }
+    ck_assert_int_gt(outer, 0);
+    close(done[1]);
+    ck_assert_int_eq(read(done[0], &byte, 1), 1);
+    close(done[0]);
+    ck_assert_int_eq(byte, '+');
+    return outer;
+}
+
+static int count_tmp(void)
+{
+    int count = 0;
+    DIR *folder = opendir(at(".staging/tmp"));
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    if (folder != NULL)
+        closedir(folder);
+    return count;
+}
+
+/* Each has the number that the one before had. */
+START_TEST(what_was_left_in_a_container_goes)
+{
+    if (geteuid() != 0)
+        return; /* that is for root */
+    pid_t one = contained();
+    ck_assert_int_eq(count_tmp(), 3);
+    pid_t other = contained();
+    ck_assert_int_eq(count_tmp(), 3);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(kill(i == 0 ? one : other, SIGKILL), 0);
+        ck_assert_int_gt(waitpid(i == 0 ? one : other, NULL, 0), 0);
+    }
+}
+END_TEST
+
 START_TEST(removing_what_is_not_there_is_fine)
 {
     ck_assert_int_eq(piw_file_remove(at("nothing"), NULL), 0);
@@ -213,6 +295,7 @@ Suite *unit_suite(void)
     tcase_add_test(tests, what_fails_changes_nothing);
     tcase_add_test(tests, links_replace_links_only);
     tcase_add_test(tests, trash_is_moved_and_cleared);
+    tcase_add_test(tests, what_was_left_in_a_container_goes);
     tcase_add_test(tests, removing_what_is_not_there_is_fine);
     suite_add_tcase(suite, tests);
     return suite;

@@ -5,6 +5,7 @@
 #include "site_house.h"
 
 #include "piw/fault.h"
+#include "shared/process_id.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -232,7 +233,8 @@ START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
     piw_err err = {0};
     receive(BUILD);
     wait_for_files(FILES);
-    snprintf(name, sizeof(name), ".staging/tmp/%ld-room-1/stray", (long)getpid());
+    snprintf(name, sizeof(name), ".staging/tmp/%ld-%010llx-room-1/stray", (long)getpid(),
+             (unsigned long long)piw_process_id());
     snprintf(stray, sizeof(stray), "%s", at(name));
     ck_assert_msg(piw_file_write(root, stray, "x", 1, 0, &err) == 0, "%s", err.text);
     begin_anew(_i == 0);
@@ -242,7 +244,7 @@ START_TEST(what_nobody_knows_goes_when_the_task_begins_anew)
 }
 END_TEST
 
-/* As in a container, where each master has the same one. */
+/* As in a container, where each master has the same one; or a master of an earlier version. */
 START_TEST(what_a_process_of_this_number_left_goes)
 {
     char stray[PIW_PATH_MAX];
@@ -324,6 +326,12 @@ START_TEST(nothing_is_left_while_the_site_was_away)
 }
 END_TEST
 
+static void name_left(char path[PIW_PATH_MAX], int room)
+{
+    snprintf(path, PIW_PATH_MAX, "%s/.staging/tmp/%ld-%010llx-room-%d/left", root, (long)getpid(),
+             (unsigned long long)piw_process_id(), room);
+}
+
 /* Each room takes some thousands of files. */
 START_TEST(rooms_follow_each_other)
 {
@@ -336,7 +344,7 @@ START_TEST(rooms_follow_each_other)
         ck_assert_int_eq(piw_room_last(root), room);
     }
     ck_assert_int_eq(look().rooms, 3);
-    snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-1/left", root, (long)getpid());
+    name_left(path, 1);
     ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
     piw_rooms_end(root, 1); /* something is in it */
     ck_assert_int_eq(look().rooms, 3);
@@ -344,7 +352,7 @@ START_TEST(rooms_follow_each_other)
     piw_rooms_end(root, 2); /* the first one is looked at again */
     ck_assert_int_eq(look().rooms, 1);
     for (int room = 1; room <= 3; room++) {
-        snprintf(path, sizeof(path), "%s/.staging/tmp/%ld-room-%d/left", root, (long)getpid(), room);
+        name_left(path, room);
         ck_assert_msg(piw_file_write(root, path, "x", 1, 0, &err) == 0, "%s", err.text);
     }
     piw_rooms_clear(root, 2);

@@ -262,7 +262,6 @@ static int run(master *self, piw_err *err)
         }
     }
     piw_signals_stop();
-    piw_runtime_free(&self->runtime);
     return rc;
 }
 
@@ -291,6 +290,8 @@ int main(int argc, char **argv)
         if (code == 0)
             code = run(&self, &err);
     }
+    /* What was begun ahead of its start may still wait for a database that can't be reached. */
     int exit_code = piw_program_exit(&master_program, code != 0 ? &err : NULL);
+    piw_runtime_free(&self.runtime);
     return exit_code == EXIT_SUCCESS && strays > 0 ? EXIT_FAILURE : exit_code;
 }
