@@ -1,8 +1,8 @@
 /* process_id.c — what the kernel has given to this process. */
 #include "shared/process_id.h"
 
-#include "shared/table.h"
-
+#include <openssl/evp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,18 +10,32 @@
 #include <unistd.h>
 
 enum {
-    RANDOM_BYTES =
-        16, /* that each program is begun with; others make their secrets of them, so they aren't shown as they are */
-    STAT_START = 22, /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */
+    RANDOM_BYTES = 16, /* that each program is begun with */
+    STAT_START = 22,   /* the field of /proc/PID/stat with the clock ticks from the machine's start to the process's */
 };
 
-static const uint64_t HASH_BEGIN = 0xcbf29ce484222325;
+/* Others make their secrets of these bytes, and the result is for all to see: hence a hash that tells nothing of them. 0: it can't be
+ * computed; then the process's number alone has to do. */
+static uint64_t find_out(void)
+{
+    const void *random = (const void *)getauxval(AT_RANDOM);
+    uint8_t hash[EVP_MAX_MD_SIZE];
+    uint64_t id = 0;
+    if (random == NULL || EVP_Digest(random, RANDOM_BYTES, hash, NULL, EVP_sha256(), NULL) != 1)
+        return 0;
+    memcpy(&id, hash, sizeof(id));
+    return id & ((UINT64_C(1) << (4 * PIW_PROCESS_ID_DIGITS)) - 1);
+}
 
 uint64_t piw_process_id(void)
 {
-    const void *random = (const void *)getauxval(AT_RANDOM);
-    uint64_t hash = random == NULL ? 0 : piw_table_hash(HASH_BEGIN, random, RANDOM_BYTES);
-    return hash & ((UINT64_C(1) << (4 * PIW_PROCESS_ID_DIGITS)) - 1);
+    static _Atomic uint64_t found; /* 0: not yet */
+    uint64_t id = atomic_load_explicit(&found, memory_order_relaxed);
+    if (id == 0) {
+        id = find_out();
+        atomic_store_explicit(&found, id, memory_order_relaxed);
+    }
+    return id;
 }
 
 /* A whole small file, NUL-terminated; "" when it can't be read. */
