@@ -500,8 +500,8 @@ def new_beside_known(cluster):
     db, start = "beside", 1000000
     cluster.create(db)
     cluster.sql(db, "INSERT INTO packages VALUES ('known'), ('leaves');"
-                    "INSERT INTO versions VALUES ('known', '1', '2020-01-01'), ('known', '2', '2020-01-01', 'binary only'), "
-                    "('leaves', '1', '2020-01-01')")
+                    "INSERT INTO versions VALUES ('known', '1', '2020-01-01', ''), ('known', '2', '2020-01-01', 'binary only'), "
+                    "('leaves', '1', '2020-01-01', '')")
     events = [("new", "new", "1", "source"), ("known", "known", "1", "binary"), ("known", "known", "2", "source"),
               ("known", "known", "3", "binary"), ("leaves", "leaves", None, "remove"), ("leaves", "leaves", "1", "binary"),
               ("leaves", "leaves", "2", "source"), ("new", "new", "1", "source"), ("new", "new", "2", "binary")]

@@ -217,7 +217,7 @@ __attribute__((constructor)) static void be_contained(void)
     _exit(1);
 }
 
-/* In a container of its own, where it has number 1. */
+/* In a container of its own, where it has number 1. 0: this machine begins no such program. */
 static pid_t contained(void)
 {
     int done[2];
@@ -228,6 +228,8 @@ static pid_t contained(void)
         pid_t inner = unshare(CLONE_NEWPID) == 0 ? fork() : -1;
         if (inner == 0 && dup2(done[1], STDOUT_FILENO) >= 0 && setenv("PIW_TEST_SITE", root, 1) == 0)
             execl("/proc/self/exe", "contained", NULL);
+        if (inner == 0)
+            (void)!write(done[1], "?", 1); /* another machine's program, which is interpreted, can't begin itself */
         if (inner <= 0)
             _exit(1);
         close(done[1]);
@@ -238,8 +240,11 @@ static pid_t contained(void)
     close(done[1]);
     ck_assert_int_eq(read(done[0], &byte, 1), 1);
     close(done[0]);
-    ck_assert_int_eq(byte, '+');
-    return outer;
+    if (byte == '?')
+        kill(outer, SIGKILL);
+    else
+        ck_assert_int_eq(byte, '+');
+    return byte == '+' ? outer : 0;
 }
 
 static int count_tmp(void)
@@ -259,6 +264,8 @@ START_TEST(what_was_left_in_a_container_goes)
     if (geteuid() != 0)
         return; /* that is for root */
     pid_t one = contained();
+    if (one == 0)
+        return;
     ck_assert_int_eq(count_tmp(), 3);
     pid_t other = contained();
     ck_assert_int_eq(count_tmp(), 3);
